@@ -1,0 +1,86 @@
+"""Our side: one process as ``twinlock serve`` runs it, and one more route that counts batches.
+
+The application, its use cases and its store are those of ``twinlock.cli.serve``. Two things differ:
+
+* a route of the benchmark's own says how many transactions decided how many requests;
+* the relay, which hands notices on after the answer, does not run: the rival has none either.
+  ``BENCH_RELAY=1`` lets it run as it does in ``serve``.
+
+usage: TWINLOCK_…=… python -m bench.ours
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import uvicorn
+from litestar import Litestar, Router, get
+from litestar.datastructures import State
+
+from twinlock.api.app import create_app
+from twinlock.api.serving import Api
+from twinlock.bootstrap import (
+    OUTBOX_SECONDS,
+    Steering,
+    open_api,
+    page_routes,
+    prepare,
+    rule_book,
+    settings_from_environment,
+)
+from twinlock.cli.serve import BACKLOG, _log_to_stderr
+
+RELAY = bool(os.environ.get("BENCH_RELAY"))
+NEVER_SECONDS = 1e6
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """Transactions that decided, and requests that they decided."""
+
+    batches: int
+    batched: int
+
+
+@get("/counted", include_in_schema=False)
+async def counted(state: State) -> Counted:
+    """Return the counters of this process."""
+    store = state.api.store
+    return Counted(batches=store.batches, batched=store.batched)
+
+
+def worker() -> Litestar:
+    """Return the application of one process, made from the environment, with the counters."""
+    settings, book = settings_from_environment(), rule_book()
+    _log_to_stderr(settings.log_level)
+    steering = Steering(outbox_seconds=OUTBOX_SECONDS if RELAY else NEVER_SECONDS)
+
+    @asynccontextmanager
+    async def opens() -> AsyncIterator[Api]:
+        async with open_api(await prepare(settings), book=book, steering=steering) as api:
+            yield api
+
+    own = Router(path="/", route_handlers=[counted])
+    return create_app(opens, pages=(page_routes(settings, policy=book.policy), own))
+
+
+def main() -> None:
+    """Serve on loopback, with the options of ``twinlock serve``."""
+    settings = settings_from_environment()
+    uvicorn.run(
+        "bench.ours:worker",
+        factory=True,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        backlog=BACKLOG,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

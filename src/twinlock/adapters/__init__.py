@@ -1,0 +1,1 @@
+"""The world: database, keys, clock, entropy, settings. Only ``bootstrap`` names what is here."""

@@ -1,0 +1,83 @@
+"""The log's anchor: the last signed checkpoint, kept where the database cannot reach it.
+
+Always true (tests/unit/adapters/test_anchor.py):
+
+* it advances only from the size that its caller expected, never back, and one size keeps one root;
+* after a crash it is the old one or the new one, whole.
+
+What it is for: a database restored from a backup, or rolled back by its owner, is behind the anchor
+and refused at start-up. A missing file shows nothing: whoever starts a log that has leaves must
+treat it as a refusal. Source: docs/log-format.md, writing and checking.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from twinlock.adapters import private_files
+from twinlock.domain import canonical
+from twinlock.domain.errors import AnchorMovedError, AnchorWrongError, MalformedError
+from twinlock.domain.log.merkle import HASH_BYTES
+from twinlock.ports import Anchor
+
+LOCK_SECONDS = 5  # A change takes two fsyncs: milliseconds.
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    checkpoint: str
+    root: str
+    size: int
+
+
+class AnchorFile:
+    """The anchor of one log, in a file of mode 0600 (a lock file lies next to it)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = path.with_name(f"{path.name}.lock")
+
+    def read(self) -> Anchor | None:
+        """Return the anchor, or None before the first one.
+
+        Raises:
+            AnchorWrongError: the file is not one that ``advance`` wrote.
+            FileUnsafeError: somebody else could have written it.
+        """
+        try:
+            data = private_files.read(self._path)
+        except FileNotFoundError:
+            return None
+        try:
+            kept = msgspec.json.decode(data, type=_File)
+            root = canonical.from_b64url(kept.root, size=HASH_BYTES)
+        except (msgspec.MsgspecError, MalformedError) as error:
+            raise AnchorWrongError(f"{self._path} is not an anchor") from error
+        if kept.size < 0 or canonical.encode(kept) != data:
+            raise AnchorWrongError(f"{self._path} is not in canonical form")
+        return Anchor(size=kept.size, root=root, checkpoint=kept.checkpoint)
+
+    def advance(self, new: Anchor, *, expected_size: int | None) -> None:
+        """Replace the anchor of ``expected_size`` (None: there is none yet) by ``new``, durably.
+
+        The same size with the same root is allowed: cosignatures arrive later.
+
+        Raises:
+            AnchorMovedError: another size stands there, or ``new`` goes back, or forks.
+            FileBusyError: another process holds the lock.
+        """
+        private_files.make_directory(self._path.parent)
+        with private_files.locked(self._lock, patience_seconds=LOCK_SECONDS):
+            old = self.read()
+            if (None if old is None else old.size) != expected_size:
+                raise AnchorMovedError("the anchor moved meanwhile")
+            if old is not None:
+                _refuse_fork(old, new)
+            file = _File(checkpoint=new.checkpoint, root=canonical.b64url(new.root), size=new.size)
+            private_files.write(self._path, canonical.encode(file))
+
+
+def _refuse_fork(old: Anchor, new: Anchor) -> None:
+    if new.size < old.size:
+        raise AnchorMovedError("a log never shrinks")
+    if new.size == old.size and new.root != old.root:
+        raise AnchorMovedError("one size has one root for ever")

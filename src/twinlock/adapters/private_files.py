@@ -1,0 +1,150 @@
+"""Files that nobody but their owner may read, write or replace.
+
+Always true (tests/unit/adapters/test_private_files.py):
+
+* what is read was a regular file of this owner without any right for group or others, reached
+  without following a symbolic link;
+* what is written is whole or absent after a crash, and never anybody else's to read.
+
+Source: the mode checks are those of OpenSSH's private keys; the write is POSIX rename after fsync.
+"""
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twinlock.domain.errors import FileBusyError, FileUnsafeError
+
+PRIVATE_DIRECTORY = 0o700
+PASSABLE_DIRECTORY = 0o711
+PRIVATE_FILE = 0o600
+OTHERS_RIGHTS = 0o077  # Any of these bits lets somebody else in.
+MAX_BYTES = 65_536  # Nothing kept this way is larger; a larger file is not ours.
+POLL_SECONDS = 0.02  # Short against a server's start, long against a system call.
+
+
+def make_directory(path: Path) -> None:
+    """Create ``path`` and its missing parents; leave what exists as it is.
+
+    Nobody else may list them. As root others may pass through them: the database's user must reach
+    its own directory, which may lie below any of these.
+    """
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    try:
+        path.mkdir()
+    except FileExistsError:  # Another process made it meanwhile; its caller checks it.
+        return
+    # The umask has no say in what we just made.
+    path.chmod(PASSABLE_DIRECTORY if os.geteuid() == 0 else PRIVATE_DIRECTORY)
+
+
+def check_directory(path: Path, *, owner: int, allowed: int = PRIVATE_DIRECTORY) -> None:
+    """Refuse a directory that somebody else than ``owner`` could change.
+
+    Raises:
+        FileUnsafeError: missing, a symbolic link, another owner's, or rights beyond ``allowed``.
+    """
+    try:
+        found = path.lstat()
+    except OSError as error:
+        raise FileUnsafeError(f"{path} cannot be examined") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise FileUnsafeError(f"{path} is not a directory of its own")
+    _refuse_others(path, found, owner=owner, allowed=allowed)
+
+
+def read(path: Path, *, owner: int | None = None, limit: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a private file of ``owner`` (this process's user unless told).
+
+    Raises:
+        FileNotFoundError: there is none.
+        FileUnsafeError: a link, not a regular file, another owner's, open to others, too large.
+    """
+    # Prevents: a named pipe that never answers (O_NONBLOCK), a link to another's file (O_NOFOLLOW).
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise FileUnsafeError(f"{path} cannot be opened as a file of its own") from error
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileUnsafeError(f"{path} is not a regular file")
+        _refuse_others(path, found, owner=os.geteuid() if owner is None else owner)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    finally:
+        os.close(handle)
+    if len(data) > limit:
+        raise FileUnsafeError(f"{path} is larger than {limit} bytes")
+    return data
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, mode 0600, replacing at once what stood there.
+
+    It is on disk when this returns: file and directory are synchronised.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft.unlink(missing_ok=True)  # What a killed process of the same number left.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(draft, flags, PRIVATE_FILE), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in ``path`` survive a power failure."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path, *, patience_seconds: int) -> Iterator[None]:
+    """Hold the lock file ``path`` alone; the kernel frees it when this process dies.
+
+    Raises:
+        FileBusyError: another process held it throughout ``patience_seconds``.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(path, flags, PRIVATE_FILE)
+    try:
+        _take(handle, path, patience_seconds=patience_seconds)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, path: Path, *, patience_seconds: int) -> None:
+    for _ in range(max(1, int(patience_seconds / POLL_SECONDS))):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+    raise FileBusyError(f"{path} has been held by another process for {patience_seconds} s")
+
+
+def _refuse_others(
+    path: Path, found: os.stat_result, *, owner: int, allowed: int = PRIVATE_DIRECTORY
+) -> None:
+    if found.st_uid != owner:
+        raise FileUnsafeError(f"{path} belongs to user {found.st_uid}, not {owner}")
+    if found.st_mode & OTHERS_RIGHTS & ~allowed:
+        mode = stat.S_IMODE(found.st_mode)
+        raise FileUnsafeError(f"{path} is open to others (mode {mode:04o})")

@@ -1,0 +1,332 @@
+"""Settings: environment variables, read once, each with its unit and default in one table.
+
+Always true (tests/unit/adapters/test_settings.py):
+
+* a variable named ``TWINLOCK_…`` that the table does not know is refused, and so is a value that
+  cannot be meant; an empty value is no way to say "default";
+* the database's URL never stands in a repr or an error;
+* the keyring never lies inside the data directory, nor the other way round: whoever copies the
+  data must not copy the keys.
+
+Source: The Twelve-Factor App, III (config). ``docs/settings.md`` is generated from ``describe()``.
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+import platformdirs
+
+from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
+
+PREFIX = "TWINLOCK_"
+PROFILES = ("default",)  # The range's weaker profiles cannot be set from here.
+LOG_LEVELS = ("debug", "info", "warning", "error")
+MAX_WORKERS = 64  # Each keeps a pool of connections; the embedded server takes 100.
+MAX_PORT = 65_535
+HTTP_PORT, HTTPS_PORT = 80, 443
+MAX_PROXIES = 64
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
+    """One line of the documentation. ``default`` and ``unit`` are for people."""
+
+    name: str
+    unit: str
+    default: str
+    meaning: str
+
+
+def _row(name: str, unit: str, default: str, meaning: str) -> SettingRow:
+    return SettingRow(name=PREFIX + name, unit=unit, default=default, meaning=meaning)
+
+
+_TABLE = (
+    _row(
+        "DATABASE_URL",
+        "postgresql:// URL",
+        "the embedded PostgreSQL",
+        "The database, PostgreSQL 15 or later, as the application's role. A secret: it may hold "
+        "a password.",
+    ),
+    _row(
+        "OWNER_URL",
+        "postgresql:// URL",
+        "none",
+        "The same database as the owner of its tables, for `twinlock migrate` only. A secret.",
+    ),
+    _row(
+        "DATA_DIR",
+        "absolute path",
+        "`$XDG_DATA_HOME/twinlock`; as root `/var/lib/twinlock`",
+        "Where the embedded database, the log's anchor and the clock's anchor live.",
+    ),
+    _row(
+        "KEYRING_DIR",
+        "absolute path",
+        "`$XDG_CONFIG_HOME/twinlock/keyring`; as root `/etc/twinlock/keyring`",
+        "Where the keys live, mode 0700; never inside the data directory.",
+    ),
+    _row(
+        "ORIGIN",
+        "https:// origin",
+        "`http://localhost:PORT`",
+        "The one web origin where people prove. Plain http only for the host localhost.",
+    ),
+    _row(
+        "RP_ID",
+        "host name",
+        "the origin's host",
+        "The WebAuthn relying party. It must be the origin's host: passkeys are bound to it, so "
+        "stating it guards against a changed origin.",
+    ),
+    _row(
+        "LOG_ORIGIN",
+        "name without scheme",
+        "`RP_ID/twinlock`",
+        "The log's name in its checkpoints; it never changes in the life of a log.",
+    ),
+    _row(
+        "LISTEN",
+        "host:port",
+        "`127.0.0.1:8080`",
+        "Where the server listens; an IPv6 address stands in brackets.",
+    ),
+    _row("WORKERS", f"processes, 1 to {MAX_WORKERS}", "1", "How many processes serve."),
+    _row(
+        "PROFILE",
+        " or ".join(PROFILES),
+        "`default`",
+        "The profile whose statutes are added to the laws.",
+    ),
+    _row(
+        "OUTBOX_DIR",
+        "absolute path",
+        "`DATA_DIR/outbox`",
+        "Where messages are left as files while no mail or SMS provider is configured.",
+    ),
+    _row(
+        "PRICE_FILE",
+        "absolute path",
+        "none: every value counts as the highest",
+        "The signed price list.",
+    ),
+    _row("LOG_LEVEL", " or ".join(LOG_LEVELS), "`info`", "What the process writes to stderr."),
+    _row(
+        "TRUSTED_PROXIES",
+        f"addresses or networks, separated by commas, at most {MAX_PROXIES}",
+        "none",
+        "Whose X-Forwarded-For is believed.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment said. ``database_url`` None means the embedded database."""
+
+    database_url: str | None = field(repr=False)
+    owner_url: str | None = field(repr=False)
+    data_dir: Path
+    keyring_dir: Path
+    origin: str
+    rp_id: str
+    log_origin: str
+    listen_host: str
+    listen_port: int
+    workers: int
+    profile: str
+    outbox_dir: Path
+    price_file: Path | None
+    log_level: str
+    trusted_proxies: tuple[Network, ...]
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Return where the embedded database lives."""
+        return self.data_dir / "pg"
+
+    @property
+    def postgres_password_file(self) -> Path:
+        """Return where its superuser's password lives: next to the keyring, not in it."""
+        return self.keyring_dir.parent / "postgres-password"
+
+
+def describe() -> list[SettingRow]:
+    """Return every setting, in the order in which people read them."""
+    return list(_TABLE)
+
+
+def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings:
+    """Return the settings in ``environ``; ``as_root`` chooses the default directories.
+
+    Raises:
+        SettingsUnknownError: a variable of our prefix that the table does not know.
+        SettingsWrongError: a value that cannot be meant.
+    """
+    values = _ours(environ)
+    data, keyring = _default_directories(os.geteuid() == 0 if as_root is None else as_root)
+    data_dir = _path(values, "DATA_DIR") or data
+    keyring_dir = _path(values, "KEYRING_DIR") or keyring
+    if keyring_dir.is_relative_to(data_dir) or data_dir.is_relative_to(keyring_dir):
+        raise _wrong("KEYRING_DIR", "lies inside the data directory, or contains it")
+    listen_host, listen_port = _listen(values.get("LISTEN", "127.0.0.1:8080"))
+    origin, host = _origin(values.get("ORIGIN") or _local_origin(listen_port))
+    if values.get("RP_ID", host) != host:
+        raise _wrong("RP_ID", "is not the host of the origin")
+    return Settings(
+        database_url=_database_url(values, "DATABASE_URL"),
+        owner_url=_database_url(values, "OWNER_URL"),
+        data_dir=data_dir,
+        keyring_dir=keyring_dir,
+        origin=origin,
+        rp_id=host,
+        log_origin=_log_origin(values.get("LOG_ORIGIN", f"{host}/twinlock")),
+        listen_host=listen_host,
+        listen_port=listen_port,
+        workers=_number("WORKERS", values.get("WORKERS", "1"), most=MAX_WORKERS),
+        profile=_choice(values, "PROFILE", PROFILES, default="default"),
+        outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
+        price_file=_path(values, "PRICE_FILE"),
+        log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),
+        trusted_proxies=_proxies(values),
+    )
+
+
+def _ours(environ: Mapping[str, str]) -> dict[str, str]:
+    known = {row.name for row in _TABLE}
+    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    for name in sorted(ours.keys() - known):
+        raise SettingsUnknownError(f"{name} is not a setting: see docs/settings.md")
+    values = {name.removeprefix(PREFIX): value for name, value in ours.items()}
+    for name, value in values.items():
+        if not value.strip():
+            raise _wrong(name, "is empty: unset it to take the default")
+    return values
+
+
+def _default_directories(as_root: bool) -> tuple[Path, Path]:
+    if as_root:
+        return Path("/var/lib/twinlock"), Path("/etc/twinlock/keyring")
+    config = platformdirs.user_config_path("twinlock")
+    data = platformdirs.user_data_path("twinlock")
+    if config == data:  # macOS keeps both in one place.
+        return data / "data", config / "config" / "keyring"
+    return data, config / "keyring"
+
+
+def _wrong(name: str, why: str) -> SettingsWrongError:
+    """Return the error; it never quotes the value, which may be a secret."""
+    return SettingsWrongError(f"{PREFIX}{name} {why}")
+
+
+def _path(values: Mapping[str, str], name: str) -> Path | None:
+    text = values.get(name)
+    if text is None:
+        return None
+    path = Path(text)
+    if not path.is_absolute() or ".." in path.parts or "\0" in text:
+        raise _wrong(name, "is not an absolute path without ..")
+    return path
+
+
+def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...], *, default: str) -> str:
+    value = values.get(name, default)
+    if value not in choices:
+        raise _wrong(name, f"is not {' or '.join(choices)}")
+    return value
+
+
+def _number(name: str, text: str, *, most: int) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text) or int(text) > most:
+        raise _wrong(name, f"is not a whole number from 1 to {most}")
+    return int(text)
+
+
+def _listen(text: str) -> tuple[str, int]:
+    """Return host and port of ``host:port`` or ``[v6]:port``."""
+    found = re.fullmatch(
+        r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>.+)", text
+    )
+    if found is None:
+        raise _wrong("LISTEN", "is not host:port")
+    port = _number("LISTEN", found["port"], most=MAX_PORT)
+    if found["v6"] is None:
+        return found["host"], port
+    try:
+        return str(ipaddress.IPv6Address(found["v6"])), port
+    except ValueError:
+        raise _wrong("LISTEN", "holds no IPv6 address in its brackets") from None
+
+
+def _split(name: str, text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # Read here, because a wrong one raises on reading.
+    except ValueError:
+        raise _wrong(name, "is not a URL") from None
+    return parts
+
+
+def _local_origin(port: int) -> str:
+    """Return how a browser on this machine names us: it leaves out the usual port."""
+    return "http://localhost" if port == HTTP_PORT else f"http://localhost:{port}"
+
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?=[a-z])(?:{_LABEL})|localhost")
+
+
+def _origin(text: str) -> tuple[str, str]:
+    """Return the origin as a browser writes it (RFC 6454, 6.1), and its host."""
+    parts = _split("ORIGIN", text)
+    host = parts.hostname or ""
+    if not _HOST.fullmatch(host):
+        raise _wrong("ORIGIN", "has no host name (an address cannot hold passkeys)")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host == "localhost"):
+        raise _wrong("ORIGIN", "is not https")
+    usual = HTTPS_PORT if parts.scheme == "https" else HTTP_PORT
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    if text != f"{parts.scheme}://{host}{port}":
+        raise _wrong("ORIGIN", "is not scheme://host[:port] in lower case and nothing more")
+    return text, host
+
+
+def _log_origin(text: str) -> str:
+    """Return a key name as signed notes allow it: a URL without scheme and trailing slash."""
+    if not re.fullmatch(r"[!-*,-~]{1,255}", text) or "://" in text or text.endswith("/"):
+        raise _wrong("LOG_ORIGIN", "is not a name without scheme, spaces, + and trailing slash")
+    return text
+
+
+def _database_url(values: Mapping[str, str], name: str) -> str | None:
+    text = values.get(name)
+    if text is None:
+        return None
+    parts = _split(name, text)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise _wrong(name, "is not a postgresql:// URL")
+    if len(parts.path) <= 1:
+        raise _wrong(name, "names no database")
+    return text
+
+
+def _proxies(values: Mapping[str, str]) -> tuple[Network, ...]:
+    text = values.get("TRUSTED_PROXIES")
+    if text is None:
+        return ()
+    try:
+        networks = tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
+    except ValueError:
+        raise _wrong("TRUSTED_PROXIES", "is not a list of addresses or networks") from None
+    if len(networks) > MAX_PROXIES or any(network.prefixlen == 0 for network in networks):
+        raise _wrong("TRUSTED_PROXIES", f"trusts everybody, or has more than {MAX_PROXIES} parts")
+    return networks

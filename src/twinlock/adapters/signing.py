@@ -1,0 +1,84 @@
+"""The keyring at work: signatures over what was committed, blind names, MACs of secrets."""
+
+from twinlock.adapters.keyring import Keyring, Role
+from twinlock.domain.actions import Place
+from twinlock.domain.canonical import b64url, tagged_mac
+from twinlock.domain.ids import DestinationId, tail
+from twinlock.domain.log.checkpoint import Checkpoint
+from twinlock.domain.trust import Trust
+from twinlock.ports import Head
+from twinlock.proofs import jws, notes
+
+
+class KeyringSigner:
+    """Signs authorizations and checkpoints. Implements ``ports.LogSigner``."""
+
+    def __init__(self, keyring: Keyring, *, log_origin: str) -> None:
+        self._authorization = keyring.current(Role.AUTHORIZATION)
+        self._authorization_key = self._authorization.signer()
+        self._log_key = keyring.current(Role.LOG).signer()
+        self._log_origin = log_origin
+        self._last: tuple[Head, bytes] | None = None
+
+    @property
+    def log_origin(self) -> str:
+        """The log's name."""
+        return self._log_origin
+
+    def authorization(self, claims: bytes, kind: str) -> str:
+        """Return the JWS over canonical ``claims``; the same one each time."""
+        kid = self._authorization.key_id
+        return jws.sign(claims, kid=kid, typ=kind, key=self._authorization_key)
+
+    def checkpoint(self, head: Head) -> bytes:
+        """Return the signed note of a committed head; Ed25519 gives the same bytes each time."""
+        if self._last is None or self._last[0] != head:
+            checkpoint = Checkpoint(origin=self._log_origin, size=head.size, root=head.root)
+            self._last = head, notes.sign_checkpoint(checkpoint, key=self._log_key).encode()
+        return self._last[1]
+
+
+def trust(
+    keyring: Keyring, *, log_origin: str, rp_id: str, origin: str, policies: tuple[str, ...]
+) -> Trust:
+    """Return what auditors and signers are told about this installation, out of band.
+
+    No witness is named: whoever hands the file over adds the witnesses that he believes.
+    """
+    log_keys = [str(notes.verifier_key(log_origin, key.signer())) for key in keyring.keys(Role.LOG)]
+    lines = [f"log {vkey} {origin}" for vkey in log_keys] + ["quorum none"]
+    return Trust(
+        v=1,
+        log="".join(f"{line}\n" for line in lines),
+        authorization_keys={
+            key.key_id: b64url(key.signer().public_key().public_bytes_raw())
+            for key in keyring.keys(Role.AUTHORIZATION)
+        },
+        rp_id=rp_id,
+        origin=origin,
+        policies=policies,
+    )
+
+
+class KeyringIndex:
+    """Names destinations so that the database cannot guess them. Implements ``BlindIndex``."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._key = keyring.current(Role.INDEX).secret
+
+    def destination_id(self, place: Place) -> DestinationId:
+        """Return the name of this destination's stream."""
+        named = (place.account, place.network, place.address, place.memo)
+        parts = (part.encode("utf-8") for part in named)
+        return DestinationId(f"dst_{tail(tagged_mac(self._key, 'destination/v1', *parts)[:16])}")
+
+
+class KeyringMac:
+    """MACs of platform keys' secrets. Implements ``ports.SecretMac``."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._key = keyring.current(Role.PLATFORM).secret
+
+    def of(self, secret: str) -> bytes:
+        """Return the 32-byte MAC of ``secret``."""
+        return tagged_mac(self._key, "platform-key/v1", secret.encode("utf-8"))

@@ -1,0 +1,1 @@
+"""PostgreSQL: the one place where SQL stands, as named constants with a sentence above."""

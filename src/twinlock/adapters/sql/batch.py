@@ -1,0 +1,461 @@
+"""One batch: the requests that waited together, decided in order and committed as one.
+
+The order of locks is always the same: accounts and destinations by id, and the head row last. An
+account's lock guards everything that belongs to it: its destinations, events, closed actions and
+idempotency keys.
+
+Always true (tests/integration/test_store_*.py):
+
+* a document, its events, its leaf and the tree change together or not at all;
+* the index of a leaf comes from the locked head row, so indexes have no gaps;
+* a row is written only over exactly the version that was read under the lock;
+* whatever can fail for one request alone fails before it is counted in;
+* nobody is answered, with a no or an error either, before what the answer rests on is committed.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import asyncpg
+from msgspec.structs import replace
+
+from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
+from twinlock.adapters.sql import codec, queries, tree
+from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
+from twinlock.domain.entries import SALTS_BYTES, Origin
+from twinlock.domain.errors import (
+    AccountUnknownError,
+    ClockUntrustedError,
+    IdempotencyConflictError,
+    InvariantError,
+    LogDamagedError,
+    TwinlockError,
+    UnavailableError,
+    invariant,
+)
+from twinlock.domain.gate import Decided
+from twinlock.domain.ids import DestinationId, tail
+from twinlock.domain.log.merkle import leaf_hash
+from twinlock.ports import Clock, Committed, Entropy, Work
+
+CLOCK_BEHIND = timedelta(seconds=5)  # Our clock behind the log's last entry: no slew does that.
+_UNREAD = datetime.min.replace(tzinfo=UTC)
+
+
+class ConflictError(TwinlockError):
+    """Somebody else wrote the same row first. Repeat with the same idempotency key."""
+
+    code = "conflict"
+    status = 503
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One request in the queue since ``since`` (the loop's seconds), and where its answer goes."""
+
+    work: Work
+    answer: asyncio.Future[Committed]
+    since: float = 0.0
+
+    def succeed(self, committed: Committed) -> None:
+        """Answer, unless the caller went away."""
+        if not self.answer.done():
+            self.answer.set_result(committed)
+
+    def fail(self, error: TwinlockError) -> None:
+        """Give the error, unless the caller went away."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class _KeyName(NamedTuple):
+    """Whose idempotency key it is: the account's, or the caller's for a new account."""
+
+    scope: str
+    key: str
+
+
+class _KeyUse(NamedTuple):
+    """What an idempotency key stands for: the digest of the request, and its action."""
+
+    digest: bytes
+    action_id: str
+
+
+class _Row(NamedTuple):
+    """A row of ``stream`` as it will be written."""
+
+    row_id: str
+    subject: str
+    kind: str
+    version: int
+    box: bytes
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream of the batch: its value as it changes, and the version it was read at."""
+
+    value: Account | Destination
+    version: int
+
+
+@dataclass(slots=True)
+class _Done:
+    """A request that was decided, and everything it writes, sealed."""
+
+    waiting: Waiting
+    decided: Decided
+    booked: Booked
+    first_entry: int
+    events: list[bytes]
+    letters: list[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class Batch:
+    """The state of one batch between its first lock and its commit.
+
+    ``edge`` is the tree's edge as this process wrote it last, and after ``run`` as it wrote it now.
+    ``commit_asked`` says that the outcome is the database's to tell.
+    """
+
+    connection: asyncpg.Connection
+    sealer: Sealer
+    entropy: Entropy
+    clock: Clock
+    edge: tree.Edge | None = None
+    commit_asked: bool = False
+    at: datetime = _UNREAD
+    keys: dict[str, SubjectKey] = field(default_factory=dict)
+    new_keys: dict[str, bytes] = field(default_factory=dict)
+    streams: dict[str, _Stream] = field(default_factory=dict)
+    rows: dict[str, _Row] = field(default_factory=dict)
+    broken: dict[str, TwinlockError] = field(default_factory=dict)
+    used: dict[_KeyName, _KeyUse] = field(default_factory=dict)
+    new_uses: dict[_KeyName, _KeyUse] = field(default_factory=dict)
+    done: list[_Done] = field(default_factory=list)
+    answers: list[tuple[Waiting, Committed | TwinlockError]] = field(default_factory=list)
+
+    async def run(self, group: list[Waiting], *, skip_locked: bool = False) -> None:
+        """Decide and commit ``group``, then answer each of it.
+
+        With ``skip_locked`` a request whose account somebody else holds is refused at once.
+
+        Raises:
+            ClockUntrustedError, LogDamagedError: nothing can be decided at all.
+            StateRolledBackError: a row is not the one that was read; others are not told whose.
+        """
+        async with self.connection.transaction(isolation="read_committed"):
+            await self._lock(group, skip_locked=skip_locked)
+            await self._read(group)
+            for waiting in group:
+                self._decide(waiting)
+            indexes = await self._write() if self.done else range(0)
+            self.commit_asked = True
+        self._answer(indexes)
+
+    # --- Reading, under the locks ---
+
+    async def _lock(self, group: list[Waiting], *, skip_locked: bool) -> None:
+        names = sorted({name for waiting in group for name in _names(waiting.work)})
+        await self._load(names, skip_locked=skip_locked)
+        if skip_locked:
+            await self._refuse_locked(names)
+        # A destination that somebody added while we waited for its account is not in the snapshot
+        # of the statement that waited. It is its account's, which is ours now.
+        unseen = {name for waiting in group for name in self._unseen(waiting.work)}
+        if unseen:
+            await self._load(sorted(unseen), skip_locked=skip_locked)
+
+    async def _load(self, names: list[str], *, skip_locked: bool) -> None:
+        sql = queries.LOCK_FREE_STREAMS if skip_locked else queries.LOCK_STREAMS
+        for row in await self.connection.fetch(sql, names):
+            try:
+                self._open(row)
+            except TwinlockError as error:
+                self.broken[row["id"]] = error
+
+    def _open(self, row: asyncpg.Record) -> None:
+        subject, kind, version = row["subject"], row["kind"], row["version"]
+        key = self.keys.get(subject) or self.sealer.open_subject_key(subject, row["wrapped"])
+        self.keys[subject] = key
+        place = codec.Place(kind=kind, row_id=row["id"], version=version)
+        value = codec.unseal_stream(key, row["box"], place)
+        self.streams[row["id"]] = _Stream(value=value, version=version)
+
+    async def _refuse_locked(self, names: list[str]) -> None:
+        absent = [name for name in names if name not in self.streams and name not in self.broken]
+        for row in await self.connection.fetch(queries.READ_EXISTING, absent):
+            self.broken[row["id"]] = UnavailableError("somebody else holds this account")
+
+    def _unseen(self, work: Work) -> Iterable[DestinationId]:
+        stream, name = self.streams.get(work.account_id), work.destination_id
+        if stream is None or name is None or name in self.streams or name in self.broken:
+            return ()
+        account = stream.value
+        listed = isinstance(account, Account) and name in account.destinations
+        return (name,) if listed else ()
+
+    async def _read(self, group: list[Waiting]) -> None:
+        asked = sorted({_key_name(one.work) for one in group if one.work.idempotency})
+        scopes, keys = [name.scope for name in asked], [name.key for name in asked]
+        rows = await self.connection.fetch(queries.READ_AFTER_LOCKS, scopes, keys)
+        if not rows:
+            raise LogDamagedError("the head of the log is gone")
+        self.used = {
+            _KeyName(row["scope"], row["key"]): _KeyUse(row["digest"], row["action_id"])
+            for row in rows
+            if row["key"] is not None
+        }
+        self.at = self._now(rows[0]["database_at"], rows[0]["head_at"])
+
+    def _now(self, database_at: datetime, head_at: datetime) -> datetime:
+        """Return the time of this batch: never before an entry that was committed before it.
+
+        Prevents: a wait that ends because a clock was set forward, or a log that runs backwards.
+        """
+        now = self.clock.now(database_at=database_at)
+        if head_at - now > CLOCK_BEHIND:
+            raise ClockUntrustedError("the clock is behind the log's last entry")
+        return max(now, head_at)
+
+    # --- Deciding ---
+
+    def _decide(self, waiting: Waiting) -> None:
+        try:
+            repeated = self._repeated(waiting.work)
+            if repeated is None:
+                self.done.append(self._carry_out(waiting))
+            else:
+                answered = Committed(decided=None, at=self.at, repeated=repeated)
+                self.answers.append((waiting, answered))
+        except TwinlockError as error:
+            self.answers.append((waiting, error))
+
+    def _repeated(self, work: Work) -> str | None:
+        if work.idempotency is None:
+            return None
+        name = _key_name(work)
+        found = self.new_uses.get(name) or self.used.get(name)
+        if found is None:
+            return None
+        if found.digest != work.idempotency.digest:
+            raise IdempotencyConflictError("this idempotency key was used for something else")
+        return found.action_id
+
+    def _carry_out(self, waiting: Waiting) -> _Done:
+        work = waiting.work
+        before = check_current(self._state(work))
+        decided = work.decide(before, self.at)
+        booked = bookkeep(
+            before,
+            decided,
+            origin=Origin(account_id=work.account_id, actor=work.actor, policy=work.policy),
+            at=self.at,
+            salts=self.entropy.draw(SALTS_BYTES * len(decided.decisions)),
+        )
+        _check_locked(work, booked.state)
+        wrapped, key = self._subject_key(work)
+        rows, values = self._stream_rows(work, before, booked, key)
+        done = _Done(
+            waiting=waiting,
+            decided=decided,
+            booked=booked,
+            first_entry=before.account.chain.entries,
+            events=self._event_boxes(work, booked, key),
+            letters=self._letter_boxes(booked, key),
+        )
+        # From here on nothing of this request can fail alone.
+        if wrapped:
+            self.keys[work.account_id], self.new_keys[work.account_id] = key, wrapped
+        if work.idempotency is not None:
+            use = _KeyUse(work.idempotency.digest, work.action_id)
+            self.new_uses[_key_name(work)] = use
+        self.rows.update(rows)
+        self.streams.update(values)
+        return done
+
+    def _state(self, work: Work) -> State:
+        for name in _names(work):
+            if name in self.broken:
+                raise own_copy(self.broken[name])
+        stream = self.streams.get(work.account_id)
+        if work.opens is not None:
+            invariant(stream is None, "an account is opened once")
+            return State(account=work.opens)
+        if stream is None:
+            raise AccountUnknownError("no such account")
+        destination = self.streams.get(work.destination_id or "")
+        value = None if destination is None else destination.value
+        return State(
+            account=_as(Account, stream.value),
+            destination_id=work.destination_id,
+            destination=None if value is None else _as(Destination, value),
+        )
+
+    def _subject_key(self, work: Work) -> tuple[bytes, SubjectKey]:
+        """Return the key of the account, and in its wrapped form where it is a new one."""
+        if work.opens is None:
+            return b"", self.keys[work.account_id]
+        random = self.entropy.draw(NEW_KEY_ENTROPY_BYTES)
+        wrapped = self.sealer.new_subject_key(work.account_id, random=random)
+        return wrapped, self.sealer.open_subject_key(work.account_id, wrapped)
+
+    # --- Sealing ---
+
+    def _stream_rows(
+        self, work: Work, before: State, booked: Booked, key: SubjectKey
+    ) -> tuple[dict[str, _Row], dict[str, _Stream]]:
+        """Return the rows of all streams that a request changes, and their values."""
+        account, destination = booked.state.account, booked.state.destination
+        changed: dict[str, Account | Destination] = {work.account_id: account}
+        if destination is not None and destination != before.destination:
+            changed[destination.destination_id] = destination
+        changed.update((one.destination_id, one) for one in booked.state.listed)
+        rows: dict[str, _Row] = {}
+        values: dict[str, _Stream] = {}
+        for name, value in changed.items():
+            stream = self.streams.get(name)
+            values[name] = _Stream(value=value, version=0 if stream is None else stream.version)
+            kind = codec.kind_of(value)
+            place = codec.Place(kind=kind, row_id=name, version=values[name].version + 1)
+            rows[name] = self._row(work, place, value, key)
+        for closed in booked.closed:
+            place = codec.Place(kind="action", row_id=closed.action.action_id, version=1)
+            rows[place.row_id] = self._row(work, place, closed, key)
+        return rows, values
+
+    def _row(self, work: Work, place: codec.Place, value: object, key: SubjectKey) -> _Row:
+        box = codec.seal(key, value, place, entropy=self.entropy)
+        return _Row(place.row_id, work.account_id, place.kind, place.version, box)
+
+    def _event_boxes(self, work: Work, booked: Booked, key: SubjectKey) -> list[bytes]:
+        return [
+            codec.seal(
+                key,
+                codec.kept(entry),
+                codec.Place(kind="event", row_id=work.account_id, version=entry.number),
+                entropy=self.entropy,
+            )
+            for entry in booked.entries
+        ]
+
+    def _letter_boxes(self, booked: Booked, key: SubjectKey) -> list[tuple[str, bytes]]:
+        boxes = []
+        for notice in booked.notices:
+            place = codec.letter_place(tail(self.entropy.draw(16)))
+            boxes.append((place.row_id, codec.seal(key, notice, place, entropy=self.entropy)))
+        return boxes
+
+    # --- Writing ---
+
+    async def _write(self) -> range:
+        """Write everything behind the locked head; return the indexes of the new leaves."""
+        head = await self.connection.fetchrow(queries.LOCK_HEAD)
+        frontier = tree.frontier_of(head)
+        edge = await tree.read_edge(self.connection, frontier, known=self.edge)
+        entries = [entry for done in self.done for entry in done.booked.entries]
+        grown = tree.grown(edge, [leaf_hash(entry.leaf) for entry in entries])
+        indexes = range(frontier.size, grown.edge.frontier.size)
+        counts = await self.connection.fetchrow(
+            queries.WRITE,
+            list(self.new_keys),
+            list(self.new_keys.values()),
+            *_columns(sorted(self.rows.values()), len(_Row._fields)),
+            *_columns(self._event_rows(indexes), 4),
+            [entry.label for entry in entries],
+            [entry.leaf for entry in entries],
+            [entry.facts for entry in entries],
+            [level for level, _ in grown.rows],
+            [number for _, number in grown.rows],
+            list(grown.rows.values()),
+            *_columns(self._letter_rows(), 3),
+            *_columns(((*name, *use) for name, use in sorted(self.new_uses.items())), 4),
+            max(self.at, head["at"]),
+            grown.edge.frontier.size,
+            grown.edge.frontier.to_bytes(),
+        )
+        if counts["streams"] != len(self.rows):
+            raise StateRolledBackError("a stream left another version than was read")
+        self.edge = grown.edge
+        return indexes
+
+    def _event_rows(self, indexes: Iterable[int]) -> Iterable[tuple[object, ...]]:
+        index = iter(indexes)
+        for done in self.done:
+            subject = done.waiting.work.account_id
+            for entry, box in zip(done.booked.entries, done.events, strict=True):
+                yield subject, entry.number, next(index), box
+
+    def _letter_rows(self) -> Iterable[tuple[object, ...]]:
+        for done in self.done:
+            for serial, box in done.letters:
+                yield done.waiting.work.account_id, serial, box
+
+    # --- Answering, after the commit ---
+
+    def _answer(self, indexes: range) -> None:
+        at = 0
+        for done in self.done:
+            count = len(done.booked.entries)
+            committed = Committed(
+                decided=replace(done.decided, state=done.booked.state),
+                at=self.at,
+                first_entry=done.first_entry,
+                indexes=tuple(indexes[at : at + count]),
+            )
+            at += count
+            done.waiting.succeed(committed)
+        for waiting, answer in self.answers:
+            if isinstance(answer, Committed):
+                waiting.succeed(answer)
+            else:
+                waiting.fail(answer)
+
+
+def own_copy(error: TwinlockError) -> TwinlockError:
+    """Return the same error for one more caller: whoever raises one adds a traceback to it."""
+    own = error.__class__.__new__(error.__class__, *error.args)
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error.__cause__
+    return own
+
+
+def _names(work: Work) -> tuple[str, ...]:
+    """Return the streams that ``work`` locks; it names them all before one is read."""
+    named = (work.account_id, work.destination_id)
+    return tuple(name for name in named if name is not None)
+
+
+def _check_locked(work: Work, after: State) -> None:
+    """Refuse a decision about anything but the streams that its command named and locked."""
+    invariant(after.account.account_id == work.account_id, "a command changes its own account")
+    changed = None if after.destination is None else after.destination.destination_id
+    invariant(changed in (None, work.destination_id), "and the destination that it named")
+    listed = {one.account_id for one in after.listed}
+    invariant(listed <= {work.account_id}, "and lists new destinations of its own account only")
+
+
+def _as(kind: type[codec.T], value: Account | Destination) -> codec.T:
+    if not isinstance(value, kind):
+        raise InvariantError("a stream is of the kind that a command takes it for")
+    return value
+
+
+def _key_name(work: Work) -> _KeyName:
+    invariant(work.idempotency is not None, "there is a key")
+    scope = work.actor if work.opens is not None else work.account_id
+    return _KeyName(scope, "" if work.idempotency is None else work.idempotency.key)
+
+
+def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
+    columns: list[list[object]] = [[] for _ in range(width)]
+    for row in rows:
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    return columns

@@ -1,0 +1,50 @@
+"""A database belongs to one keyring and one log, and to no other."""
+
+import asyncpg
+
+from twinlock.adapters.sql import queries
+from twinlock.adapters.sql.connections import (
+    CONNECT_SECONDS,
+    DOWN,
+    READ_SECONDS,
+    REFUSED,
+    SETTINGS,
+    unavailable,
+)
+from twinlock.adapters.sql.migrate import check_schema
+from twinlock.domain.errors import TwinlockError
+
+
+class InstallationError(TwinlockError):
+    """The keyring or the log's name is not the one this database was made with."""
+
+    code = "installation_wrong"
+    status = 503
+
+
+async def claim(dsn: str, *, fingerprint: str, log_origin: str) -> None:
+    """Bind the database at ``dsn`` to this keyring and log, or check that it is bound to them.
+
+    Prevents: serving with another installation's keys, which would seal rows nobody can open.
+
+    Raises:
+        InstallationError: it belongs to others.
+        MigrationError: its tables are not those of this version.
+        UnavailableError: it does not answer.
+    """
+    try:
+        connection = await asyncpg.connect(
+            dsn, timeout=CONNECT_SECONDS, command_timeout=READ_SECONDS, server_settings=SETTINGS
+        )
+    except (*DOWN, *REFUSED) as error:
+        raise unavailable(error) from error
+    try:
+        await check_schema(connection)
+        await connection.execute(queries.CLAIM_INSTALLATION, fingerprint, log_origin)
+        row = await connection.fetchrow(queries.READ_INSTALLATION)
+    except DOWN as error:
+        raise unavailable(error) from error
+    finally:
+        await connection.close()
+    if row is None or (row["fingerprint"], row["log_origin"]) != (fingerprint, log_origin):
+        raise InstallationError("this database belongs to another keyring or log")

@@ -1,0 +1,100 @@
+-- The first shape of a cell: documents, events, log, outbox, idempotency, platform keys.
+-- Boxes are sealed by the application; the database can neither read, change nor move them.
+
+CREATE TABLE subject_key (
+    subject text PRIMARY KEY,
+    wrapped bytea NOT NULL
+);
+
+-- One document per aggregate: an account, a destination, an action that is over.
+CREATE TABLE stream (
+    id      text PRIMARY KEY,
+    subject text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    kind    text NOT NULL CHECK (kind IN ('account', 'destination', 'action')),
+    version bigint NOT NULL CHECK (version > 0),
+    box     bytea NOT NULL
+);
+ALTER TABLE stream ALTER COLUMN box SET STORAGE MAIN;
+CREATE INDEX stream_subject ON stream (subject);
+
+-- What happened: one row per entry of an account, numbered from zero without gaps.
+CREATE TABLE event (
+    subject    text NOT NULL,
+    number     bigint NOT NULL CHECK (number >= 0),
+    leaf_index bigint NOT NULL,
+    box        bytea NOT NULL,
+    PRIMARY KEY (subject, number)
+);
+ALTER TABLE event ALTER COLUMN box SET STORAGE MAIN;
+
+-- The log. A label is unique in its cell: an old document that was put back would repeat one.
+CREATE TABLE leaf (
+    cell       smallint NOT NULL,
+    leaf_index bigint NOT NULL CHECK (leaf_index >= 0),
+    label      bytea NOT NULL CHECK (octet_length(label) = 32),
+    entry      bytea NOT NULL CHECK (octet_length(entry) BETWEEN 1 AND 65535),
+    facts      bytea NOT NULL,
+    PRIMARY KEY (cell, leaf_index),
+    CONSTRAINT leaf_label UNIQUE (cell, label)
+);
+
+CREATE TABLE tile (
+    cell   smallint NOT NULL,
+    level  smallint NOT NULL CHECK (level BETWEEN 0 AND 63),
+    number bigint NOT NULL CHECK (number >= 0),
+    hashes bytea NOT NULL CHECK (octet_length(hashes) BETWEEN 32 AND 8192),
+    PRIMARY KEY (cell, level, number)
+);
+
+-- The committed end of the log, and the one row that orders all writers of a cell.
+CREATE TABLE head (
+    cell smallint PRIMARY KEY,
+    size bigint NOT NULL CHECK (size >= 0),
+    edge bytea NOT NULL,
+    at   timestamptz NOT NULL
+);
+INSERT INTO head (cell, size, edge, at) VALUES (1, 0, '', '1970-01-01T00:00:00Z');
+
+CREATE TABLE outbox (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    serial  text NOT NULL UNIQUE,
+    box     bytea NOT NULL
+);
+
+CREATE TABLE idempotency (
+    scope     text NOT NULL,
+    key       text NOT NULL,
+    digest    bytea NOT NULL CHECK (octet_length(digest) = 32),
+    action_id text NOT NULL,
+    used_at   timestamptz NOT NULL,
+    PRIMARY KEY (scope, key)
+);
+
+-- Keys of the platforms that call the API: a MAC of the secret, never the secret.
+CREATE TABLE platform_key (
+    id         text PRIMARY KEY,
+    mac        bytea NOT NULL CHECK (octet_length(mac) = 32),
+    scopes     text[] NOT NULL,
+    networks   text[] NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz
+);
+
+-- Which keyring and log this database belongs to.
+CREATE TABLE installation (
+    only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    fingerprint text NOT NULL,
+    log_origin  text NOT NULL
+);
+
+-- The application inserts leaves and events and can neither change nor delete one; of the other rows
+-- it changes what changes, and never whose they are.
+GRANT SELECT, INSERT ON subject_key, leaf, event, installation TO twinlock_app;
+GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
+GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
+GRANT SELECT, UPDATE (size, edge, at) ON head TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON outbox, idempotency TO twinlock_app;
+GRANT UPDATE (id) ON outbox TO twinlock_app; -- So that a row can be locked; no identity changes.
+GRANT SELECT, INSERT, UPDATE (revoked_at) ON platform_key TO twinlock_app;

@@ -1,0 +1,89 @@
+"""Platform keys in the database, with a memory of one second.
+
+Every request shows a key, so one that was just read is not read again. Forgetting is by age only:
+a key that is revoked by any process is refused by every process within that second.
+"""
+
+import asyncio
+from collections import OrderedDict
+from datetime import datetime
+from typing import NamedTuple
+
+from twinlock.adapters.sql import queries
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.errors import PlatformKeyUnknownError
+from twinlock.domain.ids import PlatformKeyId
+from twinlock.ports import PlatformKey
+
+KEY_CACHE_SECONDS = 1.0  # Revoking takes effect within it: less than it takes to tell anybody.
+KEY_CACHE_MOST = 1_000  # A platform has a handful; this bounds memory, whoever calls.
+
+
+class _Remembered(NamedTuple):
+    key: PlatformKey
+    until: float
+
+
+class SqlPlatformKeys:
+    """Platform keys over the store's connections. Implements ``ports.PlatformKeys``."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._database = store.database
+        self._remembered: OrderedDict[PlatformKeyId, _Remembered] = OrderedDict()
+
+    async def add(self, key: PlatformKey) -> None:
+        """Keep a new key."""
+        await self._database.read(
+            lambda db: db.execute(
+                queries.ADD_PLATFORM_KEY,
+                key.key_id,
+                key.mac,
+                list(key.scopes),
+                list(key.networks),
+                key.created_at,
+                key.expires_at,
+            )
+        )
+
+    async def read(self, key_id: PlatformKeyId) -> PlatformKey | None:
+        """Return a key, or None; what is read may be as old as KEY_CACHE_SECONDS.
+
+        What does not exist is not remembered: nobody fills the memory by making up ids.
+        """
+        asked_at = asyncio.get_running_loop().time()
+        known = self._remembered.get(key_id)
+        if known is not None and asked_at < known.until:
+            return known.key
+        row = await self._database.read(lambda db: db.fetchrow(queries.READ_PLATFORM_KEY, key_id))
+        if row is None:
+            return None
+        key = PlatformKey(
+            key_id=key_id,
+            mac=row["mac"],
+            scopes=tuple(row["scopes"]),
+            networks=tuple(row["networks"]),
+            created_at=row["created_at"],
+            expires_at=row["expires_at"],
+            revoked_at=row["revoked_at"],
+        )
+        self._remember(key, until=asked_at + KEY_CACHE_SECONDS)
+        return key
+
+    def _remember(self, key: PlatformKey, *, until: float) -> None:
+        self._remembered[key.key_id] = _Remembered(key, until)
+        self._remembered.move_to_end(key.key_id)
+        while len(self._remembered) > KEY_CACHE_MOST:
+            self._remembered.popitem(last=False)
+
+    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> None:
+        """End a key; one that was revoked before keeps its time.
+
+        Raises:
+            PlatformKeyUnknownError: there is no such key.
+        """
+        found = await self._database.read(
+            lambda db: db.fetchval(queries.REVOKE_PLATFORM_KEY, key_id, at)
+        )
+        self._remembered.pop(key_id, None)
+        if found is None:
+            raise PlatformKeyUnknownError("no such platform key")

@@ -1,0 +1,127 @@
+"""Every statement that Twinlock sends, by name. One cell: its number is a constant for now."""
+
+# Locks the streams of a batch in one order, and reads them with their subjects' keys.
+LOCK_STREAMS = """
+SELECT s.id, s.kind, s.version, s.box, s.subject, k.wrapped
+  FROM stream s JOIN subject_key k ON k.subject = s.subject
+ WHERE s.id = ANY($1::text[]) ORDER BY s.id FOR UPDATE OF s
+"""
+
+# The same, without those that somebody else holds.
+LOCK_FREE_STREAMS = f"{LOCK_STREAMS.rstrip()} SKIP LOCKED"
+
+# Which of these streams exist, held by somebody or not.
+READ_EXISTING = "SELECT id FROM stream WHERE id = ANY($1::text[])"
+
+# What a batch needs after its locks: the database's time, the log's last time, keys used before.
+READ_AFTER_LOCKS = """
+SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.digest, i.action_id
+  FROM head h
+  LEFT JOIN idempotency i
+    ON (i.scope, i.key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ WHERE h.cell = 1
+"""
+
+# Locks the end of the log: from here to the commit one writer at a time.
+LOCK_HEAD = "SELECT size, edge, at FROM head WHERE cell = 1 FOR UPDATE"
+
+# The rows of the log's right edge.
+READ_TILES = """
+SELECT level, number, hashes FROM tile
+ WHERE cell = 1 AND (level, number) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]))
+"""
+
+# Everything a batch changes. A stream leaves exactly the version it was read at; the count tells.
+WRITE = """
+WITH keys AS (
+  INSERT INTO subject_key (subject, wrapped) SELECT * FROM unnest($1::text[], $2::bytea[])
+), streams AS (
+  INSERT INTO stream AS old (id, subject, kind, version, box)
+  SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bytea[])
+  ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, box = EXCLUDED.box
+    WHERE old.version = EXCLUDED.version - 1
+  RETURNING 1
+), events AS (
+  INSERT INTO event (subject, number, leaf_index, box)
+  SELECT * FROM unnest($8::text[], $9::bigint[], $10::bigint[], $11::bytea[])
+), leaves AS (
+  INSERT INTO leaf (cell, leaf_index, label, entry, facts)
+  SELECT 1, * FROM unnest($10::bigint[], $12::bytea[], $13::bytea[], $14::bytea[])
+), tiles AS (
+  INSERT INTO tile (cell, level, number, hashes)
+  SELECT 1, * FROM unnest($15::smallint[], $16::bigint[], $17::bytea[])
+  ON CONFLICT (cell, level, number) DO UPDATE SET hashes = EXCLUDED.hashes
+), letters AS (
+  INSERT INTO outbox (subject, serial, box)
+  SELECT * FROM unnest($18::text[], $19::text[], $20::bytea[])
+), used AS (
+  INSERT INTO idempotency (scope, key, digest, action_id, used_at)
+  SELECT u.*, $25::timestamptz FROM unnest($21::text[], $22::text[], $23::bytea[], $24::text[]) u
+), heads AS (
+  UPDATE head SET size = $26, edge = $27, at = $25 WHERE cell = 1
+)
+SELECT count(*) AS streams FROM streams
+"""
+
+# One stream as it stands, with its subject's key.
+READ_STREAM = """
+SELECT s.version, s.box, k.wrapped FROM stream s JOIN subject_key k ON k.subject = s.subject
+ WHERE s.id = $1 AND s.kind = $2 AND s.subject = $3
+"""
+
+# One entry of an account, the leaf that stands for it, and that leaf's hash in its tile. Subqueries
+# are looked up by key, whatever the planner believes about tables that have just grown.
+READ_ENTRY = """
+SELECT e.leaf_index, e.box, k.wrapped,
+       (SELECT l.entry FROM leaf l WHERE l.cell = 1 AND l.leaf_index = e.leaf_index) AS entry,
+       (SELECT substr(t.hashes, (e.leaf_index % 256)::int * 32 + 1, 32) FROM tile t
+         WHERE t.cell = 1 AND t.level = 0 AND t.number = e.leaf_index / 256) AS hash
+  FROM event e JOIN subject_key k ON k.subject = e.subject
+ WHERE e.subject = $1 AND e.number = $2
+"""
+
+# The committed end of the log.
+READ_HEAD = "SELECT size, edge FROM head WHERE cell = 1"
+
+# Entries of the log in order.
+READ_LEAVES = """
+SELECT entry FROM leaf
+ WHERE cell = 1 AND leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index
+"""
+
+# The next messages after one of them that nobody else is sending.
+TAKE_LETTERS = """
+SELECT o.id, o.subject, o.serial, o.box, k.wrapped
+  FROM outbox o JOIN subject_key k ON k.subject = o.subject
+ WHERE o.id > $1 ORDER BY o.id LIMIT $2 FOR UPDATE OF o SKIP LOCKED
+"""
+
+# A message that was handed on.
+DROP_LETTER = "DELETE FROM outbox WHERE id = $1"
+
+# How long the transaction that sends messages may wait for one of them; it holds nobody else up.
+PATIENT = "SET LOCAL idle_in_transaction_session_timeout = {milliseconds:d}"
+
+# Idempotency keys older than any caller may repeat.
+FORGET_KEYS = "DELETE FROM idempotency WHERE used_at < $1"
+
+# Whether the database answers.
+PING = "SELECT 1"
+
+# Platform keys.
+ADD_PLATFORM_KEY = """
+INSERT INTO platform_key (id, mac, scopes, networks, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+READ_PLATFORM_KEY = """
+SELECT mac, scopes, networks, created_at, expires_at, revoked_at FROM platform_key WHERE id = $1
+"""
+REVOKE_PLATFORM_KEY = """
+UPDATE platform_key SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING id
+"""
+
+# Which keyring and log this database belongs to.
+READ_INSTALLATION = "SELECT fingerprint, log_origin FROM installation"
+CLAIM_INSTALLATION = """
+INSERT INTO installation (fingerprint, log_origin) VALUES ($1, $2) ON CONFLICT DO NOTHING
+"""

@@ -1,0 +1,186 @@
+"""The store: state and log in one PostgreSQL, under sealed boxes.
+
+Application processes hold no state of their own: any number of them serve one cell, and PostgreSQL
+alone arbitrates. Deciding goes through the group commit; looking goes straight to the rows, without
+a lock, and sees what was committed.
+
+What looking does not see, and the next decision does: a whole account put back as it was once,
+with the version it had then (law 9).
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+
+from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.sql import codec, queries
+from twinlock.adapters.sql.connections import Database
+from twinlock.adapters.sql.group_commit import GroupCommit
+from twinlock.adapters.sql.tree import frontier_of, read_edge
+from twinlock.domain.account import Account, Destination
+from twinlock.domain.canonical import b64url, commit, from_b64url
+from twinlock.domain.entries import ClosedAction, Kept
+from twinlock.domain.errors import AccountUnknownError, LogDamagedError
+from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
+from twinlock.domain.log.merkle import leaf_hash
+from twinlock.ports import Clock, Committed, Entropy, Head, StoredEntry, Work
+
+T = TypeVar("T")
+
+KEY_LIFETIME = timedelta(days=7)  # A platform's queue repeats for a weekend and a holiday.
+
+
+class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a public leaf, what ties it to the openings that are kept beside it."""
+
+    c: dict[str, str]
+
+
+_LEAF = msgspec.json.Decoder(_Leaf)
+
+
+class SqlStore:
+    """State and log in one PostgreSQL. Implements ``ports.Store``."""
+
+    def __init__(self, database: Database, *, sealer: Sealer, deciding: GroupCommit) -> None:
+        self.database = database
+        self.sealer = sealer
+        self._deciding = deciding
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, dsn: str, *, sealer: Sealer, entropy: Entropy, clock: Clock
+    ) -> AsyncIterator["SqlStore"]:
+        """Open the store at ``dsn``; on leaving, requests that wait are still decided.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        async with Database.open(dsn) as database:
+            deciding = GroupCommit(database, sealer=sealer, entropy=entropy, clock=clock)
+            try:
+                yield cls(database, sealer=sealer, deciding=deciding)
+            finally:
+                await deciding.close()
+
+    @property
+    def batches(self) -> int:
+        """The number of batches so far."""
+        return self._deciding.batches
+
+    @property
+    def batched(self) -> int:
+        """The number of requests in them."""
+        return self._deciding.batched
+
+    # --- Deciding ---
+
+    async def run(self, work: Work) -> Committed:
+        """Decide and commit ``work``, together with whatever else waits (see ``ports.Store``)."""
+        return await self._deciding.run(work)
+
+    async def forget_keys(self, *, now: datetime) -> None:
+        """Forget the idempotency keys that nobody repeats any more."""
+        await self.database.read(lambda db: db.execute(queries.FORGET_KEYS, now - KEY_LIFETIME))
+
+    # --- Looking ---
+
+    async def _document(
+        self, row_id: str, subject: str, kind: str, decoder: msgspec.json.Decoder[T]
+    ) -> T | None:
+        row = await self.database.read(
+            lambda db: db.fetchrow(queries.READ_STREAM, row_id, kind, subject)
+        )
+        if row is None:
+            return None
+        key = self.sealer.open_subject_key(subject, row["wrapped"])
+        place = codec.Place(kind=kind, row_id=row_id, version=row["version"])
+        return codec.unseal(key, row["box"], decoder, place)
+
+    async def account(self, account_id: AccountId) -> Account:
+        """Return the account as it stands, without a lock."""
+        found = await self._document(account_id, account_id, "account", codec.ACCOUNT)
+        if found is None:
+            raise AccountUnknownError("no such account")
+        return found
+
+    async def destination(
+        self, account_id: AccountId, destination_id: DestinationId
+    ) -> Destination | None:
+        """Return a destination as it stands, without a lock, or None."""
+        return await self._document(destination_id, account_id, "destination", codec.DESTINATION)
+
+    async def closed_action(self, action_id: ActionId) -> ClosedAction | None:
+        """Return an action that is over, or None."""
+        return await self._document(action_id, account_of(action_id), "action", codec.CLOSED)
+
+    async def entry(self, account_id: AccountId, number: int) -> StoredEntry | None:
+        """Return entry ``number`` of an account, or None.
+
+        Raises:
+            SealBrokenError, LogDamagedError: its row, or the leaf that stands for it, was changed.
+        """
+        row = await self.database.read(
+            lambda db: db.fetchrow(queries.READ_ENTRY, account_id, number)
+        )
+        if row is None:
+            return None
+        key = self.sealer.open_subject_key(account_id, row["wrapped"])
+        place = codec.Place(kind="event", row_id=account_id, version=number)
+        kept = codec.unseal(key, row["box"], codec.KEPT, place)
+        leaf = _checked_leaf(row["entry"], row["hash"], kept)
+        return StoredEntry(number=number, index=row["leaf_index"], leaf=leaf, kept=kept)
+
+    # --- The log ---
+
+    async def head(self) -> Head:
+        """Return the committed end of the log. Raises LogDamagedError."""
+        frontier = frontier_of(await self.database.read(lambda db: db.fetchrow(queries.READ_HEAD)))
+        return Head(size=frontier.size, root=frontier.root())
+
+    async def checked_head(self) -> Head:
+        """Return the committed end of the log once its last tiles agree: a check for start-up.
+
+        Raises:
+            LogDamagedError: somebody edited the head or the last tiles.
+        """
+        async with self.database.reader() as db, db.transaction(isolation="repeatable_read"):
+            frontier = frontier_of(await db.fetchrow(queries.READ_HEAD))
+            await read_edge(db, frontier, known=None)
+        return Head(size=frontier.size, root=frontier.root())
+
+    async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
+        """Return the tiles (level, number) that exist, each as long as it has grown."""
+        levels, numbers = [one[0] for one in wanted], [one[1] for one in wanted]
+        rows = await self.database.read(lambda db: db.fetch(queries.READ_TILES, levels, numbers))
+        return {(row["level"], row["number"]): row["hashes"] for row in rows}
+
+    async def leaves(self, *, start: int, count: int) -> tuple[bytes, ...]:
+        """Return the entries of the log from index ``start``, at most ``count``."""
+        rows = await self.database.read(
+            lambda db: db.fetch(queries.READ_LEAVES, start, start + count)
+        )
+        return tuple(row["entry"] for row in rows)
+
+
+def _checked_leaf(leaf: bytes | None, hashed: bytes | None, kept: Kept) -> bytes:
+    """Return the leaf when its tile has its hash, and it commits to what is kept beside it.
+
+    Raises:
+        LogDamagedError: it was edited or removed, or is another entry's.
+    """
+    if leaf is None or leaf_hash(leaf) != hashed:
+        raise LogDamagedError("a leaf is not the one whose hash the tree holds")
+    opening = kept.openings["account"]
+    opened = commit(from_b64url(opening.salt), "account", opening.value.encode("utf-8"))
+    try:
+        committed = _LEAF.decode(leaf).c.get("account")
+    except msgspec.MsgspecError as error:
+        raise LogDamagedError("a leaf is not of the form of one") from error
+    if committed != b64url(opened):
+        raise LogDamagedError("a leaf is not that of its entry")
+    return leaf

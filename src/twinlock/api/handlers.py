@@ -1,0 +1,288 @@
+"""The routes. Each reads, asks one use case, and tells; nothing is decided here."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from twinlock.api.request import StrictRequest, idempotency
+from twinlock.api.serving import Api
+from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
+from twinlock.domain.account import ActionUnknownError
+from twinlock.domain.answers import Answered
+from twinlock.domain.assurance import Factor
+from twinlock.domain.bundle import Bundle
+from twinlock.domain.ids import ActionId, SessionId, parse_account_id
+from twinlock.services.accounts import Offered, Opened, Opening
+from twinlock.services.actions import Previewed, Proposal, Repeated
+from twinlock.services.platform_keys import Scope
+from twinlock.services.proving import Asked, Question, Reply
+from twinlock.services.spending import Spending
+from twinlock.services.vetoes import No
+
+Size = Annotated[int, QueryParameter(ge=0, le=2**53 - 1)]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the customer wants to bind."""
+
+    factor: Factor
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which session ends; none named: all of them."""
+
+    session_id: str = ""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this process can answer, and how far its log is."""
+
+    status: str
+    log_size: int | None = None
+
+
+@post("/v1/accounts", status_code=201, summary="Open an account")
+async def open_account(
+    request: StrictRequest, api: NamedDependency[Api], data: JSONBody[Opening]
+) -> Opened:
+    """Open an account for a new customer of the platform."""
+    actor = await api.caller(request, Scope.ACCOUNTS)
+    return await api.use.accounts.open(data, actor=actor, idempotency=await idempotency(request))
+
+
+@get("/v1/accounts/{account_id:str}", summary="Look at an account")
+async def look_at_account(
+    request: StrictRequest, api: NamedDependency[Api], account_id: FromPath[str]
+) -> AccountView:
+    """Return the account's authenticators, holds and open actions, without secrets."""
+    await api.caller(request, Scope.READ)
+    return view_account(await api.use.accounts.look(parse_account_id(account_id)))
+
+
+@get("/v1/accounts/{account_id:str}/destinations", summary="List destinations")
+async def list_destinations(
+    request: StrictRequest, api: NamedDependency[Api], account_id: FromPath[str]
+) -> list[DestinationView]:
+    """Return every listed destination: who added it, when, and with which proofs."""
+    await api.caller(request, Scope.READ)
+    found = await api.use.accounts.destinations(parse_account_id(account_id))
+    return [view_destination(one) for one in found]
+
+
+@post("/v1/accounts/{account_id:str}/candidates", status_code=201, summary="Offer a candidate")
+async def offer_candidate(
+    request: StrictRequest,
+    api: NamedDependency[Api],
+    account_id: FromPath[str],
+    data: JSONBody[Wanted],
+) -> Offered:
+    """Give out a registration challenge or a seed; it is bound by authenticator.bind."""
+    actor = await api.caller(request, Scope.PROPOSE)
+    named = parse_account_id(account_id)
+    api.account_buckets.take(named)
+    return await api.use.accounts.offer(named, data.factor, actor=actor)
+
+
+@post("/v1/accounts/{account_id:str}/sessions/end", status_code=204, summary="End sessions")
+async def end_sessions(
+    request: StrictRequest,
+    api: NamedDependency[Api],
+    account_id: FromPath[str],
+    data: JSONBody[Ending],
+) -> None:
+    """End one session of an account, or all of them. It needs no proof: it opens nothing."""
+    actor = await api.caller(request, Scope.PROPOSE)
+    session = SessionId(data.session_id) if data.session_id else None
+    await api.use.accounts.end_session(parse_account_id(account_id), session, actor=actor)
+
+
+@post("/v1/actions", status_code=201, summary="Propose an action")
+async def propose(
+    request: StrictRequest, api: NamedDependency[Api], data: JSONBody[Proposal]
+) -> Answered:
+    """Propose an action; the answer says what is missing, why, until when, and what lifts it."""
+    actor = await api.caller(request, Scope.PROPOSE)
+    named = parse_account_id(data.account_id)
+    api.account_buckets.take(named)
+    key = await idempotency(request)
+    answer = await api.use.actions.propose(data, named=named, actor=actor, idempotency=key)
+    if isinstance(answer, Repeated):
+        return await api.use.looking.look(ActionId(answer.action_id))
+    return _counted(api, answer)
+
+
+@post("/v1/payloads", status_code=200, summary="Preview a payload")
+async def preview(
+    request: StrictRequest, api: NamedDependency[Api], data: JSONBody[Proposal]
+) -> Previewed:
+    """Return the exact payload that a proposal would have, and the digest a device signs."""
+    await api.caller(request, Scope.PROPOSE)
+    return await api.use.actions.preview(data, named=parse_account_id(data.account_id))
+
+
+@get("/v1/actions/{action_id:str}", summary="Look at an action")
+async def look_at_action(
+    request: StrictRequest, api: NamedDependency[Api], action_id: FromPath[str]
+) -> Answered:
+    """Return how an action stands. Nothing is decided."""
+    await api.caller(request, Scope.READ)
+    return await api.use.looking.look(api.named(action_id))
+
+
+@post("/v1/actions/{action_id:str}/challenges", status_code=201, summary="Ask for a proof")
+async def ask(
+    request: StrictRequest,
+    api: NamedDependency[Api],
+    action_id: FromPath[str],
+    data: JSONBody[Question],
+) -> Asked:
+    """Put a question to the customer: passkey options, or a code sent to a channel."""
+    actor = await api.caller(request, Scope.PROPOSE)
+    named = api.named(action_id)
+    try:
+        return await api.use.proving.ask(named, data, actor=actor)
+    except ActionUnknownError:
+        await api.use.looking.explain_gone(named)
+
+
+@post("/v1/actions/{action_id:str}/assertions", status_code=200, summary="Give a proof")
+async def prove(
+    request: StrictRequest,
+    api: NamedDependency[Api],
+    action_id: FromPath[str],
+    data: JSONBody[Reply],
+) -> Answered:
+    """Take the customer's answer to exactly this action, and decide."""
+    actor = await api.caller(request, Scope.PROPOSE)
+    named = api.named(action_id)
+    try:
+        return _counted(api, await api.use.proving.prove(named, data, actor=actor))
+    except ActionUnknownError:
+        await api.use.looking.explain_gone(named)
+
+
+@post("/v1/actions/{action_id:str}/veto", status_code=200, summary="Veto an action")
+async def veto(
+    request: StrictRequest, api: NamedDependency[Api], action_id: FromPath[str], data: JSONBody[No]
+) -> Answered:
+    """Say no. It is final."""
+    actor = await api.caller(request, Scope.PROPOSE)
+    named = api.named(action_id)
+    try:
+        return _counted(api, await api.use.vetoes.veto(named, data, actor=actor))
+    except ActionUnknownError:
+        await api.use.looking.explain_gone(named)
+
+
+@get("/v1/actions/{action_id:str}/evidence", summary="Get the evidence")
+async def evidence(
+    request: StrictRequest,
+    api: NamedDependency[Api],
+    action_id: FromPath[str],
+    consistent_from: Size = 0,
+) -> Bundle:
+    """Return the bundle of the action's last decision; anyone can check it offline."""
+    await api.caller(request, Scope.READ)
+    return await api.use.evidence.bundle(api.named(action_id), consistent_from=consistent_from)
+
+
+@post("/v1/authorizations/{action_id:str}/spend", status_code=200, summary="Spend")
+async def spend(
+    request: StrictRequest,
+    api: NamedDependency[Api],
+    action_id: FromPath[str],
+    data: JSONBody[Spending],
+) -> Answered:
+    """Decide an authorized exit again; a yes is the spend, exactly once for one spend id."""
+    actor = await api.caller(request, Scope.SPEND)
+    named = api.named(action_id)
+    try:
+        return _counted(api, await api.use.spends.spend(named, data, actor=actor))
+    except ActionUnknownError:
+        await api.use.looking.explain_gone(named)
+
+
+def _counted(api: Api, answer: Answered) -> Answered:
+    api.metrics.answers.labels(type=answer.type, answer=answer.answer.value).inc()
+    return answer
+
+
+# --- The public log (C2SP tlog-tiles) ---
+
+
+@get("/checkpoint", include_in_schema=False)
+async def checkpoint(api: NamedDependency[Api]) -> Response[bytes]:
+    """Return the signed head of the log."""
+    note = await api.use.logbook.checkpoint()
+    return Response(
+        note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=5"}
+    )
+
+
+@get("/proof/{index:int}", include_in_schema=False)
+async def proof(api: NamedDependency[Api], index: FromPath[int]) -> Response[bytes]:
+    """Return the C2SP tlog-proof of one entry."""
+    data = await api.use.logbook.proof(index)
+    return Response(data, media_type="text/plain; charset=utf-8")
+
+
+@get("/tile/{path:path}", include_in_schema=False)
+async def tile(api: NamedDependency[Api], path: FromPath[str]) -> Response[bytes]:
+    """Return a tile or an entry bundle; it never changes."""
+    data = await api.use.logbook.resource(f"tile{path}")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+# --- For whoever runs it ---
+
+
+@get("/health/live", include_in_schema=False)
+async def live() -> Health:
+    """Say that this process runs."""
+    return Health(status="live")
+
+
+@get("/health/ready", include_in_schema=False)
+async def ready(api: NamedDependency[Api]) -> Health:
+    """Say that this process can decide: its database answers. Raises UnavailableError."""
+    head = await api.store.head()
+    return Health(status="ready", log_size=head.size)
+
+
+@get("/metrics", include_in_schema=False)
+async def metrics(api: NamedDependency[Api]) -> Response[bytes]:
+    """Return the metrics of this process for Prometheus."""
+    return Response(generate_latest(api.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def router() -> Router:
+    """Return every route of the API."""
+    return Router(
+        path="/",
+        route_handlers=[
+            open_account,
+            look_at_account,
+            list_destinations,
+            offer_candidate,
+            end_sessions,
+            propose,
+            preview,
+            look_at_action,
+            ask,
+            prove,
+            veto,
+            evidence,
+            spend,
+            checkpoint,
+            proof,
+            tile,
+            live,
+            ready,
+            metrics,
+        ],
+    )

@@ -1,0 +1,99 @@
+"""Errors as RFC 9457 problem details, translated in this one place.
+
+Messages of our own errors are safe to show; any other exception tells nothing but its id in the
+log.
+"""
+
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from twinlock.domain.authenticators.faults import ProofRefusedError
+from twinlock.domain.errors import InvariantError, TwinlockError
+from twinlock.domain.ids import tail
+
+PROBLEM = "application/problem+json"
+_log = structlog.get_logger(__name__)
+_HTTP_CODES = {
+    400: "malformed",
+    401: "platform_key_refused",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "media_type_refused",
+    429: "rate_limited",
+}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457, with our stable ``code``; ``fault`` says why a proof was refused."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    fault: str = ""
+
+
+def problem(
+    *, code: str, status: int, title: str, detail: str = "", fault: str = ""
+) -> Response[Problem]:
+    """Return the response that tells one problem."""
+    headers = {"Cache-Control": "no-store"}
+    if status in (429, 503):
+        headers["Retry-After"] = "1"
+    if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
+        headers["WWW-Authenticate"] = 'Bearer realm="twinlock"'
+    return Response(
+        Problem(
+            type=f"urn:twinlock:problem:{code}",
+            title=title,
+            status=status,
+            code=code,
+            detail=detail,
+            fault=fault,
+        ),
+        status_code=status,
+        media_type=PROBLEM,
+        headers=headers,
+    )
+
+
+def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Problem]:
+    """Tell an error of ours."""
+    title = (type(error).__doc__ or "").strip().partition("\n")[0]
+    if isinstance(error, InvariantError) or error.status >= 500:  # noqa: PLR2004 - server errors
+        _log.error("request_failed", code=error.code, exc_info=error)
+    fault = error.fault.value if isinstance(error, ProofRefusedError) else ""
+    detail = "" if isinstance(error, InvariantError) else str(error)
+    return problem(code=error.code, status=error.status, title=title, detail=detail, fault=fault)
+
+
+def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Tell an error of the web framework."""
+    status = error.status_code
+    detail = error.detail
+    if isinstance(error, ValidationException) and error.extra:
+        detail = "; ".join(_line(one) for one in error.extra)[:500]
+    return problem(
+        code=_HTTP_CODES.get(status, "http_error"), status=status, title="Refused", detail=detail
+    )
+
+
+def _line(extra: object) -> str:
+    if not isinstance(extra, dict):
+        return str(extra)
+    return f"{extra.get('key', '')}: {extra.get('message', '')}"
+
+
+def of_anything(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Tell nothing of an error nobody expected, but the name under which it is in our log."""
+    name = tail(request.app.state.api.entropy.draw(16))
+    _log.error("request_broke", incident=name, exc_info=error)
+    return problem(
+        code="internal", status=500, title="Something broke on our side", detail=f"incident {name}"
+    )

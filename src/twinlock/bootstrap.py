@@ -1,0 +1,399 @@
+"""The composition root: the only place that names adapters.
+
+``prepare`` brings the world up once; ``open_api`` makes the use cases of one process from it. The
+rules are an argument: ``twinlock serve`` passes ``rule_book()``, which holds ``LAWS`` and nothing
+weaker.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from litestar import Router
+from litestar.datastructures import State
+
+from twinlock.adapters import keyring as keyrings
+from twinlock.adapters import private_files, signing
+from twinlock.adapters.anchor import AnchorFile
+from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.hashing import ThreadHasher
+from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.letters import LetterFiles
+from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
+from twinlock.adapters.prices import PriceFile
+from twinlock.adapters.settings import Settings
+from twinlock.adapters.settings import load as load_settings
+from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
+from twinlock.adapters.sql.installation import claim
+from twinlock.adapters.sql.migrate import APP_ROLE, migrate
+from twinlock.adapters.sql.outbox import Outbox
+from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.adapters.system import SystemClock, SystemEntropy
+from twinlock.api.serving import Api, UseCases
+from twinlock.api.throttling import (
+    ACCOUNT_BURST,
+    ACCOUNT_RATE,
+    KEY_BURST,
+    KEY_RATE,
+    Buckets,
+)
+from twinlock.domain.answers import Answered, Teller
+from twinlock.domain.canonical import b64url
+from twinlock.domain.gate import Rules
+from twinlock.domain.laws import LAWS, Law
+from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy
+from twinlock.domain.policy.statutes import statutes
+from twinlock.domain.proving import CodesHelp, codes_help
+from twinlock.domain.trust import Trust
+from twinlock.ports import (
+    Clock,
+    Entropy,
+    LogSigner,
+    Outgoing,
+    PlatformKeys,
+    PriceFeed,
+    Store,
+)
+from twinlock.proofs.passkeys import RelyingParty
+from twinlock.services.accounts import Accounts
+from twinlock.services.actions import Actions
+from twinlock.services.anchoring import Anchoring
+from twinlock.services.evidence import Evidence
+from twinlock.services.logbook import Logbook
+from twinlock.services.looking import Looking
+from twinlock.services.platform_keys import Keys
+from twinlock.services.proving import Proving
+from twinlock.services.spending import Spends
+from twinlock.services.vetoes import Vetoes
+from twinlock.web.routes import page_router
+from twinlock.web.serving import Pages
+
+OUTBOX_SECONDS = 0.2  # Between two looks at the outbox; a notice leaves within a second.
+ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
+OUTBOX_MOST = 100  # Messages in one transaction.
+DATABASE = "postgres"  # The embedded server holds nothing else.
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBook:
+    """What the gate decides by: laws, statutes and the policy version they belong to."""
+
+    laws: tuple[Law, ...]
+    statutes: tuple[Law, ...]
+    policy: Policy
+    codes: CodesHelp = codes_help
+
+
+def rule_book() -> RuleBook:
+    """Return the laws with the statutes of the default profile: all that ``serve`` can pass."""
+    policy = make_policy(version=1, profile=DEFAULT, assets=ASSETS)
+    return RuleBook(laws=LAWS, statutes=statutes(DEFAULT), policy=policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What every process of an installation shares: settings, keys, and where the database is."""
+
+    settings: Settings
+    keyring: Keyring
+    dsn: str
+
+
+def trust_of(settings: Settings, keyring: Keyring, *, book: RuleBook) -> Trust:
+    """Return the trust file of an installation, with the policy version of ``book`` pinned."""
+    return signing.trust(
+        keyring,
+        log_origin=settings.log_origin,
+        rp_id=settings.rp_id,
+        origin=settings.origin,
+        policies=(book.policy.name.digest,),
+    )
+
+
+def load_keyring(settings: Settings) -> Keyring:
+    """Return the keyring. Raises KeyringMissingError, KeyringWrongError."""
+    return keyrings.load(settings.keyring_dir)
+
+
+class BookPolicies:
+    """The rules of one book at today's prices. Implements ``ports.Policies``."""
+
+    def __init__(self, book: RuleBook, *, prices: PriceFeed, signer: LogSigner) -> None:
+        self._book = book
+        self._prices = prices
+        self._teller = Teller(
+            policy=book.policy, log_origin=signer.log_origin, sign=signer.authorization
+        )
+
+    def rules(self) -> Rules:
+        """Return what the next decision is made by."""
+        return Rules(
+            laws=self._book.laws,
+            statutes=self._book.statutes,
+            policy=self._book.policy,
+            prices=self._prices.prices(),
+            codes=self._book.codes,
+        )
+
+    def teller(self) -> Teller:
+        """Return how the next answer is signed."""
+        return self._teller
+
+
+def settings_from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return what the environment says. Raises SettingsUnknownError, SettingsWrongError."""
+    return load_settings(os.environ if environ is None else environ)
+
+
+def system_entropy() -> Entropy:
+    """Return the kernel's random bytes."""
+    return SystemEntropy()
+
+
+def system_now() -> datetime:
+    """Return this machine's time (UTC)."""
+    return SystemClock().now()
+
+
+async def migrate_owner(owner_url: str) -> int:
+    """Bring the database of ``owner_url`` up to date; return the last step's number."""
+    return await migrate(owner_url, app_password=None)
+
+
+def embedded(settings: Settings, *, server_user: str = SERVER_USER) -> EmbeddedPostgres:
+    """Return the embedded server of an installation, running or not."""
+    return EmbeddedPostgres(
+        settings.postgres_dir,
+        password_file=settings.postgres_password_file,
+        entropy=SystemEntropy(),
+        server_user=server_user,
+    )
+
+
+def make_keyring(settings: Settings) -> Keyring:
+    """Make a new keyring. Raises KeyringWrongError where one exists."""
+    return keyrings.create_all(
+        settings.keyring_dir, entropy=SystemEntropy(), now=SystemClock().now()
+    )
+
+
+async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> World:
+    """Bring the world of an installation up: keys, database, tables, and that they belong together.
+
+    ``server_user`` runs the embedded database where we are root.
+
+    Raises:
+        KeyringMissingError, KeyringWrongError: before anything is stored.
+        DatabaseNotStartedError, MigrationError, InstallationError: as they say.
+    """
+    keyring = keyrings.load(settings.keyring_dir)
+    dsn = settings.database_url or await _embedded_dsn(settings, server_user)
+    await claim(dsn, fingerprint=keyring.fingerprint(), log_origin=settings.log_origin)
+    return World(settings=settings, keyring=keyring, dsn=dsn)
+
+
+async def _embedded_dsn(settings: Settings, server_user: str) -> str:
+    server = embedded(settings, server_user=server_user)
+    address = await asyncio.to_thread(server.ensure_running)
+    password = _app_password(settings.keyring_dir.parent / "app-password", SystemEntropy())
+    owner = server.dsn(database=DATABASE, role=address.superuser, password=address.password)
+    await migrate(owner, app_password=password)
+    return server.dsn(database=DATABASE, role=APP_ROLE, password=password)
+
+
+def _app_password(path: Path, entropy: Entropy) -> str:
+    try:
+        return private_files.read(path).decode("ascii")
+    except FileNotFoundError:
+        private_files.write(path, b64url(entropy.draw(24)).encode("ascii"))
+        return private_files.read(path).decode("ascii")
+
+
+class Relay(Protocol):
+    """Messages that wait to be handed on."""
+
+    async def deliver(self, send: Callable[[Outgoing], Awaitable[None]], *, most: int) -> int:
+        """Hand on up to ``most`` messages, oldest first; return how many were."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelves:
+    """Where one process keeps things: state and log, the platforms' keys, the outbox."""
+
+    store: Store
+    keys: PlatformKeys
+    outbox: Relay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steering:
+    """What the range turns and ``serve`` never passes.
+
+    ``seconds`` is what rates are counted by, ``outbox_seconds`` the pause between two looks at the
+    outbox; ``through`` stands between the use cases and their store.
+    """
+
+    seconds: Callable[[], float] = time.monotonic
+    outbox_seconds: float = OUTBOX_SECONDS
+    through: Callable[[Store], Store] = lambda store: store
+
+
+@asynccontextmanager
+async def open_api(
+    world: World,
+    *,
+    book: RuleBook,
+    clock: Clock | None = None,
+    prices: PriceFeed | None = None,
+    steering: Steering | None = None,
+) -> AsyncIterator[Api]:
+    """Open the use cases of one process, with its share of the outbox; close them on leaving."""
+    settings, keyring = world.settings, world.keyring
+    clock = clock or SystemClock(anchor=settings.data_dir / "clock-anchor.json")
+    prices = prices or PriceFile(settings.price_file, keyring)
+    async with SqlStore.connect(
+        world.dsn, sealer=Sealer(keyring), entropy=SystemEntropy(), clock=clock
+    ) as kept:
+        anchoring = Anchoring(
+            kept,
+            signer=KeyringSigner(keyring, log_origin=settings.log_origin),
+            anchors=AnchorFile(settings.data_dir / "log-anchor.json"),
+        )
+        await anchoring.check()
+        shelves = Shelves(store=kept, keys=SqlPlatformKeys(kept), outbox=Outbox(kept))
+        async with (
+            _beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
+            open_on(
+                shelves,
+                world,
+                book=book,
+                clock=clock,
+                prices=prices,
+                steering=steering or Steering(),
+            ) as api,
+        ):
+            yield api
+
+
+@asynccontextmanager
+async def open_on(
+    shelves: Shelves,
+    world: World,
+    *,
+    book: RuleBook,
+    clock: Clock,
+    prices: PriceFeed,
+    steering: Steering,
+) -> AsyncIterator[Api]:
+    """Open the use cases of one process on what it keeps things in; close them on leaving."""
+    store, seconds = steering.through(shelves.store), steering.seconds
+    kept = Shelves(store=store, keys=shelves.keys, outbox=shelves.outbox)
+    letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
+
+    async def hand_on() -> None:
+        while await shelves.outbox.deliver(letters.send, most=OUTBOX_MOST) == OUTBOX_MOST:
+            pass
+
+    async with _beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
+        yield Api(
+            use=_use_cases(world, kept, book=book, clock=clock, prices=prices),
+            store=store,
+            entropy=SystemEntropy(),
+            key_buckets=Buckets(rate=KEY_RATE, burst=KEY_BURST, seconds=seconds),
+            account_buckets=Buckets(rate=ACCOUNT_RATE, burst=ACCOUNT_BURST, seconds=seconds),
+            trusted_proxies=world.settings.trusted_proxies,
+        )
+
+
+@asynccontextmanager
+async def _beside(
+    name: str, work: Callable[[], Awaitable[None]], *, pause: float
+) -> AsyncIterator[None]:
+    """Do ``work`` again and again beside the requests; a failure is logged and tried again."""
+
+    async def go_on() -> None:
+        while True:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - the outermost edge of a task of its own
+                _log.warning(name, reason=type(error).__name__, code=getattr(error, "code", ""))
+            await asyncio.sleep(pause)
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def page_routes(settings: Settings, *, policy: Policy) -> Router:
+    """Return the routes of the pages for people; their use cases are those of the process."""
+
+    def pages(state: State) -> Pages:
+        api: Api = state.api
+
+        def count(answered: Answered) -> None:
+            labels = {"type": answered.type, "answer": answered.answer.value}
+            api.metrics.answers.labels(**labels).inc()
+
+        return Pages(
+            looking=api.use.looking,
+            proving=api.use.proving,
+            vetoes=api.use.vetoes,
+            destinations=api.use.accounts.destinations,
+            policy=policy,
+            take=api.account_buckets.take,
+            count=count,
+        )
+
+    return page_router(origin=settings.origin, entropy=SystemEntropy(), pages=pages)
+
+
+def _use_cases(
+    world: World, shelves: Shelves, *, book: RuleBook, clock: Clock, prices: PriceFeed
+) -> UseCases:
+    settings, entropy, store = world.settings, SystemEntropy(), shelves.store
+    signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
+    policies = BookPolicies(book, prices=prices, signer=signer)
+    blind = KeyringIndex(world.keyring)
+    hasher = ThreadHasher(entropy)
+    rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)
+    return UseCases(
+        accounts=Accounts(store, entropy=entropy, clock=clock, policies=policies, blind=blind),
+        actions=Actions(
+            store,
+            entropy=entropy,
+            clock=clock,
+            policies=policies,
+            blind=blind,
+            hasher=hasher,
+            rp=rp,
+        ),
+        proving=Proving(
+            store,
+            entropy=entropy,
+            clock=clock,
+            policies=policies,
+            blind=blind,
+            hasher=hasher,
+            rp=rp,
+        ),
+        vetoes=Vetoes(store, policies=policies),
+        spends=Spends(store, policies=policies, blind=blind, signer=signer),
+        looking=Looking(store, clock=clock, policies=policies, blind=blind),
+        evidence=Evidence(store, policies=policies, signer=signer),
+        logbook=Logbook(store, signer=signer),
+        keys=Keys(shelves.keys, mac=KeyringMac(world.keyring), entropy=entropy, clock=clock),
+    )

@@ -1,0 +1,198 @@
+"""``twinlock demo``: two real attacks under two sets of rules, and one honest withdrawal.
+
+It makes installations of its own, with keys, database and service, and removes them; what stays is
+the evidence, in a directory that it names. It ends with exit code 1 when anything differs from what
+the files of the stories expect.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from twinlock.bootstrap import system_now
+from twinlock.cli.console import say
+from twinlock.cli.ranges import console, to_the_end
+from twinlock.domain.errors import BundleRefusedError
+from twinlock.proofs.bundles import VerifiedBundle
+from twinlock.range.comparison import side_by_side
+from twinlock.range.honest import AMOUNT, Honest, forged_refusal, verified, withdraw_honestly
+from twinlock.range.player import Tell, play_story
+from twinlock.range.profiles import BASELINE, DEFAULT, rules_of
+from twinlock.range.reader import shipped_story
+from twinlock.range.report import troubles
+from twinlock.range.results import Kind, Status, StoryResult
+from twinlock.range.stage import ASSET
+from twinlock.range.venue import open_service
+
+STORIES = ("S02", "S07")
+EVIDENCE = Path("var/demo")
+EXIT_DIFFERS = 1
+Evidence = Annotated[Path, typer.Option("--evidence", help="Where the evidence is left.")]
+
+INTRODUCTION = f"""\
+Two weaknesses came to light at a large exchange in June 2024. Here a thief uses
+them over HTTP against a real service: once by the rules of that time
+({BASELINE}), and once by Twinlock's ({DEFAULT}). He has what the story
+gives him, and shows it for real; so does the honest customer who looks like him."""
+
+WITHDRAWAL = """\
+And one honest withdrawal, to a place that the customer proved two days ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """All that the demo found."""
+
+    now: tuple[StoryResult, ...]
+    then: tuple[StoryResult, ...]
+    honest: Honest
+    verified: VerifiedBundle
+    forged: BundleRefusedError | None
+
+
+def demo(*, evidence: Evidence = EVIDENCE) -> None:
+    """Replay two real attacks, spend one honest withdrawal, verify its evidence offline."""
+    out = console()
+    out.print(Padding(Text(INTRODUCTION), (1, 0)))
+    with _telling() as tell:
+        shown = to_the_end(_play(tell))
+    for now, then in zip(shown.now, shown.then, strict=True):
+        out.print(side_by_side(now, then))
+    _leave(shown.honest, evidence)
+    _tell_withdrawal(out, shown, evidence)
+    different = differences(shown)
+    for one in different:
+        out.print(Text(f"differs: {one}", style="bold red"))
+    _tell_where_next(out, evidence)
+    if different:
+        raise typer.Exit(EXIT_DIFFERS)
+
+
+async def _play(tell: Tell) -> Shown:
+    stories = [shipped_story(name) for name in STORIES]
+    tell(f"a service with a database of its own, under {BASELINE}")
+    async with open_service(rules_of(BASELINE)) as venue:
+        kinds = frozenset({Kind.ATTACK, Kind.BENIGN})
+        then = [await play_story(venue, one, tell=tell, kinds=kinds) for one in stories]
+    tell(f"another one, under {DEFAULT}")
+    async with open_service(rules_of(DEFAULT)) as venue:
+        now = [await play_story(venue, one, tell=tell) for one in stories]
+        tell("an honest withdrawal")
+        honest = await withdraw_honestly(venue, at=system_now())
+        return Shown(
+            now=tuple(now),
+            then=tuple(then),
+            honest=honest,
+            verified=verified(honest),
+            forged=forged_refusal(honest),
+        )
+
+
+def differences(shown: Shown) -> list[str]:
+    """Return what is not as the files say: under our rules, and as reported under those of then."""
+    found = [
+        f"{story.id} {line}"
+        for story in shown.now
+        for part in story.parts
+        if part.status is Status.FAILED
+        for line in troubles(part)
+    ]
+    found += [
+        f"{story.id} lost money under {DEFAULT}"
+        for story in shown.now
+        if story.lost_cents or story.leaked_cents
+    ]
+    for story in shown.then:
+        found += [
+            f"{story.id} {step.id} was reported {step.reported.value}, and is {step.answer}"
+            for step in story.attack.steps
+            if step.reported is not None and step.answer is not step.reported
+        ]
+        if not story.attack.lost_cents:
+            found.append(f"{story.id} lost nothing under {BASELINE}")
+    if not shown.verified.spent:
+        found.append("the evidence does not show a spend")
+    if shown.forged is None:
+        found.append("the forged bundle was not refused")
+    return found
+
+
+# --- Telling ---
+
+
+@contextmanager
+def _telling() -> Iterator[Tell]:
+    """Give a way to say what goes on: one changing line on a terminal, plain lines elsewhere."""
+    err = Console(stderr=True, highlight=False)
+    if not err.is_terminal:
+        yield say
+        return
+    with err.status("starting …") as status:
+        yield lambda text: status.update(f"{text} …")
+
+
+def _tell_withdrawal(out: Console, shown: Shown, evidence: Path) -> None:
+    honest, seen = shown.honest, shown.verified
+    out.print(Rule(style="dim"))
+    out.print(Padding(Text(WITHDRAWAL), (1, 0)))
+    spent = f"entry {seen.index} of the log; the wallet's signer cleared it, once"
+    lines = [
+        ("asked", f"{AMOUNT} {ASSET} to {honest.address}"),
+        ("answer", f"{honest.asked.answer.value}: {honest.asked.why[0].sentence}"),
+        ("tap", f"{honest.proved.answer.value}: her passkey signed exactly this payload"),
+        ("spend", f"{honest.spent.state}: {spent}"),
+    ]
+    _rows(out, lines)
+    out.print(
+        Padding(Text("Verified offline, with the bundle and the trust file only:"), (1, 0, 0, 0))
+    )
+    _rows(out, [(f"{one.number:>2} {one.name}", one.says) for one in seen.steps])
+    _tell_forgery(out, shown.forged)
+    out.print(Text(f"\n{len(honest.bundle):,} bytes of evidence are in {evidence}/"))
+
+
+def _tell_forgery(out: Console, refused: BundleRefusedError | None) -> None:
+    out.print(Padding(Text("The same bundle with the thief's address in it:"), (1, 0, 0, 0)))
+    if refused is None:
+        out.print(Text("  verified, which must not be", style="bold red"))
+        return
+    _rows(out, [(f"{refused.step:>2} {refused.name}", f"refused: {refused.says}")])
+
+
+def _rows(out: Console, rows: list[tuple[str, str]], *, width: int = 16) -> None:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="dim", min_width=width)
+    table.add_column()
+    for name, says in rows:
+        table.add_row(name, Text(says))
+    out.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _tell_where_next(out: Console, evidence: Path) -> None:
+    out.print(Rule(style="dim"))
+    _rows(
+        out,
+        [
+            ("verify it", f"twinlock verify {evidence}/bundle.json --trust {evidence}/trust.json"),
+            ("play more", "twinlock range run S01 S15, or files of your own (docs/range.md)"),
+            ("read on", "README.md, docs/laws.md, docs/threat-model.md"),
+        ],
+        width=9,
+    )
+
+
+def _leave(honest: Honest, evidence: Path) -> None:
+    """Leave the evidence, which holds no secret."""
+    evidence.mkdir(parents=True, exist_ok=True)
+    files = {"bundle": honest.bundle, "forged": honest.forged, "trust": honest.trust}
+    for name, data in files.items():
+        (evidence / f"{name}.json").write_bytes(data + b"\n")

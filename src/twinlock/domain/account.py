@@ -1,0 +1,378 @@
+"""The aggregate: one account as Twinlock knows it, made of the features' slices.
+
+The document is sealed, at most 16 KB, and changes only by ``events.apply``. ``chain`` ties it to
+the log: the number of its entries so far labels the next one, so an old document put back makes a
+label that exists already, and is refused (law 9).
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from twinlock.domain.actions import AnyPayload
+from twinlock.domain.assurance import Factor, Level, floor_of
+from twinlock.domain.authenticators.model import Authenticator, factor_of
+from twinlock.domain.bounds import DEVICES_MOST, SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
+from twinlock.domain.errors import TwinlockError, invariant
+from twinlock.domain.holds import Hold
+from twinlock.domain.ids import (
+    AccountId,
+    ActionId,
+    ApiKeyId,
+    ChallengeId,
+    ChannelId,
+    DestinationId,
+    MemberId,
+    SessionId,
+)
+from twinlock.domain.policy.facts import DestinationState, SessionState
+from twinlock.domain.throttle import Throttle
+
+
+class ActionUnknownError(TwinlockError):
+    """This account has no open action of that id."""
+
+    code = "action_not_found"
+    status = 404
+
+
+class ActionClosedError(TwinlockError):
+    """The action is over: spent, done, refused, vetoed or lapsed."""
+
+    code = "action_closed"
+    status = 409
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """The account's place in the log: its label key, the number of its entries, its last leaf.
+
+    ``label_key`` is 32 random bytes and ``last_leaf`` the 32-byte hash of entry ``entries − 1``
+    (empty before the first), both base64url.
+    """
+
+    label_key: str
+    entries: int = 0
+    last_leaf: str = ""
+
+
+class ChannelKind(StrEnum):
+    """Where a notice goes."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    DESKTOP = "desktop"  # a program of the customer's own, off the phone
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice channel. ``address`` is personal data and stands in the sealed document only."""
+
+    channel_id: ChannelId
+    kind: ChannelKind
+    address: str
+    bound_at: datetime
+
+    @property
+    def takes_codes(self) -> bool:
+        """Whether a code can be sent there."""
+        return self.kind in (ChannelKind.EMAIL, ChannelKind.SMS)
+
+    @property
+    def root(self) -> str:
+        """The root a thief must take to read or mute this channel, in the worst case."""
+        return "desktop" if self.kind is ChannelKind.DESKTOP else "phone"
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A device key that signed in fully; ``thumbprint`` is RFC 7638, base64url."""
+
+    thumbprint: str
+    since: datetime
+    seen_at: datetime
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A session bound to a device key; without the key's signature its id is worth nothing."""
+
+    session_id: SessionId
+    member_id: MemberId
+    thumbprint: str
+    started_at: datetime
+    seen_at: datetime
+    read_only: bool = False
+
+    def state(self, now: datetime) -> SessionState:
+        """Return what this session is good for at ``now``."""
+        idle = now - self.seen_at > SESSION_IDLE
+        if idle or not self.started_at <= now < self.started_at + SESSION_LIFETIME:
+            return SessionState.NONE
+        return SessionState.READ_ONLY if self.read_only else SessionState.FULL
+
+
+class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The owner's own stop. ``until`` is datetime.max for a freeze that only a lift ends.
+
+    ``set_at`` is when it was set that long: only a lift asked for later ends it. ``weak``
+    remembers, by root, when a freeze below the floor was last set.
+    """
+
+    until: datetime | None = None
+    set_at: datetime | None = None
+    weak: dict[str, datetime] = {}
+
+
+def with_session(sessions: tuple[Session, ...], new: Session) -> tuple[Session, ...]:
+    """Return ``sessions`` with ``new``, which ends older ones of its device, if not more able.
+
+    Of too many the dead go first, then those that may only look, the oldest first.
+    Prevents: a thief below the floor who signs in again and again until the owner is signed out.
+    """
+    others = (
+        one
+        for one in sessions
+        if one.thumbprint != new.thumbprint or (new.read_only and not one.read_only)
+    )
+    worth = (SessionState.NONE, SessionState.READ_ONLY, SessionState.FULL)
+    kept = sorted((*others, new), key=lambda one: worth.index(one.state(new.started_at)))
+    return tuple(kept[-SESSIONS_MOST:])
+
+
+def with_device(devices: tuple[Device, ...], session: Session) -> tuple[Device, ...]:
+    """Return ``devices`` with that of ``session``; of too many the one seen longest ago goes."""
+    known = {device.thumbprint: device.since for device in devices}
+    device = Device(
+        thumbprint=session.thumbprint,
+        since=known.get(session.thumbprint, session.started_at),
+        seen_at=session.started_at,
+    )
+    rest = (one for one in devices if one.thumbprint != session.thumbprint)
+    return (*rest, device)[-DEVICES_MOST:]
+
+
+def longer(freeze: Freeze, *, until: datetime, at: datetime, weak_root: str) -> Freeze:
+    """Return ``freeze`` until ``until`` at least; ``weak_root`` is set if it is below the floor."""
+    weak = {**freeze.weak, weak_root: at} if weak_root else freeze.weak
+    if freeze.until is not None and freeze.until >= until:
+        return Freeze(until=freeze.until, set_at=freeze.set_at, weak=weak)
+    return Freeze(until=until, set_at=at, weak=weak)
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An API key of the customer's, with exactly the powers that were signed."""
+
+    api_key_id: ApiKeyId
+    public_key: str
+    scopes: tuple[str, ...]
+    ip_list: tuple[str, ...]
+    destinations: tuple[str, ...]
+    daily_cents: int
+    created_at: datetime
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
+
+    day: str = ""
+    cents: int = 0
+
+    def plus(self, cents: int, *, at: datetime) -> "Spent":
+        """Return the day's sum with ``cents`` more or less; a new day starts from zero."""
+        day = at.date().isoformat()
+        before = self.cents if self.day == day else 0
+        return Spent(day=day, cents=max(before + cents, 0))
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something offered for binding: a registration challenge, or a seed to be confirmed."""
+
+    candidate_id: ChallengeId
+    factor: Factor
+    secret: str  # 32-byte challenge or 20-byte seed, base64url
+    expires_at: datetime
+
+
+class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One question to the customer about one action; answered at most once.
+
+    ``nonce`` (32 bytes) goes into the signed intent. A code's MAC and key are kept, never the code.
+    """
+
+    challenge_id: ChallengeId
+    factor: Factor
+    expires_at: datetime
+    nonce: str
+    channel_id: ChannelId | None = None
+    code_mac: str = ""
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A proof that was accepted for an action; the proof itself stands in entry ``entry``.
+
+    ``bound_entry`` is the entry that bound a passkey: it is evidence also after its removal.
+    """
+
+    source: str  # the id of the authenticator, channel or session
+    factor: Factor
+    root: str | None
+    bound_at: datetime
+    at: datetime
+    entry: int
+    digest: str = ""
+    bound_entry: int = 0
+
+
+class ActionState(StrEnum):
+    """Where an action stands while it is open; closed ones are streams of their own."""
+
+    OPEN = "open"  # something is still missing
+    AUTHORIZED = "authorized"  # an exit, decided yes, not yet spent
+
+
+class OpenAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A proposal on its way through the gate."""
+
+    action_id: ActionId
+    member_id: MemberId
+    payload: AnyPayload
+    digest: str
+    proposed_at: datetime
+    lapses_at: datetime
+    veto_key: str  # 32 bytes, base64url: each channel's veto link is a MAC under it
+    state: ActionState = ActionState.OPEN
+    claimed_cents: int = 0
+    value_cents: int = 0
+    proved_at: datetime | None = None
+    until: datetime | None = None  # the end of its longest wait so far: copied, never shortened
+    offered_until: datetime | None = None  # as ``until``, of a wait that a second root may spare
+    session_id: SessionId | None = None
+    unsigned: bool = False
+    shown: tuple[Shown, ...] = ()
+    challenges: tuple[Challenge, ...] = ()
+    secret: str = ""  # what takes effect with it: a hash, a seed, a key's record
+    authorized_at: datetime | None = None
+    entry: int = 0  # the entry of the decision that brought it where it stands
+
+    def counted_on(self, at: datetime) -> int:
+        """Return how many cents of the sum of ``at``'s day (UTC) are this action's own."""
+        same_day = self.authorized_at is not None and self.authorized_at.date() == at.date()
+        return self.value_cents if same_day else 0
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One account. Instants are UTC."""
+
+    account_id: AccountId
+    member_id: MemberId
+    opened_at: datetime
+    chain: Chain
+    enrolling_until: datetime | None = None
+    destinations_required: bool = False
+    authenticators: tuple[Authenticator, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    devices: tuple[Device, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    freeze: Freeze = Freeze()
+    throttle: Throttle = Throttle()
+    candidates: tuple[Candidate, ...] = ()
+    codes_sent: tuple[datetime, ...] = ()
+    actions: tuple[OpenAction, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
+    destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
+    spent: Spent = Spent()
+
+    @property
+    def floor(self) -> Level:
+        """What this account must show on every path (law 3)."""
+        bound = (factor_of(one) for one in self.authenticators)
+        codes = any(channel.takes_codes for channel in self.channels)
+        return floor_of(bound, has_channel=codes)
+
+    def enrolling(self, now: datetime) -> bool:
+        """Say whether the account is still being set up."""
+        return self.enrolling_until is not None and now < self.enrolling_until
+
+    def action(self, action_id: str) -> OpenAction:
+        """Return the open action ``action_id``.
+
+        Raises:
+            ActionUnknownError: there is none, or it is closed.
+        """
+        for action in self.actions:
+            if action.action_id == action_id:
+                return action
+        raise ActionUnknownError("no open action of this id")
+
+    def authenticator(self, authenticator_id: str) -> Authenticator | None:
+        """Return the authenticator ``authenticator_id`` while it is bound, or None."""
+        found = (one for one in self.authenticators if one.authenticator_id == authenticator_id)
+        return next(found, None)
+
+    def stands(self, shown: Shown) -> bool:
+        """Say whether what made this proof is still bound as it was then.
+
+        A removed or replaced factor stops what was already approved (law 6).
+        """
+        if shown.factor is Factor.SESSION:
+            return self.session(shown.source) is not None
+        if shown.factor in (Factor.EMAIL_CODE, Factor.SMS_CODE):
+            return any(channel.channel_id == shown.source for channel in self.channels)
+        bound = self.authenticator(shown.source)
+        return bound is not None and bound.bound_at == shown.bound_at
+
+    def session(self, session_id: str) -> Session | None:
+        """Return the session ``session_id`` while it is kept, or None."""
+        return next((one for one in self.sessions if one.session_id == session_id), None)
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One listed destination: who added it, when, by which entry and proof. A stream of its own."""
+
+    destination_id: DestinationId
+    account_id: AccountId
+    version: int
+    network: str
+    address: str
+    memo: str
+    label: str = ""
+    added_at: datetime
+    imported: bool = False  # from an older system: listed, never signed
+    removed: bool = False
+    action_id: ActionId | None = None
+    entry: int = 0
+    proved_by: tuple[Factor, ...] = ()
+    usable_at: datetime | None = None
+    used_at: datetime | None = None
+    budget_cents: int = 0
+    spent: Spent = Spent()
+
+    def state(self, *, now: datetime, lapse: timedelta) -> DestinationState:
+        """Return what this destination is good for at ``now``; unused for ``lapse`` it lapses."""
+        if self.removed:
+            return DestinationState.REMOVED
+        if self.usable_at is None:
+            return DestinationState.UNPROVED if self.imported else DestinationState.WAITING
+        if now < self.usable_at:
+            return DestinationState.WAITING
+        last = max(self.usable_at, self.used_at or self.usable_at)
+        return DestinationState.USABLE if now - last <= lapse else DestinationState.LAPSED
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one decision may read and change: an account, and the destination it names.
+
+    ``destination_id`` names the destination's stream that the command holds, listed or not.
+    ``listed`` are new destinations that were settled meanwhile, whichever stream is held.
+    """
+
+    account: Account
+    destination_id: DestinationId | None = None
+    destination: Destination | None = None
+    listed: tuple[Destination, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.destination is not None:
+            invariant(
+                self.destination.account_id == self.account.account_id,
+                "a destination belongs to its account",
+            )

@@ -1,0 +1,119 @@
+"""What a proof is worth: levels, roots, and the floor that never sinks.
+
+Always true (tests/property/test_assurance.py):
+
+* the floor follows from the strongest authenticator bound, on every path alike (law 3);
+* e-mail and SMS codes add nothing where anything stronger is bound (law 4);
+* two proofs count as independent only when their roots differ (law 4; RTS-SCA Art. 9).
+
+Gate and prover read the same tables, which stand here and nowhere else.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum, StrEnum
+from typing import assert_never
+
+
+class Factor(StrEnum):
+    """A kind of thing that can be shown as proof; the value is stored and signed."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a factor
+    EMAIL_CODE = "email_code"
+    SMS_CODE = "sms_code"
+    TOTP = "totp"
+    PASSKEY = "passkey"
+    SESSION = "session"
+
+
+class Level(IntEnum):
+    """How much a set of proofs shows; a higher level reaches every lower floor."""
+
+    NONE = 0
+    KNOWLEDGE = 1  # a password alone
+    OUT_OF_BAND = 2  # a password and a code by e-mail or SMS
+    POSSESSION = 3  # an authenticator app: bound by our own record only
+    PHISHING_RESISTANT = 4  # a passkey: bound to origin and payload by its signature
+
+
+class Placement(StrEnum):
+    """Where an authenticator lives, as far as we may believe it."""
+
+    PHONE = "phone"  # also everything of which we do not know better: the worst case
+    DESKTOP = "desktop"
+    ROAMING = "roaming"  # a security key of its own, never synced
+    NOWHERE = "nowhere"  # knowledge: in a head, or on a slip
+
+
+class Evidence(IntEnum):
+    """How a proof is bound to the payload: by whose word."""
+
+    RECORD = 0  # our own record only (TOTP, codes): no evidence against us
+    SIGNATURE = 1  # the customer's key signed the payload
+
+
+def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
+    """Return the root a thief must take to make this proof, or None where it is none.
+
+    The table of law 4: password, none; SMS, TOTP, e-mail and the phone's passkey, all ``phone``
+    in the worst case; a roaming key and a desktop's key, one each. A session key is no root: it
+    was born of other proofs.
+    """
+    match factor:
+        case Factor.PASSWORD | Factor.SESSION:
+            return None
+        case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.TOTP:
+            return "phone"
+        case Factor.PASSKEY:
+            if placement in (Placement.ROAMING, Placement.DESKTOP):
+                return f"{placement.value}:{name}"
+            return "phone"
+        case _:
+            assert_never(factor)
+
+
+def level_shown(factors: Iterable[Factor], *, floor: Level) -> Level:
+    """Return the level that ``factors`` show together on an account whose floor is ``floor``.
+
+    A code by e-mail or SMS counts only beside the password, and only where nothing stronger was
+    ever bound (N-B05, O-05: e-mail is no factor). A session shows no level: it is no fresh proof.
+    """
+    shown = set(factors)
+    if Factor.PASSKEY in shown:
+        return Level.PHISHING_RESISTANT
+    if Factor.TOTP in shown:
+        return Level.POSSESSION
+    if Factor.PASSWORD not in shown:
+        return Level.NONE
+    code = shown & {Factor.EMAIL_CODE, Factor.SMS_CODE}
+    if code and floor <= Level.OUT_OF_BAND:
+        return Level.OUT_OF_BAND
+    return Level.KNOWLEDGE
+
+
+def level_of(factor: Factor) -> Level:
+    """Return the level one factor reaches at most, beside a password where it needs one."""
+    return {
+        Factor.PASSWORD: Level.KNOWLEDGE,
+        Factor.EMAIL_CODE: Level.OUT_OF_BAND,
+        Factor.SMS_CODE: Level.OUT_OF_BAND,
+        Factor.TOTP: Level.POSSESSION,
+        Factor.PASSKEY: Level.PHISHING_RESISTANT,
+        Factor.SESSION: Level.NONE,
+    }[factor]
+
+
+def floor_of(bound: Iterable[Factor], *, has_channel: bool) -> Level:
+    """Return the floor of an account with these authenticators bound.
+
+    An account with a password and a channel for codes has at least OUT_OF_BAND: it can show a
+    code, so it must. Whatever was removed has waited before it left ``bound`` (law 3).
+    """
+    highest = max((level_of(factor) for factor in bound), default=Level.NONE)
+    if highest is Level.KNOWLEDGE and has_channel:
+        return Level.OUT_OF_BAND
+    return highest
+
+
+def evidence_of(factor: Factor) -> Evidence:
+    """Return by whose word a proof of ``factor`` is bound to its payload."""
+    return Evidence.SIGNATURE if factor in (Factor.PASSKEY, Factor.SESSION) else Evidence.RECORD

@@ -1,0 +1,1 @@
+"""Authenticators: what a member can prove, how each is bound, and why a proof is refused."""

@@ -1,0 +1,105 @@
+"""What is bound to an account: the authenticators, and how each stands in the tables of assurance.
+
+A secret stands here in the form that is checked against (a hash, a seed, a public key); the
+document that holds it is sealed.
+"""
+
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.assurance import Factor, Placement, root_of
+from twinlock.domain.canonical import encode
+from twinlock.domain.ids import AuthenticatorId, MemberId
+
+
+class _Bound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """What every authenticator has; ``entry`` numbers the account's entry that bound it."""
+
+    authenticator_id: AuthenticatorId
+    member_id: MemberId
+    bound_at: datetime
+    entry: int
+    name: str = ""
+
+
+class Password(_Bound, frozen=True, kw_only=True, tag=Factor.PASSWORD.value):
+    """An argon2id hash in its encoded form."""
+
+    verifier: str
+
+
+class Totp(_Bound, frozen=True, kw_only=True, tag=Factor.TOTP.value):
+    """An RFC 6238 seed (base64url) and the last time step that was accepted."""
+
+    seed: str
+    last_step: int = 0
+
+
+class Passkey(_Bound, frozen=True, kw_only=True, tag=Factor.PASSKEY.value, omit_defaults=True):
+    """A WebAuthn credential: id and COSE public key in base64url.
+
+    ``backup_eligible`` never changes (WebAuthn L3, 6.1.3). ``placement`` is PHONE unless the
+    credential is device-bound and its transports say otherwise.
+    """
+
+    credential_id: str
+    public_key: str
+    backup_eligible: bool
+    backed_up: bool = False
+    sign_count: int = 0
+    placement: Placement = Placement.PHONE
+
+
+Authenticator: TypeAlias = Password | Totp | Passkey
+
+
+def used(
+    authenticator: Authenticator, *, totp_step: int, sign_count: int, backed_up: bool
+) -> Authenticator:
+    """Return ``authenticator`` after an accepted answer, with what of it is remembered."""
+    match authenticator:
+        case Password():
+            return authenticator
+        case Totp():
+            return replace(authenticator, last_step=totp_step)
+        case Passkey():
+            return replace(authenticator, sign_count=sign_count, backed_up=backed_up)
+        case _:
+            assert_never(authenticator)
+
+
+def factor_of(authenticator: Authenticator) -> Factor:
+    """Return the factor that this authenticator is shown as."""
+    return Factor(str(authenticator.__struct_config__.tag))
+
+
+def root(authenticator: Authenticator) -> str | None:
+    """Return the root behind this authenticator, or None for a password."""
+    placement = authenticator.placement if isinstance(authenticator, Passkey) else Placement.PHONE
+    return root_of(factor_of(authenticator), placement, name=authenticator.authenticator_id)
+
+
+def placement_of(*, backup_eligible: bool, transports: tuple[str, ...]) -> Placement:
+    """Return where a passkey lives, in the worst case.
+
+    A synced key follows its account onto a phone. A device-bound one that answers over USB or NFC
+    and not from inside a device is a roaming key. The browser reports the transports, so a thief
+    who binds a key of his own may lie; that key has then waited in the open (law 5).
+    """
+    if backup_eligible or "internal" in transports or "hybrid" in transports:
+        return Placement.PHONE
+    return Placement.ROAMING if {"usb", "nfc"} & set(transports) else Placement.PHONE
+
+
+def credential_of(passkey: Passkey) -> str:
+    """Return what the customer signs of a passkey that is bound, and a signer reads later."""
+    return encode(
+        {
+            "backup_eligible": passkey.backup_eligible,
+            "credential_id": passkey.credential_id,
+            "public_key": passkey.public_key,
+        }
+    ).decode("ascii")

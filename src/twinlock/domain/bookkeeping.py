@@ -1,0 +1,78 @@
+"""From what was decided to what is written: entries, closed actions, notices, the new state.
+
+Every store writes exactly this, in one transaction or not at all; the audit replays it.
+"""
+
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import State
+from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Entry, Origin, closed, record
+from twinlock.domain.errors import TwinlockError, invariant
+from twinlock.domain.events import apply_all
+from twinlock.domain.gate import Decided, advance
+from twinlock.domain.ids import DestinationId
+from twinlock.domain.notices import Notice, notices
+
+
+class StateRolledBackError(TwinlockError):
+    """A document that was sealed once and replaced since has been put back (law 9)."""
+
+    code = "state_rolled_back"
+    status = 503
+
+
+class Booked(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one command changes."""
+
+    state: State
+    entries: tuple[Entry, ...]
+    closed: tuple[ClosedAction, ...]
+    notices: tuple[Notice, ...]
+
+
+def check_current(state: State) -> State:
+    """Return ``state`` when its destination is the version that the account knows.
+
+    Raises:
+        StateRolledBackError: an old row of the destination was put back, or the row is gone.
+    """
+    listed = state.account.destinations.get(state.destination_id or DestinationId(""))
+    version = None if state.destination is None else state.destination.version
+    if listed != version:
+        raise StateRolledBackError("a destination is not the version its account knows")
+    return state
+
+
+def bookkeep(
+    before: State, decided: Decided, *, origin: Origin, at: datetime, salts: bytes
+) -> Booked:
+    """Return what to write for ``decided``; ``salts`` are SALTS_BYTES for each decision."""
+    invariant(len(salts) == SALTS_BYTES * len(decided.decisions), "fresh salts for every entry")
+    state, chain = before, before.account.chain
+    entries: list[Entry] = []
+    ended: list[ClosedAction] = []
+    told: list[Notice] = []
+    for place, decision in enumerate(decided.decisions):
+        own_salts = salts[place * SALTS_BYTES : (place + 1) * SALTS_BYTES]
+        over = closed(state, decision, number=chain.entries, policy=origin.policy)
+        ended += [over] if over is not None else []
+        told += notices(
+            state.account,
+            what=decision.kind,
+            action_id=decision.action_id,
+            events=decision.events,
+        )
+        state = advance(apply_all(state, decision.events))
+        entry, chain = record(decision, chain, origin=origin, at=at, salts=own_salts)
+        entries.append(entry)
+    invariant(state == decided.state, "replaying the events gives the state the gate saw")
+    account = replace(state.account, chain=chain)
+    return Booked(
+        state=replace(state, account=account),
+        entries=tuple(entries),
+        closed=tuple(ended),
+        notices=(*told, *decided.letters),
+    )

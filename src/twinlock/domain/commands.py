@@ -1,0 +1,126 @@
+"""What may be asked of the gate, as values. Cryptography was checked before they were built.
+
+A command carries everything that is random or secret and was drawn or derived outside: ids,
+nonces, hashes. ``gate.decide`` adds nothing of its own.
+"""
+
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+from twinlock.domain.account import Account, Candidate, Destination
+from twinlock.domain.actions import AnyPayload
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, SessionId
+
+
+class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
+    """A device key signed this payload inside a session; or only named the session (no thumbprint).
+
+    ``thumbprint`` is that of the key whose signature verified, "" where there was no signature.
+    """
+
+    session_id: SessionId
+    thumbprint: str
+    signed_at: datetime | None
+    evidence: bytes = b""
+
+
+class Propose(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody wants ``payload`` done. ``secret`` is what takes effect with it, already derived."""
+
+    action_id: ActionId
+    payload: AnyPayload
+    veto_key: str
+    claimed_cents: int = 0
+    session: SessionSignature | None = None
+    secret: str = ""
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the customer for a proof of ``factor`` for an open action."""
+
+    action_id: ActionId
+    challenge_id: ChallengeId
+    factor: Factor
+    nonce: str
+    channel_id: ChannelId | None = None
+    code_mac: str = ""
+
+
+class Right(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer whose cryptography verified against ``against`` (seed, hash, key or code MAC).
+
+    ``evidence`` is what can be shown later; empty where a proof is bound by our record only.
+    """
+
+    factor: Factor
+    source: str
+    against: str
+    challenge_id: ChallengeId | None = None
+    totp_step: int = 0
+    sign_count: int = 0
+    backed_up: bool = False
+    evidence: bytes = b""
+
+
+class Wrong(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that did not verify, and why."""
+
+    factor: Factor
+    fault: ProofFault
+
+
+class Prove(msgspec.Struct, frozen=True, kw_only=True):
+    """The customer answered for an open action."""
+
+    action_id: ActionId
+    proof: Right | Wrong
+    fresh: str  # 26 random characters for the name of what begins with a yes
+
+
+class Veto(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody says no: by the link of a channel, or by a session's signature."""
+
+    action_id: ActionId
+    channel_id: ChannelId | None = None
+    session: SessionSignature | None = None
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform is about to sign: decide again, exactly once."""
+
+    action_id: ActionId
+    spend_id: str
+    fee_minor: str
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """Give out a registration challenge or a fresh seed."""
+
+    candidate: Candidate
+
+
+class EndSession(msgspec.Struct, frozen=True, kw_only=True):
+    """End a session, or every session."""
+
+    session_id: SessionId | None
+
+
+class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform has a new customer."""
+
+    account: Account
+
+
+class ImportDestination(msgspec.Struct, frozen=True, kw_only=True):
+    """List a destination of an older system, unproved, while the account is set up."""
+
+    destination: Destination
+
+
+Command: TypeAlias = (
+    Propose | Ask | Prove | Veto | Spend | Offer | EndSession | OpenAccount | ImportDestination
+)

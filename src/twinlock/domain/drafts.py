@@ -1,0 +1,266 @@
+"""Drafts: what somebody asks for, before the gate gives it the form that is signed.
+
+A draft is strict: unknown fields, wrong types and wrong ranges are refused. Turning it into a
+payload fixes everything that decides what happens: contract and decimals of the policy version,
+whole minor units, the one form of an address.
+"""
+
+import re
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from twinlock.domain.actions import (
+    ApiKeyCreate,
+    DestinationAdd,
+    DestinationRemove,
+    WithdrawalCrypto,
+)
+from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.errors import TwinlockError
+from twinlock.domain.ids import AccountId
+from twinlock.domain.money import Asset, parse_amount, parse_amount_or_zero
+from twinlock.domain.policy.profile import Policy
+
+Short = Annotated[str, Meta(min_length=1, max_length=64)]
+Text = Annotated[str, Meta(max_length=64)]
+Address = Annotated[str, Meta(min_length=4, max_length=128)]
+Memo = Annotated[str, Meta(max_length=128)]
+Amount = Annotated[str, Meta(min_length=1, max_length=128)]
+Cents = Annotated[int, Meta(ge=0, le=MAX_VALUE_CENTS)]
+SCOPES = frozenset({"read", "trade", "withdraw"})
+_ADDRESS = re.compile(r"[!-~]+")
+_MEMO = re.compile(r"[!-~]([ -~]*[!-~])?|")
+_EVM = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+class AddressError(TwinlockError):
+    """Not an address of this network, in its form."""
+
+    code = "address_refused"
+    status = 422
+
+
+class NetworkUnknownError(TwinlockError):
+    """The active policy version does not name this network."""
+
+    code = "network_unknown"
+    status = 422
+
+
+class ScopeUnknownError(TwinlockError):
+    """An API key's scopes, addresses or networks are not of their form."""
+
+    code = "api_key_refused"
+    status = 422
+
+
+class _Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every draft has in common: nothing but its strictness."""
+
+
+class WithdrawalCryptoDraft(_Draft, frozen=True, kw_only=True):
+    """Amounts are decimal strings of whole units; ``max_fee`` is in the network's own coin."""
+
+    asset: Short
+    network: Short
+    address: Address
+    amount: Amount
+    max_fee: Amount = "0"
+    memo: Memo = ""
+
+
+class SessionStartDraft(_Draft, frozen=True, kw_only=True):
+    """``device`` is the device's public key: a P-256 JWK."""
+
+    device: dict[str, Any]
+
+
+class AuthenticatorBindDraft(_Draft, frozen=True, kw_only=True):
+    """``candidate_id`` names what was offered; ``code`` or ``response`` shows that it works."""
+
+    authenticator: Short
+    name: Text = ""
+    password: Annotated[str, Meta(max_length=256)] = ""
+    candidate_id: Text = ""
+    code: Text = ""
+    response: dict[str, Any] | None = None
+
+
+class AuthenticatorRemoveDraft(_Draft, frozen=True, kw_only=True):
+    """One of the account's authenticators, by id."""
+
+    authenticator_id: Short
+
+
+class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
+    """The new password."""
+
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class DestinationAddDraft(_Draft, frozen=True, kw_only=True):
+    """Where value may be sent, and how much a day on the session key alone."""
+
+    network: Short
+    address: Address
+    memo: Memo = ""
+    label: Text = ""
+    budget_cents: Cents = 0
+
+
+class DestinationRemoveDraft(_Draft, frozen=True, kw_only=True):
+    """One of the account's destinations."""
+
+    network: Short
+    address: Address
+    memo: Memo = ""
+
+
+class Where(_Draft, frozen=True, kw_only=True):
+    """A destination by what it is."""
+
+    network: Short
+    address: Address
+    memo: Memo = ""
+
+
+class ApiKeyCreateDraft(_Draft, frozen=True, kw_only=True):
+    """``public_key`` is Ed25519, base64url of 32 bytes; ``ip_list`` holds addresses or networks."""
+
+    public_key: Annotated[str, Meta(min_length=43, max_length=43)]
+    scopes: Annotated[tuple[Short, ...], Meta(min_length=1, max_length=8)]
+    ip_list: Annotated[tuple[Short, ...], Meta(max_length=20)] = ()
+    destinations: Annotated[tuple[Where, ...], Meta(max_length=20)] = ()
+    daily_cents: Cents = 0
+
+
+class ApiKeyRevokeDraft(_Draft, frozen=True, kw_only=True):
+    """One of the account's API keys, by id."""
+
+    api_key_id: Short
+
+
+class EmptyDraft(_Draft, frozen=True, kw_only=True):
+    """Nothing more needs to be said."""
+
+
+Draft: TypeAlias = (
+    WithdrawalCryptoDraft
+    | SessionStartDraft
+    | AuthenticatorBindDraft
+    | AuthenticatorRemoveDraft
+    | PasswordChangeDraft
+    | DestinationAddDraft
+    | DestinationRemoveDraft
+    | ApiKeyCreateDraft
+    | ApiKeyRevokeDraft
+    | EmptyDraft
+)
+
+
+def withdrawal(
+    draft: WithdrawalCryptoDraft, account: AccountId, policy: Policy
+) -> WithdrawalCrypto:
+    """Return the payload of a withdrawal.
+
+    Raises:
+        UnknownAssetError, AmountError, AddressError: as they say.
+    """
+    asset = policy.asset(draft.asset, draft.network)
+    coin = _native(policy, draft.network)
+    return WithdrawalCrypto(
+        account=account,
+        asset=asset.symbol,
+        network=asset.network,
+        contract=asset.contract,
+        decimals=asset.decimals,
+        address=normal_address(draft.address, evm=asset.evm),
+        memo=_memo(draft.memo),
+        amount_minor=str(parse_amount(draft.amount, decimals=asset.decimals)),
+        max_fee_minor=str(parse_amount_or_zero(draft.max_fee, decimals=coin.decimals)),
+    )
+
+
+def destination_add(
+    draft: DestinationAddDraft, account: AccountId, policy: Policy
+) -> DestinationAdd:
+    """Return the payload that lists a destination."""
+    where = normal_where(draft.network, draft.address, draft.memo, policy)
+    return DestinationAdd(
+        account=account,
+        network=where.network,
+        address=where.address,
+        memo=where.memo,
+        label=draft.label,
+        budget_cents=draft.budget_cents,
+    )
+
+
+def destination_remove(
+    draft: DestinationRemoveDraft, account: AccountId, policy: Policy
+) -> DestinationRemove:
+    """Return the payload that takes a destination off the list."""
+    where = normal_where(draft.network, draft.address, draft.memo, policy)
+    return DestinationRemove(
+        account=account, network=where.network, address=where.address, memo=where.memo
+    )
+
+
+def api_key_create(
+    draft: ApiKeyCreateDraft,
+    account: AccountId,
+    *,
+    networks: tuple[str, ...],
+    destinations: tuple[str, ...],
+) -> ApiKeyCreate:
+    """Return the payload of a new API key; ``networks`` are its IP list in canonical form."""
+    if not SCOPES.issuperset(draft.scopes):
+        raise ScopeUnknownError("a scope is one of read, trade, withdraw")
+    return ApiKeyCreate(
+        account=account,
+        public_key=draft.public_key,
+        scopes=tuple(sorted(set(draft.scopes))),
+        ip_list=networks,
+        destinations=destinations,
+        daily_cents=draft.daily_cents,
+    )
+
+
+def normal_where(network: str, address: str, memo: str, policy: Policy) -> Where:
+    """Return a destination in its one form.
+
+    Raises:
+        NetworkUnknownError, AddressError: as they say.
+    """
+    evm = _native(policy, network).evm
+    return Where(network=network, address=normal_address(address, evm=evm), memo=_memo(memo))
+
+
+def _native(policy: Policy, network: str) -> Asset:
+    for asset in policy.assets:
+        if asset.network == network and not asset.contract:
+            return asset
+    raise NetworkUnknownError(f"{network[:16]} is not a network of this policy version")
+
+
+def normal_address(address: str, *, evm: bool) -> str:
+    """Return the one form of an address: printable ASCII; in lower case where case carries nothing.
+
+    Raises:
+        AddressError: invisible, spaced or foreign characters; not 20 bytes on an EVM chain.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise AddressError("an address is printable ASCII without spaces")
+    if not evm:
+        return address
+    if not _EVM.fullmatch(address):
+        raise AddressError("an address of this network is 0x and 40 hexadecimal digits")
+    return address.lower()
+
+
+def _memo(memo: str) -> str:
+    if not _MEMO.fullmatch(memo):
+        raise AddressError("a memo is printable ASCII without spaces at its ends")
+    return memo

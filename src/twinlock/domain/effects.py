@@ -1,0 +1,262 @@
+"""What happens when an action is decided yes: its events, by type.
+
+An exit is only authorized here; it is decided again when it is spent. Whatever changes how an
+account is protected places its hold on every exit in the same decision (law 6).
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import (
+    ApiKey,
+    Destination,
+    OpenAction,
+    Session,
+    Spent,
+    State,
+)
+from twinlock.domain.actions import (
+    WITHDRAW_SCOPE,
+    ActionType,
+    ApiKeyCreate,
+    ApiKeyRevoke,
+    AuthenticatorRemove,
+    DestinationAdd,
+    SessionStart,
+    WithdrawalCrypto,
+    type_of,
+)
+from twinlock.domain.assurance import Level
+from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.errors import InvariantError, invariant
+from twinlock.domain.events import (
+    ActionAuthorized,
+    ActionDone,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    AuthenticatorBound,
+    AuthenticatorRemoved,
+    DestinationAdded,
+    DestinationRemoved,
+    Event,
+    FreezeLifted,
+    FreezeSet,
+    HoldPlaced,
+    SessionEnded,
+    SessionStarted,
+)
+from twinlock.domain.holds import Hold
+from twinlock.domain.ids import ApiKeyId, AuthenticatorId, DestinationId, SessionId
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.gather import weak_root, where
+from twinlock.domain.policy.profile import Profile
+
+Effect: TypeAlias = Callable[[State, OpenAction, Facts, str], tuple[Event, ...]]
+
+
+def effects(
+    state: State, action: OpenAction, facts: Facts, *, profile: Profile, fresh: str
+) -> tuple[Event, ...]:
+    """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
+    effect = _EFFECTS[ActionType(type_of(action.payload))]
+    events = effect(state, action, facts, fresh)
+    return (*events, *_holds(action, facts, profile), *_closing(action, facts, events))
+
+
+def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    if any(isinstance(event, ActionAuthorized) for event in events):
+        return ()
+    return (ActionDone(at=facts.now, action_id=action.action_id),)
+
+
+def _holds(action: OpenAction, facts: Facts, profile: Profile) -> tuple[Event, ...]:
+    kind = type_of(action.payload)
+    length = profile.holds.get(kind)
+    if kind == ActionType.SESSION_START and facts.new_device:
+        length = profile.new_device_hold
+    if isinstance(action.payload, ApiKeyCreate) and WITHDRAW_SCOPE not in action.payload.scopes:
+        length = None
+    first = kind == ActionType.SESSION_START and facts.enrolling
+    if not length or first or (facts.enrolling and kind == ActionType.AUTHENTICATOR_BIND):
+        return ()
+    hold = Hold(because=kind, placed_at=facts.now, ends_at=facts.now + length)
+    return (HoldPlaced(at=facts.now, hold=hold),)
+
+
+def session(
+    state: State, action: OpenAction, *, read_only: bool, fresh: str, now: datetime
+) -> SessionStarted:
+    """Return the start of a session bound to the device key that the payload names."""
+    payload = action.payload
+    invariant(isinstance(payload, SessionStart), "a session starts by session.start")
+    return SessionStarted(
+        at=now,
+        session=Session(
+            session_id=SessionId(f"ses_{fresh}"),
+            member_id=state.account.member_id,
+            thumbprint=getattr(payload, "device"),  # noqa: B009 - narrowed by the invariant above
+            started_at=now,
+            seen_at=now,
+            read_only=read_only,
+        ),
+    )
+
+
+def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    payload, listed = action.payload, state.destination
+    if not isinstance(payload, WithdrawalCrypto):
+        raise InvariantError("what leaves says where to")
+    named = listed is not None and where(listed) == where(payload)
+    return (
+        ActionAuthorized(
+            at=facts.now,
+            action_id=action.action_id,
+            value_cents=facts.value_cents,
+            destination_id=state.destination_id if named else None,
+        ),
+    )
+
+
+def _start_session(state: State, action: OpenAction, facts: Facts, fresh: str) -> tuple[Event, ...]:
+    return (session(state, action, read_only=False, fresh=fresh, now=facts.now),)
+
+
+def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    candidate: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
+    bound = replace(candidate, bound_at=facts.now, entry=state.account.chain.entries)
+    return (
+        AuthenticatorBound(at=facts.now, authenticator=bound),
+        *_end_sessions(state, action, facts),
+    )
+
+
+def _remove(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    payload = action.payload
+    gone = AuthenticatorId(
+        payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
+    )
+    removed = AuthenticatorRemoved(at=facts.now, authenticator_id=gone)
+    return (removed, *_end_sessions(state, action, facts))
+
+
+def _end_sessions(state: State, action: OpenAction, facts: Facts) -> tuple[Event, ...]:
+    """End all other sessions on any change of factors (O-17); setting up, there are none."""
+    return tuple(
+        SessionEnded(at=facts.now, session_id=one.session_id)
+        for one in state.account.sessions
+        if one.session_id != action.session_id
+    )
+
+
+def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    payload = action.payload
+    invariant(isinstance(payload, DestinationAdd), "a destination is added by destination.add")
+    invariant(may_list(state, action), "the destination is new, or its stream is at hand")
+    before = state.destination if state.destination_id == action.secret else None
+    return (
+        DestinationAdded(
+            at=facts.now,
+            destination=Destination(
+                destination_id=DestinationId(action.secret),
+                account_id=state.account.account_id,
+                version=1 if before is None else before.version + 1,
+                added_at=facts.now,
+                action_id=action.action_id,
+                entry=state.account.chain.entries,
+                proved_by=facts.shown_factors,
+                usable_at=facts.now,
+                # Prevents: listing it again to have the day's budget twice.
+                spent=Spent() if before is None else before.spent,
+                **_named(payload),
+            ),
+        ),
+    )
+
+
+def _named(payload: Any) -> dict[str, Any]:  # noqa: ANN401 - the fields both structs share
+    return {
+        name: getattr(payload, name)
+        for name in ("network", "address", "memo", "label", "budget_cents")
+    }
+
+
+def may_list(state: State, action: OpenAction) -> bool:
+    """Say whether the destination of ``action`` can be listed by a command that holds ``state``.
+
+    A new one can always: the account's lock guards its name. One that was listed before is written
+    over, so its own stream must be at hand.
+    """
+    at_hand = state.destination_id == action.secret
+    return at_hand or DestinationId(action.secret) not in state.account.destinations
+
+
+def _check_at_hand(state: State, action: OpenAction) -> None:
+    invariant(state.destination_id == action.secret, "the destination's stream is at hand")
+
+
+def _remove_destination(
+    state: State, action: OpenAction, facts: Facts, _fresh: str
+) -> tuple[Event, ...]:
+    _check_at_hand(state, action)
+    if state.destination is None:
+        return ()  # Never listed: what was asked for is so.
+    return (DestinationRemoved(at=facts.now, destination_id=DestinationId(action.secret)),)
+
+
+def _create_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    payload = action.payload
+    invariant(isinstance(payload, ApiKeyCreate), "an API key is made by api_key.create")
+    return (
+        ApiKeyCreated(
+            at=facts.now,
+            api_key=ApiKey(
+                api_key_id=ApiKeyId(action.secret),
+                created_at=facts.now,
+                **{
+                    name: getattr(payload, name)
+                    for name in ("public_key", "scopes", "ip_list", "destinations", "daily_cents")
+                },
+            ),
+        ),
+    )
+
+
+def _revoke_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    payload = action.payload
+    dead = ApiKeyId(payload.api_key_id if isinstance(payload, ApiKeyRevoke) else "")
+    return (ApiKeyRevoked(at=facts.now, api_key_id=dead),)
+
+
+def _set_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    if facts.shown_level >= max(facts.floor, Level.KNOWLEDGE):
+        forever = datetime.max.replace(tzinfo=facts.now.tzinfo, microsecond=0)
+        return (FreezeSet(at=facts.now, until=forever),)
+    root = weak_root(facts.shown_roots)
+    return (FreezeSet(at=facts.now, until=facts.now + WEAK_FREEZE_LENGTH, weak_root=root),)
+
+
+def _lift_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    return (FreezeLifted(at=facts.now),)
+
+
+_EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
+    {
+        ActionType.WITHDRAWAL_CRYPTO: _authorize,
+        ActionType.SESSION_START: _start_session,
+        ActionType.AUTHENTICATOR_BIND: _bind,
+        ActionType.AUTHENTICATOR_REMOVE: _remove,
+        ActionType.PASSWORD_CHANGE: _bind,
+        ActionType.DESTINATION_ADD: _add_destination,
+        ActionType.DESTINATION_REMOVE: _remove_destination,
+        ActionType.API_KEY_CREATE: _create_api_key,
+        ActionType.API_KEY_REVOKE: _revoke_api_key,
+        ActionType.FREEZE_SET: _set_freeze,
+        ActionType.FREEZE_LIFT: _lift_freeze,
+    }
+)

@@ -1,0 +1,179 @@
+"""A decision's place in the log: the public leaf, what opens it, and the account's chain.
+
+Always true (tests/property/test_entries_properties.py):
+
+* a leaf holds no personal data: type, time, decision, policy digest, blinded label and chain, and
+  one salted commitment a field;
+* every commitment opens with the salt and value kept beside the events, and with nothing else;
+* the label of entry *n* of an account is a function of its key and *n*, so that two entries with
+  one number collide (law 9).
+
+Source: docs/log-format.md.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import Chain, OpenAction, State
+from twinlock.domain.canonical import (
+    b64url,
+    commit,
+    encode,
+    from_b64url,
+    tagged_hash,
+    tagged_mac,
+)
+from twinlock.domain.events import (
+    ActionDone,
+    ActionLapsed,
+    ActionRefused,
+    ActionSpent,
+    ActionVetoed,
+    ClosingEvent,
+    Event,
+    apply_all,
+)
+from twinlock.domain.gate import Decision
+from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.requirements import reasons
+
+SALT_BYTES = 32
+FIELDS = ("account", "action", "actor", "events", "facts", "payload", "proofs", "reasons")
+SALTS_BYTES = SALT_BYTES * len(FIELDS)
+
+
+class Opening(msgspec.Struct, frozen=True, array_like=True):
+    """What opens one commitment: the salt (32 bytes, base64url) and the canonical value as text."""
+
+    salt: str
+    value: str
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry: ``leaf`` is public, ``label`` (32 bytes) unique; the rest is sealed or ours."""
+
+    number: int
+    leaf: bytes
+    label: bytes
+    events: tuple[Event, ...]
+    openings: Mapping[str, Opening]
+    evidence: bytes
+    facts: bytes
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept, sealed, of an entry: its events, what opens its leaf, and the proof shown."""
+
+    events: tuple[Event, ...]
+    openings: dict[str, Opening]
+    evidence: str = ""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose entry it is, who asked, and which policy version decided."""
+
+    account_id: str
+    actor: str
+    policy: PolicyName
+
+
+def entry_key(label_key: bytes, number: int) -> bytes:
+    """Return the key of entry ``number``; a bundle discloses it, and never the label key."""
+    return tagged_mac(label_key, "entry/v1", number.to_bytes(8, "big"))
+
+
+def record(
+    decision: Decision, chain: Chain, *, origin: Origin, at: datetime, salts: bytes
+) -> tuple[Entry, Chain]:
+    """Return the entry of ``decision`` as number ``chain.entries``, and the chain after it.
+
+    ``salts`` are SALTS_BYTES random bytes; ``at`` is the time of the decision.
+    """
+    key = entry_key(from_b64url(chain.label_key, size=32), chain.entries)
+    facts = encode(decision.facts) if decision.facts is not None else b"{}"
+    values = _values(decision, origin=origin, facts=facts)
+    openings, commitments = {}, {}
+    for place, (field, value) in enumerate(values.items()):
+        salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
+        openings[field] = Opening(b64url(salt), value.decode("utf-8"))
+        commitments[field] = b64url(commit(salt, field, value))
+    label = tagged_mac(key, "label/v1")
+    previous = from_b64url(chain.last_leaf)
+    leaf = encode(
+        {
+            "at": int(at.timestamp() * 1000),
+            "c": commitments,
+            "dec": decision.answer,
+            "lbl": b64url(label),
+            "pol": origin.policy.digest,
+            "prev": b64url(tagged_mac(key, "prev/v1", previous)),
+            "t": decision.kind,
+            "v": 1,
+        }
+    )
+    entry = Entry(
+        number=chain.entries,
+        leaf=leaf,
+        label=label,
+        events=decision.events,
+        openings=openings,
+        evidence=decision.evidence,
+        facts=facts,
+    )
+    after = replace(chain, entries=chain.entries + 1, last_leaf=b64url(leaf_hash(leaf)))
+    return entry, after
+
+
+def _values(decision: Decision, *, origin: Origin, facts: bytes) -> dict[str, bytes]:
+    """Return the canonical bytes of every committed field, in the order of FIELDS."""
+    return {
+        "account": encode(origin.account_id),
+        "action": encode(decision.action_id),
+        "actor": encode(origin.actor),
+        "events": encode(events_digest(decision.events)),
+        "facts": encode(facts_digest(facts)),
+        "payload": decision.payload or b"null",
+        "proofs": encode(decision.proofs),
+        "reasons": encode(reasons(decision.requirement)),
+    }
+
+
+def facts_digest(facts: bytes) -> str:
+    """Return the digest of a decision's facts in canonical bytes, base64url of 32 bytes."""
+    return b64url(tagged_hash("facts/v1", facts))
+
+
+def events_digest(events: tuple[Event, ...]) -> str:
+    """Return the digest of a decision's events, base64url of 32 bytes."""
+    return b64url(tagged_hash("events/v1", *(encode(event) for event in events)))
+
+
+# --- Closed actions ---
+
+
+class ClosedAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An action that is over, and how it ended. A stream of its own, written once."""
+
+    action: OpenAction
+    ended: ClosingEvent
+    entry: int
+    policy: PolicyName
+
+
+_CLOSING = (ActionSpent, ActionDone, ActionRefused, ActionVetoed, ActionLapsed)
+
+
+def closed(
+    before: State, decision: Decision, *, number: int, policy: PolicyName
+) -> ClosedAction | None:
+    """Return the action that ``decision`` closed as entry ``number``, or None."""
+    ends = [event for event in decision.events if isinstance(event, _CLOSING)]
+    if not ends:
+        return None
+    earlier = decision.events[: decision.events.index(ends[0])]
+    action = apply_all(before, earlier).account.action(ends[0].action_id)
+    return ClosedAction(action=action, ended=ends[0], entry=number, policy=policy)

@@ -1,0 +1,498 @@
+"""The one gate: propose → requirements → prove · wait → authorize → spend.
+
+``decide`` is the only function that says yes to anything. It settles what is due in the account,
+then answers the command; both are decisions, each with its events and one entry in the log.
+
+Always true (tests/property/test_gate_properties.py):
+
+* an exit is authorized, and a change takes effect, only in a decision in which no law and no
+  statute misses anything;
+* doing exactly what the answer lists allows the action, or lists something that lies later;
+* replaying the events gives the state the gate saw.
+"""
+
+from datetime import MAXYEAR, datetime
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import Account, ActionState, Destination, OpenAction, State
+from twinlock.domain.actions import (
+    ActionClass,
+    ActionType,
+    DestinationAdd,
+    WithdrawalCrypto,
+    class_of,
+    payload_bytes,
+    payload_digest,
+    type_of,
+)
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.bounds import DESTINATIONS_MOST, UNPROVED_ACTION_LIFETIME
+from twinlock.domain.commands import (
+    Ask,
+    Command,
+    EndSession,
+    ImportDestination,
+    Offer,
+    OpenAccount,
+    Propose,
+    Prove,
+    Spend,
+    Veto,
+    Wrong,
+)
+from twinlock.domain.effects import effects, may_list, session
+from twinlock.domain.errors import TwinlockError, invariant
+from twinlock.domain.events import (
+    AccountOpened,
+    ActionLapsed,
+    ActionProposed,
+    ActionRefused,
+    ActionSpent,
+    ActionVetoed,
+    CandidateOffered,
+    ChallengeIssued,
+    DestinationAdded,
+    Event,
+    ProofAccepted,
+    ProofRefused,
+    SessionEnded,
+    apply_all,
+)
+from twinlock.domain.laws import Law
+from twinlock.domain.money import Prices, minor_units
+from twinlock.domain.notices import Notice
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.gather import gather
+from twinlock.domain.policy.profile import Policy
+from twinlock.domain.proposals import check_proposal
+from twinlock.domain.proving import (
+    CodesHelp,
+    ask,
+    codes_help,
+    fault_told,
+    judge,
+    reaches_floor,
+    session_shown,
+)
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import (
+    NOTHING,
+    Answer,
+    Never,
+    Requirement,
+    all_of,
+    answer,
+    reasons,
+)
+from twinlock.domain.room import check_room, gives_way, urgent
+from twinlock.domain.throttle import closed_until
+from twinlock.domain.vetoes import entitled
+from twinlock.domain.waits import held, lapses_at
+
+
+class NotSpendableError(TwinlockError):
+    """Only an exit is spent; everything else takes effect in the gate."""
+
+    code = "not_spendable"
+    status = 409
+
+
+class EnrolmentClosedError(TwinlockError):
+    """This is possible only while the account is being set up."""
+
+    code = "enrolment_closed"
+    status = 409
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision is made by: the laws, the active policy's statutes, and the prices.
+
+    ``codes`` is the law of where codes may be asked for; ``serve`` can pass no other one.
+    """
+
+    laws: tuple[Law, ...]
+    statutes: tuple[Law, ...]
+    policy: Policy
+    prices: Prices | None = None
+    codes: CodesHelp = codes_help
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of the gate and the facts it changes: one entry in the log.
+
+    ``requirement`` is what is still missing. ``proofs`` are factor and digest of each proof that
+    stands behind it. ``fault`` says why a proof was not accepted.
+    """
+
+    kind: str
+    action_id: str
+    answer: Answer
+    requirement: Requirement = NOTHING
+    facts: Facts | None = None
+    events: tuple[Event, ...] = ()
+    payload: bytes = b""
+    digest: str = ""
+    proofs: tuple[tuple[str, str], ...] = ()
+    evidence: bytes = b""
+    fault: ProofFault | None = None
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """The decisions of one command, the last of which answers it, and the state after them.
+
+    ``letters`` are messages that a service adds, such as a code for a channel.
+    """
+
+    decisions: tuple[Decision, ...]
+    state: State
+    letters: tuple[Notice, ...] = ()
+
+    @property
+    def answer(self) -> Decision:
+        """The decision that answers the command."""
+        return self.decisions[-1]
+
+
+def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> Decided:
+    """Settle what is due in ``state``, then answer ``command``.
+
+    Raises:
+        ActionUnknownError: the command names an action that is not open.
+        NotSpendableError: the action is no exit.
+        DocumentTooLargeError: the account is full; see ``room``.
+    """
+    own = getattr(command, "action_id", None)
+    decisions: list[Decision] = []
+    for action in state.account.actions:
+        if action.action_id != own:
+            decided = _settle(state, action, rules=rules, now=now)
+            state = _take(decisions, state, decided)
+    if isinstance(command, Propose):
+        state = _take(decisions, state, _make_room(state, now=now))
+    decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
+    state = _take(decisions, state, decision)
+    if _grows(state, command):
+        check_room(state.account)
+    return Decided(decisions=tuple(decisions), state=state)
+
+
+def _take(decisions: list[Decision], state: State, decision: Decision | None) -> State:
+    """Add ``decision``, where there is one, and return the state after it."""
+    if decision is None:
+        return state
+    decisions.append(decision)
+    return advance(apply_all(state, decision.events))
+
+
+def _grows(state: State, command: Command) -> bool:
+    """Say whether ``command`` may fill the account, other than to tighten or to sign in."""
+    match command:
+        case Propose(action_id=named) | Ask(action_id=named) | Prove(action_id=named):
+            left = (one for one in state.account.actions if one.action_id == named)
+            return any(not urgent(one) for one in left)
+        case Offer() | OpenAccount() | ImportDestination():
+            return True
+        case Veto() | Spend() | EndSession():
+            return False
+        case _:
+            assert_never(command)
+
+
+def advance(state: State) -> State:
+    """Return ``state`` with one more entry counted; every decision is one."""
+    chain = state.account.chain
+    account = replace(state.account, chain=replace(chain, entries=chain.entries + 1))
+    return replace(state, account=account)
+
+
+def judge_facts(facts: Facts, *, rules: Rules) -> Requirement:
+    """Return all that laws and statutes miss in ``facts``."""
+    missing: Requirement = NOTHING
+    for rule in (*rules.laws, *rules.statutes):
+        found = rule(facts)
+        if found != NOTHING:
+            missing = all_of(missing, found)
+    return missing
+
+
+def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> Decision:
+    match command:
+        case Propose():
+            return _propose(state, command, rules=rules, now=now)
+        case Ask():
+            return _ask(state, command, rules=rules, now=now)
+        case Prove():
+            return _prove(state, command, rules=rules, now=now)
+        case Veto():
+            return _veto(state, command, now=now)
+        case Spend():
+            return _spend(state, command, rules=rules, now=now)
+        case Offer() | OpenAccount() | ImportDestination() | EndSession():
+            return _of_account(state, command, now=now)
+        case _:
+            assert_never(command)
+
+
+def _of_account(
+    state: State, command: Offer | OpenAccount | ImportDestination | EndSession, *, now: datetime
+) -> Decision:
+    match command:
+        case Offer(candidate=candidate):
+            return _account_event("candidate.offer", CandidateOffered(at=now, candidate=candidate))
+        case OpenAccount(account=opened):
+            begins = opened == state.account and opened.chain.entries == 0
+            invariant(begins, "an account is opened once")
+            return _account_event("account.open", AccountOpened(at=now, account=opened))
+        case ImportDestination(destination=destination):
+            return _import(state, destination, now=now)
+        case EndSession(session_id=session_id):
+            ended = (
+                SessionEnded(at=now, session_id=one.session_id)
+                for one in state.account.sessions
+                if session_id in (None, one.session_id)
+            )
+            return _account_event("session.end", *ended)
+        case _:
+            assert_never(command)
+
+
+def _import(state: State, destination: Destination, *, now: datetime) -> Decision:
+    """List ``destination`` as one that nobody proved; what is listed already stays as it is."""
+    account = state.account
+    if not account.enrolling(now) or len(account.destinations) >= DESTINATIONS_MOST:
+        raise EnrolmentClosedError("destinations are imported while the account is set up")
+    unproved = destination.imported and destination.usable_at is None
+    at_hand = destination.destination_id == state.destination_id and destination.version == 1
+    invariant(unproved and at_hand, "an import proves nothing and is a new stream")
+    if state.destination is not None:
+        return _account_event("destination.import")
+    added = DestinationAdded(at=now, destination=destination)
+    return _account_event("destination.import", added)
+
+
+def _account_event(kind: str, *events: Event) -> Decision:
+    """Return a decision that needs no proof: it opens nothing and weakens nothing."""
+    return Decision(kind=kind, action_id="", answer=Answer.ALLOW, events=events)
+
+
+# --- Settling: nobody has to end a wait ---
+
+
+def _lapsed(state: State, action_id: str | None, *, now: datetime) -> Decision | None:
+    for action in state.account.actions:
+        if action.action_id == action_id and lapses_at(action) <= now:
+            return _lapse(action, now=now)
+    return None
+
+
+def _make_room(state: State, *, now: datetime) -> Decision | None:
+    action = gives_way(state.account.actions)
+    return None if action is None else _lapse(action, now=now)
+
+
+def _lapse(action: OpenAction, *, now: datetime) -> Decision:
+    return _decision(
+        action,
+        Never(code=Reason.AUTHORIZATION_EXPIRED),
+        events=(ActionLapsed(at=now, action_id=action.action_id),),
+    )
+
+
+def _settle(state: State, action: OpenAction, *, rules: Rules, now: datetime) -> Decision | None:
+    """Decide a waiting change again when its time has come, and let go what nobody finished.
+
+    A change that has waited takes effect however late somebody looks.
+    """
+    if _due(state, action, now=now):
+        decision = _conclude(state, action, (), rules=rules, now=now, fresh="")
+        if decision.answer is Answer.ALLOW:
+            return decision
+    return _lapse(action, now=now) if lapses_at(action) <= now else None
+
+
+def _due(state: State, action: OpenAction, *, now: datetime) -> bool:
+    """Exits wait for their own spend; one listed before waits for its own stream to be at hand."""
+    if action.until is None or action.until > now or class_of(action.payload) is ActionClass.EXIT:
+        return False
+    return not isinstance(action.payload, DestinationAdd) or may_list(state, action)
+
+
+# --- Answering ---
+
+
+def _decision(
+    action: OpenAction,
+    requirement: Requirement,
+    *,
+    events: tuple[Event, ...] = (),
+    facts: Facts | None = None,
+    said: Answer | None = None,
+) -> Decision:
+    return Decision(
+        kind=type_of(action.payload),
+        action_id=action.action_id,
+        answer=answer(requirement) if said is None else said,
+        requirement=requirement,
+        facts=facts,
+        events=events,
+        payload=payload_bytes(action.payload),
+        digest=action.digest,
+        proofs=tuple((one.factor.value, one.digest) for one in action.shown),
+    )
+
+
+def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> Decision:
+    check_proposal(state.account, command)
+    shown = None
+    if command.session is not None:
+        shown = session_shown(state.account, command.session, now=now)
+    action = OpenAction(
+        action_id=command.action_id,
+        member_id=state.account.member_id,
+        payload=command.payload,
+        digest=payload_digest(payload_bytes(command.payload)),
+        proposed_at=now,
+        lapses_at=now + UNPROVED_ACTION_LIFETIME,
+        veto_key=command.veto_key,
+        claimed_cents=command.claimed_cents,
+        session_id=None if command.session is None else command.session.session_id,
+        unsigned=command.session is not None and shown is None,
+        secret=command.secret,
+    )
+    events: tuple[Event, ...] = (ActionProposed(at=now, action=action),)
+    if shown is not None:
+        events += (ProofAccepted(at=now, action_id=action.action_id, shown=shown),)
+    decision = _conclude(state, action, events, rules=rules, now=now, fresh="")
+    evidence = command.session.evidence if shown is not None and command.session else b""
+    if decision.answer is Answer.DENY:
+        refused = ActionRefused(
+            at=now, action_id=action.action_id, reasons=reasons(decision.requirement)
+        )
+        return replace(decision, events=(*decision.events, refused), evidence=evidence)
+    return replace(decision, evidence=evidence)
+
+
+def _ask(state: State, command: Ask, *, rules: Rules, now: datetime) -> Decision:
+    """Put a question. What is not asked counts as no wrong answer; no question is a yes."""
+    account, action = state.account, state.account.action(command.action_id)
+    asked = ask(
+        account,
+        action,
+        command,
+        sms_codes=rules.policy.profile.sms_codes,
+        helps=rules.codes,
+        now=now,
+    )
+    if isinstance(asked, ProofFault):
+        return _refused(account, action, asked, now=now)
+    facts = gather(state, action, policy=rules.policy, prices=rules.prices, now=now)
+    issued = ChallengeIssued(at=now, action_id=action.action_id, challenge=asked)
+    missing = judge_facts(facts, rules=rules)
+    said = Answer.CHALLENGE if missing == NOTHING else answer(missing)
+    return _decision(action, missing, events=(issued,), facts=facts, said=said)
+
+
+def _refused(
+    account: Account, action: OpenAction, fault: ProofFault, *events: Event, now: datetime
+) -> Decision:
+    never = Never(code=Reason.PROOF_NOT_BOUND)
+    if fault is ProofFault.THROTTLED:
+        until = closed_until(account.throttle, now=now)
+        ends = None if until is None or until.year == MAXYEAR else until
+        never = Never(code=Reason.THROTTLED, until=ends)
+    return replace(_decision(action, never, events=events), fault=fault)
+
+
+def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Decision:
+    account, action = state.account, state.account.action(command.action_id)
+    proof = command.proof
+    if isinstance(proof, Wrong):
+        return _wrong(account, action, proof, now=now)
+    shown = judge(account, action, proof, now=now)
+    if isinstance(shown, ProofFault):
+        return _wrong(account, action, Wrong(factor=proof.factor, fault=shown), now=now)
+    accepted = ProofAccepted(
+        at=now,
+        action_id=action.action_id,
+        shown=shown,
+        challenge_id=proof.challenge_id,
+        proved=reaches_floor(account, action, shown),
+        totp_step=proof.totp_step,
+        sign_count=proof.sign_count,
+        backed_up=proof.backed_up,
+    )
+    decision = _conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
+    return replace(decision, evidence=proof.evidence)
+
+
+def _wrong(account: Account, action: OpenAction, wrong: Wrong, *, now: datetime) -> Decision:
+    fault = fault_told(account, wrong, now=now)
+    refused = ProofRefused(at=now, action_id=action.action_id, factor=wrong.factor, fault=fault)
+    return _refused(account, action, fault, refused, now=now)
+
+
+def _conclude(
+    state: State,
+    action: OpenAction,
+    events: tuple[Event, ...],
+    *,
+    rules: Rules,
+    now: datetime,
+    fresh: str,
+) -> Decision:
+    """Decide ``action`` on the state after ``events``, and add what follows from the answer."""
+    after = apply_all(state, events)
+    action = after.account.action(action.action_id)
+    facts = gather(after, action, policy=rules.policy, prices=rules.prices, now=now)
+    missing = judge_facts(facts, rules=rules)
+    said = answer(missing)
+    follows: tuple[Event, ...] = ()
+    if said is Answer.ALLOW and action.state is ActionState.OPEN:
+        follows = effects(after, action, facts, profile=rules.policy.profile, fresh=fresh)
+    elif said is Answer.CHALLENGE and _may_look(after.account, action, fresh):
+        looking = session(after, action, read_only=True, fresh=fresh, now=now)
+        follows, said = (looking,), Answer.READ_ONLY
+    elif said is not Answer.DENY:
+        follows = held(action, facts, missing, now=now)
+    return _decision(action, missing, events=(*events, *follows), facts=facts, said=said)
+
+
+def _may_look(account: Account, action: OpenAction, fresh: str) -> bool:
+    """Below the floor a password and a code open a session that can look, freeze and veto."""
+    factors = {one.factor for one in action.shown if account.stands(one)}
+    code = factors & {Factor.EMAIL_CODE, Factor.SMS_CODE}
+    starting = type_of(action.payload) == ActionType.SESSION_START
+    return bool(starting and fresh and code and Factor.PASSWORD in factors)
+
+
+def _veto(state: State, command: Veto, *, now: datetime) -> Decision:
+    action = state.account.action(command.action_id)
+    who = entitled(state.account, action, command, now=now)
+    if who is None:
+        return _decision(action, Never(code=Reason.NOT_ENTITLED))
+    vetoed = ActionVetoed(at=now, action_id=action.action_id, by=who[0], root=who[1])
+    return replace(_decision(action, NOTHING, events=(vetoed,)), kind="action.veto")
+
+
+def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Decision:
+    """Decide an exit again; a yes is the spend, and closes the action."""
+    action = state.account.action(command.action_id)
+    payload = action.payload
+    if not isinstance(payload, WithdrawalCrypto):
+        raise NotSpendableError("only an exit is spent")
+    decision = _conclude(state, action, (), rules=rules, now=now, fresh="")
+    if decision.answer is not Answer.ALLOW:
+        return decision
+    if minor_units(command.fee_minor) > minor_units(payload.max_fee_minor):
+        return _decision(action, Never(code=Reason.FEE_TOO_HIGH), facts=decision.facts)
+    spent = ActionSpent(
+        at=now,
+        action_id=action.action_id,
+        spend_id=command.spend_id,
+        fee_minor=command.fee_minor,
+    )
+    return replace(decision, events=(*decision.events, spent))

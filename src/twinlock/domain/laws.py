@@ -1,0 +1,249 @@
+"""The ten laws, as far as they speak of single decisions: above any policy.
+
+No setting, profile or flag weakens one; a policy only adds. A law is a function of the facts to
+what is still missing. ``decide()`` takes the laws as an argument, and ``serve`` can pass only
+``LAWS``. What the laws say of time, storage, staff and evidence is kept by the store, the signer
+and the state machine; ``docs/architecture.md`` says which law lives where.
+
+Source: docs/laws.md.
+"""
+
+from collections.abc import Callable
+from datetime import MAXYEAR, datetime, timedelta
+from typing import TypeAlias
+
+from twinlock.domain.actions import SCOPES, WITHDRAW_SCOPE, ActionClass, ActionType
+from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.bounds import (
+    ENROLMENT_WINDOW,
+    NEWCOMER_PERIOD,
+    WEAK_FREEZE_EVERY,
+)
+from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import (
+    NOTHING,
+    Never,
+    Prove,
+    Requirement,
+    WaitUntil,
+    all_of,
+    any_of,
+)
+
+Law: TypeAlias = Callable[[Facts], Requirement]
+
+LEAST_WAIT = timedelta(hours=24)  # A night and a day: long enough to read a notice and object.
+_LISTED = (DestinationState.USABLE, DestinationState.LAPSED)
+
+
+def unknown_is_no(facts: Facts) -> Requirement:
+    """Law 1: what the catalogue does not name, or cannot decide yet, is refused."""
+    if facts.action_class is None or not SCOPES.issuperset(facts.scopes):
+        return Never(code=Reason.ACTION_UNKNOWN)
+    return NOTHING if facts.built else Never(code=Reason.ACTION_NOT_BUILT)
+
+
+def a_proof_counts_once(facts: Facts) -> Requirement:
+    """Law 2: a session named without its device key's signature over this payload is refused.
+
+    Other proofs that are not bound to this payload never become facts at all.
+    Prevents: the copied cookie (S07, S10).
+    """
+    if facts.session is SessionState.UNSIGNED:
+        return Never(code=Reason.PROOF_NOT_BOUND)
+    return NOTHING
+
+
+def the_floor_never_sinks(facts: Facts) -> Requirement:
+    """Law 3: the best authenticator bound is what every path asks for.
+
+    Only tightening, setting an account up, and a destination's own small budget ask for less.
+    """
+    if facts.action_class is ActionClass.TIGHTENING:
+        return _a_little_proof(facts)
+    if setting_up(facts):
+        return NOTHING
+    if facts.shown_level >= facts.floor and facts.shown_level > Level.NONE:
+        return NOTHING
+    if within_budget(facts):
+        return NOTHING
+    return Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE))
+
+
+def setting_up(facts: Facts) -> bool:
+    """Say whether this binds an authenticator while the account is being set up.
+
+    Nothing else is easier then. Prevents: a destination listed in the first hour without a wait.
+    """
+    return facts.enrolling and facts.action == ActionType.AUTHENTICATOR_BIND
+
+
+def _a_little_proof(facts: Facts) -> Requirement:
+    if facts.shown_factors:
+        return NOTHING
+    return Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE)
+
+
+def within_budget(facts: Facts) -> bool:
+    """Say whether this exit may leave on the session key alone (law 4, its last sentence)."""
+    return (
+        facts.action_class is ActionClass.EXIT
+        and facts.session is SessionState.FULL
+        and facts.destination is DestinationState.USABLE
+        and facts.value_cents <= facts.budget_left_cents
+    )
+
+
+def newcomers_undo_nothing(facts: Facts) -> Requirement:
+    """Law 3: for 30 days a newcomer cannot undo an older one, nor a weaker a stronger.
+
+    What was bound in one sitting is of one age: only setting up takes so little time.
+    """
+    if facts.target_bound_at is None:
+        return NOTHING
+    return all_of(
+        _as_strong_as_the_target(facts), _as_old_as_the_target(facts, facts.target_bound_at)
+    )
+
+
+def _as_strong_as_the_target(facts: Facts) -> Requirement:
+    if facts.shown_level >= facts.target_level:
+        return NOTHING
+    return Prove(code=Reason.WEAKER_PROOF, level=facts.target_level)
+
+
+def _as_old_as_the_target(facts: Facts, target_bound_at: datetime) -> Requirement:
+    shown_at = facts.shown_oldest_at
+    if shown_at is None or shown_at <= target_bound_at + ENROLMENT_WINDOW:
+        return NOTHING
+    ripe_at = shown_at + NEWCOMER_PERIOD
+    return NOTHING if facts.now >= ripe_at else Never(code=Reason.NEWCOMER, until=ripe_at)
+
+
+def two_roots(facts: Facts) -> Requirement:
+    """Law 4: an exit needs two independent roots; silence and a proved destination are roots.
+
+    A destination bound by a floor-level proof and a full, silent wait stands for one. Everything
+    else waits, so that silence is the second; two proofs of different roots need no silence.
+    """
+    if facts.action_class is not ActionClass.EXIT or facts.destination in _LISTED:
+        return NOTHING
+    if len(facts.shown_roots) > 1:
+        return NOTHING
+    silence = _wait(facts, LEAST_WAIT, Reason.DESTINATION_NEW)
+    if facts.roots_enrolled < 2:  # noqa: PLR2004 - two roots is the law's name
+        return silence
+    return any_of(Prove(code=Reason.SECOND_ROOT_NEEDED, level=facts.floor, roots=2), silence)
+
+
+def loosening_waits(facts: Facts) -> Requirement:
+    """Law 5: whatever weakens protection waits at least a day after its proof."""
+    if facts.action_class is not ActionClass.LOOSENING or setting_up(facts):
+        return NOTHING
+    return _wait(facts, LEAST_WAIT, Reason.LOOSENING_WAITS)
+
+
+def _wait(facts: Facts, length: timedelta, code: Reason) -> Requirement:
+    until = (facts.proved_at or facts.now) + length
+    return NOTHING if facts.now >= until else WaitUntil(code=code, until=until)
+
+
+def a_told_wait_stays(facts: Facts) -> Requirement:
+    """Law 5: a wait that was told can be lengthened, never shortened, by a later policy either."""
+    missing: Requirement = NOTHING
+    if facts.promised_until is not None and facts.promised_until > facts.now:
+        missing = WaitUntil(code=Reason.WAIT_TOLD, until=facts.promised_until)
+    if facts.offered_until is None or facts.offered_until <= facts.now:
+        return missing
+    if len(facts.shown_roots) > 1:
+        return missing
+    second = Prove(code=Reason.SECOND_ROOT_NEEDED, level=facts.floor, roots=2)
+    told = WaitUntil(code=Reason.WAIT_TOLD, until=facts.offered_until)
+    return all_of(missing, any_of(second, told))
+
+
+def a_hold_covers_every_exit(facts: Facts) -> Requirement:
+    """Law 6: holds cover every exit, one that was added yesterday included."""
+    if facts.action_class is not ActionClass.EXIT:
+        return NOTHING
+    if facts.enrolling:
+        return Never(code=Reason.ENROLMENT_OPEN)
+    if facts.held_until is None or facts.held_until <= facts.now:
+        return NOTHING
+    return WaitUntil(code=Reason.EXITS_HELD, until=facts.held_until)
+
+
+def a_freeze_stops(facts: Facts) -> Requirement:
+    """Law 6: under a freeze nothing leaves, nothing loosens; only lifting it may wait.
+
+    Prevents: a lift asked for before there was a freeze, to end one that is set later.
+    """
+    if facts.frozen_until is None or facts.frozen_until <= facts.now:
+        return NOTHING
+    stopped = facts.action_class in (ActionClass.EXIT, ActionClass.LOOSENING) or (
+        facts.action in (ActionType.API_KEY_CREATE, ActionType.PASSWORD_CHANGE)
+    )
+    if facts.action == ActionType.FREEZE_LIFT:
+        stopped = facts.frozen_at is not None and facts.proposed_at < facts.frozen_at
+    ends = None if facts.frozen_until.year == MAXYEAR else facts.frozen_until
+    return Never(code=Reason.ACCOUNT_FROZEN, until=ends) if stopped else NOTHING
+
+
+def a_no_is_no_weapon(facts: Facts) -> Requirement:
+    """Law 5: a freeze below the floor may be set once a month from the same root.
+
+    It is asked for more proof and not refused: the owner has shown nothing yet when he asks.
+    """
+    if facts.action != ActionType.FREEZE_SET or facts.weak_freeze_at is None:
+        return NOTHING
+    floor = max(facts.floor, Level.KNOWLEDGE)
+    if facts.shown_level >= floor or facts.now >= facts.weak_freeze_at + WEAK_FREEZE_EVERY:
+        return NOTHING
+    return Prove(code=Reason.FREEZE_TOO_SOON, level=floor)
+
+
+def a_withdraw_key_is_bounded(facts: Facts) -> Requirement:
+    """Law 3: a key that may withdraw names its addresses and destinations, or cannot exist."""
+    if WITHDRAW_SCOPE not in facts.scopes:
+        return NOTHING
+    no_ips = NOTHING if facts.ip_list else Never(code=Reason.API_KEY_IP_LIST)
+    no_set = NOTHING if facts.key_destinations else Never(code=Reason.API_KEY_DESTINATIONS)
+    return all_of(no_ips, no_set)
+
+
+def the_last_way_in_stays(facts: Facts) -> Requirement:
+    """Law 10: what would lock the owner out for ever is not removed."""
+    return NOTHING if facts.way_in_left else Never(code=Reason.LAST_AUTHENTICATOR)
+
+
+def nothing_beyond_its_room(facts: Facts) -> Requirement:
+    """An account holds so many of each thing and no more; a full one is told so, not broken."""
+    return Never(code=Reason.TOO_MANY) if facts.too_many else NOTHING
+
+
+def an_app_needs_its_password(facts: Facts) -> Requirement:
+    """Signing in with an authenticator app takes the password too (SP 800-63B, AAL2)."""
+    if facts.action != ActionType.SESSION_START or facts.shown_level is not Level.POSSESSION:
+        return NOTHING
+    if Factor.PASSWORD in facts.shown_factors:
+        return NOTHING
+    return Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, password=True)
+
+
+LAWS: tuple[Law, ...] = (
+    unknown_is_no,
+    a_proof_counts_once,
+    the_floor_never_sinks,
+    newcomers_undo_nothing,
+    two_roots,
+    loosening_waits,
+    a_told_wait_stays,
+    a_hold_covers_every_exit,
+    a_freeze_stops,
+    a_no_is_no_weapon,
+    a_withdraw_key_is_bounded,
+    the_last_way_in_stays,
+    nothing_beyond_its_room,
+    an_app_needs_its_password,
+)

@@ -1,0 +1,1 @@
+"""Policy: what a platform adds to the laws. Facts, profiles and statutes."""

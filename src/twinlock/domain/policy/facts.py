@@ -1,0 +1,91 @@
+"""Facts: all that a decision may look at, flat, typed, in range, each with its source.
+
+*Facts carry a source* (law 1): what relaxes comes from our own record or the customer's
+signature; the platform's word stands in ``claimed_cents`` only, inside ``value_cents``, where it
+can only add. The value is stored with every decision, holds no personal data, and is what a
+backtest replays.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from twinlock.domain.actions import ActionClass
+from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.errors import invariant
+
+
+class DestinationState(StrEnum):
+    """What we know of where the value would go."""
+
+    NONE = "none"  # this action has no destination
+    NEW = "new"  # never proved by this customer
+    UNPROVED = "unproved"  # imported from an older system: listed, never signed
+    WAITING = "waiting"  # proved, its wait runs
+    USABLE = "usable"
+    LAPSED = "lapsed"  # proved once, unused since: needs proof again
+    REMOVED = "removed"
+
+
+class SessionState(StrEnum):
+    """What session stands behind a proposal."""
+
+    NONE = "none"
+    UNSIGNED = "unsigned"  # named, but not signed by its device key: a copied cookie
+    READ_ONLY = "read_only"
+    FULL = "full"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision's facts. Instants are UTC; sums are US cents in 0 … MAX_VALUE_CENTS."""
+
+    now: datetime
+    # The action
+    action: str
+    action_class: ActionClass | None
+    built: bool
+    proposed_at: datetime
+    proved_at: datetime | None  # when proofs that still stand reached the floor for this payload
+    promised_until: datetime | None = None  # the end of a wait that was told before
+    offered_until: datetime | None = None  # the same, of a wait that a second root may spare
+    # Proofs bound to this payload (our verification)
+    floor: Level = Level.NONE
+    shown_level: Level = Level.NONE
+    shown_factors: tuple[Factor, ...] = ()
+    shown_roots: tuple[str, ...] = ()
+    roots_enrolled: int = 0
+    shown_oldest_at: datetime | None = (
+        None  # when the oldest shown, as strong as the target, was bound
+    )
+    session: SessionState = SessionState.NONE
+    # The account (our record)
+    enrolling: bool = False
+    frozen_until: datetime | None = None  # datetime.max for a freeze without an end
+    frozen_at: datetime | None = None
+    held_until: datetime | None = None
+    narrow: bool = True  # no notice channel outside the roots that prove
+    has_channel: bool = False
+    way_in_left: bool = True  # after a removal somebody can still sign in
+    too_many: bool = False
+    day_cents: int = 0  # all exits of this day before this one
+    # The destination (our record)
+    destination: DestinationState = DestinationState.NONE
+    destinations_required: bool = False
+    destination_usable_at: datetime | None = None
+    budget_left_cents: int = 0
+    # The payload (signed), valued by the higher of price list and platform
+    value_cents: int = 0
+    new_device: bool = False
+    budget_cents: int = 0
+    target_level: Level = Level.NONE
+    target_bound_at: datetime | None = None
+    scopes: tuple[str, ...] = ()
+    ip_list: int = 0
+    key_destinations: int = 0
+    weak_freeze_at: datetime | None = None  # the last freeze below the floor from the same root
+
+    def __post_init__(self) -> None:
+        sums = (self.day_cents, self.budget_left_cents, self.value_cents, self.budget_cents)
+        invariant(all(0 <= cents <= MAX_VALUE_CENTS for cents in sums), "sums are in range")

@@ -1,0 +1,251 @@
+"""From an account and an open action to the facts of one decision: a pure function."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from twinlock.domain.account import Account, Destination, OpenAction, Shown, State
+from twinlock.domain.actions import (
+    BUILT,
+    ActionClass,
+    AnyPayload,
+    ApiKeyCreate,
+    AuthenticatorBind,
+    AuthenticatorRemove,
+    DestinationAdd,
+    NotBuilt,
+    PasswordChange,
+    SessionStart,
+    WithdrawalCrypto,
+    class_of,
+    type_of,
+)
+from twinlock.domain.assurance import Factor, Level, level_of, level_shown
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Password,
+    Totp,
+    factor_of,
+    root,
+)
+from twinlock.domain.bounds import (
+    API_KEYS_MOST,
+    AUTHENTICATORS_MOST,
+    DESTINATIONS_MOST,
+    MAX_VALUE_CENTS,
+    OPEN_ACTIONS_MOST,
+)
+from twinlock.domain.holds import held_until
+from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
+from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.profile import Policy
+from twinlock.domain.room import urgent
+
+
+def gather(
+    state: State, action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime
+) -> Facts:
+    """Return the facts of deciding ``action`` in ``state`` at ``now``."""
+    account, payload = state.account, action.payload
+    shown = tuple(one for one in action.shown if account.stands(one))
+    factors = tuple(one.factor for one in shown)
+    roots = _roots(account, payload, shown)
+    own = action.counted_on(now)
+    destination, budget_left = _destination(state, action, policy=policy, now=now)
+    target = _target(account, payload)
+    return Facts(
+        now=now,
+        action=type_of(payload),
+        action_class=class_of(payload),
+        built=type_of(payload) in BUILT and not isinstance(payload, NotBuilt),
+        proposed_at=action.proposed_at,
+        proved_at=_proved_at(account, action, shown),
+        promised_until=action.until,
+        offered_until=action.offered_until,
+        floor=account.floor,
+        shown_level=level_shown(factors, floor=account.floor),
+        shown_factors=tuple(sorted(set(factors))),
+        shown_roots=roots,
+        roots_enrolled=len({root(one) for one in account.authenticators} - {None}),
+        shown_oldest_at=min(
+            (one.bound_at for one in shown if level_of(one.factor) >= target[0]), default=None
+        ),
+        session=_session(account, action, shown),
+        enrolling=account.enrolling(now),
+        frozen_until=account.freeze.until,
+        frozen_at=account.freeze.set_at,
+        held_until=held_until(account.holds, now=now),
+        narrow=_narrow(account, roots),
+        has_channel=bool(account.channels),
+        way_in_left=_way_in_left(account, payload),
+        too_many=_too_many(account, action),
+        day_cents=_day(account.spent.day, account.spent.cents, now=now, own=own),
+        destination=destination,
+        destinations_required=account.destinations_required,
+        budget_left_cents=budget_left,
+        value_cents=_value(action, policy=policy, prices=prices, now=now),
+        new_device=_new_device(account, payload),
+        budget_cents=_budget(payload),
+        target_level=target[0],
+        target_bound_at=target[1],
+        scopes=payload.scopes if isinstance(payload, ApiKeyCreate) else (),
+        ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
+        key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
+        weak_freeze_at=_weak_freeze(account, roots),
+    )
+
+
+def _roots(account: Account, payload: AnyPayload, shown: tuple[Shown, ...]) -> tuple[str, ...]:
+    """Return the roots shown. Codes add none where anything stronger is bound (law 4).
+
+    Prevents: a code shown before a security key was bound, counted as the second root beside it.
+    """
+    weak = account.floor > Level.OUT_OF_BAND and class_of(payload) is not ActionClass.TIGHTENING
+    none = (Factor.EMAIL_CODE, Factor.SMS_CODE) if weak else ()
+    return tuple(sorted({one.root for one in shown if one.root and one.factor not in none}))
+
+
+def _proved_at(account: Account, action: OpenAction, shown: tuple[Shown, ...]) -> datetime | None:
+    """Return since when proofs that still stand reach today's floor, or None while they do not.
+
+    Prevents: a wait that ran on a proof whose authenticator was removed meanwhile.
+    """
+    factors: list[Factor] = []
+    for one in shown:
+        factors.append(one.factor)
+        level = level_shown(factors, floor=account.floor)
+        if level >= max(account.floor, Level.KNOWLEDGE):
+            return None if action.proved_at is None else max(action.proved_at, one.at)
+    return None
+
+
+def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> SessionState:
+    if action.unsigned:
+        return SessionState.UNSIGNED
+    for one in shown:
+        session = account.session(one.source)
+        if one.factor is Factor.SESSION and session is not None:
+            return session.state(one.at)
+    return SessionState.NONE
+
+
+def _narrow(account: Account, roots: tuple[str, ...]) -> bool:
+    """No channel outside the roots that prove: silence is then no root of its own (law 4).
+
+    Until a root is shown, any that could reach the floor alone may be the one that proves; showing
+    one more root never makes an account narrow.
+    """
+    strong = (one for one in account.authenticators if level_of(factor_of(one)) >= account.floor)
+    could = {root(one) or "phone" for one in strong} or {"phone"}
+
+    def heard(name: str) -> bool:
+        return any(channel.root != name.partition(":")[0] for channel in account.channels)
+
+    two = bool(account.channels) and len(roots) > 1
+    return not (two or any(map(heard, roots)) or all(map(heard, could)))
+
+
+def _too_many(account: Account, action: OpenAction) -> bool:
+    """Say whether there is no room. Freezing, and signing in to do so, always find some."""
+    payload = action.payload
+    if len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action):
+        return True
+    match payload:
+        case AuthenticatorBind():
+            return len(account.authenticators) >= AUTHENTICATORS_MOST
+        case DestinationAdd():
+            known = action.secret in account.destinations
+            return len(account.destinations) >= DESTINATIONS_MOST and not known
+        case ApiKeyCreate():
+            return len(account.api_keys) >= API_KEYS_MOST
+        case _:
+            return False
+
+
+def _way_in_left(account: Account, payload: AnyPayload) -> bool:
+    """Say whether somebody can still sign in: an authenticator app alone is not enough."""
+    gone = payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
+    rest = (one for one in account.authenticators if one.authenticator_id != gone)
+    return not gone or any(not isinstance(one, Totp) for one in rest)
+
+
+def _budget(payload: AnyPayload) -> int:
+    asked = payload.budget_cents if isinstance(payload, DestinationAdd) else 0
+    return min(asked, MAX_VALUE_CENTS)
+
+
+def _value(action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
+    payload = action.payload
+    if not isinstance(payload, WithdrawalCrypto):
+        return 0
+    asset = policy.asset(payload.asset, payload.network)
+    if (payload.contract, payload.decimals) != (asset.contract, asset.decimals):
+        # Prevents: a payload that calls another token by the name of a cheap one.
+        raise UnknownAssetError("contract and decimals are not those of this policy version")
+    return value_cents(
+        asset,
+        minor_units(payload.amount_minor),
+        prices=prices,
+        claimed_cents=action.claimed_cents,
+        now=now,
+    )
+
+
+def _day(day: str, cents: int, *, now: datetime, own: int) -> int:
+    left = max(cents - own, 0) if day == now.date().isoformat() else 0
+    return min(left, MAX_VALUE_CENTS)
+
+
+def _destination(
+    state: State, action: OpenAction, *, policy: Policy, now: datetime
+) -> tuple[DestinationState, int]:
+    """Return what the destination is good for, and what its budget leaves today."""
+    if not isinstance(action.payload, WithdrawalCrypto):
+        return DestinationState.NONE, 0
+    found = state.destination
+    if found is None or where(found) != where(action.payload):
+        return _waiting_or_new(state.account, action.payload), 0
+    profile = policy.profile
+    kind = found.state(now=now, lapse=profile.destination_lapse)
+    own = action.counted_on(now)
+    used = _day(found.spent.day, found.spent.cents, now=now, own=own)
+    return kind, max(min(found.budget_cents, profile.budget_most_cents) - used, 0)
+
+
+def where(one: WithdrawalCrypto | DestinationAdd | Destination) -> tuple[str, str, str]:
+    """Return where value would go: network, address and memo, every byte of them."""
+    return one.network, one.address, one.memo
+
+
+def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationState:
+    for other in account.actions:
+        asked = other.payload
+        if not isinstance(asked, DestinationAdd) or other.proved_at is None:
+            continue
+        if where(asked) == where(payload):
+            return DestinationState.WAITING
+    return DestinationState.NEW
+
+
+def _target(account: Account, payload: AnyPayload) -> tuple[Level, datetime | None]:
+    """Return level and age of the authenticator that would be removed or replaced."""
+    bound: Authenticator | None = None
+    if isinstance(payload, AuthenticatorRemove):
+        bound = account.authenticator(payload.authenticator_id)
+    elif isinstance(payload, PasswordChange):
+        bound = next((one for one in account.authenticators if isinstance(one, Password)), None)
+    return (Level.NONE, None) if bound is None else (level_of(factor_of(bound)), bound.bound_at)
+
+
+def _new_device(account: Account, payload: AnyPayload) -> bool:
+    if not isinstance(payload, SessionStart):
+        return False
+    return all(device.thumbprint != payload.device for device in account.devices)
+
+
+def _weak_freeze(account: Account, roots: tuple[str, ...]) -> datetime | None:
+    return account.freeze.weak.get(weak_root(roots))
+
+
+def weak_root(roots: tuple[str, ...]) -> str:
+    """Return the name under which a freeze below the floor is remembered."""
+    return roots[0] if roots else "knowledge"

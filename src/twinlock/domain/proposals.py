@@ -1,0 +1,59 @@
+"""What a proposal must be before the gate looks at it: about this account, bounded, and consistent.
+
+A proposal that is not is our own mistake or nonsense, never a "no": nothing is committed for it.
+"""
+
+import msgspec
+
+from twinlock.domain.account import Account
+from twinlock.domain.actions import AnyPayload, AuthenticatorBind, PasswordChange, payload_bytes
+from twinlock.domain.authenticators.model import Authenticator, Password, factor_of
+from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
+from twinlock.domain.commands import Propose
+from twinlock.domain.errors import InvariantError, TwinlockError, invariant
+from twinlock.domain.ids import account_of
+
+
+class PayloadTooLargeError(TwinlockError):
+    """An action that says more than an action may: its account's document must stay small."""
+
+    code = "payload_too_large"
+    status = 413
+
+
+def check_proposal(account: Account, command: Propose) -> None:
+    """Check that ``command`` can be proposed in ``account``.
+
+    Raises:
+        PayloadTooLargeError: the canonical payload is longer than PAYLOAD_BYTES_MOST.
+    """
+    named = {command.payload.account, account_of(command.action_id), account.account_id}
+    invariant(len(named) == 1, "a proposal, its payload and its account are one")
+    known = {one.action_id for one in account.actions}
+    invariant(command.action_id not in known, "an action is proposed once")
+    if len(payload_bytes(command.payload)) > PAYLOAD_BYTES_MOST:
+        raise PayloadTooLargeError(f"the payload has more than {PAYLOAD_BYTES_MOST} bytes")
+    if len(command.secret.encode()) > SECRET_BYTES_MOST:
+        raise PayloadTooLargeError(f"what takes effect has more than {SECRET_BYTES_MOST} bytes")
+    _check_secret(account, command.payload, command.secret)
+
+
+def _check_secret(account: Account, payload: AnyPayload, secret: str) -> None:
+    """Check that what would be bound is what is signed, and replaces nothing but a password.
+
+    Prevents: one change signed and another authenticator taking effect; and a secret that only
+    fails when it is due, before every later command of the account.
+    """
+    if not isinstance(payload, AuthenticatorBind | PasswordChange):
+        return
+    try:
+        made: Authenticator = msgspec.json.decode(secret, type=Authenticator)
+    except msgspec.MsgspecError as error:
+        raise InvariantError("what is bound is an authenticator") from error
+    old = account.authenticator(made.authenticator_id)
+    if isinstance(payload, PasswordChange):
+        both = isinstance(made, Password) and isinstance(old, Password)
+        invariant(both, "a password replaces a password")
+    else:
+        invariant(factor_of(made) == payload.authenticator, "what is bound is what was signed")
+        invariant(old is None, "what is bound is new")

@@ -1,0 +1,218 @@
+"""Questions and answers: which proofs may be asked for, and whether an answer counts.
+
+The cryptography was checked before the locks were taken; here an answer is held against the
+account as it is now, under the lock.
+
+Always true (tests/property/test_proving_properties.py):
+
+* an answer counts for the action and the challenge it was asked for, once, in time;
+* where anything stronger is bound no code is asked for, whatever page asks, except to look and to
+  tighten (law 4; S02);
+* while the throttle is closed, nothing that can be guessed is read.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeAlias, assert_never
+
+from msgspec.structs import replace
+
+from twinlock.domain.account import Account, Challenge, ChannelKind, OpenAction, Shown
+from twinlock.domain.actions import ActionClass, ActionType, class_of, type_of
+from twinlock.domain.assurance import Factor, Level, level_of, level_shown
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    Totp,
+    factor_of,
+    root,
+)
+from twinlock.domain.bounds import (
+    CHALLENGE_LIFETIME,
+    CODES_PER_HOUR_MOST,
+    SIGNED_AT_TOLERANCE,
+)
+from twinlock.domain.canonical import b64url, tagged_hash
+from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
+from twinlock.domain.errors import invariant
+from twinlock.domain.policy.facts import SessionState
+from twinlock.domain.throttle import can_be_guessed, closed_until
+
+CODES = {Factor.EMAIL_CODE: ChannelKind.EMAIL, Factor.SMS_CODE: ChannelKind.SMS}
+CodesHelp: TypeAlias = Callable[[Account, OpenAction], bool]
+
+
+def codes_help(account: Account, action: OpenAction) -> bool:
+    """Say whether a code may be asked for: law 4, as a question to the customer.
+
+    Where anything stronger is bound, only to look and to tighten.
+    """
+    little = type_of(action.payload) == ActionType.SESSION_START or (
+        class_of(action.payload) is ActionClass.TIGHTENING
+    )
+    return account.floor <= Level.OUT_OF_BAND or little
+
+
+def ask(
+    account: Account,
+    action: OpenAction,
+    command: Ask,
+    *,
+    sms_codes: bool,
+    now: datetime,
+    helps: CodesHelp = codes_help,
+) -> Challenge | ProofFault:
+    """Return the challenge to put to the customer, or why this question is not asked.
+
+    ``helps`` says where codes may be asked for; like the laws it is an argument.
+    """
+    invariant(bool(command.code_mac) == (command.factor in CODES), "a code has a MAC, others none")
+    if command.factor is Factor.SMS_CODE and not sms_codes:
+        return ProofFault.BELOW_FLOOR
+    if command.factor in CODES:
+        helpful = helps(account, action)
+        fault = _code_fault(account, command, now=now) if helpful else ProofFault.BELOW_FLOOR
+    else:
+        bound = {factor_of(one) for one in account.authenticators}
+        fault = None if command.factor in bound else ProofFault.AUTHENTICATOR_GONE
+    if fault is None and _closed(account, command.factor, now=now):
+        fault = ProofFault.THROTTLED
+    if fault is not None:
+        return fault
+    return Challenge(
+        challenge_id=command.challenge_id,
+        factor=command.factor,
+        expires_at=now + CHALLENGE_LIFETIME,
+        nonce=command.nonce,
+        channel_id=command.channel_id,
+        code_mac=command.code_mac,
+    )
+
+
+def _code_fault(account: Account, command: Ask, *, now: datetime) -> ProofFault | None:
+    """Return why no code is sent to this channel now, or None."""
+    kinds = {one.channel_id: one.kind for one in account.channels}
+    if command.channel_id is None or kinds.get(command.channel_id) is not CODES[command.factor]:
+        return ProofFault.AUTHENTICATOR_GONE
+    recent = [at for at in account.codes_sent if at > now - timedelta(hours=1)]
+    return ProofFault.THROTTLED if len(recent) >= CODES_PER_HOUR_MOST else None
+
+
+def _closed(account: Account, factor: Factor, *, now: datetime) -> bool:
+    return can_be_guessed(factor) and closed_until(account.throttle, now=now) is not None
+
+
+def fault_told(account: Account, wrong: Wrong, *, now: datetime) -> ProofFault:
+    """Return what is told of a wrong answer: the same as of a right one, while none is read.
+
+    Prevents: guessing on while the throttle is closed, and learning from the fault what was right.
+    """
+    return ProofFault.THROTTLED if _closed(account, wrong.factor, now=now) else wrong.fault
+
+
+def reaches_floor(account: Account, action: OpenAction, shown: Shown) -> bool:
+    """Say whether ``shown`` brings the proofs of ``action`` to the floor, or repeats that it does.
+
+    Prevents: a known password shown beside the owner's passkey, to open the throttle again.
+    """
+    floor = max(account.floor, Level.KNOWLEDGE)
+    before = [one.factor for one in action.shown if account.stands(one)]
+    if level_shown((*before, shown.factor), floor=account.floor) < floor:
+        return False
+    return level_shown(before, floor=account.floor) < floor or level_of(shown.factor) >= floor
+
+
+def judge(
+    account: Account, action: OpenAction, right: Right, *, now: datetime
+) -> Shown | ProofFault:
+    """Return the proof as it counts for ``action``, or why it does not."""
+    if _closed(account, right.factor, now=now):
+        return ProofFault.THROTTLED
+    if any(one.source == right.source and account.stands(one) for one in action.shown):
+        return ProofFault.CODE_REPLAYED
+    if right.challenge_id is None and right.factor not in (Factor.PASSWORD, Factor.TOTP):
+        return ProofFault.CHALLENGE_GONE
+    challenge = next(
+        (one for one in action.challenges if one.challenge_id == right.challenge_id), None
+    )
+    if right.challenge_id is not None and (
+        challenge is None or challenge.expires_at <= now or challenge.factor is not right.factor
+    ):
+        return ProofFault.CHALLENGE_GONE
+    if challenge is not None and right.factor in CODES:
+        return _judge_code(account, challenge, right, now=now)
+    bound = account.authenticator(right.source)
+    if bound is None or against(bound) != right.against or factor_of(bound) is not right.factor:
+        return ProofFault.AUTHENTICATOR_GONE
+    if isinstance(bound, Totp) and right.totp_step <= bound.last_step:
+        return ProofFault.CODE_REPLAYED
+    shown = _shown(account, right, root=root(bound), bound_at=bound.bound_at, now=now)
+    return replace(shown, bound_entry=bound.entry)
+
+
+def _judge_code(
+    account: Account, challenge: Challenge, right: Right, *, now: datetime
+) -> Shown | ProofFault:
+    channel = next((one for one in account.channels if one.channel_id == right.source), None)
+    if channel is None or channel.channel_id != challenge.channel_id:
+        return ProofFault.AUTHENTICATOR_GONE
+    if challenge.code_mac != right.against:
+        return ProofFault.CHALLENGE_GONE
+    return _shown(account, right, root=channel.root, bound_at=channel.bound_at, now=now)
+
+
+def _shown(
+    account: Account, right: Right, *, root: str | None, bound_at: datetime, now: datetime
+) -> Shown:
+    return Shown(
+        source=right.source,
+        factor=right.factor,
+        root=root,
+        bound_at=bound_at,
+        at=now,
+        entry=account.chain.entries,
+        digest=digest_of(right.evidence),
+    )
+
+
+def against(authenticator: Authenticator) -> str:
+    """Return what an answer of this authenticator is checked against."""
+    match authenticator:
+        case Password(verifier=verifier):
+            return verifier
+        case Totp(seed=seed):
+            return seed
+        case Passkey(public_key=public_key):
+            return public_key
+        case _:
+            assert_never(authenticator)
+
+
+def digest_of(evidence: bytes) -> str:
+    """Return the digest under which evidence is committed, or "" where there is none."""
+    return b64url(tagged_hash("proof/v1", evidence)) if evidence else ""
+
+
+def session_shown(account: Account, signature: SessionSignature, *, now: datetime) -> Shown | None:
+    """Return the session's proof, or None when its device key did not sign now.
+
+    Prevents: the copied cookie, and a signature kept for later.
+    """
+    session = account.session(signature.session_id)
+    if session is None or session.state(now) is SessionState.NONE:
+        return None
+    if not signature.thumbprint or signature.thumbprint != session.thumbprint:
+        return None
+    if signature.signed_at is None or abs(now - signature.signed_at) > SIGNED_AT_TOLERANCE:
+        return None
+    return Shown(
+        source=session.session_id,
+        factor=Factor.SESSION,
+        root=None,
+        bound_at=session.started_at,
+        at=now,
+        entry=account.chain.entries,
+        digest=digest_of(signature.evidence),
+    )

@@ -1,0 +1,211 @@
+"""Why not, in codes that never change and sentences a customer understands.
+
+Every no has a reason, an end and a way on (law 10). The code is stored and signed; the sentence
+may be reworded. ``docs/reason-codes.md`` is generated from this module.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Explanation(NamedTuple):
+    """What a customer reads: what stops this, when it ends, and what would lift it."""
+
+    sentence: str
+    ends: str
+    way_on: str
+
+
+class Reason(StrEnum):
+    """The code of one reason; written to the log, so a member is never renamed or reused."""
+
+    ACTION_UNKNOWN = "action_unknown"
+    ACTION_NOT_BUILT = "action_not_built"
+    PROOF_NEEDED = "proof_needed"
+    SECOND_ROOT_NEEDED = "second_root_needed"
+    PROOF_NOT_BOUND = "proof_not_bound"
+    PASSWORD_NEEDED = "password_needed"  # noqa: S105 - a code, not a password
+    ACCOUNT_FROZEN = "account_frozen"
+    EXITS_HELD = "exits_held"
+    LOOSENING_WAITS = "loosening_waits"
+    WAIT_TOLD = "wait_told"
+    FEE_TOO_HIGH = "fee_too_high"
+    NOT_ENTITLED = "not_entitled"
+    AUTHORIZATION_EXPIRED = "authorization_expired"
+    DESTINATION_NEW = "destination_new"
+    DESTINATION_NOT_LISTED = "destination_not_listed"
+    DESTINATION_UNPROVED = "destination_unproved"
+    DESTINATION_REMOVED = "destination_removed"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    NARROW_LIMIT = "narrow_limit"
+    VALUE_UNKNOWN = "value_unknown"
+    NARROW_DESTINATION = "narrow_destination"
+    ENROLMENT_OPEN = "enrolment_open"
+    NEWCOMER = "newcomer"
+    WEAKER_PROOF = "weaker_proof"
+    API_KEY_IP_LIST = "api_key_ip_list"
+    API_KEY_DESTINATIONS = "api_key_destinations"
+    BUDGET_TOO_HIGH = "budget_too_high"
+    FREEZE_TOO_SOON = "freeze_too_soon"
+    TOO_MANY = "too_many"
+    LAST_AUTHENTICATOR = "last_authenticator"
+    THROTTLED = "throttled"
+
+
+EXPLANATIONS: dict[Reason, Explanation] = {
+    Reason.ACTION_UNKNOWN: Explanation(
+        "This kind of action is not known here, so it is refused.",
+        "When the platform registers it and a policy speaks of it.",
+        "Ask the platform.",
+    ),
+    Reason.ACTION_NOT_BUILT: Explanation(
+        "This kind of action is known, but cannot be decided safely yet, so it is refused.",
+        "With a version of Twinlock that decides it.",
+        "Use another way out, or ask the platform.",
+    ),
+    Reason.PROOF_NEEDED: Explanation(
+        "Show that it is you, with an authenticator as strong as the best you have bound.",
+        "At once, when you have shown it for exactly this action.",
+        "Use your passkey, your security key or your authenticator app.",
+    ),
+    Reason.SECOND_ROOT_NEEDED: Explanation(
+        "This needs a second authenticator that does not live on the same device.",
+        "At once, when you have shown it.",
+        "Use another key, or let the wait run.",
+    ),
+    Reason.PROOF_NOT_BOUND: Explanation(
+        "What was shown is not bound to exactly this action.",
+        "It does not end: a proof counts for one action only.",
+        "Start again and prove this action.",
+    ),
+    Reason.PASSWORD_NEEDED: Explanation(
+        "An authenticator app is one factor; signing in with it also takes the password.",
+        "At once, when the password is shown.",
+        "Enter the password too, or use a passkey.",
+    ),
+    Reason.ACCOUNT_FROZEN: Explanation(
+        "The account is frozen; nothing leaves it and nothing about it is loosened.",
+        "When the freeze lapses or has been lifted.",
+        "Ask to lift the freeze and wait.",
+    ),
+    Reason.EXITS_HELD: Explanation(
+        "Something about this account changed, so for a while nothing may leave it.",
+        "At the time shown; nobody can shorten it.",
+        "Wait. If you did not make the change, freeze the account.",
+    ),
+    Reason.LOOSENING_WAITS: Explanation(
+        "This weakens a protection, so it waits, and every channel is told.",
+        "At the time shown, unless somebody entitled says no.",
+        "Wait. If you did not ask for it, veto it with one tap.",
+    ),
+    Reason.DESTINATION_NEW: Explanation(
+        "Nothing was ever sent to this destination with your proof, so it waits.",
+        "At the time shown, unless somebody entitled says no.",
+        "Wait, or send to a destination you have used before.",
+    ),
+    Reason.DESTINATION_NOT_LISTED: Explanation(
+        "You chose that money leaves only to listed destinations; this one is not listed.",
+        "When the destination has been added and has waited.",
+        "Add the destination first.",
+    ),
+    Reason.DESTINATION_UNPROVED: Explanation(
+        "This destination was never signed by you, so it counts as new.",
+        "At the time shown, after you have proved it.",
+        "Prove this action; the destination then waits like a new one.",
+    ),
+    Reason.DESTINATION_REMOVED: Explanation(
+        "This destination was removed, so it counts as new.",
+        "At the time shown, after you have proved it.",
+        "Add it again and wait.",
+    ),
+    Reason.LIMIT_EXCEEDED: Explanation(
+        "Together with what left today this is above the daily limit.",
+        "Tomorrow, or when a second root or the wait stands behind it.",
+        "Show a second, independent authenticator, or wait.",
+    ),
+    Reason.VALUE_UNKNOWN: Explanation(
+        "What this is worth is not known just now, so it counts as the most there is.",
+        "When a price is known again, or when a second root or the wait stands behind it.",
+        "Try again later, show a second, independent authenticator, or wait.",
+    ),
+    Reason.NARROW_LIMIT: Explanation(
+        "Without a notice channel off the phone only a small sum may leave each day.",
+        "Tomorrow, or for good with a notice channel off the phone.",
+        "Add a notice channel that does not live on the phone.",
+    ),
+    Reason.NARROW_DESTINATION: Explanation(
+        "Without a notice channel off the phone a new destination waits seven days.",
+        "At the time shown.",
+        "Add a notice channel that does not live on the phone.",
+    ),
+    Reason.ENROLMENT_OPEN: Explanation(
+        "The account is still being set up; nothing may leave it yet.",
+        "With the first sign-in, or within the hour.",
+        "Finish setting up and sign in.",
+    ),
+    Reason.NEWCOMER: Explanation(
+        "For 30 days a new authenticator cannot remove or veto an older one.",
+        "At the time shown.",
+        "Use an older authenticator.",
+    ),
+    Reason.WEAKER_PROOF: Explanation(
+        "An authenticator is removed by one that is at least as strong.",
+        "At once, when a stronger one is shown.",
+        "Use the authenticator itself or a stronger one.",
+    ),
+    Reason.API_KEY_IP_LIST: Explanation(
+        "An API key that may withdraw must name the addresses it is used from.",
+        "At once, when the list is given.",
+        "Give the key an IP list.",
+    ),
+    Reason.API_KEY_DESTINATIONS: Explanation(
+        "An API key that may withdraw must name the destinations it may use.",
+        "At once, when the destinations are given.",
+        "Name destinations that are already usable.",
+    ),
+    Reason.BUDGET_TOO_HIGH: Explanation(
+        "A destination's daily sum without a tap is bounded by the platform's policy.",
+        "At once, with a smaller sum.",
+        "Ask for a smaller sum.",
+    ),
+    Reason.FREEZE_TOO_SOON: Explanation(
+        "A freeze with so little proof may be set once a month from the same place.",
+        "After thirty days, or at once with a stronger proof.",
+        "Use the strongest authenticator you have.",
+    ),
+    Reason.TOO_MANY: Explanation(
+        "There are as many of these as an account may have.",
+        "When one of them is removed or ends.",
+        "Remove or finish one first.",
+    ),
+    Reason.LAST_AUTHENTICATOR: Explanation(
+        "Without this authenticator nobody could sign in to the account any more.",
+        "When another one that signs in by itself is bound.",
+        "Bind a password or a passkey first.",
+    ),
+    Reason.WAIT_TOLD: Explanation(
+        "A wait was announced for this action, and an announced wait is never shortened.",
+        "At the time shown.",
+        "Wait, or veto it.",
+    ),
+    Reason.FEE_TOO_HIGH: Explanation(
+        "The network's fee is above the most you agreed to pay.",
+        "At once, with a lower fee.",
+        "Try again with a lower fee, or start again with a higher maximum.",
+    ),
+    Reason.NOT_ENTITLED: Explanation(
+        "This channel or authenticator is too new to object to something older.",
+        "Thirty days after it was added.",
+        "Object from an older channel, or freeze the account.",
+    ),
+    Reason.AUTHORIZATION_EXPIRED: Explanation(
+        "This action was not finished in time.",
+        "It does not end.",
+        "Start again.",
+    ),
+    Reason.THROTTLED: Explanation(
+        "Too many wrong answers; nothing that can be guessed is accepted for a while.",
+        "At the time shown.",
+        "Wait, or use a passkey.",
+    ),
+}

@@ -1,0 +1,50 @@
+"""One counter of wrong answers for all that can be guessed, on all paths of one account.
+
+Asking for a new code never resets it (N-B06); a success at the floor does. Passkeys and device
+keys cannot be guessed: they neither count nor are stopped, so that a stranger who types wrong
+passwords cannot keep the owner out (law 5: nor is a no a weapon).
+
+Source: SP 800-63B-4, 3.2.2 (at most 100); RTS-SCA Art. 4(3)(b) (five, then a block).
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from twinlock.domain.assurance import Evidence, Factor, evidence_of
+from twinlock.domain.bounds import FAILURE_WAIT, FAILURE_WAIT_MOST, FAILURES_MOST, FREE_FAILURES
+
+_DOUBLINGS_MOST = 16  # Far beyond FAILURE_WAIT_MOST. Prevents: a length no timedelta can hold.
+
+
+class Throttle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Consecutive failures, and until when guesses are refused unread (UTC)."""
+
+    failures: int = 0
+    until: datetime | None = None
+
+
+def can_be_guessed(factor: Factor) -> bool:
+    """Say whether wrong answers to this factor count and are throttled."""
+    return evidence_of(factor) is Evidence.RECORD
+
+
+def after_failure(throttle: Throttle, *, now: datetime) -> Throttle:
+    """Return the counter after one more wrong answer."""
+    failures = min(throttle.failures + 1, FAILURES_MOST)
+    if failures < FREE_FAILURES:
+        return Throttle(failures=failures, until=throttle.until)
+    doublings = min(failures - FREE_FAILURES, _DOUBLINGS_MOST)
+    return Throttle(
+        failures=failures, until=now + min(FAILURE_WAIT * 2**doublings, FAILURE_WAIT_MOST)
+    )
+
+
+def closed_until(throttle: Throttle, *, now: datetime) -> datetime | None:
+    """Return until when guesses are refused, or None when one may be made.
+
+    After FAILURES_MOST there is no end: only what cannot be guessed opens the counter again.
+    """
+    if throttle.failures >= FAILURES_MOST:
+        return datetime.max.replace(tzinfo=now.tzinfo)
+    return throttle.until if throttle.until is not None and throttle.until > now else None

@@ -1,0 +1,43 @@
+"""Who may say no. A veto kills one proposal, at once and for good.
+
+A channel that stood there before the proposal may, and a signed-in device, whatever its session is
+good for. For 30 days a new channel cannot veto what something older asked for (law 3), so that a
+thief who adds his own channel cannot use it against the owner.
+"""
+
+from datetime import datetime
+
+from twinlock.domain.account import Account, OpenAction
+from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
+from twinlock.domain.commands import Veto
+from twinlock.domain.ids import ChannelId
+from twinlock.domain.proving import session_shown
+
+
+def veto_token(action: OpenAction, channel_id: ChannelId) -> str:
+    """Return the secret part of one channel's veto link for one action: 32 bytes, base64url."""
+    key = from_b64url(action.veto_key, size=32)
+    return b64url(tagged_mac(key, "veto/v1", action.action_id.encode(), channel_id.encode()))
+
+
+def entitled(
+    account: Account, action: OpenAction, veto: Veto, *, now: datetime
+) -> tuple[str, str | None] | None:
+    """Return who says no and their root, or None when they may not."""
+    if veto.channel_id is not None:
+        channel = next((one for one in account.channels if one.channel_id == veto.channel_id), None)
+        if channel is None or channel.bound_at > action.proposed_at:
+            return None
+        if _newcomer(channel.bound_at, action, now=now):
+            return None
+        return channel.channel_id, channel.root
+    if veto.session is None:
+        return None
+    shown = session_shown(account, veto.session, now=now)
+    return None if shown is None else (shown.source, None)
+
+
+def _newcomer(bound_at: datetime, action: OpenAction, *, now: datetime) -> bool:
+    oldest = min((one.bound_at for one in action.shown), default=None)
+    return oldest is not None and bound_at > oldest and now - bound_at < NEWCOMER_PERIOD

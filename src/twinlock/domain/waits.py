@@ -1,0 +1,54 @@
+"""Which waits are told, and when an open action lapses.
+
+Always true (tests/property/test_gate_properties.py): nothing takes effect after a wait that was not
+told, for a wait is longer than an untold action lives.
+"""
+
+from datetime import datetime
+
+from twinlock.domain.account import ActionState, OpenAction
+from twinlock.domain.bounds import AUTHORIZATION_LIFETIME, OPEN_ACTION_LIFETIME
+from twinlock.domain.events import ActionHeld
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.requirements import Requirement, silence_until, waits_until
+
+
+def lapses_at(action: OpenAction) -> datetime:
+    """Return when ``action`` is over if nobody finishes it."""
+    if action.state is ActionState.AUTHORIZED and action.authorized_at is not None:
+        return action.authorized_at + AUTHORIZATION_LIFETIME
+    return action.lapses_at
+
+
+def held(
+    action: OpenAction, facts: Facts, missing: Requirement, *, now: datetime
+) -> tuple[ActionHeld, ...]:
+    """Return what is told of the waits in ``missing``, as far as it was not told before.
+
+    Nothing is told before the proof: a stranger's proposal rings no bell. A yes that must wait
+    after all is no yes any more, and is told again.
+    """
+    must, alone = waits_until(missing), silence_until(missing)
+    if facts.proved_at is None and alone is None:
+        return ()
+    again = action.state is ActionState.AUTHORIZED
+    told = []
+    if must is not None and _later(must, action.until):
+        told.append(_told(action, must, choice=False, now=now))
+    if alone is not None and _later(alone, must) and (again or _later(alone, action.offered_until)):
+        told.append(_told(action, alone, choice=True, now=now))
+    return tuple(told)
+
+
+def _later(until: datetime, told: datetime | None) -> bool:
+    return told is None or until > told
+
+
+def _told(action: OpenAction, until: datetime, *, choice: bool, now: datetime) -> ActionHeld:
+    return ActionHeld(
+        at=now,
+        action_id=action.action_id,
+        until=until,
+        lapses_at=max(until + OPEN_ACTION_LIFETIME, action.lapses_at),
+        choice=choice,
+    )

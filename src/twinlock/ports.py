@@ -1,0 +1,276 @@
+"""Everything that is asked of the world, on one page.
+
+Adapters fulfil these; services and the edge know nothing else of the world.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.actions import Place
+from twinlock.domain.answers import Teller
+from twinlock.domain.entries import ClosedAction, Kept
+from twinlock.domain.errors import InvariantError, invariant
+from twinlock.domain.gate import Decided, Decision, Rules
+from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
+from twinlock.domain.log.merkle import HASH_BYTES
+from twinlock.domain.money import Prices
+from twinlock.domain.notices import Notice
+from twinlock.domain.policy.profile import PolicyName
+
+Decide: TypeAlias = Callable[[State, datetime], Decided]
+
+
+class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller's key, and the digest (32 bytes) of what was asked under it."""
+
+    key: str
+    digest: bytes
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """One command for the store: the streams it locks, and the pure function that decides.
+
+    ``decide`` may be called more than once; only what the last call returned is kept. A work with
+    ``opens`` begins an account: ``decide`` is then given that account.
+    """
+
+    account_id: AccountId
+    decide: Decide
+    actor: str
+    policy: PolicyName
+    destination_id: DestinationId | None = None
+    idempotency: Idempotency | None = None
+    action_id: str = ""  # what the idempotency key stands for, once it is used
+    opens: Account | None = None
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided and is durable. ``indexes`` are the log indexes of the decisions, in order.
+
+    ``repeated`` names the action that the idempotency key already stands for; nothing was decided.
+    """
+
+    decided: Decided | None
+    at: datetime
+    first_entry: int = 0
+    indexes: tuple[int, ...] = ()
+    repeated: str = ""
+
+    @property
+    def answer(self) -> Decision:
+        """The decision that answers the command; only where it was not repeated."""
+        if self.decided is None:
+            raise InvariantError("nothing was decided under a repeated key")
+        return self.decided.answer
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The committed end of the log: its size and its root (32 bytes)."""
+
+    size: int
+    root: bytes
+
+
+class StoredEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry as it stands: its place in the log, its public leaf, and what is kept of it."""
+
+    number: int
+    index: int
+    leaf: bytes
+    kept: Kept
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice on its way: ``outbox_id`` orders them, ``account`` tells where the channels lead."""
+
+    outbox_id: int
+    account_id: AccountId
+    notice: Notice
+
+
+class Clock(Protocol):
+    """The time. Nothing else may ask for it."""
+
+    def now(self, *, database_at: datetime | None) -> datetime:
+        """Return the time in UTC, to the millisecond.
+
+        Raises:
+            ClockUntrustedError: our clock jumped, or disagrees with the database's.
+        """
+        ...
+
+
+class Entropy(Protocol):
+    """Random bytes. Nothing else may draw them."""
+
+    def draw(self, size: int) -> bytes:
+        """Return ``size`` bytes that nobody can guess."""
+        ...
+
+
+class Store(Protocol):
+    """State and log, changed together or not at all."""
+
+    async def run(self, work: Work) -> Committed:
+        """Decide and commit ``work``: documents, events, leaves and tree in one transaction.
+
+        Raises:
+            AccountUnknownError: there is no such account.
+            IdempotencyConflictError: the key was used for something else.
+            StateRolledBackError: an old document was put back.
+            UnavailableError: the database did not answer; nothing was decided.
+        """
+        ...
+
+    async def account(self, account_id: AccountId) -> Account:
+        """Return the account as it stands, without a lock. Raises AccountUnknownError."""
+        ...
+
+    async def destination(
+        self, account_id: AccountId, destination_id: DestinationId
+    ) -> Destination | None:
+        """Return a destination as it stands, without a lock, or None."""
+        ...
+
+    async def closed_action(self, action_id: ActionId) -> ClosedAction | None:
+        """Return an action that is over, or None."""
+        ...
+
+    async def entry(self, account_id: AccountId, number: int) -> StoredEntry | None:
+        """Return entry ``number`` of an account, or None."""
+        ...
+
+    async def head(self) -> Head:
+        """Return the committed end of the log."""
+        ...
+
+    async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
+        """Return the tiles (level, number) that exist, each as long as it has grown."""
+        ...
+
+    async def leaves(self, *, start: int, count: int) -> tuple[bytes, ...]:
+        """Return the entries of the log from index ``start``, at most ``count``."""
+        ...
+
+
+class PriceFeed(Protocol):
+    """The signed price list that is in force."""
+
+    def prices(self) -> Prices | None:
+        """Return it, or None where there is none: every value is then unknown."""
+        ...
+
+
+class Policies(Protocol):
+    """The rules in force: laws, the active policy version, and the prices."""
+
+    def rules(self) -> Rules:
+        """Return what the next decision is made by."""
+        ...
+
+    def teller(self) -> Teller:
+        """Return how the next answer is signed."""
+        ...
+
+
+class BlindIndex(Protocol):
+    """Names for things that only we can recompute: the database cannot guess an address by them."""
+
+    def destination_id(self, place: Place) -> DestinationId:
+        """Return the name of this destination's stream, under a key of the keyring."""
+        ...
+
+
+class LogSigner(Protocol):
+    """Signs what has been committed, and nothing else."""
+
+    @property
+    def log_origin(self) -> str:
+        """The log's name."""
+        ...
+
+    def authorization(self, claims: bytes, kind: str) -> str:
+        """Return the JWS over canonical ``claims``; the same one each time."""
+        ...
+
+    def checkpoint(self, head: Head) -> bytes:
+        """Return the signed note of a committed head."""
+        ...
+
+
+class Hasher(Protocol):
+    """Password hashing away from the event loop, with a bounded queue."""
+
+    async def hash(self, password: str) -> str:
+        """Return the encoded argon2id hash. Raises ProofRefusedError, UnavailableError."""
+        ...
+
+    async def verify(self, encoded: str, password: str) -> None:
+        """Return when it fits. Raises ProofRefusedError, UnavailableError."""
+        ...
+
+
+class PlatformKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A platform's key as it is kept: a MAC of its secret (32 bytes), and what it may do."""
+
+    key_id: PlatformKeyId
+    mac: bytes
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+class PlatformKeys(Protocol):
+    """Where the platforms' keys are kept."""
+
+    async def add(self, key: PlatformKey) -> None:
+        """Keep a new key."""
+        ...
+
+    async def read(self, key_id: PlatformKeyId) -> PlatformKey | None:
+        """Return a key, or None. What is read may be as old as KEY_CACHE_SECONDS."""
+        ...
+
+    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> None:
+        """End a key."""
+        ...
+
+
+class SecretMac(Protocol):
+    """MACs of platform keys' secrets, under a key of the keyring."""
+
+    def of(self, secret: str) -> bytes:
+        """Return the 32-byte MAC of ``secret``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A signed checkpoint: its tree's size in leaves, its root (32 bytes) and its note verbatim."""
+
+    size: int
+    root: bytes
+    checkpoint: str
+
+    def __post_init__(self) -> None:
+        invariant(self.size >= 0, "a tree has no fewer than 0 leaves")
+        invariant(len(self.root) == HASH_BYTES, "a root has 32 bytes")
+
+
+class Anchors(Protocol):
+    """Where the last signed checkpoint is kept, out of the database's reach."""
+
+    def read(self) -> Anchor | None:
+        """Return the anchor, or None before the first one."""
+        ...
+
+    def advance(self, new: Anchor, *, expected_size: int | None) -> None:
+        """Replace the anchor of ``expected_size`` by ``new``, durably. Raises AnchorMovedError."""
+        ...

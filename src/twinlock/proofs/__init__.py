@@ -1,0 +1,1 @@
+"""Pure checks that need cryptography: each returns the checked value or raises a coded error."""

@@ -1,0 +1,357 @@
+"""Verifies an evidence bundle offline, in numbered steps, believing its trust file only.
+
+Always true (tests/unit/proofs/test_bundles.py, tests/vectors/test_bundle_forgeries.py):
+
+* each step builds only on what the steps before it established, never on a claim of the bundle;
+* the first step that fails ends it with ``BundleRefusedError``, its number and a fault; nothing
+  else is ever raised, whatever the bundle holds;
+* what comes back was shown. What no bundle can show stands in docs/verify.md: that a code was typed
+  by the customer, that the operator's clock was right, that nothing happened afterwards.
+
+Source: docs/verify.md, which explains each step; docs/log-format.md.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from twinlock.domain.actions import AnyPayload, WithdrawalCrypto, payload_digest, type_of
+from twinlock.domain.authorization import Authorization
+from twinlock.domain.bundle import Bundle, read_bundle
+from twinlock.domain.canonical import from_b64url
+from twinlock.domain.errors import (
+    BundleRefusedError,
+    MalformedError,
+    ProofError,
+    QuorumError,
+    UntrustedNoteError,
+)
+from twinlock.domain.ids import account_of
+from twinlock.domain.log.checkpoint import Checkpoint
+from twinlock.domain.log.merkle import verify_consistency
+from twinlock.domain.log.note import parse_note
+from twinlock.domain.money import Asset
+from twinlock.domain.policy.profile import PolicyName, policy_digest
+from twinlock.domain.requirements import Answer
+from twinlock.domain.trust import Trust
+from twinlock.proofs.authorizations import verify_authorization
+from twinlock.proofs.bundle_faults import BundleFault, refuse
+from twinlock.proofs.ceremonies import RelyingParty
+from twinlock.proofs.consents import (
+    BoundKey,
+    Evidence,
+    VerifiedAssertion,
+    bound_key,
+    check_consent,
+    committed,
+)
+from twinlock.proofs.leaves import (
+    Leaf,
+    ShownDecision,
+    check_inclusion,
+    open_fields,
+    read_canonical,
+    read_hashes,
+    read_leaf,
+    read_payload,
+    utf8,
+)
+from twinlock.proofs.notes import WitnessedCheckpoint, verify_checkpoint
+
+T = TypeVar("T")
+BUNDLE_VERSION = 1
+VETO = "action.veto"  # An entry of this type carries the payload of what was vetoed.
+_DECISION_FIELDS = ("account", "action", "facts", "payload", "proofs")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Step(NamedTuple):
+    """One step that was passed: its number, its name, and what it showed in one sentence."""
+
+    number: int
+    name: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedBundle:
+    """What a bundle showed.
+
+    ``at`` is the operator's claim; ``fresh_at`` is when a quorum of witnesses had cosigned, None
+    where the trust file asks for none. ``authorization`` is None where nothing was authorized, and
+    ``spent`` says that it is a spend. ``recorded`` are proofs by the operator's record only.
+    """
+
+    head: Checkpoint
+    fresh_at: datetime | None
+    index: int
+    type: str
+    answer: Answer
+    at: datetime
+    account: str
+    action_id: str
+    payload: AnyPayload
+    payload_digest: str
+    policy: PolicyName
+    authorization: Authorization | None
+    spent: bool
+    assertions: tuple[VerifiedAssertion, ...]
+    recorded: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+class _Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a policy as a bundle is held against; its digest covers the rest."""
+
+    version: int
+    assets: tuple[Asset, ...]
+
+
+class _Steps:
+    """Takes steps in order; a refusal leaves with the number and the name of its step."""
+
+    def __init__(self) -> None:
+        self.passed: tuple[Step, ...] = ()
+
+    def take(self, name: str, check: Callable[[], tuple[T, str]]) -> T:
+        number = len(self.passed) + 1
+        try:
+            value, says = check()
+        except BundleRefusedError as refused:
+            raise BundleRefusedError(
+                refused.says, fault=refused.fault, step=number, name=name, passed=self.passed
+            ) from refused
+        self.passed += (Step(number, name, says),)
+        return value
+
+
+def verify_bundle(
+    bundle: Bundle | bytes, *, trust: Trust, known: Checkpoint | None = None
+) -> VerifiedBundle:
+    """Return what ``bundle`` shows to whoever trusts ``trust``.
+
+    ``known`` is the newest head of this log that the verifier has seen; the bundle's checkpoint
+    must then extend it.
+
+    Raises:
+        BundleRefusedError: with the first step that failed, and why.
+    """
+    steps = _Steps()
+    read = steps.take("form", lambda: _form(bundle))
+    witnessed = steps.take("checkpoint", lambda: _checkpoint(read, trust))
+    head = witnessed.checkpoint
+    steps.take("growth", lambda: _growth(read, head, known))
+    data = steps.take("inclusion", lambda: _inclusion(read, head))
+    leaf = steps.take("leaf", lambda: _leaf(data))
+    opened = steps.take("openings", lambda: _openings(read, leaf))
+    policy = steps.take("policy", lambda: _policy(read, leaf, trust))
+    decision = steps.take("payload", lambda: _payload(read, leaf, opened, policy))
+    signed = steps.take("authorization", lambda: _authorization(read, decision, trust))
+    evidence, recorded = steps.take("proofs", lambda: _proofs(read, decision))
+    keys = steps.take("bindings", lambda: _bindings(read, decision, head))
+    asserted = steps.take("assertions", lambda: _assertions(evidence, keys, decision, trust))
+    return VerifiedBundle(
+        head=head,
+        fresh_at=witnessed.fresh_at,
+        index=decision.index,
+        type=leaf.t,
+        answer=leaf.dec,
+        at=_instant(leaf),
+        account=decision.account,
+        action_id=decision.action_id,
+        payload=decision.payload,
+        payload_digest=payload_digest(opened["payload"]),
+        policy=decision.policy,
+        authorization=signed,
+        spent=signed is not None and bool(signed.spend),
+        assertions=asserted,
+        recorded=recorded,
+        steps=steps.passed,
+    )
+
+
+# --- The log: steps 1 to 6 ---
+
+
+def _form(bundle: Bundle | bytes) -> tuple[Bundle, str]:
+    """Step 1. The file is a bundle of a version that is known here, with no key twice."""
+    try:
+        read = read_bundle(bundle) if isinstance(bundle, bytes) else bundle
+    except MalformedError:
+        refuse(BundleFault.MALFORMED)
+    if read.v != BUNDLE_VERSION:
+        refuse(BundleFault.VERSION_UNKNOWN)
+    return read, f"a bundle of version {BUNDLE_VERSION}"
+
+
+def _checkpoint(bundle: Bundle, trust: Trust) -> tuple[WitnessedCheckpoint, str]:
+    """Step 2. The trusted log signed this head, and a quorum of trusted witnesses cosigned it."""
+    policy = trust.log_policy
+    if all(log.key.name != bundle.origin for log in policy.logs):
+        refuse(BundleFault.LOG_UNKNOWN)
+    note = utf8(bundle.checkpoint, BundleFault.CHECKPOINT_MALFORMED)
+    try:
+        witnessed = verify_checkpoint(parse_note(note), policy, origin=bundle.origin)
+    except MalformedError:
+        refuse(BundleFault.CHECKPOINT_MALFORMED)
+    except QuorumError:
+        refuse(BundleFault.QUORUM_MISSING)
+    except UntrustedNoteError:
+        refuse(BundleFault.CHECKPOINT_UNTRUSTED)
+    size = witnessed.checkpoint.size
+    names = ", ".join(sorted(witnessed.cosigned_at)) or "none"
+    return witnessed, f"{bundle.origin} signed a head of {size} entries; cosigned by: {names}"
+
+
+def _growth(bundle: Bundle, head: Checkpoint, known: Checkpoint | None) -> tuple[None, str]:
+    """Step 3. Where an older head is known, this one extends it and changed nothing."""
+    if known is None:
+        return None, "not checked: no older checkpoint was given"
+    if head.origin != known.origin:
+        refuse(BundleFault.CONSISTENCY_MISSING)
+    if head.size < known.size:
+        refuse(BundleFault.CHECKPOINT_STALE)
+    if head.size > known.size != bundle.consistent_from:
+        refuse(BundleFault.CONSISTENCY_MISSING)
+    text = bundle.consistency if head.size > known.size else ""
+    try:
+        verify_consistency(
+            old_size=known.size,
+            old_root=known.root,
+            new_size=head.size,
+            new_root=head.root,
+            proof=read_hashes(text, BundleFault.CONSISTENCY_BROKEN),
+        )
+    except ProofError:
+        refuse(BundleFault.CONSISTENCY_BROKEN)
+    return None, f"it extends the head of {known.size} entries that was known"
+
+
+def _inclusion(bundle: Bundle, head: Checkpoint) -> tuple[bytes, str]:
+    """Step 4. The entry of the decision stands in the log under this head."""
+    index = bundle.decision.index
+    return check_inclusion(bundle.decision, head), f"the decision is entry {index} of this log"
+
+
+def _leaf(data: bytes) -> tuple[Leaf, str]:
+    """Step 5. The entry is one canonical leaf of a known layout."""
+    leaf = read_leaf(data)
+    return leaf, f"it says {leaf.dec}, at {_instant(leaf):%Y-%m-%d %H:%M:%S} UTC by its own clock"
+
+
+def _openings(bundle: Bundle, leaf: Leaf) -> tuple[dict[str, bytes], str]:
+    """Step 6. Every opened field is what the entry committed to; no other field is opened."""
+    opened = open_fields(bundle.decision.openings, leaf, needed=_DECISION_FIELDS)
+    return opened, f"{len(opened)} of {len(leaf.c)} commitments opened: {', '.join(sorted(opened))}"
+
+
+def _instant(leaf: Leaf) -> datetime:
+    return _EPOCH + timedelta(milliseconds=leaf.at)
+
+
+# --- What was decided: steps 7 to 9 ---
+
+
+def _policy(bundle: Bundle, leaf: Leaf, trust: Trust) -> tuple[_Policy, str]:
+    """Step 7. The policy that is shown is the one that decided, and one that may."""
+    data = utf8(bundle.policy, BundleFault.POLICY_MALFORMED)
+    if policy_digest(data) != leaf.pol:
+        refuse(BundleFault.POLICY_OTHER)
+    policy = read_canonical(data, _Policy, BundleFault.POLICY_MALFORMED)
+    if trust.policies and leaf.pol not in trust.policies:
+        refuse(BundleFault.POLICY_NOT_PINNED)
+    pinned = "the trust file names it" if trust.policies else "the trust file names none"
+    return policy, f"policy version {policy.version} decided; {pinned}"
+
+
+def _payload(
+    bundle: Bundle, leaf: Leaf, opened: dict[str, bytes], policy: _Policy
+) -> tuple[ShownDecision, str]:
+    """Step 8. The committed payload is a known action of this account, in its one form."""
+    account = read_canonical(opened["account"], str, BundleFault.OPENING_MALFORMED)
+    action_id = read_canonical(opened["action"], str, BundleFault.OPENING_MALFORMED)
+    payload = read_payload(opened["payload"])
+    if payload.account != account:
+        refuse(BundleFault.PAYLOAD_OTHER_ACCOUNT)
+    if leaf.t not in (type_of(payload), VETO):
+        refuse(BundleFault.PAYLOAD_OTHER_TYPE)
+    if _owner(action_id) != account:
+        refuse(BundleFault.ACTION_OTHER_ACCOUNT)
+    if isinstance(payload, WithdrawalCrypto) and not _named(payload, policy.assets):
+        refuse(BundleFault.PAYLOAD_OTHER_ASSET)
+    decision = ShownDecision(
+        origin=bundle.origin,
+        index=bundle.decision.index,
+        leaf=leaf,
+        opened=opened,
+        policy=PolicyName(version=policy.version, digest=leaf.pol),
+        account=account,
+        action_id=action_id,
+        payload=payload,
+    )
+    return decision, f"{type_of(payload)}, payload digest {payload_digest(opened['payload'])}"
+
+
+def _owner(action_id: str) -> str:
+    try:
+        return account_of(action_id)
+    except MalformedError:
+        refuse(BundleFault.ACTION_OTHER_ACCOUNT)
+
+
+def _named(payload: WithdrawalCrypto, assets: Iterable[Asset]) -> bool:
+    """Prevents: another token, paid out under the name of one that the policy names."""
+    asked = (payload.asset, payload.network, payload.contract, payload.decimals)
+    return any(asked == (one.symbol, one.network, one.contract, one.decimals) for one in assets)
+
+
+def _authorization(
+    bundle: Bundle, decision: ShownDecision, trust: Trust
+) -> tuple[Authorization | None, str]:
+    """Step 9. What was signed for the platform says exactly what the entry says."""
+    if not bundle.authorization:
+        return None, "none: with this entry nothing was spent"
+    keys = {
+        kid: Ed25519PublicKey.from_public_bytes(from_b64url(key))
+        for kid, key in trust.authorization_keys.items()
+    }
+    claims = verify_authorization(bundle.authorization, decision, keys=keys)
+    what = "a spend" if claims.spend else "a yes, not a spend"
+    return claims, f"{what}, signed under a trusted key; it says what the entry says"
+
+
+# --- Who consented: steps 10 to 12 ---
+
+
+def _proofs(
+    bundle: Bundle, decision: ShownDecision
+) -> tuple[tuple[list[Evidence], tuple[str, ...]], str]:
+    """Step 10. Each proof that is shown is one that the decision rested on, and shown once."""
+    evidence, recorded = committed(bundle.proofs, decision)
+    by_record = ", ".join(recorded) or "none"
+    return (evidence, recorded), f"{len(evidence)} with evidence; by record only: {by_record}"
+
+
+def _bindings(
+    bundle: Bundle, decision: ShownDecision, head: Checkpoint
+) -> tuple[list[BoundKey], str]:
+    """Step 11. Each proof's key was bound to this account by an earlier entry of the same log."""
+    keys = [bound_key(proof, decision, head=head) for proof in bundle.proofs]
+    places = ", ".join(f"entry {key.index}" for key in keys) or "none to check"
+    return keys, f"keys bound to this account: {places}"
+
+
+def _assertions(
+    evidence: list[Evidence], keys: list[BoundKey], decision: ShownDecision, trust: Trust
+) -> tuple[tuple[VerifiedAssertion, ...], str]:
+    """Step 12. With that key, on the one site, a verified person consented to exactly this."""
+    rp = RelyingParty(rp_id=trust.rp_id, origin=trust.origin)
+    found = tuple(
+        check_consent(one, key, decision, rp=rp) for one, key in zip(evidence, keys, strict=True)
+    )
+    count = len(found) or "none"
+    return found, f"the customer's own signature over this payload: {count}"

@@ -1,0 +1,49 @@
+"""Checks the signature of a session's device key over one payload."""
+
+from datetime import UTC, datetime
+
+from twinlock.domain.authenticators.faults import ProofRefusedError
+from twinlock.domain.canonical import encode, from_b64url
+from twinlock.domain.commands import SessionSignature
+from twinlock.domain.ids import SessionId
+from twinlock.domain.sessions import SignedDraft
+from twinlock.proofs.device_keys import (
+    read_jwk,
+    session_proof_message,
+    verify_device_signature,
+)
+
+_MILLISECOND = 1000
+
+
+def check_session(draft: SignedDraft, *, nonce: bytes, digest: str) -> SessionSignature:
+    """Return whose device key signed the payload with this ``digest`` (32 bytes, base64url).
+
+    A session that is only named, or whose signature does not verify, comes back without a
+    thumbprint: it proves nothing, and law 2 refuses the action.
+    """
+    session_id = SessionId(draft.session_id)
+    unsigned = SessionSignature(session_id=session_id, thumbprint="", signed_at=None)
+    if draft.jwk is None or not draft.session_id.isascii():
+        return unsigned
+    message = session_proof_message(
+        session_id, nonce=nonce, payload_digest=from_b64url(digest, size=32)
+    )
+    try:
+        key = read_jwk(draft.jwk)
+        verify_device_signature(key, draft.signature, message)
+    except ProofRefusedError:
+        return unsigned
+    return SessionSignature(
+        session_id=session_id,
+        thumbprint=key.thumbprint(),
+        signed_at=datetime.fromtimestamp(draft.signed_at / _MILLISECOND, tz=UTC),
+        evidence=encode(
+            {
+                "jwk": key.canonical().decode("ascii"),
+                "nonce": nonce.hex(),
+                "session": session_id,
+                "signature": draft.signature,
+            }
+        ),
+    )

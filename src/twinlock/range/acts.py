@@ -1,0 +1,240 @@
+"""From a step's words to what is proposed: its type, its payload, and the session behind it.
+
+A parameter that the range does not understand makes the step not playable: playing without it
+would play another story. Those that only tell why somebody acts are listed, and change nothing.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from twinlock.domain.actions import BUILT, ActionType
+from twinlock.domain.canonical import b64url
+from twinlock.range.customer import KEYS, Belongings, LiveSession, NotPlayableError, new_password
+from twinlock.range.device import SoftwareDevice
+from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, Stage
+from twinlock.range.story import Step
+from twinlock.range.words import Mark, Person, Proof
+
+SESSION_KEPT = timedelta(minutes=55)  # It idles out after an hour.
+# What only tells of the people: what they believe, and who sees their screen.
+TOLD = frozenset({"persuaded", "screen_shared", "seed_seen_by", "believes", "how"})
+_LOOKS = frozenset({"resembles", "same_first", "same_last"})
+_UNDERSTOOD: dict[str, frozenset[str]] = {
+    ActionType.WITHDRAWAL_CRYPTO: _LOOKS
+    | {"amount", "destination", "asset", "via", "call", "authorization"},
+    ActionType.SESSION_START: frozenset({"from"}),
+    ActionType.AUTHENTICATOR_BIND: frozenset({"authenticator"}),
+    ActionType.AUTHENTICATOR_REMOVE: frozenset({"authenticator"}),
+    ActionType.PASSWORD_CHANGE: frozenset(),
+    ActionType.DESTINATION_ADD: _LOOKS | {"destination", "verification_free"},
+    ActionType.DESTINATION_REMOVE: frozenset({"destination"}),
+    ActionType.API_KEY_CREATE: frozenset({"scopes", "ip_list", "destinations"}),
+    ActionType.API_KEY_REVOKE: frozenset({"key"}),
+    ActionType.FREEZE_SET: frozenset(),
+    ActionType.FREEZE_LIFT: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What is proposed.
+
+    ``value_cents`` leaves with a yes; ``device`` may begin a session; ``makes`` is what a binding
+    makes proofs with.
+    """
+
+    kind: str
+    payload: dict[str, Any]
+    session: LiveSession | None = None
+    copied: LiveSession | None = None
+    value_cents: int = 0
+    device: SoftwareDevice | None = None
+    makes: tuple[Proof, Belongings] | None = None
+
+
+async def act_of(stage: Stage, step: Step) -> Act:
+    """Return what ``step`` proposes.
+
+    Raises:
+        NotPlayableError: it has a word that cannot be played yet.
+    """
+    if step.do not in BUILT:
+        return Act(kind=step.do, payload=_plain(step.given))
+    _check_understood(step)
+    act = await _ACTS[step.do](stage, step)
+    return await _with_session(stage, step, act)
+
+
+def _check_understood(step: Step) -> None:
+    strange = set(step.given) - _UNDERSTOOD[step.do] - TOLD
+    if strange:
+        raise NotPlayableError(f"{step.do} with {min(strange)!r}: not understood here")
+    if step.given.get("via"):
+        raise NotPlayableError("via an API key of the customer's: the API takes none yet")
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds, without floats
+    """Return a value as the API reads it: it knows no floats."""
+    match value:
+        case dict():
+            return {str(key): _plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case float():
+            return str(value)
+        case _:
+            return value
+
+
+# --- Sessions ---
+
+
+async def _with_session(stage: Stage, step: Step, act: Act) -> Act:
+    """Add the session that the step shows: signed by its device, or only named."""
+    shown = [one for one in step.showings if one.proof is Proof.SESSION]
+    if not shown:
+        return act
+    mark = shown[0].mark
+    if mark is Mark.COPIED:
+        return replace(act, copied=await live_session(stage, Person.ALICE))
+    if mark is not None:
+        raise NotPlayableError(f"{shown[0]}: not understood here")
+    return replace(act, session=await live_session(stage, step.by))
+
+
+async def live_session(stage: Stage, person: Person) -> LiveSession:
+    """Return a live session of ``person``; without one of their own, the owner's on her device.
+
+    Whoever shows a session that the file gave them shows the owner's: malware on her device.
+    """
+    own = stage.sessions.get(person)
+    if own is not None and stage.venue.now - own.began_at < SESSION_KEPT:
+        return own
+    before = stage.customer.taps
+    session = await stage.customer.sign_in()
+    stage.silent_taps += stage.customer.taps - before
+    stage.sessions[Person.ALICE] = session
+    return session
+
+
+# --- Payloads ---
+
+
+async def _withdrawal(stage: Stage, step: Step) -> Act:
+    asset = stage.asset(str(step.given.get("asset", ASSET)))
+    amount, cents = stage.amount(step.given.get("amount", "small"), asset)
+    payload = {
+        "asset": asset.symbol,
+        "network": asset.network,
+        "address": _address(stage, step),
+        "amount": amount,
+        "max_fee": MAX_FEE,
+    }
+    return Act(kind=step.do, payload=payload, value_cents=cents)
+
+
+def _address(stage: Stage, step: Step) -> str:
+    symbol = step.given.get("destination")
+    if not isinstance(symbol, str):
+        raise NotPlayableError(f"{step.do} names no destination")
+    return stage.places.address(symbol, step.given)
+
+
+async def _session_start(stage: Stage, step: Step) -> Act:
+    known = step.given.get("from", "known_device") == "known_device"
+    if not known and step.given["from"] not in ("new_device", "other_network"):
+        raise NotPlayableError(f"session.start from {step.given['from']!r}: not understood here")
+    device = stage.customer.device if known else SoftwareDevice(stage.venue.draw())
+    return Act(kind=step.do, payload={"device": device.jwk()}, device=device)
+
+
+async def _bind(stage: Stage, step: Step) -> Act:
+    word = str(step.given.get("authenticator", ""))
+    made = Belongings()
+    payload = await stage.customer.draft_binding(word, made)
+    return Act(kind=step.do, payload=payload, makes=(Proof(word), made))
+
+
+async def _remove(stage: Stage, step: Step) -> Act:
+    named = await authenticator_id(stage, str(step.given.get("authenticator", "")))
+    return Act(kind=step.do, payload={"authenticator_id": named})
+
+
+async def authenticator_id(stage: Stage, word: str) -> str:
+    """Return the id of the authenticator that a word means. Raises NotPlayableError."""
+    seen = await stage.venue.client.account(stage.customer.account_id)
+    factor = Proof.PASSKEY.value if word in KEYS else word
+    roaming = word == Proof.HARDWARE_KEY
+    for one in seen["authenticators"]:
+        if one["factor"] == factor and (one["placement"] == "roaming") is roaming:
+            return str(one["authenticator_id"])
+    raise NotPlayableError(f"this account has no {word!r}")
+
+
+async def _change_password(stage: Stage, step: Step) -> Act:
+    made = Belongings(password=new_password(stage.venue))
+    payload = {"password": made.password}
+    return Act(kind=step.do, payload=payload, makes=(Proof.PASSWORD, made))
+
+
+async def _add_destination(stage: Stage, step: Step) -> Act:
+    # Without verification means: as large a sum on the session alone as this platform offers.
+    free = bool(step.given.get("verification_free"))
+    budget = stage.policy.profile.budget_most_cents if free else 0
+    payload = {
+        "network": NETWORK,
+        "address": _address(stage, step),
+        "label": str(step.given["destination"]),
+        "budget_cents": budget,
+    }
+    return Act(kind=step.do, payload=payload)
+
+
+async def _remove_destination(stage: Stage, step: Step) -> Act:
+    return Act(kind=step.do, payload={"network": NETWORK, "address": _address(stage, step)})
+
+
+async def _create_api_key(stage: Stage, step: Step) -> Act:
+    # An Ed25519 key of the customer's own server; nothing signs with it yet.
+    public = Ed25519PrivateKey.from_private_bytes(stage.venue.draw()).public_key()
+    payload = {
+        "public_key": b64url(public.public_bytes_raw()),
+        "scopes": list(step.given.get("scopes", [])),
+        "ip_list": list(step.given.get("ip_list", [])),
+        "destinations": [
+            {"network": NETWORK, "address": stage.places.address(str(one))}
+            for one in step.given.get("destinations", [])
+        ],
+    }
+    return Act(kind=step.do, payload=payload)
+
+
+async def _revoke_api_key(stage: Stage, step: Step) -> Act:
+    seen = await stage.venue.client.account(stage.customer.account_id)
+    if not seen["api_keys"]:
+        raise NotPlayableError("this account has no API key")
+    return Act(kind=step.do, payload={"api_key_id": seen["api_keys"][0]["api_key_id"]})
+
+
+async def _nothing_more(_stage: Stage, step: Step) -> Act:
+    return Act(kind=step.do, payload={})
+
+
+_Acts: TypeAlias = Callable[[Stage, Step], Awaitable[Act]]
+_ACTS: dict[str, _Acts] = {
+    ActionType.WITHDRAWAL_CRYPTO: _withdrawal,
+    ActionType.SESSION_START: _session_start,
+    ActionType.AUTHENTICATOR_BIND: _bind,
+    ActionType.AUTHENTICATOR_REMOVE: _remove,
+    ActionType.PASSWORD_CHANGE: _change_password,
+    ActionType.DESTINATION_ADD: _add_destination,
+    ActionType.DESTINATION_REMOVE: _remove_destination,
+    ActionType.API_KEY_CREATE: _create_api_key,
+    ActionType.API_KEY_REVOKE: _revoke_api_key,
+    ActionType.FREEZE_SET: _nothing_more,
+    ActionType.FREEZE_LIFT: _nothing_more,
+}

@@ -1,0 +1,274 @@
+"""A customer at a venue: the account, and everything its owner holds, in software.
+
+It acts over the API with real keys, codes and signatures, as pages and apps would. Whoever holds a
+thing shows it through here, owner and thief alike; nothing is ever written behind the gate.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from twinlock.domain.account import ActionState
+from twinlock.domain.actions import ActionType
+from twinlock.domain.answers import Answered
+from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.errors import TwinlockError
+from twinlock.domain.ids import SessionId
+from twinlock.domain.sessions import signing_nonce
+from twinlock.range.authenticator import Ceremony, SoftwareAuthenticator
+from twinlock.range.device import SoftwareDevice, TotpApp
+from twinlock.range.venue import Venue
+from twinlock.range.words import Proof
+
+STEP = timedelta(seconds=30)  # RFC 6238, 5.2
+KEYS = (Proof.PASSKEY, Proof.HARDWARE_KEY)
+CODE_CHANNELS = {Proof.EMAIL_CODE: "email", Proof.SMS_CODE: "sms"}
+_FACTOR = {Proof.HARDWARE_KEY: Proof.PASSKEY.value}
+
+
+class NotPlayableError(TwinlockError):
+    """A word of schema 1 that the range cannot play yet; the message says why."""
+
+    code = "not_playable"
+    status = 501
+
+
+class NotHeldError(TwinlockError):
+    """A proof that nobody at this venue holds, because what would make it was never bound."""
+
+    code = "proof_not_held"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSession:
+    """A session, the device that keeps its key, and when it began."""
+
+    session_id: str
+    device: SoftwareDevice
+    began_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Belongings:
+    """What makes proofs: a password, an app, keys. Not all of it need be bound."""
+
+    password: str = ""
+    app: TotpApp | None = None
+    keys: dict[Proof, SoftwareAuthenticator] = field(default_factory=dict)
+    last_code_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Customer:
+    """One account. ``taps`` counts what its people had to show or type so far."""
+
+    venue: Venue
+    name: str
+    account_id: str
+    channels: Mapping[str, str]
+    device: SoftwareDevice
+    own: Belongings = field(default_factory=Belongings)
+    taps: int = 0
+    codes_asked: dict[tuple[str, str], int] = field(default_factory=dict)
+    _count: int = 0
+
+    @classmethod
+    async def open(cls, venue: Venue, name: str, opening: dict[str, Any]) -> "Customer":
+        """Open an account as the platform does for a new customer."""
+        key = f"open-{b64url(venue.draw())}"
+        account_id = await venue.client.open_account(opening, key=key)
+        seen = await venue.client.account(account_id)
+        return cls(
+            venue=venue,
+            name=name,
+            account_id=account_id,
+            channels={one["kind"]: one["channel_id"] for one in seen["channels"]},
+            device=SoftwareDevice(venue.draw()),
+        )
+
+    # --- Proposing ---
+
+    async def propose(
+        self,
+        kind: str,
+        payload: dict[str, Any],
+        *,
+        session: LiveSession | None = None,
+        copied: LiveSession | None = None,
+    ) -> Answered:
+        """Propose an action, signed by the device of ``session``, or naming one that was copied."""
+        self._count += 1
+        key = f"{self.name}-{self._count}-{b64url(self.venue.draw()[:9])}"
+        body: dict[str, Any] = {"account_id": self.account_id, "type": kind, "payload": payload}
+        if copied is not None:
+            body["session"] = {"session_id": copied.session_id}
+        if session is not None:
+            preview = await self.venue.client.preview(body)
+            body["session"] = self.signed(session, preview["digest"], purpose="proposal", name=key)
+        return await self.venue.client.propose(body, key=key)
+
+    def signed(
+        self, session: LiveSession, digest: str, *, purpose: str, name: str
+    ) -> dict[str, Any]:
+        """Return the session's signature over a payload's digest, as it travels."""
+        signed_at = int(self.venue.now.timestamp() * 1000)
+        signature = session.device.prove(
+            SessionId(session.session_id),
+            nonce=signing_nonce(purpose, name, signed_at=signed_at),
+            payload_digest=from_b64url(digest, size=32),
+        )
+        return {
+            "session_id": session.session_id,
+            "jwk": session.device.jwk(),
+            "signed_at": signed_at,
+            "signature": signature,
+        }
+
+    # --- Proving ---
+
+    async def show(
+        self, action_id: str, proof: Proof, *, made: Belongings | None = None
+    ) -> Answered:
+        """Show a fresh proof for exactly this action.
+
+        ``made`` is what makes it, where it is not the owner's own.
+
+        Raises:
+            ProblemError: the service refused the question or the answer.
+            NotHeldError: nobody holds what would make it.
+        """
+        reply = await self.reply(action_id, proof, made=made)
+        return await self.venue.client.prove(action_id, reply)
+
+    async def reply(
+        self, action_id: str, proof: Proof, *, made: Belongings | None = None
+    ) -> dict[str, Any]:
+        """Return the answer to a question about ``action_id``, without handing it in."""
+        self.taps += 1
+        made = made or self.own
+        factor = _FACTOR.get(proof, proof.value)
+        if proof is Proof.PASSWORD and made.password:
+            return {"factor": factor, "secret": made.password}
+        if proof is Proof.TOTP and made.app is not None:
+            return {"factor": factor, "secret": await self._app_code(made, made.app)}
+        if proof in CODE_CHANNELS:
+            return await self._sent_code(action_id, proof)
+        if proof in made.keys:
+            asked = await self.ask(action_id, factor)
+            response = made.keys[proof].get(self.ceremony(asked["options"]["challenge"]))
+            return {"factor": factor, "challenge_id": asked["challenge_id"], "response": response}
+        raise NotHeldError(f"there is no {proof.value} that belongs to this account")
+
+    async def ask(self, action_id: str, factor: str) -> dict[str, Any]:
+        """Have a question put about an action; codes are counted, so that each finds its letter."""
+        asked = await self.venue.client.ask(action_id, {"factor": factor})
+        self.codes_asked[action_id, factor] = self.codes_asked.get((action_id, factor), 0) + 1
+        return asked
+
+    async def _app_code(self, made: Belongings, app: TotpApp) -> str:
+        """Return the next code that was not shown yet; a code counts once, so wait for it."""
+        if made.last_code_at is not None:
+            await self.venue.set_forward(made.last_code_at + STEP)
+        now = self.venue.now
+        made.last_code_at = now - timedelta(seconds=now.timestamp() % STEP.total_seconds())
+        return app.code(now)
+
+    async def _sent_code(self, action_id: str, proof: Proof) -> dict[str, Any]:
+        asked = await self.ask(action_id, proof.value)
+        return await self.code_reply(action_id, proof, asked)
+
+    async def code_reply(
+        self, action_id: str, proof: Proof, asked: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the answer to the last code that was asked for, as its channel got it."""
+        code = await self.venue.mailbox.code(
+            self.account_id,
+            action_id=action_id,
+            channel_id=self.channels[CODE_CHANNELS[proof]],
+            number=self.codes_asked[action_id, proof.value],
+        )
+        return {"factor": proof.value, "challenge_id": asked["challenge_id"], "secret": code}
+
+    def ceremony(self, challenge: str) -> Ceremony:
+        """Return the ceremony on the one site where people prove."""
+        rp = self.venue.rp
+        return Ceremony(challenge=from_b64url(challenge), rp_id=rp.rp_id, origin=rp.origin)
+
+    # --- Binding ---
+
+    async def draft_binding(self, word: str, made: Belongings) -> dict[str, Any]:
+        """Return the payload that binds a new authenticator; ``made`` then holds what makes it."""
+        if word == Proof.PASSWORD:
+            made.password = new_password(self.venue)
+            return {"authenticator": word, "password": made.password}
+        if word == Proof.TOTP:
+            offered = await self.venue.client.offer(self.account_id, word)
+            made.app, made.last_code_at = TotpApp(offered["uri"]), None
+            code = await self._app_code(made, made.app)
+            return {
+                "authenticator": word,
+                "candidate_id": offered["candidate_id"],
+                "code": code,
+            }
+        if word not in KEYS:
+            raise NotPlayableError(f"authenticator {str(word)!r} cannot be bound yet")
+        offered = await self.venue.client.offer(self.account_id, Proof.PASSKEY.value)
+        roaming = word == Proof.HARDWARE_KEY
+        key = SoftwareAuthenticator(
+            self.venue.draw(),
+            synced=not roaming,
+            transports=("usb",) if roaming else ("internal", "hybrid"),
+        )
+        made.keys[Proof(word)] = key
+        return {
+            "authenticator": Proof.PASSKEY.value,
+            "candidate_id": offered["candidate_id"],
+            "response": key.create(self.ceremony(offered["challenge"])),
+        }
+
+    # --- Signing in ---
+
+    async def sign_in(self, device: SoftwareDevice | None = None) -> LiveSession:
+        """Sign in with the strongest proofs, on the owner's device unless told.
+
+        Raises:
+            NotPlayableError: this account cannot be signed in to.
+        """
+        device = device or self.device
+        answered = await self.propose(ActionType.SESSION_START, {"device": device.jwk()})
+        try:
+            answered = await self._show_until_decided(answered, self.best(signing_in=True))
+        except NotHeldError as missing:
+            raise NotPlayableError(f"the owner cannot sign in: {missing}") from missing
+        if not answered.session_id:
+            raise NotPlayableError(f"the owner cannot sign in: {answered.answer.value}")
+        return LiveSession(session_id=answered.session_id, device=device, began_at=self.venue.now)
+
+    def best(self, *, signing_in: bool = False) -> tuple[Proof, ...]:
+        """Return the proofs that reach this account's floor, with as few taps as possible."""
+        for key in (Proof.PASSKEY, Proof.HARDWARE_KEY):
+            if key in self.own.keys:
+                return (key,)
+        if self.own.app is not None:
+            return (Proof.PASSWORD, Proof.TOTP) if signing_in else (Proof.TOTP,)
+        for code, channel in CODE_CHANNELS.items():
+            if channel in self.channels:
+                return Proof.PASSWORD, code
+        return (Proof.PASSWORD,)
+
+    async def prove_best(self, answered: Answered) -> Answered:
+        """Show the strongest proofs for an action that was proposed."""
+        return await self._show_until_decided(answered, self.best())
+
+    async def _show_until_decided(self, answered: Answered, proofs: tuple[Proof, ...]) -> Answered:
+        for proof in proofs:
+            if answered.state == ActionState.OPEN:
+                answered = await self.show(answered.action_id, proof)
+        return answered
+
+
+def new_password(venue: Venue) -> str:
+    """Return a password that nobody has used."""
+    return f"range {b64url(venue.draw()[:12])}"

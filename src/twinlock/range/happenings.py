@@ -1,0 +1,164 @@
+"""What happens beside the gate: vetoes, pages asked for another method, events of the world.
+
+Events outside our power happen in the file and leave nothing here to do: they are ``done``.
+Events that need something Twinlock does not have yet are not playable.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from twinlock.client import ProblemError
+from twinlock.domain.actions import ActionType
+from twinlock.domain.answers import Answered
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.range.acts import live_session
+from twinlock.range.customer import NotPlayableError
+from twinlock.range.mailbox import Letter
+from twinlock.range.playing import heard_of
+from twinlock.range.stage import NETWORK, WEAKER, Heard, Stage
+from twinlock.range.story import Step
+from twinlock.range.weather import Dependency
+from twinlock.range.words import Capability, Outcome, Proof
+
+# Things that thieves and chains do outside our power; what they gain shows in later steps.
+OUTSIDE = frozenset(
+    {
+        "event.mailbox_taken",
+        "event.mail_flood",
+        "event.legal_request",
+        "event.dust",
+        "event.code_leaked",
+        "event.continue_as",
+    }
+)
+READS = {Proof.EMAIL_CODE: Capability.EMAIL_FULL, Proof.SMS_CODE: Capability.SMS_RECEIVE}
+
+
+async def happen(stage: Stage, step: Step) -> Heard:
+    """Let the event of ``step`` happen, and return what came of it.
+
+    Raises:
+        NotPlayableError: it needs something that is not built.
+    """
+    if step.do in OUTSIDE:
+        return Heard(outcome=Outcome.DONE)
+    if step.do in _EVENTS:
+        return await _EVENTS[step.do](stage, step)
+    raise NotPlayableError(f"{step.do}: {_WHY_NOT.get(step.do.partition('.')[0], _NO_PLACE)}")
+
+
+_NO_PLACE = "there is nothing here that it could happen to"
+_WHY_NOT = {
+    "ungated": "the API has no calls beside the gate",
+    "tamper": "the range acts over the API only; tests/integration edit rows",
+}
+
+
+async def _veto(stage: Stage, step: Step) -> Heard:
+    of = stage.heard.get(str(step.given.get("of", "")))
+    if of is None or not of.action_id or of.outcome is Outcome.DENY:
+        raise NotPlayableError("event.veto: what it objects to never came to be")
+    channel = step.given.get("channel")
+    if channel is None:
+        session = await live_session(stage, step.by)
+        standing = await stage.venue.client.action(of.action_id)
+        signed = stage.customer.signed(session, standing.digest, purpose="veto", name=of.action_id)
+        return await _say_no(stage, of.action_id, {"session": signed})
+    letter = await veto_letter(stage, of.action_id, str(channel))
+    if letter is None:
+        raise NotPlayableError(f"event.veto: no letter on {channel} carries a veto")
+    no = {"channel_id": letter.channel_id, "token": letter.veto}
+    return await _say_no(stage, of.action_id, no)
+
+
+async def _say_no(stage: Stage, action_id: str, no: dict[str, Any]) -> Heard:
+    try:
+        return heard_of(await stage.venue.client.veto(action_id, no))
+    except ProblemError as problem:
+        return Heard(outcome=Outcome.DENY, codes=(problem.fault or problem.code,))
+
+
+async def veto_letter(stage: Stage, action_id: str, channel: str) -> Letter | None:
+    """Return the newest letter on a channel that can stop this action, or None."""
+    account_id = stage.customer.account_id
+
+    def fitting(letters: tuple[Letter, ...]) -> list[Letter]:
+        return [
+            one
+            for one in letters
+            if one.veto and (one.action_id, one.channel) == (action_id, channel)
+        ]
+
+    await stage.venue.mailbox.wait_for(account_id, lambda letters: bool(fitting(letters)))
+    found = fitting(stage.venue.mailbox.letters(account_id))
+    return found[-1] if found else None
+
+
+async def _other_method(stage: Stage, step: Step) -> Heard:
+    """Ask the page of a fresh action for another method than the one it asks for.
+
+    No effect: the question is refused, and the action stands as it did. Where it is put, a thief
+    who can read the code answers it.
+    """
+    client, wanted = stage.venue.client, str(step.given.get("wanted", ""))
+    address = stage.places.address(f"asked_on_another_page_{step.id}")
+    page = await stage.customer.propose(
+        ActionType.DESTINATION_ADD, {"network": NETWORK, "address": address}
+    )
+    try:
+        await stage.customer.ask(page.action_id, str(step.given.get("asked", "")))
+    except ProblemError as problem:
+        raise NotPlayableError(f"event.other_method: the page does not ask: {problem}") from problem
+    before = await client.action(page.action_id)
+    try:
+        asked = await stage.customer.ask(page.action_id, wanted)
+    except ProblemError as problem:
+        after = await client.action(page.action_id)
+        changed = after.answer is not before.answer
+        outcome = Outcome(after.answer.value) if changed else Outcome.NO_EFFECT
+        weaker = problem.fault == ProofFault.BELOW_FLOOR
+        return Heard(
+            outcome=outcome,
+            codes=(problem.fault or problem.code,),
+            sentence=WEAKER if weaker else problem.detail,
+        )
+    return await _answered_by_thief(stage, page, Proof(wanted), asked)
+
+
+async def _answered_by_thief(
+    stage: Stage, page: Answered, wanted: Proof, asked: dict[str, Any]
+) -> Heard:
+    """Return what the thief gets out of a question that should not have been put."""
+    if READS.get(wanted) not in stage.held:
+        return Heard(outcome=Outcome.CHALLENGE, codes=("asked",), action_id=page.action_id)
+    stage.customer.taps += 1
+    reply = await stage.customer.code_reply(page.action_id, wanted, asked)
+    return heard_of(await stage.venue.client.prove(page.action_id, reply))
+
+
+async def _call_owner(_: Stage, step: Step) -> Heard:
+    if step.given.get("verifiable"):
+        raise NotPlayableError("event.call_owner: calls that can be verified are not built")
+    return Heard(outcome=Outcome.DONE)
+
+
+async def _dependency(stage: Stage, step: Step) -> Heard:
+    """Take what decisions lean on away, or slow it down, from the next spend on."""
+    which, state = str(step.given.get("which", "")), str(step.given.get("state", ""))
+    named = {one.value for one in Dependency}
+    if which != "each_in_turn" and which not in named:
+        raise NotPlayableError(f"event.dependency: {which!r} is not one that the range can turn")
+    if state not in ("up", "down", "slow"):
+        raise NotPlayableError(f"event.dependency: {state!r} is not a state")
+    stage.outage = tuple(Dependency) if which == "each_in_turn" else (Dependency(which),)
+    stage.outage_state = state
+    return Heard(outcome=Outcome.DONE)
+
+
+_Event: TypeAlias = Callable[[Stage, Step], Awaitable[Heard]]
+_EVENTS: dict[str, _Event] = {
+    "event.veto": _veto,
+    "event.other_method": _other_method,
+    "event.call_owner": _call_owner,
+    "event.dependency": _dependency,
+}

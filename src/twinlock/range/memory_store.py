@@ -1,0 +1,246 @@
+"""The World's store: everything in memory, decided and booked exactly as on the database.
+
+It keeps documents as canonical bytes, so that what comes back was decoded, as from a sealed box.
+What it does not have is what a database adds: boxes, locks, time-outs and crashes.
+
+Always true (tests/unit/range/test_memory_store.py): a command changes everything it books or
+nothing; labels are unique; the log's time never goes back; and every story is answered as on the
+database (tests/integration/test_range_worlds.py).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
+from twinlock.domain.canonical import encode
+from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Entry, Kept, Origin
+from twinlock.domain.errors import (
+    AccountUnknownError,
+    ClockUntrustedError,
+    IdempotencyConflictError,
+    PlatformKeyUnknownError,
+    invariant,
+)
+from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
+from twinlock.domain.log.merkle import Frontier, leaf_hash
+from twinlock.domain.log.tiles import grow
+from twinlock.ports import (
+    Clock,
+    Committed,
+    Entropy,
+    Head,
+    Outgoing,
+    PlatformKey,
+    StoredEntry,
+    Work,
+)
+
+CLOCK_BEHIND = timedelta(seconds=5)  # As on the database.
+_ACCOUNT = msgspec.json.Decoder(Account)
+_DESTINATION = msgspec.json.Decoder(Destination)
+_CLOSED = msgspec.json.Decoder(ClosedAction)
+_KEPT = msgspec.json.Decoder(Kept)
+
+
+class MemoryStore:
+    """State and log of one process. Implements ``ports.Store`` and ``bootstrap.Relay``.
+
+    ``accounts`` and ``destinations`` hold documents as canonical bytes: what an attacker with the
+    database would put back.
+    """
+
+    def __init__(self, *, clock: Clock, entropy: Entropy) -> None:
+        self._clock = clock
+        self._entropy = entropy
+        self.accounts: dict[AccountId, bytes] = {}
+        self.destinations: dict[DestinationId, bytes] = {}
+        self._closed: dict[str, bytes] = {}
+        self._entries: dict[tuple[AccountId, int], tuple[int, bytes]] = {}
+        self._leaves: list[bytes] = []
+        self._labels: set[bytes] = set()
+        self._rows: dict[tuple[int, int], bytes] = {}
+        self._frontier = Frontier()
+        self._used: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._outgoing: list[Outgoing] = []
+        self._sent = 0
+        self._at = datetime(1970, 1, 1, tzinfo=UTC)
+
+    # --- Deciding ---
+
+    async def run(self, work: Work) -> Committed:
+        """Decide and commit ``work`` (see ``ports.Store``); nothing runs between its lines."""
+        at = self._now()
+        repeated = self._repeated(work)
+        if repeated is not None:
+            return Committed(decided=None, at=at, repeated=repeated)
+        before = check_current(self._state(work))
+        decided = work.decide(before, at)
+        booked = bookkeep(
+            before,
+            decided,
+            origin=Origin(account_id=work.account_id, actor=work.actor, policy=work.policy),
+            at=at,
+            salts=self._entropy.draw(SALTS_BYTES * len(decided.decisions)),
+        )
+        first = len(self._leaves)
+        self._write(work, booked, at=at)
+        return Committed(
+            decided=msgspec.structs.replace(decided, state=booked.state),
+            at=at,
+            first_entry=before.account.chain.entries,
+            indexes=tuple(range(first, len(self._leaves))),
+        )
+
+    def _now(self) -> datetime:
+        now = self._clock.now(database_at=None)
+        if self._at - now > CLOCK_BEHIND:
+            raise ClockUntrustedError("the clock is behind the log's last entry")
+        return max(now, self._at)
+
+    def _repeated(self, work: Work) -> str | None:
+        if work.idempotency is None:
+            return None
+        found = self._used.get(_key(work, work.idempotency.key))
+        if found is None:
+            return None
+        if found[0] != work.idempotency.digest:
+            raise IdempotencyConflictError("this idempotency key was used for something else")
+        return found[1]
+
+    def _state(self, work: Work) -> State:
+        known = self.accounts.get(work.account_id)
+        if work.opens is not None:
+            invariant(known is None, "an account is opened once")
+            return State(account=work.opens)
+        if known is None:
+            raise AccountUnknownError("no such account")
+        listed = self.destinations.get(work.destination_id or DestinationId(""))
+        return State(
+            account=_ACCOUNT.decode(known),
+            destination_id=work.destination_id,
+            destination=None if listed is None else _DESTINATION.decode(listed),
+        )
+
+    def _write(self, work: Work, booked: Booked, *, at: datetime) -> None:
+        labels = [entry.label for entry in booked.entries]
+        if len({*labels}) < len(labels) or not self._labels.isdisjoint(labels):
+            raise StateRolledBackError("an entry of this number exists already")
+        self._labels.update(labels)
+        self.accounts[work.account_id] = encode(booked.state.account)
+        for destination in (booked.state.destination, *booked.state.listed):
+            if destination is not None:
+                self.destinations[destination.destination_id] = encode(destination)
+        for closed in booked.closed:
+            self._closed[closed.action.action_id] = encode(closed)
+        if work.idempotency is not None:
+            used = (work.idempotency.digest, work.action_id)
+            self._used[_key(work, work.idempotency.key)] = used
+        for notice in booked.notices:
+            number = self._sent + len(self._outgoing) + 1
+            letter = Outgoing(outbox_id=number, account_id=work.account_id, notice=notice)
+            self._outgoing.append(letter)
+        self._append(work.account_id, booked.entries)
+        self._at = at
+
+    def _append(self, account_id: AccountId, entries: tuple[Entry, ...]) -> None:
+        hashes = [leaf_hash(entry.leaf) for entry in entries]
+        self._rows.update(grow(len(self._leaves), self._rows, hashes))
+        for entry in entries:
+            kept = Kept(
+                events=entry.events,
+                openings=dict(entry.openings),
+                evidence=entry.evidence.decode("utf-8"),
+            )
+            self._entries[account_id, entry.number] = (len(self._leaves), encode(kept))
+            self._leaves.append(entry.leaf)
+        self._frontier = self._frontier.append(hashes)
+
+    # --- Looking ---
+
+    async def account(self, account_id: AccountId) -> Account:
+        """Return the account as it stands. Raises AccountUnknownError."""
+        found = self.accounts.get(account_id)
+        if found is None:
+            raise AccountUnknownError("no such account")
+        return _ACCOUNT.decode(found)
+
+    async def destination(
+        self, account_id: AccountId, destination_id: DestinationId
+    ) -> Destination | None:
+        """Return a destination as it stands, or None."""
+        found = self.destinations.get(destination_id)
+        listed = None if found is None else _DESTINATION.decode(found)
+        return listed if listed is not None and listed.account_id == account_id else None
+
+    async def closed_action(self, action_id: ActionId) -> ClosedAction | None:
+        """Return an action that is over, or None."""
+        found = self._closed.get(action_id)
+        return None if found is None else _CLOSED.decode(found)
+
+    async def entry(self, account_id: AccountId, number: int) -> StoredEntry | None:
+        """Return entry ``number`` of an account, or None."""
+        found = self._entries.get((account_id, number))
+        if found is None:
+            return None
+        index, kept = found
+        leaf = self._leaves[index]
+        return StoredEntry(number=number, index=index, leaf=leaf, kept=_KEPT.decode(kept))
+
+    # --- The log ---
+
+    async def head(self) -> Head:
+        """Return the end of the log."""
+        return Head(size=self._frontier.size, root=self._frontier.root())
+
+    async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
+        """Return the tiles (level, number) that exist."""
+        return {key: self._rows[key] for key in wanted if key in self._rows}
+
+    async def leaves(self, *, start: int, count: int) -> tuple[bytes, ...]:
+        """Return the entries of the log from index ``start``, at most ``count``."""
+        return tuple(self._leaves[start : start + count])
+
+    # --- The outbox ---
+
+    async def deliver(self, send: Callable[[Outgoing], Awaitable[None]], *, most: int) -> int:
+        """Hand on up to ``most`` messages, oldest first; return how many were."""
+        letters = self._outgoing[:most]
+        for letter in letters:
+            await send(letter)
+            self._sent += 1
+            self._outgoing.remove(letter)
+        return len(letters)
+
+
+def _key(work: Work, key: str) -> tuple[str, str]:
+    """Return whose idempotency key it is: the account's, or the caller's for a new account."""
+    return (work.actor if work.opens is not None else work.account_id), key
+
+
+class MemoryKeys:
+    """The platforms' keys of one process. Implements ``ports.PlatformKeys``."""
+
+    def __init__(self) -> None:
+        self._keys: dict[PlatformKeyId, PlatformKey] = {}
+
+    async def add(self, key: PlatformKey) -> None:
+        """Keep a new key."""
+        self._keys[key.key_id] = key
+
+    async def read(self, key_id: PlatformKeyId) -> PlatformKey | None:
+        """Return a key, or None."""
+        return self._keys.get(key_id)
+
+    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> None:
+        """End a key; one that was revoked before keeps its time.
+
+        Raises:
+            PlatformKeyUnknownError: there is no such key, or it is revoked.
+        """
+        key = self._keys.get(key_id)
+        if key is None or key.revoked_at is not None:
+            raise PlatformKeyUnknownError("no such platform key")
+        self._keys[key_id] = msgspec.structs.replace(key, revoked_at=at)

@@ -1,0 +1,262 @@
+"""Plays a story: its attack, each demand on a fresh account, and its honest twin.
+
+After the attack a patient thief tries again whatever was told a wait, nobody objecting: what he
+gets then is told apart, as the price of an owner who reads no notices.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from twinlock.client import ProblemError
+from twinlock.domain.actions import CLASS_OF, ActionClass
+from twinlock.domain.reasons import Reason
+from twinlock.range.checks import run_check
+from twinlock.range.customer import NotPlayableError
+from twinlock.range.playing import heard_of, play, spend
+from twinlock.range.profiles import DEFAULT
+from twinlock.range.replay import Replay, cents
+from twinlock.range.results import (
+    CheckResult,
+    Kind,
+    Later,
+    PartResult,
+    Status,
+    StepResult,
+    StoryResult,
+    worst,
+)
+from twinlock.range.stage import Heard, Stage
+from twinlock.range.steps import stolen
+from twinlock.range.story import AccountSpec, Check, Step, Story
+from twinlock.range.venue import Venue
+from twinlock.range.words import UNKNOWN_EXIT, Outcome
+
+ROUNDS_MOST = 3  # A wait may be followed by another one; no chain here has a third.
+_NO = (Outcome.CHALLENGE, Outcome.HOLD, Outcome.REVIEW, Outcome.DENY, Outcome.NO_EFFECT)
+Tell: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One part of a story, as its file has it."""
+
+    kind: Kind
+    name: str
+    text: str
+    spec: AccountSpec
+    steps: Sequence[Step]
+    check: Check | None = None
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
+async def play_story(
+    venue: Venue,
+    story: Story,
+    *,
+    tell: Tell = _silent,
+    kinds: frozenset[Kind] = frozenset(Kind),
+) -> StoryResult:
+    """Play the parts of ``story`` that are of ``kinds``; ``tell`` hears what is being played."""
+    profile = venue.book.policy.profile.name
+    results = []
+    for part in (one for one in _parts(story) if one.kind in kinds):
+        tell(f"{story.id} under {profile}: {part.kind.value} {part.name}".rstrip())
+        replay = Replay(venue=venue, story=story, spec=part.spec, judged=profile == DEFAULT)
+        results.append(await _play_part(replay, part))
+    venue.weather.clear()
+    return StoryResult(
+        id=story.id,
+        title=story.title,
+        profile=profile,
+        value_cents=story.account.value_usd * 100,
+        parts=tuple(results),
+    )
+
+
+def _parts(story: Story) -> list[_Part]:
+    demands = [
+        _Part(
+            kind=kind,
+            name=one.id,
+            text=one.text,
+            spec=one.account,
+            steps=one.steps,
+            check=one.check,
+        )
+        for kind, demanded in ((Kind.MUST, story.must), (Kind.MUST_NOT, story.must_not))
+        for one in demanded
+    ]
+    twin = story.benign_twin
+    return [
+        _Part(kind=Kind.ATTACK, name="", text=story.title, spec=story.account, steps=story.steps),
+        *demands,
+        _Part(
+            kind=Kind.BENIGN,
+            name="",
+            text=twin.text,
+            spec=twin.account,
+            steps=twin.steps,
+            check=twin.check,
+        ),
+    ]
+
+
+async def _play_part(replay: Replay, part: _Part) -> PartResult:
+    try:
+        stage = await replay.fresh(part.steps) if part.steps else None
+    except NotPlayableError as why:
+        return PartResult(
+            kind=part.kind,
+            id=part.name,
+            text=part.text,
+            status=Status.NOT_PLAYABLE,
+            notes=(str(why),),
+        )
+    taps_before = 0 if stage is None else stage.customer.taps
+    steps = () if stage is None else await replay.play(stage, part.steps)
+    later: tuple[Later, ...] = ()
+    if stage is not None and part.kind is Kind.ATTACK:
+        later = await _patience(stage, part.steps)
+    checked = None if part.check is None else await run_check(replay, part.check)
+    found = _Found(steps=steps, later=later, check=checked)
+    return _summed(part, found, stage, taps_before=taps_before, judged=replay.judged)
+
+
+def _status(check: CheckResult, *, judged: bool) -> Status:
+    """Return how a check fared; under a weaker profile what it found wrong is only told."""
+    return check.status if judged or check.not_playable else Status.PLAYED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What one part came to."""
+
+    steps: tuple[StepResult, ...]
+    later: tuple[Later, ...]
+    check: CheckResult | None
+
+
+def _summed(
+    part: _Part, found: _Found, stage: Stage | None, *, taps_before: int, judged: bool
+) -> PartResult:
+    steps, later, checked = found.steps, found.later, found.check
+    statuses = [step.status for step in steps]
+    statuses += [_status(checked, judged=judged)] if checked is not None else []
+    stopped = _stop(steps) if part.kind is Kind.ATTACK else None
+    silent = 0 if stage is None else stage.silent_taps
+    taps = 0 if stage is None else stage.customer.taps - taps_before - silent
+    return PartResult(
+        kind=part.kind,
+        id=part.name,
+        text=part.text,
+        status=worst(statuses),
+        steps=steps,
+        check=checked,
+        later=later,
+        lost_cents=0 if part.kind is Kind.BENIGN else cents(steps),
+        lost_later_cents=sum(one.taken_cents for one in later),
+        stopped_after=None if stopped is None else stopped.after,
+        stopped_by=() if stopped is None else stopped.codes,
+        stopped_because="" if stopped is None else stopped.sentence,
+        taps=taps,
+        taps_before=taps_before + silent,
+        refusals=sum(_wrongly_refused(step) for step in steps),
+        waited=sum((step.waits or timedelta(0) for step in steps), timedelta(0)),
+        notes=() if stage is None else tuple(stage.notes),
+    )
+
+
+def _wrongly_refused(step: StepResult) -> bool:
+    """Say whether an honest step got a no that its file does not expect, and that is ours."""
+    unbuilt = Reason.ACTION_NOT_BUILT.value in step.codes
+    return step.answer in _NO and step.answer not in step.expect and not unbuilt
+
+
+def _stop(steps: Sequence[StepResult]) -> StepResult | None:
+    """Return the step at which the thief was stopped: from there on nothing was allowed."""
+    found = None
+    for step in reversed(steps):
+        if step.taken_cents or (step.answer is Outcome.ALLOW and step.by != "world"):
+            break
+        if step.answer in _NO and step.codes:
+            found = step
+    return found
+
+
+# --- The patient thief ---
+
+
+async def _patience(stage: Stage, steps: Sequence[Step]) -> tuple[Later, ...]:
+    """Wait for everything that was told a wait, then try the exits again, nobody objecting."""
+    found: list[Later] = []
+    for _ in range(ROUNDS_MOST):
+        told = _told(stage, steps)
+        if not told:
+            break
+        for step, heard in told:
+            found.append(await _again(stage, step, heard))
+        last = max(one.after for one in found)
+        await stage.set_forward(last)
+        found += [await _afresh(stage, step) for step in steps if _worth_trying(stage, step)]
+    return tuple(found)
+
+
+def _told(stage: Stage, steps: Sequence[Step]) -> list[tuple[Step, Heard]]:
+    told = [
+        (step, stage.heard[step.id])
+        for step in steps
+        if step.id in stage.heard and stage.heard[step.id].outcome is Outcome.HOLD
+    ]
+    return sorted(
+        (one for one in told if one[1].until is not None),
+        key=lambda one: one[1].until or stage.start,
+    )
+
+
+def _is_exit(step: Step) -> bool:
+    return CLASS_OF.get(step.do) is ActionClass.EXIT or step.do == UNKNOWN_EXIT
+
+
+async def _again(stage: Stage, step: Step, heard: Heard) -> Later:
+    """Come back at the end of a wait: spend an exit, look at a change."""
+    await stage.venue.set_forward(heard.until or stage.venue.now)
+    try:
+        if _is_exit(step):
+            now = await spend(stage, heard.action_id, value_cents=heard.value_cents)
+        else:
+            now = heard_of(await stage.venue.client.action(heard.action_id))
+    except ProblemError as problem:
+        now = Heard(outcome=Outcome.DENY, codes=(problem.code,))
+    stage.heard[step.id] = now
+    return _later(stage, step, now)
+
+
+def _worth_trying(stage: Stage, step: Step) -> bool:
+    heard = stage.heard.get(step.id)
+    open_still = heard is not None and heard.outcome is not Outcome.ALLOW
+    return open_still and _is_exit(step) and stage.left_cents > 0
+
+
+async def _afresh(stage: Stage, step: Step) -> Later:
+    """Try an exit of the attack again from its beginning, with the proofs that its file lists."""
+    try:
+        now = await play(stage, step)
+    except NotPlayableError as why:
+        now = Heard(outcome=Outcome.DENY, notes=(str(why),))
+    stage.heard[step.id] = now
+    return _later(stage, step, now)
+
+
+def _later(stage: Stage, step: Step, heard: Heard) -> Later:
+    return Later(
+        step=step.id,
+        after=stage.since,
+        answer=heard.outcome,
+        taken_cents=heard.taken_cents if stolen(step) else 0,
+        codes=heard.codes,
+    )

@@ -1,0 +1,245 @@
+"""Plays one step at the gate: proposes, shows what the file lists, spends a yes.
+
+Always true (tests/unit/range/test_playing.py):
+
+* a yes to an exit counts only when it was spent: then the value has left;
+* a proof that is refused is a no, unless the question itself was refused as below the floor: then
+  the action stands as it did, and asks for a better one;
+* nothing is shown that the file does not list.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from twinlock.client import ProblemError
+from twinlock.domain.account import ActionState
+from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
+from twinlock.domain.answers import Answered, Why
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import NOTHING, STRENGTH, Answer, answer, leaves
+from twinlock.range.acts import Act, act_of
+from twinlock.range.customer import (
+    Belongings,
+    Customer,
+    LiveSession,
+    NotHeldError,
+    NotPlayableError,
+)
+from twinlock.range.setting_up import neighbour
+from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, WEAKER, Heard, Stage
+from twinlock.range.story import Step
+from twinlock.range.words import Mark, Outcome, Proof, Showing
+
+# What no version takes as a proof (law 8): it is shown all the same, and refused.
+PICTURES = frozenset({Proof.PERSONAL_DATA, Proof.DOCUMENT_IMAGE, Proof.FACE_VIDEO})
+# What would be a proof, and is not built: nobody can show it yet.
+NOT_BUILT = frozenset(
+    {
+        Proof.API_KEY,
+        Proof.STAFF_KEY,
+        Proof.CHIP_LIVE,
+        Proof.WALLET,
+        Proof.RECOVERY_CODE,
+        Proof.TRUSTED_CONTACT,
+    }
+)
+CHANGES_FACTORS = (
+    ActionType.AUTHENTICATOR_BIND,
+    ActionType.AUTHENTICATOR_REMOVE,
+    ActionType.PASSWORD_CHANGE,
+)
+MALFORMED = 400
+# A call that was understood and refused; never a failure, a rate, or a key of the platform's.
+REFUSALS = (MALFORMED, 404, 409, 413, 422)
+
+
+async def play(stage: Stage, step: Step) -> Heard:
+    """Play an action of ``step`` and return what it was answered.
+
+    Raises:
+        NotPlayableError: it has a word that cannot be played yet.
+        ProblemError: the service failed, and no weather explains it.
+    """
+    act = await act_of(stage, step)
+    try:
+        answered = await stage.customer.propose(
+            act.kind, act.payload, session=act.session, copied=act.copied
+        )
+    except ProblemError as problem:
+        if problem.status == MALFORMED:
+            raise NotPlayableError(f"the API has no form for it: {problem.detail}") from problem
+        return _no(problem)
+    return await _carry_on(stage, step, act, answered)
+
+
+def _no(problem: ProblemError, *, action_id: str = "") -> Heard:
+    """Return the refusal of a call as an answer; what is no refusal of ours is none."""
+    if problem.status not in REFUSALS:
+        raise problem
+    return Heard(
+        outcome=Outcome.DENY,
+        codes=(problem.fault or problem.code,),
+        sentence=problem.detail,
+        action_id=action_id,
+    )
+
+
+async def _carry_on(stage: Stage, step: Step, act: Act, answered: Answered) -> Heard:
+    refusal: Heard | None = None
+    notes: list[str] = []
+    for showing in step.showings:
+        if showing.proof is Proof.SESSION:
+            continue
+        if answered.state != ActionState.OPEN:
+            break  # Decided: what is left over need not be shown.
+        try:
+            answered, refusal = await _shown(stage, answered, showing), None
+        except ProblemError as problem:
+            refusal = await _refusal(stage, answered, problem)
+            answered = await stage.venue.client.action(answered.action_id)
+        except NotHeldError:
+            notes.append(f"{showing}: nothing of the kind came to be")
+    if refusal is not None and refusal.outcome is Outcome.DENY:
+        return refusal
+    heard = replace(await _concluded(stage, step, act, answered), notes=tuple(notes))
+    return heard if refusal is None else _below_the_floor(heard, refusal)
+
+
+def _below_the_floor(heard: Heard, refusal: Heard) -> Heard:
+    """Return what a thief hears whose method was not even asked for.
+
+    A wait begins with the proof, so none was told: the action asks for a proof, and nothing else.
+    """
+    codes = tuple(dict.fromkeys((*refusal.codes, *heard.codes)))
+    told = replace(heard, codes=codes, sentence=WEAKER)
+    if heard.outcome is Outcome.HOLD and Reason.PROOF_NEEDED in heard.codes:
+        return replace(told, outcome=Outcome.CHALLENGE, until=None)
+    return told
+
+
+async def _refusal(stage: Stage, answered: Answered, problem: ProblemError) -> Heard:
+    """Return what a refused proof means: no; or, below the floor, what is asked for still."""
+    if problem.fault != ProofFault.BELOW_FLOOR:
+        return _no(problem, action_id=answered.action_id)
+    standing = heard_of(await stage.venue.client.action(answered.action_id))
+    return replace(standing, codes=(problem.fault,))
+
+
+# --- Showing ---
+
+
+async def _shown(stage: Stage, answered: Answered, showing: Showing) -> Answered:
+    if showing.proof in NOT_BUILT:
+        raise NotPlayableError(f"{showing}: cannot be shown yet")
+    if showing.proof in PICTURES:
+        stage.customer.taps += 1
+        reply = {"factor": showing.proof.value, "secret": "a picture, however good"}
+        return await stage.venue.client.prove(answered.action_id, reply)
+    match showing.mark:
+        case None:
+            return await stage.customer.show(answered.action_id, showing.proof)
+        case Mark.NEW:
+            made = stage.bound.get(showing.proof, Belongings())
+            return await stage.customer.show(answered.action_id, showing.proof, made=made)
+        case Mark.OTHER_ACTION | Mark.SPENT | Mark.COPIED:
+            return await _replayed(stage, answered, showing, by=stage.customer)
+        case Mark.OTHER_ACCOUNT:
+            return await _replayed(stage, answered, showing, by=await neighbour(stage))
+        case Mark.DURESS:
+            raise NotPlayableError("@duress: saying that one is forced is not built")
+
+
+async def _replayed(
+    stage: Stage, answered: Answered, showing: Showing, *, by: Customer
+) -> Answered:
+    """Show what was made for another action, of this account or of another one."""
+    if showing.proof is Proof.PASSWORD:
+        raise NotPlayableError(f"{showing}: a password is the same for every action")
+    other = await by.propose(ActionType.WITHDRAWAL_CRYPTO, _elsewhere(stage))
+    reply = await by.reply(other.action_id, showing.proof)
+    if showing.mark is Mark.SPENT or showing.proof is Proof.TOTP:
+        await stage.venue.client.prove(other.action_id, reply)
+    if "challenge_id" in reply:
+        asked = await stage.customer.ask(answered.action_id, reply["factor"])
+        reply = {**reply, "challenge_id": asked["challenge_id"]}
+    return await stage.venue.client.prove(answered.action_id, reply)
+
+
+def _elsewhere(stage: Stage) -> dict[str, Any]:
+    """Return a withdrawal that nobody in the file asked for: it may be asked about, not allowed."""
+    return {
+        "asset": ASSET,
+        "network": NETWORK,
+        "address": stage.places.address("old_addr"),
+        "amount": "1",
+        "max_fee": MAX_FEE,
+    }
+
+
+# --- Concluding ---
+
+
+async def _concluded(stage: Stage, step: Step, act: Act, answered: Answered) -> Heard:
+    if answered.session_id and act.device is not None:
+        _remember_session(stage, step, act, answered)
+    if act.kind in CHANGES_FACTORS and answered.answer is Answer.ALLOW:
+        stage.sessions.clear()  # The gate ends every session but the one that asked.
+    if act.makes is not None and answered.answer in (Answer.ALLOW, Answer.HOLD):
+        _remember_bound(stage, act, answered)
+    if CLASS_OF.get(act.kind) is ActionClass.EXIT and answered.authorization:
+        return await spend(stage, answered.action_id, value_cents=act.value_cents)
+    return replace(heard_of(answered), value_cents=act.value_cents)
+
+
+def heard_of(answered: Answered, *, taken_cents: int = 0) -> Heard:
+    """Return an answer of the service as it is heard."""
+    outcome, why = Outcome(answered.answer.value), _strongest_first(answered)
+    return Heard(
+        outcome=outcome,
+        codes=tuple(one.code.value for one in why),
+        sentence=why[0].sentence if why else "",
+        until=answered.until if outcome is Outcome.HOLD else None,
+        action_id=answered.action_id,
+        taken_cents=taken_cents,
+    )
+
+
+def _strongest_first(answered: Answered) -> tuple[Why, ...]:
+    """Return the reasons: first those that nothing lifts, then waits, then proofs.
+
+    Of equal ones laws stand before statutes, as the requirement has them.
+    """
+    missing = sorted(
+        leaves(answered.requirement or NOTHING), key=lambda leaf: -STRENGTH[answer(leaf)]
+    )
+    ranks = {leaf.code: rank for rank, leaf in reversed([*enumerate(missing)])}
+    return tuple(sorted(answered.why, key=lambda why: ranks.get(why.code, len(ranks))))
+
+
+async def spend(stage: Stage, action_id: str, *, value_cents: int) -> Heard:
+    """Spend an exit; only then its value has left."""
+    try:
+        spent = await stage.venue.client.spend(action_id, spend_id=stage.next_spend_id())
+    except ProblemError as problem:
+        return _no(problem, action_id=action_id)
+    taken = stage.take(value_cents) if spent.state == "spent" else 0
+    return replace(heard_of(spent, taken_cents=taken), value_cents=value_cents)
+
+
+def _remember_session(stage: Stage, step: Step, act: Act, answered: Answered) -> None:
+    if act.device is None or answered.answer is not Answer.ALLOW:
+        return
+    stage.sessions[step.by] = LiveSession(
+        session_id=answered.session_id, device=act.device, began_at=stage.venue.now
+    )
+
+
+def _remember_bound(stage: Stage, act: Act, answered: Answered) -> None:
+    """Keep what was bound, or will be when its wait is over and nobody objected."""
+    if act.makes is None:
+        return
+    proof, made = act.makes
+    stage.bound[proof] = made
+    if proof is Proof.PASSWORD and answered.answer is Answer.ALLOW:
+        stage.customer.own.password = made.password

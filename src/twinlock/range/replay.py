@@ -1,0 +1,48 @@
+"""One part of a story: a fresh account, its steps or its check, and what they came to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from twinlock.client import ProblemError
+from twinlock.range.results import StepResult
+from twinlock.range.setting_up import SettingUpError, set_up
+from twinlock.range.stage import Stage
+from twinlock.range.steps import names_old_addr, play_steps
+from twinlock.range.story import AccountSpec, Step, Story
+from twinlock.range.venue import Venue
+
+
+@dataclass(slots=True, kw_only=True)
+class Replay:
+    """What a part is played on. ``judged`` says that answers are held against ``expect``."""
+
+    venue: Venue
+    story: Story
+    spec: AccountSpec
+    judged: bool
+    stages: list[Stage] = field(default_factory=list)
+
+    async def fresh(self, steps: Sequence[Step] = (), *, old_addr: bool = False) -> Stage:
+        """Return a fresh account at its first step.
+
+        Raises:
+            NotPlayableError: the file describes an account that cannot be had yet.
+        """
+        self.venue.weather.clear()
+        needs = old_addr or names_old_addr(steps)
+        try:
+            stage = await set_up(self.venue, self.spec, needs_old_addr=needs)
+        except ProblemError as problem:
+            raise SettingUpError(f"the account was not set up: {problem}") from problem
+        stage.held = frozenset(self.story.capabilities)
+        self.stages.append(stage)
+        return stage
+
+    async def play(self, stage: Stage, steps: Sequence[Step]) -> tuple[StepResult, ...]:
+        """Play ``steps`` on ``stage``."""
+        return await play_steps(stage, steps, judged=self.judged)
+
+
+def cents(steps: Sequence[StepResult]) -> int:
+    """Return what was lost by ``steps``."""
+    return sum(step.taken_cents for step in steps)

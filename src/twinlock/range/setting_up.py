@@ -1,0 +1,211 @@
+"""Sets an account up as its owner would have: honestly, over the API, years before the first step.
+
+Authenticators are bound while the account is set up, the owner signs in on the known device,
+destinations are proved and waited for, and used when the file says so. What the file describes and
+Twinlock does not have yet is noted, never imitated.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from twinlock.domain.actions import ActionType
+from twinlock.domain.policy.profile import Profile
+from twinlock.domain.requirements import Answer
+from twinlock.range.customer import Customer, NotPlayableError
+from twinlock.range.signing import Wallet
+from twinlock.range.stage import (
+    ASSET,
+    BUDGET_CENTS,
+    MAX_FEE,
+    NETWORK,
+    SMALL_CENTS,
+    Places,
+    Stage,
+)
+from twinlock.range.story import AccountSpec, Listed
+from twinlock.range.venue import Venue
+from twinlock.range.words import Listing
+
+AGE = timedelta(days=400)  # Of an account of which a file says no more.
+ADDRESSES = {"email": "alice@example.com", "sms": "+15550100", "desktop": "alice-desktop"}
+# What every file may use without listing it (docs/range.md, "The file").
+STANDING = Listed(name="old_addr", signed=True, age="400d", last_used="5d")
+
+
+NO_TIME = timedelta(0)
+CODES = timedelta(minutes=1)  # What showing two codes of an app may take.
+_Chore: TypeAlias = Callable[[Listed], Awaitable[None]]
+
+
+class SettingUpError(NotPlayableError):
+    """The account of a file could not be set up honestly."""
+
+    code = "not_set_up"
+
+
+async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> Stage:
+    """Return the account of ``spec`` at its first step, noon or a little later.
+
+    Raises:
+        NotPlayableError: the file describes an account that cannot be had yet.
+    """
+    entries = _entries(spec, needs_old_addr=needs_old_addr)
+    opening = _opening(spec)
+    places = Places(venue.draw().hex())
+    imported = [one for one in entries if not one.signed]
+    opening["destinations"] = [
+        {"network": NETWORK, "address": places.address(one.name)} for one in imported
+    ]
+    opened_at = venue.now
+    customer = await Customer.open(venue, "alice", opening)
+    await _bind_all(customer, spec)
+    await customer.sign_in()
+    wallet = Wallet.that_saw(
+        await venue.client.checkpoint(),
+        at=venue.now,
+        trust=venue.trust,
+        policy=venue.book.policy.name.digest,
+    )
+    lead = _longest_wait(venue.book.policy.profile)
+    start = opened_at + max(
+        (one.aged + (lead if one.signed else NO_TIME) for one in entries), default=AGE
+    )
+    past = _Past(customer=customer, places=places, start=start, lead=lead)
+    await past.live([one for one in entries if one.signed])
+    await venue.set_forward(start)
+    stage = Stage(
+        venue=venue,
+        spec=spec,
+        customer=customer,
+        places=places,
+        start=start,
+        left_cents=spec.value_usd * 100,
+        opening=opening,
+        wallet=wallet,
+    )
+    stage.notes.extend(_not_set_up(spec))
+    return stage
+
+
+def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
+    entries = list(spec.destinations.entries)
+    if needs_old_addr and all(one.name != STANDING.name for one in entries):
+        entries.append(STANDING)
+    return entries
+
+
+def _opening(spec: AccountSpec) -> dict[str, Any]:
+    unknown = [one for one in spec.channels if one not in ADDRESSES]
+    if unknown:
+        raise NotPlayableError(f"the channel {unknown[0]!r} does not exist yet")
+    if spec.lock is not None:
+        raise NotPlayableError("account.lock: locks of the owner's own are not built")
+    return {
+        "channels": [{"kind": one, "address": ADDRESSES[one]} for one in spec.channels],
+        "destinations_required": spec.destinations.list is Listing.REQUIRED,
+    }
+
+
+def _not_set_up(spec: AccountSpec) -> list[str]:
+    """Say what the file gives the account and Twinlock does not have yet."""
+    given = {
+        "api_keys": spec.api_keys,
+        "subaccounts": spec.subaccounts,
+        "trusted_contacts": spec.trusted_contacts,
+        "enrolled_identity": spec.enrolled_identity,
+    }
+    notes = [
+        f"account.{name} is not built; played without" for name, is_so in given.items() if is_so
+    ]
+    if spec.any:
+        notes.append("account.any: played on the account that is described")
+    return notes
+
+
+async def _bind_all(customer: Customer, spec: AccountSpec) -> None:
+    for word in spec.authenticators:
+        payload = await customer.draft_binding(word, customer.own)
+        answered = await customer.propose(ActionType.AUTHENTICATOR_BIND, payload)
+        if answered.answer is not Answer.ALLOW:
+            raise SettingUpError(f"{word} was not bound: {answered.answer.value}")
+
+
+def _longest_wait(profile: Profile) -> timedelta:
+    """Return how long before its age a destination must be asked for, with time for a code."""
+    usual = profile.waits.get(ActionType.DESTINATION_ADD, NO_TIME)
+    longest = max(usual, profile.narrow_destination_wait)
+    return longest + CODES if longest else NO_TIME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What the owner did before the first step, which is at ``start``."""
+
+    customer: Customer
+    places: Places
+    start: datetime
+    lead: timedelta
+
+    async def live(self, entries: Sequence[Listed]) -> None:
+        """List each entry, let its wait run out, and use it last when the file says so."""
+        chores: list[tuple[datetime, int, _Chore, Listed]] = []
+        for number, entry in enumerate(entries):
+            usable_at = self.start - entry.aged
+            chores.append((usable_at - self.lead, number, self._ask_for, entry))
+            chores.append((usable_at, number, self._settle, entry))
+            if entry.used is not None:
+                chores.append((self.start - entry.used, number, self._use, entry))
+        for at, _, chore, entry in sorted(chores, key=lambda one: one[:2]):
+            await self.customer.venue.set_forward(at)
+            await chore(entry)
+
+    async def _ask_for(self, entry: Listed) -> None:
+        where = {"network": NETWORK, "address": self.places.address(entry.name)}
+        budget = BUDGET_CENTS if entry.budget else 0
+        payload = {**where, "label": entry.name, "budget_cents": budget}
+        proposed = await self.customer.propose(ActionType.DESTINATION_ADD, payload)
+        answered = await self.customer.prove_best(proposed)
+        if answered.answer not in (Answer.ALLOW, Answer.HOLD):
+            raise SettingUpError(f"{entry.name} was not listed: {answered.answer.value}")
+
+    async def _settle(self, entry: Listed) -> None:
+        """Nobody has to end a wait: whoever looks at a destination settles what is due there."""
+        await withdraw(self.customer, self.places.address(entry.name), prove=False)
+
+    async def _use(self, entry: Listed) -> None:
+        if not await withdraw(self.customer, self.places.address(entry.name), prove=True):
+            raise SettingUpError(f"{entry.name} could not be used before the first step")
+
+
+async def withdraw(customer: Customer, address: str, *, prove: bool) -> bool:
+    """Withdraw a small sum to ``address``; say whether it was spent."""
+    answered = await customer.propose(
+        ActionType.WITHDRAWAL_CRYPTO,
+        {
+            "asset": ASSET,
+            "network": NETWORK,
+            "address": address,
+            "amount": f"{SMALL_CENTS // 100}",
+            "max_fee": MAX_FEE,
+        },
+    )
+    if not prove:
+        return False
+    if not answered.authorization:
+        answered = await customer.prove_best(answered)
+    if not answered.authorization:
+        return False
+    spent = await customer.venue.client.spend(answered.action_id, spend_id="before-the-story")
+    return spent.state == "spent"
+
+
+async def neighbour(stage: Stage) -> Customer:
+    """Return another customer with the same kinds of authenticators, set up just now."""
+    if stage.neighbour is None:
+        other = await Customer.open(stage.venue, "bob", {"channels": stage.opening["channels"]})
+        await _bind_all(other, stage.spec)
+        await other.sign_in()
+        stage.neighbour = other
+    return stage.neighbour

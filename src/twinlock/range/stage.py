@@ -1,0 +1,184 @@
+"""One replay: a fresh account at its first step, and what happens around it from then on.
+
+It binds the symbols of a file (``old_addr``, ``small``, ``all``) to values, and keeps what steps
+need of each other: sessions that began, things that were bound, waits that were told.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_UP, Decimal
+from typing import Any
+
+from twinlock.domain.money import Asset
+from twinlock.domain.policy.profile import Policy
+from twinlock.range.customer import Belongings, Customer, LiveSession, NotPlayableError
+from twinlock.range.signing import Wallet
+from twinlock.range.story import AccountSpec
+from twinlock.range.venue import Venue
+from twinlock.range.weather import CENTS, Dependency
+from twinlock.range.words import Capability, Outcome, Person, Proof
+
+BUDGET_CENTS = 200_00  # What "small" means as a budget: below what any profile offers.
+SMALL_CENTS = 50_00
+LARGE_CENTS = 50_000_00
+HOUSE_CENTS = 500_000_00
+NETWORK = "ethereum"
+ASSET = "USDT"
+MAX_FEE = "0.01"
+WEAKER = "This method is weaker than the best authenticator bound, so nobody asks for it."
+_ADDRESS_DIGITS = 40
+_LIKENESS_MOST = 20  # Digits that two different addresses may share at one end.
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")  # Plain, so that no exponent grows it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a step was answered.
+
+    ``until`` is the end of the wait it was told (UTC); ``value_cents`` is what it would send.
+    """
+
+    outcome: Outcome
+    codes: tuple[str, ...] = ()
+    sentence: str = ""
+    until: datetime | None = None
+    action_id: str = ""
+    value_cents: int = 0
+    taken_cents: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Say whether nothing came of it: a thief who was challenged has shown all he has."""
+        return self.outcome in (Outcome.DENY, Outcome.CHALLENGE)
+
+
+class Places:
+    """The addresses behind the symbols of one replay; the same symbol is the same address."""
+
+    def __init__(self, salt: str) -> None:
+        self._salt = salt
+        self._known: dict[tuple[str, int, int], str] = {}
+        self._likeness: dict[str, str] = {}
+
+    def address(self, symbol: str, given: Mapping[str, Any] | None = None) -> str:
+        """Return the address of ``symbol``; ``given`` may say which other one it resembles."""
+        given = given or {}
+        resembles = str(given.get("resembles", self._likeness.get(symbol, "")))
+        first, last = (_digits(given.get(name, 0)) for name in ("same_first", "same_last"))
+        key = (symbol, first, last)
+        if key not in self._known:
+            self._known[key] = self._make(symbol, resembles, first, last)
+        if resembles:
+            self._likeness[symbol] = resembles
+        return self._known[key]
+
+    def _make(self, symbol: str, resembles: str, first: int, last: int) -> str:
+        text = f"{self._salt}/{symbol}/{first}/{last}"
+        digits = hashlib.sha256(text.encode()).hexdigest()[:_ADDRESS_DIGITS]
+        if resembles and (first or last):
+            like = self.address(resembles).removeprefix("0x")
+            middle = digits[first : _ADDRESS_DIGITS - last]
+            digits = like[:first] + middle + like[_ADDRESS_DIGITS - last :]
+        return f"0x{digits}"
+
+
+def _digits(count: object) -> int:
+    if not isinstance(count, int) or not 0 <= count <= _LIKENESS_MOST:
+        raise NotPlayableError(f"an address shares 0 to {_LIKENESS_MOST} digits, not {count!r}")
+    return count
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """One replay. ``start`` is the instant of its first step; ``left_cents`` is what can be lost.
+
+    ``held`` is what the thief holds; ``silent_taps`` are those of signing in where a file only says
+    that somebody has a session; ``outage`` is what is turned off or slowed down at the next spend.
+    """
+
+    venue: Venue
+    spec: AccountSpec
+    customer: Customer
+    places: Places
+    start: datetime
+    left_cents: int
+    opening: dict[str, Any]
+    wallet: Wallet
+    heard: dict[str, Heard] = field(default_factory=dict)
+    waits: dict[str, datetime] = field(default_factory=dict)
+    unplayable: set[str] = field(default_factory=set)
+    sessions: dict[Person, LiveSession] = field(default_factory=dict)
+    bound: dict[Proof, Belongings] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    neighbour: Customer | None = None
+    held: frozenset[Capability] = frozenset()
+    silent_taps: int = 0
+    outage: tuple[Dependency, ...] = ()
+    outage_state: str = "up"
+    spends: int = 0
+
+    @property
+    def policy(self) -> Policy:
+        """Return the policy version that this venue decides by."""
+        return self.venue.book.policy
+
+    @property
+    def since(self) -> timedelta:
+        """Return the time since the first step."""
+        return self.venue.now - self.start
+
+    async def set_forward(self, after: timedelta) -> None:
+        """Let time pass until ``after`` the first step."""
+        await self.venue.set_forward(self.start + after)
+
+    def next_spend_id(self) -> str:
+        """Return a spend id that this account has not used."""
+        self.spends += 1
+        return f"range-spend-{self.spends:04d}"
+
+    def take(self, cents: int) -> int:
+        """Take ``cents`` out of what is left, and return how much of it there was."""
+        taken = min(cents, self.left_cents)
+        self.left_cents -= taken
+        return taken
+
+    def cents(self, word: object) -> int:
+        """Return what an amount word means in US cents.
+
+        Raises:
+            NotPlayableError: it is neither a word that is known nor a number.
+        """
+        known = {
+            "small": SMALL_CENTS,
+            "large": LARGE_CENTS,
+            "all": self.spec.value_usd * 100,
+            "within_budget": BUDGET_CENTS,
+            "above_budget": BUDGET_CENTS + 1,
+            "above_limit": self.policy.profile.daily_limit_cents + 1,
+            "house_price": HOUSE_CENTS,
+        }
+        if str(word) in known:
+            return known[str(word)]
+        raise NotPlayableError(f"the amount {word!r} has no meaning here")
+
+    def amount(self, word: object, asset: Asset) -> tuple[str, int]:
+        """Return an amount in whole units of ``asset`` as a decimal string, and its US cents."""
+        price = Decimal(CENTS[asset.symbol])
+        unit = Decimal(1).scaleb(-asset.decimals)
+        if _NUMBER.fullmatch(str(word)):
+            units = Decimal(str(word))
+        else:
+            units = (self.cents(word) / price).quantize(unit, rounding=ROUND_UP)
+        cents = int((units * price).to_integral_value(rounding=ROUND_UP))
+        return f"{units:f}", cents
+
+    def asset(self, symbol: str) -> Asset:
+        """Return an asset by its symbol, on the network that withdrawals here use first."""
+        listed = [one for one in self.policy.assets if one.symbol == symbol]
+        if not listed:
+            raise NotPlayableError(f"the asset {symbol!r} is not in this policy version")
+        return next((one for one in listed if one.network == NETWORK), listed[0])

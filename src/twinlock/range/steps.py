@@ -1,0 +1,178 @@
+"""Plays the steps of one list in order, each held against what its file expects.
+
+Always true (tests/unit/range/test_steps.py):
+
+* a word that cannot be played is reported with its reason, and counts neither as stopped nor as
+  passed; so does every step that leans on it;
+* ``expect`` is held against the default profile only: under a weaker one the answer itself is what
+  the replay shows.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from twinlock.client import ProblemError
+from twinlock.domain.actions import CLASS_OF
+from twinlock.domain.reasons import Reason
+from twinlock.range.customer import NotPlayableError
+from twinlock.range.happenings import happen
+from twinlock.range.playing import play
+from twinlock.range.results import Status, StepResult
+from twinlock.range.stage import Heard, Stage
+from twinlock.range.story import Step
+from twinlock.range.traces import held_until, missing
+from twinlock.range.wallet import is_for_the_wallet, sign_and_send
+from twinlock.range.words import UNKNOWN_EXIT, Mark, Outcome, Person
+
+THIEVES = (Person.MALLORY, Person.IVAN)
+_THEIRS = ("attacker", "lookalike", "mule", "thief")
+
+
+async def play_steps(
+    stage: Stage, steps: Sequence[Step], *, judged: bool
+) -> tuple[StepResult, ...]:
+    """Play ``steps`` and return what became of each."""
+    results: list[StepResult] = []
+    waited_for = {step.when.wait for step in steps}
+    for step in steps:
+        result = await _play_step(stage, step, judged=judged)
+        results.append(result)
+        if result.answer is None and not result.stopped:
+            stage.unplayable.add(step.id)
+        elif step.id in waited_for:
+            await _remember_wait(stage, step)
+    return tuple(results)
+
+
+async def _remember_wait(stage: Stage, step: Step) -> None:
+    """Keep the end of the wait that a step was told: its own, or that of the hold it left."""
+    heard = stage.heard.get(step.id)
+    until = None if heard is None else heard.until or await held_until(stage)
+    if until is not None:
+        stage.waits[step.id] = until
+
+
+async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
+    leaning = [one for one in step.needs if one in stage.unplayable]
+    if leaning:
+        return _unplayed(stage, step, f"it needs {leaning[0]}, which cannot be played")
+    refused = [one for one in step.needs if one in stage.heard and stage.heard[one].refused]
+    if refused:
+        stage.heard[step.id] = Heard(outcome=Outcome.DENY, codes=("stopped_before",))
+        return _stopped(stage, step, refused[0])
+    try:
+        await stage.venue.set_forward(_instant(stage, step))
+        heard = await _heard(stage, step)
+    except NotPlayableError as why:
+        return _unplayed(stage, step, str(why))
+    except ProblemError as problem:
+        failed = _unplayed(stage, step, f"the service failed: {problem}")
+        return msgspec.structs.replace(failed, status=Status.FAILED)
+    stage.heard[step.id] = heard
+    return await _judge(stage, step, heard, judged=judged)
+
+
+def _instant(stage: Stage, step: Step) -> datetime:
+    when = step.when
+    if not when.wait:
+        return stage.start + when.after
+    if when.wait not in stage.waits:
+        raise NotPlayableError(f"{when.wait} was told no wait that could run out")
+    return stage.waits[when.wait] + when.after
+
+
+async def _heard(stage: Stage, step: Step) -> Heard:
+    if step.by is Person.BOB:
+        raise NotPlayableError("bob acts on an account of his own, and the file describes one only")
+    if is_for_the_wallet(step):
+        return await sign_and_send(stage, step)
+    if step.do in CLASS_OF or step.do == UNKNOWN_EXIT:
+        return await play(stage, step)
+    return await happen(stage, step)
+
+
+# --- Judging ---
+
+
+async def _judge(stage: Stage, step: Step, heard: Heard, *, judged: bool) -> StepResult:
+    notes = list(heard.notes)
+    status = Status.PLAYED
+    if judged:
+        lacks = await missing(stage, heard, step.leaves, step.always)
+        status, why = _verdict(step, heard, lacks.wrong, lacks.not_playable)
+        notes += why
+    waits = None if heard.until is None else heard.until - stage.venue.now
+    return StepResult(
+        id=step.id,
+        by=step.by.value,
+        do=step.do,
+        proof=step.proof,
+        after=stage.since,
+        expect=step.expect,
+        status=status,
+        answer=heard.outcome,
+        reported=step.reported,
+        codes=heard.codes,
+        sentence=heard.sentence,
+        waits=waits,
+        taken_cents=heard.taken_cents if stolen(step) else 0,
+        notes=tuple(notes),
+    )
+
+
+def _verdict(
+    step: Step, heard: Heard, wrong: tuple[str, ...], unplayable: tuple[str, ...]
+) -> tuple[Status, tuple[str, ...]]:
+    if heard.outcome not in step.expect:
+        if heard.outcome is Outcome.DENY and Reason.ACTION_NOT_BUILT in heard.codes:
+            return Status.NOT_PLAYABLE, (f"{step.do} is refused until it is built",)
+        expected = ", ".join(one.value for one in step.expect)
+        return Status.FAILED, (f"answered {heard.outcome.value}, not {expected}", *wrong)
+    if wrong:
+        return Status.FAILED, wrong
+    return (Status.NOT_PLAYABLE if unplayable else Status.PASSED), unplayable
+
+
+def stolen(step: Step) -> bool:
+    """Say whether what leaves by this step is lost: a thief sends it, or his place gets it."""
+    symbol = str(step.given.get("destination", ""))
+    return step.by in THIEVES or symbol.startswith(_THEIRS)
+
+
+def _unplayed(stage: Stage, step: Step, why: str) -> StepResult:
+    return StepResult(
+        id=step.id,
+        by=step.by.value,
+        do=step.do,
+        proof=step.proof,
+        after=stage.since,
+        expect=step.expect,
+        status=Status.NOT_PLAYABLE,
+        reported=step.reported,
+        notes=(why,),
+    )
+
+
+def _stopped(stage: Stage, step: Step, by: str) -> StepResult:
+    return StepResult(
+        id=step.id,
+        by=step.by.value,
+        do=step.do,
+        proof=step.proof,
+        after=stage.since,
+        expect=step.expect,
+        status=Status.PASSED,
+        stopped=True,
+        reported=step.reported,
+        notes=(f"{by} was refused",),
+    )
+
+
+def names_old_addr(steps: Sequence[Step]) -> bool:
+    """Say whether any of ``steps`` uses the old address, in words or behind a replayed proof."""
+    marks = {showing.mark for step in steps for showing in step.showings}
+    if marks & {Mark.OTHER_ACTION, Mark.SPENT, Mark.OTHER_ACCOUNT}:
+        return True
+    return any("old_addr" in str(step.given) for step in steps)

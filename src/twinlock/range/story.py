@@ -1,0 +1,238 @@
+"""A scenario as a value: one attack chain, its demands, and the honest twin who looks alike.
+
+Always true (tests/unit/range/test_reader.py): a story that exists can be read aloud. Its words are
+of the closed lists, its step ids are unique in their list, and a step refers to earlier ones only.
+
+Source: docs/range.md, "The file".
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from twinlock.range.words import (
+    DEEDS,
+    Capability,
+    CheckName,
+    Grade,
+    Listing,
+    Outcome,
+    Person,
+    Proof,
+    Showing,
+    Trace,
+    When,
+    parse_length,
+    parse_showing,
+    parse_when,
+)
+
+SCHEMA = 1
+STEPS_MOST = 200  # The longest chain that was ever told has twenty.
+Name = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_]{1,32}$")]
+Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
+Words = Annotated[tuple[Name, ...], Meta(max_length=32)]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every part of a file has in common: its strictness."""
+
+
+class Happened(_Part, frozen=True, kw_only=True):
+    """When and where it was, and what was lost."""
+
+    when: Text
+    where: tuple[Text, ...]
+    text: Text
+
+
+class Attested(_Part, frozen=True, kw_only=True):
+    """How well it is attested, and what is not."""
+
+    grade: Grade
+    note: str
+
+
+class Listed(_Part, frozen=True, kw_only=True):
+    """One entry of the list of destinations, as it stands at the first step.
+
+    ``age`` and ``last_used`` are lengths before it; ``signed`` says that the owner proved it.
+    """
+
+    name: Name
+    signed: bool
+    age: str
+    last_used: str = "never"
+    budget: str = ""
+
+    def __post_init__(self) -> None:
+        parse_length(self.age)
+        if self.last_used != "never":
+            parse_length(self.last_used)
+        if self.budget not in ("", "small"):
+            raise ValueError(f"{self.budget!r} is not a budget: small, or none")
+
+    @property
+    def aged(self) -> timedelta:
+        """Return how long ago it was usable first."""
+        return parse_length(self.age)
+
+    @property
+    def used(self) -> timedelta | None:
+        """Return how long ago it was used last, or None where it never was."""
+        return None if self.last_used == "never" else parse_length(self.last_used)
+
+
+class Destinations(_Part, frozen=True, kw_only=True):
+    """Whether there is a list, and what stands on it."""
+
+    list: Listing = Listing.OPTIONAL
+    entries: tuple[Listed, ...] = ()
+
+
+class AccountSpec(_Part, frozen=True, kw_only=True):
+    """The account as it stands at the first step. ``value_usd`` is what there is to steal."""
+
+    authenticators: tuple[Proof, ...] = ()
+    channels: Words = ()
+    shared_roots: tuple[Words, ...] = ()
+    destinations: Destinations = Destinations()
+    api_keys: tuple[dict[str, Any], ...] = ()
+    lock: Any = None
+    subaccounts: Any = None
+    trusted_contacts: int = 0
+    enrolled_identity: Words = ()
+    value_usd: Annotated[int, Meta(ge=0, le=10**9)] = 1_000_000
+    any: bool = False
+
+
+class Step(_Part, frozen=True, kw_only=True):
+    """One step: who does what, with which proofs, and which answers pass."""
+
+    id: Name
+    at: str
+    by: Person
+    do: str
+    expect: Annotated[tuple[Outcome, ...], Meta(min_length=1)]
+    given: dict[str, Any] = msgspec.field(name="with", default_factory=dict)
+    proof: tuple[str, ...] = ()
+    needs: tuple[Name, ...] = ()
+    reported: Outcome | None = None
+    leaves: tuple[Trace, ...] = ()
+    always: tuple[Trace, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.do not in DEEDS:
+            raise ValueError(f"step {self.id}: {self.do!r} is not an action or event")
+        try:
+            _ = (self.when, self.showings)
+        except ValueError as error:
+            raise ValueError(f"step {self.id}: {error}") from None
+
+    @property
+    def when(self) -> When:
+        """Return when this happens."""
+        return parse_when(self.at)
+
+    @property
+    def showings(self) -> tuple[Showing, ...]:
+        """Return the proofs that are shown."""
+        return tuple(parse_showing(one) for one in self.proof)
+
+
+def _check_chain(steps: Sequence[Step]) -> None:
+    if len(steps) > STEPS_MOST:
+        raise ValueError(f"a list has at most {STEPS_MOST} steps")
+    seen: set[str] = set()
+    for step in steps:
+        if step.id in seen:
+            raise ValueError(f"step {step.id} stands twice in one list")
+        named = {*step.needs, *([step.when.wait] if step.when.wait else [])}
+        for missing in sorted(named - seen):
+            raise ValueError(f"step {step.id} refers to {missing}, which is no earlier step")
+        seen.add(step.id)
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A demand that walks a table; ``given`` are its parameters."""
+
+    name: CheckName
+    given: dict[str, Any]
+
+
+def _check(data: dict[str, Any] | None) -> Check | None:
+    if data is None:
+        return None
+    try:
+        name = CheckName(data.get("name", ""))
+    except ValueError:
+        raise ValueError(f"{data.get('name')!r} is not the name of a check") from None
+    return Check(name=name, given={key: value for key, value in data.items() if key != "name"})
+
+
+class Demand(_Part, frozen=True, kw_only=True):
+    """A ``must`` or ``must_not``, played on a fresh account."""
+
+    id: Name
+    text: Text
+    account: AccountSpec
+    steps: tuple[Step, ...] = ()
+    asked: dict[str, Any] | None = msgspec.field(name="check", default=None)
+
+    def __post_init__(self) -> None:
+        _check_chain(self.steps)
+        if not self.steps and self.asked is None:
+            raise ValueError(f"{self.id} demands nothing: it has neither steps nor a check")
+        _ = self.check
+
+    @property
+    def check(self) -> Check | None:
+        """Return the check that is demanded, if one is."""
+        return _check(self.asked)
+
+
+class Twin(_Part, frozen=True, kw_only=True):
+    """The honest customer or member of staff who looks like the attack."""
+
+    text: Text
+    account: AccountSpec
+    steps: tuple[Step, ...]
+    asked: dict[str, Any] | None = msgspec.field(name="check", default=None)
+
+    def __post_init__(self) -> None:
+        _check_chain(self.steps)
+        _ = self.check
+
+    @property
+    def check(self) -> Check | None:
+        """Return the check that is demanded, if one is."""
+        return _check(self.asked)
+
+
+class Story(_Part, frozen=True, kw_only=True):
+    """One file: one chain, its demands and its benign twin."""
+
+    schema: int
+    id: Name
+    title: Text
+    happened: Happened
+    evidence: Attested
+    sources: tuple[Text, ...]
+    account: AccountSpec
+    capabilities: tuple[Capability, ...]
+    steps: tuple[Step, ...]
+    benign_twin: Twin
+    must: tuple[Demand, ...] = ()
+    must_not: tuple[Demand, ...] = ()
+    reported: str = ""
+
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA:
+            raise ValueError(f"schema {self.schema} is not the one that is known here: {SCHEMA}")
+        _check_chain(self.steps)
+        ids = [one.id for one in (*self.must, *self.must_not)]
+        for twice in sorted({one for one in ids if ids.count(one) > 1}):
+            raise ValueError(f"{twice} stands twice among must and must_not")

@@ -1,0 +1,1 @@
+"""Use cases: each loads, decides, records, in that order; none calls another."""

@@ -1,0 +1,239 @@
+"""Opening accounts and looking at them; offering what can be bound; ending sessions."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from twinlock.domain.account import (
+    Account,
+    Candidate,
+    Chain,
+    Channel,
+    ChannelKind,
+    Destination,
+)
+from twinlock.domain.actions import Place
+from twinlock.domain.assurance import Factor
+from twinlock.domain.bounds import CHALLENGE_LIFETIME, CHANNELS_MOST, ENROLMENT_WINDOW
+from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
+from twinlock.domain.commands import EndSession, ImportDestination, Offer, OpenAccount
+from twinlock.domain.drafts import Where, normal_where
+from twinlock.domain.errors import TwinlockError
+from twinlock.domain.gate import decide
+from twinlock.domain.ids import (
+    AccountId,
+    ChallengeId,
+    ChannelId,
+    MemberId,
+    SessionId,
+    account_id,
+    tail,
+)
+from twinlock.ports import BlindIndex, Clock, Entropy, Idempotency, Policies, Store, Work
+from twinlock.proofs import totp
+
+IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
+
+
+class FactorNotOfferedError(TwinlockError):
+    """Only passkeys and authenticator apps need something to be offered first."""
+
+    code = "factor_not_offered"
+    status = 422
+
+
+class NewChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the customer gets notices."""
+
+    kind: ChannelKind
+    address: Annotated[str, Meta(min_length=3, max_length=254)]
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the platform says of a new customer.
+
+    ``destinations`` are those of an older system: listed, and proved by nobody.
+    """
+
+    channels: Annotated[tuple[NewChannel, ...], Meta(max_length=CHANNELS_MOST)] = ()
+    destinations_required: bool = False
+    destinations: Annotated[tuple[Where, ...], Meta(max_length=IMPORTED_MOST)] = ()
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A new account; it can be set up for ``enrolling_seconds`` or until somebody signs in."""
+
+    account_id: str
+    enrolling_seconds: int
+
+
+class Offered(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be bound next: a registration challenge, or a seed as an otpauth URI."""
+
+    candidate_id: str
+    factor: Factor
+    expires_in_seconds: int
+    challenge: str = ""
+    user_id: str = ""
+    uri: str = ""
+
+
+class Accounts:
+    """The use cases of accounts as such."""
+
+    def __init__(
+        self, store: Store, *, entropy: Entropy, clock: Clock, policies: Policies, blind: BlindIndex
+    ) -> None:
+        self._store = store
+        self._entropy = entropy
+        self._clock = clock
+        self._policies = policies
+        self._blind = blind
+
+    async def open(self, opening: Opening, *, actor: str, idempotency: Idempotency) -> Opened:
+        """Open an account; repeated under its key it is the same one.
+
+        Raises:
+            NetworkUnknownError, AddressError: of a destination; IdempotencyConflictError.
+        """
+        rules = self._policies.rules()
+        named = account_id(self._entropy.draw(16))
+        listed = tuple(
+            normal_where(one.network, one.address, one.memo, rules.policy)
+            for one in opening.destinations
+        )
+        account = self._new_account(named, opening)
+        committed = await self._store.run(
+            Work(
+                account_id=named,
+                decide=lambda state, now: decide(
+                    state, OpenAccount(account=account), rules=rules, now=now
+                ),
+                actor=actor,
+                policy=rules.policy.name,
+                idempotency=idempotency,
+                action_id=named,
+                opens=account,
+            )
+        )
+        named = AccountId(committed.repeated or named)
+        for where in listed:
+            await self._import(named, where, actor=actor)
+        return Opened(account_id=named, enrolling_seconds=int(ENROLMENT_WINDOW.total_seconds()))
+
+    def _new_account(self, named: AccountId, opening: Opening) -> Account:
+        now = self._clock.now(database_at=None)
+        return Account(
+            account_id=named,
+            member_id=MemberId(f"mem_{tail(self._entropy.draw(16))}"),
+            opened_at=now,
+            enrolling_until=now + ENROLMENT_WINDOW,
+            chain=Chain(label_key=b64url(self._entropy.draw(32))),
+            destinations_required=opening.destinations_required,
+            channels=tuple(
+                Channel(
+                    channel_id=ChannelId(f"chn_{tail(self._entropy.draw(16))}"),
+                    kind=one.kind,
+                    address=one.address,
+                    bound_at=now,
+                )
+                for one in opening.channels
+            ),
+        )
+
+    async def _import(self, named: AccountId, where: Where, *, actor: str) -> None:
+        rules = self._policies.rules()
+        destination_id = self._blind.destination_id(
+            Place(account=named, network=where.network, address=where.address, memo=where.memo)
+        )
+        command = ImportDestination(
+            destination=Destination(
+                destination_id=destination_id,
+                account_id=named,
+                version=1,
+                network=where.network,
+                address=where.address,
+                memo=where.memo,
+                added_at=self._clock.now(database_at=None),
+                imported=True,
+            )
+        )
+        await self._store.run(
+            Work(
+                account_id=named,
+                destination_id=destination_id,
+                decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                actor=actor,
+                policy=rules.policy.name,
+                idempotency=Idempotency(
+                    key=f"import:{destination_id}",
+                    digest=tagged_hash("import/v1", encode(where)),
+                ),
+                action_id=destination_id,
+            )
+        )
+
+    async def look(self, named: AccountId) -> Account:
+        """Return the account as it stands. Raises AccountUnknownError."""
+        return await self._store.account(named)
+
+    async def destinations(self, named: AccountId) -> tuple[Destination, ...]:
+        """Return the account's destinations: who added each, when, by which proof."""
+        account = await self._store.account(named)
+        found = [await self._store.destination(named, one) for one in sorted(account.destinations)]
+        return tuple(one for one in found if one is not None)
+
+    async def offer(self, named: AccountId, factor: Factor, *, actor: str) -> Offered:
+        """Give out what a new authenticator is made from.
+
+        Raises:
+            AccountUnknownError, FactorNotOfferedError: as they say.
+        """
+        if factor not in (Factor.PASSKEY, Factor.TOTP):
+            raise FactorNotOfferedError("only passkeys and authenticator apps are offered")
+        now = self._clock.now(database_at=None)
+        secret = self._entropy.draw(32 if factor is Factor.PASSKEY else totp.SEED_BYTES)
+        candidate = Candidate(
+            candidate_id=ChallengeId(f"cnd_{tail(self._entropy.draw(16))}"),
+            factor=factor,
+            secret=b64url(secret),
+            expires_at=now + CHALLENGE_LIFETIME,
+        )
+        await self._run(named, Offer(candidate=candidate), actor=actor)
+        return _offered(candidate, named)
+
+    async def end_session(
+        self, named: AccountId, session_id: SessionId | None, *, actor: str
+    ) -> None:
+        """End one session of an account, or all of them. It opens nothing, so it needs no proof."""
+        await self._run(named, EndSession(session_id=session_id), actor=actor)
+
+    async def _run(self, named: AccountId, command: Offer | EndSession, *, actor: str) -> None:
+        rules = self._policies.rules()
+        await self._store.run(
+            Work(
+                account_id=named,
+                decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                actor=actor,
+                policy=rules.policy.name,
+            )
+        )
+
+
+def _offered(candidate: Candidate, named: AccountId) -> Offered:
+    lifetime = int(CHALLENGE_LIFETIME.total_seconds())
+    if candidate.factor is Factor.PASSKEY:
+        return Offered(
+            candidate_id=candidate.candidate_id,
+            factor=candidate.factor,
+            expires_in_seconds=lifetime,
+            challenge=candidate.secret,
+            user_id=b64url(tagged_hash("user-handle/v1", named.encode())),
+        )
+    return Offered(
+        candidate_id=candidate.candidate_id,
+        factor=candidate.factor,
+        expires_in_seconds=lifetime,
+        uri=totp.provisioning_uri(from_b64url(candidate.secret), issuer="Twinlock", account=named),
+    )

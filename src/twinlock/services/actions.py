@@ -1,0 +1,404 @@
+"""Proposing: from a draft to a payload, its secret and its destination, and the gate's answer.
+
+A platform key proposes and never proves (law 2). What takes effect with a yes, such as the hash of
+a new password, is derived here, before the locks are taken.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from twinlock.domain import drafts
+from twinlock.domain.account import Account, Candidate
+from twinlock.domain.actions import (
+    BUILT,
+    ActionType,
+    AnyPayload,
+    ApiKeyRevoke,
+    AuthenticatorBind,
+    AuthenticatorRemove,
+    DestinationAdd,
+    FreezeLift,
+    FreezeSet,
+    NotBuilt,
+    PasswordChange,
+    Place,
+    SessionStart,
+    payload_bytes,
+    payload_digest,
+    place_of,
+)
+from twinlock.domain.answers import Answered, tell
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    Totp,
+    credential_of,
+    placement_of,
+)
+from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
+from twinlock.domain.commands import Propose, SessionSignature
+from twinlock.domain.errors import MalformedError, TwinlockError, present
+from twinlock.domain.gate import Rules, decide
+from twinlock.domain.ids import (
+    AccountId,
+    AuthenticatorId,
+    DestinationId,
+    action_id,
+    tail,
+)
+from twinlock.domain.sessions import SignedDraft, signing_nonce
+from twinlock.ports import (
+    BlindIndex,
+    Clock,
+    Entropy,
+    Hasher,
+    Idempotency,
+    Policies,
+    Store,
+    Work,
+)
+from twinlock.proofs import passkeys, totp
+from twinlock.proofs.device_keys import read_jwk
+from twinlock.proofs.sessions import check_session
+
+_SECRET = frozenset({ActionType.AUTHENTICATOR_BIND.value, ActionType.PASSWORD_CHANGE.value})
+D = TypeVar("D", bound=msgspec.Struct)
+
+
+class NotFoundError(TwinlockError):
+    """The thing that the action names does not exist in this account."""
+
+    code = "target_not_found"
+    status = 404
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody wants done. ``value_cents`` is the platform's figure: it can only add."""
+
+    account_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    type: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
+    payload: dict[str, Any] = {}
+    value_cents: drafts.Cents = 0
+    session: SignedDraft | None = None
+
+
+class Repeated(msgspec.Struct, frozen=True, kw_only=True):
+    """The idempotency key stands for an action already: look at it."""
+
+    action_id: str
+
+
+class Previewed(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload a proposal would have, and its digest: what a session's device signs."""
+
+    payload: dict[str, Any]
+    digest: str
+
+
+class _Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft made ready: its payload, what takes effect with it, and the stream it names."""
+
+    payload: AnyPayload
+    secret: str = ""
+    destination_id: DestinationId | None = None
+
+
+class Actions:
+    """The use cases before proof."""
+
+    def __init__(  # noqa: PLR0913 - each is one thing asked of the world
+        self,
+        store: Store,
+        *,
+        entropy: Entropy,
+        clock: Clock,
+        policies: Policies,
+        blind: BlindIndex,
+        hasher: Hasher,
+        rp: passkeys.RelyingParty,
+    ) -> None:
+        self._store = store
+        self._entropy = entropy
+        self._clock = clock
+        self._policies = policies
+        self._blind = blind
+        self._hasher = hasher
+        self._rp = rp
+
+    async def preview(self, proposal: Proposal, *, named: AccountId) -> Previewed:
+        """Return what would be signed, without proposing it.
+
+        Raises:
+            MalformedError: what takes effect is a secret, so its payload differs each time.
+            AmountError, AddressError, UnknownAssetError, NotFoundError: as ``propose`` does.
+        """
+        if proposal.type in _SECRET:
+            raise MalformedError("this payload commits to a secret and cannot be previewed")
+        prepared = await self._prepare(proposal, named, self._policies.rules())
+        data = payload_bytes(prepared.payload)
+        return Previewed(payload=msgspec.json.decode(data), digest=payload_digest(data))
+
+    async def propose(
+        self, proposal: Proposal, *, named: AccountId, actor: str, idempotency: Idempotency
+    ) -> Answered | Repeated:
+        """Propose an action; repeated under its key it is the same one.
+
+        Raises:
+            MalformedError: a payload that is not of its type's form.
+            AmountError, AddressError, UnknownAssetError, NotFoundError, ProofRefusedError:
+                a payload that means nothing here.
+        """
+        rules = self._policies.rules()
+        prepared = await self._prepare(proposal, named, rules)
+        action = action_id(named, self._entropy.draw(16))
+        command = Propose(
+            action_id=action,
+            payload=prepared.payload,
+            veto_key=b64url(self._entropy.draw(32)),
+            claimed_cents=proposal.value_cents,
+            session=self._session(proposal, prepared.payload, idempotency),
+            secret=prepared.secret,
+        )
+        committed = await self._store.run(
+            Work(
+                account_id=named,
+                destination_id=prepared.destination_id,
+                decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                actor=actor,
+                policy=rules.policy.name,
+                idempotency=idempotency,
+                action_id=action,
+            )
+        )
+        if committed.decided is None:
+            return Repeated(action_id=committed.repeated)
+        return tell(
+            committed.decided.answer, index=committed.indexes[-1], teller=self._policies.teller()
+        )
+
+    def _session(
+        self, proposal: Proposal, payload: AnyPayload, idempotency: Idempotency
+    ) -> SessionSignature | None:
+        if proposal.session is None:
+            return None
+        digest = payload_digest(payload_bytes(payload))
+        signed_at = proposal.session.signed_at
+        nonce = signing_nonce("proposal", idempotency.key, signed_at=signed_at)
+        return check_session(proposal.session, nonce=nonce, digest=digest)
+
+    def _stream(self, payload: AnyPayload) -> DestinationId:
+        return self._blind.destination_id(
+            present(place_of(payload), "this payload names a destination")
+        )
+
+    # --- From drafts to payloads ---
+
+    async def _prepare(self, proposal: Proposal, named: AccountId, rules: Rules) -> _Prepared:
+        if proposal.type not in BUILT:
+            digest = b64url(tagged_hash("draft/v1", encode(proposal.payload)))
+            return _Prepared(payload=NotBuilt(account=named, asked=proposal.type, digest=digest))
+        prepare = _PREPARE[ActionType(proposal.type)]
+        return await prepare(self, proposal.payload, named, rules)
+
+    async def _withdrawal(self, data: dict[str, Any], named: AccountId, rules: Rules) -> _Prepared:
+        draft = _parse(data, drafts.WithdrawalCryptoDraft)
+        payload = drafts.withdrawal(draft, named, rules.policy)
+        where = self._stream(payload)
+        return _Prepared(payload=payload, destination_id=where)
+
+    async def _session_start(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        device = read_jwk(_parse(data, drafts.SessionStartDraft).device)
+        return _Prepared(payload=SessionStart(account=named, device=device.thumbprint()))
+
+    async def _bind(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        draft = _parse(data, drafts.AuthenticatorBindDraft)
+        account = await self._store.account(named)
+        made, credential = await self._authenticator(draft, account)
+        payload = AuthenticatorBind(
+            account=named,
+            authenticator=draft.authenticator,
+            credential=credential,
+            name=draft.name,
+        )
+        return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
+
+    async def _authenticator(
+        self, draft: drafts.AuthenticatorBindDraft, account: Account
+    ) -> tuple[Authenticator, str]:
+        """Return the authenticator as it will be bound, and what of it the customer signs."""
+        common: dict[str, Any] = {
+            "authenticator_id": AuthenticatorId(f"aut_{tail(self._entropy.draw(16))}"),
+            "member_id": account.member_id,
+            "bound_at": self._clock.now(database_at=None),
+            "entry": 0,
+            "name": draft.name,
+        }
+        match draft.authenticator:
+            case Factor.PASSWORD:
+                if any(isinstance(one, Password) for one in account.authenticators):
+                    raise MalformedError("a password is changed by password.change")
+                verifier = await self._hasher.hash(draft.password)
+                return Password(verifier=verifier, **common), _secret_digest(verifier)
+            case Factor.TOTP:
+                seed = self._candidate(account, draft, Factor.TOTP).secret
+                now = self._clock.now(database_at=None)
+                step = totp.verify(from_b64url(seed), draft.code, now=now, last_step=0)
+                return Totp(seed=seed, last_step=step, **common), _secret_digest(seed)
+            case Factor.PASSKEY:
+                return self._passkey(draft, account, common)
+            case _:
+                raise MalformedError("an authenticator is a password, totp or passkey")
+
+    def _passkey(
+        self, draft: drafts.AuthenticatorBindDraft, account: Account, common: dict[str, Any]
+    ) -> tuple[Passkey, str]:
+        candidate = self._candidate(account, draft, Factor.PASSKEY)
+        bound = passkeys.verify_registration(
+            draft.response or {}, challenge=from_b64url(candidate.secret), rp=self._rp
+        )
+        made = Passkey(
+            credential_id=b64url(bound.credential_id),
+            public_key=b64url(bound.public_key),
+            backup_eligible=bound.backup_eligible,
+            backed_up=bound.backed_up,
+            sign_count=bound.sign_count,
+            placement=placement_of(
+                backup_eligible=bound.backup_eligible, transports=bound.transports
+            ),
+            **common,
+        )
+        bound_ids = {
+            one.credential_id for one in account.authenticators if isinstance(one, Passkey)
+        }
+        if made.credential_id in bound_ids:
+            raise ProofRefusedError(ProofFault.WRONG_CREDENTIAL)
+        return made, credential_of(made)
+
+    def _candidate(
+        self, account: Account, draft: drafts.AuthenticatorBindDraft, factor: Factor
+    ) -> Candidate:
+        now = self._clock.now(database_at=None)
+        for candidate in account.candidates:
+            named = candidate.candidate_id == draft.candidate_id
+            if named and candidate.factor is factor and candidate.expires_at > now:
+                return candidate
+        raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
+
+    async def _remove(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        draft = _parse(data, drafts.AuthenticatorRemoveDraft)
+        account = await self._store.account(named)
+        if account.authenticator(draft.authenticator_id) is None:
+            raise NotFoundError("this account has no such authenticator")
+        payload = AuthenticatorRemove(account=named, authenticator_id=draft.authenticator_id)
+        return _Prepared(payload=payload)
+
+    async def _change_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        draft = _parse(data, drafts.PasswordChangeDraft)
+        account = await self._store.account(named)
+        old = next((one for one in account.authenticators if isinstance(one, Password)), None)
+        if old is None:
+            raise NotFoundError("this account has no password")
+        verifier = await self._hasher.hash(draft.password)
+        made = msgspec.structs.replace(old, verifier=verifier)
+        payload = PasswordChange(account=named, verifier=_secret_digest(verifier))
+        return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
+
+    async def _add_destination(
+        self, data: dict[str, Any], named: AccountId, rules: Rules
+    ) -> _Prepared:
+        draft = _parse(data, drafts.DestinationAddDraft)
+        payload = drafts.destination_add(draft, named, rules.policy)
+        where = self._stream(payload)
+        return _Prepared(payload=payload, secret=where, destination_id=where)
+
+    async def _remove_destination(
+        self, data: dict[str, Any], named: AccountId, rules: Rules
+    ) -> _Prepared:
+        draft = _parse(data, drafts.DestinationRemoveDraft)
+        payload = drafts.destination_remove(draft, named, rules.policy)
+        where = self._stream(payload)
+        return _Prepared(payload=payload, secret=where, destination_id=where)
+
+    async def _create_api_key(
+        self, data: dict[str, Any], named: AccountId, rules: Rules
+    ) -> _Prepared:
+        draft = _parse(data, drafts.ApiKeyCreateDraft)
+        from_b64url(draft.public_key, size=32)
+        account = await self._store.account(named)
+        wheres = (
+            drafts.normal_where(one.network, one.address, one.memo, rules.policy)
+            for one in draft.destinations
+        )
+        named_ids = [
+            self._blind.destination_id(
+                Place(account=named, network=one.network, address=one.address, memo=one.memo)
+            )
+            for one in wheres
+        ]
+        waiting = {one.secret for one in account.actions if isinstance(one.payload, DestinationAdd)}
+        if not set(named_ids) <= set(account.destinations) | waiting:
+            raise NotFoundError("an API key names destinations that are listed")
+        payload = drafts.api_key_create(
+            draft,
+            named,
+            networks=tuple(sorted({_network(one) for one in draft.ip_list})),
+            destinations=tuple(sorted(set(named_ids))),
+        )
+        return _Prepared(payload=payload, secret=f"key_{tail(self._entropy.draw(16))}")
+
+    async def _revoke_api_key(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        draft = _parse(data, drafts.ApiKeyRevokeDraft)
+        account = await self._store.account(named)
+        if all(key.api_key_id != draft.api_key_id for key in account.api_keys):
+            raise NotFoundError("this account has no such API key")
+        return _Prepared(payload=ApiKeyRevoke(account=named, api_key_id=draft.api_key_id))
+
+    async def _set_freeze(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        _parse(data, drafts.EmptyDraft)
+        return _Prepared(payload=FreezeSet(account=named))
+
+    async def _lift_freeze(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        _parse(data, drafts.EmptyDraft)
+        return _Prepared(payload=FreezeLift(account=named))
+
+
+_Prepare: TypeAlias = Callable[[Actions, dict[str, Any], AccountId, Rules], Awaitable[_Prepared]]
+_PREPARE: dict[ActionType, _Prepare] = {
+    ActionType.WITHDRAWAL_CRYPTO: Actions._withdrawal,  # noqa: SLF001 - one table of this class
+    ActionType.SESSION_START: Actions._session_start,  # noqa: SLF001 - as above
+    ActionType.AUTHENTICATOR_BIND: Actions._bind,  # noqa: SLF001 - as above
+    ActionType.AUTHENTICATOR_REMOVE: Actions._remove,  # noqa: SLF001 - as above
+    ActionType.PASSWORD_CHANGE: Actions._change_password,  # noqa: SLF001 - as above
+    ActionType.DESTINATION_ADD: Actions._add_destination,  # noqa: SLF001 - as above
+    ActionType.DESTINATION_REMOVE: Actions._remove_destination,  # noqa: SLF001 - as above
+    ActionType.API_KEY_CREATE: Actions._create_api_key,  # noqa: SLF001 - as above
+    ActionType.API_KEY_REVOKE: Actions._revoke_api_key,  # noqa: SLF001 - as above
+    ActionType.FREEZE_SET: Actions._set_freeze,  # noqa: SLF001 - as above
+    ActionType.FREEZE_LIFT: Actions._lift_freeze,  # noqa: SLF001 - as above
+}
+
+
+def _parse(data: dict[str, Any], form: type[D]) -> D:
+    try:
+        return msgspec.convert(data, form)
+    except msgspec.ValidationError as error:
+        raise MalformedError(f"the payload does not have its form: {error}") from error
+
+
+def _secret_digest(secret: str) -> str:
+    """Return what the customer signs of a secret: a digest of its stored form."""
+    return b64url(tagged_hash("secret/v1", secret.encode("utf-8")))
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise drafts.ScopeUnknownError("an IP list holds addresses or networks") from error

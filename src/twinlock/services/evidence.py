@@ -1,0 +1,113 @@
+"""Evidence: the bundle of one decision, built from what is stored, checked by anyone."""
+
+from twinlock.domain.account import Account, OpenAction, Shown
+from twinlock.domain.answers import spend_claims
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authorization import SPEND_TYPE
+from twinlock.domain.bundle import Bundle, Included, ShownProof
+from twinlock.domain.canonical import b64url
+from twinlock.domain.entries import ClosedAction
+from twinlock.domain.errors import TwinlockError, present
+from twinlock.domain.events import ActionSpent
+from twinlock.domain.ids import ActionId, account_of
+from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
+from twinlock.domain.log.tiles import hashes_in, tiles_needed
+from twinlock.domain.policy.profile import policy_bytes
+from twinlock.ports import Head, LogSigner, Policies, Store, StoredEntry
+
+DECISION_FIELDS = ("account", "action", "payload", "proofs", "facts")
+BINDING_FIELDS = ("account", "payload")
+
+
+class NoEvidenceError(TwinlockError):
+    """Nothing was decided about this action that a bundle could show."""
+
+    code = "no_evidence"
+    status = 409
+
+
+class Evidence:
+    """The use case of evidence."""
+
+    def __init__(self, store: Store, *, policies: Policies, signer: LogSigner) -> None:
+        self._store = store
+        self._policies = policies
+        self._signer = signer
+
+    async def bundle(self, action_id: ActionId, *, consistent_from: int = 0) -> Bundle:
+        """Return the bundle of an action's last decision.
+
+        ``consistent_from`` is the size of the tree that the asker has seen: the bundle then proves
+        that ours only grew since.
+
+        Raises:
+            ActionUnknownError: there is no such action.
+            NoEvidenceError: it is open and nothing was decided about it yet.
+            ProofError: ``consistent_from`` is larger than the log.
+        """
+        account = await self._store.account(account_of(action_id))
+        closed = await self._store.closed_action(action_id)
+        action = closed.action if closed is not None else account.action(action_id)
+        number = closed.entry if closed is not None else action.entry
+        entry = await self._store.entry(account.account_id, number)
+        if entry is None or not number:
+            raise NoEvidenceError("nothing was decided about this action yet")
+        head = await self._store.head()
+        checkpoint = self._signer.checkpoint(head)
+        policy = self._policies.rules().policy
+        return Bundle(
+            v=1,
+            origin=self._signer.log_origin,
+            authorization=self._authorization(closed, entry),
+            decision=await self._included(entry, head, DECISION_FIELDS),
+            policy=policy_bytes(
+                version=policy.name.version, profile=policy.profile, assets=policy.assets
+            ).decode("utf-8"),
+            proofs=await self._proofs(account, action, head),
+            checkpoint=checkpoint.decode("utf-8"),
+            consistent_from=consistent_from,
+            consistency=await self._consistency(consistent_from, head),
+        )
+
+    def _authorization(self, closed: ClosedAction | None, entry: StoredEntry) -> str:
+        if closed is None or not isinstance(closed.ended, ActionSpent):
+            return ""
+        signed = spend_claims(closed, entry.index, entry.kept, log_origin=self._signer.log_origin)
+        return self._signer.authorization(signed, SPEND_TYPE)
+
+    async def _proofs(
+        self, account: Account, action: OpenAction, head: Head
+    ) -> tuple[ShownProof, ...]:
+        """Return the proofs that are evidence: those that the customer's own keys signed."""
+        found = [await self._proof(account, shown, head) for shown in action.shown]
+        return tuple(one for one in found if one is not None)
+
+    async def _proof(self, account: Account, shown: Shown, head: Head) -> ShownProof | None:
+        if shown.factor is not Factor.PASSKEY:
+            return None
+        proved = await self._store.entry(account.account_id, shown.entry)
+        binding = await self._store.entry(account.account_id, shown.bound_entry)
+        bound = present(binding, "a proof's authenticator was bound by an entry")
+        return ShownProof(
+            factor=shown.factor.value,
+            evidence=present(proved, "a proof has its entry").kept.evidence,
+            binding=await self._included(bound, head, BINDING_FIELDS),
+        )
+
+    async def _included(self, entry: StoredEntry, head: Head, fields: tuple[str, ...]) -> Included:
+        needed = tiles_needed(lambda at: inclusion_proof(entry.index, head.size, at))
+        tiles = await self._store.tiles(tuple(sorted(needed)))
+        path = inclusion_proof(entry.index, head.size, hashes_in(tiles))
+        return Included(
+            leaf=entry.leaf.decode("utf-8"),
+            index=entry.index,
+            path=b64url(b"".join(path)),
+            openings={field: entry.kept.openings[field] for field in fields},
+        )
+
+    async def _consistency(self, old_size: int, head: Head) -> str:
+        if not old_size:
+            return ""
+        needed = tiles_needed(lambda at: consistency_proof(old_size, head.size, at))
+        tiles = await self._store.tiles(tuple(sorted(needed)))
+        return b64url(b"".join(consistency_proof(old_size, head.size, hashes_in(tiles))))

@@ -1,0 +1,70 @@
+"""The public log: its checkpoint, its tiles and its entries, exactly as C2SP names them."""
+
+from twinlock.domain.errors import TwinlockError
+from twinlock.domain.log.merkle import HASH_BYTES, inclusion_proof
+from twinlock.domain.log.note import parse_note
+from twinlock.domain.log.proof import TlogProof
+from twinlock.domain.log.tiles import (
+    TILE_WIDTH,
+    EntryBundle,
+    Tile,
+    encode_entries,
+    hashes_in,
+    parse_path,
+    tiles_needed,
+    width_at,
+)
+from twinlock.ports import LogSigner, Store
+
+
+class TileUnknownError(TwinlockError):
+    """No signed size of the log implies this tile."""
+
+    code = "tile_not_found"
+    status = 404
+
+
+class Logbook:
+    """The use case of reading the log."""
+
+    def __init__(self, store: Store, *, signer: LogSigner) -> None:
+        self._store = store
+        self._signer = signer
+
+    async def checkpoint(self) -> bytes:
+        """Return the signed note of the committed head."""
+        return self._signer.checkpoint(await self._store.head())
+
+    async def proof(self, index: int) -> bytes:
+        """Return the ``.tlog-proof`` of the entry at ``index`` under the committed head.
+
+        Raises:
+            TileUnknownError: the log has not grown that far.
+        """
+        head = await self._store.head()
+        if not 0 <= index < head.size:
+            raise TileUnknownError("the log has not grown that far")
+        needed = tiles_needed(lambda at: inclusion_proof(index, head.size, at))
+        tiles = await self._store.tiles(tuple(sorted(needed)))
+        hashes = inclusion_proof(index, head.size, hashes_in(tiles))
+        checkpoint = parse_note(self._signer.checkpoint(head))
+        return TlogProof(index=index, hashes=hashes, checkpoint=checkpoint).encode()
+
+    async def resource(self, path: str) -> bytes:
+        """Return a tile or an entry bundle, never wider than the committed size implies.
+
+        Raises:
+            MalformedError: the path is not in its one form.
+            TileUnknownError: the log has not grown that far.
+        """
+        wanted = parse_path(path)
+        head = await self._store.head()
+        level = wanted.level if isinstance(wanted, Tile) else 0
+        if wanted.width > width_at(head.size, level=level, index=wanted.index):
+            raise TileUnknownError("the log has not grown that far")
+        if isinstance(wanted, EntryBundle):
+            start = wanted.index * TILE_WIDTH
+            return encode_entries(await self._store.leaves(start=start, count=wanted.width))
+        key = (wanted.level, wanted.index)
+        tiles = await self._store.tiles((key,))
+        return tiles[key][: wanted.width * HASH_BYTES]

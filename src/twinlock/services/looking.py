@@ -1,0 +1,96 @@
+"""Looking at an action: where it stands now. Decides nothing and writes nothing."""
+
+from datetime import datetime
+from typing import NoReturn
+
+import msgspec
+
+from twinlock.domain.account import ActionClosedError, ActionUnknownError, OpenAction, State
+from twinlock.domain.actions import SessionStart, place_of
+from twinlock.domain.answers import Answered, tell_closed, tell_open
+from twinlock.domain.entries import ClosedAction
+from twinlock.domain.events import ActionDone
+from twinlock.domain.gate import Rules, judge_facts
+from twinlock.domain.ids import ActionId, account_of
+from twinlock.domain.policy.gather import gather
+from twinlock.ports import BlindIndex, Clock, Policies, Store
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """An open action with all that deciding it would read, at ``now`` (UTC)."""
+
+    state: State
+    action: OpenAction
+    rules: Rules
+    now: datetime
+
+
+class Looking:
+    """The use cases of looking."""
+
+    def __init__(
+        self, store: Store, *, clock: Clock, policies: Policies, blind: BlindIndex
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._policies = policies
+        self._blind = blind
+
+    async def look(self, action_id: ActionId) -> Answered:
+        """Return how an action stands.
+
+        What is due and not yet settled shows as it will be decided. Raises ActionUnknownError.
+        """
+        found = await self.stand(action_id)
+        if isinstance(found, ClosedAction):
+            return await self._tell_closed(found)
+        policy, prices = found.rules.policy, found.rules.prices
+        facts = gather(found.state, found.action, policy=policy, prices=prices, now=found.now)
+        return tell_open(found.action, judge_facts(facts, rules=found.rules))
+
+    async def _tell_closed(self, closed: ClosedAction) -> Answered:
+        """Return how an action ended; of a sign-in also the session, while it lasts.
+
+        Who proposed a sign-in that was proved on our own page learns here what it is called.
+        """
+        told, payload = tell_closed(closed), closed.action.payload
+        if not isinstance(payload, SessionStart) or not isinstance(closed.ended, ActionDone):
+            return told
+        account = await self._store.account(payload.account)
+        for session in account.sessions:
+            begun = session.thumbprint == payload.device and session.started_at == closed.ended.at
+            if begun:
+                return msgspec.structs.replace(told, session_id=session.session_id)
+        return told
+
+    async def stand(self, action_id: ActionId) -> Standing | ClosedAction:
+        """Return an action as it stands, for who tells a person. Raises ActionUnknownError."""
+        account = await self._store.account(account_of(action_id))
+        try:
+            action = account.action(action_id)
+        except ActionUnknownError:
+            closed = await self._store.closed_action(action_id)
+            if closed is None:
+                raise
+            return closed
+        place = place_of(action.payload)
+        where = None if place is None else self._blind.destination_id(place)
+        found = None if where is None else await self._store.destination(account.account_id, where)
+        return Standing(
+            state=State(account=account, destination_id=where, destination=found),
+            action=action,
+            rules=self._policies.rules(),
+            now=self._clock.now(database_at=None),
+        )
+
+    async def explain_gone(self, action_id: ActionId) -> NoReturn:
+        """Say of an action that is not open whether it is over or never was.
+
+        Raises:
+            ActionClosedError: it is over.
+            ActionUnknownError: there is none.
+        """
+        closed = await self._store.closed_action(action_id)
+        if closed is None:
+            raise ActionUnknownError("no action of this id")
+        raise ActionClosedError(f"this action is over: {tell_closed(closed).state}")

@@ -1,0 +1,114 @@
+"""Keys of the platforms that call the API: hashed, scoped, bound to networks, rotating.
+
+A key is ``tlk_<id>_<secret>``. Only a MAC of the secret is kept. Rotating means making a second key
+and letting the first expire: both work meanwhile.
+"""
+
+import hmac
+import ipaddress
+import re
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NoReturn, TypeAlias
+
+from twinlock.domain.errors import TwinlockError
+from twinlock.domain.ids import PlatformKeyId, tail
+from twinlock.ports import Clock, Entropy, PlatformKey, PlatformKeys, SecretMac
+
+LIFETIME_MOST = timedelta(days=400)  # A year, and time to rotate.
+_KEY = re.compile(r"tlk_(?P<id>[a-z2-7]{26})_(?P<secret>[a-z2-7]{26}[a-z2-7]{26})")
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class PlatformKeyRefusedError(TwinlockError):
+    """No key, or one that is unknown, expired, revoked, from elsewhere, or without the scope."""
+
+    code = "platform_key_refused"
+    status = 401
+
+
+class ScopeMissingError(TwinlockError):
+    """The key is good, and may not do this."""
+
+    code = "scope_missing"
+    status = 403
+
+
+class Scope(StrEnum):
+    """What a platform key may do. None may prove."""
+
+    ACCOUNTS = "accounts"
+    PROPOSE = "propose"
+    SPEND = "spend"
+    READ = "read"
+
+
+class Keys:
+    """The use cases of platform keys."""
+
+    def __init__(
+        self, keys: PlatformKeys, *, mac: SecretMac, entropy: Entropy, clock: Clock
+    ) -> None:
+        self._keys = keys
+        self._mac = mac
+        self._entropy = entropy
+        self._clock = clock
+
+    async def create(
+        self, *, scopes: tuple[Scope, ...], networks: tuple[str, ...], lifetime: timedelta
+    ) -> str:
+        """Return a new key, shown this once. ``networks`` are CIDR ranges it may be used from."""
+        now = self._clock.now(database_at=None)
+        key_id = PlatformKeyId(tail(self._entropy.draw(16)))
+        secret = tail(self._entropy.draw(16)) + tail(self._entropy.draw(16))
+        await self._keys.add(
+            PlatformKey(
+                key_id=key_id,
+                mac=self._mac.of(secret),
+                scopes=tuple(scope.value for scope in scopes),
+                networks=tuple(str(ipaddress.ip_network(one)) for one in networks),
+                created_at=now,
+                expires_at=now + min(lifetime, LIFETIME_MOST),
+            )
+        )
+        return f"tlk_{key_id}_{secret}"
+
+    async def revoke(self, key_id: PlatformKeyId) -> None:
+        """End a key at once."""
+        await self._keys.revoke(key_id, at=self._clock.now(database_at=None))
+
+    async def check(self, presented: str, *, address: str, scope: Scope) -> PlatformKeyId:
+        """Return the id of the key that was presented from ``address``, if it may do this.
+
+        Raises:
+            PlatformKeyRefusedError, ScopeMissingError: as they say, with no hint why.
+        """
+        found = _KEY.fullmatch(presented)
+        if found is None:
+            _refuse()
+        key = await self._keys.read(PlatformKeyId(found["id"]))
+        mac = self._mac.of(found["secret"])
+        if key is None or not hmac.compare_digest(key.mac, mac):
+            _refuse()
+        now = self._clock.now(database_at=None)
+        if not _in_force(key, now=now) or not _from(key, address):
+            _refuse()
+        if scope.value not in key.scopes:
+            raise ScopeMissingError(f"this key does not have the scope {scope.value}")
+        return key.key_id
+
+
+def _refuse() -> NoReturn:
+    raise PlatformKeyRefusedError("this platform key opens nothing here")
+
+
+def _in_force(key: PlatformKey, *, now: datetime) -> bool:
+    return key.revoked_at is None and key.created_at <= now < key.expires_at
+
+
+def _from(key: PlatformKey, address: str) -> bool:
+    try:
+        where = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(where in ipaddress.ip_network(one) for one in key.networks)

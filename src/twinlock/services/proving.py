@@ -1,0 +1,337 @@
+"""Asking the customer and taking the answer.
+
+The cryptography of an answer is checked against the account as it was read, before the locks are
+taken; under the lock the gate checks that what it was checked against still stands.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from twinlock.domain.account import Account, Challenge, OpenAction, State
+from twinlock.domain.actions import payload_bytes, place_of
+from twinlock.domain.answers import Answered, tell
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
+from twinlock.domain.authenticators.model import Passkey, Password, Totp
+from twinlock.domain.bounds import CHALLENGE_LIFETIME
+from twinlock.domain.canonical import b64url, encode, from_b64url
+from twinlock.domain.commands import Ask, Prove, Right, Wrong
+from twinlock.domain.errors import present
+from twinlock.domain.events import ChallengeIssued
+from twinlock.domain.gate import Decided, Rules, decide
+from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
+from twinlock.domain.notices import Notice, NoticeKind
+from twinlock.domain.proving import CODES
+from twinlock.ports import BlindIndex, Clock, Decide, Entropy, Hasher, Policies, Store, Work
+from twinlock.proofs import codes, intents, passkeys, totp
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which proof the customer wants to give; ``channel_id`` is where a code goes."""
+
+    factor: Factor
+    channel_id: Annotated[str, Meta(max_length=64)] = ""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The customer's answer: a passkey's ``response``, or what was typed as ``secret``."""
+
+    factor: Factor
+    challenge_id: Annotated[str, Meta(max_length=64)] = ""
+    secret: Annotated[str, Meta(max_length=256)] = ""
+    response: dict[str, Any] | None = None
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The question as it was put. ``options`` are WebAuthn request options in JSON."""
+
+    challenge_id: str
+    factor: Factor
+    expires_in_seconds: int
+    answered: Answered
+    options: dict[str, Any] | None = None
+
+
+class Proving:
+    """The use cases of questions and answers."""
+
+    def __init__(  # noqa: PLR0913 - each is one thing asked of the world
+        self,
+        store: Store,
+        *,
+        entropy: Entropy,
+        clock: Clock,
+        policies: Policies,
+        blind: BlindIndex,
+        hasher: Hasher,
+        rp: passkeys.RelyingParty,
+    ) -> None:
+        self._store = store
+        self._entropy = entropy
+        self._clock = clock
+        self._policies = policies
+        self._blind = blind
+        self._hasher = hasher
+        self._rp = rp
+
+    # --- Asking ---
+
+    async def ask(self, action_id: ActionId, question: Question, *, actor: str) -> Asked:
+        """Put a question about an open action; a code goes out by its channel.
+
+        Raises:
+            ActionUnknownError: the action is not open.
+            ProofRefusedError: this question is not asked: below the floor, throttled, not bound.
+        """
+        account = await self._store.account(account_of(action_id))
+        action = account.action(action_id)
+        challenge_id = ChallengeId(f"chl_{tail(self._entropy.draw(16))}")
+        nonce = self._entropy.draw(32)
+        code = codes.new_code(self._entropy.draw(16)) if question.factor in CODES else ""
+        channel = _channel(account, question)
+        command = Ask(
+            action_id=action_id,
+            challenge_id=challenge_id,
+            factor=question.factor,
+            nonce=b64url(nonce),
+            channel_id=channel,
+            code_mac=self._code_mac(code, nonce, challenge_id, action) if code else "",
+        )
+        rules = self._policies.rules()
+
+        def run(state: State, now: datetime) -> Decided:
+            decided = decide(state, command, rules=rules, now=now)
+            letter = _letter(decided, code=code, channel=channel, action_id=action_id, now=now)
+            return msgspec.structs.replace(decided, letters=letter)
+
+        committed = await self._store.run(self._work(action, run, actor, rules))
+        decision = committed.answer
+        if decision.fault is not None:
+            raise ProofRefusedError(decision.fault)
+        return Asked(
+            challenge_id=challenge_id,
+            factor=question.factor,
+            expires_in_seconds=int(CHALLENGE_LIFETIME.total_seconds()),
+            answered=tell(decision, index=committed.indexes[-1], teller=self._policies.teller()),
+            options=self._options(account, action, nonce)
+            if question.factor is Factor.PASSKEY
+            else None,
+        )
+
+    def _code_mac(
+        self, code: str, nonce: bytes, challenge_id: ChallengeId, action: OpenAction
+    ) -> str:
+        sealed = codes.seal(
+            code,
+            key=nonce,
+            binding=_binding(challenge_id, action),
+            now=self._clock.now(database_at=None),
+        )
+        return b64url(sealed.mac)
+
+    def _options(self, account: Account, action: OpenAction, nonce: bytes) -> dict[str, Any]:
+        """Return the options of ``navigator.credentials.get`` as JSON (WebAuthn L3, 5.1.8)."""
+        known = (one for one in account.authenticators if isinstance(one, Passkey))
+        return {
+            "allowCredentials": [{"id": one.credential_id, "type": "public-key"} for one in known],
+            "challenge": b64url(intents.challenge(nonce, payload_bytes(action.payload))),
+            "rpId": self._rp.rp_id,
+            "timeout": int(CHALLENGE_LIFETIME.total_seconds() * 1000),
+            "userVerification": "required",
+        }
+
+    # --- Answering ---
+
+    async def prove(self, action_id: ActionId, reply: Reply, *, actor: str) -> Answered:
+        """Take the customer's answer, and decide.
+
+        Raises:
+            ActionUnknownError: the action is not open.
+            ProofRefusedError: the answer does not count; the refusal stands in the log.
+            UnavailableError: too much work waits.
+        """
+        account = await self._store.account(account_of(action_id))
+        action = account.action(action_id)
+        try:
+            proof: Right | Wrong = await self._check(account, action, reply)
+        except ProofRefusedError as refused:
+            proof = Wrong(factor=reply.factor, fault=refused.fault)
+        command = Prove(action_id=action_id, proof=proof, fresh=tail(self._entropy.draw(16)))
+        rules = self._policies.rules()
+        committed = await self._store.run(
+            self._work(
+                action,
+                lambda state, now: decide(state, command, rules=rules, now=now),
+                actor,
+                rules,
+            )
+        )
+        decision = committed.answer
+        if decision.fault is not None:
+            raise ProofRefusedError(decision.fault)
+        return tell(decision, index=committed.indexes[-1], teller=self._policies.teller())
+
+    def _work(self, action: OpenAction, run: Decide, actor: str, rules: Rules) -> Work:
+        place = place_of(action.payload)
+        return Work(
+            account_id=account_of(action.action_id),
+            destination_id=None if place is None else self._blind.destination_id(place),
+            decide=run,
+            actor=actor,
+            policy=rules.policy.name,
+        )
+
+    async def _check(self, account: Account, action: OpenAction, reply: Reply) -> Right:
+        match reply.factor:
+            case Factor.PASSWORD:
+                return await self._check_password(account, reply)
+            case Factor.TOTP:
+                return self._check_totp(account, reply)
+            case Factor.PASSKEY:
+                return self._check_passkey(account, action, reply)
+            case Factor.EMAIL_CODE | Factor.SMS_CODE:
+                return self._check_code(action, reply)
+            case _:
+                raise ProofRefusedError(ProofFault.WRONG_KIND)
+
+    async def _check_password(self, account: Account, reply: Reply) -> Right:
+        bound = _bound(account, Password)
+        await self._hasher.verify(bound.verifier, reply.secret)
+        return Right(factor=Factor.PASSWORD, source=bound.authenticator_id, against=bound.verifier)
+
+    def _check_totp(self, account: Account, reply: Reply) -> Right:
+        fault = ProofFault.AUTHENTICATOR_GONE
+        for bound in account.authenticators:
+            if not isinstance(bound, Totp):
+                continue
+            try:
+                step = totp.verify(
+                    from_b64url(bound.seed),
+                    reply.secret,
+                    now=self._clock.now(database_at=None),
+                    last_step=bound.last_step,
+                )
+            except ProofRefusedError as refused:
+                fault = refused.fault
+                continue
+            return Right(
+                factor=Factor.TOTP,
+                source=bound.authenticator_id,
+                against=bound.seed,
+                totp_step=step,
+            )
+        raise ProofRefusedError(fault)
+
+    def _check_passkey(self, account: Account, action: OpenAction, reply: Reply) -> Right:
+        challenge = _challenge(action, reply)
+        nonce = from_b64url(challenge.nonce, size=32)
+        assertion = passkeys.read_assertion(reply.response or {})
+        bound = _passkey(account, assertion.credential_id)
+        checked = passkeys.check_assertion(
+            assertion,
+            challenge=intents.challenge(nonce, payload_bytes(action.payload)),
+            rp=self._rp,
+            passkey=passkeys.KnownPasskey(
+                credential_id=assertion.credential_id,
+                public_key=from_b64url(bound.public_key),
+                backup_eligible=bound.backup_eligible,
+                sign_count=bound.sign_count,
+            ),
+        )
+        return Right(
+            factor=Factor.PASSKEY,
+            source=bound.authenticator_id,
+            against=bound.public_key,
+            challenge_id=challenge.challenge_id,
+            sign_count=checked.sign_count,
+            backed_up=checked.backed_up,
+            evidence=encode(
+                {
+                    "authenticator_data": b64url(assertion.authenticator_data),
+                    "client_data": b64url(assertion.client_data),
+                    "credential_id": bound.credential_id,
+                    "nonce": challenge.nonce,
+                    "signature": b64url(assertion.signature),
+                }
+            ),
+        )
+
+    def _check_code(self, action: OpenAction, reply: Reply) -> Right:
+        challenge = _challenge(action, reply)
+        channel_id = present(challenge.channel_id, "a code was sent to a channel")
+        sealed = codes.SealedCode(
+            mac=from_b64url(challenge.code_mac, size=32),
+            sent_at=challenge.expires_at - codes.LIFETIME,
+        )
+        codes.verify(
+            reply.secret,
+            sealed=sealed,
+            key=from_b64url(challenge.nonce, size=32),
+            binding=_binding(challenge.challenge_id, action),
+            now=self._clock.now(database_at=None),
+        )
+        return Right(
+            factor=reply.factor,
+            source=channel_id,
+            against=challenge.code_mac,
+            challenge_id=challenge.challenge_id,
+        )
+
+
+def _channel(account: Account, question: Question) -> ChannelId | None:
+    """Return the channel that was named, or the first of the fitting kind."""
+    kind = CODES.get(question.factor)
+    fitting = (one.channel_id for one in account.channels if one.kind is kind)
+    return ChannelId(question.channel_id) if question.channel_id else next(fitting, None)
+
+
+def _letter(
+    decided: Decided, *, code: str, channel: ChannelId | None, action_id: ActionId, now: datetime
+) -> tuple[Notice, ...]:
+    issued = any(isinstance(event, ChallengeIssued) for event in decided.answer.events)
+    if not code or channel is None or not issued:
+        return ()
+    return (
+        Notice(
+            kind=NoticeKind.CODE,
+            what=decided.answer.kind,
+            at=now,
+            channels=(channel,),
+            action_id=action_id,
+            until=now + CHALLENGE_LIFETIME,
+            code=code,
+        ),
+    )
+
+
+def _binding(challenge_id: ChallengeId, action: OpenAction) -> codes.CodeBinding:
+    return codes.CodeBinding(
+        challenge_id=challenge_id,
+        action_id=action.action_id,
+        payload_digest=from_b64url(action.digest, size=32),
+    )
+
+
+def _challenge(action: OpenAction, reply: Reply) -> Challenge:
+    for challenge in action.challenges:
+        if challenge.challenge_id == reply.challenge_id and challenge.factor is reply.factor:
+            return challenge
+    raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
+
+
+def _passkey(account: Account, credential_id: bytes) -> Passkey:
+    wanted = b64url(credential_id)
+    for bound in account.authenticators:
+        if isinstance(bound, Passkey) and bound.credential_id == wanted:
+            return bound
+    raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)
+
+
+def _bound(account: Account, kind: type[Password]) -> Password:
+    for bound in account.authenticators:
+        if isinstance(bound, kind):
+            return bound
+    raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)

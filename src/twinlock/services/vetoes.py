@@ -1,0 +1,75 @@
+"""Saying no: by a channel's link, or by a signed-in device. One tap, at once and for good."""
+
+import hmac
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from twinlock.domain.account import OpenAction
+from twinlock.domain.answers import Answered, tell
+from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
+from twinlock.domain.commands import SessionSignature, Veto
+from twinlock.domain.gate import decide
+from twinlock.domain.ids import ActionId, ChannelId, account_of
+from twinlock.domain.sessions import SignedDraft, signing_nonce
+from twinlock.domain.vetoes import veto_token
+from twinlock.ports import Policies, Store, Work
+from twinlock.proofs.sessions import check_session
+
+
+class No(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who says no: a channel with the secret of its link, or a session with its signature."""
+
+    channel_id: Annotated[str, Meta(max_length=64)] = ""
+    token: Annotated[str, Meta(max_length=64)] = ""
+    session: SignedDraft | None = None
+
+
+class Vetoes:
+    """The use case of the veto."""
+
+    def __init__(self, store: Store, *, policies: Policies) -> None:
+        self._store = store
+        self._policies = policies
+
+    async def veto(self, action_id: ActionId, no: No, *, actor: str) -> Answered:
+        """Veto an open action.
+
+        Raises:
+            ActionUnknownError: it is not open.
+            ProofRefusedError: the link or the signature is not one of this action's.
+        """
+        account = await self._store.account(account_of(action_id))
+        action = account.action(action_id)
+        command = Veto(
+            action_id=action_id,
+            channel_id=_channel(action, no),
+            session=_session(action, no),
+        )
+        rules = self._policies.rules()
+        committed = await self._store.run(
+            Work(
+                account_id=account.account_id,
+                decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                actor=actor,
+                policy=rules.policy.name,
+            )
+        )
+        return tell(committed.answer, index=committed.indexes[-1], teller=self._policies.teller())
+
+
+def _channel(action: OpenAction, no: No) -> ChannelId | None:
+    if not no.channel_id:
+        return None
+    channel_id = ChannelId(no.channel_id)
+    if not hmac.compare_digest(veto_token(action, channel_id).encode(), no.token.encode()):
+        raise ProofRefusedError(ProofFault.CODE_WRONG)
+    return channel_id
+
+
+def _session(action: OpenAction, no: No) -> SessionSignature | None:
+    if no.session is None:
+        return None
+    nonce = signing_nonce("veto", action.action_id, signed_at=no.session.signed_at)
+    return check_session(no.session, nonce=nonce, digest=action.digest)

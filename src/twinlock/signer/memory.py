@@ -1,0 +1,175 @@
+"""What a signer remembers: the heads it saw, what it cleared, which consents are used up.
+
+It is asked for as named pages, so that a wallet can keep them in its own database, in the
+transaction in which it also writes what it is about to sign. Nothing that was cleared is ever
+forgotten: an assertion carries no time, so an old one is told from a new one by memory alone.
+
+Always true (tests/unit/signer/test_signer_log.py, test_signer_consents.py):
+
+* a head counts as seen from when this signer saw it, by its own clock; thinning out the history
+  only ever makes a key look younger;
+* no window of 24 hours lets more leave without consent than the daily sum.
+"""
+
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.canonical import b64url, encode, from_b64url
+from twinlock.domain.errors import MalformedError
+from twinlock.domain.log.checkpoint import Checkpoint
+
+T = TypeVar("T")
+HOURS = 25  # Buckets of the daily sum: any 24 hours lie within so many hours of the clock.
+HEADS = 32  # The time that a key has to age is told in as many parts; two heads each are kept.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Pages(Protocol):
+    """Named pages of bytes, held alone by one process."""
+
+    def get(self, name: str) -> bytes | None:
+        """Return the page ``name`` as it was last put, or None."""
+        ...
+
+    def put(self, name: str, value: bytes) -> None:
+        """Put the page ``name``; it is durable when the block around it has ended."""
+        ...
+
+
+class SignerState(Protocol):
+    """Where the pages are kept."""
+
+    def open(self) -> AbstractContextManager[Pages]:
+        """Hold the pages alone. When the block ends, all that was put is durable, or it raises.
+
+        After an exception, or a crash at any point, either all of it was put or none.
+        """
+        ...
+
+
+class SeenHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A head of the log, and when this signer first saw it by its own clock (UTC)."""
+
+    size: int
+    root: str
+    seen_at: datetime
+
+
+class Heads(msgspec.Struct, frozen=True, kw_only=True):
+    """The heads seen, oldest first, at least one; ``latest_at`` is when the clock was last read."""
+
+    origin: str
+    latest_at: datetime
+    seen: tuple[SeenHead, ...]
+
+    @property
+    def last(self) -> Checkpoint:
+        """The newest head, which every other must extend."""
+        head = self.seen[-1]
+        return Checkpoint(origin=self.origin, size=head.size, root=from_b64url(head.root))
+
+    def size_at(self, instant: datetime) -> int:
+        """Return how large the log was when this signer last looked before ``instant``, or 0."""
+        return max((head.size for head in self.seen if head.seen_at <= instant), default=0)
+
+
+class ClearedSpend(msgspec.Struct, frozen=True, kw_only=True):
+    """An action that was cleared: its spend, its payload's digest, and what it counted for.
+
+    ``cents`` is its part of the daily sum; ``at`` is when it was first cleared.
+    """
+
+    spend_id: str
+    digest: str
+    fee_minor: str
+    cents: int
+    at: datetime
+
+
+def first_seen(head: Checkpoint, *, now: datetime) -> Heads:
+    """Return the history that begins with ``head``."""
+    return Heads(origin=head.origin, latest_at=now, seen=(_seen(head, now),))
+
+
+def _seen(head: Checkpoint, now: datetime) -> SeenHead:
+    return SeenHead(size=head.size, root=b64url(head.root), seen_at=now)
+
+
+def followed(heads: Heads, head: Checkpoint, *, now: datetime, age: timedelta) -> Heads:
+    """Return the history after ``head``, which extends its last one.
+
+    A few heads of the last ``age`` are kept, and the newest one that is older.
+    """
+    latest_at = max(now, heads.latest_at)
+    if head.size == heads.seen[-1].size:
+        return replace(heads, latest_at=latest_at)
+    seen = list(heads.seen)
+    if len(seen) > 1 and latest_at - seen[-2].seen_at < age / HEADS:
+        seen.pop()  # What it held beyond the one before it now looks younger by less than that.
+    seen.append(_seen(head, latest_at))
+    old = sum(one.seen_at <= now - age for one in seen)
+    return replace(heads, latest_at=latest_at, seen=tuple(seen[max(old - 1, 0) :]))
+
+
+class Memory:
+    """The pages by what they mean.
+
+    Raises:
+        MalformedError: from every method, where a page is not what was put there.
+    """
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def heads(self) -> Heads | None:
+        """Return the heads seen, or None before the first."""
+        return self._read("heads", Heads)
+
+    def put_heads(self, heads: Heads) -> None:
+        """Keep the heads seen."""
+        self._pages.put("heads", encode(heads))
+
+    def cleared(self, action_id: str) -> ClearedSpend | None:
+        """Return what was cleared for an action, or None."""
+        return self._read(f"action:{action_id}", ClearedSpend)
+
+    def put_cleared(self, action_id: str, spend: ClearedSpend) -> None:
+        """Keep what was cleared for an action, for ever."""
+        self._pages.put(f"action:{action_id}", encode(spend))
+
+    def owner(self, kind: str, name: str) -> str | None:
+        """Return the action that a ``consent`` or a ``spend`` belongs to, or None."""
+        return self._read(f"{kind}:{name}", str)
+
+    def put_owner(self, kind: str, name: str, action_id: str) -> None:
+        """Keep, for ever, the action that a ``consent`` or a ``spend`` belongs to."""
+        self._pages.put(f"{kind}:{name}", encode(action_id))
+
+    def sum_cents(self, now: datetime) -> int:
+        """Return what left without consent in at least the 24 hours before ``now``."""
+        return sum(self._hours(now).values())
+
+    def add_cents(self, cents: int, *, now: datetime) -> None:
+        """Count ``cents`` that leave without consent at ``now``."""
+        hours, hour = self._hours(now), _hour(now)
+        hours[hour] = hours.get(hour, 0) + cents
+        self._pages.put("hours", encode(sorted(hours.items())))
+
+    def _hours(self, now: datetime) -> dict[int, int]:
+        hours = self._read("hours", list[tuple[int, int]]) or []
+        return {hour: cents for hour, cents in hours if hour > _hour(now) - HOURS}
+
+    def _read(self, name: str, form: type[T]) -> T | None:
+        data = self._pages.get(name)
+        try:
+            return None if data is None else msgspec.json.decode(data, type=form)
+        except msgspec.MsgspecError as error:
+            raise MalformedError("a page of the signer's memory is damaged") from error
+
+
+def _hour(now: datetime) -> int:
+    return (now - _EPOCH) // timedelta(hours=1)

@@ -1,0 +1,316 @@
+"""A payload in words: what the customer reads before signing it, field by field.
+
+Always true (tests/integration/test_web_sheets.py): every field stands on the page, whole.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import assert_never
+
+import msgspec
+
+from twinlock.domain.account import Account, Destination
+from twinlock.domain.actions import (
+    AnyPayload,
+    ApiKeyCreate,
+    ApiKeyRevoke,
+    AuthenticatorBind,
+    AuthenticatorRemove,
+    DestinationAdd,
+    DestinationRemove,
+    FreezeLift,
+    FreezeSet,
+    NotBuilt,
+    PasswordChange,
+    SessionStart,
+    WithdrawalCrypto,
+    type_of,
+)
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.model import factor_of
+from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.money import format_amount
+from twinlock.domain.policy.profile import Policy
+from twinlock.web.words import dollars, how_long, visible, when
+
+
+class Form(StrEnum):
+    """How a line is set."""
+
+    PLAIN = "plain"
+    AMOUNT = "amount"  # digits in threes
+    ADDRESS = "address"  # in groups of four, and once more in one piece
+    EXACT = "exact"  # of a width, every character as it is
+    LIST = "list"
+    EXACT_LIST = "exact-list"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of what is signed. ``note`` explains it; ``heed`` asks for a second look."""
+
+    label: str
+    text: str = ""
+    form: Form = Form.PLAIN
+    unit: str = ""
+    items: tuple[str, ...] = ()
+    note: str = ""
+    heed: bool = False
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A payload in words: what it does in one line, its fields, and what follows from it."""
+
+    title: str
+    lines: tuple[Line, ...]
+    effect: str
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payload's names stand for: assets of the policy, and what the account holds.
+
+    ``account`` is None once the action is over; ``listed`` are the account's destinations, where
+    the payload names any.
+    """
+
+    policy: Policy
+    account: Account | None = None
+    listed: tuple[Destination, ...] = ()
+
+
+FACTORS: Mapping[str, str] = {
+    Factor.PASSKEY: "Passkey",
+    Factor.TOTP: "Authenticator app",
+    Factor.PASSWORD: "Password",
+}
+_FREEZING = (
+    "It acts at once, and lifting it takes its own proof and its own wait. Set with less than your "
+    f"strongest authenticator, it ends by itself after {how_long(WEAK_FREEZE_LENGTH)}."
+)
+_SCOPES = {
+    "read": "Look at the account",
+    "trade": "Trade",
+    "withdraw": "Withdraw, to the destinations below",
+}
+
+
+def tell_payload(payload: AnyPayload, known: Known) -> Told:
+    """Return ``payload`` in words."""
+    match payload:
+        case WithdrawalCrypto():
+            return _withdrawal(payload, known)
+        case SessionStart():
+            return _session_start(payload)
+        case AuthenticatorBind():
+            return _bind(payload)
+        case AuthenticatorRemove():
+            return _remove(payload, known)
+        case PasswordChange() | FreezeSet() | FreezeLift() | NotBuilt():
+            return _simple(payload)
+        case DestinationAdd() | DestinationRemove():
+            return _destination(payload)
+        case ApiKeyCreate() | ApiKeyRevoke():
+            return _api_key(payload, known)
+        case _:
+            assert_never(payload)
+
+
+def _withdrawal(payload: WithdrawalCrypto, known: Known) -> Told:
+    amount = format_amount(int(payload.amount_minor), decimals=payload.decimals)
+    token = Line(
+        label="Token contract",
+        text=payload.contract,
+        form=Form.EXACT,
+        note=f"Amounts have {payload.decimals} decimals.",
+    )
+    coin = Line(label="Token contract", text="None: this is the network's own coin")
+    return Told(
+        title=f"Send {amount} {payload.asset}",
+        lines=(
+            Line(label="Amount", text=amount, unit=payload.asset, form=Form.AMOUNT),
+            Line(label="Network", text=payload.network),
+            _address("To address", payload.address),
+            _memo(payload.memo),
+            token if payload.contract else coin,
+            _fee(payload, known.policy),
+        ),
+        effect="The platform may then send it. What has been sent cannot be called back.",
+    )
+
+
+def _address(label: str, address: str) -> Line:
+    """An EVM address was put in lower case before it was signed (``domain.drafts``)."""
+    note = "Capital and small letters mean the same here." if address.startswith("0x") else ""
+    return Line(label=label, text=address, form=Form.ADDRESS, note=note)
+
+
+def _memo(memo: str) -> Line:
+    if not memo:
+        return Line(label="Memo", text="None")
+    return Line(label="Memo", text=memo, form=Form.EXACT)
+
+
+def _fee(payload: WithdrawalCrypto, policy: Policy) -> Line:
+    """The fee is paid in the network's own coin, of which the policy knows the decimals."""
+    for asset in policy.assets:
+        if asset.network == payload.network and not asset.contract:
+            most = format_amount(int(payload.max_fee_minor), decimals=asset.decimals)
+            return Line(
+                label="Network fee, at most", text=most, unit=asset.symbol, form=Form.AMOUNT
+            )
+    return Line(
+        label="Network fee, at most",
+        text=payload.max_fee_minor,
+        unit="of the coin's smallest unit",
+        form=Form.AMOUNT,
+    )
+
+
+def _session_start(payload: SessionStart) -> Told:
+    return Told(
+        title="Sign in",
+        lines=(
+            Line(
+                label="Device key",
+                text=payload.device,
+                form=Form.EXACT,
+                note="The fingerprint of a key that never leaves the device that signs in.",
+            ),
+        ),
+        effect="The device is then signed in for at most 24 hours.",
+    )
+
+
+def _bind(payload: AuthenticatorBind) -> Told:
+    kind = FACTORS.get(payload.authenticator, payload.authenticator)
+    passkey = payload.authenticator == Factor.PASSKEY
+    note = (
+        "The new passkey's public half, as it will be kept."
+        if passkey
+        else "A fingerprint of the secret. The secret itself is not shown."
+    )
+    return Told(
+        title=f"Add an authenticator: {kind.lower()}",
+        lines=(
+            Line(label="Kind", text=kind),
+            Line(label="Name", text=visible(payload.name) or "None"),
+            Line(label="Credential", text=payload.credential, form=Form.EXACT, note=note),
+        ),
+        effect="Whoever holds it can then sign in and confirm for you.",
+    )
+
+
+def _remove(payload: AuthenticatorRemove, known: Known) -> Told:
+    bound = known.account and known.account.authenticator(payload.authenticator_id)
+    named: tuple[Line, ...] = ()
+    if bound:
+        kind = FACTORS[factor_of(bound)]
+        named = (
+            Line(label="Kind", text=kind),
+            Line(label="Name", text=visible(bound.name) or "None"),
+            Line(label="Added", text=when(bound.bound_at)),
+        )
+    return Told(
+        title="Remove an authenticator",
+        lines=(*named, Line(label="Id", text=payload.authenticator_id, form=Form.EXACT)),
+        effect="It then no longer signs in or confirms anything.",
+    )
+
+
+def _simple(payload: PasswordChange | FreezeSet | FreezeLift | NotBuilt) -> Told:
+    match payload:
+        case PasswordChange(verifier=verifier):
+            note = "The password itself is not shown."
+            line = Line(
+                label="Fingerprint of the new one", text=verifier, form=Form.EXACT, note=note
+            )
+            return Told(
+                title="Change the password",
+                lines=(line,),
+                effect="Only the new password is then taken.",
+            )
+        case FreezeSet():
+            line = Line(label="Stops", text="Everything that leaves, and every weaker protection")
+            return Told(
+                title="Freeze the account",
+                lines=(line,),
+                effect=_FREEZING,
+            )
+        case FreezeLift():
+            line = Line(label="Ends", text="The freeze of the whole account")
+            return Told(
+                title="Lift the freeze",
+                lines=(line,),
+                effect="Money may then leave again, by the usual rules.",
+            )
+        case NotBuilt(digest=digest):
+            return Told(
+                title="Something that cannot be decided here",
+                lines=(
+                    Line(label="Type", text=type_of(payload), form=Form.EXACT),
+                    Line(label="Fingerprint of its fields", text=digest, form=Form.EXACT),
+                ),
+                effect="It is refused.",
+            )
+        case _:
+            assert_never(payload)
+
+
+def _destination(payload: DestinationAdd | DestinationRemove) -> Told:
+    where = (
+        Line(label="Network", text=payload.network),
+        _address("Address", payload.address),
+        _memo(payload.memo),
+    )
+    if isinstance(payload, DestinationRemove):
+        return Told(
+            title="Remove a destination",
+            lines=where,
+            effect="Sending there then waits as for a new destination.",
+        )
+    cents = payload.budget_cents
+    budget = Line(
+        label="Without asking, a day",
+        text=f"Up to {dollars(cents)}" if cents else "Nothing",
+        note="May leave to it with your session alone, without a confirmation." if cents else "",
+        heed=bool(cents),
+    )
+    label = Line(label="Label", text=visible(payload.label) or "None")
+    return Told(
+        title="Add a destination",
+        lines=(*where, label, budget),
+        effect="Money may then be sent there without the wait for a new destination.",
+    )
+
+
+def _api_key(payload: ApiKeyCreate | ApiKeyRevoke, known: Known) -> Told:
+    if isinstance(payload, ApiKeyRevoke):
+        return Told(
+            title="End an API key",
+            lines=(Line(label="Id", text=payload.api_key_id, form=Form.EXACT),),
+            effect="It acts at once; the key is then worth nothing.",
+        )
+    listed: dict[str, Destination] = {one.destination_id: one for one in known.listed}
+    places = tuple(
+        f"{listed[named].network}: {listed[named].address} {listed[named].memo}".rstrip()
+        if named in listed
+        else named
+        for named in payload.destinations
+    )
+    return Told(
+        title="Create an API key",
+        lines=(
+            Line(
+                label="It may",
+                form=Form.LIST,
+                items=tuple(_SCOPES.get(one, one) for one in payload.scopes),
+                heed="withdraw" in payload.scopes,
+            ),
+            Line(
+                label="From these networks", form=Form.EXACT_LIST, items=payload.ip_list or ("Any",)
+            ),
+            Line(label="To these destinations", form=Form.EXACT_LIST, items=places or ("None",)),
+            Line(label="A day, at most", text=dollars(payload.daily_cents)),
+            Line(label="Public key", text=payload.public_key, form=Form.EXACT),
+        ),
+        effect="Whoever holds the key can then do this, without asking you.",
+    )

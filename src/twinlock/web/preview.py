@@ -1,0 +1,224 @@
+"""What a customer may show, and what would follow: tried on a copy, by the gate's own rules.
+
+No rule stands here. Each proof that the account could give is put on a copy of the state as the
+gate would put it, and laws and statutes say what is still missing then. Nothing is kept of it.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import combinations
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import ActionState, Channel, OpenAction, Shown, State
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.model import factor_of, root
+from twinlock.domain.commands import Ask
+from twinlock.domain.effects import effects
+from twinlock.domain.events import HoldPlaced, ProofAccepted, apply
+from twinlock.domain.gate import judge_facts
+from twinlock.domain.ids import ChallengeId
+from twinlock.domain.policy.gather import gather
+from twinlock.domain.proving import CODES, ask, reaches_floor
+from twinlock.domain.requirements import (
+    STRENGTH,
+    AllOf,
+    Answer,
+    Prove,
+    Requirement,
+    answer,
+    leaves,
+    silence_until,
+    waits_until,
+)
+from twinlock.domain.throttle import closed_until
+from twinlock.services.looking import Standing
+
+# What is asked for first: what signs, then what needs no second thing beside it.
+ORDER = (
+    Factor.PASSKEY,
+    Factor.TOTP,
+    Factor.PASSWORD,
+    Factor.EMAIL_CODE,
+    Factor.SMS_CODE,
+)
+_NAME = "preview".ljust(26, "a")  # Stands for the names that a yes would draw.
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What is missing now, what may be shown, and what would be missing after it.
+
+    ``offers`` are factors in the order in which to offer them; ``together`` says that one alone is
+    not enough, ``then_asks`` that one more proof is needed then, or spares a wait. ``hold`` is how
+    long nothing leaves the account once the action took effect. ``guesses_from`` is when codes and
+    passwords are read again after too many wrong ones; datetime.max: only after a proof that cannot
+    be guessed.
+    """
+
+    missing: Requirement
+    offers: tuple[Factor, ...] = ()
+    together: bool = False
+    then: Requirement
+    then_asks: bool = False
+    hold: timedelta | None = None
+    guesses_from: datetime | None = None
+
+
+def preview(standing: Standing) -> Preview:
+    """Return what may be shown for an open action, and what would follow."""
+    state, action = standing.state, standing.action
+    missing = _missing(standing, state)
+    closed = closed_until(state.account.throttle, now=standing.now)
+    if action.state is ActionState.AUTHORIZED or answer(missing) is Answer.DENY:
+        return Preview(missing=missing, then=missing, guesses_from=closed)
+    ways = _ways(standing, missing)
+    offered = {one.factor for way in ways for one in way}
+    after, then = _best(standing, ways)
+    return Preview(
+        missing=missing,
+        offers=tuple(factor for factor in ORDER if factor in offered),
+        together=any(len(way) > 1 for way in ways),
+        then=then,
+        then_asks=bool(_wanted(then)),
+        hold=_hold(standing, after, then),
+        guesses_from=closed,
+    )
+
+
+def _missing(standing: Standing, state: State) -> Requirement:
+    rules = standing.rules
+    action = state.account.action(standing.action.action_id)
+    facts = gather(state, action, policy=rules.policy, prices=rules.prices, now=standing.now)
+    return judge_facts(facts, rules=rules)
+
+
+def _wanted(missing: Requirement) -> set[Prove]:
+    """Return the proofs that bring it nearer.
+
+    A proof that would spare one wait, while another runs as long anyway, brings nothing.
+    """
+    must = waits_until(missing)
+    parts = missing.parts if isinstance(missing, AllOf) else (missing,)
+    return {
+        leaf
+        for part in parts
+        if not _runs_anyway(part, must)
+        for leaf in leaves(part)
+        if isinstance(leaf, Prove)
+    }
+
+
+def _runs_anyway(part: Requirement, must: datetime | None) -> bool:
+    alone = silence_until(part)
+    return alone is not None and must is not None and alone <= must
+
+
+def _ways(standing: Standing, missing: Requirement) -> list[tuple[Shown, ...]]:
+    """Return the proofs that lift a demand by themselves, or else the pairs that do together."""
+    wanted = _wanted(missing)
+    could = tuple(_could_show(standing))
+
+    def lifts(way: tuple[Shown, ...]) -> bool:
+        return bool(wanted - _wanted(_missing(standing, _after(standing, way))))
+
+    for size in (1, 2) if wanted else ():
+        found = [way for way in combinations(could, size) if lifts(way)]
+        if found:
+            return found
+    return []
+
+
+def _best(standing: Standing, ways: list[tuple[Shown, ...]]) -> tuple[State, Requirement]:
+    """Return the state after the way that leads furthest, and what is missing then."""
+    tried = [(way, _after(standing, way)) for way in ways or [()]]
+    ends = [(way, after, _missing(standing, after)) for way, after in tried]
+
+    def rank(end: tuple[tuple[Shown, ...], State, Requirement]) -> tuple[int, ...]:
+        return STRENGTH[answer(end[2])], *(ORDER.index(one.factor) for one in end[0])
+
+    _, after, then = min(ends, key=rank)
+    return after, then
+
+
+def _could_show(standing: Standing) -> Iterator[Shown]:
+    """Give every proof that the account could make for this action and has not made yet."""
+    account, action, now = standing.state.account, standing.action, standing.now
+    used = {one.source for one in action.shown if account.stands(one)}
+    for bound in account.authenticators:
+        if bound.authenticator_id not in used:
+            yield Shown(
+                source=bound.authenticator_id,
+                factor=factor_of(bound),
+                root=root(bound),
+                bound_at=bound.bound_at,
+                at=now,
+                entry=account.chain.entries,
+            )
+    for factor, channel in _asked_by_code(standing):
+        if channel.channel_id not in used:
+            yield Shown(
+                source=channel.channel_id,
+                factor=factor,
+                root=channel.root,
+                bound_at=channel.bound_at,
+                at=now,
+                entry=account.chain.entries,
+            )
+
+
+def _asked_by_code(standing: Standing) -> Iterator[tuple[Factor, Channel]]:
+    """Give the channels to which the gate would send a code for this action (law 4)."""
+    account = standing.state.account
+    for factor, kind in CODES.items():
+        for channel in account.channels:
+            if channel.kind is kind and _would_ask(standing, factor, channel):
+                yield factor, channel
+
+
+def _would_ask(standing: Standing, factor: Factor, channel: Channel) -> bool:
+    """Say whether the gate would ask; having asked too often is no reason not to offer it."""
+    question = Ask(
+        action_id=standing.action.action_id,
+        challenge_id=ChallengeId(f"chl_{_NAME}"),
+        factor=factor,
+        nonce="",
+        channel_id=channel.channel_id,
+        code_mac=_NAME,
+    )
+    allowed = standing.rules.policy.profile.sms_codes
+    asked = ask(
+        standing.state.account, standing.action, question, sms_codes=allowed, now=standing.now
+    )
+    return asked is ProofFault.THROTTLED or not isinstance(asked, ProofFault)
+
+
+def _after(standing: Standing, way: Iterable[Shown]) -> State:
+    """Return the state as it would be with the proofs of ``way`` accepted now."""
+    state = standing.state
+    for shown in way:
+        action = state.account.action(standing.action.action_id)
+        accepted = ProofAccepted(
+            at=standing.now,
+            action_id=action.action_id,
+            shown=shown,
+            proved=reaches_floor(state.account, action, shown),
+        )
+        state = apply(state, accepted)
+    return state
+
+
+def _hold(standing: Standing, after: State, then: Requirement) -> timedelta | None:
+    """Return for how long nothing leaves once the action took effect, or None."""
+    if answer(then) is Answer.DENY:
+        return None
+    action: OpenAction = after.account.action(standing.action.action_id)
+    rules, now = standing.rules, standing.now
+    facts = gather(after, action, policy=rules.policy, prices=rules.prices, now=now)
+    at = waits_until(then) or now
+    events = effects(
+        after, action, replace(facts, now=at), profile=rules.policy.profile, fresh=_NAME
+    )
+    placed = (event.hold for event in events if isinstance(event, HoldPlaced))
+    return next((hold.ends_at - hold.placed_at for hold in placed), None)

@@ -1,0 +1,323 @@
+"""The routes of the pages. A GET tells and never acts; each POST is one answer of one person.
+
+Whoever holds the link of an action can read what it would do: its id is 128 random bits. To change
+anything takes a proof, which the gate checks, or the secret of a veto link. Nothing is kept in the
+browser: there is no cookie here, so a page elsewhere can borrow no power by sending a visitor's
+browser; that an answer came from our own page is checked all the same.
+"""
+
+import hmac
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, JSONBody, QueryParameter, URLEncodedBody
+from msgspec import Meta
+
+from twinlock.domain.account import ActionClosedError, ActionUnknownError, Destination
+from twinlock.domain.actions import ApiKeyCreate
+from twinlock.domain.answers import Answered
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
+from twinlock.domain.commands import Veto
+from twinlock.domain.entries import ClosedAction
+from twinlock.domain.ids import ActionId, ChannelId, account_of
+from twinlock.domain.reasons import Reason
+from twinlock.domain.vetoes import entitled, veto_token
+from twinlock.ports import Entropy
+from twinlock.services.looking import Standing
+from twinlock.services.proving import Question, Reply
+from twinlock.services.vetoes import No
+from twinlock.web.errors import Errors
+from twinlock.web.refusals import words_of
+from twinlock.web.rendering import STATIC, Renderer
+from twinlock.web.serving import ACTOR, Pages, check_origin
+from twinlock.web.sheets import Sheet, Status, because_of, sheet_of
+
+AnyRequest: TypeAlias = Request[Any, Any, Any]
+Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
+Short = Annotated[str, Meta(max_length=64)]
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+_GONE = ActionClosedError.status
+
+
+class ProofForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody typed. ``challenge_id`` names the question, where one was asked."""
+
+    factor: Factor
+    secret: Annotated[str, Meta(max_length=256)]
+    challenge_id: Short = ""
+
+
+class CodeForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By which channel a code shall be sent."""
+
+    factor: Factor
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What our script asks for."""
+
+    factor: Literal["passkey"]
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The authenticator's answer, as ``PublicKeyCredential.toJSON`` gives it."""
+
+    challenge_id: Short
+    response: dict[str, Any]
+
+
+class VetoForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A channel, and the secret of the link that was sent to it."""
+
+    channel_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    token: Short
+
+
+Use: TypeAlias = NamedDependency[Pages]
+Render: TypeAlias = NamedDependency[Renderer]
+Named: TypeAlias = FromPath[str]
+Channel = Annotated[str, QueryParameter(name="c", max_length=64)]
+Token = Annotated[str, QueryParameter(name="t", max_length=64)]
+
+
+# --- Looking ---
+
+
+@get("/confirm/{action_id:str}")
+async def confirm(pages: Use, renderer: Render, action_id: Named) -> Response[str]:
+    """Show what would be signed, and how it stands."""
+    found = await pages.looking.stand(pages.named(action_id))
+    return _confirm_page(renderer, await _sheet(pages, found))
+
+
+async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
+    payload = found.action.payload
+    listed: tuple[Destination, ...] = ()
+    if isinstance(payload, ApiKeyCreate) and payload.destinations:
+        listed = await pages.destinations(account_of(found.action.action_id))
+    return sheet_of(found, policy=pages.policy, listed=listed)
+
+
+def _confirm_page(
+    renderer: Renderer,
+    sheet: Sheet,
+    *,
+    status: int = 200,
+    code: str = "",
+    fault: ProofFault | None = None,
+    tried: Factor | None = None,
+) -> Response[str]:
+    """Return the page of an action; ``fault`` is what was wrong with what ``tried`` showed."""
+    words = "" if fault is None else words_of(fault)
+    return renderer.page(
+        "confirm.html", status=status, sheet=sheet, fault=words, code=code, tried=tried
+    )
+
+
+async def _gone(pages: Pages, renderer: Renderer, action_id: ActionId) -> Response[str]:
+    """Say how an action ended that somebody wanted to answer. Raises ActionUnknownError."""
+    sheet = await _sheet(pages, await pages.looking.stand(action_id))
+    return _confirm_page(renderer, sheet, code=ActionClosedError.code, status=_GONE)
+
+
+# --- Answering by plain forms ---
+
+
+@post("/confirm/{action_id:str}/proof")
+async def prove(
+    pages: Use, renderer: Render, action_id: Named, data: URLEncodedBody[ProofForm]
+) -> Response[str]:
+    """Take what was typed, and decide."""
+    named = pages.named(action_id)
+    secret = data.secret if data.factor is Factor.PASSWORD else "".join(data.secret.split())
+    reply = Reply(factor=data.factor, secret=secret, challenge_id=data.challenge_id)
+    try:
+        pages.count(await pages.proving.prove(named, reply, actor=ACTOR))
+    except ActionUnknownError:
+        return await _gone(pages, renderer, named)
+    except ProofRefusedError as refused:
+        return await _again(pages, renderer, named, refused.fault, data.factor)
+    return renderer.elsewhere(f"/confirm/{named}")
+
+
+@post("/confirm/{action_id:str}/code")
+async def send_code(
+    pages: Use, renderer: Render, action_id: Named, data: URLEncodedBody[CodeForm]
+) -> Response[str]:
+    """Send a code to the first channel of its kind, if the gate asks for one."""
+    named = pages.named(action_id)
+    try:
+        await pages.proving.ask(named, Question(factor=data.factor), actor=ACTOR)
+    except ActionUnknownError:
+        return await _gone(pages, renderer, named)
+    except ProofRefusedError as refused:
+        return await _again(pages, renderer, named, refused.fault, data.factor)
+    return renderer.elsewhere(f"/confirm/{named}")
+
+
+async def _again(
+    pages: Pages, renderer: Renderer, action_id: ActionId, fault: ProofFault, tried: Factor
+) -> Response[str]:
+    """Show the page once more, with what was wrong."""
+    sheet = await _sheet(pages, await pages.looking.stand(action_id))
+    status = ProofRefusedError.status
+    return _confirm_page(renderer, sheet, fault=fault, tried=tried, code=fault.value, status=status)
+
+
+# --- Answering with a passkey, through our script ---
+
+
+@post("/confirm/{action_id:str}/challenge")
+async def challenge(
+    pages: Use, renderer: Render, action_id: Named, data: JSONBody[Wanted]
+) -> Response[object]:
+    """Put a question: what the browser hands to the authenticator."""
+    named = pages.named(action_id)
+    question = Question(factor=Factor(data.factor))
+    try:
+        asked = await pages.proving.ask(named, question, actor=ACTOR)
+    except ActionUnknownError:
+        await pages.looking.explain_gone(named)
+    if asked.answered.state == Status.LAPSED:
+        raise ActionClosedError("this action lapsed before the question was put")
+    return renderer.json({"challenge_id": asked.challenge_id, "options": asked.options})
+
+
+@post("/confirm/{action_id:str}/assertion")
+async def assertion(
+    pages: Use, renderer: Render, action_id: Named, data: JSONBody[Signed]
+) -> Response[object]:
+    """Take the authenticator's answer, and decide. The page itself tells the outcome."""
+    named = pages.named(action_id)
+    reply = Reply(factor=Factor.PASSKEY, challenge_id=data.challenge_id, response=data.response)
+    try:
+        answered = await pages.proving.prove(named, reply, actor=ACTOR)
+    except ActionUnknownError:
+        await pages.looking.explain_gone(named)
+    pages.count(answered)
+    return renderer.json({"answer": answered.answer, "state": answered.state})
+
+
+# --- Saying no ---
+
+
+@get("/veto/{action_id:str}")
+async def ask_veto(
+    pages: Use, renderer: Render, action_id: Named, channel_id: Channel = "", token: Token = ""
+) -> Response[str]:
+    """Show what the link would stop. It stops nothing yet: mail scanners open links."""
+    found = await pages.looking.stand(pages.named(action_id))
+    sheet = await _sheet(pages, found)
+    if isinstance(found, ClosedAction):
+        return _confirm_page(renderer, sheet)
+    veto = _link(found, channel_id, token)
+    who = entitled(found.state.account, found.action, veto, now=found.now)
+    return _veto_page(renderer, sheet, token=token, veto=veto, entitled=who is not None)
+
+
+def _link(found: Standing, channel_id: str, token: str) -> Veto:
+    """Return the veto that a link would ask for.
+
+    Raises:
+        ProofRefusedError: we sent no such link about this action.
+    """
+    named = ChannelId(channel_id)
+    if not hmac.compare_digest(veto_token(found.action, named).encode(), token.encode()):
+        raise ProofRefusedError(ProofFault.CODE_WRONG)
+    return Veto(action_id=found.action.action_id, channel_id=named)
+
+
+def _veto_page(
+    renderer: Renderer, sheet: Sheet, *, veto: Veto, token: str, entitled: bool
+) -> Response[str]:
+    because = () if entitled else because_of((Reason.NOT_ENTITLED,))
+    return renderer.page(
+        "veto.html", sheet=sheet, channel_id=veto.channel_id, token=token, because=because
+    )
+
+
+@post("/veto/{action_id:str}")
+async def veto(
+    pages: Use, renderer: Render, action_id: Named, data: URLEncodedBody[VetoForm]
+) -> Response[str]:
+    """Say no: at once, and for good."""
+    named = pages.named(action_id)
+    no = No(channel_id=data.channel_id, token=data.token)
+    try:
+        answered = await pages.vetoes.veto(named, no, actor=ACTOR)
+    except ActionUnknownError:
+        return await _gone(pages, renderer, named)
+    pages.count(answered)
+    if not _not_entitled(answered):
+        return renderer.elsewhere(f"/confirm/{named}")
+    sheet = await _sheet(pages, await pages.looking.stand(named))
+    asked = Veto(action_id=named, channel_id=ChannelId(data.channel_id))
+    return _veto_page(renderer, sheet, token=data.token, veto=asked, entitled=False)
+
+
+def _not_entitled(answered: Answered) -> bool:
+    return any(why.code is Reason.NOT_ENTITLED for why in answered.why)
+
+
+# --- Files that never change ---
+
+
+@get(f"{STATIC}/{{name:str}}")
+async def static(renderer: Render, name: Named) -> Response[bytes]:
+    """Return a static file."""
+    found = renderer.static(name)
+    if found is None:
+        raise NotFoundException
+    return found
+
+
+# --- All of them ---
+
+
+def _only(origin: str, media_type: str) -> Callable[[Connection, BaseRouteHandler], None]:
+    """Return the guard of answers: from our own page, in the one form that it sends."""
+
+    def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        check_origin(connection, origin)
+        sent = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if sent != media_type:
+            raise HTTPException(status_code=415)
+
+    return guard
+
+
+def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages]) -> Router:
+    """Return every route of the pages; ``pages`` finds their use cases in the running process."""
+    renderer = Renderer(origin)
+    errors = Errors(renderer, entropy=entropy)
+
+    async def provide_pages(state: State) -> Pages:
+        return pages(state)
+
+    async def provide_renderer() -> Renderer:
+        return renderer
+
+    return Router(
+        path="/",
+        route_handlers=[
+            Router(path="/", route_handlers=[confirm, ask_veto, static]),
+            Router(path="/", route_handlers=[prove, send_code, veto], guards=[_only(origin, FORM)]),
+            Router(
+                path="/",
+                route_handlers=[challenge, assertion],
+                guards=[_only(origin, JSON)],
+                exception_handlers=errors.as_json(),
+            ),
+        ],
+        dependencies={"pages": Provide(provide_pages), "renderer": Provide(provide_renderer)},
+        exception_handlers=errors.as_pages(),
+        include_in_schema=False,
+    )

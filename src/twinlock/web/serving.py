@@ -1,0 +1,64 @@
+"""What the pages are served from, and who may send them answers."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from twinlock.domain.account import Destination
+from twinlock.domain.answers import Answered
+from twinlock.domain.errors import ForeignOriginError
+from twinlock.domain.ids import AccountId, ActionId, account_of
+from twinlock.domain.policy.profile import Policy
+from twinlock.services.looking import Looking
+from twinlock.services.proving import Proving
+from twinlock.services.vetoes import Vetoes
+
+ACTOR = "page"  # Whom the log names: the customer's own browser, under no platform key.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The use cases behind the pages.
+
+    ``take`` counts a request against the named account and raises RateLimitedError; ``count`` tells
+    the metrics of an answer.
+    """
+
+    looking: Looking
+    proving: Proving
+    vetoes: Vetoes
+    destinations: Callable[[AccountId], Awaitable[tuple[Destination, ...]]]
+    policy: Policy
+    take: Callable[[str], None]
+    count: Callable[[Answered], None]
+
+    def named(self, action_id: str) -> ActionId:
+        """Return a well-formed action id whose account is not being flooded.
+
+        Raises:
+            MalformedError, RateLimitedError: as they say.
+        """
+        self.take(account_of(action_id))
+        return ActionId(action_id)
+
+
+def check_origin(connection: ASGIConnection[Any, Any, Any, Any], origin: str) -> None:
+    """Check that a page of ``origin`` sent this request.
+
+    Browsers say ``Origin: null`` when a page under ``Referrer-Policy: no-referrer`` submits a form;
+    then ``Sec-Fetch-Site``, which no script can set, must say that the page was ours.
+
+    Prevents: a page elsewhere that answers, asks for codes or vetoes through a visitor's browser.
+    Source: Fetch, 3.2 (Origin); Fetch Metadata, 2.3 (Sec-Fetch-Site).
+
+    Raises:
+        ForeignOriginError: another site did, or the browser did not say.
+    """
+    named = connection.headers.get("origin", "")
+    site = connection.headers.get("sec-fetch-site", "")
+    if site not in ("", "same-origin"):
+        raise ForeignOriginError("sent by a page of another site")
+    if named != origin and (named, site) != ("null", "same-origin"):
+        raise ForeignOriginError("sent by a page of another site")

@@ -1,0 +1,98 @@
+"""Values in words: times, lengths, amounts, and text that somebody else wrote.
+
+Always true (tests/integration/test_web_words.py): nothing that is confirmed is rounded or cut
+short; a wait is never said to end before it does; text from outside cannot hide, turn or move its
+neighbours.
+"""
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+from markupsafe import Markup
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+DAYS_FROM = 3 * DAY  # Up to here people count hours.
+GROUP = 4  # As on a bank card: what an eye compares at a glance.
+THOUSANDS = 3
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+def when(at: datetime) -> Markup:
+    """Return an instant (UTC) for people and machines, its minute rounded up."""
+    exact = at.astimezone(UTC)
+    shown = exact.replace(second=0, microsecond=0)
+    shown = shown if shown == exact else shown + MINUTE
+    text = f"{shown.day} {MONTHS[shown.month - 1]} {shown.year}, {shown:%H:%M} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(
+        exact.strftime("%Y-%m-%dT%H:%M:%SZ"), text
+    )
+
+
+def how_long(length: timedelta) -> str:
+    """Return a length in words, rounded up to the minute: days, or hours and minutes."""
+    minutes = -(-max(length, timedelta(0)) // MINUTE)
+    hours, minutes = divmod(minutes, 60)
+    if length >= DAYS_FROM:
+        days, hours = divmod(hours, 24)
+        return _joined(_counted(days, "day"), _counted(hours, "hour"))
+    return _joined(_counted(hours, "hour"), _counted(minutes, "minute")) or "no time"
+
+
+def _counted(number: int, unit: str) -> str:
+    if not number:
+        return ""
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def _joined(*parts: str) -> str:
+    return " and ".join(part for part in parts if part)
+
+
+def dollars(cents: int) -> str:
+    """Return US cents as dollars."""
+    return f"US${cents // 100:,}.{cents % 100:02}"
+
+
+def groups(text: str) -> tuple[str, ...]:
+    """Return ``text`` in groups of four from its start; joined they are the text again."""
+    return tuple(text[start : start + GROUP] for start in range(0, len(text), GROUP))
+
+
+def thousands(amount: str) -> tuple[str, ...]:
+    """Return a decimal in groups of three digits before its point; joined they are it again."""
+    whole, point, fraction = amount.partition(".")
+    first = len(whole) % THOUSANDS or THOUSANDS
+    starts = (0, *range(first, len(whole), THOUSANDS))
+    ends = (*starts[1:], len(whole))
+    parts = [whole[start:end] for start, end in zip(starts, ends, strict=True)]
+    return (*parts[:-1], parts[-1] + point + fraction)
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with what cannot be seen, or turns its neighbours around, spelled out.
+
+    Prevents: a name that shows something else than what is signed (Unicode TR 36, 2.10).
+    """
+    return "".join(_spelled(character) for character in text)
+
+
+def _spelled(character: str) -> str:
+    hidden = unicodedata.category(character)[0] == "C" or (
+        unicodedata.category(character) in ("Zl", "Zp", "Zs") and character != " "
+    )
+    return f"⟨U+{ord(character):04X}⟩" if hidden else character

@@ -1,0 +1,52 @@
+"""S01: two codes make an API key that may withdraw.
+
+Mallory has the password, the mailbox and the SMS of an account without an authenticator app. She
+wants an API key that withdraws from anywhere to anywhere. She is stopped by law 3: such a key
+cannot exist, whatever is shown for it. She leaves behind a sign-in that everybody was told of, and
+a hold on every exit.
+"""
+
+from support.ranges import played, said
+
+from twinlock.range.reader import shipped_story
+from twinlock.range.results import StoryResult
+
+STORY = shipped_story("S01")
+
+
+def answers(result: StoryResult) -> dict[str, str]:
+    return {step.id: said(step) for part in result.parts for step in part.steps}
+
+
+async def test_the_key_cannot_exist_and_what_needs_it_is_stopped() -> None:
+    result = await played(STORY)
+
+    assert result.lost_cents == result.leaked_cents == 0
+    told = answers(result)
+    assert [told[name] for name in ("a1", "a2", "a3", "a4", "a5")] == [
+        "allow",
+        "deny",
+        "stopped",
+        "stopped",
+        "stopped",
+    ]
+    assert result.attack.stopped_by[:2] == ("api_key_ip_list", "api_key_destinations")
+    assert [told[name] for name in ("m1a", "m1b", "m2a", "m2b")] == [
+        "challenge",
+        "deny",
+        "deny",
+        "deny",
+    ]
+
+
+async def test_the_owner_has_a_key_that_reads_and_trades_at_once() -> None:
+    twin = (await played(STORY)).twin
+
+    assert [step.answer for step in twin.steps] == ["allow", "allow"]
+    assert (twin.taps, twin.refusals, twin.waited.total_seconds()) == (2, 0, 0)
+
+
+async def test_by_the_rules_of_2024_the_key_was_made() -> None:
+    result = await played(STORY, profile="baseline-2024")
+
+    assert answers(result)["a2"] == "allow"

@@ -1,0 +1,101 @@
+"""What integration tests stand on: real PostgreSQL, and the whole service on it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import pytest
+from support.postgres import WHEEL, TestDatabase, TestServer, running_server
+from support.service import Service, serving
+from support.stores import SteerableClock, open_store
+from support.stores import make_keyring as make_test_keyring
+
+from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import load as load_keyring
+from twinlock.adapters.settings import load as load_settings
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.bootstrap import make_keyring, prepare
+
+Servers: TypeAlias = Callable[[str], TestServer]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """The servers of this test process, each started when a test first asks for it."""
+    with ExitStack() as stack:
+
+        @cache
+        def running(version: str) -> TestServer:
+            return stack.enter_context(running_server(version))
+
+        yield running
+
+
+@pytest.fixture
+def version(request: pytest.FixtureRequest) -> str:
+    """Which PostgreSQL a test runs on (``support.postgres.both_versions``)."""
+    return cast("str", getattr(request, "param", WHEEL))
+
+
+@pytest.fixture
+def server(servers: Servers, version: str) -> TestServer:
+    """A running server; a test that kills it starts it again."""
+    return servers(version)
+
+
+@pytest.fixture
+async def database(server: TestServer) -> AsyncIterator[TestDatabase]:
+    """A fresh, migrated database."""
+    async with server.database() as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def keyring_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a keyring, for processes that a test starts."""
+    directory = tmp_path_factory.mktemp("keys") / "ring"
+    make_test_keyring(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def keyring(keyring_dir: Path) -> Keyring:
+    """A keyring that tests share."""
+    return load_keyring(keyring_dir)
+
+
+@pytest.fixture
+def clock() -> SteerableClock:
+    """A clock that a test sets."""
+    return SteerableClock()
+
+
+@pytest.fixture
+async def store(
+    database: TestDatabase, keyring: Keyring, clock: SteerableClock
+) -> AsyncIterator[SqlStore]:
+    """A store on a fresh database."""
+    async with open_store(database.app_dsn, keyring, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def service(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Service]:
+    """The whole service on a database of its own."""
+    settings = load_settings(
+        {
+            "TWINLOCK_DATABASE_URL": database.app_dsn,
+            "TWINLOCK_DATA_DIR": str(tmp_path / "data"),
+            "TWINLOCK_KEYRING_DIR": str(tmp_path / "keys" / "ring"),
+        },
+        as_root=False,
+    )
+    make_keyring(settings)
+
+    async def waiting() -> int:
+        return cast("int", await database.value("SELECT count(*) FROM outbox"))
+
+    async with serving(await prepare(settings), waiting_letters=waiting) as running:
+        yield running

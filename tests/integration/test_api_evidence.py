@@ -1,0 +1,141 @@
+import pytest
+from support.service import Customer, Service
+
+from twinlock.bootstrap import rule_book, trust_of
+from twinlock.client import ProblemError
+from twinlock.domain.canonical import encode
+from twinlock.domain.log.checkpoint import parse_checkpoint
+from twinlock.domain.log.note import parse_note
+from twinlock.domain.log.proof import parse_tlog_proof
+from twinlock.domain.log.tiles import decode_entries
+from twinlock.proofs.bundles import verify_bundle
+from twinlock.proofs.notes import verify_inclusion_in_checkpoint
+
+
+async def spent(service: Service) -> str:
+    """Spend one honest withdrawal and return its action."""
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    await alice.add_destination()
+    action = await alice.withdraw("50.5")
+    await service.client.spend(action.action_id, spend_id="spend-0001", fee_minor="7")
+    return action.action_id
+
+
+async def test_the_evidence_of_a_spend_verifies_offline(service: Service) -> None:
+    action_id = await spent(service)
+    bundle = await service.client.evidence(action_id)
+    trust = trust_of(service.settings, service.keyring, book=rule_book())
+    verify_bundle(bundle, trust=trust)
+    assert len(encode(bundle)) < 8_000
+
+
+async def test_the_evidence_shows_that_the_log_only_grew(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    old = parse_checkpoint(parse_note(await service.client.checkpoint()).text)
+    action_id = await spent(service)
+    bundle = await service.client.evidence(action_id, consistent_from=old.size)
+    assert bundle.consistent_from == old.size
+    assert bundle.consistency
+
+
+async def test_evidence_from_a_log_larger_than_ours_is_refused(service: Service) -> None:
+    action_id = await spent(service)
+    with pytest.raises(ProblemError) as refused:
+        await service.client.evidence(action_id, consistent_from=10**9)
+    assert refused.value.code == "log_proof_refused"
+
+
+async def test_an_open_action_that_nothing_was_decided_of_has_no_evidence(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    proposed = await alice.propose("withdrawal.crypto", alice.withdrawal())
+    with pytest.raises(ProblemError) as refused:
+        await service.client.evidence(proposed.action_id)
+    assert refused.value.code == "no_evidence"
+
+
+async def test_a_withdrawal_proved_by_a_code_has_no_signature_of_the_customer(
+    service: Service,
+) -> None:
+    alice = Customer(service, "alice")
+    await alice.open("email", "desktop")
+    await alice.bind_password()
+    await alice.bind_totp()
+    assert alice.app is not None
+    service.clock.forward(hours=2)
+    action = await alice.propose("withdrawal.crypto", alice.withdrawal())
+    await alice.with_secret(action.action_id, "totp", alice.app.code(service.clock.at))
+    service.clock.forward(hours=24)
+    await service.client.spend(action.action_id, spend_id="spend-0001")
+    bundle = await service.client.evidence(action.action_id)
+    assert bundle.proofs == ()
+
+
+async def test_evidence_outlives_the_authenticator(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    await alice.add_destination()
+    action = await alice.withdraw()
+    await service.client.spend(action.action_id, spend_id="spend-0001")
+    seen = await service.client.account(alice.account_id)
+    passkey = next(one for one in seen["authenticators"] if one["factor"] == "passkey")
+    removal = await alice.propose(
+        "authenticator.remove", {"authenticator_id": passkey["authenticator_id"]}
+    )
+    await alice.with_passkey(removal.action_id)
+    service.clock.forward(hours=72)
+    await alice.propose("freeze.set")
+    left = (await service.client.account(alice.account_id))["authenticators"]
+    assert [one["factor"] for one in left] == ["password"]
+
+    bundle = await service.client.evidence(action.action_id)
+    assert [one.factor for one in bundle.proofs] == ["passkey"]
+    verify_bundle(bundle, trust=trust_of(service.settings, service.keyring, book=rule_book()))
+
+
+async def test_the_log_is_served_as_c2sp_tiles(service: Service) -> None:
+    action_id = await spent(service)
+    bundle = await service.client.evidence(action_id)
+    head = parse_checkpoint(parse_note(await service.client.checkpoint()).text)
+    hashes = await service.http.get(f"/tile/0/000.p/{head.size}")
+    entries = await service.http.get(f"/tile/entries/000.p/{head.size}")
+    assert len(hashes.content) == 32 * head.size
+    assert hashes.headers["cache-control"].endswith("immutable")
+    leaves = decode_entries(entries.content, width=head.size)
+    assert leaves[bundle.decision.index] == bundle.decision.leaf.encode()
+
+    proof = await service.http.get(f"/proof/{bundle.decision.index}")
+    policy = trust_of(service.settings, service.keyring, book=rule_book()).log_policy
+    verify_inclusion_in_checkpoint(
+        leaves[bundle.decision.index],
+        parse_tlog_proof(proof.content),
+        policy,
+        origin=service.settings.log_origin,
+    )
+
+
+async def test_a_leaf_holds_no_personal_data(service: Service) -> None:
+    action_id = await spent(service)
+    head = parse_checkpoint(parse_note(await service.client.checkpoint()).text)
+    entries = await service.http.get(f"/tile/entries/000.p/{head.size}")
+    account = action_id.split("_")[1]
+    for secret in (b"alice", account.encode(), b"abababab", action_id.encode()):
+        assert secret not in entries.content
+
+
+async def test_the_service_says_that_it_is_well(service: Service) -> None:
+    assert (await service.http.get("/health/live")).json() == {"status": "live", "log_size": None}
+    ready = (await service.http.get("/health/ready")).json()
+    assert ready["status"] == "ready"
+    await spent(service)
+    text = (await service.http.get("/metrics")).text
+    assert 'twinlock_answers_total{answer="allow",type="withdrawal.crypto"} 2.0' in text
+
+
+async def test_the_api_describes_itself(service: Service) -> None:
+    schema = (await service.http.get("/openapi/openapi.json")).json()
+    assert schema["openapi"].startswith("3.1")
+    assert "/v1/authorizations/{action_id}/spend" in schema["paths"]
+    assert schema["components"]["securitySchemes"]["platformKey"]["scheme"] == "bearer"

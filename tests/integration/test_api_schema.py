@@ -1,0 +1,66 @@
+"""Whatever fits the published schema is answered and breaks nothing."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.core.result import Ok
+from support.service import Customer, Service
+
+Operation: TypeAlias = "schemathesis.APIOperation[Any, Any, Any, Any]"
+Case: TypeAlias = "schemathesis.Case[Any]"
+CASES = 12  # An operation; the schema has some ten.
+
+
+async def operations(service: Service) -> list[Operation]:
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    schema = schemathesis.openapi.from_dict(described)
+    return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+
+
+async def test_every_operation_answers_whatever_fits_its_schema(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    held = await alice.withdraw()
+    ids = {"account_id": alice.account_id, "action_id": held.action_id}
+    statuses: set[int] = set()
+
+    for operation in await operations(service):
+        await asyncio.to_thread(trying(operation, service, ids, statuses))
+
+    assert {200, 201, 400} <= statuses
+    assert max(statuses) < 500
+
+
+def trying(
+    operation: Operation, service: Service, ids: dict[str, str], seen: set[int]
+) -> Callable[[], None]:
+    """Return a run of one operation's cases, to be made outside the event loop."""
+    loop = asyncio.get_running_loop()
+
+    @settings(
+        max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(case=operation.as_strategy(), known=st.booleans(), number=st.integers(0, 10**9))
+    def answers(case: Case, known: bool, number: int) -> None:
+        places = ids if known else dict.fromkeys(case.path_parameters, "x")
+        sent = send(service, case, places, key=f"schema-{number:09d}")
+        seen.add(asyncio.run_coroutine_threadsafe(sent, loop).result(30))
+
+    return answers
+
+
+async def send(service: Service, case: Case, places: dict[str, str], *, key: str) -> int:
+    path = case.path.format(**places)
+    body = case.body if isinstance(case.body, dict | list | str | int | bool) else None
+    query = {name: str(value) for name, value in (case.query or {}).items()}
+    answer = await service.http.request(
+        case.method, path, json=body, params=query, headers={"Idempotency-Key": key}
+    )
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"]
+    return answer.status_code

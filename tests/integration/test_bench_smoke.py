@@ -1,0 +1,53 @@
+"""The benchmark runs: both contenders answer with signed yeses, and everything is measured.
+
+Nothing here looks at how long anything took.
+"""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from tidy.repository import ROOT, environment
+
+needs_rival = pytest.mark.skipif(
+    importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("sqlalchemy") is None,
+    reason="the rival's packages are not installed: they are the extra `bench`",
+)
+
+
+@needs_rival
+@pytest.mark.timeout(300)
+def test_the_hot_path_is_measured_against_its_rival() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.hot_path", "--quick", "--json"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    report = msgspec.json.decode(run.stdout)
+    played = [(one["contender"], one["connections"]) for one in report["rounds"]]
+    assert played == [("ours", 32), ("rival", 32), ("ours", 1), ("rival", 1)]
+    assert all(one["requests"] > 0 for one in report["rounds"])
+    assert report["bundle"]["bytes"] > 0
+    assert not Path(ROOT / "var" / "bench").exists()
+
+
+@needs_rival
+def test_the_table_names_every_ratio() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.hot_path", "--help"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "--quick" in run.stdout

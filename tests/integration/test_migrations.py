@@ -1,0 +1,185 @@
+"""Migrations go forward only, once, and the tables are those that are written down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from support.postgres import APP_PASSWORD, TestDatabase, TestServer, both_versions
+from support.schema import describe
+
+from twinlock.adapters.sql import queries
+from twinlock.adapters.sql.installation import InstallationError, claim
+from twinlock.adapters.sql.migrate import (
+    APP_ROLE,
+    Migration,
+    MigrationError,
+    check_schema,
+    migrate,
+    migrations,
+)
+from twinlock.domain.errors import UnavailableError
+
+WRITTEN_DOWN = Path(__file__).with_name("schema.txt")
+LAST = max(step.number for step in migrations())
+
+
+@pytest.fixture
+async def empty(server: TestServer) -> AsyncIterator[TestDatabase]:
+    """A database that nobody has migrated."""
+    async with server.database(template="template1") as fresh:
+        yield fresh
+
+
+def a_step(number: int, sql: str) -> Migration:
+    return Migration(number=number, sql=sql, digest=sql.encode().ljust(32, b"."))
+
+
+async def test_the_tables_are_those_that_are_written_down(database: TestDatabase) -> None:
+    """After a new step write them down anew: see support/schema.py."""
+    async with database.owner() as owner:
+        assert await describe(owner) == WRITTEN_DOWN.read_text("utf-8")
+
+
+@both_versions
+async def test_migrating_again_changes_nothing(empty: TestDatabase) -> None:
+    first = await migrate(empty.owner_dsn, app_password=None)
+    applied = await empty.fetch("SELECT * FROM migration")
+
+    assert await migrate(empty.owner_dsn, app_password=APP_PASSWORD) == first == LAST
+    assert await empty.fetch("SELECT * FROM migration") == applied
+
+
+def test_steps_are_numbered_without_gaps() -> None:
+    assert [step.number for step in migrations()] == list(range(1, LAST + 1))
+
+
+@both_versions
+async def test_several_processes_that_migrate_at_once_migrate_once(empty: TestDatabase) -> None:
+    done = await asyncio.gather(
+        *(migrate(empty.owner_dsn, app_password=APP_PASSWORD) for _ in range(4))
+    )
+
+    assert done == [LAST] * 4
+    assert await empty.value("SELECT count(*) FROM migration") == LAST
+    async with empty.app() as app:
+        assert await app.fetchval("SELECT size FROM head") == 0
+
+
+async def test_a_step_that_was_edited_after_it_was_applied_is_refused(
+    database: TestDatabase,
+) -> None:
+    await database.execute("UPDATE migration SET digest = sha256(digest) WHERE number = 1")
+
+    with pytest.raises(MigrationError, match="step 1 was changed"):
+        await migrate(database.owner_dsn, app_password=None)
+
+
+async def test_a_database_that_is_newer_than_us_is_refused(database: TestDatabase) -> None:
+    await database.execute("INSERT INTO migration VALUES (9999, 'digest')")
+
+    with pytest.raises(MigrationError, match="step 9999"):
+        await migrate(database.owner_dsn, app_password=None)
+
+
+async def test_a_step_that_comes_before_one_that_was_applied_is_refused(
+    database: TestDatabase,
+) -> None:
+    known = migrations()
+    late = a_step(0, "CREATE TABLE late ()")
+
+    with pytest.raises(MigrationError, match="step 0 was changed"):
+        await migrate(database.owner_dsn, app_password=None, steps=(late, *known))
+
+
+async def test_new_steps_are_applied_in_order(database: TestDatabase) -> None:
+    second = a_step(LAST + 1, "CREATE TABLE more (a int)")
+    third = a_step(LAST + 2, "ALTER TABLE more ADD b int")
+
+    done = await migrate(
+        database.owner_dsn, app_password=None, steps=(*migrations(), second, third)
+    )
+
+    assert done == LAST + 2
+    assert await database.value("SELECT count(b) FROM twinlock.more") == 0
+
+
+async def test_when_one_step_fails_none_is_applied(database: TestDatabase) -> None:
+    good, bad = a_step(LAST + 1, "CREATE TABLE more ()"), a_step(LAST + 2, "CREATE TABLE head ()")
+
+    with pytest.raises(asyncpg.DuplicateTableError):
+        await migrate(database.owner_dsn, app_password=None, steps=(*migrations(), good, bad))
+
+    assert await database.value("SELECT max(number) FROM migration") == LAST
+    assert await database.value("SELECT to_regclass('twinlock.more')") is None
+
+
+async def test_an_owner_that_cannot_be_reached_is_told(server: TestServer) -> None:
+    with pytest.raises(UnavailableError):
+        await migrate(server.dsn("no_such_database"), app_password=None)
+
+
+async def test_a_password_may_hold_a_quote(empty: TestDatabase) -> None:
+    password = 'it\'s "one" \\ $$'  # noqa: S105 - of a test
+    await migrate(empty.owner_dsn, app_password=password)
+    try:
+        dsn = empty.server.dsn(empty.name, role=APP_ROLE, password=password)
+        connection = await asyncpg.connect(dsn)
+        await connection.close()
+    finally:
+        await migrate(empty.owner_dsn, app_password=APP_PASSWORD)
+
+
+@both_versions
+async def test_every_statement_fits_the_tables(database: TestDatabase) -> None:
+    statements = {name: text for name, text in vars(queries).items() if name.isupper()}
+    del statements["PATIENT"]  # A setting, which is not prepared.
+
+    async with database.app() as app:
+        for text in statements.values():
+            await app.prepare(text)
+
+    assert len(statements) > 10
+
+
+# --- Serving on them ---
+
+
+async def test_a_database_is_served_at_exactly_our_step(database: TestDatabase) -> None:
+    async with database.app() as app:
+        await check_schema(app)
+
+    await database.execute("DELETE FROM migration WHERE number = $1", LAST)
+    async with database.app() as app:
+        with pytest.raises(MigrationError, match=f"lacks step {LAST}"):
+            await check_schema(app)
+
+
+async def test_a_database_without_our_tables_is_not_served(empty: TestDatabase) -> None:
+    with pytest.raises(MigrationError, match="run its migrations"):
+        await claim(empty.app_dsn, fingerprint="f", log_origin="o")
+
+
+async def test_a_database_belongs_to_the_first_keyring_and_log_that_claim_it(
+    database: TestDatabase,
+) -> None:
+    await claim(database.app_dsn, fingerprint="ours", log_origin="log")
+    await claim(database.app_dsn, fingerprint="ours", log_origin="log")
+
+    for fingerprint, log_origin in (("another's", "log"), ("ours", "another log")):
+        with pytest.raises(InstallationError):
+            await claim(database.app_dsn, fingerprint=fingerprint, log_origin=log_origin)
+
+
+async def test_a_database_that_cannot_be_reached_is_not_claimed(server: TestServer) -> None:
+    with pytest.raises(UnavailableError):
+        await claim(server.dsn("no_such_database"), fingerprint="f", log_origin="o")
+
+
+async def test_a_claim_that_is_held_up_is_told(database: TestDatabase) -> None:
+    async with database.owner() as operator, operator.transaction():
+        await operator.execute("LOCK TABLE installation")
+
+        with pytest.raises(UnavailableError):
+            await claim(database.app_dsn, fingerprint="f", log_origin="o")

@@ -1,0 +1,84 @@
+"""``twinlock range``: what it prints, and the exit code that tells the worst of it."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from support.ranges import step, story_text
+from typer.testing import CliRunner, Result
+
+from twinlock.cli.main import app
+from twinlock.domain.errors import TwinlockError
+
+FREEZE = step("freeze.set", proof=["password"])
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["range", *words])
+
+
+def a_file(directory: Path, **words: object) -> str:
+    path = directory / "story.yaml"
+    path.write_bytes(story_text(**words))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("steps", "code"),
+    [
+        pytest.param([{**FREEZE, "expect": ["allow"]}], 0, id="as expected"),
+        pytest.param([{**FREEZE, "expect": ["deny"]}], 1, id="otherwise"),
+        pytest.param([step("ungated.trade")], 3, id="not playable"),
+        pytest.param(
+            [step("ungated.trade"), {**FREEZE, "id": "x2", "expect": ["deny"]}], 1, id="both"
+        ),
+    ],
+)
+def test_the_exit_code_tells_the_worst(
+    tmp_path: Path, steps: list[dict[str, Any]], code: int
+) -> None:
+    assert run("run", a_file(tmp_path, steps=steps), "--world").exit_code == code
+
+
+def test_under_a_weaker_profile_nothing_is_expected(tmp_path: Path) -> None:
+    path = a_file(tmp_path, steps=[{**FREEZE, "expect": ["deny"]}])
+
+    assert run("run", path, "--world", "--profile", "baseline-2024").exit_code == 0
+
+
+def test_a_story_is_told_on_a_page_and_progress_beside_it(tmp_path: Path) -> None:
+    result = run("run", a_file(tmp_path), "--world")
+
+    assert "T01  a story for a test" in result.stdout
+    assert "the honest twin" in result.stdout
+    assert "T01 under default: attack" in result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_json_is_one_value_on_stdout(tmp_path: Path) -> None:
+    result = run("run", a_file(tmp_path), "--world", "--json")
+
+    [story] = msgspec.json.decode(result.stdout)
+    assert story["parts"][0]["steps"][0]["answer"] == "allow"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param(["run", "absent.yaml"], "scenario_refused", id="a file that is not there"),
+        pytest.param(["run", "S98"], "scenario_refused", id="a story that is not there"),
+        pytest.param(["run", "S02", "--profile", "x"], "profile_unknown", id="a profile"),
+    ],
+)
+def test_what_is_not_there_is_refused_before_anything_starts(words: list[str], code: str) -> None:
+    error = run(*words).exception
+
+    assert isinstance(error, TwinlockError)
+    assert error.code == code
+
+
+def test_the_stories_that_come_along_are_listed() -> None:
+    listed = run("stories").stdout.splitlines()
+
+    assert [line[:3] for line in listed] == ["S01", "S02", "S07", "S15"]

@@ -1,0 +1,178 @@
+"""The range on a real database, over real HTTP; and in memory, where it must answer the same."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from tidy.repository import environment
+
+from twinlock.domain.errors import TwinlockError
+from twinlock.range.honest import forged_refusal, verified, withdraw_honestly
+from twinlock.range.player import play_story
+from twinlock.range.profiles import BASELINE, DEFAULT, rules_of
+from twinlock.range.reader import shipped_names, shipped_story
+from twinlock.range.results import Status, StoryResult
+from twinlock.range.venue import (
+    BEGINNING,
+    PREFIX,
+    Venue,
+    base_directory,
+    open_service,
+    open_world,
+    own_directory,
+)
+
+pytestmark = pytest.mark.timeout(240)
+
+
+async def play_all(venue: Venue, names: tuple[str, ...]) -> list[StoryResult]:
+    return [await play_story(venue, shipped_story(name)) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("profile", "names"),
+    [
+        pytest.param(DEFAULT, shipped_names(), id="today's rules"),
+        pytest.param(BASELINE, ("S02", "S07"), id="the rules of 2024"),
+    ],
+)
+async def test_every_story_goes_the_same_on_a_database_and_in_memory(
+    profile: str, names: tuple[str, ...]
+) -> None:
+    async with open_service(rules_of(profile)) as venue:
+        on_database = await play_all(venue, names)
+    async with open_world(rules_of(profile)) as venue:
+        in_memory = await play_all(venue, names)
+
+    assert on_database == in_memory
+    assert all(story.status is not Status.FAILED for story in on_database)
+    assert any(story.lost_cents for story in on_database) is (profile == BASELINE)
+
+
+async def test_an_honest_withdrawal_leaves_evidence_that_verifies_and_cannot_be_forged() -> None:
+    at = BEGINNING.replace(year=2026)
+    async with open_service(rules_of(DEFAULT)) as venue:
+        honest = await withdraw_honestly(venue, at=at)
+
+    seen, refused = verified(honest), forged_refusal(honest)
+    assert seen.spent
+    assert len(seen.assertions) == 1
+    assert honest.cleared.consented
+    assert refused is not None
+    assert refused.name == "openings"
+
+
+async def test_under_the_rules_of_2024_there_is_no_assertion_and_no_signature() -> None:
+    async with open_world(rules_of(BASELINE)) as venue:
+        with pytest.raises(TwinlockError):
+            await withdraw_honestly(venue, at=BEGINNING.replace(year=1990))
+
+
+async def test_nothing_is_left_of_a_service_when_its_block_ends() -> None:
+    async with open_service(rules_of(DEFAULT)) as venue:
+        outbox = venue.mailbox.directory
+        url = str(venue.http.base_url)
+        assert (await venue.client.checkpoint()).startswith(b"localhost/twinlock-range\n")
+
+    assert not outbox.parent.parent.exists()
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(httpx.ConnectError):
+            await http.get(url)
+
+
+async def test_a_key_of_the_platform_is_rotated_before_it_expires() -> None:
+    async with open_world(rules_of(DEFAULT)) as venue:
+        first = venue.http.headers["Authorization"]
+        await venue.set_forward(BEGINNING.replace(year=1981, month=2, day=3))
+        second = venue.http.headers["Authorization"]
+        await venue.set_forward(BEGINNING.replace(year=1981, month=2, day=4))
+
+        assert venue.http.headers["Authorization"] == second != first
+        await venue.client.open_account({}, key="after-400-days")
+
+
+def twinlock(*words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", "twinlock", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+
+
+def finished(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=200)
+    return process.returncode, out.decode(), err.decode()
+
+
+def test_the_demo_ends_well_and_leaves_evidence_that_the_verifier_accepts(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+
+    code, out, err = finished(twinlock("demo", "--evidence", str(evidence)))
+
+    assert (code, "differs" in out) == (0, False), err
+    for told in ("S02", "S07", "US$1,000,000", "US$0", "Verified offline", "refused: "):
+        assert told in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert sorted(one.name for one in evidence.iterdir()) == [
+        "bundle.json",
+        "forged.json",
+        "trust.json",
+    ]
+    trust = ("--trust", str(evidence / "trust.json"))
+    good, _, _ = finished(twinlock("verify", str(evidence / "bundle.json"), *trust))
+    bad, said, _ = finished(twinlock("verify", str(evidence / "forged.json"), *trust))
+    assert (good, bad) == (0, 1)
+    assert "openings" in said
+
+
+def test_a_run_that_is_terminated_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = twinlock("range", "run", "S02")
+    assert process.stderr is not None
+    told = process.stderr.readline()
+    while b"attack" not in told:
+        told = process.stderr.readline()
+    places = directories_of(process.pid)
+
+    process.send_signal(signal.SIGTERM)
+    code, _, _ = finished(process)
+
+    assert code == 128 + signal.SIGTERM
+    assert len(places) == 1
+    assert directories_of(process.pid) == []
+
+
+def directories_of(pid: int) -> list[Path]:
+    """Return the directories that a process of the range made and did not remove."""
+    return sorted(base_directory().glob(f"{PREFIX}{pid}-*"))
+
+
+def test_a_directory_of_the_range_is_private_and_short() -> None:
+    with own_directory() as path:
+        mode = path.stat().st_mode & 0o777
+
+        assert mode == (0o711 if os.geteuid() == 0 else 0o700)
+        assert len(str(path)) < 60
+    assert not path.exists()
+
+
+def test_what_json_tells_is_one_value() -> None:
+    code, out, _ = finished(twinlock("range", "run", "S07", "--world", "--json"))
+
+    [story] = msgspec.json.decode(out)
+    assert (code, story["id"], story["profile"]) == (3, "S07", "default")
+
+
+def test_two_services_run_side_by_side() -> None:
+    async def both() -> list[bytes]:
+        async with open_service(rules_of(DEFAULT)) as one, open_service(rules_of(BASELINE)) as two:
+            return [await one.client.checkpoint(), await two.client.checkpoint()]
+
+    first, second = asyncio.run(both())
+    assert first != second

@@ -1,0 +1,334 @@
+"""What the laws promise for any facts whatever; one section a law."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.cast import DAY, HOUR, INSTANT, NOON
+from support.facts import EXITS, cents, facts, fulfil, profiles, requirements
+from support.worlds import STRICT, rules_of
+
+from twinlock.domain.actions import CLASS_OF, SCOPES, ActionClass, ActionType
+from twinlock.domain.assurance import Factor, Level, level_shown
+from twinlock.domain.gate import Rules, judge_facts
+from twinlock.domain.laws import LAWS, Law, setting_up, within_budget
+from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.profile import DEFAULT, Profile
+from twinlock.domain.reasons import EXPLANATIONS, Reason
+from twinlock.domain.requirements import (
+    NOTHING,
+    STRENGTH,
+    Answer,
+    Never,
+    Requirement,
+    answer,
+    leaves,
+    reasons,
+)
+
+RULES = rules_of()
+ONLY_LAWS = replace(RULES, statutes=())
+# The weakest profile that can be written: whatever holds under it is held by the laws alone.
+LAX = replace(
+    DEFAULT,
+    waits={kind: timedelta(0) for kind in CLASS_OF},
+    new_destination_wait=timedelta(0),
+    narrow_destination_wait=timedelta(0),
+    narrow_daily_cents=10**12,
+    daily_limit_cents=10**12,
+    over_limit_wait=timedelta(0),
+    budget_most_cents=10**12,
+)
+LISTED = (DestinationState.USABLE, DestinationState.LAPSED)
+
+
+def missing(found: Facts, rules: Rules = RULES) -> Requirement:
+    return judge_facts(found, rules=rules)
+
+
+def allowed(found: Facts, rules: Rules = RULES) -> bool:
+    return missing(found, rules) == NOTHING
+
+
+def strength(found: Facts, rules: Rules = RULES) -> int:
+    return STRENGTH[answer(missing(found, rules))]
+
+
+# --- Above any policy: a policy only adds ---
+
+
+@given(facts(), requirements)
+def test_one_more_rule_never_allows_more(found: Facts, more: Requirement) -> None:
+    def rule(_: Facts) -> Requirement:
+        return more
+
+    stricter = replace(RULES, statutes=(*RULES.statutes, rule))
+
+    assert strength(found, stricter) >= strength(found)
+
+
+@given(facts(), st.sets(st.sampled_from(LAWS)))
+def test_one_law_less_never_forbids_more(found: Facts, gone: set[Law]) -> None:
+    weaker = replace(RULES, laws=tuple(law for law in LAWS if law not in gone))
+
+    assert strength(found, weaker) <= strength(found)
+
+
+@given(facts(), profiles())
+def test_no_profile_allows_what_the_laws_forbid(found: Facts, profile: Profile) -> None:
+    assert strength(found, rules_of(profile)) >= strength(found, ONLY_LAWS)
+
+
+@given(facts())
+def test_the_strict_profile_allows_nothing_that_the_default_forbids(found: Facts) -> None:
+    assert not allowed(found, rules_of(STRICT)) or allowed(found)
+
+
+# --- The central promise: what is listed is what is needed ---
+
+
+@given(facts(), profiles(), st.data())
+def test_doing_exactly_what_is_listed_allows_the_action_in_the_end(
+    found: Facts, profile: Profile, data: st.DataObject
+) -> None:
+    """Or what is listed lies later, or is listed as what nothing lifts: from the start or then."""
+    rules = rules_of(profile)
+    for _ in range(6):
+        wanted = missing(found, rules)
+        if wanted == NOTHING:
+            return
+        after = fulfil(wanted, found, lambda count: data.draw(st.integers(0, count - 1)))
+        if after is None:
+            assert answer(wanted) is Answer.DENY
+            return
+        found = after
+    pytest.fail(f"still missing: {missing(found, rules)}")
+
+
+# --- Law 1: unknown is no ---
+
+
+@given(facts(action="unknown"), profiles())
+def test_an_unknown_action_is_refused_whatever_else_holds(found: Facts, profile: Profile) -> None:
+    assert Reason.ACTION_UNKNOWN in reasons(missing(found, rules_of(profile)))
+    assert answer(missing(found)) is Answer.DENY
+
+
+@given(facts())
+def test_a_known_action_that_cannot_be_decided_yet_is_refused(found: Facts) -> None:
+    refused = missing(replace(found, built=False))
+
+    assert answer(refused) is Answer.DENY
+    assert {Reason.ACTION_NOT_BUILT, Reason.ACTION_UNKNOWN} & set(reasons(refused))
+
+
+@given(facts(action=ActionType.API_KEY_CREATE), st.text().filter(lambda text: text not in SCOPES))
+def test_an_unknown_scope_is_refused(found: Facts, scope: str) -> None:
+    strange = replace(found, scopes=(*found.scopes, scope))
+
+    assert Reason.ACTION_UNKNOWN in reasons(missing(strange))
+
+
+@given(facts(), cents, cents)
+def test_a_higher_value_never_allows_more(found: Facts, one: int, two: int) -> None:
+    """The platform's figure stands in ``value_cents`` alone, so its word can only add."""
+    low, high = sorted((one, two))
+
+    assert not allowed(replace(found, value_cents=high)) or allowed(replace(found, value_cents=low))
+
+
+# --- Law 2: a proof counts for one action only ---
+
+
+@given(facts(session=SessionState.UNSIGNED), profiles())
+def test_a_session_that_is_only_named_is_refused(found: Facts, profile: Profile) -> None:
+    assert answer(missing(found, rules_of(profile))) is Answer.DENY
+
+
+# --- Law 3: the floor never sinks ---
+
+
+@given(facts(), profiles())
+def test_nothing_but_tightening_is_allowed_below_the_floor(found: Facts, profile: Profile) -> None:
+    tightens = found.action_class is ActionClass.TIGHTENING
+    if allowed(found, rules_of(profile)) and not tightens and not setting_up(found):
+        at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
+        assert at_the_floor or within_budget(found)
+
+
+@given(facts())
+def test_only_a_usable_destination_has_a_budget_and_only_for_a_signed_session(
+    found: Facts,
+) -> None:
+    if within_budget(found):
+        assert found.action_class is ActionClass.EXIT
+        assert found.session is SessionState.FULL
+        assert found.destination is DestinationState.USABLE
+        assert found.value_cents <= found.budget_left_cents
+
+
+@given(facts(), st.sampled_from(Factor))
+def test_one_more_proof_never_asks_for_more_proof(found: Facts, more: Factor) -> None:
+    factors = {*found.shown_factors, more}
+    level = level_shown(factors, floor=found.floor)
+    shown = replace(
+        found,
+        shown_factors=tuple(sorted(factors)),
+        shown_level=level,
+        proved_at=found.proved_at or (NOON if level >= max(found.floor, 1) else None),
+    )
+
+    assert strength(shown) <= strength(found)
+
+
+@given(facts(action=ActionType.AUTHENTICATOR_REMOVE))
+def test_for_thirty_days_a_newcomer_removes_nothing_older(found: Facts) -> None:
+    if not allowed(found) or found.target_bound_at is None or found.shown_oldest_at is None:
+        return
+    ripe = found.now - found.shown_oldest_at >= 30 * DAY
+
+    assert ripe or found.shown_oldest_at <= found.target_bound_at + HOUR
+    assert found.shown_level >= found.target_level
+
+
+@given(facts(action=ActionType.API_KEY_CREATE), profiles())
+def test_a_key_that_may_withdraw_names_addresses_and_destinations(
+    found: Facts, profile: Profile
+) -> None:
+    if allowed(found, rules_of(profile)) and "withdraw" in found.scopes:
+        assert found.ip_list > 0
+        assert found.key_destinations > 0
+
+
+# --- Law 4: two roots ---
+
+
+@given(facts())
+def test_an_exit_has_two_roots_behind_it_and_silence_is_one(found: Facts) -> None:
+    lax = rules_of(LAX)
+    if found.action_class is not ActionClass.EXIT or not allowed(found, lax):
+        return
+    silent = found.proved_at is not None and found.now - found.proved_at >= DAY
+
+    assert found.destination in LISTED or len(found.shown_roots) > 1 or silent
+
+
+# --- Law 5: tightening is instant, loosening waits ---
+
+
+@given(facts())
+def test_whatever_loosens_has_waited_a_day_from_its_proof(found: Facts) -> None:
+    lax = rules_of(LAX)
+    loosens = found.action_class is ActionClass.LOOSENING and not setting_up(found)
+    if loosens and allowed(found, lax):
+        assert found.proved_at is not None
+        assert found.now - found.proved_at >= DAY
+
+
+@given(facts(), profiles())
+def test_a_wait_that_was_told_is_never_shortened_by_any_profile(
+    found: Facts, profile: Profile
+) -> None:
+    if allowed(found, rules_of(profile)):
+        assert found.promised_until is None or found.promised_until <= found.now
+        spared = len(found.shown_roots) > 1
+        assert spared or found.offered_until is None or found.offered_until <= found.now
+
+
+TIGHTENING = [kind for kind, cls in CLASS_OF.items() if cls is ActionClass.TIGHTENING]
+
+
+@given(facts(promised_until=None), st.sampled_from(TIGHTENING), profiles())
+def test_tightening_is_instant_with_any_proof(found: Facts, action: str, profile: Profile) -> None:
+    """Only a copied session, and a second weak freeze in a month, are turned away."""
+    asked = replace(
+        found,
+        action=action,
+        action_class=ActionClass.TIGHTENING,
+        built=True,
+        too_many=False,
+        way_in_left=True,
+        target_bound_at=None,
+        destination=DestinationState.NONE,
+        scopes=(),
+        budget_cents=0,
+        offered_until=None,
+    )
+    wanted = missing(asked, rules_of(profile))
+    turned_away = {Reason.PROOF_NOT_BOUND, Reason.FREEZE_TOO_SOON}
+
+    if found.shown_factors:
+        assert set(reasons(wanted)) <= turned_away
+    else:
+        assert Reason.PROOF_NEEDED in reasons(wanted)
+
+
+@given(facts(action=ActionType.FREEZE_SET), profiles())
+def test_a_freeze_below_the_floor_is_set_once_in_thirty_days(
+    found: Facts, profile: Profile
+) -> None:
+    if allowed(found, rules_of(profile)) and found.weak_freeze_at is not None:
+        strong = found.shown_level >= found.floor
+        assert strong or found.now - found.weak_freeze_at >= 30 * DAY
+
+
+# --- Law 6: a hold covers every exit ---
+
+
+@given(facts(), st.sampled_from(EXITS), profiles())
+def test_a_hold_covers_every_exit_those_that_cannot_be_decided_yet_included(
+    found: Facts, exit_: str, profile: Profile
+) -> None:
+    built_tomorrow = replace(found, action=exit_, action_class=ActionClass.EXIT, built=True)
+    held = replace(built_tomorrow, held_until=NOON + INSTANT)
+
+    assert not allowed(held, rules_of(profile))
+
+
+@given(facts(), st.sampled_from([*EXITS, *CLASS_OF]), profiles())
+def test_a_freeze_stops_whatever_leaves_or_loosens(
+    found: Facts, action: str, profile: Profile
+) -> None:
+    cls = CLASS_OF[action]
+    frozen = replace(
+        found, action=action, action_class=cls, built=True, frozen_until=NOON + INSTANT
+    )
+    stops = cls in (ActionClass.EXIT, ActionClass.LOOSENING)
+
+    if stops and action != ActionType.FREEZE_LIFT:
+        assert not allowed(frozen, rules_of(profile))
+
+
+@given(facts(action=ActionType.FREEZE_LIFT))
+def test_no_freeze_is_lifted_by_what_was_asked_before_it_was_set(found: Facts) -> None:
+    set_later = replace(found, frozen_until=NOON + DAY, frozen_at=found.proposed_at + INSTANT)
+
+    assert answer(missing(set_later)) is Answer.DENY
+
+
+# --- Law 10: every no has a reason, an end and a way on ---
+
+
+@given(facts(), profiles())
+def test_every_no_has_a_reason_that_is_explained(found: Facts, profile: Profile) -> None:
+    wanted = missing(found, rules_of(profile))
+
+    assert wanted == NOTHING or reasons(wanted)
+    assert set(reasons(wanted)) <= set(EXPLANATIONS)
+
+
+@given(facts(), profiles())
+def test_no_end_that_is_told_lies_in_the_past(found: Facts, profile: Profile) -> None:
+    for leaf in leaves(missing(found, rules_of(profile))):
+        until = getattr(leaf, "until", None)
+        assert until is None or until > found.now
+
+
+@given(facts(), profiles())
+def test_what_nothing_lifts_is_refused_and_not_asked_for(found: Facts, profile: Profile) -> None:
+    wanted = missing(found, rules_of(profile))
+
+    if any(isinstance(leaf, Never) for leaf in leaves(wanted)):
+        assert answer(wanted) is Answer.DENY

@@ -1,0 +1,229 @@
+"""Whose answer counts for what: any account, any two actions, any order of questions."""
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.cast import BOB, HOUR, INSTANT
+from support.enrolments import asked_of, calm_gates, gates
+from support.gates import Gate, Source, factor_shown
+from support.worlds import APP, PASSWORD, a_passkey, an_account, list_address, send, sign_in
+
+from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.bounds import CHALLENGE_LIFETIME, FAILURES_MOST
+from twinlock.domain.commands import Right
+from twinlock.domain.events import ProofAccepted
+from twinlock.domain.ids import ChallengeId
+from twinlock.domain.throttle import can_be_guessed
+
+GUESSED = [Factor.PASSWORD, Factor.TOTP, Factor.EMAIL_CODE, Factor.SMS_CODE]
+
+
+def sources(gate: Gate) -> list[Source]:
+    codes = [one for one in gate.account.channels if one.takes_codes]
+    return [*gate.account.authenticators, *codes]
+
+
+def asked(gate: Gate, action: str, source: Source) -> Right | None:
+    """Ask, and return the right answer; None where it is not asked."""
+    if not gate.is_open(action) or gate.ask(action, source).fault is not None:
+        return None
+    return gate.right(action, source) if gate.is_open(action) else None
+
+
+def accepted(gate: Gate) -> list[ProofAccepted]:
+    decisions = (one for _, decided, _ in gate.book for one in decided.decisions)
+    events = (event for decision in decisions for event in decision.events)
+    return [event for event in events if isinstance(event, ProofAccepted)]
+
+
+# --- Once, in time, for the action and the challenge it was asked for ---
+
+
+@given(gates(), st.data())
+def test_an_answer_to_one_action_never_advances_another(gate: Gate, data: st.DataObject) -> None:
+    asked_for, other = (gate.propose(*data.draw(asked_of(gate.account))) for _ in range(2))
+    source = data.draw(st.sampled_from(sources(gate)))
+    right = asked(gate, asked_for.action_id, source)
+    if right is None or right.challenge_id is None or not gate.is_open(other.action_id):
+        return
+    for factor in (None, *Factor):  # also as another proof than it is
+        shown = right if factor is None else replace(right, factor=factor)
+        refused = gate.answer(other.action_id, shown)
+        assert refused.fault in (ProofFault.CHALLENGE_GONE, ProofFault.THROTTLED)
+
+    assert all(event.action_id != other.action_id for event in accepted(gate))
+
+
+@given(gates(), st.data())
+def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
+    action = gate.propose(*data.draw(asked_of(gate.account))).action_id
+    source = data.draw(st.sampled_from(sources(gate)))
+    right = asked(gate, action, source)
+    if right is None:
+        return
+    gate.answer(action, right)
+    if gate.is_open(action):
+        again = gate.answer(action, right)
+        assert again.fault in (ProofFault.CODE_REPLAYED, ProofFault.THROTTLED)
+
+    assert len([one for one in accepted(gate) if one.action_id == action]) <= 1
+
+
+@given(gates(), st.data())
+def test_a_code_of_an_app_counts_for_no_two_actions(gate: Gate, data: st.DataObject) -> None:
+    if APP.authenticator_id not in {one.authenticator_id for one in gate.account.authenticators}:
+        return
+    one, two = (gate.propose(*data.draw(asked_of(gate.account))).action_id for _ in range(2))
+    bound = gate.account.authenticator(APP.authenticator_id)
+    assert bound is not None
+    right = Right(
+        factor=Factor.TOTP,
+        source=APP.authenticator_id,
+        against=APP.seed,
+        totp_step=data.draw(st.integers(1, 10**9)),
+    )
+    first = gate.answer(one, right) if gate.is_open(one) else None
+    second = gate.answer(two, right) if gate.is_open(two) else None
+
+    if first is not None and first.fault is None and second is not None:
+        assert second.fault is ProofFault.CODE_REPLAYED
+
+
+@given(
+    gates(),
+    st.data(),
+    st.sampled_from([CHALLENGE_LIFETIME - INSTANT, CHALLENGE_LIFETIME, CHALLENGE_LIFETIME + HOUR]),
+)
+def test_a_question_is_answered_within_ten_minutes(
+    gate: Gate, data: st.DataObject, pause: timedelta
+) -> None:
+    action = gate.propose(*data.draw(asked_of(gate.account))).action_id
+    right = asked(gate, action, data.draw(st.sampled_from(sources(gate))))
+    if right is None or right.challenge_id is None:
+        return
+    gate.wait(pause)
+    if not gate.is_open(action):
+        return
+    told = gate.answer(action, right)
+
+    in_time = pause < CHALLENGE_LIFETIME
+    assert told.fault is None if in_time else bool(told.events)
+    assert in_time or not accepted(gate)[-1:] or accepted(gate)[-1].shown.factor is Factor.SESSION
+
+
+@given(calm_gates(), st.data())
+def test_what_was_replaced_or_unbound_meanwhile_proves_nothing(
+    gate: Gate, data: st.DataObject
+) -> None:
+    action = gate.propose(send()).action_id
+    source = data.draw(st.sampled_from(gate.account.authenticators))
+    right = asked(gate, action, source)
+    assert right is not None
+    rest = tuple(one for one in gate.account.authenticators if one != source)
+    stranger = a_passkey(source.authenticator_id)
+    replaced = (*rest, replace(stranger, public_key="another key"))
+    left = data.draw(st.sampled_from([rest, replaced]))
+    gate.account = replace(gate.account, authenticators=left)
+
+    assert gate.answer(action, right).fault is ProofFault.AUTHENTICATOR_GONE
+
+
+@given(gates(), st.data(), st.sampled_from(Factor))
+def test_a_challenge_that_was_never_put_is_not_answered(
+    gate: Gate, data: st.DataObject, factor: Factor
+) -> None:
+    action = gate.propose(*data.draw(asked_of(gate.account))).action_id
+    if not gate.is_open(action):
+        return
+    source = data.draw(st.sampled_from(gate.account.authenticators))
+    made_up = Right(
+        factor=factor,
+        source=source.authenticator_id,
+        against="anything",
+        challenge_id=ChallengeId("chl_made_up"),
+    )
+
+    assert gate.answer(action, made_up).fault is ProofFault.CHALLENGE_GONE
+
+
+# --- Codes ---
+
+
+@given(gates(), st.data())
+def test_no_code_is_asked_for_where_anything_stronger_is_bound(
+    gate: Gate, data: st.DataObject
+) -> None:
+    """Whatever page asks (S02); except to look and to tighten, which open nothing."""
+    payload, secret = data.draw(asked_of(gate.account))
+    action = gate.propose(payload, secret).action_id
+    codes = [one for one in gate.account.channels if one.takes_codes]
+    if not gate.is_open(action) or not codes or gate.account.floor <= Level.OUT_OF_BAND:
+        return
+    told = gate.ask(action, data.draw(st.sampled_from(codes)))
+    little = payload.__struct_config__.tag in (
+        "session.start",
+        "freeze.set",
+        "destination.remove",
+        "api_key.revoke",
+    )
+
+    assert (told.fault is ProofFault.BELOW_FLOOR) is not little
+
+
+# --- The throttle ---
+
+
+@given(st.data())
+def test_while_the_throttle_is_closed_a_right_guess_is_told_like_a_wrong_one(
+    data: st.DataObject,
+) -> None:
+    gate = Gate(account=an_account(PASSWORD, APP))
+    action = gate.propose(send()).action_id
+    for _ in range(data.draw(st.integers(5, 12))):
+        gate.wrong(action, data.draw(st.sampled_from(GUESSED)))
+    source = data.draw(st.sampled_from(sources(gate)[:2]))
+    right = gate.answer(action, gate.right(action, source))
+    wrong = gate.wrong(action, factor_shown(source))
+
+    assert right.fault is wrong.fault is ProofFault.THROTTLED
+    assert right.requirement == wrong.requirement
+    assert right.events == wrong.events
+
+
+@settings(max_examples=10)  # each goes on for a hundred days and more
+@given(st.lists(st.tuples(st.sampled_from(["guess", "ask", "propose", "wait"]), st.integers(0, 3))))
+def test_no_order_of_calls_gives_a_101st_guess(calls: list[tuple[str, int]]) -> None:
+    gate = Gate(account=an_account(PASSWORD, APP))
+    read = 0
+    action = gate.propose(sign_in()).action_id
+    for call, place in calls + [("guess", 0), ("wait", 0)] * (FAILURES_MOST + 10):
+        if call == "guess":
+            read += gate.wrong(action, GUESSED[place]).fault is ProofFault.CODE_WRONG
+        elif call == "ask":
+            gate.ask(action, sources(gate)[place % len(sources(gate))])
+        else:
+            gate.wait(timedelta(hours=24 if call == "wait" else 0))
+            action = gate.propose(sign_in()).action_id
+
+    assert read == FAILURES_MOST
+
+
+@given(st.sampled_from(Factor))
+def test_only_what_can_be_guessed_is_counted(factor: Factor) -> None:
+    gate = Gate()
+    gate.wrong(gate.propose(send()).action_id, factor, ProofFault.BAD_SIGNATURE)
+
+    assert (gate.account.throttle.failures == 1) is can_be_guessed(factor)
+
+
+def test_an_account_of_another_customer_takes_no_answer() -> None:
+    alice = Gate(account=an_account(PASSWORD))
+    right = asked(alice, alice.propose(list_address("elsewhere")).action_id, PASSWORD)
+    bob = Gate(account=replace(an_account(PASSWORD), account_id=BOB))
+    theirs = bob.propose(replace(sign_in(), account=BOB)).action_id
+    assert right is not None
+
+    assert bob.answer(theirs, right).fault is ProofFault.CHALLENGE_GONE

@@ -1,0 +1,148 @@
+"""Strategies for accounts in every state of enrolment, and for whatever can be asked of one."""
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.cast import (
+    ALICE,
+    DAY,
+    HOUR,
+    INSTANT,
+    LONG_AGO,
+    MALLORYS_LAPTOP,
+    NEW_ADDRESS,
+    NOON,
+    OLD_ADDRESS,
+)
+from support.facts import FOREVER, profiles, rarely
+from support.gates import Gate
+from support.worlds import (
+    APP,
+    DESKTOP,
+    DESKTOP_KEY,
+    EMAIL,
+    FREEZE,
+    LIFT,
+    PASSWORD,
+    ROAMING,
+    SMS,
+    SYNCED,
+    a_destination,
+    a_passkey,
+    a_session,
+    an_account,
+    bind,
+    change_password,
+    list_address,
+    make_key,
+    remove,
+    send,
+    sign_in,
+    unlist,
+)
+
+from twinlock.domain.account import Account, Channel, Freeze
+from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
+from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.holds import Hold
+from twinlock.domain.policy.profile import DEFAULT, Profile
+
+ages = st.sampled_from([LONG_AGO, NOON - 31 * DAY, NOON - 29 * DAY, NOON - DAY])
+SIGNING_IN_ALONE: tuple[Authenticator, ...] = (PASSWORD, SYNCED, ROAMING, DESKTOP_KEY)
+# A profile without SMS leaves an account with a password and SMS alone no way to its floor.
+ordinary_profiles = st.sampled_from([DEFAULT]) | profiles().map(
+    lambda profile: replace(profile, sms_codes=True)
+)
+
+
+@st.composite
+def authenticators(draw: st.DrawFn) -> tuple[Authenticator, ...]:
+    """Draw what is bound: at least one that signs in without another."""
+    alone = draw(st.lists(st.sampled_from(SIGNING_IN_ALONE), min_size=1, unique=True))
+    app = [APP] if draw(st.booleans()) else []
+    return tuple(replace(one, bound_at=draw(ages)) for one in [*alone, *app])
+
+
+@st.composite
+def channels(draw: st.DrawFn) -> tuple[Channel, ...]:
+    kinds = draw(st.lists(st.sampled_from([EMAIL, SMS, DESKTOP]), unique=True))
+    return tuple(replace(one, bound_at=draw(ages)) for one in kinds)
+
+
+destinations = st.builds(
+    a_destination,
+    st.just(OLD_ADDRESS),
+    usable_at=st.none() | st.sampled_from([LONG_AGO, NOON - DAY, NOON + HOUR]),
+    used_at=st.none() | st.sampled_from([NOON - 31 * DAY, NOON - 5 * DAY]),
+    imported=st.booleans(),
+    removed=st.booleans(),
+    budget_cents=st.sampled_from([0, 100_00, 500_00]),
+)
+
+
+@st.composite
+def accounts(draw: st.DrawFn) -> Account:
+    """Draw an account: what is bound, where notices go, what stops it, who is signed in."""
+    sessions = (a_session(read_only=draw(st.booleans())),) if draw(st.booleans()) else ()
+    account = an_account(
+        *draw(authenticators()),
+        channels=draw(channels()),
+        sessions=sessions,
+        enrolling_until=draw(st.none() | st.just(NOON + HOUR)) if not sessions else None,
+        destinations_required=draw(st.booleans()),
+        opened_at=draw(ages),
+    )
+    frozen = draw(st.sampled_from([None, None, None, None, NOON + 72 * HOUR, FOREVER]))
+    freeze = Freeze() if frozen is None else Freeze(until=frozen, set_at=NOON - HOUR)
+    return replace(account, freeze=freeze, holds=draw(holds()))
+
+
+@st.composite
+def holds(draw: st.DrawFn) -> tuple[Hold, ...]:
+    ends = draw(st.sampled_from([None, None, NOON + INSTANT, NOON + 3 * DAY]))
+    if ends is None:
+        return ()
+    return (Hold(because="password.change", placed_at=NOON - HOUR, ends_at=ends),)
+
+
+@st.composite
+def gates(draw: st.DrawFn, profile: st.SearchStrategy[Profile] = ordinary_profiles) -> Gate:
+    listed = draw(st.lists(destinations, max_size=1))
+    return Gate.of(draw(accounts()), *listed, profile=draw(profile))
+
+
+@st.composite
+def calm_gates(draw: st.DrawFn) -> Gate:
+    """Draw an account that nothing stops yet, with a destination it has used before."""
+    listed = a_destination(budget_cents=draw(st.sampled_from([0, 100_00, 500_00])))
+    session = a_session(read_only=draw(rarely))
+    account = an_account(*draw(authenticators()), channels=(EMAIL, DESKTOP), sessions=(session,))
+    return Gate.of(account, listed)
+
+
+def asked_of(account: Account) -> st.SearchStrategy[tuple[AnyPayload, str]]:
+    """Draw a payload that can be proposed in ``account``, and its secret."""
+    bound = [(remove(one), "") for one in account.authenticators]
+    changes = [change_password()] if PASSWORD.authenticator_id in _names(account) else []
+    addresses = (OLD_ADDRESS, NEW_ADDRESS)
+    return st.sampled_from(
+        [
+            *((send(dollars, to=to), "") for dollars in (1, 600, 150_000) for to in addresses),
+            *((list_address(to, budget_cents=10_00), "") for to in addresses),
+            (unlist(OLD_ADDRESS), ""),
+            (sign_in(), ""),
+            (sign_in(MALLORYS_LAPTOP), ""),
+            bind(a_passkey(f"aut_{account.chain.entries}")),
+            *bound,
+            *changes,
+            (make_key("read", "trade"), "key_read"),
+            (make_key("withdraw", ip_list=("::1",), destinations=("dst_1",)), "key_send"),
+            (ApiKeyRevoke(account=ALICE, api_key_id="key_read"), ""),
+            (FREEZE, ""),
+            (LIFT, ""),
+            (NotBuilt(account=ALICE, asked="gift.send", digest=""), ""),
+        ]
+    )
+
+
+def _names(account: Account) -> set[str]:
+    return {one.authenticator_id for one in account.authenticators}

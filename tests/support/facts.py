@@ -1,0 +1,215 @@
+"""Strategies for facts, profiles and requirements, and what it means to fulfil a requirement."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON
+
+from twinlock.domain.actions import BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
+from twinlock.domain.assurance import Factor, Level, level_shown
+from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.profile import DEFAULT, Profile
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import (
+    AllOf,
+    AnyOf,
+    Approvals,
+    Never,
+    Prove,
+    Requirement,
+    WaitUntil,
+    all_of,
+    any_of,
+    waits_until,
+)
+
+FOREVER = datetime.max.replace(tzinfo=NOON.tzinfo, microsecond=0)
+ROOTS = ("desktop:b", "phone", "roaming:a")
+CENTS = (0, 1, 500_00, 500_01, 1_000_00, 1_000_01, 100_000_00, 100_000_01, MAX_VALUE_CENTS)
+EXITS = tuple(kind for kind, cls in CLASS_OF.items() if cls is ActionClass.EXIT)
+
+lengths = st.sampled_from(
+    [timedelta(0), INSTANT, HOUR, DAY - INSTANT, DAY, DAY + INSTANT, 3 * DAY, 30 * DAY, 31 * DAY]
+)
+earlier = lengths.map(lambda length: NOON - length)
+around = st.one_of(earlier, lengths.map(lambda length: NOON + length))
+maybe_around = st.none() | around
+cents = st.sampled_from(CENTS)
+levels = st.sampled_from(Level)
+factor_sets = st.frozensets(st.sampled_from(Factor))
+rarely = st.integers(0, 9).map(lambda number: number == 0)
+
+
+@st.composite
+def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of the fields
+    """Draw facts that hold together as those of one account do."""
+    action = fixed.get("action") or draw(st.sampled_from([*CLASS_OF, *EXITS, "unknown"]))
+    scopes: tuple[str, ...] = ()
+    if action == ActionType.API_KEY_CREATE:
+        scopes = tuple(sorted(draw(st.frozensets(st.sampled_from(sorted(SCOPES)), min_size=1))))
+    cls = ActionClass.LOOSENING if "withdraw" in scopes else CLASS_OF.get(action)
+    floor = draw(levels)
+    factors = draw(factor_sets)
+    shown = level_shown(factors, floor=floor)
+    rooted = bool(factors - {Factor.PASSWORD, Factor.SESSION})
+    roots = draw(st.frozensets(st.sampled_from(ROOTS), min_size=1)) if rooted else frozenset()
+    removing = action == ActionType.AUTHENTICATOR_REMOVE
+    exit_ = cls is ActionClass.EXIT
+    known = st.sampled_from([one for one in DestinationState if one is not DestinationState.NONE])
+    found = {
+        "now": NOON,
+        "action": action,
+        "action_class": cls,
+        "built": action in BUILT,
+        "proposed_at": draw(earlier),
+        "proved_at": draw(earlier) if shown >= max(floor, Level.KNOWLEDGE) else None,
+        "promised_until": draw(maybe_around),
+        "offered_until": draw(maybe_around) if exit_ else None,
+        "floor": floor,
+        "shown_level": shown,
+        "shown_factors": tuple(sorted(factors)),
+        "shown_roots": tuple(sorted(roots)),
+        "roots_enrolled": max(len(roots), draw(st.integers(0, 3))),
+        "shown_oldest_at": draw(earlier) if factors else None,
+        "session": _session(draw, factors),
+        "enrolling": draw(rarely),
+        "frozen_until": draw(st.none() | around | st.just(FOREVER)),
+        "frozen_at": draw(earlier),
+        "held_until": draw(maybe_around),
+        "narrow": draw(st.booleans()),
+        "has_channel": draw(st.booleans()),
+        "way_in_left": not (removing and draw(rarely)),
+        "too_many": draw(rarely),
+        "day_cents": draw(cents),
+        "destination": draw(known) if exit_ else DestinationState.NONE,
+        "destinations_required": draw(st.booleans()),
+        "budget_left_cents": draw(cents) if exit_ else 0,
+        "value_cents": draw(cents) if exit_ else 0,
+        "new_device": draw(st.booleans()),
+        "budget_cents": draw(cents) if action == ActionType.DESTINATION_ADD else 0,
+        "target_level": draw(levels) if removing else Level.NONE,
+        "target_bound_at": draw(st.none() | earlier) if removing else None,
+        "scopes": scopes,
+        "ip_list": draw(st.integers(0, 2)) if scopes else 0,
+        "key_destinations": draw(st.integers(0, 2)) if scopes else 0,
+        "weak_freeze_at": draw(st.none() | earlier),
+    }
+    return Facts(**(found | fixed))
+
+
+def _session(draw: st.DrawFn, factors: Iterable[Factor]) -> SessionState:
+    if Factor.SESSION in factors:
+        return draw(st.sampled_from([SessionState.READ_ONLY, SessionState.FULL]))
+    return SessionState.UNSIGNED if draw(rarely) else SessionState.NONE
+
+
+waits = st.sampled_from([timedelta(0), HOUR, DAY, 2 * DAY, 7 * DAY])
+
+
+@st.composite
+def profiles(draw: st.DrawFn) -> Profile:
+    """Draw a profile with any numbers, also such as no officer would choose."""
+    return replace(
+        DEFAULT,
+        name="any",
+        waits={kind: draw(waits) for kind in DEFAULT.waits},
+        holds={kind: draw(waits) for kind in DEFAULT.holds},
+        new_device_hold=draw(waits),
+        new_destination_wait=draw(waits),
+        narrow_destination_wait=draw(waits),
+        destination_lapse=draw(st.sampled_from([DAY, 30 * DAY])),
+        narrow_daily_cents=draw(cents),
+        daily_limit_cents=draw(cents),
+        over_limit_wait=draw(waits),
+        budget_most_cents=draw(cents),
+        sms_codes=draw(st.booleans()),
+    )
+
+
+# --- Requirements ---
+
+codes = st.sampled_from(Reason)
+single_demands = st.one_of(
+    st.builds(Prove, code=codes, level=levels, roots=st.integers(1, 2)),
+    st.builds(WaitUntil, code=codes, until=around),
+    st.builds(Approvals, code=codes, count=st.integers(1, 3)),
+    st.builds(Never, code=codes, until=maybe_around),
+)
+
+
+def _joined(inner: st.SearchStrategy[Requirement]) -> st.SearchStrategy[Requirement]:
+    some = st.lists(inner, min_size=1, max_size=3)
+    return st.one_of(some.map(lambda few: all_of(*few)), some.map(lambda few: any_of(*few)))
+
+
+requirements: st.SearchStrategy[Requirement] = st.one_of(
+    st.just(all_of()), st.recursive(single_demands, _joined, max_leaves=6)
+)
+
+
+# --- Fulfilling: do what is listed, and nothing else ---
+
+Choose: TypeAlias = Callable[[int], int]
+_PROOFS = {
+    Level.NONE: (),
+    Level.KNOWLEDGE: (Factor.PASSWORD,),
+    Level.OUT_OF_BAND: (Factor.PASSWORD, Factor.EMAIL_CODE),
+    Level.POSSESSION: (Factor.TOTP,),
+    Level.PHISHING_RESISTANT: (Factor.PASSKEY,),
+}
+
+
+def fulfil(missing: Requirement, before: Facts, choose: Choose) -> Facts | None:
+    """Return the facts after doing what ``missing`` lists, or None where nothing lifts it.
+
+    ``choose`` picks one of so many options. Proofs come first, and then time passes.
+    """
+    chosen = list(_chosen(missing, choose))
+    if any(isinstance(one, Never | Approvals) for one in chosen):
+        return None
+    after = before
+    for one in chosen:
+        if isinstance(one, Prove):
+            after = _proved(after, one)
+    ends = waits_until(all_of(*chosen))
+    return after if ends is None else _later(after, ends)
+
+
+def _chosen(missing: Requirement, choose: Choose) -> Iterable[Requirement]:
+    match missing:
+        case AllOf(parts=parts):
+            for part in parts:
+                yield from _chosen(part, choose)
+        case AnyOf(options=options):
+            yield from _chosen(options[choose(len(options))], choose)
+        case _:
+            yield missing
+
+
+def _proved(before: Facts, need: Prove) -> Facts:
+    factors = {*before.shown_factors, *_PROOFS[need.level]}
+    factors |= {Factor.PASSWORD} if need.password else set()
+    level = level_shown(factors, floor=before.floor)
+    rooted = bool(factors - {Factor.PASSWORD, Factor.SESSION})
+    roots = set(before.shown_roots) or ({"phone"} if rooted else set())
+    roots |= set(ROOTS[: need.roots]) if need.roots > 1 else set()
+    enough = level >= max(before.floor, Level.KNOWLEDGE)
+    return replace(
+        before,
+        shown_factors=tuple(sorted(factors)),
+        shown_level=level,
+        shown_roots=tuple(sorted(roots)),
+        shown_oldest_at=before.shown_oldest_at or LONG_AGO,
+        proved_at=before.proved_at or (before.now if enough else None),
+        narrow=before.narrow and not (before.has_channel and len(roots) > 1),
+    )
+
+
+def _later(before: Facts, ends: datetime) -> Facts:
+    now = max(before.now, ends)
+    another_day = now.date() != before.now.date()
+    return replace(before, now=now, day_cents=0 if another_day else before.day_cents)

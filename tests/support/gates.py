@@ -1,0 +1,248 @@
+"""A gate to play with: one account, a steerable clock, and a book of everything decided.
+
+It does what services and store do, without them: it names things, puts the right destination at
+hand, and keeps each decision with the time it was made.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from msgspec.structs import replace
+from support.cast import ALICES_LAPTOP, NOON
+from support.worlds import PRICES, a_session, an_account, destination_id, rules_of
+from support.worlds import sign_in as signing_in
+
+from twinlock.domain.account import Account, Channel, Destination, OpenAction, Session, State
+from twinlock.domain.actions import (
+    AnyPayload,
+    DestinationAdd,
+    DestinationRemove,
+    WithdrawalCrypto,
+)
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.model import Authenticator, Passkey, Totp, factor_of
+from twinlock.domain.canonical import b64url
+from twinlock.domain.commands import (
+    Ask,
+    Command,
+    Propose,
+    Prove,
+    Right,
+    SessionSignature,
+    Spend,
+    Veto,
+    Wrong,
+)
+from twinlock.domain.gate import Decided, Decision, Rules, decide
+from twinlock.domain.ids import (
+    ActionId,
+    ApiKeyId,
+    ChallengeId,
+    DestinationId,
+    action_id,
+    tail,
+)
+from twinlock.domain.policy.profile import DEFAULT, Profile
+from twinlock.domain.proving import CODES, against
+
+Source: TypeAlias = Authenticator | Channel
+STEP_SECONDS = 30  # RFC 6238, 5.2
+
+
+@dataclass
+class Gate:
+    """One account at the gate. ``book`` holds every command's decisions, with state and time."""
+
+    account: Account = field(default_factory=an_account)
+    destinations: dict[DestinationId, Destination] = field(default_factory=dict)
+    profile: Profile = DEFAULT
+    now: datetime = NOON
+    prices_up: bool = True
+    book: list[tuple[State, Decided, datetime]] = field(default_factory=list)
+    drawn: int = 0
+
+    @classmethod
+    def of(cls, account: Account, *listed: Destination, profile: Profile = DEFAULT) -> "Gate":
+        versions = {one.destination_id: one.version for one in listed}
+        return cls(
+            account=replace(account, destinations=versions),
+            destinations={one.destination_id: one for one in listed},
+            profile=profile,
+        )
+
+    # --- The clock, and what is drawn at random elsewhere ---
+
+    def wait(self, length: timedelta) -> None:
+        self.now += length
+
+    def wait_until(self, instant: datetime) -> None:
+        self.now = max(self.now, instant)
+
+    def draw(self) -> bytes:
+        self.drawn += 1
+        return self.drawn.to_bytes(16, "big")
+
+    @property
+    def rules(self) -> Rules:
+        prices = PRICES if self.prices_up else None
+        return rules_of(self.profile, now=self.now, prices=prices)
+
+    # --- Commands ---
+
+    def run(self, command: Command, *, at_hand: DestinationId | None = None) -> Decision:
+        before = State(
+            account=self.account,
+            destination_id=at_hand,
+            destination=self.destinations.get(at_hand) if at_hand else None,
+        )
+        decided = decide(before, command, rules=self.rules, now=self.now)
+        self.book.append((before, decided, self.now))
+        self.account = decided.state.account
+        self.destinations |= streams_of(decided.state)
+        return decided.answer
+
+    def propose(
+        self,
+        payload: AnyPayload,
+        secret: str = "",
+        *,
+        session: SessionSignature | None = None,
+        claimed_cents: int = 0,
+    ) -> Decision:
+        named = action_id(self.account.account_id, self.draw())
+        where = self.where(payload)
+        command = Propose(
+            action_id=named,
+            payload=payload,
+            veto_key=b64url(self.draw() * 2),
+            claimed_cents=claimed_cents,
+            session=session,
+            secret=secret or where or ApiKeyId(f"key_{tail(self.draw())}"),
+        )
+        return self.run(command, at_hand=where)
+
+    def ask(self, action: str, source: Source) -> Decision:
+        factor = factor_shown(source)
+        code = factor in CODES
+        command = Ask(
+            action_id=ActionId(action),
+            challenge_id=ChallengeId(f"chl_{tail(self.draw())}"),
+            factor=factor,
+            nonce=b64url(self.draw() * 2),
+            channel_id=source.channel_id if isinstance(source, Channel) else None,
+            code_mac=b64url(self.draw() * 2) if code else "",
+        )
+        return self.run(command, at_hand=self._at_hand(action))
+
+    def answer(self, action: str, right: Right | Wrong) -> Decision:
+        command = Prove(action_id=ActionId(action), proof=right, fresh=tail(self.draw()))
+        return self.run(command, at_hand=self._at_hand(action))
+
+    def prove(self, action: str, *sources: Source) -> Decision:
+        """Ask for and show each of ``sources``, and return the last answer.
+
+        An app shows the next code when the last one is used up.
+        """
+        decision = None
+        for source in sources:
+            if isinstance(source, Totp):
+                self._wait_for_a_fresh_code(source)
+            asked = self.ask(action, source)
+            if asked.fault is not None or not self.is_open(action):
+                return asked
+            decision = self.answer(action, self.right(action, source))
+        assert decision is not None
+        return decision
+
+    def _wait_for_a_fresh_code(self, app: Totp) -> None:
+        bound = self.account.authenticator(app.authenticator_id)
+        used = bound.last_step if isinstance(bound, Totp) else 0
+        self.wait_until(datetime.fromtimestamp((used + 1) * STEP_SECONDS, tz=UTC))
+
+    def wrong(
+        self, action: str, factor: Factor, fault: ProofFault = ProofFault.CODE_WRONG
+    ) -> Decision:
+        return self.answer(action, Wrong(factor=factor, fault=fault))
+
+    def veto(
+        self,
+        action: str,
+        channel: Channel | None = None,
+        *,
+        session: SessionSignature | None = None,
+    ) -> Decision:
+        by = None if channel is None else channel.channel_id
+        command = Veto(action_id=ActionId(action), channel_id=by, session=session)
+        return self.run(command, at_hand=self._at_hand(action))
+
+    def spend(self, action: str, *, fee: str = "5") -> Decision:
+        command = Spend(action_id=ActionId(action), spend_id=f"spend-{self.drawn}", fee_minor=fee)
+        return self.run(command, at_hand=self._at_hand(action))
+
+    # --- What services derive ---
+
+    def right(self, action: str, source: Source) -> Right:
+        """Return the right answer of ``source`` to the newest question put to it."""
+        factor = factor_shown(source)
+        asked = [one for one in self.action(action).challenges if one.factor is factor]
+        if isinstance(source, Channel):
+            return Right(
+                factor=factor,
+                source=source.channel_id,
+                against=asked[-1].code_mac,
+                challenge_id=asked[-1].challenge_id,
+            )
+        return Right(
+            factor=factor,
+            source=source.authenticator_id,
+            against=against(source),
+            challenge_id=asked[-1].challenge_id if asked else None,
+            totp_step=int(self.now.timestamp()) // STEP_SECONDS,
+            evidence=b"{}" if isinstance(source, Passkey) else b"",
+        )
+
+    def is_open(self, action: str) -> bool:
+        return any(one.action_id == action for one in self.account.actions)
+
+    def action(self, named: str) -> OpenAction:
+        return self.account.action(named)
+
+    def where(self, payload: AnyPayload) -> DestinationId | None:
+        if isinstance(payload, WithdrawalCrypto | DestinationAdd | DestinationRemove):
+            return destination_id(payload.network, payload.address, payload.memo)
+        return None
+
+    def _at_hand(self, action: str) -> DestinationId | None:
+        known = (one for one in self.account.actions if one.action_id == action)
+        found = next(known, None)
+        return None if found is None else self.where(found.payload)
+
+    # --- Short ways ---
+
+    def sign_in(self, *sources: Source, device: str = ALICES_LAPTOP) -> Decision:
+        return self.prove(self.propose(signing_in(device)).action_id, *sources)
+
+    def signs(self, session: Session) -> SessionSignature:
+        return SessionSignature(
+            session_id=session.session_id, thumbprint=session.thumbprint, signed_at=self.now
+        )
+
+    def give_session(self, session: Session | None = None) -> SessionSignature:
+        """Give the account a session from nowhere, and return its signature now."""
+        given = session or a_session(started_at=self.now)
+        self.account = replace(self.account, sessions=(*self.account.sessions, given))
+        return self.signs(given)
+
+
+def streams_of(state: State) -> dict[DestinationId, Destination]:
+    """Return the destinations that a command may have changed."""
+    at_hand = () if state.destination is None else (state.destination,)
+    return {one.destination_id: one for one in (*at_hand, *state.listed)}
+
+
+def factor_shown(source: Source) -> Factor:
+    if isinstance(source, Channel):
+        return next(factor for factor, kind in CODES.items() if kind is source.kind)
+    return factor_of(source)

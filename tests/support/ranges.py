@@ -1,0 +1,87 @@
+"""Stories for tests: small ones told in a few lines, played in memory."""
+
+import json
+from typing import Any
+
+from twinlock.range.player import play_story
+from twinlock.range.profiles import DEFAULT, rules_of
+from twinlock.range.reader import read_story
+from twinlock.range.results import PartResult, StepResult, StoryResult
+from twinlock.range.story import Story
+from twinlock.range.venue import open_world
+
+APP_ACCOUNT: dict[str, Any] = {
+    "authenticators": ["password", "totp"],
+    "channels": ["email", "sms"],
+    "value_usd": 1000,
+}
+PASSKEY_ACCOUNT: dict[str, Any] = {
+    "authenticators": ["password", "passkey"],
+    "channels": ["email", "sms", "desktop"],
+    "value_usd": 1000000,
+}
+ANYTHING = [
+    "allow",
+    "read_only",
+    "challenge",
+    "hold",
+    "review",
+    "deny",
+    "no_effect",
+    "done",
+]
+
+
+def step(do: str, **words: object) -> dict[str, Any]:
+    """Return a step by alice at once that any answer passes, unless told otherwise."""
+    return {"id": "x1", "at": "0m", "by": "alice", "do": do, "expect": ANYTHING, **words}
+
+
+def story_text(**words: object) -> bytes:
+    """Return a scenario file; ``words`` replace its keys."""
+    plain = {
+        "schema": 1,
+        "id": "T01",
+        "title": "a story for a test",
+        "happened": {"when": "2026-01", "where": ["here"], "text": "nothing"},
+        "evidence": {"grade": "H", "note": "made up"},
+        "sources": ["a test"],
+        "account": APP_ACCOUNT,
+        "capabilities": [],
+        "steps": [step("freeze.set", proof=["password"])],
+        "benign_twin": {"text": "nobody", "steps": []},
+    }
+    return json.dumps(plain | words, indent=1).encode()  # YAML 1.2 holds JSON.
+
+
+def a_story(*steps: dict[str, Any], **words: object) -> Story:
+    """Return a story whose attack has these steps, named x1, x2 … unless they have ids."""
+    named = [
+        one | ({"id": f"x{number}"} if one["id"] == "x1" else {})
+        for number, one in enumerate(steps, start=1)
+    ]
+    chain = {"steps": named} if steps else {}
+    return read_story(story_text(**chain, **words), name="test.yaml")
+
+
+async def played(story: Story, *, profile: str = DEFAULT) -> StoryResult:
+    """Play a story in a world of its own."""
+    async with open_world(rules_of(profile)) as venue:
+        return await play_story(venue, story)
+
+
+async def attack(*steps: dict[str, Any], profile: str = DEFAULT, **words: object) -> PartResult:
+    """Play these steps as an attack, and return what became of it."""
+    return (await played(a_story(*steps, **words), profile=profile)).attack
+
+
+async def answers(*steps: dict[str, Any], profile: str = DEFAULT, **words: object) -> list[str]:
+    """Play these steps, and return what each was answered."""
+    return [said(one) for one in (await attack(*steps, profile=profile, **words)).steps]
+
+
+def said(result: StepResult) -> str:
+    """Return a step's answer in a word, also where there is none."""
+    if result.stopped:
+        return "stopped"
+    return "unplayed" if result.answer is None else result.answer.value

@@ -1,0 +1,278 @@
+"""Accounts in every state of enrolment, policies, and payloads, with a test's few words."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+from support.cast import (
+    ALICE,
+    ALICES_LAPTOP,
+    LONG_AGO,
+    MEMBER,
+    NOON,
+    OLD_ADDRESS,
+)
+
+from twinlock.domain.account import (
+    Account,
+    Chain,
+    Channel,
+    ChannelKind,
+    Destination,
+    Device,
+    Session,
+)
+from twinlock.domain.actions import (
+    ApiKeyCreate,
+    AuthenticatorBind,
+    AuthenticatorRemove,
+    DestinationAdd,
+    DestinationRemove,
+    FreezeLift,
+    FreezeSet,
+    PasswordChange,
+    SessionStart,
+    WithdrawalCrypto,
+)
+from twinlock.domain.assurance import Factor, Placement
+from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.canonical import b64url, encode, tagged_hash
+from twinlock.domain.gate import Rules
+from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId, tail
+from twinlock.domain.laws import LAWS
+from twinlock.domain.money import Prices
+from twinlock.domain.policy.profile import ASSETS, DEFAULT, Profile, make_policy
+from twinlock.domain.policy.statutes import statutes
+
+CONTRACT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+PRICES: Mapping[str, int] = {"USDT": 100, "BTC": 100_000_00, "ETH": 3_000_00}
+
+STRICT = replace(
+    DEFAULT,
+    name="strict",
+    new_device_hold=timedelta(hours=48),
+    new_destination_wait=timedelta(days=7),
+    narrow_daily_cents=0,
+    budget_most_cents=0,
+    sms_codes=False,
+)
+
+
+# --- Authenticators ---
+
+
+def a_password(name: str = "aut_password", *, bound_at: datetime = LONG_AGO) -> Password:
+    return Password(
+        authenticator_id=AuthenticatorId(name),
+        member_id=MEMBER,
+        bound_at=bound_at,
+        entry=0,
+        verifier=f"hash of {name}",
+    )
+
+
+def an_app(name: str = "aut_totp", *, bound_at: datetime = LONG_AGO) -> Totp:
+    return Totp(
+        authenticator_id=AuthenticatorId(name),
+        member_id=MEMBER,
+        bound_at=bound_at,
+        entry=0,
+        seed=f"seed of {name}",
+    )
+
+
+def a_passkey(
+    name: str = "aut_passkey",
+    *,
+    placement: Placement = Placement.PHONE,
+    bound_at: datetime = LONG_AGO,
+) -> Passkey:
+    return Passkey(
+        authenticator_id=AuthenticatorId(name),
+        member_id=MEMBER,
+        bound_at=bound_at,
+        entry=0,
+        credential_id=f"credential of {name}",
+        public_key=f"key of {name}",
+        backup_eligible=placement is Placement.PHONE,
+        placement=placement,
+    )
+
+
+PASSWORD = a_password()
+APP = an_app()
+SYNCED = a_passkey()
+ROAMING = a_passkey("aut_roaming", placement=Placement.ROAMING)
+DESKTOP_KEY = a_passkey("aut_desktop", placement=Placement.DESKTOP)
+
+
+# --- Channels, sessions, destinations ---
+
+
+def a_channel(kind: ChannelKind, *, bound_at: datetime = LONG_AGO) -> Channel:
+    return Channel(
+        channel_id=ChannelId(f"chn_{kind}"), kind=kind, address=f"{kind}@alice", bound_at=bound_at
+    )
+
+
+EMAIL = a_channel(ChannelKind.EMAIL)
+SMS = a_channel(ChannelKind.SMS)
+DESKTOP = a_channel(ChannelKind.DESKTOP)
+
+
+def a_session(
+    name: str = "ses_alice",
+    *,
+    thumbprint: str = ALICES_LAPTOP,
+    started_at: datetime = NOON,
+    seen_at: datetime | None = None,
+    read_only: bool = False,
+) -> Session:
+    return Session(
+        session_id=SessionId(name),
+        member_id=MEMBER,
+        thumbprint=thumbprint,
+        started_at=started_at,
+        seen_at=started_at if seen_at is None else seen_at,
+        read_only=read_only,
+    )
+
+
+def destination_id(network: str, address: str, memo: str) -> DestinationId:
+    """Name a destination as the services do: by what it is."""
+    named = tagged_hash("test/v1", network.encode(), address.encode(), memo.encode())
+    return DestinationId(f"dst_{tail(named[:16])}")
+
+
+def a_destination(  # noqa: PLR0913 - each is one thing a test may want otherwise
+    address: str = OLD_ADDRESS,
+    *,
+    network: str = "ethereum",
+    usable_at: datetime | None = LONG_AGO,
+    used_at: datetime | None = NOON - timedelta(days=5),
+    imported: bool = False,
+    removed: bool = False,
+    budget_cents: int = 0,
+) -> Destination:
+    return Destination(
+        destination_id=destination_id(network, address, ""),
+        account_id=ALICE,
+        version=1,
+        network=network,
+        address=address,
+        memo="",
+        added_at=LONG_AGO,
+        imported=imported,
+        removed=removed,
+        usable_at=usable_at,
+        used_at=used_at,
+        budget_cents=budget_cents,
+    )
+
+
+# --- Accounts ---
+
+
+def an_account(
+    *authenticators: Authenticator,
+    channels: Iterable[Channel] = (EMAIL, DESKTOP),
+    destinations: Iterable[Destination] = (),
+    sessions: Iterable[Session] = (),
+    enrolling_until: datetime | None = None,
+    destinations_required: bool = False,
+    opened_at: datetime = LONG_AGO,
+) -> Account:
+    """Return Alice's account: a password and a phone's passkey, unless told otherwise."""
+    return Account(
+        account_id=ALICE,
+        member_id=MEMBER,
+        opened_at=opened_at,
+        chain=Chain(label_key=b64url(b"k" * 32)),
+        enrolling_until=enrolling_until,
+        destinations_required=destinations_required,
+        authenticators=authenticators or (PASSWORD, SYNCED),
+        channels=tuple(channels),
+        devices=(Device(thumbprint=ALICES_LAPTOP, since=LONG_AGO, seen_at=LONG_AGO),),
+        sessions=tuple(sessions),
+        destinations={one.destination_id: one.version for one in destinations},
+    )
+
+
+def rules_of(
+    profile: Profile = DEFAULT, *, now: datetime = NOON, prices: Mapping[str, int] | None = PRICES
+) -> Rules:
+    """Return the rules of ``profile``, with prices listed at ``now`` or none at all."""
+    return Rules(
+        laws=LAWS,
+        statutes=statutes(profile),
+        policy=make_policy(version=1, profile=profile, assets=ASSETS),
+        prices=None if prices is None else Prices(as_of=now, cents=prices),
+    )
+
+
+# --- Payloads ---
+
+
+def send(dollars: int = 50, *, to: str = OLD_ADDRESS) -> WithdrawalCrypto:
+    """Ask for so many USDT to leave; one is worth a dollar in PRICES."""
+    return WithdrawalCrypto(
+        account=ALICE,
+        asset="USDT",
+        network="ethereum",
+        contract=CONTRACT,
+        decimals=6,
+        address=to,
+        memo="",
+        amount_minor=str(dollars * 10**6),
+        max_fee_minor="1000",
+    )
+
+
+def list_address(address: str, *, budget_cents: int = 0) -> DestinationAdd:
+    return DestinationAdd(
+        account=ALICE, network="ethereum", address=address, memo="", budget_cents=budget_cents
+    )
+
+
+def unlist(address: str) -> DestinationRemove:
+    return DestinationRemove(account=ALICE, network="ethereum", address=address, memo="")
+
+
+def sign_in(device: str = ALICES_LAPTOP) -> SessionStart:
+    return SessionStart(account=ALICE, device=device)
+
+
+def bind(one: Authenticator) -> tuple[AuthenticatorBind, str]:
+    """Return the payload that binds ``one``, and its secret."""
+    kind = one.__struct_config__.tag
+    payload = AuthenticatorBind(account=ALICE, authenticator=str(kind), credential="digest")
+    return payload, encode(one).decode()
+
+
+def remove(one: Authenticator) -> AuthenticatorRemove:
+    return AuthenticatorRemove(account=ALICE, authenticator_id=one.authenticator_id)
+
+
+def change_password(new: str = "another hash") -> tuple[PasswordChange, str]:
+    """Return the payload that replaces PASSWORD, and its secret."""
+    return (
+        PasswordChange(account=ALICE, verifier="digest"),
+        encode(replace(PASSWORD, verifier=new)).decode(),
+    )
+
+
+def make_key(
+    *scopes: str, ip_list: tuple[str, ...] = (), destinations: tuple[str, ...] = ()
+) -> ApiKeyCreate:
+    return ApiKeyCreate(
+        account=ALICE,
+        public_key="P" * 43,
+        scopes=scopes or ("read",),
+        ip_list=ip_list,
+        destinations=destinations,
+    )
+
+
+FREEZE = FreezeSet(account=ALICE)
+LIFT = FreezeLift(account=ALICE)
+CODE_FACTORS = {ChannelKind.EMAIL: Factor.EMAIL_CODE, ChannelKind.SMS: Factor.SMS_CODE}

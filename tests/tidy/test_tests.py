@@ -1,0 +1,68 @@
+"""The tests' own rules: names that cannot collide, no mocks, no naps."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tidy.repository import ROOT, name_of, python_files, tree
+
+TEST_FILES = [path for path in python_files("tests") if path.name.startswith("test_")]
+KINDS = {"unit", "property", "integration", "e2e", "attacks", "vectors", "tidy", "support"}
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    counted = Counter(path.name for path in TEST_FILES)
+
+    assert [name for name, count in counted.items() if count > 1] == []
+
+
+def test_every_test_stands_in_a_folder_that_says_of_what_kind_it_is() -> None:
+    folders = {path.relative_to(ROOT / "tests").parts[0] for path in TEST_FILES}
+
+    assert folders <= KINDS
+
+
+def test_tests_are_modules_and_not_packages() -> None:
+    assert [name_of(path) for path in python_files("tests") if path.name == "__init__.py"] == []
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
+def test_a_test_mocks_nothing_and_never_naps(path: Path) -> None:
+    forbidden = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(tree(path))
+        if (isinstance(node, ast.Import | ast.ImportFrom) and "mock" in ast.unparse(node))
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "sleep"))
+        or (isinstance(node, ast.Call) and _naps(node))
+    ]
+
+    assert forbidden == []
+
+
+def _naps(call: ast.Call) -> bool:
+    """Giving way to other tasks is no nap; waiting for a length of time is."""
+    return ast.unparse(call.func) == "asyncio.sleep" and ast.unparse(call.args[0]) != "0"
+
+
+SKIPS = ("pytest.skip", "pytest.importorskip", "pytest.mark.skip", "pytest.mark.xfail")
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
+def test_a_test_is_skipped_only_where_it_means_nothing_and_says_so(path: Path) -> None:
+    """``skipif`` with a reason is for another kind of system; ``make test`` prints each."""
+    nodes = list(ast.walk(tree(path)))
+    skips = [
+        node.lineno
+        for node in nodes
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in SKIPS
+    ]
+    unreasoned = [
+        node.lineno
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "pytest.mark.skipif"
+        and not any(keyword.arg == "reason" for keyword in node.keywords)
+    ]
+
+    assert skips + unreasoned == []

@@ -1,0 +1,138 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from msgspec.structs import replace
+from support.bundles import TRUST, checkpoint
+from support.cast import NOON
+from support.forgeries import Forger, the_cast
+from typer.testing import CliRunner, Result
+
+from twinlock.cli.verify import plain, verify_command
+from twinlock.domain.canonical import encode
+from twinlock.domain.errors import MalformedError
+
+APP = typer.Typer()
+APP.command()(verify_command)
+
+
+class Desk:
+    """An auditor's directory: a bundle, a trust file, and whatever else he kept."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.write("trust.json", encode(TRUST))
+        self.write("bundle.json", Forger(the_cast().house, the_cast().paid).to_bytes())
+
+    def write(self, name: str, data: bytes) -> None:
+        (self.directory / name).write_bytes(data)
+
+    def verify(self, *more: str, bundle: str = "bundle.json") -> Result:
+        trust = str(self.directory / "trust.json")
+        return CliRunner().invoke(APP, [str(self.directory / bundle), "--trust", trust, *more])
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_an_honest_bundle_is_told_step_by_step(desk: Desk) -> None:
+    told = desk.verify()
+
+    assert told.exit_code == 0
+    lines = told.stdout.splitlines()
+    assert [line.split()[:3] for line in lines[:2]] == [
+        ["1", "ok", "form"],
+        ["2", "ok", "checkpoint"],
+    ]
+    assert "verified withdrawal.crypto: spent" in lines
+    assert "  the customer's own signature: 1" in lines
+    assert "  by the operator's record only: nothing" in lines
+    assert "\x1b" not in told.stdout
+
+
+def test_what_rests_on_the_operators_word_is_said_to(desk: Desk) -> None:
+    desk.write("code.json", Forger(the_cast().house, the_cast().carols).to_bytes())
+    base = TRUST.log.replace("quorum both", "quorum none")
+    desk.write("trust.json", encode(replace(TRUST, log=base)))
+
+    told = desk.verify(bundle="code.json").stdout
+
+    assert "the customer's own signature: none" in told
+    assert "by the operator's record only: totp" in told
+    assert "the operator alone says when" in told
+
+
+def test_a_refusal_says_which_step_and_why(desk: Desk) -> None:
+    forger = Forger(the_cast().house, the_cast().paid)
+    forger.decision["openings"]["account"][1] = '"acc_mallory"'
+    desk.write("bundle.json", forger.to_bytes())
+
+    told = desk.verify()
+
+    assert told.exit_code == 1
+    assert "refused in step 6, openings" in told.stdout
+    assert "[opening_wrong]" in told.stdout
+    assert " 5  ok  leaf" in told.stdout
+    assert " 6  no  openings" in told.stdout
+
+
+def test_programs_are_told_in_json(desk: Desk) -> None:
+    shown = json.loads(desk.verify("--json").stdout)
+
+    assert (shown["verified"], shown["spent"], len(shown["steps"])) == (True, True, 12)
+    assert shown["payload"]["type"] == "withdrawal.crypto"
+    assert shown["authorization"]["spend"] == "payout-1"
+    assert [one["binding_index"] for one in shown["assertions"]] == [1]
+
+
+def test_programs_are_told_of_a_refusal_in_json(desk: Desk) -> None:
+    desk.write("bundle.json", b"{}")
+
+    told = desk.verify("--json")
+
+    assert told.exit_code == 1
+    assert json.loads(told.stdout) == {
+        "fault": "bundle_malformed",
+        "name": "form",
+        "says": "this is not a bundle: too large, doubled keys, or another form",
+        "step": 1,
+        "steps": [],
+        "verified": False,
+    }
+
+
+def test_a_bundle_without_an_authorization_is_told_as_json(desk: Desk) -> None:
+    forger = Forger(the_cast().house, the_cast().paid)
+    forger.doc["authorization"] = ""
+    desk.write("bundle.json", forger.to_bytes())
+
+    assert json.loads(desk.verify("--json").stdout)["authorization"] is None
+
+
+def test_an_older_checkpoint_shows_that_the_log_only_grew(desk: Desk) -> None:
+    house = the_cast().house
+    desk.write("older", checkpoint(house.seen(3), at=NOON))
+    desk.write("grown.json", Forger(house, the_cast().paid, consistent_from=3).to_bytes())
+    older = str(desk.directory / "older")
+
+    assert (
+        "extends the head of 3 entries" in desk.verify("--since", older, bundle="grown.json").stdout
+    )
+    assert "[consistency_missing]" in desk.verify("--since", older).stdout
+
+
+def test_a_file_that_is_missing_is_a_wrong_command(desk: Desk) -> None:
+    assert desk.verify(bundle="nothing.json").exit_code == 2
+
+
+def test_a_trust_file_that_cannot_be_used_stops_everything(desk: Desk) -> None:
+    desk.write("trust.json", b"{}")
+
+    assert isinstance(desk.verify().exception, MalformedError)
+
+
+def test_nothing_that_a_bundle_says_moves_the_cursor() -> None:
+    assert plain("a\x1b[2Jb\u202e\r\ud800") == "a\\x1b[2Jb\\u202e\\x0d\\ud800"

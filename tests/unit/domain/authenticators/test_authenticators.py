@@ -1,0 +1,73 @@
+import pytest
+from msgspec.structs import replace
+from support.worlds import APP, DESKTOP_KEY, PASSWORD, ROAMING, SYNCED
+
+from twinlock.domain.assurance import Factor, Placement
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    credential_of,
+    factor_of,
+    placement_of,
+    root,
+    used,
+)
+from twinlock.domain.canonical import decode
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "factor", "name"),
+    [
+        (PASSWORD, Factor.PASSWORD, None),
+        (APP, Factor.TOTP, "phone"),
+        (SYNCED, Factor.PASSKEY, "phone"),
+        (ROAMING, Factor.PASSKEY, "roaming:aut_roaming"),
+        (DESKTOP_KEY, Factor.PASSKEY, "desktop:aut_desktop"),
+    ],
+)
+def test_what_an_authenticator_is_shown_as_and_which_root_stands_behind_it(
+    authenticator: Authenticator, factor: Factor, name: str | None
+) -> None:
+    assert factor_of(authenticator) is factor
+    assert root(authenticator) == name
+
+
+@pytest.mark.parametrize(
+    ("backup_eligible", "transports", "placement"),
+    [
+        (True, ("usb",), Placement.PHONE),
+        (False, ("usb", "hybrid"), Placement.PHONE),
+        (False, ("internal", "nfc"), Placement.PHONE),
+        (False, ("usb",), Placement.ROAMING),
+        (False, ("nfc", "ble"), Placement.ROAMING),
+        (False, ("ble",), Placement.PHONE),
+        (False, (), Placement.PHONE),
+    ],
+)
+def test_a_passkey_lives_on_the_phone_unless_it_can_live_nowhere_but_on_a_key(
+    backup_eligible: bool, transports: tuple[str, ...], placement: Placement
+) -> None:
+    found = placement_of(backup_eligible=backup_eligible, transports=transports)
+
+    assert found is placement
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (PASSWORD, PASSWORD),
+        (APP, replace(APP, last_step=7)),
+        (SYNCED, replace(SYNCED, sign_count=9, backed_up=True)),
+    ],
+)
+def test_what_is_remembered_of_an_accepted_answer(
+    before: Authenticator, after: Authenticator
+) -> None:
+    assert used(before, totp_step=7, sign_count=9, backed_up=True) == after
+
+
+def test_what_is_signed_of_a_new_passkey_names_its_key() -> None:
+    assert decode(credential_of(SYNCED).encode()) == {
+        "backup_eligible": True,
+        "credential_id": SYNCED.credential_id,
+        "public_key": SYNCED.public_key,
+    }

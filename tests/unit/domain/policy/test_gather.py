@@ -1,0 +1,273 @@
+"""From an account and an action to facts: what counts, and what does not."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from support.asked import KNOWN, an_action, at_hand, facts_of
+from support.cast import (
+    ALICE,
+    ALICES_LAPTOP,
+    DAY,
+    HOUR,
+    INSTANT,
+    MALLORYS_LAPTOP,
+    NEW_ADDRESS,
+    NOON,
+    OLD_ADDRESS,
+)
+from support.gates import Gate
+from support.worlds import (
+    APP,
+    EMAIL,
+    FREEZE,
+    PASSWORD,
+    ROAMING,
+    SYNCED,
+    an_account,
+    bind,
+    destination_id,
+    list_address,
+    make_key,
+    remove,
+    send,
+    sign_in,
+)
+
+from twinlock.domain.account import (
+    Account,
+    ActionState,
+    ApiKey,
+    Freeze,
+    OpenAction,
+    Spent,
+)
+from twinlock.domain.actions import AnyPayload, NotBuilt
+from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.bounds import (
+    API_KEYS_MOST,
+    AUTHENTICATORS_MOST,
+    DESTINATIONS_MOST,
+    MAX_VALUE_CENTS,
+    OPEN_ACTIONS_MOST,
+)
+from twinlock.domain.holds import Hold
+from twinlock.domain.ids import ActionId, ApiKeyId, DestinationId
+from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.policy.gather import weak_root
+
+# --- Money and destinations ---
+
+
+def test_an_exit_is_worth_the_higher_of_list_and_platform() -> None:
+    assert facts_of(an_action(send(50))).value_cents == 50_00
+    assert facts_of(an_action(send(50), claimed_cents=60_00)).value_cents == 60_00
+    assert facts_of(an_action(sign_in(), claimed_cents=60_00)).value_cents == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, DestinationState.USABLE),
+        ({"removed": True}, DestinationState.REMOVED),
+        ({"address": NEW_ADDRESS}, DestinationState.NEW),
+        ({"network": "tron"}, DestinationState.NEW),
+        ({"memo": "1"}, DestinationState.NEW),
+    ],
+)
+def test_only_the_destination_that_the_payload_names_is_known(
+    changes: dict[str, Any], state: DestinationState
+) -> None:
+    """Prevents: a service that puts another destination at hand than the one that is signed."""
+    assert facts_of(an_action(send()), **at_hand(**changes)).destination is state
+
+
+@pytest.mark.parametrize(
+    ("other", "state"),
+    [
+        (an_action(list_address(OLD_ADDRESS), SYNCED), DestinationState.WAITING),
+        (an_action(list_address(OLD_ADDRESS)), DestinationState.NEW),
+        (an_action(list_address(NEW_ADDRESS), SYNCED), DestinationState.NEW),
+        (an_action(send(), SYNCED), DestinationState.NEW),
+    ],
+)
+def test_a_destination_waits_once_its_listing_is_proved(
+    other: OpenAction, state: DestinationState
+) -> None:
+    account = replace(an_account(), actions=(other,))
+
+    assert facts_of(an_action(send()), account).destination is state
+
+
+@pytest.mark.parametrize(
+    ("budget", "spent", "left"),
+    [
+        (90_00, Spent(), 90_00),
+        (90_00, Spent(day="2026-01-15", cents=40_00), 50_00),
+        (90_00, Spent(day="2026-01-15", cents=100_00), 0),
+        (90_00, Spent(day="2026-01-14", cents=40_00), 90_00),
+        (900_00, Spent(), 500_00),
+    ],
+)
+def test_a_budget_is_what_is_left_of_the_day_and_at_most_the_profiles(
+    budget: int, spent: Spent, left: int
+) -> None:
+    facts = facts_of(an_action(send()), **at_hand(budget_cents=budget, spent=spent))
+
+    assert facts.budget_left_cents == left
+
+
+YES = {"state": ActionState.AUTHORIZED, "value_cents": 30_00}
+
+
+@pytest.mark.parametrize(
+    ("changes", "day", "cents"),
+    [
+        ({}, Spent(day="2026-01-15", cents=40_00), 40_00),
+        ({}, Spent(day="2026-01-14", cents=40_00), 0),
+        (YES | {"authorized_at": NOON}, Spent(day="2026-01-15", cents=40_00), 10_00),
+        (YES | {"authorized_at": NOON - DAY}, Spent(day="2026-01-15", cents=40_00), 40_00),
+        ({}, Spent(day="2026-01-15", cents=3 * MAX_VALUE_CENTS), MAX_VALUE_CENTS),
+    ],
+)
+def test_the_days_sum_is_that_of_the_other_exits(
+    changes: dict[str, Any], day: Spent, cents: int
+) -> None:
+    account = replace(an_account(), spent=day)
+
+    assert facts_of(an_action(send(), **changes), account).day_cents == cents
+
+
+@pytest.mark.parametrize(("asked", "cents"), [(10_00, 10_00), (10**30, MAX_VALUE_CENTS)])
+def test_a_budget_beyond_every_sum_counts_as_the_highest(asked: int, cents: int) -> None:
+    assert facts_of(an_action(list_address(NEW_ADDRESS, budget_cents=asked))).budget_cents == cents
+
+
+# --- Room ---
+
+
+def some(count: int) -> tuple[OpenAction, ...]:
+    return tuple(an_action(send(), action_id=ActionId(f"act_{n}")) for n in range(count))
+
+
+@pytest.mark.parametrize(
+    ("account", "payload", "full"),
+    [
+        (replace(an_account(), actions=some(OPEN_ACTIONS_MOST - 1)), send(), False),
+        (replace(an_account(), actions=some(OPEN_ACTIONS_MOST)), send(), True),
+        (replace(an_account(), actions=some(OPEN_ACTIONS_MOST)), FREEZE, False),
+        (replace(an_account(), actions=some(OPEN_ACTIONS_MOST)), sign_in(), False),
+        (an_account(*[SYNCED] * (AUTHENTICATORS_MOST - 1)), bind(ROAMING)[0], False),
+        (an_account(*[SYNCED] * AUTHENTICATORS_MOST), bind(ROAMING)[0], True),
+        (an_account(*[SYNCED] * AUTHENTICATORS_MOST), send(), False),
+    ],
+)
+def test_an_account_is_full_when_it_holds_the_most_of_something(
+    account: Account, payload: AnyPayload, full: bool
+) -> None:
+    assert facts_of(an_action(payload), account).too_many is full
+
+
+@pytest.mark.parametrize(
+    ("count", "secret", "full"),
+    [
+        (DESTINATIONS_MOST - 1, "dst_new", False),
+        (DESTINATIONS_MOST, "dst_new", True),
+        (DESTINATIONS_MOST, "dst_0", False),
+    ],
+)
+def test_a_full_list_takes_no_new_destination_and_an_old_one_again(
+    count: int, secret: str, full: bool
+) -> None:
+    known = {DestinationId(f"dst_{n}"): 1 for n in range(count)}
+    account = replace(an_account(), destinations=known)
+    action = an_action(list_address(NEW_ADDRESS), secret=secret)
+
+    assert facts_of(action, account).too_many is full
+
+
+@pytest.mark.parametrize(("count", "full"), [(API_KEYS_MOST - 1, False), (API_KEYS_MOST, True)])
+def test_an_account_has_so_many_api_keys(count: int, full: bool) -> None:
+    key = ApiKey(
+        api_key_id=ApiKeyId("key_1"),
+        public_key="",
+        scopes=(),
+        ip_list=(),
+        destinations=(),
+        daily_cents=0,
+        created_at=NOON,
+    )
+    account = replace(an_account(), api_keys=(key,) * count)
+
+    assert facts_of(an_action(make_key("read")), account).too_many is full
+
+
+# --- The rest ---
+
+
+@pytest.mark.parametrize(
+    ("bound", "target", "left"),
+    [
+        ((PASSWORD, SYNCED), SYNCED, True),
+        ((PASSWORD, SYNCED), PASSWORD, True),
+        ((APP, SYNCED), SYNCED, False),
+        ((PASSWORD, APP), PASSWORD, False),
+        ((SYNCED,), SYNCED, False),
+    ],
+)
+def test_an_app_alone_is_no_way_in(
+    bound: tuple[Authenticator, ...], target: Authenticator, left: bool
+) -> None:
+    assert facts_of(an_action(remove(target)), an_account(*bound)).way_in_left is left
+
+
+@pytest.mark.parametrize(("device", "new"), [(ALICES_LAPTOP, False), (MALLORYS_LAPTOP, True)])
+def test_a_device_is_new_until_it_has_signed_in(device: str, new: bool) -> None:
+    assert facts_of(an_action(sign_in(device))).new_device is new
+
+
+def test_what_stops_the_account_is_a_fact() -> None:
+    hold = Hold(because="password.change", placed_at=NOON - HOUR, ends_at=NOON + DAY)
+    freeze = Freeze(until=NOON + HOUR, set_at=NOON, weak={"phone": NOON - DAY})
+    account = replace(an_account(enrolling_until=NOON + INSTANT), holds=(hold,), freeze=freeze)
+    facts = facts_of(an_action(FREEZE, EMAIL), account)
+
+    assert (facts.held_until, facts.frozen_until, facts.frozen_at) == (
+        NOON + DAY,
+        NOON + HOUR,
+        NOON,
+    )
+    assert facts.weak_freeze_at == NOON - DAY
+    assert facts.enrolling
+
+
+def test_what_an_api_key_may_do_is_a_fact() -> None:
+    key = make_key("read", "withdraw", ip_list=("::1", "::2"), destinations=("dst_1",))
+    facts = facts_of(an_action(key))
+
+    assert (facts.scopes, facts.ip_list, facts.key_destinations) == (("read", "withdraw"), 2, 1)
+
+
+def test_a_payload_without_its_fields_is_not_built() -> None:
+    named = NotBuilt(account=ALICE, asked="withdrawal.crypto", digest="")
+
+    assert not facts_of(an_action(named)).built
+    assert facts_of(an_action(send())).built
+
+
+@pytest.mark.parametrize(
+    ("roots", "name"), [((), "knowledge"), (("phone",), "phone"), (("a", "phone"), "a")]
+)
+def test_a_freeze_below_the_floor_is_remembered_by_its_root(
+    roots: tuple[str, ...], name: str
+) -> None:
+    assert weak_root(roots) == name
+
+
+def test_facts_are_those_of_the_state_that_is_given() -> None:
+    gate = Gate.of(an_account(), KNOWN)
+    decision = gate.propose(send())
+
+    assert decision.facts is not None
+    assert decision.facts.destination is DestinationState.USABLE
+    assert destination_id("ethereum", OLD_ADDRESS, "") == KNOWN.destination_id

@@ -1,0 +1,327 @@
+"""Each law on its own, on both sides of each of its limits."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from support.cast import DAY, HOUR, INSTANT, NOON
+from support.facts import FOREVER
+
+from twinlock.domain import laws
+from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
+from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.laws import LAWS, Law
+from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import (
+    NOTHING,
+    Never,
+    Prove,
+    Requirement,
+    WaitUntil,
+    all_of,
+    any_of,
+)
+
+TOP = Level.PHISHING_RESISTANT
+SECOND = Prove(code=Reason.SECOND_ROOT_NEEDED, level=TOP, roots=2)
+
+
+def the(action: str, **changes: Any) -> Facts:  # noqa: ANN401 - any of the fields
+    """Return the facts of an account with a passkey, shown just now, for a known action."""
+    found = Facts(
+        now=NOON,
+        action=action,
+        action_class=CLASS_OF.get(action),
+        built=True,
+        proposed_at=NOON,
+        proved_at=NOON,
+        floor=TOP,
+        shown_level=TOP,
+        shown_factors=(Factor.PASSKEY,),
+        shown_roots=("phone",),
+        roots_enrolled=1,
+        narrow=False,
+        has_channel=True,
+        destination=DestinationState.NONE,
+    )
+    return replace(found, **changes)
+
+
+SEND, LIST, START = "withdrawal.crypto", "destination.add", "session.start"
+FREEZE, REMOVE, BIND = "freeze.set", "authenticator.remove", "authenticator.bind"
+KEY, LIFT = "api_key.create", "freeze.lift"
+
+
+def wait(code: Reason, until: Any) -> WaitUntil:  # noqa: ANN401 - an instant
+    return WaitUntil(code=code, until=until)
+
+
+def never(code: Reason, until: Any = None) -> Never:  # noqa: ANN401 - an instant or none
+    return Never(code=code, until=until)
+
+
+def proof(code: Reason = Reason.PROOF_NEEDED, level: Level = TOP) -> Prove:
+    return Prove(code=code, level=level)
+
+
+NEW = {"destination": DestinationState.NEW}
+SILENCE = wait(Reason.DESTINATION_NEW, NOON + DAY)
+NOT_SHOWN = {"shown_level": Level.NONE, "shown_factors": (), "shown_roots": (), "proved_at": None}
+BUDGET = NOT_SHOWN | {
+    "shown_factors": (Factor.SESSION,),
+    "session": SessionState.FULL,
+    "destination": DestinationState.USABLE,
+    "value_cents": 100,
+    "budget_left_cents": 100,
+}
+TARGET = {"target_level": TOP, "target_bound_at": NOON - 2 * DAY}
+KEYED = {"scopes": ("withdraw",), "ip_list": 1, "key_destinations": 1}
+
+TABLE: list[tuple[Law, Facts, Requirement]] = [
+    # Law 1
+    (laws.unknown_is_no, the(SEND), NOTHING),
+    (laws.unknown_is_no, the(SEND, action_class=None), never(Reason.ACTION_UNKNOWN)),
+    (laws.unknown_is_no, the(SEND, built=False), never(Reason.ACTION_NOT_BUILT)),
+    (laws.unknown_is_no, the(KEY, scopes=("read", "withdraw")), NOTHING),
+    (laws.unknown_is_no, the(KEY, scopes=("read", "Withdraw")), never(Reason.ACTION_UNKNOWN)),
+    # Law 2
+    (laws.a_proof_counts_once, the(SEND, session=SessionState.READ_ONLY), NOTHING),
+    (
+        laws.a_proof_counts_once,
+        the(SEND, session=SessionState.UNSIGNED),
+        never(Reason.PROOF_NOT_BOUND),
+    ),
+    # Law 3
+    (laws.the_floor_never_sinks, the(SEND), NOTHING),
+    (laws.the_floor_never_sinks, the(SEND, shown_level=Level.POSSESSION), proof()),
+    (
+        laws.the_floor_never_sinks,
+        the(SEND, floor=Level.NONE, **NOT_SHOWN),
+        proof(level=Level.KNOWLEDGE),
+    ),
+    (laws.the_floor_never_sinks, the(SEND, **BUDGET), NOTHING),
+    (laws.the_floor_never_sinks, the(SEND, **BUDGET | {"value_cents": 101}), proof()),
+    (
+        laws.the_floor_never_sinks,
+        the(SEND, **BUDGET | {"session": SessionState.READ_ONLY}),
+        proof(),
+    ),
+    (
+        laws.the_floor_never_sinks,
+        the(SEND, **BUDGET | {"destination": DestinationState.LAPSED}),
+        proof(),
+    ),
+    (laws.the_floor_never_sinks, the(LIST, **BUDGET), proof()),
+    (laws.the_floor_never_sinks, the(BIND, enrolling=True, **NOT_SHOWN), NOTHING),
+    (laws.the_floor_never_sinks, the(BIND, **NOT_SHOWN), proof()),
+    (laws.the_floor_never_sinks, the(LIST, enrolling=True, **NOT_SHOWN), proof()),
+    (
+        laws.the_floor_never_sinks,
+        the(FREEZE, **NOT_SHOWN | {"shown_factors": (Factor.SMS_CODE,)}),
+        NOTHING,
+    ),
+    (laws.the_floor_never_sinks, the(FREEZE, **NOT_SHOWN), proof(level=Level.KNOWLEDGE)),
+    (laws.newcomers_undo_nothing, the(REMOVE), NOTHING),
+    (laws.newcomers_undo_nothing, the(REMOVE, **TARGET), NOTHING),
+    (
+        laws.newcomers_undo_nothing,
+        the(REMOVE, shown_oldest_at=NOON - 2 * DAY, **TARGET),
+        NOTHING,
+    ),
+    (
+        laws.newcomers_undo_nothing,
+        the(REMOVE, shown_oldest_at=NOON - DAY, **TARGET),
+        never(Reason.NEWCOMER, NOON + 29 * DAY),
+    ),
+    (
+        laws.newcomers_undo_nothing,
+        the(REMOVE, shown_oldest_at=NOON - 2 * DAY + HOUR, **TARGET),
+        NOTHING,
+    ),
+    (
+        laws.newcomers_undo_nothing,
+        the(REMOVE, shown_oldest_at=NOON - 2 * DAY + HOUR + INSTANT, **TARGET),
+        never(Reason.NEWCOMER, NOON + 28 * DAY + HOUR + INSTANT),
+    ),
+    (
+        laws.newcomers_undo_nothing,
+        the(
+            REMOVE, **TARGET | {"target_bound_at": NOON - 31 * DAY}, shown_oldest_at=NOON - 30 * DAY
+        ),
+        NOTHING,
+    ),
+    (
+        laws.newcomers_undo_nothing,
+        the(
+            REMOVE,
+            **TARGET | {"target_bound_at": NOON - 31 * DAY},
+            shown_oldest_at=NOON - 30 * DAY + INSTANT,
+        ),
+        never(Reason.NEWCOMER, NOON + INSTANT),
+    ),
+    (
+        laws.newcomers_undo_nothing,
+        the(REMOVE, shown_level=Level.POSSESSION, **TARGET),
+        proof(Reason.WEAKER_PROOF),
+    ),
+    (laws.a_withdraw_key_is_bounded, the(KEY, **KEYED), NOTHING),
+    (laws.a_withdraw_key_is_bounded, the(KEY, scopes=("read", "trade")), NOTHING),
+    (
+        laws.a_withdraw_key_is_bounded,
+        the(KEY, **KEYED | {"ip_list": 0}),
+        never(Reason.API_KEY_IP_LIST),
+    ),
+    (
+        laws.a_withdraw_key_is_bounded,
+        the(KEY, **KEYED | {"key_destinations": 0}),
+        never(Reason.API_KEY_DESTINATIONS),
+    ),
+    # Law 4
+    (laws.two_roots, the(SEND, **NEW), SILENCE),
+    (laws.two_roots, the(SEND, **NEW, shown_roots=("phone", "roaming:a")), NOTHING),
+    (laws.two_roots, the(SEND, **NEW, roots_enrolled=2), any_of(SECOND, SILENCE)),
+    (laws.two_roots, the(SEND, **NEW, proved_at=NOON - DAY), NOTHING),
+    (
+        laws.two_roots,
+        the(SEND, **NEW, proved_at=NOON - DAY + INSTANT),
+        wait(Reason.DESTINATION_NEW, NOON + INSTANT),
+    ),
+    (laws.two_roots, the(SEND, **NEW, proved_at=None), SILENCE),
+    (laws.two_roots, the(SEND, destination=DestinationState.USABLE), NOTHING),
+    (laws.two_roots, the(SEND, destination=DestinationState.LAPSED), NOTHING),
+    (laws.two_roots, the(SEND, destination=DestinationState.UNPROVED), SILENCE),
+    (laws.two_roots, the(SEND, destination=DestinationState.REMOVED), SILENCE),
+    (laws.two_roots, the(SEND, destination=DestinationState.WAITING), SILENCE),
+    (laws.two_roots, the(LIST), NOTHING),
+    # Law 5
+    (laws.loosening_waits, the(LIST), wait(Reason.LOOSENING_WAITS, NOON + DAY)),
+    (laws.loosening_waits, the(LIST, proved_at=NOON - DAY), NOTHING),
+    (laws.loosening_waits, the(SEND), NOTHING),
+    (laws.loosening_waits, the(BIND, enrolling=True), NOTHING),
+    (
+        laws.loosening_waits,
+        the(LIST, enrolling=True),
+        wait(Reason.LOOSENING_WAITS, NOON + DAY),
+    ),
+    (laws.a_told_wait_stays, the(SEND), NOTHING),
+    (laws.a_told_wait_stays, the(SEND, promised_until=NOON), NOTHING),
+    (
+        laws.a_told_wait_stays,
+        the(SEND, promised_until=NOON + INSTANT),
+        wait(Reason.WAIT_TOLD, NOON + INSTANT),
+    ),
+    (laws.a_told_wait_stays, the(SEND, offered_until=NOON), NOTHING),
+    (
+        laws.a_told_wait_stays,
+        the(SEND, offered_until=NOON + DAY),
+        any_of(SECOND, wait(Reason.WAIT_TOLD, NOON + DAY)),
+    ),
+    (
+        laws.a_told_wait_stays,
+        the(SEND, offered_until=NOON + DAY, promised_until=NOON + HOUR),
+        all_of(
+            wait(Reason.WAIT_TOLD, NOON + HOUR),
+            any_of(SECOND, wait(Reason.WAIT_TOLD, NOON + DAY)),
+        ),
+    ),
+    (
+        laws.a_told_wait_stays,
+        the(SEND, offered_until=NOON + DAY, shown_roots=("phone", "roaming:a")),
+        NOTHING,
+    ),
+    (laws.a_no_is_no_weapon, the(FREEZE, weak_freeze_at=NOON), NOTHING),
+    (laws.a_no_is_no_weapon, the(SEND, weak_freeze_at=NOON, **NOT_SHOWN), NOTHING),
+    (laws.a_no_is_no_weapon, the(FREEZE, **NOT_SHOWN), NOTHING),
+    (laws.a_no_is_no_weapon, the(FREEZE, weak_freeze_at=NOON - 30 * DAY, **NOT_SHOWN), NOTHING),
+    (
+        laws.a_no_is_no_weapon,
+        the(FREEZE, weak_freeze_at=NOON - 30 * DAY + INSTANT, **NOT_SHOWN),
+        proof(Reason.FREEZE_TOO_SOON),
+    ),
+    # Law 6
+    (laws.a_hold_covers_every_exit, the(SEND), NOTHING),
+    (laws.a_hold_covers_every_exit, the(SEND, held_until=NOON), NOTHING),
+    (
+        laws.a_hold_covers_every_exit,
+        the(SEND, held_until=NOON + INSTANT),
+        wait(Reason.EXITS_HELD, NOON + INSTANT),
+    ),
+    (laws.a_hold_covers_every_exit, the(LIST, held_until=NOON + DAY), NOTHING),
+    (laws.a_hold_covers_every_exit, the(SEND, enrolling=True), never(Reason.ENROLMENT_OPEN)),
+    (laws.a_freeze_stops, the(SEND), NOTHING),
+    (laws.a_freeze_stops, the(SEND, frozen_until=NOON), NOTHING),
+    (
+        laws.a_freeze_stops,
+        the(SEND, frozen_until=NOON + INSTANT),
+        never(Reason.ACCOUNT_FROZEN, NOON + INSTANT),
+    ),
+    (laws.a_freeze_stops, the(LIST, frozen_until=FOREVER), never(Reason.ACCOUNT_FROZEN)),
+    (laws.a_freeze_stops, the(KEY, frozen_until=FOREVER), never(Reason.ACCOUNT_FROZEN)),
+    (
+        laws.a_freeze_stops,
+        the("password.change", frozen_until=FOREVER),
+        never(Reason.ACCOUNT_FROZEN),
+    ),
+    (laws.a_freeze_stops, the(START, frozen_until=FOREVER), NOTHING),
+    (laws.a_freeze_stops, the("limit.lower", frozen_until=FOREVER), NOTHING),
+    (laws.a_freeze_stops, the(LIFT, frozen_until=FOREVER, frozen_at=NOON), NOTHING),
+    (laws.a_freeze_stops, the(LIFT, frozen_until=FOREVER), NOTHING),
+    (
+        laws.a_freeze_stops,
+        the(LIFT, frozen_until=NOON + DAY, frozen_at=NOON + INSTANT),
+        never(Reason.ACCOUNT_FROZEN, NOON + DAY),
+    ),
+    # Law 10
+    (laws.the_last_way_in_stays, the(REMOVE), NOTHING),
+    (
+        laws.the_last_way_in_stays,
+        the(REMOVE, way_in_left=False),
+        never(Reason.LAST_AUTHENTICATOR),
+    ),
+    (laws.nothing_beyond_its_room, the(LIST), NOTHING),
+    (laws.nothing_beyond_its_room, the(LIST, too_many=True), never(Reason.TOO_MANY)),
+    # SP 800-63B
+    (laws.an_app_needs_its_password, the(START), NOTHING),
+    (laws.an_app_needs_its_password, the(SEND, shown_level=Level.POSSESSION), NOTHING),
+    (
+        laws.an_app_needs_its_password,
+        the(START, shown_level=Level.POSSESSION, shown_factors=(Factor.TOTP,)),
+        Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, password=True),
+    ),
+    (
+        laws.an_app_needs_its_password,
+        the(
+            START,
+            shown_level=Level.POSSESSION,
+            shown_factors=(Factor.PASSWORD, Factor.TOTP),
+        ),
+        NOTHING,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("law", "facts", "missing"),
+    TABLE,
+    ids=[f"{number}-{law.__name__}" for number, (law, _, _) in enumerate(TABLE)],
+)
+def test_what_a_law_misses(law: Law, facts: Facts, missing: Requirement) -> None:
+    assert law(facts) == missing
+
+
+def test_every_law_has_its_rows() -> None:
+    assert {law for law, _, _ in TABLE} == set(LAWS)
+
+
+def test_the_least_wait_is_a_night_and_a_day() -> None:
+    assert laws.LEAST_WAIT == DAY
+
+
+@pytest.mark.parametrize("action", ActionType)
+def test_no_action_is_free_of_every_law(action: ActionType) -> None:
+    """With nothing shown, nothing is allowed: not even what only tightens."""
+    nothing = the(action, **NOT_SHOWN)
+
+    assert all_of(*(law(nothing) for law in LAWS)) != NOTHING
+    assert CLASS_OF[action] in ActionClass

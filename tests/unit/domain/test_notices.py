@@ -1,0 +1,142 @@
+from typing import Any
+
+import pytest
+from support.cast import DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
+from support.gates import Gate
+from support.worlds import (
+    EMAIL,
+    FREEZE,
+    LIFT,
+    PASSWORD,
+    ROAMING,
+    SYNCED,
+    a_destination,
+    an_account,
+    bind,
+    list_address,
+    make_key,
+    send,
+    unlist,
+)
+
+from twinlock.domain.actions import ApiKeyRevoke, NotBuilt
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.commands import EndSession
+from twinlock.domain.events import ActionDone, ActionHeld, Event, ProofRefused
+from twinlock.domain.gate import Decision
+from twinlock.domain.ids import ActionId
+from twinlock.domain.notices import Notice, NoticeKind, notices
+
+NOBODY = EndSession(session_id=None)
+ACTION = ActionId("act_1")
+
+
+def told(gate: Gate, decision: Decision) -> list[tuple[NoticeKind, str]]:
+    sent = notices(
+        gate.account,
+        what=decision.kind,
+        action_id=decision.action_id,
+        events=decision.events,
+    )
+    return [(one.kind, one.what) for one in sent]
+
+
+def tell(*events: Event, account: Any = None) -> tuple[Notice, ...]:  # noqa: ANN401 - an account
+    return notices(account or an_account(), what="it", action_id=ACTION, events=events)
+
+
+def test_a_wait_is_told_on_every_channel_with_its_end() -> None:
+    gate = Gate()
+    decision = gate.prove(gate.propose(list_address(NEW_ADDRESS)).action_id, SYNCED)
+    (notice,) = notices(
+        gate.account,
+        what=decision.kind,
+        action_id=decision.action_id,
+        events=decision.events,
+    )
+
+    assert notice.kind is NoticeKind.WAITING
+    assert notice.until == NOON + DAY
+    assert notice.channels == tuple(one.channel_id for one in gate.account.channels)
+
+
+def test_nobody_is_told_of_a_proposal_before_its_proof() -> None:
+    gate = Gate()
+
+    assert told(gate, gate.propose(send())) == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "secret", "source"),
+    [
+        (FREEZE, "", PASSWORD),
+        (unlist(OLD_ADDRESS), "", PASSWORD),
+        (make_key("read"), "key_1", SYNCED),
+        (ApiKeyRevoke(account=an_account().account_id, api_key_id="key_1"), "", PASSWORD),
+    ],
+)
+def test_what_takes_effect_at_once_is_told(payload: Any, secret: str, source: Any) -> None:  # noqa: ANN401 - rows
+    gate = Gate.of(an_account(), a_destination())
+    decision = gate.prove(gate.propose(payload, secret).action_id, source)
+
+    assert told(gate, decision) == [(NoticeKind.DONE, decision.kind)]
+
+
+@pytest.mark.parametrize("asked", [(list_address(NEW_ADDRESS), ""), bind(ROAMING), (LIFT, "")])
+def test_what_has_waited_is_told_when_it_takes_effect(asked: Any) -> None:  # noqa: ANN401 - rows
+    gate = Gate()
+    gate.prove(gate.propose(*asked).action_id, SYNCED)
+    gate.wait(DAY)
+    gate.run(NOBODY)
+    _, decided, _ = gate.book[-1]
+
+    assert told(gate, decided.decisions[0]) == [(NoticeKind.DONE, decided.decisions[0].kind)]
+
+
+def test_money_that_may_leave_a_sign_in_a_veto_and_a_refusal_are_told() -> None:
+    gate = Gate.of(an_account(), a_destination())
+    action = gate.propose(send()).action_id
+    left = gate.prove(action, SYNCED)
+    vetoed = gate.veto(action, EMAIL)
+    signed_in = gate.sign_in(SYNCED)
+    strange = NotBuilt(account=gate.account.account_id, asked="gift.send", digest="")
+    refused = gate.propose(strange)
+
+    assert told(gate, left) == [(NoticeKind.LEFT, "withdrawal.crypto")]
+    assert told(gate, vetoed) == [(NoticeKind.VETOED, "action.veto")]
+    assert told(gate, signed_in) == [(NoticeKind.SIGNED_IN, "session.start")]
+    assert told(gate, refused) == [(NoticeKind.REFUSED, "gift.send")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "rings"),
+    [
+        (ProofFault.CODE_WRONG, True),
+        (ProofFault.BAD_SIGNATURE, True),
+        (ProofFault.THROTTLED, False),
+    ],
+)
+def test_a_wrong_answer_is_told_unless_nobody_read_it(fault: ProofFault, rings: bool) -> None:
+    """Prevents: a flood of attempts that buries the one notice that counts."""
+    wrong = ProofRefused(at=NOON, action_id=ACTION, factor=Factor.TOTP, fault=fault)
+
+    assert bool(tell(wrong)) is rings
+
+
+def test_of_two_waits_the_longer_is_told() -> None:
+    short = ActionHeld(at=NOON, action_id=ACTION, until=NOON + HOUR, lapses_at=NOON)
+    long = ActionHeld(at=NOON, action_id=ACTION, until=NOON + DAY, lapses_at=NOON, choice=True)
+    (notice,) = tell(short, long)
+
+    assert notice.until == NOON + DAY
+
+
+def test_an_account_without_channels_is_told_nothing() -> None:
+    held = ActionHeld(at=NOON, action_id=ACTION, until=NOON + HOUR, lapses_at=NOON)
+
+    assert tell(held, account=an_account(channels=())) == ()
+
+
+def test_what_changes_nothing_is_not_told() -> None:
+    assert tell(ActionDone(at=NOON, action_id=ACTION)) == ()

@@ -1,0 +1,59 @@
+from datetime import datetime, timedelta
+
+import pytest
+from support.cast import INSTANT, NOON
+
+from twinlock.domain.assurance import Factor
+from twinlock.domain.bounds import (
+    FAILURE_WAIT,
+    FAILURE_WAIT_MOST,
+    FAILURES_MOST,
+    FREE_FAILURES,
+)
+from twinlock.domain.throttle import Throttle, after_failure, can_be_guessed, closed_until
+
+CLOSED = Throttle(failures=FREE_FAILURES, until=NOON + FAILURE_WAIT)
+
+
+@pytest.mark.parametrize(
+    ("failures", "wait"),
+    [
+        (1, None),
+        (FREE_FAILURES - 1, None),
+        (FREE_FAILURES, FAILURE_WAIT),
+        (FREE_FAILURES + 1, 2 * FAILURE_WAIT),
+        (FREE_FAILURES + 11, 2**11 * FAILURE_WAIT),
+        (FREE_FAILURES + 12, FAILURE_WAIT_MOST),
+        # Here the doubled length once had more days than any length of time can hold.
+        (FREE_FAILURES + 42, FAILURE_WAIT_MOST),
+        (FAILURES_MOST, FAILURE_WAIT_MOST),
+        (FAILURES_MOST + 1, FAILURE_WAIT_MOST),
+    ],
+)
+def test_the_wait_after_so_many_failures(failures: int, wait: timedelta | None) -> None:
+    throttle = after_failure(Throttle(failures=failures - 1), now=NOON)
+
+    assert throttle.failures == min(failures, FAILURES_MOST)
+    assert throttle.until == (None if wait is None else NOON + wait)
+
+
+@pytest.mark.parametrize(
+    ("throttle", "now", "until"),
+    [
+        (Throttle(), NOON, None),
+        (Throttle(failures=FREE_FAILURES - 1), NOON, None),
+        (CLOSED, NOON + FAILURE_WAIT - INSTANT, NOON + FAILURE_WAIT),
+        (CLOSED, NOON + FAILURE_WAIT, None),
+        (Throttle(failures=FAILURES_MOST - 1, until=NOON), NOON, None),
+        (Throttle(failures=FAILURES_MOST), NOON, datetime.max.replace(tzinfo=NOON.tzinfo)),
+    ],
+)
+def test_guesses_are_refused_until_the_wait_is_over(
+    throttle: Throttle, now: datetime, until: datetime | None
+) -> None:
+    assert closed_until(throttle, now=now) == until
+
+
+@pytest.mark.parametrize("factor", Factor)
+def test_a_key_of_the_customers_own_cannot_be_guessed(factor: Factor) -> None:
+    assert can_be_guessed(factor) is (factor not in (Factor.PASSKEY, Factor.SESSION))

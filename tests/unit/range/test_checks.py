@@ -1,0 +1,234 @@
+"""Checks: tables that are walked, on accounts of their own."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, a_story, step
+
+from twinlock.bootstrap import RuleBook
+from twinlock.domain.laws import LAWS, the_floor_never_sinks, unknown_is_no
+from twinlock.range import evidence_checks
+from twinlock.range.player import play_story
+from twinlock.range.profiles import rules_of
+from twinlock.range.results import CheckResult, Status
+from twinlock.range.venue import open_world
+
+LISTED = {"name": "old_addr", "signed": True, "age": "40d", "last_used": "5d"}
+
+
+async def checked(
+    check: dict[str, Any], *steps: dict[str, Any], book: RuleBook | None = None, **words: object
+) -> CheckResult:
+    """Play one demand, and return what its check found."""
+    story = a_story(*steps, must=[{"id": "m1", "text": "so", "check": check}], **words)
+    async with open_world(book or rules_of("default")) as venue:
+        result = await play_story(venue, story)
+    found = result.parts[1].check
+    assert found is not None
+    return found
+
+
+def without(*gone: object) -> RuleBook:
+    """Return the default rules without some of the laws, and with nothing else instead."""
+    book = rules_of("default")
+    laws = tuple(law for law in LAWS if law not in gone)
+    return RuleBook(laws=laws, statutes=(), policy=book.policy)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["no_reach", "rebuilt_from_log", "record_complete", "screen_names", "not_offered", "sum_binds"],
+)
+async def test_a_check_that_cannot_be_made_says_why(name: str) -> None:
+    found = await checked({"name": name})
+
+    assert found.status is Status.NOT_PLAYABLE
+    assert len(found.not_playable) == 1
+
+
+FLOOR = {
+    "name": "same_floor_on_all_paths",
+    "paths": "all_but_tightening",
+    "refuse": [["password"], ["sms_code", "email_code"]],
+}
+
+
+async def test_the_floor_is_looked_at_on_every_path() -> None:
+    found = await checked(FLOOR)
+
+    assert found.status is Status.PASSED
+    assert found.looked_at == 56
+
+
+async def test_a_path_below_the_floor_is_found() -> None:
+    found = await checked(FLOOR, book=without(the_floor_never_sinks))
+
+    assert found.status is Status.FAILED
+    assert "withdrawal.crypto with password was allowed" in found.wrong
+    assert "destination.add with password would be allowed after its wait" in found.wrong
+
+
+async def test_paths_that_nobody_knows_are_not_walked() -> None:
+    found = await checked({**FLOOR, "paths": "some"})
+
+    assert found.not_playable == ("paths 'some': not understood here",)
+
+
+HELD = {"name": "every_exit_held", "exits": "all"}
+
+
+async def test_every_exit_is_held_after_every_change() -> None:
+    after = ["session.start", "password.change", "authenticator.bind", "authenticator.remove"]
+    found = await checked({**HELD, "after": after}, account=PASSKEY_ACCOUNT)
+
+    assert found.wrong == ()
+    assert found.looked_at == 36
+
+
+async def test_an_exit_that_is_not_held_is_found() -> None:
+    found = await checked(
+        {**HELD, "after": ["password.change"], "exits": ["withdrawal.crypto"]},
+        book=rules_of("baseline-2024"),
+    )
+
+    assert found.wrong == ("withdrawal.crypto after password.change was answered allow",)
+
+
+async def test_what_cannot_start_a_hold_is_named() -> None:
+    found = await checked(
+        {**HELD, "after": ["contact.change", "authenticator.remove"]},
+        account={**APP_ACCOUNT, "authenticators": ["password"]},
+    )
+
+    assert found.not_playable == (
+        "after contact.change: it is refused until it is built",
+        "after authenticator.remove: this account has no proof for it",
+    )
+
+
+THEFT = step(
+    "withdrawal.crypto",
+    by="mallory",
+    **{"with": {"amount": "all", "destination": "attacker_addr"}, "proof": ["password"]},
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param({"exits": "all", "until": "hold_end"}, id="until the hold ends"),
+        pytest.param(
+            {"exits": ["card.pay"], "within": "6h", "by": "alice", "proofs": ["totp"]},
+            id="within some hours",
+        ),
+    ],
+)
+async def test_nothing_leaves_while_it_must_not(words: dict[str, Any]) -> None:
+    found = await checked(
+        {"name": "no_value_leaves", **words},
+        step("password.change", proof=["password", "totp"]),
+        {**THEFT, "id": "x2"},
+        capabilities=["PASSWORD", "SMS_RECEIVE"],
+    )
+
+    assert found.wrong == ()
+    assert found.looked_at in (27, 3)
+
+
+async def test_what_leaves_where_it_must_not_is_found() -> None:
+    found = await checked(
+        {"name": "no_value_leaves", "exits": ["withdrawal.crypto"], "until": "hold_end"},
+        THEFT,
+        book=rules_of("baseline-2024"),
+        capabilities=["PASSWORD"],
+    )
+
+    assert "x1 took 100000 cents" in found.wrong
+    assert found.wrong[1].startswith("withdrawal.crypto was allowed at ")
+
+
+async def test_a_notice_goes_to_every_channel_before_anything_takes_effect() -> None:
+    found = await checked(
+        {"name": "notice_before_effect", "channels": ["email", "sms"], "of": ["x1", "x2", "x9"]},
+        step("destination.add", **{"with": {"destination": "new_addr"}, "proof": ["totp"]}),
+        step("gift.send", id="x2", **{"with": {"amount": "small"}}),
+    )
+
+    assert (found.status, found.looked_at) == (Status.PASSED, 3)
+
+
+async def test_a_channel_that_was_not_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await checked(
+        {"name": "notice_before_effect", "channels": ["desktop"], "of": ["x1"]},
+        step("freeze.set", proof=["password"]),
+    )
+
+    assert found.wrong == ("x1 was not announced on every channel",)
+
+
+async def test_what_letters_do_not_offer_is_named() -> None:
+    found = await checked({"name": "notice_before_effect", "offers": "freeze", "of": []})
+
+    assert found.not_playable == ("offers freeze: letters carry a veto, and no more",)
+
+
+ENTRIES = {"list": "required", "entries": [LISTED, {"name": "s", "signed": False, "age": "9d"}]}
+
+
+async def test_an_imported_entry_is_shown_as_proved_by_nobody() -> None:
+    account = {**PASSKEY_ACCOUNT, "destinations": ENTRIES}
+    check = {"name": "entry_provable", "of": "destinations", "imported": "unverified"}
+
+    assert (await checked(check, account=account)).looked_at == 1
+    assert (await checked(check)).not_playable == ("the account lists nothing that was imported",)
+
+
+@pytest.mark.parametrize(
+    ("account", "missing"),
+    [
+        pytest.param(PASSKEY_ACCOUNT, (), id="with a passkey"),
+        pytest.param(APP_ACCOUNT, (evidence_checks.NO_DEVICE_KEY,), id="with an app"),
+    ],
+)
+async def test_who_added_an_entry_can_be_checked_by_a_stranger(
+    account: dict[str, Any], missing: tuple[str, ...]
+) -> None:
+    shows = ["who", "when", "proof", "device_key"]
+    check = {"name": "entry_provable", "of": "destinations", "shows": shows}
+
+    offline = await checked({**check, "verifier": "offline"}, account=account)
+    listed = await checked(check, account=account)
+
+    assert (offline.wrong, offline.not_playable) == ((), missing)
+    assert (listed.wrong, listed.not_playable) == ((), ())
+
+
+async def test_what_the_list_does_not_show_is_found() -> None:
+    found = await checked({"name": "entry_provable", "of": "destinations", "shows": ["colour"]})
+
+    assert found.wrong == ("the list does not show colour",)
+
+
+async def test_entries_of_something_else_are_not_looked_at() -> None:
+    found = await checked({"name": "entry_provable", "of": "dreams"})
+
+    assert found.not_playable == ("entry_provable of 'dreams': not understood here",)
+
+
+async def test_a_withdrawal_is_spent_once_however_often_it_is_asked() -> None:
+    found = await checked({"name": "exactly_once", "parallel": 20}, account=PASSKEY_ACCOUNT)
+
+    assert (found.status, found.looked_at) == (Status.PASSED, 20)
+
+
+async def test_without_an_authorization_nothing_can_be_spent_twice() -> None:
+    book = rules_of("default")
+    never = RuleBook(
+        laws=(*book.laws,),
+        statutes=(lambda facts: unknown_is_no(replace(facts, action_class=None)),),
+        policy=book.policy,
+    )
+    found = await checked({"name": "exactly_once"}, book=never, account=APP_ACCOUNT)
+
+    assert found.status is Status.NOT_PLAYABLE

@@ -1,0 +1,102 @@
+"""What the demo holds against the files, and that it would say so."""
+
+from datetime import timedelta
+from typing import cast
+
+import msgspec
+import pytest
+
+from twinlock.cli.demo import Shown, differences
+from twinlock.domain.errors import BundleRefusedError
+from twinlock.proofs.bundles import VerifiedBundle
+from twinlock.range.honest import Honest
+from twinlock.range.results import Kind, PartResult, Status, StepResult, StoryResult
+from twinlock.range.words import Outcome
+
+REFUSED = BundleRefusedError("so", fault="f", step=6, name="openings")
+
+
+class Spent(msgspec.Struct):
+    """As much of verified evidence as the demo looks at."""
+
+    spent: bool = True
+
+
+def a_step(answer: Outcome, *, status: Status, reported: Outcome | None) -> StepResult:
+    return StepResult(
+        id="a1",
+        by="mallory",
+        do="withdrawal.crypto",
+        after=timedelta(0),
+        expect=(Outcome.DENY,),
+        status=status,
+        answer=answer,
+        reported=reported,
+        notes=("why",),
+    )
+
+
+def a_story(
+    *,
+    answer: Outcome = Outcome.DENY,
+    status: Status = Status.PASSED,
+    lost_cents: int = 0,
+    leaked_cents: int = 0,
+    reported: Outcome | None = None,
+) -> StoryResult:
+    step = a_step(answer, status=status, reported=reported)
+    attack = PartResult(
+        kind=Kind.ATTACK, id="", status=status, steps=(step,), lost_cents=lost_cents
+    )
+    demand = PartResult(kind=Kind.MUST_NOT, id="n1", status=Status.PASSED, lost_cents=leaked_cents)
+    return StoryResult(
+        id="S99", title="t", profile="default", value_cents=1, parts=(attack, demand)
+    )
+
+
+GOOD = a_story()
+BAD = a_story(answer=Outcome.ALLOW, lost_cents=1, reported=Outcome.ALLOW)
+
+
+def shown(
+    *,
+    now: StoryResult = GOOD,
+    then: StoryResult = BAD,
+    spent: bool = True,
+    forged: BundleRefusedError | None = REFUSED,
+) -> Shown:
+    return Shown(
+        now=(now,),
+        then=(then,),
+        honest=cast("Honest", None),
+        verified=cast("VerifiedBundle", Spent(spent=spent)),
+        forged=forged,
+    )
+
+
+def test_what_goes_as_the_files_say_differs_in_nothing() -> None:
+    assert differences(shown()) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        pytest.param(shown(now=a_story(status=Status.FAILED)), "S99 a1 FAILED: why", id="a step"),
+        pytest.param(shown(now=a_story(lost_cents=1)), "S99 lost money under default", id="a loss"),
+        pytest.param(
+            shown(now=a_story(leaked_cents=1)), "S99 lost money under default", id="a leak"
+        ),
+        pytest.param(
+            shown(then=a_story(reported=Outcome.ALLOW, lost_cents=1)),
+            "S99 a1 was reported allow, and is deny",
+            id="another answer then",
+        ),
+        pytest.param(
+            shown(then=a_story()), "S99 lost nothing under baseline-2024", id="no loss then"
+        ),
+        pytest.param(shown(spent=False), "the evidence does not show a spend", id="no spend"),
+        pytest.param(shown(forged=None), "the forged bundle was not refused", id="a forgery"),
+    ],
+)
+def test_the_demo_says_what_differs(found: Shown, says: str) -> None:
+    assert differences(found) == [says]

@@ -1,0 +1,138 @@
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+from support.cast import HOUR, NOON
+
+from twinlock.domain.actions import ActionClass, ActionType
+from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.laws import LAWS
+from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import NOTHING, Answer, Never, answer, reasons
+from twinlock.range.laws_2024 import (
+    BASELINE_2024,
+    LAWS_2024,
+    STATUTES_2024,
+    any_proof_will_do,
+    codes_always_help,
+    new_devices_hold_withdrawals,
+    rule_book_2024,
+    setting_up_comes_first,
+    the_list_is_kept,
+)
+from twinlock.range.profiles import PROFILES, ProfileUnknownError, rules_of
+
+EXIT = Facts(
+    now=NOON,
+    action=ActionType.WITHDRAWAL_CRYPTO,
+    action_class=ActionClass.EXIT,
+    built=True,
+    proposed_at=NOON,
+    proved_at=None,
+    floor=Level.PHISHING_RESISTANT,
+    destination=DestinationState.NEW,
+)
+REMOVAL = replace(
+    EXIT,
+    action=ActionType.AUTHENTICATOR_REMOVE,
+    action_class=ActionClass.LOOSENING,
+    destination=DestinationState.NONE,
+)
+LISTED = (DestinationState.USABLE, DestinationState.LAPSED, DestinationState.UNPROVED)
+
+
+@pytest.mark.parametrize("factor", [Factor.PASSWORD, Factor.SMS_CODE, Factor.TOTP])
+def test_one_proof_of_any_kind_was_enough(factor: Factor) -> None:
+    assert any_proof_will_do(replace(REMOVAL, shown_factors=(factor,))) == NOTHING
+
+
+def test_without_any_proof_one_was_asked_for() -> None:
+    assert answer(any_proof_will_do(REMOVAL)) is Answer.CHALLENGE
+
+
+def test_a_copied_session_counted_as_one() -> None:
+    assert any_proof_will_do(replace(REMOVAL, session=SessionState.UNSIGNED)) == NOTHING
+
+
+def test_setting_up_took_no_proof_then_either() -> None:
+    binding = replace(REMOVAL, action=ActionType.AUTHENTICATOR_BIND, enrolling=True)
+
+    assert any_proof_will_do(binding) == NOTHING
+    assert any_proof_will_do(replace(REMOVAL, enrolling=True)) != NOTHING
+
+
+@pytest.mark.parametrize("state", DestinationState)
+def test_a_listed_address_took_no_proof_and_no_hold(state: DestinationState) -> None:
+    held = replace(EXIT, destination=state, held_until=NOON + HOUR)
+
+    free = state in LISTED
+    assert (any_proof_will_do(held) == NOTHING) is free
+    assert (new_devices_hold_withdrawals(held) == NOTHING) is free
+
+
+@pytest.mark.parametrize(
+    ("held_until", "held"),
+    [
+        pytest.param(None, False, id="no hold"),
+        pytest.param(NOON, False, id="the instant it ends"),
+        pytest.param(NOON + timedelta(milliseconds=1), True, id="just before it ends"),
+    ],
+)
+def test_a_new_device_held_withdrawals_for_its_time(held_until: object, held: bool) -> None:
+    facts = replace(EXIT, held_until=held_until)
+
+    assert (new_devices_hold_withdrawals(facts) != NOTHING) is held
+
+
+def test_a_new_device_held_nothing_but_withdrawals_on_the_chain() -> None:
+    gift = replace(EXIT, action=ActionType.GIFT_SEND, held_until=NOON + HOUR)
+
+    assert new_devices_hold_withdrawals(gift) == NOTHING
+
+
+@pytest.mark.parametrize("state", DestinationState)
+def test_a_list_that_was_wanted_was_kept(state: DestinationState) -> None:
+    wanted = the_list_is_kept(replace(EXIT, destination=state, destinations_required=True))
+
+    assert (wanted == NOTHING) is (state in LISTED)
+    assert the_list_is_kept(replace(EXIT, destination=state)) == NOTHING
+    assert the_list_is_kept(replace(REMOVAL, destinations_required=True)) == NOTHING
+
+
+def test_nothing_left_an_account_that_was_being_set_up() -> None:
+    assert setting_up_comes_first(EXIT) == NOTHING
+    assert setting_up_comes_first(replace(EXIT, enrolling=True)) == Never(
+        code=Reason.ENROLMENT_OPEN
+    )
+    assert setting_up_comes_first(replace(REMOVAL, enrolling=True)) == NOTHING
+
+
+def test_what_nobody_built_was_not_possible_then_either() -> None:
+    unbuilt = replace(EXIT, action="unknown", action_class=None, built=False)
+    codes = {code for law in LAWS_2024 for code in reasons(law(unbuilt))}
+
+    assert Reason.ACTION_UNKNOWN in codes
+
+
+def test_the_rules_of_2024_are_a_policy_of_their_own() -> None:
+    book = rule_book_2024()
+
+    assert book.policy.profile is BASELINE_2024
+    assert (book.laws, book.statutes) == (LAWS_2024, STATUTES_2024)
+    assert book.policy.name != rules_of("default").policy.name
+    assert set(book.laws) < {*LAWS, *LAWS_2024}
+
+
+def test_codes_were_asked_for_whatever_was_bound() -> None:
+    assert codes_always_help(None, None)  # type: ignore[arg-type] # it looks at neither
+
+
+def test_the_default_profile_holds_every_law() -> None:
+    assert rules_of("default").laws == LAWS
+
+
+def test_there_is_no_other_profile() -> None:
+    assert set(PROFILES) == {"default", "baseline-2024"}
+    with pytest.raises(ProfileUnknownError, match="default, baseline-2024"):
+        rules_of("strict")

@@ -1,0 +1,109 @@
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from rich.console import Console, RenderableType
+from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
+
+from twinlock.range.comparison import side_by_side
+from twinlock.range.report import because, dollars, length, print_stories
+
+THEFT = step(
+    "withdrawal.crypto",
+    by="mallory",
+    **{"with": {"amount": "large", "destination": "attacker_addr"}, "proof": ["passkey"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (timedelta(0), "0 min"),
+        (timedelta(seconds=30), "30 s"),
+        (timedelta(minutes=4), "4 min"),
+        (timedelta(hours=1, seconds=5), "1 h"),
+        (timedelta(days=3, hours=4, minutes=5), "3 d 4 h"),
+    ],
+)
+def test_a_length_is_told_in_its_largest_units(span: timedelta, said: str) -> None:
+    assert length(span) == said
+
+
+@pytest.mark.parametrize(
+    ("cents", "said"), [(0, "US$0"), (1, "US$0.01"), (1_460_000_00, "US$1,460,000")]
+)
+def test_money_is_told_in_dollars(cents: int, said: str) -> None:
+    assert dollars(cents) == said
+
+
+def test_the_strongest_reasons_are_told_and_the_others_counted() -> None:
+    assert because(("a",)) == "a"
+    assert because(("a", "b")) == "a\nb"
+    assert because(("a", "b", "c", "d")) == "a\nb +2"
+
+
+def printed(*what: RenderableType) -> str:
+    page = StringIO()
+    Console(file=page, width=80, highlight=False).print(*what)
+    return page.getvalue()
+
+
+async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> None:
+    story = a_story(
+        {**THEFT, "expect": ["deny"]},
+        step("event.case_opened", at="1m"),
+        step("staff.review", at="2m", needs=["x2"]),
+        account=PASSKEY_ACCOUNT,
+        must=[
+            {"id": "m1", "text": "so", "check": {"name": "no_reach"}},
+            {
+                "id": "m2",
+                "text": "so",
+                "check": {"name": "entry_provable", "of": "destinations", "shows": ["colour"]},
+            },
+            {"id": "m3", "text": "so", "steps": [step("freeze.set", proof=["password"])]},
+        ],
+        must_not=[
+            {
+                "id": "n1",
+                "text": "so",
+                "account": {"lock": {"delay": "7d"}},
+                "steps": [step("freeze.set")],
+            }
+        ],
+    )
+    result = await played(story)
+    page = StringIO()
+
+    print_stories(Console(file=page, width=80, highlight=False), [result, result])
+
+    text = page.getvalue()
+    for told in (
+        "profile default · US$1,000,000 at stake · lost US$0 · stopped after 0 min",
+        "x1 FAILED: answered hold, not deny",
+        "if nobody objects: US$50,000 leaves after 1 d (x1)",
+        "x2 not playable: event.case_opened",
+        "m1 not playable: the prover is not built",
+        "m2 FAILED: the list does not show colour",
+        "n1: account.lock: locks of the owner's own are not built",
+        "demands: m1 not playable  m2 FAILED  m3 ok  n1 not playable",
+        "the honest twin: 0 taps, waits for nothing, no wrong refusal",
+        "2 failed",
+    ):
+        assert told in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+async def test_what_is_lost_is_told_as_lost() -> None:
+    twin = {"text": "so", "steps": [step("freeze.set", proof=["password"])]}
+    story = a_story(THEFT, account=PASSKEY_ACCOUNT, benign_twin=twin)
+    now, then = await played(story), await played(story, profile="baseline-2024")
+    page = StringIO()
+    print_stories(Console(file=page, width=80), [then])
+
+    assert "lost US$50,000 · not stopped" in page.getvalue()
+    text = printed(side_by_side(now, then))
+    assert "US$50,000" in text
+    assert "stopped after 0 min" in text
+    assert "the honest twin now:  1 tap, waits for nothing" in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -1,0 +1,138 @@
+from datetime import datetime, timedelta
+
+import pytest
+
+from twinlock.range.customer import NotPlayableError
+from twinlock.range.profiles import rules_of
+from twinlock.range.setting_up import AGE, set_up
+from twinlock.range.story import AccountSpec, Destinations, Listed
+from twinlock.range.venue import open_world
+from twinlock.range.words import Listing, Proof
+
+DAY = timedelta(days=1)
+
+
+def an_account(*entries: Listed, **words: object) -> AccountSpec:
+    spec: dict[str, object] = {
+        "authenticators": (Proof.PASSWORD, Proof.PASSKEY),
+        "channels": ("email", "desktop"),
+        "destinations": Destinations(list=Listing.REQUIRED, entries=entries),
+    }
+    return AccountSpec(**(spec | words))  # type: ignore[arg-type] # fields of the spec
+
+
+@pytest.mark.parametrize("profile", ["default", "baseline-2024"])
+async def test_a_signed_entry_is_as_old_and_as_long_unused_as_the_file_says(profile: str) -> None:
+    entry = Listed(name="old", signed=True, age="400d", last_used="31d", budget="small")
+    async with open_world(rules_of(profile)) as venue:
+        stage = await set_up(venue, an_account(entry), needs_old_addr=False)
+
+        [listed] = await venue.client.destinations(stage.customer.account_id)
+
+    assert stage.start - datetime.fromisoformat(listed["usable_at"]) == 400 * DAY
+    assert stage.start - datetime.fromisoformat(listed["used_at"]) == 31 * DAY
+    assert listed["budget_cents"] == 200_00
+    assert listed["added_by"]
+    assert listed["address"] == stage.places.address("old")
+
+
+async def test_an_imported_entry_is_listed_and_proved_by_nobody() -> None:
+    entry = Listed(name="sleeper", signed=False, age="1095d")
+    async with open_world(rules_of("default")) as venue:
+        began = venue.now
+        stage = await set_up(venue, an_account(entry), needs_old_addr=False)
+
+        [listed] = await venue.client.destinations(stage.customer.account_id)
+
+    assert stage.start == began + 1095 * DAY
+    assert (listed["added_by"], listed["usable_at"]) == ("", None)
+
+
+async def test_two_entries_are_each_as_old_as_they_should_be() -> None:
+    older = Listed(name="older", signed=True, age="400d", last_used="5d")
+    younger = Listed(name="younger", signed=True, age="40d", last_used="10d")
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, an_account(younger, older), needs_old_addr=False)
+
+        listed = await venue.client.destinations(stage.customer.account_id)
+
+    ages = {
+        one["address"]: stage.start - datetime.fromisoformat(one["usable_at"]) for one in listed
+    }
+    uses = {one["address"]: stage.start - datetime.fromisoformat(one["used_at"]) for one in listed}
+    assert ages[stage.places.address("older")] == 400 * DAY
+    assert ages[stage.places.address("younger")] == 40 * DAY
+    assert uses[stage.places.address("older")] == 5 * DAY
+    assert uses[stage.places.address("younger")] == 10 * DAY
+
+
+async def test_the_old_address_is_there_for_whoever_names_it() -> None:
+    async with open_world(rules_of("default")) as venue:
+        without = await set_up(venue, an_account(), needs_old_addr=False)
+        with_it = await set_up(venue, an_account(), needs_old_addr=True)
+
+        assert await venue.client.destinations(without.customer.account_id) == []
+        assert len(await venue.client.destinations(with_it.customer.account_id)) == 1
+
+
+async def test_an_owner_with_an_app_takes_the_time_that_codes_take() -> None:
+    spec = an_account(
+        Listed(name="old", signed=True, age="40d", last_used="5d"),
+        authenticators=(Proof.PASSWORD, Proof.TOTP),
+        channels=("sms",),
+    )
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, spec, needs_old_addr=False)
+
+        [listed] = await venue.client.destinations(stage.customer.account_id)
+
+    assert stage.start - datetime.fromisoformat(listed["usable_at"]) == 40 * DAY
+
+
+async def test_an_account_without_entries_is_old_all_the_same() -> None:
+    async with open_world(rules_of("default")) as venue:
+        began = venue.now
+        stage = await set_up(venue, an_account(), needs_old_addr=False)
+
+    assert stage.start == began + AGE
+
+
+async def test_every_authenticator_is_bound_for_real() -> None:
+    every = (Proof.PASSWORD, Proof.TOTP, Proof.PASSKEY, Proof.HARDWARE_KEY)
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, an_account(authenticators=every), needs_old_addr=False)
+
+        seen = await venue.client.account(stage.customer.account_id)
+
+    bound = [(one["factor"], one["placement"]) for one in seen["authenticators"]]
+    assert bound == [("password", ""), ("totp", ""), ("passkey", "phone"), ("passkey", "roaming")]
+    assert seen["enrolling_until"] is None
+    assert seen["holds"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        pytest.param({"channels": ("pigeon",)}, "channel 'pigeon'", id="a channel"),
+        pytest.param({"lock": {"delay": "7d"}}, "account.lock", id="a lock"),
+        pytest.param({"authenticators": (Proof.WALLET,)}, "'wallet' cannot be bound", id="a key"),
+        pytest.param({"authenticators": ()}, "cannot sign in", id="nobody who could sign in"),
+    ],
+)
+async def test_an_account_that_cannot_be_had_is_not_playable(
+    words: dict[str, object], why: str
+) -> None:
+    async with open_world(rules_of("default")) as venue:
+        with pytest.raises(NotPlayableError, match=why):
+            await set_up(venue, an_account(**words), needs_old_addr=False)
+
+
+async def test_what_the_account_lacks_is_noted() -> None:
+    spec = an_account(
+        trusted_contacts=1, enrolled_identity=("chip",), subaccounts=2, api_keys=({},), any=True
+    )
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, spec, needs_old_addr=False)
+
+    assert len(stage.notes) == 5
+    assert stage.notes[-1] == "account.any: played on the account that is described"

@@ -1,0 +1,285 @@
+"""A list of steps: times, needs, waits, and what counts as what."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, a_story, answers, attack, played, step
+
+from twinlock.range.results import Status
+
+ADD = {"with": {"destination": "new_addr"}, "proof": ["totp"]}
+
+
+async def test_a_step_that_needs_a_refused_one_is_stopped() -> None:
+    part = await attack(
+        step("password.reset", proof=["email_code"]),
+        step("session.start", at="1m", needs=["x1"], **{"with": {"from": "new_device"}}),
+        step("freeze.set", at="2m", needs=["x2"], proof=["password"]),
+    )
+
+    assert [one.stopped for one in part.steps] == [False, True, True]
+    assert part.steps[1].notes == ("x1 was refused",)
+    assert part.status is Status.PASSED
+
+
+async def test_a_step_that_needs_one_that_was_not_played_is_not_played() -> None:
+    part = await attack(
+        step("ungated.trade", proof=["session"]),
+        step("freeze.set", at="1m", needs=["x1"], proof=["password"]),
+    )
+
+    assert [one.status for one in part.steps] == [Status.NOT_PLAYABLE] * 2
+    assert part.steps[1].notes == ("it needs x1, which cannot be played",)
+
+
+async def test_a_step_waits_for_what_an_earlier_one_was_told() -> None:
+    part = await attack(
+        step("destination.add", **ADD),
+        step("freeze.set", at="wait:x1+12h", proof=["password"]),
+        account={**APP_ACCOUNT, "channels": ["desktop"]},
+    )
+
+    assert part.steps[1].after == timedelta(hours=36)
+
+
+async def test_a_step_waits_for_the_hold_that_an_earlier_one_left() -> None:
+    part = await attack(
+        step("password.change", proof=["password", "totp"]),
+        step("freeze.set", at="wait:x1", proof=["password"]),
+    )
+
+    assert part.steps[1].after == timedelta(hours=24)
+
+
+async def test_a_wait_that_nobody_was_told_cannot_run_out() -> None:
+    part = await attack(
+        step("gift.send", **{"with": {"amount": "small"}}),
+        step("freeze.set", at="wait:x1", proof=["password"]),
+    )
+
+    assert part.steps[1].status is Status.NOT_PLAYABLE
+    assert "was told no wait" in part.steps[1].notes[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "note"),
+    [
+        pytest.param({"expect": ["allow"]}, Status.PASSED, None, id="as expected"),
+        pytest.param(
+            {"expect": ["deny", "hold"]},
+            Status.FAILED,
+            "answered allow, not deny, hold",
+            id="otherwise",
+        ),
+        pytest.param({"leaves": ["exits_held"]}, Status.PASSED, None, id="it leaves a hold"),
+        pytest.param(
+            {"leaves": ["veto_open"]}, Status.FAILED, "veto_open is missing", id="it leaves none"
+        ),
+        pytest.param(
+            {"leaves": ["customer_view"]},
+            Status.NOT_PLAYABLE,
+            "customer_view: customers have no page of their own log yet",
+            id="what it leaves cannot be seen",
+        ),
+        pytest.param(
+            {"always": ["alarm_audit"]},
+            Status.NOT_PLAYABLE,
+            "alarm_audit: the audit is not built",
+            id="what it always leaves cannot be seen",
+        ),
+        pytest.param(
+            {"leaves": ["notice_old_channels"]}, Status.PASSED, None, id="everybody was told"
+        ),
+    ],
+)
+async def test_an_answer_and_what_it_leaves_are_held_against_the_file(
+    words: dict[str, Any], status: Status, note: str | None
+) -> None:
+    part = await attack(step("password.change", proof=["password", "totp"], **words))
+
+    [found] = part.steps
+    assert found.status is status
+    assert found.notes == (() if note is None else (note,))
+
+
+async def test_what_a_refused_step_leaves_is_not_looked_for() -> None:
+    part = await attack(
+        step("gift.send", **{"with": {"amount": "small"}}, leaves=["veto_open"], expect=["deny"])
+    )
+
+    assert part.status is Status.PASSED
+
+
+async def test_an_honest_step_that_is_refused_because_it_is_not_built_did_not_fail() -> None:
+    part = await attack(step("limit.raise", **{"with": {"to": "house_price"}}, expect=["hold"]))
+
+    assert part.steps[0].status is Status.NOT_PLAYABLE
+    assert part.steps[0].notes == ("limit.raise is refused until it is built",)
+
+
+async def test_nothing_is_expected_under_a_weaker_profile() -> None:
+    part = await attack(
+        step("password.change", proof=["password"], expect=["deny"], leaves=["veto_open"]),
+        profile="baseline-2024",
+    )
+
+    assert (part.steps[0].answer, part.steps[0].status) == ("allow", Status.PLAYED)
+
+
+async def test_the_service_failing_is_a_failure_and_no_answer() -> None:
+    given = {"with": {"amount": "small"}}
+    flood = [step("gift.send", id=f"y{n}", by="mallory", **given) for n in range(130)]
+    part = await attack(*flood)
+
+    failed = [one for one in part.steps if one.status is Status.FAILED]
+    assert failed
+    assert failed[0].answer is None
+    assert failed[0].notes[0].startswith("the service failed: rate_limited")
+
+
+# --- What happens beside the gate ---
+
+
+@pytest.mark.parametrize(
+    ("do", "words", "said"),
+    [
+        pytest.param("event.mailbox_taken", {"with": {"by": "sms"}}, "done", id="a mailbox"),
+        pytest.param("event.dust", {}, "done", id="dust"),
+        pytest.param("event.call_owner", {}, "done", id="a call"),
+        pytest.param("event.call_owner", {"with": {"verifiable": True}}, "unplayed", id="our call"),
+        pytest.param("event.case_opened", {}, "unplayed", id="a case"),
+        pytest.param("ungated.trade", {}, "unplayed", id="a trade"),
+        pytest.param("tamper.row_update", {}, "unplayed", id="a row"),
+        pytest.param(
+            "event.dependency", {"with": {"which": "database", "state": "slow"}}, "done", id="slow"
+        ),
+        pytest.param(
+            "event.dependency", {"with": {"which": "moon", "state": "down"}}, "unplayed", id="moon"
+        ),
+        pytest.param(
+            "event.dependency", {"with": {"which": "clock", "state": "odd"}}, "unplayed", id="odd"
+        ),
+    ],
+)
+async def test_an_event_happens_or_says_why_not(do: str, words: dict[str, Any], said: str) -> None:
+    assert await answers(step(do, **words)) == [said]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({"asked": "totp", "wanted": "sms_code"}, "no_effect", id="a code"),
+        pytest.param({"asked": "totp", "wanted": "face_video"}, "no_effect", id="a picture"),
+        pytest.param({"asked": "totp", "wanted": "password"}, "challenge", id="a factor of hers"),
+        pytest.param({"asked": "passkey", "wanted": "totp"}, "unplayed", id="not on this page"),
+    ],
+)
+async def test_a_page_is_asked_for_another_method(given: dict[str, str], said: str) -> None:
+    assert await answers(step("event.other_method", **{"with": given})) == [said]
+
+
+async def test_a_thief_who_reads_no_messages_gets_nothing_from_a_code() -> None:
+    ask = step("event.other_method", **{"with": {"asked": "totp", "wanted": "sms_code"}})
+
+    without = await answers(ask, profile="baseline-2024")
+    with_sms = await answers(ask, profile="baseline-2024", capabilities=["SMS_RECEIVE"])
+
+    assert (without, with_sms) == (["challenge"], ["allow"])
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        pytest.param({"of": "x1", "channel": "sms"}, id="by the letter's link"),
+        pytest.param({"of": "x1"}, id="by a device that is signed in"),
+    ],
+)
+async def test_a_veto_ends_a_change_for_good(no: dict[str, str]) -> None:
+    said = await answers(
+        step("destination.add", **ADD),
+        step("event.veto", at="1h", **{"with": no}),
+        step("event.veto", at="2h", **{"with": no}),
+    )
+
+    assert said == ["hold", "allow", "deny"]
+
+
+async def test_a_veto_needs_something_to_object_to_and_a_letter() -> None:
+    said = await answers(
+        step("event.veto", **{"with": {"of": "x9"}}),
+        step("gift.send", at="1m", **{"with": {"amount": "small"}}),
+        step("event.veto", at="2m", **{"with": {"of": "x2", "channel": "sms"}}),
+    )
+
+    assert said == ["unplayed", "deny", "unplayed"]
+
+
+# --- The patient thief ---
+
+
+async def test_a_patient_thief_tries_again_when_a_wait_has_run_out() -> None:
+    part = await attack(
+        step("destination.add", **{"with": {"destination": "attacker_addr"}, "proof": ["passkey"]}),
+        step(
+            "withdrawal.crypto",
+            at="1m",
+            by="mallory",
+            **{"with": {"amount": "large", "destination": "attacker_addr"}, "proof": ["passkey"]},
+        ),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert part.lost_cents == 0
+    assert [(one.step, one.answer) for one in part.later] == [("x1", "allow"), ("x2", "allow")]
+    assert part.lost_later_cents == 50_000_00
+    assert part.stopped_after == timedelta(0)
+
+
+async def test_a_patient_thief_gets_nothing_where_nothing_was_promised() -> None:
+    part = await attack(
+        step(
+            "withdrawal.crypto",
+            by="mallory",
+            **{"with": {"amount": "all", "destination": "attacker_addr"}, "proof": ["sms_code"]},
+        )
+    )
+
+    assert part.later == ()
+
+
+async def test_an_exit_that_lapsed_is_tried_from_its_beginning() -> None:
+    part = await attack(
+        step(
+            "authenticator.remove", **{"with": {"authenticator": "passkey"}, "proof": ["passkey"]}
+        ),
+        step(
+            "withdrawal.crypto",
+            at="1m",
+            by="mallory",
+            **{"with": {"amount": "large", "destination": "attacker_addr"}, "proof": ["passkey"]},
+        ),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    tried = [one for one in part.later if one.step == "x2"]
+    assert tried[0].answer == "allow"
+    assert part.lost_later_cents == 50_000_00
+
+
+async def test_an_honest_twin_is_told_its_taps_and_waits() -> None:
+    story = a_story(
+        benign_twin={
+            "text": "so",
+            "steps": [
+                step("session.start", **{"with": {"from": "known_device"}, "proof": ["totp"]}),
+                step("destination.add", id="b2", at="1m", **ADD, expect=["hold"]),
+                step("gift.send", id="b3", at="2m", **{"with": {"amount": "small"}}),
+                step("freeze.set", id="b4", at="3m", expect=["allow"]),
+            ],
+        }
+    )
+    twin = (await played(story)).twin
+
+    assert (twin.taps, twin.waited) == (2, timedelta(days=7))
+    assert twin.refusals == 1

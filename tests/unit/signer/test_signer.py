@@ -1,0 +1,320 @@
+import copy
+from collections.abc import Callable
+from datetime import timedelta, timezone
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as rounds
+from hypothesis import strategies as st
+from support.bundles import a_withdrawal, trust
+from support.cast import DAY, HOUR, INSTANT
+from support.wallets import DictState, Wallet, settings
+from tidy.repository import ROOT
+
+from twinlock.domain.actions import NotBuilt, payload_bytes
+from twinlock.domain.authorization import AUTHORIZATION_TYPE
+from twinlock.domain.bounds import SPEND_LIFETIME
+from twinlock.domain.errors import InvariantError, SignerRefusedError
+from twinlock.proofs.bundle_faults import BundleFault
+from twinlock.signer import Cleared, SignerFault, check_spend
+from twinlock.signer.model import SENTENCES
+
+SKEW = settings().clock_skew_most
+# Nobody dates a head in these: only the authorization's own times count.
+UNWITNESSED = {"trust": trust(quorum="none")}
+
+
+def refused(action: Callable[[], object]) -> str:
+    with pytest.raises(SignerRefusedError) as caught:
+        action()
+    return caught.value.fault
+
+
+def test_what_the_customer_consented_to_is_cleared_above_the_budget() -> None:
+    wallet = Wallet()
+    action = wallet.pay()
+
+    cleared = wallet.check(wallet.bundle(action))
+
+    assert cleared == Cleared(
+        action_id=action,
+        spend_id="payout-1",
+        transaction=wallet.transaction(),
+        replaces=False,
+        consented=True,
+        head=wallet.house.seen(),
+    )
+
+
+# --- The transaction ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"account": "acc_mallory"}, SignerFault.OTHER_ACCOUNT),
+        ({"asset": "USDC"}, SignerFault.OTHER_ASSET),
+        ({"network": "tron"}, SignerFault.OTHER_NETWORK),
+        ({"contract": ""}, SignerFault.OTHER_CONTRACT),
+        ({"contract": "0x" + "6" * 40}, SignerFault.OTHER_CONTRACT),
+        ({"address": "0x" + "6" * 40}, SignerFault.OTHER_ADDRESS),
+        ({"address": "0x" + "A" * 40}, SignerFault.OTHER_ADDRESS),
+        ({"memo": "for mallory"}, SignerFault.OTHER_MEMO),
+        ({"amount_minor": 50 * 10**6 + 1}, SignerFault.OTHER_AMOUNT),
+        ({"amount_minor": 50 * 10**6 - 1}, SignerFault.OTHER_AMOUNT),
+        ({"amount_minor": 0}, SignerFault.OTHER_AMOUNT),
+        ({"fee_minor": 1001}, SignerFault.FEE_TOO_HIGH),
+    ],
+)
+def test_any_other_transaction_is_refused(changes: dict[str, object], fault: SignerFault) -> None:
+    wallet = Wallet()
+    bundle = wallet.bundle(wallet.pay())
+
+    assert refused(lambda: wallet.check(bundle, wallet.transaction(**changes))) == fault
+    assert wallet.check(bundle).consented
+
+
+def test_a_fee_may_reach_what_was_consented_to() -> None:
+    wallet = Wallet()
+    bundle = wallet.bundle(wallet.pay())
+
+    assert wallet.check(bundle, wallet.transaction(fee_minor=1000)).transaction.fee_minor == 1000
+
+
+# --- The authorization ---
+
+
+def test_nothing_is_signed_without_an_authorization() -> None:
+    wallet = Wallet()
+    forger = wallet.forger(wallet.pay())
+    forger.doc["authorization"] = ""
+
+    assert refused(lambda: wallet.check(forger.to_bytes())) == SignerFault.NO_AUTHORIZATION
+
+
+def test_nothing_is_signed_for_a_refusal() -> None:
+    wallet = Wallet()
+    action = wallet.house.propose(NotBuilt(account=wallet.alice, asked="card.pay", digest=""))
+
+    assert refused(lambda: wallet.check(wallet.bundle(action))) == SignerFault.NO_AUTHORIZATION
+
+
+def test_a_yes_that_was_not_spent_is_not_enough() -> None:
+    wallet = Wallet()
+    forger = wallet.forger(wallet.pay())
+    forger.sign(forger.claims() | {"spend": "", "fee_minor": ""}, typ=AUTHORIZATION_TYPE)
+
+    assert refused(lambda: wallet.check(forger.to_bytes())) == SignerFault.NOT_A_SPEND
+
+
+@pytest.mark.parametrize(
+    ("signing", "fault"),
+    [
+        ({"kid": "mallory"}, BundleFault.AUTHORIZATION_KEY_UNKNOWN),
+        ({"typ": "session+jwt"}, BundleFault.AUTHORIZATION_KIND_UNKNOWN),
+        ({"typ": AUTHORIZATION_TYPE}, BundleFault.AUTHORIZATION_NO_SPEND),
+    ],
+)
+def test_an_authorization_signed_otherwise_is_refused(
+    signing: dict[str, str], fault: BundleFault
+) -> None:
+    wallet = Wallet()
+    forger = wallet.forger(wallet.pay())
+    forger.sign(forger.claims(), **signing)  # type: ignore[arg-type]  # one of its keywords
+
+    assert refused(lambda: wallet.check(forger.to_bytes())) == fault
+
+
+def test_a_decision_by_a_policy_that_is_no_longer_in_force_is_refused() -> None:
+    wallet = Wallet()
+    bundle = wallet.bundle(wallet.pay())
+    wallet.settings = settings(policies=frozenset({"the digest of another one"}))
+
+    assert refused(lambda: wallet.check(bundle)) == SignerFault.STALE_POLICY
+
+
+@pytest.mark.parametrize(
+    ("later", "fault"),
+    [
+        pytest.param(-SKEW - INSTANT, SignerFault.NOT_YET_VALID, id="before its time"),
+        pytest.param(-SKEW, None, id="the instant it begins"),
+        pytest.param(SPEND_LIFETIME + SKEW - INSTANT, None, id="just before it ends"),
+        pytest.param(SPEND_LIFETIME + SKEW, SignerFault.EXPIRED, id="the instant it ends"),
+        pytest.param(400 * DAY, SignerFault.EXPIRED, id="a year later"),
+    ],
+)
+def test_an_authorization_lives_by_the_signers_own_clock(
+    later: timedelta, fault: SignerFault | None
+) -> None:
+    wallet = Wallet(settings=settings(**UNWITNESSED))
+    bundle = wallet.bundle(wallet.pay())
+
+    if fault is None:
+        assert wallet.check(bundle, later=later).consented
+    else:
+        assert refused(lambda: wallet.check(bundle, later=later)) == fault
+
+
+def test_an_old_authorization_signed_anew_is_refused() -> None:
+    wallet = Wallet(settings=settings(**UNWITNESSED))
+    forger = wallet.forger(wallet.pay())
+    claims = forger.claims()
+    forger.sign(claims | {"iat": claims["iat"] + 86_400, "exp": claims["exp"] + 86_400})
+
+    fault = refused(lambda: wallet.check(forger.to_bytes(), later=DAY))
+    assert fault == BundleFault.AUTHORIZATION_OTHER_TIME
+
+
+# --- Once ---
+
+
+def test_the_same_transaction_again_takes_the_place_of_the_first() -> None:
+    wallet = Wallet()
+    action = wallet.pay()
+    bundle = wallet.bundle(action)
+
+    assert not wallet.check(bundle).replaces
+    assert wallet.check(bundle).replaces
+    assert wallet.check(bundle, wallet.transaction(fee_minor=1000)).replaces
+    assert refused(lambda: wallet.check(bundle)) == SignerFault.REPLAYED  # A lower fee again.
+
+
+def test_a_fee_is_raised_for_as_long_as_the_settings_say() -> None:
+    wallet = Wallet()
+    action = wallet.pay()
+    assert not wallet.check(wallet.bundle(action)).replaces
+
+    wallet.house.wait(wallet.settings.fee_raise_for - INSTANT)
+    assert wallet.check(wallet.bundle(action)).replaces
+    wallet.house.wait(INSTANT)
+    assert refused(lambda: wallet.check(wallet.bundle(action))) == SignerFault.EXPIRED
+
+
+def test_an_action_is_not_cleared_for_a_second_spend() -> None:
+    wallet = Wallet()
+    action = wallet.pay()
+    wallet.check(wallet.bundle(action))
+    forger = wallet.forger(action)
+    forger.sign(forger.claims() | {"spend": "payout-2"})
+
+    assert refused(lambda: wallet.check(forger.to_bytes())) == SignerFault.REPLAYED
+
+
+def test_a_spend_is_not_cleared_for_a_second_action() -> None:
+    wallet = Wallet()
+    wallet.check(wallet.bundle(wallet.pay()))
+
+    again = wallet.bundle(wallet.pay())
+    assert refused(lambda: wallet.check(again)) == SignerFault.REPLAYED
+
+
+def test_a_second_payment_with_its_own_consent_is_cleared() -> None:
+    wallet = Wallet()
+    wallet.check(wallet.bundle(wallet.pay()))
+
+    assert not wallet.check(wallet.bundle(wallet.pay(spend_id="payout-2"))).replaces
+
+
+def test_an_action_decided_a_second_time_with_another_payload_is_refused() -> None:
+    wallet = Wallet()
+    action = wallet.pay()
+    wallet.check(wallet.bundle(action))
+    forger = wallet.forger(action)
+    forger.doc["proofs"] = []
+    forger.log_again(forger.decision)
+    forger.decide(payload_bytes(a_withdrawal(wallet.alice, dollars=40)))
+
+    cheap = wallet.transaction(amount_minor=40 * 10**6, value_cents=1)
+    assert refused(lambda: wallet.check(forger.to_bytes(), cheap)) == SignerFault.REPLAYED
+
+
+def test_an_action_logged_a_second_time_is_the_same_action() -> None:
+    wallet = Wallet()
+    action = wallet.pay()
+    wallet.check(wallet.bundle(action))
+    forger = wallet.forger(action)
+    forger.log_again(forger.decision)
+    forger.sign(forger.claims() | {"index": forger.decision["index"]})
+
+    assert wallet.check(forger.to_bytes()).replaces
+
+
+# --- Hostile bytes ---
+
+
+def test_what_is_no_bundle_is_refused() -> None:
+    wallet = Wallet()
+
+    assert refused(lambda: wallet.check(b"{}")) == BundleFault.MALFORMED
+    nothing = cast("bytes", None)
+    assert refused(lambda: wallet.check(nothing)) == SignerFault.UNREADABLE
+
+
+@given(st.data())
+@rounds(max_examples=100, deadline=None)
+def test_no_flipped_byte_raises_anything_but_a_refusal(data: st.DataObject) -> None:
+    document = bytearray(HONEST_BUNDLE)
+    at = data.draw(st.integers(0, len(document) - 1))
+    document[at] ^= data.draw(st.integers(1, 255))
+    wallet = copy.copy(HONEST)
+    wallet.state = DictState(dict(HONEST.state.kept))
+
+    try:
+        cleared = wallet.check(bytes(document))
+    except SignerRefusedError:
+        return
+    assert (cleared.action_id, cleared.spend_id) == (HONEST_ACTION, "payout-1")
+
+
+HONEST = Wallet()
+HONEST_ACTION = HONEST.pay()
+HONEST_BUNDLE = HONEST.bundle(HONEST_ACTION)
+
+
+# --- Settings ---
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policies": frozenset()},
+        {"session_budget_cents": -1},
+        {"unasserted_daily_cents": -1},
+        {"key_age_least": timedelta(0)},
+        {"clock_skew_most": -INSTANT},
+        {"checkpoint_age_most": -INSTANT},
+        {"fee_raise_for": -INSTANT},
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InvariantError):
+        settings(**changes)
+
+
+@pytest.mark.parametrize("name", ["amount_minor", "fee_minor", "value_cents"])
+def test_a_transaction_has_no_negative_amounts(name: str) -> None:
+    with pytest.raises(InvariantError):
+        HONEST.transaction(**{name: -1})
+
+
+def test_a_clock_that_is_not_utc_is_our_own_mistake() -> None:
+    an_hour_east = HONEST.now.astimezone(timezone(HOUR))
+
+    with pytest.raises(InvariantError, match="UTC"):
+        check_spend(
+            HONEST_BUNDLE,
+            HONEST.transaction(),
+            settings=HONEST.settings,
+            state=HONEST.state,
+            now=an_hour_east,
+        )
+
+
+@pytest.mark.parametrize("fault", SignerFault)
+def test_every_fault_is_explained_on_the_page(fault: SignerFault) -> None:
+    sentence = SENTENCES[fault]
+    page = (ROOT / "docs" / "verify.md").read_text(encoding="utf-8")
+
+    assert f"| `{fault}` | {sentence[0].upper()}{sentence[1:]}. |" in page
+    assert fault.value not in [other.value for other in BundleFault]
