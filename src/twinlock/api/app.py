@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from litestar import Litestar, Router
-from litestar.datastructures import State
-from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
@@ -28,13 +26,8 @@ def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:
             app.state.api = api
             yield
 
-    async def provide_api(state: State) -> Api:
-        api: Api = state.api
-        return api
-
     return Litestar(
         route_handlers=[router(), *pages],
-        dependencies={"api": Provide(provide_api)},
         exception_handlers={
             TwinlockError: of_twinlock,
             HTTPException: of_http,

@@ -4,12 +4,11 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, Router, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twinlock.api.request import StrictRequest, idempotency
-from twinlock.api.serving import Api
+from twinlock.api.serving import Api, api_of
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
@@ -46,28 +45,27 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @post("/v1/accounts", status_code=201, summary="Open an account")
-async def open_account(
-    request: StrictRequest, api: NamedDependency[Api], data: JSONBody[Opening]
-) -> Opened:
+async def open_account(request: StrictRequest, data: JSONBody[Opening]) -> Opened:
     """Open an account for a new customer of the platform."""
+    api = api_of(request)
     actor = await api.caller(request, Scope.ACCOUNTS)
     return await api.use.accounts.open(data, actor=actor, idempotency=await idempotency(request))
 
 
 @get("/v1/accounts/{account_id:str}", summary="Look at an account")
-async def look_at_account(
-    request: StrictRequest, api: NamedDependency[Api], account_id: FromPath[str]
-) -> AccountView:
+async def look_at_account(request: StrictRequest, account_id: FromPath[str]) -> AccountView:
     """Return the account's authenticators, holds and open actions, without secrets."""
+    api = api_of(request)
     await api.caller(request, Scope.READ)
     return view_account(await api.use.accounts.look(parse_account_id(account_id)))
 
 
 @get("/v1/accounts/{account_id:str}/destinations", summary="List destinations")
 async def list_destinations(
-    request: StrictRequest, api: NamedDependency[Api], account_id: FromPath[str]
+    request: StrictRequest, account_id: FromPath[str]
 ) -> list[DestinationView]:
     """Return every listed destination: who added it, when, and with which proofs."""
+    api = api_of(request)
     await api.caller(request, Scope.READ)
     found = await api.use.accounts.destinations(parse_account_id(account_id))
     return [view_destination(one) for one in found]
@@ -76,11 +74,11 @@ async def list_destinations(
 @post("/v1/accounts/{account_id:str}/candidates", status_code=201, summary="Offer a candidate")
 async def offer_candidate(
     request: StrictRequest,
-    api: NamedDependency[Api],
     account_id: FromPath[str],
     data: JSONBody[Wanted],
 ) -> Offered:
     """Give out a registration challenge or a seed; it is bound by authenticator.bind."""
+    api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = parse_account_id(account_id)
     api.account_buckets.take(named)
@@ -90,21 +88,20 @@ async def offer_candidate(
 @post("/v1/accounts/{account_id:str}/sessions/end", status_code=204, summary="End sessions")
 async def end_sessions(
     request: StrictRequest,
-    api: NamedDependency[Api],
     account_id: FromPath[str],
     data: JSONBody[Ending],
 ) -> None:
     """End one session of an account, or all of them. It needs no proof: it opens nothing."""
+    api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     session = SessionId(data.session_id) if data.session_id else None
     await api.use.accounts.end_session(parse_account_id(account_id), session, actor=actor)
 
 
 @post("/v1/actions", status_code=201, summary="Propose an action")
-async def propose(
-    request: StrictRequest, api: NamedDependency[Api], data: JSONBody[Proposal]
-) -> Answered:
+async def propose(request: StrictRequest, data: JSONBody[Proposal]) -> Answered:
     """Propose an action; the answer says what is missing, why, until when, and what lifts it."""
+    api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = parse_account_id(data.account_id)
     api.account_buckets.take(named)
@@ -116,19 +113,17 @@ async def propose(
 
 
 @post("/v1/payloads", status_code=200, summary="Preview a payload")
-async def preview(
-    request: StrictRequest, api: NamedDependency[Api], data: JSONBody[Proposal]
-) -> Previewed:
+async def preview(request: StrictRequest, data: JSONBody[Proposal]) -> Previewed:
     """Return the exact payload that a proposal would have, and the digest a device signs."""
+    api = api_of(request)
     await api.caller(request, Scope.PROPOSE)
     return await api.use.actions.preview(data, named=parse_account_id(data.account_id))
 
 
 @get("/v1/actions/{action_id:str}", summary="Look at an action")
-async def look_at_action(
-    request: StrictRequest, api: NamedDependency[Api], action_id: FromPath[str]
-) -> Answered:
+async def look_at_action(request: StrictRequest, action_id: FromPath[str]) -> Answered:
     """Return how an action stands. Nothing is decided."""
+    api = api_of(request)
     await api.caller(request, Scope.READ)
     return await api.use.looking.look(api.named(action_id))
 
@@ -136,11 +131,11 @@ async def look_at_action(
 @post("/v1/actions/{action_id:str}/challenges", status_code=201, summary="Ask for a proof")
 async def ask(
     request: StrictRequest,
-    api: NamedDependency[Api],
     action_id: FromPath[str],
     data: JSONBody[Question],
 ) -> Asked:
     """Put a question to the customer: passkey options, or a code sent to a channel."""
+    api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = api.named(action_id)
     try:
@@ -152,11 +147,11 @@ async def ask(
 @post("/v1/actions/{action_id:str}/assertions", status_code=200, summary="Give a proof")
 async def prove(
     request: StrictRequest,
-    api: NamedDependency[Api],
     action_id: FromPath[str],
     data: JSONBody[Reply],
 ) -> Answered:
     """Take the customer's answer to exactly this action, and decide."""
+    api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = api.named(action_id)
     try:
@@ -166,10 +161,9 @@ async def prove(
 
 
 @post("/v1/actions/{action_id:str}/veto", status_code=200, summary="Veto an action")
-async def veto(
-    request: StrictRequest, api: NamedDependency[Api], action_id: FromPath[str], data: JSONBody[No]
-) -> Answered:
+async def veto(request: StrictRequest, action_id: FromPath[str], data: JSONBody[No]) -> Answered:
     """Say no. It is final."""
+    api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = api.named(action_id)
     try:
@@ -181,11 +175,11 @@ async def veto(
 @get("/v1/actions/{action_id:str}/evidence", summary="Get the evidence")
 async def evidence(
     request: StrictRequest,
-    api: NamedDependency[Api],
     action_id: FromPath[str],
     consistent_from: Size = 0,
 ) -> Bundle:
     """Return the bundle of the action's last decision; anyone can check it offline."""
+    api = api_of(request)
     await api.caller(request, Scope.READ)
     return await api.use.evidence.bundle(api.named(action_id), consistent_from=consistent_from)
 
@@ -193,11 +187,11 @@ async def evidence(
 @post("/v1/authorizations/{action_id:str}/spend", status_code=200, summary="Spend")
 async def spend(
     request: StrictRequest,
-    api: NamedDependency[Api],
     action_id: FromPath[str],
     data: JSONBody[Spending],
 ) -> Answered:
     """Decide an authorized exit again; a yes is the spend, exactly once for one spend id."""
+    api = api_of(request)
     actor = await api.caller(request, Scope.SPEND)
     named = api.named(action_id)
     try:
@@ -207,7 +201,7 @@ async def spend(
 
 
 def _counted(api: Api, answer: Answered) -> Answered:
-    api.metrics.answers.labels(type=answer.type, answer=answer.answer.value).inc()
+    api.metrics.answers.labels(answer.type, answer.answer.value).inc()
     return answer
 
 
@@ -215,8 +209,9 @@ def _counted(api: Api, answer: Answered) -> Answered:
 
 
 @get("/checkpoint", include_in_schema=False)
-async def checkpoint(api: NamedDependency[Api]) -> Response[bytes]:
+async def checkpoint(request: StrictRequest) -> Response[bytes]:
     """Return the signed head of the log."""
+    api = api_of(request)
     note = await api.use.logbook.checkpoint()
     return Response(
         note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=5"}
@@ -224,15 +219,17 @@ async def checkpoint(api: NamedDependency[Api]) -> Response[bytes]:
 
 
 @get("/proof/{index:int}", include_in_schema=False)
-async def proof(api: NamedDependency[Api], index: FromPath[int]) -> Response[bytes]:
+async def proof(request: StrictRequest, index: FromPath[int]) -> Response[bytes]:
     """Return the C2SP tlog-proof of one entry."""
+    api = api_of(request)
     data = await api.use.logbook.proof(index)
     return Response(data, media_type="text/plain; charset=utf-8")
 
 
 @get("/tile/{path:path}", include_in_schema=False)
-async def tile(api: NamedDependency[Api], path: FromPath[str]) -> Response[bytes]:
+async def tile(request: StrictRequest, path: FromPath[str]) -> Response[bytes]:
     """Return a tile or an entry bundle; it never changes."""
+    api = api_of(request)
     data = await api.use.logbook.resource(f"tile{path}")
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(data, media_type="application/octet-stream", headers=headers)
@@ -248,15 +245,17 @@ async def live() -> Health:
 
 
 @get("/health/ready", include_in_schema=False)
-async def ready(api: NamedDependency[Api]) -> Health:
+async def ready(request: StrictRequest) -> Health:
     """Say that this process can decide: its database answers. Raises UnavailableError."""
+    api = api_of(request)
     head = await api.store.head()
     return Health(status="ready", log_size=head.size)
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics(api: NamedDependency[Api]) -> Response[bytes]:
+async def metrics(request: StrictRequest) -> Response[bytes]:
     """Return the metrics of this process for Prometheus."""
+    api = api_of(request)
     return Response(generate_latest(api.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

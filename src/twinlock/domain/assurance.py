@@ -11,6 +11,7 @@ Gate and prover read the same tables, which stand here and nowhere else.
 
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 from typing import assert_never
 
 
@@ -90,16 +91,21 @@ def level_shown(factors: Iterable[Factor], *, floor: Level) -> Level:
     return Level.KNOWLEDGE
 
 
-def level_of(factor: Factor) -> Level:
-    """Return the level one factor reaches at most, beside a password where it needs one."""
-    return {
+_LEVELS = MappingProxyType(
+    {
         Factor.PASSWORD: Level.KNOWLEDGE,
         Factor.EMAIL_CODE: Level.OUT_OF_BAND,
         Factor.SMS_CODE: Level.OUT_OF_BAND,
         Factor.TOTP: Level.POSSESSION,
         Factor.PASSKEY: Level.PHISHING_RESISTANT,
         Factor.SESSION: Level.NONE,
-    }[factor]
+    }
+)
+
+
+def level_of(factor: Factor) -> Level:
+    """Return the level one factor reaches at most, beside a password where it needs one."""
+    return _LEVELS[factor]
 
 
 def floor_of(bound: Iterable[Factor], *, has_channel: bool) -> Level:

@@ -10,10 +10,12 @@ docs/log-format.md.
 """
 
 import base64
+import binascii
 import hashlib
 import hmac
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import msgspec
@@ -24,6 +26,7 @@ MAX_SAFE_INTEGER = 2**53 - 1  # RFC 7493, 2.2: beyond it readers in other langua
 MAX_DEPTH = 32  # Nothing we sign nests deeper than 8; hostile JSON nests to exhaust the stack.
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")  # RFC 4648, 5.
 
 
 def encode(value: object) -> bytes:
@@ -79,7 +82,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise MalformedError("a key stands twice")
-    if not all(key.isascii() for key in found):
+    if not "".join(found).isascii():
         raise MalformedError("a key is not ASCII")
     return found
 
@@ -110,9 +113,16 @@ def _children(value: object) -> Iterable[object]:
 
 
 def _framed(tag: str, parts: tuple[bytes, ...]) -> bytes:
+    framed = [_prefix(tag)]
+    for part in parts:
+        framed += (len(part).to_bytes(8, "big"), part)
+    return b"".join(framed)
+
+
+@lru_cache(maxsize=64)  # Tags are constants of ours, some thirty.
+def _prefix(tag: str) -> bytes:
     invariant(tag.isascii() and "\0" not in tag, "a tag is ASCII without NUL")
-    frames = (len(part).to_bytes(8, "big") + part for part in parts)
-    return b"twinlock/" + tag.encode("ascii") + b"\0" + b"".join(frames)
+    return b"twinlock/" + tag.encode("ascii") + b"\0"
 
 
 def tagged_hash(tag: str, *parts: bytes) -> bytes:
@@ -136,7 +146,7 @@ def commit(salt: bytes, field: str, value: bytes) -> bytes:
 
 def b64url(data: bytes) -> str:
     """Return base64url without padding (RFC 4648, 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def from_b64url(text: str, *, size: int | None = None) -> bytes:

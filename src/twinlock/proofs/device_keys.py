@@ -65,15 +65,24 @@ def read_jwk(jwk: Mapping[str, object]) -> DeviceKey:
     Raises:
         ProofRefusedError: malformed (private or unknown members among them), key_invalid.
     """
+    key = parse_jwk(jwk)
+    _point(key)
+    return key
+
+
+def parse_jwk(jwk: Mapping[str, object]) -> DeviceKey:
+    """Return the numbers in ``jwk``, for a signature whose check finds out if they are a point.
+
+    Raises:
+        ProofRefusedError: malformed (private or unknown members among them).
+    """
     try:
         form = msgspec.convert(jwk, _Jwk)
         x = from_b64url(form.x, size=NUMBER_BYTES)
         y = from_b64url(form.y, size=NUMBER_BYTES)
     except (msgspec.ValidationError, MalformedError) as error:
         raise ProofRefusedError(ProofFault.MALFORMED) from error
-    key = DeviceKey(x=x, y=y)
-    _point(key)
-    return key
+    return DeviceKey(x=x, y=y)
 
 
 def session_proof_message(session_id: SessionId, *, nonce: bytes, payload_digest: bytes) -> bytes:

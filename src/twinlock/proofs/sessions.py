@@ -8,7 +8,7 @@ from twinlock.domain.commands import SessionSignature
 from twinlock.domain.ids import SessionId
 from twinlock.domain.sessions import SignedDraft
 from twinlock.proofs.device_keys import (
-    read_jwk,
+    parse_jwk,
     session_proof_message,
     verify_device_signature,
 )
@@ -30,7 +30,7 @@ def check_session(draft: SignedDraft, *, nonce: bytes, digest: str) -> SessionSi
         session_id, nonce=nonce, payload_digest=from_b64url(digest, size=32)
     )
     try:
-        key = read_jwk(draft.jwk)
+        key = parse_jwk(draft.jwk)
         verify_device_signature(key, draft.signature, message)
     except ProofRefusedError:
         return unsigned

@@ -9,12 +9,14 @@ import ipaddress
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import PlatformKeyId, tail
 from twinlock.ports import Clock, Entropy, PlatformKey, PlatformKeys, SecretMac
 
+FROM_MOST = 1_024  # Answers that are remembered; a platform has a handful of servers.
 LIFETIME_MOST = timedelta(days=400)  # A year, and time to rotate.
 _KEY = re.compile(r"tlk_(?P<id>[a-z2-7]{26})_(?P<secret>[a-z2-7]{26}[a-z2-7]{26})")
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -91,7 +93,7 @@ class Keys:
         if key is None or not hmac.compare_digest(key.mac, mac):
             _refuse()
         now = self._clock.now(database_at=None)
-        if not _in_force(key, now=now) or not _from(key, address):
+        if not _in_force(key, now=now) or not _from(key.networks, address):
             _refuse()
         if scope.value not in key.scopes:
             raise ScopeMissingError(f"this key does not have the scope {scope.value}")
@@ -106,9 +108,10 @@ def _in_force(key: PlatformKey, *, now: datetime) -> bool:
     return key.revoked_at is None and key.created_at <= now < key.expires_at
 
 
-def _from(key: PlatformKey, address: str) -> bool:
+@lru_cache(maxsize=FROM_MOST)
+def _from(networks: tuple[str, ...], address: str) -> bool:
     try:
         where = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(where in ipaddress.ip_network(one) for one in key.networks)
+    return any(where in ipaddress.ip_network(one) for one in networks)

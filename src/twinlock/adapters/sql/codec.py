@@ -54,7 +54,13 @@ def letter_place(serial: str) -> Place:
 
 def seal(key: SubjectKey, value: object, place: Place, *, entropy: Entropy) -> bytes:
     """Return ``value`` as a sealed box for exactly this place."""
-    return key.seal(encode(value), nonce=entropy.draw(NONCE_BYTES), **place._asdict())
+    return key.seal(
+        encode(value),
+        kind=place.kind,
+        row_id=place.row_id,
+        version=place.version,
+        nonce=entropy.draw(NONCE_BYTES),
+    )
 
 
 def unseal(key: SubjectKey, box: bytes, decoder: msgspec.json.Decoder[T], place: Place) -> T:
@@ -63,7 +69,7 @@ def unseal(key: SubjectKey, box: bytes, decoder: msgspec.json.Decoder[T], place:
     Raises:
         SealBrokenError: it is not what we sealed for this place, or of another form.
     """
-    data = key.open(box, **place._asdict())
+    data = key.open(box, kind=place.kind, row_id=place.row_id, version=place.version)
     try:
         return decoder.decode(data)
     except msgspec.MsgspecError as error:

@@ -4,7 +4,9 @@ A secret stands here in the form that is checked against (a hash, a seed, a publ
 document that holds it is sealed.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
 import msgspec
@@ -71,9 +73,14 @@ def used(
             assert_never(authenticator)
 
 
+_FACTORS: Mapping[type[Authenticator], Factor] = MappingProxyType(
+    {Password: Factor.PASSWORD, Totp: Factor.TOTP, Passkey: Factor.PASSKEY}
+)
+
+
 def factor_of(authenticator: Authenticator) -> Factor:
     """Return the factor that this authenticator is shown as."""
-    return Factor(str(authenticator.__struct_config__.tag))
+    return _FACTORS[type(authenticator)]
 
 
 def root(authenticator: Authenticator) -> str | None:

@@ -46,9 +46,10 @@ def gather(
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     account, payload = state.account, action.payload
+    floor = account.floor
     shown = tuple(one for one in action.shown if account.stands(one))
     factors = tuple(one.factor for one in shown)
-    roots = _roots(account, payload, shown)
+    roots = _roots(payload, shown, floor=floor)
     own = action.counted_on(now)
     destination, budget_left = _destination(state, action, policy=policy, now=now)
     target = _target(account, payload)
@@ -58,11 +59,11 @@ def gather(
         action_class=class_of(payload),
         built=type_of(payload) in BUILT and not isinstance(payload, NotBuilt),
         proposed_at=action.proposed_at,
-        proved_at=_proved_at(account, action, shown),
+        proved_at=_proved_at(action, shown, floor=floor),
         promised_until=action.until,
         offered_until=action.offered_until,
-        floor=account.floor,
-        shown_level=level_shown(factors, floor=account.floor),
+        floor=floor,
+        shown_level=level_shown(factors, floor=floor),
         shown_factors=tuple(sorted(set(factors))),
         shown_roots=roots,
         roots_enrolled=len({root(one) for one in account.authenticators} - {None}),
@@ -74,7 +75,7 @@ def gather(
         frozen_until=account.freeze.until,
         frozen_at=account.freeze.set_at,
         held_until=held_until(account.holds, now=now),
-        narrow=_narrow(account, roots),
+        narrow=_narrow(account, roots, floor=floor),
         has_channel=bool(account.channels),
         way_in_left=_way_in_left(account, payload),
         too_many=_too_many(account, action),
@@ -94,17 +95,17 @@ def gather(
     )
 
 
-def _roots(account: Account, payload: AnyPayload, shown: tuple[Shown, ...]) -> tuple[str, ...]:
+def _roots(payload: AnyPayload, shown: tuple[Shown, ...], *, floor: Level) -> tuple[str, ...]:
     """Return the roots shown. Codes add none where anything stronger is bound (law 4).
 
     Prevents: a code shown before a security key was bound, counted as the second root beside it.
     """
-    weak = account.floor > Level.OUT_OF_BAND and class_of(payload) is not ActionClass.TIGHTENING
+    weak = floor > Level.OUT_OF_BAND and class_of(payload) is not ActionClass.TIGHTENING
     none = (Factor.EMAIL_CODE, Factor.SMS_CODE) if weak else ()
     return tuple(sorted({one.root for one in shown if one.root and one.factor not in none}))
 
 
-def _proved_at(account: Account, action: OpenAction, shown: tuple[Shown, ...]) -> datetime | None:
+def _proved_at(action: OpenAction, shown: tuple[Shown, ...], *, floor: Level) -> datetime | None:
     """Return since when proofs that still stand reach today's floor, or None while they do not.
 
     Prevents: a wait that ran on a proof whose authenticator was removed meanwhile.
@@ -112,8 +113,8 @@ def _proved_at(account: Account, action: OpenAction, shown: tuple[Shown, ...]) -
     factors: list[Factor] = []
     for one in shown:
         factors.append(one.factor)
-        level = level_shown(factors, floor=account.floor)
-        if level >= max(account.floor, Level.KNOWLEDGE):
+        level = level_shown(factors, floor=floor)
+        if level >= max(floor, Level.KNOWLEDGE):
             return None if action.proved_at is None else max(action.proved_at, one.at)
     return None
 
@@ -128,13 +129,13 @@ def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> Se
     return SessionState.NONE
 
 
-def _narrow(account: Account, roots: tuple[str, ...]) -> bool:
+def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level) -> bool:
     """No channel outside the roots that prove: silence is then no root of its own (law 4).
 
     Until a root is shown, any that could reach the floor alone may be the one that proves; showing
     one more root never makes an account narrow.
     """
-    strong = (one for one in account.authenticators if level_of(factor_of(one)) >= account.floor)
+    strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
     could = {root(one) or "phone" for one in strong} or {"phone"}
 
     def heard(name: str) -> bool:
