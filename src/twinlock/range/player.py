@@ -129,7 +129,9 @@ async def _play_part(replay: Replay, part: _Part) -> PartResult:
 
 def _status(check: CheckResult, *, judged: bool) -> Status:
     """Return how a check fared; under a weaker profile what it found wrong is only told."""
-    return check.status if judged or check.not_playable else Status.PLAYED
+    if judged:
+        return check.status
+    return Status.NOT_PLAYABLE if check.not_playable else Status.PLAYED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,7 +140,8 @@ def troubles(part: PartResult) -> list[str]:
     bad = [one for one in part.steps if one.status in (Status.FAILED, Status.NOT_PLAYABLE)]
     found = [f"{one.id} {MARKS[one.status].plain}: {'; '.join(one.notes)}" for one in bad]
     if part.check is not None:
-        found += [f"{name} FAILED: {one}" for one in part.check.wrong]
+        wrong = "FAILED" if part.status is Status.FAILED else "would have failed"
+        found += [f"{name} {wrong}: {one}" for one in part.check.wrong]
         found += [f"{name} not playable: {one}" for one in part.check.not_playable]
     if part.status is Status.NOT_PLAYABLE:
         found += [f"{name}: {note}" for note in part.notes]
@@ -177,12 +178,11 @@ def summary_table(results: Sequence[StoryResult]) -> Table:
 
 def _counts(parts: Sequence[PartResult]) -> Text:
     counted = {status: sum(part.status is status for part in parts) for status in Status}
-    said = Text()
-    for status in (Status.PASSED, Status.PLAYED, Status.NOT_PLAYABLE, Status.FAILED):
-        if counted[status]:
-            word = status.value.replace("_", " ")
-            said.append(f"{counted[status]} {word} ", style=MARKS[status].style)
-    return said
+    return Text("\n").join(
+        Text(f"{counted[status]} {status.value.replace('_', ' ')}", style=MARKS[status].style)
+        for status in (Status.PASSED, Status.PLAYED, Status.NOT_PLAYABLE, Status.FAILED)
+        if counted[status]
+    )
 
 
 def print_stories(console: Console, results: Sequence[StoryResult]) -> None:
