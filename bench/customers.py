@@ -128,6 +128,7 @@ def _account(
                 thumbprint=thumbprint,
                 started_at=now,
                 seen_at=now,
+                bound_at=long_ago,
             ),
         ),
         destinations={destination.destination_id: destination.version},

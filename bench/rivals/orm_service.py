@@ -45,6 +45,7 @@ from twinlock.domain.answers import Answered, tell
 from twinlock.domain.bookkeeping import Booked, bookkeep, check_current
 from twinlock.domain.canonical import b64url
 from twinlock.domain.commands import Propose
+from twinlock.domain.decisions import Decided
 from twinlock.domain.drafts import WithdrawalCryptoDraft, withdrawal
 from twinlock.domain.entries import SALTS_BYTES, Origin
 from twinlock.domain.errors import (
@@ -53,7 +54,7 @@ from twinlock.domain.errors import (
     IdempotencyConflictError,
     LogDamagedError,
 )
-from twinlock.domain.gate import Decided, decide
+from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
     DestinationId,

@@ -47,7 +47,7 @@ from twinlock.api.throttling import (
 )
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.canonical import b64url
-from twinlock.domain.gate import Rules
+from twinlock.domain.decisions import Rules
 from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy
 from twinlock.domain.policy.statutes import statutes

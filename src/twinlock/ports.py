@@ -13,9 +13,9 @@ import msgspec
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.actions import Place
 from twinlock.domain.answers import Teller
+from twinlock.domain.decisions import Decided, Decision, Rules
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import InvariantError, invariant
-from twinlock.domain.gate import Decided, Decision, Rules
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import HASH_BYTES
 from twinlock.domain.money import Prices

@@ -200,6 +200,12 @@ async def test_an_action_that_cannot_be_decided_is_refused_with_a_reason(
             "target_not_found",
             id="a destination that is not listed",
         ),
+        pytest.param(
+            "api_key.create",
+            {"public_key": "A" * 43, "scopes": ["read"], "ip_list": ["0.0.0.0/0"]},
+            "api_key_refused",
+            id="an IP list of everybody",
+        ),
         pytest.param("session.start", {"device": {"kty": "EC"}}, "proof_refused", id="half a key"),
         pytest.param("freeze.set", {"why": "x"}, "malformed", id="a freeze with a field"),
     ],

@@ -267,6 +267,26 @@ async def test_an_api_key_that_may_withdraw_waits_for_its_day(service: Service) 
     assert (await service.client.account(alice.account_id))["api_keys"] == []
 
 
+async def test_an_api_key_does_not_name_a_destination_that_only_somebody_proposed(
+    service: Service,
+) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    where = {"network": "ethereum", "address": "0x" + "ab" * 20}
+    await alice.propose("destination.add", where)
+    wanted = {
+        "public_key": "A" * 42 + "E",
+        "scopes": ["withdraw"],
+        "ip_list": ["203.0.113.7"],
+        "destinations": [where],
+    }
+
+    with pytest.raises(ProblemError) as refused:
+        await alice.propose("api_key.create", wanted)
+
+    assert refused.value.code == "target_not_found"
+
+
 async def test_a_destination_is_removed_at_once_with_little_proof(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()

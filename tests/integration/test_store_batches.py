@@ -29,6 +29,7 @@ from twinlock.adapters.boxes import MAX_PLAINTEXT_BYTES
 from twinlock.adapters.sql import group_commit
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import ActionUnknownError, State
+from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import (
     AccountUnknownError,
     ClockUntrustedError,
@@ -37,7 +38,6 @@ from twinlock.domain.errors import (
     SealBrokenError,
     TwinlockError,
 )
-from twinlock.domain.gate import Decided
 from twinlock.domain.ids import AccountId
 from twinlock.domain.requirements import Answer
 from twinlock.ports import Committed, Work

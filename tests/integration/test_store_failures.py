@@ -31,8 +31,8 @@ from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.sql import connections, group_commit
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import State
+from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import UnavailableError
-from twinlock.domain.gate import Decided
 from twinlock.ports import Committed, Work
 
 SOON_SECONDS = 1.5  # A caller is told within this that the database is down.

@@ -12,8 +12,9 @@ from twinlock.bootstrap import rule_book
 from twinlock.domain.account import State
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url
+from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.events import AccountOpened
-from twinlock.domain.gate import Decided, Decision, advance
+from twinlock.domain.gate import advance
 from twinlock.domain.ids import ChannelId, parse_account_id
 from twinlock.domain.requirements import Answer
 from twinlock.domain.vetoes import veto_token
@@ -211,7 +212,7 @@ async def test_an_answer_given_twice_is_told_as_such(web: Web, alice: Customer) 
 
     again = await web.confirm(alice, proposed.action_id)
 
-    assert (again.status_code, again.json()["fault"]) == (422, "code_replayed")
+    assert (again.status_code, again.json()["fault"]) == (422, "already_shown")
 
 
 # --- Saying no ---

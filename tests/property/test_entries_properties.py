@@ -14,6 +14,7 @@ from support.worlds import send
 from twinlock.domain.account import Chain, State
 from twinlock.domain.actions import CLASS_OF, UNKNOWN_TYPE, NotBuilt
 from twinlock.domain.canonical import b64url, commit, decode, from_b64url
+from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import (
     FIELDS,
     SALTS_BYTES,
@@ -26,7 +27,6 @@ from twinlock.domain.entries import (
 )
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import ActionSpent
-from twinlock.domain.gate import Decision
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.policy.profile import PolicyName
 

@@ -34,6 +34,7 @@ from twinlock.domain.authenticators.model import Passkey, Totp
 from twinlock.domain.bounds import DOCUMENT_BYTES_MOST, FAILURES_MOST, OPEN_ACTIONS_MOST
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import EndSession, OpenAccount
+from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -41,10 +42,10 @@ from twinlock.domain.events import (
     ActionSpent,
     ActionVetoed,
     ClosingEvent,
-    apply_all,
 )
-from twinlock.domain.gate import Decided, advance
+from twinlock.domain.gate import advance
 from twinlock.domain.ids import DestinationId, SessionId
+from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import NOTHING, Answer
 
 addresses = st.sampled_from([OLD_ADDRESS, NEW_ADDRESS])

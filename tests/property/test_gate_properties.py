@@ -18,9 +18,9 @@ from twinlock.domain.authenticators.model import root
 from twinlock.domain.bounds import DOCUMENT_BYTES_MOST
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import EndSession
+from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.events import ActionDone, ActionHeld
-from twinlock.domain.gate import Decision
 from twinlock.domain.ids import SessionId
 from twinlock.domain.requirements import (
     AllOf,
@@ -56,15 +56,15 @@ def sources(account: Account) -> list[Source]:
     return [*account.authenticators, *(codes if weak else [])]
 
 
-def root_shown(source: Source) -> str | None:
-    return source.root if isinstance(source, Channel) else root(source)
+def root_shown(source: Source, *, now: datetime) -> str | None:
+    return source.root if isinstance(source, Channel) else root(source, now=now)
 
 
-def enough(some: list[Source], need: Prove, account: Account) -> bool:
+def enough(some: list[Source], need: Prove, gate: Gate) -> bool:
     factors = [factor_shown(one) for one in some]
-    roots = {root_shown(one) for one in some} - {None}
+    roots = {root_shown(one, now=gate.now) for one in some} - {None}
     return (
-        level_shown(factors, floor=account.floor) >= need.level
+        level_shown(factors, floor=gate.account.floor) >= need.level
         and (need.roots == 1 or len(roots) >= need.roots)
         and (not need.password or Factor.PASSWORD in factors)
     )
@@ -76,7 +76,7 @@ def show(gate: Gate, action: str, need: Prove, data: st.DataObject) -> Decision:
     have = [one for one in sources(gate.account) if name_of(one) in by]
     left = data.draw(st.permutations([one for one in sources(gate.account) if one not in have]))
     decision = None
-    while not enough(have, need, gate.account):
+    while not enough(have, need, gate):
         if not left:
             pytest.fail(f"nothing enrolled gives {need}")
         source = left.pop()

@@ -12,7 +12,7 @@ from support.worlds import STRICT, rules_of
 
 from twinlock.domain.actions import CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level, level_shown
-from twinlock.domain.gate import Rules, judge_facts
+from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.laws import LAWS, Law, setting_up, within_budget
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.profile import DEFAULT, Profile

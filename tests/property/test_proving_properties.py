@@ -67,7 +67,7 @@ def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     gate.answer(action, right)
     if gate.is_open(action):
         again = gate.answer(action, right)
-        assert again.fault in (ProofFault.CODE_REPLAYED, ProofFault.THROTTLED)
+        assert again.fault in (ProofFault.ALREADY_SHOWN, ProofFault.THROTTLED)
 
     assert len([one for one in accepted(gate) if one.action_id == action]) <= 1
 

@@ -69,7 +69,7 @@ def shown(source: Authenticator | Channel | str, at: datetime) -> Shown:
     return Shown(
         source=source.authenticator_id,
         factor=factor_of(source),
-        root=root(source),
+        root=root(source, now=at),
         bound_at=source.bound_at,
         at=at,
         entry=0,

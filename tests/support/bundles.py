@@ -39,8 +39,9 @@ from twinlock.domain.bounds import ENROLMENT_WINDOW
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.commands import Ask, Command, OpenAccount, Propose, Prove, Right, Spend, Veto
+from twinlock.domain.decisions import Decision, Rules
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Kept, Origin
-from twinlock.domain.gate import Decision, Rules, decide
+from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
     ActionId,

@@ -35,7 +35,8 @@ from twinlock.domain.commands import (
     Veto,
     Wrong,
 )
-from twinlock.domain.gate import Decided, Decision, Rules, decide
+from twinlock.domain.decisions import Decided, Decision, Rules
+from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     ActionId,
     ApiKeyId,

@@ -27,12 +27,12 @@ from twinlock.domain.events import (
     DestinationAdded,
     DestinationRemoved,
     Event,
-    apply,
 )
 from twinlock.domain.gate import advance
 from twinlock.domain.ids import AccountId, ActionId, DestinationId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
+from twinlock.domain.replay import apply
 
 Row: TypeAlias = asyncpg.Record
 

@@ -37,9 +37,9 @@ from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.account import ActionUnknownError, State
+from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import TwinlockError, UnavailableError
 from twinlock.domain.events import ActionSpent
-from twinlock.domain.gate import Decided
 from twinlock.domain.ids import ActionId
 from twinlock.ports import Committed, Work
 from twinlock.services.spending import Spending, Spends

@@ -36,9 +36,10 @@ from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.commands import Command, EndSession, Propose, SessionSignature, Spend
+from twinlock.domain.decisions import Decided, Decision, Rules
 from twinlock.domain.errors import TwinlockError
-from twinlock.domain.events import AccountOpened, DestinationAdded, Event, apply_all
-from twinlock.domain.gate import Decided, Decision, Rules, advance, decide
+from twinlock.domain.events import AccountOpened, DestinationAdded, Event
+from twinlock.domain.gate import advance, decide
 from twinlock.domain.ids import (
     AccountId,
     ActionId,
@@ -52,6 +53,7 @@ from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
 from twinlock.domain.policy.profile import ASSETS, DEFAULT, make_policy
 from twinlock.domain.policy.statutes import statutes
+from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
 from twinlock.ports import BlindIndex, Clock, Idempotency, LogSigner, Work
 from twinlock.services.spending import Spends
@@ -111,7 +113,7 @@ async def open_store(dsn: str, keyring: Keyring, clock: Clock) -> AsyncIterator[
 
 def rules(now: datetime) -> Rules:
     """Return laws and default statutes, with prices as of now."""
-    prices = Prices(as_of=now, cents={"USDT": 100})
+    prices = Prices(as_of=now, cents={"ETH": 3_000_00, "USDT": 100})
     return Rules(laws=LAWS, statutes=statutes(DEFAULT), policy=POLICY, prices=prices)
 
 
@@ -183,6 +185,7 @@ def account_of(customer: Customer, *, now: datetime, padding: int = 0) -> Accoun
                 thumbprint=THUMBPRINT,
                 started_at=now,
                 seen_at=now,
+                bound_at=long_ago,
             ),
         ),
     )

@@ -37,7 +37,7 @@ from twinlock.domain.actions import (
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
 from twinlock.domain.canonical import b64url, encode, tagged_hash
-from twinlock.domain.gate import Rules
+from twinlock.domain.decisions import Rules
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId, tail
 from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
@@ -134,6 +134,7 @@ def a_session(
         thumbprint=thumbprint,
         started_at=started_at,
         seen_at=started_at if seen_at is None else seen_at,
+        bound_at=LONG_AGO,
         read_only=read_only,
     )
 
@@ -214,7 +215,7 @@ def rules_of(
 
 
 def send(dollars: int = 50, *, to: str = OLD_ADDRESS) -> WithdrawalCrypto:
-    """Ask for so many USDT to leave; one is worth a dollar in PRICES."""
+    """Ask for so many dollars to leave: USDT, and a fee that counts as a cent."""
     return WithdrawalCrypto(
         account=ALICE,
         asset="USDT",
@@ -223,7 +224,7 @@ def send(dollars: int = 50, *, to: str = OLD_ADDRESS) -> WithdrawalCrypto:
         decimals=6,
         address=to,
         memo="",
-        amount_minor=str(dollars * 10**6),
+        amount_minor=str(dollars * 10**6 - 10**4),
         max_fee_minor="1000",
     )
 

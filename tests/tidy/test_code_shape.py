@@ -18,6 +18,7 @@ UNFINISHED = re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b")
 # The domain is arithmetic (docs/architecture.md): what it may import, rather than what it may not.
 ARITHMETIC = {
     "base64",
+    "binascii",
     "collections",
     "collections.abc",
     "contextlib",

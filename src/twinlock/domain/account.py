@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from twinlock.domain.actions import AnyPayload
+from twinlock.domain.actions import AnyPayload, SessionStart
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.bounds import DEVICES_MOST, SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
@@ -92,13 +92,17 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A session bound to a device key; without the key's signature its id is worth nothing."""
+    """A session bound to a device key; without the key's signature its id is worth nothing.
+
+    ``bound_at`` is the age of what began it: of its strongest proofs, when the oldest was bound.
+    """
 
     session_id: SessionId
     member_id: MemberId
     thumbprint: str
     started_at: datetime
     seen_at: datetime
+    bound_at: datetime
     read_only: bool = False
 
     def state(self, now: datetime) -> SessionState:
@@ -112,7 +116,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The owner's own stop. ``until`` is datetime.max for a freeze that only a lift ends.
 
-    ``set_at`` is when it was set that long: only a lift asked for later ends it. ``weak``
+    ``set_at`` is when it was last set: only a lift asked for later ends it. ``weak``
     remembers, by root, when a freeze below the floor was last set.
     """
 
@@ -150,10 +154,16 @@ def with_device(devices: tuple[Device, ...], session: Session) -> tuple[Device, 
 
 
 def longer(freeze: Freeze, *, until: datetime, at: datetime, weak_root: str) -> Freeze:
-    """Return ``freeze`` until ``until`` at least; ``weak_root`` is set if it is below the floor."""
+    """Return ``freeze`` until ``until`` at least; ``weak_root`` is set if it is below the floor.
+
+    Set again at the floor it stops every lift that was asked for before; set again with less it
+    does not. Prevents: a thief's lift that outlives the owner's second freeze, and a lift that
+    anybody can stop for ever.
+    """
     weak = {**freeze.weak, weak_root: at} if weak_root else freeze.weak
     if freeze.until is not None and freeze.until >= until:
-        return Freeze(until=freeze.until, set_at=freeze.set_at, weak=weak)
+        set_at = freeze.set_at if weak_root else at
+        return Freeze(until=freeze.until, set_at=set_at, weak=weak)
     return Freeze(until=until, set_at=at, weak=weak)
 
 
@@ -250,6 +260,7 @@ class OpenAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     challenges: tuple[Challenge, ...] = ()
     secret: str = ""  # what takes effect with it: a hash, a seed, a key's record
     authorized_at: datetime | None = None
+    destination_id: DestinationId | None = None  # whose sum of the day it counts in
     entry: int = 0  # the entry of the decision that brought it where it stands
 
     def counted_on(self, at: datetime) -> int:
@@ -274,6 +285,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holds: tuple[Hold, ...] = ()
     freeze: Freeze = Freeze()
     throttle: Throttle = Throttle()
+    known_throttle: Throttle = Throttle()  # of wrong answers from devices that signed in before
     candidates: tuple[Candidate, ...] = ()
     codes_sent: tuple[datetime, ...] = ()
     actions: tuple[OpenAction, ...] = ()
@@ -307,6 +319,20 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the authenticator ``authenticator_id`` while it is bound, or None."""
         found = (one for one in self.authenticators if one.authenticator_id == authenticator_id)
         return next(found, None)
+
+    def from_known_device(self, action: OpenAction) -> bool:
+        """Say whether ``action`` comes from a device that has signed in fully before.
+
+        Nobody else knows the thumbprint of its key. Prevents: a stranger whose guesses keep the
+        owner out.
+        """
+        if isinstance(action.payload, SessionStart):
+            return any(one.thumbprint == action.payload.device for one in self.devices)
+        return any(one.factor is Factor.SESSION and self.stands(one) for one in action.shown)
+
+    def throttle_of(self, action: OpenAction) -> Throttle:
+        """Return the counter of wrong answers that ``action`` is held to."""
+        return self.known_throttle if self.from_known_device(action) else self.throttle
 
     def stands(self, shown: Shown) -> bool:
         """Say whether what made this proof is still bound as it was then.

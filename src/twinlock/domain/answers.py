@@ -10,6 +10,7 @@ from twinlock.domain.account import ActionState, OpenAction
 from twinlock.domain.actions import payload_bytes, type_of
 from twinlock.domain.authorization import AUTHORIZATION_TYPE, Issued, claims
 from twinlock.domain.canonical import encode
+from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import ClosedAction, Kept, facts_digest
 from twinlock.domain.errors import invariant
 from twinlock.domain.events import (
@@ -21,7 +22,6 @@ from twinlock.domain.events import (
     ClosingEvent,
     SessionStarted,
 )
-from twinlock.domain.gate import Decision
 from twinlock.domain.policy.profile import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
 from twinlock.domain.requirements import Answer, Requirement, answer, reasons, waits_until

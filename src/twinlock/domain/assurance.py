@@ -52,6 +52,9 @@ class Evidence(IntEnum):
     SIGNATURE = 1  # the customer's key signed the payload
 
 
+PHONE = "phone"  # The root of everything of which we do not know better (law 4).
+
+
 def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
     """Return the root a thief must take to make this proof, or None where it is none.
 
@@ -63,11 +66,11 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
         case Factor.PASSWORD | Factor.SESSION:
             return None
         case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.TOTP:
-            return "phone"
+            return PHONE
         case Factor.PASSKEY:
             if placement in (Placement.ROAMING, Placement.DESKTOP):
                 return f"{placement.value}:{name}"
-            return "phone"
+            return PHONE
         case _:
             assert_never(factor)
 

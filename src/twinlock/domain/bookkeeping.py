@@ -9,12 +9,13 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import State
+from twinlock.domain.decisions import Decided
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Entry, Origin, closed, record
 from twinlock.domain.errors import TwinlockError, invariant
-from twinlock.domain.events import apply_all
-from twinlock.domain.gate import Decided, advance
+from twinlock.domain.gate import advance
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.notices import Notice, notices
+from twinlock.domain.replay import apply_all
 
 
 class StateRolledBackError(TwinlockError):

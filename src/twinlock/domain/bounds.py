@@ -24,7 +24,7 @@ SESSION_IDLE = timedelta(hours=1)
 FREE_FAILURES = 5
 FAILURE_WAIT = timedelta(seconds=30)  # After the fifth; doubles with each further failure.
 FAILURE_WAIT_MOST = timedelta(hours=24)
-FAILURES_MOST = 100  # Then only an authenticator that cannot be guessed answers.
+FAILURES_MOST = 50  # Of each of two counters; then only what cannot be guessed answers.
 
 # Freezes below the floor (law 5: nor is a no a weapon)
 WEAK_FREEZE_LENGTH = timedelta(hours=72)
@@ -50,7 +50,10 @@ DEVICES_MOST = 6
 HOLDS_MOST = 4  # Only the one that ends last stops anything; the log keeps all.
 DESTINATIONS_MOST = 100  # 36 bytes each, removed ones too: their streams must not come back.
 API_KEYS_MOST = 4
+IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.
+IPV6_PREFIX_LEAST = 48
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.
+CODES_UNPROVED_PER_HOUR_MOST = 5  # Of them for whoever has shown nothing yet: anybody can ask.
 
 # Sums
 MAX_VALUE_CENTS = 10**12  # US$10 billion: unknown values count as this (law 1).

@@ -29,7 +29,10 @@ class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Propose(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody wants ``payload`` done. ``secret`` is what takes effect with it, already derived."""
+    """Somebody wants ``payload`` done. ``secret`` is what takes effect with it, already derived.
+
+    ``candidate_id`` names what it was derived from, and is used up by this proposal.
+    """
 
     action_id: ActionId
     payload: AnyPayload
@@ -37,6 +40,7 @@ class Propose(msgspec.Struct, frozen=True, kw_only=True):
     claimed_cents: int = 0
     session: SessionSignature | None = None
     secret: str = ""
+    candidate_id: ChallengeId | None = None
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

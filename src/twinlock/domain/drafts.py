@@ -20,7 +20,7 @@ from twinlock.domain.actions import (
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import AccountId
-from twinlock.domain.money import Asset, parse_amount, parse_amount_or_zero
+from twinlock.domain.money import parse_amount, parse_amount_or_zero
 from twinlock.domain.policy.profile import Policy
 
 Short = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -39,13 +39,6 @@ class AddressError(TwinlockError):
     """Not an address of this network, in its form."""
 
     code = "address_refused"
-    status = 422
-
-
-class NetworkUnknownError(TwinlockError):
-    """The active policy version does not name this network."""
-
-    code = "network_unknown"
     status = 422
 
 
@@ -169,7 +162,7 @@ def withdrawal(
         UnknownAssetError, AmountError, AddressError: as they say.
     """
     asset = policy.asset(draft.asset, draft.network)
-    coin = _native(policy, draft.network)
+    coin = policy.coin(draft.network)
     return WithdrawalCrypto(
         account=account,
         asset=asset.symbol,
@@ -234,15 +227,8 @@ def normal_where(network: str, address: str, memo: str, policy: Policy) -> Where
     Raises:
         NetworkUnknownError, AddressError: as they say.
     """
-    evm = _native(policy, network).evm
+    evm = policy.coin(network).evm
     return Where(network=network, address=normal_address(address, evm=evm), memo=_memo(memo))
-
-
-def _native(policy: Policy, network: str) -> Asset:
-    for asset in policy.assets:
-        if asset.network == network and not asset.contract:
-            return asset
-    raise NetworkUnknownError(f"{network[:16]} is not a network of this policy version")
 
 
 def normal_address(address: str, *, evm: bool) -> str:

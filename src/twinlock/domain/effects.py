@@ -31,7 +31,7 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
     type_of,
 )
-from twinlock.domain.assurance import Level
+from twinlock.domain.assurance import PHONE, Level, level_of
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.errors import InvariantError, invariant
@@ -53,6 +53,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, DestinationId, SessionId
+from twinlock.domain.laws import setting_up
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root, where
 from twinlock.domain.policy.profile import Profile
@@ -103,9 +104,18 @@ def session(
             thumbprint=getattr(payload, "device"),  # noqa: B009 - narrowed by the invariant above
             started_at=now,
             seen_at=now,
+            bound_at=_bound_at(state, action, now=now),
             read_only=read_only,
         ),
     )
+
+
+def _bound_at(state: State, action: OpenAction, *, now: datetime) -> datetime:
+    """Return the age of what signs in: a session objects to nothing that its proof could not."""
+    shown = [one for one in action.shown if state.account.stands(one)]
+    strongest = max((level_of(one.factor) for one in shown), default=Level.NONE)
+    ages = (one.bound_at for one in shown if level_of(one.factor) is strongest)
+    return min(ages, default=now)
 
 
 def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
@@ -129,11 +139,23 @@ def _start_session(state: State, action: OpenAction, facts: Facts, fresh: str) -
 
 def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     candidate: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
-    bound = replace(candidate, bound_at=facts.now, entry=state.account.chain.entries)
+    bound = replace(
+        candidate,
+        bound_at=facts.now,
+        entry=state.account.chain.entries,
+        born_of=_born_of(facts),
+    )
     return (
         AuthenticatorBound(at=facts.now, authenticator=bound),
         *_end_sessions(state, action, facts),
     )
+
+
+def _born_of(facts: Facts) -> str:
+    """Return the root that alone stands behind a binding; none while setting up, or behind two."""
+    if setting_up(facts) or len(facts.shown_roots) > 1:
+        return ""
+    return next(iter(facts.shown_roots), PHONE)
 
 
 def _remove(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:

@@ -26,6 +26,7 @@ from twinlock.domain.canonical import (
     tagged_hash,
     tagged_mac,
 )
+from twinlock.domain.decisions import Decision
 from twinlock.domain.events import (
     ActionDone,
     ActionLapsed,
@@ -34,11 +35,10 @@ from twinlock.domain.events import (
     ActionVetoed,
     ClosingEvent,
     Event,
-    apply_all,
 )
-from twinlock.domain.gate import Decision
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import reasons
 
 SALT_BYTES = 32

@@ -14,7 +14,6 @@ Always true (tests/property/test_gate_properties.py):
 from datetime import MAXYEAR, datetime
 from typing import assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, Destination, OpenAction, State
@@ -22,6 +21,7 @@ from twinlock.domain.actions import (
     ActionClass,
     ActionType,
     DestinationAdd,
+    DestinationRemove,
     WithdrawalCrypto,
     class_of,
     payload_bytes,
@@ -44,10 +44,12 @@ from twinlock.domain.commands import (
     Veto,
     Wrong,
 )
+from twinlock.domain.decisions import Decided, Decision, Rules, judge_facts
 from twinlock.domain.effects import effects, may_list, session
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.events import (
     AccountOpened,
+    ActionDone,
     ActionLapsed,
     ActionProposed,
     ActionRefused,
@@ -60,31 +62,25 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
     SessionEnded,
-    apply_all,
 )
-from twinlock.domain.laws import Law
-from twinlock.domain.money import Prices, minor_units
-from twinlock.domain.notices import Notice
+from twinlock.domain.money import minor_units
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.gather import gather
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.gather import gather, where
 from twinlock.domain.proposals import check_proposal
 from twinlock.domain.proving import (
-    CodesHelp,
     ask,
-    codes_help,
     fault_told,
     judge,
     reaches_floor,
     session_shown,
 )
 from twinlock.domain.reasons import Reason
+from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import (
     NOTHING,
     Answer,
     Never,
     Requirement,
-    all_of,
     answer,
     reasons,
 )
@@ -108,55 +104,6 @@ class EnrolmentClosedError(TwinlockError):
     status = 409
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision is made by: the laws, the active policy's statutes, and the prices.
-
-    ``codes`` is the law of where codes may be asked for; ``serve`` can pass no other one.
-    """
-
-    laws: tuple[Law, ...]
-    statutes: tuple[Law, ...]
-    policy: Policy
-    prices: Prices | None = None
-    codes: CodesHelp = codes_help
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer of the gate and the facts it changes: one entry in the log.
-
-    ``requirement`` is what is still missing. ``proofs`` are factor and digest of each proof that
-    stands behind it. ``fault`` says why a proof was not accepted.
-    """
-
-    kind: str
-    action_id: str
-    answer: Answer
-    requirement: Requirement = NOTHING
-    facts: Facts | None = None
-    events: tuple[Event, ...] = ()
-    payload: bytes = b""
-    digest: str = ""
-    proofs: tuple[tuple[str, str], ...] = ()
-    evidence: bytes = b""
-    fault: ProofFault | None = None
-
-
-class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """The decisions of one command, the last of which answers it, and the state after them.
-
-    ``letters`` are messages that a service adds, such as a code for a channel.
-    """
-
-    decisions: tuple[Decision, ...]
-    state: State
-    letters: tuple[Notice, ...] = ()
-
-    @property
-    def answer(self) -> Decision:
-        """The decision that answers the command."""
-        return self.decisions[-1]
-
-
 def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> Decided:
     """Settle what is due in ``state``, then answer ``command``.
 
@@ -174,10 +121,38 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     if isinstance(command, Propose):
         state = _take(decisions, state, _make_room(state, now=now))
     decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
+    struck = _struck(state, command, decision)
+    for action in struck:
+        struck_by = _vetoed(action, by=decision.action_id, root=None, now=now)
+        state = _take(decisions, state, struck_by)
+    if struck:  # Entries before the answer's have moved its number.
+        decision = _answer(state, command, rules=rules, now=now)
     state = _take(decisions, state, decision)
     if _grows(state, command):
         check_room(state.account)
     return Decided(decisions=tuple(decisions), state=state)
+
+
+def _struck(state: State, command: Command, decision: Decision) -> tuple[OpenAction, ...]:
+    """Return the listings that wait for a place which ``decision`` takes off the list.
+
+    Prevents: an address that its owner removed while it waited, and that is listed the next day.
+    """
+    done = any(isinstance(event, ActionDone) for event in decision.events)
+    if not done or not isinstance(command, Propose | Prove):
+        return ()
+    payload = (
+        command.payload
+        if isinstance(command, Propose)
+        else state.account.action(command.action_id).payload
+    )
+    if not isinstance(payload, DestinationRemove):
+        return ()
+    return tuple(
+        one
+        for one in state.account.actions
+        if isinstance(one.payload, DestinationAdd) and where(one.payload) == where(payload)
+    )
 
 
 def _take(decisions: list[Decision], state: State, decision: Decision | None) -> State:
@@ -207,16 +182,6 @@ def advance(state: State) -> State:
     chain = state.account.chain
     account = replace(state.account, chain=replace(chain, entries=chain.entries + 1))
     return replace(state, account=account)
-
-
-def judge_facts(facts: Facts, *, rules: Rules) -> Requirement:
-    """Return all that laws and statutes miss in ``facts``."""
-    missing: Requirement = NOTHING
-    for rule in (*rules.laws, *rules.statutes):
-        found = rule(facts)
-        if found != NOTHING:
-            missing = all_of(missing, found)
-    return missing
 
 
 def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> Decision:
@@ -290,7 +255,7 @@ def _lapsed(state: State, action_id: str | None, *, now: datetime) -> Decision |
 
 
 def _make_room(state: State, *, now: datetime) -> Decision | None:
-    action = gives_way(state.account.actions)
+    action = gives_way(state.account, now=now)
     return None if action is None else _lapse(action, now=now)
 
 
@@ -346,7 +311,7 @@ def _decision(
 
 
 def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> Decision:
-    check_proposal(state.account, command)
+    check_proposal(state.account, command, now=now)
     shown = None
     if command.session is not None:
         shown = session_shown(state.account, command.session, now=now)
@@ -363,7 +328,8 @@ def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> 
         unsigned=command.session is not None and shown is None,
         secret=command.secret,
     )
-    events: tuple[Event, ...] = (ActionProposed(at=now, action=action),)
+    proposed = ActionProposed(at=now, action=action, candidate_id=command.candidate_id)
+    events: tuple[Event, ...] = (proposed,)
     if shown is not None:
         events += (ProofAccepted(at=now, action_id=action.action_id, shown=shown),)
     decision = _conclude(state, action, events, rules=rules, now=now, fresh="")
@@ -401,7 +367,7 @@ def _refused(
 ) -> Decision:
     never = Never(code=Reason.PROOF_NOT_BOUND)
     if fault is ProofFault.THROTTLED:
-        until = closed_until(account.throttle, now=now)
+        until = closed_until(account.throttle_of(action), now=now)
         ends = None if until is None or until.year == MAXYEAR else until
         never = Never(code=Reason.THROTTLED, until=ends)
     return replace(_decision(action, never, events=events), fault=fault)
@@ -430,7 +396,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
 
 
 def _wrong(account: Account, action: OpenAction, wrong: Wrong, *, now: datetime) -> Decision:
-    fault = fault_told(account, wrong, now=now)
+    fault = fault_told(account, action, wrong, now=now)
     refused = ProofRefused(at=now, action_id=action.action_id, factor=wrong.factor, fault=fault)
     return _refused(account, action, fault, refused, now=now)
 
@@ -474,7 +440,11 @@ def _veto(state: State, command: Veto, *, now: datetime) -> Decision:
     who = entitled(state.account, action, command, now=now)
     if who is None:
         return _decision(action, Never(code=Reason.NOT_ENTITLED))
-    vetoed = ActionVetoed(at=now, action_id=action.action_id, by=who[0], root=who[1])
+    return _vetoed(action, by=who[0], root=who[1], now=now)
+
+
+def _vetoed(action: OpenAction, *, by: str, root: str | None, now: datetime) -> Decision:
+    vetoed = ActionVetoed(at=now, action_id=action.action_id, by=by, root=root)
     return replace(_decision(action, NOTHING, events=(vetoed,)), kind="action.veto")
 
 

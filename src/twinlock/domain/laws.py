@@ -68,7 +68,9 @@ def the_floor_never_sinks(facts: Facts) -> Requirement:
         return NOTHING
     if within_budget(facts):
         return NOTHING
-    return Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE))
+    if facts.floor is Level.NONE:
+        return Never(code=Reason.NOTHING_BOUND)
+    return Prove(code=Reason.PROOF_NEEDED, level=facts.floor)
 
 
 def setting_up(facts: Facts) -> bool:
@@ -119,6 +121,19 @@ def _as_old_as_the_target(facts: Facts, target_bound_at: datetime) -> Requiremen
         return NOTHING
     ripe_at = shown_at + NEWCOMER_PERIOD
     return NOTHING if facts.now >= ripe_at else Never(code=Reason.NEWCOMER, until=ripe_at)
+
+
+def a_password_is_no_root(facts: Facts) -> Requirement:
+    """Law 4: where nothing but a password is bound, nothing leaves and no way out is opened.
+
+    It could be shown with silence at best, and that is one root.
+    """
+    opens = facts.action == ActionType.DESTINATION_ADD or WITHDRAW_SCOPE in facts.scopes
+    if facts.action_class is not ActionClass.EXIT and not opens:
+        return NOTHING
+    if facts.floor > Level.KNOWLEDGE or within_budget(facts):
+        return NOTHING
+    return Never(code=Reason.ROOT_MISSING)
 
 
 def two_roots(facts: Facts) -> Requirement:
@@ -222,6 +237,11 @@ def nothing_beyond_its_room(facts: Facts) -> Requirement:
     return Never(code=Reason.TOO_MANY) if facts.too_many else NOTHING
 
 
+def nothing_is_bound_twice(facts: Facts) -> Requirement:
+    """What is bound already is not bound again: removing the one would leave the other."""
+    return Never(code=Reason.ALREADY_BOUND) if facts.bound_already else NOTHING
+
+
 def an_app_needs_its_password(facts: Facts) -> Requirement:
     """Signing in with an authenticator app takes the password too (SP 800-63B, AAL2)."""
     if facts.action != ActionType.SESSION_START or facts.shown_level is not Level.POSSESSION:
@@ -236,6 +256,7 @@ LAWS: tuple[Law, ...] = (
     a_proof_counts_once,
     the_floor_never_sinks,
     newcomers_undo_nothing,
+    a_password_is_no_root,
     two_roots,
     loosening_waits,
     a_told_wait_stays,
@@ -245,5 +266,6 @@ LAWS: tuple[Law, ...] = (
     a_withdraw_key_is_bounded,
     the_last_way_in_stays,
     nothing_beyond_its_room,
+    nothing_is_bound_twice,
     an_app_needs_its_password,
 )

@@ -36,6 +36,13 @@ class UnknownAssetError(TwinlockError):
     status: ClassVar[int] = 422
 
 
+class NetworkUnknownError(TwinlockError):
+    """The active policy version does not name this network."""
+
+    code = "network_unknown"
+    status = 422
+
+
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """One asset on one network; contract and decimals belong to the policy version.
 

@@ -27,10 +27,12 @@ from twinlock.domain.events import (
     Event,
     FreezeLifted,
     FreezeSet,
+    ProofAccepted,
     ProofRefused,
     SessionStarted,
 )
 from twinlock.domain.ids import ChannelId
+from twinlock.domain.throttle import can_be_guessed
 
 
 class NoticeKind(StrEnum):
@@ -83,7 +85,8 @@ def notices(
 ) -> tuple[Notice, ...]:
     """Return the notices that ``events`` cause, to the channels that existed before them."""
     channels = tuple(channel.channel_id for channel in before.channels)
-    told = {_KINDS[type(event)]: event for event in events if _tells(event)}
+    proved = any(isinstance(event, ProofAccepted) for event in events)
+    told = {_KINDS[type(event)]: event for event in events if _tells(event, proved=proved)}
     return tuple(
         Notice(
             kind=kind,
@@ -98,7 +101,16 @@ def notices(
     )
 
 
-def _tells(event: Event) -> bool:
-    """An attempt that nobody read rings no bell: a flood of notices hides the one that counts."""
-    unread = isinstance(event, ProofRefused) and event.fault is ProofFault.THROTTLED
-    return type(event) in _KINDS and not unread
+def _tells(event: Event, *, proved: bool) -> bool:
+    """Say whether ``event`` is worth a word: nobody without a proof can cause many.
+
+    An attempt is told where it may have been a guess that was read, and the throttle bounds those;
+    a refusal where something was shown. Prevents: a flood that hides the one notice that counts.
+    """
+    match event:
+        case ProofRefused(factor=factor, fault=fault):
+            return can_be_guessed(factor) and fault is not ProofFault.THROTTLED
+        case ActionRefused():
+            return proved
+        case _:
+            return type(event) in _KINDS

@@ -3,10 +3,13 @@
 A proposal that is not is our own mistake or nonsense, never a "no": nothing is committed for it.
 """
 
+from datetime import datetime
+
 import msgspec
 
 from twinlock.domain.account import Account
 from twinlock.domain.actions import AnyPayload, AuthenticatorBind, PasswordChange, payload_bytes
+from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import Authenticator, Password, factor_of
 from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
 from twinlock.domain.commands import Propose
@@ -21,11 +24,12 @@ class PayloadTooLargeError(TwinlockError):
     status = 413
 
 
-def check_proposal(account: Account, command: Propose) -> None:
+def check_proposal(account: Account, command: Propose, *, now: datetime) -> None:
     """Check that ``command`` can be proposed in ``account``.
 
     Raises:
         PayloadTooLargeError: the canonical payload is longer than PAYLOAD_BYTES_MOST.
+        ProofRefusedError: its candidate is gone, or was used up by another proposal.
     """
     named = {command.payload.account, account_of(command.action_id), account.account_id}
     invariant(len(named) == 1, "a proposal, its payload and its account are one")
@@ -35,6 +39,9 @@ def check_proposal(account: Account, command: Propose) -> None:
         raise PayloadTooLargeError(f"the payload has more than {PAYLOAD_BYTES_MOST} bytes")
     if len(command.secret.encode()) > SECRET_BYTES_MOST:
         raise PayloadTooLargeError(f"what takes effect has more than {SECRET_BYTES_MOST} bytes")
+    live = (one.candidate_id for one in account.candidates if one.expires_at > now)
+    if command.candidate_id is not None and command.candidate_id not in live:
+        raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
     _check_secret(account, command.payload, command.secret)
 
 

@@ -32,6 +32,7 @@ from twinlock.domain.authenticators.model import (
 from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
     CODES_PER_HOUR_MOST,
+    CODES_UNPROVED_PER_HOUR_MOST,
     SIGNED_AT_TOLERANCE,
 )
 from twinlock.domain.canonical import b64url, tagged_hash
@@ -73,11 +74,13 @@ def ask(
         return ProofFault.BELOW_FLOOR
     if command.factor in CODES:
         helpful = helps(account, action)
-        fault = _code_fault(account, command, now=now) if helpful else ProofFault.BELOW_FLOOR
+        fault = (
+            _code_fault(account, action, command, now=now) if helpful else ProofFault.BELOW_FLOOR
+        )
     else:
         bound = {factor_of(one) for one in account.authenticators}
         fault = None if command.factor in bound else ProofFault.AUTHENTICATOR_GONE
-    if fault is None and _closed(account, command.factor, now=now):
+    if fault is None and closed(account, action, command.factor, now=now):
         fault = ProofFault.THROTTLED
     if fault is not None:
         return fault
@@ -91,25 +94,41 @@ def ask(
     )
 
 
-def _code_fault(account: Account, command: Ask, *, now: datetime) -> ProofFault | None:
+def _code_fault(
+    account: Account, action: OpenAction, command: Ask, *, now: datetime
+) -> ProofFault | None:
     """Return why no code is sent to this channel now, or None."""
     kinds = {one.channel_id: one.kind for one in account.channels}
     if command.channel_id is None or kinds.get(command.channel_id) is not CODES[command.factor]:
         return ProofFault.AUTHENTICATOR_GONE
     recent = [at for at in account.codes_sent if at > now - timedelta(hours=1)]
-    return ProofFault.THROTTLED if len(recent) >= CODES_PER_HOUR_MOST else None
+    return ProofFault.THROTTLED if len(recent) >= _codes_most(account, action) else None
 
 
-def _closed(account: Account, factor: Factor, *, now: datetime) -> bool:
-    return can_be_guessed(factor) and closed_until(account.throttle, now=now) is not None
+def _codes_most(account: Account, action: OpenAction) -> int:
+    """Return how many codes an hour may have been sent before this one.
+
+    Prevents: a stranger who uses up the owner's codes. Who has shown nothing gets at most half.
+    """
+    shown = any(account.stands(one) for one in action.shown)
+    return CODES_PER_HOUR_MOST if shown else CODES_UNPROVED_PER_HOUR_MOST
 
 
-def fault_told(account: Account, wrong: Wrong, *, now: datetime) -> ProofFault:
+def closed(account: Account, action: OpenAction, factor: Factor, *, now: datetime) -> bool:
+    """Say whether no answer of ``factor`` for ``action`` is read now: too many were wrong."""
+    if not can_be_guessed(factor):
+        return False
+    return closed_until(account.throttle_of(action), now=now) is not None
+
+
+def fault_told(account: Account, action: OpenAction, wrong: Wrong, *, now: datetime) -> ProofFault:
     """Return what is told of a wrong answer: the same as of a right one, while none is read.
 
     Prevents: guessing on while the throttle is closed, and learning from the fault what was right.
     """
-    return ProofFault.THROTTLED if _closed(account, wrong.factor, now=now) else wrong.fault
+    if closed(account, action, wrong.factor, now=now):
+        return ProofFault.THROTTLED
+    return wrong.fault
 
 
 def reaches_floor(account: Account, action: OpenAction, shown: Shown) -> bool:
@@ -128,10 +147,10 @@ def judge(
     account: Account, action: OpenAction, right: Right, *, now: datetime
 ) -> Shown | ProofFault:
     """Return the proof as it counts for ``action``, or why it does not."""
-    if _closed(account, right.factor, now=now):
+    if closed(account, action, right.factor, now=now):
         return ProofFault.THROTTLED
     if any(one.source == right.source and account.stands(one) for one in action.shown):
-        return ProofFault.CODE_REPLAYED
+        return ProofFault.ALREADY_SHOWN
     if right.challenge_id is None and right.factor not in (Factor.PASSWORD, Factor.TOTP):
         return ProofFault.CHALLENGE_GONE
     challenge = next(
@@ -148,7 +167,7 @@ def judge(
         return ProofFault.AUTHENTICATOR_GONE
     if isinstance(bound, Totp) and right.totp_step <= bound.last_step:
         return ProofFault.CODE_REPLAYED
-    shown = _shown(account, right, root=root(bound), bound_at=bound.bound_at, now=now)
+    shown = _shown(account, right, root=root(bound, now=now), bound_at=bound.bound_at, now=now)
     return replace(shown, bound_entry=bound.entry)
 
 

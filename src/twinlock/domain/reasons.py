@@ -50,6 +50,9 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
     LAST_AUTHENTICATOR = "last_authenticator"
     THROTTLED = "throttled"
+    ROOT_MISSING = "root_missing"
+    NOTHING_BOUND = "nothing_bound"
+    ALREADY_BOUND = "already_bound"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -203,9 +206,24 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "It does not end.",
         "Start again.",
     ),
+    Reason.ROOT_MISSING: Explanation(
+        "Only a password is bound, and a password alone moves no money.",
+        "When an authenticator app, a passkey or a channel for codes is bound.",
+        "Bind a passkey or an authenticator app.",
+    ),
+    Reason.NOTHING_BOUND: Explanation(
+        "Nothing is bound to this account, so nobody can prove anything.",
+        "When an authenticator is bound, which is possible for an hour after opening.",
+        "Bind an authenticator, or open a new account.",
+    ),
+    Reason.ALREADY_BOUND: Explanation(
+        "This authenticator, or another password, is bound already.",
+        "When what is bound has been removed.",
+        "Use what is bound, change the password, or bind another authenticator.",
+    ),
     Reason.THROTTLED: Explanation(
         "Too many wrong answers; nothing that can be guessed is accepted for a while.",
-        "At the time shown.",
-        "Wait, or use a passkey.",
+        "At the time shown, or with a sign-in from a device that you have used before.",
+        "Use a passkey, or a device that you have used before; or wait.",
     ),
 }

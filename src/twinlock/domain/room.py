@@ -7,6 +7,8 @@ Always true (tests/property/test_gate_properties.py): no number of proposals and
 owner from freezing or signing in.
 """
 
+from datetime import datetime
+
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, OpenAction
@@ -22,12 +24,14 @@ def urgent(action: OpenAction) -> bool:
     return tightens or isinstance(action.payload, SessionStart)
 
 
-def gives_way(actions: tuple[OpenAction, ...]) -> OpenAction | None:
+def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
     """Return the open action that a new proposal pushes out, or None while there is room.
 
-    What waits on its proof stays; of the rest the one goes that shows least, the oldest first.
+    What waits on its proof stays. Of the rest the one goes that shows least, then one from a device
+    that never signed in, then one whose customer is not being asked just now; the oldest first.
     Prevents: a stranger's proposals, after which the owner can neither sign in nor freeze.
     """
+    actions = account.actions
     loose = [
         one
         for one in actions
@@ -35,7 +39,12 @@ def gives_way(actions: tuple[OpenAction, ...]) -> OpenAction | None:
     ]
     if len(actions) < OPEN_ACTIONS_MOST and len(loose) < LOOSE_ACTIONS_MOST:
         return None
-    return min(loose, key=lambda one: (len(one.shown), one.proposed_at), default=None)
+
+    def worth(one: OpenAction) -> tuple[int, bool, bool, datetime]:
+        asked = any(challenge.expires_at > now for challenge in one.challenges)
+        return len(one.shown), account.from_known_device(one), asked, one.proposed_at
+
+    return min(loose, key=worth, default=None)
 
 
 def check_room(account: Account) -> None:

@@ -1,4 +1,7 @@
-"""One counter of wrong answers for all that can be guessed, on all paths of one account.
+"""Wrong answers to all that can be guessed, counted together on all paths of one account.
+
+Two counters: one for the devices that have signed in before, one for everybody else, so that a
+stranger's guesses stop strangers. Together they allow the hundred that SP 800-63B-4 does.
 
 Asking for a new code never resets it (N-B06); a success at the floor does. Passkeys and device
 keys cannot be guessed: they neither count nor are stopped, so that a stranger who types wrong
@@ -12,8 +15,11 @@ from datetime import datetime
 import msgspec
 
 from twinlock.domain.assurance import Evidence, Factor, evidence_of
+from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import FAILURE_WAIT, FAILURE_WAIT_MOST, FAILURES_MOST, FREE_FAILURES
 
+# What is no guess: an answer that was not read, or one that has counted for this action already.
+UNCOUNTED = frozenset({ProofFault.THROTTLED, ProofFault.ALREADY_SHOWN})
 _DOUBLINGS_MOST = 16  # Far beyond FAILURE_WAIT_MOST. Prevents: a length no timedelta can hold.
 
 

@@ -1,14 +1,14 @@
 """Who may say no. A veto kills one proposal, at once and for good.
 
 A channel that stood there before the proposal may, and a signed-in device, whatever its session is
-good for. For 30 days a new channel cannot veto what something older asked for (law 3), so that a
-thief who adds his own channel cannot use it against the owner.
+good for. For 30 days a new channel, and a session that a new authenticator began, cannot veto what
+something older asked for (law 3), so that what a thief added is no use against the owner.
 """
 
 from datetime import datetime
 
 from twinlock.domain.account import Account, OpenAction
-from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.bounds import ENROLMENT_WINDOW, NEWCOMER_PERIOD
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.commands import Veto
 from twinlock.domain.ids import ChannelId
@@ -35,9 +35,15 @@ def entitled(
     if veto.session is None:
         return None
     shown = session_shown(account, veto.session, now=now)
-    return None if shown is None else (shown.source, None)
+    session = account.session(veto.session.session_id)
+    if shown is None or session is None or _newcomer(session.bound_at, action, now=now):
+        return None
+    return shown.source, None
 
 
 def _newcomer(bound_at: datetime, action: OpenAction, *, now: datetime) -> bool:
+    """Say whether what objects is new beside what asked; one sitting's things are of one age."""
     oldest = min((one.bound_at for one in action.shown), default=None)
-    return oldest is not None and bound_at > oldest and now - bound_at < NEWCOMER_PERIOD
+    if oldest is None or bound_at <= oldest + ENROLMENT_WINDOW:
+        return False
+    return now - bound_at < NEWCOMER_PERIOD

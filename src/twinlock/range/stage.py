@@ -27,7 +27,8 @@ LARGE_CENTS = 50_000_00
 HOUSE_CENTS = 500_000_00
 NETWORK = "ethereum"
 ASSET = "USDT"
-MAX_FEE = "0.01"
+MAX_FEE = "0.01"  # ETH
+MAX_FEE_CENTS = 30_00  # What it is worth; it is part of what leaves.
 WEAKER = "This method is weaker than the best authenticator bound, so nobody asks for it."
 _ADDRESS_DIGITS = 40
 _LIKENESS_MOST = 20  # Digits that two different addresses may share at one end.
@@ -156,7 +157,7 @@ class Stage:
             "small": SMALL_CENTS,
             "large": LARGE_CENTS,
             "all": self.spec.value_usd * 100,
-            "within_budget": BUDGET_CENTS,
+            "within_budget": BUDGET_CENTS - MAX_FEE_CENTS,
             "above_budget": BUDGET_CENTS + 1,
             "above_limit": self.policy.profile.daily_limit_cents + 1,
             "house_price": HOUSE_CENTS,

@@ -20,7 +20,6 @@ from twinlock.domain.actions import (
     ApiKeyRevoke,
     AuthenticatorBind,
     AuthenticatorRemove,
-    DestinationAdd,
     FreezeLift,
     FreezeSet,
     NotBuilt,
@@ -42,17 +41,21 @@ from twinlock.domain.authenticators.model import (
     credential_of,
     placement_of,
 )
+from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import Propose, SessionSignature
+from twinlock.domain.decisions import Rules
 from twinlock.domain.errors import MalformedError, TwinlockError, present
-from twinlock.domain.gate import Rules, decide
+from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
     AuthenticatorId,
+    ChallengeId,
     DestinationId,
     action_id,
     tail,
 )
+from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.sessions import SignedDraft, signing_nonce
 from twinlock.ports import (
     BlindIndex,
@@ -108,6 +111,7 @@ class _Prepared(msgspec.Struct, frozen=True, kw_only=True):
     payload: AnyPayload
     secret: str = ""
     destination_id: DestinationId | None = None
+    candidate_id: ChallengeId | None = None
 
 
 class Actions:
@@ -165,6 +169,7 @@ class Actions:
             claimed_cents=proposal.value_cents,
             session=self._session(proposal, prepared.payload, idempotency),
             secret=prepared.secret,
+            candidate_id=prepared.candidate_id,
         )
         committed = await self._store.run(
             Work(
@@ -227,7 +232,11 @@ class Actions:
             credential=credential,
             name=draft.name,
         )
-        return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
+        return _Prepared(
+            payload=payload,
+            secret=encode(made).decode("utf-8"),
+            candidate_id=ChallengeId(draft.candidate_id) if draft.candidate_id else None,
+        )
 
     async def _authenticator(
         self, draft: drafts.AuthenticatorBindDraft, account: Account
@@ -331,7 +340,6 @@ class Actions:
     ) -> _Prepared:
         draft = _parse(data, drafts.ApiKeyCreateDraft)
         from_b64url(draft.public_key, size=32)
-        account = await self._store.account(named)
         wheres = (
             drafts.normal_where(one.network, one.address, one.memo, rules.policy)
             for one in draft.destinations
@@ -342,9 +350,8 @@ class Actions:
             )
             for one in wheres
         ]
-        waiting = {one.secret for one in account.actions if isinstance(one.payload, DestinationAdd)}
-        if not set(named_ids) <= set(account.destinations) | waiting:
-            raise NotFoundError("an API key names destinations that are listed")
+        for one in named_ids:
+            await self._check_usable(named, one, rules)
         payload = drafts.api_key_create(
             draft,
             named,
@@ -352,6 +359,20 @@ class Actions:
             destinations=tuple(sorted(set(named_ids))),
         )
         return _Prepared(payload=payload, secret=f"key_{tail(self._entropy.draw(16))}")
+
+    async def _check_usable(self, named: AccountId, where: DestinationId, rules: Rules) -> None:
+        """Check that a key may name this destination: proved, waited for, and used of late.
+
+        Prevents: a key for an address that somebody proposed, imported or removed.
+        """
+        now, lapse = self._clock.now(database_at=None), rules.policy.profile.destination_lapse
+        account = await self._store.account(named)
+        found = await self._store.destination(named, where)
+        usable = found is not None and found.state(now=now, lapse=lapse) is DestinationState.USABLE
+        # A listing that has waited is settled together with this proposal.
+        due = (one.secret for one in account.actions if one.until is not None and one.until <= now)
+        if not usable and where not in due:
+            raise NotFoundError("an API key names destinations that are usable")
 
     async def _revoke_api_key(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
         draft = _parse(data, drafts.ApiKeyRevokeDraft)
@@ -399,6 +420,10 @@ def _secret_digest(secret: str) -> str:
 
 def _network(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text))
+        network = ipaddress.ip_network(text)
     except ValueError as error:
         raise drafts.ScopeUnknownError("an IP list holds addresses or networks") from error
+    least = IPV4_PREFIX_LEAST if network.version == 4 else IPV6_PREFIX_LEAST  # noqa: PLR2004 - IPv4
+    if network.prefixlen < least:
+        raise drafts.ScopeUnknownError("an IP list holds networks of one site, not of a country")
+    return str(network)

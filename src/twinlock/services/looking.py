@@ -8,9 +8,9 @@ import msgspec
 from twinlock.domain.account import ActionClosedError, ActionUnknownError, OpenAction, State
 from twinlock.domain.actions import SessionStart, place_of
 from twinlock.domain.answers import Answered, tell_closed, tell_open
+from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionDone
-from twinlock.domain.gate import Rules, judge_facts
 from twinlock.domain.ids import ActionId, account_of
 from twinlock.domain.policy.gather import gather
 from twinlock.ports import BlindIndex, Clock, Policies, Store

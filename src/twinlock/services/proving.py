@@ -19,12 +19,13 @@ from twinlock.domain.authenticators.model import Passkey, Password, Totp
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.commands import Ask, Prove, Right, Wrong
+from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.errors import present
 from twinlock.domain.events import ChallengeIssued
-from twinlock.domain.gate import Decided, Rules, decide
+from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
 from twinlock.domain.notices import Notice, NoticeKind
-from twinlock.domain.proving import CODES
+from twinlock.domain.proving import CODES, closed
 from twinlock.ports import BlindIndex, Clock, Decide, Entropy, Hasher, Policies, Store, Work
 from twinlock.proofs import codes, intents, passkeys, totp
 
@@ -155,8 +156,12 @@ class Proving:
         """
         account = await self._store.account(account_of(action_id))
         action = account.action(action_id)
+        proof: Right | Wrong
         try:
-            proof: Right | Wrong = await self._check(account, action, reply)
+            # Prevents: guesses that are not read, and cost a password's hashing all the same.
+            if closed(account, action, reply.factor, now=self._clock.now(database_at=None)):
+                raise ProofRefusedError(ProofFault.THROTTLED)  # noqa: TRY301 - one way to refuse
+            proof = await self._check(account, action, reply)
         except ProofRefusedError as refused:
             proof = Wrong(factor=reply.factor, fault=refused.fault)
         command = Prove(action_id=action_id, proof=proof, fresh=tail(self._entropy.draw(16)))

@@ -16,12 +16,13 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import factor_of, root
 from twinlock.domain.commands import Ask
+from twinlock.domain.decisions import judge_facts
 from twinlock.domain.effects import effects
-from twinlock.domain.events import HoldPlaced, ProofAccepted, apply
-from twinlock.domain.gate import judge_facts
+from twinlock.domain.events import HoldPlaced, ProofAccepted
 from twinlock.domain.ids import ChallengeId
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.proving import CODES, ask, reaches_floor
+from twinlock.domain.replay import apply
 from twinlock.domain.requirements import (
     STRENGTH,
     AllOf,
@@ -70,7 +71,7 @@ def preview(standing: Standing) -> Preview:
     """Return what may be shown for an open action, and what would follow."""
     state, action = standing.state, standing.action
     missing = _missing(standing, state)
-    closed = closed_until(state.account.throttle, now=standing.now)
+    closed = closed_until(state.account.throttle_of(standing.action), now=standing.now)
     if action.state is ActionState.AUTHORIZED or answer(missing) is Answer.DENY:
         return Preview(missing=missing, then=missing, guesses_from=closed)
     ways = _ways(standing, missing)
@@ -151,7 +152,7 @@ def _could_show(standing: Standing) -> Iterator[Shown]:
             yield Shown(
                 source=bound.authenticator_id,
                 factor=factor_of(bound),
-                root=root(bound),
+                root=root(bound, now=now),
                 bound_at=bound.bound_at,
                 at=now,
                 entry=account.chain.entries,

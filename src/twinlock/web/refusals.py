@@ -92,6 +92,7 @@ FAULTS: Mapping[ProofFault, str] = MappingProxyType(
         ProofFault.CODE_REPLAYED: (
             "That was used before and counts once. Wait for the next code, or use another way."
         ),
+        ProofFault.ALREADY_SHOWN: "That counts already. See below what else is asked for.",
         ProofFault.PASSWORD_WRONG: "That password is not the right one. Nothing was confirmed.",
         ProofFault.PASSWORD_UNFIT: "That password is not the right one. Nothing was confirmed.",
         ProofFault.USER_NOT_VERIFIED: (

@@ -53,10 +53,9 @@ from twinlock.domain.events import (
     ProofRefused,
     SessionEnded,
     SessionStarted,
-    apply,
-    apply_all,
 )
 from twinlock.domain.ids import ActionId, ApiKeyId, AuthenticatorId, DestinationId, SessionId
+from twinlock.domain.replay import apply, apply_all
 
 ACTION = ActionId("act_1")
 KNOWN = a_destination()

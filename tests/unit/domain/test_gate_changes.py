@@ -42,12 +42,13 @@ from twinlock.domain.commands import (
     Offer,
     OpenAccount,
 )
+from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import (
     ActionDone,
     HoldPlaced,
 )
-from twinlock.domain.gate import Decision, EnrolmentClosedError
+from twinlock.domain.gate import EnrolmentClosedError
 from twinlock.domain.ids import ChallengeId, SessionId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons

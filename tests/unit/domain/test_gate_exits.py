@@ -18,6 +18,7 @@ from support.worlds import (
     EMAIL,
     FREEZE,
     PASSWORD,
+    ROAMING,
     SMS,
     SYNCED,
     a_destination,
@@ -41,6 +42,7 @@ from twinlock.domain.commands import (
     EndSession,
     Right,
 )
+from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -50,7 +52,7 @@ from twinlock.domain.events import (
     ActionSpent,
     ActionVetoed,
 )
-from twinlock.domain.gate import Decision, NotSpendableError
+from twinlock.domain.gate import NotSpendableError
 from twinlock.domain.ids import SessionId
 from twinlock.domain.money import AmountError
 from twinlock.domain.reasons import Reason
@@ -232,12 +234,11 @@ def test_a_yes_that_is_held_after_all_waits_and_can_be_spent_then() -> None:
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_factor_removed_or_replaced_stops_what_it_approved(replaced: bool) -> None:
-    account = an_account(PASSWORD, channels=(DESKTOP,))
-    gate = Gate.of(account, KNOWN)
+    gate = Gate.of(an_account(SYNCED), KNOWN)
     action = gate.propose(send()).action_id
-    allowed = gate.prove(action, PASSWORD)
-    stranger = replace(PASSWORD, bound_at=NOON, verifier="another hash")
-    left = (stranger,) if replaced else (SYNCED,)
+    allowed = gate.prove(action, SYNCED)
+    stranger = replace(SYNCED, bound_at=NOON, public_key="another key")
+    left = (stranger,) if replaced else (ROAMING,)
     gate.account = replace(gate.account, authenticators=left)
 
     assert allowed.answer is Answer.ALLOW

@@ -25,7 +25,7 @@ from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.commands import (
     EndSession,
 )
-from twinlock.domain.gate import Decision
+from twinlock.domain.decisions import Decision
 from twinlock.domain.ids import SessionId
 from twinlock.domain.money import UnknownAssetError
 from twinlock.domain.reasons import Reason

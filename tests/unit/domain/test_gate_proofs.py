@@ -26,6 +26,7 @@ from support.worlds import (
     a_destination,
     a_session,
     an_account,
+    bind,
     list_address,
     send,
     sign_in,
@@ -38,6 +39,7 @@ from twinlock.domain.commands import (
     EndSession,
     SessionSignature,
 )
+from twinlock.domain.decisions import Decision
 from twinlock.domain.events import (
     ActionHeld,
     ActionVetoed,
@@ -46,7 +48,6 @@ from twinlock.domain.events import (
     ProofRefused,
     SessionStarted,
 )
-from twinlock.domain.gate import Decision
 from twinlock.domain.ids import SessionId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Answer, Never, Prove, reasons
@@ -171,7 +172,7 @@ def test_a_proof_of_an_unbound_authenticator_does_not_start_a_wait() -> None:
 
 def test_the_new_password_can_be_shown_where_the_old_one_was() -> None:
     gate = Gate.of(an_account(PASSWORD, channels=(DESKTOP,)), KNOWN)
-    action = gate.propose(list_address(NEW_ADDRESS)).action_id
+    action = gate.propose(*bind(ROAMING)).action_id
     gate.prove(action, PASSWORD)
     replaced = replace(PASSWORD, bound_at=NOON + HOUR, verifier="another hash")
     gate.account = replace(gate.account, authenticators=(replaced,))

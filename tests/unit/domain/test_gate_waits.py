@@ -29,11 +29,11 @@ from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.commands import (
     EndSession,
 )
+from twinlock.domain.decisions import Decision
 from twinlock.domain.events import (
     ActionHeld,
     DestinationAdded,
 )
-from twinlock.domain.gate import Decision
 from twinlock.domain.ids import SessionId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, WaitUntil, reasons

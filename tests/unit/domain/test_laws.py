@@ -98,6 +98,11 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
     (
         laws.the_floor_never_sinks,
         the(SEND, floor=Level.NONE, **NOT_SHOWN),
+        never(Reason.NOTHING_BOUND),
+    ),
+    (
+        laws.the_floor_never_sinks,
+        the(SEND, floor=Level.KNOWLEDGE, **NOT_SHOWN),
         proof(level=Level.KNOWLEDGE),
     ),
     (laws.the_floor_never_sinks, the(SEND, **BUDGET), NOTHING),
@@ -122,6 +127,25 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         NOTHING,
     ),
     (laws.the_floor_never_sinks, the(FREEZE, **NOT_SHOWN), proof(level=Level.KNOWLEDGE)),
+    # Law 4
+    (laws.a_password_is_no_root, the(SEND), NOTHING),
+    (laws.a_password_is_no_root, the(SEND, floor=Level.OUT_OF_BAND), NOTHING),
+    (laws.a_password_is_no_root, the(SEND, floor=Level.KNOWLEDGE), never(Reason.ROOT_MISSING)),
+    (laws.a_password_is_no_root, the(SEND, floor=Level.KNOWLEDGE, **BUDGET), NOTHING),
+    (laws.a_password_is_no_root, the(LIST, floor=Level.KNOWLEDGE), never(Reason.ROOT_MISSING)),
+    (laws.a_password_is_no_root, the(BIND, floor=Level.KNOWLEDGE), NOTHING),
+    (
+        laws.a_password_is_no_root,
+        the(KEY, floor=Level.KNOWLEDGE, scopes=("withdraw",)),
+        never(Reason.ROOT_MISSING),
+    ),
+    (
+        laws.a_password_is_no_root,
+        the(KEY, floor=Level.KNOWLEDGE, scopes=("read",)),
+        NOTHING,
+    ),
+    (laws.nothing_is_bound_twice, the(BIND), NOTHING),
+    (laws.nothing_is_bound_twice, the(BIND, bound_already=True), never(Reason.ALREADY_BOUND)),
     (laws.newcomers_undo_nothing, the(REMOVE), NOTHING),
     (laws.newcomers_undo_nothing, the(REMOVE, **TARGET), NOTHING),
     (

@@ -23,8 +23,8 @@ from twinlock.domain.actions import ApiKeyRevoke, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.commands import EndSession
+from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionDone, ActionHeld, Event, ProofRefused
-from twinlock.domain.gate import Decision
 from twinlock.domain.ids import ActionId
 from twinlock.domain.notices import Notice, NoticeKind, notices
 
@@ -94,18 +94,24 @@ def test_what_has_waited_is_told_when_it_takes_effect(asked: Any) -> None:  # no
     assert told(gate, decided.decisions[0]) == [(NoticeKind.DONE, decided.decisions[0].kind)]
 
 
-def test_money_that_may_leave_a_sign_in_a_veto_and_a_refusal_are_told() -> None:
+def test_money_that_may_leave_a_sign_in_and_a_veto_are_told() -> None:
     gate = Gate.of(an_account(), a_destination())
     action = gate.propose(send()).action_id
     left = gate.prove(action, SYNCED)
     vetoed = gate.veto(action, EMAIL)
     signed_in = gate.sign_in(SYNCED)
-    strange = NotBuilt(account=gate.account.account_id, asked="gift.send", digest="")
-    refused = gate.propose(strange)
 
     assert told(gate, left) == [(NoticeKind.LEFT, "withdrawal.crypto")]
     assert told(gate, vetoed) == [(NoticeKind.VETOED, "action.veto")]
     assert told(gate, signed_in) == [(NoticeKind.SIGNED_IN, "session.start")]
+
+
+def test_a_refusal_is_told_where_something_was_shown() -> None:
+    gate = Gate.of(an_account())
+    strange = NotBuilt(account=gate.account.account_id, asked="gift.send", digest="")
+
+    assert told(gate, gate.propose(strange)) == []
+    refused = gate.propose(strange, session=gate.give_session())
     assert told(gate, refused) == [(NoticeKind.REFUSED, "gift.send")]
 
 

@@ -1,6 +1,6 @@
 import pytest
 from msgspec.structs import replace
-from support.cast import ALICE, BOB, NEW_ADDRESS
+from support.cast import ALICE, BOB, NEW_ADDRESS, NOON
 from support.worlds import (
     APP,
     PASSWORD,
@@ -29,7 +29,7 @@ def proposal(payload: AnyPayload, secret: str = "") -> Propose:
 
 
 def check(payload: AnyPayload, secret: str = "") -> None:
-    check_proposal(an_account(), proposal(payload, secret))
+    check_proposal(an_account(), proposal(payload, secret), now=NOON)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_is_consistent_may_be_proposed(payload: AnyPayload, secret: str) ->
 )
 def test_a_proposal_for_another_account_is_our_mistake(command: Propose) -> None:
     with pytest.raises(InvariantError, match="are one"):
-        check_proposal(an_account(), command)
+        check_proposal(an_account(), command, now=NOON)
 
 
 def of_size(size: int) -> AnyPayload:

@@ -321,7 +321,7 @@ def test_a_wrong_answer_that_is_not_read_tells_nothing(
     account = replace(an_account(), throttle=throttle)
     wrong = Wrong(factor=factor, fault=ProofFault.CODE_WRONG)
 
-    assert fault_told(account, wrong, now=NOON) is told
+    assert fault_told(account, Scene.of(account).action, wrong, now=NOON) is told
 
 
 # --- Reaching the floor ---
@@ -346,7 +346,7 @@ def test_a_wrong_answer_that_is_not_read_tells_nothing(
 def test_which_proof_reaches_the_floor(
     account: Account, before: tuple[Source, ...], now: Source, reaches: bool
 ) -> None:
-    scene = Scene.of(account)
+    scene = Scene.of(an_account())
     action = replace(scene.action, shown=tuple(bare(one) for one in before))
 
     assert reaches_floor(account, action, bare(now)) is reaches
@@ -424,7 +424,7 @@ def test_what_an_answer_is_checked_against(authenticator: Authenticator, secret:
 def test_a_channel_that_takes_no_codes_is_no_way_to_ask() -> None:
     account = an_account(PASSWORD, channels=(DESKTOP,))
 
-    assert Scene.of(account).ask(replace(MAIL, channel_id=DESKTOP.channel_id)) is (
+    assert Scene.of(account, FREEZE).ask(replace(MAIL, channel_id=DESKTOP.channel_id)) is (
         ProofFault.AUTHENTICATOR_GONE
     )
 
@@ -435,7 +435,7 @@ def test_the_same_authenticator_is_shown_once_for_one_action() -> None:
     gate.prove(action, PASSWORD)
     again = gate.answer(action, gate.right(action, PASSWORD))
 
-    assert again.fault is ProofFault.CODE_REPLAYED
+    assert again.fault is ProofFault.ALREADY_SHOWN
     assert len(gate.action(action).shown) == 1
 
 

@@ -56,7 +56,7 @@ async def test_what_was_decided_is_what_is_read() -> None:
 
     assert any(isinstance(one, ActionAuthorized) for one in committed.answer.events)
     account = await store.account(customer.account_id)
-    assert account.action(action).value_cents == 1
+    assert account.action(action).value_cents == 2  # and a cent of fee
     assert committed.decided is not None
     assert committed.decided.state.account == account
     assert committed.indexes == (1,)

@@ -4,7 +4,7 @@ from twinlock.domain.policy.profile import ASSETS
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.profiles import rules_of
 from twinlock.range.setting_up import set_up
-from twinlock.range.stage import BUDGET_CENTS, Places, Stage
+from twinlock.range.stage import BUDGET_CENTS, MAX_FEE_CENTS, Places, Stage
 from twinlock.range.story import AccountSpec
 from twinlock.range.venue import Venue, open_world
 from twinlock.range.words import Proof
@@ -59,7 +59,7 @@ async def test_amount_words_become_amounts() -> None:
 
         assert stage.amount("small", USDT) == ("50.000000", 50_00)
         assert stage.amount("all", USDT)[1] == stage.spec.value_usd * 100
-        assert stage.amount("within_budget", USDT)[1] == BUDGET_CENTS
+        assert stage.amount("within_budget", USDT)[1] == BUDGET_CENTS - MAX_FEE_CENTS
         assert stage.amount("above_budget", USDT)[1] == BUDGET_CENTS + 1
         assert stage.amount("above_limit", USDT)[1] == 100_000_01
         assert stage.amount("small", ETH) == ("0.016666666666666667", 50_01)

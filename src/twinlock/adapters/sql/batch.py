@@ -26,6 +26,7 @@ from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
 from twinlock.adapters.sql import codec, queries, tree
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
+from twinlock.domain.decisions import Decided
 from twinlock.domain.entries import SALTS_BYTES, Origin
 from twinlock.domain.errors import (
     AccountUnknownError,
@@ -37,7 +38,6 @@ from twinlock.domain.errors import (
     UnavailableError,
     invariant,
 )
-from twinlock.domain.gate import Decided
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.ports import Clock, Committed, Entropy, Work

@@ -69,6 +69,9 @@ class ProofFault(StrEnum):
     CODE_REPLAYED = "code_replayed"
     """The code was right, but it or a later one has been used already."""
 
+    ALREADY_SHOWN = "already_shown"
+    """The answer was right, and counts for this action already."""
+
     PASSWORD_WRONG = "password_wrong"  # noqa: S105 - the name of a fault
     """The password is not the one that was set, or no such account exists."""
 

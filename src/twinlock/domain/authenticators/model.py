@@ -13,18 +13,23 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.assurance import Factor, Placement, root_of
+from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.canonical import encode
 from twinlock.domain.ids import AuthenticatorId, MemberId
 
 
 class _Bound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
-    """What every authenticator has; ``entry`` numbers the account's entry that bound it."""
+    """What every authenticator has; ``entry`` numbers the account's entry that bound it.
+
+    ``born_of`` is the root that alone proved its binding, if one did.
+    """
 
     authenticator_id: AuthenticatorId
     member_id: MemberId
     bound_at: datetime
     entry: int
     name: str = ""
+    born_of: str = ""
 
 
 class Password(_Bound, frozen=True, kw_only=True, tag=Factor.PASSWORD.value):
@@ -83,10 +88,30 @@ def factor_of(authenticator: Authenticator) -> Factor:
     return _FACTORS[type(authenticator)]
 
 
-def root(authenticator: Authenticator) -> str | None:
-    """Return the root behind this authenticator, or None for a password."""
+def root(authenticator: Authenticator, *, now: datetime) -> str | None:
+    """Return the root behind this authenticator at ``now``, or None for a password.
+
+    For 30 days a newcomer counts as the root that proved it: whoever took that one made it (law 3).
+    Prevents: one relayed code that binds a thief's key, and the key as a second root beside it.
+    """
     placement = authenticator.placement if isinstance(authenticator, Passkey) else Placement.PHONE
-    return root_of(factor_of(authenticator), placement, name=authenticator.authenticator_id)
+    own = root_of(factor_of(authenticator), placement, name=authenticator.authenticator_id)
+    if own is None or not authenticator.born_of:
+        return own
+    return own if now - authenticator.bound_at >= NEWCOMER_PERIOD else authenticator.born_of
+
+
+def same(one: Authenticator, other: Authenticator) -> bool:
+    """Say whether both are the same thing: a password, one seed, one credential or one key."""
+    match one, other:
+        case Password(), Password():
+            return True
+        case Totp(seed=seed), Totp(seed=again):
+            return seed == again
+        case Passkey(), Passkey():
+            return one.credential_id == other.credential_id or one.public_key == other.public_key
+        case _:
+            return False
 
 
 def placement_of(*, backup_eligible: bool, transports: tuple[str, ...]) -> Placement:

@@ -69,6 +69,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     has_channel: bool = False
     way_in_left: bool = True  # after a removal somebody can still sign in
     too_many: bool = False
+    bound_already: bool = False  # what would be bound, or its key
     day_cents: int = 0  # all exits of this day before this one
     # The destination (our record)
     destination: DestinationState = DestinationState.NONE

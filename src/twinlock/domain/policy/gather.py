@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+import msgspec
+
 from twinlock.domain.account import Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
     BUILT,
@@ -12,6 +14,7 @@ from twinlock.domain.actions import (
     AuthenticatorBind,
     AuthenticatorRemove,
     DestinationAdd,
+    DestinationRemove,
     NotBuilt,
     PasswordChange,
     SessionStart,
@@ -19,13 +22,14 @@ from twinlock.domain.actions import (
     class_of,
     type_of,
 )
-from twinlock.domain.assurance import Factor, Level, level_of, level_shown
+from twinlock.domain.assurance import PHONE, Factor, Level, level_of, level_shown
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Password,
     Totp,
     factor_of,
     root,
+    same,
 )
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
@@ -66,7 +70,7 @@ def gather(
         shown_level=level_shown(factors, floor=floor),
         shown_factors=tuple(sorted(set(factors))),
         shown_roots=roots,
-        roots_enrolled=len({root(one) for one in account.authenticators} - {None}),
+        roots_enrolled=len({root(one, now=now) for one in account.authenticators} - {None}),
         shown_oldest_at=min(
             (one.bound_at for one in shown if level_of(one.factor) >= target[0]), default=None
         ),
@@ -75,10 +79,11 @@ def gather(
         frozen_until=account.freeze.until,
         frozen_at=account.freeze.set_at,
         held_until=held_until(account.holds, now=now),
-        narrow=_narrow(account, roots, floor=floor),
+        narrow=_narrow(account, roots, floor=floor, now=now),
         has_channel=bool(account.channels),
         way_in_left=_way_in_left(account, payload),
         too_many=_too_many(account, action),
+        bound_already=_bound_already(account, action),
         day_cents=_day(account.spent.day, account.spent.cents, now=now, own=own),
         destination=destination,
         destinations_required=account.destinations_required,
@@ -129,14 +134,14 @@ def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> Se
     return SessionState.NONE
 
 
-def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level) -> bool:
+def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level, now: datetime) -> bool:
     """No channel outside the roots that prove: silence is then no root of its own (law 4).
 
     Until a root is shown, any that could reach the floor alone may be the one that proves; showing
     one more root never makes an account narrow.
     """
     strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
-    could = {root(one) or "phone" for one in strong} or {"phone"}
+    could = {root(one, now=now) or PHONE for one in strong} or {PHONE}
 
     def heard(name: str) -> bool:
         return any(channel.root != name.partition(":")[0] for channel in account.channels)
@@ -162,6 +167,13 @@ def _too_many(account: Account, action: OpenAction) -> bool:
             return False
 
 
+def _bound_already(account: Account, action: OpenAction) -> bool:
+    if not isinstance(action.payload, AuthenticatorBind):
+        return False
+    made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
+    return any(same(one, made) for one in account.authenticators)
+
+
 def _way_in_left(account: Account, payload: AnyPayload) -> bool:
     """Say whether somebody can still sign in: an authenticator app alone is not enough."""
     gone = payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
@@ -182,13 +194,26 @@ def _value(action: OpenAction, *, policy: Policy, prices: Prices | None, now: da
     if (payload.contract, payload.decimals) != (asset.contract, asset.decimals):
         # Prevents: a payload that calls another token by the name of a cheap one.
         raise UnknownAssetError("contract and decimals are not those of this policy version")
-    return value_cents(
+    amount = value_cents(
         asset,
         minor_units(payload.amount_minor),
         prices=prices,
         claimed_cents=action.claimed_cents,
         now=now,
     )
+    return min(amount + _fee(payload, policy=policy, prices=prices, now=now), MAX_VALUE_CENTS)
+
+
+def _fee(payload: WithdrawalCrypto, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
+    """Return what the highest fee is worth: it leaves too, and whoever mines gets it.
+
+    Prevents: a cent to a listed address, and a million in fees, on the session key alone.
+    """
+    highest = minor_units(payload.max_fee_minor)
+    if highest == 0:
+        return 0
+    coin = policy.coin(payload.network)
+    return value_cents(coin, highest, prices=prices, claimed_cents=0, now=now)
 
 
 def _day(day: str, cents: int, *, now: datetime, own: int) -> int:
@@ -212,7 +237,9 @@ def _destination(
     return kind, max(min(found.budget_cents, profile.budget_most_cents) - used, 0)
 
 
-def where(one: WithdrawalCrypto | DestinationAdd | Destination) -> tuple[str, str, str]:
+def where(
+    one: WithdrawalCrypto | DestinationAdd | DestinationRemove | Destination,
+) -> tuple[str, str, str]:
     """Return where value would go: network, address and memo, every byte of them."""
     return one.network, one.address, one.memo
 

@@ -10,7 +10,7 @@ import msgspec
 
 from twinlock.domain.actions import ActionType
 from twinlock.domain.canonical import b64url, encode, tagged_hash
-from twinlock.domain.money import Asset, UnknownAssetError
+from twinlock.domain.money import Asset, NetworkUnknownError, UnknownAssetError
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +86,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             if asset.symbol == symbol and asset.network == network:
                 return asset
         raise UnknownAssetError(f"{symbol[:16]} on {network[:16]} is not in this policy version")
+
+    def coin(self, network: str) -> Asset:
+        """Return the coin of ``network`` itself, in which its fees are paid.
+
+        Raises:
+            NetworkUnknownError: this policy version does not name the network.
+        """
+        for asset in self.assets:
+            if asset.network == network and not asset.contract:
+                return asset
+        raise NetworkUnknownError(f"{network[:16]} is not a network of this policy version")
 
 
 def make_policy(*, version: int, profile: Profile, assets: tuple[Asset, ...]) -> Policy:

@@ -1,5 +1,6 @@
 import pytest
 from msgspec.structs import replace
+from support.cast import NOON
 from support.worlds import APP, DESKTOP_KEY, PASSWORD, ROAMING, SYNCED
 
 from twinlock.domain.assurance import Factor, Placement
@@ -28,7 +29,7 @@ def test_what_an_authenticator_is_shown_as_and_which_root_stands_behind_it(
     authenticator: Authenticator, factor: Factor, name: str | None
 ) -> None:
     assert factor_of(authenticator) is factor
-    assert root(authenticator) == name
+    assert root(authenticator, now=NOON) == name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""What a decision is made by, and what it says: the gate's values.
+
+A decision is one answer and the facts it changes: one entry in the log. ``gate.decide`` is the only
+function that makes one.
+"""
+
+import msgspec
+
+from twinlock.domain.account import State
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.events import Event
+from twinlock.domain.laws import Law
+from twinlock.domain.money import Prices
+from twinlock.domain.notices import Notice
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.profile import Policy
+from twinlock.domain.proving import CodesHelp, codes_help
+from twinlock.domain.requirements import NOTHING, Answer, Requirement, all_of
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision is made by: the laws, the active policy's statutes, and the prices.
+
+    ``codes`` is the law of where codes may be asked for; ``serve`` can pass no other one.
+    """
+
+    laws: tuple[Law, ...]
+    statutes: tuple[Law, ...]
+    policy: Policy
+    prices: Prices | None = None
+    codes: CodesHelp = codes_help
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of the gate and the facts it changes: one entry in the log.
+
+    ``requirement`` is what is still missing. ``proofs`` are factor and digest of each proof that
+    stands behind it. ``fault`` says why a proof was not accepted.
+    """
+
+    kind: str
+    action_id: str
+    answer: Answer
+    requirement: Requirement = NOTHING
+    facts: Facts | None = None
+    events: tuple[Event, ...] = ()
+    payload: bytes = b""
+    digest: str = ""
+    proofs: tuple[tuple[str, str], ...] = ()
+    evidence: bytes = b""
+    fault: ProofFault | None = None
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """The decisions of one command, the last of which answers it, and the state after them.
+
+    ``letters`` are messages that a service adds, such as a code for a channel.
+    """
+
+    decisions: tuple[Decision, ...]
+    state: State
+    letters: tuple[Notice, ...] = ()
+
+    @property
+    def answer(self) -> Decision:
+        """The decision that answers the command."""
+        return self.decisions[-1]
+
+
+def judge_facts(facts: Facts, *, rules: Rules) -> Requirement:
+    """Return all that laws and statutes miss in ``facts``."""
+    missing: Requirement = NOTHING
+    for rule in (*rules.laws, *rules.statutes):
+        found = rule(facts)
+        if found != NOTHING:
+            missing = all_of(missing, found)
+    return missing

@@ -1,0 +1,329 @@
+"""The only way an account or a destination changes: ``apply``, one event after the other.
+
+Replaying an account's events from the first gives the state that the gate decided on; the audit
+leans on that.
+"""
+
+from datetime import datetime
+from typing import Any, assert_never
+
+from msgspec.structs import replace
+
+from twinlock.domain.account import (
+    ActionState,
+    Destination,
+    OpenAction,
+    Session,
+    State,
+    longer,
+    with_device,
+    with_session,
+)
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.model import used
+from twinlock.domain.bounds import (
+    CANDIDATES_MOST,
+    CHALLENGES_PER_ACTION_MOST,
+    CODES_PER_HOUR_MOST,
+)
+from twinlock.domain.errors import InvariantError, invariant
+from twinlock.domain.events import (
+    AccountOpened,
+    ActionAuthorized,
+    ActionDone,
+    ActionEvent,
+    ActionHeld,
+    ActionLapsed,
+    ActionProposed,
+    ActionRefused,
+    ActionSpent,
+    ActionVetoed,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    AuthenticatorBound,
+    AuthenticatorRemoved,
+    CandidateOffered,
+    ChallengeIssued,
+    ClosingEvent,
+    DestinationAdded,
+    DestinationRemoved,
+    Event,
+    FreezeLifted,
+    FreezeSet,
+    HoldPlaced,
+    IdentityEvent,
+    ProofAccepted,
+    ProofRefused,
+    ProtectionEvent,
+    SessionEnded,
+    SessionStarted,
+)
+from twinlock.domain.holds import place
+from twinlock.domain.ids import (
+    ActionId,
+    DestinationId,
+)
+from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed
+
+
+def apply(state: State, event: Event) -> State:
+    """Return the state after ``event``; the only way an account or a destination ever changes."""
+    match event:
+        case (
+            ActionProposed()
+            | ActionHeld()
+            | ChallengeIssued()
+            | ProofAccepted()
+            | ProofRefused()
+            | ActionAuthorized()
+        ):
+            return _apply_action(state, event)
+        case ActionSpent() | ActionDone() | ActionRefused() | ActionVetoed() | ActionLapsed():
+            return _close(state, event)
+        case (
+            AccountOpened()
+            | CandidateOffered()
+            | AuthenticatorBound()
+            | AuthenticatorRemoved()
+            | SessionStarted()
+            | SessionEnded()
+        ):
+            return _apply_identity(state, event)
+        case _:
+            return _apply_protection(state, event)
+
+
+def apply_all(state: State, events: tuple[Event, ...]) -> State:
+    """Return the state after ``events``, in order."""
+    for event in events:
+        state = apply(state, event)
+    return state
+
+
+def _close(state: State, event: ClosingEvent) -> State:
+    account, action = state.account, state.account.action(event.action_id)
+    rest = tuple(one for one in account.actions if one.action_id != event.action_id)
+    invariant(len(rest) == len(account.actions) - 1, "an action closes once")
+    state = _account(state, actions=rest)
+    return _spend(state, action, at=event.at) if isinstance(event, ActionSpent) else state
+
+
+def _spend(state: State, action: OpenAction, *, at: datetime) -> State:
+    """Count on the day of the spend what was counted on another day.
+
+    Prevents: authorized before midnight, spent after it on top of the new day's whole limit.
+    """
+    more, to = action.value_cents - action.counted_on(at), state.destination
+    if not more:
+        return state
+    state = _account(state, spent=state.account.spent.plus(more, at=at))
+    if to is None or to.destination_id != action.destination_id:
+        return state
+    spent = to.spent.plus(more, at=at)
+    return _with_destination(state, replace(to, version=to.version + 1, spent=spent))
+
+
+def _account(state: State, **changes: Any) -> State:  # noqa: ANN401 - msgspec checks the fields
+    return replace(state, account=replace(state.account, **changes))
+
+
+def _action(whole: State, action_id: ActionId, /, **changes: Any) -> State:  # noqa: ANN401 - as above
+    actions = tuple(
+        replace(one, **changes) if one.action_id == action_id else one
+        for one in whole.account.actions
+    )
+    return _account(whole, actions=actions)
+
+
+def _apply_action(state: State, event: ActionEvent) -> State:
+    account = state.account
+    match event:
+        case ActionProposed(action=action, candidate_id=used_up):
+            left = tuple(one for one in account.candidates if one.candidate_id != used_up)
+            return _account(state, actions=(*account.actions, action), candidates=left)
+        case ActionHeld():
+            return _hold(state, event)
+        case ChallengeIssued():
+            return _ask(state, event)
+        case ProofAccepted():
+            return _accept(state, event)
+        case ProofRefused(factor=factor):
+            if not can_be_guessed(factor) or event.fault in UNCOUNTED:
+                return state
+            return _count(state, event)
+        case ActionAuthorized():
+            return _authorize(state, event)
+        case _:
+            assert_never(event)
+
+
+def _count(state: State, event: ProofRefused) -> State:
+    account, action = state.account, state.account.action(event.action_id)
+    counted = after_failure(account.throttle_of(action), now=event.at)
+    if account.from_known_device(action):
+        return _account(state, known_throttle=counted)
+    return _account(state, throttle=counted)
+
+
+def _hold(state: State, event: ActionHeld) -> State:
+    told = {"offered_until" if event.choice else "until": event.until}
+    return _action(
+        state,
+        event.action_id,
+        state=ActionState.OPEN,
+        lapses_at=event.lapses_at,
+        proved_at=state.account.action(event.action_id).proved_at or event.at,
+        entry=state.account.chain.entries,
+        **told,
+    )
+
+
+def _ask(state: State, event: ChallengeIssued) -> State:
+    """Add the question; the same asked again takes the place of the older one.
+
+    Prevents: a page that asks and asks until the document is full and no freeze fits in.
+    """
+    account, challenge = state.account, event.challenge
+    asked = account.action(event.action_id).challenges
+    others = [one for one in asked if one.expires_at > event.at and one.factor != challenge.factor]
+    live = (*others, challenge)[-CHALLENGES_PER_ACTION_MOST:]
+    codes = account.codes_sent + ((event.at,) if challenge.code_mac else ())
+    state = _action(state, event.action_id, challenges=live)
+    return _account(state, codes_sent=codes[-CODES_PER_HOUR_MOST:])
+
+
+def _accept(state: State, event: ProofAccepted) -> State:
+    account, action = state.account, state.account.action(event.action_id)
+    state = _action(
+        state,
+        event.action_id,
+        shown=(*action.shown, event.shown),
+        challenges=tuple(
+            one for one in action.challenges if one.challenge_id != event.challenge_id
+        ),
+        proved_at=action.proved_at or (event.at if event.proved else None),
+    )
+    if event.proved and event.shown.factor is not Factor.SESSION:
+        state = _account(state, throttle=Throttle(), known_throttle=Throttle())
+    if event.shown.factor is Factor.SESSION:
+        sessions = (
+            replace(one, seen_at=event.at) if one.session_id == event.shown.source else one
+            for one in account.sessions
+        )
+        return _account(state, sessions=tuple(sessions))
+    seen = {"totp_step": event.totp_step, "sign_count": event.sign_count}
+    after = tuple(
+        used(one, **seen, backed_up=event.backed_up)
+        if one.authenticator_id == event.shown.source
+        else one
+        for one in account.authenticators
+    )
+    return _account(state, authenticators=after)
+
+
+def _authorize(state: State, event: ActionAuthorized) -> State:
+    account, action = state.account, state.account.action(event.action_id)
+    more = event.value_cents - action.counted_on(event.at)
+    state = _action(
+        state,
+        event.action_id,
+        state=ActionState.AUTHORIZED,
+        authorized_at=event.at,
+        destination_id=event.destination_id,
+        value_cents=event.value_cents,
+        entry=account.chain.entries,
+    )
+    state = _account(state, spent=account.spent.plus(more, at=event.at))
+    destination = state.destination
+    if destination is None or destination.destination_id != event.destination_id:
+        return state
+    left = replace(
+        destination,
+        version=destination.version + 1,
+        used_at=event.at,
+        spent=destination.spent.plus(more, at=event.at),
+    )
+    return _with_destination(state, left)
+
+
+def _with_destination(state: State, destination: Destination) -> State:
+    versions = {**state.account.destinations, destination.destination_id: destination.version}
+    return replace(_account(state, destinations=versions), destination=destination)
+
+
+def _apply_identity(state: State, event: IdentityEvent) -> State:
+    account = state.account
+    match event:
+        case AccountOpened(account=opened):
+            return State(account=opened)
+        case CandidateOffered(candidate=candidate):
+            live = tuple(one for one in account.candidates if one.expires_at > event.at)
+            return _account(state, candidates=(*live, candidate)[-CANDIDATES_MOST:])
+        case AuthenticatorBound(authenticator=one):
+            others = tuple(
+                old
+                for old in account.authenticators
+                if old.authenticator_id != one.authenticator_id
+            )
+            return _account(state, authenticators=(*others, one))
+        case AuthenticatorRemoved(authenticator_id=gone):
+            left = tuple(one for one in account.authenticators if one.authenticator_id != gone)
+            return _account(state, authenticators=left)
+        case SessionStarted(session=session):
+            return _start_session(state, session)
+        case SessionEnded(session_id=session_id):
+            live_ones = tuple(one for one in account.sessions if one.session_id != session_id)
+            return _account(state, sessions=live_ones)
+        case _:
+            assert_never(event)
+
+
+def _start_session(state: State, session: Session) -> State:
+    account = state.account
+    kept = with_session(account.sessions, session)
+    state = _account(state, sessions=kept, enrolling_until=None)
+    if session.read_only:
+        return state
+    return _account(state, devices=with_device(account.devices, session))
+
+
+def _apply_protection(state: State, event: ProtectionEvent) -> State:
+    account = state.account
+    match event:
+        case HoldPlaced(hold=hold):
+            return _account(state, holds=place(account.holds, hold))
+        case FreezeSet(until=until, weak_root=weak_root):
+            frozen = longer(account.freeze, until=until, at=event.at, weak_root=weak_root)
+            return _account(state, freeze=frozen)
+        case FreezeLifted():
+            return _account(state, freeze=replace(account.freeze, until=None, set_at=None))
+        case DestinationAdded(destination=destination):
+            return _list_destination(state, destination)
+        case DestinationRemoved(destination_id=gone):
+            return _remove_destination(state, gone)
+        case ApiKeyCreated(api_key=key):
+            return _account(state, api_keys=(*account.api_keys, key))
+        case ApiKeyRevoked(api_key_id=dead):
+            keys = tuple(key for key in account.api_keys if key.api_key_id != dead)
+            return _account(state, api_keys=keys)
+        case _:
+            assert_never(event)
+
+
+def _list_destination(state: State, destination: Destination) -> State:
+    """List ``destination``: over the one at hand, or as a new stream of its own."""
+    if destination.destination_id == state.destination_id:
+        return _with_destination(state, destination)
+    known = destination.destination_id in state.account.destinations
+    invariant(not known, "a destination that is not at hand is a new one")
+    versions = {**state.account.destinations, destination.destination_id: destination.version}
+    listed = _account(state, destinations=versions)
+    return replace(listed, listed=(*state.listed, destination))
+
+
+def _remove_destination(state: State, gone: DestinationId) -> State:
+    at_hand = state.destination
+    if at_hand is None or at_hand.destination_id != gone:
+        raise InvariantError("a removed destination is the one at hand")
+    removed = replace(at_hand, removed=True, version=at_hand.version + 1)
+    return _with_destination(state, removed)
