@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from support.cast import DAY, HOUR, INSTANT, NOON
 from support.facts import EXITS, cents, facts, fulfil, profiles, requirements
 from support.worlds import STRICT, rules_of
 
-from twinlock.domain.actions import CLASS_OF, SCOPES, ActionClass, ActionType
+from twinlock.domain.actions import BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.laws import LAWS, Law, setting_up, within_budget
@@ -27,6 +28,7 @@ from twinlock.domain.requirements import (
     leaves,
     reasons,
 )
+from twinlock.services.proving import Reply
 
 RULES = rules_of()
 ONLY_LAWS = replace(RULES, statutes=())
@@ -42,6 +44,8 @@ LAX = replace(
     budget_most_cents=10**12,
 )
 LISTED = (DestinationState.USABLE, DestinationState.LAPSED)
+STAFF = {kind for kind, cls in CLASS_OF.items() if cls is ActionClass.STAFF}
+PICTURES = ("document_image", "face_video", "personal_data", "liveness", "selfie")
 
 
 def missing(found: Facts, rules: Rules = RULES) -> Requirement:
@@ -306,6 +310,31 @@ def test_no_freeze_is_lifted_by_what_was_asked_before_it_was_set(found: Facts) -
     set_later = replace(found, frozen_until=NOON + DAY, frozen_at=found.proposed_at + INSTANT)
 
     assert answer(missing(set_later)) is Answer.DENY
+
+
+# --- Law 7: nobody alone ---
+
+
+@given(facts(), profiles(), st.sampled_from(sorted(STAFF)))
+def test_no_proof_does_what_takes_staff(found: Facts, profile: Profile, action: str) -> None:
+    """Until two drawn people can be asked, nobody is enough."""
+    asked = replace(found, action=action, action_class=ActionClass.STAFF, built=action in BUILT)
+
+    assert answer(missing(asked, rules_of(profile))) is Answer.DENY
+
+
+# --- Law 8: a picture opens no door ---
+
+
+@given(st.text(max_size=20) | st.sampled_from(PICTURES))
+def test_nothing_but_possession_and_knowledge_is_taken_as_a_proof(shown: str) -> None:
+    try:
+        reply = msgspec.convert({"factor": shown}, Reply)
+    except msgspec.ValidationError:
+        assert shown not in set(Factor)
+    else:
+        assert reply.factor in set(Factor)
+        assert shown not in PICTURES
 
 
 # --- Law 10: every no has a reason, an end and a way on ---
