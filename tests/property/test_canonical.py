@@ -13,6 +13,7 @@ from twinlock.domain.canonical import (
     decode,
     encode,
     from_b64url,
+    parse_strict,
     tagged_hash,
     tagged_mac,
 )
@@ -101,6 +102,27 @@ NOT_CANONICAL = {
 def test_what_is_not_canonical_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError):
         decode(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'"\\ud800"',
+        b'"\\uDFFF"',
+        b'"\\udc00\\ud800"',
+        b'{"a":["x",{"b":"\\ud83d"}]}',
+        b'{"\\ud800":1}',
+    ],
+)
+def test_half_a_character_is_refused_wherever_it_stands(data: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse_strict(data)
+
+
+@given(st.text())
+def test_a_string_is_read_however_it_is_escaped(text: str) -> None:
+    assert parse_strict(json.dumps(text).encode()) == text
+    assert parse_strict(json.dumps(text, ensure_ascii=False).encode()) == text
 
 
 @pytest.mark.parametrize("number", [MAX_SAFE_INTEGER, -MAX_SAFE_INTEGER])

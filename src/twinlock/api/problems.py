@@ -42,7 +42,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def problem(
     *, code: str, status: int, title: str, detail: str = "", fault: str = ""
 ) -> Response[Problem]:
-    """Return the response that tells one problem."""
+    """Return the response that tells one problem.
+
+    ``detail`` may quote what was sent: what cannot be written in UTF-8 is replaced.
+    """
     headers = {"Cache-Control": "no-store"}
     if status in (429, 503):
         headers["Retry-After"] = "1"
@@ -54,7 +57,7 @@ def problem(
             title=title,
             status=status,
             code=code,
-            detail=detail,
+            detail=detail.encode("utf-8", "replace").decode("utf-8"),
             fault=fault,
         ),
         status_code=status,

@@ -46,8 +46,9 @@ def parse_strict(data: bytes) -> Any:  # noqa: ANN401 - any JSON value; edge typ
             2^53 − 1, a lone surrogate, or nest deeper than MAX_DEPTH.
     """
     try:
+        text = data.decode("utf-8")
         value = json.loads(
-            data.decode("utf-8"),
+            text,
             object_pairs_hook=_unique_keys,
             parse_float=_refuse_number,
             parse_constant=_refuse_number,
@@ -58,6 +59,8 @@ def parse_strict(data: bytes) -> Any:  # noqa: ANN401 - any JSON value; edge typ
     except (ValueError, RecursionError) as error:
         raise MalformedError("not JSON") from error
     _refuse_depth(value)
+    if "\\u" in text:  # UTF-8 itself has no surrogates: only an escape can smuggle one in.
+        _refuse_surrogates(value)
     return value
 
 
@@ -69,11 +72,7 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - any JSON value; edge types nar
             2^53 − 1, a lone surrogate, nest deeper than MAX_DEPTH, or are not in canonical form.
     """
     value = parse_strict(data)
-    try:
-        canonical = encode(value)
-    except (UnicodeEncodeError, msgspec.MsgspecError) as error:
-        raise MalformedError("a string is not Unicode text") from error
-    if canonical != data:
+    if encode(value) != data:
         raise MalformedError("JSON is not in canonical form")
     return value
 
@@ -95,6 +94,14 @@ def _safe_integer(text: str) -> int:
     if len(text) > len(str(-MAX_SAFE_INTEGER)) or abs(int(text)) > MAX_SAFE_INTEGER:
         raise MalformedError("integer beyond 2^53 - 1")
     return int(text)
+
+
+def _refuse_surrogates(value: object) -> None:
+    """Prevents: a string that parses here and can be written nowhere, not even into its refusal."""
+    try:
+        encode(value)
+    except UnicodeEncodeError as error:
+        raise MalformedError("a string is not Unicode text") from error
 
 
 def _refuse_depth(value: object) -> None:

@@ -14,17 +14,20 @@ from twinlock.proofs.device_keys import (
 )
 
 _MILLISECOND = 1000
+_SIGNED_AT_MOST = 253_402_300_799_999  # The last millisecond of year 9999, in POSIX milliseconds.
 
 
 def check_session(draft: SignedDraft, *, nonce: bytes, digest: str) -> SessionSignature:
     """Return whose device key signed the payload with this ``digest`` (32 bytes, base64url).
 
-    A session that is only named, or whose signature does not verify, comes back without a
-    thumbprint: it proves nothing, and law 2 refuses the action.
+    A session that is only named, whose signature does not verify, or that says it was made at a
+    time that no calendar holds, comes back without a thumbprint: it proves nothing, and law 2
+    refuses the action.
     """
     session_id = SessionId(draft.session_id)
     unsigned = SessionSignature(session_id=session_id, thumbprint="", signed_at=None)
-    if draft.jwk is None or not draft.session_id.isascii():
+    readable = draft.session_id.isascii() and draft.signed_at <= _SIGNED_AT_MOST
+    if draft.jwk is None or not readable:
         return unsigned
     message = session_proof_message(
         session_id, nonce=nonce, payload_digest=from_b64url(digest, size=32)
