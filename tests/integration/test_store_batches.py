@@ -236,6 +236,25 @@ async def test_a_document_that_is_too_large_does_not_even_abort_the_batch(
     assert store.batches - batches == 1
 
 
+async def test_what_nobody_foresaw_of_one_request_decides_no_neighbour_a_second_time(
+    store: SqlStore, clock: SteerableClock
+) -> None:
+    alice, bob = await several(store, clock, 2)
+    decided: list[str] = []
+
+    before, broken, after = await outcomes(
+        store.run(during(alice, lambda: decided.append("alice"))),
+        store.run(our_own_mistake(bob, clock)),
+        store.run(during(bob, lambda: decided.append("bob"))),
+    )
+
+    assert isinstance(before, Committed)
+    assert isinstance(after, Committed)
+    assert isinstance(broken, TwinlockError)
+    assert (broken.code, type(broken.__cause__)) == ("internal", ZeroDivisionError)
+    assert decided == ["alice", "bob"]
+
+
 async def test_two_openings_under_one_key_that_cross_are_one(
     store: SqlStore, clock: SteerableClock, database: TestDatabase
 ) -> None:
@@ -262,23 +281,25 @@ async def test_two_openings_under_one_key_that_cross_are_one(
 async def test_when_the_world_fails_among_requests_tried_alone_the_rest_is_told_at_once(
     store: SqlStore, clock: SteerableClock
 ) -> None:
-    alice = await opened(store, clock)
-    calls = 0
+    alice, bob = await several(store, clock, 2)
 
-    def second_time() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            clock.fault = ClockUntrustedError("it jumped")
+    def once_alone() -> None:
+        clock.fault = ClockUntrustedError("it jumped")
 
     told = await outcomes(
-        store.run(during(alice, second_time)),
-        store.run(our_own_mistake(alice, clock)),
+        store.run(a_key_that_is_no_text(bob, clock)),  # The database refuses all of them for it.
+        store.run(during(alice, once_alone)),
+        store.run(touching(alice)),
         store.run(touching(alice)),
     )
 
-    assert [type(one) for one in told] == [Committed, ClockUntrustedError, ClockUntrustedError]
-    assert told[1] is not told[2]
+    assert [type(one) for one in told] == [
+        TwinlockError,
+        Committed,
+        ClockUntrustedError,
+        ClockUntrustedError,
+    ]
+    assert told[2] is not told[3]
 
 
 async def test_a_broken_seal_of_another_account_is_its_own_trouble(

@@ -236,6 +236,8 @@ class Batch:
                 self.answers.append((waiting, answered))
         except TwinlockError as error:
             self.answers.append((waiting, error))
+        except Exception as error:  # noqa: BLE001 - the edge of one request: its neighbours go on
+            self.answers.append((waiting, unexpected(error)))
 
     def _repeated(self, work: Work) -> str | None:
         if work.idempotency is None:
@@ -416,6 +418,13 @@ class Batch:
                 waiting.succeed(answer)
             else:
                 waiting.fail(answer)
+
+
+def unexpected(error: Exception) -> TwinlockError:
+    """Return what to tell of an ``error`` that nobody foresaw; it stays the cause, for our log."""
+    told = TwinlockError("an unexpected failure; nothing was decided")
+    told.__cause__ = error
+    return told
 
 
 def own_copy(error: TwinlockError) -> TwinlockError:

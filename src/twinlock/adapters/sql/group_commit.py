@@ -19,7 +19,7 @@ from typing import NamedTuple
 import asyncpg
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.sql.batch import Batch, ConflictError, Waiting, own_copy
+from twinlock.adapters.sql.batch import Batch, ConflictError, Waiting, own_copy, unexpected
 from twinlock.adapters.sql.connections import DOWN, Database, unavailable
 from twinlock.adapters.sql.tree import Edge
 from twinlock.domain.bookkeeping import StateRolledBackError
@@ -220,9 +220,7 @@ def _failure(error: Exception) -> _Failure:
     if isinstance(error, DOWN):
         # Also where the server ended a batch that idled too long in a process short of time.
         return _Failure(unavailable(error), _Again.ALONE)
-    broken = TwinlockError("an unexpected failure; nothing was decided")
-    broken.__cause__ = error
-    return _Failure(broken, _Again.ALONE)
+    return _Failure(unexpected(error), _Again.ALONE)
 
 
 def refuse(waiting: Iterable[Waiting], error: TwinlockError) -> None:
