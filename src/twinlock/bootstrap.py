@@ -38,13 +38,7 @@ from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy
 from twinlock.api.serving import Api, UseCases
-from twinlock.api.throttling import (
-    ACCOUNT_BURST,
-    ACCOUNT_RATE,
-    KEY_BURST,
-    KEY_RATE,
-    Buckets,
-)
+from twinlock.api.throttling import Rates
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Rules
@@ -309,8 +303,7 @@ async def open_on(
             use=_use_cases(world, kept, book=book, clock=clock, prices=prices),
             store=store,
             entropy=SystemEntropy(),
-            key_buckets=Buckets(rate=KEY_RATE, burst=KEY_BURST, seconds=seconds),
-            account_buckets=Buckets(rate=ACCOUNT_RATE, burst=ACCOUNT_BURST, seconds=seconds),
+            rates=Rates(seconds),
             trusted_proxies=world.settings.trusted_proxies,
         )
 
@@ -354,7 +347,12 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
             vetoes=api.use.vetoes,
             destinations=api.use.accounts.destinations,
             policy=policy,
-            take=api.account_buckets.take,
+            visit=lambda connection: api.rates.pages.take(api.caller_address(connection)),
+            visit_to_veto=lambda connection: api.rates.page_vetoes.take(
+                api.caller_address(connection)
+            ),
+            answer=api.rates.page_answers.take,
+            once=api.once,
             count=count,
         )
 

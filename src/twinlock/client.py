@@ -1,9 +1,11 @@
 """What a platform imports: a small typed client of the API.
 
 It sends what it is told and decides nothing. Every call that acts takes an idempotency key, so
-that repeating it after a lost answer is safe.
+that repeating it after a lost answer is safe. Where a call may be made without naming one, a fresh
+key is drawn: then the call, made again, is another one. A spend has its ``spend_id`` instead.
 """
 
+import secrets  # noqa: TID251 - other people's processes import this; it has no ports
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -56,10 +58,12 @@ class Client:
         """Return an account's destinations."""
         return await self._get(f"/v1/accounts/{account_id}/destinations", form=list[dict[str, Any]])
 
-    async def offer(self, account_id: str, factor: str) -> dict[str, Any]:
+    async def offer(self, account_id: str, factor: str, *, key: str = "") -> dict[str, Any]:
         """Return a registration challenge, or a seed, to bind."""
         path = f"/v1/accounts/{account_id}/candidates"
-        return await self._post(path, {"factor": factor}, form=dict[str, Any])
+        return await self._post(
+            path, {"factor": factor}, form=dict[str, Any], key=key or _new_key()
+        )
 
     async def propose(self, proposal: dict[str, Any], *, key: str) -> Answered:
         """Propose an action."""
@@ -73,18 +77,27 @@ class Client:
         """Return how an action stands."""
         return await self._get(f"/v1/actions/{action_id}", form=Answered)
 
-    async def ask(self, action_id: str, question: dict[str, Any]) -> dict[str, Any]:
+    async def ask(
+        self, action_id: str, question: dict[str, Any], *, key: str = ""
+    ) -> dict[str, Any]:
         """Put a question to the customer."""
         path = f"/v1/actions/{action_id}/challenges"
-        return await self._post(path, question, form=dict[str, Any])
+        return await self._post(path, question, form=dict[str, Any], key=key or _new_key())
 
-    async def prove(self, action_id: str, reply: dict[str, Any]) -> Answered:
+    async def prove(self, action_id: str, reply: dict[str, Any], *, key: str = "") -> Answered:
         """Hand on the customer's answer."""
-        return await self._post(f"/v1/actions/{action_id}/assertions", reply, form=Answered)
+        path = f"/v1/actions/{action_id}/assertions"
+        return await self._post(path, reply, form=Answered, key=key or _new_key())
 
-    async def veto(self, action_id: str, no: dict[str, Any]) -> Answered:
+    async def veto(self, action_id: str, no: dict[str, Any], *, key: str = "") -> Answered:
         """Hand on a no."""
-        return await self._post(f"/v1/actions/{action_id}/veto", no, form=Answered)
+        path = f"/v1/actions/{action_id}/veto"
+        return await self._post(path, no, form=Answered, key=key or _new_key())
+
+    async def end_sessions(self, account_id: str, *, session_id: str = "", key: str = "") -> None:
+        """End one session of an account, or all of them."""
+        path = f"/v1/accounts/{account_id}/sessions/end"
+        _checked(await self._send(path, {"session_id": session_id}, key=key or _new_key()))
 
     async def spend(self, action_id: str, *, spend_id: str, fee_minor: str = "0") -> Answered:
         """Spend an authorized exit; the same ``spend_id`` gives the same answer."""
@@ -107,11 +120,17 @@ class Client:
     async def _post(
         self, path: str, body: dict[str, Any], *, form: type[T], key: str | None = None
     ) -> T:
+        return _decoded(await self._send(path, body, key=key), form)
+
+    async def _send(self, path: str, body: dict[str, Any], *, key: str | None) -> httpx.Response:
         headers = {"Content-Type": "application/json"}
         if key is not None:
             headers["Idempotency-Key"] = key
-        answer = await self._http.post(path, content=msgspec.json.encode(body), headers=headers)
-        return _decoded(answer, form)
+        return await self._http.post(path, content=msgspec.json.encode(body), headers=headers)
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(18)
 
 
 def _decoded(answer: httpx.Response, form: type[T]) -> T:

@@ -127,6 +127,16 @@ class Store(Protocol):
         """
         ...
 
+    async def stands_for(self, account_id: AccountId, idempotency: Idempotency) -> str | None:
+        """Return what an idempotency key of this account stands for already, or None.
+
+        Read after the account, it tells of all that the account shows.
+
+        Raises:
+            IdempotencyConflictError: the key was used for something else.
+        """
+        ...
+
     async def account(self, account_id: AccountId) -> Account:
         """Return the account as it stands, without a lock. Raises AccountUnknownError."""
         ...

@@ -66,6 +66,73 @@ async def test_a_body_that_is_not_strict_json_is_refused(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("half", ["\\ud800", "\\uDC00", "\\udfff\\ud800"])
+async def test_half_a_character_is_refused_on_every_path(service: Service, half: str) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    action = (await alice.propose("freeze.set")).action_id
+    of_account, of_action = f"/v1/accounts/{alice.account_id}", f"/v1/actions/{action}"
+    bodies = {
+        "/v1/accounts": '{"channels":[{"kind":"email","address":"a@%s"}]}',
+        f"{of_account}/candidates": '{"factor":"%s"}',
+        f"{of_account}/sessions/end": '{"session_id":"%s"}',
+        "/v1/actions": '{"account_id":"%s","type":"freeze.set"}',
+        "/v1/payloads": '{"account_id":"acc_1","type":"freeze.set","payload":{"%s":1}}',
+        f"{of_action}/challenges": '{"factor":"passkey","channel_id":"%s"}',
+        f"{of_action}/assertions": '{"factor":"password","secret":"%s"}',
+        f"{of_action}/veto": '{"channel_id":"c","token":"%s"}',
+        f"/v1/authorizations/{action}/spend": '{"spend_id":"%s"}',
+    }
+    for path, body in bodies.items():
+        answer = await service.http.post(path, content=(body % half).encode(), headers=JSON)
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), path
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_signature_from_beyond_the_calendar_is_no_signature(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    session = {**alice.signed("A" * 43, purpose="proposal", name="x"), "signed_at": 2**53 - 1}
+
+    refused = await alice.propose("withdrawal.crypto", alice.withdrawal(), session=session)
+
+    assert "proof_not_bound" in [why.code for why in refused.why]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "alice@example.com\r\nBcc: mallory@example.com",
+        "alice@example.com\n",
+        "alice\x00@example.com",
+        "alice\u200b@example.com",
+        "alice @example.com",
+        "é" * 128,
+    ],
+    ids=["a header", "a line feed", "a NUL", "an unseen sign", "a space", "256 bytes"],
+)
+async def test_an_address_that_no_message_should_go_to_opens_no_account(
+    service: Service, address: str
+) -> None:
+    opening = {"channels": [{"kind": "email", "address": address}]}
+    with pytest.raises(ProblemError) as refused:
+        await service.client.open_account(opening, key="bad-address-1")
+    assert (refused.value.code, refused.value.status) == ("channel_address_refused", 422)
+    assert (await service.api.store.head()).size == 0
+
+
+async def test_an_address_as_long_as_any_is_taken_and_a_longer_one_is_not(
+    service: Service,
+) -> None:
+    longest = "a" * 242 + "@example.com"
+    taken = {"channels": [{"kind": "email", "address": longest}]}
+    await service.client.open_account(taken, key="long-address-1")
+    too_long = {"channels": [{"kind": "email", "address": f"a{longest}"}]}
+    with pytest.raises(ProblemError) as refused:
+        await service.client.open_account(too_long, key="long-address-2")
+    assert (refused.value.code, refused.value.status) == ("malformed", 400)
+
+
 async def test_a_body_over_the_limit_is_refused(service: Service) -> None:
     answer = await service.http.post("/v1/actions", content=b" " * 40_000, headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")

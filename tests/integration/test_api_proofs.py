@@ -363,11 +363,8 @@ async def test_an_ended_session_is_dead(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()
     held = await alice.withdraw()
-    await service.http.post(
-        f"/v1/accounts/{alice.account_id}/sessions/end", json={"session_id": alice.session_id}
-    )
+    await service.client.end_sessions(alice.account_id, session_id=alice.session_id)
     session = alice.signed(held.digest, purpose="veto", name=held.action_id)
     answer = await service.client.veto(held.action_id, {"session": session})
     assert answer.answer is Answer.DENY
-    ended = await service.http.post(f"/v1/accounts/{alice.account_id}/sessions/end", json={})
-    assert ended.status_code == 204
+    await service.client.end_sessions(alice.account_id)

@@ -100,7 +100,7 @@ async def test_a_sign_in_on_the_page_is_told_to_the_platform_while_it_lasts(
     assert (told.state, told.session_id[:4]) == ("done", "ses_")
     assert told.session_id != alice.session_id
 
-    await web.service.http.post(f"/v1/accounts/{alice.account_id}/sessions/end", json={})
+    await web.service.client.end_sessions(alice.account_id)
     assert (await web.service.client.action(started.action_id)).session_id == ""
 
 

@@ -12,10 +12,9 @@ from support.postgres import TestDatabase
 from support.service import PASSWORD, Customer, Service
 
 from twinlock.adapters.system import SystemEntropy
-from twinlock.api.throttling import ACCOUNT_BURST, RateLimitedError
+from twinlock.api.throttling import PAGE_BURST, RateLimitedError
 from twinlock.cli.serve import worker
 from twinlock.domain.errors import InvariantError
-from twinlock.domain.ids import account_of
 from twinlock.web.refusals import refusal
 from twinlock.web.rendering import Renderer
 from twinlock.web.routes import page_router
@@ -132,8 +131,8 @@ async def test_a_refused_assertion_says_why(web: Web, alice: Customer) -> None:
 
 async def test_a_flood_is_told_to_slow_down(web: Web, action: str) -> None:
     with suppress(RateLimitedError):
-        for _ in range(int(ACCOUNT_BURST)):
-            web.service.api.account_buckets.take(account_of(action))
+        for _ in range(int(PAGE_BURST)):
+            web.service.api.rates.pages.take("127.0.0.1")
 
     answer = await web.get(f"/confirm/{action}")
 

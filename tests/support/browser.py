@@ -261,11 +261,11 @@ class Web:
         return await self.json(f"/confirm/{action_id}/assertion", answer)
 
 
-def reach(app: Litestar) -> httpx.AsyncClient:
-    """Return a client of ``app`` in this process."""
+def reach(app: Litestar, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
+    """Return a client of ``app`` in this process, which comes from ``address``."""
     # Litestar types its ASGI call more narrowly than httpx.
     transport = httpx.ASGITransport(
-        cast("Any", app), client=("127.0.0.1", 1), raise_app_exceptions=False
+        cast("Any", app), client=(address, 1), raise_app_exceptions=False
     )
     return httpx.AsyncClient(transport=transport, base_url="http://pages")
 

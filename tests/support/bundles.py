@@ -64,7 +64,7 @@ from twinlock.domain.log.merkle import (
 from twinlock.domain.log.note import KeyType, SignedNote
 from twinlock.domain.log.tiles import TILE_HEIGHT, TILE_WIDTH, width_at
 from twinlock.domain.trust import Trust
-from twinlock.ports import Committed, Head, StoredEntry, Work
+from twinlock.ports import Committed, Head, Idempotency, StoredEntry, Work
 from twinlock.proofs import intents, jws
 from twinlock.proofs.assertions import read_assertion
 from twinlock.proofs.notes import cosign, sign_checkpoint, verifier_key
@@ -193,6 +193,9 @@ class House:
                 ),
             )
         return Committed(decided=decided, at=self.now)
+
+    async def stands_for(self, account_id: AccountId, idempotency: Idempotency) -> str | None:
+        return None
 
     async def account(self, account_id: AccountId) -> Account:
         return self.accounts[account_id]

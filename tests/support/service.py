@@ -15,7 +15,7 @@ from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.settings import Settings
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import World, open_api, rule_book
+from twinlock.bootstrap import Steering, World, open_api, rule_book
 from twinlock.client import Client
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import from_b64url
@@ -39,6 +39,9 @@ class SteerableClock:
 
     def now(self, *, database_at: datetime | None = None) -> datetime:
         return self.at
+
+    def seconds(self) -> float:
+        return self.at.timestamp()
 
     def forward(self, **length: float) -> None:
         self.at += timedelta(**length)
@@ -100,7 +103,11 @@ async def serving(
 
     @asynccontextmanager
     async def opens() -> AsyncIterator[Api]:
-        async with open_api(world, book=rule_book(), clock=clock, prices=prices) as api:
+        # Rates go by the same clock: a bucket that a test drains stays so until the test moves it.
+        steering = Steering(seconds=clock.seconds)
+        async with open_api(
+            world, book=rule_book(), clock=clock, prices=prices, steering=steering
+        ) as api:
             opened.append(api)
             yield api
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, Router, get, post
+from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -18,7 +19,7 @@ from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.services.accounts import Offered, Opened, Opening
 from twinlock.services.actions import Previewed, Proposal, Repeated
 from twinlock.services.platform_keys import Scope
-from twinlock.services.proving import Asked, Question, Reply
+from twinlock.services.proving import Asked, AskedBefore, Question, Reply
 from twinlock.services.spending import Spending
 from twinlock.services.vetoes import No
 
@@ -57,7 +58,7 @@ async def look_at_account(request: StrictRequest, account_id: FromPath[str]) -> 
     """Return the account's authenticators, holds and open actions, without secrets."""
     api = api_of(request)
     await api.caller(request, Scope.READ)
-    return view_account(await api.use.accounts.look(parse_account_id(account_id)))
+    return view_account(await api.use.accounts.look(api.account(account_id)))
 
 
 @get("/v1/accounts/{account_id:str}/destinations", summary="List destinations")
@@ -67,7 +68,7 @@ async def list_destinations(
     """Return every listed destination: who added it, when, and with which proofs."""
     api = api_of(request)
     await api.caller(request, Scope.READ)
-    found = await api.use.accounts.destinations(parse_account_id(account_id))
+    found = await api.use.accounts.destinations(api.account(account_id))
     return [view_destination(one) for one in found]
 
 
@@ -80,9 +81,9 @@ async def offer_candidate(
     """Give out a registration challenge or a seed; it is bound by authenticator.bind."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = parse_account_id(account_id)
-    api.account_buckets.take(named)
-    return await api.use.accounts.offer(named, data.factor, actor=actor)
+    named = api.account(account_id)
+    key = await idempotency(request)
+    return await api.use.accounts.offer(named, data.factor, actor=actor, idempotency=key)
 
 
 @post("/v1/accounts/{account_id:str}/sessions/end", status_code=204, summary="End sessions")
@@ -94,8 +95,10 @@ async def end_sessions(
     """End one session of an account, or all of them. It needs no proof: it opens nothing."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
+    named = api.account(account_id)
     session = SessionId(data.session_id) if data.session_id else None
-    await api.use.accounts.end_session(parse_account_id(account_id), session, actor=actor)
+    key = await idempotency(request)
+    await api.use.accounts.end_session(named, session, actor=actor, idempotency=key)
 
 
 @post("/v1/actions", status_code=201, summary="Propose an action")
@@ -104,7 +107,7 @@ async def propose(request: StrictRequest, data: JSONBody[Proposal]) -> Answered:
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = parse_account_id(data.account_id)
-    api.account_buckets.take(named)
+    api.rates.proposal(named, data.type)
     key = await idempotency(request)
     answer = await api.use.actions.propose(data, named=named, actor=actor, idempotency=key)
     if isinstance(answer, Repeated):
@@ -117,7 +120,7 @@ async def preview(request: StrictRequest, data: JSONBody[Proposal]) -> Previewed
     """Return the exact payload that a proposal would have, and the digest a device signs."""
     api = api_of(request)
     await api.caller(request, Scope.PROPOSE)
-    return await api.use.actions.preview(data, named=parse_account_id(data.account_id))
+    return await api.use.actions.preview(data, named=api.account(data.account_id))
 
 
 @get("/v1/actions/{action_id:str}", summary="Look at an action")
@@ -125,7 +128,7 @@ async def look_at_action(request: StrictRequest, action_id: FromPath[str]) -> An
     """Return how an action stands. Nothing is decided."""
     api = api_of(request)
     await api.caller(request, Scope.READ)
-    return await api.use.looking.look(api.named(action_id))
+    return await api.use.looking.look(api.looked_at(action_id))
 
 
 @post("/v1/actions/{action_id:str}/challenges", status_code=201, summary="Ask for a proof")
@@ -137,11 +140,15 @@ async def ask(
     """Put a question to the customer: passkey options, or a code sent to a channel."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = api.named(action_id)
+    named = api.rates.answers.take(action_id)
+    key = await idempotency(request)
     try:
-        return await api.use.proving.ask(named, data, actor=actor)
+        asked = await api.use.proving.ask(named, data, actor=actor, idempotency=key)
     except ActionUnknownError:
         await api.use.looking.explain_gone(named)
+    if isinstance(asked, AskedBefore):
+        return asked.told(await api.use.looking.look(named))
+    return asked
 
 
 @post("/v1/actions/{action_id:str}/assertions", status_code=200, summary="Give a proof")
@@ -153,11 +160,13 @@ async def prove(
     """Take the customer's answer to exactly this action, and decide."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = api.named(action_id)
+    named = api.rates.answers.take(action_id)
+    key = await idempotency(request)
     try:
-        return _counted(api, await api.use.proving.prove(named, data, actor=actor))
+        answer = await api.use.proving.prove(named, data, actor=actor, idempotency=key)
     except ActionUnknownError:
         await api.use.looking.explain_gone(named)
+    return await _told(api, named, answer)
 
 
 @post("/v1/actions/{action_id:str}/veto", status_code=200, summary="Veto an action")
@@ -165,11 +174,13 @@ async def veto(request: StrictRequest, action_id: FromPath[str], data: JSONBody[
     """Say no. It is final."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = api.named(action_id)
+    named = api.vetoed(action_id)
+    key = await idempotency(request)
     try:
-        return _counted(api, await api.use.vetoes.veto(named, data, actor=actor))
+        answer = await api.use.vetoes.veto(named, data, actor=actor, idempotency=key)
     except ActionUnknownError:
         await api.use.looking.explain_gone(named)
+    return await _told(api, named, answer)
 
 
 @get("/v1/actions/{action_id:str}/evidence", summary="Get the evidence")
@@ -181,7 +192,7 @@ async def evidence(
     """Return the bundle of the action's last decision; anyone can check it offline."""
     api = api_of(request)
     await api.caller(request, Scope.READ)
-    return await api.use.evidence.bundle(api.named(action_id), consistent_from=consistent_from)
+    return await api.use.evidence.bundle(api.looked_at(action_id), consistent_from=consistent_from)
 
 
 @post("/v1/authorizations/{action_id:str}/spend", status_code=200, summary="Spend")
@@ -193,11 +204,16 @@ async def spend(
     """Decide an authorized exit again; a yes is the spend, exactly once for one spend id."""
     api = api_of(request)
     actor = await api.caller(request, Scope.SPEND)
-    named = api.named(action_id)
+    named = api.rates.answers.take(action_id)
     try:
         return _counted(api, await api.use.spends.spend(named, data, actor=actor))
     except ActionUnknownError:
         await api.use.looking.explain_gone(named)
+
+
+async def _told(api: Api, named: ActionId, answer: Answered | None) -> Answered:
+    """Return an answer, or how the action stands where the answer was given before."""
+    return await api.use.looking.look(named) if answer is None else _counted(api, answer)
 
 
 def _counted(api: Api, answer: Answered) -> Answered:
@@ -212,6 +228,7 @@ def _counted(api: Api, answer: Answered) -> Answered:
 async def checkpoint(request: StrictRequest) -> Response[bytes]:
     """Return the signed head of the log."""
     api = api_of(request)
+    api.rates.log.take(api.caller_address(request))
     note = await api.use.logbook.checkpoint()
     return Response(
         note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=5"}
@@ -222,6 +239,7 @@ async def checkpoint(request: StrictRequest) -> Response[bytes]:
 async def proof(request: StrictRequest, index: FromPath[int]) -> Response[bytes]:
     """Return the C2SP tlog-proof of one entry."""
     api = api_of(request)
+    api.rates.log.take(api.caller_address(request))
     data = await api.use.logbook.proof(index)
     return Response(data, media_type="text/plain; charset=utf-8")
 
@@ -230,6 +248,7 @@ async def proof(request: StrictRequest, index: FromPath[int]) -> Response[bytes]
 async def tile(request: StrictRequest, path: FromPath[str]) -> Response[bytes]:
     """Return a tile or an entry bundle; it never changes."""
     api = api_of(request)
+    api.rates.log.take(api.caller_address(request))
     data = await api.use.logbook.resource(f"tile{path}")
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(data, media_type="application/octet-stream", headers=headers)
@@ -260,9 +279,10 @@ async def metrics(request: StrictRequest) -> Response[bytes]:
 
 
 def router() -> Router:
-    """Return every route of the API."""
-    return Router(
+    """Return every route of the API. What is told of an account is kept by nobody on the way."""
+    of_accounts = Router(
         path="/",
+        cache_control=CacheControlHeader(no_store=True),
         route_handlers=[
             open_account,
             look_at_account,
@@ -277,11 +297,9 @@ def router() -> Router:
             veto,
             evidence,
             spend,
-            checkpoint,
-            proof,
-            tile,
             live,
             ready,
             metrics,
         ],
     )
+    return Router(path="/", route_handlers=[of_accounts, checkpoint, proof, tile])

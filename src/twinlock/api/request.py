@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 
 from twinlock.domain.canonical import parse_strict, tagged_hash
 from twinlock.domain.errors import MalformedError
@@ -12,6 +13,9 @@ from twinlock.ports import Idempotency
 
 BODY_BYTES_MOST = 32_768  # A passkey registration with a chain of certificates has 8 KB.
 KEY_LENGTH_MOST = 128
+ADDRESS_LENGTH_MOST = 64  # The longest IPv6 address has 45 characters, and a zone some more.
+SUBNET_BITS = 64
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -24,22 +28,52 @@ class StrictRequest(Request[Any, Any, Any]):
         return parse_strict(body) if body else {}
 
 
-def client_address(request: Request[Any, Any, Any], *, trusted: Sequence[Network]) -> str:
-    """Return where the request came from: the last address that no proxy of ours added."""
-    host = request.client.host if request.client is not None else ""
-    forwarded = request.headers.get("x-forwarded-for", "")
-    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+def client_address(
+    connection: ASGIConnection[Any, Any, Any, Any], *, trusted: Sequence[Network]
+) -> str:
+    """Return where a request came from: the last address that no proxy of ours added.
+
+    Each proxy adds the address that it saw at the end; several lines are one list, in their order
+    (RFC 9110, 5.3). Whatever stands in the list and is no address is not trusted, so it ends the
+    walk and is what the caller is known by.
+
+    Prevents: a caller who writes an address of his choice in front of the one that we saw.
+    """
+    host = connection.client.host if connection.client is not None else ""
+    if not trusted:
+        return host
+    listed = ",".join(connection.headers.getall("x-forwarded-for", []))
+    hops = [hop.strip() for hop in listed.split(",") if hop.strip()]
     while hops and _is_trusted(host, trusted):
-        host = hops.pop()
+        host = hops.pop()[:ADDRESS_LENGTH_MOST]
     return host
 
 
 def _is_trusted(host: str, trusted: Sequence[Network]) -> bool:
+    address = _parsed(host)
+    return address is not None and any(address in network for network in trusted)
+
+
+def _parsed(host: str) -> Address | None:
+    """Return an address in its one form: an IPv4 one that is written as IPv6 is the IPv4 one."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return any(address in network for network in trusted)
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def counted_address(address: str) -> str:
+    """Return the name under which the requests from ``address`` are counted.
+
+    Of IPv6 it is the first 64 bits, which one customer of any provider has to himself.
+    Prevents: as many callers as one machine likes to be.
+    """
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(parsed) >> SUBNET_BITS << SUBNET_BITS, SUBNET_BITS)))
+    return address if parsed is None else str(parsed)
 
 
 async def idempotency(request: Request[Any, Any, Any]) -> Idempotency:

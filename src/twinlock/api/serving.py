@@ -1,15 +1,18 @@
 """What the routes serve from: the use cases, and who may call them how often."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from twinlock.api.request import Network, client_address
-from twinlock.api.throttling import Buckets
-from twinlock.domain.ids import ActionId, account_of
-from twinlock.ports import Entropy, Store
+from twinlock.api.request import Network, client_address, counted_address
+from twinlock.api.throttling import Rates
+from twinlock.domain.canonical import tagged_hash
+from twinlock.domain.ids import AccountId, ActionId, account_of, parse_account_id, tail
+from twinlock.ports import Entropy, Idempotency, Store
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions import Actions
 from twinlock.services.evidence import Evidence
@@ -43,6 +46,14 @@ class Metrics:
     registry: CollectorRegistry
     answers: Counter
     seconds: Histogram
+    by_route: dict[str, Callable[[float], None]] = field(default_factory=dict)
+
+    def observe(self, route: str, seconds: float) -> None:
+        """Count one request to ``route``, the template of a path and never a path."""
+        observe = self.by_route.get(route)
+        if observe is None:
+            observe = self.by_route[route] = self.seconds.labels(route).observe
+        observe(seconds)
 
 
 def new_metrics() -> Metrics:
@@ -68,15 +79,13 @@ class Api:
         use: UseCases,
         store: Store,
         entropy: Entropy,
-        key_buckets: Buckets,
-        account_buckets: Buckets,
+        rates: Rates,
         trusted_proxies: tuple[Network, ...] = (),
     ) -> None:
         self.use = use
         self.store = store
         self.entropy = entropy
-        self.key_buckets = key_buckets
-        self.account_buckets = account_buckets
+        self.rates = rates
         self.trusted_proxies = trusted_proxies
         self.metrics = new_metrics()
 
@@ -90,17 +99,50 @@ class Api:
         if kind.lower() != "bearer":
             raise PlatformKeyRefusedError("a platform key is sent as a bearer token")
         address = client_address(request, trusted=self.trusted_proxies)
-        key_id = await self.use.keys.check(presented, address=address, scope=scope)
-        self.key_buckets.take(key_id)
+        try:
+            key_id = await self.use.keys.check(presented, address=address, scope=scope)
+        except PlatformKeyRefusedError:
+            self.rates.refused.take(counted_address(address))
+            raise
+        self.rates.keys.take(key_id)
         return f"platform:{key_id}"
 
-    def named(self, action_id: str) -> ActionId:
+    def caller_address(self, connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+        """Return the name under which requests from where ``connection`` comes from are counted."""
+        return counted_address(client_address(connection, trusted=self.trusted_proxies))
+
+    def account(self, account_id: str) -> AccountId:
+        """Return a well-formed account id that is not being flooded.
+
+        Raises:
+            MalformedError, RateLimitedError: as they say.
+        """
+        named = parse_account_id(account_id)
+        self.rates.answers.accounts.take(named)
+        return named
+
+    def once(self) -> Idempotency:
+        """Return a key that nobody has used: what a page sends has no key of its own."""
+        key = f"page-{tail(self.entropy.draw(16))}"
+        return Idempotency(key=key, digest=tagged_hash("page/v1", key.encode("ascii")))
+
+    def looked_at(self, action_id: str) -> ActionId:
         """Return a well-formed action id whose account is not being flooded.
 
         Raises:
             MalformedError, RateLimitedError: as they say.
         """
-        self.account_buckets.take(account_of(action_id))
+        self.rates.answers.accounts.take(account_of(action_id))
+        return ActionId(action_id)
+
+    def vetoed(self, action_id: str) -> ActionId:
+        """Return a well-formed action id that may be vetoed, however its account is flooded.
+
+        Raises:
+            MalformedError, RateLimitedError: as they say.
+        """
+        account_of(action_id)
+        self.rates.stops.take(action_id)
         return ActionId(action_id)
 
 

@@ -171,6 +171,13 @@ class IdempotencyConflictError(TwinlockError):
     status = 409
 
 
+class NotRepeatableError(TwinlockError):
+    """What this idempotency key asked for is refused, used, replaced or too old: take a new key."""
+
+    code = "not_repeatable"
+    status = 409
+
+
 class UnavailableError(TwinlockError):
     """The database did not answer in time. Repeat with the same idempotency key."""
 

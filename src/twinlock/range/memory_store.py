@@ -32,6 +32,7 @@ from twinlock.ports import (
     Committed,
     Entropy,
     Head,
+    Idempotency,
     Outgoing,
     PlatformKey,
     StoredEntry,
@@ -73,7 +74,8 @@ class MemoryStore:
     async def run(self, work: Work) -> Committed:
         """Decide and commit ``work`` (see ``ports.Store``); nothing runs between its lines."""
         at = self._now()
-        repeated = self._repeated(work)
+        key = work.idempotency
+        repeated = None if key is None else self._repeated(_key(work), key)
         if repeated is not None:
             return Committed(decided=None, at=at, repeated=repeated)
         before = check_current(self._state(work))
@@ -100,13 +102,11 @@ class MemoryStore:
             raise ClockUntrustedError("the clock is behind the log's last entry")
         return max(now, self._at)
 
-    def _repeated(self, work: Work) -> str | None:
-        if work.idempotency is None:
-            return None
-        found = self._used.get(_key(work, work.idempotency.key))
+    def _repeated(self, scope: str, idempotency: Idempotency) -> str | None:
+        found = self._used.get((scope, idempotency.key))
         if found is None:
             return None
-        if found[0] != work.idempotency.digest:
+        if found[0] != idempotency.digest:
             raise IdempotencyConflictError("this idempotency key was used for something else")
         return found[1]
 
@@ -137,7 +137,7 @@ class MemoryStore:
             self._closed[closed.action.action_id] = encode(closed)
         if work.idempotency is not None:
             used = (work.idempotency.digest, work.action_id)
-            self._used[_key(work, work.idempotency.key)] = used
+            self._used[_key(work), work.idempotency.key] = used
         for notice in booked.notices:
             number = self._sent + len(self._outgoing) + 1
             letter = Outgoing(outbox_id=number, account_id=work.account_id, notice=notice)
@@ -159,6 +159,10 @@ class MemoryStore:
         self._frontier = self._frontier.append(hashes)
 
     # --- Looking ---
+
+    async def stands_for(self, account_id: AccountId, idempotency: Idempotency) -> str | None:
+        """Return what an idempotency key stands for (see ``ports.Store``), or None."""
+        return self._repeated(account_id, idempotency)
 
     async def account(self, account_id: AccountId) -> Account:
         """Return the account as it stands. Raises AccountUnknownError."""
@@ -215,9 +219,9 @@ class MemoryStore:
         return len(letters)
 
 
-def _key(work: Work, key: str) -> tuple[str, str]:
+def _key(work: Work) -> str:
     """Return whose idempotency key it is: the account's, or the caller's for a new account."""
-    return (work.actor if work.opens is not None else work.account_id), key
+    return work.actor if work.opens is not None else work.account_id
 
 
 class MemoryKeys:

@@ -17,7 +17,7 @@ from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import ClockUntrustedError, UnavailableError, invariant
 from twinlock.domain.ids import AccountId, ActionId, DestinationId
 from twinlock.domain.money import Prices
-from twinlock.ports import Committed, Head, Store, StoredEntry, Work
+from twinlock.ports import Committed, Head, Idempotency, Store, StoredEntry, Work
 
 SLOW_SECONDS = 0.05  # Alive, and slower than any database that is well.
 CENTS = {"BTC": 60_000_00, "ETH": 3_000_00, "TRX": 10, "USDT": 100, "XRP": 50}
@@ -98,6 +98,10 @@ class StoreInWeather:
     async def run(self, work: Work) -> Committed:
         """Decide and commit ``work`` (see ``ports.Store``)."""
         return await (await self._reach()).run(work)
+
+    async def stands_for(self, account_id: AccountId, idempotency: Idempotency) -> str | None:
+        """Return what an idempotency key stands for already, or None."""
+        return await (await self._reach()).stands_for(account_id, idempotency)
 
     async def account(self, account_id: AccountId) -> Account:
         """Return the account as it stands."""

@@ -1,5 +1,6 @@
 """Opening accounts and looking at them; offering what can be bound; ending sessions."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -19,7 +20,7 @@ from twinlock.domain.bounds import CHALLENGE_LIFETIME, CHANNELS_MOST, ENROLMENT_
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import EndSession, ImportDestination, Offer, OpenAccount
 from twinlock.domain.drafts import Where, normal_where
-from twinlock.domain.errors import TwinlockError
+from twinlock.domain.errors import NotRepeatableError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
@@ -33,6 +34,7 @@ from twinlock.domain.ids import (
 from twinlock.ports import BlindIndex, Clock, Entropy, Idempotency, Policies, Store, Work
 from twinlock.proofs import totp
 
+ADDRESS_BYTES_MOST = 254  # RFC 5321, 4.5.3.1.3, without the brackets around a path.
 IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
 
 
@@ -43,11 +45,18 @@ class FactorNotOfferedError(TwinlockError):
     status = 422
 
 
+class ChannelAddressError(TwinlockError):
+    """A channel's address that no message can be sent to: unprintable signs, spaces, too long."""
+
+    code = "channel_address_refused"
+    status = 422
+
+
 class NewChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the customer gets notices."""
 
     kind: ChannelKind
-    address: Annotated[str, Meta(min_length=3, max_length=254)]
+    address: Annotated[str, Meta(min_length=3, max_length=ADDRESS_BYTES_MOST)]
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,8 +104,11 @@ class Accounts:
         """Open an account; repeated under its key it is the same one.
 
         Raises:
-            NetworkUnknownError, AddressError: of a destination; IdempotencyConflictError.
+            ChannelAddressError: of a channel; NetworkUnknownError, AddressError: of a destination.
+            IdempotencyConflictError: the key opened another account.
         """
+        for channel in opening.channels:
+            check_channel_address(channel.address)
         rules = self._policies.rules()
         named = account_id(self._entropy.draw(16))
         listed = tuple(
@@ -184,11 +196,14 @@ class Accounts:
         found = [await self._store.destination(named, one) for one in sorted(account.destinations)]
         return tuple(one for one in found if one is not None)
 
-    async def offer(self, named: AccountId, factor: Factor, *, actor: str) -> Offered:
-        """Give out what a new authenticator is made from.
+    async def offer(
+        self, named: AccountId, factor: Factor, *, actor: str, idempotency: Idempotency
+    ) -> Offered:
+        """Give out what a new authenticator is made from; repeated under its key the same again.
 
         Raises:
-            AccountUnknownError, FactorNotOfferedError: as they say.
+            AccountUnknownError, FactorNotOfferedError, IdempotencyConflictError: as they say.
+            NotRepeatableError: what the key offered is bound, too old or replaced.
         """
         if factor not in (Factor.PASSKEY, Factor.TOTP):
             raise FactorNotOfferedError("only passkeys and authenticator apps are offered")
@@ -200,29 +215,87 @@ class Accounts:
             secret=b64url(secret),
             expires_at=now + CHALLENGE_LIFETIME,
         )
-        await self._run(named, Offer(candidate=candidate), actor=actor)
-        return _offered(candidate, named)
+        repeated = await self._run(
+            named,
+            Offer(candidate=candidate),
+            actor=actor,
+            idempotency=idempotency,
+            stands_for=candidate.candidate_id,
+        )
+        if repeated:
+            candidate = await self._offered_before(named, repeated, now=now)
+        return _offered(candidate, named, now=now)
+
+    async def _offered_before(
+        self, named: AccountId, candidate_id: str, *, now: datetime
+    ) -> Candidate:
+        account = await self._store.account(named)
+        for candidate in account.candidates:
+            if candidate.candidate_id == candidate_id and candidate.expires_at > now:
+                return candidate
+        raise NotRepeatableError("what was offered is bound, too old or replaced")
 
     async def end_session(
-        self, named: AccountId, session_id: SessionId | None, *, actor: str
+        self,
+        named: AccountId,
+        session_id: SessionId | None,
+        *,
+        actor: str,
+        idempotency: Idempotency,
     ) -> None:
-        """End one session of an account, or all of them. It opens nothing, so it needs no proof."""
-        await self._run(named, EndSession(session_id=session_id), actor=actor)
+        """End one session of an account, or all of them; repeated under its key nothing more ends.
 
-    async def _run(self, named: AccountId, command: Offer | EndSession, *, actor: str) -> None:
+        It opens nothing, so it needs no proof. Raises IdempotencyConflictError.
+        """
+        await self._run(
+            named,
+            EndSession(session_id=session_id),
+            actor=actor,
+            idempotency=idempotency,
+            stands_for=session_id or named,
+        )
+
+    async def _run(
+        self,
+        named: AccountId,
+        command: Offer | EndSession,
+        *,
+        actor: str,
+        idempotency: Idempotency,
+        stands_for: str,
+    ) -> str:
+        """Return what the key stood for before, or ""."""
         rules = self._policies.rules()
-        await self._store.run(
+        committed = await self._store.run(
             Work(
                 account_id=named,
                 decide=lambda state, now: decide(state, command, rules=rules, now=now),
                 actor=actor,
                 policy=rules.policy.name,
+                idempotency=idempotency,
+                action_id=stands_for,
             )
         )
+        return committed.repeated
 
 
-def _offered(candidate: Candidate, named: AccountId) -> Offered:
-    lifetime = int(CHALLENGE_LIFETIME.total_seconds())
+def check_channel_address(address: str) -> str:
+    """Return ``address`` as one that stands in a message's head without doing anything there.
+
+    Prevents: a line break that adds a recipient or a line of its own to every notice.
+
+    Raises:
+        ChannelAddressError: it holds a space or an unprintable sign, or more than 254 bytes.
+    """
+    if not address.isprintable() or " " in address:
+        raise ChannelAddressError("an address holds printable characters and no spaces")
+    if len(address.encode("utf-8")) > ADDRESS_BYTES_MOST:
+        raise ChannelAddressError(f"an address has at most {ADDRESS_BYTES_MOST} bytes")
+    return address
+
+
+def _offered(candidate: Candidate, named: AccountId, *, now: datetime) -> Offered:
+    lifetime = int((candidate.expires_at - now).total_seconds())
     if candidate.factor is Factor.PASSKEY:
         return Offered(
             candidate_id=candidate.candidate_id,

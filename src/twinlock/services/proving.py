@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.account import Account, Challenge, OpenAction, State
+from twinlock.domain.account import Account, ActionUnknownError, Challenge, OpenAction, State
 from twinlock.domain.actions import payload_bytes, place_of
 from twinlock.domain.answers import Answered, tell
 from twinlock.domain.assurance import Factor
@@ -20,13 +20,23 @@ from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.commands import Ask, Prove, Right, Wrong
 from twinlock.domain.decisions import Decided, Rules
-from twinlock.domain.errors import present
+from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.events import ChallengeIssued
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.proving import CODES, closed
-from twinlock.ports import BlindIndex, Clock, Decide, Entropy, Hasher, Policies, Store, Work
+from twinlock.ports import (
+    BlindIndex,
+    Clock,
+    Decide,
+    Entropy,
+    Hasher,
+    Idempotency,
+    Policies,
+    Store,
+    Work,
+)
 from twinlock.proofs import codes, intents, passkeys, totp
 
 
@@ -56,6 +66,25 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     options: dict[str, Any] | None = None
 
 
+class AskedBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """The question that an idempotency key put already, while nobody has answered it."""
+
+    challenge_id: str
+    factor: Factor
+    expires_in_seconds: int
+    options: dict[str, Any] | None
+
+    def told(self, answered: Answered) -> Asked:
+        """Return the question as it was put, with how its action stands now."""
+        return Asked(
+            challenge_id=self.challenge_id,
+            factor=self.factor,
+            expires_in_seconds=self.expires_in_seconds,
+            answered=answered,
+            options=self.options,
+        )
+
+
 class Proving:
     """The use cases of questions and answers."""
 
@@ -80,11 +109,15 @@ class Proving:
 
     # --- Asking ---
 
-    async def ask(self, action_id: ActionId, question: Question, *, actor: str) -> Asked:
-        """Put a question about an open action; a code goes out by its channel.
+    async def ask(
+        self, action_id: ActionId, question: Question, *, actor: str, idempotency: Idempotency
+    ) -> Asked | AskedBefore:
+        """Put a question about an open action; a code goes out by its channel, once for its key.
 
         Raises:
             ActionUnknownError: the action is not open.
+            IdempotencyConflictError: the key was used for something else.
+            NotRepeatableError: the key's question was refused, answered, replaced, or is too old.
             ProofRefusedError: this question is not asked: below the floor, throttled, not bound.
         """
         account = await self._store.account(account_of(action_id))
@@ -108,7 +141,12 @@ class Proving:
             letter = _letter(decided, code=code, channel=channel, action_id=action_id, now=now)
             return msgspec.structs.replace(decided, letters=letter)
 
-        committed = await self._store.run(self._work(action, run, actor, rules))
+        work = self._work(action, run, actor, rules)
+        committed = await self._store.run(
+            msgspec.structs.replace(work, idempotency=idempotency, action_id=challenge_id)
+        )
+        if committed.repeated:
+            return await self._asked_before(action_id, committed.repeated)
         decision = committed.answer
         if decision.fault is not None:
             raise ProofRefusedError(decision.fault)
@@ -117,10 +155,23 @@ class Proving:
             factor=question.factor,
             expires_in_seconds=int(CHALLENGE_LIFETIME.total_seconds()),
             answered=tell(decision, index=committed.indexes[-1], teller=self._policies.teller()),
-            options=self._options(account, action, nonce)
-            if question.factor is Factor.PASSKEY
-            else None,
+            options=self._options(account, action, question.factor, nonce),
         )
+
+    async def _asked_before(self, action_id: ActionId, challenge_id: str) -> AskedBefore:
+        account = await self._store.account(account_of(action_id))
+        action = account.action(action_id)
+        now = self._clock.now(database_at=None)
+        for one in action.challenges:
+            if one.challenge_id == challenge_id and one.expires_at > now:
+                nonce = from_b64url(one.nonce, size=32)
+                return AskedBefore(
+                    challenge_id=one.challenge_id,
+                    factor=one.factor,
+                    expires_in_seconds=int((one.expires_at - now).total_seconds()),
+                    options=self._options(account, action, one.factor, nonce),
+                )
+        raise NotRepeatableError("the question was refused, answered, replaced, or is too old")
 
     def _code_mac(
         self, code: str, nonce: bytes, challenge_id: ChallengeId, action: OpenAction
@@ -133,8 +184,12 @@ class Proving:
         )
         return b64url(sealed.mac)
 
-    def _options(self, account: Account, action: OpenAction, nonce: bytes) -> dict[str, Any]:
+    def _options(
+        self, account: Account, action: OpenAction, factor: Factor, nonce: bytes
+    ) -> dict[str, Any] | None:
         """Return the options of ``navigator.credentials.get`` as JSON (WebAuthn L3, 5.1.8)."""
+        if factor is not Factor.PASSKEY:
+            return None
         known = (one for one in account.authenticators if isinstance(one, Passkey))
         return {
             "allowCredentials": [{"id": one.credential_id, "type": "public-key"} for one in known],
@@ -146,17 +201,25 @@ class Proving:
 
     # --- Answering ---
 
-    async def prove(self, action_id: ActionId, reply: Reply, *, actor: str) -> Answered:
-        """Take the customer's answer, and decide.
+    async def prove(
+        self, action_id: ActionId, reply: Reply, *, actor: str, idempotency: Idempotency
+    ) -> Answered | None:
+        """Take the customer's answer, and decide; None where its key brought it in before.
 
         Raises:
             ActionUnknownError: the action is not open.
+            IdempotencyConflictError: the key was used for something else.
             ProofRefusedError: the answer does not count; the refusal stands in the log.
             UnavailableError: too much work waits.
         """
         account = await self._store.account(account_of(action_id))
-        action = account.action(action_id)
         proof: Right | Wrong
+        try:
+            action = account.action(action_id)
+        except ActionUnknownError:
+            if await self._store.stands_for(account.account_id, idempotency) is None:
+                raise
+            return None
         try:
             # Prevents: guesses that are not read, and cost a password's hashing all the same.
             if closed(account, action, reply.factor, now=self._clock.now(database_at=None)):
@@ -166,14 +229,14 @@ class Proving:
             proof = Wrong(factor=reply.factor, fault=refused.fault)
         command = Prove(action_id=action_id, proof=proof, fresh=tail(self._entropy.draw(16)))
         rules = self._policies.rules()
-        committed = await self._store.run(
-            self._work(
-                action,
-                lambda state, now: decide(state, command, rules=rules, now=now),
-                actor,
-                rules,
-            )
+        work = self._work(
+            action, lambda state, now: decide(state, command, rules=rules, now=now), actor, rules
         )
+        committed = await self._store.run(
+            msgspec.structs.replace(work, idempotency=idempotency, action_id=action_id)
+        )
+        if committed.repeated:
+            return None
         decision = committed.answer
         if decision.fault is not None:
             raise ProofRefusedError(decision.fault)

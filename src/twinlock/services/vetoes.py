@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.account import OpenAction
+from twinlock.domain.account import ActionUnknownError, OpenAction
 from twinlock.domain.answers import Answered, tell
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import SessionSignature, Veto
@@ -14,7 +14,7 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.sessions import SignedDraft, signing_nonce
 from twinlock.domain.vetoes import veto_token
-from twinlock.ports import Policies, Store, Work
+from twinlock.ports import Idempotency, Policies, Store, Work
 from twinlock.proofs.sessions import check_session
 
 
@@ -33,15 +33,23 @@ class Vetoes:
         self._store = store
         self._policies = policies
 
-    async def veto(self, action_id: ActionId, no: No, *, actor: str) -> Answered:
-        """Veto an open action.
+    async def veto(
+        self, action_id: ActionId, no: No, *, actor: str, idempotency: Idempotency
+    ) -> Answered | None:
+        """Veto an open action; None where its key did so before.
 
         Raises:
             ActionUnknownError: it is not open.
+            IdempotencyConflictError: the key was used for something else.
             ProofRefusedError: the link or the signature is not one of this action's.
         """
         account = await self._store.account(account_of(action_id))
-        action = account.action(action_id)
+        try:
+            action = account.action(action_id)
+        except ActionUnknownError:
+            if await self._store.stands_for(account.account_id, idempotency) is None:
+                raise
+            return None
         command = Veto(
             action_id=action_id,
             channel_id=_channel(action, no),
@@ -54,8 +62,12 @@ class Vetoes:
                 decide=lambda state, now: decide(state, command, rules=rules, now=now),
                 actor=actor,
                 policy=rules.policy.name,
+                idempotency=idempotency,
+                action_id=action_id,
             )
         )
+        if committed.repeated:
+            return None
         return tell(committed.answer, index=committed.indexes[-1], teller=self._policies.teller())
 
 

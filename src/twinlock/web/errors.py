@@ -18,6 +18,7 @@ AnyRequest: TypeAlias = Request[Any, Any, Any]
 Handlers: TypeAlias = dict[int | type[Exception], Callable[[AnyRequest, Any], Response[Any]]]
 _log = structlog.get_logger(__name__)
 _SERVER_ERROR = 500
+PROBLEM = "application/problem+json"
 
 
 class Errors:
@@ -55,10 +56,27 @@ class Errors:
     def _tell_script(self, error: Exception, told: Refusal) -> Response[object]:
         if isinstance(error, ProofRefusedError):
             return self.proof_refused(error.fault)
-        body = {"code": told.code, "words": f"{told.title}. {told.words}"}
-        return self._renderer.json(body, status=told.status)
+        return self._problem(
+            code=told.code,
+            status=told.status,
+            title=told.title,
+            words=f"{told.title}. {told.words}",
+        )
 
     def proof_refused(self, fault: ProofFault) -> Response[object]:
         """Tell our script why a proof does not count."""
-        body = {"code": ProofRefusedError.code, "fault": fault.value, "words": words_of(fault)}
-        return self._renderer.json(body, status=ProofRefusedError.status)
+        return self._problem(
+            code=ProofRefusedError.code,
+            status=ProofRefusedError.status,
+            title="The proof does not count",
+            words=words_of(fault),
+            fault=fault.value,
+        )
+
+    def _problem(
+        self, *, code: str, status: int, title: str, words: str, fault: str = ""
+    ) -> Response[object]:
+        """Return a problem of RFC 9457; ``words`` are ours, for the page to show."""
+        body = {"type": f"urn:twinlock:problem:{code}", "title": title, "status": status}
+        body |= {"code": code, "words": words} | ({"fault": fault} if fault else {})
+        return self._renderer.json(body, status=status, media_type=PROBLEM)

@@ -121,22 +121,27 @@ class Renderer:
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:  # noqa: ANN401 - whatever the template asks for
         """Return one page."""
         text = self._templates.get_template(template).render(**values)
-        headers = dict(self._headers)
-        if status in _COME_BACK:
-            headers["Retry-After"] = str(RETRY_SECONDS)
         return Response(
-            text, status_code=status, headers=headers, media_type="text/html; charset=utf-8"
+            text,
+            status_code=status,
+            headers=self._headers_of(status),
+            media_type="text/html; charset=utf-8",
         )
+
+    def _headers_of(self, status: int) -> dict[str, str]:
+        later = {"Retry-After": str(RETRY_SECONDS)} if status in _COME_BACK else {}
+        return {**self._headers, **later}
 
     def refuse(self, refusal: Refusal) -> Response[str]:
         """Return a page of refusal."""
         return self.page("refusal.html", status=refusal.status, refusal=refusal)
 
-    def json(self, value: object, *, status: int = 200) -> Response[object]:
+    def json(
+        self, value: object, *, status: int = 200, media_type: str = "application/json"
+    ) -> Response[object]:
         """Return what a script of ours asked for."""
-        return Response(
-            value, status_code=status, headers=self._headers, media_type="application/json"
-        )
+        headers = self._headers_of(status)
+        return Response(value, status_code=status, headers=headers, media_type=media_type)
 
     def elsewhere(self, path: str) -> Response[str]:
         """Send the browser to another page of ours, to be read and not sent again."""

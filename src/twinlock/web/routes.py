@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException, NotFoundException
@@ -27,24 +26,26 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import Veto
 from twinlock.domain.entries import ClosedAction
+from twinlock.domain.errors import InvariantError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.reasons import Reason
 from twinlock.domain.vetoes import entitled, veto_token
 from twinlock.ports import Entropy
 from twinlock.services.looking import Standing
-from twinlock.services.proving import Question, Reply
+from twinlock.services.proving import Asked, Question, Reply
 from twinlock.services.vetoes import No
 from twinlock.web.errors import Errors
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
-from twinlock.web.serving import ACTOR, Pages, check_origin
+from twinlock.web.serving import ACTOR, Connection, Pages, check_origin, named
 from twinlock.web.sheets import Sheet, Status, because_of, sheet_of
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
-Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
+Guard: TypeAlias = Callable[[Connection, BaseRouteHandler], None]
 Short = Annotated[str, Meta(max_length=64)]
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 _GONE = ActionClosedError.status
+_FRESH = "nothing stands under a fresh idempotency key"
 
 
 class ProofForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,7 +95,7 @@ Token = Annotated[str, QueryParameter(name="t", max_length=64)]
 @get("/confirm/{action_id:str}")
 async def confirm(pages: Use, renderer: Render, action_id: Named) -> Response[str]:
     """Show what would be signed, and how it stands."""
-    found = await pages.looking.stand(pages.named(action_id))
+    found = await pages.looking.stand(named(action_id))
     return _confirm_page(renderer, await _sheet(pages, found))
 
 
@@ -136,16 +137,17 @@ async def prove(
     pages: Use, renderer: Render, action_id: Named, data: URLEncodedBody[ProofForm]
 ) -> Response[str]:
     """Take what was typed, and decide."""
-    named = pages.named(action_id)
+    action = named(action_id)
     secret = data.secret if data.factor is Factor.PASSWORD else "".join(data.secret.split())
     reply = Reply(factor=data.factor, secret=secret, challenge_id=data.challenge_id)
     try:
-        pages.count(await pages.proving.prove(named, reply, actor=ACTOR))
+        answered = await pages.proving.prove(action, reply, actor=ACTOR, idempotency=pages.once())
     except ActionUnknownError:
-        return await _gone(pages, renderer, named)
+        return await _gone(pages, renderer, action)
     except ProofRefusedError as refused:
-        return await _again(pages, renderer, named, refused.fault, data.factor)
-    return renderer.elsewhere(f"/confirm/{named}")
+        return await _again(pages, renderer, action, refused.fault, data.factor)
+    pages.count(present(answered, _FRESH))
+    return renderer.elsewhere(f"/confirm/{action}")
 
 
 @post("/confirm/{action_id:str}/code")
@@ -153,14 +155,15 @@ async def send_code(
     pages: Use, renderer: Render, action_id: Named, data: URLEncodedBody[CodeForm]
 ) -> Response[str]:
     """Send a code to the first channel of its kind, if the gate asks for one."""
-    named = pages.named(action_id)
+    action = named(action_id)
     try:
-        await pages.proving.ask(named, Question(factor=data.factor), actor=ACTOR)
+        question = Question(factor=data.factor)
+        await pages.proving.ask(action, question, actor=ACTOR, idempotency=pages.once())
     except ActionUnknownError:
-        return await _gone(pages, renderer, named)
+        return await _gone(pages, renderer, action)
     except ProofRefusedError as refused:
-        return await _again(pages, renderer, named, refused.fault, data.factor)
-    return renderer.elsewhere(f"/confirm/{named}")
+        return await _again(pages, renderer, action, refused.fault, data.factor)
+    return renderer.elsewhere(f"/confirm/{action}")
 
 
 async def _again(
@@ -180,12 +183,14 @@ async def challenge(
     pages: Use, renderer: Render, action_id: Named, data: JSONBody[Wanted]
 ) -> Response[object]:
     """Put a question: what the browser hands to the authenticator."""
-    named = pages.named(action_id)
+    action = named(action_id)
     question = Question(factor=Factor(data.factor))
     try:
-        asked = await pages.proving.ask(named, question, actor=ACTOR)
+        asked = await pages.proving.ask(action, question, actor=ACTOR, idempotency=pages.once())
     except ActionUnknownError:
-        await pages.looking.explain_gone(named)
+        await pages.looking.explain_gone(action)
+    if not isinstance(asked, Asked):
+        raise InvariantError(_FRESH)
     if asked.answered.state == Status.LAPSED:
         raise ActionClosedError("this action lapsed before the question was put")
     return renderer.json({"challenge_id": asked.challenge_id, "options": asked.options})
@@ -196,12 +201,13 @@ async def assertion(
     pages: Use, renderer: Render, action_id: Named, data: JSONBody[Signed]
 ) -> Response[object]:
     """Take the authenticator's answer, and decide. The page itself tells the outcome."""
-    named = pages.named(action_id)
+    action = named(action_id)
     reply = Reply(factor=Factor.PASSKEY, challenge_id=data.challenge_id, response=data.response)
     try:
-        answered = await pages.proving.prove(named, reply, actor=ACTOR)
+        given = await pages.proving.prove(action, reply, actor=ACTOR, idempotency=pages.once())
     except ActionUnknownError:
-        await pages.looking.explain_gone(named)
+        await pages.looking.explain_gone(action)
+    answered = present(given, _FRESH)
     pages.count(answered)
     return renderer.json({"answer": answered.answer, "state": answered.state})
 
@@ -214,7 +220,7 @@ async def ask_veto(
     pages: Use, renderer: Render, action_id: Named, channel_id: Channel = "", token: Token = ""
 ) -> Response[str]:
     """Show what the link would stop. It stops nothing yet: mail scanners open links."""
-    found = await pages.looking.stand(pages.named(action_id))
+    found = await pages.looking.stand(named(action_id))
     sheet = await _sheet(pages, found)
     if isinstance(found, ClosedAction):
         return _confirm_page(renderer, sheet)
@@ -249,17 +255,18 @@ async def veto(
     pages: Use, renderer: Render, action_id: Named, data: URLEncodedBody[VetoForm]
 ) -> Response[str]:
     """Say no: at once, and for good."""
-    named = pages.named(action_id)
+    action = named(action_id)
     no = No(channel_id=data.channel_id, token=data.token)
     try:
-        answered = await pages.vetoes.veto(named, no, actor=ACTOR)
+        said = await pages.vetoes.veto(action, no, actor=ACTOR, idempotency=pages.once())
     except ActionUnknownError:
-        return await _gone(pages, renderer, named)
+        return await _gone(pages, renderer, action)
+    answered = present(said, _FRESH)
     pages.count(answered)
     if not _not_entitled(answered):
-        return renderer.elsewhere(f"/confirm/{named}")
-    sheet = await _sheet(pages, await pages.looking.stand(named))
-    asked = Veto(action_id=named, channel_id=ChannelId(data.channel_id))
+        return renderer.elsewhere(f"/confirm/{action}")
+    sheet = await _sheet(pages, await pages.looking.stand(action))
+    asked = Veto(action_id=action, channel_id=ChannelId(data.channel_id))
     return _veto_page(renderer, sheet, token=data.token, veto=asked, entitled=False)
 
 
@@ -282,7 +289,7 @@ async def static(renderer: Render, name: Named) -> Response[bytes]:
 # --- All of them ---
 
 
-def _only(origin: str, media_type: str) -> Callable[[Connection, BaseRouteHandler], None]:
+def _only(origin: str, media_type: str) -> Guard:
     """Return the guard of answers: from our own page, in the one form that it sends."""
 
     def guard(connection: Connection, _: BaseRouteHandler) -> None:
@@ -294,10 +301,38 @@ def _only(origin: str, media_type: str) -> Callable[[Connection, BaseRouteHandle
     return guard
 
 
+def _counted(pages: Callable[[State], Pages], count: Callable[[Pages, Connection], None]) -> Guard:
+    """Return the guard that counts who comes, before anything is looked up."""
+
+    def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        count(pages(connection.app.state), connection)
+
+    return guard
+
+
+def _visit(pages: Pages, connection: Connection) -> None:
+    pages.visit(connection)
+
+
+def _answer(pages: Pages, connection: Connection) -> None:
+    pages.visit(connection)
+    pages.answer(connection.path_params["action_id"])
+
+
+def _veto(pages: Pages, connection: Connection) -> None:
+    """Count a veto by where it comes from and by nothing else: its secret cannot be guessed.
+
+    Prevents: a flood of whatever is asked about an account, to keep its owner's no out.
+    """
+    pages.visit_to_veto(connection)
+
+
 def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages]) -> Router:
     """Return every route of the pages; ``pages`` finds their use cases in the running process."""
     renderer = Renderer(origin)
     errors = Errors(renderer, entropy=entropy)
+
+    answer = _counted(pages, _answer)
 
     async def provide_pages(state: State) -> Pages:
         return pages(state)
@@ -308,12 +343,20 @@ def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages
     return Router(
         path="/",
         route_handlers=[
-            Router(path="/", route_handlers=[confirm, ask_veto, static]),
-            Router(path="/", route_handlers=[prove, send_code, veto], guards=[_only(origin, FORM)]),
+            static,
+            Router(path="/", route_handlers=[confirm, ask_veto], guards=[_counted(pages, _visit)]),
+            Router(
+                path="/", route_handlers=[prove, send_code], guards=[_only(origin, FORM), answer]
+            ),
+            Router(
+                path="/",
+                route_handlers=[veto],
+                guards=[_only(origin, FORM), _counted(pages, _veto)],
+            ),
             Router(
                 path="/",
                 route_handlers=[challenge, assertion],
-                guards=[_only(origin, JSON)],
+                guards=[_only(origin, JSON), answer],
                 exception_handlers=errors.as_json(),
             ),
         ],

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from litestar.connection import ASGIConnection
 
@@ -11,10 +11,12 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.errors import ForeignOriginError
 from twinlock.domain.ids import AccountId, ActionId, account_of
 from twinlock.domain.policy.profile import Policy
+from twinlock.ports import Idempotency
 from twinlock.services.looking import Looking
 from twinlock.services.proving import Proving
 from twinlock.services.vetoes import Vetoes
 
+Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 ACTOR = "page"  # Whom the log names: the customer's own browser, under no platform key.
 
 
@@ -22,8 +24,9 @@ ACTOR = "page"  # Whom the log names: the customer's own browser, under no platf
 class Pages:
     """The use cases behind the pages.
 
-    ``take`` counts a request against the named account and raises RateLimitedError; ``count`` tells
-    the metrics of an answer.
+    ``visit`` and ``visit_to_veto`` count a request by where it comes from, ``answer`` one by the
+    action that it answers; they raise RateLimitedError. ``once`` is a fresh idempotency key;
+    ``count`` tells the metrics of an answer.
     """
 
     looking: Looking
@@ -31,20 +34,20 @@ class Pages:
     vetoes: Vetoes
     destinations: Callable[[AccountId], Awaitable[tuple[Destination, ...]]]
     policy: Policy
-    take: Callable[[str], None]
+    visit: Callable[[Connection], None]
+    visit_to_veto: Callable[[Connection], None]
+    answer: Callable[[str], ActionId]
+    once: Callable[[], Idempotency]
     count: Callable[[Answered], None]
 
-    def named(self, action_id: str) -> ActionId:
-        """Return a well-formed action id whose account is not being flooded.
 
-        Raises:
-            MalformedError, RateLimitedError: as they say.
-        """
-        self.take(account_of(action_id))
-        return ActionId(action_id)
+def named(action_id: str) -> ActionId:
+    """Return a well-formed action id. Raises MalformedError."""
+    account_of(action_id)
+    return ActionId(action_id)
 
 
-def check_origin(connection: ASGIConnection[Any, Any, Any, Any], origin: str) -> None:
+def check_origin(connection: Connection, origin: str) -> None:
     """Check that a page of ``origin`` sent this request.
 
     Browsers say ``Origin: null`` when a page under ``Referrer-Policy: no-referrer`` submits a form;

@@ -22,6 +22,9 @@ SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.dige
  WHERE h.cell = 1
 """
 
+# What an idempotency key stands for.
+READ_KEY = "SELECT digest, action_id FROM idempotency WHERE scope = $1 AND key = $2"
+
 # Locks the end of the log: from here to the commit one writer at a time.
 LOCK_HEAD = "SELECT size, edge, at FROM head WHERE cell = 1 FOR UPDATE"
 

@@ -23,10 +23,14 @@ from twinlock.adapters.sql.tree import frontier_of, read_edge
 from twinlock.domain.account import Account, Destination
 from twinlock.domain.canonical import b64url, commit, from_b64url
 from twinlock.domain.entries import ClosedAction, Kept
-from twinlock.domain.errors import AccountUnknownError, LogDamagedError
+from twinlock.domain.errors import (
+    AccountUnknownError,
+    IdempotencyConflictError,
+    LogDamagedError,
+)
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
 from twinlock.domain.log.merkle import leaf_hash
-from twinlock.ports import Clock, Committed, Entropy, Head, StoredEntry, Work
+from twinlock.ports import Clock, Committed, Entropy, Head, Idempotency, StoredEntry, Work
 
 T = TypeVar("T")
 
@@ -100,6 +104,21 @@ class SqlStore:
         key = self.sealer.open_subject_key(subject, row["wrapped"])
         place = codec.Place(kind=kind, row_id=row_id, version=row["version"])
         return codec.unseal(key, row["box"], decoder, place)
+
+    async def stands_for(self, account_id: AccountId, idempotency: Idempotency) -> str | None:
+        """Return what an idempotency key of this account stands for already, or None.
+
+        Raises:
+            IdempotencyConflictError: the key was used for something else.
+        """
+        row = await self.database.read(
+            lambda db: db.fetchrow(queries.READ_KEY, account_id, idempotency.key)
+        )
+        if row is None:
+            return None
+        if row["digest"] != idempotency.digest:
+            raise IdempotencyConflictError("this idempotency key was used for something else")
+        return str(row["action_id"])
 
     async def account(self, account_id: AccountId) -> Account:
         """Return the account as it stands, without a lock."""

@@ -1,0 +1,283 @@
+"""Every call that acts has an idempotency key, and acts once however often it is made."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from support.browser import letters
+from support.service import PASSWORD, Customer, Service
+
+from twinlock.client import ProblemError
+from twinlock.domain.bounds import CHALLENGE_LIFETIME
+from twinlock.domain.ids import parse_account_id
+
+KEY = "the-same-key-1"
+
+
+@pytest.fixture
+async def alice(service: Service) -> Customer:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    return alice
+
+
+async def entries(customer: Customer) -> int:
+    """Return how many decisions about a customer stand in the log."""
+    account = await customer.service.api.store.account(parse_account_id(customer.account_id))
+    return account.chain.entries
+
+
+async def failures(customer: Customer) -> int:
+    account = await customer.service.api.store.account(parse_account_id(customer.account_id))
+    return account.throttle.failures
+
+
+async def refusal(call: Awaitable[object]) -> tuple[int, str]:
+    with pytest.raises(ProblemError) as refused:
+        await call
+    return refused.value.status, refused.value.code
+
+
+async def test_what_acts_is_refused_without_a_key(service: Service, alice: Customer) -> None:
+    action = (await alice.propose("freeze.set")).action_id
+    of_account, of_action = f"/v1/accounts/{alice.account_id}", f"/v1/actions/{action}"
+    before = await entries(alice)
+    for path, body in {
+        "/v1/accounts": {},
+        "/v1/actions": {"account_id": alice.account_id, "type": "freeze.set"},
+        f"{of_account}/candidates": {"factor": "totp"},
+        f"{of_account}/sessions/end": {},
+        f"{of_action}/challenges": {"factor": "passkey"},
+        f"{of_action}/assertions": {"factor": "password", "secret": PASSWORD},
+        f"{of_action}/veto": {},
+    }.items():
+        for headers in ({}, {"Idempotency-Key": "short"}):
+            answer = await service.http.post(path, json=body, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), path
+            assert "Idempotency-Key" in answer.json()["detail"]
+    assert await entries(alice) == before
+
+
+async def test_the_same_key_for_something_else_is_a_conflict(
+    service: Service, alice: Customer
+) -> None:
+    client, name = service.client, alice.account_id
+    one, other = await alice.propose("freeze.set"), await alice.propose("freeze.set")
+    await client.offer(name, "totp", key="offer-key-1")
+    await client.end_sessions(name, session_id="ses_nobody", key="end-key-1")
+    await client.ask(one.action_id, {"factor": "passkey"}, key="ask-key-1")
+    with pytest.raises(ProblemError):
+        await client.prove(
+            one.action_id, {"factor": "password", "secret": "wrong"}, key="prove-key-1"
+        )
+    await client.veto(one.action_id, {}, key="veto-key-1")
+    before = await entries(alice)
+
+    conflict = (409, "idempotency_conflict")
+    for call in (
+        client.offer(name, "passkey", key="offer-key-1"),
+        client.end_sessions(name, key="end-key-1"),
+        client.ask(other.action_id, {"factor": "passkey"}, key="ask-key-1"),
+        client.ask(one.action_id, {"factor": "totp"}, key="ask-key-1"),
+        client.prove(one.action_id, {"factor": "password", "secret": PASSWORD}, key="prove-key-1"),
+        client.veto(other.action_id, {}, key="veto-key-1"),
+    ):
+        assert await refusal(call) == conflict
+    assert await entries(alice) == before
+
+
+async def test_a_key_that_was_used_conflicts_also_when_the_action_is_over(
+    service: Service, alice: Customer
+) -> None:
+    action = await alice.propose("freeze.set")
+    await alice.with_passkey(action.action_id)
+    await service.client.end_sessions(alice.account_id, key=KEY)
+
+    assert await refusal(service.client.veto(action.action_id, {}, key=KEY)) == (
+        409,
+        "idempotency_conflict",
+    )
+    reply = {"factor": "password", "secret": PASSWORD}
+    assert await refusal(service.client.prove(action.action_id, reply, key=KEY)) == (
+        409,
+        "idempotency_conflict",
+    )
+
+
+# --- Asking again ---
+
+
+async def test_a_candidate_that_was_offered_is_offered_again_under_its_key(
+    service: Service, alice: Customer
+) -> None:
+    for factor in ("totp", "passkey"):
+        key = f"offer-{factor}-1"
+        first = await service.client.offer(alice.account_id, factor, key=key)
+        before = await entries(alice)
+        service.clock.forward(minutes=1)
+
+        again = await service.client.offer(alice.account_id, factor, key=key)
+
+        assert again == {**first, "expires_in_seconds": first["expires_in_seconds"] - 60}
+        assert await entries(alice) == before
+
+
+async def test_a_candidate_that_is_gone_is_not_offered_again(
+    service: Service, alice: Customer
+) -> None:
+    offer = service.client.offer
+    await offer(alice.account_id, "totp", key=KEY)
+    service.clock.forward(seconds=CHALLENGE_LIFETIME.total_seconds())
+    assert await refusal(offer(alice.account_id, "totp", key=KEY)) == (409, "not_repeatable")
+
+    await offer(alice.account_id, "totp", key="replaced-key-1")
+    for _ in range(2):
+        await offer(alice.account_id, "totp")
+    told = await refusal(offer(alice.account_id, "totp", key="replaced-key-1"))
+    assert told == (409, "not_repeatable")
+
+
+async def test_a_question_is_put_again_under_its_key_while_nobody_has_answered_it(
+    service: Service, alice: Customer
+) -> None:
+    action = (await alice.propose("freeze.set")).action_id
+    first = await service.client.ask(action, {"factor": "passkey"}, key=KEY)
+    before = await entries(alice)
+    service.clock.forward(minutes=1)
+
+    again = await service.client.ask(action, {"factor": "passkey"}, key=KEY)
+
+    assert (again["challenge_id"], again["options"]) == (first["challenge_id"], first["options"])
+    assert again["expires_in_seconds"] == first["expires_in_seconds"] - 60
+    assert again["answered"]["state"] == "open"
+    assert await entries(alice) == before
+    response = alice.passkey.get(alice.ceremony(again["options"]["challenge"]))
+    reply = {"factor": "passkey", "challenge_id": again["challenge_id"], "response": response}
+    assert (await service.client.prove(action, reply)).state == "done"
+    told = await refusal(service.client.ask(action, {"factor": "passkey"}, key=KEY))
+    assert told == (409, "action_closed")
+
+
+async def test_a_code_is_sent_once_for_its_key(service: Service) -> None:
+    bob = Customer(service, "bob")
+    await bob.open("email")
+    await bob.bind_password()
+    action = (await bob.propose("session.start", {"device": bob.device.jwk()})).action_id
+
+    first = await service.client.ask(action, {"factor": "email_code"}, key=KEY)
+    again = await service.client.ask(action, {"factor": "email_code"}, key=KEY)
+    await service.deliver()
+
+    assert again["challenge_id"] == first["challenge_id"]
+    assert "options" not in again
+    assert len([letter for letter in letters(service) if letter.code]) == 1
+
+
+async def test_a_question_that_was_refused_answered_replaced_or_is_too_old_is_not_put_again(
+    service: Service, alice: Customer
+) -> None:
+    ask, passkey = service.client.ask, {"factor": "passkey"}
+    gone = (409, "not_repeatable")
+    action = (await alice.propose("freeze.set")).action_id
+    assert await refusal(ask(action, {"factor": "sms_code"}, key="refused-1")) == (
+        422,
+        "proof_refused",
+    )
+    assert await refusal(ask(action, {"factor": "sms_code"}, key="refused-1")) == gone
+
+    await ask(action, passkey, key="replaced-1")
+    await ask(action, passkey, key="too-old-1")
+    assert await refusal(ask(action, passkey, key="replaced-1")) == gone
+    service.clock.forward(seconds=CHALLENGE_LIFETIME.total_seconds())
+    assert await refusal(ask(action, passkey, key="too-old-1")) == gone
+
+    held = await alice.propose("withdrawal.crypto", alice.withdrawal())
+    asked = await ask(held.action_id, passkey, key="answered-1")
+    response = alice.passkey.get(alice.ceremony(asked["options"]["challenge"]))
+    reply = {"factor": "passkey", "challenge_id": asked["challenge_id"], "response": response}
+    assert (await service.client.prove(held.action_id, reply)).state == "open"
+    assert await refusal(ask(held.action_id, passkey, key="answered-1")) == gone
+
+
+# --- Answering again ---
+
+
+async def repeated(call: Callable[[], Awaitable[Any]], customer: Customer) -> tuple[Any, Any]:
+    """Make a call twice, and return both answers, of which the second decided nothing."""
+    first = await call()
+    before = await entries(customer)
+    again = await call()
+    assert await entries(customer) == before
+    return first, again
+
+
+async def test_a_proof_that_is_handed_in_again_is_told_how_its_action_stands(
+    service: Service, alice: Customer
+) -> None:
+    for kind, payload, state in (
+        ("withdrawal.crypto", alice.withdrawal(), "open"),
+        ("freeze.set", {}, "done"),
+    ):
+        action = (await alice.propose(kind, payload)).action_id
+        asked = await service.client.ask(action, {"factor": "passkey"})
+        response = alice.passkey.get(alice.ceremony(asked["options"]["challenge"]))
+        reply = {"factor": "passkey", "challenge_id": asked["challenge_id"], "response": response}
+
+        first, again = await repeated(
+            partial(service.client.prove, action, reply, key=f"prove-{kind}"),
+            alice,
+        )
+
+        assert (first.state, again.state) == (state, state)
+
+
+async def test_a_wrong_answer_that_is_handed_in_again_counts_once(
+    service: Service, alice: Customer
+) -> None:
+    action = (await alice.propose("freeze.set")).action_id
+    wrong = {"factor": "password", "secret": "a wrong guess"}
+    assert await refusal(service.client.prove(action, wrong, key=KEY)) == (422, "proof_refused")
+    before = await entries(alice)
+
+    again = await service.client.prove(action, wrong, key=KEY)
+
+    assert (again.answer, again.state) == ("challenge", "open")
+    assert (await failures(alice), await entries(alice)) == (1, before)
+    assert await refusal(service.client.prove(action, wrong)) == (422, "proof_refused")
+    assert await failures(alice) == 2
+
+
+async def test_a_veto_that_is_said_again_is_told_how_its_action_ended(
+    service: Service, alice: Customer
+) -> None:
+    for key, by_owner in (("veto-owner-1", True), ("veto-nobody-1", False)):
+        held = await alice.withdraw()
+        no = {"session": alice.signed(held.digest, purpose="veto", name=held.action_id)}
+        first, again = await repeated(
+            partial(service.client.veto, held.action_id, no if by_owner else {}, key=key),
+            alice,
+        )
+
+        assert (first.state, again.state) == (("vetoed",) * 2 if by_owner else ("open",) * 2)
+    over = await alice.withdraw()
+    await alice.propose("freeze.set")
+    await service.client.veto(
+        over.action_id,
+        {"session": alice.signed(over.digest, purpose="veto", name=over.action_id)},
+    )
+    assert await refusal(service.client.veto(over.action_id, {})) == (409, "action_closed")
+
+
+async def test_sessions_that_were_ended_under_a_key_end_once(
+    service: Service, alice: Customer
+) -> None:
+    await service.client.end_sessions(alice.account_id, key=KEY)
+    await alice.sign_in()
+    before = await entries(alice)
+
+    await service.client.end_sessions(alice.account_id, key=KEY)
+
+    assert await entries(alice) == before
+    account = await service.api.store.account(parse_account_id(alice.account_id))
+    assert [one.session_id for one in account.sessions] == [alice.session_id]

@@ -1,0 +1,258 @@
+"""Rates: what anybody can ask for never stands in the way of an owner's no.
+
+Mallory knows an account by name and floods whatever can be asked about it. She spends her own
+address's share, and of the account's only what is nobody's no.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import httpx
+import pytest
+from support.browser import Web, browsing, reach, veto_links, with_pages
+from support.service import ADDRESS, Customer, Service
+
+from twinlock.api.throttling import (
+    ACCOUNT_BURST,
+    BUCKETS_MOST,
+    KEY_BURST,
+    LOG_BURST,
+    PAGE_BURST,
+    REFUSED_BURST,
+    RESERVE_BURST,
+    STOP_BURST,
+    Buckets,
+    RateLimitedError,
+)
+from twinlock.client import ProblemError
+from twinlock.domain.answers import Answered
+from twinlock.range.device import SoftwareDevice
+
+MALLORYS = "203.0.113.66"
+ACTIONS = 200  # More than any account's share.
+
+
+@pytest.fixture
+async def web(service: Service) -> AsyncIterator[Web]:
+    async with browsing(service) as pages:
+        yield pages
+
+
+@pytest.fixture
+async def alice(service: Service) -> Customer:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    return alice
+
+
+@pytest.fixture
+async def mallory(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser elsewhere, with no key."""
+    app = with_pages(service)
+    app.state.api = service.api
+    async with reach(app, address=MALLORYS) as http:
+        yield http
+
+
+def drained(buckets: Buckets, name: str, burst: float) -> None:
+    with suppress(RateLimitedError):
+        for _ in range(int(burst) + 1):
+            buckets.take(name)
+
+
+def made_up(alice: Customer, number: int) -> str:
+    """Return an id that no action of the account has."""
+    tail = "".join("abcdefghijklmnopqrstuvwxyz234567"[number >> 5 * at & 31] for at in range(26))
+    return f"act_{alice.account_id.removeprefix('acc_')}_{tail}"
+
+
+async def held(alice: Customer) -> Answered:
+    """Return a withdrawal that Mallory had signed, and that waits."""
+    action = await alice.propose("withdrawal.crypto", {**alice.withdrawal(), "address": ADDRESS})
+    return await alice.with_passkey(action.action_id)
+
+
+async def test_a_stranger_who_opens_pages_keeps_no_owner_from_saying_no(
+    web: Web, alice: Customer, mallory: httpx.AsyncClient
+) -> None:
+    by_link, by_api = await held(alice), await held(alice)
+    link, *_ = await veto_links(web.service, by_link.action_id)
+
+    for number in range(ACTIONS):
+        answer = await mallory.get(f"/confirm/{made_up(alice, number)}")
+        assert answer.status_code == 404
+
+    asked = httpx.URL(link).params
+    opened = await web.get(link)
+    stopped = await web.form(f"/veto/{by_link.action_id}", channel_id=asked["c"], token=asked["t"])
+    session = alice.signed(by_api.digest, purpose="veto", name=by_api.action_id)
+    vetoed = await web.service.client.veto(by_api.action_id, {"session": session})
+    frozen = await alice.propose("freeze.set")
+    page = await web.get(f"/confirm/{frozen.action_id}")
+    signed = await web.confirm(alice, frozen.action_id)
+
+    assert (opened.status_code, stopped.status_code, page.status_code) == (200, 303, 200)
+    assert (vetoed.state, signed.json()["state"]) == ("vetoed", "done")
+
+
+async def test_a_flood_of_sign_ins_leaves_the_freeze_working_to_its_end(
+    service: Service, alice: Customer
+) -> None:
+    stranger = SoftwareDevice(b"mallory's device".ljust(32, b"."))
+
+    async def flood() -> None:
+        for _ in range(ACTIONS):
+            await alice.propose("session.start", {"device": stranger.jwk()})
+
+    with pytest.raises(ProblemError) as refused:
+        await flood()
+    assert (refused.value.code, refused.value.status) == ("rate_limited", 429)
+
+    frozen = await alice.propose("freeze.set")
+    assert (await alice.with_passkey(frozen.action_id)).state == "done"
+
+
+async def test_a_flood_of_answers_from_everywhere_leaves_an_actions_own_reserve(
+    web: Web, alice: Customer
+) -> None:
+    frozen = await alice.propose("freeze.set")
+    rates = web.service.api.rates
+    for answers in (rates.answers, rates.page_answers):
+        drained(answers.accounts, alice.account_id, ACCOUNT_BURST)
+
+    assert (await web.confirm(alice, frozen.action_id)).json()["state"] == "done"
+
+    drained(rates.page_answers.reserves, frozen.action_id, RESERVE_BURST)
+    answer = await web.json(f"/confirm/{frozen.action_id}/challenge", {"factor": "passkey"})
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert answer.headers["retry-after"] == "60"
+
+
+async def test_an_address_that_floods_the_pages_is_told_to_slow_down_and_others_are_not(
+    web: Web, alice: Customer, mallory: httpx.AsyncClient
+) -> None:
+    waiting = await held(alice)
+    link, *_ = await veto_links(web.service, waiting.action_id)
+    drained(web.service.api.rates.pages, MALLORYS, PAGE_BURST)
+
+    flooding = await mallory.get(f"/confirm/{waiting.action_id}")
+    asked = httpx.URL(link).params
+    no = await mallory.post(
+        f"/veto/{waiting.action_id}",
+        data={"channel_id": asked["c"], "token": asked["t"]},
+        headers={"Origin": web.origin},
+    )
+
+    assert (flooding.status_code, "rate_limited" in flooding.text) == (429, True)
+    assert (await web.get(f"/confirm/{waiting.action_id}")).status_code == 200
+    assert no.status_code == 303  # Whoever shares Mallory's address can still say no.
+
+
+async def test_an_address_that_floods_vetoes_is_told_to_slow_down(
+    web: Web, alice: Customer, mallory: httpx.AsyncClient
+) -> None:
+    waiting = await held(alice)
+    drained(web.service.api.rates.page_vetoes, MALLORYS, PAGE_BURST)
+
+    fields, headers = {"channel_id": "chn_x", "token": "x"}, {"Origin": web.origin}
+    path = f"/veto/{waiting.action_id}"
+    answer = await mallory.post(path, data=fields, headers=headers)
+
+    assert answer.status_code == 429
+
+
+# --- The API ---
+
+
+async def test_a_platform_key_that_runs_away_is_told_to_slow_down(service: Service) -> None:
+    key = await service.platform_key()
+    headers = {"Authorization": f"Bearer {key}"}
+    drained(service.api.rates.keys, key.split("_")[1], KEY_BURST)
+
+    answer = await service.http.get("/v1/accounts/acc_x", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert answer.headers["retry-after"] == "1"
+    assert (await service.http.get("/v1/accounts/acc_x")).status_code == 400  # Another key.
+
+
+async def test_whatever_is_asked_about_a_flooded_account_is_refused_but_a_no(
+    service: Service, alice: Customer
+) -> None:
+    waiting = await held(alice)
+    drained(service.api.rates.answers.accounts, alice.account_id, ACCOUNT_BURST)
+    client, name = service.client, alice.account_id
+    proposal = {"account_id": name, "type": "freeze.lift"}
+    for call in (
+        client.account(name),
+        client.destinations(name),
+        client.offer(name, "totp"),
+        client.end_sessions(name),
+        client.preview(proposal),
+        client.propose(proposal, key=service.key()),
+        client.action(waiting.action_id),
+        client.evidence(waiting.action_id),
+    ):
+        with pytest.raises(ProblemError) as refused:
+            await call
+        assert (refused.value.code, refused.value.status) == ("rate_limited", 429)
+
+    session = alice.signed(waiting.digest, purpose="veto", name=waiting.action_id)
+    assert (await client.veto(waiting.action_id, {"session": session})).state == "vetoed"
+    service.clock.forward(seconds=1)
+    assert (await client.account(name))["account_id"] == name
+
+
+async def test_even_a_no_has_a_rate_of_its_own(service: Service, alice: Customer) -> None:
+    waiting = await held(alice)
+    for name in (waiting.action_id, alice.account_id):
+        drained(service.api.rates.stops, name, STOP_BURST)
+
+    with pytest.raises(ProblemError) as vetoing:
+        await service.client.veto(waiting.action_id, {})
+    with pytest.raises(ProblemError) as freezing:
+        await alice.propose("freeze.set")
+
+    assert [one.value.code for one in (vetoing, freezing)] == ["rate_limited"] * 2
+
+
+async def test_refused_keys_are_counted_by_address_and_good_ones_are_not(
+    service: Service,
+) -> None:
+    drained(service.api.rates.refused, "127.0.0.1", REFUSED_BURST)
+
+    bad = await service.http.get("/v1/accounts/x", headers={"Authorization": "Bearer tlk_x"})
+    good = await service.http.get("/v1/accounts/x")
+
+    assert (bad.status_code, bad.json()["code"]) == (429, "rate_limited")
+    assert good.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/checkpoint", "/proof/0", "/tile/0/000.p/1"])
+async def test_the_log_is_read_at_a_rate_by_address(service: Service, path: str) -> None:
+    await Customer(service, "alice").open()
+    assert (await service.http.get(path)).status_code == 200
+    drained(service.api.rates.log, "127.0.0.1", LOG_BURST)
+
+    answer = await service.http.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+
+
+# --- The arithmetic ---
+
+
+def test_a_bucket_fills_again_and_forgets_the_longest_idle() -> None:
+    now = 0.0
+    buckets = Buckets(rate=1, burst=2, seconds=lambda: now)
+    for name in ("x", "x"):
+        buckets.take(name)
+    with pytest.raises(RateLimitedError):
+        buckets.take("x")
+    now = 1.0
+    buckets.take("x")
+
+    for number in range(BUCKETS_MOST):
+        buckets.take(str(number))
+    buckets.take("x")
+    buckets.take("x")
