@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException
 
 from twinlock.domain.canonical import parse_strict, tagged_hash
 from twinlock.domain.errors import MalformedError
@@ -13,6 +14,7 @@ from twinlock.ports import Idempotency
 
 BODY_BYTES_MOST = 32_768  # A passkey registration with a chain of certificates has 8 KB.
 KEY_LENGTH_MOST = 128
+JSON = "application/json"
 ADDRESS_LENGTH_MOST = 64  # The longest IPv6 address has 45 characters, and a zone some more.
 SUBNET_BITS = 64
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -23,9 +25,14 @@ class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON has no doubled keys, no floats and no depth to drown in."""
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value; the handler's type narrows it
-        """Return the body's value. Raises MalformedError."""
+        """Return the body's value. Raises MalformedError, and 415 for what says it is not JSON."""
         body = await self.body()
-        return parse_strict(body) if body else {}
+        if not body:
+            return {}
+        kind = self.headers.get("content-type", "")
+        if kind != JSON and kind.partition(";")[0].strip().lower() != JSON:
+            raise HTTPException(status_code=415, detail=f"a body is {JSON}")
+        return parse_strict(body)
 
 
 def client_address(

@@ -1,0 +1,360 @@
+"""Every route that the application registers, walked: how each refuses, and what none ever says."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import NamedTuple
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+from prometheus_client.parser import text_string_to_metric_families
+from support.browser import reach, with_pages
+from support.postgres import TestDatabase
+from support.service import Customer, Service
+
+from twinlock.api.app import UNROUTED
+from twinlock.api.throttling import Buckets, RateLimitedError
+from twinlock.services.platform_keys import Scope
+
+PROBLEM = "application/problem+json"
+SCRIPTED = ("/challenge", "/assertion")  # Of a page, and for our own script: JSON.
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+WELL_KNOWN = (
+    "/",
+    "/docs",
+    "/elements",
+    "/favicon.ico",
+    "/index.html",
+    "/openapi",
+    "/openapi/",
+    "/openapi/elements",
+    "/openapi/nothing",
+    "/openapi/oauth2-redirect.html",
+    "/openapi/rapidoc",
+    "/openapi/redoc",
+    "/openapi/scalar",
+    "/openapi/swagger",
+    "/rapidoc",
+    "/redoc",
+    "/scalar",
+    "/schema",
+    "/schema/swagger",
+    "/swagger",
+    "/swagger-ui",
+)
+
+
+BODIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {
+        "/v1/actions": {"account_id": "ACCOUNT", "type": "freeze.set"},
+        "/v1/payloads": {
+            "account_id": "ACCOUNT",
+            "type": "api_key.revoke",
+            "payload": {"api_key_id": "key_x"},
+        },
+        "/candidates": {"factor": "totp"},
+        "/challenges": {"factor": "passkey"},
+        "/assertions": {"factor": "password", "secret": "x"},
+        "/spend": {"spend_id": "spend-0001"},
+        "/challenge": {"factor": "passkey"},
+        "/assertion": {"challenge_id": "", "response": {}},
+        "/proof": {"factor": "password", "secret": "x"},
+        "/code": {"factor": "email_code"},
+        "/veto/{action_id}": {"channel_id": "chn_x", "token": "x"},
+    }
+)
+
+
+class Route(NamedTuple):
+    """One registered route and method; ``path`` names an account and an action that exist."""
+
+    method: str
+    template: str
+    path: str
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a person opens it, so that it refuses in HTML."""
+        ours = self.template.startswith(("/confirm/", "/veto/", "/static/"))
+        return ours and not self.template.endswith(SCRIPTED)
+
+    @property
+    def media_type(self) -> str:
+        return FORM if self.is_page else JSON
+
+    def body(self, names: Mapping[str, str]) -> dict[str, object]:
+        """Return a body of the form that this route takes."""
+        found = (one for end, one in BODIES.items() if self.template.endswith(end))
+        body = next(found, {})
+        return {key: names["account_id"] if key == "account_id" else body[key] for key in body}
+
+    @property
+    def needs_key(self) -> bool:
+        return self.template.startswith("/v1/")
+
+
+@pytest.fixture
+async def app(service: Service) -> Litestar:
+    app = with_pages(service)
+    app.state.api = service.api
+    return app
+
+
+@pytest.fixture
+async def http(service: Service, app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a good key and the origin of our own pages."""
+    async with reach(app) as http:
+        http.headers["Authorization"] = service.http.headers["Authorization"]
+        http.headers["Origin"] = service.settings.origin
+        http.headers["Idempotency-Key"] = "surface-key-1"
+        yield http
+
+
+@pytest.fixture
+async def names(service: Service) -> dict[str, str]:
+    """What the templates' places are filled with."""
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    action = (await alice.propose("freeze.set")).action_id
+    return {
+        "account_id": alice.account_id,
+        "action_id": action,
+        "index": "0",
+        "name": "none.css",
+        "path": "0/000.p/1",
+    }
+
+
+def routes(app: Litestar, names: dict[str, str]) -> Iterator[Route]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            filled = (
+                names if route.path_format.startswith("/tile") else {**names, "path": "nothing"}
+            )
+            path = route.path_format.format_map(filled)
+            for method in route.methods - {"OPTIONS"}:
+                yield Route(method, route.path_format, path)
+
+
+def check_refusal(route: Route, answer: httpx.Response, status: int) -> None:
+    """Check that a route refuses in the one form that its callers read."""
+    assert answer.status_code == status, route
+    assert answer.headers["cache-control"] == "no-store", route
+    if answer.headers["content-type"].startswith("text/html"):
+        assert route.is_page, route
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        return
+    assert answer.headers["content-type"] == PROBLEM, route
+    told = answer.json()
+    assert told["status"] == status
+    assert told["type"] == f"urn:twinlock:problem:{told['code']}"
+    assert told["title"], route
+
+
+async def ask(
+    http: httpx.AsyncClient, route: Route, names: Mapping[str, str], **headers: str
+) -> httpx.Response:
+    """Ask a route for something that has the form it takes."""
+    if route.method == "GET":
+        return await http.get(route.path, headers=headers)
+    body = route.body(names)
+    if route.is_page:
+        return await http.post(route.path, data=body, headers=headers)
+    return await http.post(route.path, json=body, headers=headers)
+
+
+async def test_a_path_or_method_that_is_none_is_a_problem_everywhere(
+    app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    for route in routes(app, names):
+        wrong = await http.delete(route.path)
+        assert wrong.headers["content-type"] == PROBLEM, route
+        assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed"), route
+        if not route.template.startswith("/tile"):
+            missing = await http.request(route.method, f"{route.path}/x/y/z")
+            assert missing.headers["content-type"] == PROBLEM, route
+            assert (missing.status_code, missing.json()["code"]) == (404, "not_found"), route
+
+
+async def test_what_needs_a_platform_key_refuses_without_one_and_without_its_scope(
+    service: Service, app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    poor = {scope: f"Bearer {await service.platform_key(scope)}" for scope in Scope}
+    for route in routes(app, names):
+        if route.needs_key:
+            check_refusal(route, await ask(http, route, names, Authorization=""), 401)
+            able = [await ask(http, route, names, Authorization=poor[scope]) for scope in Scope]
+            without = [answer for answer in able if answer.status_code == 403]
+            assert len(without) == len(Scope) - 1, route
+            for answer in without:
+                check_refusal(route, answer, 403)
+
+
+async def test_an_answer_from_another_site_is_refused_on_every_page(
+    app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    posted = [one for one in routes(app, names) if one.method == "POST" and not one.needs_key]
+    assert len(posted) == 5
+    for route in posted:
+        check_refusal(route, await ask(http, route, names, Origin="https://evil.example"), 403)
+
+
+async def test_a_body_too_large_of_another_kind_or_without_meaning_is_refused_everywhere(
+    app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    for route in routes(app, names):
+        if route.method == "POST":
+            large = await http.post(
+                route.path, content=b" " * 40_000, headers={"Content-Type": route.media_type}
+            )
+            check_refusal(route, large, 413)
+            other = await http.post(
+                route.path, content=b"{}", headers={"Content-Type": "text/plain"}
+            )
+            check_refusal(route, other, 415)
+            strange = b'{"no_such_field":1}' if route.media_type == JSON else b"no_such_field=1"
+            foreign = await http.post(
+                route.path, content=strange, headers={"Content-Type": route.media_type}
+            )
+            check_refusal(route, foreign, 400)
+
+
+async def test_what_cannot_be_decided_is_refused_in_the_same_form(
+    http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    action, empty = names["action_id"], {"challenge_id": "", "response": {}}
+    for template, body in (
+        ("/v1/actions/{action_id}/assertions", {"factor": "passkey"}),
+        ("/v1/accounts/{account_id}/candidates", {"factor": "sms_code"}),
+        ("/confirm/{action_id}/assertion", empty),
+    ):
+        path = template.format(**names)
+        check_refusal(Route("POST", template, path), await http.post(path, json=body), 422)
+    typed = Route("POST", "/confirm/{action_id}/proof", f"/confirm/{action}/proof")
+    wrong = {"factor": "password", "secret": "a wrong guess"}
+    check_refusal(typed, await http.post(typed.path, data=wrong), 422)
+
+
+def drain(service: Service, names: dict[str, str], key: str) -> None:
+    """Take whatever there is of every bucket."""
+    rates = service.api.rates
+    answers = (rates.answers, rates.page_answers)
+    buckets = [one for one in vars(rates).values() if isinstance(one, Buckets)]
+    for one in (*buckets, *(each for both in answers for each in (both.accounts, both.reserves))):
+        for name in ("127.0.0.1", names["account_id"], names["action_id"], key):
+            with suppress(RateLimitedError):
+                while True:
+                    one.take(name)
+
+
+async def test_too_much_is_refused_in_the_same_form(
+    service: Service, app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    drain(service, names, http.headers["Authorization"].split("_")[1])
+    free = ("/health", "/metrics", "/openapi", "/static")
+    for route in routes(app, names):
+        if not route.template.startswith(free):
+            answer = await ask(http, route, names)
+            check_refusal(route, answer, 429)
+            assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_what_nobody_foresaw_is_told_in_the_same_form_and_tells_nothing(
+    app: Litestar, http: httpx.AsyncClient, names: dict[str, str], database: TestDatabase
+) -> None:
+    told = [await http.get("/health/ready")]  # The key is remembered from here on.
+    for table in ("stream", "head", "event", "tile"):
+        await database.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
+    free = ("/health/live", "/metrics", "/openapi", "/static")
+    for route in routes(app, names):
+        if route.template.startswith(free):
+            continue
+        answer = await ask(http, route, names)
+        check_refusal(route, answer, 500)
+        assert "stream" not in answer.text, route
+        told.append(answer)
+    assert len(told) > 20
+
+
+# --- What none ever says ---
+
+
+async def test_nothing_answers_html_but_the_pages_under_their_policy(
+    app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    paths = [one.path for one in routes(app, names) if one.method == "GET"]
+    pages = 0
+    for path in (*paths, *WELL_KNOWN):
+        answer = await http.get(path)
+        html = "html" in answer.headers.get("content-type", "") or b"<html" in answer.content
+        if html:
+            pages += 1
+            assert "default-src 'none'" in answer.headers["content-security-policy"], path
+            assert path.startswith(("/confirm/", "/veto/", "/static/")), path
+        assert b"cdn" not in answer.content.lower(), path
+    assert pages == 3
+
+
+async def test_the_schema_is_served_as_json_and_yaml_only(http: httpx.AsyncClient) -> None:
+    kinds = {
+        path: (await http.get(f"/openapi{path}")).headers["content-type"].partition(";")[0]
+        for path in ("", "/openapi.json", "/openapi.yaml", "/openapi.yml", "/swagger")
+    }
+
+    assert kinds == {
+        "": "application/vnd.oai.openapi+json",
+        "/openapi.json": "application/vnd.oai.openapi+json",
+        "/openapi.yaml": "application/vnd.oai.openapi",
+        "/openapi.yml": "application/vnd.oai.openapi",
+        "/swagger": PROBLEM,
+    }
+
+
+async def test_nothing_that_is_told_of_an_account_is_kept_on_the_way(
+    service: Service, app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    offered = await http.post(
+        f"/v1/accounts/{names['account_id']}/candidates", json={"factor": "totp"}
+    )
+    ended = await http.post(f"/v1/accounts/{names['account_id']}/sessions/end", json={})
+    opened = await http.post("/v1/accounts", json={})
+    assert [one.status_code for one in (offered, ended, opened)] == [201, 409, 201]
+    assert "otpauth://" in offered.json()["uri"]
+    for answer in (offered, ended, opened):
+        assert answer.headers["cache-control"] == "no-store"
+
+    public = ("/openapi", "/checkpoint", "/proof", "/tile")
+    for route in routes(app, names):
+        if route.method == "GET" and not route.template.startswith(public):
+            answer = await http.get(route.path)
+            assert answer.headers["cache-control"] == "no-store", route
+
+
+# --- How long it takes ---
+
+
+async def timed(http: httpx.AsyncClient) -> dict[str, float]:
+    """Return how many requests the metrics counted, by route."""
+    families = text_string_to_metric_families((await http.get("/metrics")).text)
+    (found,) = (one for one in families if one.name == "twinlock_request_seconds")
+    return {one.labels["route"]: one.value for one in found.samples if one.name.endswith("_count")}
+
+
+async def test_requests_are_timed_by_route_and_never_by_path(
+    app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
+) -> None:
+    account = f"/v1/accounts/{names['account_id']}"
+    before = await timed(http)
+    for path in (account, f"{account}/destinations", account, "/made/up", "/openapi/made-up"):
+        await http.get(path)
+
+    counted = await timed(http)
+
+    templates = {route.template for route in routes(app, names)}
+    assert counted.keys() <= templates | {UNROUTED}
+    looks = "/v1/accounts/{account_id}"
+    assert counted[looks] - before[looks] == 2
+    assert counted["/v1/accounts/{account_id}/destinations"] == 1
+    assert counted[UNROUTED] == 1
