@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import FrameType
+from typing import NoReturn
 
 import structlog
 import typer
@@ -45,6 +48,8 @@ def serve() -> None:
     settings = settings_from_environment()
     _log_to_stderr(settings.log_level)
     asyncio.run(prepare(settings))
+    # uvicorn finishes what is in flight, and then sends itself the signal that it was sent.
+    signal.signal(signal.SIGTERM, _end_well)
     say(f"serving {settings.origin} on {settings.listen_host}:{settings.listen_port}")
     uvicorn.run(
         "twinlock.cli.serve:worker",
@@ -59,6 +64,11 @@ def serve() -> None:
         server_header=False,
         proxy_headers=False,
     )
+
+
+def _end_well(_: int, __: FrameType | None) -> NoReturn:
+    """End with 0: a service that was told to stop, and did, has not failed."""
+    raise SystemExit(0)
 
 
 def migrate_command() -> None:

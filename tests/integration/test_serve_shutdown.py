@@ -1,0 +1,103 @@
+"""``twinlock serve`` as a supervisor sees it: told to stop, it finishes what is in flight."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.browser import free_port
+from support.postgres import TestDatabase
+from support.store_process import SOURCES
+
+from twinlock.adapters.settings import load
+from twinlock.bootstrap import make_keyring, open_api, prepare, rule_book
+from twinlock.services.platform_keys import Scope
+
+HOST = "127.0.0.1"
+ONE = "1"
+PATIENCE_SECONDS = 60.0  # For a process on a machine that is busy with other tests.
+PROGRAM = "from twinlock.cli.main import main; main()"
+
+
+@asynccontextmanager
+async def served(environment: dict[str, str], port: int) -> AsyncIterator[Process]:
+    """Run ``twinlock serve`` in a process of its own until it answers; it ends with the block."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PROGRAM,
+        "serve",
+        env={**os.environ, **environment, "PYTHONPATH": str(SOURCES)},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await listens(port):
+                assert process.returncode is None
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+@pytest.mark.parametrize("workers", [ONE, "2"], ids=["one process", "two processes"])
+async def test_a_request_in_flight_is_answered_after_sigterm_and_the_service_ends_well(
+    database: TestDatabase, tmp_path: Path, workers: str
+) -> None:
+    with free_port() as bound:
+        port = bound.getsockname()[1]
+    environment = {
+        "TWINLOCK_DATABASE_URL": database.app_dsn,
+        "TWINLOCK_DATA_DIR": str(tmp_path / "data"),
+        "TWINLOCK_KEYRING_DIR": str(tmp_path / "keys" / "ring"),
+        "TWINLOCK_LISTEN": f"{HOST}:{port}",
+        "TWINLOCK_WORKERS": workers,
+    }
+    settings = load(environment, as_root=False)
+    make_keyring(settings)
+    async with open_api(await prepare(settings), book=rule_book()) as api:
+        key = await api.use.keys.create(
+            scopes=tuple(Scope), networks=("127.0.0.0/8",), lifetime=timedelta(days=1)
+        )
+    body = b'{"channels":[]}'
+    head = (
+        f"POST /v1/accounts HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: in-flight-1\r\n"
+        f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    )
+
+    async with asyncio.timeout(PATIENCE_SECONDS * 2), served(environment, port) as process:
+        reader, writer = await asyncio.open_connection(HOST, port)
+        writer.write(head.encode())
+        begun = await reader.readuntil(b"\r\n\r\n")  # Somebody waits for our body now.
+        process.send_signal(signal.SIGTERM)
+        # Of several processes the first holds the socket until the last of them has ended.
+        while workers == ONE and await listens(port):
+            pass
+        writer.write(body)
+        answer = await reader.read()
+        ended = await process.wait()
+        writer.close()
+
+    assert begun.startswith(b"HTTP/1.1 100")
+    assert answer.startswith(b"HTTP/1.1 201")
+    assert b'"account_id":"acc_' in answer
+    assert ended == 0
+    assert await database.value("SELECT count(*) FROM leaf") == 1
