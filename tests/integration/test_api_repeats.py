@@ -269,6 +269,18 @@ async def test_a_veto_that_is_said_again_is_told_how_its_action_ended(
     assert await refusal(service.client.veto(over.action_id, {})) == (409, "action_closed")
 
 
+async def test_a_session_that_no_table_could_name_ends_nothing_and_breaks_nothing(
+    service: Service, alice: Customer
+) -> None:
+    for number, named in enumerate(("ses\x00", "x" * 20_000)):
+        await service.client.end_sessions(
+            alice.account_id, session_id=named, key=f"none-{number:04d}"
+        )
+
+    account = await service.api.store.account(parse_account_id(alice.account_id))
+    assert [one.session_id for one in account.sessions] == [alice.session_id]
+
+
 async def test_sessions_that_were_ended_under_a_key_end_once(
     service: Service, alice: Customer
 ) -> None:

@@ -142,7 +142,7 @@ def check_refusal(route: Route, answer: httpx.Response, status: int) -> None:
     """Check that a route refuses in the one form that its callers read."""
     assert answer.status_code == status, route
     assert answer.headers["cache-control"] == "no-store", route
-    if answer.headers["content-type"].startswith("text/html"):
+    if answer.headers["content-type"] == "text/html; charset=utf-8":
         assert route.is_page, route
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         return

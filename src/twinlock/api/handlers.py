@@ -230,9 +230,7 @@ async def checkpoint(request: StrictRequest) -> Response[bytes]:
     api = api_of(request)
     api.rates.log.take(api.caller_address(request))
     note = await api.use.logbook.checkpoint()
-    return Response(
-        note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=5"}
-    )
+    return Response(note, media_type="text/plain", headers={"Cache-Control": "max-age=5"})
 
 
 @get("/proof/{index:int}", include_in_schema=False)
@@ -241,7 +239,7 @@ async def proof(request: StrictRequest, index: FromPath[int]) -> Response[bytes]
     api = api_of(request)
     api.rates.log.take(api.caller_address(request))
     data = await api.use.logbook.proof(index)
-    return Response(data, media_type="text/plain; charset=utf-8")
+    return Response(data, media_type="text/plain")
 
 
 @get("/tile/{path:path}", include_in_schema=False)

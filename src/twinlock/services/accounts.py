@@ -252,7 +252,7 @@ class Accounts:
             EndSession(session_id=session_id),
             actor=actor,
             idempotency=idempotency,
-            stands_for=session_id or named,
+            stands_for=named,
         )
 
     async def _run(

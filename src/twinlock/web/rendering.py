@@ -22,8 +22,8 @@ from twinlock.web.refusals import Refusal
 HERE = Path(__file__).parent
 STATIC = "/static"
 _MEDIA_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
 _DIGEST_LENGTH = 16  # Hexadecimal digits: two files of ours never share them.
@@ -125,7 +125,7 @@ class Renderer:
             text,
             status_code=status,
             headers=self._headers_of(status),
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
         )
 
     def _headers_of(self, status: int) -> dict[str, str]:

@@ -127,6 +127,19 @@ async def test_a_key_that_was_used_for_something_else_is_refused() -> None:
         await store.run(withdrawal(customer, new_action(customer), key=idempotency("key", "two")))
 
 
+async def test_what_a_key_stands_for_is_told_to_who_asks_for_the_same() -> None:
+    store = a_store()
+    customer = await opened(store)
+    action = new_action(customer)
+    await store.run(withdrawal(customer, action, key=idempotency("key", "one")))
+
+    name = customer.account_id
+    assert await store.stands_for(name, idempotency("key", "one")) == action
+    assert await store.stands_for(name, idempotency("another")) is None
+    with pytest.raises(IdempotencyConflictError):
+        await store.stands_for(name, idempotency("key", "two"))
+
+
 async def test_an_opening_key_belongs_to_its_caller() -> None:
     store = a_store()
     first, second = new_customer(), new_customer()
