@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from support.service import ADDRESS, Customer, Service
 
@@ -209,6 +210,23 @@ async def test_an_action_that_cannot_be_decided_is_refused_with_a_reason(
     code = "action_unknown" if kind == "unknown.exit" else "action_not_built"
     assert (refused.answer, refused.state) == ("deny", "refused")
     assert code in [why.code for why in refused.why]
+
+
+async def test_somebody_who_is_no_member_of_the_account_is_refused(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    asked = {"account_id": alice.account_id, "type": "freeze.set"}
+    [member] = (await service.client.account(alice.account_id))["member_ids"]
+
+    async def propose(member_id: str) -> httpx.Response:
+        body = {**asked, "member_id": member_id}
+        headers = {"Idempotency-Key": f"of-member-{member_id}"}
+        return await service.http.post("/v1/actions", json=body, headers=headers)
+
+    known, unknown = await propose(member), await propose("mem_nobody")
+
+    assert known.status_code == 201
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "member_unknown")
 
 
 @pytest.mark.parametrize(

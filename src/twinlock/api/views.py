@@ -59,6 +59,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account as the platform sees it."""
 
     account_id: str
+    member_ids: tuple[str, ...]
     opened_at: datetime
     enrolling_until: datetime | None
     floor: str
@@ -91,6 +92,7 @@ def view_account(account: Account) -> AccountView:
     """Return what the platform may see of ``account``."""
     return AccountView(
         account_id=account.account_id,
+        member_ids=(account.member_id,),
         opened_at=account.opened_at,
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),

@@ -13,7 +13,7 @@ from twinlock.domain.account import Account, Candidate, Destination
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, SessionId
+from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
 
 
 class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,7 @@ class Propose(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     action_id: ActionId
+    member_id: MemberId | None = None  # whose action it is; None: the account's only member
     payload: AnyPayload
     veto_key: str
     claimed_cents: int = 0

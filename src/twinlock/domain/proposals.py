@@ -17,6 +17,13 @@ from twinlock.domain.errors import InvariantError, TwinlockError, invariant
 from twinlock.domain.ids import account_of
 
 
+class MemberUnknownError(TwinlockError):
+    """The account has no such member."""
+
+    code = "member_unknown"
+    status = 404
+
+
 class PayloadTooLargeError(TwinlockError):
     """An action that says more than an action may: its account's document must stay small."""
 
@@ -28,11 +35,14 @@ def check_proposal(account: Account, command: Propose, *, now: datetime) -> None
     """Check that ``command`` can be proposed in ``account``.
 
     Raises:
+        MemberUnknownError: it names somebody who is no member.
         PayloadTooLargeError: the canonical payload is longer than PAYLOAD_BYTES_MOST.
         ProofRefusedError: its candidate is gone, or was used up by another proposal.
     """
     named = {command.payload.account, account_of(command.action_id), account.account_id}
     invariant(len(named) == 1, "a proposal, its payload and its account are one")
+    if command.member_id not in (None, account.member_id):
+        raise MemberUnknownError("no such member of this account")
     known = {one.action_id for one in account.actions}
     invariant(command.action_id not in known, "an action is proposed once")
     if len(payload_bytes(command.payload)) > PAYLOAD_BYTES_MOST:

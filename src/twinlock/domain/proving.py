@@ -163,12 +163,18 @@ def judge(
     if challenge is not None and right.factor in CODES:
         return _judge_code(account, challenge, right, now=now)
     bound = account.authenticator(right.source)
-    if bound is None or against(bound) != right.against or factor_of(bound) is not right.factor:
+    if bound is None or not _answers(bound, action, right):
         return ProofFault.AUTHENTICATOR_GONE
     if isinstance(bound, Totp) and right.totp_step <= bound.last_step:
         return ProofFault.CODE_REPLAYED
     shown = _shown(account, right, root=root(bound, now=now), bound_at=bound.bound_at, now=now)
     return replace(shown, bound_entry=bound.entry)
+
+
+def _answers(bound: Authenticator, action: OpenAction, right: Right) -> bool:
+    """Say whether ``right`` is this authenticator's answer, as it stands, by the member asked."""
+    same = against(bound) == right.against and factor_of(bound) is right.factor
+    return same and bound.member_id == action.member_id
 
 
 def _judge_code(

@@ -52,6 +52,7 @@ from twinlock.domain.ids import (
     AuthenticatorId,
     ChallengeId,
     DestinationId,
+    MemberId,
     action_id,
     tail,
 )
@@ -83,13 +84,18 @@ class NotFoundError(TwinlockError):
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What somebody wants done. ``value_cents`` is the platform's figure: it can only add."""
+    """What somebody wants done, for a member of an account.
+
+    ``value_cents`` is the platform's figure: it can only add. An account has one member so far, who
+    is meant where none is named.
+    """
 
     account_id: Annotated[str, Meta(min_length=1, max_length=64)]
     type: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
     payload: dict[str, Any] = {}
     value_cents: drafts.Cents = 0
     session: SignedDraft | None = None
+    member_id: Annotated[str, Meta(max_length=64)] = ""
 
 
 class Repeated(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +170,7 @@ class Actions:
         action = action_id(named, self._entropy.draw(16))
         command = Propose(
             action_id=action,
+            member_id=MemberId(proposal.member_id) if proposal.member_id else None,
             payload=prepared.payload,
             veto_key=b64url(self._entropy.draw(32)),
             claimed_cents=proposal.value_cents,

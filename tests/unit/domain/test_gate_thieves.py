@@ -389,3 +389,12 @@ def test_the_right_password_shown_twice_is_no_guess() -> None:
 
     assert said[-1].fault is ProofFault.ALREADY_SHOWN
     assert gate.account.throttle.failures == 0
+
+
+def test_another_members_authenticator_proves_nothing() -> None:
+    """Law 2: a proof counts for the member that was asked."""
+    others = replace(ROAMING, member_id="mem_other")
+    gate = Gate.of(an_account(SYNCED, others))
+    action = gate.propose(sign_in()).action_id
+
+    assert gate.prove(action, others).fault is ProofFault.AUTHENTICATOR_GONE

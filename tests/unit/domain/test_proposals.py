@@ -19,7 +19,7 @@ from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import Propose
 from twinlock.domain.errors import InvariantError
-from twinlock.domain.proposals import PayloadTooLargeError, check_proposal
+from twinlock.domain.proposals import MemberUnknownError, PayloadTooLargeError, check_proposal
 
 ACTION = ids.action_id(ALICE, b"one open action.")
 
@@ -110,3 +110,11 @@ def test_what_would_be_bound_is_what_is_signed(payload: AnyPayload, secret: str,
     """Prevents: a secret that fails when it is due, before every later command of the account."""
     with pytest.raises(InvariantError, match=why):
         check(payload, secret)
+
+
+def test_an_action_is_for_a_member_of_its_account() -> None:
+    asked = replace(proposal(send()), member_id=ids.MemberId("mem_nobody"))
+
+    with pytest.raises(MemberUnknownError):
+        check_proposal(an_account(), asked, now=NOON)
+    check_proposal(an_account(), replace(asked, member_id=an_account().member_id), now=NOON)
