@@ -35,6 +35,22 @@ async def test_every_operation_answers_whatever_fits_its_schema(service: Service
     assert max(statuses) < 500
 
 
+async def test_the_schema_names_the_key_that_everything_takes_that_acts(service: Service) -> None:
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    takes = {
+        path: any(one["name"] == "Idempotency-Key" for one in found["post"].get("parameters", []))
+        for path, found in described["paths"].items()
+        if "post" in found
+    }
+
+    assert described["openapi"].startswith("3.1")
+    # A preview acts on nothing, and a spend is named by its own id.
+    assert {path for path, one in takes.items() if not one} == {
+        "/v1/payloads",
+        "/v1/authorizations/{action_id}/spend",
+    }
+
+
 def trying(
     operation: Operation, service: Service, ids: dict[str, str], seen: set[int]
 ) -> Callable[[], None]:

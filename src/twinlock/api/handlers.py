@@ -8,6 +8,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from twinlock.api.operations import ActingOperation
 from twinlock.api.request import StrictRequest, idempotency
 from twinlock.api.serving import Api, api_of
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
@@ -45,7 +46,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     log_size: int | None = None
 
 
-@post("/v1/accounts", status_code=201, summary="Open an account")
+@post("/v1/accounts", status_code=201, summary="Open an account", operation_class=ActingOperation)
 async def open_account(request: StrictRequest, data: JSONBody[Opening]) -> Opened:
     """Open an account for a new customer of the platform."""
     api = api_of(request)
@@ -72,7 +73,12 @@ async def list_destinations(
     return [view_destination(one) for one in found]
 
 
-@post("/v1/accounts/{account_id:str}/candidates", status_code=201, summary="Offer a candidate")
+@post(
+    "/v1/accounts/{account_id:str}/candidates",
+    status_code=201,
+    summary="Offer a candidate",
+    operation_class=ActingOperation,
+)
 async def offer_candidate(
     request: StrictRequest,
     account_id: FromPath[str],
@@ -86,7 +92,12 @@ async def offer_candidate(
     return await api.use.accounts.offer(named, data.factor, actor=actor, idempotency=key)
 
 
-@post("/v1/accounts/{account_id:str}/sessions/end", status_code=204, summary="End sessions")
+@post(
+    "/v1/accounts/{account_id:str}/sessions/end",
+    status_code=204,
+    summary="End sessions",
+    operation_class=ActingOperation,
+)
 async def end_sessions(
     request: StrictRequest,
     account_id: FromPath[str],
@@ -101,7 +112,7 @@ async def end_sessions(
     await api.use.accounts.end_session(named, session, actor=actor, idempotency=key)
 
 
-@post("/v1/actions", status_code=201, summary="Propose an action")
+@post("/v1/actions", status_code=201, summary="Propose an action", operation_class=ActingOperation)
 async def propose(request: StrictRequest, data: JSONBody[Proposal]) -> Answered:
     """Propose an action; the answer says what is missing, why, until when, and what lifts it."""
     api = api_of(request)
@@ -131,7 +142,12 @@ async def look_at_action(request: StrictRequest, action_id: FromPath[str]) -> An
     return await api.use.looking.look(api.looked_at(action_id))
 
 
-@post("/v1/actions/{action_id:str}/challenges", status_code=201, summary="Ask for a proof")
+@post(
+    "/v1/actions/{action_id:str}/challenges",
+    status_code=201,
+    summary="Ask for a proof",
+    operation_class=ActingOperation,
+)
 async def ask(
     request: StrictRequest,
     action_id: FromPath[str],
@@ -151,7 +167,12 @@ async def ask(
     return asked
 
 
-@post("/v1/actions/{action_id:str}/assertions", status_code=200, summary="Give a proof")
+@post(
+    "/v1/actions/{action_id:str}/assertions",
+    status_code=200,
+    summary="Give a proof",
+    operation_class=ActingOperation,
+)
 async def prove(
     request: StrictRequest,
     action_id: FromPath[str],
@@ -169,7 +190,12 @@ async def prove(
     return await _told(api, named, answer)
 
 
-@post("/v1/actions/{action_id:str}/veto", status_code=200, summary="Veto an action")
+@post(
+    "/v1/actions/{action_id:str}/veto",
+    status_code=200,
+    summary="Veto an action",
+    operation_class=ActingOperation,
+)
 async def veto(request: StrictRequest, action_id: FromPath[str], data: JSONBody[No]) -> Answered:
     """Say no. It is final."""
     api = api_of(request)

@@ -13,6 +13,7 @@ from twinlock.domain.errors import MalformedError
 from twinlock.ports import Idempotency
 
 BODY_BYTES_MOST = 32_768  # A passkey registration with a chain of certificates has 8 KB.
+KEY_LENGTH_LEAST = 8
 KEY_LENGTH_MOST = 128
 JSON = "application/json"
 ADDRESS_LENGTH_MOST = 64  # The longest IPv6 address has 45 characters, and a zone some more.
@@ -90,7 +91,8 @@ async def idempotency(request: Request[Any, Any, Any]) -> Idempotency:
         MalformedError: there is no key, or it is not 8 to 128 printable ASCII characters.
     """
     key = request.headers.get("idempotency-key", "")
-    if not 8 <= len(key) <= KEY_LENGTH_MOST or not key.isascii() or not key.isprintable():  # noqa: PLR2004 - said above
+    fits = KEY_LENGTH_LEAST <= len(key) <= KEY_LENGTH_MOST
+    if not fits or not key.isascii() or not key.isprintable():
         raise MalformedError("Idempotency-Key: 8 to 128 printable ASCII characters are needed")
     path = request.url.path.encode("utf-8")
     return Idempotency(key=key, digest=tagged_hash("request/v1", path, await request.body()))
