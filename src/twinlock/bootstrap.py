@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ from twinlock.adapters.sql.migrate import APP_ROLE, migrate
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.adapters.system import SystemClock, SystemEntropy
+from twinlock.adapters.system import KEEP_SECONDS, SystemClock, SystemEntropy
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import (
     ACCOUNT_BURST,
@@ -259,11 +259,13 @@ async def open_api(
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process, with its share of the outbox; close them on leaving."""
     settings, keyring = world.settings, world.keyring
-    clock = clock or SystemClock(anchor=settings.data_dir / "clock-anchor.json")
     prices = prices or PriceFile(settings.price_file, keyring)
-    async with SqlStore.connect(
-        world.dsn, sealer=Sealer(keyring), entropy=SystemEntropy(), clock=clock
-    ) as kept:
+    async with (
+        _own_clock(settings) if clock is None else nullcontext(clock) as trusted,
+        SqlStore.connect(
+            world.dsn, sealer=Sealer(keyring), entropy=SystemEntropy(), clock=trusted
+        ) as kept,
+    ):
         anchoring = Anchoring(
             kept,
             signer=KeyringSigner(keyring, log_origin=settings.log_origin),
@@ -277,7 +279,7 @@ async def open_api(
                 shelves,
                 world,
                 book=book,
-                clock=clock,
+                clock=trusted,
                 prices=prices,
                 steering=steering or Steering(),
             ) as api,
@@ -313,6 +315,18 @@ async def open_on(
             account_buckets=Buckets(rate=ACCOUNT_RATE, burst=ACCOUNT_BURST, seconds=seconds),
             trusted_proxies=world.settings.trusted_proxies,
         )
+
+
+@asynccontextmanager
+async def _own_clock(settings: Settings) -> AsyncIterator[Clock]:
+    """Lend this machine's clock; look at it now and then, and keep what is believed of it."""
+    clock = SystemClock(anchor=settings.data_dir / "clock-anchor.json")
+
+    async def look() -> None:
+        await asyncio.to_thread(clock.keep)
+
+    async with _beside("clock_waits", look, pause=KEEP_SECONDS):
+        yield clock
 
 
 @asynccontextmanager
