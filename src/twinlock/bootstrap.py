@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,7 @@ from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.letters import LetterFiles
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
 from twinlock.adapters.prices import PriceFile
+from twinlock.adapters.revival import LOOK_SECONDS, Reviver
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
@@ -101,11 +102,15 @@ def rule_book() -> RuleBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What every process of an installation shares: settings, keys, and where the database is."""
+    """What every process of an installation shares: settings, keys, and where the database is.
+
+    ``server`` is the embedded database, where there is one.
+    """
 
     settings: Settings
     keyring: Keyring
-    dsn: str
+    dsn: str = field(repr=False)  # It holds a password.
+    server: EmbeddedPostgres | None = None
 
 
 def trust_of(settings: Settings, keyring: Keyring, *, book: RuleBook) -> Trust:
@@ -196,13 +201,16 @@ async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> Worl
         DatabaseNotStartedError, MigrationError, InstallationError: as they say.
     """
     keyring = keyrings.load(settings.keyring_dir)
-    dsn = settings.database_url or await _embedded_dsn(settings, server_user)
+    own = settings.database_url is None
+    server = embedded(settings, server_user=server_user) if own else None
+    dsn = settings.database_url or ""
+    if server is not None:
+        dsn = await _embedded_dsn(settings, server)
     await claim(dsn, fingerprint=keyring.fingerprint(), log_origin=settings.log_origin)
-    return World(settings=settings, keyring=keyring, dsn=dsn)
+    return World(settings=settings, keyring=keyring, dsn=dsn, server=server)
 
 
-async def _embedded_dsn(settings: Settings, server_user: str) -> str:
-    server = embedded(settings, server_user=server_user)
+async def _embedded_dsn(settings: Settings, server: EmbeddedPostgres) -> str:
     address = await asyncio.to_thread(server.ensure_running)
     password = _app_password(settings.keyring_dir.parent / "app-password", SystemEntropy())
     owner = server.dsn(database=DATABASE, role=address.superuser, password=address.password)
@@ -274,6 +282,7 @@ async def open_api(
         await anchoring.check()
         shelves = Shelves(store=kept, keys=SqlPlatformKeys(kept), outbox=Outbox(kept))
         async with (
+            _looked_after(world.server, kept),
             _beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             open_on(
                 shelves,
@@ -327,6 +336,17 @@ async def _own_clock(settings: Settings) -> AsyncIterator[Clock]:
 
     async with _beside("clock_waits", look, pause=KEEP_SECONDS):
         yield clock
+
+
+@asynccontextmanager
+async def _looked_after(server: EmbeddedPostgres | None, kept: SqlStore) -> AsyncIterator[None]:
+    """Start the embedded database again whenever it does not answer; leave another one alone."""
+    if server is None:
+        yield
+        return
+    reviver = Reviver(kept.database.ping, start=server.ensure_running)
+    async with _beside("database_waits", reviver.look, pause=LOOK_SECONDS):
+        yield
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from twinlock.cli import demo, keys, platform_keys, ranges, serve, verify
-from twinlock.cli.console import fail
+from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def _everywhere(
 
 def main() -> None:
     """Run one command; an error of ours is one line and exit code 2."""
+    log_to_stderr("warning")
     try:
         app()
     except TwinlockError as error:

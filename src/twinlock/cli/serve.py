@@ -1,12 +1,9 @@
 """``twinlock serve``: the service, on one or several processes; ``twinlock migrate``."""
 
 import asyncio
-import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import structlog
 import typer
 import uvicorn
 from litestar import Litestar
@@ -21,7 +18,7 @@ from twinlock.bootstrap import (
     rule_book,
     settings_from_environment,
 )
-from twinlock.cli.console import say
+from twinlock.cli.console import log_to_stderr, say
 
 DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
 BACKLOG = 2048
@@ -30,7 +27,7 @@ BACKLOG = 2048
 def worker() -> Litestar:
     """Return the application of one process, made from the environment."""
     settings, book = settings_from_environment(), rule_book()
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level)
 
     @asynccontextmanager
     async def opens() -> AsyncIterator[Api]:
@@ -43,7 +40,7 @@ def worker() -> Litestar:
 def serve() -> None:
     """Serve the API, by the TWINLOCK_* variables; SIGTERM finishes what is in flight."""
     settings = settings_from_environment()
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level)
     asyncio.run(prepare(settings))
     say(f"serving {settings.origin} on {settings.listen_host}:{settings.listen_port}")
     uvicorn.run(
@@ -69,18 +66,3 @@ def migrate_command() -> None:
         raise typer.Exit(2)
     number = asyncio.run(migrate_owner(settings.owner_url))
     say(f"the database is at step {number}")
-
-
-def _log_to_stderr(level: str) -> None:
-    """Log one line of JSON per event; our events carry ids and codes, never secrets."""
-    numeric = logging.getLevelNamesMapping()[level.upper()]
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )

@@ -89,10 +89,14 @@ class Database:
         )
         try:
             database = cls(dsn, pool)
-            await database.read(lambda db: db.fetchval(queries.PING))
+            await database.ping()
             yield database
         finally:
             await _close(pool)
+
+    async def ping(self) -> None:
+        """Ask the database for nothing. Raises UnavailableError."""
+        await self.read(lambda db: db.fetchval(queries.PING))
 
     async def writer(self) -> asyncpg.Connection:
         """Return a new connection of its own, for the one who writes.
