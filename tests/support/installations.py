@@ -23,7 +23,7 @@ def environment_of(directory: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def embedded_installation() -> Iterator[Settings]:
+def embedded_installation(*, server_user: str = UNPRIVILEGED) -> Iterator[Settings]:
     """Make an installation whose database is its own, and remove both afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="twinlock-own-", dir=base()))
     directory.chmod(0o711)  # The server's user passes through.
@@ -32,5 +32,5 @@ def embedded_installation() -> Iterator[Settings]:
     try:
         yield settings
     finally:
-        embedded(settings, server_user=UNPRIVILEGED).stop()
+        embedded(settings, server_user=server_user).stop()
         shutil.rmtree(directory)

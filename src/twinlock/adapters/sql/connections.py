@@ -63,6 +63,14 @@ def unavailable(cause: BaseException) -> UnavailableError:
     return down
 
 
+def unreachable(cause: BaseException) -> UnavailableError:
+    """Return the error for a start that met a database that is down, or not for us."""
+    told = "is there, and refuses us" if isinstance(cause, REFUSED) else "does not answer"
+    down = UnavailableError(f"the database {told}: is it running, and is its URL right?")
+    down.__cause__ = cause
+    return down
+
+
 class Database:
     """One process's way to one database, as the application's role."""
 

@@ -20,7 +20,7 @@ from twinlock.adapters.sql.connections import (
     CONNECT_SECONDS,
     DOWN,
     REFUSED,
-    unavailable,
+    unreachable,
 )
 from twinlock.domain.errors import TwinlockError
 
@@ -120,7 +120,7 @@ async def migrate(
             dsn, timeout=CONNECT_SECONDS, command_timeout=STEP_SECONDS, server_settings=SETTINGS
         )
     except (*DOWN, *REFUSED) as error:
-        raise unavailable(error) from error
+        raise unreachable(error) from error
     try:
         await _apply(connection, steps, app_password)
     except asyncpg.LockNotAvailableError as error:
@@ -130,7 +130,7 @@ async def migrate(
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationError("the URL to migrate by is not that of the tables' owner") from error
     except DOWN as error:
-        raise unavailable(error) from error
+        raise unreachable(error) from error
     finally:
         await _close(connection)
     return max(one.number for one in steps)
