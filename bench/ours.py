@@ -29,7 +29,8 @@ from twinlock.bootstrap import (
     rule_book,
     settings_from_environment,
 )
-from twinlock.cli.serve import BACKLOG, _log_to_stderr
+from twinlock.cli.console import log_to_stderr
+from twinlock.cli.serve import BACKLOG
 
 RELAY = bool(os.environ.get("BENCH_RELAY"))
 NEVER_SECONDS = 1e6
@@ -52,7 +53,7 @@ async def counted(state: State) -> Counted:
 def worker() -> Litestar:
     """Return the application of one process, made from the environment, with the counters."""
     settings, book = settings_from_environment(), rule_book()
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level)
     steering = Steering(outbox_seconds=OUTBOX_SECONDS if RELAY else NEVER_SECONDS)
 
     @asynccontextmanager

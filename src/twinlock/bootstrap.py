@@ -9,8 +9,8 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,7 @@ from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.letters import LetterFiles
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
 from twinlock.adapters.prices import PriceFile
+from twinlock.adapters.revival import LOOK_SECONDS, Reviver
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
@@ -36,7 +37,7 @@ from twinlock.adapters.sql.migrate import APP_ROLE, migrate
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.adapters.system import SystemClock, SystemEntropy
+from twinlock.adapters.system import KEEP_SECONDS, SystemClock, SystemEntropy
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
 from twinlock.domain.answers import Answered, Teller
@@ -95,11 +96,15 @@ def rule_book() -> RuleBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What every process of an installation shares: settings, keys, and where the database is."""
+    """What every process of an installation shares: settings, keys, and where the database is.
+
+    ``server`` is the embedded database, where there is one.
+    """
 
     settings: Settings
     keyring: Keyring
-    dsn: str
+    dsn: str = field(repr=False)  # It holds a password.
+    server: EmbeddedPostgres | None = None
 
 
 def trust_of(settings: Settings, keyring: Keyring, *, book: RuleBook) -> Trust:
@@ -190,13 +195,16 @@ async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> Worl
         DatabaseNotStartedError, MigrationError, InstallationError: as they say.
     """
     keyring = keyrings.load(settings.keyring_dir)
-    dsn = settings.database_url or await _embedded_dsn(settings, server_user)
+    own = settings.database_url is None
+    server = embedded(settings, server_user=server_user) if own else None
+    dsn = settings.database_url or ""
+    if server is not None:
+        dsn = await _embedded_dsn(settings, server)
     await claim(dsn, fingerprint=keyring.fingerprint(), log_origin=settings.log_origin)
-    return World(settings=settings, keyring=keyring, dsn=dsn)
+    return World(settings=settings, keyring=keyring, dsn=dsn, server=server)
 
 
-async def _embedded_dsn(settings: Settings, server_user: str) -> str:
-    server = embedded(settings, server_user=server_user)
+async def _embedded_dsn(settings: Settings, server: EmbeddedPostgres) -> str:
     address = await asyncio.to_thread(server.ensure_running)
     password = _app_password(settings.keyring_dir.parent / "app-password", SystemEntropy())
     owner = server.dsn(database=DATABASE, role=address.superuser, password=address.password)
@@ -253,11 +261,13 @@ async def open_api(
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process, with its share of the outbox; close them on leaving."""
     settings, keyring = world.settings, world.keyring
-    clock = clock or SystemClock(anchor=settings.data_dir / "clock-anchor.json")
     prices = prices or PriceFile(settings.price_file, keyring)
-    async with SqlStore.connect(
-        world.dsn, sealer=Sealer(keyring), entropy=SystemEntropy(), clock=clock
-    ) as kept:
+    async with (
+        _own_clock(settings) if clock is None else nullcontext(clock) as trusted,
+        SqlStore.connect(
+            world.dsn, sealer=Sealer(keyring), entropy=SystemEntropy(), clock=trusted
+        ) as kept,
+    ):
         anchoring = Anchoring(
             kept,
             signer=KeyringSigner(keyring, log_origin=settings.log_origin),
@@ -266,12 +276,13 @@ async def open_api(
         await anchoring.check()
         shelves = Shelves(store=kept, keys=SqlPlatformKeys(kept), outbox=Outbox(kept))
         async with (
+            _looked_after(world.server, kept),
             _beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             open_on(
                 shelves,
                 world,
                 book=book,
-                clock=clock,
+                clock=trusted,
                 prices=prices,
                 steering=steering or Steering(),
             ) as api,
@@ -306,6 +317,29 @@ async def open_on(
             rates=Rates(seconds),
             trusted_proxies=world.settings.trusted_proxies,
         )
+
+
+@asynccontextmanager
+async def _own_clock(settings: Settings) -> AsyncIterator[Clock]:
+    """Lend this machine's clock; look at it now and then, and keep what is believed of it."""
+    clock = SystemClock(anchor=settings.data_dir / "clock-anchor.json")
+
+    async def look() -> None:
+        await asyncio.to_thread(clock.keep)
+
+    async with _beside("clock_waits", look, pause=KEEP_SECONDS):
+        yield clock
+
+
+@asynccontextmanager
+async def _looked_after(server: EmbeddedPostgres | None, kept: SqlStore) -> AsyncIterator[None]:
+    """Start the embedded database again whenever it does not answer; leave another one alone."""
+    if server is None:
+        yield
+        return
+    reviver = Reviver(kept.database.ping, start=server.ensure_running)
+    async with _beside("database_waits", reviver.look, pause=LOOK_SECONDS):
+        yield
 
 
 @asynccontextmanager

@@ -277,6 +277,61 @@ def test_a_number_that_another_process_has_by_now_does_not_stop_the_start(
 
 
 @both_versions
+def test_another_spelling_of_the_directory_is_the_same_server(
+    server: EmbeddedPostgres, home: Home, name: str, data: Path
+) -> None:
+    """Prevents: a second spelling that takes the live server's lock file for a dead one's."""
+    first = server.ensure_running()
+    pid = postmaster(data)
+    link = home.path / f"{name}-link"
+    link.symlink_to(home.path / name)
+    spelled = EmbeddedPostgres(
+        link / "pg",
+        password_file=home.password_file(name),
+        entropy=SystemEntropy(),
+        binaries=None if name == "wheel" else DEBIAN_15,
+        server_user=SERVER_USER,
+    )
+    try:
+        assert spelled.ensure_running() == first
+        assert postmaster(data) == pid
+    finally:
+        link.unlink()
+
+
+def test_a_server_that_was_started_under_another_spelling_keeps_its_lock_file(
+    server: EmbeddedPostgres, home: Home, name: str, data: Path
+) -> None:
+    """The path in its arguments may be gone by now; where it works is still our directory."""
+    server.ensure_running()
+    pid = postmaster(data)
+    moved = home.path / f"{name}-moved"
+    (home.path / name).rename(moved)
+    elsewhere = EmbeddedPostgres(
+        moved / "pg",
+        password_file=home.password_file(name),
+        entropy=SystemEntropy(),
+        server_user=SERVER_USER,
+        start_seconds=1,
+    )
+    try:
+        elsewhere.ensure_running()
+        assert postmaster(moved / "pg" / "data") == pid
+    finally:
+        moved.rename(home.path / name)
+
+
+def test_a_link_in_place_of_the_directory_itself_is_refused(home: Home) -> None:
+    (home.path / "aside" / "pg").mkdir(parents=True)
+    (home.path / "linked").mkdir()
+    (home.path / "linked" / "pg").symlink_to(home.path / "aside" / "pg")
+
+    with pytest.raises(FileUnsafeError, match="not a directory of its own"):
+        home.server("linked").ensure_running()
+    home.servers.pop()
+
+
+@both_versions
 @pytest.mark.parametrize("word", ["", "nonsense\n", "999999999\n", "-999999999\n"])
 def test_a_lock_file_that_names_nobody_does_not_stop_the_start(
     server: EmbeddedPostgres, data: Path, word: str

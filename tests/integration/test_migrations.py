@@ -1,6 +1,9 @@
 """Migrations go forward only, once, and the tables are those that are written down."""
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,11 +12,13 @@ import pytest
 from support.postgres import APP_PASSWORD, TestDatabase, TestServer, both_versions
 from support.schema import describe
 
+from twinlock.adapters.sql import migrate as migrating
 from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.installation import InstallationError, claim
 from twinlock.adapters.sql.migrate import (
     APP_ROLE,
     Migration,
+    MigrationBusyError,
     MigrationError,
     check_schema,
     migrate,
@@ -120,6 +125,97 @@ async def test_an_owner_that_cannot_be_reached_is_told(server: TestServer) -> No
         await migrate(server.dsn("no_such_database"), app_password=None)
 
 
+async def test_a_starter_that_was_stopped_in_the_middle_holds_nobody_up_for_long(
+    empty: TestDatabase,
+) -> None:
+    """Prevents: one stopped process after which no other ever starts."""
+    starter = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        STOPS_ITSELF,
+        empty.owner_dsn,
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert starter.stdout is not None
+        await starter.stdout.readline()
+        async with asyncio.timeout(9):
+            assert await migrate(empty.owner_dsn, app_password=APP_PASSWORD) == LAST
+    finally:
+        starter.kill()
+        await starter.wait()
+
+
+STOPS_ITSELF = """
+import asyncio, os, signal, sys
+from twinlock.adapters.sql import migrate
+
+class Stops(tuple):
+    def __iter__(self):
+        print("in the middle", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return super().__iter__()
+
+steps = Stops(migrate.migrations())
+asyncio.run(migrate.migrate(sys.argv[1], app_password=None, steps=steps))
+"""
+
+
+async def test_somebody_who_holds_the_lock_for_longer_is_told_of(
+    empty: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(migrating.SETTINGS, "lock_timeout", "100")
+    async with empty.owner() as busy, busy.transaction():
+        await busy.execute("SELECT pg_advisory_xact_lock($1)", migrating._LOCK)  # noqa: SLF001 - what a starter holds
+
+        with pytest.raises(MigrationBusyError, match="let it end"):
+            await migrate(empty.owner_dsn, app_password=None)
+
+    assert await migrate(empty.owner_dsn, app_password=None) == LAST
+
+
+async def test_a_step_that_takes_too_long_is_given_up_whole(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrating, "STEP_SECONDS", 0.5)
+    slow = a_step(LAST + 1, "CREATE TABLE more (); SELECT pg_sleep(60)")
+
+    with pytest.raises(UnavailableError):
+        await migrate(database.owner_dsn, app_password=None, steps=(*migrations(), slow))
+
+    assert await database.value("SELECT to_regclass('twinlock.more')") is None
+
+
+async def test_only_the_owner_migrates(database: TestDatabase) -> None:
+    with pytest.raises(MigrationError, match="owner"):
+        await migrate(database.app_dsn, app_password=None)
+
+
+async def test_a_server_that_hangs_in_the_middle_of_a_step_is_left(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrating, "STEP_SECONDS", 2.0)
+    monkeypatch.setattr(migrating, "CLOSE_SECONDS", 0.1)
+    slow = a_step(LAST + 1, "SELECT pg_sleep(60)")
+    running = asyncio.create_task(
+        migrate(database.owner_dsn, app_password=None, steps=(*migrations(), slow))
+    )
+    backend = None
+    while backend is None:
+        backend = await database.value(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE application_name = 'twinlock migrate' AND wait_event = 'PgSleep'"
+        )
+    os.kill(int(str(backend)), signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(15):
+            with pytest.raises(UnavailableError):
+                await running
+    finally:
+        os.kill(int(str(backend)), signal.SIGCONT)
+
+
 async def test_a_password_may_hold_a_quote(empty: TestDatabase) -> None:
     password = 'it\'s "one" \\ $$'  # noqa: S105 - of a test
     await migrate(empty.owner_dsn, app_password=password)
@@ -134,7 +230,6 @@ async def test_a_password_may_hold_a_quote(empty: TestDatabase) -> None:
 @both_versions
 async def test_every_statement_fits_the_tables(database: TestDatabase) -> None:
     statements = {name: text for name, text in vars(queries).items() if name.isupper()}
-    del statements["PATIENT"]  # A setting, which is not prepared.
 
     async with database.app() as app:
         for text in statements.values():

@@ -1,8 +1,12 @@
 """The outbox: every message is handed on at least once, and none keeps another one waiting."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import asyncpg
 import pytest
 from support.postgres import TestDatabase, both_versions
 from support.stores import (
@@ -15,10 +19,10 @@ from support.stores import (
 )
 
 from twinlock.adapters.keyring import Keyring
-from twinlock.adapters.sql import connections, outbox
+from twinlock.adapters.sql import outbox
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.errors import TwinlockError, UnavailableError
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.notices import NoticeKind
 from twinlock.ports import Outgoing
 
@@ -164,13 +168,13 @@ async def test_a_relay_that_breaks_leaves_its_messages_to_the_next(
     with pytest.raises(ZeroDivisionError):
         await Outbox(store).deliver(post.send, most=10)
 
-    assert await waiting(database) == letters
+    assert await waiting(database) == letters[1:]
     post.refuses.clear()
-    assert await Outbox(store).deliver(post.send, most=10) == 3
-    assert post.ids == [*letters[:2], *letters]
+    assert await Outbox(store).deliver(post.send, most=10) == 2
+    assert post.ids == [*letters[:2], *letters[1:]]
 
 
-async def test_a_relay_whose_connection_is_lost_leaves_its_messages_to_the_next(
+async def test_what_was_sent_and_not_deleted_is_sent_again_when_its_claim_lapses(
     store: SqlStore, alice: Customer, database: TestDatabase, post: Post
 ) -> None:
     letters = await waiting(database)
@@ -178,15 +182,69 @@ async def test_a_relay_whose_connection_is_lost_leaves_its_messages_to_the_next(
 
     async def send(outgoing: Outgoing) -> None:
         await post.send(outgoing)
-        await database.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE application_name = 'twinlock' AND state = 'idle in transaction'"
-        )
+        if outgoing.outbox_id == letters[-1]:
+            await database.execute("REVOKE DELETE ON outbox FROM twinlock_app")
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await relay.deliver(send, most=10)
+    await database.execute("GRANT DELETE ON outbox TO twinlock_app")
 
-    assert await waiting(database) == letters
+    assert await relay.deliver(post.send, most=10) == 0
+    await lapse(database)
+    assert await relay.deliver(post.send, most=10) == 3
+    assert post.ids == [*letters, *letters]
+
+
+async def lapse(database: TestDatabase) -> None:
+    """Let the time of every claim pass."""
+    await database.execute("UPDATE outbox SET claimed_until = clock_timestamp() - interval '1 ms'")
+
+
+async def test_while_a_message_is_handed_on_no_transaction_is_open(
+    store: SqlStore, alice: Customer, database: TestDatabase, post: Post
+) -> None:
+    async def send(outgoing: Outgoing) -> None:
+        assert not await database.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'twinlock' AND state <> 'idle'"
+        )
+        await post.send(outgoing)
+
+    assert await Outbox(store).deliver(send, most=10) == 3
+
+
+async def test_a_turn_ends_and_gives_the_rest_back(
+    store: SqlStore, other: SqlStore, alice: Customer, database: TestDatabase, post: Post
+) -> None:
+    """A claim must not lapse while its messages are still being sent."""
+    letters = await waiting(database)
+    loop = asyncio.get_running_loop()
+    over = loop.time() + outbox.TURN_SECONDS + 0.2
+
+    async def slowly(outgoing: Outgoing) -> None:
+        while outgoing.outbox_id == letters[1] and loop.time() < over:
+            await database.value("SELECT 1")
+        await post.send(outgoing)
+
+    relay = Outbox(store)
+    assert await relay.deliver(slowly, most=10) == 2
+    assert await waiting(database) == letters[2:]
+    assert await Outbox(other).deliver(post.send, most=10) == 1
+    assert post.ids == letters
+
+
+async def test_a_claim_that_took_too_long_sends_nothing(
+    store: SqlStore,
+    alice: Customer,
+    database: TestDatabase,
+    post: Post,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    relay = Outbox(store)
+    monkeypatch.setattr(outbox, "TURN_SECONDS", -1.0)
+    assert await relay.deliver(post.send, most=10) == 0
+    monkeypatch.undo()
+
     assert await relay.deliver(post.send, most=10) == 3
 
 
@@ -220,27 +278,79 @@ async def test_two_relays_at_once_hand_on_no_message_twice(
     assert post.ids == [letters[2], *letters[:2]]
 
 
-@pytest.fixture
-async def impatient(
-    database: TestDatabase,
-    keyring: Keyring,
-    clock: SteerableClock,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[SqlStore]:
-    """A store whose transactions may idle for 50 ms only."""
-    monkeypatch.setitem(connections.SETTINGS, "idle_in_transaction_session_timeout", "50")
-    async with open_store(database.app_dsn, keyring, clock) as opened_last:
-        yield opened_last
-
-
-async def test_a_relay_may_take_longer_over_a_message_than_a_batch_may_idle(
-    store: SqlStore, alice: Customer, impatient: SqlStore, database: TestDatabase, post: Post
+async def test_a_relay_that_is_late_takes_nothing_back_from_the_next(
+    store: SqlStore, other: SqlStore, alice: Customer, database: TestDatabase, post: Post
 ) -> None:
-    async def send(outgoing: Outgoing) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + 0.1
-        while loop.time() < until:
-            await database.value("SELECT 1")
+    """As one that was stopped and goes on: what it did not send is the other's by now."""
+    letters = await waiting(database)
+    next_sends, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waits(outgoing: Outgoing) -> None:
+        next_sends.set()
+        await go_on.wait()
         await post.send(outgoing)
 
-    assert await Outbox(impatient).deliver(send, most=10) == 3
+    async def late(outgoing: Outgoing) -> None:
+        await lapse(database)
+        following = asyncio.create_task(Outbox(other).deliver(waits, most=10))
+        await next_sends.wait()
+        tasks.append(following)
+        raise TwinlockError("it was not sent")
+
+    tasks: list[asyncio.Task[int]] = []
+    assert await Outbox(store).deliver(late, most=1) == 0
+    assert await Outbox(store).deliver(post.send, most=10) == 0
+    go_on.set()
+
+    assert await tasks[0] == 3
+    assert post.ids == letters
+
+
+STOPPED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from support.stores import open_store
+from twinlock.adapters.keyring import load
+from twinlock.adapters.sql.outbox import Outbox
+from twinlock.adapters.system import SystemClock
+
+async def main():
+    async with open_store(sys.argv[1], load(Path(sys.argv[2])), SystemClock()) as store:
+        async def send(outgoing):
+            print("in hand", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        await Outbox(store).deliver(send, most=100)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_relay_that_was_stopped_keeps_its_messages_for_seconds_only(
+    store: SqlStore, alice: Customer, database: TestDatabase, keyring_dir: Path, post: Post
+) -> None:
+    """Prevents: a code or a veto notice that waits for a process which will not go on."""
+    letters = await waiting(database)
+    stopped = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        STOPPED,
+        database.app_dsn,
+        str(keyring_dir),
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert stopped.stdout is not None
+        await stopped.stdout.readline()
+        relay, loop = Outbox(store), asyncio.get_running_loop()
+        began = loop.time()
+        while loop.time() < began + 10 and len(post.got) < len(letters):
+            await relay.deliver(post.send, most=100)
+            await database.value("SELECT pg_sleep(0.05)")
+        assert loop.time() - began < outbox.CLAIM.total_seconds() + 1
+    finally:
+        stopped.kill()
+        await stopped.wait()
+
+    assert post.ids == letters
+    assert await waiting(database) == []

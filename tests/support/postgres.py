@@ -185,7 +185,7 @@ def running_server(version: str) -> Iterator[TestServer]:
     """Make a server with its template, and remove it afterwards."""
     _remove_orphans()
     name = f"twinlock-{version}-{os.getpid()}-"
-    directory = Path(tempfile.mkdtemp(prefix=name, dir=_base()))
+    directory = Path(tempfile.mkdtemp(prefix=name, dir=base()))
     directory.chmod(0o711)  # The server's user passes through.
     server = TestServer(directory, binaries=_binaries(version))
     try:
@@ -202,7 +202,7 @@ def _binaries(version: str) -> Path | None:
 
 def _remove_orphans() -> None:
     """Stop and remove the servers of test processes that were killed before they could."""
-    for directory in _base().glob("twinlock-*-*-*"):
+    for directory in base().glob("twinlock-*-*-*"):
         version, number = directory.name.split("-")[1:3]
         if version in (WHEEL, DEBIAN) and not _lives(int(number)):
             TestServer(directory, binaries=_binaries(version)).stop()
@@ -219,7 +219,7 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _base() -> Path:
+def base() -> Path:
     """Return where anybody may enter: memory, if programs may run there."""
     memory = Path("/dev/shm")  # noqa: S108 - only a private directory of our own in it
     if memory.is_dir() and not os.statvfs(memory).f_flag & os.ST_NOEXEC:

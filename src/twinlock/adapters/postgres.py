@@ -130,7 +130,8 @@ class EmbeddedPostgres:
         server_user: str = SERVER_USER,
         start_seconds: int = START_SECONDS,
     ) -> None:
-        self._directory = directory.absolute()
+        # One spelling, whichever links lead there; its last part may be no link (checked later).
+        self._directory = directory.parent.resolve() / directory.name
         self._data = self._directory / "data"
         self._log = self._directory / "postgres.log"
         self._hba = self._directory / "pg_hba.conf"
@@ -357,6 +358,9 @@ class EmbeddedPostgres:
     def _forget_dead(self, account: _Account) -> None:
         """Remove what a killed server left, if it is cut off or another process has its number.
 
+        A server that lives loses the data it serves when its file is removed: it ends itself within
+        a minute. So the file of a process that works in our data is never touched.
+
         PostgreSQL would take that one for its server and refuse to start, as it happens in
         containers, where numbers are small and nobody buries the dead. Its own check, that no
         process is attached to the shared memory of these data, still stands.
@@ -375,11 +379,15 @@ class EmbeddedPostgres:
         number = "".join(lock_file[:1]).removeprefix("-")  # Negative: a server for one session.
         if not number.isdecimal():
             return True  # Cut off by a crash: it is written at once.
+        process = Path("/proc", number)
         try:
-            arguments = Path("/proc", number, "cmdline").read_bytes().split(b"\0")
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:  # No such process, or a system that does not say.
             return False
-        return os.fsencode(self._data) not in arguments  # We start it with ``-D`` and this path.
+        # We start it with ``-D`` and our path, or another spelling of it; it then works there. The
+        # second is not told to everybody (proc(5), ptrace access), the first is.
+        named = [Path(os.fsdecode(argument)) for argument in arguments if b"/" in argument]
+        return not any(_is_same(path, self._data) for path in (process / "cwd", *named))
 
     def _run(
         self,
@@ -432,6 +440,14 @@ def check_socket_directory(path: Path, *, owner: int) -> None:
         mode = parent.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise SocketDirectoryOpenError(f"everybody may rename what lies in {parent}")
+
+
+def _is_same(path: Path, directory: Path) -> bool:
+    """Say whether ``path`` leads to ``directory``, as far as we may look."""
+    try:
+        return path.samefile(directory)
+    except OSError:
+        return False
 
 
 def _fits(directory: Path) -> bool:

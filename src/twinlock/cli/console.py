@@ -1,7 +1,9 @@
 """How commands speak: results on stdout, everything else on stderr."""
 
+import logging
 import sys
 
+import structlog
 import typer
 
 from twinlock.domain.canonical import encode
@@ -17,6 +19,24 @@ def result(value: object, *, as_json: bool, text: str) -> None:
     """Print the result: canonical JSON, or words."""
     sys.stdout.write(encode(value).decode("utf-8") if as_json else text)
     sys.stdout.write("\n")
+
+
+def log_to_stderr(level: str) -> None:
+    """Log one line of JSON per event; our events carry ids and codes, never secrets.
+
+    Prevents: structlog's own form, which prints the values of local variables with a traceback.
+    """
+    numeric = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
 
 
 def fail(error: TwinlockError) -> None:

@@ -1,4 +1,8 @@
-"""``twinlock``: the commands, wired. Each does its work elsewhere."""
+"""``twinlock``: the commands, wired. Each does its work elsewhere.
+
+Whatever a command could not do is one line on stderr with a code of docs/errors.md, and exit code 2
+(tests/integration/test_commands.py); a traceback is a bug of ours.
+"""
 
 import sys
 from typing import Annotated
@@ -6,14 +10,25 @@ from typing import Annotated
 import typer
 
 from twinlock.cli import demo, keys, platform_keys, ranges, serve, verify
-from twinlock.cli.console import fail
+from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
+
+CANNOT = 2  # The exit code; 1 is the "no" of a check.
+
+
+class SystemRefusedError(TwinlockError):
+    """The operating system refused a command a file, a directory or an address."""
+
+    code = "system_refused"
+
 
 app = typer.Typer(
     name="twinlock",
     help="The account-security layer for platforms that hold other people's money.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 it is done; 1 what was checked does not hold; 2 it could not be done, "
+    "and a line on stderr says why, with a code of docs/errors.md; 3 a word could not be played.",
 )
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate_command)
@@ -37,9 +52,13 @@ def _everywhere(
 
 
 def main() -> None:
-    """Run one command; an error of ours is one line and exit code 2."""
+    """Run one command; an error of ours, or of the system, is one line and exit code 2."""
+    log_to_stderr("warning")
     try:
         app()
     except TwinlockError as error:
         fail(error)
-        sys.exit(2)
+        sys.exit(CANNOT)
+    except OSError as error:
+        fail(SystemRefusedError(f"{error.strerror or error}: {error.filename or 'no file'}"))
+        sys.exit(CANNOT)

@@ -1,22 +1,21 @@
 """``twinlock serve``: the service, on one or several processes; ``twinlock migrate``."""
 
 import asyncio
-import logging
 import signal
-import sys
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from types import FrameType
 from typing import NoReturn
 
-import structlog
-import typer
 import uvicorn
 from litestar import Litestar
 
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap import (
+    RuleBook,
     migrate_owner,
     open_api,
     page_routes,
@@ -24,30 +23,46 @@ from twinlock.bootstrap import (
     rule_book,
     settings_from_environment,
 )
-from twinlock.cli.console import say
+from twinlock.cli.console import log_to_stderr, say
+from twinlock.domain.errors import SettingsWrongError, TwinlockError
 
 DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
 BACKLOG = 2048
 
 
+class ListenRefusedError(TwinlockError):
+    """The address to listen on is taken, or is none of this machine's."""
+
+    code = "listen_refused"
+    status = 503
+
+
 def worker() -> Litestar:
     """Return the application of one process, made from the environment."""
-    settings, book = settings_from_environment(), rule_book()
-    _log_to_stderr(settings.log_level)
+    settings = settings_from_environment()
+    log_to_stderr(settings.log_level)
+    return create_app(opens, pages=(page_routes(settings, policy=_book().policy),))
 
-    @asynccontextmanager
-    async def opens() -> AsyncIterator[Api]:
-        async with open_api(await prepare(settings), book=book) as api:
-            yield api
 
-    return create_app(opens, pages=(page_routes(settings, policy=book.policy),))
+@cache
+def _book() -> RuleBook:
+    return rule_book()
+
+
+@asynccontextmanager
+async def opens() -> AsyncIterator[Api]:
+    """Open the use cases of one process, by the environment and the rules that hold every law."""
+    world = await prepare(settings_from_environment())
+    async with open_api(world, book=_book()) as api:
+        yield api
 
 
 def serve() -> None:
     """Serve the API, by the TWINLOCK_* variables; SIGTERM finishes what is in flight."""
     settings = settings_from_environment()
-    _log_to_stderr(settings.log_level)
-    asyncio.run(prepare(settings))
+    log_to_stderr(settings.log_level)
+    asyncio.run(_try_out())
+    _refuse_taken(settings.listen_host, settings.listen_port)
     # uvicorn finishes what is in flight, and then sends itself the signal that it was sent.
     signal.signal(signal.SIGTERM, _end_well)
     say(f"serving {settings.origin} on {settings.listen_host}:{settings.listen_port}")
@@ -71,26 +86,33 @@ def _end_well(_: int, __: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
+async def _try_out() -> None:
+    """Open everything once, so that what is wrong is told here, and not by each worker."""
+    async with opens():
+        pass
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Tell of an address that is not ours, or somebody else's by now.
+
+    Raises:
+        ListenRefusedError: as it says.
+    """
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(address)
+    except OSError as error:
+        raise ListenRefusedError(f"{host}:{port}: {error.strerror}") from error
+
+
 def migrate_command() -> None:
     """Bring the tables of TWINLOCK_OWNER_URL's database up to date."""
     settings = settings_from_environment()
     if settings.owner_url is None:
-        say("set TWINLOCK_OWNER_URL to the database as the owner of its tables")
-        raise typer.Exit(2)
+        raise SettingsWrongError("TWINLOCK_OWNER_URL is not set: name the owner of the tables")
     number = asyncio.run(migrate_owner(settings.owner_url))
     say(f"the database is at step {number}")
-
-
-def _log_to_stderr(level: str) -> None:
-    """Log one line of JSON per event; our events carry ids and codes, never secrets."""
-    numeric = logging.getLevelNamesMapping()[level.upper()]
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )

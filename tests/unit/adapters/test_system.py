@@ -1,5 +1,6 @@
 """The clock under two hands that the test moves."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twinlock.adapters import system
 from twinlock.adapters.system import SystemClock, SystemEntropy, boot_id, boottime_ns
 from twinlock.domain.errors import ClockUntrustedError, InvariantError
 
@@ -54,7 +56,7 @@ def test_now_is_utc_and_cut_to_milliseconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("elapsed_ns", "allowed_ms"),
+    ("unseen_ns", "allowed_ms"),
     [
         pytest.param(0, 2_000, id="at once"),
         pytest.param(HOUR, 3_800, id="after an hour"),
@@ -62,16 +64,58 @@ def test_now_is_utc_and_cut_to_milliseconds() -> None:
     ],
 )
 @pytest.mark.parametrize("direction", [1, -1], ids=["forward", "back"])
-def test_a_jump_is_refused_from_two_seconds_and_500_ppm_on(
-    elapsed_ns: int, allowed_ms: int, direction: int
+def test_a_jump_is_refused_from_two_seconds_and_500_ppm_of_the_time_unseen_on(
+    unseen_ns: int, allowed_ms: int, direction: int
 ) -> None:
     hands = Hands()
     clock = hands.clock()
-    hands.pass_time(elapsed_ns)
+    hands.pass_time(unseen_ns)
 
     hands.wall_ns += direction * allowed_ms * MS
     clock.now()
     hands.wall_ns += direction * MS
+    with pytest.raises(ClockUntrustedError, match="jumped"):
+        clock.now()
+
+
+@pytest.mark.parametrize("uptime_days", [30, 365])
+@pytest.mark.parametrize("direction", [1, -1], ids=["forward", "back"])
+def test_a_long_uptime_allows_no_longer_jump(uptime_days: int, direction: int) -> None:
+    """Prevents: twenty minutes at once after a month, which the first look alone would allow."""
+    hands = Hands()
+    clock = hands.clock()
+    hands.pass_time(uptime_days * 24 * HOUR)
+    clock.now()
+
+    hands.wall_ns += direction * 2_000 * MS
+    clock.now()
+    hands.wall_ns += direction * MS
+    with pytest.raises(ClockUntrustedError, match="jumped"):
+        clock.now()
+
+
+@pytest.mark.parametrize("ppm", [500, -500])
+def test_a_clock_that_drifts_as_far_as_a_time_daemon_corrects_is_believed(ppm: int) -> None:
+    hands = Hands()
+    clock = hands.clock()
+    for _ in range(5_000):
+        hands.pass_time(3 * SECOND)
+        hands.wall_ns += 3 * ppm * 1_000
+        clock.now()
+
+    assert hands.wall_ns - NOON_NS - 15_000 * SECOND == 15_000 * ppm * 1_000
+
+
+def test_a_clock_that_drifts_faster_is_refused_soon() -> None:
+    """Prevents: a slew of a tenth, which CLOCK_BOOTTIME would go along with (adjtimex(2), tick)."""
+    hands = Hands()
+    clock = hands.clock()
+    for _ in range(20):
+        hands.pass_time(SECOND)
+        hands.wall_ns += SECOND // 10
+        clock.now()
+
+    hands.wall_ns += SECOND // 10
     with pytest.raises(ClockUntrustedError, match="jumped"):
         clock.now()
 
@@ -88,8 +132,51 @@ def test_a_clock_set_right_again_is_believed_again() -> None:
     assert clock.now() == NOON
 
 
+def test_a_refused_clock_is_refused_for_2000_times_as_long_as_it_was_moved() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    hands.wall_ns += 1_202 * SECOND
+    for _ in range(27):
+        hands.pass_time(24 * HOUR)
+        with pytest.raises(ClockUntrustedError, match="jumped"):
+            clock.now()
+
+    hands.pass_time(19 * HOUR)
+
+    assert clock.now() == NOON + timedelta(days=27, hours=19, seconds=1_202)
+
+
+STEPS = st.tuples(
+    st.sampled_from([0, MS, SECOND - 1, SECOND, 60 * SECOND, HOUR]), st.integers(-3_000, 3_000)
+)
+
+
+@given(st.lists(STEPS, min_size=1, max_size=40))
+def test_between_two_instants_no_row_of_steps_gains_more_than_four_seconds_and_500_ppm(
+    steps: list[tuple[int, int]],
+) -> None:
+    hands = Hands()
+    clock = hands.clock()
+    given_out = []
+    for passed_ns, step_ms in steps:
+        hands.pass_time(passed_ns)
+        hands.wall_ns += step_ms * MS
+        try:
+            now = clock.now()
+        except ClockUntrustedError:
+            hands.wall_ns -= step_ms * MS
+            continue
+        given_out.append((hands.boottime_ns, (now - NOON) // timedelta(milliseconds=1)))
+
+    for at, first_ms in given_out:
+        for later, second_ms in given_out:
+            if later >= at:
+                gained_ms = second_ms - first_ms - (later - at) / MS
+                assert abs(gained_ms) <= 4_000 + (later - at) / MS / 2_000 + 1
+
+
 @given(st.lists(st.integers(0, 2_500).map(lambda ms: ms * MS), max_size=20))
-def test_no_row_of_small_steps_adds_up_to_more_than_the_bound(steps: list[int]) -> None:
+def test_many_small_steps_at_once_are_one_step(steps: list[int]) -> None:
     hands = Hands()
     clock = hands.clock()
     for step in steps:
@@ -105,6 +192,9 @@ def test_a_boot_time_that_runs_back_is_refused() -> None:
     hands = Hands()
     clock = hands.clock()
 
+    hands.boottime_ns -= 100 * MS  # As far as reading three clocks may put it off.
+    hands.wall_ns -= 100 * MS
+    clock.now()
     hands.boottime_ns -= MS
     hands.wall_ns -= MS
 
@@ -165,6 +255,56 @@ def test_restarting_many_times_moves_the_anchor_by_nothing(tmp_path: Path) -> No
         hands.clock(tmp_path / "clock").now()
 
 
+def test_what_is_kept_now_and_then_holds_the_next_process_too(tmp_path: Path) -> None:
+    hands = Hands()
+    clock = hands.clock(tmp_path / "clock")
+    hands.pass_time(30 * 24 * HOUR)
+    clock.keep()
+
+    hands.wall_ns += 2_001 * MS
+    with pytest.raises(ClockUntrustedError, match="jumped"):
+        hands.clock(tmp_path / "clock").now()
+    hands.wall_ns -= MS
+    hands.clock(tmp_path / "clock").now()
+
+
+def test_a_refused_clock_stays_refused_for_the_next_process(tmp_path: Path) -> None:
+    hands = Hands()
+    clock = hands.clock(tmp_path / "clock")
+    hands.pass_time(365 * 24 * HOUR)
+    clock.now()
+    hands.wall_ns += HOUR
+
+    with pytest.raises(ClockUntrustedError, match="jumped"):
+        clock.keep()
+    with pytest.raises(ClockUntrustedError, match="jumped"):
+        hands.clock(tmp_path / "clock").now()
+
+
+def test_a_file_that_an_operator_deleted_is_not_made_anew_by_who_believed_in_it(
+    tmp_path: Path,
+) -> None:
+    hands = Hands()
+    clock = hands.clock(tmp_path / "clock")
+    (tmp_path / "clock").unlink()
+    clock.keep()
+    assert not (tmp_path / "clock").exists()
+
+    hands.wall_ns += HOUR
+    assert hands.clock(tmp_path / "clock").now() == NOON + timedelta(hours=1)
+    assert (tmp_path / "clock").exists()
+
+
+def test_keeping_without_a_file_is_looking() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    clock.keep()
+    hands.wall_ns += HOUR
+
+    with pytest.raises(ClockUntrustedError, match="jumped"):
+        clock.keep()
+
+
 def test_a_reboot_starts_a_new_anchor(tmp_path: Path) -> None:
     hands = Hands()
     hands.clock(tmp_path / "clock")
@@ -207,8 +347,18 @@ def test_the_boots_name_is_read_where_there_is_one(tmp_path: Path) -> None:
     assert boot_id(tmp_path / "nothing") is None
 
 
-def test_boot_time_never_goes_back() -> None:
-    assert 0 < boottime_ns() <= boottime_ns()
+def test_boot_time_goes_on_but_for_what_reading_it_takes() -> None:
+    first = boottime_ns()
+    assert 0 < first < boottime_ns() + 100 * MS
+
+
+def test_a_system_without_these_clocks_gives_its_monotonic_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(system, "_RAW", None)
+    before = time.monotonic_ns()
+
+    assert before <= boottime_ns() <= time.monotonic_ns()
 
 
 @pytest.mark.parametrize("size", [1, 12, 44, 65_536])

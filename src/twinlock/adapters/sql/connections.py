@@ -63,6 +63,14 @@ def unavailable(cause: BaseException) -> UnavailableError:
     return down
 
 
+def unreachable(cause: BaseException) -> UnavailableError:
+    """Return the error for a start that met a database that is down, or not for us."""
+    told = "is there, and refuses us" if isinstance(cause, REFUSED) else "does not answer"
+    down = UnavailableError(f"the database {told}: is it running, and is its URL right?")
+    down.__cause__ = cause
+    return down
+
+
 class Database:
     """One process's way to one database, as the application's role."""
 
@@ -89,10 +97,14 @@ class Database:
         )
         try:
             database = cls(dsn, pool)
-            await database.read(lambda db: db.fetchval(queries.PING))
+            await database.ping()
             yield database
         finally:
             await _close(pool)
+
+    async def ping(self) -> None:
+        """Ask the database for nothing. Raises UnavailableError."""
+        await self.read(lambda db: db.fetchval(queries.PING))
 
     async def writer(self) -> asyncpg.Connection:
         """Return a new connection of its own, for the one who writes.

@@ -9,7 +9,7 @@ from twinlock.adapters.sql.connections import (
     READ_SECONDS,
     REFUSED,
     SETTINGS,
-    unavailable,
+    unreachable,
 )
 from twinlock.adapters.sql.migrate import check_schema
 from twinlock.domain.errors import TwinlockError
@@ -37,13 +37,13 @@ async def claim(dsn: str, *, fingerprint: str, log_origin: str) -> None:
             dsn, timeout=CONNECT_SECONDS, command_timeout=READ_SECONDS, server_settings=SETTINGS
         )
     except (*DOWN, *REFUSED) as error:
-        raise unavailable(error) from error
+        raise unreachable(error) from error
     try:
         await check_schema(connection)
         await connection.execute(queries.CLAIM_INSTALLATION, fingerprint, log_origin)
         row = await connection.fetchrow(queries.READ_INSTALLATION)
     except DOWN as error:
-        raise unavailable(error) from error
+        raise unreachable(error) from error
     finally:
         await connection.close()
     if row is None or (row["fingerprint"], row["log_origin"]) != (fingerprint, log_origin):

@@ -3,6 +3,9 @@
 The owner makes and changes tables; the application's role may insert leaves and events and can
 neither change nor delete one. A migration that was applied is never edited: its digest is kept and
 compared.
+
+Always true (tests/integration/test_migrations.py): a process that is stopped or cut off while it
+migrates holds the others up for seconds, and one that migrates for longer is told of with a code.
 """
 
 import hashlib
@@ -12,13 +15,27 @@ from typing import NamedTuple
 
 import asyncpg
 
-from twinlock.adapters.sql.connections import CONNECT_SECONDS, DOWN, REFUSED, unavailable
+from twinlock.adapters.sql.connections import (
+    CLOSE_SECONDS,
+    CONNECT_SECONDS,
+    DOWN,
+    REFUSED,
+    unreachable,
+)
 from twinlock.domain.errors import TwinlockError
 
 APP_ROLE = "twinlock_app"
 SCHEMA = "twinlock"
 _FILE = re.compile(r"(?P<number>[0-9]{4})_[a-z0-9_]+\.sql")
 _LOCK = 0x7417_10C4  # An advisory lock of our own: processes that start together migrate once.
+STEP_SECONDS = 60.0  # What one step may take; all of them take 0.1 s on an empty database.
+SETTINGS = {
+    "application_name": "twinlock migrate",
+    # ms. Between two statements pass microseconds; whoever was stopped there is cut off, and the
+    # lock is of the transaction, so that it is free then. Those who wait have more patience.
+    "idle_in_transaction_session_timeout": "3000",
+    "lock_timeout": "10000",
+}
 
 # Another database of the same cluster may make the role at the same moment.
 _MAKE_ROLE = f"""
@@ -52,6 +69,16 @@ class MigrationError(TwinlockError):
     status = 503
 
 
+class MigrationBusyError(TwinlockError):
+    """Another process has been migrating the database, or using its tables, for ten seconds.
+
+    Let it end, or end it, and start again: every step is applied once, wholly or not at all.
+    """
+
+    code = "migration_busy"
+    status = 503
+
+
 class Migration(NamedTuple):
     """One step: its number, its SQL, and the SHA-256 of its text."""
 
@@ -82,31 +109,56 @@ async def migrate(
     ``steps`` (those of this version unless told) that are missing are applied, or none.
 
     Raises:
-        MigrationError: a step was edited after it was applied, or the database is newer than us.
+        MigrationError: a step was edited after it was applied, the database is newer than us, or
+            ``dsn`` is not its owner's.
+        MigrationBusyError: somebody else held what the steps need, throughout ten seconds.
         UnavailableError: the database does not answer.
     """
     steps = migrations() if steps is None else steps
     try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+        connection = await asyncpg.connect(
+            dsn, timeout=CONNECT_SECONDS, command_timeout=STEP_SECONDS, server_settings=SETTINGS
+        )
     except (*DOWN, *REFUSED) as error:
-        raise unavailable(error) from error
+        raise unreachable(error) from error
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        async with connection.transaction():
-            await connection.execute(_MAKE_ROLE)
-            if app_password is not None:
-                await _set_password(connection, app_password)
-            await connection.execute(_PREPARE)
-            for step in await _missing(connection, steps):
-                await connection.execute(step.sql)
-                await connection.execute(
-                    "INSERT INTO migration (number, digest) VALUES ($1, $2)",
-                    step.number,
-                    step.digest,
-                )
-            return max(one.number for one in steps)
+        await _apply(connection, steps, app_password)
+    except asyncpg.LockNotAvailableError as error:
+        raise MigrationBusyError(
+            "another process migrates this database, or uses its tables: let it end, or end it"
+        ) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationError("the URL to migrate by is not that of the tables' owner") from error
+    except DOWN as error:
+        raise unreachable(error) from error
     finally:
-        await connection.close()
+        await _close(connection)
+    return max(one.number for one in steps)
+
+
+async def _apply(
+    connection: asyncpg.Connection, steps: tuple[Migration, ...], app_password: str | None
+) -> None:
+    """Apply the steps that are missing, alone and in one transaction."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(_MAKE_ROLE)
+        if app_password is not None:
+            await _set_password(connection, app_password)
+        await connection.execute(_PREPARE)
+        for step in await _missing(connection, steps):
+            await connection.execute(step.sql)
+            await connection.execute(
+                "INSERT INTO migration (number, digest) VALUES ($1, $2)", step.number, step.digest
+            )
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    """Say goodbye to a server that may not be listening."""
+    try:
+        await connection.close(timeout=CLOSE_SECONDS)
+    except DOWN:
+        connection.terminate()
 
 
 async def _set_password(connection: asyncpg.Connection, password: str) -> None:

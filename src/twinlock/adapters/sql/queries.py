@@ -92,18 +92,28 @@ SELECT entry FROM leaf
  WHERE cell = 1 AND leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index
 """
 
-# The next messages after one of them that nobody else is sending.
-TAKE_LETTERS = """
-SELECT o.id, o.subject, o.serial, o.box, k.wrapped
-  FROM outbox o JOIN subject_key k ON k.subject = o.subject
- WHERE o.id > $1 ORDER BY o.id LIMIT $2 FOR UPDATE OF o SKIP LOCKED
+# Claims the next messages after one of them that nobody else is sending.
+CLAIM_LETTERS = """
+WITH free AS (
+  SELECT id FROM outbox
+   WHERE id > $1 AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+   ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox o SET claimed_until = clock_timestamp() + $3::interval
+  FROM free, subject_key k
+ WHERE o.id = free.id AND k.subject = o.subject
+RETURNING o.id, o.subject, o.serial, o.box, k.wrapped, o.claimed_until
 """
 
-# A message that was handed on.
-DROP_LETTER = "DELETE FROM outbox WHERE id = $1"
+# Messages that were handed on.
+DROP_LETTERS = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
-# How long the transaction that sends messages may wait for one of them; it holds nobody else up.
-PATIENT = "SET LOCAL idle_in_transaction_session_timeout = {milliseconds:d}"
+# Gives back messages that were claimed and not handed on, unless somebody else has claimed them.
+RELEASE_LETTERS = """
+UPDATE outbox o SET claimed_until = NULL
+  FROM unnest($1::bigint[], $2::timestamptz[]) AS mine (id, claimed_until)
+ WHERE o.id = mine.id AND o.claimed_until = mine.claimed_until
+"""
 
 # Idempotency keys older than any caller may repeat.
 FORGET_KEYS = "DELETE FROM idempotency WHERE used_at < $1"

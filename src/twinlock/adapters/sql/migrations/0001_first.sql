@@ -55,11 +55,13 @@ CREATE TABLE head (
 );
 INSERT INTO head (cell, size, edge, at) VALUES (1, 0, '', '1970-01-01T00:00:00Z');
 
+-- Whoever sends a message has claimed it until then; NULL: nobody sends it.
 CREATE TABLE outbox (
-    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    subject text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
-    serial  text NOT NULL UNIQUE,
-    box     bytea NOT NULL
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject       text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    serial        text NOT NULL UNIQUE,
+    box           bytea NOT NULL,
+    claimed_until timestamptz
 );
 
 CREATE TABLE idempotency (
@@ -96,5 +98,5 @@ GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency TO twinlock_app;
-GRANT UPDATE (id) ON outbox TO twinlock_app; -- So that a row can be locked; no identity changes.
+GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (revoked_at) ON platform_key TO twinlock_app;

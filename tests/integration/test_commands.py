@@ -1,0 +1,226 @@
+"""The commands as an operator starts them: what they do, and how they say that they could not.
+
+Whatever is wrong is one line on stderr with a code, exit code 2, no traceback and no secret.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+from support.commands import Ended, free_port, run, serve
+from support.installations import embedded_installation, environment_of
+from support.postgres import APP_PASSWORD, TestDatabase, TestServer
+from typer.testing import CliRunner
+
+from twinlock.adapters.postgres import SERVER_USER
+from twinlock.adapters.settings import load as load_settings
+from twinlock.bootstrap import make_keyring, prepare
+from twinlock.cli.main import app
+from twinlock.cli.serve import DRAIN_SECONDS
+
+Variables = dict[str, str]
+OTHER_SECRET = "geheim-3f9c"  # noqa: S105 - of nobody; it must not be printed
+
+
+@pytest.fixture
+def variables(database: TestDatabase, tmp_path: Path) -> Variables:
+    """The settings of an installation on a migrated database, without a keyring yet."""
+    return environment_of(tmp_path, DATABASE_URL=database.app_dsn)
+
+
+@pytest.fixture
+def made(variables: Variables) -> Variables:
+    """The same, with its keyring."""
+    make_keyring(load_settings(variables))
+    return variables
+
+
+def refused(told: Ended, code: str) -> None:
+    """Say that a command ended as documented, and told this code."""
+    assert told.code == 2, told
+    assert told.out == ""
+    assert told.err.rstrip().endswith(f"[{code}]"), told
+    assert len(told.err.strip().splitlines()) == 1
+    assert APP_PASSWORD not in told.err
+    assert OTHER_SECRET not in told.err
+
+
+def secrets_of(variables: Variables) -> list[str]:
+    """Return every secret key of the keyring, as its file holds it."""
+    files = Path(variables["TWINLOCK_KEYRING_DIR"]).iterdir()
+    return [str(msgspec.json.decode(file.read_bytes())["key"]) for file in files]
+
+
+def kept(variables: Variables, name: str) -> bool:
+    """Say whether the data directory holds a file."""
+    return (Path(variables["TWINLOCK_DATA_DIR"]) / name).exists()
+
+
+def ended(pid: int) -> bool:
+    """Say whether a process has ended."""
+    return not Path(f"/proc/{pid}").exists()
+
+
+# --- What they do ---
+
+
+async def test_keys_are_made_once_and_the_trust_file_is_printed(variables: Variables) -> None:
+    made = await run(variables, "keys", "init", "--json")
+    trust = await run(variables, "keys", "trust")
+
+    assert (made.code, trust.code) == (0, 0)
+    assert len(msgspec.json.decode(made.out)["fingerprint"]) == 64
+    assert msgspec.json.decode(trust.out)["rp_id"] == "localhost"
+    printed = made.out + made.err + trust.out + trust.err
+    secrets = secrets_of(variables)
+    assert len(secrets) == 5
+    assert not any(secret in printed for secret in secrets)
+    refused(await run(variables, "keys", "init"), "keyring_wrong")
+
+
+async def test_migrating_says_the_step(database: TestDatabase, variables: Variables) -> None:
+    told = await run({**variables, "TWINLOCK_OWNER_URL": database.owner_dsn}, "migrate")
+
+    assert (told.code, told.out, told.err) == (0, "", "the database is at step 1\n")
+
+
+async def test_a_platform_key_is_printed_once_and_ends_when_it_is_revoked(made: Variables) -> None:
+    created = await run(made, "platform-key", "create", "--scope", "read")
+    key_id = created.out.split("_")[1]
+
+    assert created.code == 0
+    assert created.out.startswith("tlk_")
+    assert created.out.strip().split("_")[2] not in created.err
+    assert (await run(made, "platform-key", "revoke", key_id)).code == 0
+    refused(await run(made, "platform-key", "revoke", "nobodys"), "platform_key_not_found")
+
+
+async def test_two_workers_start_and_serve_and_end_within_the_time_to_drain(
+    made: Variables,
+) -> None:
+    async with serve({**made, "TWINLOCK_WORKERS": "2"}, port=free_port()) as service:
+        workers = service.workers()
+        assert len(workers) == 2
+        for one in workers:  # While one is stopped, whoever answers is the other.
+            os.kill(one, signal.SIGSTOP)
+            try:
+                assert await service.ready()
+            finally:
+                os.kill(one, signal.SIGCONT)
+
+        async with asyncio.timeout(DRAIN_SECONDS + 2):
+            code, said = await service.end()
+
+        assert code == 0
+        assert "Traceback" not in said
+        assert all(ended(pid) for pid in workers)
+    assert kept(made, "clock-anchor.json")
+
+
+# --- How they say that they could not ---
+
+
+@pytest.mark.parametrize("words", [("serve",), ("keys", "trust"), ("platform-key", "create")])
+async def test_without_a_keyring(variables: Variables, words: tuple[str, ...]) -> None:
+    refused(await run(variables, *words), "keyring_missing")
+
+
+async def test_with_a_keyring_that_others_may_enter(made: Variables) -> None:
+    os.chmod(made["TWINLOCK_KEYRING_DIR"], 0o755)  # noqa: PTH101, S103 - wrong on purpose
+
+    refused(await run(made, "serve"), "keyring_wrong")
+
+
+async def test_with_the_keyring_of_another_installation(made: Variables, tmp_path: Path) -> None:
+    await prepare(load_settings(made))
+    other = {**made, "TWINLOCK_KEYRING_DIR": str(tmp_path / "other" / "ring")}
+    make_keyring(load_settings(other))
+
+    refused(await run(other, "serve"), "installation_wrong")
+    refused(await run(other, "platform-key", "create"), "installation_wrong")
+
+
+@pytest.mark.parametrize(
+    ("words", "url"),
+    [
+        (("serve",), f"postgresql://u:{OTHER_SECRET}@127.0.0.1:1/x"),
+        (("migrate",), f"postgresql://u:{OTHER_SECRET}@127.0.0.1:1/x?sslmode=none-that-is"),
+        (("platform-key", "create"), f"postgresql://u:{OTHER_SECRET}@/x?host=/nowhere"),
+    ],
+    ids=["nobody listens", "nonsense", "no socket"],
+)
+async def test_with_a_database_that_cannot_be_reached(
+    made: Variables, words: tuple[str, ...], url: str
+) -> None:
+    there = {"TWINLOCK_DATABASE_URL": url, "TWINLOCK_OWNER_URL": url}
+
+    refused(await run({**made, **there}, *words), "unavailable")
+
+
+async def test_with_a_password_that_is_not_the_databases(
+    made: Variables, server: TestServer, database: TestDatabase
+) -> None:
+    url = server.dsn(database.name, role="twinlock_app", password=OTHER_SECRET)
+
+    told = await run({**made, "TWINLOCK_DATABASE_URL": url}, "serve")
+
+    refused(told, "unavailable")
+    assert "refuses us" in told.err
+
+
+async def test_with_tables_that_nobody_made(made: Variables, server: TestServer) -> None:
+    async with server.database(template="template1") as empty:
+        told = await run({**made, "TWINLOCK_DATABASE_URL": empty.app_dsn}, "serve")
+
+    refused(told, "schema_wrong")
+
+
+async def test_migrating_by_a_url_that_is_not_the_owners(
+    made: Variables, database: TestDatabase
+) -> None:
+    refused(await run(made, "migrate"), "settings_wrong")
+    told = await run({**made, "TWINLOCK_OWNER_URL": database.app_dsn}, "migrate")
+    refused(told, "schema_wrong")
+
+
+async def test_with_a_directory_that_cannot_be_made(made: Variables, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "ascii")
+    blocked = str(tmp_path / "file" / "data")
+
+    keyring = {**made, "TWINLOCK_KEYRING_DIR": blocked}
+    refused(await run(keyring, "keys", "init"), "system_refused")
+
+
+async def test_with_an_address_that_is_taken(made: Variables) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        refused(await run({**made, "TWINLOCK_LISTEN": listen}, "serve"), "listen_refused")
+
+
+async def test_with_a_setting_that_does_not_exist(made: Variables) -> None:
+    refused(await run({**made, "TWINLOCK_DATABSE_URL": "x"}, "serve"), "settings_unknown")
+
+
+def test_a_network_that_is_none_is_a_wrong_use() -> None:
+    told = CliRunner().invoke(app, ["platform-key", "create", "--network", "nonsense"])
+
+    assert told.exit_code == 2
+    assert "nonsense" in told.stderr
+
+
+async def test_with_a_socket_directory_that_others_may_enter(tmp_path: Path) -> None:
+    with embedded_installation(server_user=SERVER_USER) as settings:
+        own = environment_of(settings.data_dir.parent)
+        await prepare(settings)
+        (settings.postgres_dir / "socket").chmod(0o755)
+        try:
+            refused(await run(own, "serve"), "socket_directory_open")
+        finally:
+            (settings.postgres_dir / "socket").chmod(0o700)

@@ -1,0 +1,110 @@
+"""The program ``twinlock`` as people start it: processes of their own, with an environment."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+SOON_SECONDS = 30  # A start takes two on a quiet machine.
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return what a shell would give the program: paths, and these settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COV")}
+    return {**kept, **measured, "PYTHONPATH": os.pathsep.join(sys.path), **settings}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a command left."""
+
+    code: int
+    out: str = field(repr=False)
+    err: str
+
+
+async def run(settings: Mapping[str, str], *words: str) -> Ended:
+    """Run one command to its end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "twinlock",
+        *words,
+        env=environment(settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(SOON_SECONDS):
+        out, err = await process.communicate()
+    return Ended(code=process.returncode or 0, out=out.decode(), err=err.decode())
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+class Serving:
+    """``twinlock serve`` that answers."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def ready(self) -> bool:
+        """Ask over a connection of its own whether it is ready."""
+        async with httpx.AsyncClient(timeout=4) as http:  # A stopped worker is killed after five.
+            try:
+                return (await http.get(f"{self.url}/health/ready")).is_success
+            except httpx.TransportError:
+                return False
+
+    def workers(self) -> list[int]:
+        """Return the processes that serve: children of the first, but for multiprocessing's own."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [
+            int(pid)
+            for pid in children.read_text("ascii").split()
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
+    async def end(self) -> tuple[int, str]:
+        """Ask it to end; return its exit code and what it said on stderr."""
+        self.process.send_signal(signal.SIGTERM)
+        _, err = await self.process.communicate()
+        return self.process.returncode or 0, err.decode()
+
+
+@asynccontextmanager
+async def serve(settings: Mapping[str, str], *, port: int) -> AsyncIterator[Serving]:
+    """Run ``twinlock serve`` until the end of the block, once it is ready."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "twinlock",
+        "serve",
+        env=environment({**settings, "TWINLOCK_LISTEN": f"127.0.0.1:{port}"}),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    serving = Serving(process, port)
+    try:
+        async with asyncio.timeout(SOON_SECONDS):
+            while not await serving.ready():
+                assert process.returncode is None
+                await asyncio.sleep(0.05)
+        yield serving
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()
