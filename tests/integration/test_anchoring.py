@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from support.postgres import TestDatabase
+from support.put_back import keep, put_back
 from support.service import Customer, Service
+from support.stores import open_store
 
 from twinlock.adapters.anchor import AnchorFile
 from twinlock.adapters.signing import KeyringSigner
@@ -36,18 +38,17 @@ async def test_the_anchor_follows_the_log(service: Service, tmp_path: Path) -> N
 async def test_a_log_that_is_shorter_than_its_anchor_is_refused(
     service: Service, database: TestDatabase, tmp_path: Path
 ) -> None:
-    keeper, _ = anchoring(service, tmp_path)
+    keeper, file = anchoring(service, tmp_path)
     alice = Customer(service, "alice")
     await alice.open("email")
-    kept = await database.fetch("SELECT size, edge FROM head")
-    tiles = await database.fetch("SELECT level, number, hashes FROM tile")
+    await keep(database)
     await alice.bind_password()
     await keeper.follow()
-    await database.execute("UPDATE head SET size = $1, edge = $2", *kept[0])
-    for row in tiles:
-        await database.execute("UPDATE tile SET hashes = $3 WHERE level = $1 AND number = $2", *row)
-    with pytest.raises(LogRolledBackError, match="shorter"):
-        await keeper.check()
+    await put_back(database)
+    signer = KeyringSigner(service.keyring, log_origin=service.settings.log_origin)
+    async with open_store(database.app_dsn, service.keyring, service.clock) as fresh:
+        with pytest.raises(LogRolledBackError, match="shorter"):
+            await Anchoring(fresh, signer=signer, anchors=file).check()
 
 
 async def test_a_right_edge_that_does_not_give_the_root_is_refused(

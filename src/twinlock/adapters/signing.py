@@ -3,6 +3,7 @@
 from twinlock.adapters.keyring import Keyring, Role
 from twinlock.domain.actions import Place
 from twinlock.domain.canonical import b64url, tagged_mac
+from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.trust import Trust
@@ -11,7 +12,11 @@ from twinlock.proofs import jws, notes
 
 
 class KeyringSigner:
-    """Signs authorizations and checkpoints. Implements ``ports.LogSigner``."""
+    """Signs authorizations and checkpoints. Implements ``ports.LogSigner``.
+
+    A checkpoint is never behind one that was signed before, and one size has one root: whatever a
+    store believes, two histories are not signed by one process.
+    """
 
     def __init__(self, keyring: Keyring, *, log_origin: str) -> None:
         self._authorization = keyring.current(Role.AUTHORIZATION)
@@ -31,8 +36,14 @@ class KeyringSigner:
         return jws.sign(claims, kid=kid, typ=kind, key=self._authorization_key)
 
     def checkpoint(self, head: Head) -> bytes:
-        """Return the signed note of a committed head; Ed25519 gives the same bytes each time."""
+        """Return the signed note of a committed head; Ed25519 gives the same bytes each time.
+
+        Raises:
+            LogDamagedError: a smaller log than was signed before, or another of the same size.
+        """
         if self._last is None or self._last[0] != head:
+            if self._last is not None and head.size <= self._last[0].size:
+                raise LogDamagedError("the log is not the one that was signed, grown")
             checkpoint = Checkpoint(origin=self._log_origin, size=head.size, root=head.root)
             self._last = head, notes.sign_checkpoint(checkpoint, key=self._log_key).encode()
         return self._last[1]

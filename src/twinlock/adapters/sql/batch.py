@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
 from twinlock.adapters.sql import codec, queries, tree
+from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.entries import SALTS_BYTES, Origin
@@ -120,14 +121,15 @@ class _Done:
 class Batch:
     """The state of one batch between its first lock and its commit.
 
-    ``edge`` is the tree's edge as this process wrote it last, and after ``run`` as it wrote it now.
-    ``commit_asked`` says that the outcome is the database's to tell.
+    ``watch`` is what this process knows of the log, and ``edge`` after ``run`` the tree's edge as
+    it was written now. ``commit_asked`` says that the outcome is the database's to tell.
     """
 
     connection: asyncpg.Connection
     sealer: Sealer
     entropy: Entropy
     clock: Clock
+    watch: Watch
     edge: tree.Edge | None = None
     commit_asked: bool = False
     at: datetime = _UNREAD
@@ -150,6 +152,7 @@ class Batch:
             ClockUntrustedError, LogDamagedError: nothing can be decided at all.
             StateRolledBackError: a row is not the one that was read; others are not told whose.
         """
+        self.watch.check_trusted()
         async with self.connection.transaction(isolation="read_committed"):
             await self._lock(group, skip_locked=skip_locked)
             await self._read(group)
@@ -357,11 +360,14 @@ class Batch:
     async def _write(self) -> range:
         """Write everything behind the locked head; return the indexes of the new leaves."""
         head = await self.connection.fetchrow(queries.LOCK_HEAD)
-        frontier = tree.frontier_of(head)
-        edge = await tree.read_edge(self.connection, frontier, known=self.edge)
+        frontier = self.watch.frontier_of(head)
+        edge = await tree.read_edge(
+            self.connection, frontier, seen=self.watch.seen, known=self.watch.edge
+        )
         entries = [entry for done in self.done for entry in done.booked.entries]
         grown = tree.grown(edge, [leaf_hash(entry.leaf) for entry in entries])
         indexes = range(frontier.size, grown.edge.frontier.size)
+        at = max(self.at, head["at"])
         counts = await self.connection.fetchrow(
             queries.WRITE,
             list(self.new_keys),
@@ -376,9 +382,10 @@ class Batch:
             list(grown.rows.values()),
             *_columns(self._letter_rows(), 3),
             *_columns(((*name, *use) for name, use in sorted(self.new_uses.items())), 4),
-            max(self.at, head["at"]),
+            at,
             grown.edge.frontier.size,
             grown.edge.frontier.to_bytes(),
+            self.watch.seal(grown.edge.frontier, at=at),
         )
         if counts["streams"] != len(self.rows):
             raise StateRolledBackError("a stream left another version than was read")

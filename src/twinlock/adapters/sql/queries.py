@@ -23,7 +23,7 @@ SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.dige
 """
 
 # Locks the end of the log: from here to the commit one writer at a time.
-LOCK_HEAD = "SELECT size, edge, at FROM head WHERE cell = 1 FOR UPDATE"
+LOCK_HEAD = "SELECT cell, size, edge, at, mac FROM head WHERE cell = 1 FOR UPDATE"
 
 # The rows of the log's right edge.
 READ_TILES = """
@@ -58,7 +58,7 @@ WITH keys AS (
   INSERT INTO idempotency (scope, key, digest, action_id, used_at)
   SELECT u.*, $25::timestamptz FROM unnest($21::text[], $22::text[], $23::bytea[], $24::text[]) u
 ), heads AS (
-  UPDATE head SET size = $26, edge = $27, at = $25 WHERE cell = 1
+  UPDATE head SET size = $26, edge = $27, at = $25, mac = $28 WHERE cell = 1
 )
 SELECT count(*) AS streams FROM streams
 """
@@ -81,7 +81,7 @@ SELECT e.leaf_index, e.box, k.wrapped,
 """
 
 # The committed end of the log.
-READ_HEAD = "SELECT size, edge FROM head WHERE cell = 1"
+READ_HEAD = "SELECT cell, size, edge, at, mac FROM head WHERE cell = 1"
 
 # Entries of the log in order.
 READ_LEAVES = """

@@ -16,16 +16,16 @@ from typing import TypeVar
 import msgspec
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.sql import codec, queries
+from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.group_commit import GroupCommit
-from twinlock.adapters.sql.tree import frontier_of, read_edge
+from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, Destination
 from twinlock.domain.canonical import b64url, commit, from_b64url
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import AccountUnknownError, LogDamagedError
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
-from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.ports import Clock, Committed, Entropy, Head, StoredEntry, Work
 
 T = TypeVar("T")
@@ -45,9 +45,12 @@ _LEAF = msgspec.json.Decoder(_Leaf)
 class SqlStore:
     """State and log in one PostgreSQL. Implements ``ports.Store``."""
 
-    def __init__(self, database: Database, *, sealer: Sealer, deciding: GroupCommit) -> None:
+    def __init__(
+        self, database: Database, *, sealer: Sealer, watch: Watch, deciding: GroupCommit
+    ) -> None:
         self.database = database
         self.sealer = sealer
+        self._watch = watch
         self._deciding = deciding
 
     @classmethod
@@ -61,9 +64,12 @@ class SqlStore:
             UnavailableError: the database does not answer.
         """
         async with Database.open(dsn) as database:
-            deciding = GroupCommit(database, sealer=sealer, entropy=entropy, clock=clock)
+            watch = Watch(sealer)
+            deciding = GroupCommit(
+                database, sealer=sealer, watch=watch, entropy=entropy, clock=clock
+            )
             try:
-                yield cls(database, sealer=sealer, deciding=deciding)
+                yield cls(database, sealer=sealer, watch=watch, deciding=deciding)
             finally:
                 await deciding.close()
 
@@ -138,9 +144,19 @@ class SqlStore:
     # --- The log ---
 
     async def head(self) -> Head:
-        """Return the committed end of the log. Raises LogDamagedError."""
-        frontier = frontier_of(await self.database.read(lambda db: db.fetchrow(queries.READ_HEAD)))
-        return Head(size=frontier.size, root=frontier.root())
+        """Return the committed end of the log: of heads given out, none is behind another.
+
+        Raises:
+            LogDamagedError: it is not one that we wrote, or not what this process saw, grown.
+        """
+        self._watch.check_trusted()
+        seen = self._watch.seen
+        async with self.database.reader() as db:
+            frontier = self._watch.frontier_of(await db.fetchrow(queries.READ_HEAD))
+            if frontier != seen:
+                rows = await tree.read_rows(db, tree.growth_places(seen, frontier))
+                tree.check_growth(seen, frontier, rows)
+        return _head(self._watch.see(frontier))
 
     async def checked_head(self) -> Head:
         """Return the committed end of the log once its last tiles agree: a check for start-up.
@@ -148,10 +164,16 @@ class SqlStore:
         Raises:
             LogDamagedError: somebody edited the head or the last tiles.
         """
+        self._watch.check_trusted()
         async with self.database.reader() as db, db.transaction(isolation="repeatable_read"):
-            frontier = frontier_of(await db.fetchrow(queries.READ_HEAD))
-            await read_edge(db, frontier, known=None)
-        return Head(size=frontier.size, root=frontier.root())
+            seen = self._watch.seen
+            frontier = self._watch.frontier_of(await db.fetchrow(queries.READ_HEAD))
+            await tree.read_edge(db, frontier, seen=seen, known=None)
+        return _head(self._watch.see(frontier))
+
+    def distrust(self, why: str) -> None:
+        """Decide nothing more and give out no head, until this process is started again."""
+        self._watch.distrust(why)
 
     async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
         """Return the tiles (level, number) that exist, each as long as it has grown."""
@@ -165,6 +187,10 @@ class SqlStore:
             lambda db: db.fetch(queries.READ_LEAVES, start, start + count)
         )
         return tuple(row["entry"] for row in rows)
+
+
+def _head(frontier: Frontier) -> Head:
+    return Head(size=frontier.size, root=frontier.root())
 
 
 def _checked_leaf(leaf: bytes | None, hashed: bytes | None, kept: Kept) -> bytes:

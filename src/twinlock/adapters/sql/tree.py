@@ -7,15 +7,21 @@ What this does not see, and the audit does: an old leaf or a full tile rewritten
 lies left of the edge is read again (docs/log-format.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import asyncpg
 
 from twinlock.adapters.sql import queries
-from twinlock.domain.errors import LogDamagedError
-from twinlock.domain.log.merkle import HASH_BYTES, Frontier, frontier_at
-from twinlock.domain.log.tiles import Tile, TileKey, edge_of, grow, hashes_in
+from twinlock.domain.errors import LogDamagedError, ProofError
+from twinlock.domain.log.merkle import (
+    HASH_BYTES,
+    Frontier,
+    consistency_proof,
+    frontier_at,
+    verify_consistency,
+)
+from twinlock.domain.log.tiles import Tile, TileKey, edge_of, grow, hashes_in, tiles_needed
 
 
 class Edge(NamedTuple):
@@ -32,39 +38,65 @@ class Grown(NamedTuple):
     rows: Mapping[TileKey, bytes]
 
 
-def frontier_of(head: asyncpg.Record | None) -> Frontier:
-    """Return the frontier that the head row holds.
-
-    Raises:
-        LogDamagedError: there is no such row, or it cannot be one that we wrote.
-    """
-    if head is None:
-        raise LogDamagedError("the head of the log is gone")
-    size, edge = head["size"], head["edge"]
-    if len(edge) != HASH_BYTES * size.bit_count():
-        raise LogDamagedError("the head of the log does not fit its size")
-    return Frontier.from_bytes(size, edge)
-
-
 async def read_edge(
-    connection: asyncpg.Connection, frontier: Frontier, *, known: Edge | None
+    connection: asyncpg.Connection, frontier: Frontier, *, seen: Frontier, known: Edge | None
 ) -> Edge:
-    """Return the edge of the tree that ``frontier`` ends.
+    """Return the edge of the tree that ``frontier`` ends, once it is ``seen``, grown.
 
     ``known`` is an edge that this process wrote before. A frontier commits to its whole tree, so
     that the edge of an equal one is the same, whoever has written since.
 
     Raises:
-        LogDamagedError: the rows of the last tiles are not those of this frontier.
+        LogDamagedError: the rows of the last tiles are not those of this frontier, or its tree does
+            not begin with the one that was seen.
     """
-    if known is not None and known.frontier == frontier:
+    if known is not None and known.frontier == frontier == seen:
         return known
     wanted = edge_of(frontier.size)
-    rows = await connection.fetch(
-        queries.READ_TILES, [tile.level for tile in wanted], [tile.index for tile in wanted]
-    )
-    tiles = {(row["level"], row["number"]): bytes(row["hashes"]) for row in rows}
-    return checked_edge(frontier, tiles, wanted)
+    at_the_edge = {(tile.level, tile.index) for tile in wanted}
+    tiles = await read_rows(connection, at_the_edge | growth_places(seen, frontier))
+    check_growth(seen, frontier, tiles)
+    edge_tiles = {place: row for place, row in tiles.items() if place in at_the_edge}
+    return checked_edge(frontier, edge_tiles, wanted)
+
+
+async def read_rows(
+    connection: asyncpg.Connection, places: Iterable[TileKey]
+) -> dict[TileKey, bytes]:
+    """Return the rows of tiles that exist, as they stand."""
+    columns = sorted(places)
+    levels, numbers = [one[0] for one in columns], [one[1] for one in columns]
+    rows = await connection.fetch(queries.READ_TILES, levels, numbers)
+    return {(row["level"], row["number"]): row["hashes"] for row in rows}
+
+
+def growth_places(seen: Frontier, frontier: Frontier) -> frozenset[TileKey]:
+    """Return the tiles that ``check_growth`` needs.
+
+    Raises:
+        LogDamagedError: the log is shorter than it was.
+    """
+    if frontier.size < seen.size:
+        raise LogDamagedError("the log is shorter than it was")
+    return tiles_needed(lambda at: consistency_proof(seen.size, frontier.size, at))
+
+
+def check_growth(seen: Frontier, frontier: Frontier, tiles: Mapping[TileKey, bytes]) -> None:
+    """Return when the tree of ``frontier`` begins with that of ``seen``.
+
+    Raises:
+        LogDamagedError: it does not, or ``tiles`` do not show it.
+    """
+    try:
+        verify_consistency(
+            old_size=seen.size,
+            old_root=seen.root(),
+            new_size=frontier.size,
+            new_root=frontier.root(),
+            proof=consistency_proof(seen.size, frontier.size, hashes_in(tiles)),
+        )
+    except ProofError as error:
+        raise LogDamagedError("the log is not the one that it was, grown") from error
 
 
 def checked_edge(

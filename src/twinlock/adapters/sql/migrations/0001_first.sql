@@ -46,14 +46,16 @@ CREATE TABLE tile (
     PRIMARY KEY (cell, level, number)
 );
 
--- The committed end of the log, and the one row that orders all writers of a cell.
+-- The committed end of the log, and the one row that orders all writers of a cell. Its MAC is the
+-- application's, under a key that no database holds; the first row of all has none.
 CREATE TABLE head (
     cell smallint PRIMARY KEY,
     size bigint NOT NULL CHECK (size >= 0),
     edge bytea NOT NULL,
-    at   timestamptz NOT NULL
+    at   timestamptz NOT NULL,
+    mac  bytea NOT NULL
 );
-INSERT INTO head (cell, size, edge, at) VALUES (1, 0, '', '1970-01-01T00:00:00Z');
+INSERT INTO head (cell, size, edge, at, mac) VALUES (1, 0, '', '1970-01-01T00:00:00Z', '');
 
 CREATE TABLE outbox (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -94,7 +96,7 @@ CREATE TABLE installation (
 GRANT SELECT, INSERT ON subject_key, leaf, event, installation TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
-GRANT SELECT, UPDATE (size, edge, at) ON head TO twinlock_app;
+GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency TO twinlock_app;
 GRANT UPDATE (id) ON outbox TO twinlock_app; -- So that a row can be locked; no identity changes.
 GRANT SELECT, INSERT, UPDATE (revoked_at) ON platform_key TO twinlock_app;
