@@ -21,7 +21,7 @@ from litestar.datastructures import State
 
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import private_files, signing
-from twinlock.adapters.anchor import AnchorFile
+from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
 from twinlock.adapters.keyring import Keyring
@@ -47,6 +47,7 @@ from twinlock.api.throttling import (
 )
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.canonical import b64url
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.gate import Rules
 from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy
@@ -56,6 +57,7 @@ from twinlock.domain.trust import Trust
 from twinlock.ports import (
     Clock,
     Entropy,
+    Head,
     LogSigner,
     Outgoing,
     PlatformKeys,
@@ -258,17 +260,10 @@ async def open_api(
     steering: Steering | None = None,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process, with its share of the outbox; close them on leaving."""
-    settings, keyring = world.settings, world.keyring
+    settings = world.settings
     clock = clock or SystemClock(anchor=settings.data_dir / "clock-anchor.json")
-    prices = prices or PriceFile(settings.price_file, keyring)
-    async with SqlStore.connect(
-        world.dsn, sealer=Sealer(keyring), entropy=SystemEntropy(), clock=clock
-    ) as kept:
-        anchoring = Anchoring(
-            kept,
-            signer=KeyringSigner(keyring, log_origin=settings.log_origin),
-            anchors=AnchorFile(settings.data_dir / "log-anchor.json"),
-        )
+    prices = prices or PriceFile(settings.price_file, world.keyring)
+    async with _anchored(world, clock) as (kept, anchoring):
         await anchoring.check()
         shelves = Shelves(store=kept, keys=SqlPlatformKeys(kept), outbox=Outbox(kept))
         async with (
@@ -283,6 +278,26 @@ async def open_api(
             ) as api,
         ):
             yield api
+        with suppress(TwinlockError):  # A stop in good order leaves nothing that is not anchored.
+            await anchoring.follow()
+
+
+@asynccontextmanager
+async def _anchored(world: World, clock: Clock) -> AsyncIterator[tuple[SqlStore, Anchoring]]:
+    """Open the store with its anchor, which is not held against it yet."""
+    settings, sealer = world.settings, Sealer(world.keyring)
+    with AnchorThread.of(settings.data_dir / "log-anchor.json") as anchors:
+        async with SqlStore.connect(
+            world.dsn, sealer=sealer, entropy=SystemEntropy(), clock=clock
+        ) as kept:
+            signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
+            yield kept, Anchoring(kept, signer=signer, anchors=anchors)
+
+
+async def adopt_log(world: World) -> Head:
+    """Take the log as it stands for the anchored one (see ``Anchoring.adopt``)."""
+    async with _anchored(world, SystemClock()) as (_, anchoring):
+        return await anchoring.adopt()
 
 
 @asynccontextmanager

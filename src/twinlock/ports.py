@@ -267,10 +267,35 @@ class Anchor:
 class Anchors(Protocol):
     """Where the last signed checkpoint is kept, out of the database's reach."""
 
-    def read(self) -> Anchor | None:
+    async def read(self) -> Anchor | None:
         """Return the anchor, or None before the first one."""
         ...
 
-    def advance(self, new: Anchor, *, expected_size: int | None) -> None:
-        """Replace the anchor of ``expected_size`` by ``new``, durably. Raises AnchorMovedError."""
+    async def advance(self, new: Anchor, *, expected_size: int | None) -> None:
+        """Replace the anchor of ``expected_size`` by ``new``, durably; wait for nobody.
+
+        Raises:
+            AnchorMovedError: another size stands there, or ``new`` goes back, or forks.
+            FileBusyError: another process is at it.
+        """
+        ...
+
+
+class AnchoredLog(Protocol):
+    """The log, for whoever holds it to its anchor."""
+
+    async def head(self) -> Head:
+        """Return the committed end of the log. Raises LogDamagedError."""
+        ...
+
+    async def checked_head(self) -> Head:
+        """Return it once its last tiles agree. Raises LogDamagedError."""
+        ...
+
+    async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
+        """Return the tiles (level, number) that exist, each as long as it has grown."""
+        ...
+
+    def distrust(self, why: str) -> None:
+        """Decide nothing more and give out no head, until this process is started again."""
         ...
