@@ -69,6 +69,14 @@ SELECT s.version, s.box, k.wrapped FROM stream s JOIN subject_key k ON k.subject
  WHERE s.id = $1 AND s.kind = $2 AND s.subject = $3
 """
 
+# One destination of an account beside the account itself, as they stood at one moment.
+READ_DESTINATION = """
+SELECT a.version AS account_version, a.box AS account_box, d.version, d.box, k.wrapped
+  FROM stream a JOIN subject_key k ON k.subject = a.subject
+  LEFT JOIN stream d ON d.id = $2 AND d.kind = 'destination' AND d.subject = a.subject
+ WHERE a.id = $1 AND a.kind = 'account' AND a.subject = $1
+"""
+
 # One entry of an account, the leaf that stands for it, and that leaf's hash in its tile. Subqueries
 # are looked up by key, whatever the planner believes about tables that have just grown.
 READ_ENTRY = """

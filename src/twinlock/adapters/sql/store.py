@@ -4,15 +4,17 @@ Application processes hold no state of their own: any number of them serve one c
 alone arbitrates. Deciding goes through the group commit; looking goes straight to the rows, without
 a lock, and sees what was committed.
 
-What looking does not see, and the next decision does: a whole account put back as it was once,
-with the version it had then (law 9).
+What is told of the log hashes to its head: an edited leaf or tile is an error, never an answer.
+What looking does not see, and the next decision does: a whole account put back as it was once, with
+the version it had then (law 9).
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import asyncpg
 import msgspec
 
 from twinlock.adapters.boxes import Sealer
@@ -20,12 +22,14 @@ from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.group_commit import GroupCommit
 from twinlock.adapters.sql.watch import Watch
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.canonical import b64url, commit, from_b64url
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import AccountUnknownError, LogDamagedError
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
 from twinlock.domain.log.merkle import Frontier, leaf_hash
+from twinlock.domain.log.tiles import TILE_WIDTH, hashes_in
 from twinlock.ports import Clock, Committed, Entropy, Head, StoredEntry, Work
 
 T = TypeVar("T")
@@ -117,8 +121,25 @@ class SqlStore:
     async def destination(
         self, account_id: AccountId, destination_id: DestinationId
     ) -> Destination | None:
-        """Return a destination as it stands, without a lock, or None."""
-        return await self._document(destination_id, account_id, "destination", codec.DESTINATION)
+        """Return a destination as it stands, without a lock, or None.
+
+        Raises:
+            StateRolledBackError: it is not the version that its account knows, or its row is gone.
+        """
+        row = await self.database.read(
+            lambda db: db.fetchrow(queries.READ_DESTINATION, account_id, destination_id)
+        )
+        if row is None:
+            return None
+        key = self.sealer.open_subject_key(account_id, row["wrapped"])
+        place = codec.Place(kind="account", row_id=account_id, version=row["account_version"])
+        account = codec.unseal(key, row["account_box"], codec.ACCOUNT, place)
+        found = None
+        if row["version"] is not None:
+            place = codec.Place(kind="destination", row_id=destination_id, version=row["version"])
+            found = codec.unseal(key, row["box"], codec.DESTINATION, place)
+        state = State(account=account, destination_id=destination_id, destination=found)
+        return check_current(state).destination
 
     async def closed_action(self, action_id: ActionId) -> ClosedAction | None:
         """Return an action that is over, or None."""
@@ -128,11 +149,14 @@ class SqlStore:
         """Return entry ``number`` of an account, or None.
 
         Raises:
-            SealBrokenError, LogDamagedError: its row, or the leaf that stands for it, was changed.
+            SealBrokenError, LogDamagedError: its row, or the leaf that stands for it, was changed
+                or removed.
         """
-        row = await self.database.read(
-            lambda db: db.fetchrow(queries.READ_ENTRY, account_id, number)
-        )
+        row = await self._entry(account_id, number)
+        if row is None and await self._has_entry(account_id, number):
+            row = await self._entry(account_id, number)  # It may have come meanwhile.
+            if row is None:
+                raise LogDamagedError("an entry that the account counts is gone")
         if row is None:
             return None
         key = self.sealer.open_subject_key(account_id, row["wrapped"])
@@ -140,6 +164,16 @@ class SqlStore:
         kept = codec.unseal(key, row["box"], codec.KEPT, place)
         leaf = _checked_leaf(row["entry"], row["hash"], kept)
         return StoredEntry(number=number, index=row["leaf_index"], leaf=leaf, kept=kept)
+
+    async def _entry(self, account_id: AccountId, number: int) -> asyncpg.Record | None:
+        return await self.database.read(
+            lambda db: db.fetchrow(queries.READ_ENTRY, account_id, number)
+        )
+
+    async def _has_entry(self, account_id: AccountId, number: int) -> bool:
+        """Say whether the account counts so many entries; nobody's account counts none."""
+        found = await self._document(account_id, account_id, "account", codec.ACCOUNT)
+        return found is not None and number < found.chain.entries
 
     # --- The log ---
 
@@ -176,17 +210,44 @@ class SqlStore:
         self._watch.distrust(why)
 
     async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
-        """Return the tiles (level, number) that exist, each as long as it has grown."""
-        levels, numbers = [one[0] for one in wanted], [one[1] for one in wanted]
-        rows = await self.database.read(lambda db: db.fetch(queries.READ_TILES, levels, numbers))
-        return {(row["level"], row["number"]): row["hashes"] for row in rows}
+        """Return the tiles (level, number) that exist, as they hash to the largest head so far.
+
+        Raises:
+            LogDamagedError: one is missing, or not the one that was written.
+        """
+        tiles = await self._tiles(await self._seen(), wanted) if wanted else {}
+        return {place: tiles[place] for place in wanted if place in tiles}
+
+    async def _seen(self) -> Frontier:
+        """Return the largest tree that this process believed; a new process reads its first."""
+        if not self._watch.seen.size:
+            await self.head()
+        return self._watch.seen
+
+    async def _tiles(
+        self, frontier: Frontier, wanted: Iterable[tuple[int, int]]
+    ) -> Mapping[tuple[int, int], bytes]:
+        places = tree.places_up_to_the_edge(frontier.size, wanted)
+        rows = await self.database.read(lambda db: tree.read_rows(db, places))
+        return tree.checked_tiles(frontier, rows, places)
 
     async def leaves(self, *, start: int, count: int) -> tuple[bytes, ...]:
-        """Return the entries of the log from index ``start``, at most ``count``."""
+        """Return the entries of the log from index ``start``, at most ``count``.
+
+        Raises:
+            LogDamagedError: one is missing, or not the one whose hash the tree holds.
+        """
+        frontier = await self._seen()
+        wanted = range(start, min(start + count, frontier.size))
+        tiles = await self._tiles(frontier, {(0, index // TILE_WIDTH) for index in wanted})
         rows = await self.database.read(
-            lambda db: db.fetch(queries.READ_LEAVES, start, start + count)
+            lambda db: db.fetch(queries.READ_LEAVES, wanted.start, wanted.stop)
         )
-        return tuple(row["entry"] for row in rows)
+        entries = tuple(row["entry"] for row in rows)
+        hash_at = hashes_in(tiles)
+        if [leaf_hash(entry) for entry in entries] != [hash_at(0, index) for index in wanted]:
+            raise LogDamagedError("a leaf is not the one whose hash the tree holds")
+        return entries
 
 
 def _head(frontier: Frontier) -> Head:

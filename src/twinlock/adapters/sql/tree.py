@@ -3,8 +3,9 @@
 The head row holds the tree's size and frontier; the last tiles hold the same hashes once more.
 Growing a tree from rows that contradict each other would bury an edited row for ever.
 
-What this does not see, and the audit does: an old leaf or a full tile rewritten, as nothing that
-lies left of the edge is read again (docs/log-format.md).
+What growing does not see: an old leaf or a full tile rewritten, as nothing that lies left of the
+edge is read again. Whoever reads such a tile sees it (``checked_tiles``), and so does the audit
+(docs/log-format.md).
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,11 +18,24 @@ from twinlock.domain.errors import LogDamagedError, ProofError
 from twinlock.domain.log.merkle import (
     HASH_BYTES,
     Frontier,
+    HashAt,
     consistency_proof,
     frontier_at,
+    node_hash,
     verify_consistency,
 )
-from twinlock.domain.log.tiles import Tile, TileKey, edge_of, grow, hashes_in, tiles_needed
+from twinlock.domain.log.tiles import (
+    TILE_BYTES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Tile,
+    TileKey,
+    edge_of,
+    grow,
+    hashes_in,
+    tiles_needed,
+    width_at,
+)
 
 
 class Edge(NamedTuple):
@@ -113,6 +127,50 @@ def checked_edge(
     if frontier_at(frontier.size, hashes_in(tiles)) != frontier:
         raise LogDamagedError("the last tiles of the log are not those of its head")
     return Edge(frontier=frontier, tiles=tiles)
+
+
+def places_up_to_the_edge(size: int, wanted: Iterable[TileKey]) -> frozenset[TileKey]:
+    """Return those of ``wanted`` that a log of ``size`` leaves has, with all that vouches for them.
+
+    A full tile's root stands in the tile above it, and so on up to the right edge.
+    """
+    places = {(tile.level, tile.index) for tile in edge_of(size)}
+    for level, number in wanted:
+        while (level, number) not in places and width_at(size, level=level, index=number):
+            places.add((level, number))
+            level, number = level + 1, number // TILE_WIDTH  # noqa: PLW2901 - climbing
+    return frozenset(places)
+
+
+def checked_tiles(
+    frontier: Frontier, rows: Mapping[TileKey, bytes], places: Iterable[TileKey]
+) -> dict[TileKey, bytes]:
+    """Return the tiles of ``places_up_to_the_edge``, once all of them hash to ``frontier``.
+
+    What has grown since is cut off. It takes 0.1 ms for each tile on the way up.
+
+    Raises:
+        LogDamagedError: a row is missing, too short, or not the one that was written.
+    """
+    size = frontier.size
+    widths = {at: width_at(size, level=at[0], index=at[1]) * HASH_BYTES for at in places}
+    tiles = {at: rows.get(at, b"")[:width] for at, width in widths.items()}
+    if {at: len(row) for at, row in tiles.items()} != widths:
+        raise LogDamagedError("a tile of the log is gone or too short")
+    hash_at = hashes_in(tiles)
+    if frontier_at(size, hash_at) != frontier:
+        raise LogDamagedError("the last tiles of the log are not those of its head")
+    for level, number in (at for at, width in widths.items() if width == TILE_BYTES):
+        held = hash_at(TILE_HEIGHT * (level + 1), number)
+        if _root_of(level, number, hash_at) != held:
+            raise LogDamagedError("a tile of the log is not the one that the tree holds")
+    return tiles
+
+
+def _root_of(level: int, number: int, hash_at: HashAt) -> bytes:
+    """Return the root over the hashes of a full tile, as the row itself gives it."""
+    half = TILE_HEIGHT * (level + 1) - 1
+    return node_hash(hash_at(half, 2 * number), hash_at(half, 2 * number + 1))
 
 
 def grown(edge: Edge, leaf_hashes: list[bytes]) -> Grown:
