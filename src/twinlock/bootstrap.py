@@ -80,6 +80,7 @@ from twinlock.web.serving import Pages
 
 OUTBOX_SECONDS = 0.2  # Between two looks at the outbox; a notice leaves within a second.
 ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
+FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 OUTBOX_MOST = 100  # Messages in one transaction.
 DATABASE = "postgres"  # The embedded server holds nothing else.
 _log = structlog.get_logger(__name__)
@@ -266,8 +267,13 @@ async def open_api(
     async with _anchored(world, clock) as (kept, anchoring):
         await anchoring.check()
         shelves = Shelves(store=kept, keys=SqlPlatformKeys(kept), outbox=Outbox(kept))
+
+        async def forget_keys() -> None:
+            await kept.forget_keys(now=clock.now(database_at=None))
+
         async with (
             _beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
+            _beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_on(
                 shelves,
                 world,

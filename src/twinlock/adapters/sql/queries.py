@@ -15,7 +15,8 @@ READ_EXISTING = "SELECT id FROM stream WHERE id = ANY($1::text[])"
 
 # What a batch needs after its locks: the database's time, the log's last time, keys used before.
 READ_AFTER_LOCKS = """
-SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.digest, i.action_id
+SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.digest, i.action_id,
+       i.mac
   FROM head h
   LEFT JOIN idempotency i
     ON (i.scope, i.key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
@@ -55,10 +56,11 @@ WITH keys AS (
   INSERT INTO outbox (subject, serial, box)
   SELECT * FROM unnest($18::text[], $19::text[], $20::bytea[])
 ), used AS (
-  INSERT INTO idempotency (scope, key, digest, action_id, used_at)
-  SELECT u.*, $25::timestamptz FROM unnest($21::text[], $22::text[], $23::bytea[], $24::text[]) u
+  INSERT INTO idempotency (scope, key, digest, action_id, mac, used_at)
+  SELECT u.*, $26::timestamptz
+    FROM unnest($21::text[], $22::text[], $23::bytea[], $24::text[], $25::bytea[]) u
 ), heads AS (
-  UPDATE head SET size = $26, edge = $27, at = $25, mac = $28 WHERE cell = 1
+  UPDATE head SET size = $27, edge = $28, at = $26, mac = $29 WHERE cell = 1
 )
 SELECT count(*) AS streams FROM streams
 """
@@ -110,8 +112,15 @@ DROP_LETTER = "DELETE FROM outbox WHERE id = $1"
 # How long the transaction that sends messages may wait for one of them; it holds nobody else up.
 PATIENT = "SET LOCAL idle_in_transaction_session_timeout = {milliseconds:d}"
 
-# Idempotency keys older than any caller may repeat.
-FORGET_KEYS = "DELETE FROM idempotency WHERE used_at < $1"
+# Idempotency keys older than any caller may repeat, so many at once; the number says whether more
+# are left.
+FORGET_KEYS = """
+WITH forgotten AS (
+  DELETE FROM idempotency
+   WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency WHERE used_at < $1 LIMIT $2)) RETURNING 1
+)
+SELECT count(*) FROM forgotten
+"""
 
 # Whether the database answers.
 PING = "SELECT 1"

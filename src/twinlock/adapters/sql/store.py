@@ -1,8 +1,8 @@
 """The store: state and log in one PostgreSQL, under sealed boxes.
 
-Application processes hold no state of their own: any number of them serve one cell, and PostgreSQL
-alone arbitrates. Deciding goes through the group commit; looking goes straight to the rows, without
-a lock, and sees what was committed.
+Application processes hold no state of their own but what they have seen of the log: any number of
+them serve one cell, and PostgreSQL alone arbitrates. Deciding goes through the group commit;
+looking goes straight to the rows, without a lock, and sees what was committed.
 
 What is told of the log hashes to its head: an edited leaf or tile is an error, never an answer.
 What looking does not see, and the next decision does: a whole account put back as it was once, with
@@ -35,6 +35,7 @@ from twinlock.ports import Clock, Committed, Entropy, Head, StoredEntry, Work
 T = TypeVar("T")
 
 KEY_LIFETIME = timedelta(days=7)  # A platform's queue repeats for a weekend and a holiday.
+FORGET_MOST = 10_000  # Keys in one statement: 0.1 s of the two that it may take.
 
 
 class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +95,17 @@ class SqlStore:
         return await self._deciding.run(work)
 
     async def forget_keys(self, *, now: datetime) -> None:
-        """Forget the idempotency keys that nobody repeats any more."""
-        await self.database.read(lambda db: db.execute(queries.FORGET_KEYS, now - KEY_LIFETIME))
+        """Forget the idempotency keys that nobody repeats any more, a bounded number at a time."""
+        before = now - KEY_LIFETIME
+        while await self._forget(before) == FORGET_MOST:
+            pass
+
+    async def _forget(self, before: datetime) -> int:
+        """Forget some keys, and return how many."""
+        count: int = await self.database.read(
+            lambda db: db.fetchval(queries.FORGET_KEYS, before, FORGET_MOST)
+        )
+        return count
 
     # --- Looking ---
 

@@ -64,14 +64,17 @@ CREATE TABLE outbox (
     box     bytea NOT NULL
 );
 
+-- What each idempotency key stands for; the MAC is the application's, over the rest but the time.
 CREATE TABLE idempotency (
     scope     text NOT NULL,
     key       text NOT NULL,
     digest    bytea NOT NULL CHECK (octet_length(digest) = 32),
     action_id text NOT NULL,
+    mac       bytea NOT NULL,
     used_at   timestamptz NOT NULL,
     PRIMARY KEY (scope, key)
 );
+CREATE INDEX idempotency_used ON idempotency USING brin (used_at);
 
 -- Keys of the platforms that call the API: a MAC of the secret, never the secret.
 CREATE TABLE platform_key (
