@@ -216,7 +216,7 @@ class Hasher(Protocol):
 
 
 class PlatformKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A platform's key as it is kept: a MAC of its secret (32 bytes), and what it may do."""
+    """A platform's key as it is kept: what it may do, and the MAC of that and its secret."""
 
     key_id: PlatformKeyId
     mac: bytes
@@ -244,10 +244,14 @@ class PlatformKeys(Protocol):
 
 
 class SecretMac(Protocol):
-    """MACs of platform keys' secrets, under a key of the keyring."""
+    """MACs of platform keys, under keys of the keyring."""
 
-    def of(self, secret: str) -> bytes:
-        """Return the 32-byte MAC of ``secret``."""
+    def of(self, *parts: bytes) -> bytes:
+        """Return the 32-byte MAC of exactly these parts, under the youngest key."""
+        ...
+
+    def check(self, mac: bytes, *parts: bytes) -> None:
+        """Return when ``mac`` is theirs under any of the keys. Raises SealBrokenError."""
         ...
 
 

@@ -131,10 +131,17 @@ INSERT INTO platform_key (id, mac, scopes, networks, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6)
 """
 READ_PLATFORM_KEY = """
-SELECT mac, scopes, networks, created_at, expires_at, revoked_at FROM platform_key WHERE id = $1
+SELECT k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
+  FROM platform_key k LEFT JOIN platform_key_revoked r ON r.id = k.id WHERE k.id = $1
 """
 REVOKE_PLATFORM_KEY = """
-UPDATE platform_key SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING id
+WITH key AS (
+  SELECT id FROM platform_key WHERE id = $1
+), revoked AS (
+  INSERT INTO platform_key_revoked (id, revoked_at) SELECT id, $2 FROM key
+  ON CONFLICT (id) DO NOTHING
+)
+SELECT id FROM key
 """
 
 # Which keyring and log this database belongs to.

@@ -76,15 +76,20 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_used ON idempotency USING brin (used_at);
 
--- Keys of the platforms that call the API: a MAC of the secret, never the secret.
+-- Keys of the platforms that call the API: a MAC of the secret and of the rest of the row, never the
+-- secret. Whoever may add a key or revoke one can take neither back.
 CREATE TABLE platform_key (
     id         text PRIMARY KEY,
     mac        bytea NOT NULL CHECK (octet_length(mac) = 32),
     scopes     text[] NOT NULL,
     networks   text[] NOT NULL,
     created_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL,
-    revoked_at timestamptz
+    expires_at timestamptz NOT NULL
+);
+
+CREATE TABLE platform_key_revoked (
+    id         text PRIMARY KEY REFERENCES platform_key (id),
+    revoked_at timestamptz NOT NULL
 );
 
 -- Which keyring and log this database belongs to.
@@ -102,4 +107,4 @@ GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency TO twinlock_app;
 GRANT UPDATE (id) ON outbox TO twinlock_app; -- So that a row can be locked; no identity changes.
-GRANT SELECT, INSERT, UPDATE (revoked_at) ON platform_key TO twinlock_app;
+GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;
