@@ -194,6 +194,16 @@ async def test_a_process_that_starts_beside_a_busy_one_is_not_refused(
     await anchoring(service, tmp_path, anchors=beside)[0].follow()
 
 
+async def test_a_process_that_starts_while_another_begins_the_log_is_not_refused(
+    service: Service, tmp_path: Path
+) -> None:
+    await anchoring(service, tmp_path)[0].check()
+    await Customer(service, "alice").open("email")
+
+    late = OfAnotherProcess(tmp_path / "anchor" / "log.json", seen=None)
+    await anchoring(service, tmp_path, anchors=AnchorThread(late))[0].check()
+
+
 # --- While serving ---
 
 

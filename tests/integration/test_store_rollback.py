@@ -173,6 +173,23 @@ async def test_what_another_process_wrote_is_believed_across_full_tiles_too(
     assert (await store.checked_head()).size == 5 + 3 * (TILE_WIDTH // 2 + 1)
 
 
+async def test_readers_at_once_are_given_heads_in_order(
+    store: SqlStore, database: TestDatabase, scene: Scene, keyring: Keyring, clock: SteerableClock
+) -> None:
+    async with open_store(database.app_dsn, keyring, clock) as reader:
+        writing = [store.run(touching(scene.bob)) for _ in range(20)]
+        given: list[int] = []
+
+        async def look() -> None:
+            for _ in range(20):
+                head = await reader.head()
+                given.append(head.size)
+
+        await asyncio.gather(*writing, *(look() for _ in range(8)))
+        assert given == sorted(given)
+        assert (await reader.head()).size == 25
+
+
 async def test_a_log_that_is_distrusted_decides_nothing_and_shows_no_head(
     store: SqlStore, scene: Scene
 ) -> None:

@@ -45,6 +45,9 @@ class Anchoring:
         """
         anchor = await self._anchors.read()
         head = await self._log.checked_head()
+        if anchor is None and head.size:  # Another process may have begun the log in between.
+            anchor = await self._anchors.read()
+            head = await self._log.checked_head()
         if anchor is not None:
             await self._check_growth(anchor, head)
         elif head.size:

@@ -197,10 +197,11 @@ class SqlStore:
         seen = self._watch.seen
         async with self.database.reader() as db:
             frontier = self._watch.frontier_of(await db.fetchrow(queries.READ_HEAD))
-            if frontier != seen:
-                rows = await tree.read_rows(db, tree.growth_places(seen, frontier))
-                tree.check_growth(seen, frontier, rows)
-        return _head(self._watch.see(frontier))
+            await _check_growth(db, seen, frontier)
+            while seen.size < self._watch.seen.size <= frontier.size:
+                seen = self._watch.seen  # What a faster reader saw meanwhile is begun with, too.
+                await _check_growth(db, seen, frontier)
+            return _head(self._watch.see(frontier))
 
     async def checked_head(self) -> Head:
         """Return the committed end of the log once its last tiles agree: a check for start-up.
@@ -213,7 +214,7 @@ class SqlStore:
             seen = self._watch.seen
             frontier = self._watch.frontier_of(await db.fetchrow(queries.READ_HEAD))
             await tree.read_edge(db, frontier, seen=seen, known=None)
-        return _head(self._watch.see(frontier))
+            return _head(self._watch.see(frontier))
 
     def distrust(self, why: str) -> None:
         """Decide nothing more and give out no head, until this process is started again."""
@@ -258,6 +259,12 @@ class SqlStore:
         if [leaf_hash(entry) for entry in entries] != [hash_at(0, index) for index in wanted]:
             raise LogDamagedError("a leaf is not the one whose hash the tree holds")
         return entries
+
+
+async def _check_growth(db: asyncpg.Connection, seen: Frontier, frontier: Frontier) -> None:
+    if frontier != seen:
+        rows = await tree.read_rows(db, tree.growth_places(seen, frontier))
+        tree.check_growth(seen, frontier, rows)
 
 
 def _head(frontier: Frontier) -> Head:
