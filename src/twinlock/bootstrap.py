@@ -21,7 +21,7 @@ from litestar.datastructures import State
 
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import private_files, signing
-from twinlock.adapters.anchor import AnchorFile
+from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
 from twinlock.adapters.keyring import Keyring
@@ -43,6 +43,7 @@ from twinlock.api.throttling import Rates
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Rules
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy
 from twinlock.domain.policy.statutes import statutes
@@ -51,6 +52,7 @@ from twinlock.domain.trust import Trust
 from twinlock.ports import (
     Clock,
     Entropy,
+    Head,
     LogSigner,
     Outgoing,
     PlatformKeys,
@@ -73,6 +75,7 @@ from twinlock.web.serving import Pages
 
 OUTBOX_SECONDS = 0.2  # Between two looks at the outbox; a notice leaves within a second.
 ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
+FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 OUTBOX_MOST = 100  # Messages in one transaction.
 DATABASE = "postgres"  # The embedded server holds nothing else.
 _log = structlog.get_logger(__name__)
@@ -260,24 +263,22 @@ async def open_api(
     steering: Steering | None = None,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process, with its share of the outbox; close them on leaving."""
-    settings, keyring = world.settings, world.keyring
-    prices = prices or PriceFile(settings.price_file, keyring)
+    settings = world.settings
+    prices = prices or PriceFile(settings.price_file, world.keyring)
     async with (
         _own_clock(settings) if clock is None else nullcontext(clock) as trusted,
-        SqlStore.connect(
-            world.dsn, sealer=Sealer(keyring), entropy=SystemEntropy(), clock=trusted
-        ) as kept,
+        _anchored(world, trusted) as (kept, anchoring),
     ):
-        anchoring = Anchoring(
-            kept,
-            signer=KeyringSigner(keyring, log_origin=settings.log_origin),
-            anchors=AnchorFile(settings.data_dir / "log-anchor.json"),
-        )
         await anchoring.check()
         shelves = Shelves(store=kept, keys=SqlPlatformKeys(kept), outbox=Outbox(kept))
+
+        async def forget_keys() -> None:
+            await kept.forget_keys(now=trusted.now(database_at=None))
+
         async with (
             _looked_after(world.server, kept),
             _beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
+            _beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_on(
                 shelves,
                 world,
@@ -288,6 +289,26 @@ async def open_api(
             ) as api,
         ):
             yield api
+        with suppress(TwinlockError):  # A stop in good order leaves nothing that is not anchored.
+            await anchoring.follow()
+
+
+@asynccontextmanager
+async def _anchored(world: World, clock: Clock) -> AsyncIterator[tuple[SqlStore, Anchoring]]:
+    """Open the store with its anchor, which is not held against it yet."""
+    settings, sealer = world.settings, Sealer(world.keyring)
+    with AnchorThread.of(settings.data_dir / "log-anchor.json") as anchors:
+        async with SqlStore.connect(
+            world.dsn, sealer=sealer, entropy=SystemEntropy(), clock=clock
+        ) as kept:
+            signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
+            yield kept, Anchoring(kept, signer=signer, anchors=anchors)
+
+
+async def adopt_log(world: World) -> Head:
+    """Take the log as it stands for the anchored one (see ``Anchoring.adopt``)."""
+    async with _anchored(world, SystemClock()) as (_, anchoring):
+        return await anchoring.adopt()
 
 
 @asynccontextmanager

@@ -226,7 +226,7 @@ class Hasher(Protocol):
 
 
 class PlatformKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A platform's key as it is kept: a MAC of its secret (32 bytes), and what it may do."""
+    """A platform's key as it is kept: what it may do, and the MAC of that and its secret."""
 
     key_id: PlatformKeyId
     mac: bytes
@@ -254,10 +254,14 @@ class PlatformKeys(Protocol):
 
 
 class SecretMac(Protocol):
-    """MACs of platform keys' secrets, under a key of the keyring."""
+    """MACs of platform keys, under keys of the keyring."""
 
-    def of(self, secret: str) -> bytes:
-        """Return the 32-byte MAC of ``secret``."""
+    def of(self, *parts: bytes) -> bytes:
+        """Return the 32-byte MAC of exactly these parts, under the youngest key."""
+        ...
+
+    def check(self, mac: bytes, *parts: bytes) -> None:
+        """Return when ``mac`` is theirs under any of the keys. Raises SealBrokenError."""
         ...
 
 
@@ -277,10 +281,35 @@ class Anchor:
 class Anchors(Protocol):
     """Where the last signed checkpoint is kept, out of the database's reach."""
 
-    def read(self) -> Anchor | None:
+    async def read(self) -> Anchor | None:
         """Return the anchor, or None before the first one."""
         ...
 
-    def advance(self, new: Anchor, *, expected_size: int | None) -> None:
-        """Replace the anchor of ``expected_size`` by ``new``, durably. Raises AnchorMovedError."""
+    async def advance(self, new: Anchor, *, expected_size: int | None) -> None:
+        """Replace the anchor of ``expected_size`` by ``new``, durably; wait for nobody.
+
+        Raises:
+            AnchorMovedError: another size stands there, or ``new`` goes back, or forks.
+            FileBusyError: another process is at it.
+        """
+        ...
+
+
+class AnchoredLog(Protocol):
+    """The log, for whoever holds it to its anchor."""
+
+    async def head(self) -> Head:
+        """Return the committed end of the log. Raises LogDamagedError."""
+        ...
+
+    async def checked_head(self) -> Head:
+        """Return it once its last tiles agree. Raises LogDamagedError."""
+        ...
+
+    async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
+        """Return the tiles (level, number) that exist, each as long as it has grown."""
+        ...
+
+    def distrust(self, why: str) -> None:
+        """Decide nothing more and give out no head, until this process is started again."""
         ...

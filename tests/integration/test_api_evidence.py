@@ -1,4 +1,5 @@
 import pytest
+from support.postgres import TestDatabase
 from support.service import Customer, Service
 
 from twinlock.bootstrap import rule_book, trust_of
@@ -114,6 +115,57 @@ async def test_the_log_is_served_as_c2sp_tiles(service: Service) -> None:
         policy,
         origin=service.settings.log_origin,
     )
+
+
+LOG_PATHS = ("/proof/1", "/tile/0/000.p/{size}", "/tile/entries/000.p/{size}", "{evidence}")
+
+
+@pytest.mark.parametrize(
+    ("edit", "refused"),
+    [
+        pytest.param(
+            "UPDATE leaf SET entry = 'x' WHERE leaf_index = {index}",
+            ("entries", "evidence"),
+            id="a leaf edited",
+        ),
+        pytest.param(
+            "DELETE FROM leaf WHERE leaf_index = {index}", ("entries", "evidence"), id="a leaf gone"
+        ),
+        pytest.param("DELETE FROM leaf", ("entries", "evidence"), id="all leaves gone"),
+        pytest.param(
+            "UPDATE tile SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1)",
+            ("proof", "tile/0", "entries", "evidence"),
+            id="a bit of a tile",
+        ),
+        pytest.param(
+            "UPDATE tile SET hashes = substr(hashes, 1, 32)",
+            ("proof", "tile/0", "entries", "evidence"),
+            id="a tile cut short",
+        ),
+        pytest.param(
+            "DELETE FROM tile", ("proof", "tile/0", "entries", "evidence"), id="a tile gone"
+        ),
+        pytest.param("DELETE FROM event", ("evidence",), id="the events gone"),
+        pytest.param(
+            "UPDATE event SET leaf_index = leaf_index - 1", ("evidence",), id="events moved"
+        ),
+    ],
+)
+async def test_rows_that_somebody_edited_are_not_shown_as_the_log(
+    service: Service, database: TestDatabase, edit: str, refused: tuple[str, ...]
+) -> None:
+    action_id = await spent(service)
+    index = (await service.client.evidence(action_id)).decision.index
+    size = (await service.api.store.head()).size
+    await database.execute(edit.format(index=index))
+
+    for path in LOG_PATHS:
+        evidence = f"/v1/actions/{action_id}/evidence"
+        told = await service.http.get(path.format(size=size, evidence=evidence))
+        if any(part in path for part in refused):
+            assert (told.status_code, told.json()["code"]) == (503, "log_damaged"), path
+        else:
+            assert told.status_code == 200, path
 
 
 async def test_a_leaf_holds_no_personal_data(service: Service) -> None:

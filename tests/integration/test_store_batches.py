@@ -27,6 +27,7 @@ from support.stores import (
 
 from twinlock.adapters.boxes import MAX_PLAINTEXT_BYTES
 from twinlock.adapters.sql import group_commit
+from twinlock.adapters.sql.keys_used import KeyName, key_use
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import ActionUnknownError, State
 from twinlock.domain.decisions import Decided
@@ -261,14 +262,12 @@ async def test_two_openings_under_one_key_that_cross_are_one(
     """Two processes ask at once, and neither sees the other's key before it writes its own."""
     alice, late = new_customer(), new_customer()
     key = idempotency("customer 7")
+    name = KeyName(PLATFORM, key.key)
+    use = key_use(store.sealer, name, digest=key.digest, action_id=alice.account_id)
     async with database.owner() as other:
         async with other.transaction():
             await other.execute(
-                "INSERT INTO idempotency VALUES ($1, $2, $3, $4, now())",
-                PLATFORM,
-                key.key,
-                key.digest,
-                alice.account_id,
+                "INSERT INTO idempotency VALUES ($1, $2, $3, $4, $5, now())", *name, *use
             )
             asked = asyncio.create_task(store.run(opening(late, now=clock.at, key=key)))
             await database.somebody_waits_for_a_lock()

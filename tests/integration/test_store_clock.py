@@ -1,13 +1,18 @@
 """The clock of the store: what it cannot trust it does not decide by."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.postgres import TestDatabase
+from msgspec.structs import replace
+from support.postgres import TestDatabase, in_a_loop_of_its_own
+from support.store_audit import audit
 from support.stores import (
     SteerableClock,
+    new_customer,
     open_store,
     opened,
+    opening,
     outcomes,
     several,
     touching,
@@ -17,6 +22,8 @@ from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.sql.batch import CLOCK_BEHIND
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
+from twinlock.domain.account import ActionUnknownError, State
+from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import ClockUntrustedError, TwinlockError
 
 
@@ -53,6 +60,72 @@ async def test_the_log_never_runs_backwards(
             await store.run(touching(alice))
         return
     assert (await store.run(touching(alice))).at == last
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=3), CLOCK_BEHIND + timedelta(seconds=1)])
+async def test_what_another_process_wrote_later_meanwhile_is_decided_before_us(
+    store: SqlStore,
+    clock: SteerableClock,
+    database: TestDatabase,
+    keyring: Keyring,
+    ahead: timedelta,
+) -> None:
+    """Between our looking at the time and our locking the head."""
+    alice, bob = await several(store, clock, 2)
+    carol, later = new_customer(), SteerableClock(clock.at + ahead)
+    decided_at: list[datetime] = []
+
+    async def another_process() -> None:
+        async with open_store(database.app_dsn, keyring, later) as other:
+            await other.run(touching(bob))
+
+    def happens() -> None:
+        if not decided_at:
+            in_a_loop_of_its_own(another_process())
+
+    def decided(state: State, now: datetime) -> Decided:
+        happens()
+        decided_at.append(now)
+        return touching(alice).decide(state, now)
+
+    asked = (replace(touching(alice), decide=decided), opening(carol, now=clock.at))
+    told = await outcomes(*(store.run(work) for work in asked))
+
+    if ahead > CLOCK_BEHIND:
+        assert [type(one) for one in told] == [ClockUntrustedError] * 2
+        assert (await store.head()).size == 3
+        return
+    rows = await database.fetch("SELECT entry FROM leaf ORDER BY leaf_index")
+    times = [json.loads(row["entry"])["at"] for row in rows]
+    assert times == sorted(times)
+    assert len(times) == 5
+    assert decided_at[-1] > decided_at[0] + timedelta(seconds=2)
+    await audit(database, keyring)
+    assert (await store.run(touching(carol))).indexes == (5,)
+
+
+async def test_a_decision_that_fails_at_the_later_time_is_answered_so(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
+) -> None:
+    alice, bob = await several(store, clock, 2)
+    later = SteerableClock(clock.at + timedelta(seconds=3))
+    tried: list[datetime] = []
+
+    async def another_process() -> None:
+        async with open_store(database.app_dsn, keyring, later) as other:
+            await other.run(touching(bob))
+
+    def decided(state: State, now: datetime) -> Decided:
+        tried.append(now)
+        if len(tried) > 1:
+            raise ActionUnknownError("it lapsed meanwhile")
+        in_a_loop_of_its_own(another_process())
+        return touching(alice).decide(state, now)
+
+    with pytest.raises(ActionUnknownError):
+        await store.run(replace(touching(alice), decide=decided))
+    assert (await store.head()).size == 3
+    assert (await store.run(touching(alice))).indexes == (3,)
 
 
 class Hands:

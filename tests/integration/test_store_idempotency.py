@@ -21,10 +21,11 @@ from support.stores import (
 )
 
 from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.sql import store as sql_store
 from twinlock.adapters.sql.store import KEY_LIFETIME, SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.account import ActionUnknownError
-from twinlock.domain.errors import IdempotencyConflictError, InvariantError
+from twinlock.domain.errors import IdempotencyConflictError, InvariantError, SealBrokenError
 from twinlock.ports import Committed
 
 
@@ -151,6 +152,47 @@ async def test_keys_are_forgotten_when_nobody_repeats_them_any_more(
 
     keys = await database.fetch("SELECT key FROM idempotency")
     assert [row["key"] for row in keys] == ["young"]
+
+
+async def test_old_keys_are_forgotten_a_bounded_number_at_a_time(
+    store: SqlStore,
+    clock: SteerableClock,
+    database: TestDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sql_store, "FORGET_MOST", 2)
+    alice = await opened(store, clock)
+    for number in range(5):
+        await store.run(withdrawal(alice, new_action(alice), key=idempotency(f"old {number}")))
+
+    await store.forget_keys(now=clock.at + KEY_LIFETIME + timedelta(seconds=1))
+
+    assert await database.value("SELECT count(*) FROM idempotency") == 0
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param("action_id = '{other}'", id="repointed"),
+        pytest.param("digest = sha256(digest)", id="for another request"),
+        pytest.param("mac = ''", id="without a MAC"),
+        pytest.param("scope = '{bob}'", id="given to another account"),
+    ],
+)
+async def test_a_key_that_somebody_edited_stands_for_nothing(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase, edit: str
+) -> None:
+    alice, bob = await opened(store, clock), await opened(store, clock)
+    first, other = new_action(alice), new_action(bob)
+    await store.run(withdrawal(alice, first, key=idempotency("key")))
+    await database.execute(
+        f"UPDATE idempotency SET {edit.format(other=other, bob=bob.account_id)}"  # noqa: S608 - ours
+    )
+    asks = bob if "scope" in edit else alice
+
+    with pytest.raises(SealBrokenError):
+        await store.run(withdrawal(asks, new_action(asks), key=idempotency("key")))
+    assert (await store.head()).size == 3
 
 
 # --- A hundred at once, from two processes ---

@@ -38,7 +38,8 @@ LOG = [
         id="an old head put back",
     ),
     pytest.param(
-        "UPDATE head h SET size = o.size, edge = o.edge FROM public.old_head o;"
+        "UPDATE head h SET size = o.size, edge = o.edge, at = o.at, mac = o.mac"
+        " FROM public.old_head o;"
         "UPDATE tile t SET hashes = o.hashes FROM public.old_tile o"
         " WHERE (o.level, o.number) = (t.level, t.number)",
         id="an old head put back with its tiles",
@@ -84,17 +85,23 @@ async def test_on_a_damaged_log_nothing_is_decided(
 
 @pytest.mark.parametrize("edit", LOG[:-1])
 async def test_a_damaged_edge_is_seen_at_start_up(
-    store: SqlStore, database: TestDatabase, scene: Scene, edit: str
+    store: SqlStore,
+    database: TestDatabase,
+    scene: Scene,
+    keyring: Keyring,
+    clock: SteerableClock,
+    edit: str,
 ) -> None:
     head = await store.checked_head()
     assert head == await store.head()
     await database.execute(edit)
 
-    if "old_tile" in edit:  # Its own anchor outside the database sees this one.
-        assert (await store.checked_head()).size < head.size
-        return
-    with pytest.raises(LogDamagedError):
-        await store.checked_head()
+    async with open_store(database.app_dsn, keyring, clock) as fresh:
+        if "old_tile" in edit:  # Its own anchor outside the database sees this one.
+            assert (await fresh.checked_head()).size < head.size
+            return
+        with pytest.raises(LogDamagedError):
+            await fresh.checked_head()
 
 
 async def test_a_running_process_writes_the_last_tile_anew_from_what_it_knows(

@@ -17,6 +17,7 @@ TABLES = (
     "outbox",
     "idempotency",
     "platform_key",
+    "platform_key_revoked",
     "installation",
     "migration",
 )
@@ -46,6 +47,10 @@ FORBIDDEN = [
     "DELETE FROM platform_key",
     "UPDATE platform_key SET mac = 'x'",
     "UPDATE platform_key SET scopes = '{}'",
+    "UPDATE platform_key SET expires_at = now()",
+    "UPDATE platform_key_revoked SET revoked_at = 'infinity'",
+    "DELETE FROM platform_key_revoked",
+    "UPDATE idempotency SET mac = 'x'",
     "UPDATE installation SET fingerprint = 'x'",
     "DELETE FROM installation",
     "INSERT INTO migration VALUES (9, 'x')",

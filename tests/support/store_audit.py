@@ -149,6 +149,8 @@ def _check_tree(leaves: list[Row], tiles: list[Row], head: Row) -> None:
     assert Frontier.from_bytes(head["size"], head["edge"]).root() == frontier.root()
     stored = {(row["level"], row["number"]): row["hashes"] for row in tiles}
     assert stored == grow(0, {}, hashes), "the tiles are those of the leaves"
+    times = [canonical.decode(row["entry"])["at"] for row in leaves]
+    assert times == sorted(times), "time does not run backwards"
 
 
 def _check_leaf(leaf: Row, kept: Kept, number: int, previous: str, account: Account) -> None:

@@ -3,14 +3,21 @@
 Always true (tests/unit/adapters/test_anchor.py):
 
 * it advances only from the size that its caller expected, never back, and one size keeps one root;
-* after a crash it is the old one or the new one, whole.
+* after a crash it is the old one or the new one, whole;
+* nobody waits for it: where another process holds its lock, it is left as it is, and what reads or
+  moves it runs in a thread of its own (tests/integration/test_anchoring.py).
 
 What it is for: a database restored from a backup, or rolled back by its owner, is behind the anchor
-and refused at start-up. A missing file shows nothing: whoever starts a log that has leaves must
-treat it as a refusal. Source: docs/log-format.md, writing and checking.
+and refused. A missing file shows nothing: whoever starts a log that has leaves must treat it as a
+refusal. Source: docs/log-format.md, how it is written.
 """
 
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -20,7 +27,7 @@ from twinlock.domain.errors import AnchorMovedError, AnchorWrongError, Malformed
 from twinlock.domain.log.merkle import HASH_BYTES
 from twinlock.ports import Anchor
 
-LOCK_SECONDS = 5  # A change takes two fsyncs: milliseconds.
+T = TypeVar("T")
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,10 +70,10 @@ class AnchorFile:
 
         Raises:
             AnchorMovedError: another size stands there, or ``new`` goes back, or forks.
-            FileBusyError: another process holds the lock.
+            FileBusyError: another process holds the lock, perhaps a stopped one.
         """
         private_files.make_directory(self._path.parent)
-        with private_files.locked(self._lock, patience_seconds=LOCK_SECONDS):
+        with private_files.locked(self._lock, patience_seconds=0):
             old = self.read()
             if (None if old is None else old.size) != expected_size:
                 raise AnchorMovedError("the anchor moved meanwhile")
@@ -74,6 +81,38 @@ class AnchorFile:
                 _refuse_fork(old, new)
             file = _File(checkpoint=new.checkpoint, root=canonical.b64url(new.root), size=new.size)
             private_files.write(self._path, canonical.encode(file))
+
+
+class AnchorThread:
+    """An anchor file, read and moved in a thread of its own. Implements ``ports.Anchors``.
+
+    Prevents: an event loop that stands still for two fsyncs, or for a disk that hangs.
+    """
+
+    def __init__(self, file: AnchorFile) -> None:
+        self._file = file
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="anchor")
+
+    @classmethod
+    @contextmanager
+    def of(cls, path: Path) -> Iterator["AnchorThread"]:
+        """Keep the anchor at ``path``; on leaving, wait for nothing."""
+        anchors = cls(AnchorFile(path))
+        try:
+            yield anchors
+        finally:
+            anchors._pool.shutdown(wait=False)
+
+    async def read(self) -> Anchor | None:
+        """Return the anchor, or None before the first one (see ``AnchorFile.read``)."""
+        return await self._run(self._file.read)
+
+    async def advance(self, new: Anchor, *, expected_size: int | None) -> None:
+        """Replace the anchor (see ``AnchorFile.advance``)."""
+        await self._run(lambda: self._file.advance(new, expected_size=expected_size))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 def _refuse_fork(old: Anchor, new: Anchor) -> None:

@@ -4,6 +4,7 @@ Always true (tests/unit/adapters/test_boxes.py):
 
 * a box opens only under the subject, kind, id and version that it was sealed for;
 * a subject's key opens only for that subject, and only under a seal key of this keyring;
+* a row that stays in clear and has a MAC is the one that we wrote, for the purpose of its tag;
 * any other bytes are SealBrokenError.
 
 Each subject has its own AES-256-GCM key (NIST SP 800-38D), wrapped by the keyring's seal key:
@@ -12,13 +13,17 @@ boxes (SP 800-38D, 8.3): a subject at one action a second reaches that after 136
 key wraps at most 2^32 subjects.
 
 A box is nonce (12) ‖ ciphertext ‖ tag (16). A wrapped key is seal key id (8) ‖ nonce (12) ‖
-ciphertext (32) ‖ tag (16): 68 bytes.
+ciphertext (32) ‖ tag (16): 68 bytes. A row's MAC is seal key id (8) ‖ HMAC-SHA-256 (32), under a
+key that is derived from the seal key, since one key has one use.
 """
+
+import hmac
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from twinlock.adapters.keyring import KEY_ID_BYTES, Key, Keyring, Role
+from twinlock.domain.canonical import tagged_mac
 from twinlock.domain.errors import DocumentTooLargeError, SealBrokenError, invariant
 
 NONCE_BYTES = 12
@@ -72,6 +77,7 @@ class Sealer:
         keys = keyring.keys(Role.SEAL)
         self._current_id = _id_bytes(keys[0])
         self._ciphers = {_id_bytes(key): AESGCM(key.secret) for key in keys}
+        self._row_keys = {_id_bytes(key): tagged_mac(key.secret, "row-key/v1") for key in keys}
 
     def new_subject_key(self, subject_id: str, *, random: bytes) -> bytes:
         """Return a new wrapped key (68 bytes) for ``subject_id``, from 44 random bytes."""
@@ -92,6 +98,24 @@ class Sealer:
             raise SealBrokenError("a subject's key was not sealed under this keyring")
         owner = _framed(b"subject-key/v1", subject_id.encode())
         return SubjectKey(_decrypt(cipher, wrapped[KEY_ID_BYTES:], owner))
+
+    def mac(self, tag: str, *parts: bytes) -> bytes:
+        """Return the MAC (40 bytes) of a row that stays in clear; ``tag`` says what kind it is."""
+        key = self._row_keys[self._current_id]
+        return self._current_id + tagged_mac(key, tag, *parts)
+
+    def check_mac(self, mac: bytes, tag: str, *parts: bytes) -> None:
+        """Return when ``mac`` is that of exactly these parts, under any seal key that we hold.
+
+        Raises:
+            SealBrokenError: it is not, or the key is not in this keyring: a process that started
+                before a key was added does not hold it.
+        """
+        key = self._row_keys.get(mac[:KEY_ID_BYTES])
+        if key is None:
+            raise SealBrokenError("a stored row was not sealed under a key that this process holds")
+        if not hmac.compare_digest(mac[KEY_ID_BYTES:], tagged_mac(key, tag, *parts)):
+            raise SealBrokenError("a stored row is not what we sealed")
 
 
 def _decrypt(cipher: AESGCM, box: bytes, associated: bytes) -> bytes:

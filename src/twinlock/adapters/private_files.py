@@ -117,6 +117,8 @@ def sync_directory(path: Path) -> None:
 def locked(path: Path, *, patience_seconds: int) -> Iterator[None]:
     """Hold the lock file ``path`` alone; the kernel frees it when this process dies.
 
+    Without patience it is tried once and never waited for.
+
     Raises:
         FileBusyError: another process held it throughout ``patience_seconds``.
     """
@@ -130,14 +132,21 @@ def locked(path: Path, *, patience_seconds: int) -> Iterator[None]:
 
 
 def _take(handle: int, path: Path, *, patience_seconds: int) -> None:
-    for _ in range(max(1, int(patience_seconds / POLL_SECONDS))):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(POLL_SECONDS)
-        else:
+    for _ in range(int(patience_seconds / POLL_SECONDS)):
+        if _take_at_once(handle):
             return
-    raise FileBusyError(f"{path} has been held by another process for {patience_seconds} s")
+        time.sleep(POLL_SECONDS)
+    if not _take_at_once(handle):
+        raise FileBusyError(f"{path} is held by another process")
+
+
+def _take_at_once(handle: int) -> bool:
+    """Take the lock if nobody holds it; say whether it is ours."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _refuse_others(

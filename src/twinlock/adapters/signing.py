@@ -1,17 +1,26 @@
 """The keyring at work: signatures over what was committed, blind names, MACs of secrets."""
 
+import hmac
+
 from twinlock.adapters.keyring import Keyring, Role
 from twinlock.domain.actions import Place
 from twinlock.domain.canonical import b64url, tagged_mac
+from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.trust import Trust
 from twinlock.ports import Head
 from twinlock.proofs import jws, notes
 
+_PLATFORM_KEY = "platform-key/v1"
+
 
 class KeyringSigner:
-    """Signs authorizations and checkpoints. Implements ``ports.LogSigner``."""
+    """Signs authorizations and checkpoints. Implements ``ports.LogSigner``.
+
+    A checkpoint is never behind one that was signed before, and one size has one root: whatever a
+    store believes, two histories are not signed by one process.
+    """
 
     def __init__(self, keyring: Keyring, *, log_origin: str) -> None:
         self._authorization = keyring.current(Role.AUTHORIZATION)
@@ -31,8 +40,14 @@ class KeyringSigner:
         return jws.sign(claims, kid=kid, typ=kind, key=self._authorization_key)
 
     def checkpoint(self, head: Head) -> bytes:
-        """Return the signed note of a committed head; Ed25519 gives the same bytes each time."""
+        """Return the signed note of a committed head; Ed25519 gives the same bytes each time.
+
+        Raises:
+            LogDamagedError: a smaller log than was signed before, or another of the same size.
+        """
         if self._last is None or self._last[0] != head:
+            if self._last is not None and head.size <= self._last[0].size:
+                raise LogDamagedError("the log is not the one that was signed, grown")
             checkpoint = Checkpoint(origin=self._log_origin, size=head.size, root=head.root)
             self._last = head, notes.sign_checkpoint(checkpoint, key=self._log_key).encode()
         return self._last[1]
@@ -61,10 +76,16 @@ def trust(
 
 
 class KeyringIndex:
-    """Names destinations so that the database cannot guess them. Implements ``BlindIndex``."""
+    """Names destinations so that the database cannot guess them. Implements ``BlindIndex``.
+
+    Always under the oldest key: a name is for ever. Under a younger key a listed destination would
+    have another name, without its waits, its proof and its budget, beside the old one. So adding a
+    key changes nothing here; what a leaked one costs is that whoever holds it and the database can
+    try addresses.
+    """
 
     def __init__(self, keyring: Keyring) -> None:
-        self._key = keyring.current(Role.INDEX).secret
+        self._key = keyring.keys(Role.INDEX)[-1].secret
 
     def destination_id(self, place: Place) -> DestinationId:
         """Return the name of this destination's stream."""
@@ -74,11 +95,21 @@ class KeyringIndex:
 
 
 class KeyringMac:
-    """MACs of platform keys' secrets. Implements ``ports.SecretMac``."""
+    """MACs of platform keys. Implements ``ports.SecretMac``.
+
+    A key that was made before a younger MAC key came goes on working.
+    """
 
     def __init__(self, keyring: Keyring) -> None:
-        self._key = keyring.current(Role.PLATFORM).secret
+        self._keys = tuple(key.secret for key in keyring.keys(Role.PLATFORM))
 
-    def of(self, secret: str) -> bytes:
-        """Return the 32-byte MAC of ``secret``."""
-        return tagged_mac(self._key, "platform-key/v1", secret.encode("utf-8"))
+    def of(self, *parts: bytes) -> bytes:
+        """Return the 32-byte MAC of ``parts``, under the youngest key."""
+        return tagged_mac(self._keys[0], _PLATFORM_KEY, *parts)
+
+    def check(self, mac: bytes, *parts: bytes) -> None:
+        """Return when ``mac`` is theirs under any of the keys. Raises SealBrokenError."""
+        for key in self._keys:
+            if hmac.compare_digest(mac, tagged_mac(key, _PLATFORM_KEY, *parts)):
+                return
+        raise SealBrokenError("a platform key is not what it was made as")

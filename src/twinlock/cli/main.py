@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from twinlock.cli import demo, keys, platform_keys, ranges, serve, verify
+from twinlock.cli import anchor, demo, keys, platform_keys, ranges, serve, verify
 from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
 
@@ -34,6 +34,7 @@ app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate_command)
 app.command("demo")(demo.demo)
 app.command("verify")(verify.verify_command)
+app.add_typer(anchor.app, name="anchor")
 app.add_typer(keys.app, name="keys")
 app.add_typer(platform_keys.app, name="platform-key")
 app.add_typer(ranges.app, name="range")

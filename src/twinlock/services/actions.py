@@ -45,7 +45,7 @@ from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.decisions import Rules
-from twinlock.domain.errors import MalformedError, TwinlockError, present
+from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
@@ -53,6 +53,7 @@ from twinlock.domain.ids import (
     ChallengeId,
     DestinationId,
     MemberId,
+    account_of,
     action_id,
     tail,
 )
@@ -164,6 +165,7 @@ class Actions:
             MalformedError: a payload that is not of its type's form.
             AmountError, AddressError, UnknownAssetError, NotFoundError, ProofRefusedError:
                 a payload that means nothing here.
+            SealBrokenError: the key stands for another account's action.
         """
         rules = self._policies.rules()
         prepared = await self._prepare(proposal, named, rules)
@@ -190,7 +192,7 @@ class Actions:
             )
         )
         if committed.decided is None:
-            return Repeated(action_id=committed.repeated)
+            return _repeated(committed.repeated, named)
         return tell(
             committed.decided.answer, index=committed.indexes[-1], teller=self._policies.teller()
         )
@@ -418,6 +420,13 @@ def _parse(data: dict[str, Any], form: type[D]) -> D:
         return msgspec.convert(data, form)
     except msgspec.ValidationError as error:
         raise MalformedError(f"the payload does not have its form: {error}") from error
+
+
+def _repeated(found: str, named: AccountId) -> Repeated:
+    """Prevents: one customer's action shown to another, whatever the store says of a key."""
+    if account_of(found) != named:
+        raise SealBrokenError("an idempotency key stands for another account's action")
+    return Repeated(action_id=found)
 
 
 def _secret_digest(secret: str) -> str:

@@ -44,10 +44,10 @@ class Logbook:
         head = await self._store.head()
         if not 0 <= index < head.size:
             raise TileUnknownError("the log has not grown that far")
+        checkpoint = parse_note(self._signer.checkpoint(head))
         needed = tiles_needed(lambda at: inclusion_proof(index, head.size, at))
         tiles = await self._store.tiles(tuple(sorted(needed)))
         hashes = inclusion_proof(index, head.size, hashes_in(tiles))
-        checkpoint = parse_note(self._signer.checkpoint(head))
         return TlogProof(index=index, hashes=hashes, checkpoint=checkpoint).encode()
 
     async def resource(self, path: str) -> bytes:

@@ -1,10 +1,10 @@
 """Keys of the platforms that call the API: hashed, scoped, bound to networks, rotating.
 
-A key is ``tlk_<id>_<secret>``. Only a MAC of the secret is kept. Rotating means making a second key
-and letting the first expire: both work meanwhile.
+A key is ``tlk_<id>_<secret>``. Only a MAC is kept, of the secret together with all that the key may
+do: whoever can write to the database can neither widen a key nor lengthen its life. Rotating means
+making a second key and letting the first expire: both work meanwhile.
 """
 
-import hmac
 import ipaddress
 import re
 from datetime import datetime, timedelta
@@ -12,7 +12,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
-from twinlock.domain.errors import TwinlockError
+from msgspec.structs import replace
+
+from twinlock.domain.errors import SealBrokenError, TwinlockError
 from twinlock.domain.ids import PlatformKeyId, tail
 from twinlock.ports import Clock, Entropy, PlatformKey, PlatformKeys, SecretMac
 
@@ -34,6 +36,13 @@ class ScopeMissingError(TwinlockError):
 
     code = "scope_missing"
     status = 403
+
+
+class NetworkRangeError(TwinlockError):
+    """A range of addresses that is not written as one, such as 10.0.0.0/8 or ::1/128."""
+
+    code = "network_range_wrong"
+    status = 422
 
 
 class Scope(StrEnum):
@@ -59,20 +68,23 @@ class Keys:
     async def create(
         self, *, scopes: tuple[Scope, ...], networks: tuple[str, ...], lifetime: timedelta
     ) -> str:
-        """Return a new key, shown this once. ``networks`` are CIDR ranges it may be used from."""
+        """Return a new key, shown this once. ``networks`` are CIDR ranges it may be used from.
+
+        Raises:
+            NetworkRangeError: one of them is none.
+        """
         now = self._clock.now(database_at=None)
         key_id = PlatformKeyId(tail(self._entropy.draw(16)))
         secret = tail(self._entropy.draw(16)) + tail(self._entropy.draw(16))
-        await self._keys.add(
-            PlatformKey(
-                key_id=key_id,
-                mac=self._mac.of(secret),
-                scopes=tuple(scope.value for scope in scopes),
-                networks=tuple(str(ipaddress.ip_network(one)) for one in networks),
-                created_at=now,
-                expires_at=now + min(lifetime, LIFETIME_MOST),
-            )
+        key = PlatformKey(
+            key_id=key_id,
+            mac=b"",
+            scopes=tuple(scope.value for scope in scopes),
+            networks=tuple(_range(one) for one in networks),
+            created_at=now,
+            expires_at=now + min(lifetime, LIFETIME_MOST),
         )
+        await self._keys.add(replace(key, mac=self._mac.of(*_parts(key, secret))))
         return f"tlk_{key_id}_{secret}"
 
     async def revoke(self, key_id: PlatformKeyId) -> None:
@@ -89,8 +101,11 @@ class Keys:
         if found is None:
             _refuse()
         key = await self._keys.read(PlatformKeyId(found["id"]))
-        mac = self._mac.of(found["secret"])
-        if key is None or not hmac.compare_digest(key.mac, mac):
+        if key is None:
+            _refuse()
+        try:
+            self._mac.check(key.mac, *_parts(key, found["secret"]))
+        except SealBrokenError:
             _refuse()
         now = self._clock.now(database_at=None)
         if not _in_force(key, now=now) or not _from(key.networks, address):
@@ -102,6 +117,27 @@ class Keys:
 
 def _refuse() -> NoReturn:
     raise PlatformKeyRefusedError("this platform key opens nothing here")
+
+
+def _parts(key: PlatformKey, secret: str) -> tuple[bytes, ...]:
+    """Return what the MAC is over: all of the key but the MAC itself, and when it is revoked."""
+    said = (
+        key.key_id,
+        secret,
+        key.created_at.isoformat(),
+        key.expires_at.isoformat(),
+        str(len(key.scopes)),
+        *key.scopes,
+        *key.networks,
+    )
+    return tuple(part.encode("utf-8") for part in said)
+
+
+def _range(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise NetworkRangeError(f"{text!r} is not a range of addresses") from error
 
 
 def _in_force(key: PlatformKey, *, now: datetime) -> bool:

@@ -178,3 +178,38 @@ def test_another_installations_keyring_opens_nothing(sealer: Sealer, tmp_path: P
 
     with pytest.raises(SealBrokenError):
         Sealer(other).open_subject_key(ALICE, sealer.new_subject_key(ALICE, random=RANDOM))
+
+
+# --- Rows that stay in clear ---
+
+
+@pytest.mark.parametrize(
+    ("tag", "parts"),
+    [
+        pytest.param("head/v1", (b"a", b"c"), id="another value"),
+        pytest.param("head/v1", (b"ab",), id="parts that join to the same bytes"),
+        pytest.param("head/v1", (b"b", b"a"), id="another order"),
+        pytest.param("idempotency/v1", (b"a", b"b"), id="another purpose"),
+    ],
+)
+def test_a_mac_is_for_exactly_its_parts(sealer: Sealer, tag: str, parts: tuple[bytes, ...]) -> None:
+    mac = sealer.mac("head/v1", b"a", b"b")
+    sealer.check_mac(mac, "head/v1", b"a", b"b")
+
+    with pytest.raises(SealBrokenError):
+        sealer.check_mac(mac, tag, *parts)
+
+
+def test_a_mac_under_an_older_key_still_holds_and_under_a_foreign_one_never(
+    tmp_path: Path, sealer: Sealer
+) -> None:
+    entropy = SystemEntropy()
+    before = Sealer(keyring.create_all(tmp_path / "other", entropy=entropy, now=BORN))
+    mac = before.mac("head/v1", b"a")
+    after = Sealer(keyring.add(tmp_path / "other", Role.SEAL, entropy=entropy, now=LATER))
+
+    after.check_mac(mac, "head/v1", b"a")
+    assert after.mac("head/v1", b"a") != mac
+    for foreign in (sealer.mac("head/v1", b"a"), b"", mac[:8]):
+        with pytest.raises(SealBrokenError):
+            after.check_mac(foreign, "head/v1", b"a")

@@ -8,6 +8,7 @@ Always true (tests/integration/test_store_*.py):
 
 * a document, its events, its leaf and the tree change together or not at all;
 * the index of a leaf comes from the locked head row, so indexes have no gaps;
+* a leaf's time is never before that of the leaf before it, whoever wrote that;
 * a row is written only over exactly the version that was read under the lock;
 * whatever can fail for one request alone fails before it is counted in;
 * nobody is answered, with a no or an error either, before what the answer rests on is committed.
@@ -24,6 +25,8 @@ from msgspec.structs import replace
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
 from twinlock.adapters.sql import codec, queries, tree
+from twinlock.adapters.sql.keys_used import KeyName, KeyUse, key_name, key_use, repeated
+from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.decisions import Decided
@@ -31,7 +34,6 @@ from twinlock.domain.entries import SALTS_BYTES, Origin
 from twinlock.domain.errors import (
     AccountUnknownError,
     ClockUntrustedError,
-    IdempotencyConflictError,
     InvariantError,
     LogDamagedError,
     TwinlockError,
@@ -72,20 +74,6 @@ class Waiting:
             self.answer.set_exception(error)
 
 
-class _KeyName(NamedTuple):
-    """Whose idempotency key it is: the account's, or the caller's for a new account."""
-
-    scope: str
-    key: str
-
-
-class _KeyUse(NamedTuple):
-    """What an idempotency key stands for: the digest of the request, and its action."""
-
-    digest: bytes
-    action_id: str
-
-
 class _Row(NamedTuple):
     """A row of ``stream`` as it will be written."""
 
@@ -104,6 +92,13 @@ class _Stream:
     version: int
 
 
+class _Read(NamedTuple):
+    """What a batch read under its locks, before it decided anything."""
+
+    streams: dict[str, _Stream]
+    keys: dict[str, SubjectKey]
+
+
 @dataclass(slots=True)
 class _Done:
     """A request that was decided, and everything it writes, sealed."""
@@ -120,14 +115,15 @@ class _Done:
 class Batch:
     """The state of one batch between its first lock and its commit.
 
-    ``edge`` is the tree's edge as this process wrote it last, and after ``run`` as it wrote it now.
-    ``commit_asked`` says that the outcome is the database's to tell.
+    ``watch`` is what this process knows of the log, and ``edge`` after ``run`` the tree's edge as
+    it was written now. ``commit_asked`` says that the outcome is the database's to tell.
     """
 
     connection: asyncpg.Connection
     sealer: Sealer
     entropy: Entropy
     clock: Clock
+    watch: Watch
     edge: tree.Edge | None = None
     commit_asked: bool = False
     at: datetime = _UNREAD
@@ -136,8 +132,9 @@ class Batch:
     streams: dict[str, _Stream] = field(default_factory=dict)
     rows: dict[str, _Row] = field(default_factory=dict)
     broken: dict[str, TwinlockError] = field(default_factory=dict)
-    used: dict[_KeyName, _KeyUse] = field(default_factory=dict)
-    new_uses: dict[_KeyName, _KeyUse] = field(default_factory=dict)
+    used: dict[KeyName, KeyUse] = field(default_factory=dict)
+    new_uses: dict[KeyName, KeyUse] = field(default_factory=dict)
+    read: _Read = field(default_factory=lambda: _Read({}, {}))
     done: list[_Done] = field(default_factory=list)
     answers: list[tuple[Waiting, Committed | TwinlockError]] = field(default_factory=list)
 
@@ -150,12 +147,13 @@ class Batch:
             ClockUntrustedError, LogDamagedError: nothing can be decided at all.
             StateRolledBackError: a row is not the one that was read; others are not told whose.
         """
+        self.watch.check_trusted()
         async with self.connection.transaction(isolation="read_committed"):
             await self._lock(group, skip_locked=skip_locked)
             await self._read(group)
             for waiting in group:
                 self._decide(waiting)
-            indexes = await self._write() if self.done else range(0)
+            indexes = await self._write(group) if self.done else range(0)
             self.commit_asked = True
         self._answer(indexes)
 
@@ -202,19 +200,21 @@ class Batch:
         return (name,) if listed else ()
 
     async def _read(self, group: list[Waiting]) -> None:
-        asked = sorted({_key_name(one.work) for one in group if one.work.idempotency})
+        works = [one.work for one in group]
+        asked = sorted({key_name(one, one.idempotency) for one in works if one.idempotency})
         scopes, keys = [name.scope for name in asked], [name.key for name in asked]
         rows = await self.connection.fetch(queries.READ_AFTER_LOCKS, scopes, keys)
         if not rows:
             raise LogDamagedError("the head of the log is gone")
         self.used = {
-            _KeyName(row["scope"], row["key"]): _KeyUse(row["digest"], row["action_id"])
+            KeyName(row["scope"], row["key"]): KeyUse(row["digest"], row["action_id"], row["mac"])
             for row in rows
             if row["key"] is not None
         }
         self.at = self._now(rows[0]["database_at"], rows[0]["head_at"])
+        self.read = _Read(dict(self.streams), dict(self.keys))
 
-    def _now(self, database_at: datetime, head_at: datetime) -> datetime:
+    def _now(self, database_at: datetime | None, head_at: datetime) -> datetime:
         """Return the time of this batch: never before an entry that was committed before it.
 
         Prevents: a wait that ends because a clock was set forward, or a log that runs backwards.
@@ -226,13 +226,25 @@ class Batch:
 
     # --- Deciding ---
 
+    def _decide_again(self, group: list[Waiting], *, head_at: datetime) -> None:
+        """Decide once more what was decided before another process wrote at ``head_at``, later.
+
+        Behind the locked head, so that nobody else can write once more: once is enough.
+        """
+        self.at = self._now(None, head_at)
+        self.streams, self.keys = dict(self.read.streams), dict(self.read.keys)
+        for made in (self.new_keys, self.rows, self.new_uses, self.done, self.answers):
+            made.clear()
+        for waiting in group:
+            self._decide(waiting)
+
     def _decide(self, waiting: Waiting) -> None:
         try:
-            repeated = self._repeated(waiting.work)
-            if repeated is None:
+            done_before = self._repeated(waiting.work)
+            if done_before is None:
                 self.done.append(self._carry_out(waiting))
             else:
-                answered = Committed(decided=None, at=self.at, repeated=repeated)
+                answered = Committed(decided=None, at=self.at, repeated=done_before)
                 self.answers.append((waiting, answered))
         except TwinlockError as error:
             self.answers.append((waiting, error))
@@ -242,13 +254,9 @@ class Batch:
     def _repeated(self, work: Work) -> str | None:
         if work.idempotency is None:
             return None
-        name = _key_name(work)
+        name = key_name(work, work.idempotency)
         found = self.new_uses.get(name) or self.used.get(name)
-        if found is None:
-            return None
-        if found.digest != work.idempotency.digest:
-            raise IdempotencyConflictError("this idempotency key was used for something else")
-        return found.action_id
+        return None if found is None else repeated(self.sealer, name, found, work.idempotency)
 
     def _carry_out(self, waiting: Waiting) -> _Done:
         work = waiting.work
@@ -276,8 +284,10 @@ class Batch:
         if wrapped:
             self.keys[work.account_id], self.new_keys[work.account_id] = key, wrapped
         if work.idempotency is not None:
-            use = _KeyUse(work.idempotency.digest, work.action_id)
-            self.new_uses[_key_name(work)] = use
+            name = key_name(work, work.idempotency)
+            digest, action_id = work.idempotency.digest, work.action_id
+            use = key_use(self.sealer, name, digest=digest, action_id=action_id)
+            self.new_uses[name] = use
         self.rows.update(rows)
         self.streams.update(values)
         return done
@@ -356,11 +366,15 @@ class Batch:
 
     # --- Writing ---
 
-    async def _write(self) -> range:
+    async def _write(self, group: list[Waiting]) -> range:
         """Write everything behind the locked head; return the indexes of the new leaves."""
         head = await self.connection.fetchrow(queries.LOCK_HEAD)
-        frontier = tree.frontier_of(head)
-        edge = await tree.read_edge(self.connection, frontier, known=self.edge)
+        frontier = self.watch.frontier_of(head)
+        if head["at"] > self.at:
+            self._decide_again(group, head_at=head["at"])
+        edge = await tree.read_edge(
+            self.connection, frontier, seen=self.watch.seen, known=self.watch.edge
+        )
         entries = [entry for done in self.done for entry in done.booked.entries]
         grown = tree.grown(edge, [leaf_hash(entry.leaf) for entry in entries])
         indexes = range(frontier.size, grown.edge.frontier.size)
@@ -377,10 +391,11 @@ class Batch:
             [number for _, number in grown.rows],
             list(grown.rows.values()),
             *_columns(self._letter_rows(), 3),
-            *_columns(((*name, *use) for name, use in sorted(self.new_uses.items())), 4),
-            max(self.at, head["at"]),
+            *_columns(((*name, *use) for name, use in sorted(self.new_uses.items())), 5),
+            self.at,
             grown.edge.frontier.size,
             grown.edge.frontier.to_bytes(),
+            self.watch.seal(grown.edge.frontier, at=self.at),
         )
         if counts["streams"] != len(self.rows):
             raise StateRolledBackError("a stream left another version than was read")
@@ -454,12 +469,6 @@ def _as(kind: type[codec.T], value: Account | Destination) -> codec.T:
     if not isinstance(value, kind):
         raise InvariantError("a stream is of the kind that a command takes it for")
     return value
-
-
-def _key_name(work: Work) -> _KeyName:
-    invariant(work.idempotency is not None, "there is a key")
-    scope = work.actor if work.opens is not None else work.account_id
-    return _KeyName(scope, "" if work.idempotency is None else work.idempotency.key)
 
 
 def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -21,7 +21,7 @@ import asyncpg
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql.batch import Batch, ConflictError, Waiting, own_copy, unexpected
 from twinlock.adapters.sql.connections import DOWN, Database, unavailable
-from twinlock.adapters.sql.tree import Edge
+from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.bookkeeping import StateRolledBackError
 from twinlock.domain.errors import (
     ClockUntrustedError,
@@ -63,10 +63,11 @@ class GroupCommit:
     """The queue of one process, and the task that empties it batch by batch."""
 
     def __init__(
-        self, database: Database, *, sealer: Sealer, entropy: Entropy, clock: Clock
+        self, database: Database, *, sealer: Sealer, watch: Watch, entropy: Entropy, clock: Clock
     ) -> None:
         self._database = database
         self._sealer = sealer
+        self._watch = watch
         self._entropy = entropy
         self._clock = clock
         self._queue: deque[Waiting] = deque()
@@ -74,7 +75,6 @@ class GroupCommit:
         self._closing = False
         self._group: list[Waiting] = []
         self._connection: asyncpg.Connection | None = None
-        self._edge: Edge | None = None
         self._writer = asyncio.create_task(self._write_forever())
         self.batches = 0
         self.batched = 0
@@ -181,7 +181,7 @@ class GroupCommit:
             sealer=self._sealer,
             entropy=self._entropy,
             clock=self._clock,
-            edge=self._edge,
+            watch=self._watch,
         )
         loop = asyncio.get_running_loop()
         given_up_at = loop.time() + BATCH_SECONDS
@@ -195,7 +195,8 @@ class GroupCommit:
             return _Failure(unavailable(error), _Again.NOTHING) if over else _failure(error)
         finally:
             watchdog.cancel()
-        self._edge = batch.edge
+        if batch.edge is not None:
+            self._watch.wrote(batch.edge)
         return None
 
     async def _connected(self) -> asyncpg.Connection:

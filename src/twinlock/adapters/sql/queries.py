@@ -15,7 +15,8 @@ READ_EXISTING = "SELECT id FROM stream WHERE id = ANY($1::text[])"
 
 # What a batch needs after its locks: the database's time, the log's last time, keys used before.
 READ_AFTER_LOCKS = """
-SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.digest, i.action_id
+SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.digest, i.action_id,
+       i.mac
   FROM head h
   LEFT JOIN idempotency i
     ON (i.scope, i.key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
@@ -26,7 +27,7 @@ SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.dige
 READ_KEY = "SELECT digest, action_id FROM idempotency WHERE scope = $1 AND key = $2"
 
 # Locks the end of the log: from here to the commit one writer at a time.
-LOCK_HEAD = "SELECT size, edge, at FROM head WHERE cell = 1 FOR UPDATE"
+LOCK_HEAD = "SELECT cell, size, edge, at, mac FROM head WHERE cell = 1 FOR UPDATE"
 
 # The rows of the log's right edge.
 READ_TILES = """
@@ -58,10 +59,11 @@ WITH keys AS (
   INSERT INTO outbox (subject, serial, box)
   SELECT * FROM unnest($18::text[], $19::text[], $20::bytea[])
 ), used AS (
-  INSERT INTO idempotency (scope, key, digest, action_id, used_at)
-  SELECT u.*, $25::timestamptz FROM unnest($21::text[], $22::text[], $23::bytea[], $24::text[]) u
+  INSERT INTO idempotency (scope, key, digest, action_id, mac, used_at)
+  SELECT u.*, $26::timestamptz
+    FROM unnest($21::text[], $22::text[], $23::bytea[], $24::text[], $25::bytea[]) u
 ), heads AS (
-  UPDATE head SET size = $26, edge = $27, at = $25 WHERE cell = 1
+  UPDATE head SET size = $27, edge = $28, at = $26, mac = $29 WHERE cell = 1
 )
 SELECT count(*) AS streams FROM streams
 """
@@ -70,6 +72,14 @@ SELECT count(*) AS streams FROM streams
 READ_STREAM = """
 SELECT s.version, s.box, k.wrapped FROM stream s JOIN subject_key k ON k.subject = s.subject
  WHERE s.id = $1 AND s.kind = $2 AND s.subject = $3
+"""
+
+# One destination of an account beside the account itself, as they stood at one moment.
+READ_DESTINATION = """
+SELECT a.version AS account_version, a.box AS account_box, d.version, d.box, k.wrapped
+  FROM stream a JOIN subject_key k ON k.subject = a.subject
+  LEFT JOIN stream d ON d.id = $2 AND d.kind = 'destination' AND d.subject = a.subject
+ WHERE a.id = $1 AND a.kind = 'account' AND a.subject = $1
 """
 
 # One entry of an account, the leaf that stands for it, and that leaf's hash in its tile. Subqueries
@@ -84,7 +94,7 @@ SELECT e.leaf_index, e.box, k.wrapped,
 """
 
 # The committed end of the log.
-READ_HEAD = "SELECT size, edge FROM head WHERE cell = 1"
+READ_HEAD = "SELECT cell, size, edge, at, mac FROM head WHERE cell = 1"
 
 # Entries of the log in order.
 READ_LEAVES = """
@@ -115,8 +125,15 @@ UPDATE outbox o SET claimed_until = NULL
  WHERE o.id = mine.id AND o.claimed_until = mine.claimed_until
 """
 
-# Idempotency keys older than any caller may repeat.
-FORGET_KEYS = "DELETE FROM idempotency WHERE used_at < $1"
+# Idempotency keys older than any caller may repeat, so many at once; the number says whether more
+# are left.
+FORGET_KEYS = """
+WITH forgotten AS (
+  DELETE FROM idempotency
+   WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency WHERE used_at < $1 LIMIT $2)) RETURNING 1
+)
+SELECT count(*) FROM forgotten
+"""
 
 # Whether the database answers.
 PING = "SELECT 1"
@@ -127,10 +144,17 @@ INSERT INTO platform_key (id, mac, scopes, networks, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6)
 """
 READ_PLATFORM_KEY = """
-SELECT mac, scopes, networks, created_at, expires_at, revoked_at FROM platform_key WHERE id = $1
+SELECT k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
+  FROM platform_key k LEFT JOIN platform_key_revoked r ON r.id = k.id WHERE k.id = $1
 """
 REVOKE_PLATFORM_KEY = """
-UPDATE platform_key SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING id
+WITH key AS (
+  SELECT id FROM platform_key WHERE id = $1
+), revoked AS (
+  INSERT INTO platform_key_revoked (id, revoked_at) SELECT id, $2 FROM key
+  ON CONFLICT (id) DO NOTHING
+)
+SELECT id FROM key
 """
 
 # Which keyring and log this database belongs to.

@@ -1,26 +1,29 @@
 """The store: state and log in one PostgreSQL, under sealed boxes.
 
-Application processes hold no state of their own: any number of them serve one cell, and PostgreSQL
-alone arbitrates. Deciding goes through the group commit; looking goes straight to the rows, without
-a lock, and sees what was committed.
+Application processes hold no state of their own but what they have seen of the log: any number of
+them serve one cell, and PostgreSQL alone arbitrates. Deciding goes through the group commit;
+looking goes straight to the rows, without a lock, and sees what was committed.
 
-What looking does not see, and the next decision does: a whole account put back as it was once,
-with the version it had then (law 9).
+What is told of the log hashes to its head: an edited leaf or tile is an error, never an answer.
+What looking does not see, and the next decision does: a whole account put back as it was once, with
+the version it had then (law 9).
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import asyncpg
 import msgspec
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.sql import codec, queries
+from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.group_commit import GroupCommit
-from twinlock.adapters.sql.tree import frontier_of, read_edge
-from twinlock.domain.account import Account, Destination
+from twinlock.adapters.sql.watch import Watch
+from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.canonical import b64url, commit, from_b64url
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import (
@@ -29,12 +32,14 @@ from twinlock.domain.errors import (
     LogDamagedError,
 )
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
-from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.log.merkle import Frontier, leaf_hash
+from twinlock.domain.log.tiles import TILE_WIDTH, hashes_in
 from twinlock.ports import Clock, Committed, Entropy, Head, Idempotency, StoredEntry, Work
 
 T = TypeVar("T")
 
 KEY_LIFETIME = timedelta(days=7)  # A platform's queue repeats for a weekend and a holiday.
+FORGET_MOST = 10_000  # Keys in one statement: 0.1 s of the two that it may take.
 
 
 class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +54,12 @@ _LEAF = msgspec.json.Decoder(_Leaf)
 class SqlStore:
     """State and log in one PostgreSQL. Implements ``ports.Store``."""
 
-    def __init__(self, database: Database, *, sealer: Sealer, deciding: GroupCommit) -> None:
+    def __init__(
+        self, database: Database, *, sealer: Sealer, watch: Watch, deciding: GroupCommit
+    ) -> None:
         self.database = database
         self.sealer = sealer
+        self._watch = watch
         self._deciding = deciding
 
     @classmethod
@@ -65,9 +73,12 @@ class SqlStore:
             UnavailableError: the database does not answer.
         """
         async with Database.open(dsn) as database:
-            deciding = GroupCommit(database, sealer=sealer, entropy=entropy, clock=clock)
+            watch = Watch(sealer)
+            deciding = GroupCommit(
+                database, sealer=sealer, watch=watch, entropy=entropy, clock=clock
+            )
             try:
-                yield cls(database, sealer=sealer, deciding=deciding)
+                yield cls(database, sealer=sealer, watch=watch, deciding=deciding)
             finally:
                 await deciding.close()
 
@@ -88,8 +99,17 @@ class SqlStore:
         return await self._deciding.run(work)
 
     async def forget_keys(self, *, now: datetime) -> None:
-        """Forget the idempotency keys that nobody repeats any more."""
-        await self.database.read(lambda db: db.execute(queries.FORGET_KEYS, now - KEY_LIFETIME))
+        """Forget the idempotency keys that nobody repeats any more, a bounded number at a time."""
+        before = now - KEY_LIFETIME
+        while await self._forget(before) == FORGET_MOST:
+            pass
+
+    async def _forget(self, before: datetime) -> int:
+        """Forget some keys, and return how many."""
+        count: int = await self.database.read(
+            lambda db: db.fetchval(queries.FORGET_KEYS, before, FORGET_MOST)
+        )
+        return count
 
     # --- Looking ---
 
@@ -130,8 +150,25 @@ class SqlStore:
     async def destination(
         self, account_id: AccountId, destination_id: DestinationId
     ) -> Destination | None:
-        """Return a destination as it stands, without a lock, or None."""
-        return await self._document(destination_id, account_id, "destination", codec.DESTINATION)
+        """Return a destination as it stands, without a lock, or None.
+
+        Raises:
+            StateRolledBackError: it is not the version that its account knows, or its row is gone.
+        """
+        row = await self.database.read(
+            lambda db: db.fetchrow(queries.READ_DESTINATION, account_id, destination_id)
+        )
+        if row is None:
+            return None
+        key = self.sealer.open_subject_key(account_id, row["wrapped"])
+        place = codec.Place(kind="account", row_id=account_id, version=row["account_version"])
+        account = codec.unseal(key, row["account_box"], codec.ACCOUNT, place)
+        found = None
+        if row["version"] is not None:
+            place = codec.Place(kind="destination", row_id=destination_id, version=row["version"])
+            found = codec.unseal(key, row["box"], codec.DESTINATION, place)
+        state = State(account=account, destination_id=destination_id, destination=found)
+        return check_current(state).destination
 
     async def closed_action(self, action_id: ActionId) -> ClosedAction | None:
         """Return an action that is over, or None."""
@@ -141,11 +178,14 @@ class SqlStore:
         """Return entry ``number`` of an account, or None.
 
         Raises:
-            SealBrokenError, LogDamagedError: its row, or the leaf that stands for it, was changed.
+            SealBrokenError, LogDamagedError: its row, or the leaf that stands for it, was changed
+                or removed.
         """
-        row = await self.database.read(
-            lambda db: db.fetchrow(queries.READ_ENTRY, account_id, number)
-        )
+        row = await self._entry(account_id, number)
+        if row is None and await self._has_entry(account_id, number):
+            row = await self._entry(account_id, number)  # It may have come meanwhile.
+            if row is None:
+                raise LogDamagedError("an entry that the account counts is gone")
         if row is None:
             return None
         key = self.sealer.open_subject_key(account_id, row["wrapped"])
@@ -154,12 +194,33 @@ class SqlStore:
         leaf = _checked_leaf(row["entry"], row["hash"], kept)
         return StoredEntry(number=number, index=row["leaf_index"], leaf=leaf, kept=kept)
 
+    async def _entry(self, account_id: AccountId, number: int) -> asyncpg.Record | None:
+        return await self.database.read(
+            lambda db: db.fetchrow(queries.READ_ENTRY, account_id, number)
+        )
+
+    async def _has_entry(self, account_id: AccountId, number: int) -> bool:
+        """Say whether the account counts so many entries; nobody's account counts none."""
+        found = await self._document(account_id, account_id, "account", codec.ACCOUNT)
+        return found is not None and number < found.chain.entries
+
     # --- The log ---
 
     async def head(self) -> Head:
-        """Return the committed end of the log. Raises LogDamagedError."""
-        frontier = frontier_of(await self.database.read(lambda db: db.fetchrow(queries.READ_HEAD)))
-        return Head(size=frontier.size, root=frontier.root())
+        """Return the committed end of the log: of heads given out, none is behind another.
+
+        Raises:
+            LogDamagedError: it is not one that we wrote, or not what this process saw, grown.
+        """
+        self._watch.check_trusted()
+        seen = self._watch.seen
+        async with self.database.reader() as db:
+            frontier = self._watch.frontier_of(await db.fetchrow(queries.READ_HEAD))
+            await _check_growth(db, seen, frontier)
+            while seen.size < self._watch.seen.size <= frontier.size:
+                seen = self._watch.seen  # What a faster reader saw meanwhile is begun with, too.
+                await _check_growth(db, seen, frontier)
+            return _head(self._watch.see(frontier))
 
     async def checked_head(self) -> Head:
         """Return the committed end of the log once its last tiles agree: a check for start-up.
@@ -167,23 +228,66 @@ class SqlStore:
         Raises:
             LogDamagedError: somebody edited the head or the last tiles.
         """
+        self._watch.check_trusted()
         async with self.database.reader() as db, db.transaction(isolation="repeatable_read"):
-            frontier = frontier_of(await db.fetchrow(queries.READ_HEAD))
-            await read_edge(db, frontier, known=None)
-        return Head(size=frontier.size, root=frontier.root())
+            seen = self._watch.seen
+            frontier = self._watch.frontier_of(await db.fetchrow(queries.READ_HEAD))
+            await tree.read_edge(db, frontier, seen=seen, known=None)
+            return _head(self._watch.see(frontier))
+
+    def distrust(self, why: str) -> None:
+        """Decide nothing more and give out no head, until this process is started again."""
+        self._watch.distrust(why)
 
     async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
-        """Return the tiles (level, number) that exist, each as long as it has grown."""
-        levels, numbers = [one[0] for one in wanted], [one[1] for one in wanted]
-        rows = await self.database.read(lambda db: db.fetch(queries.READ_TILES, levels, numbers))
-        return {(row["level"], row["number"]): row["hashes"] for row in rows}
+        """Return the tiles (level, number) that exist, as they hash to the largest head so far.
+
+        Raises:
+            LogDamagedError: one is missing, or not the one that was written.
+        """
+        tiles = await self._tiles(await self._seen(), wanted) if wanted else {}
+        return {place: tiles[place] for place in wanted if place in tiles}
+
+    async def _seen(self) -> Frontier:
+        """Return the largest tree that this process believed; a new process reads its first."""
+        if not self._watch.seen.size:
+            await self.head()
+        return self._watch.seen
+
+    async def _tiles(
+        self, frontier: Frontier, wanted: Iterable[tuple[int, int]]
+    ) -> Mapping[tuple[int, int], bytes]:
+        places = tree.places_up_to_the_edge(frontier.size, wanted)
+        rows = await self.database.read(lambda db: tree.read_rows(db, places))
+        return tree.checked_tiles(frontier, rows, places)
 
     async def leaves(self, *, start: int, count: int) -> tuple[bytes, ...]:
-        """Return the entries of the log from index ``start``, at most ``count``."""
+        """Return the entries of the log from index ``start``, at most ``count``.
+
+        Raises:
+            LogDamagedError: one is missing, or not the one whose hash the tree holds.
+        """
+        frontier = await self._seen()
+        wanted = range(start, min(start + count, frontier.size))
+        tiles = await self._tiles(frontier, {(0, index // TILE_WIDTH) for index in wanted})
         rows = await self.database.read(
-            lambda db: db.fetch(queries.READ_LEAVES, start, start + count)
+            lambda db: db.fetch(queries.READ_LEAVES, wanted.start, wanted.stop)
         )
-        return tuple(row["entry"] for row in rows)
+        entries = tuple(row["entry"] for row in rows)
+        hash_at = hashes_in(tiles)
+        if [leaf_hash(entry) for entry in entries] != [hash_at(0, index) for index in wanted]:
+            raise LogDamagedError("a leaf is not the one whose hash the tree holds")
+        return entries
+
+
+async def _check_growth(db: asyncpg.Connection, seen: Frontier, frontier: Frontier) -> None:
+    if frontier != seen:
+        rows = await tree.read_rows(db, tree.growth_places(seen, frontier))
+        tree.check_growth(seen, frontier, rows)
+
+
+def _head(frontier: Frontier) -> Head:
+    return Head(size=frontier.size, root=frontier.root())
 
 
 def _checked_leaf(leaf: bytes | None, hashed: bytes | None, kept: Kept) -> bytes:

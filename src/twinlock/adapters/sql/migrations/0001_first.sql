@@ -46,14 +46,16 @@ CREATE TABLE tile (
     PRIMARY KEY (cell, level, number)
 );
 
--- The committed end of the log, and the one row that orders all writers of a cell.
+-- The committed end of the log, and the one row that orders all writers of a cell. Its MAC is the
+-- application's, under a key that no database holds; the first row of all has none.
 CREATE TABLE head (
     cell smallint PRIMARY KEY,
     size bigint NOT NULL CHECK (size >= 0),
     edge bytea NOT NULL,
-    at   timestamptz NOT NULL
+    at   timestamptz NOT NULL,
+    mac  bytea NOT NULL
 );
-INSERT INTO head (cell, size, edge, at) VALUES (1, 0, '', '1970-01-01T00:00:00Z');
+INSERT INTO head (cell, size, edge, at, mac) VALUES (1, 0, '', '1970-01-01T00:00:00Z', '');
 
 -- Whoever sends a message has claimed it until then; NULL: nobody sends it.
 CREATE TABLE outbox (
@@ -64,24 +66,32 @@ CREATE TABLE outbox (
     claimed_until timestamptz
 );
 
+-- What each idempotency key stands for; the MAC is the application's, over the rest but the time.
 CREATE TABLE idempotency (
     scope     text NOT NULL,
     key       text NOT NULL,
     digest    bytea NOT NULL CHECK (octet_length(digest) = 32),
     action_id text NOT NULL,
+    mac       bytea NOT NULL,
     used_at   timestamptz NOT NULL,
     PRIMARY KEY (scope, key)
 );
+CREATE INDEX idempotency_used ON idempotency USING brin (used_at);
 
--- Keys of the platforms that call the API: a MAC of the secret, never the secret.
+-- Keys of the platforms that call the API: a MAC of the secret and of the rest of the row, never the
+-- secret. Whoever may add a key or revoke one can take neither back.
 CREATE TABLE platform_key (
     id         text PRIMARY KEY,
     mac        bytea NOT NULL CHECK (octet_length(mac) = 32),
     scopes     text[] NOT NULL,
     networks   text[] NOT NULL,
     created_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL,
-    revoked_at timestamptz
+    expires_at timestamptz NOT NULL
+);
+
+CREATE TABLE platform_key_revoked (
+    id         text PRIMARY KEY REFERENCES platform_key (id),
+    revoked_at timestamptz NOT NULL
 );
 
 -- Which keyring and log this database belongs to.
@@ -96,7 +106,7 @@ CREATE TABLE installation (
 GRANT SELECT, INSERT ON subject_key, leaf, event, installation TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
-GRANT SELECT, UPDATE (size, edge, at) ON head TO twinlock_app;
+GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
-GRANT SELECT, INSERT, UPDATE (revoked_at) ON platform_key TO twinlock_app;
+GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;
