@@ -20,6 +20,7 @@ from twinlock.range.story import Step
 from twinlock.range.words import Mark, Person, Proof
 
 SESSION_KEPT = timedelta(minutes=55)  # It idles out after an hour.
+WORD_BITS = 64
 # What only tells of the people: what they believe, and who sees their screen.
 TOLD = frozenset({"persuaded", "screen_shared", "seed_seen_by", "believes", "how"})
 _LOOKS = frozenset({"resembles", "same_first", "same_last"})
@@ -77,14 +78,16 @@ def _check_understood(step: Step) -> None:
         raise NotPlayableError("via an API key of the customer's: the API takes none yet")
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds, without floats
-    """Return a value as the API reads it: it knows no floats."""
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+    """Return a value as the API reads it: without floats, and whole numbers of 64 bits only."""
     match value:
         case dict():
             return {str(key): _plain(inner) for key, inner in value.items()}
         case list() | tuple():
             return [_plain(inner) for inner in value]
         case float():
+            return str(value)
+        case int() if value.bit_length() >= WORD_BITS:
             return str(value)
         case _:
             return value

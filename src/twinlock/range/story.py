@@ -1,18 +1,21 @@
 """A scenario as a value: one attack chain, its demands, and the honest twin who looks alike.
 
 Always true (tests/unit/range/test_reader.py): a story that exists can be read aloud. Its words are
-of the closed lists, its step ids are unique in their list, and a step refers to earlier ones only.
+of the closed lists, its step ids are unique in their list, a step refers to earlier ones only, and
+no step is dated before the one above it.
 
 Source: docs/range.md, "The file".
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from twinlock.range.given import Name, check_given
 from twinlock.range.words import (
     DEEDS,
     Capability,
@@ -31,8 +34,8 @@ from twinlock.range.words import (
 )
 
 SCHEMA = 1
+VETO = "event.veto"
 STEPS_MOST = 200  # The longest chain that was ever told has twenty.
-Name = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_]{1,32}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
 Words = Annotated[tuple[Name, ...], Meta(max_length=32)]
 
@@ -129,6 +132,7 @@ class Step(_Part, frozen=True, kw_only=True):
             raise ValueError(f"step {self.id}: {self.do!r} is not an action or event")
         try:
             _ = (self.when, self.showings)
+            check_given(self.do, self.given)
         except ValueError as error:
             raise ValueError(f"step {self.id}: {error}") from None
 
@@ -146,14 +150,23 @@ class Step(_Part, frozen=True, kw_only=True):
 def _check_chain(steps: Sequence[Step]) -> None:
     if len(steps) > STEPS_MOST:
         raise ValueError(f"a list has at most {STEPS_MOST} steps")
+    _check_order([step for step in steps if not step.when.wait])
     seen: set[str] = set()
     for step in steps:
         if step.id in seen:
             raise ValueError(f"step {step.id} stands twice in one list")
         named = {*step.needs, *([step.when.wait] if step.when.wait else [])}
+        named |= {step.given["of"]} if step.do == VETO else set()
         for missing in sorted(named - seen):
             raise ValueError(f"step {step.id} refers to {missing}, which is no earlier step")
         seen.add(step.id)
+
+
+def _check_order(dated: Sequence[Step]) -> None:
+    """Refuse a list whose dates go back. Where a wait lies between, the replay looks again."""
+    for before, step in pairwise(dated):
+        if step.when.after < before.when.after:
+            raise ValueError(f"step {step.id} is dated before {before.id}, which stands above it")
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

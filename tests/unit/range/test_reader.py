@@ -134,6 +134,8 @@ def test_what_schema_1_does_not_know_is_refused_with_its_place(
         pytest.param({"reported": "so"}, "so", id="what was reported"),
         pytest.param({"id": "a b"}, "matching regex", id="an id with a space"),
         pytest.param({"why": "because"}, "`why`", id="an unknown key"),
+        pytest.param({"at": "999999d"}, "'999999d' is longer than 3650d", id="beyond all times"),
+        pytest.param({"id": "x1\n"}, "matching regex", id="an id with a line end"),
     ],
 )
 def test_a_misspelt_step_is_refused(words: dict[str, object], says: str) -> None:
@@ -141,6 +143,52 @@ def test_a_misspelt_step_is_refused(words: dict[str, object], says: str) -> None
 
     assert "$.steps[0]" in message or "no earlier step" in message
     assert says in message
+
+
+@pytest.mark.parametrize(
+    ("do", "given", "place"),
+    [
+        pytest.param("api_key.create", {"scopes": 5}, "$.scopes", id="scopes"),
+        pytest.param("api_key.create", {"scopes": [["read"]]}, "$.scopes[0]", id="a scope"),
+        pytest.param("api_key.create", {"destinations": 5}, "$.destinations", id="places"),
+        pytest.param("withdrawal.crypto", {"amount": {"a": 1}}, "$.amount", id="an amount"),
+        pytest.param("withdrawal.crypto", {"amount": True}, "$.amount", id="a true amount"),
+        pytest.param("withdrawal.crypto", {"destination": ""}, "$.destination", id="no place"),
+        pytest.param("withdrawal.crypto", {"authorization": 5}, "$.authorization", id="a number"),
+        pytest.param("destination.add", {"same_first": True}, "$.same_first", id="a likeness"),
+        pytest.param("destination.add", {"same_first": 21}, "$.same_first", id="too much of it"),
+        pytest.param("destination.add", {"same_last": -1}, "$.same_last", id="less than none"),
+        pytest.param("destination.add", {"same_last": "4"}, "$.same_last", id="a word for it"),
+        pytest.param("event.other_method", {"asked": "totp"}, "`wanted`", id="no method"),
+        pytest.param(
+            "event.other_method", {"asked": "totp", "wanted": "banana"}, "banana", id="a fruit"
+        ),
+        pytest.param("event.veto", {"channel": "sms"}, "`of`", id="an objection to nothing"),
+        pytest.param("event.dependency", {"which": 5, "state": "up"}, "$.which", id="a weather"),
+    ],
+)
+def test_a_parameter_that_is_not_of_its_form_is_refused(
+    do: str, given: dict[str, object], place: str
+) -> None:
+    message = refused(story_text(steps=[step(do, **{"with": given})]))
+
+    assert message.startswith("S99.yaml: step x1: with: ")
+    assert place in message
+
+
+def test_a_veto_of_a_step_that_is_no_earlier_one_is_refused() -> None:
+    veto = step("event.veto", **{"with": {"of": "x1"}})
+
+    assert "step x1 refers to x1, which is no earlier step" in refused(story_text(steps=[veto]))
+
+
+def test_a_list_whose_dates_go_back_is_refused() -> None:
+    back = [step("freeze.set", at="5m"), step("freeze.set", id="x2", at="1m")]
+    waits = [back[0], step("freeze.set", id="w", at="wait:x1"), back[1]]
+
+    says = "step x2 is dated before x1, which stands above it"
+    assert says in refused(story_text(steps=back))
+    assert says in refused(story_text(steps=waits))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +245,17 @@ def test_a_chain_without_an_end_is_refused() -> None:
         pytest.param(b"id: a\nid: b", "'id' stands twice", id="a doubled key"),
         pytest.param(b"? [a]\n: 1", "a key is a word", id="a list as a key"),
         pytest.param(b"<<: {a: 1}", "a key is a word", id="a merge key"),
-        pytest.param(b"!!python/object/apply:os.system [ls]", "constructor", id="a program"),
+        pytest.param(b"!!python/object/apply:os.system [ls]", "tags are not read", id="a program"),
+        pytest.param(b"a: !!timestamp x", "tags are not read", id="a day that is none"),
+        pytest.param(b'a: !!int ""', "tags are not read", id="a number that is none"),
+        pytest.param(b'a: !!float ""', "tags are not read", id="a fraction that is none"),
+        pytest.param(b"a: !!bool x", "tags are not read", id="a truth that is none"),
+        pytest.param(b"a: !!set [b]", "tags are not read", id="a set that is a list"),
+        pytest.param(b"a: !!map [x]", "tags are not read", id="a mapping that is a list"),
+        pytest.param(b"a: !!binary aGk=", "tags are not read", id="bytes"),
+        pytest.param(b"a: ! x", "tags are not read", id="a tag without a name"),
+        pytest.param(b'a: "\\ud800"', "control characters", id="half a character"),
+        pytest.param(b'a: "\\e[2J"', "control characters", id="an escape"),
         pytest.param(b"a: 1\n---\nb: 2", "another document", id="two documents"),
         pytest.param(b"\xff\xfe", "UnicodeDecodeError", id="not UTF-8"),
         pytest.param(b"a: [1", "expected", id="half a list"),

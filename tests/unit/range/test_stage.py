@@ -47,12 +47,6 @@ def test_a_lookalike_is_remembered_as_one() -> None:
     assert again == first
 
 
-@pytest.mark.parametrize("count", [-1, 21, "4", None])
-def test_a_likeness_that_cannot_be_is_not_playable(count: object) -> None:
-    with pytest.raises(NotPlayableError, match="shares 0 to 20 digits"):
-        Places("salt").address("bad", {"resembles": "good", "same_first": count})
-
-
 async def test_amount_words_become_amounts() -> None:
     async with open_world(rules_of("default")) as venue:
         stage = await a_stage(venue)
