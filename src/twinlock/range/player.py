@@ -16,6 +16,7 @@ from twinlock.range.checks import run_check
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.playing import heard_of, play, spend
 from twinlock.range.profiles import DEFAULT
+from twinlock.range.refusals import FAILURES, refusal
 from twinlock.range.replay import Replay, cents
 from twinlock.range.results import (
     CheckResult,
@@ -110,21 +111,26 @@ async def _play_part(replay: Replay, part: _Part) -> PartResult:
     try:
         stage = await replay.fresh(part.steps) if part.steps else None
     except NotPlayableError as why:
-        return PartResult(
-            kind=part.kind,
-            id=part.name,
-            text=part.text,
-            status=Status.NOT_PLAYABLE,
-            notes=(str(why),),
-        )
+        return _unplayed(part, Status.NOT_PLAYABLE, str(why))
+    except FAILURES as failure:
+        return _unplayed(part, Status.FAILED, f"the service failed in set-up: {failure}")
     taps_before = 0 if stage is None else stage.customer.taps
     steps = () if stage is None else await replay.play(stage, part.steps)
+    stopped = _stop(steps) if part.kind is Kind.ATTACK else None
     later: tuple[Later, ...] = ()
+    failed: tuple[str, ...] = ()
     if stage is not None and part.kind is Kind.ATTACK:
-        later = await _patience(stage, part.steps)
+        try:
+            later = await _patience(stage, part.steps)
+        except FAILURES as failure:
+            failed = (f"the service failed when the thief came back: {failure}",)
     checked = None if part.check is None else await run_check(replay, part.check)
-    found = _Found(steps=steps, later=later, check=checked)
+    found = _Found(steps=steps, later=later, check=checked, stopped=stopped, failed=failed)
     return _summed(part, found, stage, taps_before=taps_before, judged=replay.judged)
+
+
+def _unplayed(part: _Part, status: Status, why: str) -> PartResult:
+    return PartResult(kind=part.kind, id=part.name, text=part.text, status=status, notes=(why,))
 
 
 def _status(check: CheckResult, *, judged: bool) -> Status:
@@ -141,6 +147,8 @@ class _Found:
     steps: tuple[StepResult, ...]
     later: tuple[Later, ...]
     check: CheckResult | None
+    stopped: StepResult | None
+    failed: tuple[str, ...]
 
 
 def _summed(
@@ -149,7 +157,8 @@ def _summed(
     steps, later, checked = found.steps, found.later, found.check
     statuses = [step.status for step in steps]
     statuses += [_status(checked, judged=judged)] if checked is not None else []
-    stopped = _stop(steps) if part.kind is Kind.ATTACK else None
+    statuses += [Status.FAILED] * len(found.failed)
+    stopped = found.stopped
     silent = 0 if stage is None else stage.silent_taps
     taps = 0 if stage is None else stage.customer.taps - taps_before - silent
     return PartResult(
@@ -169,7 +178,7 @@ def _summed(
         taps_before=taps_before + silent,
         refusals=sum(_wrongly_refused(step) for step in steps),
         waited=sum((step.waits or timedelta(0) for step in steps), timedelta(0)),
-        notes=() if stage is None else tuple(stage.notes),
+        notes=(*found.failed, *(() if stage is None else stage.notes)),
     )
 
 
@@ -233,7 +242,7 @@ async def _again(stage: Stage, step: Step, heard: Heard) -> Later:
         else:
             now = heard_of(await stage.venue.client.action(heard.action_id))
     except ProblemError as problem:
-        now = Heard(outcome=Outcome.DENY, codes=(problem.code,))
+        now = Heard(outcome=Outcome.DENY, codes=(refusal(problem),))
     stage.heard[step.id] = now
     return _later(stage, step, now)
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from twinlock.client import ProblemError
 from twinlock.domain.actions import ActionType
 from twinlock.domain.policy.profile import Profile
 from twinlock.domain.requirements import Answer
 from twinlock.range.customer import Customer, NotPlayableError
+from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
 from twinlock.range.stage import (
     ASSET,
@@ -204,8 +206,11 @@ async def withdraw(customer: Customer, address: str, *, prove: bool) -> bool:
 async def neighbour(stage: Stage) -> Customer:
     """Return another customer with the same kinds of authenticators, set up just now."""
     if stage.neighbour is None:
-        other = await Customer.open(stage.venue, "bob", {"channels": stage.opening["channels"]})
-        await _bind_all(other, stage.spec)
-        await other.sign_in()
+        try:
+            other = await Customer.open(stage.venue, "bob", {"channels": stage.opening["channels"]})
+            await _bind_all(other, stage.spec)
+            await other.sign_in()
+        except ProblemError as problem:
+            raise SettingUpError(f"bob was not set up: {refusal(problem)}") from problem
         stage.neighbour = other
     return stage.neighbour

@@ -170,8 +170,16 @@ class Stage:
         return f"{units:f}", cents
 
     def asset(self, symbol: str) -> Asset:
-        """Return an asset by its symbol, on the network that withdrawals here use first."""
+        """Return an asset by its symbol, on the network that the addresses here are of.
+
+        Raises:
+            NotPlayableError: it is not in this policy version, or travels elsewhere only.
+        """
         listed = [one for one in self.policy.assets if one.symbol == symbol]
         if not listed:
             raise NotPlayableError(f"the asset {symbol!r} is not in this policy version")
-        return next((one for one in listed if one.network == NETWORK), listed[0])
+        here = [one for one in listed if one.network == NETWORK]
+        if not here:
+            there = listed[0].network
+            raise NotPlayableError(f"{symbol} is sent on {there}; places here are on {NETWORK}")
+        return here[0]

@@ -13,12 +13,12 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.client import ProblemError
 from twinlock.domain.actions import CLASS_OF
 from twinlock.domain.reasons import Reason
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.happenings import happen
 from twinlock.range.playing import play
+from twinlock.range.refusals import FAILURES
 from twinlock.range.results import Status, StepResult
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.story import Step
@@ -67,8 +67,8 @@ async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
         heard = await _heard(stage, step)
     except NotPlayableError as why:
         return _unplayed(stage, step, str(why))
-    except ProblemError as problem:
-        failed = _unplayed(stage, step, f"the service failed: {problem}")
+    except FAILURES as failure:
+        failed = _unplayed(stage, step, f"the service failed: {failure}")
         return msgspec.structs.replace(failed, status=Status.FAILED)
     stage.heard[step.id] = heard
     return await _judge(stage, step, heard, judged=judged)
@@ -88,6 +88,8 @@ async def _heard(stage: Stage, step: Step) -> Heard:
         raise NotPlayableError("bob acts on an account of his own, and the file describes one only")
     if is_for_the_wallet(step):
         return await sign_and_send(stage, step)
+    if stage.outage_state == "down" and not step.do.startswith("event."):
+        raise NotPlayableError("while what decisions lean on is down, only a spend is played")
     if step.do in CLASS_OF or step.do == UNKNOWN_EXIT:
         return await play(stage, step)
     return await happen(stage, step)

@@ -1,13 +1,15 @@
 """The wallet at the end of the line: what its signer signs when somebody wants a signature.
 
-A step with ``call: spend`` is no proposal. Somebody upstream of the signer has a transaction, and
-whatever authorization there is; ``allow`` means that the signer would sign. The signer is the one
-that wallets import (``twinlock.signer``): it has followed the log since before the first step, and
-believes its trust file, its own clock and its own memory.
+A withdrawal with ``call: spend`` is no proposal. Somebody upstream of the signer has a transaction,
+and whatever authorization there is; ``allow`` means that the signer would sign. The signer is the
+one that wallets import (``twinlock.signer``): it has followed the log since before the first step,
+and believes its trust file, its own clock and its own memory.
+
+Always true (tests/unit/range/test_wallet.py): what makes an authorization is what the step lists as
+proof, and nothing else.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
@@ -18,18 +20,19 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.errors import SignerRefusedError
 from twinlock.domain.money import parse_amount
 from twinlock.domain.policy.profile import make_policy
+from twinlock.range.acts import SPEND, Act, act_of, withdrawal
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.playing import play
-from twinlock.range.stage import ASSET, MAX_FEE, Heard, Stage
+from twinlock.range.playing import play, put_forward
+from twinlock.range.refusals import UNAVAILABLE, refusal
+from twinlock.range.stage import Heard, Stage
 from twinlock.range.story import Step
-from twinlock.range.weather import Dependency
-from twinlock.range.words import Outcome
+from twinlock.range.words import Mark, Outcome
 from twinlock.signer import SignerFault, Transaction
 
 
 def is_for_the_wallet(step: Step) -> bool:
     """Say whether this step asks for a signature instead of a decision."""
-    return step.given.get("call") == "spend"
+    return step.do == ActionType.WITHDRAWAL_CRYPTO and step.given.get("call") == SPEND
 
 
 async def sign_and_send(stage: Stage, step: Step) -> Heard:
@@ -37,16 +40,18 @@ async def sign_and_send(stage: Stage, step: Step) -> Heard:
     told = str(step.given.get("authorization", "absent"))
     if told not in _WANTED:
         raise NotPlayableError(f"an authorization {told!r}: not understood here")
-    if told == "valid" and stage.outage_state == "down":
-        return await _in_every_outage(stage, step)
-    return await _WANTED[told](stage, step)
+    if stage.outage_state != "down":
+        return await _WANTED[told](stage, step)
+    if told != "valid":
+        raise NotPlayableError("while what decisions lean on is down, a valid one is tried only")
+    return await _in_every_outage(stage, step)
 
 
 async def _in_every_outage(stage: Stage, step: Step) -> Heard:
     """Try once with each dependency down; the mildest answer counts."""
     heard = []
     for dependency in stage.outage:
-        authorized = await _authorized(stage, step)
+        authorized = await authorize(stage, step)
         stage.venue.weather.down.add(dependency)
         try:
             said = await _spent_and_signed(stage, step, authorized)
@@ -64,32 +69,27 @@ async def _in_every_outage(stage: Stage, step: Step) -> Heard:
 
 async def _absent(stage: Stage, step: Step) -> Heard:
     """Nothing was proved: the platform proposes, spends, and goes to the wallet all the same."""
-    proposed = await stage.customer.propose(ActionType.WITHDRAWAL_CRYPTO, _payload(stage, step))
-    return await _spent_and_signed(stage, step, proposed)
+    if step.proof:
+        raise NotPlayableError("what was proved does not leave an authorization absent")
+    return await _spent_and_signed(stage, step, await _put(stage, step))
 
 
 async def _valid(stage: Stage, step: Step) -> Heard:
-    authorized = await _authorized(stage, step)
-    if stage.outage_state == "slow":
-        stage.venue.weather.slow.add(Dependency.DATABASE)
-    try:
-        return await _spent_and_signed(stage, step, authorized)
-    finally:
-        stage.venue.weather.clear()
+    return await _spent_and_signed(stage, step, await authorize(stage, step))
 
 
 async def _for_another_place(stage: Stage, step: Step) -> Heard:
     """The authorization is for the old address; the transaction pays the one of the step."""
-    honest = {**step.given, "destination": "old_addr"}
-    authorized = await _authorized(stage, step, given=honest)
+    honest = msgspec.structs.replace(step, given={**step.given, "destination": "old_addr"})
+    authorized = await authorize(stage, honest)
     heard = await _spent_and_signed(stage, step, authorized)
     return _for_this_reason(heard, SignerFault.OTHER_ADDRESS)
 
 
 async def _for_another_amount(stage: Stage, step: Step) -> Heard:
     """The authorization is for a small sum; the transaction pays the one of the step."""
-    honest = {**step.given, "amount": "small"}
-    authorized = await _authorized(stage, step, given=honest)
+    honest = msgspec.structs.replace(step, given={**step.given, "amount": "small"})
+    authorized = await authorize(stage, honest)
     heard = await _spent_and_signed(stage, step, authorized)
     return _for_this_reason(heard, SignerFault.OTHER_AMOUNT)
 
@@ -103,7 +103,7 @@ def _for_this_reason(heard: Heard, fault: SignerFault) -> Heard:
 
 async def _under_older_policy(stage: Stage, step: Step) -> Heard:
     """A newer policy version is in force at the wallet than the one that decided."""
-    authorized = await _authorized(stage, step)
+    authorized = await authorize(stage, step)
     policy = stage.policy
     newer = make_policy(
         version=policy.name.version + 1, profile=policy.profile, assets=policy.assets
@@ -119,8 +119,12 @@ async def _under_older_policy(stage: Stage, step: Step) -> Heard:
 
 
 async def _spent_before(stage: Stage, step: Step) -> Heard:
-    """It was spent and signed; now somebody wants it spent and signed a second time."""
-    authorized = await _authorized(stage, step)
+    """It was spent and signed; now somebody wants it spent and signed a second time.
+
+    A proof that the step lists as spent is the one that made the authorization.
+    """
+    fresh = tuple(one.removesuffix(f"@{Mark.SPENT.value}") for one in step.proof)
+    authorized = await authorize(stage, msgspec.structs.replace(step, proof=fresh))
     first = await _spent_and_signed(stage, step, authorized)
     if first.outcome is not Outcome.ALLOW:
         raise NotPlayableError(f"nothing was spent before: {', '.join(first.codes)}")
@@ -140,15 +144,25 @@ def _as_a_proposal(step: Step) -> Step:
 # --- From an authorization to a signature ---
 
 
-async def _authorized(stage: Stage, step: Step, *, given: dict[str, Any] | None = None) -> Answered:
-    proposed = await stage.customer.propose(
-        ActionType.WITHDRAWAL_CRYPTO, _payload(stage, step, given)
-    )
-    answered = proposed if proposed.authorization else await stage.customer.prove_best(proposed)
+async def authorize(stage: Stage, step: Step) -> Answered:
+    """Return what the proofs that ``step`` lists, and no others, have authorized.
+
+    Raises:
+        NotPlayableError: they do not authorize it, so there is nothing to sign with.
+    """
+    answered = await _put(stage, step)
     if not answered.authorization:
         said = answered.answer.value
         raise NotPlayableError(f"the authorization that the step needs was not given: {said}")
     return answered
+
+
+async def _put(stage: Stage, step: Step) -> Answered:
+    try:
+        put = await put_forward(stage, step, await act_of(stage, step))
+    except ProblemError as problem:
+        raise NotPlayableError(f"nothing could be authorized: {refusal(problem)}") from problem
+    return put.answered
 
 
 async def _spent_and_signed(stage: Stage, step: Step, answered: Answered) -> Heard:
@@ -159,52 +173,44 @@ async def _spent_and_signed(stage: Stage, step: Step, answered: Answered) -> Hea
         spent = await client.spend(answered.action_id, spend_id=stage.next_spend_id())
         said += [why.code.value for why in spent.why]
     except ProblemError as problem:
-        said.append(problem.code)
+        said.append(_explained(stage, problem))
     try:
         bundle = encode(await client.evidence(answered.action_id, consistent_from=wallet.size))
     except ProblemError as problem:
-        said.append(problem.code)
+        said.append(_explained(stage, problem))
         bundle = b""
-    transaction, cents = _transaction(stage, step)
+    act = withdrawal(stage, step)
     try:
-        cleared = wallet.sign(bundle, transaction, now=stage.venue.now)
+        cleared = wallet.sign(bundle, _transaction(stage, act), now=stage.venue.now)
     except SignerRefusedError as refused:
         codes = tuple(dict.fromkeys((str(refused.fault), *said)))
         return Heard(outcome=Outcome.DENY, codes=codes, sentence=str(refused))
     if cleared.replaces:  # The same payment once more, in place of the first: nothing new leaves.
         return Heard(outcome=Outcome.DENY, codes=tuple(dict.fromkeys((*said, "signed_before"))))
-    return Heard(outcome=Outcome.ALLOW, taken_cents=stage.take(cents))
+    return Heard(outcome=Outcome.ALLOW, taken_cents=stage.take(act.value_cents))
 
 
-def _payload(stage: Stage, step: Step, given: dict[str, Any] | None = None) -> dict[str, Any]:
-    given = step.given if given is None else given
-    asset = stage.asset(str(given.get("asset", ASSET)))
-    amount, _ = stage.amount(given.get("amount", "small"), asset)
-    return {
-        "asset": asset.symbol,
-        "network": asset.network,
-        "address": stage.places.address(str(given.get("destination", "old_addr"))),
-        "amount": amount,
-        "max_fee": MAX_FEE,
-    }
+def _explained(stage: Stage, problem: ProblemError) -> str:
+    """Return why a call came to nothing. Raises the problem where no weather explains it."""
+    if problem.status == UNAVAILABLE and stage.venue.weather.down:
+        return problem.code
+    return refusal(problem)
 
 
-def _transaction(stage: Stage, step: Step) -> tuple[Transaction, int]:
-    """Return the transaction that the step wants signed, as the wallet reads it, and its cents."""
-    asset = stage.asset(str(step.given.get("asset", ASSET)))
-    amount, cents = stage.amount(step.given.get("amount", "small"), asset)
-    transaction = Transaction(
+def _transaction(stage: Stage, act: Act) -> Transaction:
+    """Return a withdrawal as the wallet reads it."""
+    asset = stage.asset(act.payload["asset"])
+    return Transaction(
         account=stage.customer.account_id,
         asset=asset.symbol,
         network=asset.network,
         contract=asset.contract,
-        address=stage.places.address(str(step.given.get("destination", "old_addr"))),
+        address=act.payload["address"],
         memo="",
-        amount_minor=parse_amount(amount, decimals=asset.decimals),
+        amount_minor=parse_amount(act.payload["amount"], decimals=asset.decimals),
         fee_minor=0,
-        value_cents=cents,
+        value_cents=act.value_cents,
     )
-    return transaction, cents
 
 
 _WANTED = {
