@@ -12,6 +12,7 @@ from typing import TypeAlias
 from twinlock.client import ProblemError
 from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.reasons import Reason
+from twinlock.range.asked import Check
 from twinlock.range.checks import run_check
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.playing import heard_of, play, spend
@@ -30,7 +31,7 @@ from twinlock.range.results import (
 )
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.steps import stolen
-from twinlock.range.story import AccountSpec, Check, Step, Story
+from twinlock.range.story import AccountSpec, Step, Story
 from twinlock.range.venue import Venue
 from twinlock.range.words import UNKNOWN_EXIT, Outcome
 
@@ -67,7 +68,13 @@ async def play_story(
     results = []
     for part in (one for one in _parts(story) if one.kind in kinds):
         tell(f"{story.id} under {profile}: {part.kind.value} {part.name}".rstrip())
-        replay = Replay(venue=venue, story=story, spec=part.spec, judged=profile == DEFAULT)
+        replay = Replay(
+            venue=venue,
+            story=story,
+            spec=part.spec,
+            steps=part.steps or story.steps,
+            judged=profile == DEFAULT,
+        )
         results.append(await _play_part(replay, part))
     venue.weather.clear()
     return StoryResult(
@@ -126,18 +133,11 @@ async def _play_part(replay: Replay, part: _Part) -> PartResult:
             failed = (f"the service failed when the thief came back: {failure}",)
     checked = None if part.check is None else await run_check(replay, part.check)
     found = _Found(steps=steps, later=later, check=checked, stopped=stopped, failed=failed)
-    return _summed(part, found, stage, taps_before=taps_before, judged=replay.judged)
+    return _summed(part, found, stage, taps_before=taps_before)
 
 
 def _unplayed(part: _Part, status: Status, why: str) -> PartResult:
     return PartResult(kind=part.kind, id=part.name, text=part.text, status=status, notes=(why,))
-
-
-def _status(check: CheckResult, *, judged: bool) -> Status:
-    """Return how a check fared; under a weaker profile what it found wrong is only told."""
-    if judged:
-        return check.status
-    return Status.NOT_PLAYABLE if check.not_playable else Status.PLAYED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +151,10 @@ class _Found:
     failed: tuple[str, ...]
 
 
-def _summed(
-    part: _Part, found: _Found, stage: Stage | None, *, taps_before: int, judged: bool
-) -> PartResult:
+def _summed(part: _Part, found: _Found, stage: Stage | None, *, taps_before: int) -> PartResult:
     steps, later, checked = found.steps, found.later, found.check
     statuses = [step.status for step in steps]
-    statuses += [_status(checked, judged=judged)] if checked is not None else []
+    statuses += [checked.status] if checked is not None else []
     statuses += [Status.FAILED] * len(found.failed)
     stopped = found.stopped
     silent = 0 if stage is None else stage.silent_taps

@@ -63,6 +63,14 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc] # it has no types
         self._depth -= 1
         return node
 
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: ANN401, FBT002 - PyYAML's signature
+        """Return the value of a node; one that only looks like its type is refused."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError):
+            says = f"{str(node.value)[:64]!r} is not what it looks like"
+            raise _marked(says, node.start_mark) from None
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:  # noqa: ANN401, FBT002 - PyYAML's signature
         """Return a mapping whose keys are words, each standing once."""
         seen: set[str] = set()

@@ -15,11 +15,16 @@ from twinlock.range.venue import Venue
 
 @dataclass(slots=True, kw_only=True)
 class Replay:
-    """What a part is played on. ``judged`` says that answers are held against ``expect``."""
+    """What a part is played on.
+
+    ``steps`` are its own, or the attack's where it has none; ``judged`` says that answers are held
+    against ``expect``.
+    """
 
     venue: Venue
     story: Story
     spec: AccountSpec
+    steps: Sequence[Step]
     judged: bool
     stages: list[Stage] = field(default_factory=list)
 

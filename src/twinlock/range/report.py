@@ -140,7 +140,8 @@ def troubles(part: PartResult) -> list[str]:
     bad = [one for one in part.steps if one.status in (Status.FAILED, Status.NOT_PLAYABLE)]
     found = [f"{one.id} {MARKS[one.status].plain}: {'; '.join(one.notes)}" for one in bad]
     if part.check is not None:
-        wrong = "FAILED" if part.status is Status.FAILED else "would have failed"
+        wrong = "FAILED" if part.check.status is Status.FAILED else "would have failed"
+        found += [f"{name} FAILED: {one}" for one in part.check.failed]
         found += [f"{name} {wrong}: {one}" for one in part.check.wrong]
         found += [f"{name} not playable: {one}" for one in part.check.not_playable]
     if part.status is Status.NOT_PLAYABLE:

@@ -74,19 +74,19 @@ class Later(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A check that walked a table: what it looked at, what it found wrong, what it could not do."""
+    """A check that walked a table: what it looked at, what it found wrong, what it could not do.
+
+    ``looked_at`` counts what was really tried; ``failed`` is where the service failed. Under a
+    weaker profile what is wrong is only told.
+    """
 
     name: str
+    status: Status
     looked_at: int = 0
     wrong: tuple[str, ...] = ()
     not_playable: tuple[str, ...] = ()
-
-    @property
-    def status(self) -> Status:
-        """Return how the check fared."""
-        if self.wrong:
-            return Status.FAILED
-        return Status.NOT_PLAYABLE if self.not_playable else Status.PASSED
+    failed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class PartResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -31,12 +31,12 @@ _THEIRS = ("attacker", "lookalike", "mule", "thief")
 
 
 async def play_steps(
-    stage: Stage, steps: Sequence[Step], *, judged: bool
+    stage: Stage, steps: Sequence[Step], *, judged: bool, last: int | None = None
 ) -> tuple[StepResult, ...]:
-    """Play ``steps`` and return what became of each."""
+    """Play ``steps``, or those before number ``last``, and return what became of each."""
     results: list[StepResult] = []
     waited_for = {step.when.wait for step in steps}
-    for step in steps:
+    for step in steps[:last]:
         result = await _play_step(stage, step, judged=judged)
         results.append(result)
         if result.answer is None and not result.stopped:
@@ -44,6 +44,21 @@ async def play_steps(
         elif step.id in waited_for:
             await _remember_wait(stage, step)
     return tuple(results)
+
+
+async def play_until(stage: Stage, steps: Sequence[Step], name: str) -> Step:
+    """Play ``steps`` until the one called ``name`` is due, and return it unplayed.
+
+    Raises:
+        NotPlayableError: one before it could not be played, or it waits for nothing.
+    """
+    at = [step.id for step in steps].index(name)
+    played = await play_steps(stage, steps[: at + 1], judged=False, last=at)
+    unplayed = [one for one in played if one.answer is None and not one.stopped]
+    if unplayed:
+        raise NotPlayableError(f"{unplayed[0].id} comes before: {'; '.join(unplayed[0].notes)}")
+    await stage.venue.set_forward(_instant(stage, steps[at]))
+    return steps[at]
 
 
 async def _remember_wait(stage: Stage, step: Step) -> None:

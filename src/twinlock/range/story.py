@@ -15,11 +15,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from twinlock.range.asked import Check, steps_of
 from twinlock.range.given import Name, check_given
 from twinlock.range.words import (
     DEEDS,
     Capability,
-    CheckName,
     Grade,
     Listing,
     Outcome,
@@ -169,21 +169,14 @@ def _check_order(dated: Sequence[Step]) -> None:
             raise ValueError(f"step {step.id} is dated before {before.id}, which stands above it")
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """A demand that walks a table; ``given`` are its parameters."""
-
-    name: CheckName
-    given: dict[str, Any]
-
-
-def _check(data: dict[str, Any] | None) -> Check | None:
-    if data is None:
-        return None
-    try:
-        name = CheckName(data.get("name", ""))
-    except ValueError:
-        raise ValueError(f"{data.get('name')!r} is not the name of a check") from None
-    return Check(name=name, given={key: value for key, value in data.items() if key != "name"})
+def _check_asked(part: str, check: Check | None, steps: Sequence[Step]) -> None:
+    """Refuse a check of steps that are not there."""
+    if check is None:
+        return
+    known = {step.id for step in steps}
+    for one in steps_of(check):
+        if one not in known:
+            raise ValueError(f"{part}: {check.name.value} of {one}, which is no step of its list")
 
 
 class Demand(_Part, frozen=True, kw_only=True):
@@ -193,18 +186,12 @@ class Demand(_Part, frozen=True, kw_only=True):
     text: Text
     account: AccountSpec
     steps: tuple[Step, ...] = ()
-    asked: dict[str, Any] | None = msgspec.field(name="check", default=None)
+    check: Check | None = None
 
     def __post_init__(self) -> None:
         _check_chain(self.steps)
-        if not self.steps and self.asked is None:
+        if not self.steps and self.check is None:
             raise ValueError(f"{self.id} demands nothing: it has neither steps nor a check")
-        _ = self.check
-
-    @property
-    def check(self) -> Check | None:
-        """Return the check that is demanded, if one is."""
-        return _check(self.asked)
 
 
 class Twin(_Part, frozen=True, kw_only=True):
@@ -213,16 +200,10 @@ class Twin(_Part, frozen=True, kw_only=True):
     text: Text
     account: AccountSpec
     steps: tuple[Step, ...]
-    asked: dict[str, Any] | None = msgspec.field(name="check", default=None)
+    check: Check | None = None
 
     def __post_init__(self) -> None:
         _check_chain(self.steps)
-        _ = self.check
-
-    @property
-    def check(self) -> Check | None:
-        """Return the check that is demanded, if one is."""
-        return _check(self.asked)
 
 
 class Story(_Part, frozen=True, kw_only=True):
@@ -249,3 +230,6 @@ class Story(_Part, frozen=True, kw_only=True):
         ids = [one.id for one in (*self.must, *self.must_not)]
         for twice in sorted({one for one in ids if ids.count(one) > 1}):
             raise ValueError(f"{twice} stands twice among must and must_not")
+        for part in (*self.must, *self.must_not):
+            _check_asked(part.id, part.check, part.steps or self.steps)
+        _check_asked("benign_twin", self.benign_twin.check, self.benign_twin.steps or self.steps)

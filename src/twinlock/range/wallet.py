@@ -9,7 +9,9 @@ Always true (tests/unit/range/test_wallet.py): what makes an authorization is wh
 proof, and nothing else.
 """
 
+import asyncio
 from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,6 +30,8 @@ from twinlock.range.stage import Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Outcome
 from twinlock.signer import SignerFault, Transaction
+
+SPENT, SIGNED_BEFORE = "spent", "signed_before"
 
 
 def is_for_the_wallet(step: Step) -> bool:
@@ -62,6 +66,32 @@ async def _in_every_outage(stage: Stage, step: Step) -> Heard:
     codes = tuple(code for one in heard for code in one.codes)
     allowed = [one for one in heard if one.outcome is Outcome.ALLOW]
     return replace(allowed[0] if allowed else heard[0], codes=codes)
+
+
+class Tried(NamedTuple):
+    """Many tries at one withdrawal: what each spend was answered, and which were signed."""
+
+    said: tuple[str, ...]
+    signed: tuple[bool, ...]
+
+
+async def spend_at_once(stage: Stage, step: Step, times: int) -> Tried:
+    """Authorize the withdrawal of ``step`` once, and spend it ``times`` times at once.
+
+    Then everybody who tried shows the evidence to the signer.
+
+    Raises:
+        NotPlayableError: it is no withdrawal, or cannot be authorized.
+    """
+    if step.do != ActionType.WITHDRAWAL_CRYPTO or stage.outage_state == "down":
+        raise NotPlayableError(f"{step.id} is no withdrawal that could be spent")
+    if step.given.get("authorization", "valid") != "valid":
+        raise NotPlayableError(f"the authorization of {step.id} is not a valid one")
+    authorized = await authorize(stage, step)
+    said = await asyncio.gather(*(_spend(stage, authorized) for _ in range(times)))
+    bundle = await _evidence(stage, authorized)
+    signed = [_signed(stage, step, bundle).outcome is Outcome.ALLOW for _ in range(times)]
+    return Tried(tuple(one[0] for one in said), tuple(signed))
 
 
 # --- With each kind of authorization ---
@@ -167,26 +197,45 @@ async def _put(stage: Stage, step: Step) -> Answered:
 
 async def _spent_and_signed(stage: Stage, step: Step, answered: Answered) -> Heard:
     """Spend, fetch the evidence, and show both to the signer with the transaction of the step."""
-    wallet, client = stage.wallet, stage.venue.client
-    said: list[str] = []
+    said = await _spend(stage, answered)
     try:
-        spent = await client.spend(answered.action_id, spend_id=stage.next_spend_id())
-        said += [why.code.value for why in spent.why]
+        bundle = await _evidence(stage, answered)
     except ProblemError as problem:
-        said.append(_explained(stage, problem))
-    try:
-        bundle = encode(await client.evidence(answered.action_id, consistent_from=wallet.size))
-    except ProblemError as problem:
-        said.append(_explained(stage, problem))
+        said += (_explained(stage, problem),)
         bundle = b""
+    heard = _signed(stage, step, bundle)
+    if heard.outcome is Outcome.ALLOW:
+        return heard
+    told = [one for one in said if one != SPENT]
+    codes = (*told, *heard.codes) if SIGNED_BEFORE in heard.codes else (*heard.codes, *told)
+    return replace(heard, codes=tuple(dict.fromkeys(codes)))
+
+
+async def _spend(stage: Stage, answered: Answered) -> tuple[str, ...]:
+    """Spend an authorization; return that it was, or the reasons why it was not."""
+    try:
+        now = await stage.venue.client.spend(answered.action_id, spend_id=stage.next_spend_id())
+    except ProblemError as problem:
+        return (_explained(stage, problem),)
+    said = tuple(why.code.value for why in now.why)
+    return (SPENT, *said) if now.state == SPENT else said or (now.state,)
+
+
+async def _evidence(stage: Stage, answered: Answered) -> bytes:
+    size = stage.wallet.size
+    return encode(await stage.venue.client.evidence(answered.action_id, consistent_from=size))
+
+
+def _signed(stage: Stage, step: Step, bundle: bytes) -> Heard:
+    """Return what the signer says to the transaction of ``step`` with this evidence."""
     act = withdrawal(stage, step)
     try:
-        cleared = wallet.sign(bundle, _transaction(stage, act), now=stage.venue.now)
+        cleared = stage.wallet.sign(bundle, _transaction(stage, act), now=stage.venue.now)
     except SignerRefusedError as refused:
-        codes = tuple(dict.fromkeys((str(refused.fault), *said)))
+        codes = (str(refused.fault),)
         return Heard(outcome=Outcome.DENY, codes=codes, sentence=str(refused))
     if cleared.replaces:  # The same payment once more, in place of the first: nothing new leaves.
-        return Heard(outcome=Outcome.DENY, codes=tuple(dict.fromkeys((*said, "signed_before"))))
+        return Heard(outcome=Outcome.DENY, codes=(SIGNED_BEFORE,))
     return Heard(outcome=Outcome.ALLOW, taken_cents=stage.take(act.value_cents))
 
 

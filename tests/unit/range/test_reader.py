@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from support.ranges import step, story_text
 
+from twinlock.range.asked import NoValueLeaves
 from twinlock.range.reader import (
     FILE_BYTES_MOST,
     ScenarioRefusedError,
@@ -39,7 +40,8 @@ def test_a_story_reads_as_it_is_told() -> None:
     assert second.reported is Outcome.ALLOW
     check = story.must[0].check
     assert check is not None
-    assert (check.name, check.given) == (CheckName.NO_VALUE_LEAVES, {"exits": "all"})
+    assert isinstance(check, NoValueLeaves)
+    assert (check.name, check.exits) == (CheckName.NO_VALUE_LEAVES, "all")
 
 
 def test_a_demand_has_the_account_of_its_story_with_its_own_keys_over_it() -> None:
@@ -195,8 +197,8 @@ def test_a_list_whose_dates_go_back_is_refused() -> None:
     ("words", "says"),
     [
         pytest.param({}, "neither steps nor a check", id="nothing is demanded"),
-        pytest.param({"check": {"name": "luck"}}, "'luck' is not the name", id="a check"),
-        pytest.param({"check": {}}, "None is not the name", id="a check without a name"),
+        pytest.param({"check": {"name": "luck"}}, "'luck' - at `$.must_not[0]", id="a check"),
+        pytest.param({"check": {}}, "missing required field `name`", id="a check without a name"),
     ],
 )
 def test_a_demand_that_demands_nothing_known_is_refused(
@@ -259,7 +261,7 @@ def test_a_chain_without_an_end_is_refused() -> None:
         pytest.param(b"a: 1\n---\nb: 2", "another document", id="two documents"),
         pytest.param(b"\xff\xfe", "UnicodeDecodeError", id="not UTF-8"),
         pytest.param(b"a: [1", "expected", id="half a list"),
-        pytest.param(b"a: 2020-13-45", "ValueError", id="a day that never was"),
+        pytest.param(b"a: 2020-13-45", "2020-13-45' is not", id="a day that never was"),
         pytest.param(b"", "a scenario is a mapping", id="nothing"),
         pytest.param(b"- 1", "a scenario is a mapping", id="a list"),
         pytest.param(b"#" * (FILE_BYTES_MOST + 1), "at most", id="too much"),
@@ -280,6 +282,7 @@ def test_a_file_at_the_limit_of_its_size_is_read() -> None:
 
 def test_an_error_says_the_line_where_yaml_breaks() -> None:
     assert "at line 2, column 1" in refused(b"id: a\nid: b")
+    assert "at line 2, column 5" in refused(b"id: a\non: 2020-13-45")
 
 
 def test_marks_are_of_a_closed_list() -> None:

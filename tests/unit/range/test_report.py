@@ -59,7 +59,7 @@ async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> N
             {
                 "id": "m2",
                 "text": "so",
-                "check": {"name": "entry_provable", "of": "destinations", "shows": ["colour"]},
+                "check": {"name": "notice_before_effect", "of": ["x1"], "channels": ["pager"]},
             },
             {"id": "m3", "text": "so", "steps": [step("freeze.set", proof=["password"])]},
         ],
@@ -84,7 +84,7 @@ async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> N
         "if nobody objects: US$50,000 leaves after 1 d (x1)",
         "x2 not playable: event.case_opened",
         "m1 not playable: the prover is not built",
-        "m2 FAILED: the list does not show colour",
+        "m2 FAILED: x1 was not announced on every channel",
         "n1: account.lock: locks of the owner's own are not built",
         "demands: m1 not playable  m2 FAILED  m3 ok  n1 not playable",
         "the honest twin: 0 taps, waits for nothing, no wrong refusal",
