@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from twinlock.domain.account import ActionState
 from twinlock.domain.actions import ActionType, DestinationAdd
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import BundleRefusedError
@@ -112,6 +113,7 @@ async def _add_signed(stage: Stage) -> _Added:
     proposed = await stage.customer.propose(
         ActionType.DESTINATION_ADD, {"network": NETWORK, "address": address}, session=session
     )
+    shown = stage.customer.best() if proposed.state == ActionState.OPEN else ()
     answered = await stage.customer.prove_best(proposed)
     await stage.venue.set_forward(answered.until or stage.venue.now)
     at = stage.venue.now
@@ -120,7 +122,7 @@ async def _add_signed(stage: Stage) -> _Added:
     found = next((one for one in listed if one["address"] == address), None)
     if found is None:
         raise NotPlayableError(f"an entry of the owner's was answered {answered.answer.value}")
-    return _Added(listed=found, action_id=answered.action_id, at=at, proofs=stage.customer.best())
+    return _Added(listed=found, action_id=answered.action_id, at=at, proofs=shown)
 
 
 def _is_shown(added: _Added, what: Shown) -> bool:
@@ -130,7 +132,7 @@ def _is_shown(added: _Added, what: Shown) -> bool:
     facts: dict[Shown, bool] = {
         Shown.WHO: str(listed["added_by"]) == added.action_id,
         Shown.WHEN: datetime.fromisoformat(listed["added_at"]) == added.at,
-        Shown.PROOF: proved <= set(listed["proved_by"]),
+        Shown.PROOF: bool(listed["proved_by"]) and proved <= set(listed["proved_by"]),
     }
     return facts[what]
 

@@ -5,13 +5,14 @@ gets then is told apart, as the price of an owner who reads no notices.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
 from twinlock.client import ProblemError
 from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.reasons import Reason
+from twinlock.range.account_words import rests_on
 from twinlock.range.asked import Check
 from twinlock.range.checks import run_check
 from twinlock.range.customer import NotPlayableError
@@ -123,16 +124,18 @@ async def _play_part(replay: Replay, part: _Part) -> PartResult:
         return _unplayed(part, Status.FAILED, f"the service failed in set-up: {failure}")
     taps_before = 0 if stage is None else stage.customer.taps
     steps = () if stage is None else await replay.play(stage, part.steps)
-    stopped = _stop(steps) if part.kind is Kind.ATTACK else None
-    later: tuple[Later, ...] = ()
-    failed: tuple[str, ...] = ()
+    found = _Found(steps=steps)
     if stage is not None and part.kind is Kind.ATTACK:
+        found.stopped = _stop(steps, left_cents=stage.left_cents)
         try:
-            later = await _patience(stage, part.steps)
+            await _patience(stage, part.steps, found)
         except FAILURES as failure:
-            failed = (f"the service failed when the thief came back: {failure}",)
-    checked = None if part.check is None else await run_check(replay, part.check)
-    found = _Found(steps=steps, later=later, check=checked, stopped=stopped, failed=failed)
+            found.failed.append(f"the service failed when the thief came back: {failure}")
+    else:
+        words = rests_on(part.spec, part.steps, story=replay.story.account)
+        found.unplayed += [f"it rests on account.{word}, which is not built" for word in words]
+    if part.check is not None:
+        found.check = await run_check(replay, part.check)
     return _summed(part, found, stage, taps_before=taps_before)
 
 
@@ -140,15 +143,16 @@ def _unplayed(part: _Part, status: Status, why: str) -> PartResult:
     return PartResult(kind=part.kind, id=part.name, text=part.text, status=status, notes=(why,))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Found:
-    """What one part came to."""
+    """What one part has come to so far."""
 
     steps: tuple[StepResult, ...]
-    later: tuple[Later, ...]
-    check: CheckResult | None
-    stopped: StepResult | None
-    failed: tuple[str, ...]
+    later: list[Later] = field(default_factory=list)
+    check: CheckResult | None = None
+    stopped: StepResult | None = None
+    failed: list[str] = field(default_factory=list)
+    unplayed: list[str] = field(default_factory=list)
 
 
 def _summed(part: _Part, found: _Found, stage: Stage | None, *, taps_before: int) -> PartResult:
@@ -156,6 +160,7 @@ def _summed(part: _Part, found: _Found, stage: Stage | None, *, taps_before: int
     statuses = [step.status for step in steps]
     statuses += [checked.status] if checked is not None else []
     statuses += [Status.FAILED] * len(found.failed)
+    statuses += [Status.NOT_PLAYABLE] * len(found.unplayed)
     stopped = found.stopped
     silent = 0 if stage is None else stage.silent_taps
     taps = 0 if stage is None else stage.customer.taps - taps_before - silent
@@ -166,7 +171,7 @@ def _summed(part: _Part, found: _Found, stage: Stage | None, *, taps_before: int
         status=worst(statuses),
         steps=steps,
         check=checked,
-        later=later,
+        later=tuple(later),
         lost_cents=0 if part.kind is Kind.BENIGN else cents(steps),
         lost_later_cents=sum(one.taken_cents for one in later),
         stopped_after=None if stopped is None else stopped.after,
@@ -176,7 +181,8 @@ def _summed(part: _Part, found: _Found, stage: Stage | None, *, taps_before: int
         taps_before=taps_before + silent,
         refusals=sum(_wrongly_refused(step) for step in steps),
         waited=sum((step.waits or timedelta(0) for step in steps), timedelta(0)),
-        notes=(*found.failed, *(() if stage is None else stage.notes)),
+        without=() if stage is None else tuple(stage.notes),
+        notes=(*found.failed, *found.unplayed),
     )
 
 
@@ -186,9 +192,14 @@ def _wrongly_refused(step: StepResult) -> bool:
     return step.answer in _NO and step.answer not in step.expect and not unbuilt
 
 
-def _stop(steps: Sequence[StepResult]) -> StepResult | None:
-    """Return the step at which the thief was stopped: from there on nothing was allowed."""
+def _stop(steps: Sequence[StepResult], *, left_cents: int) -> StepResult | None:
+    """Return the step at which the thief was stopped: from there on nothing was allowed.
+
+    Where he took the last there was, nobody stopped him, whatever he was refused afterwards.
+    """
     found = None
+    if left_cents == 0 and cents(steps):
+        return None
     for step in reversed(steps):
         if step.taken_cents or (step.answer is Outcome.ALLOW and step.by != "world"):
             break
@@ -200,19 +211,17 @@ def _stop(steps: Sequence[StepResult]) -> StepResult | None:
 # --- The patient thief ---
 
 
-async def _patience(stage: Stage, steps: Sequence[Step]) -> tuple[Later, ...]:
+async def _patience(stage: Stage, steps: Sequence[Step], found: _Found) -> None:
     """Wait for everything that was told a wait, then try the exits again, nobody objecting."""
-    found: list[Later] = []
     for _ in range(ROUNDS_MOST):
         told = _told(stage, steps)
         if not told:
             break
         for step, heard in told:
-            found.append(await _again(stage, step, heard))
-        last = max(one.after for one in found)
-        await stage.set_forward(last)
-        found += [await _afresh(stage, step) for step in steps if _worth_trying(stage, step)]
-    return tuple(found)
+            found.later.append(await _again(stage, step, heard))
+        await stage.set_forward(max(one.after for one in found.later))
+        for step in (one for one in steps if _worth_trying(stage, one)):
+            await _afresh(stage, step, found)
 
 
 def _told(stage: Stage, steps: Sequence[Step]) -> list[tuple[Step, Heard]]:
@@ -251,14 +260,15 @@ def _worth_trying(stage: Stage, step: Step) -> bool:
     return open_still and _is_exit(step) and stage.left_cents > 0
 
 
-async def _afresh(stage: Stage, step: Step) -> Later:
+async def _afresh(stage: Stage, step: Step, found: _Found) -> None:
     """Try an exit of the attack again from its beginning, with the proofs that its file lists."""
     try:
         now = await play(stage, step)
     except NotPlayableError as why:
-        now = Heard(outcome=Outcome.DENY, notes=(str(why),))
+        found.unplayed.append(f"{step.id} when the thief came back: {why}")
+        return
     stage.heard[step.id] = now
-    return _later(stage, step, now)
+    found.later.append(_later(stage, step, now))
 
 
 def _later(stage: Stage, step: Step, heard: Heard) -> Later:

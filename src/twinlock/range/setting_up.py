@@ -14,6 +14,7 @@ from twinlock.client import ProblemError
 from twinlock.domain.actions import ActionType
 from twinlock.domain.policy.profile import Profile
 from twinlock.domain.requirements import Answer
+from twinlock.range.account_words import not_set_up
 from twinlock.range.customer import Customer, NotPlayableError
 from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
@@ -87,7 +88,7 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         opening=opening,
         wallet=wallet,
     )
-    stage.notes.extend(_not_set_up(spec))
+    stage.notes.extend(not_set_up(spec))
     return stage
 
 
@@ -108,22 +109,6 @@ def _opening(spec: AccountSpec) -> dict[str, Any]:
         "channels": [{"kind": one, "address": ADDRESSES[one]} for one in spec.channels],
         "destinations_required": spec.destinations.list is Listing.REQUIRED,
     }
-
-
-def _not_set_up(spec: AccountSpec) -> list[str]:
-    """Say what the file gives the account and Twinlock does not have yet."""
-    given = {
-        "api_keys": spec.api_keys,
-        "subaccounts": spec.subaccounts,
-        "trusted_contacts": spec.trusted_contacts,
-        "enrolled_identity": spec.enrolled_identity,
-    }
-    notes = [
-        f"account.{name} is not built; played without" for name, is_so in given.items() if is_so
-    ]
-    if spec.any:
-        notes.append("account.any: played on the account that is described")
-    return notes
 
 
 async def _bind_all(customer: Customer, spec: AccountSpec) -> None:

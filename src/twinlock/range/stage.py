@@ -29,6 +29,7 @@ NETWORK = "ethereum"
 ASSET = "USDT"
 MAX_FEE = "0.01"
 WEAKER = "This method is weaker than the best authenticator bound, so nobody asks for it."
+REFUSED = frozenset({Outcome.DENY, Outcome.CHALLENGE})
 _ADDRESS_DIGITS = 40
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")  # Plain, so that no exponent grows it.
 
@@ -52,7 +53,7 @@ class Heard:
     @property
     def refused(self) -> bool:
         """Say whether nothing came of it: a thief who was challenged has shown all he has."""
-        return self.outcome in (Outcome.DENY, Outcome.CHALLENGE)
+        return self.outcome in REFUSED
 
 
 class Places:
@@ -89,8 +90,9 @@ class Places:
 class Stage:
     """One replay. ``start`` is the instant of its first step; ``left_cents`` is what can be lost.
 
-    ``held`` is what the thief holds; ``silent_taps`` are those of signing in where a file only says
-    that somebody has a session; ``outage`` is what is turned off or slowed down at the next spend.
+    ``due_at`` is when the latest step was due; ``held`` is what the thief holds; ``silent_taps``
+    are those of signing in where a file only says that somebody has a session; ``outage`` is
+    what is slow, or turned off at the next spend.
     """
 
     venue: Venue
@@ -103,6 +105,7 @@ class Stage:
     wallet: Wallet
     heard: dict[str, Heard] = field(default_factory=dict)
     waits: dict[str, datetime] = field(default_factory=dict)
+    due_at: datetime | None = None
     unplayable: set[str] = field(default_factory=set)
     sessions: dict[Person, LiveSession] = field(default_factory=dict)
     bound: dict[Proof, Belongings] = field(default_factory=dict)

@@ -49,7 +49,7 @@ class Tally:
         if self.unbuilt:
             notes.append(f"{self.unbuilt} more are refused until they are built")
         if not self.looked_at and not self.wrong and not self.failed:
-            missing = [*missing, *notes] or ["there was nothing to look at"]
+            missing, notes = [*missing, *notes] or ["there was nothing to look at"], []
         return CheckResult(
             name=name,
             status=self._status(judged=judged, missing=bool(missing)),

@@ -27,6 +27,9 @@ class Person(StrEnum):
     WORLD = "world"
 
 
+THIEVES = (Person.MALLORY, Person.IVAN)
+
+
 class Outcome(StrEnum):
     """What a step was answered: the gate's answers weakest first, then those of events."""
 
