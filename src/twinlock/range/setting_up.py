@@ -72,9 +72,7 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         policy=venue.book.policy.name.digest,
     )
     lead = _longest_wait(venue.book.policy.profile)
-    start = opened_at + max(
-        (one.aged + (lead if one.signed else NO_TIME) for one in entries), default=AGE
-    )
+    start = opened_at + _past_of(entries, lead)
     past = _Past(customer=customer, places=places, start=start, lead=lead)
     await past.live([one for one in entries if one.signed])
     await venue.set_forward(start)
@@ -97,6 +95,16 @@ def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
     if needs_old_addr and all(one.name != STANDING.name for one in entries):
         entries.append(STANDING)
     return entries
+
+
+def takes(spec: AccountSpec, profile: Profile, *, needs_old_addr: bool) -> timedelta:
+    """Return how long before its first step the account of ``spec`` is opened."""
+    entries = _entries(spec, needs_old_addr=needs_old_addr)
+    return _past_of(entries, _longest_wait(profile))
+
+
+def _past_of(entries: Sequence[Listed], lead: timedelta) -> timedelta:
+    return max((one.aged + (lead if one.signed else NO_TIME) for one in entries), default=AGE)
 
 
 def _opening(spec: AccountSpec) -> dict[str, Any]:
