@@ -106,7 +106,11 @@ def read_story(data: bytes, *, name: str) -> Story:
 
 def _plain(data: bytes, name: str) -> dict[str, Any]:
     try:
-        loader = _Loader(data.decode("utf-8"))
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioRefusedError(f"{name}: byte {error.start} is not UTF-8") from error
+    try:
+        loader = _Loader(text)
         try:
             value = loader.get_single_data()
         finally:

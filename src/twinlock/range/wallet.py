@@ -24,7 +24,7 @@ from twinlock.domain.money import parse_amount
 from twinlock.domain.policy.profile import make_policy
 from twinlock.range.acts import SPEND, Act, act_of, withdrawal
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.playing import play, put_forward
+from twinlock.range.playing import Put, play, put_forward
 from twinlock.range.refusals import UNAVAILABLE, refusal
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.story import Step
@@ -87,7 +87,7 @@ async def spend_at_once(stage: Stage, step: Step, times: int) -> Tried:
         raise NotPlayableError(f"{step.id} is no withdrawal that could be spent")
     if step.given.get("authorization", "valid") != "valid":
         raise NotPlayableError(f"the authorization of {step.id} is not a valid one")
-    authorized = await authorize(stage, step)
+    authorized = (await authorize(stage, step)).answered
     said = await asyncio.gather(*(_spend(stage, authorized) for _ in range(times)))
     bundle = await _evidence(stage, authorized)
     signed = [_signed(stage, step, bundle).outcome is Outcome.ALLOW for _ in range(times)]
@@ -174,36 +174,35 @@ def _as_a_proposal(step: Step) -> Step:
 # --- From an authorization to a signature ---
 
 
-async def authorize(stage: Stage, step: Step) -> Answered:
+async def authorize(stage: Stage, step: Step) -> Put:
     """Return what the proofs that ``step`` lists, and no others, have authorized.
 
     Raises:
         NotPlayableError: they do not authorize it, so there is nothing to sign with.
     """
-    answered = await _put(stage, step)
-    if not answered.authorization:
-        said = answered.answer.value
+    put = await _put(stage, step)
+    if not put.answered.authorization:
+        said = put.answered.answer.value
         raise NotPlayableError(f"the authorization that the step needs was not given: {said}")
-    return answered
+    return put
 
 
-async def _put(stage: Stage, step: Step) -> Answered:
+async def _put(stage: Stage, step: Step) -> Put:
     try:
-        put = await put_forward(stage, step, await act_of(stage, step))
+        return await put_forward(stage, step, await act_of(stage, step))
     except ProblemError as problem:
         raise NotPlayableError(f"nothing could be authorized: {refusal(problem)}") from problem
-    return put.answered
 
 
-async def _spent_and_signed(stage: Stage, step: Step, answered: Answered) -> Heard:
+async def _spent_and_signed(stage: Stage, step: Step, put: Put) -> Heard:
     """Spend, fetch the evidence, and show both to the signer with the transaction of the step."""
-    said = await _spend(stage, answered)
+    said = await _spend(stage, put.answered)
     try:
-        bundle = await _evidence(stage, answered)
+        bundle = await _evidence(stage, put.answered)
     except ProblemError as problem:
         said += (_explained(stage, problem),)
         bundle = b""
-    heard = _signed(stage, step, bundle)
+    heard = replace(_signed(stage, step, bundle), notes=put.notes)
     if heard.outcome is Outcome.ALLOW:
         return heard
     told = [one for one in said if one != SPENT]

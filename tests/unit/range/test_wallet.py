@@ -61,6 +61,16 @@ async def test_words_are_understood_before_anything_is_signed(
     assert why in found.notes[0]
 
 
+async def test_a_proof_that_the_rules_of_2024_do_not_ask_for_is_noted() -> None:
+    given = {"call": "spend", "amount": "small", "destination": "old_addr"}
+    words = {"with": {**given, "authorization": "valid"}, "proof": ["passkey@other_action"]}
+    part = await attack(
+        step("withdrawal.crypto", **words), account=PASSKEY_ACCOUNT, profile="baseline-2024"
+    )
+
+    assert part.steps[0].notes == ("passkey@other_action not shown: decided before",)
+
+
 async def test_while_something_is_down_nothing_but_a_valid_spend_is_played() -> None:
     spend = {"call": "spend", "amount": "small", "destination": "old_addr"}
     part = await attack(
