@@ -188,6 +188,8 @@ def _summed(part: _Part, found: _Found, stage: Stage | None, *, taps_before: int
 
 def _wrongly_refused(step: StepResult) -> bool:
     """Say whether an honest step got a no that its file does not expect, and that is ours."""
+    if step.stopped:
+        return step.status is Status.FAILED
     unbuilt = Reason.ACTION_NOT_BUILT.value in step.codes
     return step.answer in _NO and step.answer not in step.expect and not unbuilt
 

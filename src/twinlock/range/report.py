@@ -179,8 +179,8 @@ def twin_line(twin: PartResult) -> str:
     waits = f"waits {length(twin.waited)}" if twin.waited else "waits for nothing"
     refused = f"{twin.refusals} wrong refusals" if twin.refusals else "no wrong refusal"
     taps = "1 tap" if twin.taps == 1 else f"{twin.taps} taps"
-    unplayed = "; partly not playable" if twin.status is Status.NOT_PLAYABLE else ""
-    return f"{taps}, {waits}, {refused}{unplayed}"
+    ends = {Status.NOT_PLAYABLE: "; partly not playable", Status.FAILED: "; FAILED"}
+    return f"{taps}, {waits}, {refused}{ends.get(twin.status, '')}"
 
 
 def summary_table(results: Sequence[StoryResult]) -> Table:

@@ -39,7 +39,7 @@ class Tally:
     def _status(self, *, judged: bool, missing: bool) -> Status:
         if self.failed or (self.wrong and judged):
             return Status.FAILED
-        if missing or not self.looked_at:
+        if missing or not (self.looked_at or self.wrong):
             return Status.NOT_PLAYABLE
         return Status.PASSED if judged else Status.PLAYED
 

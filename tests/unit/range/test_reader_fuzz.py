@@ -1,5 +1,6 @@
 """Whatever stands in a scenario file, it ends in a story or in ``scenario_refused``."""
 
+import asyncio
 import copy
 import json
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 import yaml  # type: ignore[import-untyped] # PyYAML ships no types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
 
 from twinlock.range.reader import _STORIES, ScenarioRefusedError, read_story, shipped_names
 from twinlock.range.story import Story
+from twinlock.range.words import DEEDS, Proof
 
 TEXTS = {name: _STORIES.joinpath(f"{name}.yaml").read_bytes() for name in shipped_names()}
 PLAIN = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
@@ -88,6 +91,64 @@ def test_a_real_file_with_broken_bytes_is_read_or_refused(data: st.DataObject, n
     put = data.draw(st.binary(max_size=8) | st.sampled_from(YAML))
 
     ends_well(text[:at] + put + text[until:])
+
+
+KEYS = [
+    "amount",
+    "asset",
+    "authenticator",
+    "authorization",
+    "call",
+    "channel",
+    "destination",
+    "destinations",
+    "from",
+    "of",
+    "same_first",
+    "scopes",
+    "state",
+    "via",
+    "wanted",
+    "which",
+]
+VALUES = [
+    "small",
+    "-5",
+    "1e5",
+    "BTC",
+    "ETH",
+    "totp",
+    "x1",
+    "old_addr",
+    "spend",
+    "valid",
+    "absent",
+    "down",
+    "slow",
+    "clock",
+    "new_device",
+    "passkey",
+]
+GIVEN = st.dictionaries(
+    st.sampled_from(KEYS),
+    st.sampled_from(VALUES) | st.sampled_from([10**40, 1.5, 0, ["read"], None]),
+    max_size=4,
+)
+SHOWN = st.builds("{}{}".format, st.sampled_from(Proof), st.sampled_from(["", "@new", "@spent"]))
+STEPS = st.fixed_dictionaries(
+    {"do": st.sampled_from(sorted(DEEDS)), "with": GIVEN, "proof": st.lists(SHOWN, max_size=2)}
+)
+
+
+@given(chosen=st.lists(STEPS, min_size=1, max_size=3))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_can_be_read_plays_to_its_end(chosen: list[dict[str, Any]]) -> None:
+    try:
+        story = a_story(*(step(one["do"]) | one for one in chosen), account=PASSKEY_ACCOUNT)
+    except ScenarioRefusedError:
+        return
+
+    assert len(asyncio.run(played(story)).attack.steps) in (0, len(chosen))
 
 
 @pytest.mark.parametrize("value", YAML)

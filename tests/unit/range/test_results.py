@@ -55,6 +55,7 @@ def test_a_whole_is_as_bad_as_its_worst_part(statuses: list[Status], expected: S
         pytest.param(
             Tally(looked_at=1, wrong=["so"]), Status.FAILED, Status.PLAYED, id="something wrong"
         ),
+        pytest.param(Tally(wrong=["so"]), Status.FAILED, Status.PLAYED, id="wrong before it began"),
         pytest.param(Tally(failed=["so"]), Status.FAILED, Status.FAILED, id="a broken service"),
     ],
 )
