@@ -9,7 +9,7 @@ a hold on every exit.
 from support.ranges import played, said
 
 from twinlock.range.reader import shipped_story
-from twinlock.range.results import StoryResult
+from twinlock.range.results import Status, StoryResult
 
 STORY = shipped_story("S01")
 
@@ -37,6 +37,15 @@ async def test_the_key_cannot_exist_and_what_needs_it_is_stopped() -> None:
         "deny",
         "deny",
     ]
+
+
+async def test_no_notice_was_looked_for_where_nothing_takes_effect() -> None:
+    result = await played(STORY)
+    demands = {part.id: part.check for part in result.parts if part.check is not None}
+
+    assert demands["m4"].looked_at == 0
+    assert demands["m4"].status is Status.NOT_PLAYABLE
+    assert (demands["n1"].looked_at, demands["n1"].status) == (3, Status.PASSED)
 
 
 async def test_the_owner_has_a_key_that_reads_and_trades_at_once() -> None:

@@ -54,6 +54,20 @@ def test_nothing_is_signed_while_a_dependency_is_down(now: StoryResult, down: st
     assert any(code.startswith(f"{down} down: ") for code in found.codes)
 
 
+def test_a_proof_that_was_never_shown_is_noted(now: StoryResult) -> None:
+    assert [step.notes for step in now.attack.steps[1:]] == [
+        ("passkey@other_action not shown: decided before",),
+        ("passkey@other_account not shown: decided before",),
+    ]
+
+
+async def test_where_the_rules_of_2024_refuse_what_was_reported_is_told() -> None:
+    then = await played(shipped_story("S15"), profile="baseline-2024")
+
+    assert steps(then)["a1"].differs_from_reported
+    assert then.status is Status.PLAYED
+
+
 def test_a_slow_dependency_stops_nobody_and_doubles_nothing(now: StoryResult) -> None:
     assert [said(step) for step in now.twin.steps] == ["done", "allow", "deny"]
     assert now.twin.check is not None

@@ -78,6 +78,44 @@ def test_what_is_not_there_is_refused_before_anything_starts(words: list[str], c
     assert error.code == code
 
 
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        pytest.param(
+            {"steps": [step("api_key.create", **{"with": {"scopes": 5}})]},
+            "step x1: with: ",
+            id="a parameter",
+        ),
+        pytest.param({"steps": [{**FREEZE, "at": "999999d"}]}, "step x1: ", id="a time"),
+        pytest.param(
+            {"must": [{"id": "m1", "text": "so", "check": {"name": "exactly_once", "of": 5}}]},
+            "$.must[0].check.of",
+            id="a check",
+        ),
+    ],
+)
+def test_a_file_that_would_break_a_replay_is_refused_with_its_place(
+    tmp_path: Path, words: dict[str, Any], place: str
+) -> None:
+    error = run("run", a_file(tmp_path, **words), "--world").exception
+
+    assert isinstance(error, TwinlockError)
+    assert error.code == "scenario_refused"
+    assert str(error).startswith("story.yaml: ")
+    assert place in str(error)
+
+
+def test_what_differs_from_what_was_reported_is_told_and_fails_nothing(tmp_path: Path) -> None:
+    path = a_file(tmp_path, steps=[{**FREEZE, "reported": "deny"}])
+    words = ("run", path, "--world", "--profile", "baseline-2024")
+    told, plain = run(*words), run(*words, "--json")
+
+    assert (told.exit_code, plain.exit_code) == (0, 0)
+    assert "x1 was reported deny, and is allow here" in told.stdout
+    [story] = msgspec.json.decode(plain.stdout)
+    assert story["parts"][0]["steps"][0]["differs_from_reported"] is True
+
+
 def test_the_stories_that_come_along_are_listed() -> None:
     listed = run("stories").stdout.splitlines()
 

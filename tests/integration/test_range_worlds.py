@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from tidy.repository import environment
 
+from twinlock.cli.demo import FORGED_FAULT, FORGED_STEP
 from twinlock.domain.errors import TwinlockError
 from twinlock.range.honest import forged_refusal, verified, withdraw_honestly
 from twinlock.range.player import play_story
@@ -62,10 +64,11 @@ async def test_an_honest_withdrawal_leaves_evidence_that_verifies_and_cannot_be_
 
     seen, refused = verified(honest), forged_refusal(honest)
     assert seen.spent
+    assert at - timedelta(minutes=1) <= seen.at <= at  # The decision is dated in no future.
     assert len(seen.assertions) == 1
     assert honest.cleared.consented
     assert refused is not None
-    assert refused.name == "openings"
+    assert (refused.name, refused.fault) == (FORGED_STEP, FORGED_FAULT)
 
 
 async def test_under_the_rules_of_2024_there_is_no_assertion_and_no_signature() -> None:

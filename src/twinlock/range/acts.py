@@ -20,6 +20,8 @@ from twinlock.range.story import Step
 from twinlock.range.words import Mark, Person, Proof
 
 SESSION_KEPT = timedelta(minutes=55)  # It idles out after an hour.
+WORD_BITS = 64
+APPROVE, SPEND = "approve", "spend"  # What the platform calls: the gate, or the wallet's signer.
 # What only tells of the people: what they believe, and who sees their screen.
 TOLD = frozenset({"persuaded", "screen_shared", "seed_seen_by", "believes", "how"})
 _LOOKS = frozenset({"resembles", "same_first", "same_last"})
@@ -75,16 +77,23 @@ def _check_understood(step: Step) -> None:
         raise NotPlayableError(f"{step.do} with {min(strange)!r}: not understood here")
     if step.given.get("via"):
         raise NotPlayableError("via an API key of the customer's: the API takes none yet")
+    call = step.given.get("call", APPROVE)
+    if call not in (APPROVE, SPEND):
+        raise NotPlayableError(f"{step.do} with call: {call!r}: not understood here")
+    if "authorization" in step.given and call != SPEND:
+        raise NotPlayableError("an authorization is for the wallet: call: spend")
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds, without floats
-    """Return a value as the API reads it: it knows no floats."""
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+    """Return a value as the API reads it: without floats, and whole numbers of 64 bits only."""
     match value:
         case dict():
             return {str(key): _plain(inner) for key, inner in value.items()}
         case list() | tuple():
             return [_plain(inner) for inner in value]
         case float():
+            return str(value)
+        case int() if value.bit_length() >= WORD_BITS:
             return str(value)
         case _:
             return value
@@ -124,7 +133,8 @@ async def live_session(stage: Stage, person: Person) -> LiveSession:
 # --- Payloads ---
 
 
-async def _withdrawal(stage: Stage, step: Step) -> Act:
+def withdrawal(stage: Stage, step: Step) -> Act:
+    """Return the withdrawal that ``step`` wants. Raises NotPlayableError."""
     asset = stage.asset(str(step.given.get("asset", ASSET)))
     amount, cents = stage.amount(step.given.get("amount", "small"), asset)
     payload = {
@@ -142,6 +152,10 @@ def _address(stage: Stage, step: Step) -> str:
     if not isinstance(symbol, str):
         raise NotPlayableError(f"{step.do} names no destination")
     return stage.places.address(symbol, step.given)
+
+
+async def _withdraw(stage: Stage, step: Step) -> Act:
+    return withdrawal(stage, step)
 
 
 async def _session_start(stage: Stage, step: Step) -> Act:
@@ -226,7 +240,7 @@ async def _nothing_more(_stage: Stage, step: Step) -> Act:
 
 _Acts: TypeAlias = Callable[[Stage, Step], Awaitable[Act]]
 _ACTS: dict[str, _Acts] = {
-    ActionType.WITHDRAWAL_CRYPTO: _withdrawal,
+    ActionType.WITHDRAWAL_CRYPTO: _withdraw,
     ActionType.SESSION_START: _session_start,
     ActionType.AUTHENTICATOR_BIND: _bind,
     ActionType.AUTHENTICATOR_REMOVE: _remove,

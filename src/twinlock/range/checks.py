@@ -1,23 +1,41 @@
 """Checks: demands that walk a table instead of listing steps.
 
-Always true (tests/unit/range/test_checks.py): a check says how many cases it looked at; what it
-could not look at is named, and makes it not playable rather than passed.
+Always true (tests/unit/range/test_checks.py): a check counts only the cases that it really tried;
+what it could not look at is named, and makes it not playable rather than passed, and so does having
+looked at nothing.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, assert_never
 
-from twinlock.client import ProblemError
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.range.asked import (
+    EXITS,
+    Check,
+    EntryProvable,
+    EveryExitHeld,
+    ExactlyOnce,
+    NoReach,
+    NoticeBeforeEffect,
+    NotOffered,
+    NoValueLeaves,
+    RebuiltFromLog,
+    RecordComplete,
+    SameFloor,
+    ScreenNames,
+    SumBinds,
+)
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_before_effect
 from twinlock.range.playing import play
+from twinlock.range.refusals import FAILURES
 from twinlock.range.replay import Replay
-from twinlock.range.results import CheckResult
+from twinlock.range.results import CheckResult, Status
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.steps import play_steps
-from twinlock.range.story import Check, Step
+from twinlock.range.story import Step
+from twinlock.range.tally import Tally
 from twinlock.range.traces import held_until
 from twinlock.range.words import (
     UNKNOWN_EXIT,
@@ -30,11 +48,13 @@ from twinlock.range.words import (
 )
 
 BETWEEN = timedelta(minutes=61)  # Between two cases, so that neither codes nor rates run out.
-EXITS = tuple(kind for kind, cls in CLASS_OF.items() if cls is ActionClass.EXIT)
 HELD_BY = {
     Capability.PASSWORD: Proof.PASSWORD,
     Capability.EMAIL_FULL: Proof.EMAIL_CODE,
     Capability.SMS_RECEIVE: Proof.SMS_CODE,
+    Capability.TOTP_SEED: Proof.TOTP,
+    Capability.PASSKEY_PROVIDER: Proof.PASSKEY,
+    Capability.HW_KEY: Proof.HARDWARE_KEY,
 }
 _WHY_NOT = {
     CheckName.NO_REACH: "the prover is not built",
@@ -48,58 +68,80 @@ _WHY_NOT = {
 
 async def run_check(replay: Replay, check: Check) -> CheckResult:
     """Return what ``check`` found, on accounts of its own."""
-    name = check.name.value
-    if check.name in _WHY_NOT:
-        return CheckResult(name=name, not_playable=(_WHY_NOT[check.name],))
+    tally = Tally()
     try:
-        return await _CHECKS[check.name](replay, check)
+        await _walk(replay, check, tally)
     except NotPlayableError as why:
-        return CheckResult(name=name, not_playable=(str(why),))
-    except ProblemError as problem:
-        return CheckResult(name=name, wrong=(f"the service failed: {problem}",))
+        tally.missing.append(str(why))
+    except FAILURES as failure:
+        tally.failed.append(f"the service failed: {failure}")
+    return tally.result(check.name.value, judged=replay.judged)
+
+
+async def _walk(replay: Replay, check: Check, tally: Tally) -> None:
+    match check:
+        case SameFloor():
+            await _same_floor(replay, check, tally)
+        case EveryExitHeld():
+            await _every_exit_held(replay, check, tally)
+        case NoValueLeaves():
+            await _no_value_leaves(replay, check, tally)
+        case NoticeBeforeEffect():
+            await notice_before_effect(replay, check, tally)
+        case EntryProvable():
+            await entry_provable(replay, check, tally)
+        case ExactlyOnce():
+            await exactly_once(replay, check, tally)
+        case (
+            NoReach()
+            | RebuiltFromLog()
+            | RecordComplete()
+            | ScreenNames()
+            | NotOffered()
+            | SumBinds()
+        ):
+            tally.missing.append(_WHY_NOT[check.name])
+        case _:
+            assert_never(check)
 
 
 # --- The same floor on all paths ---
 
 
-async def _same_floor_on_all_paths(replay: Replay, check: Check) -> CheckResult:
+async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
     """Try every set of proofs below the floor on every path; none may ever come through."""
-    if check.given.get("paths") != "all_but_tightening":
-        raise NotPlayableError(f"paths {check.given.get('paths')!r}: not understood here")
+    if check.paths != "all_but_tightening":
+        raise NotPlayableError(f"paths {check.paths!r}: not understood here")
     paths = [kind for kind, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING]
-    sets = [tuple(str(word) for word in one) for one in check.given.get("refuse", [])]
-    wrong: list[str] = []
-    missing: list[str] = []
     stage = await replay.fresh(old_addr=True)
+    if check.floor_from is not None and check.floor_from not in stage.customer.best():
+        raise NotPlayableError(f"the floor of this account is not of {check.floor_from.value}")
     for path in (*paths, UNKNOWN_EXIT):
-        for proofs in sets:
+        for proofs in check.refuse:
             await stage.venue.set_forward(stage.venue.now + BETWEEN)
             try:
-                through = await _came_through(stage, path, proofs)
+                through = await _came_through(stage, path, proofs, tally)
             except NotPlayableError as why:
-                missing.append(f"{path} with {', '.join(proofs)}: {why}")
+                tally.missing.append(f"{path} with {', '.join(proofs)}: {why}")
                 continue
             if through:  # What it changed must not stand in the way of the next.
-                wrong += through
+                tally.wrong.append(through)
                 stage = await replay.fresh(old_addr=True)
-    return CheckResult(
-        name=check.name.value,
-        looked_at=(len(paths) + 1) * len(sets) - len(missing),
-        wrong=tuple(wrong),
-        not_playable=tuple(missing),
-    )
 
 
-async def _came_through(stage: Stage, path: str, proofs: tuple[str, ...]) -> list[str]:
-    """Say whether ``proofs`` were enough for ``path``, at once or after any wait that was told."""
+async def _came_through(stage: Stage, path: str, proofs: tuple[str, ...], tally: Tally) -> str:
+    """Say how ``proofs`` were enough for ``path``, at once or after any wait; else nothing."""
     step = _step(path, proofs, by=Person.MALLORY, given=_given(path, stage))
     heard = await play(stage, step)
     said = f"{path} with {', '.join(proofs)}"
+    if len(heard.notes) == len(proofs):
+        raise NotPlayableError("nobody holds any of them")
+    tally.tried(heard)
     if heard.outcome is Outcome.ALLOW:
-        return [f"{said} was allowed"]
+        return f"{said} was allowed"
     if heard.outcome is Outcome.HOLD and await _is_told(stage, heard):
-        return [f"{said} would be allowed after its wait"]
-    return []
+        return f"{said} would be allowed after its wait"
+    return ""
 
 
 async def _is_told(stage: Stage, heard: Heard) -> bool:
@@ -144,28 +186,21 @@ def _step(
 # --- Holds cover every exit ---
 
 
-async def _every_exit_held(replay: Replay, check: Check) -> CheckResult:
+async def _every_exit_held(replay: Replay, check: EveryExitHeld, tally: Tally) -> None:
     """After each thing that starts a hold, try each exit with the owner's best proofs."""
-    after = [str(one) for one in check.given.get("after", [])]
-    missing = tuple(
-        f"after {one}: it is refused until it is built" for one in after if one not in BUILT
-    )
-    wrong: list[str] = []
-    looked = 0
-    for event in (one for one in after if one in BUILT):
+    for event in check.after:
+        if event not in BUILT:
+            tally.missing.append(f"after {event}: it is refused until it is built")
+            continue
         stage = await replay.fresh(old_addr=True)
         heard = await _start_hold(stage, event)
         if heard is None:
-            missing += (f"after {event}: this account has no proof for it",)
+            tally.missing.append(f"after {event}: this account has no proof for it")
             continue
-        for path in _exits(check):
-            looked += 1
+        for path in _exits(check.exits):
             now = await _try_exit(stage, path, stage.customer.best())
-            if now.outcome not in (Outcome.HOLD, Outcome.DENY):
-                wrong.append(f"{path} after {event} was answered {now.outcome.value}")
-    return CheckResult(
-        name=check.name.value, looked_at=looked, wrong=tuple(wrong), not_playable=missing
-    )
+            if tally.tried(now) and now.outcome not in (Outcome.HOLD, Outcome.DENY):
+                tally.wrong.append(f"{path} after {event} was answered {now.outcome.value}")
 
 
 async def _start_hold(stage: Stage, event: str) -> Heard | None:
@@ -202,59 +237,47 @@ async def _try_exit(stage: Stage, path: str, proofs: Iterable[Proof]) -> Heard:
     return await play(stage, _step(path, words, by=Person.ALICE, given=given))
 
 
-def _exits(check: Check) -> tuple[str, ...]:
-    named = check.given.get("exits", "all")
-    return EXITS if named == "all" else tuple(str(one) for one in named)
+def _exits(named: str | tuple[str, ...]) -> tuple[str, ...]:
+    return EXITS if isinstance(named, str) else named
 
 
 # --- No value leaves ---
 
 
-async def _no_value_leaves(replay: Replay, check: Check) -> CheckResult:
+async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -> None:
     """Play the attack, then try every exit with all that its people can show, until the end."""
-    story = replay.story
-    stage = await replay.fresh(story.steps, old_addr=True)
-    played = await play_steps(stage, story.steps, judged=False)
-    wrong = [f"{step.id} took {step.taken_cents} cents" for step in played if step.taken_cents]
-    by = Person(str(check.given.get("by", Person.MALLORY.value)))
+    if check.until not in (None, "hold_end"):
+        raise NotPlayableError(f"until {check.until!r}: not understood here")
+    stage = await replay.fresh(replay.steps, old_addr=True)
+    for step in await play_steps(stage, replay.steps, judged=False):
+        if step.taken_cents:
+            tally.wrong.append(f"{step.id} took {step.taken_cents} cents")
+        if step.status is Status.FAILED:
+            tally.failed += step.notes
+        elif step.answer is None and not step.stopped:
+            tally.missing.append(f"{step.id}: {'; '.join(step.notes)}")
     proofs = _proofs_of(check, stage)
-    looked = 0
     for at in await _instants(stage, check):
         await stage.venue.set_forward(at)
-        for path in _exits(check):
-            looked += 1
-            destination = str(check.given.get("destination", "attacker_addr"))
-            given = {**_given(path, stage), "destination": destination}
-            heard = await play(stage, _step(path, proofs, by=by, given=given))
-            if heard.outcome is Outcome.ALLOW:
-                wrong.append(f"{path} was allowed at {stage.since}")
-    return CheckResult(name=check.name.value, looked_at=looked, wrong=tuple(wrong))
+        for path in _exits(check.exits):
+            given = {**_given(path, stage), "destination": check.destination}
+            heard = await play(stage, _step(path, proofs, by=check.by, given=given))
+            if tally.tried(heard) and heard.outcome is Outcome.ALLOW:
+                tally.wrong.append(f"{path} was allowed at {stage.since}")
 
 
-def _proofs_of(check: Check, stage: Stage) -> tuple[str, ...]:
-    named = check.given.get("proofs")
-    if named is not None:
-        return tuple(str(one) for one in named)
+def _proofs_of(check: NoValueLeaves, stage: Stage) -> tuple[str, ...]:
+    if check.proofs is not None:
+        return check.proofs
     return tuple(proof.value for held, proof in HELD_BY.items() if held in stage.held)
 
 
-async def _instants(stage: Stage, check: Check) -> tuple[datetime, ...]:
+async def _instants(stage: Stage, check: NoValueLeaves) -> tuple[datetime, ...]:
     """Return the first, the middle and the last instant at which an exit is tried."""
     first = stage.venue.now
-    if "within" in check.given:
-        last = stage.start + parse_length(str(check.given["within"]))
+    if check.within is not None:
+        last = stage.start + parse_length(check.within)
     else:
         last = (await held_until(stage) or first) - timedelta(seconds=1)
     last = max(first, last)
-    return first, first + (last - first) / 2, last
-
-
-_Check: TypeAlias = Callable[[Replay, Check], Awaitable[CheckResult]]
-_CHECKS: dict[CheckName, _Check] = {
-    CheckName.SAME_FLOOR_ON_ALL_PATHS: _same_floor_on_all_paths,
-    CheckName.EVERY_EXIT_HELD: _every_exit_held,
-    CheckName.NO_VALUE_LEAVES: _no_value_leaves,
-    CheckName.NOTICE_BEFORE_EFFECT: notice_before_effect,
-    CheckName.ENTRY_PROVABLE: entry_provable,
-    CheckName.EXACTLY_ONCE: exactly_once,
-}
+    return tuple(sorted({first, first + (last - first) / 2, last}))

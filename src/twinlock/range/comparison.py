@@ -13,6 +13,7 @@ from twinlock.range.report import (
     deed_of,
     dollars,
     length,
+    remarks,
     stopped,
     troubles,
     twin_line,
@@ -60,5 +61,7 @@ def _lines(now: StoryResult, then: StoryResult) -> Iterable[Text]:
     yield Text(f"demands of the story that hold: {held} of {len(demands)}")
     for part in demands:
         yield from (Text(f"  {line}", style="yellow") for line in troubles(part))
+    for line in dict.fromkeys((*remarks(now), *remarks(then))):
+        yield Text(f"  {line}", style="dim")
     yield Text(f"the honest twin then: {twin_line(then.twin)}")
     yield Text(f"the honest twin now:  {twin_line(now.twin)}")

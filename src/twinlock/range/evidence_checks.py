@@ -4,26 +4,27 @@ What is shown offline is checked by the verifier that strangers use, against a t
 nothing else (``twinlock.proofs.bundles``).
 """
 
-import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from twinlock.client import ProblemError
+from twinlock.domain.account import ActionState
 from twinlock.domain.actions import ActionType, DestinationAdd
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.notices import NoticeKind
 from twinlock.proofs.bundles import VerifiedBundle, verify_bundle
 from twinlock.range.acts import live_session
-from twinlock.range.customer import NotPlayableError
+from twinlock.range.asked import EntryProvable, ExactlyOnce, NoticeBeforeEffect, Shown
+from twinlock.range.customer import KEYS, NotPlayableError
 from twinlock.range.mailbox import Letter
 from twinlock.range.replay import Replay
-from twinlock.range.results import CheckResult
 from twinlock.range.setting_up import withdraw
-from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, Stage
-from twinlock.range.steps import play_steps
-from twinlock.range.story import Check
-from twinlock.range.words import Person
+from twinlock.range.stage import NETWORK, Heard, Stage
+from twinlock.range.steps import play_steps, play_until
+from twinlock.range.tally import Tally
+from twinlock.range.wallet import SPENT, spend_at_once
+from twinlock.range.words import Person, Proof
 
 PARALLEL_MOST = 100  # As many as one account may be asked in one go.
 NO_DEVICE_KEY = (
@@ -35,69 +36,105 @@ NO_DEVICE_KEY = (
 # --- Entries ---
 
 
-async def entry_provable(replay: Replay, check: Check) -> CheckResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Added:
+    """An entry as it stands on the list, and as the owner added it: by what, when and with what.
+
+    ``at`` is when it took effect.
+    """
+
+    listed: dict[str, Any]
+    action_id: str
+    at: datetime
+    proofs: tuple[Proof, ...]
+
+
+async def entry_provable(replay: Replay, check: EntryProvable, tally: Tally) -> None:
     """Look at who added what to the list, and let a stranger check it."""
-    if check.given.get("of") != "destinations":
-        raise NotPlayableError(f"entry_provable of {check.given.get('of')!r}: not understood here")
-    if "imported" in check.given:
-        return await _imported(replay, check)
-    return await _shown(replay, check)
+    if check.of != "destinations":
+        raise NotPlayableError(f"entry_provable of {check.of!r}: not understood here")
+    if check.imported is not None:
+        if check.imported != "unverified":
+            raise NotPlayableError(f"imported: {check.imported!r}: not understood here")
+        await _imported(replay, tally)
+    if check.shows:
+        await _shown(replay, check, tally)
 
 
-async def _imported(replay: Replay, check: Check) -> CheckResult:
+async def _imported(replay: Replay, tally: Tally) -> None:
     stage = await replay.fresh()
     listed = await stage.venue.client.destinations(stage.customer.account_id)
     imported = [one for one in replay.spec.destinations.entries if not one.signed]
-    wrong = []
     for entry in imported:
+        tally.looked_at += 1
         address = stage.places.address(entry.name)
         found = next((one for one in listed if one["address"] == address), None)
         if found is None:
-            wrong.append(f"{entry.name} is not on the list")
+            tally.wrong.append(f"{entry.name} is not on the list")
         elif found["added_by"] or found["proved_by"] or found["usable_at"]:
-            wrong.append(f"{entry.name} counts as proved by somebody")
+            tally.wrong.append(f"{entry.name} counts as proved by somebody")
     if not imported:
         raise NotPlayableError("the account lists nothing that was imported")
-    return CheckResult(name=check.name.value, looked_at=len(imported), wrong=tuple(wrong))
 
 
-async def _shown(replay: Replay, check: Check) -> CheckResult:
+async def _shown(replay: Replay, check: EntryProvable, tally: Tally) -> None:
     stage = await replay.fresh()
-    shows = [str(one) for one in check.given.get("shows", [])]
-    listed = await _add_signed(stage)
-    wrong = [f"the list does not show {one}" for one in shows if not _on_the_list(listed, one)]
-    if check.given.get("verifier") != "offline":
-        return CheckResult(name=check.name.value, looked_at=len(shows), wrong=tuple(wrong))
-    bundle = await stage.venue.client.evidence(listed["added_by"])
+    added = await _add_signed(stage)
+    on_the_list = [one for one in check.shows if one is not Shown.DEVICE_KEY]
+    tally.looked_at += len(on_the_list)
+    tally.wrong += [
+        f"the list does not show {one.value}" for one in on_the_list if not _is_shown(added, one)
+    ]
+    if check.verifier is None:
+        if Shown.DEVICE_KEY in check.shows:
+            tally.missing.append("device_key: a list shows none; verifier: offline looks for it")
+        return
+    if check.verifier != "offline":
+        raise NotPlayableError(f"verifier: {check.verifier!r}: not understood here")
+    bundle = await stage.venue.client.evidence(added.action_id)
     try:
         verified = verify_bundle(encode(bundle), trust=stage.venue.trust)
     except BundleRefusedError as refused:
-        wrong.append(f"the evidence does not verify: {refused}")
-        return CheckResult(name=check.name.value, looked_at=len(shows), wrong=tuple(wrong))
-    wrong += _contradictions(stage, listed, verified)
-    missing = (NO_DEVICE_KEY,) if "device_key" in shows and not verified.assertions else ()
-    return CheckResult(
-        name=check.name.value, looked_at=len(shows), wrong=tuple(wrong), not_playable=missing
-    )
+        tally.wrong.append(f"the evidence does not verify: {refused}")
+        return
+    tally.wrong += _contradictions(stage, added.listed, verified)
+    if Shown.DEVICE_KEY not in check.shows:
+        return
+    if verified.assertions:
+        tally.looked_at += 1
+    else:
+        tally.missing.append(NO_DEVICE_KEY)
 
 
-async def _add_signed(stage: Stage) -> dict[str, Any]:
+async def _add_signed(stage: Stage) -> _Added:
     """List a destination in a signed session, wait, and return how it stands on the list."""
     address = stage.places.address("provable_addr")
     session = await live_session(stage, Person.ALICE)
     proposed = await stage.customer.propose(
         ActionType.DESTINATION_ADD, {"network": NETWORK, "address": address}, session=session
     )
+    shown = stage.customer.best() if proposed.state == ActionState.OPEN else ()
     answered = await stage.customer.prove_best(proposed)
     await stage.venue.set_forward(answered.until or stage.venue.now)
+    at = stage.venue.now
     await withdraw(stage.customer, address, prove=False)
     listed = await stage.venue.client.destinations(stage.customer.account_id)
-    return next(one for one in listed if one["address"] == address)
+    found = next((one for one in listed if one["address"] == address), None)
+    if found is None:
+        raise NotPlayableError(f"an entry of the owner's was answered {answered.answer.value}")
+    return _Added(listed=found, action_id=answered.action_id, at=at, proofs=shown)
 
 
-def _on_the_list(listed: dict[str, Any], what: str) -> bool:
-    told = {"who": "added_by", "when": "added_at", "proof": "proved_by", "device_key": "added_by"}
-    return what in told and bool(listed[told[what]])
+def _is_shown(added: _Added, what: Shown) -> bool:
+    """Say whether the list tells of the entry what its owner did."""
+    listed = added.listed
+    proved = {Proof.PASSKEY.value if one in KEYS else one.value for one in added.proofs}
+    facts: dict[Shown, bool] = {
+        Shown.WHO: str(listed["added_by"]) == added.action_id,
+        Shown.WHEN: datetime.fromisoformat(listed["added_at"]) == added.at,
+        Shown.PROOF: bool(listed["proved_by"]) and proved <= set(listed["proved_by"]),
+    }
+    return facts[what]
 
 
 def _contradictions(stage: Stage, listed: dict[str, Any], verified: VerifiedBundle) -> list[str]:
@@ -116,25 +153,30 @@ def _contradictions(stage: Stage, listed: dict[str, Any], verified: VerifiedBund
 # --- Notices ---
 
 
-async def notice_before_effect(replay: Replay, check: Check) -> CheckResult:
-    """Play the attack, and look for word on every channel of whatever was told a wait or a yes."""
-    story = replay.story
-    stage = await replay.fresh(story.steps)
-    await play_steps(stage, story.steps, judged=False)
-    channels = {str(one) for one in check.given.get("channels", stage.spec.channels)}
-    wrong = []
-    named = [str(one) for one in check.given.get("of", [])]
-    for step_id in named:
-        heard = stage.heard.get(step_id)
-        if heard is None or heard.refused or not heard.action_id:
-            continue  # Nothing of it will take effect.
-        if not await _all_told(stage, heard.action_id, channels):
-            wrong.append(f"{step_id} was not announced on every channel")
-    offers = check.given.get("offers", "veto")
-    missing = () if offers == "veto" else (f"offers {offers}: letters carry a veto, and no more",)
-    return CheckResult(
-        name=check.name.value, looked_at=len(named), wrong=tuple(wrong), not_playable=missing
-    )
+async def notice_before_effect(replay: Replay, check: NoticeBeforeEffect, tally: Tally) -> None:
+    """Play the steps, and look for word on every channel of whatever was told a wait or a yes."""
+    if check.offers != "veto":
+        tally.missing.append(f"offers {check.offers}: letters carry a veto, and no more")
+    stage = await replay.fresh(replay.steps)
+    played = await play_steps(stage, replay.steps, judged=False)
+    unplayed = {one.id: one.notes for one in played if one.answer is None and not one.stopped}
+    channels = set(stage.spec.channels if check.channels is None else check.channels)
+    if not channels:
+        raise NotPlayableError("the account has no channel")
+    for name in check.of:
+        heard = stage.heard.get(name)
+        if heard is None:
+            tally.missing.append(f"{name}: {'; '.join(unplayed.get(name, ('not played',)))}")
+        elif not _takes_effect(heard):
+            tally.notes.append(f"{name} takes no effect that could be announced")
+        else:
+            tally.looked_at += 1
+            if not await _all_told(stage, heard.action_id, channels):
+                tally.wrong.append(f"{name} was not announced on every channel")
+
+
+def _takes_effect(heard: Heard) -> bool:
+    return bool(heard.action_id) and not heard.refused
 
 
 async def _all_told(stage: Stage, action_id: str, channels: set[str]) -> bool:
@@ -148,35 +190,18 @@ async def _all_told(stage: Stage, action_id: str, channels: set[str]) -> bool:
 # --- Spending once ---
 
 
-async def exactly_once(replay: Replay, check: Check) -> CheckResult:
-    """Spend one authorized withdrawal many times at once: one may succeed, and stays the one."""
-    times = min(int(check.given.get("parallel", PARALLEL_MOST)), PARALLEL_MOST)
-    stage = await replay.fresh(old_addr=True)
-    proposed = await stage.customer.propose(ActionType.WITHDRAWAL_CRYPTO, _small(stage))
-    answered = await stage.customer.prove_best(proposed)
-    if not answered.authorization:
-        raise NotPlayableError("the withdrawal that would be spent was not authorized")
-    spends = (_spend_once(stage, answered.action_id, f"parallel-{n:04d}") for n in range(times))
-    said = await asyncio.gather(*spends)
-    spent = [one for one in said if one == "spent"]
-    strange = sorted(set(said) - {"spent", "already_spent"})
-    wrong = [] if len(spent) == 1 else [f"{len(spent)} of {times} spends succeeded"]
-    wrong += [f"a spend was answered {one}" for one in strange]
-    return CheckResult(name=check.name.value, looked_at=times, wrong=tuple(wrong))
-
-
-async def _spend_once(stage: Stage, action_id: str, spend_id: str) -> str:
-    try:
-        return (await stage.venue.client.spend(action_id, spend_id=spend_id)).state
-    except ProblemError as problem:
-        return problem.code
-
-
-def _small(stage: Stage) -> dict[str, Any]:
-    return {
-        "asset": ASSET,
-        "network": NETWORK,
-        "address": stage.places.address("old_addr"),
-        "amount": "5",
-        "max_fee": MAX_FEE,
-    }
+async def exactly_once(replay: Replay, check: ExactlyOnce, tally: Tally) -> None:
+    """Spend and sign one withdrawal many times at once, in its step's weather: one may succeed."""
+    if check.parallel > PARALLEL_MOST:
+        raise NotPlayableError(f"parallel: an account is asked {PARALLEL_MOST} times at once")
+    stage = await replay.fresh(replay.steps, old_addr=True)
+    step = await play_until(stage, replay.steps, check.of)
+    tried = await spend_at_once(stage, step, check.parallel)
+    tally.looked_at = check.parallel
+    spent, signed = tried.said.count(SPENT), tried.signed.count(True)
+    if spent != 1:
+        tally.wrong.append(f"{spent} of {check.parallel} spends succeeded")
+    if signed != 1:
+        tally.wrong.append(f"{signed} of {check.parallel} were signed")
+    strange = sorted(set(tried.said) - {SPENT, "already_spent"})
+    tally.wrong += [f"a spend was answered {one}" for one in strange]

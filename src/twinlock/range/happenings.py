@@ -15,6 +15,7 @@ from twinlock.range.acts import live_session
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.mailbox import Letter
 from twinlock.range.playing import heard_of
+from twinlock.range.refusals import refusal
 from twinlock.range.stage import NETWORK, WEAKER, Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.weather import Dependency
@@ -75,7 +76,7 @@ async def _say_no(stage: Stage, action_id: str, no: dict[str, Any]) -> Heard:
     try:
         return heard_of(await stage.venue.client.veto(action_id, no))
     except ProblemError as problem:
-        return Heard(outcome=Outcome.DENY, codes=(problem.fault or problem.code,))
+        return Heard(outcome=Outcome.DENY, codes=(refusal(problem),))
 
 
 async def veto_letter(stage: Stage, action_id: str, channel: str) -> Letter | None:
@@ -100,29 +101,31 @@ async def _other_method(stage: Stage, step: Step) -> Heard:
     No effect: the question is refused, and the action stands as it did. Where it is put, a thief
     who can read the code answers it.
     """
-    client, wanted = stage.venue.client, str(step.given.get("wanted", ""))
+    client, wanted = stage.venue.client, Proof(step.given["wanted"])
     address = stage.places.address(f"asked_on_another_page_{step.id}")
     page = await stage.customer.propose(
         ActionType.DESTINATION_ADD, {"network": NETWORK, "address": address}
     )
     try:
-        await stage.customer.ask(page.action_id, str(step.given.get("asked", "")))
+        await stage.customer.ask(page.action_id, str(step.given["asked"]))
     except ProblemError as problem:
-        raise NotPlayableError(f"event.other_method: the page does not ask: {problem}") from problem
+        why = f"event.other_method: the page does not ask: {refusal(problem)}"
+        raise NotPlayableError(why) from problem
     before = await client.action(page.action_id)
     try:
         asked = await stage.customer.ask(page.action_id, wanted)
     except ProblemError as problem:
+        code = refusal(problem)
         after = await client.action(page.action_id)
         changed = after.answer is not before.answer
         outcome = Outcome(after.answer.value) if changed else Outcome.NO_EFFECT
         weaker = problem.fault == ProofFault.BELOW_FLOOR
         return Heard(
             outcome=outcome,
-            codes=(problem.fault or problem.code,),
+            codes=(code,),
             sentence=WEAKER if weaker else problem.detail,
         )
-    return await _answered_by_thief(stage, page, Proof(wanted), asked)
+    return await _answered_by_thief(stage, page, wanted, asked)
 
 
 async def _answered_by_thief(
@@ -143,8 +146,8 @@ async def _call_owner(_: Stage, step: Step) -> Heard:
 
 
 async def _dependency(stage: Stage, step: Step) -> Heard:
-    """Take what decisions lean on away, or slow it down, from the next spend on."""
-    which, state = str(step.given.get("which", "")), str(step.given.get("state", ""))
+    """Slow down what decisions lean on, from here on; or take it away from the next spend."""
+    which, state = str(step.given["which"]), str(step.given["state"])
     named = {one.value for one in Dependency}
     if which != "each_in_turn" and which not in named:
         raise NotPlayableError(f"event.dependency: {which!r} is not one that the range can turn")
@@ -152,6 +155,11 @@ async def _dependency(stage: Stage, step: Step) -> Heard:
         raise NotPlayableError(f"event.dependency: {state!r} is not a state")
     stage.outage = tuple(Dependency) if which == "each_in_turn" else (Dependency(which),)
     stage.outage_state = state
+    stage.venue.weather.clear()
+    if state == "slow":
+        if Dependency.DATABASE not in stage.outage:
+            raise NotPlayableError(f"event.dependency: {which} is never slow here")
+        stage.venue.weather.slow.add(Dependency.DATABASE)
     return Heard(outcome=Outcome.DONE)
 
 

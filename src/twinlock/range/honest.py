@@ -5,7 +5,7 @@ and nothing of the service. A forger changes the payee in a copy.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -19,7 +19,7 @@ from twinlock.domain.money import parse_amount
 from twinlock.domain.trust import read_trust
 from twinlock.proofs.bundles import VerifiedBundle, verify_bundle
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.setting_up import set_up
+from twinlock.range.setting_up import set_up, takes
 from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, Stage
 from twinlock.range.story import AccountSpec, Destinations, Listed
 from twinlock.range.venue import Venue
@@ -27,7 +27,6 @@ from twinlock.range.words import Proof
 from twinlock.signer import Cleared, Transaction
 
 AMOUNT = "250"
-BEFORE = timedelta(days=3)  # The destination's wait of a day, and two days of rest.
 ALICE = AccountSpec(
     authenticators=(Proof.PASSWORD, Proof.PASSKEY),
     channels=("email", "desktop"),
@@ -56,10 +55,13 @@ async def withdraw_honestly(venue: Venue, *, at: datetime) -> Honest:
     """Set a customer up, and let her withdraw at ``at`` with one tap.
 
     Raises:
-        NotPlayableError: it was not allowed, so there is nothing to show.
+        NotPlayableError: it was not allowed at that time, so there is nothing to show.
     """
-    await venue.set_forward(at - BEFORE)
+    before = takes(ALICE, venue.book.policy.profile, needs_old_addr=False)
+    await venue.set_forward(at - before)
     stage = await set_up(venue, ALICE, needs_old_addr=False)
+    if venue.now != at:
+        raise NotPlayableError(f"the honest customer was ready at {venue.now}, and not at {at}")
     customer, client, address = stage.customer, venue.client, stage.places.address("savings")
     payload = {
         "asset": ASSET,

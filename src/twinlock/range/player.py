@@ -5,17 +5,20 @@ gets then is told apart, as the price of an owner who reads no notices.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
 from twinlock.client import ProblemError
 from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.reasons import Reason
+from twinlock.range.account_words import rests_on
+from twinlock.range.asked import Check
 from twinlock.range.checks import run_check
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.playing import heard_of, play, spend
 from twinlock.range.profiles import DEFAULT
+from twinlock.range.refusals import FAILURES, refusal
 from twinlock.range.replay import Replay, cents
 from twinlock.range.results import (
     CheckResult,
@@ -29,7 +32,7 @@ from twinlock.range.results import (
 )
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.steps import stolen
-from twinlock.range.story import AccountSpec, Check, Step, Story
+from twinlock.range.story import AccountSpec, Step, Story
 from twinlock.range.venue import Venue
 from twinlock.range.words import UNKNOWN_EXIT, Outcome
 
@@ -66,7 +69,13 @@ async def play_story(
     results = []
     for part in (one for one in _parts(story) if one.kind in kinds):
         tell(f"{story.id} under {profile}: {part.kind.value} {part.name}".rstrip())
-        replay = Replay(venue=venue, story=story, spec=part.spec, judged=profile == DEFAULT)
+        replay = Replay(
+            venue=venue,
+            story=story,
+            spec=part.spec,
+            steps=part.steps or story.steps,
+            judged=profile == DEFAULT,
+        )
         results.append(await _play_part(replay, part))
     venue.weather.clear()
     return StoryResult(
@@ -110,46 +119,49 @@ async def _play_part(replay: Replay, part: _Part) -> PartResult:
     try:
         stage = await replay.fresh(part.steps) if part.steps else None
     except NotPlayableError as why:
-        return PartResult(
-            kind=part.kind,
-            id=part.name,
-            text=part.text,
-            status=Status.NOT_PLAYABLE,
-            notes=(str(why),),
-        )
+        return _unplayed(part, Status.NOT_PLAYABLE, str(why))
+    except FAILURES as failure:
+        return _unplayed(part, Status.FAILED, f"the service failed in set-up: {failure}")
     taps_before = 0 if stage is None else stage.customer.taps
     steps = () if stage is None else await replay.play(stage, part.steps)
-    later: tuple[Later, ...] = ()
+    found = _Found(steps=steps)
     if stage is not None and part.kind is Kind.ATTACK:
-        later = await _patience(stage, part.steps)
-    checked = None if part.check is None else await run_check(replay, part.check)
-    found = _Found(steps=steps, later=later, check=checked)
-    return _summed(part, found, stage, taps_before=taps_before, judged=replay.judged)
+        found.stopped = _stop(steps, left_cents=stage.left_cents)
+        try:
+            await _patience(stage, part.steps, found)
+        except FAILURES as failure:
+            found.failed.append(f"the service failed when the thief came back: {failure}")
+    else:
+        words = rests_on(part.spec, part.steps, story=replay.story.account)
+        found.unplayed += [f"it rests on account.{word}, which is not built" for word in words]
+    if part.check is not None:
+        found.check = await run_check(replay, part.check)
+    return _summed(part, found, stage, taps_before=taps_before)
 
 
-def _status(check: CheckResult, *, judged: bool) -> Status:
-    """Return how a check fared; under a weaker profile what it found wrong is only told."""
-    if judged:
-        return check.status
-    return Status.NOT_PLAYABLE if check.not_playable else Status.PLAYED
+def _unplayed(part: _Part, status: Status, why: str) -> PartResult:
+    return PartResult(kind=part.kind, id=part.name, text=part.text, status=status, notes=(why,))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Found:
-    """What one part came to."""
+    """What one part has come to so far."""
 
     steps: tuple[StepResult, ...]
-    later: tuple[Later, ...]
-    check: CheckResult | None
+    later: list[Later] = field(default_factory=list)
+    check: CheckResult | None = None
+    stopped: StepResult | None = None
+    failed: list[str] = field(default_factory=list)
+    unplayed: list[str] = field(default_factory=list)
 
 
-def _summed(
-    part: _Part, found: _Found, stage: Stage | None, *, taps_before: int, judged: bool
-) -> PartResult:
+def _summed(part: _Part, found: _Found, stage: Stage | None, *, taps_before: int) -> PartResult:
     steps, later, checked = found.steps, found.later, found.check
     statuses = [step.status for step in steps]
-    statuses += [_status(checked, judged=judged)] if checked is not None else []
-    stopped = _stop(steps) if part.kind is Kind.ATTACK else None
+    statuses += [checked.status] if checked is not None else []
+    statuses += [Status.FAILED] * len(found.failed)
+    statuses += [Status.NOT_PLAYABLE] * len(found.unplayed)
+    stopped = found.stopped
     silent = 0 if stage is None else stage.silent_taps
     taps = 0 if stage is None else stage.customer.taps - taps_before - silent
     return PartResult(
@@ -159,7 +171,7 @@ def _summed(
         status=worst(statuses),
         steps=steps,
         check=checked,
-        later=later,
+        later=tuple(later),
         lost_cents=0 if part.kind is Kind.BENIGN else cents(steps),
         lost_later_cents=sum(one.taken_cents for one in later),
         stopped_after=None if stopped is None else stopped.after,
@@ -169,19 +181,27 @@ def _summed(
         taps_before=taps_before + silent,
         refusals=sum(_wrongly_refused(step) for step in steps),
         waited=sum((step.waits or timedelta(0) for step in steps), timedelta(0)),
-        notes=() if stage is None else tuple(stage.notes),
+        without=() if stage is None else tuple(stage.notes),
+        notes=(*found.failed, *found.unplayed),
     )
 
 
 def _wrongly_refused(step: StepResult) -> bool:
     """Say whether an honest step got a no that its file does not expect, and that is ours."""
+    if step.stopped:
+        return step.status is Status.FAILED
     unbuilt = Reason.ACTION_NOT_BUILT.value in step.codes
     return step.answer in _NO and step.answer not in step.expect and not unbuilt
 
 
-def _stop(steps: Sequence[StepResult]) -> StepResult | None:
-    """Return the step at which the thief was stopped: from there on nothing was allowed."""
+def _stop(steps: Sequence[StepResult], *, left_cents: int) -> StepResult | None:
+    """Return the step at which the thief was stopped: from there on nothing was allowed.
+
+    Where he took the last there was, nobody stopped him, whatever he was refused afterwards.
+    """
     found = None
+    if left_cents == 0 and cents(steps):
+        return None
     for step in reversed(steps):
         if step.taken_cents or (step.answer is Outcome.ALLOW and step.by != "world"):
             break
@@ -193,19 +213,17 @@ def _stop(steps: Sequence[StepResult]) -> StepResult | None:
 # --- The patient thief ---
 
 
-async def _patience(stage: Stage, steps: Sequence[Step]) -> tuple[Later, ...]:
+async def _patience(stage: Stage, steps: Sequence[Step], found: _Found) -> None:
     """Wait for everything that was told a wait, then try the exits again, nobody objecting."""
-    found: list[Later] = []
     for _ in range(ROUNDS_MOST):
         told = _told(stage, steps)
         if not told:
             break
         for step, heard in told:
-            found.append(await _again(stage, step, heard))
-        last = max(one.after for one in found)
-        await stage.set_forward(last)
-        found += [await _afresh(stage, step) for step in steps if _worth_trying(stage, step)]
-    return tuple(found)
+            found.later.append(await _again(stage, step, heard))
+        await stage.set_forward(max(one.after for one in found.later))
+        for step in (one for one in steps if _worth_trying(stage, one)):
+            await _afresh(stage, step, found)
 
 
 def _told(stage: Stage, steps: Sequence[Step]) -> list[tuple[Step, Heard]]:
@@ -233,7 +251,7 @@ async def _again(stage: Stage, step: Step, heard: Heard) -> Later:
         else:
             now = heard_of(await stage.venue.client.action(heard.action_id))
     except ProblemError as problem:
-        now = Heard(outcome=Outcome.DENY, codes=(problem.code,))
+        now = Heard(outcome=Outcome.DENY, codes=(refusal(problem),))
     stage.heard[step.id] = now
     return _later(stage, step, now)
 
@@ -244,14 +262,15 @@ def _worth_trying(stage: Stage, step: Step) -> bool:
     return open_still and _is_exit(step) and stage.left_cents > 0
 
 
-async def _afresh(stage: Stage, step: Step) -> Later:
+async def _afresh(stage: Stage, step: Step, found: _Found) -> None:
     """Try an exit of the attack again from its beginning, with the proofs that its file lists."""
     try:
         now = await play(stage, step)
     except NotPlayableError as why:
-        now = Heard(outcome=Outcome.DENY, notes=(str(why),))
+        found.unplayed.append(f"{step.id} when the thief came back: {why}")
+        return
     stage.heard[step.id] = now
-    return _later(stage, step, now)
+    found.later.append(_later(stage, step, now))
 
 
 def _later(stage: Stage, step: Step, heard: Heard) -> Later:

@@ -5,10 +5,10 @@ Always true (tests/unit/range/test_playing.py):
 * a yes to an exit counts only when it was spent: then the value has left;
 * a proof that is refused is a no, unless the question itself was refused as below the floor: then
   the action stands as it did, and asks for a better one;
-* nothing is shown that the file does not list.
+* nothing is shown that the file does not list, and what it marks and cannot be shown is noted.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twinlock.client import ProblemError
@@ -26,6 +26,7 @@ from twinlock.range.customer import (
     NotHeldError,
     NotPlayableError,
 )
+from twinlock.range.refusals import MALFORMED, refusal
 from twinlock.range.setting_up import neighbour
 from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, WEAKER, Heard, Stage
 from twinlock.range.story import Step
@@ -49,9 +50,15 @@ CHANGES_FACTORS = (
     ActionType.AUTHENTICATOR_REMOVE,
     ActionType.PASSWORD_CHANGE,
 )
-MALFORMED = 400
-# A call that was understood and refused; never a failure, a rate, or a key of the platform's.
-REFUSALS = (MALFORMED, 404, 409, 413, 422)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """An action that was put to the gate with its proofs; ``refusal`` is of the last one shown."""
+
+    answered: Answered
+    refusal: Heard | None
+    notes: tuple[str, ...]
 
 
 async def play(stage: Stage, step: Step) -> Heard:
@@ -63,47 +70,53 @@ async def play(stage: Stage, step: Step) -> Heard:
     """
     act = await act_of(stage, step)
     try:
-        answered = await stage.customer.propose(
-            act.kind, act.payload, session=act.session, copied=act.copied
-        )
+        put = await put_forward(stage, step, act)
     except ProblemError as problem:
         if problem.status == MALFORMED:
             raise NotPlayableError(f"the API has no form for it: {problem.detail}") from problem
         return _no(problem)
-    return await _carry_on(stage, step, act, answered)
+    if put.refusal is not None and put.refusal.outcome is Outcome.DENY:
+        return replace(put.refusal, notes=put.notes)
+    heard = replace(await _concluded(stage, step, act, put.answered), notes=put.notes)
+    return heard if put.refusal is None else _below_the_floor(heard, put.refusal)
 
 
-def _no(problem: ProblemError, *, action_id: str = "") -> Heard:
-    """Return the refusal of a call as an answer; what is no refusal of ours is none."""
-    if problem.status not in REFUSALS:
-        raise problem
-    return Heard(
-        outcome=Outcome.DENY,
-        codes=(problem.fault or problem.code,),
-        sentence=problem.detail,
-        action_id=action_id,
+async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
+    """Propose ``act``, and show what the step lists until it is decided.
+
+    Raises:
+        ProblemError: the proposal was refused, or the service failed.
+        NotPlayableError: it has a proof that cannot be shown yet.
+    """
+    answered = await stage.customer.propose(
+        act.kind, act.payload, session=act.session, copied=act.copied
     )
-
-
-async def _carry_on(stage: Stage, step: Step, act: Act, answered: Answered) -> Heard:
-    refusal: Heard | None = None
+    refused: Heard | None = None
     notes: list[str] = []
     for showing in step.showings:
         if showing.proof is Proof.SESSION:
             continue
-        if answered.state != ActionState.OPEN:
-            break  # Decided: what is left over need not be shown.
+        if answered.state != ActionState.OPEN:  # What is left over need not be shown.
+            notes += [f"{showing} not shown: decided before"] if showing.mark else []
+            continue
         try:
-            answered, refusal = await _shown(stage, answered, showing), None
+            answered, refused = await _shown(stage, answered, showing), None
         except ProblemError as problem:
-            refusal = await _refusal(stage, answered, problem)
+            refused = await _refusal(stage, answered, problem)
             answered = await stage.venue.client.action(answered.action_id)
         except NotHeldError:
             notes.append(f"{showing}: nothing of the kind came to be")
-    if refusal is not None and refusal.outcome is Outcome.DENY:
-        return refusal
-    heard = replace(await _concluded(stage, step, act, answered), notes=tuple(notes))
-    return heard if refusal is None else _below_the_floor(heard, refusal)
+    return Put(answered=answered, refusal=refused, notes=tuple(notes))
+
+
+def _no(problem: ProblemError, *, action_id: str = "") -> Heard:
+    """Return the refusal of a call as an answer; what is no refusal of ours is none."""
+    return Heard(
+        outcome=Outcome.DENY,
+        codes=(refusal(problem),),
+        sentence=problem.detail,
+        action_id=action_id,
+    )
 
 
 def _below_the_floor(heard: Heard, refusal: Heard) -> Heard:
@@ -140,7 +153,7 @@ async def _shown(stage: Stage, answered: Answered, showing: Showing) -> Answered
         case None:
             return await stage.customer.show(answered.action_id, showing.proof)
         case Mark.NEW:
-            made = stage.bound.get(showing.proof, Belongings())
+            made = _made(stage, showing)
             return await stage.customer.show(answered.action_id, showing.proof, made=made)
         case Mark.OTHER_ACTION | Mark.SPENT | Mark.COPIED:
             return await _replayed(stage, answered, showing, by=stage.customer)
@@ -148,6 +161,13 @@ async def _shown(stage: Stage, answered: Answered, showing: Showing) -> Answered
             return await _replayed(stage, answered, showing, by=await neighbour(stage))
         case Mark.DURESS:
             raise NotPlayableError("@duress: saying that one is forced is not built")
+
+
+def _made(stage: Stage, showing: Showing) -> Belongings:
+    """Return what was bound or changed in this list. Raises NotHeldError: nothing was."""
+    if showing.proof not in stage.bound:
+        raise NotHeldError(f"{showing}: nothing of the kind was bound or changed")
+    return stage.bound[showing.proof]
 
 
 async def _replayed(

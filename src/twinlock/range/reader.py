@@ -4,11 +4,14 @@ Always true (tests/unit/range/test_reader.py):
 
 * a file is read whole or refused, with its name, the place in it and one stable code;
 * no file costs more than its size: anchors and aliases, which multiply, are refused, and so are
-  doubled keys, deep nesting and anything that is not plain text, numbers, lists and mappings.
+  doubled keys, deep nesting, tags, control characters and anything that is not plain text,
+  numbers, lists and mappings;
+* whatever the bytes are, the end is a story or a refusal (tests/unit/range/test_reader_fuzz.py).
 
 Source: docs/range.md, "The file"; YAML 1.1 as PyYAML's safe loader reads it.
 """
 
+import unicodedata
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from twinlock.range.story import Story
 
 FILE_BYTES_MOST = 262_144  # Thirty times the longest one so far.
 DEPTH_MOST = 16  # The deepest demand nests eight levels.
+_NOT_TEXT = frozenset({"Cc", "Cs"})  # What steers terminals, and half characters.
 _STORIES = resources.files("twinlock.range").joinpath("stories")
 
 
@@ -29,6 +33,11 @@ class ScenarioRefusedError(TwinlockError):
 
     code = "scenario_refused"
     status = 422
+
+
+def _category(character: str) -> str:
+    """Return the general category of a character; line ends and tabs count as spaces."""
+    return "Zs" if character in "\n\t" else unicodedata.category(character)
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc] # it has no types
@@ -43,12 +52,24 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc] # it has no types
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise _marked("anchors and aliases are not read", event.start_mark)
+        if event.tag is not None:
+            raise _marked(f"tags are not read, and this is {event.tag[:64]!r}", event.start_mark)
+        if isinstance(event, yaml.ScalarEvent) and _NOT_TEXT & set(map(_category, event.value)):
+            raise _marked("control characters are not read", event.start_mark)
         self._depth += 1
         if self._depth > DEPTH_MOST:
             raise _marked(f"nested deeper than {DEPTH_MOST}", event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: ANN401, FBT002 - PyYAML's signature
+        """Return the value of a node; one that only looks like its type is refused."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError):
+            says = f"{str(node.value)[:64]!r} is not what it looks like"
+            raise _marked(says, node.start_mark) from None
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:  # noqa: ANN401, FBT002 - PyYAML's signature
         """Return a mapping whose keys are words, each standing once."""
@@ -79,18 +100,22 @@ def read_story(data: bytes, *, name: str) -> Story:
     plain = _plain(data, name)
     try:
         return msgspec.convert(_with_accounts(plain), Story)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:
         raise ScenarioRefusedError(f"{name}: {error}") from error
 
 
 def _plain(data: bytes, name: str) -> dict[str, Any]:
     try:
-        loader = _Loader(data.decode("utf-8"))
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioRefusedError(f"{name}: byte {error.start} is not UTF-8") from error
+    try:
+        loader = _Loader(text)
         try:
             value = loader.get_single_data()
         finally:
             loader.dispose()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # A parser of hostile bytes: whatever it trips over is refused.
         raise ScenarioRefusedError(f"{name}: {_one_line(error)}") from error
     if not isinstance(value, dict):
         raise ScenarioRefusedError(f"{name}: a scenario is a mapping")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from twinlock.client import ProblemError
+from twinlock.range.refusals import refusal
 from twinlock.range.results import StepResult
 from twinlock.range.setting_up import SettingUpError, set_up
 from twinlock.range.stage import Stage
@@ -14,11 +15,16 @@ from twinlock.range.venue import Venue
 
 @dataclass(slots=True, kw_only=True)
 class Replay:
-    """What a part is played on. ``judged`` says that answers are held against ``expect``."""
+    """What a part is played on.
+
+    ``steps`` are its own, or the attack's where it has none; ``judged`` says that answers are held
+    against ``expect``.
+    """
 
     venue: Venue
     story: Story
     spec: AccountSpec
+    steps: Sequence[Step]
     judged: bool
     stages: list[Stage] = field(default_factory=list)
 
@@ -27,13 +33,14 @@ class Replay:
 
         Raises:
             NotPlayableError: the file describes an account that cannot be had yet.
+            ProblemError: the service failed; that is no property of the account.
         """
         self.venue.weather.clear()
         needs = old_addr or names_old_addr(steps)
         try:
             stage = await set_up(self.venue, self.spec, needs_old_addr=needs)
         except ProblemError as problem:
-            raise SettingUpError(f"the account was not set up: {problem}") from problem
+            raise SettingUpError(f"the account was not set up: {refusal(problem)}") from problem
         stage.held = frozenset(self.story.capabilities)
         self.stages.append(stage)
         return stage

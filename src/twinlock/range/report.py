@@ -115,6 +115,7 @@ def _lines(result: StoryResult) -> Iterable[RenderableType]:
     yield _demands(result)
     for part in result.parts:
         yield from (Text(line, style="dim") for line in troubles(part))
+    yield from (Text(line, style="dim") for line in remarks(result))
     if result.attack.stopped_because:
         yield Text(f"stopped by: {result.attack.stopped_because}")
     yield Text(f"the honest twin: {twin_line(result.twin)}")
@@ -140,12 +141,37 @@ def troubles(part: PartResult) -> list[str]:
     bad = [one for one in part.steps if one.status in (Status.FAILED, Status.NOT_PLAYABLE)]
     found = [f"{one.id} {MARKS[one.status].plain}: {'; '.join(one.notes)}" for one in bad]
     if part.check is not None:
-        wrong = "FAILED" if part.status is Status.FAILED else "would have failed"
+        wrong = "FAILED" if part.check.status is Status.FAILED else "would have failed"
+        found += [f"{name} FAILED: {one}" for one in part.check.failed]
         found += [f"{name} {wrong}: {one}" for one in part.check.wrong]
         found += [f"{name} not playable: {one}" for one in part.check.not_playable]
-    if part.status is Status.NOT_PLAYABLE:
-        found += [f"{name}: {note}" for note in part.notes]
+    found += [f"{name}: {note}" for note in part.notes]
     return found
+
+
+def remarks(result: StoryResult) -> list[str]:
+    """Return what people must know of a replay that neither failed nor could not be played.
+
+    What the accounts were played without, what was not shown, how much a check looked at, and where
+    a weaker profile answered otherwise than was reported.
+    """
+    found = list(dict.fromkeys(note for part in result.parts for note in part.without))
+    for part in result.parts:
+        fine = (one for one in part.steps if one.status in (Status.PASSED, Status.PLAYED))
+        found += [
+            f"{one.id}: {'; '.join(one.notes)}" for one in fine if one.notes and not one.stopped
+        ]
+        if part.check is not None and part.check.looked_at:
+            told = "; ".join((f"{part.check.name} tried {part.check.looked_at}", *part.check.notes))
+            found.append(f"{part.id or part.kind.value.replace('_', ' ')}: {told}")
+        found += [_otherwise(one) for one in part.steps if one.differs_from_reported]
+    return found
+
+
+def _otherwise(step: StepResult) -> str:
+    answer = "stopped" if step.answer is None else step.answer.value
+    reported = "" if step.reported is None else step.reported.value
+    return f"{step.id} was reported {reported}, and is {answer} here"
 
 
 def twin_line(twin: PartResult) -> str:
@@ -153,8 +179,8 @@ def twin_line(twin: PartResult) -> str:
     waits = f"waits {length(twin.waited)}" if twin.waited else "waits for nothing"
     refused = f"{twin.refusals} wrong refusals" if twin.refusals else "no wrong refusal"
     taps = "1 tap" if twin.taps == 1 else f"{twin.taps} taps"
-    unplayed = "; partly not playable" if twin.status is Status.NOT_PLAYABLE else ""
-    return f"{taps}, {waits}, {refused}{unplayed}"
+    ends = {Status.NOT_PLAYABLE: "; partly not playable", Status.FAILED: "; FAILED"}
+    return f"{taps}, {waits}, {refused}{ends.get(twin.status, '')}"
 
 
 def summary_table(results: Sequence[StoryResult]) -> Table:

@@ -43,7 +43,8 @@ class Kind(StrEnum):
 class StepResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step. ``answer`` None: it was not played; ``stopped``: what it needs was refused.
 
-    ``after`` is the time since the first step, ``waits`` how long it must wait from then.
+    ``after`` is the time since the first step, ``waits`` how long it must wait from then. Under a
+    weaker profile it is told where the answer differs from what was reported.
     """
 
     id: str
@@ -56,6 +57,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answer: Outcome | None = None
     stopped: bool = False
     reported: Outcome | None = None
+    differs_from_reported: bool = False
     codes: tuple[str, ...] = ()
     sentence: str = ""
     waits: timedelta | None = None
@@ -74,23 +76,26 @@ class Later(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A check that walked a table: what it looked at, what it found wrong, what it could not do."""
+    """A check that walked a table: what it looked at, what it found wrong, what it could not do.
+
+    ``looked_at`` counts what was really tried; ``failed`` is where the service failed. Under a
+    weaker profile what is wrong is only told.
+    """
 
     name: str
+    status: Status
     looked_at: int = 0
     wrong: tuple[str, ...] = ()
     not_playable: tuple[str, ...] = ()
-
-    @property
-    def status(self) -> Status:
-        """Return how the check fared."""
-        if self.wrong:
-            return Status.FAILED
-        return Status.NOT_PLAYABLE if self.not_playable else Status.PASSED
+    failed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class PartResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One part, played on a fresh account. ``taps`` and ``waited`` are its people's trouble."""
+    """One part, played on a fresh account. ``taps`` and ``waited`` are its people's trouble.
+
+    ``without`` is what the account was played without; ``notes`` say why the part fared as it did.
+    """
 
     kind: Kind
     id: str
@@ -108,6 +113,7 @@ class PartResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     taps_before: int = 0
     refusals: int = 0
     waited: timedelta = timedelta(0)
+    without: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from twinlock.client import ProblemError
 from twinlock.domain.actions import ActionType
 from twinlock.domain.policy.profile import Profile
 from twinlock.domain.requirements import Answer
+from twinlock.range.account_words import not_set_up
 from twinlock.range.customer import Customer, NotPlayableError
+from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
 from twinlock.range.stage import (
     ASSET,
@@ -69,9 +72,7 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         policy=venue.book.policy.name.digest,
     )
     lead = _longest_wait(venue.book.policy.profile)
-    start = opened_at + max(
-        (one.aged + (lead if one.signed else NO_TIME) for one in entries), default=AGE
-    )
+    start = opened_at + _past_of(entries, lead)
     past = _Past(customer=customer, places=places, start=start, lead=lead)
     await past.live([one for one in entries if one.signed])
     await venue.set_forward(start)
@@ -85,7 +86,7 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         opening=opening,
         wallet=wallet,
     )
-    stage.notes.extend(_not_set_up(spec))
+    stage.notes.extend(not_set_up(spec))
     return stage
 
 
@@ -94,6 +95,16 @@ def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
     if needs_old_addr and all(one.name != STANDING.name for one in entries):
         entries.append(STANDING)
     return entries
+
+
+def takes(spec: AccountSpec, profile: Profile, *, needs_old_addr: bool) -> timedelta:
+    """Return how long before its first step the account of ``spec`` is opened."""
+    entries = _entries(spec, needs_old_addr=needs_old_addr)
+    return _past_of(entries, _longest_wait(profile))
+
+
+def _past_of(entries: Sequence[Listed], lead: timedelta) -> timedelta:
+    return max((one.aged + (lead if one.signed else NO_TIME) for one in entries), default=AGE)
 
 
 def _opening(spec: AccountSpec) -> dict[str, Any]:
@@ -106,22 +117,6 @@ def _opening(spec: AccountSpec) -> dict[str, Any]:
         "channels": [{"kind": one, "address": ADDRESSES[one]} for one in spec.channels],
         "destinations_required": spec.destinations.list is Listing.REQUIRED,
     }
-
-
-def _not_set_up(spec: AccountSpec) -> list[str]:
-    """Say what the file gives the account and Twinlock does not have yet."""
-    given = {
-        "api_keys": spec.api_keys,
-        "subaccounts": spec.subaccounts,
-        "trusted_contacts": spec.trusted_contacts,
-        "enrolled_identity": spec.enrolled_identity,
-    }
-    notes = [
-        f"account.{name} is not built; played without" for name, is_so in given.items() if is_so
-    ]
-    if spec.any:
-        notes.append("account.any: played on the account that is described")
-    return notes
 
 
 async def _bind_all(customer: Customer, spec: AccountSpec) -> None:
@@ -204,8 +199,11 @@ async def withdraw(customer: Customer, address: str, *, prove: bool) -> bool:
 async def neighbour(stage: Stage) -> Customer:
     """Return another customer with the same kinds of authenticators, set up just now."""
     if stage.neighbour is None:
-        other = await Customer.open(stage.venue, "bob", {"channels": stage.opening["channels"]})
-        await _bind_all(other, stage.spec)
-        await other.sign_in()
+        try:
+            other = await Customer.open(stage.venue, "bob", {"channels": stage.opening["channels"]})
+            await _bind_all(other, stage.spec)
+            await other.sign_in()
+        except ProblemError as problem:
+            raise SettingUpError(f"bob was not set up: {refusal(problem)}") from problem
         stage.neighbour = other
     return stage.neighbour

@@ -30,8 +30,8 @@ ASSET = "USDT"
 MAX_FEE = "0.01"  # ETH
 MAX_FEE_CENTS = 30_00  # What it is worth; it is part of what leaves.
 WEAKER = "This method is weaker than the best authenticator bound, so nobody asks for it."
+REFUSED = frozenset({Outcome.DENY, Outcome.CHALLENGE})
 _ADDRESS_DIGITS = 40
-_LIKENESS_MOST = 20  # Digits that two different addresses may share at one end.
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")  # Plain, so that no exponent grows it.
 
 
@@ -54,7 +54,7 @@ class Heard:
     @property
     def refused(self) -> bool:
         """Say whether nothing came of it: a thief who was challenged has shown all he has."""
-        return self.outcome in (Outcome.DENY, Outcome.CHALLENGE)
+        return self.outcome in REFUSED
 
 
 class Places:
@@ -69,7 +69,7 @@ class Places:
         """Return the address of ``symbol``; ``given`` may say which other one it resembles."""
         given = given or {}
         resembles = str(given.get("resembles", self._likeness.get(symbol, "")))
-        first, last = (_digits(given.get(name, 0)) for name in ("same_first", "same_last"))
+        first, last = (int(given.get(name, 0)) for name in ("same_first", "same_last"))
         key = (symbol, first, last)
         if key not in self._known:
             self._known[key] = self._make(symbol, resembles, first, last)
@@ -87,18 +87,13 @@ class Places:
         return f"0x{digits}"
 
 
-def _digits(count: object) -> int:
-    if not isinstance(count, int) or not 0 <= count <= _LIKENESS_MOST:
-        raise NotPlayableError(f"an address shares 0 to {_LIKENESS_MOST} digits, not {count!r}")
-    return count
-
-
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """One replay. ``start`` is the instant of its first step; ``left_cents`` is what can be lost.
 
-    ``held`` is what the thief holds; ``silent_taps`` are those of signing in where a file only says
-    that somebody has a session; ``outage`` is what is turned off or slowed down at the next spend.
+    ``due_at`` is when the latest step was due; ``held`` is what the thief holds; ``silent_taps``
+    are those of signing in where a file only says that somebody has a session; ``outage`` is
+    what is slow, or turned off at the next spend.
     """
 
     venue: Venue
@@ -111,6 +106,7 @@ class Stage:
     wallet: Wallet
     heard: dict[str, Heard] = field(default_factory=dict)
     waits: dict[str, datetime] = field(default_factory=dict)
+    due_at: datetime | None = None
     unplayable: set[str] = field(default_factory=set)
     sessions: dict[Person, LiveSession] = field(default_factory=dict)
     bound: dict[Proof, Belongings] = field(default_factory=dict)
@@ -178,8 +174,16 @@ class Stage:
         return f"{units:f}", cents
 
     def asset(self, symbol: str) -> Asset:
-        """Return an asset by its symbol, on the network that withdrawals here use first."""
+        """Return an asset by its symbol, on the network that the addresses here are of.
+
+        Raises:
+            NotPlayableError: it is not in this policy version, or travels elsewhere only.
+        """
         listed = [one for one in self.policy.assets if one.symbol == symbol]
         if not listed:
             raise NotPlayableError(f"the asset {symbol!r} is not in this policy version")
-        return next((one for one in listed if one.network == NETWORK), listed[0])
+        here = [one for one in listed if one.network == NETWORK]
+        if not here:
+            there = listed[0].network
+            raise NotPlayableError(f"{symbol} is sent on {there}; places here are on {NETWORK}")
+        return here[0]

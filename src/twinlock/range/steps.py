@@ -3,7 +3,9 @@
 Always true (tests/unit/range/test_steps.py):
 
 * a word that cannot be played is reported with its reason, and counts neither as stopped nor as
-  passed; so does every step that leans on it;
+  passed; so does every step that leans on it, and on what is refused because it is not built;
+* a step is stopped by a refusal that it needs; that is well for a thief, and a failure for whoever
+  else expected no refusal;
 * ``expect`` is held against the default profile only: under a weaker one the answer itself is what
   the replay shows.
 """
@@ -13,43 +15,74 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.client import ProblemError
 from twinlock.domain.actions import CLASS_OF
-from twinlock.domain.reasons import Reason
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.happenings import happen
 from twinlock.range.playing import play
+from twinlock.range.refusals import FAILURES
 from twinlock.range.results import Status, StepResult
-from twinlock.range.stage import Heard, Stage
+from twinlock.range.stage import REFUSED, Heard, Stage
 from twinlock.range.story import Step
+from twinlock.range.tally import is_unbuilt
 from twinlock.range.traces import held_until, missing
 from twinlock.range.wallet import is_for_the_wallet, sign_and_send
-from twinlock.range.words import UNKNOWN_EXIT, Mark, Outcome, Person
+from twinlock.range.words import THIEVES, UNKNOWN_EXIT, Mark, Outcome, Person
 
-THIEVES = (Person.MALLORY, Person.IVAN)
 _THEIRS = ("attacker", "lookalike", "mule", "thief")
 
 
 async def play_steps(
-    stage: Stage, steps: Sequence[Step], *, judged: bool
+    stage: Stage, steps: Sequence[Step], *, judged: bool, last: int | None = None
 ) -> tuple[StepResult, ...]:
-    """Play ``steps`` and return what became of each."""
+    """Play ``steps``, or those before number ``last``, and return what became of each."""
     results: list[StepResult] = []
     waited_for = {step.when.wait for step in steps}
-    for step in steps:
+    for step in steps[:last]:
         result = await _play_step(stage, step, judged=judged)
         results.append(result)
-        if result.answer is None and not result.stopped:
+        if _was_not_played(stage, step, result):
             stage.unplayable.add(step.id)
         elif step.id in waited_for:
             await _remember_wait(stage, step)
     return tuple(results)
 
 
+async def play_until(stage: Stage, steps: Sequence[Step], name: str) -> Step:
+    """Play ``steps`` until the one called ``name`` is due, and return it unplayed.
+
+    Raises:
+        NotPlayableError: one before it could not be played, or it waits for nothing.
+    """
+    at = [step.id for step in steps].index(name)
+    played = await play_steps(stage, steps[: at + 1], judged=False, last=at)
+    unplayed = [one for one in played if one.answer is None and not one.stopped]
+    if unplayed:
+        raise NotPlayableError(f"{unplayed[0].id} comes before: {'; '.join(unplayed[0].notes)}")
+    await stage.venue.set_forward(_instant(stage, steps[at]))
+    return steps[at]
+
+
+def _was_not_played(stage: Stage, step: Step, result: StepResult) -> bool:
+    """Say whether nothing can lean on a step: it was not played, or it is not built."""
+    if result.answer is None:
+        return not result.stopped
+    return _says_nothing(step, stage.heard[step.id])
+
+
+def _says_nothing(step: Step, heard: Heard) -> bool:
+    """Say whether a no, which nobody asked for, only means that the action is not built."""
+    return Outcome.DENY not in step.expect and is_unbuilt(heard)
+
+
 async def _remember_wait(stage: Stage, step: Step) -> None:
-    """Keep the end of the wait that a step was told: its own, or that of the hold it left."""
+    """Keep the end of the wait that a step was told: its own, or that of the hold it left.
+
+    Whoever was told yes at once need not wait.
+    """
     heard = stage.heard.get(step.id)
     until = None if heard is None else heard.until or await held_until(stage)
+    if until is None and heard is not None and heard.outcome is Outcome.ALLOW:
+        until = stage.venue.now
     if until is not None:
         stage.waits[step.id] = until
 
@@ -61,26 +94,31 @@ async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
     refused = [one for one in step.needs if one in stage.heard and stage.heard[one].refused]
     if refused:
         stage.heard[step.id] = Heard(outcome=Outcome.DENY, codes=("stopped_before",))
-        return _stopped(stage, step, refused[0])
+        return _stopped(stage, step, refused[0], judged=judged)
     try:
         await stage.venue.set_forward(_instant(stage, step))
         heard = await _heard(stage, step)
     except NotPlayableError as why:
         return _unplayed(stage, step, str(why))
-    except ProblemError as problem:
-        failed = _unplayed(stage, step, f"the service failed: {problem}")
+    except FAILURES as failure:
+        failed = _unplayed(stage, step, f"the service failed: {failure}")
         return msgspec.structs.replace(failed, status=Status.FAILED)
     stage.heard[step.id] = heard
     return await _judge(stage, step, heard, judged=judged)
 
 
 def _instant(stage: Stage, step: Step) -> datetime:
-    when = step.when
-    if not when.wait:
-        return stage.start + when.after
-    if when.wait not in stage.waits:
-        raise NotPlayableError(f"{when.wait} was told no wait that could run out")
-    return stage.waits[when.wait] + when.after
+    """Return when ``step`` is due: at its time, or when its wait is over, and then at once."""
+    when, due_at = step.when, stage.due_at or stage.start
+    if when.wait:
+        if when.wait not in stage.waits:
+            raise NotPlayableError(f"{when.wait} was told no wait that could run out")
+        stage.due_at = max(stage.waits[when.wait] + when.after, due_at)
+    elif stage.start + when.after < due_at:
+        raise NotPlayableError("it is dated before the step above it, which had to wait")
+    else:
+        stage.due_at = stage.start + when.after
+    return stage.due_at
 
 
 async def _heard(stage: Stage, step: Step) -> Heard:
@@ -88,6 +126,8 @@ async def _heard(stage: Stage, step: Step) -> Heard:
         raise NotPlayableError("bob acts on an account of his own, and the file describes one only")
     if is_for_the_wallet(step):
         return await sign_and_send(stage, step)
+    if stage.outage_state == "down" and not step.do.startswith("event."):
+        raise NotPlayableError("while what decisions lean on is down, only a spend is played")
     if step.do in CLASS_OF or step.do == UNKNOWN_EXIT:
         return await play(stage, step)
     return await happen(stage, step)
@@ -103,6 +143,8 @@ async def _judge(stage: Stage, step: Step, heard: Heard, *, judged: bool) -> Ste
         lacks = await missing(stage, heard, step.leaves, step.always)
         status, why = _verdict(step, heard, lacks.wrong, lacks.not_playable)
         notes += why
+    elif _says_nothing(step, heard):
+        status, notes = Status.NOT_PLAYABLE, [*notes, f"{step.do} is refused until it is built"]
     waits = None if heard.until is None else heard.until - stage.venue.now
     return StepResult(
         id=step.id,
@@ -114,6 +156,7 @@ async def _judge(stage: Stage, step: Step, heard: Heard, *, judged: bool) -> Ste
         status=status,
         answer=heard.outcome,
         reported=step.reported,
+        differs_from_reported=not judged and step.reported not in (None, heard.outcome),
         codes=heard.codes,
         sentence=heard.sentence,
         waits=waits,
@@ -126,7 +169,7 @@ def _verdict(
     step: Step, heard: Heard, wrong: tuple[str, ...], unplayable: tuple[str, ...]
 ) -> tuple[Status, tuple[str, ...]]:
     if heard.outcome not in step.expect:
-        if heard.outcome is Outcome.DENY and Reason.ACTION_NOT_BUILT in heard.codes:
+        if _says_nothing(step, heard):
             return Status.NOT_PLAYABLE, (f"{step.do} is refused until it is built",)
         expected = ", ".join(one.value for one in step.expect)
         return Status.FAILED, (f"answered {heard.outcome.value}, not {expected}", *wrong)
@@ -155,7 +198,9 @@ def _unplayed(stage: Stage, step: Step, why: str) -> StepResult:
     )
 
 
-def _stopped(stage: Stage, step: Step, by: str) -> StepResult:
+def _stopped(stage: Stage, step: Step, by: str, *, judged: bool) -> StepResult:
+    well = step.by in THIEVES or not REFUSED.isdisjoint(step.expect)
+    judgement = Status.PASSED if well else Status.FAILED
     return StepResult(
         id=step.id,
         by=step.by.value,
@@ -163,9 +208,10 @@ def _stopped(stage: Stage, step: Step, by: str) -> StepResult:
         proof=step.proof,
         after=stage.since,
         expect=step.expect,
-        status=Status.PASSED,
+        status=judgement if judged else Status.PLAYED,
         stopped=True,
         reported=step.reported,
+        differs_from_reported=not judged and step.reported not in (None, *REFUSED),
         notes=(f"{by} was refused",),
     )
 

@@ -1,22 +1,25 @@
 """A scenario as a value: one attack chain, its demands, and the honest twin who looks alike.
 
 Always true (tests/unit/range/test_reader.py): a story that exists can be read aloud. Its words are
-of the closed lists, its step ids are unique in their list, and a step refers to earlier ones only.
+of the closed lists, its step ids are unique in their list, a step refers to earlier ones only, and
+no step is dated before the one above it.
 
 Source: docs/range.md, "The file".
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from twinlock.range.asked import Check, steps_of
+from twinlock.range.given import Name, check_given
 from twinlock.range.words import (
     DEEDS,
     Capability,
-    CheckName,
     Grade,
     Listing,
     Outcome,
@@ -31,8 +34,8 @@ from twinlock.range.words import (
 )
 
 SCHEMA = 1
+VETO = "event.veto"
 STEPS_MOST = 200  # The longest chain that was ever told has twenty.
-Name = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_]{1,32}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
 Words = Annotated[tuple[Name, ...], Meta(max_length=32)]
 
@@ -129,6 +132,7 @@ class Step(_Part, frozen=True, kw_only=True):
             raise ValueError(f"step {self.id}: {self.do!r} is not an action or event")
         try:
             _ = (self.when, self.showings)
+            check_given(self.do, self.given)
         except ValueError as error:
             raise ValueError(f"step {self.id}: {error}") from None
 
@@ -146,31 +150,33 @@ class Step(_Part, frozen=True, kw_only=True):
 def _check_chain(steps: Sequence[Step]) -> None:
     if len(steps) > STEPS_MOST:
         raise ValueError(f"a list has at most {STEPS_MOST} steps")
+    _check_order([step for step in steps if not step.when.wait])
     seen: set[str] = set()
     for step in steps:
         if step.id in seen:
             raise ValueError(f"step {step.id} stands twice in one list")
         named = {*step.needs, *([step.when.wait] if step.when.wait else [])}
+        named |= {step.given["of"]} if step.do == VETO else set()
         for missing in sorted(named - seen):
             raise ValueError(f"step {step.id} refers to {missing}, which is no earlier step")
         seen.add(step.id)
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """A demand that walks a table; ``given`` are its parameters."""
+def _check_order(dated: Sequence[Step]) -> None:
+    """Refuse a list whose dates go back. Where a wait lies between, the replay looks again."""
+    for before, step in pairwise(dated):
+        if step.when.after < before.when.after:
+            raise ValueError(f"step {step.id} is dated before {before.id}, which stands above it")
 
-    name: CheckName
-    given: dict[str, Any]
 
-
-def _check(data: dict[str, Any] | None) -> Check | None:
-    if data is None:
-        return None
-    try:
-        name = CheckName(data.get("name", ""))
-    except ValueError:
-        raise ValueError(f"{data.get('name')!r} is not the name of a check") from None
-    return Check(name=name, given={key: value for key, value in data.items() if key != "name"})
+def _check_asked(part: str, check: Check | None, steps: Sequence[Step]) -> None:
+    """Refuse a check of steps that are not there."""
+    if check is None:
+        return
+    known = {step.id for step in steps}
+    for one in steps_of(check):
+        if one not in known:
+            raise ValueError(f"{part}: {check.name.value} of {one}, which is no step of its list")
 
 
 class Demand(_Part, frozen=True, kw_only=True):
@@ -180,18 +186,12 @@ class Demand(_Part, frozen=True, kw_only=True):
     text: Text
     account: AccountSpec
     steps: tuple[Step, ...] = ()
-    asked: dict[str, Any] | None = msgspec.field(name="check", default=None)
+    check: Check | None = None
 
     def __post_init__(self) -> None:
         _check_chain(self.steps)
-        if not self.steps and self.asked is None:
+        if not self.steps and self.check is None:
             raise ValueError(f"{self.id} demands nothing: it has neither steps nor a check")
-        _ = self.check
-
-    @property
-    def check(self) -> Check | None:
-        """Return the check that is demanded, if one is."""
-        return _check(self.asked)
 
 
 class Twin(_Part, frozen=True, kw_only=True):
@@ -200,16 +200,10 @@ class Twin(_Part, frozen=True, kw_only=True):
     text: Text
     account: AccountSpec
     steps: tuple[Step, ...]
-    asked: dict[str, Any] | None = msgspec.field(name="check", default=None)
+    check: Check | None = None
 
     def __post_init__(self) -> None:
         _check_chain(self.steps)
-        _ = self.check
-
-    @property
-    def check(self) -> Check | None:
-        """Return the check that is demanded, if one is."""
-        return _check(self.asked)
 
 
 class Story(_Part, frozen=True, kw_only=True):
@@ -236,3 +230,6 @@ class Story(_Part, frozen=True, kw_only=True):
         ids = [one.id for one in (*self.must, *self.must_not)]
         for twice in sorted({one for one in ids if ids.count(one) > 1}):
             raise ValueError(f"{twice} stands twice among must and must_not")
+        for part in (*self.must, *self.must_not):
+            _check_asked(part.id, part.check, part.steps or self.steps)
+        _check_asked("benign_twin", self.benign_twin.check, self.benign_twin.steps or self.steps)

@@ -34,9 +34,12 @@ async def missing(
     """Return what ``heard`` should have left and did not."""
     wrong, unplayable = [], []
     lasting = heard.outcome in LASTING
+    unheard = not stage.customer.channels
     for trace in (*(leaves if lasting else ()), *always):
         if trace in WHY_NOT:
             unplayable.append(f"{trace.value}: {WHY_NOT[trace]}")
+        elif unheard and trace in (Trace.VETO_OPEN, Trace.NOTICE_OLD_CHANNELS):
+            unplayable.append(f"{trace.value}: the account has no channel to look at")
         elif not await _is_there(stage, heard, trace):
             wrong.append(f"{trace.value} is missing")
     return Missing(tuple(wrong), tuple(unplayable))

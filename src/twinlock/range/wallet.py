@@ -1,13 +1,17 @@
 """The wallet at the end of the line: what its signer signs when somebody wants a signature.
 
-A step with ``call: spend`` is no proposal. Somebody upstream of the signer has a transaction, and
-whatever authorization there is; ``allow`` means that the signer would sign. The signer is the one
-that wallets import (``twinlock.signer``): it has followed the log since before the first step, and
-believes its trust file, its own clock and its own memory.
+A withdrawal with ``call: spend`` is no proposal. Somebody upstream of the signer has a transaction,
+and whatever authorization there is; ``allow`` means that the signer would sign. The signer is the
+one that wallets import (``twinlock.signer``): it has followed the log since before the first step,
+and believes its trust file, its own clock and its own memory.
+
+Always true (tests/unit/range/test_wallet.py): what makes an authorization is what the step lists as
+proof, and nothing else.
 """
 
+import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,18 +22,21 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.errors import SignerRefusedError
 from twinlock.domain.money import parse_amount
 from twinlock.domain.policy.profile import make_policy
+from twinlock.range.acts import SPEND, Act, act_of, withdrawal
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.playing import play
-from twinlock.range.stage import ASSET, MAX_FEE, Heard, Stage
+from twinlock.range.playing import Put, play, put_forward
+from twinlock.range.refusals import UNAVAILABLE, refusal
+from twinlock.range.stage import Heard, Stage
 from twinlock.range.story import Step
-from twinlock.range.weather import Dependency
-from twinlock.range.words import Outcome
+from twinlock.range.words import Mark, Outcome
 from twinlock.signer import SignerFault, Transaction
+
+SPENT, SIGNED_BEFORE = "spent", "signed_before"
 
 
 def is_for_the_wallet(step: Step) -> bool:
     """Say whether this step asks for a signature instead of a decision."""
-    return step.given.get("call") == "spend"
+    return step.do == ActionType.WITHDRAWAL_CRYPTO and step.given.get("call") == SPEND
 
 
 async def sign_and_send(stage: Stage, step: Step) -> Heard:
@@ -37,16 +44,18 @@ async def sign_and_send(stage: Stage, step: Step) -> Heard:
     told = str(step.given.get("authorization", "absent"))
     if told not in _WANTED:
         raise NotPlayableError(f"an authorization {told!r}: not understood here")
-    if told == "valid" and stage.outage_state == "down":
-        return await _in_every_outage(stage, step)
-    return await _WANTED[told](stage, step)
+    if stage.outage_state != "down":
+        return await _WANTED[told](stage, step)
+    if told != "valid":
+        raise NotPlayableError("while what decisions lean on is down, a valid one is tried only")
+    return await _in_every_outage(stage, step)
 
 
 async def _in_every_outage(stage: Stage, step: Step) -> Heard:
     """Try once with each dependency down; the mildest answer counts."""
     heard = []
     for dependency in stage.outage:
-        authorized = await _authorized(stage, step)
+        authorized = await authorize(stage, step)
         stage.venue.weather.down.add(dependency)
         try:
             said = await _spent_and_signed(stage, step, authorized)
@@ -59,37 +68,58 @@ async def _in_every_outage(stage: Stage, step: Step) -> Heard:
     return replace(allowed[0] if allowed else heard[0], codes=codes)
 
 
+class Tried(NamedTuple):
+    """Many tries at one withdrawal: what each spend was answered, and which were signed."""
+
+    said: tuple[str, ...]
+    signed: tuple[bool, ...]
+
+
+async def spend_at_once(stage: Stage, step: Step, times: int) -> Tried:
+    """Authorize the withdrawal of ``step`` once, and spend it ``times`` times at once.
+
+    Then everybody who tried shows the evidence to the signer.
+
+    Raises:
+        NotPlayableError: it is no withdrawal, or cannot be authorized.
+    """
+    if step.do != ActionType.WITHDRAWAL_CRYPTO or stage.outage_state == "down":
+        raise NotPlayableError(f"{step.id} is no withdrawal that could be spent")
+    if step.given.get("authorization", "valid") != "valid":
+        raise NotPlayableError(f"the authorization of {step.id} is not a valid one")
+    authorized = (await authorize(stage, step)).answered
+    said = await asyncio.gather(*(_spend(stage, authorized) for _ in range(times)))
+    bundle = await _evidence(stage, authorized)
+    signed = [_signed(stage, step, bundle).outcome is Outcome.ALLOW for _ in range(times)]
+    return Tried(tuple(one[0] for one in said), tuple(signed))
+
+
 # --- With each kind of authorization ---
 
 
 async def _absent(stage: Stage, step: Step) -> Heard:
     """Nothing was proved: the platform proposes, spends, and goes to the wallet all the same."""
-    proposed = await stage.customer.propose(ActionType.WITHDRAWAL_CRYPTO, _payload(stage, step))
-    return await _spent_and_signed(stage, step, proposed)
+    if step.proof:
+        raise NotPlayableError("what was proved does not leave an authorization absent")
+    return await _spent_and_signed(stage, step, await _put(stage, step))
 
 
 async def _valid(stage: Stage, step: Step) -> Heard:
-    authorized = await _authorized(stage, step)
-    if stage.outage_state == "slow":
-        stage.venue.weather.slow.add(Dependency.DATABASE)
-    try:
-        return await _spent_and_signed(stage, step, authorized)
-    finally:
-        stage.venue.weather.clear()
+    return await _spent_and_signed(stage, step, await authorize(stage, step))
 
 
 async def _for_another_place(stage: Stage, step: Step) -> Heard:
     """The authorization is for the old address; the transaction pays the one of the step."""
-    honest = {**step.given, "destination": "old_addr"}
-    authorized = await _authorized(stage, step, given=honest)
+    honest = msgspec.structs.replace(step, given={**step.given, "destination": "old_addr"})
+    authorized = await authorize(stage, honest)
     heard = await _spent_and_signed(stage, step, authorized)
     return _for_this_reason(heard, SignerFault.OTHER_ADDRESS)
 
 
 async def _for_another_amount(stage: Stage, step: Step) -> Heard:
     """The authorization is for a small sum; the transaction pays the one of the step."""
-    honest = {**step.given, "amount": "small"}
-    authorized = await _authorized(stage, step, given=honest)
+    honest = msgspec.structs.replace(step, given={**step.given, "amount": "small"})
+    authorized = await authorize(stage, honest)
     heard = await _spent_and_signed(stage, step, authorized)
     return _for_this_reason(heard, SignerFault.OTHER_AMOUNT)
 
@@ -103,7 +133,7 @@ def _for_this_reason(heard: Heard, fault: SignerFault) -> Heard:
 
 async def _under_older_policy(stage: Stage, step: Step) -> Heard:
     """A newer policy version is in force at the wallet than the one that decided."""
-    authorized = await _authorized(stage, step)
+    authorized = await authorize(stage, step)
     policy = stage.policy
     newer = make_policy(
         version=policy.name.version + 1, profile=policy.profile, assets=policy.assets
@@ -119,8 +149,12 @@ async def _under_older_policy(stage: Stage, step: Step) -> Heard:
 
 
 async def _spent_before(stage: Stage, step: Step) -> Heard:
-    """It was spent and signed; now somebody wants it spent and signed a second time."""
-    authorized = await _authorized(stage, step)
+    """It was spent and signed; now somebody wants it spent and signed a second time.
+
+    A proof that the step lists as spent is the one that made the authorization.
+    """
+    fresh = tuple(one.removesuffix(f"@{Mark.SPENT.value}") for one in step.proof)
+    authorized = await authorize(stage, msgspec.structs.replace(step, proof=fresh))
     first = await _spent_and_signed(stage, step, authorized)
     if first.outcome is not Outcome.ALLOW:
         raise NotPlayableError(f"nothing was spent before: {', '.join(first.codes)}")
@@ -140,71 +174,91 @@ def _as_a_proposal(step: Step) -> Step:
 # --- From an authorization to a signature ---
 
 
-async def _authorized(stage: Stage, step: Step, *, given: dict[str, Any] | None = None) -> Answered:
-    proposed = await stage.customer.propose(
-        ActionType.WITHDRAWAL_CRYPTO, _payload(stage, step, given)
-    )
-    answered = proposed if proposed.authorization else await stage.customer.prove_best(proposed)
-    if not answered.authorization:
-        said = answered.answer.value
+async def authorize(stage: Stage, step: Step) -> Put:
+    """Return what the proofs that ``step`` lists, and no others, have authorized.
+
+    Raises:
+        NotPlayableError: they do not authorize it, so there is nothing to sign with.
+    """
+    put = await _put(stage, step)
+    if not put.answered.authorization:
+        said = put.answered.answer.value
         raise NotPlayableError(f"the authorization that the step needs was not given: {said}")
-    return answered
+    return put
 
 
-async def _spent_and_signed(stage: Stage, step: Step, answered: Answered) -> Heard:
+async def _put(stage: Stage, step: Step) -> Put:
+    try:
+        return await put_forward(stage, step, await act_of(stage, step))
+    except ProblemError as problem:
+        raise NotPlayableError(f"nothing could be authorized: {refusal(problem)}") from problem
+
+
+async def _spent_and_signed(stage: Stage, step: Step, put: Put) -> Heard:
     """Spend, fetch the evidence, and show both to the signer with the transaction of the step."""
-    wallet, client = stage.wallet, stage.venue.client
-    said: list[str] = []
+    said = await _spend(stage, put.answered)
     try:
-        spent = await client.spend(answered.action_id, spend_id=stage.next_spend_id())
-        said += [why.code.value for why in spent.why]
+        bundle = await _evidence(stage, put.answered)
     except ProblemError as problem:
-        said.append(problem.code)
-    try:
-        bundle = encode(await client.evidence(answered.action_id, consistent_from=wallet.size))
-    except ProblemError as problem:
-        said.append(problem.code)
+        said += (_explained(stage, problem),)
         bundle = b""
-    transaction, cents = _transaction(stage, step)
+    heard = replace(_signed(stage, step, bundle), notes=put.notes)
+    if heard.outcome is Outcome.ALLOW:
+        return heard
+    told = [one for one in said if one != SPENT]
+    codes = (*told, *heard.codes) if SIGNED_BEFORE in heard.codes else (*heard.codes, *told)
+    return replace(heard, codes=tuple(dict.fromkeys(codes)))
+
+
+async def _spend(stage: Stage, answered: Answered) -> tuple[str, ...]:
+    """Spend an authorization; return that it was, or the reasons why it was not."""
     try:
-        cleared = wallet.sign(bundle, transaction, now=stage.venue.now)
+        now = await stage.venue.client.spend(answered.action_id, spend_id=stage.next_spend_id())
+    except ProblemError as problem:
+        return (_explained(stage, problem),)
+    said = tuple(why.code.value for why in now.why)
+    return (SPENT, *said) if now.state == SPENT else said or (now.state,)
+
+
+async def _evidence(stage: Stage, answered: Answered) -> bytes:
+    size = stage.wallet.size
+    return encode(await stage.venue.client.evidence(answered.action_id, consistent_from=size))
+
+
+def _signed(stage: Stage, step: Step, bundle: bytes) -> Heard:
+    """Return what the signer says to the transaction of ``step`` with this evidence."""
+    act = withdrawal(stage, step)
+    try:
+        cleared = stage.wallet.sign(bundle, _transaction(stage, act), now=stage.venue.now)
     except SignerRefusedError as refused:
-        codes = tuple(dict.fromkeys((str(refused.fault), *said)))
+        codes = (str(refused.fault),)
         return Heard(outcome=Outcome.DENY, codes=codes, sentence=str(refused))
     if cleared.replaces:  # The same payment once more, in place of the first: nothing new leaves.
-        return Heard(outcome=Outcome.DENY, codes=tuple(dict.fromkeys((*said, "signed_before"))))
-    return Heard(outcome=Outcome.ALLOW, taken_cents=stage.take(cents))
+        return Heard(outcome=Outcome.DENY, codes=(SIGNED_BEFORE,))
+    return Heard(outcome=Outcome.ALLOW, taken_cents=stage.take(act.value_cents))
 
 
-def _payload(stage: Stage, step: Step, given: dict[str, Any] | None = None) -> dict[str, Any]:
-    given = step.given if given is None else given
-    asset = stage.asset(str(given.get("asset", ASSET)))
-    amount, _ = stage.amount(given.get("amount", "small"), asset)
-    return {
-        "asset": asset.symbol,
-        "network": asset.network,
-        "address": stage.places.address(str(given.get("destination", "old_addr"))),
-        "amount": amount,
-        "max_fee": MAX_FEE,
-    }
+def _explained(stage: Stage, problem: ProblemError) -> str:
+    """Return why a call came to nothing. Raises the problem where no weather explains it."""
+    if problem.status == UNAVAILABLE and stage.venue.weather.down:
+        return problem.code
+    return refusal(problem)
 
 
-def _transaction(stage: Stage, step: Step) -> tuple[Transaction, int]:
-    """Return the transaction that the step wants signed, as the wallet reads it, and its cents."""
-    asset = stage.asset(str(step.given.get("asset", ASSET)))
-    amount, cents = stage.amount(step.given.get("amount", "small"), asset)
-    transaction = Transaction(
+def _transaction(stage: Stage, act: Act) -> Transaction:
+    """Return a withdrawal as the wallet reads it."""
+    asset = stage.asset(act.payload["asset"])
+    return Transaction(
         account=stage.customer.account_id,
         asset=asset.symbol,
         network=asset.network,
         contract=asset.contract,
-        address=stage.places.address(str(step.given.get("destination", "old_addr"))),
+        address=act.payload["address"],
         memo="",
-        amount_minor=parse_amount(amount, decimals=asset.decimals),
+        amount_minor=parse_amount(act.payload["amount"], decimals=asset.decimals),
         fee_minor=0,
-        value_cents=cents,
+        value_cents=act.value_cents,
     )
-    return transaction, cents
 
 
 _WANTED = {

@@ -27,6 +27,9 @@ class Person(StrEnum):
     WORLD = "world"
 
 
+THIEVES = (Person.MALLORY, Person.IVAN)
+
+
 class Outcome(StrEnum):
     """What a step was answered: the gate's answers weakest first, then those of events."""
 
@@ -174,9 +177,10 @@ UNGATED = frozenset(
 TAMPERS = frozenset({"tamper.row_update", "tamper.entry_delete"})
 DEEDS = frozenset({*CLASS_OF, UNKNOWN_EXIT}) | EVENTS | UNGATED | TAMPERS
 
+LENGTH_MOST = timedelta(days=3_650)  # The oldest entry that was ever told of was three years old.
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LENGTH = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smhd])")
-_AT = re.compile(r"(?:wait:(?P<step>[a-z0-9_]+)(?:\+(?P<more>\w+))?)|(?P<length>\w+)")
+_AT = re.compile(r"(?:wait:(?P<step>[a-zA-Z0-9_]{1,32})(?:\+(?P<more>\w+))?)|(?P<length>\w+)")
 
 
 class When(NamedTuple):
@@ -201,7 +205,10 @@ def parse_length(text: str) -> timedelta:
     found = _LENGTH.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not a length of time such as 30m or 400d")
-    return timedelta(**{_UNITS[found["unit"]]: int(found["number"])})
+    length = timedelta(**{_UNITS[found["unit"]]: int(found["number"])})
+    if length > LENGTH_MOST:
+        raise ValueError(f"{text!r} is longer than {LENGTH_MOST.days}d")
+    return length
 
 
 def parse_when(text: str) -> When:

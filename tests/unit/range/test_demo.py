@@ -13,13 +13,15 @@ from twinlock.range.honest import Honest
 from twinlock.range.results import Kind, PartResult, Status, StepResult, StoryResult
 from twinlock.range.words import Outcome
 
-REFUSED = BundleRefusedError("so", fault="f", step=6, name="openings")
+REFUSED = BundleRefusedError("so", fault="opening_wrong", step=6, name="openings")
+ELSEWHERE = BundleRefusedError("so", fault="quorum_missing", step=2, name="checkpoint")
 
 
 class Spent(msgspec.Struct):
     """As much of verified evidence as the demo looks at."""
 
     spent: bool = True
+    assertions: tuple[str, ...] = ("hers",)
 
 
 def a_step(answer: Outcome, *, status: Status, reported: Outcome | None) -> StepResult:
@@ -54,6 +56,12 @@ def a_story(
     )
 
 
+def a_part(status: Status, why: str, *, story: str = "S99") -> StoryResult:
+    part = PartResult(kind=Kind.MUST, id="m4", status=status, notes=(why,))
+    whole = a_story()
+    return msgspec.structs.replace(whole, id=story, parts=(*whole.parts, part))
+
+
 GOOD = a_story()
 BAD = a_story(answer=Outcome.ALLOW, lost_cents=1, reported=Outcome.ALLOW)
 
@@ -63,19 +71,26 @@ def shown(
     now: StoryResult = GOOD,
     then: StoryResult = BAD,
     spent: bool = True,
+    assertions: tuple[str, ...] = ("hers",),
     forged: BundleRefusedError | None = REFUSED,
 ) -> Shown:
     return Shown(
         now=(now,),
         then=(then,),
         honest=cast("Honest", None),
-        verified=cast("VerifiedBundle", Spent(spent=spent)),
+        verified=cast("VerifiedBundle", Spent(spent=spent, assertions=assertions)),
         forged=forged,
     )
 
 
 def test_what_goes_as_the_files_say_differs_in_nothing() -> None:
     assert differences(shown()) == []
+
+
+def test_what_may_be_not_playable_is_no_difference() -> None:
+    now = a_part(Status.NOT_PLAYABLE, "device_key: a bundle shows passkeys only", story="S07")
+
+    assert differences(shown(now=now)) == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +110,42 @@ def test_what_goes_as_the_files_say_differs_in_nothing() -> None:
             shown(then=a_story()), "S99 lost nothing under baseline-2024", id="no loss then"
         ),
         pytest.param(shown(spent=False), "the evidence does not show a spend", id="no spend"),
+        pytest.param(
+            shown(assertions=()),
+            "the evidence holds no assertion of the customer's",
+            id="no assertion",
+        ),
         pytest.param(shown(forged=None), "the forged bundle was not refused", id="a forgery"),
+        pytest.param(
+            shown(forged=ELSEWHERE),
+            "the forged bundle was refused at checkpoint for quorum_missing",
+            id="a forgery that is refused for something else",
+        ),
+        pytest.param(
+            shown(now=a_story(status=Status.NOT_PLAYABLE)),
+            "S99 a1 not playable: why",
+            id="a step that could not be played",
+        ),
+        pytest.param(
+            shown(now=a_part(Status.NOT_PLAYABLE, "the account was not set up: internal")),
+            "S99 m4: the account was not set up: internal",
+            id="a part that could not be played",
+        ),
+        pytest.param(
+            shown(now=a_part(Status.FAILED, "the service failed in set-up: internal")),
+            "S99 m4: the service failed in set-up: internal",
+            id="a part whose account broke",
+        ),
+        pytest.param(
+            shown(now=a_part(Status.NOT_PLAYABLE, "something else", story="S07")),
+            "S07 m4: something else",
+            id="a part that may be so, for another reason",
+        ),
+        pytest.param(
+            shown(now=a_part(Status.FAILED, "device_key: so", story="S07")),
+            "S07 m4: device_key: so",
+            id="a part that may be so, and failed",
+        ),
     ],
 )
 def test_the_demo_says_what_differs(found: Shown, says: str) -> None:

@@ -67,6 +67,7 @@ async def test_a_second_root_stands_behind_what_is_above_the_limit() -> None:
         pytest.param(APP_ACCOUNT, ["session@copied"], "deny", id="a session that was copied"),
         pytest.param(APP_ACCOUNT, ["face_video"], "deny", id="a picture"),
         pytest.param(APP_ACCOUNT, ["totp@new"], "challenge", id="an app that nobody bound"),
+        pytest.param(APP_ACCOUNT, ["sms_code@new"], "challenge", id="a number nobody changed"),
         pytest.param(APP_ACCOUNT, ["totp@duress"], "unplayed", id="under duress"),
         pytest.param(APP_ACCOUNT, ["chip_live"], "unplayed", id="a chip"),
         pytest.param(APP_ACCOUNT, ["password@spent"], "unplayed", id="a password used before"),
@@ -77,6 +78,33 @@ async def test_a_proof_is_worth_what_it_is_bound_to(
     account: dict[str, Any], proof: list[str], said: str
 ) -> None:
     assert await answers(withdrawal(*proof), account=account) == [said]
+
+
+async def test_a_code_to_a_channel_that_nobody_changed_is_read_by_nobody() -> None:
+    account = {"authenticators": ["password"], "channels": ["email", "sms"]}
+    part = await attack(
+        step(
+            "session.start",
+            by="mallory",
+            **{"with": {"from": "new_device"}},
+            proof=["password", "email_code@new"],
+        ),
+        account=account,
+    )
+
+    assert part.steps[0].answer == "challenge"
+    assert part.steps[0].notes == ("email_code@new: nothing of the kind came to be",)
+
+
+async def test_a_marked_proof_that_was_not_shown_is_noted() -> None:
+    account = {**PASSKEY_ACCOUNT, "destinations": {"list": "required"}}
+    part = await attack(
+        withdrawal("passkey@other_action", destination="attacker_addr"),
+        account=account,
+    )
+
+    assert part.steps[0].answer == "deny"
+    assert part.steps[0].notes == ("passkey@other_action not shown: decided before",)
 
 
 async def test_a_code_counts_for_the_action_it_was_sent_for() -> None:
@@ -192,6 +220,8 @@ async def test_what_is_not_built_is_proposed_and_refused() -> None:
         pytest.param("withdrawal.crypto", {"with": {**OLD, "memo": "x"}}, id="a parameter"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "DOGE"}}, id="an asset"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "via": "api_key"}}, id="an API key"),
+        pytest.param("withdrawal.crypto", {"with": {**OLD, "call": "sign_blindly"}}, id="a call"),
+        pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "BTC"}}, id="a network"),
         pytest.param("session.start", {"with": {"from": "the_moon"}}, id="a place"),
         pytest.param(
             "authenticator.bind", {"with": {"authenticator": "nose"}}, id="an authenticator"

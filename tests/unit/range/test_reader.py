@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from support.ranges import step, story_text
 
+from twinlock.range.asked import NoValueLeaves
 from twinlock.range.reader import (
     FILE_BYTES_MOST,
     ScenarioRefusedError,
@@ -39,7 +40,8 @@ def test_a_story_reads_as_it_is_told() -> None:
     assert second.reported is Outcome.ALLOW
     check = story.must[0].check
     assert check is not None
-    assert (check.name, check.given) == (CheckName.NO_VALUE_LEAVES, {"exits": "all"})
+    assert isinstance(check, NoValueLeaves)
+    assert (check.name, check.exits) == (CheckName.NO_VALUE_LEAVES, "all")
 
 
 def test_a_demand_has_the_account_of_its_story_with_its_own_keys_over_it() -> None:
@@ -134,6 +136,8 @@ def test_what_schema_1_does_not_know_is_refused_with_its_place(
         pytest.param({"reported": "so"}, "so", id="what was reported"),
         pytest.param({"id": "a b"}, "matching regex", id="an id with a space"),
         pytest.param({"why": "because"}, "`why`", id="an unknown key"),
+        pytest.param({"at": "999999d"}, "'999999d' is longer than 3650d", id="beyond all times"),
+        pytest.param({"id": "x1\n"}, "matching regex", id="an id with a line end"),
     ],
 )
 def test_a_misspelt_step_is_refused(words: dict[str, object], says: str) -> None:
@@ -144,11 +148,57 @@ def test_a_misspelt_step_is_refused(words: dict[str, object], says: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("do", "given", "place"),
+    [
+        pytest.param("api_key.create", {"scopes": 5}, "$.scopes", id="scopes"),
+        pytest.param("api_key.create", {"scopes": [["read"]]}, "$.scopes[0]", id="a scope"),
+        pytest.param("api_key.create", {"destinations": 5}, "$.destinations", id="places"),
+        pytest.param("withdrawal.crypto", {"amount": {"a": 1}}, "$.amount", id="an amount"),
+        pytest.param("withdrawal.crypto", {"amount": True}, "$.amount", id="a true amount"),
+        pytest.param("withdrawal.crypto", {"destination": ""}, "$.destination", id="no place"),
+        pytest.param("withdrawal.crypto", {"authorization": 5}, "$.authorization", id="a number"),
+        pytest.param("destination.add", {"same_first": True}, "$.same_first", id="a likeness"),
+        pytest.param("destination.add", {"same_first": 21}, "$.same_first", id="too much of it"),
+        pytest.param("destination.add", {"same_last": -1}, "$.same_last", id="less than none"),
+        pytest.param("destination.add", {"same_last": "4"}, "$.same_last", id="a word for it"),
+        pytest.param("event.other_method", {"asked": "totp"}, "`wanted`", id="no method"),
+        pytest.param(
+            "event.other_method", {"asked": "totp", "wanted": "banana"}, "banana", id="a fruit"
+        ),
+        pytest.param("event.veto", {"channel": "sms"}, "`of`", id="an objection to nothing"),
+        pytest.param("event.dependency", {"which": 5, "state": "up"}, "$.which", id="a weather"),
+    ],
+)
+def test_a_parameter_that_is_not_of_its_form_is_refused(
+    do: str, given: dict[str, object], place: str
+) -> None:
+    message = refused(story_text(steps=[step(do, **{"with": given})]))
+
+    assert message.startswith("S99.yaml: step x1: with: ")
+    assert place in message
+
+
+def test_a_veto_of_a_step_that_is_no_earlier_one_is_refused() -> None:
+    veto = step("event.veto", **{"with": {"of": "x1"}})
+
+    assert "step x1 refers to x1, which is no earlier step" in refused(story_text(steps=[veto]))
+
+
+def test_a_list_whose_dates_go_back_is_refused() -> None:
+    back = [step("freeze.set", at="5m"), step("freeze.set", id="x2", at="1m")]
+    waits = [back[0], step("freeze.set", id="w", at="wait:x1"), back[1]]
+
+    says = "step x2 is dated before x1, which stands above it"
+    assert says in refused(story_text(steps=back))
+    assert says in refused(story_text(steps=waits))
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         pytest.param({}, "neither steps nor a check", id="nothing is demanded"),
-        pytest.param({"check": {"name": "luck"}}, "'luck' is not the name", id="a check"),
-        pytest.param({"check": {}}, "None is not the name", id="a check without a name"),
+        pytest.param({"check": {"name": "luck"}}, "'luck' - at `$.must_not[0]", id="a check"),
+        pytest.param({"check": {}}, "missing required field `name`", id="a check without a name"),
     ],
 )
 def test_a_demand_that_demands_nothing_known_is_refused(
@@ -197,11 +247,21 @@ def test_a_chain_without_an_end_is_refused() -> None:
         pytest.param(b"id: a\nid: b", "'id' stands twice", id="a doubled key"),
         pytest.param(b"? [a]\n: 1", "a key is a word", id="a list as a key"),
         pytest.param(b"<<: {a: 1}", "a key is a word", id="a merge key"),
-        pytest.param(b"!!python/object/apply:os.system [ls]", "constructor", id="a program"),
+        pytest.param(b"!!python/object/apply:os.system [ls]", "tags are not read", id="a program"),
+        pytest.param(b"a: !!timestamp x", "tags are not read", id="a day that is none"),
+        pytest.param(b'a: !!int ""', "tags are not read", id="a number that is none"),
+        pytest.param(b'a: !!float ""', "tags are not read", id="a fraction that is none"),
+        pytest.param(b"a: !!bool x", "tags are not read", id="a truth that is none"),
+        pytest.param(b"a: !!set [b]", "tags are not read", id="a set that is a list"),
+        pytest.param(b"a: !!map [x]", "tags are not read", id="a mapping that is a list"),
+        pytest.param(b"a: !!binary aGk=", "tags are not read", id="bytes"),
+        pytest.param(b"a: ! x", "tags are not read", id="a tag without a name"),
+        pytest.param(b'a: "\\ud800"', "control characters", id="half a character"),
+        pytest.param(b'a: "\\e[2J"', "control characters", id="an escape"),
         pytest.param(b"a: 1\n---\nb: 2", "another document", id="two documents"),
-        pytest.param(b"\xff\xfe", "UnicodeDecodeError", id="not UTF-8"),
+        pytest.param(b"\xff\xfe", "byte 0 is not UTF-8", id="not UTF-8"),
         pytest.param(b"a: [1", "expected", id="half a list"),
-        pytest.param(b"a: 2020-13-45", "ValueError", id="a day that never was"),
+        pytest.param(b"a: 2020-13-45", "2020-13-45' is not", id="a day that never was"),
         pytest.param(b"", "a scenario is a mapping", id="nothing"),
         pytest.param(b"- 1", "a scenario is a mapping", id="a list"),
         pytest.param(b"#" * (FILE_BYTES_MOST + 1), "at most", id="too much"),
@@ -222,6 +282,7 @@ def test_a_file_at_the_limit_of_its_size_is_read() -> None:
 
 def test_an_error_says_the_line_where_yaml_breaks() -> None:
     assert "at line 2, column 1" in refused(b"id: a\nid: b")
+    assert "at line 2, column 5" in refused(b"id: a\non: 2020-13-45")
 
 
 def test_marks_are_of_a_closed_list() -> None:

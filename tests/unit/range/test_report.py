@@ -6,7 +6,7 @@ from rich.console import Console, RenderableType
 from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
 
 from twinlock.range.comparison import side_by_side
-from twinlock.range.report import because, dollars, length, print_stories
+from twinlock.range.report import because, dollars, length, print_stories, remarks, story_table
 
 THEFT = step(
     "withdrawal.crypto",
@@ -59,7 +59,7 @@ async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> N
             {
                 "id": "m2",
                 "text": "so",
-                "check": {"name": "entry_provable", "of": "destinations", "shows": ["colour"]},
+                "check": {"name": "notice_before_effect", "of": ["x1"], "channels": ["pager"]},
             },
             {"id": "m3", "text": "so", "steps": [step("freeze.set", proof=["password"])]},
         ],
@@ -84,7 +84,7 @@ async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> N
         "if nobody objects: US$50,000 leaves after 1 d (x1)",
         "x2 not playable: event.case_opened",
         "m1 not playable: the prover is not built",
-        "m2 FAILED: the list does not show colour",
+        "m2 FAILED: x1 was not announced on every channel",
         "n1: account.lock: locks of the owner's own are not built",
         "demands: m1 not playable  m2 FAILED  m3 ok  n1 not playable",
         "the honest twin: 0 taps, waits for nothing, no wrong refusal",
@@ -92,6 +92,32 @@ async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> N
     ):
         assert told in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+async def test_what_people_must_know_is_told_beside_what_failed() -> None:
+    story = a_story(
+        {**THEFT, "proof": ["passkey@other_action"], "reported": "hold"},
+        account={**PASSKEY_ACCOUNT, "destinations": {"list": "required"}, "any": True},
+        must=[
+            {
+                "id": "m1",
+                "text": "so",
+                "check": {"name": "every_exit_held", "after": ["password.change"]},
+            }
+        ],
+    )
+    now, then = await played(story), await played(story, profile="baseline-2024")
+
+    assert remarks(now) == [
+        "account.any: played on the account that is described",
+        "x1: passkey@other_action not shown: decided before",
+        "m1: every_exit_held tried 1; 8 more are refused until they are built",
+    ]
+    assert "x1 was reported hold, and is deny here" in remarks(then)
+    text = printed(story_table(then))
+    assert "x1 was reported hold, and is deny here" in text
+    assert "FAILED" not in text
+    assert "m1 would have failed: withdrawal.crypto after password.change was" in text
 
 
 async def test_what_is_lost_is_told_as_lost() -> None:

@@ -3,7 +3,6 @@ from datetime import timedelta
 import pytest
 
 from twinlock.range.results import (
-    CheckResult,
     Kind,
     PartResult,
     Status,
@@ -12,6 +11,7 @@ from twinlock.range.results import (
     told,
     worst,
 )
+from twinlock.range.tally import Tally
 from twinlock.range.words import Outcome
 
 
@@ -42,15 +42,30 @@ def test_a_whole_is_as_bad_as_its_worst_part(statuses: list[Status], expected: S
 
 
 @pytest.mark.parametrize(
-    ("check", "status"),
+    ("tally", "judged", "then"),
     [
-        (CheckResult(name="c", looked_at=1), Status.PASSED),
-        (CheckResult(name="c", not_playable=("why",)), Status.NOT_PLAYABLE),
-        (CheckResult(name="c", wrong=("so",), not_playable=("why",)), Status.FAILED),
+        pytest.param(Tally(looked_at=1), Status.PASSED, Status.PLAYED, id="all is well"),
+        pytest.param(
+            Tally(looked_at=1, missing=["so"]),
+            Status.NOT_PLAYABLE,
+            Status.NOT_PLAYABLE,
+            id="in part",
+        ),
+        pytest.param(Tally(), Status.NOT_PLAYABLE, Status.NOT_PLAYABLE, id="at nothing"),
+        pytest.param(
+            Tally(looked_at=1, wrong=["so"]), Status.FAILED, Status.PLAYED, id="something wrong"
+        ),
+        pytest.param(Tally(wrong=["so"]), Status.FAILED, Status.PLAYED, id="wrong before it began"),
+        pytest.param(Tally(failed=["so"]), Status.FAILED, Status.FAILED, id="a broken service"),
     ],
 )
-def test_a_check_that_found_something_wrong_failed(check: CheckResult, status: Status) -> None:
-    assert check.status is status
+def test_a_check_is_as_bad_as_what_it_found(tally: Tally, judged: Status, then: Status) -> None:
+    assert tally.result("c", judged=True).status is judged
+    assert tally.result("c", judged=False).status is then
+
+
+def test_a_check_that_looked_at_nothing_says_so() -> None:
+    assert Tally().result("c", judged=True).not_playable == ("there was nothing to look at",)
 
 
 def test_what_left_in_the_demands_is_told_apart_from_what_the_attack_took() -> None:

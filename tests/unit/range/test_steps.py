@@ -23,6 +23,37 @@ async def test_a_step_that_needs_a_refused_one_is_stopped() -> None:
     assert part.status is Status.PASSED
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        pytest.param({"by": "mallory", "expect": ["allow"]}, Status.PASSED, id="a thief"),
+        pytest.param({"by": "ivan", "expect": ["allow"]}, Status.PASSED, id="the insider"),
+        pytest.param({"by": "alice", "expect": ["allow"]}, Status.FAILED, id="the owner"),
+        pytest.param({"by": "platform", "expect": ["hold"]}, Status.FAILED, id="the platform"),
+        pytest.param({"by": "alice", "expect": ["deny", "allow"]}, Status.PASSED, id="as expected"),
+    ],
+)
+async def test_being_stopped_is_well_for_thieves_and_for_who_expects_it(
+    words: dict[str, Any], status: Status
+) -> None:
+    needing = step("freeze.set", at="1m", needs=["x1"], proof=["password"], **words)
+    steps = [step("session.start", expect=["challenge"]), needing]
+    part, then = await attack(*steps), await attack(*steps, profile="baseline-2024")
+
+    assert (part.steps[1].stopped, part.steps[1].status) == (True, status)
+    assert then.steps[1].status is Status.PLAYED
+
+
+async def test_a_step_that_needs_one_that_is_not_built_is_not_played() -> None:
+    part = await attack(
+        step("limit.raise", **{"with": {"to": 5}}, expect=["hold"]),
+        step("freeze.set", at="1m", needs=["x1"], proof=["password"], expect=["allow"]),
+    )
+
+    assert [one.status for one in part.steps] == [Status.NOT_PLAYABLE] * 2
+    assert part.steps[1].notes == ("it needs x1, which cannot be played",)
+
+
 async def test_a_step_that_needs_one_that_was_not_played_is_not_played() -> None:
     part = await attack(
         step("ungated.trade", proof=["session"]),
@@ -60,6 +91,56 @@ async def test_a_wait_that_nobody_was_told_cannot_run_out() -> None:
 
     assert part.steps[1].status is Status.NOT_PLAYABLE
     assert "was told no wait" in part.steps[1].notes[0]
+
+
+async def test_who_was_told_yes_at_once_need_not_wait() -> None:
+    part = await attack(
+        step("freeze.set", proof=["password"]),
+        step("session.start", at="5m", proof=["password", "totp"]),
+        step("freeze.set", id="x3", at="wait:x1+2m", proof=["password"]),
+        step("freeze.set", id="x4", at="wait:x1+9m", proof=["password"]),
+    )
+
+    assert [one.after for one in part.steps[2:]] == [timedelta(minutes=5), timedelta(minutes=9)]
+
+
+async def test_a_step_dated_before_one_that_had_to_wait_is_not_played() -> None:
+    part = await attack(
+        step("destination.add", **ADD),
+        step("freeze.set", at="wait:x1", proof=["password"]),
+        step("freeze.set", id="x3", at="1h", proof=["password"]),
+    )
+
+    assert part.steps[2].status is Status.NOT_PLAYABLE
+    assert part.steps[2].notes == ("it is dated before the step above it, which had to wait",)
+
+
+async def test_where_an_answer_differs_from_what_was_reported_is_told_and_no_failure() -> None:
+    steps = [
+        step("freeze.set", proof=["password"], reported="deny"),
+        step("freeze.set", at="1m", proof=["password"], reported="allow"),
+        step("freeze.lift", at="2m", reported="allow"),
+        step("freeze.set", at="3m", needs=["x3"], reported="allow"),
+    ]
+    now, then = await attack(*steps), await attack(*steps, profile="baseline-2024")
+
+    assert [one.differs_from_reported for one in then.steps] == [True, False, True, True]
+    assert then.status is Status.PLAYED
+    assert not any(one.differs_from_reported for one in now.steps)
+
+
+async def test_an_account_without_channels_has_no_letters_to_look_at() -> None:
+    part = await attack(
+        step("destination.add", **{"with": {"destination": "new_addr"}}, proof=["passkey"])
+        | {"leaves": ["veto_open", "notice_old_channels"]},
+        account={**PASSKEY_ACCOUNT, "channels": []},
+    )
+
+    assert part.steps[0].status is Status.NOT_PLAYABLE
+    assert part.steps[0].notes == (
+        "veto_open: the account has no channel to look at",
+        "notice_old_channels: the account has no channel to look at",
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,12 +288,11 @@ async def test_a_veto_ends_a_change_for_good(no: dict[str, str]) -> None:
 
 async def test_a_veto_needs_something_to_object_to_and_a_letter() -> None:
     said = await answers(
-        step("event.veto", **{"with": {"of": "x9"}}),
-        step("gift.send", at="1m", **{"with": {"amount": "small"}}),
-        step("event.veto", at="2m", **{"with": {"of": "x2", "channel": "sms"}}),
+        step("gift.send", **{"with": {"amount": "small"}}),
+        step("event.veto", at="1m", **{"with": {"of": "x1", "channel": "sms"}}),
     )
 
-    assert said == ["unplayed", "deny", "unplayed"]
+    assert said == ["deny", "unplayed"]
 
 
 # --- The patient thief ---
@@ -246,6 +326,17 @@ async def test_a_patient_thief_gets_nothing_where_nothing_was_promised() -> None
     )
 
     assert part.later == ()
+
+
+async def test_a_thief_who_took_everything_was_not_stopped() -> None:
+    all_of_it = {"amount": "all", "destination": "attacker_addr"}
+    theft = step("withdrawal.crypto", by="mallory", **{"with": all_of_it, "proof": ["password"]})
+    late = step("gift.send", at="1h", by="mallory", **{"with": {"amount": "all"}})
+    part = await attack(theft, late, profile="baseline-2024")
+
+    assert [one.answer for one in part.steps] == ["allow", "deny"]
+    assert part.lost_cents == 1000_00
+    assert part.stopped_after is None
 
 
 async def test_an_exit_that_lapsed_is_tried_from_its_beginning() -> None:

@@ -33,19 +33,26 @@ def test_what_is_no_length_is_refused(text: str) -> None:
         parse_length(text)
 
 
+def test_no_length_is_longer_than_ten_years() -> None:
+    assert parse_length("3650d") == timedelta(days=3650)
+    with pytest.raises(ValueError, match="'3651d' is longer than 3650d"):
+        parse_length("3651d")
+
+
 @pytest.mark.parametrize(
     ("text", "when"),
     [
         ("5m", When(timedelta(minutes=5))),
         ("wait:a1", When(timedelta(0), "a1")),
         ("wait:m4a+12h", When(timedelta(hours=12), "m4a")),
+        ("wait:A1", When(timedelta(0), "A1")),
     ],
 )
 def test_a_time_is_a_length_or_the_end_of_a_wait(text: str, when: When) -> None:
     assert parse_when(text) == when
 
 
-@pytest.mark.parametrize("text", ["wait:", "wait:A1", "wait:a1+", "wait:a1+soon", "later than a1"])
+@pytest.mark.parametrize("text", ["wait:", "wait:a-1", "wait:a1+", "wait:a1+soon", "later than a1"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         parse_when(text)

@@ -1,0 +1,112 @@
+"""What stands in a step's ``with``, as far as it can be played: of which form each word must be.
+
+Always true (tests/unit/range/test_reader.py): what is known here has its form before anything is
+played, so that no replay ends in the middle of a file. A word that is not known here is left alone:
+the step that has it is not playable, and says so (``acts``).
+
+Source: docs/range.md, "The file".
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from twinlock.domain.actions import ActionType
+from twinlock.range.words import Proof
+
+LIKENESS_MOST = 20  # Digits that two different addresses may share at one end.
+Name = Annotated[str, Meta(pattern=r"\A[a-zA-Z0-9_]{1,32}\Z")]
+Word = Annotated[str, Meta(min_length=1, max_length=128)]
+Listed = Annotated[tuple[Word, ...], Meta(max_length=32)]
+Digits = Annotated[int, Meta(ge=0, le=LIKENESS_MOST)]
+
+
+class _Given(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters of one kind of step."""
+
+
+class _Nothing(_Given, frozen=True, kw_only=True):
+    """No parameter that matters."""
+
+
+class _Place(_Given, frozen=True, kw_only=True):
+    """Where something goes, and which other place that looks like."""
+
+    destination: Word | None = None
+    resembles: Word | None = None
+    same_first: Digits = 0
+    same_last: Digits = 0
+
+
+class _Withdrawal(_Place, frozen=True, kw_only=True):
+    amount: Word | int | float = ""
+    asset: Word = ""
+    via: Word = ""
+    call: Word = ""
+    authorization: Word = ""
+
+
+class _Listing(_Place, frozen=True, kw_only=True):
+    verification_free: bool = False
+
+
+class _From(_Given, frozen=True, kw_only=True):
+    place: Word = msgspec.field(name="from", default="")
+
+
+class _Authenticator(_Given, frozen=True, kw_only=True):
+    authenticator: Word = ""
+
+
+class _NewKey(_Given, frozen=True, kw_only=True):
+    scopes: Listed = ()
+    ip_list: Listed = ()
+    destinations: Listed = ()
+
+
+class _Key(_Given, frozen=True, kw_only=True):
+    key: Word = ""
+
+
+class _Veto(_Given, frozen=True, kw_only=True):
+    of: Name
+    channel: Word | None = None
+
+
+class _OtherMethod(_Given, frozen=True, kw_only=True):
+    asked: Proof
+    wanted: Proof
+
+
+class _Call(_Given, frozen=True, kw_only=True):
+    verifiable: bool = False
+
+
+class _Turned(_Given, frozen=True, kw_only=True):
+    which: Word
+    state: Word
+
+
+_FORMS: dict[str, type[_Given]] = {
+    ActionType.WITHDRAWAL_CRYPTO: _Withdrawal,
+    ActionType.SESSION_START: _From,
+    ActionType.AUTHENTICATOR_BIND: _Authenticator,
+    ActionType.AUTHENTICATOR_REMOVE: _Authenticator,
+    ActionType.DESTINATION_ADD: _Listing,
+    ActionType.DESTINATION_REMOVE: _Place,
+    ActionType.API_KEY_CREATE: _NewKey,
+    ActionType.API_KEY_REVOKE: _Key,
+    "event.veto": _Veto,
+    "event.other_method": _OtherMethod,
+    "event.call_owner": _Call,
+    "event.dependency": _Turned,
+}
+
+
+def check_given(do: str, given: dict[str, Any]) -> None:
+    """Refuse parameters of ``do`` that are not of their form. Raises ValueError."""
+    try:
+        msgspec.convert(given, _FORMS.get(do, _Nothing))
+    except msgspec.ValidationError as error:
+        raise ValueError(f"with: {error}") from None

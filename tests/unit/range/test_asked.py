@@ -1,0 +1,84 @@
+"""Checks as files ask for them: what is none is refused before anything is played."""
+
+from typing import Any
+
+import pytest
+from support.ranges import step, story_text
+
+from twinlock.range.reader import ScenarioRefusedError, read_story
+
+OF_X1: dict[str, object] = {"name": "notice_before_effect", "of": ["x1"]}
+FLOOR: dict[str, object] = {"name": "same_floor_on_all_paths", "paths": "all_but_tightening"}
+LEAVES: dict[str, object] = {"name": "no_value_leaves"}
+HELD: dict[str, object] = {"name": "every_exit_held"}
+ONCE: dict[str, object] = {"name": "exactly_once", "of": "x1"}
+ENTRY: dict[str, object] = {"name": "entry_provable", "of": "destinations"}
+
+
+def refused(check: dict[str, Any]) -> str:
+    demand = {"id": "m1", "text": "so", "check": check}
+    with pytest.raises(ScenarioRefusedError) as caught:
+        read_story(story_text(must=[demand]), name="S99.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("check", "says"),
+    [
+        pytest.param({**OF_X1, "of": ["a99"]}, "notice_before_effect of a99", id="no such step"),
+        pytest.param({**OF_X1, "of": []}, "check.of", id="of no step"),
+        pytest.param({**OF_X1, "of": 5}, "check.of", id="of a number"),
+        pytest.param({"name": "notice_before_effect"}, "`of`", id="of nothing"),
+        pytest.param({**OF_X1, "channels": []}, "check.channels", id="on no channel"),
+        pytest.param({**FLOOR, "refuse": []}, "check.refuse", id="nothing refused"),
+        pytest.param({**FLOOR, "refuse": [[]]}, "check.refuse[0]", id="no proof refused"),
+        pytest.param({**FLOOR, "refuse": [["banana"]]}, "'banana' is not a proof", id="a fruit"),
+        pytest.param({**FLOOR, "paths": ["all"], "refuse": [["totp"]]}, "check.paths", id="paths"),
+        pytest.param({**FLOOR, "refuse": [["totp"]], "floor_from": 1}, "floor_from", id="a floor"),
+        pytest.param({**HELD, "after": []}, "check.after", id="after nothing"),
+        pytest.param({**HELD, "after": 5}, "check.after", id="after a number"),
+        pytest.param({**HELD, "after": ["typo"]}, "'typo' is not an action", id="after a typo"),
+        pytest.param(
+            {**HELD, "after": ["freeze.set"], "exits": ["session.start"]},
+            "'session.start' is not an exit",
+            id="no exit",
+        ),
+        pytest.param({**LEAVES, "exits": []}, "check.exits", id="no exits"),
+        pytest.param({**LEAVES, "exits": ["typo.exit"]}, "'typo.exit' is not", id="an odd exit"),
+        pytest.param({**LEAVES, "by": "zed"}, "check.by", id="by nobody"),
+        pytest.param({**LEAVES, "within": "6 hours"}, "'6 hours' is not a length", id="a length"),
+        pytest.param({**LEAVES, "within": "6h", "until": "hold_end"}, "only one", id="two ends"),
+        pytest.param({**LEAVES, "proofs": ["banana"]}, "'banana' is not a proof", id="a proof"),
+        pytest.param({**LEAVES, "proofs": []}, "check.proofs", id="no proofs"),
+        pytest.param({**LEAVES, "banana": 1}, "`banana`", id="an unknown key"),
+        pytest.param({**ONCE, "of": "nothing"}, "exactly_once of nothing", id="once of nothing"),
+        pytest.param({**ONCE, "parallel": "many"}, "check.parallel", id="many times"),
+        pytest.param({**ONCE, "parallel": 1}, "check.parallel", id="one time"),
+        pytest.param({**ENTRY, "shows": 5}, "check.shows", id="a number shown"),
+        pytest.param({**ENTRY, "shows": ["banana"]}, "'banana'", id="a fruit shown"),
+        pytest.param({**ENTRY, "shows": []}, "asks what an entry shows", id="nothing shown"),
+    ],
+)
+def test_a_check_that_cannot_be_walked_is_refused_with_its_place(
+    check: dict[str, Any], says: str
+) -> None:
+    message = refused(check)
+
+    assert message.startswith("S99.yaml: ")
+    assert "m1" in message or "$.must[0].check" in message
+    assert says in message
+
+
+def test_a_check_looks_at_steps_of_its_own_part_where_that_has_any() -> None:
+    own: dict[str, Any] = {"id": "m1", "text": "so", "steps": [step("freeze.set", id="m1a")]}
+
+    read_story(story_text(must=[{**own, "check": {**ONCE, "of": "m1a"}}]), name="S99.yaml")
+    with pytest.raises(ScenarioRefusedError, match="m1: exactly_once of x1, which is no step"):
+        read_story(story_text(must=[{**own, "check": ONCE}]), name="S99.yaml")
+
+
+def test_a_check_that_nothing_here_can_make_takes_any_parameters() -> None:
+    check = {"name": "no_reach", "capabilities": ["SMS_RECEIVE"], "targets": {"any": True}}
+
+    demand = {"id": "m1", "text": "so", "check": check}
+    assert read_story(story_text(must=[demand]), name="S99.yaml").must[0].check is not None
