@@ -14,12 +14,10 @@ import pytest
 from support.commands import Ended, free_port, run, serve
 from support.installations import embedded_installation, environment_of
 from support.postgres import APP_PASSWORD, TestDatabase, TestServer
-from typer.testing import CliRunner
 
 from twinlock.adapters.postgres import SERVER_USER
 from twinlock.adapters.settings import load as load_settings
 from twinlock.bootstrap import make_keyring, prepare
-from twinlock.cli.main import app
 from twinlock.cli.serve import DRAIN_SECONDS
 
 Variables = dict[str, str]
@@ -208,11 +206,10 @@ async def test_with_a_setting_that_does_not_exist(made: Variables) -> None:
     refused(await run({**made, "TWINLOCK_DATABSE_URL": "x"}, "serve"), "settings_unknown")
 
 
-def test_a_network_that_is_none_is_a_wrong_use() -> None:
-    told = CliRunner().invoke(app, ["platform-key", "create", "--network", "nonsense"])
+async def test_with_a_network_that_is_none(made: Variables) -> None:
+    told = await run(made, "platform-key", "create", "--network", "nonsense")
 
-    assert told.exit_code == 2
-    assert "nonsense" in told.stderr
+    refused(told, "network_range_wrong")
 
 
 async def test_with_a_socket_directory_that_others_may_enter(tmp_path: Path) -> None:

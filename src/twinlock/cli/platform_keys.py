@@ -1,7 +1,6 @@
 """``twinlock platform-key``: keys for the platform's servers."""
 
 import asyncio
-import ipaddress
 from datetime import timedelta
 from typing import Annotated
 
@@ -15,22 +14,11 @@ from twinlock.services.platform_keys import Scope
 app = typer.Typer(help="Keys for the platform's servers.", no_args_is_help=True)
 
 
-def _networks(texts: list[str]) -> list[str]:
-    for text in texts:
-        try:
-            ipaddress.ip_network(text)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from error
-    return texts
-
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Scopes = Annotated[list[Scope], typer.Option("--scope", help="What it may do; repeat for more.")]
 Networks = Annotated[
     list[str],
-    typer.Option(
-        "--network", help="CIDR range it may be used from; repeat for more.", callback=_networks
-    ),
+    typer.Option("--network", help="CIDR range it may be used from; repeat for more."),
 ]
 Days = Annotated[int, typer.Option(min=1, max=400, help="Days until it expires.")]
 DEFAULT_SCOPES = list(Scope)
