@@ -122,6 +122,34 @@ def test_the_chain_goes_on_from_the_leaf(decision: Decision, salt: bytes) -> Non
     assert entry.events == decision.events
 
 
+@given(salts)
+def test_the_entry_of_a_spend_and_no_other_commits_to_its_id_and_fee(salt: bytes) -> None:
+    gate = Gate()
+    action = gate.propose(send()).action_id
+    proved = gate.prove(action, gate.account.authenticators[1])
+    early = gate.spend(action)
+    gate.wait(gate.profile.new_destination_wait)
+    spent = entry_of(gate.spend(action, fee="7"), salt)
+    leaf = decode(spent.leaf)
+
+    assert {decode(entry_of(one).leaf)["t"] for one in (proved, early)} == {"withdrawal.crypto"}
+    assert (leaf["t"], leaf["dec"]) == ("action.spend", "allow")
+    assert sorted(leaf["c"]) == sorted((*FIELDS, "spend"))
+    opening = spent.openings["spend"]
+    spend_id, fee = json.loads(opening.value)
+    assert (len(spend_id) > 0, fee) == (True, "7")
+    own = from_b64url(opening.salt)
+    assert own == salt[-32:]
+    assert leaf["c"]["spend"] == b64url(commit(own, "spend", opening.value.encode()))
+
+
+def test_an_entry_that_says_spend_and_spends_nothing_is_our_own_mistake() -> None:
+    decision = replace(Gate().propose(send()), kind="action.spend")
+
+    with pytest.raises(InvariantError, match="spend"):
+        entry_of(decision)
+
+
 def test_the_first_entry_follows_nothing() -> None:
     decision = Gate().propose(send())
     first = replace(CHAIN, entries=0, last_leaf="")
@@ -129,7 +157,7 @@ def test_the_first_entry_follows_nothing() -> None:
     assert decode(entry_of(decision, chain=first).leaf)["prev"]
 
 
-@pytest.mark.parametrize("missing", [1, 32, SALTS_BYTES])
+@pytest.mark.parametrize("missing", [33, 64, SALTS_BYTES])  # The last 32 are for a spend.
 def test_no_entry_is_made_with_too_little_salt(missing: int) -> None:
     with pytest.raises(InvariantError, match="32 bytes"):
         entry_of(Gate().propose(send()), b"s" * (SALTS_BYTES - missing))

@@ -63,6 +63,7 @@ from twinlock.domain.log.merkle import (
 )
 from twinlock.domain.log.note import KeyType, SignedNote
 from twinlock.domain.log.tiles import TILE_HEIGHT, TILE_WIDTH, width_at
+from twinlock.domain.requirements import Answer
 from twinlock.domain.trust import Trust
 from twinlock.ports import Committed, Head, Idempotency, StoredEntry, Work
 from twinlock.proofs import intents, jws
@@ -366,6 +367,16 @@ class House:
         self.now = max(self.now, until or self.now)
         self.spend(action, spend_id=spend_id)
         assert action in self.closed
+        return action
+
+    def allow(self, payload: WithdrawalCrypto, authenticator: SoftwareAuthenticator) -> ActionId:
+        """Take a withdrawal from its proposal to a yes that nobody spends; it takes an app."""
+        action = self.propose(payload)
+        self.consent(action, authenticator)
+        until = self.accounts[payload.account].action(action).until
+        self.now = max(self.now, until or self.now)
+        decision = self.type_code(action)
+        assert decision.answer is Answer.ALLOW
         return action
 
     def bundle(self, action: ActionId, *, consistent_from: int = 0) -> Bundle:

@@ -7,6 +7,7 @@ the log and of its witnesses: whoever holds those has written the log as he like
 import copy
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeAlias, cast
 
@@ -23,14 +24,15 @@ from support.bundles import (
     phone,
 )
 
-from twinlock.domain.actions import payload_digest
-from twinlock.domain.authorization import SPEND_TYPE
+from twinlock.domain.authorization import SPEND_TYPE, Issued, authorization
 from twinlock.domain.canonical import b64url, commit, encode, from_b64url
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
+from twinlock.domain.policy.profile import PolicyName
 from twinlock.domain.proving import digest_of
 from twinlock.proofs import jws
+from twinlock.proofs.authorizations import detached
 from twinlock.range.authenticator import SoftwareAuthenticator
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -47,6 +49,7 @@ class Cast:
     again: ActionId  # the very same payment a second time, consented to anew
     bobs: ActionId
     carols: ActionId  # by an app's code, so by our record only
+    allowed: ActionId  # Dora's, with a yes that nobody spent
 
 
 @cache
@@ -58,6 +61,9 @@ def the_cast() -> Cast:
     carol = house.open_account(app=True)
     paid = house.pay(a_withdrawal(alice), alices)
     again = house.pay(a_withdrawal(alice), alices, spend_id="payout-2")
+    doras = phone("dora's phone")
+    dora = house.open_account(doras, app=True)
+    allowed = house.allow(a_withdrawal(dora), doras)
     return Cast(
         house=house,
         alice=alice,
@@ -66,6 +72,7 @@ def the_cast() -> Cast:
         again=again,
         bobs=house.pay(a_withdrawal(bob), bobs),
         carols=house.pay(a_withdrawal(carol)),
+        allowed=allowed,
     )
 
 
@@ -113,19 +120,41 @@ class Forger:
     # --- With the authorization key ---
 
     def claims(self) -> dict[str, Any]:
-        claims: dict[str, Any] = json.loads(from_b64url(self.doc["authorization"].split(".")[1]))
+        """Return what the entry says, as claims."""
+        opened = {
+            field: json.loads(value) for field, (_, value) in self.decision["openings"].items()
+        }
+        leaf = self.leaf(self.decision)
+        issued = Issued(
+            log_origin=self.doc["origin"],
+            policy=PolicyName(
+                version=json.loads(self.doc["policy"])["version"], digest=leaf["pol"]
+            ),
+            facts=opened["facts"],
+            index=self.decision["index"],
+            at=datetime.fromtimestamp(leaf["at"] // 1000, tz=UTC),
+        )
+        claims: dict[str, Any] = msgspec.to_builtins(
+            authorization(
+                issued,
+                action_id=opened["action"],
+                payload=encode(opened["payload"]),
+                spend=tuple(opened.get("spend", ("", ""))),
+            )
+        )
         return claims
 
     def sign(
         self,
-        claims: object,
+        claims: object = None,
         *,
         kid: str = KID,
         typ: str = SPEND_TYPE,
         key: Ed25519PrivateKey = AUTHORIZATION_KEY,
     ) -> None:
-        data = claims if isinstance(claims, bytes) else encode(claims)
-        self.doc["authorization"] = jws.sign(data, kid=kid, typ=typ, key=key)
+        """Sign ``claims``, or what the entry says, and leave the claims out."""
+        data = claims if isinstance(claims, bytes) else encode(claims or self.claims())
+        self.doc["authorization"] = detached(jws.sign(data, kid=kid, typ=typ, key=key))
 
     # --- With the keys of the log and its witnesses ---
 
@@ -150,9 +179,7 @@ class Forger:
     def decide(self, payload: bytes) -> None:
         """Commit to another payload, and authorize it."""
         self.commit(self.decision, "payload", payload)
-        claims = self.claims()
-        claims |= {"payload": json.loads(payload), "payload_digest": payload_digest(payload)}
-        self.sign(claims | {"index": self.decision["index"]})
+        self.sign()
 
     def log_again(self, place: dict[str, Any]) -> None:
         """Put the entry in the log a second time, at its end."""

@@ -14,6 +14,7 @@ from support.forgeries import Forger, the_cast
 
 from twinlock.domain.actions import FreezeSet, payload_bytes
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authorization import AUTHORIZATION_TYPE
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.policy.profile import policy_digest
@@ -180,9 +181,18 @@ def test_a_default_that_is_left_out_is_another_spelling_of_a_payload() -> None:
         ("action", None, PAYLOAD, F.OPENING_MALFORMED),
         ("action", "act_mallory", PAYLOAD, F.ACTION_OTHER_ACCOUNT),
         ("action", the_cast().bobs, PAYLOAD, F.ACTION_OTHER_ACCOUNT),
-        ("action", the_cast().again, JWS, F.AUTHORIZATION_OTHER_ACTION),
+        ("action", the_cast().again, JWS, F.AUTHORIZATION_SIGNATURE_BAD),
         ("facts", {}, JWS, F.OPENING_MALFORMED),
-        ("facts", HASH, JWS, F.AUTHORIZATION_OTHER_FACTS),
+        ("facts", HASH, JWS, F.AUTHORIZATION_SIGNATURE_BAD),
+        ("spend", ["payout-2", "5"], JWS, F.AUTHORIZATION_SIGNATURE_BAD),
+        ("spend", ["payout-1", "6"], JWS, F.AUTHORIZATION_SIGNATURE_BAD),
+        ("spend", ["payout-1", "1001"], PAYLOAD, F.FEE_TOO_HIGH),
+        ("spend", ["payout-1", "-1"], PAYLOAD, F.OPENING_MALFORMED),
+        ("spend", ["payout-1", ""], PAYLOAD, F.OPENING_MALFORMED),
+        ("spend", ["payout-1", 5], PAYLOAD, F.OPENING_MALFORMED),
+        ("spend", ["", "5"], PAYLOAD, F.OPENING_MALFORMED),
+        ("spend", ["payout-1"], PAYLOAD, F.OPENING_MALFORMED),
+        ("spend", None, PAYLOAD, F.OPENING_MALFORMED),
         ("proofs", {}, PROOFS, F.PROOFS_MALFORMED),
         ("proofs", [["passkey"]], PROOFS, F.PROOFS_MALFORMED),
         ("proofs", [["passkey", 1]], PROOFS, F.PROOFS_MALFORMED),
@@ -208,28 +218,45 @@ def test_an_authorization_of_what_was_not_allowed_is_refused(answer: str) -> Non
 
 
 def test_an_entry_of_another_type_than_its_payload_is_refused() -> None:
-    forger = alices()
+    forger = dora()
     forger.log_anew(forger.decision, forger.leaf(forger.decision) | {"t": "freeze.lift"})
 
     assert refused(forger) == (PAYLOAD, F.PAYLOAD_OTHER_TYPE)
 
 
-def test_a_veto_passed_off_as_the_spend_is_refused() -> None:
-    forger = alices()
-    forger.log_anew(forger.decision, forger.leaf(forger.decision) | {"t": "action.veto"})
-    forger.sign(forger.claims() | {"type": "action.veto"})
+def dora() -> Forger:
+    """A forger with a yes that nobody spent."""
+    return Forger(the_cast().house, the_cast().allowed)
 
-    assert refused(forger) == (JWS, F.AUTHORIZATION_OTHER_TYPE)
+
+def test_a_veto_passed_off_as_the_yes_is_refused() -> None:
+    forger = dora()
+    forger.log_anew(forger.decision, forger.leaf(forger.decision) | {"t": "action.veto"})
+    forger.sign(typ=AUTHORIZATION_TYPE)
+
+    assert refused(forger) == (JWS, F.AUTHORIZATION_NOT_ALLOWED)
 
 
 def test_a_spend_of_what_is_no_exit_is_refused() -> None:
     forger = alices()
-    leaf = forger.leaf(forger.decision) | {"t": "freeze.set"}
-    forger.log_anew(forger.decision, leaf)
     forger.decide(payload_bytes(FreezeSet(account=ALICE)))
-    forger.sign(forger.claims() | {"type": "freeze.set"})
 
-    assert refused(forger) == (JWS, F.AUTHORIZATION_NO_SPEND)
+    assert refused(forger) == (PAYLOAD, F.PAYLOAD_OTHER_TYPE)
+
+
+@pytest.mark.parametrize("kind", ["withdrawal.crypto", "action.veto", "freeze.lift"])
+def test_an_entry_that_is_no_spend_commits_to_none(kind: str) -> None:
+    forger = alices()
+    forger.log_anew(forger.decision, forger.leaf(forger.decision) | {"t": kind})
+
+    assert refused(forger) == (LEAF, F.LEAF_MALFORMED)
+
+
+def test_an_entry_of_a_spend_that_commits_to_none_is_refused() -> None:
+    forger = dora()
+    forger.log_anew(forger.decision, forger.leaf(forger.decision) | {"t": "action.spend"})
+
+    assert refused(forger) == (LEAF, F.LEAF_MALFORMED)
 
 
 # --- Who consented ---
@@ -331,6 +358,7 @@ def test_a_key_does_not_consent_to_its_own_binding() -> None:
         forger.decision[part] = forger.binding[part]
     payload = forger.binding["openings"]["payload"]
     forger.decision["openings"]["payload"] = payload
+    del forger.decision["openings"]["spend"]
     shown = evidence(the_cast().phone, payload[1].encode(), nonce=NONCE)
     forger.proof["evidence"] = shown.decode()
     for field, value in (

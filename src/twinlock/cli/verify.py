@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from twinlock.cli.console import result
+from twinlock.domain.actions import type_of
 from twinlock.domain.bundle import BUNDLE_BYTES_MOST
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
@@ -120,8 +121,10 @@ def _print_refusal(refused: BundleRefusedError) -> None:
 def _print_shown(verified: VerifiedBundle) -> None:
     console = _console()
     _print_steps(console, verified.steps)
-    outcome = "spent" if verified.spent else verified.answer.value
-    console.print(Text.assemble(("verified", "bold green"), f" {verified.type}: {outcome}"))
+    told = f"{verified.type}: {verified.answer.value}"
+    if verified.spent:
+        told = f"{type_of(verified.payload)}: spent"
+    console.print(Text.assemble(("verified", "bold green"), f" {told}"))
     for name, value in msgspec.to_builtins(verified.payload).items():
         console.print(Text(f"  {plain(name)}: {plain(str(value))}"))
     for line in _limits(verified):

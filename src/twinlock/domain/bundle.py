@@ -43,10 +43,11 @@ class ShownProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Bundle(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """One decision with its evidence. ``authorization`` is the JWS; empty where there is none.
+    """One decision with its evidence.
 
-    ``checkpoint`` is a signed note; ``consistency``, in the form of a path, leads from
-    ``consistent_from`` to its size.
+    ``authorization`` is the JWS without its claims, which the opened entry holds already:
+    ``header..signature`` (RFC 7515, appendix F); empty where there is none. ``checkpoint`` is a
+    signed note; ``consistency``, in the form of a path, leads from ``consistent_from`` to its size.
     """
 
     v: int

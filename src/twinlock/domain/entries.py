@@ -5,19 +5,22 @@ Always true (tests/property/test_entries_properties.py):
 * a leaf holds no personal data: type, time, decision, policy digest, blinded label and chain, and
   one salted commitment a field;
 * every commitment opens with the salt and value kept beside the events, and with nothing else;
+* the entry of a spend, and no other, commits to the spend's id and fee;
 * the label of entry *n* of an account is a function of its key and *n*, so that two entries with
   one number collide (law 9).
 
 Source: docs/log-format.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import Chain, OpenAction, State
+from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.canonical import (
     b64url,
     commit,
@@ -27,6 +30,7 @@ from twinlock.domain.canonical import (
     tagged_mac,
 )
 from twinlock.domain.decisions import Decision
+from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import (
     ActionDone,
     ActionLapsed,
@@ -43,7 +47,8 @@ from twinlock.domain.requirements import reasons
 
 SALT_BYTES = 32
 FIELDS = ("account", "action", "actor", "events", "facts", "payload", "proofs", "reasons")
-SALTS_BYTES = SALT_BYTES * len(FIELDS)
+SPEND_FIELD = "spend"  # Of a spend's entry alone.
+SALTS_BYTES = SALT_BYTES * (len(FIELDS) + 1)  # An entry has one field of its own at most.
 
 
 class Opening(msgspec.Struct, frozen=True, array_like=True):
@@ -129,8 +134,8 @@ def record(
 
 
 def _values(decision: Decision, *, origin: Origin, facts: bytes) -> dict[str, bytes]:
-    """Return the canonical bytes of every committed field, in the order of FIELDS."""
-    return {
+    """Return the canonical bytes of every committed field: FIELDS in order, then its own."""
+    values = {
         "account": encode(origin.account_id),
         "action": encode(decision.action_id),
         "actor": encode(origin.actor),
@@ -140,6 +145,23 @@ def _values(decision: Decision, *, origin: Origin, facts: bytes) -> dict[str, by
         "proofs": encode(decision.proofs),
         "reasons": encode(reasons(decision.requirement)),
     }
+    own = _OWN.get(decision.kind)
+    if own is not None:
+        field, value = own(decision)
+        values[field] = value
+    return values
+
+
+def _spend(decision: Decision) -> tuple[str, bytes]:
+    for event in decision.events:
+        if isinstance(event, ActionSpent):
+            return SPEND_FIELD, encode((event.spend_id, event.fee_minor))
+    raise InvariantError("the entry of a spend is one")
+
+
+_OWN: Mapping[str, Callable[[Decision], tuple[str, bytes]]] = MappingProxyType(
+    {SPEND_ENTRY: _spend}
+)
 
 
 def facts_digest(facts: bytes) -> str:

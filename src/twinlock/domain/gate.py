@@ -30,6 +30,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.bounds import DESTINATIONS_MOST, UNPROVED_ACTION_LIFETIME
 from twinlock.domain.commands import (
     Ask,
@@ -449,7 +450,7 @@ def _vetoed(action: OpenAction, *, by: str, root: str | None, now: datetime) -> 
 
 
 def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Decision:
-    """Decide an exit again; a yes is the spend, and closes the action."""
+    """Decide an exit again; a yes is the spend, an entry of its own type, and ends the action."""
     action = state.account.action(command.action_id)
     payload = action.payload
     if not isinstance(payload, WithdrawalCrypto):
@@ -460,9 +461,7 @@ def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Deci
     if minor_units(command.fee_minor) > minor_units(payload.max_fee_minor):
         return _decision(action, Never(code=Reason.FEE_TOO_HIGH), facts=decision.facts)
     spent = ActionSpent(
-        at=now,
-        action_id=action.action_id,
-        spend_id=command.spend_id,
-        fee_minor=command.fee_minor,
+        at=now, action_id=action.action_id, spend_id=command.spend_id, fee_minor=command.fee_minor
     )
-    return replace(decision, events=(*decision.events, spent))
+    # Prevents: the entry of a mere yes, passed off as a spend by a stolen key, past a freeze.
+    return replace(decision, kind=SPEND_ENTRY, events=(*decision.events, spent))

@@ -40,23 +40,12 @@ class BundleFault(StrEnum):
     PAYLOAD_OTHER_ACCOUNT = "payload_other_account"
     PAYLOAD_OTHER_ASSET = "payload_other_asset"
     ACTION_OTHER_ACCOUNT = "action_other_account"
+    FEE_TOO_HIGH = "spend_fee_too_high"
     AUTHORIZATION_KEY_UNKNOWN = "authorization_key_unknown"
-    AUTHORIZATION_KIND_UNKNOWN = "authorization_kind_unknown"
+    AUTHORIZATION_OTHER_KIND = "authorization_other_kind"
     AUTHORIZATION_SIGNATURE_BAD = "authorization_signature_bad"
     AUTHORIZATION_MALFORMED = "authorization_malformed"
     AUTHORIZATION_NOT_ALLOWED = "authorization_not_allowed"
-    AUTHORIZATION_OTHER_LOG = "authorization_other_log"
-    AUTHORIZATION_OTHER_ENTRY = "authorization_other_entry"
-    AUTHORIZATION_OTHER_TIME = "authorization_other_time"
-    AUTHORIZATION_OTHER_ACTION = "authorization_other_action"
-    AUTHORIZATION_OTHER_TYPE = "authorization_other_type"
-    AUTHORIZATION_OTHER_ACCOUNT = "authorization_other_account"
-    AUTHORIZATION_OTHER_PAYLOAD = "authorization_other_payload"
-    AUTHORIZATION_OTHER_POLICY = "authorization_other_policy"
-    AUTHORIZATION_OTHER_FACTS = "authorization_other_facts"
-    AUTHORIZATION_LIFETIME_WRONG = "authorization_lifetime_wrong"
-    AUTHORIZATION_NO_SPEND = "authorization_no_spend"
-    AUTHORIZATION_FEE_TOO_HIGH = "authorization_fee_too_high"
     PROOFS_MALFORMED = "proofs_malformed"
     PROOF_KIND_UNKNOWN = "proof_kind_unknown"
     PROOF_NOT_COMMITTED = "proof_not_committed"
@@ -98,23 +87,12 @@ SENTENCES: Mapping[BundleFault, str] = MappingProxyType(
         _F.PAYLOAD_OTHER_ACCOUNT: "the payload names another account than the entry",
         _F.PAYLOAD_OTHER_ASSET: "contract or decimals are not those of the policy",
         _F.ACTION_OTHER_ACCOUNT: "the action does not belong to the account",
+        _F.FEE_TOO_HIGH: "the spend's fee is above what the payload allows",
         _F.AUTHORIZATION_KEY_UNKNOWN: "the authorization names a key that is not trusted",
-        _F.AUTHORIZATION_KIND_UNKNOWN: "the authorization is a statement of another kind",
-        _F.AUTHORIZATION_SIGNATURE_BAD: "the authorization's signature does not verify",
-        _F.AUTHORIZATION_MALFORMED: "the authorization's claims are not of their one form",
-        _F.AUTHORIZATION_NOT_ALLOWED: "the entry did not say yes",
-        _F.AUTHORIZATION_OTHER_LOG: "the authorization is of another log",
-        _F.AUTHORIZATION_OTHER_ENTRY: "the authorization names another entry",
-        _F.AUTHORIZATION_OTHER_TIME: "the authorization is dated otherwise than its entry",
-        _F.AUTHORIZATION_OTHER_ACTION: "the authorization is for another action",
-        _F.AUTHORIZATION_OTHER_TYPE: "the authorization is for another type of action",
-        _F.AUTHORIZATION_OTHER_ACCOUNT: "the authorization is for another account",
-        _F.AUTHORIZATION_OTHER_PAYLOAD: "the authorization is for another payload",
-        _F.AUTHORIZATION_OTHER_POLICY: "the authorization names another policy",
-        _F.AUTHORIZATION_OTHER_FACTS: "the authorization rests on other facts",
-        _F.AUTHORIZATION_LIFETIME_WRONG: "the authorization lives longer than any of its kind",
-        _F.AUTHORIZATION_NO_SPEND: "a spend names its id and is an exit, and nothing else is one",
-        _F.AUTHORIZATION_FEE_TOO_HIGH: "the fee is no amount, or above what the payload allows",
+        _F.AUTHORIZATION_OTHER_KIND: "the authorization is of another kind than the entry",
+        _F.AUTHORIZATION_SIGNATURE_BAD: "the signature does not verify over what the entry says",
+        _F.AUTHORIZATION_MALFORMED: "the authorization is not a header and a signature",
+        _F.AUTHORIZATION_NOT_ALLOWED: "the entry says no yes to its payload",
         _F.PROOFS_MALFORMED: "the list of proofs is not of its form",
         _F.PROOF_KIND_UNKNOWN: "a proof is of a kind that cannot be checked offline",
         _F.PROOF_NOT_COMMITTED: "a proof is not among those that the decision rested on",

@@ -20,9 +20,10 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from twinlock.domain.actions import AnyPayload, WithdrawalCrypto, payload_digest, type_of
-from twinlock.domain.authorization import Authorization
+from twinlock.domain.authorization import SPEND_ENTRY, Authorization
 from twinlock.domain.bundle import Bundle, read_bundle
 from twinlock.domain.canonical import from_b64url
+from twinlock.domain.entries import SPEND_FIELD
 from twinlock.domain.errors import (
     BundleRefusedError,
     MalformedError,
@@ -34,7 +35,7 @@ from twinlock.domain.ids import account_of
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import verify_consistency
 from twinlock.domain.log.note import parse_note
-from twinlock.domain.money import Asset
+from twinlock.domain.money import AmountError, Asset, minor_units
 from twinlock.domain.policy.profile import PolicyName, policy_digest
 from twinlock.domain.requirements import Answer
 from twinlock.domain.trust import Trust
@@ -82,8 +83,8 @@ class VerifiedBundle:
     """What a bundle showed.
 
     ``at`` is the operator's claim; ``fresh_at`` is when a quorum of witnesses had cosigned, None
-    where the trust file asks for none. ``authorization`` is None where nothing was authorized, and
-    ``spent`` says that it is a spend. ``recorded`` are proofs by the operator's record only.
+    where the trust file asks for none. ``authorization`` is None where none is shown. ``spent``
+    says that the entry itself is a spend. ``recorded`` are proofs by the operator's record only.
     """
 
     head: Checkpoint
@@ -167,7 +168,7 @@ def verify_bundle(
         payload_digest=payload_digest(opened["payload"]),
         policy=decision.policy,
         authorization=signed,
-        spent=signed is not None and bool(signed.spend),
+        spent=decision.spend is not None and leaf.dec is Answer.ALLOW,
         assertions=asserted,
         recorded=recorded,
         steps=steps.passed,
@@ -245,7 +246,8 @@ def _leaf(data: bytes) -> tuple[Leaf, str]:
 
 def _openings(bundle: Bundle, leaf: Leaf) -> tuple[dict[str, bytes], str]:
     """Step 6. Every opened field is what the entry committed to; no other field is opened."""
-    opened = open_fields(bundle.decision.openings, leaf, needed=_DECISION_FIELDS)
+    own = (SPEND_FIELD,) if leaf.t == SPEND_ENTRY else ()
+    opened = open_fields(bundle.decision.openings, leaf, needed=(*_DECISION_FIELDS, *own))
     return opened, f"{len(opened)} of {len(leaf.c)} commitments opened: {', '.join(sorted(opened))}"
 
 
@@ -277,12 +279,13 @@ def _payload(
     payload = read_payload(opened["payload"])
     if payload.account != account:
         refuse(BundleFault.PAYLOAD_OTHER_ACCOUNT)
-    if leaf.t not in (type_of(payload), VETO):
+    if leaf.t not in (type_of(payload), VETO, SPEND_ENTRY):
         refuse(BundleFault.PAYLOAD_OTHER_TYPE)
     if _owner(action_id) != account:
         refuse(BundleFault.ACTION_OTHER_ACCOUNT)
     if isinstance(payload, WithdrawalCrypto) and not _named(payload, policy.assets):
         refuse(BundleFault.PAYLOAD_OTHER_ASSET)
+    spend = _spend(payload, opened[SPEND_FIELD]) if leaf.t == SPEND_ENTRY else None
     decision = ShownDecision(
         origin=bundle.origin,
         index=bundle.decision.index,
@@ -292,6 +295,7 @@ def _payload(
         account=account,
         action_id=action_id,
         payload=payload,
+        spend=spend,
     )
     return decision, f"{type_of(payload)}, payload digest {payload_digest(opened['payload'])}"
 
@@ -301,6 +305,22 @@ def _owner(action_id: str) -> str:
         return account_of(action_id)
     except MalformedError:
         refuse(BundleFault.ACTION_OTHER_ACCOUNT)
+
+
+def _spend(payload: AnyPayload, opened: bytes) -> tuple[str, str]:
+    """Return the id and the fee that the entry of a spend commits to; only an exit is spent."""
+    spend_id, fee = read_canonical(opened, tuple[str, str], BundleFault.OPENING_MALFORMED)
+    if not isinstance(payload, WithdrawalCrypto):
+        refuse(BundleFault.PAYLOAD_OTHER_TYPE)
+    try:
+        paid = minor_units(fee)
+    except AmountError:
+        refuse(BundleFault.OPENING_MALFORMED)
+    if not spend_id:
+        refuse(BundleFault.OPENING_MALFORMED)
+    if paid > minor_units(payload.max_fee_minor):
+        refuse(BundleFault.FEE_TOO_HIGH)
+    return spend_id, fee
 
 
 def _named(payload: WithdrawalCrypto, assets: Iterable[Asset]) -> bool:
@@ -313,15 +333,15 @@ def _authorization(
     bundle: Bundle, decision: ShownDecision, trust: Trust
 ) -> tuple[Authorization | None, str]:
     """Step 9. What was signed for the platform says exactly what the entry says."""
+    what = "this entry is no spend" if decision.spend is None else "this entry is a spend"
     if not bundle.authorization:
-        return None, "none: with this entry nothing was spent"
+        return None, f"none shown; {what}"
     keys = {
         kid: Ed25519PublicKey.from_public_bytes(from_b64url(key))
         for kid, key in trust.authorization_keys.items()
     }
     claims = verify_authorization(bundle.authorization, decision, keys=keys)
-    what = "a spend" if claims.spend else "a yes, not a spend"
-    return claims, f"{what}, signed under a trusted key; it says what the entry says"
+    return claims, f"signed under a trusted key over what the entry says; {what}"
 
 
 # --- Who consented: steps 10 to 12 ---

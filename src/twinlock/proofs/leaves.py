@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain.actions import AnyPayload, payload_bytes
+from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.bundle import Included
 from twinlock.domain.canonical import b64url, commit, decode, from_b64url
-from twinlock.domain.entries import SALT_BYTES, Opening
+from twinlock.domain.entries import SALT_BYTES, SPEND_FIELD, Opening
 from twinlock.domain.errors import MalformedError, ProofError, TwinlockError
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash, split_hashes, verify_inclusion
@@ -50,7 +51,8 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class ShownDecision:
     """What the entry of a decision says, as far as it has been shown.
 
-    ``opened`` holds the canonical bytes of each opened field.
+    ``opened`` holds the canonical bytes of each opened field; ``spend`` is the id and the fee of a
+    spend, None where the entry is none.
     """
 
     origin: str
@@ -61,6 +63,7 @@ class ShownDecision:
     account: str
     action_id: str
     payload: AnyPayload
+    spend: tuple[str, str] | None
 
 
 def check_inclusion(included: Included, head: Checkpoint) -> bytes:
@@ -96,7 +99,7 @@ def read_hashes(text: str, fault: BundleFault) -> tuple[bytes, ...]:
 
 
 def read_leaf(data: bytes) -> Leaf:
-    """Return the leaf in ``data``.
+    """Return the leaf in ``data``. The entry of a spend, and no other, commits to the spend.
 
     Raises:
         BundleRefusedError: leaf_malformed, leaf_version_unknown.
@@ -109,6 +112,8 @@ def read_leaf(data: bytes) -> Leaf:
         refuse(BundleFault.LEAF_MALFORMED)
     if leaf.v != LEAF_VERSION:
         refuse(BundleFault.LEAF_VERSION_UNKNOWN)
+    if (leaf.t == SPEND_ENTRY) != (SPEND_FIELD in leaf.c):
+        refuse(BundleFault.LEAF_MALFORMED)
     return leaf
 
 

@@ -6,7 +6,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.bundle import Bundle, Included, ShownProof
 from twinlock.domain.canonical import b64url
-from twinlock.domain.entries import ClosedAction
+from twinlock.domain.entries import SPEND_FIELD, ClosedAction
 from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.ids import ActionId, account_of
@@ -14,8 +14,9 @@ from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.policy.profile import policy_bytes
 from twinlock.ports import Head, LogSigner, Policies, Store, StoredEntry
+from twinlock.proofs.authorizations import detached
 
-DECISION_FIELDS = ("account", "action", "payload", "proofs", "facts")
+DECISION_FIELDS = ("account", "action", "payload", "proofs", "facts", SPEND_FIELD)
 BINDING_FIELDS = ("account", "payload")
 
 
@@ -73,7 +74,7 @@ class Evidence:
         if closed is None or not isinstance(closed.ended, ActionSpent):
             return ""
         signed = spend_claims(closed, entry.index, entry.kept, log_origin=self._signer.log_origin)
-        return self._signer.authorization(signed, SPEND_TYPE)
+        return detached(self._signer.authorization(signed, SPEND_TYPE))
 
     async def _proofs(
         self, account: Account, action: OpenAction, head: Head
@@ -102,7 +103,9 @@ class Evidence:
             leaf=entry.leaf.decode("utf-8"),
             index=entry.index,
             path=b64url(b"".join(path)),
-            openings={field: entry.kept.openings[field] for field in fields},
+            openings={
+                field: opening for field, opening in entry.kept.openings.items() if field in fields
+            },
         )
 
     async def _consistency(self, old_size: int, head: Head) -> str:

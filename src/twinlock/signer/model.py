@@ -52,7 +52,7 @@ SENTENCES: Mapping[SignerFault, str] = MappingProxyType(
         _F.HEAD_REFUSED: "the checkpoint is not trusted, or does not extend the last one",
         _F.CHECKPOINT_TOO_OLD: "the witnesses cosigned too long ago, or in the future",
         _F.NO_AUTHORIZATION: "the bundle holds no authorization",
-        _F.NOT_A_SPEND: "the authorization says yes, but nothing was spent",
+        _F.NOT_A_SPEND: "the entry says yes, but with it nothing was spent",
         _F.STALE_POLICY: "it was decided by a policy that the settings do not name",
         _F.NOT_YET_VALID: "the authorization begins later, by the signer's clock",
         _F.EXPIRED: "the authorization is over, by the signer's clock",

@@ -59,7 +59,7 @@ def test_an_honest_withdrawal_is_shown_in_twelve_steps() -> None:
     assert [step.number for step in verified.steps] == list(range(1, 13))
     assert verified.payload == a_withdrawal(the_cast().alice)
     assert (verified.type, verified.answer, verified.spent) == (
-        "withdrawal.crypto",
+        "action.spend",
         Answer.ALLOW,
         True,
     )
@@ -115,19 +115,31 @@ def test_a_veto_is_shown_with_what_it_stopped() -> None:
 
 
 def test_a_yes_that_was_not_spent_is_told_from_a_spend() -> None:
-    forger = alices()
-    claims = forger.claims() | {"spend": "", "fee_minor": ""}
-    forger.sign(claims, typ=AUTHORIZATION_TYPE)
+    forger = Forger(the_cast().house, the_cast().allowed)
+    forger.sign(typ=AUTHORIZATION_TYPE)
 
     verified = verify_bundle(forger.to_bytes(), trust=TRUST)
 
     assert verified.authorization is not None
     assert not verified.spent
+    assert (verified.authorization.spend, verified.authorization.fee_minor) == ("", "")
+    assert verified.steps[8].says.endswith("this entry is no spend")
+
+
+def test_a_spend_whose_authorization_is_left_out_is_a_spend_all_the_same() -> None:
+    forger = alices()
+    forger.doc["authorization"] = ""
+
+    verified = verify_bundle(forger.to_bytes(), trust=TRUST)
+
+    assert (verified.authorization, verified.spent) == (None, True)
+    assert verified.steps[8].says == "none shown; this entry is a spend"
 
 
 def test_a_fee_may_reach_what_the_customer_allowed() -> None:
     forger = alices()
-    forger.sign(forger.claims() | {"fee_minor": "1000"})
+    forger.commit(forger.decision, "spend", ["payout-1", "1000"])
+    forger.sign()
 
     assert verify_bundle(forger.to_bytes(), trust=TRUST).spent
 
@@ -302,7 +314,7 @@ def is_honest_or_refused(outcome: VerifiedBundle | BundleRefusedError) -> bool:
     if isinstance(outcome, BundleRefusedError):
         return 1 <= outcome.step <= 12 and outcome.fault in list(BundleFault)
     unproved = replace(HONEST, assertions=(), recorded=("passkey",))
-    unspent = replace(HONEST, authorization=None, spent=False)
+    unspent = replace(HONEST, authorization=None)
     return outcome in (HONEST, unproved, unspent)
 
 
