@@ -1,10 +1,13 @@
+import json
+
 import pytest
 from support.postgres import TestDatabase
 from support.service import Customer, Service
 
 from twinlock.bootstrap import rule_book, trust_of
 from twinlock.client import ProblemError
-from twinlock.domain.canonical import encode
+from twinlock.domain.canonical import b64url, encode, from_b64url
+from twinlock.domain.entries import entry_key, entry_label
 from twinlock.domain.log.checkpoint import parse_checkpoint
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.proof import parse_tlog_proof
@@ -29,6 +32,19 @@ async def test_the_evidence_of_a_spend_verifies_offline(service: Service) -> Non
     trust = trust_of(service.settings, service.keyring, book=rule_book())
     verify_bundle(bundle, trust=trust)
     assert len(encode(bundle)) < 8_000
+
+
+async def test_an_account_is_told_its_label_key_when_it_is_opened(service: Service) -> None:
+    key = {"Idempotency-Key": service.key()}
+    first = (await service.http.post("/v1/accounts", headers=key, json={})).json()
+    again = (await service.http.post("/v1/accounts", headers=key, json={})).json()
+    leaves = decode_entries((await service.http.get("/tile/entries/000.p/1")).content, width=1)
+
+    label = entry_label(entry_key(from_b64url(first["label_key"], size=32), 0))
+    assert json.loads(leaves[0])["lbl"] == b64url(label)
+    assert again == first
+    looked = await service.http.get(f"/v1/accounts/{first['account_id']}")
+    assert first["label_key"] not in looked.text
 
 
 async def test_the_evidence_shows_that_the_log_only_grew(service: Service) -> None:

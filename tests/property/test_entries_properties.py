@@ -26,9 +26,10 @@ from twinlock.domain.entries import (
     record,
 )
 from twinlock.domain.errors import InvariantError
-from twinlock.domain.events import ActionSpent
+from twinlock.domain.events import AccountOpened, ActionSpent
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.requirements import Answer
 
 CHAIN = Chain(label_key=b64url(b"k" * 32), entries=7, last_leaf=b64url(b"l" * 32))
 POLICY = PolicyName(version=1, digest=b64url(b"p" * 32))
@@ -141,6 +142,22 @@ def test_the_entry_of_a_spend_and_no_other_commits_to_its_id_and_fee(salt: bytes
     own = from_b64url(opening.salt)
     assert own == salt[-32:]
     assert leaf["c"]["spend"] == b64url(commit(own, "spend", opening.value.encode()))
+
+
+def test_the_first_entry_commits_to_the_label_key() -> None:
+    account = Gate().account
+    opened = Decision(
+        kind="account.open",
+        action_id="",
+        answer=Answer.ALLOW,
+        events=(AccountOpened(at=NOON, account=account),),
+    )
+    entry = entry_of(opened)
+
+    assert sorted(decode(entry.leaf)["c"]) == sorted((*FIELDS, "label_key"))
+    assert entry.openings["label_key"].value == f'"{account.chain.label_key}"'
+    with pytest.raises(InvariantError, match="opening"):
+        entry_of(replace(opened, events=()))
 
 
 def test_an_entry_that_says_spend_and_spends_nothing_is_our_own_mistake() -> None:

@@ -277,11 +277,8 @@ def test_a_payload_with_one_field_changed_opens_no_commitment(field: str) -> Non
 
 @pytest.mark.parametrize(
     ("entry", "step", "field"),
-    [
-        (DECISION, OPENINGS, name)
-        for name in ("account", "action", "facts", "payload", "proofs", "spend")
-    ]
-    + [(BINDING, BINDINGS, name) for name in ("account", "payload")],
+    [(DECISION, OPENINGS, name) for name in ("action", "facts", "payload", "proofs", "spend")]
+    + [(BINDING, BINDINGS, "payload")],
 )
 @pytest.mark.parametrize(
     ("change", "fault"),
@@ -304,6 +301,29 @@ def test_an_opening_that_was_changed_is_refused(
         forger.put(*entry, "openings", field, to=change)
 
     assert refused(forger) == (step, fault)
+
+
+@pytest.mark.parametrize(
+    ("entry", "step"), [(DECISION, LEAF), (BINDING, BINDINGS)], ids=["decision", "binding"]
+)
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(flip, id="changed"),
+        pytest.param("", id="none"),
+        pytest.param("=", id="no base64url"),
+        pytest.param(b64url(bytes(31)), id="short"),
+        pytest.param("\ud800", id="no text"),
+        pytest.param(b64url(NONCE), id="of another entry"),
+    ],
+)
+def test_an_entry_under_another_key_is_refused(
+    entry: tuple[str | int, ...], step: int, key: object
+) -> None:
+    forger = alices()
+    forger.put(*entry, "key", to=key)
+
+    assert refused(forger) == (step, F.LABEL_OTHER)
 
 
 def test_an_opening_of_what_was_never_committed_is_refused() -> None:

@@ -121,7 +121,7 @@ def test_a_policy_of_another_form_is_refused(change: Spelling) -> None:
 @pytest.mark.parametrize(
     ("field", "to", "step", "fault"),
     [
-        ("account", "acc_mallory", PAYLOAD, F.PAYLOAD_OTHER_ACCOUNT),
+        ("account", "acc_mallory", PAYLOAD, F.ACTION_OTHER_ACCOUNT),
         ("asset", "BTC", PAYLOAD, F.PAYLOAD_OTHER_ASSET),
         ("network", "tron", PAYLOAD, F.PAYLOAD_OTHER_ASSET),
         ("contract", "0x" + "6" * 40, PAYLOAD, F.PAYLOAD_OTHER_ASSET),
@@ -176,8 +176,6 @@ def test_a_default_that_is_left_out_is_another_spelling_of_a_payload() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "step", "fault"),
     [
-        ("account", 1, PAYLOAD, F.OPENING_MALFORMED),
-        ("account", "acc_mallory", PAYLOAD, F.PAYLOAD_OTHER_ACCOUNT),
         ("action", None, PAYLOAD, F.OPENING_MALFORMED),
         ("action", "act_mallory", PAYLOAD, F.ACTION_OTHER_ACCOUNT),
         ("action", the_cast().bobs, PAYLOAD, F.ACTION_OTHER_ACCOUNT),
@@ -354,7 +352,7 @@ def test_a_key_that_was_bound_after_the_decision_is_refused() -> None:
 def test_a_key_does_not_consent_to_its_own_binding() -> None:
     forger = alices()
     forger.doc["authorization"] = ""
-    for part in ("leaf", "index", "path"):
+    for part in ("leaf", "index", "path", "key"):
         forger.decision[part] = forger.binding[part]
     payload = forger.binding["openings"]["payload"]
     forger.decision["openings"]["payload"] = payload
@@ -362,7 +360,6 @@ def test_a_key_does_not_consent_to_its_own_binding() -> None:
     shown = evidence(the_cast().phone, payload[1].encode(), nonce=NONCE)
     forger.proof["evidence"] = shown.decode()
     for field, value in (
-        ("account", ALICE),
         ("action", the_cast().paid),
         ("facts", HASH),
         ("proofs", [["passkey", digest_of(shown)]]),
@@ -375,13 +372,6 @@ def test_a_key_does_not_consent_to_its_own_binding() -> None:
     assert refused(forger) == (BINDINGS, F.BINDING_LATER)
 
 
-def test_a_key_that_was_bound_in_another_account_is_refused() -> None:
-    forger = alices()
-    forger.commit(forger.binding, "account", "acc_mallory")
-
-    assert refused(forger) == (BINDINGS, F.BINDING_OTHER_ACCOUNT)
-
-
 def test_a_key_that_was_bound_for_another_account_is_refused() -> None:
     forger = alices()
     bind(forger, account="acc_mallory")
@@ -389,11 +379,22 @@ def test_a_key_that_was_bound_for_another_account_is_refused() -> None:
     assert refused(forger) == (BINDINGS, F.BINDING_OTHER_ACCOUNT)
 
 
-def test_an_account_that_is_no_text_is_refused() -> None:
+@pytest.mark.parametrize("place", ["decision", "binding"])
+def test_an_entry_whose_label_is_nobodys_is_refused(place: str) -> None:
     forger = alices()
-    forger.commit(forger.binding, "account", 1)
+    entry = forger.decision if place == "decision" else forger.binding
+    forger.log_anew(entry, forger.leaf(entry) | {"lbl": HASH})
 
-    assert refused(forger) == (BINDINGS, F.OPENING_MALFORMED)
+    assert refused(forger) == (LEAF if place == "decision" else BINDINGS, F.LABEL_OTHER)
+
+
+def test_two_entries_with_one_label_are_two_histories() -> None:
+    forger = alices()
+    label = forger.leaf(forger.decision)["lbl"]
+    forger.binding["key"] = forger.decision["key"]
+    forger.log_anew(forger.binding, forger.leaf(forger.binding) | {"lbl": label})
+
+    assert refused(forger) == (BINDINGS, F.LABEL_TWICE)
 
 
 def bind(forger: Forger, **changes: object) -> None:

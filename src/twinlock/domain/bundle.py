@@ -23,11 +23,13 @@ class Included(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """An entry in the log: its leaf, its index, the path to the bundle's root, some openings.
 
     ``leaf`` is the leaf's own text; ``path`` is base64url of all siblings of 32 bytes, from the
-    leaf's upwards, one behind the other.
+    leaf's upwards, one behind the other. ``key`` (32 bytes, base64url) is the entry's own: the
+    leaf's label follows from it, and the customer makes the same from the account's label key.
     """
 
     leaf: str
     index: int
+    key: str
     path: _Hashes
     openings: _Fields
 

@@ -5,7 +5,8 @@ Always true (tests/property/test_entries_properties.py):
 * a leaf holds no personal data: type, time, decision, policy digest, blinded label and chain, and
   one salted commitment a field;
 * every commitment opens with the salt and value kept beside the events, and with nothing else;
-* the entry of a spend, and no other, commits to the spend's id and fee;
+* the entry of a spend, and no other, commits to the spend's id and fee, and an account's first
+  entry to its label key;
 * the label of entry *n* of an account is a function of its key and *n*, so that two entries with
   one number collide (law 9).
 
@@ -30,8 +31,9 @@ from twinlock.domain.canonical import (
     tagged_mac,
 )
 from twinlock.domain.decisions import Decision
-from twinlock.domain.errors import InvariantError
+from twinlock.domain.errors import invariant
 from twinlock.domain.events import (
+    AccountOpened,
     ActionDone,
     ActionLapsed,
     ActionRefused,
@@ -48,6 +50,7 @@ from twinlock.domain.requirements import reasons
 SALT_BYTES = 32
 FIELDS = ("account", "action", "actor", "events", "facts", "payload", "proofs", "reasons")
 SPEND_FIELD = "spend"  # Of a spend's entry alone.
+LABEL_KEY_FIELD = "label_key"  # Of an account's first entry alone.
 SALTS_BYTES = SALT_BYTES * (len(FIELDS) + 1)  # An entry has one field of its own at most.
 
 
@@ -91,6 +94,11 @@ def entry_key(label_key: bytes, number: int) -> bytes:
     return tagged_mac(label_key, "entry/v1", number.to_bytes(8, "big"))
 
 
+def entry_label(key: bytes) -> bytes:
+    """Return the public label (32 bytes) of the entry whose key is ``key``."""
+    return tagged_mac(key, "label/v1")
+
+
 def record(
     decision: Decision, chain: Chain, *, origin: Origin, at: datetime, salts: bytes
 ) -> tuple[Entry, Chain]:
@@ -106,7 +114,7 @@ def record(
         salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
         openings[field] = Opening(b64url(salt), value.decode("utf-8"))
         commitments[field] = b64url(commit(salt, field, value))
-    label = tagged_mac(key, "label/v1")
+    label = entry_label(key)
     previous = from_b64url(chain.last_leaf)
     leaf = encode(
         {
@@ -153,14 +161,19 @@ def _values(decision: Decision, *, origin: Origin, facts: bytes) -> dict[str, by
 
 
 def _spend(decision: Decision) -> tuple[str, bytes]:
-    for event in decision.events:
-        if isinstance(event, ActionSpent):
-            return SPEND_FIELD, encode((event.spend_id, event.fee_minor))
-    raise InvariantError("the entry of a spend is one")
+    spent = [event for event in decision.events if isinstance(event, ActionSpent)]
+    invariant(len(spent) == 1, "the entry of a spend is one")
+    return SPEND_FIELD, encode((spent[0].spend_id, spent[0].fee_minor))
+
+
+def _label_key(decision: Decision) -> tuple[str, bytes]:
+    opened = [event for event in decision.events if isinstance(event, AccountOpened)]
+    invariant(len(opened) == 1, "the entry of an opening is one")
+    return LABEL_KEY_FIELD, encode(opened[0].account.chain.label_key)
 
 
 _OWN: Mapping[str, Callable[[Decision], tuple[str, bytes]]] = MappingProxyType(
-    {SPEND_ENTRY: _spend}
+    {SPEND_ENTRY: _spend, "account.open": _label_key}
 )
 
 

@@ -28,6 +28,8 @@ class BundleFault(StrEnum):
     NOT_INCLUDED = "not_included"
     LEAF_MALFORMED = "leaf_malformed"
     LEAF_VERSION_UNKNOWN = "leaf_version_unknown"
+    LABEL_OTHER = "label_other"
+    LABEL_TWICE = "label_twice"
     OPENING_MISSING = "opening_missing"
     OPENING_NOT_COMMITTED = "opening_not_committed"
     OPENING_MALFORMED = "opening_malformed"
@@ -37,7 +39,6 @@ class BundleFault(StrEnum):
     POLICY_NOT_PINNED = "policy_not_pinned"
     PAYLOAD_MALFORMED = "payload_malformed"
     PAYLOAD_OTHER_TYPE = "payload_other_type"
-    PAYLOAD_OTHER_ACCOUNT = "payload_other_account"
     PAYLOAD_OTHER_ASSET = "payload_other_asset"
     ACTION_OTHER_ACCOUNT = "action_other_account"
     FEE_TOO_HIGH = "spend_fee_too_high"
@@ -75,6 +76,8 @@ SENTENCES: Mapping[BundleFault, str] = MappingProxyType(
         _F.NOT_INCLUDED: "the entry does not stand at its index under the checkpoint",
         _F.LEAF_MALFORMED: "the entry is not a canonical leaf",
         _F.LEAF_VERSION_UNKNOWN: "the entry has a layout that is not known here",
+        _F.LABEL_OTHER: "the entry's label is not the one of the key that is shown",
+        _F.LABEL_TWICE: "two entries have one label: a history was forked",
         _F.OPENING_MISSING: "a field that has to be shown is not opened",
         _F.OPENING_NOT_COMMITTED: "a field is opened that the entry does not commit to",
         _F.OPENING_MALFORMED: "an opening is not a salt of 32 bytes and a canonical value",
@@ -84,7 +87,6 @@ SENTENCES: Mapping[BundleFault, str] = MappingProxyType(
         _F.POLICY_NOT_PINNED: "the trust file does not name this policy",
         _F.PAYLOAD_MALFORMED: "what was committed is not the payload of a known action",
         _F.PAYLOAD_OTHER_TYPE: "the payload is of another type than the entry says",
-        _F.PAYLOAD_OTHER_ACCOUNT: "the payload names another account than the entry",
         _F.PAYLOAD_OTHER_ASSET: "contract or decimals are not those of the policy",
         _F.ACTION_OTHER_ACCOUNT: "the action does not belong to the account",
         _F.FEE_TOO_HIGH: "the spend's fee is above what the payload allows",

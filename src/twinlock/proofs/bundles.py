@@ -54,6 +54,7 @@ from twinlock.proofs.leaves import (
     Leaf,
     ShownDecision,
     check_inclusion,
+    check_label,
     open_fields,
     read_canonical,
     read_hashes,
@@ -66,7 +67,7 @@ from twinlock.proofs.notes import WitnessedCheckpoint, verify_checkpoint
 T = TypeVar("T")
 BUNDLE_VERSION = 1
 VETO = "action.veto"  # An entry of this type carries the payload of what was vetoed.
-_DECISION_FIELDS = ("account", "action", "facts", "payload", "proofs")
+_DECISION_FIELDS = ("action", "facts", "payload", "proofs")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -147,7 +148,7 @@ def verify_bundle(
     head = witnessed.checkpoint
     steps.take("growth", lambda: _growth(read, head, known))
     data = steps.take("inclusion", lambda: _inclusion(read, head))
-    leaf = steps.take("leaf", lambda: _leaf(data))
+    leaf = steps.take("leaf", lambda: _leaf(data, read))
     opened = steps.take("openings", lambda: _openings(read, leaf))
     policy = steps.take("policy", lambda: _policy(read, leaf, trust))
     decision = steps.take("payload", lambda: _payload(read, leaf, opened, policy))
@@ -238,9 +239,10 @@ def _inclusion(bundle: Bundle, head: Checkpoint) -> tuple[bytes, str]:
     return check_inclusion(bundle.decision, head), f"the decision is entry {index} of this log"
 
 
-def _leaf(data: bytes) -> tuple[Leaf, str]:
-    """Step 5. The entry is one canonical leaf of a known layout."""
+def _leaf(data: bytes, bundle: Bundle) -> tuple[Leaf, str]:
+    """Step 5. The entry is one canonical leaf of a known layout, under the label of its key."""
     leaf = read_leaf(data)
+    check_label(bundle.decision.key, leaf)
     return leaf, f"it says {leaf.dec}, at {_instant(leaf):%Y-%m-%d %H:%M:%S} UTC by its own clock"
 
 
@@ -273,15 +275,12 @@ def _policy(bundle: Bundle, leaf: Leaf, trust: Trust) -> tuple[_Policy, str]:
 def _payload(
     bundle: Bundle, leaf: Leaf, opened: dict[str, bytes], policy: _Policy
 ) -> tuple[ShownDecision, str]:
-    """Step 8. The committed payload is a known action of this account, in its one form."""
-    account = read_canonical(opened["account"], str, BundleFault.OPENING_MALFORMED)
+    """Step 8. The committed payload is a known action of its account, in its one form."""
     action_id = read_canonical(opened["action"], str, BundleFault.OPENING_MALFORMED)
     payload = read_payload(opened["payload"])
-    if payload.account != account:
-        refuse(BundleFault.PAYLOAD_OTHER_ACCOUNT)
     if leaf.t not in (type_of(payload), VETO, SPEND_ENTRY):
         refuse(BundleFault.PAYLOAD_OTHER_TYPE)
-    if _owner(action_id) != account:
+    if _owner(action_id) != payload.account:
         refuse(BundleFault.ACTION_OTHER_ACCOUNT)
     if isinstance(payload, WithdrawalCrypto) and not _named(payload, policy.assets):
         refuse(BundleFault.PAYLOAD_OTHER_ASSET)
@@ -292,7 +291,7 @@ def _payload(
         leaf=leaf,
         opened=opened,
         policy=PolicyName(version=policy.version, digest=leaf.pol),
-        account=account,
+        account=payload.account,
         action_id=action_id,
         payload=payload,
         spend=spend,
@@ -361,6 +360,9 @@ def _bindings(
 ) -> tuple[list[BoundKey], str]:
     """Step 11. Each proof's key was bound to this account by an earlier entry of the same log."""
     keys = [bound_key(proof, decision, head=head) for proof in bundle.proofs]
+    labels = {key.index: key.label for key in keys} | {decision.index: decision.leaf.lbl}
+    if len(set(labels.values())) != len(labels):
+        refuse(BundleFault.LABEL_TWICE)
     places = ", ".join(f"entry {key.index}" for key in keys) or "none to check"
     return keys, f"keys bound to this account: {places}"
 

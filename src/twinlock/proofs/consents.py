@@ -32,6 +32,7 @@ from twinlock.proofs.ceremonies import RelyingParty
 from twinlock.proofs.leaves import (
     ShownDecision,
     check_inclusion,
+    check_label,
     open_fields,
     read_canonical,
     read_leaf,
@@ -39,7 +40,7 @@ from twinlock.proofs.leaves import (
     utf8,
 )
 
-_BINDING_FIELDS = ("account", "payload")
+_BINDING_FIELDS = ("payload",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +68,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundKey:
-    """A passkey's key, and the index of the entry that bound it."""
+    """A passkey's key, and the entry that bound it: its index and its public label."""
 
     index: int
+    label: str
     passkey: KnownPasskey
 
 
@@ -145,6 +147,7 @@ def bound_key(proof: ShownProof, decision: ShownDecision, *, head: Checkpoint) -
         BundleRefusedError: the faults of an entry, or one of the ``binding_`` faults.
     """
     leaf = read_leaf(check_inclusion(proof.binding, head))
+    check_label(proof.binding.key, leaf)
     opened = open_fields(proof.binding.openings, leaf, needed=_BINDING_FIELDS)
     if leaf.t != ActionType.AUTHENTICATOR_BIND:
         refuse(BundleFault.BINDING_OTHER_TYPE)
@@ -152,13 +155,14 @@ def bound_key(proof: ShownProof, decision: ShownDecision, *, head: Checkpoint) -
         refuse(BundleFault.BINDING_NOT_ALLOWED)
     if proof.binding.index >= decision.index:
         refuse(BundleFault.BINDING_LATER)
-    account = read_canonical(opened["account"], str, BundleFault.OPENING_MALFORMED)
     payload = read_payload(opened["payload"])
-    if not account == payload.account == decision.account:
+    if payload.account != decision.account:
         refuse(BundleFault.BINDING_OTHER_ACCOUNT)
     if not isinstance(payload, AuthenticatorBind) or payload.authenticator != Factor.PASSKEY:
         refuse(BundleFault.BINDING_NOT_A_PASSKEY)
-    return BoundKey(index=proof.binding.index, passkey=_read_credential(payload.credential))
+    return BoundKey(
+        index=proof.binding.index, label=leaf.lbl, passkey=_read_credential(payload.credential)
+    )
 
 
 def _read_credential(text: str) -> KnownPasskey:

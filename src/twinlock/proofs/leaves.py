@@ -1,7 +1,8 @@
 """Reads one entry of the log as a bundle shows it: its place, its leaf, what opens it, its payload.
 
 Always true (tests/vectors/test_bundle_forgeries.py): what comes back stood at its index under the
-checkpoint, has the one layout, and every opened value is the one that was committed to.
+checkpoint, has the one layout and the label of its own key, and every opened value is the one that
+was committed to.
 
 Source: RFC 9162, 2.1.3.2; docs/log-format.md, "What a leaf says".
 """
@@ -17,7 +18,7 @@ from twinlock.domain.actions import AnyPayload, payload_bytes
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.bundle import Included
 from twinlock.domain.canonical import b64url, commit, decode, from_b64url
-from twinlock.domain.entries import SALT_BYTES, SPEND_FIELD, Opening
+from twinlock.domain.entries import SALT_BYTES, SPEND_FIELD, Opening, entry_label
 from twinlock.domain.errors import MalformedError, ProofError, TwinlockError
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash, split_hashes, verify_inclusion
@@ -27,6 +28,7 @@ from twinlock.proofs.bundle_faults import BundleFault, refuse
 
 T = TypeVar("T")
 LEAF_VERSION = 1
+ENTRY_KEY_BYTES = 32
 _LAST_MILLISECOND = 253_402_300_799_999  # The end of the year 9999.
 
 
@@ -115,6 +117,20 @@ def read_leaf(data: bytes) -> Leaf:
     if (leaf.t == SPEND_ENTRY) != (SPEND_FIELD in leaf.c):
         refuse(BundleFault.LEAF_MALFORMED)
     return leaf
+
+
+def check_label(key: str, leaf: Leaf) -> None:
+    """Check that the label of ``leaf`` is the one that the entry's ``key`` makes.
+
+    Raises:
+        BundleRefusedError: label_other.
+    """
+    try:
+        label = entry_label(from_b64url(key, size=ENTRY_KEY_BYTES))
+    except MalformedError:
+        refuse(BundleFault.LABEL_OTHER)
+    if b64url(label) != leaf.lbl:
+        refuse(BundleFault.LABEL_OTHER)
 
 
 def open_fields(

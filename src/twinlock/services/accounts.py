@@ -71,9 +71,14 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """A new account; it can be set up for ``enrolling_seconds`` or until somebody signs in."""
+    """A new account; it can be set up for ``enrolling_seconds`` or until somebody signs in.
+
+    ``label_key`` (32 bytes, base64url) is the customer's: with it all entries of the account are
+    found in the public log. It is told here only; hand it over and do not keep it.
+    """
 
     account_id: str
+    label_key: str
     enrolling_seconds: int
 
 
@@ -129,10 +134,16 @@ class Accounts:
                 opens=account,
             )
         )
-        named = AccountId(committed.repeated or named)
+        if committed.repeated:
+            named = AccountId(committed.repeated)
+            account = await self._store.account(named)
         for where in listed:
             await self._import(named, where, actor=actor)
-        return Opened(account_id=named, enrolling_seconds=int(ENROLMENT_WINDOW.total_seconds()))
+        return Opened(
+            account_id=named,
+            label_key=account.chain.label_key,
+            enrolling_seconds=int(ENROLMENT_WINDOW.total_seconds()),
+        )
 
     def _new_account(self, named: AccountId, opening: Opening) -> Account:
         now = self._clock.now(database_at=None)

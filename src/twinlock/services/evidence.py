@@ -5,8 +5,8 @@ from twinlock.domain.answers import spend_claims
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.bundle import Bundle, Included, ShownProof
-from twinlock.domain.canonical import b64url
-from twinlock.domain.entries import SPEND_FIELD, ClosedAction
+from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.entries import SPEND_FIELD, ClosedAction, entry_key
 from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.ids import ActionId, account_of
@@ -16,8 +16,8 @@ from twinlock.domain.policy.profile import policy_bytes
 from twinlock.ports import Head, LogSigner, Policies, Store, StoredEntry
 from twinlock.proofs.authorizations import detached
 
-DECISION_FIELDS = ("account", "action", "payload", "proofs", "facts", SPEND_FIELD)
-BINDING_FIELDS = ("account", "payload")
+DECISION_FIELDS = ("action", "payload", "proofs", "facts", SPEND_FIELD)
+BINDING_FIELDS = ("payload",)  # A payload names its account.
 
 
 class NoEvidenceError(TwinlockError):
@@ -60,7 +60,7 @@ class Evidence:
             v=1,
             origin=self._signer.log_origin,
             authorization=self._authorization(closed, entry),
-            decision=await self._included(entry, head, DECISION_FIELDS),
+            decision=await self._included(account, entry, head, DECISION_FIELDS),
             policy=policy_bytes(
                 version=policy.name.version, profile=policy.profile, assets=policy.assets
             ).decode("utf-8"),
@@ -92,16 +92,20 @@ class Evidence:
         return ShownProof(
             factor=shown.factor.value,
             evidence=present(proved, "a proof has its entry").kept.evidence,
-            binding=await self._included(bound, head, BINDING_FIELDS),
+            binding=await self._included(account, bound, head, BINDING_FIELDS),
         )
 
-    async def _included(self, entry: StoredEntry, head: Head, fields: tuple[str, ...]) -> Included:
+    async def _included(
+        self, account: Account, entry: StoredEntry, head: Head, fields: tuple[str, ...]
+    ) -> Included:
         needed = tiles_needed(lambda at: inclusion_proof(entry.index, head.size, at))
         tiles = await self._store.tiles(tuple(sorted(needed)))
         path = inclusion_proof(entry.index, head.size, hashes_in(tiles))
+        label_key = from_b64url(account.chain.label_key, size=32)
         return Included(
             leaf=entry.leaf.decode("utf-8"),
             index=entry.index,
+            key=b64url(entry_key(label_key, entry.number)),
             path=b64url(b"".join(path)),
             openings={
                 field: opening for field, opening in entry.kept.openings.items() if field in fields

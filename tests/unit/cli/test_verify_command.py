@@ -67,7 +67,7 @@ def test_what_rests_on_the_operators_word_is_said_to(desk: Desk) -> None:
 
 def test_a_refusal_says_which_step_and_why(desk: Desk) -> None:
     forger = Forger(the_cast().house, the_cast().paid)
-    forger.decision["openings"]["account"][1] = '"acc_mallory"'
+    forger.decision["openings"]["action"][1] = '"act_mallory"'
     desk.write("bundle.json", forger.to_bytes())
 
     told = desk.verify()
