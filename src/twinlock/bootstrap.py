@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -32,10 +32,12 @@ from twinlock.adapters.revival import LOOK_SECONDS, Reviver
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
+from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.installation import claim
 from twinlock.adapters.sql.migrate import APP_ROLE, migrate
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
+from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import KEEP_SECONDS, SystemClock, SystemEntropy
 from twinlock.api.serving import Api, UseCases
@@ -45,7 +47,7 @@ from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Rules
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.laws import LAWS, Law
-from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy
+from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy, text_of
 from twinlock.domain.policy.statutes import statutes
 from twinlock.domain.proving import CodesHelp, codes_help
 from twinlock.domain.trust import Trust
@@ -56,6 +58,7 @@ from twinlock.ports import (
     LogSigner,
     Outgoing,
     PlatformKeys,
+    PolicyTexts,
     PriceFeed,
     Store,
 )
@@ -110,14 +113,25 @@ class World:
     server: EmbeddedPostgres | None = None
 
 
-def trust_of(settings: Settings, keyring: Keyring, *, book: RuleBook) -> Trust:
-    """Return the trust file of an installation, with the policy version of ``book`` pinned."""
+async def known_policies(world: World) -> tuple[str, ...]:
+    """Return the digests of all policy versions that decided in an installation, or may have."""
+    async with Database.open(world.dsn) as database:
+        return await SqlPolicyTexts(database).digests()
+
+
+def trust_of(
+    settings: Settings, keyring: Keyring, *, book: RuleBook, earlier: tuple[str, ...] = ()
+) -> Trust:
+    """Return the trust file of an installation.
+
+    It pins the policy version of ``book`` and ``earlier`` ones, by their digests.
+    """
     return signing.trust(
         keyring,
         log_origin=settings.log_origin,
         rp_id=settings.rp_id,
         origin=settings.origin,
-        policies=(book.policy.name.digest,),
+        policies=tuple(dict.fromkeys((book.policy.name.digest, *earlier))),
     )
 
 
@@ -233,10 +247,11 @@ class Relay(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelves:
-    """Where one process keeps things: state and log, the platforms' keys, the outbox."""
+    """Where one process keeps things: state and log, platforms' keys, policies, the outbox."""
 
     store: Store
     keys: PlatformKeys
+    policies: PolicyTexts
     outbox: Relay
 
 
@@ -270,7 +285,12 @@ async def open_api(
         _anchored(world, trusted) as (kept, anchoring),
     ):
         await anchoring.check()
-        shelves = Shelves(store=kept, keys=SqlPlatformKeys(kept), outbox=Outbox(kept))
+        shelves = Shelves(
+            store=kept,
+            keys=SqlPlatformKeys(kept),
+            policies=SqlPolicyTexts(kept.database),
+            outbox=Outbox(kept),
+        )
 
         async def forget_keys() -> None:
             await kept.forget_keys(now=trusted.now(database_at=None))
@@ -322,8 +342,9 @@ async def open_on(
     steering: Steering,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process on what it keeps things in; close them on leaving."""
+    await shelves.policies.keep(text_of(book.policy))  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
-    kept = Shelves(store=store, keys=shelves.keys, outbox=shelves.outbox)
+    kept = replace(shelves, store=store)
     letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
 
     async def hand_on() -> None:
@@ -446,7 +467,7 @@ def _use_cases(
         vetoes=Vetoes(store, policies=policies),
         spends=Spends(store, policies=policies, blind=blind, signer=signer),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
-        evidence=Evidence(store, policies=policies, signer=signer),
+        evidence=Evidence(store, policies=shelves.policies, signer=signer),
         logbook=Logbook(store, signer=signer),
         keys=Keys(shelves.keys, mac=KeyringMac(world.keyring), entropy=entropy, clock=clock),
     )

@@ -188,6 +188,22 @@ class Policies(Protocol):
         ...
 
 
+class PolicyTexts(Protocol):
+    """The bytes of every policy version that decided here: evidence outlives its policy."""
+
+    async def keep(self, text: bytes) -> None:
+        """Keep the canonical bytes of a policy version; nothing kept is ever replaced."""
+        ...
+
+    async def read(self, digest: str) -> bytes | None:
+        """Return the bytes that have ``digest``, or None. Raises LogDamagedError."""
+        ...
+
+    async def digests(self) -> tuple[str, ...]:
+        """Return the digests of all that is kept."""
+        ...
+
+
 class BlindIndex(Protocol):
     """Names for things that only we can recompute: the database cannot guess an address by them."""
 

@@ -16,7 +16,7 @@ from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.keyring import load as load_keyring
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.bootstrap import make_keyring, prepare
+from twinlock.bootstrap import World, make_keyring, prepare
 
 Servers: TypeAlias = Callable[[str], TestServer]
 
@@ -82,8 +82,8 @@ async def store(
 
 
 @pytest.fixture
-async def service(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Service]:
-    """The whole service on a database of its own."""
+async def world(database: TestDatabase, tmp_path: Path) -> World:
+    """An installation on a database of its own."""
     settings = load_settings(
         {
             "TWINLOCK_DATABASE_URL": database.app_dsn,
@@ -93,9 +93,15 @@ async def service(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Servi
         as_root=False,
     )
     make_keyring(settings)
+    return await prepare(settings)
+
+
+@pytest.fixture
+async def service(database: TestDatabase, world: World) -> AsyncIterator[Service]:
+    """The whole service of ``world``."""
 
     async def waiting() -> int:
         return cast("int", await database.value("SELECT count(*) FROM outbox"))
 
-    async with serving(await prepare(settings), waiting_letters=waiting) as running:
+    async with serving(world, waiting_letters=waiting) as running:
         yield running

@@ -1,17 +1,20 @@
 import json
+from dataclasses import replace
 
 import pytest
 from support.postgres import TestDatabase
-from support.service import Customer, Service
+from support.service import Customer, Service, serving
 
-from twinlock.bootstrap import rule_book, trust_of
+from twinlock.bootstrap import World, known_policies, rule_book, trust_of
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.entries import entry_key, entry_label
+from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.log.checkpoint import parse_checkpoint
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.proof import parse_tlog_proof
 from twinlock.domain.log.tiles import decode_entries
+from twinlock.domain.policy.profile import make_policy
 from twinlock.proofs.bundles import verify_bundle
 from twinlock.proofs.notes import verify_inclusion_in_checkpoint
 
@@ -52,9 +55,48 @@ async def test_the_evidence_shows_that_the_log_only_grew(service: Service) -> No
     await alice.set_up()
     old = parse_checkpoint(parse_note(await service.client.checkpoint()).text)
     action_id = await spent(service)
+    trust = trust_of(service.settings, service.keyring, book=rule_book())
+
     bundle = await service.client.evidence(action_id, consistent_from=old.size)
-    assert bundle.consistent_from == old.size
-    assert bundle.consistency
+    verified = verify_bundle(encode(bundle), trust=trust, known=old)
+    assert verified.head.size > old.size
+    assert verified.steps[2].says == f"it extends the head of {old.size} entries that was known"
+
+    another = replace(old, root=bytes(32))
+    with pytest.raises(BundleRefusedError, match="rewritten"):
+        verify_bundle(encode(bundle), trust=trust, known=another)
+    from_nowhere = await service.client.evidence(action_id)
+    with pytest.raises(BundleRefusedError, match="nothing leads"):
+        verify_bundle(encode(from_nowhere), trust=trust, known=old)
+
+
+async def test_the_head_that_is_known_needs_no_growth(service: Service) -> None:
+    action_id = await spent(service)
+    head = parse_checkpoint(parse_note(await service.client.checkpoint()).text)
+    trust = trust_of(service.settings, service.keyring, book=rule_book())
+    bundle = await service.client.evidence(action_id, consistent_from=head.size)
+
+    assert bundle.consistency == ""
+    assert verify_bundle(encode(bundle), trust=trust, known=head).spent
+
+
+async def test_evidence_outlives_the_policy_that_decided(world: World) -> None:
+    async def none() -> int:
+        return 0
+
+    old = rule_book()
+    new = replace(
+        old, policy=make_policy(version=2, profile=old.policy.profile, assets=old.policy.assets)
+    )
+    async with serving(world, waiting_letters=none, book=old) as service:
+        action_id = await spent(service)
+    async with serving(world, waiting_letters=none, book=new) as service:
+        bundle = await service.client.evidence(action_id)
+    earlier = await known_policies(world)
+    trust = trust_of(world.settings, world.keyring, book=new, earlier=earlier)
+
+    assert trust.policies == (new.policy.name.digest, old.policy.name.digest)
+    assert verify_bundle(bundle, trust=trust).policy == old.policy.name
 
 
 async def test_evidence_from_a_log_larger_than_ours_is_refused(service: Service) -> None:

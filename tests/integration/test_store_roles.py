@@ -18,6 +18,7 @@ TABLES = (
     "idempotency",
     "platform_key",
     "platform_key_revoked",
+    "policy",
     "installation",
     "migration",
 )
@@ -44,6 +45,9 @@ FORBIDDEN = [
     "UPDATE head SET cell = 2",
     "UPDATE idempotency SET action_id = 'x'",
     "UPDATE outbox SET box = 'x'",
+    "DELETE FROM policy",
+    "UPDATE policy SET body = 'x'",
+    "UPDATE policy SET digest = 'x'",
     "DELETE FROM platform_key",
     "UPDATE platform_key SET mac = 'x'",
     "UPDATE platform_key SET scopes = '{}'",

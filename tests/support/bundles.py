@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 from support.cast import NOON
 from support.worlds import CONTRACT, DESKTOP, EMAIL, destination_id, rules_of
 
@@ -63,6 +64,7 @@ from twinlock.domain.log.merkle import (
 )
 from twinlock.domain.log.note import KeyType, SignedNote
 from twinlock.domain.log.tiles import TILE_HEIGHT, TILE_WIDTH, width_at
+from twinlock.domain.policy.profile import make_policy, policy_digest, text_of
 from twinlock.domain.requirements import Answer
 from twinlock.domain.trust import Trust
 from twinlock.ports import Committed, Head, Idempotency, StoredEntry, Work
@@ -159,6 +161,8 @@ class House:
     destinations: dict[DestinationId, Destination] = field(default_factory=dict)
     entries: dict[tuple[AccountId, int], StoredEntry] = field(default_factory=dict)
     closed: dict[ActionId, ClosedAction] = field(default_factory=dict)
+    policies: dict[str, bytes] = field(default_factory=dict)
+    version: int = 1
     drawn: int = 0
 
     # --- What is asked of the world: Store, Policies, LogSigner ---
@@ -223,7 +227,21 @@ class House:
         return tuple(self.log.leaves.get(index, b"filler") for index in range(start, ends))
 
     def rules(self) -> Rules:
-        return rules_of(now=self.now)
+        rules = rules_of(now=self.now)
+        policy = make_policy(
+            version=self.version, profile=rules.policy.profile, assets=rules.policy.assets
+        )
+        self.policies[policy.name.digest] = text_of(policy)
+        return replace(rules, policy=policy)
+
+    async def keep(self, text: bytes) -> None:
+        self.policies[policy_digest(text)] = text
+
+    async def read(self, digest: str) -> bytes | None:
+        return self.policies.get(digest)
+
+    async def digests(self) -> tuple[str, ...]:
+        return tuple(sorted(self.policies))
 
     def teller(self) -> Teller:
         return Teller(policy=self.rules().policy, log_origin=ORIGIN, sign=self.authorization)

@@ -15,7 +15,7 @@ from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.settings import Settings
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import Steering, World, open_api, rule_book
+from twinlock.bootstrap import RuleBook, Steering, World, open_api, rule_book
 from twinlock.client import Client
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import from_b64url
@@ -94,7 +94,10 @@ class Service:
 
 @asynccontextmanager
 async def serving(
-    world: World, *, waiting_letters: Callable[[], Awaitable[int]]
+    world: World,
+    *,
+    waiting_letters: Callable[[], Awaitable[int]],
+    book: RuleBook | None = None,
 ) -> AsyncIterator[Service]:
     """Serve ``world`` in this process; requests come from 127.0.0.1."""
     clock = SteerableClock()
@@ -106,7 +109,7 @@ async def serving(
         # Rates go by the same clock: a bucket that a test drains stays so until the test moves it.
         steering = Steering(seconds=clock.seconds)
         async with open_api(
-            world, book=rule_book(), clock=clock, prices=prices, steering=steering
+            world, book=book or rule_book(), clock=clock, prices=prices, steering=steering
         ) as api:
             opened.append(api)
             yield api

@@ -27,6 +27,7 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
+from twinlock.domain.policy.profile import policy_digest
 from twinlock.ports import (
     Clock,
     Committed,
@@ -222,6 +223,25 @@ class MemoryStore:
 def _key(work: Work) -> str:
     """Return whose idempotency key it is: the account's, or the caller's for a new account."""
     return work.actor if work.opens is not None else work.account_id
+
+
+class MemoryPolicyTexts:
+    """Policies of one process, by their digests. Implements ``ports.PolicyTexts``."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, bytes] = {}
+
+    async def keep(self, text: bytes) -> None:
+        """Keep the canonical bytes of a policy version."""
+        self._texts[policy_digest(text)] = text
+
+    async def read(self, digest: str) -> bytes | None:
+        """Return the bytes that have ``digest``, or None."""
+        return self._texts.get(digest)
+
+    async def digests(self) -> tuple[str, ...]:
+        """Return the digests of all that is kept."""
+        return tuple(sorted(self._texts))
 
 
 class MemoryKeys:

@@ -43,7 +43,7 @@ from twinlock.domain.errors import TwinlockError
 from twinlock.domain.trust import Trust
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.range.mailbox import Mailbox
-from twinlock.range.memory_store import MemoryKeys, MemoryStore
+from twinlock.range.memory_store import MemoryKeys, MemoryPolicyTexts, MemoryStore
 from twinlock.range.weather import FixedPrices, SteerableClock, StoreInWeather, Weather
 from twinlock.services.platform_keys import Scope
 
@@ -150,7 +150,9 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
         world = World(settings=settings, keyring=make_keyring(settings), dsn="")
         turned = _Turned.at(begins)
         store = MemoryStore(clock=turned.clock, entropy=system_entropy())
-        shelves = Shelves(store=store, keys=MemoryKeys(), outbox=store)
+        shelves = Shelves(
+            store=store, keys=MemoryKeys(), policies=MemoryPolicyTexts(), outbox=store
+        )
         opened: list[Api] = []
 
         @asynccontextmanager

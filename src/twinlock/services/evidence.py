@@ -1,5 +1,7 @@
 """Evidence: the bundle of one decision, built from what is stored, checked by anyone."""
 
+import msgspec
+
 from twinlock.domain.account import Account, OpenAction, Shown
 from twinlock.domain.answers import spend_claims
 from twinlock.domain.assurance import Factor
@@ -12,8 +14,7 @@ from twinlock.domain.events import ActionSpent
 from twinlock.domain.ids import ActionId, account_of
 from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
-from twinlock.domain.policy.profile import policy_bytes
-from twinlock.ports import Head, LogSigner, Policies, Store, StoredEntry
+from twinlock.ports import Head, LogSigner, PolicyTexts, Store, StoredEntry
 from twinlock.proofs.authorizations import detached
 
 DECISION_FIELDS = ("action", "payload", "proofs", "facts", SPEND_FIELD)
@@ -27,10 +28,16 @@ class NoEvidenceError(TwinlockError):
     status = 409
 
 
+class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a public leaf, the digest of the policy that decided."""
+
+    pol: str
+
+
 class Evidence:
     """The use case of evidence."""
 
-    def __init__(self, store: Store, *, policies: Policies, signer: LogSigner) -> None:
+    def __init__(self, store: Store, *, policies: PolicyTexts, signer: LogSigner) -> None:
         self._store = store
         self._policies = policies
         self._signer = signer
@@ -55,20 +62,23 @@ class Evidence:
             raise NoEvidenceError("nothing was decided about this action yet")
         head = await self._store.head()
         checkpoint = self._signer.checkpoint(head)
-        policy = self._policies.rules().policy
         return Bundle(
             v=1,
             origin=self._signer.log_origin,
             authorization=self._authorization(closed, entry),
             decision=await self._included(account, entry, head, DECISION_FIELDS),
-            policy=policy_bytes(
-                version=policy.name.version, profile=policy.profile, assets=policy.assets
-            ).decode("utf-8"),
+            policy=await self._policy(entry),
             proofs=await self._proofs(account, action, head),
             checkpoint=checkpoint.decode("utf-8"),
             consistent_from=consistent_from,
             consistency=await self._consistency(consistent_from, head),
         )
+
+    async def _policy(self, entry: StoredEntry) -> str:
+        """Return the policy that decided then, whichever decides now."""
+        digest = msgspec.json.decode(entry.leaf, type=_Leaf).pol
+        text = await self._policies.read(digest)
+        return present(text, "the policy of every entry is kept").decode("utf-8")
 
     def _authorization(self, closed: ClosedAction | None, entry: StoredEntry) -> str:
         if closed is None or not isinstance(closed.ended, ActionSpent):

@@ -155,6 +155,18 @@ def test_a_policy_that_the_trust_file_names_is_said_to_be_so() -> None:
     assert again.steps[6].says.endswith("the trust file names it")
 
 
+def test_evidence_outlives_the_policy_that_decided() -> None:
+    house = House()
+    alice = house.open_account(phone())
+    old, before = house.pay(a_withdrawal(alice), phone()), house.rules().policy.name
+    house.version = 2
+    new, after = house.pay(a_withdrawal(alice), phone()), house.rules().policy.name
+    both = trust(policies=(before.digest, after.digest))
+
+    assert verify_bundle(house.bundle(old), trust=both).policy == before
+    assert verify_bundle(house.bundle(new), trust=both).policy == after
+
+
 def test_a_quorum_dates_the_head_and_without_one_nobody_does() -> None:
     house = the_cast().house
     bundle = house.bundle(the_cast().paid)

@@ -19,6 +19,7 @@ from twinlock.domain.errors import InvariantError, SignerRefusedError
 from twinlock.domain.ids import ActionId, account_of
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundle_faults import BundleFault
+from twinlock.proofs.bundles import verify_bundle
 from twinlock.signer import Cleared, SignerFault, check_spend
 from twinlock.signer.model import SENTENCES
 
@@ -156,6 +157,19 @@ def test_a_decision_by_a_policy_that_is_no_longer_in_force_is_refused() -> None:
     wallet.settings = settings(policies=frozenset({"the digest of another one"}))
 
     assert refused(lambda: wallet.check(bundle)) == SignerFault.STALE_POLICY
+
+
+def test_a_spend_under_an_older_policy_is_refused_though_its_evidence_verifies() -> None:
+    wallet = Wallet()
+    old = wallet.pay()
+    wallet.house.version = 2
+    newest = wallet.house.rules().policy.name.digest
+    both = trust(policies=(*wallet.settings.policies, newest))
+    wallet.settings = settings(trust=both, policies=frozenset({newest}))
+
+    assert verify_bundle(wallet.bundle(old), trust=both).spent
+    assert refused(lambda: wallet.check(wallet.bundle(old))) == SignerFault.STALE_POLICY
+    assert wallet.check(wallet.bundle(wallet.pay(spend_id="payout-2"))).consented
 
 
 @pytest.mark.parametrize(

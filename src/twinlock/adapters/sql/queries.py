@@ -157,6 +157,11 @@ WITH key AS (
 SELECT id FROM key
 """
 
+# The policy versions that decided here.
+KEEP_POLICY = "INSERT INTO policy (digest, body) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+READ_POLICY = "SELECT body FROM policy WHERE digest = $1"
+LIST_POLICIES = 'SELECT digest FROM policy ORDER BY digest COLLATE "C"'
+
 # Which keyring and log this database belongs to.
 READ_INSTALLATION = "SELECT fingerprint, log_origin FROM installation"
 CLAIM_INSTALLATION = """

@@ -105,6 +105,11 @@ def make_policy(*, version: int, profile: Profile, assets: tuple[Asset, ...]) ->
     return Policy(name=PolicyName(version=version, digest=digest), profile=profile, assets=assets)
 
 
+def text_of(policy: Policy) -> bytes:
+    """Return the canonical bytes of ``policy``."""
+    return policy_bytes(version=policy.name.version, profile=policy.profile, assets=policy.assets)
+
+
 def policy_bytes(*, version: int, profile: Profile, assets: tuple[Asset, ...]) -> bytes:
     """Return the canonical bytes of a policy version: what its digest hashes."""
     return encode({"assets": assets, "profile": profile, "version": version})

@@ -94,6 +94,12 @@ CREATE TABLE platform_key_revoked (
     revoked_at timestamptz NOT NULL
 );
 
+-- The bytes of every policy version that decided, so that what it decided can be checked later.
+CREATE TABLE policy (
+    digest text PRIMARY KEY,
+    body   bytea NOT NULL CHECK (octet_length(body) BETWEEN 1 AND 65535)
+);
+
 -- Which keyring and log this database belongs to.
 CREATE TABLE installation (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -103,7 +109,7 @@ CREATE TABLE installation (
 
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
-GRANT SELECT, INSERT ON subject_key, leaf, event, installation TO twinlock_app;
+GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;

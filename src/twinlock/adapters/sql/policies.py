@@ -1,0 +1,36 @@
+"""The bytes of every policy version that decided here, kept for as long as its decisions.
+
+Always true (tests/integration/test_store_policies.py): what comes back has the digest that was
+asked for, whoever edited the table; nothing is ever replaced.
+"""
+
+from twinlock.adapters.sql import queries
+from twinlock.adapters.sql.connections import Database
+from twinlock.domain.errors import LogDamagedError
+from twinlock.domain.policy.profile import policy_digest
+
+
+class SqlPolicyTexts:
+    """Policies in the database, by their digests. Implements ``ports.PolicyTexts``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, text: bytes) -> None:
+        """Keep the canonical bytes of a policy version; kept before, they stay."""
+        digest = policy_digest(text)
+        await self._database.read(lambda db: db.execute(queries.KEEP_POLICY, digest, text))
+
+    async def read(self, digest: str) -> bytes | None:
+        """Return the bytes that have ``digest``, or None. Raises LogDamagedError."""
+        text: bytes | None = await self._database.read(
+            lambda db: db.fetchval(queries.READ_POLICY, digest)
+        )
+        if text is not None and policy_digest(text) != digest:
+            raise LogDamagedError("a policy is not the one that its digest names")
+        return text
+
+    async def digests(self) -> tuple[str, ...]:
+        """Return the digests of all that is kept."""
+        rows = await self._database.read(lambda db: db.fetch(queries.LIST_POLICIES))
+        return tuple(row["digest"] for row in rows)
