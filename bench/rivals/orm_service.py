@@ -65,7 +65,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import edge_of, grow
-from twinlock.domain.sessions import SignedDraft, signing_nonce
+from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import PlatformKey
 from twinlock.proofs.sessions import check_session
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
@@ -215,9 +215,8 @@ class Service:
         signature = None
         if asked.session is not None:
             draft = SignedDraft(**dict(asked.session))
-            nonce = signing_nonce("proposal", key, signed_at=draft.signed_at)
             payload_is = payload_digest(payload_bytes(payload))
-            signature = check_session(draft, nonce=nonce, digest=payload_is)
+            signature = check_session(draft, purpose=PROPOSAL, name=key, digest=payload_is)
         return Asked(
             account_id=named,
             destination_id=self._blind.destination_id(_place(payload)),

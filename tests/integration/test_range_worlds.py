@@ -169,7 +169,7 @@ def test_what_json_tells_is_one_value() -> None:
     code, out, _ = finished(twinlock("range", "run", "S07", "--world", "--json"))
 
     [story] = msgspec.json.decode(out)
-    assert (code, story["id"], story["profile"]) == (3, "S07", "default")
+    assert (code, story["id"], story["profile"]) == (0, "S07", "default")
 
 
 def test_two_services_run_side_by_side() -> None:

@@ -23,8 +23,10 @@ from twinlock.domain.account import Account, Chain, Destination, State
 from twinlock.domain.actions import (
     AnyPayload,
     AuthenticatorBind,
+    SessionStart,
     WithdrawalCrypto,
     payload_bytes,
+    payload_digest,
 )
 from twinlock.domain.answers import Teller
 from twinlock.domain.assurance import Factor
@@ -38,8 +40,18 @@ from twinlock.domain.authenticators.model import (
 from twinlock.domain.bookkeeping import bookkeep
 from twinlock.domain.bounds import ENROLMENT_WINDOW
 from twinlock.domain.bundle import Bundle
-from twinlock.domain.canonical import b64url, encode
-from twinlock.domain.commands import Ask, Command, OpenAccount, Propose, Prove, Right, Spend, Veto
+from twinlock.domain.canonical import b64url, encode, from_b64url
+from twinlock.domain.commands import (
+    Ask,
+    Command,
+    OpenAccount,
+    Propose,
+    Prove,
+    Right,
+    SessionSignature,
+    Spend,
+    Veto,
+)
 from twinlock.domain.decisions import Decision, Rules
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Kept, Origin
 from twinlock.domain.gate import decide
@@ -50,6 +62,7 @@ from twinlock.domain.ids import (
     ChallengeId,
     DestinationId,
     MemberId,
+    SessionId,
     account_id,
     account_of,
     action_id,
@@ -66,12 +79,16 @@ from twinlock.domain.log.note import KeyType, SignedNote
 from twinlock.domain.log.tiles import TILE_HEIGHT, TILE_WIDTH, width_at
 from twinlock.domain.policy.profile import make_policy, policy_digest, text_of
 from twinlock.domain.requirements import Answer
+from twinlock.domain.sessions import PROPOSAL, SignedDraft, signing_nonce
 from twinlock.domain.trust import Trust
 from twinlock.ports import Committed, Head, Idempotency, StoredEntry, Work
 from twinlock.proofs import intents, jws
 from twinlock.proofs.assertions import read_assertion
+from twinlock.proofs.device_keys import read_jwk
 from twinlock.proofs.notes import cosign, sign_checkpoint, verifier_key
+from twinlock.proofs.sessions import check_session
 from twinlock.range.authenticator import Ceremony, SoftwareAuthenticator
+from twinlock.range.device import SoftwareDevice
 from twinlock.services.evidence import Evidence
 
 ORIGIN = "log.twinlock.example/cell1"
@@ -316,10 +333,39 @@ class House:
         )
         return self.propose(payload, secret=encode(made).decode())
 
-    def propose(self, payload: AnyPayload, *, secret: str = "") -> ActionId:
+    def sign_in(
+        self, account: AccountId, device: SoftwareDevice, authenticator: SoftwareAuthenticator
+    ) -> SessionId:
+        """Begin a session that is bound to ``device``."""
+        payload = SessionStart(account=account, device=read_jwk(device.jwk()).thumbprint())
+        self.consent(self.propose(payload), authenticator)
+        return self.accounts[account].sessions[-1].session_id
+
+    def signed(
+        self, payload: AnyPayload, session: SessionId, device: SoftwareDevice
+    ) -> SessionSignature:
+        """Return the signature of ``device`` under a proposal of ``payload``, made now."""
+        name, digest = "order-0001", payload_digest(payload_bytes(payload))
+        at = int(self.now.timestamp() * 1000)
+        nonce = signing_nonce(PROPOSAL, name, signed_at=at)
+        draft = SignedDraft(
+            session_id=session,
+            jwk=device.jwk(),
+            signed_at=at,
+            signature=device.prove(session, nonce=nonce, payload_digest=from_b64url(digest)),
+        )
+        return check_session(draft, purpose=PROPOSAL, name=name, digest=digest)
+
+    def propose(
+        self, payload: AnyPayload, *, secret: str = "", session: SessionSignature | None = None
+    ) -> ActionId:
         named = action_id(payload.account, self.draw(16))
         command = Propose(
-            action_id=named, payload=payload, veto_key=b64url(self.draw(32)), secret=secret
+            action_id=named,
+            payload=payload,
+            veto_key=b64url(self.draw(32)),
+            session=session,
+            secret=secret,
         )
         self.do(command, payload.account)
         return named
@@ -373,9 +419,10 @@ class House:
         payload: WithdrawalCrypto,
         *authenticators: SoftwareAuthenticator,
         spend_id: str = "payout-1",
+        session: SessionSignature | None = None,
     ) -> ActionId:
         """Take a withdrawal from its proposal to its spend, a day and an hour later."""
-        action = self.propose(payload)
+        action = self.propose(payload, session=session)
         for authenticator in authenticators:
             self.wait(timedelta(minutes=1))
             self.consent(action, authenticator)

@@ -172,9 +172,9 @@ class Forger:
         self.log_anew(place, leaf)
 
     def show(self, evidence: bytes) -> None:
-        """Commit to other evidence of the passkey, and show it."""
+        """Commit to other evidence of the first proof, and show it."""
         self.proof["evidence"] = evidence.decode()
-        self.commit(self.decision, "proofs", [["passkey", digest_of(evidence)]])
+        self.commit(self.decision, "proofs", [[self.proof["factor"], digest_of(evidence)]])
 
     def decide(self, payload: bytes) -> None:
         """Commit to another payload, and authorize it."""

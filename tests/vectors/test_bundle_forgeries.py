@@ -195,8 +195,13 @@ def without_last_line(text: str) -> str:
         ),
         pytest.param(
             put("proofs", 0, "factor", to="session"),
-            *(PROOFS, F.PROOF_KIND_UNKNOWN),
+            *(PROOFS, F.PROOF_NOT_COMMITTED),
             id="a passkey passed off as a session",
+        ),
+        pytest.param(
+            put("proofs", 0, "factor", to="totp"),
+            *(PROOFS, F.PROOF_KIND_UNKNOWN),
+            id="a code with evidence",
         ),
         pytest.param(
             put("proofs", 0, "evidence", to=flip),

@@ -86,6 +86,7 @@ def _shown(verified: VerifiedBundle) -> dict[str, object]:
         "assertions": [msgspec.to_builtins(one) for one in verified.assertions],
         "at": verified.at,
         "authorization": None if claims is None else msgspec.to_builtins(claims),
+        "device_signatures": [msgspec.to_builtins(one) for one in verified.device_signatures],
         "fresh_at": verified.fresh_at,
         "index": verified.index,
         "origin": verified.head.origin,
@@ -140,8 +141,14 @@ def _limits(verified: VerifiedBundle) -> list[str]:
         if verified.fresh_at is not None
         else "no witness is named in the trust file: the operator alone says when"
     )
+    devices = [
+        f"signed by device key {one.thumbprint}, of the session begun in entry "
+        f"{one.session_index}, at {one.signed_at:%Y-%m-%d %H:%M:%S} UTC by the device"
+        for one in verified.device_signatures
+    ]
     return [
         f"the customer's own signature: {own or 'none'}",
+        *devices,
         f"by the operator's record only: {recorded}",
         f"time: {dated}",
         "not shown: what happened after this entry, and what the log does not hold",

@@ -95,6 +95,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A session bound to a device key; without the key's signature its id is worth nothing.
 
     ``bound_at`` is the age of what began it: of its strongest proofs, when the oldest was bound.
+    ``entry`` is the one that began it.
     """
 
     session_id: SessionId
@@ -104,6 +105,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen_at: datetime
     bound_at: datetime
     read_only: bool = False
+    entry: int = 0
 
     def state(self, now: datetime) -> SessionState:
         """Return what this session is good for at ``now``."""
@@ -218,7 +220,8 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A proof that was accepted for an action; the proof itself stands in entry ``entry``.
 
-    ``bound_entry`` is the entry that bound a passkey: it is evidence also after its removal.
+    ``bound_entry`` is the entry that bound a passkey, or that began a session: it is evidence also
+    after its removal or end.
     """
 
     source: str  # the id of the authenticator, channel or session

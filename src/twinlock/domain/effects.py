@@ -106,6 +106,7 @@ def session(
             seen_at=now,
             bound_at=_bound_at(state, action, now=now),
             read_only=read_only,
+            entry=state.account.chain.entries,
         ),
     )
 

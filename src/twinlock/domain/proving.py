@@ -240,4 +240,5 @@ def session_shown(account: Account, signature: SessionSignature, *, now: datetim
         at=now,
         entry=account.chain.entries,
         digest=digest_of(signature.evidence),
+        bound_entry=session.entry,
     )

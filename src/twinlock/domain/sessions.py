@@ -7,6 +7,8 @@ from msgspec import Meta
 
 from twinlock.domain.canonical import tagged_hash
 
+PROPOSAL, VETO = "proposal", "veto"  # What a device signs for.
+
 
 class SignedDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A session, and the signature of its device key; without one the session is only named.
@@ -24,7 +26,8 @@ class SignedDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def signing_nonce(purpose: str, name: str, *, signed_at: int) -> bytes:
     """Return what makes this signature good for one thing at one time: 32 bytes.
 
-    ``name`` is the idempotency key of a proposal, or the id of the action that is vetoed.
+    ``purpose`` is PROPOSAL or VETO, and ``name`` the idempotency key of the proposal, or the id of
+    the action that is vetoed.
     """
     at = signed_at.to_bytes(8, "big")
     return tagged_hash("session-nonce/v1", purpose.encode(), name.encode(), at)

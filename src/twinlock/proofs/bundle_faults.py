@@ -57,7 +57,10 @@ class BundleFault(StrEnum):
     BINDING_LATER = "binding_later"
     BINDING_OTHER_ACCOUNT = "binding_other_account"
     BINDING_NOT_A_PASSKEY = "binding_not_a_passkey"
+    BINDING_NOT_A_SESSION = "binding_not_a_session"
     ASSERTION_REFUSED = "assertion_refused"
+    DEVICE_KEY_OTHER = "device_key_other"
+    DEVICE_SIGNATURE_REFUSED = "device_signature_refused"
 
 
 _F = BundleFault
@@ -105,7 +108,10 @@ SENTENCES: Mapping[BundleFault, str] = MappingProxyType(
         _F.BINDING_LATER: "the key was bound after the decision",
         _F.BINDING_OTHER_ACCOUNT: "the key was bound to another account",
         _F.BINDING_NOT_A_PASSKEY: "what was bound is not a passkey's key",
+        _F.BINDING_NOT_A_SESSION: "what was begun is not a session",
         _F.ASSERTION_REFUSED: "the passkey's assertion does not hold",
+        _F.DEVICE_KEY_OTHER: "the device's key is not the one that the session was begun with",
+        _F.DEVICE_SIGNATURE_REFUSED: "the device did not sign this payload in this session",
     }
 )
 

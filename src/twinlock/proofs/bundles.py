@@ -14,14 +14,15 @@ Source: docs/verify.md, which explains each step; docs/log-format.md.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from twinlock.domain.actions import AnyPayload, WithdrawalCrypto, payload_digest, type_of
+from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_ENTRY, Authorization
-from twinlock.domain.bundle import Bundle, read_bundle
+from twinlock.domain.bundle import Bundle, ShownProof, read_bundle
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.entries import SPEND_FIELD
 from twinlock.domain.errors import (
@@ -49,6 +50,15 @@ from twinlock.proofs.consents import (
     bound_key,
     check_consent,
     committed,
+    read_evidence,
+)
+from twinlock.proofs.device_consents import (
+    BoundSession,
+    DeviceEvidence,
+    VerifiedDeviceSignature,
+    bound_session,
+    check_device,
+    read_device_evidence,
 )
 from twinlock.proofs.leaves import (
     Leaf,
@@ -65,6 +75,8 @@ from twinlock.proofs.leaves import (
 from twinlock.proofs.notes import WitnessedCheckpoint, verify_checkpoint
 
 T = TypeVar("T")
+AnyEvidence: TypeAlias = Evidence | DeviceEvidence
+Bound: TypeAlias = BoundKey | BoundSession
 BUNDLE_VERSION = 1
 VETO = "action.veto"  # An entry of this type carries the payload of what was vetoed.
 _DECISION_FIELDS = ("action", "facts", "payload", "proofs")
@@ -85,7 +97,9 @@ class VerifiedBundle:
 
     ``at`` is the operator's claim; ``fresh_at`` is when a quorum of witnesses had cosigned, None
     where the trust file asks for none. ``authorization`` is None where none is shown. ``spent``
-    says that the entry itself is a spend. ``recorded`` are proofs by the operator's record only.
+    says that the entry itself is a spend. ``assertions`` are the customer's consent;
+    ``device_signatures`` say which device asked, and are none. ``recorded`` are the factors of
+    which nothing is shown: the operator's record only.
     """
 
     head: Checkpoint
@@ -102,6 +116,7 @@ class VerifiedBundle:
     authorization: Authorization | None
     spent: bool
     assertions: tuple[VerifiedAssertion, ...]
+    device_signatures: tuple[VerifiedDeviceSignature, ...]
     recorded: tuple[str, ...]
     steps: tuple[Step, ...]
 
@@ -111,6 +126,11 @@ class _Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int
     assets: tuple[Asset, ...]
+
+
+class _Signatures(NamedTuple):
+    assertions: tuple[VerifiedAssertion, ...]
+    devices: tuple[VerifiedDeviceSignature, ...]
 
 
 class _Steps:
@@ -155,7 +175,7 @@ def verify_bundle(
     signed = steps.take("authorization", lambda: _authorization(read, decision, trust))
     evidence, recorded = steps.take("proofs", lambda: _proofs(read, decision))
     keys = steps.take("bindings", lambda: _bindings(read, decision, head))
-    asserted = steps.take("assertions", lambda: _assertions(evidence, keys, decision, trust))
+    signatures = steps.take("assertions", lambda: _assertions(evidence, keys, decision, trust))
     return VerifiedBundle(
         head=head,
         fresh_at=witnessed.fresh_at,
@@ -170,7 +190,8 @@ def verify_bundle(
         policy=decision.policy,
         authorization=signed,
         spent=decision.spend is not None and leaf.dec is Answer.ALLOW,
-        assertions=asserted,
+        assertions=signatures.assertions,
+        device_signatures=signatures.devices,
         recorded=recorded,
         steps=steps.passed,
     )
@@ -348,18 +369,31 @@ def _authorization(
 
 def _proofs(
     bundle: Bundle, decision: ShownDecision
-) -> tuple[tuple[list[Evidence], tuple[str, ...]], str]:
+) -> tuple[tuple[list[AnyEvidence], tuple[str, ...]], str]:
     """Step 10. Each proof that is shown is one that the decision rested on, and shown once."""
-    evidence, recorded = committed(bundle.proofs, decision)
+    recorded = committed(bundle.proofs, decision)
+    evidence = [_read_evidence(proof) for proof in bundle.proofs]
     by_record = ", ".join(recorded) or "none"
     return (evidence, recorded), f"{len(evidence)} with evidence; by record only: {by_record}"
 
 
-def _bindings(
-    bundle: Bundle, decision: ShownDecision, head: Checkpoint
-) -> tuple[list[BoundKey], str]:
+def _read_evidence(proof: ShownProof) -> AnyEvidence:
+    data = utf8(proof.evidence, BundleFault.EVIDENCE_MALFORMED)
+    return read_device_evidence(data) if _by_device(proof) else read_evidence(data)
+
+
+def _by_device(proof: ShownProof) -> bool:
+    return proof.factor == Factor.SESSION
+
+
+def _bindings(bundle: Bundle, decision: ShownDecision, head: Checkpoint) -> tuple[list[Bound], str]:
     """Step 11. Each proof's key was bound to this account by an earlier entry of the same log."""
-    keys = [bound_key(proof, decision, head=head) for proof in bundle.proofs]
+    keys: list[Bound] = [
+        bound_session(proof, decision, head=head)
+        if _by_device(proof)
+        else bound_key(proof, decision, head=head)
+        for proof in bundle.proofs
+    ]
     labels = {key.index: key.label for key in keys} | {decision.index: decision.leaf.lbl}
     if len(set(labels.values())) != len(labels):
         refuse(BundleFault.LABEL_TWICE)
@@ -368,12 +402,23 @@ def _bindings(
 
 
 def _assertions(
-    evidence: list[Evidence], keys: list[BoundKey], decision: ShownDecision, trust: Trust
-) -> tuple[tuple[VerifiedAssertion, ...], str]:
+    evidence: list[AnyEvidence], keys: list[Bound], decision: ShownDecision, trust: Trust
+) -> tuple[_Signatures, str]:
     """Step 12. With that key, on the one site, a verified person consented to exactly this."""
     rp = RelyingParty(rp_id=trust.rp_id, origin=trust.origin)
-    found = tuple(
-        check_consent(one, key, decision, rp=rp) for one, key in zip(evidence, keys, strict=True)
+    pairs = list(zip(evidence, keys, strict=True))
+    found = _Signatures(
+        assertions=tuple(
+            check_consent(one, key, decision, rp=rp)
+            for one, key in pairs
+            if isinstance(one, Evidence) and isinstance(key, BoundKey)
+        ),
+        devices=tuple(
+            check_device(one, key, decision)
+            for one, key in pairs
+            if isinstance(one, DeviceEvidence) and isinstance(key, BoundSession)
+        ),
     )
-    count = len(found) or "none"
-    return found, f"the customer's own signature over this payload: {count}"
+    devices = "".join(f"; by device key {one.thumbprint}" for one in found.devices)
+    count = len(found.assertions) or "none"
+    return found, f"the customer's own signature over this payload: {count}{devices}"

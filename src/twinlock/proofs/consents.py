@@ -24,23 +24,16 @@ from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.proving import digest_of
-from twinlock.domain.requirements import Answer
 from twinlock.proofs import intents
 from twinlock.proofs.assertions import Assertion, KnownPasskey, check_assertion
 from twinlock.proofs.bundle_faults import BundleFault, refuse
 from twinlock.proofs.ceremonies import RelyingParty
 from twinlock.proofs.leaves import (
     ShownDecision,
-    check_inclusion,
-    check_label,
-    open_fields,
+    read_binding,
     read_canonical,
-    read_leaf,
-    read_payload,
     utf8,
 )
-
-_BINDING_FIELDS = ("payload",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +86,8 @@ class _Credential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     public_key: str
 
 
-def committed(
-    proofs: Sequence[ShownProof], decision: ShownDecision
-) -> tuple[list[Evidence], tuple[str, ...]]:
-    """Return the evidence of ``proofs``, and the factors that the decision has by record only.
+def committed(proofs: Sequence[ShownProof], decision: ShownDecision) -> tuple[str, ...]:
+    """Return the factors that the decision rested on and of which ``proofs`` shows no evidence.
 
     Raises:
         BundleRefusedError: proofs_malformed, proof_kind_unknown, proof_not_committed, proof_twice,
@@ -112,18 +103,21 @@ def committed(
     if len(set(names)) != len(names):
         refuse(BundleFault.PROOF_TWICE)
     left = Counter(listed) - Counter(names)
-    recorded = tuple(sorted(factor for factor, _ in left.elements()))
-    return [_read_evidence(proof) for proof in proofs], recorded
+    return tuple(sorted(factor for factor, _ in left.elements()))
 
 
 def _name(proof: ShownProof) -> tuple[str, str]:
-    if proof.factor != Factor.PASSKEY:
+    if proof.factor not in (Factor.PASSKEY, Factor.SESSION):
         refuse(BundleFault.PROOF_KIND_UNKNOWN)
     return proof.factor, digest_of(utf8(proof.evidence, BundleFault.EVIDENCE_MALFORMED))
 
 
-def _read_evidence(proof: ShownProof) -> Evidence:
-    data = utf8(proof.evidence, BundleFault.EVIDENCE_MALFORMED)
+def read_evidence(data: bytes) -> Evidence:
+    """Return a passkey's evidence.
+
+    Raises:
+        BundleRefusedError: evidence_malformed.
+    """
     evidence = read_canonical(data, _Evidence, BundleFault.EVIDENCE_MALFORMED)
     try:
         nonce = from_b64url(evidence.nonce)
@@ -146,18 +140,9 @@ def bound_key(proof: ShownProof, decision: ShownDecision, *, head: Checkpoint) -
     Raises:
         BundleRefusedError: the faults of an entry, or one of the ``binding_`` faults.
     """
-    leaf = read_leaf(check_inclusion(proof.binding, head))
-    check_label(proof.binding.key, leaf)
-    opened = open_fields(proof.binding.openings, leaf, needed=_BINDING_FIELDS)
-    if leaf.t != ActionType.AUTHENTICATOR_BIND:
-        refuse(BundleFault.BINDING_OTHER_TYPE)
-    if leaf.dec is not Answer.ALLOW:
-        refuse(BundleFault.BINDING_NOT_ALLOWED)
-    if proof.binding.index >= decision.index:
-        refuse(BundleFault.BINDING_LATER)
-    payload = read_payload(opened["payload"])
-    if payload.account != decision.account:
-        refuse(BundleFault.BINDING_OTHER_ACCOUNT)
+    leaf, payload = read_binding(
+        proof.binding, decision, head=head, kind=ActionType.AUTHENTICATOR_BIND
+    )
     if not isinstance(payload, AuthenticatorBind) or payload.authenticator != Factor.PASSKEY:
         refuse(BundleFault.BINDING_NOT_A_PASSKEY)
     return BoundKey(

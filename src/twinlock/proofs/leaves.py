@@ -29,7 +29,7 @@ from twinlock.proofs.bundle_faults import BundleFault, refuse
 T = TypeVar("T")
 LEAF_VERSION = 1
 ENTRY_KEY_BYTES = 32
-_LAST_MILLISECOND = 253_402_300_799_999  # The end of the year 9999.
+LAST_MILLISECOND = 253_402_300_799_999  # The end of the year 9999.
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     base64url.
     """
 
-    at: Annotated[int, Meta(ge=0, le=_LAST_MILLISECOND)]
+    at: Annotated[int, Meta(ge=0, le=LAST_MILLISECOND)]
     c: Annotated[dict[str, str], Meta(max_length=16)]
     dec: Answer
     lbl: str
@@ -159,6 +159,31 @@ def _open(field: str, opening: Opening, leaf: Leaf) -> bytes:
     if b64url(commit(salt, field, value)) != commitment:
         refuse(BundleFault.OPENING_WRONG)
     return value
+
+
+def read_binding(
+    binding: Included, decision: ShownDecision, *, head: Checkpoint, kind: str
+) -> tuple[Leaf, AnyPayload]:
+    """Return the entry that bound a key to the decision's account, and its payload.
+
+    It is of type ``kind``, said yes, and stands before the decision.
+
+    Raises:
+        BundleRefusedError: the faults of an entry, or one of the ``binding_`` faults.
+    """
+    leaf = read_leaf(check_inclusion(binding, head))
+    check_label(binding.key, leaf)
+    opened = open_fields(binding.openings, leaf, needed=("payload",))
+    if leaf.t != kind:
+        refuse(BundleFault.BINDING_OTHER_TYPE)
+    if leaf.dec is not Answer.ALLOW:
+        refuse(BundleFault.BINDING_NOT_ALLOWED)
+    if binding.index >= decision.index:
+        refuse(BundleFault.BINDING_LATER)
+    payload = read_payload(opened["payload"])
+    if payload.account != decision.account:
+        refuse(BundleFault.BINDING_OTHER_ACCOUNT)
+    return leaf, payload
 
 
 def read_payload(data: bytes) -> AnyPayload:

@@ -27,10 +27,7 @@ from twinlock.range.wallet import SPENT, spend_at_once
 from twinlock.range.words import Person, Proof
 
 PARALLEL_MOST = 100  # As many as one account may be asked in one go.
-NO_DEVICE_KEY = (
-    "device_key: the entry commits to the session's signature, but a bundle shows those of "
-    "passkeys only"
-)
+NO_DEVICE_KEY = "the evidence shows no signature of a session's device key"
 
 
 # --- Entries ---
@@ -98,12 +95,10 @@ async def _shown(replay: Replay, check: EntryProvable, tally: Tally) -> None:
         tally.wrong.append(f"the evidence does not verify: {refused}")
         return
     tally.wrong += _contradictions(stage, added.listed, verified)
-    if Shown.DEVICE_KEY not in check.shows:
-        return
-    if verified.assertions:
+    if Shown.DEVICE_KEY in check.shows:
         tally.looked_at += 1
-    else:
-        tally.missing.append(NO_DEVICE_KEY)
+        if not verified.device_signatures:
+            tally.wrong.append(NO_DEVICE_KEY)
 
 
 async def _add_signed(stage: Stage) -> _Added:

@@ -58,7 +58,7 @@ from twinlock.domain.ids import (
     tail,
 )
 from twinlock.domain.policy.facts import DestinationState
-from twinlock.domain.sessions import SignedDraft, signing_nonce
+from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
     BlindIndex,
     Clock,
@@ -203,9 +203,9 @@ class Actions:
         if proposal.session is None:
             return None
         digest = payload_digest(payload_bytes(payload))
-        signed_at = proposal.session.signed_at
-        nonce = signing_nonce("proposal", idempotency.key, signed_at=signed_at)
-        return check_session(proposal.session, nonce=nonce, digest=digest)
+        return check_session(
+            proposal.session, purpose=PROPOSAL, name=idempotency.key, digest=digest
+        )
 
     def _stream(self, payload: AnyPayload) -> DestinationId:
         return self._blind.destination_id(

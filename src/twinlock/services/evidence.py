@@ -3,6 +3,7 @@
 import msgspec
 
 from twinlock.domain.account import Account, OpenAction, Shown
+from twinlock.domain.actions import ActionClass, class_of
 from twinlock.domain.answers import spend_claims
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_TYPE
@@ -19,6 +20,7 @@ from twinlock.proofs.authorizations import detached
 
 DECISION_FIELDS = ("action", "payload", "proofs", "facts", SPEND_FIELD)
 BINDING_FIELDS = ("payload",)  # A payload names its account.
+_EVIDENCE = (Factor.PASSKEY, Factor.SESSION)
 
 
 class NoEvidenceError(TwinlockError):
@@ -89,16 +91,21 @@ class Evidence:
     async def _proofs(
         self, account: Account, action: OpenAction, head: Head
     ) -> tuple[ShownProof, ...]:
-        """Return the proofs that are evidence: those that the customer's own keys signed."""
-        found = [await self._proof(account, shown, head) for shown in action.shown]
-        return tuple(one for one in found if one is not None)
+        """Return the proofs that are evidence: those that the customer's own keys signed.
 
-    async def _proof(self, account: Account, shown: Shown, head: Head) -> ShownProof | None:
-        if shown.factor is not Factor.PASSKEY:
-            return None
+        Beside a passkey's consent to an exit the session's device is left out: a signer does not
+        need it, and fetches its bundle for every payment.
+        """
+        signed = [one for one in action.shown if one.bound_entry and one.factor in _EVIDENCE]
+        consented = any(one.factor is Factor.PASSKEY for one in signed)
+        if consented and class_of(action.payload) is ActionClass.EXIT:
+            signed = [one for one in signed if one.factor is Factor.PASSKEY]
+        return tuple([await self._proof(account, shown, head) for shown in signed])
+
+    async def _proof(self, account: Account, shown: Shown, head: Head) -> ShownProof:
         proved = await self._store.entry(account.account_id, shown.entry)
         binding = await self._store.entry(account.account_id, shown.bound_entry)
-        bound = present(binding, "a proof's authenticator was bound by an entry")
+        bound = present(binding, "a proof's key was bound by an entry")
         return ShownProof(
             factor=shown.factor.value,
             evidence=present(proved, "a proof has its entry").kept.evidence,

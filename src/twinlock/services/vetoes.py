@@ -12,7 +12,7 @@ from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import SessionSignature, Veto
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChannelId, account_of
-from twinlock.domain.sessions import SignedDraft, signing_nonce
+from twinlock.domain.sessions import VETO, SignedDraft
 from twinlock.domain.vetoes import veto_token
 from twinlock.ports import Idempotency, Policies, Store, Work
 from twinlock.proofs.sessions import check_session
@@ -83,5 +83,4 @@ def _channel(action: OpenAction, no: No) -> ChannelId | None:
 def _session(action: OpenAction, no: No) -> SessionSignature | None:
     if no.session is None:
         return None
-    nonce = signing_nonce("veto", action.action_id, signed_at=no.session.signed_at)
-    return check_session(no.session, nonce=nonce, digest=action.digest)
+    return check_session(no.session, purpose=VETO, name=action.action_id, digest=action.digest)

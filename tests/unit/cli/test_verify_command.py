@@ -4,14 +4,17 @@ from pathlib import Path
 import pytest
 import typer
 from msgspec.structs import replace
-from support.bundles import TRUST, checkpoint
+from support.bundles import TRUST, House, checkpoint, phone
 from support.cast import NOON
 from support.forgeries import Forger, the_cast
 from typer.testing import CliRunner, Result
 
 from twinlock.cli.verify import plain, verify_command
+from twinlock.domain.actions import FreezeSet
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import MalformedError
+from twinlock.proofs.device_keys import read_jwk
+from twinlock.range.device import SoftwareDevice
 
 APP = typer.Typer()
 APP.command()(verify_command)
@@ -51,6 +54,26 @@ def test_an_honest_bundle_is_told_step_by_step(desk: Desk) -> None:
     assert "  the customer's own signature: 1" in lines
     assert "  by the operator's record only: nothing" in lines
     assert "\x1b" not in told.stdout
+
+
+def test_the_device_that_asked_is_told_with_its_session_and_its_time(desk: Desk) -> None:
+    house = House()
+    alice = house.open_account(phone())
+    laptop = SoftwareDevice(bytes(32))
+    session = house.sign_in(alice, laptop, phone())
+    payload = FreezeSet(account=alice)
+    action = house.propose(payload, session=house.signed(payload, session, laptop))
+    desk.write("bundle.json", encode(house.bundle(action)))
+
+    told = desk.verify().stdout
+    shown = json.loads(desk.verify("--json").stdout)
+
+    (device,) = shown["device_signatures"]
+    assert device["thumbprint"] == read_jwk(laptop.jwk()).thumbprint()
+    assert (
+        f"  signed by device key {device['thumbprint']}, of the session begun in entry "
+        f"{device['session_index']}, at 2026-01-15 14:00:00 UTC by the device\n"
+    ) in told
 
 
 def test_what_rests_on_the_operators_word_is_said_to(desk: Desk) -> None:

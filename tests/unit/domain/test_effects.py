@@ -204,6 +204,14 @@ def test_a_session_is_bound_to_the_device_that_was_signed() -> None:
     assert started.session.read_only
 
 
+def test_a_session_knows_the_entry_that_began_it() -> None:
+    chain = replace(STATE.account.chain, entries=7)
+    state = replace(STATE, account=replace(STATE.account, chain=chain))
+    started = session(state, act(sign_in("laptop")), read_only=False, fresh=FRESH, now=NOON)
+
+    assert started.session.entry == 7
+
+
 def test_a_session_starts_by_signing_in_alone() -> None:
     with pytest.raises(InvariantError, match=r"session\.start"):
         session(STATE, act(send()), read_only=True, fresh=FRESH, now=NOON)

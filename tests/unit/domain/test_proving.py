@@ -408,6 +408,17 @@ def test_a_session_is_a_proof_while_its_device_signs_now(
     assert found is None or (found.factor, found.root) == (Factor.SESSION, None)
 
 
+def test_a_sessions_proof_names_the_entry_that_began_it() -> None:
+    signature = SessionSignature(
+        session_id=SessionId("ses_alice"), thumbprint=ALICES_LAPTOP, signed_at=NOON
+    )
+    account = an_account(sessions=(replace(a_session(), entry=7),))
+    found = session_shown(account, signature, now=NOON)
+
+    assert found is not None
+    assert found.bound_entry == 7
+
+
 def test_evidence_is_kept_by_its_digest() -> None:
     assert digest_of(b"") == ""
     assert len(from_b64url(digest_of(b"signature"))) == 32

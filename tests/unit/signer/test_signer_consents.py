@@ -11,15 +11,18 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from support.bundles import a_withdrawal, evidence, phone
+from support.bundles import PAYEE, a_withdrawal, evidence, phone
 from support.cast import DAY, HOUR, INSTANT, NOON
 from support.forgeries import Forger
 from support.wallets import BUDGET, DAILY_SUM, KEY_AGE, DictPages, Wallet, settings
+from support.worlds import destination_id
 
-from twinlock.domain.actions import payload_bytes
+from twinlock.domain.actions import DestinationAdd, payload_bytes
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.errors import SignerRefusedError
 from twinlock.domain.ids import ActionId
+from twinlock.proofs.bundles import verify_bundle
+from twinlock.range.device import SoftwareDevice
 from twinlock.signer import Cleared, SignerFault
 from twinlock.signer.memory import Memory, first_seen
 
@@ -178,6 +181,33 @@ def test_mallorys_key_bound_by_whoever_holds_every_key_of_ours_is_too_young() ->
     forger.sign()
 
     assert refused(lambda: wallet.check(forger.to_bytes())) == SignerFault.KEY_TOO_YOUNG
+
+
+def test_a_devices_signature_is_no_consent() -> None:
+    """It says which device asked; only a passkey's assertion is the customer's own yes."""
+    wallet, device = Wallet(), SoftwareDevice(bytes(32))
+    house, alice = wallet.house, wallet.alice
+    session = house.sign_in(alice, device, wallet.phone)
+    added = DestinationAdd(account=alice, network="ethereum", address=PAYEE, memo="")
+    secret = destination_id(added.network, added.address, added.memo)
+    listed = house.propose(added, secret=secret, session=house.signed(added, session, device))
+    house.consent(listed, wallet.phone)
+    payload = a_withdrawal(alice)
+    action = house.pay(payload, wallet.phone, session=house.signed(payload, session, device))
+    signed = next(
+        entry.kept.evidence
+        for entry in house.entries.values()
+        if action in entry.kept.openings["action"].value and "order-0001" in entry.kept.evidence
+    )
+    forger = wallet.forger(action)
+    assert [proof["factor"] for proof in forger.doc["proofs"]] == ["passkey"]
+    forger.doc["proofs"] = [Forger(house, listed).proof | {"evidence": signed}]
+    forger.seal()
+    bundle = forger.to_bytes()
+
+    assert len(verify_bundle(bundle, trust=wallet.settings.trust).device_signatures) == 1
+    assert refused(lambda: wallet.check(bundle)) == SignerFault.CONSENT_MISSING
+    assert not wallet.check(bundle, wallet.transaction(value_cents=BUDGET)).consented
 
 
 # --- One consent, one payment ---
