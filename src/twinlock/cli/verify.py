@@ -4,6 +4,8 @@ It loads no settings, opens no connection and asks no service. What a bundle say
 plain ASCII, since it may have been written by whoever is being audited.
 """
 
+import os
+import stat
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,7 @@ from rich.text import Text
 from twinlock.cli.console import result
 from twinlock.domain.actions import type_of
 from twinlock.domain.bundle import BUNDLE_BYTES_MOST
-from twinlock.domain.errors import BundleRefusedError
+from twinlock.domain.errors import BundleRefusedError, TwinlockError
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
 from twinlock.domain.log.note import MAX_NOTE_BYTES, parse_note
 from twinlock.domain.trust import TRUST_BYTES_MOST, Trust, read_trust
@@ -25,15 +27,19 @@ from twinlock.proofs.notes import verify_checkpoint
 REFUSED = 1  # The exit code; 2 says that nothing could be checked.
 
 
+class FileUnreadableError(TwinlockError):
+    """A file that was named on the command line is missing, no file, too large, or not readable."""
+
+    code = "file_unreadable"
+    status = 400
+
+
 def verify_command(
-    bundle: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The bundle.")],
+    bundle: Annotated[Path, typer.Argument(readable=False, help="The bundle.")],
     *,
-    trust: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Whom you believe: the trust file.")
-    ],
+    trust: Annotated[Path, typer.Option(readable=False, help="Whom you believe: the trust file.")],
     since: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="An older checkpoint that you kept."),
+        Path | None, typer.Option(readable=False, help="An older checkpoint that you kept.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -52,9 +58,26 @@ def verify_command(
 
 
 def _read(path: Path, most: int) -> bytes:
-    """Return the file's bytes; of one that is too large, just enough to see that."""
-    with path.open("rb") as file:
-        return file.read(most + 1)
+    """Return the bytes of a regular file, at most ``most``.
+
+    Prevents: waiting for a pipe that never ends; filling the memory from one that is no file.
+
+    Raises:
+        FileUnreadableError: it is missing, no regular file, larger, or the system says no.
+    """
+    named = plain(str(path))
+    try:
+        # Without O_NONBLOCK, opening a pipe waits for somebody who writes.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FileUnreadableError(f"{named} is no regular file")
+            data = file.read(most + 1)
+    except OSError as error:
+        raise FileUnreadableError(f"{named} cannot be read: {error.strerror}") from error
+    if len(data) > most:
+        raise FileUnreadableError(f"{named} has more than {most} bytes")
+    return data
 
 
 def _read_checkpoint(path: Path, trusted: Trust) -> Checkpoint:

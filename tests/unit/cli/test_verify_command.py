@@ -1,4 +1,8 @@
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,12 +11,14 @@ from msgspec.structs import replace
 from support.bundles import TRUST, House, checkpoint, phone
 from support.cast import NOON
 from support.forgeries import Forger, the_cast
+from tidy.repository import environment
 from typer.testing import CliRunner, Result
 
-from twinlock.cli.verify import plain, verify_command
+from twinlock.cli.verify import FileUnreadableError, plain, verify_command
 from twinlock.domain.actions import FreezeSet
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import MalformedError
+from twinlock.domain.log.note import MAX_NOTE_BYTES
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.range.device import SoftwareDevice
 
@@ -147,8 +153,49 @@ def test_an_older_checkpoint_shows_that_the_log_only_grew(desk: Desk) -> None:
     assert "[consistency_missing]" in desk.verify("--since", older).stdout
 
 
-def test_a_file_that_is_missing_is_a_wrong_command(desk: Desk) -> None:
-    assert desk.verify(bundle="nothing.json").exit_code == 2
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        pytest.param("nothing.json", "No such file", id="a missing file"),
+        pytest.param("..", "directory|regular", id="a directory"),
+        pytest.param("pipe", "no regular file", id="a pipe that nobody ends"),
+        pytest.param("large", "has more than 65536 bytes", id="a file over the limit"),
+        pytest.param("/proc/self/mem", "cannot be read", id="a file that cannot be read"),
+        pytest.param("/dev/zero", "no regular file", id="a device that never ends"),
+        pytest.param("a\x1b[2J", r"a\\x1b\[2J", id="a name that moves the cursor"),
+    ],
+)
+@pytest.mark.parametrize("place", ["bundle", "trust", "since"])
+def test_a_file_that_cannot_be_read_is_told_by_a_code(
+    desk: Desk, path: str, why: str, place: str
+) -> None:
+    os.mkfifo(desk.directory / "pipe")
+    desk.write("large", bytes(MAX_NOTE_BYTES + 1))
+    why = why.replace("65536", str(MAX_NOTE_BYTES)) if place == "since" else why
+    named = {"bundle": "bundle.json", "trust": "trust.json", "since": "older"} | {place: path}
+    files = {name: str(desk.directory / file) for name, file in named.items()}
+    house = the_cast().house
+    desk.write("older", checkpoint(house.seen(), at=NOON))
+    arguments = [files["bundle"], "--trust", files["trust"], "--since", files["since"]]
+
+    told = CliRunner().invoke(APP, arguments)
+
+    assert isinstance(told.exception, FileUnreadableError)
+    assert re.search(why, str(told.exception))
+
+
+def test_what_cannot_be_checked_is_one_line_and_exit_code_2(desk: Desk) -> None:
+    trust = str(desk.directory / "trust.json")
+    told = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "twinlock", "verify", "/proc/self/mem", "--trust", trust],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (told.returncode, told.stdout) == (2, "")
+    assert re.fullmatch(r"twinlock: /proc/self/mem .*\[file_unreadable\]\n", told.stderr)
 
 
 def test_a_trust_file_that_cannot_be_used_stops_everything(desk: Desk) -> None:
