@@ -188,6 +188,8 @@ def _judge(
     _check_transaction(payload, transaction)
     before = _check_once(verified, claims, transaction, memory)
     _check_time(claims, before, settings, now)
+    if before is None:
+        _check_new(verified, claims, heads, settings, now)
     _check_consents_unused(verified, memory)
     consented = _has_aged_consent(verified, heads.size_at(now - settings.key_age_least))
     counted = 0 if before is None else before.cents
@@ -283,6 +285,23 @@ def _check_time(
     if before is not None and now < before.at + settings.fee_raise_for:
         return
     if at >= claims.exp * 1000 + skew:
+        raise refusal(SignerFault.EXPIRED)
+
+
+def _check_new(
+    verified: VerifiedBundle,
+    claims: Authorization,
+    heads: Heads,
+    settings: SignerSettings,
+    now: datetime,
+) -> None:
+    """Refuse an entry that this signer saw in the log for longer than such a spend may live.
+
+    Prevents: a spend that a compromised application dated ahead and kept, past a veto, for later.
+    Two clocks that differ by the skew either way never make an honest spend look so old.
+    """
+    lifetime = timedelta(seconds=claims.exp - claims.iat)
+    if verified.index < heads.size_at(now - lifetime - 2 * settings.clock_skew_most):
         raise refusal(SignerFault.EXPIRED)
 
 

@@ -85,7 +85,8 @@ class SignerSettings:
     ``policies`` are the digests of the policy versions in force. Above ``session_budget_cents`` a
     transaction needs the customer's own assertion, by a key bound ``key_age_least`` ago;
     ``unasserted_daily_cents`` bounds everything that leaves without one, of all accounts together.
-    ``fee_raise_for`` is how long after a spend its own fee may be raised.
+    ``fee_raise_for`` is how long after a spend its own fee may be raised. With ``witnessed`` the
+    trust file must name a quorum of witnesses: without one, nobody but the operator dates a head.
     """
 
     trust: Trust
@@ -96,6 +97,7 @@ class SignerSettings:
     clock_skew_most: timedelta = timedelta(seconds=30)  # Servers with NTP differ by milliseconds.
     checkpoint_age_most: timedelta = timedelta(minutes=10)  # Witnesses cosign within seconds.
     fee_raise_for: timedelta = timedelta(days=3)  # A transaction that nobody mined is dropped then.
+    witnessed: bool = False
 
     def __post_init__(self) -> None:
         invariant(bool(self.policies), "a signer knows which policy is in force")
@@ -104,6 +106,8 @@ class SignerSettings:
         lengths = (self.clock_skew_most, self.checkpoint_age_most, self.fee_raise_for)
         invariant(all(length >= timedelta(0) for length in lengths), "a length is not negative")
         invariant(self.key_age_least > timedelta(0), "a key has to age for some time")
+        dated = self.trust.log_policy.quorum is not None
+        invariant(dated or not self.witnessed, "witnesses are demanded, and none is trusted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

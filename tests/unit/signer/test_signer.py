@@ -17,10 +17,11 @@ from twinlock.domain.authorization import AUTHORIZATION_TYPE, SPEND_TYPE
 from twinlock.domain.bounds import SPEND_LIFETIME
 from twinlock.domain.errors import InvariantError, SignerRefusedError
 from twinlock.domain.ids import ActionId, account_of
+from twinlock.domain.log.merkle import consistency_proof
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundle_faults import BundleFault
 from twinlock.proofs.bundles import verify_bundle
-from twinlock.signer import Cleared, SignerFault, check_spend
+from twinlock.signer import Cleared, SignerFault, check_spend, follow_head
 from twinlock.signer.model import SENTENCES
 
 SKEW = settings().clock_skew_most
@@ -204,6 +205,42 @@ def test_an_old_authorization_signed_anew_is_refused() -> None:
     assert fault == BundleFault.AUTHORIZATION_SIGNATURE_BAD
 
 
+@pytest.mark.parametrize(
+    ("seen", "fault"),
+    [
+        pytest.param(SPEND_LIFETIME + 2 * SKEW, SignerFault.EXPIRED, id="for too long"),
+        pytest.param(SPEND_LIFETIME + 2 * SKEW - INSTANT, None, id="as long as may be"),
+    ],
+)
+def test_a_spend_dated_ahead_is_as_old_as_the_signer_saw_it(
+    seen: timedelta, fault: SignerFault | None
+) -> None:
+    """Who dates an entry ahead and keeps it for later is told by the signer's own clock."""
+    wallet = Wallet(settings=settings(**UNWITNESSED))
+    action = wallet.pay()
+    forger = wallet.forger(action)
+    leaf = forger.leaf(forger.decision)
+    ahead = leaf["at"] + (seen - SPEND_LIFETIME // 2) // timedelta(milliseconds=1)
+    forger.log_anew(forger.decision, leaf | {"at": ahead})
+    forger.sign()
+    follow_head(
+        forger.doc["checkpoint"].encode(),
+        consistency_proof(wallet.head_size, forger.log.size, forger.log.hash_at),
+        settings=wallet.settings,
+        state=wallet.state,
+        now=wallet.now,
+    )
+
+    if fault is None:
+        assert wallet.check(forger.to_bytes(), later=seen).consented
+    else:
+        assert refused(lambda: wallet.check(forger.to_bytes(), later=seen)) == fault
+
+
+def test_witnesses_can_be_demanded() -> None:
+    assert Wallet(settings=settings(witnessed=True)).settings.witnessed
+
+
 # --- Once ---
 
 
@@ -325,6 +362,7 @@ HONEST_BUNDLE = HONEST.bundle(HONEST_ACTION)
         {"clock_skew_most": -INSTANT},
         {"checkpoint_age_most": -INSTANT},
         {"fee_raise_for": -INSTANT},
+        {"witnessed": True, **UNWITNESSED},
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(changes: dict[str, object]) -> None:

@@ -49,6 +49,57 @@ def test_what_was_put_is_there_for_whoever_comes_next(directory: Path) -> None:
     assert (get(directory, "a"), get(directory, "b")) == (b"3", b"2")
 
 
+def test_of_many_who_ask_for_one_spend_at_once_one_is_the_first(directory: Path) -> None:
+    wallet = Wallet()
+    bundle, transaction = wallet.bundle(wallet.pay()), wallet.transaction()
+    with FileState(directory).open() as held:
+        for name, value in wallet.state.kept.items():
+            held.put(name, value)
+
+    def ask(_: int) -> bool:
+        cleared = check_spend(
+            bundle,
+            transaction,
+            settings=wallet.settings,
+            state=FileState(directory),
+            now=wallet.now,
+        )
+        return cleared.replaces
+
+    with ThreadPoolExecutor(16) as pool:
+        told = list(pool.map(ask, range(16)))
+
+    assert sorted(told) == [False] + [True] * 15
+
+
+def test_of_many_spends_of_one_action_at_once_one_is_cleared(directory: Path) -> None:
+    """Two wallets' tasks with two transactions: the lower fee may come second, and is refused."""
+    wallet = Wallet()
+    bundle = wallet.bundle(wallet.pay())
+    with FileState(directory).open() as held:
+        for name, value in wallet.state.kept.items():
+            held.put(name, value)
+
+    def ask(fee: int) -> str:
+        try:
+            cleared = check_spend(
+                bundle,
+                wallet.transaction(fee_minor=fee),
+                settings=wallet.settings,
+                state=FileState(directory),
+                now=wallet.now,
+            )
+        except SignerRefusedError as refused:
+            return refused.fault
+        return "again" if cleared.replaces else "first"
+
+    with ThreadPoolExecutor(16) as pool:
+        told = list(pool.map(ask, range(16)))
+
+    assert told.count("first") == 1
+    assert set(told) <= {"first", "again", SignerFault.REPLAYED}
+
+
 def test_what_was_put_is_seen_at_once_by_whoever_put_it(directory: Path) -> None:
     with FileState(directory).open() as held:
         held.put("a", b"1")
