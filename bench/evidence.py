@@ -15,6 +15,7 @@ from typing import Any, cast
 import httpx
 
 from bench.customers import ENTROPY
+from bench.large_log import measure_at_a_million
 from bench.report import BundleCost
 from bench.stage import Stage, now
 from twinlock.adapters.settings import load
@@ -80,6 +81,7 @@ async def measure_bundle(stage: Stage) -> BundleCost:
         bytes=len(data),
         verify_ms=MILLI * median(seconds),
         log_size=int(note.splitlines()[1]),
+        large=measure_at_a_million(bundle, trust=trusted),
     )
 
 

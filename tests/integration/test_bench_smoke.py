@@ -36,6 +36,10 @@ def test_the_hot_path_is_measured_against_its_rival() -> None:
     assert played == [("ours", 32), ("rival", 32), ("ours", 1), ("rival", 1)]
     assert all(one["requests"] > 0 for one in report["rounds"])
     assert report["bundle"]["bytes"] > 0
+    large = report["bundle"]["large"]
+    assert large["log_size"] == 10**6
+    assert large["bytes"] < 8_000
+    assert large["bytes"] < large["bytes_with_growth"] < 9_000
     assert not Path(ROOT / "var" / "bench").exists()
 
 
