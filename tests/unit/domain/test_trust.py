@@ -125,3 +125,8 @@ def test_a_trust_that_was_not_read_is_checked_too() -> None:
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     with pytest.raises(MalformedError):
         read_trust(data)
+
+
+def test_half_a_character_makes_no_trust_in_a_value_either() -> None:
+    with pytest.raises(MalformedError, match="Unicode"):
+        msgspec.structs.replace(TRUST, log="\ud800")
