@@ -87,12 +87,6 @@ def test_what_goes_as_the_files_say_differs_in_nothing() -> None:
     assert differences(shown()) == []
 
 
-def test_what_may_be_not_playable_is_no_difference() -> None:
-    now = a_part(Status.NOT_PLAYABLE, "device_key: a bundle shows passkeys only", story="S07")
-
-    assert differences(shown(now=now)) == []
-
-
 @pytest.mark.parametrize(
     ("found", "says"),
     [
