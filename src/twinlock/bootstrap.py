@@ -45,7 +45,6 @@ from twinlock.api.throttling import Rates
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Rules
-from twinlock.domain.errors import TwinlockError
 from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy, text_of
 from twinlock.domain.policy.statutes import statutes
@@ -309,8 +308,8 @@ async def open_api(
             ) as api,
         ):
             yield api
-        with suppress(TwinlockError):  # A stop in good order leaves nothing that is not anchored.
-            await anchoring.follow()
+        # A stop in good order leaves nothing that is not anchored.
+        await _attempt("anchor_waits", anchoring.follow)
 
 
 @asynccontextmanager
@@ -392,10 +391,7 @@ async def _beside(
 
     async def go_on() -> None:
         while True:
-            try:
-                await work()
-            except Exception as error:  # noqa: BLE001 - the outermost edge of a task of its own
-                _log.warning(name, reason=type(error).__name__, code=getattr(error, "code", ""))
+            await _attempt(name, work)
             await asyncio.sleep(pause)
 
     task = asyncio.create_task(go_on())
@@ -405,6 +401,13 @@ async def _beside(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def _attempt(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception as error:  # noqa: BLE001 - the outermost edge of work that nobody waits for
+        _log.warning(name, reason=type(error).__name__, code=getattr(error, "code", ""))
 
 
 def page_routes(settings: Settings, *, policy: Policy) -> Router:

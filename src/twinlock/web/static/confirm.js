@@ -5,12 +5,12 @@
 
 (() => {
   const OVER = 409; // The action is over, or has lapsed: the page says how.
-  const REPLAYED = "code_replayed"; // Shown already, in another tab.
+  const SHOWN = "already_shown"; // In another tab.
 
   class Refused extends Error {
     constructor(status, told) {
       super(told.words || "");
-      this.over = status === OVER || told.fault === REPLAYED;
+      this.over = status === OVER || told.fault === SHOWN;
     }
   }
 

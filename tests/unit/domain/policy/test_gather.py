@@ -59,6 +59,12 @@ from twinlock.domain.policy.gather import weak_root
 # --- Money and destinations ---
 
 
+def test_an_exit_without_a_fee_is_worth_its_amount() -> None:
+    free = replace(send(50), max_fee_minor="0")
+
+    assert facts_of(an_action(free)).value_cents == 49_99
+
+
 def test_an_exit_is_worth_the_higher_of_list_and_platform() -> None:
     assert facts_of(an_action(send(50))).value_cents == 50_00
     assert facts_of(an_action(send(50), claimed_cents=60_00)).value_cents == 60_01
