@@ -30,7 +30,7 @@ from twinlock.bootstrap import (
     settings_from_environment,
 )
 from twinlock.cli.console import log_to_stderr
-from twinlock.cli.serve import BACKLOG
+from twinlock.cli.serve import BACKLOG, spare_collections
 
 RELAY = bool(os.environ.get("BENCH_RELAY"))
 NEVER_SECONDS = 1e6
@@ -59,6 +59,7 @@ def worker() -> Litestar:
     @asynccontextmanager
     async def opens() -> AsyncIterator[Api]:
         async with open_api(await prepare(settings), book=book, steering=steering) as api:
+            spare_collections()
             yield api
 
     own = Router(path="/", route_handlers=[counted])

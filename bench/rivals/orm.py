@@ -14,6 +14,7 @@ It is written to be fast within that choice:
 * the head of the log, which orders all writers, is locked last and for as short as can be;
 * ``expire_on_commit`` off; statements built once, so that SQLAlchemy's and asyncpg's caches hold; a
   pool of the size that measured best;
+* the garbage collector is spared as in ``twinlock serve``;
 * the signature is checked before the transaction, and the answer signed after it.
 
 usage: RIVAL_DSN=… TWINLOCK_…=… python -m bench.rivals.orm PORT
@@ -33,6 +34,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
 from bench.rivals.orm_edge import Answer, Proposal, StrictRoute, answer_of
 from bench.rivals.orm_service import Service
+from twinlock.cli.serve import spare_collections
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.errors import TwinlockError
 
@@ -57,6 +59,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         max_overflow=0,
     )
     app.state.service = Service(async_sessionmaker(engine, expire_on_commit=False, autoflush=False))
+    spare_collections()
     yield
     await engine.dispose()
 

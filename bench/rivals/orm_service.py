@@ -30,6 +30,8 @@ from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.settings import load
 from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.sql import codec
+from twinlock.adapters.sql.keys_used import KeyName, key_use
+from twinlock.adapters.sql.watch import Watch
 from twinlock.adapters.system import SystemClock, SystemEntropy
 from twinlock.api.throttling import (
     ACCOUNT_BURST,
@@ -63,7 +65,7 @@ from twinlock.domain.ids import (
     parse_account_id,
     tail,
 )
-from twinlock.domain.log.merkle import Frontier, leaf_hash
+from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log.tiles import edge_of, grow
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import PlatformKey
@@ -168,6 +170,7 @@ class Service:
         self._entropy = SystemEntropy()
         self._clock = SystemClock()
         self._sealer = Sealer(keyring)
+        self._watch = Watch(self._sealer)
         self._blind = KeyringIndex(keyring)
         self._policies = BookPolicies(
             rule_book(), prices=PriceFile(settings.price_file, keyring), signer=signer
@@ -249,7 +252,7 @@ class Service:
         booked = bookkeep(before, decided, origin=origin, at=now, salts=salts)
         self._change(documents, asked, booked, key=key)
         session.add_all(self._letters(asked, booked, key=key))
-        session.add(_used(asked, now=now))
+        session.add(self._used(asked, now=now))
         # Sent before the head is locked: every other writer waits for whoever holds it.
         await session.flush()
         return decided, await self._log(session, asked, booked, key=key, now=now)
@@ -279,6 +282,11 @@ class Service:
                 row = documents[name]
                 row.version += 1
                 row.box = self._seal(key, value, row.kind, name, row.version)
+
+    def _used(self, asked: Asked, *, now: datetime) -> UsedKey:
+        name, action = KeyName(asked.account_id, asked.key), asked.command.action_id
+        use = key_use(self._sealer, name, digest=asked.digest, action_id=action)
+        return UsedKey(scope=name.scope, key=name.key, used_at=now, **use._asdict())
 
     def _letters(self, asked: Asked, booked: Booked, *, key: SubjectKey) -> list[Letter]:
         letters = []
@@ -313,6 +321,8 @@ class Service:
     async def _grow(
         self, session: AsyncSession, head: Head, hashes: Sequence[bytes], *, now: datetime
     ) -> None:
+        written = {name: getattr(head, name) for name in ("cell", "size", "edge", "at", "mac")}
+        before = self._watch.frontier_of(written)
         places = [(tile.level, tile.index) for tile in edge_of(head.size)]
         rows = (await session.scalars(EDGE, {"places": places})).all() if places else ()
         tiles = {(tile.level, tile.number): tile for tile in rows}
@@ -323,8 +333,10 @@ class Service:
                 session.add(Tile(cell=CELL, level=level, number=number, hashes=row))
             else:
                 tile.hashes = row
-        frontier = Frontier.from_bytes(head.size, head.edge).append(hashes)
-        head.size, head.edge, head.at = frontier.size, frontier.to_bytes(), max(now, head.at)
+        at = max(now, head.at)
+        frontier = before.append(hashes)
+        head.mac = self._watch.seal(frontier, at=at)
+        head.size, head.edge, head.at = frontier.size, frontier.to_bytes(), at
 
     def _seal(self, key: SubjectKey, value: object, kind: str, row_id: str, version: int) -> bytes:
         place = codec.Place(kind=kind, row_id=row_id, version=version)
@@ -337,16 +349,6 @@ def _place(payload: WithdrawalCrypto) -> Place:
         network=payload.network,
         address=payload.address,
         memo=payload.memo,
-    )
-
-
-def _used(asked: Asked, *, now: datetime) -> UsedKey:
-    return UsedKey(
-        scope=asked.account_id,
-        key=asked.key,
-        digest=asked.digest,
-        action_id=asked.command.action_id,
-        used_at=now,
     )
 
 

@@ -94,6 +94,7 @@ class Head(Table):
     size: Mapped[int] = mapped_column(BigInteger)
     edge: Mapped[bytes]
     at: Mapped[datetime]
+    mac: Mapped[bytes]
 
 
 class Letter(Table):
@@ -115,6 +116,7 @@ class UsedKey(Table):
     digest: Mapped[bytes]
     action_id: Mapped[str]
     used_at: Mapped[datetime]
+    mac: Mapped[bytes]
 
 
 class KeyOfPlatform(Table):
