@@ -1,7 +1,13 @@
-"""How long Hypothesis looks: seconds in CI, minutes with ``HYPOTHESIS_PROFILE=deep``."""
+"""What holds for every test: how long Hypothesis looks, and that no test keeps another's log.
+
+Seconds in CI, minutes with ``HYPOTHESIS_PROFILE=deep``.
+"""
 
 import os
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -14,3 +20,11 @@ settings.register_profile(
 )
 settings.register_profile("deep", settings.get_profile("ci"), max_examples=3_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """A command that is run in this process says where its log goes; the next test has its own."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
