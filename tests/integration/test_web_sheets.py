@@ -494,4 +494,4 @@ def test_a_value_that_nobody_knows_is_told_as_unknown() -> None:
     gate.prices_up = False
     action = gate.propose(send()).action_id
 
-    assert line(sheet(gate, action), "Worth about").startswith("Not known")
+    assert line(sheet(gate, action), "Worth about, with the fee").startswith("Not known")

@@ -259,7 +259,7 @@ def _worth_knowing(payload: AnyPayload, facts: Facts) -> tuple[Line, ...]:
         worth = "Not known: it counts as the highest" if unknown else dollars(facts.value_cents)
         return (
             Line(label="Destination", text=place, heed=heed),
-            Line(label="Worth about", text=worth),
+            Line(label="Worth about, with the fee", text=worth),
         )
     if isinstance(payload, SessionStart):
         text = "New: it has not signed in before" if facts.new_device else "Known"
