@@ -12,7 +12,7 @@ import msgspec
 
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.actions import Place
-from twinlock.domain.answers import Teller
+from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.decisions import Decided, Decision, Rules
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import InvariantError, invariant
@@ -36,7 +36,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """One command for the store: the streams it locks, and the pure function that decides.
 
     ``decide`` may be called more than once; only what the last call returned is kept. A work with
-    ``opens`` begins an account: ``decide`` is then given that account.
+    ``opens`` begins an account: ``decide`` is then given that account. With a ``teller`` the answer
+    is told, and signed, by the store: while the disk is busy, and to nobody before the commit.
     """
 
     account_id: AccountId
@@ -47,12 +48,14 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
     action_id: str = ""  # what the idempotency key stands for, once it is used
     opens: Account | None = None
+    teller: Teller | None = None
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """What was decided and is durable. ``indexes`` are the log indexes of the decisions, in order.
 
     ``repeated`` names the action that the idempotency key already stands for; nothing was decided.
+    ``told`` is the answer in the form in which a work with a teller is answered.
     """
 
     decided: Decided | None
@@ -60,6 +63,14 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     first_entry: int = 0
     indexes: tuple[int, ...] = ()
     repeated: str = ""
+    told: Answered | None = None
+
+    @property
+    def answered(self) -> Answered:
+        """The answer as it is told; only where a work with a teller was not repeated."""
+        if self.told is None:
+            raise InvariantError("nothing was told")
+        return self.told
 
     @property
     def answer(self) -> Decision:

@@ -94,5 +94,5 @@ async def idempotency(request: Request[Any, Any, Any]) -> Idempotency:
     fits = KEY_LENGTH_LEAST <= len(key) <= KEY_LENGTH_MOST
     if not fits or not key.isascii() or not key.isprintable():
         raise MalformedError("Idempotency-Key: 8 to 128 printable ASCII characters are needed")
-    path = request.url.path.encode("utf-8")
+    path = request.scope["path"].encode("utf-8")
     return Idempotency(key=key, digest=tagged_hash("request/v1", path, await request.body()))

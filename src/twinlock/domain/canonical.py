@@ -9,7 +9,6 @@ Source: RFC 8785 (JCS), the subset with ASCII keys and integers within Â±(2^53 â
 docs/log-format.md.
 """
 
-import base64
 import binascii
 import hashlib
 import hmac
@@ -27,6 +26,7 @@ MAX_DEPTH = 32  # Nothing we sign nests deeper than 8; hostile JSON nests to exh
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")  # RFC 4648, 5.
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def encode(value: object) -> bytes:
@@ -163,7 +163,8 @@ def from_b64url(text: str, *, size: int | None = None) -> bytes:
         MalformedError: another alphabet, padding, stray bits, or not ``size`` bytes.
     """
     try:
-        data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        plain = text.encode("ascii").translate(_STANDARD)
+        data = binascii.a2b_base64(plain + b"=" * (-len(text) % 4))
     except ValueError as error:
         raise MalformedError("not base64url") from error
     if b64url(data) != text:

@@ -4,7 +4,6 @@ An id is a prefix, ``_`` and 26 characters of lower-case base32 (128 random bits
 action carries its account, so that a command can name the stream it locks before reading anything.
 """
 
-import base64
 import re
 from typing import NewType
 
@@ -25,12 +24,16 @@ _TAIL = r"[a-z2-7]{26}"
 _ACCOUNT = re.compile(rf"acc_{_TAIL}")
 _ACTION = re.compile(rf"act_(?P<account>{_TAIL})_{_TAIL}")
 ENTROPY_BYTES = 16
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648, 6, in lower case and without padding.
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_SHIFTS = range(120, -1, -10)
 
 
 def tail(entropy: bytes) -> str:
     """Return 26 characters of base32 for 16 random bytes."""
     invariant(len(entropy) == ENTROPY_BYTES, "an id takes 16 random bytes")
-    return base64.b32encode(entropy).decode("ascii").rstrip("=").lower()
+    number = int.from_bytes(entropy, "big") << 2  # 130 bits: 26 characters of 5 bits each
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def account_id(entropy: bytes) -> AccountId:

@@ -56,7 +56,12 @@ class DeviceKey:
 
     def thumbprint(self) -> str:
         """Return the RFC 7638 thumbprint: SHA-256 of ``canonical``, base64url."""
-        return b64url(hashlib.sha256(self.canonical()).digest())
+        return thumbprint_of(self.canonical())
+
+
+def thumbprint_of(canonical: bytes) -> str:
+    """Return the RFC 7638 thumbprint of the key whose ``canonical`` form this is."""
+    return b64url(hashlib.sha256(canonical).digest())
 
 
 def read_jwk(jwk: Mapping[str, object]) -> DeviceKey:

@@ -10,6 +10,7 @@ from twinlock.domain.sessions import SignedDraft, signing_nonce
 from twinlock.proofs.device_keys import (
     parse_jwk,
     session_proof_message,
+    thumbprint_of,
     verify_device_signature,
 )
 
@@ -41,13 +42,14 @@ def check_session(draft: SignedDraft, *, purpose: str, name: str, digest: str) -
         verify_device_signature(key, draft.signature, message)
     except ProofRefusedError:
         return unsigned
+    canonical = key.canonical()
     return SessionSignature(
         session_id=session_id,
-        thumbprint=key.thumbprint(),
+        thumbprint=thumbprint_of(canonical),
         signed_at=datetime.fromtimestamp(draft.signed_at / _MILLISECOND, tz=UTC),
         evidence=encode(
             {
-                "jwk": key.canonical().decode("ascii"),
+                "jwk": canonical.decode("ascii"),
                 "name": name,
                 "purpose": purpose,
                 "session": session_id,

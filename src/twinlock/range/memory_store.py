@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.answers import tell
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.canonical import encode
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Entry, Kept, Origin
@@ -90,11 +91,14 @@ class MemoryStore:
         )
         first = len(self._leaves)
         self._write(work, booked, at=at)
+        index = len(self._leaves) - 1
+        answer = decided.answer
         return Committed(
             decided=msgspec.structs.replace(decided, state=booked.state),
             at=at,
             first_entry=before.account.chain.entries,
-            indexes=tuple(range(first, len(self._leaves))),
+            indexes=tuple(range(first, index + 1)),
+            told=tell(answer, index=index, teller=work.teller) if work.teller else None,
         )
 
     def _now(self) -> datetime:

@@ -30,7 +30,7 @@ from twinlock.domain.actions import (
     payload_digest,
     place_of,
 )
-from twinlock.domain.answers import Answered, tell
+from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import (
@@ -189,13 +189,12 @@ class Actions:
                 policy=rules.policy.name,
                 idempotency=idempotency,
                 action_id=action,
+                teller=self._policies.teller(),
             )
         )
         if committed.decided is None:
             return _repeated(committed.repeated, named)
-        return tell(
-            committed.decided.answer, index=committed.indexes[-1], teller=self._policies.teller()
-        )
+        return committed.answered
 
     def _session(
         self, proposal: Proposal, payload: AnyPayload, idempotency: Idempotency

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from twinlock.domain.account import Account, ActionUnknownError, Challenge, OpenAction, State
 from twinlock.domain.actions import payload_bytes, place_of
-from twinlock.domain.answers import Answered, tell
+from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import Passkey, Password, Totp
@@ -154,7 +154,7 @@ class Proving:
             challenge_id=challenge_id,
             factor=question.factor,
             expires_in_seconds=int(CHALLENGE_LIFETIME.total_seconds()),
-            answered=tell(decision, index=committed.indexes[-1], teller=self._policies.teller()),
+            answered=committed.answered,
             options=self._options(account, action, question.factor, nonce),
         )
 
@@ -240,7 +240,7 @@ class Proving:
         decision = committed.answer
         if decision.fault is not None:
             raise ProofRefusedError(decision.fault)
-        return tell(decision, index=committed.indexes[-1], teller=self._policies.teller())
+        return committed.answered
 
     def _work(self, action: OpenAction, run: Decide, actor: str, rules: Rules) -> Work:
         place = place_of(action.payload)
@@ -250,6 +250,7 @@ class Proving:
             decide=run,
             actor=actor,
             policy=rules.policy.name,
+            teller=self._policies.teller(),
         )
 
     async def _check(self, account: Account, action: OpenAction, reply: Reply) -> Right:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import ActionClosedError, ActionUnknownError
 from twinlock.domain.actions import place_of
-from twinlock.domain.answers import Answered, spend_claims, tell, tell_closed
+from twinlock.domain.answers import Answered, spend_claims, tell_closed
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.commands import Spend
 from twinlock.domain.errors import TwinlockError, present
@@ -70,13 +70,14 @@ class Spends:
                     decide=lambda state, now: decide(state, command, rules=rules, now=now),
                     actor=actor,
                     policy=rules.policy.name,
+                    teller=self._policies.teller(),
                 )
             )
         except ActionUnknownError:
             return await self._render(action_id, spending)
         if any(isinstance(event, ActionSpent) for event in committed.answer.events):
             return await self._render(action_id, spending)
-        return tell(committed.answer, index=committed.indexes[-1], teller=self._policies.teller())
+        return committed.answered
 
     async def _render(self, action_id: ActionId, spending: Spending) -> Answered:
         """Return the committed spend in the form that was signed, the same bytes each time."""

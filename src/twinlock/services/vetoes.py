@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain.account import ActionUnknownError, OpenAction
-from twinlock.domain.answers import Answered, tell
+from twinlock.domain.answers import Answered
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import SessionSignature, Veto
 from twinlock.domain.gate import decide
@@ -64,11 +64,10 @@ class Vetoes:
                 policy=rules.policy.name,
                 idempotency=idempotency,
                 action_id=action_id,
+                teller=self._policies.teller(),
             )
         )
-        if committed.repeated:
-            return None
-        return tell(committed.answer, index=committed.indexes[-1], teller=self._policies.teller())
+        return None if committed.repeated else committed.answered
 
 
 def _channel(action: OpenAction, no: No) -> ChannelId | None:

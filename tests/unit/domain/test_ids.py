@@ -1,4 +1,8 @@
+import base64
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.cast import ALICE
 
 from twinlock.domain.errors import InvariantError, MalformedError
@@ -10,6 +14,11 @@ ENTROPY = bytes(range(16))
 def test_an_id_says_what_it_names_and_26_characters_more() -> None:
     assert account_id(ENTROPY) == f"acc_{tail(ENTROPY)}"
     assert len(tail(ENTROPY)) == 26
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_a_tail_is_base32_as_rfc_4648_writes_it(entropy: bytes) -> None:
+    assert tail(entropy) == base64.b32encode(entropy).decode("ascii").rstrip("=").lower()
 
 
 def test_an_action_carries_its_account() -> None:

@@ -28,6 +28,7 @@ from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, key_name, key_use, repeated
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.answers import tell
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.decisions import Decided
 from twinlock.domain.entries import SALTS_BYTES, Origin
@@ -153,9 +154,10 @@ class Batch:
             await self._read(group)
             for waiting in group:
                 self._decide(waiting)
-            indexes = await self._write(group) if self.done else range(0)
+            if self.done:
+                await self._write(group)
             self.commit_asked = True
-        self._answer(indexes)
+        self._answer()
 
     # --- Reading, under the locks ---
 
@@ -366,8 +368,8 @@ class Batch:
 
     # --- Writing ---
 
-    async def _write(self, group: list[Waiting]) -> range:
-        """Write everything behind the locked head; return the indexes of the new leaves."""
+    async def _write(self, group: list[Waiting]) -> None:
+        """Write everything behind the locked head."""
         head = await self.connection.fetchrow(queries.LOCK_HEAD)
         frontier = self.watch.frontier_of(head)
         if head["at"] > self.at:
@@ -378,7 +380,7 @@ class Batch:
         entries = [entry for done in self.done for entry in done.booked.entries]
         grown = tree.grown(edge, [leaf_hash(entry.leaf) for entry in entries])
         indexes = range(frontier.size, grown.edge.frontier.size)
-        counts = await self.connection.fetchrow(
+        write = self.connection.fetchrow(
             queries.WRITE,
             list(self.new_keys),
             list(self.new_keys.values()),
@@ -397,10 +399,34 @@ class Batch:
             grown.edge.frontier.to_bytes(),
             self.watch.seal(grown.edge.frontier, at=self.at),
         )
+        counts, _ = await asyncio.gather(write, self._tell(indexes))
         if counts["streams"] != len(self.rows):
             raise StateRolledBackError("a stream left another version than was read")
         self.edge = grown.edge
-        return indexes
+
+    async def _tell(self, indexes: range) -> None:
+        """Make the answers while the database writes; they are given out after the commit."""
+        at = 0
+        for done in self.done:
+            own = tuple(indexes[at : at + len(done.booked.entries)])
+            at += len(own)
+            self.answers.append((done.waiting, self._committed(done, own)))
+
+    def _committed(self, done: _Done, indexes: tuple[int, ...]) -> Committed | TwinlockError:
+        decided, teller = done.decided, done.waiting.work.teller
+        told = None
+        if teller is not None:
+            try:
+                told = tell(decided.answer, index=indexes[-1], teller=teller)
+            except Exception as error:  # noqa: BLE001 - the edge of one request: others go on
+                return unexpected(error)
+        return Committed(
+            decided=replace(decided, state=done.booked.state),
+            at=self.at,
+            first_entry=done.first_entry,
+            indexes=indexes,
+            told=told,
+        )
 
     def _event_rows(self, indexes: Iterable[int]) -> Iterable[tuple[object, ...]]:
         index = iter(indexes)
@@ -416,18 +442,7 @@ class Batch:
 
     # --- Answering, after the commit ---
 
-    def _answer(self, indexes: range) -> None:
-        at = 0
-        for done in self.done:
-            count = len(done.booked.entries)
-            committed = Committed(
-                decided=replace(done.decided, state=done.booked.state),
-                at=self.at,
-                first_entry=done.first_entry,
-                indexes=tuple(indexes[at : at + count]),
-            )
-            at += count
-            done.waiting.succeed(committed)
+    def _answer(self) -> None:
         for waiting, answer in self.answers:
             if isinstance(answer, Committed):
                 waiting.succeed(answer)
