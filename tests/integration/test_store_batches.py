@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from support.postgres import TestDatabase, both_versions
 from support.stores import (
     PLATFORM,
+    POLICY,
     Customer,
     SteerableClock,
     during,
@@ -30,6 +31,7 @@ from twinlock.adapters.sql import group_commit
 from twinlock.adapters.sql.keys_used import KeyName, key_use
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import ActionUnknownError, State
+from twinlock.domain.answers import Teller
 from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import (
     AccountUnknownError,
@@ -60,6 +62,48 @@ async def test_requests_that_wait_together_share_one_transaction(
         "SELECT count(DISTINCT xmin::text) FROM leaf WHERE leaf_index >= 5"
     )
     assert writers == 1
+
+
+@both_versions
+async def test_the_next_batch_is_decided_while_one_is_written_and_committed_after_it(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase
+) -> None:
+    alice, bob = await several(store, clock, 2)
+    size = (await store.head()).size
+    decided = asyncio.Event()
+    async with database.owner() as holder, holder.transaction():
+        await holder.execute("LOCK TABLE outbox IN EXCLUSIVE MODE")
+        first = asyncio.ensure_future(store.run(touching(alice)))
+        await database.somebody_waits_for_a_lock()
+        second = asyncio.ensure_future(store.run(during(bob, decided.set)))
+        await asyncio.wait_for(decided.wait(), 1)
+        assert not first.done()
+
+    assert (await first).indexes == (size,)
+    assert (await second).indexes == (size + 1,)
+
+
+async def test_an_answer_that_cannot_be_told_was_decided_and_fails_nobody_else(
+    store: SqlStore, clock: SteerableClock
+) -> None:
+    alice, bob = await several(store, clock, 2)
+    size = (await store.head()).size
+
+    def broken(claims: bytes, typ: str) -> str:
+        raise OSError("the key is gone")
+
+    action = new_action(alice)
+    untold = replace(
+        withdrawal(alice, action, key=idempotency("key")),
+        teller=Teller(policy=POLICY, log_origin="example.org/log", sign=broken),
+    )
+    failed, told = await outcomes(store.run(untold), store.run(touching(bob)))
+
+    assert isinstance(failed, TwinlockError)
+    assert isinstance(failed.__cause__, OSError)
+    assert isinstance(told, Committed)
+    assert (await store.head()).size == size + 2
+    assert (await store.run(untold)).repeated == action
 
 
 async def test_a_lone_request_goes_alone(store: SqlStore, clock: SteerableClock) -> None:

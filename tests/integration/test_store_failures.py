@@ -28,7 +28,7 @@ from support.stores import (
 )
 
 from twinlock.adapters.keyring import Keyring
-from twinlock.adapters.sql import connections, group_commit
+from twinlock.adapters.sql import connections, writer
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import State
 from twinlock.domain.decisions import Decided
@@ -36,9 +36,10 @@ from twinlock.domain.errors import UnavailableError
 from twinlock.ports import Committed, Work
 
 SOON_SECONDS = 1.5  # A caller is told within this that the database is down.
-WRITER = """
+NEXT_WRITER = """
 SELECT pid FROM pg_stat_activity
  WHERE application_name = 'twinlock' AND datname = current_database() AND query LIKE 'COMMIT;'
+ ORDER BY state_change LIMIT 1
 """
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'twinlock'
@@ -61,9 +62,9 @@ class Watched:
         return self._inner(state, now)
 
 
-async def writer_of(database: TestDatabase) -> int:
-    """Return the process of the server behind the connection that writes."""
-    (row,) = await database.fetch(WRITER)
+async def next_writer(database: TestDatabase) -> int:
+    """Return the process of the server behind the connection that writes next: they take turns."""
+    (row,) = await database.fetch(NEXT_WRITER)
     return int(row["pid"])
 
 
@@ -134,7 +135,7 @@ async def test_a_server_killed_in_the_middle_of_a_batch_leaves_nothing_half_writ
     keyring: Keyring,
 ) -> None:
     alice, bob = await opened(store, clock), await opened(store, clock)
-    pids = (server.postmaster, await writer_of(database))
+    pids = (server.postmaster, await next_writer(database))
 
     def kill() -> None:
         for pid in pids:
@@ -165,7 +166,7 @@ async def test_a_connection_lost_before_the_commit_is_replaced_and_nobody_notice
     number: signal.Signals,
 ) -> None:
     alice, bob = await opened(store, clock), await opened(store, clock)
-    pid = await writer_of(database)
+    pid = await next_writer(database)
     hit = Watched(touching(alice), lambda: os.kill(pid, number))
 
     told = await kinds(
@@ -259,8 +260,8 @@ async def test_a_process_of_the_database_that_hangs_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     alice, bob = await opened(store, clock), await opened(store, clock)
-    monkeypatch.setattr(group_commit, "BATCH_SECONDS", 0.3)
-    pid = await writer_of(database)
+    monkeypatch.setattr(writer, "BATCH_SECONDS", 0.3)
+    pid = await next_writer(database)
     stuck = Watched(touching(alice), lambda: os.kill(pid, signal.SIGSTOP))
     try:
         with pytest.raises(UnavailableError):

@@ -15,7 +15,7 @@ Always true (tests/integration/test_store_*.py):
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -117,7 +117,8 @@ class Batch:
     """The state of one batch between its first lock and its commit.
 
     ``watch`` is what this process knows of the log, and ``edge`` after ``run`` the tree's edge as
-    it was written now. ``commit_asked`` says that the outcome is the database's to tell.
+    it was written now. ``decided`` is called when only writing is left. ``commit_asked`` says that
+    the outcome is the database's to tell.
     """
 
     connection: asyncpg.Connection
@@ -125,6 +126,7 @@ class Batch:
     entropy: Entropy
     clock: Clock
     watch: Watch
+    decided: Callable[[], None]
     edge: tree.Edge | None = None
     commit_asked: bool = False
     at: datetime = _UNREAD
@@ -399,6 +401,7 @@ class Batch:
             grown.edge.frontier.to_bytes(),
             self.watch.seal(grown.edge.frontier, at=self.at),
         )
+        self.decided()
         counts, _ = await asyncio.gather(write, self._tell(indexes))
         if counts["streams"] != len(self.rows):
             raise StateRolledBackError("a stream left another version than was read")

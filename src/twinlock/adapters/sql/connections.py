@@ -1,8 +1,8 @@
 """Connections to PostgreSQL, and what it means that the database is down.
 
-A process has one connection that writes and a few that read, so that no crowd of readers keeps a
-decision waiting. Nothing here waits longer than the limits below: a stopped database costs its
-callers an answer, never their patience.
+A process has connections that write, in turn, and a few that read, so that no crowd of readers
+keeps a decision waiting. Nothing here waits longer than the limits below: a stopped database costs
+its callers an answer, never their patience.
 """
 
 import asyncio
