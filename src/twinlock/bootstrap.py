@@ -417,8 +417,7 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
         api: Api = state.api
 
         def count(answered: Answered) -> None:
-            labels = {"type": answered.type, "answer": answered.answer.value}
-            api.metrics.answers.labels(**labels).inc()
+            api.metrics.count(answered.type, answered.answer.value)
 
         return Pages(
             looking=api.use.looking,

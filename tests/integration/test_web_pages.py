@@ -313,7 +313,8 @@ async def make_channels_younger(service: Service, customer: Customer) -> None:
             answer=Answer.ALLOW,
             events=(AccountOpened(at=now, account=account),),
         )
-        return Decided(decisions=(decision,), state=advance(replace(state, account=account)))
+        after = advance(replace(state, account=account))
+        return Decided(decisions=(decision,), states=(after,))
 
     work = Work(
         account_id=parse_account_id(customer.account_id),

@@ -256,7 +256,7 @@ def listing(customer: Customer, *, now: datetime) -> Work:
 
 def _happened(state: State, kind: str, *events: Event) -> Decided:
     decision = Decision(kind=kind, action_id="", answer=Answer.ALLOW, events=events)
-    return Decided(decisions=(decision,), state=advance(apply_all(state, events)))
+    return Decided(decisions=(decision,), states=(advance(apply_all(state, events)),))
 
 
 def new_action(customer: Customer) -> ActionId:

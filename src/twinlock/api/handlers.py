@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twinlock.api.operations import ActingOperation
 from twinlock.api.request import StrictRequest, idempotency
+from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
@@ -243,7 +244,7 @@ async def _told(api: Api, named: ActionId, answer: Answered | None) -> Answered:
 
 
 def _counted(api: Api, answer: Answered) -> Answered:
-    api.metrics.answers.labels(answer.type, answer.answer.value).inc()
+    api.metrics.count(answer.type, answer.answer.value)
     return answer
 
 
@@ -307,6 +308,7 @@ def router() -> Router:
     of_accounts = Router(
         path="/",
         cache_control=CacheControlHeader(no_store=True),
+        response_class=JsonResponse,
         route_handlers=[
             open_account,
             look_at_account,

@@ -47,6 +47,14 @@ class Metrics:
     answers: Counter
     seconds: Histogram
     by_route: dict[str, Callable[[float], None]] = field(default_factory=dict)
+    by_answer: dict[tuple[str, str], Counter] = field(default_factory=dict)
+
+    def count(self, kind: str, answer: str) -> None:
+        """Count one ``answer`` of the gate about an action of type ``kind``."""
+        counter = self.by_answer.get((kind, answer))
+        if counter is None:
+            counter = self.by_answer[kind, answer] = self.answers.labels(kind, answer)
+        counter.inc()
 
     def observe(self, route: str, seconds: float) -> None:
         """Count one request to ``route``, the template of a path and never a path."""

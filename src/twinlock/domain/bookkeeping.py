@@ -12,10 +12,8 @@ from twinlock.domain.account import State
 from twinlock.domain.decisions import Decided
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Entry, Origin, closed, record
 from twinlock.domain.errors import TwinlockError, invariant
-from twinlock.domain.gate import advance
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.notices import Notice, notices
-from twinlock.domain.replay import apply_all
 
 
 class StateRolledBackError(TwinlockError):
@@ -52,27 +50,26 @@ def bookkeep(
 ) -> Booked:
     """Return what to write for ``decided``; ``salts`` are SALTS_BYTES for each decision."""
     invariant(len(salts) == SALTS_BYTES * len(decided.decisions), "fresh salts for every entry")
-    state, chain = before, before.account.chain
+    chain = before.account.chain
     entries: list[Entry] = []
     ended: list[ClosedAction] = []
     told: list[Notice] = []
+    states = (before, *decided.states)
     for place, decision in enumerate(decided.decisions):
         own_salts = salts[place * SALTS_BYTES : (place + 1) * SALTS_BYTES]
-        over = closed(state, decision, number=chain.entries, policy=origin.policy)
+        over = closed(states[place], decision, number=chain.entries, policy=origin.policy)
         ended += [over] if over is not None else []
         told += notices(
-            state.account,
+            states[place].account,
             what=decision.kind,
             action_id=decision.action_id,
             events=decision.events,
         )
-        state = advance(apply_all(state, decision.events))
         entry, chain = record(decision, chain, origin=origin, at=at, salts=own_salts)
         entries.append(entry)
-    invariant(state == decided.state, "replaying the events gives the state the gate saw")
-    account = replace(state.account, chain=chain)
+    account = replace(decided.state.account, chain=chain)
     return Booked(
-        state=replace(state, account=account),
+        state=replace(decided.state, account=account),
         entries=tuple(entries),
         closed=tuple(ended),
         notices=(*told, *decided.letters),

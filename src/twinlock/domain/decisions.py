@@ -52,19 +52,24 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """The decisions of one command, the last of which answers it, and the state after them.
+    """The decisions of one command, the last of which answers it, and the state after each.
 
     ``letters`` are messages that a service adds, such as a code for a channel.
     """
 
     decisions: tuple[Decision, ...]
-    state: State
+    states: tuple[State, ...]
     letters: tuple[Notice, ...] = ()
 
     @property
     def answer(self) -> Decision:
         """The decision that answers the command."""
         return self.decisions[-1]
+
+    @property
+    def state(self) -> State:
+        """The state after all of them."""
+        return self.states[-1]
 
 
 def judge_facts(facts: Facts, *, rules: Rules) -> Requirement:

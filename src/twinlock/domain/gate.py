@@ -114,24 +114,25 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
         DocumentTooLargeError: the account is full; see ``room``.
     """
     own = getattr(command, "action_id", None)
-    decisions: list[Decision] = []
+    steps: list[tuple[Decision, State]] = []
     for action in state.account.actions:
         if action.action_id != own:
             decided = _settle(state, action, rules=rules, now=now)
-            state = _take(decisions, state, decided)
+            state = _take(steps, state, decided)
     if isinstance(command, Propose):
-        state = _take(decisions, state, _make_room(state, now=now))
+        state = _take(steps, state, _make_room(state, now=now))
     decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
     struck = _struck(state, command, decision)
     for action in struck:
         struck_by = _vetoed(action, by=decision.action_id, root=None, now=now)
-        state = _take(decisions, state, struck_by)
+        state = _take(steps, state, struck_by)
     if struck:  # Entries before the answer's have moved its number.
         decision = _answer(state, command, rules=rules, now=now)
-    state = _take(decisions, state, decision)
+    state = _take(steps, state, decision)
     if _grows(state, command):
         check_room(state.account)
-    return Decided(decisions=tuple(decisions), state=state)
+    decisions, states = zip(*steps, strict=True)
+    return Decided(decisions=decisions, states=states)
 
 
 def _struck(state: State, command: Command, decision: Decision) -> tuple[OpenAction, ...]:
@@ -156,12 +157,13 @@ def _struck(state: State, command: Command, decision: Decision) -> tuple[OpenAct
     )
 
 
-def _take(decisions: list[Decision], state: State, decision: Decision | None) -> State:
+def _take(steps: list[tuple[Decision, State]], state: State, decision: Decision | None) -> State:
     """Add ``decision``, where there is one, and return the state after it."""
     if decision is None:
         return state
-    decisions.append(decision)
-    return advance(apply_all(state, decision.events))
+    after = advance(apply_all(state, decision.events))
+    steps.append((decision, after))
+    return after
 
 
 def _grows(state: State, command: Command) -> bool:

@@ -94,7 +94,7 @@ class MemoryStore:
         index = len(self._leaves) - 1
         answer = decided.answer
         return Committed(
-            decided=msgspec.structs.replace(decided, state=booked.state),
+            decided=decided,
             at=at,
             first_entry=before.account.chain.entries,
             indexes=tuple(range(first, index + 1)),

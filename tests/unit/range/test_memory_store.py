@@ -58,7 +58,7 @@ async def test_what_was_decided_is_what_is_read() -> None:
     account = await store.account(customer.account_id)
     assert account.action(action).value_cents == 2  # and a cent of fee
     assert committed.decided is not None
-    assert committed.decided.state.account == account
+    assert committed.decided.state.account.actions == account.actions
     assert committed.indexes == (1,)
     assert committed.first_entry == 1
 

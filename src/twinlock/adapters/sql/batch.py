@@ -21,7 +21,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
-from msgspec.structs import replace
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
 from twinlock.adapters.sql import codec, queries, tree
@@ -424,7 +423,7 @@ class Batch:
             except Exception as error:  # noqa: BLE001 - the edge of one request: others go on
                 return unexpected(error)
         return Committed(
-            decided=replace(decided, state=done.booked.state),
+            decided=decided,
             at=self.at,
             first_entry=done.first_entry,
             indexes=indexes,
