@@ -12,17 +12,20 @@ import msgspec
 from twinlock.adapters import private_files
 from twinlock.domain.account import Account, ActionUnknownError, Channel
 from twinlock.domain.canonical import encode
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.vetoes import veto_token
 from twinlock.ports import Outgoing, Store
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Letter(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """One message to one channel. Times are UTC.
 
     ``veto`` is that channel's secret to say no with, and ``link`` the page that takes it.
     """
+
+    HIDDEN = frozenset({"code", "veto", "link"})
 
     account_id: AccountId
     channel_id: str

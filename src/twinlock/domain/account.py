@@ -14,6 +14,7 @@ from twinlock.domain.actions import AnyPayload, SessionStart
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.bounds import DEVICES_MOST, SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
@@ -44,12 +45,14 @@ class ActionClosedError(TwinlockError):
     status = 409
 
 
-class Chain(msgspec.Struct, frozen=True, kw_only=True):
+class Chain(Discreet, frozen=True, kw_only=True):
     """The account's place in the log: its label key, the number of its entries, its last leaf.
 
     ``label_key`` is 32 random bytes and ``last_leaf`` the 32-byte hash of entry ``entries − 1``
     (empty before the first), both base64url.
     """
+
+    HIDDEN = frozenset({"label_key"})
 
     label_key: str
     entries: int = 0
@@ -194,8 +197,10 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Spent(day=day, cents=max(before + cents, 0))
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """Something offered for binding: a registration challenge, or a seed to be confirmed."""
+
+    HIDDEN = frozenset({"secret"})
 
     candidate_id: ChallengeId
     factor: Factor
@@ -203,11 +208,13 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: datetime
 
 
-class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Challenge(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """One question to the customer about one action; answered at most once.
 
     ``nonce`` (32 bytes) goes into the signed intent. A code's MAC and key are kept, never the code.
     """
+
+    HIDDEN = frozenset({"code_mac"})
 
     challenge_id: ChallengeId
     factor: Factor
@@ -241,8 +248,10 @@ class ActionState(StrEnum):
     AUTHORIZED = "authorized"  # an exit, decided yes, not yet spent
 
 
-class OpenAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """A proposal on its way through the gate."""
+
+    HIDDEN = frozenset({"veto_key", "secret"})
 
     action_id: ActionId
     member_id: MemberId

@@ -13,6 +13,7 @@ from twinlock.domain.account import Account, Candidate, Destination
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
 
 
@@ -28,11 +29,13 @@ class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
     evidence: bytes = b""
 
 
-class Propose(msgspec.Struct, frozen=True, kw_only=True):
+class Propose(Discreet, frozen=True, kw_only=True):
     """Somebody wants ``payload`` done. ``secret`` is what takes effect with it, already derived.
 
     ``candidate_id`` names what it was derived from, and is used up by this proposal.
     """
+
+    HIDDEN = frozenset({"veto_key", "secret"})
 
     action_id: ActionId
     member_id: MemberId | None = None  # whose action it is; None: the account's only member
@@ -44,8 +47,10 @@ class Propose(msgspec.Struct, frozen=True, kw_only=True):
     candidate_id: ChallengeId | None = None
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
+class Ask(Discreet, frozen=True, kw_only=True):
     """Ask the customer for a proof of ``factor`` for an open action."""
+
+    HIDDEN = frozenset({"code_mac"})
 
     action_id: ActionId
     challenge_id: ChallengeId
@@ -78,8 +83,10 @@ class Wrong(msgspec.Struct, frozen=True, kw_only=True):
     fault: ProofFault
 
 
-class Prove(msgspec.Struct, frozen=True, kw_only=True):
+class Prove(Discreet, frozen=True, kw_only=True):
     """The customer answered for an open action."""
+
+    HIDDEN = frozenset({"fresh"})
 
     action_id: ActionId
     proof: Right | Wrong

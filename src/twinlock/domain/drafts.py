@@ -8,7 +8,6 @@ whole minor units, the one form of an address.
 import re
 from typing import Annotated, Any, TypeAlias
 
-import msgspec
 from msgspec import Meta
 
 from twinlock.domain.actions import (
@@ -18,6 +17,7 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
 )
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.money import parse_amount, parse_amount_or_zero
@@ -49,7 +49,7 @@ class ScopeUnknownError(TwinlockError):
     status = 422
 
 
-class _Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Draft(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every draft has in common: nothing but its strictness."""
 
 
@@ -73,6 +73,8 @@ class SessionStartDraft(_Draft, frozen=True, kw_only=True):
 class AuthenticatorBindDraft(_Draft, frozen=True, kw_only=True):
     """``candidate_id`` names what was offered; ``code`` or ``response`` shows that it works."""
 
+    HIDDEN = frozenset({"password", "code", "response"})
+
     authenticator: Short
     name: Text = ""
     password: Annotated[str, Meta(max_length=256)] = ""
@@ -89,6 +91,8 @@ class AuthenticatorRemoveDraft(_Draft, frozen=True, kw_only=True):
 
 class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
     """The new password."""
+
+    HIDDEN = frozenset({"password"})
 
     password: Annotated[str, Meta(min_length=1, max_length=256)]
 

@@ -31,6 +31,7 @@ from twinlock.domain.canonical import (
     tagged_mac,
 )
 from twinlock.domain.decisions import Decision
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import invariant
 from twinlock.domain.events import (
     AccountOpened,
@@ -54,8 +55,10 @@ LABEL_KEY_FIELD = "label_key"  # Of an account's first entry alone.
 SALTS_BYTES = SALT_BYTES * (len(FIELDS) + 1)  # An entry has one field of its own at most.
 
 
-class Opening(msgspec.Struct, frozen=True, array_like=True):
+class Opening(Discreet, frozen=True, array_like=True):
     """What opens one commitment: the salt (32 bytes, base64url) and the canonical value as text."""
+
+    HIDDEN = frozenset({"salt", "value"})
 
     salt: str
     value: str

@@ -9,10 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-import msgspec
-
 from twinlock.domain.account import Account
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.events import (
     ActionAuthorized,
     ActionHeld,
@@ -48,8 +47,10 @@ class NoticeKind(StrEnum):
     CODE = "code"
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """One message to some channels of one account. ``until`` is UTC."""
+
+    HIDDEN = frozenset({"code"})
 
     kind: NoticeKind
     what: str

@@ -19,6 +19,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import CHALLENGE_LIFETIME, CHANNELS_MOST, ENROLMENT_WINDOW
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import EndSession, ImportDestination, Offer, OpenAccount
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.drafts import Where, normal_where
 from twinlock.domain.errors import NotRepeatableError, TwinlockError
 from twinlock.domain.gate import decide
@@ -70,20 +71,24 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     destinations: Annotated[tuple[Where, ...], Meta(max_length=IMPORTED_MOST)] = ()
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
+class Opened(Discreet, frozen=True, kw_only=True):
     """A new account; it can be set up for ``enrolling_seconds`` or until somebody signs in.
 
     ``label_key`` (32 bytes, base64url) is the customer's: with it all entries of the account are
     found in the public log. It is told here only; hand it over and do not keep it.
     """
 
+    HIDDEN = frozenset({"label_key"})
+
     account_id: str
     label_key: str
     enrolling_seconds: int
 
 
-class Offered(msgspec.Struct, frozen=True, kw_only=True):
+class Offered(Discreet, frozen=True, kw_only=True):
     """What may be bound next: a registration challenge, or a seed as an otpauth URI."""
+
+    HIDDEN = frozenset({"uri"})
 
     candidate_id: str
     factor: Factor

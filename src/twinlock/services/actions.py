@@ -45,6 +45,7 @@ from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.decisions import Rules
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
@@ -84,16 +85,18 @@ class NotFoundError(TwinlockError):
     status = 404
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Proposal(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody wants done, for a member of an account.
 
     ``value_cents`` is the platform's figure: it can only add. An account has one member so far, who
     is meant where none is named.
     """
 
+    HIDDEN = frozenset({"payload"})
+
     account_id: Annotated[str, Meta(min_length=1, max_length=64)]
     type: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
-    payload: dict[str, Any] = {}
+    payload: dict[str, Any] = msgspec.field(default_factory=dict)
     value_cents: drafts.Cents = 0
     session: SignedDraft | None = None
     member_id: Annotated[str, Meta(max_length=64)] = ""
@@ -112,8 +115,10 @@ class Previewed(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
-class _Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class _Prepared(Discreet, frozen=True, kw_only=True):
     """A draft made ready: its payload, what takes effect with it, and the stream it names."""
+
+    HIDDEN = frozenset({"secret"})
 
     payload: AnyPayload
     secret: str = ""

@@ -20,6 +20,7 @@ from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.commands import Ask, Prove, Right, Wrong
 from twinlock.domain.decisions import Decided, Rules
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.events import ChallengeIssued
 from twinlock.domain.gate import decide
@@ -47,8 +48,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     channel_id: Annotated[str, Meta(max_length=64)] = ""
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reply(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The customer's answer: a passkey's ``response``, or what was typed as ``secret``."""
+
+    HIDDEN = frozenset({"secret", "response"})
 
     factor: Factor
     challenge_id: Annotated[str, Meta(max_length=64)] = ""

@@ -3,13 +3,13 @@
 import hmac
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from twinlock.domain.account import ActionUnknownError, OpenAction
 from twinlock.domain.answers import Answered
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import SessionSignature, Veto
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.sessions import VETO, SignedDraft
@@ -18,8 +18,10 @@ from twinlock.ports import Idempotency, Policies, Store, Work
 from twinlock.proofs.sessions import check_session
 
 
-class No(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class No(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who says no: a channel with the secret of its link, or a session with its signature."""
+
+    HIDDEN = frozenset({"token"})
 
     channel_id: Annotated[str, Meta(max_length=64)] = ""
     token: Annotated[str, Meta(max_length=64)] = ""

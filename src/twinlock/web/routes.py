@@ -25,6 +25,7 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import Veto
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import InvariantError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
@@ -48,8 +49,10 @@ _GONE = ActionClosedError.status
 _FRESH = "nothing stands under a fresh idempotency key"
 
 
-class ProofForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProofForm(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody typed. ``challenge_id`` names the question, where one was asked."""
+
+    HIDDEN = frozenset({"secret"})
 
     factor: Factor
     secret: Annotated[str, Meta(max_length=256)]
@@ -75,8 +78,10 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     response: dict[str, Any]
 
 
-class VetoForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class VetoForm(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A channel, and the secret of the link that was sent to it."""
+
+    HIDDEN = frozenset({"token"})
 
     channel_id: Annotated[str, Meta(min_length=1, max_length=64)]
     token: Short

@@ -9,16 +9,16 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.assurance import Factor, Placement, root_of
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.canonical import encode
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AuthenticatorId, MemberId
 
 
-class _Bound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What every authenticator has; ``entry`` numbers the account's entry that bound it.
 
     ``born_of`` is the root that alone proved its binding, if one did.
@@ -35,11 +35,15 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_d
 class Password(_Bound, frozen=True, kw_only=True, tag=Factor.PASSWORD.value):
     """An argon2id hash in its encoded form."""
 
+    HIDDEN = frozenset({"verifier"})
+
     verifier: str
 
 
 class Totp(_Bound, frozen=True, kw_only=True, tag=Factor.TOTP.value):
     """An RFC 6238 seed (base64url) and the last time step that was accepted."""
+
+    HIDDEN = frozenset({"seed"})
 
     seed: str
     last_step: int = 0
