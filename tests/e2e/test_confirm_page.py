@@ -292,8 +292,9 @@ async def test_no_other_site_answers_through_a_visitors_browser(
         await visitor.page.evaluate(
             """([action, secret]) => {
               const form = document.createElement("form");
+              const page = "p".repeat(26);
               Object.assign(form, { method: "post", action });
-              for (const [name, value] of Object.entries({ factor: "totp", secret })) {
+              for (const [name, value] of Object.entries({ page, factor: "totp", secret })) {
                 form.append(Object.assign(document.createElement("input"), { name, value }));
               }
               document.body.append(form);

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 import pytest
+from support.browser import Web, browsing
 from support.postgres import WHEEL, TestDatabase, TestServer, running_server
-from support.service import Service, serving
+from support.service import Customer, Service, serving
 from support.stores import SteerableClock, open_store
 from support.stores import make_keyring as make_test_keyring
 
@@ -105,3 +106,18 @@ async def service(database: TestDatabase, world: World) -> AsyncIterator[Service
 
     async with serving(world, waiting_letters=waiting) as running:
         yield running
+
+
+@pytest.fixture
+async def web(service: Service) -> AsyncIterator[Web]:
+    """The pages of a running service, as a browser sees them."""
+    async with browsing(service) as pages:
+        yield pages
+
+
+@pytest.fixture
+async def alice(service: Service) -> Customer:
+    """A customer with everything set up."""
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    return alice

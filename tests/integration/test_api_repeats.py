@@ -15,13 +15,6 @@ from twinlock.domain.ids import parse_account_id
 KEY = "the-same-key-1"
 
 
-@pytest.fixture
-async def alice(service: Service) -> Customer:
-    alice = Customer(service, "alice")
-    await alice.set_up()
-    return alice
-
-
 async def entries(customer: Customer) -> int:
     """Return how many decisions about a customer stand in the log."""
     account = await customer.service.api.store.account(parse_account_id(customer.account_id))

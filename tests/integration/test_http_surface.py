@@ -60,9 +60,9 @@ BODIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "/spend": {"spend_id": "spend-0001"},
         "/challenge": {"factor": "passkey"},
         "/assertion": {"challenge_id": "", "response": {}},
-        "/proof": {"factor": "password", "secret": "x"},
-        "/code": {"factor": "email_code"},
-        "/veto/{action_id}": {"channel_id": "chn_x", "token": "x"},
+        "/proof": {"page": "p" * 26, "factor": "password", "secret": "x"},
+        "/code": {"page": "p" * 26, "factor": "email_code"},
+        "/veto/{action_id}": {"page": "p" * 26, "channel_id": "chn_x", "token": "x"},
     }
 )
 
@@ -233,7 +233,7 @@ async def test_what_cannot_be_decided_is_refused_in_the_same_form(
         path = template.format(**names)
         check_refusal(Route("POST", template, path), await http.post(path, json=body), 422)
     typed = Route("POST", "/confirm/{action_id}/proof", f"/confirm/{action}/proof")
-    wrong = {"factor": "password", "secret": "a wrong guess"}
+    wrong = {"page": "w" * 26, "factor": "password", "secret": "a wrong guess"}
     check_refusal(typed, await http.post(typed.path, data=wrong), 422)
 
 

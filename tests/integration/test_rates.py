@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from support.browser import Web, browsing, reach, veto_links, with_pages
+from support.browser import Web, reach, veto_links, with_pages
 from support.service import ADDRESS, Customer, Service
 
 from twinlock.api.throttling import (
@@ -29,20 +29,8 @@ from twinlock.domain.answers import Answered
 from twinlock.range.device import SoftwareDevice
 
 MALLORYS = "203.0.113.66"
+PAGE = "p" * 26
 ACTIONS = 200  # More than any account's share.
-
-
-@pytest.fixture
-async def web(service: Service) -> AsyncIterator[Web]:
-    async with browsing(service) as pages:
-        yield pages
-
-
-@pytest.fixture
-async def alice(service: Service) -> Customer:
-    alice = Customer(service, "alice")
-    await alice.set_up()
-    return alice
 
 
 @pytest.fixture
@@ -139,7 +127,7 @@ async def test_an_address_that_floods_the_pages_is_told_to_slow_down_and_others_
     asked = httpx.URL(link).params
     no = await mallory.post(
         f"/veto/{waiting.action_id}",
-        data={"channel_id": asked["c"], "token": asked["t"]},
+        data={"page": PAGE, "channel_id": asked["c"], "token": asked["t"]},
         headers={"Origin": web.origin},
     )
 
@@ -154,7 +142,8 @@ async def test_an_address_that_floods_vetoes_is_told_to_slow_down(
     waiting = await held(alice)
     drained(web.service.api.rates.page_vetoes, MALLORYS, PAGE_BURST)
 
-    fields, headers = {"channel_id": "chn_x", "token": "x"}, {"Origin": web.origin}
+    fields = {"page": PAGE, "channel_id": "chn_x", "token": "x"}
+    headers = {"Origin": web.origin}
     path = f"/veto/{waiting.action_id}"
     answer = await mallory.post(path, data=fields, headers=headers)
 

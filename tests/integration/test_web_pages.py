@@ -1,10 +1,9 @@
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import httpx
 import pytest
 from msgspec.structs import replace
-from support.browser import Web, browsing, letters, veto_links
+from support.browser import Web, letters, veto_links
 from support.postgres import TestDatabase
 from support.service import ADDRESS, PASSWORD, Customer, Service
 
@@ -27,25 +26,17 @@ WRONG = "a wrong guess"
 
 
 @pytest.fixture
-async def web(service: Service) -> AsyncIterator[Web]:
-    async with browsing(service) as pages:
-        yield pages
-
-
-@pytest.fixture
-async def alice(service: Service) -> Customer:
-    alice = Customer(service, "alice")
-    await alice.set_up()
-    return alice
-
-
-@pytest.fixture
 async def bob(service: Service) -> Customer:
     """Bob has a password and codes, and nothing stronger."""
     bob = Customer(service, "bob")
     await bob.open("email", "desktop")
     await bob.bind_password()
     return bob
+
+
+def page_of(text: str) -> str:
+    """Return the name that a page gave itself."""
+    return text.partition('name="page" value="')[2].partition('"')[0]
 
 
 async def a_withdrawal(alice: Customer, amount: str = "10", *, to: str = NEW) -> Answered:
@@ -158,6 +149,35 @@ async def test_a_wrong_password_says_so_beside_its_field_and_confirms_nothing(
     assert "That password is not the right one" in answer.text
     assert 'aria-invalid="true"' in answer.text
     assert WRONG not in answer.text
+
+
+async def test_what_a_double_click_sends_twice_counts_once(web: Web, bob: Customer) -> None:
+    started = await bob.propose("session.start", {"device": bob.device.jwk()})
+    path = f"/confirm/{started.action_id}"
+    first = page_of((await web.get(path)).text)
+
+    sent = [await web.form(f"{path}/code", page=first, factor="email_code") for _ in range(2)]
+    wrong = [
+        await web.form(f"{path}/proof", page=first, factor="password", secret=WRONG)
+        for _ in range(6)  # One more than are taken before the field is closed.
+    ]
+    await web.service.deliver()
+    right = await web.form(f"{path}/proof", page=first, factor="password", secret=PASSWORD)
+    again = await web.form(f"{path}/proof", page=first, factor="password", secret=PASSWORD)
+
+    assert [one.status_code for one in sent] == [303, 303]
+    assert [one.status_code for one in wrong] == [422, *([200] * 5)]
+    assert "counts once" in wrong[-1].text
+    assert len([letter for letter in letters(web.service) if letter.code]) == 1
+    assert right.status_code == 303
+    assert (again.status_code, "One more is needed" in again.text) == (200, True)
+
+
+async def test_every_page_has_a_name_of_its_own(web: Web, bob: Customer) -> None:
+    started = await bob.propose("session.start", {"device": bob.device.jwk()})
+    path = f"/confirm/{started.action_id}"
+
+    assert page_of((await web.get(path)).text) != page_of((await web.get(path)).text)
 
 
 async def test_after_too_many_wrong_answers_the_fields_are_gone_for_a_while(

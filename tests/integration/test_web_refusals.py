@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -7,7 +7,7 @@ import pytest
 import structlog
 from litestar import Litestar
 from structlog.testing import capture_logs
-from support.browser import Web, browsing, reach
+from support.browser import Web, reach
 from support.postgres import TestDatabase
 from support.service import PASSWORD, Customer, Service
 
@@ -22,19 +22,6 @@ from twinlock.web.serving import Pages
 
 NOWHERE = "act_" + "a" * 26 + "_" + "b" * 26
 WRONG = "a wrong guess"
-
-
-@pytest.fixture
-async def web(service: Service) -> AsyncIterator[Web]:
-    async with browsing(service) as pages:
-        yield pages
-
-
-@pytest.fixture
-async def alice(service: Service) -> Customer:
-    alice = Customer(service, "alice")
-    await alice.set_up()
-    return alice
 
 
 @pytest.fixture
@@ -79,13 +66,16 @@ async def test_an_action_of_an_account_that_has_no_such_one_is_not_found(
     assert (scripted.status_code, scripted.json()["code"]) == (404, "action_not_found")
 
 
+PAGE = "p" * 26
 BODIES: Mapping[str, Mapping[str, str | list[str]]] = MappingProxyType(
     {
-        "a field too many": {"factor": "password", "secret": "x", "more": "y"},
-        "a field too few": {"factor": "password"},
-        "an unknown factor": {"factor": "face", "secret": "x"},
-        "a field over its limit": {"factor": "password", "secret": "x" * 257},
-        "a field twice": {"factor": "password", "secret": ["x", "y"]},
+        "a field too many": {"page": PAGE, "factor": "password", "secret": "x", "more": "y"},
+        "a field too few": {"page": PAGE, "factor": "password"},
+        "no page": {"factor": "password", "secret": "x"},
+        "a page that is none of ours": {"page": PAGE[1:], "factor": "password", "secret": "x"},
+        "an unknown factor": {"page": PAGE, "factor": "face", "secret": "x"},
+        "a field over its limit": {"page": PAGE, "factor": "password", "secret": "x" * 257},
+        "a field twice": {"page": PAGE, "factor": "password", "secret": ["x", "y"]},
     }
 )
 
@@ -195,10 +185,10 @@ SENDERS = [
 
 
 async def test_an_answer_counts_from_our_own_page_only(web: Web, action: str) -> None:
-    for origin, site, taken in SENDERS:
+    for number, (origin, site, taken) in enumerate(SENDERS):
         headers = {} if origin is None else {"Origin": web.origin if origin == "ours" else origin}
         headers |= {} if site is None else {"Sec-Fetch-Site": site}
-        fields = {"factor": "password", "secret": WRONG}
+        fields = {"page": f"{number:026}", "factor": "password", "secret": WRONG}
         path = f"/confirm/{action}"
 
         typed = await web.http.post(f"{path}/proof", data=fields, headers=headers)
@@ -248,7 +238,8 @@ def _policy(page: httpx.Response) -> list[str]:
 
 
 def test_an_https_origin_demands_https_from_then_on() -> None:
-    page = Renderer("https://id.example").refuse(refusal(code="malformed", status=400))
+    pages = Renderer("https://id.example", entropy=SystemEntropy())
+    page = pages.refuse(refusal(code="malformed", status=400))
 
     assert page.headers["Strict-Transport-Security"] == "max-age=63072000"
 

@@ -23,6 +23,7 @@ from twinlock.api.app import create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap import page_routes, rule_book
 from twinlock.domain.answers import Answered
+from twinlock.domain.ids import tail
 
 CHROMIUM = Path("/usr/bin/chromium")
 AXE = Path(__file__).parents[1] / "e2e" / "axe" / "axe.min.js.gz"
@@ -243,7 +244,9 @@ class Web:
         return await self.http.get(path)
 
     async def form(self, path: str, **fields: str) -> httpx.Response:
-        return await self.http.post(path, data=fields, headers={"Origin": self.origin})
+        """Send a form, from a page of its own where ``page`` names none."""
+        named = {"page": tail(os.urandom(16)), **fields}
+        return await self.http.post(path, data=named, headers={"Origin": self.origin})
 
     async def json(self, path: str, body: object) -> httpx.Response:
         return await self.http.post(path, json=body, headers={"Origin": self.origin})

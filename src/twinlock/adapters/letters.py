@@ -7,8 +7,6 @@ the secret by which that channel can say no.
 
 from pathlib import Path
 
-import msgspec
-
 from twinlock.adapters import private_files
 from twinlock.domain.account import Account, ActionUnknownError, Channel
 from twinlock.domain.canonical import encode

@@ -16,6 +16,8 @@ import jinja2
 from litestar import Response
 
 from twinlock.domain.assurance import Factor
+from twinlock.domain.ids import tail
+from twinlock.ports import Entropy
 from twinlock.web import words
 from twinlock.web.refusals import Refusal
 
@@ -86,10 +88,14 @@ def _assets() -> dict[str, Asset]:
 
 
 class Renderer:
-    """Makes every response of the pages; ``origin`` is the one at which people prove."""
+    """Makes every response of the pages; ``origin`` is the one at which people prove.
 
-    def __init__(self, origin: str) -> None:
+    Each page has a name of its own, which its forms send along (``forms.once``).
+    """
+
+    def __init__(self, origin: str, *, entropy: Entropy) -> None:
         self.origin = origin
+        self._entropy = entropy
         assets = _assets()
         self._by_name = {asset.name: asset for asset in assets.values()}
         self._headers = dict(_HEADERS)
@@ -120,7 +126,8 @@ class Renderer:
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:  # noqa: ANN401 - whatever the template asks for
         """Return one page."""
-        text = self._templates.get_template(template).render(**values)
+        own = tail(self._entropy.draw(16))
+        text = self._templates.get_template(template).render(page=own, **values)
         return Response(
             text,
             status_code=status,

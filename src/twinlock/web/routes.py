@@ -8,6 +8,7 @@ browser; that an answer came from our own page is checked all the same.
 
 import hmac
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -25,9 +26,8 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import Veto
-from twinlock.domain.discreet import Discreet
 from twinlock.domain.entries import ClosedAction
-from twinlock.domain.errors import InvariantError, present
+from twinlock.domain.errors import InvariantError, NotRepeatableError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.reasons import Reason
 from twinlock.domain.vetoes import entitled, veto_token
@@ -36,6 +36,7 @@ from twinlock.services.looking import Standing
 from twinlock.services.proving import Asked, Question, Reply
 from twinlock.services.vetoes import No
 from twinlock.web.errors import Errors
+from twinlock.web.forms import Form, once
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
 from twinlock.web.serving import ACTOR, Connection, Pages, check_origin, named
@@ -45,11 +46,10 @@ AnyRequest: TypeAlias = Request[Any, Any, Any]
 Guard: TypeAlias = Callable[[Connection, BaseRouteHandler], None]
 Short = Annotated[str, Meta(max_length=64)]
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-_GONE = ActionClosedError.status
 _FRESH = "nothing stands under a fresh idempotency key"
 
 
-class ProofForm(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProofForm(Form, frozen=True, kw_only=True):
     """What somebody typed. ``challenge_id`` names the question, where one was asked."""
 
     HIDDEN = frozenset({"secret"})
@@ -59,7 +59,7 @@ class ProofForm(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True)
     challenge_id: Short = ""
 
 
-class CodeForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CodeForm(Form, frozen=True, kw_only=True):
     """By which channel a code shall be sent."""
 
     factor: Factor
@@ -78,7 +78,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     response: dict[str, Any]
 
 
-class VetoForm(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class VetoForm(Form, frozen=True, kw_only=True):
     """A channel, and the secret of the link that was sent to it."""
 
     HIDDEN = frozenset({"token"})
@@ -112,26 +112,36 @@ async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
     return sheet_of(found, policy=pages.policy, listed=listed)
 
 
+class _Note(StrEnum):
+    """What else is said on top of an action's page."""
+
+    NOTHING = ""
+    OVER = "over"  # It had ended before the answer came.
+    TWICE = "twice"  # The browser sent the same twice.
+
+
 def _confirm_page(
     renderer: Renderer,
     sheet: Sheet,
     *,
-    status: int = 200,
-    code: str = "",
+    note: _Note = _Note.NOTHING,
     fault: ProofFault | None = None,
     tried: Factor | None = None,
 ) -> Response[str]:
     """Return the page of an action; ``fault`` is what was wrong with what ``tried`` showed."""
-    words = "" if fault is None else words_of(fault)
-    return renderer.page(
-        "confirm.html", status=status, sheet=sheet, fault=words, code=code, tried=tried
-    )
+    status, code, words = 200, "", ""
+    if fault is not None:
+        status, code, words = ProofRefusedError.status, fault.value, words_of(fault)
+    elif note is _Note.OVER:
+        status, code = ActionClosedError.status, ActionClosedError.code
+    told = {"code": code, "note": note, "fault": words, "tried": tried}
+    return renderer.page("confirm.html", status=status, sheet=sheet, **told)
 
 
 async def _gone(pages: Pages, renderer: Renderer, action_id: ActionId) -> Response[str]:
     """Say how an action ended that somebody wanted to answer. Raises ActionUnknownError."""
     sheet = await _sheet(pages, await pages.looking.stand(action_id))
-    return _confirm_page(renderer, sheet, code=ActionClosedError.code, status=_GONE)
+    return _confirm_page(renderer, sheet, note=_Note.OVER)
 
 
 # --- Answering by plain forms ---
@@ -146,12 +156,16 @@ async def prove(
     secret = data.secret if data.factor is Factor.PASSWORD else "".join(data.secret.split())
     reply = Reply(factor=data.factor, secret=secret, challenge_id=data.challenge_id)
     try:
-        answered = await pages.proving.prove(action, reply, actor=ACTOR, idempotency=pages.once())
+        answered = await pages.proving.prove(
+            action, reply, actor=ACTOR, idempotency=once(action, data)
+        )
     except ActionUnknownError:
         return await _gone(pages, renderer, action)
     except ProofRefusedError as refused:
         return await _again(pages, renderer, action, refused.fault, data.factor)
-    pages.count(present(answered, _FRESH))
+    if answered is None:
+        return await _twice(pages, renderer, action)
+    pages.count(answered)
     return renderer.elsewhere(f"/confirm/{action}")
 
 
@@ -163,12 +177,20 @@ async def send_code(
     action = named(action_id)
     try:
         question = Question(factor=data.factor)
-        await pages.proving.ask(action, question, actor=ACTOR, idempotency=pages.once())
+        await pages.proving.ask(action, question, actor=ACTOR, idempotency=once(action, data))
     except ActionUnknownError:
         return await _gone(pages, renderer, action)
+    except NotRepeatableError:
+        return await _twice(pages, renderer, action)
     except ProofRefusedError as refused:
         return await _again(pages, renderer, action, refused.fault, data.factor)
     return renderer.elsewhere(f"/confirm/{action}")
+
+
+async def _twice(pages: Pages, renderer: Renderer, action_id: ActionId) -> Response[str]:
+    """Show how things stand to somebody whose browser sent the same thing twice."""
+    sheet = await _sheet(pages, await pages.looking.stand(action_id))
+    return _confirm_page(renderer, sheet, note=_Note.TWICE)
 
 
 async def _again(
@@ -176,8 +198,7 @@ async def _again(
 ) -> Response[str]:
     """Show the page once more, with what was wrong."""
     sheet = await _sheet(pages, await pages.looking.stand(action_id))
-    status = ProofRefusedError.status
-    return _confirm_page(renderer, sheet, fault=fault, tried=tried, code=fault.value, status=status)
+    return _confirm_page(renderer, sheet, fault=fault, tried=tried)
 
 
 # --- Answering with a passkey, through our script ---
@@ -263,12 +284,13 @@ async def veto(
     action = named(action_id)
     no = No(channel_id=data.channel_id, token=data.token)
     try:
-        said = await pages.vetoes.veto(action, no, actor=ACTOR, idempotency=pages.once())
+        said = await pages.vetoes.veto(action, no, actor=ACTOR, idempotency=once(action, data))
     except ActionUnknownError:
         return await _gone(pages, renderer, action)
-    answered = present(said, _FRESH)
-    pages.count(answered)
-    if not _not_entitled(answered):
+    if said is None:
+        return await _twice(pages, renderer, action)
+    pages.count(said)
+    if not _not_entitled(said):
         return renderer.elsewhere(f"/confirm/{action}")
     sheet = await _sheet(pages, await pages.looking.stand(action))
     asked = Veto(action_id=action, channel_id=ChannelId(data.channel_id))
@@ -334,7 +356,7 @@ def _veto(pages: Pages, connection: Connection) -> None:
 
 def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages]) -> Router:
     """Return every route of the pages; ``pages`` finds their use cases in the running process."""
-    renderer = Renderer(origin)
+    renderer = Renderer(origin, entropy=entropy)
     errors = Errors(renderer, entropy=entropy)
 
     answer = _counted(pages, _answer)
