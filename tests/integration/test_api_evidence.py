@@ -15,6 +15,7 @@ from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.proof import parse_tlog_proof
 from twinlock.domain.log.tiles import decode_entries
 from twinlock.domain.policy.profile import make_policy
+from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundles import verify_bundle
 from twinlock.proofs.notes import verify_inclusion_in_checkpoint
 
@@ -113,6 +114,21 @@ async def test_an_open_action_that_nothing_was_decided_of_has_no_evidence(servic
     with pytest.raises(ProblemError) as refused:
         await service.client.evidence(proposed.action_id)
     assert refused.value.code == "no_evidence"
+
+
+async def test_the_evidence_of_a_wait_shows_what_was_missing(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    proposed = await alice.propose("withdrawal.crypto", alice.withdrawal())
+    await alice.with_passkey(proposed.action_id)
+
+    bundle = await service.client.evidence(proposed.action_id)
+
+    shown = verify_bundle(
+        bundle, trust=trust_of(service.settings, service.keyring, book=rule_book())
+    )
+    assert (shown.answer, shown.reasons) == (Answer.HOLD, ("destination_new",))
+    assert shown.steps[5].says.endswith("what was missing: destination_new")
 
 
 async def test_a_withdrawal_proved_by_a_code_has_no_signature_of_the_customer(

@@ -26,6 +26,7 @@ from support.bundles import (
 
 from twinlock.domain.authorization import SPEND_TYPE, Issued, authorization
 from twinlock.domain.canonical import b64url, commit, encode, from_b64url
+from twinlock.domain.entries import SALT_BYTES
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
@@ -163,9 +164,9 @@ class Forger:
         return leaf
 
     def commit(self, place: dict[str, Any], field: str, value: object) -> None:
-        """Commit to another value of ``field``; ``bytes`` are taken as they are."""
+        """Commit to another value of ``field``, and show it; ``bytes`` are taken as they are."""
         data = value if isinstance(value, bytes) else encode(value)
-        salt = place["openings"][field][0]
+        salt = b64url(b"s" * SALT_BYTES)
         place["openings"][field] = [salt, data.decode()]
         leaf = self.leaf(place)
         leaf["c"][field] = b64url(commit(from_b64url(salt), field, data))

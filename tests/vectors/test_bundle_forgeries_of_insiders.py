@@ -191,6 +191,8 @@ def test_a_default_that_is_left_out_is_another_spelling_of_a_payload() -> None:
         ("spend", ["", "5"], PAYLOAD, F.OPENING_MALFORMED),
         ("spend", ["payout-1"], PAYLOAD, F.OPENING_MALFORMED),
         ("spend", None, PAYLOAD, F.OPENING_MALFORMED),
+        ("reasons", {}, OPENINGS, F.OPENING_MALFORMED),
+        ("reasons", [1], OPENINGS, F.OPENING_MALFORMED),
         ("proofs", {}, PROOFS, F.PROOFS_MALFORMED),
         ("proofs", [["passkey"]], PROOFS, F.PROOFS_MALFORMED),
         ("proofs", [["passkey", 1]], PROOFS, F.PROOFS_MALFORMED),

@@ -49,7 +49,8 @@ from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import reasons
 
 SALT_BYTES = 32
-FIELDS = ("account", "action", "actor", "events", "facts", "payload", "proofs", "reasons")
+REASONS_FIELD = "reasons"
+FIELDS = ("account", "action", "actor", "events", "facts", "payload", "proofs", REASONS_FIELD)
 SPEND_FIELD = "spend"  # Of a spend's entry alone.
 LABEL_KEY_FIELD = "label_key"  # Of an account's first entry alone.
 SALTS_BYTES = SALT_BYTES * (len(FIELDS) + 1)  # An entry has one field of its own at most.
@@ -154,7 +155,7 @@ def _values(decision: Decision, *, origin: Origin, facts: bytes) -> dict[str, by
         "facts": encode(facts_digest(facts)),
         "payload": decision.payload or b"null",
         "proofs": encode(decision.proofs),
-        "reasons": encode(reasons(decision.requirement)),
+        REASONS_FIELD: encode(reasons(decision.requirement)),
     }
     own = _OWN.get(decision.kind)
     if own is not None:

@@ -24,7 +24,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_ENTRY, Authorization
 from twinlock.domain.bundle import Bundle, ShownProof, read_bundle
 from twinlock.domain.canonical import from_b64url
-from twinlock.domain.entries import SPEND_FIELD
+from twinlock.domain.entries import REASONS_FIELD, SPEND_FIELD
 from twinlock.domain.errors import (
     BundleRefusedError,
     MalformedError,
@@ -96,7 +96,8 @@ class VerifiedBundle:
     """What a bundle showed.
 
     ``at`` is the operator's claim; ``fresh_at`` is when a quorum of witnesses had cosigned, None
-    where the trust file asks for none. ``authorization`` is None where none is shown. ``spent``
+    where the trust file asks for none. ``reasons`` are the codes of what was missing, as far as
+    they are shown. ``authorization`` is None where none is shown. ``spent``
     says that the entry itself is a spend. ``assertions`` are the customer's consent;
     ``device_signatures`` say which device asked, and are none. ``recorded`` are the factors of
     which nothing is shown: the operator's record only.
@@ -107,6 +108,7 @@ class VerifiedBundle:
     index: int
     type: str
     answer: Answer
+    reasons: tuple[str, ...]
     at: datetime
     account: str
     action_id: str
@@ -182,6 +184,7 @@ def verify_bundle(
         index=decision.index,
         type=leaf.t,
         answer=leaf.dec,
+        reasons=_reasons(opened),
         at=_instant(leaf),
         account=decision.account,
         action_id=decision.action_id,
@@ -271,7 +274,14 @@ def _openings(bundle: Bundle, leaf: Leaf) -> tuple[dict[str, bytes], str]:
     """Step 6. Every opened field is what the entry committed to; no other field is opened."""
     own = (SPEND_FIELD,) if leaf.t == SPEND_ENTRY else ()
     opened = open_fields(bundle.decision.openings, leaf, needed=(*_DECISION_FIELDS, *own))
-    return opened, f"{len(opened)} of {len(leaf.c)} commitments opened: {', '.join(sorted(opened))}"
+    why = ", ".join(_reasons(opened))
+    says = f"{len(opened)} of {len(leaf.c)} commitments opened: {', '.join(sorted(opened))}"
+    return opened, f"{says}; what was missing: {why}" if why else says
+
+
+def _reasons(opened: dict[str, bytes]) -> tuple[str, ...]:
+    shown = opened.get(REASONS_FIELD, b"[]")
+    return read_canonical(shown, tuple[str, ...], BundleFault.OPENING_MALFORMED)
 
 
 def _instant(leaf: Leaf) -> datetime:

@@ -9,16 +9,18 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.bundle import Bundle, Included, ShownProof
 from twinlock.domain.canonical import b64url, from_b64url
-from twinlock.domain.entries import SPEND_FIELD, ClosedAction, entry_key
+from twinlock.domain.entries import REASONS_FIELD, SPEND_FIELD, ClosedAction, entry_key
 from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.ids import ActionId, account_of
 from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
+from twinlock.domain.requirements import Answer
 from twinlock.ports import Head, LogSigner, PolicyTexts, Store, StoredEntry
 from twinlock.proofs.authorizations import detached
 
 DECISION_FIELDS = ("action", "payload", "proofs", "facts", SPEND_FIELD)
+MISSED_FIELDS = (*DECISION_FIELDS, REASONS_FIELD)  # Of whatever was no yes: why.
 BINDING_FIELDS = ("payload",)  # A payload names its account.
 _EVIDENCE = (Factor.PASSKEY, Factor.SESSION)
 
@@ -31,8 +33,9 @@ class NoEvidenceError(TwinlockError):
 
 
 class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a public leaf, the digest of the policy that decided."""
+    """Of a public leaf, what was said, and the digest of the policy that decided."""
 
+    dec: str
     pol: str
 
 
@@ -45,7 +48,7 @@ class Evidence:
         self._signer = signer
 
     async def bundle(self, action_id: ActionId, *, consistent_from: int = 0) -> Bundle:
-        """Return the bundle of an action's last decision.
+        """Return the bundle of the decision by which an action stands as it does.
 
         ``consistent_from`` is the size of the tree that the asker has seen: the bundle then proves
         that ours only grew since.
@@ -64,21 +67,22 @@ class Evidence:
             raise NoEvidenceError("nothing was decided about this action yet")
         head = await self._store.head()
         checkpoint = self._signer.checkpoint(head)
+        leaf = msgspec.json.decode(entry.leaf, type=_Leaf)
+        fields = DECISION_FIELDS if leaf.dec == Answer.ALLOW else MISSED_FIELDS
         return Bundle(
             v=1,
             origin=self._signer.log_origin,
             authorization=self._authorization(closed, entry),
-            decision=await self._included(account, entry, head, DECISION_FIELDS),
-            policy=await self._policy(entry),
+            decision=await self._included(account, entry, head, fields),
+            policy=await self._policy(leaf.pol),
             proofs=await self._proofs(account, action, head),
             checkpoint=checkpoint.decode("utf-8"),
             consistent_from=consistent_from,
             consistency=await self._consistency(consistent_from, head),
         )
 
-    async def _policy(self, entry: StoredEntry) -> str:
+    async def _policy(self, digest: str) -> str:
         """Return the policy that decided then, whichever decides now."""
-        digest = msgspec.json.decode(entry.leaf, type=_Leaf).pol
         text = await self._policies.read(digest)
         return present(text, "the policy of every entry is kept").decode("utf-8")
 
