@@ -109,7 +109,8 @@ async def spend_honestly(client: Client, clock: PutForward, *, rp_id: str, origi
     """Open an account, sign in, list a destination, wait, withdraw with a tap, spend."""
     channels = [{"kind": "email", "address": "alice@example.com"}]
     channels += [{"kind": "desktop", "address": "alices-desktop"}]
-    account = await client.open_account({"channels": channels}, key=f"open-{ENTROPY.draw(8).hex()}")
+    opening, key = {"channels": channels}, f"open-{ENTROPY.draw(8).hex()}"
+    account = (await client.open_account(opening, key=key))["account_id"]
     phone = SoftwareAuthenticator(ENTROPY.draw(32))
 
     def ceremony(challenge: str) -> Ceremony:

@@ -45,10 +45,9 @@ class Client:
         """Close the connections."""
         await self._http.aclose()
 
-    async def open_account(self, opening: dict[str, Any], *, key: str) -> str:
-        """Open an account; return its id."""
-        opened = await self._post("/v1/accounts", opening, form=dict[str, Any], key=key)
-        return str(opened["account_id"])
+    async def open_account(self, opening: dict[str, Any], *, key: str) -> dict[str, Any]:
+        """Open an account; return its id and the customer's ``label_key``, which is told once."""
+        return await self._post("/v1/accounts", opening, form=dict[str, Any], key=key)
 
     async def account(self, account_id: str) -> dict[str, Any]:
         """Return an account as the platform may see it."""

@@ -341,10 +341,16 @@ async def test_a_signed_in_device_says_no_and_a_stranger_cannot(service: Service
     alice = Customer(service, "alice")
     await alice.set_up()
     held = await alice.withdraw()
-    stranger = await service.client.veto(held.action_id, {})
+    nobody = {"session": {"session_id": "ses_" + "a" * 26}}
+    stranger = await service.client.veto(held.action_id, nobody)
     assert (stranger.answer, stranger.why[0].code) == (Answer.DENY, "not_entitled")
+    with pytest.raises(ProblemError) as empty:
+        await service.client.veto(held.action_id, {})
+    assert (empty.value.code, empty.value.status) == ("malformed", 400)
     session = alice.signed(held.digest, purpose="veto", name=held.action_id)
     assert (await service.client.veto(held.action_id, {"session": session})).state == "vetoed"
+    told = await service.client.action(held.action_id)
+    assert (told.answer, [one.code for one in told.why]) == (Answer.DENY, ["vetoed"])
 
 
 async def test_a_veto_after_the_spend_changes_nothing(service: Service) -> None:

@@ -12,6 +12,7 @@ from twinlock.client import ProblemError
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.ids import parse_account_id
 
+NOBODYS = {"session": {"session_id": "ses_" + "a" * 26}}
 KEY = "the-same-key-1"
 
 
@@ -64,7 +65,7 @@ async def test_the_same_key_for_something_else_is_a_conflict(
         await client.prove(
             one.action_id, {"factor": "password", "secret": "wrong"}, key="prove-key-1"
         )
-    await client.veto(one.action_id, {}, key="veto-key-1")
+    await client.veto(one.action_id, NOBODYS, key="veto-key-1")
     before = await entries(alice)
 
     conflict = (409, "idempotency_conflict")
@@ -74,7 +75,7 @@ async def test_the_same_key_for_something_else_is_a_conflict(
         client.ask(other.action_id, {"factor": "passkey"}, key="ask-key-1"),
         client.ask(one.action_id, {"factor": "totp"}, key="ask-key-1"),
         client.prove(one.action_id, {"factor": "password", "secret": PASSWORD}, key="prove-key-1"),
-        client.veto(other.action_id, {}, key="veto-key-1"),
+        client.veto(other.action_id, NOBODYS, key="veto-key-1"),
     ):
         assert await refusal(call) == conflict
     assert await entries(alice) == before
@@ -248,7 +249,7 @@ async def test_a_veto_that_is_said_again_is_told_how_its_action_ended(
         held = await alice.withdraw()
         no = {"session": alice.signed(held.digest, purpose="veto", name=held.action_id)}
         first, again = await repeated(
-            partial(service.client.veto, held.action_id, no if by_owner else {}, key=key),
+            partial(service.client.veto, held.action_id, no if by_owner else NOBODYS, key=key),
             alice,
         )
 

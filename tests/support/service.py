@@ -176,9 +176,10 @@ class Customer:
 
     async def open(self, *channels: str, **opening: object) -> None:
         wanted = [{"kind": kind, "address": f"{self.name}@{kind}"} for kind in channels]
-        self.account_id = await self.client.open_account(
+        opened = await self.client.open_account(
             {"channels": wanted, **opening}, key=self.service.key()
         )
+        self.account_id = opened["account_id"]
         seen = await self.client.account(self.account_id)
         self.channels = {one["kind"]: one["channel_id"] for one in seen["channels"]}
 

@@ -19,6 +19,7 @@ from twinlock.domain.events import (
     ActionLapsed,
     ActionRefused,
     ActionSpent,
+    ActionVetoed,
     ClosingEvent,
     SessionStarted,
 )
@@ -168,16 +169,27 @@ def tell_closed(closed: ClosedAction) -> Answered:
     """Return how an action ended."""
     action, ended = closed.action, closed.ended
     good = isinstance(ended, ActionSpent | ActionDone)
-    why = explain_reasons(ended.reasons) if isinstance(ended, ActionRefused) else ()
     return Answered(
         action_id=action.action_id,
         type=type_of(action.payload),
         answer=Answer.ALLOW if good else Answer.DENY,
         digest=action.digest,
         state=ended_as(ended),
-        why=why,
+        why=explain_reasons(_ended_by(ended)),
         payload=_value(action),
     )
+
+
+def _ended_by(event: ClosingEvent) -> tuple[Reason, ...]:
+    match event:
+        case ActionRefused(reasons=codes):
+            return codes
+        case ActionVetoed():
+            return (Reason.VETOED,)
+        case ActionLapsed():
+            return (Reason.AUTHORIZATION_EXPIRED,)
+        case _:
+            return ()
 
 
 def explain_reasons(codes: tuple[Reason, ...]) -> tuple[Why, ...]:

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     FEE_TOO_HIGH = "fee_too_high"
     NOT_ENTITLED = "not_entitled"
     AUTHORIZATION_EXPIRED = "authorization_expired"
+    VETOED = "vetoed"
     DESTINATION_NEW = "destination_new"
     DESTINATION_NOT_LISTED = "destination_not_listed"
     DESTINATION_UNPROVED = "destination_unproved"
@@ -200,6 +201,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "This channel or authenticator is too new to object to something older.",
         "Thirty days after it was added.",
         "Object from an older channel, or freeze the account.",
+    ),
+    Reason.VETOED: Explanation(
+        "Somebody entitled to stop it said no.",
+        "It does not end: a no is final.",
+        "Start again, if it was you who wanted it.",
     ),
     Reason.AUTHORIZATION_EXPIRED: Explanation(
         "This action was not finished in time.",

@@ -78,7 +78,7 @@ class Customer:
     async def open(cls, venue: Venue, name: str, opening: dict[str, Any]) -> "Customer":
         """Open an account as the platform does for a new customer."""
         key = f"open-{b64url(venue.draw())}"
-        account_id = await venue.client.open_account(opening, key=key)
+        account_id = (await venue.client.open_account(opening, key=key))["account_id"]
         seen = await venue.client.account(account_id)
         return cls(
             venue=venue,

@@ -10,6 +10,7 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import SessionSignature, Veto
 from twinlock.domain.discreet import Discreet
+from twinlock.domain.errors import MalformedError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.sessions import VETO, SignedDraft
@@ -43,6 +44,7 @@ class Vetoes:
         Raises:
             ActionUnknownError: it is not open.
             IdempotencyConflictError: the key was used for something else.
+            MalformedError: it is nobody's no.
             ProofRefusedError: the link or the signature is not one of this action's.
         """
         account = await self._store.account(account_of(action_id))
@@ -52,6 +54,8 @@ class Vetoes:
             if await self._store.stands_for(account.account_id, idempotency) is None:
                 raise
             return None
+        if not no.channel_id and no.session is None:
+            raise MalformedError("a no names its channel and token, or a session that signed it")
         command = Veto(
             action_id=action_id,
             channel_id=_channel(action, no),
