@@ -35,6 +35,28 @@ async def test_every_operation_answers_whatever_fits_its_schema(service: Service
     assert max(statuses) < 500
 
 
+async def test_every_answer_to_an_honest_customer_fits_its_schema(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    await alice.add_destination()
+    held = await alice.propose("withdrawal.crypto", alice.withdrawal("1000000"))
+    await alice.with_passkey(held.action_id)
+    paid = await alice.withdraw("50.5")
+    await service.client.spend(paid.action_id, spend_id="spend-0001", fee_minor="7")
+    tried = 0
+
+    for operation in await operations(service):
+        for action_id in (held.action_id, paid.action_id):
+            if operation.method == "get":
+                path = operation.path.format(account_id=alice.account_id, action_id=action_id)
+                answer = await service.http.get(path)
+                assert answer.status_code == 200, path
+                assert operation.validate_response(answer) is not False
+                tried += 1
+
+    assert tried == 8
+
+
 async def test_the_schema_names_the_key_that_everything_takes_that_acts(service: Service) -> None:
     described = (await service.http.get("/openapi/openapi.json")).json()
     takes = {
@@ -76,6 +98,7 @@ async def send(service: Service, case: Case, places: dict[str, str], *, key: str
     answer = await service.http.request(
         case.method, path, json=body, params=query, headers={"Idempotency-Key": key}
     )
+    assert case.operation.validate_response(answer) is not False
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["code"]

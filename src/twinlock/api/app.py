@@ -15,11 +15,11 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
-from twinlock.api.handlers import router
+from twinlock.api.handlers import OF_ACCOUNTS, router
+from twinlock.api.openapi import render_plugins
 from twinlock.api.problems import of_anything, of_http, of_twinlock
 from twinlock.api.request import BODY_BYTES_MOST, StrictRequest
 from twinlock.api.serving import Api
@@ -72,7 +72,8 @@ def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Twinlock",
             version="1",
-            render_plugins=[JsonRenderPlugin(), YamlRenderPlugin()],
+            render_plugins=render_plugins(OF_ACCOUNTS),
+            use_handler_docstrings=True,
             openapi_router=Router(
                 "/openapi", route_handlers=[], include_in_schema=False, guards=[_no_html]
             ),

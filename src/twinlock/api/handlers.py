@@ -18,7 +18,7 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
-from twinlock.services.accounts import Offered, Opened, Opening
+from twinlock.services.accounts import NewAccount, Offered, Opened
 from twinlock.services.actions import Previewed, Proposal, Repeated
 from twinlock.services.platform_keys import Scope
 from twinlock.services.proving import Asked, AskedBefore, Question, Reply
@@ -48,7 +48,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @post("/v1/accounts", status_code=201, summary="Open an account", operation_class=ActingOperation)
-async def open_account(request: StrictRequest, data: JSONBody[Opening]) -> Opened:
+async def open_account(request: StrictRequest, data: JSONBody[NewAccount]) -> Opened:
     """Open an account for a new customer of the platform."""
     api = api_of(request)
     actor = await api.caller(request, Scope.ACCOUNTS)
@@ -300,7 +300,25 @@ async def ready(request: StrictRequest) -> Health:
 async def metrics(request: StrictRequest) -> Response[bytes]:
     """Return the metrics of this process for Prometheus."""
     api = api_of(request)
-    return Response(generate_latest(api.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    headers = {"Content-Type": CONTENT_TYPE_LATEST}  # It names the character set already.
+    return Response(generate_latest(api.metrics.registry), headers=headers)
+
+
+OF_ACCOUNTS = (
+    open_account,
+    look_at_account,
+    list_destinations,
+    offer_candidate,
+    end_sessions,
+    propose,
+    preview,
+    look_at_action,
+    ask,
+    prove,
+    veto,
+    evidence,
+    spend,
+)
 
 
 def router() -> Router:
@@ -309,23 +327,6 @@ def router() -> Router:
         path="/",
         cache_control=CacheControlHeader(no_store=True),
         response_class=JsonResponse,
-        route_handlers=[
-            open_account,
-            look_at_account,
-            list_destinations,
-            offer_candidate,
-            end_sessions,
-            propose,
-            preview,
-            look_at_action,
-            ask,
-            prove,
-            veto,
-            evidence,
-            spend,
-            live,
-            ready,
-            metrics,
-        ],
+        route_handlers=[*OF_ACCOUNTS, live, ready, metrics],
     )
     return Router(path="/", route_handlers=[of_accounts, checkpoint, proof, tile])

@@ -60,7 +60,7 @@ class NewChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     address: Annotated[str, Meta(min_length=3, max_length=ADDRESS_BYTES_MOST)]
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the platform says of a new customer.
 
     ``destinations`` are those of an older system: listed, and proved by nobody.
@@ -110,7 +110,7 @@ class Accounts:
         self._policies = policies
         self._blind = blind
 
-    async def open(self, opening: Opening, *, actor: str, idempotency: Idempotency) -> Opened:
+    async def open(self, opening: NewAccount, *, actor: str, idempotency: Idempotency) -> Opened:
         """Open an account; repeated under its key it is the same one.
 
         Raises:
@@ -150,7 +150,7 @@ class Accounts:
             enrolling_seconds=int(ENROLMENT_WINDOW.total_seconds()),
         )
 
-    def _new_account(self, named: AccountId, opening: Opening) -> Account:
+    def _new_account(self, named: AccountId, opening: NewAccount) -> Account:
         now = self._clock.now(database_at=None)
         return Account(
             account_id=named,

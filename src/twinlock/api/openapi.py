@@ -1,0 +1,91 @@
+"""The OpenAPI document: as the framework makes it, with our own forms and our own errors in it.
+
+The framework does not know how msgspec writes a struct (its tag, or as an array), nor that every
+error is a problem of RFC 9457. Both are put right before the document is rendered.
+
+Always true (tests/integration/test_api_schema.py): what a route answers fits what is said of it.
+"""
+
+import re
+from collections.abc import Iterable
+from inspect import cleandoc
+from types import NoneType
+from typing import Any, get_type_hints
+
+import msgspec
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, YamlRenderPlugin
+
+from twinlock.api.problems import PROBLEM, Problem
+from twinlock.api.request import JSON
+
+_REF = "#/components/schemas/{name}"
+_REFUSED = "A problem (RFC 9457). Its `code` is stable: docs/errors.md lists them all."
+
+
+def render_plugins(handlers: Iterable[HTTPRouteHandler]) -> list[OpenAPIRenderPlugin]:
+    """Return what renders the document of ``handlers``, as JSON and as YAML."""
+    described = _Described(handlers)
+
+    class AsJson(JsonRenderPlugin):
+        def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+            return super().render(request, described.whole(openapi_schema))
+
+    class AsYaml(YamlRenderPlugin):
+        def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+            return super().render(request, described.whole(openapi_schema))
+
+    return [AsJson(), AsYaml()]
+
+
+class _Described:
+    """What each operation takes and answers, by its path and method."""
+
+    def __init__(self, handlers: Iterable[HTTPRouteHandler]) -> None:
+        hints = {
+            (re.sub(r":\w+}", "}", path), method.lower()): get_type_hints(handler.fn)
+            for handler in handlers
+            for path in handler.paths
+            for method in handler.http_methods
+        }
+        forms = {
+            (*place, name): types[name]
+            for place, types in hints.items()
+            for name in ("data", "return")
+            if types.get(name, NoneType) is not NoneType
+        }
+        (self._problem, *schemas), self._components = msgspec.json.schema_components(
+            (Problem, *forms.values()), ref_template=_REF
+        )
+        self._schemas = dict(zip(forms, schemas, strict=True))
+        for form in self._components.values():
+            if "description" in form:
+                form["description"] = cleandoc(form["description"]).replace("``", "`")
+
+    def whole(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return ``document`` with these forms in place of the framework's."""
+        paths = {
+            path: {
+                method: self._operation(path, method, operation)
+                for method, operation in methods.items()
+            }
+            for path, methods in document["paths"].items()
+        }
+        components = {**document["components"], "schemas": self._components}
+        return {**document, "paths": paths, "components": components}
+
+    def _operation(self, path: str, method: str, found: dict[str, Any]) -> dict[str, Any]:
+        body = self._schemas.get((path, method, "data"))
+        answer = self._schemas.get((path, method, "return"))
+        told = dict(found)
+        if body is not None:
+            told["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
+        responses = {}
+        for status, response in found["responses"].items():
+            if status.startswith("2"):
+                content = {JSON: {"schema": answer}} if response.get("content") else {}
+                responses[status] = {"description": "As asked.", "content": content}
+        refused = {PROBLEM: {"schema": self._problem}}
+        responses["default"] = {"description": _REFUSED, "content": refused}
+        return {**told, "responses": responses}
