@@ -75,14 +75,17 @@ a program. No error holds a secret.
         table(("code", "status", "meaning"), rows),
         "## What the web server refuses",
         "Before any of our code is asked, with the same kind of answer.",
-        table(("code", "status"), [(f"`{code}`", f"{status}") for status, code in _http_codes()]),
+        table(("code", "status", "meaning"), _http_rows()),
     )
 
 
-def _http_codes() -> list[tuple[int, str]]:
+def _http_rows() -> list[tuple[str, str, str]]:
     own = {error.code for error in all_errors()}
-    told = problems._HTTP_CODES.items()  # noqa: SLF001 - the one table of these codes
-    return sorted((status, code) for status, code in told if code not in own)
+    return [
+        (f"`{code}`", f"{status}", title)
+        for status, (code, title) in sorted(problems.HTTP_ERRORS.items())
+        if code not in own
+    ]
 
 
 # --- Events ---

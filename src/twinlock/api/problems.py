@@ -11,21 +11,13 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from twinlock.api.request import BODY_BYTES_MOST
 from twinlock.domain.authenticators.faults import ProofRefusedError
-from twinlock.domain.errors import InvariantError, TwinlockError
+from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
 from twinlock.domain.ids import tail
 
 PROBLEM = "application/problem+json"
 _log = structlog.get_logger(__name__)
-_HTTP_CODES = {
-    400: "malformed",
-    401: "platform_key_refused",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "body_too_large",
-    415: "media_type_refused",
-    429: "rate_limited",
-}
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,6 +29,20 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     detail: str = ""
     fault: str = ""
+
+
+def _title(kind: type[TwinlockError]) -> str:
+    """Return the title of an error of ours: one for each code, whoever found it."""
+    return (kind.__doc__ or "").strip().partition("\n")[0].replace("``", "")
+
+
+HTTP_ERRORS = {
+    400: (MalformedError.code, _title(MalformedError)),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address is not asked in this way."),
+    413: ("body_too_large", f"A body has {BODY_BYTES_MOST:,} bytes at most."),
+    415: ("media_type_refused", "A body is JSON, and its Content-Type says so."),
+}
 
 
 def problem(
@@ -68,7 +74,7 @@ def problem(
 
 def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Problem]:
     """Tell an error of ours."""
-    title = (type(error).__doc__ or "").strip().partition("\n")[0]
+    title = _title(type(error))
     if isinstance(error, InvariantError) or error.status >= 500:  # noqa: PLR2004 - server errors
         _log.error("request_failed", code=error.code, exc_info=error)
     fault = error.fault.value if isinstance(error, ProofRefusedError) else ""
@@ -82,9 +88,8 @@ def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem
     detail = error.detail
     if isinstance(error, ValidationException) and error.extra:
         detail = "; ".join(_line(one) for one in error.extra)[:500]
-    return problem(
-        code=_HTTP_CODES.get(status, "http_error"), status=status, title="Refused", detail=detail
-    )
+    code, title = HTTP_ERRORS.get(status, ("http_error", "Refused."))
+    return problem(code=code, status=status, title=title, detail=detail)
 
 
 def _line(extra: object) -> str:

@@ -213,7 +213,7 @@ class BundleRefusedError(TwinlockError):
 
 
 class SignerRefusedError(TwinlockError):
-    """A transaction that the wallet signer will not sign; ``fault`` is a stable code, see docs."""
+    """The wallet signer will not sign this transaction; ``fault`` says why."""
 
     code = "signer_refused"
     status = 422
