@@ -15,7 +15,7 @@ Always true (tests/integration/test_store_*.py):
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -25,6 +25,7 @@ import asyncpg
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
 from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, key_name, key_use, repeated
+from twinlock.adapters.sql.waiting import Waiting, own_copy, unexpected, untold
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.answers import tell
@@ -53,25 +54,6 @@ class ConflictError(TwinlockError):
 
     code = "conflict"
     status = 503
-
-
-@dataclass(slots=True)
-class Waiting:
-    """One request in the queue since ``since`` (the loop's seconds), and where its answer goes."""
-
-    work: Work
-    answer: asyncio.Future[Committed]
-    since: float = 0.0
-
-    def succeed(self, committed: Committed) -> None:
-        """Answer, unless the caller went away."""
-        if not self.answer.done():
-            self.answer.set_result(committed)
-
-    def fail(self, error: TwinlockError) -> None:
-        """Give the error, unless the caller went away."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
 
 
 class _Row(NamedTuple):
@@ -116,8 +98,8 @@ class Batch:
     """The state of one batch between its first lock and its commit.
 
     ``watch`` is what this process knows of the log, and ``edge`` after ``run`` the tree's edge as
-    it was written now. ``decided`` is called when only writing is left. ``commit_asked`` says that
-    the outcome is the database's to tell.
+    it was written now. ``follow`` waits for what was decided before, and ``decided`` is called when
+    only writing is left. ``commit_asked`` says that the outcome is the database's to tell.
     """
 
     connection: asyncpg.Connection
@@ -125,6 +107,7 @@ class Batch:
     entropy: Entropy
     clock: Clock
     watch: Watch
+    follow: Callable[[], Awaitable[None]]
     decided: Callable[[], None]
     edge: tree.Edge | None = None
     commit_asked: bool = False
@@ -148,6 +131,7 @@ class Batch:
         Raises:
             ClockUntrustedError, LogDamagedError: nothing can be decided at all.
             StateRolledBackError: a row is not the one that was read; others are not told whose.
+            OvertakenError: as ``follow`` does.
         """
         self.watch.check_trusted()
         async with self.connection.transaction(isolation="read_committed"):
@@ -155,6 +139,7 @@ class Batch:
             await self._read(group)
             for waiting in group:
                 self._decide(waiting)
+            await self.follow()
             if self.done:
                 await self._write(group)
             self.commit_asked = True
@@ -421,7 +406,7 @@ class Batch:
             try:
                 told = tell(decided.answer, index=indexes[-1], teller=teller)
             except Exception as error:  # noqa: BLE001 - the edge of one request: others go on
-                return unexpected(error)
+                return untold(error)
         return Committed(
             decided=decided,
             at=self.at,
@@ -450,21 +435,6 @@ class Batch:
                 waiting.succeed(answer)
             else:
                 waiting.fail(answer)
-
-
-def unexpected(error: Exception) -> TwinlockError:
-    """Return what to tell of an ``error`` that nobody foresaw; it stays the cause, for our log."""
-    told = TwinlockError("an unexpected failure; nothing was decided")
-    told.__cause__ = error
-    return told
-
-
-def own_copy(error: TwinlockError) -> TwinlockError:
-    """Return the same error for one more caller: whoever raises one adds a traceback to it."""
-    own = error.__class__.__new__(error.__class__, *error.args)
-    own.__dict__.update(error.__dict__)
-    own.__cause__ = error.__cause__
-    return own
 
 
 def _names(work: Work) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Always true (tests/integration/test_store_batches.py, test_store_callers.py):
 
 * requests are decided in the order in which they came, one batch after the other; while one is
-  written and committed, the next is decided;
+  written and committed, the next is decided (``order``);
 * every caller is answered, also when the process ends.
 """
 
@@ -12,10 +12,11 @@ from collections import deque
 from contextlib import suppress
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.sql.batch import Waiting
 from twinlock.adapters.sql.connections import Database
+from twinlock.adapters.sql.order import Place, Turn
+from twinlock.adapters.sql.waiting import Waiting, refuse
 from twinlock.adapters.sql.watch import Watch
-from twinlock.adapters.sql.writer import Writer, refuse
+from twinlock.adapters.sql.writer import Writer
 from twinlock.domain.errors import UnavailableError
 from twinlock.ports import Clock, Committed, Entropy, Work
 
@@ -25,25 +26,6 @@ LINGER_SECONDS = 0.002  # A tenth of a full batch; whoever is on the way arrives
 QUEUE_MOST = 2_000  # Requests that wait; beyond it the caller is told to come back.
 QUEUE_SECONDS = 5.0  # Nobody's turn comes later; a platform has long asked again by then.
 CLOSE_SECONDS = 8.0  # For what still waits when the process ends: less than a supervisor grants.
-
-
-class _Turn:
-    """One writer's turn to take requests and decide them; ``lock`` is the one of all writers."""
-
-    def __init__(self, lock: asyncio.Lock) -> None:
-        self._lock = lock
-        self._mine = False
-
-    async def take(self) -> None:
-        """Wait for the turn."""
-        await self._lock.acquire()
-        self._mine = True
-
-    def give(self) -> None:
-        """Pass the turn on, where it was not yet."""
-        if self._mine:
-            self._mine = False
-            self._lock.release()
 
 
 class GroupCommit:
@@ -57,9 +39,10 @@ class GroupCommit:
         self._wanted = 1  # So many must wait before the writer is woken.
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._last: Place | None = None
         lock = asyncio.Lock()
         for _ in range(WRITERS):
-            turn = _Turn(lock)
+            turn = Turn(lock)
             writer = Writer(
                 database,
                 sealer=sealer,
@@ -98,17 +81,15 @@ class GroupCommit:
 
     # --- The writers ---
 
-    async def _write_forever(self, writer: Writer, turn: _Turn) -> None:
+    async def _write_forever(self, writer: Writer, turn: Turn) -> None:
         group: list[Waiting] = []
         try:
             while True:
                 await turn.take()
                 group = await self._gather(len(group))
                 if group:
-                    self.batches += 1
-                    self.batched += len(group)
-                    await writer.commit(group)
-                elif self._closing:
+                    await self._commit(group, writer)
+                elif self._closing and not self._queue:
                     return
                 turn.give()
         finally:
@@ -116,6 +97,16 @@ class GroupCommit:
             turn.give()
             refuse((*group, *self._queue), UnavailableError("this process is about to end"))
             writer.end()
+
+    async def _commit(self, group: list[Waiting], writer: Writer) -> None:
+        self.batches += 1
+        self.batched += len(group)
+        place = Place(self._last, accounts=(one.work.account_id for one in group))
+        self._last = place
+        try:
+            await writer.commit(group, place)
+        finally:
+            place.end()
 
     async def _gather(self, last: int) -> list[Waiting]:
         """Wait for the next group, where the last one had so many; empty: there is no more."""

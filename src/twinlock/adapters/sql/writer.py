@@ -10,15 +10,17 @@ Always true (tests/integration/test_store_failures.py):
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
 
 import asyncpg
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.sql.batch import Batch, ConflictError, Waiting, own_copy, unexpected
+from twinlock.adapters.sql.batch import Batch, ConflictError
 from twinlock.adapters.sql.connections import DOWN, Database, unavailable
+from twinlock.adapters.sql.order import OvertakenError, Place
+from twinlock.adapters.sql.waiting import Waiting, refuse, unexpected
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.bookkeeping import StateRolledBackError
 from twinlock.domain.errors import (
@@ -43,6 +45,7 @@ class _Again(Enum):
     """What may be tried after a batch failed."""
 
     NOTHING = auto()  # It would fail again, or may have been committed.
+    BEHIND = auto()  # The group before it has to be over first.
     AROUND = auto()  # Somebody holds a lock, and does not go on.
     ALONE = auto()  # One of them failed it for all, or all of them took too long together.
 
@@ -81,31 +84,38 @@ class Writer:
         if self._connection is not None:
             self._connection.terminate()
 
-    async def commit(self, group: list[Waiting]) -> None:
-        """Decide, commit and answer each of ``group``."""
-        failure = await self._try(group)
+    async def commit(self, group: list[Waiting], place: Place) -> None:
+        """Decide, commit and answer each of ``group``, in its place."""
+        await place.apart()
+        failure = await self._try(group, place)
+        place.try_ended(committed=failure is None)
+        if failure is not None and failure.again is _Again.BEHIND:
+            await place.behind()
+            failure = await self._try(group, place)
         if failure is not None and failure.again is _Again.AROUND:
-            failure = await self._try(group, skip_locked=True)
+            failure = await self._try(group, place, skip_locked=True)
         if failure is None:
             return
         once_more = len(group) > 1 or isinstance(failure.error, ConflictError | UnavailableError)
         if once_more and failure.again is _Again.ALONE:
-            await self._one_by_one(group)
+            await self._one_by_one(group, place)
         else:
             refuse(group, failure.error)
 
-    async def _one_by_one(self, group: list[Waiting]) -> None:
+    async def _one_by_one(self, group: list[Waiting], place: Place) -> None:
         """Try each request alone: it sees what others wrote first, and fails for itself only."""
-        for place, waiting in enumerate(group):
-            failure = await self._try([waiting])
+        for number, waiting in enumerate(group):
+            failure = await self._try([waiting], place)
             if failure is None:
                 continue
             if failure.again is not _Again.ALONE:
-                refuse(group[place:], failure.error)
+                refuse(group[number:], failure.error)
                 return
             refuse([waiting], failure.error)
 
-    async def _try(self, group: list[Waiting], *, skip_locked: bool = False) -> _Failure | None:
+    async def _try(
+        self, group: list[Waiting], place: Place, *, skip_locked: bool = False
+    ) -> _Failure | None:
         """Run one batch; return what failed it as a whole, if anything did."""
         try:
             connection = await self._connected()
@@ -117,6 +127,7 @@ class Writer:
             entropy=self._entropy,
             clock=self._clock,
             watch=self._watch,
+            follow=place.follow,
             decided=self._decided,
         )
         loop = asyncio.get_running_loop()
@@ -148,6 +159,8 @@ def _failure(error: Exception) -> _Failure:
             error.constraint_name, (ConflictError, "somebody else wrote the same row first")
         )
         error = kind(message)
+    if isinstance(error, OvertakenError):
+        return _Failure(unavailable(error), _Again.BEHIND)
     if isinstance(error, ClockUntrustedError | LogDamagedError):
         return _Failure(error, _Again.NOTHING)
     if isinstance(error, TwinlockError):
@@ -158,9 +171,3 @@ def _failure(error: Exception) -> _Failure:
         # Also where the server ended a batch that idled too long in a process short of time.
         return _Failure(unavailable(error), _Again.ALONE)
     return _Failure(unexpected(error), _Again.ALONE)
-
-
-def refuse(waiting: Iterable[Waiting], error: TwinlockError) -> None:
-    """Give ``error`` to each who waits."""
-    for one in waiting:
-        one.fail(own_copy(error))
