@@ -7,6 +7,7 @@ from doc_parts import summary
 from generate_docs import DOCS, DRAFTS, PAGES, all_errors, asked_with, bounds_of
 
 from twinlock.adapters import settings
+from twinlock.bootstrap import rule_book
 from twinlock.domain import actions, bounds, drafts
 
 
@@ -52,3 +53,9 @@ def test_what_every_built_action_is_asked_with_is_told() -> None:
     assert set(DRAFTS) == actions.BUILT
     assert set(DRAFTS.values()) == set(get_args(drafts.Draft))
     assert all(meaning for *_, meaning in asked_with())
+
+
+def test_what_a_signer_is_told_to_pin_is_the_policy_in_force() -> None:
+    page = (DOCS / "verify.md").read_text(encoding="utf-8")
+
+    assert rule_book().policy.name.digest in page
