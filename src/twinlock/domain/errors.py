@@ -213,7 +213,7 @@ class BundleRefusedError(TwinlockError):
 
 
 class SignerRefusedError(TwinlockError):
-    """The wallet signer refuses this transaction: do not sign it (faults: docs/verify.md)."""
+    """The wallet signer will not sign this transaction; ``fault`` says why."""
 
     code = "signer_refused"
     status = 422
