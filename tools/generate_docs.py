@@ -12,17 +12,18 @@ import inspect
 import itertools
 import pkgutil
 import types
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
+from doc_parts import attribute_docs, fields_of, in_words, page, summary, table, type_name
+from policy_doc import policy_page
 
 import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
-from twinlock.domain import actions, bounds
+from twinlock.domain import actions, bounds, drafts
 from twinlock.domain.authenticators import faults
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
@@ -30,13 +31,12 @@ from twinlock.domain.reasons import EXPLANATIONS, Reason
 from twinlock.domain.requirements import Answer
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-SOURCE = "<!-- Written by `make docs` from the code. Change the code, not this page. -->"
 
 
 def main() -> None:
     """Write every page anew."""
-    for name, page in PAGES.items():
-        (DOCS / name).write_text(page(), encoding="utf-8")
+    for name, written in PAGES.items():
+        (DOCS / name).write_text(written(), encoding="utf-8")
         print(f"docs/{name}")
 
 
@@ -70,7 +70,19 @@ of the gate is not an error: it is an answer, in the log like a "yes", and its c
 
 The API tells an error as a problem (RFC 9457) whose `code` is the one below, with this HTTP status.
 Codes never change and are never used again. The text beside a code may change; do not read it with
-a program. No error holds a secret.
+a program. No error holds a secret. Commands tell the same codes on stderr and end with 2.
+
+What to do follows from the status first:
+
+| status | what to do |
+| --- | --- |
+| 400, 413, 415, 422 | Mend the request: repeated as it is, it is refused again. |
+| 401, 403 | Use another key, or the page that is meant: no repeating helps. |
+| 404 | Look at the id, and at whose it is. |
+| 409 | Look at what stands there already; where an idempotency key is at fault, take a new one. |
+| 429, 503 | Repeat later under the same idempotency key; `Retry-After` says from when. |
+| 500 | Ours or the operator's fault: tell the operator; repeat under the same idempotency key. |
+| 501 | This version cannot do it. |
 """,
         table(("code", "status", "meaning"), rows),
         "## What the web server refuses",
@@ -153,6 +165,21 @@ _ANSWERS = {
 # --- Actions ---
 
 
+DRAFTS: dict[actions.ActionType, type[msgspec.Struct]] = {
+    actions.ActionType.WITHDRAWAL_CRYPTO: drafts.WithdrawalCryptoDraft,
+    actions.ActionType.AUTHENTICATOR_BIND: drafts.AuthenticatorBindDraft,
+    actions.ActionType.AUTHENTICATOR_REMOVE: drafts.AuthenticatorRemoveDraft,
+    actions.ActionType.DESTINATION_ADD: drafts.DestinationAddDraft,
+    actions.ActionType.FREEZE_LIFT: drafts.EmptyDraft,
+    actions.ActionType.API_KEY_REVOKE: drafts.ApiKeyRevokeDraft,
+    actions.ActionType.DESTINATION_REMOVE: drafts.DestinationRemoveDraft,
+    actions.ActionType.FREEZE_SET: drafts.EmptyDraft,
+    actions.ActionType.API_KEY_CREATE: drafts.ApiKeyCreateDraft,
+    actions.ActionType.PASSWORD_CHANGE: drafts.PasswordChangeDraft,
+    actions.ActionType.SESSION_START: drafts.SessionStartDraft,
+}
+
+
 def actions_page() -> str:
     """Return docs/actions.md."""
     payloads = {str(one.__struct_config__.tag): one for one in get_args(actions.AnyPayload)}
@@ -172,12 +199,56 @@ An action is a sensitive thing that somebody wants done. Its payload names every
 what happens, and is what the customer signs: one changed byte needs a new proof. Every payload also
 names its `account`. Fields in brackets may be left out. A type that is not on this page is refused.
 
+You do not send the payload. You send what stands under [Asked with](#asked-with), and Twinlock
+makes the payload from it: it adds contract and decimals of the policy, and turns amounts into minor
+units and addresses into their one form. The answer tells the payload's `digest`. `POST
+/v1/payloads` shows a payload before anything is proposed, but for those that commit to a secret.
+
 The class says what an action does to protection and money. An *exit* lets value leave; a
 *loosening* weakens a protection, so it waits and can be vetoed; a *tightening* acts at once with
 little proof; *access* lets somebody in. An API key that may withdraw counts as a loosening.
 """,
         table(("action", "class", "meaning", "payload"), rows),
+        "## Asked with",
+        """
+The fields of `payload` in `POST /v1/actions` ([api.md](api.md)). A field that is not here is
+refused, and so is one of another form (`malformed`). Lengths are in characters.
+""".strip(),
+        table(("action", "field", "form", "default", "what it says"), asked_with()),
     )
+
+
+def asked_with() -> Iterator[tuple[str, str, str, str, str]]:
+    """Give each field of each draft: its action, name, form, default and meaning."""
+    for kind, draft in DRAFTS.items():
+        said = attribute_docs(drafts, draft.__name__)
+        hints = get_type_hints(draft, include_extras=True)
+        named = f"`{kind}`"
+        for field in msgspec.structs.fields(draft):
+            form = form_of(hints[field.name])
+            yield named, f"`{field.name}`", form, _default(field), said[field.name]
+            named = ""
+        if named:
+            yield named, "none", "", "", summary(draft)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    empty = field.default in ("", (), None)
+    return "left out" if empty else f"`{msgspec.json.encode(field.default).decode()}`"
+
+
+def form_of(hint: Any) -> str:  # noqa: ANN401 - any type that a field may have
+    """Return the type in ``hint`` in words, with its limits."""
+    if get_origin(hint) is not Annotated:
+        return type_name(hint)
+    kind, meta = get_args(hint)
+    named = type_name(kind).replace("Where", "object")
+    if meta.max_length is not None:
+        least, most = meta.min_length or 0, meta.max_length
+        return f"{named}, {f'{least} to {most}' if least < most else most}"
+    return f"{named}, {meta.ge} to {in_words(meta.le, written='')}"
 
 
 def _by_class(kind: actions.ActionType) -> tuple[int, int, str]:
@@ -203,7 +274,10 @@ error never passes silently. No setting weakens a law.
 """,
         table(("variable", "value", "default", "meaning"), rows),
         "## What cannot be set",
-        "These limits, waits and lifetimes hold for every installation and every policy.",
+        """
+These limits, waits and lifetimes hold for every installation and every policy. What a policy
+chooses stands in [policy.md](policy.md), and cannot be set either so far.
+""".strip(),
         table(("name", "value", "reason"), bounds_of(bounds)),
     )
 
@@ -211,7 +285,7 @@ error never passes silently. No setting weakens a law.
 def bounds_of(module: types.ModuleType) -> list[tuple[str, str, str]]:
     """Return name, value and reason of each constant in ``module``, as its source gives them.
 
-    The reason is the comment behind the value, or else the one above its group.
+    The reason is the comment behind the value, or else the lines of comment right above it.
     """
     source = inspect.getsource(module)
     lines = source.splitlines()
@@ -223,98 +297,26 @@ def bounds_of(module: types.ModuleType) -> list[tuple[str, str, str]]:
                 above = _comment_above(lines[: node.lineno - 1])
                 words = name.lower().replace("_", " ")
                 text = in_words(getattr(module, name), written=ast.unparse(value))
-                found.append((words, text, behind or above))
+                found.append((words, _with_unit(name, text), behind or above))
             case _:  # the docstring and the imports
                 continue
     return found
 
 
 def _comment_above(lines: list[str]) -> str:
-    for line in reversed(lines):
-        if line.startswith("#") or not line:
-            return line.removeprefix("#").strip()
-    return ""
+    block = itertools.takewhile(lambda line: line.startswith("# "), reversed(lines))
+    return " ".join(line.removeprefix("# ") for line in reversed(list(block)))
 
 
-def in_words(value: timedelta | int, *, written: str) -> str:
-    """Return a length of time or a number as people read it; beyond reading, as ``written``."""
-    if isinstance(value, int):
-        return f"{value:,}" if value <= 10**15 else f"`{written}`"
-    seconds = int(value.total_seconds())
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        count, rest = divmod(seconds, size)
-        if count and not rest:
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return str(value)
-
-
-# --- How a page is made ---
-
-
-def page(title: str, introduction: str, *parts: str) -> str:
-    """Return a page of Markdown."""
-    return "\n\n".join([SOURCE, f"# {title}", introduction.strip(), *parts]) + "\n"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table of Markdown; a bar inside a cell is kept as a bar."""
-    head = tuple(head)
-    lines = [_row(head), _row("---" for _ in head)]
-    return "\n".join([*lines, *map(_row, rows)])
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def summary(thing: type) -> str:
-    """Return the first paragraph of a docstring, on one line."""
-    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split()).replace("``", "`")
-
-
-def attribute_docs(module: types.ModuleType, name: str) -> dict[str, str]:
-    """Return the string that stands below each attribute of class ``name`` of ``module``."""
-    tree = ast.parse(inspect.getsource(module))
-    body = next(one.body for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
-    found = {}
-    for before, after in itertools.pairwise(body):
-        match before, after:
-            case (
-                ast.Assign(targets=[ast.Name(id=attribute)]),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                found[attribute] = " ".join(text.split())
-            case _:  # anything else that stands in a class
-                continue
-    return found
-
-
-def fields_of(struct: type[msgspec.Struct], *, skip: tuple[str, ...]) -> str:
-    """Return the fields of ``struct`` with their types; optional ones stand in brackets."""
-    told = []
-    for field in msgspec.structs.fields(struct):
-        if field.name not in skip:
-            text = f"`{field.name}` {type_name(field.type)}"
-            told.append(text if field.required else f"[{text}]")
-    return ", ".join(told)
-
-
-def type_name(kind: Any) -> str:  # noqa: ANN401 - any type that a field may have
-    """Return a type in words."""
-    plain = {str: "text", int: "number", bool: "yes or no", datetime: "time", type(None): "none"}
-    if kind in plain:
-        return plain[kind]
-    if get_origin(kind) is tuple:
-        return f"list of {type_name(get_args(kind)[0])}"
-    if get_origin(kind) in (types.UnionType, Union):
-        return " or ".join(type_name(part) for part in get_args(kind))
-    return str(getattr(kind, "__name__", kind))
+def _with_unit(name: str, text: str) -> str:
+    return f"{text} bytes" if "BYTES" in name or name == "DOCUMENT_ROOM" else text
 
 
 PAGES: dict[str, Callable[[], str]] = {
     "actions.md": actions_page,
     "errors.md": errors_page,
     "events.md": events_page,
+    "policy.md": policy_page,
     "reason-codes.md": reasons_page,
     "settings.md": settings_page,
 }

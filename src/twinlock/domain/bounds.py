@@ -1,60 +1,81 @@
 """Every limit, wait and lifetime that no policy may change, with its unit and its reason.
 
-What a policy may choose (holds, waits, budgets) stands in ``policy/profile.py`` instead.
+What a policy may choose (holds, waits, budgets) stands in ``policy/profile.py`` instead. The reason
+of a value stands behind it, or in the lines right above it; ``docs/settings.md`` is generated from
+both.
 """
 
 from datetime import timedelta
 
-# Authorizations and challenges
-CHALLENGE_LIFETIME = timedelta(minutes=10)  # N-B06: an out-of-band secret lives ten minutes.
+# --- Authorizations and challenges ---
+
+# SP 800-63B-4, 3.1.3.2: a code that travels by another way lives ten minutes at most.
+CHALLENGE_LIFETIME = timedelta(minutes=10)
 AUTHORIZATION_LIFETIME = timedelta(minutes=15)  # A signing queue drains within minutes.
-SPEND_LIFETIME = timedelta(
-    minutes=5
-)  # What the signer holds in hand; short, since it can move money.
-OPEN_ACTION_LIFETIME = timedelta(days=7)  # Counted from the end of its waits; then it lapses.
-UNPROVED_ACTION_LIFETIME = timedelta(hours=1)  # A question nobody answered.
+# What the signer holds in hand is short-lived, since it can move money.
+SPEND_LIFETIME = timedelta(minutes=5)
+# Counted from the end of its waits; an action that nobody finished lapses then.
+OPEN_ACTION_LIFETIME = timedelta(days=7)
+UNPROVED_ACTION_LIFETIME = timedelta(hours=1)  # A question that nobody answered lapses.
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
 
-# Sessions (SP 800-63B-4, 2.2.3: AAL2 SHOULD NOT exceed 24 h overall, 1 h idle)
+# --- Sessions ---
+
+# SP 800-63B-4, 2.2.3: at AAL2 somebody should sign in again after a day at the latest.
 SESSION_LIFETIME = timedelta(hours=24)
+# SP 800-63B-4, 2.2.3: at AAL2 a session that nobody uses should end after an hour.
 SESSION_IDLE = timedelta(hours=1)
 
-# Failures: RTS-SCA Art. 4(3)(b) takes five; SP 800-63B-4, 3.2.2 ends at one hundred.
+# --- Failures ---
+
+# Wrong answers without a wait: five are what RTS-SCA, Art. 4(3)(b) allows.
 FREE_FAILURES = 5
 FAILURE_WAIT = timedelta(seconds=30)  # After the fifth; doubles with each further failure.
-FAILURE_WAIT_MOST = timedelta(hours=24)
-FAILURES_MOST = 50  # Of each of two counters; then only what cannot be guessed answers.
+FAILURE_WAIT_MOST = timedelta(hours=24)  # It doubles no further.
+# Of each of two counters; then only what cannot be guessed answers. SP 800-63B-4, 3.2.2 allows one
+# hundred.
+FAILURES_MOST = 50
 
-# Freezes below the floor (law 5: nor is a no a weapon)
+# --- Freezes below the floor ---
+
+# Law 5: a no is not a weapon, so a freeze set with too little proof lapses.
 WEAK_FREEZE_LENGTH = timedelta(hours=72)
+# Law 5: the same root sets such a freeze once in this time, and not again and again.
 WEAK_FREEZE_EVERY = timedelta(days=30)
 
-# Newness (law 3)
-NEWCOMER_PERIOD = timedelta(days=30)  # A new authenticator or channel may not undo an older one.
+# --- Newness ---
 
-# Sizes of an account, which is one document of at most 16 KB. Each list alone may be full; all of
-# them together not, and what is urgent (tightening, signing in) fits in whatever the rest holds.
-DOCUMENT_BYTES_MOST = 16_384  # A document of 27 KB halved the throughput (measured).
-DOCUMENT_ROOM = 11_264  # The rest is for LOOSE_ACTIONS_MOST urgent actions, 1,280 bytes each.
+# Law 3: a new authenticator or channel may not undo an older one.
+NEWCOMER_PERIOD = timedelta(days=30)
+
+# --- Sizes of an account ---
+
+# An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
+# full, and all of them together not.
+DOCUMENT_BYTES_MOST = 16_384
+# What lists may fill. The rest is for urgent actions (tightening, signing in), 1,280 bytes each.
+DOCUMENT_ROOM = 11_264
 PAYLOAD_BYTES_MOST = 1_024  # The longest ordinary one, an API key with 8 networks, has 900.
 SECRET_BYTES_MOST = 1_024  # A passkey whose credential id has 400 bytes; most have 16 to 80.
-OPEN_ACTIONS_MOST = 8
+OPEN_ACTIONS_MOST = 8  # Of one account at a time; each may take 1 KB of the document.
 LOOSE_ACTIONS_MOST = 4  # Of them without a proof that waits: anybody can make those.
 CHALLENGES_PER_ACTION_MOST = 2  # One of a factor; who asks another way leaves the first behind.
-CANDIDATES_MOST = 2
-AUTHENTICATORS_MOST = 8
-CHANNELS_MOST = 4
-SESSIONS_MOST = 4
-DEVICES_MOST = 6
+CANDIDATES_MOST = 2  # Offers to bind something; a third takes the place of the oldest.
+AUTHENTICATORS_MOST = 8  # Each may take 1 KB of the document.
+CHANNELS_MOST = 4  # Each is told of every change, so each costs a message.
+SESSIONS_MOST = 4  # Of too many the dead go first, then those that may only look, then the oldest.
+DEVICES_MOST = 6  # That signed in before; of too many the one seen longest ago goes.
 HOLDS_MOST = 4  # Only the one that ends last stops anything; the log keeps all.
 DESTINATIONS_MOST = 100  # 36 bytes each, removed ones too: their streams must not come back.
-API_KEYS_MOST = 4
+API_KEYS_MOST = 4  # Each may take 1 KB of the document.
 IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.
-IPV6_PREFIX_LEAST = 48
+IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.
 CODES_UNPROVED_PER_HOUR_MOST = 5  # Of them for whoever has shown nothing yet: anybody can ask.
 
-# Sums
-MAX_VALUE_CENTS = 10**12  # US$10 billion: unknown values count as this (law 1).
-MAX_UINT256 = 2**256 - 1  # The widest whole number a supported chain can carry.
+# --- Sums ---
+
+MAX_VALUE_CENTS = 10**12  # An unknown value counts as this much (law 1).
+# The largest amount of any asset, in its minor units: what fits in 256 bits, as on EVM chains.
+MAX_UINT256 = 2**256 - 1

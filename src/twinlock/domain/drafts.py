@@ -36,14 +36,14 @@ _EVM = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 class AddressError(TwinlockError):
-    """Not an address of this network, in its form."""
+    """Not of an address's form: 0x and 40 hex digits on EVM, else printable ASCII; no checksums."""
 
     code = "address_refused"
     status = 422
 
 
 class ScopeUnknownError(TwinlockError):
-    """An API key's scopes, addresses or networks are not of their form."""
+    """An API key's scopes, addresses or networks are not of their form: the detail says which."""
 
     code = "api_key_refused"
     status = 422
@@ -54,39 +54,53 @@ class _Draft(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class WithdrawalCryptoDraft(_Draft, frozen=True, kw_only=True):
-    """Amounts are decimal strings of whole units; ``max_fee`` is in the network's own coin."""
+    """Amounts are decimal strings of whole units, such as ``"0.25"``."""
 
     asset: Short
+    """The symbol of an asset of the policy."""
     network: Short
+    """Its network, as the policy names it."""
     address: Address
+    """Where it goes; no checksum is compared."""
     amount: Amount
+    """How much leaves, in the asset's own units."""
     max_fee: Amount = "0"
+    """The most that the signer may pay on top, in the network's own coin."""
     memo: Memo = ""
+    """The memo or tag, where the receiver asks for one."""
 
 
 class SessionStartDraft(_Draft, frozen=True, kw_only=True):
-    """``device`` is the device's public key: a P-256 JWK."""
+    """The device makes a key pair and never gives out the private half."""
 
     device: dict[str, Any]
+    """The device's public key: a P-256 JWK."""
 
 
 class AuthenticatorBindDraft(_Draft, frozen=True, kw_only=True):
-    """``candidate_id`` names what was offered; ``code`` or ``response`` shows that it works."""
+    """A password comes alone, an app with its candidate and code, a passkey with its response."""
 
     HIDDEN = frozenset({"password", "code", "response"})
 
     authenticator: Short
+    """``password``, ``totp`` or ``passkey``."""
     name: Text = ""
+    """What the customer calls it."""
     password: Annotated[str, Meta(max_length=256)] = ""
+    """The password, 8 characters at least."""
     candidate_id: Text = ""
+    """What ``POST /v1/accounts/{id}/candidates`` offered."""
     code: Text = ""
+    """A code of the app, which shows that it works."""
     response: dict[str, Any] | None = None
+    """The browser's answer to ``navigator.credentials.create``, as its ``toJSON`` tells it."""
 
 
 class AuthenticatorRemoveDraft(_Draft, frozen=True, kw_only=True):
-    """One of the account's authenticators, by id."""
+    """One of the account's authenticators."""
 
     authenticator_id: Short
+    """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
 class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
@@ -95,24 +109,33 @@ class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
     HIDDEN = frozenset({"password"})
 
     password: Annotated[str, Meta(min_length=1, max_length=256)]
+    """The new password, 8 characters at least."""
 
 
 class DestinationAddDraft(_Draft, frozen=True, kw_only=True):
     """Where value may be sent, and how much a day on the session key alone."""
 
     network: Short
+    """The network, as the policy names it."""
     address: Address
+    """The address; no checksum is compared."""
     memo: Memo = ""
+    """The memo or tag, where the receiver asks for one."""
     label: Text = ""
+    """What the customer calls it."""
     budget_cents: Cents = 0
+    """US cents a day that may leave to it on the session key alone."""
 
 
 class DestinationRemoveDraft(_Draft, frozen=True, kw_only=True):
     """One of the account's destinations."""
 
     network: Short
+    """The network, as the policy names it."""
     address: Address
+    """The address."""
     memo: Memo = ""
+    """The memo or tag that it was listed with."""
 
 
 class Where(_Draft, frozen=True, kw_only=True):
@@ -124,19 +147,25 @@ class Where(_Draft, frozen=True, kw_only=True):
 
 
 class ApiKeyCreateDraft(_Draft, frozen=True, kw_only=True):
-    """``public_key`` is Ed25519, base64url of 32 bytes; ``ip_list`` holds addresses or networks."""
+    """A key of the customer's, with exactly these powers."""
 
     public_key: Annotated[str, Meta(min_length=43, max_length=43)]
+    """Ed25519, base64url of 32 bytes."""
     scopes: Annotated[tuple[Short, ...], Meta(min_length=1, max_length=8)]
+    """Of ``read``, ``trade`` and ``withdraw``."""
     ip_list: Annotated[tuple[Short, ...], Meta(max_length=20)] = ()
+    """Addresses or networks it may be used from; one at least with ``withdraw``."""
     destinations: Annotated[tuple[Where, ...], Meta(max_length=20)] = ()
+    """Usable destinations as ``network``, ``address``, ``memo``; one at least with ``withdraw``."""
     daily_cents: Cents = 0
+    """US cents a day."""
 
 
 class ApiKeyRevokeDraft(_Draft, frozen=True, kw_only=True):
-    """One of the account's API keys, by id."""
+    """One of the account's API keys."""
 
     api_key_id: Short
+    """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
 class EmptyDraft(_Draft, frozen=True, kw_only=True):

@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class TwinlockError(Exception):
-    """Root of the tree; ``code`` is stable and documented, the message is not."""
+    """Something on our side broke: repeat under the same idempotency key, and tell the operator."""
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
 
 
 class InvariantError(TwinlockError):
-    """Our own code is wrong: the decision is dropped and somebody is paged."""
+    """Our own code is wrong, and this decision was dropped: tell the operator; it is logged."""
 
     code = "invariant_broken"
 
@@ -37,135 +37,135 @@ def present(value: T | None, message: str) -> T:
 
 
 class MalformedError(TwinlockError):
-    """Bytes that are not what they claim to be: JSON, base64, a note, a proof, a bundle."""
+    """What was sent is not of its form (JSON, base64, a header, an id): the detail says what."""
 
     code = "malformed"
     status = 400
 
 
 class ProofError(TwinlockError):
-    """An inclusion or consistency proof, or a tile it is made from, that does not show its root."""
+    """A proof does not show its root, or was asked for beyond the log: believe nothing of it."""
 
     code = "log_proof_refused"
     status = 400
 
 
 class UntrustedNoteError(TwinlockError):
-    """No key that we trust signed this note, or one did and its signature does not verify."""
+    """No trusted key signed this note, or its signature is wrong: do not believe it."""
 
     code = "note_untrusted"
     status = 403
 
 
 class QuorumError(UntrustedNoteError):
-    """The log signed this checkpoint, but too few witnesses cosigned it."""
+    """The log signed this checkpoint, but too few witnesses cosigned it: fetch a newer one."""
 
     code = "quorum_missing"
 
 
 class FileUnsafeError(TwinlockError):
-    """A file or directory of ours that somebody else could read, write or put in its place."""
+    """Somebody else could read, write or replace a file of ours: take away their rights."""
 
     code = "file_unsafe"
 
 
 class FileBusyError(TwinlockError):
-    """Another process of ours holds a lock file for longer than its work can take."""
+    """Another process of ours holds a lock file too long: look for one that hangs."""
 
     code = "file_busy"
     status = 503
 
 
 class DatabaseNotStartedError(TwinlockError):
-    """The embedded PostgreSQL could not be made, started or stopped."""
+    """The embedded PostgreSQL was not made, started or stopped: read its ``postgres.log``."""
 
     code = "database_not_started"
     status = 503
 
 
 class SocketDirectoryOpenError(TwinlockError):
-    """The database's socket lies where somebody else could put his own in its place."""
+    """Somebody else could replace the database's socket: choose a TWINLOCK_DATA_DIR of your own."""
 
     code = "socket_directory_open"
     status = 503
 
 
 class ClockUntrustedError(TwinlockError):
-    """The wall clock jumped, or two clocks disagree: no wait may be judged by it."""
+    """The clock jumped, or two clocks disagree, so no wait is judged: mend the machine's time."""
 
     code = "clock_untrusted"
     status = 503
 
 
 class KeyringMissingError(TwinlockError):
-    """There is no keyring, or a role in it has no key."""
+    """There is no keyring, or a role in it has no key: make one with ``twinlock keys init``."""
 
     code = "keyring_missing"
     status = 503
 
 
 class KeyringWrongError(TwinlockError):
-    """A key file that is open to others, not what its name says, or not one of ours."""
+    """A key file is open to others, not what its name says, or not ours: restore the keyring."""
 
     code = "keyring_wrong"
     status = 503
 
 
 class SealBrokenError(TwinlockError):
-    """A stored row is not what we sealed under this id, kind and version."""
+    """A stored row is not what we sealed: the database was changed, or the keyring is another."""
 
     code = "seal_broken"
 
 
 class DocumentTooLargeError(TwinlockError):
-    """What should be stored has outgrown one document: something must be removed first."""
+    """The account holds as much as it can: end or remove something first."""
 
     code = "document_too_large"
     status = 409
 
 
 class AnchorMovedError(TwinlockError):
-    """The log's anchor is not where the caller left it, or would go back or fork."""
+    """The log's anchor was moved, or the log would go back or fork: see docs/log-format.md."""
 
     code = "anchor_moved"
     status = 503
 
 
 class AnchorWrongError(TwinlockError):
-    """The log's anchor exists and cannot be what we wrote."""
+    """The log's anchor is not what we wrote: compare the log, then ``twinlock anchor adopt``."""
 
     code = "anchor_wrong"
     status = 503
 
 
 class SettingsUnknownError(TwinlockError):
-    """An environment variable of ours that does not exist: a typing error never passes silently."""
+    """An environment variable of our prefix does not exist: see docs/settings.md for its name."""
 
     code = "settings_unknown"
 
 
 class SettingsWrongError(TwinlockError):
-    """An environment variable of ours whose value cannot be meant."""
+    """An environment variable of ours has a value that cannot be meant: see docs/settings.md."""
 
     code = "settings_wrong"
 
 
 class JwsRefusedError(TwinlockError):
-    """A signed statement that is not, byte for byte, what a trusted key of ours would sign."""
+    """A signed statement is not what a trusted key of ours would sign: do not believe it."""
 
     code = "jws_refused"
     status = 400
 
 
 class AccountUnknownError(TwinlockError):
-    """There is no account of this id."""
+    """There is no account of this id: use the one that POST /v1/accounts answered."""
 
     code = "account_not_found"
     status = 404
 
 
 class IdempotencyConflictError(TwinlockError):
-    """The idempotency key was used before, for something else."""
+    """The idempotency key was used before, for something else: take a new one for each request."""
 
     code = "idempotency_conflict"
     status = 409
@@ -179,14 +179,14 @@ class NotRepeatableError(TwinlockError):
 
 
 class UnavailableError(TwinlockError):
-    """The database did not answer in time. Repeat with the same idempotency key."""
+    """The database did not answer in time: repeat with the same idempotency key."""
 
     code = "unavailable"
     status = 503
 
 
 class BundleRefusedError(TwinlockError):
-    """An evidence bundle that does not show what it claims.
+    """An evidence bundle does not show what it claims; the fault says why (docs/verify.md).
 
     ``step`` numbers the step of the verification that failed and ``name`` names it; ``fault`` is a
     stable code (docs/verify.md). ``passed`` are the steps before it: number, name, what it showed.
@@ -224,21 +224,21 @@ class SignerRefusedError(TwinlockError):
 
 
 class LogDamagedError(TwinlockError):
-    """The stored log is not the one that was written: head, tiles and leaves contradict."""
+    """The stored log contradicts itself: stop, and compare it with a checkpoint that you kept."""
 
     code = "log_damaged"
     status = 503
 
 
 class PlatformKeyUnknownError(TwinlockError):
-    """There is no platform key of this id."""
+    """There is no platform key of this id: it is the part of the key between the underscores."""
 
     code = "platform_key_not_found"
     status = 404
 
 
 class ForeignOriginError(TwinlockError):
-    """A page of another site sent this, or the browser did not say which page did."""
+    """Another site sent this, or the browser did not say who: answer on our own page."""
 
     code = "foreign_origin"
     status = 403
