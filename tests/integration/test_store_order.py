@@ -1,8 +1,10 @@
 """One process decides and writes in the order in which it was asked, whatever fails on the way."""
 
 import asyncio
+from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
 from support.postgres import TestDatabase, both_versions
 from support.store_audit import audit
 from support.stores import (
@@ -23,6 +25,8 @@ from support.stores import (
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.sql import order
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.account import State
+from twinlock.domain.decisions import Decided
 from twinlock.domain.requirements import Answer
 
 SLOW_COMMIT = """
@@ -47,8 +51,14 @@ async def test_a_spend_does_not_overtake_the_freeze_before_it_when_a_batch_fails
         one = asyncio.ensure_future(store.run(opening(first, now=clock.at, key=key)))
         await database.somebody_waits_for_a_lock()
         again = asyncio.ensure_future(store.run(opening(late, now=clock.at, key=key)))
-        freeze = asyncio.ensure_future(store.run(freezing(alice, new_action(alice))))
-        await asyncio.sleep(0.1)  # They are decided by now, and wait for the first.
+        wanted, decided = freezing(alice, new_action(alice)), asyncio.Event()
+
+        def decide(state: State, now: datetime) -> Decided:
+            decided.set()
+            return wanted.decide(state, now)
+
+        freeze = asyncio.ensure_future(store.run(replace(wanted, decide=decide)))
+        await asyncio.wait_for(decided.wait(), 1)
         spending = asyncio.ensure_future(store.run(spend(alice, action)))
 
     assert (await one).indexes == (2,)
@@ -67,7 +77,7 @@ async def test_a_commit_that_takes_long_refuses_nobody_behind_it(
     await database.execute(SLOW_COMMIT.format(seconds=seconds))
 
     first = asyncio.ensure_future(store.run(touching(alice)))
-    await asyncio.sleep(seconds / 4)
+    await database.somebody_sleeps()
     behind = [store.run(touching(alice if same else bob)) for _ in range(2)]
     told = await asyncio.gather(first, *behind)
 
@@ -86,7 +96,7 @@ async def test_a_group_behind_one_that_commits_for_long_is_decided_again(
     await database.execute(SLOW_COMMIT.format(seconds=0.3))
 
     first = asyncio.ensure_future(store.run(touching(alice)))
-    await asyncio.sleep(0.1)
+    await database.somebody_sleeps()
     told = await asyncio.gather(first, store.run(touching(bob)))
 
     assert [one.indexes for one in told] == [(2,), (3,)]

@@ -87,12 +87,19 @@ class TestDatabase:
 
     async def somebody_waits_for_a_lock(self) -> None:
         """Return once a session of this database waits for a lock."""
+        await self._somebody("Lock")
+
+    async def somebody_sleeps(self) -> None:
+        """Return once a session of this database is in ``pg_sleep``."""
+        await self._somebody("PgSleep")
+
+    async def _somebody(self, waits_for: str) -> None:
         waiting = """
             SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock'
+             WHERE datname = current_database() AND $1 IN (wait_event_type, wait_event)
         """
         async with self.owner() as connection, asyncio.timeout(10):
-            while not await connection.fetchval(waiting):
+            while not await connection.fetchval(waiting, waits_for):
                 await connection.execute("SELECT pg_stat_clear_snapshot()")
 
     async def value(self, sql: str, *arguments: object) -> object:
