@@ -40,16 +40,28 @@ app.add_typer(platform_keys.app, name="platform-key")
 app.add_typer(ranges.app, name="range")
 
 
-@app.callback()
-def _everywhere(
-    *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    if version:
+def _tell_version(asked: bool) -> None:
+    if asked:
         from importlib.metadata import version as version_of  # noqa: PLC0415 - only when asked
 
         typer.echo(version_of("twinlock"))
         raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_tell_version,
+            is_eager=True,  # Before a command is missed.
+            help="Print the version and stop.",
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
 
 
 def main() -> None:
