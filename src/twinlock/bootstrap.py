@@ -9,19 +9,19 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-import structlog
 from litestar import Router
 from litestar.datastructures import State
 
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import private_files, signing
 from twinlock.adapters.anchor import AnchorThread
+from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
 from twinlock.adapters.keyring import Keyring
@@ -45,6 +45,7 @@ from twinlock.api.throttling import Rates
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Rules
+from twinlock.domain.errors import DatabaseNotOursError
 from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy, text_of
 from twinlock.domain.policy.statutes import statutes
@@ -80,7 +81,6 @@ ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second
 FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 OUTBOX_MOST = 100  # Messages in one transaction.
 DATABASE = "postgres"  # The embedded server holds nothing else.
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +194,19 @@ def embedded(settings: Settings, *, server_user: str = SERVER_USER) -> EmbeddedP
     )
 
 
+def stop_database(settings: Settings, *, server_user: str = SERVER_USER) -> bool:
+    """Stop the embedded database of an installation, if it runs; say whether it did.
+
+    Raises:
+        DatabaseNotOursError: the settings name another database.
+        DatabaseNotStartedError: it did not stop in a minute.
+    """
+    if settings.database_url is not None:
+        raise DatabaseNotOursError("TWINLOCK_DATABASE_URL is set: stop that server yourself")
+    made = settings.postgres_dir.exists()
+    return made and embedded(settings, server_user=server_user).stop()
+
+
 def make_keyring(settings: Settings) -> Keyring:
     """Make a new keyring. Raises KeyringWrongError where one exists."""
     return keyrings.create_all(
@@ -296,8 +309,8 @@ async def open_api(
 
         async with (
             _looked_after(world.server, kept),
-            _beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
-            _beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
+            beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
+            beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_on(
                 shelves,
                 world,
@@ -309,7 +322,7 @@ async def open_api(
         ):
             yield api
         # A stop in good order leaves nothing that is not anchored.
-        await _attempt("anchor_waits", anchoring.follow)
+        await attempt("anchor_waits", anchoring.follow)
 
 
 @asynccontextmanager
@@ -350,7 +363,7 @@ async def open_on(
         while await shelves.outbox.deliver(letters.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
-    async with _beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
+    async with beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
         yield Api(
             use=_use_cases(world, kept, book=book, clock=clock, prices=prices),
             store=store,
@@ -368,7 +381,7 @@ async def _own_clock(settings: Settings) -> AsyncIterator[Clock]:
     async def look() -> None:
         await asyncio.to_thread(clock.keep)
 
-    async with _beside("clock_waits", look, pause=KEEP_SECONDS):
+    async with beside("clock_waits", look, pause=KEEP_SECONDS):
         yield clock
 
 
@@ -379,35 +392,8 @@ async def _looked_after(server: EmbeddedPostgres | None, kept: SqlStore) -> Asyn
         yield
         return
     reviver = Reviver(kept.database.ping, start=server.ensure_running)
-    async with _beside("database_waits", reviver.look, pause=LOOK_SECONDS):
+    async with beside("database_waits", reviver.look, pause=LOOK_SECONDS):
         yield
-
-
-@asynccontextmanager
-async def _beside(
-    name: str, work: Callable[[], Awaitable[None]], *, pause: float
-) -> AsyncIterator[None]:
-    """Do ``work`` again and again beside the requests; a failure is logged and tried again."""
-
-    async def go_on() -> None:
-        while True:
-            await _attempt(name, work)
-            await asyncio.sleep(pause)
-
-    task = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _attempt(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await work()
-    except Exception as error:  # noqa: BLE001 - the outermost edge of work that nobody waits for
-        _log.warning(name, reason=type(error).__name__, code=getattr(error, "code", ""))
 
 
 def page_routes(settings: Settings, *, policy: Policy) -> Router:

@@ -83,6 +83,13 @@ class DatabaseNotStartedError(TwinlockError):
     status = 503
 
 
+class DatabaseNotOursError(TwinlockError):
+    """The settings name a database of somebody's own, which Twinlock neither starts nor stops."""
+
+    code = "database_not_ours"
+    status = 409
+
+
 class SocketDirectoryOpenError(TwinlockError):
     """The database's socket lies where somebody else could put his own in its place."""
 
