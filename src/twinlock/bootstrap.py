@@ -19,6 +19,7 @@ from litestar import Router
 from litestar.datastructures import State
 
 from twinlock.adapters import keyring as keyrings
+from twinlock.adapters import prices as price_lists
 from twinlock.adapters import private_files, signing
 from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.beside import attempt, beside
@@ -27,7 +28,7 @@ from twinlock.adapters.hashing import ThreadHasher
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.letters import LetterFiles
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
-from twinlock.adapters.prices import PriceFile
+from twinlock.adapters.prices import PriceFile, PriceKey
 from twinlock.adapters.revival import LOOK_SECONDS, Reviver
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
@@ -47,6 +48,7 @@ from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Rules
 from twinlock.domain.errors import DatabaseNotOursError
 from twinlock.domain.laws import LAWS, Law
+from twinlock.domain.money import Prices
 from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy, text_of
 from twinlock.domain.policy.statutes import statutes
 from twinlock.domain.proving import CodesHelp, codes_help
@@ -81,6 +83,7 @@ ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second
 FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 OUTBOX_MOST = 100  # Messages in one transaction.
 DATABASE = "postgres"  # The embedded server holds nothing else.
+PRICE_DOCUMENT_BYTES_MOST = price_lists.DOCUMENT_BYTES_MOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +195,32 @@ def embedded(settings: Settings, *, server_user: str = SERVER_USER) -> EmbeddedP
         entropy=SystemEntropy(),
         server_user=server_user,
     )
+
+
+def make_price_key(path: Path) -> PriceKey:
+    """Make the private key of a price feed at ``path``. Raises PriceKeyWrongError."""
+    return price_lists.make_key(path, entropy=SystemEntropy())
+
+
+def trust_price_key(settings: Settings, public_key: str) -> PriceKey:
+    """Believe the price lists of whoever holds the other half of ``public_key``, base64url.
+
+    Raises:
+        PriceKeyWrongError: it is none.
+        KeyringMissingError, KeyringWrongError: as they say.
+    """
+    key = price_lists.read_public_key(public_key)
+    keyrings.trust_prices(settings.keyring_dir, key.public, now=SystemClock().now())
+    return key
+
+
+def sign_price_list(document: bytes, *, key_file: Path, out: Path) -> Prices:
+    """Sign ``document`` and put the list at ``out``, whole; return what it says.
+
+    Raises:
+        PriceListWrongError, PriceKeyWrongError, FileUnsafeError: as they say.
+    """
+    return price_lists.sign_list(document, key_file=key_file, out=out, now=SystemClock().now())
 
 
 def stop_database(settings: Settings, *, server_user: str = SERVER_USER) -> bool:
