@@ -238,9 +238,13 @@ class _OneKey:
         """Return a key, or None."""
         return next((one for one in self.kept if one.key_id == key_id), None)
 
-    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> None:
+    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> datetime:
         """End a key."""
         raise NotImplementedError(key_id, at)
+
+    async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
+        """List keys."""
+        raise NotImplementedError(most)
 
 
 async def _platform_key(keyring: Keyring) -> tuple[PlatformKey, str]:

@@ -139,12 +139,17 @@ class OrmPlatformKeys:
         self._remembered[key_id] = (key, now + KEY_CACHE_SECONDS)
         return key
 
-    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> None:
+    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> datetime:
         """End a key."""
         async with self._sessions() as session, session.begin():
             row = await session.get(KeyOfPlatform, key_id)
             if row is not None:
                 row.revoked_at = at
+        return at
+
+    async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
+        """List keys, which is not measured."""
+        raise NotImplementedError(most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

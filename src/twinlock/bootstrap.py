@@ -9,25 +9,26 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-import structlog
 from litestar import Router
 from litestar.datastructures import State
 
 from twinlock.adapters import keyring as keyrings
+from twinlock.adapters import prices as price_lists
 from twinlock.adapters import private_files, signing
 from twinlock.adapters.anchor import AnchorThread
+from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.letters import LetterFiles
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
-from twinlock.adapters.prices import PriceFile
+from twinlock.adapters.prices import PriceFile, PriceKey
 from twinlock.adapters.revival import LOOK_SECONDS, Reviver
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
@@ -45,7 +46,9 @@ from twinlock.api.throttling import Rates
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Rules
+from twinlock.domain.errors import DatabaseNotOursError
 from twinlock.domain.laws import LAWS, Law
+from twinlock.domain.money import Prices
 from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy, text_of
 from twinlock.domain.policy.statutes import statutes
 from twinlock.domain.proving import CodesHelp, codes_help
@@ -80,7 +83,7 @@ ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second
 FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 OUTBOX_MOST = 100  # Messages in one transaction.
 DATABASE = "postgres"  # The embedded server holds nothing else.
-_log = structlog.get_logger(__name__)
+PRICE_DOCUMENT_BYTES_MOST = price_lists.DOCUMENT_BYTES_MOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +197,45 @@ def embedded(settings: Settings, *, server_user: str = SERVER_USER) -> EmbeddedP
     )
 
 
+def make_price_key(path: Path) -> PriceKey:
+    """Make the private key of a price feed at ``path``. Raises PriceKeyWrongError."""
+    return price_lists.make_key(path, entropy=SystemEntropy())
+
+
+def trust_price_key(settings: Settings, public_key: str) -> PriceKey:
+    """Believe the price lists of whoever holds the other half of ``public_key``, base64url.
+
+    Raises:
+        PriceKeyWrongError: it is none.
+        KeyringMissingError, KeyringWrongError: as they say.
+    """
+    key = price_lists.read_public_key(public_key)
+    keyrings.trust_prices(settings.keyring_dir, key.public, now=SystemClock().now())
+    return key
+
+
+def sign_price_list(document: bytes, *, key_file: Path, out: Path) -> Prices:
+    """Sign ``document`` and put the list at ``out``, whole; return what it says.
+
+    Raises:
+        PriceListWrongError, PriceKeyWrongError, FileUnsafeError: as they say.
+    """
+    return price_lists.sign_list(document, key_file=key_file, out=out, now=SystemClock().now())
+
+
+def stop_database(settings: Settings, *, server_user: str = SERVER_USER) -> bool:
+    """Stop the embedded database of an installation, if it runs; say whether it did.
+
+    Raises:
+        DatabaseNotOursError: the settings name another database.
+        DatabaseNotStartedError: it did not stop in a minute.
+    """
+    if settings.database_url is not None:
+        raise DatabaseNotOursError("TWINLOCK_DATABASE_URL is set: stop that server yourself")
+    made = settings.postgres_dir.exists()
+    return made and embedded(settings, server_user=server_user).stop()
+
+
 def make_keyring(settings: Settings) -> Keyring:
     """Make a new keyring. Raises KeyringWrongError where one exists."""
     return keyrings.create_all(
@@ -296,8 +338,8 @@ async def open_api(
 
         async with (
             _looked_after(world.server, kept),
-            _beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
-            _beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
+            beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
+            beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_on(
                 shelves,
                 world,
@@ -309,7 +351,7 @@ async def open_api(
         ):
             yield api
         # A stop in good order leaves nothing that is not anchored.
-        await _attempt("anchor_waits", anchoring.follow)
+        await attempt("anchor_waits", anchoring.follow)
 
 
 @asynccontextmanager
@@ -350,7 +392,7 @@ async def open_on(
         while await shelves.outbox.deliver(letters.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
-    async with _beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
+    async with beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
         yield Api(
             use=_use_cases(world, kept, book=book, clock=clock, prices=prices),
             store=store,
@@ -368,7 +410,7 @@ async def _own_clock(settings: Settings) -> AsyncIterator[Clock]:
     async def look() -> None:
         await asyncio.to_thread(clock.keep)
 
-    async with _beside("clock_waits", look, pause=KEEP_SECONDS):
+    async with beside("clock_waits", look, pause=KEEP_SECONDS):
         yield clock
 
 
@@ -379,35 +421,8 @@ async def _looked_after(server: EmbeddedPostgres | None, kept: SqlStore) -> Asyn
         yield
         return
     reviver = Reviver(kept.database.ping, start=server.ensure_running)
-    async with _beside("database_waits", reviver.look, pause=LOOK_SECONDS):
+    async with beside("database_waits", reviver.look, pause=LOOK_SECONDS):
         yield
-
-
-@asynccontextmanager
-async def _beside(
-    name: str, work: Callable[[], Awaitable[None]], *, pause: float
-) -> AsyncIterator[None]:
-    """Do ``work`` again and again beside the requests; a failure is logged and tried again."""
-
-    async def go_on() -> None:
-        while True:
-            await _attempt(name, work)
-            await asyncio.sleep(pause)
-
-    task = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _attempt(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await work()
-    except Exception as error:  # noqa: BLE001 - the outermost edge of work that nobody waits for
-        _log.warning(name, reason=type(error).__name__, code=getattr(error, "code", ""))
 
 
 def page_routes(settings: Settings, *, policy: Policy) -> Router:

@@ -275,8 +275,12 @@ class PlatformKeys(Protocol):
         """Return a key, or None. What is read may be as old as KEY_CACHE_SECONDS."""
         ...
 
-    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> None:
-        """End a key."""
+    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> datetime:
+        """End a key; return when it ended, which may be before."""
+        ...
+
+    async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
+        """Return up to ``most`` keys, the youngest first, the ended ones too."""
         ...
 
 

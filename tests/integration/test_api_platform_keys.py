@@ -16,8 +16,9 @@ from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap import open_api, prepare, rule_book
 from twinlock.cli.main import app
 from twinlock.domain.actions import Place
+from twinlock.domain.errors import PlatformKeyUnknownError
 from twinlock.domain.ids import AccountId, PlatformKeyId
-from twinlock.services.platform_keys import NetworkRangeError, Scope
+from twinlock.services.platform_keys import NetworkRangeError, Scope, key_id_of
 
 OPENING = {"channels": [{"kind": "email", "address": "alice@email"}]}
 
@@ -75,6 +76,30 @@ async def test_a_key_that_was_revoked_stays_so_whatever_its_row_says(
     assert await opens(service, key) == 201
     await service.api.use.keys.revoke(PlatformKeyId(key.split("_")[1]))
     assert await opens(service, key) == 401
+
+
+async def test_a_key_is_named_by_its_middle_part_or_by_all_of_it(service: Service) -> None:
+    key = await service.platform_key()
+    middle = key.split("_")[1]
+
+    assert {key_id_of(one) for one in (key, middle, f"tlk_{middle}")} == {middle}
+    for nonsense in ("", "nobodys", key[:-1], f"{key}a", middle.upper(), f"xyz_{middle}"):
+        with pytest.raises(PlatformKeyUnknownError):
+            key_id_of(nonsense)
+
+
+async def test_a_listed_key_says_whether_it_is_in_force(service: Service) -> None:
+    first = await service.platform_key(Scope.READ)
+    service.clock.forward(days=399)
+    second = await service.platform_key(Scope.READ)
+    service.clock.forward(days=1)
+    await service.api.use.keys.revoke(key_id_of(second))
+    third = await service.platform_key(Scope.READ)
+
+    listed = {one.key_id: one.state for one in await service.api.use.keys.listed()}
+
+    ids = [key_id_of(key) for key in (first, second, third)]
+    assert [listed[one] for one in ids] == ["expired", "revoked", "in force"]
 
 
 async def test_a_platform_key_outlives_the_key_of_its_mac(service: Service) -> None:

@@ -93,8 +93,65 @@ async def test_a_platform_key_is_printed_once_and_ends_when_it_is_revoked(made: 
     assert created.code == 0
     assert created.out.startswith("tlk_")
     assert created.out.strip().split("_")[2] not in created.err
-    assert (await run(made, "platform-key", "revoke", key_id)).code == 0
+    assert key_id in created.err
+    revoked = await run(made, "platform-key", "revoke", key_id)
+    assert revoked.code == 0
+    assert "in every process within a second" in revoked.err
     refused(await run(made, "platform-key", "revoke", "nobodys"), "platform_key_not_found")
+
+
+async def test_platform_keys_are_listed_without_anything_that_opens(made: Variables) -> None:
+    told = await run(made, "platform-key", "list")
+    assert (told.code, told.out) == (0, "no platform key was made yet\n")
+    old = msgspec.json.decode((await run(made, "platform-key", "create", "--json")).out)
+    new = await run(made, "platform-key", "create", "--scope", "read", "--network", "10.0.0.0/8")
+    ended = await run(made, "platform-key", "revoke", old["key"], "--json")
+    again = await run(made, "platform-key", "revoke", old["id"], "--json")
+    assert msgspec.json.decode(ended.out)["id"] == old["id"]
+    assert again.out == ended.out  # It keeps the first time.
+
+    told = await run(made, "platform-key", "list")
+    listed = msgspec.json.decode((await run(made, "platform-key", "list", "--json")).out)
+
+    assert [one["state"] for one in listed] == ["in force", "revoked"]
+    assert [one["id"] for one in listed] == [new.out.split("_")[1], old["id"]]
+    assert listed[0]["scopes"] == ["read"]
+    assert listed[0]["networks"] == ["10.0.0.0/8"]
+    assert set(listed[0]) == {
+        *("id", "state", "scopes", "networks", "created_at", "expires_at", "revoked_at")
+    }
+    assert listed[1]["revoked_at"] is not None
+    assert f"{old['id']}  revoked at " in told.out
+    assert "  may read; from 10.0.0.0/8\n" in told.out
+    for secret in (new.out.strip().split("_")[2], old["key"].split("_")[2]):
+        assert secret not in told.out
+
+
+async def test_the_embedded_database_is_stopped_when_asked_and_starts_again(
+    tmp_path: Path,
+) -> None:
+    with embedded_installation(server_user=SERVER_USER) as settings:
+        own = environment_of(settings.data_dir.parent)
+        never = await run(own, "database", "stop")
+        await prepare(settings)
+        first = await run(own, "database", "stop", "--json")
+        assert not (settings.postgres_dir / "data" / "postmaster.pid").exists()
+        second = await run(own, "database", "stop")
+        await prepare(settings)
+        assert (settings.postgres_dir / "data" / "postmaster.pid").exists()
+
+    assert (never.code, first.code, second.code) == (0, 0, 0)
+    assert never.out.endswith("was never made\n")
+    assert msgspec.json.decode(first.out) == {
+        "directory": str(settings.postgres_dir),
+        "made": True,
+        "stopped": True,
+    }
+    assert second.out.endswith("was not running\n")
+
+
+async def test_a_database_of_somebodys_own_is_not_stopped(variables: Variables) -> None:
+    refused(await run(variables, "database", "stop"), "database_not_ours")
 
 
 async def test_two_workers_start_and_serve_and_end_within_the_time_to_drain(

@@ -130,6 +130,25 @@ def test_a_price_key_is_somebody_elses_and_public_only(directory: Path) -> None:
         keyring.add(directory, Role.PRICES, entropy=ENTROPY, now=LATER)
 
 
+def test_a_price_key_that_is_known_is_not_added_again(directory: Path) -> None:
+    public = bytes(range(32))
+    keyring.trust_prices(directory, public, now=LATER)
+
+    again = keyring.trust_prices(directory, public, now=LATER + timedelta(days=1))
+
+    assert [key.created_at for key in again.keys(Role.PRICES)] == [LATER]
+
+
+def test_a_full_keyring_takes_no_key_more_and_still_loads(directory: Path) -> None:
+    for number in range(keyring.MAX_KEYS - len(REQUIRED)):
+        keyring.add(directory, Role.SEAL, entropy=ENTROPY, now=LATER + timedelta(days=number))
+
+    with pytest.raises(KeyringWrongError, match="holds 64 keys"):
+        keyring.trust_prices(directory, bytes(32), now=LATER)
+
+    assert keyring.load(directory).keys(Role.PRICES) == ()
+
+
 @pytest.mark.parametrize("size", [31, 33])
 def test_a_price_key_of_another_length_is_refused(directory: Path, size: int) -> None:
     with pytest.raises(InvariantError, match="32 bytes"):

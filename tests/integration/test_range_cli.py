@@ -116,6 +116,22 @@ def test_what_differs_from_what_was_reported_is_told_and_fails_nothing(tmp_path:
     assert story["parts"][0]["steps"][0]["differs_from_reported"] is True
 
 
+@pytest.mark.parametrize(("story", "code"), [("S15", 0), ("S01", 3)])
+def test_the_story_that_the_demo_names_plays_in_full_and_the_other_does_not(
+    story: str, code: int
+) -> None:
+    assert run("run", story, "--world").exit_code == code
+
+
+def test_of_several_stories_every_part_is_counted_and_said_to_be(tmp_path: Path) -> None:
+    path = a_file(tmp_path)
+
+    told = run("run", path, path, "--world").stdout
+
+    assert "2 of 2 passed" in told
+    assert "All parts: the attack, each demand and the honest twin" in told
+
+
 def test_the_stories_that_come_along_are_listed() -> None:
     listed = run("stories").stdout.splitlines()
 

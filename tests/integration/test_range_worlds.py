@@ -114,6 +114,13 @@ def finished(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
+def as_typed(line: str) -> int:
+    """Run a line that the demo printed as a shell runs it; return its exit code."""
+    return subprocess.run(  # noqa: S602 - our own words, and quoting is what is tested
+        line, shell=True, env=environment(), capture_output=True, check=False
+    ).returncode
+
+
 def test_the_demo_ends_well_and_leaves_evidence_that_the_verifier_accepts(tmp_path: Path) -> None:
     evidence = tmp_path / "evidence"
 
@@ -122,7 +129,10 @@ def test_the_demo_ends_well_and_leaves_evidence_that_the_verifier_accepts(tmp_pa
     assert (code, "differs" in out) == (0, False), err
     for told in ("S02", "S07", "US$1,000,000", "US$0", "Verified offline", "refused: "):
         assert told in out
-    assert max(map(len, out.splitlines())) <= 80
+    commands = [line for line in out.splitlines() if line.startswith("    ") and "-m twin" in line]
+    prose = [line for line in out.splitlines() if line not in commands]
+    assert max(map(len, prose)) <= 80
+    assert "mallory" not in out
     assert sorted(one.name for one in evidence.iterdir()) == [
         "bundle.json",
         "forged.json",
@@ -133,6 +143,7 @@ def test_the_demo_ends_well_and_leaves_evidence_that_the_verifier_accepts(tmp_pa
     bad, said, _ = finished(twinlock("verify", str(evidence / "forged.json"), *trust))
     assert (good, bad) == (0, 1)
     assert "openings" in said
+    assert [as_typed(line) for line in commands] == [0, 1, 0, 0]
 
 
 def test_a_run_that_is_terminated_leaves_nothing_behind(tmp_path: Path) -> None:

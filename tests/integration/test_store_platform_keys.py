@@ -128,6 +128,28 @@ async def test_a_key_that_is_revoked_twice_keeps_the_first_time(keys: SqlPlatfor
     assert await keys.read(key.key_id) == replace(key, revoked_at=LATER)
 
 
+async def test_keys_are_listed_the_youngest_first_and_no_more_than_asked_for(
+    keys: SqlPlatformKeys, elsewhere: SqlPlatformKeys
+) -> None:
+    ages = (1, 3, 2)
+    made = [replace(a_key(), created_at=BEGINNING - timedelta(days=age)) for age in ages]
+    for key in made:
+        await keys.add(key)
+    await elsewhere.revoke(made[2].key_id, at=LATER)
+
+    youngest, revoked, oldest = made[0], replace(made[2], revoked_at=LATER), made[1]
+    assert await keys.youngest(most=3) == (youngest, revoked, oldest)
+    assert await keys.youngest(most=1) == (youngest,)
+
+
+async def test_revoking_tells_since_when(keys: SqlPlatformKeys) -> None:
+    key = a_key()
+    await keys.add(key)
+
+    assert await keys.revoke(key.key_id, at=LATER) == LATER
+    assert await keys.revoke(key.key_id, at=EVEN_LATER) == LATER
+
+
 async def test_a_key_that_does_not_exist_is_not_silently_revoked(keys: SqlPlatformKeys) -> None:
     with pytest.raises(PlatformKeyUnknownError):
         await keys.revoke(a_key().key_id, at=LATER)

@@ -98,8 +98,12 @@ async def serving(
     *,
     waiting_letters: Callable[[], Awaitable[int]],
     book: RuleBook | None = None,
+    prices_from_file: bool = False,
 ) -> AsyncIterator[Service]:
-    """Serve ``world`` in this process; requests come from 127.0.0.1."""
+    """Serve ``world`` in this process; requests come from 127.0.0.1.
+
+    Prices are steered, unless they are those of the file that the settings name.
+    """
     clock = SteerableClock()
     prices = FixedPrices(clock)
     opened: list[Api] = []
@@ -109,7 +113,11 @@ async def serving(
         # Rates go by the same clock: a bucket that a test drains stays so until the test moves it.
         steering = Steering(seconds=clock.seconds)
         async with open_api(
-            world, book=book or rule_book(), clock=clock, prices=prices, steering=steering
+            world,
+            book=book or rule_book(),
+            clock=clock,
+            prices=None if prices_from_file else prices,
+            steering=steering,
         ) as api:
             opened.append(api)
             yield api

@@ -122,6 +122,11 @@ class Keyring:
         return canonical.tagged_hash("keyring/v1", *oldest).hex()
 
 
+def is_keyring(directory: Path) -> bool:
+    """Say whether ``directory`` holds a key file: nothing else belongs there then."""
+    return any(_NAME.fullmatch(path.name) for path in directory.iterdir())
+
+
 def load(directory: Path) -> Keyring:
     """Return the keyring in ``directory``.
 
@@ -167,25 +172,32 @@ def add(directory: Path, role: Role, *, entropy: Entropy, now: datetime) -> Keyr
     """Add a key that makes from now on; the older ones of its role go on reading.
 
     Raises:
-        KeyringWrongError: the keyring holds a key of this role that is not older than ``now``.
+        KeyringWrongError: the keyring holds a key of this role that is not older than ``now``, or
+            is full.
     """
     return _add(directory, _new_key(role, entropy=entropy, now=now))
 
 
 def trust_prices(directory: Path, public: bytes, *, now: datetime) -> Keyring:
-    """Add the public key (32 bytes) of whoever signs the price list.
+    """Add the public key (32 bytes) of whoever signs the price list; a known one is there already.
 
     Raises:
-        KeyringWrongError: the keyring holds a price key that is not older than ``now``.
+        KeyringWrongError: the keyring holds a price key that is not older than ``now``, or is full.
     """
     invariant(len(public) == KEY_BYTES, "an Ed25519 public key has 32 bytes")
-    key_id = _key_id(Role.PRICES, public)
+    key_id = key_id_of(Role.PRICES, public)
+    held = load(directory)
+    if any(key.key_id == key_id for key in held.keys(Role.PRICES)):
+        return held
     key = Key(role=Role.PRICES, key_id=key_id, created_at=_at(now), material=None, public=public)
     return _add(directory, key)
 
 
 def _add(directory: Path, key: Key) -> Keyring:
-    known = load(directory).keys(key.role)
+    held = load(directory)
+    if sum(len(held.keys(role)) for role in Role) >= MAX_KEYS:
+        raise KeyringWrongError(f"{directory} holds {MAX_KEYS} keys: no more are read")
+    known = held.keys(key.role)
     if known and key.created_at <= known[0].created_at:
         raise KeyringWrongError(f"the youngest {key.role} key is not older than the new one")
     _write(directory, key)
@@ -196,7 +208,7 @@ def _new_key(role: Role, *, entropy: Entropy, now: datetime) -> Key:
     invariant(role in REQUIRED, f"a {role} key is not ours to make")
     material = entropy.draw(KEY_BYTES)
     public = _public(role, material)
-    key_id = _key_id(role, public or material)
+    key_id = key_id_of(role, public or material)
     return Key(role=role, key_id=key_id, created_at=_at(now), material=material, public=public)
 
 
@@ -211,7 +223,8 @@ def _public(role: Role, material: bytes) -> bytes | None:
     return Ed25519PrivateKey.from_private_bytes(material).public_key().public_bytes_raw()
 
 
-def _key_id(role: Role, known_by: bytes) -> str:
+def key_id_of(role: Role, known_by: bytes) -> str:
+    """Return the id of a key by what it is known by: its public key, or else its secret."""
     return canonical.tagged_hash("key-id/v1", role.encode("ascii"), known_by)[:KEY_ID_BYTES].hex()
 
 
@@ -260,7 +273,7 @@ def _parse(file: _File) -> Key:
     if material is not None and public != _public(file.role, material):
         raise MalformedError("the public key is another one's")
     known_by = public or material
-    if known_by is None or file.id != _key_id(file.role, known_by):
+    if known_by is None or file.id != key_id_of(file.role, known_by):
         raise MalformedError("the id is another key's")
     return Key(
         role=file.role,

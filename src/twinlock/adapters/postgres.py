@@ -166,21 +166,23 @@ class EmbeddedPostgres:
             socket_directory=sockets, port=PORT, superuser=SUPERUSER, password=password
         )
 
-    def stop(self) -> None:
-        """End all sessions and stop the server, if it runs.
+    def stop(self) -> bool:
+        """End all sessions and stop the server, if it runs; say whether it ran.
 
         Raises:
             DatabaseNotStartedError: it did not stop in a minute.
         """
         if not self._data.exists():
-            return
+            return False
         with self._alone():
             account = self._account()
             binaries = self._reachable_binaries(account)
-            if self._settled(binaries, account):
+            running = self._settled(binaries, account)
+            if running:
                 control = ["pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-w"]
                 command = [*control, "-t", str(STOP_SECONDS)]
                 self._run(binaries, account, command, seconds=STOP_SECONDS + ASK_SECONDS)
+        return running
 
     def dsn(self, *, database: str, role: str, password: str) -> str:
         """Return the URL by which ``role`` reaches ``database``; it holds the password.

@@ -88,20 +88,41 @@ def read(path: Path, *, owner: int | None = None, limit: int = MAX_BYTES) -> byt
     return data
 
 
-def write(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``, mode 0600, replacing at once what stood there.
+def write(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """Put ``data`` at ``path``, replacing at once what stood there.
 
-    It is on disk when this returns: file and directory are synchronised.
+    It is on disk when this returns: file and directory are synchronised. ``mode`` is another one
+    for what is no secret, and may be read by others.
     """
+    _draft(path, data, mode=mode).replace(path)
+    sync_directory(path.parent)
+
+
+def create(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, mode 0600, where nothing stands yet.
+
+    Raises:
+        FileExistsError: something does, be it a link that leads nowhere.
+    """
+    draft = _draft(path, data, mode=PRIVATE_FILE)
+    try:
+        os.link(draft, path)  # Unlike a rename it replaces nothing.
+    finally:
+        draft.unlink()
+    sync_directory(path.parent)
+
+
+def _draft(path: Path, data: bytes, *, mode: int) -> Path:
+    """Write ``data`` beside ``path``, and return where."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     draft.unlink(missing_ok=True)  # What a killed process of the same number left.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(draft, flags, PRIVATE_FILE), "wb") as file:
+        os.fchmod(file.fileno(), mode)  # The umask has no say in it.
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
-    sync_directory(path.parent)
+    return draft
 
 
 def sync_directory(path: Path) -> None:

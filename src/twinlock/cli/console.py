@@ -1,13 +1,19 @@
 """How commands speak: results on stdout, everything else on stderr."""
 
 import logging
+import os
+import shlex
+import shutil
 import sys
+from pathlib import Path
 
 import structlog
 import typer
 
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import TwinlockError
+
+NAME = "twinlock"  # Of the program, as it is installed.
 
 
 def say(text: str) -> None:
@@ -19,6 +25,21 @@ def result(value: object, *, as_json: bool, text: str) -> None:
     """Print the result: canonical JSON, or words."""
     sys.stdout.write(encode(value).decode("utf-8") if as_json else text)
     sys.stdout.write("\n")
+
+
+def program() -> str:
+    """Return what to type to start this program again, from the directory we are in."""
+    started = Path(sys.argv[0])
+    if not started.name.startswith(NAME):  # By ``python -m``, or inside another program.
+        return f"{shlex.quote(_from_here(Path(sys.executable)))} -m {NAME}"
+    if shutil.which(started.name) == str(started):
+        return started.name
+    return shlex.quote(_from_here(started))
+
+
+def _from_here(path: Path) -> str:
+    full, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100 - resolve() follows the links of an environment
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)
 
 
 def log_to_stderr(level: str) -> None:

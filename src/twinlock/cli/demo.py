@@ -5,6 +5,7 @@ the evidence, in a directory that it names. It ends with exit code 1 when anythi
 the files of the stories expect, or could not be played and is not on the list of what may be so.
 """
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twinlock.bootstrap import system_now
-from twinlock.cli.console import say
+from twinlock.cli.console import program, say
 from twinlock.cli.ranges import console, to_the_end
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.proofs.bundle_faults import BundleFault
@@ -43,9 +44,14 @@ Evidence = Annotated[Path, typer.Option("--evidence", help="Where the evidence i
 
 INTRODUCTION = f"""\
 Two weaknesses came to light at a large exchange in June 2024. Here a thief uses
-them over HTTP against a real service: once by the rules of that time
-({BASELINE}), and once by Twinlock's ({DEFAULT}). He has what the story
-gives him, and shows it for real; so does the honest customer who looks like him."""
+them over HTTP against a real service: once by the rules of that time, in the
+column {BASELINE}, and once by Twinlock's, in the column {DEFAULT}. He has
+the passwords, codes and cookies that the story gives him, and shows them for
+real. Beside him somebody honest does nearly the same, and must not be stopped."""
+
+READ_ON = """\
+S01 plays as far as what is built: it ends with exit code 3, "not playable".
+Read on in README.md, docs/range.md, docs/laws.md and docs/threat-model.md."""
 
 WITHDRAWAL = """\
 And one honest withdrawal, to a place that the customer proved two days ago."""
@@ -196,15 +202,17 @@ def _rows(out: Console, rows: list[tuple[str, str]], *, width: int = 16) -> None
 
 def _tell_where_next(out: Console, evidence: Path) -> None:
     out.print(Rule(style="dim"))
-    _rows(
-        out,
-        [
-            ("verify it", f"twinlock verify {evidence}/bundle.json --trust {evidence}/trust.json"),
-            ("play more", "twinlock range run S01 S15, or files of your own (docs/range.md)"),
-            ("read on", "README.md, docs/laws.md, docs/threat-model.md"),
-        ],
-        width=9,
-    )
+    start, files = program(), shlex.quote(str(evidence))
+    for what, command in (
+        ("verify it", f"{start} verify {files}/bundle.json --trust {files}/trust.json"),
+        ("see a forgery refused", f"{start} verify {files}/forged.json --trust {files}/trust.json"),
+        ("play another story in full", f"{start} range run S15"),
+        ("list the stories", f"{start} range stories"),
+    ):
+        # A command stands on one line, however long: it is there to be copied.
+        out.print(Text(f"  {what}:", style="dim"))
+        out.print(Text(f"    {command}"), soft_wrap=True)
+    out.print(Padding(Text(READ_ON), (1, 0, 0, 2)))
 
 
 def _leave(honest: Honest, evidence: Path) -> None:

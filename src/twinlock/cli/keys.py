@@ -12,6 +12,7 @@ from twinlock.bootstrap import (
     rule_book,
     settings_from_environment,
     trust_of,
+    trust_price_key,
 )
 from twinlock.cli.console import result, say
 from twinlock.domain.trust import Trust
@@ -30,6 +31,26 @@ def init(*, as_json: Json = False) -> None:
         {"directory": str(settings.keyring_dir), "fingerprint": keyring.fingerprint()},
         as_json=as_json,
         text=keyring.fingerprint(),
+    )
+
+
+# A key may begin with a dash, and is no option then.
+@app.command("trust-prices", context_settings={"ignore_unknown_options": True})
+def trust_prices(
+    public_key: Annotated[str, typer.Argument(help="What `twinlock prices keygen` printed.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Believe the price lists of whoever holds the private half of this key; once is enough."""
+    settings = settings_from_environment()
+    key = trust_price_key(settings, public_key)
+    say("start the service again: keys are read once, when it starts")
+    if settings.price_file is None:
+        say("TWINLOCK_PRICE_FILE is not set: it says where the signed list is")
+    result(
+        {"key_id": key.key_id, "public_key": str(key)},
+        as_json=as_json,
+        text=f"price lists signed by {key} are believed",
     )
 
 

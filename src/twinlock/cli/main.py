@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from twinlock.cli import anchor, demo, keys, platform_keys, ranges, serve, verify
+from twinlock.cli import anchor, database, demo, keys, platform_keys, prices, ranges, serve, verify
 from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
 
@@ -35,21 +35,35 @@ app.command("migrate")(serve.migrate_command)
 app.command("demo")(demo.demo)
 app.command("verify")(verify.verify_command)
 app.add_typer(anchor.app, name="anchor")
+app.add_typer(database.app, name="database")
 app.add_typer(keys.app, name="keys")
 app.add_typer(platform_keys.app, name="platform-key")
+app.add_typer(prices.app, name="prices")
 app.add_typer(ranges.app, name="range")
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version as version_of  # noqa: PLC0415 - only when asked
+
+        typer.echo(version_of("twinlock"))
+        raise typer.Exit
 
 
 @app.callback()
 def _everywhere(
     *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_tell_version,
+            is_eager=True,  # Before a command is missed.
+            help="Print the version and stop.",
+        ),
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as version_of  # noqa: PLC0415 - only when asked
-
-        typer.echo(version_of("twinlock"))
-        raise typer.Exit
+    """Take the options that stand before any command."""
 
 
 def main() -> None:

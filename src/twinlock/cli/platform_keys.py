@@ -1,15 +1,14 @@
 """``twinlock platform-key``: keys for the platform's servers."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from twinlock.bootstrap import open_api, prepare, rule_book, settings_from_environment
 from twinlock.cli.console import result, say
-from twinlock.domain.ids import PlatformKeyId
-from twinlock.services.platform_keys import Scope
+from twinlock.services.platform_keys import ListedKey, Scope, key_id_of
 
 app = typer.Typer(help="Keys for the platform's servers.", no_args_is_help=True)
 
@@ -43,18 +42,72 @@ def create(
             )
 
     key = asyncio.run(run())
+    key_id = key_id_of(key)
     say("keep it where your servers keep secrets; it is not shown again")
-    result({"key": key}, as_json=as_json, text=key)
+    say(f"its middle part names it: {key_id}, by which `platform-key revoke` ends it")
+    result({"id": key_id, "key": key}, as_json=as_json, text=key)
+
+
+@app.command("list")
+def list_command(*, as_json: Json = False) -> None:
+    """List the keys, the youngest first: what each may do, from where, and until when."""
+
+    async def run() -> tuple[ListedKey, ...]:
+        world = await prepare(settings_from_environment())
+        async with open_api(world, book=rule_book()) as api:
+            return await api.use.keys.listed()
+
+    keys = asyncio.run(run())
+    text = "\n".join(_in_words(one) for one in keys) or "no platform key was made yet"
+    result([_shown(one) for one in keys], as_json=as_json, text=text)
+
+
+def _shown(key: ListedKey) -> dict[str, object]:
+    return {
+        "id": key.key_id,
+        "state": key.state,
+        "scopes": key.scopes,
+        "networks": key.networks,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+    }
+
+
+def _in_words(key: ListedKey) -> str:
+    state = key.state.value
+    state += "" if key.revoked_at is None else f" at {_at(key.revoked_at)}"
+    return "\n".join(
+        (
+            f"{key.key_id}  {state}",
+            f"  may {', '.join(key.scopes)}; from {', '.join(key.networks)}",
+            f"  created {_at(key.created_at)}, expires {_at(key.expires_at)}",
+        )
+    )
+
+
+def _at(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @app.command("revoke")
-def revoke(key_id: str) -> None:
-    """End a key at once, by the middle part of its text."""
+def revoke(
+    key: Annotated[str, typer.Argument(help="Its middle part, or the whole key.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """End a key for good, in every process within a second."""
+    key_id = key_id_of(key)
 
-    async def run() -> None:
+    async def run() -> datetime:
         world = await prepare(settings_from_environment())
         async with open_api(world, book=rule_book()) as api:
-            await api.use.keys.revoke(PlatformKeyId(key_id))
+            return await api.use.keys.revoke(key_id)
 
-    asyncio.run(run())
-    say("revoked")
+    ended = asyncio.run(run())
+    say("it opens nothing any more, in every process within a second")
+    result(
+        {"id": key_id, "revoked_at": ended},
+        as_json=as_json,
+        text=f"{key_id} was revoked at {_at(ended)}",
+    )

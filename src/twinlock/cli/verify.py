@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from twinlock.cli.console import result
-from twinlock.domain.actions import type_of
+from twinlock.cli.verdict import payload_lines, verdict
 from twinlock.domain.bundle import BUNDLE_BYTES_MOST
 from twinlock.domain.errors import BundleRefusedError, TwinlockError
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
@@ -145,12 +145,9 @@ def _print_refusal(refused: BundleRefusedError) -> None:
 def _print_shown(verified: VerifiedBundle) -> None:
     console = _console()
     _print_steps(console, verified.steps)
-    told = f"{verified.type}: {verified.answer.value}"
-    if verified.spent:
-        told = f"{type_of(verified.payload)}: spent"
-    console.print(Text.assemble(("verified", "bold green"), f" {told}"))
-    for name, value in msgspec.to_builtins(verified.payload).items():
-        console.print(Text(f"  {plain(name)}: {plain(str(value))}"))
+    console.print(Text.assemble(("verified", "bold green"), f": {plain(verdict(verified))}"))
+    for name, value in payload_lines(verified.payload):
+        console.print(Text(f"  {plain(name)}: {plain(value)}"))
     for line in _limits(verified):
         console.print(Text(f"  {line}"))
 

@@ -70,8 +70,8 @@ def read_bundle(data: bytes) -> Bundle:
         MalformedError: too large, a doubled or unknown key, or not of this form.
     """
     if len(data) > BUNDLE_BYTES_MOST:
-        raise MalformedError("a bundle is smaller")
+        raise MalformedError(f"it is larger than {BUNDLE_BYTES_MOST} bytes")
     try:
         return msgspec.convert(parse_strict(data), Bundle)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # A lone surrogate is no text.
-        raise MalformedError("not a bundle") from error
+        raise MalformedError("a member is missing, unknown, or of another form") from error

@@ -57,7 +57,7 @@ def parse_strict(data: bytes) -> Any:  # noqa: ANN401 - any JSON value; edge typ
     except MalformedError:
         raise
     except (ValueError, RecursionError) as error:
-        raise MalformedError("not JSON") from error
+        raise MalformedError(_why_no_json(error)) from error
     _refuse_depth(value)
     if "\\u" in text:  # UTF-8 itself has no surrogates: only an escape can smuggle one in.
         _refuse_surrogates(value)
@@ -75,6 +75,14 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - any JSON value; edge types nar
     if encode(value) != data:
         raise MalformedError("JSON is not in canonical form")
     return value
+
+
+def _why_no_json(error: ValueError | RecursionError) -> str:
+    """Say whether JSON was cut off: then its text ends before its value does."""
+    if not isinstance(error, json.JSONDecodeError):
+        return "not JSON"
+    ends = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated string")
+    return "JSON that is cut off" if ends and error.doc.strip() else "not JSON"
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

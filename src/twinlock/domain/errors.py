@@ -83,6 +83,13 @@ class DatabaseNotStartedError(TwinlockError):
     status = 503
 
 
+class DatabaseNotOursError(TwinlockError):
+    """The settings name a database of somebody's own, which Twinlock neither starts nor stops."""
+
+    code = "database_not_ours"
+    status = 409
+
+
 class SocketDirectoryOpenError(TwinlockError):
     """Somebody else could replace the database's socket: choose a TWINLOCK_DATA_DIR of your own."""
 

@@ -116,11 +116,13 @@ SENTENCES: Mapping[BundleFault, str] = MappingProxyType(
 )
 
 
-def refuse(fault: BundleFault, detail: str = "") -> NoReturn:
-    """Refuse the bundle; ``detail`` is a code of ours, never something that the bundle says.
+def refuse(fault: BundleFault, detail: str = "", *, says: str = "") -> NoReturn:
+    """Refuse the bundle; ``detail`` is a word of ours, never something that the bundle says.
+
+    ``says`` stands for the fault's own sentence where more is known of the case at hand.
 
     Raises:
         BundleRefusedError: always; the caller says in which step.
     """
-    sentence = SENTENCES[fault]
+    sentence = says or SENTENCES[fault]
     raise BundleRefusedError(f"{sentence} ({detail})" if detail else sentence, fault=fault)

@@ -19,7 +19,13 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from twinlock.domain.actions import AnyPayload, WithdrawalCrypto, payload_digest, type_of
+from twinlock.domain.actions import (
+    ActionType,
+    AnyPayload,
+    WithdrawalCrypto,
+    payload_digest,
+    type_of,
+)
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_ENTRY, Authorization
 from twinlock.domain.bundle import Bundle, ShownProof, read_bundle
@@ -79,6 +85,11 @@ AnyEvidence: TypeAlias = Evidence | DeviceEvidence
 Bound: TypeAlias = BoundKey | BoundSession
 BUNDLE_VERSION = 1
 VETO = "action.veto"  # An entry of this type carries the payload of what was vetoed.
+_KINDS = frozenset({*ActionType, VETO, SPEND_ENTRY})  # Types of entries that we say by name.
+_OTHER_LOG = "the checkpoint known already is of another log"
+_NOT_FETCHED_FOR_IT = (
+    "the bundle does not show how the log grew from the checkpoint known already: fetch it again"
+)
 _DECISION_FIELDS = ("action", "facts", "payload", "proofs")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -207,8 +218,9 @@ def _form(bundle: Bundle | bytes) -> tuple[Bundle, str]:
     """Step 1. The file is a bundle of a version that is known here, with no key twice."""
     try:
         read = read_bundle(bundle) if isinstance(bundle, bytes) else bundle
-    except MalformedError:
-        refuse(BundleFault.MALFORMED)
+    except MalformedError as error:
+        # What stands behind a colon may be the bundle's own.
+        refuse(BundleFault.MALFORMED, says=f"this is not a bundle: {str(error).partition(':')[0]}")
     if read.v != BUNDLE_VERSION:
         refuse(BundleFault.VERSION_UNKNOWN)
     return read, f"a bundle of version {BUNDLE_VERSION}"
@@ -238,11 +250,14 @@ def _growth(bundle: Bundle, head: Checkpoint, known: Checkpoint | None) -> tuple
     if known is None:
         return None, "not checked: no older checkpoint was given"
     if head.origin != known.origin:
-        refuse(BundleFault.CONSISTENCY_MISSING)
+        refuse(BundleFault.CONSISTENCY_MISSING, says=_OTHER_LOG)
     if head.size < known.size:
         refuse(BundleFault.CHECKPOINT_STALE)
     if head.size > known.size != bundle.consistent_from:
-        refuse(BundleFault.CONSISTENCY_MISSING)
+        refuse(
+            BundleFault.CONSISTENCY_MISSING,
+            says=f"{_NOT_FETCHED_FOR_IT} with ?consistent_from={known.size}",
+        )
     text = bundle.consistency if head.size > known.size else ""
     try:
         verify_consistency(
@@ -267,7 +282,9 @@ def _leaf(data: bytes, bundle: Bundle) -> tuple[Leaf, str]:
     """Step 5. The entry is one canonical leaf of a known layout, under the label of its key."""
     leaf = read_leaf(data)
     check_label(bundle.decision.key, leaf)
-    return leaf, f"it says {leaf.dec}, at {_instant(leaf):%Y-%m-%d %H:%M:%S} UTC by its own clock"
+    kind = leaf.t if leaf.t in _KINDS else "something else"
+    at = f"{_instant(leaf):%Y-%m-%d %H:%M:%S} UTC by its own clock"
+    return leaf, f"{kind} was answered {leaf.dec}, at {at}"
 
 
 def _openings(bundle: Bundle, leaf: Leaf) -> tuple[dict[str, bytes], str]:

@@ -18,7 +18,14 @@ from twinlock.domain.actions import AnyPayload, payload_bytes
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.bundle import Included
 from twinlock.domain.canonical import b64url, commit, decode, from_b64url
-from twinlock.domain.entries import SALT_BYTES, SPEND_FIELD, Opening, entry_label
+from twinlock.domain.entries import (
+    FIELDS,
+    LABEL_KEY_FIELD,
+    SALT_BYTES,
+    SPEND_FIELD,
+    Opening,
+    entry_label,
+)
 from twinlock.domain.errors import MalformedError, ProofError, TwinlockError
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash, split_hashes, verify_inclusion
@@ -157,8 +164,14 @@ def _open(field: str, opening: Opening, leaf: Leaf) -> bytes:
         refuse(BundleFault.OPENING_MALFORMED)
     value = utf8(opening.value, BundleFault.OPENING_MALFORMED)
     if b64url(commit(salt, field, value)) != commitment:
-        refuse(BundleFault.OPENING_WRONG)
+        refuse(BundleFault.OPENING_WRONG, _named(field))
     return value
+
+
+def _named(field: str) -> str:
+    """Return the name of a field, where it is one that we know, and no word of the bundle's."""
+    known = field in (*FIELDS, SPEND_FIELD, LABEL_KEY_FIELD)
+    return f"the field {field}" if known else "a field that is not known here"
 
 
 def read_binding(

@@ -262,13 +262,20 @@ class MemoryKeys:
         """Return a key, or None."""
         return self._keys.get(key_id)
 
-    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> None:
+    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> datetime:
         """End a key; one that was revoked before keeps its time.
 
         Raises:
-            PlatformKeyUnknownError: there is no such key, or it is revoked.
+            PlatformKeyUnknownError: there is no such key.
         """
         key = self._keys.get(key_id)
-        if key is None or key.revoked_at is not None:
+        if key is None:
             raise PlatformKeyUnknownError("no such platform key")
-        self._keys[key_id] = msgspec.structs.replace(key, revoked_at=at)
+        ended = key.revoked_at or at
+        self._keys[key_id] = msgspec.structs.replace(key, revoked_at=ended)
+        return ended
+
+    async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
+        """Return up to ``most`` keys, the youngest first."""
+        by_age = sorted(self._keys.values(), key=lambda key: key.created_at, reverse=True)
+        return tuple(by_age[:most])

@@ -12,14 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from twinlock.range.results import Later, PartResult, Status, StepResult, StoryResult
+from twinlock.range.words import Person
 
 CODES_SHOWN = 2  # The strongest reasons come first; --json has all of them.
+PARTS = "All parts: the attack, each demand and the honest twin, each on an account of its own."
+HONEST = "the honest twin, who does alike in good faith"
 MARKS = {
     Status.PASSED: Text("ok", style="green"),
     Status.PLAYED: Text("-", style="dim"),
     Status.NOT_PLAYABLE: Text("not playable", style="yellow"),
     Status.FAILED: Text("FAILED", style="bold red"),
 }
+# Mallory and Ivan steal; a reader of the output has not met them.
+WHO = {Person.MALLORY.value: "thief", Person.IVAN.value: "insider", Person.ALICE.value: "owner"}
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 
 
@@ -44,7 +49,12 @@ def because(codes: Sequence[str]) -> str:
     """Return the strongest reasons, and how many more there are."""
     shown = "\n".join(codes[:CODES_SHOWN])
     more = len(codes) - CODES_SHOWN
-    return f"{shown} +{more}" if more > 0 else shown
+    return f"{shown}\nand {more} more" if more > 0 else shown
+
+
+def who(person: str) -> str:
+    """Return who acts, by their part: the file's cast has names."""
+    return WHO.get(person, person)
 
 
 def answer_of(step: StepResult) -> Text:
@@ -62,7 +72,12 @@ def answer_of(step: StepResult) -> Text:
 
 def deed_of(step: StepResult) -> Text:
     """Return who does what and shows which proofs."""
-    text = Text.assemble((f"{step.by} ", "dim"), step.do)
+    return deed(step, by=step.by)
+
+
+def deed(step: StepResult, *, by: str) -> Text:
+    """Return what is done and which proofs are shown; of nobody where ``by`` is empty."""
+    text = Text.assemble((f"{who(by)}: " if by else "", "dim"), step.do)
     if step.proof:
         text.append(f"\n  {', '.join(step.proof)}", style="dim")
     return text
@@ -116,9 +131,13 @@ def _lines(result: StoryResult) -> Iterable[RenderableType]:
     for part in result.parts:
         yield from (Text(line, style="dim") for line in troubles(part))
     yield from (Text(line, style="dim") for line in remarks(result))
+    for part in result.parts:
+        check = "" if part.check is None else f" ({part.check.name})"
+        lines = (f"{_name(part)}: {line}{check}" for line in looked_at(part))
+        yield from (Text(line, style="dim") for line in lines)
     if result.attack.stopped_because:
         yield Text(f"stopped by: {result.attack.stopped_because}")
-    yield Text(f"the honest twin: {twin_line(result.twin)}")
+    yield Text(f"{HONEST}: {twin_line(result.twin)}")
 
 
 def _patient(one: Later) -> str:
@@ -135,9 +154,13 @@ def _demands(result: StoryResult) -> Text:
     return line
 
 
+def _name(part: PartResult) -> str:
+    return part.id or part.kind.value.replace("_", " ")
+
+
 def troubles(part: PartResult) -> list[str]:
     """Return what of a part failed or could not be played, with the reason."""
-    name = part.id or part.kind.value.replace("_", " ")
+    name = _name(part)
     bad = [one for one in part.steps if one.status in (Status.FAILED, Status.NOT_PLAYABLE)]
     found = [f"{one.id} {MARKS[one.status].plain}: {'; '.join(one.notes)}" for one in bad]
     if part.check is not None:
@@ -152,8 +175,8 @@ def troubles(part: PartResult) -> list[str]:
 def remarks(result: StoryResult) -> list[str]:
     """Return what people must know of a replay that neither failed nor could not be played.
 
-    What the accounts were played without, what was not shown, how much a check looked at, and where
-    a weaker profile answered otherwise than was reported.
+    What the accounts were played without, what was not shown, and where a weaker profile answered
+    otherwise than was reported.
     """
     found = list(dict.fromkeys(note for part in result.parts for note in part.without))
     for part in result.parts:
@@ -161,11 +184,17 @@ def remarks(result: StoryResult) -> list[str]:
         found += [
             f"{one.id}: {'; '.join(one.notes)}" for one in fine if one.notes and not one.stopped
         ]
-        if part.check is not None and part.check.looked_at:
-            told = "; ".join((f"{part.check.name} tried {part.check.looked_at}", *part.check.notes))
-            found.append(f"{part.id or part.kind.value.replace('_', ' ')}: {told}")
         found += [_otherwise(one) for one in part.steps if one.differs_from_reported]
     return found
+
+
+def looked_at(part: PartResult) -> list[str]:
+    """Return how much the check of a part looked at, and what it could not."""
+    check = part.check
+    if check is None or not check.looked_at:
+        return []
+    tried = "1 case tried" if check.looked_at == 1 else f"{check.looked_at} cases tried"
+    return ["; ".join((tried, *check.notes))]
 
 
 def _otherwise(step: StepResult) -> str:
@@ -184,9 +213,9 @@ def twin_line(twin: PartResult) -> str:
 
 
 def summary_table(results: Sequence[StoryResult]) -> Table:
-    """Return one line for each story."""
+    """Return one line for each story; its parts are the attack, each demand, the twin."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("story", "profile", "lost", "stopped after", "demands", "honest twin"):
+    for name in ("story", "profile", "lost", "stopped after", "all parts", "honest twin"):
         table.add_column(name)
     for one in results:
         attack = one.attack
@@ -205,7 +234,10 @@ def summary_table(results: Sequence[StoryResult]) -> Table:
 def _counts(parts: Sequence[PartResult]) -> Text:
     counted = {status: sum(part.status is status for part in parts) for status in Status}
     return Text("\n").join(
-        Text(f"{counted[status]} {status.value.replace('_', ' ')}", style=MARKS[status].style)
+        Text(
+            f"{counted[status]} of {len(parts)} {status.value.replace('_', ' ')}",
+            style=MARKS[status].style,
+        )
         for status in (Status.PASSED, Status.PLAYED, Status.NOT_PLAYABLE, Status.FAILED)
         if counted[status]
     )
@@ -217,3 +249,4 @@ def print_stories(console: Console, results: Sequence[StoryResult]) -> None:
         console.print(story_table(result))
     if len(results) > 1:
         console.print(summary_table(results))
+        console.print(Text(PARTS, style="dim"))

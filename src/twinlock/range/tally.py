@@ -47,7 +47,7 @@ class Tally:
         """Return what was found; ``judged`` says that what is wrong fails."""
         notes, missing = list(self.notes), list(self.missing)
         if self.unbuilt:
-            notes.append(f"{self.unbuilt} more are refused until they are built")
+            notes.append(f"{self.unbuilt} more are of actions not built yet, and always refused")
         if not self.looked_at and not self.wrong and not self.failed:
             missing, notes = [*missing, *notes] or ["there was nothing to look at"], []
         return CheckResult(

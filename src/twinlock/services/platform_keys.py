@@ -13,15 +13,18 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
-from twinlock.domain.errors import SealBrokenError, TwinlockError
+from twinlock.domain.errors import PlatformKeyUnknownError, SealBrokenError, TwinlockError
 from twinlock.domain.ids import PlatformKeyId, tail
 from twinlock.ports import Clock, Entropy, PlatformKey, PlatformKeys, SecretMac
 
 FROM_MOST = 1_024  # Answers that are remembered; a platform has a handful of servers.
 LIFETIME_MOST = timedelta(days=400)  # A year, and time to rotate.
+LISTED_MOST = 1_000  # A platform has a handful, and ended ones stay; this bounds one answer.
 _KEY = re.compile(r"tlk_(?P<id>[a-z2-7]{26})_(?P<secret>[a-z2-7]{26}[a-z2-7]{26})")
+_NAMED = re.compile(r"(?:tlk_)?(?P<id>[a-z2-7]{26})(?:_[a-z2-7]{52})?")
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -46,6 +49,14 @@ class NetworkRangeError(TwinlockError):
     status = 422
 
 
+class KeyState(StrEnum):
+    """Whether a key opens anything."""
+
+    IN_FORCE = "in force"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class Scope(StrEnum):
     """What a platform key may do. None may prove."""
 
@@ -53,6 +64,18 @@ class Scope(StrEnum):
     PROPOSE = "propose"
     SPEND = "spend"
     READ = "read"
+
+
+class ListedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be shown of a key: nothing that opens anything. ``state`` is as of the listing."""
+
+    key_id: PlatformKeyId
+    state: KeyState
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
 
 
 class Keys:
@@ -89,9 +112,19 @@ class Keys:
         await self._keys.add(replace(key, mac=self._mac.of(*_parts(key, secret))))
         return f"tlk_{key_id}_{secret}"
 
-    async def revoke(self, key_id: PlatformKeyId) -> None:
-        """End a key at once."""
-        await self._keys.revoke(key_id, at=self._clock.now(database_at=None))
+    async def revoke(self, key_id: PlatformKeyId) -> datetime:
+        """End a key and return when it ended: now, or when it was revoked before.
+
+        Raises:
+            PlatformKeyUnknownError: there is no such key.
+        """
+        return await self._keys.revoke(key_id, at=self._clock.now(database_at=None))
+
+    async def listed(self) -> tuple[ListedKey, ...]:
+        """Return what is known of the LISTED_MOST youngest keys, the youngest first."""
+        now = self._clock.now(database_at=None)
+        kept = await self._keys.youngest(most=LISTED_MOST)
+        return tuple(_listed(key, now=now) for key in kept)
 
     async def check(self, presented: str, *, address: str, scope: Scope) -> PlatformKeyId:
         """Return the id of the key that was presented from ``address``, if it may do this.
@@ -123,6 +156,31 @@ class Keys:
         except SealBrokenError:
             _refuse()
         self._proved[key.key_id] = shown
+
+
+def key_id_of(text: str) -> PlatformKeyId:
+    """Return the id of the key that ``text`` names: by its middle part, or as the whole key.
+
+    Raises:
+        PlatformKeyUnknownError: no key has this form.
+    """
+    named = _NAMED.fullmatch(text)
+    if named is None:
+        raise PlatformKeyUnknownError("no such platform key")
+    return PlatformKeyId(named["id"])
+
+
+def _listed(key: PlatformKey, *, now: datetime) -> ListedKey:
+    state = KeyState.IN_FORCE if _in_force(key, now=now) else KeyState.EXPIRED
+    return ListedKey(
+        key_id=key.key_id,
+        state=state if key.revoked_at is None else KeyState.REVOKED,
+        scopes=key.scopes,
+        networks=key.networks,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+    )
 
 
 def _refuse() -> NoReturn:

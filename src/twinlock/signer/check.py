@@ -135,8 +135,11 @@ def _memory(state: SignerState) -> Iterator[Memory]:
     try:
         with state.open() as pages:
             yield Memory(pages)
-    except (OSError, FileUnsafeError, MalformedError) as error:
-        raise refusal(SignerFault.MEMORY_UNUSABLE) from error
+    except OSError as error:
+        named = f"{error.filename}: {error.strerror}" if error.filename else ""
+        raise refusal(SignerFault.MEMORY_UNUSABLE, named) from error
+    except (FileUnsafeError, MalformedError) as error:
+        raise refusal(SignerFault.MEMORY_UNUSABLE, str(error)) from error
 
 
 def _heads(memory: Memory, settings: SignerSettings, now: datetime) -> Heads:

@@ -14,6 +14,8 @@ instead, with ``adopt_head``, and let keys age again.
 import fcntl
 import hashlib
 import os
+import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,9 +61,15 @@ class FileState:
             os.close(lock)
 
     def _refuse_others(self) -> None:
-        found = self._directory.lstat()
-        if found.st_uid != os.geteuid() or found.st_mode & _OTHERS_RIGHTS:
-            raise FileUnsafeError(f"{self._directory} is open to others")
+        path, found = self._directory, self._directory.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise FileUnsafeError(f"{path} is no directory of its own; links are not followed")
+        if found.st_uid != os.geteuid():
+            raise FileUnsafeError(f"{path} belongs to user {found.st_uid}, not {os.geteuid()}")
+        if found.st_mode & _OTHERS_RIGHTS:
+            mode = stat.S_IMODE(found.st_mode)
+            todo = f"run `chmod 700 {shlex.quote(str(path))}`"
+            raise FileUnsafeError(f"{path} is open to others (mode {mode:04o}): {todo}")
 
     def _finish(self) -> None:
         """Carry over the journal, whoever wrote it; done twice it changes nothing."""

@@ -73,9 +73,10 @@ SENTENCES: Mapping[SignerFault, str] = MappingProxyType(
 )
 
 
-def refusal(fault: SignerFault) -> SignerRefusedError:
-    """Return the refusal to raise for ``fault``."""
-    return SignerRefusedError(SENTENCES[fault], fault=fault)
+def refusal(fault: SignerFault, detail: str = "") -> SignerRefusedError:
+    """Return the refusal to raise for ``fault``; ``detail`` says more of the case at hand."""
+    sentence = SENTENCES[fault]
+    return SignerRefusedError(f"{sentence}: {detail}" if detail else sentence, fault=fault)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,29 @@ def test_a_written_file_is_its_owners_alone_and_reads_back(tmp_path: Path) -> No
     assert [found.name for found in tmp_path.iterdir()] == ["secret"]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_what_is_no_secret_may_be_for_everybody(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        private_files.write(tmp_path / "list", b"x", mode=0o644)
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "list").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_is_created_is_its_owners_alone_and_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    private_files.create(tmp_path / "secret", b"first")
+
+    for name in ("secret", "link"):
+        with pytest.raises(FileExistsError):
+            private_files.create(tmp_path / name, b"second")
+
+    assert private_files.read(tmp_path / "secret") == b"first"
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["link", "secret"]
+
+
 def test_a_draft_that_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
     (tmp_path / f".secret.{os.getpid()}.new").write_bytes(b"half")
 

@@ -56,7 +56,9 @@ def test_an_honest_bundle_is_told_step_by_step(desk: Desk) -> None:
         ["1", "ok", "form"],
         ["2", "ok", "checkpoint"],
     ]
-    assert "verified withdrawal.crypto: spent" in lines
+    assert "verified: withdrawal.crypto was authorized and spent" in lines
+    assert "  amount_minor: 50 USDT (50000000)" in lines
+    assert not any(line.endswith(": ") for line in lines)
     assert "  the customer's own signature: 1" in lines
     assert "  by the operator's record only: nothing" in lines
     assert "\x1b" not in told.stdout
@@ -103,7 +105,7 @@ def test_a_refusal_says_which_step_and_why(desk: Desk) -> None:
 
     assert told.exit_code == 1
     assert "refused in step 6, openings" in told.stdout
-    assert "[opening_wrong]" in told.stdout
+    assert "commitment (the field action) [opening_wrong]" in told.stdout
     assert " 5  ok  leaf" in told.stdout
     assert " 6  no  openings" in told.stdout
 
@@ -126,7 +128,7 @@ def test_programs_are_told_of_a_refusal_in_json(desk: Desk) -> None:
     assert json.loads(told.stdout) == {
         "fault": "bundle_malformed",
         "name": "form",
-        "says": "this is not a bundle: too large, doubled keys, or another form",
+        "says": "this is not a bundle: a member is missing, unknown, or of another form",
         "step": 1,
         "steps": [],
         "verified": False,
@@ -150,7 +152,26 @@ def test_an_older_checkpoint_shows_that_the_log_only_grew(desk: Desk) -> None:
     assert (
         "extends the head of 3 entries" in desk.verify("--since", older, bundle="grown.json").stdout
     )
-    assert "[consistency_missing]" in desk.verify("--since", older).stdout
+    told = desk.verify("--since", older).stdout
+    assert "fetch it again with ?consistent_from=3 [consistency_missing]\n" in told
+    assert "nothing leads from" not in told
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        pytest.param(b"", "not JSON", id="nothing"),
+        pytest.param(b"<html>", "not JSON", id="a page"),
+        pytest.param(b'{"v": 1, "origin": "a', "JSON that is cut off", id="cut in a text"),
+        pytest.param(b'{"v": 1,\n', "JSON that is cut off", id="cut between two members"),
+        pytest.param(b'{"v": 1, "v": 1}', "a key stands twice", id="a doubled key"),
+        pytest.param(b'{"v": 1.5}', "number not allowed", id="a broken number"),
+    ],
+)
+def test_what_is_no_bundle_is_told_apart(desk: Desk, document: bytes, why: str) -> None:
+    desk.write("bundle.json", document)
+
+    assert f"  this is not a bundle: {why} [bundle_malformed]\n" in desk.verify().stdout
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ async def test_the_floor_is_looked_at_on_every_path() -> None:
 
     assert found.status is Status.PASSED
     assert found.looked_at == 18  # Eight actions that are built, and one that nobody knows.
-    assert found.notes == ("38 more are refused until they are built",)
+    assert found.notes == ("38 more are of actions not built yet, and always refused",)
 
 
 async def test_a_floor_that_is_not_this_accounts_is_not_looked_at() -> None:
@@ -96,7 +96,7 @@ async def test_every_exit_is_held_after_every_change() -> None:
 
     assert found.wrong == ()
     assert found.looked_at == 4  # One exit is built.
-    assert found.notes == ("32 more are refused until they are built",)
+    assert found.notes == ("32 more are of actions not built yet, and always refused",)
 
 
 async def test_an_exit_that_is_not_held_is_found() -> None:
@@ -136,7 +136,7 @@ async def test_nothing_leaves_until_the_hold_ends() -> None:
     )
 
     assert (found.status, found.wrong, found.looked_at) == (Status.PASSED, (), 3)
-    assert found.notes == ("24 more are refused until they are built",)
+    assert found.notes == ("24 more are of actions not built yet, and always refused",)
 
 
 async def test_an_exit_that_is_not_built_was_not_tried() -> None:
@@ -151,7 +151,7 @@ async def test_an_exit_that_is_not_built_was_not_tried() -> None:
     )
 
     assert (found.status, found.looked_at) == (Status.NOT_PLAYABLE, 0)
-    assert found.not_playable == ("3 more are refused until they are built",)
+    assert found.not_playable == ("3 more are of actions not built yet, and always refused",)
 
 
 async def test_an_attack_that_cannot_be_played_shows_nothing_of_what_follows() -> None:

@@ -254,11 +254,14 @@ async def test_a_key_is_revoked_once() -> None:
     )
     await keys.add(key)
 
-    await keys.revoke(key.key_id, at=BEGINNING)
+    assert await keys.revoke(key.key_id, at=BEGINNING) == BEGINNING
+    later = BEGINNING + timedelta(days=1)
+    assert await keys.revoke(key.key_id, at=later) == BEGINNING
 
     found = await keys.read(key.key_id)
     assert found is not None
     assert found.revoked_at == BEGINNING
     assert await keys.read(PlatformKeyId("two")) is None
+    assert await keys.youngest(most=2) == (found,)
     with pytest.raises(PlatformKeyUnknownError):
-        await keys.revoke(key.key_id, at=BEGINNING)
+        await keys.revoke(PlatformKeyId("two"), at=BEGINNING)

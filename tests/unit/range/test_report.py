@@ -6,7 +6,15 @@ from rich.console import Console, RenderableType
 from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
 
 from twinlock.range.comparison import side_by_side
-from twinlock.range.report import because, dollars, length, print_stories, remarks, story_table
+from twinlock.range.report import (
+    because,
+    dollars,
+    length,
+    looked_at,
+    print_stories,
+    remarks,
+    story_table,
+)
 
 THEFT = step(
     "withdrawal.crypto",
@@ -39,7 +47,7 @@ def test_money_is_told_in_dollars(cents: int, said: str) -> None:
 def test_the_strongest_reasons_are_told_and_the_others_counted() -> None:
     assert because(("a",)) == "a"
     assert because(("a", "b")) == "a\nb"
-    assert because(("a", "b", "c", "d")) == "a\nb +2"
+    assert because(("a", "b", "c", "d")) == "a\nb\nand 2 more"
 
 
 def printed(*what: RenderableType) -> str:
@@ -87,8 +95,10 @@ async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> N
         "m2 FAILED: x1 was not announced on every channel",
         "n1: account.lock: locks of the owner's own are not built",
         "demands: m1 not playable  m2 FAILED  m3 ok  n1 not playable",
-        "the honest twin: 0 taps, waits for nothing, no wrong refusal",
-        "2 failed",
+        "the honest twin, who does alike in good faith: 0 taps",
+        "all parts",
+        "2 of 6 failed",
+        "thief: withdrawal.crypto",
     ):
         assert told in text
     assert max(map(len, text.splitlines())) <= 80
@@ -111,8 +121,13 @@ async def test_what_people_must_know_is_told_beside_what_failed() -> None:
     assert remarks(now) == [
         "account.any: played on the account that is described",
         "x1: passkey@other_action not shown: decided before",
-        "m1: every_exit_held tried 1; 8 more are refused until they are built",
     ]
+    tried = "1 case tried; 8 more are of actions not built yet, and always refused"
+    assert looked_at(now.parts[1]) == [tried]
+    assert f"m1: {tried}" in printed(story_table(now))
+    assert "(every_exit_held)" in printed(story_table(now))
+    page = printed(side_by_side(now, then))
+    assert all(one in page for one in (tried, "x1: passkey@other_action", "    ok so"))
     assert "x1 was reported hold, and is deny here" in remarks(then)
     text = printed(story_table(then))
     assert "x1 was reported hold, and is deny here" in text
@@ -130,6 +145,7 @@ async def test_what_is_lost_is_told_as_lost() -> None:
     assert "lost US$50,000 · not stopped" in page.getvalue()
     text = printed(side_by_side(now, then))
     assert "US$50,000" in text
-    assert "stopped after 0 min" in text
-    assert "the honest twin now:  1 tap, waits for nothing" in text
+    assert "With Twinlock: stopped at once." in text
+    assert "now:  1 tap, waits for nothing" in text
+    assert "mallory" not in text
     assert max(map(len, text.splitlines())) <= 80

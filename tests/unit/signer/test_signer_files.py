@@ -171,7 +171,7 @@ def test_a_directory_that_is_open_to_others_is_refused(directory: Path) -> None:
     put(directory, a=b"1")
     directory.chmod(0o750)
 
-    with pytest.raises(FileUnsafeError):
+    with pytest.raises(FileUnsafeError, match=f"{directory} .*mode 0750.*`chmod 700 {directory}`"):
         get(directory, "a")
 
 
@@ -179,8 +179,21 @@ def test_a_directory_under_another_name_is_refused(directory: Path, tmp_path: Pa
     put(directory, a=b"1")
     (tmp_path / "link").symlink_to(directory)
 
-    with pytest.raises(FileUnsafeError):
+    with pytest.raises(FileUnsafeError, match="links are not followed"):
         get(tmp_path / "link", "a")
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    wallet = Wallet()
+
+    with pytest.raises(SignerRefusedError, match=f"{tmp_path}/file/signer: Not a directory"):
+        adopt_head(
+            wallet.house.note(),
+            settings=wallet.settings,
+            state=FileState(tmp_path / "file" / "signer"),
+            now=wallet.now,
+        )
 
 
 def test_nobody_else_may_read_what_is_written(directory: Path) -> None:
@@ -221,3 +234,4 @@ def test_a_signer_keeps_its_memory_in_files(directory: Path) -> None:
     with pytest.raises(SignerRefusedError) as caught:
         check()
     assert caught.value.fault == SignerFault.MEMORY_UNUSABLE
+    assert f"`chmod 700 {directory}`" in str(caught.value)

@@ -6,12 +6,13 @@ a key that is revoked by any process is refused by every process within that sec
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.errors import PlatformKeyUnknownError
+from twinlock.domain.errors import PlatformKeyUnknownError, present
 from twinlock.domain.ids import PlatformKeyId
 from twinlock.ports import PlatformKey
 
@@ -57,15 +58,7 @@ class SqlPlatformKeys:
         row = await self._database.read(lambda db: db.fetchrow(queries.READ_PLATFORM_KEY, key_id))
         if row is None:
             return None
-        key = PlatformKey(
-            key_id=key_id,
-            mac=row["mac"],
-            scopes=tuple(row["scopes"]),
-            networks=tuple(row["networks"]),
-            created_at=row["created_at"],
-            expires_at=row["expires_at"],
-            revoked_at=row["revoked_at"],
-        )
+        key = _key(row)
         self._remember(key, until=asked_at + KEY_CACHE_SECONDS)
         return key
 
@@ -75,8 +68,13 @@ class SqlPlatformKeys:
         while len(self._remembered) > KEY_CACHE_MOST:
             self._remembered.popitem(last=False)
 
-    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> None:
-        """End a key; one that was revoked before keeps its time.
+    async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
+        """Return up to ``most`` keys, the youngest first, as they are now."""
+        rows = await self._database.read(lambda db: db.fetch(queries.LIST_PLATFORM_KEYS, most))
+        return tuple(_key(row) for row in rows)
+
+    async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> datetime:
+        """End a key and return when it ended; one that was revoked before keeps its time.
 
         Raises:
             PlatformKeyUnknownError: there is no such key.
@@ -87,3 +85,19 @@ class SqlPlatformKeys:
         self._remembered.pop(key_id, None)
         if found is None:
             raise PlatformKeyUnknownError("no such platform key")
+        # Asked apart: the statement above does not see what another process wrote beside it.
+        row = await self._database.read(lambda db: db.fetchrow(queries.READ_PLATFORM_KEY, key_id))
+        ended: datetime | None = None if row is None else row["revoked_at"]
+        return present(ended, "a key that was revoked has its time")
+
+
+def _key(row: Mapping[str, Any]) -> PlatformKey:
+    return PlatformKey(
+        key_id=PlatformKeyId(row["id"]),
+        mac=row["mac"],
+        scopes=tuple(row["scopes"]),
+        networks=tuple(row["networks"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+    )

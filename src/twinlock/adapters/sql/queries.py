@@ -144,9 +144,16 @@ INSERT INTO platform_key (id, mac, scopes, networks, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6)
 """
 READ_PLATFORM_KEY = """
-SELECT k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
+SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
   FROM platform_key k LEFT JOIN platform_key_revoked r ON r.id = k.id WHERE k.id = $1
 """
+# The youngest first; of two of one age the order is the same each time.
+LIST_PLATFORM_KEYS = """
+SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
+  FROM platform_key k LEFT JOIN platform_key_revoked r ON r.id = k.id
+ ORDER BY k.created_at DESC, k.id COLLATE "C" LIMIT $1
+"""
+# One that was revoked before keeps its time.
 REVOKE_PLATFORM_KEY = """
 WITH key AS (
   SELECT id FROM platform_key WHERE id = $1

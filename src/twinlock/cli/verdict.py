@@ -1,0 +1,64 @@
+"""What a verified entry says, in words: one honest sentence, and the payload as people read it.
+
+Always true (tests/unit/cli/test_verdict.py): every kind of entry with every answer has a sentence,
+and only a yes reads like one. Of a payload only empty members are left out.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from twinlock.domain.actions import ActionClass, AnyPayload, WithdrawalCrypto, class_of, type_of
+from twinlock.domain.authorization import SPEND_ENTRY
+from twinlock.domain.money import format_amount, minor_units
+from twinlock.domain.requirements import Answer
+from twinlock.proofs.bundles import VETO, VerifiedBundle
+
+
+def verdict(verified: VerifiedBundle) -> str:
+    """Return in one sentence what the entry says of its action."""
+    name, said = type_of(verified.payload), verified.answer
+    if verified.type == VETO:
+        return f"{name} was {'vetoed' if said is Answer.ALLOW else f'not vetoed: {said.value}'}"
+    if verified.type == SPEND_ENTRY:
+        spent = f"{name} was authorized and spent"
+        return spent if verified.spent else f"{name} was not spent: {said.value}"
+    return f"{name} {_said(said, leaves=class_of(verified.payload) is ActionClass.EXIT)}"
+
+
+def _said(answer: Answer, *, leaves: bool) -> str:
+    match answer:
+        case Answer.ALLOW if leaves:
+            return "was authorized, and not spent by this entry"
+        case Answer.ALLOW:
+            return "was allowed and took effect"
+        case Answer.READ_ONLY:
+            return "was allowed to look, freeze and veto, and nothing else"
+        case Answer.CHALLENGE:
+            return "was not allowed yet: a proof was missing"
+        case Answer.HOLD:
+            return "was held: it was not allowed before a later time"
+        case Answer.REVIEW:
+            return "was not allowed yet: people had to agree"
+        case Answer.DENY:
+            return "was not allowed: it was refused, or had lapsed"
+        case _:
+            assert_never(answer)
+
+
+def payload_lines(payload: AnyPayload) -> list[tuple[str, str]]:
+    """Return name and value of every member of ``payload`` that is not empty.
+
+    An amount is told in whole units of its asset first: the payload names both, and the decimals.
+    """
+    members: dict[str, object] = msgspec.to_builtins(payload)
+    told = {name: _value(value) for name, value in members.items()}
+    if isinstance(payload, WithdrawalCrypto):
+        minor = told["amount_minor"]
+        whole = format_amount(minor_units(minor), decimals=payload.decimals)
+        told["amount_minor"] = f"{whole} {payload.asset} ({minor})"
+    return [(name, value) for name, value in told.items() if value]
+
+
+def _value(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

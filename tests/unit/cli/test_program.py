@@ -1,0 +1,68 @@
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from twinlock.cli.console import program
+from twinlock.cli.main import app
+
+
+def test_the_version_is_told_without_a_command() -> None:
+    told = CliRunner().invoke(app, ["--version"])
+
+    assert (told.exit_code, told.stdout) == (0, f"{version('twinlock')}\n")
+
+
+def test_without_anything_the_commands_are_told() -> None:
+    told = CliRunner().invoke(app, [])
+
+    assert told.exit_code == 2
+    assert "Usage" in told.output
+
+
+def started_as(path: Path | str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(sys, "argv", [str(path), "demo"])
+    return program()
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A program in an environment that no shell has on its path."""
+    directory = tmp_path / "a house" / ".venv" / "bin"
+    directory.mkdir(parents=True)
+    path = directory / "twinlock"
+    path.write_text("#!/bin/sh\n", "ascii")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_program_is_named_as_it_can_be_typed_from_here(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path / "a house")
+
+    assert started_as(".venv/bin/twinlock", monkeypatch) == ".venv/bin/twinlock"
+    assert started_as(installed, monkeypatch) == ".venv/bin/twinlock"
+    monkeypatch.chdir("/")
+    assert started_as(installed, monkeypatch) == f"'{str(installed)[1:]}'"
+    monkeypatch.chdir("/usr")
+    assert started_as(installed, monkeypatch) == f"'{installed}'"
+
+
+def test_a_program_that_the_shell_finds_is_named_alone(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(installed.parent))
+
+    assert started_as(installed, monkeypatch) == "twinlock"
+
+
+def test_a_module_is_named_with_its_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/usr")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+
+    told = started_as("/somewhere/twinlock/__main__.py", monkeypatch)
+
+    assert told == "bin/python3 -m twinlock"
