@@ -23,7 +23,8 @@ def verdict(verified: VerifiedBundle) -> str:
     if verified.type == SPEND_ENTRY:
         spent = f"{name} was authorized and spent"
         return spent if verified.spent else f"{name} was not spent: {said.value}"
-    return f"{name} {_said(said, leaves=class_of(verified.payload) is ActionClass.EXIT)}"
+    sentence = f"{name} {_said(said, leaves=class_of(verified.payload) is ActionClass.EXIT)}"
+    return f"{sentence} ({', '.join(verified.reasons)})" if verified.reasons else sentence
 
 
 def _said(answer: Answer, *, leaves: bool) -> str:

@@ -50,7 +50,9 @@ def test_what_was_held_and_then_vetoed_reads_like_neither_a_yes_nor_a_payment() 
     house.do(Veto(action_id=action, channel_id=DESKTOP.channel_id), alice)
     vetoed = verified(house, action)
 
-    assert held == "withdrawal.crypto was held: it was not allowed before a later time"
+    assert held == (
+        "withdrawal.crypto was held: it was not allowed before a later time (destination_new)"
+    )
     assert (vetoed.type, vetoed.answer) == (VETO, Answer.ALLOW)
     assert verdict(vetoed) == "withdrawal.crypto was vetoed"
     assert vetoed.steps[4].says.startswith("action.veto was answered allow, at ")
@@ -76,7 +78,9 @@ def test_what_nobody_finished_is_told_as_not_allowed() -> None:
 
     told = verdict(verified(house, action))
 
-    assert told == "withdrawal.crypto was not allowed: it was refused, or had lapsed"
+    assert told == (
+        "withdrawal.crypto was not allowed: it was refused, or had lapsed (authorization_expired)"
+    )
 
 
 @pytest.mark.parametrize(
