@@ -18,7 +18,7 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, Challenge, ChannelKind, OpenAction, Shown
-from twinlock.domain.actions import ActionClass, ActionType, class_of, type_of
+from twinlock.domain.actions import ActionClass, ActionType, SessionStart, class_of, type_of
 from twinlock.domain.assurance import Factor, Level, level_of, level_shown
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import (
@@ -220,6 +220,21 @@ def digest_of(evidence: bytes) -> str:
     return b64url(tagged_hash("proof/v1", evidence)) if evidence else ""
 
 
+def device_asks(start: SessionStart, signature: SessionSignature | None, *, now: datetime) -> bool:
+    """Say whether the device that would sign in signed this very proposal, now.
+
+    Prevents: guesses that count as a known device's because they name its public key.
+    """
+    if signature is None or signature.thumbprint != start.device:
+        return False
+    return _signed_now(signature, now=now)
+
+
+def _signed_now(signature: SessionSignature, *, now: datetime) -> bool:
+    at = signature.signed_at
+    return at is not None and abs(now - at) <= SIGNED_AT_TOLERANCE
+
+
 def session_shown(account: Account, signature: SessionSignature, *, now: datetime) -> Shown | None:
     """Return the session's proof, or None when its device key did not sign now.
 
@@ -230,7 +245,7 @@ def session_shown(account: Account, signature: SessionSignature, *, now: datetim
         return None
     if not signature.thumbprint or signature.thumbprint != session.thumbprint:
         return None
-    if signature.signed_at is None or abs(now - signature.signed_at) > SIGNED_AT_TOLERANCE:
+    if not _signed_now(signature, now=now):
         return None
     return Shown(
         source=session.session_id,

@@ -97,13 +97,19 @@ class Customer:
         *,
         session: LiveSession | None = None,
         copied: LiveSession | None = None,
+        device: SoftwareDevice | None = None,
     ) -> Answered:
-        """Propose an action, signed by the device of ``session``, or naming one that was copied."""
+        """Propose an action, signed by the device of ``session``, or naming one that was copied.
+
+        ``device`` signs its own sign-in, in which there is no session yet.
+        """
         self._count += 1
         key = f"{self.name}-{self._count}-{b64url(self.venue.draw()[:9])}"
         body: dict[str, Any] = {"account_id": self.account_id, "type": kind, "payload": payload}
         if copied is not None:
             body["session"] = {"session_id": copied.session_id}
+        if device is not None:
+            session = LiveSession(session_id="", device=device, began_at=self.venue.now)
         if session is not None:
             preview = await self.venue.client.preview(body)
             body["session"] = self.signed(session, preview["digest"], purpose="proposal", name=key)
@@ -237,7 +243,8 @@ class Customer:
             NotPlayableError: this account cannot be signed in to.
         """
         device = device or self.device
-        answered = await self.propose(ActionType.SESSION_START, {"device": device.jwk()})
+        asked = {"device": device.jwk()}
+        answered = await self.propose(ActionType.SESSION_START, asked, device=device)
         try:
             answered = await self._show_until_decided(answered, self.best(signing_in=True))
         except NotHeldError as missing:

@@ -323,8 +323,8 @@ def test_strangers_do_not_push_out_what_the_owner_is_being_asked(asked: AnyPaylo
 
 def test_strangers_who_ask_too_do_not_push_out_a_device_that_was_there_before() -> None:
     gate = Gate()
-    gate.prove(gate.propose(sign_in()).action_id, SYNCED)
-    own = gate.propose(sign_in()).action_id
+    gate.sign_in(SYNCED)
+    own = gate.start()
     for _ in range(20):
         gate.ask(gate.propose(sign_in(MALLORYS_LAPTOP)).action_id, SYNCED)
 
@@ -351,22 +351,21 @@ def test_strangers_ring_no_bell(how: str) -> None:
 
 def test_wrong_passwords_by_strangers_do_not_stop_a_device_that_was_there_before() -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
-    gate.prove(gate.propose(sign_in()).action_id, PASSWORD, APP)
+    gate.sign_in(PASSWORD, APP)
     for _ in range(FAILURES_MOST + 10):
         guessed = gate.propose(sign_in(MALLORYS_LAPTOP)).action_id
         gate.wrong(guessed, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
         gate.wait_until(gate.account.throttle.until or gate.now)
     strangers = gate.propose(sign_in(MALLORYS_LAPTOP)).action_id
-    own = gate.propose(sign_in()).action_id
 
     assert gate.prove(strangers, PASSWORD).fault is ProofFault.THROTTLED
-    assert gate.prove(own, PASSWORD, APP).answer is Answer.ALLOW
+    assert gate.sign_in(PASSWORD, APP).answer is Answer.ALLOW
 
 
 def test_guesses_from_a_known_device_are_counted_as_well() -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
-    gate.prove(gate.propose(sign_in()).action_id, PASSWORD, APP)
-    guessed = gate.propose(sign_in()).action_id
+    gate.sign_in(PASSWORD, APP)
+    guessed = gate.start()
     said = [gate.wrong(guessed, Factor.PASSWORD, ProofFault.PASSWORD_WRONG) for _ in range(10)]
 
     assert said[-1].fault is ProofFault.THROTTLED
