@@ -243,8 +243,12 @@ def nothing_is_bound_twice(facts: Facts) -> Requirement:
 
 
 def an_app_needs_its_password(facts: Facts) -> Requirement:
-    """Signing in with an authenticator app takes the password too (SP 800-63B, AAL2)."""
-    if facts.action != ActionType.SESSION_START or facts.shown_level is not Level.POSSESSION:
+    """Whatever gives access takes the password beside an authenticator app (SP 800-63B, AAL2).
+
+    Nothing of this class waits, so one code would be all. A session does not replace the password:
+    it is no fresh proof. Prevents: one code that was relayed, for a new password or a key to trade.
+    """
+    if facts.action_class is not ActionClass.ACCESS or facts.shown_level is not Level.POSSESSION:
         return NOTHING
     if Factor.PASSWORD in facts.shown_factors:
         return NOTHING

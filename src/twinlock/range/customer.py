@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from twinlock.domain.account import ActionState
-from twinlock.domain.actions import ActionType
+from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.errors import TwinlockError
@@ -246,20 +246,21 @@ class Customer:
         asked = {"device": device.jwk()}
         answered = await self.propose(ActionType.SESSION_START, asked, device=device)
         try:
-            answered = await self._show_until_decided(answered, self.best(signing_in=True))
+            answered = await self.prove_best(answered)
         except NotHeldError as missing:
             raise NotPlayableError(f"the owner cannot sign in: {missing}") from missing
         if not answered.session_id:
             raise NotPlayableError(f"the owner cannot sign in: {answered.answer.value}")
         return LiveSession(session_id=answered.session_id, device=device, began_at=self.venue.now)
 
-    def best(self, *, signing_in: bool = False) -> tuple[Proof, ...]:
-        """Return the proofs that reach this account's floor, with as few taps as possible."""
+    def best(self, kind: str = ActionType.WITHDRAWAL_CRYPTO) -> tuple[Proof, ...]:
+        """Return the proofs that ``kind`` takes of this account, with as few taps as possible."""
         for key in (Proof.PASSKEY, Proof.HARDWARE_KEY):
             if key in self.own.keys:
                 return (key,)
         if self.own.app is not None:
-            return (Proof.PASSWORD, Proof.TOTP) if signing_in else (Proof.TOTP,)
+            access = CLASS_OF.get(kind) is ActionClass.ACCESS
+            return (Proof.PASSWORD, Proof.TOTP) if access else (Proof.TOTP,)
         for code, channel in CODE_CHANNELS.items():
             if channel in self.channels:
                 return Proof.PASSWORD, code
@@ -267,10 +268,7 @@ class Customer:
 
     async def prove_best(self, answered: Answered) -> Answered:
         """Show the strongest proofs for an action that was proposed."""
-        return await self._show_until_decided(answered, self.best())
-
-    async def _show_until_decided(self, answered: Answered, proofs: tuple[Proof, ...]) -> Answered:
-        for proof in proofs:
+        for proof in self.best(answered.type):
             if answered.state == ActionState.OPEN:
                 answered = await self.show(answered.action_id, proof)
         return answered

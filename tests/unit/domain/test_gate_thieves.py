@@ -1,6 +1,7 @@
 """What thieves tried at the gate, and what stopped them; each was open once."""
 
 from datetime import timedelta
+from typing import TypeAlias
 
 import pytest
 from msgspec.structs import replace
@@ -20,7 +21,9 @@ from support.worlds import (
     a_session,
     an_account,
     bind,
+    change_password,
     list_address,
+    make_key,
     remove,
     send,
     sign_in,
@@ -40,6 +43,7 @@ from twinlock.domain.notices import notices
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 
+Asked: TypeAlias = tuple[AnyPayload, str]
 MINUTE = timedelta(minutes=1)
 ETHER = 10**18
 # Software of Mallory's, which calls itself a key of its own; nobody can tell.
@@ -370,6 +374,27 @@ def test_guesses_from_a_known_device_are_counted_as_well() -> None:
 
     assert said[-1].fault is ProofFault.THROTTLED
     assert (gate.account.known_throttle.failures, gate.account.throttle.failures) == (5, 0)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("asked", [change_password(), (make_key("read", "trade"), "key_1")])
+def test_one_relayed_code_of_the_app_gives_no_access(asked: Asked, signed: bool) -> None:
+    """Prevents: a code that a page asked for, spent on a password of the thief's at once."""
+    gate = Gate.of(an_account(PASSWORD, APP))
+    session = gate.give_session() if signed else None
+    action = gate.propose(*asked, session=session).action_id
+    code = gate.prove(action, APP)
+
+    assert reasons(code.requirement) == (Reason.PASSWORD_NEEDED,)
+    assert gate.is_open(action)
+    assert gate.prove(action, PASSWORD).answer is Answer.ALLOW
+
+
+@pytest.mark.parametrize("asked", [change_password(), (make_key("read", "trade"), "key_1")])
+def test_a_passkey_alone_gives_access(asked: Asked) -> None:
+    gate = Gate.of(an_account(PASSWORD, APP, SYNCED))
+
+    assert gate.prove(gate.propose(*asked).action_id, SYNCED).answer is Answer.ALLOW
 
 
 def test_a_stranger_does_not_use_up_the_owners_codes() -> None:

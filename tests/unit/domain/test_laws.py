@@ -50,7 +50,7 @@ def the(action: str, **changes: Any) -> Facts:  # noqa: ANN401 - any of the fiel
 
 SEND, LIST, START = "withdrawal.crypto", "destination.add", "session.start"
 FREEZE, REMOVE, BIND = "freeze.set", "authenticator.remove", "authenticator.bind"
-KEY, LIFT = "api_key.create", "freeze.lift"
+KEY, LIFT, CHANGE = "api_key.create", "freeze.lift", "password.change"
 
 
 def wait(code: Reason, until: Any) -> WaitUntil:  # noqa: ANN401 - an instant
@@ -308,10 +308,14 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
     # SP 800-63B
     (laws.an_app_needs_its_password, the(START), NOTHING),
     (laws.an_app_needs_its_password, the(SEND, shown_level=Level.POSSESSION), NOTHING),
-    (
-        laws.an_app_needs_its_password,
-        the(START, shown_level=Level.POSSESSION, shown_factors=(Factor.TOTP,)),
-        Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, password=True),
+    *(
+        (
+            laws.an_app_needs_its_password,
+            the(access, shown_level=Level.POSSESSION, shown_factors=shown),
+            Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, password=True),
+        )
+        for access in (START, CHANGE, KEY)
+        for shown in ((Factor.TOTP,), (Factor.SESSION, Factor.TOTP))
     ),
     (
         laws.an_app_needs_its_password,
@@ -319,6 +323,16 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
             START,
             shown_level=Level.POSSESSION,
             shown_factors=(Factor.PASSWORD, Factor.TOTP),
+        ),
+        NOTHING,
+    ),
+    (
+        laws.an_app_needs_its_password,
+        the(
+            KEY,
+            action_class=ActionClass.LOOSENING,
+            shown_level=Level.POSSESSION,
+            shown_factors=(Factor.TOTP,),
         ),
         NOTHING,
     ),
