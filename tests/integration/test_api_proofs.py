@@ -287,7 +287,7 @@ async def test_an_api_key_does_not_name_a_destination_that_only_somebody_propose
     assert refused.value.code == "target_not_found"
 
 
-async def test_a_destination_is_removed_at_once_with_little_proof(service: Service) -> None:
+async def test_a_destination_is_removed_at_once_with_proof_at_the_floor(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()
     await alice.add_destination()
@@ -295,6 +295,8 @@ async def test_a_destination_is_removed_at_once_with_little_proof(service: Servi
         "destination.remove", {"network": "ethereum", "address": "0x" + "ab" * 20}
     )
     answer = await alice.with_secret(removed.action_id, "password", PASSWORD)
+    assert [why.code for why in answer.why] == ["proof_needed"]
+    answer = await alice.with_passkey(removed.action_id)
     assert (answer.answer, answer.state) == (Answer.ALLOW, "done")
     held = await alice.withdraw()
     assert held.answer is Answer.HOLD

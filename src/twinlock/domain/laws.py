@@ -58,10 +58,13 @@ def a_proof_counts_once(facts: Facts) -> Requirement:
 def the_floor_never_sinks(facts: Facts) -> Requirement:
     """Law 3: the best authenticator bound is what every path asks for.
 
-    Only tightening, setting an account up, and a destination's own small budget ask for less.
+    Only freezing, setting an account up, a destination's own small budget, and tightening in a
+    session of a device's ask for less.
     """
-    if facts.action_class is ActionClass.TIGHTENING:
+    if facts.action == ActionType.FREEZE_SET:
         return _a_little_proof(facts)
+    if facts.action_class is ActionClass.TIGHTENING and facts.session is SessionState.FULL:
+        return NOTHING
     if setting_up(facts):
         return NOTHING
     if facts.shown_level >= facts.floor and facts.shown_level > Level.NONE:
@@ -82,6 +85,11 @@ def setting_up(facts: Facts) -> bool:
 
 
 def _a_little_proof(facts: Facts) -> Requirement:
+    """Ask for anything at all: ``a_no_is_no_weapon`` bounds what is done with it.
+
+    Of tightening only the freeze is bounded so. Prevents: one factor that takes destinations off
+    the list and strikes each new listing before its day is over, for ever (law 5).
+    """
     if facts.shown_factors:
         return NOTHING
     return Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE)

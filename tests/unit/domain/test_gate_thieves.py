@@ -5,7 +5,16 @@ from typing import TypeAlias
 
 import pytest
 from msgspec.structs import replace
-from support.cast import DAY, HOUR, MALLORYS_ADDRESS, MALLORYS_LAPTOP, NOON
+from support.cast import (
+    ALICE,
+    DAY,
+    HOUR,
+    MALLORYS_ADDRESS,
+    MALLORYS_LAPTOP,
+    NEW_ADDRESS,
+    NOON,
+    OLD_ADDRESS,
+)
 from support.gates import Gate
 from support.worlds import (
     APP,
@@ -31,17 +40,17 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import Account, Candidate, Channel
-from twinlock.domain.actions import AnyPayload, NotBuilt
-from twinlock.domain.assurance import Factor, Placement
+from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
+from twinlock.domain.assurance import Factor, Level, Placement
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, NEWCOMER_PERIOD
 from twinlock.domain.commands import Propose
 from twinlock.domain.events import ActionVetoed
-from twinlock.domain.ids import ChallengeId, action_id
+from twinlock.domain.ids import ApiKeyId, ChallengeId, action_id
 from twinlock.domain.notices import notices
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import Answer, reasons
+from twinlock.domain.requirements import Answer, Prove, reasons
 
 Asked: TypeAlias = tuple[AnyPayload, str]
 MINUTE = timedelta(minutes=1)
@@ -193,7 +202,7 @@ def test_removing_a_destination_ends_its_listing_that_waits(proved: bool) -> Non
     if proved:
         gate.prove(waiting, SYNCED)
     gate.wait(MINUTE)
-    removed = gate.prove(gate.propose(unlist(MALLORYS_ADDRESS)).action_id, PASSWORD)
+    removed = gate.prove(gate.propose(unlist(MALLORYS_ADDRESS)).action_id, SYNCED)
     _, decided, _ = gate.book[-1]
     gate.wait(DAY)
     gate.propose(sign_in())
@@ -213,9 +222,55 @@ def test_a_listing_of_another_place_goes_on() -> None:
     gate = Gate()
     waiting = gate.propose(list_address(MALLORYS_ADDRESS)).action_id
     gate.prove(waiting, SYNCED)
-    gate.prove(gate.propose(unlist("0x" + "9" * 40)).action_id, PASSWORD)
+    gate.prove(gate.propose(unlist("0x" + "9" * 40)).action_id, SYNCED)
 
     assert gate.is_open(waiting)
+
+
+REVOKE = ApiKeyRevoke(account=ALICE, api_key_id=ApiKeyId("key_1"))
+
+
+def with_a_key() -> Gate:
+    gate = Gate.of(an_account(), a_destination())
+    gate.prove(gate.propose(make_key("read"), "key_1").action_id, SYNCED)
+    return gate
+
+
+@pytest.mark.parametrize("asked", [unlist(OLD_ADDRESS), REVOKE])
+@pytest.mark.parametrize("read_only", [None, True])
+def test_little_proof_takes_nothing_off_a_list(asked: AnyPayload, read_only: bool | None) -> None:
+    """Prevents: a mailbox or a password that undoes what the owner set up, day after day."""
+    gate = with_a_key()
+    session = gate.give_session(a_session(read_only=True)) if read_only else None
+    told = gate.propose(asked, session=session)
+
+    assert gate.ask(told.action_id, EMAIL).fault is ProofFault.BELOW_FLOOR
+    for decision in (told, gate.prove(told.action_id, PASSWORD)):
+        assert decision.requirement == Prove(
+            code=Reason.PROOF_NEEDED, level=Level.PHISHING_RESISTANT
+        )
+    assert len(gate.account.api_keys) == 1
+    assert not any(one.removed for one in gate.destinations.values())
+    assert gate.prove(told.action_id, SYNCED).answer is Answer.ALLOW
+
+
+@pytest.mark.parametrize("asked", [unlist(OLD_ADDRESS), REVOKE])
+def test_a_session_of_a_device_takes_things_off_a_list_at_once(asked: AnyPayload) -> None:
+    gate = with_a_key()
+
+    assert gate.propose(asked, session=gate.give_session()).answer is Answer.ALLOW
+
+
+def test_a_password_does_not_strike_a_listing_that_waits() -> None:
+    gate = Gate()
+    listing = gate.propose(list_address(NEW_ADDRESS)).action_id
+    gate.prove(listing, SYNCED)
+    gate.wait(DAY - HOUR)
+    gate.prove(gate.propose(unlist(NEW_ADDRESS)).action_id, PASSWORD)
+    gate.wait(HOUR)
+    gate.propose(sign_in())
+
+    assert [one.usable_at for one in gate.destinations.values()] == [gate.now]
 
 
 # --- Newcomers ---

@@ -51,6 +51,7 @@ def the(action: str, **changes: Any) -> Facts:  # noqa: ANN401 - any of the fiel
 SEND, LIST, START = "withdrawal.crypto", "destination.add", "session.start"
 FREEZE, REMOVE, BIND = "freeze.set", "authenticator.remove", "authenticator.bind"
 KEY, LIFT, CHANGE = "api_key.create", "freeze.lift", "password.change"
+UNLIST, REVOKE = "destination.remove", "api_key.revoke"
 
 
 def wait(code: Reason, until: Any) -> WaitUntil:  # noqa: ANN401 - an instant
@@ -74,6 +75,14 @@ BUDGET = NOT_SHOWN | {
     "destination": DestinationState.USABLE,
     "value_cents": 100,
     "budget_left_cents": 100,
+}
+LITTLE = NOT_SHOWN | {
+    "shown_level": Level.KNOWLEDGE,
+    "shown_factors": (Factor.EMAIL_CODE, Factor.PASSWORD),
+}
+LOOKING = NOT_SHOWN | {
+    "shown_factors": (Factor.SESSION,),
+    "session": SessionState.READ_ONLY,
 }
 TARGET = {"target_level": TOP, "target_bound_at": NOON - 2 * DAY}
 KEYED = {"scopes": ("withdraw",), "ip_list": 1, "key_destinations": 1}
@@ -127,6 +136,21 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         NOTHING,
     ),
     (laws.the_floor_never_sinks, the(FREEZE, **NOT_SHOWN), proof(level=Level.KNOWLEDGE)),
+    *(
+        row
+        for tightens in (UNLIST, REVOKE)
+        for row in (
+            (laws.the_floor_never_sinks, the(tightens), NOTHING),
+            (laws.the_floor_never_sinks, the(tightens, **NOT_SHOWN), proof()),
+            (laws.the_floor_never_sinks, the(tightens, **LITTLE), proof()),
+            (laws.the_floor_never_sinks, the(tightens, **LOOKING), proof()),
+            (
+                laws.the_floor_never_sinks,
+                the(tightens, **LOOKING | {"session": SessionState.FULL}),
+                NOTHING,
+            ),
+        )
+    ),
     # Law 4
     (laws.a_password_is_no_root, the(SEND), NOTHING),
     (laws.a_password_is_no_root, the(SEND, floor=Level.OUT_OF_BAND), NOTHING),
