@@ -287,7 +287,7 @@ async def test_an_api_key_does_not_name_a_destination_that_only_somebody_propose
     assert refused.value.code == "target_not_found"
 
 
-async def test_a_destination_is_removed_at_once_with_little_proof(service: Service) -> None:
+async def test_a_destination_is_removed_at_once_with_proof_at_the_floor(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()
     await alice.add_destination()
@@ -295,6 +295,8 @@ async def test_a_destination_is_removed_at_once_with_little_proof(service: Servi
         "destination.remove", {"network": "ethereum", "address": "0x" + "ab" * 20}
     )
     answer = await alice.with_secret(removed.action_id, "password", PASSWORD)
+    assert [why.code for why in answer.why] == ["proof_needed"]
+    answer = await alice.with_passkey(removed.action_id)
     assert (answer.answer, answer.state) == (Answer.ALLOW, "done")
     held = await alice.withdraw()
     assert held.answer is Answer.HOLD
@@ -374,3 +376,33 @@ async def test_an_ended_session_is_dead(service: Service) -> None:
     answer = await service.client.veto(held.action_id, {"session": session})
     assert answer.answer is Answer.DENY
     await service.client.end_sessions(alice.account_id)
+
+
+async def test_naming_a_known_devices_key_does_not_make_guesses_its_own(service: Service) -> None:
+    """Prevents: an owner locked out by whoever has a platform key and reads the evidence."""
+    alice = Customer(service, "alice")
+    await alice.open("email", "desktop")
+    await alice.bind_password()
+    await alice.bind_totp()
+    assert alice.app is not None
+    service.clock.forward(minutes=2)
+    for _ in range(2):  # The second time her device is known.
+        started = (await alice.start()).action_id
+        await alice.with_secret(started, "password", PASSWORD)
+        code = alice.app.code(service.clock.at)
+        assert (await alice.with_secret(started, "totp", code)).answer is Answer.ALLOW
+        service.clock.forward(minutes=2)
+
+    unsigned = (await alice.propose("session.start", {"device": alice.device.jwk()})).action_id
+    by_another = (await alice.start(SoftwareDevice(b"m" * 32))).action_id
+    faults = []
+    for action in (unsigned, by_another) * 4:
+        with pytest.raises(ProblemError) as refused:
+            await alice.with_secret(action, "password", "not her password")
+        faults.append(refused.value.fault)
+
+    assert faults == ["password_wrong"] * 5 + ["throttled"] * 3
+    started = (await alice.start()).action_id
+    await alice.with_secret(started, "password", PASSWORD)
+    code = alice.app.code(service.clock.at)
+    assert (await alice.with_secret(started, "totp", code)).answer is Answer.ALLOW

@@ -100,9 +100,15 @@ class Machine(RuleBasedStateMachine):
     def ask_for_a_change(self, data: st.DataObject, signed: bool) -> None:
         self.propose(*data.draw(asked_of(self.gate.account)), signed=signed)
 
-    @rule(data=st.data(), device=st.sampled_from([ALICES_LAPTOP, MALLORYS_LAPTOP]))
-    def sign_in(self, data: st.DataObject, device: str) -> None:
-        action = self.propose(sign_in(device), "", signed=False)
+    @rule(
+        data=st.data(),
+        device=st.sampled_from([ALICES_LAPTOP, MALLORYS_LAPTOP]),
+        signer=st.sampled_from([ALICES_LAPTOP, MALLORYS_LAPTOP, ""]),
+    )
+    def sign_in(self, data: st.DataObject, device: str, signer: str) -> None:
+        signed = self.gate.device_signs(signer) if signer else None
+        action = self.gate.propose(sign_in(device), session=signed).action_id
+        assert self.gate.action(action).device_signed == (signer == device)
         self.show(action, self.a_source(data))
 
     def show(self, action: str, *sources: Source) -> None:

@@ -156,10 +156,13 @@ def test_a_session_that_is_only_named_is_refused(found: Facts, profile: Profile)
 
 @given(facts(), profiles())
 def test_nothing_but_tightening_is_allowed_below_the_floor(found: Facts, profile: Profile) -> None:
-    tightens = found.action_class is ActionClass.TIGHTENING
-    if allowed(found, rules_of(profile)) and not tightens and not setting_up(found):
+    """And of that only a freeze outside a session."""
+    freezes = found.action == ActionType.FREEZE_SET
+    if allowed(found, rules_of(profile)) and not freezes and not setting_up(found):
         at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
-        assert at_the_floor or within_budget(found)
+        signed = found.session is SessionState.FULL
+        tightens = signed and found.action_class is ActionClass.TIGHTENING
+        assert at_the_floor or tightens or within_budget(found)
 
 
 @given(facts())
@@ -245,8 +248,11 @@ TIGHTENING = [kind for kind, cls in CLASS_OF.items() if cls is ActionClass.TIGHT
 
 
 @given(facts(promised_until=None), st.sampled_from(TIGHTENING), profiles())
-def test_tightening_is_instant_with_any_proof(found: Facts, action: str, profile: Profile) -> None:
-    """Only a copied session, and a second weak freeze in a month, are turned away."""
+def test_tightening_is_instant(found: Facts, action: str, profile: Profile) -> None:
+    """A freeze with any proof, the rest at the floor or in a session.
+
+    Only a copied session, and a second weak freeze in a month, are turned away.
+    """
     asked = replace(
         found,
         action=action,
@@ -263,10 +269,12 @@ def test_tightening_is_instant_with_any_proof(found: Facts, action: str, profile
     wanted = missing(asked, rules_of(profile))
     turned_away = {Reason.PROOF_NOT_BOUND, Reason.FREEZE_TOO_SOON}
 
-    if found.shown_factors:
+    at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
+    enough = at_the_floor or found.session is SessionState.FULL
+    if found.shown_factors if action == ActionType.FREEZE_SET else enough:
         assert set(reasons(wanted)) <= turned_away
     else:
-        assert Reason.PROOF_NEEDED in reasons(wanted)
+        assert {Reason.PROOF_NEEDED, Reason.NOTHING_BOUND} & set(reasons(wanted))
 
 
 @given(facts(action=ActionType.FREEZE_SET), profiles())

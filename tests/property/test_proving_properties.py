@@ -156,19 +156,14 @@ def test_a_challenge_that_was_never_put_is_not_answered(
 def test_no_code_is_asked_for_where_anything_stronger_is_bound(
     gate: Gate, data: st.DataObject
 ) -> None:
-    """Whatever page asks (S02); except to look and to tighten, which open nothing."""
+    """Whatever page asks (S02); except to look and to freeze, which open nothing."""
     payload, secret = data.draw(asked_of(gate.account))
     action = gate.propose(payload, secret).action_id
     codes = [one for one in gate.account.channels if one.takes_codes]
     if not gate.is_open(action) or not codes or gate.account.floor <= Level.OUT_OF_BAND:
         return
     told = gate.ask(action, data.draw(st.sampled_from(codes)))
-    little = payload.__struct_config__.tag in (
-        "session.start",
-        "freeze.set",
-        "destination.remove",
-        "api_key.revoke",
-    )
+    little = payload.__struct_config__.tag in ("session.start", "freeze.set")
 
     assert (told.fault is ProofFault.BELOW_FLOOR) is not little
 

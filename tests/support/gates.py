@@ -42,6 +42,7 @@ from twinlock.domain.ids import (
     ApiKeyId,
     ChallengeId,
     DestinationId,
+    SessionId,
     action_id,
     tail,
 )
@@ -223,7 +224,14 @@ class Gate:
     # --- Short ways ---
 
     def sign_in(self, *sources: Source, device: str = ALICES_LAPTOP) -> Decision:
-        return self.prove(self.propose(signing_in(device)).action_id, *sources)
+        return self.prove(self.start(device), *sources)
+
+    def start(self, device: str = ALICES_LAPTOP) -> str:
+        """Propose a sign-in that the device itself signs, and return its action."""
+        return self.propose(signing_in(device), session=self.device_signs(device)).action_id
+
+    def device_signs(self, device: str) -> SessionSignature:
+        return SessionSignature(session_id=SessionId(""), thumbprint=device, signed_at=self.now)
 
     def signs(self, session: Session) -> SessionSignature:
         return SessionSignature(

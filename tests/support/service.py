@@ -245,9 +245,19 @@ class Customer:
     async def with_secret(self, action_id: str, factor: str, secret: str) -> Answered:
         return await self.client.prove(action_id, {"factor": factor, "secret": secret})
 
+    async def start(self, device: SoftwareDevice | None = None) -> Answered:
+        """Propose a sign-in on the own device; ``device`` signs it, the own one unless told."""
+        body = {
+            "account_id": self.account_id,
+            "type": "session.start",
+            "payload": {"device": self.device.jwk()},
+        }
+        key, preview = self.service.key(), await self.client.preview(body)
+        signed = self.signed(preview["digest"], purpose="proposal", name=key, device=device)
+        return await self.client.propose({**body, "session": signed}, key=key)
+
     async def sign_in(self) -> Answered:
-        started = await self.propose("session.start", {"device": self.device.jwk()})
-        answer = await self.with_passkey(started.action_id)
+        answer = await self.with_passkey((await self.start()).action_id)
         self.session_id = answer.session_id
         return answer
 
@@ -285,8 +295,11 @@ class Customer:
         refused = await self.propose("withdrawal.crypto", self.withdrawal())
         return [why.code.value for why in refused.why if refused.state == "refused"]
 
-    def signed(self, digest: str, *, purpose: str, name: str) -> dict[str, Any]:
-        """Return the session's signature by this device, as it travels."""
+    def signed(
+        self, digest: str, *, purpose: str, name: str, device: SoftwareDevice | None = None
+    ) -> dict[str, Any]:
+        """Return the session's signature by its device, the own one unless told, as it travels."""
+        device = device or self.device
         signed_at = int(self.service.clock.at.timestamp() * 1000)
         message = session_proof_message(
             self.session_id,  # type: ignore[arg-type] # as it came over the wire
@@ -295,7 +308,7 @@ class Customer:
         )
         return {
             "session_id": self.session_id,
-            "jwk": self.device.jwk(),
+            "jwk": device.jwk(),
             "signed_at": signed_at,
-            "signature": self.device.sign(message),
+            "signature": device.sign(message),
         }

@@ -268,6 +268,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     offered_until: datetime | None = None  # as ``until``, of a wait that a second root may spare
     session_id: SessionId | None = None
     unsigned: bool = False
+    device_signed: bool = False  # a sign-in that the device's own key signed
     shown: tuple[Shown, ...] = ()
     challenges: tuple[Challenge, ...] = ()
     secret: str = ""  # what takes effect with it: a hash, a seed, a key's record
@@ -335,11 +336,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def from_known_device(self, action: OpenAction) -> bool:
         """Say whether ``action`` comes from a device that has signed in fully before.
 
-        Nobody else knows the thumbprint of its key. Prevents: a stranger whose guesses keep the
-        owner out.
+        A sign-in does when that device's key signed it; its public key alone proves nothing, since
+        evidence hands it out. Prevents: a stranger whose guesses keep the owner out.
         """
         if isinstance(action.payload, SessionStart):
-            return any(one.thumbprint == action.payload.device for one in self.devices)
+            known = any(one.thumbprint == action.payload.device for one in self.devices)
+            return known and action.device_signed
         return any(one.factor is Factor.SESSION and self.stands(one) for one in action.shown)
 
     def throttle_of(self, action: OpenAction) -> Throttle:

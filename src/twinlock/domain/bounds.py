@@ -54,13 +54,17 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 16_384
-# What lists may fill. The rest is for urgent actions (tightening, signing in), 1,280 bytes each.
-DOCUMENT_ROOM = 11_264
+PASSING_BYTES_MOST = 3_560  # What signing in and time add: sessions, devices, holds, counters.
+URGENT_BYTES_MOST = 1_680  # One urgent action with all its questions; a removal is the longest.
+URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
+# What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
+DOCUMENT_ROOM = DOCUMENT_BYTES_MOST - PASSING_BYTES_MOST - URGENT_ACTIONS_LEAST * URGENT_BYTES_MOST
+URGENT_PAYLOAD_BYTES_MOST = 384  # An address and a memo of 128 letters each, on a long network.
 PAYLOAD_BYTES_MOST = 1_024  # The longest ordinary one, an API key with 8 networks, has 900.
 SECRET_BYTES_MOST = 1_024  # A passkey whose credential id has 400 bytes; most have 16 to 80.
 OPEN_ACTIONS_MOST = 8  # Of one account at a time; each may take 1 KB of the document.
 LOOSE_ACTIONS_MOST = 4  # Of them without a proof that waits: anybody can make those.
-CHALLENGES_PER_ACTION_MOST = 2  # One of a factor; who asks another way leaves the first behind.
+CHALLENGES_PER_ACTION_MOST = 4  # Two of a passkey and one of each code: none pushes out another.
 CANDIDATES_MOST = 2  # Offers to bind something; a third takes the place of the oldest.
 AUTHENTICATORS_MOST = 8  # Each may take 1 KB of the document.
 CHANNELS_MOST = 4  # Each is told of every change, so each costs a message.

@@ -21,6 +21,7 @@ class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
     """A device key signed this payload inside a session; or only named the session (no thumbprint).
 
     ``thumbprint`` is that of the key whose signature verified, "" where there was no signature.
+    Beside a sign-in it claims no session: it says that the device asks itself.
     """
 
     session_id: SessionId

@@ -22,6 +22,7 @@ from twinlock.domain.actions import (
     ActionType,
     DestinationAdd,
     DestinationRemove,
+    SessionStart,
     WithdrawalCrypto,
     class_of,
     payload_bytes,
@@ -70,6 +71,7 @@ from twinlock.domain.policy.gather import gather, where
 from twinlock.domain.proposals import check_proposal
 from twinlock.domain.proving import (
     ask,
+    device_asks,
     fault_told,
     judge,
     reaches_floor,
@@ -85,7 +87,7 @@ from twinlock.domain.requirements import (
     answer,
     reasons,
 )
-from twinlock.domain.room import check_room, gives_way, urgent
+from twinlock.domain.room import check_room, crowded_out, gives_way, urgent
 from twinlock.domain.throttle import closed_until
 from twinlock.domain.vetoes import entitled
 from twinlock.domain.waits import held, lapses_at
@@ -122,17 +124,28 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     if isinstance(command, Propose):
         state = _take(steps, state, _make_room(state, now=now))
     decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
-    struck = _struck(state, command, decision)
-    for action in struck:
-        struck_by = _vetoed(action, by=decision.action_id, root=None, now=now)
-        state = _take(steps, state, struck_by)
-    if struck:  # Entries before the answer's have moved its number.
-        decision = _answer(state, command, rules=rules, now=now)
+    first = _before(state, command, decision, now=now)
+    for one in first:
+        state = _take(steps, state, one)
+    if first:  # Entries before the answer's have moved its number.
+        decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
     state = _take(steps, state, decision)
     if _grows(state, command):
         check_room(state.account)
     decisions, states = zip(*steps, strict=True)
     return Decided(decisions=decisions, states=states)
+
+
+def _before(
+    state: State, command: Command, decision: Decision, *, now: datetime
+) -> tuple[Decision, ...]:
+    """Return what ``decision`` ends of other actions, each in a decision before it."""
+    by, after = decision.action_id, apply_all(state, decision.events).account
+    struck = _struck(state, command, decision)
+    return (
+        *(_vetoed(one, by=by, root=None, now=now) for one in struck),
+        *(_lapse(one, now=now) for one in crowded_out(after, by, now=now)),
+    )
 
 
 def _struck(state: State, command: Command, decision: Decision) -> tuple[OpenAction, ...]:
@@ -315,20 +328,23 @@ def _decision(
 
 def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> Decision:
     check_proposal(state.account, command, now=now)
-    shown = None
-    if command.session is not None:
-        shown = session_shown(state.account, command.session, now=now)
+    payload, session = command.payload, command.session
+    by_device = isinstance(payload, SessionStart) and device_asks(payload, session, now=now)
+    if isinstance(payload, SessionStart):
+        session = None  # Who signs in claims no session yet.
+    shown = None if session is None else session_shown(state.account, session, now=now)
     action = OpenAction(
         action_id=command.action_id,
         member_id=state.account.member_id,
-        payload=command.payload,
-        digest=payload_digest(payload_bytes(command.payload)),
+        payload=payload,
+        digest=payload_digest(payload_bytes(payload)),
         proposed_at=now,
         lapses_at=now + UNPROVED_ACTION_LIFETIME,
         veto_key=command.veto_key,
         claimed_cents=command.claimed_cents,
-        session_id=None if command.session is None else command.session.session_id,
-        unsigned=command.session is not None and shown is None,
+        session_id=None if session is None else session.session_id,
+        unsigned=session is not None and shown is None,
+        device_signed=by_device,
         secret=command.secret,
     )
     proposed = ActionProposed(at=now, action=action, candidate_id=command.candidate_id)
@@ -336,7 +352,7 @@ def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> 
     if shown is not None:
         events += (ProofAccepted(at=now, action_id=action.action_id, shown=shown),)
     decision = _conclude(state, action, events, rules=rules, now=now, fresh="")
-    evidence = command.session.evidence if shown is not None and command.session else b""
+    evidence = session.evidence if shown is not None and session is not None else b""
     if decision.answer is Answer.DENY:
         refused = ActionRefused(
             at=now, action_id=action.action_id, reasons=reasons(decision.requirement)

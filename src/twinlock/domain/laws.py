@@ -58,10 +58,13 @@ def a_proof_counts_once(facts: Facts) -> Requirement:
 def the_floor_never_sinks(facts: Facts) -> Requirement:
     """Law 3: the best authenticator bound is what every path asks for.
 
-    Only tightening, setting an account up, and a destination's own small budget ask for less.
+    Only freezing, setting an account up, a destination's own small budget, and tightening in a
+    session of a device's ask for less.
     """
-    if facts.action_class is ActionClass.TIGHTENING:
+    if facts.action == ActionType.FREEZE_SET:
         return _a_little_proof(facts)
+    if facts.action_class is ActionClass.TIGHTENING and facts.session is SessionState.FULL:
+        return NOTHING
     if setting_up(facts):
         return NOTHING
     if facts.shown_level >= facts.floor and facts.shown_level > Level.NONE:
@@ -82,6 +85,11 @@ def setting_up(facts: Facts) -> bool:
 
 
 def _a_little_proof(facts: Facts) -> Requirement:
+    """Ask for anything at all: ``a_no_is_no_weapon`` bounds what is done with it.
+
+    Of tightening only the freeze is bounded so. Prevents: one factor that takes destinations off
+    the list and strikes each new listing before its day is over, for ever (law 5).
+    """
     if facts.shown_factors:
         return NOTHING
     return Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE)
@@ -243,8 +251,12 @@ def nothing_is_bound_twice(facts: Facts) -> Requirement:
 
 
 def an_app_needs_its_password(facts: Facts) -> Requirement:
-    """Signing in with an authenticator app takes the password too (SP 800-63B, AAL2)."""
-    if facts.action != ActionType.SESSION_START or facts.shown_level is not Level.POSSESSION:
+    """Whatever gives access takes the password beside an authenticator app (SP 800-63B, AAL2).
+
+    Nothing of this class waits, so one code would be all. A session does not replace the password:
+    it is no fresh proof. Prevents: one code that was relayed, for a new password or a key to trade.
+    """
+    if facts.action_class is not ActionClass.ACCESS or facts.shown_level is not Level.POSSESSION:
         return NOTHING
     if Factor.PASSWORD in facts.shown_factors:
         return NOTHING

@@ -7,7 +7,7 @@ Always true (tests/property/test_proving_properties.py):
 
 * an answer counts for the action and the challenge it was asked for, once, in time;
 * where anything stronger is bound no code is asked for, whatever page asks, except to look and to
-  tighten (law 4; S02);
+  freeze (law 4; S02);
 * while the throttle is closed, nothing that can be guessed is read.
 """
 
@@ -18,7 +18,7 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, Challenge, ChannelKind, OpenAction, Shown
-from twinlock.domain.actions import ActionClass, ActionType, class_of, type_of
+from twinlock.domain.actions import ActionType, SessionStart, type_of
 from twinlock.domain.assurance import Factor, Level, level_of, level_shown
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import (
@@ -48,12 +48,10 @@ CodesHelp: TypeAlias = Callable[[Account, OpenAction], bool]
 def codes_help(account: Account, action: OpenAction) -> bool:
     """Say whether a code may be asked for: law 4, as a question to the customer.
 
-    Where anything stronger is bound, only to look and to tighten.
+    Where anything stronger is bound, only to look and to freeze.
     """
-    little = type_of(action.payload) == ActionType.SESSION_START or (
-        class_of(action.payload) is ActionClass.TIGHTENING
-    )
-    return account.floor <= Level.OUT_OF_BAND or little
+    little = (ActionType.SESSION_START, ActionType.FREEZE_SET)
+    return account.floor <= Level.OUT_OF_BAND or type_of(action.payload) in little
 
 
 def ask(
@@ -220,6 +218,21 @@ def digest_of(evidence: bytes) -> str:
     return b64url(tagged_hash("proof/v1", evidence)) if evidence else ""
 
 
+def device_asks(start: SessionStart, signature: SessionSignature | None, *, now: datetime) -> bool:
+    """Say whether the device that would sign in signed this very proposal, now.
+
+    Prevents: guesses that count as a known device's because they name its public key.
+    """
+    if signature is None or signature.thumbprint != start.device:
+        return False
+    return _signed_now(signature, now=now)
+
+
+def _signed_now(signature: SessionSignature, *, now: datetime) -> bool:
+    at = signature.signed_at
+    return at is not None and abs(now - at) <= SIGNED_AT_TOLERANCE
+
+
 def session_shown(account: Account, signature: SessionSignature, *, now: datetime) -> Shown | None:
     """Return the session's proof, or None when its device key did not sign now.
 
@@ -230,7 +243,7 @@ def session_shown(account: Account, signature: SessionSignature, *, now: datetim
         return None
     if not signature.thumbprint or signature.thumbprint != session.thumbprint:
         return None
-    if signature.signed_at is None or abs(now - signature.signed_at) > SIGNED_AT_TOLERANCE:
+    if not _signed_now(signature, now=now):
         return None
     return Shown(
         source=session.session_id,

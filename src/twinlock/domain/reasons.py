@@ -83,7 +83,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Start again and prove this action.",
     ),
     Reason.PASSWORD_NEEDED: Explanation(
-        "An authenticator app is one factor; signing in with it also takes the password.",
+        "An authenticator app is one factor; signing in, a new password and an API key take the "
+        "password beside it.",
         "At once, when the password is shown.",
         "Enter the password too, or use a passkey.",
     ),

@@ -1,4 +1,9 @@
-"""What a device signs to act in its session, as it travels with a proposal or a veto."""
+"""What a device signs to act in its session, as it travels with a proposal or a veto.
+
+It may stand beside a sign-in too, signed by the key that would sign in. There it claims no session,
+so ``session_id`` may be anything or empty: it says that this very device asks, and has wrong
+answers counted as a known device's. Without it they are counted as a stranger's.
+"""
 
 from typing import Annotated, Any
 
@@ -17,7 +22,7 @@ class SignedDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     base64url.
     """
 
-    session_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    session_id: Annotated[str, Meta(max_length=64)]
     jwk: dict[str, Any] | None = None
     signed_at: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
     signature: Annotated[str, Meta(max_length=128)] = ""

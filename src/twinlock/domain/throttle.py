@@ -1,7 +1,8 @@
 """Wrong answers to all that can be guessed, counted together on all paths of one account.
 
-Two counters: one for the devices that have signed in before, one for everybody else, so that a
-stranger's guesses stop strangers. Together they allow the hundred that SP 800-63B-4 does.
+Two counters: one for the devices that have signed in before and sign what they ask for, one for
+everybody else, so that a stranger's guesses stop strangers. Together they allow the hundred that
+SP 800-63B-4 does.
 
 Asking for a new code never resets it (N-B06); a success at the floor does. Passkeys and device
 keys cannot be guessed: they neither count nor are stopped, so that a stranger who types wrong

@@ -26,7 +26,7 @@ def check_session(draft: SignedDraft, *, purpose: str, name: str, digest: str) -
 
     A session that is only named, whose signature does not verify, or that says it was made at a
     time that no calendar holds, comes back without a thumbprint: it proves nothing, and law 2
-    refuses the action.
+    refuses the action. Beside a sign-in, which claims no session, it counts as none.
     """
     session_id = SessionId(draft.session_id)
     unsigned = SessionSignature(session_id=session_id, thumbprint="", signed_at=None)

@@ -205,8 +205,7 @@ async def _every_exit_held(replay: Replay, check: EveryExitHeld, tally: Tally) -
 
 async def _start_hold(stage: Stage, event: str) -> Heard | None:
     """Do what starts a hold, with the owner's best proofs, and wait until it took effect."""
-    signing_in = event == ActionType.SESSION_START
-    proofs = [one.value for one in stage.customer.best(signing_in=signing_in)]
+    proofs = [one.value for one in stage.customer.best(event)]
     given = _given(event, stage)
     if event == ActionType.AUTHENTICATOR_BIND:
         given = {"authenticator": Proof.HARDWARE_KEY.value}

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from twinlock.domain.account import ActionState
-from twinlock.domain.actions import ActionType
+from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.errors import TwinlockError
@@ -97,13 +97,19 @@ class Customer:
         *,
         session: LiveSession | None = None,
         copied: LiveSession | None = None,
+        device: SoftwareDevice | None = None,
     ) -> Answered:
-        """Propose an action, signed by the device of ``session``, or naming one that was copied."""
+        """Propose an action, signed by the device of ``session``, or naming one that was copied.
+
+        ``device`` signs its own sign-in, in which there is no session yet.
+        """
         self._count += 1
         key = f"{self.name}-{self._count}-{b64url(self.venue.draw()[:9])}"
         body: dict[str, Any] = {"account_id": self.account_id, "type": kind, "payload": payload}
         if copied is not None:
             body["session"] = {"session_id": copied.session_id}
+        if device is not None:
+            session = LiveSession(session_id="", device=device, began_at=self.venue.now)
         if session is not None:
             preview = await self.venue.client.preview(body)
             body["session"] = self.signed(session, preview["digest"], purpose="proposal", name=key)
@@ -237,22 +243,24 @@ class Customer:
             NotPlayableError: this account cannot be signed in to.
         """
         device = device or self.device
-        answered = await self.propose(ActionType.SESSION_START, {"device": device.jwk()})
+        asked = {"device": device.jwk()}
+        answered = await self.propose(ActionType.SESSION_START, asked, device=device)
         try:
-            answered = await self._show_until_decided(answered, self.best(signing_in=True))
+            answered = await self.prove_best(answered)
         except NotHeldError as missing:
             raise NotPlayableError(f"the owner cannot sign in: {missing}") from missing
         if not answered.session_id:
             raise NotPlayableError(f"the owner cannot sign in: {answered.answer.value}")
         return LiveSession(session_id=answered.session_id, device=device, began_at=self.venue.now)
 
-    def best(self, *, signing_in: bool = False) -> tuple[Proof, ...]:
-        """Return the proofs that reach this account's floor, with as few taps as possible."""
+    def best(self, kind: str = ActionType.WITHDRAWAL_CRYPTO) -> tuple[Proof, ...]:
+        """Return the proofs that ``kind`` takes of this account, with as few taps as possible."""
         for key in (Proof.PASSKEY, Proof.HARDWARE_KEY):
             if key in self.own.keys:
                 return (key,)
         if self.own.app is not None:
-            return (Proof.PASSWORD, Proof.TOTP) if signing_in else (Proof.TOTP,)
+            access = CLASS_OF.get(kind) is ActionClass.ACCESS
+            return (Proof.PASSWORD, Proof.TOTP) if access else (Proof.TOTP,)
         for code, channel in CODE_CHANNELS.items():
             if channel in self.channels:
                 return Proof.PASSWORD, code
@@ -260,10 +268,7 @@ class Customer:
 
     async def prove_best(self, answered: Answered) -> Answered:
         """Show the strongest proofs for an action that was proposed."""
-        return await self._show_until_decided(answered, self.best())
-
-    async def _show_until_decided(self, answered: Answered, proofs: tuple[Proof, ...]) -> Answered:
-        for proof in proofs:
+        for proof in self.best(answered.type):
             if answered.state == ActionState.OPEN:
                 answered = await self.show(answered.action_id, proof)
         return answered

@@ -30,7 +30,7 @@ from twinlock.range.refusals import MALFORMED, refusal
 from twinlock.range.setting_up import neighbour
 from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, WEAKER, Heard, Stage
 from twinlock.range.story import Step
-from twinlock.range.words import Mark, Outcome, Proof, Showing
+from twinlock.range.words import Mark, Outcome, Person, Proof, Showing
 
 # What no version takes as a proof (law 8): it is shown all the same, and refused.
 PICTURES = frozenset({Proof.PERSONAL_DATA, Proof.DOCUMENT_IMAGE, Proof.FACE_VIDEO})
@@ -88,8 +88,9 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
         ProblemError: the proposal was refused, or the service failed.
         NotPlayableError: it has a proof that cannot be shown yet.
     """
+    own = act.device if step.by is Person.ALICE else None  # Only she holds her device's key.
     answered = await stage.customer.propose(
-        act.kind, act.payload, session=act.session, copied=act.copied
+        act.kind, act.payload, session=act.session, copied=act.copied, device=own
     )
     refused: Heard | None = None
     notes: list[str] = []

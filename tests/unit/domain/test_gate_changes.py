@@ -184,11 +184,11 @@ def test_a_key_that_may_withdraw_waits_and_one_that_may_not_does_not() -> None:
     assert gate.account.holds[0].because == "api_key.create"
 
 
-def test_an_api_key_is_revoked_at_once_with_little_proof() -> None:
+def test_an_api_key_is_revoked_at_once() -> None:
     gate = Gate()
     gate.prove(gate.propose(make_key("read"), "key_1").action_id, SYNCED)
     revoke = ApiKeyRevoke(account=ALICE, api_key_id="key_1")
-    revoked = gate.prove(gate.propose(revoke).action_id, PASSWORD)
+    revoked = gate.prove(gate.propose(revoke).action_id, SYNCED)
 
     assert revoked.answer is Answer.ALLOW
     assert gate.account.api_keys == ()
@@ -196,7 +196,7 @@ def test_an_api_key_is_revoked_at_once_with_little_proof() -> None:
 
 def test_removing_a_destination_that_was_never_listed_is_done_already() -> None:
     gate = Gate()
-    removed = gate.prove(gate.propose(unlist(NEW_ADDRESS)).action_id, PASSWORD)
+    removed = gate.prove(gate.propose(unlist(NEW_ADDRESS)).action_id, SYNCED)
 
     assert kinds(removed)[-1] is ActionDone
     assert gate.account.destinations == {}
@@ -204,7 +204,7 @@ def test_removing_a_destination_that_was_never_listed_is_done_already() -> None:
 
 def test_a_removed_destination_counts_as_new() -> None:
     gate = Gate.of(an_account(), KNOWN)
-    gate.prove(gate.propose(unlist(OLD_ADDRESS)).action_id, PASSWORD)
+    gate.prove(gate.propose(unlist(OLD_ADDRESS)).action_id, SYNCED)
 
     assert Reason.DESTINATION_REMOVED in reasons(gate.propose(send()).requirement)
 

@@ -248,7 +248,7 @@ def test_a_factor_removed_or_replaced_stops_what_it_approved(replaced: bool) -> 
 def test_a_destination_removed_meanwhile_stops_what_was_approved() -> None:
     gate = Gate.of(an_account(), KNOWN)
     action = proposed_and_proved(gate)
-    gate.prove(gate.propose(unlist(OLD_ADDRESS)).action_id, PASSWORD)
+    gate.prove(gate.propose(unlist(OLD_ADDRESS)).action_id, SYNCED)
 
     assert Reason.DESTINATION_REMOVED in reasons(gate.spend(action).requirement)
 

@@ -1,10 +1,20 @@
 """What thieves tried at the gate, and what stopped them; each was open once."""
 
 from datetime import timedelta
+from typing import TypeAlias
 
 import pytest
 from msgspec.structs import replace
-from support.cast import DAY, HOUR, MALLORYS_ADDRESS, MALLORYS_LAPTOP, NOON
+from support.cast import (
+    ALICE,
+    DAY,
+    HOUR,
+    MALLORYS_ADDRESS,
+    MALLORYS_LAPTOP,
+    NEW_ADDRESS,
+    NOON,
+    OLD_ADDRESS,
+)
 from support.gates import Gate
 from support.worlds import (
     APP,
@@ -20,7 +30,9 @@ from support.worlds import (
     a_session,
     an_account,
     bind,
+    change_password,
     list_address,
+    make_key,
     remove,
     send,
     sign_in,
@@ -28,18 +40,19 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import Account, Candidate, Channel
-from twinlock.domain.actions import AnyPayload, NotBuilt
-from twinlock.domain.assurance import Factor, Placement
+from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
+from twinlock.domain.assurance import Factor, Level, Placement
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, NEWCOMER_PERIOD
 from twinlock.domain.commands import Propose
 from twinlock.domain.events import ActionVetoed
-from twinlock.domain.ids import ChallengeId, action_id
+from twinlock.domain.ids import ApiKeyId, ChallengeId, action_id
 from twinlock.domain.notices import notices
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import Answer, reasons
+from twinlock.domain.requirements import Answer, Prove, reasons
 
+Asked: TypeAlias = tuple[AnyPayload, str]
 MINUTE = timedelta(minutes=1)
 ETHER = 10**18
 # Software of Mallory's, which calls itself a key of its own; nobody can tell.
@@ -189,7 +202,7 @@ def test_removing_a_destination_ends_its_listing_that_waits(proved: bool) -> Non
     if proved:
         gate.prove(waiting, SYNCED)
     gate.wait(MINUTE)
-    removed = gate.prove(gate.propose(unlist(MALLORYS_ADDRESS)).action_id, PASSWORD)
+    removed = gate.prove(gate.propose(unlist(MALLORYS_ADDRESS)).action_id, SYNCED)
     _, decided, _ = gate.book[-1]
     gate.wait(DAY)
     gate.propose(sign_in())
@@ -209,9 +222,55 @@ def test_a_listing_of_another_place_goes_on() -> None:
     gate = Gate()
     waiting = gate.propose(list_address(MALLORYS_ADDRESS)).action_id
     gate.prove(waiting, SYNCED)
-    gate.prove(gate.propose(unlist("0x" + "9" * 40)).action_id, PASSWORD)
+    gate.prove(gate.propose(unlist("0x" + "9" * 40)).action_id, SYNCED)
 
     assert gate.is_open(waiting)
+
+
+REVOKE = ApiKeyRevoke(account=ALICE, api_key_id=ApiKeyId("key_1"))
+
+
+def with_a_key() -> Gate:
+    gate = Gate.of(an_account(), a_destination())
+    gate.prove(gate.propose(make_key("read"), "key_1").action_id, SYNCED)
+    return gate
+
+
+@pytest.mark.parametrize("asked", [unlist(OLD_ADDRESS), REVOKE])
+@pytest.mark.parametrize("read_only", [None, True])
+def test_little_proof_takes_nothing_off_a_list(asked: AnyPayload, read_only: bool | None) -> None:
+    """Prevents: a mailbox or a password that undoes what the owner set up, day after day."""
+    gate = with_a_key()
+    session = gate.give_session(a_session(read_only=True)) if read_only else None
+    told = gate.propose(asked, session=session)
+
+    assert gate.ask(told.action_id, EMAIL).fault is ProofFault.BELOW_FLOOR
+    for decision in (told, gate.prove(told.action_id, PASSWORD)):
+        assert decision.requirement == Prove(
+            code=Reason.PROOF_NEEDED, level=Level.PHISHING_RESISTANT
+        )
+    assert len(gate.account.api_keys) == 1
+    assert not any(one.removed for one in gate.destinations.values())
+    assert gate.prove(told.action_id, SYNCED).answer is Answer.ALLOW
+
+
+@pytest.mark.parametrize("asked", [unlist(OLD_ADDRESS), REVOKE])
+def test_a_session_of_a_device_takes_things_off_a_list_at_once(asked: AnyPayload) -> None:
+    gate = with_a_key()
+
+    assert gate.propose(asked, session=gate.give_session()).answer is Answer.ALLOW
+
+
+def test_a_password_does_not_strike_a_listing_that_waits() -> None:
+    gate = Gate()
+    listing = gate.propose(list_address(NEW_ADDRESS)).action_id
+    gate.prove(listing, SYNCED)
+    gate.wait(DAY - HOUR)
+    gate.prove(gate.propose(unlist(NEW_ADDRESS)).action_id, PASSWORD)
+    gate.wait(HOUR)
+    gate.propose(sign_in())
+
+    assert [one.usable_at for one in gate.destinations.values()] == [gate.now]
 
 
 # --- Newcomers ---
@@ -323,8 +382,8 @@ def test_strangers_do_not_push_out_what_the_owner_is_being_asked(asked: AnyPaylo
 
 def test_strangers_who_ask_too_do_not_push_out_a_device_that_was_there_before() -> None:
     gate = Gate()
-    gate.prove(gate.propose(sign_in()).action_id, SYNCED)
-    own = gate.propose(sign_in()).action_id
+    gate.sign_in(SYNCED)
+    own = gate.start()
     for _ in range(20):
         gate.ask(gate.propose(sign_in(MALLORYS_LAPTOP)).action_id, SYNCED)
 
@@ -351,26 +410,46 @@ def test_strangers_ring_no_bell(how: str) -> None:
 
 def test_wrong_passwords_by_strangers_do_not_stop_a_device_that_was_there_before() -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
-    gate.prove(gate.propose(sign_in()).action_id, PASSWORD, APP)
+    gate.sign_in(PASSWORD, APP)
     for _ in range(FAILURES_MOST + 10):
         guessed = gate.propose(sign_in(MALLORYS_LAPTOP)).action_id
         gate.wrong(guessed, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
         gate.wait_until(gate.account.throttle.until or gate.now)
     strangers = gate.propose(sign_in(MALLORYS_LAPTOP)).action_id
-    own = gate.propose(sign_in()).action_id
 
     assert gate.prove(strangers, PASSWORD).fault is ProofFault.THROTTLED
-    assert gate.prove(own, PASSWORD, APP).answer is Answer.ALLOW
+    assert gate.sign_in(PASSWORD, APP).answer is Answer.ALLOW
 
 
 def test_guesses_from_a_known_device_are_counted_as_well() -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
-    gate.prove(gate.propose(sign_in()).action_id, PASSWORD, APP)
-    guessed = gate.propose(sign_in()).action_id
+    gate.sign_in(PASSWORD, APP)
+    guessed = gate.start()
     said = [gate.wrong(guessed, Factor.PASSWORD, ProofFault.PASSWORD_WRONG) for _ in range(10)]
 
     assert said[-1].fault is ProofFault.THROTTLED
     assert (gate.account.known_throttle.failures, gate.account.throttle.failures) == (5, 0)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("asked", [change_password(), (make_key("read", "trade"), "key_1")])
+def test_one_relayed_code_of_the_app_gives_no_access(asked: Asked, signed: bool) -> None:
+    """Prevents: a code that a page asked for, spent on a password of the thief's at once."""
+    gate = Gate.of(an_account(PASSWORD, APP))
+    session = gate.give_session() if signed else None
+    action = gate.propose(*asked, session=session).action_id
+    code = gate.prove(action, APP)
+
+    assert reasons(code.requirement) == (Reason.PASSWORD_NEEDED,)
+    assert gate.is_open(action)
+    assert gate.prove(action, PASSWORD).answer is Answer.ALLOW
+
+
+@pytest.mark.parametrize("asked", [change_password(), (make_key("read", "trade"), "key_1")])
+def test_a_passkey_alone_gives_access(asked: Asked) -> None:
+    gate = Gate.of(an_account(PASSWORD, APP, SYNCED))
+
+    assert gate.prove(gate.propose(*asked).action_id, SYNCED).answer is Answer.ALLOW
 
 
 def test_a_stranger_does_not_use_up_the_owners_codes() -> None:

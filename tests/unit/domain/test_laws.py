@@ -50,7 +50,8 @@ def the(action: str, **changes: Any) -> Facts:  # noqa: ANN401 - any of the fiel
 
 SEND, LIST, START = "withdrawal.crypto", "destination.add", "session.start"
 FREEZE, REMOVE, BIND = "freeze.set", "authenticator.remove", "authenticator.bind"
-KEY, LIFT = "api_key.create", "freeze.lift"
+KEY, LIFT, CHANGE = "api_key.create", "freeze.lift", "password.change"
+UNLIST, REVOKE = "destination.remove", "api_key.revoke"
 
 
 def wait(code: Reason, until: Any) -> WaitUntil:  # noqa: ANN401 - an instant
@@ -74,6 +75,14 @@ BUDGET = NOT_SHOWN | {
     "destination": DestinationState.USABLE,
     "value_cents": 100,
     "budget_left_cents": 100,
+}
+LITTLE = NOT_SHOWN | {
+    "shown_level": Level.KNOWLEDGE,
+    "shown_factors": (Factor.EMAIL_CODE, Factor.PASSWORD),
+}
+LOOKING = NOT_SHOWN | {
+    "shown_factors": (Factor.SESSION,),
+    "session": SessionState.READ_ONLY,
 }
 TARGET = {"target_level": TOP, "target_bound_at": NOON - 2 * DAY}
 KEYED = {"scopes": ("withdraw",), "ip_list": 1, "key_destinations": 1}
@@ -127,6 +136,21 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         NOTHING,
     ),
     (laws.the_floor_never_sinks, the(FREEZE, **NOT_SHOWN), proof(level=Level.KNOWLEDGE)),
+    *(
+        row
+        for tightens in (UNLIST, REVOKE)
+        for row in (
+            (laws.the_floor_never_sinks, the(tightens), NOTHING),
+            (laws.the_floor_never_sinks, the(tightens, **NOT_SHOWN), proof()),
+            (laws.the_floor_never_sinks, the(tightens, **LITTLE), proof()),
+            (laws.the_floor_never_sinks, the(tightens, **LOOKING), proof()),
+            (
+                laws.the_floor_never_sinks,
+                the(tightens, **LOOKING | {"session": SessionState.FULL}),
+                NOTHING,
+            ),
+        )
+    ),
     # Law 4
     (laws.a_password_is_no_root, the(SEND), NOTHING),
     (laws.a_password_is_no_root, the(SEND, floor=Level.OUT_OF_BAND), NOTHING),
@@ -308,10 +332,14 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
     # SP 800-63B
     (laws.an_app_needs_its_password, the(START), NOTHING),
     (laws.an_app_needs_its_password, the(SEND, shown_level=Level.POSSESSION), NOTHING),
-    (
-        laws.an_app_needs_its_password,
-        the(START, shown_level=Level.POSSESSION, shown_factors=(Factor.TOTP,)),
-        Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, password=True),
+    *(
+        (
+            laws.an_app_needs_its_password,
+            the(access, shown_level=Level.POSSESSION, shown_factors=shown),
+            Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, password=True),
+        )
+        for access in (START, CHANGE, KEY)
+        for shown in ((Factor.TOTP,), (Factor.SESSION, Factor.TOTP))
     ),
     (
         laws.an_app_needs_its_password,
@@ -319,6 +347,16 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
             START,
             shown_level=Level.POSSESSION,
             shown_factors=(Factor.PASSWORD, Factor.TOTP),
+        ),
+        NOTHING,
+    ),
+    (
+        laws.an_app_needs_its_password,
+        the(
+            KEY,
+            action_class=ActionClass.LOOSENING,
+            shown_level=Level.POSSESSION,
+            shown_factors=(Factor.TOTP,),
         ),
         NOTHING,
     ),

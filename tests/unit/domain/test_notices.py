@@ -71,9 +71,9 @@ def test_nobody_is_told_of_a_proposal_before_its_proof() -> None:
     ("payload", "secret", "source"),
     [
         (FREEZE, "", PASSWORD),
-        (unlist(OLD_ADDRESS), "", PASSWORD),
+        (unlist(OLD_ADDRESS), "", SYNCED),
         (make_key("read"), "key_1", SYNCED),
-        (ApiKeyRevoke(account=an_account().account_id, api_key_id="key_1"), "", PASSWORD),
+        (ApiKeyRevoke(account=an_account().account_id, api_key_id="key_1"), "", SYNCED),
     ],
 )
 def test_what_takes_effect_at_once_is_told(payload: Any, secret: str, source: Any) -> None:  # noqa: ANN401 - rows

@@ -8,13 +8,13 @@ import msgspec
 from twinlock.domain.account import Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
     BUILT,
-    ActionClass,
     AnyPayload,
     ApiKeyCreate,
     AuthenticatorBind,
     AuthenticatorRemove,
     DestinationAdd,
     DestinationRemove,
+    FreezeSet,
     NotBuilt,
     PasswordChange,
     SessionStart,
@@ -105,7 +105,7 @@ def _roots(payload: AnyPayload, shown: tuple[Shown, ...], *, floor: Level) -> tu
 
     Prevents: a code shown before a security key was bound, counted as the second root beside it.
     """
-    weak = floor > Level.OUT_OF_BAND and class_of(payload) is not ActionClass.TIGHTENING
+    weak = floor > Level.OUT_OF_BAND and not isinstance(payload, FreezeSet)
     none = (Factor.EMAIL_CODE, Factor.SMS_CODE) if weak else ()
     return tuple(sorted({one.root for one in shown if one.root and one.factor not in none}))
 
