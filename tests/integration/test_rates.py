@@ -4,12 +4,12 @@ Mallory knows an account by name and floods whatever can be asked about it. She 
 address's share, and of the account's only what is nobody's no.
 """
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import httpx
 import pytest
-from support.browser import Web, reach, veto_links, with_pages
+from support.browser import Web, veto_links
+from support.cast import MALLORYS_IP
 from support.service import ADDRESS, Customer, Service
 
 from twinlock.api.throttling import (
@@ -28,18 +28,8 @@ from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.range.device import SoftwareDevice
 
-MALLORYS = "203.0.113.66"
 PAGE = "p" * 26
 ACTIONS = 200  # More than any account's share.
-
-
-@pytest.fixture
-async def mallory(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser elsewhere, with no key."""
-    app = with_pages(service)
-    app.state.api = service.api
-    async with reach(app, address=MALLORYS) as http:
-        yield http
 
 
 def drained(buckets: Buckets, name: str, burst: float) -> None:
@@ -121,7 +111,7 @@ async def test_an_address_that_floods_the_pages_is_told_to_slow_down_and_others_
 ) -> None:
     waiting = await held(alice)
     link, *_ = await veto_links(web.service, waiting.action_id)
-    drained(web.service.api.rates.pages, MALLORYS, PAGE_BURST)
+    drained(web.service.api.rates.pages, MALLORYS_IP, PAGE_BURST)
 
     flooding = await mallory.get(f"/confirm/{waiting.action_id}")
     asked = httpx.URL(link).params
@@ -140,7 +130,7 @@ async def test_an_address_that_floods_vetoes_is_told_to_slow_down(
     web: Web, alice: Customer, mallory: httpx.AsyncClient
 ) -> None:
     waiting = await held(alice)
-    drained(web.service.api.rates.page_vetoes, MALLORYS, PAGE_BURST)
+    drained(web.service.api.rates.page_vetoes, MALLORYS_IP, PAGE_BURST)
 
     fields = {"page": PAGE, "channel_id": "chn_x", "token": "x"}
     headers = {"Origin": web.origin}

@@ -44,6 +44,7 @@ from twinlock.domain.bounds import (
     CHALLENGES_PER_ACTION_MOST,
     CHANNELS_MOST,
     CODES_PER_HOUR_MOST,
+    CODES_UNPROVED_PER_HOUR_MOST,
     DESTINATIONS_MOST,
     DEVICES_MOST,
     DOCUMENT_BYTES_MOST,
@@ -202,6 +203,11 @@ def asked(factor: Factor) -> Challenge:
     )
 
 
+CODES_ASKED = (asked(Factor.EMAIL_CODE), asked(Factor.SMS_CODE))
+KEYS_ASKED = (replace(asked(Factor.PASSKEY), channel_id=None, code_mac=""),) * 2
+QUESTIONS = (*CODES_ASKED, *KEYS_ASKED)
+
+
 def a_full_action(payload: AnyPayload, secret: str = "", *, proofs: int = 2) -> OpenAction:
     proof = Shown(
         source=f"aut_{NAMED}",
@@ -227,7 +233,7 @@ def a_full_action(payload: AnyPayload, secret: str = "", *, proofs: int = 2) -> 
         offered_until=LATE,
         session_id=SessionId(f"ses_{NAMED}"),
         shown=(proof,) * proofs,
-        challenges=(asked(Factor.EMAIL_CODE),) * CHALLENGES_PER_ACTION_MOST,
+        challenges=QUESTIONS,
         secret=secret,
         entry=123_456,
     )
@@ -308,12 +314,17 @@ def growth(action: OpenAction) -> int:
 
 
 def test_what_is_urgent_fits_into_a_document_whose_room_is_used_up() -> None:
-    """Strangers can ask for so many sign-ins, with so many questions each, and for no more."""
-    stop = FreezeSet(account=ALICE)
-    enter = SessionStart(account=ALICE, device=BYTES_32)
-    largest = max(growth(a_stranger_s(stop)), growth(a_stranger_s(enter)))
+    """Strangers can ask for so many sign-ins, with so many questions, and for no more."""
+    asked_for_a_key = [
+        replace(a_stranger_s(payload), challenges=KEYS_ASKED)
+        for payload in (FreezeSet(account=ALICE), SessionStart(account=ALICE, device=BYTES_32))
+    ]
+    largest = max(growth(one) for one in asked_for_a_key)
+    code = max(len(encode(one)) for one in CODES_ASKED)
+    strangers = LOOSE_ACTIONS_MOST * (largest + 1) + CODES_UNPROVED_PER_HOUR_MOST * (code + 1)
 
-    assert DOCUMENT_ROOM + LOOSE_ACTIONS_MOST * (largest + 1) < DOCUMENT_BYTES_MOST
+    assert len(QUESTIONS) == CHALLENGES_PER_ACTION_MOST
+    assert DOCUMENT_ROOM + strangers < DOCUMENT_BYTES_MOST
 
 
 @pytest.mark.parametrize(
