@@ -340,8 +340,12 @@ def _visit(pages: Pages, connection: Connection) -> None:
 
 
 def _answer(pages: Pages, connection: Connection) -> None:
+    """Count an answer by where it comes from, and by that and whom it is about.
+
+    Prevents: whoever was sent the link of a freeze, and floods it until its owner is told to wait.
+    """
     pages.visit(connection)
-    pages.answer(connection.path_params["action_id"])
+    pages.answer(connection, connection.path_params["action_id"])
 
 
 def _veto(pages: Pages, connection: Connection) -> None:
