@@ -444,7 +444,9 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
             visit_to_veto=lambda connection: api.rates.page_vetoes.take(
                 api.caller_address(connection)
             ),
-            answer=api.rates.page_answers.take,
+            answer=lambda connection, action_id: api.rates.page_answers.take(
+                action_id, by=api.caller_address(connection)
+            ),
             once=api.once,
             count=count,
         )

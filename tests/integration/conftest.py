@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias, cast
 
+import httpx
 import pytest
-from support.browser import Web, browsing
+from support.browser import Web, browsing, reach, with_pages
+from support.cast import MALLORYS_IP
 from support.postgres import WHEEL, TestDatabase, TestServer, running_server
 from support.service import Customer, Service, serving
 from support.stores import SteerableClock, open_store
@@ -121,3 +123,12 @@ async def alice(service: Service) -> Customer:
     alice = Customer(service, "alice")
     await alice.set_up()
     return alice
+
+
+@pytest.fixture
+async def mallory(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser elsewhere, with no key."""
+    app = with_pages(service)
+    app.state.api = service.api
+    async with reach(app, address=MALLORYS_IP) as http:
+        yield http

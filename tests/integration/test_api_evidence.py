@@ -18,6 +18,7 @@ from twinlock.domain.policy.profile import make_policy
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundles import verify_bundle
 from twinlock.proofs.notes import verify_inclusion_in_checkpoint
+from twinlock.range.authenticator import SoftwareAuthenticator
 
 
 async def spent(service: Service) -> str:
@@ -129,6 +130,44 @@ async def test_the_evidence_of_a_wait_shows_what_was_missing(service: Service) -
     )
     assert (shown.answer, shown.reasons) == (Answer.HOLD, ("destination_new",))
     assert shown.steps[5].says.endswith("what was missing: destination_new")
+
+
+async def with_two_keys(service: Service) -> tuple[Customer, SoftwareAuthenticator]:
+    """Return a customer whose two passkeys are of one root, and the second of them."""
+    alice = Customer(service, "alice")
+    await alice.open("email", "desktop")
+    await alice.bind_password()
+    await alice.bind_passkey()
+    first, second = alice.passkey, SoftwareAuthenticator(b"alice/second".ljust(32, b"."))
+    alice.passkey = second
+    await alice.bind_passkey()
+    alice.passkey = first
+    await alice.sign_in()
+    service.clock.forward(days=40)
+    return alice, second
+
+
+@pytest.mark.parametrize(("listed", "state"), [(False, "open"), (True, "authorized")])
+async def test_one_more_proof_that_changes_nothing_leaves_the_evidence_as_it_was(
+    service: Service, *, listed: bool, state: str
+) -> None:
+    alice, second = await with_two_keys(service)
+    if listed:
+        await alice.add_destination()
+    action = await alice.withdraw()
+    before = await service.client.evidence(action.action_id)
+    alice.passkey = second
+
+    await alice.with_passkey(action.action_id)
+    stands = await service.client.action(action.action_id)
+    bundle = await service.client.evidence(action.action_id)
+
+    shown = verify_bundle(
+        bundle, trust=trust_of(service.settings, service.keyring, book=rule_book())
+    )
+    assert (action.state, stands.state) == (state, state)
+    assert [one.evidence for one in bundle.proofs] == [one.evidence for one in before.proofs]
+    assert len(shown.assertions) == 1
 
 
 async def test_a_withdrawal_proved_by_a_code_has_no_signature_of_the_customer(

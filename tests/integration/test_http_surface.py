@@ -15,7 +15,7 @@ from support.postgres import TestDatabase
 from support.service import Customer, Service
 
 from twinlock.api.app import UNROUTED
-from twinlock.api.throttling import Buckets, RateLimitedError
+from twinlock.api.throttling import Buckets, RateLimitedError, share
 from twinlock.services.platform_keys import Scope
 
 PROBLEM = "application/problem+json"
@@ -243,7 +243,9 @@ def drain(service: Service, names: dict[str, str], key: str) -> None:
     answers = (rates.answers, rates.page_answers)
     buckets = [one for one in vars(rates).values() if isinstance(one, Buckets)]
     for one in (*buckets, *(each for both in answers for each in (both.accounts, both.reserves))):
-        for name in ("127.0.0.1", names["account_id"], names["action_id"], key):
+        callers = ("127.0.0.1", f"platform:{key}")
+        shares = (share(by, names[of]) for by in callers for of in ("account_id", "action_id"))
+        for name in (*callers, key, *shares):
             with suppress(RateLimitedError):
                 while True:
                     one.take(name)

@@ -1,15 +1,15 @@
 """Rates: what anybody can ask for never stands in the way of an owner's no.
 
-Mallory knows an account by name and floods whatever can be asked about it. She spends her own
-address's share, and of the account's only what is nobody's no.
+Mallory knows an account by name, or has the link of an action or a platform key of another server,
+and floods whatever can be asked with it. She spends her own share.
 """
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import httpx
 import pytest
-from support.browser import Web, reach, veto_links, with_pages
+from support.browser import Web, veto_links
+from support.cast import MALLORYS_IP
 from support.service import ADDRESS, Customer, Service
 
 from twinlock.api.throttling import (
@@ -23,29 +23,25 @@ from twinlock.api.throttling import (
     STOP_BURST,
     Buckets,
     RateLimitedError,
+    share,
 )
 from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.range.device import SoftwareDevice
 
-MALLORYS = "203.0.113.66"
 PAGE = "p" * 26
 ACTIONS = 200  # More than any account's share.
-
-
-@pytest.fixture
-async def mallory(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser elsewhere, with no key."""
-    app = with_pages(service)
-    app.state.api = service.api
-    async with reach(app, address=MALLORYS) as http:
-        yield http
 
 
 def drained(buckets: Buckets, name: str, burst: float) -> None:
     with suppress(RateLimitedError):
         for _ in range(int(burst) + 1):
             buckets.take(name)
+
+
+def caller(service: Service) -> str:
+    """Return the actor that the platform's own server is counted as."""
+    return f"platform:{service.http.headers['Authorization'].split('_')[1]}"
 
 
 def made_up(alice: Customer, number: int) -> str:
@@ -100,17 +96,59 @@ async def test_a_flood_of_sign_ins_leaves_the_freeze_working_to_its_end(
     assert (await alice.with_passkey(frozen.action_id)).state == "done"
 
 
-async def test_a_flood_of_answers_from_everywhere_leaves_an_actions_own_reserve(
+async def test_a_stranger_with_the_link_of_a_freeze_does_not_keep_it_from_its_owner(
+    web: Web, alice: Customer, mallory: httpx.AsyncClient
+) -> None:
+    frozen = await alice.propose("freeze.set")
+    path = f"/confirm/{frozen.action_id}"
+    headers = {"Origin": web.origin}
+
+    flood = [
+        await mallory.post(f"{path}/assertion", json={}, headers=headers)
+        for _ in range(int(ACCOUNT_BURST + RESERVE_BURST) + 1)
+    ]
+    signed = await web.confirm(alice, frozen.action_id)
+
+    assert flood[-1].status_code == 429
+    assert (signed.status_code, signed.json()["state"]) == (200, "done")
+
+
+@pytest.mark.parametrize("flooded", ["/v1/accounts/{account_id}", "/v1/actions/{action_id}/veto"])
+async def test_another_platform_key_that_floods_an_account_spends_its_own_share(
+    service: Service, alice: Customer, flooded: str
+) -> None:
+    frozen = await alice.propose("freeze.set")
+    waiting = await held(alice)
+    rates, mallorys = service.api.rates, (await service.platform_key()).split("_")
+    by = f"platform:{mallorys[1]}"
+    for name in (alice.account_id, frozen.action_id, waiting.action_id):
+        drained(rates.stops, share(by, name), STOP_BURST)
+        drained(rates.answers.accounts, share(by, name), ACCOUNT_BURST)
+        drained(rates.answers.reserves, share(by, name), RESERVE_BURST)
+    path = flooded.format(account_id=alice.account_id, action_id=waiting.action_id)
+    headers = {"Authorization": f"Bearer {'_'.join(mallorys)}", "Idempotency-Key": "mallory-0001"}
+    method = "POST" if path.endswith("veto") else "GET"
+    refused = await service.http.request(method, path, headers=headers, json={})
+
+    session = alice.signed(waiting.digest, purpose="veto", name=waiting.action_id)
+    assert refused.status_code == 429
+    assert (await alice.with_passkey(frozen.action_id)).state == "done"
+    assert (await service.client.veto(waiting.action_id, {"session": session})).state == "vetoed"
+    assert (await alice.propose("freeze.set")).state == "open"
+    assert (await service.client.account(alice.account_id))["account_id"] == alice.account_id
+
+
+async def test_a_flood_of_answers_from_one_address_leaves_an_actions_own_reserve(
     web: Web, alice: Customer
 ) -> None:
     frozen = await alice.propose("freeze.set")
-    rates = web.service.api.rates
-    for answers in (rates.answers, rates.page_answers):
-        drained(answers.accounts, alice.account_id, ACCOUNT_BURST)
+    rates, here = web.service.api.rates, "127.0.0.1"
+    for answers, by in ((rates.answers, caller(web.service)), (rates.page_answers, here)):
+        drained(answers.accounts, share(by, alice.account_id), ACCOUNT_BURST)
 
     assert (await web.confirm(alice, frozen.action_id)).json()["state"] == "done"
 
-    drained(rates.page_answers.reserves, frozen.action_id, RESERVE_BURST)
+    drained(rates.page_answers.reserves, share(here, frozen.action_id), RESERVE_BURST)
     answer = await web.json(f"/confirm/{frozen.action_id}/challenge", {"factor": "passkey"})
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
     assert answer.headers["retry-after"] == "60"
@@ -121,7 +159,7 @@ async def test_an_address_that_floods_the_pages_is_told_to_slow_down_and_others_
 ) -> None:
     waiting = await held(alice)
     link, *_ = await veto_links(web.service, waiting.action_id)
-    drained(web.service.api.rates.pages, MALLORYS, PAGE_BURST)
+    drained(web.service.api.rates.pages, MALLORYS_IP, PAGE_BURST)
 
     flooding = await mallory.get(f"/confirm/{waiting.action_id}")
     asked = httpx.URL(link).params
@@ -140,7 +178,7 @@ async def test_an_address_that_floods_vetoes_is_told_to_slow_down(
     web: Web, alice: Customer, mallory: httpx.AsyncClient
 ) -> None:
     waiting = await held(alice)
-    drained(web.service.api.rates.page_vetoes, MALLORYS, PAGE_BURST)
+    drained(web.service.api.rates.page_vetoes, MALLORYS_IP, PAGE_BURST)
 
     fields = {"page": PAGE, "channel_id": "chn_x", "token": "x"}
     headers = {"Origin": web.origin}
@@ -169,7 +207,8 @@ async def test_whatever_is_asked_about_a_flooded_account_is_refused_but_a_no(
     service: Service, alice: Customer
 ) -> None:
     waiting = await held(alice)
-    drained(service.api.rates.answers.accounts, alice.account_id, ACCOUNT_BURST)
+    by = caller(service)
+    drained(service.api.rates.answers.accounts, share(by, alice.account_id), ACCOUNT_BURST)
     client, name = service.client, alice.account_id
     proposal = {"account_id": name, "type": "freeze.lift"}
     for call in (
@@ -195,7 +234,7 @@ async def test_whatever_is_asked_about_a_flooded_account_is_refused_but_a_no(
 async def test_even_a_no_has_a_rate_of_its_own(service: Service, alice: Customer) -> None:
     waiting = await held(alice)
     for name in (waiting.action_id, alice.account_id):
-        drained(service.api.rates.stops, name, STOP_BURST)
+        drained(service.api.rates.stops, share(caller(service), name), STOP_BURST)
 
     with pytest.raises(ProblemError) as vetoing:
         await service.client.veto(waiting.action_id, {})

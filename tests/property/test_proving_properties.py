@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from support.cast import BOB, HOUR, INSTANT
 from support.enrolments import asked_of, calm_gates, gates
 from support.gates import Gate, Source, factor_shown
-from support.worlds import APP, PASSWORD, a_passkey, an_account, list_address, send, sign_in
+from support.worlds import APP, PASSWORD, SYNCED, a_passkey, an_account, list_address, send, sign_in
 
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
@@ -215,9 +215,9 @@ def test_only_what_can_be_guessed_is_counted(factor: Factor) -> None:
 
 
 def test_an_account_of_another_customer_takes_no_answer() -> None:
-    alice = Gate(account=an_account(PASSWORD))
-    right = asked(alice, alice.propose(list_address("elsewhere")).action_id, PASSWORD)
-    bob = Gate(account=replace(an_account(PASSWORD), account_id=BOB))
+    alice = Gate(account=an_account(PASSWORD, SYNCED))
+    right = asked(alice, alice.propose(list_address("elsewhere")).action_id, SYNCED)
+    bob = Gate(account=replace(an_account(PASSWORD, SYNCED), account_id=BOB))
     theirs = bob.propose(replace(sign_in(), account=BOB)).action_id
     assert right is not None
 

@@ -20,5 +20,6 @@ MALLORYS_LAPTOP = "mallory".ljust(43, "M")
 OLD_ADDRESS = "0x" + "1" * 40
 NEW_ADDRESS = "0x" + "2" * 40
 MALLORYS_ADDRESS = "0x" + "6" * 40
+MALLORYS_IP = "203.0.113.66"
 
 DOLLAR = 100

@@ -59,8 +59,8 @@ async def open_account(request: StrictRequest, data: JSONBody[NewAccount]) -> Op
 async def look_at_account(request: StrictRequest, account_id: FromPath[str]) -> AccountView:
     """Return the account's authenticators, holds and open actions, without secrets."""
     api = api_of(request)
-    await api.caller(request, Scope.READ)
-    return view_account(await api.use.accounts.look(api.account(account_id)))
+    actor = await api.caller(request, Scope.READ)
+    return view_account(await api.use.accounts.look(api.account(account_id, by=actor)))
 
 
 @get("/v1/accounts/{account_id:str}/destinations", summary="List destinations")
@@ -69,8 +69,8 @@ async def list_destinations(
 ) -> list[DestinationView]:
     """Return every listed destination: who added it, when, and with which proofs."""
     api = api_of(request)
-    await api.caller(request, Scope.READ)
-    found = await api.use.accounts.destinations(api.account(account_id))
+    actor = await api.caller(request, Scope.READ)
+    found = await api.use.accounts.destinations(api.account(account_id, by=actor))
     return [view_destination(one) for one in found]
 
 
@@ -88,7 +88,7 @@ async def offer_candidate(
     """Give out a registration challenge or a seed; it is bound by authenticator.bind."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = api.account(account_id)
+    named = api.account(account_id, by=actor)
     key = await idempotency(request)
     return await api.use.accounts.offer(named, data.factor, actor=actor, idempotency=key)
 
@@ -107,7 +107,7 @@ async def end_sessions(
     """End one session of an account, or all of them. It needs no proof: it opens nothing."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = api.account(account_id)
+    named = api.account(account_id, by=actor)
     session = SessionId(data.session_id) if data.session_id else None
     key = await idempotency(request)
     await api.use.accounts.end_session(named, session, actor=actor, idempotency=key)
@@ -119,7 +119,7 @@ async def propose(request: StrictRequest, data: JSONBody[Proposal]) -> Answered:
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = parse_account_id(data.account_id)
-    api.rates.proposal(named, data.type)
+    api.rates.proposal(named, data.type, by=actor)
     key = await idempotency(request)
     answer = await api.use.actions.propose(data, named=named, actor=actor, idempotency=key)
     if isinstance(answer, Repeated):
@@ -131,16 +131,16 @@ async def propose(request: StrictRequest, data: JSONBody[Proposal]) -> Answered:
 async def preview(request: StrictRequest, data: JSONBody[Proposal]) -> Previewed:
     """Return the exact payload that a proposal would have, and the digest a device signs."""
     api = api_of(request)
-    await api.caller(request, Scope.PROPOSE)
-    return await api.use.actions.preview(data, named=api.account(data.account_id))
+    actor = await api.caller(request, Scope.PROPOSE)
+    return await api.use.actions.preview(data, named=api.account(data.account_id, by=actor))
 
 
 @get("/v1/actions/{action_id:str}", summary="Look at an action")
 async def look_at_action(request: StrictRequest, action_id: FromPath[str]) -> Answered:
     """Return how an action stands. Nothing is decided."""
     api = api_of(request)
-    await api.caller(request, Scope.READ)
-    return await api.use.looking.look(api.looked_at(action_id))
+    actor = await api.caller(request, Scope.READ)
+    return await api.use.looking.look(api.looked_at(action_id, by=actor))
 
 
 @post(
@@ -157,7 +157,7 @@ async def ask(
     """Put a question to the customer: passkey options, or a code sent to a channel."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = api.rates.answers.take(action_id)
+    named = api.rates.answers.take(action_id, by=actor)
     key = await idempotency(request)
     try:
         asked = await api.use.proving.ask(named, data, actor=actor, idempotency=key)
@@ -182,7 +182,7 @@ async def prove(
     """Take the customer's answer to exactly this action, and decide."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = api.rates.answers.take(action_id)
+    named = api.rates.answers.take(action_id, by=actor)
     key = await idempotency(request)
     try:
         answer = await api.use.proving.prove(named, data, actor=actor, idempotency=key)
@@ -201,7 +201,7 @@ async def veto(request: StrictRequest, action_id: FromPath[str], data: JSONBody[
     """Say no. It is final."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
-    named = api.vetoed(action_id)
+    named = api.vetoed(action_id, by=actor)
     key = await idempotency(request)
     try:
         answer = await api.use.vetoes.veto(named, data, actor=actor, idempotency=key)
@@ -218,8 +218,10 @@ async def evidence(
 ) -> Bundle:
     """Return the bundle of the action's last decision; anyone can check it offline."""
     api = api_of(request)
-    await api.caller(request, Scope.READ)
-    return await api.use.evidence.bundle(api.looked_at(action_id), consistent_from=consistent_from)
+    actor = await api.caller(request, Scope.READ)
+    return await api.use.evidence.bundle(
+        api.looked_at(action_id, by=actor), consistent_from=consistent_from
+    )
 
 
 @post("/v1/authorizations/{action_id:str}/spend", status_code=200, summary="Spend")
@@ -231,7 +233,7 @@ async def spend(
     """Decide an authorized exit again; a yes is the spend, exactly once for one spend id."""
     api = api_of(request)
     actor = await api.caller(request, Scope.SPEND)
-    named = api.rates.answers.take(action_id)
+    named = api.rates.answers.take(action_id, by=actor)
     try:
         return _counted(api, await api.use.spends.spend(named, data, actor=actor))
     except ActionUnknownError:

@@ -9,7 +9,7 @@ from litestar.connection import ASGIConnection
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from twinlock.api.request import Network, client_address, counted_address
-from twinlock.api.throttling import Rates
+from twinlock.api.throttling import Rates, share
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.ids import AccountId, ActionId, account_of, parse_account_id, tail
 from twinlock.ports import Entropy, Idempotency, Store
@@ -119,14 +119,14 @@ class Api:
         """Return the name under which requests from where ``connection`` comes from are counted."""
         return counted_address(client_address(connection, trusted=self.trusted_proxies))
 
-    def account(self, account_id: str) -> AccountId:
-        """Return a well-formed account id that is not being flooded.
+    def account(self, account_id: str, *, by: str) -> AccountId:
+        """Return a well-formed account id that ``by``, an actor, does not flood.
 
         Raises:
             MalformedError, RateLimitedError: as they say.
         """
         named = parse_account_id(account_id)
-        self.rates.answers.accounts.take(named)
+        self.rates.answers.accounts.take(share(by, named))
         return named
 
     def once(self) -> Idempotency:
@@ -134,23 +134,23 @@ class Api:
         key = f"page-{tail(self.entropy.draw(16))}"
         return Idempotency(key=key, digest=tagged_hash("page/v1", key.encode("ascii")))
 
-    def looked_at(self, action_id: str) -> ActionId:
-        """Return a well-formed action id whose account is not being flooded.
+    def looked_at(self, action_id: str, *, by: str) -> ActionId:
+        """Return a well-formed action id whose account ``by``, an actor, does not flood.
 
         Raises:
             MalformedError, RateLimitedError: as they say.
         """
-        self.rates.answers.accounts.take(account_of(action_id))
+        self.rates.answers.accounts.take(share(by, account_of(action_id)))
         return ActionId(action_id)
 
-    def vetoed(self, action_id: str) -> ActionId:
-        """Return a well-formed action id that may be vetoed, however its account is flooded.
+    def vetoed(self, action_id: str, *, by: str) -> ActionId:
+        """Return a well-formed action id that ``by`` may veto, however they flood its account.
 
         Raises:
             MalformedError, RateLimitedError: as they say.
         """
         account_of(action_id)
-        self.rates.stops.take(action_id)
+        self.rates.stops.take(share(by, action_id))
         return ActionId(action_id)
 
 

@@ -1,15 +1,17 @@
-"""Rates: token buckets, in this process, by who asks and for what.
+"""Rates: token buckets, in this process, by who asks, for what and about whom.
 
 They bound what one runaway caller can cost its neighbours. What guards accounts against guessing
 is the gate's own throttle, which stands in the account and holds over all processes.
 
 Always true (tests/integration/test_rates.py), because a no must never be a weapon (law 5):
 
-* what anybody can ask for without a key is counted by address, so that a stranger spends nothing
-  of an account that he only names;
-* a veto, and a proposal that only tightens, are counted apart: whatever else is asked about an
-  account stops neither;
-* an action has a reserve of its own: an answer to it is read however its account is flooded.
+* who asks spends their own share: what is asked about an account or an action is counted for each
+  platform key apart, and without a key for each address, so that a stranger spends nothing of an
+  account that he only names, or of an action whose link he holds;
+* a veto, and a proposal that only tightens, are counted apart: whatever else the same caller asks
+  about an account stops neither;
+* an action has a reserve of its own: an answer to it is read however the same caller, or who
+  shares their address, floods its account.
 """
 
 from collections import OrderedDict
@@ -21,7 +23,7 @@ from twinlock.domain.ids import AccountId, ActionId, account_of
 
 KEY_RATE = 5_000.0  # Requests a second for one platform key: more than one process can serve.
 KEY_BURST = 10_000.0
-ACCOUNT_RATE = 2.0  # Requests a second that act on one account: no person is faster for long.
+ACCOUNT_RATE = 2.0  # Requests a second by one caller about one account: no person is faster.
 ACCOUNT_BURST = 120.0
 RESERVE_RATE = 0.2  # Answers a second to one action whose account is flooded.
 RESERVE_BURST = 20.0  # A passkey takes two requests, a code three; people mistype.
@@ -65,15 +67,23 @@ class Buckets:
             raise RateLimitedError("slow down")
 
 
+def share(by: str, about: str) -> str:
+    """Return the name of what ``by`` may ask about an account or an action.
+
+    An id holds no space, whatever a proxy calls an address: no two pairs have one name.
+    """
+    return f"{by} {about}"
+
+
 class Answers:
-    """Buckets of who answers on one path: an account's, and a reserve of each of its actions."""
+    """What one caller may ask about an account, and their reserve for each of its actions."""
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self.accounts = Buckets(rate=ACCOUNT_RATE, burst=ACCOUNT_BURST, seconds=seconds)
         self.reserves = Buckets(rate=RESERVE_RATE, burst=RESERVE_BURST, seconds=seconds)
 
-    def take(self, action_id: str) -> ActionId:
-        """Return a well-formed action id that may be answered now.
+    def take(self, action_id: str, *, by: str) -> ActionId:
+        """Return a well-formed action id that ``by``, a key or an address, may answer now.
 
         An id that somebody made up has a reserve too, of which no action is short.
 
@@ -81,9 +91,9 @@ class Answers:
             MalformedError, RateLimitedError: as they say.
         """
         try:
-            self.accounts.take(account_of(action_id))
+            self.accounts.take(share(by, account_of(action_id)))
         except RateLimitedError:
-            self.reserves.take(action_id)
+            self.reserves.take(share(by, action_id))
         return ActionId(action_id)
 
 
@@ -103,7 +113,7 @@ class Rates:
         self.answers = Answers(seconds)
         self.page_answers = Answers(seconds)
 
-    def proposal(self, named: AccountId, kind: str) -> None:
+    def proposal(self, named: AccountId, kind: str, *, by: str) -> None:
         """Count a proposal, or whatever else is asked of an account. Raises RateLimitedError."""
         buckets = self.stops if kind in _TIGHTENING else self.answers.accounts
-        buckets.take(named)
+        buckets.take(share(by, named))

@@ -63,6 +63,7 @@ from twinlock.domain.ids import (
     ActionId,
     DestinationId,
 )
+from twinlock.domain.proving import CODES
 from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed
 
 
@@ -179,16 +180,23 @@ def _hold(state: State, event: ActionHeld) -> State:
 
 
 def _ask(state: State, event: ChallengeIssued) -> State:
-    """Add the question; the same asked again takes the place of the older one.
+    """Add the question, if its answer will name it: what is typed, but for a code, needs none.
 
-    Prevents: a page that asks and asks until the document is full and no freeze fits in.
+    A passkey's stands beside the one before it, a code in the place of the one before it.
+    Prevents: a stranger who asks, and asks another way, until the owner's question is gone; and
+    until the document is full and no freeze fits in.
     """
     account, challenge = state.account, event.challenge
     asked = account.action(event.action_id).challenges
-    others = [one for one in asked if one.expires_at > event.at and one.factor != challenge.factor]
-    live = (*others, challenge)[-CHALLENGES_PER_ACTION_MOST:]
+    live = [one for one in asked if one.expires_at > event.at]
+    same = [one for one in live if one.factor is challenge.factor]
+    gone = same[:-1] if challenge.factor is Factor.PASSKEY else same
+    kept = [one for one in live if one not in gone]
+    if challenge.factor is Factor.PASSKEY or challenge.factor in CODES:
+        kept.append(challenge)
+    invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
     codes = account.codes_sent + ((event.at,) if challenge.code_mac else ())
-    state = _action(state, event.action_id, challenges=live)
+    state = _action(state, event.action_id, challenges=tuple(kept))
     return _account(state, codes_sent=codes[-CODES_PER_HOUR_MOST:])
 
 

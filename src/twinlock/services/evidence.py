@@ -23,6 +23,7 @@ DECISION_FIELDS = ("action", "payload", "proofs", "facts", SPEND_FIELD)
 MISSED_FIELDS = (*DECISION_FIELDS, REASONS_FIELD)  # Of whatever was no yes: why.
 BINDING_FIELDS = ("payload",)  # A payload names its account.
 _EVIDENCE = (Factor.PASSKEY, Factor.SESSION)
+_COMMITTED = set[tuple[str, str]]  # Factor and digest of each proof that an entry rests on.
 
 
 class NoEvidenceError(TwinlockError):
@@ -75,7 +76,7 @@ class Evidence:
             authorization=self._authorization(closed, entry),
             decision=await self._included(account, entry, head, fields),
             policy=await self._policy(leaf.pol),
-            proofs=await self._proofs(account, action, head),
+            proofs=await self._proofs(account, action, entry, head),
             checkpoint=checkpoint.decode("utf-8"),
             consistent_from=consistent_from,
             consistency=await self._consistency(consistent_from, head),
@@ -93,14 +94,17 @@ class Evidence:
         return detached(self._signer.authorization(signed, SPEND_TYPE))
 
     async def _proofs(
-        self, account: Account, action: OpenAction, head: Head
+        self, account: Account, action: OpenAction, entry: StoredEntry, head: Head
     ) -> tuple[ShownProof, ...]:
         """Return the proofs that are evidence: those that the customer's own keys signed.
 
+        What was shown after ``entry`` and changed nothing is left out: it rests on no such proof.
         Beside a passkey's consent to an exit the session's device is left out: a signer does not
         need it, and fetches its bundle for every payment.
         """
-        signed = [one for one in action.shown if one.bound_entry and one.factor in _EVIDENCE]
+        committed = msgspec.json.decode(entry.kept.openings["proofs"].value, type=_COMMITTED)
+        rested = [one for one in action.shown if (one.factor, one.digest) in committed]
+        signed = [one for one in rested if one.bound_entry and one.factor in _EVIDENCE]
         consented = any(one.factor is Factor.PASSKEY for one in signed)
         if consented and class_of(action.payload) is ActionClass.EXIT:
             signed = [one for one in signed if one.factor is Factor.PASSKEY]

@@ -2,6 +2,9 @@
 
 The cryptography of an answer is checked against the account as it was read, before the locks are
 taken; under the lock the gate checks that what it was checked against still stands.
+
+Always true (tests/integration/test_questions.py): whoever else asks about an action, a passkey's
+question can be answered until its time is over.
 """
 
 from datetime import datetime
@@ -15,13 +18,13 @@ from twinlock.domain.actions import payload_bytes, place_of
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
-from twinlock.domain.authenticators.model import Passkey, Password, Totp
+from twinlock.domain.authenticators.model import Passkey, Password, Totp, factor_of
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.commands import Ask, Prove, Right, Wrong
 from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.errors import NotRepeatableError, present
+from twinlock.domain.errors import NotRepeatableError, TwinlockError, present
 from twinlock.domain.events import ChallengeIssued
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
@@ -70,7 +73,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AskedBefore(msgspec.Struct, frozen=True, kw_only=True):
-    """The question that an idempotency key put already, while nobody has answered it."""
+    """A question that was put already, under this key or another, and that nobody has answered."""
 
     challenge_id: str
     factor: Factor
@@ -86,6 +89,18 @@ class AskedBefore(msgspec.Struct, frozen=True, kw_only=True):
             answered=answered,
             options=self.options,
         )
+
+
+class QuestionStandsError(TwinlockError):
+    """A passkey's question stands and is put again: nobody outside is told of this."""
+
+    code = "question_stands"
+    status = 409
+
+    def __init__(self, challenge: Challenge, *, now: datetime) -> None:
+        super().__init__("this question stands already")
+        self.challenge = challenge
+        self.now = now
 
 
 class Proving:
@@ -117,6 +132,9 @@ class Proving:
     ) -> Asked | AskedBefore:
         """Put a question about an open action; a code goes out by its channel, once for its key.
 
+        A passkey's question is put again while half of its time is left, and nothing is written:
+        a key that was given one so is free to be used again.
+
         Raises:
             ActionUnknownError: the action is not open.
             IdempotencyConflictError: the key was used for something else.
@@ -141,15 +159,19 @@ class Proving:
 
         def run(state: State, now: datetime) -> Decided:
             decided = decide(state, command, rules=rules, now=now)
+            if _issues(decided):
+                _check_none_stands(state.account.action(action_id), question.factor, now=now)
             letter = _letter(decided, code=code, channel=channel, action_id=action_id, now=now)
             return msgspec.structs.replace(decided, letters=letter)
 
         work = self._work(action, run, actor, rules)
-        committed = await self._store.run(
-            msgspec.structs.replace(work, idempotency=idempotency, action_id=challenge_id)
-        )
+        work = msgspec.structs.replace(work, idempotency=idempotency, action_id=challenge_id)
+        try:
+            committed = await self._store.run(work)
+        except QuestionStandsError as stands:
+            return self._again(account, action, stands.challenge, now=stands.now)
         if committed.repeated:
-            return await self._asked_before(action_id, committed.repeated)
+            return await self._asked_before(action_id, question.factor, committed.repeated)
         decision = committed.answer
         if decision.fault is not None:
             raise ProofRefusedError(decision.fault)
@@ -161,20 +183,36 @@ class Proving:
             options=self._options(account, action, question.factor, nonce),
         )
 
-    async def _asked_before(self, action_id: ActionId, challenge_id: str) -> AskedBefore:
+    async def _asked_before(
+        self, action_id: ActionId, factor: Factor, challenge_id: str
+    ) -> AskedBefore:
         account = await self._store.account(account_of(action_id))
         action = account.action(action_id)
         now = self._clock.now(database_at=None)
         for one in action.challenges:
             if one.challenge_id == challenge_id and one.expires_at > now:
-                nonce = from_b64url(one.nonce, size=32)
-                return AskedBefore(
-                    challenge_id=one.challenge_id,
-                    factor=one.factor,
-                    expires_in_seconds=int((one.expires_at - now).total_seconds()),
-                    options=self._options(account, action, one.factor, nonce),
-                )
+                return self._again(account, action, one, now=now)
+        typed = {factor_of(one) for one in account.authenticators} - {Factor.PASSKEY}
+        if factor in typed and not closed(account, action, factor, now=now):
+            # No answer names this question, so none is kept: it is the same whenever it is put.
+            return AskedBefore(
+                challenge_id=challenge_id,
+                factor=factor,
+                expires_in_seconds=int(CHALLENGE_LIFETIME.total_seconds()),
+                options=None,
+            )
         raise NotRepeatableError("the question was refused, answered, replaced, or is too old")
+
+    def _again(
+        self, account: Account, action: OpenAction, asked: Challenge, *, now: datetime
+    ) -> AskedBefore:
+        nonce = from_b64url(asked.nonce, size=32)
+        return AskedBefore(
+            challenge_id=asked.challenge_id,
+            factor=asked.factor,
+            expires_in_seconds=int((asked.expires_at - now).total_seconds()),
+            options=self._options(account, action, asked.factor, nonce),
+        )
 
     def _code_mac(
         self, code: str, nonce: bytes, challenge_id: ChallengeId, action: OpenAction
@@ -360,11 +398,31 @@ def _channel(account: Account, question: Question) -> ChannelId | None:
     return ChannelId(question.channel_id) if question.channel_id else next(fitting, None)
 
 
+def _issues(decided: Decided) -> bool:
+    return any(isinstance(event, ChallengeIssued) for event in decided.answer.events)
+
+
+def _check_none_stands(action: OpenAction, factor: Factor, *, now: datetime) -> None:
+    """Check that no passkey's question stands that has half of its time left.
+
+    Under the lock, so that each new one is half a life younger than the one before it, and the
+    third comes when the first is over.
+    Prevents: whoever may ask, and asks until the one that the owner is answering is pushed out.
+
+    Raises:
+        QuestionStandsError: with the question that stands.
+    """
+    if factor is not Factor.PASSKEY:
+        return
+    for one in action.challenges:
+        if one.factor is factor and one.expires_at - now >= CHALLENGE_LIFETIME / 2:
+            raise QuestionStandsError(one, now=now)
+
+
 def _letter(
     decided: Decided, *, code: str, channel: ChannelId | None, action_id: ActionId, now: datetime
 ) -> tuple[Notice, ...]:
-    issued = any(isinstance(event, ChallengeIssued) for event in decided.answer.events)
-    if not code or channel is None or not issued:
+    if not code or channel is None or not _issues(decided):
         return ()
     return (
         Notice(

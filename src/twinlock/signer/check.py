@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from twinlock.domain.actions import WithdrawalCrypto
 from twinlock.domain.authorization import Authorization
+from twinlock.domain.bounds import SPEND_LIFETIME
 from twinlock.domain.errors import (
     BundleRefusedError,
     FileUnsafeError,
@@ -119,7 +120,7 @@ def follow_head(
             raise refusal(SignerFault.HEAD_REFUSED) from error
         if head.origin != last.origin:
             raise refusal(SignerFault.HEAD_REFUSED)
-        memory.put_heads(followed(heads, head, now=now, age=settings.key_age_least))
+        memory.put_heads(_followed(heads, head, settings, now))
     return head
 
 
@@ -150,6 +151,11 @@ def _heads(memory: Memory, settings: SignerSettings, now: datetime) -> Heads:
     if now < heads.latest_at - settings.clock_skew_most:
         raise refusal(SignerFault.CLOCK_WENT_BACK)
     return heads
+
+
+def _followed(heads: Heads, head: Checkpoint, settings: SignerSettings, now: datetime) -> Heads:
+    fresh = SPEND_LIFETIME + 2 * settings.clock_skew_most
+    return followed(heads, head, now=now, age=settings.key_age_least, fresh=fresh)
 
 
 def _read_head(data: bytes, settings: SignerSettings, now: datetime) -> Checkpoint:
@@ -185,7 +191,7 @@ def _judge(
     heads = _heads(memory, settings, now)
     verified = _verified(bundle, settings, heads.last)
     _check_fresh(verified.fresh_at, settings, now)
-    heads = followed(heads, verified.head, now=now, age=settings.key_age_least)
+    heads = _followed(heads, verified.head, settings, now)
     memory.put_heads(heads)
     claims, payload = _spend_in(verified, settings)
     _check_transaction(payload, transaction)

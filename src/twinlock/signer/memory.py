@@ -7,7 +7,7 @@ forgotten: an assertion carries no time, so an old one is told from a new one by
 Always true (tests/unit/signer/test_signer_log.py, test_signer_consents.py):
 
 * a head counts as seen from when this signer saw it, by its own clock; thinning out the history
-  only ever makes a key look younger;
+  only ever makes a key look younger, and an entry by seconds where it asks whether a spend is new;
 * no window of 24 hours lets more leave without consent than the daily sum.
 """
 
@@ -25,6 +25,7 @@ from twinlock.domain.log.checkpoint import Checkpoint
 T = TypeVar("T")
 HOURS = 25  # Buckets of the daily sum: any 24 hours lie within so many hours of the clock.
 HEADS = 32  # The time that a key has to age is told in as many parts; two heads each are kept.
+FRESH_HEADS = 120  # The same of the minutes that a spend is new: a part of six has three seconds.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,20 +52,32 @@ class SignerState(Protocol):
         ...
 
 
-class SeenHead(msgspec.Struct, frozen=True, kw_only=True):
-    """A head of the log, and when this signer first saw it by its own clock (UTC)."""
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """How large the log was when this signer looked, by its own clock (UTC)."""
 
     size: int
-    root: str
     seen_at: datetime
 
 
+S = TypeVar("S", bound=Seen)
+
+
+class SeenHead(Seen, frozen=True, kw_only=True):
+    """A head of the log, and when this signer first saw it."""
+
+    root: str
+
+
 class Heads(msgspec.Struct, frozen=True, kw_only=True):
-    """The heads seen, oldest first, at least one; ``latest_at`` is when the clock was last read."""
+    """The heads seen, oldest first, at least one; ``latest_at`` is when the clock was last read.
+
+    ``seen`` reaches as far back as keys have to age, ``lately`` a few minutes, in finer steps.
+    """
 
     origin: str
     latest_at: datetime
     seen: tuple[SeenHead, ...]
+    lately: tuple[Seen, ...] = ()
 
     @property
     def last(self) -> Checkpoint:
@@ -74,7 +87,8 @@ class Heads(msgspec.Struct, frozen=True, kw_only=True):
 
     def size_at(self, instant: datetime) -> int:
         """Return how large the log was when this signer last looked before ``instant``, or 0."""
-        return max((head.size for head in self.seen if head.seen_at <= instant), default=0)
+        both = (*self.seen, *self.lately)
+        return max((head.size for head in both if head.seen_at <= instant), default=0)
 
 
 class ClearedSpend(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,20 +113,41 @@ def _seen(head: Checkpoint, now: datetime) -> SeenHead:
     return SeenHead(size=head.size, root=b64url(head.root), seen_at=now)
 
 
-def followed(heads: Heads, head: Checkpoint, *, now: datetime, age: timedelta) -> Heads:
+def followed(
+    heads: Heads, head: Checkpoint, *, now: datetime, age: timedelta, fresh: timedelta
+) -> Heads:
     """Return the history after ``head``, which extends its last one.
 
-    A few heads of the last ``age`` are kept, and the newest one that is older.
+    ``age`` is how old a key has to be, ``fresh`` how long a spend is new after it was first seen.
     """
     latest_at = max(now, heads.latest_at)
     if head.size == heads.seen[-1].size:
         return replace(heads, latest_at=latest_at)
-    seen = list(heads.seen)
-    if len(seen) > 1 and latest_at - seen[-2].seen_at < age / HEADS:
-        seen.pop()  # What it held beyond the one before it now looks younger by less than that.
-    seen.append(_seen(head, latest_at))
-    old = sum(one.seen_at <= now - age for one in seen)
-    return replace(heads, latest_at=latest_at, seen=tuple(seen[max(old - 1, 0) :]))
+    one = _seen(head, latest_at)
+    return replace(
+        heads,
+        latest_at=latest_at,
+        seen=_thinned((*heads.seen, one), now - age, step=age / HEADS),
+        lately=_thinned(
+            (*heads.lately, Seen(size=one.size, seen_at=latest_at)),
+            now - fresh,
+            step=fresh / FRESH_HEADS,
+        ),
+    )
+
+
+def _thinned(seen: tuple[S, ...], since: datetime, *, step: timedelta) -> tuple[S, ...]:
+    """Return a few of the heads since ``since``, of which the last is new, and the newest older.
+
+    What the one before the last held beyond the one before that looks younger without it, by less
+    than ``step``.
+    """
+    *before, one = seen
+    if len(before) > 1 and one.seen_at - before[-2].seen_at < step:
+        before.pop()
+    kept = (*before, one)
+    old = sum(head.seen_at <= since for head in kept)
+    return kept[max(old - 1, 0) :]
 
 
 class Memory:

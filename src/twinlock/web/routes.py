@@ -27,7 +27,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.commands import Veto
 from twinlock.domain.entries import ClosedAction
-from twinlock.domain.errors import InvariantError, NotRepeatableError, present
+from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.reasons import Reason
 from twinlock.domain.vetoes import entitled, veto_token
@@ -208,16 +208,14 @@ async def _again(
 async def challenge(
     pages: Use, renderer: Render, action_id: Named, data: JSONBody[Wanted]
 ) -> Response[object]:
-    """Put a question: what the browser hands to the authenticator."""
+    """Put a question, or the one that stands: what the browser hands to the authenticator."""
     action = named(action_id)
     question = Question(factor=Factor(data.factor))
     try:
         asked = await pages.proving.ask(action, question, actor=ACTOR, idempotency=pages.once())
     except ActionUnknownError:
         await pages.looking.explain_gone(action)
-    if not isinstance(asked, Asked):
-        raise InvariantError(_FRESH)
-    if asked.answered.state == Status.LAPSED:
+    if isinstance(asked, Asked) and asked.answered.state == Status.LAPSED:
         raise ActionClosedError("this action lapsed before the question was put")
     return renderer.json({"challenge_id": asked.challenge_id, "options": asked.options})
 
@@ -342,8 +340,12 @@ def _visit(pages: Pages, connection: Connection) -> None:
 
 
 def _answer(pages: Pages, connection: Connection) -> None:
+    """Count an answer by where it comes from, and by that and whom it is about.
+
+    Prevents: whoever was sent the link of a freeze, and floods it until its owner is told to wait.
+    """
     pages.visit(connection)
-    pages.answer(connection.path_params["action_id"])
+    pages.answer(connection, connection.path_params["action_id"])
 
 
 def _veto(pages: Pages, connection: Connection) -> None:

@@ -24,9 +24,9 @@ ACTOR = "page"  # Whom the log names: the customer's own browser, under no platf
 class Pages:
     """The use cases behind the pages.
 
-    ``visit`` and ``visit_to_veto`` count a request by where it comes from, ``answer`` one by the
-    action that it answers; they raise RateLimitedError. ``once`` is a fresh idempotency key;
-    ``count`` tells the metrics of an answer.
+    ``visit`` and ``visit_to_veto`` count a request by where it comes from, ``answer`` one by that
+    and the action that it answers; they raise RateLimitedError. ``once`` is a fresh idempotency
+    key; ``count`` tells the metrics of an answer.
     """
 
     looking: Looking
@@ -36,7 +36,7 @@ class Pages:
     policy: Policy
     visit: Callable[[Connection], None]
     visit_to_veto: Callable[[Connection], None]
-    answer: Callable[[str], ActionId]
+    answer: Callable[[Connection, str], ActionId]
     once: Callable[[], Idempotency]
     count: Callable[[Answered], None]
 

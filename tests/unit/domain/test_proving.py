@@ -179,21 +179,38 @@ def test_only_a_code_has_a_mac(factor: Factor, mac: str) -> None:
         Scene.of(an_account()).ask(replace(MAIL, factor=factor, code_mac=mac))
 
 
-def test_the_same_question_again_takes_the_place_of_the_first() -> None:
-    gate = Gate(account=an_account(PASSWORD, APP, SYNCED, channels=(EMAIL, SMS)))
-    action = gate.propose(sign_in()).action_id
-    for source in (PASSWORD, APP, EMAIL, SMS, EMAIL, SYNCED):
+def test_no_question_pushes_out_one_of_another_factor() -> None:
+    account = an_account(PASSWORD, APP, SYNCED)
+    gate = Gate(account=replace(account, channels=(EMAIL, SMS)))
+    action = gate.propose(FREEZE).action_id
+    for source in (SYNCED, PASSWORD, EMAIL, APP, SMS, SYNCED, EMAIL, PASSWORD, APP):
         gate.ask(action, source)
-    kept = [one.factor for one in gate.action(action).challenges]
+    kept = gate.action(action).challenges
 
-    assert kept == [Factor.TOTP, Factor.SMS_CODE, Factor.EMAIL_CODE, Factor.PASSKEY]
+    assert [one.factor for one in kept] == [
+        Factor.PASSKEY,
+        Factor.SMS_CODE,
+        Factor.PASSKEY,
+        Factor.EMAIL_CODE,
+    ]
     assert len(kept) == CHALLENGES_PER_ACTION_MOST
 
 
+def test_a_passkeys_question_stands_beside_the_one_before_it_and_a_code_replaces_it() -> None:
+    gate = Gate(account=replace(an_account(PASSWORD, SYNCED), channels=(EMAIL,)))
+    action = gate.propose(FREEZE).action_id
+    asked = []
+    for source in (SYNCED, EMAIL) * 3:
+        gate.ask(action, source)
+        asked.append(gate.action(action).challenges[-1])
+
+    assert gate.action(action).challenges == (asked[2], asked[4], asked[5])
+
+
 def test_a_question_whose_time_is_over_is_forgotten() -> None:
-    gate = Gate(account=an_account(PASSWORD, SYNCED))
-    action = gate.propose(send()).action_id
-    gate.ask(action, PASSWORD)
+    gate = Gate(account=replace(an_account(PASSWORD, SYNCED), channels=(EMAIL,)))
+    action = gate.propose(FREEZE).action_id
+    gate.ask(action, EMAIL)
     gate.wait(CHALLENGE_LIFETIME)
     gate.ask(action, SYNCED)
 

@@ -1,6 +1,7 @@
 import copy
 from collections.abc import Callable
 from datetime import timedelta, timezone
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -21,10 +22,11 @@ from twinlock.domain.log.merkle import consistency_proof
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundle_faults import BundleFault
 from twinlock.proofs.bundles import verify_bundle
-from twinlock.signer import Cleared, SignerFault, check_spend, follow_head
+from twinlock.signer import Cleared, FileState, SignerFault, check_spend, follow_head
 from twinlock.signer.model import SENTENCES
 
 SKEW = settings().clock_skew_most
+MINUTE = timedelta(minutes=1)
 # Nobody dates a head in these: only the authorization's own times count.
 UNWITNESSED = {"trust": trust(quorum="none")}
 
@@ -235,6 +237,57 @@ def test_a_spend_dated_ahead_is_as_old_as_the_signer_saw_it(
         assert wallet.check(forger.to_bytes(), later=seen).consented
     else:
         assert refused(lambda: wallet.check(forger.to_bytes(), later=seen)) == fault
+
+
+@pytest.mark.parametrize("days", [1, 7, 30])
+@pytest.mark.parametrize(
+    ("minutes", "fault"),
+    [(5, None), *((minutes, SignerFault.EXPIRED) for minutes in (6, 7, 30, 240))],
+)
+def test_how_old_keys_must_be_makes_no_spend_newer_than_the_signer_saw_it(
+    days: int, minutes: int, fault: SignerFault | None, tmp_path: Path
+) -> None:
+    """The log grows and is followed each minute; the memory of the last ones is not thinned out."""
+    wallet = Wallet(settings=settings(**UNWITNESSED, key_age_least=days * DAY))
+    action = wallet.pay()
+    wallet.follow()
+    wallet.house.wait(MINUTE)
+    forger = wallet.forger(action)
+    leaf = forger.leaf(forger.decision)
+    forger.log_again(forger.decision)  # Behind a head that the signer saw just before.
+    ahead = (minutes * MINUTE - SPEND_LIFETIME // 2) // timedelta(milliseconds=1)
+    forger.log_anew(forger.decision, leaf | {"at": leaf["at"] + ahead})
+    forger.sign()
+    for minute in range(minutes + 1):
+        forger.log.grow(minute)
+        growth = consistency_proof(wallet.head_size, forger.log.size, forger.log.hash_at)
+        forger.seal()
+        follow_head(
+            forger.doc["checkpoint"].encode(),
+            growth,
+            settings=wallet.settings,
+            state=wallet.state,
+            now=wallet.now + minute * MINUTE,
+        )
+    forger.doc["consistent_from"] = wallet.head_size
+    forger.seal()
+    with FileState(tmp_path).open() as pages:
+        for name, page in wallet.state.kept.items():
+            pages.put(name, page)
+
+    def check() -> Cleared:
+        return check_spend(
+            forger.to_bytes(),
+            wallet.transaction(),
+            settings=wallet.settings,
+            state=FileState(tmp_path),  # As after a restart.
+            now=wallet.now + minutes * MINUTE,
+        )
+
+    if fault is None:
+        assert check().consented
+    else:
+        assert refused(check) == fault
 
 
 def test_witnesses_can_be_demanded() -> None:

@@ -10,18 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.bundles import MALLORYS_KEY, ORIGIN, checkpoint, trust
-from support.cast import DAY, INSTANT, NOON
+from support.cast import DAY, HOUR, INSTANT, NOON
 from support.wallets import KEY_AGE, DictPages, DictState, Wallet, settings
 
+from twinlock.domain.bounds import SPEND_LIFETIME
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import FileUnsafeError, SignerRefusedError
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.proofs.bundle_faults import BundleFault
 from twinlock.proofs.notes import verifier_key
 from twinlock.signer import SignerFault, SignerState, adopt_head, follow_head
-from twinlock.signer.memory import HEADS, first_seen, followed
+from twinlock.signer.memory import FRESH_HEADS, HEADS, first_seen, followed
 
 SKEW, OLDEST = settings().clock_skew_most, settings().checkpoint_age_most
+FRESH = SPEND_LIFETIME + 2 * SKEW
 
 
 def refused(action: Callable[[], object]) -> str:
@@ -131,35 +133,45 @@ def test_a_head_is_remembered_even_where_the_spend_is_refused() -> None:
     assert set(wallet.state.kept) == {"heads"}
 
 
-@given(st.lists(st.tuples(st.integers(0, 24), st.integers(0, 3)), max_size=200))
-def test_thinning_out_the_heads_only_makes_keys_younger(steps: list[tuple[int, int]]) -> None:
+@given(
+    st.sampled_from([HOUR, timedelta(minutes=1), timedelta(seconds=1)]),
+    st.lists(st.tuples(st.integers(0, 24), st.integers(0, 3)), max_size=200),
+)
+def test_thinning_out_the_heads_only_makes_keys_and_entries_younger(
+    unit: timedelta, steps: list[tuple[int, int]]
+) -> None:
     now, size = NOON, 1
     heads = first_seen(a_head(size), now=now)
     truth = [(now, size)]
-    for hours, entries in steps:
-        now, size = now + timedelta(hours=hours), size + entries
-        heads = followed(heads, a_head(size), now=now, age=KEY_AGE)
+    for length, entries in steps:
+        now, size = now + length * unit, size + entries
+        heads = followed(heads, a_head(size), now=now, age=KEY_AGE, fresh=FRESH)
         truth.append((now, size))
-        aged = heads.size_at(now - KEY_AGE)
-        assert aged <= true_size(truth, now - KEY_AGE)
-        assert aged >= true_size(truth, now - KEY_AGE - KEY_AGE / HEADS)
+        for age, parts in ((KEY_AGE, HEADS), (FRESH, FRESH_HEADS)):
+            aged = heads.size_at(now - age)
+            assert aged <= true_size(truth, now - age)
+            assert aged >= true_size(truth, now - age - age / parts)
         assert heads.last == a_head(size)
         assert len(heads.seen) <= 2 * HEADS + 2
+        assert len(heads.lately) <= 2 * FRESH_HEADS + 2
 
 
-def test_however_often_the_signer_looks_it_keeps_a_few_heads() -> None:
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_however_often_the_signer_looks_it_keeps_a_few_heads(seconds: int) -> None:
     heads = first_seen(a_head(1), now=NOON)
-    for minute in range(1, 2_000):
-        now = NOON + timedelta(minutes=minute)
-        heads = followed(heads, a_head(1 + minute), now=now, age=KEY_AGE)
+    for look in range(1, 2_000):
+        now = NOON + timedelta(seconds=seconds * look)
+        heads = followed(heads, a_head(1 + look), now=now, age=KEY_AGE, fresh=FRESH)
 
-    assert HEADS // 2 < len(heads.seen) <= 2 * HEADS + 2
+    assert 1 < len(heads.seen) <= 2 * HEADS + 2
+    assert FRESH.total_seconds() / 60 <= len(heads.lately) <= 2 * FRESH_HEADS + 2
+    assert len(encode(heads)) < 20_000
 
 
 def test_the_same_head_seen_again_stays_as_old_as_it_was() -> None:
     heads = first_seen(a_head(1), now=NOON)
 
-    again = followed(heads, a_head(1), now=NOON + DAY, age=KEY_AGE)
+    again = followed(heads, a_head(1), now=NOON + DAY, age=KEY_AGE, fresh=FRESH)
 
     assert (again.seen, again.latest_at) == (heads.seen, NOON + DAY)
 
