@@ -212,7 +212,7 @@ class Service:
             decided, index = await self._decide(session, ready)
         said = decided.answer
         self._answers.labels(type=said.kind, answer=said.answer.value).inc()
-        return tell(said, index=index, teller=self._policies.teller())
+        return tell(decided, index=index, teller=self._policies.teller())
 
     def _ready(
         self, asked: Proposal, named: AccountId, *, actor: str, key: str, digest: bytes

@@ -10,7 +10,7 @@ from twinlock.domain.account import ActionState, OpenAction
 from twinlock.domain.actions import payload_bytes, type_of
 from twinlock.domain.authorization import AUTHORIZATION_TYPE, Issued, claims
 from twinlock.domain.canonical import encode
-from twinlock.domain.decisions import Decision
+from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.entries import ClosedAction, Kept, facts_digest
 from twinlock.domain.errors import invariant
 from twinlock.domain.events import (
@@ -73,8 +73,9 @@ def explain(requirement: Requirement) -> tuple[Why, ...]:
     return explain_reasons(reasons(requirement))
 
 
-def tell(decision: Decision, *, index: int, teller: Teller) -> Answered:
-    """Return what to tell of ``decision``, committed at ``index`` of the log."""
+def tell(decided: Decided, *, index: int, teller: Teller) -> Answered:
+    """Return what to tell of the decision that answers, which is entry ``index`` of the log."""
+    decision = decided.answer
     missing = decision.requirement
     allowed = decision.answer is Answer.ALLOW
     session = next((one for one in decision.events if isinstance(one, SessionStarted)), None)
@@ -83,7 +84,7 @@ def tell(decision: Decision, *, index: int, teller: Teller) -> Answered:
         type=decision.kind,
         answer=decision.answer,
         digest=decision.digest,
-        state=_state_after(decision),
+        state=_state_after(decided),
         requirement=None if allowed else missing,
         why=() if allowed else explain(missing),
         until=waits_until(missing),
@@ -125,13 +126,13 @@ def spend_claims(closed: ClosedAction, index: int, kept: Kept, *, log_origin: st
     return claims(issued, action_id=closed.action.action_id, payload=payload, spend=spend)
 
 
-def _state_after(decision: Decision) -> str:
+def _state_after(decided: Decided) -> str:
+    decision = decided.answer
     for event in reversed(decision.events):
         if isinstance(event, ClosingEvent):
             return ended_as(event)
-        if isinstance(event, ActionAuthorized):
-            return ActionState.AUTHORIZED.value
-    return ActionState.OPEN.value
+    left = (one for one in decided.state.account.actions if one.action_id == decision.action_id)
+    return next((one.state for one in left), ActionState.OPEN).value
 
 
 def ended_as(event: ClosingEvent) -> str:

@@ -92,13 +92,12 @@ class MemoryStore:
         first = len(self._leaves)
         self._write(work, booked, at=at)
         index = len(self._leaves) - 1
-        answer = decided.answer
         return Committed(
             decided=decided,
             at=at,
             first_entry=before.account.chain.entries,
             indexes=tuple(range(first, index + 1)),
-            told=tell(answer, index=index, teller=work.teller) if work.teller else None,
+            told=tell(decided, index=index, teller=work.teller) if work.teller else None,
         )
 
     def _now(self) -> datetime:

@@ -404,7 +404,7 @@ class Batch:
         told = None
         if teller is not None:
             try:
-                told = tell(decided.answer, index=indexes[-1], teller=teller)
+                told = tell(decided, index=indexes[-1], teller=teller)
             except Exception as error:  # noqa: BLE001 - the edge of one request: others go on
                 return untold(error)
         return Committed(
