@@ -36,12 +36,16 @@ NEWCOMER_PERIOD = timedelta(days=30)  # A new authenticator or channel may not u
 # Sizes of an account, which is one document of at most 16 KB. Each list alone may be full; all of
 # them together not, and what is urgent (tightening, signing in) fits in whatever the rest holds.
 DOCUMENT_BYTES_MOST = 16_384  # A document of 27 KB halved the throughput (measured).
-DOCUMENT_ROOM = 11_264  # The rest is for LOOSE_ACTIONS_MOST urgent actions, 1,280 bytes each.
+PASSING_BYTES_MOST = 3_560  # What signing in and time add: sessions, devices, holds, counters.
+URGENT_BYTES_MOST = 1_680  # One urgent action with all its questions; a removal is the longest.
+URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
+DOCUMENT_ROOM = DOCUMENT_BYTES_MOST - PASSING_BYTES_MOST - URGENT_ACTIONS_LEAST * URGENT_BYTES_MOST
+URGENT_PAYLOAD_BYTES_MOST = 384  # An address and a memo of 128 letters each, on a long network.
 PAYLOAD_BYTES_MOST = 1_024  # The longest ordinary one, an API key with 8 networks, has 900.
 SECRET_BYTES_MOST = 1_024  # A passkey whose credential id has 400 bytes; most have 16 to 80.
 OPEN_ACTIONS_MOST = 8
 LOOSE_ACTIONS_MOST = 4  # Of them without a proof that waits: anybody can make those.
-CHALLENGES_PER_ACTION_MOST = 2  # One of a factor; who asks another way leaves the first behind.
+CHALLENGES_PER_ACTION_MOST = 4  # Who asks in ever more ways leaves the first behind.
 CANDIDATES_MOST = 2
 AUTHENTICATORS_MOST = 8
 CHANNELS_MOST = 4

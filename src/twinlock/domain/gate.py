@@ -87,7 +87,7 @@ from twinlock.domain.requirements import (
     answer,
     reasons,
 )
-from twinlock.domain.room import check_room, gives_way, urgent
+from twinlock.domain.room import check_room, crowded_out, gives_way, urgent
 from twinlock.domain.throttle import closed_until
 from twinlock.domain.vetoes import entitled
 from twinlock.domain.waits import held, lapses_at
@@ -124,17 +124,28 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     if isinstance(command, Propose):
         state = _take(steps, state, _make_room(state, now=now))
     decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
-    struck = _struck(state, command, decision)
-    for action in struck:
-        struck_by = _vetoed(action, by=decision.action_id, root=None, now=now)
-        state = _take(steps, state, struck_by)
-    if struck:  # Entries before the answer's have moved its number.
-        decision = _answer(state, command, rules=rules, now=now)
+    first = _before(state, command, decision, now=now)
+    for one in first:
+        state = _take(steps, state, one)
+    if first:  # Entries before the answer's have moved its number.
+        decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
     state = _take(steps, state, decision)
     if _grows(state, command):
         check_room(state.account)
     decisions, states = zip(*steps, strict=True)
     return Decided(decisions=decisions, states=states)
+
+
+def _before(
+    state: State, command: Command, decision: Decision, *, now: datetime
+) -> tuple[Decision, ...]:
+    """Return what ``decision`` ends of other actions, each in a decision before it."""
+    by, after = decision.action_id, apply_all(state, decision.events).account
+    struck = _struck(state, command, decision)
+    return (
+        *(_vetoed(one, by=by, root=None, now=now) for one in struck),
+        *(_lapse(one, now=now) for one in crowded_out(after, by, now=now)),
+    )
 
 
 def _struck(state: State, command: Command, decision: Decision) -> tuple[OpenAction, ...]:

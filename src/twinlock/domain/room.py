@@ -3,25 +3,49 @@
 An account is one document of bounded size, and strangers can make proposals. So what nobody proved
 gives way to what comes later, and freezing and signing in find room however full it is.
 
+What lasts (authenticators, lists, actions that wait) takes DOCUMENT_ROOM at most, counted with its
+counters at their longest. The rest is kept for what is never turned away: PASSING_BYTES_MOST for
+what signing in and time add, and URGENT_BYTES_MOST for each urgent action. Where less lasts, more
+of those stand at once; where more comes to last, they give way to it.
+
 Always true (tests/property/test_gate_properties.py): no number of proposals and questions keeps the
 owner from freezing or signing in.
 """
 
 from datetime import datetime
+from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, OpenAction
-from twinlock.domain.actions import ActionClass, SessionStart, class_of
-from twinlock.domain.bounds import DOCUMENT_ROOM, LOOSE_ACTIONS_MOST, OPEN_ACTIONS_MOST
+from twinlock.domain.account import Account, ActionState, Freeze, OpenAction, Spent
+from twinlock.domain.actions import ActionClass, SessionStart, class_of, payload_bytes
+from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.bounds import (
+    DOCUMENT_BYTES_MOST,
+    DOCUMENT_ROOM,
+    LOOSE_ACTIONS_MOST,
+    OPEN_ACTIONS_MOST,
+    PASSING_BYTES_MOST,
+    URGENT_ACTIONS_LEAST,
+    URGENT_BYTES_MOST,
+    URGENT_PAYLOAD_BYTES_MOST,
+)
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.throttle import Throttle
+
+_COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
+_VERSIONS = 999_999  # Of one destination: 270 withdrawals a day for ten years.
+_HASH_LETTERS = 43  # 32 bytes, base64url
 
 
 def urgent(action: OpenAction) -> bool:
     """Say whether the owner must always be able to ask for this: to tighten, and to sign in."""
-    tightens = class_of(action.payload) is ActionClass.TIGHTENING
-    return tightens or isinstance(action.payload, SessionStart)
+    if isinstance(action.payload, SessionStart):
+        return True
+    if class_of(action.payload) is not ActionClass.TIGHTENING:
+        return False
+    return len(payload_bytes(action.payload)) <= URGENT_PAYLOAD_BYTES_MOST
 
 
 def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
@@ -39,12 +63,28 @@ def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
     ]
     if len(actions) < OPEN_ACTIONS_MOST and len(loose) < LOOSE_ACTIONS_MOST:
         return None
+    return min(loose, key=lambda one: _worth(account, one, now=now), default=None)
 
-    def worth(one: OpenAction) -> tuple[int, bool, bool, datetime]:
-        asked = any(challenge.expires_at > now for challenge in one.challenges)
-        return len(one.shown), account.from_known_device(one), asked, one.proposed_at
 
-    return min(loose, key=worth, default=None)
+def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenAction, ...]:
+    """Return the urgent actions but ``own`` that ``account`` has no room for, the least first.
+
+    Prevents: a few sign-ins of strangers, each with every question, that leave no bytes for the
+    owner's freeze.
+    """
+    standing = [one for one in account.actions if urgent(one)]
+    if len(standing) <= URGENT_ACTIONS_LEAST:
+        return ()
+    left = DOCUMENT_BYTES_MOST - PASSING_BYTES_MOST - bytes_that_last(account)
+    room = max(left // URGENT_BYTES_MOST, URGENT_ACTIONS_LEAST)
+    others = [one for one in standing if one.action_id != own]
+    others.sort(key=lambda one: _worth(account, one, now=now))
+    return tuple(others[: max(len(standing) - room, 0)])
+
+
+def _worth(account: Account, one: OpenAction, *, now: datetime) -> tuple[int, bool, bool, datetime]:
+    asked = any(challenge.expires_at > now for challenge in one.challenges)
+    return len(one.shown), account.from_known_device(one), asked, one.proposed_at
 
 
 def check_room(account: Account) -> None:
@@ -53,6 +93,42 @@ def check_room(account: Account) -> None:
     Raises:
         DocumentTooLargeError: something must be finished or removed first.
     """
-    lasting = tuple(one for one in account.actions if not urgent(one))
-    if len(encode(replace(account, actions=lasting))) > DOCUMENT_ROOM:
+    if bytes_that_last(account) > DOCUMENT_ROOM:
         raise DocumentTooLargeError("this account is full: finish or remove something first")
+
+
+def bytes_that_last(account: Account) -> int:
+    """Return the bytes of what neither passes nor is urgent, with its counters at their longest.
+
+    Prevents: an account that is full at its listing, and too full after a thousand withdrawals.
+    """
+    lasting = replace(
+        account,
+        chain=replace(account.chain, entries=_COUNTED, last_leaf="-" * _HASH_LETTERS),
+        actions=tuple(one for one in account.actions if not urgent(one)),
+        authenticators=tuple(_counted(one) for one in account.authenticators),
+        destinations=dict.fromkeys(account.destinations, _VERSIONS),
+        enrolling_until=None,
+        devices=(),
+        sessions=(),
+        holds=(),
+        freeze=Freeze(),
+        throttle=Throttle(),
+        known_throttle=Throttle(),
+        candidates=(),
+        codes_sent=(),
+        spent=Spent(),
+    )
+    return len(encode(lasting))
+
+
+def _counted(one: Authenticator) -> Authenticator:
+    match one:
+        case Passkey():
+            return replace(one, sign_count=_COUNTED, backed_up=True)
+        case Totp():
+            return replace(one, last_step=_COUNTED)
+        case Password():
+            return one
+        case _:
+            assert_never(one)

@@ -1,0 +1,464 @@
+"""How large an account grows, and that its owner can freeze it and sign in however full it is."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+from support.cast import ALICE, DAY, HOUR, MALLORYS_LAPTOP, MEMBER, NOON
+from support.gates import Gate
+from support.worlds import (
+    APP,
+    EMAIL,
+    FREEZE,
+    PASSWORD,
+    SMS,
+    SYNCED,
+    an_account,
+    list_address,
+    send,
+    sign_in,
+)
+
+from twinlock.adapters.boxes import MAX_PLAINTEXT_BYTES
+from twinlock.domain import ids
+from twinlock.domain.account import (
+    Account,
+    ApiKey,
+    Candidate,
+    Challenge,
+    Channel,
+    ChannelKind,
+    Device,
+    Freeze,
+    OpenAction,
+    Session,
+    Shown,
+    Spent,
+)
+from twinlock.domain.actions import (
+    AnyPayload,
+    ApiKeyRevoke,
+    DestinationRemove,
+    FreezeSet,
+    SessionStart,
+)
+from twinlock.domain.assurance import Factor, Placement
+from twinlock.domain.authenticators.model import Passkey
+from twinlock.domain.bounds import (
+    API_KEYS_MOST,
+    AUTHENTICATORS_MOST,
+    CANDIDATES_MOST,
+    CHALLENGES_PER_ACTION_MOST,
+    CHANNELS_MOST,
+    CODES_PER_HOUR_MOST,
+    DESTINATIONS_MOST,
+    DEVICES_MOST,
+    DOCUMENT_BYTES_MOST,
+    DOCUMENT_ROOM,
+    FAILURES_MOST,
+    HOLDS_MOST,
+    LOOSE_ACTIONS_MOST,
+    OPEN_ACTIONS_MOST,
+    PASSING_BYTES_MOST,
+    SESSIONS_MOST,
+    URGENT_ACTIONS_LEAST,
+    URGENT_BYTES_MOST,
+)
+from twinlock.domain.canonical import encode
+from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.holds import Hold
+from twinlock.domain.ids import (
+    ActionId,
+    ApiKeyId,
+    AuthenticatorId,
+    ChallengeId,
+    ChannelId,
+    DestinationId,
+    SessionId,
+)
+from twinlock.domain.proving import codes_help
+from twinlock.domain.requirements import Answer
+from twinlock.domain.room import bytes_that_last, check_room, crowded_out, urgent
+from twinlock.domain.throttle import Throttle
+
+NAMED = "a" * 26  # what follows the prefix of every id
+BYTES_32 = "b" * 43  # base64url
+LATE = NOON + timedelta(milliseconds=123)  # written with its fraction
+
+
+def a_key_of_size(credential: int = 86, public: int = 103) -> Passkey:
+    """Return a passkey as browsers make them: 64 bytes of id, ES256."""
+    return Passkey(
+        authenticator_id=AuthenticatorId(f"aut_{NAMED}"),
+        member_id=MEMBER,
+        bound_at=LATE,
+        entry=123_456,
+        name="a security key at home",
+        credential_id="c" * credential,
+        public_key="p" * public,
+        backup_eligible=True,
+        backed_up=True,
+        sign_count=123_456,
+        placement=Placement.ROAMING,
+    )
+
+
+def asked(factor: Factor) -> Challenge:
+    return Challenge(
+        challenge_id=ChallengeId(f"chl_{NAMED}"),
+        factor=factor,
+        expires_at=LATE,
+        nonce=BYTES_32,
+        channel_id=ChannelId(f"chn_{NAMED}"),
+        code_mac=BYTES_32,
+    )
+
+
+# A code to each kind of channel, and two questions to passkeys. Those to a password or an app are
+# no longer than the latter.
+QUESTIONS = (
+    asked(Factor.EMAIL_CODE),
+    asked(Factor.SMS_CODE),
+    *[replace(asked(Factor.PASSKEY), channel_id=None, code_mac="")] * 2,
+)
+
+
+def a_full_action(payload: AnyPayload, secret: str = "", *, proofs: int = 2) -> OpenAction:
+    proof = Shown(
+        source=f"aut_{NAMED}",
+        factor=Factor.PASSKEY,
+        root=f"roaming:aut_{NAMED}",
+        bound_at=LATE,
+        at=LATE,
+        entry=123_456,
+        digest=BYTES_32,
+    )
+    return OpenAction(
+        action_id=ids.action_id(ALICE, b"one open action."),
+        member_id=ids.MemberId(f"mem_{NAMED}"),
+        payload=payload,
+        digest=BYTES_32,
+        proposed_at=LATE,
+        lapses_at=LATE,
+        veto_key=BYTES_32,
+        claimed_cents=10**12,
+        value_cents=10**12,
+        proved_at=LATE,
+        until=LATE,
+        offered_until=LATE,
+        session_id=SessionId(f"ses_{NAMED}"),
+        shown=(proof,) * proofs,
+        challenges=QUESTIONS,
+        secret=secret,
+        entry=123_456,
+    )
+
+
+def a_stranger_s(payload: AnyPayload) -> OpenAction:
+    """Return what a stranger can make of a proposal: questions, and no proof."""
+    made = a_full_action(payload, proofs=0)
+    return replace(
+        made,
+        claimed_cents=0,
+        value_cents=0,
+        proved_at=None,
+        until=None,
+        offered_until=None,
+        session_id=None,
+        device_signed=isinstance(payload, SessionStart),
+    )
+
+
+def a_full_account(*actions: OpenAction) -> Account:
+    """Return an account with every list but that of actions as long as it may be."""
+    session = Session(
+        session_id=SessionId(f"ses_{NAMED}"),
+        member_id=MEMBER,
+        thumbprint=BYTES_32,
+        started_at=LATE,
+        seen_at=LATE,
+        bound_at=LATE,
+        read_only=True,
+        entry=10**9,
+    )
+    key = ApiKey(
+        api_key_id=ApiKeyId(f"key_{NAMED}"),
+        public_key=BYTES_32,
+        scopes=("read", "trade", "withdraw"),
+        ip_list=("203.0.113.7/32",),
+        destinations=(f"dst_{NAMED}",),
+        daily_cents=10**9,
+        created_at=LATE,
+    )
+    channel = Channel(
+        channel_id=ChannelId(f"chn_{NAMED}"),
+        kind=ChannelKind.DESKTOP,
+        address="alice.customer@example.com",
+        bound_at=LATE,
+    )
+    candidate = Candidate(
+        candidate_id=ChallengeId(f"cnd_{NAMED}"),
+        factor=Factor.PASSKEY,
+        secret=BYTES_32,
+        expires_at=LATE,
+    )
+    base = an_account(*[a_key_of_size()] * AUTHENTICATORS_MOST)
+    return replace(
+        base,
+        enrolling_until=LATE,
+        destinations_required=True,
+        channels=(channel,) * CHANNELS_MOST,
+        devices=(Device(thumbprint=BYTES_32, since=LATE, seen_at=LATE),) * DEVICES_MOST,
+        sessions=(session,) * SESSIONS_MOST,
+        holds=(Hold(because="authenticator.remove", placed_at=LATE, ends_at=LATE + DAY),)
+        * HOLDS_MOST,
+        freeze=Freeze(until=LATE, set_at=LATE, weak={"phone": LATE, "knowledge": LATE}),
+        throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
+        known_throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
+        candidates=(candidate,) * CANDIDATES_MOST,
+        codes_sent=(LATE,) * CODES_PER_HOUR_MOST,
+        actions=actions,
+        api_keys=(key,) * API_KEYS_MOST,
+        destinations={DestinationId(f"dst_{n:026d}"): 99 for n in range(DESTINATIONS_MOST)},
+        spent=Spent(day="2026-01-15", cents=10**12),
+    )
+
+
+def size(account: Account) -> int:
+    return len(encode(account))
+
+
+LONGEST = DestinationRemove(account=ALICE, network="n" * 20, address="a" * 128, memo="m" * 128)
+URGENT = [
+    FreezeSet(account=ALICE),
+    SessionStart(account=ALICE, device=BYTES_32),
+    ApiKeyRevoke(account=ALICE, api_key_id=ApiKeyId(f"key_{NAMED}")),
+    LONGEST,
+]
+
+
+@pytest.mark.parametrize("payload", URGENT)
+def test_an_urgent_action_with_every_question_has_its_room(payload: AnyPayload) -> None:
+    named = f"dst_{NAMED}" if payload is LONGEST else ""
+    action = replace(a_stranger_s(payload), secret=named)
+
+    assert len(action.challenges) == CHALLENGES_PER_ACTION_MOST
+    assert urgent(action)
+    assert len(encode(action)) + 1 <= URGENT_BYTES_MOST
+
+
+def test_a_removal_that_is_longer_than_any_is_not_urgent() -> None:
+    assert not urgent(a_stranger_s(replace(LONGEST, memo="m" * 129)))
+
+
+def test_what_time_adds_to_an_account_has_its_room() -> None:
+    """Whatever ``check_room`` does not count, at its bounds."""
+    full = a_full_account()
+    bare = replace(
+        full,
+        chain=replace(full.chain, entries=2**32, last_leaf=BYTES_32),
+        enrolling_until=None,
+        devices=(),
+        sessions=(),
+        holds=(),
+        freeze=Freeze(),
+        throttle=Throttle(),
+        known_throttle=Throttle(),
+        candidates=(),
+        codes_sent=(),
+        spent=Spent(),
+    )
+
+    assert size(full) - size(bare) <= PASSING_BYTES_MOST
+
+
+def filled(lasts: int = DOCUMENT_ROOM) -> Account:
+    """Return an account in which just so many bytes last, and all that passes is at its bounds.
+
+    Its authenticators answer; the name of the first makes up the bytes.
+    """
+    full = a_full_account()
+    keys = (replace(SYNCED, sign_count=2**32 - 1, backed_up=True), PASSWORD, APP, a_key_of_size())
+    lasting = replace(
+        full,
+        authenticators=keys,
+        channels=(EMAIL, SMS),
+        destinations={DestinationId(f"dst_{n:026d}"): 999_999 for n in range(20)},
+        actions=(replace(a_full_action(send(), proofs=1), lapses_at=LATE + 30 * DAY),),
+    )
+    named = longer(lasting, 1)
+    return longer(named, lasts - bytes_that_last(named))
+
+
+def longer(account: Account, letters: int) -> Account:
+    """Return ``account`` with so many letters more in the name of its first authenticator."""
+    first, *rest = account.authenticators
+    named = replace(first, name=first.name + "k" * letters)
+    return replace(account, authenticators=(named, *rest))
+
+
+@pytest.mark.parametrize("kind", [sign_in(BYTES_32), LONGEST, FREEZE])
+def test_in_the_fullest_account_strangers_leave_room_for_a_freeze_and_a_sign_in(
+    kind: AnyPayload,
+) -> None:
+    """Prevents: an account that grows too full to be stopped, by signing in and by strangers.
+
+    Nothing is refused, and the document is never too large to be sealed on the way.
+    """
+    gate = Gate()
+    gate.account = filled()
+    gate.wait(2 * HOUR)
+    sizes: list[int] = []
+
+    def ask_everything(action: str) -> None:
+        # What bounds the codes of an hour is not what this is about.
+        gate.account = replace(gate.account, codes_sent=(LATE,) * CODES_PER_HOUR_MOST)
+        for source in (PASSWORD, EMAIL, SMS, APP, SYNCED):
+            if source not in (EMAIL, SMS) or codes_help(gate.account, gate.action(action)):
+                assert gate.ask(action, source).fault is None
+            sizes.append(size(gate.account))
+
+    for _ in range(LOOSE_ACTIONS_MOST + 1):
+        ask_everything(gate.propose(kind).action_id)
+    assert len([one for one in gate.account.actions if urgent(one)]) == URGENT_ACTIONS_LEAST
+    for payload in (FREEZE, sign_in("laptop".ljust(43, "A"))):
+        own = gate.propose(payload).action_id
+        ask_everything(own)
+        assert gate.answer(own, gate.right(own, SYNCED)).answer is Answer.ALLOW
+    assert DOCUMENT_ROOM < max(sizes) <= DOCUMENT_BYTES_MOST
+
+
+def test_the_fullest_account_is_full_to_the_byte() -> None:
+    full = filled()
+    standing = (replace(a_stranger_s(LONGEST), secret=f"dst_{NAMED}"),) * URGENT_ACTIONS_LEAST
+    worst = size(replace(full, actions=(*full.actions, *standing)))
+
+    check_room(full)
+    with pytest.raises(DocumentTooLargeError, match="finish or remove"):
+        check_room(longer(full, 1))
+    assert DOCUMENT_BYTES_MOST - 256 < worst <= DOCUMENT_BYTES_MOST
+
+
+def test_the_document_has_the_size_that_a_box_takes() -> None:
+    assert DOCUMENT_BYTES_MOST == MAX_PLAINTEXT_BYTES
+
+
+@pytest.mark.parametrize(
+    ("lasts", "stand"),
+    [
+        (DOCUMENT_ROOM, URGENT_ACTIONS_LEAST),
+        (DOCUMENT_ROOM - URGENT_BYTES_MOST + 1, URGENT_ACTIONS_LEAST),
+        (DOCUMENT_ROOM - URGENT_BYTES_MOST, URGENT_ACTIONS_LEAST + 1),
+        (DOCUMENT_ROOM - 2 * URGENT_BYTES_MOST, LOOSE_ACTIONS_MOST),
+    ],
+)
+def test_where_less_lasts_more_urgent_actions_stand(lasts: int, stand: int) -> None:
+    account = filled(lasts)
+    named = (ActionId(f"act_{n}") for n in range(LOOSE_ACTIONS_MOST))
+    four = tuple(replace(a_stranger_s(sign_in()), action_id=name) for name in named)
+    crowded = replace(account, actions=(*account.actions, *four))
+    gone = [one.action_id for one in crowded_out(crowded, "act_0", now=NOON)]
+
+    assert gone == [f"act_{n + 1}" for n in range(LOOSE_ACTIONS_MOST - stand)]
+
+
+def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for() -> None:
+    gate = Gate()
+    account = replace(filled(), actions=(), freeze=Freeze())
+    spare = DOCUMENT_ROOM - URGENT_BYTES_MOST - bytes_that_last(account)
+    gate.account = longer(account, spare)
+    gate.wait(HOUR)  # It is not being enrolled any more.
+    first, *rest = (gate.propose(sign_in(MALLORYS_LAPTOP)).action_id for _ in range(3))
+    listing = gate.propose(list_address("a" * 128)).action_id
+    _, decided, _ = gate.book[-1]
+    gate.prove(listing, PASSWORD, SYNCED)
+
+    assert gate.is_open(listing)
+    assert not gate.is_open(first)
+    assert all(map(gate.is_open, rest))
+    assert [one.action_id for one in decided.decisions] == [first, listing]
+    assert size(gate.account) <= DOCUMENT_BYTES_MOST
+
+
+@pytest.mark.parametrize(
+    ("field", "bytes_most"),
+    [
+        ("authenticators", 4_200),
+        ("channels", 650),
+        ("devices", 900),
+        ("sessions", 1_250),
+        ("holds", 500),
+        ("candidates", 400),
+        ("codes_sent", 320),
+        ("api_keys", 1_350),
+        ("destinations", 3_700),
+    ],
+)
+def test_each_list_full_of_ordinary_values_leaves_room_for_the_others(
+    field: str, bytes_most: int
+) -> None:
+    full = a_full_account()
+    without = replace(full, **{field: {} if field == "destinations" else ()})
+
+    assert size(full) - size(without) <= bytes_most
+    assert bytes_most < DOCUMENT_ROOM / 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "destinations", "api_keys", "waiting"),
+    [
+        pytest.param(2, 3, 0, 7, id="two passkeys, three destinations"),
+        pytest.param(3, 10, 1, 6, id="three, ten, and an API key"),
+        pytest.param(AUTHENTICATORS_MOST, 50, API_KEYS_MOST, 1, id="a customer with all there is"),
+    ],
+)
+def test_how_many_exits_may_wait_in_an_ordinary_account(
+    keys: int, destinations: int, api_keys: int, waiting: int
+) -> None:
+    full = a_full_account()
+    exit_ = replace(a_full_action(send(), proofs=1), challenges=(), offered_until=None)
+    ordinary = replace(
+        full,
+        authenticators=full.authenticators[:keys],
+        channels=full.channels[:2],
+        devices=full.devices[:2],
+        sessions=full.sessions[:2],
+        holds=full.holds[:1],
+        candidates=(),
+        codes_sent=(),
+        api_keys=full.api_keys[:api_keys],
+        destinations=dict(list(full.destinations.items())[:destinations]),
+        actions=(exit_,) * waiting,
+    )
+
+    check_room(ordinary)
+
+
+def test_urgent_actions_do_not_count_in_a_full_account() -> None:
+    full = filled()
+
+    check_room(replace(full, actions=(*full.actions, *[a_stranger_s(sign_in())] * 4)))
+
+
+def test_a_full_account_takes_no_more_and_can_still_be_frozen() -> None:
+    """Prevents: proposals that fill the document until a freeze no longer fits."""
+    gate = Gate()
+    listed = {DestinationId(f"dst_{n:026d}"): 1 for n in range(DESTINATIONS_MOST - 1)}
+    keys = (PASSWORD, SYNCED, *[a_key_of_size()] * (AUTHENTICATORS_MOST - 2))
+    gate.account = replace(gate.account, destinations=listed, authenticators=keys)
+    with pytest.raises(DocumentTooLargeError):
+        fill(gate)
+    for _ in range(20):
+        action = gate.propose(sign_in(BYTES_32)).action_id
+        gate.ask(action, gate.account.channels[0])
+        gate.ask(action, SYNCED)
+    frozen = gate.prove(gate.propose(FREEZE).action_id, SYNCED)
+
+    assert frozen.answer.value == "allow"
+    assert size(gate.account) < DOCUMENT_BYTES_MOST
+
+
+def fill(gate: Gate) -> None:
+    for number in range(OPEN_ACTIONS_MOST):
+        address = f"{number:0120d}"
+        gate.prove(gate.propose(list_address(address)).action_id, SYNCED, PASSWORD)
