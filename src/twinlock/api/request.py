@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from litestar.exceptions import HTTPException
+from litestar.exceptions import ClientException, HTTPException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from twinlock.domain.canonical import parse_strict, tagged_hash
 from twinlock.domain.errors import MalformedError
@@ -25,15 +26,53 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON has no doubled keys, no floats and no depth to drown in."""
 
+    _whole: bytes | None = None
+
+    async def body(self) -> bytes:
+        """Return the body as it was sent.
+
+        The framework's own reads it through a generator: a twentieth of a request (measured).
+
+        Raises:
+            RequestEntityTooLarge: more than BODY_BYTES_MOST bytes.
+            ClientException: whoever sent it went away.
+        """
+        if self._whole is None:
+            self._whole = await self._read()
+        return self._whole
+
+    async def _read(self) -> bytes:
+        whole = b""
+        while True:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise ClientException("the request ended before its body did")
+            whole += message["body"]
+            if len(whole) > BODY_BYTES_MOST:
+                raise RequestEntityTooLarge
+            if not message.get("more_body"):
+                return whole
+
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value; the handler's type narrows it
         """Return the body's value. Raises MalformedError, and 415 for what says it is not JSON."""
         body = await self.body()
         if not body:
             return {}
-        kind = self.headers.get("content-type", "")
+        kind = header(self, b"content-type")
         if kind != JSON and kind.partition(";")[0].strip().lower() != JSON:
             raise HTTPException(status_code=415, detail=f"a body is {JSON}")
         return parse_strict(body)
+
+
+def header(connection: ASGIConnection[Any, Any, Any, Any], name: bytes) -> str:
+    """Return the first header line of this lower-case ``name``, or nothing.
+
+    The framework reads all of them into a mapping first, which three of them are not worth.
+    """
+    for found, value in connection.scope["headers"]:
+        if found == name:
+            return value.decode("latin-1")
+    return ""
 
 
 def client_address(
@@ -90,7 +129,7 @@ async def idempotency(request: Request[Any, Any, Any]) -> Idempotency:
     Raises:
         MalformedError: there is no key, or it is not 8 to 128 printable ASCII characters.
     """
-    key = request.headers.get("idempotency-key", "")
+    key = header(request, b"idempotency-key")
     fits = KEY_LENGTH_LEAST <= len(key) <= KEY_LENGTH_MOST
     if not fits or not key.isascii() or not key.isprintable():
         raise MalformedError("Idempotency-Key: 8 to 128 printable ASCII characters are needed")

@@ -8,7 +8,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from twinlock.api.request import Network, client_address, counted_address
+from twinlock.api.request import Network, client_address, counted_address, header
 from twinlock.api.throttling import Rates, share
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.ids import AccountId, ActionId, account_of, parse_account_id, tail
@@ -103,7 +103,7 @@ class Api:
         Raises:
             PlatformKeyRefusedError, ScopeMissingError, RateLimitedError: as they say.
         """
-        kind, _, presented = request.headers.get("authorization", "").partition(" ")
+        kind, _, presented = header(request, b"authorization").partition(" ")
         if kind.lower() != "bearer":
             raise PlatformKeyRefusedError("a platform key is sent as a bearer token")
         address = client_address(request, trusted=self.trusted_proxies)

@@ -124,23 +124,25 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     if isinstance(command, Propose):
         state = _take(steps, state, _make_room(state, now=now))
     decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
-    first = _before(state, command, decision, now=now)
-    for one in first:
-        state = _take(steps, state, one)
-    if first:  # Entries before the answer's have moved its number.
+    after = _after(state, decision)
+    first = _before(state, command, decision, after=after.account, now=now)
+    if first:  # Entries before the answer's move its number.
+        for one in first:
+            state = _take(steps, state, one)
         decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
-    state = _take(steps, state, decision)
-    if _grows(state, command):
-        check_room(state.account)
+        after = _after(state, decision)
+    steps.append((decision, after))
+    if _grows(after, command):
+        check_room(after.account)
     decisions, states = zip(*steps, strict=True)
     return Decided(decisions=decisions, states=states)
 
 
 def _before(
-    state: State, command: Command, decision: Decision, *, now: datetime
+    state: State, command: Command, decision: Decision, *, after: Account, now: datetime
 ) -> tuple[Decision, ...]:
     """Return what ``decision`` ends of other actions, each in a decision before it."""
-    by, after = decision.action_id, apply_all(state, decision.events).account
+    by = decision.action_id
     struck = _struck(state, command, decision)
     return (
         *(_vetoed(one, by=by, root=None, now=now) for one in struck),
@@ -174,9 +176,13 @@ def _take(steps: list[tuple[Decision, State]], state: State, decision: Decision 
     """Add ``decision``, where there is one, and return the state after it."""
     if decision is None:
         return state
-    after = advance(apply_all(state, decision.events))
+    after = _after(state, decision)
     steps.append((decision, after))
     return after
+
+
+def _after(state: State, decision: Decision) -> State:
+    return advance(apply_all(state, decision.events))
 
 
 def _grows(state: State, command: Command) -> bool:
