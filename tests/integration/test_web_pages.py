@@ -173,6 +173,23 @@ async def test_what_a_double_click_sends_twice_counts_once(web: Web, bob: Custom
     assert (again.status_code, "One more is needed" in again.text) == (200, True)
 
 
+async def test_a_refused_question_and_a_no_that_are_sent_twice_say_so(
+    web: Web, alice: Customer
+) -> None:
+    action, link = await held_with_link(web, alice)
+    page = page_of((await web.get(link)).text)
+
+    asked = [
+        await web.form(f"/confirm/{action}/code", page=page, factor="email_code") for _ in range(2)
+    ]
+    said = [await web.form(f"/veto/{action}", page=page, **fields_of(link)) for _ in range(2)]
+
+    assert [one.status_code for one in asked] == [422, 200]
+    assert [one.status_code for one in said] == [303, 200]
+    for second in (asked[1], said[1]):
+        assert "counts once" in second.text
+
+
 async def test_every_page_has_a_name_of_its_own(web: Web, bob: Customer) -> None:
     started = await bob.propose("session.start", {"device": bob.device.jwk()})
     path = f"/confirm/{started.action_id}"
