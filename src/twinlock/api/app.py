@@ -4,9 +4,9 @@ Always true (tests/integration/test_http_surface.py): every error of a route tha
 problem of RFC 9457; nothing answers HTML but the pages; no answer about an account is kept.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import perf_counter
 from typing import Any, TypeAlias
 
 from litestar import Litestar, MediaType, Router
@@ -43,13 +43,12 @@ class TimedLitestar(Litestar):
         if scope["type"] != ScopeType.HTTP:
             await super().__call__(scope, receive, send)
             return
-        seconds = asyncio.get_running_loop().time
-        since = seconds()
+        since = perf_counter()
         try:
             await super().__call__(scope, receive, send)
         finally:
             api: Api = self.state.api
-            api.metrics.observe(str(scope.get("path_template") or UNROUTED), seconds() - since)
+            api.metrics.observe(str(scope.get("path_template") or UNROUTED), perf_counter() - since)
 
 
 def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:

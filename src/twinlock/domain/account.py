@@ -15,7 +15,7 @@ from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.bounds import DEVICES_MOST, SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.errors import TwinlockError, invariant
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
     AccountId,
@@ -409,10 +409,3 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     destination_id: DestinationId | None = None
     destination: Destination | None = None
     listed: tuple[Destination, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.destination is not None:
-            invariant(
-                self.destination.account_id == self.account.account_id,
-                "a destination belongs to its account",
-            )

@@ -33,13 +33,17 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_current(state: State) -> State:
-    """Return ``state`` when its destination is the version that the account knows.
+    """Return ``state`` when its destination is its account's, in the version that it knows.
 
     Raises:
+        InvariantError: it is another account's.
         StateRolledBackError: an old row of the destination was put back, or the row is gone.
     """
     listed = state.account.destinations.get(state.destination_id or DestinationId(""))
     version = None if state.destination is None else state.destination.version
+    if state.destination is not None:
+        own = state.destination.account_id == state.account.account_id
+        invariant(own, "a destination belongs to its account")
     if listed != version:
         raise StateRolledBackError("a destination is not the version its account knows")
     return state

@@ -30,6 +30,7 @@ from twinlock.domain.account import (
 )
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.policy.facts import DestinationState, SessionState
@@ -230,7 +231,9 @@ def test_what_a_destination_is_good_for(destination: Destination, state: Destina
 
 def test_a_destination_of_another_account_is_not_at_hand() -> None:
     with pytest.raises(InvariantError, match="belongs to its account"):
-        State(account=replace(an_account(), account_id=BOB), destination=a_destination())
+        check_current(
+            State(account=replace(an_account(), account_id=BOB), destination=a_destination())
+        )
 
 
 @pytest.mark.parametrize("length", [timedelta(0), LAPSE])

@@ -439,8 +439,9 @@ class Batch:
 
 def _names(work: Work) -> tuple[str, ...]:
     """Return the streams that ``work`` locks; it names them all before one is read."""
-    named = (work.account_id, work.destination_id)
-    return tuple(name for name in named if name is not None)
+    if work.destination_id is None:
+        return (work.account_id,)
+    return work.account_id, work.destination_id
 
 
 def _check_locked(work: Work, after: State) -> None:
