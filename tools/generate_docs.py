@@ -206,7 +206,8 @@ units and addresses into their one form. The answer tells the payload's `digest`
 
 The class says what an action does to protection and money. An *exit* lets value leave; a
 *loosening* weakens a protection, so it waits and can be vetoed; a *tightening* acts at once,
-and a freeze with little proof; *access* lets somebody in. An API key that may withdraw counts as a loosening.
+and a freeze with little proof; *access* lets somebody in. An API key that may withdraw counts as a
+loosening.
 """,
         table(("action", "class", "meaning", "payload"), rows),
         "## Asked with",
