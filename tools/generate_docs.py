@@ -19,6 +19,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from doc_parts import attribute_docs, fields_of, in_words, page, summary, table, type_name
 from policy_doc import policy_page
+from webhooks_doc import webhooks_page
 
 import twinlock
 from twinlock.adapters import settings
@@ -320,6 +321,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "policy.md": policy_page,
     "reason-codes.md": reasons_page,
     "settings.md": settings_page,
+    "webhooks.md": webhooks_page,
 }
 
 if __name__ == "__main__":

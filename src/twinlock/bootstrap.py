@@ -8,19 +8,18 @@ weaker.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from litestar import Router
 from litestar.datastructures import State
 
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
-from twinlock.adapters import private_files, signing
+from twinlock.adapters import private_files, signing, webhook_pumps
 from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
@@ -58,10 +57,10 @@ from twinlock.ports import (
     Entropy,
     Head,
     LogSigner,
-    Outgoing,
     PlatformKeys,
     PolicyTexts,
     PriceFeed,
+    Relay,
     Store,
 )
 from twinlock.proofs.passkeys import RelyingParty
@@ -75,6 +74,7 @@ from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
+from twinlock.services.webhooks import Webhooks
 from twinlock.web.routes import page_router
 from twinlock.web.serving import Pages
 
@@ -278,14 +278,6 @@ def _app_password(path: Path, entropy: Entropy) -> str:
         return private_files.read(path).decode("ascii")
 
 
-class Relay(Protocol):
-    """Messages that wait to be handed on."""
-
-    async def deliver(self, send: Callable[[Outgoing], Awaitable[None]], *, most: int) -> int:
-        """Hand on up to ``most`` messages, oldest first; return how many were."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelves:
     """Where one process keeps things: state and log, platforms' keys, policies, the outbox."""
@@ -348,6 +340,7 @@ async def open_api(
                 prices=prices,
                 steering=steering or Steering(),
             ) as api,
+            webhook_pumps.delivering(kept, settings, clock=trusted, registry=api.metrics.registry),
         ):
             yield api
         # A stop in good order leaves nothing that is not anchored.
@@ -364,6 +357,15 @@ async def _anchored(world: World, clock: Clock) -> AsyncIterator[tuple[SqlStore,
         ) as kept:
             signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
             yield kept, Anchoring(kept, signer=signer, anchors=anchors)
+
+
+@asynccontextmanager
+async def open_webhooks(world: World) -> AsyncIterator[Webhooks]:
+    """Open the operator's use cases of webhooks, on a log that is the anchored one."""
+    clock = SystemClock()
+    async with _anchored(world, clock) as (kept, anchoring):
+        await anchoring.check()
+        yield webhook_pumps.use_cases(kept, world.settings, clock=clock)
 
 
 async def adopt_log(world: World) -> Head:

@@ -21,6 +21,8 @@ TABLES = (
     "policy",
     "installation",
     "migration",
+    "webhook",
+    "webhook_retry",
 )
 FORBIDDEN = [
     "UPDATE leaf SET entry = 'x'",
@@ -57,6 +59,9 @@ FORBIDDEN = [
     "UPDATE idempotency SET mac = 'x'",
     "UPDATE installation SET fingerprint = 'x'",
     "DELETE FROM installation",
+    "UPDATE webhook SET id = 'x'",
+    "UPDATE webhook_retry SET webhook_id = 'x'",
+    "UPDATE webhook_retry SET leaf_index = 7",
     "INSERT INTO migration VALUES (9, 'x')",
     "UPDATE migration SET digest = 'x'",
     "CREATE TABLE twinlock.mine ()",

@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 import platformdirs
 
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
+from twinlock.domain.webhook_targets import Reach
 
 PREFIX = "TWINLOCK_"
 PROFILES = ("default",)  # The range's weaker profiles cannot be set from here.
@@ -31,6 +32,7 @@ MAX_WORKERS = 64  # Each keeps a pool of connections; the embedded server takes 
 MAX_PORT = 65_535
 HTTP_PORT, HTTPS_PORT = 80, 443
 MAX_PROXIES = 64
+YES_OR_NO = ("no", "yes")
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -126,6 +128,31 @@ _TABLE = (
         "none",
         "Whose X-Forwarded-For is believed.",
     ),
+    _row(
+        "WEBHOOK_NETWORKS",
+        f"addresses or networks, separated by commas, at most {MAX_PROXIES}",
+        "none: public addresses only",
+        "Private networks that webhooks may lead to. Link-local addresses, a cloud's metadata and "
+        "IPv4 hidden in IPv6 stay refused.",
+    ),
+    _row(
+        "WEBHOOK_PORTS",
+        f"ports, separated by commas, at most {MAX_PROXIES}",
+        "none: 443 only",
+        "Ports besides 443 that webhooks may lead to.",
+    ),
+    _row(
+        "WEBHOOK_CA_FILE",
+        "absolute path",
+        "none",
+        "Certificates (PEM) of authorities that are trusted for webhooks beside the system's.",
+    ),
+    _row(
+        "WEBHOOK_PLAIN_LOOPBACK",
+        " or ".join(YES_OR_NO),
+        "`no`",
+        "Whether webhooks may go to this machine by plain http, for trying out.",
+    ),
 )
 
 
@@ -148,6 +175,19 @@ class Settings:
     price_file: Path | None
     log_level: str
     trusted_proxies: tuple[Network, ...]
+    webhook_networks: tuple[Network, ...]
+    webhook_ports: tuple[int, ...]
+    webhook_ca_file: Path | None
+    webhook_plain_loopback: bool
+
+    @property
+    def webhook_reach(self) -> Reach:
+        """Return what webhooks may reach beyond public addresses by https on port 443."""
+        return Reach(
+            networks=self.webhook_networks,
+            ports=frozenset(self.webhook_ports),
+            plain_loopback=self.webhook_plain_loopback,
+        )
 
     @property
     def postgres_dir(self) -> Path:
@@ -197,7 +237,12 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
         price_file=_path(values, "PRICE_FILE"),
         log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),
-        trusted_proxies=_proxies(values),
+        trusted_proxies=_networks(values, "TRUSTED_PROXIES"),
+        webhook_networks=_networks(values, "WEBHOOK_NETWORKS"),
+        webhook_ports=_ports(values, "WEBHOOK_PORTS"),
+        webhook_ca_file=_path(values, "WEBHOOK_CA_FILE"),
+        webhook_plain_loopback=_choice(values, "WEBHOOK_PLAIN_LOOPBACK", YES_OR_NO, default="no")
+        == "yes",
     )
 
 
@@ -319,14 +364,22 @@ def _database_url(values: Mapping[str, str], name: str) -> str | None:
     return text
 
 
-def _proxies(values: Mapping[str, str]) -> tuple[Network, ...]:
-    text = values.get("TRUSTED_PROXIES")
+def _networks(values: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    text = values.get(name)
     if text is None:
         return ()
     try:
         networks = tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
     except ValueError:
-        raise _wrong("TRUSTED_PROXIES", "is not a list of addresses or networks") from None
+        raise _wrong(name, "is not a list of addresses or networks") from None
     if len(networks) > MAX_PROXIES or any(network.prefixlen == 0 for network in networks):
-        raise _wrong("TRUSTED_PROXIES", f"trusts everybody, or has more than {MAX_PROXIES} parts")
+        raise _wrong(name, f"trusts everybody, or has more than {MAX_PROXIES} parts")
     return networks
+
+
+def _ports(values: Mapping[str, str], name: str) -> tuple[int, ...]:
+    text = values.get(name)
+    parts = [] if text is None else text.split(",")
+    if len(parts) > MAX_PROXIES:
+        raise _wrong(name, f"has more than {MAX_PROXIES} parts")
+    return tuple(_number(name, part.strip(), most=MAX_PORT) for part in parts)

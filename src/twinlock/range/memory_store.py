@@ -49,7 +49,7 @@ _KEPT = msgspec.json.Decoder(Kept)
 
 
 class MemoryStore:
-    """State and log of one process. Implements ``ports.Store`` and ``bootstrap.Relay``.
+    """State and log of one process. Implements ``ports.Store`` and ``ports.Relay``.
 
     ``accounts`` and ``destinations`` hold documents as canonical bytes: what an attacker with the
     database would put back.
