@@ -131,7 +131,8 @@ An endpoint that fails {DOWN_AFTER} times in a row is *down*. New messages then 
 order; one at a time is tried after {in_words(PAUSE, written="")}, then ever more rarely, but at
 least every {in_words(PAUSE_MOST, written="")} or so. The first one that is taken ends that. At most
 {RETRIES_MOST:,} messages of an endpoint wait to be tried again; more stay in the log. An endpoint
-is *disabled* at once by a 410, and after {in_words(FAILING_MOST, written="")} in which everything failed; that is
+is *disabled* at once by a 410, and after {in_words(FAILING_MOST, written="")} in which everything
+failed; that is
 logged as `webhook_disabled`. No endpoint keeps another one or a decision waiting.
 
 Two processes share the work and do not send one message twice, unless one was killed or stopped
