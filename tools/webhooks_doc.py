@@ -2,7 +2,7 @@
 
 from doc_parts import in_words, page, table
 
-from twinlock.adapters import webhooks as post
+from twinlock.adapters.sql.webhooks import CLAIM
 from twinlock.adapters.webhook_pumps import LOOK_SECONDS
 from twinlock.domain.webhook_endpoints import (
     DOWN_AFTER,
@@ -132,12 +132,11 @@ order; one at a time is tried after {in_words(PAUSE, written="")}, then ever mor
 least every {in_words(PAUSE_MOST, written="")} or so. The first one that is taken ends that. At most
 {RETRIES_MOST:,} messages of an endpoint wait to be tried again; more stay in the log. An endpoint
 is *disabled* at once by a 410, and after {in_words(FAILING_MOST, written="")} in which everything
-failed; that is
-logged as `webhook_disabled`. No endpoint keeps another one or a decision waiting.
+failed; that is logged as `webhook_disabled`. No endpoint keeps another one or a decision waiting.
 
 Two processes share the work and do not send one message twice, unless one was killed or stopped
 after it sent and before it could note that. What a killed one was at goes on within
-{post.ATTEMPT_SECONDS * 2:.0f} seconds.
+{in_words(CLAIM, written="")}.
 """.strip()
 
 

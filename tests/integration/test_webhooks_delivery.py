@@ -108,8 +108,7 @@ async def test_an_endpoint_is_told_of_what_it_asked_for_alone(
 async def test_a_turn_that_takes_long_goes_on_in_the_next(
     hooks: Hooks, receiver: Receiver, alice: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook_delivery, "TURN_SECONDS", 0.0)
-    seconds = itertools.count()  # Every look at the clock is a second later.
+    seconds = itertools.count(step=10)  # Every look at the clock is a turn later.
     monkeypatch.setattr(hooks.delivery, "_seconds", lambda: float(next(seconds)))
     shown = await hooks.add(receiver)
     await authorized(hooks.store, alice, 2)
@@ -118,6 +117,29 @@ async def test_a_turn_that_takes_long_goes_on_in_the_next(
 
     assert receiver.got == []
     assert (await hooks.listed(shown.webhook_id)).behind == 2
+
+
+async def test_no_attempt_is_begun_once_the_turn_is_over(
+    hooks: Hooks, receiver: Receiver, alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hooks.add(receiver)
+    indexes = await authorized(hooks.store, alice, 4)
+    receiver.answers.extend([status(500), status(500)])
+    await hooks.deliver()
+    hooks.clock.advance(LATER)
+    more = await authorized(hooks.store, alice, 2)
+
+    def each_takes_the_whole_turn() -> float:
+        return len(receiver.got) * webhook_delivery.TURN_SECONDS
+
+    monkeypatch.setattr(hooks.delivery, "_seconds", each_takes_the_whole_turn)
+    sent = []
+    while await hooks.look():
+        sent.append(len(receiver.got))
+
+    assert sent == [6, 8]  # Of each turn one that is tried again, and one that is new.
+    assert sorted(receiver.indexes[4::2]) == indexes[:2]
+    assert receiver.indexes[5::2] == more
 
 
 async def test_how_far_a_turn_came_is_kept_while_it_lasts(
@@ -396,6 +418,23 @@ async def test_a_step_of_the_clock_loses_and_doubles_nothing(
     await hooks.deliver()
 
     assert receiver.indexes == indexes
+
+
+async def test_what_was_put_off_before_a_clock_was_set_back_is_not_waited_for(
+    hooks: Hooks, receiver: Receiver, alice: Customer, database: TestDatabase
+) -> None:
+    await hooks.add(receiver)
+    indexes = await authorized(hooks.store, alice, 5)
+    receiver.answers.extend([status(500)] * 3)
+    hooks.clock.advance(timedelta(days=30))
+    await hooks.deliver()
+    assert receiver.indexes == indexes[:3]
+
+    hooks.clock.advance(timedelta(days=-30))
+    await database.execute("UPDATE webhook SET claimed_until = now() + interval '1 hour'")
+    await hooks.deliver()
+
+    assert sorted(receiver.indexes[3:]) == indexes
 
 
 async def test_while_the_clock_is_not_believed_nothing_is_sent_and_nothing_lost(

@@ -10,7 +10,10 @@ from support.receivers import Receiver, receiving, status
 from support.stores import Customer, SteerableClock, make_keyring, open_store, opened
 
 from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.sql.connections import READ_SECONDS
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.adapters.sql.webhooks import CLAIM
+from twinlock.adapters.webhooks import ATTEMPT_SECONDS
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.webhook_endpoints import (
@@ -27,6 +30,7 @@ from twinlock.domain.webhook_endpoints import (
 )
 from twinlock.domain.webhook_targets import WebhookUrlRefusedError
 from twinlock.domain.webhooks import WebhookPatternError
+from twinlock.services.webhook_delivery import NEW_SECONDS, TURN_SECONDS
 
 NOBODY = WebhookId("wh_" + "a" * 26)
 URL = "http://127.0.0.1:9/geheim"
@@ -362,3 +366,10 @@ async def test_the_receivers_of_tests_tell_true_signatures_from_false(hooks: Hoo
 
         assert isinstance(receiver, Receiver)
         assert not receiver.got[0].verified_by(other.secret)
+
+
+def test_a_claim_outlasts_the_longest_turn() -> None:
+    attempts = 2 * ATTEMPT_SECONDS  # One that is tried again, and one that is new.
+    longest = TURN_SECONDS + NEW_SECONDS + attempts + 2 * READ_SECONDS
+
+    assert longest < CLAIM.total_seconds()

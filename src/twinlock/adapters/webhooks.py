@@ -40,6 +40,8 @@ ATTEMPT_SECONDS = 10.0  # For a name, a connection and an answer; the standard s
 CONNECT_SECONDS = 3.0  # For one address: a second one is tried while there is time.
 DRAIN_SECONDS = 0.5  # For a body that nobody reads: beyond, a new connection is cheaper.
 DRAIN_BYTES_MOST = 4_096
+# The system goes on looking up for half a minute after we gave up: three attempts of each endpoint.
+THREADS = 4 * ENDPOINTS_MOST
 ADDRESSES_MOST = 16  # In one answer of a resolver; more is no way to be reached.
 ADDRESSES_TRIED_MOST = 2
 OK, NOT_OK = 200, 300
@@ -58,7 +60,7 @@ class SystemResolver:
     """Asks the system's resolver, in threads of its own: no slow name keeps other work waiting."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(ENDPOINTS_MOST, thread_name_prefix="resolve")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="resolve")
 
     async def __call__(self, host: str) -> tuple[str, ...]:
         """Return the addresses of ``host``, in the system's order. Raises UnresolvedError."""

@@ -119,6 +119,9 @@ DOWN_AFTER = 3
 PAUSE = timedelta(seconds=5)  # Before a down endpoint is tried again; it doubles with each failure.
 PAUSE_MOST = timedelta(minutes=5)  # It doubles no further: whoever comes back is told soon.
 FAILING_MOST = timedelta(days=5)  # Longer than any message is tried; a long weekend and a day.
+# With all of their jitter: what lies further ahead was written before a clock was set back.
+RETRY_LONGEST = RETRY_AFTER[-1] + RETRY_AFTER[-1] / JITTER_PARTS
+PAUSE_LONGEST = PAUSE_MOST + PAUSE_MOST / JITTER_PARTS
 # Messages of one endpoint that wait to be tried again; more stay in the log, in order.
 RETRIES_MOST = 1_000
 _FRACTION = 2**16
@@ -173,7 +176,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     def paused(self, *, now: datetime) -> bool:
         """Say whether nothing new is sent at ``now``."""
-        return self.paused_until is not None and now < self.paused_until
+        return self.paused_until is not None and now < self.paused_until <= now + PAUSE_LONGEST
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ from twinlock.domain.webhook_endpoints import (
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEAST, MOST = b"\0\0", b"\xff\xff"
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def secret(name: str) -> Secret:
@@ -171,6 +171,7 @@ def test_even_the_longest_failure_pauses_for_no_longer() -> None:
     assert health.paused_until == NOW + PAUSE_MOST
     assert health.paused(now=NOW)
     assert not health.paused(now=NOW + PAUSE_MOST)
+    assert not health.paused(now=NOW - DAY)  # The clock was set back.
 
 
 def test_what_fails_again_brings_nobody_down() -> None:

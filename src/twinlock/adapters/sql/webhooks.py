@@ -20,6 +20,8 @@ from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.webhook_endpoints import (
+    PAUSE_LONGEST,
+    RETRY_LONGEST,
     ClaimedWebhook,
     Disabled,
     Endpoint,
@@ -34,9 +36,9 @@ from twinlock.domain.webhook_endpoints import (
 from twinlock.domain.webhooks import LogEntry
 from twinlock.ports import Entropy
 
-# A turn of three seconds, the last attempt of it, and room to save what it came to. So long nobody
-# sends to an endpoint whose process was killed.
-CLAIM = timedelta(seconds=20)
+# A turn of three seconds, a slow attempt of either kind after it, and room to save what that came
+# to. So long nobody sends to an endpoint whose process was killed.
+CLAIM = timedelta(seconds=30)
 _KIND = "webhook"
 _ENDPOINT = msgspec.json.Decoder(Endpoint)
 
@@ -78,15 +80,18 @@ UPDATE webhook_retry SET attempts = 0, due_at = $2 WHERE webhook_id = $1 AND due
 """
 
 # Claims endpoints that have something to be sent and that nobody is sending to. The size of the log
-# only says that there is something; what it is, is read from the checked log.
+# only says that there is something; what it is, is read from the checked log. An instant that lies
+# further ahead than any that we write was written before a clock was set back: it has come.
 _CLAIM = f"""
 WITH free AS (
   SELECT w.id FROM webhook w
    WHERE w.disabled IS NULL AND w.id <> ALL($2::text[])
-     AND (w.claimed_until IS NULL OR w.claimed_until < clock_timestamp())
+     AND (w.claimed_until IS NULL OR w.claimed_until < clock_timestamp()
+          OR w.claimed_until > clock_timestamp() + $4::interval)
      AND ((w.position < (SELECT size FROM head WHERE cell = 1)
-           AND (w.paused_until IS NULL OR w.paused_until <= $1))
-          OR EXISTS (SELECT FROM webhook_retry r WHERE r.webhook_id = w.id AND r.due_at <= $1))
+           AND (w.paused_until IS NULL OR w.paused_until <= $1 OR w.paused_until > $5))
+          OR EXISTS (SELECT FROM webhook_retry r
+                      WHERE r.webhook_id = w.id AND (r.due_at <= $1 OR r.due_at > $6)))
    ORDER BY w.id LIMIT $3 FOR UPDATE OF w SKIP LOCKED
 )
 UPDATE webhook w SET claimed_until = clock_timestamp() + $4::interval
@@ -115,7 +120,7 @@ SELECT count(*) FROM mine
 """
 _DUE = """
 SELECT leaf_index, attempts, due_at, fault FROM webhook_retry
- WHERE webhook_id = $1 AND due_at <= $2 ORDER BY due_at, leaf_index LIMIT $3
+ WHERE webhook_id = $1 AND (due_at <= $2 OR due_at > $4) ORDER BY due_at, leaf_index LIMIT $3
 """
 
 # What is kept of a range of entries; a person who was erased has no key any more.
@@ -233,7 +238,10 @@ class SqlWebhooks:
         self, *, now: datetime, apart: Iterable[WebhookId], most: int
     ) -> tuple[ClaimedWebhook, ...]:
         """Return up to ``most`` endpoints that have something to be sent at ``now``."""
-        rows = await self._database.read(lambda db: db.fetch(_CLAIM, now, list(apart), most, CLAIM))
+        beyond = now + PAUSE_LONGEST, now + RETRY_LONGEST
+        rows = await self._database.read(
+            lambda db: db.fetch(_CLAIM, now, list(apart), most, CLAIM, *beyond)
+        )
         claimed = []
         for row in rows:
             try:
@@ -268,7 +276,9 @@ class SqlWebhooks:
     async def due(self, claimed: ClaimedWebhook, *, now: datetime, most: int) -> tuple[Retry, ...]:
         """Return up to ``most`` messages that are to be tried again at ``now``."""
         webhook_id = claimed.kept.endpoint.webhook_id
-        rows = await self._database.read(lambda db: db.fetch(_DUE, webhook_id, now, most))
+        rows = await self._database.read(
+            lambda db: db.fetch(_DUE, webhook_id, now, most, now + RETRY_LONGEST)
+        )
         return tuple(
             Retry(
                 index=row["leaf_index"],
