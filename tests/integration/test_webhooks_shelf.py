@@ -228,6 +228,19 @@ async def test_one_process_at_a_time_has_an_endpoint(
     assert len(ids) == len(set(ids)) == 8
 
 
+async def test_an_endpoint_that_somebody_is_just_claiming_is_left_to_them(
+    hooks: Hooks, alice: Customer, database: TestDatabase
+) -> None:
+    ids = sorted([await added(hooks) for _ in range(4)])
+    await authorized(hooks.store, alice, 1)
+
+    async with database.app() as other, other.transaction():
+        await other.execute("SELECT 1 FROM webhook WHERE id = ANY($1) FOR UPDATE", ids[:2])
+        claimed = await hooks.shelf.claim(now=hooks.clock.now(), apart=(), most=9)
+
+    assert sorted(one.kept.endpoint.webhook_id for one in claimed) == ids[2:]
+
+
 async def test_a_claim_that_lapsed_is_somebody_elses_and_keeps_nothing(
     hooks: Hooks, alice: Customer, database: TestDatabase
 ) -> None:
