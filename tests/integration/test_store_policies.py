@@ -6,7 +6,7 @@ from support.postgres import TestDatabase, both_versions
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError
-from twinlock.domain.policy.profile import policy_digest
+from twinlock.domain.policy.version import policy_digest
 
 ONE, TWO = b'{"assets":[],"version":1}', b'{"assets":[],"version":2}'
 
