@@ -24,7 +24,6 @@ from twinlock.domain.policy.terms import (
 )
 from twinlock.domain.policy.vocabulary import (
     OutOfRangeError,
-    context_of,
     for_cedar,
     schema_text,
 )
@@ -99,8 +98,7 @@ class _Slice:
     """
 
     def __init__(self, statutes: Statutes, action: str) -> None:
-        rules = statutes.of(action)
-        self._facts = tuple(sorted(frozenset[str]().union(*(rule.when.facts for rule in rules))))
+        self._facts = statutes.reads(action)
         self._schema = cedarpy.Schema.from_str(schema_text(self._facts))
         self._policies = cedarpy.PolicySet.from_json_str(_rules(statutes, action).decode())
         # Prevents: without the schema no action is in its group, so each rule about the exits is
@@ -122,6 +120,7 @@ class CedarEngine:
     """The second engine, for one policy. Handles are parsed once and never change."""
 
     def __init__(self, statutes: Statutes) -> None:
+        self._statutes = statutes
         self.permits = _permit_ids(statutes)
         self._slices = {action: _Slice(statutes, action) for action in CLASS_OF}
 
@@ -135,7 +134,7 @@ class CedarEngine:
         It is a law in form, and asked last: about what nothing forbids by our own reading.
         """
         try:
-            said = self.decide(facts.action, context_of(facts))
+            said = self.decide(facts.action, self._statutes.context(facts))
         except (ValueError, TypeError, KeyError, OutOfRangeError) as error:
             _log.error("engine_failed", action=facts.action, kind=type(error).__name__)
             return Never(code=Reason.ENGINE_ERROR)

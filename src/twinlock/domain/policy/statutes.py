@@ -103,10 +103,19 @@ class Statutes:
         self._of = {
             action: tuple(rule for rule in rules if action in rule.actions) for action in permits
         }
+        self._read = {action: _facts_read(some) for action, some in self._of.items()}
 
     def of(self, action: str) -> tuple[Statute, ...]:
         """Return the statutes that speak of ``action``."""
         return self._of.get(action, ())
+
+    def context(self, facts: Facts) -> Context:
+        """Return the facts that the statutes about this action read. Raises OutOfRangeError."""
+        return context_of(facts, self.reads(facts.action))
+
+    def reads(self, action: str) -> tuple[str, ...]:
+        """Return the names of the facts that the statutes about ``action`` read, sorted."""
+        return self._read.get(action, ())
 
     def matching(self, action: str, context: Context) -> tuple[Statute, ...]:
         """Return the statutes that match. Raises OutOfLongError."""
@@ -117,7 +126,7 @@ class Statutes:
         if facts.action not in self.permits:
             return Never(code=Reason.NOT_PERMITTED)
         try:
-            matching = self.matching(facts.action, context_of(facts))
+            matching = self.matching(facts.action, self.context(facts))
         except (OutOfLongError, OutOfRangeError):
             return Never(code=Reason.ENGINE_ERROR)
         missing: Requirement = NOTHING
@@ -149,6 +158,10 @@ class Statutes:
         """After so long without use a listed destination needs a proof again."""
         found = (permit.lapses for permit in self.permits.values() if permit.lapses is not None)
         return next(found, timedelta.max)
+
+
+def _facts_read(rules: tuple[Statute, ...]) -> tuple[str, ...]:
+    return tuple(sorted(frozenset[str]().union(*(rule.when.facts for rule in rules))))
 
 
 def required(demand: Demand, facts: Facts) -> Requirement:
