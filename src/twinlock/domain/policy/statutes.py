@@ -4,7 +4,7 @@ One unconditional ``permit`` says for each action that it may be done at all; ev
 ``forbid`` that says by annotation what would lift it. A policy that breaks any of this is refused
 as a whole, and nothing is decided by it.
 
-Always true (tests/unit/domain/policy/test_statutes.py, tests/property/test_statutes.py):
+Always true (tests/unit/domain/policy/test_statutes.py, tests/property/test_statutes_properties.py):
 
 * no sum in a condition can leave 64 bits, whatever the facts are;
 * a rule is lifted by exactly what it asks for: with that fulfilled it never matches;

@@ -3,7 +3,8 @@
 A term *is* a value for given facts, and *can be* any of a shape for facts that lie in a box. The
 second is never too narrow, so that what it rules out never happens.
 
-Always true (tests/property/test_conditions.py): what a term is lies within what it can be.
+Always true (tests/property/test_conditions_properties.py): what a term is lies within what it can
+be.
 """
 
 import operator

@@ -99,6 +99,8 @@ def header_of(text: bytes) -> bytes:
         parts = {name: encode(whole[name]) for name in _BY_DIGEST}
     except (msgspec.MsgspecError, KeyError):
         refuse(PolicyFault.UNREADABLE, "it is not the text of a policy")
+    if encode(whole) != text:
+        refuse(PolicyFault.UNREADABLE, "it is not in canonical form")
     digests = {
         name: b64url(tagged_hash("policy-part/v1", name.encode("ascii"), part))
         for name, part in parts.items()

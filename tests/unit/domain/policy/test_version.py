@@ -82,7 +82,14 @@ def test_a_header_names_the_large_parts_by_their_digests() -> None:
 
 
 def test_what_is_not_a_policys_text_has_no_header() -> None:
-    for text in (b"", b"[]", b"{}", encode({"ranges": 1, "schema": 2}), b"\xff"):
+    for text in (
+        b"",
+        b"[]",
+        b"{}",
+        encode({"ranges": 1, "schema": 2}),
+        b"\xff",
+        POLICY.text + b" ",
+    ):
         with pytest.raises(PolicyRefusedError, match="unreadable"):
             header_of(text)
 
