@@ -20,6 +20,7 @@ import msgspec
 from doc_parts import attribute_docs, fields_of, in_words, page, summary, table, type_name
 from policy_doc import policy_page
 from profiles_doc import profiles_page
+from requirements_doc import requirements_page
 
 import twinlock
 from twinlock.adapters import settings
@@ -321,6 +322,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "policy.md": policy_page,
     "profiles.md": profiles_page,
+    "requirements.md": requirements_page,
     "../src/twinlock/policies/twinlock.cedarschema": schema_text,
     "reason-codes.md": reasons_page,
     "settings.md": settings_page,
