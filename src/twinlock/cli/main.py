@@ -15,6 +15,7 @@ from twinlock.cli import (
     demo,
     keys,
     platform_keys,
+    policy,
     prices,
     ranges,
     serve,
@@ -49,6 +50,7 @@ app.add_typer(anchor.app, name="anchor")
 app.add_typer(database.app, name="database")
 app.add_typer(keys.app, name="keys")
 app.add_typer(platform_keys.app, name="platform-key")
+app.add_typer(policy.app, name="policy")
 app.add_typer(prices.app, name="prices")
 app.add_typer(ranges.app, name="range")
 app.add_typer(webhooks.app, name="webhook")

@@ -33,7 +33,7 @@ from twinlock.domain.events import (
     SessionStarted,
 )
 from twinlock.domain.ids import ActionId, ChallengeId, SessionId
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Answer, Never, Requirement
 from twinlock.domain.webhook_endpoints import WebhookId
