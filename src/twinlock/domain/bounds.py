@@ -20,6 +20,16 @@ UNPROVED_ACTION_LIFETIME = timedelta(hours=1)  # A question that nobody answered
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
 
+# --- Passwords ---
+
+# Characters. SP 800-63B-4, 3.1.1.2: beside an app or a passkey.
+PASSWORD_LEAST = 8
+# Characters. SP 800-63B-4, 3.1.1.2: where the password may be all that somebody shows.
+PASSWORD_LEAST_ALONE = 15
+# Characters, before and after normalising: at most 1,024 bytes, so that none keeps a core busy.
+# SP 800-63B-4 asks for 64 or more.
+PASSWORD_MOST = 256
+
 # --- Sessions ---
 
 # SP 800-63B-4, 2.2.3: at AAL2 somebody should sign in again after a day at the latest.

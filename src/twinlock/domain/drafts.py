@@ -87,7 +87,7 @@ class AuthenticatorBindDraft(_Draft, frozen=True, kw_only=True):
     name: Text = ""
     """What the customer calls it."""
     password: Annotated[str, Meta(max_length=256)] = ""
-    """The password, 8 characters at least."""
+    """8 characters at least, or 15 while neither an app nor a passkey is bound."""
     candidate_id: Text = ""
     """What ``POST /v1/accounts/{id}/candidates`` offered."""
     code: Text = ""
@@ -109,7 +109,7 @@ class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
     HIDDEN = frozenset({"password"})
 
     password: Annotated[str, Meta(min_length=1, max_length=256)]
-    """The new password, 8 characters at least."""
+    """8 characters at least, or 15 while neither an app nor a passkey is bound."""
 
 
 class DestinationAddDraft(_Draft, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ from twinlock.domain.authenticators.model import (
     credential_of,
     placement_of,
 )
+from twinlock.domain.authenticators.passwords import Terms, terms
 from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import Propose, SessionSignature
@@ -170,6 +171,7 @@ class Actions:
             MalformedError: a payload that is not of its type's form.
             AmountError, AddressError, UnknownAssetError, NotFoundError, ProofRefusedError:
                 a payload that means nothing here.
+            PasswordRefusedError: a new password that may not be set.
             SealBrokenError: the key stands for another account's action.
         """
         rules = self._policies.rules()
@@ -266,7 +268,7 @@ class Actions:
             case Factor.PASSWORD:
                 if any(isinstance(one, Password) for one in account.authenticators):
                     raise MalformedError("a password is changed by password.change")
-                verifier = await self._hasher.hash(draft.password)
+                verifier = await self._hasher.hash(draft.password, self._terms(account))
                 return Password(verifier=verifier, **common), _secret_digest(verifier)
             case Factor.TOTP:
                 seed = self._candidate(account, draft, Factor.TOTP).secret
@@ -277,6 +279,16 @@ class Actions:
                 return self._passkey(draft, account, common)
             case _:
                 raise MalformedError("an authenticator is a password, totp or passkey")
+
+    def _terms(self, account: Account) -> Terms:
+        """Return what a new password of this account is held to."""
+        stronger = any(not isinstance(one, Password) for one in account.authenticators)
+        labels = self._rp.rp_id.split(".")
+        return terms(
+            alone=not stronger,
+            service=("twinlock", *(labels[:-1] or labels)),
+            contacts=(channel.address for channel in account.channels),
+        )
 
     def _passkey(
         self, draft: drafts.AuthenticatorBindDraft, account: Account, common: dict[str, Any]
@@ -327,7 +339,7 @@ class Actions:
         old = next((one for one in account.authenticators if isinstance(one, Password)), None)
         if old is None:
             raise NotFoundError("this account has no password")
-        verifier = await self._hasher.hash(draft.password)
+        verifier = await self._hasher.hash(draft.password, self._terms(account))
         made = msgspec.structs.replace(old, verifier=verifier)
         payload = PasswordChange(account=named, verifier=_secret_digest(verifier))
         return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))

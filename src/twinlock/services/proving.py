@@ -308,8 +308,10 @@ class Proving:
                 raise ProofRefusedError(ProofFault.WRONG_KIND)
 
     async def _check_password(self, account: Account, reply: Reply) -> Right:
-        bound = _bound(account, Password)
-        await self._hasher.verify(bound.verifier, reply.secret)
+        bound = next((one for one in account.authenticators if isinstance(one, Password)), None)
+        # Prevents: telling by the clock, or by the fault, which accounts have no password.
+        await self._hasher.verify(None if bound is None else bound.verifier, reply.secret)
+        bound = present(bound, "what fits a password is one")
         return Right(factor=Factor.PASSWORD, source=bound.authenticator_id, against=bound.verifier)
 
     def _check_totp(self, account: Account, reply: Reply) -> Right:
@@ -456,12 +458,5 @@ def _passkey(account: Account, credential_id: bytes) -> Passkey:
     wanted = b64url(credential_id)
     for bound in account.authenticators:
         if isinstance(bound, Passkey) and bound.credential_id == wanted:
-            return bound
-    raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)
-
-
-def _bound(account: Account, kind: type[Password]) -> Password:
-    for bound in account.authenticators:
-        if isinstance(bound, kind):
             return bound
     raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)

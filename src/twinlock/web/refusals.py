@@ -94,7 +94,6 @@ FAULTS: Mapping[ProofFault, str] = MappingProxyType(
         ),
         ProofFault.ALREADY_SHOWN: "That counts already. See below what else is asked for.",
         ProofFault.PASSWORD_WRONG: "That password is not the right one. Nothing was confirmed.",
-        ProofFault.PASSWORD_UNFIT: "That password is not the right one. Nothing was confirmed.",
         ProofFault.USER_NOT_VERIFIED: (
             "Your device did not check that it is you. Nothing was confirmed. Unlock it with its "
             "PIN, finger or face when it asks."

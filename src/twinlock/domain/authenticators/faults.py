@@ -75,9 +75,6 @@ class ProofFault(StrEnum):
     PASSWORD_WRONG = "password_wrong"  # noqa: S105 - the name of a fault
     """The password is not the one that was set, or no such account exists."""
 
-    PASSWORD_UNFIT = "password_unfit"  # noqa: S105 - the name of a fault
-    """The new password is too short or too long, or holds characters with no settled form."""
-
     CHALLENGE_GONE = "challenge_gone"
     """The question was never asked for this action, is answered already, or its time is over."""
 
