@@ -35,7 +35,13 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
 )
 from twinlock.domain.assurance import Factor, Placement
-from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    RecoveryCodes,
+    Totp,
+)
 from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.decisions import Rules
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId, tail
@@ -99,9 +105,22 @@ def a_passkey(
     )
 
 
+def saved_codes(
+    name: str = "aut_saved", *, bound_at: datetime = LONG_AGO, left: int = 3
+) -> RecoveryCodes:
+    return RecoveryCodes(
+        authenticator_id=AuthenticatorId(name),
+        member_id=MEMBER,
+        bound_at=bound_at,
+        entry=0,
+        left=tuple(f"hash {number} of {name}" for number in range(left)),
+    )
+
+
 PASSWORD = a_password()
 APP = an_app()
 SYNCED = a_passkey()
+SAVED = saved_codes()
 ROAMING = a_passkey("aut_roaming", placement=Placement.ROAMING)
 DESKTOP_KEY = a_passkey("aut_desktop", placement=Placement.DESKTOP)
 

@@ -7,17 +7,21 @@ import msgspec
 from twinlock.domain.account import Account, Destination
 from twinlock.domain.actions import type_of
 from twinlock.domain.assurance import Level
-from twinlock.domain.authenticators.model import Passkey, factor_of
+from twinlock.domain.authenticators.model import Passkey, RecoveryCodes, factor_of
 
 
 class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
-    """One bound authenticator. ``placement`` is where it lives in the worst case."""
+    """One bound authenticator. ``placement`` is where a passkey lives in the worst case.
+
+    ``codes_left`` is how many of a set of recovery codes are not used yet; null elsewhere.
+    """
 
     authenticator_id: str
     factor: str
     name: str
     bound_at: datetime
     placement: str
+    codes_left: int | None
 
 
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +108,7 @@ def view_account(account: Account) -> AccountView:
                 name=one.name,
                 bound_at=one.bound_at,
                 placement=one.placement.value if isinstance(one, Passkey) else "",
+                codes_left=len(one.left) if isinstance(one, RecoveryCodes) else None,
             )
             for one in account.authenticators
         ),

@@ -300,7 +300,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     throttle: Throttle = Throttle()
     known_throttle: Throttle = Throttle()  # of wrong answers from devices that signed in before
     candidates: tuple[Candidate, ...] = ()
-    codes_sent: tuple[datetime, ...] = ()
+    codes_sent: tuple[int, ...] = ()  # in POSIX seconds, rounded up: shorter than a date
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream

@@ -30,6 +30,13 @@ PASSWORD_LEAST_ALONE = 15
 # SP 800-63B-4 asks for 64 or more.
 PASSWORD_MOST = 256
 
+# --- Recovery codes ---
+
+RECOVERY_CODES = 10  # In one set: enough for years, and they fit on a card.
+# SP 800-63B-4, 4.2.1.1 asks for 64 bits. From 112 on a plain hash is enough (3.1.2.2), so that
+# checking one costs nothing that a flood could use up.
+RECOVERY_CODE_BITS = 120
+
 # --- Sessions ---
 
 # SP 800-63B-4, 2.2.3: at AAL2 somebody should sign in again after a day at the latest.

@@ -62,7 +62,7 @@ class Ask(Discreet, frozen=True, kw_only=True):
 
 
 class Right(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer whose cryptography verified against ``against`` (seed, hash, key or code MAC).
+    """An answer whose cryptography verified against ``against``: seed, key, hash or code MAC.
 
     ``evidence`` is what can be shown later; empty where a proof is bound by our record only.
     """

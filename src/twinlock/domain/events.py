@@ -70,7 +70,10 @@ class ChallengeIssued(_Event, frozen=True, kw_only=True, tag="challenge.issued/1
 
 
 class ProofAccepted(_Event, frozen=True, kw_only=True, tag="proof.accepted/1"):
-    """An answer was right and bound to this action; ``proved`` says that it reached the floor."""
+    """An answer was right and bound to this action; ``proved`` says that it reached the floor.
+
+    ``used_code`` is the hash of a recovery code that is used up by it.
+    """
 
     action_id: ActionId
     shown: Shown
@@ -79,6 +82,7 @@ class ProofAccepted(_Event, frozen=True, kw_only=True, tag="proof.accepted/1"):
     totp_step: int = 0
     sign_count: int = 0
     backed_up: bool = False
+    used_code: str = ""
 
 
 class ProofRefused(_Event, frozen=True, kw_only=True, tag="proof.refused/1"):

@@ -415,6 +415,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         totp_step=proof.totp_step,
         sign_count=proof.sign_count,
         backed_up=proof.backed_up,
+        used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
     decision = _conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
     return replace(decision, evidence=proof.evidence)
@@ -455,7 +456,7 @@ def _conclude(
 def _may_look(account: Account, action: OpenAction, fresh: str) -> bool:
     """Below the floor a password and a code open a session that can look, freeze and veto."""
     factors = {one.factor for one in action.shown if account.stands(one)}
-    code = factors & {Factor.EMAIL_CODE, Factor.SMS_CODE}
+    code = factors & {Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.RECOVERY_CODE}
     starting = type_of(action.payload) == ActionType.SESSION_START
     return bool(starting and fresh and code and Factor.PASSWORD in factors)
 

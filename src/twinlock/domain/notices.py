@@ -45,6 +45,7 @@ class NoticeKind(StrEnum):
     SIGNED_IN = "signed_in"
     ATTEMPT = "attempt"  # somebody gave a wrong proof
     CODE = "code"
+    RECOVERY_CODE = "recovery_code"  # one of the saved codes was used up
 
 
 class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,6 +70,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ActionRefused: NoticeKind.REFUSED,
         SessionStarted: NoticeKind.SIGNED_IN,
         ProofRefused: NoticeKind.ATTEMPT,
+        ProofAccepted: NoticeKind.RECOVERY_CODE,
         FreezeSet: NoticeKind.DONE,
         FreezeLifted: NoticeKind.DONE,
         AuthenticatorBound: NoticeKind.DONE,
@@ -106,11 +108,15 @@ def _tells(event: Event, *, proved: bool) -> bool:
     """Say whether ``event`` is worth a word: nobody without a proof can cause many.
 
     An attempt is told where it may have been a guess that was read, and the throttle bounds those;
-    a refusal where something was shown. Prevents: a flood that hides the one notice that counts.
+    a refusal where something was shown; a proof where it used something up. Prevents: a flood that
+    hides the one notice that counts.
     """
+    unread = (ProofFault.THROTTLED, ProofFault.BELOW_FLOOR)
     match event:
         case ProofRefused(factor=factor, fault=fault):
-            return can_be_guessed(factor) and fault is not ProofFault.THROTTLED
+            return can_be_guessed(factor) and fault not in unread
+        case ProofAccepted(used_code=used_code):
+            return bool(used_code)
         case ActionRefused():
             return proved
         case _:

@@ -25,6 +25,7 @@ from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
     Password,
+    RecoveryCodes,
     Totp,
     factor_of,
     root,
@@ -42,6 +43,7 @@ from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.throttle import can_be_guessed, closed_until
 
 CODES = {Factor.EMAIL_CODE: ChannelKind.EMAIL, Factor.SMS_CODE: ChannelKind.SMS}
+TYPED_AT_ONCE = (Factor.PASSWORD, Factor.TOTP, Factor.RECOVERY_CODE)  # They answer no question.
 CodesHelp: TypeAlias = Callable[[Account, OpenAction], bool]
 
 
@@ -52,6 +54,31 @@ def codes_help(account: Account, action: OpenAction) -> bool:
     """
     little = (ActionType.SESSION_START, ActionType.FREEZE_SET)
     return account.floor <= Level.OUT_OF_BAND or type_of(action.payload) in little
+
+
+def recovery_helps(account: Account, action: OpenAction) -> bool:
+    """Say whether a recovery code is read for this action: a closed list.
+
+    Always to look and to freeze; below the floor of a passkey also to sign in, and to replace what
+    was lost. Never for what leaves, nor for a way out.
+    """
+    kind = type_of(action.payload)
+    if kind in (ActionType.SESSION_START, ActionType.FREEZE_SET):
+        return True
+    replaces = kind in (ActionType.AUTHENTICATOR_BIND, ActionType.AUTHENTICATOR_REMOVE)
+    return replaces and account.floor <= Level.POSSESSION
+
+
+def unread(
+    account: Account, action: OpenAction, factor: Factor, *, now: datetime
+) -> ProofFault | None:
+    """Return why no answer of ``factor`` for ``action`` is read now, right or wrong, or None.
+
+    Prevents: recovery codes tried out where they do not count.
+    """
+    if factor is Factor.RECOVERY_CODE and not recovery_helps(account, action):
+        return ProofFault.BELOW_FLOOR
+    return ProofFault.THROTTLED if closed(account, action, factor, now=now) else None
 
 
 def ask(
@@ -78,8 +105,7 @@ def ask(
     else:
         bound = {factor_of(one) for one in account.authenticators}
         fault = None if command.factor in bound else ProofFault.AUTHENTICATOR_GONE
-    if fault is None and closed(account, action, command.factor, now=now):
-        fault = ProofFault.THROTTLED
+    fault = fault or unread(account, action, command.factor, now=now)
     if fault is not None:
         return fault
     return Challenge(
@@ -99,7 +125,8 @@ def _code_fault(
     kinds = {one.channel_id: one.kind for one in account.channels}
     if command.channel_id is None or kinds.get(command.channel_id) is not CODES[command.factor]:
         return ProofFault.AUTHENTICATOR_GONE
-    recent = [at for at in account.codes_sent if at > now - timedelta(hours=1)]
+    since = (now - timedelta(hours=1)).timestamp()
+    recent = [at for at in account.codes_sent if at > since]
     return ProofFault.THROTTLED if len(recent) >= _codes_most(account, action) else None
 
 
@@ -124,9 +151,7 @@ def fault_told(account: Account, action: OpenAction, wrong: Wrong, *, now: datet
 
     Prevents: guessing on while the throttle is closed, and learning from the fault what was right.
     """
-    if closed(account, action, wrong.factor, now=now):
-        return ProofFault.THROTTLED
-    return wrong.fault
+    return unread(account, action, wrong.factor, now=now) or wrong.fault
 
 
 def reaches_floor(account: Account, action: OpenAction, shown: Shown) -> bool:
@@ -145,11 +170,12 @@ def judge(
     account: Account, action: OpenAction, right: Right, *, now: datetime
 ) -> Shown | ProofFault:
     """Return the proof as it counts for ``action``, or why it does not."""
-    if closed(account, action, right.factor, now=now):
-        return ProofFault.THROTTLED
+    fault = unread(account, action, right.factor, now=now)
+    if fault is not None:
+        return fault
     if any(one.source == right.source and account.stands(one) for one in action.shown):
         return ProofFault.ALREADY_SHOWN
-    if right.challenge_id is None and right.factor not in (Factor.PASSWORD, Factor.TOTP):
+    if right.challenge_id is None and right.factor not in TYPED_AT_ONCE:
         return ProofFault.CHALLENGE_GONE
     challenge = next(
         (one for one in action.challenges if one.challenge_id == right.challenge_id), None
@@ -171,7 +197,7 @@ def judge(
 
 def _answers(bound: Authenticator, action: OpenAction, right: Right) -> bool:
     """Say whether ``right`` is this authenticator's answer, as it stands, by the member asked."""
-    same = against(bound) == right.against and factor_of(bound) is right.factor
+    same = right.against in against(bound) and factor_of(bound) is right.factor
     return same and bound.member_id == action.member_id
 
 
@@ -200,15 +226,17 @@ def _shown(
     )
 
 
-def against(authenticator: Authenticator) -> str:
-    """Return what an answer of this authenticator is checked against."""
+def against(authenticator: Authenticator) -> tuple[str, ...]:
+    """Return what an answer of this authenticator is checked against: one of these."""
     match authenticator:
         case Password(verifier=verifier):
-            return verifier
+            return (verifier,)
         case Totp(seed=seed):
-            return seed
+            return (seed,)
         case Passkey(public_key=public_key):
-            return public_key
+            return (public_key,)
+        case RecoveryCodes(left=left):
+            return left
         case _:
             assert_never(authenticator)
 

@@ -19,7 +19,13 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, Freeze, OpenAction, Spent
 from twinlock.domain.actions import ActionClass, SessionStart, class_of, payload_bytes
-from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    RecoveryCodes,
+    Totp,
+)
 from twinlock.domain.bounds import (
     DOCUMENT_BYTES_MOST,
     DOCUMENT_ROOM,
@@ -128,7 +134,7 @@ def _counted(one: Authenticator) -> Authenticator:
             return replace(one, sign_count=_COUNTED, backed_up=True)
         case Totp():
             return replace(one, last_step=_COUNTED)
-        case Password():
+        case Password() | RecoveryCodes():
             return one
         case _:
             assert_never(one)

@@ -37,6 +37,7 @@ from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
     Password,
+    RecoveryCodes,
     Totp,
     credential_of,
     placement_of,
@@ -71,7 +72,7 @@ from twinlock.ports import (
     Store,
     Work,
 )
-from twinlock.proofs import passkeys, totp
+from twinlock.proofs import passkeys, recovery_codes, totp
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.proofs.sessions import check_session
 
@@ -277,8 +278,13 @@ class Actions:
                 return Totp(seed=seed, last_step=step, **common), _secret_digest(seed)
             case Factor.PASSKEY:
                 return self._passkey(draft, account, common)
+            case Factor.RECOVERY_CODE:
+                packed = self._candidate(account, draft, Factor.RECOVERY_CODE).secret
+                left = recovery_codes.unpack(packed)
+                recovery_codes.verify(draft.code, left=left)  # Who types one has kept them.
+                return RecoveryCodes(left=left, **common), _secret_digest(packed)
             case _:
-                raise MalformedError("an authenticator is a password, totp or passkey")
+                raise MalformedError("an authenticator is password, totp, passkey or recovery_code")
 
     def _terms(self, account: Account) -> Terms:
         """Return what a new password of this account is held to."""

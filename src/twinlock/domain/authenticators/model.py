@@ -64,11 +64,27 @@ class Passkey(_Bound, frozen=True, kw_only=True, tag=Factor.PASSKEY.value, omit_
     placement: Placement = Placement.PHONE
 
 
-Authenticator: TypeAlias = Password | Totp | Passkey
+class RecoveryCodes(_Bound, frozen=True, kw_only=True, tag=Factor.RECOVERY_CODE.value):
+    """A set of saved codes, each good once: ``left`` are the hashes of those not used yet.
+
+    An account has one set at most; another one takes its place.
+    """
+
+    HIDDEN = frozenset({"left"})
+
+    left: tuple[str, ...]
+
+
+Authenticator: TypeAlias = Password | Totp | Passkey | RecoveryCodes
 
 
 def used(
-    authenticator: Authenticator, *, totp_step: int, sign_count: int, backed_up: bool
+    authenticator: Authenticator,
+    *,
+    totp_step: int,
+    sign_count: int,
+    backed_up: bool,
+    used_code: str = "",
 ) -> Authenticator:
     """Return ``authenticator`` after an accepted answer, with what of it is remembered."""
     match authenticator:
@@ -78,12 +94,19 @@ def used(
             return replace(authenticator, last_step=totp_step)
         case Passkey():
             return replace(authenticator, sign_count=sign_count, backed_up=backed_up)
+        case RecoveryCodes(left=left):
+            return replace(authenticator, left=tuple(one for one in left if one != used_code))
         case _:
             assert_never(authenticator)
 
 
 _FACTORS: Mapping[type[Authenticator], Factor] = MappingProxyType(
-    {Password: Factor.PASSWORD, Totp: Factor.TOTP, Passkey: Factor.PASSKEY}
+    {
+        Password: Factor.PASSWORD,
+        Totp: Factor.TOTP,
+        Passkey: Factor.PASSKEY,
+        RecoveryCodes: Factor.RECOVERY_CODE,
+    }
 )
 
 
@@ -112,6 +135,8 @@ def same(one: Authenticator, other: Authenticator) -> bool:
             return True
         case Totp(seed=seed), Totp(seed=again):
             return seed == again
+        case RecoveryCodes(left=left), RecoveryCodes(left=again):
+            return not set(left).isdisjoint(again)
         case Passkey(), Passkey():
             return one.credential_id == other.credential_id or one.public_key == other.public_key
         case _:

@@ -1,7 +1,7 @@
 import pytest
 from msgspec.structs import replace
 from support.cast import NOON
-from support.worlds import APP, DESKTOP_KEY, PASSWORD, ROAMING, SYNCED
+from support.worlds import APP, DESKTOP_KEY, PASSWORD, ROAMING, SAVED, SYNCED, saved_codes
 
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import (
@@ -10,6 +10,7 @@ from twinlock.domain.authenticators.model import (
     factor_of,
     placement_of,
     root,
+    same,
     used,
 )
 from twinlock.domain.canonical import decode
@@ -21,6 +22,7 @@ from twinlock.domain.canonical import decode
         (PASSWORD, Factor.PASSWORD, None),
         (APP, Factor.TOTP, "phone"),
         (SYNCED, Factor.PASSKEY, "phone"),
+        (SAVED, Factor.RECOVERY_CODE, "phone"),
         (ROAMING, Factor.PASSKEY, "roaming:aut_roaming"),
         (DESKTOP_KEY, Factor.PASSKEY, "desktop:aut_desktop"),
     ],
@@ -58,12 +60,29 @@ def test_a_passkey_lives_on_the_phone_unless_it_can_live_nowhere_but_on_a_key(
         (PASSWORD, PASSWORD),
         (APP, replace(APP, last_step=7)),
         (SYNCED, replace(SYNCED, sign_count=9, backed_up=True)),
+        (SAVED, replace(SAVED, left=(SAVED.left[0], SAVED.left[2]))),
     ],
 )
 def test_what_is_remembered_of_an_accepted_answer(
     before: Authenticator, after: Authenticator
 ) -> None:
-    assert used(before, totp_step=7, sign_count=9, backed_up=True) == after
+    code = SAVED.left[1]
+
+    assert used(before, totp_step=7, sign_count=9, backed_up=True, used_code=code) == after
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        (SAVED, replace(SAVED, left=SAVED.left[2:]), True),
+        (SAVED, saved_codes("aut_another"), False),
+        (SAVED, PASSWORD, False),
+    ],
+)
+def test_two_sets_of_codes_are_the_same_while_they_share_one(
+    one: Authenticator, other: Authenticator, are_same: bool
+) -> None:
+    assert same(one, other) is are_same
 
 
 def test_what_is_signed_of_a_new_passkey_names_its_key() -> None:
