@@ -98,6 +98,13 @@ class Client:
         path = f"/v1/accounts/{account_id}/sessions/end"
         _checked(await self._send(path, {"session_id": session_id}, key=key or _new_key()))
 
+    async def report_sim_change(
+        self, account_id: str, *, changed_at: str | None = None, key: str = ""
+    ) -> None:
+        """Say that the SIM of the account's number changed: RFC 3339, or just now."""
+        path = f"/v1/accounts/{account_id}/sim-changes"
+        _checked(await self._send(path, {"changed_at": changed_at}, key=key or _new_key()))
+
     async def spend(self, action_id: str, *, spend_id: str, fee_minor: str = "0") -> Answered:
         """Spend an authorized exit; the same ``spend_id`` gives the same answer."""
         body = {"spend_id": spend_id, "fee_minor": fee_minor}

@@ -239,7 +239,7 @@ def test_codes_sent_too_often_are_still_offered_and_then_refused_with_a_reason()
     for _ in range(10):
         gate.ask(action, EMAIL)
 
-    assert gate.ask(action, EMAIL).fault is ProofFault.THROTTLED
+    assert gate.ask(action, EMAIL).fault is ProofFault.CODES_LIMITED
     assert Factor.EMAIL_CODE in factors(sheet(gate, action))
 
 

@@ -1,11 +1,13 @@
 """The routes. Each reads, asks one use case, and tells; nothing is decided here."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Meta
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twinlock.api.operations import ActingOperation
@@ -38,6 +40,12 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Which session ends; none named: all of them."""
 
     session_id: str = ""
+
+
+class SimChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a carrier told of the account's number; without a time the SIM changed just now."""
+
+    changed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +119,26 @@ async def end_sessions(
     session = SessionId(data.session_id) if data.session_id else None
     key = await idempotency(request)
     await api.use.accounts.end_session(named, session, actor=actor, idempotency=key)
+
+
+@post(
+    "/v1/accounts/{account_id:str}/sim-changes",
+    status_code=204,
+    summary="Report a changed SIM",
+    operation_class=ActingOperation,
+)
+async def report_sim_change(
+    request: StrictRequest,
+    account_id: FromPath[str],
+    data: JSONBody[SimChange],
+) -> None:
+    """Say that the SIM of the account's number changed: codes by SMS then count nothing."""
+    api = api_of(request)
+    actor = await api.caller(request, Scope.PROPOSE)
+    named = api.account(account_id, by=actor)
+    key = await idempotency(request)
+    changed_at = data.changed_at
+    await api.use.accounts.report_sim_change(named, changed_at, actor=actor, idempotency=key)
 
 
 @post("/v1/actions", status_code=201, summary="Propose an action", operation_class=ActingOperation)
@@ -312,6 +340,7 @@ OF_ACCOUNTS = (
     list_destinations,
     offer_candidate,
     end_sessions,
+    report_sim_change,
     propose,
     preview,
     look_at_action,

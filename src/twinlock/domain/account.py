@@ -13,7 +13,13 @@ import msgspec
 from twinlock.domain.actions import AnyPayload, SessionStart
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
-from twinlock.domain.bounds import DEVICES_MOST, SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
+from twinlock.domain.bounds import (
+    DEVICES_MOST,
+    SESSION_IDLE,
+    SESSION_LIFETIME,
+    SESSIONS_MOST,
+    SIM_CHANGE_PERIOD,
+)
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.holds import Hold
@@ -301,6 +307,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     known_throttle: Throttle = Throttle()  # of wrong answers from devices that signed in before
     candidates: tuple[Candidate, ...] = ()
     codes_sent: tuple[int, ...] = ()  # in POSIX seconds, rounded up: shorter than a date
+    flood_told_at: datetime | None = None  # when the owner was last told of a flood of codes
+    sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
@@ -355,10 +363,19 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if shown.factor is Factor.SESSION:
             return self.session(shown.source) is not None
+        if shown.factor is Factor.SMS_CODE and not self.sms_counts(shown.at):
+            return False
         if shown.factor in (Factor.EMAIL_CODE, Factor.SMS_CODE):
             return any(channel.channel_id == shown.source for channel in self.channels)
         bound = self.authenticator(shown.source)
         return bound is not None and bound.bound_at == shown.bound_at
+
+    def sms_counts(self, at: datetime) -> bool:
+        """Say whether a code by SMS that was shown at ``at`` counts: after a change of the SIM.
+
+        What was shown before the change falls with it: the thief may have had the number already.
+        """
+        return self.sim_changed_at is None or at >= self.sim_changed_at + SIM_CHANGE_PERIOD
 
     def session(self, session_id: str) -> Session | None:
         """Return the session ``session_id`` while it is kept, or None."""

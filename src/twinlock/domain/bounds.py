@@ -61,6 +61,12 @@ WEAK_FREEZE_LENGTH = timedelta(hours=72)
 # Law 5: the same root sets such a freeze once in this time, and not again and again.
 WEAK_FREEZE_EVERY = timedelta(days=30)
 
+# --- Telephone numbers ---
+
+# SP 800-63B-4, 3.1.3.3: a number whose SIM changed is not used as if nothing had been. Long enough
+# that an owner whose phone went dead has noticed.
+SIM_CHANGE_PERIOD = timedelta(days=7)
+
 # --- Newness ---
 
 # Law 3: a new authenticator or channel may not undo an older one.
@@ -71,7 +77,7 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 16_384
-PASSING_BYTES_MOST = 3_560  # What signing in and time add: sessions, devices, holds, counters.
+PASSING_BYTES_MOST = 3_640  # What signing in and time add: sessions, devices, holds, counters.
 URGENT_BYTES_MOST = 1_680  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -94,6 +100,9 @@ IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more bi
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.
 CODES_UNPROVED_PER_HOUR_MOST = 5  # Of them for whoever has shown nothing yet: anybody can ask.
+CODES_PER_DAY_MOST = 16  # A flood that keeps to the hour's limit is one all the same.
+CODES_UNPROVED_PER_DAY_MOST = 8  # Half of them, so that strangers leave the owner the other half.
+FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a flood itself.
 
 # --- Sums ---
 

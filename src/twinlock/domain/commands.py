@@ -134,6 +134,11 @@ class ImportDestination(msgspec.Struct, frozen=True, kw_only=True):
     destination: Destination
 
 
-Command: TypeAlias = (
-    Propose | Ask | Prove | Veto | Spend | Offer | EndSession | OpenAccount | ImportDestination
-)
+class ReportSimChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform has word from a carrier that the SIM of the account's number changed."""
+
+    changed_at: datetime
+
+
+OfAccount: TypeAlias = Offer | EndSession | OpenAccount | ImportDestination | ReportSimChange
+Command: TypeAlias = Propose | Ask | Prove | Veto | Spend | OfAccount

@@ -238,6 +238,20 @@ class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="api_key.revoked/1"):
     api_key_id: ApiKeyId
 
 
+# --- What was seen of others ---
+
+
+class CodesFlooded(_Event, frozen=True, kw_only=True, tag="codes.flooded/1"):
+    """More codes were asked for than are sent; the owner is told, once a day."""
+
+
+class SimChanged(_Event, frozen=True, kw_only=True, tag="sim.changed/1"):
+    """The platform said so; it can only add: codes by SMS count nothing for a week."""
+
+    changed_at: datetime
+
+
+WarningEvent: TypeAlias = CodesFlooded | SimChanged
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet
@@ -247,4 +261,4 @@ ProtectionEvent: TypeAlias = (
     | ApiKeyCreated
     | ApiKeyRevoked
 )
-Event: TypeAlias = ActionEvent | ClosingEvent | IdentityEvent | ProtectionEvent
+Event: TypeAlias = ActionEvent | ClosingEvent | IdentityEvent | ProtectionEvent | WarningEvent

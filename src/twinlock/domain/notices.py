@@ -10,7 +10,6 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from twinlock.domain.account import Account
-from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -21,6 +20,7 @@ from twinlock.domain.events import (
     ApiKeyRevoked,
     AuthenticatorBound,
     AuthenticatorRemoved,
+    CodesFlooded,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -29,9 +29,10 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
     SessionStarted,
+    SimChanged,
 )
 from twinlock.domain.ids import ChannelId
-from twinlock.domain.throttle import can_be_guessed
+from twinlock.domain.throttle import UNREAD, can_be_guessed
 
 
 class NoticeKind(StrEnum):
@@ -46,6 +47,8 @@ class NoticeKind(StrEnum):
     ATTEMPT = "attempt"  # somebody gave a wrong proof
     CODE = "code"
     RECOVERY_CODE = "recovery_code"  # one of the saved codes was used up
+    FLOOD = "flood"  # somebody asks for more codes than are sent
+    SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
 
 
 class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,6 +82,8 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         DestinationRemoved: NoticeKind.DONE,
         ApiKeyCreated: NoticeKind.DONE,
         ApiKeyRevoked: NoticeKind.DONE,
+        CodesFlooded: NoticeKind.FLOOD,
+        SimChanged: NoticeKind.SIM_CHANGED,
     }
 )
 
@@ -111,10 +116,9 @@ def _tells(event: Event, *, proved: bool) -> bool:
     a refusal where something was shown; a proof where it used something up. Prevents: a flood that
     hides the one notice that counts.
     """
-    unread = (ProofFault.THROTTLED, ProofFault.BELOW_FLOOR)
     match event:
         case ProofRefused(factor=factor, fault=fault):
-            return can_be_guessed(factor) and fault not in unread
+            return can_be_guessed(factor) and fault not in UNREAD
         case ProofAccepted(used_code=used_code):
             return bool(used_code)
         case ActionRefused():

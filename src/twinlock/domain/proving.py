@@ -12,7 +12,7 @@ Always true (tests/property/test_proving_properties.py):
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
@@ -32,14 +32,20 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
+    CODES_PER_DAY_MOST,
     CODES_PER_HOUR_MOST,
+    CODES_UNPROVED_PER_DAY_MOST,
     CODES_UNPROVED_PER_HOUR_MOST,
+    FLOOD_TOLD_EVERY,
     SIGNED_AT_TOLERANCE,
+    SIM_CHANGE_PERIOD,
 )
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
-from twinlock.domain.errors import invariant
+from twinlock.domain.errors import invariant, present
 from twinlock.domain.policy.facts import SessionState
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Never
 from twinlock.domain.throttle import can_be_guessed, closed_until
 
 CODES = {Factor.EMAIL_CODE: ChannelKind.EMAIL, Factor.SMS_CODE: ChannelKind.SMS}
@@ -78,6 +84,8 @@ def unread(
     """
     if factor is Factor.RECOVERY_CODE and not recovery_helps(account, action):
         return ProofFault.BELOW_FLOOR
+    if factor is Factor.SMS_CODE and not account.sms_counts(now):
+        return ProofFault.SIM_CHANGED
     return ProofFault.THROTTLED if closed(account, action, factor, now=now) else None
 
 
@@ -125,18 +133,45 @@ def _code_fault(
     kinds = {one.channel_id: one.kind for one in account.channels}
     if command.channel_id is None or kinds.get(command.channel_id) is not CODES[command.factor]:
         return ProofFault.AUTHENTICATOR_GONE
-    since = (now - timedelta(hours=1)).timestamp()
-    recent = [at for at in account.codes_sent if at > since]
-    return ProofFault.THROTTLED if len(recent) >= _codes_most(account, action) else None
+    return ProofFault.CODES_LIMITED if codes_from(account, action, now=now) > now else None
 
 
-def _codes_most(account: Account, action: OpenAction) -> int:
-    """Return how many codes an hour may have been sent before this one.
+def codes_from(account: Account, action: OpenAction, *, now: datetime) -> datetime:
+    """Return from when on one more code may be sent; ``now`` where none must be waited for.
 
     Prevents: a stranger who uses up the owner's codes. Who has shown nothing gets at most half.
     """
     shown = any(account.stands(one) for one in action.shown)
-    return CODES_PER_HOUR_MOST if shown else CODES_UNPROVED_PER_HOUR_MOST
+    limits = (
+        (CODES_PER_HOUR_MOST if shown else CODES_UNPROVED_PER_HOUR_MOST, timedelta(hours=1)),
+        (CODES_PER_DAY_MOST if shown else CODES_UNPROVED_PER_DAY_MOST, timedelta(days=1)),
+    )
+    sent = [datetime.fromtimestamp(at, tz=UTC) for at in sorted(account.codes_sent)]
+    ends = (sent[-most] + window for most, window in limits if len(sent) >= most)
+    return max((now, *ends))
+
+
+def flood_to_tell(account: Account, fault: ProofFault, *, now: datetime) -> bool:
+    """Say whether the owner is told of a flood of codes: once a day, however many are asked for."""
+    told = account.flood_told_at
+    flooded = fault is ProofFault.CODES_LIMITED
+    return flooded and (told is None or now >= told + FLOOD_TOLD_EVERY)
+
+
+def why_not(account: Account, action: OpenAction, fault: ProofFault, *, now: datetime) -> Never:
+    """Return the reason of a refused question or proof, and its end where it has one (law 10)."""
+    match fault:
+        case ProofFault.THROTTLED:
+            until = closed_until(account.throttle_of(action), now=now)
+            ends = None if until is None or until.year == MAXYEAR else until
+            return Never(code=Reason.THROTTLED, until=ends)
+        case ProofFault.CODES_LIMITED:
+            return Never(code=Reason.CODES_LIMITED, until=codes_from(account, action, now=now))
+        case ProofFault.SIM_CHANGED:
+            changed = present(account.sim_changed_at, "a SIM that changed did so once")
+            return Never(code=Reason.SIM_CHANGED, until=changed + SIM_CHANGE_PERIOD)
+        case _:
+            return Never(code=Reason.PROOF_NOT_BOUND)
 
 
 def closed(account: Account, action: OpenAction, factor: Factor, *, now: datetime) -> bool:

@@ -26,7 +26,7 @@ from twinlock.domain.authenticators.model import used
 from twinlock.domain.bounds import (
     CANDIDATES_MOST,
     CHALLENGES_PER_ACTION_MOST,
-    CODES_PER_HOUR_MOST,
+    CODES_PER_DAY_MOST,
 )
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
@@ -47,6 +47,7 @@ from twinlock.domain.events import (
     CandidateOffered,
     ChallengeIssued,
     ClosingEvent,
+    CodesFlooded,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -59,6 +60,7 @@ from twinlock.domain.events import (
     ProtectionEvent,
     SessionEnded,
     SessionStarted,
+    SimChanged,
 )
 from twinlock.domain.holds import place
 from twinlock.domain.ids import (
@@ -92,6 +94,10 @@ def apply(state: State, event: Event) -> State:
             | SessionEnded()
         ):
             return _apply_identity(state, event)
+        case CodesFlooded():
+            return _account(state, flood_told_at=event.at)
+        case SimChanged(changed_at=changed_at):
+            return _account(state, sim_changed_at=changed_at)
         case _:
             return _apply_protection(state, event)
 
@@ -199,7 +205,7 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
     codes = account.codes_sent + ((ceil(event.at.timestamp()),) if challenge.code_mac else ())
     state = _action(state, event.action_id, challenges=tuple(kept))
-    return _account(state, codes_sent=codes[-CODES_PER_HOUR_MOST:])
+    return _account(state, codes_sent=codes[-CODES_PER_DAY_MOST:])
 
 
 def _accept(state: State, event: ProofAccepted) -> State:

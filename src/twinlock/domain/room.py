@@ -123,6 +123,8 @@ def bytes_that_last(account: Account) -> int:
         known_throttle=Throttle(),
         candidates=(),
         codes_sent=(),
+        flood_told_at=None,
+        sim_changed_at=None,
         spent=Spent(),
     )
     return len(encode(lasting))

@@ -1,6 +1,6 @@
 """Opening accounts and looking at them; offering what can be bound; ending sessions."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -23,10 +23,17 @@ from twinlock.domain.bounds import (
     RECOVERY_CODES,
 )
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
-from twinlock.domain.commands import EndSession, ImportDestination, Offer, OpenAccount
+from twinlock.domain.commands import (
+    EndSession,
+    ImportDestination,
+    OfAccount,
+    Offer,
+    OpenAccount,
+    ReportSimChange,
+)
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.drafts import Where, normal_where
-from twinlock.domain.errors import NotRepeatableError, TwinlockError
+from twinlock.domain.errors import MalformedError, NotRepeatableError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
@@ -301,10 +308,37 @@ class Accounts:
             stands_for=named,
         )
 
+    async def report_sim_change(
+        self,
+        named: AccountId,
+        changed_at: datetime | None,
+        *,
+        actor: str,
+        idempotency: Idempotency,
+    ) -> None:
+        """Take the platform's word that the SIM of the account's number changed: it can only add.
+
+        Without a time it was just now; an earlier report is never taken back.
+
+        Raises:
+            MalformedError: it would lie in the future.
+            IdempotencyConflictError: the key reported another one.
+        """
+        now = self._clock.now(database_at=None)
+        if changed_at is not None and changed_at > now:
+            raise MalformedError("a SIM has changed in the past")
+        await self._run(
+            named,
+            ReportSimChange(changed_at=(changed_at or now).astimezone(UTC)),
+            actor=actor,
+            idempotency=idempotency,
+            stands_for=named,
+        )
+
     async def _run(
         self,
         named: AccountId,
-        command: Offer | EndSession,
+        command: OfAccount,
         *,
         actor: str,
         idempotency: Idempotency,

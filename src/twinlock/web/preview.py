@@ -209,7 +209,8 @@ def _would_ask(standing: Standing, factor: Factor, channel: Channel) -> bool:
     asked = ask(
         standing.state.account, standing.action, question, sms_codes=allowed, now=standing.now
     )
-    return asked is ProofFault.THROTTLED or not isinstance(asked, ProofFault)
+    for_a_while = (ProofFault.THROTTLED, ProofFault.CODES_LIMITED)
+    return asked in for_a_while or not isinstance(asked, ProofFault)
 
 
 def _after(standing: Standing, way: Iterable[Shown]) -> State:

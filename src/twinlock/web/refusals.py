@@ -113,6 +113,13 @@ FAULTS: Mapping[ProofFault, str] = MappingProxyType(
         ProofFault.THROTTLED: (
             "Too many tries. For a while no code and no password is read; a passkey still works."
         ),
+        ProofFault.CODES_LIMITED: (
+            "So many codes were sent that no more is, for now. The last one that you got counts."
+        ),
+        ProofFault.SIM_CHANGED: (
+            "The SIM of your number was changed lately, so codes by SMS do not count for a week. "
+            "Use another way."
+        ),
         ProofFault.BACKUP_FLAGS_CHANGED: (
             "This passkey is not what it was when you added it. Nothing was confirmed. Use another "
             "one, and tell the platform."

@@ -32,6 +32,7 @@ from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
     CHALLENGES_PER_ACTION_MOST,
     CODES_PER_HOUR_MOST,
+    CODES_UNPROVED_PER_HOUR_MOST,
     SESSION_IDLE,
     SIGNED_AT_TOLERANCE,
 )
@@ -139,7 +140,7 @@ def test_what_is_bound_is_asked_for(factor: Factor) -> None:
         pytest.param(
             replace(WEAK, codes_sent=(SECOND - 3600 + 1,) * CODES_PER_HOUR_MOST),
             MAIL,
-            ProofFault.THROTTLED,
+            ProofFault.CODES_LIMITED,
             id="too many codes in an hour",
         ),
     ],
@@ -149,7 +150,7 @@ def test_what_is_not_asked_for(account: Account, command: Ask, fault: ProofFault
 
 
 def test_an_hour_later_codes_are_sent_again() -> None:
-    account = replace(WEAK, codes_sent=(SECOND - 3600,) * CODES_PER_HOUR_MOST)
+    account = replace(WEAK, codes_sent=(SECOND - 3600,) * CODES_UNPROVED_PER_HOUR_MOST)
     asked = Scene.of(account).ask(MAIL)
 
     assert isinstance(asked, Challenge)

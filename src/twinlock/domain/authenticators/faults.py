@@ -84,6 +84,12 @@ class ProofFault(StrEnum):
     BELOW_FLOOR = "below_floor"
     """This method is weaker than the best authenticator bound, so it is not asked for."""
 
+    CODES_LIMITED = "codes_limited"
+    """As many codes were sent as in an hour or a day may be; the last one that was sent counts."""
+
+    SIM_CHANGED = "sim_changed"
+    """The platform said that the number's SIM changed: codes by SMS count nothing for a week."""
+
     THROTTLED = "throttled"
     """Too many wrong answers; nothing that can be guessed is read for a while."""
 
