@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -52,6 +53,7 @@ def accepted(gate: Gate) -> list[ProofAccepted]:
 # --- Once, in time, for the action and the challenge it was asked for ---
 
 
+@pytest.mark.requirement("O-13", "P-01")
 @given(gates(), st.data())
 def test_an_answer_to_one_action_never_advances_another(gate: Gate, data: st.DataObject) -> None:
     asked_for, other = (gate.propose(*data.draw(asked_of(gate.account))) for _ in range(2))
@@ -68,6 +70,7 @@ def test_an_answer_to_one_action_never_advances_another(gate: Gate, data: st.Dat
     assert all(event.action_id != other.action_id for event in accepted(gate))
 
 
+@pytest.mark.requirement("N-B02", "P-01")
 @given(gates(), st.data())
 def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     action = gate.propose(*data.draw(asked_of(gate.account))).action_id
@@ -83,6 +86,7 @@ def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     assert len([one for one in accepted(gate) if one.action_id == action]) <= 1
 
 
+@pytest.mark.requirement("N-B02", "P-01")
 @given(gates(), st.data())
 def test_a_code_of_an_app_counts_for_no_two_actions(gate: Gate, data: st.DataObject) -> None:
     if APP.authenticator_id not in {one.authenticator_id for one in gate.account.authenticators}:
@@ -165,6 +169,7 @@ def test_a_challenge_that_was_never_put_is_not_answered(
 # --- Codes ---
 
 
+@pytest.mark.requirement("N-B05", "O-05")
 @given(gates(), st.data())
 def test_no_code_is_asked_for_where_anything_stronger_is_bound(
     gate: Gate, data: st.DataObject
@@ -184,6 +189,7 @@ def test_no_code_is_asked_for_where_anything_stronger_is_bound(
 # --- The throttle ---
 
 
+@pytest.mark.requirement("P-04")
 @given(st.data())
 def test_while_the_throttle_is_closed_a_right_guess_is_told_like_a_wrong_one(
     data: st.DataObject,
@@ -201,6 +207,7 @@ def test_while_the_throttle_is_closed_a_right_guess_is_told_like_a_wrong_one(
     assert right.events == wrong.events
 
 
+@pytest.mark.requirement("N-B10")
 @settings(max_examples=10)  # each goes on for a hundred days and more
 @given(st.lists(st.tuples(st.sampled_from(["guess", "ask", "propose", "wait"]), st.integers(0, 3))))
 def test_no_order_of_calls_gives_a_101st_guess(calls: list[tuple[str, int]]) -> None:

@@ -324,17 +324,15 @@ class Proving:
         return Right(factor=Factor.PASSWORD, source=bound.authenticator_id, against=bound.verifier)
 
     def _check_totp(self, account: Account, reply: Reply) -> Right:
-        fault = ProofFault.AUTHENTICATOR_GONE
-        for bound in account.authenticators:
-            if not isinstance(bound, Totp):
-                continue
+        apps = [one for one in account.authenticators if isinstance(one, Totp)]
+        now = self._clock.now(database_at=None)
+        if not apps:  # Prevents: telling which accounts have an app.
+            totp.burn(reply.secret, now=now)
+        fault = ProofFault.CODE_WRONG
+        for bound in apps:
+            seed = from_b64url(bound.seed)
             try:
-                step = totp.verify(
-                    from_b64url(bound.seed),
-                    reply.secret,
-                    now=self._clock.now(database_at=None),
-                    last_step=bound.last_step,
-                )
+                step = totp.verify(seed, reply.secret, now=now, last_step=bound.last_step)
             except ProofRefusedError as refused:
                 fault = refused.fault
                 continue
@@ -404,14 +402,10 @@ class Proving:
 
 def _check_recovery_code(account: Account, reply: Reply) -> Right:
     """Check a recovery code; where there is no set, it is wrong like any other."""
-    for bound in account.authenticators:
-        if isinstance(bound, RecoveryCodes):
-            return Right(
-                factor=Factor.RECOVERY_CODE,
-                source=bound.authenticator_id,
-                against=recovery_codes.verify(reply.secret, left=bound.left),
-            )
-    raise ProofRefusedError(ProofFault.CODE_WRONG)
+    bound = next((one for one in account.authenticators if isinstance(one, RecoveryCodes)), None)
+    fitting = recovery_codes.verify(reply.secret, left=() if bound is None else bound.left)
+    bound = present(bound, "a code that fits is of a set")
+    return Right(factor=Factor.RECOVERY_CODE, source=bound.authenticator_id, against=fitting)
 
 
 def _channel(account: Account, question: Question) -> ChannelId | None:

@@ -73,7 +73,9 @@ _BY_CODE: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
     }
 )
-_ALIASES = {"account_not_found": "action_not_found", "media_type_refused": "malformed"}
+_ALIASES = {"media_type_refused": "malformed"}
+# Prevents: a page that tells which accounts exist. The platform's own calls may know.
+_TOLD_ALIKE = {"account_not_found": "action_not_found"}
 _HTTP_CODES = {400: "malformed", 413: "body_too_large", 415: "media_type_refused"}
 _BROKEN = (
     "Something broke on our side",
@@ -132,6 +134,7 @@ _SERVER_ERROR = 500
 
 def refusal(*, code: str, status: int, incident: str = "") -> Refusal:
     """Return the page of refusal for a stable ``code``."""
+    code = _TOLD_ALIKE.get(code, code)
     otherwise = _BROKEN if status >= _SERVER_ERROR else _OTHERWISE
     title, words, way_on = _BY_CODE.get(_ALIASES.get(code, code), otherwise)
     return Refusal(

@@ -95,6 +95,7 @@ def test_a_question_that_is_not_put_counts_as_no_wrong_answer() -> None:
     assert gate.account.throttle.failures == 0
 
 
+@pytest.mark.requirement("O-12")
 def test_a_profile_without_sms_asks_for_none() -> None:
     gate = Gate.of(an_account(PASSWORD, channels=(SMS, EMAIL)), profile=STRICT)
     action = gate.propose(sign_in()).action_id
@@ -285,6 +286,7 @@ def test_a_copied_session_is_refused_whatever_it_asks() -> None:
 # --- Freezing ---
 
 
+@pytest.mark.requirement("N-B21")
 def test_a_freeze_at_the_floor_has_no_end_and_its_lifting_waits_a_day() -> None:
     gate = Gate()
     gate.prove(gate.propose(FREEZE).action_id, SYNCED)
@@ -299,6 +301,7 @@ def test_a_freeze_at_the_floor_has_no_end_and_its_lifting_waits_a_day() -> None:
     assert gate.account.freeze.until is None
 
 
+@pytest.mark.requirement("N-B21")
 def test_a_freeze_below_the_floor_lapses_after_three_days() -> None:
     gate = Gate.of(an_account(), KNOWN)
     gate.prove(gate.propose(FREEZE).action_id, PASSWORD)
