@@ -109,6 +109,6 @@ async def test_a_report_is_kept_once_for_its_key(service: Service) -> None:
     await bob.client.report_sim_change(bob.account_id, key="sim-changed-1")
     service.clock.forward(hours=1)
     await bob.client.report_sim_change(bob.account_id, key="sim-changed-1")
-    account = await service.api.use.accounts.look(bob.account_id)  # type: ignore[arg-type] # as it came over the wire
+    account, _ = await service.api.use.accounts.look(bob.account_id)  # type: ignore[arg-type] # as it came over the wire
 
     assert account.sim_changed_at == service.clock.at - timedelta(hours=1)

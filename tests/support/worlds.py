@@ -212,7 +212,7 @@ def an_account(
         destinations_required=destinations_required,
         authenticators=authenticators or (PASSWORD, SYNCED),
         channels=tuple(channels),
-        devices=(Device(thumbprint=ALICES_LAPTOP, since=LONG_AGO, seen_at=LONG_AGO),),
+        devices=(Device(thumbprint=ALICES_LAPTOP, since=LONG_AGO, seen_at=NOON),),
         sessions=tuple(sessions),
         destinations={one.destination_id: one.version for one in destinations},
     )

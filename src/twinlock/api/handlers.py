@@ -19,6 +19,8 @@ from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bundle import Bundle
+from twinlock.domain.commands import EndSession
+from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.services.accounts import NewAccount, Offered, Opened
 from twinlock.services.actions import Previewed, Proposal, Repeated
@@ -37,9 +39,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which session ends; none named: all of them."""
+    """Which session ends; none named: all of them, but for the one to keep."""
 
     session_id: str = ""
+    keep_session_id: str = ""
 
 
 class SimChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +71,8 @@ async def look_at_account(request: StrictRequest, account_id: FromPath[str]) -> 
     """Return the account's authenticators, holds and open actions, without secrets."""
     api = api_of(request)
     actor = await api.caller(request, Scope.READ)
-    return view_account(await api.use.accounts.look(api.account(account_id, by=actor)))
+    account, now = await api.use.accounts.look(api.account(account_id, by=actor))
+    return view_account(account, now=now)
 
 
 @get("/v1/accounts/{account_id:str}/destinations", summary="List destinations")
@@ -112,13 +116,18 @@ async def end_sessions(
     account_id: FromPath[str],
     data: JSONBody[Ending],
 ) -> None:
-    """End one session of an account, or all of them. It needs no proof: it opens nothing."""
+    """End one session of an account, all of them, or all others. It needs no proof."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = api.account(account_id, by=actor)
-    session = SessionId(data.session_id) if data.session_id else None
+    if data.session_id and data.keep_session_id:
+        raise MalformedError("name the session to end, or the one to keep")
+    ending = EndSession(
+        session_id=SessionId(data.session_id) if data.session_id else None,
+        keep=SessionId(data.keep_session_id) if data.keep_session_id else None,
+    )
     key = await idempotency(request)
-    await api.use.accounts.end_session(named, session, actor=actor, idempotency=key)
+    await api.use.accounts.end_session(named, ending, actor=actor, idempotency=key)
 
 
 @post(

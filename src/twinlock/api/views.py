@@ -4,10 +4,12 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account, Destination, Session
 from twinlock.domain.actions import type_of
 from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.model import Passkey, RecoveryCodes, factor_of
+from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
+from twinlock.domain.policy.facts import SessionState
 
 
 class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +24,29 @@ class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
     bound_at: datetime
     placement: str
     codes_left: int | None
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """One session that lives: on which device, since when, and when it ends at the latest.
+
+    ``read_only``: it may look, freeze and veto, and nothing else.
+    """
+
+    session_id: str
+    device: str
+    started_at: datetime
+    seen_at: datetime
+    ends_at: datetime
+    read_only: bool
+
+
+class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
+    """One device that has signed in fully, by its key's thumbprint; ``known`` until it lapses."""
+
+    device: str
+    since: datetime
+    seen_at: datetime
+    known: bool
 
 
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +95,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     frozen_until: datetime | None
     authenticators: tuple[AuthenticatorView, ...]
     channels: tuple[ChannelView, ...]
+    sessions: tuple[SessionView, ...]
+    devices: tuple[DeviceView, ...]
     holds: tuple[HoldView, ...]
     actions: tuple[OpenView, ...]
     api_keys: tuple[ApiKeyView, ...]
@@ -92,8 +119,8 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
     removed: bool
 
 
-def view_account(account: Account) -> AccountView:
-    """Return what the platform may see of ``account``."""
+def view_account(account: Account, *, now: datetime) -> AccountView:
+    """Return what the platform may see of ``account`` at ``now``."""
     return AccountView(
         account_id=account.account_id,
         member_ids=(account.member_id,),
@@ -116,6 +143,20 @@ def view_account(account: Account) -> AccountView:
             ChannelView(channel_id=one.channel_id, kind=one.kind.value, bound_at=one.bound_at)
             for one in account.channels
         ),
+        sessions=tuple(
+            _view_session(one)
+            for one in account.sessions
+            if one.state(now) is not SessionState.NONE
+        ),
+        devices=tuple(
+            DeviceView(
+                device=one.thumbprint,
+                since=one.since,
+                seen_at=one.seen_at,
+                known=account.knows(one.thumbprint, at=now),
+            )
+            for one in account.devices
+        ),
         holds=tuple(HoldView(because=one.because, ends_at=one.ends_at) for one in account.holds),
         actions=tuple(
             OpenView(
@@ -137,6 +178,17 @@ def view_account(account: Account) -> AccountView:
             )
             for one in account.api_keys
         ),
+    )
+
+
+def _view_session(session: Session) -> SessionView:
+    return SessionView(
+        session_id=session.session_id,
+        device=session.thumbprint,
+        started_at=session.started_at,
+        seen_at=session.seen_at,
+        ends_at=min(session.started_at + SESSION_LIFETIME, session.seen_at + SESSION_IDLE),
+        read_only=session.read_only,
     )
 
 

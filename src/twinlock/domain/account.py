@@ -14,6 +14,7 @@ from twinlock.domain.actions import AnyPayload, SessionStart
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.bounds import (
+    DEVICE_KNOWN_FOR,
     DEVICES_MOST,
     SESSION_IDLE,
     SESSION_LIFETIME,
@@ -93,7 +94,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A device key that signed in fully; ``thumbprint`` is RFC 7638, base64url."""
+    """A device key that signed in fully; ``thumbprint`` is RFC 7638, base64url.
+
+    Being known spares a sign-in the hold of a new device, and its wrong answers are counted apart.
+    It proves nothing and opens nothing. It lapses DEVICE_KNOWN_FOR after the last sign-in.
+    """
 
     thumbprint: str
     since: datetime
@@ -348,9 +353,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         evidence hands it out. Prevents: a stranger whose guesses keep the owner out.
         """
         if isinstance(action.payload, SessionStart):
-            known = any(one.thumbprint == action.payload.device for one in self.devices)
+            known = self.knows(action.payload.device, at=action.proposed_at)
             return known and action.device_signed
         return any(one.factor is Factor.SESSION and self.stands(one) for one in action.shown)
+
+    def knows(self, thumbprint: str, *, at: datetime) -> bool:
+        """Say whether the device with this key has signed in fully, and not too long before."""
+        since = at - DEVICE_KNOWN_FOR
+        return any(one.thumbprint == thumbprint and one.seen_at > since for one in self.devices)
 
     def throttle_of(self, action: OpenAction) -> Throttle:
         """Return the counter of wrong answers that ``action`` is held to."""

@@ -44,6 +44,9 @@ SESSION_LIFETIME = timedelta(hours=24)
 # SP 800-63B-4, 2.2.3: at AAL2 a session that nobody uses should end after an hour.
 SESSION_IDLE = timedelta(hours=1)
 
+# A device that has not signed in for so long is a new one again: it may have been sold since.
+DEVICE_KNOWN_FOR = timedelta(days=90)
+
 # --- Failures ---
 
 # Wrong answers without a wait: five are what RTS-SCA, Art. 4(3)(b) allows.

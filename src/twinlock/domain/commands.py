@@ -117,9 +117,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndSession(msgspec.Struct, frozen=True, kw_only=True):
-    """End a session, or every session."""
+    """End a session, or every session but ``keep``, where one is kept."""
 
     session_id: SessionId | None
+    keep: SessionId | None = None
 
 
 class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):

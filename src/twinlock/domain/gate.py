@@ -239,11 +239,11 @@ def _of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             return _account_event("account.open", AccountOpened(at=now, account=opened))
         case ImportDestination(destination=destination):
             return _import(state, destination, now=now)
-        case EndSession(session_id=session_id):
+        case EndSession(session_id=session_id, keep=keep):
             ended = (
                 SessionEnded(at=now, session_id=one.session_id)
                 for one in state.account.sessions
-                if session_id in (None, one.session_id)
+                if session_id in (None, one.session_id) and one.session_id != keep
             )
             return _account_event("session.end", *ended)
         case ReportSimChange(changed_at=changed_at):

@@ -40,7 +40,6 @@ from twinlock.domain.ids import (
     ChallengeId,
     ChannelId,
     MemberId,
-    SessionId,
     account_id,
     tail,
 )
@@ -218,9 +217,9 @@ class Accounts:
             )
         )
 
-    async def look(self, named: AccountId) -> Account:
-        """Return the account as it stands. Raises AccountUnknownError."""
-        return await self._store.account(named)
+    async def look(self, named: AccountId) -> tuple[Account, datetime]:
+        """Return the account as it stands, and when (UTC). Raises AccountUnknownError."""
+        return await self._store.account(named), self._clock.now(database_at=None)
 
     async def destinations(self, named: AccountId) -> tuple[Destination, ...]:
         """Return the account's destinations: who added each, when, by which proof."""
@@ -291,18 +290,18 @@ class Accounts:
     async def end_session(
         self,
         named: AccountId,
-        session_id: SessionId | None,
+        ending: EndSession,
         *,
         actor: str,
         idempotency: Idempotency,
     ) -> None:
-        """End one session of an account, or all of them; repeated under its key nothing more ends.
+        """End sessions of an account; repeated under its key nothing more ends.
 
         It opens nothing, so it needs no proof. Raises IdempotencyConflictError.
         """
         await self._run(
             named,
-            EndSession(session_id=session_id),
+            ending,
             actor=actor,
             idempotency=idempotency,
             stands_for=named,

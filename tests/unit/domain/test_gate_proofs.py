@@ -273,6 +273,19 @@ def test_ending_a_session_ends_that_one_or_all() -> None:
     assert gate.account.sessions == ()
 
 
+@pytest.mark.requirement("O-17")
+@pytest.mark.parametrize(
+    ("keep", "left"), [("ses_2", ["ses_2"]), ("ses_x", []), (None, [])], ids=["one", "none", "all"]
+)
+def test_ending_all_others_keeps_one(keep: str | None, left: list[str]) -> None:
+    gate = Gate()
+    for name in ("ses_1", "ses_2", "ses_3"):
+        gate.give_session(a_session(name, thumbprint=name))
+    gate.run(EndSession(session_id=None, keep=None if keep is None else SessionId(keep)))
+
+    assert [one.session_id for one in gate.account.sessions] == left
+
+
 def test_a_copied_session_is_refused_whatever_it_asks() -> None:
     gate = Gate.of(an_account(), a_destination(budget_cents=500_00))
     gate.give_session()

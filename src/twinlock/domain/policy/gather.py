@@ -90,7 +90,7 @@ def gather(
         destinations_required=account.destinations_required,
         budget_left_cents=budget_left,
         value_cents=_value(action, policy=policy, prices=prices, now=now),
-        new_device=_new_device(account, payload),
+        new_device=_new_device(account, payload, now=now),
         budget_cents=_budget(payload),
         target_level=target[0],
         target_bound_at=target[1],
@@ -285,10 +285,8 @@ def _replaced(account: Account, payload: AnyPayload) -> Authenticator | None:
     return next((one for one in account.authenticators if isinstance(one, kind)), None)
 
 
-def _new_device(account: Account, payload: AnyPayload) -> bool:
-    if not isinstance(payload, SessionStart):
-        return False
-    return all(device.thumbprint != payload.device for device in account.devices)
+def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool:
+    return isinstance(payload, SessionStart) and not account.knows(payload.device, at=now)
 
 
 def _weak_freeze(account: Account, roots: tuple[str, ...]) -> datetime | None:
