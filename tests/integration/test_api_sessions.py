@@ -7,6 +7,7 @@ from support.service import Customer, Service
 
 from twinlock.client import ProblemError
 from twinlock.domain.requirements import Answer
+from twinlock.range.authenticator import SoftwareAuthenticator
 from twinlock.range.device import SoftwareDevice
 
 PHONE = SoftwareDevice(b"phone".ljust(32, b"."))
@@ -71,6 +72,37 @@ async def test_a_session_is_ended_or_kept_and_not_both(service: Service) -> None
 
     assert refused.value.code == "malformed"
     assert await sessions(alice) == [laptop, phone]
+
+
+@pytest.mark.requirement("N-B23", "N-B12")
+async def test_passkeys_are_listed_with_their_names_flags_and_last_use(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.open("email", "desktop")
+    await alice.bind_password()
+    alice.passkey = SoftwareAuthenticator(b"p" * 32, synced=True)
+    own = SoftwareAuthenticator(b"k" * 32, transports=("usb",))
+    for name, key in (("Phone", alice.passkey), ("Key at home", own)):
+        offered = await alice.client.offer(alice.account_id, "passkey")
+        draft = {
+            "authenticator": "passkey",
+            "candidate_id": offered["candidate_id"],
+            "response": key.create(alice.ceremony(offered["challenge"])),
+            "name": name,
+        }
+        await alice.propose("authenticator.bind", draft)
+    await alice.sign_in()
+    seen = (await alice.client.account(alice.account_id))["authenticators"]
+    today = service.clock.at.date().isoformat()
+
+    told = [
+        (one["name"], one["device_bound"], one["backed_up"], one["placement"], one["used_on"])
+        for one in seen
+    ]
+    assert told == [
+        ("", None, None, "", None),
+        ("Phone", False, True, "phone", today),
+        ("Key at home", True, False, "roaming", None),
+    ]
 
 
 @pytest.mark.requirement("O-15")

@@ -1,13 +1,20 @@
 """What the platform may see of an account: kinds, times and states; no secrets, no addresses."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
 from twinlock.domain.account import Account, Destination, Session
 from twinlock.domain.actions import type_of
 from twinlock.domain.assurance import Level
-from twinlock.domain.authenticators.model import Passkey, RecoveryCodes, factor_of
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    RecoveryCodes,
+    device_bound,
+    factor_of,
+    used_day,
+)
 from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
 from twinlock.domain.policy.facts import SessionState
 
@@ -15,6 +22,8 @@ from twinlock.domain.policy.facts import SessionState
 class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
     """One bound authenticator. ``placement`` is where a passkey lives in the worst case.
 
+    ``device_bound`` and ``backed_up`` are a passkey's flags: it cannot leave its device; or it may,
+    and was copied. ``used_on`` is the day (UTC) of the last answer that was accepted, or null.
     ``codes_left`` is how many of a set of recovery codes are not used yet; null elsewhere.
     """
 
@@ -22,7 +31,10 @@ class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
     factor: str
     name: str
     bound_at: datetime
+    used_on: date | None
     placement: str
+    device_bound: bool | None
+    backed_up: bool | None
     codes_left: int | None
 
 
@@ -128,17 +140,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),
         frozen_until=account.freeze.until,
-        authenticators=tuple(
-            AuthenticatorView(
-                authenticator_id=one.authenticator_id,
-                factor=factor_of(one).value,
-                name=one.name,
-                bound_at=one.bound_at,
-                placement=one.placement.value if isinstance(one, Passkey) else "",
-                codes_left=len(one.left) if isinstance(one, RecoveryCodes) else None,
-            )
-            for one in account.authenticators
-        ),
+        authenticators=tuple(_view_authenticator(one) for one in account.authenticators),
         channels=tuple(
             ChannelView(channel_id=one.channel_id, kind=one.kind.value, bound_at=one.bound_at)
             for one in account.channels
@@ -178,6 +180,21 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
             )
             for one in account.api_keys
         ),
+    )
+
+
+def _view_authenticator(one: Authenticator) -> AuthenticatorView:
+    passkey = one if isinstance(one, Passkey) else None
+    return AuthenticatorView(
+        authenticator_id=one.authenticator_id,
+        factor=factor_of(one).value,
+        name=one.name,
+        bound_at=one.bound_at,
+        used_on=used_day(one),
+        placement=passkey.placement.value if passkey else "",
+        device_bound=device_bound(passkey) if passkey else None,
+        backed_up=passkey.backed_up if passkey else None,
+        codes_left=len(one.left) if isinstance(one, RecoveryCodes) else None,
     )
 
 

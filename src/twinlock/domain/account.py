@@ -312,7 +312,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     known_throttle: Throttle = Throttle()  # of wrong answers from devices that signed in before
     candidates: tuple[Candidate, ...] = ()
     codes_sent: tuple[int, ...] = ()  # in POSIX seconds, rounded up: shorter than a date
-    flood_told_at: datetime | None = None  # when the owner was last told of a flood of codes
+    flood_told_at: int = 0  # in POSIX seconds: when the owner was last told of a flood of codes
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()

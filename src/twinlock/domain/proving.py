@@ -153,9 +153,8 @@ def codes_from(account: Account, action: OpenAction, *, now: datetime) -> dateti
 
 def flood_to_tell(account: Account, fault: ProofFault, *, now: datetime) -> bool:
     """Say whether the owner is told of a flood of codes: once a day, however many are asked for."""
-    told = account.flood_told_at
-    flooded = fault is ProofFault.CODES_LIMITED
-    return flooded and (told is None or now >= told + FLOOD_TOLD_EVERY)
+    told_at = datetime.fromtimestamp(account.flood_told_at, tz=UTC)
+    return fault is ProofFault.CODES_LIMITED and now >= told_at + FLOOD_TOLD_EVERY
 
 
 def why_not(account: Account, action: OpenAction, fault: ProofFault, *, now: datetime) -> Never:

@@ -95,7 +95,7 @@ def apply(state: State, event: Event) -> State:
         ):
             return _apply_identity(state, event)
         case CodesFlooded():
-            return _account(state, flood_told_at=event.at)
+            return _account(state, flood_told_at=int(event.at.timestamp()))
         case SimChanged(changed_at=changed_at):
             return _account(state, sim_changed_at=changed_at)
         case _:
@@ -229,7 +229,7 @@ def _accept(state: State, event: ProofAccepted) -> State:
         return _account(state, sessions=tuple(sessions))
     seen = {"totp_step": event.totp_step, "sign_count": event.sign_count}
     after = tuple(
-        used(one, **seen, backed_up=event.backed_up, used_code=event.used_code)
+        used(one, at=event.at, **seen, backed_up=event.backed_up, used_code=event.used_code)
         if one.authenticator_id == event.shown.source
         else one
         for one in account.authenticators

@@ -219,7 +219,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         known_throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
         candidates=(*(candidate,) * (CANDIDATES_MOST - 1), codes),
         codes_sent=(SECOND,) * CODES_PER_DAY_MOST,
-        flood_told_at=LATE,
+        flood_told_at=SECOND,
         sim_changed_at=LATE,
         actions=actions,
         api_keys=(key,) * API_KEYS_MOST,
@@ -270,7 +270,7 @@ def test_what_time_adds_to_an_account_has_its_room() -> None:
         known_throttle=Throttle(),
         candidates=(),
         codes_sent=(),
-        flood_told_at=None,
+        flood_told_at=0,
         sim_changed_at=None,
         spent=Spent(),
     )

@@ -28,6 +28,7 @@ from twinlock.domain.authenticators.model import (
     Password,
     RecoveryCodes,
     Totp,
+    device_bound,
     factor_of,
     root,
     same,
@@ -75,6 +76,7 @@ def gather(
         shown_oldest_at=min(
             (one.bound_at for one in shown if level_of(one.factor) >= target[0]), default=None
         ),
+        shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         enrolling=account.enrolling(now),
         frozen_until=account.freeze.until,
@@ -133,6 +135,12 @@ def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> Se
         if one.factor is Factor.SESSION and session is not None:
             return session.state(one.at)
     return SessionState.NONE
+
+
+def _device_bound(account: Account, shown: Iterable[Shown]) -> bool:
+    """Say whether one of the proofs is of a key that cannot leave its device (N-B04)."""
+    bound = (account.authenticator(one.source) for one in shown)
+    return any(one is not None and device_bound(one) for one in bound)
 
 
 def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level, now: datetime) -> bool:

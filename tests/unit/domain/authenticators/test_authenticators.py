@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 from msgspec.structs import replace
 from support.cast import NOON
@@ -7,11 +9,13 @@ from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import (
     Authenticator,
     credential_of,
+    device_bound,
     factor_of,
     placement_of,
     root,
     same,
     used,
+    used_day,
 )
 from twinlock.domain.canonical import decode
 
@@ -66,9 +70,22 @@ def test_a_passkey_lives_on_the_phone_unless_it_can_live_nowhere_but_on_a_key(
 def test_what_is_remembered_of_an_accepted_answer(
     before: Authenticator, after: Authenticator
 ) -> None:
-    code = SAVED.left[1]
+    code, day = SAVED.left[1], (NOON - datetime(1970, 1, 1, tzinfo=UTC)).days
+    seen = used(before, at=NOON, totp_step=7, sign_count=9, backed_up=True, used_code=code)
 
-    assert used(before, totp_step=7, sign_count=9, backed_up=True, used_code=code) == after
+    assert seen == replace(after, used_on=day)
+    assert (used_day(before), used_day(seen)) == (None, NOON.date())
+
+
+@pytest.mark.requirement("N-B04", "N-B23")
+@pytest.mark.parametrize(
+    ("authenticator", "bound"),
+    [(ROAMING, True), (SYNCED, False), (APP, False), (PASSWORD, False), (SAVED, False)],
+)
+def test_only_a_key_that_may_not_be_backed_up_is_bound_to_its_device(
+    authenticator: Authenticator, bound: bool
+) -> None:
+    assert device_bound(authenticator) is bound
 
 
 @pytest.mark.parametrize(
