@@ -27,7 +27,7 @@ import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
 from twinlock.domain import actions, bounds, drafts
-from twinlock.domain.authenticators import faults
+from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
 from twinlock.domain.policy.vocabulary import schema_text
@@ -136,6 +136,8 @@ def reasons_page() -> str:
     """Return docs/reason-codes.md."""
     reasons = [(f"`{one}`", *EXPLANATIONS[one]) for one in sorted(Reason)]
     sentences = attribute_docs(faults, faults.ProofFault.__name__)
+    rules = attribute_docs(passwords, passwords.PasswordRule.__name__)
+    of_passwords = [(f"`{one}`", rules[one.name]) for one in sorted(passwords.PasswordRule)]
     of_proofs = [(f"`{one}`", sentences[one.name]) for one in sorted(faults.ProofFault)]
     return page(
         "Reason codes",
@@ -153,6 +155,10 @@ The answer of a decision is its strongest demand. From the weakest:
         "When an answer to a challenge does not count, `fault` says why. It names the first thing\n"
         "found wrong, and nothing of the answer itself.",
         table(("fault", "meaning"), of_proofs),
+        "## Rules of a new password",
+        "When a new password may not be set (`password_refused`), `fault` names the first rule\n"
+        "that it breaks.",
+        table(("fault", "meaning and way on"), of_passwords),
     )
 
 

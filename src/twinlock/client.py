@@ -93,10 +93,20 @@ class Client:
         path = f"/v1/actions/{action_id}/veto"
         return await self._post(path, no, form=Answered, key=key or _new_key())
 
-    async def end_sessions(self, account_id: str, *, session_id: str = "", key: str = "") -> None:
-        """End one session of an account, or all of them."""
+    async def end_sessions(
+        self, account_id: str, *, session_id: str = "", keep_session_id: str = "", key: str = ""
+    ) -> None:
+        """End one session of an account, or all of them but the one to keep."""
         path = f"/v1/accounts/{account_id}/sessions/end"
-        _checked(await self._send(path, {"session_id": session_id}, key=key or _new_key()))
+        body = {"session_id": session_id, "keep_session_id": keep_session_id}
+        _checked(await self._send(path, body, key=key or _new_key()))
+
+    async def report_sim_change(
+        self, account_id: str, *, changed_at: str | None = None, key: str = ""
+    ) -> None:
+        """Say that the SIM of the account's number changed: RFC 3339, or just now."""
+        path = f"/v1/accounts/{account_id}/sim-changes"
+        _checked(await self._send(path, {"changed_at": changed_at}, key=key or _new_key()))
 
     async def spend(self, action_id: str, *, spend_id: str, fee_minor: str = "0") -> Answered:
         """Spend an authorized exit; the same ``spend_id`` gives the same answer."""

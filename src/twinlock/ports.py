@@ -14,6 +14,7 @@ import msgspec
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.actions import Place
 from twinlock.domain.answers import Answered, Teller
+from twinlock.domain.authenticators.passwords import Terms
 from twinlock.domain.decisions import Decided, Decision, Rules
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import InvariantError, invariant
@@ -266,12 +267,20 @@ class LogSigner(Protocol):
 class Hasher(Protocol):
     """Password hashing away from the event loop, with a bounded queue."""
 
-    async def hash(self, password: str) -> str:
-        """Return the encoded argon2id hash. Raises ProofRefusedError, UnavailableError."""
+    async def hash(self, password: str, held_to: Terms) -> str:
+        """Return the encoded argon2id hash of a new password.
+
+        Raises:
+            PasswordRefusedError: it breaks a rule, or others know it.
+            UnavailableError: too much work waits, or what others know cannot be told.
+        """
         ...
 
-    async def verify(self, encoded: str, password: str) -> None:
-        """Return when it fits. Raises ProofRefusedError, UnavailableError."""
+    async def verify(self, encoded: str | None, password: str) -> None:
+        """Return when it fits; where there is no hash it never does, after the same work.
+
+        Raises ProofRefusedError, UnavailableError.
+        """
         ...
 
 

@@ -121,6 +121,13 @@ _TABLE = (
         "none: every value counts as the highest",
         "The signed price list.",
     ),
+    _row(
+        "BREACHED_PASSWORDS_FILE",
+        "absolute path",
+        "none: only the common passwords that we ship are refused",
+        "Published passwords that may not be set: lines of `SHA-1:count`, sorted by hash, as Pwned "
+        "Passwords are.",
+    ),
     _row("LOG_LEVEL", " or ".join(LOG_LEVELS), "`info`", "What the process writes to stderr."),
     _row(
         "TRUSTED_PROXIES",
@@ -173,6 +180,7 @@ class Settings:
     profile: str
     outbox_dir: Path
     price_file: Path | None
+    breached_passwords_file: Path | None
     log_level: str
     trusted_proxies: tuple[Network, ...]
     webhook_networks: tuple[Network, ...]
@@ -236,6 +244,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         profile=_profile(values),
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
         price_file=_path(values, "PRICE_FILE"),
+        breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
         log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),
         trusted_proxies=_networks(values, "TRUSTED_PROXIES"),
         webhook_networks=_networks(values, "WEBHOOK_NETWORKS"),

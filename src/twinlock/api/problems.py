@@ -13,11 +13,13 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from twinlock.api.request import BODY_BYTES_MOST
 from twinlock.domain.authenticators.faults import ProofRefusedError
+from twinlock.domain.authenticators.passwords import PasswordRefusedError
 from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
 from twinlock.domain.ids import tail
 
 PROBLEM = "application/problem+json"
 _log = structlog.get_logger(__name__)
+_FAULTY = (ProofRefusedError, PasswordRefusedError)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,7 +79,7 @@ def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Pro
     title = _title(type(error))
     if isinstance(error, InvariantError) or error.status >= 500:  # noqa: PLR2004 - server errors
         _log.error("request_failed", code=error.code, exc_info=error)
-    fault = error.fault.value if isinstance(error, ProofRefusedError) else ""
+    fault = error.fault.value if isinstance(error, _FAULTY) else ""
     detail = "" if isinstance(error, InvariantError) else str(error)
     return problem(code=error.code, status=error.status, title=title, detail=detail, fault=fault)
 

@@ -25,6 +25,7 @@ from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
 from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import LetterFiles
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
 from twinlock.adapters.prices import PriceFile, PriceKey
@@ -421,7 +422,7 @@ def _use_cases(
     signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
     policies = BookPolicies(book, prices=prices, signer=signer)
     blind = KeyringIndex(world.keyring)
-    hasher = ThreadHasher(entropy)
+    hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)
     return UseCases(
         accounts=Accounts(store, entropy=entropy, clock=clock, policies=policies, blind=blind),

@@ -37,10 +37,12 @@ from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
     Password,
+    RecoveryCodes,
     Totp,
     credential_of,
     placement_of,
 )
+from twinlock.domain.authenticators.passwords import Terms, terms
 from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import Propose, SessionSignature
@@ -70,7 +72,7 @@ from twinlock.ports import (
     Store,
     Work,
 )
-from twinlock.proofs import passkeys, totp
+from twinlock.proofs import passkeys, recovery_codes, totp
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.proofs.sessions import check_session
 
@@ -170,6 +172,7 @@ class Actions:
             MalformedError: a payload that is not of its type's form.
             AmountError, AddressError, UnknownAssetError, NotFoundError, ProofRefusedError:
                 a payload that means nothing here.
+            PasswordRefusedError: a new password that may not be set.
             SealBrokenError: the key stands for another account's action.
         """
         rules = self._policies.rules()
@@ -266,7 +269,7 @@ class Actions:
             case Factor.PASSWORD:
                 if any(isinstance(one, Password) for one in account.authenticators):
                     raise MalformedError("a password is changed by password.change")
-                verifier = await self._hasher.hash(draft.password)
+                verifier = await self._hasher.hash(draft.password, self._terms(account))
                 return Password(verifier=verifier, **common), _secret_digest(verifier)
             case Factor.TOTP:
                 seed = self._candidate(account, draft, Factor.TOTP).secret
@@ -275,8 +278,23 @@ class Actions:
                 return Totp(seed=seed, last_step=step, **common), _secret_digest(seed)
             case Factor.PASSKEY:
                 return self._passkey(draft, account, common)
+            case Factor.RECOVERY_CODE:
+                packed = self._candidate(account, draft, Factor.RECOVERY_CODE).secret
+                left = recovery_codes.unpack(packed)
+                recovery_codes.verify(draft.code, left=left)  # Who types one has kept them.
+                return RecoveryCodes(left=left, **common), _secret_digest(packed)
             case _:
-                raise MalformedError("an authenticator is a password, totp or passkey")
+                raise MalformedError("an authenticator is password, totp, passkey or recovery_code")
+
+    def _terms(self, account: Account) -> Terms:
+        """Return what a new password of this account is held to."""
+        stronger = any(not isinstance(one, Password) for one in account.authenticators)
+        labels = self._rp.rp_id.split(".")
+        return terms(
+            alone=not stronger,
+            service=("twinlock", *(labels[:-1] or labels)),
+            contacts=(channel.address for channel in account.channels),
+        )
 
     def _passkey(
         self, draft: drafts.AuthenticatorBindDraft, account: Account, common: dict[str, Any]
@@ -327,7 +345,7 @@ class Actions:
         old = next((one for one in account.authenticators if isinstance(one, Password)), None)
         if old is None:
             raise NotFoundError("this account has no password")
-        verifier = await self._hasher.hash(draft.password)
+        verifier = await self._hasher.hash(draft.password, self._terms(account))
         made = msgspec.structs.replace(old, verifier=verifier)
         payload = PasswordChange(account=named, verifier=_secret_digest(verifier))
         return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
