@@ -23,7 +23,7 @@ from policy_doc import policy_page
 import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
-from twinlock.domain import actions, bounds, drafts
+from twinlock.domain import actions, bounds, drafts, message_signatures
 from twinlock.domain.authenticators import faults
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
@@ -133,6 +133,9 @@ def reasons_page() -> str:
     reasons = [(f"`{one}`", *EXPLANATIONS[one]) for one in sorted(Reason)]
     sentences = attribute_docs(faults, faults.ProofFault.__name__)
     of_proofs = [(f"`{one}`", sentences[one.name]) for one in sorted(faults.ProofFault)]
+    kinds = message_signatures.SignatureFault
+    sentences = attribute_docs(message_signatures, kinds.__name__)
+    of_messages = [(f"`{one}`", sentences[one.name]) for one in sorted(kinds)]
     return page(
         "Reason codes",
         """
@@ -149,6 +152,10 @@ The answer of a decision is its strongest demand. From the weakest:
         "When an answer to a challenge does not count, `fault` says why. It names the first thing\n"
         "found wrong, and nothing of the answer itself.",
         table(("fault", "meaning"), of_proofs),
+        "## Faults of a message's signature",
+        "When a request is not signed as it must be ([api.md](api.md#signed-messages)), `fault`\n"
+        "says why.",
+        table(("fault", "meaning"), of_messages),
     )
 
 

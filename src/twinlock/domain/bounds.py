@@ -27,6 +27,12 @@ SESSION_LIFETIME = timedelta(hours=24)
 # SP 800-63B-4, 2.2.3: at AAL2 a session that nobody uses should end after an hour.
 SESSION_IDLE = timedelta(hours=1)
 
+# --- Signed messages ---
+
+# From ``created`` to ``expires``: a request is sent when it is signed. Each nonce is kept so long.
+MESSAGE_LIFETIME_MOST = timedelta(minutes=5)
+MESSAGE_CLOCK_TOLERANCE = timedelta(seconds=30)  # Clocks of servers are set by NTP; some drift.
+
 # --- Failures ---
 
 # Wrong answers without a wait: five are what RTS-SCA, Art. 4(3)(b) allows.
