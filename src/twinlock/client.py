@@ -23,6 +23,7 @@ from twinlock.domain import message_signatures as signatures
 from twinlock.domain.answers import Answered
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.canonical import from_b64url
+from twinlock.domain.evaluation import Evaluated, EvaluatedAll
 from twinlock.domain.step_up import challenge
 
 T = TypeVar("T")
@@ -219,6 +220,14 @@ class Client:
         """Return the evidence bundle of an action."""
         path = f"/v1/actions/{action_id}/evidence?consistent_from={consistent_from}"
         return await self._get(path, form=Bundle)
+
+    async def evaluate(self, question: dict[str, Any]) -> Evaluated:
+        """Return what the gate would say right now (AuthZEN); nothing can be spent on its yes."""
+        return await self._post("/access/v1/evaluation", question, form=Evaluated)
+
+    async def evaluate_all(self, questions: dict[str, Any]) -> EvaluatedAll:
+        """Return what the gate would say right now to several questions (AuthZEN)."""
+        return await self._post("/access/v1/evaluations", questions, form=EvaluatedAll)
 
     async def checkpoint(self) -> bytes:
         """Return the signed head of the log, which is a note signed by the log's own key."""

@@ -66,10 +66,12 @@ async def test_the_schema_names_the_key_that_everything_takes_that_acts(service:
     }
 
     assert described["openapi"].startswith("3.1")
-    # A preview acts on nothing, and a spend is named by its own id.
+    # A preview and a question act on nothing, and a spend is named by its own id.
     assert {path for path, one in takes.items() if not one} == {
         "/v1/payloads",
         "/v1/authorizations/{action_id}/spend",
+        "/access/v1/evaluation",
+        "/access/v1/evaluations",
     }
 
 

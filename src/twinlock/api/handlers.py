@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twinlock.api.answer_keys import answer_keys
+from twinlock.api.authzen import configuration, evaluate, evaluate_all
 from twinlock.api.operations import ActingOperation
 from twinlock.api.request import StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
@@ -321,6 +322,8 @@ OF_ACCOUNTS = (
     veto,
     evidence,
     spend,
+    evaluate,
+    evaluate_all,
 )
 
 
@@ -330,6 +333,6 @@ def router() -> Router:
         path="/",
         cache_control=CacheControlHeader(no_store=True),
         response_class=JsonResponse,
-        route_handlers=[*OF_ACCOUNTS, live, ready, metrics, answer_keys],
+        route_handlers=[*OF_ACCOUNTS, live, ready, metrics, configuration, answer_keys],
     )
     return Router(path="/", route_handlers=[of_accounts, checkpoint, proof, tile])

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.types import HTTPScope, Message, Send
 from litestar.types.asgi_types import HTTPResponseStartEvent
 
+from twinlock.api.request import REQUEST_ID, request_id
 from twinlock.domain.errors import present
 from twinlock.domain.message_signatures import INPUT, RequestMessage, draft_answer
 from twinlock.ports import AnswerSigner
@@ -19,6 +20,7 @@ from twinlock.services.platform_keys import Signed
 SIGNED = "twinlock_signed"  # The name in a request's state of how it was signed.
 _INPUT = INPUT.encode("ascii")
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
+_IDENTIFIED = "/access/"  # Whose requests may have names: AuthZEN's.
 
 
 class IncomingRequest:
@@ -104,8 +106,21 @@ class SignedSend:
 def outgoing(scope: HTTPScope, send: Send, *, signer: AnswerSigner) -> Send:
     """Return what sends the answer to a request: ``send`` itself for who asks for nothing more."""
     headers = scope["headers"]
+    if scope["path"].startswith(_IDENTIFIED):
+        send = _identified(send, request_id(headers))
     for name, _ in headers:
         if name == _INPUT:
             state: dict[str, Any] = scope.setdefault("state", {})
             return SignedSend(state, send, signer=signer)
     return send
+
+
+def _identified(send: Send, name: bytes) -> Send:
+    """Return a ``send`` that tells the caller's own name for his request (AuthZEN 1.0, 10.1)."""
+
+    async def sending(message: Message) -> None:
+        if name and message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (REQUEST_ID, name)]
+        await send(message)
+
+    return sending
