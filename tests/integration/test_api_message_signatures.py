@@ -273,6 +273,18 @@ async def test_refused_signatures_are_counted_by_where_they_come_from(caller: Ca
     assert codes == [REFUSED] * 100 + ["rate_limited"] * 2
 
 
+async def test_where_no_nonce_can_be_kept_nothing_is_done(
+    database: TestDatabase, caller: Caller
+) -> None:
+    await database.execute("ALTER TABLE message_nonce RENAME TO message_nonce_gone")
+
+    answer = await caller.send(caller.signed(opening(caller)))
+
+    assert answer.status_code == 500
+    assert "signature" not in answer.headers
+    assert await database.value("SELECT count(*) FROM stream") == 0
+
+
 # --- What comes back ---
 
 

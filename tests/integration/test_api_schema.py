@@ -75,6 +75,14 @@ async def test_the_schema_names_the_key_that_everything_takes_that_acts(service:
     }
 
 
+async def test_the_schema_names_the_name_that_a_question_may_have(service: Service) -> None:
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    for path in ("/access/v1/evaluation", "/access/v1/evaluations"):
+        (name,) = described["paths"][path]["post"]["parameters"]
+        assert (name["name"], name["in"]) == ("X-Request-ID", "header")
+        assert not name.get("required")
+
+
 def trying(
     operation: Operation, service: Service, ids: dict[str, str], seen: set[int]
 ) -> Callable[[], None]:

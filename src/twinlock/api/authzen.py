@@ -11,6 +11,7 @@ import msgspec
 from litestar import get, post
 from litestar.params import JSONBody
 
+from twinlock.api.operations import AskingOperation
 from twinlock.api.request import StrictRequest, check_request_id
 from twinlock.api.serving import Api, api_of
 from twinlock.api.throttling import RateLimitedError
@@ -41,14 +42,24 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     acr_values_supported: tuple[str, ...]
 
 
-@post(EVALUATION, status_code=200, summary="Ask without acting")
+@post(
+    EVALUATION,
+    status_code=200,
+    summary="Ask without acting",
+    operation_class=AskingOperation,
+)
 async def evaluate(request: StrictRequest, data: JSONBody[Evaluation]) -> Evaluated:
     """Return what the gate would say right now. Nothing is proposed; a yes cannot be spent."""
     api, actor = await _asking(request)
     return await _evaluated(api, data, by=actor)
 
 
-@post(EVALUATIONS, status_code=200, summary="Ask several things without acting")
+@post(
+    EVALUATIONS,
+    status_code=200,
+    summary="Ask several things without acting",
+    operation_class=AskingOperation,
+)
 async def evaluate_all(request: StrictRequest, data: JSONBody[Evaluations]) -> EvaluatedAll:
     """Return what the gate would say right now to each question, as far as was asked for."""
     api, actor = await _asking(request)

@@ -19,6 +19,7 @@ KEY_LENGTH_LEAST = 8
 KEY_LENGTH_MOST = 128
 JSON = "application/json"
 REQUEST_ID = b"x-request-id"
+REQUEST_ID_LENGTH_MOST = 256
 _REQUEST_ID = re.compile(rb"[!-~](?:[ -~]{0,254}[!-~])?")
 ADDRESS_LENGTH_MOST = 64  # The longest IPv6 address has 45 characters, and a zone some more.
 SUBNET_BITS = 64
