@@ -26,7 +26,7 @@ from webhooks_doc import webhooks_page
 import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
-from twinlock.domain import actions, bounds, drafts
+from twinlock.domain import actions, bounds, drafts, message_signatures
 from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
@@ -139,6 +139,9 @@ def reasons_page() -> str:
     rules = attribute_docs(passwords, passwords.PasswordRule.__name__)
     of_passwords = [(f"`{one}`", rules[one.name]) for one in sorted(passwords.PasswordRule)]
     of_proofs = [(f"`{one}`", sentences[one.name]) for one in sorted(faults.ProofFault)]
+    kinds = message_signatures.SignatureFault
+    sentences = attribute_docs(message_signatures, kinds.__name__)
+    of_messages = [(f"`{one}`", sentences[one.name]) for one in sorted(kinds)]
     return page(
         "Reason codes",
         """
@@ -159,6 +162,10 @@ The answer of a decision is its strongest demand. From the weakest:
         "When a new password may not be set (`password_refused`), `fault` names the first rule\n"
         "that it breaks.",
         table(("fault", "meaning and way on"), of_passwords),
+        "## Faults of a message's signature",
+        "When a request is not signed as it must be ([api.md](api.md#signed-messages)), `fault`\n"
+        "says why.",
+        table(("fault", "meaning"), of_messages),
     )
 
 

@@ -147,6 +147,10 @@ class OrmPlatformKeys:
                 row.revoked_at = at
         return at
 
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep a nonce: signed requests are not measured."""
+        raise NotImplementedError(key_id, nonce, until)
+
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """List keys, which is not measured."""
         raise NotImplementedError(most)

@@ -294,6 +294,7 @@ class PlatformKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    signed_by: bytes | None = None  # Ed25519, 32 bytes: then every request is signed under it
 
 
 class PlatformKeys(Protocol):
@@ -311,8 +312,33 @@ class PlatformKeys(Protocol):
         """End a key; return when it ended, which may be before."""
         ...
 
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep the nonce of a signed request until it has expired, for every process.
+
+        Raises:
+            SignatureRefusedError: it was used before.
+        """
+        ...
+
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """Return up to ``most`` keys, the youngest first, the ended ones too."""
+        ...
+
+
+class AnswerSigner(Protocol):
+    """Signs what we answer to platforms that sign what they ask."""
+
+    @property
+    def key_id(self) -> str:
+        """The name of the key that signs."""
+        ...
+
+    def sign(self, base: bytes) -> bytes:
+        """Return the Ed25519 signature of ``base``."""
+        ...
+
+    def public_keys(self) -> Mapping[str, bytes]:
+        """Return the keys (32 bytes) by which answers may be signed, by their names."""
         ...
 
 

@@ -49,11 +49,12 @@ class Role(StrEnum):
     AUTHORIZATION = "authorization"  # signs authorizations: Ed25519
     PLATFORM = "platform"  # hashes platform keys: HMAC-SHA-256
     INDEX = "index"  # names destinations blindly: HMAC-SHA-256
+    ANSWERS = "answers"  # signs answers to platforms that sign: Ed25519
     PRICES = "prices"  # verifies the price list: Ed25519, somebody else's, public only
 
 
-REQUIRED = (Role.SEAL, Role.LOG, Role.AUTHORIZATION, Role.PLATFORM, Role.INDEX)
-_SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION})
+REQUIRED = (Role.SEAL, Role.LOG, Role.AUTHORIZATION, Role.PLATFORM, Role.INDEX, Role.ANSWERS)
+_SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION, Role.ANSWERS})
 _NAME = re.compile(rf"(?P<role>{'|'.join(Role)})-(?P<id>[0-9a-f]{{{2 * KEY_ID_BYTES}}})\.json")
 
 

@@ -1,6 +1,7 @@
 """The keyring at work: signatures over what was committed, blind names, MACs of secrets."""
 
 import hmac
+from collections.abc import Mapping
 
 from twinlock.adapters.keyring import Keyring, Role
 from twinlock.domain.actions import Place
@@ -73,6 +74,28 @@ def trust(
         origin=origin,
         policies=policies,
     )
+
+
+class KeyringAnswers:
+    """Signs answers to platforms that sign. Implements ``ports.AnswerSigner``."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        keys = keyring.keys(Role.ANSWERS)
+        self._key_id, self._key = keys[0].key_id, keys[0].signer()
+        self._public = {key.key_id: key.signer().public_key().public_bytes_raw() for key in keys}
+
+    @property
+    def key_id(self) -> str:
+        """The name of the key that signs, the youngest."""
+        return self._key_id
+
+    def sign(self, base: bytes) -> bytes:
+        """Return the Ed25519 signature of ``base``."""
+        return self._key.sign(base)
+
+    def public_keys(self) -> Mapping[str, bytes]:
+        """Return every key of the role: what an older one signed may still be on its way."""
+        return self._public
 
 
 class KeyringIndex:

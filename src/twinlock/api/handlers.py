@@ -10,6 +10,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from twinlock.api.answer_keys import answer_keys
+from twinlock.api.authzen import configuration, evaluate, evaluate_all
 from twinlock.api.operations import ActingOperation
 from twinlock.api.request import StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
@@ -358,6 +360,8 @@ OF_ACCOUNTS = (
     veto,
     evidence,
     spend,
+    evaluate,
+    evaluate_all,
 )
 
 
@@ -367,6 +371,6 @@ def router() -> Router:
         path="/",
         cache_control=CacheControlHeader(no_store=True),
         response_class=JsonResponse,
-        route_handlers=[*OF_ACCOUNTS, live, ready, metrics],
+        route_handlers=[*OF_ACCOUNTS, live, ready, metrics, configuration, answer_keys],
     )
     return Router(path="/", route_handlers=[of_accounts, checkpoint, proof, tile])

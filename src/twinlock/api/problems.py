@@ -16,6 +16,7 @@ from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.authenticators.passwords import PasswordRefusedError
 from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
 from twinlock.domain.ids import tail
+from twinlock.domain.message_signatures import ACCEPT_SIGNATURE, SignatureRefusedError
 
 PROBLEM = "application/problem+json"
 _log = structlog.get_logger(__name__)
@@ -23,7 +24,7 @@ _FAULTY = (ProofRefusedError, PasswordRefusedError)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457, with our stable ``code``; ``fault`` says why a proof was refused."""
+    """RFC 9457, with our stable ``code``; ``fault`` says why a proof or signature was refused."""
 
     type: str
     title: str
@@ -59,6 +60,8 @@ def problem(
         headers["Retry-After"] = "1"
     if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
         headers["WWW-Authenticate"] = 'Bearer realm="twinlock"'
+    if code == SignatureRefusedError.code:
+        headers["Accept-Signature"] = ACCEPT_SIGNATURE
     return Response(
         Problem(
             type=f"urn:twinlock:problem:{code}",

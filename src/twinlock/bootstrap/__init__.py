@@ -32,7 +32,7 @@ from twinlock.adapters.prices import PriceFile, PriceKey
 from twinlock.adapters.revival import LOOK_SECONDS, Reviver
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
-from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
+from twinlock.adapters.signing import KeyringAnswers, KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.installation import claim
 from twinlock.adapters.sql.migrate import APP_ROLE, migrate
@@ -359,6 +359,8 @@ async def open_on(
             store=store,
             entropy=SystemEntropy(),
             rates=Rates(seconds),
+            answers=KeyringAnswers(world.keyring),
+            origin=world.settings.origin,
             trusted_proxies=world.settings.trusted_proxies,
         )
 

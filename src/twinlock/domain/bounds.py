@@ -46,6 +46,12 @@ SESSION_IDLE = timedelta(hours=1)
 
 # A device that has not signed in for so long is a new one again: it may have been sold since.
 DEVICE_KNOWN_FOR = timedelta(days=90)
+# --- Signed messages ---
+
+# From ``created`` to ``expires``: a request is sent when it is signed. Each nonce is kept so long.
+MESSAGE_LIFETIME_MOST = timedelta(minutes=5)
+MESSAGE_CLOCK_TOLERANCE = timedelta(seconds=30)  # Clocks of servers are set by NTP; some drift.
+EVALUATIONS_MOST = 20  # In one AuthZEN request: a page of buttons. Each reads the account anew.
 
 # --- Failures ---
 

@@ -28,6 +28,7 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
+from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
 from twinlock.domain.policy.version import header_of, policy_digest
 from twinlock.ports import (
     Clock,
@@ -252,6 +253,7 @@ class MemoryKeys:
 
     def __init__(self) -> None:
         self._keys: dict[PlatformKeyId, PlatformKey] = {}
+        self._nonces: set[tuple[PlatformKeyId, str]] = set()
 
     async def add(self, key: PlatformKey) -> None:
         """Keep a new key."""
@@ -273,6 +275,18 @@ class MemoryKeys:
         ended = key.revoked_at or at
         self._keys[key_id] = msgspec.structs.replace(key, revoked_at=ended)
         return ended
+
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep a nonce; a run is short, so none of them is forgotten.
+
+        Raises:
+            SignatureRefusedError: it was used before.
+        """
+        if (key_id, nonce) in self._nonces:
+            raise SignatureRefusedError(
+                f"this nonce was used until {until}", fault=SignatureFault.REPLAYED
+            )
+        self._nonces.add((key_id, nonce))
 
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """Return up to ``most`` keys, the youngest first."""

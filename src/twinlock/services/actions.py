@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain import drafts
-from twinlock.domain.account import Account, Candidate
+from twinlock.domain.account import Account, Candidate, State
 from twinlock.domain.actions import (
     BUILT,
     ActionType,
@@ -49,8 +49,10 @@ from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.decisions import Rules
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
+from twinlock.domain.evaluation import Evaluated, Evaluation, check_device, draft_of, evaluated
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
+    ENTROPY_BYTES,
     AccountId,
     AuthenticatorId,
     ChallengeId,
@@ -163,6 +165,38 @@ class Actions:
         data = payload_bytes(prepared.payload)
         return Previewed(payload=msgspec.json.decode(data), digest=payload_digest(data))
 
+    async def evaluate(self, asked: Evaluation, *, named: AccountId) -> Evaluated:
+        """Return what the gate would say to a proposal right now, and keep nothing of it.
+
+        Raises:
+            MalformedError: it is no proposal of this kind; or it would carry a secret, which does
+                not belong into a question.
+            AccountUnknownError and what ``propose`` raises: as they say.
+        """
+        draft, context = draft_of(asked), asked.context
+        if asked.action.name in _SECRET:
+            raise MalformedError("this action carries a secret: propose it")
+        rules = self._policies.rules()
+        proposal = Proposal(account_id=named, type=asked.action.name, payload=draft)
+        prepared = await self._prepare(proposal, named, rules)
+        check_device(asked, prepared.payload)
+        command = Propose(
+            action_id=action_id(named, bytes(ENTROPY_BYTES)),  # It names nothing: no draw is lost.
+            payload=prepared.payload,
+            veto_key="",
+            claimed_cents=context.value_cents,
+            session=_session(context.session, prepared.payload, context.idempotency_key),
+            secret=prepared.secret,
+        )
+        where = prepared.destination_id
+        state = State(
+            account=await self._store.account(named),
+            destination_id=where,
+            destination=None if where is None else await self._store.destination(named, where),
+        )
+        now = self._clock.now(database_at=None)
+        return evaluated(decide(state, command, rules=rules, now=now))
+
     async def propose(
         self, proposal: Proposal, *, named: AccountId, actor: str, idempotency: Idempotency
     ) -> Answered | Repeated:
@@ -184,7 +218,7 @@ class Actions:
             payload=prepared.payload,
             veto_key=b64url(self._entropy.draw(32)),
             claimed_cents=proposal.value_cents,
-            session=self._session(proposal, prepared.payload, idempotency),
+            session=_session(proposal.session, prepared.payload, idempotency.key),
             secret=prepared.secret,
             candidate_id=prepared.candidate_id,
         )
@@ -203,16 +237,6 @@ class Actions:
         if committed.decided is None:
             return _repeated(committed.repeated, named)
         return committed.answered
-
-    def _session(
-        self, proposal: Proposal, payload: AnyPayload, idempotency: Idempotency
-    ) -> SessionSignature | None:
-        if proposal.session is None:
-            return None
-        digest = payload_digest(payload_bytes(payload))
-        return check_session(
-            proposal.session, purpose=PROPOSAL, name=idempotency.key, digest=digest
-        )
 
     def _stream(self, payload: AnyPayload) -> DestinationId:
         return self._blind.destination_id(
@@ -435,6 +459,15 @@ _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.FREEZE_SET: Actions._set_freeze,  # noqa: SLF001 - as above
     ActionType.FREEZE_LIFT: Actions._lift_freeze,  # noqa: SLF001 - as above
 }
+
+
+def _session(
+    signed: SignedDraft | None, payload: AnyPayload, idempotency_key: str
+) -> SessionSignature | None:
+    if signed is None:
+        return None
+    digest = payload_digest(payload_bytes(payload))
+    return check_session(signed, purpose=PROPOSAL, name=idempotency_key, digest=digest)
 
 
 def _parse(data: dict[str, Any], form: type[D]) -> D:

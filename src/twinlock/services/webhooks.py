@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import tail
 from twinlock.domain.webhook_endpoints import (
     ENDPOINTS_MOST,
@@ -31,8 +32,10 @@ from twinlock.proofs.webhooks import (
 )
 
 
-class ShownSecret(msgspec.Struct, frozen=True, kw_only=True):
+class ShownSecret(Discreet, frozen=True, kw_only=True):
     """What a receiver is given: the secret, this once, and the public key of the same age."""
+
+    HIDDEN = frozenset({"secret"})
 
     webhook_id: WebhookId
     secret: str

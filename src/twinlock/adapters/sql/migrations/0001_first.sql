@@ -87,8 +87,19 @@ CREATE TABLE platform_key (
     scopes     text[] NOT NULL,
     networks   text[] NOT NULL,
     created_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL
+    expires_at timestamptz NOT NULL,
+    -- Ed25519: then every request under this key is signed.
+    signed_by  bytea CHECK (octet_length(signed_by) = 32)
 );
+
+-- The nonces of signed requests that have not expired: each is good once.
+CREATE TABLE message_nonce (
+    key_id text NOT NULL,
+    nonce  text NOT NULL,
+    until  timestamptz NOT NULL,
+    PRIMARY KEY (key_id, nonce)
+);
+CREATE INDEX message_nonce_until ON message_nonce USING brin (until);
 
 CREATE TABLE platform_key_revoked (
     id         text PRIMARY KEY REFERENCES platform_key (id),
@@ -139,7 +150,7 @@ GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlo
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
-GRANT SELECT, INSERT, DELETE ON outbox, idempotency TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
 GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON webhook, webhook_retry TO twinlock_app;
