@@ -28,6 +28,7 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
+from twinlock.domain.naming import name_of
 from twinlock.domain.policy.profile import policy_digest
 from twinlock.ports import (
     Clock,
@@ -121,10 +122,13 @@ class MemoryStore:
             return State(account=work.opens)
         if known is None:
             raise AccountUnknownError("no such account")
-        listed = self.destinations.get(work.destination_id or DestinationId(""))
+        account = _ACCOUNT.decode(known)
+        names = () if work.destination_id is None else (work.destination_id, *work.also)
+        name = name_of(account, names) if names else None
+        listed = self.destinations.get(name or DestinationId(""))
         return State(
-            account=_ACCOUNT.decode(known),
-            destination_id=work.destination_id,
+            account=account,
+            destination_id=name,
             destination=None if listed is None else _DESTINATION.decode(listed),
         )
 
