@@ -40,10 +40,10 @@ from twinlock.bootstrap import (
     key_rotation,
     prepare,
     rewrap_keys,
-    rule_book,
     sign_price_list,
     trust_of,
 )
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.canonical import decode, from_b64url
 from twinlock.domain.errors import (

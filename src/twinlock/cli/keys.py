@@ -14,11 +14,11 @@ from twinlock.bootstrap import (
     make_keyring,
     prepare,
     rewrap_keys,
-    rule_book,
     settings_from_environment,
     trust_of,
     trust_price_key,
 )
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.console import result, say
 from twinlock.domain.keys import SIGNING, KeyRecord, KeyState, Role
 from twinlock.domain.trust import Trust
@@ -97,7 +97,7 @@ def trust(
         return trust_of(
             world.settings,
             world.keyring,
-            book=rule_book(),
+            book=rule_book(world.settings.profile),
             earlier=earlier,
             with_retired=with_retired,
         )

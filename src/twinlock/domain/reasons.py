@@ -54,6 +54,9 @@ class Reason(StrEnum):
     ROOT_MISSING = "root_missing"
     NOTHING_BOUND = "nothing_bound"
     ALREADY_BOUND = "already_bound"
+    NOT_PERMITTED = "not_permitted"
+    ENGINE_ERROR = "engine_error"
+    PHISHING_RESISTANT_NEEDED = "phishing_resistant_needed"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -232,5 +235,20 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Too many wrong answers; nothing that can be guessed is accepted for a while.",
         "At the time shown, or with a sign-in from a device that you have used before.",
         "Use a passkey, or a device that you have used before; or wait.",
+    ),
+    Reason.NOT_PERMITTED: Explanation(
+        "The policy of this platform does not permit this kind of action.",
+        "With a policy version that permits it.",
+        "Ask the platform.",
+    ),
+    Reason.ENGINE_ERROR: Explanation(
+        "Something went wrong while this was being decided, and in doubt the answer is no.",
+        "When the operator has mended it; the error is on record.",
+        "Nothing was done. Try again later, or tell the platform.",
+    ),
+    Reason.PHISHING_RESISTANT_NEEDED: Explanation(
+        "This platform takes a passkey or a security key for this, and nothing that can be typed.",
+        "At once, when you have shown one.",
+        "Use a passkey; bind one if you have none.",
     ),
 }

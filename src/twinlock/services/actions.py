@@ -380,7 +380,7 @@ class Actions:
 
         Prevents: a key for an address that somebody proposed, imported or removed.
         """
-        now, lapse = self._clock.now(database_at=None), rules.policy.profile.destination_lapse
+        now, lapse = self._clock.now(database_at=None), rules.policy.statutes.lapse
         account = await self._store.account(named)
         where = name_of(account, self._blind.names(place))
         found = await self._store.destination(named, where)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import ActionState, Channel, OpenAction, Shown, State
+from twinlock.domain.actions import type_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import factor_of, root
@@ -188,10 +189,8 @@ def _would_ask(standing: Standing, factor: Factor, channel: Channel) -> bool:
         channel_id=channel.channel_id,
         code_mac=_NAME,
     )
-    allowed = standing.rules.policy.profile.sms_codes
-    asked = ask(
-        standing.state.account, standing.action, question, sms_codes=allowed, now=standing.now
-    )
+    offers = standing.rules.policy.statutes.offers(type_of(standing.action.payload))
+    asked = ask(standing.state.account, standing.action, question, offers=offers, now=standing.now)
     return asked is ProofFault.THROTTLED or not isinstance(asked, ProofFault)
 
 
@@ -219,7 +218,7 @@ def _hold(standing: Standing, after: State, then: Requirement) -> timedelta | No
     facts = gather(after, action, policy=rules.policy, prices=rules.prices, now=now)
     at = waits_until(then) or now
     events = effects(
-        after, action, replace(facts, now=at), profile=rules.policy.profile, fresh=_NAME
+        after, action, replace(facts, now=at), statutes=rules.policy.statutes, fresh=_NAME
     )
     placed = (event.hold for event in events if isinstance(event, HoldPlaced))
     return next((hold.ends_at - hold.placed_at for hold in placed), None)

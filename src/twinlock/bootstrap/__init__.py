@@ -49,20 +49,19 @@ from twinlock.adapters.system import SystemClock, SystemEntropy, own_clock
 from twinlock.adapters.token import open_token
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
-from twinlock.domain.answers import Answered, Teller
-from twinlock.domain.decisions import Rules
+from twinlock.bootstrap.rulebook import (
+    BookPolicies,
+    RuleBook,
+)
+from twinlock.domain.answers import Answered
 from twinlock.domain.errors import SettingsWrongError
-from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.money import Prices
-from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy, text_of
-from twinlock.domain.policy.statutes import statutes
-from twinlock.domain.proving import CodesHelp, codes_help
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.trust import Trust
 from twinlock.ports import (
     Clock,
     Entropy,
     Head,
-    LogSigner,
     Outgoing,
     PlatformKeys,
     PolicyTexts,
@@ -89,22 +88,6 @@ ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second
 FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 OUTBOX_MOST = 100  # Messages in one transaction.
 PRICE_DOCUMENT_BYTES_MOST = price_lists.DOCUMENT_BYTES_MOST
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleBook:
-    """What the gate decides by: laws, statutes and the policy version they belong to."""
-
-    laws: tuple[Law, ...]
-    statutes: tuple[Law, ...]
-    policy: Policy
-    codes: CodesHelp = codes_help
-
-
-def rule_book() -> RuleBook:
-    """Return the laws with the statutes of the default profile: all that ``serve`` can pass."""
-    policy = make_policy(version=1, profile=DEFAULT, assets=ASSETS)
-    return RuleBook(laws=LAWS, statutes=statutes(DEFAULT), policy=policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,31 +134,6 @@ def trust_of(
         policies=tuple(dict.fromkeys((book.policy.name.digest, *earlier))),
         with_retired=with_retired,
     )
-
-
-class BookPolicies:
-    """The rules of one book at today's prices. Implements ``ports.Policies``."""
-
-    def __init__(self, book: RuleBook, *, prices: PriceFeed, signer: LogSigner) -> None:
-        self._book = book
-        self._prices = prices
-        self._teller = Teller(
-            policy=book.policy, log_origin=signer.log_origin, sign=signer.authorization
-        )
-
-    def rules(self) -> Rules:
-        """Return what the next decision is made by."""
-        return Rules(
-            laws=self._book.laws,
-            statutes=self._book.statutes,
-            policy=self._book.policy,
-            prices=self._prices.prices(),
-            codes=self._book.codes,
-        )
-
-    def teller(self) -> Teller:
-        """Return how the next answer is signed."""
-        return self._teller
 
 
 def settings_from_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -393,7 +351,7 @@ async def open_on(
     steering: Steering,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process on what it keeps things in; close them on leaving."""
-    await shelves.policies.keep(text_of(book.policy))  # Before it decides anything.
+    await shelves.policies.keep(book.policy.text)  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
     kept = replace(shelves, store=store)
     letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
