@@ -71,7 +71,7 @@ def make_customer(blind: BlindIndex, *, now: datetime) -> Customer:
     named = ids.account_id(ENTROPY.draw(16))
     place = Place(account=named, network="ethereum", address=f"0x{ENTROPY.draw(20).hex()}", memo="")
     destination = Destination(
-        destination_id=blind.destination_id(place),
+        destination_id=blind.names(place)[0],
         account_id=named,
         version=1,
         network=place.network,

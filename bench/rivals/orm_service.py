@@ -231,7 +231,7 @@ class Service:
             signature = check_session(draft, purpose=PROPOSAL, name=key, digest=payload_is)
         return Asked(
             account_id=named,
-            destination_id=self._blind.destination_id(_place(payload)),
+            destination_id=self._blind.names(_place(payload))[0],
             command=Propose(
                 action_id=action_id(named, self._entropy.draw(16)),
                 payload=payload,

@@ -4,7 +4,7 @@ Adapters fulfil these; services and the edge know nothing else of the world.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -19,6 +19,7 @@ from twinlock.domain.decisions import Decided, Decision, Rules
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
+from twinlock.domain.keys import KeyRecord, KeyUse, Role
 from twinlock.domain.log.merkle import HASH_BYTES
 from twinlock.domain.money import Prices
 from twinlock.domain.notices import Notice
@@ -54,6 +55,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     ``decide`` may be called more than once; only what the last call returned is kept. A work with
     ``opens`` begins an account: ``decide`` is then given that account. With a ``teller`` the answer
     is told, and signed, by the store: while the disk is busy, and to nobody before the commit.
+    ``also`` are other names that the destination may go by; ``decide`` is given the one that the
+    account, once it is locked, knows it by (``domain.naming``).
     """
 
     account_id: AccountId
@@ -61,6 +64,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     policy: PolicyName
     destination_id: DestinationId | None = None
+    also: tuple[DestinationId, ...] = ()
     idempotency: Idempotency | None = None
     action_id: str = ""  # what the idempotency key stands for, once it is used
     opens: Account | None = None
@@ -242,8 +246,11 @@ class PolicyTexts(Protocol):
 class BlindIndex(Protocol):
     """Names for things that only we can recompute: the database cannot guess an address by them."""
 
-    def destination_id(self, place: Place) -> DestinationId:
-        """Return the name of this destination's stream, under a key of the keyring."""
+    def names(self, place: Place) -> tuple[DestinationId, ...]:
+        """Return every name that this destination's stream may have, that of a new one first.
+
+        There is one for each key that the keyring holds.
+        """
         ...
 
 
@@ -261,6 +268,112 @@ class LogSigner(Protocol):
 
     def checkpoint(self, head: Head) -> bytes:
         """Return the signed note of a committed head."""
+        ...
+
+
+class SigningKey(Protocol):
+    """An Ed25519 key that signs where it is kept: in a file, or in a token (PKCS #11)."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key: 32 bytes."""
+        ...
+
+    def sign(self, message: bytes, /) -> bytes:
+        """Return the signature (64 bytes). Raises TokenUnavailableError."""
+        ...
+
+
+class SealKey(Protocol):
+    """An AES-256-GCM key that wraps secrets where it is kept: in a file, or in a token."""
+
+    def wrap(self, secret: bytes, *, nonce: bytes, owner: bytes) -> bytes:
+        """Return ciphertext ‖ tag; ``nonce`` is 12 fresh random bytes, ``owner`` is associated.
+
+        Raises:
+            TokenUnavailableError: the token does not answer.
+        """
+        ...
+
+    def unwrap(self, wrapped: bytes, *, nonce: bytes, owner: bytes) -> bytes:
+        """Return what was wrapped for exactly this owner.
+
+        Raises:
+            SealBrokenError: anything else.
+            TokenUnavailableError: the token does not answer.
+        """
+        ...
+
+
+class KeyToken(Protocol):
+    """A token that makes keys and never gives them out. A handle is 32 hex digits of our choice."""
+
+    def make_signing(self, role: str, handle: str) -> SigningKey:
+        """Make an Ed25519 key."""
+        ...
+
+    def make_seal(self, role: str, handle: str) -> SealKey:
+        """Make an AES-256 key."""
+        ...
+
+    def signing(self, role: str, handle: str, *, public: bytes) -> SigningKey:
+        """Return the key that was made. Raises TokenKeyWrongError: it is not there, or another."""
+        ...
+
+    def seal(self, role: str, handle: str) -> SealKey:
+        """Return the key that was made. Raises TokenKeyWrongError: it is not there, or another."""
+        ...
+
+    def destroy(self, role: str, handle: str) -> None:
+        """Destroy what was made under a handle, whatever is left of it."""
+        ...
+
+    def check(self) -> None:
+        """Return while the token answers. Raises TokenUnavailableError."""
+        ...
+
+
+class KeyRegister(Protocol):
+    """The keyring, for whoever changes its keys; each change is whole or not there."""
+
+    def held(self, role: Role) -> tuple[KeyRecord, ...]:
+        """Return the keys of a role, the retired ones too."""
+        ...
+
+    def vkey(self, key: KeyRecord) -> str:
+        """Return a key of the log as verifiers are told it."""
+        ...
+
+    def change(self) -> AbstractContextManager[None]:
+        """Keep everybody else from changing keys. Raises FileBusyError."""
+        ...
+
+    def announce(self, role: Role, *, now: datetime) -> KeyRecord:
+        """Make a key that makes nothing yet."""
+        ...
+
+    def activate(self, key: KeyRecord, *, now: datetime) -> KeyRecord:
+        """Let an announced key make."""
+        ...
+
+    def retire(self, key: KeyRecord, *, now: datetime) -> KeyRecord:
+        """Destroy a key's secret, and keep its name."""
+        ...
+
+
+class LogKeys(Protocol):
+    """Where the log names its own keys."""
+
+    async def tell(self, vkey: str) -> None:
+        """Append the leaf that names a key of the log, unless it stands there."""
+        ...
+
+
+class KeyUses(Protocol):
+    """What is stored under a key."""
+
+    async def count(self, key: KeyRecord) -> tuple[KeyUse, ...]:
+        """Return how much needs this key still, kind by kind."""
         ...
 
 
@@ -346,11 +459,11 @@ class SecretMac(Protocol):
     """MACs of platform keys, under keys of the keyring."""
 
     def of(self, *parts: bytes) -> bytes:
-        """Return the 32-byte MAC of exactly these parts, under the youngest key."""
+        """Return the 40-byte MAC of exactly these parts, under the key that makes."""
         ...
 
     def check(self, mac: bytes, *parts: bytes) -> None:
-        """Return when ``mac`` is theirs under any of the keys. Raises SealBrokenError."""
+        """Return when ``mac`` is theirs under a key that we hold. Raises SealBrokenError."""
         ...
 
 

@@ -132,9 +132,7 @@ def new_customer(blind: BlindIndex | None = None) -> Customer:
     place = Place(account=account, network="ethereum", address=address, memo="")
     return Customer(
         account_id=account,
-        destination_id=DestinationId(f"dst_{_tail()}")
-        if blind is None
-        else blind.destination_id(place),
+        destination_id=DestinationId(f"dst_{_tail()}") if blind is None else blind.names(place)[0],
         session_id=SessionId(f"ses_{_tail()}"),
         address=address,
     )

@@ -33,6 +33,7 @@ MAX_PORT = 65_535
 HTTP_PORT, HTTPS_PORT = 80, 443
 MAX_PROXIES = 64
 YES_OR_NO = ("no", "yes")
+TOKEN_LABEL_MOST = 32  # PKCS #11 v2.40, 3.2: CK_TOKEN_INFO.
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -76,6 +77,20 @@ _TABLE = (
         "absolute path",
         "`$XDG_CONFIG_HOME/twinlock/keyring`; as root `/etc/twinlock/keyring`",
         "Where the keys live, mode 0700; never inside the data directory.",
+    ),
+    _row(
+        "PKCS11_MODULE",
+        "absolute path",
+        "none: the keys lie in files",
+        "The PKCS #11 module of a token that shall hold the keys (docs/keys.md). It takes the two "
+        "below, too, and the extra `twinlock[hsm]`.",
+    ),
+    _row("PKCS11_TOKEN", "label", "none", "Which of the module's tokens, by its label."),
+    _row(
+        "PKCS11_PIN_FILE",
+        "absolute path",
+        "none",
+        "The file, mode 0600, with the token's user PIN, which no setting, log or error holds.",
     ),
     _row(
         "ORIGIN",
@@ -164,6 +179,15 @@ _TABLE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPlace:
+    """Where a token is: the module's file, the token's label, and the file of its user's PIN."""
+
+    module: Path
+    label: str
+    pin_file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the environment said. ``database_url`` None means the embedded database."""
 
@@ -171,6 +195,7 @@ class Settings:
     owner_url: str | None = field(repr=False)
     data_dir: Path
     keyring_dir: Path
+    token: TokenPlace | None
     origin: str
     rp_id: str
     log_origin: str
@@ -235,6 +260,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         owner_url=_database_url(values, "OWNER_URL"),
         data_dir=data_dir,
         keyring_dir=keyring_dir,
+        token=_token(values),
         origin=origin,
         rp_id=host,
         log_origin=_log_origin(values.get("LOG_ORIGIN", f"{host}/twinlock")),
@@ -290,6 +316,19 @@ def _path(values: Mapping[str, str], name: str) -> Path | None:
     if not path.is_absolute() or ".." in path.parts or "\0" in text:
         raise _wrong(name, "is not an absolute path without ..")
     return path
+
+
+def _token(values: Mapping[str, str]) -> TokenPlace | None:
+    """Return where the keys' token is: all three say so, or none does."""
+    module, pin_file = _path(values, "PKCS11_MODULE"), _path(values, "PKCS11_PIN_FILE")
+    label = values.get("PKCS11_TOKEN")
+    if module is None and label is None and pin_file is None:
+        return None
+    if module is None or label is None or pin_file is None:
+        raise _wrong("PKCS11_MODULE", "needs PKCS11_TOKEN and PKCS11_PIN_FILE, and they need it")
+    if len(label.encode("utf-8")) > TOKEN_LABEL_MOST:
+        raise _wrong("PKCS11_TOKEN", f"is longer than the {TOKEN_LABEL_MOST} bytes of a label")
+    return TokenPlace(module=module, label=label, pin_file=pin_file)
 
 
 def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...], *, default: str) -> str:

@@ -5,7 +5,6 @@ rules are an argument: ``twinlock serve`` passes ``rule_book()``, which holds ``
 weaker.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,30 +16,37 @@ from pathlib import Path
 from litestar import Router
 from litestar.datastructures import State
 
+from twinlock.adapters import embedded as embedded_servers
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
-from twinlock.adapters import private_files, signing, webhook_pumps
+from twinlock.adapters import signing, webhook_pumps
 from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.key_register import KeyDirectory
+from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
+from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import LetterFiles
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
-from twinlock.adapters.prices import PriceFile, PriceKey
-from twinlock.adapters.revival import LOOK_SECONDS, Reviver
+from twinlock.adapters.prices import PriceKey
+from twinlock.adapters.revival import looked_after
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
-from twinlock.adapters.signing import KeyringAnswers, KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.installation import claim
-from twinlock.adapters.sql.migrate import APP_ROLE, migrate
+from twinlock.adapters.sql.key_uses import SqlKeyUses
+from twinlock.adapters.sql.log_keys import SqlLogKeys
+from twinlock.adapters.sql.migrate import migrate
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
+from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.adapters.system import KEEP_SECONDS, SystemClock, SystemEntropy
+from twinlock.adapters.system import SystemClock, SystemEntropy, own_clock
+from twinlock.adapters.token import open_token
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
 from twinlock.bootstrap.rulebook import (
@@ -48,8 +54,7 @@ from twinlock.bootstrap.rulebook import (
     RuleBook,
 )
 from twinlock.domain.answers import Answered
-from twinlock.domain.canonical import b64url
-from twinlock.domain.errors import DatabaseNotOursError
+from twinlock.domain.errors import SettingsWrongError
 from twinlock.domain.money import Prices
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.trust import Trust
@@ -72,6 +77,7 @@ from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
+from twinlock.services.rotation import Rotation
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
 from twinlock.services.webhooks import Webhooks
@@ -82,7 +88,6 @@ OUTBOX_SECONDS = 0.2  # Between two looks at the outbox; a notice leaves within 
 ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
 FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 OUTBOX_MOST = 100  # Messages in one transaction.
-DATABASE = "postgres"  # The embedded server holds nothing else.
 PRICE_DOCUMENT_BYTES_MOST = price_lists.DOCUMENT_BYTES_MOST
 
 
@@ -96,7 +101,12 @@ class World:
     settings: Settings
     keyring: Keyring
     dsn: str = field(repr=False)  # It holds a password.
+    owner_dsn: str = field(default="", repr=False)  # So may this; empty where it is not known.
     server: EmbeddedPostgres | None = None
+
+
+embedded = embedded_servers.embedded
+stop_database = embedded_servers.stop
 
 
 async def known_policies(world: World) -> tuple[str, ...]:
@@ -106,7 +116,12 @@ async def known_policies(world: World) -> tuple[str, ...]:
 
 
 def trust_of(
-    settings: Settings, keyring: Keyring, *, book: RuleBook, earlier: tuple[str, ...] = ()
+    settings: Settings,
+    keyring: Keyring,
+    *,
+    book: RuleBook,
+    earlier: tuple[str, ...] = (),
+    with_retired: bool = False,
 ) -> Trust:
     """Return the trust file of an installation.
 
@@ -118,12 +133,8 @@ def trust_of(
         rp_id=settings.rp_id,
         origin=settings.origin,
         policies=tuple(dict.fromkeys((book.policy.name.digest, *earlier))),
+        with_retired=with_retired,
     )
-
-
-def load_keyring(settings: Settings) -> Keyring:
-    """Return the keyring. Raises KeyringMissingError, KeyringWrongError."""
-    return keyrings.load(settings.keyring_dir)
 
 
 def settings_from_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -146,16 +157,6 @@ async def migrate_owner(owner_url: str) -> int:
     return await migrate(owner_url, app_password=None)
 
 
-def embedded(settings: Settings, *, server_user: str = SERVER_USER) -> EmbeddedPostgres:
-    """Return the embedded server of an installation, running or not."""
-    return EmbeddedPostgres(
-        settings.postgres_dir,
-        password_file=settings.postgres_password_file,
-        entropy=SystemEntropy(),
-        server_user=server_user,
-    )
-
-
 def make_price_key(path: Path) -> PriceKey:
     """Make the private key of a price feed at ``path``. Raises PriceKeyWrongError."""
     return price_lists.make_key(path, entropy=SystemEntropy())
@@ -169,7 +170,9 @@ def trust_price_key(settings: Settings, public_key: str) -> PriceKey:
         KeyringMissingError, KeyringWrongError: as they say.
     """
     key = price_lists.read_public_key(public_key)
-    keyrings.trust_prices(settings.keyring_dir, key.public, now=SystemClock().now())
+    with keyrings.changing(settings.keyring_dir):
+        now, token = SystemClock().now(), open_token(settings.token)
+        keyrings.trust_prices(settings.keyring_dir, key.public, now=now, token=token)
     return key
 
 
@@ -182,24 +185,33 @@ def sign_price_list(document: bytes, *, key_file: Path, out: Path) -> Prices:
     return price_lists.sign_list(document, key_file=key_file, out=out, now=SystemClock().now())
 
 
-def stop_database(settings: Settings, *, server_user: str = SERVER_USER) -> bool:
-    """Stop the embedded database of an installation, if it runs; say whether it did.
-
-    Raises:
-        DatabaseNotOursError: the settings name another database.
-        DatabaseNotStartedError: it did not stop in a minute.
-    """
-    if settings.database_url is not None:
-        raise DatabaseNotOursError("TWINLOCK_DATABASE_URL is set: stop that server yourself")
-    made = settings.postgres_dir.exists()
-    return made and embedded(settings, server_user=server_user).stop()
-
-
 def make_keyring(settings: Settings) -> Keyring:
-    """Make a new keyring. Raises KeyringWrongError where one exists."""
-    return keyrings.create_all(
-        settings.keyring_dir, entropy=SystemEntropy(), now=SystemClock().now()
-    )
+    """Make a new keyring, in the token if one is set. Raises KeyringWrongError where one exists."""
+    now, token = SystemClock().now(), open_token(settings.token)
+    return keyrings.create_all(settings.keyring_dir, entropy=SystemEntropy(), now=now, token=token)
+
+
+@asynccontextmanager
+async def key_rotation(world: World, *, clock: Clock | None = None) -> AsyncIterator[Rotation]:
+    """Open the use cases of the keyring, over the store that its keys are used in."""
+    settings, clock = world.settings, clock or SystemClock()
+    async with _anchored(world, clock) as (kept, anchoring, keys):
+        await anchoring.check()
+        prices = keys.price_file(settings.price_file)
+        yield Rotation(
+            KeyDirectory(settings, entropy=SystemEntropy()),
+            uses=SqlKeyUses(kept, keyring=world.keyring, prices=prices, clock=clock),
+            log=SqlLogKeys(kept.database, sealer=keys.sealer, clock=clock),
+            clock=clock,
+        )
+
+
+async def rewrap_keys(world: World, told: Callable[[int], None]) -> Rewrapped:
+    """Put all that stands under an older seal key under the current one, as the tables' owner."""
+    if not world.owner_dsn:
+        raise SettingsWrongError("TWINLOCK_OWNER_URL is not set: name the owner of the tables")
+    sealer, entropy = Sealer(world.keyring), SystemEntropy()
+    return await Rewrap(world.owner_dsn, sealer=sealer, entropy=entropy, told=told).run()
 
 
 async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> World:
@@ -211,40 +223,33 @@ async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> Worl
         KeyringMissingError, KeyringWrongError: before anything is stored.
         DatabaseNotStartedError, MigrationError, InstallationError: as they say.
     """
-    keyring = keyrings.load(settings.keyring_dir)
+    keyring = keyrings.load(settings.keyring_dir, open_token(settings.token))
     own = settings.database_url is None
     server = embedded(settings, server_user=server_user) if own else None
-    dsn = settings.database_url or ""
+    dsn, owner = settings.database_url or "", settings.owner_url or ""
     if server is not None:
-        dsn = await _embedded_dsn(settings, server)
-    await claim(dsn, fingerprint=keyring.fingerprint(), log_origin=settings.log_origin)
-    return World(settings=settings, keyring=keyring, dsn=dsn, server=server)
-
-
-async def _embedded_dsn(settings: Settings, server: EmbeddedPostgres) -> str:
-    address = await asyncio.to_thread(server.ensure_running)
-    password = _app_password(settings.keyring_dir.parent / "app-password", SystemEntropy())
-    owner = server.dsn(database=DATABASE, role=address.superuser, password=address.password)
-    await migrate(owner, app_password=password)
-    return server.dsn(database=DATABASE, role=APP_ROLE, password=password)
-
-
-def _app_password(path: Path, entropy: Entropy) -> str:
-    try:
-        return private_files.read(path).decode("ascii")
-    except FileNotFoundError:
-        private_files.write(path, b64url(entropy.draw(24)).encode("ascii"))
-        return private_files.read(path).decode("ascii")
+        dsn, owner = await embedded_servers.bring_up(settings, server)
+    await claim(
+        dsn,
+        fingerprint=keyring.fingerprint(),
+        log_origin=settings.log_origin,
+        seal_keys={key.key_id for key in keyring.keys(Role.SEAL)},
+    )
+    return World(settings=settings, keyring=keyring, dsn=dsn, owner_dsn=owner, server=server)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelves:
-    """Where one process keeps things: state and log, platforms' keys, policies, the outbox."""
+    """Where one process keeps things: state and log, platforms' keys, policies, the outbox.
+
+    ``at_work`` are the installation's own keys, where somebody follows what becomes of them.
+    """
 
     store: Store
     keys: PlatformKeys
     policies: PolicyTexts
     outbox: Relay
+    at_work: KeysAtWork | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,10 +276,11 @@ async def open_api(
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process, with its share of the outbox; close them on leaving."""
     settings = world.settings
-    prices = prices or PriceFile(settings.price_file, world.keyring)
     async with (
-        _own_clock(settings) if clock is None else nullcontext(clock) as trusted,
-        _anchored(world, trusted) as (kept, anchoring),
+        own_clock(settings.data_dir / "clock-anchor.json")
+        if clock is None
+        else nullcontext(clock) as trusted,
+        _anchored(world, trusted) as (kept, anchoring, keys),
     ):
         await anchoring.check()
         shelves = Shelves(
@@ -282,13 +288,15 @@ async def open_api(
             keys=SqlPlatformKeys(kept),
             policies=SqlPolicyTexts(kept.database),
             outbox=Outbox(kept),
+            at_work=keys,
         )
 
         async def forget_keys() -> None:
             await kept.forget_keys(now=trusted.now(database_at=None))
 
         async with (
-            _looked_after(world.server, kept),
+            looked_after(world.server, kept.database.ping),
+            beside("keyring_waits", keys.look, pause=KEYS_SECONDS),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_on(
@@ -296,7 +304,7 @@ async def open_api(
                 world,
                 book=book,
                 clock=trusted,
-                prices=prices,
+                prices=prices or keys.price_file(settings.price_file),
                 steering=steering or Steering(),
             ) as api,
             webhook_pumps.delivering(kept, settings, clock=trusted, registry=api.metrics.registry),
@@ -307,29 +315,31 @@ async def open_api(
 
 
 @asynccontextmanager
-async def _anchored(world: World, clock: Clock) -> AsyncIterator[tuple[SqlStore, Anchoring]]:
-    """Open the store with its anchor, which is not held against it yet."""
-    settings, sealer = world.settings, Sealer(world.keyring)
+async def _anchored(
+    world: World, clock: Clock
+) -> AsyncIterator[tuple[SqlStore, Anchoring, KeysAtWork]]:
+    """Open the store with its anchor, which is not held against it yet, and the keys it uses."""
+    settings, keys = world.settings, KeysAtWork.of(world.keyring, world.settings)
     with AnchorThread.of(settings.data_dir / "log-anchor.json") as anchors:
         async with SqlStore.connect(
-            world.dsn, sealer=sealer, entropy=SystemEntropy(), clock=clock
+            world.dsn, sealer=keys.sealer, entropy=SystemEntropy(), clock=clock
         ) as kept:
-            signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
-            yield kept, Anchoring(kept, signer=signer, anchors=anchors)
+            signer = keys.signer(log_origin=settings.log_origin)
+            yield kept, Anchoring(kept, signer=signer, anchors=anchors), keys
 
 
 @asynccontextmanager
 async def open_webhooks(world: World) -> AsyncIterator[Webhooks]:
     """Open the operator's use cases of webhooks, on a log that is the anchored one."""
     clock = SystemClock()
-    async with _anchored(world, clock) as (kept, anchoring):
+    async with _anchored(world, clock) as (kept, anchoring, _):
         await anchoring.check()
         yield webhook_pumps.use_cases(kept, world.settings, clock=clock)
 
 
 async def adopt_log(world: World) -> Head:
     """Take the log as it stands for the anchored one (see ``Anchoring.adopt``)."""
-    async with _anchored(world, SystemClock()) as (_, anchoring):
+    async with _anchored(world, SystemClock()) as (_, anchoring, _):
         return await anchoring.adopt()
 
 
@@ -353,39 +363,17 @@ async def open_on(
         while await shelves.outbox.deliver(letters.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
+    keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
     async with beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
         yield Api(
-            use=_use_cases(world, kept, book=book, clock=clock, prices=prices),
+            use=_use_cases(world, kept, keys, book=book, clock=clock, prices=prices),
             store=store,
             entropy=SystemEntropy(),
             rates=Rates(seconds),
-            answers=KeyringAnswers(world.keyring),
+            answers=keys.answers,
             origin=world.settings.origin,
             trusted_proxies=world.settings.trusted_proxies,
         )
-
-
-@asynccontextmanager
-async def _own_clock(settings: Settings) -> AsyncIterator[Clock]:
-    """Lend this machine's clock; look at it now and then, and keep what is believed of it."""
-    clock = SystemClock(anchor=settings.data_dir / "clock-anchor.json")
-
-    async def look() -> None:
-        await asyncio.to_thread(clock.keep)
-
-    async with beside("clock_waits", look, pause=KEEP_SECONDS):
-        yield clock
-
-
-@asynccontextmanager
-async def _looked_after(server: EmbeddedPostgres | None, kept: SqlStore) -> AsyncIterator[None]:
-    """Start the embedded database again whenever it does not answer; leave another one alone."""
-    if server is None:
-        yield
-        return
-    reviver = Reviver(kept.database.ping, start=server.ensure_running)
-    async with beside("database_waits", reviver.look, pause=LOOK_SECONDS):
-        yield
 
 
 def page_routes(settings: Settings, *, policy: Policy) -> Router:
@@ -418,12 +406,18 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
 
 
 def _use_cases(
-    world: World, shelves: Shelves, *, book: RuleBook, clock: Clock, prices: PriceFeed
+    world: World,
+    shelves: Shelves,
+    keys: KeysAtWork,
+    *,
+    book: RuleBook,
+    clock: Clock,
+    prices: PriceFeed,
 ) -> UseCases:
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
-    signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
+    signer = keys.signer(log_origin=settings.log_origin)
     policies = BookPolicies(book, prices=prices, signer=signer)
-    blind = KeyringIndex(world.keyring)
+    blind = keys.index
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)
     return UseCases(
@@ -451,5 +445,5 @@ def _use_cases(
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
         evidence=Evidence(store, policies=shelves.policies, signer=signer),
         logbook=Logbook(store, signer=signer),
-        keys=Keys(shelves.keys, mac=KeyringMac(world.keyring), entropy=entropy, clock=clock),
+        keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
     )

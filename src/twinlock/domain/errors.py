@@ -118,6 +118,34 @@ class KeyringWrongError(TwinlockError):
     status = 503
 
 
+class KeyringOutdatedError(TwinlockError):
+    """The database is sealed under a key that this keyring lacks: put its latest copy here."""
+
+    code = "keyring_outdated"
+    status = 503
+
+
+class TokenMissingError(TwinlockError):
+    """The PKCS #11 module or its token is not there: see the settings TWINLOCK_PKCS11_…."""
+
+    code = "token_missing"
+    status = 503
+
+
+class TokenPinWrongError(TwinlockError):
+    """The token refused its PIN, which is not tried again: see TWINLOCK_PKCS11_PIN_FILE."""
+
+    code = "token_pin_wrong"
+    status = 503
+
+
+class TokenKeyWrongError(TwinlockError):
+    """A key of the keyring is not in the token as it was made: the token is another, or changed."""
+
+    code = "token_key_wrong"
+    status = 503
+
+
 class SealBrokenError(TwinlockError):
     """A stored row is not what we sealed: the database was changed, or the keyring is another."""
 
@@ -190,6 +218,18 @@ class UnavailableError(TwinlockError):
 
     code = "unavailable"
     status = 503
+
+
+class TokenUnavailableError(UnavailableError):
+    """The token that holds our keys did not answer: repeat with the same idempotency key."""
+
+    code = "token_unavailable"
+
+
+class KeysStaleError(UnavailableError):
+    """This process cannot see the keyring, so it makes nothing with its keys: look at its log."""
+
+    code = "keys_stale"
 
 
 class BundleRefusedError(TwinlockError):

@@ -29,6 +29,7 @@ from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyI
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
 from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
+from twinlock.domain.naming import name_of
 from twinlock.domain.policy.version import header_of, policy_digest
 from twinlock.ports import (
     Clock,
@@ -122,10 +123,13 @@ class MemoryStore:
             return State(account=work.opens)
         if known is None:
             raise AccountUnknownError("no such account")
-        listed = self.destinations.get(work.destination_id or DestinationId(""))
+        account = _ACCOUNT.decode(known)
+        names = () if work.destination_id is None else (work.destination_id, *work.also)
+        name = name_of(account, names) if names else None
+        listed = self.destinations.get(name or DestinationId(""))
         return State(
-            account=_ACCOUNT.decode(known),
-            destination_id=work.destination_id,
+            account=account,
+            destination_id=name,
             destination=None if listed is None else _DESTINATION.decode(listed),
         )
 

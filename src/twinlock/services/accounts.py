@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from twinlock.domain.account import (
     Account,
@@ -13,6 +14,7 @@ from twinlock.domain.account import (
     Channel,
     ChannelKind,
     Destination,
+    State,
 )
 from twinlock.domain.actions import Place
 from twinlock.domain.assurance import Factor
@@ -31,9 +33,10 @@ from twinlock.domain.commands import (
     OpenAccount,
     ReportSimChange,
 )
+from twinlock.domain.decisions import Decided
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.drafts import Where, normal_where
-from twinlock.domain.errors import MalformedError, NotRepeatableError, TwinlockError
+from twinlock.domain.errors import MalformedError, NotRepeatableError, TwinlockError, present
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
@@ -187,26 +190,32 @@ class Accounts:
 
     async def _import(self, named: AccountId, where: Where, *, actor: str) -> None:
         rules = self._policies.rules()
-        destination_id = self._blind.destination_id(
+        names = self._blind.names(
             Place(account=named, network=where.network, address=where.address, memo=where.memo)
         )
-        command = ImportDestination(
-            destination=Destination(
-                destination_id=destination_id,
-                account_id=named,
-                version=1,
-                network=where.network,
-                address=where.address,
-                memo=where.memo,
-                added_at=self._clock.now(database_at=None),
-                imported=True,
-            )
+        destination_id = names[0]
+        new = Destination(
+            destination_id=destination_id,
+            account_id=named,
+            version=1,
+            network=where.network,
+            address=where.address,
+            memo=where.memo,
+            added_at=self._clock.now(database_at=None),
+            imported=True,
         )
+
+        def run(state: State, now: datetime) -> Decided:
+            known = present(state.destination_id, "the destination's stream is at hand")
+            command = ImportDestination(destination=replace(new, destination_id=known))
+            return decide(state, command, rules=rules, now=now)
+
         await self._store.run(
             Work(
                 account_id=named,
                 destination_id=destination_id,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                also=names[1:],
+                decide=run,
                 actor=actor,
                 policy=rules.policy.name,
                 idempotency=Idempotency(

@@ -62,6 +62,7 @@ from twinlock.domain.ids import (
     action_id,
     tail,
 )
+from twinlock.domain.naming import name_of
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
@@ -120,13 +121,17 @@ class Previewed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Prepared(Discreet, frozen=True, kw_only=True):
-    """A draft made ready: its payload, what takes effect with it, and the stream it names."""
+    """A draft made ready: its payload, what takes effect with it, and the stream it names.
+
+    ``names`` are all that the destination's stream may go by. Where ``secret`` is one of them, it
+    is whichever the account knows the destination by, once it is locked.
+    """
 
     HIDDEN = frozenset({"secret"})
 
     payload: AnyPayload
     secret: str = ""
-    destination_id: DestinationId | None = None
+    names: tuple[DestinationId, ...] = ()
     candidate_id: ChallengeId | None = None
 
 
@@ -188,14 +193,16 @@ class Actions:
             session=_session(context.session, prepared.payload, context.idempotency_key),
             secret=prepared.secret,
         )
-        where = prepared.destination_id
+        account = await self._store.account(named)
+        where = name_of(account, prepared.names) if prepared.names else None
         state = State(
-            account=await self._store.account(named),
+            account=account,
             destination_id=where,
             destination=None if where is None else await self._store.destination(named, where),
         )
         now = self._clock.now(database_at=None)
-        return evaluated(decide(state, command, rules=rules, now=now))
+        known = _known(command, prepared, state)
+        return evaluated(decide(state, known, rules=rules, now=now))
 
     async def propose(
         self, proposal: Proposal, *, named: AccountId, actor: str, idempotency: Idempotency
@@ -225,8 +232,11 @@ class Actions:
         committed = await self._store.run(
             Work(
                 account_id=named,
-                destination_id=prepared.destination_id,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                destination_id=prepared.names[0] if prepared.names else None,
+                also=prepared.names[1:],
+                decide=lambda state, now: decide(
+                    state, _known(command, prepared, state), rules=rules, now=now
+                ),
                 actor=actor,
                 policy=rules.policy.name,
                 idempotency=idempotency,
@@ -238,10 +248,8 @@ class Actions:
             return _repeated(committed.repeated, named)
         return committed.answered
 
-    def _stream(self, payload: AnyPayload) -> DestinationId:
-        return self._blind.destination_id(
-            present(place_of(payload), "this payload names a destination")
-        )
+    def _streams(self, payload: AnyPayload) -> tuple[DestinationId, ...]:
+        return self._blind.names(present(place_of(payload), "this payload names a destination"))
 
     # --- From drafts to payloads ---
 
@@ -255,8 +263,7 @@ class Actions:
     async def _withdrawal(self, data: dict[str, Any], named: AccountId, rules: Rules) -> _Prepared:
         draft = _parse(data, drafts.WithdrawalCryptoDraft)
         payload = drafts.withdrawal(draft, named, rules.policy)
-        where = self._stream(payload)
-        return _Prepared(payload=payload, destination_id=where)
+        return _Prepared(payload=payload, names=self._streams(payload))
 
     async def _session_start(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
         device = read_jwk(_parse(data, drafts.SessionStartDraft).device)
@@ -379,16 +386,16 @@ class Actions:
     ) -> _Prepared:
         draft = _parse(data, drafts.DestinationAddDraft)
         payload = drafts.destination_add(draft, named, rules.policy)
-        where = self._stream(payload)
-        return _Prepared(payload=payload, secret=where, destination_id=where)
+        names = self._streams(payload)
+        return _Prepared(payload=payload, secret=names[0], names=names)
 
     async def _remove_destination(
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> _Prepared:
         draft = _parse(data, drafts.DestinationRemoveDraft)
         payload = drafts.destination_remove(draft, named, rules.policy)
-        where = self._stream(payload)
-        return _Prepared(payload=payload, secret=where, destination_id=where)
+        names = self._streams(payload)
+        return _Prepared(payload=payload, secret=names[0], names=names)
 
     async def _create_api_key(
         self, data: dict[str, Any], named: AccountId, rules: Rules
@@ -399,14 +406,11 @@ class Actions:
             drafts.normal_where(one.network, one.address, one.memo, rules.policy)
             for one in draft.destinations
         )
-        named_ids = [
-            self._blind.destination_id(
-                Place(account=named, network=one.network, address=one.address, memo=one.memo)
-            )
+        places = (
+            Place(account=named, network=one.network, address=one.address, memo=one.memo)
             for one in wheres
-        ]
-        for one in named_ids:
-            await self._check_usable(named, one, rules)
+        )
+        named_ids = [await self._usable(named, place, rules) for place in places]
         payload = drafts.api_key_create(
             draft,
             named,
@@ -415,19 +419,21 @@ class Actions:
         )
         return _Prepared(payload=payload, secret=f"key_{tail(self._entropy.draw(16))}")
 
-    async def _check_usable(self, named: AccountId, where: DestinationId, rules: Rules) -> None:
-        """Check that a key may name this destination: proved, waited for, and used of late.
+    async def _usable(self, named: AccountId, place: Place, rules: Rules) -> DestinationId:
+        """Return the name of a destination that a key may name: proved, waited for, used of late.
 
         Prevents: a key for an address that somebody proposed, imported or removed.
         """
         now, lapse = self._clock.now(database_at=None), rules.policy.statutes.lapse
         account = await self._store.account(named)
+        where = name_of(account, self._blind.names(place))
         found = await self._store.destination(named, where)
         usable = found is not None and found.state(now=now, lapse=lapse) is DestinationState.USABLE
         # A listing that has waited is settled together with this proposal.
         due = (one.secret for one in account.actions if one.until is not None and one.until <= now)
         if not usable and where not in due:
             raise NotFoundError("an API key names destinations that are usable")
+        return where
 
     async def _revoke_api_key(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
         draft = _parse(data, drafts.ApiKeyRevokeDraft)
@@ -475,6 +481,14 @@ def _parse(data: dict[str, Any], form: type[D]) -> D:
         return msgspec.convert(data, form)
     except msgspec.ValidationError as error:
         raise MalformedError(f"the payload does not have its form: {error}") from error
+
+
+def _known(command: Propose, prepared: _Prepared, state: State) -> Propose:
+    """Return ``command`` for the name by which the account knows its destination."""
+    if prepared.secret not in prepared.names:
+        return command
+    known = present(state.destination_id, "the destination's stream is at hand")
+    return msgspec.structs.replace(command, secret=known)
 
 
 def _repeated(found: str, named: AccountId) -> Repeated:

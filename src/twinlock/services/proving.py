@@ -292,9 +292,11 @@ class Proving:
 
     def _work(self, action: OpenAction, run: Decide, actor: str, rules: Rules) -> Work:
         place = place_of(action.payload)
+        names = () if place is None else self._blind.names(place)
         return Work(
             account_id=account_of(action.action_id),
-            destination_id=None if place is None else self._blind.destination_id(place),
+            destination_id=names[0] if names else None,
+            also=names[1:],
             decide=run,
             actor=actor,
             policy=rules.policy.name,

@@ -63,10 +63,12 @@ class Spends:
         )
         try:
             place = place_of(account.action(action_id).payload)
+            names = () if place is None else self._blind.names(place)
             committed = await self._store.run(
                 Work(
                     account_id=account.account_id,
-                    destination_id=None if place is None else self._blind.destination_id(place),
+                    destination_id=names[0] if names else None,
+                    also=names[1:],
                     decide=lambda state, now: decide(state, command, rules=rules, now=now),
                     actor=actor,
                     policy=rules.policy.name,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from twinlock.adapters import settings
-from twinlock.adapters.settings import Settings
+from twinlock.adapters.settings import Settings, TokenPlace
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
 from twinlock.domain.webhook_targets import Reach
 
@@ -21,6 +21,7 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         owner_url=None,
         data_dir=Path("/var/lib/twinlock"),
         keyring_dir=Path("/etc/twinlock/keyring"),
+        token=None,
         origin="http://localhost:8080",
         rp_id="localhost",
         log_origin="localhost/twinlock",
@@ -45,6 +46,9 @@ def test_every_setting_can_be_set() -> None:
         DATABASE_URL="postgresql://app:pw@db.example:5432/twinlock",
         DATA_DIR="/srv/twinlock",
         KEYRING_DIR="/srv/keys",
+        PKCS11_MODULE="/usr/lib/hsm.so",
+        PKCS11_TOKEN="twinlock",  # noqa: S106 - a label
+        PKCS11_PIN_FILE="/srv/pin",
         ORIGIN="https://confirm.example",
         RP_ID="confirm.example",
         LOG_ORIGIN="log.example/twinlock",
@@ -68,6 +72,9 @@ def test_every_setting_can_be_set() -> None:
         owner_url="postgresql://owner:pw@db.example:5432/twinlock",
         data_dir=Path("/srv/twinlock"),
         keyring_dir=Path("/srv/keys"),
+        token=TokenPlace(
+            module=Path("/usr/lib/hsm.so"), label="twinlock", pin_file=Path("/srv/pin")
+        ),
         origin="https://confirm.example",
         rp_id="confirm.example",
         log_origin="log.example/twinlock",
@@ -257,9 +264,28 @@ def test_a_value_within_the_limits_is_taken(name: str, value: str) -> None:
 
 def test_the_table_and_the_settings_know_the_same_names() -> None:
     shown = {row.name.removeprefix("TWINLOCK_").lower() for row in settings.describe()}
-    held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port"} | {"listen"}
+    held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port", "token"}
+    held |= {"listen", "pkcs11_module", "pkcs11_token", "pkcs11_pin_file"}
 
     assert shown == held
+
+
+TOKEN = {"PKCS11_MODULE": "/m.so", "PKCS11_TOKEN": "t", "PKCS11_PIN_FILE": "/pin"}
+
+
+@pytest.mark.parametrize("missing", TOKEN)
+def test_a_token_is_named_whole(missing: str) -> None:
+    with pytest.raises(SettingsWrongError, match="and they need it"):
+        load(**{name: value for name, value in TOKEN.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PKCS11_MODULE", "m.so"), ("PKCS11_PIN_FILE", "../pin"), ("PKCS11_TOKEN", "ä" * 17)],
+)
+def test_a_token_that_cannot_be_meant_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsWrongError, match=f"TWINLOCK_{name}"):
+        load(**TOKEN | {name: value})
 
 
 def test_every_setting_is_described_with_unit_and_default() -> None:

@@ -185,3 +185,64 @@ READ_INSTALLATION = "SELECT fingerprint, log_origin FROM installation"
 CLAIM_INSTALLATION = """
 INSERT INTO installation (fingerprint, log_origin) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
+
+# What stands under one seal key.
+COUNT_SEALED = """
+SELECT (SELECT count(*) FROM subject_key WHERE substr(wrapped, 1, 8) = $1) AS subjects,
+       (SELECT count(*) FROM idempotency WHERE substr(mac, 1, 8) = $1) AS idempotency,
+       (SELECT count(*) FROM head WHERE substr(mac, 1, 8) = $1) AS heads
+"""
+
+# Platform keys whose MAC is under one key, and that open something still.
+COUNT_PLATFORM_KEYS = """
+SELECT count(*) FROM platform_key k
+ WHERE substr(mac, 1, 8) = $1 AND expires_at > $2
+   AND NOT EXISTS (SELECT FROM platform_key_revoked r WHERE r.id = k.id)
+"""
+
+# Whatever bears, or will bear, a name that an index key made.
+READ_NAMED = """
+SELECT s.id, s.subject, s.kind, s.version, s.box, k.wrapped
+  FROM stream s JOIN subject_key k ON k.subject = s.subject
+ WHERE s.id > $1 AND s.kind IN ('account', 'destination') ORDER BY s.id LIMIT $2
+"""
+
+# For one transaction that counts whole tables (ms).
+TAKE_TIME = "SET LOCAL statement_timeout = 600000"
+
+# Which seal key the head is under.
+READ_HEAD_MAC = "SELECT mac FROM head WHERE cell = 1"
+
+# A leaf of no account.
+HAS_LABEL = "SELECT EXISTS (SELECT FROM leaf WHERE cell = 1 AND label = $1)"
+WRITE_LEAF = """
+WITH leaves AS (
+  INSERT INTO leaf (cell, leaf_index, label, entry, facts) VALUES (1, $1, $2, $3, '{}')
+), tiles AS (
+  INSERT INTO tile (cell, level, number, hashes)
+  SELECT 1, * FROM unnest($4::smallint[], $5::bigint[], $6::bytea[])
+  ON CONFLICT (cell, level, number) DO UPDATE SET hashes = EXCLUDED.hashes
+)
+UPDATE head SET at = $7, size = $8, edge = $9, mac = $10 WHERE cell = 1
+"""
+
+# Wrapping anew, as the owner of the tables: the application may change no subject's key.
+READ_OTHERS_WRAPPED = """
+SELECT subject, wrapped FROM subject_key
+ WHERE subject > $1 AND substr(wrapped, 1, 8) <> $2 ORDER BY subject LIMIT $3
+"""
+WRITE_WRAPPED = """
+UPDATE subject_key s SET wrapped = n.wrapped
+  FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS n (subject, old, wrapped)
+ WHERE s.subject = n.subject AND s.wrapped = n.old
+"""
+READ_OTHERS_USED = """
+SELECT scope, key, digest, action_id, mac FROM idempotency
+ WHERE (scope, key) > ($1, $2) AND substr(mac, 1, 8) <> $3 ORDER BY scope, key LIMIT $4
+"""
+WRITE_USED = """
+UPDATE idempotency i SET mac = n.mac
+  FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) AS n (scope, key, old, mac)
+ WHERE (i.scope, i.key, i.mac) = (n.scope, n.key, n.old)
+"""
+WRITE_HEAD_MAC = "UPDATE head SET mac = $1 WHERE cell = 1"

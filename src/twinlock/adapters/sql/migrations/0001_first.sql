@@ -83,7 +83,7 @@ CREATE INDEX idempotency_used ON idempotency USING brin (used_at);
 -- secret. Whoever may add a key or revoke one can take neither back.
 CREATE TABLE platform_key (
     id         text PRIMARY KEY,
-    mac        bytea NOT NULL CHECK (octet_length(mac) = 32),
+    mac        bytea NOT NULL CHECK (octet_length(mac) = 40),
     scopes     text[] NOT NULL,
     networks   text[] NOT NULL,
     created_at timestamptz NOT NULL,
