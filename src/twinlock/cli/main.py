@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from twinlock.cli import anchor, database, demo, keys, platform_keys, prices, ranges, serve, verify
+from twinlock.cli import (
+    anchor,
+    database,
+    demo,
+    keys,
+    platform_keys,
+    prices,
+    ranges,
+    serve,
+    verify,
+    witness,
+)
 from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
 
@@ -40,6 +51,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(platform_keys.app, name="platform-key")
 app.add_typer(prices.app, name="prices")
 app.add_typer(ranges.app, name="range")
+app.add_typer(witness.app, name="witness")
 
 
 def _tell_version(asked: bool) -> None:
