@@ -41,8 +41,10 @@ from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import KEEP_SECONDS, SystemClock, SystemEntropy
+from twinlock.adapters.witnesses import log_policy, open_publishing
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
+from twinlock.api.witnessing import WitnessMetrics
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Rules
@@ -62,6 +64,7 @@ from twinlock.ports import (
     PlatformKeys,
     PolicyTexts,
     PriceFeed,
+    PublishedHeads,
     Store,
 )
 from twinlock.proofs.passkeys import RelyingParty
@@ -73,6 +76,7 @@ from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
+from twinlock.services.publishing import NewestHeads
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
 from twinlock.web.routes import page_router
@@ -130,7 +134,7 @@ def trust_of(
     """
     return signing.trust(
         keyring,
-        log_origin=settings.log_origin,
+        log_policy=log_policy(settings, keyring),
         rp_id=settings.rp_id,
         origin=settings.origin,
         policies=tuple(dict.fromkeys((book.policy.name.digest, *earlier))),
@@ -294,6 +298,7 @@ class Shelves:
     keys: PlatformKeys
     policies: PolicyTexts
     outbox: Relay
+    published: PublishedHeads | None = None  # None: every committed head may be shown.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,8 +345,9 @@ async def open_api(
             _looked_after(world.server, kept),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
+            open_publishing(settings, world.keyring, kept, clock=trusted) as published,
             open_on(
-                shelves,
+                replace(shelves, published=published),
                 world,
                 book=book,
                 clock=trusted,
@@ -349,6 +355,7 @@ async def open_api(
                 steering=steering or Steering(),
             ) as api,
         ):
+            api.metrics.registry.register(WitnessMetrics(published))
             yield api
         # A stop in good order leaves nothing that is not anchored.
         await attempt("anchor_waits", anchoring.follow)
@@ -459,6 +466,7 @@ def _use_cases(
 ) -> UseCases:
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
     signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
+    heads = shelves.published or NewestHeads(store, signer=signer)
     policies = BookPolicies(book, prices=prices, signer=signer)
     blind = KeyringIndex(world.keyring)
     hasher = ThreadHasher(entropy)
@@ -484,9 +492,9 @@ def _use_cases(
             rp=rp,
         ),
         vetoes=Vetoes(store, policies=policies),
-        spends=Spends(store, policies=policies, blind=blind, signer=signer),
+        spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
-        evidence=Evidence(store, policies=shelves.policies, signer=signer),
-        logbook=Logbook(store, signer=signer),
+        evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
+        logbook=Logbook(store, published=heads),
         keys=Keys(shelves.keys, mac=KeyringMac(world.keyring), entropy=entropy, clock=clock),
     )

@@ -265,7 +265,7 @@ async def test_several_processes_on_one_directory_are_one_witness(
 ) -> None:
     """Of two histories that are submitted to both at once, one is cosigned by both."""
     other = RealWitness(witness.directory.parent / "w2", "witness.example/unused")
-    other.directory, other.ahead = witness.directory, witness.ahead
+    other.directory, other.clock = witness.directory, witness.clock
     async with running(other), httpx.AsyncClient(base_url=other.url) as second:
         for old in range(0, 60, 6):
             fork = LOG.fork(at=old)

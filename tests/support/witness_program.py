@@ -1,12 +1,13 @@
-"""A witness as ``twinlock witness serve`` runs it, whose clock is put forward by a file.
+"""A witness as ``twinlock witness serve`` runs it, whose clock a file may set.
 
-usage: python -m support.witness_program DIRECTORY PORT AHEAD
+usage: python -m support.witness_program DIRECTORY PORT CLOCK
 
-``AHEAD`` holds seconds; the platform of a test lets days pass where destinations age.
+``CLOCK`` holds an instant, or nothing: then it is this machine's. A test lets days pass, where
+destinations age.
 """
 
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from twinlock.cli.console import log_to_stderr
@@ -17,13 +18,14 @@ from twinlock.witness.serving import Witness
 
 
 def main() -> None:
-    directory, port, ahead = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    directory, port, clock = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 
-    def put_forward() -> datetime:
-        return now() + timedelta(seconds=float(ahead.read_text("ascii")))
+    def read_clock() -> datetime:
+        said = clock.read_text("ascii")
+        return datetime.fromisoformat(said) if said else now()
 
     log_to_stderr("error")
-    witness = Witness(Ledger.open(directory), now=put_forward)
+    witness = Witness(Ledger.open(directory), now=read_clock)
     run(WitnessApp(witness), host="127.0.0.1", port=port)
 
 

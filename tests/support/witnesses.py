@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -30,8 +31,8 @@ class RealWitness:
 
     def __post_init__(self) -> None:
         self.key = make_witness(self.directory, name=self.name).key
-        self.ahead = self.directory / "ahead"
-        self.put_forward(0)
+        self.clock = self.directory / "clock"
+        self.clock.write_text("", "ascii")
 
     @property
     def url(self) -> str:
@@ -40,10 +41,10 @@ class RealWitness:
     def watch(self, *keys: VerifierKey) -> None:
         Ledger.open(self.directory).add_log(keys, beginning=None)
 
-    def put_forward(self, seconds: float) -> None:
-        draft = self.ahead.with_suffix(".new")
-        draft.write_text(f"{seconds}", "ascii")
-        draft.replace(self.ahead)
+    def set_clock(self, at: datetime) -> None:
+        draft = self.clock.with_suffix(".new")
+        draft.write_text(at.isoformat(), "ascii")
+        draft.replace(self.clock)
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
@@ -52,7 +53,7 @@ class RealWitness:
             "support.witness_program",
             str(self.directory),
             str(self.port),
-            str(self.ahead),
+            str(self.clock),
             env=environment({}),
         )
         async with asyncio.timeout(SOON_SECONDS):

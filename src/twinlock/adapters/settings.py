@@ -119,6 +119,13 @@ _TABLE = (
         "none: every value counts as the highest",
         "The signed price list.",
     ),
+    _row(
+        "WITNESS_POLICY",
+        "absolute path",
+        "none: no witness is asked",
+        "A C2SP trust policy: the witnesses that cosign each head of the log, and the quorum "
+        "without which no spend is handed out.",
+    ),
     _row("LOG_LEVEL", " or ".join(LOG_LEVELS), "`info`", "What the process writes to stderr."),
     _row(
         "TRUSTED_PROXIES",
@@ -146,6 +153,7 @@ class Settings:
     profile: str
     outbox_dir: Path
     price_file: Path | None
+    witness_policy: Path | None
     log_level: str
     trusted_proxies: tuple[Network, ...]
 
@@ -196,6 +204,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         profile=_choice(values, "PROFILE", PROFILES, default="default"),
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
         price_file=_path(values, "PRICE_FILE"),
+        witness_policy=_path(values, "WITNESS_POLICY"),
         log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),
         trusted_proxies=_proxies(values),
     )

@@ -8,6 +8,8 @@ from twinlock.domain.canonical import b64url, tagged_mac
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.log.checkpoint import Checkpoint
+from twinlock.domain.log.note import VerifierKey
+from twinlock.domain.log.trust import TrustPolicy
 from twinlock.domain.trust import Trust
 from twinlock.ports import Head
 from twinlock.proofs import jws, notes
@@ -53,18 +55,27 @@ class KeyringSigner:
         return self._last[1]
 
 
+def log_keys(keyring: Keyring, *, log_origin: str) -> tuple[VerifierKey, ...]:
+    """Return the public keys under which the log's checkpoints are signed, the youngest first."""
+    return tuple(notes.verifier_key(log_origin, key.signer()) for key in keyring.keys(Role.LOG))
+
+
 def trust(
-    keyring: Keyring, *, log_origin: str, rp_id: str, origin: str, policies: tuple[str, ...]
+    keyring: Keyring,
+    *,
+    log_policy: TrustPolicy,
+    rp_id: str,
+    origin: str,
+    policies: tuple[str, ...],
 ) -> Trust:
     """Return what auditors and signers are told about this installation, out of band.
 
-    No witness is named: whoever hands the file over adds the witnesses that he believes.
+    ``log_policy`` names the log's keys and the witnesses that this installation asks; whoever hands
+    the file over adds those that he believes, or takes some out.
     """
-    log_keys = [str(notes.verifier_key(log_origin, key.signer())) for key in keyring.keys(Role.LOG)]
-    lines = [f"log {vkey} {origin}" for vkey in log_keys] + ["quorum none"]
     return Trust(
         v=1,
-        log="".join(f"{line}\n" for line in lines),
+        log=log_policy.to_text(),
         authorization_keys={
             key.key_id: b64url(key.signer().public_key().public_bytes_raw())
             for key in keyring.keys(Role.AUTHORIZATION)

@@ -29,6 +29,7 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         profile="default",
         outbox_dir=Path("/var/lib/twinlock/outbox"),
         price_file=None,
+        witness_policy=None,
         log_level="info",
         trusted_proxies=(),
     )
@@ -48,6 +49,7 @@ def test_every_setting_can_be_set() -> None:
         OWNER_URL="postgresql://owner:pw@db.example:5432/twinlock",
         OUTBOX_DIR="/srv/outbox",
         PRICE_FILE="/srv/prices.json",
+        WITNESS_POLICY="/srv/witnesses.policy",
         LOG_LEVEL="debug",
         TRUSTED_PROXIES="10.0.0.1, fd00::/8",
     )
@@ -66,6 +68,7 @@ def test_every_setting_can_be_set() -> None:
         profile="default",
         outbox_dir=Path("/srv/outbox"),
         price_file=Path("/srv/prices.json"),
+        witness_policy=Path("/srv/witnesses.policy"),
         log_level="debug",
         trusted_proxies=(ipaddress.ip_network("10.0.0.1/32"), ipaddress.ip_network("fd00::/8")),
     )
