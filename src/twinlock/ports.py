@@ -339,9 +339,10 @@ class PublishedHeads(Protocol):
     async def covering(self, size: int) -> SignedHead:
         """Return the newest that may be shown; wait a moment where it has fewer leaves.
 
+        ``size`` is one that the log has.
+
         Raises:
             NotWitnessedError: none of so many leaves has a quorum's cosignatures yet.
-            ProofError: the log has fewer.
             LogDamagedError: the log is not to be trusted.
         """
         ...

@@ -27,7 +27,7 @@ from twinlock.bootstrap import World, adopt_log, open_api, rule_book, trust_of
 from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import encode
-from twinlock.domain.errors import BundleRefusedError, LogDamagedError
+from twinlock.domain.errors import BundleRefusedError, LogDamagedError, NotWitnessedError
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
 from twinlock.domain.log.note import SignedNote, parse_note
 from twinlock.domain.log.submission import parse_submission
@@ -298,6 +298,34 @@ async def test_a_witness_of_which_we_remember_another_size_says_so_once(three: T
 
 
 @pytest.mark.usefixtures("_impatient")
+async def test_a_cosignature_that_waited_long_for_the_others_is_asked_for_again(
+    three: Town,
+) -> None:
+    """Prevents: a quorum that is as old as its oldest line, and that no signer takes."""
+    first, second = three.witnesses[:2]
+    three.require(2, asked=[first, second])
+    async with three.serving() as service:
+        await ready_to_spend(service)
+        second.acts = unavailable
+        await Customer(service, "bob").open("email")
+        size = (await service.api.store.head()).size
+
+        async def first_has_it() -> bool:
+            return f'witness_size{{witness="w1"}} {size}.0' in await metrics(service)
+
+        async def shown() -> bool:
+            note = parse_note(await service.client.checkpoint())
+            return parse_checkpoint(note.text).size == size
+
+        await until(first_has_it)
+        three.clock.forward(minutes=5)
+        second.acts = None
+        await until(shown)
+        trust = trust_of(three.world.settings, three.world.keyring, book=rule_book())
+        assert await fresh_at(service, trust.log_policy) == three.clock.at
+
+
+@pytest.mark.usefixtures("_impatient")
 async def test_witnesses_down_lose_nothing_and_open_nothing(three: Town) -> None:
     """The repeat with the same spend id is answered with the same spend, once it is witnessed."""
     async with three.serving() as service:
@@ -425,6 +453,15 @@ def claiming(size: int, shows: bytes = b"garbage") -> Lie:
     return lambda _, __: said
 
 
+def refusing_what_it_shows(witness: ActedWitness, _: World) -> Said:
+    async def said(line: bytes, body: bytes) -> bytes:
+        if line.startswith(b"POST"):
+            return whole(422, b"")
+        return await witness.honestly(line, body)
+
+    return said
+
+
 def showing_another_log(_: ActedWitness, world: World) -> Said:
     """Show a larger log that we signed indeed, under another name."""
     secret = world.keyring.current(Role.LOG).signer()
@@ -466,6 +503,7 @@ LIES: dict[str, tuple[Lie, str]] = {
         "cosignature_undated",
     ),
     "a refusal": (constantly(whole(422, b"")), "status_422"),
+    "a refusal, showing our own log": (refusing_what_it_shows, "status_422"),
     "not to know us": (constantly(whole(404, b"")), "status_404"),
     "that it broke": (constantly(whole(500, b"")), "status_500"),
     "a size that is none": (constantly(whole(409, b"many\n")), "malformed"),
@@ -718,37 +756,48 @@ async def test_several_processes_publish_one_log(three: Town) -> None:
                 assert len(await evidence_verifies(service, three, action_id)) >= 2
 
 
-async def test_a_busy_neighbour_keeps_nobody_from_his_quorum(three: Town) -> None:
-    """The other process has larger heads cosigned all the while: ours are always old news."""
+async def test_a_neighbour_that_was_faster_is_no_roll_back(three: Town) -> None:
+    """The head at hand is old news to a witness: ours asks for the newest one instead."""
     three.require(3)
     async with three.serving() as one, three.serving() as other:
-        _, action_id = await ready_to_spend(one, "alice")
-        busy = True
+        alice = await settled(one, "alice")
+        await alice.sign_in()
+        action_id = (await alice.withdraw()).action_id
+        await one.client.spend(action_id, spend_id="spend-0001")
+        again = (await alice.withdraw()).action_id
+        hold, held, slow = asyncio.Event(), asyncio.Event(), three.witnesses[0]
 
-        async def decide_on() -> None:
-            while busy:
-                await Customer(other, "bob").open("email")
-                await other.client.checkpoint()
-                await other.api.use.logbook.proof((await other.api.store.head()).size - 1)
+        async def first_when_told(line: bytes, body: bytes) -> bytes:
+            if not held.is_set():
+                held.set()
+                await hold.wait()
+            return await slow.honestly(line, body)
 
-        deciding = asyncio.create_task(decide_on())
-        spent = await one.client.spend(action_id, spend_id="spend-0001")
-        busy = False
-        await deciding
+        slow.acts = first_when_told
+        spend = asyncio.create_task(one.client.spend(again, spend_id="spend-0002"))
+        await held.wait()
+        await Customer(other, "bob").open("email")
+        size = (await other.api.store.head()).size
+        await other.api.use.logbook.proof(size - 1)
+        hold.set()
 
-    assert spent.authorization
+        assert (await spend).authorization
+        assert (await one.http.get("/health/ready")).status_code == 200
 
 
 @pytest.mark.usefixtures("_impatient")
-async def test_a_database_that_is_away_makes_publishing_wait_and_go_on(three: Town) -> None:
+async def test_a_head_that_cannot_be_read_makes_publishing_wait_and_go_on(three: Town) -> None:
     async with three.serving() as service:
         _, action_id = await ready_to_spend(service)
-        await service.client.checkpoint()
-        await three.database.execute("ALTER TABLE head RENAME TO gone")
-        three.clock.forward(minutes=5)
+        heads = service.api.use.spends._published  # noqa: SLF001 - asked as a spend asks
+        size = (await service.api.store.head()).size
+        await three.database.execute("CREATE TABLE public.kept AS SELECT mac FROM head")
+        await three.database.execute("UPDATE head SET mac = '\\x00'")
         with capture_logs() as told:
-            await until(saying_so(told, "publishing_waits"))
-        await three.database.execute("ALTER TABLE gone RENAME TO head")
+            with pytest.raises(NotWitnessedError):
+                await heads.covering(size + 1)
+            await until(saying_so(told, "publishing_failed"))
+        await three.database.execute("UPDATE head SET mac = (SELECT mac FROM public.kept)")
         assert (await spent_in_the_end(service, action_id)).authorization
 
 

@@ -18,7 +18,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -33,7 +33,7 @@ from twinlock.domain.errors import (
     UntrustedNoteError,
     WitnessSilentError,
 )
-from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
+from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import consistency_proof, verify_consistency
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.submission import Submission, parse_known_size
@@ -50,13 +50,13 @@ from twinlock.ports import (
     WitnessCalls,
 )
 from twinlock.proofs.cosigning import Gathering, check_cosignature
-from twinlock.proofs.notes import verify_checkpoint, verify_note
+from twinlock.proofs.notes import verify_checkpoint
 
 WAIT_SECONDS = 3.0  # For a quorum, by one request; a platform's own time-out is ten.
 FRESH_FOR = timedelta(seconds=90)  # A signer takes ten minutes; an idle log is cosigned anew.
 KEEP_SECONDS = 0.25  # Between two files of what was cosigned: four flushes a second at most.
 BACKOFF_SECONDS = 0.25  # After a witness's first failure; doubles with each further one.
-BACKOFF_MOST_SECONDS = 5.0  # It doubles no further: a spend may be waiting for this witness.
+BACKOFF_MOST_SECONDS = 2.0  # Less than a request waits, so that it meets a witness that is back.
 ROUND_PAUSE_SECONDS = 0.5  # After a round that broke on our own side: the database was away.
 TRIES = 3  # Of one submission: its size was wrong, then another process was faster, then enough.
 _CONFLICT, _UNPROVED, _YES = 409, 422, 200
@@ -176,11 +176,9 @@ class Publishing:
         self._waiting[waiter] = size
         self._wanted.set()
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await waiter
-        except TimeoutError:
-            if size > (await self._log.head()).size:
-                raise ProofError("the log has not grown that far") from None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await waiter
         finally:
             del self._waiting[waiter]
 
@@ -206,15 +204,13 @@ class Publishing:
         if data is None:
             return
         try:
-            note = parse_note(data)
-            kept = parse_checkpoint(note.text)
-            verify_note(note, [log.key for log in self._policy.logs])
+            kept = self._signed_by_us(data)
         except (MalformedError, UntrustedNoteError) as error:
             _log.warning("kept_checkpoint_ignored", code=error.code)
             return
-        head = await self._log.head()
-        await self._check_holds(kept, head)
+        await self._check_holds(kept, await self._log.head())
         try:
+            note = parse_note(data)
             witnessed = verify_checkpoint(note, self._policy, origin=self._signer.log_origin)
         except UntrustedNoteError as error:  # Other witnesses are trusted by now.
             _log.warning("kept_checkpoint_ignored", code=error.code)
@@ -243,7 +239,7 @@ class Publishing:
                 try:
                     await self._round()
                 except TwinlockError as error:
-                    _log.warning("publishing_waits", code=error.code)
+                    _log.warning("publishing_failed", code=error.code)
                     await asyncio.sleep(ROUND_PAUSE_SECONDS)
         finally:
             tasks = [keeping, *(peer.task for peer in self._peers if peer.task is not None)]
@@ -450,18 +446,24 @@ class Publishing:
         """
         try:
             answer = await self._calls.shown(peer.name, self._signer.log_origin)
-            note = parse_note(answer.body)
-            theirs = parse_checkpoint(note.text)
-            verify_note(note, [log.key for log in self._policy.logs])
+            theirs = self._signed_by_us(answer.body)
         except (WitnessSilentError, MalformedError, UntrustedNoteError):
             return  # It shows nothing that we signed.
-        if theirs.origin != self._signer.log_origin:
-            return
         try:
             await self._check_holds(theirs, await self._log.head())
         except LogDamagedError as error:
             self._distrust(str(error), peer)
         peer.size = theirs.size
+
+    def _signed_by_us(self, data: bytes) -> Checkpoint:
+        """Return a checkpoint of our log, whoever cosigned it.
+
+        Raises:
+            MalformedError, UntrustedNoteError: it is none.
+        """
+        own = replace(self._policy, quorum=None)
+        found = verify_checkpoint(parse_note(data), own, origin=self._signer.log_origin)
+        return found.checkpoint
 
     async def _check_holds(self, known: Checkpoint, head: Head) -> None:
         """Return when our log holds ``known``. Raises LogDamagedError."""
