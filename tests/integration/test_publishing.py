@@ -19,7 +19,7 @@ from support.service import Customer, Service
 from support.witnessed import STRANGER, ActedWitness, Town, ready_to_spend, settled, town, until
 from support.witnesses import Said, whole
 
-from twinlock.adapters import private_files, witnesses
+from twinlock.adapters import private_files, witness_calls
 from twinlock.adapters.keyring import Role
 from twinlock.adapters.signing import KeyringSigner
 from twinlock.adapters.witnesses import WitnessPolicyWrongError
@@ -517,7 +517,7 @@ LIES: dict[str, tuple[Lie, str]] = {
 async def test_a_lying_witness_spoils_nothing_for_the_others_and_is_counted(
     three: Town, monkeypatch: pytest.MonkeyPatch, lie: Lie, fault: str
 ) -> None:
-    monkeypatch.setattr(witnesses, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(witness_calls, "CALL_SECONDS", 0.5)
     liar = three.witnesses[0]
     async with three.serving() as service:
         _, action_id = await ready_to_spend(service)

@@ -97,35 +97,56 @@ Said = Callable[[bytes, bytes], Awaitable[bytes]]
 """From the request's first line and its body to the whole answer, status line and all."""
 
 
-@asynccontextmanager
-async def saying(said: Said) -> AsyncIterator[str]:
-    """Listen like a witness, and answer whatever ``said`` returns; give the URL."""
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+
+@asynccontextmanager
+async def listening(handler: Handler) -> AsyncIterator[str]:
+    """Let ``handler`` have each connection until the end of the block; give the URL."""
+    handling: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handling.add(task)
         try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(
-                    (
-                        int(line.split(b":")[1])
-                        for line in head.lower().split(b"\r\n")
-                        if line.startswith(b"content-length:")
-                    ),
-                    0,
-                )
-                body = await reader.readexactly(length)
-                writer.write(await said(head.partition(b"\r\n")[0], body))
-                await writer.drain()
+            await handler(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    server = await asyncio.start_server(answer, HOST, 0)
+    server = await asyncio.start_server(handle, HOST, 0)
     try:
         yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for task in handling:
+            task.cancel()
+        await asyncio.gather(*handling, return_exceptions=True)
+
+
+@asynccontextmanager
+async def saying(said: Said) -> AsyncIterator[str]:
+    """Listen like a witness, and answer whatever ``said`` returns; give the URL."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(
+                (
+                    int(line.split(b":")[1])
+                    for line in head.lower().split(b"\r\n")
+                    if line.startswith(b"content-length:")
+                ),
+                0,
+            )
+            body = await reader.readexactly(length)
+            writer.write(await said(head.partition(b"\r\n")[0], body))
+            await writer.drain()
+
+    async with listening(answer) as url:
+        yield url
 
 
 def whole(status: int, body: bytes, media_type: str = "text/plain") -> bytes:

@@ -1,17 +1,17 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.growing_log import GrowingLog
-from support.witnesses import saying, whole
+from support.witnesses import listening, saying, whole
 
-from twinlock.adapters import private_files, witnesses
+from twinlock.adapters import private_files, witness_calls, witnesses
+from twinlock.adapters.witness_calls import HttpWitnesses
 from twinlock.adapters.witnesses import (
     CosignedFile,
-    HttpWitnesses,
     WitnessPolicyWrongError,
     read_policy,
 )
@@ -24,7 +24,7 @@ from twinlock.proofs.notes import verifier_key
 LOG = GrowingLog().grow(5)
 SECRET = Ed25519PrivateKey.from_private_bytes(b"\x0b" * 32)
 KEY = verifier_key("witness.example/w1", SECRET, KeyType.ED25519_COSIGNATURE)
-URL = "https://user:secret@witness.example/w1"
+URL = "https://witness.example/w1"
 
 
 def policy(*lines: str) -> str:
@@ -67,7 +67,9 @@ OWN_KEY = replace(KEY, public_key=LOG.key.public_key)
         pytest.param((f"witness w1 {KEY} ftp://w", "quorum w1"), id="another scheme"),
         pytest.param((f"witness w1 {KEY} http:///w", "quorum w1"), id="no host"),
         pytest.param((f"witness w1 {KEY} http://w:x/", "quorum w1"), id="a port that is none"),
-        pytest.param((f"witness w1 {KEY} http://w/?q", "quorum w1"), id="a query"),
+        pytest.param((f"witness w1 {KEY} http://w/?secret", "quorum w1"), id="a query"),
+        pytest.param((f"witness w1 {KEY} http://u:secret@w/", "quorum w1"), id="credentials"),
+        pytest.param((f"witness w1 {KEY} http://w/secret\x7f", "quorum w1"), id="a control"),
         pytest.param(
             (f"witness w\udcff {KEY} {URL}", "quorum w\udcff"), id="a name that is no text"
         ),
@@ -128,11 +130,6 @@ async def test_a_witness_is_asked_below_its_url(slash: str) -> None:
     ]
 
 
-async def huge() -> AsyncIterator[bytes]:
-    while True:
-        yield b"x" * 65_536
-
-
 @pytest.mark.parametrize(
     ("answer", "fault"),
     [
@@ -179,26 +176,78 @@ async def test_a_witness_that_is_not_there_is_silent(url: str) -> None:
 
 
 async def test_a_connection_that_the_witness_closed_is_opened_again() -> None:
-    """As after a restart: the first request on the old connection finds it closed."""
-    open_ones: list[asyncio.StreamWriter] = []
+    """As after a restart: what is asked over the old connection is asked again over a new one."""
+    opened: list[int] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        open_ones.append(writer)
-        first = len(open_ones) == 1
+        opened.append(1)
         await reader.readuntil(b"submission")
-        if not first:
-            writer.write(whole(200, b"yes\n"))
+        writer.write(whole(200, b"yes\n"))
+        await writer.drain()
+        await reader.readuntil(b"submission")  # It has heard it, and says nothing.
+
+    async with listening(answer) as url:
+        witness = Witness(name="w1", key=KEY, url=url)
+        async with HttpWitnesses.of([witness]) as calls:
+            for connections in (1, 2, 3):
+                assert (await calls.submit("w1", b"submission")).body == b"yes\n"
+                assert len(opened) == connections
+
+
+async def test_a_connection_is_used_again_until_it_is_old_or_the_witness_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[asyncio.StreamWriter] = []
+    ending = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nyes\n"
+    says = [whole(200, b"yes\n"), whole(200, b"yes\n"), ending, whole(200, b"yes\n")]
+    says.append(whole(200, b"yes\n"))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        while True:
+            await reader.readuntil(b"submission")
+            writer.write(says.pop(0))
             await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    try:
-        port = server.sockets[0].getsockname()[1]
-        answered = await asked(f"http://127.0.0.1:{port}")
-    finally:
-        server.close()
+    async with listening(answer) as url:
+        witness = Witness(name="w1", key=KEY, url=url)
+        async with HttpWitnesses.of([witness]) as calls:
+            for connections in (1, 1, 1, 2):
+                assert (await calls.submit("w1", b"submission")).status == 200
+                assert len(opened) == connections
+            monkeypatch.setattr(witness_calls, "IDLE_SECONDS", 0.0)
+            assert (await calls.submit("w1", b"submission")).status == 200
+            assert len(opened) == 3
 
-    assert (answered.status, len(open_ones)) == (200, 2)  # type: ignore[attr-defined] # a WitnessAnswer
+
+async def test_what_nobody_asked_for_ends_the_connection() -> None:
+    async def said(_: bytes, __: bytes) -> bytes:
+        return whole(200, b"one\n") + whole(200, b"two\n")
+
+    async with saying(said) as url:
+        witness = Witness(name="w1", key=KEY, url=url)
+        async with HttpWitnesses.of([witness]) as calls:
+            for _ in range(3):
+                assert (await calls.submit("w1", b"submission")).body == b"one\n"
+
+
+async def test_who_gives_up_asking_leaves_no_connection_behind() -> None:
+    heard = asyncio.Event()
+
+    async def said(_: bytes, __: bytes) -> bytes:
+        heard.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with saying(said) as url:
+        witness = Witness(name="w1", key=KEY, url=url)
+        async with HttpWitnesses.of([witness]) as calls:
+            asking = asyncio.create_task(calls.submit("w1", b"submission"))
+            await heard.wait()
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            assert calls._kept == {}  # noqa: SLF001 - what it still says would be heard there
 
 
 # --- What is kept ---
