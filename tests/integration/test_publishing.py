@@ -578,7 +578,12 @@ async def test_what_breaks_on_our_side_over_one_witness_is_counted_and_goes_on(
         heads = cast("Publishing", service.api.use.spends._published)  # noqa: SLF001 - a fault put in
         heads._calls = Breaking(heads._calls, "w1")  # noqa: SLF001 - as above
         assert (await service.client.spend(action_id, spend_id="spend-0001")).authorization
-        assert 'fault="broke",witness="w1"' in await metrics(service)
+
+        async def is_counted() -> bool:
+            three.clock.forward(seconds=100)  # It is asked again, of an idle log.
+            return 'fault="broke",witness="w1"' in await metrics(service)
+
+        await until(is_counted)
 
 
 # --- A log that was rolled back, or forked ---

@@ -134,7 +134,7 @@ async def until(seen: Callable[[], Awaitable[object]]) -> None:
     """Look again and again until something is seen."""
     async with asyncio.timeout(SOON_SECONDS):
         while not await seen():  # noqa: ASYNC110 - what is seen tells nobody when it comes
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
 
 STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x2a" * 32)

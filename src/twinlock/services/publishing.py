@@ -165,6 +165,9 @@ class Publishing:
         self._log.check_trusted()
         if self._shown is None or self._shown.head.size < size:
             await self._wait_for(size)
+        return self._covering(size)
+
+    def _covering(self, size: int) -> SignedHead:
         shown = self._shown
         if shown is None or shown.head.size < size:
             raise NotWitnessedError("too few witnesses have cosigned this entry so far")
