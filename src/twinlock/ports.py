@@ -107,6 +107,13 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     root: bytes
 
 
+class SignedHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A head with its signed note: with the cosignatures of a quorum, where one is asked for."""
+
+    head: Head
+    note: bytes
+
+
 class StoredEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry as it stands: its place in the log, its public leaf, and what is kept of it."""
 
@@ -497,8 +504,54 @@ class Anchors(Protocol):
         ...
 
 
+class PublishedHeads(Protocol):
+    """The heads of the log that may be shown."""
+
+    async def covering(self, size: int) -> SignedHead:
+        """Return the newest that may be shown; wait a moment where it has fewer leaves.
+
+        ``size`` is one that the log has.
+
+        Raises:
+            NotWitnessedError: none of so many leaves has a quorum's cosignatures yet.
+            LogDamagedError: the log is not to be trusted.
+        """
+        ...
+
+
+class WitnessAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a witness answered over HTTP; the body is whole and of a bounded size."""
+
+    status: int
+    body: bytes
+
+
+class WitnessCalls(Protocol):
+    """Witnesses over the network, by their names in the trust policy."""
+
+    async def submit(self, witness: str, submission: bytes) -> WitnessAnswer:
+        """Submit a checkpoint. Raises WitnessSilentError."""
+        ...
+
+    async def shown(self, witness: str, origin: str) -> WitnessAnswer:
+        """Return what a witness shows of a log to monitors. Raises WitnessSilentError."""
+        ...
+
+
+class CosignedNotes(Protocol):
+    """Where the newest cosigned checkpoint is kept between two lives of a process."""
+
+    async def read(self) -> bytes | None:
+        """Return it, or None before the first."""
+        ...
+
+    async def keep(self, note: bytes, *, size: int) -> None:
+        """Keep the note of a tree of ``size`` leaves, unless a larger one is kept."""
+        ...
+
+
 class AnchoredLog(Protocol):
-    """The log, for whoever holds it to its anchor."""
+    """The log, for whoever holds it to its anchor, or to its witnesses."""
 
     async def head(self) -> Head:
         """Return the committed end of the log. Raises LogDamagedError."""
@@ -510,6 +563,10 @@ class AnchoredLog(Protocol):
 
     async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
         """Return the tiles (level, number) that exist, each as long as it has grown."""
+        ...
+
+    def check_trusted(self) -> None:
+        """Return unless the log is distrusted. Raises LogDamagedError."""
         ...
 
     def distrust(self, why: str) -> None:

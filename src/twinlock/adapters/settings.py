@@ -143,6 +143,13 @@ _TABLE = (
         "Published passwords that may not be set: lines of `SHA-1:count`, sorted by hash, as Pwned "
         "Passwords are.",
     ),
+    _row(
+        "WITNESS_POLICY",
+        "absolute path",
+        "none: no witness is asked",
+        "A C2SP trust policy: the witnesses that cosign each head of the log, and the quorum "
+        "without which no spend is handed out.",
+    ),
     _row("LOG_LEVEL", " or ".join(LOG_LEVELS), "`info`", "What the process writes to stderr."),
     _row(
         "TRUSTED_PROXIES",
@@ -206,6 +213,7 @@ class Settings:
     outbox_dir: Path
     price_file: Path | None
     breached_passwords_file: Path | None
+    witness_policy: Path | None
     log_level: str
     trusted_proxies: tuple[Network, ...]
     webhook_networks: tuple[Network, ...]
@@ -271,6 +279,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
         price_file=_path(values, "PRICE_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
+        witness_policy=_path(values, "WITNESS_POLICY"),
         log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),
         trusted_proxies=_networks(values, "TRUSTED_PROXIES"),
         webhook_networks=_networks(values, "WEBHOOK_NETWORKS"),

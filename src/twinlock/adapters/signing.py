@@ -12,6 +12,7 @@ from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.keys import KeyState, states
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.note import KeyType, SignatureLine, SignedNote, VerifierKey
+from twinlock.domain.log.trust import TrustPolicy
 from twinlock.domain.trust import KEYS_MOST, Trust
 from twinlock.ports import Head, SigningKey
 from twinlock.proofs import jws
@@ -89,16 +90,25 @@ def _line(origin: str, key: SigningKey, text: bytes) -> SignatureLine:
     return SignatureLine(name=origin, key_id=named.key_id, signature=key.sign(text))
 
 
-def log_vkey(log_origin: str, key: Key) -> str:
-    """Return a key of the log as C2SP spells it: what verifiers of checkpoints are told."""
+def log_key(log_origin: str, key: Key) -> VerifierKey:
+    """Return a key of the log as C2SP knows it: what verifiers of checkpoints are told."""
     public = present(key.public, "a key that signs has a public half")
-    return str(VerifierKey(name=log_origin, key_type=KeyType.ED25519, public_key=public))
+    return VerifierKey(name=log_origin, key_type=KeyType.ED25519, public_key=public)
+
+
+def log_keys(
+    keyring: Keyring, *, log_origin: str, with_retired: bool = False
+) -> tuple[VerifierKey, ...]:
+    """Return the public keys under which the log's checkpoints are signed, or will be soon."""
+    return tuple(
+        log_key(log_origin, key) for key in _told(keyring, Role.LOG, with_retired=with_retired)
+    )
 
 
 def trust(
     keyring: Keyring,
     *,
-    log_origin: str,
+    log_policy: TrustPolicy,
     rp_id: str,
     origin: str,
     policies: tuple[str, ...],
@@ -106,15 +116,14 @@ def trust(
 ) -> Trust:
     """Return what auditors and signers are told about this installation, out of band.
 
-    It names every key that signs, signed until now, or is announced and will. ``with_retired`` is
-    for reading old evidence, and no file for a signer. No witness is named: whoever hands the file
-    over adds the witnesses that he believes.
+    ``log_policy`` names the log's keys and the witnesses that this installation asks; whoever hands
+    the file over adds those that he believes, or takes some out. Of the authorization keys all are
+    named that sign, signed until now, or are announced and will. ``with_retired`` is for reading
+    old evidence, and no file for a signer.
     """
-    log_keys = _told(keyring, Role.LOG, with_retired=with_retired)
-    lines = [f"log {log_vkey(log_origin, key)} {origin}" for key in log_keys] + ["quorum none"]
     return Trust(
         v=1,
-        log="".join(f"{line}\n" for line in lines),
+        log=log_policy.to_text(),
         authorization_keys={
             key.key_id: b64url(present(key.public, "a key that signs has a public half"))
             for key in _told(keyring, Role.AUTHORIZATION, with_retired=with_retired)

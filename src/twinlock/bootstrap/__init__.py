@@ -47,8 +47,10 @@ from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy, own_clock
 from twinlock.adapters.token import open_token
+from twinlock.adapters.witnesses import log_policy, open_publishing
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
+from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.rulebook import (
     BookPolicies,
     RuleBook,
@@ -65,6 +67,7 @@ from twinlock.ports import (
     PlatformKeys,
     PolicyTexts,
     PriceFeed,
+    PublishedHeads,
     Relay,
     Store,
 )
@@ -77,6 +80,7 @@ from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
+from twinlock.services.publishing import NewestHeads
 from twinlock.services.rotation import Rotation
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
@@ -129,7 +133,7 @@ def trust_of(
     """
     return signing.trust(
         keyring,
-        log_origin=settings.log_origin,
+        log_policy=log_policy(settings, keyring, with_retired=with_retired),
         rp_id=settings.rp_id,
         origin=settings.origin,
         policies=tuple(dict.fromkeys((book.policy.name.digest, *earlier))),
@@ -250,6 +254,7 @@ class Shelves:
     policies: PolicyTexts
     outbox: Relay
     at_work: KeysAtWork | None = None
+    published: PublishedHeads | None = None  # None: every committed head may be shown.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,8 +304,9 @@ async def open_api(
             beside("keyring_waits", keys.look, pause=KEYS_SECONDS),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
+            open_publishing(settings, world.keyring, kept, clock=trusted) as published,
             open_on(
-                shelves,
+                replace(shelves, published=published),
                 world,
                 book=book,
                 clock=trusted,
@@ -309,6 +315,7 @@ async def open_api(
             ) as api,
             webhook_pumps.delivering(kept, settings, clock=trusted, registry=api.metrics.registry),
         ):
+            api.metrics.registry.register(WitnessMetrics(published))
             yield api
         # A stop in good order leaves nothing that is not anchored.
         await attempt("anchor_waits", anchoring.follow)
@@ -416,6 +423,7 @@ def _use_cases(
 ) -> UseCases:
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
     signer = keys.signer(log_origin=settings.log_origin)
+    heads = shelves.published or NewestHeads(store, signer=signer)
     policies = BookPolicies(book, prices=prices, signer=signer)
     blind = keys.index
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
@@ -441,9 +449,9 @@ def _use_cases(
             rp=rp,
         ),
         vetoes=Vetoes(store, policies=policies),
-        spends=Spends(store, policies=policies, blind=blind, signer=signer),
+        spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
-        evidence=Evidence(store, policies=shelves.policies, signer=signer),
-        logbook=Logbook(store, signer=signer),
+        evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
+        logbook=Logbook(store, published=heads),
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
     )

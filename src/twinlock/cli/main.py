@@ -21,6 +21,7 @@ from twinlock.cli import (
     serve,
     verify,
     webhooks,
+    witness,
 )
 from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
@@ -54,6 +55,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(prices.app, name="prices")
 app.add_typer(ranges.app, name="range")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(witness.app, name="witness")
 
 
 def _tell_version(asked: bool) -> None:
