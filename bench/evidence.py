@@ -22,7 +22,11 @@ from twinlock.adapters.settings import load
 from twinlock.adapters.signing import trust
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import World, open_api, rule_book
+from twinlock.bootstrap import (
+    World,
+    open_api,
+)
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.client import Client
 from twinlock.domain.answers import Answered
 from twinlock.domain.bundle import Bundle

@@ -39,7 +39,7 @@ from bench.stage import (
 )
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.signing import KeyringIndex
-from twinlock.bootstrap import rule_book
+from twinlock.bootstrap.rulebook import rule_book
 
 MANY, ONE = 32, 1
 SIGNATURES = 1_000

@@ -19,6 +19,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from doc_parts import attribute_docs, fields_of, in_words, page, summary, table, type_name
 from policy_doc import policy_page
+from profiles_doc import profiles_page
+from requirements_doc import requirements_page
 
 import twinlock
 from twinlock.adapters import settings
@@ -27,6 +29,7 @@ from twinlock.domain import actions, bounds, drafts
 from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
+from twinlock.domain.policy.vocabulary import schema_text
 from twinlock.domain.reasons import EXPLANATIONS, Reason
 from twinlock.domain.requirements import Answer
 
@@ -283,7 +286,7 @@ error never passes silently. No setting weakens a law.
         "## What cannot be set",
         """
 These limits, waits and lifetimes hold for every installation and every policy. What a policy
-chooses stands in [policy.md](policy.md), and cannot be set either so far.
+chooses stands in [policy.md](policy.md).
 """.strip(),
         table(("name", "value", "reason"), bounds_of(bounds)),
     )
@@ -324,6 +327,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "events.md": events_page,
     "policy.md": policy_page,
+    "profiles.md": profiles_page,
+    "requirements.md": requirements_page,
+    "../src/twinlock/policies/twinlock.cedarschema": schema_text,
     "reason-codes.md": reasons_page,
     "settings.md": settings_page,
 }

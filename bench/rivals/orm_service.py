@@ -40,7 +40,7 @@ from twinlock.api.throttling import (
     KEY_RATE,
     Buckets,
 )
-from twinlock.bootstrap import BookPolicies, rule_book
+from twinlock.bootstrap.rulebook import BookPolicies, rule_book
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.actions import Place, WithdrawalCrypto, payload_bytes, payload_digest
 from twinlock.domain.answers import Answered, tell

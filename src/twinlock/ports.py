@@ -21,7 +21,7 @@ from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyI
 from twinlock.domain.log.merkle import HASH_BYTES
 from twinlock.domain.money import Prices
 from twinlock.domain.notices import Notice
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 
 Decide: TypeAlias = Callable[[State, datetime], Decided]
 

@@ -7,7 +7,7 @@ from support.browser import Web, letters, veto_links
 from support.postgres import TestDatabase
 from support.service import ADDRESS, PASSWORD, Customer, Service
 
-from twinlock.bootstrap import rule_book
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain.account import State
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url

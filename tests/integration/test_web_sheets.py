@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
+from support.policies import STRICT, permits, policy_of
 from support.worlds import (
     APP,
     CONTRACT,
@@ -15,7 +16,6 @@ from support.worlds import (
     ROAMING,
     SAVED,
     SMS,
-    STRICT,
     SYNCED,
     a_destination,
     a_passkey,
@@ -45,7 +45,7 @@ from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, FREE_FAILURES
 from twinlock.domain.entries import ClosedAction, closed
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.profile import ASSETS, make_policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Never, Requirement
 from twinlock.domain.throttle import Throttle
@@ -142,6 +142,17 @@ def test_a_recovery_code_is_offered_where_it_helps(
     assert [field.factor for field in sheet(gate, action).instead] == instead
 
 
+def test_a_recovery_code_is_not_offered_where_the_policy_takes_none() -> None:
+    without = policy_of(
+        "\n".join(permits()).replace(
+            '"session.start.permit"', '"session.start.permit") @offers("password,totp"', 1
+        )
+    )
+    gate = Gate.of(an_account(PASSWORD, APP, SAVED), policy=without)
+
+    assert sheet(gate, gate.propose(sign_in()).action_id).instead == ()
+
+
 def test_a_new_set_of_codes_says_what_each_is_good_for() -> None:
     gate = gate_of(PASSWORD, APP)
     told = sheet(gate, gate.propose(*bind(SAVED)).action_id).told
@@ -226,7 +237,7 @@ def test_a_code_that_is_too_old_is_not_asked_for() -> None:
 
 def test_a_profile_without_sms_offers_none() -> None:
     account = an_account(PASSWORD, channels=(SMS, DESKTOP))
-    allowed, strict = Gate.of(account), Gate.of(account, profile=STRICT)
+    allowed, strict = Gate.of(account), Gate.of(account, policy=STRICT)
 
     for gate, offered in ((allowed, True), (strict, False)):
         told = sheet(gate, gate.propose(sign_in()).action_id)
@@ -488,7 +499,7 @@ OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked
 @pytest.mark.parametrize("payload", payloads(), ids=lambda one: type(one).__name__)
 def test_every_field_stands_on_the_page_whole(payload: AnyPayload) -> None:
     account = an_account(PASSWORD, SYNCED)
-    policy = make_policy(version=1, profile=STRICT, assets=ASSETS)
+    policy = STRICT
 
     told = tell_payload(payload, Known(policy=policy, account=account, listed=(KNOWN,)))
 
@@ -502,7 +513,7 @@ def test_every_field_stands_on_the_page_whole(payload: AnyPayload) -> None:
 
 
 def lines_of(payload: AnyPayload, *, known: Known | None = None) -> dict[str, str]:
-    policy = make_policy(version=1, profile=STRICT, assets=ASSETS)
+    policy = STRICT
     told = tell_payload(payload, known or Known(policy=policy))
     return {one.label: " ".join((one.text, *one.items, one.unit)).strip() for one in told.lines}
 
@@ -516,7 +527,7 @@ def test_sums_are_told_in_decimals_of_their_asset() -> None:
 
 
 def test_a_fee_on_a_network_that_the_policy_forgot_is_told_in_its_smallest_unit() -> None:
-    bare = Known(policy=make_policy(version=2, profile=STRICT, assets=()))
+    bare = Known(policy=Policy(replace(STRICT.draft, version=2, assets=())))
 
     told = lines_of(send(50), known=bare)
 
@@ -524,7 +535,7 @@ def test_a_fee_on_a_network_that_the_policy_forgot_is_told_in_its_smallest_unit(
 
 
 def test_an_authenticator_is_removed_by_its_name() -> None:
-    policy = make_policy(version=1, profile=STRICT, assets=ASSETS)
+    policy = STRICT
     named = replace(SYNCED, name="Alice's phone")
     known = Known(policy=policy, account=an_account(PASSWORD, named))
 
@@ -536,7 +547,7 @@ def test_an_authenticator_is_removed_by_its_name() -> None:
 
 
 def test_an_api_key_is_told_with_addresses_and_not_with_our_names_for_them() -> None:
-    policy = make_policy(version=1, profile=STRICT, assets=ASSETS)
+    policy = STRICT
     key = make_key("withdraw", destinations=(KNOWN.destination_id, "dst_gone"))
 
     told = lines_of(key, known=Known(policy=policy, listed=(KNOWN,)))

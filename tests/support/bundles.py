@@ -77,7 +77,7 @@ from twinlock.domain.log.merkle import (
 )
 from twinlock.domain.log.note import KeyType, SignedNote
 from twinlock.domain.log.tiles import TILE_HEIGHT, TILE_WIDTH, width_at
-from twinlock.domain.policy.profile import make_policy, policy_digest, text_of
+from twinlock.domain.policy.version import Policy, header_of, policy_digest
 from twinlock.domain.requirements import Answer
 from twinlock.domain.sessions import PROPOSAL, SignedDraft, signing_nonce
 from twinlock.domain.trust import Trust
@@ -245,14 +245,12 @@ class House:
 
     def rules(self) -> Rules:
         rules = rules_of(now=self.now)
-        policy = make_policy(
-            version=self.version, profile=rules.policy.profile, assets=rules.policy.assets
-        )
-        self.policies[policy.name.digest] = text_of(policy)
+        policy = Policy(replace(rules.policy.draft, version=self.version))
+        self.policies[policy.name.digest] = policy.text
         return replace(rules, policy=policy)
 
     async def keep(self, text: bytes) -> None:
-        self.policies[policy_digest(text)] = text
+        self.policies[policy_digest(header_of(text))] = text
 
     async def read(self, digest: str) -> bytes | None:
         return self.policies.get(digest)

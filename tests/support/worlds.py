@@ -12,6 +12,7 @@ from support.cast import (
     NOON,
     OLD_ADDRESS,
 )
+from support.policies import DEFAULT
 
 from twinlock.domain.account import (
     Account,
@@ -43,25 +44,14 @@ from twinlock.domain.authenticators.model import (
     Totp,
 )
 from twinlock.domain.canonical import b64url, encode, tagged_hash
-from twinlock.domain.decisions import Rules
+from twinlock.domain.decisions import Rules, agreed
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId, tail
 from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
-from twinlock.domain.policy.profile import ASSETS, DEFAULT, Profile, make_policy
-from twinlock.domain.policy.statutes import statutes
+from twinlock.domain.policy.version import Policy
 
 CONTRACT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
 PRICES: Mapping[str, int] = {"USDT": 100, "BTC": 100_000_00, "ETH": 3_000_00}
-
-STRICT = replace(
-    DEFAULT,
-    name="strict",
-    new_device_hold=timedelta(hours=48),
-    new_destination_wait=timedelta(days=7),
-    narrow_daily_cents=0,
-    budget_most_cents=0,
-    sms_codes=False,
-)
 
 
 # --- Authenticators ---
@@ -219,13 +209,14 @@ def an_account(
 
 
 def rules_of(
-    profile: Profile = DEFAULT, *, now: datetime = NOON, prices: Mapping[str, int] | None = PRICES
+    policy: Policy = DEFAULT, *, now: datetime = NOON, prices: Mapping[str, int] | None = PRICES
 ) -> Rules:
-    """Return the rules of ``profile``, with prices listed at ``now`` or none at all."""
+    """Return the rules of ``policy``, with prices listed at ``now`` or none at all."""
     return Rules(
         laws=LAWS,
-        statutes=statutes(profile),
-        policy=make_policy(version=1, profile=profile, assets=ASSETS),
+        statutes=policy.statutes.laws(),
+        policy=policy,
+        confirm=agreed,
         prices=None if prices is None else Prices(as_of=now, cents=prices),
     )
 

@@ -25,7 +25,7 @@ import platformdirs
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
 
 PREFIX = "TWINLOCK_"
-PROFILES = ("default",)  # The range's weaker profiles cannot be set from here.
+PROFILES = ("default", "strict")  # The range's weaker profiles cannot be set from here.
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MAX_WORKERS = 64  # Each keeps a pool of connections; the embedded server takes 100.
 MAX_PORT = 65_535
@@ -103,9 +103,9 @@ _TABLE = (
     _row("WORKERS", f"processes, 1 to {MAX_WORKERS}", "1", "How many processes serve."),
     _row(
         "PROFILE",
-        " or ".join(PROFILES),
+        f"{' or '.join(PROFILES)}, or the absolute path of a .cedar file",
         "`default`",
-        "The profile whose statutes are added to the laws.",
+        "The policy whose statutes are added to the laws.",
     ),
     _row(
         "OUTBOX_DIR",
@@ -201,7 +201,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         listen_host=listen_host,
         listen_port=listen_port,
         workers=_number("WORKERS", values.get("WORKERS", "1"), most=MAX_WORKERS),
-        profile=_choice(values, "PROFILE", PROFILES, default="default"),
+        profile=_profile(values),
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
         price_file=_path(values, "PRICE_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
@@ -252,6 +252,16 @@ def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...], *, d
     if value not in choices:
         raise _wrong(name, f"is not {' or '.join(choices)}")
     return value
+
+
+def _profile(values: Mapping[str, str]) -> str:
+    """Return a profile that we ship, or the path of a policy file."""
+    value = values.get("PROFILE", PROFILES[0])
+    if value in PROFILES or (Path(value).is_absolute() and value.endswith(".cedar")):
+        return value
+    raise _wrong(
+        "PROFILE", f"is not {' or '.join(PROFILES)}, nor the absolute path of a .cedar file"
+    )
 
 
 def _number(name: str, text: str, *, most: int) -> int:

@@ -9,11 +9,11 @@ from twinlock.bootstrap import (
     known_policies,
     make_keyring,
     prepare,
-    rule_book,
     settings_from_environment,
     trust_of,
     trust_price_key,
 )
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.console import result, say
 from twinlock.domain.trust import Trust
 
@@ -64,6 +64,8 @@ def trust() -> None:
     async def run() -> Trust:
         world = await prepare(settings_from_environment())
         earlier = await known_policies(world)
-        return trust_of(world.settings, world.keyring, book=rule_book(), earlier=earlier)
+        return trust_of(
+            world.settings, world.keyring, book=rule_book(world.settings.profile), earlier=earlier
+        )
 
     result(asyncio.run(run()), as_json=True, text="")

@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from twinlock.cli import anchor, database, demo, keys, platform_keys, prices, ranges, serve, verify
+from twinlock.cli import (
+    anchor,
+    database,
+    demo,
+    keys,
+    platform_keys,
+    policy,
+    prices,
+    ranges,
+    serve,
+    verify,
+)
 from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
 
@@ -38,6 +49,7 @@ app.add_typer(anchor.app, name="anchor")
 app.add_typer(database.app, name="database")
 app.add_typer(keys.app, name="keys")
 app.add_typer(platform_keys.app, name="platform-key")
+app.add_typer(policy.app, name="policy")
 app.add_typer(prices.app, name="prices")
 app.add_typer(ranges.app, name="range")
 

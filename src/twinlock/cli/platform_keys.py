@@ -6,7 +6,12 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import open_api, prepare, rule_book, settings_from_environment
+from twinlock.bootstrap import (
+    open_api,
+    prepare,
+    settings_from_environment,
+)
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.console import result, say
 from twinlock.services.platform_keys import ListedKey, Scope, key_id_of
 
@@ -36,7 +41,7 @@ def create(
 
     async def run() -> str:
         world = await prepare(settings_from_environment())
-        async with open_api(world, book=rule_book()) as api:
+        async with open_api(world, book=rule_book(world.settings.profile)) as api:
             return await api.use.keys.create(
                 scopes=tuple(scope), networks=tuple(network), lifetime=timedelta(days=days)
             )
@@ -54,7 +59,7 @@ def list_command(*, as_json: Json = False) -> None:
 
     async def run() -> tuple[ListedKey, ...]:
         world = await prepare(settings_from_environment())
-        async with open_api(world, book=rule_book()) as api:
+        async with open_api(world, book=rule_book(world.settings.profile)) as api:
             return await api.use.keys.listed()
 
     keys = asyncio.run(run())
@@ -101,7 +106,7 @@ def revoke(
 
     async def run() -> datetime:
         world = await prepare(settings_from_environment())
-        async with open_api(world, book=rule_book()) as api:
+        async with open_api(world, book=rule_book(world.settings.profile)) as api:
             return await api.use.keys.revoke(key_id)
 
     ended = asyncio.run(run())

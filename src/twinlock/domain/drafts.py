@@ -21,7 +21,7 @@ from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.money import parse_amount, parse_amount_or_zero
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
 
 Short = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=64)]

@@ -56,18 +56,18 @@ from twinlock.domain.ids import ApiKeyId, AuthenticatorId, DestinationId, Sessio
 from twinlock.domain.laws import setting_up
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root, where
-from twinlock.domain.policy.profile import Profile
+from twinlock.domain.policy.statutes import Statutes
 
 Effect: TypeAlias = Callable[[State, OpenAction, Facts, str], tuple[Event, ...]]
 
 
 def effects(
-    state: State, action: OpenAction, facts: Facts, *, profile: Profile, fresh: str
+    state: State, action: OpenAction, facts: Facts, *, statutes: Statutes, fresh: str
 ) -> tuple[Event, ...]:
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
     effect = _EFFECTS[ActionType(type_of(action.payload))]
     events = effect(state, action, facts, fresh)
-    return (*events, *_holds(action, facts, profile), *_closing(action, facts, events))
+    return (*events, *_holds(action, facts, statutes), *_closing(action, facts, events))
 
 
 def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -76,16 +76,16 @@ def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tup
     return (ActionDone(at=facts.now, action_id=action.action_id),)
 
 
-def _holds(action: OpenAction, facts: Facts, profile: Profile) -> tuple[Event, ...]:
+def _holds(action: OpenAction, facts: Facts, statutes: Statutes) -> tuple[Event, ...]:
     kind = type_of(action.payload)
-    length = profile.holds.get(kind)
-    if kind == ActionType.SESSION_START and facts.new_device:
-        length = profile.new_device_hold
+    length = statutes.exits_held(kind)
+    if kind == ActionType.SESSION_START and not facts.new_device:
+        length = None
     saved = kind == ActionType.SESSION_START and Factor.RECOVERY_CODE in facts.shown_factors
     if saved:
         # Prevents: a saved code that signs in, and a budget that leaves on that session alone. The
         # session is over when the hold is.
-        length = max(profile.new_device_hold, SESSION_LIFETIME)
+        length = max(statutes.exits_held(kind) or SESSION_LIFETIME, SESSION_LIFETIME)
     if isinstance(action.payload, ApiKeyCreate) and WITHDRAW_SCOPE not in action.payload.scopes:
         length = None
     first = kind == ActionType.SESSION_START and facts.enrolling and not saved

@@ -48,7 +48,7 @@ from twinlock.domain.commands import (
     Veto,
     Wrong,
 )
-from twinlock.domain.decisions import Decided, Decision, Rules, judge_facts
+from twinlock.domain.decisions import Decided, Decision, Rules, authorize_facts, judge_facts
 from twinlock.domain.effects import effects, may_list, session
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.events import (
@@ -382,7 +382,7 @@ def _ask(state: State, command: Ask, *, rules: Rules, now: datetime) -> Decision
         account,
         action,
         command,
-        sms_codes=rules.policy.profile.sms_codes,
+        offers=rules.policy.statutes.offers(type_of(action.payload)),
         helps=rules.codes,
         now=now,
     )
@@ -406,6 +406,8 @@ def _refused(
 def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Decision:
     account, action = state.account, state.account.action(command.action_id)
     proof = command.proof
+    if proof.factor not in rules.policy.statutes.offers(type_of(action.payload)):
+        proof = Wrong(factor=proof.factor, fault=ProofFault.BELOW_FLOOR)
     if isinstance(proof, Wrong):
         return _wrong(account, action, proof, now=now)
     shown = judge(account, action, proof, now=now)
@@ -445,11 +447,11 @@ def _conclude(
     after = apply_all(state, events)
     action = after.account.action(action.action_id)
     facts = gather(after, action, policy=rules.policy, prices=rules.prices, now=now)
-    missing = judge_facts(facts, rules=rules)
+    missing = authorize_facts(facts, rules=rules)
     said = answer(missing)
     follows: tuple[Event, ...] = ()
     if said is Answer.ALLOW and action.state is ActionState.OPEN:
-        follows = effects(after, action, facts, profile=rules.policy.profile, fresh=fresh)
+        follows = effects(after, action, facts, statutes=rules.policy.statutes, fresh=fresh)
     elif said is Answer.CHALLENGE and _may_look(after.account, action, fresh):
         looking = session(after, action, read_only=True, fresh=fresh, now=now)
         follows, said = (looking,), Answer.READ_ONLY

@@ -94,16 +94,17 @@ def ask(
     action: OpenAction,
     command: Ask,
     *,
-    sms_codes: bool,
+    offers: frozenset[Factor],
     now: datetime,
     helps: CodesHelp = codes_help,
 ) -> Challenge | ProofFault:
     """Return the challenge to put to the customer, or why this question is not asked.
 
-    ``helps`` says where codes may be asked for; like the laws it is an argument.
+    ``offers`` are the factors that the policy lets this action be proved by. ``helps`` says where
+    codes may be asked for; like the laws it is an argument.
     """
     invariant(bool(command.code_mac) == (command.factor in CODES), "a code has a MAC, others none")
-    if command.factor is Factor.SMS_CODE and not sms_codes:
+    if command.factor not in offers:
         return ProofFault.BELOW_FLOOR
     if command.factor in CODES:
         helpful = helps(account, action)

@@ -28,7 +28,7 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
-from twinlock.domain.policy.profile import policy_digest
+from twinlock.domain.policy.version import header_of, policy_digest
 from twinlock.ports import (
     Clock,
     Committed,
@@ -236,7 +236,7 @@ class MemoryPolicyTexts:
 
     async def keep(self, text: bytes) -> None:
         """Keep the canonical bytes of a policy version."""
-        self._texts[policy_digest(text)] = text
+        self._texts[policy_digest(header_of(text))] = text
 
     async def read(self, digest: str) -> bytes | None:
         """Return the bytes that have ``digest``, or None."""

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from twinlock.client import ProblemError
 from twinlock.domain.actions import ActionType
 from twinlock.domain.bounds import DEVICE_KNOWN_FOR
-from twinlock.domain.policy.profile import Profile
+from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
 from twinlock.range.customer import Customer, NotPlayableError
@@ -74,7 +74,7 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         trust=venue.trust,
         policy=venue.book.policy.name.digest,
     )
-    lead = _longest_wait(venue.book.policy.profile)
+    lead = _longest_wait(venue.book.policy.statutes)
     start = opened_at + _past_of(entries, lead)
     past = _Past(customer=customer, places=places, opened_at=opened_at, start=start, lead=lead)
     await past.live([one for one in entries if one.signed])
@@ -100,10 +100,10 @@ def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
     return entries
 
 
-def takes(spec: AccountSpec, profile: Profile, *, needs_old_addr: bool) -> timedelta:
+def takes(spec: AccountSpec, statutes: Statutes, *, needs_old_addr: bool) -> timedelta:
     """Return how long before its first step the account of ``spec`` is opened."""
     entries = _entries(spec, needs_old_addr=needs_old_addr)
-    return _past_of(entries, _longest_wait(profile))
+    return _past_of(entries, _longest_wait(statutes))
 
 
 def _past_of(entries: Sequence[Listed], lead: timedelta) -> timedelta:
@@ -130,10 +130,9 @@ async def _bind_all(customer: Customer, spec: AccountSpec) -> None:
             raise SettingUpError(f"{word} was not bound: {answered.answer.value}")
 
 
-def _longest_wait(profile: Profile) -> timedelta:
+def _longest_wait(statutes: Statutes) -> timedelta:
     """Return how long before its age a destination must be asked for, with time for a code."""
-    usual = profile.waits.get(ActionType.DESTINATION_ADD, NO_TIME)
-    longest = max(usual, profile.narrow_destination_wait)
+    longest = statutes.waits(ActionType.DESTINATION_ADD)
     return longest + CODES if longest else NO_TIME
 
 

@@ -396,7 +396,7 @@ class Actions:
 
         Prevents: a key for an address that somebody proposed, imported or removed.
         """
-        now, lapse = self._clock.now(database_at=None), rules.policy.profile.destination_lapse
+        now, lapse = self._clock.now(database_at=None), rules.policy.statutes.lapse
         account = await self._store.account(named)
         found = await self._store.destination(named, where)
         usable = found is not None and found.state(now=now, lapse=lapse) is DestinationState.USABLE

@@ -15,6 +15,7 @@ from twinlock.domain.events import ActionSpent
 from twinlock.domain.ids import ActionId, account_of
 from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
+from twinlock.domain.policy.version import header_of
 from twinlock.domain.requirements import Answer
 from twinlock.ports import Head, LogSigner, PolicyTexts, Store, StoredEntry
 from twinlock.proofs.authorizations import detached
@@ -85,7 +86,8 @@ class Evidence:
     async def _policy(self, digest: str) -> str:
         """Return the policy that decided then, whichever decides now."""
         text = await self._policies.read(digest)
-        return present(text, "the policy of every entry is kept").decode("utf-8")
+        kept = present(text, "the policy of every entry is kept")
+        return header_of(kept).decode("utf-8")
 
     def _authorization(self, closed: ClosedAction | None, entry: StoredEntry) -> str:
         if closed is None or not isinstance(closed.ended, ActionSpent):

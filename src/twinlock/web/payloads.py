@@ -30,7 +30,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import factor_of
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.money import format_amount
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
 from twinlock.web.words import dollars, how_long, visible, when
 
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import ActionState, Channel, OpenAction, Shown, State
+from twinlock.domain.actions import type_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import factor_of, root
@@ -137,7 +138,8 @@ def _lifts(standing: Standing, wanted: set[Prove], way: tuple[Shown, ...]) -> bo
 def _instead(standing: Standing, missing: Requirement) -> tuple[Factor, ...]:
     """Return a recovery code and what it needs beside it, where that lifts a demand."""
     account, action, wanted = standing.state.account, standing.action, _wanted(missing)
-    if not recovery_helps(account, action):
+    offers = standing.rules.policy.statutes.offers(type_of(action.payload))
+    if Factor.RECOVERY_CODE not in offers or not recovery_helps(account, action):
         return ()
     could = tuple(_could_show(standing))
     saved = [one for one in could if one.factor is Factor.RECOVERY_CODE]
@@ -205,10 +207,8 @@ def _would_ask(standing: Standing, factor: Factor, channel: Channel) -> bool:
         channel_id=channel.channel_id,
         code_mac=_NAME,
     )
-    allowed = standing.rules.policy.profile.sms_codes
-    asked = ask(
-        standing.state.account, standing.action, question, sms_codes=allowed, now=standing.now
-    )
+    offers = standing.rules.policy.statutes.offers(type_of(standing.action.payload))
+    asked = ask(standing.state.account, standing.action, question, offers=offers, now=standing.now)
     for_a_while = (ProofFault.THROTTLED, ProofFault.CODES_LIMITED)
     return asked in for_a_while or not isinstance(asked, ProofFault)
 
@@ -237,7 +237,7 @@ def _hold(standing: Standing, after: State, then: Requirement) -> timedelta | No
     facts = gather(after, action, policy=rules.policy, prices=rules.prices, now=now)
     at = waits_until(then) or now
     events = effects(
-        after, action, replace(facts, now=at), profile=rules.policy.profile, fresh=_NAME
+        after, action, replace(facts, now=at), statutes=rules.policy.statutes, fresh=_NAME
     )
     placed = (event.hold for event in events if isinstance(event, HoldPlaced))
     return next((hold.ends_at - hold.placed_at for hold in placed), None)

@@ -26,7 +26,7 @@ from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionRefused
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.gather import gather
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (

@@ -12,6 +12,7 @@ from support.cast import (
     OLD_ADDRESS,
 )
 from support.gates import Gate
+from support.policies import permits, policy_of
 from support.worlds import (
     APP,
     DESKTOP,
@@ -21,7 +22,6 @@ from support.worlds import (
     PASSWORD,
     ROAMING,
     SMS,
-    STRICT,
     SYNCED,
     a_destination,
     a_session,
@@ -95,9 +95,16 @@ def test_a_question_that_is_not_put_counts_as_no_wrong_answer() -> None:
     assert gate.account.throttle.failures == 0
 
 
+WITHOUT_SMS = policy_of(
+    "\n".join(permits()).replace(
+        '"session.start.permit"', '"session.start.permit") @offers("password,email_code"', 1
+    )
+)
+
+
 @pytest.mark.requirement("O-12")
 def test_a_profile_without_sms_asks_for_none() -> None:
-    gate = Gate.of(an_account(PASSWORD, channels=(SMS, EMAIL)), profile=STRICT)
+    gate = Gate.of(an_account(PASSWORD, channels=(SMS, EMAIL)), policy=WITHOUT_SMS)
     action = gate.propose(sign_in()).action_id
 
     assert gate.ask(action, SMS).fault is ProofFault.BELOW_FLOOR

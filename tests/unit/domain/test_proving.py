@@ -68,8 +68,10 @@ class Scene:
         action = gate.propose(payload or send()).action_id
         return cls(gate.account, gate.action(action))
 
-    def ask(self, command: Ask, *, sms_codes: bool = True) -> Challenge | ProofFault:
-        return ask(self.account, self.action, command, sms_codes=sms_codes, now=NOON)
+    def ask(
+        self, command: Ask, *, offers: frozenset[Factor] = frozenset(Factor)
+    ) -> Challenge | ProofFault:
+        return ask(self.account, self.action, command, offers=offers, now=NOON)
 
     def judge(self, right: Right) -> Shown | ProofFault:
         return judge(self.account, self.action, right, now=NOON)
@@ -171,8 +173,9 @@ def test_a_closed_throttle_does_not_keep_a_passkey_out() -> None:
 def test_a_profile_without_sms_sends_none() -> None:
     sms = question(Factor.SMS_CODE, SMS.channel_id)
 
-    assert Scene.of(WEAK).ask(sms, sms_codes=False) is ProofFault.BELOW_FLOOR
-    assert isinstance(Scene.of(WEAK).ask(MAIL, sms_codes=False), Challenge)
+    offers = frozenset(Factor) - {Factor.SMS_CODE}
+    assert Scene.of(WEAK).ask(sms, offers=offers) is ProofFault.BELOW_FLOOR
+    assert isinstance(Scene.of(WEAK).ask(MAIL, offers=offers), Challenge)
 
 
 @pytest.mark.parametrize(("factor", "mac"), [(Factor.PASSKEY, "mac"), (Factor.EMAIL_CODE, "")])

@@ -43,7 +43,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.holds import held_until
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.room import urgent
 
 
@@ -57,13 +57,14 @@ def gather(
     factors = tuple(one.factor for one in shown)
     roots = _roots(payload, shown, floor=floor)
     own = action.counted_on(now)
-    destination, budget_left = _destination(state, action, policy=policy, now=now)
+    destination, budget_left, used = _destination(state, action, policy=policy, now=now)
     target = _target(account, payload)
     return Facts(
         now=now,
         action=type_of(payload),
         action_class=class_of(payload),
         built=type_of(payload) in BUILT and not isinstance(payload, NotBuilt),
+        opened_at=account.opened_at,
         proposed_at=action.proposed_at,
         proved_at=_proved_at(action, shown, floor=floor),
         promised_until=action.until,
@@ -91,6 +92,7 @@ def gather(
         destination=destination,
         destinations_required=account.destinations_required,
         budget_left_cents=budget_left,
+        destination_day_cents=used,
         value_cents=_value(action, policy=policy, prices=prices, now=now),
         new_device=_new_device(account, payload, now=now),
         budget_cents=_budget(payload),
@@ -233,18 +235,17 @@ def _day(day: str, cents: int, *, now: datetime, own: int) -> int:
 
 def _destination(
     state: State, action: OpenAction, *, policy: Policy, now: datetime
-) -> tuple[DestinationState, int]:
-    """Return what the destination is good for, and what its budget leaves today."""
+) -> tuple[DestinationState, int, int]:
+    """Return what the destination is good for, what its budget leaves today, and what left."""
     if not isinstance(action.payload, WithdrawalCrypto):
-        return DestinationState.NONE, 0
+        return DestinationState.NONE, 0, 0
     found = state.destination
     if found is None or where(found) != where(action.payload):
-        return _waiting_or_new(state.account, action.payload), 0
-    profile = policy.profile
-    kind = found.state(now=now, lapse=profile.destination_lapse)
+        return _waiting_or_new(state.account, action.payload), 0, 0
+    kind = found.state(now=now, lapse=policy.statutes.lapse)
     own = action.counted_on(now)
     used = _day(found.spent.day, found.spent.cents, now=now, own=own)
-    return kind, max(min(found.budget_cents, profile.budget_most_cents) - used, 0)
+    return kind, max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0), used
 
 
 def where(

@@ -44,21 +44,20 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import KEEP_SECONDS, SystemClock, SystemEntropy
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
-from twinlock.domain.answers import Answered, Teller
+from twinlock.bootstrap.rulebook import (
+    BookPolicies,
+    RuleBook,
+)
+from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url
-from twinlock.domain.decisions import Rules
 from twinlock.domain.errors import DatabaseNotOursError
-from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.money import Prices
-from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy, text_of
-from twinlock.domain.policy.statutes import statutes
-from twinlock.domain.proving import CodesHelp, codes_help
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.trust import Trust
 from twinlock.ports import (
     Clock,
     Entropy,
     Head,
-    LogSigner,
     Outgoing,
     PlatformKeys,
     PolicyTexts,
@@ -85,22 +84,6 @@ FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a wee
 OUTBOX_MOST = 100  # Messages in one transaction.
 DATABASE = "postgres"  # The embedded server holds nothing else.
 PRICE_DOCUMENT_BYTES_MOST = price_lists.DOCUMENT_BYTES_MOST
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleBook:
-    """What the gate decides by: laws, statutes and the policy version they belong to."""
-
-    laws: tuple[Law, ...]
-    statutes: tuple[Law, ...]
-    policy: Policy
-    codes: CodesHelp = codes_help
-
-
-def rule_book() -> RuleBook:
-    """Return the laws with the statutes of the default profile: all that ``serve`` can pass."""
-    policy = make_policy(version=1, profile=DEFAULT, assets=ASSETS)
-    return RuleBook(laws=LAWS, statutes=statutes(DEFAULT), policy=policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,31 +124,6 @@ def trust_of(
 def load_keyring(settings: Settings) -> Keyring:
     """Return the keyring. Raises KeyringMissingError, KeyringWrongError."""
     return keyrings.load(settings.keyring_dir)
-
-
-class BookPolicies:
-    """The rules of one book at today's prices. Implements ``ports.Policies``."""
-
-    def __init__(self, book: RuleBook, *, prices: PriceFeed, signer: LogSigner) -> None:
-        self._book = book
-        self._prices = prices
-        self._teller = Teller(
-            policy=book.policy, log_origin=signer.log_origin, sign=signer.authorization
-        )
-
-    def rules(self) -> Rules:
-        """Return what the next decision is made by."""
-        return Rules(
-            laws=self._book.laws,
-            statutes=self._book.statutes,
-            policy=self._book.policy,
-            prices=self._prices.prices(),
-            codes=self._book.codes,
-        )
-
-    def teller(self) -> Teller:
-        """Return how the next answer is signed."""
-        return self._teller
 
 
 def settings_from_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -384,7 +342,7 @@ async def open_on(
     steering: Steering,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process on what it keeps things in; close them on leaving."""
-    await shelves.policies.keep(text_of(book.policy))  # Before it decides anything.
+    await shelves.policies.keep(book.policy.text)  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
     kept = replace(shelves, store=store)
     letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
