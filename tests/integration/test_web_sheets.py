@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
-from support.policies import STRICT
+from support.policies import STRICT, permits, policy_of
 from support.worlds import (
     APP,
     CONTRACT,
@@ -140,6 +140,17 @@ def test_a_recovery_code_is_offered_where_it_helps(
         gate.prove(action, *shown)
 
     assert [field.factor for field in sheet(gate, action).instead] == instead
+
+
+def test_a_recovery_code_is_not_offered_where_the_policy_takes_none() -> None:
+    without = policy_of(
+        "\n".join(permits()).replace(
+            '"session.start.permit"', '"session.start.permit") @offers("password,totp"', 1
+        )
+    )
+    gate = Gate.of(an_account(PASSWORD, APP, SAVED), policy=without)
+
+    assert sheet(gate, gate.propose(sign_in()).action_id).instead == ()
 
 
 def test_a_new_set_of_codes_says_what_each_is_good_for() -> None:

@@ -406,6 +406,8 @@ def _refused(
 def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Decision:
     account, action = state.account, state.account.action(command.action_id)
     proof = command.proof
+    if proof.factor not in rules.policy.statutes.offers(type_of(action.payload)):
+        proof = Wrong(factor=proof.factor, fault=ProofFault.BELOW_FLOOR)
     if isinstance(proof, Wrong):
         return _wrong(account, action, proof, now=now)
     shown = judge(account, action, proof, now=now)

@@ -138,7 +138,8 @@ def _lifts(standing: Standing, wanted: set[Prove], way: tuple[Shown, ...]) -> bo
 def _instead(standing: Standing, missing: Requirement) -> tuple[Factor, ...]:
     """Return a recovery code and what it needs beside it, where that lifts a demand."""
     account, action, wanted = standing.state.account, standing.action, _wanted(missing)
-    if not recovery_helps(account, action):
+    offers = standing.rules.policy.statutes.offers(type_of(action.payload))
+    if Factor.RECOVERY_CODE not in offers or not recovery_helps(account, action):
         return ()
     could = tuple(_could_show(standing))
     saved = [one for one in could if one.factor is Factor.RECOVERY_CODE]

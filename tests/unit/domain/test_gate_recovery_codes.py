@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICES_LAPTOP, DAY, HOUR, MALLORYS_LAPTOP, NOON, OLD_ADDRESS
 from support.gates import Gate, Source
+from support.policies import permits, policy_of
 from support.worlds import (
     APP,
     DESKTOP,
@@ -233,6 +234,23 @@ def test_wrong_codes_are_counted_like_all_guesses() -> None:
     assert told == [ProofFault.CODE_WRONG] * FREE_FAILURES + [ProofFault.THROTTLED]
     assert gate.answer(action, gate.right(action, SAVED)).fault is ProofFault.THROTTLED
     assert left(gate.account) == SAVED.left
+
+
+WITHOUT_SAVED = policy_of(
+    "\n".join(permits()).replace(
+        '"session.start.permit"', '"session.start.permit") @offers("password,totp"', 1
+    )
+)
+
+
+def test_where_the_policy_offers_none_no_code_is_read_or_used_up() -> None:
+    """Prevents: a proof that nobody asks for, and that counts when it is given all the same."""
+    gate = Gate.of(WITH_APP, policy=WITHOUT_SAVED)
+    action = gate.propose(sign_in()).action_id
+
+    assert gate.answer(action, gate.right(action, SAVED)).fault is ProofFault.BELOW_FLOOR
+    assert left(gate.account) == SAVED.left
+    assert gate.prove(action, PASSWORD, APP).answer is Answer.ALLOW
 
 
 # --- A new set ---
