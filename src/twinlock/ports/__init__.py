@@ -1,4 +1,4 @@
-"""Everything that is asked of the world: here the store and its like; keys, log, webhooks beside it.
+"""Everything that is asked of the world: the store and its like; keys, log, webhooks beside it.
 
 Adapters fulfil these; services and the edge know nothing else of the world.
 """
