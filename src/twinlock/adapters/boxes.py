@@ -18,6 +18,7 @@ key that is derived from the seal key, since one key has one use.
 """
 
 import hmac
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,6 +32,7 @@ TAG_BYTES = 16
 KEY_BYTES = 32
 NEW_KEY_ENTROPY_BYTES = KEY_BYTES + NONCE_BYTES
 MAX_PLAINTEXT_BYTES = 16_384  # A 27 KB document halved the throughput (measured).
+_VERSION = (8).to_bytes(8, "big")  # The length of a version, as ``_framed`` writes it.
 _WRAPPED_BYTES = KEY_ID_BYTES + NONCE_BYTES + KEY_BYTES + TAG_BYTES
 
 
@@ -129,7 +131,12 @@ def _decrypt(cipher: AESGCM, box: bytes, associated: bytes) -> bytes:
 
 def _place(*, kind: str, row_id: str, version: int) -> bytes:
     """Return the associated data of a row: no two (id, kind, version) give the same bytes."""
-    return _framed(b"box/v1", row_id.encode(), kind.encode(), version.to_bytes(8, "big"))
+    return _name(row_id, kind) + _VERSION + version.to_bytes(8, "big")
+
+
+@lru_cache(maxsize=256)  # Of the streams of a batch, and of an account whose entries are read.
+def _name(row_id: str, kind: str) -> bytes:
+    return _framed(b"box/v1", row_id.encode(), kind.encode())
 
 
 def _framed(*parts: bytes) -> bytes:
