@@ -22,6 +22,7 @@ from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
 from twinlock.adapters import private_files, signing
 from twinlock.adapters.anchor import AnchorThread
+from twinlock.adapters.auditing import Auditor, running_dsn
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
@@ -262,20 +263,23 @@ async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> Worl
     return World(settings=settings, keyring=keyring, dsn=dsn, server=server)
 
 
+async def auditor(settings: Settings, *, server_user: str = SERVER_USER) -> Auditor:
+    """Return what audits an installation, and writes nothing in it. Raises as ``prepare``."""
+    keyring, dsn = keyrings.load(settings.keyring_dir), settings.database_url
+    if dsn is None:
+        server = embedded(settings, server_user=server_user)
+        dsn = await asyncio.to_thread(running_dsn, settings, server, DATABASE)
+    return Auditor(settings, keyring=keyring, dsn=dsn)
+
+
 async def _embedded_dsn(settings: Settings, server: EmbeddedPostgres) -> str:
     address = await asyncio.to_thread(server.ensure_running)
-    password = _app_password(settings.keyring_dir.parent / "app-password", SystemEntropy())
+    password = private_files.read_or_make(
+        settings.app_password_file, lambda: b64url(SystemEntropy().draw(24)).encode("ascii")
+    ).decode("ascii")
     owner = server.dsn(database=DATABASE, role=address.superuser, password=address.password)
     await migrate(owner, app_password=password)
     return server.dsn(database=DATABASE, role=APP_ROLE, password=password)
-
-
-def _app_password(path: Path, entropy: Entropy) -> str:
-    try:
-        return private_files.read(path).decode("ascii")
-    except FileNotFoundError:
-        private_files.write(path, b64url(entropy.draw(24)).encode("ascii"))
-        return private_files.read(path).decode("ascii")
 
 
 class Relay(Protocol):

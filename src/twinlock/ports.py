@@ -3,7 +3,8 @@
 Adapters fulfil these; services and the edge know nothing else of the world.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -13,6 +14,8 @@ import msgspec
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.actions import Place
 from twinlock.domain.answers import Answered, Teller
+from twinlock.domain.audit.parts import Checked, Extent, Part
+from twinlock.domain.audit.tree import Hashes
 from twinlock.domain.decisions import Decided, Decision, Rules
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import InvariantError, invariant
@@ -343,4 +346,42 @@ class AnchoredLog(Protocol):
 
     def distrust(self, why: str) -> None:
         """Decide nothing more and give out no head, until this process is started again."""
+        ...
+
+
+class AuditSource(Protocol):
+    """What an audit looks at, all of it as of one moment."""
+
+    @property
+    def extent(self) -> Extent:
+        """How much there is."""
+        ...
+
+    @property
+    def hashes(self) -> Hashes:
+        """The hashes of all leaves that the crew has read, in the log's order."""
+        ...
+
+    def unclaimed(self) -> Iterator[int]:
+        """Yield the leaves that no account of those that were checked has as its entry."""
+        ...
+
+    async def tiles(self, level: int, first: int, last: int) -> Mapping[int, bytes]:
+        """Return the stored tiles of ``level`` from ``first`` on and before ``last``."""
+        ...
+
+
+class AuditCrew(Protocol):
+    """Those who check the parts of an audit, each for itself."""
+
+    def check(self, parts: Sequence[Part]) -> AsyncIterator[Checked]:
+        """Yield what was checked of each part, in the order in which they are done."""
+        ...
+
+
+class AuditTask(Protocol):
+    """What one member of the crew is handed, in this process or in another: it can be pickled."""
+
+    def begin(self) -> AbstractAsyncContextManager[Callable[[Part], Awaitable[Checked]]]:
+        """Open what a member needs, and lend what checks one part after the other."""
         ...

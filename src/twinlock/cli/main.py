@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from twinlock.cli import anchor, database, demo, keys, platform_keys, prices, ranges, serve, verify
+from twinlock.cli import (
+    anchor,
+    audit,
+    database,
+    demo,
+    keys,
+    platform_keys,
+    prices,
+    ranges,
+    serve,
+    verify,
+)
 from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
 
@@ -34,6 +45,7 @@ app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate_command)
 app.command("demo")(demo.demo)
 app.command("verify")(verify.verify_command)
+app.command("audit")(audit.audit_command)
 app.add_typer(anchor.app, name="anchor")
 app.add_typer(database.app, name="database")
 app.add_typer(keys.app, name="keys")
