@@ -142,7 +142,12 @@ async def build(where: Place, *, entries: int) -> float:
     settings, keyring = load(where.variables), where.keyring
     await migrate(where.owner_dsn, app_password=APP_PASSWORD)
     dsn = settings.database_url or ""
-    await claim(dsn, fingerprint=keyring.fingerprint(), log_origin=settings.log_origin)
+    await claim(
+        dsn,
+        fingerprint=keyring.fingerprint(),
+        log_origin=settings.log_origin,
+        seal_keys={key.key_id for key in keyring.keys(keyrings.Role.SEAL)},
+    )
     clock = PlayedClock()
     began = time.perf_counter()
     async with SqlStore.connect(dsn, sealer=Sealer(keyring), entropy=ENTROPY, clock=clock) as store:

@@ -18,7 +18,7 @@ from bench.customers import ENTROPY
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.bootstrap import rule_book
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain import ids
 from twinlock.domain.account import Account, Candidate, Chain, Channel, ChannelKind
 from twinlock.domain.actions import (
@@ -59,7 +59,6 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.money import Prices
-from twinlock.domain.policy.profile import text_of
 from twinlock.ports import BlindIndex, Committed, Idempotency, Outgoing, Work
 
 BEGINNING = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -89,7 +88,13 @@ class PlayedClock:
 def rules(now: datetime) -> Rules:
     """Return what decides, with prices of that moment."""
     prices = Prices(as_of=now, cents={"USDT": 100, "ETH": 3_000_00})
-    return Rules(laws=BOOK.laws, statutes=BOOK.statutes, policy=BOOK.policy, prices=prices)
+    return Rules(
+        laws=BOOK.laws,
+        statutes=BOOK.statutes,
+        policy=BOOK.policy,
+        confirm=BOOK.confirm,
+        prices=prices,
+    )
 
 
 class Player:
@@ -210,7 +215,7 @@ class Player:
             payload=payload,
             veto_key=b64url(ENTROPY.draw(32)),
             session=session,
-            secret=secret or (self._blind.destination_id(place) if place else ""),
+            secret=secret or (self._blind.names(place)[0] if place else ""),
             candidate_id=used,
         )
         await self._run(command, payload=payload, stands_for=named)
@@ -251,7 +256,7 @@ class Player:
         stands_for: str = "",
     ) -> Decision:
         place: Place | None = None if payload is None else place_of(payload)
-        held: DestinationId | None = None if place is None else self._blind.destination_id(place)
+        held: DestinationId | None = None if place is None else self._blind.names(place)[0]
         used = None
         if not isinstance(command, Spend):
             key = b64url(ENTROPY.draw(16))
@@ -273,7 +278,7 @@ class Player:
 
 async def play(store: SqlStore, blind: BlindIndex, clock: PlayedClock, *, entries: int) -> None:
     """Fill the log of ``store`` with about so many entries, a visit of everybody at a time."""
-    await SqlPolicyTexts(store.database).keep(text_of(BOOK.policy))
+    await SqlPolicyTexts(store.database).keep(BOOK.policy.text)
     players = [
         Player(store, blind, clock, visits=_visits(number))
         for number in range(max(entries // ENTRIES_EACH, 1))

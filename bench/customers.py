@@ -39,7 +39,7 @@ from twinlock.domain.authenticators.model import Authenticator, Passkey, Passwor
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.drafts import WithdrawalCryptoDraft, withdrawal
 from twinlock.domain.ids import AuthenticatorId, ChannelId, MemberId, SessionId
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.sessions import signing_nonce
 from twinlock.ports import BlindIndex
 from twinlock.proofs.device_keys import DeviceKey, session_proof_message
@@ -71,7 +71,7 @@ def make_customer(blind: BlindIndex, *, now: datetime) -> Customer:
     named = ids.account_id(ENTROPY.draw(16))
     place = Place(account=named, network="ethereum", address=f"0x{ENTROPY.draw(20).hex()}", memo="")
     destination = Destination(
-        destination_id=blind.destination_id(place),
+        destination_id=blind.names(place)[0],
         account_id=named,
         version=1,
         network=place.network,

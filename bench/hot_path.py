@@ -35,7 +35,7 @@ from bench.stage import (
 )
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.signing import KeyringIndex
-from twinlock.bootstrap import rule_book
+from twinlock.bootstrap.rulebook import rule_book
 
 MANY, ONE = 32, 1
 LEAST_CUSTOMERS = 4  # For each connection, so that hardly ever two requests wait for one account.

@@ -26,9 +26,9 @@ from twinlock.bootstrap import (
     open_api,
     page_routes,
     prepare,
-    rule_book,
     settings_from_environment,
 )
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.console import log_to_stderr
 from twinlock.cli.serve import BACKLOG, spare_collections
 

@@ -231,6 +231,10 @@ class _OneKey:
         """End a key."""
         raise NotImplementedError(key_id, at)
 
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep a nonce."""
+        raise NotImplementedError(key_id, nonce, until)
+
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """List keys."""
         raise NotImplementedError(most)

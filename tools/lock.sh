@@ -18,6 +18,6 @@ compile() { # compile OUTPUT [option…]
     --output-file "$output" "$@" pyproject.toml
 }
 
-compile requirements-dev.lock --extra build --extra dev --extra bench "$@"
+compile requirements-dev.lock --extra build --extra dev --extra bench --extra hsm "$@"
 cp requirements-dev.lock requirements.lock
 compile requirements.lock --extra build

@@ -1,26 +1,23 @@
-"""The page of the policy in force: docs/policy.md."""
+"""The page of the policy that is in force by default, and of what every policy may say."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-import msgspec
 from doc_parts import in_words, page, table
 
-from twinlock.bootstrap import rule_book
-from twinlock.domain.policy.profile import Policy, Profile
+from twinlock.bootstrap.rulebook import rule_book
+from twinlock.domain.actions import CLASS_OF, ActionClass
+from twinlock.domain.assurance import Factor
+from twinlock.domain.policy.annotations import Agree, Ask, Demand, Permit, Refuse, Wait
+from twinlock.domain.policy.statutes import Statute
+from twinlock.domain.policy.terms import (
+    Kind,
+)
+from twinlock.domain.policy.version import Policy
+from twinlock.domain.policy.vocabulary import VOCABULARY, Fact
+from twinlock.domain.reasons import EXPLANATIONS
 
-_NUMBERS = {
-    "new_device_hold": "Every exit is held for so long after a sign-in from a new device.",
-    "new_destination_wait": "An exit to a destination that is not listed and proved waits so long.",
-    "narrow_destination_wait": "The same, where no notice channel lies off the phone (*narrow*).",
-    "destination_lapse": "A listed destination has no budget after so long without use.",
-    "narrow_daily_cents": "Above this sum of a day a narrow account needs a second root.",
-    "daily_limit_cents": "Above this sum of a day an exit needs a second root or a wait.",
-    "over_limit_wait": "That wait.",
-    "budget_most_cents": "The largest budget of a destination: per day, on the session key alone.",
-    "sms_codes": "Codes by SMS may be asked for, where nothing stronger is bound.",
-}
-_ELSEWHERE = {"name", "waits", "holds"}  # These have a line or a table of their own.
+_EXITS = frozenset(kind for kind, cls in CLASS_OF.items() if cls is ActionClass.EXIT)
 
 
 def policy_page() -> str:
@@ -29,20 +26,32 @@ def policy_page() -> str:
     return page(
         "The policy",
         _introduction(policy),
-        "## Numbers",
+        "## What follows from a yes",
         """
-A day is a day of UTC. A value is the higher of the signed price list and the platform's figure, for
-amount and fee together. Without a price list every value counts as the highest there is, which is
-above each of these limits.
+Only what stands here is permitted. A hold stops every exit from the moment the change takes effect:
+after `session.start` only where the device is new, after `api_key.create` only where the key may
+withdraw, after `authenticator.bind` only once the account is set up.
 """.strip(),
-        table(("name", "value", "meaning"), _numbers(policy.profile)),
-        "## Changes",
+        table(
+            ("action", "holds every exit for", "may be proved by", "lapses without use after"),
+            (_permit(kind, one) for kind, one in sorted(policy.statutes.permits.items())),
+        ),
+        "## What is asked for",
         """
-A wait runs from the proof, before the change takes effect. A hold stops every exit from then on.
-`api_key.create` does so only where the key may withdraw, and `authenticator.bind` only once the
-account is set up.
+Each row is a rule of the file. While it matches, what stands under *lifted by* is missing; all
+rules that match count together, and beside the laws.
 """.strip(),
-        table(("action", "waits", "holds every exit for"), _changes(policy.profile)),
+        table(
+            ("rule", "about", "lifted by", "what the customer reads"),
+            map(_rule, policy.statutes.rules),
+        ),
+        "## What a rule may read",
+        """
+Sums are US cents. A day is a day of UTC. The platform's word is in the value only, where it can
+only add. Facts out of their range are refused.
+""".strip(),
+        table(("fact", "type", "says", "by whose word"), _facts()),
+        *_writing(),
         "## Assets",
         """
 Nothing else can be withdrawn. `asset` and `network` are asked for by these names. The line of a
@@ -59,44 +68,103 @@ network itself demands: check addresses before you ask.
 
 def _introduction(policy: Policy) -> str:
     return f"""
-The numbers and assets by which this version decides, beside the laws. They are fixed: no setting,
-file or call changes one. A platform that needs others changes
-`src/twinlock/domain/policy/profile.py` and has a policy of its own, with another digest. Each
-decision's entry in the log names the digest.
+A policy adds to the [laws](laws.md); nothing in it can take one back. It is one file in
+[Cedar](https://docs.cedarpolicy.com), with comments for whoever has to answer for it:
+`src/twinlock/policies/default.cedar`, or `strict.cedar` beside it. `TWINLOCK_PROFILE` names one of
+the two, or the path of a file of your own. This page is about `default`;
+[profiles.md](profiles.md) compares.
 
 | | |
 | --- | --- |
-| profile | `{policy.profile.name}` |
+| profile | `{policy.profile}` |
 | version | {policy.name.version} |
 | digest | `{policy.name.digest}` |
 
-The digest is what a wallet signer and an auditor pin ([verify.md](verify.md)): `H("policy/v1", …)`
-over the canonical bytes of version, profile and assets. `twinlock keys trust` prints it as well.
+The digest stands in each decision's entry in the log, in each authorization and in each bundle. It
+is what a wallet signer and an auditor pin ([verify.md](verify.md)), and `twinlock keys trust`
+prints it. It covers version, profile and assets, and by their own digests the rules, the schema,
+and the range of every fact; comments and the order of rules do not change it. `twinlock policy
+show` prints all of that.
 """
 
 
-def _numbers(profile: Profile) -> Iterator[tuple[str, str, str]]:
-    for field in msgspec.structs.fields(Profile):
-        if field.name not in _ELSEWHERE:
-            value = _number(field.name, getattr(profile, field.name))
-            yield f"`{field.name}`", value, _NUMBERS[field.name]
-
-
-def _number(name: str, value: timedelta | int) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if name.endswith("_cents") and isinstance(value, int):
-        return f"US${value // 100:,}.{value % 100:02}"
-    return in_words(value, written=str(value))
-
-
-def _changes(profile: Profile) -> Iterator[tuple[str, str, str]]:
-    for kind in sorted({*profile.waits, *profile.holds}):
-        yield f"`{kind}`", _length(profile.waits.get(kind)), _length(profile.holds.get(kind))
+def _permit(kind: str, permit: Permit) -> tuple[str, str, str, str]:
+    every = permit.offers == frozenset(Factor)
+    offers = "anything bound" if every else ", ".join(f"`{one}`" for one in sorted(permit.offers))
+    return f"`{kind}`", _length(permit.exits_held), offers, _length(permit.lapses)
 
 
 def _length(value: timedelta | None) -> str:
     return "–" if value is None else in_words(value, written=str(value))
+
+
+def _rule(rule: Statute) -> tuple[str, str, str, str]:
+    sentence = EXPLANATIONS[rule.demand.reason].sentence
+    return f"`{rule.rule_id}`", _about(rule.actions), lifted_by(rule.demand), sentence
+
+
+def _about(actions: frozenset[str]) -> str:
+    if actions == frozenset(CLASS_OF):
+        return "anything"
+    return "every exit" if actions == _EXITS else ", ".join(f"`{one}`" for one in sorted(actions))
+
+
+def lifted_by(demand: Demand) -> str:
+    """Return in words what lifts a rule."""
+    match demand:
+        case Ask(roots=roots, factors=factors):
+            named = " and ".join(f"`{factor}`" for factor in factors)
+            proofs = f"proofs of {roots} roots" if roots > 1 else "a proof at the floor"
+            return f"{proofs}, {named} among them" if named else proofs
+        case Wait(length=length, or_roots=or_roots):
+            wait = f"{_length(length)} after the proof"
+            return f"{wait}, or proofs of {or_roots} roots" if or_roots else wait
+        case Agree(count=count):
+            return f"the approval of {count} drawn members of staff"
+        case Refuse(ends_with_day=ends):
+            return "the next day" if ends else "nothing"
+
+
+def _facts() -> Iterator[tuple[str, str, str, str]]:
+    for name, fact in VOCABULARY.items():
+        yield f"`{name}`", _type(fact), fact.says, fact.source.value
+
+
+def _type(fact: Fact) -> str:
+    if fact.words:
+        words = ", ".join(f"`{word}`" for word in sorted(fact.words))
+        return f"one of {words}" if fact.kind is Kind.WORD else f"some of {words}"
+    if fact.kind is Kind.WHOLE:
+        return f"0 to {fact.most:,}"
+    return {Kind.FLAG: "yes or no", Kind.INSTANT: "time"}[fact.kind]
+
+
+def _writing() -> tuple[str, str]:
+    return (
+        "## Writing one's own",
+        """
+Start from one of the two files, and check each change: `twinlock policy check FILE` says what is
+wrong, by the rule's `@id`. A policy is refused as a whole when anything in it
+
+* does not parse, or does not fit the schema: unknown facts and actions, wrong types;
+* has no `@id`, or one twice; has an annotation that is unknown, out of range or of another outcome;
+  has a reason that no customer is told;
+* permits with a condition, twice, or anything at all; names single accounts; leaves a template;
+* compares with a word that a fact can never be (`"passkye"` parses, and would never match);
+* can leave 64 bits in any sum: Cedar would skip the rule, and allow;
+* is not lifted by what it asks for, so that an honest customer would never get through;
+* slows or forbids what tightens (law 5);
+* is read differently by the two engines at any of 512 boundary requests.
+
+What a rule may say: facts as in the table; `&&`, `||`, `!`, comparisons, `+`, `-`, `*`; `contains`,
+`containsAll`, `containsAny` and `isEmpty` of sets of words; `durationSince` and `duration("2d")`.
+Its scope is one action, the group `exits`, or any. An action that no permit names is refused.
+
+Rules run twice: as functions that are compiled from the parsed file, and in Cedar's own engine. A
+yes on an exit or a loosening needs both; a no needs one. Whatever goes wrong in either is a refusal
+with the reason `engine_error`, and is in the log like any other.
+""".strip(),
+    )
 
 
 def _assets(policy: Policy) -> Iterator[tuple[str, str, str, str, str]]:

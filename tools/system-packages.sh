@@ -24,6 +24,7 @@ case "${1:-}" in
     need postgresql-15 test -x /usr/lib/postgresql/15/bin/postgres         # the oldest we support
     need golang-go go version                                              # verifiers of others
     need golang-golang-x-mod-dev test -d /usr/share/gocode/src/golang.org/x/mod/sumdb
+    need softhsm2 test -e /usr/lib/softhsm/libsofthsm2.so                  # a token in software
     need passwd test -x /usr/sbin/useradd                                  # the database's own user
     ;;
   *)

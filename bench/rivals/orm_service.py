@@ -40,7 +40,7 @@ from twinlock.api.throttling import (
     KEY_RATE,
     Buckets,
 )
-from twinlock.bootstrap import BookPolicies, rule_book
+from twinlock.bootstrap.rulebook import BookPolicies, rule_book
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.actions import Place, WithdrawalCrypto, payload_bytes, payload_digest
 from twinlock.domain.answers import Answered, tell
@@ -147,6 +147,10 @@ class OrmPlatformKeys:
                 row.revoked_at = at
         return at
 
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep a nonce: signed requests are not measured."""
+        raise NotImplementedError(key_id, nonce, until)
+
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """List keys, which is not measured."""
         raise NotImplementedError(most)
@@ -227,7 +231,7 @@ class Service:
             signature = check_session(draft, purpose=PROPOSAL, name=key, digest=payload_is)
         return Asked(
             account_id=named,
-            destination_id=self._blind.destination_id(_place(payload)),
+            destination_id=self._blind.names(_place(payload))[0],
             command=Propose(
                 action_id=action_id(named, self._entropy.draw(16)),
                 payload=payload,

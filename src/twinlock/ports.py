@@ -4,7 +4,7 @@ Adapters fulfil these; services and the edge know nothing else of the world.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -16,14 +16,30 @@ from twinlock.domain.actions import Place
 from twinlock.domain.answers import Answered, Teller
 from twinlock.domain.audit.parts import Checked, Extent, Part
 from twinlock.domain.audit.tree import Hashes
+from twinlock.domain.authenticators.passwords import Terms
 from twinlock.domain.decisions import Decided, Decision, Rules
 from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
+from twinlock.domain.keys import KeyRecord, KeyUse, Role
 from twinlock.domain.log.merkle import HASH_BYTES
 from twinlock.domain.money import Prices
 from twinlock.domain.notices import Notice
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
+from twinlock.domain.webhook_endpoints import (
+    ClaimedWebhook,
+    Endpoint,
+    Fault,
+    KeptWebhook,
+    Progress,
+    Retry,
+    WebhookId,
+)
+from twinlock.domain.webhooks import (
+    LogEntry,
+    Message,
+    MessageType,
+)
 
 Decide: TypeAlias = Callable[[State, datetime], Decided]
 
@@ -41,6 +57,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     ``decide`` may be called more than once; only what the last call returned is kept. A work with
     ``opens`` begins an account: ``decide`` is then given that account. With a ``teller`` the answer
     is told, and signed, by the store: while the disk is busy, and to nobody before the commit.
+    ``also`` are other names that the destination may go by; ``decide`` is given the one that the
+    account, once it is locked, knows it by (``domain.naming``).
     """
 
     account_id: AccountId
@@ -48,6 +66,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     policy: PolicyName
     destination_id: DestinationId | None = None
+    also: tuple[DestinationId, ...] = ()
     idempotency: Idempotency | None = None
     action_id: str = ""  # what the idempotency key stands for, once it is used
     opens: Account | None = None
@@ -90,6 +109,13 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     root: bytes
 
 
+class SignedHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A head with its signed note: with the cosignatures of a quorum, where one is asked for."""
+
+    head: Head
+    note: bytes
+
+
 class StoredEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry as it stands: its place in the log, its public leaf, and what is kept of it."""
 
@@ -105,6 +131,14 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     outbox_id: int
     account_id: AccountId
     notice: Notice
+
+
+class Relay(Protocol):
+    """Messages that wait to be handed on."""
+
+    async def deliver(self, send: Callable[[Outgoing], Awaitable[None]], *, most: int) -> int:
+        """Hand on up to ``most`` messages, oldest first; return how many were."""
+        ...
 
 
 class Clock(Protocol):
@@ -221,8 +255,11 @@ class PolicyTexts(Protocol):
 class BlindIndex(Protocol):
     """Names for things that only we can recompute: the database cannot guess an address by them."""
 
-    def destination_id(self, place: Place) -> DestinationId:
-        """Return the name of this destination's stream, under a key of the keyring."""
+    def names(self, place: Place) -> tuple[DestinationId, ...]:
+        """Return every name that this destination's stream may have, that of a new one first.
+
+        There is one for each key that the keyring holds.
+        """
         ...
 
 
@@ -243,15 +280,129 @@ class LogSigner(Protocol):
         ...
 
 
+class SigningKey(Protocol):
+    """An Ed25519 key that signs where it is kept: in a file, or in a token (PKCS #11)."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key: 32 bytes."""
+        ...
+
+    def sign(self, message: bytes, /) -> bytes:
+        """Return the signature (64 bytes). Raises TokenUnavailableError."""
+        ...
+
+
+class SealKey(Protocol):
+    """An AES-256-GCM key that wraps secrets where it is kept: in a file, or in a token."""
+
+    def wrap(self, secret: bytes, *, nonce: bytes, owner: bytes) -> bytes:
+        """Return ciphertext ‖ tag; ``nonce`` is 12 fresh random bytes, ``owner`` is associated.
+
+        Raises:
+            TokenUnavailableError: the token does not answer.
+        """
+        ...
+
+    def unwrap(self, wrapped: bytes, *, nonce: bytes, owner: bytes) -> bytes:
+        """Return what was wrapped for exactly this owner.
+
+        Raises:
+            SealBrokenError: anything else.
+            TokenUnavailableError: the token does not answer.
+        """
+        ...
+
+
+class KeyToken(Protocol):
+    """A token that makes keys and never gives them out. A handle is 32 hex digits of our choice."""
+
+    def make_signing(self, role: str, handle: str) -> SigningKey:
+        """Make an Ed25519 key."""
+        ...
+
+    def make_seal(self, role: str, handle: str) -> SealKey:
+        """Make an AES-256 key."""
+        ...
+
+    def signing(self, role: str, handle: str, *, public: bytes) -> SigningKey:
+        """Return the key that was made. Raises TokenKeyWrongError: it is not there, or another."""
+        ...
+
+    def seal(self, role: str, handle: str) -> SealKey:
+        """Return the key that was made. Raises TokenKeyWrongError: it is not there, or another."""
+        ...
+
+    def destroy(self, role: str, handle: str) -> None:
+        """Destroy what was made under a handle, whatever is left of it."""
+        ...
+
+    def check(self) -> None:
+        """Return while the token answers. Raises TokenUnavailableError."""
+        ...
+
+
+class KeyRegister(Protocol):
+    """The keyring, for whoever changes its keys; each change is whole or not there."""
+
+    def held(self, role: Role) -> tuple[KeyRecord, ...]:
+        """Return the keys of a role, the retired ones too."""
+        ...
+
+    def vkey(self, key: KeyRecord) -> str:
+        """Return a key of the log as verifiers are told it."""
+        ...
+
+    def change(self) -> AbstractContextManager[None]:
+        """Keep everybody else from changing keys. Raises FileBusyError."""
+        ...
+
+    def announce(self, role: Role, *, now: datetime) -> KeyRecord:
+        """Make a key that makes nothing yet."""
+        ...
+
+    def activate(self, key: KeyRecord, *, now: datetime) -> KeyRecord:
+        """Let an announced key make."""
+        ...
+
+    def retire(self, key: KeyRecord, *, now: datetime) -> KeyRecord:
+        """Destroy a key's secret, and keep its name."""
+        ...
+
+
+class LogKeys(Protocol):
+    """Where the log names its own keys."""
+
+    async def tell(self, vkey: str) -> None:
+        """Append the leaf that names a key of the log, unless it stands there."""
+        ...
+
+
+class KeyUses(Protocol):
+    """What is stored under a key."""
+
+    async def count(self, key: KeyRecord) -> tuple[KeyUse, ...]:
+        """Return how much needs this key still, kind by kind."""
+        ...
+
+
 class Hasher(Protocol):
     """Password hashing away from the event loop, with a bounded queue."""
 
-    async def hash(self, password: str) -> str:
-        """Return the encoded argon2id hash. Raises ProofRefusedError, UnavailableError."""
+    async def hash(self, password: str, held_to: Terms) -> str:
+        """Return the encoded argon2id hash of a new password.
+
+        Raises:
+            PasswordRefusedError: it breaks a rule, or others know it.
+            UnavailableError: too much work waits, or what others know cannot be told.
+        """
         ...
 
-    async def verify(self, encoded: str, password: str) -> None:
-        """Return when it fits. Raises ProofRefusedError, UnavailableError."""
+    async def verify(self, encoded: str | None, password: str) -> None:
+        """Return when it fits; where there is no hash it never does, after the same work.
+
+        Raises ProofRefusedError, UnavailableError.
+        """
         ...
 
 
@@ -265,6 +416,7 @@ class PlatformKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    signed_by: bytes | None = None  # Ed25519, 32 bytes: then every request is signed under it
 
 
 class PlatformKeys(Protocol):
@@ -282,8 +434,33 @@ class PlatformKeys(Protocol):
         """End a key; return when it ended, which may be before."""
         ...
 
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep the nonce of a signed request until it has expired, for every process.
+
+        Raises:
+            SignatureRefusedError: it was used before.
+        """
+        ...
+
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """Return up to ``most`` keys, the youngest first, the ended ones too."""
+        ...
+
+
+class AnswerSigner(Protocol):
+    """Signs what we answer to platforms that sign what they ask."""
+
+    @property
+    def key_id(self) -> str:
+        """The name of the key that signs."""
+        ...
+
+    def sign(self, base: bytes) -> bytes:
+        """Return the Ed25519 signature of ``base``."""
+        ...
+
+    def public_keys(self) -> Mapping[str, bytes]:
+        """Return the keys (32 bytes) by which answers may be signed, by their names."""
         ...
 
 
@@ -291,11 +468,11 @@ class SecretMac(Protocol):
     """MACs of platform keys, under keys of the keyring."""
 
     def of(self, *parts: bytes) -> bytes:
-        """Return the 32-byte MAC of exactly these parts, under the youngest key."""
+        """Return the 40-byte MAC of exactly these parts, under the key that makes."""
         ...
 
     def check(self, mac: bytes, *parts: bytes) -> None:
-        """Return when ``mac`` is theirs under any of the keys. Raises SealBrokenError."""
+        """Return when ``mac`` is theirs under a key that we hold. Raises SealBrokenError."""
         ...
 
 
@@ -329,8 +506,54 @@ class Anchors(Protocol):
         ...
 
 
+class PublishedHeads(Protocol):
+    """The heads of the log that may be shown."""
+
+    async def covering(self, size: int) -> SignedHead:
+        """Return the newest that may be shown; wait a moment where it has fewer leaves.
+
+        ``size`` is one that the log has.
+
+        Raises:
+            NotWitnessedError: none of so many leaves has a quorum's cosignatures yet.
+            LogDamagedError: the log is not to be trusted.
+        """
+        ...
+
+
+class WitnessAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a witness answered over HTTP; the body is whole and of a bounded size."""
+
+    status: int
+    body: bytes
+
+
+class WitnessCalls(Protocol):
+    """Witnesses over the network, by their names in the trust policy."""
+
+    async def submit(self, witness: str, submission: bytes) -> WitnessAnswer:
+        """Submit a checkpoint. Raises WitnessSilentError."""
+        ...
+
+    async def shown(self, witness: str, origin: str) -> WitnessAnswer:
+        """Return what a witness shows of a log to monitors. Raises WitnessSilentError."""
+        ...
+
+
+class CosignedNotes(Protocol):
+    """Where the newest cosigned checkpoint is kept between two lives of a process."""
+
+    async def read(self) -> bytes | None:
+        """Return it, or None before the first."""
+        ...
+
+    async def keep(self, note: bytes, *, size: int) -> None:
+        """Keep the note of a tree of ``size`` leaves, unless a larger one is kept."""
+        ...
+
+
 class AnchoredLog(Protocol):
-    """The log, for whoever holds it to its anchor."""
+    """The log, for whoever holds it to its anchor, or to its witnesses."""
 
     async def head(self) -> Head:
         """Return the committed end of the log. Raises LogDamagedError."""
@@ -342,6 +565,10 @@ class AnchoredLog(Protocol):
 
     async def tiles(self, wanted: tuple[tuple[int, int], ...]) -> Mapping[tuple[int, int], bytes]:
         """Return the tiles (level, number) that exist, each as long as it has grown."""
+        ...
+
+    def check_trusted(self) -> None:
+        """Return unless the log is distrusted. Raises LogDamagedError."""
         ...
 
     def distrust(self, why: str) -> None:
@@ -384,4 +611,110 @@ class AuditTask(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Callable[[Part], Awaitable[Checked]]]:
         """Open what a member needs, and lend what checks one part after the other."""
+        ...
+
+
+class WebhookShelf(Protocol):
+    """Where endpoints are kept, how far each has been told, and what each is to be told."""
+
+    async def add(self, endpoint: Endpoint) -> None:
+        """Keep a new endpoint; it is told of what is decided from now on."""
+        ...
+
+    async def listed(self) -> tuple[KeptWebhook, ...]:
+        """Return every endpoint, the oldest first."""
+        ...
+
+    async def read(self, webhook_id: WebhookId) -> KeptWebhook:
+        """Return an endpoint. Raises WebhookUnknownError."""
+        ...
+
+    async def replace(self, endpoint: Endpoint, *, version: int) -> None:
+        """Keep ``endpoint`` in place of what was read at ``version``; whoever sends starts anew.
+
+        Raises:
+            WebhookUnknownError: it is gone, or was replaced meanwhile.
+        """
+        ...
+
+    async def remove(self, webhook_id: WebhookId) -> None:
+        """Forget an endpoint and all that waits for it. Raises WebhookUnknownError."""
+        ...
+
+    async def enable(self, webhook_id: WebhookId) -> None:
+        """Go on where it stands, as if nothing had failed. Raises WebhookUnknownError."""
+        ...
+
+    async def send_again(self, webhook_id: WebhookId, *, start: int) -> None:
+        """Go back to entry ``start``, if it lies before. Raises WebhookUnknownError."""
+        ...
+
+    async def revive(self, webhook_id: WebhookId, *, now: datetime) -> int:
+        """Try what is dead again from ``now``; return how many. Raises WebhookUnknownError."""
+        ...
+
+    async def claim(
+        self, *, now: datetime, apart: tuple[WebhookId, ...], most: int
+    ) -> tuple[ClaimedWebhook, ...]:
+        """Return up to ``most`` endpoints that have something to be sent at ``now``.
+
+        Nobody else is given one while its claim lasts. ``apart`` are not asked for.
+        """
+        ...
+
+    async def save(self, claimed: ClaimedWebhook, progress: Progress, *, done: bool) -> bool:
+        """Keep how far sending has come; with ``done`` give the claim back.
+
+        Return False, and change nothing, when the claim is not ours any more.
+        """
+        ...
+
+    async def due(self, claimed: ClaimedWebhook, *, now: datetime, most: int) -> tuple[Retry, ...]:
+        """Return up to ``most`` messages that are to be tried again at ``now``, in that order."""
+        ...
+
+    async def size(self) -> int:
+        """Return how many entries the log has. Raises LogDamagedError."""
+        ...
+
+    async def entries(self, *, start: int, count: int) -> tuple[LogEntry, ...]:
+        """Return the committed entries from index ``start``, at most ``count``.
+
+        Raises:
+            LogDamagedError, SealBrokenError: one is not what was written.
+        """
+        ...
+
+
+class WebhookSession(Protocol):
+    """A connection to one endpoint, kept for some messages."""
+
+    async def send(self, message: Message, headers: Mapping[str, str]) -> tuple[Fault | None, int]:
+        """Return why the message was not taken, or None, and the status or 0."""
+        ...
+
+
+class WebhookPost(Protocol):
+    """The way to endpoints."""
+
+    def session(self, url: str) -> AbstractAsyncContextManager[WebhookSession]:
+        """Return a session with the endpoint at ``url``; leaving it ends its connection."""
+        ...
+
+
+class WebhookReport(Protocol):
+    """What operators are told of deliveries: no URL, no secret."""
+
+    def tried(
+        self, webhook_id: WebhookId, message: Message, *, fault: Fault | None, status: int
+    ) -> None:
+        """Tell of one attempt."""
+        ...
+
+    def dead(self, webhook_id: WebhookId, message_id: str, kind: MessageType) -> None:
+        """Tell of a message that is not tried any more."""
+        ...
+
+    def disabled(self, webhook_id: WebhookId, why: str) -> None:
+        """Tell of an endpoint that gets nothing any more."""
         ...

@@ -1,11 +1,17 @@
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 from support.postgres import TestDatabase
 from support.service import Customer, Service, serving
 
-from twinlock.bootstrap import World, known_policies, rule_book, trust_of
+from twinlock.bootstrap import (
+    World,
+    known_policies,
+    trust_of,
+)
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.entries import entry_key, entry_label
@@ -14,7 +20,7 @@ from twinlock.domain.log.checkpoint import parse_checkpoint
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.proof import parse_tlog_proof
 from twinlock.domain.log.tiles import decode_entries
-from twinlock.domain.policy.profile import make_policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundles import verify_bundle
 from twinlock.proofs.notes import verify_inclusion_in_checkpoint
@@ -87,9 +93,7 @@ async def test_evidence_outlives_the_policy_that_decided(world: World) -> None:
         return 0
 
     old = rule_book()
-    new = replace(
-        old, policy=make_policy(version=2, profile=old.policy.profile, assets=old.policy.assets)
-    )
+    new = replace(old, policy=Policy(msgspec.structs.replace(old.policy.draft, version=2)))
     async with serving(world, waiting_letters=none, book=old) as service:
         action_id = await spent(service)
     async with serving(world, waiting_letters=none, book=new) as service:

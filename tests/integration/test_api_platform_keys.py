@@ -13,7 +13,11 @@ from twinlock.adapters.keyring import Role
 from twinlock.adapters.signing import KeyringIndex, KeyringMac
 from twinlock.adapters.sql import platform_keys
 from twinlock.adapters.system import SystemClock
-from twinlock.bootstrap import open_api, prepare, rule_book
+from twinlock.bootstrap import (
+    open_api,
+    prepare,
+)
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.main import app
 from twinlock.domain.actions import Place
 from twinlock.domain.errors import PlatformKeyUnknownError
@@ -118,13 +122,16 @@ async def test_a_platform_key_outlives_the_key_of_its_mac(service: Service) -> N
             assert await api.use.keys.check(key, address=address, scope=Scope.READ)
 
 
-def test_a_destination_keeps_its_name_when_a_younger_index_key_comes(service: Service) -> None:
+def test_a_destination_may_still_go_by_its_name_when_a_younger_index_key_comes(
+    service: Service,
+) -> None:
     place = Place(account=AccountId("acc_" + "a" * 26), network="tron", address="T", memo="")
     later = SystemClock().now() + timedelta(days=1)
     after = keyrings.add(service.settings.keyring_dir, Role.INDEX, entropy=ENTROPY, now=later)
 
-    named = KeyringIndex(service.keyring).destination_id(place)
-    assert KeyringIndex(after).destination_id(place) == named
+    named = KeyringIndex(service.keyring).names(place)[0]
+    assert KeyringIndex(after).names(place)[1:] == (named,)
+    assert KeyringIndex(after).names(place)[0] != named
 
 
 @pytest.mark.parametrize("network", ["foo", "10.0.0.1/8", "10.0.0.0/33", ""])

@@ -14,15 +14,18 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from support.auditing import adopt, audited, codes, settings_of
+from support.hooks import hooks_on
 from support.postgres import TestDatabase
 from support.store_scene import Scene, set_scene
 from support.stores import (
     ENTROPY,
     POLICY,
+    THUMBPRINT,
     SteerableClock,
     idempotency,
     make_keyring,
     new_action,
+    spend,
     withdrawal,
 )
 
@@ -30,9 +33,10 @@ from twinlock.adapters.anchor import AnchorFile
 from twinlock.adapters.boxes import NONCE_BYTES, Sealer
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.settings import Settings
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.signing import KeyringSigner, log_keys
+from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.account import Account, Destination, Spent, State
+from twinlock.domain.account import Account, Destination, Session, Spent, State
 from twinlock.domain.audit.findings import Fault
 from twinlock.domain.canonical import encode
 from twinlock.domain.decisions import Decided, Decision
@@ -44,8 +48,10 @@ from twinlock.domain.events import (
     ActionSpent,
     ActionVetoed,
     FreezeLifted,
+    SessionStarted,
 )
 from twinlock.domain.gate import advance
+from twinlock.domain.ids import MemberId, SessionId
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
 from twinlock.ports import Anchor, Head, Work
@@ -161,20 +167,20 @@ EDITS = [
     ("UPDATE policy SET body = '{{}}'", {Fault.POLICY_ALTERED, Fault.LEAF_POLICY_UNKNOWN}),
     ("DELETE FROM policy", {Fault.LEAF_POLICY_UNKNOWN}),
     (
-        "INSERT INTO policy VALUES ('ChtJB9gINfKpGQ4Rk66mYs-8EgsGfsOihCeKLzPAfHg', '{{}}')",
+        "INSERT INTO policy SELECT 'ChtJB9gINfKpGQ4Rk66mYs-8EgsGfsOihCeKLzPAfHg', body FROM policy",
         {Fault.POLICY_ALTERED},
     ),
     (
         (
             "INSERT INTO platform_key VALUES"
-            " ('p', repeat('x', 32)::bytea, '{{prove}}', '{{}}', now(), now())"
+            " ('p', repeat('x', 40)::bytea, '{{prove}}', '{{}}', now(), now())"
         ),
         {Fault.KEY_ROW_ALTERED},
     ),
     (
         (
             "INSERT INTO platform_key VALUES"
-            " ('p', repeat('x', 32)::bytea, '{{read}}', '{{}}', now(), now() + interval '10 years')"
+            " ('p', repeat('x', 40)::bytea, '{{read}}', '{{}}', now(), now() + interval '10 years')"
         ),
         {Fault.KEY_ROW_ALTERED},
     ),
@@ -345,6 +351,14 @@ EDITS = [
         "INSERT INTO subject_key SELECT 'acc_x', wrapped FROM subject_key WHERE subject = '{bob}'",
         {Fault.SUBJECT_KEY_BROKEN},
     ),
+    # Endpoints
+    (
+        (
+            "INSERT INTO subject_key SELECT 'whk_x', wrapped FROM subject_key LIMIT 1;"
+            "INSERT INTO webhook (id, version, box, position) VALUES ('whk_x', 1, 'x', 0)"
+        ),
+        {Fault.WEBHOOK_BROKEN},
+    ),
     # What waits
     ("UPDATE outbox SET box = {flipped}", {Fault.LETTER_BROKEN}),
     ("UPDATE outbox SET serial = serial || 'x'", {Fault.LETTER_BROKEN}),
@@ -389,6 +403,87 @@ async def test_another_keyring_opens_nothing(installation: Installation, tmp_pat
         Fault.LETTER_BROKEN,
     } <= codes(verdict)
     assert not verdict.sound
+
+
+async def test_a_spend_of_the_next_day_counts_there_and_is_sound(
+    installation: Installation, clock: SteerableClock
+) -> None:
+    """Authorized before midnight, spent after it: account and destination both count it anew."""
+    alice, action = installation.scene.alice, new_action(installation.scene.alice)
+    late = clock.at.replace(hour=23, minute=59, second=50)
+    session = Session(
+        session_id=SessionId("ses_" + "n" * 26),
+        member_id=MemberId("mem_x"),
+        thumbprint=THUMBPRINT,
+        started_at=late,
+        seen_at=late,
+        bound_at=late - timedelta(days=90),
+    )
+    clock.at = late
+    begun = SessionStarted(at=late + timedelta(milliseconds=1), session=session)
+    decision = Decision(kind="session.start", action_id="", answer=Answer.ALLOW, events=(begun,))
+    await installation.store.run(forged(installation, decision))
+    night = replace(alice, session_id=session.session_id)
+    await installation.store.run(withdrawal(night, action))
+    clock.advance(timedelta(minutes=1))
+    await installation.store.run(spend(night, action, spend_id="spend-late"))
+
+    verdict = await installation.audit()
+
+    account = await installation.store.account(alice.account_id)
+    destination = await installation.store.destination(alice.account_id, alice.destination_id)
+    assert verdict.findings == ()
+    assert verdict.counts["spends"] == 2
+    tomorrow = (late + timedelta(days=1)).date().isoformat()
+    assert account.spent.day == tomorrow
+    assert destination is not None
+    assert destination.spent.day == tomorrow
+
+
+# --- What belongs to no account ---
+
+
+async def test_an_endpoint_has_a_key_and_no_entry_and_is_sound(
+    installation: Installation, clock: SteerableClock
+) -> None:
+    hooks = hooks_on(installation.store, clock)
+    await hooks.use.add("https://platform.example/hooks", patterns=("*",))
+
+    verdict = await installation.audit()
+    await installation.edit("UPDATE webhook SET version = version + 1")
+
+    assert verdict.findings == ()
+    assert codes(await installation.audit()) == {Fault.WEBHOOK_BROKEN}
+
+
+async def name_key(installation: Installation, clock: SteerableClock, vkey: str) -> None:
+    """Have the log name a key of its own, as a rotation does."""
+    sealer = Sealer(installation.keyring)
+    await SqlLogKeys(installation.store.database, sealer=sealer, clock=clock).tell(vkey)
+
+
+async def test_a_leaf_that_names_a_key_of_the_log_is_nobodys_and_sound(
+    installation: Installation, clock: SteerableClock
+) -> None:
+    origin = installation.settings.log_origin
+    (own, *_) = log_keys(installation.keyring, log_origin=origin)
+    await name_key(installation, clock, str(own))
+
+    verdict = await installation.audit()
+
+    assert (verdict.sound, verdict.size, verdict.counts["entries"]) == (True, 6, 5)
+    assert (await installation.audit(only_log=True)).sound
+
+
+async def test_a_leaf_that_names_a_key_of_somebody_else_is_found(
+    installation: Installation, clock: SteerableClock
+) -> None:
+    await name_key(installation, clock, "log.example/another+00000000+AAAA")
+
+    verdict = await installation.audit()
+
+    assert codes(verdict) == {Fault.LOG_KEY_UNKNOWN}
+    assert verdict.findings[0].where == "leaf 5"
 
 
 # --- The anchor, and a checkpoint that somebody kept ---
@@ -779,6 +874,7 @@ def test_every_fault_has_an_edit_that_is_found_by_its_name() -> None:
         Fault.ANCHOR_WRONG,
         Fault.CHECKPOINT_WRONG,
         Fault.KEY_USE_FORGED,
+        Fault.LOG_KEY_UNKNOWN,
         Fault.PAYLOAD_WRONG,
         Fault.ACTION_WRONG,
         Fault.REPLAY_IMPOSSIBLE,

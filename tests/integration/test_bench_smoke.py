@@ -57,6 +57,23 @@ def test_the_table_names_every_ratio() -> None:
     assert "--quick" in run.stdout
 
 
+@needs_rival
+def test_what_witnesses_add_to_a_spend_is_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.witness", "--quick", "--json"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    [found] = msgspec.json.decode(run.stdout)
+    assert (found["connections"], found["spends"]) == (2, 8)
+    assert found["witnessed_p99_ms"] > 0
+
+
 @pytest.mark.timeout(300)
 def test_the_audit_is_measured_on_a_log_that_it_finds_sound() -> None:
     run = subprocess.run(

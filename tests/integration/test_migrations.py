@@ -253,23 +253,25 @@ async def test_a_database_is_served_at_exactly_our_step(database: TestDatabase) 
 
 async def test_a_database_without_our_tables_is_not_served(empty: TestDatabase) -> None:
     with pytest.raises(MigrationError, match="run its migrations"):
-        await claim(empty.app_dsn, fingerprint="f", log_origin="o")
+        await claim(empty.app_dsn, fingerprint="f", log_origin="o", seal_keys=())
 
 
 async def test_a_database_belongs_to_the_first_keyring_and_log_that_claim_it(
     database: TestDatabase,
 ) -> None:
-    await claim(database.app_dsn, fingerprint="ours", log_origin="log")
-    await claim(database.app_dsn, fingerprint="ours", log_origin="log")
+    await claim(database.app_dsn, fingerprint="ours", log_origin="log", seal_keys=())
+    await claim(database.app_dsn, fingerprint="ours", log_origin="log", seal_keys=())
 
     for fingerprint, log_origin in (("another's", "log"), ("ours", "another log")):
         with pytest.raises(InstallationError):
-            await claim(database.app_dsn, fingerprint=fingerprint, log_origin=log_origin)
+            await claim(
+                database.app_dsn, fingerprint=fingerprint, log_origin=log_origin, seal_keys=()
+            )
 
 
 async def test_a_database_that_cannot_be_reached_is_not_claimed(server: TestServer) -> None:
     with pytest.raises(UnavailableError):
-        await claim(server.dsn("no_such_database"), fingerprint="f", log_origin="o")
+        await claim(server.dsn("no_such_database"), fingerprint="f", log_origin="o", seal_keys=())
 
 
 async def test_a_claim_that_is_held_up_is_told(database: TestDatabase) -> None:
@@ -277,4 +279,4 @@ async def test_a_claim_that_is_held_up_is_told(database: TestDatabase) -> None:
         await operator.execute("LOCK TABLE installation")
 
         with pytest.raises(UnavailableError):
-            await claim(database.app_dsn, fingerprint="f", log_origin="o")
+            await claim(database.app_dsn, fingerprint="f", log_origin="o", seal_keys=())

@@ -16,7 +16,12 @@ from support.postgres import TestDatabase
 from support.store_process import SOURCES
 
 from twinlock.adapters.settings import load
-from twinlock.bootstrap import make_keyring, open_api, prepare, rule_book
+from twinlock.bootstrap import (
+    make_keyring,
+    open_api,
+    prepare,
+)
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.services.platform_keys import Scope
 
 HOST = "127.0.0.1"

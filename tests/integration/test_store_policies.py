@@ -1,33 +1,36 @@
 """Policies are kept by their digests, for as long as anybody may ask what they decided."""
 
 import pytest
+from support.policies import policy_of, with_rules
 from support.postgres import TestDatabase, both_versions
 
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError
-from twinlock.domain.policy.profile import policy_digest
+from twinlock.domain.policy.version import policy_digest
 
-ONE, TWO = b'{"assets":[],"version":1}', b'{"assets":[],"version":2}'
+ONE, TWO = (policy_of(with_rules(), version=number) for number in (1, 2))
+DIGESTS = tuple(sorted((ONE.name.digest, TWO.name.digest)))
 
 
 @both_versions
 async def test_a_policy_is_found_by_its_digest_and_kept_once(store: SqlStore) -> None:
     policies = SqlPolicyTexts(store.database)
-    for text in (ONE, TWO, ONE):
-        await policies.keep(text)
+    for policy in (ONE, TWO, ONE):
+        await policies.keep(policy.text)
 
-    assert await policies.read(policy_digest(ONE)) == ONE
+    assert await policies.read(ONE.name.digest) == ONE.text
     assert await policies.read(policy_digest(b"{}")) is None
-    assert await policies.digests() == tuple(sorted((policy_digest(ONE), policy_digest(TWO))))
+    assert await policies.digests() == DIGESTS
 
 
+@pytest.mark.parametrize("edited", [b"{}", b"[", TWO.text, ONE.text + b" "])
 async def test_a_policy_that_somebody_edited_is_refused(
-    store: SqlStore, database: TestDatabase
+    store: SqlStore, database: TestDatabase, edited: bytes
 ) -> None:
     policies = SqlPolicyTexts(store.database)
-    await policies.keep(ONE)
-    await database.execute("UPDATE policy SET body = '{}'")
+    await policies.keep(ONE.text)
+    await database.execute("UPDATE policy SET body = $1", edited)
 
     with pytest.raises(LogDamagedError, match="policy"):
-        await policies.read(policy_digest(ONE))
+        await policies.read(ONE.name.digest)

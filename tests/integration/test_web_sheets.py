@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
+from support.policies import STRICT, permits, policy_of
 from support.worlds import (
     APP,
     CONTRACT,
@@ -13,8 +14,8 @@ from support.worlds import (
     LIFT,
     PASSWORD,
     ROAMING,
+    SAVED,
     SMS,
-    STRICT,
     SYNCED,
     a_destination,
     a_passkey,
@@ -24,6 +25,7 @@ from support.worlds import (
     list_address,
     make_key,
     remove,
+    saved_codes,
     send,
     sign_in,
     unlist,
@@ -39,10 +41,11 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, FREE_FAILURES
 from twinlock.domain.entries import ClosedAction, closed
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.profile import ASSETS, make_policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Never, Requirement
 from twinlock.domain.throttle import Throttle
@@ -93,6 +96,69 @@ def factors(told: Sheet) -> list[Factor]:
 
 def line(told: Sheet, label: str) -> str:
     return next(one.text for one in (*told.told.lines, *told.worth_knowing) if one.label == label)
+
+
+# --- Where the usual way is lost ---
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown", "payload", "instead"),
+    [
+        ((PASSWORD, APP, SAVED), (), sign_in(), [Factor.PASSWORD, Factor.RECOVERY_CODE]),
+        ((PASSWORD, APP, SAVED), (PASSWORD,), sign_in(), [Factor.RECOVERY_CODE]),
+        ((PASSWORD, APP, SAVED), (), remove(APP), [Factor.PASSWORD, Factor.RECOVERY_CODE]),
+        ((PASSWORD, APP, SAVED), (), FREEZE, [Factor.RECOVERY_CODE]),
+        ((PASSWORD, SAVED), (), sign_in(), [Factor.RECOVERY_CODE]),
+        ((PASSWORD, APP, SAVED), (), send(), []),
+        ((PASSWORD, APP, saved_codes(left=0)), (), sign_in(), []),
+        ((PASSWORD, APP), (), sign_in(), []),
+        ((PASSWORD, SYNCED, SAVED), (), sign_in(), []),
+        ((PASSWORD, SYNCED, SAVED), (), remove(SYNCED), []),
+    ],
+    ids=[
+        "to sign in",
+        "after the password",
+        "to remove a lost app",
+        "to freeze, with nothing beside it",
+        "where the password is offered already",
+        "never to send",
+        "none is left",
+        "none was saved",
+        "below a passkey, to sign in",
+        "below a passkey, to remove it",
+    ],
+)
+def test_a_recovery_code_is_offered_where_it_helps(
+    bound: tuple[object, ...],
+    shown: tuple[Authenticator, ...],
+    payload: AnyPayload,
+    instead: list[Factor],
+) -> None:
+    gate = gate_of(*bound)
+    action = gate.propose(payload).action_id
+    if shown:
+        gate.prove(action, *shown)
+
+    assert [field.factor for field in sheet(gate, action).instead] == instead
+
+
+def test_a_recovery_code_is_not_offered_where_the_policy_takes_none() -> None:
+    without = policy_of(
+        "\n".join(permits()).replace(
+            '"session.start.permit"', '"session.start.permit") @offers("password,totp"', 1
+        )
+    )
+    gate = Gate.of(an_account(PASSWORD, APP, SAVED), policy=without)
+
+    assert sheet(gate, gate.propose(sign_in()).action_id).instead == ()
+
+
+def test_a_new_set_of_codes_says_what_each_is_good_for() -> None:
+    gate = gate_of(PASSWORD, APP)
+    told = sheet(gate, gate.propose(*bind(SAVED)).action_id).told
+
+    assert told.title == "Add an authenticator: recovery codes"
+    assert "beside your password" in told.effect
 
 
 # --- What is asked for ---
@@ -171,7 +237,7 @@ def test_a_code_that_is_too_old_is_not_asked_for() -> None:
 
 def test_a_profile_without_sms_offers_none() -> None:
     account = an_account(PASSWORD, channels=(SMS, DESKTOP))
-    allowed, strict = Gate.of(account), Gate.of(account, profile=STRICT)
+    allowed, strict = Gate.of(account), Gate.of(account, policy=STRICT)
 
     for gate, offered in ((allowed, True), (strict, False)):
         told = sheet(gate, gate.propose(sign_in()).action_id)
@@ -184,7 +250,7 @@ def test_codes_sent_too_often_are_still_offered_and_then_refused_with_a_reason()
     for _ in range(10):
         gate.ask(action, EMAIL)
 
-    assert gate.ask(action, EMAIL).fault is ProofFault.THROTTLED
+    assert gate.ask(action, EMAIL).fault is ProofFault.CODES_LIMITED
     assert Factor.EMAIL_CODE in factors(sheet(gate, action))
 
 
@@ -433,7 +499,7 @@ OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked
 @pytest.mark.parametrize("payload", payloads(), ids=lambda one: type(one).__name__)
 def test_every_field_stands_on_the_page_whole(payload: AnyPayload) -> None:
     account = an_account(PASSWORD, SYNCED)
-    policy = make_policy(version=1, profile=STRICT, assets=ASSETS)
+    policy = STRICT
 
     told = tell_payload(payload, Known(policy=policy, account=account, listed=(KNOWN,)))
 
@@ -447,7 +513,7 @@ def test_every_field_stands_on_the_page_whole(payload: AnyPayload) -> None:
 
 
 def lines_of(payload: AnyPayload, *, known: Known | None = None) -> dict[str, str]:
-    policy = make_policy(version=1, profile=STRICT, assets=ASSETS)
+    policy = STRICT
     told = tell_payload(payload, known or Known(policy=policy))
     return {one.label: " ".join((one.text, *one.items, one.unit)).strip() for one in told.lines}
 
@@ -461,7 +527,7 @@ def test_sums_are_told_in_decimals_of_their_asset() -> None:
 
 
 def test_a_fee_on_a_network_that_the_policy_forgot_is_told_in_its_smallest_unit() -> None:
-    bare = Known(policy=make_policy(version=2, profile=STRICT, assets=()))
+    bare = Known(policy=Policy(replace(STRICT.draft, version=2, assets=())))
 
     told = lines_of(send(50), known=bare)
 
@@ -469,7 +535,7 @@ def test_a_fee_on_a_network_that_the_policy_forgot_is_told_in_its_smallest_unit(
 
 
 def test_an_authenticator_is_removed_by_its_name() -> None:
-    policy = make_policy(version=1, profile=STRICT, assets=ASSETS)
+    policy = STRICT
     named = replace(SYNCED, name="Alice's phone")
     known = Known(policy=policy, account=an_account(PASSWORD, named))
 
@@ -481,7 +547,7 @@ def test_an_authenticator_is_removed_by_its_name() -> None:
 
 
 def test_an_api_key_is_told_with_addresses_and_not_with_our_names_for_them() -> None:
-    policy = make_policy(version=1, profile=STRICT, assets=ASSETS)
+    policy = STRICT
     key = make_key("withdraw", destinations=(KNOWN.destination_id, "dst_gone"))
 
     told = lines_of(key, known=Known(policy=policy, listed=(KNOWN,)))

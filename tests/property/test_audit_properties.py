@@ -28,7 +28,7 @@ from twinlock.domain.events import AccountOpened, ActionSpent, Event
 from twinlock.domain.ids import ActionId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import TILE_BYTES, TILE_WIDTH, grow
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.requirements import Answer
 
 KEYS = st.binary(min_size=32, max_size=32)

@@ -28,7 +28,7 @@ from twinlock.domain.entries import (
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import AccountOpened, ActionSpent
 from twinlock.domain.log.merkle import leaf_hash
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.requirements import Answer
 
 CHAIN = Chain(label_key=b64url(b"k" * 32), entries=7, last_leaf=b64url(b"l" * 32))
@@ -129,7 +129,7 @@ def test_the_entry_of_a_spend_and_no_other_commits_to_its_id_and_fee(salt: bytes
     action = gate.propose(send()).action_id
     proved = gate.prove(action, gate.account.authenticators[1])
     early = gate.spend(action)
-    gate.wait(gate.profile.new_destination_wait)
+    gate.wait(gate.policy.statutes.waits("withdrawal.crypto"))
     spent = entry_of(gate.spend(action, fee="7"), salt)
     leaf = decode(spent.leaf)
 
@@ -220,7 +220,7 @@ def test_an_action_that_is_over_is_kept_as_it_ended() -> None:
     gate = Gate()
     action = gate.propose(send()).action_id
     gate.prove(action, gate.account.authenticators[1])
-    gate.wait(gate.profile.new_destination_wait)
+    gate.wait(gate.policy.statutes.waits("withdrawal.crypto"))
     spent = gate.spend(action)
     before, _, _ = gate.book[-1]
     over = closed(before, spent, number=9, policy=POLICY)

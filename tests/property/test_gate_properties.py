@@ -13,7 +13,7 @@ from support.worlds import FREEZE, list_address, sign_in
 
 from twinlock.domain.account import Account, Channel
 from twinlock.domain.actions import ActionClass, class_of
-from twinlock.domain.assurance import Factor, Level, level_shown
+from twinlock.domain.assurance import Level, level_shown
 from twinlock.domain.authenticators.model import root
 from twinlock.domain.bounds import DOCUMENT_BYTES_MOST
 from twinlock.domain.canonical import encode
@@ -66,7 +66,7 @@ def enough(some: list[Source], need: Prove, gate: Gate) -> bool:
     return (
         level_shown(factors, floor=gate.account.floor) >= need.level
         and (need.roots == 1 or len(roots) >= need.roots)
-        and (not need.password or Factor.PASSWORD in factors)
+        and set(need.factors) <= set(factors)
     )
 
 

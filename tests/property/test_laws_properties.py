@@ -1,22 +1,21 @@
 """What the laws promise for any facts whatever; one section a law."""
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, NOON
-from support.facts import EXITS, cents, facts, fulfil, profiles, requirements
-from support.worlds import STRICT, rules_of
+from support.facts import EXITS, cents, facts, fulfil, requirements
+from support.policies import LAX, STRICT, policies
+from support.worlds import rules_of
 
 from twinlock.domain.actions import BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.laws import LAWS, Law, setting_up, within_budget
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
-from twinlock.domain.policy.profile import DEFAULT, Profile
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
 from twinlock.domain.requirements import (
     NOTHING,
@@ -32,17 +31,6 @@ from twinlock.services.proving import Reply
 
 RULES = rules_of()
 ONLY_LAWS = replace(RULES, statutes=())
-# The weakest profile that can be written: whatever holds under it is held by the laws alone.
-LAX = replace(
-    DEFAULT,
-    waits={kind: timedelta(0) for kind in CLASS_OF},
-    new_destination_wait=timedelta(0),
-    narrow_destination_wait=timedelta(0),
-    narrow_daily_cents=10**12,
-    daily_limit_cents=10**12,
-    over_limit_wait=timedelta(0),
-    budget_most_cents=10**12,
-)
 LISTED = (DestinationState.USABLE, DestinationState.LAPSED)
 STAFF = {kind for kind, cls in CLASS_OF.items() if cls is ActionClass.STAFF}
 PICTURES = ("document_image", "face_video", "personal_data", "liveness", "selfie")
@@ -80,9 +68,9 @@ def test_one_law_less_never_forbids_more(found: Facts, gone: set[Law]) -> None:
     assert strength(found, weaker) <= strength(found)
 
 
-@given(facts(), profiles())
-def test_no_profile_allows_what_the_laws_forbid(found: Facts, profile: Profile) -> None:
-    assert strength(found, rules_of(profile)) >= strength(found, ONLY_LAWS)
+@given(facts(), policies())
+def test_no_profile_allows_what_the_laws_forbid(found: Facts, policy: Policy) -> None:
+    assert strength(found, rules_of(policy)) >= strength(found, ONLY_LAWS)
 
 
 @given(facts())
@@ -93,12 +81,12 @@ def test_the_strict_profile_allows_nothing_that_the_default_forbids(found: Facts
 # --- The central promise: what is listed is what is needed ---
 
 
-@given(facts(), profiles(), st.data())
+@given(facts(), policies(), st.data())
 def test_doing_exactly_what_is_listed_allows_the_action_in_the_end(
-    found: Facts, profile: Profile, data: st.DataObject
+    found: Facts, policy: Policy, data: st.DataObject
 ) -> None:
     """Or what is listed lies later, or is listed as what nothing lifts: from the start or then."""
-    rules = rules_of(profile)
+    rules = rules_of(policy)
     for _ in range(6):
         wanted = missing(found, rules)
         if wanted == NOTHING:
@@ -114,9 +102,9 @@ def test_doing_exactly_what_is_listed_allows_the_action_in_the_end(
 # --- Law 1: unknown is no ---
 
 
-@given(facts(action="unknown"), profiles())
-def test_an_unknown_action_is_refused_whatever_else_holds(found: Facts, profile: Profile) -> None:
-    assert Reason.ACTION_UNKNOWN in reasons(missing(found, rules_of(profile)))
+@given(facts(action="unknown"), policies())
+def test_an_unknown_action_is_refused_whatever_else_holds(found: Facts, policy: Policy) -> None:
+    assert Reason.ACTION_UNKNOWN in reasons(missing(found, rules_of(policy)))
     assert answer(missing(found)) is Answer.DENY
 
 
@@ -146,19 +134,19 @@ def test_a_higher_value_never_allows_more(found: Facts, one: int, two: int) -> N
 # --- Law 2: a proof counts for one action only ---
 
 
-@given(facts(session=SessionState.UNSIGNED), profiles())
-def test_a_session_that_is_only_named_is_refused(found: Facts, profile: Profile) -> None:
-    assert answer(missing(found, rules_of(profile))) is Answer.DENY
+@given(facts(session=SessionState.UNSIGNED), policies())
+def test_a_session_that_is_only_named_is_refused(found: Facts, policy: Policy) -> None:
+    assert answer(missing(found, rules_of(policy))) is Answer.DENY
 
 
 # --- Law 3: the floor never sinks ---
 
 
-@given(facts(), profiles())
-def test_nothing_but_tightening_is_allowed_below_the_floor(found: Facts, profile: Profile) -> None:
+@given(facts(), policies())
+def test_nothing_but_tightening_is_allowed_below_the_floor(found: Facts, policy: Policy) -> None:
     """And of that only a freeze outside a session."""
     freezes = found.action == ActionType.FREEZE_SET
-    if allowed(found, rules_of(profile)) and not freezes and not setting_up(found):
+    if allowed(found, rules_of(policy)) and not freezes and not setting_up(found):
         at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
         signed = found.session is SessionState.FULL
         tightens = signed and found.action_class is ActionClass.TIGHTENING
@@ -200,11 +188,11 @@ def test_for_thirty_days_a_newcomer_removes_nothing_older(found: Facts) -> None:
     assert found.shown_level >= found.target_level
 
 
-@given(facts(action=ActionType.API_KEY_CREATE), profiles())
+@given(facts(action=ActionType.API_KEY_CREATE), policies())
 def test_a_key_that_may_withdraw_names_addresses_and_destinations(
-    found: Facts, profile: Profile
+    found: Facts, policy: Policy
 ) -> None:
-    if allowed(found, rules_of(profile)) and "withdraw" in found.scopes:
+    if allowed(found, rules_of(policy)) and "withdraw" in found.scopes:
         assert found.ip_list > 0
         assert found.key_destinations > 0
 
@@ -234,21 +222,21 @@ def test_whatever_loosens_has_waited_a_day_from_its_proof(found: Facts) -> None:
         assert found.now - found.proved_at >= DAY
 
 
-@given(facts(), profiles())
+@given(facts(), policies())
 def test_a_wait_that_was_told_is_never_shortened_by_any_profile(
-    found: Facts, profile: Profile
+    found: Facts, policy: Policy
 ) -> None:
-    if allowed(found, rules_of(profile)):
+    if allowed(found, rules_of(policy)):
         assert found.promised_until is None or found.promised_until <= found.now
         spared = len(found.shown_roots) > 1
         assert spared or found.offered_until is None or found.offered_until <= found.now
 
 
-TIGHTENING = [kind for kind, cls in CLASS_OF.items() if cls is ActionClass.TIGHTENING]
+TIGHTENING = [kind for kind in sorted(BUILT) if CLASS_OF[kind] is ActionClass.TIGHTENING]
 
 
-@given(facts(promised_until=None), st.sampled_from(TIGHTENING), profiles())
-def test_tightening_is_instant(found: Facts, action: str, profile: Profile) -> None:
+@given(facts(promised_until=None), st.sampled_from(TIGHTENING), policies())
+def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> None:
     """A freeze with any proof, the rest at the floor or in a session.
 
     Only a copied session, and a second weak freeze in a month, are turned away.
@@ -266,7 +254,7 @@ def test_tightening_is_instant(found: Facts, action: str, profile: Profile) -> N
         budget_cents=0,
         offered_until=None,
     )
-    wanted = missing(asked, rules_of(profile))
+    wanted = missing(asked, rules_of(policy))
     turned_away = {Reason.PROOF_NOT_BOUND, Reason.FREEZE_TOO_SOON}
 
     at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
@@ -277,11 +265,9 @@ def test_tightening_is_instant(found: Facts, action: str, profile: Profile) -> N
         assert {Reason.PROOF_NEEDED, Reason.NOTHING_BOUND} & set(reasons(wanted))
 
 
-@given(facts(action=ActionType.FREEZE_SET), profiles())
-def test_a_freeze_below_the_floor_is_set_once_in_thirty_days(
-    found: Facts, profile: Profile
-) -> None:
-    if allowed(found, rules_of(profile)) and found.weak_freeze_at is not None:
+@given(facts(action=ActionType.FREEZE_SET), policies())
+def test_a_freeze_below_the_floor_is_set_once_in_thirty_days(found: Facts, policy: Policy) -> None:
+    if allowed(found, rules_of(policy)) and found.weak_freeze_at is not None:
         strong = found.shown_level >= found.floor
         assert strong or found.now - found.weak_freeze_at >= 30 * DAY
 
@@ -289,19 +275,19 @@ def test_a_freeze_below_the_floor_is_set_once_in_thirty_days(
 # --- Law 6: a hold covers every exit ---
 
 
-@given(facts(), st.sampled_from(EXITS), profiles())
+@given(facts(), st.sampled_from(EXITS), policies())
 def test_a_hold_covers_every_exit_those_that_cannot_be_decided_yet_included(
-    found: Facts, exit_: str, profile: Profile
+    found: Facts, exit_: str, policy: Policy
 ) -> None:
     built_tomorrow = replace(found, action=exit_, action_class=ActionClass.EXIT, built=True)
     held = replace(built_tomorrow, held_until=NOON + INSTANT)
 
-    assert not allowed(held, rules_of(profile))
+    assert not allowed(held, rules_of(policy))
 
 
-@given(facts(), st.sampled_from([*EXITS, *CLASS_OF]), profiles())
+@given(facts(), st.sampled_from([*EXITS, *CLASS_OF]), policies())
 def test_a_freeze_stops_whatever_leaves_or_loosens(
-    found: Facts, action: str, profile: Profile
+    found: Facts, action: str, policy: Policy
 ) -> None:
     cls = CLASS_OF[action]
     frozen = replace(
@@ -310,7 +296,7 @@ def test_a_freeze_stops_whatever_leaves_or_loosens(
     stops = cls in (ActionClass.EXIT, ActionClass.LOOSENING)
 
     if stops and action != ActionType.FREEZE_LIFT:
-        assert not allowed(frozen, rules_of(profile))
+        assert not allowed(frozen, rules_of(policy))
 
 
 @given(facts(action=ActionType.FREEZE_LIFT))
@@ -323,12 +309,12 @@ def test_no_freeze_is_lifted_by_what_was_asked_before_it_was_set(found: Facts) -
 # --- Law 7: nobody alone ---
 
 
-@given(facts(), profiles(), st.sampled_from(sorted(STAFF)))
-def test_no_proof_does_what_takes_staff(found: Facts, profile: Profile, action: str) -> None:
+@given(facts(), policies(), st.sampled_from(sorted(STAFF)))
+def test_no_proof_does_what_takes_staff(found: Facts, policy: Policy, action: str) -> None:
     """Until two drawn people can be asked, nobody is enough."""
     asked = replace(found, action=action, action_class=ActionClass.STAFF, built=action in BUILT)
 
-    assert answer(missing(asked, rules_of(profile))) is Answer.DENY
+    assert answer(missing(asked, rules_of(policy))) is Answer.DENY
 
 
 # --- Law 8: a picture opens no door ---
@@ -348,24 +334,24 @@ def test_nothing_but_possession_and_knowledge_is_taken_as_a_proof(shown: str) ->
 # --- Law 10: every no has a reason, an end and a way on ---
 
 
-@given(facts(), profiles())
-def test_every_no_has_a_reason_that_is_explained(found: Facts, profile: Profile) -> None:
-    wanted = missing(found, rules_of(profile))
+@given(facts(), policies())
+def test_every_no_has_a_reason_that_is_explained(found: Facts, policy: Policy) -> None:
+    wanted = missing(found, rules_of(policy))
 
     assert wanted == NOTHING or reasons(wanted)
     assert set(reasons(wanted)) <= set(EXPLANATIONS)
 
 
-@given(facts(), profiles())
-def test_no_end_that_is_told_lies_in_the_past(found: Facts, profile: Profile) -> None:
-    for leaf in leaves(missing(found, rules_of(profile))):
+@given(facts(), policies())
+def test_no_end_that_is_told_lies_in_the_past(found: Facts, policy: Policy) -> None:
+    for leaf in leaves(missing(found, rules_of(policy))):
         until = getattr(leaf, "until", None)
         assert until is None or until > found.now
 
 
-@given(facts(), profiles())
-def test_what_nothing_lifts_is_refused_and_not_asked_for(found: Facts, profile: Profile) -> None:
-    wanted = missing(found, rules_of(profile))
+@given(facts(), policies())
+def test_what_nothing_lifts_is_refused_and_not_asked_for(found: Facts, policy: Policy) -> None:
+    wanted = missing(found, rules_of(policy))
 
     if any(isinstance(leaf, Never) for leaf in leaves(wanted)):
         assert answer(wanted) is Answer.DENY

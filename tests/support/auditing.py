@@ -11,7 +11,7 @@ from support.stores import POLICY
 
 from twinlock.adapters.anchor import AnchorFile
 from twinlock.adapters.auditing import Auditor
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import Keyring, Role
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.signing import KeyringSigner
@@ -19,7 +19,6 @@ from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.installation import claim
 from twinlock.domain.audit.parts import Checked, Part
 from twinlock.domain.log.merkle import EMPTY_ROOT
-from twinlock.domain.policy.profile import text_of
 from twinlock.ports import Anchor, AuditTask, Head
 from twinlock.services.auditing import Verdict
 
@@ -64,8 +63,10 @@ def settings_of(database: TestDatabase, data_dir: Path) -> Settings:
 async def adopt(database: TestDatabase, keyring: Keyring, settings: Settings) -> None:
     """Do for a bare store what a service does before it decides: bind, keep the policy, anchor."""
     origin = settings.log_origin
-    await claim(database.app_dsn, fingerprint=keyring.fingerprint(), log_origin=origin)
-    await database.execute(queries.KEEP_POLICY, POLICY.name.digest, text_of(POLICY))
+    seals = {key.key_id for key in keyring.keys(Role.SEAL)}
+    fingerprint = keyring.fingerprint()
+    await claim(database.app_dsn, fingerprint=fingerprint, log_origin=origin, seal_keys=seals)
+    await database.execute(queries.KEEP_POLICY, POLICY.name.digest, POLICY.text)
     anchors = AnchorFile(settings.data_dir / "log-anchor.json")
     if anchors.read() is None:
         empty = KeyringSigner(keyring, log_origin=origin).checkpoint(Head(size=0, root=EMPTY_ROOT))
@@ -82,7 +83,7 @@ async def audited(
     only_log: bool = False,
 ) -> Verdict:
     """Return the verdict on an installation as it stands."""
-    auditor = Auditor(settings, keyring=keyring, dsn=database.app_dsn)
+    auditor = Auditor(settings, load=lambda: keyring, dsn=database.app_dsn)
     return await auditor.audit(CrewOfOne.of, progress=unwatched, since=since, only_log=only_log)
 
 

@@ -77,11 +77,11 @@ from twinlock.domain.log.merkle import (
 )
 from twinlock.domain.log.note import KeyType, SignedNote
 from twinlock.domain.log.tiles import TILE_HEIGHT, TILE_WIDTH, width_at
-from twinlock.domain.policy.profile import make_policy, policy_digest, text_of
+from twinlock.domain.policy.version import Policy, header_of, policy_digest
 from twinlock.domain.requirements import Answer
 from twinlock.domain.sessions import PROPOSAL, SignedDraft, signing_nonce
 from twinlock.domain.trust import Trust
-from twinlock.ports import Committed, Head, Idempotency, StoredEntry, Work
+from twinlock.ports import Committed, Head, Idempotency, SignedHead, StoredEntry, Work
 from twinlock.proofs import intents, jws
 from twinlock.proofs.assertions import read_assertion
 from twinlock.proofs.device_keys import read_jwk
@@ -245,14 +245,12 @@ class House:
 
     def rules(self) -> Rules:
         rules = rules_of(now=self.now)
-        policy = make_policy(
-            version=self.version, profile=rules.policy.profile, assets=rules.policy.assets
-        )
-        self.policies[policy.name.digest] = text_of(policy)
+        policy = Policy(replace(rules.policy.draft, version=self.version))
+        self.policies[policy.name.digest] = policy.text
         return replace(rules, policy=policy)
 
     async def keep(self, text: bytes) -> None:
-        self.policies[policy_digest(text)] = text
+        self.policies[policy_digest(header_of(text))] = text
 
     async def read(self, digest: str) -> bytes | None:
         return self.policies.get(digest)
@@ -444,8 +442,13 @@ class House:
         assert decision.answer is Answer.ALLOW
         return action
 
+    async def covering(self, size: int) -> SignedHead:
+        head = await self.head()
+        assert head.size >= size
+        return SignedHead(head=head, note=self.checkpoint(head))
+
     def bundle(self, action: ActionId, *, consistent_from: int = 0) -> Bundle:
-        evidence = Evidence(self, policies=self, signer=self)
+        evidence = Evidence(self, policies=self, signer=self, published=self)
         return asyncio.run(evidence.bundle(action, consistent_from=consistent_from))
 
     def seen(self, size: int | None = None) -> Checkpoint:

@@ -13,8 +13,9 @@ from support.cast import (
     NOON,
     OLD_ADDRESS,
 )
-from support.facts import FOREVER, profiles, rarely
+from support.facts import FOREVER, rarely
 from support.gates import Gate
+from support.policies import ordinary_policies
 from support.worlds import (
     APP,
     DESKTOP,
@@ -44,14 +45,10 @@ from twinlock.domain.account import Account, Channel, Freeze
 from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.holds import Hold
-from twinlock.domain.policy.profile import DEFAULT, Profile
+from twinlock.domain.policy.version import Policy
 
 ages = st.sampled_from([LONG_AGO, NOON - 31 * DAY, NOON - 29 * DAY, NOON - DAY])
 SIGNING_IN_ALONE: tuple[Authenticator, ...] = (PASSWORD, SYNCED, ROAMING, DESKTOP_KEY)
-# A profile without SMS leaves an account with a password and SMS alone no way to its floor.
-ordinary_profiles = st.sampled_from([DEFAULT]) | profiles().map(
-    lambda profile: replace(profile, sms_codes=True)
-)
 
 
 @st.composite
@@ -105,9 +102,9 @@ def holds(draw: st.DrawFn) -> tuple[Hold, ...]:
 
 
 @st.composite
-def gates(draw: st.DrawFn, profile: st.SearchStrategy[Profile] = ordinary_profiles) -> Gate:
+def gates(draw: st.DrawFn, policies: st.SearchStrategy[Policy] | None = None) -> Gate:
     listed = draw(st.lists(destinations, max_size=1))
-    return Gate.of(draw(accounts()), *listed, profile=draw(profile))
+    return Gate.of(draw(accounts()), *listed, policy=draw(policies or ordinary_policies()))
 
 
 @st.composite

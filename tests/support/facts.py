@@ -12,7 +12,6 @@ from twinlock.domain.actions import BUILT, CLASS_OF, SCOPES, ActionClass, Action
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
-from twinlock.domain.policy.profile import DEFAULT, Profile
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     AllOf,
@@ -65,6 +64,7 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "action": action,
         "action_class": cls,
         "built": action in BUILT,
+        "opened_at": draw(earlier),
         "proposed_at": draw(earlier),
         "proved_at": draw(earlier) if shown >= max(floor, Level.KNOWLEDGE) else None,
         "promised_until": draw(maybe_around),
@@ -88,6 +88,7 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "destination": draw(known) if exit_ else DestinationState.NONE,
         "destinations_required": draw(st.booleans()),
         "budget_left_cents": draw(cents) if exit_ else 0,
+        "destination_day_cents": draw(cents) if exit_ else 0,
         "value_cents": draw(cents) if exit_ else 0,
         "new_device": draw(st.booleans()),
         "budget_cents": draw(cents) if action == ActionType.DESTINATION_ADD else 0,
@@ -105,29 +106,6 @@ def _session(draw: st.DrawFn, factors: Iterable[Factor]) -> SessionState:
     if Factor.SESSION in factors:
         return draw(st.sampled_from([SessionState.READ_ONLY, SessionState.FULL]))
     return SessionState.UNSIGNED if draw(rarely) else SessionState.NONE
-
-
-waits = st.sampled_from([timedelta(0), HOUR, DAY, 2 * DAY, 7 * DAY])
-
-
-@st.composite
-def profiles(draw: st.DrawFn) -> Profile:
-    """Draw a profile with any numbers, also such as no officer would choose."""
-    return replace(
-        DEFAULT,
-        name="any",
-        waits={kind: draw(waits) for kind in DEFAULT.waits},
-        holds={kind: draw(waits) for kind in DEFAULT.holds},
-        new_device_hold=draw(waits),
-        new_destination_wait=draw(waits),
-        narrow_destination_wait=draw(waits),
-        destination_lapse=draw(st.sampled_from([DAY, 30 * DAY])),
-        narrow_daily_cents=draw(cents),
-        daily_limit_cents=draw(cents),
-        over_limit_wait=draw(waits),
-        budget_most_cents=draw(cents),
-        sms_codes=draw(st.booleans()),
-    )
 
 
 # --- Requirements ---
@@ -192,7 +170,7 @@ def _chosen(missing: Requirement, choose: Choose) -> Iterable[Requirement]:
 
 def _proved(before: Facts, need: Prove) -> Facts:
     factors = {*before.shown_factors, *_PROOFS[need.level]}
-    factors |= {Factor.PASSWORD} if need.password else set()
+    factors |= set(need.factors)
     level = level_shown(factors, floor=before.floor)
     rooted = bool(factors - {Factor.PASSWORD, Factor.SESSION})
     roots = set(before.shown_roots) or ({"phone"} if rooted else set())
@@ -212,4 +190,6 @@ def _proved(before: Facts, need: Prove) -> Facts:
 def _later(before: Facts, ends: datetime) -> Facts:
     now = max(before.now, ends)
     another_day = now.date() != before.now.date()
-    return replace(before, now=now, day_cents=0 if another_day else before.day_cents)
+    if not another_day:
+        return replace(before, now=now)
+    return replace(before, now=now, day_cents=0, destination_day_cents=0)

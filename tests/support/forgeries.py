@@ -30,7 +30,7 @@ from twinlock.domain.entries import SALT_BYTES
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.proving import digest_of
 from twinlock.proofs import jws
 from twinlock.proofs.authorizations import detached

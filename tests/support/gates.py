@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 from support.cast import ALICES_LAPTOP, NOON
+from support.policies import DEFAULT
 from support.worlds import PRICES, a_session, an_account, destination_id, rules_of
 from support.worlds import sign_in as signing_in
 
@@ -46,7 +47,7 @@ from twinlock.domain.ids import (
     action_id,
     tail,
 )
-from twinlock.domain.policy.profile import DEFAULT, Profile
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES, against
 
 Source: TypeAlias = Authenticator | Channel
@@ -59,19 +60,19 @@ class Gate:
 
     account: Account = field(default_factory=an_account)
     destinations: dict[DestinationId, Destination] = field(default_factory=dict)
-    profile: Profile = DEFAULT
+    policy: Policy = DEFAULT
     now: datetime = NOON
     prices_up: bool = True
     book: list[tuple[State, Decided, datetime]] = field(default_factory=list)
     drawn: int = 0
 
     @classmethod
-    def of(cls, account: Account, *listed: Destination, profile: Profile = DEFAULT) -> "Gate":
+    def of(cls, account: Account, *listed: Destination, policy: Policy = DEFAULT) -> "Gate":
         versions = {one.destination_id: one.version for one in listed}
         return cls(
             account=replace(account, destinations=versions),
             destinations={one.destination_id: one for one in listed},
-            profile=profile,
+            policy=policy,
         )
 
     # --- The clock, and what is drawn at random elsewhere ---
@@ -89,7 +90,7 @@ class Gate:
     @property
     def rules(self) -> Rules:
         prices = PRICES if self.prices_up else None
-        return rules_of(self.profile, now=self.now, prices=prices)
+        return rules_of(self.policy, now=self.now, prices=prices)
 
     # --- Commands ---
 
@@ -199,7 +200,7 @@ class Gate:
         return Right(
             factor=factor,
             source=source.authenticator_id,
-            against=against(source),
+            against=against(source)[0],
             challenge_id=asked[-1].challenge_id if asked else None,
             totp_step=int(self.now.timestamp()) // STEP_SECONDS,
             evidence=b"{}" if isinstance(source, Passkey) else b"",

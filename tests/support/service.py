@@ -15,7 +15,12 @@ from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.settings import Settings
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import RuleBook, Steering, World, open_api, rule_book
+from twinlock.bootstrap import (
+    Steering,
+    World,
+    open_api,
+)
+from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.client import Client
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import from_b64url
@@ -99,12 +104,13 @@ async def serving(
     waiting_letters: Callable[[], Awaitable[int]],
     book: RuleBook | None = None,
     prices_from_file: bool = False,
+    clock: SteerableClock | None = None,
 ) -> AsyncIterator[Service]:
     """Serve ``world`` in this process; requests come from 127.0.0.1.
 
     Prices are steered, unless they are those of the file that the settings name.
     """
-    clock = SteerableClock()
+    clock = clock or SteerableClock()
     prices = FixedPrices(clock)
     opened: list[Api] = []
 

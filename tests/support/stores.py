@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
+from support.policies import DEFAULT
 
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
@@ -36,7 +37,7 @@ from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.commands import Command, EndSession, Propose, SessionSignature, Spend
-from twinlock.domain.decisions import Decided, Decision, Rules
+from twinlock.domain.decisions import Decided, Decision, Rules, agreed
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import AccountOpened, DestinationAdded, Event
 from twinlock.domain.gate import advance, decide
@@ -51,17 +52,16 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
-from twinlock.domain.policy.profile import ASSETS, DEFAULT, make_policy
-from twinlock.domain.policy.statutes import statutes
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
 from twinlock.ports import BlindIndex, Clock, Idempotency, LogSigner, Work
+from twinlock.services.publishing import NewestHeads
 from twinlock.services.spending import Spends
 
 T = TypeVar("T")
 
 ENTROPY = SystemEntropy()
-POLICY = make_policy(version=1, profile=DEFAULT, assets=ASSETS)
+POLICY = DEFAULT
 PLATFORM = "platform:tests"
 BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 THUMBPRINT = "t" * 43
@@ -114,7 +114,13 @@ async def open_store(dsn: str, keyring: Keyring, clock: Clock) -> AsyncIterator[
 def rules(now: datetime) -> Rules:
     """Return laws and default statutes, with prices as of now."""
     prices = Prices(as_of=now, cents={"ETH": 3_000_00, "USDT": 100})
-    return Rules(laws=LAWS, statutes=statutes(DEFAULT), policy=POLICY, prices=prices)
+    return Rules(
+        laws=LAWS,
+        statutes=POLICY.statutes.laws(),
+        policy=POLICY,
+        confirm=agreed,
+        prices=prices,
+    )
 
 
 def _tail() -> str:
@@ -127,9 +133,7 @@ def new_customer(blind: BlindIndex | None = None) -> Customer:
     place = Place(account=account, network="ethereum", address=address, memo="")
     return Customer(
         account_id=account,
-        destination_id=DestinationId(f"dst_{_tail()}")
-        if blind is None
-        else blind.destination_id(place),
+        destination_id=DestinationId(f"dst_{_tail()}") if blind is None else blind.names(place)[0],
         session_id=SessionId(f"ses_{_tail()}"),
         address=address,
     )
@@ -371,7 +375,13 @@ def spending(store: SqlStore, keyring: Keyring, clock: Clock) -> Spends:
     """Return the use case of the spend over ``store``."""
     signer = KeyringSigner(keyring, log_origin="tests.example/log")
     policies = FixedPolicies(clock, signer)
-    return Spends(store, policies=policies, blind=KeyringIndex(keyring), signer=signer)
+    return Spends(
+        store,
+        policies=policies,
+        blind=KeyringIndex(keyring),
+        signer=signer,
+        published=NewestHeads(store, signer=signer),
+    )
 
 
 async def opened(

@@ -12,6 +12,7 @@ from support.cast import (
     NOON,
     OLD_ADDRESS,
 )
+from support.policies import DEFAULT
 
 from twinlock.domain.account import (
     Account,
@@ -35,27 +36,22 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
 )
 from twinlock.domain.assurance import Factor, Placement
-from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    RecoveryCodes,
+    Totp,
+)
 from twinlock.domain.canonical import b64url, encode, tagged_hash
-from twinlock.domain.decisions import Rules
+from twinlock.domain.decisions import Rules, agreed
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId, tail
 from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
-from twinlock.domain.policy.profile import ASSETS, DEFAULT, Profile, make_policy
-from twinlock.domain.policy.statutes import statutes
+from twinlock.domain.policy.version import Policy
 
 CONTRACT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
 PRICES: Mapping[str, int] = {"USDT": 100, "BTC": 100_000_00, "ETH": 3_000_00}
-
-STRICT = replace(
-    DEFAULT,
-    name="strict",
-    new_device_hold=timedelta(hours=48),
-    new_destination_wait=timedelta(days=7),
-    narrow_daily_cents=0,
-    budget_most_cents=0,
-    sms_codes=False,
-)
 
 
 # --- Authenticators ---
@@ -99,9 +95,22 @@ def a_passkey(
     )
 
 
+def saved_codes(
+    name: str = "aut_saved", *, bound_at: datetime = LONG_AGO, left: int = 3
+) -> RecoveryCodes:
+    return RecoveryCodes(
+        authenticator_id=AuthenticatorId(name),
+        member_id=MEMBER,
+        bound_at=bound_at,
+        entry=0,
+        left=tuple(f"hash {number} of {name}" for number in range(left)),
+    )
+
+
 PASSWORD = a_password()
 APP = an_app()
 SYNCED = a_passkey()
+SAVED = saved_codes()
 ROAMING = a_passkey("aut_roaming", placement=Placement.ROAMING)
 DESKTOP_KEY = a_passkey("aut_desktop", placement=Placement.DESKTOP)
 
@@ -193,20 +202,21 @@ def an_account(
         destinations_required=destinations_required,
         authenticators=authenticators or (PASSWORD, SYNCED),
         channels=tuple(channels),
-        devices=(Device(thumbprint=ALICES_LAPTOP, since=LONG_AGO, seen_at=LONG_AGO),),
+        devices=(Device(thumbprint=ALICES_LAPTOP, since=LONG_AGO, seen_at=NOON),),
         sessions=tuple(sessions),
         destinations={one.destination_id: one.version for one in destinations},
     )
 
 
 def rules_of(
-    profile: Profile = DEFAULT, *, now: datetime = NOON, prices: Mapping[str, int] | None = PRICES
+    policy: Policy = DEFAULT, *, now: datetime = NOON, prices: Mapping[str, int] | None = PRICES
 ) -> Rules:
-    """Return the rules of ``profile``, with prices listed at ``now`` or none at all."""
+    """Return the rules of ``policy``, with prices listed at ``now`` or none at all."""
     return Rules(
         laws=LAWS,
-        statutes=statutes(profile),
-        policy=make_policy(version=1, profile=profile, assets=ASSETS),
+        statutes=policy.statutes.laws(),
+        policy=policy,
+        confirm=agreed,
         prices=None if prices is None else Prices(as_of=now, cents=prices),
     )
 

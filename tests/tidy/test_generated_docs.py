@@ -7,7 +7,7 @@ from doc_parts import summary
 from generate_docs import DOCS, DRAFTS, PAGES, all_errors, asked_with, bounds_of
 
 from twinlock.adapters import settings
-from twinlock.bootstrap import rule_book
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain import actions, bounds, drafts
 
 

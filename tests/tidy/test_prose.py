@@ -13,7 +13,7 @@ from tidy.repository import ROOT, environment, files, markdown_files, name_of, t
 
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 FENCE = re.compile(r"^```(?:sh|console|shell|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PATH = re.compile(r"\b(?:tests|tools|bench|docs|policies|scenarios)/[\w./*-]*\w(?:\.\w+)?")
+PATH = re.compile(r"\b(?:tests|tools|bench|docs|scenarios)/[\w./*-]*\w(?:\.\w+)?")
 INLINE = re.compile(r"`((?:make|twinlock) [^`]+)`")
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 HELPED = re.compile(r"^([a-z][a-z-]*):.*## \S", re.MULTILINE)

@@ -18,7 +18,7 @@ from twinlock.domain.authorization import AUTHORIZATION_TYPE, SPEND_TYPE
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.errors import BundleRefusedError
-from twinlock.domain.policy.profile import policy_digest
+from twinlock.domain.policy.version import policy_digest
 from twinlock.domain.trust import Trust
 from twinlock.proofs.bundle_faults import BundleFault as F
 from twinlock.proofs.bundles import verify_bundle

@@ -17,7 +17,7 @@ from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import AUTHORIZATION_TYPE
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.errors import BundleRefusedError
-from twinlock.domain.policy.profile import policy_digest
+from twinlock.domain.policy.version import policy_digest
 from twinlock.domain.proving import digest_of
 from twinlock.proofs.bundle_faults import BundleFault as F
 from twinlock.proofs.bundles import verify_bundle

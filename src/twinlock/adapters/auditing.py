@@ -5,19 +5,23 @@ started, since nothing can be read from one that is. One connection exports its 
 member of the crew joins it, in whatever process.
 """
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
 from msgspec.structs import replace
 
-from twinlock.adapters import private_files, signing
+from twinlock.adapters import keyring as keyrings
+from twinlock.adapters import signing
 from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.embedded import running
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.postgres import EmbeddedPostgres
 from twinlock.adapters.settings import Settings
@@ -25,11 +29,12 @@ from twinlock.adapters.slots import Slots
 from twinlock.adapters.sql.audit_extent import examine, kept_policies
 from twinlock.adapters.sql.auditing import AuditReader, join, read_tiles, reading, share
 from twinlock.adapters.sql.connections import DOWN, unreachable
-from twinlock.adapters.sql.migrate import APP_ROLE, check_schema
+from twinlock.adapters.sql.migrate import check_schema
+from twinlock.adapters.token import open_token
 from twinlock.domain.audit.findings import Findings
 from twinlock.domain.audit.parts import Checked, Extent, Part
-from twinlock.domain.errors import DatabaseNotStartedError
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.log.trust import parse_trust_policy
+from twinlock.domain.policy.version import PolicyName
 from twinlock.ports import AuditCrew, AuditTask
 from twinlock.services.auditing import Auditing, Progress, Verdict
 
@@ -41,15 +46,17 @@ Hire: TypeAlias = Callable[[AuditTask], AbstractContextManager[AuditCrew]]
 class Task:
     """What one member of the crew is handed. Implements ``ports.AuditTask``.
 
-    It holds keys and a password, and travels between processes of ours only, through a pipe.
+    ``dsn`` may hold a password: it travels between processes of ours only, through a pipe. Keys do
+    not travel: each member loads the keyring, and has its own session with a token.
     """
 
     dsn: str = field(repr=False)
-    keyring: Keyring = field(repr=False)
+    load: Callable[[], Keyring] = field(repr=False)
     snapshot: str
     slots: Path
     size: int
     policies: dict[bytes, PolicyName]
+    log_keys: frozenset[str]
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Check]:
@@ -58,22 +65,31 @@ class Task:
             async with reading(self.dsn) as connection:
                 await join(connection, self.snapshot)
                 yield AuditReader(
-                    connection, sealer=Sealer(self.keyring), slots=slots, policies=self.policies
+                    connection,
+                    sealer=Sealer(self.load()),
+                    slots=slots,
+                    policies=self.policies,
+                    log_keys=self.log_keys,
                 ).check
 
 
-def running_dsn(settings: Settings, server: EmbeddedPostgres, database: str) -> str:
-    """Return how the application reaches the embedded server, which runs afterwards.
+async def open_auditor(settings: Settings, server: EmbeddedPostgres | None) -> "Auditor":
+    """Return what audits an installation; its embedded ``server``, if there is one, then runs.
 
     Raises:
-        DatabaseNotStartedError: it was never made, or does not start.
+        KeyringMissingError, KeyringWrongError, TokenUnavailableError: as they say.
+        DatabaseNotStartedError: the embedded database was never made, or does not start.
     """
-    password = settings.app_password_file
-    if not settings.postgres_dir.exists() or not password.exists():
-        raise DatabaseNotStartedError("there is no embedded database yet: nothing to audit")
-    server.ensure_running()
-    secret = private_files.read(password).decode("ascii")
-    return server.dsn(database=database, role=APP_ROLE, password=secret)
+    load = partial(_keyring, settings)
+    load()  # Before anything is started.
+    dsn = settings.database_url or ""
+    if server is not None:
+        dsn = await asyncio.to_thread(running, settings, server)
+    return Auditor(settings, load=load, dsn=dsn)
+
+
+def _keyring(settings: Settings) -> Keyring:
+    return keyrings.load(settings.keyring_dir, open_token(settings.token))
 
 
 class Source:
@@ -106,10 +122,13 @@ class Source:
 class Auditor:
     """Audits one installation: its database at ``dsn``, its keyring and its anchor."""
 
-    def __init__(self, settings: Settings, *, keyring: Keyring, dsn: str) -> None:
+    def __init__(self, settings: Settings, *, load: Callable[[], Keyring], dsn: str) -> None:
         self._settings = settings
-        self._keyring = keyring
+        self._load = load
+        self._keyring = load()
         self._dsn = dsn
+        keys = signing.log_keys(self._keyring, log_origin=settings.log_origin, with_retired=True)
+        self._log_keys = tuple(str(key) for key in keys)
 
     async def audit(
         self,
@@ -126,18 +145,12 @@ class Auditor:
             MigrationError: the tables are not those of this version.
             UnavailableError: the database does not answer, or stopped to.
         """
-        settings, keyring = self._settings, self._keyring
-        trust = signing.trust(
-            keyring,
-            log_origin=settings.log_origin,
-            rp_id=settings.rp_id,
-            origin=settings.origin,
-            policies=(),
-        )
+        settings = self._settings
+        # Whoever cosigned is another's to check: the log's own signature is what it is held to.
+        lines = [f"log {key} {settings.origin}" for key in self._log_keys] + ["quorum none"]
+        policy = parse_trust_policy("".join(f"{line}\n" for line in lines).encode("utf-8"))
         with AnchorThread.of(settings.data_dir / "log-anchor.json") as anchors:
-            use = Auditing(
-                anchors=anchors, log_policy=trust.log_policy, log_origin=settings.log_origin
-            )
+            use = Auditing(anchors=anchors, log_policy=policy, log_origin=settings.log_origin)
             held = await use.held(since)  # The anchor follows the log: read it before the moment.
             try:
                 async with self._moment() as (task, source):
@@ -168,10 +181,11 @@ class Auditor:
                 with Slots.open(place, extent.size, tuple(policies)) as slots:
                     task = Task(
                         dsn=self._dsn,
-                        keyring=self._keyring,
+                        load=self._load,
                         snapshot=await share(connection),
                         slots=place,
                         size=extent.size,
                         policies=policies,
+                        log_keys=frozenset(self._log_keys),
                     )
                     yield task, Source(connection, extent, slots)

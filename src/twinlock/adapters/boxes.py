@@ -12,13 +12,20 @@ deleting the wrapped key erases the person. Nonces are random, so one key may se
 boxes (SP 800-38D, 8.3): a subject at one action a second reaches that after 136 years, and one seal
 key wraps at most 2^32 subjects.
 
+Where the seal key lies in a token, a subject's key is unwrapped there once, and kept in memory for
+as long as it is among the last that were used.
+
 A box is nonce (12) ‖ ciphertext ‖ tag (16). A wrapped key is seal key id (8) ‖ nonce (12) ‖
 ciphertext (32) ‖ tag (16): 68 bytes. A row's MAC is seal key id (8) ‖ HMAC-SHA-256 (32), under a
-key that is derived from the seal key, since one key has one use.
+key of its own, since one key has one use: it is derived from the seal key in a file, and wrapped
+under one in a token.
 """
 
 import hmac
+from collections import OrderedDict
+from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,6 +33,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from twinlock.adapters.keyring import KEY_ID_BYTES, Key, Keyring, Role
 from twinlock.domain.canonical import tagged_mac
 from twinlock.domain.errors import DocumentTooLargeError, SealBrokenError, invariant
+from twinlock.ports import SealKey
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -34,6 +42,7 @@ NEW_KEY_ENTROPY_BYTES = KEY_BYTES + NONCE_BYTES
 MAX_PLAINTEXT_BYTES = 16_384  # A 27 KB document halved the throughput (measured).
 _VERSION = (8).to_bytes(8, "big")  # The length of a version, as ``_framed`` writes it.
 _WRAPPED_BYTES = KEY_ID_BYTES + NONCE_BYTES + KEY_BYTES + TAG_BYTES
+OPENED_MOST = 20_000  # Subjects' keys from a token that are kept in memory: 20 MB.
 
 
 class SubjectKey:
@@ -72,52 +81,126 @@ class SubjectKey:
         return _decrypt(self._cipher, box, place)
 
 
+class _Held(NamedTuple):
+    """The seal keys of one keyring, by their ids, and which of them makes."""
+
+    current: bytes
+    seals: dict[bytes, SealKey]
+    row_keys: dict[bytes, bytes]
+    in_token: frozenset[bytes]
+
+
+def _always_ready() -> None:
+    """Return: a keyring that is not followed is as good as it was when it was read."""
+
+
 class Sealer:
     """Makes and opens subjects' keys under the seal keys of one keyring."""
 
-    def __init__(self, keyring: Keyring) -> None:
-        keys = keyring.keys(Role.SEAL)
-        self._current_id = _id_bytes(keys[0])
-        self._ciphers = {_id_bytes(key): AESGCM(key.secret) for key in keys}
-        self._row_keys = {_id_bytes(key): tagged_mac(key.secret, "row-key/v1") for key in keys}
+    def __init__(self, keyring: Keyring, *, ready: Callable[[], None] = _always_ready) -> None:
+        self._held = _held(keyring)
+        self._opened: OrderedDict[tuple[str, bytes], SubjectKey] = OrderedDict()
+        self._ready = ready
+
+    def take(self, keyring: Keyring) -> None:
+        """Go on with a keyring that has changed."""
+        self._held = _held(keyring)
+
+    def check_ready(self) -> None:
+        """Return when the keys can be used for something new.
+
+        Raises:
+            KeysStaleError: this process does not see the keyring any more.
+            TokenUnavailableError: the token that holds them does not answer.
+        """
+        self._ready()
 
     def new_subject_key(self, subject_id: str, *, random: bytes) -> bytes:
-        """Return a new wrapped key (68 bytes) for ``subject_id``, from 44 random bytes."""
+        """Return a new wrapped key (68 bytes) for ``subject_id``, from 44 random bytes.
+
+        Raises:
+            TokenUnavailableError: the token does not answer.
+        """
         invariant(len(random) == NEW_KEY_ENTROPY_BYTES, "a new key takes 44 random bytes")
-        key, nonce = random[:KEY_BYTES], random[KEY_BYTES:]
-        owner = _framed(b"subject-key/v1", subject_id.encode())
-        wrapped = self._ciphers[self._current_id].encrypt(nonce, key, owner)
-        return self._current_id + nonce + wrapped
+        return self._wrap(subject_id, random[:KEY_BYTES], nonce=random[KEY_BYTES:])
+
+    def _wrap(self, subject_id: str, key: bytes, *, nonce: bytes) -> bytes:
+        held = self._held
+        wrapped = held.seals[held.current].wrap(key, nonce=nonce, owner=_owner(subject_id))
+        return held.current + nonce + wrapped
 
     def open_subject_key(self, subject_id: str, wrapped: bytes) -> SubjectKey:
         """Return the key that was wrapped for exactly this subject.
 
         Raises:
             SealBrokenError: anything else, or a seal key that this keyring does not hold.
+            TokenUnavailableError: the token does not answer.
         """
-        cipher = self._ciphers.get(wrapped[:KEY_ID_BYTES])
-        if cipher is None or len(wrapped) != _WRAPPED_BYTES:
+        if wrapped[:KEY_ID_BYTES] not in self._held.in_token:
+            return SubjectKey(self._unwrap(subject_id, wrapped))
+        name = subject_id, wrapped
+        known = self._opened.pop(name, None) or SubjectKey(self._unwrap(subject_id, wrapped))
+        self._opened[name] = known
+        while len(self._opened) > OPENED_MOST:
+            self._opened.popitem(last=False)
+        return known
+
+    def _unwrap(self, subject_id: str, wrapped: bytes) -> bytes:
+        seal = self._held.seals.get(wrapped[:KEY_ID_BYTES])
+        if seal is None or len(wrapped) != _WRAPPED_BYTES:
             raise SealBrokenError("a subject's key was not sealed under this keyring")
-        owner = _framed(b"subject-key/v1", subject_id.encode())
-        return SubjectKey(_decrypt(cipher, wrapped[KEY_ID_BYTES:], owner))
+        nonce, key = wrapped[KEY_ID_BYTES:][:NONCE_BYTES], wrapped[KEY_ID_BYTES + NONCE_BYTES :]
+        try:
+            return seal.unwrap(key, nonce=nonce, owner=_owner(subject_id))
+        except SealBrokenError as error:
+            raise SealBrokenError("a stored row is not what we sealed") from error
+
+    def rewrap(self, subject_id: str, wrapped: bytes, *, nonce: bytes) -> bytes:
+        """Return the same key of this subject, wrapped anew under the key that makes.
+
+        ``nonce`` is 12 random bytes, never used before. Raises as ``open_subject_key``.
+        """
+        key = self._unwrap(subject_id, wrapped)
+        anew = self._wrap(subject_id, key, nonce=nonce)
+        # A token that lies here would cost the customer everything that lies under the key.
+        invariant(self._unwrap(subject_id, anew) == key, "a key that was wrapped anew is the same")
+        return anew
+
+    @property
+    def current_id(self) -> bytes:
+        """The id (8 bytes) of the seal key that makes."""
+        return self._held.current
 
     def mac(self, tag: str, *parts: bytes) -> bytes:
         """Return the MAC (40 bytes) of a row that stays in clear; ``tag`` says what kind it is."""
-        key = self._row_keys[self._current_id]
-        return self._current_id + tagged_mac(key, tag, *parts)
+        held = self._held
+        return held.current + tagged_mac(held.row_keys[held.current], tag, *parts)
 
     def check_mac(self, mac: bytes, tag: str, *parts: bytes) -> None:
         """Return when ``mac`` is that of exactly these parts, under any seal key that we hold.
 
         Raises:
-            SealBrokenError: it is not, or the key is not in this keyring: a process that started
-                before a key was added does not hold it.
+            SealBrokenError: it is not, or the key is not in this keyring.
         """
-        key = self._row_keys.get(mac[:KEY_ID_BYTES])
+        key = self._held.row_keys.get(mac[:KEY_ID_BYTES])
         if key is None:
             raise SealBrokenError("a stored row was not sealed under a key that this process holds")
         if not hmac.compare_digest(mac[KEY_ID_BYTES:], tagged_mac(key, tag, *parts)):
             raise SealBrokenError("a stored row is not what we sealed")
+
+
+def _held(keyring: Keyring) -> _Held:
+    keys = keyring.keys(Role.SEAL)
+    return _Held(
+        current=_id_bytes(keys[0]),
+        seals={_id_bytes(key): key.seal() for key in keys},
+        row_keys={_id_bytes(key): key.row_key for key in keys},
+        in_token=frozenset(_id_bytes(key) for key in keys if key.handle),
+    )
+
+
+def _owner(subject_id: str) -> bytes:
+    return _framed(b"subject-key/v1", subject_id.encode())
 
 
 def _decrypt(cipher: AESGCM, box: bytes, associated: bytes) -> bytes:

@@ -1,111 +1,69 @@
-"""The keyring: every secret that signs or seals, in files outside the database.
+"""The keyring: every secret that signs or seals, outside the database, in files or in a token.
 
-Always true (tests/integration/test_keyring_files.py):
+Always true (tests/integration/test_keyring_files.py, test_keyring_rotation.py):
 
-* a keyring is loaded whole or refused: every role has a key, no file is open to others, a link, of
-  another length, in another role's place, or one that we did not write;
-* one key serves one role; the youngest key of a role makes, the older ones only read;
+* a keyring is loaded whole or refused: every role has a key that makes, no file is open to others,
+  a link, of another length, in another role's place, or one that we did not write;
+* one key serves one role; of a role's keys the one that was activated last makes, the older ones
+  only read, and one that is only announced reads too, so that it can be activated anywhere;
+* each change is whole or not there after a crash, and no two happen at once;
 * a secret never stands in a repr or an error.
-
-The directory has mode 0700 and one file of mode 0600 for each key, ``<role>-<id>.json``, in
-canonical JSON: ``{"created_at", "id", "key"?, "public"?, "role"}``. ``key`` and ``public`` are 32
-bytes in base64url; the id is a tagged hash of the role and the public key, or of the secret where
-there is no public one (of 256 random bits a hash gives nothing away).
 """
 
 import os
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
-import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from twinlock.adapters import private_files
+from twinlock.adapters import key_files, private_files
+from twinlock.adapters.key_files import (
+    DRAFT,
+    HANDLE_BYTES,
+    KEY_BYTES,
+    KEY_ID_BYTES,
+    NAME,
+    NONCE_BYTES,
+    Key,
+    key_id_of,
+)
 from twinlock.domain import canonical
 from twinlock.domain.errors import (
     FileUnsafeError,
     KeyringMissingError,
     KeyringWrongError,
-    MalformedError,
     invariant,
 )
-from twinlock.ports import Entropy
+from twinlock.domain.keys import REQUIRED, SIGNING, Role, current_of, next_of
+from twinlock.ports import Entropy, KeyToken
 
-KEY_BYTES = 32  # AES-256, HMAC-SHA-256 and an Ed25519 seed alike.
-KEY_ID_BYTES = 8
-MAX_FILE_BYTES = 1_024  # A key file has about 200.
-MAX_KEYS = 64  # Ten rotations of each role and room; each is read at start-up.
+__all__ = ["KEY_BYTES", "KEY_ID_BYTES", "REQUIRED", "Key", "Keyring", "Role", "key_id_of"]
 
-
-class Role(StrEnum):
-    """What a key is for; the value stands in its file and its id."""
-
-    SEAL = "seal"  # wraps subjects' keys: AES-256-GCM
-    LOG = "log"  # signs checkpoints: Ed25519
-    AUTHORIZATION = "authorization"  # signs authorizations: Ed25519
-    PLATFORM = "platform"  # hashes platform keys: HMAC-SHA-256
-    INDEX = "index"  # names destinations blindly: HMAC-SHA-256
-    PRICES = "prices"  # verifies the price list: Ed25519, somebody else's, public only
-
-
-REQUIRED = (Role.SEAL, Role.LOG, Role.AUTHORIZATION, Role.PLATFORM, Role.INDEX)
-_SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION})
-_NAME = re.compile(rf"(?P<role>{'|'.join(Role)})-(?P<id>[0-9a-f]{{{2 * KEY_ID_BYTES}}})\.json")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key of one role. ``created_at`` is UTC; ``key_id`` has 16 hex digits.
-
-    ``material`` is the secret (32 bytes), None for somebody else's key; ``public`` is the Ed25519
-    public key (32 bytes), None for symmetric roles.
-    """
-
-    role: Role
-    key_id: str
-    created_at: datetime
-    material: bytes | None = field(repr=False)
-    public: bytes | None
-
-    @property
-    def secret(self) -> bytes:
-        """Return the 32 secret bytes of a role that has them."""
-        invariant(self.material is not None, f"we hold no secret for {self.role}")
-        return self.material or b""
-
-    def signer(self) -> Ed25519PrivateKey:
-        """Return the private key of a signing role (30 µs: keep it)."""
-        invariant(self.role in _SIGNING, f"a {self.role} key does not sign")
-        return Ed25519PrivateKey.from_private_bytes(self.secret)
-
-
-class _File(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
-    created_at: datetime
-    id: str
-    role: Role
-    key: str | None = None
-    public: str | None = None
+MAX_KEYS = 256  # Eight rotations of each role a year for five years; each is read at start-up.
+LOCK_SECONDS = 5  # For another command that changes the keyring; a change takes 20 ms.
 
 
 class Keyring:
     """Every key of one installation."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
-        youngest_first = sorted(keys, key=lambda key: key.created_at, reverse=True)
-        self._keys = {
-            role: tuple(key for key in youngest_first if key.role is role) for role in Role
-        }
-        _refuse_gaps(self._keys)
+        held = sorted(keys, key=lambda key: key.created_at, reverse=True)
+        self._all = {role: tuple(key for key in held if key.role is role) for role in Role}
+        self._keys = {role: _in_order(keys) for role, keys in self._all.items()}
+        _refuse_gaps(self._all, self._keys)
 
     def keys(self, role: Role) -> tuple[Key, ...]:
-        """Return the keys of ``role``, the one that makes first, then those that only read."""
+        """Return the keys of ``role`` that are in force: the one that makes first, then the others.
+
+        The others only read: those that made before, the youngest first, and last one that is
+        announced.
+        """
         return self._keys[role]
+
+    def all_keys(self, role: Role) -> tuple[Key, ...]:
+        """Return the keys of ``role``, the youngest first, with those that are retired."""
+        return self._all[role]
 
     def current(self, role: Role) -> Key:
         """Return the key of a required ``role`` that makes."""
@@ -115,39 +73,54 @@ class Keyring:
     def fingerprint(self) -> str:
         """Return the name of this installation's keys: a hash of the oldest id of each role.
 
-        Adding a key keeps it; removing the oldest of a role, or taking another installation's
-        keyring, changes it.
+        Adding a key keeps it, and so does retiring one, whose name stays; taking another
+        installation's keyring changes it.
         """
-        oldest = (self._keys[role][-1].key_id.encode("ascii") for role in REQUIRED)
+        oldest = (self._all[role][-1].key_id.encode("ascii") for role in REQUIRED)
         return canonical.tagged_hash("keyring/v1", *oldest).hex()
 
 
 def is_keyring(directory: Path) -> bool:
     """Say whether ``directory`` holds a key file: nothing else belongs there then."""
-    return any(_NAME.fullmatch(path.name) for path in directory.iterdir())
+    return any(NAME.fullmatch(path.name) for path in directory.iterdir())
 
 
-def load(directory: Path) -> Keyring:
-    """Return the keyring in ``directory``.
+def stamp(directory: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """Return what changes when a key does: names, inodes, times and modes of all files."""
+    found = ((path.name, path.lstat()) for path in _paths(directory))
+    return tuple((name, at.st_ino, at.st_ctime_ns, at.st_mode) for name, at in found)
+
+
+def load(directory: Path, token: KeyToken | None = None) -> Keyring:
+    """Return the keyring in ``directory``; ``token`` holds those of its keys that lie in one.
 
     Raises:
         KeyringMissingError: no directory, or a role without a key.
         KeyringWrongError: a file or directory that is not as the module describes.
+        TokenMissingError, TokenKeyWrongError, TokenUnavailableError: as they say.
     """
     if not os.path.lexists(directory):
         raise KeyringMissingError(f"no keyring at {directory}: make one with `twinlock keys init`")
     try:
         private_files.check_directory(directory, owner=os.geteuid())
-        paths = sorted(directory.iterdir())
+        paths = _paths(directory)
         if len(paths) > MAX_KEYS:
             raise KeyringWrongError(f"{directory} holds more than {MAX_KEYS} files")
-        return Keyring([_read(path) for path in paths])
+        return Keyring([key_files.read(path, token) for path in paths])
     except FileUnsafeError as error:
         raise KeyringWrongError(str(error)) from error
 
 
-def create_all(directory: Path, *, entropy: Entropy, now: datetime) -> Keyring:
+def _paths(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if not DRAFT.fullmatch(path.name))
+
+
+def create_all(
+    directory: Path, *, entropy: Entropy, now: datetime, token: KeyToken | None = None
+) -> Keyring:
     """Make one key for each required role in the new ``directory``: all of them or none.
+
+    With a ``token`` they are made there.
 
     Raises:
         KeyringWrongError: something stands there already; nothing is ever overwritten.
@@ -156,87 +129,219 @@ def create_all(directory: Path, *, entropy: Entropy, now: datetime) -> Keyring:
     draft = directory.with_name(f".{directory.name}.{os.getpid()}.new")
     if draft.exists():
         _discard(draft)  # What a killed process of the same number left.
+    if directory.exists() and any(directory.iterdir()):  # Before a token makes what none will use.
+        raise KeyringWrongError(f"{directory} exists already and is not empty")
     draft.mkdir(mode=private_files.PRIVATE_DIRECTORY)
     for role in REQUIRED:
-        _write(draft, _new_key(role, entropy=entropy, now=now))
+        key_files.write(draft, _new_key(role, entropy=entropy, now=now, used_from=now, token=token))
     try:
         draft.replace(directory)  # Onto an empty directory only (rename(2)).
     except OSError as error:
         _discard(draft)
         raise KeyringWrongError(f"{directory} exists already and is not empty") from error
     private_files.sync_directory(directory.parent)
-    return load(directory)
+    return load(directory, token)
 
 
-def add(directory: Path, role: Role, *, entropy: Entropy, now: datetime) -> Keyring:
-    """Add a key that makes from now on; the older ones of its role go on reading.
+@contextmanager
+def changing(directory: Path) -> Iterator[None]:
+    """Keep every other command from changing this keyring; remove what a killed one left.
+
+    Raises:
+        FileBusyError: another one has been at it for five seconds.
+        KeyringMissingError: there is no keyring.
+    """
+    if not directory.is_dir():
+        raise KeyringMissingError(f"no keyring at {directory}: make one with `twinlock keys init`")
+    lock = directory.with_name(f".{directory.name}.lock")
+    with private_files.locked(lock, patience_seconds=LOCK_SECONDS):
+        for path in directory.iterdir():
+            if DRAFT.fullmatch(path.name):
+                path.unlink()
+        yield
+
+
+def announce(
+    directory: Path,
+    role: Role,
+    *,
+    entropy: Entropy,
+    now: datetime,
+    token: KeyToken | None = None,
+) -> Keyring:
+    """Make a key that everybody holds and nobody uses yet; with a ``token``, there.
+
+    Raises:
+        KeyringWrongError: the role has a key that is not older than ``now``, or one that is
+            announced already; or the keyring is full.
+    """
+    invariant(role in REQUIRED, f"a {role} key is not ours to make")
+    held = _room(directory, role, now=now, token=token)
+    if next_of(key.record for key in held.all_keys(role)) is not None:
+        raise KeyringWrongError(f"a {role} key is announced already")
+    key_files.write(
+        directory, _new_key(role, entropy=entropy, now=now, used_from=None, token=token)
+    )
+    return load(directory, token)
+
+
+def activate(
+    directory: Path, role: Role, *, now: datetime, token: KeyToken | None = None
+) -> Keyring:
+    """Let the announced key of ``role`` make; the older ones go on reading.
+
+    Raises:
+        KeyringWrongError: none is announced, or ``now`` lies before the last activation.
+    """
+    held = load(directory, token)
+    waiting = next_of(key.record for key in held.all_keys(role))
+    used_from = held.current(role).used_from
+    if waiting is None or used_from is None or _at(now) <= used_from:
+        raise KeyringWrongError(f"no {role} key is announced that is younger than the current one")
+    key = next(key for key in held.keys(role) if key.key_id == waiting.key_id)
+    key_files.write(directory, _changed(key, used_from=now))
+    return load(directory, token)
+
+
+def retire(
+    directory: Path, role: Role, key_id: str, *, now: datetime, token: KeyToken | None = None
+) -> Keyring:
+    """Destroy the secret of a key, in the file and in the token; its name and public half stay.
+
+    Again for one that is retired it destroys what a killed command left in the token.
+
+    Raises:
+        KeyringWrongError: there is no such key, or it is the one that makes.
+    """
+    held = load(directory, token)
+    key = next((key for key in held.all_keys(role) if key.key_id == key_id), None)
+    if key is None or (role in REQUIRED and key is held.current(role)):
+        raise KeyringWrongError(f"{key_id} is no {role} key that may go")
+    if key.retired_at is None:
+        key_files.write(directory, _changed(key, retired_at=_at(now)))
+    if key.handle and token is not None:
+        token.destroy(role, key.handle)
+    return load(directory, token)
+
+
+def add(
+    directory: Path,
+    role: Role,
+    *,
+    entropy: Entropy,
+    now: datetime,
+    token: KeyToken | None = None,
+) -> Keyring:
+    """Add a key that makes from now on, for whoever serves nobody yet; others announce first.
 
     Raises:
         KeyringWrongError: the keyring holds a key of this role that is not older than ``now``, or
             is full.
     """
-    return _add(directory, _new_key(role, entropy=entropy, now=now))
+    invariant(role in REQUIRED, f"a {role} key is not ours to make")
+    _room(directory, role, now=now, token=token)
+    key_files.write(directory, _new_key(role, entropy=entropy, now=now, used_from=now, token=token))
+    return load(directory, token)
 
 
-def trust_prices(directory: Path, public: bytes, *, now: datetime) -> Keyring:
+def trust_prices(
+    directory: Path, public: bytes, *, now: datetime, token: KeyToken | None = None
+) -> Keyring:
     """Add the public key (32 bytes) of whoever signs the price list; a known one is there already.
 
     Raises:
-        KeyringWrongError: the keyring holds a price key that is not older than ``now``, or is full.
+        KeyringWrongError: the keyring holds a price key that is not older than ``now``, is full,
+            or this very key was retired.
     """
     invariant(len(public) == KEY_BYTES, "an Ed25519 public key has 32 bytes")
     key_id = key_id_of(Role.PRICES, public)
-    held = load(directory)
+    held = load(directory, token)
     if any(key.key_id == key_id for key in held.keys(Role.PRICES)):
         return held
-    key = Key(role=Role.PRICES, key_id=key_id, created_at=_at(now), material=None, public=public)
-    return _add(directory, key)
+    if any(key.key_id == key_id for key in held.all_keys(Role.PRICES)):
+        raise KeyringWrongError(f"price key {key_id} was retired: nobody believes it again")
+    _room(directory, Role.PRICES, now=now, token=token)
+    key = Key(
+        role=Role.PRICES,
+        key_id=key_id,
+        created_at=_at(now),
+        used_from=now,
+        material=None,
+        public=public,
+    )
+    key_files.write(directory, key)
+    return load(directory, token)
 
 
-def _add(directory: Path, key: Key) -> Keyring:
-    held = load(directory)
-    if sum(len(held.keys(role)) for role in Role) >= MAX_KEYS:
+def _room(directory: Path, role: Role, *, now: datetime, token: KeyToken | None) -> Keyring:
+    """Return the keyring when a key of ``role`` can be added to it at ``now``."""
+    held = load(directory, token)
+    if sum(len(held.all_keys(role)) for role in Role) >= MAX_KEYS:
         raise KeyringWrongError(f"{directory} holds {MAX_KEYS} keys: no more are read")
-    known = held.keys(key.role)
-    if known and key.created_at <= known[0].created_at:
-        raise KeyringWrongError(f"the youngest {key.role} key is not older than the new one")
-    _write(directory, key)
-    return load(directory)
+    born = [at for key in held.all_keys(role) for at in (key.created_at, key.used_from) if at]
+    if born and _at(now) <= max(born):
+        raise KeyringWrongError(f"the youngest {role} key is not older than the new one")
+    return held
 
 
-def _new_key(role: Role, *, entropy: Entropy, now: datetime) -> Key:
-    invariant(role in REQUIRED, f"a {role} key is not ours to make")
+def _new_key(
+    role: Role,
+    *,
+    entropy: Entropy,
+    now: datetime,
+    used_from: datetime | None,
+    token: KeyToken | None,
+) -> Key:
+    if token is not None:
+        return _new_in_token(role, token, entropy=entropy, now=_at(now), used_from=used_from)
     material = entropy.draw(KEY_BYTES)
-    public = _public(role, material)
-    key_id = key_id_of(role, public or material)
-    return Key(role=role, key_id=key_id, created_at=_at(now), material=material, public=public)
+    public = key_files.public_of(role, material)
+    return Key(
+        role=role,
+        key_id=key_id_of(role, public or material),
+        created_at=_at(now),
+        used_from=used_from,
+        material=material,
+        public=public,
+    )
+
+
+def _new_in_token(
+    role: Role, token: KeyToken, *, entropy: Entropy, now: datetime, used_from: datetime | None
+) -> Key:
+    handle = entropy.draw(HANDLE_BYTES)
+    public, wrapped, secret, known_by = None, b"", None, handle
+    if role in SIGNING:
+        public = known_by = token.make_signing(role, handle.hex()).public
+    else:
+        secret, nonce = entropy.draw(KEY_BYTES), entropy.draw(NONCE_BYTES)
+        seal = token.make_seal(role, handle.hex())
+        owner = key_files.owner_of(role, key_id_of(role, handle))
+        wrapped = nonce + seal.wrap(secret, nonce=nonce, owner=owner)
+    return Key(
+        role=role,
+        key_id=key_id_of(role, known_by),
+        created_at=now,
+        used_from=used_from,
+        material=secret,
+        public=public,
+        handle=handle.hex(),
+        wrapped=wrapped,
+    )
+
+
+def _changed(
+    key: Key, *, used_from: datetime | None = None, retired_at: datetime | None = None
+) -> Key:
+    """Return ``key`` one step on in its life."""
+    if retired_at is None:
+        return replace(key, used_from=used_from)
+    return replace(key, retired_at=retired_at, material=None, wrapped=b"")
 
 
 def _at(now: datetime) -> datetime:
     invariant(now.utcoffset() == timedelta(0), "a key's birth is UTC")
     return now
-
-
-def _public(role: Role, material: bytes) -> bytes | None:
-    if role not in _SIGNING:
-        return None
-    return Ed25519PrivateKey.from_private_bytes(material).public_key().public_bytes_raw()
-
-
-def key_id_of(role: Role, known_by: bytes) -> str:
-    """Return the id of a key by what it is known by: its public key, or else its secret."""
-    return canonical.tagged_hash("key-id/v1", role.encode("ascii"), known_by)[:KEY_ID_BYTES].hex()
-
-
-def _write(directory: Path, key: Key) -> None:
-    file = _File(
-        created_at=key.created_at,
-        id=key.key_id,
-        role=key.role,
-        key=None if key.material is None else canonical.b64url(key.material),
-        public=None if key.public is None else canonical.b64url(key.public),
-    )
-    private_files.write(directory / f"{key.role}-{key.key_id}.json", canonical.encode(file))
 
 
 def _discard(draft: Path) -> None:
@@ -245,52 +350,24 @@ def _discard(draft: Path) -> None:
     draft.rmdir()
 
 
-def _read(path: Path) -> Key:
-    named = _NAME.fullmatch(path.name)
-    if named is None:
-        raise KeyringWrongError(f"{path} does not belong into a keyring")
-    data = private_files.read(path, limit=MAX_FILE_BYTES)
-    try:
-        file = msgspec.json.decode(data, type=_File)
-        key = _parse(file)
-    except (msgspec.MsgspecError, MalformedError):
-        # Without its cause: that may quote the secret.
-        raise KeyringWrongError(f"{path} is not a key") from None
-    if canonical.encode(file) != data or key.created_at.utcoffset() != timedelta(0):
-        raise KeyringWrongError(f"{path} is not in canonical form")
-    if (key.role, key.key_id) != (named["role"], named["id"]):
-        raise KeyringWrongError(f"{path} holds the key of another name or role")
-    return key
+def _in_order(held: tuple[Key, ...]) -> tuple[Key, ...]:
+    """Return those of one role's keys that are in force, the one that makes first."""
+    live = [key for key in held if key.retired_at is None]
+    used = [key for key in live if key.used_from is not None]
+    used.sort(key=lambda key: key.used_from or key.created_at, reverse=True)
+    return (*used, *(key for key in live if key.used_from is None))
 
 
-def _parse(file: _File) -> Key:
-    """Return the key of ``file``, its id and public key recomputed."""
-    material = None if file.key is None else canonical.from_b64url(file.key, size=KEY_BYTES)
-    public = None if file.public is None else canonical.from_b64url(file.public, size=KEY_BYTES)
-    ours = file.role in REQUIRED
-    if ours != (material is not None):
-        raise MalformedError("a secret where none belongs, or none where one does")
-    if material is not None and public != _public(file.role, material):
-        raise MalformedError("the public key is another one's")
-    known_by = public or material
-    if known_by is None or file.id != key_id_of(file.role, known_by):
-        raise MalformedError("the id is another key's")
-    return Key(
-        role=file.role,
-        key_id=file.id,
-        created_at=file.created_at,
-        material=material,
-        public=public,
-    )
-
-
-def _refuse_gaps(keys: dict[Role, tuple[Key, ...]]) -> None:
+def _refuse_gaps(all_keys: dict[Role, tuple[Key, ...]], keys: dict[Role, tuple[Key, ...]]) -> None:
     for role in REQUIRED:
-        if not keys[role]:
+        if current_of(key.record for key in keys[role]) is None:
             raise KeyringMissingError(f"the keyring has no {role} key")
-    for role, held in keys.items():
-        if len({key.created_at for key in held}) != len(held):
+    for role, held in all_keys.items():
+        used = [key.used_from for key in held if key.used_from is not None]
+        if len({key.created_at for key in held}) != len(held) or len(set(used)) != len(used):
             raise KeyringWrongError(f"two {role} keys were born at once: none is the youngest")
+        if sum(key.used_from is None and key.retired_at is None for key in held) > 1:
+            raise KeyringWrongError(f"two {role} keys are announced at once")
     secrets = [key.material for held in keys.values() for key in held if key.material]
     if len(set(secrets)) != len(secrets):
         raise KeyringWrongError("one secret serves two roles")

@@ -32,7 +32,7 @@ from msgspec import Meta
 from twinlock.adapters import private_files
 from twinlock.adapters.keyring import KEY_BYTES, Keyring, Role, is_keyring, key_id_of
 from twinlock.domain.canonical import b64url, encode, from_b64url, parse_strict
-from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.errors import JwsRefusedError, MalformedError, TwinlockError
 from twinlock.domain.money import MAX_PRICE_CENTS, PRICE_LIFETIME, Prices
 from twinlock.ports import Entropy
 from twinlock.proofs import jws
@@ -89,13 +89,13 @@ class PriceFile:
 
     def __init__(self, path: Path | None, keyring: Keyring) -> None:
         self._path = path
-        self._keys = {
-            key.key_id: Ed25519PublicKey.from_public_bytes(key.public)
-            for key in keyring.keys(Role.PRICES)
-            if key.public is not None
-        }
+        self._keys = _keys(keyring)
         self._seen: tuple[int, int] | None = None
         self._prices: Prices | None = None
+
+    def take(self, keyring: Keyring) -> None:
+        """Go on with a keyring that has changed: the list is read anew, under its keys."""
+        self._keys, self._seen = _keys(keyring), None
 
     def prices(self) -> Prices | None:
         """Return the list in force, or None where there is none that verifies."""
@@ -112,10 +112,34 @@ class PriceFile:
         return self._prices
 
     def _read(self, path: Path) -> Prices:
-        with path.open("rb") as file:
-            token = file.read(FILE_BYTES_MOST).decode("ascii").strip()
-        claims = jws.verify(token, keys=self._keys, typ=PRICES_TYPE)
+        claims = jws.verify(_token(path), keys=self._keys, typ=PRICES_TYPE)
         return msgspec.json.decode(claims, type=Prices)
+
+    def signed_by(self) -> str | None:
+        """Return the id of the key that signed the list in force, or None."""
+        if self._path is None or self.prices() is None:
+            return None
+        return next((one for one in self._keys if self._is_by(one, self._path)), None)
+
+    def _is_by(self, key_id: str, path: Path) -> bool:
+        try:
+            jws.verify(_token(path), keys={key_id: self._keys[key_id]}, typ=PRICES_TYPE)
+        except JwsRefusedError:
+            return False
+        return True
+
+
+def _token(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(FILE_BYTES_MOST).decode("ascii").strip()
+
+
+def _keys(keyring: Keyring) -> dict[str, Ed25519PublicKey]:
+    return {
+        key.key_id: Ed25519PublicKey.from_public_bytes(key.public)
+        for key in keyring.keys(Role.PRICES)
+        if key.public is not None
+    }
 
 
 # --- For whoever runs the feed ---

@@ -7,11 +7,13 @@ does not answer. Several processes may look at once: starting is alone (``Embedd
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 import structlog
 
+from twinlock.adapters.beside import beside
 from twinlock.domain.errors import UnavailableError
 
 LOOK_SECONDS = 1.0  # Between two questions whether it answers; each is one round trip.
@@ -77,3 +79,24 @@ async def in_a_thread_of_its_own(work: Callable[[], object]) -> None:
 
     threading.Thread(target=run, name="revival", daemon=True).start()
     await ended
+
+
+class Server(Protocol):
+    """A database server that we start ourselves."""
+
+    def ensure_running(self) -> object:
+        """Start it, unless it runs; return when it does."""
+        ...
+
+
+@asynccontextmanager
+async def looked_after(
+    server: Server | None, ping: Callable[[], Awaitable[object]]
+) -> AsyncIterator[None]:
+    """Start the embedded database again whenever it does not answer; leave another one alone."""
+    if server is None:
+        yield
+        return
+    reviver = Reviver(ping, start=server.ensure_running)
+    async with beside("database_waits", reviver.look, pause=LOOK_SECONDS):
+        yield

@@ -23,14 +23,17 @@ from urllib.parse import SplitResult, urlsplit
 import platformdirs
 
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
+from twinlock.domain.webhook_targets import Reach
 
 PREFIX = "TWINLOCK_"
-PROFILES = ("default",)  # The range's weaker profiles cannot be set from here.
+PROFILES = ("default", "strict")  # The range's weaker profiles cannot be set from here.
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MAX_WORKERS = 64  # Each keeps a pool of connections; the embedded server takes 100.
 MAX_PORT = 65_535
 HTTP_PORT, HTTPS_PORT = 80, 443
 MAX_PROXIES = 64
+YES_OR_NO = ("no", "yes")
+TOKEN_LABEL_MOST = 32  # PKCS #11 v2.40, 3.2: CK_TOKEN_INFO.
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -76,6 +79,20 @@ _TABLE = (
         "Where the keys live, mode 0700; never inside the data directory.",
     ),
     _row(
+        "PKCS11_MODULE",
+        "absolute path",
+        "none: the keys lie in files",
+        "The PKCS #11 module of a token that shall hold the keys (docs/keys.md). It takes the two "
+        "below, too, and the extra `twinlock[hsm]`.",
+    ),
+    _row("PKCS11_TOKEN", "label", "none", "Which of the module's tokens, by its label."),
+    _row(
+        "PKCS11_PIN_FILE",
+        "absolute path",
+        "none",
+        "The file, mode 0600, with the token's user PIN, which no setting, log or error holds.",
+    ),
+    _row(
         "ORIGIN",
         "https:// origin",
         "`http://localhost:PORT`",
@@ -103,9 +120,9 @@ _TABLE = (
     _row("WORKERS", f"processes, 1 to {MAX_WORKERS}", "1", "How many processes serve."),
     _row(
         "PROFILE",
-        " or ".join(PROFILES),
+        f"{' or '.join(PROFILES)}, or the absolute path of a .cedar file",
         "`default`",
-        "The profile whose statutes are added to the laws.",
+        "The policy whose statutes are added to the laws.",
     ),
     _row(
         "OUTBOX_DIR",
@@ -119,6 +136,20 @@ _TABLE = (
         "none: every value counts as the highest",
         "The signed price list.",
     ),
+    _row(
+        "BREACHED_PASSWORDS_FILE",
+        "absolute path",
+        "none: only the common passwords that we ship are refused",
+        "Published passwords that may not be set: lines of `SHA-1:count`, sorted by hash, as Pwned "
+        "Passwords are.",
+    ),
+    _row(
+        "WITNESS_POLICY",
+        "absolute path",
+        "none: no witness is asked",
+        "A C2SP trust policy: the witnesses that cosign each head of the log, and the quorum "
+        "without which no spend is handed out.",
+    ),
     _row("LOG_LEVEL", " or ".join(LOG_LEVELS), "`info`", "What the process writes to stderr."),
     _row(
         "TRUSTED_PROXIES",
@@ -126,7 +157,41 @@ _TABLE = (
         "none",
         "Whose X-Forwarded-For is believed.",
     ),
+    _row(
+        "WEBHOOK_NETWORKS",
+        f"addresses or networks, separated by commas, at most {MAX_PROXIES}",
+        "none: public addresses only",
+        "Private networks that webhooks may lead to. Link-local addresses, a cloud's metadata and "
+        "IPv4 hidden in IPv6 stay refused.",
+    ),
+    _row(
+        "WEBHOOK_PORTS",
+        f"ports, separated by commas, at most {MAX_PROXIES}",
+        "none: 443 only",
+        "Ports besides 443 that webhooks may lead to.",
+    ),
+    _row(
+        "WEBHOOK_CA_FILE",
+        "absolute path",
+        "none",
+        "Certificates (PEM) of authorities that are trusted for webhooks beside the system's.",
+    ),
+    _row(
+        "WEBHOOK_PLAIN_LOOPBACK",
+        " or ".join(YES_OR_NO),
+        "`no`",
+        "Whether webhooks may go to this machine by plain http, for trying out.",
+    ),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPlace:
+    """Where a token is: the module's file, the token's label, and the file of its user's PIN."""
+
+    module: Path
+    label: str
+    pin_file: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +202,7 @@ class Settings:
     owner_url: str | None = field(repr=False)
     data_dir: Path
     keyring_dir: Path
+    token: TokenPlace | None
     origin: str
     rp_id: str
     log_origin: str
@@ -146,8 +212,23 @@ class Settings:
     profile: str
     outbox_dir: Path
     price_file: Path | None
+    breached_passwords_file: Path | None
+    witness_policy: Path | None
     log_level: str
     trusted_proxies: tuple[Network, ...]
+    webhook_networks: tuple[Network, ...]
+    webhook_ports: tuple[int, ...]
+    webhook_ca_file: Path | None
+    webhook_plain_loopback: bool
+
+    @property
+    def webhook_reach(self) -> Reach:
+        """Return what webhooks may reach beyond public addresses by https on port 443."""
+        return Reach(
+            networks=self.webhook_networks,
+            ports=frozenset(self.webhook_ports),
+            plain_loopback=self.webhook_plain_loopback,
+        )
 
     @property
     def postgres_dir(self) -> Path:
@@ -192,17 +273,25 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         owner_url=_database_url(values, "OWNER_URL"),
         data_dir=data_dir,
         keyring_dir=keyring_dir,
+        token=_token(values),
         origin=origin,
         rp_id=host,
         log_origin=_log_origin(values.get("LOG_ORIGIN", f"{host}/twinlock")),
         listen_host=listen_host,
         listen_port=listen_port,
         workers=_number("WORKERS", values.get("WORKERS", "1"), most=MAX_WORKERS),
-        profile=_choice(values, "PROFILE", PROFILES, default="default"),
+        profile=_profile(values),
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
         price_file=_path(values, "PRICE_FILE"),
+        breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
+        witness_policy=_path(values, "WITNESS_POLICY"),
         log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),
-        trusted_proxies=_proxies(values),
+        trusted_proxies=_networks(values, "TRUSTED_PROXIES"),
+        webhook_networks=_networks(values, "WEBHOOK_NETWORKS"),
+        webhook_ports=_ports(values, "WEBHOOK_PORTS"),
+        webhook_ca_file=_path(values, "WEBHOOK_CA_FILE"),
+        webhook_plain_loopback=_choice(values, "WEBHOOK_PLAIN_LOOPBACK", YES_OR_NO, default="no")
+        == "yes",
     )
 
 
@@ -243,11 +332,34 @@ def _path(values: Mapping[str, str], name: str) -> Path | None:
     return path
 
 
+def _token(values: Mapping[str, str]) -> TokenPlace | None:
+    """Return where the keys' token is: all three say so, or none does."""
+    module, pin_file = _path(values, "PKCS11_MODULE"), _path(values, "PKCS11_PIN_FILE")
+    label = values.get("PKCS11_TOKEN")
+    if module is None and label is None and pin_file is None:
+        return None
+    if module is None or label is None or pin_file is None:
+        raise _wrong("PKCS11_MODULE", "needs PKCS11_TOKEN and PKCS11_PIN_FILE, and they need it")
+    if len(label.encode("utf-8")) > TOKEN_LABEL_MOST:
+        raise _wrong("PKCS11_TOKEN", f"is longer than the {TOKEN_LABEL_MOST} bytes of a label")
+    return TokenPlace(module=module, label=label, pin_file=pin_file)
+
+
 def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...], *, default: str) -> str:
     value = values.get(name, default)
     if value not in choices:
         raise _wrong(name, f"is not {' or '.join(choices)}")
     return value
+
+
+def _profile(values: Mapping[str, str]) -> str:
+    """Return a profile that we ship, or the path of a policy file."""
+    value = values.get("PROFILE", PROFILES[0])
+    if value in PROFILES or (Path(value).is_absolute() and value.endswith(".cedar")):
+        return value
+    raise _wrong(
+        "PROFILE", f"is not {' or '.join(PROFILES)}, nor the absolute path of a .cedar file"
+    )
 
 
 def _number(name: str, text: str, *, most: int) -> int:
@@ -324,14 +436,22 @@ def _database_url(values: Mapping[str, str], name: str) -> str | None:
     return text
 
 
-def _proxies(values: Mapping[str, str]) -> tuple[Network, ...]:
-    text = values.get("TRUSTED_PROXIES")
+def _networks(values: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    text = values.get(name)
     if text is None:
         return ()
     try:
         networks = tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
     except ValueError:
-        raise _wrong("TRUSTED_PROXIES", "is not a list of addresses or networks") from None
+        raise _wrong(name, "is not a list of addresses or networks") from None
     if len(networks) > MAX_PROXIES or any(network.prefixlen == 0 for network in networks):
-        raise _wrong("TRUSTED_PROXIES", f"trusts everybody, or has more than {MAX_PROXIES} parts")
+        raise _wrong(name, f"trusts everybody, or has more than {MAX_PROXIES} parts")
     return networks
+
+
+def _ports(values: Mapping[str, str], name: str) -> tuple[int, ...]:
+    text = values.get(name)
+    parts = [] if text is None else text.split(",")
+    if len(parts) > MAX_PROXIES:
+        raise _wrong(name, f"has more than {MAX_PROXIES} parts")
+    return tuple(_number(name, part.strip(), most=MAX_PORT) for part in parts)

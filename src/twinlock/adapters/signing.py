@@ -1,33 +1,52 @@
 """The keyring at work: signatures over what was committed, blind names, MACs of secrets."""
 
 import hmac
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring import KEY_ID_BYTES, Key, Keyring, Role
 from twinlock.domain.actions import Place
 from twinlock.domain.canonical import b64url, tagged_mac
-from twinlock.domain.errors import LogDamagedError, SealBrokenError
+from twinlock.domain.errors import LogDamagedError, SealBrokenError, present
 from twinlock.domain.ids import DestinationId, tail
+from twinlock.domain.keys import KeyState, states
 from twinlock.domain.log.checkpoint import Checkpoint
-from twinlock.domain.trust import Trust
-from twinlock.ports import Head
-from twinlock.proofs import jws, notes
+from twinlock.domain.log.note import KeyType, SignatureLine, SignedNote, VerifierKey
+from twinlock.domain.log.trust import TrustPolicy
+from twinlock.domain.trust import KEYS_MOST, Trust
+from twinlock.ports import Head, SigningKey
+from twinlock.proofs import jws
 
 _PLATFORM_KEY = "platform-key/v1"
+
+
+class _Signing(NamedTuple):
+    """What one keyring signs with: authorizations under one key, checkpoints under some."""
+
+    kid: str
+    authorization: SigningKey
+    log: tuple[SigningKey, ...]
 
 
 class KeyringSigner:
     """Signs authorizations and checkpoints. Implements ``ports.LogSigner``.
 
     A checkpoint is never behind one that was signed before, and one size has one root: whatever a
-    store believes, two histories are not signed by one process.
+    store believes, two histories are not signed by one process. It bears the signature of the log's
+    current key and of those before it that are not retired, so that whoever knows any of them reads
+    it (C2SP signed-note: lines of unknown keys are ignored).
     """
 
     def __init__(self, keyring: Keyring, *, log_origin: str) -> None:
-        self._authorization = keyring.current(Role.AUTHORIZATION)
-        self._authorization_key = self._authorization.signer()
-        self._log_key = keyring.current(Role.LOG).signer()
         self._log_origin = log_origin
+        self._signing = _signing(keyring)
         self._last: tuple[Head, bytes] | None = None
+        self._renewed = False
+
+    def take(self, keyring: Keyring) -> None:
+        """Go on with a keyring that has changed."""
+        self._signing = _signing(keyring)
+        self._renewed = True
 
     @property
     def log_origin(self) -> str:
@@ -35,39 +54,79 @@ class KeyringSigner:
         return self._log_origin
 
     def authorization(self, claims: bytes, kind: str) -> str:
-        """Return the JWS over canonical ``claims``; the same one each time."""
-        kid = self._authorization.key_id
-        return jws.sign(claims, kid=kid, typ=kind, key=self._authorization_key)
+        """Return the JWS over canonical ``claims``; the same one each time, under one key."""
+        held = self._signing
+        return jws.sign(claims, kid=held.kid, typ=kind, key=held.authorization)
 
     def checkpoint(self, head: Head) -> bytes:
         """Return the signed note of a committed head; Ed25519 gives the same bytes each time.
 
         Raises:
             LogDamagedError: a smaller log than was signed before, or another of the same size.
+            TokenUnavailableError: the token that holds a key does not answer.
         """
-        if self._last is None or self._last[0] != head:
-            if self._last is not None and head.size <= self._last[0].size:
-                raise LogDamagedError("the log is not the one that was signed, grown")
+        last = self._last
+        if last is not None and last[0] != head and head.size <= last[0].size:
+            raise LogDamagedError("the log is not the one that was signed, grown")
+        if last is None or last[0] != head or self._renewed:
+            self._renewed = False
             checkpoint = Checkpoint(origin=self._log_origin, size=head.size, root=head.root)
-            self._last = head, notes.sign_checkpoint(checkpoint, key=self._log_key).encode()
-        return self._last[1]
+            last = self._last = head, self._signed(checkpoint.to_text())
+        return last[1]
+
+    def _signed(self, text: bytes) -> bytes:
+        lines = tuple(_line(self._log_origin, key, text) for key in self._signing.log)
+        return SignedNote(text=text, signatures=lines).encode()
+
+
+def _signing(keyring: Keyring) -> _Signing:
+    current = keyring.current(Role.AUTHORIZATION)
+    used = [key for key in keyring.keys(Role.LOG) if key.used_from is not None]
+    return _Signing(current.key_id, current.signer(), tuple(key.signer() for key in used))
+
+
+def _line(origin: str, key: SigningKey, text: bytes) -> SignatureLine:
+    named = VerifierKey(name=origin, key_type=KeyType.ED25519, public_key=key.public)
+    return SignatureLine(name=origin, key_id=named.key_id, signature=key.sign(text))
+
+
+def log_key(log_origin: str, key: Key) -> VerifierKey:
+    """Return a key of the log as C2SP knows it: what verifiers of checkpoints are told."""
+    public = present(key.public, "a key that signs has a public half")
+    return VerifierKey(name=log_origin, key_type=KeyType.ED25519, public_key=public)
+
+
+def log_keys(
+    keyring: Keyring, *, log_origin: str, with_retired: bool = False
+) -> tuple[VerifierKey, ...]:
+    """Return the public keys under which the log's checkpoints are signed, or will be soon."""
+    return tuple(
+        log_key(log_origin, key) for key in _told(keyring, Role.LOG, with_retired=with_retired)
+    )
 
 
 def trust(
-    keyring: Keyring, *, log_origin: str, rp_id: str, origin: str, policies: tuple[str, ...]
+    keyring: Keyring,
+    *,
+    log_policy: TrustPolicy,
+    rp_id: str,
+    origin: str,
+    policies: tuple[str, ...],
+    with_retired: bool = False,
 ) -> Trust:
     """Return what auditors and signers are told about this installation, out of band.
 
-    No witness is named: whoever hands the file over adds the witnesses that he believes.
+    ``log_policy`` names the log's keys and the witnesses that this installation asks; whoever hands
+    the file over adds those that he believes, or takes some out. Of the authorization keys all are
+    named that sign, signed until now, or are announced and will. ``with_retired`` is for reading
+    old evidence, and no file for a signer.
     """
-    log_keys = [str(notes.verifier_key(log_origin, key.signer())) for key in keyring.keys(Role.LOG)]
-    lines = [f"log {vkey} {origin}" for vkey in log_keys] + ["quorum none"]
     return Trust(
         v=1,
-        log="".join(f"{line}\n" for line in lines),
+        log=log_policy.to_text(),
         authorization_keys={
-            key.key_id: b64url(key.signer().public_key().public_bytes_raw())
-            for key in keyring.keys(Role.AUTHORIZATION)
+            key.key_id: b64url(present(key.public, "a key that signs has a public half"))
+            for key in _told(keyring, Role.AUTHORIZATION, with_retired=with_retired)
         },
         rp_id=rp_id,
         origin=origin,
@@ -75,41 +134,101 @@ def trust(
     )
 
 
+class KeyringAnswers:
+    """Signs answers to platforms that sign. Implements ``ports.AnswerSigner``."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self.take(keyring)
+
+    def take(self, keyring: Keyring) -> None:
+        """Go on with a keyring that has changed."""
+        keys = keyring.keys(Role.ANSWERS)
+        self._key_id, self._key = keys[0].key_id, keys[0].signer()
+        self._public = {
+            key.key_id: present(key.public, "a key that signs has a public half") for key in keys
+        }
+
+    @property
+    def key_id(self) -> str:
+        """The name of the key that signs."""
+        return self._key_id
+
+    def sign(self, base: bytes) -> bytes:
+        """Return the Ed25519 signature of ``base``."""
+        return self._key.sign(base)
+
+    def public_keys(self) -> Mapping[str, bytes]:
+        """Return every key of the role: what an older one signed may still be on its way."""
+        return self._public
+
+
+def _told(keyring: Keyring, role: Role, *, with_retired: bool) -> tuple[Key, ...]:
+    """Return those keys of ``role`` that a trust file names; of many retired ones the youngest."""
+    if not with_retired:
+        return keyring.keys(role)
+    held = states(key.record for key in keyring.all_keys(role))
+    retired = [key for key in keyring.all_keys(role) if held[key.key_id] is KeyState.RETIRED]
+    # One that was withdrawn before it was used has signed nothing.
+    signed = [key for key in retired if key.used_from is not None]
+    return (*keyring.keys(role), *signed)[:KEYS_MOST]
+
+
 class KeyringIndex:
     """Names destinations so that the database cannot guess them. Implements ``BlindIndex``.
 
-    Always under the oldest key: a name is for ever. Under a younger key a listed destination would
-    have another name, without its waits, its proof and its budget, beside the old one. So adding a
-    key changes nothing here; what a leaked one costs is that whoever holds it and the database can
-    try addresses.
+    A name is for ever: it stands in the account, and is the id of the destination's own stream. So
+    a destination goes on under the key that it was named by, and only a new one is named by the
+    current key. What a leaked key costs is that whoever holds it and the database can try addresses
+    against the names that were made with it.
     """
 
     def __init__(self, keyring: Keyring) -> None:
-        self._key = keyring.keys(Role.INDEX)[-1].secret
+        self._keys = tuple(key.secret for key in keyring.keys(Role.INDEX))
 
-    def destination_id(self, place: Place) -> DestinationId:
-        """Return the name of this destination's stream."""
-        named = (place.account, place.network, place.address, place.memo)
-        parts = (part.encode("utf-8") for part in named)
-        return DestinationId(f"dst_{tail(tagged_mac(self._key, 'destination/v1', *parts)[:16])}")
+    def take(self, keyring: Keyring) -> None:
+        """Go on with a keyring that has changed."""
+        self._keys = tuple(key.secret for key in keyring.keys(Role.INDEX))
+
+    def names(self, place: Place) -> tuple[DestinationId, ...]:
+        """Return every name that this destination may have; by the first a new one is named."""
+        return tuple(destination_name(key, place) for key in self._keys)
+
+
+def destination_name(secret: bytes, place: Place) -> DestinationId:
+    """Return the name of a destination's stream under one index key (32 bytes)."""
+    named = (place.account, place.network, place.address, place.memo)
+    parts = (part.encode("utf-8") for part in named)
+    return DestinationId(f"dst_{tail(tagged_mac(secret, 'destination/v1', *parts)[:16])}")
 
 
 class KeyringMac:
     """MACs of platform keys. Implements ``ports.SecretMac``.
 
-    A key that was made before a younger MAC key came goes on working.
+    A MAC is the id of its key (8 bytes) ‖ HMAC-SHA-256 (32). A platform key that was made before a
+    younger MAC key came goes on working for as long as the older one is held.
     """
 
     def __init__(self, keyring: Keyring) -> None:
-        self._keys = tuple(key.secret for key in keyring.keys(Role.PLATFORM))
+        self._keys = _by_id(keyring)
+
+    def take(self, keyring: Keyring) -> None:
+        """Go on with a keyring that has changed."""
+        self._keys = _by_id(keyring)
 
     def of(self, *parts: bytes) -> bytes:
-        """Return the 32-byte MAC of ``parts``, under the youngest key."""
-        return tagged_mac(self._keys[0], _PLATFORM_KEY, *parts)
+        """Return the 40-byte MAC of ``parts``, under the key that makes."""
+        key_id, secret = next(iter(self._keys.items()))
+        return key_id + tagged_mac(secret, _PLATFORM_KEY, *parts)
 
     def check(self, mac: bytes, *parts: bytes) -> None:
-        """Return when ``mac`` is theirs under any of the keys. Raises SealBrokenError."""
-        for key in self._keys:
-            if hmac.compare_digest(mac, tagged_mac(key, _PLATFORM_KEY, *parts)):
-                return
-        raise SealBrokenError("a platform key is not what it was made as")
+        """Return when ``mac`` is theirs under a key that we hold. Raises SealBrokenError."""
+        secret = self._keys.get(mac[:KEY_ID_BYTES])
+        if secret is None:
+            raise SealBrokenError("a platform key's MAC is under a key that we do not hold")
+        told = tagged_mac(secret, _PLATFORM_KEY, *parts)
+        if not hmac.compare_digest(mac[KEY_ID_BYTES:], told):
+            raise SealBrokenError("a platform key is not what it was made as")
+
+
+def _by_id(keyring: Keyring) -> dict[bytes, bytes]:
+    return {bytes.fromhex(key.key_id): key.secret for key in keyring.keys(Role.PLATFORM)}

@@ -20,9 +20,11 @@ time spent suspended besides, which is what CLOCK_BOOTTIME has and CLOCK_MONOTON
 a tenth (adjtimex(2), tick).
 """
 
+import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +32,7 @@ from pathlib import Path
 import msgspec
 
 from twinlock.adapters import private_files
+from twinlock.adapters.beside import beside
 from twinlock.domain import canonical
 from twinlock.domain.errors import ClockUntrustedError, invariant
 
@@ -208,3 +211,15 @@ def _read_anchor(path: Path) -> _Anchor | None:
         raise ClockUntrustedError(
             f"{path} is not a clock's anchor: look, then delete it"
         ) from error
+
+
+@asynccontextmanager
+async def own_clock(anchor: Path) -> AsyncIterator[SystemClock]:
+    """Lend this machine's clock; look at it now and then, and keep what is believed of it."""
+    clock = SystemClock(anchor=anchor)
+
+    async def look() -> None:
+        await asyncio.to_thread(clock.keep)
+
+    async with beside("clock_waits", look, pause=KEEP_SECONDS):
+        yield clock

@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import PRICE_DOCUMENT_BYTES_MOST, make_price_key, rule_book, sign_price_list
+from twinlock.bootstrap import (
+    PRICE_DOCUMENT_BYTES_MOST,
+    make_price_key,
+    settings_from_environment,
+    sign_price_list,
+)
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.console import result, say
 from twinlock.domain.money import Prices
 
@@ -63,7 +69,8 @@ def _read(path: Path) -> bytes:
 
 def _tell_gaps(signed: Prices) -> None:
     """Say which asset of the policy has no price: its value is unknown, and counts as the most."""
-    named = {asset.symbol for asset in rule_book().policy.assets}
+    book = rule_book(settings_from_environment().profile)
+    named = {asset.symbol for asset in book.policy.assets}
     if missing := sorted(named - set(signed.cents)):
         say(f"without a price, so that any amount counts as the highest: {', '.join(missing)}")
     if strange := sorted(set(signed.cents) - named):

@@ -16,14 +16,13 @@ from litestar import Litestar
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap import (
-    RuleBook,
     migrate_owner,
     open_api,
     page_routes,
     prepare,
-    rule_book,
     settings_from_environment,
 )
+from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.cli.console import log_to_stderr, say
 from twinlock.domain.errors import SettingsWrongError, TwinlockError
 
@@ -48,7 +47,7 @@ def worker() -> Litestar:
 
 @cache
 def _book() -> RuleBook:
-    return rule_book()
+    return rule_book(settings_from_environment().profile)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from twinlock.domain.events import (
     ClosingEvent,
     SessionStarted,
 )
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
 from twinlock.domain.requirements import Answer, Requirement, answer, reasons, waits_until
 

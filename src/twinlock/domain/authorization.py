@@ -13,7 +13,7 @@ import msgspec
 from twinlock.domain.actions import payload_digest
 from twinlock.domain.bounds import AUTHORIZATION_LIFETIME, SPEND_LIFETIME
 from twinlock.domain.canonical import encode
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 
 AUTHORIZATION_TYPE = "twinlock-authorization+jwt"
 SPEND_TYPE = "twinlock-spend+jwt"

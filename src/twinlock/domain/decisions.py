@@ -7,13 +7,14 @@ function that makes one.
 import msgspec
 
 from twinlock.domain.account import State
+from twinlock.domain.actions import ActionClass
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.events import Event
 from twinlock.domain.laws import Law
 from twinlock.domain.money import Prices
 from twinlock.domain.notices import Notice
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CodesHelp, codes_help
 from twinlock.domain.requirements import NOTHING, Answer, Requirement, all_of
 
@@ -21,12 +22,15 @@ from twinlock.domain.requirements import NOTHING, Answer, Requirement, all_of
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision is made by: the laws, the active policy's statutes, and the prices.
 
-    ``codes`` is the law of where codes may be asked for; ``serve`` can pass no other one.
+    ``confirm`` is asked about each yes on an exit or a loosening: a second engine, or, where
+    nothing depends on the answer, ``agreed``. ``codes`` is the law of where codes may be asked for;
+    ``serve`` can pass no other one.
     """
 
     laws: tuple[Law, ...]
     statutes: tuple[Law, ...]
     policy: Policy
+    confirm: Law
     prices: Prices | None = None
     codes: CodesHelp = codes_help
 
@@ -72,6 +76,11 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
         return self.states[-1]
 
 
+def agreed(_: Facts) -> Requirement:
+    """Confirm any yes: for what is looked at and not done, as previews and the range's worlds."""
+    return NOTHING
+
+
 def judge_facts(facts: Facts, *, rules: Rules) -> Requirement:
     """Return all that laws and statutes miss in ``facts``."""
     missing: Requirement = NOTHING
@@ -80,3 +89,14 @@ def judge_facts(facts: Facts, *, rules: Rules) -> Requirement:
         if found != NOTHING:
             missing = all_of(missing, found)
     return missing
+
+
+def authorize_facts(facts: Facts, *, rules: Rules) -> Requirement:
+    """Return all that is missing, where a yes has effect: value leaves, or protection is loosened.
+
+    Such a yes needs both engines; a no needs one.
+    """
+    missing = judge_facts(facts, rules=rules)
+    if missing != NOTHING or facts.action_class not in (ActionClass.EXIT, ActionClass.LOOSENING):
+        return missing
+    return rules.confirm(facts)

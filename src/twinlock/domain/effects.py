@@ -31,9 +31,9 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
     type_of,
 )
-from twinlock.domain.assurance import PHONE, Level, level_of
-from twinlock.domain.authenticators.model import Authenticator
-from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.assurance import PHONE, Factor, Level, level_of
+from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
+from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -56,18 +56,18 @@ from twinlock.domain.ids import ApiKeyId, AuthenticatorId, DestinationId, Sessio
 from twinlock.domain.laws import setting_up
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root, where
-from twinlock.domain.policy.profile import Profile
+from twinlock.domain.policy.statutes import Statutes
 
 Effect: TypeAlias = Callable[[State, OpenAction, Facts, str], tuple[Event, ...]]
 
 
 def effects(
-    state: State, action: OpenAction, facts: Facts, *, profile: Profile, fresh: str
+    state: State, action: OpenAction, facts: Facts, *, statutes: Statutes, fresh: str
 ) -> tuple[Event, ...]:
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
     effect = _EFFECTS[ActionType(type_of(action.payload))]
     events = effect(state, action, facts, fresh)
-    return (*events, *_holds(action, facts, profile), *_closing(action, facts, events))
+    return (*events, *_holds(action, facts, statutes), *_closing(action, facts, events))
 
 
 def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -76,14 +76,19 @@ def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tup
     return (ActionDone(at=facts.now, action_id=action.action_id),)
 
 
-def _holds(action: OpenAction, facts: Facts, profile: Profile) -> tuple[Event, ...]:
+def _holds(action: OpenAction, facts: Facts, statutes: Statutes) -> tuple[Event, ...]:
     kind = type_of(action.payload)
-    length = profile.holds.get(kind)
-    if kind == ActionType.SESSION_START and facts.new_device:
-        length = profile.new_device_hold
+    length = statutes.exits_held(kind)
+    saved = kind == ActionType.SESSION_START and Factor.RECOVERY_CODE in facts.shown_factors
+    if saved:
+        # Prevents: a saved code that signs in, and a budget that leaves on that session alone. The
+        # session is over when the hold is.
+        length = max(length or SESSION_LIFETIME, SESSION_LIFETIME)
+    elif kind == ActionType.SESSION_START and not facts.new_device:
+        length = None
     if isinstance(action.payload, ApiKeyCreate) and WITHDRAW_SCOPE not in action.payload.scopes:
         length = None
-    first = kind == ActionType.SESSION_START and facts.enrolling
+    first = kind == ActionType.SESSION_START and facts.enrolling and not saved
     if not length or first or (facts.enrolling and kind == ActionType.AUTHENTICATOR_BIND):
         return ()
     hold = Hold(because=kind, placed_at=facts.now, ends_at=facts.now + length)
@@ -147,8 +152,20 @@ def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
         born_of=_born_of(facts),
     )
     return (
+        *_replaced(state, bound, facts),
         AuthenticatorBound(at=facts.now, authenticator=bound),
         *_end_sessions(state, action, facts),
+    )
+
+
+def _replaced(state: State, new: Authenticator, facts: Facts) -> tuple[Event, ...]:
+    """End the recovery codes whose place ``new`` takes: of two sets nobody knows which is which."""
+    if not isinstance(new, RecoveryCodes):
+        return ()
+    return tuple(
+        AuthenticatorRemoved(at=facts.now, authenticator_id=one.authenticator_id)
+        for one in state.account.authenticators
+        if isinstance(one, RecoveryCodes)
     )
 
 

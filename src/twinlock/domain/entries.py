@@ -44,7 +44,7 @@ from twinlock.domain.events import (
     Event,
 )
 from twinlock.domain.log.merkle import leaf_hash
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import reasons
 

@@ -63,6 +63,24 @@ class QuorumError(UntrustedNoteError):
     code = "quorum_missing"
 
 
+class NotWitnessedError(TwinlockError):
+    """Too few witnesses have cosigned this entry so far: repeat the request, nothing is lost."""
+
+    code = "not_witnessed"
+    status = 503
+
+
+class WitnessSilentError(TwinlockError):
+    """A witness gave no answer that can be read; ``fault`` says in one word why."""
+
+    code = "witness_silent"
+    status = 503
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"a witness was not heard: {fault}")
+        self.fault = fault
+
+
 class FileUnsafeError(TwinlockError):
     """Somebody else could read, write or replace a file of ours: take away their rights."""
 
@@ -115,6 +133,34 @@ class KeyringWrongError(TwinlockError):
     """A key file is open to others, not what its name says, or not ours: restore the keyring."""
 
     code = "keyring_wrong"
+    status = 503
+
+
+class KeyringOutdatedError(TwinlockError):
+    """The database is sealed under a key that this keyring lacks: put its latest copy here."""
+
+    code = "keyring_outdated"
+    status = 503
+
+
+class TokenMissingError(TwinlockError):
+    """The PKCS #11 module or its token is not there: see the settings TWINLOCK_PKCS11_…."""
+
+    code = "token_missing"
+    status = 503
+
+
+class TokenPinWrongError(TwinlockError):
+    """The token refused its PIN, which is not tried again: see TWINLOCK_PKCS11_PIN_FILE."""
+
+    code = "token_pin_wrong"
+    status = 503
+
+
+class TokenKeyWrongError(TwinlockError):
+    """A key of the keyring is not in the token as it was made: the token is another, or changed."""
+
+    code = "token_key_wrong"
     status = 503
 
 
@@ -190,6 +236,18 @@ class UnavailableError(TwinlockError):
 
     code = "unavailable"
     status = 503
+
+
+class TokenUnavailableError(UnavailableError):
+    """The token that holds our keys did not answer: repeat with the same idempotency key."""
+
+    code = "token_unavailable"
+
+
+class KeysStaleError(UnavailableError):
+    """This process cannot see the keyring, so it makes nothing with its keys: look at its log."""
+
+    code = "keys_stale"
 
 
 class BundleRefusedError(TwinlockError):

@@ -260,7 +260,7 @@ def an_app_needs_its_password(facts: Facts) -> Requirement:
         return NOTHING
     if Factor.PASSWORD in facts.shown_factors:
         return NOTHING
-    return Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, password=True)
+    return Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, factors=(Factor.PASSWORD,))
 
 
 LAWS: tuple[Law, ...] = (

@@ -51,9 +51,14 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
     LAST_AUTHENTICATOR = "last_authenticator"
     THROTTLED = "throttled"
+    CODES_LIMITED = "codes_limited"
+    SIM_CHANGED = "sim_changed"
     ROOT_MISSING = "root_missing"
     NOTHING_BOUND = "nothing_bound"
     ALREADY_BOUND = "already_bound"
+    NOT_PERMITTED = "not_permitted"
+    ENGINE_ERROR = "engine_error"
+    PHISHING_RESISTANT_NEEDED = "phishing_resistant_needed"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -232,5 +237,30 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Too many wrong answers; nothing that can be guessed is accepted for a while.",
         "At the time shown, or with a sign-in from a device that you have used before.",
         "Use a passkey, or a device that you have used before; or wait.",
+    ),
+    Reason.NOT_PERMITTED: Explanation(
+        "The policy of this platform does not permit this kind of action.",
+        "With a policy version that permits it.",
+        "Ask the platform.",
+    ),
+    Reason.ENGINE_ERROR: Explanation(
+        "Something went wrong while this was being decided, and in doubt the answer is no.",
+        "When the operator has mended it; the error is on record.",
+        "Nothing was done. Try again later, or tell the platform.",
+    ),
+    Reason.PHISHING_RESISTANT_NEEDED: Explanation(
+        "This platform takes a passkey or a security key for this, and nothing that can be typed.",
+        "At once, when you have shown one.",
+        "Use a passkey; bind one if you have none.",
+    ),
+    Reason.CODES_LIMITED: Explanation(
+        "As many codes were sent to this account as may be sent in an hour or a day.",
+        "At the time shown; sooner for whoever shows the password first.",
+        "Use the last code that you got, or wait. If you asked for none, freeze the account.",
+    ),
+    Reason.SIM_CHANGED: Explanation(
+        "The SIM of this telephone number was changed lately, so codes by SMS count nothing.",
+        "At the time shown, a week after the change.",
+        "Use another way. If you did not change it, call your operator, and freeze the account.",
     ),
 }

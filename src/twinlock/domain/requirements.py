@@ -17,7 +17,7 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
-from twinlock.domain.assurance import Level
+from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.reasons import Reason
 
 
@@ -38,13 +38,13 @@ STRENGTH = {answer: rank for rank, answer in enumerate(Answer)}
 class Prove(msgspec.Struct, frozen=True, kw_only=True, tag_field="need", tag="prove"):
     """Proofs bound to this payload that together reach ``level``, of ``roots`` different roots.
 
-    With ``password`` one of them is the password.
+    All of ``factors`` (sorted) are among them.
     """
 
     code: Reason
     level: Level
     roots: int = 1
-    password: bool = False
+    factors: tuple[Factor, ...] = ()
 
 
 class WaitUntil(msgspec.Struct, frozen=True, kw_only=True, tag_field="need", tag="wait"):

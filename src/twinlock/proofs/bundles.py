@@ -43,7 +43,7 @@ from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import verify_consistency
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.money import AmountError, Asset, minor_units
-from twinlock.domain.policy.profile import PolicyName, policy_digest
+from twinlock.domain.policy.version import PolicyName, policy_digest
 from twinlock.domain.requirements import Answer
 from twinlock.domain.trust import Trust
 from twinlock.proofs.authorizations import verify_authorization

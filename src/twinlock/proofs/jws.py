@@ -12,9 +12,10 @@ Source: RFC 7515, 7.1; RFC 8725, 3 (explicit types, one algorithm); RFC 9864 (``
 
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.errors import JwsRefusedError, MalformedError, invariant
@@ -24,7 +25,15 @@ _SIGNATURE_BYTES = 64
 _KID = re.compile(r"[A-Za-z0-9._:/+-]{1,128}")
 
 
-def sign(claims: bytes, *, kid: str, typ: str, key: Ed25519PrivateKey) -> str:
+class Ed25519Signer(Protocol):
+    """Whatever signs by Ed25519: a private key, or what holds one."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Return the signature: 64 bytes."""
+        ...
+
+
+def sign(claims: bytes, *, kid: str, typ: str, key: Ed25519Signer) -> str:
     """Return the token over ``claims``, canonical JSON; the same one each time."""
     invariant(_KID.fullmatch(kid) is not None, "a key id is 1 to 128 plain characters")
     signed = _signed(_header(kid, typ), b64url(claims))

@@ -29,7 +29,7 @@ from twinlock.domain.entries import (
 from twinlock.domain.errors import MalformedError, ProofError, TwinlockError
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash, split_hashes, verify_inclusion
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundle_faults import BundleFault, refuse
 

@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinlock.domain.actions import BUILT, ActionType
 from twinlock.domain.canonical import b64url
+from twinlock.domain.reasons import Reason
 from twinlock.range.customer import KEYS, Belongings, LiveSession, NotPlayableError, new_password
 from twinlock.range.device import SoftwareDevice
+from twinlock.range.limits import limit_of
 from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Person, Proof
@@ -198,7 +200,7 @@ async def _change_password(stage: Stage, step: Step) -> Act:
 async def _add_destination(stage: Stage, step: Step) -> Act:
     # Without verification means: as large a sum on the session alone as this platform offers.
     free = bool(step.given.get("verification_free"))
-    budget = stage.policy.profile.budget_most_cents if free else 0
+    budget = limit_of(stage.policy.statutes, Reason.BUDGET_TOO_HIGH) if free else 0
     payload = {
         "network": NETWORK,
         "address": _address(stage, step),

@@ -8,13 +8,12 @@ Each rule stands with the exchanges' pages it follows. Where pages differ, the o
 that the stories of June 2024 tell of was taken; ``docs/range.md`` has the list.
 """
 
-from datetime import timedelta
+from importlib import resources
 
-from twinlock.bootstrap import RuleBook
+from twinlock.bootstrap.rulebook import RuleBook, weaker_book
 from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.actions import ActionClass, ActionType
 from twinlock.domain.assurance import Level
-from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.laws import (
     Law,
     a_freeze_stops,
@@ -23,28 +22,11 @@ from twinlock.domain.laws import (
     unknown_is_no,
 )
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
-from twinlock.domain.policy.profile import ASSETS, Profile, make_policy
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Never, Prove, Requirement, WaitUntil
 
-_H = timedelta(hours=1)
-_FOREVER = timedelta(days=36_500)
+NAME = "baseline-2024"
 _LISTED = (DestinationState.USABLE, DestinationState.LAPSED, DestinationState.UNPROVED)
-
-BASELINE_2024 = Profile(
-    name="baseline-2024",
-    waits={},  # OKX-05, OKX-06: the lock on new addresses was opt-in, and off at once.
-    holds={},  # OKX-01: a changed password held nothing unless a new device signed in afterwards.
-    new_device_hold=24 * _H,  # OKX-01; S04 tells that it held, on the chain only.
-    new_destination_wait=timedelta(0),  # BTS-01, OKX-05: none unless the customer opted in.
-    narrow_destination_wait=timedelta(0),
-    destination_lapse=_FOREVER,  # OKX-07: entries lapse only since 2024-07-04; "permanent" stays.
-    narrow_daily_cents=MAX_VALUE_CENTS,
-    daily_limit_cents=MAX_VALUE_CENTS,
-    over_limit_wait=timedelta(0),
-    budget_most_cents=MAX_VALUE_CENTS,  # BYB-02, OKX-07: nothing is asked at all, whatever the sum.
-    sms_codes=True,
-)
 
 
 def any_proof_will_do(facts: Facts) -> Requirement:
@@ -86,16 +68,6 @@ def new_devices_hold_withdrawals(facts: Facts) -> Requirement:
     return WaitUntil(code=Reason.EXITS_HELD, until=facts.held_until)
 
 
-def the_list_is_kept(facts: Facts) -> Requirement:
-    """Where the owner wants a list, an address that is not on it is refused.
-
-    Source: OKX-06, CB-01, GEM-02 (lists existed, and were kept).
-    """
-    if facts.action_class is not ActionClass.EXIT or not facts.destinations_required:
-        return NOTHING
-    return NOTHING if facts.destination in _LISTED else Never(code=Reason.DESTINATION_NOT_LISTED)
-
-
 def setting_up_comes_first(facts: Facts) -> Requirement:
     """Nothing leaves an account that nobody has signed in to yet."""
     if facts.action_class is ActionClass.EXIT and facts.enrolling:
@@ -120,11 +92,11 @@ LAWS_2024: tuple[Law, ...] = (
     setting_up_comes_first,
     nothing_beyond_its_room,
     the_last_way_in_stays,
+    new_devices_hold_withdrawals,
 )
-STATUTES_2024: tuple[Law, ...] = (new_devices_hold_withdrawals, the_list_is_kept)
 
 
-def rule_book_2024(*, version: int = 1) -> RuleBook:
+def rule_book_2024() -> RuleBook:
     """Return the rules of 2024 as a policy of its own."""
-    policy = make_policy(version=version, profile=BASELINE_2024, assets=ASSETS)
-    return RuleBook(laws=LAWS_2024, statutes=STATUTES_2024, policy=policy, codes=codes_always_help)
+    text = resources.files("twinlock.range").joinpath("rules", f"{NAME}.cedar").read_text("utf-8")
+    return weaker_book(LAWS_2024, text, profile=NAME, codes=codes_always_help)

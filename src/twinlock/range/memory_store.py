@@ -28,7 +28,9 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
-from twinlock.domain.policy.profile import policy_digest
+from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
+from twinlock.domain.naming import name_of
+from twinlock.domain.policy.version import header_of, policy_digest
 from twinlock.ports import (
     Clock,
     Committed,
@@ -49,7 +51,7 @@ _KEPT = msgspec.json.Decoder(Kept)
 
 
 class MemoryStore:
-    """State and log of one process. Implements ``ports.Store`` and ``bootstrap.Relay``.
+    """State and log of one process. Implements ``ports.Store`` and ``ports.Relay``.
 
     ``accounts`` and ``destinations`` hold documents as canonical bytes: what an attacker with the
     database would put back.
@@ -121,10 +123,13 @@ class MemoryStore:
             return State(account=work.opens)
         if known is None:
             raise AccountUnknownError("no such account")
-        listed = self.destinations.get(work.destination_id or DestinationId(""))
+        account = _ACCOUNT.decode(known)
+        names = () if work.destination_id is None else (work.destination_id, *work.also)
+        name = name_of(account, names) if names else None
+        listed = self.destinations.get(name or DestinationId(""))
         return State(
-            account=_ACCOUNT.decode(known),
-            destination_id=work.destination_id,
+            account=account,
+            destination_id=name,
             destination=None if listed is None else _DESTINATION.decode(listed),
         )
 
@@ -236,7 +241,7 @@ class MemoryPolicyTexts:
 
     async def keep(self, text: bytes) -> None:
         """Keep the canonical bytes of a policy version."""
-        self._texts[policy_digest(text)] = text
+        self._texts[policy_digest(header_of(text))] = text
 
     async def read(self, digest: str) -> bytes | None:
         """Return the bytes that have ``digest``, or None."""
@@ -252,6 +257,7 @@ class MemoryKeys:
 
     def __init__(self) -> None:
         self._keys: dict[PlatformKeyId, PlatformKey] = {}
+        self._nonces: set[tuple[PlatformKeyId, str]] = set()
 
     async def add(self, key: PlatformKey) -> None:
         """Keep a new key."""
@@ -273,6 +279,18 @@ class MemoryKeys:
         ended = key.revoked_at or at
         self._keys[key_id] = msgspec.structs.replace(key, revoked_at=ended)
         return ended
+
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep a nonce; a run is short, so none of them is forgotten.
+
+        Raises:
+            SignatureRefusedError: it was used before.
+        """
+        if (key_id, nonce) in self._nonces:
+            raise SignatureRefusedError(
+                f"this nonce was used until {until}", fault=SignatureFault.REPLAYED
+            )
+        self._nonces.add((key_id, nonce))
 
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """Return up to ``most`` keys, the youngest first."""

@@ -65,7 +65,7 @@ async def play_story(
     kinds: frozenset[Kind] = frozenset(Kind),
 ) -> StoryResult:
     """Play the parts of ``story`` that are of ``kinds``; ``tell`` hears what is being played."""
-    profile = venue.book.policy.profile.name
+    profile = venue.book.policy.profile
     results = []
     for part in (one for one in _parts(story) if one.kind in kinds):
         tell(f"{story.id} under {profile}: {part.kind.value} {part.name}".rstrip())

@@ -1,16 +1,24 @@
 """The profiles that stories are played under, by name."""
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from types import MappingProxyType
 
-from twinlock.bootstrap import RuleBook, rule_book
+from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.domain.errors import TwinlockError
-from twinlock.range.laws_2024 import rule_book_2024
+from twinlock.range import laws_2024, laws_2026
 
 DEFAULT = "default"
-BASELINE = "baseline-2024"
+STRICT = "strict"
+BASELINE = laws_2024.NAME
+TYPICAL = laws_2026.NAME
 PROFILES: MappingProxyType[str, Callable[[], RuleBook]] = MappingProxyType(
-    {DEFAULT: rule_book, BASELINE: rule_book_2024}
+    {
+        BASELINE: laws_2024.rule_book_2024,
+        TYPICAL: laws_2026.rule_book_2026,
+        DEFAULT: partial(rule_book, DEFAULT),
+        STRICT: partial(rule_book, STRICT),
+    }
 )
 
 
@@ -21,6 +29,7 @@ class ProfileUnknownError(TwinlockError):
     status = 404
 
 
+@lru_cache  # Reading and checking a policy takes a third of a second.
 def rules_of(profile: str) -> RuleBook:
     """Return the rules of a profile. Raises ProfileUnknownError."""
     if profile not in PROFILES:

@@ -8,11 +8,13 @@ Twinlock does not have yet is noted, never imitated.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeAlias
 
 from twinlock.client import ProblemError
 from twinlock.domain.actions import ActionType
-from twinlock.domain.policy.profile import Profile
+from twinlock.domain.bounds import DEVICE_KNOWN_FOR
+from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
 from twinlock.range.customer import Customer, NotPlayableError
@@ -39,7 +41,8 @@ STANDING = Listed(name="old_addr", signed=True, age="400d", last_used="5d")
 
 NO_TIME = timedelta(0)
 CODES = timedelta(minutes=1)  # What showing two codes of an app may take.
-_Chore: TypeAlias = Callable[[Listed], Awaitable[None]]
+SIGNS_IN_EVERY = DEVICE_KNOWN_FOR * 2 / 3  # Often enough to stay known.
+_Chore: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class SettingUpError(NotPlayableError):
@@ -71,9 +74,9 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         trust=venue.trust,
         policy=venue.book.policy.name.digest,
     )
-    lead = _longest_wait(venue.book.policy.profile)
+    lead = _longest_wait(venue.book.policy.statutes)
     start = opened_at + _past_of(entries, lead)
-    past = _Past(customer=customer, places=places, start=start, lead=lead)
+    past = _Past(customer=customer, places=places, opened_at=opened_at, start=start, lead=lead)
     await past.live([one for one in entries if one.signed])
     await venue.set_forward(start)
     stage = Stage(
@@ -97,10 +100,10 @@ def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
     return entries
 
 
-def takes(spec: AccountSpec, profile: Profile, *, needs_old_addr: bool) -> timedelta:
+def takes(spec: AccountSpec, statutes: Statutes, *, needs_old_addr: bool) -> timedelta:
     """Return how long before its first step the account of ``spec`` is opened."""
     entries = _entries(spec, needs_old_addr=needs_old_addr)
-    return _past_of(entries, _longest_wait(profile))
+    return _past_of(entries, _longest_wait(statutes))
 
 
 def _past_of(entries: Sequence[Listed], lead: timedelta) -> timedelta:
@@ -127,10 +130,9 @@ async def _bind_all(customer: Customer, spec: AccountSpec) -> None:
             raise SettingUpError(f"{word} was not bound: {answered.answer.value}")
 
 
-def _longest_wait(profile: Profile) -> timedelta:
+def _longest_wait(statutes: Statutes) -> timedelta:
     """Return how long before its age a destination must be asked for, with time for a code."""
-    usual = profile.waits.get(ActionType.DESTINATION_ADD, NO_TIME)
-    longest = max(usual, profile.narrow_destination_wait)
+    longest = statutes.waits(ActionType.DESTINATION_ADD)
     return longest + CODES if longest else NO_TIME
 
 
@@ -140,21 +142,32 @@ class _Past:
 
     customer: Customer
     places: Places
+    opened_at: datetime
     start: datetime
     lead: timedelta
 
     async def live(self, entries: Sequence[Listed]) -> None:
-        """List each entry, let its wait run out, and use it last when the file says so."""
-        chores: list[tuple[datetime, int, _Chore, Listed]] = []
+        """List each entry, let its wait run out, and use it last when the file says so.
+
+        Sign in often enough meanwhile that the owner's device stays a known one.
+        """
+        chores: list[tuple[datetime, int, _Chore]] = []
         for number, entry in enumerate(entries):
             usable_at = self.start - entry.aged
-            chores.append((usable_at - self.lead, number, self._ask_for, entry))
-            chores.append((usable_at, number, self._settle, entry))
+            chores.append((usable_at - self.lead, number, partial(self._ask_for, entry)))
+            chores.append((usable_at, number, partial(self._settle, entry)))
             if entry.used is not None:
-                chores.append((self.start - entry.used, number, self._use, entry))
-        for at, _, chore, entry in sorted(chores, key=lambda one: one[:2]):
+                chores.append((self.start - entry.used, number, partial(self._use, entry)))
+        at = self.opened_at + SIGNS_IN_EVERY
+        while at < self.start:
+            chores.append((at, len(entries), self._sign_in))
+            at += SIGNS_IN_EVERY
+        for at, _, chore in sorted(chores, key=lambda one: one[:2]):
             await self.customer.venue.set_forward(at)
-            await chore(entry)
+            await chore()
+
+    async def _sign_in(self) -> None:
+        await self.customer.sign_in()
 
     async def _ask_for(self, entry: Listed) -> None:
         where = {"network": NETWORK, "address": self.places.address(entry.name)}

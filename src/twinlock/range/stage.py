@@ -13,8 +13,10 @@ from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from twinlock.domain.money import Asset
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
+from twinlock.domain.reasons import Reason
 from twinlock.range.customer import Belongings, Customer, LiveSession, NotPlayableError
+from twinlock.range.limits import limit_of
 from twinlock.range.signing import Wallet
 from twinlock.range.story import AccountSpec
 from twinlock.range.venue import Venue
@@ -155,7 +157,7 @@ class Stage:
             "all": self.spec.value_usd * 100,
             "within_budget": BUDGET_CENTS - MAX_FEE_CENTS,
             "above_budget": BUDGET_CENTS + 1,
-            "above_limit": self.policy.profile.daily_limit_cents + 1,
+            "above_limit": limit_of(self.policy.statutes, Reason.LIMIT_EXCEEDED) + 1,
             "house_price": HOUSE_CENTS,
         }
         if str(word) in known:

@@ -25,7 +25,6 @@ from litestar import Litestar
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap import (
-    RuleBook,
     Shelves,
     Steering,
     World,
@@ -38,6 +37,7 @@ from twinlock.bootstrap import (
     system_entropy,
     trust_of,
 )
+from twinlock.bootstrap.rulebook import RuleBook
 from twinlock.client import TIMEOUT_SECONDS, Client
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.trust import Trust

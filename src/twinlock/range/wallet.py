@@ -21,7 +21,7 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import SignerRefusedError
 from twinlock.domain.money import parse_amount
-from twinlock.domain.policy.profile import make_policy
+from twinlock.domain.policy.version import Policy
 from twinlock.range.acts import SPEND, Act, act_of, withdrawal
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.playing import Put, play, put_forward
@@ -135,9 +135,7 @@ async def _under_older_policy(stage: Stage, step: Step) -> Heard:
     """A newer policy version is in force at the wallet than the one that decided."""
     authorized = await authorize(stage, step)
     policy = stage.policy
-    newer = make_policy(
-        version=policy.name.version + 1, profile=policy.profile, assets=policy.assets
-    )
+    newer = Policy(msgspec.structs.replace(policy.draft, version=policy.name.version + 1))
     wallet = stage.wallet
     in_force = wallet.settings
     wallet.settings = replace(in_force, policies=frozenset({newer.name.digest}))

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain import drafts
-from twinlock.domain.account import Account, Candidate
+from twinlock.domain.account import Account, Candidate, State
 from twinlock.domain.actions import (
     BUILT,
     ActionType,
@@ -37,18 +37,22 @@ from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
     Password,
+    RecoveryCodes,
     Totp,
     credential_of,
     placement_of,
 )
+from twinlock.domain.authenticators.passwords import Terms, terms
 from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.decisions import Rules
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
+from twinlock.domain.evaluation import Evaluated, Evaluation, check_device, draft_of, evaluated
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
+    ENTROPY_BYTES,
     AccountId,
     AuthenticatorId,
     ChallengeId,
@@ -58,6 +62,7 @@ from twinlock.domain.ids import (
     action_id,
     tail,
 )
+from twinlock.domain.naming import name_of
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
@@ -70,7 +75,7 @@ from twinlock.ports import (
     Store,
     Work,
 )
-from twinlock.proofs import passkeys, totp
+from twinlock.proofs import passkeys, recovery_codes, totp
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.proofs.sessions import check_session
 
@@ -116,13 +121,17 @@ class Previewed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Prepared(Discreet, frozen=True, kw_only=True):
-    """A draft made ready: its payload, what takes effect with it, and the stream it names."""
+    """A draft made ready: its payload, what takes effect with it, and the stream it names.
+
+    ``names`` are all that the destination's stream may go by. Where ``secret`` is one of them, it
+    is whichever the account knows the destination by, once it is locked.
+    """
 
     HIDDEN = frozenset({"secret"})
 
     payload: AnyPayload
     secret: str = ""
-    destination_id: DestinationId | None = None
+    names: tuple[DestinationId, ...] = ()
     candidate_id: ChallengeId | None = None
 
 
@@ -161,6 +170,40 @@ class Actions:
         data = payload_bytes(prepared.payload)
         return Previewed(payload=msgspec.json.decode(data), digest=payload_digest(data))
 
+    async def evaluate(self, asked: Evaluation, *, named: AccountId) -> Evaluated:
+        """Return what the gate would say to a proposal right now, and keep nothing of it.
+
+        Raises:
+            MalformedError: it is no proposal of this kind; or it would carry a secret, which does
+                not belong into a question.
+            AccountUnknownError and what ``propose`` raises: as they say.
+        """
+        draft, context = draft_of(asked), asked.context
+        if asked.action.name in _SECRET:
+            raise MalformedError("this action carries a secret: propose it")
+        rules = self._policies.rules()
+        proposal = Proposal(account_id=named, type=asked.action.name, payload=draft)
+        prepared = await self._prepare(proposal, named, rules)
+        check_device(asked, prepared.payload)
+        command = Propose(
+            action_id=action_id(named, bytes(ENTROPY_BYTES)),  # It names nothing: no draw is lost.
+            payload=prepared.payload,
+            veto_key="",
+            claimed_cents=context.value_cents,
+            session=_session(context.session, prepared.payload, context.idempotency_key),
+            secret=prepared.secret,
+        )
+        account = await self._store.account(named)
+        where = name_of(account, prepared.names) if prepared.names else None
+        state = State(
+            account=account,
+            destination_id=where,
+            destination=None if where is None else await self._store.destination(named, where),
+        )
+        now = self._clock.now(database_at=None)
+        known = _known(command, prepared, state)
+        return evaluated(decide(state, known, rules=rules, now=now))
+
     async def propose(
         self, proposal: Proposal, *, named: AccountId, actor: str, idempotency: Idempotency
     ) -> Answered | Repeated:
@@ -170,6 +213,7 @@ class Actions:
             MalformedError: a payload that is not of its type's form.
             AmountError, AddressError, UnknownAssetError, NotFoundError, ProofRefusedError:
                 a payload that means nothing here.
+            PasswordRefusedError: a new password that may not be set.
             SealBrokenError: the key stands for another account's action.
         """
         rules = self._policies.rules()
@@ -181,15 +225,18 @@ class Actions:
             payload=prepared.payload,
             veto_key=b64url(self._entropy.draw(32)),
             claimed_cents=proposal.value_cents,
-            session=self._session(proposal, prepared.payload, idempotency),
+            session=_session(proposal.session, prepared.payload, idempotency.key),
             secret=prepared.secret,
             candidate_id=prepared.candidate_id,
         )
         committed = await self._store.run(
             Work(
                 account_id=named,
-                destination_id=prepared.destination_id,
-                decide=lambda state, now: decide(state, command, rules=rules, now=now),
+                destination_id=prepared.names[0] if prepared.names else None,
+                also=prepared.names[1:],
+                decide=lambda state, now: decide(
+                    state, _known(command, prepared, state), rules=rules, now=now
+                ),
                 actor=actor,
                 policy=rules.policy.name,
                 idempotency=idempotency,
@@ -201,20 +248,8 @@ class Actions:
             return _repeated(committed.repeated, named)
         return committed.answered
 
-    def _session(
-        self, proposal: Proposal, payload: AnyPayload, idempotency: Idempotency
-    ) -> SessionSignature | None:
-        if proposal.session is None:
-            return None
-        digest = payload_digest(payload_bytes(payload))
-        return check_session(
-            proposal.session, purpose=PROPOSAL, name=idempotency.key, digest=digest
-        )
-
-    def _stream(self, payload: AnyPayload) -> DestinationId:
-        return self._blind.destination_id(
-            present(place_of(payload), "this payload names a destination")
-        )
+    def _streams(self, payload: AnyPayload) -> tuple[DestinationId, ...]:
+        return self._blind.names(present(place_of(payload), "this payload names a destination"))
 
     # --- From drafts to payloads ---
 
@@ -228,8 +263,7 @@ class Actions:
     async def _withdrawal(self, data: dict[str, Any], named: AccountId, rules: Rules) -> _Prepared:
         draft = _parse(data, drafts.WithdrawalCryptoDraft)
         payload = drafts.withdrawal(draft, named, rules.policy)
-        where = self._stream(payload)
-        return _Prepared(payload=payload, destination_id=where)
+        return _Prepared(payload=payload, names=self._streams(payload))
 
     async def _session_start(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
         device = read_jwk(_parse(data, drafts.SessionStartDraft).device)
@@ -266,7 +300,7 @@ class Actions:
             case Factor.PASSWORD:
                 if any(isinstance(one, Password) for one in account.authenticators):
                     raise MalformedError("a password is changed by password.change")
-                verifier = await self._hasher.hash(draft.password)
+                verifier = await self._hasher.hash(draft.password, self._terms(account))
                 return Password(verifier=verifier, **common), _secret_digest(verifier)
             case Factor.TOTP:
                 seed = self._candidate(account, draft, Factor.TOTP).secret
@@ -275,8 +309,23 @@ class Actions:
                 return Totp(seed=seed, last_step=step, **common), _secret_digest(seed)
             case Factor.PASSKEY:
                 return self._passkey(draft, account, common)
+            case Factor.RECOVERY_CODE:
+                packed = self._candidate(account, draft, Factor.RECOVERY_CODE).secret
+                left = recovery_codes.unpack(packed)
+                recovery_codes.verify(draft.code, left=left)  # Who types one has kept them.
+                return RecoveryCodes(left=left, **common), _secret_digest(packed)
             case _:
-                raise MalformedError("an authenticator is a password, totp or passkey")
+                raise MalformedError("an authenticator is password, totp, passkey or recovery_code")
+
+    def _terms(self, account: Account) -> Terms:
+        """Return what a new password of this account is held to."""
+        stronger = any(not isinstance(one, Password) for one in account.authenticators)
+        labels = self._rp.rp_id.split(".")
+        return terms(
+            alone=not stronger,
+            service=("twinlock", *(labels[:-1] or labels)),
+            contacts=(channel.address for channel in account.channels),
+        )
 
     def _passkey(
         self, draft: drafts.AuthenticatorBindDraft, account: Account, common: dict[str, Any]
@@ -327,7 +376,7 @@ class Actions:
         old = next((one for one in account.authenticators if isinstance(one, Password)), None)
         if old is None:
             raise NotFoundError("this account has no password")
-        verifier = await self._hasher.hash(draft.password)
+        verifier = await self._hasher.hash(draft.password, self._terms(account))
         made = msgspec.structs.replace(old, verifier=verifier)
         payload = PasswordChange(account=named, verifier=_secret_digest(verifier))
         return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
@@ -337,16 +386,16 @@ class Actions:
     ) -> _Prepared:
         draft = _parse(data, drafts.DestinationAddDraft)
         payload = drafts.destination_add(draft, named, rules.policy)
-        where = self._stream(payload)
-        return _Prepared(payload=payload, secret=where, destination_id=where)
+        names = self._streams(payload)
+        return _Prepared(payload=payload, secret=names[0], names=names)
 
     async def _remove_destination(
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> _Prepared:
         draft = _parse(data, drafts.DestinationRemoveDraft)
         payload = drafts.destination_remove(draft, named, rules.policy)
-        where = self._stream(payload)
-        return _Prepared(payload=payload, secret=where, destination_id=where)
+        names = self._streams(payload)
+        return _Prepared(payload=payload, secret=names[0], names=names)
 
     async def _create_api_key(
         self, data: dict[str, Any], named: AccountId, rules: Rules
@@ -357,14 +406,11 @@ class Actions:
             drafts.normal_where(one.network, one.address, one.memo, rules.policy)
             for one in draft.destinations
         )
-        named_ids = [
-            self._blind.destination_id(
-                Place(account=named, network=one.network, address=one.address, memo=one.memo)
-            )
+        places = (
+            Place(account=named, network=one.network, address=one.address, memo=one.memo)
             for one in wheres
-        ]
-        for one in named_ids:
-            await self._check_usable(named, one, rules)
+        )
+        named_ids = [await self._usable(named, place, rules) for place in places]
         payload = drafts.api_key_create(
             draft,
             named,
@@ -373,19 +419,21 @@ class Actions:
         )
         return _Prepared(payload=payload, secret=f"key_{tail(self._entropy.draw(16))}")
 
-    async def _check_usable(self, named: AccountId, where: DestinationId, rules: Rules) -> None:
-        """Check that a key may name this destination: proved, waited for, and used of late.
+    async def _usable(self, named: AccountId, place: Place, rules: Rules) -> DestinationId:
+        """Return the name of a destination that a key may name: proved, waited for, used of late.
 
         Prevents: a key for an address that somebody proposed, imported or removed.
         """
-        now, lapse = self._clock.now(database_at=None), rules.policy.profile.destination_lapse
+        now, lapse = self._clock.now(database_at=None), rules.policy.statutes.lapse
         account = await self._store.account(named)
+        where = name_of(account, self._blind.names(place))
         found = await self._store.destination(named, where)
         usable = found is not None and found.state(now=now, lapse=lapse) is DestinationState.USABLE
         # A listing that has waited is settled together with this proposal.
         due = (one.secret for one in account.actions if one.until is not None and one.until <= now)
         if not usable and where not in due:
             raise NotFoundError("an API key names destinations that are usable")
+        return where
 
     async def _revoke_api_key(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
         draft = _parse(data, drafts.ApiKeyRevokeDraft)
@@ -419,11 +467,28 @@ _PREPARE: dict[ActionType, _Prepare] = {
 }
 
 
+def _session(
+    signed: SignedDraft | None, payload: AnyPayload, idempotency_key: str
+) -> SessionSignature | None:
+    if signed is None:
+        return None
+    digest = payload_digest(payload_bytes(payload))
+    return check_session(signed, purpose=PROPOSAL, name=idempotency_key, digest=digest)
+
+
 def _parse(data: dict[str, Any], form: type[D]) -> D:
     try:
         return msgspec.convert(data, form)
     except msgspec.ValidationError as error:
         raise MalformedError(f"the payload does not have its form: {error}") from error
+
+
+def _known(command: Propose, prepared: _Prepared, state: State) -> Propose:
+    """Return ``command`` for the name by which the account knows its destination."""
+    if prepared.secret not in prepared.names:
+        return command
+    known = present(state.destination_id, "the destination's stream is at hand")
+    return msgspec.structs.replace(command, secret=known)
 
 
 def _repeated(found: str, named: AccountId) -> Repeated:

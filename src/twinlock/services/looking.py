@@ -12,6 +12,7 @@ from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionDone
 from twinlock.domain.ids import ActionId, account_of
+from twinlock.domain.naming import name_of
 from twinlock.domain.policy.gather import gather
 from twinlock.ports import BlindIndex, Clock, Policies, Store
 
@@ -74,7 +75,7 @@ class Looking:
                 raise
             return closed
         place = place_of(action.payload)
-        where = None if place is None else self._blind.destination_id(place)
+        where = None if place is None else name_of(account, self._blind.names(place))
         found = None if where is None else await self._store.destination(account.account_id, where)
         return Standing(
             state=State(account=account, destination_id=where, destination=found),

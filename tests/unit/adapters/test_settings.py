@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from twinlock.adapters import settings
-from twinlock.adapters.settings import Settings
+from twinlock.adapters.settings import Settings, TokenPlace
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
+from twinlock.domain.webhook_targets import Reach
 
 
 def load(**variables: str) -> Settings:
@@ -20,6 +21,7 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         owner_url=None,
         data_dir=Path("/var/lib/twinlock"),
         keyring_dir=Path("/etc/twinlock/keyring"),
+        token=None,
         origin="http://localhost:8080",
         rp_id="localhost",
         log_origin="localhost/twinlock",
@@ -29,8 +31,14 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         profile="default",
         outbox_dir=Path("/var/lib/twinlock/outbox"),
         price_file=None,
+        breached_passwords_file=None,
+        witness_policy=None,
         log_level="info",
         trusted_proxies=(),
+        webhook_networks=(),
+        webhook_ports=(),
+        webhook_ca_file=None,
+        webhook_plain_loopback=False,
     )
 
 
@@ -39,6 +47,9 @@ def test_every_setting_can_be_set() -> None:
         DATABASE_URL="postgresql://app:pw@db.example:5432/twinlock",
         DATA_DIR="/srv/twinlock",
         KEYRING_DIR="/srv/keys",
+        PKCS11_MODULE="/usr/lib/hsm.so",
+        PKCS11_TOKEN="twinlock",  # noqa: S106 - a label
+        PKCS11_PIN_FILE="/srv/pin",
         ORIGIN="https://confirm.example",
         RP_ID="confirm.example",
         LOG_ORIGIN="log.example/twinlock",
@@ -48,8 +59,14 @@ def test_every_setting_can_be_set() -> None:
         OWNER_URL="postgresql://owner:pw@db.example:5432/twinlock",
         OUTBOX_DIR="/srv/outbox",
         PRICE_FILE="/srv/prices.json",
+        BREACHED_PASSWORDS_FILE="/srv/pwned.txt",
+        WITNESS_POLICY="/srv/witnesses.policy",
         LOG_LEVEL="debug",
         TRUSTED_PROXIES="10.0.0.1, fd00::/8",
+        WEBHOOK_NETWORKS="10.8.0.0/16",
+        WEBHOOK_PORTS="8443, 9443",
+        WEBHOOK_CA_FILE="/srv/ca.pem",
+        WEBHOOK_PLAIN_LOOPBACK="yes",
     )
 
     assert loaded == Settings(
@@ -57,6 +74,9 @@ def test_every_setting_can_be_set() -> None:
         owner_url="postgresql://owner:pw@db.example:5432/twinlock",
         data_dir=Path("/srv/twinlock"),
         keyring_dir=Path("/srv/keys"),
+        token=TokenPlace(
+            module=Path("/usr/lib/hsm.so"), label="twinlock", pin_file=Path("/srv/pin")
+        ),
         origin="https://confirm.example",
         rp_id="confirm.example",
         log_origin="log.example/twinlock",
@@ -66,8 +86,19 @@ def test_every_setting_can_be_set() -> None:
         profile="default",
         outbox_dir=Path("/srv/outbox"),
         price_file=Path("/srv/prices.json"),
+        breached_passwords_file=Path("/srv/pwned.txt"),
+        witness_policy=Path("/srv/witnesses.policy"),
         log_level="debug",
         trusted_proxies=(ipaddress.ip_network("10.0.0.1/32"), ipaddress.ip_network("fd00::/8")),
+        webhook_networks=(ipaddress.ip_network("10.8.0.0/16"),),
+        webhook_ports=(8443, 9443),
+        webhook_ca_file=Path("/srv/ca.pem"),
+        webhook_plain_loopback=True,
+    )
+    assert loaded.webhook_reach == Reach(
+        networks=(ipaddress.ip_network("10.8.0.0/16"),),
+        ports=frozenset({8443, 9443}),
+        plain_loopback=True,
     )
 
 
@@ -187,6 +218,14 @@ WRONG = [
     ("PROFILE", "baseline-2024", "a profile of the range"),
     ("PROFILE", "Strict", "capitals"),
     ("LOG_LEVEL", "trace", "no level of ours"),
+    ("WEBHOOK_NETWORKS", "10.0.0.1/8", "a network with host bits"),
+    ("WEBHOOK_NETWORKS", "0.0.0.0/0", "everything"),
+    ("WEBHOOK_PORTS", "8443,", "nothing after a comma"),
+    ("WEBHOOK_PORTS", "0", "port 0"),
+    ("WEBHOOK_PORTS", "65536", "a port too high"),
+    ("WEBHOOK_PORTS", ",".join(str(port) for port in range(1, 66)), "too many ports"),
+    ("WEBHOOK_CA_FILE", "ca.pem", "a relative path"),
+    ("WEBHOOK_PLAIN_LOOPBACK", "true", "neither yes nor no"),
     ("TRUSTED_PROXIES", "proxy.example", "a name"),
     ("TRUSTED_PROXIES", "10.0.0.1/8", "a network with host bits"),
     ("TRUSTED_PROXIES", "10.0.0.1,", "nothing after a comma"),
@@ -228,9 +267,28 @@ def test_a_value_within_the_limits_is_taken(name: str, value: str) -> None:
 
 def test_the_table_and_the_settings_know_the_same_names() -> None:
     shown = {row.name.removeprefix("TWINLOCK_").lower() for row in settings.describe()}
-    held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port"} | {"listen"}
+    held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port", "token"}
+    held |= {"listen", "pkcs11_module", "pkcs11_token", "pkcs11_pin_file"}
 
     assert shown == held
+
+
+TOKEN = {"PKCS11_MODULE": "/m.so", "PKCS11_TOKEN": "t", "PKCS11_PIN_FILE": "/pin"}
+
+
+@pytest.mark.parametrize("missing", TOKEN)
+def test_a_token_is_named_whole(missing: str) -> None:
+    with pytest.raises(SettingsWrongError, match="and they need it"):
+        load(**{name: value for name, value in TOKEN.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PKCS11_MODULE", "m.so"), ("PKCS11_PIN_FILE", "../pin"), ("PKCS11_TOKEN", "ä" * 17)],
+)
+def test_a_token_that_cannot_be_meant_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsWrongError, match=f"TWINLOCK_{name}"):
+        load(**TOKEN | {name: value})
 
 
 def test_every_setting_is_described_with_unit_and_default() -> None:

@@ -16,7 +16,7 @@ from twinlock.domain.events import (
     ClosingEvent,
 )
 from twinlock.domain.ids import ActionId
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, MEMBER, NEW_ADDRESS, NOON
+from support.policies import DEFAULT
 from support.worlds import (
     FREEZE,
     LIFT,
@@ -47,7 +48,6 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.profile import DEFAULT
 
 FRESH = "f" * 26
 KNOWN = a_destination()
@@ -75,6 +75,7 @@ def facts(action: OpenAction, **changes: Any) -> Facts:  # noqa: ANN401 - any of
         action=type_of(action.payload),
         action_class=None,
         built=True,
+        opened_at=NOON,
         proposed_at=NOON,
         proved_at=NOON,
         floor=Level.PHISHING_RESISTANT,
@@ -96,7 +97,7 @@ def follows(
     **changes: Any,  # noqa: ANN401 - fields
 ) -> tuple[Event, ...]:
     action = act(payload, secret)
-    return effects(state, action, facts(action, **changes), profile=DEFAULT, fresh=FRESH)
+    return effects(state, action, facts(action, **changes), statutes=DEFAULT.statutes, fresh=FRESH)
 
 
 FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
@@ -221,7 +222,7 @@ def test_a_change_of_factors_ends_every_session_but_the_one_it_was_asked_in() ->
     sessions = (a_session("ses_1"), a_session("ses_2"))
     state = replace(STATE, account=an_account(sessions=sessions))
     asked = replace(act(remove(PASSWORD)), session_id="ses_1")
-    events = effects(state, asked, facts(asked), profile=DEFAULT, fresh=FRESH)
+    events = effects(state, asked, facts(asked), statutes=DEFAULT.statutes, fresh=FRESH)
 
     assert [one.session_id for one in events if isinstance(one, SessionEnded)] == ["ses_2"]
 
@@ -270,7 +271,7 @@ def test_a_destination_that_was_listed_needs_its_stream_at_hand(
     assert may_list(state, asked) is may
     if not may:
         with pytest.raises(InvariantError, match="stream is at hand"):
-            effects(state, asked, facts(asked), profile=DEFAULT, fresh=FRESH)
+            effects(state, asked, facts(asked), statutes=DEFAULT.statutes, fresh=FRESH)
 
 
 def test_a_destination_is_removed_with_its_stream_at_hand() -> None:

@@ -10,10 +10,10 @@ from support.cast import (
     OLD_ADDRESS,
 )
 from support.gates import Gate
+from support.policies import STRICT
 from support.worlds import (
     FREEZE,
     ROAMING,
-    STRICT,
     SYNCED,
     a_destination,
     an_account,
@@ -138,7 +138,7 @@ def test_listing_a_destination_again_does_not_give_its_budget_twice() -> None:
 
 
 def test_a_budget_is_never_larger_than_todays_policy_has_it() -> None:
-    gate = Gate.of(an_account(), a_destination(budget_cents=90_00), profile=STRICT)
+    gate = Gate.of(an_account(), a_destination(budget_cents=90_00), policy=STRICT)
 
     assert gate.propose(send(50), session=gate.give_session()).answer is not Answer.ALLOW
 
@@ -150,8 +150,9 @@ def test_a_budget_is_no_proof_above_the_daily_limit() -> None:
     proved = gate.prove(asked.action_id, SYNCED)
     gate.wait(DAY)
 
-    assert asked.answer is Answer.CHALLENGE
-    assert proved.answer is Answer.HOLD
+    assert asked.answer is Answer.HOLD
+    assert Reason.PROOF_NEEDED in reasons(asked.requirement)
+    assert reasons(proved.requirement) == (Reason.LIMIT_EXCEEDED,)
     assert gate.spend(asked.action_id).answer is Answer.ALLOW
 
 

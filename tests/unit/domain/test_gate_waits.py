@@ -1,10 +1,8 @@
 """Waits at the gate: who ends them, and what is told of them."""
 
 import pytest
-from msgspec.structs import replace
 from support.cast import (
     DAY,
-    HOUR,
     INSTANT,
     MALLORYS_LAPTOP,
     NEW_ADDRESS,
@@ -12,11 +10,11 @@ from support.cast import (
     OLD_ADDRESS,
 )
 from support.gates import Gate
+from support.policies import LAX, STRICT
 from support.worlds import (
     FREEZE,
     PASSWORD,
     ROAMING,
-    STRICT,
     SYNCED,
     a_destination,
     an_account,
@@ -159,7 +157,7 @@ def test_a_wait_that_was_offered_is_not_shortened_by_a_later_policy() -> None:
     gate = Gate.of(an_account(SYNCED, ROAMING), KNOWN)
     action = gate.propose(send(150_000)).action_id
     gate.prove(action, SYNCED)
-    gate.profile = replace(gate.profile, over_limit_wait=0 * HOUR)
+    gate.policy = LAX
     gate.wait(DAY - INSTANT)
     early = gate.spend(action)
     gate.wait(INSTANT)
@@ -172,7 +170,7 @@ def test_a_wait_that_was_told_is_not_shortened_by_a_later_policy() -> None:
     gate = Gate()
     action = gate.propose(remove(PASSWORD)).action_id
     gate.prove(action, SYNCED)
-    gate.profile = replace(gate.profile, waits={**gate.profile.waits, "authenticator.remove": DAY})
+    gate.policy = LAX
     gate.wait(2 * DAY)
     gate.run(NOBODY)
 
@@ -182,7 +180,7 @@ def test_a_wait_that_was_told_is_not_shortened_by_a_later_policy() -> None:
 def test_a_wait_can_be_lengthened_by_a_later_policy() -> None:
     gate = Gate()
     action = proposed_and_proved(gate, to=NEW_ADDRESS)
-    gate.profile = STRICT
+    gate.policy = STRICT
     gate.wait(DAY)
 
     assert gate.spend(action).requirement == WaitUntil(

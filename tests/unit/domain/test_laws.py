@@ -34,6 +34,7 @@ def the(action: str, **changes: Any) -> Facts:  # noqa: ANN401 - any of the fiel
         action=action,
         action_class=CLASS_OF.get(action),
         built=True,
+        opened_at=NOON,
         proposed_at=NOON,
         proved_at=NOON,
         floor=TOP,
@@ -336,7 +337,7 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         (
             laws.an_app_needs_its_password,
             the(access, shown_level=Level.POSSESSION, shown_factors=shown),
-            Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, password=True),
+            Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, factors=(Factor.PASSWORD,)),
         )
         for access in (START, CHANGE, KEY)
         for shown in ((Factor.TOTP,), (Factor.SESSION, Factor.TOTP))

@@ -9,7 +9,7 @@ from support.bundles import AUTHORIZATION_KEY, KID, LOG_KEY, TRUST, WITNESS_KEYS
 
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.errors import MalformedError
-from twinlock.domain.policy.profile import policy_digest
+from twinlock.domain.policy.version import policy_digest
 from twinlock.domain.trust import (
     KEYS_MOST,
     POLICIES_MOST,

@@ -26,7 +26,15 @@ ACTION = OpenAction(
     veto_key="",
     proved_at=NOON,
 )
-PROVED = Facts(now=NOON, action="", action_class=None, built=True, proposed_at=NOON, proved_at=NOON)
+PROVED = Facts(
+    now=NOON,
+    action="",
+    action_class=None,
+    built=True,
+    opened_at=NOON,
+    proposed_at=NOON,
+    proved_at=NOON,
+)
 UNPROVED = replace(PROVED, proved_at=None)
 PROOF = Prove(code=Reason.SECOND_ROOT_NEEDED, level=Level.POSSESSION, roots=2)
 AUTHORIZED = {"state": ActionState.AUTHORIZED, "authorized_at": NOON}

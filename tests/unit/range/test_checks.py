@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, a_story, step
 
-from twinlock.bootstrap import RuleBook
+from twinlock.bootstrap.rulebook import RuleBook
+from twinlock.domain.decisions import agreed
 from twinlock.domain.laws import LAWS, the_floor_never_sinks
 from twinlock.range.player import play_story
 from twinlock.range.profiles import rules_of
@@ -31,7 +32,7 @@ def without(*gone: object) -> RuleBook:
     """Return the default rules without some of the laws, and with nothing else instead."""
     book = rules_of("default")
     laws = tuple(law for law in LAWS if law not in gone)
-    return RuleBook(laws=laws, statutes=(), policy=book.policy)
+    return RuleBook(laws=laws, statutes=(), policy=book.policy, confirm=agreed)
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,12 @@ from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Answer, Never, answer, reasons
 from twinlock.range.laws_2024 import (
-    BASELINE_2024,
     LAWS_2024,
-    STATUTES_2024,
     any_proof_will_do,
     codes_always_help,
     new_devices_hold_withdrawals,
     rule_book_2024,
     setting_up_comes_first,
-    the_list_is_kept,
 )
 from twinlock.range.profiles import PROFILES, ProfileUnknownError, rules_of
 
@@ -28,6 +25,7 @@ EXIT = Facts(
     action=ActionType.WITHDRAWAL_CRYPTO,
     action_class=ActionClass.EXIT,
     built=True,
+    opened_at=NOON,
     proposed_at=NOON,
     proved_at=None,
     floor=Level.PHISHING_RESISTANT,
@@ -93,11 +91,12 @@ def test_a_new_device_held_nothing_but_withdrawals_on_the_chain() -> None:
 
 @pytest.mark.parametrize("state", DestinationState)
 def test_a_list_that_was_wanted_was_kept(state: DestinationState) -> None:
-    wanted = the_list_is_kept(replace(EXIT, destination=state, destinations_required=True))
+    kept = rule_book_2024().policy.statutes.law
+    wanted = kept(replace(EXIT, destination=state, destinations_required=True))
 
     assert (wanted == NOTHING) is (state in LISTED)
-    assert the_list_is_kept(replace(EXIT, destination=state)) == NOTHING
-    assert the_list_is_kept(replace(REMOVAL, destinations_required=True)) == NOTHING
+    assert kept(replace(EXIT, destination=state)) == NOTHING
+    assert kept(replace(REMOVAL, destinations_required=True)) == NOTHING
 
 
 def test_nothing_left_an_account_that_was_being_set_up() -> None:
@@ -118,8 +117,8 @@ def test_what_nobody_built_was_not_possible_then_either() -> None:
 def test_the_rules_of_2024_are_a_policy_of_their_own() -> None:
     book = rule_book_2024()
 
-    assert book.policy.profile is BASELINE_2024
-    assert (book.laws, book.statutes) == (LAWS_2024, STATUTES_2024)
+    assert book.policy.profile == "baseline-2024"
+    assert book.laws == LAWS_2024
     assert book.policy.name != rules_of("default").policy.name
     assert set(book.laws) < {*LAWS, *LAWS_2024}
 
@@ -133,6 +132,6 @@ def test_the_default_profile_holds_every_law() -> None:
 
 
 def test_there_is_no_other_profile() -> None:
-    assert set(PROFILES) == {"default", "baseline-2024"}
-    with pytest.raises(ProfileUnknownError, match="default, baseline-2024"):
-        rules_of("strict")
+    assert set(PROFILES) == {"default", "strict", "baseline-2024", "typical-2026"}
+    with pytest.raises(ProfileUnknownError, match="default, strict"):
+        rules_of("lax")

@@ -1,6 +1,6 @@
 import pytest
 
-from twinlock.domain.policy.profile import ASSETS
+from twinlock.domain.policy.version import ASSETS
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.profiles import rules_of
 from twinlock.range.setting_up import set_up

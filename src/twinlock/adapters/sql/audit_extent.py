@@ -10,12 +10,13 @@ from twinlock.domain.audit.findings import MOST_OF_A_CODE, Fault, Findings
 from twinlock.domain.audit.parts import Extent, Span
 from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.log.merkle import HASH_BYTES, MAX_SIZE, Frontier
-from twinlock.domain.policy.profile import PolicyName, policy_digest
+from twinlock.domain.policy.annotations import PolicyRefusedError
+from twinlock.domain.policy.version import PolicyName, header_of, policy_digest
 from twinlock.services.platform_keys import LIFETIME_MOST, Scope
 
 ENTRIES_A_SPAN = 4_000  # Of several accounts: two tenths of a second, so that progress is seen.
 _SCOPES = frozenset(Scope)
-_MAC_BYTES = 32
+_MAC_BYTES = 40
 
 
 class _Policy(msgspec.Struct, frozen=True):
@@ -55,12 +56,12 @@ async def kept_policies(
     found: dict[bytes, PolicyName] = {}
     for digest, body in await connection.fetch(audit_queries.READ_POLICIES):
         where = f"policy {digest[:43]}"
-        if policy_digest(body) != digest:
-            findings.add(Fault.POLICY_ALTERED, where, "its bytes have another digest")
-            continue
         try:
+            if policy_digest(header_of(body)) != digest:
+                findings.add(Fault.POLICY_ALTERED, where, "its bytes have another digest")
+                continue
             version = msgspec.json.decode(body, type=_Policy).version
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, PolicyRefusedError):
             findings.add(Fault.POLICY_ALTERED, where, "its bytes are no policy")
             continue
         found[digest.encode("ascii")] = PolicyName(version=version, digest=digest)

@@ -25,9 +25,11 @@ SELECT subject
   FROM (SELECT subject, row_number() OVER (ORDER BY subject) AS place FROM subject_key) s
  WHERE place % $1 = 0 ORDER BY subject
 """
+# Of accounts: an endpoint has a key as well, and no entries.
 READ_SUBJECT_KEYS = """
-SELECT subject, wrapped FROM subject_key
+SELECT subject, wrapped FROM subject_key k
  WHERE ($1::text IS NULL OR subject >= $1) AND ($2::text IS NULL OR subject < $2)
+   AND NOT EXISTS (SELECT FROM webhook w WHERE w.id = k.subject)
 """
 # In the order of each account's life. Leaves are read apart, in theirs.
 READ_ENTRIES = """
@@ -54,6 +56,9 @@ READ_KEY_USES = "SELECT scope, key, digest, action_id, mac FROM idempotency"
 READ_LETTERS = """
 SELECT o.id, o.subject, o.serial, o.box, k.wrapped
   FROM outbox o LEFT JOIN subject_key k ON k.subject = o.subject
+"""
+READ_WEBHOOKS = """
+SELECT w.id, w.version, w.box, k.wrapped FROM webhook w JOIN subject_key k ON k.subject = w.id
 """
 READ_POLICIES = "SELECT digest, body FROM policy"
 READ_PLATFORM_KEYS = """

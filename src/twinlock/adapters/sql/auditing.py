@@ -15,6 +15,7 @@ from twinlock.adapters.slots import Slots
 from twinlock.adapters.sql import audit_queries, codec
 from twinlock.adapters.sql.connections import CONNECT_SECONDS, DOWN, REFUSED, SETTINGS, unreachable
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, check_use
+from twinlock.adapters.sql.webhooks import ENDPOINT, KIND
 from twinlock.domain.audit.accounts import Doubt, Rebuilt
 from twinlock.domain.audit.documents import Documents, Stored
 from twinlock.domain.audit.findings import Fault, Findings
@@ -23,7 +24,7 @@ from twinlock.domain.audit.tree import check_tiles
 from twinlock.domain.audit.walk import LeafWalk
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.log.tiles import TILE_BYTES, TILE_WIDTH
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 
 ROWS = 500  # Read at once: with entries of 4 KB it is 2 MB.
 AUDIT_SETTINGS = SETTINGS | {
@@ -81,11 +82,13 @@ class AuditReader:
         sealer: Sealer,
         slots: Slots,
         policies: dict[bytes, PolicyName],
+        log_keys: frozenset[str],
     ) -> None:
         self._connection = connection
         self._sealer = sealer
         self._slots = slots
         self._policies = policies
+        self._log_keys = log_keys
 
     async def check(self, part: Part) -> Checked:
         """Return what was checked of ``part``, and what was found. Raises UnavailableError."""
@@ -213,7 +216,7 @@ class AuditReader:
 
     async def _check_leaves(self, part: Leaves) -> Checked:
         findings = Findings()
-        walk = LeafWalk(part, policies=self._policies, findings=findings)
+        walk = LeafWalk(part, policies=self._policies, log_keys=self._log_keys, findings=findings)
         cursor = await self._connection.cursor(audit_queries.READ_LEAF_ROWS, part.start, part.stop)
         while rows := await cursor.fetch(ROWS):
             for index, leaf in walk.take(rows):
@@ -235,6 +238,8 @@ class AuditReader:
 
     async def _check_rest(self) -> Checked:
         findings = Findings()
+        async for row in self._rows(audit_queries.READ_WEBHOOKS):
+            self._check_webhook(row, findings)
         uses = letters = 0
         async for row in self._rows(audit_queries.READ_KEY_USES):
             uses += 1
@@ -248,6 +253,14 @@ class AuditReader:
             letters += 1
             self._check_letter(row, findings)
         return Checked(found=findings.found(), key_uses=uses, letters=letters)
+
+    def _check_webhook(self, row: asyncpg.Record, findings: Findings) -> None:
+        name, version, box, wrapped = row
+        try:
+            key = self._sealer.open_subject_key(name, wrapped)
+            codec.unseal(key, box, ENDPOINT, codec.Place(KIND, name, version))
+        except SealBrokenError as error:
+            findings.add(Fault.WEBHOOK_BROKEN, name, str(error))
 
     def _check_letter(self, row: asyncpg.Record, findings: Findings) -> None:
         number, subject, serial, box, wrapped = row

@@ -37,12 +37,14 @@ from twinlock.domain.errors import (
     ClockUntrustedError,
     InvariantError,
     LogDamagedError,
+    TokenUnavailableError,
     TwinlockError,
     UnavailableError,
     invariant,
 )
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.naming import name_of
 from twinlock.ports import Clock, Committed, Entropy, Work
 
 CLOCK_BEHIND = timedelta(seconds=5)  # Our clock behind the log's last entry: no slew does that.
@@ -130,10 +132,12 @@ class Batch:
 
         Raises:
             ClockUntrustedError, LogDamagedError: nothing can be decided at all.
+            KeysStaleError, TokenUnavailableError: nor without keys.
             StateRolledBackError: a row is not the one that was read; others are not told whose.
             OvertakenError: as ``follow`` does.
         """
         self.watch.check_trusted()
+        self.sealer.check_ready()
         async with self.connection.transaction(isolation="read_committed"):
             await self._lock(group, skip_locked=skip_locked)
             await self._read(group)
@@ -180,12 +184,12 @@ class Batch:
             self.broken[row["id"]] = UnavailableError("somebody else holds this account")
 
     def _unseen(self, work: Work) -> Iterable[DestinationId]:
-        stream, name = self.streams.get(work.account_id), work.destination_id
-        if stream is None or name is None or name in self.streams or name in self.broken:
+        stream = self.streams.get(work.account_id)
+        if stream is None or not isinstance(stream.value, Account):
             return ()
-        account = stream.value
-        listed = isinstance(account, Account) and name in account.destinations
-        return (name,) if listed else ()
+        seen = self.streams.keys() | self.broken.keys()
+        listed = stream.value.destinations
+        return [name for name in _destinations(work) if name in listed and name not in seen]
 
     async def _read(self, group: list[Waiting]) -> None:
         works = [one.work for one in group]
@@ -290,11 +294,13 @@ class Batch:
             return State(account=work.opens)
         if stream is None:
             raise AccountUnknownError("no such account")
-        destination = self.streams.get(work.destination_id or "")
+        account, names = _as(Account, stream.value), _destinations(work)
+        where = name_of(account, names) if names else None
+        destination = self.streams.get(where or "")
         value = None if destination is None else destination.value
         return State(
-            account=_as(Account, stream.value),
-            destination_id=work.destination_id,
+            account=account,
+            destination_id=where,
             destination=None if value is None else _as(Destination, value),
         )
 
@@ -405,6 +411,8 @@ class Batch:
         if teller is not None:
             try:
                 told = tell(decided, index=indexes[-1], teller=teller)
+            except TokenUnavailableError as error:
+                return error  # It is told when somebody asks again.
             except Exception as error:  # noqa: BLE001 - the edge of one request: others go on
                 return untold(error)
         return Committed(
@@ -439,16 +447,19 @@ class Batch:
 
 def _names(work: Work) -> tuple[str, ...]:
     """Return the streams that ``work`` locks; it names them all before one is read."""
-    if work.destination_id is None:
-        return (work.account_id,)
-    return work.account_id, work.destination_id
+    return work.account_id, *_destinations(work)
+
+
+def _destinations(work: Work) -> tuple[DestinationId, ...]:
+    """Return every name of the destination that ``work`` names, if it does."""
+    return () if work.destination_id is None else (work.destination_id, *work.also)
 
 
 def _check_locked(work: Work, after: State) -> None:
     """Refuse a decision about anything but the streams that its command named and locked."""
     invariant(after.account.account_id == work.account_id, "a command changes its own account")
     changed = None if after.destination is None else after.destination.destination_id
-    invariant(changed in (None, work.destination_id), "and the destination that it named")
+    invariant(changed in (None, *_destinations(work)), "and the destination that it named")
     listed = {one.account_id for one in after.listed}
     invariant(listed <= {work.account_id}, "and lists new destinations of its own account only")
 

@@ -1,7 +1,10 @@
 """A database belongs to one keyring and one log, and to no other."""
 
+from collections.abc import Collection
+
 import asyncpg
 
+from twinlock.adapters.keyring import KEY_ID_BYTES
 from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.connections import (
     CONNECT_SECONDS,
@@ -12,7 +15,7 @@ from twinlock.adapters.sql.connections import (
     unreachable,
 )
 from twinlock.adapters.sql.migrate import check_schema
-from twinlock.domain.errors import TwinlockError
+from twinlock.domain.errors import KeyringOutdatedError, TwinlockError
 
 
 class InstallationError(TwinlockError):
@@ -22,13 +25,16 @@ class InstallationError(TwinlockError):
     status = 503
 
 
-async def claim(dsn: str, *, fingerprint: str, log_origin: str) -> None:
+async def claim(dsn: str, *, fingerprint: str, log_origin: str, seal_keys: Collection[str]) -> None:
     """Bind the database at ``dsn`` to this keyring and log, or check that it is bound to them.
 
-    Prevents: serving with another installation's keys, which would seal rows nobody can open.
+    ``seal_keys`` are the ids of the seal keys that the keyring holds. Prevents: serving with
+    another installation's keys, or with an older copy of our own that a rotation left behind, which
+    would seal rows nobody can open.
 
     Raises:
         InstallationError: it belongs to others.
+        KeyringOutdatedError: its log was last sealed under a key that is not among them.
         MigrationError: its tables are not those of this version.
         UnavailableError: it does not answer.
     """
@@ -42,9 +48,15 @@ async def claim(dsn: str, *, fingerprint: str, log_origin: str) -> None:
         await check_schema(connection)
         await connection.execute(queries.CLAIM_INSTALLATION, fingerprint, log_origin)
         row = await connection.fetchrow(queries.READ_INSTALLATION)
+        sealed = await connection.fetchval(queries.READ_HEAD_MAC)
     except DOWN as error:
         raise unreachable(error) from error
     finally:
         await connection.close()
     if row is None or (row["fingerprint"], row["log_origin"]) != (fingerprint, log_origin):
         raise InstallationError("this database belongs to another keyring or log")
+    if sealed and sealed[:KEY_ID_BYTES].hex() not in seal_keys:
+        raise KeyringOutdatedError(
+            f"the log is sealed under seal key {sealed[:KEY_ID_BYTES].hex()}, which this keyring"
+            " does not hold: put the latest copy of the keyring here"
+        )

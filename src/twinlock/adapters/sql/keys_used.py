@@ -39,6 +39,13 @@ def key_use(sealer: Sealer, name: KeyName, *, digest: bytes, action_id: str) -> 
     return KeyUse(digest, action_id, sealer.mac(_TAG, *parts))
 
 
+def mac_anew(sealer: Sealer, name: KeyName, use: KeyUse) -> bytes:
+    """Return the MAC of the same row under the current key. Raises SealBrokenError."""
+    parts = _parts(name, digest=use.digest, action_id=use.action_id)
+    sealer.check_mac(use.mac, _TAG, *parts)
+    return sealer.mac(_TAG, *parts)
+
+
 def repeated(sealer: Sealer, name: KeyName, use: KeyUse, idempotency: Idempotency) -> str:
     """Return the action that the key stands for already.
 

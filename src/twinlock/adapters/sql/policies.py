@@ -7,7 +7,8 @@ asked for, whoever edited the table; nothing is ever replaced.
 from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.connections import Database
 from twinlock.domain.errors import LogDamagedError
-from twinlock.domain.policy.profile import policy_digest
+from twinlock.domain.policy.annotations import PolicyRefusedError
+from twinlock.domain.policy.version import header_of, policy_digest
 
 
 class SqlPolicyTexts:
@@ -18,7 +19,7 @@ class SqlPolicyTexts:
 
     async def keep(self, text: bytes) -> None:
         """Keep the canonical bytes of a policy version; kept before, they stay."""
-        digest = policy_digest(text)
+        digest = policy_digest(header_of(text))
         await self._database.read(lambda db: db.execute(queries.KEEP_POLICY, digest, text))
 
     async def read(self, digest: str) -> bytes | None:
@@ -26,7 +27,7 @@ class SqlPolicyTexts:
         text: bytes | None = await self._database.read(
             lambda db: db.fetchval(queries.READ_POLICY, digest)
         )
-        if text is not None and policy_digest(text) != digest:
+        if text is not None and not _is(text, digest):
             raise LogDamagedError("a policy is not the one that its digest names")
         return text
 
@@ -34,3 +35,10 @@ class SqlPolicyTexts:
         """Return the digests of all that is kept."""
         rows = await self._database.read(lambda db: db.fetch(queries.LIST_POLICIES))
         return tuple(row["digest"] for row in rows)
+
+
+def _is(text: bytes, digest: str) -> bool:
+    try:
+        return policy_digest(header_of(text)) == digest
+    except PolicyRefusedError:
+        return False

@@ -140,16 +140,16 @@ PING = "SELECT 1"
 
 # Platform keys.
 ADD_PLATFORM_KEY = """
-INSERT INTO platform_key (id, mac, scopes, networks, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO platform_key (id, mac, scopes, networks, created_at, expires_at, signed_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 READ_PLATFORM_KEY = """
-SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
+SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, k.signed_by, r.revoked_at
   FROM platform_key k LEFT JOIN platform_key_revoked r ON r.id = k.id WHERE k.id = $1
 """
 # The youngest first; of two of one age the order is the same each time.
 LIST_PLATFORM_KEYS = """
-SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
+SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, k.signed_by, r.revoked_at
   FROM platform_key k LEFT JOIN platform_key_revoked r ON r.id = k.id
  ORDER BY k.created_at DESC, k.id COLLATE "C" LIMIT $1
 """
@@ -164,6 +164,17 @@ WITH key AS (
 SELECT id FROM key
 """
 
+# Keeps the nonce of a signed request; no row comes back for one that is kept already.
+USE_NONCE = """
+INSERT INTO message_nonce (key_id, nonce, until) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING RETURNING 1
+"""
+# Nonces of requests that nobody can repeat any more, so many at once.
+FORGET_NONCES = """
+DELETE FROM message_nonce
+ WHERE ctid = ANY(ARRAY(SELECT ctid FROM message_nonce WHERE until < $1 LIMIT $2))
+"""
+
 # The policy versions that decided here.
 KEEP_POLICY = "INSERT INTO policy (digest, body) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 READ_POLICY = "SELECT body FROM policy WHERE digest = $1"
@@ -174,3 +185,64 @@ READ_INSTALLATION = "SELECT fingerprint, log_origin FROM installation"
 CLAIM_INSTALLATION = """
 INSERT INTO installation (fingerprint, log_origin) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
+
+# What stands under one seal key.
+COUNT_SEALED = """
+SELECT (SELECT count(*) FROM subject_key WHERE substr(wrapped, 1, 8) = $1) AS subjects,
+       (SELECT count(*) FROM idempotency WHERE substr(mac, 1, 8) = $1) AS idempotency,
+       (SELECT count(*) FROM head WHERE substr(mac, 1, 8) = $1) AS heads
+"""
+
+# Platform keys whose MAC is under one key, and that open something still.
+COUNT_PLATFORM_KEYS = """
+SELECT count(*) FROM platform_key k
+ WHERE substr(mac, 1, 8) = $1 AND expires_at > $2
+   AND NOT EXISTS (SELECT FROM platform_key_revoked r WHERE r.id = k.id)
+"""
+
+# Whatever bears, or will bear, a name that an index key made.
+READ_NAMED = """
+SELECT s.id, s.subject, s.kind, s.version, s.box, k.wrapped
+  FROM stream s JOIN subject_key k ON k.subject = s.subject
+ WHERE s.id > $1 AND s.kind IN ('account', 'destination') ORDER BY s.id LIMIT $2
+"""
+
+# For one transaction that counts whole tables (ms).
+TAKE_TIME = "SET LOCAL statement_timeout = 600000"
+
+# Which seal key the head is under.
+READ_HEAD_MAC = "SELECT mac FROM head WHERE cell = 1"
+
+# A leaf of no account.
+HAS_LABEL = "SELECT EXISTS (SELECT FROM leaf WHERE cell = 1 AND label = $1)"
+WRITE_LEAF = """
+WITH leaves AS (
+  INSERT INTO leaf (cell, leaf_index, label, entry, facts) VALUES (1, $1, $2, $3, '{}')
+), tiles AS (
+  INSERT INTO tile (cell, level, number, hashes)
+  SELECT 1, * FROM unnest($4::smallint[], $5::bigint[], $6::bytea[])
+  ON CONFLICT (cell, level, number) DO UPDATE SET hashes = EXCLUDED.hashes
+)
+UPDATE head SET at = $7, size = $8, edge = $9, mac = $10 WHERE cell = 1
+"""
+
+# Wrapping anew, as the owner of the tables: the application may change no subject's key.
+READ_OTHERS_WRAPPED = """
+SELECT subject, wrapped FROM subject_key
+ WHERE subject > $1 AND substr(wrapped, 1, 8) <> $2 ORDER BY subject LIMIT $3
+"""
+WRITE_WRAPPED = """
+UPDATE subject_key s SET wrapped = n.wrapped
+  FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS n (subject, old, wrapped)
+ WHERE s.subject = n.subject AND s.wrapped = n.old
+"""
+READ_OTHERS_USED = """
+SELECT scope, key, digest, action_id, mac FROM idempotency
+ WHERE (scope, key) > ($1, $2) AND substr(mac, 1, 8) <> $3 ORDER BY scope, key LIMIT $4
+"""
+WRITE_USED = """
+UPDATE idempotency i SET mac = n.mac
+  FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) AS n (scope, key, old, mac)
+ WHERE (i.scope, i.key, i.mac) = (n.scope, n.key, n.old)
+"""
+WRITE_HEAD_MAC = "UPDATE head SET mac = $1 WHERE cell = 1"

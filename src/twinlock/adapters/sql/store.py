@@ -235,6 +235,10 @@ class SqlStore:
             await tree.read_edge(db, frontier, seen=seen, known=None)
             return _head(self._watch.see(frontier))
 
+    def check_trusted(self) -> None:
+        """Return unless the log is distrusted. Raises LogDamagedError."""
+        self._watch.check_trusted()
+
     def distrust(self, why: str) -> None:
         """Decide nothing more and give out no head, until this process is started again."""
         self._watch.distrust(why)

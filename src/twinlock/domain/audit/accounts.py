@@ -42,7 +42,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.replay import apply
 from twinlock.domain.requirements import Answer
 

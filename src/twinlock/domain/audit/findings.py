@@ -25,6 +25,7 @@ class Fault(StrEnum):
     POLICY_ALTERED = "policy_altered"
     KEY_ROW_ALTERED = "key_row_altered"
     KEY_USE_FORGED = "key_use_forged"
+    WEBHOOK_BROKEN = "webhook_broken"
     # The log
     HEAD_FORGED = "head_forged"
     HEAD_WRONG = "head_wrong"
@@ -34,6 +35,7 @@ class Fault(StrEnum):
     LEAF_LABEL_WRONG = "leaf_label_wrong"
     LEAF_UNOWNED = "leaf_unowned"
     LEAF_POLICY_UNKNOWN = "leaf_policy_unknown"
+    LOG_KEY_UNKNOWN = "log_key_unknown"
     TIME_BACKWARDS = "time_backwards"
     TIME_WRONG = "time_wrong"
     TILE_MISSING = "tile_missing"

@@ -16,12 +16,14 @@ import msgspec
 
 from twinlock.domain.audit.openings import Committer
 from twinlock.domain.authorization import SPEND_ENTRY
-from twinlock.domain.canonical import MAX_SAFE_INTEGER, encode
+from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode
 from twinlock.domain.entries import FIELDS, LABEL_KEY_FIELD, SPEND_FIELD
 from twinlock.domain.errors import MalformedError
+from twinlock.domain.log_keys import LOG_KEY_ENTRY, log_key_label
 from twinlock.domain.requirements import Answer
 
 KIND_LETTERS_MOST = 48
+LOG_KEY = LOG_KEY_ENTRY.encode("ascii")
 ANSWERS = frozenset(answer.value.encode("ascii") for answer in Answer)
 _OWN = {SPEND_ENTRY: SPEND_FIELD, "account.open": LABEL_KEY_FIELD}
 _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -74,6 +76,30 @@ def read(entry: bytes) -> Leaf:
     if not all(map(_HASH.fullmatch, (leaf.lbl, leaf.pol, leaf.prev, *leaf.c.values()))):
         raise MalformedError("one of its hashes is none")
     return leaf
+
+
+class LogKeyLeaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The leaf by which the log names a key of its own (``domain/log_keys.py``)."""
+
+    at: int
+    key: str
+    lbl: str
+    t: str
+    v: int
+
+
+_LOG_KEY = msgspec.json.Decoder(LogKeyLeaf)
+
+
+def read_log_key(entry: bytes) -> LogKeyLeaf | None:
+    """Return the leaf by which the log names a key, or None where ``entry`` is no such leaf."""
+    try:
+        leaf = _LOG_KEY.decode(entry)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    said_twice = leaf.t == LOG_KEY_ENTRY and leaf.lbl == b64url(log_key_label(leaf.key))
+    sound = said_twice and leaf.v == 1 and 0 <= leaf.at <= MAX_SAFE_INTEGER
+    return leaf if sound and encode(leaf) == entry else None
 
 
 class Said(NamedTuple):

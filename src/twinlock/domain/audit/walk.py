@@ -5,12 +5,13 @@ from typing import TypeAlias
 
 from twinlock.domain.audit.accounts import StoredLeaf
 from twinlock.domain.audit.findings import Fault, Findings
-from twinlock.domain.audit.leaves import Said, read, said
+from twinlock.domain.audit.leaves import LOG_KEY, LogKeyLeaf, Said, read, read_log_key, said
 from twinlock.domain.audit.openings import framed, hashed, write_hashes
 from twinlock.domain.audit.parts import Leaves
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.log_keys import log_key_label
+from twinlock.domain.policy.version import PolicyName
 
 Row: TypeAlias = tuple[int, bytes, bytes, bytes]
 """Index, label, entry and facts of a leaf."""
@@ -23,13 +24,21 @@ _NOBODY = StoredLeaf(b"", 0, b"", b"", b"", b"")
 class LeafWalk:
     """The leaves of one part. ``policies`` are those that are kept, by the bytes of their digests.
 
+    ``log_keys`` are the keys of the log, as C2SP spells them: what a leaf of nobody's may name.
+
     ``count`` says how many there are, and ``times`` when the first and the last of them was.
     """
 
     def __init__(
-        self, part: Leaves, *, policies: dict[bytes, PolicyName], findings: Findings
+        self,
+        part: Leaves,
+        *,
+        policies: dict[bytes, PolicyName],
+        log_keys: frozenset[str],
+        findings: Findings,
     ) -> None:
         self._part = part
+        self._log_keys = log_keys
         self._policies = policies
         self._findings = findings
         self._hashes: list[bytes] = []
@@ -48,6 +57,10 @@ class LeafWalk:
             self.count += 1
             hashes, found = leaf_hash(entry), said(entry)
             self._hashes.append(hashes)
+            if found is None and (key := read_log_key(entry)) is not None:
+                self._take_log_key(index, label, key)
+                yield index, _NOBODY._replace(hash=hashes, kind=LOG_KEY)
+                continue
             if found is None or self._part.alone or found.policy not in self._policies:
                 found = self._take_apart(index, entry, found)
             if found is None:
@@ -77,6 +90,13 @@ class LeafWalk:
         says = "it is gone" if following == last else f"it and all up to leaf {last} are gone"
         self._fault(Fault.LEAF_MISSING, following, says)
         self._hashes += [_MISSING] * (index - following)
+
+    def _take_log_key(self, index: int, label: bytes, leaf: LogKeyLeaf) -> None:
+        if label != log_key_label(leaf.key):
+            self._fault(Fault.LEAF_LABEL_WRONG, index, "the label beside it is another one")
+        if leaf.key not in self._log_keys:
+            self._fault(Fault.LOG_KEY_UNKNOWN, index, "it names a key that is none of this log's")
+        self._watch_time(index, leaf.at)
 
     def _take_apart(self, index: int, entry: bytes, found: Said | None) -> Said | None:
         try:

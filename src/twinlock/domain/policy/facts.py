@@ -46,6 +46,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     action_class: ActionClass | None
     built: bool
+    opened_at: datetime  # the account
     proposed_at: datetime
     proved_at: datetime | None  # when proofs that still stand reached the floor for this payload
     promised_until: datetime | None = None  # the end of a wait that was told before
@@ -59,6 +60,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     shown_oldest_at: datetime | None = (
         None  # when the oldest shown, as strong as the target, was bound
     )
+    shown_device_bound: bool = False  # among them a passkey that cannot leave its device (BE=0)
     session: SessionState = SessionState.NONE
     # The account (our record)
     enrolling: bool = False
@@ -76,6 +78,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     destinations_required: bool = False
     destination_usable_at: datetime | None = None
     budget_left_cents: int = 0
+    destination_day_cents: int = 0  # to this destination today, before this one
     # The payload (signed), valued by the higher of price list and platform
     value_cents: int = 0
     new_device: bool = False
@@ -86,7 +89,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ip_list: int = 0
     key_destinations: int = 0
     weak_freeze_at: datetime | None = None  # the last freeze below the floor from the same root
+    approvals: int = 0  # drawn members of staff who agreed to this payload; none can yet
 
     def __post_init__(self) -> None:
-        sums = (self.day_cents, self.budget_left_cents, self.value_cents, self.budget_cents)
+        sums = (
+            self.day_cents,
+            self.destination_day_cents,
+            self.budget_left_cents,
+            self.value_cents,
+            self.budget_cents,
+        )
         invariant(all(0 <= cents <= MAX_VALUE_CENTS for cents in sums), "sums are in range")

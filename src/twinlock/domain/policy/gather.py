@@ -26,7 +26,9 @@ from twinlock.domain.assurance import PHONE, Factor, Level, level_of, level_show
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Password,
+    RecoveryCodes,
     Totp,
+    device_bound,
     factor_of,
     root,
     same,
@@ -41,7 +43,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.holds import held_until
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
-from twinlock.domain.policy.profile import Policy
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.room import urgent
 
 
@@ -55,13 +57,14 @@ def gather(
     factors = tuple(one.factor for one in shown)
     roots = _roots(payload, shown, floor=floor)
     own = action.counted_on(now)
-    destination, budget_left = _destination(state, action, policy=policy, now=now)
+    destination, budget_left, used = _destination(state, action, policy=policy, now=now)
     target = _target(account, payload)
     return Facts(
         now=now,
         action=type_of(payload),
         action_class=class_of(payload),
         built=type_of(payload) in BUILT and not isinstance(payload, NotBuilt),
+        opened_at=account.opened_at,
         proposed_at=action.proposed_at,
         proved_at=_proved_at(action, shown, floor=floor),
         promised_until=action.until,
@@ -74,6 +77,7 @@ def gather(
         shown_oldest_at=min(
             (one.bound_at for one in shown if level_of(one.factor) >= target[0]), default=None
         ),
+        shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         enrolling=account.enrolling(now),
         frozen_until=account.freeze.until,
@@ -88,8 +92,9 @@ def gather(
         destination=destination,
         destinations_required=account.destinations_required,
         budget_left_cents=budget_left,
+        destination_day_cents=used,
         value_cents=_value(action, policy=policy, prices=prices, now=now),
-        new_device=_new_device(account, payload),
+        new_device=_new_device(account, payload, now=now),
         budget_cents=_budget(payload),
         target_level=target[0],
         target_bound_at=target[1],
@@ -134,6 +139,12 @@ def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> Se
     return SessionState.NONE
 
 
+def _device_bound(account: Account, shown: Iterable[Shown]) -> bool:
+    """Say whether one of the proofs is of a key that cannot leave its device (N-B04)."""
+    bound = (account.authenticator(one.source) for one in shown)
+    return any(one is not None and device_bound(one) for one in bound)
+
+
 def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level, now: datetime) -> bool:
     """No channel outside the roots that prove: silence is then no root of its own (law 4).
 
@@ -157,7 +168,8 @@ def _too_many(account: Account, action: OpenAction) -> bool:
         return True
     match payload:
         case AuthenticatorBind():
-            return len(account.authenticators) >= AUTHENTICATORS_MOST
+            rest = [one for one in account.authenticators if one is not _replaced(account, payload)]
+            return len(rest) >= AUTHENTICATORS_MOST
         case DestinationAdd():
             known = action.secret in account.destinations
             return len(account.destinations) >= DESTINATIONS_MOST and not known
@@ -175,10 +187,10 @@ def _bound_already(account: Account, action: OpenAction) -> bool:
 
 
 def _way_in_left(account: Account, payload: AnyPayload) -> bool:
-    """Say whether somebody can still sign in: an authenticator app alone is not enough."""
+    """Say whether somebody can still sign in: an app or recovery codes alone are not enough."""
     gone = payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
     rest = (one for one in account.authenticators if one.authenticator_id != gone)
-    return not gone or any(not isinstance(one, Totp) for one in rest)
+    return not gone or any(not isinstance(one, Totp | RecoveryCodes) for one in rest)
 
 
 def _budget(payload: AnyPayload) -> int:
@@ -223,18 +235,17 @@ def _day(day: str, cents: int, *, now: datetime, own: int) -> int:
 
 def _destination(
     state: State, action: OpenAction, *, policy: Policy, now: datetime
-) -> tuple[DestinationState, int]:
-    """Return what the destination is good for, and what its budget leaves today."""
+) -> tuple[DestinationState, int, int]:
+    """Return what the destination is good for, what its budget leaves today, and what left."""
     if not isinstance(action.payload, WithdrawalCrypto):
-        return DestinationState.NONE, 0
+        return DestinationState.NONE, 0, 0
     found = state.destination
     if found is None or where(found) != where(action.payload):
-        return _waiting_or_new(state.account, action.payload), 0
-    profile = policy.profile
-    kind = found.state(now=now, lapse=profile.destination_lapse)
+        return _waiting_or_new(state.account, action.payload), 0, 0
+    kind = found.state(now=now, lapse=policy.statutes.lapse)
     own = action.counted_on(now)
     used = _day(found.spent.day, found.spent.cents, now=now, own=own)
-    return kind, max(min(found.budget_cents, profile.budget_most_cents) - used, 0)
+    return kind, max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0), used
 
 
 def where(
@@ -255,19 +266,36 @@ def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationS
 
 
 def _target(account: Account, payload: AnyPayload) -> tuple[Level, datetime | None]:
-    """Return level and age of the authenticator that would be removed or replaced."""
-    bound: Authenticator | None = None
+    """Return level and age of the authenticator that would be removed or replaced.
+
+    Of recovery codes the level is no more than the floor: else whoever lost them all, and has a
+    password and codes only, could never have new ones.
+    """
+    bound = _replaced(account, payload)
     if isinstance(payload, AuthenticatorRemove):
         bound = account.authenticator(payload.authenticator_id)
-    elif isinstance(payload, PasswordChange):
-        bound = next((one for one in account.authenticators if isinstance(one, Password)), None)
-    return (Level.NONE, None) if bound is None else (level_of(factor_of(bound)), bound.bound_at)
+    if bound is None:
+        return Level.NONE, None
+    level = level_of(factor_of(bound))
+    saved = isinstance(bound, RecoveryCodes)
+    return min(level, account.floor) if saved else level, bound.bound_at
 
 
-def _new_device(account: Account, payload: AnyPayload) -> bool:
-    if not isinstance(payload, SessionStart):
-        return False
-    return all(device.thumbprint != payload.device for device in account.devices)
+def _replaced(account: Account, payload: AnyPayload) -> Authenticator | None:
+    """Return the authenticator whose place a new one would take, or None."""
+    kind: type[Authenticator]
+    match payload:
+        case PasswordChange():
+            kind = Password
+        case AuthenticatorBind(authenticator=Factor.RECOVERY_CODE):
+            kind = RecoveryCodes
+        case _:
+            return None
+    return next((one for one in account.authenticators if isinstance(one, kind)), None)
+
+
+def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool:
+    return isinstance(payload, SessionStart) and not account.knows(payload.device, at=now)
 
 
 def _weak_freeze(account: Account, roots: tuple[str, ...]) -> datetime | None:

@@ -1,20 +1,73 @@
-"""The statutes of a profile: functions of the facts to what is still missing, like the laws.
+"""Statutes: the rules of a policy, compiled from its parsed Cedar text.
 
-A statute says what a platform's profile adds. Its numbers come from the profile; its form is that
-of a law, so that gate, prover and backtest read both alike.
+One unconditional ``permit`` says for each action that it may be done at all; every other rule is a
+``forbid`` that says by annotation what would lift it. A policy that breaks any of this is refused
+as a whole, and nothing is decided by it.
+
+Always true (tests/unit/domain/policy/test_statutes.py, tests/property/test_statutes_properties.py):
+
+* no sum in a condition can leave 64 bits, whatever the facts are;
+* a rule is lifted by exactly what it asks for: with that fulfilled it never matches;
+* whatever tightens is permitted, and no rule slows it (law 5);
+* every rule has an id, a reason that customers are told, and an end or a way on.
+
+Source: docs/policy.md.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise, product
+from types import MappingProxyType
+from typing import Any
 
-from twinlock.domain.actions import ActionClass, ActionType
-from twinlock.domain.assurance import Level
-from twinlock.domain.bounds import MAX_VALUE_CENTS
-from twinlock.domain.laws import Law, setting_up
-from twinlock.domain.policy.facts import DestinationState, Facts
-from twinlock.domain.policy.profile import Profile
+import msgspec
+
+from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
+from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.canonical import encode
+from twinlock.domain.laws import Law
+from twinlock.domain.policy.annotations import (
+    Agree,
+    Ask,
+    Demand,
+    Permit,
+    PolicyFault,
+    Refuse,
+    Wait,
+    read_demand,
+    read_permit,
+    refuse,
+)
+from twinlock.domain.policy.conditions import (
+    holds_for_all,
+    opposite,
+    read_condition,
+)
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.terms import (
+    Between,
+    Box,
+    Choice,
+    Context,
+    Kind,
+    NotReadableError,
+    OutOfLongError,
+    Shape,
+    Span,
+    Term,
+)
+from twinlock.domain.policy.vocabulary import (
+    EXITS,
+    KNOWN,
+    OutOfRangeError,
+    context_of,
+    whole_box,
+)
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     NOTHING,
+    Approvals,
     Never,
     Prove,
     Requirement,
@@ -23,133 +76,356 @@ from twinlock.domain.requirements import (
     any_of,
 )
 
-_LISTED = (DestinationState.USABLE, DestinationState.LAPSED)
+TEXT_BYTES_MOST = 262_144  # Of Cedar's JSON; the longest of ours has a tenth.
+RULES_MOST = 300  # Cedar takes 0.85 µs for each.
+BOXES_MOST = 20_000  # Into which a rule's facts are cut; a rule of three numbers has some 300.
 
 
-def statutes(profile: Profile) -> tuple[Law, ...]:
-    """Return the statutes of ``profile``, in a fixed order."""
-    return (
-        _changes_wait(profile),
-        _new_destinations_wait(profile),
-        _only_listed_destinations(),
-        _narrow_accounts(profile),
-        _daily_limit(profile),
-        _budgets_are_small(profile),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statute:
+    """One forbid. ``actions`` are those it speaks of; ``when`` says for which facts it matches."""
+
+    rule_id: str
+    actions: frozenset[str]
+    demand: Demand
+    when: Term
+
+
+class Statutes:
+    """The statutes of one policy. ``text`` is their canonical JSON, which the digest covers."""
+
+    def __init__(
+        self, text: bytes, permits: Mapping[str, Permit], rules: tuple[Statute, ...]
+    ) -> None:
+        self.text = text
+        self.permits = permits
+        self.rules = rules
+        self._of = {
+            action: tuple(rule for rule in rules if action in rule.actions) for action in permits
+        }
+        self._read = {action: _facts_read(some) for action, some in self._of.items()}
+
+    def of(self, action: str) -> tuple[Statute, ...]:
+        """Return the statutes that speak of ``action``."""
+        return self._of.get(action, ())
+
+    def context(self, facts: Facts) -> Context:
+        """Return the facts that the statutes about this action read. Raises OutOfRangeError."""
+        return context_of(facts, self.reads(facts.action))
+
+    def reads(self, action: str) -> tuple[str, ...]:
+        """Return the names of the facts that the statutes about ``action`` read, sorted."""
+        return self._read.get(action, ())
+
+    def matching(self, action: str, context: Context) -> tuple[Statute, ...]:
+        """Return the statutes that match. Raises OutOfLongError."""
+        return tuple(rule for rule in self._of.get(action, ()) if rule.when.run(context))
+
+    def law(self, facts: Facts) -> Requirement:
+        """Return all that the statutes miss in ``facts``; what goes wrong is a refusal (law 1)."""
+        if facts.action not in self.permits:
+            return Never(code=Reason.NOT_PERMITTED)
+        try:
+            matching = self.matching(facts.action, self.context(facts))
+        except (OutOfLongError, OutOfRangeError):
+            return Never(code=Reason.ENGINE_ERROR)
+        missing: Requirement = NOTHING
+        for rule in matching:
+            missing = all_of(missing, required(rule.demand, facts))
+        return missing
+
+    def laws(self) -> tuple[Law, ...]:
+        """Return the statutes in the form of laws."""
+        return (self.law,)
+
+    def offers(self, action: str) -> frozenset[Factor]:
+        """Return the factors that may be asked for to prove ``action``."""
+        permit = self.permits.get(action)
+        return frozenset() if permit is None else permit.offers
+
+    def exits_held(self, action: str) -> timedelta | None:
+        """Return for how long nothing leaves once ``action`` took effect, or None."""
+        permit = self.permits.get(action)
+        return None if permit is None else permit.exits_held
+
+    def waits(self, action: str) -> timedelta:
+        """Return the longest that a statute lets ``action`` wait."""
+        lengths = (rule.demand.length for rule in self.of(action) if isinstance(rule.demand, Wait))
+        return max(lengths, default=timedelta(0))
+
+    @property
+    def lapse(self) -> timedelta:
+        """After so long without use a listed destination needs a proof again."""
+        found = (permit.lapses for permit in self.permits.values() if permit.lapses is not None)
+        return next(found, timedelta.max)
+
+
+def _facts_read(rules: tuple[Statute, ...]) -> tuple[str, ...]:
+    return tuple(sorted(frozenset[str]().union(*(rule.when.facts for rule in rules))))
+
+
+def required(demand: Demand, facts: Facts) -> Requirement:
+    """Return what ``demand`` means for ``facts``.
+
+    A wait runs from a proof, so what waits is proved, whatever the laws let go without one.
+    """
+    floor = max(facts.floor, Level.KNOWLEDGE)
+    match demand:
+        case Ask(reason=reason, roots=roots, factors=factors):
+            return Prove(code=reason, level=floor, roots=roots, factors=factors)
+        case Wait(reason=reason, length=length, or_roots=or_roots):
+            wait: Requirement = WaitUntil(
+                code=reason, until=(facts.proved_at or facts.now) + length
+            )
+            if or_roots and facts.roots_enrolled >= or_roots:
+                second = Prove(code=Reason.SECOND_ROOT_NEEDED, level=floor, roots=or_roots)
+                wait = any_of(second, wait)
+            if facts.proved_at is not None:
+                return wait
+            return all_of(Prove(code=Reason.PROOF_NEEDED, level=floor), wait)
+        case Agree(reason=reason, count=count):
+            return Approvals(code=reason, count=count)
+        case Refuse(reason=reason, ends_with_day=ends_with_day):
+            return Never(code=reason, until=_tomorrow(facts) if ends_with_day else None)
+
+
+def _tomorrow(facts: Facts) -> datetime:
+    midnight = facts.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + timedelta(days=1)
+
+
+# --- Loading: everything that could go wrong later is refused here ---
+
+
+class _Entity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    type: str
+    id: str
+
+
+class _Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scope; ``entities``, ``entity_type`` and ``slot`` are read to be refused by their name."""
+
+    op: str
+    entity: _Entity | None = None
+    entities: Any = None
+    entity_type: Any = None
+    slot: Any = None
+
+
+class _Clause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    kind: str
+    body: Any
+
+
+class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    effect: str
+    principal: _Scope
+    action: _Scope
+    resource: _Scope
+    conditions: tuple[_Clause, ...]
+    annotations: dict[str, str | None] = {}
+
+
+class _PolicySet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    static_policies: dict[str, _Rule]
+    templates: dict[str, Any] = {}
+    template_links: list[Any] = []
+
+
+def read_statutes(text: bytes) -> Statutes:
+    """Return the statutes of Cedar's JSON ``text``, each under its ``@id``, canonical.
+
+    Raises:
+        PolicyRefusedError: with the rule and what is wrong with it.
+    """
+    if len(text) > TEXT_BYTES_MOST:
+        refuse(PolicyFault.TOO_LARGE, f"more than {TEXT_BYTES_MOST} bytes")
+    found = _parsed(text)
+    if found.templates or found.template_links:
+        refuse(PolicyFault.TEMPLATE, "a template decides nothing until somebody fills it in")
+    if len(found.static_policies) > RULES_MOST:
+        refuse(PolicyFault.TOO_LARGE, f"more than {RULES_MOST} rules")
+    permits: dict[str, Permit] = {}
+    rules: list[Statute] = []
+    for rule_id, rule in sorted(found.static_policies.items()):
+        if rule.annotations.get("id") != rule_id:
+            refuse(PolicyFault.ID_MISSING, "a rule stands under its @id", rule=rule_id)
+        if rule.effect == "permit":
+            _permit(rule_id, rule, permits)
+        else:
+            rules.append(_statute(rule_id, rule))
+    for action in sorted(_TIGHTENING - permits.keys()):
+        refuse(PolicyFault.TIGHTENING, f"whatever tightens is permitted, and {action} is not")
+    return Statutes(text, MappingProxyType(permits), tuple(rules))
+
+
+def _parsed(text: bytes) -> _PolicySet:
+    try:
+        found = msgspec.json.decode(text, type=_PolicySet)
+        again = encode(msgspec.json.decode(text))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        refuse(PolicyFault.UNREADABLE, "it is not Cedar's JSON")
+    if again != text:
+        refuse(PolicyFault.UNREADABLE, "it is not in canonical form")
+    return found
+
+
+def _permit(rule_id: str, rule: _Rule, permits: dict[str, Permit]) -> None:
+    if rule.conditions:
+        refuse(PolicyFault.PERMIT_CONDITIONAL, "what lifts a refusal is a forbid", rule=rule_id)
+    if rule.action.op != "==":
+        refuse(PolicyFault.SCOPE, "a permit names one action", rule=rule_id)
+    (action,) = _actions(rule_id, rule)
+    if action in permits:
+        refuse(PolicyFault.PERMIT_TWICE, f"{action} is permitted already", rule=rule_id)
+    permits[action] = read_permit(rule_id, _annotations(rule_id, rule))
+
+
+def _statute(rule_id: str, rule: _Rule) -> Statute:
+    demand = read_demand(rule_id, _annotations(rule_id, rule))
+    statute = Statute(
+        rule_id=rule_id,
+        actions=_actions(rule_id, rule),
+        demand=demand,
+        when=_condition(rule_id, rule),
     )
+    _check_sums(statute)
+    for lifted, says in _lifts(demand):
+        if not _never(statute, lifted):
+            refuse(PolicyFault.NOT_LIFTED, f"it can still match {says}", rule=rule_id)
+    if statute.actions & _TIGHTENING and not _never(statute, _WHILE_TIGHTENING):
+        refuse(PolicyFault.TIGHTENING, "whatever tightens is instant", rule=rule_id)
+    return statute
 
 
-def _wait(facts: Facts, length: timedelta, code: Reason) -> Requirement:
-    until = (facts.proved_at or facts.now) + length
-    return NOTHING if facts.now >= until else WaitUntil(code=code, until=until)
+_TIGHTENING = frozenset(one for one in BUILT if CLASS_OF[one] is ActionClass.TIGHTENING)
+_WHILE_TIGHTENING: Mapping[str, Shape] = MappingProxyType(
+    {"class": Choice(frozenset({ActionClass.TIGHTENING.value}))}
+)
 
 
-def _changes_wait(profile: Profile) -> Law:
-    def changes_wait(facts: Facts) -> Requirement:
-        """Each loosening waits as long as the profile says for its type."""
-        if facts.action_class is not ActionClass.LOOSENING or setting_up(facts):
-            return NOTHING
-        length = profile.waits.get(facts.action)
-        if length is None:
-            return Never(code=Reason.ACTION_NOT_BUILT)
-        return _wait(facts, length, Reason.LOOSENING_WAITS)
-
-    return changes_wait
+def _annotations(rule_id: str, rule: _Rule) -> dict[str, str]:
+    """Return the annotations, each of which says something."""
+    for name, value in rule.annotations.items():
+        if not value:
+            refuse(PolicyFault.ANNOTATION, f"@{name} says nothing", rule=rule_id)
+    return {name: value for name, value in rule.annotations.items() if value}
 
 
-def _tomorrow(now: datetime) -> datetime:
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+def _actions(rule_id: str, rule: _Rule) -> frozenset[str]:
+    """Return the actions in scope; principal and resource are always the account."""
+    scopes = (rule.principal, rule.resource)
+    if any(scope.op != "All" or scope.entity is not None for scope in scopes):
+        refuse(PolicyFault.SCOPE, "rules speak of every account alike", rule=rule_id)
+    named = rule.action.entity
+    if rule.action.op == "All" and named is None:
+        return frozenset(CLASS_OF)
+    if named is not None and named.type == "Action":
+        if rule.action.op == "==" and named.id in CLASS_OF:
+            return frozenset({named.id})
+        if rule.action.op == "in" and named.id == EXITS:
+            return frozenset(one for one, cls in CLASS_OF.items() if cls is ActionClass.EXIT)
+    return refuse(PolicyFault.SCOPE, f"an action, the group {EXITS!r}, or any", rule=rule_id)
 
 
-_CODES = {
-    DestinationState.UNPROVED: Reason.DESTINATION_UNPROVED,
-    DestinationState.REMOVED: Reason.DESTINATION_REMOVED,
-}
+def _condition(rule_id: str, rule: _Rule) -> Term:
+    try:
+        return holds_for_all(tuple(_clauses(rule)))
+    except NotReadableError as error:
+        return refuse(PolicyFault.CONDITION, str(error), rule=rule_id)
+    except OutOfLongError:
+        return refuse(PolicyFault.OVERFLOW, "a number leaves 64 bits", rule=rule_id)
 
 
-def _new_destinations_wait(profile: Profile) -> Law:
-    def new_destinations_wait(facts: Facts) -> Requirement:
-        """An exit to a destination that is not proved and aged waits after its own proof."""
-        if facts.action_class is not ActionClass.EXIT or facts.destination in _LISTED:
-            return NOTHING
-        code = _CODES.get(facts.destination, Reason.DESTINATION_NEW)
-        return _wait(facts, profile.new_destination_wait, code)
-
-    return new_destinations_wait
-
-
-def _only_listed_destinations() -> Law:
-    known = (*_LISTED, DestinationState.WAITING, DestinationState.UNPROVED)
-
-    def only_listed_destinations(facts: Facts) -> Requirement:
-        """Where the owner wants a list, an unlisted destination is refused.
-
-        An imported entry nobody signed is on the list but proves nothing: it waits as a new one.
-        """
-        if facts.action_class is not ActionClass.EXIT or not facts.destinations_required:
-            return NOTHING
-        return NOTHING if facts.destination in known else Never(code=Reason.DESTINATION_NOT_LISTED)
-
-    return only_listed_destinations
+def _clauses(rule: _Rule) -> Iterator[Term]:
+    for clause in rule.conditions:
+        term = read_condition(clause.body, KNOWN)
+        match clause.kind:
+            case "when":
+                yield term
+            case "unless":
+                yield opposite(term)
+            case _:
+                raise NotReadableError("a condition is a when or an unless")
 
 
-def _narrow_accounts(profile: Profile) -> Law:
-    def narrow_accounts(facts: Facts) -> Requirement:
-        """Without a channel off the phone: a small daily sum; new destinations wait longer."""
-        if not facts.narrow:
-            return NOTHING
-        if facts.action == ActionType.DESTINATION_ADD:
-            return _wait(facts, profile.narrow_destination_wait, Reason.NARROW_DESTINATION)
-        if facts.action_class is not ActionClass.EXIT:
-            return NOTHING
-        wait: Requirement = NOTHING
-        if facts.destination not in _LISTED:
-            wait = _wait(facts, profile.narrow_destination_wait, Reason.NARROW_DESTINATION)
-        if facts.day_cents + facts.value_cents <= profile.narrow_daily_cents:
-            return wait
-        return all_of(wait, _two_roots_or_never(facts, profile))
-
-    return narrow_accounts
+# --- What a condition can be ---
 
 
-def _too_much(facts: Facts, code: Reason) -> Reason:
-    """Return why a sum is too much: an unknown value counts as the highest (law 1)."""
-    return Reason.VALUE_UNKNOWN if facts.value_cents == MAX_VALUE_CENTS else code
+def _check_sums(statute: Statute) -> None:
+    """Refuse a sum that can leave 64 bits: Cedar would skip the rule, and allow (trap 2)."""
+    try:
+        statute.when.over(whole_box())
+    except OutOfLongError:
+        refuse(PolicyFault.OVERFLOW, "a sum can leave 64 bits", rule=statute.rule_id)
 
 
-def _two_roots_or_never(facts: Facts, profile: Profile) -> Requirement:
-    """Where no silence is heard, a second root can still stand behind the sum."""
-    if facts.has_channel and facts.roots_enrolled > 1:
-        return Prove(code=_too_much(facts, Reason.NARROW_LIMIT), level=facts.floor, roots=2)
-    too_much_for_any_day = facts.value_cents > profile.narrow_daily_cents
-    ends = None if too_much_for_any_day else _tomorrow(facts.now)
-    return Never(code=_too_much(facts, Reason.NARROW_LIMIT), until=ends)
+def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
+    """Give what is so once ``demand`` is fulfilled, in each of the ways in which it can be."""
+    box = whole_box()
+    proved: dict[str, Shape] = {"proved": Choice(frozenset({True}))}
+    match demand:
+        case Ask(roots=roots, factors=factors):
+            shown = Between(frozenset(factors), frozenset(map(str, Factor)))
+            yield (
+                (
+                    {**proved, "roots_shown": _from(box, "roots_shown", roots), "factors": shown}
+                    if roots > 1
+                    else {**proved, "factors": shown}
+                ),
+                "with these proofs shown",
+            )
+        case Wait(length=length, or_roots=or_roots):
+            seconds = int(length.total_seconds())
+            held = _from(box, "held_seconds", seconds)
+            yield {**proved, "held_seconds": held}, f"after {seconds} seconds"
+            if or_roots:
+                roots_shown = _from(box, "roots_shown", or_roots)
+                yield {**proved, "roots_shown": roots_shown}, f"with {or_roots} roots shown"
+        case Agree(count=count):
+            yield {"approvals": _from(box, "approvals", count)}, f"with {count} approvals"
+        case Refuse(ends_with_day=True):
+            none = Span(0, 0)
+            yield {"day_cents": none, "destination_day_cents": none}, "on the next day"
+        case Refuse():
+            return
 
 
-def _daily_limit(profile: Profile) -> Law:
-    def daily_limit(facts: Facts) -> Requirement:
-        """Above the day's limit a second root or the wait must stand behind the exit."""
-        if facts.action_class is not ActionClass.EXIT or len(facts.shown_roots) > 1:
-            return NOTHING
-        if facts.day_cents + facts.value_cents <= profile.daily_limit_cents:
-            return NOTHING
-        if facts.proved_at is None:
-            # A budget is no proof, and a wait runs from a proof.
-            level = max(facts.floor, Level.KNOWLEDGE)
-            return Prove(code=_too_much(facts, Reason.LIMIT_EXCEEDED), level=level)
-        wait = _wait(facts, profile.over_limit_wait, _too_much(facts, Reason.LIMIT_EXCEEDED))
-        if wait == NOTHING or facts.roots_enrolled < 2:  # noqa: PLR2004 - a second root
-            return wait
-        second = Prove(code=Reason.SECOND_ROOT_NEEDED, level=facts.floor, roots=2)
-        return any_of(second, wait)
-
-    return daily_limit
+def _from(box: Box, name: str, least: int) -> Span:
+    whole = box[name]
+    most = whole.most if isinstance(whole, Span) else least
+    return Span(least, max(most, least))
 
 
-def _budgets_are_small(profile: Profile) -> Law:
-    def budgets_are_small(facts: Facts) -> Requirement:
-        """What may leave without a tap is bounded per destination and day."""
-        if facts.budget_cents <= profile.budget_most_cents:
-            return NOTHING
-        return Never(code=Reason.BUDGET_TOO_HIGH)
+def _never(statute: Statute, where: Mapping[str, Shape]) -> bool:
+    """Say whether ``statute`` matches no facts that are as ``where`` says."""
+    never = Choice(frozenset({False}))
+    boxes = _boxes(statute, {**whole_box(), **where})
+    return all(statute.when.over(box) == never for box in boxes)
 
-    return budgets_are_small
+
+def _boxes(statute: Statute, box: Box) -> Iterator[Box]:
+    """Cut ``box`` where the condition may change, so that facts in one part differ in nothing."""
+    names = [name for name in sorted(statute.when.facts) if name in KNOWN]
+    cut = [tuple(_parts(name, box[name], statute.when.steps)) for name in names]
+    count = 1
+    for parts in cut:
+        count *= len(parts)
+    if count > BOXES_MOST:
+        refuse(PolicyFault.TOO_LARGE, "it reads too many facts to be checked", rule=statute.rule_id)
+    for parts in product(*cut):
+        yield {**box, **dict(zip(names, parts, strict=True))}
+
+
+def _parts(name: str, shape: Shape, steps: Iterable[int]) -> Iterator[Shape]:
+    match shape:
+        case Span(least=least, most=most) if KNOWN[name].kind is Kind.WHOLE:
+            inside = {end for step in steps for end in (step, step + 1) if least < end <= most}
+            ends = [least, *sorted(inside), most + 1]
+            for start, after in pairwise(ends):
+                yield Span(start, after - 1)
+        case Choice(of=of):
+            for one in sorted(of, key=str):
+                yield Choice(frozenset({one}))
+        case _:
+            yield shape

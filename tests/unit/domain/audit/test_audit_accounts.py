@@ -18,7 +18,7 @@ from twinlock.domain.entries import SALTS_BYTES, Entry, Kept, Origin, record
 from twinlock.domain.events import AccountOpened, ActionLapsed, Event, SessionEnded
 from twinlock.domain.ids import ActionId, SessionId
 from twinlock.domain.log.merkle import leaf_hash
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.requirements import Answer
 
 DIGEST = b64url(b"p" * 32)

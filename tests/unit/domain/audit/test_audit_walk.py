@@ -1,5 +1,7 @@
 """A walk through the log misses what is not there, and minds the time."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from twinlock.domain.audit.findings import Fault, Findings
@@ -8,8 +10,10 @@ from twinlock.domain.audit.parts import Leaves
 from twinlock.domain.audit.walk import LeafWalk, Row
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.log.merkle import leaf_hash
-from twinlock.domain.policy.profile import PolicyName
+from twinlock.domain.log_keys import log_key_label, log_key_leaf
+from twinlock.domain.policy.version import PolicyName
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = b64url(b"p" * 32)
 POLICIES = {POLICY.encode(): PolicyName(version=1, digest=POLICY)}
 
@@ -34,7 +38,10 @@ def walk(
 ) -> tuple[LeafWalk, Findings]:
     findings = Findings()
     one = LeafWalk(
-        Leaves(start=start, stop=stop, alone=alone), policies=POLICIES, findings=findings
+        Leaves(start=start, stop=stop, alone=alone),
+        policies=POLICIES,
+        log_keys=frozenset({"a key"}),
+        findings=findings,
     )
     told = dict(one.take(rows))
     assert [index for index, _ in told.items()] == [row[0] for row in rows]
@@ -95,6 +102,52 @@ def test_a_leaf_that_only_looks_like_one_is_found_where_nobody_writes_it_again()
 
     assert trusted.total == 0, "its account's entry will not hash to it"
     assert set(alone.counts) == {Fault.LEAF_MALFORMED}
+
+
+def key_row(index: int, key: str = "a key", *, at: datetime = NOON) -> Row:
+    return index, log_key_label(key), log_key_leaf(key, at=at), b""
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_leaf_that_names_a_key_of_the_log_is_no_decision(alone: bool) -> None:
+    rows = [row(0), key_row(1), row(2, at=10**13)]
+
+    one, findings = walk(*rows, alone=alone)
+
+    assert (findings.total, one.count) == (0, 3)
+    assert one.finish()[32:64] == leaf_hash(rows[1][2])
+
+
+def test_of_a_leaf_that_names_a_key_label_time_and_key_are_looked_at() -> None:
+    index, _, entry, facts = key_row(0, "another key")
+    rows = [(index, b"x" * 32, entry, facts), key_row(1), row(2)]
+
+    _, findings = walk(*rows)
+
+    assert findings.counts == {
+        Fault.LEAF_LABEL_WRONG: 1,
+        Fault.LOG_KEY_UNKNOWN: 1,
+        Fault.TIME_BACKWARDS: 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"v":1', b'"v":2'),
+        (b'"key":"a key"', b'"key":"b key"'),
+        (b'"t":"log.key"', b'"t":"log.kex"'),
+        (b'"at":', b'"at": '),
+        (b'"at":1', b'"at":-1'),
+    ],
+)
+def test_what_is_nearly_a_leaf_that_names_a_key_is_none(change: tuple[bytes, bytes]) -> None:
+    index, label, entry, facts = key_row(0)
+    assert entry.replace(*change) != entry
+
+    _, findings = walk((index, label, entry.replace(*change), facts), row(1), row(2))
+
+    assert Fault.LEAF_MALFORMED in findings.counts
 
 
 @pytest.mark.parametrize("alone", [False, True])

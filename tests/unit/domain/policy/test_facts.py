@@ -8,9 +8,15 @@ from twinlock.domain.errors import InvariantError
 from twinlock.domain.policy.facts import Facts
 
 FACTS = Facts(
-    now=NOON, action="unknown", action_class=None, built=False, proposed_at=NOON, proved_at=None
+    now=NOON,
+    action="unknown",
+    action_class=None,
+    built=False,
+    opened_at=NOON,
+    proposed_at=NOON,
+    proved_at=None,
 )
-SUMS = ["day_cents", "budget_left_cents", "value_cents", "budget_cents"]
+SUMS = ["day_cents", "budget_left_cents", "value_cents", "budget_cents", "destination_day_cents"]
 
 
 @pytest.mark.parametrize("field", SUMS)

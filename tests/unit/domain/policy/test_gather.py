@@ -112,15 +112,16 @@ def test_a_destination_waits_once_its_listing_is_proved(
         (90_00, Spent(day="2026-01-15", cents=40_00), 50_00),
         (90_00, Spent(day="2026-01-15", cents=100_00), 0),
         (90_00, Spent(day="2026-01-14", cents=40_00), 90_00),
-        (900_00, Spent(), 500_00),
+        (900_00, Spent(), 900_00),
+        (10**13, Spent(), MAX_VALUE_CENTS),
     ],
 )
-def test_a_budget_is_what_is_left_of_the_day_and_at_most_the_profiles(
-    budget: int, spent: Spent, left: int
-) -> None:
+def test_a_budget_is_what_is_left_of_the_day(budget: int, spent: Spent, left: int) -> None:
     facts = facts_of(an_action(send()), **at_hand(budget_cents=budget, spent=spent))
 
     assert facts.budget_left_cents == left
+    today = spent.day == "2026-01-15"
+    assert facts.destination_day_cents == (spent.cents if today else 0)
 
 
 YES = {"state": ActionState.AUTHORIZED, "value_cents": 30_00}

@@ -5,64 +5,71 @@ rules are an argument: ``twinlock serve`` passes ``rule_book()``, which holds ``
 weaker.
 """
 
-import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from litestar import Router
 from litestar.datastructures import State
 
+from twinlock.adapters import embedded as embedded_servers
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
-from twinlock.adapters import private_files, signing
+from twinlock.adapters import signing, webhook_pumps
 from twinlock.adapters.anchor import AnchorThread
-from twinlock.adapters.auditing import Auditor, running_dsn
+from twinlock.adapters.auditing import Auditor, open_auditor
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.key_register import KeyDirectory
+from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
+from twinlock.adapters.keys_at_work import KeysAtWork
+from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import LetterFiles
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
-from twinlock.adapters.prices import PriceFile, PriceKey
-from twinlock.adapters.revival import LOOK_SECONDS, Reviver
+from twinlock.adapters.prices import PriceKey
+from twinlock.adapters.revival import looked_after
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
-from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.installation import claim
-from twinlock.adapters.sql.migrate import APP_ROLE, migrate
+from twinlock.adapters.sql.key_uses import SqlKeyUses
+from twinlock.adapters.sql.log_keys import SqlLogKeys
+from twinlock.adapters.sql.migrate import migrate
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
+from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.adapters.system import KEEP_SECONDS, SystemClock, SystemEntropy
+from twinlock.adapters.system import SystemClock, SystemEntropy, own_clock
+from twinlock.adapters.token import open_token
+from twinlock.adapters.witnesses import log_policy, open_publishing
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
-from twinlock.domain.answers import Answered, Teller
-from twinlock.domain.canonical import b64url
-from twinlock.domain.decisions import Rules
-from twinlock.domain.errors import DatabaseNotOursError
-from twinlock.domain.laws import LAWS, Law
+from twinlock.api.witnessing import WitnessMetrics
+from twinlock.bootstrap.rulebook import (
+    BookPolicies,
+    RuleBook,
+)
+from twinlock.domain.answers import Answered
+from twinlock.domain.errors import SettingsWrongError
 from twinlock.domain.money import Prices
-from twinlock.domain.policy.profile import ASSETS, DEFAULT, Policy, make_policy, text_of
-from twinlock.domain.policy.statutes import statutes
-from twinlock.domain.proving import CodesHelp, codes_help
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.trust import Trust
 from twinlock.ports import (
     Clock,
     Entropy,
     Head,
-    LogSigner,
-    Outgoing,
     PlatformKeys,
     PolicyTexts,
     PriceFeed,
+    PublishedHeads,
+    Relay,
     Store,
 )
 from twinlock.proofs.passkeys import RelyingParty
@@ -74,8 +81,11 @@ from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
+from twinlock.services.publishing import NewestHeads
+from twinlock.services.rotation import Rotation
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
+from twinlock.services.webhooks import Webhooks
 from twinlock.web.routes import page_router
 from twinlock.web.serving import Pages
 
@@ -83,24 +93,7 @@ OUTBOX_SECONDS = 0.2  # Between two looks at the outbox; a notice leaves within 
 ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
 FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 OUTBOX_MOST = 100  # Messages in one transaction.
-DATABASE = "postgres"  # The embedded server holds nothing else.
 PRICE_DOCUMENT_BYTES_MOST = price_lists.DOCUMENT_BYTES_MOST
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleBook:
-    """What the gate decides by: laws, statutes and the policy version they belong to."""
-
-    laws: tuple[Law, ...]
-    statutes: tuple[Law, ...]
-    policy: Policy
-    codes: CodesHelp = codes_help
-
-
-def rule_book() -> RuleBook:
-    """Return the laws with the statutes of the default profile: all that ``serve`` can pass."""
-    policy = make_policy(version=1, profile=DEFAULT, assets=ASSETS)
-    return RuleBook(laws=LAWS, statutes=statutes(DEFAULT), policy=policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +106,12 @@ class World:
     settings: Settings
     keyring: Keyring
     dsn: str = field(repr=False)  # It holds a password.
+    owner_dsn: str = field(default="", repr=False)  # So may this; empty where it is not known.
     server: EmbeddedPostgres | None = None
+
+
+embedded = embedded_servers.embedded
+stop_database = embedded_servers.stop
 
 
 async def known_policies(world: World) -> tuple[str, ...]:
@@ -123,7 +121,12 @@ async def known_policies(world: World) -> tuple[str, ...]:
 
 
 def trust_of(
-    settings: Settings, keyring: Keyring, *, book: RuleBook, earlier: tuple[str, ...] = ()
+    settings: Settings,
+    keyring: Keyring,
+    *,
+    book: RuleBook,
+    earlier: tuple[str, ...] = (),
+    with_retired: bool = False,
 ) -> Trust:
     """Return the trust file of an installation.
 
@@ -131,41 +134,12 @@ def trust_of(
     """
     return signing.trust(
         keyring,
-        log_origin=settings.log_origin,
+        log_policy=log_policy(settings, keyring, with_retired=with_retired),
         rp_id=settings.rp_id,
         origin=settings.origin,
         policies=tuple(dict.fromkeys((book.policy.name.digest, *earlier))),
+        with_retired=with_retired,
     )
-
-
-def load_keyring(settings: Settings) -> Keyring:
-    """Return the keyring. Raises KeyringMissingError, KeyringWrongError."""
-    return keyrings.load(settings.keyring_dir)
-
-
-class BookPolicies:
-    """The rules of one book at today's prices. Implements ``ports.Policies``."""
-
-    def __init__(self, book: RuleBook, *, prices: PriceFeed, signer: LogSigner) -> None:
-        self._book = book
-        self._prices = prices
-        self._teller = Teller(
-            policy=book.policy, log_origin=signer.log_origin, sign=signer.authorization
-        )
-
-    def rules(self) -> Rules:
-        """Return what the next decision is made by."""
-        return Rules(
-            laws=self._book.laws,
-            statutes=self._book.statutes,
-            policy=self._book.policy,
-            prices=self._prices.prices(),
-            codes=self._book.codes,
-        )
-
-    def teller(self) -> Teller:
-        """Return how the next answer is signed."""
-        return self._teller
 
 
 def settings_from_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -188,16 +162,6 @@ async def migrate_owner(owner_url: str) -> int:
     return await migrate(owner_url, app_password=None)
 
 
-def embedded(settings: Settings, *, server_user: str = SERVER_USER) -> EmbeddedPostgres:
-    """Return the embedded server of an installation, running or not."""
-    return EmbeddedPostgres(
-        settings.postgres_dir,
-        password_file=settings.postgres_password_file,
-        entropy=SystemEntropy(),
-        server_user=server_user,
-    )
-
-
 def make_price_key(path: Path) -> PriceKey:
     """Make the private key of a price feed at ``path``. Raises PriceKeyWrongError."""
     return price_lists.make_key(path, entropy=SystemEntropy())
@@ -211,7 +175,9 @@ def trust_price_key(settings: Settings, public_key: str) -> PriceKey:
         KeyringMissingError, KeyringWrongError: as they say.
     """
     key = price_lists.read_public_key(public_key)
-    keyrings.trust_prices(settings.keyring_dir, key.public, now=SystemClock().now())
+    with keyrings.changing(settings.keyring_dir):
+        now, token = SystemClock().now(), open_token(settings.token)
+        keyrings.trust_prices(settings.keyring_dir, key.public, now=now, token=token)
     return key
 
 
@@ -224,24 +190,33 @@ def sign_price_list(document: bytes, *, key_file: Path, out: Path) -> Prices:
     return price_lists.sign_list(document, key_file=key_file, out=out, now=SystemClock().now())
 
 
-def stop_database(settings: Settings, *, server_user: str = SERVER_USER) -> bool:
-    """Stop the embedded database of an installation, if it runs; say whether it did.
-
-    Raises:
-        DatabaseNotOursError: the settings name another database.
-        DatabaseNotStartedError: it did not stop in a minute.
-    """
-    if settings.database_url is not None:
-        raise DatabaseNotOursError("TWINLOCK_DATABASE_URL is set: stop that server yourself")
-    made = settings.postgres_dir.exists()
-    return made and embedded(settings, server_user=server_user).stop()
-
-
 def make_keyring(settings: Settings) -> Keyring:
-    """Make a new keyring. Raises KeyringWrongError where one exists."""
-    return keyrings.create_all(
-        settings.keyring_dir, entropy=SystemEntropy(), now=SystemClock().now()
-    )
+    """Make a new keyring, in the token if one is set. Raises KeyringWrongError where one exists."""
+    now, token = SystemClock().now(), open_token(settings.token)
+    return keyrings.create_all(settings.keyring_dir, entropy=SystemEntropy(), now=now, token=token)
+
+
+@asynccontextmanager
+async def key_rotation(world: World, *, clock: Clock | None = None) -> AsyncIterator[Rotation]:
+    """Open the use cases of the keyring, over the store that its keys are used in."""
+    settings, clock = world.settings, clock or SystemClock()
+    async with _anchored(world, clock) as (kept, anchoring, keys):
+        await anchoring.check()
+        prices = keys.price_file(settings.price_file)
+        yield Rotation(
+            KeyDirectory(settings, entropy=SystemEntropy()),
+            uses=SqlKeyUses(kept, keyring=world.keyring, prices=prices, clock=clock),
+            log=SqlLogKeys(kept.database, sealer=keys.sealer, clock=clock),
+            clock=clock,
+        )
+
+
+async def rewrap_keys(world: World, told: Callable[[int], None]) -> Rewrapped:
+    """Put all that stands under an older seal key under the current one, as the tables' owner."""
+    if not world.owner_dsn:
+        raise SettingsWrongError("TWINLOCK_OWNER_URL is not set: name the owner of the tables")
+    sealer, entropy = Sealer(world.keyring), SystemEntropy()
+    return await Rewrap(world.owner_dsn, sealer=sealer, entropy=entropy, told=told).run()
 
 
 async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> World:
@@ -253,51 +228,40 @@ async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> Worl
         KeyringMissingError, KeyringWrongError: before anything is stored.
         DatabaseNotStartedError, MigrationError, InstallationError: as they say.
     """
-    keyring = keyrings.load(settings.keyring_dir)
+    keyring = keyrings.load(settings.keyring_dir, open_token(settings.token))
     own = settings.database_url is None
     server = embedded(settings, server_user=server_user) if own else None
-    dsn = settings.database_url or ""
+    dsn, owner = settings.database_url or "", settings.owner_url or ""
     if server is not None:
-        dsn = await _embedded_dsn(settings, server)
-    await claim(dsn, fingerprint=keyring.fingerprint(), log_origin=settings.log_origin)
-    return World(settings=settings, keyring=keyring, dsn=dsn, server=server)
+        dsn, owner = await embedded_servers.bring_up(settings, server)
+    await claim(
+        dsn,
+        fingerprint=keyring.fingerprint(),
+        log_origin=settings.log_origin,
+        seal_keys={key.key_id for key in keyring.keys(Role.SEAL)},
+    )
+    return World(settings=settings, keyring=keyring, dsn=dsn, owner_dsn=owner, server=server)
 
 
 async def auditor(settings: Settings, *, server_user: str = SERVER_USER) -> Auditor:
     """Return what audits an installation, and writes nothing in it. Raises as ``prepare``."""
-    keyring, dsn = keyrings.load(settings.keyring_dir), settings.database_url
-    if dsn is None:
-        server = embedded(settings, server_user=server_user)
-        dsn = await asyncio.to_thread(running_dsn, settings, server, DATABASE)
-    return Auditor(settings, keyring=keyring, dsn=dsn)
-
-
-async def _embedded_dsn(settings: Settings, server: EmbeddedPostgres) -> str:
-    address = await asyncio.to_thread(server.ensure_running)
-    password = private_files.read_or_make(
-        settings.app_password_file, lambda: b64url(SystemEntropy().draw(24)).encode("ascii")
-    ).decode("ascii")
-    owner = server.dsn(database=DATABASE, role=address.superuser, password=address.password)
-    await migrate(owner, app_password=password)
-    return server.dsn(database=DATABASE, role=APP_ROLE, password=password)
-
-
-class Relay(Protocol):
-    """Messages that wait to be handed on."""
-
-    async def deliver(self, send: Callable[[Outgoing], Awaitable[None]], *, most: int) -> int:
-        """Hand on up to ``most`` messages, oldest first; return how many were."""
-        ...
+    server = embedded(settings, server_user=server_user) if settings.database_url is None else None
+    return await open_auditor(settings, server)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelves:
-    """Where one process keeps things: state and log, platforms' keys, policies, the outbox."""
+    """Where one process keeps things: state and log, platforms' keys, policies, the outbox.
+
+    ``at_work`` are the installation's own keys, where somebody follows what becomes of them.
+    """
 
     store: Store
     keys: PlatformKeys
     policies: PolicyTexts
     outbox: Relay
+    at_work: KeysAtWork | None = None
+    published: PublishedHeads | None = None  # None: every committed head may be shown.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,10 +288,11 @@ async def open_api(
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process, with its share of the outbox; close them on leaving."""
     settings = world.settings
-    prices = prices or PriceFile(settings.price_file, world.keyring)
     async with (
-        _own_clock(settings) if clock is None else nullcontext(clock) as trusted,
-        _anchored(world, trusted) as (kept, anchoring),
+        own_clock(settings.data_dir / "clock-anchor.json")
+        if clock is None
+        else nullcontext(clock) as trusted,
+        _anchored(world, trusted) as (kept, anchoring, keys),
     ):
         await anchoring.check()
         shelves = Shelves(
@@ -335,44 +300,60 @@ async def open_api(
             keys=SqlPlatformKeys(kept),
             policies=SqlPolicyTexts(kept.database),
             outbox=Outbox(kept),
+            at_work=keys,
         )
 
         async def forget_keys() -> None:
             await kept.forget_keys(now=trusted.now(database_at=None))
 
         async with (
-            _looked_after(world.server, kept),
+            looked_after(world.server, kept.database.ping),
+            beside("keyring_waits", keys.look, pause=KEYS_SECONDS),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
+            open_publishing(settings, world.keyring, kept, clock=trusted) as published,
             open_on(
-                shelves,
+                replace(shelves, published=published),
                 world,
                 book=book,
                 clock=trusted,
-                prices=prices,
+                prices=prices or keys.price_file(settings.price_file),
                 steering=steering or Steering(),
             ) as api,
+            webhook_pumps.delivering(kept, settings, clock=trusted, registry=api.metrics.registry),
         ):
+            api.metrics.registry.register(WitnessMetrics(published))
             yield api
         # A stop in good order leaves nothing that is not anchored.
         await attempt("anchor_waits", anchoring.follow)
 
 
 @asynccontextmanager
-async def _anchored(world: World, clock: Clock) -> AsyncIterator[tuple[SqlStore, Anchoring]]:
-    """Open the store with its anchor, which is not held against it yet."""
-    settings, sealer = world.settings, Sealer(world.keyring)
+async def _anchored(
+    world: World, clock: Clock
+) -> AsyncIterator[tuple[SqlStore, Anchoring, KeysAtWork]]:
+    """Open the store with its anchor, which is not held against it yet, and the keys it uses."""
+    settings, keys = world.settings, KeysAtWork.of(world.keyring, world.settings)
     with AnchorThread.of(settings.data_dir / "log-anchor.json") as anchors:
         async with SqlStore.connect(
-            world.dsn, sealer=sealer, entropy=SystemEntropy(), clock=clock
+            world.dsn, sealer=keys.sealer, entropy=SystemEntropy(), clock=clock
         ) as kept:
-            signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
-            yield kept, Anchoring(kept, signer=signer, anchors=anchors)
+            signer = keys.signer(log_origin=settings.log_origin)
+            yield kept, Anchoring(kept, signer=signer, anchors=anchors), keys
+
+
+@asynccontextmanager
+async def open_webhooks(world: World) -> AsyncIterator[Webhooks]:
+    """Open the operator's use cases of webhooks, on a log that is the anchored one."""
+    clock = SystemClock()
+    async with _anchored(world, clock) as (kept, anchoring, _):
+        await anchoring.check()
+        yield webhook_pumps.use_cases(kept, world.settings, clock=clock)
 
 
 async def adopt_log(world: World) -> Head:
     """Take the log as it stands for the anchored one (see ``Anchoring.adopt``)."""
-    async with _anchored(world, SystemClock()) as (_, anchoring):
+    async with _anchored(world, SystemClock()) as (_, anchoring, _):
         return await anchoring.adopt()
 
 
@@ -387,7 +368,7 @@ async def open_on(
     steering: Steering,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process on what it keeps things in; close them on leaving."""
-    await shelves.policies.keep(text_of(book.policy))  # Before it decides anything.
+    await shelves.policies.keep(book.policy.text)  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
     kept = replace(shelves, store=store)
     letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
@@ -396,37 +377,17 @@ async def open_on(
         while await shelves.outbox.deliver(letters.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
+    keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
     async with beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
         yield Api(
-            use=_use_cases(world, kept, book=book, clock=clock, prices=prices),
+            use=_use_cases(world, kept, keys, book=book, clock=clock, prices=prices),
             store=store,
             entropy=SystemEntropy(),
             rates=Rates(seconds),
+            answers=keys.answers,
+            origin=world.settings.origin,
             trusted_proxies=world.settings.trusted_proxies,
         )
-
-
-@asynccontextmanager
-async def _own_clock(settings: Settings) -> AsyncIterator[Clock]:
-    """Lend this machine's clock; look at it now and then, and keep what is believed of it."""
-    clock = SystemClock(anchor=settings.data_dir / "clock-anchor.json")
-
-    async def look() -> None:
-        await asyncio.to_thread(clock.keep)
-
-    async with beside("clock_waits", look, pause=KEEP_SECONDS):
-        yield clock
-
-
-@asynccontextmanager
-async def _looked_after(server: EmbeddedPostgres | None, kept: SqlStore) -> AsyncIterator[None]:
-    """Start the embedded database again whenever it does not answer; leave another one alone."""
-    if server is None:
-        yield
-        return
-    reviver = Reviver(kept.database.ping, start=server.ensure_running)
-    async with beside("database_waits", reviver.look, pause=LOOK_SECONDS):
-        yield
 
 
 def page_routes(settings: Settings, *, policy: Policy) -> Router:
@@ -459,13 +420,20 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
 
 
 def _use_cases(
-    world: World, shelves: Shelves, *, book: RuleBook, clock: Clock, prices: PriceFeed
+    world: World,
+    shelves: Shelves,
+    keys: KeysAtWork,
+    *,
+    book: RuleBook,
+    clock: Clock,
+    prices: PriceFeed,
 ) -> UseCases:
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
-    signer = KeyringSigner(world.keyring, log_origin=settings.log_origin)
+    signer = keys.signer(log_origin=settings.log_origin)
+    heads = shelves.published or NewestHeads(store, signer=signer)
     policies = BookPolicies(book, prices=prices, signer=signer)
-    blind = KeyringIndex(world.keyring)
-    hasher = ThreadHasher(entropy)
+    blind = keys.index
+    hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)
     return UseCases(
         accounts=Accounts(store, entropy=entropy, clock=clock, policies=policies, blind=blind),
@@ -488,9 +456,9 @@ def _use_cases(
             rp=rp,
         ),
         vetoes=Vetoes(store, policies=policies),
-        spends=Spends(store, policies=policies, blind=blind, signer=signer),
+        spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
-        evidence=Evidence(store, policies=shelves.policies, signer=signer),
-        logbook=Logbook(store, signer=signer),
-        keys=Keys(shelves.keys, mac=KeyringMac(world.keyring), entropy=entropy, clock=clock),
+        evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
+        logbook=Logbook(store, published=heads),
+        keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
     )

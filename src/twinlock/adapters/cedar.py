@@ -1,0 +1,181 @@
+"""Cedar: reads policies that people write, and decides a second time, by an engine not ours.
+
+Always true (tests/integration/test_cedar_traps.py, test_cedar_differential.py):
+
+* a policy is validated against our schema, and every rule stands under its own ``@id``;
+* a yes is one only if the engine allowed, met no error, and names permits of ours for it; whatever
+  else it says is a refusal. Cedar skips a rule that fails to evaluate, and allows.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import cedarpy
+import structlog
+
+from twinlock.domain.actions import CLASS_OF
+from twinlock.domain.canonical import encode
+from twinlock.domain.policy.annotations import PolicyFault, refuse
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.statutes import TEXT_BYTES_MOST, Statutes
+from twinlock.domain.policy.terms import (
+    Context,
+)
+from twinlock.domain.policy.vocabulary import (
+    OutOfRangeError,
+    for_cedar,
+    schema_text,
+)
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import NOTHING, Never, Requirement
+
+_ACCOUNT: Final = {"type": "Account", "id": "account"}  # Statutes speak of every account alike.
+_log = structlog.get_logger()
+
+
+def canonical_schema(text: str) -> str:
+    """Return a schema in Cedar's own form, without comments. Raises PolicyRefusedError."""
+    try:
+        return str(cedarpy.Schema.from_str(text))
+    except ValueError as error:
+        refuse(PolicyFault.SCHEMA_DIFFERS, f"the schema does not parse: {_first_line(error)}")
+
+
+def own_schema() -> str:
+    """Return the schema of this version in Cedar's own form."""
+    return canonical_schema(schema_text())
+
+
+def check_schema(text: str) -> None:
+    """Check that ``text`` is the schema of this version. Raises PolicyRefusedError."""
+    if canonical_schema(text) != own_schema():
+        refuse(PolicyFault.SCHEMA_DIFFERS, "it is not the schema of this version")
+
+
+def read_policy(text: str) -> bytes:
+    """Return the canonical JSON of a policy that somebody wrote, each rule under its ``@id``.
+
+    Raises:
+        PolicyRefusedError: it does not parse or fit the schema, or a rule has no id of its own.
+    """
+    if len(text) > TEXT_BYTES_MOST:
+        refuse(PolicyFault.TOO_LARGE, f"more than {TEXT_BYTES_MOST} letters")
+    try:
+        parsed = json.loads(cedarpy.policies_to_json_str(text))
+        validated = cedarpy.validate_policies(text, cedarpy.Schema.from_str(schema_text()))
+    except ValueError as error:
+        refuse(PolicyFault.UNREADABLE, _first_line(error))
+    if not validated.validation_passed:
+        first = validated.errors[0]
+        refuse(PolicyFault.INVALID, _first_line(first.error), rule=_name(parsed, first.policy_id))
+    rules: dict[str, Any] = {}
+    for place, rule in parsed["staticPolicies"].items():
+        rule_id = (rule.get("annotations") or {}).get("id")
+        if not rule_id:
+            refuse(PolicyFault.ID_MISSING, "a rule has no @id", rule=place)
+        if rule_id in rules:
+            refuse(PolicyFault.ID_TWICE, "two rules have one @id", rule=rule_id)
+        rules[rule_id] = rule
+    return encode({**parsed, "staticPolicies": rules})
+
+
+def _name(parsed: Mapping[str, Any], place: str) -> str:
+    """Return the @id of the rule that Cedar calls by its place in the text."""
+    rule = parsed["staticPolicies"].get(place, {})
+    return str((rule.get("annotations") or {}).get("id") or place)
+
+
+def _first_line(error: object) -> str:
+    """Return what Cedar says, without the text of the policy around it."""
+    return str(error).strip().partition("\n")[0][:300]
+
+
+class _Slice:
+    """The rules that can speak of one action, and the facts that those read: all it needs.
+
+    Every rule and every fact would be as right, and take twice as long.
+    """
+
+    def __init__(self, statutes: Statutes, action: str) -> None:
+        self._facts = statutes.reads(action)
+        self._schema = cedarpy.Schema.from_str(schema_text(self._facts))
+        self._policies = cedarpy.PolicySet.from_json_str(_rules(statutes, action).decode())
+        # Prevents: without the schema no action is in its group, so each rule about the exits is
+        # silent, and Cedar allows without any error.
+        self._groups = cedarpy.Entities.from_json_str("[]", schema=self._schema)
+        self._action = {"type": "Action", "id": action}
+
+    def decide(self, context: Context) -> cedarpy.AuthzResult:
+        request = {
+            "principal": _ACCOUNT,
+            "action": self._action,
+            "resource": _ACCOUNT,
+            "context": for_cedar(context, self._facts),
+        }
+        return cedarpy.is_authorized(request, self._policies, self._groups, schema=self._schema)
+
+
+class CedarEngine:
+    """The second engine, for one policy. Handles are parsed once and never change."""
+
+    def __init__(self, statutes: Statutes) -> None:
+        self._statutes = statutes
+        self.permits = _permit_ids(statutes)
+        self._slices = {action: _Slice(statutes, action) for action in CLASS_OF}
+
+    def decide(self, action: str, context: Context) -> cedarpy.AuthzResult:
+        """Return what Cedar says of ``action`` for these facts."""
+        return self._slices[action].decide(context)
+
+    def confirm(self, facts: Facts) -> Requirement:
+        """Return NOTHING where Cedar allows too, without any error; else a refusal that says so.
+
+        It is a law in form, and asked last: about what nothing forbids by our own reading.
+        """
+        try:
+            said = self.decide(facts.action, self._statutes.context(facts))
+        except (ValueError, TypeError, KeyError, OutOfRangeError) as error:
+            _log.error("engine_failed", action=facts.action, kind=type(error).__name__)
+            return Never(code=Reason.ENGINE_ERROR)
+        reasons = set(said.diagnostics.reasons)
+        allowed = said.decision is cedarpy.Decision.Allow and not said.diagnostics.errors
+        if allowed and reasons and reasons <= self.permits:
+            return NOTHING
+        _log.error(
+            "engines_disagree",
+            action=facts.action,
+            decision=str(said.decision),
+            rules=sorted(reasons),
+            errors=len(said.diagnostics.errors),
+        )
+        return Never(code=Reason.ENGINE_ERROR)
+
+
+def compare(statutes: Statutes, engine: CedarEngine, action: str, context: Context) -> None:
+    """Check that both engines name the same rules for these facts, and that Cedar met no error.
+
+    Raises:
+        PolicyRefusedError: they do not.
+    """
+    ours = {rule.rule_id for rule in statutes.matching(action, context)}
+    said = engine.decide(action, context)
+    theirs = set(said.diagnostics.reasons) - engine.permits
+    allows = said.decision is cedarpy.Decision.Allow
+    if ours != theirs or allows == bool(ours) or said.diagnostics.errors:
+        first = min(ours ^ theirs, default=action)
+        refuse(PolicyFault.ENGINES_DISAGREE, "two engines differ on it", rule=first)
+
+
+def _rules(statutes: Statutes, action: str) -> bytes:
+    """Return the rules that can speak of ``action``, in Cedar's JSON."""
+    whole: dict[str, Any] = json.loads(statutes.text)
+    silent = {rule.rule_id for rule in statutes.rules if action not in rule.actions}
+    kept = {name: rule for name, rule in whole["staticPolicies"].items() if name not in silent}
+    return encode({**whole, "staticPolicies": kept})
+
+
+def _permit_ids(statutes: Statutes) -> frozenset[str]:
+    whole: dict[str, Any] = json.loads(statutes.text)
+    rules = whole["staticPolicies"].items()
+    return frozenset(name for name, rule in rules if rule["effect"] == "permit")

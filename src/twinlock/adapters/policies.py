@@ -1,0 +1,72 @@
+"""Policies as files: the profiles that we ship, and those that an operator writes.
+
+A policy is taken only after both engines gave the same answers to requests at the boundaries of
+everything it compares.
+"""
+
+from importlib import resources
+from pathlib import Path
+
+from twinlock.adapters import cedar
+from twinlock.adapters.cedar import CedarEngine
+from twinlock.adapters.settings import PROFILES
+from twinlock.domain.policy.annotations import PolicyFault, refuse
+from twinlock.domain.policy.boundaries import boundary_requests
+from twinlock.domain.policy.statutes import TEXT_BYTES_MOST
+from twinlock.domain.policy.version import ASSETS, Draft, Policy
+
+CHECKED_AT_LOAD = 512  # Requests, some 60 ms; the tests ask far more.
+_SUFFIX = ".cedar"
+SCHEMA_FILE = "twinlock.cedarschema"
+
+
+def shipped(name: str) -> str:
+    """Return the text of a profile that we ship."""
+    return resources.files("twinlock").joinpath("policies", f"{name}{_SUFFIX}").read_text("utf-8")
+
+
+def text_at(path: Path) -> str:
+    """Return the text of a policy file. Raises PolicyRefusedError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(TEXT_BYTES_MOST + 1)
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        refuse(PolicyFault.UNREADABLE, f"{path} cannot be read: {type(error).__name__}")
+    beside = path.with_name(SCHEMA_FILE)
+    if beside.exists():
+        cedar.check_schema(beside.read_text("utf-8"))
+    return text
+
+
+def load(profile: str) -> tuple[Policy, CedarEngine]:
+    """Return a profile by name or by the path of its file, with its second engine.
+
+    Raises:
+        PolicyRefusedError: it cannot be read, or is refused for what it says.
+    """
+    if profile in PROFILES:
+        return compile_policy(shipped(profile), profile=profile)
+    path = Path(profile)
+    return compile_policy(text_at(path), profile=path.stem)
+
+
+def compile_policy(text: str, *, profile: str) -> tuple[Policy, CedarEngine]:
+    """Return the policy that ``text`` spells, checked, with its second engine.
+
+    Raises:
+        PolicyRefusedError: as ``load``.
+    """
+    policy = Policy(
+        Draft(
+            version=1,
+            profile=profile,
+            assets=ASSETS,
+            statutes=cedar.read_policy(text),
+            schema=cedar.own_schema(),
+        )
+    )
+    engine = CedarEngine(policy.statutes)
+    for action, context in boundary_requests(policy.statutes, count=CHECKED_AT_LOAD):
+        cedar.compare(policy.statutes, engine, action, context)
+    return policy, engine

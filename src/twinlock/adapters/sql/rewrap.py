@@ -1,0 +1,144 @@
+"""Wraps every subject's key anew under the seal key that makes, while processes serve.
+
+It runs as the owner of the tables: the application's role may change no subject's key, since
+whoever changes one makes everything under it unreadable.
+
+Always true (tests/integration/test_rotation.py):
+
+* a row is replaced only over exactly the bytes that were read, by what opens to the same key;
+* what is done is not done again: after a kill, the next run goes on with the rest;
+* a row that is not ours stays as it is, is counted, and keeps its key from being retired.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import asyncpg
+
+from twinlock.adapters.boxes import NONCE_BYTES, Sealer
+from twinlock.adapters.sql import queries
+from twinlock.adapters.sql.connections import (
+    CONNECT_SECONDS,
+    DOWN,
+    REFUSED,
+    SETTINGS,
+    unavailable,
+    unreachable,
+)
+from twinlock.adapters.sql.keys_used import KeyName, KeyUse, mac_anew
+from twinlock.adapters.sql.watch import Watch
+from twinlock.domain.errors import SealBrokenError, SettingsWrongError
+from twinlock.ports import Entropy
+
+PAGE_ROWS = 200  # In one statement: 0.2 s even where each takes a token's millisecond, twice.
+STATEMENT_SECONDS = 60.0  # One that finds nothing reads a whole table: ten million rows.
+
+
+class Rewrapped(NamedTuple):
+    """How much was put under the current key, and how much is not ours and was left."""
+
+    subjects: int
+    idempotency: int
+    heads: int
+    broken: int
+
+
+class Rewrap:
+    """One run over everything that stands under another seal key than the one that makes."""
+
+    def __init__(
+        self, owner_dsn: str, *, sealer: Sealer, entropy: Entropy, told: Callable[[int], None]
+    ) -> None:
+        self._dsn = owner_dsn
+        self._sealer = sealer
+        self._entropy = entropy
+        self._told = told
+        self._done = 0
+        self._broken = 0
+
+    async def run(self) -> Rewrapped:
+        """Put everything under the current key; ``told`` hears how much is done, now and then.
+
+        Raises:
+            UnavailableError: the database, or the token, does not answer; what is done stays.
+            LogDamagedError: the head of the log is not ours.
+            SettingsWrongError: this is not the owner.
+        """
+        settings = SETTINGS | {"statement_timeout": str(int(STATEMENT_SECONDS * 1000))}
+        try:
+            connection = await asyncpg.connect(
+                self._dsn,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                server_settings=settings,
+            )
+        except (*DOWN, *REFUSED) as error:
+            raise unreachable(error) from error
+        try:
+            subjects = await self._subjects(connection)
+            used = await self._used(connection)
+            return Rewrapped(subjects, used, await self._head(connection), self._broken)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise SettingsWrongError(
+                "TWINLOCK_OWNER_URL is not that of the tables' owner"
+            ) from error
+        except DOWN as error:
+            raise unavailable(error) from error
+        finally:
+            connection.terminate()
+
+    async def _subjects(self, connection: asyncpg.Connection) -> int:
+        after, count, current = "", 0, self._sealer.current_id
+        while rows := await connection.fetch(
+            queries.READ_OTHERS_WRAPPED, after, current, PAGE_ROWS
+        ):
+            after = rows[-1]["subject"]
+            anew = [one for one in map(self._wrapped, rows) if one is not None]
+            columns = [list(column) for column in zip(*anew, strict=True)] or [[], [], []]
+            status = await connection.execute(queries.WRITE_WRAPPED, *columns)
+            count += self._count(status)
+        return count
+
+    def _wrapped(self, row: asyncpg.Record) -> tuple[str, bytes, bytes] | None:
+        subject, old, nonce = row["subject"], row["wrapped"], self._entropy.draw(NONCE_BYTES)
+        try:
+            return subject, old, self._sealer.rewrap(subject, old, nonce=nonce)
+        except SealBrokenError:
+            self._broken += 1
+            return None
+
+    async def _used(self, connection: asyncpg.Connection) -> int:
+        after, count, current = ("", ""), 0, self._sealer.current_id
+        while rows := await connection.fetch(queries.READ_OTHERS_USED, *after, current, PAGE_ROWS):
+            after = rows[-1]["scope"], rows[-1]["key"]
+            anew = [one for one in map(self._mac, rows) if one is not None]
+            columns = [list(column) for column in zip(*anew, strict=True)] or [[], [], [], []]
+            status = await connection.execute(queries.WRITE_USED, *columns)
+            count += self._count(status)
+        return count
+
+    def _mac(self, row: asyncpg.Record) -> tuple[str, str, bytes, bytes] | None:
+        name = KeyName(row["scope"], row["key"])
+        use = KeyUse(row["digest"], row["action_id"], row["mac"])
+        try:
+            return *name, use.mac, mac_anew(self._sealer, name, use)
+        except SealBrokenError:
+            self._broken += 1
+            return None
+
+    async def _head(self, connection: asyncpg.Connection) -> int:
+        async with connection.transaction():
+            head = await connection.fetchrow(queries.LOCK_HEAD)
+            watch = Watch(self._sealer)
+            frontier = watch.frontier_of(head)
+            if not head["mac"] or head["mac"].startswith(self._sealer.current_id):
+                return 0
+            mac = watch.seal(frontier, at=head["at"])
+            return self._count(await connection.execute(queries.WRITE_HEAD_MAC, mac))
+
+    def _count(self, status: str) -> int:
+        """Return how many rows a statement changed, by its status (``UPDATE 200``)."""
+        changed = int(status.rpartition(" ")[2])
+        self._done += changed
+        self._told(self._done)
+        return changed

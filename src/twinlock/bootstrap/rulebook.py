@@ -1,0 +1,84 @@
+"""What the gate decides by: the laws, with a policy version and both of its engines."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from twinlock.adapters import policies
+from twinlock.domain.answers import Teller
+from twinlock.domain.decisions import Rules
+from twinlock.domain.laws import LAWS, Law
+from twinlock.domain.policy.version import Policy
+from twinlock.domain.proving import CodesHelp, codes_help
+from twinlock.ports import LogSigner, PriceFeed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBook:
+    """What the gate decides by: laws, and a policy version with what confirms its yeses."""
+
+    laws: tuple[Law, ...]
+    statutes: tuple[Law, ...]
+    policy: Policy
+    confirm: Law
+    codes: CodesHelp = codes_help
+
+
+@lru_cache  # Reading and checking a policy takes a third of a second.
+def rule_book(profile: str = "default") -> RuleBook:
+    """Return the laws with the statutes of a profile: all that ``serve`` can pass.
+
+    ``profile`` is a name or the path of a policy file. Raises PolicyRefusedError.
+    """
+    policy, engine = policies.load(profile)
+    return RuleBook(
+        laws=LAWS, statutes=policy.statutes.laws(), policy=policy, confirm=engine.confirm
+    )
+
+
+def checked_policy(path: Path) -> Policy:
+    """Return the policy in a file, as it would be decided by. Raises PolicyRefusedError."""
+    policy, _ = policies.load(str(path))
+    return policy
+
+
+def weaker_book(laws: tuple[Law, ...], text: str, *, profile: str, codes: CodesHelp) -> RuleBook:
+    """Return other laws with the statutes of ``text``: for the range, which alone may ask.
+
+    Raises:
+        PolicyRefusedError: as ``rule_book``.
+    """
+    policy, engine = policies.compile_policy(text, profile=profile)
+    return RuleBook(
+        laws=laws,
+        statutes=policy.statutes.laws(),
+        policy=policy,
+        confirm=engine.confirm,
+        codes=codes,
+    )
+
+
+class BookPolicies:
+    """The rules of one book at today's prices. Implements ``ports.Policies``."""
+
+    def __init__(self, book: RuleBook, *, prices: PriceFeed, signer: LogSigner) -> None:
+        self._book = book
+        self._prices = prices
+        self._teller = Teller(
+            policy=book.policy, log_origin=signer.log_origin, sign=signer.authorization
+        )
+
+    def rules(self) -> Rules:
+        """Return what the next decision is made by."""
+        return Rules(
+            laws=self._book.laws,
+            statutes=self._book.statutes,
+            policy=self._book.policy,
+            confirm=self._book.confirm,
+            prices=self._prices.prices(),
+            codes=self._book.codes,
+        )
+
+    def teller(self) -> Teller:
+        """Return how the next answer is signed."""
+        return self._teller

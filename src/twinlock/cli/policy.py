@@ -1,0 +1,44 @@
+"""``twinlock policy``: what a security officer looks at before anything is decided by it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twinlock.bootstrap import (
+    settings_from_environment,
+)
+from twinlock.bootstrap.rulebook import checked_policy, rule_book
+from twinlock.cli.console import result, say
+from twinlock.domain.canonical import decode
+
+app = typer.Typer(help="Policies: the rules in Cedar.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+File = Annotated[Path, typer.Argument(help="A .cedar file.")]
+
+
+@app.command("check")
+def check(file: File, *, as_json: Json = False) -> None:
+    """Say whether a policy could be decided by; exit code 2 and a line on stderr if not."""
+    policy = checked_policy(file)
+    rules = policy.statutes.rules
+    say(f"set TWINLOCK_PROFILE={file.resolve()} and start the service again to decide by it")
+    result(
+        {
+            "digest": policy.name.digest,
+            "permits": sorted(policy.statutes.permits),
+            "profile": policy.profile,
+            "rules": [rule.rule_id for rule in rules],
+        },
+        as_json=as_json,
+        text=f"{len(policy.statutes.permits)} permits and {len(rules)} rules; "
+        f"digest {policy.name.digest}",
+    )
+
+
+@app.command("show")
+def show(*, as_json: Json = False) -> None:
+    """Print the policy in force whole, as its digest covers it."""
+    policy = rule_book(settings_from_environment().profile).policy
+    say(f"profile {policy.profile}, version {policy.name.version}, digest {policy.name.digest}")
+    result(decode(policy.text), as_json=as_json, text=policy.text.decode("utf-8"))

@@ -1,0 +1,248 @@
+"""Annotations: what a rule says beside its condition, and every fault that a policy can have.
+
+Cedar carries annotations and reads none of them: a misspelled one validates. So each is read here,
+and whatever is not known, out of range or in another rule's place is refused.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NoReturn, TypeAlias
+
+from twinlock.domain.assurance import Factor
+from twinlock.domain.errors import TwinlockError
+from twinlock.domain.reasons import Reason
+
+SECONDS_MOST = 366 * 24 * 3600  # A year; a longer wait is a refusal.
+ROOTS_MOST = 2  # Law 4 knows two; nobody has three.
+QUORUM_MOST = 5  # More people than a night shift has.
+RULE_ID_LETTERS_MOST = 64
+_RULE_ID = re.compile(rf"[a-z0-9][a-z0-9_.]{{0,{RULE_ID_LETTERS_MOST - 1}}}")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_SOURCE = re.compile(r"[A-Za-z0-9 ,.;:-]{1,200}")
+
+
+class PolicyFault(StrEnum):
+    """What is wrong with a policy."""
+
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
+    INVALID = "invalid"
+    SCHEMA_DIFFERS = "schema_differs"
+    TEMPLATE = "template"
+    ID_MISSING = "id_missing"
+    ID_TWICE = "id_twice"
+    PERMIT_CONDITIONAL = "permit_conditional"
+    PERMIT_TWICE = "permit_twice"
+    SCOPE = "scope"
+    ANNOTATION = "annotation"
+    CONDITION = "condition"
+    OVERFLOW = "overflow"
+    TIGHTENING = "tightening"
+    NOT_LIFTED = "not_lifted"
+    ENGINES_DISAGREE = "engines_disagree"
+
+
+class PolicyRefusedError(TwinlockError):
+    """This policy is not decided by: the detail names the rule, and what is wrong with it."""
+
+    code = "policy_refused"
+    status = 422
+
+    def __init__(self, fault: PolicyFault, says: str, *, rule: str = "") -> None:
+        named = f"{rule[:RULE_ID_LETTERS_MOST]}: " if rule else ""
+        super().__init__(f"{fault.value}: {named}{says}")
+        self.fault = fault
+        self.rule = rule
+
+
+def refuse(fault: PolicyFault, says: str, *, rule: str = "") -> NoReturn:
+    """Refuse a policy. Raises PolicyRefusedError."""
+    raise PolicyRefusedError(fault, says, rule=rule)
+
+
+class Outcome(StrEnum):
+    """What the gate answers while a rule matches, mildest first."""
+
+    CHALLENGE = "challenge"
+    HOLD = "hold"
+    REVIEW = "review"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Lifted by proofs that reach the floor, of so many roots, among them all of ``factors``."""
+
+    reason: Reason
+    roots: int
+    factors: tuple[Factor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Lifted by a wait of ``length`` after the proof; ``or_roots`` roots do instead, if not 0."""
+
+    reason: Reason
+    length: timedelta
+    or_roots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agree:
+    """Lifted by the approvals of ``count`` drawn members of staff."""
+
+    reason: Reason
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Lifted by nothing; or, ``ends_with_day``, by the next day (UTC)."""
+
+    reason: Reason
+    ends_with_day: bool
+
+
+Demand: TypeAlias = Ask | Wait | Agree | Refuse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """What a permit says of its action.
+
+    ``offers`` are the factors that may be asked for. ``exits_held`` is for how long nothing leaves
+    once it took effect; ``lapses`` after how long without use its destination needs proof again.
+    """
+
+    offers: frozenset[Factor]
+    exits_held: timedelta | None
+    lapses: timedelta | None
+
+
+_EVERYWHERE = frozenset({"id", "source"})
+_ON_PERMITS = _EVERYWHERE | {"offers", "exits_held_seconds", "lapses_seconds"}
+_ON_FORBIDS = _EVERYWHERE | {"outcome", "reason"}
+_OF_OUTCOME: Mapping[Outcome, frozenset[str]] = MappingProxyType(
+    {
+        Outcome.CHALLENGE: frozenset({"proof", "roots", "factors"}),
+        Outcome.HOLD: frozenset({"hold_seconds", "or_roots"}),
+        Outcome.REVIEW: frozenset({"quorum"}),
+        Outcome.DENY: frozenset({"ends"}),
+    }
+)
+
+
+class _Said:
+    """The annotations of one rule, read one by one."""
+
+    def __init__(self, rule: str, said: Mapping[str, str], known: frozenset[str]) -> None:
+        self._rule = rule
+        self._said = said
+        if not _RULE_ID.fullmatch(rule):
+            self.fail("an @id has lower-case letters, digits, dots and lines below", "id")
+        for name in sorted(said):
+            if name not in known:
+                self.fail("does not belong here", name)
+        if "source" in said and not _SOURCE.fullmatch(said["source"]):
+            self.fail("names where the rule comes from, in plain letters", "source")
+
+    def fail(self, says: str, name: str) -> NoReturn:
+        refuse(PolicyFault.ANNOTATION, f"@{name} {says}", rule=self._rule)
+
+    def number(self, name: str, *, most: int, least: int = 1) -> int:
+        """Return a whole number in its range; a missing one is 0."""
+        if name not in self._said:
+            return 0
+        text = self._said[name]
+        if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+            self.fail(f"is a whole number from {least} to {most}", name)
+        return int(text)
+
+    def seconds(self, name: str) -> timedelta | None:
+        found = self.number(name, most=SECONDS_MOST)
+        return timedelta(seconds=found) if found else None
+
+    def factors(self, name: str) -> tuple[Factor, ...]:
+        """Return the factors named, sorted; a missing list is empty."""
+        if name not in self._said:
+            return ()
+        words = [word.strip() for word in self._said[name].split(",")]
+        if len(set(words)) != len(words) or not set(words) <= set(map(str, Factor)):
+            self.fail(f"is a list of {', '.join(Factor)}", name)
+        return tuple(sorted(Factor(word) for word in words))
+
+    def word(self, name: str, words: tuple[str, ...]) -> str:
+        """Return one of ``words``; a missing one is empty."""
+        found = self._said.get(name, "")
+        if found and found not in words:
+            self.fail(f"is one of {', '.join(words)}", name)
+        return found
+
+
+def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
+    """Return what the annotations of a permit say. Raises PolicyRefusedError."""
+    reader = _Said(rule, said, _ON_PERMITS)
+    offered = reader.factors("offers")
+    return Permit(
+        offers=frozenset(offered or Factor),
+        exits_held=reader.seconds("exits_held_seconds"),
+        lapses=reader.seconds("lapses_seconds"),
+    )
+
+
+def read_demand(rule: str, said: Mapping[str, str]) -> Demand:
+    """Return what the annotations of a forbid say would lift it. Raises PolicyRefusedError."""
+    outcome = said.get("outcome", "")
+    if outcome not in set(map(str, Outcome)):
+        refuse(PolicyFault.ANNOTATION, f"@outcome is one of {', '.join(Outcome)}", rule=rule)
+    reader = _Said(rule, said, _ON_FORBIDS | _OF_OUTCOME[Outcome(outcome)])
+    code = said.get("reason", "")
+    if code not in set(map(str, Reason)):
+        reader.fail("is one of the codes of docs/reason-codes.md", "reason")
+    return _DEMANDS[Outcome(outcome)](reader, Reason(code))
+
+
+def _challenge(said: _Said, reason: Reason) -> Demand:
+    proof = said.word("proof", ("floor",))
+    roots, factors = said.number("roots", most=ROOTS_MOST), said.factors("factors")
+    if not proof and not roots and not factors:
+        said.fail("says @proof, @roots or @factors", "outcome")
+    if Factor.SESSION in factors:
+        said.fail("names proofs; a session is none", "factors")
+    return Ask(reason=reason, roots=max(roots, 1), factors=factors)
+
+
+def _hold(said: _Said, reason: Reason) -> Demand:
+    length = said.seconds("hold_seconds")
+    if length is None:
+        said.fail("says for how long", "hold_seconds")
+    return Wait(
+        reason=reason,
+        length=length,
+        or_roots=said.number("or_roots", most=ROOTS_MOST, least=ROOTS_MOST),
+    )
+
+
+def _review(said: _Said, reason: Reason) -> Demand:
+    count = said.number("quorum", most=QUORUM_MOST)
+    if not count:
+        said.fail("says how many agree", "quorum")
+    return Agree(reason=reason, count=count)
+
+
+def _deny(said: _Said, reason: Reason) -> Demand:
+    return Refuse(reason=reason, ends_with_day=bool(said.word("ends", ("day",))))
+
+
+_DEMANDS: Mapping[Outcome, Callable[[_Said, Reason], Demand]] = MappingProxyType(
+    {
+        Outcome.CHALLENGE: _challenge,
+        Outcome.HOLD: _hold,
+        Outcome.REVIEW: _review,
+        Outcome.DENY: _deny,
+    }
+)

@@ -1,0 +1,212 @@
+"""The keyring as a process works with it: noticed when it changes, and not trusted when unseen."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.postgres import TestDatabase
+from support.softhsm import make_token
+from support.stores import (
+    BEGINNING,
+    ENTROPY,
+    SteerableClock,
+    make_keyring,
+    new_customer,
+    opened,
+    opening,
+    touching,
+)
+
+from twinlock.adapters import keyring as keyrings
+from twinlock.adapters.keyring import Role
+from twinlock.adapters.keys_at_work import KeysAtWork
+from twinlock.adapters.pkcs11_token import Token
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.errors import (
+    KeyringMissingError,
+    KeyringWrongError,
+    KeysStaleError,
+    TokenUnavailableError,
+)
+from twinlock.ports import Head
+
+LATER = BEGINNING + timedelta(days=1)
+LATEST = BEGINNING + timedelta(days=2)
+
+
+class Seconds:
+    """A clock for looks that a test moves."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    make_keyring(tmp_path / "ring")
+    return tmp_path / "ring"
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def at_work(directory: Path, seconds: Seconds) -> KeysAtWork:
+    return KeysAtWork(keyrings.load(directory), directory, seconds=seconds)
+
+
+def a_file(directory: Path) -> Path:
+    return next(directory.iterdir())
+
+
+def empty(directory: Path) -> None:
+    for path in directory.iterdir():
+        path.unlink()
+
+
+def rotate(directory: Path, role: Role) -> None:
+    keyrings.announce(directory, role, entropy=ENTROPY, now=LATER)
+    keyrings.activate(directory, role, now=LATEST)
+
+
+async def test_whatever_works_with_keys_goes_on_with_those_that_came(
+    directory: Path, at_work: KeysAtWork
+) -> None:
+    signer = at_work.signer(log_origin="log")
+    prices = at_work.price_file(None)
+    seal, token, mac = at_work.sealer.current_id, signer.authorization(b"{}", "t"), at_work.mac
+    made = mac.of(b"x")
+    await at_work.look()
+    assert at_work.sealer.current_id == seal
+    for role in (Role.SEAL, Role.AUTHORIZATION, Role.PLATFORM):
+        rotate(directory, role)
+    await at_work.look()
+
+    assert at_work.sealer.current_id != seal
+    assert signer.authorization(b"{}", "t") != token
+    assert mac.of(b"x") != made
+    mac.check(made, b"x")
+    assert prices.prices() is None
+    assert at_work.signer(log_origin="log").authorization(b"{}", "t") != token
+
+
+async def test_a_keyring_that_was_not_seen_for_ten_seconds_makes_nothing(
+    at_work: KeysAtWork, seconds: Seconds
+) -> None:
+    seconds.at += 10
+    at_work.check_ready()
+    seconds.at += 0.1
+    with pytest.raises(KeysStaleError) as stale:
+        at_work.check_ready()
+    assert (stale.value.code, stale.value.status) == ("keys_stale", 503)
+    await at_work.look()
+    at_work.check_ready()
+
+
+async def test_a_keyring_that_does_not_load_changes_nothing_and_ends_after_a_while(
+    directory: Path, at_work: KeysAtWork, seconds: Seconds
+) -> None:
+    await at_work.look()
+    rotate(directory, Role.SEAL)
+    seal = at_work.sealer.current_id
+    path = a_file(directory)
+    path.chmod(0o644)
+    for _ in range(11):
+        seconds.at += 1
+        with pytest.raises(KeyringWrongError, match="open to others"):
+            await at_work.look()
+
+    assert at_work.sealer.current_id == seal
+    with pytest.raises(KeysStaleError):
+        at_work.check_ready()
+    path.chmod(0o600)
+    await at_work.look()
+    at_work.check_ready()
+    assert at_work.sealer.current_id != seal
+
+
+async def test_another_installations_keyring_is_not_taken(
+    directory: Path, at_work: KeysAtWork, tmp_path: Path
+) -> None:
+    await at_work.look()
+    os.rename(directory, tmp_path / "aside")  # noqa: PTH104 - in a coroutine
+    with pytest.raises(FileNotFoundError):
+        await at_work.look()
+    make_keyring(directory)
+    with pytest.raises(KeyringWrongError, match="another installation's"):
+        await at_work.look()
+
+    empty(directory)
+    with pytest.raises(KeyringMissingError):
+        await at_work.look()
+
+
+async def test_a_look_at_what_has_not_changed_takes_nothing_anew(
+    directory: Path, at_work: KeysAtWork
+) -> None:
+    signer, head = at_work.signer(log_origin="log"), Head(size=1, root=bytes(32))
+    await at_work.look()
+    signed = signer.checkpoint(head)
+    await at_work.look()
+    assert signer.checkpoint(head) is signed
+    rotate(directory, Role.INDEX)
+    await at_work.look()
+    assert signer.checkpoint(head) == signed
+    assert signer.checkpoint(head) is not signed
+
+
+async def test_a_process_that_was_stopped_over_a_rotation_decides_nothing_by_what_it_knew(
+    database: TestDatabase, clock: SteerableClock, at_work: KeysAtWork, seconds: Seconds
+) -> None:
+    async with SqlStore.connect(
+        database.app_dsn, sealer=at_work.sealer, entropy=ENTROPY, clock=clock
+    ) as store:
+        alice = await opened(store, clock)
+        seconds.at += 60
+        with pytest.raises(KeysStaleError):
+            await store.run(opening(new_customer(), now=clock.at))
+        with pytest.raises(KeysStaleError):
+            await store.run(touching(alice))
+        assert (await store.head()).size == 1
+        await at_work.look()
+        await store.run(touching(alice))
+
+
+# --- With a token ---
+
+
+async def test_without_its_token_nothing_is_decided_and_nothing_is_lost(
+    database: TestDatabase, clock: SteerableClock, tmp_path: Path, seconds: Seconds
+) -> None:
+    soft = make_token(tmp_path)
+    token = Token(soft.place, seconds=seconds)
+    directory = tmp_path / "ring"
+    keyring = keyrings.create_all(directory, entropy=ENTROPY, now=BEGINNING, token=token)
+    at_work = KeysAtWork(keyring, directory, token=token, seconds=seconds)
+    async with SqlStore.connect(
+        database.app_dsn, sealer=at_work.sealer, entropy=ENTROPY, clock=clock
+    ) as store:
+        alice = await opened(store, clock)
+        bob = opening(new_customer(), now=clock.at)
+        with soft.gone():
+            with pytest.raises(TokenUnavailableError):
+                await store.run(bob)
+            seconds.at += 1
+            with pytest.raises(TokenUnavailableError):
+                await store.run(touching(alice))
+        assert (await store.head()).size == 1
+        seconds.at += 1
+        await store.run(bob)
+        await store.run(touching(alice))
+        with soft.hanging():
+            with pytest.raises(TokenUnavailableError):
+                await store.run(opening(new_customer(), now=clock.at))
+            with pytest.raises(TokenUnavailableError):
+                await store.run(touching(alice))
+        assert (await store.head()).size == 3
