@@ -47,7 +47,7 @@ from twinlock.adapters.sql.installation import claim
 from twinlock.adapters.sql.migrate import APP_ROLE, migrate
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.canonical import encode
-from twinlock.ports import Anchor
+from twinlock.ports.log import Anchor
 
 ENTRIES = 200_000
 ROUNDS = 3

@@ -59,7 +59,8 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.money import Prices
-from twinlock.ports import BlindIndex, Committed, Idempotency, Outgoing, Work
+from twinlock.ports import Committed, Idempotency, Outgoing, Work
+from twinlock.ports.keys import BlindIndex
 
 BEGINNING = datetime(2026, 1, 1, 9, tzinfo=UTC)
 BETWEEN_VISITS = timedelta(hours=25)  # A new destination has waited by the second visit.

@@ -54,7 +54,8 @@ from twinlock.domain.gate import advance
 from twinlock.domain.ids import MemberId, SessionId
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
-from twinlock.ports import Anchor, Head, Work
+from twinlock.ports import Work
+from twinlock.ports.log import Anchor, Head
 from twinlock.services.auditing import Verdict
 
 

@@ -19,7 +19,8 @@ from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.installation import claim
 from twinlock.domain.audit.parts import Checked, Part
 from twinlock.domain.log.merkle import EMPTY_ROOT
-from twinlock.ports import Anchor, AuditTask, Head
+from twinlock.ports.audit import AuditTask
+from twinlock.ports.log import Anchor, Head
 from twinlock.services.auditing import Verdict
 
 

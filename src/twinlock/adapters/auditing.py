@@ -35,7 +35,7 @@ from twinlock.domain.audit.findings import Findings
 from twinlock.domain.audit.parts import Checked, Extent, Part
 from twinlock.domain.log.trust import parse_trust_policy
 from twinlock.domain.policy.version import PolicyName
-from twinlock.ports import AuditCrew, AuditTask
+from twinlock.ports.audit import AuditCrew, AuditTask
 from twinlock.services.auditing import Auditing, Progress, Verdict
 
 Check: TypeAlias = Callable[[Part], Awaitable[Checked]]

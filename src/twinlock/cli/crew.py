@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 
 from twinlock.domain.audit.parts import Checked, Part
 from twinlock.domain.errors import TwinlockError
-from twinlock.ports import AuditTask
+from twinlock.ports.audit import AuditTask
 
 
 class AuditCutOffError(TwinlockError):

@@ -46,7 +46,17 @@ from twinlock.domain.ids import (
     account_id,
     tail,
 )
-from twinlock.ports import BlindIndex, Clock, Entropy, Idempotency, Policies, Store, Work
+from twinlock.ports import (
+    Clock,
+    Entropy,
+    Idempotency,
+    Policies,
+    Store,
+    Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
 from twinlock.proofs import recovery_codes, totp
 
 ADDRESS_BYTES_MOST = 254  # RFC 5321, 4.5.3.1.3, without the brackets around a path.

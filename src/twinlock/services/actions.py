@@ -66,7 +66,6 @@ from twinlock.domain.naming import name_of
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
-    BlindIndex,
     Clock,
     Entropy,
     Hasher,
@@ -74,6 +73,9 @@ from twinlock.ports import (
     Policies,
     Store,
     Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
 )
 from twinlock.proofs import passkeys, recovery_codes, totp
 from twinlock.proofs.device_keys import read_jwk

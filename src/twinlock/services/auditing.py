@@ -35,7 +35,8 @@ from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.tiles import TILE_BYTES, TILE_WIDTH
 from twinlock.domain.log.trust import TrustPolicy
-from twinlock.ports import Anchor, Anchors, AuditCrew, AuditSource
+from twinlock.ports.audit import AuditCrew, AuditSource
+from twinlock.ports.log import Anchor, Anchors
 from twinlock.proofs.notes import verify_checkpoint
 
 LEAVES_A_PART = TILES_A_PART * TILE_WIDTH

@@ -37,7 +37,6 @@ from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, ta
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.proving import CODES, unread
 from twinlock.ports import (
-    BlindIndex,
     Clock,
     Decide,
     Entropy,
@@ -46,6 +45,9 @@ from twinlock.ports import (
     Policies,
     Store,
     Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
 )
 from twinlock.proofs import codes, intents, passkeys, recovery_codes, totp
 

@@ -15,7 +15,7 @@ from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import TILE_WIDTH, grow
 from twinlock.domain.log.trust import TrustPolicy, parse_trust_policy
-from twinlock.ports import Anchor
+from twinlock.ports.log import Anchor
 from twinlock.proofs.notes import sign_checkpoint, verifier_key
 from twinlock.services.auditing import Auditing, Verdict
 
