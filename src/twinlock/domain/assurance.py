@@ -24,6 +24,7 @@ class Factor(StrEnum):
     TOTP = "totp"
     PASSKEY = "passkey"
     SESSION = "session"
+    CHANNEL_CODE = "channel_code"  # what a new channel was sent: it confirms that one, no more
 
 
 class Level(IntEnum):
@@ -63,7 +64,7 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
     was born of other proofs.
     """
     match factor:
-        case Factor.PASSWORD | Factor.SESSION:
+        case Factor.PASSWORD | Factor.SESSION | Factor.CHANNEL_CODE:
             return None
         case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.TOTP:
             return PHONE
@@ -102,6 +103,7 @@ _LEVELS = MappingProxyType(
         Factor.TOTP: Level.POSSESSION,
         Factor.PASSKEY: Level.PHISHING_RESISTANT,
         Factor.SESSION: Level.NONE,
+        Factor.CHANNEL_CODE: Level.NONE,
     }
 )
 

@@ -19,7 +19,14 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, Freeze, OpenAction, Spent
 from twinlock.domain.actions import ActionClass, SessionStart, class_of, payload_bytes
-from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    Suspension,
+    SuspensionKind,
+    Totp,
+)
 from twinlock.domain.bounds import (
     DOCUMENT_BYTES_MOST,
     DOCUMENT_ROOM,
@@ -36,6 +43,7 @@ from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
 _VERSIONS = 999_999  # Of one destination: 270 withdrawals a day for ten years.
+_LONGEST = Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD)  # Until 2286.
 _HASH_LETTERS = 43  # 32 bytes, base64url
 
 
@@ -118,11 +126,14 @@ def bytes_that_last(account: Account) -> int:
         candidates=(),
         codes_sent=(),
         spent=Spent(),
+        doubts=(),
     )
     return len(encode(lasting))
 
 
 def _counted(one: Authenticator) -> Authenticator:
+    """Return ``one`` as long as it can become without a proposal that is counted."""
+    one = replace(one, suspension=_LONGEST)
     match one:
         case Passkey():
             return replace(one, sign_count=_COUNTED, backed_up=True)

@@ -20,7 +20,7 @@ from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import FAILURE_WAIT, FAILURE_WAIT_MOST, FAILURES_MOST, FREE_FAILURES
 
 # What is no guess: an answer that was not read, or one that has counted for this action already.
-UNCOUNTED = frozenset({ProofFault.THROTTLED, ProofFault.ALREADY_SHOWN})
+UNCOUNTED = frozenset({ProofFault.THROTTLED, ProofFault.SUSPENDED, ProofFault.ALREADY_SHOWN})
 _DOUBLINGS_MOST = 16  # Far beyond FAILURE_WAIT_MOST. Prevents: a length no timedelta can hold.
 
 

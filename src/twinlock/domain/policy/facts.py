@@ -70,6 +70,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     way_in_left: bool = True  # after a removal somebody can still sign in
     too_many: bool = False
     bound_already: bool = False  # what would be bound, or its key
+    target_gone: bool = False  # what the payload names is not there, or not as it is named
+    channel_left: bool = True  # after a removal somebody can still be told
+    channel_confirmed: bool = True  # a code that was sent to the new channel came back
     day_cents: int = 0  # all exits of this day before this one
     # The destination (our record)
     destination: DestinationState = DestinationState.NONE
@@ -85,7 +88,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
     ip_list: int = 0
     key_destinations: int = 0
-    weak_freeze_at: datetime | None = None  # the last freeze below the floor from the same root
+    weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
 
     def __post_init__(self) -> None:
         sums = (self.day_cents, self.budget_left_cents, self.value_cents, self.budget_cents)

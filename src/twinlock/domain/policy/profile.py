@@ -40,6 +40,9 @@ DEFAULT = Profile(
     waits={
         ActionType.AUTHENTICATOR_BIND: 24 * _H,
         ActionType.AUTHENTICATOR_REMOVE: 72 * _H,
+        ActionType.AUTHENTICATOR_REACTIVATE: 24 * _H,
+        ActionType.CONTACT_CHANGE: 48 * _H,
+        ActionType.PASSWORD_RESET: 24 * _H,
         ActionType.DESTINATION_ADD: 24 * _H,
         ActionType.API_KEY_CREATE: 24 * _H,  # with the right to withdraw
         ActionType.FREEZE_LIFT: 24 * _H,
@@ -47,7 +50,12 @@ DEFAULT = Profile(
     holds={
         ActionType.AUTHENTICATOR_BIND: 24 * _H,
         ActionType.AUTHENTICATOR_REMOVE: 72 * _H,
+        ActionType.AUTHENTICATOR_REACTIVATE: 24 * _H,
+        ActionType.AUTHENTICATOR_REPUDIATE: 72 * _H,
+        ActionType.CONTACT_CHANGE: 48 * _H,
+        ActionType.CONTACT_REPUDIATE: 72 * _H,
         ActionType.PASSWORD_CHANGE: 24 * _H,
+        ActionType.PASSWORD_RESET: 24 * _H,
         ActionType.API_KEY_CREATE: 24 * _H,
     },
     new_device_hold=24 * _H,

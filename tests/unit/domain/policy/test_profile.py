@@ -16,6 +16,9 @@ def test_the_numbers_of_the_default_profile_are_those_that_were_decided() -> Non
     assert {kind: length / HOUR for kind, length in DEFAULT.waits.items()} == {
         "authenticator.bind": 24,
         "authenticator.remove": 72,
+        "authenticator.reactivate": 24,
+        "contact.change": 48,
+        "password.reset": 24,
         "destination.add": 24,
         "api_key.create": 24,
         "freeze.lift": 24,
@@ -23,7 +26,12 @@ def test_the_numbers_of_the_default_profile_are_those_that_were_decided() -> Non
     assert {kind: length / HOUR for kind, length in DEFAULT.holds.items()} == {
         "authenticator.bind": 24,
         "authenticator.remove": 72,
+        "authenticator.reactivate": 24,
+        "authenticator.repudiate": 72,
+        "contact.change": 48,
+        "contact.repudiate": 72,
         "password.change": 24,
+        "password.reset": 24,
         "api_key.create": 24,
     }
     assert DEFAULT.new_device_hold == DEFAULT.new_destination_wait == DAY
