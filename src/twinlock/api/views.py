@@ -11,13 +11,17 @@ from twinlock.domain.authenticators.model import Passkey, factor_of
 
 
 class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
-    """One bound authenticator. ``placement`` is where it lives in the worst case."""
+    """One bound authenticator. ``placement`` is where it lives in the worst case.
+
+    ``suspended_until`` lies in the past where a suspension is over.
+    """
 
     authenticator_id: str
     factor: str
     name: str
     bound_at: datetime
     placement: str
+    suspended_until: datetime | None
 
 
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +108,7 @@ def view_account(account: Account) -> AccountView:
                 name=one.name,
                 bound_at=one.bound_at,
                 placement=one.placement.value if isinstance(one, Passkey) else "",
+                suspended_until=None if one.suspension is None else one.suspension.until,
             )
             for one in account.authenticators
         ),

@@ -8,7 +8,9 @@ ITU-T E.164, 6.
 """
 
 import re
+from typing import assert_never
 
+from twinlock.domain.account import ChannelKind
 from twinlock.domain.errors import TwinlockError
 
 ADDRESS_BYTES_MOST = 254  # RFC 5321, 4.5.3.1.3, without the brackets around a path.
@@ -28,6 +30,19 @@ class ChannelAddressError(TwinlockError):
 
     code = "channel_address_refused"
     status = 422
+
+
+def normal_address(kind: ChannelKind, address: str) -> str:
+    """Return the one form of an address of ``kind``. Raises ChannelAddressError."""
+    match kind:
+        case ChannelKind.EMAIL:
+            return normal_email(address)
+        case ChannelKind.SMS:
+            return normal_phone(address)
+        case ChannelKind.DESKTOP:
+            return normal_program(address)
+        case _:
+            assert_never(kind)
 
 
 def normal_email(address: str) -> str:

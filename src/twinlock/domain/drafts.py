@@ -6,10 +6,12 @@ whole minor units, the one form of an address.
 """
 
 import re
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import Meta
 
+from twinlock.domain.account import ChannelKind
 from twinlock.domain.actions import (
     ApiKeyCreate,
     DestinationAdd,
@@ -17,12 +19,14 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
 )
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.errors import TwinlockError
+from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.money import parse_amount, parse_amount_or_zero
 from twinlock.domain.policy.profile import Policy
 
+D = TypeVar("D", bound=msgspec.Struct)
 Short = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=64)]
 Address = Annotated[str, Meta(min_length=4, max_length=128)]
@@ -103,6 +107,37 @@ class AuthenticatorRemoveDraft(_Draft, frozen=True, kw_only=True):
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
+class AuthenticatorNamedDraft(AuthenticatorRemoveDraft, frozen=True, kw_only=True):
+    """One of the account's authenticators: lost, found again, or never the customer's."""
+
+
+class ContactChangeDraft(_Draft, frozen=True, kw_only=True):
+    """An old channel goes, a new one comes, or one takes the other's place."""
+
+    channel_id: Text = ""
+    """The channel that goes, as ``GET /v1/accounts/{id}`` lists it."""
+    kind: ChannelKind | None = None
+    """``email``, ``sms`` or ``desktop``: the kind of the channel that comes."""
+    address: Annotated[str, Meta(max_length=ADDRESS_BYTES_MOST)] = ""
+    """Where it leads: name@domain in ASCII, a number with + and its country's code, or a name."""
+
+
+class ContactRepudiateDraft(_Draft, frozen=True, kw_only=True):
+    """A channel that was never the customer's."""
+
+    channel_id: Short
+    """Its id, as ``GET /v1/accounts/{id}`` lists it."""
+
+
+class PasswordResetDraft(_Draft, frozen=True, kw_only=True):
+    """The password that takes the place of a forgotten one."""
+
+    HIDDEN = frozenset({"password"})
+
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+    """The new password, 8 characters at least."""
+
+
 class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
     """The new password."""
 
@@ -177,13 +212,25 @@ Draft: TypeAlias = (
     | SessionStartDraft
     | AuthenticatorBindDraft
     | AuthenticatorRemoveDraft
+    | AuthenticatorNamedDraft
+    | ContactChangeDraft
+    | ContactRepudiateDraft
     | PasswordChangeDraft
+    | PasswordResetDraft
     | DestinationAddDraft
     | DestinationRemoveDraft
     | ApiKeyCreateDraft
     | ApiKeyRevokeDraft
     | EmptyDraft
 )
+
+
+def parse(data: dict[str, Any], form: type[D]) -> D:
+    """Return ``data`` as a draft of ``form``. Raises MalformedError."""
+    try:
+        return msgspec.convert(data, form)
+    except msgspec.ValidationError as error:
+        raise MalformedError(f"the payload does not have its form: {error}") from error
 
 
 def withdrawal(

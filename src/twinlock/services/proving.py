@@ -13,8 +13,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.account import Account, ActionUnknownError, Challenge, OpenAction, State
-from twinlock.domain.actions import payload_bytes, place_of
+from twinlock.domain.account import (
+    Account,
+    ActionUnknownError,
+    Challenge,
+    Channel,
+    ChannelKind,
+    OpenAction,
+    State,
+)
+from twinlock.domain.actions import ContactChange, payload_bytes, place_of
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
@@ -29,7 +37,7 @@ from twinlock.domain.events import ChallengeIssued
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
 from twinlock.domain.notices import Notice, NoticeKind
-from twinlock.domain.proving import CODES, closed
+from twinlock.domain.proving import CODES, SENT, unread
 from twinlock.ports import (
     BlindIndex,
     Clock,
@@ -145,8 +153,8 @@ class Proving:
         action = account.action(action_id)
         challenge_id = ChallengeId(f"chl_{tail(self._entropy.draw(16))}")
         nonce = self._entropy.draw(32)
-        code = codes.new_code(self._entropy.draw(16)) if question.factor in CODES else ""
-        channel = _channel(account, question)
+        code = codes.new_code(self._entropy.draw(16)) if question.factor in SENT else ""
+        channel = _channel(account, action, question)
         command = Ask(
             action_id=action_id,
             challenge_id=challenge_id,
@@ -161,7 +169,7 @@ class Proving:
             decided = decide(state, command, rules=rules, now=now)
             if _issues(decided):
                 _check_none_stands(state.account.action(action_id), question.factor, now=now)
-            letter = _letter(decided, code=code, channel=channel, action_id=action_id, now=now)
+            letter = _letter(decided, action, code=code, channel=channel, now=now)
             return msgspec.structs.replace(decided, letters=letter)
 
         work = self._work(action, run, actor, rules)
@@ -193,7 +201,7 @@ class Proving:
             if one.challenge_id == challenge_id and one.expires_at > now:
                 return self._again(account, action, one, now=now)
         typed = {factor_of(one) for one in account.authenticators} - {Factor.PASSKEY}
-        if factor in typed and not closed(account, action, factor, now=now):
+        if factor in typed and unread(account, action, factor, now=now) is None:
             # No answer names this question, so none is kept: it is the same whenever it is put.
             return AskedBefore(
                 challenge_id=challenge_id,
@@ -231,7 +239,9 @@ class Proving:
         """Return the options of ``navigator.credentials.get`` as JSON (WebAuthn L3, 5.1.8)."""
         if factor is not Factor.PASSKEY:
             return None
-        known = (one for one in account.authenticators if isinstance(one, Passkey))
+        now = self._clock.now(database_at=None)
+        live = (one for one in account.authenticators if not one.suspended(now))
+        known = (one for one in live if isinstance(one, Passkey))
         return {
             "allowCredentials": [{"id": one.credential_id, "type": "public-key"} for one in known],
             "challenge": b64url(intents.challenge(nonce, payload_bytes(action.payload))),
@@ -263,8 +273,9 @@ class Proving:
             return None
         try:
             # Prevents: guesses that are not read, and cost a password's hashing all the same.
-            if closed(account, action, reply.factor, now=self._clock.now(database_at=None)):
-                raise ProofRefusedError(ProofFault.THROTTLED)  # noqa: TRY301 - one way to refuse
+            fault = unread(account, action, reply.factor, now=self._clock.now(database_at=None))
+            if fault is not None:
+                raise ProofRefusedError(fault)  # noqa: TRY301 - one way to refuse
             proof = await self._check(account, action, reply)
         except ProofRefusedError as refused:
             proof = Wrong(factor=reply.factor, fault=refused.fault)
@@ -302,7 +313,7 @@ class Proving:
                 return self._check_totp(account, reply)
             case Factor.PASSKEY:
                 return self._check_passkey(account, action, reply)
-            case Factor.EMAIL_CODE | Factor.SMS_CODE:
+            case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.CHANNEL_CODE:
                 return self._check_code(action, reply)
             case _:
                 raise ProofRefusedError(ProofFault.WRONG_KIND)
@@ -391,8 +402,10 @@ class Proving:
         )
 
 
-def _channel(account: Account, question: Question) -> ChannelId | None:
-    """Return the channel that was named, or the first of the fitting kind."""
+def _channel(account: Account, action: OpenAction, question: Question) -> ChannelId | None:
+    """Return the channel that was named, the new one, or the first of the fitting kind."""
+    if question.factor is Factor.CHANNEL_CODE:
+        return ChannelId(action.secret) if isinstance(action.payload, ContactChange) else None
     kind = CODES.get(question.factor)
     fitting = (one.channel_id for one in account.channels if one.kind is kind)
     return ChannelId(question.channel_id) if question.channel_id else next(fitting, None)
@@ -420,7 +433,7 @@ def _check_none_stands(action: OpenAction, factor: Factor, *, now: datetime) -> 
 
 
 def _letter(
-    decided: Decided, *, code: str, channel: ChannelId | None, action_id: ActionId, now: datetime
+    decided: Decided, action: OpenAction, *, code: str, channel: ChannelId | None, now: datetime
 ) -> tuple[Notice, ...]:
     if not code or channel is None or not _issues(decided):
         return ()
@@ -430,11 +443,22 @@ def _letter(
             what=decided.answer.kind,
             at=now,
             channels=(channel,),
-            action_id=action_id,
+            action_id=action.action_id,
             until=now + CHALLENGE_LIFETIME,
             code=code,
+            gone=_new_channel(action, channel),
         ),
     )
+
+
+def _new_channel(action: OpenAction, channel: ChannelId) -> tuple[Channel, ...]:
+    """Return the channel that ``action`` would add, where ``channel`` names that one."""
+    payload = action.payload
+    if not isinstance(payload, ContactChange) or channel != action.secret:
+        return ()
+    kind = ChannelKind(payload.new_kind)
+    at = action.proposed_at
+    return (Channel(channel_id=channel, kind=kind, address=payload.new_address, bound_at=at),)
 
 
 def _binding(challenge_id: ChallengeId, action: OpenAction) -> codes.CodeBinding:

@@ -1,7 +1,7 @@
 """From an account and an open action to the facts of one decision: a pure function."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from twinlock.domain.account import SUSPENSION, Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
@@ -240,17 +240,17 @@ def _destination(
     if found is None or where(found) != where(action.payload):
         return _waiting_or_new(state.account, action.payload), 0
     profile = policy.profile
-    kind = state_of(state.account, found, policy=policy, now=now)
+    kind = state_of(state.account, found, lapse=profile.destination_lapse, now=now)
     own = action.counted_on(now)
     used = _day(found.spent.day, found.spent.cents, now=now, own=own)
     return kind, max(min(found.budget_cents, profile.budget_most_cents) - used, 0)
 
 
 def state_of(
-    account: Account, found: Destination, *, policy: Policy, now: datetime
+    account: Account, found: Destination, *, lapse: timedelta, now: datetime
 ) -> DestinationState:
     """Return what a destination is good for; what a repudiated thing proved is as if unsigned."""
-    kind = found.state(now=now, lapse=policy.profile.destination_lapse)
+    kind = found.state(now=now, lapse=lapse)
     if kind is not DestinationState.REMOVED and doubted(account.doubts, found.by):
         return DestinationState.UNPROVED
     return kind
