@@ -70,8 +70,8 @@ _BOUND_BY = ("aut_password", "aut_totp", "aut_passkey", "aut_roaming", "aut_desk
 
 
 def entry_of(name: str) -> int:
-    """Return the entry that bound what is so called: while the account was set up, or later."""
-    return _BOUND_BY.index(name) + 1 if name in _BOUND_BY else len(_BOUND_BY) + 1
+    """Return the entry that bound what is so called: none that a test's own entries come to."""
+    return 10**6 + (_BOUND_BY.index(name) if name in _BOUND_BY else len(_BOUND_BY))
 
 
 def a_password(name: str = "aut_password", *, bound_at: datetime = LONG_AGO) -> Password:

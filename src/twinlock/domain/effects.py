@@ -292,6 +292,7 @@ def _suspend(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Ev
         at=facts.now,
         authenticator_id=target.authenticator_id,
         until=suspended_until(target, weak=weak, now=facts.now),
+        for_good=not weak,
         weak_root=weak_root(facts.shown_roots) if weak else "",
     )
     return (

@@ -173,11 +173,13 @@ class AuthenticatorRemoved(_Event, frozen=True, kw_only=True, tag="authenticator
 class AuthenticatorSuspended(_Event, frozen=True, kw_only=True, tag="authenticator.suspended/1"):
     """It was reported lost, stolen or foreign: until ``until`` it answers nothing.
 
-    ``weak_root`` is set when that was said with less than the floor.
+    ``for_good`` says that it does not end by itself; ``weak_root`` is set when that was said with
+    less than the floor.
     """
 
     authenticator_id: AuthenticatorId
     until: datetime
+    for_good: bool = False
     weak_root: str = ""
 
 

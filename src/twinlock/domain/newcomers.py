@@ -194,9 +194,12 @@ def _authenticators(
         if way_in and not isinstance(one, Password):
             yield AuthenticatorRemoved(at=now, authenticator_id=one.authenticator_id)
         else:
-            until = suspended_until(one, weak=weak, now=now)
-            named = one.authenticator_id
-            yield AuthenticatorSuspended(at=now, authenticator_id=named, until=until)
+            yield AuthenticatorSuspended(
+                at=now,
+                authenticator_id=one.authenticator_id,
+                until=suspended_until(one, weak=weak, now=now),
+                for_good=not weak,
+            )
 
 
 def _channels(account: Account, gone: frozenset[int], *, now: datetime) -> Iterator[Event]:

@@ -4,7 +4,7 @@ Replaying an account's events from the first gives the state that the gate decid
 leans on that.
 """
 
-from datetime import MAXYEAR, datetime
+from datetime import datetime
 from typing import Any, assert_never
 
 from msgspec.structs import replace
@@ -356,10 +356,9 @@ def _suspend(state: State, event: AuthenticatorSuspended) -> State:
     and reports that follow one another hour by hour.
     """
     bound = state.account.authenticator(event.authenticator_id)
-    for_good = event.until.year == MAXYEAR
     stands = bound is not None and bound.suspended(event.at)
-    if for_good or not stands:
-        kind = SuspensionKind.FOR_GOOD if for_good else SuspensionKind.A_WHILE
+    if event.for_good or not stands:
+        kind = SuspensionKind.FOR_GOOD if event.for_good else SuspensionKind.A_WHILE
         state = _with_suspension(state, event.authenticator_id, suspension(event.at, kind))
     freeze = state.account.freeze
     own = SUSPENSION + event.weak_root

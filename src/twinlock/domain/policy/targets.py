@@ -43,8 +43,12 @@ def target(account: Account, payload: AnyPayload) -> Target:
     match payload:
         case AuthenticatorRemove(authenticator_id=named):
             return _whole(account.authenticator(named))
-        case PasswordChange() | PasswordReset():
+        case PasswordChange():
             return _whole(password(account))
+        case PasswordReset():
+            # Prevents: learning from what is asked for whether there is a password.
+            old = password(account)
+            return account.floor, account.opened_at if old is None else old.bound_at
         case AuthenticatorReactivate(authenticator_id=named):
             bound = account.authenticator(named)
             return NO_TARGET if bound is None else (account.floor, _suspended_at(bound))
