@@ -296,6 +296,8 @@ def older_ones_speak(facts: Facts) -> Requirement:
         same_age = not is_older(facts.target_bound_at, shown_at)
         if same_age or not is_newcomer(shown_at, now=facts.now):
             return NOTHING
+    if not facts.older_enrolled:
+        return Never(code=Reason.OLDER_NEEDED)
     return Prove(code=Reason.OLDER_NEEDED, level=Level.KNOWLEDGE)
 
 

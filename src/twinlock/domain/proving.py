@@ -192,7 +192,7 @@ def level_for(
     told and waits; a code never stands in for anything stronger (O-08).
     """
     shown, floor = set(factors), account.floor
-    if isinstance(payload, PasswordReset) and floor <= Level.OUT_OF_BAND:
+    if isinstance(payload, PasswordReset) and floor is Level.OUT_OF_BAND:
         kinds = {one.kind for one in account.channels}
         asked = {factor for factor, kind in CODES.items() if kind in kinds}
         asked -= set() if sms_codes else {Factor.SMS_CODE}

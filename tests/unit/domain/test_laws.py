@@ -93,15 +93,17 @@ KEYED = {"scopes": ("withdraw",), "ip_list": 1, "key_destinations": 1}
 OLDER = Prove(code=Reason.OLDER_NEEDED, level=Level.KNOWLEDGE)
 
 
-def ages(shown_at: datetime | None, target_at: datetime | None) -> dict[str, datetime | None]:
+def ages(shown_at: datetime | None, target_at: datetime | None) -> dict[str, Any]:
     return {"shown_oldest_at": shown_at, "target_bound_at": target_at}
 
 
 # Who speaks against what: an action, the ages of both, and what is missing.
-SPOKEN: list[tuple[str, dict[str, datetime | None], Requirement]] = [
+SPOKEN: list[tuple[str, dict[str, Any], Requirement]] = [
     (REMOVE, ages(NOON, NOON - DAY), NOTHING),
     (SUSPEND, ages(NOON, None), NOTHING),
     (SUSPEND, ages(None, NOON - DAY), OLDER),
+    (SUSPEND, {"older_enrolled": False} | ages(None, NOON), never(Reason.OLDER_NEEDED)),
+    (SUSPEND, {"older_enrolled": False} | ages(NOON - DAY, NOON), NOTHING),
     (SUSPEND, ages(NOON - 2 * DAY, NOON - DAY), NOTHING),
     (SUSPEND, ages(NOON - DAY + HOUR, NOON - DAY), NOTHING),
     (SUSPEND, ages(NOON - DAY + HOUR + INSTANT, NOON - DAY), OLDER),

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NEW_ADDRESS, NOON
 from support.gates import Gate, Source
 from support.worlds import (
+    APP,
     DESKTOP,
     EMAIL,
     PASSWORD,
@@ -137,6 +138,7 @@ def world(acts_at: datetime, stands_at: datetime) -> Gate:
             replace(PASSWORD, bound_at=stands_at),
             actor(acts_at),
             replace(ROAMING, bound_at=stands_at),
+            replace(APP, bound_at=LONG_AGO - DAY),  # It could speak, and does not.
             channels=(replace(EMAIL, bound_at=stands_at, entry=77), DESKTOP),
         )
     )
@@ -173,6 +175,16 @@ def test_a_newcomer_is_one_for_thirty_days(what: str, stood: timedelta, said: An
     gate = world(LONG_AGO, NOON - stood)
 
     assert REPUDIATE[what](gate, actor(LONG_AGO)) is said
+
+
+@pytest.mark.parametrize("what", REPUDIATE)
+def test_where_nothing_is_older_nothing_is_asked_for(what: str) -> None:
+    """Law 10: a no that nothing enrolled could lift says so."""
+    gate = world(NOON - DAY, NOON - DAY)
+    held = [one for one in gate.account.authenticators if one.bound_at == NOON - DAY]
+    gate.account = replace(gate.account, authenticators=tuple(held))
+
+    assert REPUDIATE[what](gate, actor(NOON - DAY)) is Answer.DENY
 
 
 # --- Vetoes: a channel or a session against what an authenticator asked for ---

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, Channel, OpenAction, Shown
+from twinlock.domain.account import Account, Channel, ChannelKind, OpenAction, Shown
 from twinlock.domain.actions import (
     REPORTS,
     REPUDIATIONS,
@@ -26,9 +26,9 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.authenticators.model import Authenticator, Password, Totp, factor_of, same
-from twinlock.domain.bounds import CHANNELS_MOST, ENROLMENT_WINDOW, NEWCOMER_PERIOD
-from twinlock.domain.newcomers import doubted, is_older, newcomer, place_is_full
-from twinlock.domain.proving import level_for
+from twinlock.domain.bounds import CHANNELS_MOST
+from twinlock.domain.newcomers import doubted, is_newcomer, is_older, newcomer, place_is_full
+from twinlock.domain.proving import CODES, level_for
 
 Target = tuple[Level, datetime | None]
 NO_TARGET: Target = (Level.NONE, None)
@@ -112,27 +112,46 @@ def level_against(
     stolen key that suspends itself so that nobody at the floor is left.
     """
     about = reported(account, payload)
+    own = getattr(about, "authenticator_id", "")
     speak = [
         one.factor
         for one in shown
-        if about is None or _speaks(account, payload, one, about, now=now)
+        if about is None
+        or (one.source != own and _speaks(payload, _age(account, one), about, now=now))
     ]
     return level_for(account, payload, speak, sms_codes=sms)
 
 
 def _speaks(
-    account: Account,
-    payload: AnyPayload,
-    shown: Shown,
-    about: Authenticator | Channel,
-    *,
-    now: datetime,
+    payload: AnyPayload, at: datetime, about: Authenticator | Channel, *, now: datetime
 ) -> bool:
-    at = _age(account, shown)
     if type_of(payload) in REPUDIATIONS:
         return is_older(at, about.bound_at)
-    own = shown.source == getattr(about, "authenticator_id", "")
-    return not own and (at <= about.bound_at + ENROLMENT_WINDOW or now >= at + NEWCOMER_PERIOD)
+    return not is_older(about.bound_at, at) or not is_newcomer(at, now=now)
+
+
+def speakers(
+    account: Account, payload: AnyPayload, *, now: datetime, sms: bool
+) -> tuple[Authenticator | Channel, ...]:
+    """Return what is enrolled and may speak for a report: older, able to answer, or able to read.
+
+    Law 10: what nothing enrolled can give is not asked for.
+    """
+    about = reported(account, payload)
+    live = (one for one in account.authenticators if not one.suspended(now))
+    kinds = set(CODES.values()) - (set() if sms else {ChannelKind.SMS})
+    codes = (one for one in account.channels if one.kind in kinds)
+    every = (*live, *codes)
+    return tuple(
+        one for one in every if about is not None and _speaks(payload, one.bound_at, about, now=now)
+    )
+
+
+def speaks_for(account: Account, payload: AnyPayload, *, now: datetime, sms: bool) -> bool:
+    """Say whether something enrolled may speak for a report; of anything else it is not asked."""
+    if type_of(payload) not in REPORTS:
+        return True
+    return bool(speakers(account, payload, now=now, sms=sms))
 
 
 def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
