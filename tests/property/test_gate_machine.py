@@ -170,7 +170,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def say_that_it_was_not_me(self, data: st.DataObject) -> None:
         account = self.gate.account
-        targets = [one.authenticator_id for one in account.authenticators]
+        targets: list[str] = [one.authenticator_id for one in account.authenticators]
         targets += [link.channel_id for one in account.channels for link in links(one)]
         speakers = [link for one in account.channels for link in links(one)]
         target = data.draw(st.sampled_from([*targets, "aut_nobody"]))

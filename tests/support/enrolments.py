@@ -127,11 +127,12 @@ def calm_gates(draw: st.DrawFn) -> Gate:
 
 def asked_of(account: Account) -> st.SearchStrategy[tuple[AnyPayload, str]]:
     """Draw a payload that can be proposed in ``account``, and its secret."""
-    bound = [
+    bound: list[tuple[AnyPayload, str]] = [
         (about(one), "")
         for one in account.authenticators
         for about in (remove, suspend, reactivate, repudiate)
     ]
+    changes: list[tuple[AnyPayload, str]]
     changes = [change_password()] if PASSWORD.authenticator_id in _names(account) else []
     changes.append(reset_password(old=_password(account)))
     number = account.chain.entries

@@ -209,8 +209,8 @@ def _proved(before: Facts, need: Prove) -> Facts:
     if need.code is Reason.CHANNEL_UNCONFIRMED:
         return replace(before, channel_confirmed=True)
     if need.code is Reason.OLDER_NEEDED:  # Of whatever was bound first.
-        factors = tuple(sorted({*before.shown_factors, Factor.PASSWORD}))
-        return replace(before, shown_oldest_at=LONG_AGO, shown_factors=factors)
+        seen = tuple(sorted({*before.shown_factors, Factor.PASSWORD}))
+        return replace(before, shown_oldest_at=LONG_AGO, shown_factors=seen)
     factors = {*before.shown_factors, *_PROOFS[need.level]}
     factors |= {Factor.PASSWORD} if need.password else set()
     level = level_shown(factors, floor=before.floor)

@@ -24,7 +24,7 @@ from twinlock.domain.actions import (
 from twinlock.domain.authenticators.model import Password
 from twinlock.domain.contacts import normal_address
 from twinlock.domain.drafts import (
-    AuthenticatorNamedDraft,
+    AuthenticatorRemoveDraft,
     ContactChangeDraft,
     ContactRepudiateDraft,
     parse,
@@ -69,7 +69,7 @@ def change(kind: str, data: dict[str, Any], account: Account, *, fresh: str) -> 
         return _change_contact(parse(data, ContactChangeDraft), account, fresh)
     if kind == ActionType.CONTACT_REPUDIATE:
         return _repudiate_channel(parse(data, ContactRepudiateDraft), account), ""
-    named = parse(data, AuthenticatorNamedDraft).authenticator_id
+    named = parse(data, AuthenticatorRemoveDraft).authenticator_id
     if account.authenticator(named) is None:
         raise NotFoundError("this account has no such authenticator")
     return _NAMED[kind](account=account.account_id, authenticator_id=named), ""

@@ -107,10 +107,6 @@ class AuthenticatorRemoveDraft(_Draft, frozen=True, kw_only=True):
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
-class AuthenticatorNamedDraft(AuthenticatorRemoveDraft, frozen=True, kw_only=True):
-    """One of the account's authenticators: lost, found again, or never the customer's."""
-
-
 class ContactChangeDraft(_Draft, frozen=True, kw_only=True):
     """An old channel goes, a new one comes, or one takes the other's place."""
 
@@ -212,7 +208,6 @@ Draft: TypeAlias = (
     | SessionStartDraft
     | AuthenticatorBindDraft
     | AuthenticatorRemoveDraft
-    | AuthenticatorNamedDraft
     | ContactChangeDraft
     | ContactRepudiateDraft
     | PasswordChangeDraft

@@ -113,9 +113,9 @@ def notices(
     channels = tuple(channel.channel_id for channel in before.channels)
     proved = any(isinstance(event, ProofAccepted) for event in events)
     told = {_KINDS[type(event)]: event for event in events if _tells(event, proved=proved)}
-    for event in events:
-        if isinstance(event, NewcomerRepudiated):  # All that is undone follows from it.
-            told[NoticeKind.DONE] = event
+    undone = next((event for event in events if isinstance(event, NewcomerRepudiated)), None)
+    if undone is not None:  # All that is undone follows from it.
+        told[NoticeKind.DONE] = undone
     ends = ActionHeld | FreezeSet | AuthenticatorSuspended
     gone = _gone(before, events)
     return tuple(
