@@ -406,5 +406,7 @@ def test_an_app_alone_proves_a_change_and_it_waits() -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
     action = gate.change_contact(EMAIL, NEW, APP)
 
-    assert gate.action(action).until == gate.action(action).proved_at + TWO_DAYS  # type: ignore[operator]
+    proved_at = gate.action(action).proved_at
+    assert proved_at is not None
+    assert gate.action(action).until == proved_at + TWO_DAYS
     assert kinds(gate) == [ChannelKind.EMAIL, ChannelKind.DESKTOP]

@@ -1,5 +1,7 @@
 """This was not me: what any older thing undoes of a newcomer, and all that stood on it."""
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 from support.cast import (
@@ -36,7 +38,7 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import Channel, ChannelKind
-from twinlock.domain.actions import NotBuilt
+from twinlock.domain.actions import AnyPayload, NotBuilt
 from twinlock.domain.assurance import Level, Placement
 from twinlock.domain.authenticators.model import Authenticator, SuspensionKind
 from twinlock.domain.bounds import NEWCOMER_PERIOD, WEAK_FREEZE_LENGTH
@@ -137,10 +139,10 @@ def test_what_is_repudiated_does_not_speak_for_itself() -> None:
 
 
 @pytest.mark.parametrize(("early", "said"), [(INSTANT, Answer.ALLOW), (0 * DAY, Answer.DENY)])
-def test_it_can_be_said_for_thirty_days(early: object, said: Answer) -> None:
+def test_it_can_be_said_for_thirty_days(early: timedelta, said: Answer) -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
     thiefs = bound(gate, THIEFS, APP)
-    gate.wait(NEWCOMER_PERIOD - early)  # type: ignore[operator]
+    gate.wait(NEWCOMER_PERIOD - early)
 
     asked = gate.propose(repudiate(thiefs))
     answer = gate.prove(asked.action_id, PASSWORD) if early else asked
@@ -198,11 +200,11 @@ def test_a_link_counts_once_and_holds_nothing_twice() -> None:
     ids=["no channel of ours", "bound anew since", "too late", "nobody"],
 )
 def test_a_link_that_may_not_undo_it_changes_nothing(
-    channel: Channel | None, entry: int | None, wait: object, why: Reason
+    channel: Channel | None, entry: int | None, wait: timedelta, why: Reason
 ) -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
     bound(gate, THIEFS, APP)
-    gate.wait(wait)  # type: ignore[arg-type]
+    gate.wait(wait)
     said = gate.repudiate("act", target="aut_thief", channel=channel, entry=entry)
 
     assert (said.answer, reasons(said.requirement)) == (Answer.DENY, (why,))
@@ -513,9 +515,9 @@ def test_one_event_tells_of_all_that_is_undone() -> None:
         (NotBuilt(account=ALICE, asked="gift.send", digest=""), "", ""),
     ],
 )
-def test_what_an_action_has_bound(payload: object, secret: str, named: str) -> None:
+def test_what_an_action_has_bound(payload: AnyPayload, secret: str, named: str) -> None:
     gate = Gate.of(an_account(PASSWORD, SYNCED))
-    asked = gate.propose(payload, secret)  # type: ignore[arg-type]
+    asked = gate.propose(payload, secret)
     _, decided, _ = gate.book[-1]
     (action,) = [one.action for one in decided.answer.events if hasattr(one, "action")]
 

@@ -22,10 +22,10 @@ from support.worlds import (
     reset_password,
 )
 
-from twinlock.domain.account import Account
+from twinlock.domain.account import Account, Channel
 from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.authenticators.model import Password
+from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.policy.targets import password
 from twinlock.domain.reasons import Reason
@@ -78,9 +78,9 @@ def test_what_stands_in_for_a_forgotten_password(
 
 @pytest.mark.requirement("O-08", "N-B05")
 @pytest.mark.parametrize("bound", [APP, SYNCED], ids=["app", "passkey"])
-def test_a_mailbox_resets_nothing_where_anything_stronger_is_bound(bound: Source) -> None:
+def test_a_mailbox_resets_nothing_where_anything_stronger_is_bound(bound: Authenticator) -> None:
     """S03, step 1, and whatever page asks."""
-    gate = Gate.of(an_account(PASSWORD, bound, channels=(EMAIL, SMS)))  # type: ignore[arg-type]
+    gate = Gate.of(an_account(PASSWORD, bound, channels=(EMAIL, SMS)))
     action = start(gate)
 
     assert gate.ask(action, EMAIL).fault is ProofFault.BELOW_FLOOR
@@ -115,11 +115,11 @@ def test_a_reset_waits_takes_effect_and_ends_every_session() -> None:
 
 
 @pytest.mark.parametrize("by", [EMAIL, DESKTOP])
-def test_every_channel_can_stop_a_reset(by: Source) -> None:
+def test_every_channel_can_stop_a_reset(by: Channel) -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
     action = start(gate)
     gate.prove(action, APP)
-    gate.veto(action, by)  # type: ignore[arg-type]
+    gate.veto(action, by)
     gate.wait(DAY)
     gate.settle()
 

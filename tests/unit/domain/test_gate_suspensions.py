@@ -36,6 +36,7 @@ from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import AuthenticatorReactivated
 from twinlock.domain.notices import notices
+from twinlock.domain.policy.targets import password
 from twinlock.domain.reasons import Reason
 from twinlock.domain.replay import apply
 from twinlock.domain.requirements import Answer, reasons
@@ -363,9 +364,9 @@ def test_what_is_suspended_counts_as_no_root() -> None:
 def test_a_new_password_is_not_suspended_as_the_old_one_was(kind: str) -> None:
     gate = Gate.of(an_account(PASSWORD, SYNCED))
     report(gate, PASSWORD, SYNCED)
-    old = standing(gate, PASSWORD)
-    made = change_password() if kind == "change" else reset_password(old=old)  # type: ignore[arg-type]
-    gate.prove(gate.propose(*made).action_id, SYNCED)
+    old = password(gate.account)
+    asked = gate.propose(*(change_password() if kind == "change" else reset_password(old=old)))
+    gate.prove(asked.action_id, SYNCED)
     gate.wait(DAY)
     gate.settle()
 
