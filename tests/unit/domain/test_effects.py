@@ -223,6 +223,19 @@ def test_nothing_leaves_without_saying_where_to() -> None:
         follows(NotBuilt(account=ALICE, asked="withdrawal.crypto", digest=""))
 
 
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (suspend(ROAMING), "suspended is bound"),
+        (repudiate(ROAMING), "repudiated is bound"),
+        (NotBuilt(account=ALICE, asked="contact.change", digest=""), r"contact\.change"),
+    ],
+)
+def test_nothing_changes_that_is_not_there(asked: AnyPayload, why: str) -> None:
+    with pytest.raises(InvariantError, match=why):
+        follows(asked)
+
+
 # --- Sessions ---
 
 
