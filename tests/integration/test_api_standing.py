@@ -1,13 +1,25 @@
 """Channels, resets, suspensions and repudiations over HTTP, down to the link in a notice."""
 
+from typing import cast
+
 import httpx
 import pytest
+from msgspec.structs import replace
 from support.browser import Web, letters, veto_links
+from support.cast import ALICE
 from support.service import PASSWORD, Customer, Service
+from support.worlds import EMAIL, SYNCED, an_account
+from support.worlds import PASSWORD as PASSWORD_HELD
 
 from twinlock.adapters.letters import Letter
 from twinlock.client import ProblemError
+from twinlock.domain.account import Account
+from twinlock.domain.actions import ContactRepudiate, PasswordReset
+from twinlock.domain.ids import ActionId, ChannelId
 from twinlock.domain.requirements import Answer
+from twinlock.ports import Committed, Idempotency, Store, Work
+from twinlock.services.vetoes import No, Vetoes
+from twinlock.web.standing_words import tell_standing
 
 NEW_MAIL = "Alice@NEW.example.com"
 
@@ -189,3 +201,64 @@ async def test_a_device_says_that_it_was_not_it_and_a_foreign_link_says_nothing(
     said = await alice.client.veto(changed.action_id, {"session": signed})
     assert (said.answer, said.type) == (Answer.DENY, "authenticator.repudiate")
     assert [why.code.value for why in said.why] == ["not_entitled"]  # Of one sitting with it.
+
+
+async def test_a_no_that_meets_what_has_just_taken_effect_undoes_it(alice: Customer) -> None:
+    """Prevents: a veto that is lost because the wait ended while it was on its way."""
+    api = alice.service.api
+    bound = await alice.propose("password.reset", {"password": "a new and longer one"})
+    await alice.with_passkey(bound.action_id)
+    (link, *_) = await veto_links(alice.service, bound.action_id)
+    alice.service.clock.forward(hours=24)
+
+    class Late:
+        """The store itself, in which somebody else settles what is due before each command."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(api.store, name)
+
+        async def run(self, work: Work) -> Committed:
+            await alice.client.end_sessions(alice.account_id)
+            return await api.store.run(work)
+
+    late = Vetoes(cast("Store", Late()), policies=api.use.vetoes._policies)  # noqa: SLF001 - its own
+    said = await late.veto(
+        ActionId(bound.action_id),
+        No(channel_id=fields_of(link)["channel_id"], token=fields_of(link)["token"]),
+        actor="a page",
+        idempotency=Idempotency(key="late-no-1", digest=bytes(32)),
+    )
+
+    assert said is not None
+    assert (said.type, said.answer) == ("authenticator.repudiate", Answer.ALLOW)
+
+
+async def test_what_bound_nothing_has_nothing_to_undo(web: Web, alice: Customer) -> None:
+    frozen = await alice.propose("freeze.set")
+    await alice.with_passkey(frozen.action_id)
+    with pytest.raises(ProblemError) as over:
+        await alice.client.veto(
+            frozen.action_id, {"channel_id": alice.channels["email"], "token": "A" * 43}
+        )
+
+    assert over.value.code == "action_closed"
+    assert "It took effect" in (await web.get(f"/veto/{frozen.action_id}?c=chn_x&t=x")).text
+
+
+@pytest.mark.parametrize("account", [True, False], ids=["open", "over"])
+def test_a_channel_that_is_not_yours_is_named_on_its_page(account: bool) -> None:
+    new = replace(EMAIL, channel_id=ChannelId("chn_new"), address="m@example.net", replaced=EMAIL)
+    held = an_account(PASSWORD_HELD, channels=(new,)) if account else None
+    told = tell_standing(ContactRepudiate(account=ALICE, channel_id=new.channel_id), held)
+
+    assert "m@example.net" in [line.text for line in told.lines] or not account
+    assert told.lines[-1].text == new.channel_id
+
+
+@pytest.mark.parametrize(
+    ("held", "lines"), [(an_account(PASSWORD_HELD), 1), (an_account(SYNCED), 2), (None, 1)]
+)
+def test_who_resets_sees_whether_there_was_a_password(held: Account | None, lines: int) -> None:
+    told = tell_standing(PasswordReset(account=ALICE, verifier="digest"), held)
+
+    assert len(told.lines) == lines

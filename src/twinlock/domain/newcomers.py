@@ -12,7 +12,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, Channel, ChannelKind, OpenAction
+from twinlock.domain.account import Account, Channel, ChannelKind, Destination, OpenAction
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, Password, Totp, factor_of
 from twinlock.domain.bounds import (
@@ -118,6 +118,13 @@ def resting_on(account: Account, target: Authenticator | Channel) -> frozenset[i
 def doubted(doubts: Doubts, entries: Iterable[int]) -> bool:
     """Say whether one of ``entries`` bound what was repudiated since."""
     return any(first <= entry <= last for entry in entries for first, last in doubts)
+
+
+def as_proved(account: Account, listed: Destination) -> Destination:
+    """Return ``listed`` as it counts: what something repudiated proved is proved by nothing."""
+    if not doubted(account.doubts, listed.by):
+        return listed
+    return replace(listed, usable_at=None, proved_by=())
 
 
 def with_doubts(doubts: Doubts, entries: Iterable[int]) -> Doubts:

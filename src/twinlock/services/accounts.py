@@ -33,7 +33,7 @@ from twinlock.domain.ids import (
     account_id,
     tail,
 )
-from twinlock.domain.newcomers import doubted
+from twinlock.domain.newcomers import as_proved
 from twinlock.ports import BlindIndex, Clock, Entropy, Idempotency, Policies, Store, Work
 from twinlock.proofs import totp
 
@@ -204,7 +204,7 @@ class Accounts:
         """Return the account's destinations: who added each, when, by which proof."""
         account = await self._store.account(named)
         found = [await self._store.destination(named, one) for one in sorted(account.destinations)]
-        return tuple(_as_proved(account, one) for one in found if one is not None)
+        return tuple(as_proved(account, one) for one in found if one is not None)
 
     async def offer(
         self, named: AccountId, factor: Factor, *, actor: str, idempotency: Idempotency
@@ -287,13 +287,6 @@ class Accounts:
             )
         )
         return committed.repeated
-
-
-def _as_proved(account: Account, one: Destination) -> Destination:
-    """Return ``one`` as it counts: what something repudiated proved is proved by nothing."""
-    if not doubted(account.doubts, one.by):
-        return one
-    return msgspec.structs.replace(one, usable_at=None, proved_by=())
 
 
 def _offered(candidate: Candidate, named: AccountId, *, now: datetime) -> Offered:

@@ -45,6 +45,7 @@ from twinlock.domain.bounds import NEWCOMER_PERIOD, WEAK_FREEZE_LENGTH
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionVetoed, NewcomerRepudiated, SessionEnded
 from twinlock.domain.ids import ChannelId
+from twinlock.domain.newcomers import as_proved
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.gather import state_of
 from twinlock.domain.reasons import Reason
@@ -373,6 +374,11 @@ def test_everything_that_a_thief_built_on_it_goes_too() -> None:
     assert gate.account.devices == before.devices
     assert (gate.account.sessions, gate.account.api_keys) == ((), ())
     assert state_at(gate, MALLORYS_ADDRESS) is DestinationState.UNPROVED
+    (listed,) = gate.destinations.values()
+    assert listed.usable_at is not None
+    assert as_proved(before, listed) == listed
+    told = as_proved(gate.account, listed)
+    assert (told.usable_at, told.proved_by) == (None, ())
 
 
 def test_what_a_thief_proved_and_what_waits_on_it_is_vetoed_and_nothing_else() -> None:
