@@ -99,7 +99,9 @@ def _choices(requirement: Requirement) -> Choices:
     """Return each way in which proofs fulfil their part of ``requirement``; () where none does."""
     match requirement:
         case Prove():
-            return (shown_for(requirement),)
+            shown = shown_for(requirement)
+            # The code that a new channel was sent is no authentication: only we can ask for it.
+            return _ONLY_NO_PROOF if shown.level is Level.NONE else (shown,)
         case WaitUntil() | Approvals():
             return _ONLY_NO_PROOF
         case Never():
