@@ -38,7 +38,9 @@ from twinlock.adapters.system import SystemClock
 from twinlock.domain.canonical import encode
 from twinlock.domain.ids import PlatformKeyId
 from twinlock.domain.money import Prices
-from twinlock.ports import PlatformKey
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 from twinlock.proofs import jws
 from twinlock.services.platform_keys import Keys, Scope
 

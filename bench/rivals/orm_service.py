@@ -68,7 +68,9 @@ from twinlock.domain.ids import (
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log.tiles import edge_of, grow
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
-from twinlock.ports import PlatformKey
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 from twinlock.proofs.sessions import check_session
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 

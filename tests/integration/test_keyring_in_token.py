@@ -26,7 +26,9 @@ from twinlock.domain.errors import (
 )
 from twinlock.domain.keys import SIGNING
 from twinlock.domain.log.note import parse_note
-from twinlock.ports import Head
+from twinlock.ports.log import (
+    Head,
+)
 from twinlock.proofs.notes import verify_checkpoint
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)

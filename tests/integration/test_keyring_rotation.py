@@ -27,7 +27,9 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.trust import Trust
-from twinlock.ports import Head
+from twinlock.ports.log import (
+    Head,
+)
 from twinlock.proofs.notes import verify_checkpoint
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -38,7 +38,11 @@ from twinlock.domain.errors import BundleRefusedError, LogDamagedError, NotWitne
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
 from twinlock.domain.log.note import SignedNote, parse_note
 from twinlock.domain.log.submission import parse_submission
-from twinlock.ports import Head, WitnessAnswer, WitnessCalls
+from twinlock.ports.log import (
+    Head,
+    WitnessAnswer,
+    WitnessCalls,
+)
 from twinlock.proofs.bundles import verify_bundle
 from twinlock.proofs.notes import (
     cosign,

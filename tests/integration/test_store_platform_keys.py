@@ -22,7 +22,9 @@ from twinlock.domain.bounds import MESSAGE_CLOCK_TOLERANCE, MESSAGE_LIFETIME_MOS
 from twinlock.domain.errors import PlatformKeyUnknownError
 from twinlock.domain.ids import PlatformKeyId
 from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
-from twinlock.ports import PlatformKey
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 
 LATER = BEGINNING + timedelta(hours=1)
 EVEN_LATER = BEGINNING + timedelta(hours=2)

@@ -17,7 +17,9 @@ from twinlock.domain.gate import advance
 from twinlock.domain.ids import ChannelId, parse_account_id
 from twinlock.domain.requirements import Answer
 from twinlock.domain.vetoes import veto_token
-from twinlock.ports import Work
+from twinlock.ports import (
+    Work,
+)
 from twinlock.range.device import SoftwareDevice
 
 NEW = "0x1234567890abcdef1234567890abcdef12345678"

@@ -38,7 +38,9 @@ from twinlock.domain.events import ChallengeIssued
 from twinlock.domain.ids import ActionId
 from twinlock.domain.webhook_endpoints import WebhookId
 from twinlock.domain.webhooks import message_id
-from twinlock.ports import Committed
+from twinlock.ports import (
+    Committed,
+)
 
 
 @pytest.fixture

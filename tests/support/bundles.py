@@ -81,7 +81,16 @@ from twinlock.domain.policy.version import Policy, header_of, policy_digest
 from twinlock.domain.requirements import Answer
 from twinlock.domain.sessions import PROPOSAL, SignedDraft, signing_nonce
 from twinlock.domain.trust import Trust
-from twinlock.ports import Committed, Head, Idempotency, SignedHead, StoredEntry, Work
+from twinlock.ports import (
+    Committed,
+    Idempotency,
+    StoredEntry,
+    Work,
+)
+from twinlock.ports.log import (
+    Head,
+    SignedHead,
+)
 from twinlock.proofs import intents, jws
 from twinlock.proofs.assertions import read_assertion
 from twinlock.proofs.device_keys import read_jwk

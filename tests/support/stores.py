@@ -54,7 +54,17 @@ from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
-from twinlock.ports import BlindIndex, Clock, Idempotency, LogSigner, Work
+from twinlock.ports import (
+    Clock,
+    Idempotency,
+    Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
+from twinlock.ports.log import (
+    LogSigner,
+)
 from twinlock.services.publishing import NewestHeads
 from twinlock.services.spending import Spends
 

@@ -12,7 +12,9 @@ from typing import TypeVar
 from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.domain.authenticators.passwords import Terms, fit
 from twinlock.domain.errors import UnavailableError
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 from twinlock.proofs import passwords
 
 T = TypeVar("T")

@@ -9,7 +9,9 @@ from twinlock.adapters.settings import Settings
 from twinlock.adapters.signing import log_key
 from twinlock.adapters.token import open_token
 from twinlock.domain.keys import KeyRecord, Role
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 
 
 class KeyDirectory:

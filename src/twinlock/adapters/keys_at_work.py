@@ -24,7 +24,9 @@ from twinlock.adapters.signing import KeyringAnswers, KeyringIndex, KeyringMac, 
 from twinlock.adapters.token import open_token
 from twinlock.domain.errors import KeyringWrongError, KeysStaleError
 from twinlock.domain.keys import LOOK_LIFETIME
-from twinlock.ports import KeyToken
+from twinlock.ports.keys import (
+    KeyToken,
+)
 
 LOOK_SECONDS = 1.0  # Between two looks; each reads names and times, and no key that it has.
 

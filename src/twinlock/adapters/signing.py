@@ -14,7 +14,12 @@ from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.note import KeyType, SignatureLine, SignedNote, VerifierKey
 from twinlock.domain.log.trust import TrustPolicy
 from twinlock.domain.trust import KEYS_MOST, Trust
-from twinlock.ports import Head, SigningKey
+from twinlock.ports.keys import (
+    SigningKey,
+)
+from twinlock.ports.log import (
+    Head,
+)
 from twinlock.proofs import jws
 
 _PLATFORM_KEY = "platform-key/v1"

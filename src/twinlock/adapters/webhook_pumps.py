@@ -33,7 +33,12 @@ from twinlock.domain.webhooks import (
     MessageType,
     leaf_time,
 )
-from twinlock.ports import Clock, WebhookShelf
+from twinlock.ports import (
+    Clock,
+)
+from twinlock.ports.webhooks import (
+    WebhookShelf,
+)
 from twinlock.services.webhook_delivery import WebhookDelivery
 from twinlock.services.webhooks import Webhooks
 

@@ -34,7 +34,9 @@ from twinlock.domain.webhook_targets import (
     parse_url,
 )
 from twinlock.domain.webhooks import Message
-from twinlock.ports import WebhookSession
+from twinlock.ports.webhooks import (
+    WebhookSession,
+)
 
 ATTEMPT_SECONDS = 10.0  # For a name, a connection and an answer; the standard suggests 15 to 30.
 CONNECT_SECONDS = 3.0  # For one address: a second one is tried while there is time.

@@ -19,7 +19,9 @@ import httptools
 from twinlock.domain.errors import MalformedError, WitnessSilentError
 from twinlock.domain.log.submission import MAX_ANSWER_BYTES, MAX_SUBMISSION_BYTES, origin_name
 from twinlock.domain.log.trust import Witness
-from twinlock.ports import WitnessAnswer
+from twinlock.ports.log import (
+    WitnessAnswer,
+)
 
 CALL_SECONDS = 2.0  # For an answer, connecting and all: less than a spend waits for its quorum.
 IDLE_SECONDS = 30.0  # A connection is used again so long: less than a witness keeps it.

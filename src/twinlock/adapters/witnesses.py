@@ -28,7 +28,12 @@ from twinlock.domain.log.trust import (
     TrustPolicy,
     parse_trust_policy,
 )
-from twinlock.ports import AnchoredLog, Clock
+from twinlock.ports import (
+    Clock,
+)
+from twinlock.ports.log import (
+    AnchoredLog,
+)
 from twinlock.services.publishing import Publishing
 
 FOLLOW_SECONDS = 1.0  # Between two looks at the head, as with the anchor.

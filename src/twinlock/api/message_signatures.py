@@ -14,7 +14,9 @@ from litestar.types.asgi_types import HTTPResponseStartEvent
 from twinlock.api.request import REQUEST_ID, request_id
 from twinlock.domain.errors import present
 from twinlock.domain.message_signatures import INPUT, RequestMessage, draft_answer
-from twinlock.ports import AnswerSigner
+from twinlock.ports.keys import (
+    AnswerSigner,
+)
 from twinlock.services.platform_keys import Signed
 
 SIGNED = "twinlock_signed"  # The name in a request's state of how it was signed.

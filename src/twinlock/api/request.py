@@ -12,7 +12,9 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from twinlock.domain.canonical import parse_strict, tagged_hash
 from twinlock.domain.errors import MalformedError
-from twinlock.ports import Idempotency
+from twinlock.ports import (
+    Idempotency,
+)
 
 BODY_BYTES_MOST = 32_768  # A passkey registration with a chain of certificates has 8 KB.
 KEY_LENGTH_LEAST = 8

@@ -14,7 +14,14 @@ from twinlock.api.throttling import Rates, share
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.ids import AccountId, ActionId, account_of, parse_account_id, tail
 from twinlock.domain.message_signatures import SignatureRefusedError
-from twinlock.ports import AnswerSigner, Entropy, Idempotency, Store
+from twinlock.ports import (
+    Entropy,
+    Idempotency,
+    Store,
+)
+from twinlock.ports.keys import (
+    AnswerSigner,
+)
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions import Actions
 from twinlock.services.evidence import Evidence

@@ -63,13 +63,17 @@ from twinlock.domain.trust import Trust
 from twinlock.ports import (
     Clock,
     Entropy,
-    Head,
-    PlatformKeys,
     PolicyTexts,
     PriceFeed,
-    PublishedHeads,
     Relay,
     Store,
+)
+from twinlock.ports.keys import (
+    PlatformKeys,
+)
+from twinlock.ports.log import (
+    Head,
+    PublishedHeads,
 )
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.services.accounts import Accounts

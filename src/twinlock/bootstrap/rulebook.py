@@ -10,7 +10,12 @@ from twinlock.domain.decisions import Rules
 from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CodesHelp, codes_help
-from twinlock.ports import LogSigner, PriceFeed
+from twinlock.ports import (
+    PriceFeed,
+)
+from twinlock.ports.log import (
+    LogSigner,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

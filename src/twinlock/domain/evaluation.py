@@ -346,7 +346,7 @@ def _obligation(requirement: Requirement, account: Account) -> Obligation:
     match requirement:
         case Prove(code=code, level=level, roots=roots, factors=factors):
             shown = shown_for(requirement)
-            named = shown.level is not Level.NONE
+            named = Factor.CHANNEL_CODE not in factors
             return ProveObligation(
                 code=code,
                 level=level,

@@ -98,10 +98,12 @@ def quoted(text: str) -> str:
 def _choices(requirement: Requirement) -> Choices:
     """Return each way in which proofs fulfil their part of ``requirement``; () where none does."""
     match requirement:
+        case Prove(factors=factors) if Factor.CHANNEL_CODE in factors:
+            return (
+                _ONLY_NO_PROOF  # What a new channel was sent authenticates nobody: we ask for it.
+            )
         case Prove():
-            shown = shown_for(requirement)
-            # The code that a new channel was sent is no authentication: only we can ask for it.
-            return _ONLY_NO_PROOF if shown.level is Level.NONE else (shown,)
+            return (shown_for(requirement),)
         case WaitUntil() | Approvals():
             return _ONLY_NO_PROOF
         case Never():

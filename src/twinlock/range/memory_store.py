@@ -35,12 +35,16 @@ from twinlock.ports import (
     Clock,
     Committed,
     Entropy,
-    Head,
     Idempotency,
     Outgoing,
-    PlatformKey,
     StoredEntry,
     Work,
+)
+from twinlock.ports.keys import (
+    PlatformKey,
+)
+from twinlock.ports.log import (
+    Head,
 )
 
 CLOCK_BEHIND = timedelta(seconds=5)  # As on the database.

@@ -48,7 +48,17 @@ from twinlock.domain.ids import (
     tail,
 )
 from twinlock.domain.newcomers import as_proved
-from twinlock.ports import BlindIndex, Clock, Entropy, Idempotency, Policies, Store, Work
+from twinlock.ports import (
+    Clock,
+    Entropy,
+    Idempotency,
+    Policies,
+    Store,
+    Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
 from twinlock.proofs import recovery_codes, totp
 
 IMPORTED_MOST = 50  # Destinations of an older system, in one opening.

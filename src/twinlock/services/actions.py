@@ -67,7 +67,6 @@ from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.gather import state_of
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
-    BlindIndex,
     Clock,
     Entropy,
     Hasher,
@@ -75,6 +74,9 @@ from twinlock.ports import (
     Policies,
     Store,
     Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
 )
 from twinlock.proofs import passkeys, recovery_codes, totp
 from twinlock.proofs.device_keys import read_jwk

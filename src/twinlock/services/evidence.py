@@ -17,7 +17,16 @@ from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.policy.version import header_of
 from twinlock.domain.requirements import Answer
-from twinlock.ports import Head, LogSigner, PolicyTexts, PublishedHeads, Store, StoredEntry
+from twinlock.ports import (
+    PolicyTexts,
+    Store,
+    StoredEntry,
+)
+from twinlock.ports.log import (
+    Head,
+    LogSigner,
+    PublishedHeads,
+)
 from twinlock.proofs.authorizations import detached
 
 DECISION_FIELDS = ("action", "payload", "proofs", "facts", SPEND_FIELD)

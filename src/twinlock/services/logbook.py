@@ -14,7 +14,12 @@ from twinlock.domain.log.tiles import (
     tiles_needed,
     width_at,
 )
-from twinlock.ports import PublishedHeads, Store
+from twinlock.ports import (
+    Store,
+)
+from twinlock.ports.log import (
+    PublishedHeads,
+)
 
 
 class TileUnknownError(TwinlockError):

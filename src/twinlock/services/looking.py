@@ -19,7 +19,14 @@ from twinlock.domain.newcomers import doubted
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.reasons import Reason
 from twinlock.domain.repudiations import bound_by, objection
-from twinlock.ports import BlindIndex, Clock, Policies, Store
+from twinlock.ports import (
+    Clock,
+    Policies,
+    Store,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

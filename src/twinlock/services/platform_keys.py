@@ -28,7 +28,15 @@ from twinlock.domain.message_signatures import (
     SignatureRefusedError,
     Unverified,
 )
-from twinlock.ports import Clock, Entropy, PlatformKey, PlatformKeys, SecretMac
+from twinlock.ports import (
+    Clock,
+    Entropy,
+)
+from twinlock.ports.keys import (
+    PlatformKey,
+    PlatformKeys,
+    SecretMac,
+)
 from twinlock.proofs.message_signatures import read_public_key, verify_request
 
 FROM_MOST = 1_024  # Answers that are remembered; a platform has a handful of servers.

@@ -43,7 +43,6 @@ from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, ta
 from twinlock.domain.notices import code_notice
 from twinlock.domain.proving import CODES, SENT, unread
 from twinlock.ports import (
-    BlindIndex,
     Clock,
     Decide,
     Entropy,
@@ -52,6 +51,9 @@ from twinlock.ports import (
     Policies,
     Store,
     Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
 )
 from twinlock.proofs import codes, intents, passkeys, recovery_codes, totp
 

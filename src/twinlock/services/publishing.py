@@ -40,13 +40,15 @@ from twinlock.domain.log.submission import Submission, parse_known_size
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.log.trust import TrustPolicy, Witness
 from twinlock.ports import (
-    AnchoredLog,
     Clock,
+    Store,
+)
+from twinlock.ports.log import (
+    AnchoredLog,
     CosignedNotes,
     Head,
     LogSigner,
     SignedHead,
-    Store,
     WitnessCalls,
 )
 from twinlock.proofs.cosigning import Gathering, check_cosignature

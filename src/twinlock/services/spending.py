@@ -20,7 +20,18 @@ from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, account_of
-from twinlock.ports import BlindIndex, LogSigner, Policies, PublishedHeads, Store, Work
+from twinlock.ports import (
+    Policies,
+    Store,
+    Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
+from twinlock.ports.log import (
+    LogSigner,
+    PublishedHeads,
+)
 
 
 class AlreadySpentError(TwinlockError):

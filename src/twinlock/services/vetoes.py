@@ -21,7 +21,12 @@ from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.repudiations import bound_by
 from twinlock.domain.sessions import VETO, SignedDraft
 from twinlock.domain.vetoes import veto_token
-from twinlock.ports import Idempotency, Policies, Store, Work
+from twinlock.ports import (
+    Idempotency,
+    Policies,
+    Store,
+    Work,
+)
 from twinlock.proofs.sessions import check_session
 
 

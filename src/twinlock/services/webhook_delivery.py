@@ -29,7 +29,16 @@ from twinlock.domain.webhooks import (
     message_of,
     wants,
 )
-from twinlock.ports import Clock, Entropy, WebhookPost, WebhookReport, WebhookSession, WebhookShelf
+from twinlock.ports import (
+    Clock,
+    Entropy,
+)
+from twinlock.ports.webhooks import (
+    WebhookPost,
+    WebhookReport,
+    WebhookSession,
+    WebhookShelf,
+)
 from twinlock.proofs.webhooks import headers
 
 TURN_SECONDS = 3.0  # No attempt is begun later; another process may be at the endpoint's next turn.

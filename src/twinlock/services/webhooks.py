@@ -22,7 +22,14 @@ from twinlock.domain.webhook_endpoints import (
 )
 from twinlock.domain.webhook_targets import Reach, origin_of, parse_url
 from twinlock.domain.webhooks import check_patterns, trial_message
-from twinlock.ports import Clock, Entropy, WebhookPost, WebhookShelf
+from twinlock.ports import (
+    Clock,
+    Entropy,
+)
+from twinlock.ports.webhooks import (
+    WebhookPost,
+    WebhookShelf,
+)
 from twinlock.proofs.webhooks import (
     NEW_SECRET_BYTES,
     headers,

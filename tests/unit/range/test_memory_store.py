@@ -30,7 +30,13 @@ from twinlock.domain.ids import DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
-from twinlock.ports import Outgoing, PlatformKey, Work
+from twinlock.ports import (
+    Outgoing,
+    Work,
+)
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 from twinlock.range.memory_store import CLOCK_BEHIND, MemoryKeys, MemoryStore
 
 

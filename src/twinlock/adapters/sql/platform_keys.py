@@ -16,7 +16,9 @@ from twinlock.domain.bounds import MESSAGE_CLOCK_TOLERANCE, MESSAGE_LIFETIME_MOS
 from twinlock.domain.errors import PlatformKeyUnknownError, present
 from twinlock.domain.ids import PlatformKeyId
 from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
-from twinlock.ports import PlatformKey
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 
 KEY_CACHE_SECONDS = 1.0  # Revoking takes effect within it: less than it takes to tell anybody.
 FORGET_NONCES_EVERY = 500  # Nonces that one process keeps before it forgets expired ones:

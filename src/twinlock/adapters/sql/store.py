@@ -34,7 +34,17 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import TILE_WIDTH, hashes_in
-from twinlock.ports import Clock, Committed, Entropy, Head, Idempotency, StoredEntry, Work
+from twinlock.ports import (
+    Clock,
+    Committed,
+    Entropy,
+    Idempotency,
+    StoredEntry,
+    Work,
+)
+from twinlock.ports.log import (
+    Head,
+)
 
 T = TypeVar("T")
 

@@ -34,7 +34,9 @@ from twinlock.domain.webhook_endpoints import (
     WebhookUnknownError,
 )
 from twinlock.domain.webhooks import LogEntry
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 
 # A turn of three seconds, a slow attempt of either kind after it, and room to save what that came
 # to. So long nobody sends to an endpoint whose process was killed.
