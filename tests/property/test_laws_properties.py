@@ -10,7 +10,7 @@ from support.facts import EXITS, cents, facts, fulfil, requirements
 from support.policies import LAX, STRICT, policies
 from support.worlds import rules_of
 
-from twinlock.domain.actions import BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
+from twinlock.domain.actions import ALARMS, BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.laws import LAWS, Law, setting_up, within_budget
@@ -237,7 +237,7 @@ TIGHTENING = [kind for kind in sorted(BUILT) if CLASS_OF[kind] is ActionClass.TI
 
 @given(facts(promised_until=None), st.sampled_from(TIGHTENING), policies())
 def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> None:
-    """A freeze with any proof, the rest at the floor or in a session.
+    """A freeze or a report with any proof, the rest at the floor or in a session.
 
     Only a copied session, and a second weak freeze in a month, are turned away.
     """
@@ -249,6 +249,9 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
         too_many=False,
         way_in_left=True,
         target_bound_at=None,
+        target_gone=False,
+        channel_left=True,
+        channel_confirmed=True,
         destination=DestinationState.NONE,
         scopes=(),
         budget_cents=0,
@@ -259,7 +262,7 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
 
     at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
     enough = at_the_floor or found.session is SessionState.FULL
-    if found.shown_factors if action == ActionType.FREEZE_SET else enough:
+    if found.shown_factors if action in ALARMS else enough:
         assert set(reasons(wanted)) <= turned_away
     else:
         assert {Reason.PROOF_NEEDED, Reason.NOTHING_BOUND} & set(reasons(wanted))

@@ -21,6 +21,7 @@ from support.worlds import (
     sign_in,
 )
 
+from twinlock.domain.actions import ALARMS, type_of
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import CHALLENGE_LIFETIME, FAILURES_MOST
@@ -174,14 +175,14 @@ def test_a_challenge_that_was_never_put_is_not_answered(
 def test_no_code_is_asked_for_where_anything_stronger_is_bound(
     gate: Gate, data: st.DataObject
 ) -> None:
-    """Whatever page asks (S02); except to look and to freeze, which open nothing."""
+    """Whatever page asks (S02); except to look, to freeze and to report, which open nothing."""
     payload, secret = data.draw(asked_of(gate.account))
     action = gate.propose(payload, secret).action_id
     codes = [one for one in gate.account.channels if one.takes_codes]
     if not gate.is_open(action) or not codes or gate.account.floor <= Level.OUT_OF_BAND:
         return
     told = gate.ask(action, data.draw(st.sampled_from(codes)))
-    little = payload.__struct_config__.tag in ("session.start", "freeze.set")
+    little = type_of(payload) in ALARMS | {"session.start"}
 
     assert (told.fault is ProofFault.BELOW_FLOOR) is not little
 
