@@ -163,6 +163,7 @@ async def platform_key(variables: Variables) -> str:
     return str(msgspec.json.decode(told.out)["key"])
 
 
+@pytest.mark.requirement("O-31")
 @pytest.mark.timeout(300)
 async def test_every_role_is_rotated_while_several_processes_serve(made: Variables) -> None:
     port = free_port()
@@ -254,6 +255,7 @@ async def test_a_wrong_pin_and_no_token_at_all_stop_the_start(
     assert "0815" not in told.err
 
 
+@pytest.mark.requirement("O-35", "O-31")
 @pytest.mark.timeout(120)
 async def test_a_token_that_goes_while_processes_serve_stops_deciding_and_comes_back(
     on_token: Variables, soft: SoftToken

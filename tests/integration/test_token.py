@@ -89,6 +89,7 @@ def test_a_token_opens_what_it_sealed_for_this_owner_and_nothing_else(token: Tok
     assert key.unwrap(wrapped, nonce=NONCE, owner=OWNER) == SECRET
 
 
+@pytest.mark.requirement("O-31")
 def test_what_a_token_makes_never_leaves_it(token: Token, soft: SoftToken) -> None:
     token.make_seal("seal", HANDLE)
     token.make_signing("log", OTHER)
@@ -296,6 +297,7 @@ def test_a_pin_file_that_is_none_is_refused(soft: SoftToken, tmp_path: Path, how
         Token(soft.place)
 
 
+@pytest.mark.requirement("O-33")
 def test_no_pin_is_printed(token: Token, soft: SoftToken) -> None:
     token.make_seal("seal", HANDLE)
     for one in (token, token.seal("seal", HANDLE), soft.place):
