@@ -211,13 +211,14 @@ def on_token(variables: Variables, soft: SoftToken) -> Variables:
     return {**variables, **there, CONFIG: os.environ[CONFIG]}
 
 
+@pytest.mark.timeout(300)
 async def test_keys_are_made_and_rotated_in_the_token(on_token: Variables) -> None:
     made = await run(on_token, "keys", "init")
     assert made.code == 0, made.err
     assert "lie in the token" in made.err
     listed = await asked(on_token, "list")
     assert [one["in_token"] for one in listed] == [True] * len(REQUIRED)
-    for role in REQUIRED:
+    for role in (Role.LOG, Role.SEAL):  # Each kind; test_keyring_in_token.py has every role.
         old, _ = await rotate(on_token, role)
         if role is Role.SEAL:
             await asked(on_token, "rewrap")
