@@ -41,7 +41,9 @@ from twinlock.domain.drafts import WithdrawalCryptoDraft, withdrawal
 from twinlock.domain.ids import AuthenticatorId, ChannelId, MemberId, SessionId
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.sessions import signing_nonce
-from twinlock.ports import BlindIndex
+from twinlock.ports.keys import (
+    BlindIndex,
+)
 from twinlock.proofs.device_keys import DeviceKey, session_proof_message
 
 ENTROPY = SystemEntropy()

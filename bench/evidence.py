@@ -19,13 +19,9 @@ from bench.large_log import measure_at_a_million
 from bench.report import BundleCost
 from bench.stage import Stage, now
 from twinlock.adapters.settings import load
-from twinlock.adapters.signing import trust
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import (
-    World,
-    open_api,
-)
+from twinlock.bootstrap import World, open_api, trust_of
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.client import Client
 from twinlock.domain.answers import Answered
@@ -69,13 +65,7 @@ async def measure_bundle(stage: Stage) -> BundleCost:
     async with calling(world, clock, key=stage.platform_key) as client:
         bundle = await spend_honestly(client, clock, rp_id=settings.rp_id, origin=settings.origin)
         note = (await client.checkpoint()).decode("utf-8")
-    trusted = trust(
-        stage.keyring,
-        log_origin=settings.log_origin,
-        rp_id=settings.rp_id,
-        origin=settings.origin,
-        policies=(),
-    )
+    trusted = trust_of(settings, stage.keyring, book=rule_book())
     data, seconds = encode(bundle), []
     for _ in range(VERIFICATIONS):
         began = time.perf_counter()

@@ -38,7 +38,9 @@ from twinlock.adapters.system import SystemClock
 from twinlock.domain.canonical import encode
 from twinlock.domain.ids import PlatformKeyId
 from twinlock.domain.money import Prices
-from twinlock.ports import PlatformKey
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 from twinlock.proofs import jws
 from twinlock.services.platform_keys import Keys, Scope
 
@@ -241,6 +243,10 @@ class _OneKey:
     async def revoke(self, key_id: PlatformKeyId, *, at: datetime) -> datetime:
         """End a key."""
         raise NotImplementedError(key_id, at)
+
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep a nonce."""
+        raise NotImplementedError(key_id, nonce, until)
 
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """List keys."""

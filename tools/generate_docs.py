@@ -21,12 +21,13 @@ from doc_parts import attribute_docs, fields_of, in_words, page, summary, table,
 from policy_doc import policy_page
 from profiles_doc import profiles_page
 from requirements_doc import requirements_page
+from webhooks_doc import webhooks_page
 
 import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
-from twinlock.domain import actions, bounds, drafts
-from twinlock.domain.authenticators import faults
+from twinlock.domain import actions, bounds, drafts, message_signatures
+from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
 from twinlock.domain.policy.vocabulary import schema_text
@@ -135,7 +136,12 @@ def reasons_page() -> str:
     """Return docs/reason-codes.md."""
     reasons = [(f"`{one}`", *EXPLANATIONS[one]) for one in sorted(Reason)]
     sentences = attribute_docs(faults, faults.ProofFault.__name__)
+    rules = attribute_docs(passwords, passwords.PasswordRule.__name__)
+    of_passwords = [(f"`{one}`", rules[one.name]) for one in sorted(passwords.PasswordRule)]
     of_proofs = [(f"`{one}`", sentences[one.name]) for one in sorted(faults.ProofFault)]
+    kinds = message_signatures.SignatureFault
+    sentences = attribute_docs(message_signatures, kinds.__name__)
+    of_messages = [(f"`{one}`", sentences[one.name]) for one in sorted(kinds)]
     return page(
         "Reason codes",
         """
@@ -152,6 +158,14 @@ The answer of a decision is its strongest demand. From the weakest:
         "When an answer to a challenge does not count, `fault` says why. It names the first thing\n"
         "found wrong, and nothing of the answer itself.",
         table(("fault", "meaning"), of_proofs),
+        "## Rules of a new password",
+        "When a new password may not be set (`password_refused`), `fault` names the first rule\n"
+        "that it breaks.",
+        table(("fault", "meaning and way on"), of_passwords),
+        "## Faults of a message's signature",
+        "When a request is not signed as it must be ([api.md](api.md#signed-messages)), `fault`\n"
+        "says why.",
+        table(("fault", "meaning"), of_messages),
     )
 
 
@@ -326,6 +340,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "../src/twinlock/policies/twinlock.cedarschema": schema_text,
     "reason-codes.md": reasons_page,
     "settings.md": settings_page,
+    "webhooks.md": webhooks_page,
 }
 
 if __name__ == "__main__":

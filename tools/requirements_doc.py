@@ -94,8 +94,8 @@ Numbered lines of the standards that account security is measured by, and the te
 Of {len(lines())} lines {len(met)} are met, {len(partly)} in part, and {rest} not yet.
 
 A line is met when a test names it (`@pytest.mark.requirement`), and that test asks what the line
-asks. One that is not, or not wholly, says why. Where the basis is a draft, or memory, the final text
-may differ: check the source before you quote a line. This is our own measure, and nobody's
+asks. One that is not, or not wholly, says why. Where the basis is a draft, or memory, the final
+text may differ: check the source before you quote a line. This is our own measure, and nobody's
 certificate.
 """
 

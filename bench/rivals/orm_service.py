@@ -68,7 +68,9 @@ from twinlock.domain.ids import (
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log.tiles import edge_of, grow
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
-from twinlock.ports import PlatformKey
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 from twinlock.proofs.sessions import check_session
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 
@@ -147,6 +149,10 @@ class OrmPlatformKeys:
                 row.revoked_at = at
         return at
 
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep a nonce: signed requests are not measured."""
+        raise NotImplementedError(key_id, nonce, until)
+
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """List keys, which is not measured."""
         raise NotImplementedError(most)
@@ -178,7 +184,7 @@ class Service:
         self._watch = Watch(self._sealer)
         self._blind = KeyringIndex(keyring)
         self._policies = BookPolicies(
-            rule_book(), prices=PriceFile(settings.price_file, keyring), signer=signer
+            rule_book, prices=PriceFile(settings.price_file, keyring), signer=signer
         )
         self._keys = Keys(
             OrmPlatformKeys(sessions),

@@ -3,16 +3,28 @@
 It sends what it is told and decides nothing. Every call that acts takes an idempotency key, so
 that repeating it after a lost answer is safe. Where a call may be made without naming one, a fresh
 key is drawn: then the call, made again, is another one. A spend has its ``spend_id`` instead.
+
+With a ``Signing`` every call is signed (RFC 9421), and no answer is believed that is not signed by
+a key that was pinned, for this very call.
 """
 
 import secrets  # noqa: TID251 - other people's processes import this; it has no ports
+from collections.abc import Callable, Generator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
 import httpx
 import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from twinlock.domain import message_signatures as signatures
 from twinlock.domain.answers import Answered
 from twinlock.domain.bundle import Bundle
+from twinlock.domain.canonical import from_b64url
+from twinlock.domain.evaluation import Evaluated, EvaluatedAll
+from twinlock.domain.step_up import challenge
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 10.0  # Above every time-out of the service, so that its answer is heard.
@@ -29,6 +41,105 @@ class ProblemError(Exception):
         self.fault = fault
 
 
+def _system_now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - as above: whoever imports this has no ports
+
+
+class AnswerUnverifiedError(Exception):
+    """What came back is not signed by a pinned key for this call: nothing of it is believed.
+
+    ``says`` is what it says all the same, for a person who looks for the reason, and never for a
+    program: anybody on the way can have written it.
+    """
+
+    def __init__(self, *, status: int, why: str, says: str) -> None:
+        super().__init__(f"an answer with status {status} was not believed: {why}; it says {says}")
+        self.status = status
+        self.says = says
+
+
+class Signing(httpx.Auth):
+    """Signs what is asked, and believes only what is signed in turn.
+
+    ``answered_by`` holds the public keys that were pinned, by their names, each 32 bytes:
+    ``twinlock platform-key create --signed-by`` prints them.
+    """
+
+    requires_request_body = True
+    requires_response_body = True
+
+    def __init__(
+        self,
+        key: Ed25519PrivateKey,
+        *,
+        answered_by: Mapping[str, bytes],
+        now: Callable[[], datetime] = _system_now,
+    ) -> None:
+        self._key = key
+        self._now = now
+        self._answered_by = {
+            name: Ed25519PublicKey.from_public_bytes(one) for name, one in answered_by.items()
+        }
+
+    @classmethod
+    def from_pem(cls, pem: bytes, *, answered_by: Mapping[str, str]) -> Self:
+        """Return how to sign with an unencrypted PEM private key; public keys are base64url.
+
+        Raises:
+            ValueError, TypeError, MalformedError: a key is none of Ed25519's.
+        """
+        key = load_pem_private_key(pem, password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise TypeError("a message is signed with Ed25519")
+        pinned = {name: from_b64url(one, size=32) for name, one in answered_by.items()}
+        return cls(key, answered_by=pinned)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Sign ``request``, send it, and check what comes back. Raises AnswerUnverifiedError."""
+        request.headers["Accept-Encoding"] = "identity"  # The digest is over what is sent.
+        draft = signatures.draft_request(
+            _message(request),
+            keyid=_key_id(request),
+            nonce=_new_key(),
+            now=self._now(),
+        )
+        request.headers.update(draft.fields(self._key.sign(draft.base)))
+        answer = yield request
+        try:
+            self._check(request, answer)
+        except (signatures.SignatureRefusedError, InvalidSignature) as error:
+            why = str(error) or "its signature is wrong"
+            says = _says(answer)
+            raise AnswerUnverifiedError(
+                status=answer.status_code, why=why, says=f"{says.get('code', 'nothing of ours')}"
+            ) from error
+
+    def _check(self, request: httpx.Request, answer: httpx.Response) -> None:
+        found = signatures.read_answer(
+            signatures.AnswerMessage(
+                status=answer.status_code,
+                fields=tuple((name.lower(), one) for name, one in answer.headers.multi_items()),
+                body=answer.content,
+                request_signature=request.headers[signatures.SIGNATURE],
+            )
+        )
+        key = self._answered_by.get(found.keyid)
+        if key is None:
+            raise signatures.SignatureRefusedError(
+                f"it is signed by {found.keyid}, which is not pinned",
+                fault=signatures.SignatureFault.WRONG_KEY,
+            )
+        key.verify(found.signature, found.base)
+
+
+def step_up(answer: Answered) -> str:
+    """Return the WWW-Authenticate field (RFC 9470) that asks a customer for what is missing, or "".
+
+    It is the one that came with the answer: hand it on with your own 401.
+    """
+    return "" if answer.requirement is None else challenge(answer.requirement)
+
+
 class Client:
     """Calls one service with one platform key."""
 
@@ -36,10 +147,12 @@ class Client:
         self._http = http
 
     @classmethod
-    def connect(cls, url: str, key: str) -> Self:
-        """Return a client of the service at ``url``."""
+    def connect(cls, url: str, key: str, *, signing: Signing | None = None) -> Self:
+        """Return a client of the service at ``url``, which signs where ``key`` asks for it."""
         headers = {"Authorization": f"Bearer {key}"}
-        return cls(httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS))
+        return cls(
+            httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, auth=signing)
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -93,10 +206,20 @@ class Client:
         path = f"/v1/actions/{action_id}/veto"
         return await self._post(path, no, form=Answered, key=key or _new_key())
 
-    async def end_sessions(self, account_id: str, *, session_id: str = "", key: str = "") -> None:
-        """End one session of an account, or all of them."""
+    async def end_sessions(
+        self, account_id: str, *, session_id: str = "", keep_session_id: str = "", key: str = ""
+    ) -> None:
+        """End one session of an account, or all of them but the one to keep."""
         path = f"/v1/accounts/{account_id}/sessions/end"
-        _checked(await self._send(path, {"session_id": session_id}, key=key or _new_key()))
+        body = {"session_id": session_id, "keep_session_id": keep_session_id}
+        _checked(await self._send(path, body, key=key or _new_key()))
+
+    async def report_sim_change(
+        self, account_id: str, *, changed_at: str | None = None, key: str = ""
+    ) -> None:
+        """Say that the SIM of the account's number changed: RFC 3339, or just now."""
+        path = f"/v1/accounts/{account_id}/sim-changes"
+        _checked(await self._send(path, {"changed_at": changed_at}, key=key or _new_key()))
 
     async def spend(self, action_id: str, *, spend_id: str, fee_minor: str = "0") -> Answered:
         """Spend an authorized exit; the same ``spend_id`` gives the same answer."""
@@ -108,9 +231,17 @@ class Client:
         path = f"/v1/actions/{action_id}/evidence?consistent_from={consistent_from}"
         return await self._get(path, form=Bundle)
 
+    async def evaluate(self, question: dict[str, Any]) -> Evaluated:
+        """Return what the gate would say right now (AuthZEN); nothing can be spent on its yes."""
+        return await self._post("/access/v1/evaluation", question, form=Evaluated)
+
+    async def evaluate_all(self, questions: dict[str, Any]) -> EvaluatedAll:
+        """Return what the gate would say right now to several questions (AuthZEN)."""
+        return await self._post("/access/v1/evaluations", questions, form=EvaluatedAll)
+
     async def checkpoint(self) -> bytes:
-        """Return the signed head of the log."""
-        answer = await self._http.get("/checkpoint")
+        """Return the signed head of the log, which is a note signed by the log's own key."""
+        answer = await self._http.get("/checkpoint", auth=None)
         return _checked(answer).content
 
     async def _get(self, path: str, *, form: type[T]) -> T:
@@ -132,6 +263,33 @@ def _new_key() -> str:
     return secrets.token_urlsafe(18)
 
 
+def _message(request: httpx.Request) -> signatures.RequestMessage:
+    """Return ``request`` as it will be received; the host is named as in its Host field."""
+    url = request.url
+    path, _, query = url.raw_path.decode("ascii").partition("?")
+    return signatures.RequestMessage(
+        method=request.method,
+        scheme=url.scheme,
+        authority=request.headers["host"].lower(),
+        path=path,
+        query=query,
+        fields=tuple((name.lower(), one) for name, one in request.headers.multi_items()),
+        body=request.content,
+    )
+
+
+def _key_id(request: httpx.Request) -> str:
+    """Return the middle part of the platform key that ``request`` carries."""
+    return request.headers["authorization"].partition("_")[2].partition("_")[0]
+
+
+def _says(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(answer.content, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return {}
+
+
 def _decoded(answer: httpx.Response, form: type[T]) -> T:
     return msgspec.json.decode(_checked(answer).content, type=form)
 
@@ -139,10 +297,7 @@ def _decoded(answer: httpx.Response, form: type[T]) -> T:
 def _checked(answer: httpx.Response) -> httpx.Response:
     if answer.is_success:
         return answer
-    try:
-        problem = msgspec.json.decode(answer.content, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        problem = {}
+    problem = _says(answer)
     raise ProblemError(
         status=answer.status_code,
         code=str(problem.get("code", "http_error")),

@@ -27,6 +27,7 @@ async def then() -> StoryResult:
     return await played(STORY, profile="baseline-2024")
 
 
+@pytest.mark.requirement("O-01")
 def test_everything_the_file_demands_holds(now: StoryResult) -> None:
     assert [(part.kind.value, part.id, part.status) for part in now.parts] == [
         ("attack", "", Status.PASSED),

@@ -28,7 +28,12 @@ from twinlock.cli.main import app
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import AnchorMovedError, FileBusyError, LogDamagedError
-from twinlock.ports import Anchor, AnchoredLog, Anchors, Head
+from twinlock.ports.log import (
+    Anchor,
+    AnchoredLog,
+    Anchors,
+    Head,
+)
 from twinlock.services.anchoring import Anchoring, LogRolledBackError
 
 

@@ -254,7 +254,7 @@ async def test_somebody_who_is_no_member_of_the_account_is_refused(service: Serv
             "target_not_found",
             id="nobody",
         ),
-        pytest.param("password.change", {"password": "short"}, "proof_refused", id="too short"),
+        pytest.param("password.change", {"password": "short"}, "password_refused", id="too short"),
         pytest.param(
             "destination.add",
             {"network": "moon", "address": ADDRESS},

@@ -56,6 +56,7 @@ async def test_below_the_floor_a_sign_in_may_only_look(service: Service) -> None
     assert (await service.client.account(alice.account_id))["holds"] == []
 
 
+@pytest.mark.requirement("N-B05", "O-05")
 async def test_a_method_below_the_floor_is_not_asked_for(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up("email", "sms")
@@ -79,6 +80,7 @@ async def test_an_app_needs_its_password_to_sign_in(service: Service) -> None:
     assert answer.answer is Answer.ALLOW
 
 
+@pytest.mark.requirement("N-B02", "P-01")
 async def test_a_code_of_the_app_counts_once(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.open("email")
@@ -99,7 +101,7 @@ async def test_a_code_of_the_app_counts_once(service: Service) -> None:
     ("reply", "fault"),
     [
         ({"factor": "password", "secret": "wrong password"}, "password_wrong"),
-        ({"factor": "totp", "secret": "000000"}, "authenticator_gone"),
+        ({"factor": "totp", "secret": "000000"}, "code_wrong"),
         ({"factor": "passkey", "challenge_id": "chl_x", "response": {}}, "challenge_gone"),
         ({"factor": "sms_code", "challenge_id": "chl_x", "secret": "00000000"}, "challenge_gone"),
         ({"factor": "session", "secret": "x"}, "wrong_kind"),
@@ -166,6 +168,7 @@ async def test_a_challenge_that_is_too_old_is_gone(service: Service) -> None:
     assert refused.value.fault == "challenge_gone"
 
 
+@pytest.mark.requirement("N-B06", "P-04")
 async def test_a_sixth_guess_is_not_read_however_the_codes_are_asked_for(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.open("email")
@@ -218,7 +221,7 @@ async def test_a_removed_authenticator_waits_and_then_counts_no_more(service: Se
     assert alice.app is not None
     with pytest.raises(ProblemError) as refused:
         await alice.with_secret(freeze.action_id, "totp", alice.app.code(service.clock.at))
-    assert refused.value.fault == "authenticator_gone"
+    assert refused.value.fault == "code_wrong"
 
 
 async def test_the_same_passkey_is_bound_once(service: Service) -> None:
@@ -367,6 +370,7 @@ async def test_a_veto_after_the_spend_changes_nothing(service: Service) -> None:
     assert (await service.client.action(action.action_id)).state == "spent"
 
 
+@pytest.mark.requirement("O-17")
 async def test_an_ended_session_is_dead(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()

@@ -66,11 +66,21 @@ async def test_the_schema_names_the_key_that_everything_takes_that_acts(service:
     }
 
     assert described["openapi"].startswith("3.1")
-    # A preview acts on nothing, and a spend is named by its own id.
+    # A preview and a question act on nothing, and a spend is named by its own id.
     assert {path for path, one in takes.items() if not one} == {
         "/v1/payloads",
         "/v1/authorizations/{action_id}/spend",
+        "/access/v1/evaluation",
+        "/access/v1/evaluations",
     }
+
+
+async def test_the_schema_names_the_name_that_a_question_may_have(service: Service) -> None:
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    for path in ("/access/v1/evaluation", "/access/v1/evaluations"):
+        (name,) = described["paths"][path]["post"]["parameters"]
+        assert (name["name"], name["in"]) == ("X-Request-ID", "header")
+        assert not name.get("required")
 
 
 def trying(

@@ -55,3 +55,20 @@ def test_the_table_names_every_ratio() -> None:
     )
 
     assert "--quick" in run.stdout
+
+
+@needs_rival
+def test_what_witnesses_add_to_a_spend_is_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.witness", "--quick", "--json"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    [found] = msgspec.json.decode(run.stdout)
+    assert (found["connections"], found["spends"]) == (2, 8)
+    assert found["witnessed_p99_ms"] > 0

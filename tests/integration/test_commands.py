@@ -11,6 +11,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from support.commands import Ended, free_port, run, serve
 from support.installations import embedded_installation, environment_of
 from support.postgres import APP_PASSWORD, TestDatabase, TestServer
@@ -19,6 +26,8 @@ from twinlock.adapters.postgres import SERVER_USER
 from twinlock.adapters.settings import load as load_settings
 from twinlock.bootstrap import make_keyring, prepare
 from twinlock.cli.serve import DRAIN_SECONDS
+from twinlock.client import Client, ProblemError, Signing
+from twinlock.domain.canonical import b64url
 
 Variables = dict[str, str]
 OTHER_SECRET = "geheim-3f9c"  # noqa: S105 - of nobody; it must not be printed
@@ -75,7 +84,7 @@ async def test_keys_are_made_once_and_the_trust_file_is_printed(variables: Varia
     assert msgspec.json.decode(trust.out)["rp_id"] == "localhost"
     printed = made.out + made.err + trust.out + trust.err
     secrets = secrets_of(variables)
-    assert len(secrets) == 5
+    assert len(secrets) == 6
     assert not any(secret in printed for secret in secrets)
     refused(await run(variables, "keys", "init"), "keyring_wrong")
 
@@ -100,6 +109,41 @@ async def test_a_platform_key_is_printed_once_and_ends_when_it_is_revoked(made: 
     refused(await run(made, "platform-key", "revoke", "nobodys"), "platform_key_not_found")
 
 
+async def test_a_platform_key_is_made_that_is_good_for_signed_requests_only(
+    made: Variables, tmp_path: Path
+) -> None:
+    signer = Ed25519PrivateKey.generate()
+    public = signer.public_key()
+    pem = tmp_path / "platform.pub"
+    pem.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    words = ("platform-key", "create", "--json", "--signed-by")
+    created = await run(made, *words, str(pem))
+    told = msgspec.json.decode(created.out)
+    same = await run(made, *words, b64url(public.public_bytes_raw()))
+    listed = await run(made, "platform-key", "list")
+    ((name, answers),) = told["answered_by"].items()
+
+    assert same.code == 0
+    assert listed.out.count(f"  requests are signed by {b64url(public.public_bytes_raw())}") == 2
+    assert f"  {name} {answers}" in created.err
+    for wrong in ("nonsense", str(tmp_path), b64url(bytes(32))):
+        refused(await run(made, *words, wrong), "signing_key_wrong")
+    port = free_port()
+    private = signer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    signing = Signing.from_pem(private, answered_by=told["answered_by"])
+    async with serve(made, port=port) as serving:
+        client = Client.connect(serving.url, told["key"], signing=signing)
+        opened = await client.open_account({"channels": []}, key="opening-0001")
+        assert (await client.account(opened["account_id"]))["floor"] == "none"
+        listed_places = await client.destinations(opened["account_id"])
+        await client.close()
+        stolen = Client.connect(serving.url, told["key"])
+        with pytest.raises(ProblemError, match="message_signature_refused"):
+            await stolen.account(opened["account_id"])
+        await stolen.close()
+    assert listed_places == []
+
+
 async def test_platform_keys_are_listed_without_anything_that_opens(made: Variables) -> None:
     told = await run(made, "platform-key", "list")
     assert (told.code, told.out) == (0, "no platform key was made yet\n")
@@ -118,7 +162,8 @@ async def test_platform_keys_are_listed_without_anything_that_opens(made: Variab
     assert listed[0]["scopes"] == ["read"]
     assert listed[0]["networks"] == ["10.0.0.0/8"]
     assert set(listed[0]) == {
-        *("id", "state", "scopes", "networks", "created_at", "expires_at", "revoked_at")
+        *("id", "state", "scopes", "networks", "created_at", "expires_at", "revoked_at"),
+        "signed_by",
     }
     assert listed[1]["revoked_at"] is not None
     assert f"{old['id']}  revoked at " in told.out

@@ -18,7 +18,7 @@ from twinlock.domain.errors import InvariantError, KeyringMissingError, KeyringW
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 2, 1, tzinfo=UTC)
 ENTROPY = SystemEntropy()
-SIGNING = (Role.LOG, Role.AUTHORIZATION)
+SIGNING = (Role.LOG, Role.AUTHORIZATION, Role.ANSWERS)
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ def test_more_files_than_a_keyring_may_have_are_refused_unread(directory: Path) 
 
 
 def test_a_key_in_another_roles_place_is_refused(directory: Path) -> None:
-    log, authorization = (the_file(directory, role) for role in SIGNING)
+    log, authorization, _ = (the_file(directory, role) for role in SIGNING)
     authorization.write_bytes(log.read_bytes())
 
     with pytest.raises(KeyringWrongError, match="another name or role"):

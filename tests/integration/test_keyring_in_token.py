@@ -13,8 +13,9 @@ from twinlock.adapters import keyring
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, OPENED_MOST, Sealer
 from twinlock.adapters.keyring import REQUIRED, Role
 from twinlock.adapters.pkcs11_token import Token
-from twinlock.adapters.signing import KeyringSigner, trust
+from twinlock.adapters.signing import KeyringSigner, log_keys, trust
 from twinlock.adapters.system import SystemEntropy
+from twinlock.adapters.witnesses import read_policy
 from twinlock.domain import canonical
 from twinlock.domain.errors import (
     KeyringWrongError,
@@ -25,7 +26,9 @@ from twinlock.domain.errors import (
 )
 from twinlock.domain.keys import SIGNING
 from twinlock.domain.log.note import parse_note
-from twinlock.ports import Head
+from twinlock.ports.log import (
+    Head,
+)
 from twinlock.proofs.notes import verify_checkpoint
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -217,7 +220,15 @@ def test_checkpoints_of_a_token_are_what_anybody_verifies(directory: Path, token
 
     note = KeyringSigner(held, log_origin=ORIGIN).checkpoint(head)
 
-    told = trust(held, log_origin=ORIGIN, rp_id="localhost", origin="http://localhost", policies=())
+    told = trust(
+        held,
+        log_policy=read_policy(
+            None, logs=log_keys(held, log_origin=ORIGIN), url="http://localhost"
+        ),
+        rp_id="localhost",
+        origin="http://localhost",
+        policies=(),
+    )
     found = verify_checkpoint(parse_note(note), told.log_policy, origin=ORIGIN)
     assert found.checkpoint.size == 3
     assert KeyringSigner(held, log_origin=ORIGIN).checkpoint(head) == note

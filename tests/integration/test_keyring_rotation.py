@@ -12,8 +12,9 @@ from support.keyrings import age, the_file
 
 from twinlock.adapters import keyring, private_files
 from twinlock.adapters.keyring import REQUIRED, Role
-from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner, trust
+from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner, log_keys, trust
 from twinlock.adapters.system import SystemEntropy
+from twinlock.adapters.witnesses import read_policy
 from twinlock.domain import canonical
 from twinlock.domain.actions import Place
 from twinlock.domain.errors import (
@@ -26,7 +27,9 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.trust import Trust
-from twinlock.ports import Head
+from twinlock.ports.log import (
+    Head,
+)
 from twinlock.proofs.notes import verify_checkpoint
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,9 +57,10 @@ def rotate(directory: Path, role: Role) -> keyring.Keyring:
 
 
 def trust_of(held: keyring.Keyring, *, with_retired: bool = False) -> Trust:
+    logs = log_keys(held, log_origin=ORIGIN, with_retired=with_retired)
     return trust(
         held,
-        log_origin=ORIGIN,
+        log_policy=read_policy(None, logs=logs, url="http://localhost"),
         rp_id="localhost",
         origin="http://localhost",
         policies=(),

@@ -29,7 +29,9 @@ from twinlock.domain.errors import (
     KeysStaleError,
     TokenUnavailableError,
 )
-from twinlock.ports import Head
+from twinlock.ports.log import (
+    Head,
+)
 
 LATER = BEGINNING + timedelta(days=1)
 LATEST = BEGINNING + timedelta(days=2)

@@ -75,6 +75,7 @@ def everything(world: World, keyring: Keyring, store: SqlStore) -> list[object]:
     ]
 
 
+@pytest.mark.requirement("O-33")
 async def test_no_value_shows_a_secret_when_it_is_printed(world: World, store: SqlStore) -> None:
     printed = everything(world, world.keyring, store)
 

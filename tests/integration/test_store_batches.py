@@ -43,7 +43,10 @@ from twinlock.domain.errors import (
 )
 from twinlock.domain.ids import AccountId
 from twinlock.domain.requirements import Answer
-from twinlock.ports import Committed, Work
+from twinlock.ports import (
+    Committed,
+    Work,
+)
 
 
 @both_versions

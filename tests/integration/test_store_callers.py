@@ -24,7 +24,9 @@ from twinlock.domain.errors import (
     AccountUnknownError,
     UnavailableError,
 )
-from twinlock.ports import Committed
+from twinlock.ports import (
+    Committed,
+)
 
 # --- Callers who go away, and callers who are too many ---
 

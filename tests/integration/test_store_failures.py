@@ -33,7 +33,10 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import State
 from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import UnavailableError
-from twinlock.ports import Committed, Work
+from twinlock.ports import (
+    Committed,
+    Work,
+)
 
 SOON_SECONDS = 1.5  # A caller is told within this that the database is down.
 NEXT_WRITER = """

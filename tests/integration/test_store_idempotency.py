@@ -26,7 +26,9 @@ from twinlock.adapters.sql.store import KEY_LIFETIME, SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.errors import IdempotencyConflictError, InvariantError, SealBrokenError
-from twinlock.ports import Committed
+from twinlock.ports import (
+    Committed,
+)
 
 
 @both_versions

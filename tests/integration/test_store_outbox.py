@@ -24,7 +24,9 @@ from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.notices import NoticeKind
-from twinlock.ports import Outgoing
+from twinlock.ports import (
+    Outgoing,
+)
 
 
 class Post:

@@ -1,5 +1,6 @@
 """Platform keys: kept, remembered for a second at most, and dead when they are revoked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -10,12 +11,20 @@ from support.stores import BEGINNING, ENTROPY, SteerableClock, open_store
 
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.sql import platform_keys
-from twinlock.adapters.sql.platform_keys import KEY_CACHE_SECONDS, SqlPlatformKeys
+from twinlock.adapters.sql.platform_keys import (
+    KEY_CACHE_SECONDS,
+    NONCES_KEPT,
+    SqlPlatformKeys,
+)
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain import ids
+from twinlock.domain.bounds import MESSAGE_CLOCK_TOLERANCE, MESSAGE_LIFETIME_MOST
 from twinlock.domain.errors import PlatformKeyUnknownError
 from twinlock.domain.ids import PlatformKeyId
-from twinlock.ports import PlatformKey
+from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 
 LATER = BEGINNING + timedelta(hours=1)
 EVEN_LATER = BEGINNING + timedelta(hours=2)
@@ -29,6 +38,7 @@ def a_key() -> PlatformKey:
         networks=("10.0.0.0/8", "::1/128"),
         created_at=BEGINNING,
         expires_at=BEGINNING + timedelta(days=365),
+        signed_by=ENTROPY.draw(32),
     )
 
 
@@ -170,3 +180,48 @@ async def test_the_memory_is_bounded_and_forgets_what_was_read_first(
 
     remembered = [one is not None and one.revoked_at is None for one in youngest_first]
     assert remembered == [True, True, False]
+
+
+# --- Nonces of signed requests ---
+
+
+@both_versions
+async def test_of_many_processes_that_are_given_a_nonce_one_takes_it(
+    keys: SqlPlatformKeys, elsewhere: SqlPlatformKeys
+) -> None:
+    key_id = a_key().key_id
+    tries = await asyncio.gather(
+        *(
+            one.use_nonce(key_id, "a-nonce-of-alice", until=LATER)
+            for _ in range(8)
+            for one in (keys, elsewhere)
+        ),
+        return_exceptions=True,
+    )
+
+    refused = [one for one in tries if isinstance(one, SignatureRefusedError)]
+    assert tries.count(None) == 1
+    assert {one.fault for one in refused} == {SignatureFault.REPLAYED}
+    assert len(refused) == 15
+    await keys.use_nonce(a_key().key_id, "a-nonce-of-alice", until=LATER)  # Another key's.
+
+
+async def test_nonces_that_expired_long_ago_are_forgotten_and_no_others(
+    keys: SqlPlatformKeys, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform_keys, "FORGET_NONCES_EVERY", 3)
+    key_id = a_key().key_id
+    long_ago = LATER - NONCES_KEPT
+    await keys.use_nonce(key_id, "long-ago", until=long_ago - timedelta(seconds=1))
+    await keys.use_nonce(key_id, "just-now", until=long_ago)
+    assert await database.value("SELECT count(*) FROM message_nonce") == 2
+
+    await keys.use_nonce(key_id, "now", until=LATER)
+
+    left = await database.fetch("SELECT nonce FROM message_nonce ORDER BY nonce")
+    assert [row["nonce"] for row in left] == ["just-now", "now"]
+
+
+def test_a_nonce_is_kept_for_longer_than_anybody_can_repeat_it() -> None:
+    longest = MESSAGE_LIFETIME_MOST + MESSAGE_CLOCK_TOLERANCE
+    assert longest + MESSAGE_CLOCK_TOLERANCE < NONCES_KEPT

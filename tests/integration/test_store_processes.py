@@ -29,7 +29,9 @@ from support.stores import (
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.ids import AccountId, ActionId
-from twinlock.ports import Committed
+from twinlock.ports import (
+    Committed,
+)
 
 KILLS = int(os.environ.get("STORE_KILLS", "50"))
 ROUNDS = 5  # Each on a database of its own, so that two test processes share them.

@@ -17,7 +17,9 @@ from twinlock.domain.gate import advance
 from twinlock.domain.ids import ChannelId, parse_account_id
 from twinlock.domain.requirements import Answer
 from twinlock.domain.vetoes import veto_token
-from twinlock.ports import Work
+from twinlock.ports import (
+    Work,
+)
 from twinlock.range.device import SoftwareDevice
 
 NEW = "0x1234567890abcdef1234567890abcdef12345678"
@@ -122,6 +124,36 @@ async def test_a_password_and_a_code_by_mail_work_as_plain_forms(
     )
 
     assert done.status_code == 303
+    assert "It took effect" in (await web.get(path)).text
+
+
+@pytest.mark.requirement("N-B15")
+async def test_a_recovery_code_works_as_a_plain_form_where_the_app_is_lost(
+    web: Web, service: Service
+) -> None:
+    carol = Customer(service, "carol")
+    await carol.open("email", "desktop")
+    await carol.bind_password()
+    await carol.bind_totp()
+    offered = await carol.client.offer(carol.account_id, "recovery_code")
+    draft = {
+        "authenticator": "recovery_code",
+        "candidate_id": offered["candidate_id"],
+        "code": offered["codes"][0],
+    }
+    bound = await carol.propose("authenticator.bind", draft)
+    told = (await web.get(f"/confirm/{bound.action_id}")).text
+    assert "Add an authenticator: recovery codes" in told
+
+    started = await carol.propose("session.start", {"device": carol.device.jwk()})
+    path = f"/confirm/{started.action_id}"
+    assert "Lost it?" in (await web.get(path)).text
+    wrong = await web.form(f"{path}/proof", factor="recovery_code", secret="aaaa " * 6)
+    assert (wrong.status_code, '<details class="instead" open>' in wrong.text) == (422, True)
+    await web.form(f"{path}/proof", factor="password", secret=PASSWORD)
+    typed = offered["codes"][0].upper().replace("-", " ")
+    await web.form(f"{path}/proof", factor="recovery_code", secret=typed)
+
     assert "It took effect" in (await web.get(path)).text
 
 

@@ -34,8 +34,8 @@ async def action(service: Service) -> str:
 
 # Tables are walked in one test: each would otherwise start a service of its own.
 UNSHOWN = [
-    (f"/confirm/{NOWHERE}", 404, "account_not_found"),
-    (f"/veto/{NOWHERE}", 404, "account_not_found"),
+    (f"/confirm/{NOWHERE}", 404, "action_not_found"),
+    (f"/veto/{NOWHERE}", 404, "action_not_found"),
     ("/confirm/nonsense", 400, "malformed"),
     ("/confirm/act_%3Cscript%3Ealert(1)", 400, "malformed"),
     (f"/veto/{NOWHERE}?c={'x' * 65}", 400, "malformed"),

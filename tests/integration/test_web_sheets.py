@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
-from support.policies import STRICT
+from support.policies import STRICT, permits, policy_of
 from support.worlds import (
     APP,
     CONTRACT,
@@ -14,6 +14,7 @@ from support.worlds import (
     LIFT,
     PASSWORD,
     ROAMING,
+    SAVED,
     SMS,
     SYNCED,
     a_destination,
@@ -24,6 +25,7 @@ from support.worlds import (
     list_address,
     make_key,
     remove,
+    saved_codes,
     send,
     sign_in,
     unlist,
@@ -39,6 +41,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, FREE_FAILURES
 from twinlock.domain.entries import ClosedAction, closed
 from twinlock.domain.policy.facts import Facts
@@ -93,6 +96,69 @@ def factors(told: Sheet) -> list[Factor]:
 
 def line(told: Sheet, label: str) -> str:
     return next(one.text for one in (*told.told.lines, *told.worth_knowing) if one.label == label)
+
+
+# --- Where the usual way is lost ---
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown", "payload", "instead"),
+    [
+        ((PASSWORD, APP, SAVED), (), sign_in(), [Factor.PASSWORD, Factor.RECOVERY_CODE]),
+        ((PASSWORD, APP, SAVED), (PASSWORD,), sign_in(), [Factor.RECOVERY_CODE]),
+        ((PASSWORD, APP, SAVED), (), remove(APP), [Factor.PASSWORD, Factor.RECOVERY_CODE]),
+        ((PASSWORD, APP, SAVED), (), FREEZE, [Factor.RECOVERY_CODE]),
+        ((PASSWORD, SAVED), (), sign_in(), [Factor.RECOVERY_CODE]),
+        ((PASSWORD, APP, SAVED), (), send(), []),
+        ((PASSWORD, APP, saved_codes(left=0)), (), sign_in(), []),
+        ((PASSWORD, APP), (), sign_in(), []),
+        ((PASSWORD, SYNCED, SAVED), (), sign_in(), []),
+        ((PASSWORD, SYNCED, SAVED), (), remove(SYNCED), []),
+    ],
+    ids=[
+        "to sign in",
+        "after the password",
+        "to remove a lost app",
+        "to freeze, with nothing beside it",
+        "where the password is offered already",
+        "never to send",
+        "none is left",
+        "none was saved",
+        "below a passkey, to sign in",
+        "below a passkey, to remove it",
+    ],
+)
+def test_a_recovery_code_is_offered_where_it_helps(
+    bound: tuple[object, ...],
+    shown: tuple[Authenticator, ...],
+    payload: AnyPayload,
+    instead: list[Factor],
+) -> None:
+    gate = gate_of(*bound)
+    action = gate.propose(payload).action_id
+    if shown:
+        gate.prove(action, *shown)
+
+    assert [field.factor for field in sheet(gate, action).instead] == instead
+
+
+def test_a_recovery_code_is_not_offered_where_the_policy_takes_none() -> None:
+    without = policy_of(
+        "\n".join(permits()).replace(
+            '"session.start.permit"', '"session.start.permit") @offers("password,totp"', 1
+        )
+    )
+    gate = Gate.of(an_account(PASSWORD, APP, SAVED), policy=without)
+
+    assert sheet(gate, gate.propose(sign_in()).action_id).instead == ()
+
+
+def test_a_new_set_of_codes_says_what_each_is_good_for() -> None:
+    gate = gate_of(PASSWORD, APP)
+    told = sheet(gate, gate.propose(*bind(SAVED)).action_id).told
+
+    assert told.title == "Add an authenticator: recovery codes"
+    assert "beside your password" in told.effect
 
 
 # --- What is asked for ---
@@ -184,7 +250,7 @@ def test_codes_sent_too_often_are_still_offered_and_then_refused_with_a_reason()
     for _ in range(10):
         gate.ask(action, EMAIL)
 
-    assert gate.ask(action, EMAIL).fault is ProofFault.THROTTLED
+    assert gate.ask(action, EMAIL).fault is ProofFault.CODES_LIMITED
     assert Factor.EMAIL_CODE in factors(sheet(gate, action))
 
 

@@ -17,6 +17,7 @@ from twinlock.domain.assurance import (
 
 CODES = frozenset({Factor.EMAIL_CODE, Factor.SMS_CODE})
 authenticators = st.frozensets(st.sampled_from([Factor.PASSWORD, Factor.TOTP, Factor.PASSKEY]))
+LESS = frozenset(Factor) - {Factor.PASSKEY}
 
 
 @given(authenticators, authenticators, st.booleans())
@@ -52,6 +53,32 @@ def test_codes_add_nothing_where_anything_stronger_is_bound(
     assert level_shown(shown, floor=floor) is level_shown(shown - CODES, floor=floor)
 
 
+@pytest.mark.requirement("N-B05", "O-05")
+@given(factor_sets, levels.filter(lambda level: level > Level.OUT_OF_BAND))
+def test_an_e_mail_code_adds_nothing_where_anything_stronger_is_bound(
+    shown: frozenset[Factor], floor: Level
+) -> None:
+    with_it = level_shown(shown | {Factor.EMAIL_CODE}, floor=floor)
+
+    assert with_it is level_shown(shown, floor=floor)
+
+
+@pytest.mark.requirement("N-B11")
+@given(st.frozensets(st.sampled_from(sorted(LESS))), levels)
+def test_nothing_that_is_typed_by_hand_withstands_phishing(
+    typed: frozenset[Factor], floor: Level
+) -> None:
+    assert level_shown(typed, floor=floor) < Level.PHISHING_RESISTANT
+
+
+@pytest.mark.requirement("N-B15")
+@given(authenticators, st.booleans())
+def test_recovery_codes_set_no_floor(bound: frozenset[Factor], has_channel: bool) -> None:
+    saved = bound | {Factor.RECOVERY_CODE}
+
+    assert floor_of(saved, has_channel=has_channel) is floor_of(bound, has_channel=has_channel)
+
+
 @given(factor_sets, factor_sets, levels)
 def test_one_more_proof_never_shows_less(
     shown: frozenset[Factor], more: frozenset[Factor], floor: Level
@@ -66,7 +93,7 @@ def test_a_session_shows_no_level(shown: frozenset[Factor], floor: Level) -> Non
     assert level_shown(shown, floor=floor) is level_shown(without, floor=floor)
 
 
-@given(st.sampled_from(sorted(CODES | {Factor.SESSION})), levels)
+@given(st.sampled_from(sorted(CODES | {Factor.SESSION, Factor.RECOVERY_CODE})), levels)
 def test_neither_a_code_nor_a_session_counts_alone(factor: Factor, floor: Level) -> None:
     assert level_shown({factor}, floor=floor) is Level.NONE
 
@@ -97,6 +124,7 @@ def test_only_security_and_desktop_keys_are_independent_of_the_phone(
         (Factor.EMAIL_CODE, Placement.DESKTOP, "phone"),
         (Factor.SMS_CODE, Placement.PHONE, "phone"),
         (Factor.TOTP, Placement.ROAMING, "phone"),
+        (Factor.RECOVERY_CODE, Placement.NOWHERE, "phone"),
         (Factor.PASSKEY, Placement.PHONE, "phone"),
         (Factor.PASSKEY, Placement.NOWHERE, "phone"),
         (Factor.PASSKEY, Placement.DESKTOP, "desktop:aut_1"),
@@ -115,6 +143,10 @@ def test_the_table_of_roots(factor: Factor, placement: Placement, root: str | No
         ([Factor.PASSWORD, Factor.SMS_CODE], Level.OUT_OF_BAND, Level.OUT_OF_BAND),
         ([Factor.PASSWORD, Factor.SMS_CODE], Level.POSSESSION, Level.KNOWLEDGE),
         ([Factor.TOTP], Level.POSSESSION, Level.POSSESSION),
+        ([Factor.RECOVERY_CODE], Level.POSSESSION, Level.NONE),
+        ([Factor.RECOVERY_CODE, Factor.SMS_CODE], Level.OUT_OF_BAND, Level.NONE),
+        ([Factor.PASSWORD, Factor.RECOVERY_CODE], Level.POSSESSION, Level.POSSESSION),
+        ([Factor.PASSWORD, Factor.RECOVERY_CODE], Level.PHISHING_RESISTANT, Level.POSSESSION),
         ([Factor.TOTP, Factor.PASSKEY], Level.POSSESSION, Level.PHISHING_RESISTANT),
     ],
 )
@@ -130,6 +162,8 @@ def test_the_table_of_levels(shown: list[Factor], floor: Level, level: Level) ->
         ([Factor.PASSWORD], True, Level.OUT_OF_BAND),
         ([Factor.PASSWORD, Factor.TOTP], True, Level.POSSESSION),
         ([Factor.TOTP, Factor.PASSKEY], True, Level.PHISHING_RESISTANT),
+        ([Factor.RECOVERY_CODE], True, Level.NONE),
+        ([Factor.PASSWORD, Factor.RECOVERY_CODE], True, Level.OUT_OF_BAND),
     ],
 )
 def test_the_table_of_floors(bound: list[Factor], has_channel: bool, floor: Level) -> None:

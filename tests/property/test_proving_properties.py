@@ -2,13 +2,24 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import BOB, HOUR, INSTANT
 from support.enrolments import asked_of, calm_gates, gates
 from support.gates import Gate, Source, factor_shown
-from support.worlds import APP, PASSWORD, SYNCED, a_passkey, an_account, list_address, send, sign_in
+from support.worlds import (
+    APP,
+    FREEZE,
+    PASSWORD,
+    SYNCED,
+    a_passkey,
+    an_account,
+    list_address,
+    send,
+    sign_in,
+)
 
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
@@ -42,6 +53,7 @@ def accepted(gate: Gate) -> list[ProofAccepted]:
 # --- Once, in time, for the action and the challenge it was asked for ---
 
 
+@pytest.mark.requirement("O-13", "P-01")
 @given(gates(), st.data())
 def test_an_answer_to_one_action_never_advances_another(gate: Gate, data: st.DataObject) -> None:
     asked_for, other = (gate.propose(*data.draw(asked_of(gate.account))) for _ in range(2))
@@ -52,11 +64,13 @@ def test_an_answer_to_one_action_never_advances_another(gate: Gate, data: st.Dat
     for factor in (None, *Factor):  # also as another proof than it is
         shown = right if factor is None else replace(right, factor=factor)
         refused = gate.answer(other.action_id, shown)
-        assert refused.fault in (ProofFault.CHALLENGE_GONE, ProofFault.THROTTLED)
+        below = factor is Factor.RECOVERY_CODE and refused.fault is ProofFault.BELOW_FLOOR
+        assert below or refused.fault in (ProofFault.CHALLENGE_GONE, ProofFault.THROTTLED)
 
     assert all(event.action_id != other.action_id for event in accepted(gate))
 
 
+@pytest.mark.requirement("N-B02", "P-01")
 @given(gates(), st.data())
 def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     action = gate.propose(*data.draw(asked_of(gate.account))).action_id
@@ -72,6 +86,7 @@ def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     assert len([one for one in accepted(gate) if one.action_id == action]) <= 1
 
 
+@pytest.mark.requirement("N-B02", "P-01")
 @given(gates(), st.data())
 def test_a_code_of_an_app_counts_for_no_two_actions(gate: Gate, data: st.DataObject) -> None:
     if APP.authenticator_id not in {one.authenticator_id for one in gate.account.authenticators}:
@@ -146,12 +161,15 @@ def test_a_challenge_that_was_never_put_is_not_answered(
         challenge_id=ChallengeId("chl_made_up"),
     )
 
-    assert gate.answer(action, made_up).fault is ProofFault.CHALLENGE_GONE
+    told = gate.answer(action, made_up).fault
+    below = factor is Factor.RECOVERY_CODE and told is ProofFault.BELOW_FLOOR
+    assert below or told is ProofFault.CHALLENGE_GONE
 
 
 # --- Codes ---
 
 
+@pytest.mark.requirement("N-B05", "O-05")
 @given(gates(), st.data())
 def test_no_code_is_asked_for_where_anything_stronger_is_bound(
     gate: Gate, data: st.DataObject
@@ -171,6 +189,7 @@ def test_no_code_is_asked_for_where_anything_stronger_is_bound(
 # --- The throttle ---
 
 
+@pytest.mark.requirement("P-04")
 @given(st.data())
 def test_while_the_throttle_is_closed_a_right_guess_is_told_like_a_wrong_one(
     data: st.DataObject,
@@ -188,6 +207,7 @@ def test_while_the_throttle_is_closed_a_right_guess_is_told_like_a_wrong_one(
     assert right.events == wrong.events
 
 
+@pytest.mark.requirement("N-B10")
 @settings(max_examples=10)  # each goes on for a hundred days and more
 @given(st.lists(st.tuples(st.sampled_from(["guess", "ask", "propose", "wait"]), st.integers(0, 3))))
 def test_no_order_of_calls_gives_a_101st_guess(calls: list[tuple[str, int]]) -> None:
@@ -209,7 +229,7 @@ def test_no_order_of_calls_gives_a_101st_guess(calls: list[tuple[str, int]]) -> 
 @given(st.sampled_from(Factor))
 def test_only_what_can_be_guessed_is_counted(factor: Factor) -> None:
     gate = Gate()
-    gate.wrong(gate.propose(send()).action_id, factor, ProofFault.BAD_SIGNATURE)
+    gate.wrong(gate.propose(FREEZE).action_id, factor, ProofFault.BAD_SIGNATURE)
 
     assert (gate.account.throttle.failures == 1) is can_be_guessed(factor)
 

@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.cast import NOON
@@ -13,6 +14,7 @@ pauses = st.lists(
 )
 
 
+@pytest.mark.requirement("N-B10")
 @given(pauses)
 def test_no_pauses_and_no_number_of_guesses_give_a_101st(between: list[timedelta]) -> None:
     throttle, now, guesses = Throttle(), NOON, 0

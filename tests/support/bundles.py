@@ -81,7 +81,16 @@ from twinlock.domain.policy.version import Policy, header_of, policy_digest
 from twinlock.domain.requirements import Answer
 from twinlock.domain.sessions import PROPOSAL, SignedDraft, signing_nonce
 from twinlock.domain.trust import Trust
-from twinlock.ports import Committed, Head, Idempotency, StoredEntry, Work
+from twinlock.ports import (
+    Committed,
+    Idempotency,
+    StoredEntry,
+    Work,
+)
+from twinlock.ports.log import (
+    Head,
+    SignedHead,
+)
 from twinlock.proofs import intents, jws
 from twinlock.proofs.assertions import read_assertion
 from twinlock.proofs.device_keys import read_jwk
@@ -442,8 +451,13 @@ class House:
         assert decision.answer is Answer.ALLOW
         return action
 
+    async def covering(self, size: int) -> SignedHead:
+        head = await self.head()
+        assert head.size >= size
+        return SignedHead(head=head, note=self.checkpoint(head))
+
     def bundle(self, action: ActionId, *, consistent_from: int = 0) -> Bundle:
-        evidence = Evidence(self, policies=self, signer=self)
+        evidence = Evidence(self, policies=self, signer=self, published=self)
         return asyncio.run(evidence.bundle(action, consistent_from=consistent_from))
 
     def seen(self, size: int | None = None) -> Checkpoint:

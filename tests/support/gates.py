@@ -200,7 +200,7 @@ class Gate:
         return Right(
             factor=factor,
             source=source.authenticator_id,
-            against=against(source),
+            against=against(source)[0],
             challenge_id=asked[-1].challenge_id if asked else None,
             totp_step=int(self.now.timestamp()) // STEP_SECONDS,
             evidence=b"{}" if isinstance(source, Passkey) else b"",

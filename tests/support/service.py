@@ -104,12 +104,13 @@ async def serving(
     waiting_letters: Callable[[], Awaitable[int]],
     book: RuleBook | None = None,
     prices_from_file: bool = False,
+    clock: SteerableClock | None = None,
 ) -> AsyncIterator[Service]:
     """Serve ``world`` in this process; requests come from 127.0.0.1.
 
     Prices are steered, unless they are those of the file that the settings name.
     """
-    clock = SteerableClock()
+    clock = clock or SteerableClock()
     prices = FixedPrices(clock)
     opened: list[Api] = []
 

@@ -41,7 +41,10 @@ from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import TwinlockError, UnavailableError
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.ids import ActionId
-from twinlock.ports import Committed, Work
+from twinlock.ports import (
+    Committed,
+    Work,
+)
 from twinlock.services.spending import Spending, Spends
 
 TESTS = Path(__file__).resolve().parents[1]

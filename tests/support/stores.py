@@ -54,7 +54,18 @@ from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
-from twinlock.ports import BlindIndex, Clock, Idempotency, LogSigner, Work
+from twinlock.ports import (
+    Clock,
+    Idempotency,
+    Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
+from twinlock.ports.log import (
+    LogSigner,
+)
+from twinlock.services.publishing import NewestHeads
 from twinlock.services.spending import Spends
 
 T = TypeVar("T")
@@ -374,7 +385,13 @@ def spending(store: SqlStore, keyring: Keyring, clock: Clock) -> Spends:
     """Return the use case of the spend over ``store``."""
     signer = KeyringSigner(keyring, log_origin="tests.example/log")
     policies = FixedPolicies(clock, signer)
-    return Spends(store, policies=policies, blind=KeyringIndex(keyring), signer=signer)
+    return Spends(
+        store,
+        policies=policies,
+        blind=KeyringIndex(keyring),
+        signer=signer,
+        published=NewestHeads(store, signer=signer),
+    )
 
 
 async def opened(

@@ -36,7 +36,13 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
 )
 from twinlock.domain.assurance import Factor, Placement
-from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    RecoveryCodes,
+    Totp,
+)
 from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.decisions import Rules, agreed
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId, tail
@@ -89,9 +95,22 @@ def a_passkey(
     )
 
 
+def saved_codes(
+    name: str = "aut_saved", *, bound_at: datetime = LONG_AGO, left: int = 3
+) -> RecoveryCodes:
+    return RecoveryCodes(
+        authenticator_id=AuthenticatorId(name),
+        member_id=MEMBER,
+        bound_at=bound_at,
+        entry=0,
+        left=tuple(f"hash {number} of {name}" for number in range(left)),
+    )
+
+
 PASSWORD = a_password()
 APP = an_app()
 SYNCED = a_passkey()
+SAVED = saved_codes()
 ROAMING = a_passkey("aut_roaming", placement=Placement.ROAMING)
 DESKTOP_KEY = a_passkey("aut_desktop", placement=Placement.DESKTOP)
 
@@ -183,7 +202,7 @@ def an_account(
         destinations_required=destinations_required,
         authenticators=authenticators or (PASSWORD, SYNCED),
         channels=tuple(channels),
-        devices=(Device(thumbprint=ALICES_LAPTOP, since=LONG_AGO, seen_at=LONG_AGO),),
+        devices=(Device(thumbprint=ALICES_LAPTOP, since=LONG_AGO, seen_at=NOON),),
         sessions=tuple(sessions),
         destinations={one.destination_id: one.version for one in destinations},
     )

@@ -58,6 +58,8 @@ def rows_of(modules: set[str]) -> set[str]:
     [
         ("twinlock.signer", {"signer", "proofs", "domain"}),
         ("twinlock.client", {"client", "domain"}),
+        ("twinlock.witness.app", {"witness", "proofs", "domain"}),
+        ("twinlock.cli.witness", {"cli", "witness", "proofs", "domain"}),
         ("twinlock.cli.verify", {"cli", "proofs", "domain"}),
     ],
 )

@@ -149,6 +149,7 @@ CEREMONIES: dict[str, tuple[Ceremony, ProofFault]] = {
 }
 
 
+@pytest.mark.requirement("W-02")
 @CHECKS
 @pytest.mark.parametrize(("ceremony", "fault"), CEREMONIES.values(), ids=CEREMONIES)
 def test_an_answer_to_another_question_is_refused(
@@ -336,6 +337,7 @@ DATAS: dict[str, tuple[bytes, ProofFault]] = {
 }
 
 
+@pytest.mark.requirement("W-02")
 @pytest.mark.parametrize(("data", "fault"), DATAS.values(), ids=DATAS)
 def test_authenticator_data_of_another_form_is_refused_however_well_signed(
     data: bytes, fault: ProofFault

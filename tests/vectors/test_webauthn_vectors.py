@@ -114,6 +114,7 @@ def test_a_verifier_without_our_rules_accepts_it(name: str) -> None:
     assert asserted.new_sign_count == 0
 
 
+@pytest.mark.requirement("W-02")
 @pytest.mark.parametrize("name", VECTORS)
 def test_our_rules_on_the_registration(name: str) -> None:
     registration = VECTORS[name]["registration"]
@@ -134,6 +135,7 @@ def test_our_rules_on_the_registration(name: str) -> None:
         assert refused.value.fault is fault
 
 
+@pytest.mark.requirement("W-02")
 @pytest.mark.parametrize("name", VECTORS)
 def test_our_rules_on_the_authentication(name: str) -> None:
     registration, answer = VECTORS[name]["registration"], VECTORS[name]["authentication"]

@@ -25,7 +25,9 @@ from twinlock.adapters import private_files
 from twinlock.domain import canonical
 from twinlock.domain.errors import AnchorMovedError, AnchorWrongError, MalformedError
 from twinlock.domain.log.merkle import HASH_BYTES
-from twinlock.ports import Anchor
+from twinlock.ports.log import (
+    Anchor,
+)
 
 T = TypeVar("T")
 

@@ -32,7 +32,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from twinlock.adapters.keyring import KEY_ID_BYTES, Key, Keyring, Role
 from twinlock.domain.canonical import tagged_mac
 from twinlock.domain.errors import DocumentTooLargeError, SealBrokenError, invariant
-from twinlock.ports import SealKey
+from twinlock.ports.keys import (
+    SealKey,
+)
 
 NONCE_BYTES = 12
 TAG_BYTES = 16

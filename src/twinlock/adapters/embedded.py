@@ -10,7 +10,9 @@ from twinlock.adapters.sql.migrate import APP_ROLE, migrate
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import DatabaseNotOursError
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 
 DATABASE = "postgres"  # The embedded server holds nothing else.
 

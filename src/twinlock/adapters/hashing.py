@@ -9,8 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from twinlock.adapters.known_passwords import KnownPasswords
+from twinlock.domain.authenticators.passwords import Terms, fit
 from twinlock.domain.errors import UnavailableError
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 from twinlock.proofs import passwords
 
 T = TypeVar("T")
@@ -21,19 +25,28 @@ WAITING_MOST = 64  # About 0.7 s of work for two threads.
 class ThreadHasher:
     """Hashes and verifies in threads. Implements ``ports.Hasher``."""
 
-    def __init__(self, entropy: Entropy) -> None:
+    def __init__(self, entropy: Entropy, known: KnownPasswords) -> None:
         self._entropy = entropy
+        self._known = known
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._waiting = 0
 
-    async def hash(self, password: str) -> str:
-        """Return the encoded argon2id hash of a new password."""
+    async def hash(self, password: str, held_to: Terms) -> str:
+        """Return the encoded argon2id hash of a new password that is fit to be set."""
         salt = self._entropy.draw(passwords.SALT_BYTES)
-        return await self._run(lambda: passwords.hash_password(password, salt=salt))
 
-    async def verify(self, encoded: str, password: str) -> None:
-        """Return when ``password`` fits ``encoded``."""
-        await self._run(lambda: passwords.verify_password(encoded, password))
+        def work() -> str:
+            normal = self._known.check(password, normal=fit(password, held_to))
+            return passwords.hash_password(normal, salt=salt)
+
+        return await self._run(work)
+
+    async def verify(self, encoded: str | None, password: str) -> None:
+        """Return when ``password`` fits ``encoded``; where there is none, work as long, in vain."""
+        if encoded is None:
+            await self._run(lambda: passwords.burn(password))
+        else:
+            await self._run(lambda: passwords.verify_password(encoded, password))
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING_MOST:

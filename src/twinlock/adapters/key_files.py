@@ -32,7 +32,11 @@ from twinlock.domain.errors import (
     invariant,
 )
 from twinlock.domain.keys import REQUIRED, SIGNING, KeyRecord, Role
-from twinlock.ports import KeyToken, SealKey, SigningKey
+from twinlock.ports.keys import (
+    KeyToken,
+    SealKey,
+    SigningKey,
+)
 
 KEY_BYTES = 32  # AES-256, HMAC-SHA-256 and an Ed25519 seed alike.
 KEY_ID_BYTES = 8

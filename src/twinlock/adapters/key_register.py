@@ -6,10 +6,12 @@ from datetime import datetime
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.settings import Settings
-from twinlock.adapters.signing import log_vkey
+from twinlock.adapters.signing import log_key
 from twinlock.adapters.token import open_token
 from twinlock.domain.keys import KeyRecord, Role
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 
 
 class KeyDirectory:
@@ -32,7 +34,7 @@ class KeyDirectory:
     def vkey(self, key: KeyRecord) -> str:
         """Return a key of the log as verifiers are told it."""
         held = self.load().keys(Role.LOG)
-        return log_vkey(self._log_origin, next(one for one in held if one.key_id == key.key_id))
+        return str(log_key(self._log_origin, next(one for one in held if one.key_id == key.key_id)))
 
     def change(self) -> AbstractContextManager[None]:
         """Keep every other command from changing keys. Raises FileBusyError."""

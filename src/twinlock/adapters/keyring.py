@@ -36,7 +36,12 @@ from twinlock.domain.errors import (
     invariant,
 )
 from twinlock.domain.keys import REQUIRED, SIGNING, Role, current_of, next_of
-from twinlock.ports import Entropy, KeyToken
+from twinlock.ports import (
+    Entropy,
+)
+from twinlock.ports.keys import (
+    KeyToken,
+)
 
 __all__ = ["KEY_BYTES", "KEY_ID_BYTES", "REQUIRED", "Key", "Keyring", "Role", "key_id_of"]
 

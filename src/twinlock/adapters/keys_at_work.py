@@ -20,11 +20,13 @@ from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.settings import Settings
-from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
+from twinlock.adapters.signing import KeyringAnswers, KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.token import open_token
 from twinlock.domain.errors import KeyringWrongError, KeysStaleError
 from twinlock.domain.keys import LOOK_LIFETIME
-from twinlock.ports import KeyToken
+from twinlock.ports.keys import (
+    KeyToken,
+)
 
 LOOK_SECONDS = 1.0  # Between two looks; each reads names and times, and no key that it has.
 
@@ -61,6 +63,7 @@ class KeysAtWork:
         self.sealer = self._following(Sealer(keyring, ready=self.check_ready))
         self.index = self._following(KeyringIndex(keyring))
         self.mac = self._following(KeyringMac(keyring))
+        self.answers = self._following(KeyringAnswers(keyring))
         self._keyring = keyring
 
     @classmethod

@@ -14,7 +14,10 @@ from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.vetoes import veto_token
-from twinlock.ports import Outgoing, Store
+from twinlock.ports import (
+    Outgoing,
+    Store,
+)
 
 
 class Letter(Discreet, frozen=True, kw_only=True, omit_defaults=True):

@@ -42,7 +42,9 @@ from twinlock.domain.errors import (
     FileUnsafeError,
     SocketDirectoryOpenError,
 )
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 
 SUPERUSER = "postgres"
 PORT = 5432  # Part of the socket's name; no network port is opened.

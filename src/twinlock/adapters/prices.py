@@ -34,7 +34,9 @@ from twinlock.adapters.keyring import KEY_BYTES, Keyring, Role, is_keyring, key_
 from twinlock.domain.canonical import b64url, encode, from_b64url, parse_strict
 from twinlock.domain.errors import JwsRefusedError, MalformedError, TwinlockError
 from twinlock.domain.money import MAX_PRICE_CENTS, PRICE_LIFETIME, Prices
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 from twinlock.proofs import jws
 
 PRICES_TYPE = "twinlock-prices+jwt"

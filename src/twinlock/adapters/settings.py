@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 import platformdirs
 
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
+from twinlock.domain.webhook_targets import Reach
 
 PREFIX = "TWINLOCK_"
 PROFILES = ("default", "strict")  # The range's weaker profiles cannot be set from here.
@@ -31,6 +32,7 @@ MAX_WORKERS = 64  # Each keeps a pool of connections; the embedded server takes 
 MAX_PORT = 65_535
 HTTP_PORT, HTTPS_PORT = 80, 443
 MAX_PROXIES = 64
+YES_OR_NO = ("no", "yes")
 TOKEN_LABEL_MOST = 32  # PKCS #11 v2.40, 3.2: CK_TOKEN_INFO.
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -134,12 +136,51 @@ _TABLE = (
         "none: every value counts as the highest",
         "The signed price list.",
     ),
+    _row(
+        "BREACHED_PASSWORDS_FILE",
+        "absolute path",
+        "none: only the common passwords that we ship are refused",
+        "Published passwords that may not be set: lines of `SHA-1:count`, sorted by hash, as Pwned "
+        "Passwords are.",
+    ),
+    _row(
+        "WITNESS_POLICY",
+        "absolute path",
+        "none: no witness is asked",
+        "A C2SP trust policy: the witnesses that cosign each head of the log, and the quorum "
+        "without which no spend is handed out.",
+    ),
     _row("LOG_LEVEL", " or ".join(LOG_LEVELS), "`info`", "What the process writes to stderr."),
     _row(
         "TRUSTED_PROXIES",
         f"addresses or networks, separated by commas, at most {MAX_PROXIES}",
         "none",
         "Whose X-Forwarded-For is believed.",
+    ),
+    _row(
+        "WEBHOOK_NETWORKS",
+        f"addresses or networks, separated by commas, at most {MAX_PROXIES}",
+        "none: public addresses only",
+        "Private networks that webhooks may lead to. Link-local addresses, a cloud's metadata and "
+        "IPv4 hidden in IPv6 stay refused.",
+    ),
+    _row(
+        "WEBHOOK_PORTS",
+        f"ports, separated by commas, at most {MAX_PROXIES}",
+        "none: 443 only",
+        "Ports besides 443 that webhooks may lead to.",
+    ),
+    _row(
+        "WEBHOOK_CA_FILE",
+        "absolute path",
+        "none",
+        "Certificates (PEM) of authorities that are trusted for webhooks beside the system's.",
+    ),
+    _row(
+        "WEBHOOK_PLAIN_LOOPBACK",
+        " or ".join(YES_OR_NO),
+        "`no`",
+        "Whether webhooks may go to this machine by plain http, for trying out.",
     ),
 )
 
@@ -171,8 +212,23 @@ class Settings:
     profile: str
     outbox_dir: Path
     price_file: Path | None
+    breached_passwords_file: Path | None
+    witness_policy: Path | None
     log_level: str
     trusted_proxies: tuple[Network, ...]
+    webhook_networks: tuple[Network, ...]
+    webhook_ports: tuple[int, ...]
+    webhook_ca_file: Path | None
+    webhook_plain_loopback: bool
+
+    @property
+    def webhook_reach(self) -> Reach:
+        """Return what webhooks may reach beyond public addresses by https on port 443."""
+        return Reach(
+            networks=self.webhook_networks,
+            ports=frozenset(self.webhook_ports),
+            plain_loopback=self.webhook_plain_loopback,
+        )
 
     @property
     def postgres_dir(self) -> Path:
@@ -222,8 +278,15 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         profile=_profile(values),
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
         price_file=_path(values, "PRICE_FILE"),
+        breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
+        witness_policy=_path(values, "WITNESS_POLICY"),
         log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),
-        trusted_proxies=_proxies(values),
+        trusted_proxies=_networks(values, "TRUSTED_PROXIES"),
+        webhook_networks=_networks(values, "WEBHOOK_NETWORKS"),
+        webhook_ports=_ports(values, "WEBHOOK_PORTS"),
+        webhook_ca_file=_path(values, "WEBHOOK_CA_FILE"),
+        webhook_plain_loopback=_choice(values, "WEBHOOK_PLAIN_LOOPBACK", YES_OR_NO, default="no")
+        == "yes",
     )
 
 
@@ -368,14 +431,22 @@ def _database_url(values: Mapping[str, str], name: str) -> str | None:
     return text
 
 
-def _proxies(values: Mapping[str, str]) -> tuple[Network, ...]:
-    text = values.get("TRUSTED_PROXIES")
+def _networks(values: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    text = values.get(name)
     if text is None:
         return ()
     try:
         networks = tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
     except ValueError:
-        raise _wrong("TRUSTED_PROXIES", "is not a list of addresses or networks") from None
+        raise _wrong(name, "is not a list of addresses or networks") from None
     if len(networks) > MAX_PROXIES or any(network.prefixlen == 0 for network in networks):
-        raise _wrong("TRUSTED_PROXIES", f"trusts everybody, or has more than {MAX_PROXIES} parts")
+        raise _wrong(name, f"trusts everybody, or has more than {MAX_PROXIES} parts")
     return networks
+
+
+def _ports(values: Mapping[str, str], name: str) -> tuple[int, ...]:
+    text = values.get(name)
+    parts = [] if text is None else text.split(",")
+    if len(parts) > MAX_PROXIES:
+        raise _wrong(name, f"has more than {MAX_PROXIES} parts")
+    return tuple(_number(name, part.strip(), most=MAX_PORT) for part in parts)

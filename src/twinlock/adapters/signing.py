@@ -1,6 +1,7 @@
 """The keyring at work: signatures over what was committed, blind names, MACs of secrets."""
 
 import hmac
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from twinlock.adapters.keyring import KEY_ID_BYTES, Key, Keyring, Role
@@ -11,8 +12,14 @@ from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.keys import KeyState, states
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.note import KeyType, SignatureLine, SignedNote, VerifierKey
+from twinlock.domain.log.trust import TrustPolicy
 from twinlock.domain.trust import KEYS_MOST, Trust
-from twinlock.ports import Head, SigningKey
+from twinlock.ports.keys import (
+    SigningKey,
+)
+from twinlock.ports.log import (
+    Head,
+)
 from twinlock.proofs import jws
 
 _PLATFORM_KEY = "platform-key/v1"
@@ -88,16 +95,25 @@ def _line(origin: str, key: SigningKey, text: bytes) -> SignatureLine:
     return SignatureLine(name=origin, key_id=named.key_id, signature=key.sign(text))
 
 
-def log_vkey(log_origin: str, key: Key) -> str:
-    """Return a key of the log as C2SP spells it: what verifiers of checkpoints are told."""
+def log_key(log_origin: str, key: Key) -> VerifierKey:
+    """Return a key of the log as C2SP knows it: what verifiers of checkpoints are told."""
     public = present(key.public, "a key that signs has a public half")
-    return str(VerifierKey(name=log_origin, key_type=KeyType.ED25519, public_key=public))
+    return VerifierKey(name=log_origin, key_type=KeyType.ED25519, public_key=public)
+
+
+def log_keys(
+    keyring: Keyring, *, log_origin: str, with_retired: bool = False
+) -> tuple[VerifierKey, ...]:
+    """Return the public keys under which the log's checkpoints are signed, or will be soon."""
+    return tuple(
+        log_key(log_origin, key) for key in _told(keyring, Role.LOG, with_retired=with_retired)
+    )
 
 
 def trust(
     keyring: Keyring,
     *,
-    log_origin: str,
+    log_policy: TrustPolicy,
     rp_id: str,
     origin: str,
     policies: tuple[str, ...],
@@ -105,15 +121,14 @@ def trust(
 ) -> Trust:
     """Return what auditors and signers are told about this installation, out of band.
 
-    It names every key that signs, signed until now, or is announced and will. ``with_retired`` is
-    for reading old evidence, and no file for a signer. No witness is named: whoever hands the file
-    over adds the witnesses that he believes.
+    ``log_policy`` names the log's keys and the witnesses that this installation asks; whoever hands
+    the file over adds those that he believes, or takes some out. Of the authorization keys all are
+    named that sign, signed until now, or are announced and will. ``with_retired`` is for reading
+    old evidence, and no file for a signer.
     """
-    log_keys = _told(keyring, Role.LOG, with_retired=with_retired)
-    lines = [f"log {log_vkey(log_origin, key)} {origin}" for key in log_keys] + ["quorum none"]
     return Trust(
         v=1,
-        log="".join(f"{line}\n" for line in lines),
+        log=log_policy.to_text(),
         authorization_keys={
             key.key_id: b64url(present(key.public, "a key that signs has a public half"))
             for key in _told(keyring, Role.AUTHORIZATION, with_retired=with_retired)
@@ -122,6 +137,34 @@ def trust(
         origin=origin,
         policies=policies,
     )
+
+
+class KeyringAnswers:
+    """Signs answers to platforms that sign. Implements ``ports.AnswerSigner``."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self.take(keyring)
+
+    def take(self, keyring: Keyring) -> None:
+        """Go on with a keyring that has changed."""
+        keys = keyring.keys(Role.ANSWERS)
+        self._key_id, self._key = keys[0].key_id, keys[0].signer()
+        self._public = {
+            key.key_id: present(key.public, "a key that signs has a public half") for key in keys
+        }
+
+    @property
+    def key_id(self) -> str:
+        """The name of the key that signs."""
+        return self._key_id
+
+    def sign(self, base: bytes) -> bytes:
+        """Return the Ed25519 signature of ``base``."""
+        return self._key.sign(base)
+
+    def public_keys(self) -> Mapping[str, bytes]:
+        """Return every key of the role: what an older one signed may still be on its way."""
+        return self._public
 
 
 def _told(keyring: Keyring, role: Role, *, with_retired: bool) -> tuple[Key, ...]:

@@ -4,7 +4,9 @@ from functools import cache
 
 from twinlock.adapters.settings import TokenPlace
 from twinlock.domain.errors import TokenMissingError
-from twinlock.ports import KeyToken
+from twinlock.ports.keys import (
+    KeyToken,
+)
 
 
 @cache

@@ -7,7 +7,7 @@ problem of RFC 9457; nothing answers HTML but the pages; no answer about an acco
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from litestar import Litestar, MediaType, Router
 from litestar.connection import ASGIConnection
@@ -16,9 +16,18 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
+from litestar.types import (
+    HTTPScope,
+    LifeSpanReceive,
+    LifeSpanScope,
+    LifeSpanSend,
+    Receive,
+    Scope,
+    Send,
+)
 
 from twinlock.api.handlers import OF_ACCOUNTS, router
+from twinlock.api.message_signatures import outgoing
 from twinlock.api.openapi import render_plugins
 from twinlock.api.problems import of_anything, of_http, of_twinlock
 from twinlock.api.request import BODY_BYTES_MOST, StrictRequest
@@ -44,10 +53,11 @@ class TimedLitestar(Litestar):
             await super().__call__(scope, receive, send)
             return
         since = perf_counter()
+        api: Api = self.state.api
+        told = outgoing(cast("HTTPScope", scope), cast("Send", send), signer=api.answers)
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, told)
         finally:
-            api: Api = self.state.api
             api.metrics.observe(str(scope.get("path_template") or UNROUTED), perf_counter() - since)
 
 

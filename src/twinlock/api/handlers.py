@@ -1,13 +1,17 @@
 """The routes. Each reads, asks one use case, and tells; nothing is decided here."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Meta
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from twinlock.api.answer_keys import answer_keys
+from twinlock.api.authzen import configuration, evaluate, evaluate_all
 from twinlock.api.operations import ActingOperation
 from twinlock.api.request import StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
@@ -17,6 +21,8 @@ from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bundle import Bundle
+from twinlock.domain.commands import EndSession
+from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.services.accounts import NewAccount, Offered, Opened
 from twinlock.services.actions import Previewed, Proposal, Repeated
@@ -35,9 +41,16 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which session ends; none named: all of them."""
+    """Which session ends; none named: all of them, but for the one to keep."""
 
     session_id: str = ""
+    keep_session_id: str = ""
+
+
+class SimChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a carrier told of the account's number; without a time the SIM changed just now."""
+
+    changed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +73,8 @@ async def look_at_account(request: StrictRequest, account_id: FromPath[str]) -> 
     """Return the account's authenticators, holds and open actions, without secrets."""
     api = api_of(request)
     actor = await api.caller(request, Scope.READ)
-    return view_account(await api.use.accounts.look(api.account(account_id, by=actor)))
+    account, now = await api.use.accounts.look(api.account(account_id, by=actor))
+    return view_account(account, now=now)
 
 
 @get("/v1/accounts/{account_id:str}/destinations", summary="List destinations")
@@ -104,13 +118,38 @@ async def end_sessions(
     account_id: FromPath[str],
     data: JSONBody[Ending],
 ) -> None:
-    """End one session of an account, or all of them. It needs no proof: it opens nothing."""
+    """End one session of an account, all of them, or all others. It needs no proof."""
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = api.account(account_id, by=actor)
-    session = SessionId(data.session_id) if data.session_id else None
+    if data.session_id and data.keep_session_id:
+        raise MalformedError("name the session to end, or the one to keep")
+    ending = EndSession(
+        session_id=SessionId(data.session_id) if data.session_id else None,
+        keep=SessionId(data.keep_session_id) if data.keep_session_id else None,
+    )
     key = await idempotency(request)
-    await api.use.accounts.end_session(named, session, actor=actor, idempotency=key)
+    await api.use.accounts.end_session(named, ending, actor=actor, idempotency=key)
+
+
+@post(
+    "/v1/accounts/{account_id:str}/sim-changes",
+    status_code=204,
+    summary="Report a changed SIM",
+    operation_class=ActingOperation,
+)
+async def report_sim_change(
+    request: StrictRequest,
+    account_id: FromPath[str],
+    data: JSONBody[SimChange],
+) -> None:
+    """Say that the SIM of the account's number changed: codes by SMS then count nothing."""
+    api = api_of(request)
+    actor = await api.caller(request, Scope.PROPOSE)
+    named = api.account(account_id, by=actor)
+    key = await idempotency(request)
+    changed_at = data.changed_at
+    await api.use.accounts.report_sim_change(named, changed_at, actor=actor, idempotency=key)
 
 
 @post("/v1/actions", status_code=201, summary="Propose an action", operation_class=ActingOperation)
@@ -312,6 +351,7 @@ OF_ACCOUNTS = (
     list_destinations,
     offer_candidate,
     end_sessions,
+    report_sim_change,
     propose,
     preview,
     look_at_action,
@@ -320,6 +360,8 @@ OF_ACCOUNTS = (
     veto,
     evidence,
     spend,
+    evaluate,
+    evaluate_all,
 )
 
 
@@ -329,6 +371,6 @@ def router() -> Router:
         path="/",
         cache_control=CacheControlHeader(no_store=True),
         response_class=JsonResponse,
-        route_handlers=[*OF_ACCOUNTS, live, ready, metrics],
+        route_handlers=[*OF_ACCOUNTS, live, ready, metrics, configuration, answer_keys],
     )
     return Router(path="/", route_handlers=[of_accounts, checkpoint, proof, tile])

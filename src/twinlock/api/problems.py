@@ -13,15 +13,18 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from twinlock.api.request import BODY_BYTES_MOST
 from twinlock.domain.authenticators.faults import ProofRefusedError
+from twinlock.domain.authenticators.passwords import PasswordRefusedError
 from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
 from twinlock.domain.ids import tail
+from twinlock.domain.message_signatures import ACCEPT_SIGNATURE, SignatureRefusedError
 
 PROBLEM = "application/problem+json"
 _log = structlog.get_logger(__name__)
+_FAULTY = (ProofRefusedError, PasswordRefusedError)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457, with our stable ``code``; ``fault`` says why a proof was refused."""
+    """RFC 9457, with our stable ``code``; ``fault`` says why a proof or signature was refused."""
 
     type: str
     title: str
@@ -57,6 +60,8 @@ def problem(
         headers["Retry-After"] = "1"
     if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
         headers["WWW-Authenticate"] = 'Bearer realm="twinlock"'
+    if code == SignatureRefusedError.code:
+        headers["Accept-Signature"] = ACCEPT_SIGNATURE
     return Response(
         Problem(
             type=f"urn:twinlock:problem:{code}",
@@ -77,7 +82,7 @@ def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Pro
     title = _title(type(error))
     if isinstance(error, InvariantError) or error.status >= 500:  # noqa: PLR2004 - server errors
         _log.error("request_failed", code=error.code, exc_info=error)
-    fault = error.fault.value if isinstance(error, ProofRefusedError) else ""
+    fault = error.fault.value if isinstance(error, _FAULTY) else ""
     detail = "" if isinstance(error, InvariantError) else str(error)
     return problem(code=error.code, status=error.status, title=title, detail=detail, fault=fault)
 

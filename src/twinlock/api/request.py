@@ -1,7 +1,8 @@
 """Requests as we read them: strict JSON, bounded, from a known address, under a known key."""
 
 import ipaddress
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from litestar import Request
@@ -11,12 +12,17 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from twinlock.domain.canonical import parse_strict, tagged_hash
 from twinlock.domain.errors import MalformedError
-from twinlock.ports import Idempotency
+from twinlock.ports import (
+    Idempotency,
+)
 
 BODY_BYTES_MOST = 32_768  # A passkey registration with a chain of certificates has 8 KB.
 KEY_LENGTH_LEAST = 8
 KEY_LENGTH_MOST = 128
 JSON = "application/json"
+REQUEST_ID = b"x-request-id"
+REQUEST_ID_LENGTH_MOST = 256
+_REQUEST_ID = re.compile(rb"[!-~](?:[ -~]{0,254}[!-~])?")
 ADDRESS_LENGTH_MOST = 64  # The longest IPv6 address has 45 characters, and a zone some more.
 SUBNET_BITS = 64
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -121,6 +127,23 @@ def counted_address(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((int(parsed) >> SUBNET_BITS << SUBNET_BITS, SUBNET_BITS)))
     return address if parsed is None else str(parsed)
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the caller's own name for a request, or nothing where there is none of its form."""
+    given = next((value for name, value in headers if name == REQUEST_ID), b"")
+    return given if _REQUEST_ID.fullmatch(given) else b""
+
+
+def check_request_id(request: Request[Any, Any, Any]) -> None:
+    """Check that the caller's own name for a request can be told in the answer.
+
+    Raises:
+        MalformedError: it is not 1 to 256 printable ASCII characters.
+    """
+    headers = request.scope["headers"]
+    if any(name == REQUEST_ID for name, _ in headers) and not request_id(headers):
+        raise MalformedError("X-Request-ID: 1 to 256 printable ASCII characters")
 
 
 async def idempotency(request: Request[Any, Any, Any]) -> Idempotency:

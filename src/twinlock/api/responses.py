@@ -12,7 +12,10 @@ from litestar.response.base import ASGIResponse
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
 from twinlock.api.request import JSON
+from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import encode
+from twinlock.domain.requirements import Requirement
+from twinlock.domain.step_up import challenge
 
 T = TypeVar("T")
 
@@ -30,8 +33,20 @@ class JsonResponse(Response[T]):
         headers: Mapping[str, str],
         **_: Any,  # noqa: ANN401 - as above
     ) -> ASGIResponse:
-        """Return what sends it."""
-        return _Encoded(self.content, status=self._status, headers=headers)
+        """Return what sends it, with what a step-up needs beside an answer that asks for one."""
+        content = self.content
+        if isinstance(content, Answered) and content.requirement is not None:
+            headers = {**headers, **_step_up(content.requirement)}
+        return _Encoded(content, status=self._status, headers=headers)
+
+
+def _step_up(requirement: Requirement) -> dict[str, str]:
+    """Return the challenge of RFC 9470, beside a 2xx as RFC 9110, 11.6.1 allows.
+
+    It asks for a proof of the customer's, and not for another platform key, which a 401 would.
+    """
+    asked = challenge(requirement)
+    return {"WWW-Authenticate": asked} if asked else {}
 
 
 class _Encoded(ASGIResponse):

@@ -8,11 +8,20 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from twinlock.api.message_signatures import IncomingRequest
 from twinlock.api.request import Network, client_address, counted_address, header
 from twinlock.api.throttling import Rates, share
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.ids import AccountId, ActionId, account_of, parse_account_id, tail
-from twinlock.ports import Entropy, Idempotency, Store
+from twinlock.domain.message_signatures import SignatureRefusedError
+from twinlock.ports import (
+    Entropy,
+    Idempotency,
+    Store,
+)
+from twinlock.ports.keys import (
+    AnswerSigner,
+)
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions import Actions
 from twinlock.services.evidence import Evidence
@@ -79,37 +88,48 @@ def new_metrics() -> Metrics:
 
 
 class Api:
-    """The API of one process."""
+    """The API of one process. ``origin`` is how the world calls it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing that routes need
         self,
         *,
         use: UseCases,
         store: Store,
         entropy: Entropy,
         rates: Rates,
+        answers: AnswerSigner,
+        origin: str,
         trusted_proxies: tuple[Network, ...] = (),
     ) -> None:
         self.use = use
         self.store = store
         self.entropy = entropy
         self.rates = rates
+        self.answers = answers
+        self.origin = origin
         self.trusted_proxies = trusted_proxies
         self.metrics = new_metrics()
 
-    async def caller(self, request: Request[Any, Any, Any], scope: Scope) -> str:
-        """Return the actor behind the request's platform key.
+    async def caller(self, request: Request[Any, Any, Any], scope: Scope, *more: Scope) -> str:
+        """Return the actor behind the request's platform key, which has each of these scopes.
 
         Raises:
-            PlatformKeyRefusedError, ScopeMissingError, RateLimitedError: as they say.
+            PlatformKeyRefusedError, SignatureRefusedError, ScopeMissingError, RateLimitedError:
+                as they say.
         """
         kind, _, presented = header(request, b"authorization").partition(" ")
         if kind.lower() != "bearer":
             raise PlatformKeyRefusedError("a platform key is sent as a bearer token")
         address = client_address(request, trusted=self.trusted_proxies)
         try:
-            key_id = await self.use.keys.check(presented, address=address, scope=scope)
-        except PlatformKeyRefusedError:
+            key_id = await self.use.keys.check(
+                presented,
+                address=address,
+                scope=scope,
+                more=more,
+                incoming=IncomingRequest(request, origin=self.origin),
+            )
+        except (PlatformKeyRefusedError, SignatureRefusedError):
             self.rates.refused.take(counted_address(address))
             raise
         self.rates.keys.take(key_id)

@@ -1,23 +1,64 @@
 """What the platform may see of an account: kinds, times and states; no secrets, no addresses."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account, Destination, Session
 from twinlock.domain.actions import type_of
 from twinlock.domain.assurance import Level
-from twinlock.domain.authenticators.model import Passkey, factor_of
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    RecoveryCodes,
+    device_bound,
+    factor_of,
+    used_day,
+)
+from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
+from twinlock.domain.policy.facts import SessionState
 
 
 class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
-    """One bound authenticator. ``placement`` is where it lives in the worst case."""
+    """One bound authenticator. ``placement`` is where a passkey lives in the worst case.
+
+    ``device_bound`` and ``backed_up`` are a passkey's flags: it cannot leave its device; or it may,
+    and was copied. ``used_on`` is the day (UTC) of the last answer that was accepted, or null.
+    ``codes_left`` is how many of a set of recovery codes are not used yet; null elsewhere.
+    """
 
     authenticator_id: str
     factor: str
     name: str
     bound_at: datetime
+    used_on: date | None
     placement: str
+    device_bound: bool | None
+    backed_up: bool | None
+    codes_left: int | None
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """One session that lives: on which device, since when, and when it ends at the latest.
+
+    ``read_only``: it may look, freeze and veto, and nothing else.
+    """
+
+    session_id: str
+    device: str
+    started_at: datetime
+    seen_at: datetime
+    ends_at: datetime
+    read_only: bool
+
+
+class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
+    """One device that has signed in fully, by its key's thumbprint; ``known`` until it lapses."""
+
+    device: str
+    since: datetime
+    seen_at: datetime
+    known: bool
 
 
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +107,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     frozen_until: datetime | None
     authenticators: tuple[AuthenticatorView, ...]
     channels: tuple[ChannelView, ...]
+    sessions: tuple[SessionView, ...]
+    devices: tuple[DeviceView, ...]
     holds: tuple[HoldView, ...]
     actions: tuple[OpenView, ...]
     api_keys: tuple[ApiKeyView, ...]
@@ -88,8 +131,8 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
     removed: bool
 
 
-def view_account(account: Account) -> AccountView:
-    """Return what the platform may see of ``account``."""
+def view_account(account: Account, *, now: datetime) -> AccountView:
+    """Return what the platform may see of ``account`` at ``now``."""
     return AccountView(
         account_id=account.account_id,
         member_ids=(account.member_id,),
@@ -97,19 +140,24 @@ def view_account(account: Account) -> AccountView:
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),
         frozen_until=account.freeze.until,
-        authenticators=tuple(
-            AuthenticatorView(
-                authenticator_id=one.authenticator_id,
-                factor=factor_of(one).value,
-                name=one.name,
-                bound_at=one.bound_at,
-                placement=one.placement.value if isinstance(one, Passkey) else "",
-            )
-            for one in account.authenticators
-        ),
+        authenticators=tuple(_view_authenticator(one) for one in account.authenticators),
         channels=tuple(
             ChannelView(channel_id=one.channel_id, kind=one.kind.value, bound_at=one.bound_at)
             for one in account.channels
+        ),
+        sessions=tuple(
+            _view_session(one)
+            for one in account.sessions
+            if one.state(now) is not SessionState.NONE
+        ),
+        devices=tuple(
+            DeviceView(
+                device=one.thumbprint,
+                since=one.since,
+                seen_at=one.seen_at,
+                known=account.knows(one.thumbprint, at=now),
+            )
+            for one in account.devices
         ),
         holds=tuple(HoldView(because=one.because, ends_at=one.ends_at) for one in account.holds),
         actions=tuple(
@@ -132,6 +180,32 @@ def view_account(account: Account) -> AccountView:
             )
             for one in account.api_keys
         ),
+    )
+
+
+def _view_authenticator(one: Authenticator) -> AuthenticatorView:
+    passkey = one if isinstance(one, Passkey) else None
+    return AuthenticatorView(
+        authenticator_id=one.authenticator_id,
+        factor=factor_of(one).value,
+        name=one.name,
+        bound_at=one.bound_at,
+        used_on=used_day(one),
+        placement=passkey.placement.value if passkey else "",
+        device_bound=device_bound(passkey) if passkey else None,
+        backed_up=passkey.backed_up if passkey else None,
+        codes_left=len(one.left) if isinstance(one, RecoveryCodes) else None,
+    )
+
+
+def _view_session(session: Session) -> SessionView:
+    return SessionView(
+        session_id=session.session_id,
+        device=session.thumbprint,
+        started_at=session.started_at,
+        seen_at=session.seen_at,
+        ends_at=min(session.started_at + SESSION_LIFETIME, session.seen_at + SESSION_IDLE),
+        read_only=session.read_only,
     )
 
 

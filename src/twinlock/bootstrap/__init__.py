@@ -7,12 +7,11 @@ weaker.
 
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from litestar import Router
 from litestar.datastructures import State
@@ -20,7 +19,7 @@ from litestar.datastructures import State
 from twinlock.adapters import embedded as embedded_servers
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
-from twinlock.adapters import signing
+from twinlock.adapters import signing, webhook_pumps
 from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
@@ -29,6 +28,7 @@ from twinlock.adapters.key_register import KeyDirectory
 from twinlock.adapters.keyring import Keyring, Role
 from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
 from twinlock.adapters.keys_at_work import KeysAtWork
+from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import LetterFiles
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
 from twinlock.adapters.prices import PriceKey
@@ -47,8 +47,10 @@ from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy, own_clock
 from twinlock.adapters.token import open_token
+from twinlock.adapters.witnesses import log_policy, open_publishing
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
+from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.rulebook import (
     BookPolicies,
     RuleBook,
@@ -61,12 +63,17 @@ from twinlock.domain.trust import Trust
 from twinlock.ports import (
     Clock,
     Entropy,
-    Head,
-    Outgoing,
-    PlatformKeys,
     PolicyTexts,
     PriceFeed,
+    Relay,
     Store,
+)
+from twinlock.ports.keys import (
+    PlatformKeys,
+)
+from twinlock.ports.log import (
+    Head,
+    PublishedHeads,
 )
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.services.accounts import Accounts
@@ -77,9 +84,11 @@ from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
+from twinlock.services.publishing import NewestHeads
 from twinlock.services.rotation import Rotation
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
+from twinlock.services.webhooks import Webhooks
 from twinlock.web.routes import page_router
 from twinlock.web.serving import Pages
 
@@ -128,7 +137,7 @@ def trust_of(
     """
     return signing.trust(
         keyring,
-        log_origin=settings.log_origin,
+        log_policy=log_policy(settings, keyring, with_retired=with_retired),
         rp_id=settings.rp_id,
         origin=settings.origin,
         policies=tuple(dict.fromkeys((book.policy.name.digest, *earlier))),
@@ -237,14 +246,6 @@ async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> Worl
     return World(settings=settings, keyring=keyring, dsn=dsn, owner_dsn=owner, server=server)
 
 
-class Relay(Protocol):
-    """Messages that wait to be handed on."""
-
-    async def deliver(self, send: Callable[[Outgoing], Awaitable[None]], *, most: int) -> int:
-        """Hand on up to ``most`` messages, oldest first; return how many were."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelves:
     """Where one process keeps things: state and log, platforms' keys, policies, the outbox.
@@ -257,6 +258,7 @@ class Shelves:
     policies: PolicyTexts
     outbox: Relay
     at_work: KeysAtWork | None = None
+    published: PublishedHeads | None = None  # None: every committed head may be shown.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,12 +266,15 @@ class Steering:
     """What the range turns and ``serve`` never passes.
 
     ``seconds`` is what rates are counted by, ``outbox_seconds`` the pause between two looks at the
-    outbox; ``through`` stands between the use cases and their store.
+    outbox; ``through`` stands between the use cases and their store. ``earlier`` is a book that
+    decided before the one that is served, and ``in_force`` says by which of them to decide now.
     """
 
     seconds: Callable[[], float] = time.monotonic
     outbox_seconds: float = OUTBOX_SECONDS
     through: Callable[[Store], Store] = lambda store: store
+    earlier: RuleBook | None = None
+    in_force: Callable[[RuleBook], RuleBook] = lambda book: book
 
 
 @asynccontextmanager
@@ -306,15 +311,18 @@ async def open_api(
             beside("keyring_waits", keys.look, pause=KEYS_SECONDS),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
+            open_publishing(settings, world.keyring, kept, clock=trusted) as published,
             open_on(
-                shelves,
+                replace(shelves, published=published),
                 world,
                 book=book,
                 clock=trusted,
                 prices=prices or keys.price_file(settings.price_file),
                 steering=steering or Steering(),
             ) as api,
+            webhook_pumps.delivering(kept, settings, clock=trusted, registry=api.metrics.registry),
         ):
+            api.metrics.registry.register(WitnessMetrics(published))
             yield api
         # A stop in good order leaves nothing that is not anchored.
         await attempt("anchor_waits", anchoring.follow)
@@ -334,6 +342,15 @@ async def _anchored(
             yield kept, Anchoring(kept, signer=signer, anchors=anchors), keys
 
 
+@asynccontextmanager
+async def open_webhooks(world: World) -> AsyncIterator[Webhooks]:
+    """Open the operator's use cases of webhooks, on a log that is the anchored one."""
+    clock = SystemClock()
+    async with _anchored(world, clock) as (kept, anchoring, _):
+        await anchoring.check()
+        yield webhook_pumps.use_cases(kept, world.settings, clock=clock)
+
+
 async def adopt_log(world: World) -> Head:
     """Take the log as it stands for the anchored one (see ``Anchoring.adopt``)."""
     async with _anchored(world, SystemClock()) as (_, anchoring, _):
@@ -351,7 +368,9 @@ async def open_on(
     steering: Steering,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process on what it keeps things in; close them on leaving."""
-    await shelves.policies.keep(book.policy.text)  # Before it decides anything.
+    for one in (book, steering.earlier):
+        if one is not None:
+            await shelves.policies.keep(one.policy.text)  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
     kept = replace(shelves, store=store)
     letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
@@ -360,12 +379,22 @@ async def open_on(
         while await shelves.outbox.deliver(letters.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
+    keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
     async with beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
         yield Api(
-            use=_use_cases(world, kept, book=book, clock=clock, prices=prices),
+            use=_use_cases(
+                world,
+                kept,
+                keys,
+                in_force=lambda: steering.in_force(book),
+                clock=clock,
+                prices=prices,
+            ),
             store=store,
             entropy=SystemEntropy(),
             rates=Rates(seconds),
+            answers=keys.answers,
+            origin=world.settings.origin,
             trusted_proxies=world.settings.trusted_proxies,
         )
 
@@ -400,14 +429,20 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
 
 
 def _use_cases(
-    world: World, shelves: Shelves, *, book: RuleBook, clock: Clock, prices: PriceFeed
+    world: World,
+    shelves: Shelves,
+    keys: KeysAtWork,
+    *,
+    in_force: Callable[[], RuleBook],
+    clock: Clock,
+    prices: PriceFeed,
 ) -> UseCases:
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
-    keys = shelves.at_work or KeysAtWork.of(world.keyring, settings)
     signer = keys.signer(log_origin=settings.log_origin)
-    policies = BookPolicies(book, prices=prices, signer=signer)
+    heads = shelves.published or NewestHeads(store, signer=signer)
+    policies = BookPolicies(in_force, prices=prices, signer=signer)
     blind = keys.index
-    hasher = ThreadHasher(entropy)
+    hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)
     return UseCases(
         accounts=Accounts(store, entropy=entropy, clock=clock, policies=policies, blind=blind),
@@ -430,9 +465,9 @@ def _use_cases(
             rp=rp,
         ),
         vetoes=Vetoes(store, policies=policies),
-        spends=Spends(store, policies=policies, blind=blind, signer=signer),
+        spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
-        evidence=Evidence(store, policies=shelves.policies, signer=signer),
-        logbook=Logbook(store, signer=signer),
+        evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
+        logbook=Logbook(store, published=heads),
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
     )

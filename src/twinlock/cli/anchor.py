@@ -8,7 +8,9 @@ import typer
 from twinlock.bootstrap import adopt_log, prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import b64url
-from twinlock.ports import Head
+from twinlock.ports.log import (
+    Head,
+)
 
 app = typer.Typer(help="What the log is held to, outside the database.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

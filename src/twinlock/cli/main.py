@@ -20,6 +20,8 @@ from twinlock.cli import (
     ranges,
     serve,
     verify,
+    webhooks,
+    witness,
 )
 from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
@@ -52,6 +54,8 @@ app.add_typer(platform_keys.app, name="platform-key")
 app.add_typer(policy.app, name="policy")
 app.add_typer(prices.app, name="prices")
 app.add_typer(ranges.app, name="range")
+app.add_typer(webhooks.app, name="webhook")
+app.add_typer(witness.app, name="witness")
 
 
 def _tell_version(asked: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,8 @@ from twinlock.bootstrap import (
 )
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.console import result, say
+from twinlock.domain.canonical import b64url
+from twinlock.proofs.message_signatures import PEM_CHARACTERS_MOST, SigningKeyWrongError
 from twinlock.services.platform_keys import ListedKey, Scope, key_id_of
 
 app = typer.Typer(help="Keys for the platform's servers.", no_args_is_help=True)
@@ -23,6 +26,13 @@ Scopes = Annotated[list[Scope], typer.Option("--scope", help="What it may do; re
 Networks = Annotated[
     list[str],
     typer.Option("--network", help="CIDR range it may be used from; repeat for more."),
+]
+SignedBy = Annotated[
+    str,
+    typer.Option(
+        "--signed-by",
+        help="Ed25519 public key, base64url or a PEM file: every request must be signed by it.",
+    ),
 ]
 Days = Annotated[int, typer.Option(min=1, max=400, help="Days until it expires.")]
 DEFAULT_SCOPES = list(Scope)
@@ -35,22 +45,49 @@ def create(
     scope: Scopes = DEFAULT_SCOPES,
     network: Networks = LOOPBACK,
     days: Days = 365,
+    signed_by: SignedBy = "",
     as_json: Json = False,
 ) -> None:
     """Make a key and print it, this once. To rotate, make a second one and revoke the first."""
+    public = _public_key(signed_by) if signed_by else None
 
-    async def run() -> str:
+    async def run() -> tuple[str, dict[str, str]]:
         world = await prepare(settings_from_environment())
         async with open_api(world, book=rule_book(world.settings.profile)) as api:
-            return await api.use.keys.create(
-                scopes=tuple(scope), networks=tuple(network), lifetime=timedelta(days=days)
+            made = await api.use.keys.create(
+                scopes=tuple(scope),
+                networks=tuple(network),
+                lifetime=timedelta(days=days),
+                signed_by=public,
             )
+            return made, {name: b64url(one) for name, one in api.answers.public_keys().items()}
 
-    key = asyncio.run(run())
+    key, answered_by = asyncio.run(run())
     key_id = key_id_of(key)
     say("keep it where your servers keep secrets; it is not shown again")
     say(f"its middle part names it: {key_id}, by which `platform-key revoke` ends it")
-    result({"id": key_id, "key": key}, as_json=as_json, text=key)
+    made: dict[str, object] = {"id": key_id, "key": key}
+    if public is not None:
+        say("every request under it must be signed; what answers them is signed by")
+        for name, one in answered_by.items():
+            say(f"  {name} {one}")
+        made["answered_by"] = answered_by
+    result(made, as_json=as_json, text=key)
+
+
+def _public_key(text: str) -> str:
+    """Return what a file of this name holds, or the text itself where there is none.
+
+    Raises:
+        SigningKeyWrongError: a file that is too long, or no text.
+    """
+    try:
+        with Path(text).open("rb") as file:
+            return file.read(PEM_CHARACTERS_MOST + 1).decode("ascii")
+    except FileNotFoundError:
+        return text
+    except (OSError, ValueError) as error:
+        raise SigningKeyWrongError("not a file that holds a public key") from error
 
 
 @app.command("list")
@@ -76,6 +113,7 @@ def _shown(key: ListedKey) -> dict[str, object]:
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+        "signed_by": key.signed_by or None,
     }
 
 
@@ -87,6 +125,7 @@ def _in_words(key: ListedKey) -> str:
             f"{key.key_id}  {state}",
             f"  may {', '.join(key.scopes)}; from {', '.join(key.networks)}",
             f"  created {_at(key.created_at)}, expires {_at(key.expires_at)}",
+            *([f"  requests are signed by {key.signed_by}"] if key.signed_by else []),
         )
     )
 

@@ -13,7 +13,14 @@ import msgspec
 from twinlock.domain.actions import AnyPayload, SessionStart
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
-from twinlock.domain.bounds import DEVICES_MOST, SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
+from twinlock.domain.bounds import (
+    DEVICE_KNOWN_FOR,
+    DEVICES_MOST,
+    SESSION_IDLE,
+    SESSION_LIFETIME,
+    SESSIONS_MOST,
+    SIM_CHANGE_PERIOD,
+)
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.holds import Hold
@@ -87,7 +94,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A device key that signed in fully; ``thumbprint`` is RFC 7638, base64url."""
+    """A device key that signed in fully; ``thumbprint`` is RFC 7638, base64url.
+
+    Being known spares a sign-in the hold of a new device, and its wrong answers are counted apart.
+    It proves nothing and opens nothing. It lapses DEVICE_KNOWN_FOR after the last sign-in.
+    """
 
     thumbprint: str
     since: datetime
@@ -300,7 +311,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     throttle: Throttle = Throttle()
     known_throttle: Throttle = Throttle()  # of wrong answers from devices that signed in before
     candidates: tuple[Candidate, ...] = ()
-    codes_sent: tuple[datetime, ...] = ()
+    codes_sent: tuple[int, ...] = ()  # in POSIX seconds, rounded up: shorter than a date
+    flood_told_at: int = 0  # in POSIX seconds: when the owner was last told of a flood of codes
+    sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
@@ -340,9 +353,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         evidence hands it out. Prevents: a stranger whose guesses keep the owner out.
         """
         if isinstance(action.payload, SessionStart):
-            known = any(one.thumbprint == action.payload.device for one in self.devices)
+            known = self.knows(action.payload.device, at=action.proposed_at)
             return known and action.device_signed
         return any(one.factor is Factor.SESSION and self.stands(one) for one in action.shown)
+
+    def knows(self, thumbprint: str, *, at: datetime) -> bool:
+        """Say whether the device with this key has signed in fully, and not too long before."""
+        since = at - DEVICE_KNOWN_FOR
+        return any(one.thumbprint == thumbprint and one.seen_at > since for one in self.devices)
 
     def throttle_of(self, action: OpenAction) -> Throttle:
         """Return the counter of wrong answers that ``action`` is held to."""
@@ -355,10 +373,19 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if shown.factor is Factor.SESSION:
             return self.session(shown.source) is not None
+        if shown.factor is Factor.SMS_CODE and not self.sms_counts(shown.at):
+            return False
         if shown.factor in (Factor.EMAIL_CODE, Factor.SMS_CODE):
             return any(channel.channel_id == shown.source for channel in self.channels)
         bound = self.authenticator(shown.source)
         return bound is not None and bound.bound_at == shown.bound_at
+
+    def sms_counts(self, at: datetime) -> bool:
+        """Say whether a code by SMS that was shown at ``at`` counts: after a change of the SIM.
+
+        What was shown before the change falls with it: the thief may have had the number already.
+        """
+        return self.sim_changed_at is None or at >= self.sim_changed_at + SIM_CHANGE_PERIOD
 
     def session(self, session_id: str) -> Session | None:
         """Return the session ``session_id`` while it is kept, or None."""

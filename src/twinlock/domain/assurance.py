@@ -23,6 +23,7 @@ class Factor(StrEnum):
     SMS_CODE = "sms_code"
     TOTP = "totp"
     PASSKEY = "passkey"
+    RECOVERY_CODE = "recovery_code"
     SESSION = "session"
 
 
@@ -32,7 +33,8 @@ class Level(IntEnum):
     NONE = 0
     KNOWLEDGE = 1  # a password alone
     OUT_OF_BAND = 2  # a password and a code by e-mail or SMS
-    POSSESSION = 3  # an authenticator app: bound by our own record only
+    # An authenticator app, or the password and a recovery code: bound by our own record only.
+    POSSESSION = 3
     PHISHING_RESISTANT = 4  # a passkey: bound to origin and payload by its signature
 
 
@@ -58,14 +60,15 @@ PHONE = "phone"  # The root of everything of which we do not know better (law 4)
 def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
     """Return the root a thief must take to make this proof, or None where it is none.
 
-    The table of law 4: password, none; SMS, TOTP, e-mail and the phone's passkey, all ``phone``
-    in the worst case; a roaming key and a desktop's key, one each. A session key is no root: it
-    was born of other proofs.
+    The table of law 4: password, none; SMS, TOTP, e-mail, recovery codes and the phone's passkey,
+    all ``phone`` in the worst case; a roaming key and a desktop's key, one each. A session key is
+    no root: it was born of other proofs. Of recovery codes we hope that they lie on paper, and
+    know that many are photographed (docs/adr/0009-what-a-recovery-code-may-do.md).
     """
     match factor:
         case Factor.PASSWORD | Factor.SESSION:
             return None
-        case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.TOTP:
+        case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.TOTP | Factor.RECOVERY_CODE:
             return PHONE
         case Factor.PASSKEY:
             if placement in (Placement.ROAMING, Placement.DESKTOP):
@@ -79,7 +82,8 @@ def level_shown(factors: Iterable[Factor], *, floor: Level) -> Level:
     """Return the level that ``factors`` show together on an account whose floor is ``floor``.
 
     A code by e-mail or SMS counts only beside the password, and only where nothing stronger was
-    ever bound (N-B05, O-05: e-mail is no factor). A session shows no level: it is no fresh proof.
+    ever bound (N-B05, O-05: e-mail is no factor). A recovery code counts beside the password, and
+    never as much as a passkey (N-B11). A session shows no level: it is no fresh proof.
     """
     shown = set(factors)
     if Factor.PASSKEY in shown:
@@ -88,6 +92,8 @@ def level_shown(factors: Iterable[Factor], *, floor: Level) -> Level:
         return Level.POSSESSION
     if Factor.PASSWORD not in shown:
         return Level.NONE
+    if Factor.RECOVERY_CODE in shown:
+        return Level.POSSESSION
     code = shown & {Factor.EMAIL_CODE, Factor.SMS_CODE}
     if code and floor <= Level.OUT_OF_BAND:
         return Level.OUT_OF_BAND
@@ -101,6 +107,7 @@ _LEVELS = MappingProxyType(
         Factor.SMS_CODE: Level.OUT_OF_BAND,
         Factor.TOTP: Level.POSSESSION,
         Factor.PASSKEY: Level.PHISHING_RESISTANT,
+        Factor.RECOVERY_CODE: Level.POSSESSION,
         Factor.SESSION: Level.NONE,
     }
 )
@@ -115,9 +122,11 @@ def floor_of(bound: Iterable[Factor], *, has_channel: bool) -> Level:
     """Return the floor of an account with these authenticators bound.
 
     An account with a password and a channel for codes has at least OUT_OF_BAND: it can show a
-    code, so it must. Whatever was removed has waited before it left ``bound`` (law 3).
+    code, so it must. Whatever was removed has waited before it left ``bound`` (law 3). Recovery
+    codes set no floor: they are there for the day when the usual way is lost.
     """
-    highest = max((level_of(factor) for factor in bound), default=Level.NONE)
+    usual = (factor for factor in bound if factor is not Factor.RECOVERY_CODE)
+    highest = max((level_of(factor) for factor in usual), default=Level.NONE)
     if highest is Level.KNOWLEDGE and has_channel:
         return Level.OUT_OF_BAND
     return highest

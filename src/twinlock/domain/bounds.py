@@ -20,12 +20,38 @@ UNPROVED_ACTION_LIFETIME = timedelta(hours=1)  # A question that nobody answered
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
 
+# --- Passwords ---
+
+# Characters. SP 800-63B-4, 3.1.1.2: beside an app or a passkey.
+PASSWORD_LEAST = 8
+# Characters. SP 800-63B-4, 3.1.1.2: where the password may be all that somebody shows.
+PASSWORD_LEAST_ALONE = 15
+# Characters, before and after normalising: at most 1,024 bytes, so that none keeps a core busy.
+# SP 800-63B-4 asks for 64 or more.
+PASSWORD_MOST = 256
+
+# --- Recovery codes ---
+
+RECOVERY_CODES = 10  # In one set: enough for years, and they fit on a card.
+# SP 800-63B-4, 4.2.1.1 asks for 64 bits. From 112 on a plain hash is enough (3.1.2.2), so that
+# checking one costs nothing that a flood could use up.
+RECOVERY_CODE_BITS = 120
+
 # --- Sessions ---
 
 # SP 800-63B-4, 2.2.3: at AAL2 somebody should sign in again after a day at the latest.
 SESSION_LIFETIME = timedelta(hours=24)
 # SP 800-63B-4, 2.2.3: at AAL2 a session that nobody uses should end after an hour.
 SESSION_IDLE = timedelta(hours=1)
+
+# A device that has not signed in for so long is a new one again: it may have been sold since.
+DEVICE_KNOWN_FOR = timedelta(days=90)
+# --- Signed messages ---
+
+# From ``created`` to ``expires``: a request is sent when it is signed. Each nonce is kept so long.
+MESSAGE_LIFETIME_MOST = timedelta(minutes=5)
+MESSAGE_CLOCK_TOLERANCE = timedelta(seconds=30)  # Clocks of servers are set by NTP; some drift.
+EVALUATIONS_MOST = 20  # In one AuthZEN request: a page of buttons. Each reads the account anew.
 
 # --- Failures ---
 
@@ -44,6 +70,12 @@ WEAK_FREEZE_LENGTH = timedelta(hours=72)
 # Law 5: the same root sets such a freeze once in this time, and not again and again.
 WEAK_FREEZE_EVERY = timedelta(days=30)
 
+# --- Telephone numbers ---
+
+# SP 800-63B-4, 3.1.3.3: a number whose SIM changed is not used as if nothing had been. Long enough
+# that an owner whose phone went dead has noticed.
+SIM_CHANGE_PERIOD = timedelta(days=7)
+
 # --- Newness ---
 
 # Law 3: a new authenticator or channel may not undo an older one.
@@ -54,7 +86,7 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 16_384
-PASSING_BYTES_MOST = 3_560  # What signing in and time add: sessions, devices, holds, counters.
+PASSING_BYTES_MOST = 3_598  # What signing in and time add: sessions, devices, holds, counters.
 URGENT_BYTES_MOST = 1_680  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -77,6 +109,9 @@ IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more bi
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.
 CODES_UNPROVED_PER_HOUR_MOST = 5  # Of them for whoever has shown nothing yet: anybody can ask.
+CODES_PER_DAY_MOST = 16  # A flood that keeps to the hour's limit is one all the same.
+CODES_UNPROVED_PER_DAY_MOST = 8  # Half of them, so that strangers leave the owner the other half.
+FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a flood itself.
 
 # --- Sums ---
 

@@ -62,7 +62,7 @@ class Ask(Discreet, frozen=True, kw_only=True):
 
 
 class Right(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer whose cryptography verified against ``against`` (seed, hash, key or code MAC).
+    """An answer whose cryptography verified against ``against``: seed, key, hash or code MAC.
 
     ``evidence`` is what can be shown later; empty where a proof is bound by our record only.
     """
@@ -117,9 +117,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndSession(msgspec.Struct, frozen=True, kw_only=True):
-    """End a session, or every session."""
+    """End a session, or every session but ``keep``, where one is kept."""
 
     session_id: SessionId | None
+    keep: SessionId | None = None
 
 
 class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +135,11 @@ class ImportDestination(msgspec.Struct, frozen=True, kw_only=True):
     destination: Destination
 
 
-Command: TypeAlias = (
-    Propose | Ask | Prove | Veto | Spend | Offer | EndSession | OpenAccount | ImportDestination
-)
+class ReportSimChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform has word from a carrier that the SIM of the account's number changed."""
+
+    changed_at: datetime
+
+
+OfAccount: TypeAlias = Offer | EndSession | OpenAccount | ImportDestination | ReportSimChange
+Command: TypeAlias = Propose | Ask | Prove | Veto | Spend | OfAccount

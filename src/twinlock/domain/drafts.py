@@ -78,20 +78,20 @@ class SessionStartDraft(_Draft, frozen=True, kw_only=True):
 
 
 class AuthenticatorBindDraft(_Draft, frozen=True, kw_only=True):
-    """A password comes alone, an app with its candidate and code, a passkey with its response."""
+    """A password comes alone; the others with what was offered, and with what shows it works."""
 
     HIDDEN = frozenset({"password", "code", "response"})
 
     authenticator: Short
-    """``password``, ``totp`` or ``passkey``."""
+    """``password``, ``totp``, ``passkey`` or ``recovery_code``, for a set of them."""
     name: Text = ""
     """What the customer calls it."""
     password: Annotated[str, Meta(max_length=256)] = ""
-    """The password, 8 characters at least."""
+    """8 characters at least, or 15 while neither an app nor a passkey is bound."""
     candidate_id: Text = ""
     """What ``POST /v1/accounts/{id}/candidates`` offered."""
     code: Text = ""
-    """A code of the app, which shows that it works."""
+    """A code of the app, which shows that it works; or a recovery code, which is not used up."""
     response: dict[str, Any] | None = None
     """The browser's answer to ``navigator.credentials.create``, as its ``toJSON`` tells it."""
 
@@ -109,7 +109,7 @@ class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
     HIDDEN = frozenset({"password"})
 
     password: Annotated[str, Meta(min_length=1, max_length=256)]
-    """The new password, 8 characters at least."""
+    """8 characters at least, or 15 while neither an app nor a passkey is bound."""
 
 
 class DestinationAddDraft(_Draft, frozen=True, kw_only=True):

@@ -31,9 +31,9 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
     type_of,
 )
-from twinlock.domain.assurance import PHONE, Level, level_of
-from twinlock.domain.authenticators.model import Authenticator
-from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.assurance import PHONE, Factor, Level, level_of
+from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
+from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -79,11 +79,16 @@ def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tup
 def _holds(action: OpenAction, facts: Facts, statutes: Statutes) -> tuple[Event, ...]:
     kind = type_of(action.payload)
     length = statutes.exits_held(kind)
-    if kind == ActionType.SESSION_START and not facts.new_device:
+    saved = kind == ActionType.SESSION_START and Factor.RECOVERY_CODE in facts.shown_factors
+    if saved:
+        # Prevents: a saved code that signs in, and a budget that leaves on that session alone. The
+        # session is over when the hold is.
+        length = max(length or SESSION_LIFETIME, SESSION_LIFETIME)
+    elif kind == ActionType.SESSION_START and not facts.new_device:
         length = None
     if isinstance(action.payload, ApiKeyCreate) and WITHDRAW_SCOPE not in action.payload.scopes:
         length = None
-    first = kind == ActionType.SESSION_START and facts.enrolling
+    first = kind == ActionType.SESSION_START and facts.enrolling and not saved
     if not length or first or (facts.enrolling and kind == ActionType.AUTHENTICATOR_BIND):
         return ()
     hold = Hold(because=kind, placed_at=facts.now, ends_at=facts.now + length)
@@ -147,8 +152,20 @@ def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
         born_of=_born_of(facts),
     )
     return (
+        *_replaced(state, bound, facts),
         AuthenticatorBound(at=facts.now, authenticator=bound),
         *_end_sessions(state, action, facts),
+    )
+
+
+def _replaced(state: State, new: Authenticator, facts: Facts) -> tuple[Event, ...]:
+    """End the recovery codes whose place ``new`` takes: of two sets nobody knows which is which."""
+    if not isinstance(new, RecoveryCodes):
+        return ()
+    return tuple(
+        AuthenticatorRemoved(at=facts.now, authenticator_id=one.authenticator_id)
+        for one in state.account.authenticators
+        if isinstance(one, RecoveryCodes)
     )
 
 

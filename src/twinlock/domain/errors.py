@@ -63,6 +63,24 @@ class QuorumError(UntrustedNoteError):
     code = "quorum_missing"
 
 
+class NotWitnessedError(TwinlockError):
+    """Too few witnesses have cosigned this entry so far: repeat the request, nothing is lost."""
+
+    code = "not_witnessed"
+    status = 503
+
+
+class WitnessSilentError(TwinlockError):
+    """A witness gave no answer that can be read; ``fault`` says in one word why."""
+
+    code = "witness_silent"
+    status = 503
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"a witness was not heard: {fault}")
+        self.fault = fault
+
+
 class FileUnsafeError(TwinlockError):
     """Somebody else could read, write or replace a file of ours: take away their rights."""
 

@@ -70,7 +70,10 @@ class ChallengeIssued(_Event, frozen=True, kw_only=True, tag="challenge.issued/1
 
 
 class ProofAccepted(_Event, frozen=True, kw_only=True, tag="proof.accepted/1"):
-    """An answer was right and bound to this action; ``proved`` says that it reached the floor."""
+    """An answer was right and bound to this action; ``proved`` says that it reached the floor.
+
+    ``used_code`` is the hash of a recovery code that is used up by it.
+    """
 
     action_id: ActionId
     shown: Shown
@@ -79,6 +82,7 @@ class ProofAccepted(_Event, frozen=True, kw_only=True, tag="proof.accepted/1"):
     totp_step: int = 0
     sign_count: int = 0
     backed_up: bool = False
+    used_code: str = ""
 
 
 class ProofRefused(_Event, frozen=True, kw_only=True, tag="proof.refused/1"):
@@ -234,6 +238,20 @@ class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="api_key.revoked/1"):
     api_key_id: ApiKeyId
 
 
+# --- What was seen of others ---
+
+
+class CodesFlooded(_Event, frozen=True, kw_only=True, tag="codes.flooded/1"):
+    """More codes were asked for than are sent; the owner is told, once a day."""
+
+
+class SimChanged(_Event, frozen=True, kw_only=True, tag="sim.changed/1"):
+    """The platform said so; it can only add: codes by SMS count nothing for a week."""
+
+    changed_at: datetime
+
+
+WarningEvent: TypeAlias = CodesFlooded | SimChanged
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet
@@ -243,4 +261,4 @@ ProtectionEvent: TypeAlias = (
     | ApiKeyCreated
     | ApiKeyRevoked
 )
-Event: TypeAlias = ActionEvent | ClosingEvent | IdentityEvent | ProtectionEvent
+Event: TypeAlias = ActionEvent | ClosingEvent | IdentityEvent | ProtectionEvent | WarningEvent

@@ -11,7 +11,7 @@ Always true (tests/property/test_gate_properties.py):
 * replaying the events gives the state the gate saw.
 """
 
-from datetime import MAXYEAR, datetime
+from datetime import datetime
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -38,10 +38,12 @@ from twinlock.domain.commands import (
     Command,
     EndSession,
     ImportDestination,
+    OfAccount,
     Offer,
     OpenAccount,
     Propose,
     Prove,
+    ReportSimChange,
     Spend,
     Veto,
     Wrong,
@@ -59,11 +61,13 @@ from twinlock.domain.events import (
     ActionVetoed,
     CandidateOffered,
     ChallengeIssued,
+    CodesFlooded,
     DestinationAdded,
     Event,
     ProofAccepted,
     ProofRefused,
     SessionEnded,
+    SimChanged,
 )
 from twinlock.domain.money import minor_units
 from twinlock.domain.policy.facts import Facts
@@ -73,9 +77,11 @@ from twinlock.domain.proving import (
     ask,
     device_asks,
     fault_told,
+    flood_to_tell,
     judge,
     reaches_floor,
     session_shown,
+    why_not,
 )
 from twinlock.domain.reasons import Reason
 from twinlock.domain.replay import apply_all
@@ -88,7 +94,6 @@ from twinlock.domain.requirements import (
     reasons,
 )
 from twinlock.domain.room import check_room, crowded_out, gives_way, urgent
-from twinlock.domain.throttle import closed_until
 from twinlock.domain.vetoes import entitled
 from twinlock.domain.waits import held, lapses_at
 
@@ -193,7 +198,7 @@ def _grows(state: State, command: Command) -> bool:
             return any(not urgent(one) for one in left)
         case Offer() | OpenAccount() | ImportDestination():
             return True
-        case Veto() | Spend() | EndSession():
+        case Veto() | Spend() | EndSession() | ReportSimChange():
             return False
         case _:
             assert_never(command)
@@ -218,15 +223,13 @@ def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> D
             return _veto(state, command, now=now)
         case Spend():
             return _spend(state, command, rules=rules, now=now)
-        case Offer() | OpenAccount() | ImportDestination() | EndSession():
+        case Offer() | OpenAccount() | ImportDestination() | EndSession() | ReportSimChange():
             return _of_account(state, command, now=now)
         case _:
             assert_never(command)
 
 
-def _of_account(
-    state: State, command: Offer | OpenAccount | ImportDestination | EndSession, *, now: datetime
-) -> Decision:
+def _of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
     match command:
         case Offer(candidate=candidate):
             return _account_event("candidate.offer", CandidateOffered(at=now, candidate=candidate))
@@ -236,13 +239,18 @@ def _of_account(
             return _account_event("account.open", AccountOpened(at=now, account=opened))
         case ImportDestination(destination=destination):
             return _import(state, destination, now=now)
-        case EndSession(session_id=session_id):
+        case EndSession(session_id=session_id, keep=keep):
             ended = (
                 SessionEnded(at=now, session_id=one.session_id)
                 for one in state.account.sessions
-                if session_id in (None, one.session_id)
+                if session_id in (None, one.session_id) and one.session_id != keep
             )
             return _account_event("session.end", *ended)
+        case ReportSimChange(changed_at=changed_at):
+            known = state.account.sim_changed_at
+            later = changed_at <= now and (known is None or changed_at > known)
+            changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
+            return _account_event("sim_change.report", *changed)
         case _:
             assert_never(command)
 
@@ -379,7 +387,8 @@ def _ask(state: State, command: Ask, *, rules: Rules, now: datetime) -> Decision
         now=now,
     )
     if isinstance(asked, ProofFault):
-        return _refused(account, action, asked, now=now)
+        told = (CodesFlooded(at=now),) if flood_to_tell(account, asked, now=now) else ()
+        return _refused(account, action, asked, *told, now=now)
     facts = gather(state, action, policy=rules.policy, prices=rules.prices, now=now)
     issued = ChallengeIssued(at=now, action_id=action.action_id, challenge=asked)
     missing = judge_facts(facts, rules=rules)
@@ -390,17 +399,15 @@ def _ask(state: State, command: Ask, *, rules: Rules, now: datetime) -> Decision
 def _refused(
     account: Account, action: OpenAction, fault: ProofFault, *events: Event, now: datetime
 ) -> Decision:
-    never = Never(code=Reason.PROOF_NOT_BOUND)
-    if fault is ProofFault.THROTTLED:
-        until = closed_until(account.throttle_of(action), now=now)
-        ends = None if until is None or until.year == MAXYEAR else until
-        never = Never(code=Reason.THROTTLED, until=ends)
+    never = why_not(account, action, fault, now=now)
     return replace(_decision(action, never, events=events), fault=fault)
 
 
 def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Decision:
     account, action = state.account, state.account.action(command.action_id)
     proof = command.proof
+    if proof.factor not in rules.policy.statutes.offers(type_of(action.payload)):
+        proof = Wrong(factor=proof.factor, fault=ProofFault.BELOW_FLOOR)
     if isinstance(proof, Wrong):
         return _wrong(account, action, proof, now=now)
     shown = judge(account, action, proof, now=now)
@@ -415,6 +422,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         totp_step=proof.totp_step,
         sign_count=proof.sign_count,
         backed_up=proof.backed_up,
+        used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
     decision = _conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
     return replace(decision, evidence=proof.evidence)
@@ -455,7 +463,7 @@ def _conclude(
 def _may_look(account: Account, action: OpenAction, fresh: str) -> bool:
     """Below the floor a password and a code open a session that can look, freeze and veto."""
     factors = {one.factor for one in action.shown if account.stands(one)}
-    code = factors & {Factor.EMAIL_CODE, Factor.SMS_CODE}
+    code = factors & {Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.RECOVERY_CODE}
     starting = type_of(action.payload) == ActionType.SESSION_START
     return bool(starting and fresh and code and Factor.PASSWORD in factors)
 

@@ -31,11 +31,12 @@ class Role(StrEnum):
     AUTHORIZATION = "authorization"  # signs authorizations: Ed25519
     PLATFORM = "platform"  # hashes platform keys: HMAC-SHA-256
     INDEX = "index"  # names destinations blindly: HMAC-SHA-256
+    ANSWERS = "answers"  # signs answers to platforms that sign: Ed25519
     PRICES = "prices"  # verifies the price list: Ed25519, somebody else's, public only
 
 
-REQUIRED = (Role.SEAL, Role.LOG, Role.AUTHORIZATION, Role.PLATFORM, Role.INDEX)
-SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION})
+REQUIRED = (Role.SEAL, Role.LOG, Role.AUTHORIZATION, Role.PLATFORM, Role.INDEX, Role.ANSWERS)
+SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION, Role.ANSWERS})
 
 # Processes look at the keyring each second, and make nothing by a look that is older than this.
 LOOK_LIFETIME = timedelta(seconds=10)
@@ -50,7 +51,8 @@ ANNOUNCED_LEAST: Mapping[Role, timedelta] = MappingProxyType(
     dict.fromkeys(REQUIRED, _SEEN_BY_ALL) | dict.fromkeys(SIGNING, _TOLD)
 )
 OVERLAP_LEAST: Mapping[Role, timedelta] = MappingProxyType(
-    dict.fromkeys(REQUIRED, _DONE_BY_ALL) | {Role.LOG: _FOLLOWED, Role.AUTHORIZATION: _TOLD}
+    dict.fromkeys(REQUIRED, _DONE_BY_ALL)
+    | {Role.LOG: _FOLLOWED, Role.AUTHORIZATION: _TOLD, Role.ANSWERS: _TOLD}
 )
 
 

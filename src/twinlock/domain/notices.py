@@ -10,7 +10,6 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from twinlock.domain.account import Account
-from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -21,6 +20,7 @@ from twinlock.domain.events import (
     ApiKeyRevoked,
     AuthenticatorBound,
     AuthenticatorRemoved,
+    CodesFlooded,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -29,9 +29,10 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
     SessionStarted,
+    SimChanged,
 )
 from twinlock.domain.ids import ChannelId
-from twinlock.domain.throttle import can_be_guessed
+from twinlock.domain.throttle import UNREAD, can_be_guessed
 
 
 class NoticeKind(StrEnum):
@@ -45,6 +46,9 @@ class NoticeKind(StrEnum):
     SIGNED_IN = "signed_in"
     ATTEMPT = "attempt"  # somebody gave a wrong proof
     CODE = "code"
+    RECOVERY_CODE = "recovery_code"  # one of the saved codes was used up
+    FLOOD = "flood"  # somebody asks for more codes than are sent
+    SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
 
 
 class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,6 +73,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ActionRefused: NoticeKind.REFUSED,
         SessionStarted: NoticeKind.SIGNED_IN,
         ProofRefused: NoticeKind.ATTEMPT,
+        ProofAccepted: NoticeKind.RECOVERY_CODE,
         FreezeSet: NoticeKind.DONE,
         FreezeLifted: NoticeKind.DONE,
         AuthenticatorBound: NoticeKind.DONE,
@@ -77,6 +82,8 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         DestinationRemoved: NoticeKind.DONE,
         ApiKeyCreated: NoticeKind.DONE,
         ApiKeyRevoked: NoticeKind.DONE,
+        CodesFlooded: NoticeKind.FLOOD,
+        SimChanged: NoticeKind.SIM_CHANGED,
     }
 )
 
@@ -106,11 +113,14 @@ def _tells(event: Event, *, proved: bool) -> bool:
     """Say whether ``event`` is worth a word: nobody without a proof can cause many.
 
     An attempt is told where it may have been a guess that was read, and the throttle bounds those;
-    a refusal where something was shown. Prevents: a flood that hides the one notice that counts.
+    a refusal where something was shown; a proof where it used something up. Prevents: a flood that
+    hides the one notice that counts.
     """
     match event:
         case ProofRefused(factor=factor, fault=fault):
-            return can_be_guessed(factor) and fault is not ProofFault.THROTTLED
+            return can_be_guessed(factor) and fault not in UNREAD
+        case ProofAccepted(used_code=used_code):
+            return bool(used_code)
         case ActionRefused():
             return proved
         case _:

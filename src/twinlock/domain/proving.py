@@ -12,7 +12,7 @@ Always true (tests/property/test_proving_properties.py):
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
@@ -25,23 +25,31 @@ from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
     Password,
+    RecoveryCodes,
     Totp,
     factor_of,
     root,
 )
 from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
+    CODES_PER_DAY_MOST,
     CODES_PER_HOUR_MOST,
+    CODES_UNPROVED_PER_DAY_MOST,
     CODES_UNPROVED_PER_HOUR_MOST,
+    FLOOD_TOLD_EVERY,
     SIGNED_AT_TOLERANCE,
+    SIM_CHANGE_PERIOD,
 )
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
-from twinlock.domain.errors import invariant
+from twinlock.domain.errors import invariant, present
 from twinlock.domain.policy.facts import SessionState
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Never
 from twinlock.domain.throttle import can_be_guessed, closed_until
 
 CODES = {Factor.EMAIL_CODE: ChannelKind.EMAIL, Factor.SMS_CODE: ChannelKind.SMS}
+TYPED_AT_ONCE = (Factor.PASSWORD, Factor.TOTP, Factor.RECOVERY_CODE)  # They answer no question.
 CodesHelp: TypeAlias = Callable[[Account, OpenAction], bool]
 
 
@@ -52,6 +60,33 @@ def codes_help(account: Account, action: OpenAction) -> bool:
     """
     little = (ActionType.SESSION_START, ActionType.FREEZE_SET)
     return account.floor <= Level.OUT_OF_BAND or type_of(action.payload) in little
+
+
+def recovery_helps(account: Account, action: OpenAction) -> bool:
+    """Say whether a recovery code is read for this action: a closed list.
+
+    Always to look and to freeze; below the floor of a passkey also to sign in, and to replace what
+    was lost. Never for what leaves, nor for a way out.
+    """
+    kind = type_of(action.payload)
+    if kind in (ActionType.SESSION_START, ActionType.FREEZE_SET):
+        return True
+    replaces = kind in (ActionType.AUTHENTICATOR_BIND, ActionType.AUTHENTICATOR_REMOVE)
+    return replaces and account.floor <= Level.POSSESSION
+
+
+def unread(
+    account: Account, action: OpenAction, factor: Factor, *, now: datetime
+) -> ProofFault | None:
+    """Return why no answer of ``factor`` for ``action`` is read now, right or wrong, or None.
+
+    Prevents: recovery codes tried out where they do not count.
+    """
+    if factor is Factor.RECOVERY_CODE and not recovery_helps(account, action):
+        return ProofFault.BELOW_FLOOR
+    if factor is Factor.SMS_CODE and not account.sms_counts(now):
+        return ProofFault.SIM_CHANGED
+    return ProofFault.THROTTLED if closed(account, action, factor, now=now) else None
 
 
 def ask(
@@ -79,8 +114,7 @@ def ask(
     else:
         bound = {factor_of(one) for one in account.authenticators}
         fault = None if command.factor in bound else ProofFault.AUTHENTICATOR_GONE
-    if fault is None and closed(account, action, command.factor, now=now):
-        fault = ProofFault.THROTTLED
+    fault = fault or unread(account, action, command.factor, now=now)
     if fault is not None:
         return fault
     return Challenge(
@@ -100,17 +134,44 @@ def _code_fault(
     kinds = {one.channel_id: one.kind for one in account.channels}
     if command.channel_id is None or kinds.get(command.channel_id) is not CODES[command.factor]:
         return ProofFault.AUTHENTICATOR_GONE
-    recent = [at for at in account.codes_sent if at > now - timedelta(hours=1)]
-    return ProofFault.THROTTLED if len(recent) >= _codes_most(account, action) else None
+    return ProofFault.CODES_LIMITED if codes_from(account, action, now=now) > now else None
 
 
-def _codes_most(account: Account, action: OpenAction) -> int:
-    """Return how many codes an hour may have been sent before this one.
+def codes_from(account: Account, action: OpenAction, *, now: datetime) -> datetime:
+    """Return from when on one more code may be sent; ``now`` where none must be waited for.
 
     Prevents: a stranger who uses up the owner's codes. Who has shown nothing gets at most half.
     """
     shown = any(account.stands(one) for one in action.shown)
-    return CODES_PER_HOUR_MOST if shown else CODES_UNPROVED_PER_HOUR_MOST
+    limits = (
+        (CODES_PER_HOUR_MOST if shown else CODES_UNPROVED_PER_HOUR_MOST, timedelta(hours=1)),
+        (CODES_PER_DAY_MOST if shown else CODES_UNPROVED_PER_DAY_MOST, timedelta(days=1)),
+    )
+    sent = [datetime.fromtimestamp(at, tz=UTC) for at in sorted(account.codes_sent)]
+    ends = (sent[-most] + window for most, window in limits if len(sent) >= most)
+    return max((now, *ends))
+
+
+def flood_to_tell(account: Account, fault: ProofFault, *, now: datetime) -> bool:
+    """Say whether the owner is told of a flood of codes: once a day, however many are asked for."""
+    told_at = datetime.fromtimestamp(account.flood_told_at, tz=UTC)
+    return fault is ProofFault.CODES_LIMITED and now >= told_at + FLOOD_TOLD_EVERY
+
+
+def why_not(account: Account, action: OpenAction, fault: ProofFault, *, now: datetime) -> Never:
+    """Return the reason of a refused question or proof, and its end where it has one (law 10)."""
+    match fault:
+        case ProofFault.THROTTLED:
+            until = closed_until(account.throttle_of(action), now=now)
+            ends = None if until is None or until.year == MAXYEAR else until
+            return Never(code=Reason.THROTTLED, until=ends)
+        case ProofFault.CODES_LIMITED:
+            return Never(code=Reason.CODES_LIMITED, until=codes_from(account, action, now=now))
+        case ProofFault.SIM_CHANGED:
+            changed = present(account.sim_changed_at, "a SIM that changed did so once")
+            return Never(code=Reason.SIM_CHANGED, until=changed + SIM_CHANGE_PERIOD)
+        case _:
+            return Never(code=Reason.PROOF_NOT_BOUND)
 
 
 def closed(account: Account, action: OpenAction, factor: Factor, *, now: datetime) -> bool:
@@ -125,9 +186,7 @@ def fault_told(account: Account, action: OpenAction, wrong: Wrong, *, now: datet
 
     Prevents: guessing on while the throttle is closed, and learning from the fault what was right.
     """
-    if closed(account, action, wrong.factor, now=now):
-        return ProofFault.THROTTLED
-    return wrong.fault
+    return unread(account, action, wrong.factor, now=now) or wrong.fault
 
 
 def reaches_floor(account: Account, action: OpenAction, shown: Shown) -> bool:
@@ -146,11 +205,12 @@ def judge(
     account: Account, action: OpenAction, right: Right, *, now: datetime
 ) -> Shown | ProofFault:
     """Return the proof as it counts for ``action``, or why it does not."""
-    if closed(account, action, right.factor, now=now):
-        return ProofFault.THROTTLED
+    fault = unread(account, action, right.factor, now=now)
+    if fault is not None:
+        return fault
     if any(one.source == right.source and account.stands(one) for one in action.shown):
         return ProofFault.ALREADY_SHOWN
-    if right.challenge_id is None and right.factor not in (Factor.PASSWORD, Factor.TOTP):
+    if right.challenge_id is None and right.factor not in TYPED_AT_ONCE:
         return ProofFault.CHALLENGE_GONE
     challenge = next(
         (one for one in action.challenges if one.challenge_id == right.challenge_id), None
@@ -172,7 +232,7 @@ def judge(
 
 def _answers(bound: Authenticator, action: OpenAction, right: Right) -> bool:
     """Say whether ``right`` is this authenticator's answer, as it stands, by the member asked."""
-    same = against(bound) == right.against and factor_of(bound) is right.factor
+    same = right.against in against(bound) and factor_of(bound) is right.factor
     return same and bound.member_id == action.member_id
 
 
@@ -201,15 +261,17 @@ def _shown(
     )
 
 
-def against(authenticator: Authenticator) -> str:
-    """Return what an answer of this authenticator is checked against."""
+def against(authenticator: Authenticator) -> tuple[str, ...]:
+    """Return what an answer of this authenticator is checked against: one of these."""
     match authenticator:
         case Password(verifier=verifier):
-            return verifier
+            return (verifier,)
         case Totp(seed=seed):
-            return seed
+            return (seed,)
         case Passkey(public_key=public_key):
-            return public_key
+            return (public_key,)
+        case RecoveryCodes(left=left):
+            return left
         case _:
             assert_never(authenticator)
 

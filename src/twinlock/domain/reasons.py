@@ -51,6 +51,8 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
     LAST_AUTHENTICATOR = "last_authenticator"
     THROTTLED = "throttled"
+    CODES_LIMITED = "codes_limited"
+    SIM_CHANGED = "sim_changed"
     ROOT_MISSING = "root_missing"
     NOTHING_BOUND = "nothing_bound"
     ALREADY_BOUND = "already_bound"
@@ -250,5 +252,15 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "This platform takes a passkey or a security key for this, and nothing that can be typed.",
         "At once, when you have shown one.",
         "Use a passkey; bind one if you have none.",
+    ),
+    Reason.CODES_LIMITED: Explanation(
+        "As many codes were sent to this account as may be sent in an hour or a day.",
+        "At the time shown; sooner for whoever shows the password first.",
+        "Use the last code that you got, or wait. If you asked for none, freeze the account.",
+    ),
+    Reason.SIM_CHANGED: Explanation(
+        "The SIM of this telephone number was changed lately, so codes by SMS count nothing.",
+        "At the time shown, a week after the change.",
+        "Use another way. If you did not change it, call your operator, and freeze the account.",
     ),
 }

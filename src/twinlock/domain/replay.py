@@ -5,12 +5,14 @@ leans on that.
 """
 
 from datetime import datetime
+from math import ceil
 from typing import Any, assert_never
 
 from msgspec.structs import replace
 
 from twinlock.domain.account import (
     ActionState,
+    Candidate,
     Destination,
     OpenAction,
     Session,
@@ -24,7 +26,7 @@ from twinlock.domain.authenticators.model import used
 from twinlock.domain.bounds import (
     CANDIDATES_MOST,
     CHALLENGES_PER_ACTION_MOST,
-    CODES_PER_HOUR_MOST,
+    CODES_PER_DAY_MOST,
 )
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
@@ -45,6 +47,7 @@ from twinlock.domain.events import (
     CandidateOffered,
     ChallengeIssued,
     ClosingEvent,
+    CodesFlooded,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -57,6 +60,7 @@ from twinlock.domain.events import (
     ProtectionEvent,
     SessionEnded,
     SessionStarted,
+    SimChanged,
 )
 from twinlock.domain.holds import place
 from twinlock.domain.ids import (
@@ -90,6 +94,10 @@ def apply(state: State, event: Event) -> State:
             | SessionEnded()
         ):
             return _apply_identity(state, event)
+        case CodesFlooded():
+            return _account(state, flood_told_at=int(event.at.timestamp()))
+        case SimChanged(changed_at=changed_at):
+            return _account(state, sim_changed_at=changed_at)
         case _:
             return _apply_protection(state, event)
 
@@ -195,9 +203,9 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     if challenge.factor is Factor.PASSKEY or challenge.factor in CODES:
         kept.append(challenge)
     invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
-    codes = account.codes_sent + ((event.at,) if challenge.code_mac else ())
+    codes = account.codes_sent + ((ceil(event.at.timestamp()),) if challenge.code_mac else ())
     state = _action(state, event.action_id, challenges=tuple(kept))
-    return _account(state, codes_sent=codes[-CODES_PER_HOUR_MOST:])
+    return _account(state, codes_sent=codes[-CODES_PER_DAY_MOST:])
 
 
 def _accept(state: State, event: ProofAccepted) -> State:
@@ -221,7 +229,7 @@ def _accept(state: State, event: ProofAccepted) -> State:
         return _account(state, sessions=tuple(sessions))
     seen = {"totp_step": event.totp_step, "sign_count": event.sign_count}
     after = tuple(
-        used(one, **seen, backed_up=event.backed_up)
+        used(one, at=event.at, **seen, backed_up=event.backed_up, used_code=event.used_code)
         if one.authenticator_id == event.shown.source
         else one
         for one in account.authenticators
@@ -265,8 +273,7 @@ def _apply_identity(state: State, event: IdentityEvent) -> State:
         case AccountOpened(account=opened):
             return State(account=opened)
         case CandidateOffered(candidate=candidate):
-            live = tuple(one for one in account.candidates if one.expires_at > event.at)
-            return _account(state, candidates=(*live, candidate)[-CANDIDATES_MOST:])
+            return _offer(state, candidate, at=event.at)
         case AuthenticatorBound(authenticator=one):
             others = tuple(
                 old
@@ -284,6 +291,14 @@ def _apply_identity(state: State, event: IdentityEvent) -> State:
             return _account(state, sessions=live_ones)
         case _:
             assert_never(event)
+
+
+def _offer(state: State, new: Candidate, *, at: datetime) -> State:
+    """Add what was offered. Of two sets of codes that were shown only the second can be bound."""
+    live = (one for one in state.account.candidates if one.expires_at > at)
+    sets = new.factor is Factor.RECOVERY_CODE
+    kept = (one for one in live if not (sets and one.factor is new.factor))
+    return _account(state, candidates=(*kept, new)[-CANDIDATES_MOST:])
 
 
 def _start_session(state: State, session: Session) -> State:

@@ -19,7 +19,13 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, Freeze, OpenAction, Spent
 from twinlock.domain.actions import ActionClass, SessionStart, class_of, payload_bytes
-from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    RecoveryCodes,
+    Totp,
+)
 from twinlock.domain.bounds import (
     DOCUMENT_BYTES_MOST,
     DOCUMENT_ROOM,
@@ -35,6 +41,7 @@ from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
+_DAYS = 99_999  # From 1970: five digits, as until the year 2243.
 _VERSIONS = 999_999  # Of one destination: 270 withdrawals a day for ten years.
 _HASH_LETTERS = 43  # 32 bytes, base64url
 
@@ -117,18 +124,21 @@ def bytes_that_last(account: Account) -> int:
         known_throttle=Throttle(),
         candidates=(),
         codes_sent=(),
+        flood_told_at=0,
+        sim_changed_at=None,
         spent=Spent(),
     )
     return len(encode(lasting))
 
 
 def _counted(one: Authenticator) -> Authenticator:
-    match one:
+    seen = replace(one, used_on=_DAYS)
+    match seen:
         case Passkey():
-            return replace(one, sign_count=_COUNTED, backed_up=True)
+            return replace(seen, sign_count=_COUNTED, backed_up=True)
         case Totp():
-            return replace(one, last_step=_COUNTED)
-        case Password():
-            return one
+            return replace(seen, last_step=_COUNTED)
+        case Password() | RecoveryCodes():
+            return seen
         case _:
-            assert_never(one)
+            assert_never(seen)

@@ -19,8 +19,10 @@ from twinlock.domain.assurance import Evidence, Factor, evidence_of
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import FAILURE_WAIT, FAILURE_WAIT_MOST, FAILURES_MOST, FREE_FAILURES
 
+# Of an answer that was not read at all.
+UNREAD = frozenset({ProofFault.THROTTLED, ProofFault.BELOW_FLOOR, ProofFault.SIM_CHANGED})
 # What is no guess: an answer that was not read, or one that has counted for this action already.
-UNCOUNTED = frozenset({ProofFault.THROTTLED, ProofFault.ALREADY_SHOWN})
+UNCOUNTED = UNREAD | {ProofFault.ALREADY_SHOWN}
 _DOUBLINGS_MOST = 16  # Far beyond FAILURE_WAIT_MOST. Prevents: a length no timedelta can hold.
 
 

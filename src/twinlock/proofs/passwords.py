@@ -4,13 +4,12 @@ Always true (tests/unit/proofs/test_passwords.py): a password is told by its has
 typed in another Unicode spelling of the same text still fits; asking about an unknown account
 costs what asking about a known one costs.
 
-Hashing takes 20 ms of one core and 19 MiB: run it in a bounded pool, outside any transaction.
+Hashing takes 20 ms of one core and 19 MiB: run it in a bounded pool, outside any transaction. What
+may be set at all stands in ``domain.authenticators.passwords``.
 
-Source: OWASP Password Storage Cheat Sheet (argon2id); RFC 9106; SP 800-63B-4, 3.1.1.2 (length,
-normalisation); RFC 8265, 4.2 (no control or unassigned characters).
+Source: OWASP Password Storage Cheat Sheet (argon2id); RFC 9106; SP 800-63B-4, 3.1.1.2.
 """
 
-import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
@@ -20,12 +19,9 @@ from argon2.exceptions import VerificationError
 from argon2.low_level import ARGON2_VERSION, hash_secret, verify_secret
 
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
+from twinlock.domain.authenticators.passwords import normal_form
 from twinlock.domain.errors import invariant
 
-MIN_LENGTH = 8  # Characters. SP 800-63B-4: 8 where another factor stands beside it, as always here.
-# Characters, before and after normalising: at most 1,024 bytes. SP 800-63B-4 asks for 64 or more.
-# Prevents: a megabyte of "password" that keeps a core busy.
-MAX_LENGTH = 256
 SALT_BYTES = 16  # RFC 9106, 3.1
 
 PARAMETERS = Parameters(
@@ -41,8 +37,6 @@ PARAMETERS = Parameters(
 # For accounts that do not exist: what it compares is thrown away. A test holds it to PARAMETERS.
 NOBODYS_HASH = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + "A" * 43
 
-_NO_SETTLED_FORM = frozenset({"Cc", "Cn", "Cs"})  # Control, unassigned, lone surrogate.
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedPassword:
@@ -51,15 +45,12 @@ class CheckedPassword:
     outdated: bool
 
 
-def hash_password(password: str, *, salt: bytes) -> str:
-    """Return the encoded hash of a new password; ``salt`` is 16 random bytes.
-
-    Raises:
-        ProofRefusedError: password_unfit.
-    """
+def hash_password(normal: str, *, salt: bytes) -> str:
+    """Return the encoded hash of a new password in its one form; ``salt`` is 16 random bytes."""
     invariant(len(salt) == SALT_BYTES, "a salt has 16 bytes")
+    invariant(normal_form(normal) == normal, "what is hashed is in its one form")
     encoded = hash_secret(
-        _fit(password),
+        normal.encode("utf-8"),
         salt,
         time_cost=PARAMETERS.time_cost,
         memory_cost=PARAMETERS.memory_cost,
@@ -96,31 +87,13 @@ def burn(password: str) -> NoReturn:
     raise ProofRefusedError(ProofFault.PASSWORD_WRONG)
 
 
-def _fit(password: str) -> bytes:
-    """Return the bytes of a password that may be set."""
-    normal = _normal_form(password, otherwise=ProofFault.PASSWORD_UNFIT)
-    if any(unicodedata.category(character) in _NO_SETTLED_FORM for character in password):
-        raise ProofRefusedError(ProofFault.PASSWORD_UNFIT)
-    if len(normal) < MIN_LENGTH:
-        raise ProofRefusedError(ProofFault.PASSWORD_UNFIT)
-    return normal.encode("utf-8")
-
-
 def _typed(password: str) -> bytes:
     """Return the bytes to compare, of whatever was typed.
 
-    The least length is not asked here: it may have been another when the password was set. Half a
-    surrogate pair was never set, and so fits nothing.
+    The least length is not asked here: it may have been another when the password was set. What is
+    too long, or half a surrogate pair, was never set, and so fits nothing.
     """
-    normal = _normal_form(password, otherwise=ProofFault.PASSWORD_WRONG)
+    normal = normal_form(password)
+    if normal is None:
+        raise ProofRefusedError(ProofFault.PASSWORD_WRONG)
     return normal.encode("utf-8", "surrogatepass")
-
-
-def _normal_form(password: str, *, otherwise: ProofFault) -> str:
-    """Return the NFKC form; refuse what is too long before it costs anything to speak of."""
-    if len(password) > MAX_LENGTH:
-        raise ProofRefusedError(otherwise)
-    normal = unicodedata.normalize("NFKC", password)
-    if len(normal) > MAX_LENGTH:
-        raise ProofRefusedError(otherwise)
-    return normal

@@ -11,8 +11,9 @@ Source: RFC 6238 and RFC 4226; requirement N-B02 (what was used once is refused)
 
 import base64
 import hmac
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 from urllib.parse import quote, urlencode
 
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
@@ -23,6 +24,7 @@ Digest: TypeAlias = Literal["sha1", "sha256", "sha512"]
 SEED_BYTES = 20  # At least. RFC 4226, R6 recommends 160 bits, as long as SHA-1's output.
 STEP_SECONDS = 30  # RFC 6238, 5.2
 DIGITS = 6  # What the apps in people's hands show.
+_NOBODYS_SEED = bytes(SEED_BYTES)  # What it gives counts for nobody.
 WINDOW = 1  # Steps each way. RFC 6238, 5.2 allows one for the network; phones run ahead as well.
 
 
@@ -60,6 +62,18 @@ def verify(seed: bytes, code: str, *, now: datetime, last_step: int) -> int:
     if matching[-1] <= last_step:
         raise ProofRefusedError(ProofFault.CODE_REPLAYED)
     return matching[-1]
+
+
+def burn(code: str, *, now: datetime) -> NoReturn:
+    """Do the work of ``verify`` where no app is bound, and refuse likewise, whatever was typed.
+
+    Raises:
+        ProofRefusedError: malformed, code_wrong.
+    """
+    with suppress(ProofRefusedError):
+        verify(_NOBODYS_SEED, code, now=now, last_step=0)
+    well_formed = len(code) == DIGITS and code.isascii() and code.isdecimal()
+    raise ProofRefusedError(ProofFault.CODE_WRONG if well_formed else ProofFault.MALFORMED)
 
 
 def provisioning_uri(seed: bytes, *, issuer: str, account: str) -> str:

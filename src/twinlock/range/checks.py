@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.range.acts import owners_session
 from twinlock.range.asked import (
     EXITS,
     Check,
@@ -215,7 +216,7 @@ async def _start_hold(stage: Stage, event: str) -> Heard | None:
     if heard.until is not None:
         await stage.venue.set_forward(heard.until)
         _take_over(stage, event, given)
-        await stage.customer.sign_in()  # Whoever signs in settles what is due.
+        await owners_session(stage)  # Whoever signs in settles what is due.
     return heard if heard.outcome in (Outcome.ALLOW, Outcome.HOLD) else None
 
 

@@ -28,18 +28,23 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
+from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
 from twinlock.domain.naming import name_of
 from twinlock.domain.policy.version import header_of, policy_digest
 from twinlock.ports import (
     Clock,
     Committed,
     Entropy,
-    Head,
     Idempotency,
     Outgoing,
-    PlatformKey,
     StoredEntry,
     Work,
+)
+from twinlock.ports.keys import (
+    PlatformKey,
+)
+from twinlock.ports.log import (
+    Head,
 )
 
 CLOCK_BEHIND = timedelta(seconds=5)  # As on the database.
@@ -50,7 +55,7 @@ _KEPT = msgspec.json.Decoder(Kept)
 
 
 class MemoryStore:
-    """State and log of one process. Implements ``ports.Store`` and ``bootstrap.Relay``.
+    """State and log of one process. Implements ``ports.Store`` and ``ports.Relay``.
 
     ``accounts`` and ``destinations`` hold documents as canonical bytes: what an attacker with the
     database would put back.
@@ -256,6 +261,7 @@ class MemoryKeys:
 
     def __init__(self) -> None:
         self._keys: dict[PlatformKeyId, PlatformKey] = {}
+        self._nonces: set[tuple[PlatformKeyId, str]] = set()
 
     async def add(self, key: PlatformKey) -> None:
         """Keep a new key."""
@@ -277,6 +283,18 @@ class MemoryKeys:
         ended = key.revoked_at or at
         self._keys[key_id] = msgspec.structs.replace(key, revoked_at=ended)
         return ended
+
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep a nonce; a run is short, so none of them is forgotten.
+
+        Raises:
+            SignatureRefusedError: it was used before.
+        """
+        if (key_id, nonce) in self._nonces:
+            raise SignatureRefusedError(
+                f"this nonce was used until {until}", fault=SignatureFault.REPLAYED
+            )
+        self._nonces.add((key_id, nonce))
 
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """Return up to ``most`` keys, the youngest first."""

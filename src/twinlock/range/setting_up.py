@@ -8,10 +8,12 @@ Twinlock does not have yet is noted, never imitated.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeAlias
 
 from twinlock.client import ProblemError
 from twinlock.domain.actions import ActionType
+from twinlock.domain.bounds import DEVICE_KNOWN_FOR
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
@@ -39,7 +41,8 @@ STANDING = Listed(name="old_addr", signed=True, age="400d", last_used="5d")
 
 NO_TIME = timedelta(0)
 CODES = timedelta(minutes=1)  # What showing two codes of an app may take.
-_Chore: TypeAlias = Callable[[Listed], Awaitable[None]]
+SIGNS_IN_EVERY = DEVICE_KNOWN_FOR * 2 / 3  # Often enough to stay known.
+_Chore: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class SettingUpError(NotPlayableError):
@@ -50,6 +53,8 @@ class SettingUpError(NotPlayableError):
 
 async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> Stage:
     """Return the account of ``spec`` at its first step, noon or a little later.
+
+    What happened before that is decided by the rules of before.
 
     Raises:
         NotPlayableError: the file describes an account that cannot be had yet.
@@ -62,20 +67,21 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         {"network": NETWORK, "address": places.address(one.name)} for one in imported
     ]
     opened_at = venue.now
-    customer = await Customer.open(venue, "alice", opening)
-    await _bind_all(customer, spec)
-    await customer.sign_in()
-    wallet = Wallet.that_saw(
-        await venue.client.checkpoint(),
-        at=venue.now,
-        trust=venue.trust,
-        policy=venue.book.policy.name.digest,
-    )
-    lead = _longest_wait(venue.book.policy.statutes)
+    lead = _longest_wait(venue.past.policy.statutes)
     start = opened_at + _past_of(entries, lead)
-    past = _Past(customer=customer, places=places, start=start, lead=lead)
-    await past.live([one for one in entries if one.signed])
-    await venue.set_forward(start)
+    with venue.in_the_past():
+        customer = await Customer.open(venue, "alice", opening)
+        await _bind_all(customer, spec)
+        await customer.sign_in()
+        wallet = Wallet.that_saw(
+            await venue.client.checkpoint(),
+            at=venue.now,
+            trust=venue.trust,
+            policy=venue.book.policy.name.digest,
+        )
+        past = _Past(customer=customer, places=places, opened_at=opened_at, start=start, lead=lead)
+        await past.live([one for one in entries if one.signed])
+        await venue.set_forward(start)
     stage = Stage(
         venue=venue,
         spec=spec,
@@ -139,21 +145,32 @@ class _Past:
 
     customer: Customer
     places: Places
+    opened_at: datetime
     start: datetime
     lead: timedelta
 
     async def live(self, entries: Sequence[Listed]) -> None:
-        """List each entry, let its wait run out, and use it last when the file says so."""
-        chores: list[tuple[datetime, int, _Chore, Listed]] = []
+        """List each entry, let its wait run out, and use it last when the file says so.
+
+        Sign in often enough meanwhile that the owner's device stays a known one.
+        """
+        chores: list[tuple[datetime, int, _Chore]] = []
         for number, entry in enumerate(entries):
             usable_at = self.start - entry.aged
-            chores.append((usable_at - self.lead, number, self._ask_for, entry))
-            chores.append((usable_at, number, self._settle, entry))
+            chores.append((usable_at - self.lead, number, partial(self._ask_for, entry)))
+            chores.append((usable_at, number, partial(self._settle, entry)))
             if entry.used is not None:
-                chores.append((self.start - entry.used, number, self._use, entry))
-        for at, _, chore, entry in sorted(chores, key=lambda one: one[:2]):
+                chores.append((self.start - entry.used, number, partial(self._use, entry)))
+        at = self.opened_at + SIGNS_IN_EVERY
+        while at < self.start:
+            chores.append((at, len(entries), self._sign_in))
+            at += SIGNS_IN_EVERY
+        for at, _, chore in sorted(chores, key=lambda one: one[:2]):
             await self.customer.venue.set_forward(at)
-            await chore(entry)
+            await chore()
+
+    async def _sign_in(self) -> None:
+        await self.customer.sign_in()
 
     async def _ask_for(self, entry: Listed) -> None:
         where = {"network": NETWORK, "address": self.places.address(entry.name)}
@@ -199,9 +216,11 @@ async def neighbour(stage: Stage) -> Customer:
     """Return another customer with the same kinds of authenticators, set up just now."""
     if stage.neighbour is None:
         try:
-            other = await Customer.open(stage.venue, "bob", {"channels": stage.opening["channels"]})
-            await _bind_all(other, stage.spec)
-            await other.sign_in()
+            with stage.venue.in_the_past():
+                channels = {"channels": stage.opening["channels"]}
+                other = await Customer.open(stage.venue, "bob", channels)
+                await _bind_all(other, stage.spec)
+                await other.sign_in()
         except ProblemError as problem:
             raise SettingUpError(f"bob was not set up: {refusal(problem)}") from problem
         stage.neighbour = other

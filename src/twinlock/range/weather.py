@@ -17,7 +17,16 @@ from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import ClockUntrustedError, UnavailableError, invariant
 from twinlock.domain.ids import AccountId, ActionId, DestinationId
 from twinlock.domain.money import Prices
-from twinlock.ports import Committed, Head, Idempotency, Store, StoredEntry, Work
+from twinlock.ports import (
+    Committed,
+    Idempotency,
+    Store,
+    StoredEntry,
+    Work,
+)
+from twinlock.ports.log import (
+    Head,
+)
 
 SLOW_SECONDS = 0.05  # Alive, and slower than any database that is well.
 CENTS = {"BTC": 60_000_00, "ETH": 3_000_00, "TRX": 10, "USDT": 100, "XRP": 50}

@@ -1,6 +1,6 @@
 """Opening accounts and looking at them; offering what can be bound; ending sessions."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -18,32 +18,53 @@ from twinlock.domain.account import (
 )
 from twinlock.domain.actions import Place
 from twinlock.domain.assurance import Factor
-from twinlock.domain.bounds import CHALLENGE_LIFETIME, CHANNELS_MOST, ENROLMENT_WINDOW
+from twinlock.domain.bounds import (
+    CHALLENGE_LIFETIME,
+    CHANNELS_MOST,
+    ENROLMENT_WINDOW,
+    RECOVERY_CODES,
+)
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
-from twinlock.domain.commands import EndSession, ImportDestination, Offer, OpenAccount
+from twinlock.domain.commands import (
+    EndSession,
+    ImportDestination,
+    OfAccount,
+    Offer,
+    OpenAccount,
+    ReportSimChange,
+)
 from twinlock.domain.decisions import Decided
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.drafts import Where, normal_where
-from twinlock.domain.errors import NotRepeatableError, TwinlockError, present
+from twinlock.domain.errors import MalformedError, NotRepeatableError, TwinlockError, present
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
     ChallengeId,
     ChannelId,
     MemberId,
-    SessionId,
     account_id,
     tail,
 )
-from twinlock.ports import BlindIndex, Clock, Entropy, Idempotency, Policies, Store, Work
-from twinlock.proofs import totp
+from twinlock.ports import (
+    Clock,
+    Entropy,
+    Idempotency,
+    Policies,
+    Store,
+    Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
+from twinlock.proofs import recovery_codes, totp
 
 ADDRESS_BYTES_MOST = 254  # RFC 5321, 4.5.3.1.3, without the brackets around a path.
 IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
 
 
 class FactorNotOfferedError(TwinlockError):
-    """Only passkeys and authenticator apps need something to be offered first."""
+    """Only passkeys, authenticator apps and recovery codes are offered before they are bound."""
 
     code = "factor_not_offered"
     status = 422
@@ -89,9 +110,12 @@ class Opened(Discreet, frozen=True, kw_only=True):
 
 
 class Offered(Discreet, frozen=True, kw_only=True):
-    """What may be bound next: a registration challenge, or a seed as an otpauth URI."""
+    """What may be bound next: a registration challenge, a seed as an otpauth URI, a set of codes.
 
-    HIDDEN = frozenset({"uri"})
+    ``codes`` are told here only, and not a second time: the customer keeps them.
+    """
+
+    HIDDEN = frozenset({"uri", "codes"})
 
     candidate_id: str
     factor: Factor
@@ -99,6 +123,7 @@ class Offered(Discreet, frozen=True, kw_only=True):
     challenge: str = ""
     user_id: str = ""
     uri: str = ""
+    codes: tuple[str, ...] = ()
 
 
 class Accounts:
@@ -211,9 +236,9 @@ class Accounts:
             )
         )
 
-    async def look(self, named: AccountId) -> Account:
-        """Return the account as it stands. Raises AccountUnknownError."""
-        return await self._store.account(named)
+    async def look(self, named: AccountId) -> tuple[Account, datetime]:
+        """Return the account as it stands, and when (UTC). Raises AccountUnknownError."""
+        return await self._store.account(named), self._clock.now(database_at=None)
 
     async def destinations(self, named: AccountId) -> tuple[Destination, ...]:
         """Return the account's destinations: who added each, when, by which proof."""
@@ -226,18 +251,18 @@ class Accounts:
     ) -> Offered:
         """Give out what a new authenticator is made from; repeated under its key the same again.
 
+        Of recovery codes only hashes are kept, so a repeat cannot tell them: ask under a new key.
+
         Raises:
             AccountUnknownError, FactorNotOfferedError, IdempotencyConflictError: as they say.
-            NotRepeatableError: what the key offered is bound, too old or replaced.
+            NotRepeatableError: what the key offered is bound, too old, replaced, or told once.
         """
-        if factor not in (Factor.PASSKEY, Factor.TOTP):
-            raise FactorNotOfferedError("only passkeys and authenticator apps are offered")
         now = self._clock.now(database_at=None)
-        secret = self._entropy.draw(32 if factor is Factor.PASSKEY else totp.SEED_BYTES)
+        secret, codes = self._drawn(factor)
         candidate = Candidate(
             candidate_id=ChallengeId(f"cnd_{tail(self._entropy.draw(16))}"),
             factor=factor,
-            secret=b64url(secret),
+            secret=secret,
             expires_at=now + CHALLENGE_LIFETIME,
         )
         repeated = await self._run(
@@ -247,9 +272,30 @@ class Accounts:
             idempotency=idempotency,
             stands_for=candidate.candidate_id,
         )
-        if repeated:
-            candidate = await self._offered_before(named, repeated, now=now)
+        if not repeated:
+            return _offered(candidate, named, codes, now=now)
+        if codes:
+            raise NotRepeatableError("recovery codes are told once: ask under a new key")
+        candidate = await self._offered_before(named, repeated, now=now)
         return _offered(candidate, named, now=now)
+
+    def _drawn(self, factor: Factor) -> tuple[str, tuple[str, ...]]:
+        """Return what is kept of a new candidate, and the codes that are told of it.
+
+        Raises:
+            FactorNotOfferedError: nothing is offered of this factor.
+        """
+        match factor:
+            case Factor.PASSKEY:
+                return b64url(self._entropy.draw(32)), ()
+            case Factor.TOTP:
+                return b64url(self._entropy.draw(totp.SEED_BYTES)), ()
+            case Factor.RECOVERY_CODE:
+                size = recovery_codes.CODE_BYTES * RECOVERY_CODES
+                codes = recovery_codes.new_set(self._entropy.draw(size))
+                return recovery_codes.pack(codes), codes
+            case _:
+                raise FactorNotOfferedError("only passkeys, apps and recovery codes are offered")
 
     async def _offered_before(
         self, named: AccountId, candidate_id: str, *, now: datetime
@@ -263,18 +309,45 @@ class Accounts:
     async def end_session(
         self,
         named: AccountId,
-        session_id: SessionId | None,
+        ending: EndSession,
         *,
         actor: str,
         idempotency: Idempotency,
     ) -> None:
-        """End one session of an account, or all of them; repeated under its key nothing more ends.
+        """End sessions of an account; repeated under its key nothing more ends.
 
         It opens nothing, so it needs no proof. Raises IdempotencyConflictError.
         """
         await self._run(
             named,
-            EndSession(session_id=session_id),
+            ending,
+            actor=actor,
+            idempotency=idempotency,
+            stands_for=named,
+        )
+
+    async def report_sim_change(
+        self,
+        named: AccountId,
+        changed_at: datetime | None,
+        *,
+        actor: str,
+        idempotency: Idempotency,
+    ) -> None:
+        """Take the platform's word that the SIM of the account's number changed: it can only add.
+
+        Without a time it was just now; an earlier report is never taken back.
+
+        Raises:
+            MalformedError: it would lie in the future.
+            IdempotencyConflictError: the key reported another one.
+        """
+        now = self._clock.now(database_at=None)
+        if changed_at is not None and changed_at > now:
+            raise MalformedError("a SIM has changed in the past")
+        await self._run(
+            named,
+            ReportSimChange(changed_at=(changed_at or now).astimezone(UTC)),
             actor=actor,
             idempotency=idempotency,
             stands_for=named,
@@ -283,7 +356,7 @@ class Accounts:
     async def _run(
         self,
         named: AccountId,
-        command: Offer | EndSession,
+        command: OfAccount,
         *,
         actor: str,
         idempotency: Idempotency,
@@ -319,8 +392,17 @@ def check_channel_address(address: str) -> str:
     return address
 
 
-def _offered(candidate: Candidate, named: AccountId, *, now: datetime) -> Offered:
+def _offered(
+    candidate: Candidate, named: AccountId, codes: tuple[str, ...] = (), *, now: datetime
+) -> Offered:
     lifetime = int((candidate.expires_at - now).total_seconds())
+    if codes:
+        return Offered(
+            candidate_id=candidate.candidate_id,
+            factor=candidate.factor,
+            expires_in_seconds=lifetime,
+            codes=codes,
+        )
     if candidate.factor is Factor.PASSKEY:
         return Offered(
             candidate_id=candidate.candidate_id,

@@ -37,18 +37,22 @@ from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
     Password,
+    RecoveryCodes,
     Totp,
     credential_of,
     placement_of,
 )
+from twinlock.domain.authenticators.passwords import Terms, terms
 from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.decisions import Rules
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
+from twinlock.domain.evaluation import Evaluated, Evaluation, check_device, draft_of, evaluated
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
+    ENTROPY_BYTES,
     AccountId,
     AuthenticatorId,
     ChallengeId,
@@ -62,7 +66,6 @@ from twinlock.domain.naming import name_of
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
-    BlindIndex,
     Clock,
     Entropy,
     Hasher,
@@ -71,7 +74,10 @@ from twinlock.ports import (
     Store,
     Work,
 )
-from twinlock.proofs import passkeys, totp
+from twinlock.ports.keys import (
+    BlindIndex,
+)
+from twinlock.proofs import passkeys, recovery_codes, totp
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.proofs.sessions import check_session
 
@@ -166,6 +172,40 @@ class Actions:
         data = payload_bytes(prepared.payload)
         return Previewed(payload=msgspec.json.decode(data), digest=payload_digest(data))
 
+    async def evaluate(self, asked: Evaluation, *, named: AccountId) -> Evaluated:
+        """Return what the gate would say to a proposal right now, and keep nothing of it.
+
+        Raises:
+            MalformedError: it is no proposal of this kind; or it would carry a secret, which does
+                not belong into a question.
+            AccountUnknownError and what ``propose`` raises: as they say.
+        """
+        draft, context = draft_of(asked), asked.context
+        if asked.action.name in _SECRET:
+            raise MalformedError("this action carries a secret: propose it")
+        rules = self._policies.rules()
+        proposal = Proposal(account_id=named, type=asked.action.name, payload=draft)
+        prepared = await self._prepare(proposal, named, rules)
+        check_device(asked, prepared.payload)
+        command = Propose(
+            action_id=action_id(named, bytes(ENTROPY_BYTES)),  # It names nothing: no draw is lost.
+            payload=prepared.payload,
+            veto_key="",
+            claimed_cents=context.value_cents,
+            session=_session(context.session, prepared.payload, context.idempotency_key),
+            secret=prepared.secret,
+        )
+        account = await self._store.account(named)
+        where = name_of(account, prepared.names) if prepared.names else None
+        state = State(
+            account=account,
+            destination_id=where,
+            destination=None if where is None else await self._store.destination(named, where),
+        )
+        now = self._clock.now(database_at=None)
+        known = _known(command, prepared, state)
+        return evaluated(decide(state, known, rules=rules, now=now))
+
     async def propose(
         self, proposal: Proposal, *, named: AccountId, actor: str, idempotency: Idempotency
     ) -> Answered | Repeated:
@@ -175,6 +215,7 @@ class Actions:
             MalformedError: a payload that is not of its type's form.
             AmountError, AddressError, UnknownAssetError, NotFoundError, ProofRefusedError:
                 a payload that means nothing here.
+            PasswordRefusedError: a new password that may not be set.
             SealBrokenError: the key stands for another account's action.
         """
         rules = self._policies.rules()
@@ -186,7 +227,7 @@ class Actions:
             payload=prepared.payload,
             veto_key=b64url(self._entropy.draw(32)),
             claimed_cents=proposal.value_cents,
-            session=self._session(proposal, prepared.payload, idempotency),
+            session=_session(proposal.session, prepared.payload, idempotency.key),
             secret=prepared.secret,
             candidate_id=prepared.candidate_id,
         )
@@ -208,16 +249,6 @@ class Actions:
         if committed.decided is None:
             return _repeated(committed.repeated, named)
         return committed.answered
-
-    def _session(
-        self, proposal: Proposal, payload: AnyPayload, idempotency: Idempotency
-    ) -> SessionSignature | None:
-        if proposal.session is None:
-            return None
-        digest = payload_digest(payload_bytes(payload))
-        return check_session(
-            proposal.session, purpose=PROPOSAL, name=idempotency.key, digest=digest
-        )
 
     def _streams(self, payload: AnyPayload) -> tuple[DestinationId, ...]:
         return self._blind.names(present(place_of(payload), "this payload names a destination"))
@@ -271,7 +302,7 @@ class Actions:
             case Factor.PASSWORD:
                 if any(isinstance(one, Password) for one in account.authenticators):
                     raise MalformedError("a password is changed by password.change")
-                verifier = await self._hasher.hash(draft.password)
+                verifier = await self._hasher.hash(draft.password, self._terms(account))
                 return Password(verifier=verifier, **common), _secret_digest(verifier)
             case Factor.TOTP:
                 seed = self._candidate(account, draft, Factor.TOTP).secret
@@ -280,8 +311,23 @@ class Actions:
                 return Totp(seed=seed, last_step=step, **common), _secret_digest(seed)
             case Factor.PASSKEY:
                 return self._passkey(draft, account, common)
+            case Factor.RECOVERY_CODE:
+                packed = self._candidate(account, draft, Factor.RECOVERY_CODE).secret
+                left = recovery_codes.unpack(packed)
+                recovery_codes.verify(draft.code, left=left)  # Who types one has kept them.
+                return RecoveryCodes(left=left, **common), _secret_digest(packed)
             case _:
-                raise MalformedError("an authenticator is a password, totp or passkey")
+                raise MalformedError("an authenticator is password, totp, passkey or recovery_code")
+
+    def _terms(self, account: Account) -> Terms:
+        """Return what a new password of this account is held to."""
+        stronger = any(not isinstance(one, Password) for one in account.authenticators)
+        labels = self._rp.rp_id.split(".")
+        return terms(
+            alone=not stronger,
+            service=("twinlock", *(labels[:-1] or labels)),
+            contacts=(channel.address for channel in account.channels),
+        )
 
     def _passkey(
         self, draft: drafts.AuthenticatorBindDraft, account: Account, common: dict[str, Any]
@@ -332,7 +378,7 @@ class Actions:
         old = next((one for one in account.authenticators if isinstance(one, Password)), None)
         if old is None:
             raise NotFoundError("this account has no password")
-        verifier = await self._hasher.hash(draft.password)
+        verifier = await self._hasher.hash(draft.password, self._terms(account))
         made = msgspec.structs.replace(old, verifier=verifier)
         payload = PasswordChange(account=named, verifier=_secret_digest(verifier))
         return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
@@ -421,6 +467,15 @@ _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.FREEZE_SET: Actions._set_freeze,  # noqa: SLF001 - as above
     ActionType.FREEZE_LIFT: Actions._lift_freeze,  # noqa: SLF001 - as above
 }
+
+
+def _session(
+    signed: SignedDraft | None, payload: AnyPayload, idempotency_key: str
+) -> SessionSignature | None:
+    if signed is None:
+        return None
+    digest = payload_digest(payload_bytes(payload))
+    return check_session(signed, purpose=PROPOSAL, name=idempotency_key, digest=digest)
 
 
 def _parse(data: dict[str, Any], form: type[D]) -> D:

@@ -17,7 +17,13 @@ from twinlock.domain.errors import (
 )
 from twinlock.domain.log.merkle import consistency_proof, verify_consistency
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
-from twinlock.ports import Anchor, AnchoredLog, Anchors, Head, LogSigner
+from twinlock.ports.log import (
+    Anchor,
+    AnchoredLog,
+    Anchors,
+    Head,
+    LogSigner,
+)
 
 
 class LogRolledBackError(TwinlockError):

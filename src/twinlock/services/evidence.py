@@ -10,14 +10,23 @@ from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.bundle import Bundle, Included, ShownProof
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.entries import REASONS_FIELD, SPEND_FIELD, ClosedAction, entry_key
-from twinlock.domain.errors import TwinlockError, present
+from twinlock.domain.errors import ProofError, TwinlockError, present
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.ids import ActionId, account_of
 from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.policy.version import header_of
 from twinlock.domain.requirements import Answer
-from twinlock.ports import Head, LogSigner, PolicyTexts, Store, StoredEntry
+from twinlock.ports import (
+    PolicyTexts,
+    Store,
+    StoredEntry,
+)
+from twinlock.ports.log import (
+    Head,
+    LogSigner,
+    PublishedHeads,
+)
 from twinlock.proofs.authorizations import detached
 
 DECISION_FIELDS = ("action", "payload", "proofs", "facts", SPEND_FIELD)
@@ -44,10 +53,13 @@ class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence:
     """The use case of evidence."""
 
-    def __init__(self, store: Store, *, policies: PolicyTexts, signer: LogSigner) -> None:
+    def __init__(
+        self, store: Store, *, policies: PolicyTexts, signer: LogSigner, published: PublishedHeads
+    ) -> None:
         self._store = store
         self._policies = policies
         self._signer = signer
+        self._published = published
 
     async def bundle(self, action_id: ActionId, *, consistent_from: int = 0) -> Bundle:
         """Return the bundle of the decision by which an action stands as it does.
@@ -59,6 +71,7 @@ class Evidence:
             ActionUnknownError: there is no such action.
             NoEvidenceError: it is open and nothing was decided about it yet.
             ProofError: ``consistent_from`` is larger than the log.
+            NotWitnessedError: too few witnesses have cosigned its entry so far.
         """
         account = await self._store.account(account_of(action_id))
         closed = await self._store.closed_action(action_id)
@@ -67,8 +80,10 @@ class Evidence:
         entry = await self._store.entry(account.account_id, number)
         if entry is None or not number:
             raise NoEvidenceError("nothing was decided about this action yet")
-        head = await self._store.head()
-        checkpoint = self._signer.checkpoint(head)
+        if consistent_from > entry.index + 1 and consistent_from > (await self._store.head()).size:
+            raise ProofError("the log has not grown that far")
+        published = await self._published.covering(max(entry.index + 1, consistent_from))
+        head = published.head
         leaf = msgspec.json.decode(entry.leaf, type=_Leaf)
         fields = DECISION_FIELDS if leaf.dec == Answer.ALLOW else MISSED_FIELDS
         return Bundle(
@@ -78,7 +93,7 @@ class Evidence:
             decision=await self._included(account, entry, head, fields),
             policy=await self._policy(leaf.pol),
             proofs=await self._proofs(account, action, entry, head),
-            checkpoint=checkpoint.decode("utf-8"),
+            checkpoint=published.note.decode("utf-8"),
             consistent_from=consistent_from,
             consistency=await self._consistency(consistent_from, head),
         )

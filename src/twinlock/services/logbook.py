@@ -14,7 +14,12 @@ from twinlock.domain.log.tiles import (
     tiles_needed,
     width_at,
 )
-from twinlock.ports import LogSigner, Store
+from twinlock.ports import (
+    Store,
+)
+from twinlock.ports.log import (
+    PublishedHeads,
+)
 
 
 class TileUnknownError(TwinlockError):
@@ -27,24 +32,29 @@ class TileUnknownError(TwinlockError):
 class Logbook:
     """The use case of reading the log."""
 
-    def __init__(self, store: Store, *, signer: LogSigner) -> None:
+    def __init__(self, store: Store, *, published: PublishedHeads) -> None:
         self._store = store
-        self._signer = signer
+        self._published = published
 
     async def checkpoint(self) -> bytes:
-        """Return the signed note of the committed head."""
-        return self._signer.checkpoint(await self._store.head())
+        """Return the signed note of the newest head that may be shown.
+
+        Raises:
+            NotWitnessedError: too few witnesses have cosigned any so far.
+        """
+        return (await self._published.covering(0)).note
 
     async def proof(self, index: int) -> bytes:
-        """Return the ``.tlog-proof`` of the entry at ``index`` under the committed head.
+        """Return the ``.tlog-proof`` of the entry at ``index`` under such a head.
 
         Raises:
             TileUnknownError: the log has not grown that far.
+            NotWitnessedError: too few witnesses have cosigned this entry so far.
         """
-        head = await self._store.head()
-        if not 0 <= index < head.size:
+        if not 0 <= index < (await self._store.head()).size:
             raise TileUnknownError("the log has not grown that far")
-        checkpoint = parse_note(self._signer.checkpoint(head))
+        published = await self._published.covering(index + 1)
+        head, checkpoint = published.head, parse_note(published.note)
         needed = tiles_needed(lambda at: inclusion_proof(index, head.size, at))
         tiles = await self._store.tiles(tuple(sorted(needed)))
         hashes = inclusion_proof(index, head.size, hashes_in(tiles))

@@ -14,7 +14,14 @@ from twinlock.domain.events import ActionDone
 from twinlock.domain.ids import ActionId, account_of
 from twinlock.domain.naming import name_of
 from twinlock.domain.policy.gather import gather
-from twinlock.ports import BlindIndex, Clock, Policies, Store
+from twinlock.ports import (
+    Clock,
+    Policies,
+    Store,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,9 @@
 A key is ``tlk_<id>_<secret>``. Only a MAC is kept, of the secret together with all that the key may
 do: whoever can write to the database can neither widen a key nor lengthen its life. Rotating means
 making a second key and letting the first expire: both work meanwhile.
+
+A key that was made with a public key opens nothing but for requests that are signed by it, each
+once: the MAC is over the public key too, so nobody can take that back.
 """
 
 import hashlib
@@ -11,14 +14,30 @@ import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, Protocol, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
+from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import PlatformKeyUnknownError, SealBrokenError, TwinlockError
 from twinlock.domain.ids import PlatformKeyId, tail
-from twinlock.ports import Clock, Entropy, PlatformKey, PlatformKeys, SecretMac
+from twinlock.domain.message_signatures import (
+    RequestMessage,
+    SignatureFault,
+    SignatureRefusedError,
+    Unverified,
+)
+from twinlock.ports import (
+    Clock,
+    Entropy,
+)
+from twinlock.ports.keys import (
+    PlatformKey,
+    PlatformKeys,
+    SecretMac,
+)
+from twinlock.proofs.message_signatures import read_public_key, verify_request
 
 FROM_MOST = 1_024  # Answers that are remembered; a platform has a handful of servers.
 LIFETIME_MOST = timedelta(days=400)  # A year, and time to rotate.
@@ -76,6 +95,26 @@ class ListedKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
+    signed_by: str
+
+
+class Signed(NamedTuple):
+    """A request whose signature verified at ``at`` (UTC), and whose nonce was new."""
+
+    signature: Unverified
+    at: datetime
+
+
+class Incoming(Protocol):
+    """The request that a key came with, for a key that is good for signed ones only."""
+
+    async def read(self) -> RequestMessage:
+        """Return all of it."""
+        ...
+
+    def verified(self, signed: Signed) -> None:
+        """Hear that it is signed well, so that whatever answers it is signed too."""
+        ...
 
 
 class Keys:
@@ -91,12 +130,21 @@ class Keys:
         self._proved: dict[PlatformKeyId, tuple[PlatformKey, bytes]] = {}
 
     async def create(
-        self, *, scopes: tuple[Scope, ...], networks: tuple[str, ...], lifetime: timedelta
+        self,
+        *,
+        scopes: tuple[Scope, ...],
+        networks: tuple[str, ...],
+        lifetime: timedelta,
+        signed_by: str | None = None,
     ) -> str:
         """Return a new key, shown this once. ``networks`` are CIDR ranges it may be used from.
 
+        With ``signed_by``, an Ed25519 public key in base64url or PEM, it is good for requests that
+        the private half signed, and for no others.
+
         Raises:
-            NetworkRangeError: one of them is none.
+            NetworkRangeError: one of the ranges is none.
+            SigningKeyWrongError: the public key is none.
         """
         now = self._clock.now(database_at=None)
         key_id = PlatformKeyId(tail(self._entropy.draw(16)))
@@ -108,6 +156,7 @@ class Keys:
             networks=tuple(_range(one) for one in networks),
             created_at=now,
             expires_at=now + min(lifetime, LIFETIME_MOST),
+            signed_by=None if signed_by is None else read_public_key(signed_by),
         )
         await self._keys.add(replace(key, mac=self._mac.of(*_parts(key, secret))))
         return f"tlk_{key_id}_{secret}"
@@ -126,11 +175,23 @@ class Keys:
         kept = await self._keys.youngest(most=LISTED_MOST)
         return tuple(_listed(key, now=now) for key in kept)
 
-    async def check(self, presented: str, *, address: str, scope: Scope) -> PlatformKeyId:
+    async def check(
+        self,
+        presented: str,
+        *,
+        address: str,
+        scope: Scope,
+        more: tuple[Scope, ...] = (),
+        incoming: Incoming | None = None,
+    ) -> PlatformKeyId:
         """Return the id of the key that was presented from ``address``, if it may do this.
+
+        ``more`` are scopes that it needs beside ``scope``. Where the request is not at hand, a key
+        that is good for signed ones only is refused.
 
         Raises:
             PlatformKeyRefusedError, ScopeMissingError: as they say, with no hint why.
+            SignatureRefusedError: the request is not signed as its key wants it.
         """
         found = _KEY.fullmatch(presented)
         if found is None:
@@ -142,9 +203,26 @@ class Keys:
         now = self._clock.now(database_at=None)
         if not _in_force(key, now=now) or not _from(key.networks, address):
             _refuse()
-        if scope.value not in key.scopes:
-            raise ScopeMissingError(f"this key does not have the scope {scope.value}")
+        if key.signed_by is not None:
+            await self._check_signed(key, key.signed_by, incoming, now=now)
+        for one in (scope, *more):
+            if one.value not in key.scopes:
+                raise ScopeMissingError(f"this key does not have the scope {one.value}")
         return key.key_id
+
+    async def _check_signed(
+        self, key: PlatformKey, public: bytes, incoming: Incoming | None, *, now: datetime
+    ) -> None:
+        """Check the signature first, and use the nonce up afterwards.
+
+        Prevents: somebody without the signing key who uses up nonces that he guesses or sees.
+        """
+        if incoming is None:
+            raise SignatureRefusedError("this key signs requests", fault=SignatureFault.MISSING)
+        message = await incoming.read()
+        found = verify_request(message, public_key=public, keyid=key.key_id, now=now)
+        await self._keys.use_nonce(key.key_id, found.nonce, until=found.expires_at)
+        incoming.verified(Signed(found, now))
 
     def _check_secret(self, key: PlatformKey, secret: str) -> None:
         """Check the MAC over ``key`` and ``secret``, once while the key stays as it is."""
@@ -180,6 +258,7 @@ def _listed(key: PlatformKey, *, now: datetime) -> ListedKey:
         created_at=key.created_at,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
+        signed_by="" if key.signed_by is None else b64url(key.signed_by),
     )
 
 
@@ -194,6 +273,7 @@ def _parts(key: PlatformKey, secret: str) -> tuple[bytes, ...]:
         secret,
         key.created_at.isoformat(),
         key.expires_at.isoformat(),
+        "" if key.signed_by is None else b64url(key.signed_by),
         str(len(key.scopes)),
         *key.scopes,
         *key.networks,

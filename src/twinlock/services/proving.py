@@ -18,7 +18,13 @@ from twinlock.domain.actions import payload_bytes, place_of
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
-from twinlock.domain.authenticators.model import Passkey, Password, Totp, factor_of
+from twinlock.domain.authenticators.model import (
+    Passkey,
+    Password,
+    RecoveryCodes,
+    Totp,
+    factor_of,
+)
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.commands import Ask, Prove, Right, Wrong
@@ -29,9 +35,8 @@ from twinlock.domain.events import ChallengeIssued
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
 from twinlock.domain.notices import Notice, NoticeKind
-from twinlock.domain.proving import CODES, closed
+from twinlock.domain.proving import CODES, unread
 from twinlock.ports import (
-    BlindIndex,
     Clock,
     Decide,
     Entropy,
@@ -41,7 +46,10 @@ from twinlock.ports import (
     Store,
     Work,
 )
-from twinlock.proofs import codes, intents, passkeys, totp
+from twinlock.ports.keys import (
+    BlindIndex,
+)
+from twinlock.proofs import codes, intents, passkeys, recovery_codes, totp
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -193,7 +201,7 @@ class Proving:
             if one.challenge_id == challenge_id and one.expires_at > now:
                 return self._again(account, action, one, now=now)
         typed = {factor_of(one) for one in account.authenticators} - {Factor.PASSKEY}
-        if factor in typed and not closed(account, action, factor, now=now):
+        if factor in typed and unread(account, action, factor, now=now) is None:
             # No answer names this question, so none is kept: it is the same whenever it is put.
             return AskedBefore(
                 challenge_id=challenge_id,
@@ -263,8 +271,9 @@ class Proving:
             return None
         try:
             # Prevents: guesses that are not read, and cost a password's hashing all the same.
-            if closed(account, action, reply.factor, now=self._clock.now(database_at=None)):
-                raise ProofRefusedError(ProofFault.THROTTLED)  # noqa: TRY301 - one way to refuse
+            fault = unread(account, action, reply.factor, now=self._clock.now(database_at=None))
+            if fault is not None:
+                raise ProofRefusedError(fault)  # noqa: TRY301 - one way to refuse
             proof = await self._check(account, action, reply)
         except ProofRefusedError as refused:
             proof = Wrong(factor=reply.factor, fault=refused.fault)
@@ -302,6 +311,8 @@ class Proving:
                 return await self._check_password(account, reply)
             case Factor.TOTP:
                 return self._check_totp(account, reply)
+            case Factor.RECOVERY_CODE:
+                return _check_recovery_code(account, reply)
             case Factor.PASSKEY:
                 return self._check_passkey(account, action, reply)
             case Factor.EMAIL_CODE | Factor.SMS_CODE:
@@ -310,22 +321,22 @@ class Proving:
                 raise ProofRefusedError(ProofFault.WRONG_KIND)
 
     async def _check_password(self, account: Account, reply: Reply) -> Right:
-        bound = _bound(account, Password)
-        await self._hasher.verify(bound.verifier, reply.secret)
+        bound = next((one for one in account.authenticators if isinstance(one, Password)), None)
+        # Prevents: telling by the clock, or by the fault, which accounts have no password.
+        await self._hasher.verify(None if bound is None else bound.verifier, reply.secret)
+        bound = present(bound, "what fits a password is one")
         return Right(factor=Factor.PASSWORD, source=bound.authenticator_id, against=bound.verifier)
 
     def _check_totp(self, account: Account, reply: Reply) -> Right:
-        fault = ProofFault.AUTHENTICATOR_GONE
-        for bound in account.authenticators:
-            if not isinstance(bound, Totp):
-                continue
+        apps = [one for one in account.authenticators if isinstance(one, Totp)]
+        now = self._clock.now(database_at=None)
+        if not apps:  # Prevents: telling which accounts have an app.
+            totp.burn(reply.secret, now=now)
+        fault = ProofFault.CODE_WRONG
+        for bound in apps:
+            seed = from_b64url(bound.seed)
             try:
-                step = totp.verify(
-                    from_b64url(bound.seed),
-                    reply.secret,
-                    now=self._clock.now(database_at=None),
-                    last_step=bound.last_step,
-                )
+                step = totp.verify(seed, reply.secret, now=now, last_step=bound.last_step)
             except ProofRefusedError as refused:
                 fault = refused.fault
                 continue
@@ -393,6 +404,14 @@ class Proving:
         )
 
 
+def _check_recovery_code(account: Account, reply: Reply) -> Right:
+    """Check a recovery code; where there is no set, it is wrong like any other."""
+    bound = next((one for one in account.authenticators if isinstance(one, RecoveryCodes)), None)
+    fitting = recovery_codes.verify(reply.secret, left=() if bound is None else bound.left)
+    bound = present(bound, "a code that fits is of a set")
+    return Right(factor=Factor.RECOVERY_CODE, source=bound.authenticator_id, against=fitting)
+
+
 def _channel(account: Account, question: Question) -> ChannelId | None:
     """Return the channel that was named, or the first of the fitting kind."""
     kind = CODES.get(question.factor)
@@ -458,12 +477,5 @@ def _passkey(account: Account, credential_id: bytes) -> Passkey:
     wanted = b64url(credential_id)
     for bound in account.authenticators:
         if isinstance(bound, Passkey) and bound.credential_id == wanted:
-            return bound
-    raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)
-
-
-def _bound(account: Account, kind: type[Password]) -> Password:
-    for bound in account.authenticators:
-        if isinstance(bound, kind):
             return bound
     raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)

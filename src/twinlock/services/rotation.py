@@ -8,7 +8,14 @@ import msgspec
 
 from twinlock.domain import keys
 from twinlock.domain.keys import KeyRecord, KeyState, Role
-from twinlock.ports import Clock, KeyRegister, KeyUses, LogKeys
+from twinlock.ports import (
+    Clock,
+)
+from twinlock.ports.keys import (
+    KeyRegister,
+    KeyUses,
+    LogKeys,
+)
 
 
 class ListedKeyring(msgspec.Struct, frozen=True, kw_only=True):

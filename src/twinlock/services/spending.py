@@ -20,7 +20,18 @@ from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, account_of
-from twinlock.ports import BlindIndex, LogSigner, Policies, Store, Work
+from twinlock.ports import (
+    Policies,
+    Store,
+    Work,
+)
+from twinlock.ports.keys import (
+    BlindIndex,
+)
+from twinlock.ports.log import (
+    LogSigner,
+    PublishedHeads,
+)
 
 
 class AlreadySpentError(TwinlockError):
@@ -41,9 +52,16 @@ class Spends:
     """The use case of the spend."""
 
     def __init__(
-        self, store: Store, *, policies: Policies, blind: BlindIndex, signer: LogSigner
+        self,
+        store: Store,
+        *,
+        policies: Policies,
+        blind: BlindIndex,
+        signer: LogSigner,
+        published: PublishedHeads,
     ) -> None:
         self._store = store
+        self._published = published
         self._policies = policies
         self._blind = blind
         self._signer = signer
@@ -55,6 +73,7 @@ class Spends:
             ActionUnknownError: there is no such action.
             AlreadySpentError, ActionClosedError: it is over.
             NotSpendableError: it is no exit.
+            NotWitnessedError: it is spent, and too few witnesses have cosigned that so far.
         """
         account = await self._store.account(account_of(action_id))
         rules = self._policies.rules()
@@ -82,7 +101,11 @@ class Spends:
         return committed.answered
 
     async def _render(self, action_id: ActionId, spending: Spending) -> Answered:
-        """Return the committed spend in the form that was signed, the same bytes each time."""
+        """Return the committed spend in the form that was signed, the same bytes each time.
+
+        What no quorum of witnesses has seen is a promise, and is not handed out: money leaves on
+        it.
+        """
         closed = await self._store.closed_action(action_id)
         if closed is None:
             raise ActionUnknownError("no action of this id")
@@ -92,6 +115,7 @@ class Spends:
             raise AlreadySpentError("this action was spent under another spend id")
         found = await self._store.entry(account_of(action_id), closed.entry)
         entry = present(found, "a spend has its entry")
+        await self._published.covering(entry.index + 1)
         signed = spend_claims(closed, entry.index, entry.kept, log_origin=self._signer.log_origin)
         token = self._signer.authorization(signed, SPEND_TYPE)
         return replace(tell_closed(closed), authorization=token, index=entry.index)

@@ -15,7 +15,12 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.sessions import VETO, SignedDraft
 from twinlock.domain.vetoes import veto_token
-from twinlock.ports import Idempotency, Policies, Store, Work
+from twinlock.ports import (
+    Idempotency,
+    Policies,
+    Store,
+    Work,
+)
 from twinlock.proofs.sessions import check_session
 
 

@@ -10,7 +10,9 @@ from litestar.exceptions import HTTPException
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.errors import InvariantError, TwinlockError
 from twinlock.domain.ids import tail
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 from twinlock.web.refusals import Refusal, code_of_http, refusal, words_of
 from twinlock.web.rendering import Renderer
 

@@ -11,7 +11,9 @@ from msgspec import Meta
 from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId
-from twinlock.ports import Idempotency
+from twinlock.ports import (
+    Idempotency,
+)
 
 PAGE_LENGTH = 26  # Of a page's name: 128 random bits (``ids.tail``).
 

@@ -81,10 +81,15 @@ FACTORS: Mapping[str, str] = {
     Factor.PASSKEY: "Passkey",
     Factor.TOTP: "Authenticator app",
     Factor.PASSWORD: "Password",
+    Factor.RECOVERY_CODE: "Recovery codes",
 }
 _FREEZING = (
     "It acts at once, and lifting it takes its own proof and its own wait. Set with less than your "
     f"strongest authenticator, it ends by itself after {how_long(WEAK_FREEZE_LENGTH)}."
+)
+_SAVED = (
+    "Each of them, beside your password, can then sign in once, or replace what you lost. Codes "
+    "that you have saved before count no more."
 )
 _SCOPES = {
     "read": "Look at the account",
@@ -183,6 +188,7 @@ def _session_start(payload: SessionStart) -> Told:
 def _bind(payload: AuthenticatorBind) -> Told:
     kind = FACTORS.get(payload.authenticator, payload.authenticator)
     passkey = payload.authenticator == Factor.PASSKEY
+    saved = payload.authenticator == Factor.RECOVERY_CODE
     note = (
         "The new passkey's public half, as it will be kept."
         if passkey
@@ -195,7 +201,7 @@ def _bind(payload: AuthenticatorBind) -> Told:
             Line(label="Name", text=visible(payload.name) or "None"),
             Line(label="Credential", text=payload.credential, form=Form.EXACT, note=note),
         ),
-        effect="Whoever holds it can then sign in and confirm for you.",
+        effect=_SAVED if saved else "Whoever holds it can then sign in and confirm for you.",
     )
 
 

@@ -22,7 +22,7 @@ from twinlock.domain.effects import effects
 from twinlock.domain.events import HoldPlaced, ProofAccepted
 from twinlock.domain.ids import ChallengeId
 from twinlock.domain.policy.gather import gather
-from twinlock.domain.proving import CODES, ask, reaches_floor
+from twinlock.domain.proving import CODES, against, ask, reaches_floor, recovery_helps
 from twinlock.domain.replay import apply
 from twinlock.domain.requirements import (
     STRENGTH,
@@ -53,7 +53,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What is missing now, what may be shown, and what would be missing after it.
 
     ``offers`` are factors in the order in which to offer them; ``together`` says that one alone is
-    not enough, ``then_asks`` that one more proof is needed then, or spares a wait. ``hold`` is how
+    not enough, ``then_asks`` that one more proof is needed then, or spares a wait. ``instead`` may
+    be shown where the usual thing is lost: a recovery code, with the password. ``hold`` is how
     long nothing leaves the account once the action took effect. ``guesses_from`` is when codes and
     passwords are read again after too many wrong ones; datetime.max: only after a proof that cannot
     be guessed.
@@ -62,6 +63,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     missing: Requirement
     offers: tuple[Factor, ...] = ()
     together: bool = False
+    instead: tuple[Factor, ...] = ()
     then: Requirement
     then_asks: bool = False
     hold: timedelta | None = None
@@ -82,6 +84,7 @@ def preview(standing: Standing) -> Preview:
         missing=missing,
         offers=tuple(factor for factor in ORDER if factor in offered),
         together=any(len(way) > 1 for way in ways),
+        instead=_instead(standing, missing),
         then=then,
         then_asks=bool(_wanted(then)),
         hold=_hold(standing, after, then),
@@ -120,16 +123,31 @@ def _runs_anyway(part: Requirement, must: datetime | None) -> bool:
 def _ways(standing: Standing, missing: Requirement) -> list[tuple[Shown, ...]]:
     """Return the proofs that lift a demand by themselves, or else the pairs that do together."""
     wanted = _wanted(missing)
-    could = tuple(_could_show(standing))
-
-    def lifts(way: tuple[Shown, ...]) -> bool:
-        return bool(wanted - _wanted(_missing(standing, _after(standing, way))))
-
+    could = [one for one in _could_show(standing) if one.factor is not Factor.RECOVERY_CODE]
     for size in (1, 2) if wanted else ():
-        found = [way for way in combinations(could, size) if lifts(way)]
+        found = [way for way in combinations(could, size) if _lifts(standing, wanted, way)]
         if found:
             return found
     return []
+
+
+def _lifts(standing: Standing, wanted: set[Prove], way: tuple[Shown, ...]) -> bool:
+    return bool(wanted - _wanted(_missing(standing, _after(standing, way))))
+
+
+def _instead(standing: Standing, missing: Requirement) -> tuple[Factor, ...]:
+    """Return a recovery code and what it needs beside it, where that lifts a demand."""
+    account, action, wanted = standing.state.account, standing.action, _wanted(missing)
+    offers = standing.rules.policy.statutes.offers(type_of(action.payload))
+    if Factor.RECOVERY_CODE not in offers or not recovery_helps(account, action):
+        return ()
+    could = tuple(_could_show(standing))
+    saved = [one for one in could if one.factor is Factor.RECOVERY_CODE]
+    beside = [one for one in could if one.factor is Factor.PASSWORD]
+    for way in (saved, [*beside, *saved]) if saved else ():
+        if _lifts(standing, wanted, tuple(way)):
+            return tuple(one.factor for one in way)
+    return ()
 
 
 def _best(standing: Standing, ways: list[tuple[Shown, ...]]) -> tuple[State, Requirement]:
@@ -149,7 +167,7 @@ def _could_show(standing: Standing) -> Iterator[Shown]:
     account, action, now = standing.state.account, standing.action, standing.now
     used = {one.source for one in action.shown if account.stands(one)}
     for bound in account.authenticators:
-        if bound.authenticator_id not in used:
+        if bound.authenticator_id not in used and against(bound):
             yield Shown(
                 source=bound.authenticator_id,
                 factor=factor_of(bound),
@@ -191,7 +209,8 @@ def _would_ask(standing: Standing, factor: Factor, channel: Channel) -> bool:
     )
     offers = standing.rules.policy.statutes.offers(type_of(standing.action.payload))
     asked = ask(standing.state.account, standing.action, question, offers=offers, now=standing.now)
-    return asked is ProofFault.THROTTLED or not isinstance(asked, ProofFault)
+    for_a_while = (ProofFault.THROTTLED, ProofFault.CODES_LIMITED)
+    return asked in for_a_while or not isinstance(asked, ProofFault)
 
 
 def _after(standing: Standing, way: Iterable[Shown]) -> State:

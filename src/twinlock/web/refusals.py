@@ -73,7 +73,9 @@ _BY_CODE: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
     }
 )
-_ALIASES = {"account_not_found": "action_not_found", "media_type_refused": "malformed"}
+_ALIASES = {"media_type_refused": "malformed"}
+# Prevents: a page that tells which accounts exist. The platform's own calls may know.
+_TOLD_ALIKE = {"account_not_found": "action_not_found"}
 _HTTP_CODES = {400: "malformed", 413: "body_too_large", 415: "media_type_refused"}
 _BROKEN = (
     "Something broke on our side",
@@ -94,7 +96,6 @@ FAULTS: Mapping[ProofFault, str] = MappingProxyType(
         ),
         ProofFault.ALREADY_SHOWN: "That counts already. See below what else is asked for.",
         ProofFault.PASSWORD_WRONG: "That password is not the right one. Nothing was confirmed.",
-        ProofFault.PASSWORD_UNFIT: "That password is not the right one. Nothing was confirmed.",
         ProofFault.USER_NOT_VERIFIED: (
             "Your device did not check that it is you. Nothing was confirmed. Unlock it with its "
             "PIN, finger or face when it asks."
@@ -114,6 +115,13 @@ FAULTS: Mapping[ProofFault, str] = MappingProxyType(
         ProofFault.THROTTLED: (
             "Too many tries. For a while no code and no password is read; a passkey still works."
         ),
+        ProofFault.CODES_LIMITED: (
+            "So many codes were sent that no more is, for now. The last one that you got counts."
+        ),
+        ProofFault.SIM_CHANGED: (
+            "The SIM of your number was changed lately, so codes by SMS do not count for a week. "
+            "Use another way."
+        ),
         ProofFault.BACKUP_FLAGS_CHANGED: (
             "This passkey is not what it was when you added it. Nothing was confirmed. Use another "
             "one, and tell the platform."
@@ -126,6 +134,7 @@ _SERVER_ERROR = 500
 
 def refusal(*, code: str, status: int, incident: str = "") -> Refusal:
     """Return the page of refusal for a stable ``code``."""
+    code = _TOLD_ALIKE.get(code, code)
     otherwise = _BROKEN if status >= _SERVER_ERROR else _OTHERWISE
     title, words, way_on = _BY_CODE.get(_ALIASES.get(code, code), otherwise)
     return Refusal(

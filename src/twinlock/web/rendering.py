@@ -17,7 +17,9 @@ from litestar import Response
 
 from twinlock.domain.assurance import Factor
 from twinlock.domain.ids import tail
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 from twinlock.web import words
 from twinlock.web.refusals import Refusal
 

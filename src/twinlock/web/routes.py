@@ -31,7 +31,9 @@ from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.reasons import Reason
 from twinlock.domain.vetoes import entitled, veto_token
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 from twinlock.services.looking import Standing
 from twinlock.services.proving import Asked, Question, Reply
 from twinlock.services.vetoes import No

@@ -11,7 +11,9 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.errors import ForeignOriginError
 from twinlock.domain.ids import AccountId, ActionId, account_of
 from twinlock.domain.policy.version import Policy
-from twinlock.ports import Idempotency
+from twinlock.ports import (
+    Idempotency,
+)
 from twinlock.services.looking import Looking
 from twinlock.services.proving import Proving
 from twinlock.services.vetoes import Vetoes

@@ -83,7 +83,8 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 
     ``until`` is the end of its waits, ``shortcut`` says that another proof spares them; ``by`` is
     when it lapses. ``then_until`` and ``then_asks`` tell what would follow the proof that is asked
-    for: a wait, one more proof, or a choice of the two.
+    for: a wait, one more proof, or a choice of the two. ``instead`` are ways where the usual one is
+    lost.
     """
 
     action_id: str
@@ -94,6 +95,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     worth_knowing: tuple[Line, ...] = ()
     fields: tuple[Field, ...] = ()
+    instead: tuple[Field, ...] = ()
     together: bool = False
     because: tuple[Because, ...] = ()
     until: datetime | None = None
@@ -170,6 +172,7 @@ def _open(standing: Standing, known: Known) -> Sheet:
         exact=_exact(action.payload),
         digest=action.digest,
         fields=_fields(standing, tried) if status in (Status.ASK, Status.WAIT) else (),
+        instead=_instead(tried) if status is Status.ASK else (),
         together=tried.together,
         because=_because(_telling(status, tried)),
         until=until,
@@ -249,6 +252,10 @@ def _fields(standing: Standing, tried: Preview) -> tuple[Field, ...]:
         if one.factor in CODES and one.expires_at > now
     }
     return tuple(Field(factor=one, challenge_id=live.get(one, "")) for one in tried.offers)
+
+
+def _instead(tried: Preview) -> tuple[Field, ...]:
+    return tuple(Field(factor=one) for one in tried.instead if one not in tried.offers)
 
 
 def _worth_knowing(payload: AnyPayload, facts: Facts) -> tuple[Line, ...]:

@@ -12,7 +12,9 @@ from twinlock.domain.errors import (
     FileUnsafeError,
     InvariantError,
 )
-from twinlock.ports import Anchor
+from twinlock.ports.log import (
+    Anchor,
+)
 
 ROOT_3, ROOT_5, OTHER_ROOT = bytes(32), b"\x05" * 32, b"\xff" * 32
 AT_3 = Anchor(size=3, root=ROOT_3, checkpoint="log.example\n3\nAAAA\n\n— log.example x\n")

@@ -8,7 +8,9 @@ from support.stores import make_keyring
 from twinlock.adapters.keyring import load
 from twinlock.adapters.signing import KeyringSigner
 from twinlock.domain.log.note import parse_note
-from twinlock.ports import Head
+from twinlock.ports.log import (
+    Head,
+)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from support.stores import make_keyring
 
 from twinlock.adapters.signing import KeyringSigner
 from twinlock.domain.errors import LogDamagedError
-from twinlock.ports import Head
+from twinlock.ports.log import (
+    Head,
+)
 
 AT_3 = Head(size=3, root=bytes(32))
 AT_5 = Head(size=5, root=b"\x05" * 32)

@@ -7,6 +7,7 @@ import pytest
 from twinlock.adapters import settings
 from twinlock.adapters.settings import Settings, TokenPlace
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
+from twinlock.domain.webhook_targets import Reach
 
 
 def load(**variables: str) -> Settings:
@@ -30,8 +31,14 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         profile="default",
         outbox_dir=Path("/var/lib/twinlock/outbox"),
         price_file=None,
+        breached_passwords_file=None,
+        witness_policy=None,
         log_level="info",
         trusted_proxies=(),
+        webhook_networks=(),
+        webhook_ports=(),
+        webhook_ca_file=None,
+        webhook_plain_loopback=False,
     )
 
 
@@ -52,8 +59,14 @@ def test_every_setting_can_be_set() -> None:
         OWNER_URL="postgresql://owner:pw@db.example:5432/twinlock",
         OUTBOX_DIR="/srv/outbox",
         PRICE_FILE="/srv/prices.json",
+        BREACHED_PASSWORDS_FILE="/srv/pwned.txt",
+        WITNESS_POLICY="/srv/witnesses.policy",
         LOG_LEVEL="debug",
         TRUSTED_PROXIES="10.0.0.1, fd00::/8",
+        WEBHOOK_NETWORKS="10.8.0.0/16",
+        WEBHOOK_PORTS="8443, 9443",
+        WEBHOOK_CA_FILE="/srv/ca.pem",
+        WEBHOOK_PLAIN_LOOPBACK="yes",
     )
 
     assert loaded == Settings(
@@ -73,8 +86,19 @@ def test_every_setting_can_be_set() -> None:
         profile="default",
         outbox_dir=Path("/srv/outbox"),
         price_file=Path("/srv/prices.json"),
+        breached_passwords_file=Path("/srv/pwned.txt"),
+        witness_policy=Path("/srv/witnesses.policy"),
         log_level="debug",
         trusted_proxies=(ipaddress.ip_network("10.0.0.1/32"), ipaddress.ip_network("fd00::/8")),
+        webhook_networks=(ipaddress.ip_network("10.8.0.0/16"),),
+        webhook_ports=(8443, 9443),
+        webhook_ca_file=Path("/srv/ca.pem"),
+        webhook_plain_loopback=True,
+    )
+    assert loaded.webhook_reach == Reach(
+        networks=(ipaddress.ip_network("10.8.0.0/16"),),
+        ports=frozenset({8443, 9443}),
+        plain_loopback=True,
     )
 
 
@@ -194,6 +218,14 @@ WRONG = [
     ("PROFILE", "baseline-2024", "a profile of the range"),
     ("PROFILE", "Strict", "capitals"),
     ("LOG_LEVEL", "trace", "no level of ours"),
+    ("WEBHOOK_NETWORKS", "10.0.0.1/8", "a network with host bits"),
+    ("WEBHOOK_NETWORKS", "0.0.0.0/0", "everything"),
+    ("WEBHOOK_PORTS", "8443,", "nothing after a comma"),
+    ("WEBHOOK_PORTS", "0", "port 0"),
+    ("WEBHOOK_PORTS", "65536", "a port too high"),
+    ("WEBHOOK_PORTS", ",".join(str(port) for port in range(1, 66)), "too many ports"),
+    ("WEBHOOK_CA_FILE", "ca.pem", "a relative path"),
+    ("WEBHOOK_PLAIN_LOOPBACK", "true", "neither yes nor no"),
     ("TRUSTED_PROXIES", "proxy.example", "a name"),
     ("TRUSTED_PROXIES", "10.0.0.1/8", "a network with host bits"),
     ("TRUSTED_PROXIES", "10.0.0.1,", "nothing after a comma"),

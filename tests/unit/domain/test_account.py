@@ -122,6 +122,7 @@ def test_a_proof_stands_while_what_made_it_is_bound_as_it_was(shown: Shown, stan
 # --- Sessions ---
 
 
+@pytest.mark.requirement("N-B03", "O-16")
 @pytest.mark.parametrize(
     ("session", "now", "state"),
     [

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from support.cast import ALICES_LAPTOP, MALLORYS_LAPTOP
+from support.cast import ALICES_LAPTOP, INSTANT, MALLORYS_LAPTOP
 from support.gates import Gate
 from support.worlds import APP, PASSWORD, SYNCED, an_account, sign_in
 
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.bounds import FAILURES_MOST, SIGNED_AT_TOLERANCE
+from twinlock.domain.bounds import DEVICE_KNOWN_FOR, FAILURES_MOST, SIGNED_AT_TOLERANCE
 from twinlock.domain.commands import SessionSignature
 from twinlock.domain.requirements import Answer
 
@@ -92,6 +92,35 @@ def test_a_device_that_signs_in_for_the_first_time_is_no_known_one() -> None:
 
     assert gate.action(started).device_signed
     assert not gate.account.from_known_device(gate.action(started))
+
+
+@pytest.mark.parametrize(
+    ("later", "known"), [(DEVICE_KNOWN_FOR - INSTANT, True), (DEVICE_KNOWN_FOR, False)]
+)
+def test_a_device_that_has_not_signed_in_for_90_days_is_new_again(
+    later: timedelta, known: bool
+) -> None:
+    """Prevents: a laptop that was sold, and that spares its buyer the hold."""
+    gate = Gate.of(an_account(PASSWORD, APP))
+    gate.sign_in(PASSWORD, APP)
+    gate.wait_until(gate.account.devices[-1].seen_at + later)
+    started = gate.start()
+    from_known = gate.account.from_known_device(gate.action(started))
+    gate.prove(started, PASSWORD, APP)
+
+    assert from_known is known
+    assert bool(gate.account.holds) is not known
+
+
+def test_each_sign_in_keeps_a_device_known() -> None:
+    gate = Gate.of(an_account(SYNCED))
+    since = gate.account.devices[0].since
+    for _ in range(3):
+        gate.wait(DEVICE_KNOWN_FOR - INSTANT)
+        gate.sign_in(SYNCED)
+
+    assert gate.account.holds == ()
+    assert gate.account.devices[0].since == since
 
 
 def test_strangers_who_name_a_known_device_push_out_nothing_that_it_signed() -> None:

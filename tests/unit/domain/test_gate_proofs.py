@@ -102,6 +102,7 @@ WITHOUT_SMS = policy_of(
 )
 
 
+@pytest.mark.requirement("O-12")
 def test_a_profile_without_sms_asks_for_none() -> None:
     gate = Gate.of(an_account(PASSWORD, channels=(SMS, EMAIL)), policy=WITHOUT_SMS)
     action = gate.propose(sign_in()).action_id
@@ -279,6 +280,19 @@ def test_ending_a_session_ends_that_one_or_all() -> None:
     assert gate.account.sessions == ()
 
 
+@pytest.mark.requirement("O-17")
+@pytest.mark.parametrize(
+    ("keep", "left"), [("ses_2", ["ses_2"]), ("ses_x", []), (None, [])], ids=["one", "none", "all"]
+)
+def test_ending_all_others_keeps_one(keep: str | None, left: list[str]) -> None:
+    gate = Gate()
+    for name in ("ses_1", "ses_2", "ses_3"):
+        gate.give_session(a_session(name, thumbprint=name))
+    gate.run(EndSession(session_id=None, keep=None if keep is None else SessionId(keep)))
+
+    assert [one.session_id for one in gate.account.sessions] == left
+
+
 def test_a_copied_session_is_refused_whatever_it_asks() -> None:
     gate = Gate.of(an_account(), a_destination(budget_cents=500_00))
     gate.give_session()
@@ -292,6 +306,7 @@ def test_a_copied_session_is_refused_whatever_it_asks() -> None:
 # --- Freezing ---
 
 
+@pytest.mark.requirement("N-B21")
 def test_a_freeze_at_the_floor_has_no_end_and_its_lifting_waits_a_day() -> None:
     gate = Gate()
     gate.prove(gate.propose(FREEZE).action_id, SYNCED)
@@ -306,6 +321,7 @@ def test_a_freeze_at_the_floor_has_no_end_and_its_lifting_waits_a_day() -> None:
     assert gate.account.freeze.until is None
 
 
+@pytest.mark.requirement("N-B21")
 def test_a_freeze_below_the_floor_lapses_after_three_days() -> None:
     gate = Gate.of(an_account(), KNOWN)
     gate.prove(gate.propose(FREEZE).action_id, PASSWORD)

@@ -50,7 +50,7 @@ from twinlock.domain.bounds import (
     CANDIDATES_MOST,
     CHALLENGES_PER_ACTION_MOST,
     CHANNELS_MOST,
-    CODES_PER_HOUR_MOST,
+    CODES_PER_DAY_MOST,
     DESTINATIONS_MOST,
     DEVICES_MOST,
     DOCUMENT_BYTES_MOST,
@@ -83,6 +83,7 @@ from twinlock.domain.throttle import Throttle
 
 NAMED = "a" * 26  # what follows the prefix of every id
 BYTES_32 = "b" * 43  # base64url
+SECOND = int(NOON.timestamp())
 LATE = NOON + timedelta(milliseconds=123)  # written with its fraction
 
 
@@ -202,6 +203,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         secret=BYTES_32,
         expires_at=LATE,
     )
+    codes = replace(candidate, factor=Factor.RECOVERY_CODE, secret="s" * 214)  # one set at most
     base = an_account(*[a_key_of_size()] * AUTHENTICATORS_MOST)
     return replace(
         base,
@@ -215,8 +217,10 @@ def a_full_account(*actions: OpenAction) -> Account:
         freeze=Freeze(until=LATE, set_at=LATE, weak={"phone": LATE, "knowledge": LATE}),
         throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
         known_throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
-        candidates=(candidate,) * CANDIDATES_MOST,
-        codes_sent=(LATE,) * CODES_PER_HOUR_MOST,
+        candidates=(*(candidate,) * (CANDIDATES_MOST - 1), codes),
+        codes_sent=(SECOND,) * CODES_PER_DAY_MOST,
+        flood_told_at=SECOND,
+        sim_changed_at=LATE,
         actions=actions,
         api_keys=(key,) * API_KEYS_MOST,
         destinations={DestinationId(f"dst_{n:026d}"): 99 for n in range(DESTINATIONS_MOST)},
@@ -266,6 +270,8 @@ def test_what_time_adds_to_an_account_has_its_room() -> None:
         known_throttle=Throttle(),
         candidates=(),
         codes_sent=(),
+        flood_told_at=0,
+        sim_changed_at=None,
         spent=Spent(),
     )
 
@@ -312,7 +318,8 @@ def test_in_the_fullest_account_strangers_leave_room_for_a_freeze_and_a_sign_in(
 
     def ask_everything(action: str) -> None:
         # What bounds the codes of an hour is not what this is about.
-        gate.account = replace(gate.account, codes_sent=(LATE,) * CODES_PER_HOUR_MOST)
+        yesterday = (SECOND - 86_400,) * CODES_PER_DAY_MOST
+        gate.account = replace(gate.account, codes_sent=yesterday, sim_changed_at=None)
         for source in (PASSWORD, EMAIL, SMS, APP, SYNCED):
             if source not in (EMAIL, SMS) or codes_help(gate.account, gate.action(action)):
                 assert gate.ask(action, source).fault is None
@@ -388,8 +395,8 @@ def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for
         ("devices", 900),
         ("sessions", 1_250),
         ("holds", 500),
-        ("candidates", 400),
-        ("codes_sent", 320),
+        ("candidates", 580),
+        ("codes_sent", 220),
         ("api_keys", 1_350),
         ("destinations", 3_700),
     ],

@@ -15,6 +15,7 @@ from twinlock.domain.throttle import Throttle, after_failure, can_be_guessed, cl
 CLOSED = Throttle(failures=FREE_FAILURES, until=NOON + FAILURE_WAIT)
 
 
+@pytest.mark.requirement("P-04")
 @pytest.mark.parametrize(
     ("failures", "wait"),
     [

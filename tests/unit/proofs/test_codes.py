@@ -37,6 +37,7 @@ def test_the_code_that_was_sent_proves_what_it_was_sent_for() -> None:
     assert codes.verify(CODE, sealed=SEALED, key=KEY, binding=BINDING, now=NOON) == BINDING
 
 
+@pytest.mark.requirement("N-B06", "N-B16", "O-11")
 @given(st.binary(min_size=16, max_size=16))
 def test_a_code_is_eight_digits(entropy: bytes) -> None:
     code = codes.new_code(entropy)
@@ -53,6 +54,7 @@ def test_the_digits_are_the_random_number_modulo_a_hundred_million(number: int, 
     assert codes.new_code(number.to_bytes(16, "big")) == code
 
 
+@pytest.mark.requirement("O-11")
 def test_no_code_is_likelier_than_another_by_more_than_one_part_in_2_to_the_101() -> None:
     numbers, rest = divmod(2**128, 10**8)  # `rest` codes have one number more than the others.
 
@@ -60,6 +62,7 @@ def test_no_code_is_likelier_than_another_by_more_than_one_part_in_2_to_the_101(
     assert numbers >= 2**101
 
 
+@pytest.mark.requirement("N-B06", "N-B16", "O-11")
 @pytest.mark.parametrize(
     ("after", "accepted"),
     [
@@ -81,6 +84,7 @@ def test_after_its_time_a_code_is_not_even_compared() -> None:
     assert fault_of("00000000", now=NOON + timedelta(minutes=10)) is ProofFault.CODE_EXPIRED
 
 
+@pytest.mark.requirement("O-13")
 @pytest.mark.parametrize(
     "other",
     [

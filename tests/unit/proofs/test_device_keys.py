@@ -181,6 +181,7 @@ def test_a_key_that_was_stored_wrong_verifies_nothing() -> None:
     assert refused.value.fault is ProofFault.KEY_INVALID
 
 
+@pytest.mark.requirement("O-14")
 def test_short_nonces_and_digests_are_our_own_mistake() -> None:
     with pytest.raises(InvariantError, match="at least 16 bytes"):
         session_proof_message(SESSION, nonce=bytes(15), payload_digest=bytes(32))

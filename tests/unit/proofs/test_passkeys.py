@@ -110,6 +110,7 @@ def test_another_library_agrees_with_the_software_authenticator() -> None:
     assert asserted.new_sign_count == 1
 
 
+@pytest.mark.requirement("W-01", "N-B23")
 @pytest.mark.parametrize(
     ("eligible", "backed_up", "accepted"),
     [(False, False, True), (False, True, False), (True, False, True), (True, True, True)],
@@ -128,6 +129,7 @@ def test_a_new_passkey_cannot_be_backed_up_and_not_eligible(
         assert refused.value.fault is ProofFault.BACKUP_FLAGS_CHANGED
 
 
+@pytest.mark.requirement("W-01", "N-B23")
 @pytest.mark.parametrize("was_eligible", [False, True])
 @pytest.mark.parametrize("eligible", [False, True])
 @pytest.mark.parametrize("backed_up", [False, True])
@@ -146,6 +148,7 @@ def test_backup_eligibility_never_changes_and_backup_state_may(
         assert refused.value.fault is ProofFault.BACKUP_FLAGS_CHANGED
 
 
+@pytest.mark.requirement("W-02")
 @pytest.mark.parametrize(
     ("on_record", "answered", "regressed"),
     [

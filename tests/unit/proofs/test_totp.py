@@ -36,6 +36,7 @@ def test_an_app_of_another_make_shows_the_code_we_accept(seed: bytes, now: datet
     assert app.code(now) == totp.hotp(seed, totp.step_at(now))
 
 
+@pytest.mark.requirement("O-11")
 @pytest.mark.parametrize(
     ("seconds", "accepted"),
     [
@@ -56,6 +57,7 @@ def test_a_code_is_good_in_its_own_step_and_the_two_beside_it(seconds: int, acce
         assert fault_of(code, now=now) is ProofFault.CODE_WRONG
 
 
+@pytest.mark.requirement("N-B02", "P-01")
 @pytest.mark.parametrize("step", [NOW_STEP - 1, NOW_STEP, NOW_STEP + 1])
 def test_a_code_is_refused_the_second_time(step: int) -> None:
     code = totp.hotp(SEED, step)
@@ -66,12 +68,14 @@ def test_a_code_is_refused_the_second_time(step: int) -> None:
     assert totp.verify(SEED, code, now=NOON, last_step=accepted - 1) == step
 
 
+@pytest.mark.requirement("N-B02")
 def test_after_a_later_code_an_earlier_one_is_refused() -> None:
     later = totp.verify(SEED, totp.hotp(SEED, NOW_STEP + 1), now=NOON, last_step=0)
 
     assert fault_of(totp.hotp(SEED, NOW_STEP), last_step=later) is ProofFault.CODE_REPLAYED
 
 
+@pytest.mark.requirement("N-B02")
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(-2, 2)), max_size=12))
 def test_no_order_of_tries_has_a_step_accepted_twice(tries: list[tuple[int, int]]) -> None:
     now, last_step, accepted = NOON, 0, []
@@ -167,3 +171,20 @@ def test_a_colon_in_a_name_would_move_the_border_and_is_refused(issuer: str, acc
 def test_the_app_scans_codes_of_its_own_kind_only() -> None:
     with pytest.raises(InvariantError, match="kind totp"):
         TotpApp("otpauth://hotp/Example:alice?secret=AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQT&counter=0")
+
+
+@pytest.mark.requirement("O-06")
+@pytest.mark.parametrize(
+    ("typed", "fault"),
+    [
+        pytest.param(totp.hotp(bytes(20), totp.step_at(NOON)), ProofFault.CODE_WRONG, id="right"),
+        pytest.param("000000", ProofFault.CODE_WRONG, id="wrong"),
+        pytest.param("no code", ProofFault.MALFORMED, id="no code"),
+        pytest.param("１２３４５６", ProofFault.MALFORMED, id="wide digits"),
+    ],
+)
+def test_where_no_app_is_bound_every_code_is_wrong(typed: str, fault: ProofFault) -> None:
+    """Also the one that the seed of nobody gives."""
+    with pytest.raises(ProofRefusedError) as refused:
+        totp.burn(typed, now=NOON)
+    assert refused.value.fault is fault

@@ -29,7 +29,14 @@ from twinlock.domain.events import ActionAuthorized
 from twinlock.domain.ids import DestinationId, PlatformKeyId
 from twinlock.domain.log.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
-from twinlock.ports import Outgoing, PlatformKey, Work
+from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
+from twinlock.ports import (
+    Outgoing,
+    Work,
+)
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 from twinlock.range.memory_store import CLOCK_BEHIND, MemoryKeys, MemoryStore
 
 
@@ -265,3 +272,12 @@ async def test_a_key_is_revoked_once() -> None:
     assert await keys.youngest(most=2) == (found,)
     with pytest.raises(PlatformKeyUnknownError):
         await keys.revoke(PlatformKeyId("two"), at=BEGINNING)
+
+
+async def test_a_nonce_is_good_once_for_each_key() -> None:
+    keys, one, two = MemoryKeys(), PlatformKeyId("one"), PlatformKeyId("two")
+    for key_id in (one, two):
+        await keys.use_nonce(key_id, "nonce", until=BEGINNING)
+        with pytest.raises(SignatureRefusedError) as refused:
+            await keys.use_nonce(key_id, "nonce", until=BEGINNING)
+        assert refused.value.fault is SignatureFault.REPLAYED

@@ -45,7 +45,12 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.naming import name_of
-from twinlock.ports import Clock, Committed, Entropy, Work
+from twinlock.ports import (
+    Clock,
+    Committed,
+    Entropy,
+    Work,
+)
 
 CLOCK_BEHIND = timedelta(seconds=5)  # Our clock behind the log's last entry: no slew does that.
 _UNREAD = datetime.min.replace(tzinfo=UTC)

@@ -10,7 +10,9 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.entries import ClosedAction, Entry, Kept
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.notices import Notice
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 
 T = TypeVar("T")
 

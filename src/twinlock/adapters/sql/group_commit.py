@@ -18,7 +18,12 @@ from twinlock.adapters.sql.waiting import Waiting, refuse
 from twinlock.adapters.sql.watch import Watch
 from twinlock.adapters.sql.writer import Writer
 from twinlock.domain.errors import UnavailableError
-from twinlock.ports import Clock, Committed, Entropy, Work
+from twinlock.ports import (
+    Clock,
+    Committed,
+    Entropy,
+    Work,
+)
 
 WRITERS = 2  # While one writes the other decides; a third would only make batches smaller.
 BATCH_MOST = 64  # Requests a transaction; more only makes each wait longer for its commit.

@@ -13,7 +13,9 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, Destination
 from twinlock.domain.actions import Place, place_of
 from twinlock.domain.keys import KeyRecord, KeyUse, Role
-from twinlock.ports import Clock
+from twinlock.ports import (
+    Clock,
+)
 
 COUNT_SECONDS = 600.0  # Ten million rows are read in a minute; nothing waits for it.
 PAGE_ROWS = 500  # Boxes that are opened at once: some MB.

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.domain.errors import IdempotencyConflictError
-from twinlock.ports import Idempotency, Work
+from twinlock.ports import (
+    Idempotency,
+    Work,
+)
 
 _TAG = "idempotency/v1"
 

@@ -8,7 +8,9 @@ from twinlock.adapters.sql.connections import DOWN, Database, unavailable
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log_keys import log_key_label, log_key_leaf
-from twinlock.ports import Clock
+from twinlock.ports import (
+    Clock,
+)
 
 
 class SqlLogKeys:

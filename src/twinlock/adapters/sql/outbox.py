@@ -16,7 +16,9 @@ from twinlock.adapters.sql import codec, queries
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import SealBrokenError, TwinlockError
 from twinlock.domain.ids import AccountId
-from twinlock.ports import Outgoing
+from twinlock.ports import (
+    Outgoing,
+)
 
 # A code lives for minutes and a veto notice says "now": a relay that was stopped keeps neither for
 # longer than this. It covers a turn, the last message of it, and half a second for the deletion.

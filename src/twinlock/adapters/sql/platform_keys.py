@@ -12,11 +12,20 @@ from typing import Any, NamedTuple
 
 from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.bounds import MESSAGE_CLOCK_TOLERANCE, MESSAGE_LIFETIME_MOST
 from twinlock.domain.errors import PlatformKeyUnknownError, present
 from twinlock.domain.ids import PlatformKeyId
-from twinlock.ports import PlatformKey
+from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
+from twinlock.ports.keys import (
+    PlatformKey,
+)
 
 KEY_CACHE_SECONDS = 1.0  # Revoking takes effect within it: less than it takes to tell anybody.
+FORGET_NONCES_EVERY = 500  # Nonces that one process keeps before it forgets expired ones:
+FORGET_NONCES_MOST = 1_000  # twice as many at once, so that the table shrinks to what is alive.
+# ``until`` is at most a lifetime and two clocks' errors after now, so what ended so long before one
+# that is kept now has expired for everybody.
+NONCES_KEPT = 2 * (MESSAGE_LIFETIME_MOST + MESSAGE_CLOCK_TOLERANCE)
 KEY_CACHE_MOST = 1_000  # A platform has a handful; this bounds memory, whoever calls.
 
 
@@ -31,6 +40,7 @@ class SqlPlatformKeys:
     def __init__(self, store: SqlStore) -> None:
         self._database = store.database
         self._remembered: OrderedDict[PlatformKeyId, _Remembered] = OrderedDict()
+        self._nonces = 0
 
     async def add(self, key: PlatformKey) -> None:
         """Keep a new key."""
@@ -43,6 +53,7 @@ class SqlPlatformKeys:
                 list(key.networks),
                 key.created_at,
                 key.expires_at,
+                key.signed_by,
             )
         )
 
@@ -67,6 +78,26 @@ class SqlPlatformKeys:
         self._remembered.move_to_end(key.key_id)
         while len(self._remembered) > KEY_CACHE_MOST:
             self._remembered.popitem(last=False)
+
+    async def use_nonce(self, key_id: PlatformKeyId, nonce: str, *, until: datetime) -> None:
+        """Keep the nonce of a signed request until it has expired, durably, for every process.
+
+        Every so often those are forgotten that had expired long before, by any process's clock.
+
+        Raises:
+            SignatureRefusedError: it was used before.
+        """
+        kept = await self._database.read(
+            lambda db: db.fetchval(queries.USE_NONCE, key_id, nonce, until)
+        )
+        if kept is None:
+            raise SignatureRefusedError("this nonce was used", fault=SignatureFault.REPLAYED)
+        self._nonces += 1
+        if self._nonces % FORGET_NONCES_EVERY == 0:
+            long_ago = until - NONCES_KEPT
+            await self._database.read(
+                lambda db: db.execute(queries.FORGET_NONCES, long_ago, FORGET_NONCES_MOST)
+            )
 
     async def youngest(self, *, most: int) -> tuple[PlatformKey, ...]:
         """Return up to ``most`` keys, the youngest first, as they are now."""
@@ -100,4 +131,5 @@ def _key(row: Mapping[str, Any]) -> PlatformKey:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        signed_by=row["signed_by"],
     )

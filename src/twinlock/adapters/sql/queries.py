@@ -140,16 +140,16 @@ PING = "SELECT 1"
 
 # Platform keys.
 ADD_PLATFORM_KEY = """
-INSERT INTO platform_key (id, mac, scopes, networks, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO platform_key (id, mac, scopes, networks, created_at, expires_at, signed_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 READ_PLATFORM_KEY = """
-SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
+SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, k.signed_by, r.revoked_at
   FROM platform_key k LEFT JOIN platform_key_revoked r ON r.id = k.id WHERE k.id = $1
 """
 # The youngest first; of two of one age the order is the same each time.
 LIST_PLATFORM_KEYS = """
-SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, r.revoked_at
+SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at, k.signed_by, r.revoked_at
   FROM platform_key k LEFT JOIN platform_key_revoked r ON r.id = k.id
  ORDER BY k.created_at DESC, k.id COLLATE "C" LIMIT $1
 """
@@ -162,6 +162,17 @@ WITH key AS (
   ON CONFLICT (id) DO NOTHING
 )
 SELECT id FROM key
+"""
+
+# Keeps the nonce of a signed request; no row comes back for one that is kept already.
+USE_NONCE = """
+INSERT INTO message_nonce (key_id, nonce, until) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING RETURNING 1
+"""
+# Nonces of requests that nobody can repeat any more, so many at once.
+FORGET_NONCES = """
+DELETE FROM message_nonce
+ WHERE ctid = ANY(ARRAY(SELECT ctid FROM message_nonce WHERE until < $1 LIMIT $2))
 """
 
 # The policy versions that decided here.

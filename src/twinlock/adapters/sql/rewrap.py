@@ -28,7 +28,9 @@ from twinlock.adapters.sql.connections import (
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, mac_anew
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.errors import SealBrokenError, SettingsWrongError
-from twinlock.ports import Entropy
+from twinlock.ports import (
+    Entropy,
+)
 
 PAGE_ROWS = 200  # In one statement: 0.2 s even where each takes a token's millisecond, twice.
 STATEMENT_SECONDS = 60.0  # One that finds nothing reads a whole table: ten million rows.

@@ -34,7 +34,17 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import TILE_WIDTH, hashes_in
-from twinlock.ports import Clock, Committed, Entropy, Head, Idempotency, StoredEntry, Work
+from twinlock.ports import (
+    Clock,
+    Committed,
+    Entropy,
+    Idempotency,
+    StoredEntry,
+    Work,
+)
+from twinlock.ports.log import (
+    Head,
+)
 
 T = TypeVar("T")
 
@@ -234,6 +244,10 @@ class SqlStore:
             frontier = self._watch.frontier_of(await db.fetchrow(queries.READ_HEAD))
             await tree.read_edge(db, frontier, seen=seen, known=None)
             return _head(self._watch.see(frontier))
+
+    def check_trusted(self) -> None:
+        """Return unless the log is distrusted. Raises LogDamagedError."""
+        self._watch.check_trusted()
 
     def distrust(self, why: str) -> None:
         """Decide nothing more and give out no head, until this process is started again."""

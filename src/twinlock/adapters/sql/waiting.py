@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from twinlock.domain.errors import TwinlockError
-from twinlock.ports import Committed, Work
+from twinlock.ports import (
+    Committed,
+    Work,
+)
 
 
 @dataclass(slots=True)

@@ -31,7 +31,10 @@ from twinlock.domain.errors import (
     TwinlockError,
     UnavailableError,
 )
-from twinlock.ports import Clock, Entropy
+from twinlock.ports import (
+    Clock,
+    Entropy,
+)
 
 BATCH_SECONDS = 3.0  # A healthy batch takes 30 ms, one beside a stopped process 350 ms.
 

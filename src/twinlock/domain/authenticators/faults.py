@@ -75,9 +75,6 @@ class ProofFault(StrEnum):
     PASSWORD_WRONG = "password_wrong"  # noqa: S105 - the name of a fault
     """The password is not the one that was set, or no such account exists."""
 
-    PASSWORD_UNFIT = "password_unfit"  # noqa: S105 - the name of a fault
-    """The new password is too short or too long, or holds characters with no settled form."""
-
     CHALLENGE_GONE = "challenge_gone"
     """The question was never asked for this action, is answered already, or its time is over."""
 
@@ -86,6 +83,12 @@ class ProofFault(StrEnum):
 
     BELOW_FLOOR = "below_floor"
     """This method is weaker than the best authenticator bound, so it is not asked for."""
+
+    CODES_LIMITED = "codes_limited"
+    """As many codes were sent as in an hour or a day may be; the last one that was sent counts."""
+
+    SIM_CHANGED = "sim_changed"
+    """The platform said that the number's SIM changed: codes by SMS count nothing for a week."""
 
     THROTTLED = "throttled"
     """Too many wrong answers; nothing that can be guessed is read for a while."""

@@ -5,7 +5,7 @@ document that holds it is sealed.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
@@ -17,11 +17,14 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AuthenticatorId, MemberId
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What every authenticator has; ``entry`` numbers the account's entry that bound it.
 
-    ``born_of`` is the root that alone proved its binding, if one did.
+    ``born_of`` is the root that alone proved its binding, if one did. ``used_on`` is the day of its
+    last accepted answer, counted from 1970 (UTC); 0: none yet.
     """
 
     authenticator_id: AuthenticatorId
@@ -30,6 +33,7 @@ class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_default
     entry: int
     name: str = ""
     born_of: str = ""
+    used_on: int = 0
 
 
 class Password(_Bound, frozen=True, kw_only=True, tag=Factor.PASSWORD.value):
@@ -64,26 +68,62 @@ class Passkey(_Bound, frozen=True, kw_only=True, tag=Factor.PASSKEY.value, omit_
     placement: Placement = Placement.PHONE
 
 
-Authenticator: TypeAlias = Password | Totp | Passkey
+class RecoveryCodes(_Bound, frozen=True, kw_only=True, tag=Factor.RECOVERY_CODE.value):
+    """A set of saved codes, each good once: ``left`` are the hashes of those not used yet.
+
+    An account has one set at most; another one takes its place.
+    """
+
+    HIDDEN = frozenset({"left"})
+
+    left: tuple[str, ...]
+
+
+Authenticator: TypeAlias = Password | Totp | Passkey | RecoveryCodes
 
 
 def used(
-    authenticator: Authenticator, *, totp_step: int, sign_count: int, backed_up: bool
+    authenticator: Authenticator,
+    *,
+    at: datetime,
+    totp_step: int,
+    sign_count: int,
+    backed_up: bool,
+    used_code: str = "",
 ) -> Authenticator:
-    """Return ``authenticator`` after an accepted answer, with what of it is remembered."""
-    match authenticator:
+    """Return ``authenticator`` after an answer accepted ``at``, with what of it is remembered."""
+    now = replace(authenticator, used_on=(at - _EPOCH).days)
+    match now:
         case Password():
-            return authenticator
+            return now
         case Totp():
-            return replace(authenticator, last_step=totp_step)
+            return replace(now, last_step=totp_step)
         case Passkey():
-            return replace(authenticator, sign_count=sign_count, backed_up=backed_up)
+            return replace(now, sign_count=sign_count, backed_up=backed_up)
+        case RecoveryCodes(left=left):
+            return replace(now, left=tuple(one for one in left if one != used_code))
         case _:
-            assert_never(authenticator)
+            assert_never(now)
+
+
+def used_day(authenticator: Authenticator) -> date | None:
+    """Return the day (UTC) of its last accepted answer, or None."""
+    used_on = authenticator.used_on
+    return (_EPOCH + timedelta(days=used_on)).date() if used_on else None
+
+
+def device_bound(authenticator: Authenticator) -> bool:
+    """Say whether its key cannot leave the thing that made it, as its maker says (N-B04, N-B23)."""
+    return isinstance(authenticator, Passkey) and not authenticator.backup_eligible
 
 
 _FACTORS: Mapping[type[Authenticator], Factor] = MappingProxyType(
-    {Password: Factor.PASSWORD, Totp: Factor.TOTP, Passkey: Factor.PASSKEY}
+    {
+        Password: Factor.PASSWORD,
+        Totp: Factor.TOTP,
+        Passkey: Factor.PASSKEY,
+        RecoveryCodes: Factor.RECOVERY_CODE,
+    }
 )
 
 
@@ -112,6 +152,8 @@ def same(one: Authenticator, other: Authenticator) -> bool:
             return True
         case Totp(seed=seed), Totp(seed=again):
             return seed == again
+        case RecoveryCodes(left=left), RecoveryCodes(left=again):
+            return not set(left).isdisjoint(again)
         case Passkey(), Passkey():
             return one.credential_id == other.credential_id or one.public_key == other.public_key
         case _:

@@ -57,7 +57,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustPolicy:
-    """What a verifier trusts. Made by ``parse_trust_policy`` only, which checks it.
+    """What a verifier trusts. Made by ``parse_trust_policy``, which checks it.
 
     ``quorum`` names a witness or a group, or is None where no cosignature is asked for.
     """
@@ -66,6 +66,16 @@ class TrustPolicy:
     witnesses: tuple[Witness, ...]
     groups: tuple[Group, ...]
     quorum: str | None
+
+    def to_text(self) -> str:
+        """Return the lines of a policy file that says this and nothing else."""
+        lines = [_line("log", str(log.key), log.url) for log in self.logs]
+        lines += [_line("witness", one.name, str(one.key), one.url) for one in self.witnesses]
+        lines += [
+            _line("group", group.name, str(group.threshold), *group.members)
+            for group in self.groups
+        ]
+        return "".join((*lines, _line("quorum", self.quorum or _NONE)))
 
     def check_quorum(self, cosigned: Collection[str]) -> None:
         """Return if the witnesses named ``cosigned`` make the quorum.
@@ -100,6 +110,10 @@ class TrustPolicy:
             if sum(member in reached for member in group.members) >= group.threshold:
                 reached.add(group.name)
         return self.quorum is None or self.quorum in reached
+
+
+def _line(*words: str | None) -> str:
+    return " ".join(word for word in words if word is not None) + "\n"
 
 
 def parse_trust_policy(data: bytes) -> TrustPolicy:

@@ -60,6 +60,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     shown_oldest_at: datetime | None = (
         None  # when the oldest shown, as strong as the target, was bound
     )
+    shown_device_bound: bool = False  # among them a passkey that cannot leave its device (BE=0)
     session: SessionState = SessionState.NONE
     # The account (our record)
     enrolling: bool = False

@@ -26,7 +26,9 @@ from twinlock.domain.assurance import PHONE, Factor, Level, level_of, level_show
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Password,
+    RecoveryCodes,
     Totp,
+    device_bound,
     factor_of,
     root,
     same,
@@ -75,6 +77,7 @@ def gather(
         shown_oldest_at=min(
             (one.bound_at for one in shown if level_of(one.factor) >= target[0]), default=None
         ),
+        shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         enrolling=account.enrolling(now),
         frozen_until=account.freeze.until,
@@ -91,7 +94,7 @@ def gather(
         budget_left_cents=budget_left,
         destination_day_cents=used,
         value_cents=_value(action, policy=policy, prices=prices, now=now),
-        new_device=_new_device(account, payload),
+        new_device=_new_device(account, payload, now=now),
         budget_cents=_budget(payload),
         target_level=target[0],
         target_bound_at=target[1],
@@ -136,6 +139,12 @@ def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> Se
     return SessionState.NONE
 
 
+def _device_bound(account: Account, shown: Iterable[Shown]) -> bool:
+    """Say whether one of the proofs is of a key that cannot leave its device (N-B04)."""
+    bound = (account.authenticator(one.source) for one in shown)
+    return any(one is not None and device_bound(one) for one in bound)
+
+
 def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level, now: datetime) -> bool:
     """No channel outside the roots that prove: silence is then no root of its own (law 4).
 
@@ -159,7 +168,8 @@ def _too_many(account: Account, action: OpenAction) -> bool:
         return True
     match payload:
         case AuthenticatorBind():
-            return len(account.authenticators) >= AUTHENTICATORS_MOST
+            rest = [one for one in account.authenticators if one is not _replaced(account, payload)]
+            return len(rest) >= AUTHENTICATORS_MOST
         case DestinationAdd():
             known = action.secret in account.destinations
             return len(account.destinations) >= DESTINATIONS_MOST and not known
@@ -177,10 +187,10 @@ def _bound_already(account: Account, action: OpenAction) -> bool:
 
 
 def _way_in_left(account: Account, payload: AnyPayload) -> bool:
-    """Say whether somebody can still sign in: an authenticator app alone is not enough."""
+    """Say whether somebody can still sign in: an app or recovery codes alone are not enough."""
     gone = payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
     rest = (one for one in account.authenticators if one.authenticator_id != gone)
-    return not gone or any(not isinstance(one, Totp) for one in rest)
+    return not gone or any(not isinstance(one, Totp | RecoveryCodes) for one in rest)
 
 
 def _budget(payload: AnyPayload) -> int:
@@ -256,19 +266,36 @@ def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationS
 
 
 def _target(account: Account, payload: AnyPayload) -> tuple[Level, datetime | None]:
-    """Return level and age of the authenticator that would be removed or replaced."""
-    bound: Authenticator | None = None
+    """Return level and age of the authenticator that would be removed or replaced.
+
+    Of recovery codes the level is no more than the floor: else whoever lost them all, and has a
+    password and codes only, could never have new ones.
+    """
+    bound = _replaced(account, payload)
     if isinstance(payload, AuthenticatorRemove):
         bound = account.authenticator(payload.authenticator_id)
-    elif isinstance(payload, PasswordChange):
-        bound = next((one for one in account.authenticators if isinstance(one, Password)), None)
-    return (Level.NONE, None) if bound is None else (level_of(factor_of(bound)), bound.bound_at)
+    if bound is None:
+        return Level.NONE, None
+    level = level_of(factor_of(bound))
+    saved = isinstance(bound, RecoveryCodes)
+    return min(level, account.floor) if saved else level, bound.bound_at
 
 
-def _new_device(account: Account, payload: AnyPayload) -> bool:
-    if not isinstance(payload, SessionStart):
-        return False
-    return all(device.thumbprint != payload.device for device in account.devices)
+def _replaced(account: Account, payload: AnyPayload) -> Authenticator | None:
+    """Return the authenticator whose place a new one would take, or None."""
+    kind: type[Authenticator]
+    match payload:
+        case PasswordChange():
+            kind = Password
+        case AuthenticatorBind(authenticator=Factor.RECOVERY_CODE):
+            kind = RecoveryCodes
+        case _:
+            return None
+    return next((one for one in account.authenticators if isinstance(one, kind)), None)
+
+
+def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool:
+    return isinstance(payload, SessionStart) and not account.knows(payload.device, at=now)
 
 
 def _weak_freeze(account: Account, roots: tuple[str, ...]) -> datetime | None:

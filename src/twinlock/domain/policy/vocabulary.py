@@ -144,6 +144,11 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             _FACTORS,
             lambda facts: frozenset(facts.shown_factors),
         ),
+        "device_bound": _flag(
+            Source.VERIFIED,
+            "One of those proofs is of a passkey that cannot leave its device.",
+            lambda facts: facts.shown_device_bound,
+        ),
         "roots_shown": _count(
             Source.VERIFIED,
             "How many independent roots the proofs for this payload have.",

@@ -132,6 +132,25 @@ def test_how_old_a_proof_is_counts_only_if_it_is_as_strong_as_the_target(
     assert facts.target_bound_at == LONG_AGO
 
 
+@pytest.mark.requirement("N-B04")
+@pytest.mark.parametrize(
+    ("sources", "bound"),
+    [
+        ((ROAMING,), True),
+        ((PASSWORD, ROAMING), True),
+        ((SYNCED,), False),
+        ((PASSWORD, APP), False),
+        ((), False),
+    ],
+)
+def test_a_key_that_cannot_leave_its_device_is_a_fact(
+    sources: tuple[Authenticator, ...], bound: bool
+) -> None:
+    account = an_account(PASSWORD, APP, SYNCED, ROAMING)
+
+    assert facts_of(an_action(send(), *sources), account).shown_device_bound is bound
+
+
 def test_the_target_of_a_new_password_is_the_old_one() -> None:
     facts = facts_of(an_action(change_password()[0]), an_account(PASSWORD, SYNCED))
     none = facts_of(an_action(change_password()[0]), an_account(SYNCED))

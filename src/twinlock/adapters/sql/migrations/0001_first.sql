@@ -26,6 +26,7 @@ CREATE TABLE event (
     PRIMARY KEY (subject, number)
 );
 ALTER TABLE event ALTER COLUMN box SET STORAGE MAIN;
+CREATE INDEX event_leaf ON event (leaf_index);
 
 -- The log. A label is unique in its cell: an old document that was put back would repeat one.
 CREATE TABLE leaf (
@@ -86,8 +87,19 @@ CREATE TABLE platform_key (
     scopes     text[] NOT NULL,
     networks   text[] NOT NULL,
     created_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL
+    expires_at timestamptz NOT NULL,
+    -- Ed25519: then every request under this key is signed.
+    signed_by  bytea CHECK (octet_length(signed_by) = 32)
 );
+
+-- The nonces of signed requests that have not expired: each is good once.
+CREATE TABLE message_nonce (
+    key_id text NOT NULL,
+    nonce  text NOT NULL,
+    until  timestamptz NOT NULL,
+    PRIMARY KEY (key_id, nonce)
+);
+CREATE INDEX message_nonce_until ON message_nonce USING brin (until);
 
 CREATE TABLE platform_key_revoked (
     id         text PRIMARY KEY REFERENCES platform_key (id),
@@ -107,12 +119,41 @@ CREATE TABLE installation (
     log_origin  text NOT NULL
 );
 
+-- Endpoints that are told of outcomes: where and how is sealed, how far is not. The position is the
+-- index of the next leaf; whoever sends has claimed the row until then.
+CREATE TABLE webhook (
+    id            text PRIMARY KEY REFERENCES subject_key (subject) ON DELETE CASCADE,
+    version       bigint NOT NULL CHECK (version > 0),
+    box           bytea NOT NULL,
+    position      bigint NOT NULL CHECK (position >= 0),
+    failures      integer NOT NULL DEFAULT 0 CHECK (failures >= 0),
+    failing_since timestamptz,
+    paused_until  timestamptz,
+    disabled      text CHECK (disabled IN ('gone', 'failing')),
+    claimed_until timestamptz
+);
+
+-- Messages that were not taken, by their leaf; due at NULL: dead, until they are revived.
+CREATE TABLE webhook_retry (
+    webhook_id text NOT NULL REFERENCES webhook (id) ON DELETE CASCADE,
+    leaf_index bigint NOT NULL CHECK (leaf_index >= 0),
+    attempts   smallint NOT NULL CHECK (attempts >= 0),
+    due_at     timestamptz,
+    fault      text NOT NULL,
+    PRIMARY KEY (webhook_id, leaf_index)
+);
+CREATE INDEX webhook_retry_due ON webhook_retry (webhook_id, due_at);
+
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
 GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
-GRANT SELECT, INSERT, DELETE ON outbox, idempotency TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
 GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON webhook, webhook_retry TO twinlock_app;
+GRANT UPDATE (version, box, position, failures, failing_since, paused_until, disabled, claimed_until)
+    ON webhook TO twinlock_app;
+GRANT UPDATE (attempts, due_at, fault) ON webhook_retry TO twinlock_app;

@@ -1,0 +1,338 @@
+"""What platforms are told of, unasked: one message for every outcome of the gate.
+
+A message follows from an entry of the log, and from nothing else: making it again gives the same
+bytes and the same id. It names the account and the action and points to the API; it holds no
+address, label, sum or secret.
+
+Always true (tests/unit/domain/test_webhooks.py, tests/property/test_webhook_messages.py): every
+entry gives one message or none, its id is that of the entry alone, and everything it says was
+opened against the entry's public leaf.
+
+Source: Standard Webhooks 1.0.0 (the form of ids, types and bodies).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from twinlock.domain.account import ActionState
+from twinlock.domain.actions import AnyPayload, type_of
+from twinlock.domain.answers import ended_as
+from twinlock.domain.canonical import b64url, commit, encode, from_b64url
+from twinlock.domain.entries import Kept
+from twinlock.domain.errors import LogDamagedError, MalformedError, TwinlockError
+from twinlock.domain.events import (
+    AccountOpened,
+    ActionAuthorized,
+    ActionHeld,
+    ActionProposed,
+    CandidateOffered,
+    ChallengeIssued,
+    ClosingEvent,
+    DestinationAdded,
+    Event,
+    ProofRefused,
+    SessionEnded,
+)
+from twinlock.domain.ids import tail
+from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer
+
+PATTERNS_MOST = 16  # There are some twenty types.
+
+
+class WebhookPatternError(TwinlockError):
+    """No message has a type of this pattern: docs/webhooks.md lists the types."""
+
+    code = "webhook_pattern_wrong"
+    status = 422
+
+
+# --- Types ---
+
+
+class MessageType(StrEnum):
+    """What a message tells of; the value is the ``type`` of its body, and never changes."""
+
+    ACTION_ALLOWED = "action.allowed"
+    ACTION_AUTHORIZED = "action.authorized"
+    ACTION_CHALLENGED = "action.challenged"
+    ACTION_DENIED = "action.denied"
+    ACTION_DONE = "action.done"
+    ACTION_HELD = "action.held"
+    ACTION_IN_REVIEW = "action.in_review"
+    ACTION_LAPSED = "action.lapsed"
+    ACTION_PROOF_REFUSED = "action.proof_refused"
+    ACTION_READ_ONLY = "action.read_only"
+    ACTION_REFUSED = "action.refused"
+    ACTION_SPENT = "action.spent"
+    ACTION_VETOED = "action.vetoed"
+    ACCOUNT_OPENED = "account.opened"
+    DESTINATION_IMPORTED = "destination.imported"
+    SESSION_ENDED = "session.ended"
+    WEBHOOK_TEST = "webhook.test"
+
+
+TYPES: Mapping[MessageType, str] = MappingProxyType(
+    {
+        MessageType.ACTION_ALLOWED: "Nothing is missing, and nothing new follows from it.",
+        MessageType.ACTION_AUTHORIZED: "An exit was decided yes, and waits for its spend.",
+        MessageType.ACTION_CHALLENGED: "A proof is missing, or a stronger one.",
+        MessageType.ACTION_DENIED: (
+            "What was asked for an open action was refused: a question, a spend, a veto of "
+            "somebody who is not entitled. The action is not over."
+        ),
+        MessageType.ACTION_DONE: "It took effect: at once, or settled when its waits were over.",
+        MessageType.ACTION_HELD: "It must wait. With `until` the wait runs; without, it begins "
+        "with the proof.",
+        MessageType.ACTION_IN_REVIEW: "People must agree to it.",
+        MessageType.ACTION_LAPSED: "It is over: nobody finished it in time.",
+        MessageType.ACTION_PROOF_REFUSED: "A proof was wrong. The action is not over.",
+        MessageType.ACTION_READ_ONLY: "A sign-in below the floor: a session that may look, freeze "
+        "and veto.",
+        MessageType.ACTION_REFUSED: "It is over: nothing lifts what stands against it.",
+        MessageType.ACTION_SPENT: "The exit was handed to the signer, once and for all.",
+        MessageType.ACTION_VETOED: "It is over: somebody entitled said no.",
+        MessageType.ACCOUNT_OPENED: "An account was opened.",
+        MessageType.DESTINATION_IMPORTED: "A destination was taken over from an older system, "
+        "unproved.",
+        MessageType.SESSION_ENDED: "A session of the account was ended.",
+        MessageType.WEBHOOK_TEST: "Sent by `twinlock webhook test`, to one endpoint, once; it "
+        "tells of nothing.",
+    }
+)
+
+_BY_ANSWER: Mapping[Answer, MessageType] = MappingProxyType(
+    {
+        Answer.ALLOW: MessageType.ACTION_ALLOWED,
+        Answer.READ_ONLY: MessageType.ACTION_READ_ONLY,
+        Answer.CHALLENGE: MessageType.ACTION_CHALLENGED,
+        Answer.HOLD: MessageType.ACTION_HELD,
+        Answer.REVIEW: MessageType.ACTION_IN_REVIEW,
+        Answer.DENY: MessageType.ACTION_DENIED,
+    }
+)
+# Of decisions about no action.
+_OF_ACCOUNTS: Mapping[type, MessageType] = MappingProxyType(
+    {
+        AccountOpened: MessageType.ACCOUNT_OPENED,
+        DestinationAdded: MessageType.DESTINATION_IMPORTED,
+        SessionEnded: MessageType.SESSION_ENDED,
+    }
+)
+ALL = "*"
+_PATTERN = re.compile(r"[a-z_]+(?:\.[a-z_]+)*(?:\.\*)?|\*")
+
+
+def check_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
+    """Return ``patterns``, sorted and without doubles.
+
+    A pattern is a type, a type's first words and ``.*``, or ``*`` for all.
+
+    Raises:
+        WebhookPatternError: one has another form, or fits no type; there are none, or too many.
+    """
+    asked = tuple(sorted(set(patterns)))
+    if not 1 <= len(asked) <= PATTERNS_MOST:
+        raise WebhookPatternError(f"give 1 to {PATTERNS_MOST} patterns")
+    for pattern in asked:
+        if not _PATTERN.fullmatch(pattern) or not any(_fits(pattern, one) for one in MessageType):
+            raise WebhookPatternError("no message has a type of such a pattern")
+    return asked
+
+
+def wants(patterns: Iterable[str], kind: MessageType) -> bool:
+    """Say whether one of ``patterns`` fits a message of type ``kind``."""
+    return any(_fits(pattern, kind) for pattern in patterns)
+
+
+def _fits(pattern: str, kind: str) -> bool:
+    if pattern == ALL:
+        return True
+    if pattern.endswith(".*"):
+        return kind.startswith(pattern[:-1])
+    return pattern == kind
+
+
+# --- Messages ---
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry by its place in the log. ``kept`` is None where its person has been erased."""
+
+    index: int
+    account_id: str
+    leaf: bytes
+    kept: Kept | None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message: its id and body are the same each time it is made. ``at`` is the decision's."""
+
+    message_id: str
+    kind: MessageType
+    body: bytes
+    index: int
+    at: datetime
+
+
+class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a public leaf, what a message repeats and what opens it."""
+
+    at: int
+    c: dict[str, str]
+    dec: Answer
+    pol: str
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a message says, in the API's own words. Instants are UTC."""
+
+    account_id: str
+    answer: Answer
+    index: int
+    policy_digest: str
+    action_id: str = ""
+    type: str = ""
+    state: str = ""
+    until: datetime | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True):
+    type: MessageType
+    timestamp: datetime
+    data: _Data | dict[str, Any]
+
+
+_LEAF = msgspec.json.Decoder(_Leaf)
+_PAYLOAD = msgspec.json.Decoder(AnyPayload | None)
+_REASONS = msgspec.json.Decoder(tuple[Reason, ...])
+_TEXT = msgspec.json.Decoder(str)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def message_of(entry: LogEntry) -> Message | None:
+    """Return the message of an entry, or None for one that tells of no outcome.
+
+    No outcome are questions (a code or a challenge that was sent), what was offered to be bound,
+    and commands that changed nothing about an account.
+
+    Raises:
+        LogDamagedError: what is kept of the entry is not what its leaf commits to.
+    """
+    if entry.kept is None:
+        return None
+    leaf = _leaf(entry.leaf)
+    opened = {name: _opened(leaf, entry.kept, name) for name in ("account", "action", "payload")}
+    if _decoded(_TEXT, opened["account"]) != entry.account_id:
+        raise LogDamagedError("an entry is not that of its account")
+    action_id = _decoded(_TEXT, opened["action"])
+    kind = _kind(action_id, leaf.dec, entry.kept.events)
+    if kind is None:
+        return None
+    payload = _decoded(_PAYLOAD, opened["payload"])
+    at = _EPOCH + timedelta(milliseconds=leaf.at)
+    data = _Data(
+        account_id=entry.account_id,
+        action_id=action_id,
+        type="" if payload is None else type_of(payload),
+        answer=leaf.dec,
+        state=_state(entry.kept.events),
+        until=_until(entry.kept.events),
+        reasons=_decoded(_REASONS, _opened(leaf, entry.kept, "reasons")),
+        index=entry.index,
+        policy_digest=leaf.pol,
+    )
+    return Message(
+        message_id=message_id(entry.leaf),
+        kind=kind,
+        body=encode(_Body(type=kind, timestamp=at, data=data)),
+        index=entry.index,
+        at=at,
+    )
+
+
+def message_id(leaf: bytes) -> str:
+    """Return the id of an entry's message: a name of its leaf's hash."""
+    return f"msg_{tail(leaf_hash(leaf)[:16])}"
+
+
+def leaf_time(leaf: bytes) -> datetime:
+    """Return the time of the decision whose public leaf this is. Raises LogDamagedError."""
+    return _EPOCH + timedelta(milliseconds=_leaf(leaf).at)
+
+
+def trial_message(webhook_id: str, *, random: bytes, at: datetime) -> Message:
+    """Return a message that tells of nothing; ``random`` are 16 bytes."""
+    kind = MessageType.WEBHOOK_TEST
+    body = _Body(type=kind, timestamp=at, data={"webhook_id": webhook_id})
+    return Message(message_id=f"msg_{tail(random)}", kind=kind, body=encode(body), index=-1, at=at)
+
+
+def _leaf(data: bytes) -> _Leaf:
+    try:
+        return _LEAF.decode(data)
+    except msgspec.MsgspecError as error:
+        raise LogDamagedError("a leaf is not of the form of one") from error
+
+
+def _opened(leaf: _Leaf, kept: Kept, field: str) -> bytes:
+    """Return the value of ``field`` when the leaf commits to it. Raises LogDamagedError."""
+    opening = kept.openings.get(field)
+    if opening is not None:
+        value = opening.value.encode("utf-8")
+        try:
+            if leaf.c.get(field) == b64url(
+                commit(from_b64url(opening.salt, size=32), field, value)
+            ):
+                return value
+        except MalformedError as error:
+            raise LogDamagedError("what opens a leaf is not of the form of it") from error
+    raise LogDamagedError("a leaf is not that of its entry")
+
+
+def _decoded(decoder: "msgspec.json.Decoder[Any]", value: bytes) -> Any:  # noqa: ANN401 - by decoder
+    try:
+        return decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise LogDamagedError("a leaf commits to what no entry says") from error
+
+
+def _kind(action_id: str, said: Answer, events: tuple[Event, ...]) -> MessageType | None:
+    if not action_id:
+        of_account = (_OF_ACCOUNTS.get(type(event)) for event in events)
+        return next((kind for kind in of_account if kind is not None), None)
+    if any(isinstance(event, ChallengeIssued | CandidateOffered) for event in events):
+        return None
+    state = _state(events)
+    if state not in ("", ActionState.OPEN):
+        return MessageType(f"action.{state}")
+    if any(isinstance(event, ProofRefused) for event in events):
+        return MessageType.ACTION_PROOF_REFUSED
+    return _BY_ANSWER[said]
+
+
+def _state(events: tuple[Event, ...]) -> str:
+    """Return where the action stands after ``events``, or nothing where they do not tell."""
+    for event in reversed(events):
+        if isinstance(event, ClosingEvent):
+            return ended_as(event)
+        if isinstance(event, ActionAuthorized):
+            return ActionState.AUTHORIZED.value
+        if isinstance(event, ActionHeld | ActionProposed):
+            return ActionState.OPEN.value
+    return ""
+
+
+def _until(events: tuple[Event, ...]) -> datetime | None:
+    """Return when the wait that was told is over: the one that must pass, or that stands alone."""
+    waits = [event for event in events if isinstance(event, ActionHeld)]
+    must = [event.until for event in waits if not event.choice]
+    return next(iter(must or [event.until for event in waits]), None)

@@ -1,0 +1,233 @@
+"""AuthZEN's questions as the gate's drafts, and its decisions as AuthZEN's answers."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from support.cast import NOON
+
+from twinlock.domain.account import Account, Chain, Channel, ChannelKind, State
+from twinlock.domain.actions import BUILT, ActionType
+from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.authenticators.model import Authenticator, Password, Totp
+from twinlock.domain.decisions import Decided, Decision
+from twinlock.domain.errors import AccountUnknownError, MalformedError
+from twinlock.domain.evaluation import (
+    Asked,
+    Evaluation,
+    Evaluations,
+    Semantic,
+    draft_of,
+    evaluated,
+    is_last,
+    only,
+    questions,
+    unanswered,
+)
+from twinlock.domain.ids import AccountId, AuthenticatorId, ChannelId, MemberId
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import (
+    NOTHING,
+    Answer,
+    Approvals,
+    Never,
+    Prove,
+    Requirement,
+    WaitUntil,
+    all_of,
+    answer,
+    any_of,
+)
+
+ALICE = AccountId("acc_" + "a" * 26)
+COMMON: dict[str, Any] = {
+    "authenticator_id": AuthenticatorId("aut_x"),
+    "member_id": MemberId("mem_x"),
+    "bound_at": NOON,
+    "entry": 0,
+}
+PASSWORD = Password(verifier="", **COMMON)
+APP = Totp(seed="", last_step=0, **COMMON)
+
+
+def account(*bound: Authenticator, channels: tuple[ChannelKind, ...] = ()) -> Account:
+    return Account(
+        account_id=ALICE,
+        member_id=MemberId("mem_x"),
+        opened_at=NOON,
+        chain=Chain(label_key=""),
+        authenticators=bound,
+        channels=tuple(
+            Channel(channel_id=ChannelId("chn_x"), kind=kind, address="a@b", bound_at=NOON)
+            for kind in channels
+        ),
+    )
+
+
+def told(missing: Requirement, at: Account) -> Any:  # noqa: ANN401 - JSON as a caller reads it
+    decision = Decision(
+        kind="freeze.set", action_id="", answer=answer(missing), requirement=missing, digest="d"
+    )
+    found = evaluated(Decided(decisions=(decision,), states=(State(account=at),)))
+    return msgspec.json.decode(msgspec.json.encode(found))
+
+
+def asking(action: str, resource: str, named: str, **properties: object) -> Evaluation:
+    return msgspec.convert(
+        {
+            "subject": {"type": "account", "id": ALICE},
+            "action": {"name": action},
+            "resource": {"type": resource, "id": named, "properties": properties},
+        },
+        Evaluation,
+    )
+
+
+def test_every_kind_of_leaf_is_an_obligation_and_choices_stay_choices() -> None:
+    code = Reason.PROOF_NOT_BOUND
+    later = NOON + timedelta(days=1)
+    missing = all_of(
+        any_of(
+            Prove(code=code, level=Level.POSSESSION, roots=2, factors=(Factor.PASSWORD,)),
+            WaitUntil(code=code, until=later),
+        ),
+        Approvals(code=code, count=2),
+    )
+    context = told(missing, account(PASSWORD, APP))["context"]
+
+    choice, approvals = context["obligations"]["parts"]
+    assert context["obligations"]["need"] == "all_of"
+    assert choice["need"] == "any_of"
+    assert choice["options"][0] == {
+        "need": "prove",
+        "code": code,
+        "level": 3,
+        "acr": "urn:twinlock:acr:possession:2_roots:password",
+        "roots": 2,
+        "factors": ["password"],
+        "enrolled": ["totp"],
+    }
+    told_until = later.isoformat().replace("+00:00", "Z")
+    assert choice["options"][1] == {"need": "wait", "code": code, "until": told_until}
+    assert approvals == {"need": "approvals", "code": code, "count": 2}
+    assert context["answer"] == Answer.REVIEW
+
+
+def test_what_nothing_lifts_is_told_too() -> None:
+    never = Never(code=Reason.THROTTLED, until=NOON)
+    context = told(never, account())["context"]
+
+    assert context["obligations"]["need"] == "never"
+    assert context["answer"] == Answer.DENY
+    assert "step_up" not in context
+
+
+def test_a_yes_has_no_obligations_and_authorizes_nothing() -> None:
+    found = told(NOTHING, account())
+
+    assert found["decision"] is True
+    assert found["context"]["authorizes"] is False
+    assert found["context"].keys() == {"authorizes", "note", "answer", "digest"}
+
+
+@pytest.mark.parametrize(
+    ("bound", "channels", "level", "factors"),
+    [
+        ((PASSWORD,), ("email", "sms"), Level.OUT_OF_BAND, ["email_code", "sms_code"]),
+        ((PASSWORD,), ("desktop",), Level.KNOWLEDGE, ["password"]),
+        ((PASSWORD,), ("email",), Level.KNOWLEDGE, ["password", "email_code"]),
+        ((PASSWORD, APP), ("email", "sms"), Level.OUT_OF_BAND, ["totp"]),
+        ((PASSWORD,), ("email",), Level.PHISHING_RESISTANT, []),
+        ((), ("email",), Level.OUT_OF_BAND, ["email_code"]),
+    ],
+)
+def test_the_factors_of_an_obligation_are_those_that_the_account_has_and_that_count(
+    bound: tuple[Authenticator, ...], channels: tuple[str, ...], level: Level, factors: list[str]
+) -> None:
+    at = account(*bound, channels=tuple(map(ChannelKind, channels)))
+    prove = Prove(code=Reason.PROOF_NOT_BOUND, level=level)
+
+    assert told(prove, at)["context"]["obligations"]["enrolled"] == factors
+
+
+def test_what_has_no_answer_is_no() -> None:
+    found = unanswered(AccountUnknownError("no such account"))
+
+    assert found.decision is False
+    assert found.context.error is not None
+    assert (found.context.error.status, found.context.error.code) == (404, "account_not_found")
+
+
+@pytest.mark.parametrize(
+    ("semantic", "yes", "no"),
+    [
+        (Semantic.EXECUTE_ALL, False, False),
+        (Semantic.DENY_ON_FIRST_DENY, False, True),
+        (Semantic.PERMIT_ON_FIRST_PERMIT, True, False),
+    ],
+)
+def test_a_list_ends_where_its_semantic_says(semantic: Semantic, yes: bool, no: bool) -> None:
+    assert is_last(semantic, decision=True) is yes
+    assert is_last(semantic, decision=False) is no
+
+
+def test_a_question_lacks_nothing() -> None:
+    whole = asking("freeze.set", "account", ALICE)
+    common = Evaluations(subject=whole.subject, action=whole.action, resource=whole.resource)
+
+    assert only(common) == whole
+    for lacking in ("subject", "action", "resource"):
+        with pytest.raises(MalformedError):
+            only(replace(common, **{lacking: None}))
+    (found,) = questions(replace(common, subject=None, evaluations=(Asked(),)))
+    assert isinstance(found, MalformedError)
+
+
+@pytest.mark.parametrize(
+    ("asked", "draft"),
+    [
+        (asking("freeze.set", "account", ALICE), {}),
+        (asking("freeze.lift", "account", ALICE), {}),
+        (asking("made.up", "whatever", "1", x=1), {"x": 1}),
+        (
+            asking("destination.add", "destination", "0x1", network="ethereum"),
+            {"address": "0x1", "network": "ethereum"},
+        ),
+        (
+            asking("withdrawal.crypto", "destination", "0x1", address="0x1", amount="1"),
+            {"address": "0x1", "amount": "1"},
+        ),
+        (asking("api_key.revoke", "api_key", "key_x"), {"api_key_id": "key_x"}),
+        (asking("api_key.create", "api_key", "k", scopes=[]), {"public_key": "k", "scopes": []}),
+        (asking("authenticator.remove", "authenticator", "a"), {"authenticator_id": "a"}),
+        (asking("session.start", "device", "t", device={}), {"device": {}}),
+    ],
+)
+def test_a_resource_is_the_draft_of_its_action(asked: Evaluation, draft: dict[str, Any]) -> None:
+    properties = dict(asked.resource.properties)
+
+    assert draft_of(asked) == draft
+    assert asked.resource.properties == properties  # What was asked stays as it was.
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        asking("freeze.set", "account", "acc_" + "b" * 26),
+        asking("freeze.set", "destination", ALICE),
+        asking("withdrawal.crypto", "destination", "0x1", address="0x2"),
+        asking("api_key.revoke", "api_key", "key_x", api_key_id=1),
+    ],
+)
+def test_a_resource_that_says_two_things_is_refused(asked: Evaluation) -> None:
+    with pytest.raises(MalformedError):
+        draft_of(asked)
+
+
+def test_whatever_the_gate_decides_and_carries_no_secret_has_a_resource() -> None:
+    secret = {ActionType.AUTHENTICATOR_BIND, ActionType.PASSWORD_CHANGE}
+    for action in BUILT - secret:
+        with pytest.raises(MalformedError, match="of the type"):
+            draft_of(asking(action, "whatever", "1"))

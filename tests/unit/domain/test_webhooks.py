@@ -1,0 +1,351 @@
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from support.cast import ALICE, DAY, NOON
+from support.worlds import a_destination, an_account, send
+
+from twinlock.domain.account import Chain, Challenge, OpenAction, Session
+from twinlock.domain.actions import payload_bytes
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.canonical import b64url, decode
+from twinlock.domain.decisions import Decision
+from twinlock.domain.entries import SALTS_BYTES, Kept, Opening, Origin, record
+from twinlock.domain.errors import LogDamagedError
+from twinlock.domain.events import (
+    AccountOpened,
+    ActionAuthorized,
+    ActionDone,
+    ActionHeld,
+    ActionLapsed,
+    ActionProposed,
+    ActionRefused,
+    ActionSpent,
+    ActionVetoed,
+    ChallengeIssued,
+    DestinationAdded,
+    Event,
+    ProofRefused,
+    SessionEnded,
+    SessionStarted,
+)
+from twinlock.domain.ids import ActionId, ChallengeId, SessionId
+from twinlock.domain.policy.version import PolicyName
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import NOTHING, Answer, Never, Requirement
+from twinlock.domain.webhook_endpoints import WebhookId
+from twinlock.domain.webhooks import (
+    PATTERNS_MOST,
+    TYPES,
+    LogEntry,
+    MessageType,
+    WebhookPatternError,
+    check_patterns,
+    leaf_time,
+    message_id,
+    message_of,
+    trial_message,
+    wants,
+)
+
+ACTION = ActionId("act_1")
+POLICY = PolicyName(version=1, digest=b64url(b"p" * 32))
+ORIGIN = Origin(account_id=ALICE, actor="platform:1", policy=POLICY)
+CHAIN = Chain(label_key=b64url(b"k" * 32), entries=7, last_leaf=b64url(b"l" * 32))
+SALTS = b"s" * SALTS_BYTES
+PROPOSED = ActionProposed(
+    at=NOON,
+    action=OpenAction(
+        action_id=ACTION,
+        member_id=an_account().member_id,
+        payload=send(),
+        digest="",
+        proposed_at=NOON,
+        lapses_at=NOON + DAY,
+        veto_key="",
+    ),
+)
+AUTHORIZED = ActionAuthorized(at=NOON, action_id=ACTION, value_cents=1)
+SPENT = ActionSpent(at=NOON, action_id=ACTION, spend_id="spend-1", fee_minor="0")
+DONE = ActionDone(at=NOON, action_id=ACTION)
+REFUSED = ActionRefused(at=NOON, action_id=ACTION, reasons=(Reason.TOO_MANY,))
+VETOED = ActionVetoed(at=NOON, action_id=ACTION, by="chn_1", root=None)
+LAPSED = ActionLapsed(at=NOON, action_id=ACTION)
+WRONG = ProofRefused(at=NOON, action_id=ACTION, factor=Factor.TOTP, fault=ProofFault.CODE_WRONG)
+ASKED = ChallengeIssued(
+    at=NOON,
+    action_id=ACTION,
+    challenge=Challenge(
+        challenge_id=ChallengeId("chl_1"), factor=Factor.PASSKEY, nonce="", expires_at=NOON + DAY
+    ),
+)
+LOOKS = SessionStarted(
+    at=NOON,
+    session=Session(
+        session_id=SessionId("ses_1"),
+        member_id=an_account().member_id,
+        thumbprint="t",
+        started_at=NOON,
+        seen_at=NOON,
+        bound_at=NOON,
+        read_only=True,
+    ),
+)
+ENDED = SessionEnded(at=NOON, session_id=SessionId("ses_1"))
+LISTED = DestinationAdded(at=NOON, destination=a_destination())
+OPENED = AccountOpened(at=NOON, account=an_account())
+
+
+def held(until: datetime, *, choice: bool = False) -> ActionHeld:
+    return ActionHeld(at=NOON, action_id=ACTION, until=until, lapses_at=until + DAY, choice=choice)
+
+
+def about(
+    said: Answer,
+    *events: Event,
+    kind: str = "it",
+    requirement: Requirement = NOTHING,
+    action_id: str = ACTION,
+) -> LogEntry:
+    """Return entry 42 of the log: a decision of Alice's."""
+    decision = Decision(
+        kind="account.open" if OPENED in events else kind,
+        action_id=action_id,
+        answer=said,
+        requirement=requirement,
+        events=events,
+        payload=payload_bytes(send()) if action_id else b"",
+    )
+    entry, _ = record(decision, CHAIN, origin=ORIGIN, at=NOON, salts=SALTS)
+    kept = Kept(events=entry.events, openings=dict(entry.openings))
+    return LogEntry(index=42, account_id=ALICE, leaf=entry.leaf, kept=kept)
+
+
+def body_of(entry: LogEntry) -> dict[str, Any]:
+    message = message_of(entry)
+    assert message is not None
+    value: dict[str, Any] = decode(message.body)
+    assert value["type"] == message.kind
+    return value
+
+
+# --- What becomes a message ---
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind", "state"),
+    [
+        (about(Answer.CHALLENGE, PROPOSED), "action.challenged", "open"),
+        (about(Answer.HOLD, PROPOSED), "action.held", "open"),
+        (about(Answer.HOLD, PROPOSED, held(NOON + DAY)), "action.held", "open"),
+        (about(Answer.HOLD, AUTHORIZED, held(NOON + DAY)), "action.held", "open"),
+        (about(Answer.REVIEW, PROPOSED), "action.in_review", "open"),
+        (about(Answer.READ_ONLY, PROPOSED, LOOKS), "action.read_only", "open"),
+        (about(Answer.ALLOW, PROPOSED, AUTHORIZED), "action.authorized", "authorized"),
+        (about(Answer.ALLOW, PROPOSED, DONE), "action.done", "done"),
+        (about(Answer.ALLOW, SPENT, kind="action.spend"), "action.spent", "spent"),
+        (about(Answer.DENY, PROPOSED, REFUSED), "action.refused", "refused"),
+        (about(Answer.ALLOW, VETOED, kind="action.veto"), "action.vetoed", "vetoed"),
+        (about(Answer.DENY, LAPSED), "action.lapsed", "lapsed"),
+        (about(Answer.DENY, WRONG), "action.proof_refused", None),
+        (about(Answer.DENY), "action.denied", None),
+        (about(Answer.CHALLENGE), "action.challenged", None),
+        (about(Answer.ALLOW), "action.allowed", None),
+        (
+            about(Answer.ALLOW, OPENED, LISTED, kind="account.open", action_id=""),
+            "account.opened",
+            None,
+        ),
+        (
+            about(Answer.ALLOW, LISTED, kind="destination.import", action_id=""),
+            "destination.imported",
+            None,
+        ),
+        (about(Answer.ALLOW, ENDED, kind="session.end", action_id=""), "session.ended", None),
+    ],
+)
+def test_every_outcome_has_its_type_and_says_where_the_action_stands(
+    entry: LogEntry, kind: str, state: str | None
+) -> None:
+    body = body_of(entry)
+
+    assert body["type"] == kind
+    assert body["data"].get("state") == state
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        about(Answer.CHALLENGE, ASKED),
+        about(Answer.ALLOW, kind="session.end", action_id=""),
+        about(Answer.ALLOW, kind="destination.import", action_id=""),
+        replace(about(Answer.ALLOW, DONE), kept=None),
+    ],
+    ids=["a question", "nothing ended", "nothing imported", "an erased person"],
+)
+def test_what_is_no_outcome_gives_no_message(entry: LogEntry) -> None:
+    assert message_of(entry) is None
+
+
+def test_a_message_says_who_what_why_and_where_in_the_log() -> None:
+    never = Never(code=Reason.FEE_TOO_HIGH)
+
+    body = body_of(about(Answer.DENY, PROPOSED, REFUSED, requirement=never))
+
+    assert body == {
+        "type": "action.refused",
+        "timestamp": "2026-01-15T12:00:00Z",
+        "data": {
+            "account_id": ALICE,
+            "action_id": ACTION,
+            "type": "withdrawal.crypto",
+            "answer": "deny",
+            "state": "refused",
+            "reasons": ["fee_too_high"],
+            "index": 42,
+            "policy_digest": POLICY.digest,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("waits", "until"),
+    [
+        ((held(NOON + DAY),), NOON + DAY),
+        ((held(NOON + DAY, choice=True),), NOON + DAY),
+        ((held(NOON + DAY), held(NOON + 2 * DAY, choice=True)), NOON + DAY),
+    ],
+    ids=["a wait", "a wait that a second root may spare", "both"],
+)
+def test_a_wait_that_runs_is_told_with_its_end(
+    waits: tuple[ActionHeld, ...], until: datetime
+) -> None:
+    said = body_of(about(Answer.HOLD, PROPOSED, *waits))["data"]["until"]
+
+    assert datetime.fromisoformat(said) == until
+
+
+def test_an_action_is_named_by_its_type_whatever_the_decision_is_of() -> None:
+    spend = about(Answer.ALLOW, SPENT, kind="action.spend")
+
+    assert body_of(spend)["data"]["type"] == "withdrawal.crypto"
+
+
+def test_a_message_is_the_same_each_time_it_is_made() -> None:
+    entry = about(Answer.ALLOW, PROPOSED, DONE)
+
+    assert message_of(entry) == message_of(entry)
+    first = message_of(entry)
+    assert first is not None
+    assert first.message_id == message_id(entry.leaf)
+    assert (first.index, first.at) == (42, NOON)
+    assert leaf_time(entry.leaf) == NOON
+
+
+# --- What contradicts itself ---
+
+
+def changed(entry: LogEntry, field: str, **opening: str) -> LogEntry:
+    assert entry.kept is not None
+    old = entry.kept.openings[field]
+    new = Opening(opening.get("salt", old.salt), opening.get("value", old.value))
+    return replace(entry, kept=replace(entry.kept, openings={**entry.kept.openings, field: new}))
+
+
+GOOD = about(Answer.ALLOW, PROPOSED, DONE)
+OTHERS = replace(GOOD, account_id="acc_" + "z" * 26)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        changed(GOOD, "account", value='"acc_x"'),
+        changed(GOOD, "action", value='"act_2"'),
+        changed(GOOD, "payload", value="null"),
+        changed(GOOD, "reasons", value='["too_many"]'),
+        changed(GOOD, "account", salt=b64url(b"x" * 32)),
+        changed(GOOD, "account", salt="no base64"),
+        replace(GOOD, kept=Kept(events=(), openings={})),
+        replace(GOOD, leaf=b"{}"),
+        replace(GOOD, leaf=b"\xff"),
+        replace(GOOD, leaf=about(Answer.DENY, PROPOSED, REFUSED, kind="x").leaf[:-1]),
+        OTHERS,
+    ],
+)
+def test_an_entry_that_is_not_what_its_leaf_commits_to_is_no_message(entry: LogEntry) -> None:
+    with pytest.raises(LogDamagedError):
+        message_of(entry)
+
+
+def test_a_leaf_that_commits_to_nonsense_is_no_message() -> None:
+    decision = Decision(
+        kind="x", action_id=ACTION, answer=Answer.ALLOW, events=(DONE,), payload=b'{"type":"odd"}'
+    )
+    entry, _ = record(decision, CHAIN, origin=ORIGIN, at=NOON, salts=SALTS)
+    kept = Kept(events=entry.events, openings=dict(entry.openings))
+
+    with pytest.raises(LogDamagedError, match="no entry says"):
+        message_of(LogEntry(index=1, account_id=ALICE, leaf=entry.leaf, kept=kept))
+
+
+# --- Types and patterns ---
+
+
+def test_every_type_is_explained() -> None:
+    assert set(TYPES) == set(MessageType)
+    assert all(sentence.endswith(".") for sentence in TYPES.values())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "fits_not"),
+    [
+        ("*", "webhook.test", None),
+        ("action.*", "action.held", "account.opened"),
+        ("action.held", "action.held", "action.done"),
+    ],
+)
+def test_a_pattern_fits_a_type_or_all_that_begin_alike(
+    pattern: str, fits: str, fits_not: str | None
+) -> None:
+    assert wants(check_patterns((pattern,)), MessageType(fits))
+    assert fits_not is None or not wants((pattern,), MessageType(fits_not))
+
+
+def test_patterns_are_kept_in_order_and_once() -> None:
+    assert check_patterns(("session.*", "action.*", "session.*")) == ("action.*", "session.*")
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        (),
+        ("",),
+        ("action",),
+        ("action.",),
+        ("*.held",),
+        ("action.h*",),
+        ("action.*.x",),
+        ("Action.held",),
+        ("action.unheard_of",),
+        ("nothing.*",),
+        ("action.held\n",),
+        tuple(f"a{'b' * number}.*" for number in range(PATTERNS_MOST + 1)),
+    ],
+)
+def test_a_pattern_that_fits_nothing_is_refused(patterns: tuple[str, ...]) -> None:
+    with pytest.raises(WebhookPatternError):
+        check_patterns(patterns)
+
+
+def test_a_trial_tells_of_nothing() -> None:
+    message = trial_message(WebhookId("wh_1"), random=b"r" * 16, at=NOON)
+
+    assert msgspec.json.decode(message.body) == {
+        "type": "webhook.test",
+        "timestamp": "2026-01-15T12:00:00Z",
+        "data": {"webhook_id": "wh_1"},
+    }
+    assert message.at - NOON == timedelta()
