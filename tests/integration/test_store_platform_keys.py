@@ -33,7 +33,7 @@ EVEN_LATER = BEGINNING + timedelta(hours=2)
 def a_key() -> PlatformKey:
     return PlatformKey(
         key_id=PlatformKeyId(ids.tail(ENTROPY.draw(16))),
-        mac=ENTROPY.draw(32),
+        mac=ENTROPY.draw(40),
         scopes=("propose", "spend"),
         networks=("10.0.0.0/8", "::1/128"),
         created_at=BEGINNING,

@@ -1,5 +1,6 @@
 """Keys in a real PKCS #11 token (SoftHSM): made there, working there, and every way to fail."""
 
+import asyncio
 import os
 import sys
 from contextlib import suppress
@@ -221,6 +222,21 @@ async def test_a_token_that_hangs_costs_a_moment_once(
         return False
 
     await until(answers)
+
+
+async def test_who_is_patient_keeps_no_request_waiting(token: Token, soft: SoftToken) -> None:
+    key = token.make_signing("log", HANDLE)
+
+    def patient() -> bytes:
+        with token.patiently():
+            return key.sign(b"x")
+
+    with soft.hanging():
+        waiting = asyncio.create_task(asyncio.to_thread(patient))
+        await until(lambda: token.busy)
+        with pytest.raises(TokenUnavailableError, match="busy"):
+            key.sign(b"x")
+    assert len(await waiting) == 64
 
 
 def test_what_a_failing_token_cannot_open_is_not_called_broken(
