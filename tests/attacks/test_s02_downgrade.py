@@ -55,6 +55,7 @@ def test_the_thief_is_stopped_within_a_minute_by_the_floor(now: StoryResult) -> 
     ]
 
 
+@pytest.mark.requirement("O-01", "O-08")
 def test_every_path_was_walked(now: StoryResult) -> None:
     check = now.parts[1].check
 

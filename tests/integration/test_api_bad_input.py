@@ -365,6 +365,7 @@ async def test_a_platform_key_does_what_its_scopes_say_from_where_they_say(
     assert answer.status_code == 401
 
 
+@pytest.mark.requirement("O-28", "O-31")
 async def test_a_platform_key_ends_with_its_time_and_by_revocation(service: Service) -> None:
     key = await service.platform_key()
     headers = {"Authorization": f"Bearer {key}"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.cast import DAY, HOUR, MALLORYS_LAPTOP
 from support.enrolments import asked_of, gates
 from support.gates import Gate, Source, factor_shown
-from support.worlds import FREEZE, list_address, sign_in
+from support.worlds import FREEZE, a_passkey, bind, list_address, sign_in
 
 from twinlock.domain.account import Account, Channel
 from twinlock.domain.actions import REPORTS, ActionClass, AnyPayload, class_of, type_of
@@ -21,10 +21,13 @@ from twinlock.domain.commands import EndSession
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.events import ActionDone, ActionHeld
-from twinlock.domain.ids import SessionId
+<<<<<<< HEAD
 from twinlock.domain.policy.targets import speakers
 from twinlock.domain.proving import level_for
 from twinlock.domain.reasons import Reason
+=======
+from twinlock.domain.ids import AuthenticatorId, SessionId
+>>>>>>> lines
 from twinlock.domain.requirements import (
     AllOf,
     Answer,
@@ -131,14 +134,19 @@ def test_doing_exactly_what_the_answer_lists_ends_in_a_yes(gate: Gate, data: st.
     signed = [gate.signs(one) for one in gate.account.sessions]
     session = data.draw(st.sampled_from([None, *signed]))
     decision = gate.propose(payload, secret, session=session)
+    carried_through(gate, decision, data)
+
+
+def carried_through(gate: Gate, decision: Decision, data: st.DataObject) -> bool:
+    """Do exactly what ``decision`` lists, and say whether it ended in a yes."""
     action = decision.action_id
     for _ in range(ROUNDS):
         if decision.answer is Answer.ALLOW:
-            return
+            return True
         todo = list(chosen(decision.requirement, data))
         if any(isinstance(one, Never) for one in todo):
             assert decision.answer is Answer.DENY
-            return
+            return False
         needs = [one for one in todo if isinstance(one, Prove)]
         if needs:
             decision = show(gate, action, needs[0], data)
@@ -146,6 +154,18 @@ def test_doing_exactly_what_the_answer_lists_ends_in_a_yes(gate: Gate, data: st.
             gate.wait_until(waits_until(all_of(*todo)) or gate.now)
             decision = poke(gate, action)
     pytest.fail(f"still missing: {decision.requirement}")
+
+
+@pytest.mark.requirement("N-B01")
+@given(gates(), st.data())
+def test_every_account_can_bind_a_passkey(gate: Gate, data: st.DataObject) -> None:
+    """Whatever is bound already; a freeze stops it, as it stops whatever loosens."""
+    assume(gate.account.freeze.until is None)
+    payload, secret = bind(a_passkey("aut_one_more"))
+
+    assert carried_through(gate, gate.propose(payload, secret), data)
+    assert gate.account.authenticator(AuthenticatorId("aut_one_more")) is not None
+    assert gate.account.floor is Level.PHISHING_RESISTANT
 
 
 # --- Taking effect ---
@@ -157,6 +177,7 @@ def everything(gate: Gate) -> Iterator[tuple[Decision, datetime]]:
             yield decision, at
 
 
+@pytest.mark.requirement("O-21", "N-B20")
 @given(gates(), st.data())
 def test_a_change_takes_effect_after_a_day_that_was_told(gate: Gate, data: st.DataObject) -> None:
     payload, secret = data.draw(

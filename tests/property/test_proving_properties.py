@@ -71,7 +71,7 @@ def test_an_answer_to_one_action_never_advances_another(gate: Gate, data: st.Dat
     assert all(event.action_id != other.action_id for event in accepted(gate))
 
 
-@pytest.mark.requirement("N-B02", "P-01")
+@pytest.mark.requirement("N-B02", "P-01", "O-22")
 @given(gates(), st.data())
 def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     action = gate.propose(*data.draw(asked_of(gate.account))).action_id
@@ -87,7 +87,7 @@ def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     assert len([one for one in accepted(gate) if one.action_id == action]) <= 1
 
 
-@pytest.mark.requirement("N-B02", "P-01")
+@pytest.mark.requirement("N-B02", "P-01", "O-11")
 @given(gates(), st.data())
 def test_a_code_of_an_app_counts_for_no_two_actions(gate: Gate, data: st.DataObject) -> None:
     if APP.authenticator_id not in {one.authenticator_id for one in gate.account.authenticators}:
@@ -108,6 +108,7 @@ def test_a_code_of_an_app_counts_for_no_two_actions(gate: Gate, data: st.DataObj
         assert second.fault is ProofFault.CODE_REPLAYED
 
 
+@pytest.mark.requirement("N-B06", "O-11")
 @given(
     gates(),
     st.data(),

@@ -21,6 +21,7 @@ from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
 from twinlock.adapters import signing, webhook_pumps
 from twinlock.adapters.anchor import AnchorThread
+from twinlock.adapters.auditing import Auditor, open_auditor
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
@@ -244,6 +245,12 @@ async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> Worl
         seal_keys={key.key_id for key in keyring.keys(Role.SEAL)},
     )
     return World(settings=settings, keyring=keyring, dsn=dsn, owner_dsn=owner, server=server)
+
+
+async def auditor(settings: Settings, *, server_user: str = SERVER_USER) -> Auditor:
+    """Return what audits an installation, and writes nothing in it. Raises as ``prepare``."""
+    server = embedded(settings, server_user=server_user) if settings.database_url is None else None
+    return await open_auditor(settings, server)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

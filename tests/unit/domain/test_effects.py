@@ -261,6 +261,7 @@ def test_a_session_starts_by_signing_in_alone() -> None:
         session(STATE, act(send()), read_only=True, fresh=FRESH, now=NOON)
 
 
+@pytest.mark.requirement("O-17")
 def test_a_change_of_factors_ends_every_session_but_the_one_it_was_asked_in() -> None:
     sessions = (a_session("ses_1"), a_session("ses_2"))
     state = replace(STATE, account=an_account(sessions=sessions))

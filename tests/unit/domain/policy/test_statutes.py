@@ -146,6 +146,7 @@ def test_whatever_can_be_decided_is_permitted_and_nothing_else(policy: Policy) -
     assert policy.statutes.offers("limit.raise") == frozenset()
 
 
+@pytest.mark.requirement("O-12")
 def test_the_strict_profile_never_asks_for_a_code() -> None:
     codes = {Factor.SMS_CODE, Factor.EMAIL_CODE}
 
@@ -153,6 +154,7 @@ def test_the_strict_profile_never_asks_for_a_code() -> None:
     assert all(codes <= DEFAULT.statutes.offers(kind) for kind in BUILT)
 
 
+@pytest.mark.requirement("O-03")
 @pytest.mark.parametrize("action", sorted(BUILT))
 def test_the_strict_profile_takes_a_passkey_for_everything_but_tightening(action: str) -> None:
     typed = the(
@@ -238,6 +240,7 @@ def test_a_budget_is_small(budget: int, policy: Policy, refused: bool) -> None:
     assert (Reason.BUDGET_TOO_HIGH in reasons(missing(asked, policy))) is refused
 
 
+@pytest.mark.requirement("O-20")
 def test_what_leaves_without_a_proof_is_small_whatever_budget_was_signed() -> None:
     """Prevents: a large budget of an earlier policy version, spent under this one."""
     on_the_session = the(SEND, proved_at=None, destination_day_cents=BUDGET - 1)
@@ -305,6 +308,7 @@ def test_a_narrow_account_does_the_rest_like_any_other() -> None:
 # --- The daily limit ---
 
 
+@pytest.mark.requirement("O-20")
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
