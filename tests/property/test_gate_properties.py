@@ -21,13 +21,10 @@ from twinlock.domain.commands import EndSession
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.events import ActionDone, ActionHeld
-<<<<<<< HEAD
+from twinlock.domain.ids import AuthenticatorId, SessionId
 from twinlock.domain.policy.targets import speakers
 from twinlock.domain.proving import level_for
 from twinlock.domain.reasons import Reason
-=======
-from twinlock.domain.ids import AuthenticatorId, SessionId
->>>>>>> lines
 from twinlock.domain.requirements import (
     AllOf,
     Answer,
