@@ -67,10 +67,7 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
     rooted = bool(factors - {Factor.PASSWORD, Factor.SESSION})
     roots = draw(st.frozensets(st.sampled_from(ROOTS), min_size=1)) if rooted else frozenset()
     removing = action == ActionType.AUTHENTICATOR_REMOVE
-    contact = action == ActionType.CONTACT_CHANGE
-    about = removing or contact or action in REPORTS
     exit_ = cls is ActionClass.EXIT
-    known = st.sampled_from([one for one in DestinationState if one is not DestinationState.NONE])
     found = {
         "now": NOON,
         "action": action,
@@ -97,11 +94,31 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "way_in_left": not (removing and draw(rarely)),
         "too_many": draw(rarely),
         "day_cents": draw(cents),
-        "destination": draw(known) if exit_ else DestinationState.NONE,
+    }
+    about = _about(draw, action, scopes) | _where(draw, exit_=exit_)
+    return Facts(**(found | about | fixed))
+
+
+_KNOWN = [one for one in DestinationState if one is not DestinationState.NONE]
+
+
+def _where(draw: st.DrawFn, *, exit_: bool) -> dict[str, Any]:
+    """Draw what an exit is about: a destination and a value."""
+    return {
+        "destination": draw(st.sampled_from(_KNOWN)) if exit_ else DestinationState.NONE,
         "destinations_required": draw(st.booleans()),
         "budget_left_cents": draw(cents) if exit_ else 0,
         "destination_day_cents": draw(cents) if exit_ else 0,
         "value_cents": draw(cents) if exit_ else 0,
+    }
+
+
+def _about(draw: st.DrawFn, action: str, scopes: tuple[str, ...]) -> dict[str, Any]:
+    """Draw what a change is about: what it names, and what it asks for."""
+    removing = action == ActionType.AUTHENTICATOR_REMOVE
+    contact = action == ActionType.CONTACT_CHANGE
+    about = removing or contact or action in REPORTS
+    return {
         "new_device": draw(st.booleans()),
         "budget_cents": draw(cents) if action == ActionType.DESTINATION_ADD else 0,
         "target_gone": draw(rarely),
@@ -114,7 +131,6 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "key_destinations": draw(st.integers(0, 2)) if scopes else 0,
         "weak_freeze_at": draw(st.none() | earlier),
     }
-    return Facts(**(found | fixed))
 
 
 def _session(draw: st.DrawFn, factors: Iterable[Factor]) -> SessionState:

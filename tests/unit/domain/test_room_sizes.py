@@ -181,6 +181,26 @@ def a_stranger_s(payload: AnyPayload) -> OpenAction:
     )
 
 
+KEY = ApiKey(
+    api_key_id=ApiKeyId(f"key_{NAMED}"),
+    public_key=BYTES_32,
+    scopes=("read", "trade", "withdraw"),
+    ip_list=("203.0.113.7/32",),
+    destinations=(f"dst_{NAMED}",),
+    daily_cents=10**9,
+    created_at=LATE,
+    by=(123_456,),
+)
+CHANNEL = Channel(
+    channel_id=ChannelId(f"chn_{NAMED}"),
+    kind=ChannelKind.DESKTOP,
+    address="alice.customer@example.com",
+    bound_at=LATE,
+    entry=123_456,
+    by=(123_456,),
+)
+
+
 def a_full_account(*actions: OpenAction) -> Account:
     """Return an account with every list but that of actions as long as it may be."""
     session = Session(
@@ -194,24 +214,6 @@ def a_full_account(*actions: OpenAction) -> Account:
         entry=MANY,
         by=(MANY,) * PROOFS_OF_A_SIGN_IN,
     )
-    key = ApiKey(
-        api_key_id=ApiKeyId(f"key_{NAMED}"),
-        public_key=BYTES_32,
-        scopes=("read", "trade", "withdraw"),
-        ip_list=("203.0.113.7/32",),
-        destinations=(f"dst_{NAMED}",),
-        daily_cents=10**9,
-        created_at=LATE,
-        by=(123_456,),
-    )
-    channel = Channel(
-        channel_id=ChannelId(f"chn_{NAMED}"),
-        kind=ChannelKind.DESKTOP,
-        address="alice.customer@example.com",
-        bound_at=LATE,
-        entry=123_456,
-        by=(123_456,),
-    )
     candidate = Candidate(
         candidate_id=ChallengeId(f"cnd_{NAMED}"),
         factor=Factor.PASSKEY,
@@ -224,7 +226,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         base,
         enrolling_until=LATE,
         destinations_required=True,
-        channels=(channel,) * CHANNELS_MOST,
+        channels=(CHANNEL,) * CHANNELS_MOST,
         devices=(Device(thumbprint=BYTES_32, since=LATE, seen_at=LATE),) * DEVICES_MOST,
         sessions=(session,) * SESSIONS_MOST,
         holds=(Hold(because="authenticator.remove", placed_at=LATE, ends_at=LATE + DAY),)
@@ -237,7 +239,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         flood_told_at=SECOND,
         sim_changed_at=LATE,
         actions=actions,
-        api_keys=(key,) * API_KEYS_MOST,
+        api_keys=(KEY,) * API_KEYS_MOST,
         destinations={DestinationId(f"dst_{n:026d}"): 99 for n in range(DESTINATIONS_MOST)},
         spent=Spent(day="2026-01-15", cents=10**12),
         doubts=((MANY, MANY),) * DOUBTS_MOST,
