@@ -210,7 +210,15 @@ def test_a_good_rule_is_taken() -> None:
                 PolicyFault.ANNOTATION,
                 id=f"factors {named or 'without a name'}",
             )
-            for named in ("passkye", "passkey,", "passkey,passkey", "session", " ", "")
+            for named in (
+                "passkye",
+                "passkey,",
+                "passkey,passkey",
+                "session",
+                "channel_code",
+                " ",
+                "",
+            )
         ),
         pytest.param(
             rule(
