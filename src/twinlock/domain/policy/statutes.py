@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise, product
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -187,6 +187,8 @@ def required(demand: Demand, facts: Facts) -> Requirement:
             return Approvals(code=reason, count=count)
         case Refuse(reason=reason, ends_with_day=ends_with_day):
             return Never(code=reason, until=_tomorrow(facts) if ends_with_day else None)
+        case _:
+            assert_never(demand)
 
 
 def _tomorrow(facts: Facts) -> datetime:
@@ -389,6 +391,8 @@ def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
             yield {"day_cents": none, "destination_day_cents": none}, "on the next day"
         case Refuse():
             return
+        case _:
+            assert_never(demand)
 
 
 def _from(box: Box, name: str, least: int) -> Span:
