@@ -319,12 +319,12 @@ class Actions:
             case _:
                 raise MalformedError("an authenticator is password, totp, passkey or recovery_code")
 
-    def _terms(self, account: Account) -> Terms:
-        """Return what a new password of this account is held to."""
+    def _terms(self, account: Account, *, alone: bool = False) -> Terms:
+        """Return what a new password is held to; ``alone`` whatever else this account has."""
         stronger = any(not isinstance(one, Password) for one in account.authenticators)
         labels = self._rp.rp_id.split(".")
         return terms(
-            alone=not stronger,
+            alone=alone or not stronger,
             service=("twinlock", *(labels[:-1] or labels)),
             contacts=(channel.address for channel in account.channels),
         )
@@ -376,10 +376,10 @@ class Actions:
         return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
 
     async def _reset_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        """Hash as for an account that has a password: neither words nor time tell whether."""
+        """Hash as for an account with only a password: no word and no time tells whether it is."""
         draft = parse(data, drafts.PasswordResetDraft)
         account = await self._store.account(named)
-        verifier = await self._hasher.hash(draft.password, self._terms(account))
+        verifier = await self._hasher.hash(draft.password, self._terms(account, alone=True))
         made = reset(account, verifier, fresh=tail(self._entropy.draw(16)))
         payload = PasswordReset(account=named, verifier=_secret_digest(verifier))
         return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
