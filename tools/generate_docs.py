@@ -188,6 +188,7 @@ DRAFTS: dict[actions.ActionType, type[msgspec.Struct]] = {
     actions.ActionType.AUTHENTICATOR_REMOVE: drafts.AuthenticatorRemoveDraft,
     actions.ActionType.DESTINATION_ADD: drafts.DestinationAddDraft,
     actions.ActionType.FREEZE_LIFT: drafts.EmptyDraft,
+    actions.ActionType.ACCOUNT_ERASE: drafts.EmptyDraft,
     actions.ActionType.API_KEY_REVOKE: drafts.ApiKeyRevokeDraft,
     actions.ActionType.DESTINATION_REMOVE: drafts.DestinationRemoveDraft,
     actions.ActionType.FREEZE_SET: drafts.EmptyDraft,

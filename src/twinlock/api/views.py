@@ -76,6 +76,13 @@ class HoldView(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
 
 
+class LegalHoldView(msgspec.Struct, frozen=True, kw_only=True):
+    """One legal hold, by the file number of whoever needs the records."""
+
+    reference: str
+    placed_at: datetime
+
+
 class OpenView(msgspec.Struct, frozen=True, kw_only=True):
     """One action on its way."""
 
@@ -110,6 +117,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[SessionView, ...]
     devices: tuple[DeviceView, ...]
     holds: tuple[HoldView, ...]
+    legal_holds: tuple[LegalHoldView, ...]
     actions: tuple[OpenView, ...]
     api_keys: tuple[ApiKeyView, ...]
 
@@ -160,6 +168,10 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
             for one in account.devices
         ),
         holds=tuple(HoldView(because=one.because, ends_at=one.ends_at) for one in account.holds),
+        legal_holds=tuple(
+            LegalHoldView(reference=one.reference, placed_at=one.placed_at)
+            for one in account.legal_holds
+        ),
         actions=tuple(
             OpenView(
                 action_id=one.action_id,

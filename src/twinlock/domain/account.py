@@ -195,6 +195,13 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: datetime
 
 
+class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps this account from being erased: a file number of whoever asked, and since when."""
+
+    reference: str
+    placed_at: datetime
+
+
 class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
 
@@ -318,6 +325,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
     spent: Spent = Spent()
+    last_exit_at: datetime | None = None  # the last spend
+    legal_holds: tuple[LegalHold, ...] = ()
+    erased_at: datetime | None = None
 
     @property
     def floor(self) -> Level:

@@ -16,6 +16,9 @@ AUTHORIZATION_LIFETIME = timedelta(minutes=15)  # A signing queue drains within 
 SPEND_LIFETIME = timedelta(minutes=5)
 # Counted from the end of its waits; an action that nobody finished lapses then.
 OPEN_ACTION_LIFETIME = timedelta(days=7)
+# The same of an erasure: the command that carries it out may fail to run for days, and GDPR,
+# Art. 12(3) counts in months.
+ERASURE_LIFETIME = timedelta(days=30)
 UNPROVED_ACTION_LIFETIME = timedelta(hours=1)  # A question that nobody answered lapses.
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
@@ -112,6 +115,11 @@ CODES_UNPROVED_PER_HOUR_MOST = 5  # Of them for whoever has shown nothing yet: a
 CODES_PER_DAY_MOST = 16  # A flood that keeps to the hour's limit is one all the same.
 CODES_UNPROVED_PER_DAY_MOST = 8  # Half of them, so that strangers leave the owner the other half.
 FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a flood itself.
+
+# --- Legal holds and exports ---
+
+LEGAL_HOLDS_MOST = 4  # Of one account: a court, an authority, a claim, and one more.
+LEGAL_REFERENCE_MOST = 32  # Characters: a file number.
 
 # --- Sums ---
 

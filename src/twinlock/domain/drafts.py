@@ -5,6 +5,7 @@ payload fixes everything that decides what happens: contract and decimals of the
 whole minor units, the one form of an address.
 """
 
+import ipaddress
 import re
 from typing import Annotated, Any, TypeAlias
 
@@ -16,7 +17,7 @@ from twinlock.domain.actions import (
     DestinationRemove,
     WithdrawalCrypto,
 )
-from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST, MAX_VALUE_CENTS
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import AccountId
@@ -277,6 +278,18 @@ def normal_address(address: str, *, evm: bool) -> str:
     if not _EVM.fullmatch(address):
         raise AddressError("an address of this network is 0x and 40 hexadecimal digits")
     return address.lower()
+
+
+def normal_network(text: str) -> str:
+    """Return a network of an IP list in canonical form. Raises ScopeUnknownError."""
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ScopeUnknownError("an IP list holds addresses or networks") from error
+    least = IPV4_PREFIX_LEAST if network.version == 4 else IPV6_PREFIX_LEAST  # noqa: PLR2004 - IPv4
+    if network.prefixlen < least:
+        raise ScopeUnknownError("an IP list holds networks of one site, not of a country")
+    return str(network)
 
 
 def _memo(memo: str) -> str:

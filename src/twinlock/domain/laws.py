@@ -263,6 +263,25 @@ def an_app_needs_its_password(facts: Facts) -> Requirement:
     return Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, factors=(Factor.PASSWORD,))
 
 
+def nothing_needed_is_erased(facts: Facts) -> Requirement:
+    """Law 5: an erasure waits until nothing is on its way out; while a legal hold stands it is no.
+
+    A hold on exits says that something may be wrong, and whoever may be wronged needs the records.
+    Prevents: evidence of a theft destroyed while the theft goes on.
+    """
+    if facts.action != ActionType.ACCOUNT_ERASE:
+        return NOTHING
+    held = _until(facts, facts.held_until, Reason.EXITS_HELD)
+    open_ = _until(facts, facts.exit_open_until, Reason.EXIT_OPEN)
+    return all_of(held, open_, Never(code=Reason.LEGAL_HOLD) if facts.legal_hold else NOTHING)
+
+
+def _until(facts: Facts, until: datetime | None, code: Reason) -> Requirement:
+    if until is None or until <= facts.now:
+        return NOTHING
+    return WaitUntil(code=code, until=until)
+
+
 LAWS: tuple[Law, ...] = (
     unknown_is_no,
     a_proof_counts_once,
@@ -280,4 +299,5 @@ LAWS: tuple[Law, ...] = (
     nothing_beyond_its_room,
     nothing_is_bound_twice,
     an_app_needs_its_password,
+    nothing_needed_is_erased,
 )

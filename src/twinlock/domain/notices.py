@@ -21,6 +21,7 @@ from twinlock.domain.events import (
     AuthenticatorBound,
     AuthenticatorRemoved,
     CodesFlooded,
+    DataExported,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -48,6 +49,7 @@ class NoticeKind(StrEnum):
     CODE = "code"
     RECOVERY_CODE = "recovery_code"  # one of the saved codes was used up
     FLOOD = "flood"  # somebody asks for more codes than are sent
+    EXPORTED = "exported"  # somebody got a copy of everything that is held
     SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
 
 
@@ -84,6 +86,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ApiKeyRevoked: NoticeKind.DONE,
         CodesFlooded: NoticeKind.FLOOD,
         SimChanged: NoticeKind.SIM_CHANGED,
+        DataExported: NoticeKind.EXPORTED,
     }
 )
 

@@ -127,6 +127,9 @@ def bytes_that_last(account: Account) -> int:
         flood_told_at=0,
         sim_changed_at=None,
         spent=Spent(),
+        last_exit_at=None,
+        legal_holds=(),
+        erased_at=None,
     )
     return len(encode(lasting))
 

@@ -4,7 +4,6 @@ A platform key proposes and never proves (law 2). What takes effect with a yes, 
 a new password, is derived here, before the locks are taken.
 """
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -15,6 +14,7 @@ from twinlock.domain import drafts
 from twinlock.domain.account import Account, Candidate, State
 from twinlock.domain.actions import (
     BUILT,
+    AccountErase,
     ActionType,
     AnyPayload,
     ApiKeyRevoke,
@@ -43,7 +43,6 @@ from twinlock.domain.authenticators.model import (
     placement_of,
 )
 from twinlock.domain.authenticators.passwords import Terms, terms
-from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.decisions import Rules
@@ -416,7 +415,7 @@ class Actions:
         payload = drafts.api_key_create(
             draft,
             named,
-            networks=tuple(sorted({_network(one) for one in draft.ip_list})),
+            networks=tuple(sorted({drafts.normal_network(one) for one in draft.ip_list})),
             destinations=tuple(sorted(set(named_ids))),
         )
         return _Prepared(payload=payload, secret=f"key_{tail(self._entropy.draw(16))}")
@@ -452,6 +451,10 @@ class Actions:
         _parse(data, drafts.EmptyDraft)
         return _Prepared(payload=FreezeLift(account=named))
 
+    async def _erase(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        _parse(data, drafts.EmptyDraft)
+        return _Prepared(payload=AccountErase(account=named))
+
 
 _Prepare: TypeAlias = Callable[[Actions, dict[str, Any], AccountId, Rules], Awaitable[_Prepared]]
 _PREPARE: dict[ActionType, _Prepare] = {
@@ -466,6 +469,7 @@ _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.API_KEY_REVOKE: Actions._revoke_api_key,  # noqa: SLF001 - as above
     ActionType.FREEZE_SET: Actions._set_freeze,  # noqa: SLF001 - as above
     ActionType.FREEZE_LIFT: Actions._lift_freeze,  # noqa: SLF001 - as above
+    ActionType.ACCOUNT_ERASE: Actions._erase,  # noqa: SLF001 - as above
 }
 
 
@@ -503,14 +507,3 @@ def _repeated(found: str, named: AccountId) -> Repeated:
 def _secret_digest(secret: str) -> str:
     """Return what the customer signs of a secret: a digest of its stored form."""
     return b64url(tagged_hash("secret/v1", secret.encode("utf-8")))
-
-
-def _network(text: str) -> str:
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as error:
-        raise drafts.ScopeUnknownError("an IP list holds addresses or networks") from error
-    least = IPV4_PREFIX_LEAST if network.version == 4 else IPV6_PREFIX_LEAST  # noqa: PLR2004 - IPv4
-    if network.prefixlen < least:
-        raise drafts.ScopeUnknownError("an IP list holds networks of one site, not of a country")
-    return str(network)

@@ -11,6 +11,7 @@ import msgspec
 
 from twinlock.domain.account import Account, Destination
 from twinlock.domain.actions import (
+    AccountErase,
     AnyPayload,
     ApiKeyCreate,
     ApiKeyRevoke,
@@ -87,6 +88,10 @@ _FREEZING = (
     "It acts at once, and lifting it takes its own proof and its own wait. Set with less than your "
     f"strongest authenticator, it ends by itself after {how_long(WEAK_FREEZE_LENGTH)}."
 )
+_ERASING = (
+    "Nothing brings it back. Nobody can then sign in, and nothing that ever happened here can be "
+    "shown or disputed, but for the evidence that you have kept yourself."
+)
 _SAVED = (
     "Each of them, beside your password, can then sign in once, or replace what you lost. Codes "
     "that you have saved before count no more."
@@ -109,7 +114,7 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             return _bind(payload)
         case AuthenticatorRemove():
             return _remove(payload, known)
-        case PasswordChange() | FreezeSet() | FreezeLift() | NotBuilt():
+        case PasswordChange() | FreezeSet() | FreezeLift() | AccountErase() | NotBuilt():
             return _simple(payload)
         case DestinationAdd() | DestinationRemove():
             return _destination(payload)
@@ -222,7 +227,7 @@ def _remove(payload: AuthenticatorRemove, known: Known) -> Told:
     )
 
 
-def _simple(payload: PasswordChange | FreezeSet | FreezeLift | NotBuilt) -> Told:
+def _simple(payload: PasswordChange | FreezeSet | FreezeLift | AccountErase | NotBuilt) -> Told:
     match payload:
         case PasswordChange(verifier=verifier):
             note = "The password itself is not shown."
@@ -247,6 +252,13 @@ def _simple(payload: PasswordChange | FreezeSet | FreezeLift | NotBuilt) -> Told
                 title="Lift the freeze",
                 lines=(line,),
                 effect="Money may then leave again, by the usual rules.",
+            )
+        case AccountErase(account=account):
+            line = Line(label="Destroys", text="All that is kept of this account", heed=True)
+            return Told(
+                title="Erase the account",
+                lines=(line, Line(label="Account", text=account, form=Form.EXACT)),
+                effect=_ERASING,
             )
         case NotBuilt(digest=digest):
             return Told(

@@ -8,6 +8,8 @@ import msgspec
 from twinlock.domain.account import Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
     BUILT,
+    AccountErase,
+    ActionClass,
     AnyPayload,
     ApiKeyCreate,
     AuthenticatorBind,
@@ -45,6 +47,7 @@ from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.room import urgent
+from twinlock.domain.waits import lapses_at
 
 
 def gather(
@@ -101,6 +104,9 @@ def gather(
         scopes=payload.scopes if isinstance(payload, ApiKeyCreate) else (),
         ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
         key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
+        last_exit_at=account.last_exit_at,
+        exit_open_until=_exit_open_until(account),
+        legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_freeze(account, roots),
     )
 
@@ -271,6 +277,8 @@ def _target(account: Account, payload: AnyPayload) -> tuple[Level, datetime | No
     Of recovery codes the level is no more than the floor: else whoever lost them all, and has a
     password and codes only, could never have new ones.
     """
+    if isinstance(payload, AccountErase):
+        return _all_of_them(account)
     bound = _replaced(account, payload)
     if isinstance(payload, AuthenticatorRemove):
         bound = account.authenticator(payload.authenticator_id)
@@ -279,6 +287,15 @@ def _target(account: Account, payload: AnyPayload) -> tuple[Level, datetime | No
     level = level_of(factor_of(bound))
     saved = isinstance(bound, RecoveryCodes)
     return min(level, account.floor) if saved else level, bound.bound_at
+
+
+def _all_of_them(account: Account) -> tuple[Level, datetime | None]:
+    """Return the level of the best authenticator and the age of the oldest: an erasure removes all.
+
+    Prevents: a thief's new passkey that destroys what the owner could have shown (law 3).
+    """
+    ages = (one.bound_at for one in account.authenticators)
+    return account.floor, min(ages, default=None)
 
 
 def _replaced(account: Account, payload: AnyPayload) -> Authenticator | None:
@@ -292,6 +309,12 @@ def _replaced(account: Account, payload: AnyPayload) -> Authenticator | None:
         case _:
             return None
     return next((one for one in account.authenticators if isinstance(one, kind)), None)
+
+
+def _exit_open_until(account: Account) -> datetime | None:
+    """Return when the last exit that somebody asked for, and nobody finished, is over."""
+    exits = (one for one in account.actions if class_of(one.payload) is ActionClass.EXIT)
+    return max(map(lapses_at, exits), default=None)
 
 
 def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool:

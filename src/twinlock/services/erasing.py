@@ -1,0 +1,88 @@
+"""Erasing: whatever asked for it, waited, and is not stopped by anything, is carried out.
+
+It is run by the operator and decides nothing itself: each erasure is decided again at the gate,
+under the account's lock, by the rules of that moment.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from twinlock.domain.account import Account, ActionUnknownError
+from twinlock.domain.actions import AccountErase
+from twinlock.domain.commands import Erase
+from twinlock.domain.decisions import Rules
+from twinlock.domain.erasure import AccountErasedError
+from twinlock.domain.errors import AccountUnknownError
+from twinlock.domain.gate import decide
+from twinlock.domain.ids import AccountId, ActionId
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import reasons
+from twinlock.ports import Clock, Policies, Work
+from twinlock.ports.erasure import ErasableAccounts
+
+ACTOR = "operator:erase-due"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one erasure that was due: the index of its leaf, or why not yet."""
+
+    account_id: AccountId
+    action_id: ActionId
+    index: int | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+class Erasing:
+    """The use case of erasing what is due."""
+
+    def __init__(self, accounts: ErasableAccounts, *, policies: Policies, clock: Clock) -> None:
+        self._accounts = accounts
+        self._policies = policies
+        self._clock = clock
+
+    async def run(self) -> tuple[Outcome, ...]:
+        """Erase every account whose erasure has waited, and tell of each that was due.
+
+        Broken off, it goes on with the rest when it is run again.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        outcomes = []
+        async for account in self._accounts.each():
+            for action_id in due(account, now=self._clock.now(database_at=None)):
+                outcome = await self._erase(account.account_id, action_id)
+                outcomes += [outcome] if outcome is not None else []
+        return tuple(outcomes)
+
+    async def _erase(self, named: AccountId, action_id: ActionId) -> Outcome | None:
+        """Return what became of it, or None where it is over: vetoed, or carried out by another."""
+        rules = self._policies.rules()
+        try:
+            committed = await self._accounts.erase(_work(named, action_id, rules))
+        except (AccountErasedError, AccountUnknownError, ActionUnknownError):
+            return None
+        if committed.indexes:
+            return Outcome(account_id=named, action_id=action_id, index=committed.indexes[-1])
+        missing = committed.answer.requirement
+        return Outcome(account_id=named, action_id=action_id, reasons=reasons(missing))
+
+
+def due(account: Account, *, now: datetime) -> tuple[ActionId, ...]:
+    """Return the erasures of ``account`` whose wait is over at ``now``."""
+    return tuple(
+        one.action_id
+        for one in account.actions
+        if isinstance(one.payload, AccountErase) and one.until is not None and one.until <= now
+    )
+
+
+def _work(named: AccountId, action_id: ActionId, rules: Rules) -> Work:
+    command = Erase(action_id=action_id)
+    return Work(
+        account_id=named,
+        decide=lambda state, now: decide(state, command, rules=rules, now=now),
+        actor=ACTOR,
+        policy=rules.policy.name,
+    )

@@ -1,0 +1,82 @@
+"""Customers at the store whose erasure is due: asked for, proved, told and waited for."""
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+from support.stores import (
+    ENTROPY,
+    PLATFORM,
+    POLICY,
+    Customer,
+    digest_of,
+    new_action,
+    new_customer,
+    opening,
+    rules,
+)
+
+from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.sql.erasing import SqlEraser
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.account import Account, OpenAction, Shown
+from twinlock.domain.actions import AccountErase, payload_bytes, payload_digest
+from twinlock.domain.assurance import Factor
+from twinlock.domain.canonical import b64url
+from twinlock.domain.commands import Erase
+from twinlock.domain.gate import decide
+from twinlock.domain.ids import ActionId
+from twinlock.ports import Clock, Work
+
+
+def asked(account: Account, action_id: ActionId, *, now: datetime) -> Account:
+    """Return ``account`` with an erasure that was asked for long ago."""
+    payload, (key,) = AccountErase(account=account.account_id), account.authenticators
+    long_ago = now - timedelta(days=31)
+    proof = Shown(
+        source=key.authenticator_id,
+        factor=Factor.PASSKEY,
+        root=f"roaming:{key.authenticator_id}",
+        bound_at=key.bound_at,
+        at=long_ago,
+        entry=0,
+    )
+    action = OpenAction(
+        action_id=action_id,
+        member_id=account.member_id,
+        payload=payload,
+        digest=payload_digest(payload_bytes(payload)),
+        proposed_at=long_ago,
+        lapses_at=now + timedelta(days=29),
+        veto_key=b64url(digest_of("veto")),
+        proved_at=long_ago,
+        until=now - timedelta(days=1),
+        shown=(proof,),
+    )
+    return replace(account, actions=(action,))
+
+
+async def due_customer(store: SqlStore, clock: Clock) -> tuple[Customer, ActionId]:
+    """Open an account whose erasure is due; return its customer and the erasure's action."""
+    customer, now = new_customer(), clock.now(database_at=None)
+    action = new_action(customer)
+    await store.run(
+        opening(customer, now=now, change=lambda account: asked(account, action, now=now))
+    )
+    return customer, action
+
+
+def erasing(customer: Customer, action: ActionId) -> Work:
+    """Return the work that carries an erasure out."""
+    command = Erase(action_id=action)
+    return Work(
+        account_id=customer.account_id,
+        decide=lambda state, now: decide(state, command, rules=rules(now), now=now),
+        actor=PLATFORM,
+        policy=POLICY.name,
+    )
+
+
+def eraser(dsn: str, keyring: Keyring, clock: Clock) -> SqlEraser:
+    """Return what erases as the owner of the tables."""
+    return SqlEraser(dsn, sealer=Sealer(keyring), entropy=ENTROPY, clock=clock)
