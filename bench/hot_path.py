@@ -12,26 +12,22 @@ import argparse
 import asyncio
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import asyncpg
 import msgspec
 import psutil  # type: ignore[import-untyped] # it ships no types
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench import report
 from bench.customers import ACTIONS_EACH, make_customer, put, requests_of
 from bench.evidence import measure_bundle
 from bench.load import Load, frame
+from bench.place import MICRO, ROOT, cpu_seconds, database_cpu, signature_cost
 from bench.report import Report, Round
 from bench.stage import (
-    ROOT,
     Contender,
     Stage,
-    cpu_seconds,
-    database_cpu,
     get,
     now,
     open_stage,
@@ -42,12 +38,11 @@ from twinlock.adapters.signing import KeyringIndex
 from twinlock.bootstrap.rulebook import rule_book
 
 MANY, ONE = 32, 1
-SIGNATURES = 1_000
 LEAST_CUSTOMERS = 4  # For each connection, so that hardly ever two requests wait for one account.
 SETTLE_SECONDS = 0.5  # Between two turns, so that nobody pays for what another left to do.
 LOAD_SECONDS = 600
 WARM_UP = 500  # Requests.
-MICRO, MEGA = 1e6, 1e6
+MEGA = 1e6
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +110,7 @@ async def turn(stage: Stage, player: Player, *, connections: int, count: int) ->
     requests = await requests_for(stage, player.contender, customers)
     await asyncio.sleep(SETTLE_SECONDS)
     signature_us = signature_cost()
-    read_database = database_cpu(stage)
+    read_database = database_cpu(stage.postmaster)
     counted = player.counted()
     app, database = cpu_seconds(player.process), read_database()
     load = send(player.contender.port, connections, requests)
@@ -155,15 +150,6 @@ def mean_batch(before: Counted | None, after: Counted | None) -> float | None:
     if before is None or after is None:
         return None
     return (after.batched - before.batched) / (after.batches - before.batches)
-
-
-def signature_cost() -> float:
-    """Return the CPU microseconds of one Ed25519 signature, here and now."""
-    key, message = Ed25519PrivateKey.generate(), bytes(300)
-    began = time.process_time()
-    for _ in range(SIGNATURES):
-        key.sign(message)
-    return MICRO * (time.process_time() - began) / SIGNATURES
 
 
 async def measure(plan: Plan, *, tell: Callable[[str], None]) -> Report:

@@ -11,11 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bench.customers import ENTROPY, Tables
+from bench.place import APP_PASSWORD, ROOT, SERVER_USER, make_directory
 from bench.rivals.orm_tables import CELL, Table
 from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.keyring import Keyring, Role
@@ -44,9 +44,6 @@ from twinlock.ports.keys import (
 from twinlock.proofs import jws
 from twinlock.services.platform_keys import Keys, Scope
 
-ROOT = Path(__file__).resolve().parents[1]
-SERVER_USER = "nobody"  # Owns nothing and exists everywhere; used only where we are root.
-APP_PASSWORD = "app-" + "x" * 28  # For a socket that nobody else can reach.
 START_SECONDS = 30
 STOP_SECONDS = 20
 OURS = Tables(schema="twinlock", keys="subject_key", documents="stream")
@@ -106,7 +103,7 @@ def now() -> datetime:
 @asynccontextmanager
 async def open_stage() -> AsyncIterator[Stage]:
     """Build the stage, and remove it in the end."""
-    directory = _make_directory()
+    directory = make_directory()
     server = EmbeddedPostgres(
         directory / "pg",
         password_file=directory / "config" / "postgres-password",
@@ -117,14 +114,6 @@ async def open_stage() -> AsyncIterator[Stage]:
         undo.callback(shutil.rmtree, directory)
         undo.callback(server.stop)
         yield await _build(directory, server)
-
-
-def _make_directory() -> Path:
-    """Make the directory of this run, on a disk, where the database's user passes through."""
-    base = "/var/lib" if os.geteuid() == 0 else None
-    directory = Path(tempfile.mkdtemp(prefix="twinlock-bench-", dir=base))
-    directory.chmod(0o711)
-    return directory
 
 
 async def _build(directory: Path, server: EmbeddedPostgres) -> Stage:
@@ -319,25 +308,3 @@ def get(port: int, path: str) -> bytes:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
         data: bytes = answer.read()
     return data
-
-
-def cpu_seconds(process: psutil.Process) -> float:
-    """Return the CPU seconds of one process, in user and system mode."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def database_cpu(stage: Stage) -> Callable[[], float]:
-    """Return what reads the CPU seconds of the database server and all its processes so far."""
-    postmaster = psutil.Process(stage.postmaster)
-    seen: dict[int, float] = {}
-
-    def read() -> float:
-        for process in (postmaster, *postmaster.children(recursive=True)):
-            try:
-                seen[process.pid] = cpu_seconds(process)
-            except psutil.NoSuchProcess:  # What it used until the last look still counts.
-                continue
-        return sum(seen.values())
-
-    return read

@@ -186,12 +186,18 @@ DRAFTS: dict[actions.ActionType, type[msgspec.Struct]] = {
     actions.ActionType.WITHDRAWAL_CRYPTO: drafts.WithdrawalCryptoDraft,
     actions.ActionType.AUTHENTICATOR_BIND: drafts.AuthenticatorBindDraft,
     actions.ActionType.AUTHENTICATOR_REMOVE: drafts.AuthenticatorRemoveDraft,
+    actions.ActionType.AUTHENTICATOR_REACTIVATE: drafts.AuthenticatorRemoveDraft,
+    actions.ActionType.CONTACT_CHANGE: drafts.ContactChangeDraft,
+    actions.ActionType.PASSWORD_RESET: drafts.PasswordResetDraft,
     actions.ActionType.DESTINATION_ADD: drafts.DestinationAddDraft,
     actions.ActionType.FREEZE_LIFT: drafts.EmptyDraft,
     actions.ActionType.ACCOUNT_ERASE: drafts.EmptyDraft,
     actions.ActionType.API_KEY_REVOKE: drafts.ApiKeyRevokeDraft,
     actions.ActionType.DESTINATION_REMOVE: drafts.DestinationRemoveDraft,
     actions.ActionType.FREEZE_SET: drafts.EmptyDraft,
+    actions.ActionType.AUTHENTICATOR_SUSPEND: drafts.AuthenticatorRemoveDraft,
+    actions.ActionType.AUTHENTICATOR_REPUDIATE: drafts.AuthenticatorRemoveDraft,
+    actions.ActionType.CONTACT_REPUDIATE: drafts.ContactRepudiateDraft,
     actions.ActionType.API_KEY_CREATE: drafts.ApiKeyCreateDraft,
     actions.ActionType.PASSWORD_CHANGE: drafts.PasswordChangeDraft,
     actions.ActionType.SESSION_START: drafts.SessionStartDraft,
@@ -224,8 +230,8 @@ units and addresses into their one form. The answer tells the payload's `digest`
 
 The class says what an action does to protection and money. An *exit* lets value leave; a
 *loosening* weakens a protection, so it waits and can be vetoed; a *tightening* acts at once,
-and a freeze with little proof; *access* lets somebody in. An API key that may withdraw counts as a
-loosening.
+a freeze and a report of something lost or foreign with little proof; *access* lets somebody in. An
+API key that may withdraw counts as a loosening.
 """,
         table(("action", "class", "meaning", "payload"), rows),
         "## Asked with",

@@ -184,7 +184,7 @@ class Service:
         self._watch = Watch(self._sealer)
         self._blind = KeyringIndex(keyring)
         self._policies = BookPolicies(
-            rule_book(), prices=PriceFile(settings.price_file, keyring), signer=signer
+            rule_book, prices=PriceFile(settings.price_file, keyring), signer=signer
         )
         self._keys = Keys(
             OrmPlatformKeys(sessions),

@@ -22,6 +22,7 @@ def steps(result: StoryResult) -> dict[str, StepResult]:
     return {step.id: step for part in result.parts for step in part.steps}
 
 
+@pytest.mark.requirement("O-35")
 def test_everything_the_file_demands_holds(now: StoryResult) -> None:
     assert now.status is Status.PASSED
     assert (now.lost_cents, now.leaked_cents) == (0, 0)
@@ -46,6 +47,7 @@ def test_the_signer_refuses_for_the_reason_that_matters(
     assert reason in found.codes
 
 
+@pytest.mark.requirement("O-35")
 @pytest.mark.parametrize("down", ["database", "clock", "prices"])
 def test_nothing_is_signed_while_a_dependency_is_down(now: StoryResult, down: str) -> None:
     found = steps(now)["m1g"]

@@ -38,6 +38,7 @@ async def bob_with_an_app(service: Service) -> Customer:
 # --- Signing ---
 
 
+@pytest.mark.requirement("P-06", "P-07")
 async def test_what_is_shown_is_what_is_signed(alice: BrowserCustomer, visitor: Visitor) -> None:
     await alice.add_destination()
     visitor.errors.clear()
@@ -259,6 +260,7 @@ async def test_without_script_the_page_says_what_a_passkey_needs(
         assert await visitor.page.get_by_role("button", name=PASSKEY).count() == 0
 
 
+@pytest.mark.requirement("P-07")
 async def test_no_other_site_frames_the_page(alice: BrowserCustomer, visitor: Visitor) -> None:
     proposed = await a_withdrawal(alice)
     elsewhere = visitor.origin.replace("localhost", "127.0.0.1")

@@ -191,6 +191,7 @@ async def test_a_withdrawal_proved_by_a_code_has_no_signature_of_the_customer(
     assert bundle.proofs == ()
 
 
+@pytest.mark.requirement("N-B12")
 async def test_evidence_outlives_the_authenticator(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()

@@ -73,6 +73,7 @@ async def test_our_own_client_signs_and_believes_what_is_signed(service: Service
     assert seen.action_id == found.action_id
 
 
+@pytest.mark.requirement("O-25")
 async def test_a_stolen_platform_key_alone_opens_nothing(service: Service, caller: Caller) -> None:
     plain = {"Authorization": f"Bearer {caller.key}", "Idempotency-Key": "opening-0001"}
     asked = await service.http.post("/v1/accounts", json=json.loads(OPENING), headers=plain)
@@ -86,6 +87,7 @@ async def test_somebody_elses_signature_opens_nothing(caller: Caller) -> None:
     assert fault_of(await caller.send(caller.signed(opening(caller)))) == SignatureFault.WRONG
 
 
+@pytest.mark.requirement("O-25")
 async def test_what_was_signed_is_done_and_its_answer_is_signed(caller: Caller) -> None:
     answer = await caller.send(caller.signed(opening(caller)))
 
@@ -134,6 +136,7 @@ TAMPERED = [
 ]
 
 
+@pytest.mark.requirement("O-25")
 @pytest.mark.parametrize(("change", "fault"), TAMPERED)
 async def test_whatever_is_changed_on_the_way_is_refused(
     service: Service, database: TestDatabase, caller: Caller, change: Change, fault: str
@@ -144,6 +147,7 @@ async def test_whatever_is_changed_on_the_way_is_refused(
     assert await database.value("SELECT count(*) FROM stream") == 0
 
 
+@pytest.mark.requirement("O-25")
 async def test_a_request_is_answered_once_whoever_sends_it_again(
     service: Service, database: TestDatabase, caller: Caller
 ) -> None:
@@ -288,6 +292,7 @@ async def test_where_no_nonce_can_be_kept_nothing_is_done(
 # --- What comes back ---
 
 
+@pytest.mark.requirement("O-25")
 async def test_an_answer_is_believed_only_from_a_key_that_was_pinned(service: Service) -> None:
     key = await signed_key(service)
     pins = {name: public_of(OTHER) for name in service.api.answers.public_keys()}

@@ -24,7 +24,7 @@ from twinlock.domain.errors import PlatformKeyUnknownError
 from twinlock.domain.ids import AccountId, PlatformKeyId
 from twinlock.services.platform_keys import NetworkRangeError, Scope, key_id_of
 
-OPENING = {"channels": [{"kind": "email", "address": "alice@email"}]}
+OPENING = {"channels": [{"kind": "email", "address": "alice@example.com"}]}
 
 
 async def opens(service: Service, key: str) -> int:

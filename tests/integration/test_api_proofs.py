@@ -118,6 +118,7 @@ async def test_an_answer_that_does_not_hold_is_refused(
     assert (refused.value.code, refused.value.fault) == ("proof_refused", fault)
 
 
+@pytest.mark.requirement("P-06", "O-13")
 async def test_an_assertion_for_one_action_proves_no_other(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()
@@ -200,6 +201,7 @@ async def test_a_changed_password_counts_and_the_old_one_does_not(service: Servi
     assert answer.answer is Answer.ALLOW
 
 
+@pytest.mark.requirement("O-11", "O-18")
 async def test_a_removed_authenticator_waits_and_then_counts_no_more(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.open("email", "desktop")
@@ -249,6 +251,7 @@ async def test_an_offer_that_is_too_old_is_gone(service: Service) -> None:
     assert refused.value.fault == "challenge_gone"
 
 
+@pytest.mark.requirement("O-19")
 async def test_an_api_key_that_may_withdraw_waits_for_its_day(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()
@@ -370,7 +373,7 @@ async def test_a_veto_after_the_spend_changes_nothing(service: Service) -> None:
     assert (await service.client.action(action.action_id)).state == "spent"
 
 
-@pytest.mark.requirement("O-17")
+@pytest.mark.requirement("O-17", "O-28")
 async def test_an_ended_session_is_dead(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()

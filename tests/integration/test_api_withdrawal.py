@@ -195,6 +195,7 @@ async def test_a_looked_at_action_says_how_it_stands(service: Service) -> None:
     assert (await service.client.action(held.action_id)).state == "spent"
 
 
+@pytest.mark.requirement("O-35")
 async def test_without_a_price_every_value_is_the_highest(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up()

@@ -72,3 +72,21 @@ def test_what_witnesses_add_to_a_spend_is_measured() -> None:
     [found] = msgspec.json.decode(run.stdout)
     assert (found["connections"], found["spends"]) == (2, 8)
     assert found["witnessed_p99_ms"] > 0
+
+
+@pytest.mark.timeout(300)
+def test_the_audit_is_measured_on_a_log_that_it_finds_sound() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.audit", "--entries", "200", "--rounds", "1", "--json"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    report = msgspec.json.decode(run.stdout)
+    assert report["entries"] > 0
+    assert set(report["whole"]["phases"]) == {"log", "accounts"}
+    assert set(report["only_log"]["phases"]) == {"log"}

@@ -100,7 +100,7 @@ async def test_a_withdrawal_that_came_first_is_seen_by_the_erasure_that_waited_f
 
     assert refused.indexes == ()
     assert refused.answer.answer is Answer.HOLD
-    assert (await store.account(customer.account_id)).action(action)
+    assert (await store.account(customer.account_id)).action(action).action_id == action
 
 
 async def test_a_withdrawal_that_waited_for_the_erasure_is_told_of_it(
@@ -224,14 +224,13 @@ async def test_an_erasure_that_is_killed_in_the_middle_has_erased_nothing(
 async def nobody_is_in_a_transaction(database: TestDatabase) -> None:
     """Wait until the server has noticed that its client is gone."""
 
-    async def over() -> bool:
-        open_ = await database.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND state LIKE 'idle in transaction%' OR wait_event_type = 'Lock'"
-        )
-        return open_ == 0
-
-    await until(over)
+    open_ = """
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+           AND (state LIKE 'idle in transaction%' OR wait_event_type = 'Lock')
+    """
+    async with database.owner() as owner, asyncio.timeout(10):
+        while await owner.fetchval(open_):
+            await owner.execute("SELECT pg_stat_clear_snapshot()")
 
 
 async def erase_due_process(database: TestDatabase, world: World) -> asyncio.subprocess.Process:

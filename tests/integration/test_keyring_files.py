@@ -214,6 +214,7 @@ def test_an_open_directory_is_refused(directory: Path, mode: int) -> None:
         keyring.load(directory)
 
 
+@pytest.mark.requirement("O-31")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
 @pytest.mark.parametrize("role", REQUIRED)
 def test_an_open_file_is_refused(directory: Path, role: Role, mode: int) -> None:

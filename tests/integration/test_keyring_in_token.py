@@ -74,6 +74,7 @@ def test_a_keyring_in_a_token_loads_as_it_was_made(directory: Path, token: Token
     assert {role for role in REQUIRED if held.current(role).material is None} == SIGNING
 
 
+@pytest.mark.requirement("O-31")
 def test_what_lies_in_the_files_is_worth_nothing_without_the_token(
     directory: Path, token: Token
 ) -> None:

@@ -254,6 +254,7 @@ async def test_the_metrics_say_how_far_and_how_long_ago(three: Town) -> None:
 # --- Witnesses that are down, slow or behind ---
 
 
+@pytest.mark.requirement("O-35")
 async def test_one_witness_down_delays_nobody(three: Town) -> None:
     three.witnesses[2].url = "http://127.0.0.1:1"
     three.require(2)
@@ -336,6 +337,7 @@ async def test_a_cosignature_that_waited_long_for_the_others_is_asked_for_again(
         assert await fresh_at(service, trust.log_policy) == three.clock.at
 
 
+@pytest.mark.requirement("O-35")
 @pytest.mark.usefixtures("_impatient")
 async def test_witnesses_down_lose_nothing_and_open_nothing(three: Town) -> None:
     """The repeat with the same spend id is answered with the same spend, once it is witnessed."""
@@ -633,6 +635,7 @@ async def distrusted(service: Service) -> None:
         assert (await service.http.get(path)).json()["code"] == "log_damaged"
 
 
+@pytest.mark.requirement("O-34")
 async def test_a_log_rolled_back_on_a_new_machine_is_found_by_what_a_witness_shows(
     three: Town,
 ) -> None:

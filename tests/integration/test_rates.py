@@ -79,6 +79,7 @@ async def test_a_stranger_who_opens_pages_keeps_no_owner_from_saying_no(
     assert (vetoed.state, signed.json()["state"]) == ("vetoed", "done")
 
 
+@pytest.mark.requirement("O-24")
 async def test_a_flood_of_sign_ins_leaves_the_freeze_working_to_its_end(
     service: Service, alice: Customer
 ) -> None:
@@ -154,6 +155,7 @@ async def test_a_flood_of_answers_from_one_address_leaves_an_actions_own_reserve
     assert answer.headers["retry-after"] == "60"
 
 
+@pytest.mark.requirement("O-24")
 async def test_an_address_that_floods_the_pages_is_told_to_slow_down_and_others_are_not(
     web: Web, alice: Customer, mallory: httpx.AsyncClient
 ) -> None:
@@ -191,6 +193,7 @@ async def test_an_address_that_floods_vetoes_is_told_to_slow_down(
 # --- The API ---
 
 
+@pytest.mark.requirement("O-20", "O-24")
 async def test_a_platform_key_that_runs_away_is_told_to_slow_down(service: Service) -> None:
     key = await service.platform_key()
     headers = {"Authorization": f"Bearer {key}"}
@@ -270,6 +273,7 @@ async def test_the_log_is_read_at_a_rate_by_address(service: Service, path: str)
 # --- The arithmetic ---
 
 
+@pytest.mark.requirement("O-24")
 def test_a_bucket_fills_again_and_forgets_the_longest_idle() -> None:
     now = 0.0
     buckets = Buckets(rate=1, burst=2, seconds=lambda: now)

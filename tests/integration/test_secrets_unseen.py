@@ -99,6 +99,7 @@ async def refused(dsn: str) -> TwinlockError:
     return told.value
 
 
+@pytest.mark.requirement("O-33")
 async def test_a_failure_of_the_database_shows_no_password(
     server: TestServer, database: TestDatabase, logged: StringIO
 ) -> None:

@@ -27,6 +27,7 @@ from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import ClockUntrustedError, TwinlockError
 
 
+@pytest.mark.requirement("O-35", "O-11")
 async def test_while_the_clock_is_not_trusted_nothing_is_decided(
     store: SqlStore, clock: SteerableClock
 ) -> None:

@@ -100,6 +100,7 @@ async def test_a_database_that_is_not_there_at_the_start_is_told(
             pass
 
 
+@pytest.mark.requirement("O-35")
 @both_versions
 async def test_a_database_that_stops_is_told_to_all_soon_and_used_again_when_it_is_back(
     store: SqlStore,
@@ -129,6 +130,7 @@ async def test_a_database_that_stops_is_told_to_all_soon_and_used_again_when_it_
     await audit(database, keyring)
 
 
+@pytest.mark.requirement("O-35", "O-22")
 @both_versions
 async def test_a_server_killed_in_the_middle_of_a_batch_leaves_nothing_half_written(
     store: SqlStore,

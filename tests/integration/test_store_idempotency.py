@@ -223,6 +223,7 @@ async def opened_now(database: TestDatabase, keyring: Keyring) -> Customer:
         return await opened(store, SystemClock())
 
 
+@pytest.mark.requirement("O-22")
 @both_versions
 async def test_a_hundred_duplicates_at_once_from_two_processes_are_one_decision(
     database: TestDatabase, keyring: Keyring, keyring_dir: object

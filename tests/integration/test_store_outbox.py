@@ -161,6 +161,7 @@ async def test_a_message_that_takes_for_ever_is_given_up_and_left(
     assert await waiting(database) == [first]
 
 
+@pytest.mark.requirement("O-35")
 async def test_a_relay_that_breaks_leaves_its_messages_to_the_next(
     store: SqlStore, alice: Customer, database: TestDatabase, post: Post
 ) -> None:

@@ -33,7 +33,7 @@ EVEN_LATER = BEGINNING + timedelta(hours=2)
 def a_key() -> PlatformKey:
     return PlatformKey(
         key_id=PlatformKeyId(ids.tail(ENTROPY.draw(16))),
-        mac=ENTROPY.draw(32),
+        mac=ENTROPY.draw(40),
         scopes=("propose", "spend"),
         networks=("10.0.0.0/8", "::1/128"),
         created_at=BEGINNING,
@@ -102,6 +102,7 @@ async def test_a_key_that_was_just_read_is_not_read_again(
     assert await keys.read(key.key_id) == key
 
 
+@pytest.mark.requirement("O-28")
 async def test_a_key_that_another_process_revoked_is_dead_once_it_is_read_again(
     keys: SqlPlatformKeys, elsewhere: SqlPlatformKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +116,7 @@ async def test_a_key_that_another_process_revoked_is_dead_once_it_is_read_again(
     assert await keys.read(key.key_id) == replace(key, revoked_at=LATER)
 
 
+@pytest.mark.requirement("O-28")
 async def test_a_key_that_this_process_revokes_is_dead_at_once(
     keys: SqlPlatformKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,7 @@ async def kill_postmaster(database: TestDatabase) -> None:
     await asyncio.to_thread(database.server.start)
 
 
+@pytest.mark.requirement("O-32")
 @pytest.mark.timeout(60 + 10 * KILLS)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 async def test_what_is_killed_under_load_loses_nothing_and_does_nothing_twice(

@@ -104,6 +104,7 @@ async def went_through(database: TestDatabase, statements: list[str]) -> list[st
     return through
 
 
+@pytest.mark.requirement("O-34", "O-31")
 @both_versions
 async def test_the_application_may_neither_change_nor_move_nor_remove(
     store: SqlStore, clock: SteerableClock, database: TestDatabase
@@ -126,6 +127,7 @@ async def test_the_tables_named_here_are_all_there_are(database: TestDatabase) -
     assert {row["tablename"] for row in found} == set(TABLES)
 
 
+@pytest.mark.requirement("O-31")
 async def test_the_application_is_no_more_than_it_seems(database: TestDatabase) -> None:
     (role,) = await database.fetch("SELECT * FROM pg_roles WHERE rolname = 'twinlock_app'")
 

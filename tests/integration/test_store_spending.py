@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from support.postgres import TestDatabase, both_versions
 from support.store_audit import audit
 from support.store_process import Asked, Config, Told, store_process
@@ -58,6 +59,7 @@ async def spend_at_once(
     return [one for one in told if one.what not in ("ready", "done")]
 
 
+@pytest.mark.requirement("O-22")
 @both_versions
 async def test_a_hundred_spends_under_one_id_are_one_spend_and_one_signed_text(
     database: TestDatabase, keyring: Keyring, keyring_dir: Path
@@ -73,6 +75,7 @@ async def test_a_hundred_spends_under_one_id_are_one_spend_and_one_signed_text(
     assert log.size == 3
 
 
+@pytest.mark.requirement("O-22")
 @both_versions
 async def test_of_a_hundred_spends_under_different_ids_one_is_the_spend(
     database: TestDatabase, keyring: Keyring, keyring_dir: Path
@@ -119,6 +122,7 @@ async def test_a_freeze_between_the_yes_and_the_spend_stops_it(
     assert (await audit(database, keyring)).spent == {}
 
 
+@pytest.mark.requirement("O-22", "O-28")
 async def test_a_freeze_that_waits_before_a_spend_stops_it(
     database: TestDatabase, keyring: Keyring
 ) -> None:

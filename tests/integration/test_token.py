@@ -1,5 +1,6 @@
 """Keys in a real PKCS #11 token (SoftHSM): made there, working there, and every way to fail."""
 
+import asyncio
 import os
 import sys
 from contextlib import suppress
@@ -89,6 +90,7 @@ def test_a_token_opens_what_it_sealed_for_this_owner_and_nothing_else(token: Tok
     assert key.unwrap(wrapped, nonce=NONCE, owner=OWNER) == SECRET
 
 
+@pytest.mark.requirement("O-31")
 def test_what_a_token_makes_never_leaves_it(token: Token, soft: SoftToken) -> None:
     token.make_seal("seal", HANDLE)
     token.make_signing("log", OTHER)
@@ -222,6 +224,21 @@ async def test_a_token_that_hangs_costs_a_moment_once(
     await until(answers)
 
 
+async def test_who_is_patient_keeps_no_request_waiting(token: Token, soft: SoftToken) -> None:
+    key = token.make_signing("log", HANDLE)
+
+    def patient() -> bytes:
+        with token.patiently():
+            return key.sign(b"x")
+
+    with soft.hanging():
+        waiting = asyncio.create_task(asyncio.to_thread(patient))
+        await until(lambda: token.busy)
+        with pytest.raises(TokenUnavailableError, match="busy"):
+            key.sign(b"x")
+    assert len(await waiting) == 64
+
+
 def test_what_a_failing_token_cannot_open_is_not_called_broken(
     token: Token, soft: SoftToken
 ) -> None:
@@ -296,6 +313,7 @@ def test_a_pin_file_that_is_none_is_refused(soft: SoftToken, tmp_path: Path, how
         Token(soft.place)
 
 
+@pytest.mark.requirement("O-33")
 def test_no_pin_is_printed(token: Token, soft: SoftToken) -> None:
     token.make_seal("seal", HANDLE)
     for one in (token, token.seal("seal", HANDLE), soft.place):

@@ -204,6 +204,7 @@ async def test_an_answer_counts_from_our_own_page_only(web: Web, action: str) ->
 # --- Headers and files ---
 
 
+@pytest.mark.requirement("P-07")
 async def test_every_page_forbids_what_it_does_not_need(web: Web, action: str) -> None:
     pages = [await web.get(path) for path in (f"/confirm/{action}", "/confirm/nonsense")]
     pages.append(await web.form(f"/confirm/{action}/proof", factor="password", secret=PASSWORD))

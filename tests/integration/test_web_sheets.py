@@ -496,6 +496,7 @@ OTHERWISE = {"account", "amount_minor", "max_fee_minor", "decimals", "budget_cen
 OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked"}
 
 
+@pytest.mark.requirement("P-07")
 @pytest.mark.parametrize("payload", payloads(), ids=lambda one: type(one).__name__)
 def test_every_field_stands_on_the_page_whole(payload: AnyPayload) -> None:
     account = an_account(PASSWORD, SYNCED)

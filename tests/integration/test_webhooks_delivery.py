@@ -514,6 +514,7 @@ async def test_a_turn_that_breaks_is_logged_by_its_code_and_taken_again(
     assert receiver.indexes == [index]
 
 
+@pytest.mark.requirement("O-33")
 async def test_what_is_logged_and_counted_names_no_url_and_no_secret(
     hooks: Hooks, receiver: Receiver, alice: Customer
 ) -> None:

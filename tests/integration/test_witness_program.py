@@ -72,6 +72,7 @@ async def test_a_stranger_to_its_state_learns_the_size(http: httpx.AsyncClient) 
     assert answer.content == b"5\n"
 
 
+@pytest.mark.requirement("O-34")
 async def test_a_forked_log_is_refused_from_then_on(http: httpx.AsyncClient) -> None:
     await submit(http, 0, 200)
 

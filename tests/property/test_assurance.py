@@ -93,6 +93,7 @@ def test_a_session_shows_no_level(shown: frozenset[Factor], floor: Level) -> Non
     assert level_shown(shown, floor=floor) is level_shown(without, floor=floor)
 
 
+@pytest.mark.requirement("N-B05", "O-05")
 @given(st.sampled_from(sorted(CODES | {Factor.SESSION, Factor.RECOVERY_CODE})), levels)
 def test_neither_a_code_nor_a_session_counts_alone(factor: Factor, floor: Level) -> None:
     assert level_shown({factor}, floor=floor) is Level.NONE
@@ -102,6 +103,7 @@ names = st.sampled_from(["aut_1", "aut_2"])
 proofs = st.tuples(st.sampled_from(Factor), st.sampled_from(Placement), names)
 
 
+@pytest.mark.requirement("P-09")
 @given(proofs, proofs)
 def test_only_security_and_desktop_keys_are_independent_of_the_phone(
     one: tuple[Factor, Placement, str], two: tuple[Factor, Placement, str]
@@ -116,6 +118,7 @@ def test_only_security_and_desktop_keys_are_independent_of_the_phone(
     assert len(roots - {"phone"}) == len(apart)
 
 
+@pytest.mark.requirement("P-09")
 @pytest.mark.parametrize(
     ("factor", "placement", "root"),
     [
@@ -135,6 +138,7 @@ def test_the_table_of_roots(factor: Factor, placement: Placement, root: str | No
     assert root_of(factor, placement, name="aut_1") == root
 
 
+@pytest.mark.requirement("N-B01")
 @pytest.mark.parametrize(
     ("shown", "floor", "level"),
     [
@@ -154,6 +158,7 @@ def test_the_table_of_levels(shown: list[Factor], floor: Level, level: Level) ->
     assert level_shown(shown, floor=floor) is level
 
 
+@pytest.mark.requirement("N-B01")
 @pytest.mark.parametrize(
     ("bound", "has_channel", "floor"),
     [

@@ -51,6 +51,7 @@ def entry_of(decision: Decision, salt: bytes = b"s" * SALTS_BYTES, chain: Chain 
     return record(decision, chain, origin=ORIGIN, at=NOON, salts=salt)[0]
 
 
+@pytest.mark.requirement("O-32")
 @given(decisions(), salts)
 def test_a_leaf_holds_type_time_answer_policy_label_chain_and_commitments_and_no_more(
     decision: Decision, salt: bytes

@@ -28,23 +28,31 @@ from twinlock.domain.account import (
     Shown,
     State,
 )
-from twinlock.domain.actions import AnyPayload, WithdrawalCrypto
+from twinlock.domain.actions import REPUDIATIONS, ActionType, AnyPayload, WithdrawalCrypto
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Passkey, Totp
-from twinlock.domain.bounds import DOCUMENT_BYTES_MOST, FAILURES_MOST, OPEN_ACTIONS_MOST
+from twinlock.domain.bounds import (
+    DOCUMENT_BYTES_MOST,
+    FAILURES_MOST,
+    NEWCOMER_PERIOD,
+    OPEN_ACTIONS_MOST,
+)
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import EndSession, OpenAccount
-from twinlock.domain.decisions import Decided
+from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.events import (
     ActionAuthorized,
     ActionDone,
     ActionSpent,
     ActionVetoed,
+    AuthenticatorSuspended,
     ClosingEvent,
+    NewcomerRepudiated,
 )
 from twinlock.domain.gate import advance
 from twinlock.domain.ids import DestinationId, SessionId
+from twinlock.domain.newcomers import links
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import NOTHING, Answer
 
@@ -150,6 +158,26 @@ class Machine(RuleBasedStateMachine):
         channel = data.draw(st.sampled_from([None, *self.gate.account.channels]))
         self.gate.veto(self.some(data).action_id, channel)
 
+    @precondition(has_actions)
+    @rule(data=st.data())
+    def ask_and_answer_the_new_channel(self, data: st.DataObject) -> None:
+        action = self.some(data).action_id
+        with contextlib.suppress(DocumentTooLargeError):
+            asked = self.gate.ask_channel(action)
+            if asked.fault is None and self.gate.is_open(action):
+                self.gate.answer_channel(action)
+
+    @rule(data=st.data())
+    def say_that_it_was_not_me(self, data: st.DataObject) -> None:
+        account = self.gate.account
+        targets: list[str] = [one.authenticator_id for one in account.authenticators]
+        targets += [link.channel_id for one in account.channels for link in links(one)]
+        speakers = [link for one in account.channels for link in links(one)]
+        target = data.draw(st.sampled_from([*targets, "aut_nobody"]))
+        self.gate.repudiate(
+            "act_over", target=target, channel=data.draw(st.sampled_from([None, *speakers]))
+        )
+
     def has_exits(self) -> bool:
         return bool(self.exits())
 
@@ -221,7 +249,10 @@ class Machine(RuleBasedStateMachine):
             assert decision.kind == "action.veto" or not (
                 decision.action_id in self.vetoed and decision.answer is Answer.ALLOW
             )
-            state = advance(apply_all(state, decision.events))
+            after = advance(apply_all(state, decision.events))
+            floor_stands(state, after, decision, at)
+            suspensions_are_bounded(state, decision, at)
+            state = after
 
     @invariant()
     def nothing_ends_twice_and_nothing_is_spent_twice(self) -> None:
@@ -270,7 +301,43 @@ def may_leave(before: State, after: State, named: str, at: datetime) -> None:
     assert at_the_floor(account, shown) or small_enough(before, action, shown, at)
 
 
+def floor_stands(before: State, after: State, decision: Decision, at: datetime) -> None:
+    """Check that the floor sinks by a removal that has waited, or by what a newcomer had raised."""
+    was, is_ = before.account, after.account
+    if is_.floor >= was.floor:
+        return
+    if decision.kind in (ActionType.AUTHENTICATOR_REMOVE, ActionType.CONTACT_CHANGE):
+        action = was.action(decision.action_id)
+        assert action.until is not None
+        assert action.until <= at
+        return
+    assert decision.kind in REPUDIATIONS
+    repudiated = next(one for one in decision.events if isinstance(one, NewcomerRepudiated))
+    assert at < repudiated.since + NEWCOMER_PERIOD
+    older = [one for one in was.authenticators if one.bound_at < repudiated.since]
+    kept = {one.authenticator_id for one in is_.authenticators}
+    stood = [one for one in older if not set(one.by) & set(repudiated.entries)]
+    assert {one.authenticator_id for one in stood} <= kept
+
+
+def suspensions_are_bounded(before: State, decision: Decision, at: datetime) -> None:
+    """Check that nothing is suspended for good but by something else that reaches the floor."""
+    facts = decision.facts
+    for event in decision.events:
+        if not isinstance(event, AuthenticatorSuspended) or not event.for_good:
+            continue
+        assert facts is not None
+        if decision.kind == ActionType.AUTHENTICATOR_SUSPEND:
+            assert facts.shown_level >= before.account.floor
+        bound = before.account.authenticator(event.authenticator_id)
+        assert bound is not None
+        assert at >= bound.bound_at
+
+
 def still_bound(account: Account, shown: Shown) -> bool:
+    own = account.authenticator(shown.source)
+    if own is not None and own.suspension is not None and shown.at <= own.suspension.at:
+        return False
     bound: set[tuple[str, datetime]]
     bound = {(one.authenticator_id, one.bound_at) for one in account.authenticators}
     bound |= {(one.channel_id, one.bound_at) for one in account.channels}

@@ -10,7 +10,7 @@ from support.facts import EXITS, cents, facts, fulfil, requirements
 from support.policies import LAX, STRICT, policies
 from support.worlds import rules_of
 
-from twinlock.domain.actions import BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
+from twinlock.domain.actions import ALARMS, BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.laws import LAWS, Law, setting_up, within_budget
@@ -142,6 +142,7 @@ def test_a_session_that_is_only_named_is_refused(found: Facts, policy: Policy) -
 # --- Law 3: the floor never sinks ---
 
 
+@pytest.mark.requirement("O-18", "O-19", "P-10")
 @given(facts(), policies())
 def test_nothing_but_tightening_is_allowed_below_the_floor(found: Facts, policy: Policy) -> None:
     """And of that only a freeze outside a session."""
@@ -178,6 +179,7 @@ def test_one_more_proof_never_asks_for_more_proof(found: Facts, more: Factor) ->
     assert strength(shown) <= strength(found)
 
 
+@pytest.mark.requirement("O-18")
 @given(facts(action=ActionType.AUTHENTICATOR_REMOVE))
 def test_for_thirty_days_a_newcomer_removes_nothing_older(found: Facts) -> None:
     if not allowed(found) or found.target_bound_at is None or found.shown_oldest_at is None:
@@ -200,6 +202,7 @@ def test_a_key_that_may_withdraw_names_addresses_and_destinations(
 # --- Law 4: two roots ---
 
 
+@pytest.mark.requirement("P-09")
 @given(facts())
 def test_an_exit_has_two_roots_behind_it_and_silence_is_one(found: Facts) -> None:
     lax = rules_of(LAX)
@@ -237,7 +240,7 @@ TIGHTENING = [kind for kind in sorted(BUILT) if CLASS_OF[kind] is ActionClass.TI
 
 @given(facts(promised_until=None), st.sampled_from(TIGHTENING), policies())
 def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> None:
-    """A freeze with any proof, the rest at the floor or in a session.
+    """A freeze or a report with any proof, the rest at the floor or in a session.
 
     Only a copied session, and a second weak freeze in a month, are turned away.
     """
@@ -249,6 +252,9 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
         too_many=False,
         way_in_left=True,
         target_bound_at=None,
+        target_gone=False,
+        channel_left=True,
+        channel_confirmed=True,
         destination=DestinationState.NONE,
         scopes=(),
         budget_cents=0,
@@ -259,7 +265,7 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
 
     at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
     enough = at_the_floor or found.session is SessionState.FULL
-    if found.shown_factors if action == ActionType.FREEZE_SET else enough:
+    if found.shown_factors if action in ALARMS else enough:
         assert set(reasons(wanted)) <= turned_away
     else:
         assert {Reason.PROOF_NEEDED, Reason.NOTHING_BOUND} & set(reasons(wanted))
@@ -320,6 +326,7 @@ def test_no_proof_does_what_takes_staff(found: Facts, policy: Policy, action: st
 # --- Law 8: a picture opens no door ---
 
 
+@pytest.mark.requirement("N-B22", "O-11")
 @given(st.text(max_size=20) | st.sampled_from(PICTURES))
 def test_nothing_but_possession_and_knowledge_is_taken_as_a_proof(shown: str) -> None:
     try:

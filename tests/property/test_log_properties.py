@@ -230,6 +230,7 @@ def test_no_proof_shows_inclusion_elsewhere(size: int, data: st.DataObject) -> N
         verify_inclusion(LEAVES[index], index=elsewhere, size=size, proof=proof, root=root)
 
 
+@pytest.mark.requirement("O-34")
 @given(sizes, sizes, st.data())
 def test_no_other_proof_shows_growth(one: int, other: int, data: st.DataObject) -> None:
     old, new = sorted((one, other))

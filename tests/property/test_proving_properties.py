@@ -21,6 +21,7 @@ from support.worlds import (
     sign_in,
 )
 
+from twinlock.domain.actions import ALARMS, type_of
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import CHALLENGE_LIFETIME, FAILURES_MOST
@@ -70,7 +71,7 @@ def test_an_answer_to_one_action_never_advances_another(gate: Gate, data: st.Dat
     assert all(event.action_id != other.action_id for event in accepted(gate))
 
 
-@pytest.mark.requirement("N-B02", "P-01")
+@pytest.mark.requirement("N-B02", "P-01", "O-22")
 @given(gates(), st.data())
 def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     action = gate.propose(*data.draw(asked_of(gate.account))).action_id
@@ -86,7 +87,7 @@ def test_an_answer_counts_once(gate: Gate, data: st.DataObject) -> None:
     assert len([one for one in accepted(gate) if one.action_id == action]) <= 1
 
 
-@pytest.mark.requirement("N-B02", "P-01")
+@pytest.mark.requirement("N-B02", "P-01", "O-11")
 @given(gates(), st.data())
 def test_a_code_of_an_app_counts_for_no_two_actions(gate: Gate, data: st.DataObject) -> None:
     if APP.authenticator_id not in {one.authenticator_id for one in gate.account.authenticators}:
@@ -107,6 +108,7 @@ def test_a_code_of_an_app_counts_for_no_two_actions(gate: Gate, data: st.DataObj
         assert second.fault is ProofFault.CODE_REPLAYED
 
 
+@pytest.mark.requirement("N-B06", "O-11")
 @given(
     gates(),
     st.data(),
@@ -174,14 +176,14 @@ def test_a_challenge_that_was_never_put_is_not_answered(
 def test_no_code_is_asked_for_where_anything_stronger_is_bound(
     gate: Gate, data: st.DataObject
 ) -> None:
-    """Whatever page asks (S02); except to look and to freeze, which open nothing."""
+    """Whatever page asks (S02); except to look, to freeze and to report, which open nothing."""
     payload, secret = data.draw(asked_of(gate.account))
     action = gate.propose(payload, secret).action_id
     codes = [one for one in gate.account.channels if one.takes_codes]
     if not gate.is_open(action) or not codes or gate.account.floor <= Level.OUT_OF_BAND:
         return
     told = gate.ask(action, data.draw(st.sampled_from(codes)))
-    little = payload.__struct_config__.tag in ("session.start", "freeze.set")
+    little = type_of(payload) in ALARMS | {"session.start"}
 
     assert (told.fault is ProofFault.BELOW_FLOOR) is not little
 

@@ -40,6 +40,7 @@ PASSWORD = Prove(code=Reason.PROOF_NOT_BOUND, level=Level.KNOWLEDGE, factors=(Fa
 PASSKEY = Prove(code=Reason.PROOF_NOT_BOUND, level=Level.PHISHING_RESISTANT)
 TWO = Prove(code=Reason.PROOF_NOT_BOUND, level=Level.POSSESSION, roots=2)
 WAIT = WaitUntil(code=Reason.PROOF_NOT_BOUND, until=NOON)
+CHANNEL = Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,))
 NEVER = Never(code=Reason.PROOF_NOT_BOUND)
 
 
@@ -54,6 +55,8 @@ def shown_of(name: str) -> Shown:
 def lifted(requirement: Requirement, by: Shown) -> bool:
     """Say whether such proofs are all the proof that ``requirement`` asks for."""
     match requirement:
+        case Prove(factors=factors) if Factor.CHANNEL_CODE in factors:
+            return True  # No proof of a person's is meant.
         case Prove(level=level, roots=roots, factors=factors):
             levels = (level, *map(level_of, factors))
             named = by.password or Factor.PASSWORD not in factors
@@ -93,6 +96,8 @@ def test_no_tree_multiplies_out(some: list[Requirement]) -> None:
         pytest.param(NOTHING, (), id="nothing"),
         pytest.param(WAIT, (), id="a wait"),
         pytest.param(NEVER, (), id="never"),
+        pytest.param(CHANNEL, (), id="a new channel's code"),
+        pytest.param(all_of(CHANNEL, PASSKEY), ("phishing_resistant",), id="that code and a proof"),
         pytest.param(all_of(PASSKEY, NEVER), (), id="a proof and never"),
         pytest.param(PASSKEY, ("phishing_resistant",), id="a proof"),
         pytest.param(all_of(PASSKEY, WAIT), ("phishing_resistant",), id="a proof and a wait"),

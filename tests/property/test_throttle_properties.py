@@ -27,6 +27,7 @@ def test_no_pauses_and_no_number_of_guesses_give_a_101st(between: list[timedelta
     assert guesses == FAILURES_MOST
 
 
+@pytest.mark.requirement("P-04")
 @given(st.integers(0, FAILURES_MOST - 2))
 def test_the_wait_grows_with_each_failure_to_a_bound(failures: int) -> None:
     throttle = Throttle(failures=failures)

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,30 @@ async def run(settings: Mapping[str, str], *words: str) -> Ended:
     return Ended(code=process.returncode or 0, out=out.decode(), err=err.decode())
 
 
+def alive(pid: int) -> bool:
+    """Say whether a process lives; the zombie of a killed parent does not."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text("ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the Python processes that a process has started, but for multiprocessing's own."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return [
+        int(child)
+        for child in children.read_text("ascii").split()
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Return once ``holds``."""
+    while not holds():  # noqa: ASYNC110 - what other processes do sets no event of ours
+        await asyncio.sleep(0.01)
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as trial:
@@ -71,12 +95,7 @@ class Serving:
 
     def workers(self) -> list[int]:
         """Return the processes that serve: children of the first, but for multiprocessing's own."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [
-            int(pid)
-            for pid in children.read_text("ascii").split()
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        return children_of(self.process.pid)
 
     async def end(self) -> tuple[int, str]:
         """Ask it to end; return its exit code and what it said on stderr."""

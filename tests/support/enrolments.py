@@ -29,21 +29,27 @@ from support.worlds import (
     SYNCED,
     a_destination,
     a_passkey,
+    a_password,
     a_session,
     an_account,
     bind,
+    change_contact,
     change_password,
     list_address,
     make_key,
+    reactivate,
     remove,
+    repudiate,
+    reset_password,
     send,
     sign_in,
+    suspend,
     unlist,
 )
 
 from twinlock.domain.account import Account, Channel, Freeze
 from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
-from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.holds import Hold
 from twinlock.domain.policy.version import Policy
 
@@ -118,8 +124,19 @@ def calm_gates(draw: st.DrawFn) -> Gate:
 
 def asked_of(account: Account) -> st.SearchStrategy[tuple[AnyPayload, str]]:
     """Draw a payload that can be proposed in ``account``, and its secret."""
-    bound = [(remove(one), "") for one in account.authenticators]
+    bound: list[tuple[AnyPayload, str]] = [
+        (about(one), "")
+        for one in account.authenticators
+        for about in (remove, suspend, reactivate, repudiate)
+    ]
+    changes: list[tuple[AnyPayload, str]]
     changes = [change_password()] if PASSWORD.authenticator_id in _names(account) else []
+    changes.append(reset_password(old=_password(account)))
+    number = account.chain.entries
+    new = replace(EMAIL, address=f"alice{number}@example.com")
+    changes += [change_contact(old, new, f"chn_{number}") for old in (None, *account.channels)]
+    changes += [change_contact(old, None) for old in account.channels]
+    bound += [(repudiate(one), "") for one in account.channels]
     addresses = (OLD_ADDRESS, NEW_ADDRESS)
     return st.sampled_from(
         [
@@ -139,6 +156,12 @@ def asked_of(account: Account) -> st.SearchStrategy[tuple[AnyPayload, str]]:
             (NotBuilt(account=ALICE, asked="gift.send", digest=""), ""),
         ]
     )
+
+
+def _password(account: Account) -> Password:
+    """Return the password that a reset would replace, or one that it would bind."""
+    held = (one for one in account.authenticators if isinstance(one, Password))
+    return next(held, a_password(f"aut_{account.chain.entries}"))
 
 
 def _names(account: Account) -> set[str]:

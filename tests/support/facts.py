@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON
 
-from twinlock.domain.actions import BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
+from twinlock.domain.actions import (
+    BUILT,
+    CLASS_OF,
+    REPORTS,
+    SCOPES,
+    ActionClass,
+    ActionType,
+)
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
@@ -39,7 +46,10 @@ around = st.one_of(earlier, lengths.map(lambda length: NOON + length))
 maybe_around = st.none() | around
 cents = st.sampled_from(CENTS)
 levels = st.sampled_from(Level)
-factor_sets = st.frozensets(st.sampled_from(Factor))
+# A code to a new channel is no proof, and never becomes one of the factors shown.
+factor_sets = st.frozensets(
+    st.sampled_from([one for one in Factor if one is not Factor.CHANNEL_CODE])
+)
 rarely = st.integers(0, 9).map(lambda number: number == 0)
 
 
@@ -58,7 +68,6 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
     roots = draw(st.frozensets(st.sampled_from(ROOTS), min_size=1)) if rooted else frozenset()
     removing = action == ActionType.AUTHENTICATOR_REMOVE
     exit_ = cls is ActionClass.EXIT
-    known = st.sampled_from([one for one in DestinationState if one is not DestinationState.NONE])
     found = {
         "now": NOON,
         "action": action,
@@ -85,21 +94,43 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "way_in_left": not (removing and draw(rarely)),
         "too_many": draw(rarely),
         "day_cents": draw(cents),
-        "destination": draw(known) if exit_ else DestinationState.NONE,
+    }
+    about = _about(draw, action, scopes) | _where(draw, exit_=exit_)
+    return Facts(**(found | about | fixed))
+
+
+_KNOWN = [one for one in DestinationState if one is not DestinationState.NONE]
+
+
+def _where(draw: st.DrawFn, *, exit_: bool) -> dict[str, Any]:
+    """Draw what an exit is about: a destination and a value."""
+    return {
+        "destination": draw(st.sampled_from(_KNOWN)) if exit_ else DestinationState.NONE,
         "destinations_required": draw(st.booleans()),
         "budget_left_cents": draw(cents) if exit_ else 0,
         "destination_day_cents": draw(cents) if exit_ else 0,
         "value_cents": draw(cents) if exit_ else 0,
+    }
+
+
+def _about(draw: st.DrawFn, action: str, scopes: tuple[str, ...]) -> dict[str, Any]:
+    """Draw what a change is about: what it names, and what it asks for."""
+    removing = action == ActionType.AUTHENTICATOR_REMOVE
+    contact = action == ActionType.CONTACT_CHANGE
+    about = removing or contact or action in REPORTS
+    return {
         "new_device": draw(st.booleans()),
         "budget_cents": draw(cents) if action == ActionType.DESTINATION_ADD else 0,
+        "target_gone": draw(rarely),
+        "channel_left": not (contact and draw(rarely)),
+        "channel_confirmed": not (contact and draw(st.booleans())),
         "target_level": draw(levels) if removing else Level.NONE,
-        "target_bound_at": draw(st.none() | earlier) if removing else None,
+        "target_bound_at": draw(st.none() | earlier) if about else None,
         "scopes": scopes,
         "ip_list": draw(st.integers(0, 2)) if scopes else 0,
         "key_destinations": draw(st.integers(0, 2)) if scopes else 0,
         "weak_freeze_at": draw(st.none() | earlier),
     }
-    return Facts(**(found | fixed))
 
 
 def _session(draw: st.DrawFn, factors: Iterable[Factor]) -> SessionState:
@@ -169,6 +200,11 @@ def _chosen(missing: Requirement, choose: Choose) -> Iterable[Requirement]:
 
 
 def _proved(before: Facts, need: Prove) -> Facts:
+    if need.code is Reason.CHANNEL_UNCONFIRMED:
+        return replace(before, channel_confirmed=True)
+    if need.code is Reason.OLDER_NEEDED:  # Of whatever was bound first.
+        seen = tuple(sorted({*before.shown_factors, Factor.PASSWORD}))
+        return replace(before, shown_oldest_at=LONG_AGO, shown_factors=seen)
     factors = {*before.shown_factors, *_PROOFS[need.level]}
     factors |= set(need.factors)
     level = level_shown(factors, floor=before.floor)

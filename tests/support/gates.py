@@ -6,12 +6,19 @@ hand, and keeps each decision with the time it was made.
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 from support.cast import ALICES_LAPTOP, NOON
 from support.policies import DEFAULT
-from support.worlds import PRICES, a_session, an_account, destination_id, rules_of
+from support.worlds import (
+    PRICES,
+    a_session,
+    an_account,
+    change_contact,
+    destination_id,
+    rules_of,
+)
 from support.worlds import sign_in as signing_in
 
 from twinlock.domain.account import Account, Channel, Destination, OpenAction, Session, State
@@ -28,8 +35,10 @@ from twinlock.domain.canonical import b64url
 from twinlock.domain.commands import (
     Ask,
     Command,
+    EndSession,
     Propose,
     Prove,
+    Repudiate,
     Right,
     SessionSignature,
     Spend,
@@ -42,11 +51,13 @@ from twinlock.domain.ids import (
     ActionId,
     ApiKeyId,
     ChallengeId,
+    ChannelId,
     DestinationId,
     SessionId,
     action_id,
     tail,
 )
+from twinlock.domain.newcomers import newcomer
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES, against
 
@@ -179,6 +190,68 @@ class Gate:
         by = None if channel is None else channel.channel_id
         command = Veto(action_id=ActionId(action), channel_id=by, session=session)
         return self.run(command, at_hand=self._at_hand(action))
+
+    def ask_channel(self, action: str, *, named: str | None = None) -> Decision:
+        """Have a code sent to the channel that ``action`` would add, or to one ``named`` so."""
+        where = named if named is not None else self.action(action).secret
+        command = Ask(
+            action_id=ActionId(action),
+            challenge_id=ChallengeId(f"chl_{tail(self.draw())}"),
+            factor=Factor.CHANNEL_CODE,
+            nonce=b64url(self.draw() * 2),
+            channel_id=ChannelId(where),
+            code_mac=b64url(self.draw() * 2),
+        )
+        return self.run(command)
+
+    def answer_channel(self, action: str, **changes: Any) -> Decision:  # noqa: ANN401 - fields
+        """Return the code that the new channel got last."""
+        asked = [
+            one for one in self.action(action).challenges if one.factor is Factor.CHANNEL_CODE
+        ][-1]
+        right = Right(
+            factor=Factor.CHANNEL_CODE,
+            source=asked.channel_id or "",
+            against=asked.code_mac,
+            challenge_id=asked.challenge_id,
+        )
+        return self.answer(action, replace(right, **changes))
+
+    def change_contact(
+        self, old: Channel | None, new: Channel | None, *sources: Source, name: str = ""
+    ) -> str:
+        """Propose a change, prove it with ``sources``, confirm what comes; return its action."""
+        action = self.propose(*change_contact(old, new, name)).action_id
+        self.prove(action, *sources)
+        if new is not None:
+            self.ask_channel(action)
+            self.answer_channel(action)
+        return action
+
+    def settle(self) -> None:
+        """Let what is due take effect: nobody has to end a wait."""
+        self.run(EndSession(session_id=SessionId("ses_nobody")))
+
+    def repudiate(
+        self,
+        action: str,
+        *,
+        target: str,
+        channel: Channel | None = None,
+        session: SessionSignature | None = None,
+        entry: int | None = None,
+    ) -> Decision:
+        """Say of what ``action`` bound that it was not me, by a link or a session."""
+        found = newcomer(self.account, target)
+        bound = 0 if found is None else found.entry
+        command = Repudiate(
+            action_id=ActionId(action),
+            target=target,
+            entry=bound if entry is None else entry,
+            channel_id=None if channel is None else channel.channel_id,
+            session=session,
+        )
+        return self.run(command)
 
     def spend(self, action: str, *, fee: str = "5") -> Decision:
         command = Spend(action_id=ActionId(action), spend_id=f"spend-{self.drawn}", fee_minor=fee)

@@ -189,7 +189,12 @@ class Customer:
         return f"{self.name}/{use}".encode().ljust(32, b".")[:32]
 
     async def open(self, *channels: str, **opening: object) -> None:
-        wanted = [{"kind": kind, "address": f"{self.name}@{kind}"} for kind in channels]
+        places = {
+            "email": f"{self.name}@example.com",
+            "sms": f"+1555{int.from_bytes(self.name.encode()[:3], 'big'):08}",
+            "desktop": f"{self.name}-desktop",
+        }
+        wanted = [{"kind": kind, "address": places[kind]} for kind in channels]
         opened = await self.client.open_account(
             {"channels": wanted, **opening}, key=self.service.key()
         )

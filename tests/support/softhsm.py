@@ -4,8 +4,10 @@ SoftHSM reads where its tokens lie once in the life of a process, so the directo
 test process; a token that is made later is seen when the module begins again.
 """
 
+import atexit
 import itertools
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ _numbers = itertools.count(1)
 def home() -> Path:
     """Return where this test process keeps its tokens; the module is told by the environment."""
     directory = Path(tempfile.mkdtemp(prefix="twinlock-hsm-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     (directory / "tokens").mkdir(mode=0o700)
     config = directory / "softhsm2.conf"
     config.write_text(

@@ -2,8 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+T = TypeVar("T")
+ASK_SECONDS = 0.3  # Between two questions to a server that logs each no.
 WITHIN_SECONDS = 20.0  # On a machine that is busy with other tests.
 
 
@@ -14,3 +17,15 @@ async def until(holds: Callable[[], bool], *, within: float = WITHIN_SECONDS) ->
         if time.monotonic() > end:
             raise AssertionError("what a test waited for did not happen")
         await asyncio.sleep(0.02)
+
+
+async def asked_until(
+    ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool], *, within: float = WITHIN_SECONDS
+) -> T:
+    """Return the first answer to ``ask`` for which ``holds`` does."""
+    end = time.monotonic() + within
+    while not holds(answer := await ask()):
+        if time.monotonic() > end:
+            raise AssertionError(f"what a test asked for was not answered: {answer}")
+        await asyncio.sleep(ASK_SECONDS)
+    return answer

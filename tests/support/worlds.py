@@ -26,12 +26,18 @@ from twinlock.domain.account import (
 from twinlock.domain.actions import (
     ApiKeyCreate,
     AuthenticatorBind,
+    AuthenticatorReactivate,
     AuthenticatorRemove,
+    AuthenticatorRepudiate,
+    AuthenticatorSuspend,
+    ContactChange,
+    ContactRepudiate,
     DestinationAdd,
     DestinationRemove,
     FreezeLift,
     FreezeSet,
     PasswordChange,
+    PasswordReset,
     SessionStart,
     WithdrawalCrypto,
 )
@@ -56,13 +62,20 @@ PRICES: Mapping[str, int] = {"USDT": 100, "BTC": 100_000_00, "ETH": 3_000_00}
 
 # --- Authenticators ---
 
+_BOUND_BY = ("aut_password", "aut_totp", "aut_passkey", "aut_roaming", "aut_desktop")
+
+
+def entry_of(name: str) -> int:
+    """Return the entry that bound what is so called: none that a test's own entries come to."""
+    return 10**6 + (_BOUND_BY.index(name) if name in _BOUND_BY else len(_BOUND_BY))
+
 
 def a_password(name: str = "aut_password", *, bound_at: datetime = LONG_AGO) -> Password:
     return Password(
         authenticator_id=AuthenticatorId(name),
         member_id=MEMBER,
         bound_at=bound_at,
-        entry=0,
+        entry=entry_of(name),
         verifier=f"hash of {name}",
     )
 
@@ -72,7 +85,7 @@ def an_app(name: str = "aut_totp", *, bound_at: datetime = LONG_AGO) -> Totp:
         authenticator_id=AuthenticatorId(name),
         member_id=MEMBER,
         bound_at=bound_at,
-        entry=0,
+        entry=entry_of(name),
         seed=f"seed of {name}",
     )
 
@@ -87,7 +100,7 @@ def a_passkey(
         authenticator_id=AuthenticatorId(name),
         member_id=MEMBER,
         bound_at=bound_at,
-        entry=0,
+        entry=entry_of(name),
         credential_id=f"credential of {name}",
         public_key=f"key of {name}",
         backup_eligible=placement is Placement.PHONE,
@@ -270,6 +283,43 @@ def change_password(new: str = "another hash") -> tuple[PasswordChange, str]:
         PasswordChange(account=ALICE, verifier="digest"),
         encode(replace(PASSWORD, verifier=new)).decode(),
     )
+
+
+def reset_password(
+    new: str = "another hash", old: Password | None = None
+) -> tuple[PasswordReset, str]:
+    """Return the payload that sets a password in the place of ``old``, PASSWORD unless told."""
+    payload = PasswordReset(account=ALICE, verifier="digest")
+    return payload, encode(replace(old or PASSWORD, verifier=new)).decode()
+
+
+def suspend(one: Authenticator) -> AuthenticatorSuspend:
+    return AuthenticatorSuspend(account=ALICE, authenticator_id=one.authenticator_id)
+
+
+def reactivate(one: Authenticator) -> AuthenticatorReactivate:
+    return AuthenticatorReactivate(account=ALICE, authenticator_id=one.authenticator_id)
+
+
+def repudiate(one: Authenticator | Channel) -> AuthenticatorRepudiate | ContactRepudiate:
+    if isinstance(one, Channel):
+        return ContactRepudiate(account=ALICE, channel_id=one.channel_id)
+    return AuthenticatorRepudiate(account=ALICE, authenticator_id=one.authenticator_id)
+
+
+def change_contact(
+    old: Channel | None, new: Channel | None, name: str = ""
+) -> tuple[ContactChange, str]:
+    """Return the payload that puts ``new`` in the place of ``old``, and the id of what comes."""
+    payload = ContactChange(
+        account=ALICE,
+        channel_id="" if old is None else old.channel_id,
+        old_kind="" if old is None else old.kind.value,
+        old_address="" if old is None else old.address,
+        new_kind="" if new is None else new.kind.value,
+        new_address="" if new is None else new.address,
+    )
+    return payload, name or ("" if new is None else new.channel_id)
 
 
 def make_key(

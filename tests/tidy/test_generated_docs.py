@@ -11,6 +11,7 @@ from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain import actions, bounds, drafts
 
 
+@pytest.mark.requirement("O-20", "O-01")
 @pytest.mark.parametrize("name", PAGES)
 def test_a_generated_page_is_current(name: str) -> None:
     written = (DOCS / name).read_text(encoding="utf-8")
@@ -36,6 +37,7 @@ def test_every_setting_stands_in_its_page() -> None:
     assert [row.name for row in settings.describe() if f"`{row.name}`" not in page] == []
 
 
+@pytest.mark.requirement("O-20")
 def test_every_bound_has_a_whole_reason_of_its_own() -> None:
     reasons = {name: reason for name, _, reason in bounds_of(bounds)}
 
@@ -49,6 +51,7 @@ def _is_whole(reason: str) -> bool:
     )
 
 
+@pytest.mark.requirement("O-01")
 def test_what_every_built_action_is_asked_with_is_told() -> None:
     assert set(DRAFTS) == actions.BUILT
     assert set(DRAFTS.values()) == set(get_args(drafts.Draft))

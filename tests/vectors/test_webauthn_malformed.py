@@ -149,7 +149,7 @@ CEREMONIES: dict[str, tuple[Ceremony, ProofFault]] = {
 }
 
 
-@pytest.mark.requirement("W-02")
+@pytest.mark.requirement("W-02", "N-B23")
 @CHECKS
 @pytest.mark.parametrize(("ceremony", "fault"), CEREMONIES.values(), ids=CEREMONIES)
 def test_an_answer_to_another_question_is_refused(
@@ -554,6 +554,7 @@ def flipped(data: bytes, changes: list[tuple[int, int]]) -> bytes:
     return bytes(out)
 
 
+@pytest.mark.requirement("P-02")
 @pytest.mark.parametrize("member", ["authenticatorData", "clientDataJSON", "signature"])
 @given(changes=flips)
 def test_no_byte_of_an_assertion_can_be_changed(

@@ -1,7 +1,6 @@
 """The embedded database of an installation: its server, its users and their passwords."""
 
 import asyncio
-from pathlib import Path
 
 from twinlock.adapters import private_files
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
@@ -9,10 +8,7 @@ from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.migrate import APP_ROLE, migrate
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain.canonical import b64url
-from twinlock.domain.errors import DatabaseNotOursError
-from twinlock.ports import (
-    Entropy,
-)
+from twinlock.domain.errors import DatabaseNotOursError, DatabaseNotStartedError
 
 DATABASE = "postgres"  # The embedded server holds nothing else.
 
@@ -43,15 +39,22 @@ def stop(settings: Settings, *, server_user: str = SERVER_USER) -> bool:
 async def bring_up(settings: Settings, server: EmbeddedPostgres) -> tuple[str, str]:
     """Start the server, migrate, and return the URLs of the application and of the owner."""
     address = await asyncio.to_thread(server.ensure_running)
-    password = _app_password(settings.keyring_dir.parent / "app-password", SystemEntropy())
+    password = private_files.read_or_make(
+        settings.app_password_file, lambda: b64url(SystemEntropy().draw(24)).encode("ascii")
+    ).decode("ascii")
     owner = server.dsn(database=DATABASE, role=address.superuser, password=address.password)
     await migrate(owner, app_password=password)
     return server.dsn(database=DATABASE, role=APP_ROLE, password=password), owner
 
 
-def _app_password(path: Path, entropy: Entropy) -> str:
-    try:
-        return private_files.read(path).decode("ascii")
-    except FileNotFoundError:
-        private_files.write(path, b64url(entropy.draw(24)).encode("ascii"))
-        return private_files.read(path).decode("ascii")
+def running(settings: Settings, server: EmbeddedPostgres) -> str:
+    """Return the URL of the application on a server that was made before, and runs afterwards.
+
+    Raises:
+        DatabaseNotStartedError: it was never made, or does not start.
+    """
+    if not settings.postgres_dir.exists() or not settings.app_password_file.exists():
+        raise DatabaseNotStartedError("there is no embedded database yet")
+    server.ensure_running()
+    password = private_files.read(settings.app_password_file).decode("ascii")
+    return server.dsn(database=DATABASE, role=APP_ROLE, password=password)

@@ -181,7 +181,14 @@ def read(path: Path, token: KeyToken | None) -> Key:
         raise KeyringWrongError(f"{path} is not in canonical form")
     if (key.role, key.key_id) != (named["role"], named["id"]):
         raise KeyringWrongError(f"{path} holds the key of another name or role")
-    return key if not key.handle or key.retired_at else _in_token(key, token)
+    if not key.handle or key.retired_at is not None:
+        return key
+    if token is None:
+        raise TokenMissingError(
+            f"{key.role} key {key.key_id} lies in a token: set TWINLOCK_PKCS11_MODULE"
+        )
+    with token.patiently():
+        return _in_token(key, token)
 
 
 def _parse(file: _File) -> Key:
@@ -228,12 +235,8 @@ def _check_parts(file: _File) -> None:
         raise MalformedError("not a token's handle")
 
 
-def _in_token(key: Key, token: KeyToken | None) -> Key:
+def _in_token(key: Key, token: KeyToken) -> Key:
     """Return ``key`` with what works in the token."""
-    if token is None:
-        raise TokenMissingError(
-            f"{key.role} key {key.key_id} lies in a token: set TWINLOCK_PKCS11_MODULE"
-        )
     if key.public is not None:
         return replace(key, signing=token.signing(key.role, key.handle, public=key.public))
     sealing = token.seal(key.role, key.handle)

@@ -8,10 +8,11 @@ the secret by which that channel can say no.
 from pathlib import Path
 
 from twinlock.adapters import private_files
-from twinlock.domain.account import Account, ActionUnknownError, Channel
+from twinlock.domain.account import Account, Channel, OpenAction
 from twinlock.domain.canonical import encode
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.ids import AccountId
+from twinlock.domain.ids import AccountId, ActionId
+from twinlock.domain.newcomers import is_older
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.vetoes import veto_token
 from twinlock.ports import (
@@ -23,10 +24,12 @@ from twinlock.ports import (
 class Letter(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """One message to one channel. Times are UTC.
 
-    ``veto`` is that channel's secret to say no with, and ``link`` the page that takes it.
+    ``veto`` is that channel's secret to say no with before something takes effect, ``undo`` the
+    same secret up to ``undo_until``, when it undoes what was bound; ``link`` is the page for both.
+    ``narrows`` says that no channel off the phone is left then.
     """
 
-    HIDDEN = frozenset({"code", "veto", "link"})
+    HIDDEN = frozenset({"code", "veto", "undo", "link"})
 
     account_id: AccountId
     channel_id: str
@@ -36,9 +39,12 @@ class Letter(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     what: str
     at: str
     until: str = ""
+    undo_until: str = ""
+    narrows: bool = False
     action_id: str = ""
     code: str = ""
     veto: str = ""
+    undo: str = ""
     link: str = ""
 
 
@@ -51,19 +57,36 @@ class LetterFiles:
         self._origin = origin
 
     async def send(self, outgoing: Outgoing) -> None:
-        """Write the message once for each of its channels that still exists."""
-        account = await self._store.account(outgoing.account_id)
+        """Write the message once for each channel that stands, and for those it names as gone."""
+        account, notice = await self._store.account(outgoing.account_id), outgoing.notice
         private_files.make_directory(self._directory)
-        for channel in account.channels:
-            if channel.channel_id in outgoing.notice.channels:
-                letter = _letter(account, channel, outgoing.notice, self._origin)
-                name = f"{outgoing.outbox_id:012d}-{channel.channel_id}.json"
-                private_files.write(self._directory / name, encode(letter))
+        told = {one.channel_id: one for one in notice.gone}
+        told |= {
+            one.channel_id: one for one in account.channels if one.channel_id in notice.channels
+        }
+        action = await self._stoppable(account, notice)
+        for channel in told.values():
+            letter = _letter(account, channel, notice, action, self._origin)
+            name = f"{outgoing.outbox_id:012d}-{channel.channel_id}.json"
+            private_files.write(self._directory / name, encode(letter))
+
+    async def _stoppable(self, account: Account, notice: Notice) -> OpenAction | None:
+        """Return what the notice's link would stop or undo, while that is possible."""
+        if notice.kind is NoticeKind.WAITING:
+            named = (one for one in account.actions if one.action_id == notice.action_id)
+            return next(named, None)
+        if notice.undo_until is None:
+            return None
+        closed = await self._store.closed_action(ActionId(notice.action_id))
+        return None if closed is None else closed.action
 
 
-def _letter(account: Account, channel: Channel, notice: Notice, origin: str) -> Letter:
-    veto = _veto(account, channel, notice)
-    path = f"/veto/{notice.action_id}?c={channel.channel_id}&t={veto}"
+def _letter(
+    account: Account, channel: Channel, notice: Notice, action: OpenAction | None, origin: str
+) -> Letter:
+    secret = _secret(channel, notice, action)
+    path = f"/veto/{notice.action_id}?c={channel.channel_id}&t={secret}"
+    undo_until = notice.undo_until.isoformat() if secret and notice.undo_until is not None else ""
     return Letter(
         account_id=account.account_id,
         channel_id=channel.channel_id,
@@ -73,18 +96,20 @@ def _letter(account: Account, channel: Channel, notice: Notice, origin: str) -> 
         what=notice.what,
         at=notice.at.isoformat(),
         until=notice.until.isoformat() if notice.until is not None else "",
+        undo_until=undo_until,
+        narrows=notice.narrows,
         action_id=notice.action_id,
         code=notice.code,
-        veto=veto,
-        link=f"{origin}{path}" if veto else "",
+        veto="" if undo_until else secret,
+        undo=secret if undo_until else "",
+        link=f"{origin}{path}" if secret else "",
     )
 
 
-def _veto(account: Account, channel: Channel, notice: Notice) -> str:
-    """Return the channel's secret to stop what the notice announces, while it can be stopped."""
-    if notice.kind is not NoticeKind.WAITING:
+def _secret(channel: Channel, notice: Notice, action: OpenAction | None) -> str:
+    """Return the channel's secret to stop or undo what the notice tells, where it may."""
+    if action is None:
         return ""
-    try:
-        return veto_token(account.action(notice.action_id), channel.channel_id)
-    except ActionUnknownError:
+    if notice.undo_until is not None and not is_older(channel.bound_at, notice.at):
         return ""
+    return veto_token(action, channel.channel_id)

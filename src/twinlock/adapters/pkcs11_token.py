@@ -19,7 +19,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,11 +57,12 @@ T = TypeVar("T")
 # For one call; a module on the network takes 2 ms, SoftHSM 0.4. A batch that waited any longer
 # would be cut off by the database (500 ms).
 ANSWER_SECONDS = 0.25
-OPEN_SECONDS = 10.0  # For the first call of all: some modules log in over slow networks.
+OPEN_SECONDS = 10.0  # Where no request waits: some modules log in over slow networks.
 RETRY_SECONDS = 1.0  # Between two tries to reach a token that failed.
 PIN_BYTES_MOST = 256
 TAG_BITS = 128
 NONCE_BITS = 96
+_patience: ContextVar[float] = ContextVar("patience", default=ANSWER_SECONDS)
 _PROBE = b"twinlock token probe"
 # PrintableString "edwards25519": the form that tokens of before and after v3.0 understand.
 _CURVE = b"\x13\x0cedwards25519"
@@ -125,13 +127,25 @@ class Token:
 
     # --- What keys are asked ---
 
-    def call(self, work: Callable[[Session], T], *, seconds: float = ANSWER_SECONDS) -> T:
+    @contextmanager
+    def patiently(self) -> Iterator[None]:
+        """Wait longer for answers in this block, where no request waits for them."""
+        before = _patience.set(OPEN_SECONDS)
+        try:
+            yield
+        finally:
+            _patience.reset(before)
+
+    def call(self, work: Callable[[Session], T], *, seconds: float | None = None) -> T:
         """Return what ``work`` does with the session.
 
         Raises:
-            TokenUnavailableError: the token failed, hangs, or did a moment ago.
+            TokenUnavailableError: the token failed, hangs, or did a moment ago; or it is taken.
         """
-        with self._guard:  # One at a time: whoever waits here waits for a bounded time.
+        seconds = seconds or _patience.get()
+        if not self._guard.acquire(timeout=seconds):  # One at a time.
+            raise TokenUnavailableError("the token is busy; repeat with the same idempotency key")
+        try:
             self._check_due()
             try:
                 found = self._asked.ask(lambda: self._with_session(work), seconds=seconds)
@@ -140,6 +154,13 @@ class Token:
                 raise
             self._failed_at = None
             return found
+        finally:
+            self._guard.release()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is waiting for an answer."""
+        return self._guard.locked()
 
     def check(self) -> None:
         """Return while the token answers; one that failed is tried again now and then.

@@ -13,7 +13,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -87,6 +87,15 @@ def read(path: Path, *, owner: int | None = None, limit: int = MAX_BYTES) -> byt
     if len(data) > limit:
         raise FileUnsafeError(f"{path} is larger than {limit} bytes")
     return data
+
+
+def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the bytes of a private file; where there is none, ``make`` says what it holds."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        write(path, make())
+        return read(path)
 
 
 def write(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:

@@ -240,6 +240,11 @@ class Settings:
         """Return where its superuser's password lives: next to the keyring, not in it."""
         return self.keyring_dir.parent / "postgres-password"
 
+    @property
+    def app_password_file(self) -> Path:
+        """Return where the password of the application's role lives, beside the other one."""
+        return self.keyring_dir.parent / "app-password"
+
 
 def describe() -> list[SettingRow]:
     """Return every setting, in the order in which people read them."""

@@ -25,6 +25,7 @@ class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
     ``device_bound`` and ``backed_up`` are a passkey's flags: it cannot leave its device; or it may,
     and was copied. ``used_on`` is the day (UTC) of the last answer that was accepted, or null.
     ``codes_left`` is how many of a set of recovery codes are not used yet; null elsewhere.
+    ``suspended_until`` lies in the past where a suspension is over; null: it was never reported.
     """
 
     authenticator_id: str
@@ -36,6 +37,7 @@ class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
     device_bound: bool | None
     backed_up: bool | None
     codes_left: int | None
+    suspended_until: datetime | None
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +208,7 @@ def _view_authenticator(one: Authenticator) -> AuthenticatorView:
         placement=passkey.placement.value if passkey else "",
         device_bound=device_bound(passkey) if passkey else None,
         backed_up=passkey.backed_up if passkey else None,
+        suspended_until=None if one.suspension is None else one.suspension.until,
         codes_left=len(one.left) if isinstance(one, RecoveryCodes) else None,
     )
 

@@ -21,6 +21,7 @@ from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
 from twinlock.adapters import signing, webhook_pumps
 from twinlock.adapters.anchor import AnchorThread
+from twinlock.adapters.auditing import Auditor, open_auditor
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.hashing import ThreadHasher
@@ -250,6 +251,12 @@ async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> Worl
     return World(settings=settings, keyring=keyring, dsn=dsn, owner_dsn=owner, server=server)
 
 
+async def auditor(settings: Settings, *, server_user: str = SERVER_USER) -> Auditor:
+    """Return what audits an installation, and writes nothing in it. Raises as ``prepare``."""
+    server = embedded(settings, server_user=server_user) if settings.database_url is None else None
+    return await open_auditor(settings, server)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelves:
     """Where one process keeps things: state and log, platforms' keys, policies, the outbox.
@@ -271,12 +278,15 @@ class Steering:
     """What the range turns and ``serve`` never passes.
 
     ``seconds`` is what rates are counted by, ``outbox_seconds`` the pause between two looks at the
-    outbox; ``through`` stands between the use cases and their store.
+    outbox; ``through`` stands between the use cases and their store. ``earlier`` is a book that
+    decided before the one that is served, and ``in_force`` says by which of them to decide now.
     """
 
     seconds: Callable[[], float] = time.monotonic
     outbox_seconds: float = OUTBOX_SECONDS
     through: Callable[[Store], Store] = lambda store: store
+    earlier: RuleBook | None = None
+    in_force: Callable[[RuleBook], RuleBook] = lambda book: book
 
 
 @asynccontextmanager
@@ -374,7 +384,9 @@ async def open_on(
     steering: Steering,
 ) -> AsyncIterator[Api]:
     """Open the use cases of one process on what it keeps things in; close them on leaving."""
-    await shelves.policies.keep(book.policy.text)  # Before it decides anything.
+    for one in (book, steering.earlier):
+        if one is not None:
+            await shelves.policies.keep(one.policy.text)  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
     kept = replace(shelves, store=store)
     letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
@@ -386,7 +398,14 @@ async def open_on(
     keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
     async with beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
         yield Api(
-            use=_use_cases(world, kept, keys, book=book, clock=clock, prices=prices),
+            use=_use_cases(
+                world,
+                kept,
+                keys,
+                in_force=lambda: steering.in_force(book),
+                clock=clock,
+                prices=prices,
+            ),
             store=store,
             entropy=SystemEntropy(),
             rates=Rates(seconds),
@@ -430,14 +449,14 @@ def _use_cases(
     shelves: Shelves,
     keys: KeysAtWork,
     *,
-    book: RuleBook,
+    in_force: Callable[[], RuleBook],
     clock: Clock,
     prices: PriceFeed,
 ) -> UseCases:
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
     signer = keys.signer(log_origin=settings.log_origin)
     heads = shelves.published or NewestHeads(store, signer=signer)
-    policies = BookPolicies(book, prices=prices, signer=signer)
+    policies = BookPolicies(in_force, prices=prices, signer=signer)
     blind = keys.index
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)

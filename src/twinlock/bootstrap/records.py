@@ -40,7 +40,7 @@ async def open_records(
         await SqlPolicyTexts(kept.database).keep(book.policy.text)  # Before it decides anything.
         signer = keys.signer(log_origin=world.settings.log_origin)
         prices = keys.price_file(world.settings.price_file)
-        policies = BookPolicies(book, prices=prices, signer=signer)
+        policies = BookPolicies(lambda: book, prices=prices, signer=signer)
         owner, entropy = world.owner_dsn, SystemEntropy()
         eraser = SqlEraser(owner, sealer=keys.sealer, entropy=entropy, clock=clock)
         yield Records(

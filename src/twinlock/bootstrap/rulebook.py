@@ -1,5 +1,6 @@
 """What the gate decides by: the laws, with a policy version and both of its engines."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,26 +65,31 @@ def weaker_book(laws: tuple[Law, ...], text: str, *, profile: str, codes: CodesH
 
 
 class BookPolicies:
-    """The rules of one book at today's prices. Implements ``ports.Policies``."""
+    """The rules of the book in force at today's prices. Implements ``ports.Policies``."""
 
-    def __init__(self, book: RuleBook, *, prices: PriceFeed, signer: LogSigner) -> None:
-        self._book = book
+    def __init__(
+        self, in_force: Callable[[], RuleBook], *, prices: PriceFeed, signer: LogSigner
+    ) -> None:
+        self._in_force = in_force
         self._prices = prices
-        self._teller = Teller(
-            policy=book.policy, log_origin=signer.log_origin, sign=signer.authorization
-        )
+        self._signer = signer
 
     def rules(self) -> Rules:
         """Return what the next decision is made by."""
+        book = self._in_force()
         return Rules(
-            laws=self._book.laws,
-            statutes=self._book.statutes,
-            policy=self._book.policy,
-            confirm=self._book.confirm,
+            laws=book.laws,
+            statutes=book.statutes,
+            policy=book.policy,
+            confirm=book.confirm,
             prices=self._prices.prices(),
-            codes=self._book.codes,
+            codes=book.codes,
         )
 
     def teller(self) -> Teller:
         """Return how the next answer is signed."""
-        return self._teller
+        return Teller(
+            policy=self._in_force().policy,
+            log_origin=self._signer.log_origin,
+            sign=self._signer.authorization,
+        )

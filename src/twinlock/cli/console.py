@@ -63,3 +63,12 @@ def log_to_stderr(level: str) -> None:
 def fail(error: TwinlockError) -> None:
     """Say what went wrong, with its stable code."""
     say(f"twinlock: {error} [{error.code}]")
+
+
+def plain(text: str) -> str:
+    """Return ``text`` in printable ASCII, everything else escaped.
+
+    Prevents: escape sequences and reversed text, by which what we print writes its own verdict.
+    """
+    escaped = text.encode("ascii", "backslashreplace").decode("ascii")
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in escaped)

@@ -11,6 +11,7 @@ import typer
 
 from twinlock.cli import (
     anchor,
+    audit,
     database,
     demo,
     keys,
@@ -50,6 +51,7 @@ app.command("demo")(demo.demo)
 app.command("verify")(verify.verify_command)
 app.command("erase-due")(records.erase_due)
 app.command("export")(records.export)
+app.command("audit")(audit.audit_command)
 app.add_typer(anchor.app, name="anchor")
 app.add_typer(database.app, name="database")
 app.add_typer(keys.app, name="keys")

@@ -4,8 +4,6 @@ It loads no settings, opens no connection and asks no service. What a bundle say
 plain ASCII, since it may have been written by whoever is being audited.
 """
 
-import os
-import stat
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +12,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from twinlock.cli.console import result
+from twinlock.cli.console import plain, result
+from twinlock.cli.files import read_file
 from twinlock.cli.verdict import payload_lines, verdict
 from twinlock.domain.bundle import BUNDLE_BYTES_MOST
-from twinlock.domain.errors import BundleRefusedError, TwinlockError
+from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
 from twinlock.domain.log.note import MAX_NOTE_BYTES, parse_note
 from twinlock.domain.trust import TRUST_BYTES_MOST, Trust, read_trust
@@ -25,13 +24,6 @@ from twinlock.proofs.bundles import VerifiedBundle, verify_bundle
 from twinlock.proofs.notes import verify_checkpoint
 
 REFUSED = 1  # The exit code; 2 says that nothing could be checked.
-
-
-class FileUnreadableError(TwinlockError):
-    """A file that was named on the command line is missing, no file, too large, or not readable."""
-
-    code = "file_unreadable"
-    status = 400
 
 
 def verify_command(
@@ -44,10 +36,10 @@ def verify_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Verify an evidence bundle offline, step by step; exit 1 when it does not hold."""
-    trusted = read_trust(_read(trust, TRUST_BYTES_MOST))
+    trusted = read_trust(read_file(trust, TRUST_BYTES_MOST))
     known = None if since is None else _read_checkpoint(since, trusted)
     try:
-        verified = verify_bundle(_read(bundle, BUNDLE_BYTES_MOST), trust=trusted, known=known)
+        verified = verify_bundle(read_file(bundle, BUNDLE_BYTES_MOST), trust=trusted, known=known)
     except BundleRefusedError as refused:
         result(_refusal(refused), as_json=True, text="") if as_json else _print_refusal(refused)
         raise typer.Exit(REFUSED) from refused
@@ -57,31 +49,8 @@ def verify_command(
         _print_shown(verified)
 
 
-def _read(path: Path, most: int) -> bytes:
-    """Return the bytes of a regular file, at most ``most``.
-
-    Prevents: waiting for a pipe that never ends; filling the memory from one that is no file.
-
-    Raises:
-        FileUnreadableError: it is missing, no regular file, larger, or the system says no.
-    """
-    named = plain(str(path))
-    try:
-        # Without O_NONBLOCK, opening a pipe waits for somebody who writes.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise FileUnreadableError(f"{named} is no regular file")
-            data = file.read(most + 1)
-    except OSError as error:
-        raise FileUnreadableError(f"{named} cannot be read: {error.strerror}") from error
-    if len(data) > most:
-        raise FileUnreadableError(f"{named} has more than {most} bytes")
-    return data
-
-
 def _read_checkpoint(path: Path, trusted: Trust) -> Checkpoint:
-    note = parse_note(_read(path, MAX_NOTE_BYTES))
+    note = parse_note(read_file(path, MAX_NOTE_BYTES))
     origin = parse_checkpoint(note.text).origin
     return verify_checkpoint(note, trusted.log_policy, origin=origin).checkpoint
 
@@ -188,12 +157,3 @@ def _print_step(console: Console, step: tuple[int, str, str], *, passed: bool) -
     number, name, says = step
     mark = ("ok", "green") if passed else ("no", "red")
     console.print(Text.assemble(f"{number:>2}  ", mark, f"  {name:<13}  {plain(says)}"))
-
-
-def plain(text: str) -> str:
-    """Return ``text`` in printable ASCII, everything else escaped.
-
-    Prevents: escape sequences and reversed text, by which a bundle writes its own verdict.
-    """
-    escaped = text.encode("ascii", "backslashreplace").decode("ascii")
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in escaped)

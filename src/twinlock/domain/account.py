@@ -20,6 +20,7 @@ from twinlock.domain.bounds import (
     SESSION_LIFETIME,
     SESSIONS_MOST,
     SIM_CHANGE_PERIOD,
+    WEAK_FREEZE_EVERY,
 )
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError
@@ -74,13 +75,20 @@ class ChannelKind(StrEnum):
     DESKTOP = "desktop"  # a program of the customer's own, off the phone
 
 
-class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice channel. ``address`` is personal data and stands in the sealed document only."""
+class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A notice channel. ``address`` is personal data and stands in sealed documents only.
+
+    ``by`` are the entries that bound what proved it, and ``replaced`` is what stood in its place,
+    which comes back when it is repudiated.
+    """
 
     channel_id: ChannelId
     kind: ChannelKind
     address: str
     bound_at: datetime
+    entry: int = 0  # the account's entry that bound it; 0: the account was opened with it
+    by: tuple[int, ...] = ()
+    replaced: "Channel | None" = None
 
     @property
     def takes_codes(self) -> bool:
@@ -109,7 +117,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A session bound to a device key; without the key's signature its id is worth nothing.
 
     ``bound_at`` is the age of what began it: of its strongest proofs, when the oldest was bound.
-    ``entry`` is the one that began it.
+    ``entry`` is the one that began it, ``by`` those that bound what proved it.
     """
 
     session_id: SessionId
@@ -120,6 +128,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bound_at: datetime
     read_only: bool = False
     entry: int = 0
+    by: tuple[int, ...] = ()
 
     def state(self, now: datetime) -> SessionState:
         """Return what this session is good for at ``now``."""
@@ -129,11 +138,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return SessionState.READ_ONLY if self.read_only else SessionState.FULL
 
 
+SUSPENSION = "suspend:"  # Before the root, where a suspension below the floor is remembered.
+
+
 class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The owner's own stop. ``until`` is datetime.max for a freeze that only a lift ends.
 
-    ``set_at`` is when it was last set: only a lift asked for later ends it. ``weak``
-    remembers, by root, when a freeze below the floor was last set.
+    ``set_at`` is when it was last set: only a lift asked for later ends it. ``weak`` remembers
+    when a stop below the floor was last made: a freeze by its root, a suspension by ``suspend:``
+    and its root.
     """
 
     until: datetime | None = None
@@ -176,11 +189,17 @@ def longer(freeze: Freeze, *, until: datetime, at: datetime, weak_root: str) -> 
     does not. Prevents: a thief's lift that outlives the owner's second freeze, and a lift that
     anybody can stop for ever.
     """
-    weak = {**freeze.weak, weak_root: at} if weak_root else freeze.weak
+    weak = with_weak(freeze.weak, weak_root, at=at) if weak_root else freeze.weak
     if freeze.until is not None and freeze.until >= until:
         set_at = freeze.set_at if weak_root else at
         return Freeze(until=freeze.until, set_at=set_at, weak=weak)
     return Freeze(until=until, set_at=at, weak=weak)
+
+
+def with_weak(weak: dict[str, datetime], name: str, *, at: datetime) -> dict[str, datetime]:
+    """Return ``weak`` with one more stop below the floor; what counts no more is forgotten."""
+    recent = {root: last for root, last in weak.items() if at - last < WEAK_FREEZE_EVERY}
+    return {**recent, name: at}
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -193,6 +212,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     destinations: tuple[str, ...]
     daily_cents: int
     created_at: datetime
+    by: tuple[int, ...] = ()  # the entries that bound what proved it
 
 
 class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,8 +265,8 @@ class Challenge(Discreet, frozen=True, kw_only=True, omit_defaults=True):
 class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A proof that was accepted for an action; the proof itself stands in entry ``entry``.
 
-    ``bound_entry`` is the entry that bound a passkey, or that began a session: it is evidence also
-    after its removal or end.
+    ``bound_entry`` is the entry that bound it, or that began a session: it is evidence also after
+    its removal or end.
     """
 
     source: str  # the id of the authenticator, channel or session
@@ -328,6 +348,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_exit_at: datetime | None = None  # the last spend
     legal_holds: tuple[LegalHold, ...] = ()
     erased_at: datetime | None = None
+    doubts: tuple[tuple[int, int], ...] = ()  # repudiated bindings, by first and last entry
 
     @property
     def floor(self) -> Level:
@@ -379,16 +400,25 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def stands(self, shown: Shown) -> bool:
         """Say whether what made this proof is still bound as it was then.
 
-        A removed or replaced factor stops what was already approved (law 6).
+        A removed, replaced or suspended factor stops what was already approved (law 6).
         """
         if shown.factor is Factor.SESSION:
             return self.session(shown.source) is not None
         if shown.factor is Factor.SMS_CODE and not self.sms_counts(shown.at):
             return False
         if shown.factor in (Factor.EMAIL_CODE, Factor.SMS_CODE):
-            return any(channel.channel_id == shown.source for channel in self.channels)
+            return self.channel(shown.source) is not None
+        if shown.factor is Factor.CHANNEL_CODE:
+            return True  # It speaks of the change that it was asked for, and of nothing bound.
         bound = self.authenticator(shown.source)
-        return bound is not None and bound.bound_at == shown.bound_at
+        if bound is None or bound.bound_at != shown.bound_at:
+            return False
+        # Prevents: what a thief proved with a stolen phone, good again when its suspension lapses.
+        return bound.suspension is None or shown.at > bound.suspension.at
+
+    def channel(self, channel_id: str) -> Channel | None:
+        """Return the channel ``channel_id`` while it is bound, or None."""
+        return next((one for one in self.channels if one.channel_id == channel_id), None)
 
     def sms_counts(self, at: datetime) -> bool:
         """Say whether a code by SMS that was shown at ``at`` counts: after a change of the SIM.
@@ -418,6 +448,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     action_id: ActionId | None = None
     entry: int = 0
     proved_by: tuple[Factor, ...] = ()
+    by: tuple[int, ...] = ()  # the entries that bound what proved it
     usable_at: datetime | None = None
     used_at: datetime | None = None
     budget_cents: int = 0

@@ -41,9 +41,13 @@ class ActionType(StrEnum):
     SESSION_START = "session.start"
     AUTHENTICATOR_BIND = "authenticator.bind"
     AUTHENTICATOR_REMOVE = "authenticator.remove"
+    AUTHENTICATOR_SUSPEND = "authenticator.suspend"
+    AUTHENTICATOR_REACTIVATE = "authenticator.reactivate"
+    AUTHENTICATOR_REPUDIATE = "authenticator.repudiate"
     PASSWORD_CHANGE = "password.change"  # noqa: S105 - the name of an action
     PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an action
     CONTACT_CHANGE = "contact.change"
+    CONTACT_REPUDIATE = "contact.repudiate"
     DESTINATION_ADD = "destination.add"
     DESTINATION_REMOVE = "destination.remove"
     LIMIT_RAISE = "limit.raise"
@@ -80,6 +84,7 @@ _CLASSES = MappingProxyType(
         ActionClass.LOOSENING: (
             ActionType.AUTHENTICATOR_BIND,
             ActionType.AUTHENTICATOR_REMOVE,
+            ActionType.AUTHENTICATOR_REACTIVATE,
             ActionType.PASSWORD_RESET,
             ActionType.CONTACT_CHANGE,
             ActionType.DESTINATION_ADD,
@@ -92,6 +97,9 @@ _CLASSES = MappingProxyType(
             ActionType.RECOVERY_COMPLETE,
         ),
         ActionClass.TIGHTENING: (
+            ActionType.AUTHENTICATOR_SUSPEND,
+            ActionType.AUTHENTICATOR_REPUDIATE,
+            ActionType.CONTACT_REPUDIATE,
             ActionType.DESTINATION_REMOVE,
             ActionType.LIMIT_LOWER,
             ActionType.LOCK_TIGHTEN,
@@ -170,6 +178,55 @@ class AuthenticatorRemove(
     authenticator_id: str
 
 
+class AuthenticatorSuspend(
+    Payload, frozen=True, kw_only=True, tag=ActionType.AUTHENTICATOR_SUSPEND.value
+):
+    """Report one authenticator lost or stolen: it proves nothing from now on."""
+
+    authenticator_id: str
+
+
+class AuthenticatorReactivate(
+    Payload, frozen=True, kw_only=True, tag=ActionType.AUTHENTICATOR_REACTIVATE.value
+):
+    """Have a suspended authenticator prove again, after the wait."""
+
+    authenticator_id: str
+
+
+class AuthenticatorRepudiate(
+    Payload, frozen=True, kw_only=True, tag=ActionType.AUTHENTICATOR_REPUDIATE.value
+):
+    """Say of a new authenticator or password that it was never yours: it is undone at once."""
+
+    authenticator_id: str
+
+
+class ContactChange(Payload, frozen=True, kw_only=True, tag=ActionType.CONTACT_CHANGE.value):
+    """Add, replace or remove one notice channel: the old one goes, the new one comes.
+
+    Empty where there is none. Addresses stand whole and in their one form (``domain.contacts``).
+    """
+
+    channel_id: str = ""  # of the old one
+    old_kind: str = ""
+    old_address: str = ""
+    new_kind: str = ""
+    new_address: str = ""
+
+
+class ContactRepudiate(Payload, frozen=True, kw_only=True, tag=ActionType.CONTACT_REPUDIATE.value):
+    """Say of a new channel that it was never yours: what it replaced is back at once."""
+
+    channel_id: str
+
+
+class PasswordReset(Payload, frozen=True, kw_only=True, tag=ActionType.PASSWORD_RESET.value):
+    """Set a password in the place of a forgotten one; ``verifier`` is a digest of its hash."""
+
+    verifier: str
+
+
 class PasswordChange(Payload, frozen=True, kw_only=True, tag=ActionType.PASSWORD_CHANGE.value):
     """Replace the password; ``verifier`` is a digest of the new hash, base64url."""
 
@@ -243,7 +300,13 @@ AnyPayload: TypeAlias = (
     | SessionStart
     | AuthenticatorBind
     | AuthenticatorRemove
+    | AuthenticatorSuspend
+    | AuthenticatorReactivate
+    | AuthenticatorRepudiate
+    | ContactChange
+    | ContactRepudiate
     | PasswordChange
+    | PasswordReset
     | DestinationAdd
     | DestinationRemove
     | ApiKeyCreate
@@ -260,7 +323,13 @@ BUILT: frozenset[str] = frozenset(
         ActionType.SESSION_START,
         ActionType.AUTHENTICATOR_BIND,
         ActionType.AUTHENTICATOR_REMOVE,
+        ActionType.AUTHENTICATOR_SUSPEND,
+        ActionType.AUTHENTICATOR_REACTIVATE,
+        ActionType.AUTHENTICATOR_REPUDIATE,
+        ActionType.CONTACT_CHANGE,
+        ActionType.CONTACT_REPUDIATE,
         ActionType.PASSWORD_CHANGE,
+        ActionType.PASSWORD_RESET,
         ActionType.DESTINATION_ADD,
         ActionType.DESTINATION_REMOVE,
         ActionType.API_KEY_CREATE,
@@ -270,6 +339,13 @@ BUILT: frozenset[str] = frozenset(
         ActionType.ACCOUNT_ERASE,
     }
 )
+# What says that something bound is lost, stolen or never was the owner's: any older thing may.
+REPUDIATIONS: frozenset[str] = frozenset(
+    {ActionType.AUTHENTICATOR_REPUDIATE, ActionType.CONTACT_REPUDIATE}
+)
+REPORTS: frozenset[str] = REPUDIATIONS | {ActionType.AUTHENTICATOR_SUSPEND}
+# What is done with little proof, and bounded where it is less than the floor (law 5).
+ALARMS: frozenset[str] = REPORTS | {ActionType.FREEZE_SET}
 WITHDRAW_SCOPE = "withdraw"
 SCOPES = frozenset({"read", "trade", WITHDRAW_SCOPE})
 UNKNOWN_TYPE = "unknown"

@@ -21,6 +21,7 @@ from twinlock.domain.events import (
     ActionSpent,
     ActionVetoed,
     ClosingEvent,
+    NewcomerRepudiated,
     SessionStarted,
 )
 from twinlock.domain.policy.version import Policy
@@ -131,6 +132,8 @@ def _state_after(decided: Decided) -> str:
     for event in reversed(decision.events):
         if isinstance(event, ClosingEvent):
             return ended_as(event)
+        if isinstance(event, NewcomerRepudiated):
+            return "done"
     left = (one for one in decided.state.account.actions if one.action_id == decision.action_id)
     return next((one.state for one in left), ActionState.OPEN).value
 

@@ -25,6 +25,11 @@ class Factor(StrEnum):
     PASSKEY = "passkey"
     RECOVERY_CODE = "recovery_code"
     SESSION = "session"
+    CHANNEL_CODE = "channel_code"  # what a new channel was sent: it confirms that one, no more
+
+
+# What can stand among the proofs of an action. A new channel's code speaks of that channel only.
+PROOFS = frozenset(Factor) - {Factor.CHANNEL_CODE}
 
 
 class Level(IntEnum):
@@ -66,7 +71,7 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
     know that many are photographed (docs/adr/0009-what-a-recovery-code-may-do.md).
     """
     match factor:
-        case Factor.PASSWORD | Factor.SESSION:
+        case Factor.PASSWORD | Factor.SESSION | Factor.CHANNEL_CODE:
             return None
         case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.TOTP | Factor.RECOVERY_CODE:
             return PHONE
@@ -109,6 +114,7 @@ _LEVELS = MappingProxyType(
         Factor.PASSKEY: Level.PHISHING_RESISTANT,
         Factor.RECOVERY_CODE: Level.POSSESSION,
         Factor.SESSION: Level.NONE,
+        Factor.CHANNEL_CODE: Level.NONE,
     }
 )
 

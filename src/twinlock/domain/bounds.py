@@ -73,6 +73,9 @@ WEAK_FREEZE_LENGTH = timedelta(hours=72)
 # Law 5: the same root sets such a freeze once in this time, and not again and again.
 WEAK_FREEZE_EVERY = timedelta(days=30)
 
+# Law 5: what goes missing together (a phone's app and its passkey) is reported in one sitting.
+WEAK_SITTING = timedelta(hours=1)
+
 # --- Telephone numbers ---
 
 # SP 800-63B-4, 3.1.3.3: a number whose SIM changed is not used as if nothing had been. Long enough
@@ -89,8 +92,8 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 16_384
-PASSING_BYTES_MOST = 3_598  # What signing in and time add: sessions, devices, holds, counters.
-URGENT_BYTES_MOST = 1_680  # One urgent action with all its questions; a removal is the longest.
+PASSING_BYTES_MOST = 3_616  # What signing in, time and reports add: sessions, holds, doubts.
+URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
 DOCUMENT_ROOM = DOCUMENT_BYTES_MOST - PASSING_BYTES_MOST - URGENT_ACTIONS_LEAST * URGENT_BYTES_MOST
@@ -103,9 +106,11 @@ CHALLENGES_PER_ACTION_MOST = 4  # Two of a passkey and one of each code: none pu
 CANDIDATES_MOST = 2  # Offers to bind something; a third takes the place of the oldest.
 AUTHENTICATORS_MOST = 8  # Each may take 1 KB of the document.
 CHANNELS_MOST = 4  # Each is told of every change, so each costs a message.
+REPLACED_MOST = 2  # Channels that stood in one place before: a typing error, and its correction.
+DOUBTS_MOST = 2  # Repudiated bindings told apart; of more the oldest count with all between them.
 SESSIONS_MOST = 4  # Of too many the dead go first, then those that may only look, then the oldest.
-DEVICES_MOST = 6  # That signed in before; of too many the one seen longest ago goes.
-HOLDS_MOST = 4  # Only the one that ends last stops anything; the log keeps all.
+DEVICES_MOST = 5  # That signed in before; of too many the one seen longest ago goes.
+HOLDS_MOST = 2  # Only the one that ends last stops anything; the log keeps all.
 DESTINATIONS_MOST = 100  # 36 bytes each, removed ones too: their streams must not come back.
 API_KEYS_MOST = 4  # Each may take 1 KB of the document.
 IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.

@@ -102,6 +102,19 @@ class Veto(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionSignature | None = None
 
 
+class Repudiate(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody says that what an action bound was never theirs.
+
+    ``target`` is what it bound, by the account's entry ``entry``; who speaks is named as in a veto.
+    """
+
+    action_id: ActionId
+    target: str
+    entry: int
+    channel_id: ChannelId | None = None
+    session: SessionSignature | None = None
+
+
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """The platform is about to sign: decide again, exactly once."""
 
@@ -173,4 +186,4 @@ OfAccount: TypeAlias = (
     | LiftLegalHold
     | RecordExport
 )
-Command: TypeAlias = Propose | Ask | Prove | Veto | Spend | Erase | OfAccount
+Command: TypeAlias = Propose | Ask | Prove | Veto | Repudiate | Spend | Erase | OfAccount

@@ -7,10 +7,12 @@ whole minor units, the one form of an address.
 
 import ipaddress
 import re
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import Meta
 
+from twinlock.domain.account import ChannelKind
 from twinlock.domain.actions import (
     ApiKeyCreate,
     DestinationAdd,
@@ -18,12 +20,14 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
 )
 from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST, MAX_VALUE_CENTS
+from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.errors import TwinlockError
+from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.money import parse_amount, parse_amount_or_zero
 from twinlock.domain.policy.version import Policy
 
+D = TypeVar("D", bound=msgspec.Struct)
 Short = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=64)]
 Address = Annotated[str, Meta(min_length=4, max_length=128)]
@@ -104,6 +108,33 @@ class AuthenticatorRemoveDraft(_Draft, frozen=True, kw_only=True):
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
+class ContactChangeDraft(_Draft, frozen=True, kw_only=True):
+    """An old channel goes, a new one comes, or one takes the other's place."""
+
+    channel_id: Text = ""
+    """The channel that goes, as ``GET /v1/accounts/{id}`` lists it."""
+    kind: ChannelKind | None = None
+    """``email``, ``sms`` or ``desktop``: the kind of the channel that comes."""
+    address: Annotated[str, Meta(max_length=ADDRESS_BYTES_MOST)] = ""
+    """Where it leads: name@domain in ASCII, a number with + and its country's code, or a name."""
+
+
+class ContactRepudiateDraft(_Draft, frozen=True, kw_only=True):
+    """A channel that was never the customer's."""
+
+    channel_id: Short
+    """Its id, as ``GET /v1/accounts/{id}`` lists it."""
+
+
+class PasswordResetDraft(_Draft, frozen=True, kw_only=True):
+    """The password that takes the place of a forgotten one."""
+
+    HIDDEN = frozenset({"password"})
+
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+    """The new password, 8 characters at least."""
+
+
 class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
     """The new password."""
 
@@ -178,13 +209,24 @@ Draft: TypeAlias = (
     | SessionStartDraft
     | AuthenticatorBindDraft
     | AuthenticatorRemoveDraft
+    | ContactChangeDraft
+    | ContactRepudiateDraft
     | PasswordChangeDraft
+    | PasswordResetDraft
     | DestinationAddDraft
     | DestinationRemoveDraft
     | ApiKeyCreateDraft
     | ApiKeyRevokeDraft
     | EmptyDraft
 )
+
+
+def parse(data: dict[str, Any], form: type[D]) -> D:
+    """Return ``data`` as a draft of ``form``. Raises MalformedError."""
+    try:
+        return msgspec.convert(data, form)
+    except msgspec.ValidationError as error:
+        raise MalformedError(f"the payload does not have its form: {error}") from error
 
 
 def withdrawal(
@@ -280,8 +322,14 @@ def normal_address(address: str, *, evm: bool) -> str:
     return address.lower()
 
 
+def _memo(memo: str) -> str:
+    if not _MEMO.fullmatch(memo):
+        raise AddressError("a memo is printable ASCII without spaces at its ends")
+    return memo
+
+
 def normal_network(text: str) -> str:
-    """Return a network of an IP list in canonical form. Raises ScopeUnknownError."""
+    """Return the one form of an address or network of an IP list. Raises ScopeUnknownError."""
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:
@@ -290,9 +338,3 @@ def normal_network(text: str) -> str:
     if network.prefixlen < least:
         raise ScopeUnknownError("an IP list holds networks of one site, not of a country")
     return str(network)
-
-
-def _memo(memo: str) -> str:
-    if not _MEMO.fullmatch(memo):
-        raise AddressError("a memo is printable ASCII without spaces at its ends")
-    return memo

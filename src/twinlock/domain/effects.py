@@ -5,7 +5,7 @@ account is protected places its hold on every exit in the same decision (law 6).
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -14,6 +14,8 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import (
     ApiKey,
+    Channel,
+    ChannelKind,
     Destination,
     OpenAction,
     Session,
@@ -27,6 +29,7 @@ from twinlock.domain.actions import (
     ApiKeyCreate,
     ApiKeyRevoke,
     AuthenticatorRemove,
+    ContactChange,
     DestinationAdd,
     SessionStart,
     WithdrawalCrypto,
@@ -42,7 +45,11 @@ from twinlock.domain.events import (
     ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
+    AuthenticatorReactivated,
     AuthenticatorRemoved,
+    AuthenticatorSuspended,
+    ChannelBound,
+    ChannelRemoved,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -53,11 +60,20 @@ from twinlock.domain.events import (
     SessionStarted,
 )
 from twinlock.domain.holds import Hold
-from twinlock.domain.ids import ApiKeyId, AuthenticatorId, DestinationId, SessionId
+from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.laws import setting_up
+from twinlock.domain.newcomers import (
+    for_ever,
+    in_place_of,
+    proved_by,
+    resting_on,
+    suspended_until,
+    undo,
+)
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root, where
 from twinlock.domain.policy.statutes import Statutes
+from twinlock.domain.policy.targets import reported
 
 Effect: TypeAlias = Callable[[State, OpenAction, Facts, str], tuple[Event, ...]]
 
@@ -91,10 +107,9 @@ def _holds(action: OpenAction, facts: Facts, statutes: Statutes) -> tuple[Event,
     if isinstance(action.payload, ApiKeyCreate) and WITHDRAW_SCOPE not in action.payload.scopes:
         length = None
     first = kind == ActionType.SESSION_START and facts.enrolling and not saved
-    if not length or first or (facts.enrolling and kind == ActionType.AUTHENTICATOR_BIND):
+    if first or (facts.enrolling and kind == ActionType.AUTHENTICATOR_BIND):
         return ()
-    hold = Hold(because=kind, placed_at=facts.now, ends_at=facts.now + length)
-    return (HoldPlaced(at=facts.now, hold=hold),)
+    return hold_on_exits(kind, length, now=facts.now)
 
 
 def session(
@@ -114,6 +129,7 @@ def session(
             bound_at=_bound_at(state, action, now=now),
             read_only=read_only,
             entry=state.account.chain.entries,
+            by=proved_by(state.account, action),
         ),
     )
 
@@ -146,12 +162,15 @@ def _start_session(state: State, action: OpenAction, facts: Facts, fresh: str) -
 
 
 def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    """Bind what was made; what stood in its place, a suspension included, is over."""
     candidate: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
     bound = replace(
         candidate,
         bound_at=facts.now,
         entry=state.account.chain.entries,
         born_of=_born_of(facts),
+        by=proved_by(state.account, action),
+        suspension=None,
     )
     return (
         *_replaced(state, bound, facts),
@@ -212,6 +231,7 @@ def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> 
                 action_id=action.action_id,
                 entry=state.account.chain.entries,
                 proved_by=facts.shown_factors,
+                by=proved_by(state.account, action),
                 usable_at=facts.now,
                 # Prevents: listing it again to have the day's budget twice.
                 spent=Spent() if before is None else before.spent,
@@ -251,7 +271,9 @@ def _remove_destination(
     return (DestinationRemoved(at=facts.now, destination_id=DestinationId(action.secret)),)
 
 
-def _create_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+def _create_api_key(
+    state: State, action: OpenAction, facts: Facts, _fresh: str
+) -> tuple[Event, ...]:
     payload = action.payload
     invariant(isinstance(payload, ApiKeyCreate), "an API key is made by api_key.create")
     return (
@@ -260,6 +282,7 @@ def _create_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> 
             api_key=ApiKey(
                 api_key_id=ApiKeyId(action.secret),
                 created_at=facts.now,
+                by=proved_by(state.account, action),
                 **{
                     name: getattr(payload, name)
                     for name in ("public_key", "scopes", "ip_list", "destinations", "daily_cents")
@@ -275,10 +298,88 @@ def _revoke_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> 
     return (ApiKeyRevoked(at=facts.now, api_key_id=dead),)
 
 
+# --- Lost, stolen, found, never mine ---
+
+
+def _suspend(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    """Suspend for good at the floor, else for a while; what it signed in ends."""
+    target = reported(state.account, action.payload)
+    if not isinstance(target, Authenticator):
+        raise InvariantError("what is suspended is bound")
+    weak = facts.shown_level < max(facts.floor, Level.KNOWLEDGE)
+    suspended = AuthenticatorSuspended(
+        at=facts.now,
+        authenticator_id=target.authenticator_id,
+        until=suspended_until(target, weak=weak, now=facts.now),
+        for_good=not weak,
+        weak_root=weak_root(facts.shown_roots) if weak else "",
+    )
+    return (
+        suspended,
+        *(
+            SessionEnded(at=facts.now, session_id=one.session_id)
+            for one in state.account.sessions
+            if target.entry in one.by
+        ),
+    )
+
+
+def _reactivate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    named = AuthenticatorId(getattr(action.payload, "authenticator_id", ""))
+    found = AuthenticatorReactivated(at=facts.now, authenticator_id=named)
+    return (found, *_end_sessions(state, action, facts))
+
+
+def _repudiate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    target = reported(state.account, action.payload)
+    if target is None:
+        raise InvariantError("what is repudiated is bound")
+    return undoing(state, target, level=facts.shown_level, now=facts.now)
+
+
+def undoing(
+    state: State, target: Authenticator | Channel, *, level: Level, now: datetime
+) -> tuple[Event, ...]:
+    """Return what undoes ``target`` and all that it proved, API keys included."""
+    gone = resting_on(state.account, target)
+    keys = (
+        ApiKeyRevoked(at=now, api_key_id=key.api_key_id)
+        for key in state.account.api_keys
+        if not gone.isdisjoint(key.by)
+    )
+    return (*undo(state.account, target, level=level, now=now), *keys)
+
+
+def hold_on_exits(kind: str, length: timedelta | None, *, now: datetime) -> tuple[Event, ...]:
+    """Return the hold of ``length`` on every exit, or none."""
+    if not length:
+        return ()
+    return (HoldPlaced(at=now, hold=Hold(because=kind, placed_at=now, ends_at=now + length)),)
+
+
+def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    payload = action.payload
+    if not isinstance(payload, ContactChange):
+        raise InvariantError("a channel is changed by contact.change")
+    old = state.account.channel(payload.channel_id)
+    if not payload.new_address:
+        gone = ChannelRemoved(at=facts.now, channel_id=ChannelId(payload.channel_id))
+        return (gone, *_end_sessions(state, action, facts))
+    new = Channel(
+        channel_id=ChannelId(action.secret),
+        kind=ChannelKind(payload.new_kind),
+        address=payload.new_address,
+        bound_at=facts.now,
+        entry=state.account.chain.entries,
+        by=proved_by(state.account, action),
+    )
+    made = new if old is None else in_place_of(old, new, now=facts.now)
+    return (ChannelBound(at=facts.now, channel=made), *_end_sessions(state, action, facts))
+
+
 def _set_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
     if facts.shown_level >= max(facts.floor, Level.KNOWLEDGE):
-        forever = datetime.max.replace(tzinfo=facts.now.tzinfo, microsecond=0)
-        return (FreezeSet(at=facts.now, until=forever),)
+        return (FreezeSet(at=facts.now, until=for_ever(facts.now)),)
     root = weak_root(facts.shown_roots)
     return (FreezeSet(at=facts.now, until=facts.now + WEAK_FREEZE_LENGTH, weak_root=root),)
 
@@ -297,7 +398,13 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.SESSION_START: _start_session,
         ActionType.AUTHENTICATOR_BIND: _bind,
         ActionType.AUTHENTICATOR_REMOVE: _remove,
+        ActionType.AUTHENTICATOR_SUSPEND: _suspend,
+        ActionType.AUTHENTICATOR_REACTIVATE: _reactivate,
+        ActionType.AUTHENTICATOR_REPUDIATE: _repudiate,
+        ActionType.CONTACT_CHANGE: _change_contact,
+        ActionType.CONTACT_REPUDIATE: _repudiate,
         ActionType.PASSWORD_CHANGE: _bind,
+        ActionType.PASSWORD_RESET: _bind,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
         ActionType.API_KEY_CREATE: _create_api_key,

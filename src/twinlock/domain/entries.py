@@ -103,6 +103,11 @@ def entry_label(key: bytes) -> bytes:
     return tagged_mac(key, "label/v1")
 
 
+def leaf_time(at: datetime) -> int:
+    """Return an instant as a leaf tells it: milliseconds since 1970, rounded down."""
+    return int(at.timestamp() * 1000)
+
+
 def record(
     decision: Decision, chain: Chain, *, origin: Origin, at: datetime, salts: bytes
 ) -> tuple[Entry, Chain]:
@@ -122,7 +127,7 @@ def record(
     previous = from_b64url(chain.last_leaf)
     leaf = encode(
         {
-            "at": int(at.timestamp() * 1000),
+            "at": leaf_time(at),
             "c": commitments,
             "dec": decision.answer,
             "lbl": b64url(label),

@@ -125,7 +125,8 @@ class ProveObligation(msgspec.Struct, frozen=True, kw_only=True, tag_field="need
     """Proofs must reach ``level`` (``acr`` is its name), from so many different ``roots``.
 
     All of ``factors`` are among them. ``enrolled`` are the kinds that this account has, of which
-    one alone, or beside the password, reaches it.
+    one alone, or beside the password, reaches it. What a new channel was sent reaches none, so
+    it has no name, and nothing that is enrolled is one.
     """
 
     code: str
@@ -232,6 +233,11 @@ _RESOURCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ActionType.DESTINATION_ADD: ("destination", "address"),
         ActionType.DESTINATION_REMOVE: ("destination", "address"),
         ActionType.AUTHENTICATOR_REMOVE: ("authenticator", "authenticator_id"),
+        ActionType.AUTHENTICATOR_SUSPEND: ("authenticator", "authenticator_id"),
+        ActionType.AUTHENTICATOR_REACTIVATE: ("authenticator", "authenticator_id"),
+        ActionType.AUTHENTICATOR_REPUDIATE: ("authenticator", "authenticator_id"),
+        ActionType.CONTACT_CHANGE: ("channel", ""),
+        ActionType.CONTACT_REPUDIATE: ("channel", "channel_id"),
         ActionType.API_KEY_CREATE: ("api_key", "public_key"),
         ActionType.API_KEY_REVOKE: ("api_key", "api_key_id"),
         ActionType.SESSION_START: ("device", ""),
@@ -296,6 +302,9 @@ def draft_of(asked: Evaluation) -> dict[str, Any]:
         raise MalformedError(f"the resource of {asked.action.name} is of the type {kind}")
     if kind == ACCOUNT and resource.id != asked.subject.id:
         raise MalformedError("the resource is another account than the subject")
+    ends = (draft.get("channel_id"), draft.get("address"))
+    if asked.action.name == ActionType.CONTACT_CHANGE and resource.id not in ends:
+        raise MalformedError("the id of a channel is the old one's, or the address of the new one")
     if field and draft.setdefault(field, resource.id) != resource.id:
         raise MalformedError(f"the resource's id and its {field} differ")
     return draft
@@ -338,13 +347,14 @@ def _obligation(requirement: Requirement, account: Account) -> Obligation:
     match requirement:
         case Prove(code=code, level=level, roots=roots, factors=factors):
             shown = shown_for(requirement)
+            named = Factor.CHANNEL_CODE not in factors
             return ProveObligation(
                 code=code,
                 level=level,
-                acr=acr_of(shown.level, roots=roots, password=shown.password),
+                acr=acr_of(shown.level, roots=roots, password=shown.password) if named else "",
                 roots=roots,
                 factors=factors,
-                enrolled=_enrolled(account, shown.level),
+                enrolled=_enrolled(account, shown.level) if named else (),
             )
         case WaitUntil(code=code, until=until):
             return WaitObligation(code=code, until=until)

@@ -14,6 +14,7 @@ from twinlock.domain.account import (
     ApiKey,
     Candidate,
     Challenge,
+    Channel,
     Destination,
     LegalHold,
     OpenAction,
@@ -29,6 +30,7 @@ from twinlock.domain.ids import (
     ApiKeyId,
     AuthenticatorId,
     ChallengeId,
+    ChannelId,
     DestinationId,
     SessionId,
 )
@@ -173,6 +175,49 @@ class AuthenticatorRemoved(_Event, frozen=True, kw_only=True, tag="authenticator
     authenticator_id: AuthenticatorId
 
 
+class AuthenticatorSuspended(_Event, frozen=True, kw_only=True, tag="authenticator.suspended/1"):
+    """It was reported lost, stolen or foreign: until ``until`` it answers nothing.
+
+    ``for_good`` says that it does not end by itself; ``weak_root`` is set when that was said with
+    less than the floor.
+    """
+
+    authenticator_id: AuthenticatorId
+    until: datetime
+    for_good: bool = False
+    weak_root: str = ""
+
+
+class AuthenticatorReactivated(
+    _Event, frozen=True, kw_only=True, tag="authenticator.reactivated/1"
+):
+    """It was found again, the owner said so at the floor, and that has waited."""
+
+    authenticator_id: AuthenticatorId
+
+
+class ChannelBound(_Event, frozen=True, kw_only=True, tag="channel.bound/1"):
+    """From now on notices go there too. What ``channel`` replaced is no channel any more."""
+
+    channel: Channel
+
+
+class ChannelRemoved(_Event, frozen=True, kw_only=True, tag="channel.removed/1"):
+    """Nothing goes there any more."""
+
+    channel_id: ChannelId
+
+
+class NewcomerRepudiated(_Event, frozen=True, kw_only=True, tag="newcomer.repudiated/1"):
+    """Something older said "this was not me".
+
+    ``entries`` bound what is undone; no device that came after ``since`` is known any more.
+    """
+
+    entries: tuple[int, ...]
+    since: datetime
+
+
 class SessionStarted(_Event, frozen=True, kw_only=True, tag="session.started/1"):
     """A device signed in. A full session ends a read-only one of the same device."""
 
@@ -192,6 +237,13 @@ IdentityEvent: TypeAlias = (
     | AuthenticatorRemoved
     | SessionStarted
     | SessionEnded
+)
+StandingEvent: TypeAlias = (
+    AuthenticatorSuspended
+    | AuthenticatorReactivated
+    | ChannelBound
+    | ChannelRemoved
+    | NewcomerRepudiated
 )
 
 
@@ -287,5 +339,11 @@ ProtectionEvent: TypeAlias = (
     | ApiKeyRevoked
 )
 Event: TypeAlias = (
-    ActionEvent | ClosingEvent | IdentityEvent | ProtectionEvent | WarningEvent | RecordsEvent
+    ActionEvent
+    | ClosingEvent
+    | IdentityEvent
+    | StandingEvent
+    | ProtectionEvent
+    | WarningEvent
+    | RecordsEvent
 )

@@ -22,7 +22,6 @@ from twinlock.domain.actions import (
     ActionClass,
     ActionType,
     DestinationAdd,
-    DestinationRemove,
     SessionStart,
     WithdrawalCrypto,
     class_of,
@@ -47,6 +46,7 @@ from twinlock.domain.commands import (
     Prove,
     RecordExport,
     ReportSimChange,
+    Repudiate,
     SetLegalHold,
     Spend,
     Veto,
@@ -73,7 +73,7 @@ from twinlock.domain.events import (
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.gather import gather, where
+from twinlock.domain.policy.gather import gather
 from twinlock.domain.proposals import check_proposal
 from twinlock.domain.proving import (
     ask,
@@ -87,6 +87,7 @@ from twinlock.domain.proving import (
 )
 from twinlock.domain.reasons import Reason
 from twinlock.domain.replay import apply_all
+from twinlock.domain.repudiations import repudiate
 from twinlock.domain.requirements import (
     NOTHING,
     Answer,
@@ -96,6 +97,7 @@ from twinlock.domain.requirements import (
     reasons,
 )
 from twinlock.domain.room import check_room, crowded_out, gives_way, urgent
+from twinlock.domain.striking import struck
 from twinlock.domain.vetoes import entitled
 from twinlock.domain.waits import held, lapses_at
 
@@ -132,7 +134,7 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
         state = _take(steps, state, _make_room(state, now=now))
     decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
     after = _after(state, decision)
-    first = _before(state, command, decision, after=after.account, now=now)
+    first = _before(state, decision, after=after.account, now=now)
     if first:  # Entries before the answer's move its number.
         for one in first:
             state = _take(steps, state, one)
@@ -146,36 +148,13 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
 
 
 def _before(
-    state: State, command: Command, decision: Decision, *, after: Account, now: datetime
+    state: State, decision: Decision, *, after: Account, now: datetime
 ) -> tuple[Decision, ...]:
     """Return what ``decision`` ends of other actions, each in a decision before it."""
     by = decision.action_id
-    struck = _struck(state, command, decision)
     return (
-        *(_vetoed(one, by=by, root=None, now=now) for one in struck),
+        *(_vetoed(one, by=by, root=None, now=now) for one in struck(state, decision)),
         *(_lapse(one, now=now) for one in crowded_out(after, by, now=now)),
-    )
-
-
-def _struck(state: State, command: Command, decision: Decision) -> tuple[OpenAction, ...]:
-    """Return the listings that wait for a place which ``decision`` takes off the list.
-
-    Prevents: an address that its owner removed while it waited, and that is listed the next day.
-    """
-    done = any(isinstance(event, ActionDone) for event in decision.events)
-    if not done or not isinstance(command, Propose | Prove):
-        return ()
-    payload = (
-        command.payload
-        if isinstance(command, Propose)
-        else state.account.action(command.action_id).payload
-    )
-    if not isinstance(payload, DestinationRemove):
-        return ()
-    return tuple(
-        one
-        for one in state.account.actions
-        if isinstance(one.payload, DestinationAdd) and where(one.payload) == where(payload)
     )
 
 
@@ -200,7 +179,7 @@ def _grows(state: State, command: Command) -> bool:
             return any(not urgent(one) for one in left)
         case Offer() | OpenAccount() | ImportDestination():
             return True
-        case Veto() | Spend() | Erase() | EndSession() | ReportSimChange():
+        case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
             return False
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return False
@@ -225,6 +204,8 @@ def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> D
             return _prove(state, command, rules=rules, now=now)
         case Veto():
             return _veto(state, command, now=now)
+        case Repudiate():
+            return repudiate(state, command, statutes=rules.policy.statutes, now=now)
         case Spend():
             return _spend(state, command, rules=rules, now=now)
         case Erase():
@@ -369,8 +350,8 @@ def _refused(
 
 def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Decision:
     account, action = state.account, state.account.action(command.action_id)
-    proof = command.proof
-    if proof.factor not in rules.policy.statutes.offers(type_of(action.payload)):
+    proof, offers = command.proof, rules.policy.statutes.offers(type_of(action.payload))
+    if proof.factor not in offers:
         proof = Wrong(factor=proof.factor, fault=ProofFault.BELOW_FLOOR)
     if isinstance(proof, Wrong):
         return _wrong(account, action, proof, now=now)
@@ -382,7 +363,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         action_id=action.action_id,
         shown=shown,
         challenge_id=proof.challenge_id,
-        proved=reaches_floor(account, action, shown),
+        proved=reaches_floor(account, action, shown, offers=offers),
         totp_step=proof.totp_step,
         sign_count=proof.sign_count,
         backed_up=proof.backed_up,

@@ -12,13 +12,23 @@ from collections.abc import Callable
 from datetime import MAXYEAR, datetime, timedelta
 from typing import TypeAlias
 
-from twinlock.domain.actions import SCOPES, WITHDRAW_SCOPE, ActionClass, ActionType
+from twinlock.domain.actions import (
+    ALARMS,
+    REPORTS,
+    REPUDIATIONS,
+    SCOPES,
+    WITHDRAW_SCOPE,
+    ActionClass,
+    ActionType,
+)
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import (
     ENROLMENT_WINDOW,
     NEWCOMER_PERIOD,
     WEAK_FREEZE_EVERY,
+    WEAK_SITTING,
 )
+from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
@@ -58,10 +68,10 @@ def a_proof_counts_once(facts: Facts) -> Requirement:
 def the_floor_never_sinks(facts: Facts) -> Requirement:
     """Law 3: the best authenticator bound is what every path asks for.
 
-    Only freezing, setting an account up, a destination's own small budget, and tightening in a
-    session of a device's ask for less.
+    Only freezing, reporting, setting an account up, a destination's own small budget, and
+    tightening in a session of a device's ask for less.
     """
-    if facts.action == ActionType.FREEZE_SET:
+    if facts.action in ALARMS:
         return _a_little_proof(facts)
     if facts.action_class is ActionClass.TIGHTENING and facts.session is SessionState.FULL:
         return NOTHING
@@ -110,7 +120,7 @@ def newcomers_undo_nothing(facts: Facts) -> Requirement:
 
     What was bound in one sitting is of one age: only setting up takes so little time.
     """
-    if facts.target_bound_at is None:
+    if facts.target_bound_at is None or facts.action in REPORTS:
         return NOTHING
     return all_of(
         _as_strong_as_the_target(facts), _as_old_as_the_target(facts, facts.target_bound_at)
@@ -214,14 +224,19 @@ def a_freeze_stops(facts: Facts) -> Requirement:
 
 
 def a_no_is_no_weapon(facts: Facts) -> Requirement:
-    """Law 5: a freeze below the floor may be set once a month from the same root.
+    """Law 5: a freeze or a suspension below the floor may be set once a month from the same root.
 
-    It is asked for more proof and not refused: the owner has shown nothing yet when he asks.
+    It is asked for more proof and not refused: the owner has shown nothing yet when he asks. What
+    goes missing together is suspended in one sitting.
     """
-    if facts.action != ActionType.FREEZE_SET or facts.weak_freeze_at is None:
+    bounded = (ActionType.FREEZE_SET, ActionType.AUTHENTICATOR_SUSPEND)
+    if facts.action not in bounded or facts.weak_freeze_at is None:
         return NOTHING
     floor = max(facts.floor, Level.KNOWLEDGE)
     if facts.shown_level >= floor or facts.now >= facts.weak_freeze_at + WEAK_FREEZE_EVERY:
+        return NOTHING
+    sitting = facts.now < facts.weak_freeze_at + WEAK_SITTING
+    if facts.action == ActionType.AUTHENTICATOR_SUSPEND and sitting:
         return NOTHING
     return Prove(code=Reason.FREEZE_TOO_SOON, level=floor)
 
@@ -282,6 +297,49 @@ def _until(facts: Facts, until: datetime | None, code: Reason) -> Requirement:
     return WaitUntil(code=code, until=until)
 
 
+def older_ones_speak(facts: Facts) -> Requirement:
+    """Law 3: whatever is older may repudiate a newcomer, for 30 days; no newcomer reports an older.
+
+    A proof is asked for and nothing refused, since an older one may still be shown. Prevents: a
+    thief's new passkey that has the owner's suspended, or undone, to lock the owner out.
+    """
+    if facts.action not in REPORTS or facts.target_bound_at is None:
+        return NOTHING
+    repudiates = facts.action in REPUDIATIONS
+    if repudiates and not is_newcomer(facts.target_bound_at, now=facts.now):
+        return Never(code=Reason.REPUDIATION_OVER)
+    shown_at = facts.shown_oldest_at
+    if shown_at is not None and is_older(shown_at, facts.target_bound_at):
+        return NOTHING
+    if shown_at is not None and not repudiates:
+        same_age = not is_older(facts.target_bound_at, shown_at)
+        if same_age or not is_newcomer(shown_at, now=facts.now):
+            return NOTHING
+    if not facts.older_enrolled:
+        return Never(code=Reason.OLDER_NEEDED)
+    return Prove(code=Reason.OLDER_NEEDED, level=Level.KNOWLEDGE)
+
+
+def what_is_named_is_there(facts: Facts) -> Requirement:
+    """Law 2: what was signed stands there as it was signed, also when the wait is over."""
+    return Never(code=Reason.TARGET_GONE) if facts.target_gone else NOTHING
+
+
+def somebody_is_told(facts: Facts) -> Requirement:
+    """Law 5: the last channel is replaced, never removed: its silence would mean nothing."""
+    return NOTHING if facts.channel_left else Never(code=Reason.LAST_CHANNEL)
+
+
+def a_new_channel_answers(facts: Facts) -> Requirement:
+    """Law 5: a channel counts once a code that was sent there came back (SP 800-63B-4, 4.2.1.2).
+
+    Prevents: silence of an address that nobody reads, taken for consent.
+    """
+    if facts.channel_confirmed:
+        return NOTHING
+    return Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,))
+
+
 LAWS: tuple[Law, ...] = (
     unknown_is_no,
     a_proof_counts_once,
@@ -300,4 +358,8 @@ LAWS: tuple[Law, ...] = (
     nothing_is_bound_twice,
     an_app_needs_its_password,
     nothing_needed_is_erased,
+    older_ones_speak,
+    what_is_named_is_there,
+    somebody_is_told,
+    a_new_channel_answers,
 )

@@ -9,7 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from twinlock.domain.account import Account
+from twinlock.domain.account import Account, Channel, ChannelKind, OpenAction
+from twinlock.domain.actions import ContactChange, type_of
+from twinlock.domain.bounds import CHALLENGE_LIFETIME, NEWCOMER_PERIOD
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -19,7 +21,11 @@ from twinlock.domain.events import (
     ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
+    AuthenticatorReactivated,
     AuthenticatorRemoved,
+    AuthenticatorSuspended,
+    ChannelBound,
+    ChannelRemoved,
     CodesFlooded,
     DataExported,
     DestinationAdded,
@@ -27,12 +33,14 @@ from twinlock.domain.events import (
     Event,
     FreezeLifted,
     FreezeSet,
+    NewcomerRepudiated,
     ProofAccepted,
     ProofRefused,
     SessionStarted,
     SimChanged,
 )
 from twinlock.domain.ids import ChannelId
+from twinlock.domain.newcomers import is_older, narrows
 from twinlock.domain.throttle import UNREAD, can_be_guessed
 
 
@@ -54,7 +62,13 @@ class NoticeKind(StrEnum):
 
 
 class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
-    """One message to some channels of one account. ``until`` is UTC."""
+    """One message to some channels of one account. ``until`` is UTC.
+
+    ``gone`` are channels that are told once more, or for the first time, though the account does
+    not hold them: the one that goes hears that it went, the one that comes gets its code. Up to
+    ``undo_until`` the channels that are old enough can repudiate what was bound. ``narrows`` says
+    that nothing is left off the phone then.
+    """
 
     HIDDEN = frozenset({"code"})
 
@@ -65,6 +79,9 @@ class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     action_id: str = ""
     until: datetime | None = None
     code: str = ""
+    gone: tuple[Channel, ...] = ()
+    undo_until: datetime | None = None
+    narrows: bool = False
 
 
 _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
@@ -80,6 +97,11 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         FreezeLifted: NoticeKind.DONE,
         AuthenticatorBound: NoticeKind.DONE,
         AuthenticatorRemoved: NoticeKind.DONE,
+        AuthenticatorSuspended: NoticeKind.DONE,
+        AuthenticatorReactivated: NoticeKind.DONE,
+        ChannelBound: NoticeKind.DONE,
+        ChannelRemoved: NoticeKind.DONE,
+        NewcomerRepudiated: NoticeKind.DONE,
         DestinationAdded: NoticeKind.DONE,
         DestinationRemoved: NoticeKind.DONE,
         ApiKeyCreated: NoticeKind.DONE,
@@ -98,6 +120,11 @@ def notices(
     channels = tuple(channel.channel_id for channel in before.channels)
     proved = any(isinstance(event, ProofAccepted) for event in events)
     told = {_KINDS[type(event)]: event for event in events if _tells(event, proved=proved)}
+    undone = next((event for event in events if isinstance(event, NewcomerRepudiated)), None)
+    if undone is not None:  # All that is undone follows from it.
+        told[NoticeKind.DONE] = undone
+    ends = ActionHeld | FreezeSet | AuthenticatorSuspended
+    gone = _gone(before, events)
     return tuple(
         Notice(
             kind=kind,
@@ -105,11 +132,72 @@ def notices(
             at=event.at,
             channels=channels,
             action_id=action_id,
-            until=event.until if isinstance(event, ActionHeld | FreezeSet) else None,
+            until=event.until if isinstance(event, ends) else None,
+            gone=gone,
+            undo_until=_undo_until(before, event),
+            narrows=_narrows(before, event, gone),
         )
         for kind, event in told.items()
         if channels
     )
+
+
+def code_notice(action: OpenAction, *, code: str, channel: ChannelId, at: datetime) -> Notice:
+    """Return the message that takes ``code`` to ``channel``, also where ``action`` would add it."""
+    payload = action.payload
+    gone: tuple[Channel, ...] = ()
+    if isinstance(payload, ContactChange) and channel == action.secret:
+        new = Channel(
+            channel_id=channel,
+            kind=ChannelKind(payload.new_kind),
+            address=payload.new_address,
+            bound_at=action.proposed_at,
+        )
+        gone = (new,)
+    return Notice(
+        kind=NoticeKind.CODE,
+        what=type_of(payload),
+        at=at,
+        channels=(channel,),
+        action_id=action.action_id,
+        until=at + CHALLENGE_LIFETIME,
+        code=code,
+        gone=gone,
+    )
+
+
+def _gone(before: Account, events: tuple[Event, ...]) -> tuple[Channel, ...]:
+    """Return the channels that ``events`` take away: they are told where they led.
+
+    Prevents: a replaced address that never hears of it, since nothing is sent to what is gone.
+    """
+    names = {one.channel_id for one in events if isinstance(one, ChannelRemoved)}
+    for event in events:
+        if isinstance(event, ChannelBound) and event.channel.replaced is not None:
+            names.add(event.channel.replaced.channel_id)
+    return tuple(one for one in before.channels if one.channel_id in names)
+
+
+def _undo_until(before: Account, event: Event) -> datetime | None:
+    """Return until when what ``event`` bound can be repudiated, if some channel is older."""
+    if not isinstance(event, AuthenticatorBound | ChannelBound):
+        return None
+    if not any(is_older(one.bound_at, event.at) for one in before.channels):
+        return None
+    return event.at + NEWCOMER_PERIOD
+
+
+def _narrows(before: Account, event: Event, gone: tuple[Channel, ...]) -> bool:
+    """Say whether ``event`` takes, or would take, the last channel that lives off the phone."""
+    named: set[str] = {one.channel_id for one in gone}
+    new: Channel | None = event.channel if isinstance(event, ChannelBound) else None
+    kind = "" if new is None else new.kind.value
+    if isinstance(event, ActionHeld):
+        held = (one.payload for one in before.actions if one.action_id == event.action_id)
+        payload = next(held, None)
+        if isinstance(payload, ContactChange):
+            named, kind = {payload.channel_id}, payload.new_kind
+    return narrows(before, named, kind)
 
 
 def _tells(event: Event, *, proved: bool) -> bool:

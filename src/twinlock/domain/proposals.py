@@ -8,7 +8,13 @@ from datetime import datetime
 import msgspec
 
 from twinlock.domain.account import Account
-from twinlock.domain.actions import AnyPayload, AuthenticatorBind, PasswordChange, payload_bytes
+from twinlock.domain.actions import (
+    AnyPayload,
+    AuthenticatorBind,
+    PasswordChange,
+    PasswordReset,
+    payload_bytes,
+)
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import Authenticator, Password, factor_of
 from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
@@ -61,7 +67,7 @@ def _check_secret(account: Account, payload: AnyPayload, secret: str) -> None:
     Prevents: one change signed and another authenticator taking effect; and a secret that only
     fails when it is due, before every later command of the account.
     """
-    if not isinstance(payload, AuthenticatorBind | PasswordChange):
+    if not isinstance(payload, AuthenticatorBind | PasswordChange | PasswordReset):
         return
     try:
         made: Authenticator = msgspec.json.decode(secret, type=Authenticator)
@@ -71,6 +77,9 @@ def _check_secret(account: Account, payload: AnyPayload, secret: str) -> None:
     if isinstance(payload, PasswordChange):
         both = isinstance(made, Password) and isinstance(old, Password)
         invariant(both, "a password replaces a password")
+    elif isinstance(payload, PasswordReset):
+        fits = isinstance(made, Password) and isinstance(old, Password | None)
+        invariant(fits, "what is set is a password")
     else:
         invariant(factor_of(made) == payload.authenticator, "what is bound is what was signed")
         invariant(old is None, "what is bound is new")

@@ -11,14 +11,22 @@ Always true (tests/property/test_proving_properties.py):
 * while the throttle is closed, nothing that can be guessed is read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, Challenge, ChannelKind, OpenAction, Shown
-from twinlock.domain.actions import ActionType, SessionStart, type_of
+from twinlock.domain.actions import (
+    ALARMS,
+    ActionType,
+    AnyPayload,
+    ContactChange,
+    PasswordReset,
+    SessionStart,
+    type_of,
+)
 from twinlock.domain.assurance import Factor, Level, level_of, level_shown
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import (
@@ -50,15 +58,16 @@ from twinlock.domain.throttle import can_be_guessed, closed_until
 
 CODES = {Factor.EMAIL_CODE: ChannelKind.EMAIL, Factor.SMS_CODE: ChannelKind.SMS}
 TYPED_AT_ONCE = (Factor.PASSWORD, Factor.TOTP, Factor.RECOVERY_CODE)  # They answer no question.
+SENT = frozenset({*CODES, Factor.CHANNEL_CODE})  # What is answered with a code that was sent.
 CodesHelp: TypeAlias = Callable[[Account, OpenAction], bool]
 
 
 def codes_help(account: Account, action: OpenAction) -> bool:
     """Say whether a code may be asked for: law 4, as a question to the customer.
 
-    Where anything stronger is bound, only to look and to freeze.
+    Where anything stronger is bound, only to look, to freeze, and to report what is lost.
     """
-    little = (ActionType.SESSION_START, ActionType.FREEZE_SET)
+    little = ALARMS | {ActionType.SESSION_START}
     return account.floor <= Level.OUT_OF_BAND or type_of(action.payload) in little
 
 
@@ -86,7 +95,9 @@ def unread(
         return ProofFault.BELOW_FLOOR
     if factor is Factor.SMS_CODE and not account.sms_counts(now):
         return ProofFault.SIM_CHANGED
-    return ProofFault.THROTTLED if closed(account, action, factor, now=now) else None
+    if closed(account, action, factor, now=now):
+        return ProofFault.THROTTLED
+    return suspended_fault(account, factor, now=now)
 
 
 def ask(
@@ -103,7 +114,7 @@ def ask(
     ``offers`` are the factors that the policy lets this action be proved by. ``helps`` says where
     codes may be asked for; like the laws it is an argument.
     """
-    invariant(bool(command.code_mac) == (command.factor in CODES), "a code has a MAC, others none")
+    invariant(bool(command.code_mac) == (command.factor in SENT), "a code has a MAC, others none")
     if command.factor not in offers:
         return ProofFault.BELOW_FLOOR
     if command.factor in CODES:
@@ -111,6 +122,8 @@ def ask(
         fault = (
             _code_fault(account, action, command, now=now) if helpful else ProofFault.BELOW_FLOOR
         )
+    elif command.factor is Factor.CHANNEL_CODE:
+        fault = _new_channel_fault(account, action, command, now=now)
     else:
         bound = {factor_of(one) for one in account.authenticators}
         fault = None if command.factor in bound else ProofFault.AUTHENTICATOR_GONE
@@ -134,6 +147,40 @@ def _code_fault(
     kinds = {one.channel_id: one.kind for one in account.channels}
     if command.channel_id is None or kinds.get(command.channel_id) is not CODES[command.factor]:
         return ProofFault.AUTHENTICATOR_GONE
+    return _too_often(account, action, now=now)
+
+
+def _new_channel_fault(
+    account: Account, action: OpenAction, command: Ask, *, now: datetime
+) -> ProofFault | None:
+    """Return why no code is sent to the channel that ``action`` would add, or None.
+
+    Prevents: strangers who have messages sent to whomever they like, by proposing changes.
+    """
+    named = isinstance(action.payload, ContactChange) and bool(action.payload.new_address)
+    if not named or action.proved_at is None or command.channel_id != action.secret:
+        return ProofFault.CHANNEL_NOT_READY
+    if confirmed(action):
+        return ProofFault.ALREADY_SHOWN
+    return _too_often(account, action, now=now)
+
+
+def confirmed(action: OpenAction) -> bool:
+    """Say whether the channel that ``action`` would add has returned its code."""
+    return any(one.factor is Factor.CHANNEL_CODE for one in action.shown)
+
+
+def suspended_fault(account: Account, factor: Factor, *, now: datetime) -> ProofFault | None:
+    """Return that nothing of ``factor`` answers now, where all that could is suspended.
+
+    The same is told of right and wrong answers, which are not read. Prevents: guessing on.
+    """
+    could = [one for one in account.authenticators if factor_of(one) is factor]
+    dead = bool(could) and all(one.suspended(now) for one in could)
+    return ProofFault.SUSPENDED if dead else None
+
+
+def _too_often(account: Account, action: OpenAction, *, now: datetime) -> ProofFault | None:
     return ProofFault.CODES_LIMITED if codes_from(account, action, now=now) > now else None
 
 
@@ -189,16 +236,39 @@ def fault_told(account: Account, action: OpenAction, wrong: Wrong, *, now: datet
     return unread(account, action, wrong.factor, now=now) or wrong.fault
 
 
-def reaches_floor(account: Account, action: OpenAction, shown: Shown) -> bool:
+def level_for(
+    account: Account, payload: AnyPayload, factors: Iterable[Factor], *, offers: frozenset[Factor]
+) -> Level:
+    """Return the level that ``factors`` show together for ``payload``.
+
+    Who forgot the password of an account that has nothing stronger shows a code from each kind of
+    channel that takes one in its place (SP 800-63B-4, 4.2.2.2: two by different methods). That is
+    told and waits; a code never stands in for anything stronger (O-08).
+    """
+    shown, floor = set(factors), account.floor
+    if isinstance(payload, PasswordReset) and floor is Level.OUT_OF_BAND:
+        kinds = {one.kind for one in account.channels}
+        asked = {factor for factor, kind in CODES.items() if kind in kinds and factor in offers}
+        return Level.OUT_OF_BAND if asked and asked <= shown else Level.NONE
+    return level_shown(shown, floor=floor)
+
+
+def reaches_floor(
+    account: Account, action: OpenAction, shown: Shown, *, offers: frozenset[Factor]
+) -> bool:
     """Say whether ``shown`` brings the proofs of ``action`` to the floor, or repeats that it does.
 
     Prevents: a known password shown beside the owner's passkey, to open the throttle again.
     """
     floor = max(account.floor, Level.KNOWLEDGE)
     before = [one.factor for one in action.shown if account.stands(one)]
-    if level_shown((*before, shown.factor), floor=account.floor) < floor:
+
+    def level(factors: Iterable[Factor]) -> Level:
+        return level_for(account, action.payload, factors, offers=offers)
+
+    if level((*before, shown.factor)) < floor:
         return False
-    return level_shown(before, floor=account.floor) < floor or level_of(shown.factor) >= floor
+    return level(before) < floor or level_of(shown.factor) >= floor
 
 
 def judge(
@@ -206,10 +276,10 @@ def judge(
 ) -> Shown | ProofFault:
     """Return the proof as it counts for ``action``, or why it does not."""
     fault = unread(account, action, right.factor, now=now)
+    if fault is None and _shown_already(account, action, right):
+        fault = ProofFault.ALREADY_SHOWN
     if fault is not None:
         return fault
-    if any(one.source == right.source and account.stands(one) for one in action.shown):
-        return ProofFault.ALREADY_SHOWN
     if right.challenge_id is None and right.factor not in TYPED_AT_ONCE:
         return ProofFault.CHALLENGE_GONE
     challenge = next(
@@ -219,11 +289,23 @@ def judge(
         challenge is None or challenge.expires_at <= now or challenge.factor is not right.factor
     ):
         return ProofFault.CHALLENGE_GONE
-    if challenge is not None and right.factor in CODES:
-        return _judge_code(account, challenge, right, now=now)
+    if challenge is not None and right.factor in SENT:
+        return _judge_code(account, action, challenge, right, now=now)
     bound = account.authenticator(right.source)
     if bound is None or not _answers(bound, action, right):
         return ProofFault.AUTHENTICATOR_GONE
+    return _judge_bound(account, bound, right, now=now)
+
+
+def _shown_already(account: Account, action: OpenAction, right: Right) -> bool:
+    return any(one.source == right.source and account.stands(one) for one in action.shown)
+
+
+def _judge_bound(
+    account: Account, bound: Authenticator, right: Right, *, now: datetime
+) -> Shown | ProofFault:
+    if bound.suspended(now):
+        return ProofFault.SUSPENDED
     if isinstance(bound, Totp) and right.totp_step <= bound.last_step:
         return ProofFault.CODE_REPLAYED
     shown = _shown(account, right, root=root(bound, now=now), bound_at=bound.bound_at, now=now)
@@ -237,14 +319,19 @@ def _answers(bound: Authenticator, action: OpenAction, right: Right) -> bool:
 
 
 def _judge_code(
-    account: Account, challenge: Challenge, right: Right, *, now: datetime
+    account: Account, action: OpenAction, challenge: Challenge, right: Right, *, now: datetime
 ) -> Shown | ProofFault:
-    channel = next((one for one in account.channels if one.channel_id == right.source), None)
-    if channel is None or channel.channel_id != challenge.channel_id:
+    if challenge.channel_id != right.source:
         return ProofFault.AUTHENTICATOR_GONE
     if challenge.code_mac != right.against:
         return ProofFault.CHALLENGE_GONE
-    return _shown(account, right, root=channel.root, bound_at=channel.bound_at, now=now)
+    if right.factor is Factor.CHANNEL_CODE:  # Its channel is the action's own, or none was asked.
+        return _shown(account, right, root=None, bound_at=action.proposed_at, now=now)
+    channel = account.channel(right.source)
+    if channel is None:
+        return ProofFault.AUTHENTICATOR_GONE
+    shown = _shown(account, right, root=channel.root, bound_at=channel.bound_at, now=now)
+    return replace(shown, bound_entry=channel.entry)
 
 
 def _shown(

@@ -62,6 +62,11 @@ class Reason(StrEnum):
     LEGAL_HOLD = "legal_hold"
     RETENTION = "retention"
     EXIT_OPEN = "exit_open"
+    TARGET_GONE = "target_gone"
+    LAST_CHANNEL = "last_channel"
+    CHANNEL_UNCONFIRMED = "channel_unconfirmed"
+    OLDER_NEEDED = "older_needed"
+    REPUDIATION_OVER = "repudiation_over"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -235,6 +240,31 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "This authenticator, or another password, is bound already.",
         "When what is bound has been removed.",
         "Use what is bound, change the password, or bind another authenticator.",
+    ),
+    Reason.TARGET_GONE: Explanation(
+        "What this names is gone, or is not what it was when it was asked for.",
+        "It does not end: what was signed is not what stands there now.",
+        "Look at the account and start again.",
+    ),
+    Reason.LAST_CHANNEL: Explanation(
+        "Without this channel nobody could be told of anything that happens to the account.",
+        "When another channel has been added.",
+        "Replace it in one step, or add another one first.",
+    ),
+    Reason.CHANNEL_UNCONFIRMED: Explanation(
+        "The new channel has not shown yet that messages arrive there.",
+        "At once, with the code that was sent to it.",
+        "Have a code sent to the new channel, and enter it.",
+    ),
+    Reason.OLDER_NEEDED: Explanation(
+        "This is said by something that was bound earlier than what it is about.",
+        "At once, when that is shown.",
+        "Use an older authenticator, or the link in the notice to an older channel.",
+    ),
+    Reason.REPUDIATION_OVER: Explanation(
+        "What was added can be undone at once for 30 days only.",
+        "It does not end.",
+        "Suspend it or remove it. If money is at risk, freeze the account.",
     ),
     Reason.THROTTLED: Explanation(
         "Too many wrong answers; nothing that can be guessed is accepted for a while.",

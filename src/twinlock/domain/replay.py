@@ -11,6 +11,7 @@ from typing import Any, assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import (
+    SUSPENSION,
     ActionState,
     Candidate,
     Destination,
@@ -20,13 +21,15 @@ from twinlock.domain.account import (
     longer,
     with_device,
     with_session,
+    with_weak,
 )
 from twinlock.domain.assurance import Factor
-from twinlock.domain.authenticators.model import used
+from twinlock.domain.authenticators.model import Suspension, SuspensionKind, suspension, used
 from twinlock.domain.bounds import (
     CANDIDATES_MOST,
     CHALLENGES_PER_ACTION_MOST,
     CODES_PER_DAY_MOST,
+    WEAK_SITTING,
 )
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
@@ -44,9 +47,13 @@ from twinlock.domain.events import (
     ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
+    AuthenticatorReactivated,
     AuthenticatorRemoved,
+    AuthenticatorSuspended,
     CandidateOffered,
     ChallengeIssued,
+    ChannelBound,
+    ChannelRemoved,
     ClosingEvent,
     CodesFlooded,
     DataExported,
@@ -59,6 +66,7 @@ from twinlock.domain.events import (
     IdentityEvent,
     LegalHoldLifted,
     LegalHoldSet,
+    NewcomerRepudiated,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
@@ -66,13 +74,15 @@ from twinlock.domain.events import (
     SessionEnded,
     SessionStarted,
     SimChanged,
+    StandingEvent,
 )
 from twinlock.domain.holds import place
 from twinlock.domain.ids import (
     ActionId,
+    AuthenticatorId,
     DestinationId,
 )
-from twinlock.domain.proving import CODES
+from twinlock.domain.newcomers import with_doubts
 from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed
 
 
@@ -105,6 +115,14 @@ def apply(state: State, event: Event) -> State:
             return _account(state, sim_changed_at=changed_at)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
+        case (
+            AuthenticatorSuspended()
+            | AuthenticatorReactivated()
+            | ChannelBound()
+            | ChannelRemoved()
+            | NewcomerRepudiated()
+        ):
+            return _apply_standing(state, event)
         case _:
             return _apply_protection(state, event)
 
@@ -207,8 +225,14 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     live = [one for one in asked if one.expires_at > event.at]
     same = [one for one in live if one.factor is challenge.factor]
     gone = same[:-1] if challenge.factor is Factor.PASSKEY else same
+    if challenge.code_mac:  # A code to the new channel follows those to the old ones.
+        gone += [
+            one
+            for one in live
+            if one.code_mac and Factor.CHANNEL_CODE in (one.factor, challenge.factor)
+        ]
     kept = [one for one in live if one not in gone]
-    if challenge.factor is Factor.PASSKEY or challenge.factor in CODES:
+    if challenge.factor is Factor.PASSKEY or challenge.code_mac:
         kept.append(challenge)
     invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
     codes = account.codes_sent + ((ceil(event.at.timestamp()),) if challenge.code_mac else ())
@@ -307,6 +331,65 @@ def _offer(state: State, new: Candidate, *, at: datetime) -> State:
     sets = new.factor is Factor.RECOVERY_CODE
     kept = (one for one in live if not (sets and one.factor is new.factor))
     return _account(state, candidates=(*kept, new)[-CANDIDATES_MOST:])
+
+
+def _apply_standing(state: State, event: StandingEvent) -> State:
+    account = state.account
+    match event:
+        case AuthenticatorSuspended():
+            return _suspend(state, event)
+        case AuthenticatorReactivated(authenticator_id=named):
+            return _reactivate(state, named)
+        case ChannelBound(channel=channel):
+            gone = {link.channel_id for link in (channel, channel.replaced) if link is not None}
+            kept = tuple(one for one in account.channels if one.channel_id not in gone)
+            return _account(state, channels=(*kept, channel))
+        case ChannelRemoved(channel_id=named):
+            left = tuple(one for one in account.channels if one.channel_id != named)
+            return _account(state, channels=left)
+        case NewcomerRepudiated(entries=entries, since=since):
+            known = tuple(one for one in account.devices if one.since < since)
+            doubts = with_doubts(account.doubts, entries)
+            return _account(state, devices=known, doubts=doubts)
+        case _:
+            assert_never(event)
+
+
+def _with_suspension(state: State, named: AuthenticatorId, ends: Suspension) -> State:
+    after = tuple(
+        replace(one, suspension=ends) if one.authenticator_id == named else one
+        for one in state.account.authenticators
+    )
+    return _account(state, authenticators=after)
+
+
+def _reactivate(state: State, named: AuthenticatorId) -> State:
+    bound = state.account.authenticator(named)
+    if bound is None or bound.suspension is None:
+        raise InvariantError("only what is suspended is reactivated")
+    over = replace(bound.suspension, kind=SuspensionKind.OVER)
+    return _with_suspension(state, named, over)
+
+
+def _suspend(state: State, event: AuthenticatorSuspended) -> State:
+    """Suspend, for as long as it was before at least; one sitting below the floor counts once.
+
+    What is suspended already keeps its beginning, unless it is now for good. Prevents: a second
+    report, made with less, that ends the owner's own sooner or strikes a reactivation that waits;
+    and reports that follow one another hour by hour.
+    """
+    bound = state.account.authenticator(event.authenticator_id)
+    stands = bound is not None and bound.suspended(event.at)
+    if event.for_good or not stands:
+        kind = SuspensionKind.FOR_GOOD if event.for_good else SuspensionKind.A_WHILE
+        state = _with_suspension(state, event.authenticator_id, suspension(event.at, kind))
+    freeze = state.account.freeze
+    own = SUSPENSION + event.weak_root
+    last = freeze.weak.get(own)
+    if not event.weak_root or (last is not None and event.at - last < WEAK_SITTING):
+        return state
+    weak = with_weak(freeze.weak, own, at=event.at)
+    return _account(state, freeze=replace(freeze, weak=weak))
 
 
 def _start_session(state: State, session: Session) -> State:

@@ -24,6 +24,8 @@ from twinlock.domain.authenticators.model import (
     Passkey,
     Password,
     RecoveryCodes,
+    Suspension,
+    SuspensionKind,
     Totp,
 )
 from twinlock.domain.bounds import (
@@ -43,6 +45,7 @@ from twinlock.domain.throttle import Throttle
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
 _DAYS = 99_999  # From 1970: five digits, as until the year 2243.
 _VERSIONS = 999_999  # Of one destination: 270 withdrawals a day for ten years.
+_LONGEST = Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD)  # Until 2286.
 _HASH_LETTERS = 43  # 32 bytes, base64url
 
 
@@ -130,12 +133,14 @@ def bytes_that_last(account: Account) -> int:
         last_exit_at=None,
         legal_holds=(),
         erased_at=None,
+        doubts=(),
     )
     return len(encode(lasting))
 
 
 def _counted(one: Authenticator) -> Authenticator:
-    seen = replace(one, used_on=_DAYS)
+    """Return ``one`` as long as it can become without a proposal that is counted."""
+    seen = replace(one, used_on=_DAYS, suspension=_LONGEST)
     match seen:
         case Passkey():
             return replace(seen, sign_count=_COUNTED, backed_up=True)

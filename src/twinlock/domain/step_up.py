@@ -98,6 +98,10 @@ def quoted(text: str) -> str:
 def _choices(requirement: Requirement) -> Choices:
     """Return each way in which proofs fulfil their part of ``requirement``; () where none does."""
     match requirement:
+        case Prove(factors=factors) if Factor.CHANNEL_CODE in factors:
+            return (
+                _ONLY_NO_PROOF  # What a new channel was sent authenticates nobody: we ask for it.
+            )
         case Prove():
             return (shown_for(requirement),)
         case WaitUntil() | Approvals():

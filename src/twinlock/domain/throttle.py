@@ -20,7 +20,14 @@ from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import FAILURE_WAIT, FAILURE_WAIT_MOST, FAILURES_MOST, FREE_FAILURES
 
 # Of an answer that was not read at all.
-UNREAD = frozenset({ProofFault.THROTTLED, ProofFault.BELOW_FLOOR, ProofFault.SIM_CHANGED})
+UNREAD = frozenset(
+    {
+        ProofFault.THROTTLED,
+        ProofFault.BELOW_FLOOR,
+        ProofFault.SIM_CHANGED,
+        ProofFault.SUSPENDED,
+    }
+)
 # What is no guess: an answer that was not read, or one that has counted for this action already.
 UNCOUNTED = UNREAD | {ProofFault.ALREADY_SHOWN}
 _DOUBLINGS_MOST = 16  # Far beyond FAILURE_WAIT_MOST. Prevents: a length no timedelta can hold.

@@ -36,6 +36,7 @@ from twinlock.domain.events import (
     ClosingEvent,
     DestinationAdded,
     Event,
+    NewcomerRepudiated,
     ProofRefused,
     SessionEnded,
 )
@@ -71,6 +72,7 @@ class MessageType(StrEnum):
     ACTION_PROOF_REFUSED = "action.proof_refused"
     ACTION_READ_ONLY = "action.read_only"
     ACTION_REFUSED = "action.refused"
+    ACTION_REPUDIATED = "action.repudiated"
     ACTION_SPENT = "action.spent"
     ACTION_VETOED = "action.vetoed"
     ACCOUNT_ERASED = "account.erased"
@@ -86,8 +88,8 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         MessageType.ACTION_AUTHORIZED: "An exit was decided yes, and waits for its spend.",
         MessageType.ACTION_CHALLENGED: "A proof is missing, or a stronger one.",
         MessageType.ACTION_DENIED: (
-            "What was asked for an open action was refused: a question, a spend, a veto of "
-            "somebody who is not entitled. The action is not over."
+            "What was asked for an action was refused: a question, a spend, a no of somebody who "
+            "is not entitled. It stands as it stood."
         ),
         MessageType.ACTION_DONE: "It took effect: at once, or settled when its waits were over.",
         MessageType.ACTION_HELD: "It must wait. With `until` the wait runs; without, it begins "
@@ -98,6 +100,10 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         MessageType.ACTION_READ_ONLY: "A sign-in below the floor: a session that may look, freeze "
         "and veto.",
         MessageType.ACTION_REFUSED: "It is over: nothing lifts what stands against it.",
+        MessageType.ACTION_REPUDIATED: (
+            "Somebody older said of what it had bound that it was not theirs: that is undone, and "
+            "what was done with it."
+        ),
         MessageType.ACTION_SPENT: "The exit was handed to the signer, once and for all.",
         MessageType.ACTION_VETOED: "It is over: somebody entitled said no.",
         MessageType.ACCOUNT_ERASED: "An account was erased; nothing of it is left but this id.",
@@ -339,6 +345,8 @@ def _kind(action_id: str, said: Answer, events: tuple[Event, ...]) -> MessageTyp
         return MessageType(f"action.{state}")
     if any(isinstance(event, ProofRefused) for event in events):
         return MessageType.ACTION_PROOF_REFUSED
+    if any(isinstance(event, NewcomerRepudiated) for event in events):
+        return MessageType.ACTION_REPUDIATED
     return _BY_ANSWER[said]
 
 

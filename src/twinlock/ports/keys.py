@@ -84,6 +84,10 @@ class KeyToken(Protocol):
         """Return while the token answers. Raises TokenUnavailableError."""
         ...
 
+    def patiently(self) -> AbstractContextManager[None]:
+        """Wait longer for its answers in this block, where no request waits for them."""
+        ...
+
 
 class KeyRegister(Protocol):
     """The keyring, for whoever changes its keys; each change is whole or not there."""

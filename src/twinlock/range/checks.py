@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.range.acts import owners_session
 from twinlock.range.asked import (
     EXITS,
     Check,
@@ -160,6 +161,11 @@ def _given(path: str, stage: Stage) -> dict[str, Any]:
         ActionType.SESSION_START: {"from": "new_device"},
         ActionType.AUTHENTICATOR_BIND: {"authenticator": Proof.PASSKEY.value},
         ActionType.AUTHENTICATOR_REMOVE: {"authenticator": target},
+        ActionType.AUTHENTICATOR_SUSPEND: {"authenticator": target},
+        ActionType.AUTHENTICATOR_REACTIVATE: {"authenticator": target},
+        ActionType.AUTHENTICATOR_REPUDIATE: {"authenticator": target},
+        ActionType.CONTACT_CHANGE: {"channel": next(iter(stage.customer.channels), "email")},
+        ActionType.CONTACT_REPUDIATE: {"channel": "email"},
         ActionType.API_KEY_CREATE: {
             "scopes": ["withdraw"],
             "ip_list": ["203.0.113.7"],
@@ -215,7 +221,9 @@ async def _start_hold(stage: Stage, event: str) -> Heard | None:
     if heard.until is not None:
         await stage.venue.set_forward(heard.until)
         _take_over(stage, event, given)
-        await stage.customer.sign_in()  # Whoever signs in settles what is due.
+        if event == ActionType.CONTACT_CHANGE:
+            await stage.customer.take_over_channels()
+        await owners_session(stage)  # Whoever signs in settles what is due.
     return heard if heard.outcome in (Outcome.ALLOW, Outcome.HOLD) else None
 
 

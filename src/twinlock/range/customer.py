@@ -12,6 +12,7 @@ from typing import Any
 from twinlock.domain.account import ActionState
 from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.answers import Answered
+from twinlock.domain.assurance import Factor
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import SessionId
@@ -52,12 +53,16 @@ class LiveSession:
 
 @dataclass(slots=True, kw_only=True)
 class Belongings:
-    """What makes proofs: a password, an app, keys. Not all of it need be bound."""
+    """What makes proofs: a password, an app, keys. Not all of it need be bound.
+
+    ``new_channel`` says that codes are read on the channel that was added.
+    """
 
     password: str = ""
     app: TotpApp | None = None
     keys: dict[Proof, SoftwareAuthenticator] = field(default_factory=dict)
     last_code_at: datetime | None = None
+    new_channel: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,16 +165,18 @@ class Customer:
         if proof is Proof.TOTP and made.app is not None:
             return {"factor": factor, "secret": await self._app_code(made, made.app)}
         if proof in CODE_CHANNELS:
-            return await self._sent_code(action_id, proof)
+            channel = await self._channel(CODE_CHANNELS[proof], new=made.new_channel)
+            return await self._sent_code(action_id, proof, channel)
         if proof in made.keys:
             asked = await self.ask(action_id, factor)
             response = made.keys[proof].get(self.ceremony(asked["options"]["challenge"]))
             return {"factor": factor, "challenge_id": asked["challenge_id"], "response": response}
         raise NotHeldError(f"there is no {proof.value} that belongs to this account")
 
-    async def ask(self, action_id: str, factor: str) -> dict[str, Any]:
+    async def ask(self, action_id: str, factor: str, channel_id: str = "") -> dict[str, Any]:
         """Have a question put about an action; codes are counted, so that each finds its letter."""
-        asked = await self.venue.client.ask(action_id, {"factor": factor})
+        question = {"factor": factor, "channel_id": channel_id}
+        asked = await self.venue.client.ask(action_id, question)
         self.codes_asked[action_id, factor] = self.codes_asked.get((action_id, factor), 0) + 1
         return asked
 
@@ -181,18 +188,50 @@ class Customer:
         made.last_code_at = now - timedelta(seconds=now.timestamp() % STEP.total_seconds())
         return app.code(now)
 
-    async def _sent_code(self, action_id: str, proof: Proof) -> dict[str, Any]:
-        asked = await self.ask(action_id, proof.value)
-        return await self.code_reply(action_id, proof, asked)
+    async def _sent_code(self, action_id: str, proof: Proof, channel: str) -> dict[str, Any]:
+        asked = await self.ask(action_id, proof.value, channel)
+        return await self.code_reply(action_id, proof, asked, channel=channel)
+
+    async def _channel(self, kind: str, *, new: bool) -> str:
+        """Return the channel on which codes of a kind are read: the old one, or one added since.
+
+        Raises:
+            NotHeldError: there is none.
+        """
+        if not new and kind in self.channels:
+            return self.channels[kind]
+        seen = await self.venue.client.account(self.account_id)
+        old = set(self.channels.values())
+        for one in seen["channels"] if new else ():
+            if one["kind"] == kind and one["channel_id"] not in old:
+                return str(one["channel_id"])
+        raise NotHeldError(f"there is no {kind} channel that belongs to this account")
+
+    async def confirm_channel(self, action_id: str) -> Answered:
+        """Return the code that the channel which is added got, as whoever reads it would."""
+        self.taps += 1
+        asked = await self.ask(action_id, Factor.CHANNEL_CODE.value)
+        code = await self.venue.mailbox.first_code(
+            self.account_id, action_id=action_id, elsewhere=set(self.channels.values())
+        )
+        reply = {"factor": Factor.CHANNEL_CODE.value, "secret": code}
+        return await self.venue.client.prove(
+            action_id, {**reply, "challenge_id": asked["challenge_id"]}
+        )
+
+    async def take_over_channels(self) -> None:
+        """Read on the channels that the account has now."""
+        seen = await self.venue.client.account(self.account_id)
+        self.channels = {one["kind"]: one["channel_id"] for one in seen["channels"]}
 
     async def code_reply(
-        self, action_id: str, proof: Proof, asked: dict[str, Any]
+        self, action_id: str, proof: Proof, asked: dict[str, Any], *, channel: str = ""
     ) -> dict[str, Any]:
         """Return the answer to the last code that was asked for, as its channel got it."""
         code = await self.venue.mailbox.code(
             self.account_id,
             action_id=action_id,
-            channel_id=self.channels[CODE_CHANNELS[proof]],
+            channel_id=channel or self.channels[CODE_CHANNELS[proof]],
             number=self.codes_asked[action_id, proof.value],
         )
         return {"factor": proof.value, "challenge_id": asked["challenge_id"], "secret": code}
@@ -258,6 +297,8 @@ class Customer:
         for key in (Proof.PASSKEY, Proof.HARDWARE_KEY):
             if key in self.own.keys:
                 return (key,)
+        if kind == ActionType.PASSWORD_RESET and self.own.app is None:
+            return tuple(one for one, where in CODE_CHANNELS.items() if where in self.channels)
         if self.own.app is not None:
             access = CLASS_OF.get(kind) is ActionClass.ACCESS
             return (Proof.PASSWORD, Proof.TOTP) if access else (Proof.TOTP,)

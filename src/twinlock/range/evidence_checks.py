@@ -102,7 +102,15 @@ async def _shown(replay: Replay, check: EntryProvable, tally: Tally) -> None:
 
 
 async def _add_signed(stage: Stage) -> _Added:
-    """List a destination in a signed session, wait, and return how it stands on the list."""
+    """List a destination in a signed session, wait, and return how it stands on the list.
+
+    Whatever can be listed can be shown, so it is listed by the rules that let the owner.
+    """
+    with stage.venue.in_the_past():
+        return await _add_to_the_list(stage)
+
+
+async def _add_to_the_list(stage: Stage) -> _Added:
     address = stage.places.address("provable_addr")
     session = await live_session(stage, Person.ALICE)
     proposed = await stage.customer.propose(

@@ -59,6 +59,11 @@ class _Authenticator(_Given, frozen=True, kw_only=True):
     authenticator: Word = ""
 
 
+class _Channel(_Given, frozen=True, kw_only=True):
+    channel: Word = ""
+    change: Word = ""
+
+
 class _NewKey(_Given, frozen=True, kw_only=True):
     scopes: Listed = ()
     ip_list: Listed = ()
@@ -93,6 +98,11 @@ _FORMS: dict[str, type[_Given]] = {
     ActionType.SESSION_START: _From,
     ActionType.AUTHENTICATOR_BIND: _Authenticator,
     ActionType.AUTHENTICATOR_REMOVE: _Authenticator,
+    ActionType.AUTHENTICATOR_SUSPEND: _Authenticator,
+    ActionType.AUTHENTICATOR_REACTIVATE: _Authenticator,
+    ActionType.AUTHENTICATOR_REPUDIATE: _Authenticator,
+    ActionType.CONTACT_CHANGE: _Channel,
+    ActionType.CONTACT_REPUDIATE: _Channel,
     ActionType.DESTINATION_ADD: _Listing,
     ActionType.DESTINATION_REMOVE: _Place,
     ActionType.API_KEY_CREATE: _NewKey,

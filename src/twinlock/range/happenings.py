@@ -68,7 +68,7 @@ async def _veto(stage: Stage, step: Step) -> Heard:
     letter = await veto_letter(stage, of.action_id, str(channel))
     if letter is None:
         raise NotPlayableError(f"event.veto: no letter on {channel} carries a veto")
-    no = {"channel_id": letter.channel_id, "token": letter.veto}
+    no = {"channel_id": letter.channel_id, "token": letter.veto or letter.undo}
     return await _say_no(stage, of.action_id, no)
 
 
@@ -80,14 +80,14 @@ async def _say_no(stage: Stage, action_id: str, no: dict[str, Any]) -> Heard:
 
 
 async def veto_letter(stage: Stage, action_id: str, channel: str) -> Letter | None:
-    """Return the newest letter on a channel that can stop this action, or None."""
+    """Return the newest letter on a channel that can stop or undo this action, or None."""
     account_id = stage.customer.account_id
 
     def fitting(letters: tuple[Letter, ...]) -> list[Letter]:
         return [
             one
             for one in letters
-            if one.veto and (one.action_id, one.channel) == (action_id, channel)
+            if (one.veto or one.undo) and (one.action_id, one.channel) == (action_id, channel)
         ]
 
     await stage.venue.mailbox.wait_for(account_id, lambda letters: bool(fitting(letters)))

@@ -57,7 +57,7 @@ async def withdraw_honestly(venue: Venue, *, at: datetime) -> Honest:
     Raises:
         NotPlayableError: it was not allowed at that time, so there is nothing to show.
     """
-    before = takes(ALICE, venue.book.policy.statutes, needs_old_addr=False)
+    before = takes(ALICE, venue.past.policy.statutes, needs_old_addr=False)
     await venue.set_forward(at - before)
     stage = await set_up(venue, ALICE, needs_old_addr=False)
     if venue.now != at:

@@ -20,6 +20,7 @@ from twinlock.domain.laws import (
     nothing_beyond_its_room,
     the_last_way_in_stays,
     unknown_is_no,
+    what_is_named_is_there,
 )
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.reasons import Reason
@@ -84,7 +85,7 @@ def codes_always_help(_account: Account, _action: OpenAction) -> bool:
 
 
 # What has nothing to do with thieves stays: what is not built cannot be done, a freeze is a freeze
-# (CB-07), and an account has so much room.
+# (CB-07), an account has so much room, and what is not there is not changed.
 LAWS_2024: tuple[Law, ...] = (
     unknown_is_no,
     any_proof_will_do,
@@ -92,6 +93,7 @@ LAWS_2024: tuple[Law, ...] = (
     setting_up_comes_first,
     nothing_beyond_its_room,
     the_last_way_in_stays,
+    what_is_named_is_there,
     new_devices_hold_withdrawals,
 )
 

@@ -19,6 +19,7 @@ from twinlock.domain.laws import (
     nothing_is_bound_twice,
     the_last_way_in_stays,
     unknown_is_no,
+    what_is_named_is_there,
 )
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.reasons import Reason
@@ -78,6 +79,7 @@ LAWS_2026: tuple[Law, ...] = (
     nothing_beyond_its_room,
     nothing_is_bound_twice,
     the_last_way_in_stays,
+    what_is_named_is_there,
 )
 
 

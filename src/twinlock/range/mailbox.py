@@ -33,6 +33,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     action_id: str = ""
     code: str = ""
     veto: str = ""
+    undo: str = ""
     until: str = ""
     name: str = ""
 
@@ -73,6 +74,21 @@ class Mailbox:
                 return False
             await asyncio.sleep(LOOK_SECONDS)
         return True
+
+    async def first_code(self, account_id: str, *, action_id: str, elsewhere: set[str]) -> str:
+        """Return the newest code for an action that went to none of the channels ``elsewhere``.
+
+        Raises:
+            LetterMissingError: none arrived.
+        """
+
+        def fitting(letters: tuple[Letter, ...]) -> list[str]:
+            about = (one for one in letters if one.code and one.action_id == action_id)
+            return [one.code for one in about if one.channel_id not in elsewhere]
+
+        if not await self.wait_for(account_id, lambda letters: bool(fitting(letters))):
+            raise LetterMissingError(f"no code arrived for {action_id}")
+        return fitting(self.letters(account_id))[-1]
 
     async def code(self, account_id: str, *, action_id: str, channel_id: str, number: int) -> str:
         """Return code ``number``, from 1, that was sent to a channel for an action.

@@ -17,7 +17,7 @@ from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.answers import Answered, Why
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import NOTHING, STRENGTH, Answer, answer, leaves
+from twinlock.domain.requirements import NOTHING, STRENGTH, Answer, Prove, answer, leaves
 from twinlock.range.acts import Act, act_of
 from twinlock.range.customer import (
     Belongings,
@@ -48,7 +48,10 @@ NOT_BUILT = frozenset(
 CHANGES_FACTORS = (
     ActionType.AUTHENTICATOR_BIND,
     ActionType.AUTHENTICATOR_REMOVE,
+    ActionType.AUTHENTICATOR_REACTIVATE,
+    ActionType.CONTACT_CHANGE,
     ActionType.PASSWORD_CHANGE,
+    ActionType.PASSWORD_RESET,
 )
 
 
@@ -107,7 +110,17 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
             answered = await stage.venue.client.action(answered.action_id)
         except NotHeldError:
             notes.append(f"{showing}: nothing of the kind came to be")
+    if refused is None and _only_the_channel_is_missing(answered):
+        answered = await stage.customer.confirm_channel(answered.action_id)
     return Put(answered=answered, refusal=refused, notes=tuple(notes))
+
+
+def _only_the_channel_is_missing(answered: Answered) -> bool:
+    """Say whether whoever adds a channel, and reads it, has nothing else to show."""
+    asked = {
+        leaf.code for leaf in leaves(answered.requirement or NOTHING) if isinstance(leaf, Prove)
+    }
+    return asked == {Reason.CHANNEL_UNCONFIRMED}
 
 
 def _no(problem: ProblemError, *, action_id: str = "") -> Heard:

@@ -22,6 +22,11 @@ PROFILES: MappingProxyType[str, Callable[[], RuleBook]] = MappingProxyType(
 )
 
 
+# By these rules nobody can be set up who has no passkey; a platform takes them with the customers
+# that it has.
+_TAKEN_LATER: MappingProxyType[str, str] = MappingProxyType({STRICT: DEFAULT})
+
+
 class ProfileUnknownError(TwinlockError):
     """There is no profile of this name."""
 
@@ -36,3 +41,9 @@ def rules_of(profile: str) -> RuleBook:
         known = ", ".join(PROFILES)
         raise ProfileUnknownError(f"{profile!r} is not a profile: {known}")
     return PROFILES[profile]()
+
+
+def before(book: RuleBook) -> RuleBook:
+    """Return the rules that a platform had before it took ``book``: mostly the same."""
+    earlier = _TAKEN_LATER.get(book.policy.profile)
+    return book if earlier is None else rules_of(earlier)

@@ -54,6 +54,8 @@ class SettingUpError(NotPlayableError):
 async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> Stage:
     """Return the account of ``spec`` at its first step, noon or a little later.
 
+    What happened before that is decided by the rules of before.
+
     Raises:
         NotPlayableError: the file describes an account that cannot be had yet.
     """
@@ -65,20 +67,21 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         {"network": NETWORK, "address": places.address(one.name)} for one in imported
     ]
     opened_at = venue.now
-    customer = await Customer.open(venue, "alice", opening)
-    await _bind_all(customer, spec)
-    await customer.sign_in()
-    wallet = Wallet.that_saw(
-        await venue.client.checkpoint(),
-        at=venue.now,
-        trust=venue.trust,
-        policy=venue.book.policy.name.digest,
-    )
-    lead = _longest_wait(venue.book.policy.statutes)
+    lead = _longest_wait(venue.past.policy.statutes)
     start = opened_at + _past_of(entries, lead)
-    past = _Past(customer=customer, places=places, opened_at=opened_at, start=start, lead=lead)
-    await past.live([one for one in entries if one.signed])
-    await venue.set_forward(start)
+    with venue.in_the_past():
+        customer = await Customer.open(venue, "alice", opening)
+        await _bind_all(customer, spec)
+        await customer.sign_in()
+        wallet = Wallet.that_saw(
+            await venue.client.checkpoint(),
+            at=venue.now,
+            trust=venue.trust,
+            policy=venue.book.policy.name.digest,
+        )
+        past = _Past(customer=customer, places=places, opened_at=opened_at, start=start, lead=lead)
+        await past.live([one for one in entries if one.signed])
+        await venue.set_forward(start)
     stage = Stage(
         venue=venue,
         spec=spec,
@@ -213,9 +216,11 @@ async def neighbour(stage: Stage) -> Customer:
     """Return another customer with the same kinds of authenticators, set up just now."""
     if stage.neighbour is None:
         try:
-            other = await Customer.open(stage.venue, "bob", {"channels": stage.opening["channels"]})
-            await _bind_all(other, stage.spec)
-            await other.sign_in()
+            with stage.venue.in_the_past():
+                channels = {"channels": stage.opening["channels"]}
+                other = await Customer.open(stage.venue, "bob", channels)
+                await _bind_all(other, stage.spec)
+                await other.sign_in()
         except ProblemError as problem:
             raise SettingUpError(f"bob was not set up: {refusal(problem)}") from problem
         stage.neighbour = other

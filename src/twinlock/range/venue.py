@@ -44,6 +44,7 @@ from twinlock.domain.trust import Trust
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.range.mailbox import Mailbox
 from twinlock.range.memory_store import MemoryKeys, MemoryPolicyTexts, MemoryStore
+from twinlock.range.profiles import before
 from twinlock.range.weather import FixedPrices, SteerableClock, StoreInWeather, Weather
 from twinlock.services.platform_keys import Scope
 
@@ -70,10 +71,18 @@ class ServiceNotStartedError(TwinlockError):
 
 
 @dataclass(slots=True, kw_only=True)
+class Reign:
+    """Which rules decide now, and which did before."""
+
+    book: RuleBook
+    earlier: RuleBook
+
+
+@dataclass(slots=True, kw_only=True)
 class Venue:
     """One installation, and what the range may turn about it."""
 
-    book: RuleBook
+    book: RuleBook  # whose rules the story is played by
     rp: RelyingParty
     trust: Trust
     api: Api
@@ -81,6 +90,7 @@ class Venue:
     weather: Weather
     mailbox: Mailbox
     http: httpx.AsyncClient
+    reign: Reign
     _key_until: datetime = field(default=BEGINNING)
 
     @property
@@ -92,6 +102,20 @@ class Venue:
     def now(self) -> datetime:
         """Return the time at this venue."""
         return self.clock.at
+
+    @property
+    def past(self) -> RuleBook:
+        """Return the rules by which customers became what they are when a story begins."""
+        return self.reign.earlier
+
+    @contextmanager
+    def in_the_past(self) -> Iterator[None]:
+        """Decide by the rules of before, as when a customer was set up."""
+        self.reign.book = self.reign.earlier
+        try:
+            yield
+        finally:
+            self.reign.book = self.book
 
     async def set_forward(self, at: datetime) -> None:
         """Let time pass until ``at``, and rotate the platform's key before it expires."""
@@ -120,7 +144,7 @@ async def open_service(book: RuleBook, *, begins: datetime = BEGINNING) -> Async
         make_keyring(settings)
         try:
             world = await prepare(settings, server_user=SERVER_USER)
-            turned = _Turned.at(begins)
+            turned = _Turned.at(begins, book)
             opened: list[Api] = []
 
             @asynccontextmanager
@@ -148,7 +172,7 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
     with own_directory() as directory:
         settings = settings_from_environment(_environment(directory))
         world = World(settings=settings, keyring=make_keyring(settings), dsn="")
-        turned = _Turned.at(begins)
+        turned = _Turned.at(begins, book)
         store = MemoryStore(clock=turned.clock, entropy=system_entropy())
         shelves = Shelves(
             store=store,
@@ -188,20 +212,25 @@ class _Turned:
     weather: Weather
     clock: SteerableClock
     prices: FixedPrices
+    reign: Reign
     steering: Steering
 
     @classmethod
-    def at(cls, begins: datetime) -> Self:
+    def at(cls, begins: datetime, book: RuleBook) -> Self:
         weather = Weather()
         clock = SteerableClock(begins, weather)
+        reign = Reign(book=book, earlier=before(book))
         return cls(
             weather=weather,
             clock=clock,
             prices=FixedPrices(clock, weather),
+            reign=reign,
             steering=Steering(
                 seconds=clock.seconds,
                 outbox_seconds=OUTBOX_SECONDS,
                 through=lambda store: StoreInWeather(store, weather),
+                earlier=reign.earlier,
+                in_force=lambda _: reign.book,
             ),
         )
 
@@ -218,12 +247,18 @@ async def _venue(
     venue = Venue(
         book=book,
         rp=RelyingParty(rp_id=settings.rp_id, origin=settings.origin),
-        trust=trust_of(settings, world.keyring, book=book),
+        trust=trust_of(
+            settings,
+            world.keyring,
+            book=book,
+            earlier=(turned.reign.earlier.policy.name.digest,),
+        ),
         api=api,
         clock=turned.clock,
         weather=turned.weather,
         mailbox=mailbox,
         http=http,
+        reign=turned.reign,
     )
     await venue.rotate_key()
     return venue

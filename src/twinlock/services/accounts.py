@@ -33,6 +33,7 @@ from twinlock.domain.commands import (
     OpenAccount,
     ReportSimChange,
 )
+from twinlock.domain.contacts import ADDRESS_BYTES_MOST, normal_address
 from twinlock.domain.decisions import Decided
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.drafts import Where, normal_where
@@ -46,6 +47,7 @@ from twinlock.domain.ids import (
     account_id,
     tail,
 )
+from twinlock.domain.newcomers import as_proved
 from twinlock.ports import (
     Clock,
     Entropy,
@@ -59,7 +61,6 @@ from twinlock.ports.keys import (
 )
 from twinlock.proofs import recovery_codes, totp
 
-ADDRESS_BYTES_MOST = 254  # RFC 5321, 4.5.3.1.3, without the brackets around a path.
 IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
 
 
@@ -67,13 +68,6 @@ class FactorNotOfferedError(TwinlockError):
     """Only passkeys, authenticator apps and recovery codes are offered before they are bound."""
 
     code = "factor_not_offered"
-    status = 422
-
-
-class ChannelAddressError(TwinlockError):
-    """A channel's address that no message can be sent to: unprintable signs, spaces, too long."""
-
-    code = "channel_address_refused"
     status = 422
 
 
@@ -146,7 +140,7 @@ class Accounts:
             IdempotencyConflictError: the key opened another account.
         """
         for channel in opening.channels:
-            check_channel_address(channel.address)
+            normal_address(channel.kind, channel.address)
         rules = self._policies.rules()
         named = account_id(self._entropy.draw(16))
         listed = tuple(
@@ -191,7 +185,7 @@ class Accounts:
                 Channel(
                     channel_id=ChannelId(f"chn_{tail(self._entropy.draw(16))}"),
                     kind=one.kind,
-                    address=one.address,
+                    address=normal_address(one.kind, one.address),
                     bound_at=now,
                 )
                 for one in opening.channels
@@ -244,7 +238,7 @@ class Accounts:
         """Return the account's destinations: who added each, when, by which proof."""
         account = await self._store.account(named)
         found = [await self._store.destination(named, one) for one in sorted(account.destinations)]
-        return tuple(one for one in found if one is not None)
+        return tuple(as_proved(account, one) for one in found if one is not None)
 
     async def offer(
         self, named: AccountId, factor: Factor, *, actor: str, idempotency: Idempotency
@@ -375,21 +369,6 @@ class Accounts:
             )
         )
         return committed.repeated
-
-
-def check_channel_address(address: str) -> str:
-    """Return ``address`` as one that stands in a message's head without doing anything there.
-
-    Prevents: a line break that adds a recipient or a line of its own to every notice.
-
-    Raises:
-        ChannelAddressError: it holds a space or an unprintable sign, or more than 254 bytes.
-    """
-    if not address.isprintable() or " " in address:
-        raise ChannelAddressError("an address holds printable characters and no spaces")
-    if len(address.encode("utf-8")) > ADDRESS_BYTES_MOST:
-        raise ChannelAddressError(f"an address has at most {ADDRESS_BYTES_MOST} bytes")
-    return address
 
 
 def _offered(

@@ -5,7 +5,7 @@ a new password, is derived here, before the locks are taken.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -19,11 +19,11 @@ from twinlock.domain.actions import (
     AnyPayload,
     ApiKeyRevoke,
     AuthenticatorBind,
-    AuthenticatorRemove,
     FreezeLift,
     FreezeSet,
     NotBuilt,
     PasswordChange,
+    PasswordReset,
     Place,
     SessionStart,
     payload_bytes,
@@ -44,10 +44,12 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.authenticators.passwords import Terms, terms
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
+from twinlock.domain.changes import CHANGES, NotFoundError, change, reset
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.decisions import Rules
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
+from twinlock.domain.drafts import parse
+from twinlock.domain.errors import MalformedError, SealBrokenError, present
 from twinlock.domain.evaluation import Evaluated, Evaluation, check_device, draft_of, evaluated
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
@@ -63,6 +65,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.naming import name_of
 from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.policy.gather import state_of
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
     Clock,
@@ -80,15 +83,9 @@ from twinlock.proofs import passkeys, recovery_codes, totp
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.proofs.sessions import check_session
 
-_SECRET = frozenset({ActionType.AUTHENTICATOR_BIND.value, ActionType.PASSWORD_CHANGE.value})
-D = TypeVar("D", bound=msgspec.Struct)
-
-
-class NotFoundError(TwinlockError):
-    """The thing that the action names does not exist in this account."""
-
-    code = "target_not_found"
-    status = 404
+_SECRET: frozenset[str] = frozenset(
+    {ActionType.AUTHENTICATOR_BIND, ActionType.PASSWORD_CHANGE, ActionType.PASSWORD_RESET}
+)
 
 
 class Proposal(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -258,20 +255,28 @@ class Actions:
         if proposal.type not in BUILT:
             digest = b64url(tagged_hash("draft/v1", encode(proposal.payload)))
             return _Prepared(payload=NotBuilt(account=named, asked=proposal.type, digest=digest))
+        if proposal.type in CHANGES:
+            account = await self._store.account(named)
+            fresh = tail(self._entropy.draw(16))
+            payload, secret = change(proposal.type, proposal.payload, account, fresh=fresh)
+            return _Prepared(payload=payload, secret=secret)
+        if proposal.type in _ALONE:
+            parse(proposal.payload, drafts.EmptyDraft)
+            return _Prepared(payload=_ALONE[proposal.type](account=named))
         prepare = _PREPARE[ActionType(proposal.type)]
         return await prepare(self, proposal.payload, named, rules)
 
     async def _withdrawal(self, data: dict[str, Any], named: AccountId, rules: Rules) -> _Prepared:
-        draft = _parse(data, drafts.WithdrawalCryptoDraft)
+        draft = parse(data, drafts.WithdrawalCryptoDraft)
         payload = drafts.withdrawal(draft, named, rules.policy)
         return _Prepared(payload=payload, names=self._streams(payload))
 
     async def _session_start(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        device = read_jwk(_parse(data, drafts.SessionStartDraft).device)
+        device = read_jwk(parse(data, drafts.SessionStartDraft).device)
         return _Prepared(payload=SessionStart(account=named, device=device.thumbprint()))
 
     async def _bind(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        draft = _parse(data, drafts.AuthenticatorBindDraft)
+        draft = parse(data, drafts.AuthenticatorBindDraft)
         account = await self._store.account(named)
         made, credential = await self._authenticator(draft, account)
         payload = AuthenticatorBind(
@@ -363,16 +368,8 @@ class Actions:
                 return candidate
         raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
 
-    async def _remove(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        draft = _parse(data, drafts.AuthenticatorRemoveDraft)
-        account = await self._store.account(named)
-        if account.authenticator(draft.authenticator_id) is None:
-            raise NotFoundError("this account has no such authenticator")
-        payload = AuthenticatorRemove(account=named, authenticator_id=draft.authenticator_id)
-        return _Prepared(payload=payload)
-
     async def _change_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        draft = _parse(data, drafts.PasswordChangeDraft)
+        draft = parse(data, drafts.PasswordChangeDraft)
         account = await self._store.account(named)
         old = next((one for one in account.authenticators if isinstance(one, Password)), None)
         if old is None:
@@ -382,10 +379,19 @@ class Actions:
         payload = PasswordChange(account=named, verifier=_secret_digest(verifier))
         return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
 
+    async def _reset_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
+        """Hash as for an account that has a password: neither words nor time tell whether."""
+        draft = parse(data, drafts.PasswordResetDraft)
+        account = await self._store.account(named)
+        verifier = await self._hasher.hash(draft.password, self._terms(account))
+        made = reset(account, verifier, fresh=tail(self._entropy.draw(16)))
+        payload = PasswordReset(account=named, verifier=_secret_digest(verifier))
+        return _Prepared(payload=payload, secret=encode(made).decode("utf-8"))
+
     async def _add_destination(
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> _Prepared:
-        draft = _parse(data, drafts.DestinationAddDraft)
+        draft = parse(data, drafts.DestinationAddDraft)
         payload = drafts.destination_add(draft, named, rules.policy)
         names = self._streams(payload)
         return _Prepared(payload=payload, secret=names[0], names=names)
@@ -393,7 +399,7 @@ class Actions:
     async def _remove_destination(
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> _Prepared:
-        draft = _parse(data, drafts.DestinationRemoveDraft)
+        draft = parse(data, drafts.DestinationRemoveDraft)
         payload = drafts.destination_remove(draft, named, rules.policy)
         names = self._streams(payload)
         return _Prepared(payload=payload, secret=names[0], names=names)
@@ -401,7 +407,7 @@ class Actions:
     async def _create_api_key(
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> _Prepared:
-        draft = _parse(data, drafts.ApiKeyCreateDraft)
+        draft = parse(data, drafts.ApiKeyCreateDraft)
         from_b64url(draft.public_key, size=32)
         wheres = (
             drafts.normal_where(one.network, one.address, one.memo, rules.policy)
@@ -429,47 +435,37 @@ class Actions:
         account = await self._store.account(named)
         where = name_of(account, self._blind.names(place))
         found = await self._store.destination(named, where)
-        usable = found is not None and found.state(now=now, lapse=lapse) is DestinationState.USABLE
+        state = None if found is None else state_of(account, found, lapse=lapse, now=now)
         # A listing that has waited is settled together with this proposal.
         due = (one.secret for one in account.actions if one.until is not None and one.until <= now)
-        if not usable and where not in due:
+        if state is not DestinationState.USABLE and where not in due:
             raise NotFoundError("an API key names destinations that are usable")
         return where
 
     async def _revoke_api_key(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        draft = _parse(data, drafts.ApiKeyRevokeDraft)
+        draft = parse(data, drafts.ApiKeyRevokeDraft)
         account = await self._store.account(named)
         if all(key.api_key_id != draft.api_key_id for key in account.api_keys):
             raise NotFoundError("this account has no such API key")
         return _Prepared(payload=ApiKeyRevoke(account=named, api_key_id=draft.api_key_id))
 
-    async def _set_freeze(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        _parse(data, drafts.EmptyDraft)
-        return _Prepared(payload=FreezeSet(account=named))
 
-    async def _lift_freeze(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        _parse(data, drafts.EmptyDraft)
-        return _Prepared(payload=FreezeLift(account=named))
-
-    async def _erase(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        _parse(data, drafts.EmptyDraft)
-        return _Prepared(payload=AccountErase(account=named))
-
-
+_ALONE: dict[str, type[FreezeSet | FreezeLift | AccountErase]] = {  # They name the account only.
+    ActionType.FREEZE_SET: FreezeSet,
+    ActionType.FREEZE_LIFT: FreezeLift,
+    ActionType.ACCOUNT_ERASE: AccountErase,
+}
 _Prepare: TypeAlias = Callable[[Actions, dict[str, Any], AccountId, Rules], Awaitable[_Prepared]]
 _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.WITHDRAWAL_CRYPTO: Actions._withdrawal,  # noqa: SLF001 - one table of this class
     ActionType.SESSION_START: Actions._session_start,  # noqa: SLF001 - as above
     ActionType.AUTHENTICATOR_BIND: Actions._bind,  # noqa: SLF001 - as above
-    ActionType.AUTHENTICATOR_REMOVE: Actions._remove,  # noqa: SLF001 - as above
     ActionType.PASSWORD_CHANGE: Actions._change_password,  # noqa: SLF001 - as above
+    ActionType.PASSWORD_RESET: Actions._reset_password,  # noqa: SLF001 - as above
     ActionType.DESTINATION_ADD: Actions._add_destination,  # noqa: SLF001 - as above
     ActionType.DESTINATION_REMOVE: Actions._remove_destination,  # noqa: SLF001 - as above
     ActionType.API_KEY_CREATE: Actions._create_api_key,  # noqa: SLF001 - as above
     ActionType.API_KEY_REVOKE: Actions._revoke_api_key,  # noqa: SLF001 - as above
-    ActionType.FREEZE_SET: Actions._set_freeze,  # noqa: SLF001 - as above
-    ActionType.FREEZE_LIFT: Actions._lift_freeze,  # noqa: SLF001 - as above
-    ActionType.ACCOUNT_ERASE: Actions._erase,  # noqa: SLF001 - as above
 }
 
 
@@ -480,13 +476,6 @@ def _session(
         return None
     digest = payload_digest(payload_bytes(payload))
     return check_session(signed, purpose=PROPOSAL, name=idempotency_key, digest=digest)
-
-
-def _parse(data: dict[str, Any], form: type[D]) -> D:
-    try:
-        return msgspec.convert(data, form)
-    except msgspec.ValidationError as error:
-        raise MalformedError(f"the payload does not have its form: {error}") from error
 
 
 def _known(command: Propose, prepared: _Prepared, state: State) -> Propose:

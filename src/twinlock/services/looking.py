@@ -8,12 +8,17 @@ import msgspec
 from twinlock.domain.account import ActionClosedError, ActionUnknownError, OpenAction, State
 from twinlock.domain.actions import SessionStart, place_of
 from twinlock.domain.answers import Answered, tell_closed, tell_open
+from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionDone
-from twinlock.domain.ids import ActionId, account_of
+from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.naming import name_of
+from twinlock.domain.newcomers import doubted
 from twinlock.domain.policy.gather import gather
+from twinlock.domain.reasons import Reason
+from twinlock.domain.repudiations import bound_by, objection
 from twinlock.ports import (
     Clock,
     Policies,
@@ -90,6 +95,33 @@ class Looking:
             rules=self._policies.rules(),
             now=self._clock.now(database_at=None),
         )
+
+    async def objection(
+        self, closed: ClosedAction, channel_id: ChannelId
+    ) -> tuple[datetime | None, Reason | None]:
+        """Return until when a channel can undo what an action bound, and why it may not.
+
+        Neither where the action bound nothing.
+        """
+        target = bound_by(closed.action) if isinstance(closed.ended, ActionDone) else ""
+        if not target:
+            return None, None
+        command = Repudiate(
+            action_id=closed.action.action_id,
+            target=target,
+            entry=closed.entry,
+            channel_id=channel_id,
+        )
+        account = await self._store.account(account_of(closed.action.action_id))
+        now = self._clock.now(database_at=None)
+        return closed.ended.at + NEWCOMER_PERIOD, objection(account, command, now=now)
+
+    async def is_undone(self, closed: ClosedAction) -> bool:
+        """Say whether what an action bound was repudiated since."""
+        if not isinstance(closed.ended, ActionDone) or not bound_by(closed.action):
+            return False
+        account = await self._store.account(account_of(closed.action.action_id))
+        return doubted(account.doubts, (closed.entry,))
 
     async def explain_gone(self, action_id: ActionId) -> NoReturn:
         """Say of an action that is not open whether it is over or never was.

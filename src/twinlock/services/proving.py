@@ -13,8 +13,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.account import Account, ActionUnknownError, Challenge, OpenAction, State
-from twinlock.domain.actions import payload_bytes, place_of
+from twinlock.domain.account import (
+    Account,
+    ActionUnknownError,
+    Challenge,
+    OpenAction,
+    State,
+)
+from twinlock.domain.actions import ContactChange, payload_bytes, place_of
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
@@ -34,8 +40,8 @@ from twinlock.domain.errors import NotRepeatableError, TwinlockError, present
 from twinlock.domain.events import ChallengeIssued
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
-from twinlock.domain.notices import Notice, NoticeKind
-from twinlock.domain.proving import CODES, unread
+from twinlock.domain.notices import code_notice
+from twinlock.domain.proving import CODES, SENT, unread
 from twinlock.ports import (
     Clock,
     Decide,
@@ -153,8 +159,8 @@ class Proving:
         action = account.action(action_id)
         challenge_id = ChallengeId(f"chl_{tail(self._entropy.draw(16))}")
         nonce = self._entropy.draw(32)
-        code = codes.new_code(self._entropy.draw(16)) if question.factor in CODES else ""
-        channel = _channel(account, question)
+        code = codes.new_code(self._entropy.draw(16)) if question.factor in SENT else ""
+        channel = _channel(account, action, question)
         command = Ask(
             action_id=action_id,
             challenge_id=challenge_id,
@@ -169,8 +175,10 @@ class Proving:
             decided = decide(state, command, rules=rules, now=now)
             if _issues(decided):
                 _check_none_stands(state.account.action(action_id), question.factor, now=now)
-            letter = _letter(decided, code=code, channel=channel, action_id=action_id, now=now)
-            return msgspec.structs.replace(decided, letters=letter)
+            if not code or channel is None or not _issues(decided):
+                return decided
+            letter = code_notice(action, code=code, channel=channel, at=now)
+            return msgspec.structs.replace(decided, letters=(letter,))
 
         work = self._work(action, run, actor, rules)
         work = msgspec.structs.replace(work, idempotency=idempotency, action_id=challenge_id)
@@ -239,7 +247,9 @@ class Proving:
         """Return the options of ``navigator.credentials.get`` as JSON (WebAuthn L3, 5.1.8)."""
         if factor is not Factor.PASSKEY:
             return None
-        known = (one for one in account.authenticators if isinstance(one, Passkey))
+        now = self._clock.now(database_at=None)
+        live = (one for one in account.authenticators if not one.suspended(now))
+        known = (one for one in live if isinstance(one, Passkey))
         return {
             "allowCredentials": [{"id": one.credential_id, "type": "public-key"} for one in known],
             "challenge": b64url(intents.challenge(nonce, payload_bytes(action.payload))),
@@ -315,7 +325,7 @@ class Proving:
                 return _check_recovery_code(account, reply)
             case Factor.PASSKEY:
                 return self._check_passkey(account, action, reply)
-            case Factor.EMAIL_CODE | Factor.SMS_CODE:
+            case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.CHANNEL_CODE:
                 return self._check_code(action, reply)
             case _:
                 raise ProofRefusedError(ProofFault.WRONG_KIND)
@@ -412,8 +422,10 @@ def _check_recovery_code(account: Account, reply: Reply) -> Right:
     return Right(factor=Factor.RECOVERY_CODE, source=bound.authenticator_id, against=fitting)
 
 
-def _channel(account: Account, question: Question) -> ChannelId | None:
-    """Return the channel that was named, or the first of the fitting kind."""
+def _channel(account: Account, action: OpenAction, question: Question) -> ChannelId | None:
+    """Return the channel that was named, the new one, or the first of the fitting kind."""
+    if question.factor is Factor.CHANNEL_CODE:
+        return ChannelId(action.secret) if isinstance(action.payload, ContactChange) else None
     kind = CODES.get(question.factor)
     fitting = (one.channel_id for one in account.channels if one.kind is kind)
     return ChannelId(question.channel_id) if question.channel_id else next(fitting, None)
@@ -438,24 +450,6 @@ def _check_none_stands(action: OpenAction, factor: Factor, *, now: datetime) -> 
     for one in action.challenges:
         if one.factor is factor and one.expires_at - now >= CHALLENGE_LIFETIME / 2:
             raise QuestionStandsError(one, now=now)
-
-
-def _letter(
-    decided: Decided, *, code: str, channel: ChannelId | None, action_id: ActionId, now: datetime
-) -> tuple[Notice, ...]:
-    if not code or channel is None or not _issues(decided):
-        return ()
-    return (
-        Notice(
-            kind=NoticeKind.CODE,
-            what=decided.answer.kind,
-            at=now,
-            channels=(channel,),
-            action_id=action_id,
-            until=now + CHALLENGE_LIFETIME,
-            code=code,
-        ),
-    )
 
 
 def _binding(challenge_id: ChallengeId, action: OpenAction) -> codes.CodeBinding:

@@ -3,8 +3,6 @@
 Always true (tests/integration/test_web_sheets.py): every field stands on the page, whole.
 """
 
-from collections.abc import Mapping
-from enum import StrEnum
 from typing import assert_never
 
 import msgspec
@@ -16,54 +14,30 @@ from twinlock.domain.actions import (
     ApiKeyCreate,
     ApiKeyRevoke,
     AuthenticatorBind,
+    AuthenticatorReactivate,
     AuthenticatorRemove,
+    AuthenticatorRepudiate,
+    AuthenticatorSuspend,
+    ContactChange,
+    ContactRepudiate,
     DestinationAdd,
     DestinationRemove,
     FreezeLift,
     FreezeSet,
     NotBuilt,
     PasswordChange,
+    PasswordReset,
     SessionStart,
     WithdrawalCrypto,
     type_of,
 )
 from twinlock.domain.assurance import Factor
-from twinlock.domain.authenticators.model import factor_of
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.money import format_amount
 from twinlock.domain.policy.version import Policy
-from twinlock.web.words import dollars, how_long, visible, when
-
-
-class Form(StrEnum):
-    """How a line is set."""
-
-    PLAIN = "plain"
-    AMOUNT = "amount"  # digits in threes
-    ADDRESS = "address"  # in groups of four, and once more in one piece
-    EXACT = "exact"  # of a width, every character as it is
-    LIST = "list"
-    EXACT_LIST = "exact-list"
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of what is signed. ``note`` explains it; ``heed`` asks for a second look."""
-
-    label: str
-    text: str = ""
-    form: Form = Form.PLAIN
-    unit: str = ""
-    items: tuple[str, ...] = ()
-    note: str = ""
-    heed: bool = False
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A payload in words: what it does in one line, its fields, and what follows from it."""
-
-    title: str
-    lines: tuple[Line, ...]
-    effect: str
+from twinlock.web.lines import Form, Line, Told
+from twinlock.web.standing_words import FACTORS, tell_standing
+from twinlock.web.words import dollars, how_long, visible
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +52,6 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     listed: tuple[Destination, ...] = ()
 
 
-FACTORS: Mapping[str, str] = {
-    Factor.PASSKEY: "Passkey",
-    Factor.TOTP: "Authenticator app",
-    Factor.PASSWORD: "Password",
-    Factor.RECOVERY_CODE: "Recovery codes",
-}
 _FREEZING = (
     "It acts at once, and lifting it takes its own proof and its own wait. Set with less than your "
     f"strongest authenticator, it ends by itself after {how_long(WEAK_FREEZE_LENGTH)}."
@@ -112,9 +80,18 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             return _session_start(payload)
         case AuthenticatorBind():
             return _bind(payload)
-        case AuthenticatorRemove():
-            return _remove(payload, known)
-        case PasswordChange() | FreezeSet() | FreezeLift() | AccountErase() | NotBuilt():
+        case (
+            AuthenticatorRemove()
+            | AuthenticatorSuspend()
+            | AuthenticatorReactivate()
+            | AuthenticatorRepudiate()
+            | ContactChange()
+            | ContactRepudiate()
+            | PasswordChange()
+            | PasswordReset()
+        ):
+            return tell_standing(payload, known.account)
+        case FreezeSet() | FreezeLift() | AccountErase() | NotBuilt():
             return _simple(payload)
         case DestinationAdd() | DestinationRemove():
             return _destination(payload)
@@ -210,35 +187,8 @@ def _bind(payload: AuthenticatorBind) -> Told:
     )
 
 
-def _remove(payload: AuthenticatorRemove, known: Known) -> Told:
-    bound = known.account and known.account.authenticator(payload.authenticator_id)
-    named: tuple[Line, ...] = ()
-    if bound:
-        kind = FACTORS[factor_of(bound)]
-        named = (
-            Line(label="Kind", text=kind),
-            Line(label="Name", text=visible(bound.name) or "None"),
-            Line(label="Added", text=when(bound.bound_at)),
-        )
-    return Told(
-        title="Remove an authenticator",
-        lines=(*named, Line(label="Id", text=payload.authenticator_id, form=Form.EXACT)),
-        effect="It then no longer signs in or confirms anything.",
-    )
-
-
-def _simple(payload: PasswordChange | FreezeSet | FreezeLift | AccountErase | NotBuilt) -> Told:
+def _simple(payload: FreezeSet | FreezeLift | AccountErase | NotBuilt) -> Told:
     match payload:
-        case PasswordChange(verifier=verifier):
-            note = "The password itself is not shown."
-            line = Line(
-                label="Fingerprint of the new one", text=verifier, form=Form.EXACT, note=note
-            )
-            return Told(
-                title="Change the password",
-                lines=(line,),
-                effect="Only the new password is then taken.",
-            )
         case FreezeSet():
             line = Line(label="Stops", text="Everything that leaves, and every weaker protection")
             return Told(

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import ActionState, Channel, OpenAction, Shown, State
-from twinlock.domain.actions import type_of
+from twinlock.domain.actions import ContactChange, type_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import factor_of, root
@@ -20,7 +20,7 @@ from twinlock.domain.commands import Ask
 from twinlock.domain.decisions import judge_facts
 from twinlock.domain.effects import effects
 from twinlock.domain.events import HoldPlaced, ProofAccepted
-from twinlock.domain.ids import ChallengeId
+from twinlock.domain.ids import ChallengeId, ChannelId
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.proving import CODES, against, ask, reaches_floor, recovery_helps
 from twinlock.domain.replay import apply
@@ -45,6 +45,7 @@ ORDER = (
     Factor.PASSWORD,
     Factor.EMAIL_CODE,
     Factor.SMS_CODE,
+    Factor.CHANNEL_CODE,
 )
 _NAME = "preview".ljust(26, "a")  # Stands for the names that a yes would draw.
 
@@ -167,7 +168,8 @@ def _could_show(standing: Standing) -> Iterator[Shown]:
     account, action, now = standing.state.account, standing.action, standing.now
     used = {one.source for one in action.shown if account.stands(one)}
     for bound in account.authenticators:
-        if bound.authenticator_id not in used and against(bound):
+        live = against(bound) and not bound.suspended(now)
+        if bound.authenticator_id not in used and live:
             yield Shown(
                 source=bound.authenticator_id,
                 factor=factor_of(bound),
@@ -176,6 +178,15 @@ def _could_show(standing: Standing) -> Iterator[Shown]:
                 at=now,
                 entry=account.chain.entries,
             )
+    if _confirms_channel(standing):
+        yield Shown(
+            source=action.secret,
+            factor=Factor.CHANNEL_CODE,
+            root=None,
+            bound_at=action.proposed_at,
+            at=now,
+            entry=account.chain.entries,
+        )
     for factor, channel in _asked_by_code(standing):
         if channel.channel_id not in used:
             yield Shown(
@@ -188,23 +199,31 @@ def _could_show(standing: Standing) -> Iterator[Shown]:
             )
 
 
+def _confirms_channel(standing: Standing) -> bool:
+    """Say whether the gate would send a code to the channel that would be added."""
+    name = ChannelId(standing.action.secret)
+    return isinstance(standing.action.payload, ContactChange) and _would_ask(
+        standing, Factor.CHANNEL_CODE, name
+    )
+
+
 def _asked_by_code(standing: Standing) -> Iterator[tuple[Factor, Channel]]:
     """Give the channels to which the gate would send a code for this action (law 4)."""
     account = standing.state.account
     for factor, kind in CODES.items():
         for channel in account.channels:
-            if channel.kind is kind and _would_ask(standing, factor, channel):
+            if channel.kind is kind and _would_ask(standing, factor, channel.channel_id):
                 yield factor, channel
 
 
-def _would_ask(standing: Standing, factor: Factor, channel: Channel) -> bool:
+def _would_ask(standing: Standing, factor: Factor, channel: ChannelId) -> bool:
     """Say whether the gate would ask; having asked too often is no reason not to offer it."""
     question = Ask(
         action_id=standing.action.action_id,
         challenge_id=ChallengeId(f"chl_{_NAME}"),
         factor=factor,
         nonce="",
-        channel_id=channel.channel_id,
+        channel_id=channel,
         code_mac=_NAME,
     )
     offers = standing.rules.policy.statutes.offers(type_of(standing.action.payload))
@@ -216,13 +235,14 @@ def _would_ask(standing: Standing, factor: Factor, channel: Channel) -> bool:
 def _after(standing: Standing, way: Iterable[Shown]) -> State:
     """Return the state as it would be with the proofs of ``way`` accepted now."""
     state = standing.state
+    offers = standing.rules.policy.statutes.offers(type_of(standing.action.payload))
     for shown in way:
         action = state.account.action(standing.action.action_id)
         accepted = ProofAccepted(
             at=standing.now,
             action_id=action.action_id,
             shown=shown,
-            proved=reaches_floor(state.account, action, shown),
+            proved=reaches_floor(state.account, action, shown, offers=offers),
         )
         state = apply(state, accepted)
     return state

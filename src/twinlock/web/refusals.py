@@ -112,6 +112,12 @@ FAULTS: Mapping[ProofFault, str] = MappingProxyType(
         ProofFault.BELOW_FLOOR: (
             "This way is weaker than the best that you have, so it is not taken here."
         ),
+        ProofFault.SUSPENDED: (
+            "That was reported lost, so it is suspended and answers nothing. Use another way."
+        ),
+        ProofFault.CHANNEL_NOT_READY: (
+            "The new channel gets its code once the change itself is confirmed. Confirm that first."
+        ),
         ProofFault.THROTTLED: (
             "Too many tries. For a while no code and no password is read; a passkey still works."
         ),

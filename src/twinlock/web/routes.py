@@ -8,6 +8,7 @@ browser; that an answer came from our own page is checked all the same.
 
 import hmac
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -22,14 +23,15 @@ from msgspec import Meta
 
 from twinlock.domain.account import ActionClosedError, ActionUnknownError, Destination
 from twinlock.domain.actions import ApiKeyCreate
-from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
+from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.commands import Veto
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer
 from twinlock.domain.vetoes import entitled, veto_token
 from twinlock.ports import (
     Entropy,
@@ -42,7 +44,7 @@ from twinlock.web.forms import Form, once
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
 from twinlock.web.serving import ACTOR, Connection, Pages, check_origin, named
-from twinlock.web.sheets import Sheet, Status, because_of, sheet_of
+from twinlock.web.sheets import Because, Sheet, Status, because_of, sheet_of
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 Guard: TypeAlias = Callable[[Connection, BaseRouteHandler], None]
@@ -103,7 +105,9 @@ Token = Annotated[str, QueryParameter(name="t", max_length=64)]
 async def confirm(pages: Use, renderer: Render, action_id: Named) -> Response[str]:
     """Show what would be signed, and how it stands."""
     found = await pages.looking.stand(named(action_id))
-    return _confirm_page(renderer, await _sheet(pages, found))
+    gone = isinstance(found, ClosedAction) and await pages.looking.is_undone(found)
+    note = _Note.UNDONE if gone else _Note.NOTHING
+    return _confirm_page(renderer, await _sheet(pages, found), note=note)
 
 
 async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
@@ -120,6 +124,7 @@ class _Note(StrEnum):
     NOTHING = ""
     OVER = "over"  # It had ended before the answer came.
     TWICE = "twice"  # The browser sent the same twice.
+    UNDONE = "undone"  # It was repudiated since.
 
 
 def _confirm_page(
@@ -245,17 +250,31 @@ async def assertion(
 async def ask_veto(
     pages: Use, renderer: Render, action_id: Named, channel_id: Channel = "", token: Token = ""
 ) -> Response[str]:
-    """Show what the link would stop. It stops nothing yet: mail scanners open links."""
+    """Show what the link would stop or undo. It does nothing yet: mail scanners open links."""
     found = await pages.looking.stand(named(action_id))
     sheet = await _sheet(pages, found)
     if isinstance(found, ClosedAction):
-        return _confirm_page(renderer, sheet)
+        return await _undo_page(pages, renderer, found, channel_id=channel_id, token=token)
     veto = _link(found, channel_id, token)
     who = entitled(found.state.account, found.action, veto, now=found.now)
-    return _veto_page(renderer, sheet, token=token, veto=veto, entitled=who is not None)
+    because = () if who is not None else because_of((Reason.NOT_ENTITLED,))
+    return _veto_page(renderer, sheet, token=token, veto=veto, because=because)
 
 
-def _link(found: Standing, channel_id: str, token: str) -> Veto:
+async def _undo_page(
+    pages: Pages, renderer: Renderer, found: ClosedAction, *, channel_id: str, token: str
+) -> Response[str]:
+    """Show what took effect, and to whom we sent this link that it can be undone."""
+    sheet = await _sheet(pages, found)
+    ends, why_not = await pages.looking.objection(found, ChannelId(channel_id))
+    if ends is None:
+        return _confirm_page(renderer, sheet)
+    veto = _link(found, channel_id, token)
+    because = () if why_not is None else because_of((why_not,))
+    return _veto_page(renderer, sheet, token=token, veto=veto, because=because, undo_until=ends)
+
+
+def _link(found: Standing | ClosedAction, channel_id: str, token: str) -> Veto:
     """Return the veto that a link would ask for.
 
     Raises:
@@ -268,11 +287,22 @@ def _link(found: Standing, channel_id: str, token: str) -> Veto:
 
 
 def _veto_page(
-    renderer: Renderer, sheet: Sheet, *, veto: Veto, token: str, entitled: bool
+    renderer: Renderer,
+    sheet: Sheet,
+    *,
+    veto: Veto,
+    token: str,
+    because: tuple[Because, ...] = (),
+    undo_until: datetime | None = None,
 ) -> Response[str]:
-    because = () if entitled else because_of((Reason.NOT_ENTITLED,))
     return renderer.page(
-        "veto.html", sheet=sheet, channel_id=veto.channel_id, token=token, because=because
+        "veto.html",
+        sheet=sheet,
+        channel_id=veto.channel_id,
+        token=token,
+        because=because,
+        undo_until=undo_until,
+        length=WEAK_FREEZE_LENGTH,
     )
 
 
@@ -280,7 +310,7 @@ def _veto_page(
 async def veto(
     pages: Use, renderer: Render, action_id: Named, data: URLEncodedBody[VetoForm]
 ) -> Response[str]:
-    """Say no: at once, and for good."""
+    """Say no: at once, and for good; after the fact, undo what was bound."""
     action = named(action_id)
     no = No(channel_id=data.channel_id, token=data.token)
     try:
@@ -290,15 +320,12 @@ async def veto(
     if said is None:
         return await _twice(pages, renderer, action)
     pages.count(said)
-    if not _not_entitled(said):
+    if said.answer is not Answer.DENY:
         return renderer.elsewhere(f"/confirm/{action}")
     sheet = await _sheet(pages, await pages.looking.stand(action))
     asked = Veto(action_id=action, channel_id=ChannelId(data.channel_id))
-    return _veto_page(renderer, sheet, token=data.token, veto=asked, entitled=False)
-
-
-def _not_entitled(answered: Answered) -> bool:
-    return any(why.code is Reason.NOT_ENTITLED for why in answered.why)
+    because = because_of(tuple(why.code for why in said.why))
+    return _veto_page(renderer, sheet, token=data.token, veto=asked, because=because)
 
 
 # --- Files that never change ---

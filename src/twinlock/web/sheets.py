@@ -27,7 +27,7 @@ from twinlock.domain.events import ActionRefused
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.policy.version import Policy
-from twinlock.domain.proving import CODES
+from twinlock.domain.proving import SENT
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     Answer,
@@ -41,7 +41,8 @@ from twinlock.domain.requirements import (
 )
 from twinlock.domain.waits import lapses_at
 from twinlock.services.looking import Standing
-from twinlock.web.payloads import Known, Line, Told, tell_payload
+from twinlock.web.lines import Line, Told
+from twinlock.web.payloads import Known, tell_payload
 from twinlock.web.preview import Preview, preview
 from twinlock.web.words import dollars
 
@@ -249,7 +250,7 @@ def _fields(standing: Standing, tried: Preview) -> tuple[Field, ...]:
     live = {
         one.factor: one.challenge_id
         for one in standing.action.challenges
-        if one.factor in CODES and one.expires_at > now
+        if one.factor in SENT and one.expires_at > now
     }
     return tuple(Field(factor=one, challenge_id=live.get(one, "")) for one in tried.offers)
 

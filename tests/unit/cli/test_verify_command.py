@@ -14,7 +14,9 @@ from support.forgeries import Forger, the_cast
 from tidy.repository import environment
 from typer.testing import CliRunner, Result
 
-from twinlock.cli.verify import FileUnreadableError, plain, verify_command
+from twinlock.cli.console import plain
+from twinlock.cli.files import FileUnreadableError
+from twinlock.cli.verify import verify_command
 from twinlock.domain.actions import FreezeSet
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import MalformedError

@@ -65,6 +65,7 @@ def test_every_payload_names_its_account_and_reads_back_without_a_field_more(
         msgspec.json.decode(data, type=AnyPayload)
 
 
+@pytest.mark.requirement("P-06")
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -7,20 +7,29 @@ from msgspec.structs import replace
 from support.cast import ALICE, DAY, MEMBER, NEW_ADDRESS, NOON
 from support.policies import DEFAULT
 from support.worlds import (
+    DESKTOP,
+    EMAIL,
     FREEZE,
     LIFT,
     PASSWORD,
     ROAMING,
+    SMS,
+    SYNCED,
     a_destination,
     a_session,
     an_account,
     bind,
+    change_contact,
     change_password,
     list_address,
     make_key,
+    reactivate,
     remove,
+    repudiate,
+    reset_password,
     send,
     sign_in,
+    suspend,
     unlist,
 )
 
@@ -36,13 +45,18 @@ from twinlock.domain.events import (
     ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
+    AuthenticatorReactivated,
     AuthenticatorRemoved,
+    AuthenticatorSuspended,
+    ChannelBound,
+    ChannelRemoved,
     DestinationAdded,
     DestinationRemoved,
     Event,
     FreezeLifted,
     FreezeSet,
     HoldPlaced,
+    NewcomerRepudiated,
     SessionEnded,
     SessionStarted,
 )
@@ -86,7 +100,8 @@ def facts(action: OpenAction, **changes: Any) -> Facts:  # noqa: ANN401 - any of
     return replace(found, **changes)
 
 
-STATE = State(account=an_account(), destination_id=WHERE, destination=KNOWN)
+CHANNELS = (replace(EMAIL, entry=7), DESKTOP)
+STATE = State(account=an_account(channels=CHANNELS), destination_id=WHERE, destination=KNOWN)
 
 
 def follows(
@@ -105,7 +120,22 @@ FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (sign_in(), "", [SessionStarted, ActionDone]),
     (*bind(ROAMING), [AuthenticatorBound, HoldPlaced, ActionDone]),
     (remove(PASSWORD), "", [AuthenticatorRemoved, HoldPlaced, ActionDone]),
+    (suspend(SYNCED), "", [AuthenticatorSuspended, ActionDone]),
+    (reactivate(SYNCED), "", [AuthenticatorReactivated, HoldPlaced, ActionDone]),
+    (
+        repudiate(SYNCED),
+        "",
+        [NewcomerRepudiated, AuthenticatorRemoved, HoldPlaced, ActionDone],
+    ),
+    (*change_contact(EMAIL, SMS), [ChannelBound, HoldPlaced, ActionDone]),
+    (*change_contact(EMAIL, None), [ChannelRemoved, HoldPlaced, ActionDone]),
+    (
+        repudiate(EMAIL),
+        "",
+        [NewcomerRepudiated, ChannelRemoved, HoldPlaced, ActionDone],
+    ),
     (*change_password(), [AuthenticatorBound, HoldPlaced, ActionDone]),
+    (*reset_password(), [AuthenticatorBound, HoldPlaced, ActionDone]),
     (list_address(KNOWN.address), WHERE, [DestinationAdded, ActionDone]),
     (unlist(KNOWN.address), WHERE, [DestinationRemoved, ActionDone]),
     (KEY, "key_1", [ApiKeyCreated, HoldPlaced, ActionDone]),
@@ -194,6 +224,19 @@ def test_nothing_leaves_without_saying_where_to() -> None:
         follows(NotBuilt(account=ALICE, asked="withdrawal.crypto", digest=""))
 
 
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (suspend(ROAMING), "suspended is bound"),
+        (repudiate(ROAMING), "repudiated is bound"),
+        (NotBuilt(account=ALICE, asked="contact.change", digest=""), r"contact\.change"),
+    ],
+)
+def test_nothing_changes_that_is_not_there(asked: AnyPayload, why: str) -> None:
+    with pytest.raises(InvariantError, match=why):
+        follows(asked)
+
+
 # --- Sessions ---
 
 
@@ -218,6 +261,7 @@ def test_a_session_starts_by_signing_in_alone() -> None:
         session(STATE, act(send()), read_only=True, fresh=FRESH, now=NOON)
 
 
+@pytest.mark.requirement("O-17")
 def test_a_change_of_factors_ends_every_session_but_the_one_it_was_asked_in() -> None:
     sessions = (a_session("ses_1"), a_session("ses_2"))
     state = replace(STATE, account=an_account(sessions=sessions))

@@ -202,6 +202,13 @@ def test_a_question_lacks_nothing() -> None:
         (asking("api_key.revoke", "api_key", "key_x"), {"api_key_id": "key_x"}),
         (asking("api_key.create", "api_key", "k", scopes=[]), {"public_key": "k", "scopes": []}),
         (asking("authenticator.remove", "authenticator", "a"), {"authenticator_id": "a"}),
+        (asking("authenticator.suspend", "authenticator", "a"), {"authenticator_id": "a"}),
+        (asking("contact.repudiate", "channel", "c"), {"channel_id": "c"}),
+        (asking("contact.change", "channel", "c", channel_id="c"), {"channel_id": "c"}),
+        (
+            asking("contact.change", "channel", "a@b.example", kind="email", address="a@b.example"),
+            {"kind": "email", "address": "a@b.example"},
+        ),
         (asking("session.start", "device", "t", device={}), {"device": {}}),
     ],
 )
@@ -219,6 +226,8 @@ def test_a_resource_is_the_draft_of_its_action(asked: Evaluation, draft: dict[st
         asking("freeze.set", "destination", ALICE),
         asking("withdrawal.crypto", "destination", "0x1", address="0x2"),
         asking("api_key.revoke", "api_key", "key_x", api_key_id=1),
+        asking("contact.change", "channel", "chn_x", channel_id="chn_y"),
+        asking("contact.change", "channel", "a@b.example", kind="email", address="c@d.example"),
     ],
 )
 def test_a_resource_that_says_two_things_is_refused(asked: Evaluation) -> None:
@@ -227,7 +236,11 @@ def test_a_resource_that_says_two_things_is_refused(asked: Evaluation) -> None:
 
 
 def test_whatever_the_gate_decides_and_carries_no_secret_has_a_resource() -> None:
-    secret = {ActionType.AUTHENTICATOR_BIND, ActionType.PASSWORD_CHANGE}
+    secret = {
+        ActionType.AUTHENTICATOR_BIND,
+        ActionType.PASSWORD_CHANGE,
+        ActionType.PASSWORD_RESET,
+    }
     for action in BUILT - secret:
         with pytest.raises(MalformedError, match="of the type"):
             draft_of(asking(action, "whatever", "1"))

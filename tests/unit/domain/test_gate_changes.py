@@ -98,6 +98,7 @@ def test_a_newcomer_is_one_for_thirty_days(age: object, said: Answer) -> None:
     assert told.answer is said
 
 
+@pytest.mark.requirement("O-18")
 def test_a_newcomer_does_not_replace_the_old_password_unless_it_is_shown_too() -> None:
     newer = a_passkey("aut_newer", bound_at=NOON - DAY)
     gate = Gate.of(an_account(PASSWORD, newer))
@@ -141,6 +142,7 @@ def test_of_two_removals_the_second_keeps_the_last_way_in() -> None:
     assert len(gate.account.authenticators) == 1
 
 
+@pytest.mark.requirement("O-17")
 def test_binding_removing_and_changing_the_password_hold_exits_and_end_other_sessions() -> None:
     payload, secret = change_password()
     gate = Gate()

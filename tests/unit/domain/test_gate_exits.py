@@ -98,6 +98,7 @@ def test_a_withdrawal_to_a_known_destination_is_one_tap() -> None:
     assert proved.proofs[0][0] == Factor.PASSKEY
 
 
+@pytest.mark.requirement("O-22", "P-01")
 def test_an_exit_is_spent_once() -> None:
     gate = Gate.of(an_account(), KNOWN)
     action = proposed_and_proved(gate)
@@ -134,6 +135,7 @@ def test_what_can_never_be_is_refused_and_closed_at_once() -> None:
     assert gate.account.actions == ()
 
 
+@pytest.mark.requirement("O-21")
 def test_only_an_exit_is_spent() -> None:
     gate = Gate()
     action = gate.propose(list_address(NEW_ADDRESS)).action_id
@@ -204,6 +206,7 @@ def test_an_exit_that_has_waited_is_kept_for_a_week() -> None:
 # --- Decided again when it is spent (law 6) ---
 
 
+@pytest.mark.requirement("O-22", "O-28")
 def test_a_freeze_between_yes_and_spend_stops_it() -> None:
     gate = Gate.of(an_account(), KNOWN)
     action = proposed_and_proved(gate)
@@ -232,6 +235,7 @@ def test_a_yes_that_is_held_after_all_waits_and_can_be_spent_then() -> None:
     assert gate.spend(action).answer is Answer.ALLOW
 
 
+@pytest.mark.requirement("O-22", "O-28")
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_factor_removed_or_replaced_stops_what_it_approved(replaced: bool) -> None:
     gate = Gate.of(an_account(SYNCED), KNOWN)
@@ -253,6 +257,7 @@ def test_a_destination_removed_meanwhile_stops_what_was_approved() -> None:
     assert Reason.DESTINATION_REMOVED in reasons(gate.spend(action).requirement)
 
 
+@pytest.mark.requirement("O-35", "O-22")
 def test_prices_that_fail_meanwhile_stop_what_was_approved() -> None:
     gate = Gate.of(an_account(), KNOWN)
     action = proposed_and_proved(gate)
@@ -264,6 +269,7 @@ def test_prices_that_fail_meanwhile_stop_what_was_approved() -> None:
 # --- Vetoes ---
 
 
+@pytest.mark.requirement("N-B20")
 @pytest.mark.parametrize("channel", [EMAIL, DESKTOP])
 def test_a_veto_by_any_older_channel_is_final(channel: object) -> None:
     gate = Gate.of(an_account(), KNOWN)

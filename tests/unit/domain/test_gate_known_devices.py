@@ -86,6 +86,7 @@ def test_a_sign_in_is_from_a_known_device_when_its_key_signed_now(late: timedelt
     assert gate.account.from_known_device(gate.action(started))
 
 
+@pytest.mark.requirement("O-26")
 def test_a_device_that_signs_in_for_the_first_time_is_no_known_one() -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
     started = gate.start(MALLORYS_LAPTOP)

@@ -111,6 +111,7 @@ def test_sums_beyond_the_highest_value_do_not_stop_a_freeze() -> None:
     assert gate.prove(gate.propose(FREEZE).action_id, SYNCED).answer is Answer.ALLOW
 
 
+@pytest.mark.requirement("O-20", "O-19")
 def test_a_small_sum_leaves_on_the_session_key_alone_until_the_budget_is_used_up() -> None:
     gate = Gate.of(an_account(), a_destination(budget_cents=90_00))
     signature = gate.give_session()

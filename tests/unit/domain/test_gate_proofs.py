@@ -250,6 +250,7 @@ def test_a_code_of_a_channel_that_is_gone_opens_nothing_to_look_at() -> None:
     assert gate.prove(action, PASSWORD).answer is Answer.CHALLENGE
 
 
+@pytest.mark.requirement("O-26")
 def test_a_new_device_holds_exits_and_a_known_one_does_not() -> None:
     gate = Gate()
     known = gate.sign_in(SYNCED)
@@ -268,6 +269,7 @@ def test_signing_in_with_an_app_takes_the_password_too() -> None:
     assert gate.prove(action, PASSWORD).answer is Answer.ALLOW
 
 
+@pytest.mark.requirement("O-17")
 def test_ending_a_session_ends_that_one_or_all() -> None:
     gate = Gate()
     for name in ("ses_1", "ses_2", "ses_3"):
@@ -293,6 +295,7 @@ def test_ending_all_others_keeps_one(keep: str | None, left: list[str]) -> None:
     assert [one.session_id for one in gate.account.sessions] == left
 
 
+@pytest.mark.requirement("O-19")
 def test_a_copied_session_is_refused_whatever_it_asks() -> None:
     gate = Gate.of(an_account(), a_destination(budget_cents=500_00))
     gate.give_session()

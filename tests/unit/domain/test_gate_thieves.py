@@ -115,6 +115,7 @@ def test_a_key_counts_for_itself_when_two_roots_bound_it_or_a_month_has_passed()
     assert grown.shown_roots == ("phone", "roaming:aut_thief")
 
 
+@pytest.mark.requirement("O-03")
 @pytest.mark.parametrize("channels", [(DESKTOP,), ()])
 @pytest.mark.parametrize("asked", [send(900, to=MALLORYS_ADDRESS), list_address(MALLORYS_ADDRESS)])
 def test_a_password_alone_moves_nothing(channels: tuple[Channel, ...], asked: AnyPayload) -> None:
@@ -408,6 +409,7 @@ def test_strangers_ring_no_bell(how: str) -> None:
     assert told == []
 
 
+@pytest.mark.requirement("P-04")
 def test_wrong_passwords_by_strangers_do_not_stop_a_device_that_was_there_before() -> None:
     gate = Gate.of(an_account(PASSWORD, APP))
     gate.sign_in(PASSWORD, APP)
@@ -431,6 +433,7 @@ def test_guesses_from_a_known_device_are_counted_as_well() -> None:
     assert (gate.account.known_throttle.failures, gate.account.throttle.failures) == (5, 0)
 
 
+@pytest.mark.requirement("O-03")
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("asked", [change_password(), (make_key("read", "trade"), "key_1")])
 def test_one_relayed_code_of_the_app_gives_no_access(asked: Asked, signed: bool) -> None:

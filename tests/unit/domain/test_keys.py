@@ -28,6 +28,7 @@ LENGTHS = {
     Role.PLATFORM: INNER,
     Role.INDEX: INNER,
     Role.AUTHORIZATION: (timedelta(days=1), timedelta(days=1)),
+    Role.ANSWERS: (timedelta(days=1), timedelta(days=1)),
     Role.LOG: (timedelta(days=1), timedelta(days=7)),
 }
 

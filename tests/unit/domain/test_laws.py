@@ -1,5 +1,6 @@
 """Each law on its own, on both sides of each of its limits."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -52,6 +53,8 @@ def the(action: str, **changes: Any) -> Facts:  # noqa: ANN401 - any of the fiel
 SEND, LIST, START = "withdrawal.crypto", "destination.add", "session.start"
 FREEZE, REMOVE, BIND = "freeze.set", "authenticator.remove", "authenticator.bind"
 KEY, LIFT, CHANGE = "api_key.create", "freeze.lift", "password.change"
+SUSPEND, REPUDIATE, DISOWN = "authenticator.suspend", "authenticator.repudiate", "contact.repudiate"
+CONTACT, REACTIVATE = "contact.change", "authenticator.reactivate"
 UNLIST, REVOKE = "destination.remove", "api_key.revoke"
 
 
@@ -87,6 +90,40 @@ LOOKING = NOT_SHOWN | {
 }
 TARGET = {"target_level": TOP, "target_bound_at": NOON - 2 * DAY}
 KEYED = {"scopes": ("withdraw",), "ip_list": 1, "key_destinations": 1}
+
+OLDER = Prove(code=Reason.OLDER_NEEDED, level=Level.KNOWLEDGE)
+
+
+def ages(shown_at: datetime | None, target_at: datetime | None) -> dict[str, Any]:
+    return {"shown_oldest_at": shown_at, "target_bound_at": target_at}
+
+
+# Who speaks against what: an action, the ages of both, and what is missing.
+SPOKEN: list[tuple[str, dict[str, Any], Requirement]] = [
+    (REMOVE, ages(NOON, NOON - DAY), NOTHING),
+    (SUSPEND, ages(NOON, None), NOTHING),
+    (SUSPEND, ages(None, NOON - DAY), OLDER),
+    (SUSPEND, {"older_enrolled": False} | ages(None, NOON), never(Reason.OLDER_NEEDED)),
+    (SUSPEND, {"older_enrolled": False} | ages(NOON - DAY, NOON), NOTHING),
+    (SUSPEND, ages(NOON - 2 * DAY, NOON - DAY), NOTHING),
+    (SUSPEND, ages(NOON - DAY + HOUR, NOON - DAY), NOTHING),
+    (SUSPEND, ages(NOON - DAY + HOUR + INSTANT, NOON - DAY), OLDER),
+    (SUSPEND, ages(NOON - 30 * DAY, NOON - 40 * DAY), NOTHING),
+    (SUSPEND, ages(NOON - 30 * DAY + INSTANT, NOON - 40 * DAY), OLDER),
+    *(
+        (action, about, missing)
+        for action in (REPUDIATE, DISOWN)
+        for about, missing in (
+            (ages(NOON, None), NOTHING),
+            (ages(None, NOON - DAY), OLDER),
+            (ages(NOON - DAY - HOUR, NOON - DAY), OLDER),
+            (ages(NOON - DAY - HOUR - INSTANT, NOON - DAY), NOTHING),
+            (ages(NOON, NOON - DAY), OLDER),
+            (ages(NOON - 40 * DAY, NOON - 30 * DAY + INSTANT), NOTHING),
+            (ages(NOON - 40 * DAY, NOON - 30 * DAY), never(Reason.REPUDIATION_OVER)),
+        )
+    ),
+]
 
 TABLE: list[tuple[Law, Facts, Requirement]] = [
     # Law 1
@@ -282,6 +319,19 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
     (laws.a_no_is_no_weapon, the(FREEZE, weak_freeze_at=NOON), NOTHING),
     (laws.a_no_is_no_weapon, the(SEND, weak_freeze_at=NOON, **NOT_SHOWN), NOTHING),
     (laws.a_no_is_no_weapon, the(FREEZE, **NOT_SHOWN), NOTHING),
+    (laws.a_no_is_no_weapon, the(SUSPEND, weak_freeze_at=NOON, **NOT_SHOWN), NOTHING),
+    (
+        laws.a_no_is_no_weapon,
+        the(SUSPEND, weak_freeze_at=NOON - HOUR + INSTANT, **NOT_SHOWN),
+        NOTHING,
+    ),
+    (
+        laws.a_no_is_no_weapon,
+        the(SUSPEND, weak_freeze_at=NOON - HOUR, **NOT_SHOWN),
+        proof(Reason.FREEZE_TOO_SOON),
+    ),
+    (laws.a_no_is_no_weapon, the(SUSPEND, weak_freeze_at=NOON - 30 * DAY, **NOT_SHOWN), NOTHING),
+    (laws.a_no_is_no_weapon, the(SUSPEND, weak_freeze_at=NOON - HOUR), NOTHING),
     (laws.a_no_is_no_weapon, the(FREEZE, weak_freeze_at=NOON - 30 * DAY, **NOT_SHOWN), NOTHING),
     (
         laws.a_no_is_no_weapon,
@@ -330,6 +380,17 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
     ),
     (laws.nothing_beyond_its_room, the(LIST), NOTHING),
     (laws.nothing_beyond_its_room, the(LIST, too_many=True), never(Reason.TOO_MANY)),
+    *((laws.older_ones_speak, the(action, **about), missing) for action, about, missing in SPOKEN),
+    (laws.what_is_named_is_there, the(REMOVE), NOTHING),
+    (laws.what_is_named_is_there, the(REMOVE, target_gone=True), never(Reason.TARGET_GONE)),
+    (laws.somebody_is_told, the(CONTACT), NOTHING),
+    (laws.somebody_is_told, the(CONTACT, channel_left=False), never(Reason.LAST_CHANNEL)),
+    (laws.a_new_channel_answers, the(CONTACT), NOTHING),
+    (
+        laws.a_new_channel_answers,
+        the(CONTACT, channel_confirmed=False),
+        Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,)),
+    ),
     # SP 800-63B
     (laws.an_app_needs_its_password, the(START), NOTHING),
     (laws.an_app_needs_its_password, the(SEND, shown_level=Level.POSSESSION), NOTHING),

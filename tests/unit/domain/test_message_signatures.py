@@ -190,6 +190,7 @@ def test_spaces_around_a_field_are_none_of_it() -> None:
     assert read(saying(ALL, GOOD, spaced)).base == read(saying(ALL, GOOD, plain)).base
 
 
+@pytest.mark.requirement("O-30")
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [

@@ -46,6 +46,7 @@ def tell(*events: Event, account: Any = None) -> tuple[Notice, ...]:  # noqa: AN
     return notices(account or an_account(), what="it", action_id=ACTION, events=events)
 
 
+@pytest.mark.requirement("N-B20", "O-04")
 def test_a_wait_is_told_on_every_channel_with_its_end() -> None:
     gate = Gate()
     decision = gate.prove(gate.propose(list_address(NEW_ADDRESS)).action_id, SYNCED)
@@ -67,6 +68,7 @@ def test_nobody_is_told_of_a_proposal_before_its_proof() -> None:
     assert told(gate, gate.propose(send())) == []
 
 
+@pytest.mark.requirement("O-04")
 @pytest.mark.parametrize(
     ("payload", "secret", "source"),
     [
@@ -83,6 +85,7 @@ def test_what_takes_effect_at_once_is_told(payload: Any, secret: str, source: An
     assert told(gate, decision) == [(NoticeKind.DONE, decision.kind)]
 
 
+@pytest.mark.requirement("O-04")
 @pytest.mark.parametrize("asked", [(list_address(NEW_ADDRESS), ""), bind(ROAMING), (LIFT, "")])
 def test_what_has_waited_is_told_when_it_takes_effect(asked: Any) -> None:  # noqa: ANN401 - rows
     gate = Gate()
@@ -94,6 +97,7 @@ def test_what_has_waited_is_told_when_it_takes_effect(asked: Any) -> None:  # no
     assert told(gate, decided.decisions[0]) == [(NoticeKind.DONE, decided.decisions[0].kind)]
 
 
+@pytest.mark.requirement("O-04")
 def test_money_that_may_leave_a_sign_in_and_a_veto_are_told() -> None:
     gate = Gate.of(an_account(), a_destination())
     action = gate.propose(send()).action_id
@@ -115,6 +119,7 @@ def test_a_refusal_is_told_where_something_was_shown() -> None:
     assert told(gate, refused) == [(NoticeKind.REFUSED, "gift.send")]
 
 
+@pytest.mark.requirement("O-04", "P-04")
 @pytest.mark.parametrize(
     ("fault", "rings"),
     [

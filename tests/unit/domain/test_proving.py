@@ -25,7 +25,7 @@ from support.worlds import (
 
 from twinlock.domain.account import Account, Challenge, OpenAction, Session, Shown
 from twinlock.domain.actions import AnyPayload
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import PROOFS, Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import (
@@ -371,7 +371,7 @@ def test_which_proof_reaches_the_floor(
     scene = Scene.of(an_account())
     action = replace(scene.action, shown=tuple(bare(one) for one in before))
 
-    assert reaches_floor(account, action, bare(now)) is reaches
+    assert reaches_floor(account, action, bare(now), offers=PROOFS) is reaches
 
 
 def bare(source: Source) -> Shown:

@@ -315,6 +315,7 @@ def test_a_growth_in_another_form_is_refused(text: str) -> None:
     assert (caught.value.step, caught.value.fault) == (3, BundleFault.CONSISTENCY_BROKEN)
 
 
+@pytest.mark.requirement("O-34")
 def test_a_log_rewritten_with_all_its_keys_is_seen_by_whoever_kept_an_older_head() -> None:
     assert grown_from(0, the_cast().house.seen(0), rewritten=True).spent
 

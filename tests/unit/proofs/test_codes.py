@@ -84,7 +84,7 @@ def test_after_its_time_a_code_is_not_even_compared() -> None:
     assert fault_of("00000000", now=NOON + timedelta(minutes=10)) is ProofFault.CODE_EXPIRED
 
 
-@pytest.mark.requirement("O-13")
+@pytest.mark.requirement("O-13", "P-06")
 @pytest.mark.parametrize(
     "other",
     [
@@ -142,6 +142,7 @@ def test_what_is_not_eight_plain_digits_is_malformed(code: str) -> None:
     assert fault_of(code) is ProofFault.MALFORMED
 
 
+@pytest.mark.requirement("P-02")
 def test_what_is_stored_does_not_hold_the_code() -> None:
     assert len(SEALED.mac) == 32
     assert CODE not in repr(SEALED)

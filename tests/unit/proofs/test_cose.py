@@ -46,6 +46,7 @@ def test_those_three_are_offered_and_nothing_else() -> None:
     assert list(cose.ALGORITHMS) == offered == [-7, -8, -257]
 
 
+@pytest.mark.requirement("O-30")
 @pytest.mark.parametrize(("key", "signature"), KEYS)
 def test_the_three_kinds_of_key_verify_what_they_signed(key: bytes, signature: bytes) -> None:
     assert cose.verify(cose.load(key), signature, b"data") == b"data"
@@ -100,6 +101,7 @@ NOT_ALLOWED = {
 }
 
 
+@pytest.mark.requirement("O-30")
 @pytest.mark.parametrize("key", NOT_ALLOWED.values(), ids=NOT_ALLOWED)
 def test_any_other_kind_or_form_of_key_is_refused(key: bytes) -> None:
     with pytest.raises(ProofRefusedError) as refused:

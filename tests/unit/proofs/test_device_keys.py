@@ -61,6 +61,7 @@ def test_a_session_proof_is_over_session_nonce_and_payload() -> None:
     )
 
 
+@pytest.mark.requirement("P-06")
 @pytest.mark.parametrize(
     "message",
     [
@@ -92,6 +93,7 @@ def test_another_device_cannot_prove_the_session() -> None:
     assert refused.value.fault is ProofFault.BAD_SIGNATURE
 
 
+@pytest.mark.requirement("P-02")
 @given(st.integers(0, 64 * 8 - 1))
 def test_no_bit_of_a_signature_can_be_turned(bit: int) -> None:
     turned = int.from_bytes(from_b64url(DEVICE.sign(MESSAGE)), "big") ^ 1 << bit

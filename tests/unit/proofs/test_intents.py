@@ -19,6 +19,7 @@ def test_a_challenge_is_the_tagged_hash_of_nonce_and_payload() -> None:
     )
 
 
+@pytest.mark.requirement("O-14", "P-02")
 @given(nonces, payloads, nonces, payloads)
 def test_two_questions_never_share_a_challenge(
     nonce: bytes, payload: bytes, other_nonce: bytes, other_payload: bytes
@@ -32,6 +33,7 @@ def test_moving_a_byte_from_the_payload_into_the_nonce_changes_the_challenge() -
     assert challenge(bytes(16) + b"a", b"b") != challenge(bytes(16), b"ab")
 
 
+@pytest.mark.requirement("O-14")
 def test_a_nonce_of_16_bytes_is_the_shortest() -> None:
     assert len(challenge(bytes(16), b"{}")) == 32
     with pytest.raises(InvariantError, match="at least 16 bytes"):

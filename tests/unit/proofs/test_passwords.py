@@ -33,6 +33,7 @@ def test_nothing_else_does(wrong: str) -> None:
     assert fault_of(lambda: passwords.verify_password(ENCODED, wrong)) is ProofFault.PASSWORD_WRONG
 
 
+@pytest.mark.requirement("O-30")
 def test_the_hash_is_argon2id_with_our_parameters_and_the_salt_that_was_given() -> None:
     assert ENCODED.startswith("$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$")
     assert argon2.extract_parameters(ENCODED) == passwords.PARAMETERS
@@ -48,6 +49,7 @@ def test_a_salt_has_16_bytes() -> None:
         passwords.hash_password(PASSWORD, salt=bytes(15))
 
 
+@pytest.mark.requirement("O-30")
 def test_a_hash_made_with_other_parameters_still_verifies_and_says_so() -> None:
     weaker = argon2.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
     encoded = weaker.hash(PASSWORD, salt=SALT)

@@ -57,8 +57,8 @@ async def test_the_floor_is_looked_at_on_every_path() -> None:
     found = await checked(FLOOR)
 
     assert found.status is Status.PASSED
-    assert found.looked_at == 18  # Eight actions that are built, and one that nobody knows.
-    assert found.notes == ("38 more are of actions not built yet, and always refused",)
+    assert found.looked_at == 24  # Eleven actions that are built, and one that nobody knows.
+    assert found.notes == ("34 more are of actions not built yet, and always refused",)
 
 
 async def test_a_floor_that_is_not_this_accounts_is_not_looked_at() -> None:
@@ -70,7 +70,7 @@ async def test_a_floor_that_is_not_this_accounts_is_not_looked_at() -> None:
 async def test_proofs_that_nobody_holds_were_not_tried() -> None:
     found = await checked({**FLOOR, "refuse": [["hardware_key"]]})
 
-    assert (found.status, found.looked_at) == (Status.NOT_PLAYABLE, 1)  # What nobody registered.
+    assert (found.status, found.looked_at) == (Status.NOT_PLAYABLE, 2)  # Refused unproved.
     assert "withdrawal.crypto with hardware_key: nobody holds any of them" in found.not_playable
 
 
@@ -111,12 +111,12 @@ async def test_an_exit_that_is_not_held_is_found() -> None:
 
 async def test_what_cannot_start_a_hold_is_named() -> None:
     found = await checked(
-        {**HELD, "after": ["contact.change", "authenticator.remove"]},
+        {**HELD, "after": ["limit.raise", "authenticator.remove"]},
         account={**APP_ACCOUNT, "authenticators": ["password"]},
     )
 
     assert found.not_playable == (
-        "after contact.change: it is refused until it is built",
+        "after limit.raise: it is refused until it is built",
         "after authenticator.remove: this account has no proof for it",
     )
 

@@ -13,7 +13,7 @@ ADD = {"with": {"destination": "new_addr"}, "proof": ["totp"]}
 
 async def test_a_step_that_needs_a_refused_one_is_stopped() -> None:
     part = await attack(
-        step("password.reset", proof=["email_code"]),
+        step("gift.send", proof=["email_code"]),
         step("session.start", at="1m", needs=["x1"], **{"with": {"from": "new_device"}}),
         step("freeze.set", at="2m", needs=["x2"], proof=["password"]),
     )

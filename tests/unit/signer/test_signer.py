@@ -56,6 +56,7 @@ def test_what_the_customer_consented_to_is_cleared_above_the_budget() -> None:
 # --- The transaction ---
 
 
+@pytest.mark.requirement("P-06")
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [

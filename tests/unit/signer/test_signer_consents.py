@@ -271,6 +271,7 @@ class Purse:
         return wallet.check(wallet.bundle(action), transaction)
 
 
+@pytest.mark.requirement("O-20")
 def test_what_leaves_without_consent_stays_below_one_sum_for_all_accounts() -> None:
     purse = Purse(Wallet(), 3)
     rest = DAILY_SUM - BUDGET

@@ -56,10 +56,15 @@ def repeated(sealer: Sealer, name: KeyName, use: KeyUse, idempotency: Idempotenc
         SealBrokenError: the row is not the one that was written.
         IdempotencyConflictError: it was used for something else.
     """
-    sealer.check_mac(use.mac, _TAG, *_parts(name, digest=use.digest, action_id=use.action_id))
+    check_use(sealer, name, use)
     if use.digest != idempotency.digest:
         raise IdempotencyConflictError("this idempotency key was used for something else")
     return use.action_id
+
+
+def check_use(sealer: Sealer, name: KeyName, use: KeyUse) -> None:
+    """Return when the row is the one that was written. Raises SealBrokenError."""
+    sealer.check_mac(use.mac, _TAG, *_parts(name, digest=use.digest, action_id=use.action_id))
 
 
 def _parts(name: KeyName, *, digest: bytes, action_id: str) -> tuple[bytes, ...]:

@@ -43,8 +43,8 @@ from twinlock.ports import (
 # A turn of three seconds, a slow attempt of either kind after it, and room to save what that came
 # to. So long nobody sends to an endpoint whose process was killed.
 CLAIM = timedelta(seconds=30)
-_KIND = "webhook"
-_ENDPOINT = msgspec.json.Decoder(Endpoint)
+KIND = "webhook"
+ENDPOINT = msgspec.json.Decoder(Endpoint)
 
 _ADD = """
 WITH key AS (
@@ -214,14 +214,14 @@ class SqlWebhooks:
 
     def _seal(self, endpoint: Endpoint, wrapped: bytes, *, version: int) -> bytes:
         key = self._sealer.open_subject_key(endpoint.webhook_id, wrapped)
-        place = codec.Place(kind=_KIND, row_id=endpoint.webhook_id, version=version)
+        place = codec.Place(kind=KIND, row_id=endpoint.webhook_id, version=version)
         return codec.seal(key, endpoint, place, entropy=self._entropy)
 
     def _opened(self, row: asyncpg.Record) -> KeptWebhook:
-        place = codec.Place(kind=_KIND, row_id=row["id"], version=row["version"])
+        place = codec.Place(kind=KIND, row_id=row["id"], version=row["version"])
         try:
             key = self._sealer.open_subject_key(row["id"], row["wrapped"])
-            endpoint = codec.unseal(key, row["box"], _ENDPOINT, place)
+            endpoint = codec.unseal(key, row["box"], ENDPOINT, place)
         except SealBrokenError as error:
             raise SealBrokenError(f"the webhook {row['id']} is not what we sealed") from error
         disabled = row["disabled"]

@@ -25,7 +25,9 @@ from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.bookkeeping import StateRolledBackError
 from twinlock.domain.errors import (
     ClockUntrustedError,
+    KeysStaleError,
     LogDamagedError,
+    TokenUnavailableError,
     TwinlockError,
     UnavailableError,
 )
@@ -42,6 +44,10 @@ _TAMPERED: dict[str | None, tuple[type[TwinlockError], str]] = {
     "event_pkey": (StateRolledBackError, "an entry of this number exists already"),
     "leaf_pkey": (LogDamagedError, "the log has a leaf beyond its head"),
 }
+
+
+# What keeps every request from being decided, alone or not.
+_FOR_ALL = (ClockUntrustedError, KeysStaleError, LogDamagedError, TokenUnavailableError)
 
 
 class _Again(Enum):
@@ -164,7 +170,7 @@ def _failure(error: Exception) -> _Failure:
         error = kind(message)
     if isinstance(error, OvertakenError):
         return _Failure(unavailable(error), _Again.BEHIND)
-    if isinstance(error, ClockUntrustedError | LogDamagedError):
+    if isinstance(error, _FOR_ALL):
         return _Failure(error, _Again.NOTHING)
     if isinstance(error, TwinlockError):
         return _Failure(error, _Again.ALONE)

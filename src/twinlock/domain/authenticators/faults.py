@@ -81,6 +81,12 @@ class ProofFault(StrEnum):
     AUTHENTICATOR_GONE = "authenticator_gone"
     """What answered is not bound to this account, or was replaced meanwhile."""
 
+    SUSPENDED = "suspended"
+    """It was reported lost or stolen, so for a while it answers nothing."""
+
+    CHANNEL_NOT_READY = "channel_not_ready"
+    """A new channel is sent its code once the change itself is proved, and only by that change."""
+
     BELOW_FLOOR = "below_floor"
     """This method is weaker than the best authenticator bound, so it is not asked for."""
 

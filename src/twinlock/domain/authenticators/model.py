@@ -6,13 +6,15 @@ document that holds it is sealed.
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
+import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.assurance import Factor, Placement, root_of
-from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.bounds import NEWCOMER_PERIOD, WEAK_FREEZE_LENGTH
 from twinlock.domain.canonical import encode
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AuthenticatorId, MemberId
@@ -20,11 +22,54 @@ from twinlock.domain.ids import AuthenticatorId, MemberId
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class SuspensionKind(IntEnum):
+    """How long a suspension lasts; the value is stored."""
+
+    OVER = 0  # reactivated; what was proved before it stands no more
+    A_WHILE = 1  # reported with less than the floor: it ends by itself
+    FOR_GOOD = 2  # until it is reactivated or removed
+
+
+class Suspension(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """When something was reported lost, in POSIX milliseconds, and how long that lasts.
+
+    An array of two numbers, since each account keeps room to have everything suspended.
+    """
+
+    at_ms: int
+    kind: SuspensionKind
+
+    @property
+    def at(self) -> datetime:
+        """Return when it began."""
+        return datetime.fromtimestamp(0, tz=UTC) + timedelta(milliseconds=self.at_ms)
+
+    @property
+    def until(self) -> datetime:
+        """Return when it ends; datetime.max: not by itself."""
+        match self.kind:
+            case SuspensionKind.OVER:
+                return self.at
+            case SuspensionKind.A_WHILE:
+                return self.at + WEAK_FREEZE_LENGTH
+            case SuspensionKind.FOR_GOOD:
+                return datetime.max.replace(tzinfo=UTC, microsecond=0)
+            case _:
+                assert_never(self.kind)
+
+
+def suspension(at: datetime, kind: SuspensionKind) -> Suspension:
+    """Return the suspension that begins at ``at``, which our clock gives to the millisecond."""
+    epoch = datetime.fromtimestamp(0, tz=UTC)
+    return Suspension(at_ms=(at - epoch) // timedelta(milliseconds=1), kind=kind)
+
+
 class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What every authenticator has; ``entry`` numbers the account's entry that bound it.
 
-    ``born_of`` is the root that alone proved its binding, if one did. ``used_on`` is the day of its
-    last accepted answer, counted from 1970 (UTC); 0: none yet.
+    ``born_of`` is the root that alone proved its binding, if one did, and ``by`` are the entries
+    that bound what proved it. ``used_on`` is the day of its last accepted answer, counted from 1970
+    (UTC); 0: none yet. ``suspension`` is the last one, if it was ever reported lost.
     """
 
     authenticator_id: AuthenticatorId
@@ -34,6 +79,12 @@ class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_default
     name: str = ""
     born_of: str = ""
     used_on: int = 0
+    by: tuple[int, ...] = ()
+    suspension: Suspension | None = None
+
+    def suspended(self, now: datetime) -> bool:
+        """Say whether this neither proves nor counts at ``now``; the floor it set stays (law 3)."""
+        return self.suspension is not None and now < self.suspension.until
 
 
 class Password(_Bound, frozen=True, kw_only=True, tag=Factor.PASSWORD.value):

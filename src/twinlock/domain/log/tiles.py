@@ -158,7 +158,7 @@ def grow(
             rows[level, index] = row
             index += 1
             if len(row) == TILE_BYTES:
-                hashes.append(_root(row))
+                hashes.append(tile_root(row))
         level += 1
     return rows
 
@@ -176,7 +176,7 @@ def hashes_in(rows: Mapping[TileKey, bytes]) -> HashAt:
         hashes = row[start * HASH_BYTES : (start + count) * HASH_BYTES]
         if len(hashes) != count * HASH_BYTES:
             raise ProofError(f"tile {key[0]}/{key[1]} is missing or too short")
-        return _root(hashes)
+        return tile_root(hashes)
 
     return hash_at
 
@@ -227,7 +227,7 @@ def _place(level: int, index: int) -> tuple[TileKey, int, int]:
     return (tile_level, tile_index), start, 1 << height
 
 
-def _root(row: bytes) -> bytes:
+def tile_root(row: bytes) -> bytes:
     """Return the root over a row of 2^n hashes."""
     sha256 = hashlib.sha256  # A row's neighbours are already joined as node_hash would join them.
     while len(row) > HASH_BYTES:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import PROOFS, Factor
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.reasons import Reason
 
@@ -119,8 +119,9 @@ Demand: TypeAlias = Ask | Wait | Agree | Refuse
 class Permit:
     """What a permit says of its action.
 
-    ``offers`` are the factors that may be asked for. ``exits_held`` is for how long nothing leaves
-    once it took effect; ``lapses`` after how long without use its destination needs proof again.
+    ``offers`` are the factors that may be asked for; a new channel's own code always may, since
+    nothing else confirms it. ``exits_held`` is for how long nothing leaves once it took effect;
+    ``lapses`` after how long without use its destination needs proof again.
     """
 
     offers: frozenset[Factor]
@@ -176,8 +177,8 @@ class _Said:
         if name not in self._said:
             return ()
         words = [word.strip() for word in self._said[name].split(",")]
-        if len(set(words)) != len(words) or not set(words) <= set(map(str, Factor)):
-            self.fail(f"is a list of {', '.join(Factor)}", name)
+        if len(set(words)) != len(words) or not set(words) <= set(map(str, PROOFS)):
+            self.fail(f"is a list of {', '.join(one for one in Factor if one in PROOFS)}", name)
         return tuple(sorted(Factor(word) for word in words))
 
     def word(self, name: str, words: tuple[str, ...]) -> str:
@@ -193,7 +194,7 @@ def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
     reader = _Said(rule, said, _ON_PERMITS)
     offered = reader.factors("offers")
     return Permit(
-        offers=frozenset(offered or Factor),
+        offers=frozenset(offered or PROOFS) | {Factor.CHANNEL_CODE},
         exits_held=reader.seconds("exits_held_seconds"),
         lapses=reader.seconds("lapses_seconds"),
     )

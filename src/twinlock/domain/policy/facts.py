@@ -72,6 +72,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     way_in_left: bool = True  # after a removal somebody can still sign in
     too_many: bool = False
     bound_already: bool = False  # what would be bound, or its key
+    target_gone: bool = False  # what the payload names is not there, or not as it is named
+    channel_left: bool = True  # after a removal somebody can still be told
+    channel_confirmed: bool = True  # a code that was sent to the new channel came back
+    older_enrolled: bool = True  # of a report: something enrolled may speak for it
     day_cents: int = 0  # all exits of this day before this one
     # The destination (our record)
     destination: DestinationState = DestinationState.NONE
@@ -91,7 +95,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     last_exit_at: datetime | None = None  # the last spend of the account
     exit_open_until: datetime | None = None  # when the last exit that is not finished lapses
     legal_hold: bool = False
-    weak_freeze_at: datetime | None = None  # the last freeze below the floor from the same root
+    weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
     approvals: int = 0  # drawn members of staff who agreed to this payload; none can yet
 
     def __post_init__(self) -> None:

@@ -1,40 +1,29 @@
 """From an account and an open action to the facts of one decision: a pure function."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-import msgspec
-
-from twinlock.domain.account import Account, Destination, OpenAction, Shown, State
+from twinlock.domain.account import SUSPENSION, Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
+    ALARMS,
     BUILT,
-    AccountErase,
     ActionClass,
     AnyPayload,
     ApiKeyCreate,
     AuthenticatorBind,
-    AuthenticatorRemove,
+    AuthenticatorSuspend,
+    ContactChange,
     DestinationAdd,
     DestinationRemove,
-    FreezeSet,
     NotBuilt,
-    PasswordChange,
+    PasswordReset,
     SessionStart,
     WithdrawalCrypto,
     class_of,
     type_of,
 )
-from twinlock.domain.assurance import PHONE, Factor, Level, level_of, level_shown
-from twinlock.domain.authenticators.model import (
-    Authenticator,
-    Password,
-    RecoveryCodes,
-    Totp,
-    device_bound,
-    factor_of,
-    root,
-    same,
-)
+from twinlock.domain.assurance import PHONE, Factor, Level, level_of
+from twinlock.domain.authenticators.model import device_bound, factor_of, root
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
@@ -44,8 +33,23 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.holds import held_until
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
+from twinlock.domain.newcomers import doubted
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.targets import (
+    bound_already,
+    channel_left,
+    channels_full,
+    level_against,
+    oldest_shown,
+    password,
+    replaced,
+    speaks_for,
+    target,
+    target_gone,
+    way_in_left,
+)
 from twinlock.domain.policy.version import Policy
+from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
 from twinlock.domain.waits import lapses_at
 
@@ -55,13 +59,14 @@ def gather(
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     account, payload = state.account, action.payload
-    floor = account.floor
-    shown = tuple(one for one in action.shown if account.stands(one))
-    factors = tuple(one.factor for one in shown)
+    floor, offers = account.floor, policy.statutes.offers(type_of(payload))
+    shown = tuple(
+        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
+    )
     roots = _roots(payload, shown, floor=floor)
     own = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
-    target = _target(account, payload)
+    about = target(account, payload)
     return Facts(
         now=now,
         action=type_of(payload),
@@ -69,17 +74,15 @@ def gather(
         built=type_of(payload) in BUILT and not isinstance(payload, NotBuilt),
         opened_at=account.opened_at,
         proposed_at=action.proposed_at,
-        proved_at=_proved_at(action, shown, floor=floor),
+        proved_at=_proved_at(account, action, shown, offers=offers),
         promised_until=action.until,
         offered_until=action.offered_until,
         floor=floor,
-        shown_level=level_shown(factors, floor=floor),
-        shown_factors=tuple(sorted(set(factors))),
+        shown_level=level_against(account, payload, shown, now=now, offers=offers),
+        shown_factors=tuple(sorted({one.factor for one in shown})),
         shown_roots=roots,
-        roots_enrolled=len({root(one, now=now) for one in account.authenticators} - {None}),
-        shown_oldest_at=min(
-            (one.bound_at for one in shown if level_of(one.factor) >= target[0]), default=None
-        ),
+        roots_enrolled=_roots_enrolled(account, now=now),
+        shown_oldest_at=oldest_shown(account, shown, about[0]),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         enrolling=account.enrolling(now),
@@ -88,9 +91,13 @@ def gather(
         held_until=held_until(account.holds, now=now),
         narrow=_narrow(account, roots, floor=floor, now=now),
         has_channel=bool(account.channels),
-        way_in_left=_way_in_left(account, payload),
-        too_many=_too_many(account, action),
-        bound_already=_bound_already(account, action),
+        way_in_left=way_in_left(account, payload, now=now),
+        too_many=_too_many(account, action, now=now),
+        bound_already=bound_already(account, action),
+        target_gone=target_gone(account, action, now=now),
+        channel_left=channel_left(account, payload),
+        channel_confirmed=_channel_confirmed(action),
+        older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
         day_cents=_day(account.spent.day, account.spent.cents, now=now, own=own),
         destination=destination,
         destinations_required=account.destinations_required,
@@ -99,16 +106,26 @@ def gather(
         value_cents=_value(action, policy=policy, prices=prices, now=now),
         new_device=_new_device(account, payload, now=now),
         budget_cents=_budget(payload),
-        target_level=target[0],
-        target_bound_at=target[1],
+        target_level=about[0],
+        target_bound_at=about[1],
         scopes=payload.scopes if isinstance(payload, ApiKeyCreate) else (),
         ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
         key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
         last_exit_at=account.last_exit_at,
         exit_open_until=_exit_open_until(account),
         legal_hold=bool(account.legal_holds),
-        weak_freeze_at=_weak_freeze(account, roots),
+        weak_freeze_at=_weak_stop(account, payload, roots),
     )
+
+
+def _channel_confirmed(action: OpenAction) -> bool:
+    adds = isinstance(action.payload, ContactChange) and bool(action.payload.new_address)
+    return not adds or confirmed(action)
+
+
+def _roots_enrolled(account: Account, *, now: datetime) -> int:
+    live = (one for one in account.authenticators if not one.suspended(now))
+    return len({root(one, now=now) for one in live} - {None})
 
 
 def _roots(payload: AnyPayload, shown: tuple[Shown, ...], *, floor: Level) -> tuple[str, ...]:
@@ -116,12 +133,18 @@ def _roots(payload: AnyPayload, shown: tuple[Shown, ...], *, floor: Level) -> tu
 
     Prevents: a code shown before a security key was bound, counted as the second root beside it.
     """
-    weak = floor > Level.OUT_OF_BAND and not isinstance(payload, FreezeSet)
+    weak = floor > Level.OUT_OF_BAND and type_of(payload) not in ALARMS
     none = (Factor.EMAIL_CODE, Factor.SMS_CODE) if weak else ()
     return tuple(sorted({one.root for one in shown if one.root and one.factor not in none}))
 
 
-def _proved_at(action: OpenAction, shown: tuple[Shown, ...], *, floor: Level) -> datetime | None:
+def _proved_at(
+    account: Account,
+    action: OpenAction,
+    shown: tuple[Shown, ...],
+    *,
+    offers: frozenset[Factor],
+) -> datetime | None:
     """Return since when proofs that still stand reach today's floor, or None while they do not.
 
     Prevents: a wait that ran on a proof whose authenticator was removed meanwhile.
@@ -129,8 +152,8 @@ def _proved_at(action: OpenAction, shown: tuple[Shown, ...], *, floor: Level) ->
     factors: list[Factor] = []
     for one in shown:
         factors.append(one.factor)
-        level = level_shown(factors, floor=floor)
-        if level >= max(floor, Level.KNOWLEDGE):
+        level = level_for(account, action.payload, factors, offers=offers)
+        if level >= max(account.floor, Level.KNOWLEDGE):
             return None if action.proved_at is None else max(action.proved_at, one.at)
     return None
 
@@ -167,15 +190,19 @@ def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level, now: date
     return not (two or any(map(heard, roots)) or all(map(heard, could)))
 
 
-def _too_many(account: Account, action: OpenAction) -> bool:
+def _too_many(account: Account, action: OpenAction, *, now: datetime) -> bool:
     """Say whether there is no room. Freezing, and signing in to do so, always find some."""
     payload = action.payload
     if len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action):
         return True
     match payload:
         case AuthenticatorBind():
-            rest = [one for one in account.authenticators if one is not _replaced(account, payload)]
+            rest = [one for one in account.authenticators if one is not replaced(account, payload)]
             return len(rest) >= AUTHENTICATORS_MOST
+        case ContactChange():
+            return channels_full(account, payload, now=now)
+        case PasswordReset():
+            return not password(account) and len(account.authenticators) >= AUTHENTICATORS_MOST
         case DestinationAdd():
             known = action.secret in account.destinations
             return len(account.destinations) >= DESTINATIONS_MOST and not known
@@ -183,20 +210,6 @@ def _too_many(account: Account, action: OpenAction) -> bool:
             return len(account.api_keys) >= API_KEYS_MOST
         case _:
             return False
-
-
-def _bound_already(account: Account, action: OpenAction) -> bool:
-    if not isinstance(action.payload, AuthenticatorBind):
-        return False
-    made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
-    return any(same(one, made) for one in account.authenticators)
-
-
-def _way_in_left(account: Account, payload: AnyPayload) -> bool:
-    """Say whether somebody can still sign in: an app or recovery codes alone are not enough."""
-    gone = payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
-    rest = (one for one in account.authenticators if one.authenticator_id != gone)
-    return not gone or any(not isinstance(one, Totp | RecoveryCodes) for one in rest)
 
 
 def _budget(payload: AnyPayload) -> int:
@@ -248,10 +261,20 @@ def _destination(
     found = state.destination
     if found is None or where(found) != where(action.payload):
         return _waiting_or_new(state.account, action.payload), 0, 0
-    kind = found.state(now=now, lapse=policy.statutes.lapse)
+    kind = state_of(state.account, found, lapse=policy.statutes.lapse, now=now)
     own = action.counted_on(now)
     used = _day(found.spent.day, found.spent.cents, now=now, own=own)
     return kind, max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0), used
+
+
+def state_of(
+    account: Account, found: Destination, *, lapse: timedelta, now: datetime
+) -> DestinationState:
+    """Return what a destination is good for; what a repudiated thing proved is as if unsigned."""
+    kind = found.state(now=now, lapse=lapse)
+    if kind is not DestinationState.REMOVED and doubted(account.doubts, found.by):
+        return DestinationState.UNPROVED
+    return kind
 
 
 def where(
@@ -271,46 +294,6 @@ def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationS
     return DestinationState.NEW
 
 
-def _target(account: Account, payload: AnyPayload) -> tuple[Level, datetime | None]:
-    """Return level and age of the authenticator that would be removed or replaced.
-
-    Of recovery codes the level is no more than the floor: else whoever lost them all, and has a
-    password and codes only, could never have new ones.
-    """
-    if isinstance(payload, AccountErase):
-        return _all_of_them(account)
-    bound = _replaced(account, payload)
-    if isinstance(payload, AuthenticatorRemove):
-        bound = account.authenticator(payload.authenticator_id)
-    if bound is None:
-        return Level.NONE, None
-    level = level_of(factor_of(bound))
-    saved = isinstance(bound, RecoveryCodes)
-    return min(level, account.floor) if saved else level, bound.bound_at
-
-
-def _all_of_them(account: Account) -> tuple[Level, datetime | None]:
-    """Return the level of the best authenticator and the age of the oldest: an erasure removes all.
-
-    Prevents: a thief's new passkey that destroys what the owner could have shown (law 3).
-    """
-    ages = (one.bound_at for one in account.authenticators)
-    return account.floor, min(ages, default=None)
-
-
-def _replaced(account: Account, payload: AnyPayload) -> Authenticator | None:
-    """Return the authenticator whose place a new one would take, or None."""
-    kind: type[Authenticator]
-    match payload:
-        case PasswordChange():
-            kind = Password
-        case AuthenticatorBind(authenticator=Factor.RECOVERY_CODE):
-            kind = RecoveryCodes
-        case _:
-            return None
-    return next((one for one in account.authenticators if isinstance(one, kind)), None)
-
-
 def _exit_open_until(account: Account) -> datetime | None:
     """Return when the last exit that somebody asked for, and nobody finished, is over."""
     exits = (one for one in account.actions if class_of(one.payload) is ActionClass.EXIT)
@@ -321,10 +304,14 @@ def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool
     return isinstance(payload, SessionStart) and not account.knows(payload.device, at=now)
 
 
-def _weak_freeze(account: Account, roots: tuple[str, ...]) -> datetime | None:
-    return account.freeze.weak.get(weak_root(roots))
+def _weak_stop(account: Account, payload: AnyPayload, roots: tuple[str, ...]) -> datetime | None:
+    kind = SUSPENSION if isinstance(payload, AuthenticatorSuspend) else ""
+    return account.freeze.weak.get(kind + weak_root(roots))
 
 
 def weak_root(roots: tuple[str, ...]) -> str:
-    """Return the name under which a freeze below the floor is remembered."""
-    return roots[0] if roots else "knowledge"
+    """Return the name under which a stop below the floor is remembered: keys of a kind share one.
+
+    Prevents: a name for each of many keys, until the document is full and no freeze fits in.
+    """
+    return roots[0].partition(":")[0] if roots else "knowledge"

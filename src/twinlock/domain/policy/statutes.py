@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
-from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.canonical import encode
 from twinlock.domain.laws import Law
 from twinlock.domain.policy.annotations import (
@@ -374,7 +374,7 @@ def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
     proved: dict[str, Shape] = {"proved": Choice(frozenset({True}))}
     match demand:
         case Ask(roots=roots, factors=factors):
-            shown = Between(frozenset(factors), frozenset(map(str, Factor)))
+            shown = Between(frozenset(factors), frozenset(map(str, PROOFS)))
             yield (
                 (
                     {**proved, "roots_shown": _from(box, "roots_shown", roots), "factors": shown}

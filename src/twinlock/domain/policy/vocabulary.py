@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from twinlock.domain.actions import CLASS_OF, SCOPES, ActionClass, ActionType
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import PROOFS
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import invariant
@@ -117,7 +117,7 @@ def _class(facts: Facts) -> str:
 
 
 _CLASSES = frozenset({*map(str, ActionClass), "unknown"})
-_FACTORS = frozenset(map(str, Factor))
+_FACTORS = frozenset(map(str, PROOFS))
 
 VOCABULARY: Mapping[str, Fact] = MappingProxyType(
     {

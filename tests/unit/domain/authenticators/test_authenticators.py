@@ -38,6 +38,7 @@ def test_what_an_authenticator_is_shown_as_and_which_root_stands_behind_it(
     assert root(authenticator, now=NOON) == name
 
 
+@pytest.mark.requirement("P-09")
 @pytest.mark.parametrize(
     ("backup_eligible", "transports", "placement"),
     [

@@ -43,6 +43,7 @@ def test_base64_in_a_vkey_may_hold_a_plus() -> None:
     assert parse_vkey(str(key)) == key
 
 
+@pytest.mark.requirement("O-30")
 def test_a_key_id_depends_on_name_type_and_key() -> None:
     cosigner = KeyType.ED25519_COSIGNATURE
     keys = {

@@ -265,7 +265,8 @@ def test_a_payload_without_its_fields_is_not_built() -> None:
 
 
 @pytest.mark.parametrize(
-    ("roots", "name"), [((), "knowledge"), (("phone",), "phone"), (("a", "phone"), "a")]
+    ("roots", "name"),
+    [((), "knowledge"), (("phone",), "phone"), (("roaming:aut_1", "roaming:aut_2"), "roaming")],
 )
 def test_a_freeze_below_the_floor_is_remembered_by_its_root(
     roots: tuple[str, ...], name: str

@@ -152,8 +152,9 @@ def test_a_key_that_cannot_leave_its_device_is_a_fact(
 
 
 def test_the_target_of_a_new_password_is_the_old_one() -> None:
-    facts = facts_of(an_action(change_password()[0]), an_account(PASSWORD, SYNCED))
-    none = facts_of(an_action(change_password()[0]), an_account(SYNCED))
+    action = replace(an_action(change_password()[0]), secret=change_password()[1])
+    facts = facts_of(action, an_account(PASSWORD, SYNCED))
+    none = facts_of(action, an_account(SYNCED))
 
     assert (facts.target_level, facts.target_bound_at) == (Level.KNOWLEDGE, LONG_AGO)
     assert none.target_bound_at is None

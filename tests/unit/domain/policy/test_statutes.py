@@ -78,7 +78,10 @@ SEND, LIST = "withdrawal.crypto", "destination.add"
     ("action", "default", "strict"),
     [
         ("authenticator.bind", DAY, 3 * DAY),
+        ("authenticator.reactivate", DAY, 3 * DAY),
         ("authenticator.remove", 3 * DAY, 7 * DAY),
+        ("contact.change", 2 * DAY, 3 * DAY),
+        ("password.reset", DAY, 3 * DAY),
         ("destination.add", DAY, 7 * DAY),
         ("api_key.create", DAY, 3 * DAY),
         ("freeze.lift", DAY, 3 * DAY),
@@ -109,8 +112,14 @@ def test_every_loosening_that_can_be_decided_waits_no_shorter_than_the_laws_say(
     [
         ("session.start", 24, 48),
         ("authenticator.bind", 24, 72),
+        ("authenticator.reactivate", 24, 72),
         ("authenticator.remove", 72, 168),
+        ("authenticator.repudiate", 72, 168),
+        ("authenticator.suspend", None, None),
+        ("contact.change", 48, 72),
+        ("contact.repudiate", 72, 168),
         ("password.change", 24, 48),
+        ("password.reset", 24, 72),
         ("api_key.create", 24, 48),
         ("withdrawal.crypto", None, None),
         ("limit.raise", None, None),
@@ -137,6 +146,7 @@ def test_whatever_can_be_decided_is_permitted_and_nothing_else(policy: Policy) -
     assert policy.statutes.offers("limit.raise") == frozenset()
 
 
+@pytest.mark.requirement("O-12")
 def test_the_strict_profile_never_asks_for_a_code() -> None:
     codes = {Factor.SMS_CODE, Factor.EMAIL_CODE}
 
@@ -144,6 +154,7 @@ def test_the_strict_profile_never_asks_for_a_code() -> None:
     assert all(codes <= DEFAULT.statutes.offers(kind) for kind in BUILT)
 
 
+@pytest.mark.requirement("O-03")
 @pytest.mark.parametrize("action", sorted(BUILT))
 def test_the_strict_profile_takes_a_passkey_for_everything_but_tightening(action: str) -> None:
     typed = the(
@@ -229,6 +240,7 @@ def test_a_budget_is_small(budget: int, policy: Policy, refused: bool) -> None:
     assert (Reason.BUDGET_TOO_HIGH in reasons(missing(asked, policy))) is refused
 
 
+@pytest.mark.requirement("O-20")
 def test_what_leaves_without_a_proof_is_small_whatever_budget_was_signed() -> None:
     """Prevents: a large budget of an earlier policy version, spent under this one."""
     on_the_session = the(SEND, proved_at=None, destination_day_cents=BUDGET - 1)
@@ -296,6 +308,7 @@ def test_a_narrow_account_does_the_rest_like_any_other() -> None:
 # --- The daily limit ---
 
 
+@pytest.mark.requirement("O-20")
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [

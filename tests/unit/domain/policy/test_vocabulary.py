@@ -111,6 +111,7 @@ def test_instants_are_milliseconds_since_1970() -> None:
     assert milliseconds(NOON) == int(NOON.timestamp()) * 1000
 
 
+@pytest.mark.requirement("O-26")
 def test_every_fact_says_whose_word_it_is_and_has_a_range() -> None:
     for name, fact in VOCABULARY.items():
         assert fact.says.endswith("."), name
@@ -136,6 +137,7 @@ def test_shapes_are_all_that_a_fact_can_be() -> None:
     assert shape_of(VOCABULARY["session"]) == Choice(VOCABULARY["session"].words)
 
 
+@pytest.mark.requirement("O-26")
 def test_the_schema_names_every_fact_and_every_action() -> None:
     text = schema_text()
 

@@ -1,0 +1,80 @@
+"""An audit in parts: what one worker is asked for, and what it says when it is done.
+
+A part is small enough to hold in memory, and names rows by what orders them; what it checked goes
+on as counts, findings and, for tiles, the roots for the level above.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from twinlock.domain.audit.findings import Found
+
+TILES_A_PART = 32  # 8,192 leaves: a tenth of a second of reading and hashing.
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """All accounts from ``low`` on and before ``high``, in the database's order; None: no limit."""
+
+    low: str | None
+    high: str | None
+
+
+class Leaves(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The leaves from ``start`` on and before ``stop``, and their tiles: ``start`` begins one.
+
+    ``alone`` says that nobody will open the entries, so that each leaf is taken apart here.
+    """
+
+    start: int
+    stop: int
+    alone: bool = False
+
+
+class Rest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What belongs to no span: idempotency keys, and messages that wait."""
+
+
+Part: TypeAlias = Span | Leaves | Rest
+
+
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to audit, as of one moment.
+
+    ``size`` leaves are hashed; ``head`` is the size and the root that the head row says, where it
+    can be read at all.
+    """
+
+    size: int
+    head: tuple[int, bytes] | None
+    spans: tuple[Span, ...]
+    found: Found = Found()
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker checked: how many of each, and what it found.
+
+    Of leaves, ``roots`` are those of the full tiles from leaf ``first`` on, and ``times`` the time
+    (ms) of the first and of the last of them.
+    """
+
+    found: Found = Found()
+    entries: int = 0
+    accounts: int = 0
+    documents: int = 0
+    spends: int = 0
+    leaves: int = 0
+    tiles: int = 0
+    letters: int = 0
+    key_uses: int = 0
+    first: int = 0
+    roots: bytes = b""
+    times: tuple[int, int] = (0, 0)
+
+
+COUNTS = ("accounts", "documents", "entries", "key_uses", "leaves", "letters", "spends", "tiles")
+
+
+def counted(parts: tuple[Checked, ...]) -> dict[str, int]:
+    """Return how many of each were checked in all ``parts``."""
+    return {name: sum(getattr(part, name) for part in parts) for name in COUNTS}

@@ -1,0 +1,116 @@
+"""A walk through some of the log's leaves, in their order: nothing missing, nothing out of time."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+from twinlock.domain.audit.accounts import StoredLeaf
+from twinlock.domain.audit.findings import Fault, Findings
+from twinlock.domain.audit.leaves import LOG_KEY, LogKeyLeaf, Said, read, read_log_key, said
+from twinlock.domain.audit.openings import framed, hashed, write_hashes
+from twinlock.domain.audit.parts import Leaves
+from twinlock.domain.errors import MalformedError
+from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
+from twinlock.domain.log_keys import log_key_label
+from twinlock.domain.policy.version import PolicyName
+
+Row: TypeAlias = tuple[int, bytes, bytes, bytes]
+"""Index, label, entry and facts of a leaf."""
+
+_FACTS = framed("facts/v1")
+_MISSING = bytes(HASH_BYTES)
+_NOBODY = StoredLeaf(b"", 0, b"", b"", b"", b"")
+
+
+class LeafWalk:
+    """The leaves of one part. ``policies`` are those that are kept, by the bytes of their digests.
+
+    ``log_keys`` are the keys of the log, as C2SP spells them: what a leaf of nobody's may name.
+
+    ``count`` says how many there are, and ``times`` when the first and the last of them was.
+    """
+
+    def __init__(
+        self,
+        part: Leaves,
+        *,
+        policies: dict[bytes, PolicyName],
+        log_keys: frozenset[str],
+        findings: Findings,
+    ) -> None:
+        self._part = part
+        self._log_keys = log_keys
+        self._policies = policies
+        self._findings = findings
+        self._hashes: list[bytes] = []
+        self._first = self._last = 0
+        self.count = 0
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """The times (ms) of the first and of the latest leaf so far; 0 where none is known."""
+        return self._first, self._last
+
+    def take(self, rows: Iterable[Row]) -> Iterator[tuple[int, StoredLeaf]]:
+        """Yield what each of ``rows``, which come in order, says."""
+        for index, label, entry, facts in rows:
+            self._skip_to(index)
+            self.count += 1
+            hashes, found = leaf_hash(entry), said(entry)
+            self._hashes.append(hashes)
+            if found is None and (key := read_log_key(entry)) is not None:
+                self._take_log_key(index, label, key)
+                yield index, _NOBODY._replace(hash=hashes, kind=LOG_KEY)
+                continue
+            if found is None or self._part.alone or found.policy not in self._policies:
+                found = self._take_apart(index, entry, found)
+            if found is None:
+                yield index, _NOBODY._replace(hash=hashes)
+                continue
+            if found.label != write_hashes((label,))[0]:
+                says = "the label beside it is another one"
+                self._fault(Fault.LEAF_LABEL_WRONG, index, says)
+            self._watch_time(index, found.at)
+            told = hashed(_FACTS, (facts,))
+            yield index, StoredLeaf(hashes, found.at, told, found.kind, found.answer, found.policy)
+
+    def finish(self) -> bytes:
+        """Return the hashes of all leaves of the part, one after the other."""
+        self._skip_to(self._part.stop)
+        return b"".join(self._hashes)
+
+    def _fault(self, code: Fault, index: int, says: str) -> None:
+        self._findings.add(code, f"leaf {index}", says)
+
+    def _skip_to(self, index: int) -> None:
+        """Miss whatever should stand before leaf ``index``."""
+        following = self._part.start + len(self._hashes)
+        if following == index:
+            return
+        last = index - 1
+        says = "it is gone" if following == last else f"it and all up to leaf {last} are gone"
+        self._fault(Fault.LEAF_MISSING, following, says)
+        self._hashes += [_MISSING] * (index - following)
+
+    def _take_log_key(self, index: int, label: bytes, leaf: LogKeyLeaf) -> None:
+        if label != log_key_label(leaf.key):
+            self._fault(Fault.LEAF_LABEL_WRONG, index, "the label beside it is another one")
+        if leaf.key not in self._log_keys:
+            self._fault(Fault.LOG_KEY_UNKNOWN, index, "it names a key that is none of this log's")
+        self._watch_time(index, leaf.at)
+
+    def _take_apart(self, index: int, entry: bytes, found: Said | None) -> Said | None:
+        try:
+            leaf = read(entry)
+        except MalformedError as error:
+            self._fault(Fault.LEAF_MALFORMED, index, str(error))
+            return None
+        if leaf.pol.encode("ascii") not in self._policies:
+            self._fault(Fault.LEAF_POLICY_UNKNOWN, index, "the policy that decided is not kept")
+        return found
+
+    def _watch_time(self, index: int, at: int) -> None:
+        if at < self._last:
+            self._fault(Fault.TIME_BACKWARDS, index, "it is of an earlier time than one before it")
+        else:
+            self._last = at
+        self._first = self._first or at

@@ -1,0 +1,281 @@
+"""What an action is about: the authenticator or channel that it would change, its level and age.
+
+Law 3 compares ages: who speaks against something, and what it is. All of it is our own record.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from twinlock.domain.account import Account, Channel, OpenAction, Shown
+from twinlock.domain.actions import (
+    REPORTS,
+    REPUDIATIONS,
+    AccountErase,
+    AnyPayload,
+    AuthenticatorBind,
+    AuthenticatorReactivate,
+    AuthenticatorRemove,
+    AuthenticatorRepudiate,
+    AuthenticatorSuspend,
+    ContactChange,
+    ContactRepudiate,
+    PasswordChange,
+    PasswordReset,
+    type_of,
+)
+from twinlock.domain.assurance import Factor, Level, level_of
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Password,
+    RecoveryCodes,
+    factor_of,
+    same,
+)
+from twinlock.domain.bounds import CHANNELS_MOST
+from twinlock.domain.newcomers import (
+    doubted,
+    is_newcomer,
+    is_older,
+    lets_in,
+    newcomer,
+    place_is_full,
+)
+from twinlock.domain.proving import CODES, against, level_for
+
+Target = tuple[Level, datetime | None]
+NO_TARGET: Target = (Level.NONE, None)
+
+
+def target(account: Account, payload: AnyPayload) -> Target:
+    """Return the level that changing it takes, and the age, of what the action is about.
+
+    A report takes no level, so that one factor is enough for it (SP 800-63B-4, 4.3). A suspension
+    is as old as itself: whoever came after it does not end it.
+    """
+    match payload:
+        case AuthenticatorRemove(authenticator_id=named):
+            return _whole(account, account.authenticator(named))
+        case PasswordChange() | AuthenticatorBind():
+            return _whole(account, replaced(account, payload))
+        case PasswordReset():
+            # Prevents: learning from what is asked for whether there is a password.
+            old = password(account)
+            return account.floor, account.opened_at if old is None else old.bound_at
+        case AuthenticatorReactivate(authenticator_id=named):
+            bound = account.authenticator(named)
+            return NO_TARGET if bound is None else (account.floor, _suspended_at(bound))
+        case ContactChange(channel_id=named):
+            channel = account.channel(named)
+            return NO_TARGET if channel is None else (account.floor, channel.bound_at)
+        case AuthenticatorSuspend() | AuthenticatorRepudiate() | ContactRepudiate():
+            found = reported(account, payload)
+            return NO_TARGET if found is None else (Level.NONE, found.bound_at)
+        case AccountErase():
+            # Prevents: a thief's new passkey that destroys what the owner could have shown: with an
+            # account go all of its authenticators.
+            return account.floor, min(
+                (one.bound_at for one in account.authenticators), default=None
+            )
+        case _:
+            return NO_TARGET
+
+
+def _suspended_at(bound: Authenticator) -> datetime | None:
+    return None if bound.suspension is None else bound.suspension.at
+
+
+def _whole(account: Account, bound: Authenticator | None) -> Target:
+    """Return level and age of what would be removed or replaced.
+
+    Of recovery codes the level is no more than the floor: else whoever lost them all, and has a
+    password and codes only, could never have new ones.
+    """
+    if bound is None:
+        return NO_TARGET
+    level = level_of(factor_of(bound))
+    saved = isinstance(bound, RecoveryCodes)
+    return min(level, account.floor) if saved else level, bound.bound_at
+
+
+def replaced(account: Account, payload: AnyPayload) -> Authenticator | None:
+    """Return the authenticator whose place a new one would take, or None."""
+    match payload:
+        case PasswordChange():
+            return password(account)
+        case AuthenticatorBind(authenticator=Factor.RECOVERY_CODE):
+            sets = (one for one in account.authenticators if isinstance(one, RecoveryCodes))
+            return next(sets, None)
+        case _:
+            return None
+
+
+def password(account: Account) -> Password | None:
+    """Return the account's password, or None."""
+    return next((one for one in account.authenticators if isinstance(one, Password)), None)
+
+
+def reported(account: Account, payload: AnyPayload) -> Authenticator | Channel | None:
+    """Return what a report is about, while it is there."""
+    match payload:
+        case (
+            AuthenticatorSuspend(authenticator_id=named)
+            | AuthenticatorRepudiate(authenticator_id=named)
+        ):
+            return account.authenticator(named)
+        case ContactRepudiate(channel_id=named):
+            found = newcomer(account, named)
+            return found if isinstance(found, Channel) else None
+        case _:
+            return None
+
+
+def oldest_shown(account: Account, shown: Iterable[Shown], level: Level) -> datetime | None:
+    """Return when the oldest proof of ``level`` at least was bound; a session is as old as its own.
+
+    Prevents: a session that a newcomer began, and that speaks as the account.
+    """
+    return min((_age(account, one) for one in shown if level_of(one.factor) >= level), default=None)
+
+
+def _age(account: Account, shown: Shown) -> datetime:
+    session = account.session(shown.source) if shown.factor is Factor.SESSION else None
+    return shown.bound_at if session is None else session.bound_at
+
+
+def level_against(
+    account: Account,
+    payload: AnyPayload,
+    shown: Iterable[Shown],
+    *,
+    now: datetime,
+    offers: frozenset[Factor],
+) -> Level:
+    """Return the level shown; of a report only by what may speak against its target at all.
+
+    Prevents: a thief's new passkey beside a leaked password, to suspend the owner's for good; and a
+    stolen key that suspends itself so that nobody at the floor is left.
+    """
+    about = reported(account, payload)
+    own = getattr(about, "authenticator_id", "")
+    speak = [
+        one.factor
+        for one in shown
+        if about is None
+        or (one.source != own and _speaks(payload, _age(account, one), about, now=now))
+    ]
+    return level_for(account, payload, speak, offers=offers)
+
+
+def _speaks(
+    payload: AnyPayload, at: datetime, about: Authenticator | Channel, *, now: datetime
+) -> bool:
+    if type_of(payload) in REPUDIATIONS:
+        return is_older(at, about.bound_at)
+    return not is_older(about.bound_at, at) or not is_newcomer(at, now=now)
+
+
+def speakers(
+    account: Account, payload: AnyPayload, *, now: datetime, offers: frozenset[Factor]
+) -> tuple[Authenticator | Channel, ...]:
+    """Return what is enrolled and may speak for a report: older, able to answer, or able to read.
+
+    Law 10: what nothing enrolled can give is not asked for.
+    """
+    about = reported(account, payload)
+    live = (
+        one
+        for one in account.authenticators
+        if factor_of(one) in offers and against(one) and not one.suspended(now)
+    )
+    asked = offers if account.sms_counts(now) else offers - {Factor.SMS_CODE}
+    kinds = {kind for factor, kind in CODES.items() if factor in asked}
+    codes = (one for one in account.channels if one.kind in kinds)
+    every = (*live, *codes)
+    return tuple(
+        one for one in every if about is not None and _speaks(payload, one.bound_at, about, now=now)
+    )
+
+
+def speaks_for(
+    account: Account, payload: AnyPayload, *, now: datetime, offers: frozenset[Factor]
+) -> bool:
+    """Say whether something enrolled may speak for a report; of anything else it is not asked."""
+    if type_of(payload) not in REPORTS:
+        return True
+    return bool(speakers(account, payload, now=now, offers=offers))
+
+
+def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
+    """Say whether what the action names is not there, or not as it was named when it was signed."""
+    payload = action.payload
+    match payload:
+        case AuthenticatorRemove(authenticator_id=named):
+            return account.authenticator(named) is None
+        case AuthenticatorReactivate(authenticator_id=named):
+            bound = account.authenticator(named)
+            at = None if bound is None or not bound.suspended(now) else _suspended_at(bound)
+            return at is None or action.proposed_at < at
+        case PasswordChange() | PasswordReset():
+            made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
+            old = password(account)
+            if old is None:
+                return isinstance(payload, PasswordChange)
+            return old.authenticator_id != made.authenticator_id
+        case ContactChange():
+            return _channel_gone(account, payload)
+        case _ if type_of(payload) in REPORTS:
+            return _nothing_to_report(account, payload)
+        case _:
+            return False
+
+
+def _channel_gone(account: Account, payload: ContactChange) -> bool:
+    if not payload.channel_id:
+        return False
+    old = account.channel(payload.channel_id)
+    return old is None or (old.kind, old.address) != (payload.old_kind, payload.old_address)
+
+
+def _nothing_to_report(account: Account, payload: AnyPayload) -> bool:
+    about = reported(account, payload)
+    return about is None or (
+        type_of(payload) in REPUDIATIONS and doubted(account.doubts, (about.entry,))
+    )
+
+
+def bound_already(account: Account, action: OpenAction) -> bool:
+    """Say whether what would be bound is bound: one thing, one address, under another name too."""
+    payload = action.payload
+    if isinstance(payload, ContactChange):
+        new = (payload.new_kind, payload.new_address)
+        return any((one.kind, one.address) == new for one in account.channels)
+    if not isinstance(payload, AuthenticatorBind):
+        return False
+    made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
+    return any(same(one, made) for one in account.authenticators)
+
+
+def channels_full(account: Account, payload: ContactChange, *, now: datetime) -> bool:
+    """Say whether there is no room for one more channel, or for one more in the same place."""
+    old = account.channel(payload.channel_id)
+    if not payload.new_address:
+        return False
+    if old is None:
+        return len(account.channels) >= CHANNELS_MOST
+    return place_is_full(old, now=now)
+
+
+def channel_left(account: Account, payload: AnyPayload) -> bool:
+    """Say whether somebody can still be told of what happens (SP 800-63B-4, 4.6)."""
+    if not isinstance(payload, ContactChange) or payload.new_address:
+        return True
+    return any(one.channel_id != payload.channel_id for one in account.channels)
+
+
+def way_in_left(account: Account, payload: AnyPayload, *, now: datetime) -> bool:
+    """Say whether somebody can still sign in: an app or recovery codes alone are not enough."""
+    gone = payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
+    rest = (one for one in account.authenticators if one.authenticator_id != gone)
+    return not gone or any(lets_in(one) and not one.suspended(now) for one in rest)

@@ -1,0 +1,92 @@
+"""Saying "this was not me" after the fact, by the link of a notice or from a signed-in device.
+
+A channel that is older than what was bound may, one that it replaced included, and so may a session
+that something older began. The same can be proposed and proved (``authenticator.repudiate``,
+``contact.repudiate``); here the secret of the link, or the device's signature, is the proof.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from twinlock.domain.account import Account, Channel, OpenAction, State
+from twinlock.domain.actions import (
+    ActionType,
+    AuthenticatorBind,
+    ContactChange,
+    PasswordChange,
+    PasswordReset,
+)
+from twinlock.domain.assurance import Level
+from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.commands import Repudiate
+from twinlock.domain.decisions import Decision
+from twinlock.domain.effects import hold_on_exits, undoing
+from twinlock.domain.newcomers import doubted, is_newcomer, is_older, links, newcomer
+from twinlock.domain.policy.statutes import Statutes
+from twinlock.domain.proving import session_shown
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, Never
+
+
+def bound_by(action: OpenAction) -> str:
+    """Return what an action that is done has bound, as far as that can be repudiated, or ""."""
+    match action.payload:
+        case AuthenticatorBind() | PasswordChange() | PasswordReset():
+            made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
+            return made.authenticator_id
+        case ContactChange(new_address=address):
+            return action.secret if address else ""
+        case _:
+            return ""
+
+
+def repudiate(state: State, command: Repudiate, *, statutes: Statutes, now: datetime) -> Decision:
+    """Undo what the action of ``command`` bound, at once, if its speaker may say so."""
+    target = newcomer(state.account, command.target)
+    kind = ActionType.AUTHENTICATOR_REPUDIATE
+    if command.target.startswith("chn_"):
+        kind = ActionType.CONTACT_REPUDIATE
+    why_not = objection(state.account, command, now=now)
+    if why_not is not None or target is None:
+        never = Never(code=why_not or Reason.TARGET_GONE)
+        return Decision(
+            kind=kind, action_id=command.action_id, answer=Answer.DENY, requirement=never
+        )
+    return Decision(
+        kind=kind,
+        action_id=command.action_id,
+        answer=Answer.ALLOW,
+        events=(
+            *undoing(state, target, level=Level.NONE, now=now),
+            *hold_on_exits(kind, statutes.exits_held(kind), now=now),
+        ),
+    )
+
+
+def objection(account: Account, command: Repudiate, *, now: datetime) -> Reason | None:
+    """Return why ``command`` is not heard, or None where it is."""
+    target = newcomer(account, command.target)
+    if target is None or target.entry != command.entry:
+        return Reason.TARGET_GONE
+    if doubted(account.doubts, (target.entry,)):
+        return Reason.TARGET_GONE
+    if not is_newcomer(target.bound_at, now=now):
+        return Reason.REPUDIATION_OVER
+    spoken_at = _age(account, command, target, now=now)
+    if spoken_at is None or not is_older(spoken_at, target.bound_at):
+        return Reason.NOT_ENTITLED
+    return None
+
+
+def _age(
+    account: Account, command: Repudiate, target: Authenticator | Channel, *, now: datetime
+) -> datetime | None:
+    if command.channel_id is not None:
+        own = links(target) if isinstance(target, Channel) else ()
+        speakers = {one.channel_id: one.bound_at for one in (*account.channels, *own)}
+        return speakers.get(command.channel_id)
+    if command.session is None or session_shown(account, command.session, now=now) is None:
+        return None
+    session = account.session(command.session.session_id)
+    return None if session is None else session.bound_at

@@ -1,0 +1,160 @@
+"""A walk through the log misses what is not there, and minds the time."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from twinlock.domain.audit.findings import Fault, Findings
+from twinlock.domain.audit.leaves import fields_of
+from twinlock.domain.audit.parts import Leaves
+from twinlock.domain.audit.walk import LeafWalk, Row
+from twinlock.domain.canonical import b64url, encode
+from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.log_keys import log_key_label, log_key_leaf
+from twinlock.domain.policy.version import PolicyName
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+POLICY = b64url(b"p" * 32)
+POLICIES = {POLICY.encode(): PolicyName(version=1, digest=POLICY)}
+
+
+def row(index: int, *, at: int = 5, policy: str = POLICY, facts: bytes = b"{}") -> Row:
+    label = index.to_bytes(32, "big")
+    leaf = {
+        "at": at,
+        "c": dict.fromkeys(fields_of("session.start"), "A" * 43),
+        "dec": "allow",
+        "lbl": b64url(label),
+        "pol": policy,
+        "prev": "A" * 43,
+        "t": "session.start",
+        "v": 1,
+    }
+    return index, label, encode(leaf), facts
+
+
+def walk(
+    *rows: Row, start: int = 0, stop: int = 3, alone: bool = False
+) -> tuple[LeafWalk, Findings]:
+    findings = Findings()
+    one = LeafWalk(
+        Leaves(start=start, stop=stop, alone=alone),
+        policies=POLICIES,
+        log_keys=frozenset({"a key"}),
+        findings=findings,
+    )
+    told = dict(one.take(rows))
+    assert [index for index, _ in told.items()] == [row[0] for row in rows]
+    return one, findings
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_sound_log_is_walked_through(alone: bool) -> None:
+    rows = [row(7), row(8, at=6), row(9, at=6)]
+
+    one, findings = walk(*rows, start=7, stop=10, alone=alone)
+
+    assert one.finish() == b"".join(leaf_hash(entry) for _, _, entry, _ in rows)
+    assert (findings.total, one.count, one.times) == (0, 3, (5, 6))
+
+
+@pytest.mark.parametrize(
+    ("there", "where", "says"),
+    [
+        ((1, 2), "leaf 0", "it is gone"),
+        ((0, 2), "leaf 1", "it is gone"),
+        ((0, 1), "leaf 2", "it is gone"),
+        ((2,), "leaf 0", "it and all up to leaf 1 are gone"),
+        ((), "leaf 0", "it and all up to leaf 2 are gone"),
+    ],
+)
+def test_what_is_gone_is_missed(there: tuple[int, ...], where: str, says: str) -> None:
+    one, findings = walk(*(row(index) for index in there))
+    hashes = one.finish()
+
+    (finding,) = findings.kept
+    assert (finding.code, finding.where, finding.says) == (Fault.LEAF_MISSING, where, says)
+    assert len(hashes) == 96
+    assert [index for index in range(3) if hashes[32 * index :][:32] != bytes(32)] == list(there)
+
+
+def test_time_that_runs_backwards_is_found_at_each_leaf() -> None:
+    one, findings = walk(row(0, at=9), row(1, at=8), row(2, at=9))
+
+    assert [(one.code, one.where) for one in findings.kept] == [(Fault.TIME_BACKWARDS, "leaf 1")]
+    assert one.times == (9, 9)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_leaf_that_is_none_is_found_and_hashed_all_the_same(alone: bool) -> None:
+    one, findings = walk((0, b"l" * 32, b"nonsense", b""), row(1), row(2), alone=alone)
+
+    assert set(findings.counts) == {Fault.LEAF_MALFORMED}
+    assert one.finish()[:32] == leaf_hash(b"nonsense")
+
+
+def test_a_leaf_that_only_looks_like_one_is_found_where_nobody_writes_it_again() -> None:
+    index, label, entry, facts = row(0)
+    spaced = entry.replace(b'"c":{"account"', b'"c":{ "account"')
+
+    _, trusted = walk((index, label, spaced, facts), row(1), row(2))
+    _, alone = walk((index, label, spaced, facts), row(1), row(2), alone=True)
+
+    assert trusted.total == 0, "its account's entry will not hash to it"
+    assert set(alone.counts) == {Fault.LEAF_MALFORMED}
+
+
+def key_row(index: int, key: str = "a key", *, at: datetime = NOON) -> Row:
+    return index, log_key_label(key), log_key_leaf(key, at=at), b""
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_leaf_that_names_a_key_of_the_log_is_no_decision(alone: bool) -> None:
+    rows = [row(0), key_row(1), row(2, at=10**13)]
+
+    one, findings = walk(*rows, alone=alone)
+
+    assert (findings.total, one.count) == (0, 3)
+    assert one.finish()[32:64] == leaf_hash(rows[1][2])
+
+
+def test_of_a_leaf_that_names_a_key_label_time_and_key_are_looked_at() -> None:
+    index, _, entry, facts = key_row(0, "another key")
+    rows = [(index, b"x" * 32, entry, facts), key_row(1), row(2)]
+
+    _, findings = walk(*rows)
+
+    assert findings.counts == {
+        Fault.LEAF_LABEL_WRONG: 1,
+        Fault.LOG_KEY_UNKNOWN: 1,
+        Fault.TIME_BACKWARDS: 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"v":1', b'"v":2'),
+        (b'"key":"a key"', b'"key":"b key"'),
+        (b'"t":"log.key"', b'"t":"log.kex"'),
+        (b'"at":', b'"at": '),
+        (b'"at":1', b'"at":-1'),
+    ],
+)
+def test_what_is_nearly_a_leaf_that_names_a_key_is_none(change: tuple[bytes, bytes]) -> None:
+    index, label, entry, facts = key_row(0)
+    assert entry.replace(*change) != entry
+
+    _, findings = walk((index, label, entry.replace(*change), facts), row(1), row(2))
+
+    assert Fault.LEAF_MALFORMED in findings.counts
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_another_label_and_an_unknown_policy_are_found(alone: bool) -> None:
+    index, _, entry, facts = row(0)
+    unknown = row(1, policy=b64url(b"q" * 32))
+
+    _, findings = walk((index, b"x" * 32, entry, facts), unknown, row(2), alone=alone)
+
+    assert findings.counts == {Fault.LEAF_LABEL_WRONG: 1, Fault.LEAF_POLICY_UNKNOWN: 1}
