@@ -1,6 +1,6 @@
 """What the platform may see of an account: kinds, times and states; no secrets, no addresses."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -171,8 +171,8 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         ),
         holds=tuple(HoldView(because=one.because, ends_at=one.ends_at) for one in account.holds),
         legal_holds=tuple(
-            LegalHoldView(reference=one.reference, placed_at=one.placed_at)
-            for one in account.legal_holds
+            LegalHoldView(reference=one, placed_at=datetime.fromtimestamp(since, tz=UTC))
+            for one, since in account.legal_holds.items()
         ),
         actions=tuple(
             OpenView(

@@ -215,13 +215,6 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: tuple[int, ...] = ()  # the entries that bound what proved it
 
 
-class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
-    """What keeps this account from being erased: a file number of whoever asked, and since when."""
-
-    reference: str
-    placed_at: datetime
-
-
 class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
 
@@ -345,8 +338,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
     spent: Spent = Spent()
-    last_exit_at: datetime | None = None  # the last spend
-    legal_holds: tuple[LegalHold, ...] = ()
+    last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
+    legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
     doubts: tuple[tuple[int, int], ...] = ()  # repudiated bindings, by first and last entry
 

@@ -92,7 +92,7 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 16_384
-PASSING_BYTES_MOST = 3_616  # What signing in, time and reports add: sessions, holds, doubts.
+PASSING_BYTES_MOST = 3_776  # What signing in, time and others add: sessions, holds, doubts.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -123,8 +123,8 @@ FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a floo
 
 # --- Legal holds and exports ---
 
-LEGAL_HOLDS_MOST = 4  # Of one account: a court, an authority, a claim, and one more.
-LEGAL_REFERENCE_MOST = 32  # Characters: a file number.
+LEGAL_HOLDS_MOST = 3  # Of one account: a court, an authority and a claim.
+LEGAL_REFERENCE_MOST = 24  # Characters: a file number.
 
 # --- Sums ---
 

@@ -16,7 +16,6 @@ from twinlock.domain.account import (
     Challenge,
     Channel,
     Destination,
-    LegalHold,
     OpenAction,
     Session,
     Shown,
@@ -310,7 +309,7 @@ class SimChanged(_Event, frozen=True, kw_only=True, tag="sim.changed/1"):
 class LegalHoldSet(_Event, frozen=True, kw_only=True, tag="legal_hold.set/1"):
     """Somebody needs the records: the account is not erased while this stands."""
 
-    legal_hold: LegalHold
+    reference: str
 
 
 class LegalHoldLifted(_Event, frozen=True, kw_only=True, tag="legal_hold.lifted/1"):

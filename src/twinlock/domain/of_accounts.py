@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import assert_never
 
-from twinlock.domain.account import Destination, LegalHold, State
+from twinlock.domain.account import Destination, State
 from twinlock.domain.bounds import DESTINATIONS_MOST, LEGAL_HOLDS_MOST
 from twinlock.domain.commands import (
     EndSession,
@@ -109,7 +109,7 @@ def _of_records(
     state: State, command: SetLegalHold | LiftLegalHold | RecordExport, *, now: datetime
 ) -> Decision:
     """Legal holds only delay, so that they need no proof; the log says who set and who lifted."""
-    known = {hold.reference for hold in state.account.legal_holds}
+    known = state.account.legal_holds
     match command:
         case SetLegalHold(reference=reference):
             if reference in known:
@@ -118,8 +118,7 @@ def _of_records(
                 raise TooManyLegalHoldsError(
                     f"an account has {LEGAL_HOLDS_MOST} legal holds at most"
                 )
-            hold = LegalHold(reference=reference, placed_at=now)
-            return _account_event("legal_hold.set", LegalHoldSet(at=now, legal_hold=hold))
+            return _account_event("legal_hold.set", LegalHoldSet(at=now, reference=reference))
         case LiftLegalHold(reference=reference):
             if reference not in known:
                 raise LegalHoldUnknownError("no such legal hold of this account")

@@ -147,7 +147,7 @@ def _spend(state: State, action: OpenAction, *, at: datetime) -> State:
 
     Prevents: authorized before midnight, spent after it on top of the new day's whole limit.
     """
-    state = _account(state, last_exit_at=at)
+    state = _account(state, last_exit_at=ceil(at.timestamp()))
     more, to = action.value_cents - action.counted_on(at), state.destination
     if not more:
         return state
@@ -427,10 +427,10 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
 def _apply_records(state: State, event: RecordsEvent) -> State:
     holds = state.account.legal_holds
     match event:
-        case LegalHoldSet(legal_hold=hold):
-            return _account(state, legal_holds=(*holds, hold))
+        case LegalHoldSet(reference=reference):
+            return _account(state, legal_holds={**holds, reference: ceil(event.at.timestamp())})
         case LegalHoldLifted(reference=reference):
-            rest = tuple(hold for hold in holds if hold.reference != reference)
+            rest = {name: since for name, since in holds.items() if name != reference}
             return _account(state, legal_holds=rest)
         case DataExported():
             return state

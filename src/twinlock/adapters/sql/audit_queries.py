@@ -57,6 +57,14 @@ READ_LETTERS = """
 SELECT o.id, o.subject, o.serial, o.box, k.wrapped
   FROM outbox o LEFT JOIN subject_key k ON k.subject = o.subject
 """
+READ_ERASED_ENTRIES = "SELECT leaf_index, mac FROM erased_entry"
+# With each, whether anything of the account is there again.
+READ_ERASED = """
+SELECT g.subject, g.leaf_index, g.mac,
+       EXISTS (SELECT FROM subject_key k WHERE k.subject = g.subject)
+         OR EXISTS (SELECT FROM event e WHERE e.subject = g.subject) AS undone
+  FROM erased g
+"""
 READ_WEBHOOKS = """
 SELECT w.id, w.version, w.box, k.wrapped FROM webhook w JOIN subject_key k ON k.subject = w.id
 """

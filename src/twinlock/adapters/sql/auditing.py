@@ -14,14 +14,16 @@ from twinlock.adapters.boxes import Sealer, SubjectKey
 from twinlock.adapters.slots import Slots
 from twinlock.adapters.sql import audit_queries, codec
 from twinlock.adapters.sql.connections import CONNECT_SECONDS, DOWN, REFUSED, SETTINGS, unreachable
+from twinlock.adapters.sql.erasure_marks import Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, check_use
 from twinlock.adapters.sql.webhooks import ENDPOINT, KIND
-from twinlock.domain.audit.accounts import Doubt, Rebuilt
+from twinlock.domain.audit.accounts import Doubt, Rebuilt, StoredLeaf
 from twinlock.domain.audit.documents import Documents, Stored
 from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.parts import Checked, Leaves, Part, Rest, Span
 from twinlock.domain.audit.tree import check_tiles
 from twinlock.domain.audit.walk import LeafWalk
+from twinlock.domain.erasure import ERASED_ENTRY
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.log.tiles import TILE_BYTES, TILE_WIDTH
 from twinlock.domain.policy.version import PolicyName
@@ -240,6 +242,10 @@ class AuditReader:
         findings = Findings()
         async for row in self._rows(audit_queries.READ_WEBHOOKS):
             self._check_webhook(row, findings)
+        async for row in self._rows(audit_queries.READ_ERASED_ENTRIES):
+            self._check_mark(Mark(row["leaf_index"]), row["mac"], findings)
+        async for row in self._rows(audit_queries.READ_ERASED):
+            self._check_erased(row, findings)
         uses = letters = 0
         async for row in self._rows(audit_queries.READ_KEY_USES):
             uses += 1
@@ -261,6 +267,23 @@ class AuditReader:
             codec.unseal(key, box, ENDPOINT, codec.Place(KIND, name, version))
         except SealBrokenError as error:
             findings.add(Fault.WEBHOOK_BROKEN, name, str(error))
+
+    def _check_mark(self, mark: Mark, mac: bytes, findings: Findings) -> StoredLeaf | None:
+        """Take an erased leaf for what it is, and return it, where the mark is ours."""
+        try:
+            mark.check(self._sealer, mac)
+        except SealBrokenError as error:
+            findings.add(Fault.ERASURE_FORGED, f"leaf {mark.leaf_index}", str(error))
+            return None
+        return self._slots.claim(mark.leaf_index)
+
+    def _check_erased(self, row: asyncpg.Record, findings: Findings) -> None:
+        subject, index, mac, undone = row
+        leaf = self._check_mark(Mark(index, subject), mac, findings)
+        if leaf is not None and leaf.kind != ERASED_ENTRY.encode("ascii"):
+            findings.add(Fault.ERASURE_FORGED, subject, f"leaf {index} erased nobody")
+        if undone:
+            findings.add(Fault.ERASURE_UNDONE, subject, "it was erased, and rows of it are there")
 
     def _check_letter(self, row: asyncpg.Record, findings: Findings) -> None:
         number, subject, serial, box, wrapped = row

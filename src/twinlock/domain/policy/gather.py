@@ -1,7 +1,7 @@
 """From an account and an open action to the facts of one decision: a pure function."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from twinlock.domain.account import SUSPENSION, Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
@@ -111,7 +111,7 @@ def gather(
         scopes=payload.scopes if isinstance(payload, ApiKeyCreate) else (),
         ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
         key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
-        last_exit_at=account.last_exit_at,
+        last_exit_at=_last_exit(account),
         exit_open_until=_exit_open_until(account),
         legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
@@ -292,6 +292,11 @@ def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationS
         if where(asked) == where(payload):
             return DestinationState.WAITING
     return DestinationState.NEW
+
+
+def _last_exit(account: Account) -> datetime | None:
+    last = account.last_exit_at
+    return datetime.fromtimestamp(last, tz=UTC) if last else None
 
 
 def _exit_open_until(account: Account) -> datetime | None:
