@@ -7,16 +7,18 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
-from support.due import due_customer, eraser, erasing
+from msgspec.structs import replace
+from support.due import due_customer, eraser, erasing, proved_customer
 from support.erasing import everything_in
 from support.postgres import TestDatabase, both_versions
 from support.stores import (
     ENTROPY,
+    FixedPolicies,
     SteerableClock,
     during,
     new_action,
@@ -31,15 +33,18 @@ from support.stores import (
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.signing import KeyringSigner
 from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap import World, adopt_log
-from twinlock.domain.account import ActionUnknownError
+from twinlock.domain.account import ActionUnknownError, State
 from twinlock.domain.bookkeeping import StateRolledBackError
+from twinlock.domain.decisions import Decided
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
     AccountUnknownError,
+    ClockUntrustedError,
     InvariantError,
     SettingsWrongError,
     UnavailableError,
@@ -48,6 +53,7 @@ from twinlock.domain.gate import NotErasableError
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 from twinlock.ports import Committed, Work
+from twinlock.services.erasing import Erasing
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 TABLES = ("subject_key", "stream", "event", "leaf", "erased", "erased_entry", "outbox", "head")
@@ -169,6 +175,76 @@ async def test_an_entry_that_another_process_wrote_later_moves_the_time_of_the_e
     assert times == sorted(times)
 
 
+async def test_where_that_later_time_changes_the_answer_nothing_is_erased(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
+) -> None:
+    customer, action = await due_customer(store, clock)
+    neighbour = await opened(store, clock)
+    await store.run(touching(neighbour))
+    ahead = SteerableClock(clock.at + timedelta(seconds=3))
+    work, at = erasing(customer, action), clock.at + timedelta(seconds=2)
+
+    def decide(state: State, now: datetime) -> Decided:  # It lapses in between.
+        later = touching(customer).decide(state, now)
+        return work.decide(state, now) if now < at else later
+
+    before = await rows(database)
+    async with open_store(database.app_dsn, keyring, ahead) as other:
+
+        async def meanwhile() -> None:
+            await other.run(touching(neighbour))
+
+        erases = Interrupted(database, keyring, clock, meanwhile)
+        with pytest.raises(UnavailableError):
+            await erases.erase(replace(work, decide=decide))
+
+    after = await rows(database)
+    assert after["erased"] == []
+    assert after["subject_key"] == before["subject_key"]
+    assert (await store.account(customer.account_id)).actions
+
+
+async def test_a_clock_that_lies_behind_the_log_erases_nothing(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
+) -> None:
+    customer, action = await due_customer(store, clock)
+    behind = SteerableClock(clock.at - timedelta(seconds=6))
+
+    with pytest.raises(ClockUntrustedError):
+        await eraser(database.owner_dsn, keyring, behind).erase(erasing(customer, action))
+    assert await database.value("SELECT count(*) FROM erased") == 0
+
+
+async def test_a_database_that_is_not_there_is_told_of(
+    clock: SteerableClock, keyring: Keyring
+) -> None:
+    nowhere = eraser("postgresql://postgres@127.0.0.1:1/nobody", keyring, clock)
+
+    with pytest.raises(UnavailableError):
+        _ = [one async for one in nowhere.each()]
+
+
+async def test_an_erasure_that_another_one_carried_out_is_not_told_twice(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
+) -> None:
+    customer, action = await proved_customer(store, clock)
+    clock.advance(timedelta(days=30))
+    first = eraser(database.owner_dsn, keyring, clock)
+
+    class Late(SqlEraser):
+        async def erase(self, work: Work) -> Committed:
+            assert (await first.erase(work)).indexes
+            return await super().erase(work)
+
+    late = Late(database.owner_dsn, sealer=Sealer(keyring), entropy=ENTROPY, clock=clock)
+    policies = FixedPolicies(clock, KeyringSigner(keyring, log_origin="tests.example/log"))
+
+    assert await Erasing(late, store=store, policies=policies, clock=clock).run() == ()
+    with pytest.raises(AccountErasedError):
+        await store.account(customer.account_id)
+    assert action
+
+
 class Interrupted(SqlEraser):
     """Erases, and lets something happen after all is destroyed and before the head is locked."""
 
@@ -193,12 +269,14 @@ class Interrupted(SqlEraser):
 
 @both_versions
 async def test_an_erasure_that_is_killed_in_the_middle_has_erased_nothing(
-    database: TestDatabase, world: World, clock: SteerableClock
+    database: TestDatabase, world: World
 ) -> None:
     real = SystemClock()
     await adopt_log(world)
+    past = SteerableClock(real.now() - timedelta(days=31))
+    async with open_store(database.app_dsn, world.keyring, past) as store:
+        customer, _ = await proved_customer(store, past)
     async with open_store(database.app_dsn, world.keyring, real) as store:
-        customer, _ = await due_customer(store, real)
         before = await rows(database)
         async with database.owner() as head:
             held = head.transaction()

@@ -1,9 +1,11 @@
 """The export of everything about a person: what is in it, who may have it, that they are told."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import msgspec
 import pytest
 from support.erasing import ask_to_be_erased, records_of
@@ -25,6 +27,8 @@ from twinlock.domain.ids import AccountId, account_id
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.notices import NoticeKind
 from twinlock.services.platform_keys import Scope
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 async def lived(service: Service, customer: Customer) -> None:
@@ -77,6 +81,18 @@ async def test_every_leaf_is_named_and_opens_with_what_is_told(
     assert {one["opened_at"] for one in facts} == {told["account"]["opened_at"]}
     evidence = [entry["evidence"] for entry in told["entries"] if entry["evidence"]]
     assert any("clientDataJSON" in one or "client_data" in one for one in evidence), evidence[0]
+
+
+async def test_it_has_the_form_that_its_page_tells(service: Service, alice: Customer) -> None:
+    await lived(service, alice)
+    told = await service.client.export(alice.account_id)
+    page = (ROOT / "docs" / "export.md").read_text("utf-8")
+    schema = json.loads(page.partition("```json\n")[2].partition("```")[0])
+
+    validator = jsonschema_rs.validator_for(schema)
+    assert [error.message for error in validator.iter_errors(told)] == []
+    assert not validator.is_valid({**told, "entries": [{}]})
+    assert not validator.is_valid({name: one for name, one in told.items() if name != "complete"})
 
 
 async def test_no_secret_is_in_it(service: Service, alice: Customer) -> None:

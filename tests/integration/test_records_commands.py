@@ -2,14 +2,15 @@
 
 import json
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from support.commands import Ended, run
-from support.due import due_customer
+from support.due import due_customer, proved_customer
 from support.installations import environment_of
 from support.postgres import TestDatabase
-from support.stores import open_store, opened
+from support.stores import SteerableClock, open_store, opened
 
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.system import SystemClock
@@ -35,9 +36,9 @@ async def world(variables: Variables) -> World:
 
 async def due(world: World, database: TestDatabase) -> str:
     """Open an account whose erasure is due, and return its id."""
-    clock = SystemClock()
+    clock = SteerableClock(datetime.now(UTC) - timedelta(days=31))
     async with open_store(database.app_dsn, world.keyring, clock) as store:
-        customer, _ = await due_customer(store, clock)
+        customer, _ = await proved_customer(store, clock)
         await opened(store, clock)
     return customer.account_id
 
@@ -63,6 +64,19 @@ async def test_what_is_due_is_erased_and_told(
 
     refused(await run(variables, "export", named), "account_erased")
     refused(await run(variables, "legal-hold", "set", named, "--reference", "x"), "account_erased")
+
+
+async def test_a_wait_that_only_the_document_tells_of_is_no_wait(
+    variables: Variables, world: World, database: TestDatabase
+) -> None:
+    """Prevents: a thief of the application who seals a document in which somebody has waited."""
+    clock = SystemClock()
+    async with open_store(database.app_dsn, world.keyring, clock) as store:
+        customer, _ = await due_customer(store, clock)
+    told = await run(variables, "erase-due")
+
+    assert (told.code, told.out) == (1, f"{customer.account_id}  not erased  log_damaged\n")
+    assert await database.value("SELECT count(*) FROM erased") == 0
 
 
 async def test_without_the_owner_of_the_tables_nothing_is_erased(

@@ -1,5 +1,6 @@
 """Customers at the store whose erasure is due: asked for, proved, told and waited for."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -8,6 +9,8 @@ from support.stores import (
     PLATFORM,
     POLICY,
     Customer,
+    SteerableClock,
+    commanded,
     digest_of,
     new_action,
     new_customer,
@@ -22,10 +25,12 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, OpenAction, Shown
 from twinlock.domain.actions import AccountErase, payload_bytes, payload_digest
 from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.canonical import b64url
-from twinlock.domain.commands import Erase
+from twinlock.domain.commands import Ask, Command, Erase, Propose, Prove, Right
 from twinlock.domain.gate import decide
-from twinlock.domain.ids import ActionId
+from twinlock.domain.ids import ActionId, ChallengeId
+from twinlock.domain.requirements import Answer
 from twinlock.ports import Clock, Work
 
 
@@ -80,3 +85,35 @@ def erasing(customer: Customer, action: ActionId) -> Work:
 def eraser(dsn: str, keyring: Keyring, clock: Clock) -> SqlEraser:
     """Return what erases as the owner of the tables."""
     return SqlEraser(dsn, sealer=Sealer(keyring), entropy=ENTROPY, clock=clock)
+
+
+async def proved_customer(store: SqlStore, clock: SteerableClock) -> tuple[Customer, ActionId]:
+    """Open an account and ask for its erasure, with proof, at ``clock``'s time."""
+    customer = new_customer()
+    await store.run(opening(customer, now=clock.at))
+    (key,) = (await store.account(customer.account_id)).authenticators
+    assert isinstance(key, Passkey)
+    action, asked_as = new_action(customer), ChallengeId("chl_" + "a" * 26)
+    payload = AccountErase(account=customer.account_id)
+    nonce = b64url(digest_of("nonce"))
+    right = Right(
+        factor=Factor.PASSKEY,
+        source=key.authenticator_id,
+        against=key.public_key,
+        challenge_id=asked_as,
+        evidence=b"{}",
+    )
+    asking: tuple[Command, ...] = (
+        Propose(action_id=action, payload=payload, veto_key=nonce),
+        Ask(action_id=action, challenge_id=asked_as, factor=Factor.PASSKEY, nonce=nonce),
+    )
+    for command in asking:
+        await store.run(commanded(customer, _always(command), with_destination=False))
+    prove = Prove(action_id=action, proof=right, fresh="a" * 26)
+    proved = await store.run(commanded(customer, _always(prove), with_destination=False))
+    assert proved.answer.answer is Answer.HOLD
+    return customer, action
+
+
+def _always(command: Command) -> Callable[[datetime], Command]:
+    return lambda _: command

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from twinlock.adapters import private_files
 from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
-from twinlock.adapters.system import SystemClock, SystemEntropy
+from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.bootstrap import World, anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.domain.errors import SettingsWrongError
@@ -34,19 +34,23 @@ async def open_records(
     world: World, *, book: RuleBook, clock: Clock | None = None
 ) -> AsyncIterator[Records]:
     """Open the operator's use cases of records, on a log that is the anchored one."""
-    clock = clock or SystemClock()
-    async with anchored(world, clock) as (kept, anchoring, keys):
+    own = own_clock(world.settings.data_dir / "clock-anchor.json")
+    async with (
+        own if clock is None else nullcontext(clock) as trusted,
+        anchored(world, trusted) as (kept, anchoring, keys),
+    ):
         await anchoring.check()
         await SqlPolicyTexts(kept.database).keep(book.policy.text)  # Before it decides anything.
         signer = keys.signer(log_origin=world.settings.log_origin)
         prices = keys.price_file(world.settings.price_file)
         policies = BookPolicies(lambda: book, prices=prices, signer=signer)
         owner, entropy = world.owner_dsn, SystemEntropy()
-        eraser = SqlEraser(owner, sealer=keys.sealer, entropy=entropy, clock=clock)
+        eraser = SqlEraser(owner, sealer=keys.sealer, entropy=entropy, clock=trusted)
+        erasing = Erasing(eraser, store=kept, policies=policies, clock=trusted)
         yield Records(
             exporting=Exporting(kept, records=SqlRecords(kept), policies=policies),
             legal_holds=LegalHolds(kept, policies=policies),
-            erasing=Erasing(eraser, policies=policies, clock=clock) if owner else None,
+            erasing=erasing if owner else None,
         )
         await anchoring.follow()
 

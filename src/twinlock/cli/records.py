@@ -15,6 +15,7 @@ from twinlock.domain.ids import AccountId, parse_account_id
 from twinlock.services.erasing import Outcome
 
 ACTOR = "operator:command"
+DOES_NOT_HOLD = 1  # The exit code where an erasure is not what the log shows.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Account = Annotated[str, typer.Argument(help="The account's id, acc_…")]
 Reference = Annotated[
@@ -38,12 +39,14 @@ def erase_due(*, as_json: Json = False) -> None:
     outcomes = asyncio.run(run())
     lines = [_line(one) for one in outcomes] or ["no erasure is due"]
     result(outcomes, as_json=as_json, text="\n".join(lines))
+    if any(one.fault for one in outcomes):
+        raise typer.Exit(DOES_NOT_HOLD)
 
 
 def _line(one: Outcome) -> str:
     if one.index is not None:
         return f"{one.account_id}  erased  leaf {one.index}"
-    return f"{one.account_id}  not erased  {', '.join(one.reasons)}"
+    return f"{one.account_id}  not erased  {one.fault or ', '.join(one.reasons)}"
 
 
 def export(

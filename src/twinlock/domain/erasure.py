@@ -7,7 +7,15 @@ says it belonged to somebody who was erased, and never to whom.
 Source: docs/erasure.md.
 """
 
-from twinlock.domain.errors import TwinlockError
+from datetime import datetime
+
+import msgspec
+
+from twinlock.domain.account import OpenAction
+from twinlock.domain.canonical import b64url, commit, encode, from_b64url
+from twinlock.domain.entries import Kept, events_digest
+from twinlock.domain.errors import LogDamagedError, TwinlockError
+from twinlock.domain.events import ProofAccepted
 
 ERASED_ENTRY = "account.erased"  # The type of the last entry of an account.
 
@@ -17,3 +25,45 @@ class AccountErasedError(TwinlockError):
 
     code = "account_erased"
     status = 410
+
+
+class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a public leaf, its time and what ties it to the events of its entry."""
+
+    at: int
+    c: dict[str, str]
+
+
+_LEAF = msgspec.json.Decoder(_Leaf)
+
+
+def proof_entry(action: OpenAction) -> int | None:
+    """Return the number of the entry that completed the proof of ``action``, or None."""
+    found = (one.entry for one in action.shown if one.at == action.proved_at)
+    return next(found, None)
+
+
+def check_proved(action: OpenAction, leaf: bytes, kept: Kept) -> None:
+    """Check that the proof of ``action`` stands in this leaf of the log, of the time it claims.
+
+    A leaf's time is no earlier than that of the leaf before it. Prevents: whoever has the
+    application and its keys, and writes a document in which an erasure has waited long enough.
+
+    Raises:
+        LogDamagedError: the leaf is of another time, or commits to other events.
+    """
+    said, opening = _LEAF.decode(leaf), kept.openings["events"]
+    opened = commit(from_b64url(opening.salt), "events", opening.value.encode("utf-8"))
+    told = encode(events_digest(kept.events)).decode("ascii") == opening.value
+    accepted = any(
+        isinstance(event, ProofAccepted)
+        and (event.action_id, event.proved, event.at) == (action.action_id, True, action.proved_at)
+        for event in kept.events
+    )
+    same_time = said.at == _milliseconds(action.proved_at)
+    if said.c.get("events") != b64url(opened) or not (told and accepted and same_time):
+        raise LogDamagedError("the log does not show that this erasure was proved when it says")
+
+
+def _milliseconds(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp() * 1000)

@@ -8,36 +8,43 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, ActionUnknownError
+from twinlock.domain.account import Account, ActionUnknownError, OpenAction
 from twinlock.domain.actions import AccountErase
 from twinlock.domain.commands import Erase
 from twinlock.domain.decisions import Rules
-from twinlock.domain.erasure import AccountErasedError
-from twinlock.domain.errors import AccountUnknownError
+from twinlock.domain.erasure import AccountErasedError, check_proved, proof_entry
+from twinlock.domain.errors import AccountUnknownError, LogDamagedError, SealBrokenError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import reasons
-from twinlock.ports import Clock, Policies, Work
+from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.erasure import ErasableAccounts
 
 ACTOR = "operator:erase-due"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one erasure that was due: the index of its leaf, or why not yet."""
+    """What became of one erasure that was due: the index of its leaf, or why it was not done.
+
+    ``fault`` is the code of what does not hold; somebody must look into it.
+    """
 
     account_id: AccountId
     action_id: ActionId
     index: int | None = None
     reasons: tuple[Reason, ...] = ()
+    fault: str = ""
 
 
 class Erasing:
     """The use case of erasing what is due."""
 
-    def __init__(self, accounts: ErasableAccounts, *, policies: Policies, clock: Clock) -> None:
+    def __init__(
+        self, accounts: ErasableAccounts, *, store: Store, policies: Policies, clock: Clock
+    ) -> None:
         self._accounts = accounts
+        self._store = store
         self._policies = policies
         self._clock = clock
 
@@ -51,28 +58,38 @@ class Erasing:
         """
         outcomes = []
         async for account in self._accounts.each():
-            for action_id in due(account, now=self._clock.now(database_at=None)):
-                outcome = await self._erase(account.account_id, action_id)
+            for action in due(account, now=self._clock.now(database_at=None)):
+                outcome = await self._erase(account.account_id, action)
                 outcomes += [outcome] if outcome is not None else []
         return tuple(outcomes)
 
-    async def _erase(self, named: AccountId, action_id: ActionId) -> Outcome | None:
+    async def _erase(self, named: AccountId, action: OpenAction) -> Outcome | None:
         """Return what became of it, or None where it is over: vetoed, or carried out by another."""
-        rules = self._policies.rules()
+        rules, action_id = self._policies.rules(), action.action_id
         try:
+            await self._check_proved(named, action)
             committed = await self._accounts.erase(_work(named, action_id, rules))
         except (AccountErasedError, AccountUnknownError, ActionUnknownError):
             return None
+        except (LogDamagedError, SealBrokenError) as error:  # Of this account, and no other's.
+            return Outcome(account_id=named, action_id=action_id, fault=error.code)
         if committed.indexes:
             return Outcome(account_id=named, action_id=action_id, index=committed.indexes[-1])
         missing = committed.answer.requirement
         return Outcome(account_id=named, action_id=action_id, reasons=reasons(missing))
 
+    async def _check_proved(self, named: AccountId, action: OpenAction) -> None:
+        number = proof_entry(action)
+        entry = None if number is None else await self._store.entry(named, number)
+        if entry is None:
+            raise LogDamagedError("the log does not show that this erasure was proved")
+        check_proved(action, entry.leaf, entry.kept)
 
-def due(account: Account, *, now: datetime) -> tuple[ActionId, ...]:
+
+def due(account: Account, *, now: datetime) -> tuple[OpenAction, ...]:
     """Return the erasures of ``account`` whose wait is over at ``now``."""
     return tuple(
-        one.action_id
+        one
         for one in account.actions
         if isinstance(one.payload, AccountErase) and one.until is not None and one.until <= now
     )

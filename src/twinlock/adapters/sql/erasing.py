@@ -17,6 +17,7 @@ import asyncpg
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import codec, queries, tree
+from twinlock.adapters.sql.batch import CLOCK_BEHIND
 from twinlock.adapters.sql.connections import (
     CONNECT_SECONDS,
     DOWN,
@@ -34,9 +35,10 @@ from twinlock.domain.entries import SALTS_BYTES, Entry, Origin
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
     AccountUnknownError,
-    LogDamagedError,
+    ClockUntrustedError,
     SealBrokenError,
     SettingsWrongError,
+    UnavailableError,
     present,
 )
 from twinlock.domain.events import AccountErased
@@ -138,6 +140,7 @@ class SqlEraser:
         Raises:
             AccountErasedError, AccountUnknownError: there is no such account any more.
             SealBrokenError, LogDamagedError: a row is not what we wrote.
+            ClockUntrustedError: no wait can be judged.
             UnavailableError: the database does not answer; all of it is done, or nothing.
         """
         async with self._connected() as connection, connection.transaction():
@@ -149,6 +152,8 @@ class SqlEraser:
             await connection.fetchrow(queries.READ_AFTER_LOCKS, [], []), "the log has a head"
         )
         now = self._clock.now(database_at=times["database_at"])
+        if times["head_at"] - now > CLOCK_BEHIND:
+            raise ClockUntrustedError("the clock is behind the log's last entry")
         at = max(now, times["head_at"])
         decided = work.decide(before, at)
         if not _erases(decided):
@@ -160,6 +165,8 @@ class SqlEraser:
         if head["at"] > at:  # Another process wrote meanwhile, at a later time than ours.
             at = head["at"]
             decided = work.decide(before, at)
+            if not _erases(decided):
+                raise UnavailableError("another moment, another answer: run it again")
         entries = self._entries(before, decided, work, at=at)
         edge = await tree.read_edge(connection, frontier, seen=Frontier(), known=None)
         grown = tree.grown(edge, [leaf_hash(entry.leaf) for entry in entries])
@@ -199,8 +206,6 @@ class SqlEraser:
             at=at,
             salts=self._entropy.draw(SALTS_BYTES * len(decided.decisions)),
         )
-        if not _erases(decided):
-            raise LogDamagedError("an erasure that was decided is none a moment later")
         return booked.entries
 
     async def _write(
