@@ -36,7 +36,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(RUNTIME) ## Play two weaknesses of 2024, spend one honest withdrawal, verify its evidence
+demo: $(RUNTIME) ## Play four stories by four sets of rules, spend one honest withdrawal, verify it
 	@$(BIN)/twinlock demo
 
 .PHONY: serve

@@ -29,13 +29,7 @@ _LISTS = {
     "closed_actions": ClosedAction,
     "notices": Notice,
 }
-
-
-def export_page() -> str:
-    """Return docs/export.md."""
-    return page(
-        "The export",
-        f"""
+_INTRODUCTION = f"""
 Everything that is held about one person, as JSON: what somebody may ask for by Art. 15 of the GDPR,
 and take along by Art. 20. The operator writes it with `twinlock export`; the platform asks for it
 with `GET /v1/accounts/{{id}}/export` under a key with the scope `export`, which no key has unless
@@ -50,52 +44,54 @@ is no JSON. It tells the account as it stood after the entry of the export itsel
 it is being written may stand in it twice, as an open action and as a closed one.
 
 It is as sensitive as the account. What the customer is handed by you, you have had in your hands.
-""",
-        "## What is in it",
-        table(
-            ("member", "holds"),
-            (
-                ("`format`", f"`{FORMAT}`"),
-                ("`exported_at`", "when (UTC)"),
-                ("`withheld`", "what is held and not told, and why; the table below"),
-                (
-                    "`account`",
-                    _ACCOUNT,
-                ),
-                ("`destinations`", "each destination, removed ones too"),
-                ("`repeats`", "idempotency keys of the last week, and what they stand for"),
-                ("`notices`", "messages that wait to be sent"),
-                ("`closed_actions`", "each action that is over, with how it ended"),
-                (
-                    "`entries`",
-                    _ENTRIES,
-                ),
-                ("`complete`", "`true`"),
-            ),
-        ),
-        """
+"""
+_MEMBERS = (
+    ("`format`", f"`{FORMAT}`"),
+    ("`exported_at`", "when (UTC)"),
+    ("`withheld`", "what is held and not told, and why; the table below"),
+    ("`account`", _ACCOUNT),
+    ("`destinations`", "each destination, removed ones too"),
+    ("`repeats`", "idempotency keys of the last week, and what they stand for"),
+    ("`notices`", "messages that wait to be sent"),
+    ("`closed_actions`", "each action that is over, with how it ended"),
+    ("`entries`", _ENTRIES),
+    ("`complete`", "`true`"),
+)
+_BETWEEN = """
 With an entry's `openings` its leaf can be checked by anybody
 ([log-format.md](log-format.md)). Every field of the types below is told, also one that was added
 since, unless it stands in the next table. Nothing of anybody else is in it: actors are platform
 keys and operators, by id.
-""".strip(),
+""".strip()
+_NOT_HELD = """
+* The key that seals the account, and anything else that belongs to the installation.
+* Messages that were handed on to a mail or SMS provider, or lie in the outbox directory as files.
+* The platform's own records; logs of proxies and of the operating system; backups.
+* Which endpoints of webhooks were told of which entry.
+""".strip()
+_ON_THE_SCHEMA = """
+JSON Schema 2020-12. A member of a type that has its default may be told or left out by later
+versions; this one tells all of them.
+""".strip()
+
+
+def export_page() -> str:
+    """Return docs/export.md."""
+    return page(
+        "The export",
+        _INTRODUCTION,
+        "## What is in it",
+        table(("member", "holds"), _MEMBERS),
+        _BETWEEN,
         "## What is withheld",
         table(
             ("of", "field", "why"),
             ((f"`{one.type}`", f"`{one.field}`", one.why) for one in withheld()),
         ),
         "## What it does not hold",
-        """
-* The key that seals the account, and anything else that belongs to the installation.
-* Messages that were handed on to a mail or SMS provider, or lie in the outbox directory as files.
-* The platform's own records; logs of proxies and of the operating system; backups.
-* Which endpoints of webhooks were told of which entry.
-""".strip(),
+        _NOT_HELD,
         "## Schema",
-        """
-JSON Schema 2020-12. A member of a type that has its default may be told or left out by later
-versions; this one tells all of them.
-""".strip(),
+        _ON_THE_SCHEMA,
         f"```json\n{_schema()}\n```",
     )
 

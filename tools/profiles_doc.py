@@ -70,7 +70,46 @@ _CASES: tuple[tuple[str, dict[str, Any]], ...] = (
             "target_bound_at": _NOW - _LONG_AGO,
         },
     ),
+    (
+        "report one lost, with something as old",
+        {
+            "action": ActionType.AUTHENTICATOR_SUSPEND,
+            "target_bound_at": _NOW - _LONG_AGO,
+        },
+    ),
+    (
+        "have it again",
+        {
+            "action": ActionType.AUTHENTICATOR_REACTIVATE,
+            "target_level": Level.PHISHING_RESISTANT,
+            "target_bound_at": _NOW - timedelta(days=7),
+        },
+    ),
+    (
+        "undo one that is not one's own, added a week ago",
+        {
+            "action": ActionType.AUTHENTICATOR_REPUDIATE,
+            "target_bound_at": _NOW - timedelta(days=7),
+        },
+    ),
+    (
+        "replace an e-mail address or a number",
+        {
+            "action": ActionType.CONTACT_CHANGE,
+            "target_level": Level.PHISHING_RESISTANT,
+            "target_bound_at": _NOW - _LONG_AGO,
+            "channel_confirmed": False,
+        },
+    ),
+    (
+        "undo one that is not one's own, added a week ago",
+        {
+            "action": ActionType.CONTACT_REPUDIATE,
+            "target_bound_at": _NOW - timedelta(days=7),
+        },
+    ),
     ("change the password", {"action": ActionType.PASSWORD_CHANGE}),
+    ("reset a forgotten one", {"action": ActionType.PASSWORD_RESET}),
     ("list a destination", {"action": ActionType.DESTINATION_ADD}),
     (
         "the same, where only listed ones may be used",

@@ -34,7 +34,7 @@ from twinlock.domain.message_signatures import (
 )
 from twinlock.services.platform_keys import Scope, key_id_of
 
-OPENING = b'{"channels":[{"kind":"email","address":"alice@email"}]}'
+OPENING = b'{"channels":[{"kind":"email","address":"alice@example.com"}]}'
 REFUSED = "message_signature_refused"
 
 

@@ -80,7 +80,8 @@ async def test_of_an_erasure_and_a_withdrawal_exactly_one_wins(
         exit_ = new_action(customer)
 
         async def withdraw(delay: int = delay) -> Committed:
-            await asyncio.sleep(delay / 1000)
+            for _ in range(delay * 8):  # Each lets the erasure take a step.
+                await asyncio.sleep(0)
             return await store.run(withdrawal(customer, exit_))  # noqa: B023 - of this round
 
         gone, left = await outcomes(erases.erase(erasing(customer, action)), withdraw())
@@ -122,7 +123,7 @@ async def test_a_withdrawal_that_waited_for_the_erasure_is_told_of_it(
         )
         await database.somebody_waits_for_a_lock()
         late = asyncio.create_task(store.run(withdrawal(customer, new_action(customer))))
-        await asyncio.sleep(0.05)
+        await database.somebody_waits_for_a_lock(sessions=2)
         await held.rollback()
 
     assert (await erases).indexes

@@ -17,7 +17,7 @@ from twinlock.cli.demo import FORGED_FAULT, FORGED_STEP
 from twinlock.domain.errors import TwinlockError
 from twinlock.range.honest import forged_refusal, verified, withdraw_honestly
 from twinlock.range.player import play_story
-from twinlock.range.profiles import BASELINE, DEFAULT, rules_of
+from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, rules_of
 from twinlock.range.reader import shipped_names, shipped_story
 from twinlock.range.results import Status, StoryResult
 from twinlock.range.venue import (
@@ -55,6 +55,28 @@ async def test_every_story_goes_the_same_on_a_database_and_in_memory(
     assert on_database == in_memory
     assert all(story.status is not Status.FAILED for story in on_database)
     assert any(story.lost_cents for story in on_database) is (profile == BASELINE)
+
+
+# What waits for API keys that are taken as proofs, and for notices that carry a freeze.
+NOT_YET = {("S01", "m3"), ("S01", "m4")}
+WITH_THE_KEY = {("S01", ""), ("S01", "n1")}  # Where the key can be made, the thief goes on with it.
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_every_story_is_played_in_full_under_every_profile(profile: str) -> None:
+    async with open_world(rules_of(profile)) as venue:
+        played = await play_all(venue, shipped_names())
+
+    unplayed = {
+        (story.id, part.id)
+        for story in played
+        for part in story.parts
+        if part.status is Status.NOT_PLAYABLE
+    }
+    assert unplayed == NOT_YET | (WITH_THE_KEY if profile == BASELINE else set())
+    assert all(story.status is not Status.FAILED for story in played)
+    lost = {story.id for story in played if story.lost_cents}
+    assert lost == ({"S02", "S07"} if profile == BASELINE else set())
 
 
 async def test_an_honest_withdrawal_leaves_evidence_that_verifies_and_cannot_be_forged() -> None:
@@ -127,7 +149,16 @@ def test_the_demo_ends_well_and_leaves_evidence_that_the_verifier_accepts(tmp_pa
     code, out, err = finished(twinlock("demo", "--evidence", str(evidence)))
 
     assert (code, "differs" in out) == (0, False), err
-    for told in ("S02", "S07", "US$1,000,000", "US$0", "Verified offline", "refused: "):
+    for told in (
+        "S01",
+        "S02",
+        "S07",
+        "S15",
+        "US$1,000,000",
+        "US$0",
+        "Verified offline",
+        "refused: ",
+    ):
         assert told in out
     commands = [line for line in out.splitlines() if line.startswith("    ") and "-m twin" in line]
     prose = [line for line in out.splitlines() if line not in commands]

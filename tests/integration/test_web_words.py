@@ -118,10 +118,17 @@ def test_a_fault_of_form_is_told_as_one() -> None:
     assert words_of(ProofFault.MALFORMED) == FAULT_OTHERWISE
 
 
+def test_an_account_that_does_not_exist_is_told_like_an_action_that_does_not() -> None:
+    """Prevents: a page that tells which accounts exist."""
+    told = refusal(code="account_not_found", status=404)
+
+    assert told == refusal(code="action_not_found", status=404)
+    assert told.title == "There is nothing to confirm here"
+
+
 @pytest.mark.parametrize(
     ("code", "status", "title"),
     [
-        ("account_not_found", 404, "There is nothing to confirm here"),
         ("asset_unknown", 422, "This is not possible"),
         ("seal_broken", 500, "Something broke on our side"),
     ],

@@ -20,7 +20,7 @@ from twinlock.domain.message_signatures import ACCEPT_SIGNATURE, SignatureRefuse
 
 PROBLEM = "application/problem+json"
 _log = structlog.get_logger(__name__)
-_FAULTY = (ProofRefusedError, PasswordRefusedError)
+_FAULTY = (ProofRefusedError, PasswordRefusedError, SignatureRefusedError)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

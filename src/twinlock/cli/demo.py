@@ -1,4 +1,4 @@
-"""``twinlock demo``: two real attacks under two sets of rules, and one honest withdrawal.
+"""``twinlock demo``: four real attacks under four sets of rules, and one honest withdrawal.
 
 It makes installations of its own, with keys, database and service, and removes them; what stays is
 the evidence, in a directory that it names. It ends with exit code 1 when anything differs from what
@@ -25,17 +25,26 @@ from twinlock.cli.ranges import console, to_the_end
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.proofs.bundle_faults import BundleFault
 from twinlock.proofs.bundles import VerifiedBundle
-from twinlock.range.comparison import side_by_side
+from twinlock.range.comparison import beside
 from twinlock.range.honest import AMOUNT, Honest, forged_refusal, verified, withdraw_honestly
 from twinlock.range.player import Tell, play_story
-from twinlock.range.profiles import BASELINE, DEFAULT, rules_of
+from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, STRICT, TYPICAL, rules_of
 from twinlock.range.reader import shipped_story
 from twinlock.range.report import troubles
-from twinlock.range.results import Kind, Status, StoryResult
+from twinlock.range.results import Kind, PartResult, Status, StoryResult
 from twinlock.range.stage import ASSET
+from twinlock.range.story import Story
 from twinlock.range.venue import open_service
 
-STORIES = ("S02", "S07")
+STORIES = ("S01", "S02", "S07", "S15")
+BESIDE = (BASELINE, TYPICAL, STRICT)
+# Where the rules of 2024 lose everything. In S15 the server forgot to ask, which ours cannot.
+LOST_THEN = ("S02", "S07")
+# What cannot be played yet, by story, part and how its reason begins.
+NOT_YET = (
+    ("S01", "m3", ("m3c", "m3d")),
+    ("S01", "m4", ("m4 not playable",)),
+)
 EVIDENCE = Path("var/demo")
 # What a changed payee must trip over: the entry commits to every byte of the payload.
 FORGED_STEP, FORGED_FAULT = "openings", BundleFault.OPENING_WRONG
@@ -43,14 +52,14 @@ EXIT_DIFFERS = 1
 Evidence = Annotated[Path, typer.Option("--evidence", help="Where the evidence is left.")]
 
 INTRODUCTION = f"""\
-Two weaknesses came to light at a large exchange in June 2024. Here a thief uses
-them over HTTP against a real service: once by the rules of that time, in the
-column {BASELINE}, and once by Twinlock's, in the column {DEFAULT}. He has
-the passwords, codes and cookies that the story gives him, and shows them for
-real. Beside him somebody honest does nearly the same, and must not be stopped."""
+Four ways in which customers of exchanges lost money, or could have. Here a thief tries each over
+HTTP against a real service, by four sets of rules: those of 2024, in the column {BASELINE}; what is
+usual now, in {TYPICAL}; and Twinlock's, in {DEFAULT} and {STRICT}. He has the passwords, codes and
+cookies that the story gives him, and shows them for real. Beside him somebody honest does nearly
+the same, and must not be stopped."""
 
 READ_ON = """\
-S01 plays as far as what is built: it ends with exit code 3, "not playable".
+What could not be played yet is told beside its story, and counts as nothing.
 Read on in README.md, docs/range.md, docs/laws.md and docs/threat-model.md."""
 
 WITHDRAWAL = """\
@@ -61,21 +70,20 @@ And one honest withdrawal, to a place that the customer proved two days ago."""
 class Shown:
     """All that the demo found."""
 
-    now: tuple[StoryResult, ...]
-    then: tuple[StoryResult, ...]
+    played: tuple[StoryResult, ...]  # each story under each profile
     honest: Honest
     verified: VerifiedBundle
     forged: BundleRefusedError | None
 
 
 def demo(*, evidence: Evidence = EVIDENCE) -> None:
-    """Replay two real attacks, spend one honest withdrawal, verify its evidence offline."""
+    """Replay four real attacks, spend one honest withdrawal, verify its evidence offline."""
     out = console()
-    out.print(Padding(Text(INTRODUCTION), (1, 0)))
+    out.print(Padding(Text(" ".join(INTRODUCTION.split())), (1, 0)))
     with _telling() as tell:
         shown = to_the_end(_play(tell))
-    for now, then in zip(shown.now, shown.then, strict=True):
-        out.print(side_by_side(now, then))
+    for name in STORIES:
+        out.print(beside([one for one in shown.played if one.id == name], ours=DEFAULT))
     _leave(shown.honest, evidence)
     _tell_withdrawal(out, shown, evidence)
     different = differences(shown)
@@ -88,51 +96,71 @@ def demo(*, evidence: Evidence = EVIDENCE) -> None:
 
 async def _play(tell: Tell) -> Shown:
     stories = [shipped_story(name) for name in STORIES]
-    tell(f"a service with a database of its own, under {BASELINE}")
-    async with open_service(rules_of(BASELINE)) as venue:
-        kinds = frozenset({Kind.ATTACK, Kind.BENIGN})
-        then = [await play_story(venue, one, tell=tell, kinds=kinds) for one in stories]
-    tell(f"another one, under {DEFAULT}")
+    played = {profile: await _beside(profile, stories, tell) for profile in BESIDE}
+    tell(f"a service with a database of its own, under {DEFAULT}")
     async with open_service(rules_of(DEFAULT)) as venue:
-        now = [await play_story(venue, one, tell=tell) for one in stories]
+        played[DEFAULT] = [await play_story(venue, one, tell=tell) for one in stories]
         tell("an honest withdrawal")
         honest = await withdraw_honestly(venue, at=system_now())
-        return Shown(
-            now=tuple(now),
-            then=tuple(then),
-            honest=honest,
-            verified=verified(honest),
-            forged=forged_refusal(honest),
-        )
+    return Shown(
+        played=tuple(one for profile in PROFILES for one in played[profile]),
+        honest=honest,
+        verified=verified(honest),
+        forged=forged_refusal(honest),
+    )
+
+
+async def _beside(profile: str, stories: list[Story], tell: Tell) -> list[StoryResult]:
+    """Play the attacks and the honest twins by other rules."""
+    tell(f"a service with a database of its own, under {profile}")
+    kinds = frozenset({Kind.ATTACK, Kind.BENIGN})
+    async with open_service(rules_of(profile)) as venue:
+        return [await play_story(venue, one, tell=tell, kinds=kinds) for one in stories]
 
 
 def differences(shown: Shown) -> list[str]:
     """Return what is not as the files say: under our rules, and as reported under those of then."""
-    found = [line for story in (*shown.now, *shown.then) for line in _not_as_it_should(story)]
-    found += [
-        f"{story.id} lost money under {DEFAULT}"
-        for story in shown.now
-        if story.lost_cents or story.leaked_cents
-    ]
-    for story in shown.then:
-        found += [
-            f"{story.id} {step.id} was reported {step.reported.value}, and is {step.answer}"
-            for step in story.attack.steps
-            if step.reported is not None and step.answer is not step.reported
-        ]
-        if not story.attack.lost_cents:
-            found.append(f"{story.id} lost nothing under {BASELINE}")
+    found = [line for story in shown.played for line in _not_as_it_should(story)]
+    for story in shown.played:
+        if story.profile in (DEFAULT, STRICT) and (story.lost_cents or story.leaked_cents):
+            found.append(f"{story.id} lost money under {story.profile}")
+        if story.profile == BASELINE and story.id in LOST_THEN:
+            found += _not_as_reported(story)
     return found + _unshown(shown.verified, shown.forged)
 
 
+def _not_as_reported(story: StoryResult) -> list[str]:
+    found = [
+        f"{story.id} {step.id} was reported {step.reported.value}, and is {step.answer}"
+        for step in story.attack.steps
+        if step.reported is not None and step.answer is not step.reported
+    ]
+    if not story.attack.lost_cents:
+        found.append(f"{story.id} lost nothing under {BASELINE}")
+    return found
+
+
 def _not_as_it_should(story: StoryResult) -> list[str]:
-    """Return what of a story failed, or could not be played; of these two, everything can be."""
+    """Return what of a story failed, or could not be played and is not on the list of that."""
     found: list[str] = []
     for part in story.parts:
-        if part.status in (Status.FAILED, Status.NOT_PLAYABLE):
-            lines = troubles(part) or [f"{part.id or part.kind.value} {part.status.value}"]
-            found += [f"{story.id} {one}" for one in lines]
+        if part.status not in (Status.FAILED, Status.NOT_PLAYABLE):
+            continue
+        lines = troubles(part) or [f"{part.id or part.kind.value} {part.status.value}"]
+        if part.status is Status.NOT_PLAYABLE:
+            lines = [one for one in lines if not _may_be_so(story, part, one)]
+        found += [f"{story.id} {one}" for one in lines]
     return found
+
+
+def _may_be_so(story: StoryResult, part: PartResult, line: str) -> bool:
+    """Say whether this is known not to be playable yet, for this reason and no other."""
+    if story.id == "S01" and part.kind is Kind.ATTACK and story.profile == BASELINE:
+        return True  # Its thief goes on with the key, which nothing takes yet.
+    return any(
+        (story.id, part.id) == (name, demand) and line.startswith(starts)
+        for name, demand, starts in NOT_YET
+    )
 
 
 def _unshown(verified: VerifiedBundle, forged: BundleRefusedError | None) -> list[str]:

@@ -1,10 +1,10 @@
-"""Two replays of one story side by side, for somebody who has read nothing else: then, and now.
+"""Replays of one story beside each other, for somebody who has read nothing else: four rule books.
 
 Answers are words here and reasons sentences; codes and names of checks stand in the range's own
 report and in ``--json``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -30,32 +30,34 @@ from twinlock.range.words import Outcome, Person
 ANSWERS: Mapping[Outcome, str] = MappingProxyType(
     {
         Outcome.ALLOW: "allowed",
-        Outcome.READ_ONLY: "may only look",
-        Outcome.CHALLENGE: "more proof, please",
-        Outcome.HOLD: "must wait",
+        Outcome.READ_ONLY: "may look",
+        Outcome.CHALLENGE: "prove more",
+        Outcome.HOLD: "waits",
         Outcome.REVIEW: "people decide",
         Outcome.DENY: "refused",
-        Outcome.NO_EFFECT: "nothing happens",
+        Outcome.NO_EFFECT: "nothing",
         Outcome.DONE: "done",
     }
 )
+# What a terminal of 80 columns has room for.
+DEED_WIDTH, ANSWER_WIDTH = 19, 12
 
 
-def side_by_side(now: StoryResult, then: StoryResult) -> RenderableType:
-    """Return one table of both; ``then`` is the weaker profile."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+def beside(results: Sequence[StoryResult], *, ours: str) -> RenderableType:
+    """Return one table of all ``results``, one column a profile; ``ours`` is told in full."""
+    now = next(one for one in results if one.profile == ours)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("after", no_wrap=True)
-    table.add_column("the thief tries, with", min_width=22)
-    table.add_column(then.profile, min_width=13)
-    table.add_column(now.profile, min_width=29)
-    pairs = zip(now.attack.steps, then.attack.steps, strict=True)
-    for here, there in pairs:
-        table.add_row(length(here.after), _deed(here), _answer(there), _now(here))
-    table.add_row("", Text("lost", style="bold"), _lost(then.attack), _lost(now.attack))
+    table.add_column("the thief tries, with", width=DEED_WIDTH)
+    for one in results:
+        table.add_column(one.profile.replace("-", "\n"), width=ANSWER_WIDTH)
+    for steps in zip(*(one.attack.steps for one in results), strict=True):
+        table.add_row(length(steps[0].after), _deed(steps[0]), *map(_answer, steps))
+    table.add_row("", Text("lost", style="bold"), *(_lost(one.attack) for one in results))
     return Group(
         Text.assemble((f"{now.id}  ", "bold"), (now.title, "bold")),
         Padding(table, (0, 0, 0, 2)),
-        Padding(Group(*_lines(now, then)), (0, 0, 1, 2)),
+        Padding(Group(*_lines(now, results)), (0, 0, 1, 2)),
     )
 
 
@@ -66,19 +68,10 @@ def _deed(step: StepResult) -> Text:
 
 def _answer(step: StepResult) -> Text:
     if step.answer is None:
-        return Text("stopped before" if step.stopped else "not played", style="dim")
-    return Text(ANSWERS[step.answer], style="bold red" if step.taken_cents else "")
-
-
-def _now(step: StepResult) -> Text:
-    said = _answer(step)
+        return Text("stopped" if step.stopped else "not played", style="dim")
+    said = Text(ANSWERS[step.answer], style="bold red" if step.taken_cents else "")
     if step.waits is not None:
-        said.append(f", {length(step.waits)}")
-    if step.sentence:
-        said.append(f"\n{step.sentence}", style="dim")
-    more = len(step.codes) - 1
-    if more > 0:
-        said.append(f" And {more} more reason{'s' if more > 1 else ''}.", style="dim")
+        said.append(f" {length(step.waits)}")
     return said
 
 
@@ -87,11 +80,13 @@ def _lost(attack: PartResult) -> Text:
     return Text(dollars(attack.lost_cents), style=style)
 
 
-def _lines(now: StoryResult, then: StoryResult) -> Iterable[RenderableType]:
-    at_once = now.attack.stopped_after == timedelta(0)
-    for line in dict.fromkeys((*remarks(now), *remarks(then))):
+def _lines(now: StoryResult, results: Sequence[StoryResult]) -> Iterable[RenderableType]:
+    for line in dict.fromkeys(line for one in (now, *results) for line in remarks(one)):
         yield Text(line, style="dim")
-    yield Text(f"With Twinlock: {'stopped at once' if at_once else stopped(now.attack)}.")
+    at_once = now.attack.stopped_after == timedelta(0)
+    why = f": {now.attack.stopped_because}" if now.attack.stopped_because else "."
+    when = "stopped at once" if at_once else stopped(now.attack)
+    yield Text(f"With Twinlock ({now.profile}): {when}{why}")
     yield Text("\nWhat else must hold, each tried on a new account:")
     for part in now.parts[1:-1]:
         yield _row(MARKS[part.status], part)
@@ -99,7 +94,8 @@ def _lines(now: StoryResult, then: StoryResult) -> Iterable[RenderableType]:
         yield from (Text(f"    {line}", style="yellow") for line in troubles(part))
     yield Text("\nAnd somebody honest, who does nearly the same:")
     yield _row(Text("-"), now.twin)
-    yield Text(f"    then: {twin_line(then.twin)}\n    now:  {twin_line(now.twin)}")
+    for one in results:
+        yield Text(f"    {one.profile}: {twin_line(one.twin)}")
 
 
 def _row(mark: Text, part: PartResult) -> Table:

@@ -152,6 +152,18 @@ def test_the_factors_of_an_obligation_are_those_that_the_account_has_and_that_co
     assert told(prove, at)["context"]["obligations"]["enrolled"] == factors
 
 
+def test_the_code_of_a_new_channel_has_no_name_and_is_nothing_that_is_enrolled() -> None:
+    missing = Prove(
+        code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,)
+    )
+    context = told(missing, account(PASSWORD, APP))["context"]
+
+    obligation = context["obligations"]
+    assert (obligation["acr"], obligation["enrolled"]) == ("", [])
+    assert obligation["factors"] == ["channel_code"]
+    assert "step_up" not in context
+
+
 def test_what_has_no_answer_is_no() -> None:
     found = unanswered(AccountUnknownError("no such account"))
 

@@ -1,7 +1,9 @@
+from datetime import datetime
 from typing import Any
 
 import pytest
-from support.cast import DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
+from msgspec.structs import replace
+from support.cast import DAY, HOUR, LONG_AGO, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
 from support.worlds import (
     EMAIL,
@@ -13,20 +15,31 @@ from support.worlds import (
     a_destination,
     an_account,
     bind,
+    change_contact,
     list_address,
     make_key,
     send,
     unlist,
 )
 
+from twinlock.domain.account import Channel, ChannelKind
 from twinlock.domain.actions import ApiKeyRevoke, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.bounds import CHALLENGE_LIFETIME, NEWCOMER_PERIOD
 from twinlock.domain.commands import EndSession
 from twinlock.domain.decisions import Decision
-from twinlock.domain.events import ActionDone, ActionHeld, Event, ProofRefused
-from twinlock.domain.ids import ActionId
-from twinlock.domain.notices import Notice, NoticeKind, notices
+from twinlock.domain.events import (
+    ActionDone,
+    ActionHeld,
+    AuthenticatorBound,
+    AuthenticatorRemoved,
+    Event,
+    NewcomerRepudiated,
+    ProofRefused,
+)
+from twinlock.domain.ids import ActionId, ChannelId
+from twinlock.domain.notices import Notice, NoticeKind, code_notice, notices
 
 NOBODY = EndSession(session_id=None)
 ACTION = ActionId("act_1")
@@ -151,3 +164,63 @@ def test_an_account_without_channels_is_told_nothing() -> None:
 
 def test_what_changes_nothing_is_not_told() -> None:
     assert tell(ActionDone(at=NOON, action_id=ACTION)) == ()
+
+
+# --- Codes, and what can be undone ---
+
+NEW = Channel(
+    channel_id=ChannelId("chn_new"),
+    kind=ChannelKind.EMAIL,
+    address="alice.new@example.com",
+    bound_at=NOON,
+)
+
+
+def test_a_code_goes_to_the_channel_that_is_asked_and_to_no_other() -> None:
+    gate = Gate()
+    action = gate.action(gate.propose(send()).action_id)
+    notice = code_notice(action, code="12345678", channel=EMAIL.channel_id, at=NOON)
+
+    assert (notice.kind, notice.what, notice.code) == (
+        NoticeKind.CODE,
+        "withdrawal.crypto",
+        "12345678",
+    )
+    assert (notice.channels, notice.gone) == ((EMAIL.channel_id,), ())
+    assert notice.until == NOON + CHALLENGE_LIFETIME
+    assert "12345678" not in repr(notice)
+
+
+def test_the_code_of_a_new_channel_carries_where_that_leads() -> None:
+    gate = Gate()
+    action = gate.action(gate.propose(*change_contact(None, NEW)).action_id)
+    to_new = code_notice(action, code="1", channel=NEW.channel_id, at=NOON)
+    to_old = code_notice(action, code="1", channel=EMAIL.channel_id, at=NOON)
+
+    (reached,) = to_new.gone
+    assert (reached.channel_id, reached.kind, reached.address) == (
+        NEW.channel_id,
+        NEW.kind,
+        NEW.address,
+    )
+    assert to_old.gone == ()
+
+
+@pytest.mark.parametrize(
+    ("bound_at", "until"), [(LONG_AGO, NOON + NEWCOMER_PERIOD), (NOON - HOUR, None)]
+)
+def test_what_was_bound_can_be_undone_where_some_channel_is_older(
+    bound_at: datetime, until: datetime | None
+) -> None:
+    account = an_account(channels=(replace(EMAIL, bound_at=bound_at),))
+    (notice,) = tell(AuthenticatorBound(at=NOON, authenticator=SYNCED), account=account)
+
+    assert notice.undo_until == until
+
+
+def test_a_repudiation_is_one_notice_whatever_follows_from_it() -> None:
+    undone = NewcomerRepudiated(at=NOON, entries=(7,), since=NOON)
+    gone = AuthenticatorRemoved(at=NOON + HOUR, authenticator_id=SYNCED.authenticator_id)
+    (notice,) = tell(undone, gone)
+
+    assert (notice.kind, notice.at, notice.undo_until) == (NoticeKind.DONE, NOON, None)

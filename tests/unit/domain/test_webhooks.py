@@ -28,6 +28,7 @@ from twinlock.domain.events import (
     ChallengeIssued,
     DestinationAdded,
     Event,
+    NewcomerRepudiated,
     ProofRefused,
     SessionEnded,
     SessionStarted,
@@ -73,6 +74,7 @@ SPENT = ActionSpent(at=NOON, action_id=ACTION, spend_id="spend-1", fee_minor="0"
 DONE = ActionDone(at=NOON, action_id=ACTION)
 REFUSED = ActionRefused(at=NOON, action_id=ACTION, reasons=(Reason.TOO_MANY,))
 VETOED = ActionVetoed(at=NOON, action_id=ACTION, by="chn_1", root=None)
+UNDONE = NewcomerRepudiated(at=NOON, entries=(7,), since=NOON)
 LAPSED = ActionLapsed(at=NOON, action_id=ACTION)
 WRONG = ProofRefused(at=NOON, action_id=ACTION, factor=Factor.TOTP, fault=ProofFault.CODE_WRONG)
 ASKED = ChallengeIssued(
@@ -146,6 +148,8 @@ def body_of(entry: LogEntry) -> dict[str, Any]:
         (about(Answer.READ_ONLY, PROPOSED, LOOKS), "action.read_only", "open"),
         (about(Answer.ALLOW, PROPOSED, AUTHORIZED), "action.authorized", "authorized"),
         (about(Answer.ALLOW, PROPOSED, DONE), "action.done", "done"),
+        (about(Answer.ALLOW, PROPOSED, UNDONE, DONE), "action.done", "done"),
+        (about(Answer.ALLOW, UNDONE), "action.repudiated", None),
         (about(Answer.ALLOW, SPENT, kind="action.spend"), "action.spent", "spent"),
         (about(Answer.DENY, PROPOSED, REFUSED), "action.refused", "refused"),
         (about(Answer.ALLOW, VETOED, kind="action.veto"), "action.vetoed", "vetoed"),

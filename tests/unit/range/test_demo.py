@@ -45,25 +45,25 @@ def a_story(
     lost_cents: int = 0,
     leaked_cents: int = 0,
     reported: Outcome | None = None,
+    profile: str = "default",
 ) -> StoryResult:
     step = a_step(answer, status=status, reported=reported)
     attack = PartResult(
         kind=Kind.ATTACK, id="", status=status, steps=(step,), lost_cents=lost_cents
     )
     demand = PartResult(kind=Kind.MUST_NOT, id="n1", status=Status.PASSED, lost_cents=leaked_cents)
-    return StoryResult(
-        id="S99", title="t", profile="default", value_cents=1, parts=(attack, demand)
-    )
+    return StoryResult(id="S02", title="t", profile=profile, value_cents=1, parts=(attack, demand))
 
 
-def a_part(status: Status, why: str, *, story: str = "S99") -> StoryResult:
+def a_part(status: Status, why: str, *, story: str = "S02") -> StoryResult:
     part = PartResult(kind=Kind.MUST, id="m4", status=status, notes=(why,))
     whole = a_story()
     return msgspec.structs.replace(whole, id=story, parts=(*whole.parts, part))
 
 
 GOOD = a_story()
-BAD = a_story(answer=Outcome.ALLOW, lost_cents=1, reported=Outcome.ALLOW)
+THEN = "baseline-2024"
+BAD = a_story(answer=Outcome.ALLOW, lost_cents=1, reported=Outcome.ALLOW, profile=THEN)
 
 
 def shown(
@@ -75,8 +75,7 @@ def shown(
     forged: BundleRefusedError | None = REFUSED,
 ) -> Shown:
     return Shown(
-        now=(now,),
-        then=(then,),
+        played=(then, now),
         honest=cast("Honest", None),
         verified=cast("VerifiedBundle", Spent(spent=spent, assertions=assertions)),
         forged=forged,
@@ -90,18 +89,20 @@ def test_what_goes_as_the_files_say_differs_in_nothing() -> None:
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        pytest.param(shown(now=a_story(status=Status.FAILED)), "S99 a1 FAILED: why", id="a step"),
-        pytest.param(shown(now=a_story(lost_cents=1)), "S99 lost money under default", id="a loss"),
+        pytest.param(shown(now=a_story(status=Status.FAILED)), "S02 a1 FAILED: why", id="a step"),
+        pytest.param(shown(now=a_story(lost_cents=1)), "S02 lost money under default", id="a loss"),
         pytest.param(
-            shown(now=a_story(leaked_cents=1)), "S99 lost money under default", id="a leak"
+            shown(now=a_story(leaked_cents=1)), "S02 lost money under default", id="a leak"
         ),
         pytest.param(
-            shown(then=a_story(reported=Outcome.ALLOW, lost_cents=1)),
-            "S99 a1 was reported allow, and is deny",
+            shown(then=a_story(reported=Outcome.ALLOW, lost_cents=1, profile=THEN)),
+            "S02 a1 was reported allow, and is deny",
             id="another answer then",
         ),
         pytest.param(
-            shown(then=a_story()), "S99 lost nothing under baseline-2024", id="no loss then"
+            shown(then=a_story(profile=THEN)),
+            "S02 lost nothing under baseline-2024",
+            id="no loss then",
         ),
         pytest.param(shown(spent=False), "the evidence does not show a spend", id="no spend"),
         pytest.param(
@@ -117,17 +118,17 @@ def test_what_goes_as_the_files_say_differs_in_nothing() -> None:
         ),
         pytest.param(
             shown(now=a_story(status=Status.NOT_PLAYABLE)),
-            "S99 a1 not playable: why",
+            "S02 a1 not playable: why",
             id="a step that could not be played",
         ),
         pytest.param(
             shown(now=a_part(Status.NOT_PLAYABLE, "the account was not set up: internal")),
-            "S99 m4: the account was not set up: internal",
+            "S02 m4: the account was not set up: internal",
             id="a part that could not be played",
         ),
         pytest.param(
             shown(now=a_part(Status.FAILED, "the service failed in set-up: internal")),
-            "S99 m4: the service failed in set-up: internal",
+            "S02 m4: the service failed in set-up: internal",
             id="a part whose account broke",
         ),
         pytest.param(

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console, RenderableType
 from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
 
-from twinlock.range.comparison import side_by_side
+from twinlock.range.comparison import beside
 from twinlock.range.report import (
     because,
     dollars,
@@ -126,7 +126,7 @@ async def test_what_people_must_know_is_told_beside_what_failed() -> None:
     assert looked_at(now.parts[1]) == [tried]
     assert f"m1: {tried}" in printed(story_table(now))
     assert "(every_exit_held)" in printed(story_table(now))
-    page = printed(side_by_side(now, then))
+    page = printed(beside([then, now], ours="default"))
     assert all(one in page for one in (tried, "x1: passkey@other_action", "    ok so"))
     assert "x1 was reported hold, and is deny here" in remarks(then)
     text = printed(story_table(then))
@@ -143,9 +143,9 @@ async def test_what_is_lost_is_told_as_lost() -> None:
     print_stories(Console(file=page, width=80), [then])
 
     assert "lost US$50,000 · not stopped" in page.getvalue()
-    text = printed(side_by_side(now, then))
+    text = printed(beside([then, now], ours="default"))
     assert "US$50,000" in text
-    assert "With Twinlock: stopped at once." in text
-    assert "now:  1 tap, waits for nothing" in text
+    assert "With Twinlock (default): stopped at once" in text
+    assert "default: 1 tap, waits for nothing" in text
     assert "mallory" not in text
     assert max(map(len, text.splitlines())) <= 80

@@ -4,6 +4,7 @@ The picks follow from a number and nothing else, so that a mismatch can be made 
 """
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.policy.statutes import Statutes
@@ -68,3 +69,5 @@ def _tried(name: str, shape: Shape, steps: frozenset[int]) -> Iterator[Value]:
             for word in sorted(words):
                 yield frozenset({word})
                 yield words - {word}
+        case _:
+            assert_never(shape)

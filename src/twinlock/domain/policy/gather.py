@@ -60,9 +60,7 @@ def gather(
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     account, payload = state.account, action.payload
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
-    shown = tuple(
-        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
-    )
+    shown = _standing(account, action)
     roots = _roots(payload, shown, floor=floor)
     own = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
@@ -115,6 +113,12 @@ def gather(
         exit_open_until=_exit_open_until(account),
         legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
+    )
+
+
+def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
+    return tuple(
+        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
     )
 
 

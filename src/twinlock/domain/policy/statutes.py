@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise, product
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -187,6 +187,8 @@ def required(demand: Demand, facts: Facts) -> Requirement:
             return Approvals(code=reason, count=count)
         case Refuse(reason=reason):
             return Never(code=reason, until=_ends(demand, facts))
+        case _:
+            assert_never(demand)
 
 
 def _ends(demand: Refuse, facts: Facts) -> datetime | None:
@@ -401,6 +403,8 @@ def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
             yield {"since_last_exit_seconds": since}, f"{seconds} seconds after the last exit"
         case Refuse():
             return
+        case _:
+            assert_never(demand)
 
 
 def _from(box: Box, name: str, least: int) -> Span:

@@ -42,7 +42,7 @@ from twinlock.domain.newcomers import (
     newcomer,
     place_is_full,
 )
-from twinlock.domain.proving import CODES, against, level_for
+from twinlock.domain.proving import CODES, level_for
 
 Target = tuple[Level, datetime | None]
 NO_TARGET: Target = (Level.NONE, None)
@@ -181,13 +181,15 @@ def speakers(
 ) -> tuple[Authenticator | Channel, ...]:
     """Return what is enrolled and may speak for a report: older, able to answer, or able to read.
 
-    Law 10: what nothing enrolled can give is not asked for.
+    Law 10: what nothing enrolled can give is not asked for. Recovery codes are not read for reports
+    (docs/adr/0009-what-a-recovery-code-may-do.md).
     """
     about = reported(account, payload)
+    answering = offers - {Factor.RECOVERY_CODE}
     live = (
         one
         for one in account.authenticators
-        if factor_of(one) in offers and against(one) and not one.suspended(now)
+        if factor_of(one) in answering and not one.suspended(now)
     )
     asked = offers if account.sms_counts(now) else offers - {Factor.SMS_CODE}
     kinds = {kind for factor, kind in CODES.items() if factor in asked}

@@ -210,7 +210,15 @@ def test_a_good_rule_is_taken() -> None:
                 PolicyFault.ANNOTATION,
                 id=f"factors {named or 'without a name'}",
             )
-            for named in ("passkye", "passkey,", "passkey,passkey", "session", " ", "")
+            for named in (
+                "passkye",
+                "passkey,",
+                "passkey,passkey",
+                "session",
+                "channel_code",
+                " ",
+                "",
+            )
         ),
         pytest.param(
             rule(
@@ -460,9 +468,19 @@ def test_what_is_not_cedars_canonical_json_is_refused(text: bytes) -> None:
         read_statutes(text)
 
 
+_NOW = {".": {"left": {"Var": "context"}, "attr": "now"}}
+_TOO_LONG = {
+    "<": {
+        "left": {"durationSince": [_NOW, _NOW]},
+        "right": {"duration": [{"Value": "999999999999999d"}]},
+    }
+}
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
+        (one_rule(conditions=[{"kind": "when", "body": _TOO_LONG}]), PolicyFault.OVERFLOW),
         (raw(templates={"t": {}}), PolicyFault.TEMPLATE),
         (raw(templateLinks=[{}]), PolicyFault.TEMPLATE),
         (one_rule(annotations={"id": "another"}), PolicyFault.ID_MISSING),

@@ -155,6 +155,12 @@ def test_the_strict_profile_never_asks_for_a_code() -> None:
     assert all(codes <= DEFAULT.statutes.offers(kind) for kind in BUILT)
 
 
+@pytest.mark.parametrize("policy", [DEFAULT, STRICT])
+def test_no_policy_takes_the_code_of_a_new_channel_away(policy: Policy) -> None:
+    """Nothing else confirms a channel, and it proves nothing."""
+    assert all(Factor.CHANNEL_CODE in policy.statutes.offers(kind) for kind in BUILT)
+
+
 @pytest.mark.requirement("O-03")
 @pytest.mark.parametrize("action", sorted(BUILT))
 def test_the_strict_profile_takes_a_passkey_for_everything_but_tightening(action: str) -> None:
