@@ -22,13 +22,14 @@ from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring import Keyring, Role
 from twinlock.adapters.signing import log_keys
-from twinlock.adapters.sql.erasure_marks import Mark
+from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.rewrap import Rewrap
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
 
 MAC = b"x" * 40
+SALT = b"s" * 32
 
 
 @pytest.fixture
@@ -65,6 +66,15 @@ async def test_a_log_with_erased_accounts_is_sound(
     [
         ("UPDATE erased_entry SET mac = $1", "erasure_forged"),
         ("UPDATE erased SET mac = $1", "erasure_forged"),
+        ("UPDATE erased SET entries = entries + 1", "erasure_forged"),
+        ("UPDATE erased SET leaf_index = -1", "erasure_forged"),
+        ("UPDATE erased SET leaf_index = 9223372036854775807", "erasure_forged"),
+        ("INSERT INTO erased_entry VALUES (-1, $1)", "erasure_forged"),
+        ("DELETE FROM erased", "erasure_forged"),
+        (
+            "DELETE FROM leaf WHERE leaf_index = (SELECT leaf_index FROM erased)",
+            "erasure_forged",
+        ),
         (
             "DELETE FROM erased_entry WHERE leaf_index = (SELECT leaf_index - 1 FROM erased)",
             "leaf_unowned",
@@ -102,10 +112,85 @@ async def test_a_mark_that_we_made_of_a_leaf_that_erased_nobody_is_found(
     gone: tuple[Customer, int], database: TestDatabase, keyring: Keyring, tmp_path: Path
 ) -> None:
     customer, index = gone
-    mac = Mark(index - 1, customer.account_id).mac(Sealer(keyring))
-    await database.execute("UPDATE erased SET leaf_index = leaf_index - 1, mac = $1", mac)
+    forged = Gone(index - 1, customer.account_id, 2, SALT)
+    await database.execute(
+        "UPDATE erased SET leaf_index = leaf_index - 1, salt = $1, mac = $2",
+        SALT,
+        forged.mac(Sealer(keyring)),
+    )
 
     assert await found(database, keyring, tmp_path) == {"erasure_forged"}
+
+
+async def test_an_account_that_whoever_has_the_keyring_removed_without_an_erasure_is_found(
+    gone: tuple[Customer, int],
+    store: SqlStore,
+    clock: SteerableClock,
+    database: TestDatabase,
+    keyring: Keyring,
+    tmp_path: Path,
+) -> None:
+    """Our own MAC on each mark is not enough: the log must tell of an erasure of as many leaves."""
+    carol = await opened(store, clock)
+    await store.run(withdrawal(carol, new_action(carol)))
+    rows = await database.fetch(
+        "DELETE FROM event WHERE subject = $1 RETURNING *", carol.account_id
+    )
+    await database.execute("DELETE FROM subject_key WHERE subject = $1", carol.account_id)
+    await database.execute("DELETE FROM idempotency WHERE scope = $1", carol.account_id)
+    for row in rows:
+        mark = Mark(row["leaf_index"])
+        await database.execute(
+            "INSERT INTO erased_entry VALUES ($1, $2)", mark.leaf_index, mark.mac(Sealer(keyring))
+        )
+    assert len(rows) == 2
+    assert await found(database, keyring, tmp_path) == {"erasure_forged"}
+
+    # Nor does another erasure's leaf speak of it, or of more than it had.
+    customer, index = gone
+    (true,) = await database.fetch("SELECT * FROM erased")
+    for forged in (
+        Gone(index, customer.account_id, 4, bytes(true["salt"])),
+        Gone(index, carol.account_id, 4, bytes(true["salt"])),
+        Gone(rows[-1]["leaf_index"], carol.account_id, 2, SALT),
+    ):
+        await database.execute("DELETE FROM erased")
+        await database.execute(
+            "INSERT INTO erased (leaf_index, subject, entries, salt, mac) "
+            "VALUES ($1, $2, $3, $4, $5)",
+            *forged,
+            forged.mac(Sealer(keyring)),
+        )
+        assert await found(database, keyring, tmp_path) == {"erasure_forged"}
+
+
+async def test_an_account_that_is_put_back_whole_with_its_mark_taken_away_is_found(
+    store: SqlStore,
+    clock: SteerableClock,
+    database: TestDatabase,
+    keyring: Keyring,
+    tmp_path: Path,
+) -> None:
+    customer, action = await due_customer(store, clock)
+    kept = {
+        table: await database.fetch(f"SELECT * FROM {table}")  # noqa: S608 - of ours
+        for table in ("subject_key", "event", "stream", "leaf")
+    }
+    await eraser(database.owner_dsn, keyring, clock).erase(erasing(customer, action))
+    for table in ("subject_key", "event", "stream"):
+        for row in kept[table]:
+            places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+            await database.execute(f"INSERT INTO {table} VALUES ({places})", *row)  # noqa: S608 - of ours
+    for row in kept["leaf"]:
+        sql = "UPDATE leaf SET facts = $2 WHERE leaf_index = $1"
+        await database.execute(sql, row["leaf_index"], row["facts"])
+    await database.execute("DELETE FROM erased")
+
+    assert await found(database, keyring, tmp_path) == {"erasure_forged", "erasure_undone"}
+    await database.execute("DELETE FROM erased_entry WHERE leaf_index = 0")
+    assert await found(database, keyring, tmp_path) == {"erasure_forged"}
+    await database.execute("DELETE FROM erased_entry")
+    assert await found(database, keyring, tmp_path) == {"leaf_unowned"}
 
 
 # --- Webhooks ---
@@ -133,6 +218,7 @@ async def test_an_endpoint_is_told_of_the_erasure_and_passes_by_what_was_erased(
         ("DELETE FROM erased_entry", LogDamagedError),
         ("UPDATE erased_entry SET mac = $1", SealBrokenError),
         ("UPDATE erased SET mac = $1", SealBrokenError),
+        ("UPDATE erased SET entries = entries + 1", SealBrokenError),
         ("UPDATE erased SET subject = 'acc_' || repeat('a', 26)", SealBrokenError),
         ("DELETE FROM subject_key", LogDamagedError),
     ],

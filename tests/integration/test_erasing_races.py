@@ -38,7 +38,7 @@ from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap import World, adopt_log
-from twinlock.domain.account import ActionUnknownError, State
+from twinlock.domain.account import Account, ActionUnknownError, State
 from twinlock.domain.bookkeeping import StateRolledBackError
 from twinlock.domain.decisions import Decided
 from twinlock.domain.erasure import AccountErasedError
@@ -46,6 +46,7 @@ from twinlock.domain.errors import (
     AccountUnknownError,
     ClockUntrustedError,
     InvariantError,
+    LogDamagedError,
     SettingsWrongError,
     UnavailableError,
 )
@@ -53,7 +54,7 @@ from twinlock.domain.gate import NotErasableError
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 from twinlock.ports import Committed, Work
-from twinlock.services.erasing import Erasing
+from twinlock.services.erasing import Erasing, Outcome
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 TABLES = ("subject_key", "stream", "event", "leaf", "erased", "erased_entry", "outbox", "head")
@@ -80,8 +81,8 @@ async def test_of_an_erasure_and_a_withdrawal_exactly_one_wins(
         exit_ = new_action(customer)
 
         async def withdraw(delay: int = delay) -> Committed:
-            for _ in range(delay * 8):  # Each lets the erasure take a step.
-                await asyncio.sleep(0)
+            for _ in range(delay):  # Each lets the erasure take a few steps.
+                await database.value("SELECT 1")
             return await store.run(withdrawal(customer, exit_))  # noqa: B023 - of this round
 
         gone, left = await outcomes(erases.erase(erasing(customer, action)), withdraw())
@@ -260,8 +261,8 @@ class Interrupted(SqlEraser):
         super().__init__(database.owner_dsn, sealer=sealer, entropy=ENTROPY, clock=clock)
         self._meanwhile = meanwhile
 
-    async def _destroy(self, connection: asyncpg.Connection, work: Work) -> None:
-        await super()._destroy(connection, work)
+    async def _destroy(self, connection: asyncpg.Connection, account: Account) -> None:
+        await super()._destroy(connection, account)
         await self._meanwhile()
 
 
@@ -401,12 +402,51 @@ async def test_a_box_that_is_not_ours_stops_no_other_erasure(
     store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
 ) -> None:
     broken = await opened(store, clock)
-    customer, _ = await due_customer(store, clock)
+    damaged, action = await proved_customer(store, clock)
+    customer, _ = await proved_customer(store, clock)
+    forged, made_up = await due_customer(store, clock)
+    clock.advance(timedelta(days=30))
     await database.execute("UPDATE stream SET box = 'x' WHERE id = $1", broken.account_id)
-    erases = eraser(database.owner_dsn, keyring, clock)
+    await database.execute("DELETE FROM event WHERE subject = $1", damaged.account_id)
+    outcomes_ = await all_due(database, keyring, clock, store)
 
-    assert [one.account_id async for one in erases.each()] == [customer.account_id]
-    assert erases.unopened == 1
+    told = {one.account_id: (one.action_id, one.fault, one.index is None) for one in outcomes_}
+    erased = told.pop(customer.account_id)
+    assert erased[1:] == ("", False)
+    assert told == {
+        broken.account_id: ("", "seal_broken", True),
+        damaged.account_id: (action, "log_damaged", True),
+        forged.account_id: (made_up, "log_damaged", True),
+    }
+    assert await database.fetch("SELECT subject FROM erased") == [(customer.account_id,)]
+
+
+async def all_due(
+    database: TestDatabase, keyring: Keyring, clock: SteerableClock, store: SqlStore
+) -> tuple[Outcome, ...]:
+    erases = eraser(database.owner_dsn, keyring, clock)
+    policies = FixedPolicies(clock, KeyringSigner(keyring, log_origin="tests.example/log"))
+    return await Erasing(erases, store=store, policies=policies, clock=clock).run()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM event WHERE subject = $1 AND number = 0",
+        "INSERT INTO event SELECT subject, 9, 9, box FROM event WHERE subject = $1 AND number = 0",
+    ],
+)
+async def test_an_account_with_an_entry_too_few_or_too_many_is_looked_into_and_not_erased(
+    sql: str, store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
+) -> None:
+    customer, action = await due_customer(store, clock)
+    await store.run(touching(customer))
+    await database.execute(sql, customer.account_id)
+    before = await rows(database)
+
+    with pytest.raises(LogDamagedError):
+        await eraser(database.owner_dsn, keyring, clock).erase(erasing(customer, action))
+    assert await rows(database) == before
 
 
 async def test_an_id_is_never_given_out_again(

@@ -54,7 +54,7 @@ from twinlock.domain.commands import (
 )
 from twinlock.domain.decisions import Decided, Decision, Rules, authorize_facts, judge_facts
 from twinlock.domain.effects import effects, may_list, session
-from twinlock.domain.erasure import ERASED_ENTRY
+from twinlock.domain.entries import ERASED_ENTRY
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import (
     AccountErased,

@@ -6,7 +6,7 @@ address, label, sum or secret.
 
 Always true (tests/unit/domain/test_webhooks.py, tests/property/test_webhook_messages.py): every
 entry gives one message or none, its id is that of the entry alone, and everything it says was
-opened against the entry's public leaf; but the account of an erasure, which has a mark of ours.
+opened against the entry's public leaf; the account of an erasure, by whoever reads its mark.
 
 Source: Standard Webhooks 1.0.0 (the form of ids, types and bodies).
 """

@@ -4,14 +4,19 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from twinlock.domain.account import Account
+from twinlock.domain.ids import AccountId
 from twinlock.ports import Committed, Work
 
 
 class ErasableAccounts(Protocol):
     """All accounts, for whoever may delete: the owner of the tables."""
 
-    def each(self) -> AsyncIterator[Account]:
-        """Give every account as it stands, without a lock. Raises UnavailableError."""
+    def each(self) -> AsyncIterator[Account | AccountId]:
+        """Give every account as it stands, without a lock; of one that does not open, its id.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
         ...
 
     async def erase(self, work: Work) -> Committed:

@@ -13,7 +13,13 @@ from twinlock.domain.actions import AccountErase
 from twinlock.domain.commands import Erase
 from twinlock.domain.decisions import Rules
 from twinlock.domain.erasure import AccountErasedError, check_proved, proof_entry
-from twinlock.domain.errors import AccountUnknownError, LogDamagedError, SealBrokenError
+from twinlock.domain.errors import (
+    AccountUnknownError,
+    InvariantError,
+    LogDamagedError,
+    MalformedError,
+    SealBrokenError,
+)
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.reasons import Reason
@@ -22,6 +28,8 @@ from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.erasure import ErasableAccounts
 
 ACTOR = "operator:erase-due"
+# What is wrong with one account, and keeps no other from being erased.
+FAULTS = (LogDamagedError, SealBrokenError, MalformedError, InvariantError)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,7 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     account_id: AccountId
-    action_id: ActionId
+    action_id: ActionId = ActionId("")  # Unknown where the account does not open.
     index: int | None = None
     reasons: tuple[Reason, ...] = ()
     fault: str = ""
@@ -51,13 +59,18 @@ class Erasing:
     async def run(self) -> tuple[Outcome, ...]:
         """Erase every account whose erasure has waited, and tell of each that was due.
 
+        An account that does not open may have been due, and is told of as well.
+
         Broken off, it goes on with the rest when it is run again.
 
         Raises:
             UnavailableError: the database does not answer.
         """
-        outcomes = []
+        outcomes: list[Outcome] = []
         async for account in self._accounts.each():
+            if not isinstance(account, Account):
+                outcomes.append(Outcome(account_id=account, fault=SealBrokenError.code))
+                continue
             for action in due(account, now=self._clock.now(database_at=None)):
                 outcome = await self._erase(account.account_id, action)
                 outcomes += [outcome] if outcome is not None else []
@@ -71,7 +84,7 @@ class Erasing:
             committed = await self._accounts.erase(_work(named, action_id, rules))
         except (AccountErasedError, AccountUnknownError, ActionUnknownError):
             return None
-        except (LogDamagedError, SealBrokenError) as error:  # Of this account, and no other's.
+        except FAULTS as error:  # Of this account, and no other's.
             return Outcome(account_id=named, action_id=action_id, fault=error.code)
         if committed.indexes:
             return Outcome(account_id=named, action_id=action_id, index=committed.indexes[-1])

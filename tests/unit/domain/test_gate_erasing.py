@@ -17,7 +17,7 @@ from twinlock.domain.commands import (
     SetLegalHold,
 )
 from twinlock.domain.decisions import Decision
-from twinlock.domain.erasure import ERASED_ENTRY
+from twinlock.domain.entries import ERASED_ENTRY
 from twinlock.domain.events import (
     AccountErased,
     ActionDone,

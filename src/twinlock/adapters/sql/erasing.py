@@ -26,22 +26,25 @@ from twinlock.adapters.sql.connections import (
     unavailable,
     unreachable,
 )
-from twinlock.adapters.sql.erasure_marks import Mark
+from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, State
 from twinlock.domain.bookkeeping import bookkeep
+from twinlock.domain.canonical import from_b64url
 from twinlock.domain.decisions import Decided
-from twinlock.domain.entries import SALTS_BYTES, Entry, Origin
+from twinlock.domain.entries import ERASED_FIELD, SALTS_BYTES, Entry, Origin
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
     AccountUnknownError,
     ClockUntrustedError,
+    LogDamagedError,
     SealBrokenError,
     SettingsWrongError,
     UnavailableError,
     present,
 )
 from twinlock.domain.events import AccountErased
+from twinlock.domain.ids import AccountId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.ports import Clock, Committed, Entropy, Work
 
@@ -62,7 +65,9 @@ _FORGET_EVENTS = "DELETE FROM event WHERE subject = $1"
 _FORGET_REPEATS = "DELETE FROM idempotency WHERE scope = $1 OR action_id = $1"
 # With it go the documents and the letters that wait; nothing that is sealed under it opens again.
 _FORGET_KEY = "DELETE FROM subject_key WHERE subject = $1"
-_MARK_ACCOUNT = "INSERT INTO erased (subject, leaf_index, mac) VALUES ($1, $2, $3)"
+_MARK_ACCOUNT = """
+INSERT INTO erased (leaf_index, subject, entries, salt, mac) VALUES ($1, $2, $3, $4, $5)
+"""
 _MARK_ENTRIES = """
 INSERT INTO erased_entry (leaf_index, mac) SELECT * FROM unnest($1::bigint[], $2::bytea[])
 """
@@ -80,17 +85,13 @@ UPDATE head SET at = $8, size = $9, edge = $10, mac = $11 WHERE cell = 1
 
 
 class SqlEraser:
-    """Accounts as the owner of the tables sees them. Implements ``ports.ErasableAccounts``.
-
-    ``unopened`` counts accounts that are not what we sealed: they are left as they are.
-    """
+    """Accounts as the owner of the tables sees them. Implements ``ports.ErasableAccounts``."""
 
     def __init__(self, owner_dsn: str, *, sealer: Sealer, entropy: Entropy, clock: Clock) -> None:
         self._dsn = owner_dsn
         self._sealer = sealer
         self._entropy = entropy
         self._clock = clock
-        self.unopened = 0
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
@@ -115,19 +116,24 @@ class SqlEraser:
         finally:
             connection.terminate()
 
-    async def each(self) -> AsyncIterator[Account]:
-        """Give every account as it stands, without a lock. Raises UnavailableError."""
+    async def each(self) -> AsyncIterator[Account | AccountId]:
+        """Give every account as it stands, without a lock; of one that does not open, its id.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
         after = ""
         async with self._connected() as connection:
             while rows := await connection.fetch(_READ_PAGE, after, PAGE_ROWS):
                 after = rows[-1]["id"]
                 for row in rows:
-                    try:
-                        account = self._open(row)
-                    except SealBrokenError:
-                        self.unopened += 1
-                        continue
-                    yield account
+                    yield self._opened(row)
+
+    def _opened(self, row: asyncpg.Record) -> Account | AccountId:
+        try:
+            return self._open(row)
+        except SealBrokenError:
+            return AccountId(row["id"])
 
     def _open(self, row: asyncpg.Record) -> Account:
         key = self._sealer.open_subject_key(row["id"], row["wrapped"])
@@ -158,7 +164,7 @@ class SqlEraser:
         decided = work.decide(before, at)
         if not _erases(decided):
             return Committed(decided=decided, at=at)
-        await self._destroy(connection, work)
+        await self._destroy(connection, before.account)
         head = await connection.fetchrow(queries.LOCK_HEAD)
         watch = Watch(self._sealer)
         frontier = watch.frontier_of(head)
@@ -173,8 +179,10 @@ class SqlEraser:
         own = tuple(range(frontier.size, grown.edge.frontier.size))
         await self._write(connection, entries, own, grown, watch=watch, at=at)
         await self._mark(connection, own)
-        account = Mark(own[-1], work.account_id)
-        await connection.execute(_MARK_ACCOUNT, account.subject, own[-1], account.mac(self._sealer))
+        last = entries[-1]
+        salt = from_b64url(last.openings[ERASED_FIELD].salt)
+        gone = Gone(own[-1], work.account_id, last.number + 1, salt)
+        await connection.execute(_MARK_ACCOUNT, *gone, gone.mac(self._sealer))
         return Committed(decided=decided, at=at, indexes=own)
 
     async def _locked(self, connection: asyncpg.Connection, work: Work) -> Account:
@@ -185,16 +193,24 @@ class SqlEraser:
             raise AccountErasedError("this account was erased")
         raise AccountUnknownError("no such account")
 
-    async def _destroy(self, connection: asyncpg.Connection, work: Work) -> None:
-        """Destroy all that opens the account's entries, and mark their leaves."""
-        rows = await connection.fetch(_READ_INDEXES, work.account_id)
+    async def _destroy(self, connection: asyncpg.Connection, account: Account) -> None:
+        """Destroy all that opens the account's entries, and mark their leaves.
+
+        Raises:
+            LogDamagedError: not every entry that it counts is there, so that none is touched.
+        """
+        named = account.account_id
+        rows = await connection.fetch(_READ_INDEXES, named)
         indexes = [row["leaf_index"] for row in rows]
+        # Prevents: an erasure that ends the search for an entry that somebody removed or added.
+        if len(indexes) != account.chain.entries:
+            raise LogDamagedError("the account does not have the entries that it counts")
         await self._mark(connection, indexes)
         await connection.execute(_FORGET_FACTS, indexes, NO_FACTS)
         await connection.execute(_FORGET_RETRIES, indexes)
-        await connection.execute(_FORGET_EVENTS, work.account_id)
-        await connection.execute(_FORGET_REPEATS, work.account_id)
-        await connection.execute(_FORGET_KEY, work.account_id)
+        await connection.execute(_FORGET_EVENTS, named)
+        await connection.execute(_FORGET_REPEATS, named)
+        await connection.execute(_FORGET_KEY, named)
 
     def _entries(
         self, before: State, decided: Decided, work: Work, *, at: datetime

@@ -7,28 +7,60 @@ It is all that an audit, or whoever reads the log in order, has of such a leaf.
 from typing import NamedTuple
 
 from twinlock.adapters.boxes import Sealer
+from twinlock.domain.erasure import check_erased
 
 _ACCOUNT, _ENTRY = "erased/v1", "erased-entry/v1"
 
 
 class Mark(NamedTuple):
-    """An erased leaf; with its ``subject``, the last leaf of that account."""
+    """A leaf that was an erased account's."""
 
     leaf_index: int
-    subject: str = ""
 
     def mac(self, sealer: Sealer) -> bytes:
         """Return the MAC (40 bytes) that says so."""
-        return sealer.mac(*self._said())
+        return sealer.mac(_ENTRY, _number(self.leaf_index))
 
     def check(self, sealer: Sealer, mac: bytes) -> None:
         """Return when ``mac`` is ours. Raises SealBrokenError."""
-        tag, *parts = self._said()
-        sealer.check_mac(mac, tag, *parts)
+        sealer.check_mac(mac, _ENTRY, _number(self.leaf_index))
 
-    def _said(self) -> tuple[str, *tuple[bytes, ...]]:
-        index = self.leaf_index.to_bytes(8, "big")
-        return (_ACCOUNT, self.subject.encode(), index) if self.subject else (_ENTRY, index)
+
+class Gone(NamedTuple):
+    """An account that was erased, by its last leaf, with how many entries it had.
+
+    ``salt`` (32 bytes) opens both in the leaf, so that the log says it too, and not our MAC alone.
+    """
+
+    leaf_index: int
+    subject: str
+    entries: int
+    salt: bytes
+
+    def mac(self, sealer: Sealer) -> bytes:
+        """Return the MAC (40 bytes) that says so."""
+        return sealer.mac(_ACCOUNT, *self._parts())
+
+    def check(self, sealer: Sealer, mac: bytes, leaf: bytes) -> None:
+        """Return when ``mac`` is ours, and ``leaf``, which stands in our log, says the same.
+
+        Raises:
+            SealBrokenError, LogDamagedError: as they say.
+        """
+        self.check_mac(sealer, mac)
+        check_erased(leaf, self.subject, entries=self.entries, salt=self.salt)
+
+    def check_mac(self, sealer: Sealer, mac: bytes) -> None:
+        """Return when ``mac`` is ours. Raises SealBrokenError."""
+        sealer.check_mac(mac, _ACCOUNT, *self._parts())
+
+    def _parts(self) -> tuple[bytes, ...]:
+        index, entries = _number(self.leaf_index), _number(self.entries)
+        return self.subject.encode(), index, entries, self.salt
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(8, "big", signed=True)  # Whatever a row may hold: it is checked next.
 
 
 class Marks(NamedTuple):
@@ -40,7 +72,7 @@ class Marks(NamedTuple):
 
 ACCOUNTS = Marks(
     read_others="""
-SELECT subject, leaf_index, mac FROM erased
+SELECT leaf_index, subject, entries, salt, mac FROM erased
  WHERE leaf_index > $1 AND substr(mac, 1, 8) <> $2 ORDER BY leaf_index LIMIT $3
 """,
     write_anew="""

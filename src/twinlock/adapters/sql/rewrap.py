@@ -25,7 +25,7 @@ from twinlock.adapters.sql.connections import (
     unavailable,
     unreachable,
 )
-from twinlock.adapters.sql.erasure_marks import Mark
+from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, mac_anew
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.errors import SealBrokenError, SettingsWrongError
@@ -144,13 +144,18 @@ class Rewrap:
         return count
 
     def _mark(self, row: asyncpg.Record) -> tuple[int, bytes, bytes] | None:
-        mark = Mark(row["leaf_index"], row.get("subject", ""))
+        *said, mac = row
         try:
-            mark.check(self._sealer, row["mac"])
+            if len(said) == 1:
+                mark = Mark(*said)
+                mark.check(self._sealer, mac)
+                return mark.leaf_index, mac, mark.mac(self._sealer)
+            gone = Gone(*said)
+            gone.check_mac(self._sealer, mac)
+            return gone.leaf_index, mac, gone.mac(self._sealer)
         except SealBrokenError:
             self._broken += 1
             return None
-        return mark.leaf_index, row["mac"], mark.mac(self._sealer)
 
     async def _head(self, connection: asyncpg.Connection) -> int:
         async with connection.transaction():

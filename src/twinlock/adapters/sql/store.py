@@ -320,7 +320,9 @@ def checked_leaf(leaf: bytes | None, hashed: bytes | None, kept: Kept) -> bytes:
     """
     if leaf is None or leaf_hash(leaf) != hashed:
         raise LogDamagedError("a leaf is not the one whose hash the tree holds")
-    opening = kept.openings["account"]
+    opening = kept.openings.get("account")
+    if opening is None:
+        raise LogDamagedError("an entry does not say whose it is")
     opened = commit(from_b64url(opening.salt), "account", opening.value.encode("utf-8"))
     try:
         committed = _LEAF.decode(leaf).c.get("account")

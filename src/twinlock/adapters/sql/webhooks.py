@@ -17,7 +17,7 @@ import msgspec
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES
 from twinlock.adapters.sql import codec
-from twinlock.adapters.sql.erasure_marks import Mark
+from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.log_keys import is_log_key
@@ -130,7 +130,7 @@ SELECT leaf_index, attempts, due_at, fault FROM webhook_retry
 # What is kept of a range of entries; of an erased person's there is a mark and nothing else.
 _READ_EVENTS = """
 SELECT i.leaf_index, e.subject, e.number, e.box, k.wrapped, m.mac AS mark, g.subject AS gone,
-       g.mac AS gone_mac
+       g.entries AS gone_entries, g.salt AS gone_salt, g.mac AS gone_mac
   FROM generate_series($1::bigint, $2::bigint - 1) AS i (leaf_index)
   LEFT JOIN event e ON e.leaf_index = i.leaf_index
   LEFT JOIN subject_key k ON k.subject = e.subject
@@ -330,7 +330,7 @@ class SqlWebhooks:
         """Return the account that this leaf says is erased, or "" for any leaf that is nobody's.
 
         Raises:
-            LogDamagedError: its entry was removed, and nobody was erased.
+            LogDamagedError: its entry was removed, or it says nothing of that account.
             SealBrokenError: somebody else marked it.
         """
         if is_log_key(leaf):
@@ -340,8 +340,9 @@ class SqlWebhooks:
         Mark(row["leaf_index"]).check(self._sealer, row["mark"])
         if row["gone"] is None:
             return ""
-        Mark(row["leaf_index"], row["gone"]).check(self._sealer, row["gone_mac"])
-        return str(row["gone"])
+        gone = Gone(row["leaf_index"], row["gone"], row["gone_entries"], row["gone_salt"])
+        gone.check(self._sealer, row["gone_mac"], leaf)
+        return gone.subject
 
 
 def _count(done: str) -> int:

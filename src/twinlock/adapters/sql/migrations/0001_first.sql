@@ -144,12 +144,15 @@ CREATE TABLE webhook_retry (
 );
 CREATE INDEX webhook_retry_due ON webhook_retry (webhook_id, due_at);
 
--- Accounts that were erased, each with the leaf that says so; and every leaf of all of them, whoever's
--- it was: nothing ties it to an account any more. The MACs are the application's. Only the owner of
--- the tables writes these rows, in the transaction that erases.
+-- Accounts that were erased, each with the leaf that says so, how many entries it had, and the salt
+-- that opens both in the leaf; and every leaf of all of them, whoever's it was: nothing ties it to an
+-- account any more. The MACs are the application's. Only the owner of the tables writes these rows, in
+-- the transaction that erases.
 CREATE TABLE erased (
     subject    text PRIMARY KEY,
     leaf_index bigint NOT NULL UNIQUE,
+    entries    bigint NOT NULL CHECK (entries > 0),
+    salt       bytea NOT NULL CHECK (octet_length(salt) = 32),
     mac        bytea NOT NULL CHECK (octet_length(mac) = 40)
 );
 CREATE TABLE erased_entry (
