@@ -235,6 +235,21 @@ async def test_every_call_about_it_says_that_it_was_erased(
     page = await service.http.get(f"/v1/accounts/acc_{'a' * 26}")
     assert page.status_code == 404
 
+    evaluated = await client.evaluate(
+        {
+            "subject": {"type": "account", "id": named},
+            "action": {"name": "freeze.set"},
+            "resource": {"type": "account", "id": named},
+        }
+    )
+    assert evaluated.context.error is not None
+    assert (evaluated.decision, evaluated.context.error.code) == (False, "account_erased")
+    nowhere = f"act_{earlier.action_id[4:-26]}{'a' * 26}"
+    for path in ("/confirm/{}", "/veto/{}?channel=chn_x&token=x"):
+        pages = [await service.http.get(path.format(one)) for one in (earlier.action_id, nowhere)]
+        assert {one.status_code for one in pages} == {404}
+        assert ["There is nothing to confirm here" in one.text for one in pages] == [True, True]
+
 
 async def test_nothing_of_the_person_is_left_in_the_database(
     service: Service, world: World, database: TestDatabase, alice: Customer

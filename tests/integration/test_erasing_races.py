@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from support.stores import (
     ENTROPY,
     FixedPolicies,
     SteerableClock,
+    commanded,
     during,
     new_action,
     new_customer,
@@ -40,6 +41,7 @@ from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap import World, adopt_log
 from twinlock.domain.account import Account, ActionUnknownError, State
 from twinlock.domain.bookkeeping import StateRolledBackError
+from twinlock.domain.commands import SetLegalHold
 from twinlock.domain.decisions import Decided
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
@@ -130,6 +132,39 @@ async def test_a_withdrawal_that_waited_for_the_erasure_is_told_of_it(
     assert (await erases).indexes
     with pytest.raises(AccountErasedError):
         await late
+
+
+@pytest.mark.parametrize("first", ["the hold", "the erasure"])
+async def test_of_an_erasure_and_a_legal_hold_the_second_knows_of_the_first(
+    first: str, store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
+) -> None:
+    customer, action = await due_customer(store, clock)
+    hold = SetLegalHold(reference="7 Ks 12/26")
+    holding = commanded(customer, lambda _: hold, with_destination=False)
+    asked: list[Callable[[], Coroutine[None, None, Committed]]] = [
+        lambda: store.run(holding),
+        lambda: eraser(database.owner_dsn, keyring, clock).erase(erasing(customer, action)),
+    ]
+    async with database.owner() as owner:
+        held = owner.transaction()
+        await held.start()
+        await owner.fetch("SELECT 1 FROM head FOR UPDATE")  # The first stops before its last step.
+        tasks = []
+        for sessions, ask in enumerate(asked if first == "the hold" else asked[::-1], start=1):
+            tasks.append(asyncio.create_task(ask()))
+            await database.somebody_waits_for_a_lock(sessions=sessions)
+        await held.rollback()
+        earlier, later = await outcomes(*tasks)
+
+    assert isinstance(earlier, Committed)
+    assert earlier.indexes
+    if first == "the hold":
+        assert isinstance(later, Committed)
+        assert (later.indexes, reasons(later.answer.requirement)) == ((), (Reason.LEGAL_HOLD,))
+        assert (await store.account(customer.account_id)).legal_holds
+    else:
+        assert isinstance(later, AccountErasedError)
+        assert await database.value("SELECT count(*) FROM stream") == 0
 
 
 async def test_two_erasers_erase_once(
