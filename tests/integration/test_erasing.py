@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from support.browser import Web
 from support.erasing import WAIT_DAYS, ask_to_be_erased, erase_due, everything_in
 from support.postgres import TestDatabase
 from support.service import ADDRESS, PASSWORD, Customer, Service
@@ -244,11 +245,24 @@ async def test_every_call_about_it_says_that_it_was_erased(
     )
     assert evaluated.context.error is not None
     assert (evaluated.decision, evaluated.context.error.code) == (False, "account_erased")
-    nowhere = f"act_{earlier.action_id[4:-26]}{'a' * 26}"
-    for path in ("/confirm/{}", "/veto/{}?channel=chn_x&token=x"):
-        pages = [await service.http.get(path.format(one)) for one in (earlier.action_id, nowhere)]
-        assert {one.status_code for one in pages} == {404}
-        assert ["There is nothing to confirm here" in one.text for one in pages] == [True, True]
+
+
+async def test_a_page_tells_of_an_erased_account_as_of_one_that_never_was(
+    service: Service, world: World, database: TestDatabase, alice: Customer, web: Web
+) -> None:
+    """Prevents: a link that somebody kept, and that tells who was a customer here."""
+    earlier = (await alice.propose("freeze.set")).action_id
+    await erased(service, world, database, alice)
+    nowhere = f"act_{'a' * 26}_{'b' * 26}"
+
+    for path in (f"/confirm/{earlier}", f"/veto/{earlier}?channel_id=chn_x&token=x"):
+        gone, never = await web.get(path), await web.get(path.replace(earlier, nowhere))
+        assert (gone.status_code, gone.text) == (404, never.text)
+        assert "<code>action_not_found</code>" in gone.text
+    scripted = await web.json(f"/confirm/{earlier}/challenge", {"factor": "passkey"})
+    assert (scripted.status_code, scripted.json()["code"]) == (404, "action_not_found")
+    typed = await web.form(f"/confirm/{earlier}/proof", factor="password", secret="x" * 20)
+    assert (typed.status_code, "action_not_found" in typed.text) == (404, True)
 
 
 async def test_nothing_of_the_person_is_left_in_the_database(

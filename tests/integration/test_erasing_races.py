@@ -440,6 +440,7 @@ async def test_a_box_that_is_not_ours_stops_no_other_erasure(
     damaged, action = await proved_customer(store, clock)
     customer, _ = await proved_customer(store, clock)
     forged, made_up = await due_customer(store, clock)
+    bold, of_nothing = await due_customer(store, clock, entry=99)
     clock.advance(timedelta(days=30))
     await database.execute("UPDATE stream SET box = 'x' WHERE id = $1", broken.account_id)
     await database.execute("DELETE FROM event WHERE subject = $1", damaged.account_id)
@@ -452,6 +453,7 @@ async def test_a_box_that_is_not_ours_stops_no_other_erasure(
         broken.account_id: ("", "seal_broken", True),
         damaged.account_id: (action, "log_damaged", True),
         forged.account_id: (made_up, "log_damaged", True),
+        bold.account_id: (of_nothing, "log_damaged", True),
     }
     assert await database.fetch("SELECT subject FROM erased") == [(customer.account_id,)]
 

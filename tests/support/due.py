@@ -34,7 +34,7 @@ from twinlock.domain.requirements import Answer
 from twinlock.ports import Clock, Work
 
 
-def asked(account: Account, action_id: ActionId, *, now: datetime) -> Account:
+def asked(account: Account, action_id: ActionId, *, now: datetime, entry: int) -> Account:
     """Return ``account`` with an erasure that was asked for long ago."""
     payload, (key,) = AccountErase(account=account.account_id), account.authenticators
     long_ago = now - timedelta(days=31)
@@ -44,7 +44,7 @@ def asked(account: Account, action_id: ActionId, *, now: datetime) -> Account:
         root=f"roaming:{key.authenticator_id}",
         bound_at=key.bound_at,
         at=long_ago,
-        entry=0,
+        entry=entry,
     )
     action = OpenAction(
         action_id=action_id,
@@ -61,12 +61,21 @@ def asked(account: Account, action_id: ActionId, *, now: datetime) -> Account:
     return replace(account, actions=(action,))
 
 
-async def due_customer(store: SqlStore, clock: Clock) -> tuple[Customer, ActionId]:
-    """Open an account whose erasure is due; return its customer and the erasure's action."""
+async def due_customer(
+    store: SqlStore, clock: Clock, *, entry: int = 0
+) -> tuple[Customer, ActionId]:
+    """Open an account whose erasure is due; return its customer and the erasure's action.
+
+    Its document says so, and that it was proved as entry ``entry``, which no entry shows.
+    """
     customer, now = new_customer(), clock.now(database_at=None)
     action = new_action(customer)
     await store.run(
-        opening(customer, now=now, change=lambda account: asked(account, action, now=now))
+        opening(
+            customer,
+            now=now,
+            change=lambda account: asked(account, action, now=now, entry=entry),
+        )
     )
     return customer, action
 
