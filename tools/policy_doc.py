@@ -121,6 +121,8 @@ def lifted_by(demand: Demand) -> str:
             return f"{wait}, or proofs of {or_roots} roots" if or_roots else wait
         case Agree(count=count):
             return f"the approval of {count} drawn members of staff"
+        case Refuse(retained=timedelta() as retained):
+            return f"{_length(retained)} after the last exit"
         case Refuse(ends_with_day=ends):
             return "the next day" if ends else "nothing"
 

@@ -171,7 +171,7 @@ Logs name endpoints and messages by id, never a URL.
 
 **What it does not do.** One message at a time means that an endpoint 50 ms away takes 20 a second
 at most; split it by types, or answer from nearby. There is no list of messages: the log is it. An
-erased person's messages are not sent any more. Whoever owns the database can make messages come
-again or not at all, and put an endpoint's earlier document back as a whole, with the secrets and
-the URL it had then; they can neither read, make nor change one.
+erased person's messages are not sent any more, but the one that says so. Whoever owns the database
+can make messages come again or not at all, and put an endpoint's earlier document back as a whole,
+with the secrets and the URL it had then; they can neither read, make nor change one.
 """

@@ -222,7 +222,7 @@ def destination_of(customer: Customer, *, now: datetime) -> Destination:
     )
 
 
-def opening(
+def opening(  # noqa: PLR0913 - what tests change of an opening
     customer: Customer,
     *,
     now: datetime,
@@ -230,9 +230,10 @@ def opening(
     padding: int = 0,
     actor: str = PLATFORM,
     listed: bool = True,
+    change: Callable[[Account], Account] = lambda account: account,
 ) -> Work:
     """Return the work that opens the account with its destination, as one decision."""
-    account = account_of(customer, now=now, padding=padding)
+    account = change(account_of(customer, now=now, padding=padding))
     destination = destination_of(customer, now=now)
 
     def decided(state: State, at: datetime) -> Decided:

@@ -25,6 +25,8 @@ from twinlock.ports.keys import (
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions import Actions
 from twinlock.services.evidence import Evidence
+from twinlock.services.exporting import Exporting
+from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
@@ -46,6 +48,8 @@ class UseCases:
     evidence: Evidence
     logbook: Logbook
     keys: Keys
+    legal_holds: LegalHolds
+    exporting: Exporting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +151,17 @@ class Api:
         """
         named = parse_account_id(account_id)
         self.rates.answers.accounts.take(share(by, named))
+        return named
+
+    def exported(self, account_id: str, *, by: str) -> AccountId:
+        """Return a well-formed account id of which ``by``, an actor, may have one more copy now.
+
+        Raises:
+            MalformedError, RateLimitedError: as they say.
+        """
+        named = parse_account_id(account_id)
+        self.rates.exports.take(by)
+        self.rates.exports_of_one.take(named)
         return named
 
     def once(self) -> Idempotency:

@@ -44,6 +44,7 @@ from twinlock.adapters.sql.migrate import migrate
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
+from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy, own_clock
@@ -76,11 +77,14 @@ from twinlock.ports.log import (
     Head,
     PublishedHeads,
 )
+from twinlock.ports.records import Records
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions import Actions
 from twinlock.services.anchoring import Anchoring
 from twinlock.services.evidence import Evidence
+from twinlock.services.exporting import Exporting
+from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys
@@ -264,6 +268,7 @@ class Shelves:
     keys: PlatformKeys
     policies: PolicyTexts
     outbox: Relay
+    records: Records
     at_work: KeysAtWork | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
 
@@ -307,6 +312,7 @@ async def open_api(
             keys=SqlPlatformKeys(kept),
             policies=SqlPolicyTexts(kept.database),
             outbox=Outbox(kept),
+            records=SqlRecords(kept),
             at_work=keys,
         )
 
@@ -347,6 +353,9 @@ async def _anchored(
         ) as kept:
             signer = keys.signer(log_origin=settings.log_origin)
             yield kept, Anchoring(kept, signer=signer, anchors=anchors), keys
+
+
+anchored = _anchored  # For the other modules of this package.
 
 
 @asynccontextmanager
@@ -477,4 +486,6 @@ def _use_cases(
         evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
         logbook=Logbook(store, published=heads),
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
+        legal_holds=LegalHolds(store, policies=policies),
+        exporting=Exporting(store, records=shelves.records, policies=policies),
     )

@@ -173,8 +173,9 @@ def rewrap(*, as_json: Json = False) -> None:
     result(
         done,
         as_json=as_json,
-        text=f"{done['subjects']} customers' keys, {done['idempotency']} idempotency keys and "
-        f"{done['heads']} heads were put under the current key; {done['broken']} rows are not ours",
+        text=f"{done['subjects']} customers' keys, {done['idempotency']} idempotency keys, "
+        f"{done['heads']} heads and {done['erased']} marks of the erased were put under the "
+        f"current key; {done['broken']} rows are not ours",
     )
 
 

@@ -19,6 +19,7 @@ from twinlock.cli import (
     policy,
     prices,
     ranges,
+    records,
     serve,
     verify,
     webhooks,
@@ -48,10 +49,13 @@ app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate_command)
 app.command("demo")(demo.demo)
 app.command("verify")(verify.verify_command)
+app.command("erase-due")(records.erase_due)
+app.command("export")(records.export)
 app.command("audit")(audit.audit_command)
 app.add_typer(anchor.app, name="anchor")
 app.add_typer(database.app, name="database")
 app.add_typer(keys.app, name="keys")
+app.add_typer(records.legal_hold, name="legal-hold")
 app.add_typer(platform_keys.app, name="platform-key")
 app.add_typer(policy.app, name="policy")
 app.add_typer(prices.app, name="prices")

@@ -35,7 +35,9 @@ SignedBy = Annotated[
     ),
 ]
 Days = Annotated[int, typer.Option(min=1, max=400, help="Days until it expires.")]
-DEFAULT_SCOPES = list(Scope)
+DEFAULT_SCOPES: list[Scope] = [
+    one for one in Scope if one is not Scope.EXPORT
+]  # It reads everything.
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 

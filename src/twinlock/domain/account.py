@@ -338,6 +338,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
     spent: Spent = Spent()
+    last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
+    legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
+    erased_at: datetime | None = None
     doubts: tuple[tuple[int, int], ...] = ()  # repudiated bindings, by first and last entry
 
     @property

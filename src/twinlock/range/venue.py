@@ -175,7 +175,11 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
         turned = _Turned.at(begins, book)
         store = MemoryStore(clock=turned.clock, entropy=system_entropy())
         shelves = Shelves(
-            store=store, keys=MemoryKeys(), policies=MemoryPolicyTexts(), outbox=store
+            store=store,
+            keys=MemoryKeys(),
+            policies=MemoryPolicyTexts(),
+            outbox=store,
+            records=store,
         )
         opened: list[Api] = []
 

@@ -14,6 +14,7 @@ from twinlock.domain import drafts
 from twinlock.domain.account import Account, Candidate, State
 from twinlock.domain.actions import (
     BUILT,
+    AccountErase,
     ActionType,
     AnyPayload,
     ApiKeyRevoke,
@@ -259,6 +260,9 @@ class Actions:
             fresh = tail(self._entropy.draw(16))
             payload, secret = change(proposal.type, proposal.payload, account, fresh=fresh)
             return _Prepared(payload=payload, secret=secret)
+        if proposal.type in _ALONE:
+            parse(proposal.payload, drafts.EmptyDraft)
+            return _Prepared(payload=_ALONE[proposal.type](account=named))
         prepare = _PREPARE[ActionType(proposal.type)]
         return await prepare(self, proposal.payload, named, rules)
 
@@ -445,15 +449,12 @@ class Actions:
             raise NotFoundError("this account has no such API key")
         return _Prepared(payload=ApiKeyRevoke(account=named, api_key_id=draft.api_key_id))
 
-    async def _set_freeze(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        parse(data, drafts.EmptyDraft)
-        return _Prepared(payload=FreezeSet(account=named))
 
-    async def _lift_freeze(self, data: dict[str, Any], named: AccountId, _: Rules) -> _Prepared:
-        parse(data, drafts.EmptyDraft)
-        return _Prepared(payload=FreezeLift(account=named))
-
-
+_ALONE: dict[str, type[FreezeSet | FreezeLift | AccountErase]] = {  # They name the account only.
+    ActionType.FREEZE_SET: FreezeSet,
+    ActionType.FREEZE_LIFT: FreezeLift,
+    ActionType.ACCOUNT_ERASE: AccountErase,
+}
 _Prepare: TypeAlias = Callable[[Actions, dict[str, Any], AccountId, Rules], Awaitable[_Prepared]]
 _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.WITHDRAWAL_CRYPTO: Actions._withdrawal,  # noqa: SLF001 - one table of this class
@@ -465,8 +466,6 @@ _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.DESTINATION_REMOVE: Actions._remove_destination,  # noqa: SLF001 - as above
     ActionType.API_KEY_CREATE: Actions._create_api_key,  # noqa: SLF001 - as above
     ActionType.API_KEY_REVOKE: Actions._revoke_api_key,  # noqa: SLF001 - as above
-    ActionType.FREEZE_SET: Actions._set_freeze,  # noqa: SLF001 - as above
-    ActionType.FREEZE_LIFT: Actions._lift_freeze,  # noqa: SLF001 - as above
 }
 
 

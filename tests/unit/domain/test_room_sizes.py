@@ -61,6 +61,8 @@ from twinlock.domain.bounds import (
     DOUBTS_MOST,
     FAILURES_MOST,
     HOLDS_MOST,
+    LEGAL_HOLDS_MOST,
+    LEGAL_REFERENCE_MOST,
     LOOSE_ACTIONS_MOST,
     OPEN_ACTIONS_MOST,
     PASSING_BYTES_MOST,
@@ -242,6 +244,8 @@ def a_full_account(*actions: OpenAction) -> Account:
         api_keys=(KEY,) * API_KEYS_MOST,
         destinations={DestinationId(f"dst_{n:026d}"): 99 for n in range(DESTINATIONS_MOST)},
         spent=Spent(day="2026-01-15", cents=10**12),
+        last_exit_at=SECOND,
+        legal_holds={f"{n}" * LEGAL_REFERENCE_MOST: SECOND for n in range(LEGAL_HOLDS_MOST)},
         doubts=((MANY, MANY),) * DOUBTS_MOST,
     )
 
@@ -294,6 +298,8 @@ def test_what_time_adds_to_an_account_has_its_room() -> None:
         flood_told_at=0,
         sim_changed_at=None,
         spent=Spent(),
+        last_exit_at=0,
+        legal_holds={},
         doubts=(),
     )
 
@@ -438,7 +444,7 @@ def test_each_list_full_of_ordinary_values_leaves_room_for_the_others(
     [
         pytest.param(2, 3, 0, 6, id="two passkeys, three destinations"),
         pytest.param(3, 10, 1, 5, id="three, ten, and an API key"),
-        pytest.param(AUTHENTICATORS_MOST, 50, API_KEYS_MOST, 1, id="a customer with all there is"),
+        pytest.param(AUTHENTICATORS_MOST, 47, API_KEYS_MOST, 1, id="a customer with all there is"),
     ],
 )
 def test_how_many_exits_may_wait_in_an_ordinary_account(

@@ -61,6 +61,7 @@ class SqlKeyUses:
             KeyUse(what="subjects' keys", count=row["subjects"]),
             KeyUse(what="idempotency keys", count=row["idempotency"]),
             KeyUse(what="heads of the log", count=row["heads"]),
+            KeyUse(what="marks of erased accounts", count=row["erased"]),
         )
 
     async def _count_platform(self, key_id: bytes) -> tuple[KeyUse, ...]:
