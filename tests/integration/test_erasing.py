@@ -10,8 +10,9 @@ from support.erasing import WAIT_DAYS, ask_to_be_erased, erase_due, everything_i
 from support.postgres import TestDatabase
 from support.service import ADDRESS, PASSWORD, Customer, Service
 
-from twinlock.bootstrap import World, trust_of
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.trust import trust_of
+from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.entries import entry_key, entry_label

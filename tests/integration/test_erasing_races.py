@@ -38,7 +38,8 @@ from twinlock.adapters.signing import KeyringSigner
 from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
-from twinlock.bootstrap import World, adopt_log
+from twinlock.bootstrap.anchoring import adopt_log
+from twinlock.bootstrap.world import World
 from twinlock.domain.account import Account, ActionUnknownError, State
 from twinlock.domain.bookkeeping import StateRolledBackError
 from twinlock.domain.commands import SetLegalHold

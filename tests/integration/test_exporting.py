@@ -16,7 +16,7 @@ from support.stores import SteerableClock, new_action, opened, withdrawal
 from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.api.throttling import EXPORT_BURST, EXPORT_OF_ONE_BURST
-from twinlock.bootstrap import World
+from twinlock.bootstrap.world import World
 from twinlock.client import Client, ProblemError
 from twinlock.domain.account import Account
 from twinlock.domain.canonical import b64url, commit, from_b64url

@@ -38,7 +38,7 @@ from twinlock.adapters.prices import (
 )
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.system import SystemEntropy
-from twinlock.bootstrap import prepare
+from twinlock.bootstrap.world import prepare
 from twinlock.cli.main import app
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import FileUnsafeError

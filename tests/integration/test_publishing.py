@@ -24,13 +24,11 @@ from twinlock.adapters import private_files, witness_calls
 from twinlock.adapters.keyring import Role
 from twinlock.adapters.signing import KeyringSigner
 from twinlock.adapters.witnesses import WitnessPolicyWrongError
-from twinlock.bootstrap import (
-    World,
-    adopt_log,
-    open_api,
-    trust_of,
-)
+from twinlock.bootstrap.anchoring import adopt_log
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.trust import trust_of
+from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import encode

@@ -14,7 +14,9 @@ from support.stores import SteerableClock, open_store, opened
 
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.system import SystemClock
-from twinlock.bootstrap import World, adopt_log, make_keyring, prepare
+from twinlock.bootstrap.anchoring import adopt_log
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.world import World, prepare
 
 Variables = dict[str, str]
 

@@ -35,15 +35,11 @@ from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.rewrap import Rewrap
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy
-from twinlock.bootstrap import (
-    World,
-    key_rotation,
-    prepare,
-    rewrap_keys,
-    sign_price_list,
-    trust_of,
-)
+from twinlock.bootstrap.keys import key_rotation, rewrap_keys
+from twinlock.bootstrap.prices import sign_price_list
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.trust import trust_of
+from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.canonical import decode, from_b64url
 from twinlock.domain.errors import (

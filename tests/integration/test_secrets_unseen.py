@@ -17,7 +17,8 @@ from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.sql.migrate import migrate
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemEntropy
-from twinlock.bootstrap import World, make_keyring, prepare
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.world import World, prepare
 from twinlock.cli.console import log_to_stderr
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import TwinlockError, UnavailableError

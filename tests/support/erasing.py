@@ -7,9 +7,9 @@ from dataclasses import replace
 from support.postgres import TestDatabase
 from support.service import Customer, Service
 
-from twinlock.bootstrap import World
 from twinlock.bootstrap.records import Records, erasing_of, open_records
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.world import World
 from twinlock.services.erasing import Outcome
 
 WAIT_DAYS = 30

@@ -11,8 +11,9 @@ from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.system import SystemEntropy, own_clock
-from twinlock.bootstrap import World, anchored
+from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
+from twinlock.bootstrap.world import World
 from twinlock.domain.errors import SettingsWrongError
 from twinlock.ports import Clock
 from twinlock.services.erasing import Erasing

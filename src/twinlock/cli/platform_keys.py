@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import (
-    open_api,
-    prepare,
-    settings_from_environment,
-)
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import b64url
 from twinlock.proofs.message_signatures import PEM_CHARACTERS_MOST, SigningKeyWrongError

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import prepare, settings_from_environment
 from twinlock.bootstrap.records import erasing_of, open_records, write_export
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.ids import AccountId, parse_account_id
 from twinlock.services.erasing import Outcome

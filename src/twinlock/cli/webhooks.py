@@ -7,7 +7,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from twinlock.bootstrap import open_webhooks, prepare, settings_from_environment
+from twinlock.bootstrap.webhooks import open_webhooks
+from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.webhook_endpoints import OVERLAP_MOST, parse_webhook_id
 from twinlock.domain.webhooks import ALL
