@@ -35,7 +35,7 @@ from support.stores import (
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring import Keyring
 from twinlock.adapters.signing import KeyringSigner
-from twinlock.adapters.sql.erasing import SqlEraser
+from twinlock.adapters.sql.erasing import MARKS_AT_ONCE, SqlEraser
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap.anchoring import adopt_log
@@ -457,6 +457,41 @@ async def test_a_box_that_is_not_ours_stops_no_other_erasure(
         bold.account_id: (of_nothing, "log_damaged", True),
     }
     assert await database.fetch("SELECT subject FROM erased") == [(customer.account_id,)]
+
+
+async def test_an_account_that_somebody_holds_keeps_no_other_from_being_erased(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
+) -> None:
+    """Prevents: somebody who keeps an account busy, and so all that would be erased after it."""
+    busy, action = await proved_customer(store, clock)
+    customer, _ = await proved_customer(store, clock)
+    clock.advance(timedelta(days=30))
+    async with database.owner() as owner:
+        held = owner.transaction()
+        await held.start()
+        await owner.fetch("SELECT 1 FROM stream WHERE id = $1 FOR UPDATE", busy.account_id)
+        told = {one.account_id: one for one in await all_due(database, keyring, clock, store)}
+        await held.rollback()
+
+    assert (told[busy.account_id].action_id, told[busy.account_id].fault) == (action, "unavailable")
+    assert told[customer.account_id].index is not None
+    (later,) = await all_due(database, keyring, clock, store)
+    assert (later.account_id, later.fault) == (busy.account_id, "")
+
+
+async def test_a_long_life_is_erased_page_by_page(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring
+) -> None:
+    customer, action = await due_customer(store, clock)
+    for _ in range(5):
+        await outcomes(*(store.run(touching(customer)) for _ in range(MARKS_AT_ONCE // 4)))
+    count = (await store.account(customer.account_id)).chain.entries
+    assert count > MARKS_AT_ONCE
+    erased = await eraser(database.owner_dsn, keyring, clock).erase(erasing(customer, action))
+
+    assert erased.indexes == (count,)
+    assert await database.value("SELECT count(*) FROM erased_entry") == count + 1
+    assert await database.value("SELECT entries FROM erased") == count + 1
 
 
 async def all_due(

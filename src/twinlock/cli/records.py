@@ -15,7 +15,7 @@ from twinlock.domain.ids import AccountId, parse_account_id
 from twinlock.services.erasing import Outcome
 
 ACTOR = "operator:command"
-DOES_NOT_HOLD = 1  # The exit code where an erasure is not what the log shows.
+DOES_NOT_HOLD = 1  # The exit code where an account is not what it must be, or not at hand.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Account = Annotated[str, typer.Argument(help="The account's id, acc_…")]
 Reference = Annotated[

@@ -19,6 +19,7 @@ from twinlock.domain.errors import (
     LogDamagedError,
     MalformedError,
     SealBrokenError,
+    UnavailableError,
 )
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId
@@ -28,14 +29,15 @@ from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.erasure import ErasableAccounts
 
 ACTOR = "operator:erase-due"
-# What is wrong with one account, and keeps no other from being erased.
-FAULTS = (LogDamagedError, SealBrokenError, MalformedError, InvariantError)
+# What is wrong with one account, and keeps no other from being erased: somebody may hold it, too.
+FAULTS = (LogDamagedError, SealBrokenError, MalformedError, InvariantError, UnavailableError)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one erasure that was due: the index of its leaf, or why it was not done.
 
-    ``fault`` is the code of what does not hold; somebody must look into it.
+    ``fault`` is the code of what does not hold, and somebody must look into it; or ``unavailable``
+    where somebody else held the account all the while.
     """
 
     account_id: AccountId
@@ -64,7 +66,7 @@ class Erasing:
         Broken off, it goes on with the rest when it is run again.
 
         Raises:
-            UnavailableError: the database does not answer.
+            UnavailableError: the database does not tell which accounts there are.
         """
         outcomes: list[Outcome] = []
         async for account in self._accounts.each():
@@ -84,7 +86,7 @@ class Erasing:
             committed = await self._accounts.erase(_work(named, action_id, rules))
         except (AccountErasedError, AccountUnknownError, ActionUnknownError):
             return None
-        except FAULTS as error:  # Of this account, and no other's.
+        except FAULTS as error:
             return Outcome(account_id=named, action_id=action_id, fault=error.code)
         if committed.indexes:
             return Outcome(account_id=named, action_id=action_id, index=committed.indexes[-1])
