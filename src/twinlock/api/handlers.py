@@ -28,7 +28,7 @@ from twinlock.domain.errors import MalformedError
 from twinlock.domain.export import Exported
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.services.accounts import NewAccount, Offered, Opened
-from twinlock.services.actions import Previewed, Proposal, Repeated
+from twinlock.services.actions.proposing import Previewed, Proposal, Repeated
 from twinlock.services.platform_keys import Scope
 from twinlock.services.proving import Asked, AskedBefore, Question, Reply
 from twinlock.services.spending import Spending

@@ -23,7 +23,7 @@ from twinlock.ports.keys import (
     AnswerSigner,
 )
 from twinlock.services.accounts import Accounts
-from twinlock.services.actions import Actions
+from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.legal_holds import LegalHolds

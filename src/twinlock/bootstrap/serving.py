@@ -41,7 +41,7 @@ from twinlock.ports.log import PublishedHeads
 from twinlock.ports.records import Records
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.services.accounts import Accounts
-from twinlock.services.actions import Actions
+from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.legal_holds import LegalHolds
