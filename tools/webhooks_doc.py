@@ -3,8 +3,8 @@
 from doc_parts import in_words, page, table
 
 from twinlock.adapters.sql.webhooks import CLAIM
-from twinlock.adapters.webhook_pumps import LOOK_SECONDS
-from twinlock.domain.webhook_endpoints import (
+from twinlock.adapters.webhooks.pumps import LOOK_SECONDS
+from twinlock.domain.webhooks.endpoints import (
     DOWN_AFTER,
     ENDPOINTS_MOST,
     FAILING_MOST,
@@ -17,7 +17,7 @@ from twinlock.domain.webhook_endpoints import (
     RETRY_AFTER,
     SECRETS_MOST,
 )
-from twinlock.domain.webhooks import TYPES
+from twinlock.domain.webhooks.outcomes import TYPES
 
 _DATA = (
     ("account_id", "always", "whose account"),

@@ -17,7 +17,7 @@ from support.stores import open_store
 from typer.testing import CliRunner
 
 from twinlock.adapters.anchor import AnchorFile, AnchorThread
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import open_api

@@ -8,9 +8,9 @@ from support.service import Service
 from support.stores import ENTROPY
 from typer.testing import CliRunner
 
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters.keyring import Role
-from twinlock.adapters.signing import KeyringIndex, KeyringMac
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Role
+from twinlock.adapters.keyring.signing import KeyringIndex, KeyringMac
 from twinlock.adapters.sql import platform_keys
 from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap.rulebook import rule_book

@@ -31,9 +31,9 @@ from support.stores import (
 
 from twinlock.adapters.anchor import AnchorFile
 from twinlock.adapters.boxes import NONCE_BYTES, Sealer
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringSigner, log_keys
 from twinlock.adapters.settings import Settings
-from twinlock.adapters.signing import KeyringSigner, log_keys
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, Destination, Session, Spent, State

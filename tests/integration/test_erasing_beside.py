@@ -18,10 +18,10 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring, Role
-from twinlock.adapters.signing import log_keys
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
+from twinlock.adapters.keyring.signing import log_keys
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.rewrap import Rewrap

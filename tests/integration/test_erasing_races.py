@@ -33,8 +33,8 @@ from support.stores import (
 )
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.adapters.sql.erasing import MARKS_AT_ONCE, SqlEraser
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock

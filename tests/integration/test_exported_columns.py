@@ -10,7 +10,7 @@ from support.postgres import TestDatabase
 
 from twinlock.adapters import sql
 from twinlock.domain.export import ROOTS, Exported, ExportedEntry, Repeat
-from twinlock.domain.webhook_endpoints import Endpoint
+from twinlock.domain.webhooks.endpoints import Endpoint
 
 # Of a column: the member of an export that tells it, or why it is of nobody, or opens nothing.
 NAME, OURS, NOBODY = "names the row", "a MAC or key of ours", "of nobody"

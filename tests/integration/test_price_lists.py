@@ -26,9 +26,9 @@ from support.postgres import TestDatabase
 from support.service import Customer, serving
 from typer.testing import CliRunner
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
 from twinlock.adapters.prices import (
     LIST_BYTES_MOST,
     PriceFile,

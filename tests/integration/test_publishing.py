@@ -21,8 +21,8 @@ from support.witnessed import STRANGER, ActedWitness, Town, ready_to_spend, sett
 from support.witnesses import Said, whole
 
 from twinlock.adapters import private_files, witness_calls
-from twinlock.adapters.keyring import Role
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.keyring.ring import Role
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.adapters.witnesses import WitnessPolicyWrongError
 from twinlock.bootstrap.anchoring import adopt_log
 from twinlock.bootstrap.rulebook import rule_book

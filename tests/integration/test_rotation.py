@@ -23,13 +23,13 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
+from twinlock.adapters.keyring.signing import KeyringIndex
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.prices import make_key
 from twinlock.adapters.settings import load as load_settings
-from twinlock.adapters.signing import KeyringIndex
 from twinlock.adapters.sql.installation import InstallationError
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.rewrap import Rewrap

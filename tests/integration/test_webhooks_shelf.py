@@ -9,14 +9,14 @@ from support.postgres import TestDatabase, both_versions
 from support.receivers import Receiver, receiving, status
 from support.stores import Customer, SteerableClock, make_keyring, open_store, opened
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql.connections import READ_SECONDS
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import CLAIM
-from twinlock.adapters.webhooks import ATTEMPT_SECONDS
+from twinlock.adapters.webhooks.sending import ATTEMPT_SECONDS
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
-from twinlock.domain.webhook_endpoints import (
+from twinlock.domain.webhooks.endpoints import (
     ENDPOINTS_MOST,
     SECRETS_MOST,
     Endpoint,
@@ -28,9 +28,9 @@ from twinlock.domain.webhook_endpoints import (
     WebhooksFullError,
     WebhookUnknownError,
 )
-from twinlock.domain.webhook_targets import WebhookUrlRefusedError
-from twinlock.domain.webhooks import WebhookPatternError
-from twinlock.services.webhook_delivery import NEW_SECONDS, TURN_SECONDS
+from twinlock.domain.webhooks.outcomes import WebhookPatternError
+from twinlock.domain.webhooks.targets import WebhookUrlRefusedError
+from twinlock.services.webhooks.delivery import NEW_SECONDS, TURN_SECONDS
 
 NOBODY = WebhookId("wh_" + "a" * 26)
 URL = "http://127.0.0.1:9/geheim"

@@ -19,7 +19,7 @@ from support.stores import (
 )
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, OpenAction, Shown

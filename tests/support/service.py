@@ -11,7 +11,7 @@ from typing import Any, cast
 import httpx
 from litestar import Litestar
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.settings import Settings
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api

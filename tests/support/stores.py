@@ -15,10 +15,10 @@ import msgspec
 from msgspec.structs import replace
 from support.policies import DEFAULT
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring
-from twinlock.adapters.signing import KeyringIndex, KeyringSigner
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringIndex, KeyringSigner
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain import ids

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from twinlock.adapters.keyring import KEY_ID_BYTES, Key, Keyring, Role
+from twinlock.adapters.keyring.ring import KEY_ID_BYTES, Key, Keyring, Role
 from twinlock.domain.canonical import tagged_mac
 from twinlock.domain.errors import DocumentTooLargeError, SealBrokenError, invariant
 from twinlock.ports.keys import (

@@ -15,13 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import (
+    KeyringAnswers,
+    KeyringIndex,
+    KeyringMac,
+    KeyringSigner,
+)
+from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.settings import Settings
-from twinlock.adapters.signing import KeyringAnswers, KeyringIndex, KeyringMac, KeyringSigner
-from twinlock.adapters.token import open_token
 from twinlock.domain.errors import KeyringWrongError, KeysStaleError
 from twinlock.domain.keys import LOOK_LIFETIME
 from twinlock.ports.keys import (

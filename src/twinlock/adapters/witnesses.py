@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from twinlock.adapters import private_files, signing
+from twinlock.adapters import private_files
 from twinlock.adapters.beside import beside
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import signing
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.witness_calls import HttpWitnesses, read_url
 from twinlock.domain.errors import (

@@ -3,16 +3,16 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.key_register import KeyDirectory
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.register import KeyDirectory
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.key_uses import SqlKeyUses
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
 from twinlock.adapters.system import SystemClock, SystemEntropy
-from twinlock.adapters.token import open_token
 from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.world import World
 from twinlock.domain.errors import SettingsWrongError

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.prices import PriceKey
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.system import SystemClock, SystemEntropy
-from twinlock.adapters.token import open_token
 from twinlock.domain.money import Prices
 
 PRICE_DOCUMENT_BYTES_MOST = price_lists.DOCUMENT_BYTES_MOST

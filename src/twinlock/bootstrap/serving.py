@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from litestar import Router
 from litestar.datastructures import State
 
-from twinlock.adapters import webhook_pumps
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.hashing import ThreadHasher
 from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
@@ -26,6 +25,7 @@ from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.system import SystemEntropy, own_clock
+from twinlock.adapters.webhooks import pumps as webhook_pumps
 from twinlock.adapters.witnesses import open_publishing
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates

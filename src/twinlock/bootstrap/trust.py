@@ -1,7 +1,7 @@
 """The trust file of an installation: what its evidence is verified by."""
 
-from twinlock.adapters import signing
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import signing
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.policies import SqlPolicyTexts

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from twinlock.adapters import webhook_pumps
 from twinlock.adapters.system import SystemClock
+from twinlock.adapters.webhooks import pumps as webhook_pumps
 from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.world import World
-from twinlock.services.webhooks import Webhooks
+from twinlock.services.webhooks.endpoints import Webhooks
 
 
 @asynccontextmanager

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from twinlock.adapters import embedded as embedded_servers
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
+from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.postgres import SERVER_USER, EmbeddedPostgres
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.sql.installation import claim
 from twinlock.adapters.sql.migrate import migrate
 from twinlock.adapters.system import SystemClock, SystemEntropy
-from twinlock.adapters.token import open_token
 from twinlock.ports import Entropy
 
 

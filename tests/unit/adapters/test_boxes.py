@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinlock.adapters import keyring
 from twinlock.adapters.boxes import MAX_PLAINTEXT_BYTES, Sealer, SubjectKey
-from twinlock.adapters.keyring import Role
+from twinlock.adapters.keyring import ring as keyring
+from twinlock.adapters.keyring.ring import Role
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain.errors import DocumentTooLargeError, InvariantError, SealBrokenError
 

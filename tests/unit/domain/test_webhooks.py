@@ -37,8 +37,8 @@ from twinlock.domain.ids import ActionId, ChallengeId, SessionId
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Answer, Never, Requirement
-from twinlock.domain.webhook_endpoints import WebhookId
-from twinlock.domain.webhooks import (
+from twinlock.domain.webhooks.endpoints import WebhookId
+from twinlock.domain.webhooks.outcomes import (
     PATTERNS_MOST,
     TYPES,
     LogEntry,

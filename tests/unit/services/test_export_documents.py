@@ -16,7 +16,7 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.domain.export import Exported
 from twinlock.range.memory_store import MemoryStore
 from twinlock.services.exporting import Exporting

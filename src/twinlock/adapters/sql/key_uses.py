@@ -5,9 +5,9 @@ from typing import Any
 
 import asyncpg
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import destination_name
 from twinlock.adapters.prices import PriceFile
-from twinlock.adapters.signing import destination_name
 from twinlock.adapters.sql import codec, queries
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, Destination

@@ -21,7 +21,7 @@ from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.log_keys import is_log_key
-from twinlock.domain.webhook_endpoints import (
+from twinlock.domain.webhooks.endpoints import (
     PAUSE_LONGEST,
     RETRY_LONGEST,
     ClaimedWebhook,
@@ -35,7 +35,7 @@ from twinlock.domain.webhook_endpoints import (
     WebhookId,
     WebhookUnknownError,
 )
-from twinlock.domain.webhooks import LogEntry
+from twinlock.domain.webhooks.outcomes import LogEntry
 from twinlock.ports import (
     Entropy,
 )
