@@ -131,7 +131,7 @@ async def open_api(
             beside("keyring_waits", keys.look, pause=KEYS_SECONDS),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
-            open_publishing(settings, world.keyring, kept, clock=trusted) as published,
+            open_publishing(settings, world.keyring, kept, keys=keys, clock=trusted) as published,
             open_on(
                 replace(shelves, published=published),
                 world,
