@@ -339,7 +339,7 @@ async def _told(api: Api, named: ActionId, answer: Answered | None) -> Answered:
 
 
 def _counted(api: Api, answer: Answered) -> Answered:
-    api.metrics.count(answer.type, answer.answer.value)
+    api.metrics.count(answer)
     return answer
 
 

@@ -33,7 +33,6 @@ from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.world import World
-from twinlock.domain.answers import Answered
 from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import PlatformKeys
@@ -196,9 +195,6 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
     def pages(state: State) -> Pages:
         api: Api = state.api
 
-        def count(answered: Answered) -> None:
-            api.metrics.count(answered.type, answered.answer.value)
-
         return Pages(
             looking=api.use.looking,
             proving=api.use.proving,
@@ -213,7 +209,7 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
                 action_id, by=api.caller_address(connection)
             ),
             once=api.once,
-            count=count,
+            count=api.metrics.count,
         )
 
     return page_router(origin=settings.origin, entropy=SystemEntropy(), pages=pages)
