@@ -164,7 +164,8 @@ Its scope is one action, the group `exits`, or any. An action that no permit nam
 
 Rules run twice: as functions that are compiled from the parsed file, and in Cedar's own engine. A
 yes on an exit or a loosening needs both; a no needs one. Whatever goes wrong in either is a refusal
-with the reason `engine_error`, and is in the log like any other.
+with the reason `engine_error`, and is in the log like any other. `/metrics` counts them as
+`twinlock_engine_errors_total`: wake somebody when it grows.
 """.strip(),
     )
 

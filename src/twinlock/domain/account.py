@@ -1,6 +1,6 @@
 """The aggregate: one account as Twinlock knows it, made of the features' slices.
 
-The document is sealed, at most 16 KB, and changes only by ``replay.apply``. ``chain`` ties it to
+The document is sealed, at most 17 KB, and changes only by ``replay.apply``. ``chain`` ties it to
 the log: the number of its entries so far labels the next one, so an old document put back makes a
 label that exists already, and is refused (law 9).
 """

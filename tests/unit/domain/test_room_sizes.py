@@ -19,7 +19,6 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.adapters.boxes import MAX_PLAINTEXT_BYTES
 from twinlock.domain import ids
 from twinlock.domain.account import (
     Account,
@@ -372,10 +371,6 @@ def test_the_fullest_account_is_full_to_the_byte() -> None:
     with pytest.raises(DocumentTooLargeError, match="finish or remove"):
         check_room(longer(full, 1))
     assert DOCUMENT_BYTES_MOST - 256 < worst <= DOCUMENT_BYTES_MOST
-
-
-def test_the_document_has_the_size_that_a_box_takes() -> None:
-    assert DOCUMENT_BYTES_MOST == MAX_PLAINTEXT_BYTES
 
 
 @pytest.mark.parametrize(
