@@ -874,6 +874,8 @@ def test_every_fault_has_an_edit_that_is_found_by_its_name() -> None:
         Fault.ANCHOR_MISSING,
         Fault.ANCHOR_WRONG,
         Fault.CHECKPOINT_WRONG,
+        Fault.ERASURE_FORGED,  # This and the next: test_erasing_beside.py.
+        Fault.ERASURE_UNDONE,
         Fault.KEY_USE_FORGED,
         Fault.LOG_KEY_UNKNOWN,
         Fault.PAYLOAD_WRONG,

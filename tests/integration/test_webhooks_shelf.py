@@ -329,27 +329,6 @@ async def _damaged(hooks: Hooks) -> None:
         await hooks.delivery.turn(claimed)
 
 
-async def test_what_was_decided_of_an_erased_person_is_passed_by(
-    hooks: Hooks, alice: Customer, database: TestDatabase
-) -> None:
-    async with receiving() as receiver:
-        shown = await hooks.add(receiver)
-        (failed,) = await authorized(hooks.store, alice, 1)
-        receiver.answers.append(status(500))
-        await hooks.deliver()
-        await authorized(hooks.store, alice, 1)
-        bob = await opened(hooks.store, hooks.clock)
-        await database.execute("DELETE FROM subject_key WHERE subject = $1", alice.account_id)
-
-        hooks.clock.advance(timedelta(seconds=7))
-        await hooks.deliver()
-
-        assert receiver.indexes[0] == failed
-        assert [one.value["data"]["account_id"] for one in receiver.got[1:]] == [bob.account_id]
-        listed = await hooks.listed(shown.webhook_id)
-        assert (listed.behind, listed.retries) == (0, 0)
-
-
 async def test_a_message_to_be_tried_again_beyond_the_log_is_forgotten(
     hooks: Hooks, alice: Customer, database: TestDatabase
 ) -> None:

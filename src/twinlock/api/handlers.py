@@ -202,7 +202,7 @@ async def export_account(request: StrictRequest, account_id: FromPath[str]) -> R
     actor = await api.caller(request, Scope.EXPORT)
     named = api.exported(account_id, by=actor)
     pieces = await api.use.exporting.export(named, actor=actor)
-    sent = Stream(pieces, media_type=JSON, headers={"Cache-Control": "no-store"})
+    sent = Stream(pieces, media_type=JSON)
     return cast("Response[Exported]", sent)  # In pieces, which are that when put together.
 
 
