@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from twinlock.domain.actions import AnyPayload, SessionStart
+from twinlock.domain.actions import AnyPayload, ApiKeyCreate, SessionStart
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.bounds import (
@@ -35,7 +35,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.policy.facts import DestinationState, SessionState
+from twinlock.domain.policy.facts import DestinationState, Kept, SessionState
 from twinlock.domain.throttle import Throttle
 
 
@@ -202,8 +202,26 @@ def with_weak(weak: dict[str, datetime], name: str, *, at: datetime) -> dict[str
     return {**recent, name: at}
 
 
+class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
+
+    day: str = ""
+    cents: int = 0
+
+    def on(self, at: datetime) -> int:
+        """Return the sum of ``at``'s day."""
+        return self.cents if self.day == at.date().isoformat() else 0
+
+    def plus(self, cents: int, *, at: datetime) -> "Spent":
+        """Return the day's sum with ``cents`` more or less; a new day starts from zero."""
+        return Spent(day=at.date().isoformat(), cents=max(self.on(at) + cents, 0))
+
+
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An API key of the customer's, with exactly the powers that were signed."""
+    """An API key of the customer's, with exactly the powers that were signed.
+
+    ``spent`` is what it authorized; ``entry`` the one that made it, by the proofs ``proved_by``.
+    """
 
     api_key_id: ApiKeyId
     public_key: str
@@ -213,19 +231,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     daily_cents: int
     created_at: datetime
     by: tuple[int, ...] = ()  # the entries that bound what proved it
-
-
-class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
-
-    day: str = ""
-    cents: int = 0
-
-    def plus(self, cents: int, *, at: datetime) -> "Spent":
-        """Return the day's sum with ``cents`` more or less; a new day starts from zero."""
-        day = at.date().isoformat()
-        before = self.cents if self.day == day else 0
-        return Spent(day=day, cents=max(before + cents, 0))
+    entry: int = 0
+    proved_by: tuple[Factor, ...] = ()
+    spent: Spent = Spent()
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -259,7 +267,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A proof that was accepted for an action; the proof itself stands in entry ``entry``.
 
     ``bound_entry`` is the entry that bound it, or that began a session: it is evidence also after
-    its removal or end.
+    its removal or end. ``ip`` says of an API key whether it was used from where it may be.
     """
 
     source: str  # the id of the authenticator, channel or session
@@ -270,6 +278,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entry: int
     digest: str = ""
     bound_entry: int = 0
+    ip: Kept | None = None
 
 
 class ActionState(StrEnum):
@@ -400,11 +409,23 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return self.channel(shown.source) is not None
         if shown.factor is Factor.CHANNEL_CODE:
             return True  # It speaks of the change that it was asked for, and of nothing bound.
+        if shown.factor is Factor.API_KEY:
+            known = {key.api_key_id for key in self.api_keys}
+            return shown.source in known | {action.secret for action in self.keys_to_come}
         bound = self.authenticator(shown.source)
         if bound is None or bound.bound_at != shown.bound_at:
             return False
         # Prevents: what a thief proved with a stolen phone, good again when its suspension lapses.
         return bound.suspension is None or shown.at > bound.suspension.at
+
+    @property
+    def keys_to_come(self) -> tuple[OpenAction, ...]:
+        """Return the creations of API keys that are proved and wait."""
+        return tuple(
+            action
+            for action in self.actions
+            if isinstance(action.payload, ApiKeyCreate) and action.until is not None
+        )
 
     def channel(self, channel_id: str) -> Channel | None:
         """Return the channel ``channel_id`` while it is bound, or None."""

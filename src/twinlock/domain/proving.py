@@ -27,6 +27,7 @@ from twinlock.domain.actions import (
     SessionStart,
     type_of,
 )
+from twinlock.domain.api_keys import kept_to, key_helps, key_named, level_by_key
 from twinlock.domain.assurance import Factor, Level, level_of, level_shown
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import (
@@ -93,6 +94,8 @@ def unread(
     """
     if factor is Factor.RECOVERY_CODE and not recovery_helps(account, action):
         return ProofFault.BELOW_FLOOR
+    if factor is Factor.API_KEY and not key_helps(action):
+        return ProofFault.WRONG_KIND
     if factor is Factor.SMS_CODE and not account.sms_counts(now):
         return ProofFault.SIM_CHANGED
     if closed(account, action, factor, now=now):
@@ -261,6 +264,8 @@ def reaches_floor(
     Prevents: a known password shown beside the owner's passkey, to open the throttle again.
     """
     floor = max(account.floor, Level.KNOWLEDGE)
+    if shown.factor is Factor.API_KEY:
+        return level_by_key(account, shown) >= floor
     before = [one.factor for one in action.shown if account.stands(one)]
 
     def level(factors: Iterable[Factor]) -> Level:
@@ -280,6 +285,8 @@ def judge(
         fault = ProofFault.ALREADY_SHOWN
     if fault is not None:
         return fault
+    if right.factor is Factor.API_KEY:
+        return _judge_key(account, right, now=now)
     if right.challenge_id is None and right.factor not in TYPED_AT_ONCE:
         return ProofFault.CHALLENGE_GONE
     challenge = next(
@@ -298,7 +305,28 @@ def judge(
 
 
 def _shown_already(account: Account, action: OpenAction, right: Right) -> bool:
-    return any(one.source == right.source and account.stands(one) for one in action.shown)
+    """Say whether the same was shown before; of API keys one signs, and no second one."""
+    by_key = right.factor is Factor.API_KEY
+    same = (
+        one
+        for one in action.shown
+        if one.source == right.source or (by_key and one.factor is right.factor)
+    )
+    return any(account.stands(one) for one in same)
+
+
+def _judge_key(account: Account, right: Right, *, now: datetime) -> Shown | ProofFault:
+    """Return an API key's proof; how far it reaches is for the laws, on the facts of each day.
+
+    It answers no question of ours: what it signed names the action, which is proposed once.
+    """
+    found = key_named(account, right.against)
+    if found is None or found.key.api_key_id != right.source:
+        return ProofFault.AUTHENTICATOR_GONE
+    key = found.key
+    shown = _shown(account, right, root=None, bound_at=key.created_at, now=now)
+    there = found.usable_from is None
+    return replace(shown, bound_entry=key.entry if there else 0, ip=kept_to(key.ip_list, right.ip))
 
 
 def _judge_bound(

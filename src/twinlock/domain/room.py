@@ -17,8 +17,14 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, Freeze, OpenAction, Spent
-from twinlock.domain.actions import ActionClass, SessionStart, class_of, payload_bytes
+from twinlock.domain.account import Account, ActionState, ApiKey, Freeze, OpenAction, Spent
+from twinlock.domain.actions import (
+    WITHDRAW_SCOPE,
+    ActionClass,
+    SessionStart,
+    class_of,
+    payload_bytes,
+)
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
@@ -32,6 +38,7 @@ from twinlock.domain.bounds import (
     DOCUMENT_BYTES_MOST,
     DOCUMENT_ROOM,
     LOOSE_ACTIONS_MOST,
+    MAX_VALUE_CENTS,
     OPEN_ACTIONS_MOST,
     PASSING_BYTES_MOST,
     URGENT_ACTIONS_LEAST,
@@ -117,6 +124,7 @@ def bytes_that_last(account: Account) -> int:
         chain=replace(account.chain, entries=_COUNTED, last_leaf="-" * _HASH_LETTERS),
         actions=tuple(one for one in account.actions if not urgent(one)),
         authenticators=tuple(_counted(one) for one in account.authenticators),
+        api_keys=tuple(_used(one) for one in account.api_keys),
         destinations=dict.fromkeys(account.destinations, _VERSIONS),
         enrolling_until=None,
         devices=(),
@@ -133,6 +141,13 @@ def bytes_that_last(account: Account) -> int:
         doubts=(),
     )
     return len(encode(lasting))
+
+
+def _used(key: ApiKey) -> ApiKey:
+    """Return ``key`` with the longest sum that it may come to."""
+    if WITHDRAW_SCOPE not in key.scopes:
+        return key
+    return replace(key, spent=Spent(day="9999-12-31", cents=MAX_VALUE_CENTS))
 
 
 def _counted(one: Authenticator) -> Authenticator:

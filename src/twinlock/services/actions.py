@@ -79,6 +79,7 @@ from twinlock.ports.keys import (
     BlindIndex,
 )
 from twinlock.proofs import passkeys, recovery_codes, totp
+from twinlock.proofs.api_keys import read_public_key
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.proofs.sessions import check_session
 
@@ -404,7 +405,7 @@ class Actions:
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> _Prepared:
         draft = parse(data, drafts.ApiKeyCreateDraft)
-        from_b64url(draft.public_key, size=32)
+        read_public_key(draft.public_key)
         wheres = (
             drafts.normal_where(one.network, one.address, one.memo, rules.policy)
             for one in draft.destinations

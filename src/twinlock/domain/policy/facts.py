@@ -1,9 +1,9 @@
-"""Facts: all that a decision may look at, flat, typed, in range, each with its source.
+"""Facts: all that a decision may look at, flat but for an API key, typed, in range, with a source.
 
 *Facts carry a source* (law 1): what relaxes comes from our own record or the customer's
-signature; the platform's word stands in ``claimed_cents`` only, inside ``value_cents``, where it
-can only add. The value is stored with every decision, holds no personal data, and is what a
-backtest replays.
+signature; the platform's word stands in ``claimed_cents``, inside ``value_cents``, and in the
+address from which an API key is said to be used, where it can only add. The value is stored with
+every decision, holds no personal data, and is what a backtest replays.
 """
 
 from datetime import datetime
@@ -38,6 +38,46 @@ class SessionState(StrEnum):
     FULL = "full"
 
 
+class ApiKeyState(StrEnum):
+    """What the API key that signed a payload is good for."""
+
+    NONE = "none"  # none signed it
+    WAITING = "waiting"  # its creation is proved, and waits
+    LIVE = "live"
+    STOPPED = "stopped"  # what signed its powers was reported lost or stolen
+
+
+class Kept(StrEnum):
+    """Whether a key is used with what its own list names."""
+
+    ANY = "any"  # it has no such list
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+
+
+class KeyUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The API key that signed this payload, and how this use lies within what was signed for it.
+
+    ``usable_from`` is the end of the wait of a key that is not there yet; ``level`` that of the
+    proofs that made it, ``proved_by`` their factors, () where this use lies beyond the key;
+    ``left_cents`` what its daily sum leaves today.
+    """
+
+    state: ApiKeyState
+    usable_from: datetime | None = None
+    level: Level = Level.NONE
+    proved_by: tuple[Factor, ...] = ()
+    scopes: tuple[str, ...] = ()
+    ip: Kept = Kept.OUTSIDE
+    destination: Kept = Kept.OUTSIDE
+    daily_cents: int = 0
+    left_cents: int = 0
+
+    def __post_init__(self) -> None:
+        sums = (self.daily_cents, self.left_cents)
+        invariant(all(0 <= cents <= MAX_VALUE_CENTS for cents in sums), "a key's sums are in range")
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """One decision's facts. Instants are UTC; sums are US cents in 0 … MAX_VALUE_CENTS."""
 
@@ -62,6 +102,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     )
     shown_device_bound: bool = False  # among them a passkey that cannot leave its device (BE=0)
     session: SessionState = SessionState.NONE
+    api_key: KeyUse | None = None  # the one that signed this payload
     # The account (our record)
     enrolling: bool = False
     frozen_until: datetime | None = None  # datetime.max for a freeze without an end
@@ -92,6 +133,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
     ip_list: int = 0
     key_destinations: int = 0
+    key_daily_cents: int = 0
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
     approvals: int = 0  # drawn members of staff who agreed to this payload; none can yet
 
@@ -102,5 +144,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             self.budget_left_cents,
             self.value_cents,
             self.budget_cents,
+            self.key_daily_cents,
         )
         invariant(all(0 <= cents <= MAX_VALUE_CENTS for cents in sums), "sums are in range")

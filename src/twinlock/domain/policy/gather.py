@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from twinlock.domain.account import SUSPENSION, Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
     ALARMS,
@@ -21,6 +23,7 @@ from twinlock.domain.actions import (
     class_of,
     type_of,
 )
+from twinlock.domain.api_keys import key_use, level_by_key
 from twinlock.domain.assurance import PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import device_bound, factor_of, root
 from twinlock.domain.bounds import (
@@ -31,6 +34,7 @@ from twinlock.domain.bounds import (
     OPEN_ACTIONS_MOST,
 )
 from twinlock.domain.holds import held_until
+from twinlock.domain.laws import by_api_key
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
 from twinlock.domain.newcomers import doubted
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
@@ -55,17 +59,20 @@ from twinlock.domain.room import urgent
 def gather(
     state: State, action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime
 ) -> Facts:
-    """Return the facts of deciding ``action`` in ``state`` at ``now``."""
+    """Return the facts of deciding ``action`` in ``state`` at ``now``.
+
+    An API key that is used beyond what was signed for it proves nothing, and no wait runs on it.
+    """
     account, payload = state.account, action.payload
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
     shown = tuple(
         one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
     )
     roots = _roots(payload, shown, floor=floor)
-    own = action.counted_on(now)
+    counted = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
     about = target(account, payload)
-    return Facts(
+    facts = Facts(
         now=now,
         action=type_of(payload),
         action_class=class_of(payload),
@@ -83,6 +90,7 @@ def gather(
         shown_oldest_at=oldest_shown(account, shown, about[0]),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
+        api_key=key_use(state, action, shown, now=now),
         enrolling=account.enrolling(now),
         frozen_until=account.freeze.until,
         frozen_at=account.freeze.set_at,
@@ -96,7 +104,7 @@ def gather(
         channel_left=channel_left(account, payload),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
-        day_cents=_day(account.spent.day, account.spent.cents, now=now, own=own),
+        day_cents=_day(account.spent.day, account.spent.cents, now=now, own=counted),
         destination=destination,
         destinations_required=account.destinations_required,
         budget_left_cents=budget_left,
@@ -109,7 +117,16 @@ def gather(
         scopes=payload.scopes if isinstance(payload, ApiKeyCreate) else (),
         ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
         key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
+        key_daily_cents=_key_daily(payload),
         weak_freeze_at=_weak_stop(account, payload, roots),
+    )
+    if facts.api_key is None or by_api_key(facts):
+        return facts
+    own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
+    return replace(
+        facts,
+        proved_at=_proved_at(account, action, own, offers=offers),
+        api_key=replace(facts.api_key, proved_by=()),
     )
 
 
@@ -148,7 +165,7 @@ def _proved_at(
     for one in shown:
         factors.append(one.factor)
         level = level_for(account, action.payload, factors, offers=offers)
-        if level >= max(account.floor, Level.KNOWLEDGE):
+        if max(level, level_by_key(account, one)) >= max(account.floor, Level.KNOWLEDGE):
             return None if action.proved_at is None else max(action.proved_at, one.at)
     return None
 
@@ -209,6 +226,11 @@ def _too_many(account: Account, action: OpenAction, *, now: datetime) -> bool:
 
 def _budget(payload: AnyPayload) -> int:
     asked = payload.budget_cents if isinstance(payload, DestinationAdd) else 0
+    return min(asked, MAX_VALUE_CENTS)
+
+
+def _key_daily(payload: AnyPayload) -> int:
+    asked = payload.daily_cents if isinstance(payload, ApiKeyCreate) else 0
     return min(asked, MAX_VALUE_CENTS)
 
 

@@ -16,7 +16,7 @@ Source: docs/policy.md.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise, product
 from types import MappingProxyType
 from typing import Any, assert_never
@@ -26,7 +26,7 @@ import msgspec
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
 from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.canonical import encode
-from twinlock.domain.laws import Law
+from twinlock.domain.laws import Law, next_day
 from twinlock.domain.policy.annotations import (
     Agree,
     Ask,
@@ -186,14 +186,9 @@ def required(demand: Demand, facts: Facts) -> Requirement:
         case Agree(reason=reason, count=count):
             return Approvals(code=reason, count=count)
         case Refuse(reason=reason, ends_with_day=ends_with_day):
-            return Never(code=reason, until=_tomorrow(facts) if ends_with_day else None)
+            return Never(code=reason, until=next_day(facts.now) if ends_with_day else None)
         case _:
             assert_never(demand)
-
-
-def _tomorrow(facts: Facts) -> datetime:
-    midnight = facts.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + timedelta(days=1)
 
 
 # --- Loading: everything that could go wrong later is refused here ---

@@ -1,7 +1,7 @@
 """The words in which statutes speak: every fact that one may read, its range and its source.
 
 *Facts carry a source* (law 1): what relaxes comes from our own record or the customer's signature.
-The platform's word stands inside ``value_cents`` only, where it can only add.
+The platform's word stands inside ``value_cents`` and ``api_key_ip``, where it can only add.
 
 Ranges are part of what a policy means, so they are part of its digest. Facts outside them are
 refused: no policy was checked for them.
@@ -24,7 +24,14 @@ from twinlock.domain.errors import invariant
 from twinlock.domain.policy.conditions import (
     Known,
 )
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    DestinationState,
+    Facts,
+    Kept,
+    KeyUse,
+    SessionState,
+)
 from twinlock.domain.policy.terms import (
     Between,
     Box,
@@ -51,6 +58,7 @@ class Source(StrEnum):
     SIGNED = "what the customer signed"
     VERIFIED = "what we verified of the proofs for this payload"
     HIGHER = "the higher of the signed price list and the platform's figure"
+    PLATFORM = "the platform's word, held against the list that the customer signed"
     CLOCK = "our clock"
 
 
@@ -106,6 +114,13 @@ def _held_seconds(facts: Facts) -> int:
 
 def _class(facts: Facts) -> str:
     return "unknown" if facts.action_class is None else facts.action_class.value
+
+
+_NO_KEY = KeyUse(state=ApiKeyState.NONE)
+
+
+def _of_key(facts: Facts) -> KeyUse:
+    return _NO_KEY if facts.api_key is None else facts.api_key
 
 
 _CLASSES = frozenset({*map(str, ActionClass), "unknown"})
@@ -169,6 +184,35 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             "The session behind the proposal.",
             SessionState,
             lambda facts: facts.session.value,
+        ),
+        "api_key": _word(
+            Source.VERIFIED,
+            "The API key that signed this payload.",
+            ApiKeyState,
+            lambda facts: _of_key(facts).state.value,
+        ),
+        "api_key_proved_by": _words(
+            Source.RECORD,
+            "The factors that made that key, where this use lies within it: it stands for them.",
+            _FACTORS,
+            lambda facts: frozenset(_of_key(facts).proved_by),
+        ),
+        "api_key_ip": _word(
+            Source.PLATFORM,
+            "Whether that key was used from an address of its list; any: it has none.",
+            Kept,
+            lambda facts: _of_key(facts).ip.value,
+        ),
+        "api_key_destination": _word(
+            Source.RECORD,
+            "Whether that key names the destination; any: it names none.",
+            Kept,
+            lambda facts: _of_key(facts).destination.value,
+        ),
+        "api_key_left_cents": _cents(
+            Source.RECORD,
+            "What that key may still move today (UTC), before this action.",
+            lambda facts: _of_key(facts).left_cents,
         ),
         # The account
         "enrolling": _flag(
@@ -240,6 +284,11 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             Source.SIGNED,
             "To how many destinations an API key may withdraw.",
             lambda facts: facts.key_destinations,
+        ),
+        "key_daily_cents": _cents(
+            Source.SIGNED,
+            "How much a day an API key may withdraw.",
+            lambda facts: facts.key_daily_cents,
         ),
     }
 )
