@@ -202,25 +202,11 @@ def with_weak(weak: dict[str, datetime], name: str, *, at: datetime) -> dict[str
     return {**recent, name: at}
 
 
-class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
-
-    day: str = ""
-    cents: int = 0
-
-    def on(self, at: datetime) -> int:
-        """Return the sum of ``at``'s day."""
-        return self.cents if self.day == at.date().isoformat() else 0
-
-    def plus(self, cents: int, *, at: datetime) -> "Spent":
-        """Return the day's sum with ``cents`` more or less; a new day starts from zero."""
-        return Spent(day=at.date().isoformat(), cents=max(self.on(at) + cents, 0))
-
-
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An API key of the customer's, with exactly the powers that were signed.
 
-    ``spent`` is what it authorized; ``entry`` the one that made it, by the proofs ``proved_by``.
+    ``spent`` is a day, counted from 1970, and what it authorized on it, in US cents; ``entry`` the
+    one that made it, by the proofs ``proved_by``.
     """
 
     api_key_id: ApiKeyId
@@ -233,7 +219,20 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: tuple[int, ...] = ()  # the entries that bound what proved it
     entry: int = 0
     proved_by: tuple[Factor, ...] = ()
-    spent: Spent = Spent()
+    spent: tuple[int, int] = (0, 0)
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
+
+    day: str = ""
+    cents: int = 0
+
+    def plus(self, cents: int, *, at: datetime) -> "Spent":
+        """Return the day's sum with ``cents`` more or less; a new day starts from zero."""
+        day = at.date().isoformat()
+        before = self.cents if self.day == day else 0
+        return Spent(day=day, cents=max(before + cents, 0))
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):

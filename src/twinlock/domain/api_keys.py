@@ -10,9 +10,10 @@ revocation, and while what signed it is suspended, it shows nothing.
 
 import ipaddress
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
 from twinlock.domain.actions import ActionType, ApiKeyCreate, WithdrawalCrypto, type_of
@@ -22,6 +23,7 @@ from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.policy.facts import ApiKeyState, Kept, KeyUse
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Where an API key is read as a proof at all: a closed list. Nothing that loosens or tightens.
 SIGNS = frozenset({ActionType.WITHDRAWAL_CRYPTO.value})
 
@@ -114,7 +116,7 @@ def key_use(
         return None
     (known, proof), key = found, found[0].key
     live = ApiKeyState.LIVE if known.usable_from is None else ApiKeyState.WAITING
-    spent = key.spent.on(now) - counted_by_key(action, proof, at=now)
+    spent = spent_on(key, now) - counted_by_key(action, proof, at=now)
     daily = min(key.daily_cents, MAX_VALUE_CENTS)
     return KeyUse(
         state=ApiKeyState.STOPPED if stopped(account, key, now=now) else live,
@@ -136,6 +138,25 @@ def counted_by_key(action: OpenAction, proof: Shown, *, at: datetime) -> int:
     """
     before = action.authorized_at is not None and proof.at <= action.authorized_at
     return action.counted_on(at) if before else 0
+
+
+def spent_on(key: ApiKey, at: datetime) -> int:
+    """Return how many cents ``key`` authorized on ``at``'s day (UTC)."""
+    day, cents = key.spent
+    return cents if day == _day(at) else 0
+
+
+def charged(key: ApiKey, cents: int, *, at: datetime) -> ApiKey:
+    """Return ``key`` with ``cents`` more or less authorized on ``at``'s day, up to its daily sum.
+
+    What its owner proved beside it counts too, and may be more: nothing is left then either way.
+    """
+    sum_of_day = min(max(spent_on(key, at) + cents, 0), key.daily_cents)
+    return replace(key, spent=(_day(at), sum_of_day))
+
+
+def _day(at: datetime) -> int:
+    return (at - _EPOCH).days
 
 
 def _destination(state: State, action: OpenAction, key: ApiKey) -> Kept:

@@ -58,7 +58,8 @@ from twinlock.domain.requirements import Never
 from twinlock.domain.throttle import can_be_guessed, closed_until
 
 CODES = {Factor.EMAIL_CODE: ChannelKind.EMAIL, Factor.SMS_CODE: ChannelKind.SMS}
-TYPED_AT_ONCE = (Factor.PASSWORD, Factor.TOTP, Factor.RECOVERY_CODE)  # They answer no question.
+# They answer no question: three are typed, and an API key signs the action's own id.
+AT_ONCE = (Factor.PASSWORD, Factor.TOTP, Factor.RECOVERY_CODE, Factor.API_KEY)
 SENT = frozenset({*CODES, Factor.CHANNEL_CODE})  # What is answered with a code that was sent.
 CodesHelp: TypeAlias = Callable[[Account, OpenAction], bool]
 
@@ -285,9 +286,7 @@ def judge(
         fault = ProofFault.ALREADY_SHOWN
     if fault is not None:
         return fault
-    if right.factor is Factor.API_KEY:
-        return _judge_key(account, right, now=now)
-    if right.challenge_id is None and right.factor not in TYPED_AT_ONCE:
+    if right.challenge_id is None and right.factor not in AT_ONCE:
         return ProofFault.CHALLENGE_GONE
     challenge = next(
         (one for one in action.challenges if one.challenge_id == right.challenge_id), None
@@ -296,6 +295,8 @@ def judge(
         challenge is None or challenge.expires_at <= now or challenge.factor is not right.factor
     ):
         return ProofFault.CHALLENGE_GONE
+    if right.factor is Factor.API_KEY:
+        return _judge_key(account, right, now=now)
     if challenge is not None and right.factor in SENT:
         return _judge_code(account, action, challenge, right, now=now)
     bound = account.authenticator(right.source)

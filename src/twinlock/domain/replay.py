@@ -23,7 +23,7 @@ from twinlock.domain.account import (
     with_session,
     with_weak,
 )
-from twinlock.domain.api_keys import counted_by_key
+from twinlock.domain.api_keys import charged, counted_by_key
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind, suspension, used
 from twinlock.domain.bounds import (
@@ -159,7 +159,7 @@ def _spend_by_key(state: State, action: OpenAction, cents: int, *, at: datetime)
         return state
     more = cents - counted_by_key(action, proof, at=at)
     keys = tuple(
-        replace(key, spent=key.spent.plus(more, at=at)) if key.api_key_id == proof.source else key
+        charged(key, more, at=at) if key.api_key_id == proof.source else key
         for key in state.account.api_keys
     )
     return _account(state, api_keys=keys)

@@ -38,7 +38,6 @@ from twinlock.domain.bounds import (
     DOCUMENT_BYTES_MOST,
     DOCUMENT_ROOM,
     LOOSE_ACTIONS_MOST,
-    MAX_VALUE_CENTS,
     OPEN_ACTIONS_MOST,
     PASSING_BYTES_MOST,
     URGENT_ACTIONS_LEAST,
@@ -147,7 +146,7 @@ def _used(key: ApiKey) -> ApiKey:
     """Return ``key`` with the longest sum that it may come to."""
     if WITHDRAW_SCOPE not in key.scopes:
         return key
-    return replace(key, spent=Spent(day="9999-12-31", cents=MAX_VALUE_CENTS))
+    return replace(key, spent=(_DAYS, key.daily_cents))
 
 
 def _counted(one: Authenticator) -> Authenticator:
