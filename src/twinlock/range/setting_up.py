@@ -105,7 +105,7 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Owned:
-    """A key as it is made: ``asked`` for so long before the first step, and there after ``lead``."""
+    """A key that is asked for ``asked`` before the first step, and is there after ``lead``."""
 
     spec: OwnedKey
     asked: timedelta
@@ -132,6 +132,7 @@ def _owned(spec: AccountSpec, entries: Sequence[Listed], statutes: Statutes) -> 
 
 def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
     entries = list(spec.destinations.entries)
+    needs_old_addr = needs_old_addr or any(STANDING.name in one.destinations for one in spec.keys)
     if needs_old_addr and all(one.name != STANDING.name for one in entries):
         entries.append(STANDING)
     return entries
@@ -223,6 +224,8 @@ class _Past:
             ip_list=spec.ip_list,
         )
         named = [self.places.address(one) for one in spec.destinations]
+        for address in named:
+            await self._renew(address)
         payload = key_payload(key, named, network=NETWORK, daily_cents=owned.daily_cents)
         proposed = await self.customer.propose(ActionType.API_KEY_CREATE, payload)
         if proposed.answer is not Answer.DENY:
@@ -230,6 +233,16 @@ class _Past:
         if proposed.answer not in (Answer.ALLOW, Answer.HOLD):
             raise SettingUpError(f"the API key {spec.name} was not made: {proposed.answer.value}")
         self.keys.append(key)
+
+    async def _renew(self, address: str) -> None:
+        """Use a destination that has lapsed: a key names only what is usable."""
+        venue = self.customer.venue
+        for one in await venue.client.destinations(self.customer.account_id):
+            if one["address"] != address or not one["usable_at"]:
+                continue
+            last = datetime.fromisoformat(one["used_at"] or one["usable_at"])
+            if venue.now - last > venue.book.policy.statutes.lapse:
+                await withdraw(self.customer, address, prove=True)
 
     async def _ask_for(self, entry: Listed) -> None:
         where = {"network": NETWORK, "address": self.places.address(entry.name)}
