@@ -13,8 +13,14 @@ from support.worlds import rules_of
 from twinlock.domain.actions import ALARMS, BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.decisions import Rules, judge_facts
-from twinlock.domain.laws import LAWS, Law, setting_up, within_budget
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.laws import LAWS, Law, by_api_key, setting_up, within_budget
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    DestinationState,
+    Facts,
+    Kept,
+    SessionState,
+)
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
 from twinlock.domain.requirements import (
@@ -151,7 +157,42 @@ def test_nothing_but_tightening_is_allowed_below_the_floor(found: Facts, policy:
         at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
         signed = found.session is SessionState.FULL
         tightens = signed and found.action_class is ActionClass.TIGHTENING
-        assert at_the_floor or tightens or within_budget(found)
+        assert at_the_floor or tightens or within_budget(found) or by_api_key(found)
+
+
+@given(facts(action=ActionType.WITHDRAWAL_CRYPTO), policies())
+def test_an_api_key_alone_proves_what_was_signed_for_it_and_nothing_else(
+    found: Facts, policy: Policy
+) -> None:
+    key = found.api_key
+    if key is None or not allowed(found, rules_of(policy)):
+        return
+    own = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
+    if own or within_budget(found):
+        return
+    assert (key.state, key.ip, key.destination) == (ApiKeyState.LIVE, Kept.INSIDE, Kept.INSIDE)
+    assert "withdraw" in key.scopes
+    assert key.level >= max(found.floor, Level.KNOWLEDGE)
+    assert found.value_cents <= key.left_cents
+    assert found.destination is DestinationState.USABLE
+
+
+@given(facts(action=ActionType.WITHDRAWAL_CRYPTO), policies())
+def test_an_api_key_opens_nothing_that_its_own_proofs_would_not(
+    found: Facts, policy: Policy
+) -> None:
+    """What a key is let do, whoever made it could do: shown for this very payload."""
+    key = found.api_key
+    if key is None or not by_api_key(found) or not allowed(found, rules_of(policy)):
+        return
+    themselves = replace(
+        found,
+        api_key=None,
+        shown_factors=tuple(sorted({*found.shown_factors, *key.proved_by})),
+        shown_level=max(found.shown_level, key.level),
+    )
+
+    assert allowed(themselves, rules_of(policy))
 
 
 @given(facts())
@@ -197,6 +238,7 @@ def test_a_key_that_may_withdraw_names_addresses_and_destinations(
     if allowed(found, rules_of(policy)) and "withdraw" in found.scopes:
         assert found.ip_list > 0
         assert found.key_destinations > 0
+        assert found.key_daily_cents > 0
 
 
 # --- Law 4: two roots ---

@@ -18,7 +18,15 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.laws import by_api_key
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    DestinationState,
+    Facts,
+    Kept,
+    KeyUse,
+    SessionState,
+)
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     AllOf,
@@ -96,7 +104,31 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "day_cents": draw(cents),
     }
     about = _about(draw, action, scopes) | _where(draw, exit_=exit_)
-    return Facts(**(found | about | fixed))
+    made = Facts(**(found | about | fixed))
+    signs = made.action == ActionType.WITHDRAWAL_CRYPTO and Factor.API_KEY in made.shown_factors
+    return with_key(draw, made) if signs else made
+
+
+def with_key(draw: st.DrawFn, found: Facts) -> Facts:
+    """Return ``found`` with an API key's use, which proves something where it lies within it."""
+    state = draw(st.sampled_from([ApiKeyState.LIVE, ApiKeyState.WAITING, ApiKeyState.STOPPED]))
+    daily = draw(cents)
+    proved_by = draw(st.sampled_from([_PROOFS[level] for level in Level if level]))
+    key = KeyUse(
+        state=state,
+        usable_from=NOON + draw(lengths) if state is ApiKeyState.WAITING else None,
+        level=level_shown(proved_by, floor=found.floor),
+        proved_by=proved_by,
+        scopes=tuple(sorted(draw(st.frozensets(st.sampled_from(sorted(SCOPES)), min_size=1)))),
+        ip=draw(st.sampled_from(Kept)),
+        destination=draw(st.sampled_from(Kept)),
+        daily_cents=daily,
+        left_cents=min(draw(cents), daily),
+    )
+    signed = replace(found, api_key=key)
+    if not by_api_key(signed):
+        return replace(found, api_key=replace(key, proved_by=()))
+    return replace(signed, proved_at=found.proved_at or draw(earlier))
 
 
 _KNOWN = [one for one in DestinationState if one is not DestinationState.NONE]
@@ -129,6 +161,7 @@ def _about(draw: st.DrawFn, action: str, scopes: tuple[str, ...]) -> dict[str, A
         "scopes": scopes,
         "ip_list": draw(st.integers(0, 2)) if scopes else 0,
         "key_destinations": draw(st.integers(0, 2)) if scopes else 0,
+        "key_daily_cents": draw(cents) if scopes else 0,
         "weak_freeze_at": draw(st.none() | earlier),
     }
 
@@ -226,6 +259,15 @@ def _proved(before: Facts, need: Prove) -> Facts:
 def _later(before: Facts, ends: datetime) -> Facts:
     now = max(before.now, ends)
     another_day = now.date() != before.now.date()
-    if not another_day:
-        return replace(before, now=now)
-    return replace(before, now=now, day_cents=0, destination_day_cents=0)
+    after = replace(before, now=now, api_key=_key_later(before.api_key, now, fresh=another_day))
+    return replace(after, day_cents=0, destination_day_cents=0) if another_day else after
+
+
+def _key_later(key: KeyUse | None, now: datetime, *, fresh: bool) -> KeyUse | None:
+    """Return the key as it is at ``now``: made, if that was what it waited for."""
+    if key is None:
+        return None
+    left = key.daily_cents if fresh else key.left_cents
+    if key.usable_from is None or key.usable_from > now:
+        return replace(key, left_cents=left)
+    return replace(key, state=ApiKeyState.LIVE, usable_from=None, left_cents=left)
