@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, NOON
-from support.facts import EXITS, cents, facts, fulfil, requirements
+from support.facts import PROOFS_OF, EXITS, cents, facts, fulfil, requirements
 from support.policies import LAX, STRICT, policies
 from support.worlds import rules_of
 
@@ -188,7 +188,7 @@ def test_an_api_key_opens_nothing_that_its_own_proofs_would_not(
     themselves = replace(
         found,
         api_key=None,
-        shown_factors=tuple(sorted({*found.shown_factors, *key.proved_by})),
+        shown_factors=tuple(sorted({*found.shown_factors, *PROOFS_OF[key.level]})),
         shown_level=max(found.shown_level, key.level),
     )
 

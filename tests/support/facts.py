@@ -21,10 +21,10 @@ from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.laws import by_api_key
 from twinlock.domain.policy.facts import (
     ApiKeyState,
+    ApiKeyUse,
     DestinationState,
     Facts,
     Kept,
-    KeyUse,
     SessionState,
 )
 from twinlock.domain.reasons import Reason
@@ -113,12 +113,11 @@ def with_key(draw: st.DrawFn, found: Facts) -> Facts:
     """Return ``found`` with an API key's use, which proves something where it lies within it."""
     state = draw(st.sampled_from([ApiKeyState.LIVE, ApiKeyState.WAITING, ApiKeyState.STOPPED]))
     daily = draw(cents)
-    proved_by = draw(st.sampled_from([_PROOFS[level] for level in Level if level]))
-    key = KeyUse(
+    proved_by = draw(st.sampled_from([PROOFS_OF[level] for level in Level if level]))
+    key = ApiKeyUse(
         state=state,
         usable_from=NOON + draw(lengths) if state is ApiKeyState.WAITING else None,
         level=level_shown(proved_by, floor=found.floor),
-        proved_by=proved_by,
         scopes=tuple(sorted(draw(st.frozensets(st.sampled_from(sorted(SCOPES)), min_size=1)))),
         ip=draw(st.sampled_from(Kept)),
         destination=draw(st.sampled_from(Kept)),
@@ -127,7 +126,7 @@ def with_key(draw: st.DrawFn, found: Facts) -> Facts:
     )
     signed = replace(found, api_key=key)
     if not by_api_key(signed):
-        return replace(found, api_key=replace(key, proved_by=()))
+        return signed
     return replace(signed, proved_at=found.proved_at or draw(earlier))
 
 
@@ -196,7 +195,7 @@ requirements: st.SearchStrategy[Requirement] = st.one_of(
 # --- Fulfilling: do what is listed, and nothing else ---
 
 Choose: TypeAlias = Callable[[int], int]
-_PROOFS = {
+PROOFS_OF = {
     Level.NONE: (),
     Level.KNOWLEDGE: (Factor.PASSWORD,),
     Level.OUT_OF_BAND: (Factor.PASSWORD, Factor.EMAIL_CODE),
@@ -238,7 +237,7 @@ def _proved(before: Facts, need: Prove) -> Facts:
     if need.code is Reason.OLDER_NEEDED:  # Of whatever was bound first.
         seen = tuple(sorted({*before.shown_factors, Factor.PASSWORD}))
         return replace(before, shown_oldest_at=LONG_AGO, shown_factors=seen)
-    factors = {*before.shown_factors, *_PROOFS[need.level]}
+    factors = {*before.shown_factors, *PROOFS_OF[need.level]}
     factors |= set(need.factors)
     level = level_shown(factors, floor=before.floor)
     rooted = bool(factors - {Factor.PASSWORD, Factor.SESSION})
@@ -263,7 +262,7 @@ def _later(before: Facts, ends: datetime) -> Facts:
     return replace(after, day_cents=0, destination_day_cents=0) if another_day else after
 
 
-def _key_later(key: KeyUse | None, now: datetime, *, fresh: bool) -> KeyUse | None:
+def _key_later(key: ApiKeyUse | None, now: datetime, *, fresh: bool) -> ApiKeyUse | None:
     """Return the key as it is at ``now``: made, if that was what it waited for."""
     if key is None:
         return None

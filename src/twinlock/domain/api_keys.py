@@ -21,7 +21,7 @@ from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.ids import ApiKeyId
-from twinlock.domain.policy.facts import ApiKeyState, Kept, KeyUse
+from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Kept
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Where an API key is read as a proof at all: a closed list. Nothing that loosens or tightens.
@@ -108,7 +108,7 @@ def stopped(account: Account, key: ApiKey, *, now: datetime) -> bool:
 
 def key_use(
     state: State, action: OpenAction, shown: Iterable[Shown], *, now: datetime
-) -> KeyUse | None:
+) -> ApiKeyUse | None:
     """Return how the API key that signed ``action`` is used by it, or None where none did."""
     account = state.account
     found = key_shown(account, shown)
@@ -118,11 +118,10 @@ def key_use(
     live = ApiKeyState.LIVE if known.usable_from is None else ApiKeyState.WAITING
     spent = spent_on(key, now) - counted_by_key(action, proof, at=now)
     daily = min(key.daily_cents, MAX_VALUE_CENTS)
-    return KeyUse(
+    return ApiKeyUse(
         state=ApiKeyState.STOPPED if stopped(account, key, now=now) else live,
         usable_from=known.usable_from,
         level=level_of_key(account, key),
-        proved_by=key.proved_by,
         scopes=key.scopes,
         ip=Kept.OUTSIDE if proof.ip is None else proof.ip,
         destination=_destination(state, action, key),

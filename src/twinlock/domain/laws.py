@@ -31,10 +31,10 @@ from twinlock.domain.bounds import (
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.policy.facts import (
     ApiKeyState,
+    ApiKeyUse,
     DestinationState,
     Facts,
     Kept,
-    KeyUse,
     SessionState,
 )
 from twinlock.domain.reasons import Reason
@@ -148,7 +148,7 @@ def an_api_key_reaches_so_far(facts: Facts) -> Requirement:
     return _beyond_the_key(facts, key)
 
 
-def _beyond_the_key(facts: Facts, key: KeyUse) -> Requirement:
+def _beyond_the_key(facts: Facts, key: ApiKeyUse) -> Requirement:
     return all_of(
         _until_the_key_is_there(facts, key),
         *(
@@ -164,16 +164,16 @@ def _beyond_the_key(facts: Facts, key: KeyUse) -> Requirement:
     )
 
 
-def _may_not_withdraw(facts: Facts, key: KeyUse) -> bool:
+def _may_not_withdraw(facts: Facts, key: ApiKeyUse) -> bool:
     return WITHDRAW_SCOPE not in key.scopes or facts.action_class is not ActionClass.EXIT
 
 
-def _leads_elsewhere(facts: Facts, key: KeyUse) -> bool:
+def _leads_elsewhere(facts: Facts, key: ApiKeyUse) -> bool:
     """A destination that lapsed, or was removed, takes the customer's own proof again."""
     return key.destination is not Kept.INSIDE or facts.destination is not DestinationState.USABLE
 
 
-def _until_the_key_is_there(facts: Facts, key: KeyUse) -> Requirement:
+def _until_the_key_is_there(facts: Facts, key: ApiKeyUse) -> Requirement:
     if key.state is ApiKeyState.LIVE:
         return NOTHING
     until = key.usable_from if key.state is ApiKeyState.WAITING else None
@@ -182,7 +182,7 @@ def _until_the_key_is_there(facts: Facts, key: KeyUse) -> Requirement:
     return WaitUntil(code=Reason.API_KEY_WAITS, until=until)
 
 
-def _sum_of_the_key(facts: Facts, key: KeyUse) -> Requirement:
+def _sum_of_the_key(facts: Facts, key: ApiKeyUse) -> Requirement:
     if facts.value_cents <= key.left_cents:
         return NOTHING
     another_day = facts.value_cents <= key.daily_cents

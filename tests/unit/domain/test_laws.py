@@ -14,10 +14,10 @@ from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.policy.facts import (
     ApiKeyState,
+    ApiKeyUse,
     DestinationState,
     Facts,
     Kept,
-    KeyUse,
     SessionState,
 )
 from twinlock.domain.reasons import Reason
@@ -98,10 +98,9 @@ LOOKING = NOT_SHOWN | {
 }
 TARGET = {"target_level": TOP, "target_bound_at": NOON - 2 * DAY}
 KEYED = {"scopes": ("withdraw",), "ip_list": 1, "key_destinations": 1, "key_daily_cents": 1}
-LIVE = KeyUse(
+LIVE = ApiKeyUse(
     state=ApiKeyState.LIVE,
     level=TOP,
-    proved_by=(Factor.PASSKEY,),
     scopes=("withdraw",),
     ip=Kept.INSIDE,
     destination=Kept.INSIDE,
@@ -139,7 +138,6 @@ USES: list[tuple[dict[str, Any], Requirement, bool]] = [
     (by_key() | {"value_cents": 1_000}, never(Reason.API_KEY_SUM, MIDNIGHT), False),
     (by_key() | {"value_cents": 1_001}, never(Reason.API_KEY_SUM), False),
     (by_key(state=ApiKeyState.STOPPED), never(Reason.API_KEY_STOPPED), False),
-    (by_key(state=ApiKeyState.NONE), never(Reason.API_KEY_STOPPED), False),
     (waiting(NOON + INSTANT), wait(Reason.API_KEY_WAITS, NOON + INSTANT), True),
     (waiting(NOON), never(Reason.API_KEY_STOPPED), False),
     (waiting(None), never(Reason.API_KEY_STOPPED), False),

@@ -1,9 +1,10 @@
 """Facts: all that a decision may look at, flat but for an API key, typed, in range, with a source.
 
 *Facts carry a source* (law 1): what relaxes comes from our own record or the customer's
-signature; the platform's word stands in ``claimed_cents``, inside ``value_cents``, and in the
-address from which an API key is said to be used, where it can only add. The value is stored with
-every decision, holds no personal data, and is what a backtest replays.
+signature; the platform's word stands inside ``value_cents``, where it can only add, and in the
+address from which an API key is said to be used, which only the platform sees, and which lifts
+nothing that no key signed. The value is stored with every decision, holds no personal data, and
+is what a backtest replays.
 """
 
 from datetime import datetime
@@ -41,7 +42,6 @@ class SessionState(StrEnum):
 class ApiKeyState(StrEnum):
     """What the API key that signed a payload is good for."""
 
-    NONE = "none"  # none signed it
     WAITING = "waiting"  # its creation is proved, and waits
     LIVE = "live"
     STOPPED = "stopped"  # what signed its powers was reported lost or stolen
@@ -55,18 +55,16 @@ class Kept(StrEnum):
     OUTSIDE = "outside"
 
 
-class KeyUse(msgspec.Struct, frozen=True, kw_only=True):
+class ApiKeyUse(msgspec.Struct, frozen=True, kw_only=True):
     """The API key that signed this payload, and how this use lies within what was signed for it.
 
     ``usable_from`` is the end of the wait of a key that is not there yet; ``level`` that of the
-    proofs that made it, ``proved_by`` their factors, () where this use lies beyond the key;
-    ``left_cents`` what its daily sum leaves today.
+    proofs that made it; ``left_cents`` what its daily sum leaves today.
     """
 
     state: ApiKeyState
     usable_from: datetime | None = None
     level: Level = Level.NONE
-    proved_by: tuple[Factor, ...] = ()
     scopes: tuple[str, ...] = ()
     ip: Kept = Kept.OUTSIDE
     destination: Kept = Kept.OUTSIDE
@@ -102,7 +100,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     )
     shown_device_bound: bool = False  # among them a passkey that cannot leave its device (BE=0)
     session: SessionState = SessionState.NONE
-    api_key: KeyUse | None = None  # the one that signed this payload
+    api_key: ApiKeyUse | None = None  # the one that signed this payload
     # The account (our record)
     enrolling: bool = False
     frozen_until: datetime | None = None  # datetime.max for a freeze without an end

@@ -123,11 +123,7 @@ def gather(
     if facts.api_key is None or by_api_key(facts):
         return facts
     own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
-    return replace(
-        facts,
-        proved_at=_proved_at(account, action, own, offers=offers),
-        api_key=replace(facts.api_key, proved_by=()),
-    )
+    return replace(facts, proved_at=_proved_at(account, action, own, offers=offers))
 
 
 def _channel_confirmed(action: OpenAction) -> bool:

@@ -1,7 +1,8 @@
 """The words in which statutes speak: every fact that one may read, its range and its source.
 
 *Facts carry a source* (law 1): what relaxes comes from our own record or the customer's signature.
-The platform's word stands inside ``value_cents`` and ``api_key_ip``, where it can only add.
+The platform's word stands inside ``value_cents``, where it can only add, and inside ``api_key``:
+only the platform sees from where a key is used, and an address lifts nothing that no key signed.
 
 Ranges are part of what a policy means, so they are part of its digest. Facts outside them are
 refused: no policy was checked for them.
@@ -17,21 +18,15 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from twinlock.domain.actions import CLASS_OF, SCOPES, ActionClass, ActionType
-from twinlock.domain.assurance import PROOFS
+from twinlock.domain.assurance import PROOFS, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import invariant
+from twinlock.domain.laws import by_api_key
 from twinlock.domain.policy.conditions import (
     Known,
 )
-from twinlock.domain.policy.facts import (
-    ApiKeyState,
-    DestinationState,
-    Facts,
-    Kept,
-    KeyUse,
-    SessionState,
-)
+from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.terms import (
     Between,
     Box,
@@ -58,7 +53,6 @@ class Source(StrEnum):
     SIGNED = "what the customer signed"
     VERIFIED = "what we verified of the proofs for this payload"
     HIGHER = "the higher of the signed price list and the platform's figure"
-    PLATFORM = "the platform's word, held against the list that the customer signed"
     CLOCK = "our clock"
 
 
@@ -116,13 +110,14 @@ def _class(facts: Facts) -> str:
     return "unknown" if facts.action_class is None else facts.action_class.value
 
 
-_NO_KEY = KeyUse(state=ApiKeyState.NONE)
+def _stands_for(facts: Facts) -> str:
+    if facts.api_key is None:
+        return "none"
+    return facts.api_key.level.name.lower() if by_api_key(facts) else BEYOND
 
 
-def _of_key(facts: Facts) -> KeyUse:
-    return _NO_KEY if facts.api_key is None else facts.api_key
-
-
+BEYOND = "beyond"
+_STANDS_FOR = frozenset({BEYOND, *(level.name.lower() for level in Level)})
 _CLASSES = frozenset({*map(str, ActionClass), "unknown"})
 _FACTORS = frozenset(map(str, PROOFS))
 
@@ -185,34 +180,13 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             SessionState,
             lambda facts: facts.session.value,
         ),
-        "api_key": _word(
+        "api_key": Fact(
+            Kind.WORD,
             Source.VERIFIED,
-            "The API key that signed this payload.",
-            ApiKeyState,
-            lambda facts: _of_key(facts).state.value,
-        ),
-        "api_key_proved_by": _words(
-            Source.RECORD,
-            "The factors that made that key, where this use lies within it: it stands for them.",
-            _FACTORS,
-            lambda facts: frozenset(_of_key(facts).proved_by),
-        ),
-        "api_key_ip": _word(
-            Source.PLATFORM,
-            "Whether that key was used from an address of its list; any: it has none.",
-            Kept,
-            lambda facts: _of_key(facts).ip.value,
-        ),
-        "api_key_destination": _word(
-            Source.RECORD,
-            "Whether that key names the destination; any: it names none.",
-            Kept,
-            lambda facts: _of_key(facts).destination.value,
-        ),
-        "api_key_left_cents": _cents(
-            Source.RECORD,
-            "What that key may still move today (UTC), before this action.",
-            lambda facts: _of_key(facts).left_cents,
+            "The level that an API key stands for: that of the proofs which made it. "
+            "beyond: it signed what it may not; none: no such key signed.",
+            _stands_for,
+            words=_STANDS_FOR,
         ),
         # The account
         "enrolling": _flag(
@@ -284,11 +258,6 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             Source.SIGNED,
             "To how many destinations an API key may withdraw.",
             lambda facts: facts.key_destinations,
-        ),
-        "key_daily_cents": _cents(
-            Source.SIGNED,
-            "How much a day an API key may withdraw.",
-            lambda facts: facts.key_daily_cents,
         ),
     }
 )

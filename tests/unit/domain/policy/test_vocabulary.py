@@ -121,11 +121,11 @@ def test_every_fact_says_whose_word_it_is_and_has_a_range() -> None:
         assert bool(fact.most) is (fact.kind in (Kind.WHOLE, Kind.INSTANT)), name
 
 
-def test_the_platforms_word_stands_in_values_and_in_where_a_key_is_used() -> None:
-    """Law 1: and there it can only add. An API key is used from where its customer allowed."""
+def test_the_platforms_word_stands_in_the_value_alone() -> None:
+    """Law 1: and there it can only add."""
     theirs = {name for name, fact in VOCABULARY.items() if "platform" in fact.source.value}
 
-    assert theirs == {"value_cents", "value_unknown", "api_key_ip"}
+    assert theirs == {"value_cents", "value_unknown"}
 
 
 def test_shapes_are_all_that_a_fact_can_be() -> None:
