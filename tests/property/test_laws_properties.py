@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, NOON
-from support.facts import PROOFS_OF, EXITS, cents, facts, fulfil, requirements
+from support.facts import EXITS, PROOFS_OF, cents, facts, fulfil, requirements
 from support.policies import LAX, STRICT, policies
 from support.worlds import rules_of
 

@@ -314,7 +314,7 @@ def filled(lasts: int = DOCUMENT_ROOM) -> Account:
         full,
         authenticators=keys,
         channels=(EMAIL, SMS),
-        destinations={DestinationId(f"dst_{n:026d}"): 999_999 for n in range(20)},
+        destinations={DestinationId(f"dst_{n:026d}"): 999_999 for n in range(12)},
         actions=(replace(a_full_action(send(), proofs=1), lapses_at=LATE + 30 * DAY),),
     )
     named = longer(lasting, 1)

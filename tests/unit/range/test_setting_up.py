@@ -132,12 +132,12 @@ async def test_what_the_account_lacks_is_noted() -> None:
         trusted_contacts=1,
         enrolled_identity=("chip",),
         subaccounts=2,
-        api_keys=({},),
+        api_keys=(),
         shared_roots=(("email", "sms"),),
         any=True,
     )
     async with open_world(rules_of("default")) as venue:
         stage = await set_up(venue, spec, needs_old_addr=False)
 
-    assert len(stage.notes) == 6
+    assert len(stage.notes) == 5
     assert stage.notes[-1] == "account.any: played on the account that is described"
