@@ -19,8 +19,9 @@ from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
 from twinlock.domain.actions import ActionType, ApiKeyCreate, WithdrawalCrypto, type_of
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.canonical import from_b64url, tagged_hash
 from twinlock.domain.errors import InvariantError, MalformedError
-from twinlock.domain.ids import ApiKeyId
+from twinlock.domain.ids import ActionId, ApiKeyId
 from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Kept
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -166,6 +167,18 @@ def _destination(state: State, action: OpenAction, key: ApiKey) -> Kept:
         return Kept.OUTSIDE
     same = (to.network, to.address, to.memo) == (payload.network, payload.address, payload.memo)
     return Kept.INSIDE if same and to.destination_id in key.destinations else Kept.OUTSIDE
+
+
+# --- What is signed ---
+
+
+def message(action_id: ActionId, *, digest: str) -> bytes:
+    """Return the 32 bytes that an API key signs for an action that was proposed.
+
+    ``digest`` is that of its payload, base64url. An action is proposed once, so its id is all that
+    makes a signature fresh.
+    """
+    return tagged_hash("api-key/v1", action_id.encode("ascii"), from_b64url(digest, size=32))
 
 
 # --- Addresses ---

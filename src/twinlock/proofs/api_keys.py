@@ -12,18 +12,16 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain.account import Account, OpenAction
-from twinlock.domain.api_keys import key_named, normal_ip
+from twinlock.domain.api_keys import key_named, message, normal_ip
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
-from twinlock.domain.canonical import encode, from_b64url, tagged_hash
+from twinlock.domain.canonical import encode, from_b64url
 from twinlock.domain.commands import Right
-from twinlock.domain.errors import MalformedError, invariant
-from twinlock.domain.ids import ActionId
+from twinlock.domain.errors import MalformedError
 from twinlock.proofs.cose import PublicKey, ed25519, verify
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
-_DIGEST_BYTES = 32
 
 
 class KeySignature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,16 +52,6 @@ def read_public_key(text: str) -> PublicKey:
     return ed25519(_bytes(text, size=KEY_BYTES))
 
 
-def message(action_id: ActionId, *, payload_digest: bytes) -> bytes:
-    """Return the 32 bytes that an API key signs for an action that was proposed.
-
-    The digest is that of the canonical payload, 32 bytes. An action is proposed once, so its id is
-    all that makes the signature fresh.
-    """
-    invariant(len(payload_digest) == _DIGEST_BYTES, "a payload digest has 32 bytes")
-    return tagged_hash("api-key/v1", action_id.encode("ascii"), payload_digest)
-
-
 def check_answer(
     account: Account, action: OpenAction, response: dict[str, Any] | None, *, ip: str
 ) -> Right:
@@ -79,8 +67,7 @@ def check_answer(
     found = key_named(account, signed.public_key)
     if found is None:
         raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)
-    digest = from_b64url(action.digest, size=_DIGEST_BYTES)
-    check_signature(signed, message(action.action_id, payload_digest=digest))
+    check_signature(signed, message(action.action_id, digest=action.digest))
     shown = {"action": action.action_id, **msgspec.to_builtins(signed)}
     return Right(
         factor=Factor.API_KEY,

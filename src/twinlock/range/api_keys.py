@@ -6,11 +6,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from twinlock.client import ApiKey
 from twinlock.domain.actions import WITHDRAW_SCOPE
-from twinlock.domain.answers import Answered
-from twinlock.domain.canonical import b64url, from_b64url
-from twinlock.domain.ids import ActionId
-from twinlock.proofs.api_keys import message
 from twinlock.range.words import Person, Proof
 
 TRADE_SCOPE = "trade"
@@ -23,20 +20,14 @@ class SoftwareKey:
 
     name: str
     by: Person
-    secret: Ed25519PrivateKey
+    secret: ApiKey
     scopes: tuple[str, ...]
     ip_list: tuple[str, ...]
 
     @property
     def public_key(self) -> str:
         """Return the public key, base64url of 32 bytes."""
-        return b64url(self.secret.public_key().public_bytes_raw())
-
-    def sign(self, action: Answered) -> dict[str, Any]:
-        """Return the signature over an action that was proposed, as it travels."""
-        digest = from_b64url(action.digest, size=32)
-        signed = self.secret.sign(message(ActionId(action.action_id), payload_digest=digest))
-        return {"public_key": self.public_key, "signature": b64url(signed)}
+        return self.secret.public_key
 
 
 def new_key(
@@ -46,7 +37,7 @@ def new_key(
     return SoftwareKey(
         name=name,
         by=by,
-        secret=Ed25519PrivateKey.from_private_bytes(seed),
+        secret=ApiKey(Ed25519PrivateKey.from_private_bytes(seed)),
         scopes=tuple(scopes),
         ip_list=tuple(ip_list),
     )

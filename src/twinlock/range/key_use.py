@@ -11,7 +11,6 @@ import ipaddress
 
 from twinlock.domain.actions import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.answers import Answered
-from twinlock.domain.assurance import Factor
 from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, new_key
 from twinlock.range.customer import NotHeldError, NotPlayableError
 from twinlock.range.stage import Stage
@@ -77,11 +76,8 @@ async def show_key(stage: Stage, step: Step, answered: Answered, showing: Showin
         key = new_key(
             stage.venue.draw(), name="other", by=step.by, scopes=key.scopes, ip_list=key.ip_list
         )
-    reply = {
-        "factor": Factor.API_KEY.value,
-        "response": key.sign(signed),
-        "ip": address_of(key, step, mark=mark),
-    }
+    told = await stage.venue.client.action(signed.action_id)
+    reply = key.secret.sign(told.action_id, told.payload or {}, ip=address_of(key, step, mark=mark))
     if mark is Mark.SPENT:
         await stage.venue.client.prove(signed.action_id, reply)
     return await stage.venue.client.prove(answered.action_id, reply)
