@@ -8,6 +8,7 @@ copy of the owner's key is never used from an address on its list.
 """
 
 import ipaddress
+from functools import partial
 
 from twinlock.domain.actions import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.answers import Answered
@@ -77,7 +78,11 @@ async def show_key(stage: Stage, step: Step, answered: Answered, showing: Showin
             stage.venue.draw(), name="other", by=step.by, scopes=key.scopes, ip_list=key.ip_list
         )
     told = await stage.venue.client.action(signed.action_id)
-    reply = key.secret.sign(told.action_id, told.payload or {}, ip=address_of(key, step, mark=mark))
+    prove = partial(
+        stage.venue.client.prove_by_api_key,
+        signature=key.secret.sign(told.action_id, told.payload or {}),
+        ip=address_of(key, step, mark=mark),
+    )
     if mark is Mark.SPENT:
-        await stage.venue.client.prove(signed.action_id, reply)
-    return await stage.venue.client.prove(answered.action_id, reply)
+        await prove(signed.action_id)
+    return await prove(answered.action_id)
