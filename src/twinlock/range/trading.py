@@ -27,7 +27,6 @@ from twinlock.range.words import Mark, Outcome, Person, Proof, Showing
 TRADE, CANCEL, DEPOSIT, READ = (
     f"ungated.{name}" for name in ("trade", "order_cancel", "deposit", "balance_read")
 )
-_LOOKS = frozenset({READ, DEPOSIT})  # What a session may do that may only look.
 _SCOPES = {  # Of an API key: one of them is enough.
     TRADE: {TRADE_SCOPE},
     CANCEL: {TRADE_SCOPE},
@@ -75,24 +74,22 @@ async def _missing_right(stage: Stage, step: Step) -> str:
         if showing.proof is Proof.API_KEY:
             why = await _by_key(stage, step, showing)
         elif showing.proof is Proof.SESSION:
-            why = await _by_session(stage, step, showing)
+            why = await _by_session(stage, step.by, showing)
         if not why:
             return ""
     return why
 
 
-async def _by_session(stage: Stage, step: Step, showing: Showing) -> str:
+async def _by_session(stage: Stage, person: Person, showing: Showing) -> str:
     if showing.mark not in (None, Mark.COPIED):
         raise NotPlayableError(f"{showing}: not understood here")
     copied = showing.mark is Mark.COPIED
     if copied and a_proof_counts_once in stage.venue.book.laws:
         return Reason.PROOF_NOT_BOUND.value
-    session = await live_session(stage, Person.ALICE if copied else step.by)
+    session = await live_session(stage, Person.ALICE if copied else person)
     seen = await stage.venue.client.account(stage.customer.account_id)
-    for one in seen["sessions"]:
-        if one["session_id"] == session.session_id:
-            return NO_RIGHT if one["read_only"] and step.do not in _LOOKS else ""
-    return SESSION_GONE
+    full = {one["session_id"] for one in seen["sessions"] if not one["read_only"]}
+    return "" if session.session_id in full else SESSION_GONE
 
 
 async def _by_key(stage: Stage, step: Step, showing: Showing) -> str:
