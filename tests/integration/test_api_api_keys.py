@@ -8,10 +8,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.service import ADDRESS, Customer, Service
 
+from twinlock.bootstrap import trust_of
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.client import ApiKey, ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.domain.bounds import LOOSE_ACTIONS_MOST
 from twinlock.domain.requirements import Answer
+from twinlock.proofs.bundles import verify_bundle
 
 AT_ONCE = LOOSE_ACTIONS_MOST
 HOME, AWAY = "203.0.113.7", "198.51.100.7"
@@ -72,7 +75,10 @@ async def test_a_key_withdraws_and_what_it_withdrew_is_spent(owner: Customer) ->
     spent = await owner.client.spend(authorized.action_id, spend_id="spend-0001")
     assert spent.state == "spent"
     bundle = await owner.client.evidence(authorized.action_id)
-    assert "api_key" in bundle.decision.openings["proofs"].value
+    settings, keyring = owner.service.settings, owner.service.keyring
+    verified = verify_bundle(bundle, trust=trust_of(settings, keyring, book=rule_book()))
+    assert verified.spent
+    assert (verified.assertions, verified.recorded) == ((), ("api_key",))
 
 
 async def test_the_account_tells_its_keys_without_what_they_sign_with(owner: Customer) -> None:

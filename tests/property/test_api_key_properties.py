@@ -26,7 +26,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.commands import Right
 from twinlock.domain.events import ActionAuthorized, Event
 from twinlock.domain.ids import ApiKeyId
-from twinlock.domain.policy.facts import Facts, Kept
+from twinlock.domain.policy.facts import Facts, Within
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.requirements import Answer
 
@@ -132,7 +132,7 @@ def test_whatever_happens_a_key_keeps_to_its_powers_and_its_sum(
     by_day: dict[str, int] = {}
     for event, facts in decided(gate):
         assert facts.api_key is not None
-        assert (facts.api_key.ip, facts.api_key.destination) == (Kept.INSIDE, Kept.INSIDE)
+        assert (facts.api_key.ip, facts.api_key.destination) == (Within.INSIDE, Within.INSIDE)
         day = event.at.date().isoformat()
         by_day[day] = by_day.get(day, 0) + facts.value_cents
     assert all(cents <= SUM for cents in by_day.values())

@@ -18,8 +18,8 @@ from twinlock.domain.policy.facts import (
     ApiKeyState,
     DestinationState,
     Facts,
-    Kept,
     SessionState,
+    Within,
 )
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
@@ -151,9 +151,9 @@ def test_a_session_that_is_only_named_is_refused(found: Facts, policy: Policy) -
 @pytest.mark.requirement("O-18", "O-19", "P-10")
 @given(facts(), policies())
 def test_nothing_but_tightening_is_allowed_below_the_floor(found: Facts, policy: Policy) -> None:
-    """And of that only a freeze outside a session."""
-    freezes = found.action == ActionType.FREEZE_SET
-    if allowed(found, rules_of(policy)) and not freezes and not setting_up(found):
+    """And of that only a freeze and a report outside a session."""
+    alarms = found.action in ALARMS
+    if allowed(found, rules_of(policy)) and not alarms and not setting_up(found):
         at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
         signed = found.session is SessionState.FULL
         tightens = signed and found.action_class is ActionClass.TIGHTENING
@@ -170,11 +170,19 @@ def test_an_api_key_alone_proves_what_was_signed_for_it_and_nothing_else(
     own = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
     if own or within_budget(found):
         return
-    assert (key.state, key.ip, key.destination) == (ApiKeyState.LIVE, Kept.INSIDE, Kept.INSIDE)
+    assert (key.state, key.ip, key.destination) == (ApiKeyState.LIVE, Within.INSIDE, Within.INSIDE)
     assert "withdraw" in key.scopes
     assert key.level >= max(found.floor, Level.KNOWLEDGE)
     assert found.value_cents <= key.left_cents
     assert found.destination is DestinationState.USABLE
+
+
+@given(facts(shown_factors=(Factor.API_KEY,), shown_level=Level.NONE, shown_roots=()), policies())
+def test_an_api_key_alone_does_nothing_but_withdraw(found: Facts, policy: Policy) -> None:
+    by_session = found.session is SessionState.FULL
+    if allowed(found, rules_of(policy)) and not by_session and not setting_up(found):
+        assert found.action == ActionType.WITHDRAWAL_CRYPTO
+        assert by_api_key(found)
 
 
 @given(facts(action=ActionType.WITHDRAWAL_CRYPTO), policies())

@@ -24,8 +24,8 @@ from twinlock.domain.policy.facts import (
     ApiKeyUse,
     DestinationState,
     Facts,
-    Kept,
     SessionState,
+    Within,
 )
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
@@ -119,8 +119,8 @@ def with_key(draw: st.DrawFn, found: Facts) -> Facts:
         usable_from=NOON + draw(lengths) if state is ApiKeyState.WAITING else None,
         level=level_shown(proved_by, floor=found.floor),
         scopes=tuple(sorted(draw(st.frozensets(st.sampled_from(sorted(SCOPES)), min_size=1)))),
-        ip=draw(st.sampled_from(Kept)),
-        destination=draw(st.sampled_from(Kept)),
+        ip=draw(st.sampled_from(Within)),
+        destination=draw(st.sampled_from(Within)),
         daily_cents=daily,
         left_cents=min(draw(cents), daily),
     )

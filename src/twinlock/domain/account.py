@@ -35,7 +35,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.policy.facts import DestinationState, Kept, SessionState
+from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.throttle import Throttle
 
 
@@ -277,7 +277,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entry: int
     digest: str = ""
     bound_entry: int = 0
-    ip: Kept | None = None
+    ip: Within | None = None
 
 
 class ActionState(StrEnum):

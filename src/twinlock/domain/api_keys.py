@@ -22,7 +22,7 @@ from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.canonical import from_b64url, tagged_hash
 from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.ids import ActionId, ApiKeyId
-from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Kept
+from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Within
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Where an API key is read as a proof at all: a closed list. Nothing that loosens or tightens.
@@ -124,7 +124,7 @@ def key_use(
         usable_from=known.usable_from,
         level=level_of_key(account, key),
         scopes=key.scopes,
-        ip=Kept.OUTSIDE if proof.ip is None else proof.ip,
+        ip=Within.OUTSIDE if proof.ip is None else proof.ip,
         destination=_destination(state, action, key),
         daily_cents=daily,
         left_cents=max(daily - max(spent, 0), 0),
@@ -159,14 +159,14 @@ def _day(at: datetime) -> int:
     return (at - _EPOCH).days
 
 
-def _destination(state: State, action: OpenAction, key: ApiKey) -> Kept:
+def _destination(state: State, action: OpenAction, key: ApiKey) -> Within:
     if not key.destinations:
-        return Kept.ANY
+        return Within.ANY
     to, payload = state.destination, action.payload
     if to is None or not isinstance(payload, WithdrawalCrypto):
-        return Kept.OUTSIDE
+        return Within.OUTSIDE
     same = (to.network, to.address, to.memo) == (payload.network, payload.address, payload.memo)
-    return Kept.INSIDE if same and to.destination_id in key.destinations else Kept.OUTSIDE
+    return Within.INSIDE if same and to.destination_id in key.destinations else Within.OUTSIDE
 
 
 # --- What is signed ---
@@ -198,11 +198,11 @@ def normal_ip(text: str) -> str:
     return str(address if mapped is None else mapped)
 
 
-def kept_to(ip_list: Iterable[str], ip: str) -> Kept:
+def lies_in(ip_list: Iterable[str], ip: str) -> Within:
     """Say whether ``ip``, in its one form, lies in one of the networks; none told lies in none."""
     networks = [ipaddress.ip_network(one) for one in ip_list]
     if not networks:
-        return Kept.ANY
+        return Within.ANY
     address = ipaddress.ip_address(ip) if ip else None
     inside = address is not None and any(address in network for network in networks)
-    return Kept.INSIDE if inside else Kept.OUTSIDE
+    return Within.INSIDE if inside else Within.OUTSIDE

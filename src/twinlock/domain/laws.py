@@ -34,8 +34,8 @@ from twinlock.domain.policy.facts import (
     ApiKeyUse,
     DestinationState,
     Facts,
-    Kept,
     SessionState,
+    Within,
 )
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
@@ -104,12 +104,12 @@ def setting_up(facts: Facts) -> bool:
 
 
 def _a_little_proof(facts: Facts) -> Requirement:
-    """Ask for anything at all: ``a_no_is_no_weapon`` bounds what is done with it.
+    """Ask for anything of people's: ``a_no_is_no_weapon`` bounds what is done with it.
 
     Of tightening only the freeze is bounded so. Prevents: one factor that takes destinations off
     the list and strikes each new listing before its day is over, for ever (law 5).
     """
-    if facts.shown_factors:
+    if set(facts.shown_factors) - {Factor.API_KEY}:
         return NOTHING
     return Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE)
 
@@ -155,7 +155,7 @@ def _beyond_the_key(facts: Facts, key: ApiKeyUse) -> Requirement:
             Never(code=code)
             for code, misses in (
                 (Reason.API_KEY_SCOPE, _may_not_withdraw(facts, key)),
-                (Reason.API_KEY_IP, key.ip is not Kept.INSIDE),
+                (Reason.API_KEY_IP, key.ip is not Within.INSIDE),
                 (Reason.API_KEY_DESTINATION, _leads_elsewhere(facts, key)),
             )
             if misses
@@ -170,7 +170,7 @@ def _may_not_withdraw(facts: Facts, key: ApiKeyUse) -> bool:
 
 def _leads_elsewhere(facts: Facts, key: ApiKeyUse) -> bool:
     """A destination that lapsed, or was removed, takes the customer's own proof again."""
-    return key.destination is not Kept.INSIDE or facts.destination is not DestinationState.USABLE
+    return key.destination is not Within.INSIDE or facts.destination is not DestinationState.USABLE
 
 
 def _until_the_key_is_there(facts: Facts, key: ApiKeyUse) -> Requirement:

@@ -27,7 +27,7 @@ from twinlock.domain.actions import (
     SessionStart,
     type_of,
 )
-from twinlock.domain.api_keys import kept_to, key_helps, key_named, level_by_key
+from twinlock.domain.api_keys import key_helps, key_named, level_by_key, lies_in
 from twinlock.domain.assurance import Factor, Level, level_of, level_shown
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import (
@@ -327,7 +327,7 @@ def _judge_key(account: Account, right: Right, *, now: datetime) -> Shown | Proo
     key = found.key
     shown = _shown(account, right, root=None, bound_at=key.created_at, now=now)
     there = found.usable_from is None
-    return replace(shown, bound_entry=key.entry if there else 0, ip=kept_to(key.ip_list, right.ip))
+    return replace(shown, bound_entry=key.entry if there else 0, ip=lies_in(key.ip_list, right.ip))
 
 
 def _judge_bound(

@@ -26,8 +26,8 @@ from twinlock.domain.policy.facts import (
     ApiKeyState,
     DestinationState,
     Facts,
-    Kept,
     SessionState,
+    Within,
 )
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
@@ -94,7 +94,7 @@ def a_key_does_what_it_may(facts: Facts) -> Requirement:
     key = facts.api_key
     if key is None:
         return NOTHING
-    outside = Kept.OUTSIDE
+    outside = Within.OUTSIDE
     return all_of(
         NOTHING if WITHDRAW_SCOPE in key.scopes else Never(code=Reason.API_KEY_SCOPE),
         NOTHING if key.ip is not outside else Never(code=Reason.API_KEY_IP),

@@ -12,9 +12,9 @@ right; nothing here moves value out of the account.
 from datetime import datetime
 from typing import Any
 
-from twinlock.domain.api_keys import kept_to
+from twinlock.domain.api_keys import lies_in
 from twinlock.domain.laws import a_proof_counts_once
-from twinlock.domain.policy.facts import Kept
+from twinlock.domain.policy.facts import Within
 from twinlock.domain.reasons import Reason
 from twinlock.range.acts import TOLD, live_session
 from twinlock.range.api_keys import TRADE_SCOPE, VIA
@@ -112,7 +112,7 @@ def _of_key(one: dict[str, Any], step: Step, ip: str) -> str:
         return Reason.API_KEY_STOPPED.value
     if _SCOPES[step.do].isdisjoint(one["scopes"]):
         return Reason.API_KEY_SCOPE.value
-    return Reason.API_KEY_IP.value if kept_to(one["ip_list"], ip) is Kept.OUTSIDE else ""
+    return Reason.API_KEY_IP.value if lies_in(one["ip_list"], ip) is Within.OUTSIDE else ""
 
 
 def _instant(text: str) -> datetime:

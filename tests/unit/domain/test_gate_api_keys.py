@@ -37,7 +37,7 @@ from twinlock.domain.commands import Right
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionRefused
 from twinlock.domain.ids import ApiKeyId
-from twinlock.domain.policy.facts import Kept
+from twinlock.domain.policy.facts import Within
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
@@ -114,7 +114,7 @@ def test_its_entry_is_evidence_of_the_signature_and_of_what_bound_the_key() -> N
 
     assert answer.evidence == b"{}"
     assert (shown.factor, shown.source, shown.root) == (Factor.API_KEY, "key_1", None)
-    assert (shown.ip, shown.bound_entry) == (Kept.INSIDE, key.entry)
+    assert (shown.ip, shown.bound_entry) == (Within.INSIDE, key.entry)
     assert key.proved_by == (Factor.PASSKEY,)
 
 

@@ -17,8 +17,8 @@ from twinlock.domain.policy.facts import (
     ApiKeyUse,
     DestinationState,
     Facts,
-    Kept,
     SessionState,
+    Within,
 )
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
@@ -102,8 +102,8 @@ LIVE = ApiKeyUse(
     state=ApiKeyState.LIVE,
     level=TOP,
     scopes=("withdraw",),
-    ip=Kept.INSIDE,
-    destination=Kept.INSIDE,
+    ip=Within.INSIDE,
+    destination=Within.INSIDE,
     daily_cents=1_000,
     left_cents=100,
 )
@@ -125,10 +125,10 @@ USES: list[tuple[dict[str, Any], Requirement, bool]] = [
     (by_key(level=Level.POSSESSION), NOTHING, False),
     (by_key(level=Level.NONE), NOTHING, False),
     (by_key(scopes=("read", "trade")), never(Reason.API_KEY_SCOPE), False),
-    (by_key(ip=Kept.OUTSIDE), never(Reason.API_KEY_IP), False),
-    (by_key(ip=Kept.ANY), never(Reason.API_KEY_IP), False),
-    (by_key(destination=Kept.OUTSIDE), never(Reason.API_KEY_DESTINATION), False),
-    (by_key(destination=Kept.ANY), never(Reason.API_KEY_DESTINATION), False),
+    (by_key(ip=Within.OUTSIDE), never(Reason.API_KEY_IP), False),
+    (by_key(ip=Within.ANY), never(Reason.API_KEY_IP), False),
+    (by_key(destination=Within.OUTSIDE), never(Reason.API_KEY_DESTINATION), False),
+    (by_key(destination=Within.ANY), never(Reason.API_KEY_DESTINATION), False),
     *(
         (by_key() | {"destination": state}, never(Reason.API_KEY_DESTINATION), False)
         for state in DestinationState
@@ -142,7 +142,7 @@ USES: list[tuple[dict[str, Any], Requirement, bool]] = [
     (waiting(NOON), never(Reason.API_KEY_STOPPED), False),
     (waiting(None), never(Reason.API_KEY_STOPPED), False),
     (
-        by_key(ip=Kept.OUTSIDE, destination=Kept.OUTSIDE),
+        by_key(ip=Within.OUTSIDE, destination=Within.OUTSIDE),
         all_of(never(Reason.API_KEY_IP), never(Reason.API_KEY_DESTINATION)),
         False,
     ),
@@ -333,12 +333,12 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
     (laws.an_api_key_reaches_so_far, the(SEND), NOTHING),
     (  # The customer's own proof needs no key, wherever that one is used from.
         laws.an_api_key_reaches_so_far,
-        the(SEND, api_key=replace(LIVE, ip=Kept.OUTSIDE)),
+        the(SEND, api_key=replace(LIVE, ip=Within.OUTSIDE)),
         NOTHING,
     ),
     (  # Nor does the session key's budget.
         laws.an_api_key_reaches_so_far,
-        the(SEND, **BUDGET, api_key=replace(LIVE, ip=Kept.OUTSIDE)),
+        the(SEND, **BUDGET, api_key=replace(LIVE, ip=Within.OUTSIDE)),
         NOTHING,
     ),
     (  # On the closed list of what keys sign there are exits only; a law says it too.

@@ -12,8 +12,8 @@ from twinlock.domain.policy.facts import (
     ApiKeyUse,
     DestinationState,
     Facts,
-    Kept,
     SessionState,
+    Within,
 )
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Answer, Never, Requirement, answer, reasons
@@ -145,7 +145,7 @@ def test_there_is_no_other_profile() -> None:
         rules_of("lax")
 
 
-USE = ApiKeyUse(state=ApiKeyState.LIVE, scopes=("withdraw",), ip=Kept.ANY, destination=Kept.ANY)
+USE = ApiKeyUse(state=ApiKeyState.LIVE, scopes=("withdraw",), ip=Within.ANY, destination=Within.ANY)
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,17 @@ USE = ApiKeyUse(state=ApiKeyState.LIVE, scopes=("withdraw",), ip=Kept.ANY, desti
     [
         pytest.param(None, NOTHING, id="no key"),
         pytest.param(USE, NOTHING, id="from anywhere to anywhere"),
-        pytest.param(replace(USE, ip=Kept.INSIDE, destination=Kept.INSIDE), NOTHING, id="bound"),
+        pytest.param(
+            replace(USE, ip=Within.INSIDE, destination=Within.INSIDE), NOTHING, id="bound"
+        ),
         pytest.param(
             replace(USE, scopes=("trade",)), Never(code=Reason.API_KEY_SCOPE), id="it trades"
         ),
         pytest.param(
-            replace(USE, ip=Kept.OUTSIDE), Never(code=Reason.API_KEY_IP), id="from elsewhere"
+            replace(USE, ip=Within.OUTSIDE), Never(code=Reason.API_KEY_IP), id="from elsewhere"
         ),
         pytest.param(
-            replace(USE, destination=Kept.OUTSIDE),
+            replace(USE, destination=Within.OUTSIDE),
             Never(code=Reason.API_KEY_DESTINATION),
             id="to elsewhere",
         ),

@@ -47,8 +47,8 @@ class ApiKeyState(StrEnum):
     STOPPED = "stopped"  # what signed its powers was reported lost or stolen
 
 
-class Kept(StrEnum):
-    """Whether a key is used with what its own list names."""
+class Within(StrEnum):
+    """Whether a key is used within its own list: of networks, or of destinations."""
 
     ANY = "any"  # it has no such list
     INSIDE = "inside"
@@ -66,8 +66,8 @@ class ApiKeyUse(msgspec.Struct, frozen=True, kw_only=True):
     usable_from: datetime | None = None
     level: Level = Level.NONE
     scopes: tuple[str, ...] = ()
-    ip: Kept = Kept.OUTSIDE
-    destination: Kept = Kept.OUTSIDE
+    ip: Within = Within.OUTSIDE
+    destination: Within = Within.OUTSIDE
     daily_cents: int = 0
     left_cents: int = 0
 

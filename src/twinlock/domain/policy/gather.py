@@ -59,10 +59,7 @@ from twinlock.domain.room import urgent
 def gather(
     state: State, action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime
 ) -> Facts:
-    """Return the facts of deciding ``action`` in ``state`` at ``now``.
-
-    An API key that is used beyond what was signed for it proves nothing, and no wait runs on it.
-    """
+    """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     account, payload = state.account, action.payload
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
     shown = tuple(
@@ -120,8 +117,19 @@ def gather(
         key_daily_cents=_key_daily(payload),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
-    if facts.api_key is None or by_api_key(facts):
-        return facts
+    stray = facts.api_key is not None and not by_api_key(facts)
+    return _of_people(facts, account, action, shown, offers=offers) if stray else facts
+
+
+def _of_people(
+    facts: Facts,
+    account: Account,
+    action: OpenAction,
+    shown: tuple[Shown, ...],
+    *,
+    offers: frozenset[Factor],
+) -> Facts:
+    """Return ``facts`` where an API key is used beyond its powers: no wait runs on it."""
     own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
     return replace(facts, proved_at=_proved_at(account, action, own, offers=offers))
 

@@ -1,16 +1,18 @@
 """API keys by themselves: addresses, what is signed, and what no key may be made of."""
 
+import hashlib
+
 import pytest
 from support.cast import NOON
 from support.worlds import an_account, list_address, send
 
 from twinlock.domain.account import OpenAction
 from twinlock.domain.actions import AnyPayload, payload_bytes, payload_digest
-from twinlock.domain.api_keys import kept_to, key_helps, key_shown, made, message, normal_ip
-from twinlock.domain.canonical import b64url
+from twinlock.domain.api_keys import key_helps, key_shown, lies_in, made, message, normal_ip
+from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.ids import ActionId, MemberId
-from twinlock.domain.policy.facts import Kept
+from twinlock.domain.policy.facts import Within
 
 HOME = "203.0.113.7"
 DIGEST = payload_digest(payload_bytes(send()))
@@ -38,6 +40,16 @@ def test_a_message_is_of_one_action_and_of_one_payload() -> None:
     assert len(one) == 32
     assert one != message(ActionId("act_2"), digest=DIGEST)
     assert one != message(ActionId("act_1"), digest=payload_digest(payload_bytes(send(51))))
+
+
+def test_the_bytes_are_those_of_the_page() -> None:
+    """docs/api.md, "API keys", and docs/log-format.md: other people's programs sign by them."""
+    digest = from_b64url(DIGEST, size=32)
+    by_hand = b"twinlock/api-key/v1" + bytes(1)
+    for part in (b"act_1", digest):
+        by_hand += len(part).to_bytes(8, "big") + part
+
+    assert message(ActionId("act_1"), digest=DIGEST) == hashlib.sha256(by_hand).digest()
 
 
 @pytest.mark.parametrize("digest", ["", "A" * 42, "A" * 44, "!" * 43, b64url(bytes(31))])
@@ -84,15 +96,17 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "ip", "kept"),
+    ("listed", "ip", "found"),
     [
-        ((), HOME, Kept.ANY),
-        ((f"{HOME}/32",), HOME, Kept.INSIDE),
-        (("203.0.113.0/24", "2001:db8::/64"), "2001:db8::7", Kept.INSIDE),
-        (("203.0.113.0/24",), "203.0.114.0", Kept.OUTSIDE),
-        (("2001:db8::/64",), HOME, Kept.OUTSIDE),
-        ((f"{HOME}/32",), "", Kept.OUTSIDE),
+        ((), HOME, Within.ANY),
+        ((f"{HOME}/32",), HOME, Within.INSIDE),
+        (("203.0.113.0/24", "2001:db8::/64"), "2001:db8::7", Within.INSIDE),
+        (("203.0.113.0/24",), "203.0.114.0", Within.OUTSIDE),
+        (("2001:db8::/64",), HOME, Within.OUTSIDE),
+        ((f"{HOME}/32",), "", Within.OUTSIDE),
     ],
 )
-def test_an_address_lies_in_a_list_or_outside(listed: tuple[str, ...], ip: str, kept: Kept) -> None:
-    assert kept_to(listed, ip) is kept
+def test_an_address_lies_in_a_list_or_outside(
+    listed: tuple[str, ...], ip: str, found: Within
+) -> None:
+    assert lies_in(listed, ip) is found
