@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.service import ADDRESS, Customer, Service
 
-from twinlock.bootstrap import trust_of
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.trust import trust_of
 from twinlock.client import ApiKey, ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.domain.bounds import LOOSE_ACTIONS_MOST

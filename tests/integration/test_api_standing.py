@@ -162,6 +162,14 @@ async def test_a_forgotten_password_is_reset_by_the_passkey_after_a_day(
     assert len(links) == 4  # Both channels were told twice: before it, and when it was done.
 
 
+async def test_the_length_of_a_reset_password_does_not_tell_what_is_bound(alice: Customer) -> None:
+    """Alice has a passkey, beside which she may choose eight characters: signed in, not here."""
+    with pytest.raises(ProblemError) as refused:
+        await alice.propose("password.reset", {"password": "eleven long"})
+
+    assert (refused.value.code, refused.value.fault) == ("password_refused", "too_short")
+
+
 @pytest.mark.requirement("N-B21")
 async def test_what_is_lost_is_suspended_with_a_password_and_answers_nothing(
     web: Web, alice: Customer

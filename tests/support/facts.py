@@ -161,6 +161,9 @@ def _about(draw: st.DrawFn, action: str, scopes: tuple[str, ...]) -> dict[str, A
         "ip_list": draw(st.integers(0, 2)) if scopes else 0,
         "key_destinations": draw(st.integers(0, 2)) if scopes else 0,
         "key_daily_cents": draw(cents) if scopes else 0,
+        "last_exit_at": draw(st.none() | earlier),
+        "exit_open_until": draw(maybe_around),
+        "legal_hold": draw(rarely),
         "weak_freeze_at": draw(st.none() | earlier),
     }
 

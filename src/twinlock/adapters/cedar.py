@@ -111,7 +111,7 @@ class _Slice:
             "principal": _ACCOUNT,
             "action": self._action,
             "resource": _ACCOUNT,
-            "context": for_cedar(context, self._facts),
+            "context": encode(for_cedar(context, self._facts)).decode(),
         }
         return cedarpy.is_authorized(request, self._policies, self._groups, schema=self._schema)
 
@@ -168,11 +168,20 @@ def compare(statutes: Statutes, engine: CedarEngine, action: str, context: Conte
 
 
 def _rules(statutes: Statutes, action: str) -> bytes:
-    """Return the rules that can speak of ``action``, in Cedar's JSON."""
+    """Return the rules that can speak of ``action``, its permit among them, in Cedar's JSON."""
     whole: dict[str, Any] = json.loads(statutes.text)
-    silent = {rule.rule_id for rule in statutes.rules if action not in rule.actions}
-    kept = {name: rule for name, rule in whole["staticPolicies"].items() if name not in silent}
+    speak = {rule.rule_id for rule in statutes.rules if action in rule.actions}
+    kept = {
+        name: rule
+        for name, rule in whole["staticPolicies"].items()
+        if name in speak or _permits(rule, action)
+    }
     return encode({**whole, "staticPolicies": kept})
+
+
+def _permits(rule: Mapping[str, Any], action: str) -> bool:
+    named: dict[str, Any] = {"op": "==", "entity": {"type": "Action", "id": action}}
+    return bool(rule["effect"] == "permit" and rule["action"] == named)
 
 
 def _permit_ids(statutes: Statutes) -> frozenset[str]:

@@ -132,7 +132,7 @@ class PasswordResetDraft(_Draft, frozen=True, kw_only=True):
     HIDDEN = frozenset({"password"})
 
     password: Annotated[str, Meta(min_length=1, max_length=256)]
-    """The new password, 8 characters at least."""
+    """The new password, 15 characters at least, whatever else is bound: nobody is told what is."""
 
 
 class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ Source: Web Cryptography API, 23 (ECDSA: signatures r ‖ s); RFC 7517; RFC 7518
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -120,6 +121,7 @@ def verify_device_signature(key: DeviceKey, signature: str, message: bytes) -> b
     return message
 
 
+@lru_cache(maxsize=1024)  # A device signs often while it is used; some 200 bytes a key.
 def _point(key: DeviceKey) -> ec.EllipticCurvePublicKey:
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + key.x + key.y)

@@ -27,6 +27,7 @@ from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.commands import ReportSimChange
 from twinlock.domain.policy.targets import password
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
@@ -191,6 +192,17 @@ def test_without_sms_the_mailbox_alone_is_asked_for() -> None:
     gate.prove(action, EMAIL)
 
     assert gate.action(action).until == gate.now + DAY
+
+
+def test_after_a_change_of_the_sim_the_mailbox_does_not_stand_in_alone() -> None:
+    """Prevents: a thief who reads the mail and waits for the number to count nothing."""
+    gate = Gate.of(an_account(PASSWORD, channels=(EMAIL, SMS)))
+    gate.run(ReportSimChange(changed_at=gate.now))
+    action = start(gate)
+    gate.prove(action, EMAIL)
+
+    assert gate.ask(action, SMS).fault is ProofFault.SIM_CHANGED
+    assert gate.action(action).until is None
 
 
 def test_a_newcomer_does_not_reset_an_older_password_for_thirty_days() -> None:

@@ -19,7 +19,6 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.adapters.boxes import MAX_PLAINTEXT_BYTES
 from twinlock.domain import ids
 from twinlock.domain.account import (
     Account,
@@ -61,6 +60,8 @@ from twinlock.domain.bounds import (
     DOUBTS_MOST,
     FAILURES_MOST,
     HOLDS_MOST,
+    LEGAL_HOLDS_MOST,
+    LEGAL_REFERENCE_MOST,
     LOOSE_ACTIONS_MOST,
     OPEN_ACTIONS_MOST,
     PASSING_BYTES_MOST,
@@ -245,6 +246,8 @@ def a_full_account(*actions: OpenAction) -> Account:
         api_keys=(KEY,) * API_KEYS_MOST,
         destinations={DestinationId(f"dst_{n:026d}"): 99 for n in range(DESTINATIONS_MOST)},
         spent=Spent(day="2026-01-15", cents=10**12),
+        last_exit_at=SECOND,
+        legal_holds={f"{n}" * LEGAL_REFERENCE_MOST: SECOND for n in range(LEGAL_HOLDS_MOST)},
         doubts=((MANY, MANY),) * DOUBTS_MOST,
     )
 
@@ -297,6 +300,8 @@ def test_what_time_adds_to_an_account_has_its_room() -> None:
         flood_told_at=0,
         sim_changed_at=None,
         spent=Spent(),
+        last_exit_at=0,
+        legal_holds={},
         doubts=(),
     )
 
@@ -369,10 +374,6 @@ def test_the_fullest_account_is_full_to_the_byte() -> None:
     with pytest.raises(DocumentTooLargeError, match="finish or remove"):
         check_room(longer(full, 1))
     assert DOCUMENT_BYTES_MOST - 256 < worst <= DOCUMENT_BYTES_MOST
-
-
-def test_the_document_has_the_size_that_a_box_takes() -> None:
-    assert DOCUMENT_BYTES_MOST == MAX_PLAINTEXT_BYTES
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """From an account and an open action to the facts of one decision: a pure function."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -9,6 +9,7 @@ from twinlock.domain.account import SUSPENSION, Account, Destination, OpenAction
 from twinlock.domain.actions import (
     ALARMS,
     BUILT,
+    ActionClass,
     AnyPayload,
     ApiKeyCreate,
     AuthenticatorBind,
@@ -54,6 +55,7 @@ from twinlock.domain.policy.targets import (
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
+from twinlock.domain.waits import lapses_at
 
 
 def gather(
@@ -62,9 +64,7 @@ def gather(
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     account, payload = state.account, action.payload
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
-    shown = tuple(
-        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
-    )
+    shown = _standing(account, action)
     roots = _roots(payload, shown, floor=floor)
     counted = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
@@ -115,6 +115,9 @@ def gather(
         ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
         key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
         key_daily_cents=_key_daily(payload),
+        last_exit_at=_last_exit(account),
+        exit_open_until=_exit_open_until(account),
+        legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     stray = facts.api_key is not None and not by_api_key(facts)
@@ -132,6 +135,12 @@ def _of_people(
     """Return ``facts`` where an API key is used beyond its powers: no wait runs on it."""
     own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
     return replace(facts, proved_at=_proved_at(account, action, own, offers=offers))
+
+
+def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
+    return tuple(
+        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
+    )
 
 
 def _channel_confirmed(action: OpenAction) -> bool:
@@ -313,6 +322,17 @@ def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationS
         if where(asked) == where(payload):
             return DestinationState.WAITING
     return DestinationState.NEW
+
+
+def _last_exit(account: Account) -> datetime | None:
+    last = account.last_exit_at
+    return datetime.fromtimestamp(last, tz=UTC) if last else None
+
+
+def _exit_open_until(account: Account) -> datetime | None:
+    """Return when the last exit that somebody asked for, and nobody finished, is over."""
+    exits = (one for one in account.actions if class_of(one.payload) is ActionClass.EXIT)
+    return max(map(lapses_at, exits), default=None)
 
 
 def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool:

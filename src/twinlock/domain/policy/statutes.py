@@ -16,7 +16,7 @@ Source: docs/policy.md.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise, product
 from types import MappingProxyType
 from typing import Any, assert_never
@@ -185,10 +185,18 @@ def required(demand: Demand, facts: Facts) -> Requirement:
             return all_of(Prove(code=Reason.PROOF_NEEDED, level=floor), wait)
         case Agree(reason=reason, count=count):
             return Approvals(code=reason, count=count)
-        case Refuse(reason=reason, ends_with_day=ends_with_day):
-            return Never(code=reason, until=next_day(facts.now) if ends_with_day else None)
+        case Refuse(reason=reason):
+            return Never(code=reason, until=_ends(demand, facts))
         case _:
             assert_never(demand)
+
+
+def _ends(demand: Refuse, facts: Facts) -> datetime | None:
+    if demand.ends_with_day:
+        return next_day(facts.now)
+    if demand.retained is None or facts.last_exit_at is None:
+        return None
+    return facts.last_exit_at + demand.retained
 
 
 # --- Loading: everything that could go wrong later is refused here ---
@@ -384,6 +392,10 @@ def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
         case Refuse(ends_with_day=True):
             none = Span(0, 0)
             yield {"day_cents": none, "destination_day_cents": none}, "on the next day"
+        case Refuse(retained=timedelta() as retained):
+            seconds = int(retained.total_seconds())
+            since = _from(box, "since_last_exit_seconds", seconds)
+            yield {"since_last_exit_seconds": since}, f"{seconds} seconds after the last exit"
         case Refuse():
             return
         case _:
