@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -111,10 +112,7 @@ def gather(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        scopes=payload.scopes if isinstance(payload, ApiKeyCreate) else (),
-        ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
-        key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
-        key_daily_cents=_key_daily(payload),
+        **_new_key(payload),
         last_exit_at=_last_exit(account),
         exit_open_until=_exit_open_until(account),
         legal_hold=bool(account.legal_holds),
@@ -242,9 +240,16 @@ def _budget(payload: AnyPayload) -> int:
     return min(asked, MAX_VALUE_CENTS)
 
 
-def _key_daily(payload: AnyPayload) -> int:
-    asked = payload.daily_cents if isinstance(payload, ApiKeyCreate) else 0
-    return min(asked, MAX_VALUE_CENTS)
+def _new_key(payload: AnyPayload) -> dict[str, Any]:
+    """Return what a new API key may do; nothing where none is made."""
+    if not isinstance(payload, ApiKeyCreate):
+        return {}
+    return {
+        "scopes": payload.scopes,
+        "ip_list": len(payload.ip_list),
+        "key_destinations": len(payload.destinations),
+        "key_daily_cents": min(payload.daily_cents, MAX_VALUE_CENTS),
+    }
 
 
 def _value(action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
