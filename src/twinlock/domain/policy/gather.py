@@ -118,11 +118,10 @@ def gather(
         legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
-    stray = facts.api_key is not None and not by_api_key(facts)
-    return _of_people(facts, account, action, shown, offers=offers) if stray else facts
+    return _without_a_stray_key(facts, account, action, shown, offers=offers)
 
 
-def _of_people(
+def _without_a_stray_key(
     facts: Facts,
     account: Account,
     action: OpenAction,
@@ -131,6 +130,8 @@ def _of_people(
     offers: frozenset[Factor],
 ) -> Facts:
     """Return ``facts`` where an API key is used beyond its powers: no wait runs on it."""
+    if facts.api_key is None or by_api_key(facts):
+        return facts
     own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
     return replace(facts, proved_at=_proved_at(account, action, own, offers=offers))
 
