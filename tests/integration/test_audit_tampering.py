@@ -352,7 +352,18 @@ EDITS = [
         "INSERT INTO subject_key SELECT 'acc_x', wrapped FROM subject_key WHERE subject = '{bob}'",
         {Fault.SUBJECT_KEY_BROKEN},
     ),
-    # Endpoints
+    (
+        "DELETE FROM stream WHERE subject = '{bob}'; DELETE FROM event WHERE subject = '{bob}'",
+        {Fault.LEAF_UNOWNED, Fault.STREAM_UNKNOWN},
+    ),
+    # Endpoints: of one that was removed a key stays, and must be ours.
+    (
+        (
+            "INSERT INTO subject_key SELECT 'wh_' || repeat('a', 26), wrapped FROM subject_key"
+            " WHERE subject = '{bob}'"
+        ),
+        {Fault.SUBJECT_KEY_BROKEN},
+    ),
     (
         (
             "INSERT INTO subject_key SELECT 'whk_x', wrapped FROM subject_key LIMIT 1;"

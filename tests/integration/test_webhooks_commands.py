@@ -21,6 +21,7 @@ from support.stores import SteerableClock, opened
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.webhooks.pumps import Backlog
+from twinlock.bootstrap.anchoring import adopt_log
 from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.webhooks import open_webhooks
 from twinlock.bootstrap.world import World, prepare
@@ -106,6 +107,18 @@ async def test_an_endpoint_is_listed_without_what_is_secret_and_is_removed(
     assert (await run(variables, "webhook", "enable", webhook_id)).code == 0
     assert (await run(variables, "webhook", "remove", webhook_id)).code == 0
     refused(await run(variables, "webhook", "remove", webhook_id), "webhook_not_found")
+
+
+async def test_an_installation_is_sound_before_and_after_an_endpoint_is_removed(
+    variables: Variables, world: World, receiver: Receiver
+) -> None:
+    await adopt_log(world)
+    shown = value_of(await run(variables, "webhook", "add", receiver.url("/x"), "--json"))
+    for words in ((), ("remove", str(shown["id"]))):
+        if words:
+            assert (await run(variables, "webhook", *words)).code == 0
+        told = await run(variables, "audit", "--jobs", "1")
+        assert (told.code, told.out[:6]) == (0, "sound:"), told
 
 
 @pytest.mark.parametrize(

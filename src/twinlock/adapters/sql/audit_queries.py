@@ -25,7 +25,7 @@ SELECT subject
   FROM (SELECT subject, row_number() OVER (ORDER BY subject) AS place FROM subject_key) s
  WHERE place % $1 = 0 ORDER BY subject
 """
-# Of accounts: an endpoint has a key as well, and no entries.
+# Of accounts, and of endpoints that were removed: one that is there is looked at with its row.
 READ_SUBJECT_KEYS = """
 SELECT subject, wrapped FROM subject_key k
  WHERE ($1::text IS NULL OR subject >= $1) AND ($2::text IS NULL OR subject < $2)

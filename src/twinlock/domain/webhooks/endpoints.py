@@ -49,6 +49,11 @@ def parse_webhook_id(text: str) -> WebhookId:
     return WebhookId(text)
 
 
+def is_webhook_id(text: str) -> bool:
+    """Say whether ``text`` is an id that only a webhook bears: never an account's."""
+    return _ID.fullmatch(text) is not None
+
+
 class Secret(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """What messages are signed with: an HMAC key and an Ed25519 seed of 32 bytes, base64url.
 
