@@ -271,6 +271,53 @@ async def test_a_new_key_of_the_log_signs_what_is_published_without_a_new_start(
         assert len(await evidence_verifies(service, after, action_id)) >= 2
 
 
+async def test_an_idle_log_bears_both_signatures_as_soon_as_a_key_is_used(three: Town) -> None:
+    """Prevents: a day on which only those who hold the old key can read an idle log's head."""
+    async with three.serving() as service:
+        await ready_to_spend(service)
+        (old,) = keys_of(three.world)
+        async with key_rotation(three.world, clock=three.clock) as rotation:
+            await rotation.announce(Role.LOG)
+        _, new = keys_of(await prepare(three.world.settings))
+        for one in three.witnesses:
+            one.ledger.add_log((old, new), beginning=None)
+        three.clock.forward(minutes=1)
+        async with key_rotation(await prepare(three.world.settings), clock=three.clock) as rotation:
+            await rotation.activate(Role.LOG, at_once=True)
+        size = (await service.api.store.head()).size
+
+        async def by_both() -> bool:
+            note = parse_note(await service.client.checkpoint())
+            ours = {one.key_id for one in note.signatures if one.name == new.name}
+            return ours == {old.key_id, new.key_id}
+
+        await until(by_both)
+        # The clock stands, and so does the log: neither age nor an entry was the reason.
+        assert (await service.api.store.head()).size == size
+        assert (await service.api.store.head()).size == (
+            parse_checkpoint(parse_note(await service.client.checkpoint()).text).size
+        )
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_a_start_knows_how_far_the_witnesses_were(three: Town) -> None:
+    async with three.serving() as service:
+        _, action_id = await ready_to_spend(service)
+        await service.client.spend(action_id, spend_id="spend-0001")
+        size = (await service.api.store.head()).size
+        note = parse_note(await service.client.checkpoint())
+    for one in three.witnesses:
+        one.acts = unavailable
+
+    async with three.serving() as service:
+        told = await metrics(service)
+    assert f"twinlock_cosigned_size {size}.0" in told
+    cosigned = {one.name for one in note.signatures} & {one.name for one in three.witnesses}
+    assert len(cosigned) >= 2
+    for name in cosigned:
+        assert f'twinlock_witness_size{{witness="{name}"}} {size}.0' in told
+
+
 async def fresh_at(service: Service, policy: object) -> datetime:
     note = parse_note(await service.client.checkpoint())
     origin = service.settings.log_origin

@@ -65,7 +65,7 @@ from twinlock.ports.keys import (
 from twinlock.ports.log import (
     LogSigner,
 )
-from twinlock.services.publishing import NewestHeads
+from twinlock.services.logbook import NewestHeads
 from twinlock.services.spending import Spends
 
 T = TypeVar("T")

@@ -44,11 +44,10 @@ from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.legal_holds import LegalHolds
-from twinlock.services.logbook import Logbook
+from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
-from twinlock.services.publishing import NewestHeads
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
 from twinlock.web.routes import page_router

@@ -18,7 +18,9 @@ from twinlock.ports import (
     Store,
 )
 from twinlock.ports.log import (
+    LogSigner,
     PublishedHeads,
+    SignedHead,
 )
 
 
@@ -27,6 +29,19 @@ class TileUnknownError(TwinlockError):
 
     code = "tile_not_found"
     status = 404
+
+
+class NewestHeads:
+    """Every committed head may be shown: no witness is asked. Implements ``PublishedHeads``."""
+
+    def __init__(self, store: Store, *, signer: LogSigner) -> None:
+        self._store = store
+        self._signer = signer
+
+    async def covering(self, size: int) -> SignedHead:  # noqa: ARG002 - the port's form
+        """Return the committed head, which has what anybody has seen. Raises LogDamagedError."""
+        head = await self._store.head()
+        return SignedHead(head=head, note=self._signer.checkpoint(head))
 
 
 class Logbook:

@@ -41,7 +41,6 @@ from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.log.trust import TrustedLog, TrustPolicy, Witness
 from twinlock.ports import (
     Clock,
-    Store,
 )
 from twinlock.ports.log import (
     AnchoredLog,
@@ -67,19 +66,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _log = structlog.get_logger(__name__)
 
 
-class NewestHeads:
-    """Every committed head may be shown: no witness is asked. Implements ``PublishedHeads``."""
-
-    def __init__(self, store: Store, *, signer: LogSigner) -> None:
-        self._store = store
-        self._signer = signer
-
-    async def covering(self, size: int) -> SignedHead:  # noqa: ARG002 - the port's form
-        """Return the committed head, which has what anybody has seen. Raises LogDamagedError."""
-        head = await self._store.head()
-        return SignedHead(head=head, note=self._signer.checkpoint(head))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How publishing stands, for metrics. ``cosigned_at`` is None before the first quorum."""
@@ -95,10 +81,12 @@ class Standing:
 class _Target:
     """A head that is being cosigned; ``over`` once another process had a larger one cosigned.
 
-    ``proofs`` are made once for all witnesses that need them, under ``proving``.
+    ``keys`` counts how often our keys had changed when it was signed. ``proofs`` are made once for
+    all witnesses that need them, under ``proving``.
     """
 
     head: Head
+    keys: int
     gathering: Gathering
     reached: bool = False
     over: bool = False
@@ -152,6 +140,8 @@ class Publishing:
         self._target: _Target | None = None
         self._shown: SignedHead | None = None
         self._fresh_at: datetime | None = None
+        self._keys = 0  # How often they have changed, and had when what is shown was signed.
+        self._shown_keys = -1
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._wanted = asyncio.Event()
         self._progress = asyncio.Event()
@@ -161,8 +151,13 @@ class Publishing:
         self._failures: Counter[tuple[str, str]] = Counter()
 
     def know(self, logs: tuple[TrustedLog, ...]) -> None:
-        """Go on with these keys of our log: one was announced, or retired."""
+        """Go on with these keys of our log: one was announced, used, or retired.
+
+        The head is signed by them and cosigned anew at once, though no entry came.
+        """
         self._policy = replace(self._policy, logs=logs)
+        self._keys += 1
+        self._wanted.set()
 
     # --- What the other use cases ask ---
 
@@ -227,6 +222,9 @@ class Publishing:
         self._shown = SignedHead(head=Head(size=kept.size, root=kept.root), note=data)
         self._kept_head = self._shown
         self._fresh_at = witnessed.fresh_at
+        for peer in self._peers:
+            if peer.name in witnessed.cosigned_at:
+                peer.size = kept.size
 
     async def follow(self) -> None:
         """Have the head cosigned where it grew since, or where that was a while ago."""
@@ -236,7 +234,8 @@ class Publishing:
 
     def _ages(self) -> bool:
         now = self._clock.now(database_at=None)
-        return self._fresh_at is None or now - self._fresh_at > FRESH_FOR
+        old = self._shown_keys != self._keys  # Or signed in an earlier life, by whatever keys.
+        return old or self._fresh_at is None or now - self._fresh_at > FRESH_FOR
 
     async def serve(self) -> None:
         """Publish whatever is wanted, until cancelled."""
@@ -301,10 +300,11 @@ class Publishing:
     async def _aim(self) -> _Target:
         head = await self._log.head()
         target = self._target
-        if target is None or target.head != head or target.reached or target.over:
+        done = target is None or target.reached or target.over
+        if target is None or done or (target.head, target.keys) != (head, self._keys):
             note = parse_note(self._signer.checkpoint(head))
-            target = _Target(head=head, gathering=Gathering(note=note, policy=self._policy))
-            self._target = target
+            gathering = Gathering(note=note, policy=self._policy)
+            target = self._target = _Target(head=head, keys=self._keys, gathering=gathering)
         now = self._clock.now(database_at=None)
         gathered = target.gathering.cosigned
         for name in [name for name, one in gathered.items() if now - one.at > FRESH_FOR]:
@@ -411,11 +411,12 @@ class Publishing:
         """Show a head that has its quorum, unless a newer one is shown; wake whom it covers."""
         target.reached = True
         if self._shown is not None:
-            newer = (target.head.size, fresh_at or _EPOCH)
-            if newer < (self._shown.head.size, self._fresh_at or _EPOCH):
+            newer = (target.head.size, target.keys, fresh_at or _EPOCH)
+            if newer < (self._shown.head.size, self._shown_keys, self._fresh_at or _EPOCH):
                 return
         note = target.gathering.whole().encode()
         self._shown, self._fresh_at = SignedHead(head=target.head, note=note), fresh_at
+        self._shown_keys = target.keys
         self._unkept.set()
         for waiter, size in self._waiting.items():
             if size <= target.head.size and not waiter.done():
