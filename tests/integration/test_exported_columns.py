@@ -76,7 +76,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         ("id", "mac", "scopes", "networks", "created_at", "expires_at", "signed_by"), NOBODY
     ),
     "platform_key_revoked": dict.fromkeys(("id", "revoked_at"), NOBODY),
-    "policy": dict.fromkeys(("digest", "body"), NOBODY),
+    "policy": dict.fromkeys(("digest", "body", "served_at"), NOBODY),
     "tile": dict.fromkeys(("cell", "level", "number", "hashes"), NOBODY),
     "webhook": dict.fromkeys(
         (

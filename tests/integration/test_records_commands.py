@@ -6,16 +6,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.commands import Ended, run
+from support.commands import Ended, free_port, run, serve
 from support.due import due_customer, proved_customer
 from support.installations import environment_of
-from support.postgres import TestDatabase
+from support.postgres import TestDatabase, TestServer
 from support.stores import SteerableClock, open_store, opened
 
+from twinlock.adapters.policies import shipped
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap.anchoring import adopt_log
 from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.trust import served_policy
 from twinlock.bootstrap.world import World, prepare
 
 Variables = dict[str, str]
@@ -91,6 +94,77 @@ async def test_without_the_owner_of_the_tables_nothing_is_erased(
     refused(await run(app, "erase-due"), "settings_wrong")
 
     assert (await run(without, "export", named)).code == 0
+
+
+@pytest.fixture
+def own_policy(tmp_path: Path) -> str:
+    """The path of a policy file that decides as ``default`` does, under another name."""
+    path = tmp_path / "mine.cedar"
+    path.write_text(shipped("default"), "utf-8")
+    return str(path)
+
+
+async def test_a_command_that_would_decide_by_another_policy_than_the_service_is_refused(
+    variables: Variables, world: World, database: TestDatabase, own_policy: str
+) -> None:
+    """Prevents: a timer without TWINLOCK_PROFILE that erases what the served policy would keep."""
+    named = await due(world, database)
+    served = {**variables, "TWINLOCK_PROFILE": own_policy}
+    mine, other = (rule_book(name).policy.name.digest for name in (own_policy, "default"))
+    assert (await run(variables, "policy", "show")).err.count("digest") == 1
+    async with serve(served, port=free_port()):
+        refusals = [
+            await run(variables, *words)
+            for words in (
+                ("erase-due",),
+                ("export", named),
+                ("legal-hold", "set", named, "--reference", "x"),
+                ("legal-hold", "lift", named, "--reference", "x"),
+                ("keys", "trust"),
+            )
+        ]
+    for told in refusals:
+        refused(told, "policy_differs")
+        assert mine in told.err
+        assert other in told.err
+    shown = await run(variables, "policy", "show")
+    assert (shown.code, f"another policy, of digest {mine}\n" in shown.err) == (0, True)
+    assert "another policy" not in (await run(served, "policy", "show")).err
+    ahead = json.loads((await run(variables, "keys", "trust", "--ahead")).out)
+    assert ahead["policies"] == [other, mine]
+    assert json.loads((await run(served, "keys", "trust")).out)["policies"][0] == mine
+    assert await database.value("SELECT count(*) FROM erased") == 0
+
+    (erased,) = json.loads((await run(served, "erase-due", "--json")).out)
+    assert erased["account_id"] == named
+
+
+async def test_the_newest_start_says_what_is_served_and_a_failed_one_does_not(
+    variables: Variables, world: World, own_policy: str
+) -> None:
+    assert (await served_policy(world.settings)) is None
+    port = free_port()
+    async with serve(variables, port=port):
+        taken = {"TWINLOCK_PROFILE": own_policy, "TWINLOCK_LISTEN": f"127.0.0.1:{port}"}
+        refused(await run({**variables, **taken}, "serve"), "listen_refused")
+        assert (await run(variables, "erase-due")).code == 0
+        async with serve({**variables, "TWINLOCK_PROFILE": own_policy}, port=free_port()):
+            assert await served_policy(world.settings) == rule_book(own_policy).policy.name.digest
+    async with serve(variables, port=free_port()):
+        assert await served_policy(world.settings) == rule_book().policy.name.digest
+
+
+async def test_a_policy_is_shown_without_a_database(
+    variables: Variables, tmp_path: Path, server: TestServer
+) -> None:
+    gone = server.dsn("no_such_database", role="twinlock_app", password="")
+    for settings in (
+        {**variables, "TWINLOCK_DATABASE_URL": gone},
+        environment_of(tmp_path / "another"),
+    ):
+        shown = await run(settings, "policy", "show")
+        assert (shown.code, shown.err.count("\n")) == (0, 1)
+    assert not (tmp_path / "another").exists()
 
 
 async def test_an_export_is_a_private_file_or_is_printed(

@@ -53,8 +53,22 @@ def running(settings: Settings, server: EmbeddedPostgres) -> str:
     Raises:
         DatabaseNotStartedError: it was never made, or does not start.
     """
+    check_made(settings)
+    server.ensure_running()
+    return address(settings, server)
+
+
+def check_made(settings: Settings) -> None:
+    """Return where there is an embedded database. Raises DatabaseNotStartedError."""
     if not settings.postgres_dir.exists() or not settings.app_password_file.exists():
         raise DatabaseNotStartedError("there is no embedded database yet")
-    server.ensure_running()
+
+
+def address(settings: Settings, server: EmbeddedPostgres) -> str:
+    """Return the URL of the application on a server that was made before, running or not.
+
+    Raises:
+        DatabaseNotStartedError: it does not run, and left no socket to find.
+    """
     password = private_files.read(settings.app_password_file).decode("ascii")
     return server.dsn(database=DATABASE, role=APP_ROLE, password=password)

@@ -64,7 +64,8 @@ _TABLE = (
         "OWNER_URL",
         "postgresql:// URL",
         "none",
-        "The same database as the owner of its tables, for `twinlock migrate` only. A secret.",
+        "The same database as the owner of its tables (docs/postgresql.md): for `migrate`, "
+        "`erase-due` and `keys rewrap`, and never for the service. A secret.",
     ),
     _row(
         "DATA_DIR",
@@ -122,7 +123,9 @@ _TABLE = (
         "PROFILE",
         f"{' or '.join(PROFILES)}, or the absolute path of a .cedar file",
         "`default`",
-        "The policy whose statutes are added to the laws.",
+        "The policy whose statutes are added to the laws: for the service, and the same for the "
+        "commands beside it. `erase-due`, `legal-hold`, `export` and `keys trust` are refused "
+        "under another one (`policy_differs`).",
     ),
     _row(
         "OUTBOX_DIR",

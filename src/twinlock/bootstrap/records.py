@@ -34,14 +34,21 @@ class Records:
 async def open_records(
     world: World, *, book: RuleBook, clock: Clock | None = None
 ) -> AsyncIterator[Records]:
-    """Open the operator's use cases of records, on a log that is the anchored one."""
+    """Open the operator's use cases of records, on a log that is the anchored one.
+
+    Raises:
+        PolicyDiffersError: a service decides by another policy than ``book`` holds.
+        TwinlockError: as ``anchored``, or ``Anchoring.check``.
+    """
     own = own_clock(world.settings.data_dir / "clock-anchor.json")
     async with (
         own if clock is None else nullcontext(clock) as trusted,
         anchored(world, trusted) as (kept, anchoring, keys),
     ):
         await anchoring.check()
-        await SqlPolicyTexts(kept.database).keep(book.policy.text)  # Before it decides anything.
+        texts = SqlPolicyTexts(kept.database)
+        await texts.check_served(book.policy.name.digest)
+        await texts.keep(book.policy.text)  # Before it decides anything.
         signer = keys.signer(log_origin=world.settings.log_origin)
         prices = keys.price_file(world.settings.price_file)
         policies = BookPolicies(lambda: book, prices=prices, signer=signer)

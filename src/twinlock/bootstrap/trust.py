@@ -7,14 +7,37 @@ from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.witnesses import log_policy
 from twinlock.bootstrap.rulebook import RuleBook
-from twinlock.bootstrap.world import World
+from twinlock.bootstrap.world import World, address_of
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.trust import Trust
 
 
-async def known_policies(world: World) -> tuple[str, ...]:
-    """Return the digests of all policy versions that decided in an installation, or may have."""
+async def known_policies(world: World, *, book: RuleBook | None = None) -> tuple[str, ...]:
+    """Return the digests of all policy versions that decided in an installation, or may have.
+
+    Raises:
+        PolicyDiffersError: a service decides by another policy than ``book`` holds.
+    """
     async with Database.open(world.dsn) as database:
-        return await SqlPolicyTexts(database).digests()
+        texts = SqlPolicyTexts(database)
+        if book is not None:
+            await texts.check_served(book.policy.name.digest)
+        return await texts.digests()
+
+
+async def tell_served(world: World, book: RuleBook) -> None:
+    """Have the database say that this process decides by ``book``, for the operator's commands."""
+    async with Database.open(world.dsn) as database:
+        await SqlPolicyTexts(database).serve(book.policy.text)
+
+
+async def served_policy(settings: Settings) -> str | None:
+    """Return the digest of the policy that is served, where a database says so; start none."""
+    try:
+        async with Database.open(address_of(settings)) as database:
+            return await SqlPolicyTexts(database).served()
+    except TwinlockError:
+        return None
 
 
 def trust_of(

@@ -57,6 +57,18 @@ async def migrate_owner(owner_url: str) -> int:
     return await migrate(owner_url, app_password=None)
 
 
+def address_of(settings: Settings) -> str:
+    """Return the URL of an installation's database as it is; start nothing.
+
+    Raises:
+        DatabaseNotStartedError: it is an embedded one that was never made, or does not run.
+    """
+    if settings.database_url is not None:
+        return settings.database_url
+    embedded_servers.check_made(settings)
+    return embedded_servers.address(settings, embedded(settings))
+
+
 async def prepare(settings: Settings, *, server_user: str = SERVER_USER) -> World:
     """Bring the world of an installation up: keys, database, tables, and that they belong together.
 

@@ -79,6 +79,13 @@ def trust(
             "--with-retired", help="Name retired keys, too: for old evidence, never for a signer."
         ),
     ] = False,
+    ahead: Annotated[
+        bool,
+        typer.Option(
+            "--ahead",
+            help="Name TWINLOCK_PROFILE's policy first, though another is served: before a change.",
+        ),
+    ] = False,
 ) -> None:
     """Print the trust file: what auditors and wallet signers pin. Hand it over out of band.
 
@@ -87,11 +94,12 @@ def trust(
 
     async def run() -> Trust:
         world = await prepare(settings_from_environment())
-        earlier = await known_policies(world)
+        book = rule_book(world.settings.profile)
+        earlier = await known_policies(world, book=None if ahead else book)
         return trust_of(
             world.settings,
             world.keyring,
-            book=rule_book(world.settings.profile),
+            book=book,
             earlier=earlier,
             with_retired=with_retired,
         )

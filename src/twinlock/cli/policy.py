@@ -1,11 +1,13 @@
 """``twinlock policy``: what a security officer looks at before anything is decided by it."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from twinlock.bootstrap.rulebook import checked_policy, rule_book
+from twinlock.bootstrap.trust import served_policy
 from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import decode
@@ -36,7 +38,11 @@ def check(file: File, *, as_json: Json = False) -> None:
 
 @app.command("show")
 def show(*, as_json: Json = False) -> None:
-    """Print the policy in force whole, as its digest covers it."""
-    policy = rule_book(settings_from_environment().profile).policy
+    """Print TWINLOCK_PROFILE's policy whole, as its digest covers it; say if another is served."""
+    settings = settings_from_environment()
+    policy = rule_book(settings.profile).policy
+    served = asyncio.run(served_policy(settings))
+    if served not in (None, policy.name.digest):
+        say(f"the service decides by another policy, of digest {served}")
     say(f"profile {policy.profile}, version {policy.name.version}, digest {policy.name.digest}")
     result(decode(policy.text), as_json=as_json, text=policy.text.decode("utf-8"))

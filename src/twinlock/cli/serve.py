@@ -17,6 +17,7 @@ from twinlock.api.app import create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.bootstrap.serving import open_api, page_routes
+from twinlock.bootstrap.trust import tell_served
 from twinlock.bootstrap.world import migrate_owner, prepare, settings_from_environment
 from twinlock.cli.console import log_to_stderr, say
 from twinlock.domain.errors import SettingsWrongError, TwinlockError
@@ -50,6 +51,7 @@ async def opens() -> AsyncIterator[Api]:
     """Open the use cases of one process, by the environment and the rules that hold every law."""
     world = await prepare(settings_from_environment())
     async with open_api(world, book=_book()) as api:
+        await tell_served(world, _book())
         spare_collections()
         yield api
 
@@ -96,7 +98,8 @@ def _end_well(_: int, __: FrameType | None) -> NoReturn:
 
 async def _try_out() -> None:
     """Open everything once, so that what is wrong is told here, and not by each worker."""
-    async with opens():
+    world = await prepare(settings_from_environment())
+    async with open_api(world, book=_book()):
         pass
 
 

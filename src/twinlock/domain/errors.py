@@ -115,6 +115,16 @@ class SocketDirectoryOpenError(TwinlockError):
     status = 503
 
 
+class PolicyDiffersError(TwinlockError):
+    """The service decides by another policy than this command: set TWINLOCK_PROFILE as it has it.
+
+    After an update that changed the policy, start the service anew first.
+    """
+
+    code = "policy_differs"
+    status = 409
+
+
 class ClockUntrustedError(TwinlockError):
     """The clock jumped, or two clocks disagree, so no wait is judged: mend the machine's time."""
 

@@ -181,6 +181,15 @@ DELETE FROM message_nonce
 # The policy versions that decided here.
 KEEP_POLICY = "INSERT INTO policy (digest, body) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 READ_POLICY = "SELECT body FROM policy WHERE digest = $1"
+# By the database's clock, which all processes share; it may have been set back since.
+SERVE_POLICY = """
+UPDATE policy p SET served_at = greatest(clock_timestamp(), o.last + interval '1 microsecond')
+  FROM (SELECT max(served_at) AS last FROM policy) o WHERE p.digest = $1
+"""
+READ_SERVED_POLICY = """
+SELECT digest FROM policy WHERE served_at IS NOT NULL
+ ORDER BY served_at DESC, digest COLLATE "C" LIMIT 1
+"""
 LIST_POLICIES = 'SELECT digest FROM policy ORDER BY digest COLLATE "C"'
 
 # Which keyring and log this database belongs to.

@@ -106,10 +106,12 @@ CREATE TABLE platform_key_revoked (
     revoked_at timestamptz NOT NULL
 );
 
--- The bytes of every policy version that decided, so that what it decided can be checked later.
+-- The bytes of every policy version that decided, so that what it decided can be checked later; and
+-- when a service last began to decide by it. NULL: none did, but a command.
 CREATE TABLE policy (
-    digest text PRIMARY KEY,
-    body   bytea NOT NULL CHECK (octet_length(body) BETWEEN 1 AND 65535)
+    digest    text PRIMARY KEY,
+    body      bytea NOT NULL CHECK (octet_length(body) BETWEEN 1 AND 65535),
+    served_at timestamptz
 );
 
 -- Which keyring and log this database belongs to.
@@ -163,6 +165,7 @@ CREATE TABLE erased_entry (
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
 GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlock_app;
+GRANT UPDATE (served_at) ON policy TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
