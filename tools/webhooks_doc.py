@@ -19,11 +19,12 @@ from twinlock.domain.webhooks.endpoints import (
 )
 from twinlock.domain.webhooks.outcomes import TYPES
 
+_ALWAYS = "in all but `webhook.test`"
 _DATA = (
-    ("account_id", "always", "whose account"),
-    ("answer", "always", "what the gate said: one of the six words of [api.md](api.md)"),
-    ("index", "always", "the decision's place in the log"),
-    ("policy_digest", "always", "the policy version that decided"),
+    ("account_id", _ALWAYS, "whose account"),
+    ("answer", _ALWAYS, "what the gate said: one of the six words of [api.md](api.md)"),
+    ("index", _ALWAYS, "the decision's place in the log"),
+    ("policy_digest", _ALWAYS, "the policy version that decided"),
     ("action_id", "of an action", "which action"),
     ("type", "of an action", "its type ([actions.md](actions.md))"),
     ("state", "where the decision says it", "where the action stands after it"),
@@ -109,7 +110,8 @@ _MESSAGE = """
 | `webhook-signature` | by each secret `v1,` HMAC-SHA-256 and `v1a,` Ed25519 of `id.time.body` |
 
 `timestamp` is when it was decided. Body and id follow from the entry of the log alone, so they are
-the same bytes each time; the id is made of the hash of the entry's public leaf.
+the same bytes each time; the id is made of the hash of the entry's public leaf. A `webhook.test`
+follows from no entry: its `data` holds `webhook_id` and nothing else.
 """
 _RECEIVING = """
 **Receiving.** Verify the signature over the raw body before you read it, and refuse a timestamp

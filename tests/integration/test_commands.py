@@ -88,6 +88,8 @@ async def test_keys_are_made_once_and_the_trust_file_is_printed(variables: Varia
     assert len(secrets) == 6
     assert not any(secret in printed for secret in secrets)
     refused(await run(variables, "keys", "init"), "keyring_wrong")
+    elsewhere = {**variables, "TWINLOCK_KEYRING_DIR": variables["TWINLOCK_KEYRING_DIR"] + "-2"}
+    assert (await run(elsewhere, "keys", "init")).out[:12] == "fingerprint "
 
 
 async def test_migrating_says_the_step(database: TestDatabase, variables: Variables) -> None:

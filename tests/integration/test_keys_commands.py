@@ -75,6 +75,24 @@ async def test_keys_are_listed_with_their_states_and_no_secret(made: Variables) 
         assert msgspec.json.decode(path.read_bytes())["key"] not in told.out + told.err
 
 
+@pytest.mark.parametrize("role", sorted(REQUIRED))
+async def test_whoever_must_know_a_new_key_is_named_before_it_is_used(
+    made: Variables, role: Role
+) -> None:
+    """Prevents: witnesses and platforms that nobody told, which refuse the new key."""
+    told = (await run(made, "keys", "rotate", role)).err
+    of_trust = role in {Role.LOG, Role.AUTHORIZATION}
+    assert ("`twinlock keys trust` to every signer" in told) == of_trust
+    assert ("/.well-known/jwks.json" in told) == (role is Role.ANSWERS)
+    assert ("every other machine" in told) == (not of_trust and role is not Role.ANSWERS)
+    (named,) = [line for line in told.splitlines() if "witness" in line] or [""]
+    assert bool(named) == (role is Role.LOG)
+    if named:
+        trust = msgspec.json.decode((await run(made, "keys", "trust")).out)
+        assert f"log {named.rpartition(' ')[2]} " in trust["log"]
+    assert told.splitlines()[-1] == f"then, and not before: twinlock keys activate {role}"
+
+
 async def test_a_key_is_announced_used_and_retired_in_that_order(made: Variables) -> None:
     refused(await run(made, "keys", "activate", "seal"), "rotation_refused")
     told = await run(made, "keys", "rotate", "authorization")

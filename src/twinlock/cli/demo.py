@@ -1,4 +1,4 @@
-"""``twinlock demo``: four real attacks under four sets of rules, and one honest withdrawal.
+"""``twinlock demo``: four attack stories under four sets of rules, and one honest withdrawal.
 
 It makes installations of its own, with keys, database and service, and removes them; what stays is
 the evidence, in a directory that it names. It ends with exit code 1 when anything differs from what
@@ -74,7 +74,7 @@ class Shown:
 
 
 def demo(*, evidence: Evidence = EVIDENCE) -> None:
-    """Replay four real attacks, spend one honest withdrawal, verify its evidence offline."""
+    """Play four attack stories, spend one honest withdrawal, verify its evidence offline."""
     out = console()
     out.print(Padding(Text(" ".join(INTRODUCTION.split())), (1, 0)))
     with _telling() as tell:
@@ -230,8 +230,8 @@ def _tell_where_next(out: Console, evidence: Path) -> None:
     for what, command in (
         ("verify it", f"{start} verify {files}/bundle.json --trust {files}/trust.json"),
         ("see a forgery refused", f"{start} verify {files}/forged.json --trust {files}/trust.json"),
-        ("play another story in full", f"{start} range run S15"),
-        ("list the stories", f"{start} range stories"),
+        ("play one of them again, step by step", f"{start} range run S15"),
+        ("list them with what each demands", f"{start} range stories"),
     ):
         # A command stands on one line, however long: it is there to be copied.
         out.print(Text(f"  {what}:", style="dim"))

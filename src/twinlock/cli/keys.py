@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.trust import known_policies, trust_of
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
-from twinlock.domain.keys import SIGNING, KeyRecord, KeyState, Role
+from twinlock.domain.keys import KeyRecord, KeyState, Role
 from twinlock.domain.trust import Trust
 from twinlock.services.rotation import ListedKeyring, Rotation
 
@@ -29,6 +30,15 @@ AtOnce = Annotated[
         help="Give those outside no time: for a key that leaked. Processes keep theirs.",
     ),
 ]
+# Whom to tell between ``rotate`` and ``activate``, and how: the table of docs/keys.md.
+_TRUSTED = "hand the new `twinlock keys trust` to every signer and auditor"
+_PUBLISHED = "have platforms that sign their requests read /.well-known/jwks.json anew"
+_OWN = "put the keyring's files on every other machine that serves"
+HINTS = {
+    Role.LOG: (_TRUSTED, "have every witness do: twinlock witness add-log {vkey}"),
+    Role.AUTHORIZATION: (_TRUSTED,),
+    Role.ANSWERS: (_PUBLISHED,),
+}
 PROGRESS_EVERY = 10_000  # Rows between two lines of progress.
 
 
@@ -46,7 +56,7 @@ def init(*, as_json: Json = False) -> None:
     result(
         {"directory": str(settings.keyring_dir), "fingerprint": keyring.fingerprint()},
         as_json=as_json,
-        text=keyring.fingerprint(),
+        text=f"fingerprint {keyring.fingerprint()}",
     )
 
 
@@ -122,10 +132,10 @@ def list_keys(*, as_json: Json = False) -> None:
 @app.command("rotate")
 def rotate(role: OneRole, *, as_json: Json = False) -> None:
     """Announce the next key of a role: everybody holds it, and nobody uses it yet."""
-    key = _ask(lambda rotation: rotation.announce(role))
-    if role in SIGNING:
-        say("hand the new `twinlock keys trust` to every signer and auditor before you activate it")
-    say(f"then: twinlock keys activate {role}")
+    key, vkey = _ask(partial(_announced, role))
+    for line in HINTS.get(role, (_OWN,)):
+        say(line.format(vkey=vkey))
+    say(f"then, and not before: twinlock keys activate {role}")
     _tell(key, KeyState.NEXT, as_json=as_json)
 
 
@@ -149,6 +159,8 @@ def retire(
 ) -> None:
     """Destroy the secret of a key that nothing needs any more; its name stays."""
     key = _ask(lambda rotation: rotation.retire(role, key_id, at_once=at_once))
+    if role is Role.LOG:
+        say("a witness that was not told of the new key refuses from now on (`not_witnessed`)")
     _tell(key, KeyState.RETIRED, as_json=as_json)
 
 
@@ -179,6 +191,11 @@ def rewrap(*, as_json: Json = False) -> None:
         f"{done['heads']} heads and {done['erased']} marks of the erased were put under the "
         f"current key; {done['broken']} rows are not ours",
     )
+
+
+async def _announced(role: Role, rotation: Rotation) -> tuple[KeyRecord, str]:
+    key = await rotation.announce(role)
+    return key, rotation.vkey(key) if role is Role.LOG else ""
 
 
 def _ask(ask: Callable[[Rotation], Awaitable[T]]) -> T:

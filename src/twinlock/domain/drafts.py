@@ -328,12 +328,20 @@ def _memo(memo: str) -> str:
     return memo
 
 
+def _no_network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return "an IP list holds addresses or networks"
+    return "a network of an IP list is written by its first address, such as 203.0.113.0/24"
+
+
 def normal_network(text: str) -> str:
     """Return the one form of an address or network of an IP list. Raises ScopeUnknownError."""
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:
-        raise ScopeUnknownError("an IP list holds addresses or networks") from error
+        raise ScopeUnknownError(_no_network(text)) from error
     least = IPV4_PREFIX_LEAST if network.version == 4 else IPV6_PREFIX_LEAST  # noqa: PLR2004 - IPv4
     if network.prefixlen < least:
         raise ScopeUnknownError("an IP list holds networks of one site, not of a country")

@@ -139,7 +139,10 @@ def verify_checkpoint(note: SignedNote, policy: TrustPolicy, *, origin: str) -> 
     names = {witness.key: witness.name for witness in policy.witnesses}
     signed = _signed_at(note, (*logs, *names))
     if not any(key.name == origin and key in signed for key in logs):
-        raise UntrustedNoteError("no key that we trust for this log signed its checkpoint")
+        raise UntrustedNoteError(
+            "no key that we trust for this log signed its checkpoint: of one that was retired since"
+            " an auditor's trust file tells, by `twinlock keys trust --with-retired`"
+        )
     cosigned_at = {names[key]: at for key, at in signed.items() if at is not None}
     fresh_at = policy.quorum_fresh_at(cosigned_at)
     return WitnessedCheckpoint(checkpoint=checkpoint, cosigned_at=cosigned_at, fresh_at=fresh_at)

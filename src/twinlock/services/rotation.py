@@ -57,6 +57,10 @@ class Rotation:
             await self._tell(key)
             return key
 
+    def vkey(self, key: KeyRecord) -> str:
+        """Return a key of the log as witnesses are told it."""
+        return self._register.vkey(key)
+
     async def activate(self, role: Role, *, at_once: bool = False) -> KeyRecord:
         """Let the announced key of ``role`` make; the one before it goes on reading.
 

@@ -10,6 +10,7 @@ from twinlock.domain.account import OpenAction
 from twinlock.domain.actions import AnyPayload, payload_bytes, payload_digest
 from twinlock.domain.api_keys import key_helps, key_shown, lies_in, made, message, normal_ip
 from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.drafts import ScopeUnknownError, normal_network
 from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.ids import ActionId, MemberId
 from twinlock.domain.policy.facts import Within
@@ -110,3 +111,27 @@ def test_an_address_lies_in_a_list_or_outside(
     listed: tuple[str, ...], ip: str, found: Within
 ) -> None:
     assert lies_in(listed, ip) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("nowhere", "holds addresses or networks"),
+        ("203.0.113.7/33", "holds addresses or networks"),
+        ("203.0.113.7/24", "written by its first address"),
+        ("2001:db8::1/48", "written by its first address"),
+        ("203.0.112.0/23", "of one site"),
+        ("2001:db8::/47", "of one site"),
+    ],
+)
+def test_what_is_no_network_of_an_ip_list_is_told_apart(text: str, says: str) -> None:
+    with pytest.raises(ScopeUnknownError, match=says):
+        normal_network(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [("203.0.113.7", "203.0.113.7/32"), ("203.0.113.0/24", "203.0.113.0/24")],
+)
+def test_an_address_is_a_network_of_one(text: str, normal: str) -> None:
+    assert normal_network(text) == normal
