@@ -137,6 +137,13 @@ async def test_a_body_without_an_end_is_cut_off(witness: RealWitness) -> None:
     assert await witness.healthy()
 
 
+async def test_a_head_without_an_end_is_cut_off(witness: RealWitness) -> None:
+    answer = await said_to(witness, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 40_000)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert await witness.healthy()
+
+
 @pytest.mark.parametrize("extra", [0, 1])
 async def test_a_body_is_read_to_its_limit(http: httpx.AsyncClient, extra: int) -> None:
     body = b"x" * (MAX_SUBMISSION_BYTES + extra)

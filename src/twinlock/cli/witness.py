@@ -18,6 +18,7 @@ import typer
 import uvicorn
 
 from twinlock.cli.console import log_to_stderr, result, say
+from twinlock.cli.listening import BoundedProtocol
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.note import MAX_NOTE_BYTES, VerifierKey, parse_note, parse_vkey
 from twinlock.domain.log.trust import MAX_POLICY_BYTES, parse_trust_policy
@@ -163,7 +164,7 @@ def run(application: WitnessApp, *, host: str, port: int) -> None:
         cast("Any", application),  # Its types of ASGI are stricter than the standard's.
         host=host,
         port=port,
-        http="httptools",
+        http=BoundedProtocol,
         loop="uvloop",
         lifespan="off",
         limit_concurrency=CONNECTIONS_MOST,
