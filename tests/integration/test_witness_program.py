@@ -324,7 +324,13 @@ async def test_the_commands_make_a_witness_that_serves(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     shown = json.loads((await run({}, "witness", "show", "--json", *where)).out)
+    next_key = str(GrowingLog(seed=7).key)
+    await run({}, "witness", "add-log", next_key, *where)
+    left = await run({}, "witness", "drop-key", str(LOG.key), "--json", *where)
+    last = await run({}, "witness", "drop-key", next_key, *where)
 
+    assert json.loads(left.out) == {"keys": [next_key], "origin": LOG.origin}
+    assert (last.code, "malformed" in last.err) == (2, True)
     assert (made.code, added.code, process.returncode) == (0, 0, 0)
     assert str(key).encode() in said
     assert added.out == f"{LOG.origin}\n"

@@ -98,6 +98,18 @@ def add_log(
     )
 
 
+@app.command("drop-key", context_settings={"ignore_unknown_options": True})
+def drop_key(
+    vkeys: Annotated[list[str], typer.Argument(help="Keys of one log.", show_default=False)],
+    *,
+    directory: Directory = None,
+    as_json: Json = False,
+) -> None:
+    """Believe a key of a log no more, as before it is retired; the log keeps its others."""
+    left = Ledger.open(_directory(directory)).drop_keys(tuple(map(parse_vkey, vkeys)))
+    result(_told(left), as_json=as_json, text="\n".join(map(str, left.keys)))
+
+
 def _by_origin(keys: Iterable[VerifierKey]) -> list[tuple[VerifierKey, ...]]:
     groups: dict[str, tuple[VerifierKey, ...]] = {}
     for key in keys:
