@@ -1,9 +1,9 @@
 """Hold what mutation testing leaves alive to its written reasons.
 
-usage: python tools/mutants.py patterns [MODULE…]   what to give to mutmut
-       python tools/mutants.py check [MODULE…]      after mutmut: fail where a reason is missing
-       python tools/mutants.py list [MODULE…]       print what has none yet, as `tests/mutants.toml`
-       python tools/mutants.py table [MODULE…]      print the counts, as in docs/mutants.md
+usage: python tools/survivors.py patterns [MODULE…]   what to give to mutmut
+       python tools/survivors.py check [MODULE…]      after mutmut: fail where a reason is missing
+       python tools/survivors.py list [MODULE…]       print what has none yet, for the list
+       python tools/survivors.py table [MODULE…]      print the counts, as in docs/mutants.md
 
 mutmut (3.8) leaves two files beside each module that it changed: ``.meta`` with the exit code of
 each mutant, ``.spans`` with the lines at which it stands. A survivor is known by its function and
@@ -320,10 +320,11 @@ def to_list(entries: Listed, modules: list[str]) -> Iterator[str]:
             counted[one.change] -= one.times
         for change, times in counted.items():
             if times > 0:
-                yield _entry(change, times)
+                yield entry(change, times)
 
 
-def _entry(change: Change, times: int) -> str:
+def entry(change: Change, times: int) -> str:
+    """Return one entry of the list, its reason still empty."""
     lines = [
         "[[survivors]]",
         f'function = "{change.function}"',
@@ -342,11 +343,11 @@ def _quoted(text: str) -> str:
     return f"'{text}'" if "'" not in text else f"'''{text}'''"
 
 
-def table(modules: list[str]) -> Iterator[str]:
+def table(modules: list[str], made: Path = MADE) -> Iterator[str]:
     """Give the counts of each module and of all, as rows of Markdown."""
     everything: list[Mutant] = []
     for module in modules:
-        mutants = mutants_of(module)
+        mutants = mutants_of(module, made)
         everything += mutants
         yield _row(f"`{module.removeprefix('twinlock.')}`", mutants)
     yield _row("all", everything)
