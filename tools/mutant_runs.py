@@ -1,0 +1,206 @@
+"""A plugin of pytest: collect the tests once, then try each mutant in a fork of that process.
+
+usage: pytest -p mutant_runs --mutants=MODULE,… TESTS, in the folder that ``mutate.py`` made
+
+First every test is run as the code stands, to learn which functions each of them calls. Then each
+mutant is switched on in a fork of its own, and the tests that call its function run there until one
+fails: those first that killed a neighbour, then the fastest. mutmut's own way starts pytest anew
+for every mutant and needs ten times as long.
+
+A fork has imported everything already. What a module computes while it is imported is therefore
+not tested by this; such mutants are run by no test, or live, and stand in the list.
+"""
+
+import json
+import math
+import os
+import resource
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from _pytest.runner import runtestprotocol
+from mutmut.mutation import trampoline
+
+SURVIVED, KILLED, UNTESTED, TIME, UNCLEAR, TYPES = 0, 1, 33, 36, 35, 37
+# Processor seconds: a loop without end is told from a test that the mutant merely made slow.
+SECONDS_AT_LEAST, TIMES_AS_LONG = 10, 10
+BYTES_OF_MEMORY = 4 * 2**30  # A mutant that grows without end is stopped before the machine is.
+SAVE_EVERY = 20
+
+
+class Switch:
+    """Which mutant is on, and, while that is asked, which functions were called."""
+
+    module = ""
+    mutant = ""
+    called: set[str] | None = None
+
+
+def switched(mutants: dict[str, Any], *, is_classmethod: bool = False) -> Callable[..., Any]:
+    """Stand in for mutmut's trampoline, which reads the environment twice for each call."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        module = function.__module__
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the function takes
+            chosen = mutants["_mutmut_orig"]
+            if Switch.called is not None:
+                Switch.called.add(f"{module}.{chosen.__name__.removesuffix('__mutmut_orig')}")
+            if Switch.module == module:
+                chosen = mutants.get(Switch.mutant, chosen)
+            if is_classmethod:
+                return getattr(args[0], chosen.__name__)(*args[1:], **kwargs)
+            return chosen(*args, **kwargs)
+
+        return call
+
+    return wrap
+
+
+trampoline.wrap_in_trampoline = switched  # Before any module of ours is imported.
+
+
+class Learned(msgspec.Struct, kw_only=True):
+    """What the run without a mutant showed; ``tests`` by the function that they call."""
+
+    seconds: dict[str, float] = {}
+    tests: dict[str, list[str]] = {}
+    failed: str = ""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the modules."""
+    parser.addoption("--mutants", default="", help="the modules whose mutants are tried")
+    parser.addoption("--again", default="", help="only mutants whose name holds this, again")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """Try each mutant instead of running the tests once."""
+    if session.testsfailed:
+        raise session.Interrupted("the tests could not be collected")
+    items = {item.nodeid: item for item in session.items}
+    learned = _learn(items)
+    if learned.failed:
+        pytest.exit(f"without any mutant, {learned.failed} fails", returncode=1)
+    again = session.config.getoption("--again")
+    for module in session.config.getoption("--mutants").split(","):
+        _try_module(module, items, learned, again=again)
+    return True
+
+
+def _learn(items: dict[str, pytest.Item]) -> Learned:
+    """Run every test once, in a fork, so that this process stays as it is after the imports."""
+
+    def run() -> bytes:
+        learned = Learned()
+        tests: dict[str, list[str]] = defaultdict(list)
+        for item, following in _with_next(list(items.values())):
+            Switch.called, started = set(), time.process_time()
+            if not _passes(item, following):
+                learned.failed = item.nodeid
+                break
+            learned.seconds[item.nodeid] = time.process_time() - started
+            for function in Switch.called:
+                tests[function].append(item.nodeid)
+        learned.tests = tests
+        return msgspec.json.encode(learned)
+
+    code, answer = _fork(run, seconds=3600)
+    if code != 0 or not answer:
+        pytest.exit(f"the run without a mutant ended with {code}", returncode=1)
+    return msgspec.json.decode(answer, type=Learned)
+
+
+def _with_next(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
+    return zip(items, [*items[1:], None], strict=True)
+
+
+def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+    reports = runtestprotocol(item, nextitem=following, log=False)
+    return not any(report.failed for report in reports)
+
+
+def _fork(run: Callable[[], bytes], *, seconds: int) -> tuple[int, bytes]:
+    """Run something in a fork; return its exit code, or minus the signal, and what it answered."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_MEMORY, BYTES_OF_MEMORY))
+        signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+        signal.alarm(20 * seconds)  # What waits for ever uses no processor.
+        code = 3
+        try:
+            answer = run()
+            while answer:
+                answer = answer[os.write(writing, answer) :]
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), answer
+
+
+def _try_module(
+    module: str, items: dict[str, pytest.Item], learned: Learned, *, again: str
+) -> None:
+    """Try the mutants of one module that have no result yet, and write the results down."""
+    path = Path("src", *module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    meta_path = path.with_name(f"{path.name}.meta")
+    meta = json.loads(meta_path.read_bytes())
+    codes: dict[str, int | None] = meta["exit_code_by_key"]
+    killers: dict[str, list[str]] = defaultdict(list)
+    for number, name in enumerate(codes):
+        if codes[name] is not None and not (again and again in name and codes[name] != TYPES):
+            continue
+        function = name.partition("__mutmut_")[0]
+        tests = sorted(learned.tests.get(function, ()), key=learned.seconds.__getitem__)
+        first = [one for one in reversed(killers[function]) if one in items]
+        chosen = list(dict.fromkeys([*first, *tests]))
+        seconds = sum(learned.seconds[one] for one in tests)
+        codes[name], killer = _try(name, [items[one] for one in chosen], seconds)
+        if killer and killer not in killers[function]:
+            killers[function].append(killer)
+        if number % SAVE_EVERY == 0:
+            meta_path.write_text(json.dumps(meta, indent=4))
+    meta_path.write_text(json.dumps(meta, indent=4))
+    lived = sum(code in (SURVIVED, UNTESTED) for code in codes.values())
+    os.write(2, f"{module}: {len(codes)} mutants, {lived} live\n".encode())
+
+
+def _try(name: str, items: list[pytest.Item], seconds: float) -> tuple[int, str]:
+    """Return mutmut's exit code for one mutant, and the test that killed it."""
+    if not items:
+        return UNTESTED, ""
+
+    def run() -> bytes:
+        Switch.module, _, Switch.mutant = name.rpartition(".")
+        for item, following in _with_next(items):
+            if not _passes(item, following):
+                return item.nodeid.encode()
+        return b""
+
+    limit = SECONDS_AT_LEAST + math.ceil(TIMES_AS_LONG * seconds)
+    code, killer = _fork(run, seconds=limit)
+    if code == 0:
+        return (KILLED, killer.decode()) if killer else (SURVIVED, "")
+    if code in (-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL):
+        return TIME, ""
+    return (KILLED if code == 3 else UNCLEAR), ""
