@@ -64,10 +64,8 @@ MODULES ?=
 
 .PHONY: mutants
 mutants: $(MUTMUT)/.installed ## Change domain and proofs line by line; some test must fail, or a reason say why not (hours)
-	rm -rf mutants
-	patterns=$$($(BIN)/python tools/survivors.py patterns $(MODULES)) && set -f && \
-		PATH=$(CURDIR)/$(BIN):$$PATH PYTHONPATH=$(CURDIR)/$(MUTMUT) HYPOTHESIS_PROFILE=mutants \
-		$(BIN)/python $(MUTMUT)/bin/mutmut run --max-children $(JOBS) $$patterns
+	PYTHONPATH=$(CURDIR)/$(MUTMUT) $(BIN)/python tools/mutate.py \
+		$$($(BIN)/python tools/survivors.py modules $(MODULES))
 	$(BIN)/python tools/survivors.py table $(MODULES)
 	$(BIN)/python tools/survivors.py check $(MODULES)
 

@@ -27,12 +27,13 @@ import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 from mutmut.mutation import trampoline
+from survivors import CODES, Outcome, file_of
 
-SURVIVED, KILLED, UNTESTED, TIME, UNCLEAR, TYPES = 0, 1, 33, 36, 35, 37
 # Processor seconds: a loop without end is told from a test that the mutant merely made slow.
 SECONDS_AT_LEAST, TIMES_AS_LONG = 10, 10
 BYTES_OF_MEMORY = 4 * 2**30  # A mutant that grows without end is stopped before the machine is.
 SAVE_EVERY = 20
+BROKEN = 3  # How a fork ends when pytest itself breaks, as when a class can no longer be made.
 
 
 class Switch:
@@ -79,7 +80,7 @@ class Learned(msgspec.Struct, kw_only=True):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the modules."""
     parser.addoption("--mutants", default="", help="the modules whose mutants are tried")
-    parser.addoption("--again", default="", help="only mutants whose name holds this, again")
+    parser.addoption("--again", default="", help="try those again whose names hold this")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -142,7 +143,7 @@ def _fork(run: Callable[[], bytes], *, seconds: int) -> tuple[int, bytes]:
         resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_MEMORY, BYTES_OF_MEMORY))
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
         signal.alarm(20 * seconds)  # What waits for ever uses no processor.
-        code = 3
+        code = BROKEN
         try:
             answer = run()
             while answer:
@@ -161,34 +162,38 @@ def _try_module(
     module: str, items: dict[str, pytest.Item], learned: Learned, *, again: str
 ) -> None:
     """Try the mutants of one module that have no result yet, and write the results down."""
-    path = Path("src", *module.split("."))
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    path = file_of(module, Path())
     meta_path = path.with_name(f"{path.name}.meta")
     meta = json.loads(meta_path.read_bytes())
     codes: dict[str, int | None] = meta["exit_code_by_key"]
     killers: dict[str, list[str]] = defaultdict(list)
     for number, name in enumerate(codes):
-        if codes[name] is not None and not (again and again in name and codes[name] != TYPES):
+        if codes[name] is not None and not (
+            again and again in name and codes[name] != CODES[Outcome.TYPES]
+        ):
             continue
         function = name.partition("__mutmut_")[0]
         tests = sorted(learned.tests.get(function, ()), key=learned.seconds.__getitem__)
         first = [one for one in reversed(killers[function]) if one in items]
         chosen = list(dict.fromkeys([*first, *tests]))
         seconds = sum(learned.seconds[one] for one in tests)
-        codes[name], killer = _try(name, [items[one] for one in chosen], seconds)
+        outcome, killer = _try(name, [items[one] for one in chosen], seconds)
+        codes[name] = CODES.get(outcome)
         if killer and killer not in killers[function]:
             killers[function].append(killer)
         if number % SAVE_EVERY == 0:
             meta_path.write_text(json.dumps(meta, indent=4))
     meta_path.write_text(json.dumps(meta, indent=4))
-    lived = sum(code in (SURVIVED, UNTESTED) for code in codes.values())
+    lived = sum(
+        code in (CODES[Outcome.SURVIVED], CODES[Outcome.UNTESTED]) for code in codes.values()
+    )
     os.write(2, f"{module}: {len(codes)} mutants, {lived} live\n".encode())
 
 
-def _try(name: str, items: list[pytest.Item], seconds: float) -> tuple[int, str]:
-    """Return mutmut's exit code for one mutant, and the test that killed it."""
+def _try(name: str, items: list[pytest.Item], seconds: float) -> tuple[Outcome, str]:
+    """Return what became of one mutant, and the test that killed it."""
     if not items:
-        return UNTESTED, ""
+        return Outcome.UNTESTED, ""
 
     def run() -> bytes:
         Switch.module, _, Switch.mutant = name.rpartition(".")
@@ -200,7 +205,7 @@ def _try(name: str, items: list[pytest.Item], seconds: float) -> tuple[int, str]
     limit = SECONDS_AT_LEAST + math.ceil(TIMES_AS_LONG * seconds)
     code, killer = _fork(run, seconds=limit)
     if code == 0:
-        return (KILLED, killer.decode()) if killer else (SURVIVED, "")
+        return (Outcome.TESTS, killer.decode()) if killer else (Outcome.SURVIVED, "")
     if code in (-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL):
-        return TIME, ""
-    return (KILLED if code == 3 else UNCLEAR), ""
+        return Outcome.TIME, ""
+    return (Outcome.TESTS if code == BROKEN else Outcome.UNCLEAR), ""

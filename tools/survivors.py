@@ -1,13 +1,13 @@
 """Hold what mutation testing leaves alive to its written reasons.
 
-usage: python tools/survivors.py patterns [MODULE…]   what to give to mutmut
+usage: python tools/survivors.py modules [MODULE…]    print what the list holds to itself
        python tools/survivors.py check [MODULE…]      after mutmut: fail where a reason is missing
        python tools/survivors.py list [MODULE…]       print what has none yet, for the list
        python tools/survivors.py table [MODULE…]      print the counts, as in docs/mutants.md
 
-mutmut (3.8) leaves two files beside each module that it changed: ``.meta`` with the exit code of
-each mutant, ``.spans`` with the lines at which it stands. A survivor is known by its function and
-by the lines that it changes, not by mutmut's running number: the list outlives a change elsewhere.
+Beside each module that was changed lie two files as mutmut 3.8 writes them: ``.meta`` with the exit
+code of each mutant, ``.spans`` with the lines at which it stands. A survivor is known by its
+function and the lines that it changes, not by mutmut's running number, which other changes move.
 """
 
 import ast
@@ -42,20 +42,15 @@ class Outcome(StrEnum):
     UNCLEAR = "unclear"
 
 
-# mutmut's own table (its stats.py); any other code, and none, is unclear and fails the check.
+# Codes of mutmut's (its stats.py); any other code, and none, is unclear and fails the check.
 OUTCOMES: Final = {
     0: Outcome.SURVIVED,
     1: Outcome.TESTS,
-    3: Outcome.TESTS,  # pytest itself broke, as when a module can no longer be imported
-    5: Outcome.UNTESTED,
     33: Outcome.UNTESTED,
     36: Outcome.TIME,
     37: Outcome.TYPES,
-    24: Outcome.TIME,
-    -24: Outcome.TIME,
-    152: Outcome.TIME,
-    255: Outcome.TIME,
 }
+CODES: Final = {outcome: code for code, outcome in OUTCOMES.items()}
 DEAD = frozenset({Outcome.TESTS, Outcome.TYPES, Outcome.TIME})
 
 
@@ -123,6 +118,12 @@ def modules_of(root: Path = ROOT) -> list[str]:
         ".".join(path.relative_to(root / "src").with_suffix("").parts).removesuffix(".__init__")
         for path in paths
     )
+
+
+def file_of(module: str, root: Path) -> Path:
+    """Return the file of a module below ``root``."""
+    path = root / "src" / Path(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def function_of(name: str) -> str:
@@ -367,8 +368,8 @@ def main(command: str, asked: list[str]) -> int:
     entries = listed()
     modules = chosen(entries, asked)
     match command:
-        case "patterns":
-            print(*(f"{module}.x*" for module in modules))
+        case "modules":
+            print(*modules, sep="\n")
         case "list":
             print(*to_list(entries, modules), sep="\n")
         case "table":

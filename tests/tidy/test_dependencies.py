@@ -72,7 +72,9 @@ def test_mutants_are_tested_with_the_versions_that_tests_run_on() -> None:
     mutating, testing = pins(LOCKS[3]), pins(LOCKS[1])
 
     assert mutating.keys() - testing.keys() != set()
-    assert {one for one in mutating.keys() & testing.keys() if mutating[one] != testing[one]} == set()
+    assert {
+        one for one in mutating.keys() & testing.keys() if mutating[one] != testing[one]
+    } == set()
 
 
 @pytest.mark.parametrize("extra", ["", "build"])

@@ -139,7 +139,7 @@ def test_an_outcome_that_mutmut_cannot_tell_is_a_fault(made: Path) -> None:
 
 
 def test_a_module_that_mutmut_did_not_look_at_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="mutmut has not run"):
+    with pytest.raises(FileNotFoundError, match="no mutants were made"):
         survivors.mutants_of(TILL, tmp_path)
 
 
