@@ -12,12 +12,11 @@ not tested by this; such mutants are run by no test, or live, and stand in the l
 """
 
 import json
-import math
 import os
 import resource
 import signal
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
@@ -29,8 +28,12 @@ from _pytest.runner import runtestprotocol
 from mutmut.mutation import trampoline
 from survivors import CODES, Outcome, file_of
 
-# Processor seconds: a loop without end is told from a test that the mutant merely made slow.
-SECONDS_AT_LEAST, TIMES_AS_LONG = 10, 10
+# Of what calls a function, so many tests are run, the narrowest first: those that call the least.
+MOST_TESTS = 400
+CASES_IN_A_ROW = 10  # Of one test with many cases, before others have their turn.
+# Processor seconds of one test: a loop without end is told from what the mutant merely made slow.
+SECONDS_AT_LEAST, TIMES_AS_LONG = 5, 10
+FOR_EVER = 3600
 BYTES_OF_MEMORY = 4 * 2**30  # A mutant that grows without end is stopped before the machine is.
 SAVE_EVERY = 20
 BROKEN = 3  # How a fork ends when pytest itself breaks, as when a class can no longer be made.
@@ -73,8 +76,19 @@ class Learned(msgspec.Struct, kw_only=True):
     """What the run without a mutant showed; ``tests`` by the function that they call."""
 
     seconds: dict[str, float] = {}
+    breadth: dict[str, int] = {}
     tests: dict[str, list[str]] = {}
     failed: str = ""
+
+    def narrowest(self, function: str) -> list[str]:
+        """Return the tests of one function, those that call little else first."""
+        cases: Counter[str] = Counter()
+        keyed = []
+        for test in self.tests.get(function, ()):
+            name = test.partition("[")[0]
+            row, cases[name] = cases[name] // CASES_IN_A_ROW, cases[name] + 1
+            keyed.append((row, self.breadth[test], self.seconds[test], test))
+        return [test for *_, test in sorted(keyed)][:MOST_TESTS]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,12 +124,13 @@ def _learn(items: dict[str, pytest.Item]) -> Learned:
                 learned.failed = item.nodeid
                 break
             learned.seconds[item.nodeid] = time.process_time() - started
+            learned.breadth[item.nodeid] = len(Switch.called)
             for function in Switch.called:
                 tests[function].append(item.nodeid)
         learned.tests = tests
         return msgspec.json.encode(learned)
 
-    code, answer = _fork(run, seconds=3600)
+    code, answer = _fork(run)
     if code != 0 or not answer:
         pytest.exit(f"the run without a mutant ended with {code}", returncode=1)
     return msgspec.json.decode(answer, type=Learned)
@@ -130,7 +145,7 @@ def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
     return not any(report.failed for report in reports)
 
 
-def _fork(run: Callable[[], bytes], *, seconds: int) -> tuple[int, bytes]:
+def _fork(run: Callable[[], bytes]) -> tuple[int, bytes]:
     """Run something in a fork; return its exit code, or minus the signal, and what it answered."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -139,10 +154,8 @@ def _fork(run: Callable[[], bytes], *, seconds: int) -> tuple[int, bytes]:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_MEMORY, BYTES_OF_MEMORY))
-        signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-        signal.alarm(20 * seconds)  # What waits for ever uses no processor.
+        signal.alarm(FOR_EVER)  # What waits without end uses no processor.
         code = BROKEN
         try:
             answer = run()
@@ -173,11 +186,8 @@ def _try_module(
         ):
             continue
         function = name.partition("__mutmut_")[0]
-        tests = sorted(learned.tests.get(function, ()), key=learned.seconds.__getitem__)
-        first = [one for one in reversed(killers[function]) if one in items]
-        chosen = list(dict.fromkeys([*first, *tests]))
-        seconds = sum(learned.seconds[one] for one in tests)
-        outcome, killer = _try(name, [items[one] for one in chosen], seconds)
+        tests = dict.fromkeys([*reversed(killers[function]), *learned.narrowest(function)])
+        outcome, killer = _try(name, [items[one] for one in tests], learned)
         codes[name] = CODES.get(outcome)
         if killer and killer not in killers[function]:
             killers[function].append(killer)
@@ -190,7 +200,7 @@ def _try_module(
     os.write(2, f"{module}: {len(codes)} mutants, {lived} live\n".encode())
 
 
-def _try(name: str, items: list[pytest.Item], seconds: float) -> tuple[Outcome, str]:
+def _try(name: str, items: list[pytest.Item], learned: Learned) -> tuple[Outcome, str]:
     """Return what became of one mutant, and the test that killed it."""
     if not items:
         return Outcome.UNTESTED, ""
@@ -198,14 +208,15 @@ def _try(name: str, items: list[pytest.Item], seconds: float) -> tuple[Outcome, 
     def run() -> bytes:
         Switch.module, _, Switch.mutant = name.rpartition(".")
         for item, following in _with_next(items):
+            seconds = SECONDS_AT_LEAST + TIMES_AS_LONG * learned.seconds[item.nodeid]
+            signal.setitimer(signal.ITIMER_PROF, seconds)
             if not _passes(item, following):
                 return item.nodeid.encode()
         return b""
 
-    limit = SECONDS_AT_LEAST + math.ceil(TIMES_AS_LONG * seconds)
-    code, killer = _fork(run, seconds=limit)
+    code, killer = _fork(run)
     if code == 0:
         return (Outcome.TESTS, killer.decode()) if killer else (Outcome.SURVIVED, "")
-    if code in (-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL):
+    if code in (-signal.SIGPROF, -signal.SIGALRM):
         return Outcome.TIME, ""
     return (Outcome.TESTS if code == BROKEN else Outcome.UNCLEAR), ""
