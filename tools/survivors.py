@@ -136,14 +136,10 @@ def function_of(name: str) -> str:
 
 def mutants_of(module: str, made: Path = MADE) -> list[Mutant]:
     """Return the mutants of one module, or nothing where it has no function to change."""
-    path = made / "src" / Path(*module.split("."))
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    meta_path, spans_path = (
-        path.with_name(f"{path.name}.meta"),
-        path.with_name(f"{path.name}.spans"),
-    )
+    path = file_of(module, made)
+    meta_path, spans_path = (path.with_name(f"{path.name}.{end}") for end in ("meta", "spans"))
     if not meta_path.exists():
-        message = f"mutmut has not run: {meta_path.name} of {module} is not there"
+        message = f"no mutants were made of {module}"
         raise FileNotFoundError(message)
     meta = msgspec.json.decode(meta_path.read_bytes(), type=Meta)
     spans = msgspec.json.decode(spans_path.read_bytes(), type=Spans).spans
@@ -198,7 +194,8 @@ def only_a_message(was: str, becomes: str) -> bool:
     """Say whether two functions differ in nothing but the text of one exception's message.
 
     A message is a text with a space in it, since a code has none, that stands in the call of a
-    ``raise`` or as the second argument of one of ``RAISING``.
+    ``raise`` or as the second argument of one of ``RAISING``; how much of what was sent it quotes
+    is part of it.
     """
     differences = list(_differences(ast.parse(was), ast.parse(becomes), in_message=False))
     return bool(differences) and all(differences)
@@ -212,6 +209,10 @@ def _differences(old: ast.AST, new: ast.AST, *, in_message: bool) -> Iterator[bo
     if isinstance(old, ast.Constant) and isinstance(new, ast.Constant):
         if (old.value, type(old.value)) != (new.value, type(new.value)):
             yield in_message and _is_text(old) and _is_text(new)
+        return
+    if in_message and isinstance(old, ast.Slice) and isinstance(new, ast.Slice):
+        if ast.dump(old) != ast.dump(new):
+            yield True
         return
     for field in old._fields:
         for number, (a, b) in enumerate(
