@@ -11,6 +11,7 @@ A fork has imported everything already. What a module computes while it is impor
 not tested by this; such mutants are run by no test, or live, and stand in the list.
 """
 
+import gc
 import json
 import os
 import resource
@@ -107,6 +108,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     if learned.failed:
         pytest.exit(f"without any mutant, {learned.failed} fails", returncode=1)
     again = session.config.getoption("--again")
+    gc.freeze()  # What stands is not looked at again, so forks share its memory.
     for module in session.config.getoption("--mutants").split(","):
         _try_module(module, items, learned, again=again)
     return True

@@ -104,6 +104,7 @@ def refuse(modules: list[str]) -> None:
 def attempt(modules: list[str]) -> int:
     """Let pytest try what is left; return its exit code."""
     command = [sys.executable, "-m", "pytest", "-q", "--timeout=0", "--rootdir=."]
+    command += ["--assert=plain", "--tb=native"]  # Nobody reads why a mutant died.
     for plugin in PLUGINS_LEFT_OUT:
         command += ["-p", f"no:{plugin}"]
     command += ["-p", "mutant_runs", f"--mutants={','.join(modules)}", *TESTS]

@@ -194,8 +194,8 @@ def only_a_message(was: str, becomes: str) -> bool:
     """Say whether two functions differ in nothing but the text of one exception's message.
 
     A message is a text with a space in it, since a code has none, that stands in the call of a
-    ``raise`` or as the second argument of one of ``RAISING``; how much of what was sent it quotes
-    is part of it.
+    ``raise`` or as the second argument of one of ``RAISING``. What an f-string puts into it is text
+    as well.
     """
     differences = list(_differences(ast.parse(was), ast.parse(becomes), in_message=False))
     return bool(differences) and all(differences)
@@ -210,7 +210,7 @@ def _differences(old: ast.AST, new: ast.AST, *, in_message: bool) -> Iterator[bo
         if (old.value, type(old.value)) != (new.value, type(new.value)):
             yield in_message and _is_text(old) and _is_text(new)
         return
-    if in_message and isinstance(old, ast.Slice) and isinstance(new, ast.Slice):
+    if in_message and isinstance(old, ast.JoinedStr) and isinstance(new, ast.JoinedStr):
         if ast.dump(old) != ast.dump(new):
             yield True
         return

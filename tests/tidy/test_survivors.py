@@ -151,6 +151,7 @@ def test_a_module_without_mutants_is_a_fault(tmp_path: Path) -> None:
         ('raise E(f"{day} is late")', "raise E(None)"),
         ('refuse(x > 1, "it is late")', 'refuse(x > 1, "XXit is lateXX")'),
         ('raise E(f"{word[:40]!r} is late")', 'raise E(f"{word[:41]!r} is late")'),
+        ('raise E(f"{a + b} is late")', 'raise E(f"{a - b} is late")'),
         ('y = present(x, "it is late")', 'y = present(x, "IT IS LATE")'),
     ],
 )
@@ -163,11 +164,11 @@ def test_only_the_text_of_a_message_changes(was: str, becomes: str) -> None:
     [
         ('raise E("late")', 'raise E("LATE")'),  # one word may be a code
         ('raise E("it is late")', "raise E()"),
-        ('raise E(f"{a + b} is late")', 'raise E(f"{a - b} is late")'),
         ('refuse(x > 1, "it is late")', 'refuse(x >= 1, "it is late")'),
         ('refuse("a b" in x, "it is late")', 'refuse("XXa bXX" in x, "it is late")'),
         ('x = "it is late"', 'x = "IT IS LATE"'),
         ('raise E("it is late")', 'raise E("it is late") from None'),
+        ('raise E(f"{a} is late", a + b)', 'raise E(f"{a} is late", a - b)'),
         ("return word[:40]", "return word[:41]"),
         ("return 1", "return 1"),
         ("return 1", "return True"),
