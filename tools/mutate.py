@@ -4,7 +4,8 @@ usage: python tools/mutate.py MODULE… (those of `tests/mutants.toml` through `
 
 1. A copy of the repository is made in ``mutants``; mutmut's library writes into its modules, beside
    each function, every mutant of it.
-2. mypy reads the copy: what it refuses would never have been committed.
+2. mypy reads the copy: what it refuses would never have been committed. What changes only the text
+   of a message is not tried either.
 3. One pytest tries the others (``tools/mutant_runs.py``) and writes down what became of each.
 
 What is beside each module then is as mutmut leaves it, so that ``mutmut show NAME`` works;
@@ -22,7 +23,7 @@ from pathlib import Path
 import msgspec
 from mutmut.mutation.data import MutantLineSpans, SourceFileMutationData
 from mutmut.mutation.file_mutation import mutate_file_contents
-from survivors import CODES, MADE, ROOT, Outcome, file_of
+from survivors import CODES, MADE, ROOT, Outcome, file_of, mutants_of
 
 COPIED = ("src", "tests", "tools", "docs", "pyproject.toml")
 # What runs the mutants: units and promises in one process, without a database or a browser.
@@ -82,7 +83,7 @@ def complaints() -> Iterator[Complaint]:
 
 
 def refuse(modules: list[str]) -> None:
-    """Write down which mutants mypy refuses; what it finds elsewhere is a fault of ours."""
+    """Write down which mutants need no test; what mypy finds elsewhere is a fault of ours."""
     lines: dict[str, list[int]] = defaultdict(list)
     for complaint in complaints():
         lines[complaint.file].append(complaint.line)
@@ -90,6 +91,9 @@ def refuse(modules: list[str]) -> None:
         path = file_of(module, Path())
         data = SourceFileMutationData(path=path)
         data.load()
+        for one in mutants_of(module):
+            if one.message_only:
+                data.exit_code_by_key[one.name] = CODES[Outcome.MESSAGE]
         index = MutantLineSpans.load(path)
         spans = {} if index is None else index.span_by_function_name
         for line in lines.pop(str(path), ()):

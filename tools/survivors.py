@@ -37,6 +37,7 @@ class Outcome(StrEnum):
     TESTS = "killed by a test"
     TYPES = "refused by mypy"
     TIME = "out of time"
+    MESSAGE = "only a message"
     SURVIVED = "survived"
     UNTESTED = "run by no test"
     UNCLEAR = "unclear"
@@ -47,6 +48,7 @@ OUTCOMES: Final = {
     0: Outcome.SURVIVED,
     1: Outcome.TESTS,
     33: Outcome.UNTESTED,
+    34: Outcome.MESSAGE,
     36: Outcome.TIME,
     37: Outcome.TYPES,
 }
