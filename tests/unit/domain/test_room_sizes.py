@@ -46,7 +46,7 @@ from twinlock.domain.actions import (
     SessionStart,
 )
 from twinlock.domain.assurance import Factor, Placement
-from twinlock.domain.authenticators.model import Passkey
+from twinlock.domain.authenticators.model import Passkey, Suspension, SuspensionKind
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
@@ -276,12 +276,11 @@ def test_a_removal_that_is_longer_than_any_is_not_urgent() -> None:
     assert not urgent(a_stranger_s(replace(LONGEST, memo="m" * 129)))
 
 
-def test_what_time_adds_to_an_account_has_its_room() -> None:
-    """Whatever ``check_room`` does not count, at its bounds."""
-    full = a_full_account()
-    bare = replace(
-        full,
-        chain=replace(full.chain, entries=2**32, last_leaf=BYTES_32),
+def without_what_passes(account: Account) -> Account:
+    """Return ``account`` without all that ``check_room`` does not count, actions apart."""
+    return replace(
+        account,
+        chain=replace(account.chain, entries=2**32 - 1, last_leaf=BYTES_32),
         enrolling_until=None,
         devices=(),
         sessions=(),
@@ -297,7 +296,33 @@ def test_what_time_adds_to_an_account_has_its_room() -> None:
         doubts=(),
     )
 
-    assert size(full) - size(bare) <= PASSING_BYTES_MOST
+
+def test_what_time_adds_to_an_account_has_its_room() -> None:
+    """Whatever ``check_room`` does not count, at its bounds."""
+    full = a_full_account()
+
+    assert size(full) - size(without_what_passes(full)) <= PASSING_BYTES_MOST
+
+
+def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
+    full = replace(a_full_account(), authenticators=(SYNCED, PASSWORD, APP))
+    used = {
+        "used_on": 99_999,
+        "suspension": Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD),
+    }
+    grown = replace(
+        without_what_passes(full),
+        actions=tuple(one for one in full.actions if not urgent(one)),
+        authenticators=(
+            replace(SYNCED, sign_count=2**32 - 1, backed_up=True, **used),
+            replace(PASSWORD, **used),
+            replace(APP, last_step=2**32 - 1, **used),
+        ),
+        destinations=dict.fromkeys(full.destinations, 999_999),
+    )
+
+    assert bytes_that_last(full) == size(grown)
+    assert bytes_that_last(grown) == size(grown)
 
 
 def filled(lasts: int = DOCUMENT_ROOM) -> Account:
