@@ -4,8 +4,8 @@ usage: python tools/mutate.py MODULE… (those of `tests/mutants.toml` through `
 
 1. A copy of the repository is made in ``mutants``; mutmut's library writes into its modules, beside
    each function, every mutant of it.
-2. mypy reads the copy: what it refuses would never have been committed. What changes only the text
-   of a message is not tried either.
+2. mypy reads the copy: what it refuses would never have been committed. Nor is tried what
+   changes the text of a message alone, or what is beyond reach (``tools/survivors.py``).
 3. One pytest tries the others (``tools/mutant_runs.py``) and writes down what became of each.
 
 What is beside each module then is as mutmut leaves it, so that ``mutmut show NAME`` works;
@@ -92,8 +92,8 @@ def refuse(modules: list[str]) -> None:
         data = SourceFileMutationData(path=path)
         data.load()
         for one in mutants_of(module):
-            if one.message_only:
-                data.exit_code_by_key[one.name] = CODES[Outcome.MESSAGE]
+            if one.harmless:
+                data.exit_code_by_key[one.name] = CODES[Outcome.HARMLESS]
         index = MutantLineSpans.load(path)
         spans = {} if index is None else index.span_by_function_name
         for line in lines.pop(str(path), ()):

@@ -37,7 +37,7 @@ class Outcome(StrEnum):
     TESTS = "killed by a test"
     TYPES = "refused by mypy"
     TIME = "out of time"
-    MESSAGE = "only a message"
+    HARMLESS = "harmless"
     SURVIVED = "survived"
     UNTESTED = "run by no test"
     UNCLEAR = "unclear"
@@ -48,7 +48,7 @@ OUTCOMES: Final = {
     0: Outcome.SURVIVED,
     1: Outcome.TESTS,
     33: Outcome.UNTESTED,
-    34: Outcome.MESSAGE,
+    34: Outcome.HARMLESS,
     36: Outcome.TIME,
     37: Outcome.TYPES,
 }
@@ -100,12 +100,12 @@ class Spans(msgspec.Struct, frozen=True):
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """One mutant with its outcome; ``message_only`` where nothing but a message's text changed."""
+    """One mutant with its outcome; ``harmless`` where the form of its change says so."""
 
     name: str
     outcome: Outcome
     change: Change
-    message_only: bool
+    harmless: bool
 
 
 def listed() -> Listed:
@@ -162,7 +162,7 @@ def _mutant(
         name=name,
         outcome=Outcome.UNCLEAR if code is None else OUTCOMES.get(code, Outcome.UNCLEAR),
         change=change(function_of(name), was, becomes),
-        message_only=only_a_message(was, becomes),
+        harmless=only_a_message(was, becomes) or only_beyond_reach(was, becomes),
     )
 
 
@@ -250,9 +250,28 @@ def _is_text(node: ast.AST) -> bool:
     return node.value is None or (isinstance(node.value, str) and " " in node.value)
 
 
+def only_beyond_reach(was: str, becomes: str) -> bool:
+    """Say whether two functions differ in nothing but what mypy proves to be beyond reach."""
+    old, new = ast.parse(was), ast.parse(becomes)
+    same = ast.dump(_Reached().visit(old)) == ast.dump(_Reached().visit(new))
+    return same and ast.dump(ast.parse(was)) != ast.dump(ast.parse(becomes))
+
+
+class _Reached(ast.NodeTransformer):
+    """Takes every call of ``assert_never`` away, and the cases that hold nothing else."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        called = ast.unparse(node.value.func) if isinstance(node.value, ast.Call) else ""
+        return None if called == "assert_never" else node
+
+    def visit_match_case(self, node: ast.match_case) -> ast.AST | None:
+        self.generic_visit(node)
+        return node if node.body else None
+
+
 def survivors(mutants: list[Mutant]) -> list[Mutant]:
-    """Return those that live and need a reason: not those that only say something else."""
-    return [one for one in mutants if one.outcome not in DEAD and not one.message_only]
+    """Return those that live and need a reason."""
+    return [one for one in mutants if one.outcome not in DEAD and not one.harmless]
 
 
 def faults(mutants: list[Mutant], reasons: tuple[Reason, ...]) -> list[str]:
@@ -360,9 +379,9 @@ def table(modules: list[str], made: Path = MADE) -> Iterator[str]:
 def _row(name: str, mutants: list[Mutant]) -> str:
     counted = Counter(one.outcome for one in mutants)
     living = [one for one in mutants if one.outcome not in DEAD]
-    messages = sum(one.message_only for one in living)
+    harmless = sum(one.harmless for one in living)
     dead = (counted[Outcome.TESTS], counted[Outcome.TYPES], counted[Outcome.TIME])
-    cells = (name, len(mutants), *dead, messages, len(living) - messages)
+    cells = (name, len(mutants), *dead, harmless, len(living) - harmless)
     return f"| {' | '.join(map(str, cells))} |"
 
 

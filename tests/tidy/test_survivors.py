@@ -179,6 +179,30 @@ def test_more_changes_than_a_message(was: str, becomes: str) -> None:
     assert not survivors.only_a_message(f"def f(): {was}", f"def f(): {becomes}")
 
 
+MATCH = "def f(x):\n match x:\n  case 1: return {}\n  case _: assert_never({})"
+
+
+@pytest.mark.parametrize(
+    "becomes", [MATCH.format("y", "None"), MATCH.format("y", "x").rpartition("\n")[0]]
+)
+def test_only_what_is_beyond_reach_changes(becomes: str) -> None:
+    assert survivors.only_beyond_reach(MATCH.format("y", "x"), becomes)
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        MATCH.format("y", "x"),
+        MATCH.format("None", "x"),
+        MATCH.format("y", "x").replace("case 1", "case 2"),
+        "def f(x):\n match x:\n  case _: assert_never(x)",
+        MATCH.format("y", "x").replace("case _: assert_never(x)", "case _: return y"),
+    ],
+)
+def test_what_can_be_reached_changes(becomes: str) -> None:
+    assert not survivors.only_beyond_reach(MATCH.format("y", "x"), becomes)
+
+
 def test_what_is_printed_for_the_list_is_read_back_as_it_was(made: Path) -> None:
     for one in survivors.survivors(survivors.mutants_of(TILL, made)):
         text = f"modules = []\n{survivors.entry(one.change, 2)}"
