@@ -36,13 +36,13 @@ from bench.place import (
     make_directory,
     signature_cost,
 )
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.anchor import AnchorFile
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringIndex, KeyringSigner
 from twinlock.adapters.postgres import EmbeddedPostgres
 from twinlock.adapters.settings import load
-from twinlock.adapters.signing import KeyringIndex, KeyringSigner
 from twinlock.adapters.sql.installation import claim
 from twinlock.adapters.sql.migrate import APP_ROLE, migrate
 from twinlock.adapters.sql.store import SqlStore

@@ -21,8 +21,10 @@ from bench.stage import Stage, now
 from twinlock.adapters.settings import load
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import World, open_api, trust_of
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.trust import trust_of
+from twinlock.bootstrap.world import World
 from twinlock.client import Client
 from twinlock.domain.answers import Answered
 from twinlock.domain.bundle import Bundle

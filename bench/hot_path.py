@@ -34,7 +34,7 @@ from bench.stage import (
     running,
 )
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.signing import KeyringIndex
+from twinlock.adapters.keyring.signing import KeyringIndex
 from twinlock.bootstrap.rulebook import rule_book
 
 MANY, ONE = 32, 1

@@ -20,15 +20,9 @@ from litestar.datastructures import State
 
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import (
-    OUTBOX_SECONDS,
-    Steering,
-    open_api,
-    page_routes,
-    prepare,
-    settings_from_environment,
-)
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import OUTBOX_SECONDS, Steering, open_api, page_routes
+from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import log_to_stderr
 from twinlock.cli.serve import BACKLOG, spare_collections
 

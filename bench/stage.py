@@ -28,11 +28,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bench.customers import ENTROPY, Tables
 from bench.place import APP_PASSWORD, ROOT, SERVER_USER, make_directory
 from bench.rivals.orm_tables import CELL, Table
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
+from twinlock.adapters.keyring.signing import KeyringMac
 from twinlock.adapters.postgres import EmbeddedPostgres
 from twinlock.adapters.prices import PRICES_TYPE
-from twinlock.adapters.signing import KeyringMac
 from twinlock.adapters.sql.migrate import APP_ROLE, migrate
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.canonical import encode

@@ -25,8 +25,8 @@ from bench.customers import ACTIONS_EACH, ENTROPY, make_customer, put, requests_
 from bench.load import HOST, Caller, Feed
 from bench.stage import STOP_SECONDS, Contender, Stage, get, now, open_stage, running
 from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.keyring.signing import KeyringIndex, log_keys
 from twinlock.adapters.settings import load
-from twinlock.adapters.signing import KeyringIndex, log_keys
 from twinlock.bootstrap.rulebook import rule_book
 
 WITNESSES = 2

@@ -18,6 +18,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from doc_parts import attribute_docs, fields_of, in_words, page, summary, table, type_name
+from export_doc import export_page
 from policy_doc import policy_page
 from profiles_doc import profiles_page
 from requirements_doc import requirements_page
@@ -191,6 +192,7 @@ DRAFTS: dict[actions.ActionType, type[msgspec.Struct]] = {
     actions.ActionType.PASSWORD_RESET: drafts.PasswordResetDraft,
     actions.ActionType.DESTINATION_ADD: drafts.DestinationAddDraft,
     actions.ActionType.FREEZE_LIFT: drafts.EmptyDraft,
+    actions.ActionType.ACCOUNT_ERASE: drafts.EmptyDraft,
     actions.ActionType.API_KEY_REVOKE: drafts.ApiKeyRevokeDraft,
     actions.ActionType.DESTINATION_REMOVE: drafts.DestinationRemoveDraft,
     actions.ActionType.FREEZE_SET: drafts.EmptyDraft,
@@ -340,6 +342,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "actions.md": actions_page,
     "errors.md": errors_page,
     "events.md": events_page,
+    "export.md": export_page,
     "policy.md": policy_page,
     "profiles.md": profiles_page,
     "requirements.md": requirements_page,

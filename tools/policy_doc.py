@@ -121,6 +121,8 @@ def lifted_by(demand: Demand) -> str:
             return f"{wait}, or proofs of {or_roots} roots" if or_roots else wait
         case Agree(count=count):
             return f"the approval of {count} drawn members of staff"
+        case Refuse(retained=timedelta() as retained):
+            return f"{_length(retained)} after the last exit"
         case Refuse(ends_with_day=ends):
             return "the next day" if ends else "nothing"
 
@@ -162,7 +164,8 @@ Its scope is one action, the group `exits`, or any. An action that no permit nam
 
 Rules run twice: as functions that are compiled from the parsed file, and in Cedar's own engine. A
 yes on an exit or a loosening needs both; a no needs one. Whatever goes wrong in either is a refusal
-with the reason `engine_error`, and is in the log like any other.
+with the reason `engine_error`, and is in the log like any other. `/metrics` counts them as
+`twinlock_engine_errors_total`: wake somebody when it grows.
 """.strip(),
     )
 

@@ -160,6 +160,11 @@ _CASES: tuple[tuple[str, dict[str, Any]], ...] = (
             "frozen_at": _NOW - _LONG_AGO,
         },
     ),
+    ("erase the account, which nothing ever left", {"action": ActionType.ACCOUNT_ERASE}),
+    (
+        "the same, a year after the last exit",
+        {"action": ActionType.ACCOUNT_ERASE, "last_exit_at": _NOW - _LONG_AGO},
+    ),
 )
 
 
@@ -232,8 +237,14 @@ def _said(missing: Requirement) -> str:
         case Approvals(count=count):
             return f"{count} approvals"
         case Never(until=until):
-            ends = "" if until is None else ", until the next day"
+            ends = "" if until is None else f", until {_until(until)}"
             return f"refused{ends} (`{missing.code}`)"
+
+
+def _until(until: datetime) -> str:
+    if until - _NOW <= timedelta(days=1):
+        return "the next day"
+    return f"{in_words(until - _NOW, written=str(until))} from now"
 
 
 def _all_of(parts: tuple[Requirement, ...]) -> str:

@@ -3,8 +3,8 @@
 from doc_parts import in_words, page, table
 
 from twinlock.adapters.sql.webhooks import CLAIM
-from twinlock.adapters.webhook_pumps import LOOK_SECONDS
-from twinlock.domain.webhook_endpoints import (
+from twinlock.adapters.webhooks.pumps import LOOK_SECONDS
+from twinlock.domain.webhooks.endpoints import (
     DOWN_AFTER,
     ENDPOINTS_MOST,
     FAILING_MOST,
@@ -17,7 +17,7 @@ from twinlock.domain.webhook_endpoints import (
     RETRY_AFTER,
     SECRETS_MOST,
 )
-from twinlock.domain.webhooks import TYPES
+from twinlock.domain.webhooks.outcomes import TYPES
 
 _DATA = (
     ("account_id", "always", "whose account"),
@@ -171,7 +171,7 @@ Logs name endpoints and messages by id, never a URL.
 
 **What it does not do.** One message at a time means that an endpoint 50 ms away takes 20 a second
 at most; split it by types, or answer from nearby. There is no list of messages: the log is it. An
-erased person's messages are not sent any more. Whoever owns the database can make messages come
-again or not at all, and put an endpoint's earlier document back as a whole, with the secrets and
-the URL it had then; they can neither read, make nor change one.
+erased person's messages are not sent any more, but the one that says so. Whoever owns the database
+can make messages come again or not at all, and put an endpoint's earlier document back as a whole,
+with the secrets and the URL it had then; they can neither read, make nor change one.
 """

@@ -24,11 +24,11 @@ from bench.rivals.orm_tables import (
     Tile,
     UsedKey,
 )
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer, SubjectKey
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.signing import KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.settings import load
-from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.keys_used import KeyName, key_use
 from twinlock.adapters.sql.watch import Watch

@@ -221,6 +221,20 @@ class Client:
         path = f"/v1/accounts/{account_id}/sim-changes"
         _checked(await self._send(path, {"changed_at": changed_at}, key=key or _new_key()))
 
+    async def set_legal_hold(self, account_id: str, reference: str, *, key: str = "") -> None:
+        """Keep an account from being erased while its records are needed."""
+        path = f"/v1/accounts/{account_id}/legal-holds"
+        _checked(await self._send(path, {"reference": reference}, key=key or _new_key()))
+
+    async def lift_legal_hold(self, account_id: str, reference: str, *, key: str = "") -> None:
+        """Say that an account's records are needed no more under this file number."""
+        path = f"/v1/accounts/{account_id}/legal-holds/lift"
+        _checked(await self._send(path, {"reference": reference}, key=key or _new_key()))
+
+    async def export(self, account_id: str) -> dict[str, Any]:
+        """Return everything that is held about a customer, whole; they are told of it."""
+        return await self._get(f"/v1/accounts/{account_id}/export", form=dict[str, Any])
+
     async def spend(self, action_id: str, *, spend_id: str, fee_minor: str = "0") -> Answered:
         """Spend an authorized exit; the same ``spend_id`` gives the same answer."""
         body = {"spend_id": spend_id, "fee_minor": fee_minor}

@@ -19,7 +19,8 @@ from support.postgres import WHEEL, running_server
 from support.service import Service, serving
 
 from twinlock.adapters.settings import load as load_settings
-from twinlock.bootstrap import make_keyring, prepare
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.world import prepare
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -15,11 +15,12 @@ from support.service import Customer, Service, serving
 from support.stores import SteerableClock, open_store
 from support.stores import make_keyring as make_test_keyring
 
-from twinlock.adapters.keyring import Keyring
-from twinlock.adapters.keyring import load as load_keyring
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.ring import load as load_keyring
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.bootstrap import World, make_keyring, prepare
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.world import World, prepare
 
 Servers: TypeAlias = Callable[[str], TestServer]
 

@@ -17,13 +17,11 @@ from support.stores import open_store
 from typer.testing import CliRunner
 
 from twinlock.adapters.anchor import AnchorFile, AnchorThread
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.bootstrap import (
-    open_api,
-    prepare,
-)
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.world import prepare
 from twinlock.cli.main import app
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import b64url

@@ -6,12 +6,9 @@ import pytest
 from support.postgres import TestDatabase
 from support.service import Customer, Service, serving
 
-from twinlock.bootstrap import (
-    World,
-    known_policies,
-    trust_of,
-)
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.trust import known_policies, trust_of
+from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.entries import entry_key, entry_label

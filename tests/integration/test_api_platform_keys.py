@@ -8,16 +8,14 @@ from support.service import Service
 from support.stores import ENTROPY
 from typer.testing import CliRunner
 
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters.keyring import Role
-from twinlock.adapters.signing import KeyringIndex, KeyringMac
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Role
+from twinlock.adapters.keyring.signing import KeyringIndex, KeyringMac
 from twinlock.adapters.sql import platform_keys
 from twinlock.adapters.system import SystemClock
-from twinlock.bootstrap import (
-    open_api,
-    prepare,
-)
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.world import prepare
 from twinlock.cli.main import app
 from twinlock.domain.actions import Place
 from twinlock.domain.errors import PlatformKeyUnknownError

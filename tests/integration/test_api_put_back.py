@@ -7,11 +7,9 @@ from support.service import ADDRESS, Customer, Service
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql.keys_used import KeyName, key_use
-from twinlock.bootstrap import (
-    open_api,
-    prepare,
-)
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.world import prepare
 from twinlock.client import ProblemError
 
 

@@ -17,7 +17,8 @@ from support.store_process import Config, store_process
 from support.stores import open_store, opened
 
 from twinlock.adapters.system import SystemClock
-from twinlock.bootstrap import World, auditor, prepare, stop_database
+from twinlock.bootstrap.auditing import auditor
+from twinlock.bootstrap.world import World, prepare, stop_database
 from twinlock.client import ProblemError
 from twinlock.domain.audit.parts import Checked, Part
 from twinlock.domain.errors import UnavailableError

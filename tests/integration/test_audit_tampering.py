@@ -31,9 +31,9 @@ from support.stores import (
 
 from twinlock.adapters.anchor import AnchorFile
 from twinlock.adapters.boxes import NONCE_BYTES, Sealer
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringSigner, log_keys
 from twinlock.adapters.settings import Settings
-from twinlock.adapters.signing import KeyringSigner, log_keys
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, Destination, Session, Spent, State
@@ -874,6 +874,8 @@ def test_every_fault_has_an_edit_that_is_found_by_its_name() -> None:
         Fault.ANCHOR_MISSING,
         Fault.ANCHOR_WRONG,
         Fault.CHECKPOINT_WRONG,
+        Fault.ERASURE_FORGED,  # This and the next: test_erasing_beside.py.
+        Fault.ERASURE_UNDONE,
         Fault.KEY_USE_FORGED,
         Fault.LOG_KEY_UNKNOWN,
         Fault.PAYLOAD_WRONG,

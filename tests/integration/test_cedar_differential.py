@@ -22,7 +22,7 @@ _INSTANTS = [
         ("milliseconds", 'context.now.durationSince(context.opened_at) != duration("1ms")'),
         ("negative", 'context.now.durationSince(context.opened_at) < duration("-1h")'),
         ("order", "context.now <= context.opened_at"),
-        ("sums", "context.day_cents - context.value_cents * 3 == -context.budget_cents"),
+        ("sums", "context.day_cents - context.value_cents * 3 <= -context.budget_cents"),
     )
 ]
 _SETS = [

@@ -24,7 +24,8 @@ from support.postgres import APP_PASSWORD, TestDatabase, TestServer
 
 from twinlock.adapters.postgres import SERVER_USER
 from twinlock.adapters.settings import load as load_settings
-from twinlock.bootstrap import make_keyring, prepare
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.world import prepare
 from twinlock.cli.serve import DRAIN_SECONDS
 from twinlock.client import Client, ProblemError, Signing
 from twinlock.domain.canonical import b64url

@@ -16,7 +16,7 @@ from support.service import Customer, Service, serving
 
 from twinlock.adapters import revival
 from twinlock.adapters.revival import Reviver
-from twinlock.bootstrap import prepare
+from twinlock.bootstrap.world import prepare
 from twinlock.cli.console import log_to_stderr
 from twinlock.domain.errors import DatabaseNotStartedError, TwinlockError, UnavailableError
 

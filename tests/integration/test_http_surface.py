@@ -66,6 +66,8 @@ BODIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "/challenges": {"factor": "passkey"},
         "/assertions": {"factor": "password", "secret": "x"},
         "/spend": {"spend_id": "spend-0001"},
+        "/legal-holds": {"reference": "2026/117"},
+        "/legal-holds/lift": {"reference": "2026/117"},
         "/challenge": {"factor": "passkey"},
         "/assertion": {"challenge_id": "", "response": {}},
         "/proof": {"page": "p" * 26, "factor": "password", "secret": "x"},

@@ -13,11 +13,12 @@ from support.postgres import TestDatabase
 from support.service import ADDRESS, Customer, Service, serving
 from support.store_audit import audit
 
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters.keyring import Keyring, Role
-from twinlock.adapters.signing import KeyringIndex
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
+from twinlock.adapters.keyring.signing import KeyringIndex
 from twinlock.adapters.system import SystemClock, SystemEntropy
-from twinlock.bootstrap import World, key_rotation, prepare
+from twinlock.bootstrap.keys import key_rotation
+from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.account import Destination
 from twinlock.domain.actions import Place
 from twinlock.domain.ids import AccountId, DestinationId

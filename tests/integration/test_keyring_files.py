@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from twinlock.adapters import keyring
-from twinlock.adapters.keyring import REQUIRED, Role
+from twinlock.adapters.keyring import ring as keyring
+from twinlock.adapters.keyring.ring import REQUIRED, Role
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain import canonical
 from twinlock.domain.errors import InvariantError, KeyringMissingError, KeyringWrongError

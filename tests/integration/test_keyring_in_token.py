@@ -9,11 +9,11 @@ import pytest
 from support.keyrings import the_file
 from support.softhsm import SoftToken, make_token
 
-from twinlock.adapters import keyring
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, OPENED_MOST, Sealer
-from twinlock.adapters.keyring import REQUIRED, Role
-from twinlock.adapters.pkcs11_token import Token
-from twinlock.adapters.signing import KeyringSigner, log_keys, trust
+from twinlock.adapters.keyring import ring as keyring
+from twinlock.adapters.keyring.pkcs11 import Token
+from twinlock.adapters.keyring.ring import REQUIRED, Role
+from twinlock.adapters.keyring.signing import KeyringSigner, log_keys, trust
 from twinlock.adapters.system import SystemEntropy
 from twinlock.adapters.witnesses import read_policy
 from twinlock.domain import canonical

@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 from support.keyrings import age, the_file
 
-from twinlock.adapters import keyring, private_files
-from twinlock.adapters.keyring import REQUIRED, Role
-from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner, log_keys, trust
+from twinlock.adapters import private_files
+from twinlock.adapters.keyring import ring as keyring
+from twinlock.adapters.keyring.ring import REQUIRED, Role
+from twinlock.adapters.keyring.signing import (
+    KeyringIndex,
+    KeyringMac,
+    KeyringSigner,
+    log_keys,
+    trust,
+)
 from twinlock.adapters.system import SystemEntropy
 from twinlock.adapters.witnesses import read_policy
 from twinlock.domain import canonical
@@ -239,7 +246,8 @@ KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from twinlock.adapters import keyring, private_files
+from twinlock.adapters import private_files
+from twinlock.adapters.keyring import ring as keyring
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain.keys import Role
 

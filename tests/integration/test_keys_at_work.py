@@ -18,10 +18,10 @@ from support.stores import (
     touching,
 )
 
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters.keyring import Role
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.pkcs11 import Token
+from twinlock.adapters.keyring.ring import Role
 from twinlock.adapters.keys_at_work import KeysAtWork
-from twinlock.adapters.pkcs11_token import Token
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import (
     KeyringMissingError,

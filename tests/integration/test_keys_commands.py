@@ -18,7 +18,7 @@ from support.softhsm import CONFIG, PIN, SoftToken, make_token
 from support.until import asked_until, until
 
 from twinlock.adapters.settings import load as load_settings
-from twinlock.bootstrap import make_keyring
+from twinlock.bootstrap.keys import make_keyring
 from twinlock.domain.keys import REQUIRED, Role
 from twinlock.domain.log.note import parse_note
 

@@ -26,9 +26,9 @@ from support.postgres import TestDatabase
 from support.service import Customer, serving
 from typer.testing import CliRunner
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters import prices as price_lists
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
 from twinlock.adapters.prices import (
     LIST_BYTES_MOST,
     PriceFile,
@@ -38,7 +38,7 @@ from twinlock.adapters.prices import (
 )
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.system import SystemEntropy
-from twinlock.bootstrap import prepare
+from twinlock.bootstrap.world import prepare
 from twinlock.cli.main import app
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import FileUnsafeError

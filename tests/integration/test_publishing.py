@@ -17,20 +17,28 @@ from support.growing_log import GrowingLog
 from support.postgres import TestDatabase
 from support.put_back import keep, put_back
 from support.service import Customer, Service
-from support.witnessed import STRANGER, ActedWitness, Town, ready_to_spend, settled, town, until
+from support.witnessed import (
+    STRANGER,
+    ActedWitness,
+    Town,
+    keys_of,
+    ready_to_spend,
+    settled,
+    town,
+    until,
+)
 from support.witnesses import Said, whole
 
 from twinlock.adapters import private_files, witness_calls
-from twinlock.adapters.keyring import Role
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.keyring.ring import Role
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.adapters.witnesses import WitnessPolicyWrongError
-from twinlock.bootstrap import (
-    World,
-    adopt_log,
-    open_api,
-    trust_of,
-)
+from twinlock.bootstrap.anchoring import adopt_log
+from twinlock.bootstrap.keys import key_rotation
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.trust import trust_of
+from twinlock.bootstrap.world import World, prepare
 from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import encode
@@ -228,6 +236,39 @@ async def test_an_idle_log_is_cosigned_anew(three: Town) -> None:
 
         await until(anew)
         assert await fresh_at(service, trust.log_policy) == first + timedelta(minutes=5)
+
+
+async def test_a_new_key_of_the_log_signs_what_is_published_without_a_new_start(
+    three: Town,
+) -> None:
+    """Prevents: heads that nobody trusts after a rotation, until somebody starts us anew."""
+    async with three.serving() as service:
+        _, action_id = await ready_to_spend(service)
+        await service.client.spend(action_id, spend_id="spend-0001")
+        (old,) = keys_of(three.world)
+        async with key_rotation(three.world, clock=three.clock) as rotation:
+            await rotation.announce(Role.LOG)
+            began = three.world.keyring.current(Role.LOG).record
+        _, new = keys_of(await prepare(three.world.settings))
+        for one in three.witnesses:
+            one.ledger.add_log((old, new), beginning=None)
+        three.clock.forward(minutes=1)
+        async with key_rotation(await prepare(three.world.settings), clock=three.clock) as rotation:
+            await rotation.activate(Role.LOG, at_once=True)
+            three.clock.forward(minutes=2)
+            await rotation.retire(Role.LOG, began.key_id, at_once=True)
+
+        async def by_the_new_one() -> bool:
+            three.clock.forward(minutes=5)
+            note = parse_note(await service.client.checkpoint())
+            ours = {one.key_id for one in note.signatures if one.name == new.name}
+            return ours == {new.key_id}
+
+        await until(by_the_new_one)
+        _, action_id = await ready_to_spend(service, "bob")
+        assert (await service.client.spend(action_id, spend_id="spend-0002")).authorization
+        after = replace(three, world=await prepare(three.world.settings))
+        assert len(await evidence_verifies(service, after, action_id)) >= 2
 
 
 async def fresh_at(service: Service, policy: object) -> datetime:

@@ -23,27 +23,23 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
+from twinlock.adapters.keyring.signing import KeyringIndex
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.prices import make_key
 from twinlock.adapters.settings import load as load_settings
-from twinlock.adapters.signing import KeyringIndex
 from twinlock.adapters.sql.installation import InstallationError
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.rewrap import Rewrap
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy
-from twinlock.bootstrap import (
-    World,
-    key_rotation,
-    prepare,
-    rewrap_keys,
-    sign_price_list,
-    trust_of,
-)
+from twinlock.bootstrap.keys import key_rotation, rewrap_keys
+from twinlock.bootstrap.prices import sign_price_list
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.trust import trust_of
+from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.canonical import decode, from_b64url
 from twinlock.domain.errors import (
@@ -68,6 +64,7 @@ from twinlock.services.spending import Spending
 
 ENTROPY = SystemEntropy()
 MONTH = timedelta(days=30)
+NONE = dict.fromkeys(("subjects", "idempotency", "heads", "erased", "broken"), 0)
 
 
 @dataclass
@@ -200,8 +197,20 @@ async def test_a_seal_key_is_kept_until_everything_is_wrapped_anew(house: House)
 
     with pytest.raises(KeyNeededError, match="1 subjects' keys, 1 idempotency keys"):
         await house.retire(old)
-    assert await house.rewrap() == {"subjects": 1, "idempotency": 1, "heads": 0, "broken": 0}
-    assert await house.rewrap() == {"subjects": 0, "idempotency": 0, "heads": 0, "broken": 0}
+    assert await house.rewrap() == {
+        "subjects": 1,
+        "idempotency": 1,
+        "heads": 0,
+        "erased": 0,
+        "broken": 0,
+    }
+    assert await house.rewrap() == {
+        "subjects": 0,
+        "idempotency": 0,
+        "heads": 0,
+        "erased": 0,
+        "broken": 0,
+    }
     await house.retire(old)
 
     await audit(house.database, house.ring())
@@ -245,7 +254,13 @@ async def test_an_older_copy_of_the_keyring_is_refused_at_the_start(
 async def test_an_empty_log_has_no_seal_to_wrap(house: House) -> None:
     old, _ = await house.rotate(Role.SEAL)
 
-    assert await house.rewrap() == {"subjects": 0, "idempotency": 0, "heads": 0, "broken": 0}
+    assert await house.rewrap() == {
+        "subjects": 0,
+        "idempotency": 0,
+        "heads": 0,
+        "erased": 0,
+        "broken": 0,
+    }
     assert (await house.retire(old)).retired_at is not None
 
 
@@ -466,7 +481,13 @@ async def test_what_is_not_ours_is_left_counted_and_keeps_its_key(house: House) 
         flipped = f"set_byte({column}, 30, get_byte({column}, 30) # 1)"
         await house.database.execute(f"UPDATE {table} SET {column} = {flipped} WHERE {which}")  # noqa: S608 - our own names
 
-    assert await house.rewrap() == {"subjects": 1, "idempotency": 1, "heads": 1, "broken": 2}
+    assert await house.rewrap() == {
+        "subjects": 1,
+        "idempotency": 1,
+        "heads": 1,
+        "erased": 0,
+        "broken": 2,
+    }
 
     with pytest.raises(KeyNeededError, match="1 subjects' keys, 1 idempotency keys"):
         await house.retire(old)

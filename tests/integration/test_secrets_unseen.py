@@ -11,13 +11,14 @@ from support.installations import environment_of
 from support.postgres import TestDatabase, TestServer
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES
-from twinlock.adapters.keyring import REQUIRED, Keyring
+from twinlock.adapters.keyring.ring import REQUIRED, Keyring
+from twinlock.adapters.keyring.signing import KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.settings import load as load_settings
-from twinlock.adapters.signing import KeyringIndex, KeyringMac, KeyringSigner
 from twinlock.adapters.sql.migrate import migrate
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemEntropy
-from twinlock.bootstrap import World, make_keyring, prepare
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.world import World, prepare
 from twinlock.cli.console import log_to_stderr
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import TwinlockError, UnavailableError

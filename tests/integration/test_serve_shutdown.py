@@ -16,12 +16,10 @@ from support.postgres import TestDatabase
 from support.store_process import SOURCES
 
 from twinlock.adapters.settings import load
-from twinlock.bootstrap import (
-    make_keyring,
-    open_api,
-    prepare,
-)
+from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.world import prepare
 from twinlock.services.platform_keys import Scope
 
 HOST = "127.0.0.1"

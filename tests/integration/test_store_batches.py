@@ -26,12 +26,12 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters.boxes import MAX_PLAINTEXT_BYTES
 from twinlock.adapters.sql import group_commit
 from twinlock.adapters.sql.keys_used import KeyName, key_use
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import ActionUnknownError, State
 from twinlock.domain.answers import Teller
+from twinlock.domain.bounds import DOCUMENT_BYTES_MOST
 from twinlock.domain.decisions import Decided
 from twinlock.domain.errors import (
     AccountUnknownError,
@@ -186,7 +186,7 @@ async def test_an_account_may_be_opened_and_used_in_one_batch(
 
 
 def too_large(customer: Customer, clock: SteerableClock) -> Work:
-    return opening(new_customer(), now=clock.at, padding=MAX_PLAINTEXT_BYTES)
+    return opening(new_customer(), now=clock.at, padding=DOCUMENT_BYTES_MOST)
 
 
 def unknown(customer: Customer, clock: SteerableClock) -> Work:

@@ -17,7 +17,7 @@ from support.stores import (
     touching,
 )
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql import group_commit
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import (

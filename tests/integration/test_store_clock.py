@@ -18,7 +18,7 @@ from support.stores import (
     touching,
 )
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql.batch import CLOCK_BEHIND
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock

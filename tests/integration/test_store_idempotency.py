@@ -20,7 +20,7 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql import store as sql_store
 from twinlock.adapters.sql.store import KEY_LIFETIME, SqlStore
 from twinlock.adapters.system import SystemClock

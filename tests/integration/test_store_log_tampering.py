@@ -12,7 +12,7 @@ from support.stores import (
     touching,
 )
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import (
     ClockUntrustedError,

@@ -22,7 +22,7 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql import order
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import State

@@ -18,7 +18,7 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql import outbox
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.store import SqlStore
@@ -313,7 +313,7 @@ STOPPED = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from support.stores import open_store
-from twinlock.adapters.keyring import load
+from twinlock.adapters.keyring.ring import load
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.system import SystemClock
 

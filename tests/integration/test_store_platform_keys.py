@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from support.postgres import TestDatabase, both_versions
 from support.stores import BEGINNING, ENTROPY, SteerableClock, open_store
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql import platform_keys
 from twinlock.adapters.sql.platform_keys import (
     KEY_CACHE_SECONDS,

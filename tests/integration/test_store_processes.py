@@ -26,7 +26,7 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.ports import (

@@ -24,6 +24,8 @@ TABLES = (
     "migration",
     "webhook",
     "webhook_retry",
+    "erased",
+    "erased_entry",
 )
 FORBIDDEN = [
     "UPDATE leaf SET entry = 'x'",
@@ -65,6 +67,14 @@ FORBIDDEN = [
     "UPDATE webhook SET id = 'x'",
     "UPDATE webhook_retry SET webhook_id = 'x'",
     "UPDATE webhook_retry SET leaf_index = 7",
+    "INSERT INTO erased VALUES ('acc_a', 0, 1, 'x', 'x')",
+    "INSERT INTO erased_entry VALUES (0, 'x')",
+    "UPDATE erased SET subject = 'acc_a'",
+    "UPDATE erased SET entries = 9",
+    "DELETE FROM erased",
+    "UPDATE erased_entry SET mac = 'x'",
+    "DELETE FROM erased_entry",
+    "UPDATE leaf SET facts = '{}'",
     "INSERT INTO migration VALUES (9, 'x')",
     "UPDATE migration SET digest = 'x'",
     "CREATE TABLE twinlock.mine ()",

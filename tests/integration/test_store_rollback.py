@@ -19,8 +19,8 @@ from support.stores import (
     touching,
 )
 
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.log.merkle import Frontier, leaf_hash

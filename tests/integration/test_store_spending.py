@@ -19,8 +19,8 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters.keyring import Keyring
-from twinlock.adapters.signing import KeyringIndex
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringIndex
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.ids import ActionId
 from twinlock.domain.requirements import Answer

@@ -13,8 +13,8 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 from support.softhsm import MODULE, PIN, SoftToken, make_token
 from support.until import until
 
-from twinlock.adapters import token as tokens
-from twinlock.adapters.pkcs11_token import RETRY_SECONDS, Token
+from twinlock.adapters.keyring import token as tokens
+from twinlock.adapters.keyring.pkcs11 import RETRY_SECONDS, Token
 from twinlock.adapters.settings import TokenPlace
 from twinlock.domain.errors import (
     SealBrokenError,
@@ -333,7 +333,7 @@ def test_a_process_opens_one_session_on_a_token(soft: SoftToken) -> None:
 def test_without_the_extra_a_token_is_missing(
     soft: SoftToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "twinlock.adapters.pkcs11_token", None)
+    monkeypatch.setitem(sys.modules, "twinlock.adapters.keyring.pkcs11", None)
 
     with pytest.raises(TokenMissingError, match=r"twinlock\[hsm\]"):
         tokens.open_token(soft.place)

@@ -118,9 +118,12 @@ def test_a_fault_of_form_is_told_as_one() -> None:
     assert words_of(ProofFault.MALFORMED) == FAULT_OTHERWISE
 
 
-def test_an_account_that_does_not_exist_is_told_like_an_action_that_does_not() -> None:
-    """Prevents: a page that tells which accounts exist."""
-    told = refusal(code="account_not_found", status=404)
+@pytest.mark.parametrize(("code", "status"), [("account_not_found", 404), ("account_erased", 410)])
+def test_an_account_that_does_not_exist_is_told_like_an_action_that_does_not(
+    code: str, status: int
+) -> None:
+    """Prevents: a page that tells which accounts exist, or did."""
+    told = refusal(code=code, status=status)
 
     assert told == refusal(code="action_not_found", status=404)
     assert told.title == "There is nothing to confirm here"

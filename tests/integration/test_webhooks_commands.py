@@ -20,8 +20,10 @@ from support.stores import SteerableClock, opened
 
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.adapters.webhook_pumps import Backlog
-from twinlock.bootstrap import World, make_keyring, open_webhooks, prepare
+from twinlock.adapters.webhooks.pumps import Backlog
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.webhooks import open_webhooks
+from twinlock.bootstrap.world import World, prepare
 
 Variables = dict[str, str]
 DELIVERED = 'twinlock_webhook_attempts_total{result="delivered"} 1.0'

@@ -22,8 +22,8 @@ from support.stores import (
 
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import ClockUntrustedError
-from twinlock.domain.webhook_endpoints import PAUSE_MOST, RETRY_AFTER, Disabled
-from twinlock.services import webhook_delivery
+from twinlock.domain.webhooks.endpoints import PAUSE_MOST, RETRY_AFTER, Disabled
+from twinlock.services.webhooks import delivery as webhook_delivery
 
 LATER = timedelta(seconds=7)  # Past the first retry with all of its jitter.
 

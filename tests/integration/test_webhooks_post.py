@@ -19,11 +19,11 @@ from support.receivers import (
     status,
 )
 
-from twinlock.adapters import webhooks
-from twinlock.adapters.webhooks import HttpPost, SystemResolver, UnresolvedError
-from twinlock.domain.webhook_endpoints import Fault
-from twinlock.domain.webhook_targets import Reach
-from twinlock.domain.webhooks import Message, MessageType
+from twinlock.adapters.webhooks import sending as webhooks
+from twinlock.adapters.webhooks.sending import HttpPost, SystemResolver, UnresolvedError
+from twinlock.domain.webhooks.endpoints import Fault
+from twinlock.domain.webhooks.outcomes import Message, MessageType
+from twinlock.domain.webhooks.targets import Reach
 
 MESSAGE = Message(
     message_id="msg_" + "a" * 26,

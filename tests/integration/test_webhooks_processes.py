@@ -30,14 +30,14 @@ from support.stores import (
 )
 from support.webhook_process import Config, webhook_process
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.events import ChallengeIssued
 from twinlock.domain.ids import ActionId
-from twinlock.domain.webhook_endpoints import WebhookId
-from twinlock.domain.webhooks import message_id
+from twinlock.domain.webhooks.endpoints import WebhookId
+from twinlock.domain.webhooks.outcomes import message_id
 from twinlock.ports import (
     Committed,
 )

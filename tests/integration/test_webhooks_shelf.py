@@ -9,14 +9,14 @@ from support.postgres import TestDatabase, both_versions
 from support.receivers import Receiver, receiving, status
 from support.stores import Customer, SteerableClock, make_keyring, open_store, opened
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql.connections import READ_SECONDS
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import CLAIM
-from twinlock.adapters.webhooks import ATTEMPT_SECONDS
+from twinlock.adapters.webhooks.sending import ATTEMPT_SECONDS
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
-from twinlock.domain.webhook_endpoints import (
+from twinlock.domain.webhooks.endpoints import (
     ENDPOINTS_MOST,
     SECRETS_MOST,
     Endpoint,
@@ -28,9 +28,9 @@ from twinlock.domain.webhook_endpoints import (
     WebhooksFullError,
     WebhookUnknownError,
 )
-from twinlock.domain.webhook_targets import WebhookUrlRefusedError
-from twinlock.domain.webhooks import WebhookPatternError
-from twinlock.services.webhook_delivery import NEW_SECONDS, TURN_SECONDS
+from twinlock.domain.webhooks.outcomes import WebhookPatternError
+from twinlock.domain.webhooks.targets import WebhookUrlRefusedError
+from twinlock.services.webhooks.delivery import NEW_SECONDS, TURN_SECONDS
 
 NOBODY = WebhookId("wh_" + "a" * 26)
 URL = "http://127.0.0.1:9/geheim"
@@ -327,27 +327,6 @@ async def _damaged(hooks: Hooks) -> None:
     (claimed,) = await hooks.shelf.claim(now=hooks.clock.now(), apart=(), most=1)
     with pytest.raises(LogDamagedError):
         await hooks.delivery.turn(claimed)
-
-
-async def test_what_was_decided_of_an_erased_person_is_passed_by(
-    hooks: Hooks, alice: Customer, database: TestDatabase
-) -> None:
-    async with receiving() as receiver:
-        shown = await hooks.add(receiver)
-        (failed,) = await authorized(hooks.store, alice, 1)
-        receiver.answers.append(status(500))
-        await hooks.deliver()
-        await authorized(hooks.store, alice, 1)
-        bob = await opened(hooks.store, hooks.clock)
-        await database.execute("DELETE FROM subject_key WHERE subject = $1", alice.account_id)
-
-        hooks.clock.advance(timedelta(seconds=7))
-        await hooks.deliver()
-
-        assert receiver.indexes[0] == failed
-        assert [one.value["data"]["account_id"] for one in receiver.got[1:]] == [bob.account_id]
-        listed = await hooks.listed(shown.webhook_id)
-        assert (listed.behind, listed.retries) == (0, 0)
 
 
 async def test_a_message_to_be_tried_again_beyond_the_log_is_forgotten(

@@ -17,7 +17,8 @@ from support.service import ADDRESS, PRICES, SteerableClock, serving
 from support.witnessed import keys_of, settled
 from support.witnesses import RealWitness, running
 
-from twinlock.bootstrap import World, make_price_key, sign_price_list, trust_price_key
+from twinlock.bootstrap.prices import make_price_key, sign_price_list, trust_price_key
+from twinlock.bootstrap.world import World
 from twinlock.client import Client, ProblemError
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.canonical import encode, from_b64url

@@ -19,7 +19,7 @@ from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import SALTS_BYTES, Entry, Kept, Origin, record
 from twinlock.domain.events import ActionAuthorized, ChallengeIssued, ClosingEvent
 from twinlock.domain.policy.version import PolicyName
-from twinlock.domain.webhooks import LogEntry, Message, message_of
+from twinlock.domain.webhooks.outcomes import LogEntry, Message, message_of
 
 POLICY = PolicyName(version=1, digest=b64url(b"p" * 32))
 DATA = {

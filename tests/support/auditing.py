@@ -11,10 +11,10 @@ from support.stores import POLICY
 
 from twinlock.adapters.anchor import AnchorFile
 from twinlock.adapters.auditing import Auditor
-from twinlock.adapters.keyring import Keyring, Role
+from twinlock.adapters.keyring.ring import Keyring, Role
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
-from twinlock.adapters.signing import KeyringSigner
 from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.installation import claim
 from twinlock.domain.audit.parts import Checked, Part

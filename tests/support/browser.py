@@ -21,10 +21,8 @@ from support.service import Customer, Service
 from twinlock.adapters.letters import Letter
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import (
-    page_routes,
-)
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import page_routes
 from twinlock.domain.answers import Answered
 from twinlock.domain.ids import tail
 

@@ -129,6 +129,9 @@ def _about(draw: st.DrawFn, action: str, scopes: tuple[str, ...]) -> dict[str, A
         "scopes": scopes,
         "ip_list": draw(st.integers(0, 2)) if scopes else 0,
         "key_destinations": draw(st.integers(0, 2)) if scopes else 0,
+        "last_exit_at": draw(st.none() | earlier),
+        "exit_open_until": draw(maybe_around),
+        "legal_hold": draw(rarely),
         "weak_freeze_at": draw(st.none() | earlier),
     }
 

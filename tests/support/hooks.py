@@ -10,12 +10,12 @@ from support.stores import ENTROPY, Customer, SteerableClock, new_action, withdr
 
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
-from twinlock.adapters.webhook_pumps import Pumps, Report
-from twinlock.adapters.webhooks import HttpPost
-from twinlock.domain.webhook_endpoints import WebhookId
-from twinlock.domain.webhook_targets import Reach
-from twinlock.services.webhook_delivery import WebhookDelivery
-from twinlock.services.webhooks import ListedWebhook, ShownSecret, Webhooks
+from twinlock.adapters.webhooks.pumps import Pumps, Report
+from twinlock.adapters.webhooks.sending import HttpPost
+from twinlock.domain.webhooks.endpoints import WebhookId
+from twinlock.domain.webhooks.targets import Reach
+from twinlock.services.webhooks.delivery import WebhookDelivery
+from twinlock.services.webhooks.endpoints import ListedWebhook, ShownSecret, Webhooks
 
 HERE = Reach(plain_loopback=True)
 TURNS_MOST = 200  # What no test needs; more would be a loop without end.

@@ -10,7 +10,8 @@ from support.postgres import UNPRIVILEGED, base
 
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.settings import load as load_settings
-from twinlock.bootstrap import embedded, make_keyring
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.world import embedded
 
 
 def environment_of(directory: Path, **more: str) -> dict[str, str]:

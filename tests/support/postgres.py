@@ -85,21 +85,21 @@ class TestDatabase:
         async with self.owner() as connection:
             return list(await connection.fetch(sql, *arguments))
 
-    async def somebody_waits_for_a_lock(self) -> None:
-        """Return once a session of this database waits for a lock."""
-        await self._somebody("Lock")
+    async def somebody_waits_for_a_lock(self, *, sessions: int = 1) -> None:
+        """Return once so many sessions of this database wait for a lock."""
+        await self._somebody("Lock", sessions)
 
     async def somebody_sleeps(self) -> None:
         """Return once a session of this database is in ``pg_sleep``."""
-        await self._somebody("PgSleep")
+        await self._somebody("PgSleep", 1)
 
-    async def _somebody(self, waits_for: str) -> None:
+    async def _somebody(self, waits_for: str, sessions: int) -> None:
         waiting = """
             SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND $1 IN (wait_event_type, wait_event)
         """
         async with self.owner() as connection, asyncio.timeout(10):
-            while not await connection.fetchval(waiting, waits_for):
+            while await connection.fetchval(waiting, waits_for) < sessions:
                 await connection.execute("SELECT pg_stat_clear_snapshot()")
 
     async def value(self, sql: str, *arguments: object) -> object:

@@ -11,16 +11,13 @@ from typing import Any, cast
 import httpx
 from litestar import Litestar
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.settings import Settings
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import (
-    Steering,
-    World,
-    open_api,
-)
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
+from twinlock.bootstrap.serving import Steering, open_api
+from twinlock.bootstrap.world import World
 from twinlock.client import Client
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import from_b64url

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pkcs11
 
-from twinlock.adapters.pkcs11_token import Token
+from twinlock.adapters.keyring.pkcs11 import Token
 from twinlock.adapters.settings import TokenPlace
 
 MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")

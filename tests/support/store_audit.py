@@ -7,7 +7,7 @@ from support.auditing import audited_store
 from support.postgres import TestDatabase
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql import codec
 from twinlock.domain.account import Account
 from twinlock.domain.events import ActionProposed, ActionSpent

@@ -32,7 +32,7 @@ from support.stores import (
     withdrawal,
 )
 
-from twinlock.adapters.keyring import load as load_keyring
+from twinlock.adapters.keyring.ring import load as load_keyring
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock

@@ -15,10 +15,10 @@ import msgspec
 from msgspec.structs import replace
 from support.policies import DEFAULT
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring
-from twinlock.adapters.signing import KeyringIndex, KeyringSigner
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringIndex, KeyringSigner
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain import ids
@@ -222,7 +222,7 @@ def destination_of(customer: Customer, *, now: datetime) -> Destination:
     )
 
 
-def opening(
+def opening(  # noqa: PLR0913 - what tests change of an opening
     customer: Customer,
     *,
     now: datetime,
@@ -230,9 +230,10 @@ def opening(
     padding: int = 0,
     actor: str = PLATFORM,
     listed: bool = True,
+    change: Callable[[Account], Account] = lambda account: account,
 ) -> Work:
     """Return the work that opens the account with its destination, as one decision."""
-    account = account_of(customer, now=now, padding=padding)
+    account = change(account_of(customer, now=now, padding=padding))
     destination = destination_of(customer, now=now)
 
     def decided(state: State, at: datetime) -> Decided:

@@ -17,11 +17,11 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import load as load_keyring
+from twinlock.adapters.keyring.ring import load as load_keyring
 from twinlock.adapters.settings import load as load_settings
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy
-from twinlock.adapters.webhook_pumps import delivering
+from twinlock.adapters.webhooks.pumps import delivering
 
 TESTS = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0  # On a machine that is busy with other tests.

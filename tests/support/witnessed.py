@@ -13,8 +13,8 @@ from support.postgres import TestDatabase
 from support.service import Customer, Service, SteerableClock, serving
 from support.witnesses import Said, saying, whole
 
-from twinlock.adapters.signing import log_keys
-from twinlock.bootstrap import World
+from twinlock.adapters.keyring.signing import log_keys
+from twinlock.bootstrap.world import World
 from twinlock.domain.log.note import VerifierKey
 from twinlock.witness.ledger import Ledger, make_witness
 from twinlock.witness.serving import Witness

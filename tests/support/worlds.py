@@ -24,6 +24,7 @@ from twinlock.domain.account import (
     Session,
 )
 from twinlock.domain.actions import (
+    AccountErase,
     ApiKeyCreate,
     AuthenticatorBind,
     AuthenticatorReactivate,
@@ -336,4 +337,5 @@ def make_key(
 
 FREEZE = FreezeSet(account=ALICE)
 LIFT = FreezeLift(account=ALICE)
+ERASE = AccountErase(account=ALICE)
 CODE_FACTORS = {ChannelKind.EMAIL: Factor.EMAIL_CODE, ChannelKind.SMS: Factor.SMS_CODE}

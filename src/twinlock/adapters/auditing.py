@@ -17,12 +17,13 @@ from typing import TypeAlias
 import asyncpg
 from msgspec.structs import replace
 
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters import signing
 from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.embedded import running
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring import signing
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.postgres import EmbeddedPostgres
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.slots import Slots
@@ -30,7 +31,6 @@ from twinlock.adapters.sql.audit_extent import examine, kept_policies
 from twinlock.adapters.sql.auditing import AuditReader, join, read_tiles, reading, share
 from twinlock.adapters.sql.connections import DOWN, unreachable
 from twinlock.adapters.sql.migrate import check_schema
-from twinlock.adapters.token import open_token
 from twinlock.domain.audit.findings import Findings
 from twinlock.domain.audit.parts import Checked, Extent, Part
 from twinlock.domain.log.trust import parse_trust_policy

@@ -30,7 +30,8 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from twinlock.adapters.keyring import KEY_ID_BYTES, Key, Keyring, Role
+from twinlock.adapters.keyring.ring import KEY_ID_BYTES, Key, Keyring, Role
+from twinlock.domain.bounds import DOCUMENT_BYTES_MOST
 from twinlock.domain.canonical import tagged_mac
 from twinlock.domain.errors import DocumentTooLargeError, SealBrokenError, invariant
 from twinlock.ports.keys import (
@@ -41,7 +42,6 @@ NONCE_BYTES = 12
 TAG_BYTES = 16
 KEY_BYTES = 32
 NEW_KEY_ENTROPY_BYTES = KEY_BYTES + NONCE_BYTES
-MAX_PLAINTEXT_BYTES = 16_384  # A 27 KB document halved the throughput (measured).
 _VERSION = (8).to_bytes(8, "big")  # The length of a version, as ``_framed`` writes it.
 _WRAPPED_BYTES = KEY_ID_BYTES + NONCE_BYTES + KEY_BYTES + TAG_BYTES
 OPENED_MOST = 20_000  # Subjects' keys from a token that are kept in memory: 20 MB.
@@ -66,8 +66,8 @@ class SubjectKey:
         """
         invariant(len(nonce) == NONCE_BYTES, "a nonce has 12 bytes")
         invariant(version >= 0, "a version is not negative")
-        if len(plaintext) > MAX_PLAINTEXT_BYTES:
-            raise DocumentTooLargeError(f"a {kind} has more than {MAX_PLAINTEXT_BYTES} bytes")
+        if len(plaintext) > DOCUMENT_BYTES_MOST:
+            raise DocumentTooLargeError(f"a {kind} has more than {DOCUMENT_BYTES_MOST} bytes")
         place = _place(kind=kind, row_id=row_id, version=version)
         return nonce + self._cipher.encrypt(nonce, plaintext, place)
 
@@ -206,7 +206,7 @@ def _owner(subject_id: str) -> bytes:
 
 
 def _decrypt(cipher: AESGCM, box: bytes, associated: bytes) -> bytes:
-    if not NONCE_BYTES + TAG_BYTES <= len(box) <= NONCE_BYTES + MAX_PLAINTEXT_BYTES + TAG_BYTES:
+    if not NONCE_BYTES + TAG_BYTES <= len(box) <= NONCE_BYTES + DOCUMENT_BYTES_MOST + TAG_BYTES:
         raise SealBrokenError("a stored row is not what we sealed")
     try:
         return cipher.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], associated)

@@ -15,13 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from twinlock.adapters import keyring as keyrings
 from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import (
+    KeyringAnswers,
+    KeyringIndex,
+    KeyringMac,
+    KeyringSigner,
+)
+from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.settings import Settings
-from twinlock.adapters.signing import KeyringAnswers, KeyringIndex, KeyringMac, KeyringSigner
-from twinlock.adapters.token import open_token
 from twinlock.domain.errors import KeyringWrongError, KeysStaleError
 from twinlock.domain.keys import LOOK_LIFETIME
 from twinlock.ports.keys import (
@@ -60,10 +65,10 @@ class KeysAtWork:
         self._stamp: object = None
         self._looked_at = seconds()
         self._takers: list[Takes] = []
-        self.sealer = self._following(Sealer(keyring, ready=self.check_ready))
-        self.index = self._following(KeyringIndex(keyring))
-        self.mac = self._following(KeyringMac(keyring))
-        self.answers = self._following(KeyringAnswers(keyring))
+        self.sealer = self.following(Sealer(keyring, ready=self.check_ready))
+        self.index = self.following(KeyringIndex(keyring))
+        self.mac = self.following(KeyringMac(keyring))
+        self.answers = self.following(KeyringAnswers(keyring))
         self._keyring = keyring
 
     @classmethod
@@ -73,13 +78,14 @@ class KeysAtWork:
 
     def signer(self, *, log_origin: str) -> KeyringSigner:
         """Return one more signer, which remembers what it signed itself."""
-        return self._following(KeyringSigner(self._keyring, log_origin=log_origin))
+        return self.following(KeyringSigner(self._keyring, log_origin=log_origin))
 
     def price_file(self, path: Path | None) -> PriceFile:
         """Return the reader of the price list at ``path``."""
-        return self._following(PriceFile(path, self._keyring))
+        return self.following(PriceFile(path, self._keyring))
 
-    def _following(self, taker: T) -> T:
+    def following(self, taker: T) -> T:
+        """Have ``taker`` go on with the keyring whenever it has changed, and return it."""
         self._takers.append(taker)
         return taker
 

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 from msgspec import Meta
 
 from twinlock.adapters import private_files
-from twinlock.adapters.keyring import KEY_BYTES, Keyring, Role, is_keyring, key_id_of
+from twinlock.adapters.keyring.ring import KEY_BYTES, Keyring, Role, is_keyring, key_id_of
 from twinlock.domain.canonical import b64url, encode, from_b64url, parse_strict
 from twinlock.domain.errors import JwsRefusedError, MalformedError, TwinlockError
 from twinlock.domain.money import MAX_PRICE_CENTS, PRICE_LIFETIME, Prices

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from twinlock.domain.errors import FileBusyError, FileUnsafeError
 
@@ -119,6 +120,12 @@ def create(path: Path, data: bytes) -> None:
     finally:
         draft.unlink()
     sync_directory(path.parent)
+
+
+def create_open(path: Path) -> BinaryIO:
+    """Make a file at ``path``, mode 0600, and return it open. Raises FileExistsError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb")
 
 
 def _draft(path: Path, data: bytes, *, mode: int) -> Path:

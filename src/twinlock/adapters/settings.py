@@ -23,7 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 import platformdirs
 
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
-from twinlock.domain.webhook_targets import Reach
+from twinlock.domain.webhooks.targets import Reach
 
 PREFIX = "TWINLOCK_"
 PROFILES = ("default", "strict")  # The range's weaker profiles cannot be set from here.

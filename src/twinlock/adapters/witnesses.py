@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from twinlock.adapters import private_files, signing
+from twinlock.adapters import private_files
 from twinlock.adapters.beside import beside
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import signing
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.witness_calls import HttpWitnesses, read_url
 from twinlock.domain.errors import (
@@ -59,7 +61,7 @@ def read_policy(
             quorum that those who can be asked do not make.
     """
     own = tuple(logs)
-    trusted = tuple(TrustedLog(key=key, url=url) for key in own)
+    trusted = _trusted(own, url)
     if path is None:
         return TrustPolicy(logs=trusted, witnesses=(), groups=(), quorum=None)
     try:
@@ -72,6 +74,10 @@ def read_policy(
         raise WitnessPolicyWrongError(f"{path} cannot be read: {error.strerror}") from error
     except (MalformedError, QuorumError, UnicodeEncodeError) as error:
         raise WitnessPolicyWrongError(f"{path}: {error}") from error
+
+
+def _trusted(keys: Iterable[VerifierKey], url: str | None) -> tuple[TrustedLog, ...]:
+    return tuple(TrustedLog(key=key, url=url) for key in keys)
 
 
 def _check_meant(policy: TrustPolicy, own: tuple[VerifierKey, ...]) -> None:
@@ -124,9 +130,21 @@ def log_policy(settings: Settings, keyring: Keyring, *, with_retired: bool = Fal
     return read_policy(settings.witness_policy, logs=keys, url=settings.origin)
 
 
+class _OwnKeys:
+    """Our log's keys, as those who cosign it know them. Implements ``Takes``."""
+
+    def __init__(self, publishing: Publishing, settings: Settings) -> None:
+        self._publishing = publishing
+        self._settings = settings
+
+    def take(self, keyring: Keyring) -> None:
+        found = signing.log_keys(keyring, log_origin=self._settings.log_origin)
+        self._publishing.know(_trusted(found, self._settings.origin))
+
+
 @asynccontextmanager
 async def open_publishing(
-    settings: Settings, keyring: Keyring, log: AnchoredLog, *, clock: Clock
+    settings: Settings, keyring: Keyring, log: AnchoredLog, *, keys: KeysAtWork, clock: Clock
 ) -> AsyncIterator[Publishing | None]:
     """Publish the log's heads to its witnesses, for as long as the block goes on.
 
@@ -144,12 +162,13 @@ async def open_publishing(
     async with HttpWitnesses.of(policy.witnesses) as calls:
         publishing = Publishing(
             log,
-            signer=signing.KeyringSigner(keyring, log_origin=settings.log_origin),
+            signer=keys.signer(log_origin=settings.log_origin),
             policy=policy,
             calls=calls,
             kept=CosignedFile(settings.data_dir / "cosigned-checkpoint"),
             clock=clock,
         )
+        keys.following(_OwnKeys(publishing, settings))
         await publishing.begin()
         async with (
             beside("publishing_waits", publishing.serve, pause=FOLLOW_SECONDS),

@@ -1,31 +1,34 @@
 """The routes. Each reads, asks one use case, and tells; nothing is decided here."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.response import Stream
 from msgspec import Meta
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twinlock.api.answer_keys import answer_keys
 from twinlock.api.authzen import configuration, evaluate, evaluate_all
 from twinlock.api.operations import ActingOperation
-from twinlock.api.request import StrictRequest, idempotency
+from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
+from twinlock.domain.bounds import LEGAL_REFERENCE_MOST
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.commands import EndSession
 from twinlock.domain.errors import MalformedError
+from twinlock.domain.export import Exported
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.services.accounts import NewAccount, Offered, Opened
-from twinlock.services.actions import Previewed, Proposal, Repeated
+from twinlock.services.actions.proposing import Previewed, Proposal, Repeated
 from twinlock.services.platform_keys import Scope
 from twinlock.services.proving import Asked, AskedBefore, Question, Reply
 from twinlock.services.spending import Spending
@@ -51,6 +54,12 @@ class SimChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What a carrier told of the account's number; without a time the SIM changed just now."""
 
     changed_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file number of whoever needs an account's records."""
+
+    reference: Annotated[str, Meta(min_length=1, max_length=LEGAL_REFERENCE_MOST)]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +159,51 @@ async def report_sim_change(
     key = await idempotency(request)
     changed_at = data.changed_at
     await api.use.accounts.report_sim_change(named, changed_at, actor=actor, idempotency=key)
+
+
+@post(
+    "/v1/accounts/{account_id:str}/legal-holds",
+    status_code=204,
+    summary="Set a legal hold",
+    operation_class=ActingOperation,
+)
+async def set_legal_hold(
+    request: StrictRequest, account_id: FromPath[str], data: JSONBody[Holding]
+) -> None:
+    """Keep the account from being erased while its records are needed."""
+    api = api_of(request)
+    actor = await api.caller(request, Scope.LEGAL_HOLD)
+    named = api.account(account_id, by=actor)
+    key = await idempotency(request)
+    await api.use.legal_holds.set(named, data.reference, actor=actor, idempotency=key)
+
+
+@post(
+    "/v1/accounts/{account_id:str}/legal-holds/lift",
+    status_code=204,
+    summary="Lift a legal hold",
+    operation_class=ActingOperation,
+)
+async def lift_legal_hold(
+    request: StrictRequest, account_id: FromPath[str], data: JSONBody[Holding]
+) -> None:
+    """Say that the account's records are needed no more under this file number."""
+    api = api_of(request)
+    actor = await api.caller(request, Scope.LEGAL_HOLD)
+    named = api.account(account_id, by=actor)
+    key = await idempotency(request)
+    await api.use.legal_holds.lift(named, data.reference, actor=actor, idempotency=key)
+
+
+@get("/v1/accounts/{account_id:str}/export", summary="Export all about a person")
+async def export_account(request: StrictRequest, account_id: FromPath[str]) -> Response[Exported]:
+    """Return everything that is held about the customer, but secrets; they are told of it."""
+    api = api_of(request)
+    actor = await api.caller(request, Scope.EXPORT)
+    named = api.exported(account_id, by=actor)
+    pieces = await api.use.exporting.export(named, actor=actor)
+    sent = Stream(pieces, media_type=JSON)
+    return cast("Response[Exported]", sent)  # In pieces, which are that when put together.
 
 
 @post("/v1/actions", status_code=201, summary="Propose an action", operation_class=ActingOperation)
@@ -285,7 +339,7 @@ async def _told(api: Api, named: ActionId, answer: Answered | None) -> Answered:
 
 
 def _counted(api: Api, answer: Answered) -> Answered:
-    api.metrics.count(answer.type, answer.answer.value)
+    api.metrics.count(answer)
     return answer
 
 
@@ -352,6 +406,9 @@ OF_ACCOUNTS = (
     offer_candidate,
     end_sessions,
     report_sim_change,
+    set_legal_hold,
+    lift_legal_hold,
+    export_account,
     propose,
     preview,
     look_at_action,

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable
 from inspect import cleandoc
 from types import NoneType
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, YamlRenderPlugin
 
@@ -39,6 +39,11 @@ def render_plugins(handlers: Iterable[HTTPRouteHandler]) -> list[OpenAPIRenderPl
     return [AsJson(), AsYaml()]
 
 
+def _value(hint: Any) -> Any:  # noqa: ANN401 - any type that a route may return
+    """Return the type of what is sent: a route that sends in pieces returns a response of it."""
+    return get_args(hint)[0] if get_origin(hint) is Response else hint
+
+
 class _Described:
     """What each operation takes and answers, by its path and method."""
 
@@ -50,7 +55,7 @@ class _Described:
             for method in handler.http_methods
         }
         forms = {
-            (*place, name): types[name]
+            (*place, name): _value(types[name])
             for place, types in hints.items()
             for name in ("data", "return")
             if types.get(name, NoneType) is not NoneType

@@ -11,9 +11,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from twinlock.api.message_signatures import IncomingRequest
 from twinlock.api.request import Network, client_address, counted_address, header
 from twinlock.api.throttling import Rates, share
+from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.ids import AccountId, ActionId, account_of, parse_account_id, tail
 from twinlock.domain.message_signatures import SignatureRefusedError
+from twinlock.domain.reasons import Reason
 from twinlock.ports import (
     Entropy,
     Idempotency,
@@ -23,8 +25,10 @@ from twinlock.ports.keys import (
     AnswerSigner,
 )
 from twinlock.services.accounts import Accounts
-from twinlock.services.actions import Actions
+from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
+from twinlock.services.exporting import Exporting
+from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
@@ -46,6 +50,8 @@ class UseCases:
     evidence: Evidence
     logbook: Logbook
     keys: Keys
+    legal_holds: LegalHolds
+    exporting: Exporting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +60,20 @@ class Metrics:
 
     registry: CollectorRegistry
     answers: Counter
+    engine_errors: Counter
     seconds: Histogram
     by_route: dict[str, Callable[[float], None]] = field(default_factory=dict)
     by_answer: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
-    def count(self, kind: str, answer: str) -> None:
-        """Count one ``answer`` of the gate about an action of type ``kind``."""
+    def count(self, answered: Answered) -> None:
+        """Count one answer of the gate."""
+        kind, answer = answered.type, answered.answer.value
         counter = self.by_answer.get((kind, answer))
         if counter is None:
             counter = self.by_answer[kind, answer] = self.answers.labels(kind, answer)
         counter.inc()
+        if any(why.code == Reason.ENGINE_ERROR for why in answered.why):
+            self.engine_errors.inc()
 
     def observe(self, route: str, seconds: float) -> None:
         """Count one request to ``route``, the template of a path and never a path."""
@@ -80,6 +90,11 @@ def new_metrics() -> Metrics:
         registry=registry,
         answers=Counter(
             "twinlock_answers", "Answers of the gate.", ("type", "answer"), registry=registry
+        ),
+        engine_errors=Counter(
+            "twinlock_engine_errors",
+            "Refusals since the policy's two engines disagree, or one fails.",
+            registry=registry,
         ),
         seconds=Histogram(
             "twinlock_request_seconds", "Seconds a request took.", ("route",), registry=registry
@@ -147,6 +162,17 @@ class Api:
         """
         named = parse_account_id(account_id)
         self.rates.answers.accounts.take(share(by, named))
+        return named
+
+    def exported(self, account_id: str, *, by: str) -> AccountId:
+        """Return a well-formed account id of which ``by``, an actor, may have one more copy now.
+
+        Raises:
+            MalformedError, RateLimitedError: as they say.
+        """
+        named = parse_account_id(account_id)
+        self.rates.exports.take(by)
+        self.rates.exports_of_one.take(named)
         return named
 
     def once(self) -> Idempotency:

@@ -1,6 +1,6 @@
 """What the platform may see of an account: kinds, times and states; no secrets, no addresses."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -78,6 +78,13 @@ class HoldView(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
 
 
+class LegalHoldView(msgspec.Struct, frozen=True, kw_only=True):
+    """One legal hold, by the file number of whoever needs the records."""
+
+    reference: str
+    placed_at: datetime
+
+
 class OpenView(msgspec.Struct, frozen=True, kw_only=True):
     """One action on its way."""
 
@@ -112,6 +119,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[SessionView, ...]
     devices: tuple[DeviceView, ...]
     holds: tuple[HoldView, ...]
+    legal_holds: tuple[LegalHoldView, ...]
     actions: tuple[OpenView, ...]
     api_keys: tuple[ApiKeyView, ...]
 
@@ -162,6 +170,10 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
             for one in account.devices
         ),
         holds=tuple(HoldView(because=one.because, ends_at=one.ends_at) for one in account.holds),
+        legal_holds=tuple(
+            LegalHoldView(reference=one, placed_at=datetime.fromtimestamp(since, tz=UTC))
+            for one, since in account.legal_holds.items()
+        ),
         actions=tuple(
             OpenView(
                 action_id=one.action_id,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import adopt_log, prepare, settings_from_environment
+from twinlock.bootstrap.anchoring import adopt_log
+from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import b64url
 from twinlock.ports.log import (

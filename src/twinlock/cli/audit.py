@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twinlock.bootstrap import auditor, settings_from_environment
+from twinlock.bootstrap.auditing import auditor
+from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import plain, result, say
 from twinlock.cli.crew import ProcessCrew
 from twinlock.cli.files import read_file

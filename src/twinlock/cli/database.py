@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import settings_from_environment, stop_database
+from twinlock.bootstrap.world import settings_from_environment, stop_database
 from twinlock.cli.console import result
 
 app = typer.Typer(help="The embedded database.", no_args_is_help=True)

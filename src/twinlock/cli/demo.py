@@ -19,7 +19,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from twinlock.bootstrap import system_now
+from twinlock.bootstrap.world import system_now
 from twinlock.cli.console import program, say
 from twinlock.cli.ranges import console, to_the_end
 from twinlock.domain.errors import BundleRefusedError

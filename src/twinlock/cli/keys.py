@@ -8,17 +8,11 @@ from typing import Annotated, TypeVar
 import msgspec
 import typer
 
-from twinlock.bootstrap import (
-    key_rotation,
-    known_policies,
-    make_keyring,
-    prepare,
-    rewrap_keys,
-    settings_from_environment,
-    trust_of,
-    trust_price_key,
-)
+from twinlock.bootstrap.keys import key_rotation, make_keyring, rewrap_keys
+from twinlock.bootstrap.prices import trust_price_key
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.trust import known_policies, trust_of
+from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.keys import SIGNING, KeyRecord, KeyState, Role
 from twinlock.domain.trust import Trust
@@ -173,8 +167,9 @@ def rewrap(*, as_json: Json = False) -> None:
     result(
         done,
         as_json=as_json,
-        text=f"{done['subjects']} customers' keys, {done['idempotency']} idempotency keys and "
-        f"{done['heads']} heads were put under the current key; {done['broken']} rows are not ours",
+        text=f"{done['subjects']} customers' keys, {done['idempotency']} idempotency keys, "
+        f"{done['heads']} heads and {done['erased']} marks of the erased were put under the "
+        f"current key; {done['broken']} rows are not ours",
     )
 
 

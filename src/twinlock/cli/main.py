@@ -5,25 +5,14 @@ Whatever a command could not do is one line on stderr with a code of docs/errors
 """
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from twinlock.cli import (
-    anchor,
-    audit,
-    database,
-    demo,
-    keys,
-    platform_keys,
-    policy,
-    prices,
-    ranges,
-    serve,
-    verify,
-    webhooks,
-    witness,
-)
 from twinlock.cli.console import fail, log_to_stderr
 from twinlock.domain.errors import TwinlockError
 
@@ -36,28 +25,63 @@ class SystemRefusedError(TwinlockError):
     code = "system_refused"
 
 
+# Where each command is. It is loaded when it is asked for: all of them together take a second.
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "serve": "serve:serve",
+        "migrate": "serve:migrate_command",
+        "demo": "demo:demo",
+        "verify": "verify:verify_command",
+        "erase-due": "records:erase_due",
+        "export": "records:export",
+        "audit": "audit:audit_command",
+        "anchor": "anchor:app",
+        "database": "database:app",
+        "keys": "keys:app",
+        "legal-hold": "records:legal_hold",
+        "platform-key": "platform_keys:app",
+        "policy": "policy:app",
+        "prices": "prices:app",
+        "range": "ranges:app",
+        "webhook": "webhooks:app",
+        "witness": "witness:app",
+    }
+)
+
+
+class Commands(TyperGroup):
+    """The commands of the program, each loaded when it is asked for."""
+
+    def list_commands(self, _: object) -> list[str]:
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, _: object, cmd_name: str) -> TyperCommand | TyperGroup | None:
+        """Return a command, or None if there is none of that name."""
+        place = COMMANDS.get(cmd_name)
+        return None if place is None else _loaded(cmd_name, *place.split(":"))
+
+
+def _loaded(name: str, module: str, attribute: str) -> TyperCommand | TyperGroup:
+    found = getattr(import_module(f"twinlock.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        group = typer.main.get_group(found)
+        group.name = name
+        return group
+    alone = typer.Typer()
+    alone.command(name)(found)
+    return cast("TyperCommand", typer.main.get_command(alone))
+
+
 app = typer.Typer(
     name="twinlock",
+    cls=Commands,
     help="The account-security layer for platforms that hold other people's money.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 it is done; 1 what was checked does not hold; 2 it could not be done, "
     "and a line on stderr says why, with a code of docs/errors.md; 3 a word could not be played.",
 )
-app.command("serve")(serve.serve)
-app.command("migrate")(serve.migrate_command)
-app.command("demo")(demo.demo)
-app.command("verify")(verify.verify_command)
-app.command("audit")(audit.audit_command)
-app.add_typer(anchor.app, name="anchor")
-app.add_typer(database.app, name="database")
-app.add_typer(keys.app, name="keys")
-app.add_typer(platform_keys.app, name="platform-key")
-app.add_typer(policy.app, name="policy")
-app.add_typer(prices.app, name="prices")
-app.add_typer(ranges.app, name="range")
-app.add_typer(webhooks.app, name="webhook")
-app.add_typer(witness.app, name="witness")
 
 
 def _tell_version(asked: bool) -> None:

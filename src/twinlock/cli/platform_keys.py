@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import (
-    open_api,
-    prepare,
-    settings_from_environment,
-)
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.serving import open_api
+from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import b64url
 from twinlock.proofs.message_signatures import PEM_CHARACTERS_MOST, SigningKeyWrongError
@@ -35,7 +32,9 @@ SignedBy = Annotated[
     ),
 ]
 Days = Annotated[int, typer.Option(min=1, max=400, help="Days until it expires.")]
-DEFAULT_SCOPES = list(Scope)
+DEFAULT_SCOPES: list[Scope] = [
+    one for one in Scope if one is not Scope.EXPORT
+]  # It reads everything.
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 

@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import (
-    settings_from_environment,
-)
 from twinlock.bootstrap.rulebook import checked_policy, rule_book
+from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import decode
 

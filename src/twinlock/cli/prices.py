@@ -9,13 +9,9 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap import (
-    PRICE_DOCUMENT_BYTES_MOST,
-    make_price_key,
-    settings_from_environment,
-    sign_price_list,
-)
+from twinlock.bootstrap.prices import PRICE_DOCUMENT_BYTES_MOST, make_price_key, sign_price_list
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.money import Prices
 

@@ -15,14 +15,9 @@ from litestar import Litestar
 
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import (
-    migrate_owner,
-    open_api,
-    page_routes,
-    prepare,
-    settings_from_environment,
-)
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
+from twinlock.bootstrap.serving import open_api, page_routes
+from twinlock.bootstrap.world import migrate_owner, prepare, settings_from_environment
 from twinlock.cli.console import log_to_stderr, say
 from twinlock.domain.errors import SettingsWrongError, TwinlockError
 

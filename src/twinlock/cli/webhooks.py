@@ -7,11 +7,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from twinlock.bootstrap import open_webhooks, prepare, settings_from_environment
+from twinlock.bootstrap.webhooks import open_webhooks
+from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
-from twinlock.domain.webhook_endpoints import OVERLAP_MOST, parse_webhook_id
-from twinlock.domain.webhooks import ALL
-from twinlock.services.webhooks import ListedWebhook, ShownSecret, Tried, Webhooks
+from twinlock.domain.webhooks.endpoints import OVERLAP_MOST, parse_webhook_id
+from twinlock.domain.webhooks.outcomes import ALL
+from twinlock.services.webhooks.endpoints import ListedWebhook, ShownSecret, Tried, Webhooks
 
 T = TypeVar("T")
 NOT_TAKEN = 1  # The exit code of a trial that was not taken.

@@ -59,6 +59,7 @@ class ActionType(StrEnum):
     API_KEY_REVOKE = "api_key.revoke"
     FREEZE_SET = "freeze.set"
     FREEZE_LIFT = "freeze.lift"
+    ACCOUNT_ERASE = "account.erase"
     RECOVERY_OPEN = "recovery.open"
     RECOVERY_COMPLETE = "recovery.complete"
     STAFF_OPEN_FILE = "staff.open_file"
@@ -91,6 +92,7 @@ _CLASSES = MappingProxyType(
             ActionType.LOCK_LOOSEN,
             ActionType.API_KEY_WIDEN,
             ActionType.FREEZE_LIFT,
+            ActionType.ACCOUNT_ERASE,
             ActionType.RECOVERY_OPEN,
             ActionType.RECOVERY_COMPLETE,
         ),
@@ -279,6 +281,10 @@ class FreezeLift(Payload, frozen=True, kw_only=True, tag=ActionType.FREEZE_LIFT.
     """Go on again, after the wait."""
 
 
+class AccountErase(Payload, frozen=True, kw_only=True, tag=ActionType.ACCOUNT_ERASE.value):
+    """Destroy all that is kept of this account, after the wait; nothing brings it back."""
+
+
 class NotBuilt(Payload, frozen=True, kw_only=True, tag="not_built"):
     """An action that the gate knows by name or not at all, and does not decide yet.
 
@@ -307,6 +313,7 @@ AnyPayload: TypeAlias = (
     | ApiKeyRevoke
     | FreezeSet
     | FreezeLift
+    | AccountErase
     | NotBuilt
 )
 
@@ -329,6 +336,7 @@ BUILT: frozenset[str] = frozenset(
         ActionType.API_KEY_REVOKE,
         ActionType.FREEZE_SET,
         ActionType.FREEZE_LIFT,
+        ActionType.ACCOUNT_ERASE,
     }
 )
 # What says that something bound is lost, stolen or never was the owner's: any older thing may.

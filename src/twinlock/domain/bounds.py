@@ -16,6 +16,9 @@ AUTHORIZATION_LIFETIME = timedelta(minutes=15)  # A signing queue drains within 
 SPEND_LIFETIME = timedelta(minutes=5)
 # Counted from the end of its waits; an action that nobody finished lapses then.
 OPEN_ACTION_LIFETIME = timedelta(days=7)
+# The same of an erasure: the command that carries it out may fail to run for days, and GDPR,
+# Art. 12(3) counts in months.
+ERASURE_LIFETIME = timedelta(days=30)
 UNPROVED_ACTION_LIFETIME = timedelta(hours=1)  # A question that nobody answered lapses.
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
@@ -88,8 +91,8 @@ NEWCOMER_PERIOD = timedelta(days=30)
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
-DOCUMENT_BYTES_MOST = 16_384
-PASSING_BYTES_MOST = 3_616  # What signing in, time and reports add: sessions, holds, doubts.
+DOCUMENT_BYTES_MOST = 17_408
+PASSING_BYTES_MOST = 3_776  # What signing in, time and others add: sessions, holds, doubts.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -117,6 +120,11 @@ CODES_UNPROVED_PER_HOUR_MOST = 5  # Of them for whoever has shown nothing yet: a
 CODES_PER_DAY_MOST = 16  # A flood that keeps to the hour's limit is one all the same.
 CODES_UNPROVED_PER_DAY_MOST = 8  # Half of them, so that strangers leave the owner the other half.
 FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a flood itself.
+
+# --- Legal holds and exports ---
+
+LEGAL_HOLDS_MOST = 3  # Of one account: a court, an authority and a claim.
+LEGAL_REFERENCE_MOST = 24  # Characters: a file number.
 
 # --- Sums ---
 

@@ -154,5 +154,36 @@ class ReportSimChange(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
-OfAccount: TypeAlias = Offer | EndSession | OpenAccount | ImportDestination | ReportSimChange
-Command: TypeAlias = Propose | Ask | Prove | Veto | Repudiate | Spend | OfAccount
+class SetLegalHold(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody needs the account's records: it is not erased while this stands."""
+
+    reference: str
+
+
+class LiftLegalHold(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever needed the records needs them no more."""
+
+    reference: str
+
+
+class RecordExport(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is held about the person is being handed out."""
+
+
+class Erase(msgspec.Struct, frozen=True, kw_only=True):
+    """The wait of an erasure is over: decide again, and end the account with a yes."""
+
+    action_id: ActionId
+
+
+OfAccount: TypeAlias = (
+    Offer
+    | EndSession
+    | OpenAccount
+    | ImportDestination
+    | ReportSimChange
+    | SetLegalHold
+    | LiftLegalHold
+    | RecordExport
+)
+Command: TypeAlias = Propose | Ask | Prove | Veto | Repudiate | Spend | Erase | OfAccount

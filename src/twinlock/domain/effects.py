@@ -24,6 +24,7 @@ from twinlock.domain.account import (
 )
 from twinlock.domain.actions import (
     WITHDRAW_SCOPE,
+    AccountErase,
     ActionType,
     ApiKeyCreate,
     ApiKeyRevoke,
@@ -87,7 +88,8 @@ def effects(
 
 
 def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tuple[Event, ...]:
-    if any(isinstance(event, ActionAuthorized) for event in events):
+    carried_out_later = isinstance(action.payload, AccountErase)  # As an exit is: by a command.
+    if carried_out_later or any(isinstance(event, ActionAuthorized) for event in events):
         return ()
     return (ActionDone(at=facts.now, action_id=action.action_id),)
 
@@ -386,6 +388,10 @@ def _lift_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tu
     return (FreezeLifted(at=facts.now),)
 
 
+def _erase_later(_: State, _action: OpenAction, _facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    return ()
+
+
 _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
     {
         ActionType.WITHDRAWAL_CRYPTO: _authorize,
@@ -405,5 +411,6 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.API_KEY_REVOKE: _revoke_api_key,
         ActionType.FREEZE_SET: _set_freeze,
         ActionType.FREEZE_LIFT: _lift_freeze,
+        ActionType.ACCOUNT_ERASE: _erase_later,
     }
 )

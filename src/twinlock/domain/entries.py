@@ -5,8 +5,8 @@ Always true (tests/property/test_entries_properties.py):
 * a leaf holds no personal data: type, time, decision, policy digest, blinded label and chain, and
   one salted commitment a field;
 * every commitment opens with the salt and value kept beside the events, and with nothing else;
-* the entry of a spend, and no other, commits to the spend's id and fee, and an account's first
-  entry to its label key;
+* the entry of a spend, and no other, commits to the spend's id and fee, an account's first entry to
+  its label key, and the last entry of one that is erased to whose it is and how many there were;
 * the label of entry *n* of an account is a function of its key and *n*, so that two entries with
   one number collide (law 9).
 
@@ -53,6 +53,8 @@ REASONS_FIELD = "reasons"
 FIELDS = ("account", "action", "actor", "events", "facts", "payload", "proofs", REASONS_FIELD)
 SPEND_FIELD = "spend"  # Of a spend's entry alone.
 LABEL_KEY_FIELD = "label_key"  # Of an account's first entry alone.
+ERASED_ENTRY = "account.erased"  # The type of the last entry of an account.
+ERASED_FIELD = "erased"  # Of that entry alone.
 SALTS_BYTES = SALT_BYTES * (len(FIELDS) + 1)  # An entry has one field of its own at most.
 
 
@@ -117,7 +119,7 @@ def record(
     """
     key = entry_key(from_b64url(chain.label_key, size=32), chain.entries)
     facts = encode(decision.facts) if decision.facts is not None else b"{}"
-    values = _values(decision, origin=origin, facts=facts)
+    values = _values(decision, chain.entries, origin=origin, facts=facts)
     openings, commitments = {}, {}
     for place, (field, value) in enumerate(values.items()):
         salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
@@ -150,7 +152,7 @@ def record(
     return entry, after
 
 
-def _values(decision: Decision, *, origin: Origin, facts: bytes) -> dict[str, bytes]:
+def _values(decision: Decision, number: int, *, origin: Origin, facts: bytes) -> dict[str, bytes]:
     """Return the canonical bytes of every committed field: FIELDS in order, then its own."""
     values = {
         "account": encode(origin.account_id),
@@ -166,7 +168,14 @@ def _values(decision: Decision, *, origin: Origin, facts: bytes) -> dict[str, by
     if own is not None:
         field, value = own(decision)
         values[field] = value
+    if decision.kind == ERASED_ENTRY:
+        values[ERASED_FIELD] = erased_value(origin.account_id, number + 1)
     return values
+
+
+def erased_value(account_id: str, entries: int) -> bytes:
+    """Return what the last of ``entries`` entries says of the account that it erases."""
+    return encode((account_id, entries))
 
 
 def _spend(decision: Decision) -> tuple[str, bytes]:

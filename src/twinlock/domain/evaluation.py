@@ -243,6 +243,7 @@ _RESOURCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ActionType.SESSION_START: ("device", ""),
         ActionType.FREEZE_SET: (ACCOUNT, ""),
         ActionType.FREEZE_LIFT: (ACCOUNT, ""),
+        ActionType.ACCOUNT_ERASE: (ACCOUNT, ""),
     }
 )
 

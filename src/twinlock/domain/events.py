@@ -303,6 +303,30 @@ class SimChanged(_Event, frozen=True, kw_only=True, tag="sim.changed/1"):
     changed_at: datetime
 
 
+# --- What becomes of its records ---
+
+
+class LegalHoldSet(_Event, frozen=True, kw_only=True, tag="legal_hold.set/1"):
+    """Somebody needs the records: the account is not erased while this stands."""
+
+    reference: str
+
+
+class LegalHoldLifted(_Event, frozen=True, kw_only=True, tag="legal_hold.lifted/1"):
+    """Whoever needed the records needs them no more."""
+
+    reference: str
+
+
+class DataExported(_Event, frozen=True, kw_only=True, tag="data.exported/1"):
+    """Everything that is held about the person was handed out; the entry's actor says to whom."""
+
+
+class AccountErased(_Event, frozen=True, kw_only=True, tag="account.erased/1"):
+    """The last fact of an account: with it all others are destroyed."""
+
+
+RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
 WarningEvent: TypeAlias = CodesFlooded | SimChanged
 ProtectionEvent: TypeAlias = (
     HoldPlaced
@@ -314,5 +338,11 @@ ProtectionEvent: TypeAlias = (
     | ApiKeyRevoked
 )
 Event: TypeAlias = (
-    ActionEvent | ClosingEvent | IdentityEvent | StandingEvent | ProtectionEvent | WarningEvent
+    ActionEvent
+    | ClosingEvent
+    | IdentityEvent
+    | StandingEvent
+    | ProtectionEvent
+    | WarningEvent
+    | RecordsEvent
 )

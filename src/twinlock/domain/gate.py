@@ -16,8 +16,9 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, Destination, OpenAction, State
+from twinlock.domain.account import Account, ActionState, OpenAction, State
 from twinlock.domain.actions import (
+    AccountErase,
     ActionClass,
     ActionType,
     DestinationAdd,
@@ -31,44 +32,46 @@ from twinlock.domain.actions import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import SPEND_ENTRY
-from twinlock.domain.bounds import DESTINATIONS_MOST, UNPROVED_ACTION_LIFETIME
+from twinlock.domain.bounds import UNPROVED_ACTION_LIFETIME
 from twinlock.domain.commands import (
     Ask,
     Command,
     EndSession,
+    Erase,
     ImportDestination,
-    OfAccount,
+    LiftLegalHold,
     Offer,
     OpenAccount,
     Propose,
     Prove,
+    RecordExport,
     ReportSimChange,
     Repudiate,
+    SetLegalHold,
     Spend,
     Veto,
     Wrong,
 )
 from twinlock.domain.decisions import Decided, Decision, Rules, authorize_facts, judge_facts
 from twinlock.domain.effects import effects, may_list, session
-from twinlock.domain.errors import TwinlockError, invariant
+from twinlock.domain.entries import ERASED_ENTRY
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import (
-    AccountOpened,
+    AccountErased,
+    ActionDone,
     ActionLapsed,
     ActionProposed,
     ActionRefused,
     ActionSpent,
     ActionVetoed,
-    CandidateOffered,
     ChallengeIssued,
     CodesFlooded,
-    DestinationAdded,
     Event,
     ProofAccepted,
     ProofRefused,
-    SessionEnded,
-    SimChanged,
 )
 from twinlock.domain.money import minor_units
+from twinlock.domain.of_accounts import of_account
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.proposals import check_proposal
@@ -99,17 +102,17 @@ from twinlock.domain.vetoes import entitled
 from twinlock.domain.waits import held, lapses_at
 
 
+class NotErasableError(TwinlockError):
+    """Only what asks for an erasure is carried out as one."""
+
+    code = "not_erasable"
+    status = 409
+
+
 class NotSpendableError(TwinlockError):
     """Only an exit is spent; everything else takes effect in the gate."""
 
     code = "not_spendable"
-    status = 409
-
-
-class EnrolmentClosedError(TwinlockError):
-    """This is possible only while the account is being set up."""
-
-    code = "enrolment_closed"
     status = 409
 
 
@@ -176,7 +179,9 @@ def _grows(state: State, command: Command) -> bool:
             return any(not urgent(one) for one in left)
         case Offer() | OpenAccount() | ImportDestination():
             return True
-        case Veto() | Repudiate() | Spend() | EndSession() | ReportSimChange():
+        case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
+            return False
+        case SetLegalHold() | LiftLegalHold() | RecordExport():
             return False
         case _:
             assert_never(command)
@@ -203,55 +208,10 @@ def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> D
             return repudiate(state, command, statutes=rules.policy.statutes, now=now)
         case Spend():
             return _spend(state, command, rules=rules, now=now)
-        case Offer() | OpenAccount() | ImportDestination() | EndSession() | ReportSimChange():
-            return _of_account(state, command, now=now)
+        case Erase():
+            return _erase(state, command, rules=rules, now=now)
         case _:
-            assert_never(command)
-
-
-def _of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
-    match command:
-        case Offer(candidate=candidate):
-            return _account_event("candidate.offer", CandidateOffered(at=now, candidate=candidate))
-        case OpenAccount(account=opened):
-            begins = opened == state.account and opened.chain.entries == 0
-            invariant(begins, "an account is opened once")
-            return _account_event("account.open", AccountOpened(at=now, account=opened))
-        case ImportDestination(destination=destination):
-            return _import(state, destination, now=now)
-        case EndSession(session_id=session_id, keep=keep):
-            ended = (
-                SessionEnded(at=now, session_id=one.session_id)
-                for one in state.account.sessions
-                if session_id in (None, one.session_id) and one.session_id != keep
-            )
-            return _account_event("session.end", *ended)
-        case ReportSimChange(changed_at=changed_at):
-            known = state.account.sim_changed_at
-            later = changed_at <= now and (known is None or changed_at > known)
-            changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
-            return _account_event("sim_change.report", *changed)
-        case _:
-            assert_never(command)
-
-
-def _import(state: State, destination: Destination, *, now: datetime) -> Decision:
-    """List ``destination`` as one that nobody proved; what is listed already stays as it is."""
-    account = state.account
-    if not account.enrolling(now) or len(account.destinations) >= DESTINATIONS_MOST:
-        raise EnrolmentClosedError("destinations are imported while the account is set up")
-    unproved = destination.imported and destination.usable_at is None
-    at_hand = destination.destination_id == state.destination_id and destination.version == 1
-    invariant(unproved and at_hand, "an import proves nothing and is a new stream")
-    if state.destination is not None:
-        return _account_event("destination.import")
-    added = DestinationAdded(at=now, destination=destination)
-    return _account_event("destination.import", added)
-
-
-def _account_event(kind: str, *events: Event) -> Decision:
-    """Return a decision that needs no proof: it opens nothing and weakens nothing."""
-    return Decision(kind=kind, action_id="", answer=Answer.ALLOW, events=events)
+            return of_account(state, command, now=now)
 
 
 # --- Settling: nobody has to end a wait ---
@@ -290,8 +250,13 @@ def _settle(state: State, action: OpenAction, *, rules: Rules, now: datetime) ->
 
 
 def _due(state: State, action: OpenAction, *, now: datetime) -> bool:
-    """Exits wait for their own spend; one listed before waits for its own stream to be at hand."""
+    """Exits wait for their own spend, and an erasure for whoever may erase.
+
+    A destination that was listed before waits for its own stream to be at hand.
+    """
     if action.until is None or action.until > now or class_of(action.payload) is ActionClass.EXIT:
+        return False
+    if isinstance(action.payload, AccountErase):
         return False
     return not isinstance(action.payload, DestinationAdd) or may_list(state, action)
 
@@ -477,3 +442,15 @@ def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Deci
     )
     # Prevents: the entry of a mere yes, passed off as a spend by a stolen key, past a freeze.
     return replace(decision, kind=SPEND_ENTRY, events=(*decision.events, spent))
+
+
+def _erase(state: State, command: Erase, *, rules: Rules, now: datetime) -> Decision:
+    """Decide an erasure again; a yes is the last entry of the account, and of a type of its own."""
+    action = state.account.action(command.action_id)
+    if not isinstance(action.payload, AccountErase):
+        raise NotErasableError("only an erasure erases")
+    decision = _conclude(state, action, (), rules=rules, now=now, fresh="")
+    if decision.answer is not Answer.ALLOW:
+        return decision
+    ends = AccountErased(at=now), ActionDone(at=now, action_id=action.action_id)
+    return replace(decision, kind=ERASED_ENTRY, events=(*decision.events, *ends))

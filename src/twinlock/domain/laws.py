@@ -278,6 +278,25 @@ def an_app_needs_its_password(facts: Facts) -> Requirement:
     return Prove(code=Reason.PASSWORD_NEEDED, level=Level.POSSESSION, factors=(Factor.PASSWORD,))
 
 
+def nothing_needed_is_erased(facts: Facts) -> Requirement:
+    """Law 5: an erasure waits until nothing is on its way out; while a legal hold stands it is no.
+
+    A hold on exits says that something may be wrong, and whoever may be wronged needs the records.
+    Prevents: evidence of a theft destroyed while the theft goes on.
+    """
+    if facts.action != ActionType.ACCOUNT_ERASE:
+        return NOTHING
+    held = _until(facts, facts.held_until, Reason.EXITS_HELD)
+    open_ = _until(facts, facts.exit_open_until, Reason.EXIT_OPEN)
+    return all_of(held, open_, Never(code=Reason.LEGAL_HOLD) if facts.legal_hold else NOTHING)
+
+
+def _until(facts: Facts, until: datetime | None, code: Reason) -> Requirement:
+    if until is None or until <= facts.now:
+        return NOTHING
+    return WaitUntil(code=code, until=until)
+
+
 def older_ones_speak(facts: Facts) -> Requirement:
     """Law 3: whatever is older may repudiate a newcomer, for 30 days; no newcomer reports an older.
 
@@ -338,6 +357,7 @@ LAWS: tuple[Law, ...] = (
     nothing_beyond_its_room,
     nothing_is_bound_twice,
     an_app_needs_its_password,
+    nothing_needed_is_erased,
     older_ones_speak,
     what_is_named_is_there,
     somebody_is_told,

@@ -9,9 +9,25 @@ Source: docs/log-format.md, "A new key of the log".
 
 from datetime import datetime
 
+import msgspec
+
 from twinlock.domain.canonical import b64url, encode, tagged_hash
 
 LOG_KEY_ENTRY = "log.key"
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a leaf, its type."""
+
+    t: str
+
+
+_SAID = msgspec.json.Decoder(_Said)
+
+
+def is_log_key(leaf: bytes) -> bool:
+    """Say whether ``leaf``, which stands in our log, names a key of it."""
+    return _SAID.decode(leaf).t == LOG_KEY_ENTRY
 
 
 def log_key_label(vkey: str) -> bytes:

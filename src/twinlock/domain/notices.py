@@ -27,6 +27,7 @@ from twinlock.domain.events import (
     ChannelBound,
     ChannelRemoved,
     CodesFlooded,
+    DataExported,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -56,6 +57,7 @@ class NoticeKind(StrEnum):
     CODE = "code"
     RECOVERY_CODE = "recovery_code"  # one of the saved codes was used up
     FLOOD = "flood"  # somebody asks for more codes than are sent
+    EXPORTED = "exported"  # somebody got a copy of everything that is held
     SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
 
 
@@ -106,6 +108,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ApiKeyRevoked: NoticeKind.DONE,
         CodesFlooded: NoticeKind.FLOOD,
         SimChanged: NoticeKind.SIM_CHANGED,
+        DataExported: NoticeKind.EXPORTED,
     }
 )
 

@@ -59,6 +59,9 @@ class Reason(StrEnum):
     NOT_PERMITTED = "not_permitted"
     ENGINE_ERROR = "engine_error"
     PHISHING_RESISTANT_NEEDED = "phishing_resistant_needed"
+    LEGAL_HOLD = "legal_hold"
+    RETENTION = "retention"
+    EXIT_OPEN = "exit_open"
     TARGET_GONE = "target_gone"
     LAST_CHANNEL = "last_channel"
     CHANNEL_UNCONFIRMED = "channel_unconfirmed"
@@ -287,6 +290,21 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "As many codes were sent to this account as may be sent in an hour or a day.",
         "At the time shown; sooner for whoever shows the password first.",
         "Use the last code that you got, or wait. If you asked for none, freeze the account.",
+    ),
+    Reason.LEGAL_HOLD: Explanation(
+        "A legal hold stands: somebody needs what is kept of this account, for a claim or by law.",
+        "When whoever set the hold lifts it.",
+        "Ask the platform for the reason, and again for the erasure when the hold is lifted.",
+    ),
+    Reason.RETENTION: Explanation(
+        "The law has records of payments kept for a while after the last one.",
+        "At the time shown, if nothing more leaves the account until then.",
+        "Ask for the erasure again at that time.",
+    ),
+    Reason.EXIT_OPEN: Explanation(
+        "Something that is to leave this account is not finished.",
+        "When it has left, is vetoed or lapses; at the time shown at the latest.",
+        "Finish it or veto it.",
     ),
     Reason.SIM_CHANGED: Explanation(
         "The SIM of this telephone number was changed lately, so codes by SMS count nothing.",

@@ -33,6 +33,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
+    AccountErased,
     AccountOpened,
     ActionAuthorized,
     ActionDone,
@@ -55,6 +56,7 @@ from twinlock.domain.events import (
     ChannelRemoved,
     ClosingEvent,
     CodesFlooded,
+    DataExported,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -62,10 +64,13 @@ from twinlock.domain.events import (
     FreezeSet,
     HoldPlaced,
     IdentityEvent,
+    LegalHoldLifted,
+    LegalHoldSet,
     NewcomerRepudiated,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
+    RecordsEvent,
     SessionEnded,
     SessionStarted,
     SimChanged,
@@ -108,6 +113,8 @@ def apply(state: State, event: Event) -> State:
             return _account(state, flood_told_at=int(event.at.timestamp()))
         case SimChanged(changed_at=changed_at):
             return _account(state, sim_changed_at=changed_at)
+        case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
+            return _apply_records(state, event)
         case (
             AuthenticatorSuspended()
             | AuthenticatorReactivated()
@@ -136,10 +143,11 @@ def _close(state: State, event: ClosingEvent) -> State:
 
 
 def _spend(state: State, action: OpenAction, *, at: datetime) -> State:
-    """Count on the day of the spend what was counted on another day.
+    """Note the spend, and count on its day what was counted on another day.
 
     Prevents: authorized before midnight, spent after it on top of the new day's whole limit.
     """
+    state = _account(state, last_exit_at=ceil(at.timestamp()))
     more, to = action.value_cents - action.counted_on(at), state.destination
     if not more:
         return state
@@ -412,6 +420,22 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
         case ApiKeyRevoked(api_key_id=dead):
             keys = tuple(key for key in account.api_keys if key.api_key_id != dead)
             return _account(state, api_keys=keys)
+        case _:
+            assert_never(event)
+
+
+def _apply_records(state: State, event: RecordsEvent) -> State:
+    holds = state.account.legal_holds
+    match event:
+        case LegalHoldSet(reference=reference):
+            return _account(state, legal_holds={**holds, reference: ceil(event.at.timestamp())})
+        case LegalHoldLifted(reference=reference):
+            rest = {name: since for name, since in holds.items() if name != reference}
+            return _account(state, legal_holds=rest)
+        case DataExported():
+            return state
+        case AccountErased(at=at):
+            return _account(state, erased_at=at)
         case _:
             assert_never(event)
 

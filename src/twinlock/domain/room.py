@@ -130,6 +130,9 @@ def bytes_that_last(account: Account) -> int:
         flood_told_at=0,
         sim_changed_at=None,
         spent=Spent(),
+        last_exit_at=0,
+        legal_holds={},
+        erased_at=None,
         doubts=(),
     )
     return len(encode(lasting))

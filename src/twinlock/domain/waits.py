@@ -7,7 +7,12 @@ told, for a wait is longer than an untold action lives.
 from datetime import datetime
 
 from twinlock.domain.account import ActionState, OpenAction
-from twinlock.domain.bounds import AUTHORIZATION_LIFETIME, OPEN_ACTION_LIFETIME
+from twinlock.domain.actions import AccountErase
+from twinlock.domain.bounds import (
+    AUTHORIZATION_LIFETIME,
+    ERASURE_LIFETIME,
+    OPEN_ACTION_LIFETIME,
+)
 from twinlock.domain.events import ActionHeld
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.requirements import Requirement, silence_until, waits_until
@@ -45,10 +50,12 @@ def _later(until: datetime, told: datetime | None) -> bool:
 
 
 def _told(action: OpenAction, until: datetime, *, choice: bool, now: datetime) -> ActionHeld:
+    erasing = isinstance(action.payload, AccountErase)
+    lifetime = ERASURE_LIFETIME if erasing else OPEN_ACTION_LIFETIME
     return ActionHeld(
         at=now,
         action_id=action.action_id,
         until=until,
-        lapses_at=max(until + OPEN_ACTION_LIFETIME, action.lapses_at),
+        lapses_at=max(until + lifetime, action.lapses_at),
         choice=choice,
     )

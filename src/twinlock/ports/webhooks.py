@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from twinlock.domain.webhook_endpoints import (
+from twinlock.domain.webhooks.endpoints import (
     ClaimedWebhook,
     Endpoint,
     Fault,
@@ -14,7 +14,7 @@ from twinlock.domain.webhook_endpoints import (
     Retry,
     WebhookId,
 )
-from twinlock.domain.webhooks import (
+from twinlock.domain.webhooks.outcomes import (
     LogEntry,
     Message,
     MessageType,

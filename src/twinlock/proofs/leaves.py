@@ -19,6 +19,7 @@ from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.bundle import Included
 from twinlock.domain.canonical import b64url, commit, decode, from_b64url
 from twinlock.domain.entries import (
+    ERASED_FIELD,
     FIELDS,
     LABEL_KEY_FIELD,
     SALT_BYTES,
@@ -170,7 +171,7 @@ def _open(field: str, opening: Opening, leaf: Leaf) -> bytes:
 
 def _named(field: str) -> str:
     """Return the name of a field, where it is one that we know, and no word of the bundle's."""
-    known = field in (*FIELDS, SPEND_FIELD, LABEL_KEY_FIELD)
+    known = field in (*FIELDS, SPEND_FIELD, LABEL_KEY_FIELD, ERASED_FIELD)
     return f"the field {field}" if known else "a field that is not known here"
 
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.errors import invariant
-from twinlock.domain.webhook_endpoints import Secret
-from twinlock.domain.webhooks import Message
+from twinlock.domain.webhooks.endpoints import Secret
+from twinlock.domain.webhooks.outcomes import Message
 
 SECRET_BYTES = 32  # The standard asks for 24 to 64.
 NEW_SECRET_BYTES = 2 * SECRET_BYTES

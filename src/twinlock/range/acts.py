@@ -60,6 +60,7 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.API_KEY_REVOKE: frozenset({"key"}),
     ActionType.FREEZE_SET: frozenset(),
     ActionType.FREEZE_LIFT: frozenset(),
+    ActionType.ACCOUNT_ERASE: frozenset(),
 }
 
 
@@ -326,4 +327,5 @@ _ACTS: dict[str, _Acts] = {
     ActionType.API_KEY_REVOKE: _revoke_api_key,
     ActionType.FREEZE_SET: _nothing_more,
     ActionType.FREEZE_LIFT: _nothing_more,
+    ActionType.ACCOUNT_ERASE: _nothing_more,
 }

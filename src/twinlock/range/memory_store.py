@@ -8,7 +8,7 @@ nothing; labels are unique; the log's time never goes back; and every story is a
 database (tests/integration/test_range_worlds.py).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -24,12 +24,15 @@ from twinlock.domain.errors import (
     IdempotencyConflictError,
     PlatformKeyUnknownError,
     invariant,
+    present,
 )
-from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId
+from twinlock.domain.export import Recorded, Repeat
+from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId, account_of
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
 from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
 from twinlock.domain.naming import name_of
+from twinlock.domain.notices import Notice
 from twinlock.domain.policy.version import header_of, policy_digest
 from twinlock.ports import (
     Clock,
@@ -55,7 +58,7 @@ _KEPT = msgspec.json.Decoder(Kept)
 
 
 class MemoryStore:
-    """State and log of one process. Implements ``ports.Store`` and ``ports.Relay``.
+    """State and log of one process. Implements ``ports.Store``, ``Relay`` and ``Records``.
 
     ``accounts`` and ``destinations`` hold documents as canonical bytes: what an attacker with the
     database would put back.
@@ -69,6 +72,7 @@ class MemoryStore:
         self._closed: dict[str, bytes] = {}
         self._entries: dict[tuple[AccountId, int], tuple[int, bytes]] = {}
         self._leaves: list[bytes] = []
+        self._facts: list[bytes] = []
         self._labels: set[bytes] = set()
         self._rows: dict[tuple[int, int], bytes] = {}
         self._frontier = Frontier()
@@ -169,6 +173,7 @@ class MemoryStore:
             )
             self._entries[account_id, entry.number] = (len(self._leaves), encode(kept))
             self._leaves.append(entry.leaf)
+            self._facts.append(entry.facts)
         self._frontier = self._frontier.append(hashes)
 
     # --- Looking ---
@@ -205,6 +210,41 @@ class MemoryStore:
         index, kept = found
         leaf = self._leaves[index]
         return StoredEntry(number=number, index=index, leaf=leaf, kept=_KEPT.decode(kept))
+
+    # --- All about one person ---
+
+    async def entries(self, account_id: AccountId, *, count: int) -> AsyncIterator[Recorded]:
+        """Give the first ``count`` entries of an account, in order."""
+        for number in range(count):
+            found = present(
+                await self.entry(account_id, number), "an entry that is counted is kept"
+            )
+            yield Recorded(
+                number=number,
+                index=found.index,
+                leaf=found.leaf,
+                facts=self._facts[found.index],
+                kept=found.kept,
+            )
+
+    async def closed_actions(self, account_id: AccountId) -> AsyncIterator[ClosedAction]:
+        """Give every action of an account that is over."""
+        for action_id in sorted(self._closed):
+            if account_of(action_id) == account_id:
+                yield _CLOSED.decode(self._closed[action_id])
+
+    async def waiting(self, account_id: AccountId) -> tuple[Notice, ...]:
+        """Return the messages to an account's channels that wait to be sent."""
+        own = (letter for letter in self._outgoing if letter.account_id == account_id)
+        return tuple(letter.notice for letter in own)
+
+    async def repeats(self, account_id: AccountId) -> tuple[Repeat, ...]:
+        """Return what idempotency keys stand for; when they were used is not kept here."""
+        return tuple(
+            Repeat(key=key, stands_for=named, used_at="")
+            for (scope, key), (_, named) in self._used.items()
+            if account_id in (scope, named)
+        )
 
     # --- The log ---
 

@@ -24,20 +24,17 @@ from litestar import Litestar
 
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
-from twinlock.bootstrap import (
-    Shelves,
-    Steering,
+from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.rulebook import RuleBook
+from twinlock.bootstrap.serving import Shelves, Steering, open_api, open_on
+from twinlock.bootstrap.trust import trust_of
+from twinlock.bootstrap.world import (
     World,
     embedded,
-    make_keyring,
-    open_api,
-    open_on,
     prepare,
     settings_from_environment,
     system_entropy,
-    trust_of,
 )
-from twinlock.bootstrap.rulebook import RuleBook
 from twinlock.client import TIMEOUT_SECONDS, Client
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.trust import Trust
@@ -175,7 +172,11 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
         turned = _Turned.at(begins, book)
         store = MemoryStore(clock=turned.clock, entropy=system_entropy())
         shelves = Shelves(
-            store=store, keys=MemoryKeys(), policies=MemoryPolicyTexts(), outbox=store
+            store=store,
+            keys=MemoryKeys(),
+            policies=MemoryPolicyTexts(),
+            outbox=store,
+            records=store,
         )
         opened: list[Api] = []
 

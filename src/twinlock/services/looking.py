@@ -10,7 +10,7 @@ from twinlock.domain.actions import SessionStart, place_of
 from twinlock.domain.answers import Answered, tell_closed, tell_open
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.commands import Repudiate
-from twinlock.domain.decisions import Rules, judge_facts
+from twinlock.domain.decisions import Rules, authorize_facts
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionDone
 from twinlock.domain.ids import ActionId, ChannelId, account_of
@@ -59,7 +59,7 @@ class Looking:
             return await self._tell_closed(found)
         policy, prices = found.rules.policy, found.rules.prices
         facts = gather(found.state, found.action, policy=policy, prices=prices, now=found.now)
-        return tell_open(found.action, judge_facts(facts, rules=found.rules))
+        return tell_open(found.action, authorize_facts(facts, rules=found.rules))
 
     async def _tell_closed(self, closed: ClosedAction) -> Answered:
         """Return how an action ended; of a sign-in also the session, while it lasts.

@@ -83,6 +83,8 @@ class Scope(StrEnum):
     PROPOSE = "propose"
     SPEND = "spend"
     READ = "read"
+    LEGAL_HOLD = "legal_hold"
+    EXPORT = "export"
 
 
 class ListedKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ from twinlock.domain.log.merkle import consistency_proof, verify_consistency
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.submission import Submission, parse_known_size
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
-from twinlock.domain.log.trust import TrustPolicy, Witness
+from twinlock.domain.log.trust import TrustedLog, TrustPolicy, Witness
 from twinlock.ports import (
     Clock,
     Store,
@@ -159,6 +159,10 @@ class Publishing:
         self._keeping: asyncio.Task[None] | None = None
         self._kept_head: SignedHead | None = None
         self._failures: Counter[tuple[str, str]] = Counter()
+
+    def know(self, logs: tuple[TrustedLog, ...]) -> None:
+        """Go on with these keys of our log: one was announced, or retired."""
+        self._policy = replace(self._policy, logs=logs)
 
     # --- What the other use cases ask ---
 

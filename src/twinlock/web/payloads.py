@@ -9,6 +9,7 @@ import msgspec
 
 from twinlock.domain.account import Account, Destination
 from twinlock.domain.actions import (
+    AccountErase,
     AnyPayload,
     ApiKeyCreate,
     ApiKeyRevoke,
@@ -55,6 +56,10 @@ _FREEZING = (
     "It acts at once, and lifting it takes its own proof and its own wait. Set with less than your "
     f"strongest authenticator, it ends by itself after {how_long(WEAK_FREEZE_LENGTH)}."
 )
+_ERASING = (
+    "Nothing brings it back. Nobody can then sign in, and nothing that ever happened here can be "
+    "shown or disputed, but for the evidence that you have kept yourself."
+)
 _SAVED = (
     "Each of them, beside your password, can then sign in once, or replace what you lost. Codes "
     "that you have saved before count no more."
@@ -86,7 +91,7 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             | PasswordReset()
         ):
             return tell_standing(payload, known.account)
-        case FreezeSet() | FreezeLift() | NotBuilt():
+        case FreezeSet() | FreezeLift() | AccountErase() | NotBuilt():
             return _simple(payload)
         case DestinationAdd() | DestinationRemove():
             return _destination(payload)
@@ -182,7 +187,7 @@ def _bind(payload: AuthenticatorBind) -> Told:
     )
 
 
-def _simple(payload: FreezeSet | FreezeLift | NotBuilt) -> Told:
+def _simple(payload: FreezeSet | FreezeLift | AccountErase | NotBuilt) -> Told:
     match payload:
         case FreezeSet():
             line = Line(label="Stops", text="Everything that leaves, and every weaker protection")
@@ -197,6 +202,13 @@ def _simple(payload: FreezeSet | FreezeLift | NotBuilt) -> Told:
                 title="Lift the freeze",
                 lines=(line,),
                 effect="Money may then leave again, by the usual rules.",
+            )
+        case AccountErase(account=account):
+            line = Line(label="Destroys", text="All that is kept of this account", heed=True)
+            return Told(
+                title="Erase the account",
+                lines=(line, Line(label="Account", text=account, form=Form.EXACT)),
+                effect=_ERASING,
             )
         case NotBuilt(digest=digest):
             return Told(

@@ -74,8 +74,9 @@ _BY_CODE: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     }
 )
 _ALIASES = {"media_type_refused": "malformed"}
-# Prevents: a page that tells which accounts exist. The platform's own calls may know.
-_TOLD_ALIKE = {"account_not_found": "action_not_found"}
+# Prevents: a page that tells which accounts exist, or did. The platform's own calls may know.
+_NOTHING, _NOTHING_STATUS = "action_not_found", 404
+_TOLD_ALIKE = frozenset({"account_not_found", "account_erased"})
 _HTTP_CODES = {400: "malformed", 413: "body_too_large", 415: "media_type_refused"}
 _BROKEN = (
     "Something broke on our side",
@@ -140,7 +141,8 @@ _SERVER_ERROR = 500
 
 def refusal(*, code: str, status: int, incident: str = "") -> Refusal:
     """Return the page of refusal for a stable ``code``."""
-    code = _TOLD_ALIKE.get(code, code)
+    if code in _TOLD_ALIKE:
+        code, status = _NOTHING, _NOTHING_STATUS
     otherwise = _BROKEN if status >= _SERVER_ERROR else _OTHERWISE
     title, words, way_on = _BY_CODE.get(_ALIASES.get(code, code), otherwise)
     return Refusal(

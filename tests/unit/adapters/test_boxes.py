@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinlock.adapters import keyring
-from twinlock.adapters.boxes import MAX_PLAINTEXT_BYTES, Sealer, SubjectKey
-from twinlock.adapters.keyring import Role
+from twinlock.adapters.boxes import Sealer, SubjectKey
+from twinlock.adapters.keyring import ring as keyring
+from twinlock.adapters.keyring.ring import Role
 from twinlock.adapters.system import SystemEntropy
+from twinlock.domain.bounds import DOCUMENT_BYTES_MOST
 from twinlock.domain.errors import DocumentTooLargeError, InvariantError, SealBrokenError
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,7 +77,7 @@ def test_no_bit_of_a_box_may_change(data: st.DataObject, plaintext: bytes) -> No
         pytest.param(lambda box: box[:27], id="shorter than nonce and tag"),
         pytest.param(lambda box: box[:-1], id="cut"),
         pytest.param(lambda box: box + b"\0", id="longer"),
-        pytest.param(lambda box: bytes(12 + MAX_PLAINTEXT_BYTES + 17), id="longer than any"),
+        pytest.param(lambda box: bytes(12 + DOCUMENT_BYTES_MOST + 17), id="longer than any"),
     ],
 )
 def test_a_box_of_another_length_is_broken(change: Callable[[bytes], bytes]) -> None:
@@ -85,10 +86,10 @@ def test_a_box_of_another_length_is_broken(change: Callable[[bytes], bytes]) -> 
     assert refused.value.code == "seal_broken"
 
 
-def test_a_document_may_have_16_kib_and_no_more() -> None:
-    assert unseal(seal(bytes(16_384))) == bytes(16_384)
-    with pytest.raises(DocumentTooLargeError, match="16384"):
-        seal(bytes(16_385))
+def test_a_document_may_have_17_kib_and_no_more() -> None:
+    assert unseal(seal(bytes(17_408))) == bytes(17_408)
+    with pytest.raises(DocumentTooLargeError, match="17408"):
+        seal(bytes(17_409))
 
 
 def test_another_subjects_key_opens_nothing() -> None:

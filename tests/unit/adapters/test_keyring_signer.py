@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from support.stores import make_keyring
 
-from twinlock.adapters.keyring import load
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.keyring.ring import load
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.domain.log.note import parse_note
 from twinlock.ports.log import (
     Head,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from support.stores import make_keyring
 
-from twinlock.adapters.signing import KeyringSigner
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.domain.errors import LogDamagedError
 from twinlock.ports.log import (
     Head,

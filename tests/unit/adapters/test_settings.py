@@ -7,7 +7,7 @@ import pytest
 from twinlock.adapters import settings
 from twinlock.adapters.settings import Settings, TokenPlace
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
-from twinlock.domain.webhook_targets import Reach
+from twinlock.domain.webhooks.targets import Reach
 
 
 def load(**variables: str) -> Settings:

@@ -9,6 +9,7 @@ from support.policies import DEFAULT
 from support.worlds import (
     DESKTOP,
     EMAIL,
+    ERASE,
     FREEZE,
     LIFT,
     PASSWORD,
@@ -143,6 +144,7 @@ FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (REVOKE, "", [ApiKeyRevoked, ActionDone]),
     (FREEZE, "", [FreezeSet, ActionDone]),
     (LIFT, "", [FreezeLifted, ActionDone]),
+    (ERASE, "", []),
 ]
 
 

@@ -48,8 +48,8 @@ from twinlock.domain.events import (
     ActionDone,
     HoldPlaced,
 )
-from twinlock.domain.gate import EnrolmentClosedError
 from twinlock.domain.ids import ChallengeId, SessionId
+from twinlock.domain.of_accounts import EnrolmentClosedError
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 

@@ -55,6 +55,7 @@ FREEZE, REMOVE, BIND = "freeze.set", "authenticator.remove", "authenticator.bind
 KEY, LIFT, CHANGE = "api_key.create", "freeze.lift", "password.change"
 SUSPEND, REPUDIATE, DISOWN = "authenticator.suspend", "authenticator.repudiate", "contact.repudiate"
 CONTACT, REACTIVATE = "contact.change", "authenticator.reactivate"
+ERASE = "account.erase"
 UNLIST, REVOKE = "destination.remove", "api_key.revoke"
 
 
@@ -421,6 +422,26 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
             shown_factors=(Factor.TOTP,),
         ),
         NOTHING,
+    ),
+    (laws.nothing_needed_is_erased, the(ERASE), NOTHING),
+    (laws.nothing_needed_is_erased, the(ERASE, legal_hold=True), Never(code=Reason.LEGAL_HOLD)),
+    (laws.nothing_needed_is_erased, the(LIFT, legal_hold=True, held_until=NOON + DAY), NOTHING),
+    *(
+        row
+        for fact, code in (("held_until", Reason.EXITS_HELD), ("exit_open_until", Reason.EXIT_OPEN))
+        for row in (
+            (
+                laws.nothing_needed_is_erased,
+                the(ERASE, **{fact: NOON + INSTANT}),
+                wait(code, NOON + INSTANT),
+            ),
+            (laws.nothing_needed_is_erased, the(ERASE, **{fact: NOON}), NOTHING),
+        )
+    ),
+    (
+        laws.nothing_needed_is_erased,
+        the(ERASE, legal_hold=True, held_until=NOON + DAY),
+        all_of(wait(Reason.EXITS_HELD, NOON + DAY), Never(code=Reason.LEGAL_HOLD)),
     ),
 ]
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from twinlock.domain.webhook_endpoints import (
+from twinlock.domain.webhooks.endpoints import (
     DOWN_AFTER,
     FAILING_MOST,
     FAULTS,

@@ -2,7 +2,7 @@ import ipaddress
 
 import pytest
 
-from twinlock.domain.webhook_targets import (
+from twinlock.domain.webhooks.targets import (
     Reach,
     Target,
     WebhookUrlRefusedError,

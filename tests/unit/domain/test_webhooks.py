@@ -37,8 +37,8 @@ from twinlock.domain.ids import ActionId, ChallengeId, SessionId
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Answer, Never, Requirement
-from twinlock.domain.webhook_endpoints import WebhookId
-from twinlock.domain.webhooks import (
+from twinlock.domain.webhooks.endpoints import WebhookId
+from twinlock.domain.webhooks.outcomes import (
     PATTERNS_MOST,
     TYPES,
     LogEntry,
@@ -186,12 +186,24 @@ def test_every_outcome_has_its_type_and_says_where_the_action_stands(
         about(Answer.CHALLENGE, ASKED),
         about(Answer.ALLOW, kind="session.end", action_id=""),
         about(Answer.ALLOW, kind="destination.import", action_id=""),
-        replace(about(Answer.ALLOW, DONE), kept=None),
+        replace(about(Answer.ALLOW, DONE), kept=None, account_id=""),
     ],
     ids=["a question", "nothing ended", "nothing imported", "an erased person"],
 )
 def test_what_is_no_outcome_gives_no_message(entry: LogEntry) -> None:
     assert message_of(entry) is None
+
+
+def test_of_an_erasure_the_account_is_told_and_nothing_else() -> None:
+    entry = replace(about(Answer.ALLOW, DONE), kept=None)
+    message = message_of(entry)
+
+    assert message is not None
+    assert message.kind is MessageType.ACCOUNT_ERASED
+    said = msgspec.json.decode(message.body)
+    assert said["type"] == "account.erased"
+    assert set(said["data"]) == {"account_id", "answer", "index", "policy_digest"}
+    assert said["data"]["account_id"] == entry.account_id
 
 
 def test_a_message_says_who_what_why_and_where_in_the_log() -> None:

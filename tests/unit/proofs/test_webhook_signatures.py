@@ -10,8 +10,8 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from twinlock.domain.errors import InvariantError
-from twinlock.domain.webhook_endpoints import Secret
-from twinlock.domain.webhooks import Message, MessageType
+from twinlock.domain.webhooks.endpoints import Secret
+from twinlock.domain.webhooks.outcomes import Message, MessageType
 from twinlock.proofs.webhooks import headers, new_secret, shown_public, shown_secret
 
 NOW = datetime.now(UTC)

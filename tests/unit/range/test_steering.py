@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from twinlock import bootstrap
-from twinlock.bootstrap import (
-    Steering,
-)
+from twinlock.bootstrap import serving
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
+from twinlock.bootstrap.serving import Steering
 from twinlock.cli import serve
 from twinlock.domain.laws import LAWS
 from twinlock.domain.proving import codes_help
@@ -58,7 +56,7 @@ def test_without_steering_seconds_are_real_and_the_store_is_the_store() -> None:
 
     assert steering.seconds is time.monotonic
     assert steering.through(store) is store  # type: ignore[arg-type] # anything
-    assert steering.outbox_seconds == bootstrap.OUTBOX_SECONDS
+    assert steering.outbox_seconds == serving.OUTBOX_SECONDS
 
 
 def test_a_rule_book_asks_for_codes_by_the_law_unless_told() -> None:
@@ -70,4 +68,4 @@ def test_a_rule_book_asks_for_codes_by_the_law_unless_told() -> None:
 
 @pytest.mark.parametrize("name", ["clock", "prices", "steering"])
 def test_what_the_range_turns_is_nothing_unless_it_is_passed(name: str) -> None:
-    assert inspect.signature(bootstrap.open_api).parameters[name].default is None
+    assert inspect.signature(serving.open_api).parameters[name].default is None

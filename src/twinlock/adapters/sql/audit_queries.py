@@ -57,6 +57,18 @@ READ_LETTERS = """
 SELECT o.id, o.subject, o.serial, o.box, k.wrapped
   FROM outbox o LEFT JOIN subject_key k ON k.subject = o.subject
 """
+# With each, whether its entry is there again.
+READ_ERASED_ENTRIES = """
+SELECT m.leaf_index, m.mac, EXISTS (SELECT FROM event e WHERE e.leaf_index = m.leaf_index) AS undone
+  FROM erased_entry m
+"""
+# With each, its leaf, and whether anything of the account is there again.
+READ_ERASED = """
+SELECT g.leaf_index, g.subject, g.entries, g.salt, g.mac, l.entry,
+       EXISTS (SELECT FROM subject_key k WHERE k.subject = g.subject)
+         OR EXISTS (SELECT FROM event e WHERE e.subject = g.subject) AS undone
+  FROM erased g LEFT JOIN leaf l ON l.cell = 1 AND l.leaf_index = g.leaf_index
+"""
 READ_WEBHOOKS = """
 SELECT w.id, w.version, w.box, k.wrapped FROM webhook w JOIN subject_key k ON k.subject = w.id
 """

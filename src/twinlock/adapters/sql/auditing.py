@@ -14,6 +14,7 @@ from twinlock.adapters.boxes import Sealer, SubjectKey
 from twinlock.adapters.slots import Slots
 from twinlock.adapters.sql import audit_queries, codec
 from twinlock.adapters.sql.connections import CONNECT_SECONDS, DOWN, REFUSED, SETTINGS, unreachable
+from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, check_use
 from twinlock.adapters.sql.webhooks import ENDPOINT, KIND
 from twinlock.domain.audit.accounts import Doubt, Rebuilt
@@ -22,7 +23,7 @@ from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.parts import Checked, Leaves, Part, Rest, Span
 from twinlock.domain.audit.tree import check_tiles
 from twinlock.domain.audit.walk import LeafWalk
-from twinlock.domain.errors import SealBrokenError
+from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.log.tiles import TILE_BYTES, TILE_WIDTH
 from twinlock.domain.policy.version import PolicyName
 
@@ -240,6 +241,7 @@ class AuditReader:
         findings = Findings()
         async for row in self._rows(audit_queries.READ_WEBHOOKS):
             self._check_webhook(row, findings)
+        await self._check_erasures(findings)
         uses = letters = 0
         async for row in self._rows(audit_queries.READ_KEY_USES):
             uses += 1
@@ -261,6 +263,48 @@ class AuditReader:
             codec.unseal(key, box, ENDPOINT, codec.Place(KIND, name, version))
         except SealBrokenError as error:
             findings.add(Fault.WEBHOOK_BROKEN, name, str(error))
+
+    async def _check_erasures(self, findings: Findings) -> None:
+        """Check that every leaf that is marked as erased is one that the log's erasures speak of.
+
+        Prevents: an account that was deleted by whoever has the keyring, and so can make marks.
+        """
+        marked = told = 0
+        async for row in self._rows(audit_queries.READ_ERASED_ENTRIES):
+            marked += self._check_mark(row, findings)
+        async for row in self._rows(audit_queries.READ_ERASED):
+            told += self._check_erased(row, findings)
+        if marked != told:
+            says = f"{marked} leaves are marked, and the erasures in the log are of {told}"
+            findings.add(Fault.ERASURE_FORGED, "the marks", says)
+
+    def _check_mark(self, row: asyncpg.Record, findings: Findings) -> int:
+        """Take an erased leaf for what it is, and count it, where the mark is ours."""
+        index, mac, undone = row
+        where = f"leaf {index}"
+        try:
+            Mark(index).check(self._sealer, mac)
+        except SealBrokenError as error:
+            findings.add(Fault.ERASURE_FORGED, where, str(error))
+            return 0
+        self._slots.claim(index)
+        if undone:
+            findings.add(Fault.ERASURE_UNDONE, where, "it was erased, and its entry is there")
+        return 1
+
+    def _check_erased(self, row: asyncpg.Record, findings: Findings) -> int:
+        """Return how many leaves this account had, where its last leaf says so."""
+        *said, mac, leaf, undone = row
+        gone = Gone(*said)
+        if undone:
+            says = "it was erased, and rows of it are there"
+            findings.add(Fault.ERASURE_UNDONE, gone.subject, says)
+        try:
+            gone.check(self._sealer, mac, leaf or b"")
+        except (SealBrokenError, LogDamagedError) as error:
+            findings.add(Fault.ERASURE_FORGED, gone.subject, str(error))
+            return 0
+        return gone.entries
 
     def _check_letter(self, row: asyncpg.Record, findings: Findings) -> None:
         number, subject, serial, box, wrapped = row

@@ -32,6 +32,7 @@ from twinlock.domain.answers import tell
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.decisions import Decided
 from twinlock.domain.entries import SALTS_BYTES, Origin
+from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
     AccountUnknownError,
     ClockUntrustedError,
@@ -166,6 +167,7 @@ class Batch:
         unseen = {name for waiting in group for name in self._unseen(waiting.work)}
         if unseen:
             await self._load(sorted(unseen), skip_locked=skip_locked)
+        await self._refuse_erased(group)
 
     async def _load(self, names: list[str], *, skip_locked: bool) -> None:
         sql = queries.LOCK_FREE_STREAMS if skip_locked else queries.LOCK_STREAMS
@@ -187,6 +189,14 @@ class Batch:
         absent = [name for name in names if name not in self.streams and name not in self.broken]
         for row in await self.connection.fetch(queries.READ_EXISTING, absent):
             self.broken[row["id"]] = UnavailableError("somebody else holds this account")
+
+    async def _refuse_erased(self, group: list[Waiting]) -> None:
+        """Say of accounts that are gone that they were erased; no id is given out again."""
+        known = self.streams.keys() | self.broken.keys()
+        absent = [one.work.account_id for one in group if one.work.account_id not in known]
+        if absent:
+            for row in await self.connection.fetch(queries.READ_ERASED, absent):
+                self.broken[row["subject"]] = AccountErasedError("this account was erased")
 
     def _unseen(self, work: Work) -> Iterable[DestinationId]:
         stream = self.streams.get(work.account_id)
@@ -463,6 +473,8 @@ def _destinations(work: Work) -> tuple[DestinationId, ...]:
 def _check_locked(work: Work, after: State) -> None:
     """Refuse a decision about anything but the streams that its command named and locked."""
     invariant(after.account.account_id == work.account_id, "a command changes its own account")
+    # Prevents: an account that is said to be erased, and is not: this role can delete nothing.
+    invariant(after.account.erased_at is None, "an account is erased by its owner's role")
     changed = None if after.destination is None else after.destination.destination_id
     invariant(changed in (None, *_destinations(work)), "and the destination that it named")
     listed = {one.account_id for one in after.listed}

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import asyncpg
 
-from twinlock.adapters.keyring import KEY_ID_BYTES
+from twinlock.adapters.keyring.ring import KEY_ID_BYTES
 from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.connections import (
     CONNECT_SECONDS,

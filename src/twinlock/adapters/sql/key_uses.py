@@ -5,9 +5,9 @@ from typing import Any
 
 import asyncpg
 
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import destination_name
 from twinlock.adapters.prices import PriceFile
-from twinlock.adapters.signing import destination_name
 from twinlock.adapters.sql import codec, queries
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, Destination
@@ -61,6 +61,7 @@ class SqlKeyUses:
             KeyUse(what="subjects' keys", count=row["subjects"]),
             KeyUse(what="idempotency keys", count=row["idempotency"]),
             KeyUse(what="heads of the log", count=row["heads"]),
+            KeyUse(what="marks of erased accounts", count=row["erased"]),
         )
 
     async def _count_platform(self, key_id: bytes) -> tuple[KeyUse, ...]:

@@ -13,6 +13,9 @@ LOCK_FREE_STREAMS = f"{LOCK_STREAMS.rstrip()} SKIP LOCKED"
 # Which of these streams exist, held by somebody or not.
 READ_EXISTING = "SELECT id FROM stream WHERE id = ANY($1::text[])"
 
+# Which of these accounts were erased.
+READ_ERASED = "SELECT subject, leaf_index, mac FROM erased WHERE subject = ANY($1::text[])"
+
 # What a batch needs after its locks: the database's time, the log's last time, keys used before.
 READ_AFTER_LOCKS = """
 SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.digest, i.action_id,
@@ -190,7 +193,9 @@ INSERT INTO installation (fingerprint, log_origin) VALUES ($1, $2) ON CONFLICT D
 COUNT_SEALED = """
 SELECT (SELECT count(*) FROM subject_key WHERE substr(wrapped, 1, 8) = $1) AS subjects,
        (SELECT count(*) FROM idempotency WHERE substr(mac, 1, 8) = $1) AS idempotency,
-       (SELECT count(*) FROM head WHERE substr(mac, 1, 8) = $1) AS heads
+       (SELECT count(*) FROM head WHERE substr(mac, 1, 8) = $1) AS heads,
+       (SELECT count(*) FROM erased WHERE substr(mac, 1, 8) = $1)
+         + (SELECT count(*) FROM erased_entry WHERE substr(mac, 1, 8) = $1) AS erased
 """
 
 # Platform keys whose MAC is under one key, and that open something still.

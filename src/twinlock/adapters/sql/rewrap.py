@@ -16,7 +16,7 @@ from typing import NamedTuple
 import asyncpg
 
 from twinlock.adapters.boxes import NONCE_BYTES, Sealer
-from twinlock.adapters.sql import queries
+from twinlock.adapters.sql import erasure_marks, queries
 from twinlock.adapters.sql.connections import (
     CONNECT_SECONDS,
     DOWN,
@@ -25,6 +25,7 @@ from twinlock.adapters.sql.connections import (
     unavailable,
     unreachable,
 )
+from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, mac_anew
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.errors import SealBrokenError, SettingsWrongError
@@ -42,6 +43,7 @@ class Rewrapped(NamedTuple):
     subjects: int
     idempotency: int
     heads: int
+    erased: int
     broken: int
 
 
@@ -79,7 +81,8 @@ class Rewrap:
         try:
             subjects = await self._subjects(connection)
             used = await self._used(connection)
-            return Rewrapped(subjects, used, await self._head(connection), self._broken)
+            marks = await self._marks(connection)
+            return Rewrapped(subjects, used, await self._head(connection), marks, self._broken)
         except asyncpg.InsufficientPrivilegeError as error:
             raise SettingsWrongError(
                 "TWINLOCK_OWNER_URL is not that of the tables' owner"
@@ -124,6 +127,32 @@ class Rewrap:
         use = KeyUse(row["digest"], row["action_id"], row["mac"])
         try:
             return *name, use.mac, mac_anew(self._sealer, name, use)
+        except SealBrokenError:
+            self._broken += 1
+            return None
+
+    async def _marks(self, connection: asyncpg.Connection) -> int:
+        """Seal the marks of erased accounts, and of their leaves, anew."""
+        count, current = 0, self._sealer.current_id
+        for marks in (erasure_marks.ACCOUNTS, erasure_marks.ENTRIES):
+            after = -1
+            while rows := await connection.fetch(marks.read_others, after, current, PAGE_ROWS):
+                after = rows[-1]["leaf_index"]
+                anew = [one for one in map(self._mark, rows) if one is not None]
+                columns = [list(column) for column in zip(*anew, strict=True)] or [[], [], []]
+                count += self._count(await connection.execute(marks.write_anew, *columns))
+        return count
+
+    def _mark(self, row: asyncpg.Record) -> tuple[int, bytes, bytes] | None:
+        *said, mac = row
+        try:
+            if len(said) == 1:
+                mark = Mark(*said)
+                mark.check(self._sealer, mac)
+                return mark.leaf_index, mac, mark.mac(self._sealer)
+            gone = Gone(*said)
+            gone.check_mac(self._sealer, mac)
+            return gone.leaf_index, mac, gone.mac(self._sealer)
         except SealBrokenError:
             self._broken += 1
             return None

@@ -26,6 +26,7 @@ from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.canonical import b64url, commit, from_b64url
 from twinlock.domain.entries import ClosedAction, Kept
+from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
     AccountUnknownError,
     IdempotencyConflictError,
@@ -154,8 +155,15 @@ class SqlStore:
         """Return the account as it stands, without a lock."""
         found = await self._document(account_id, account_id, "account", codec.ACCOUNT)
         if found is None:
+            await self._refuse_erased(account_id)
             raise AccountUnknownError("no such account")
         return found
+
+    async def _refuse_erased(self, account_id: AccountId) -> None:
+        """Return of an account that was never erased. Raises AccountErasedError."""
+        rows = await self.database.read(lambda db: db.fetch(queries.READ_ERASED, [account_id]))
+        if rows:
+            raise AccountErasedError("this account was erased")
 
     async def destination(
         self, account_id: AccountId, destination_id: DestinationId
@@ -201,7 +209,7 @@ class SqlStore:
         key = self.sealer.open_subject_key(account_id, row["wrapped"])
         place = codec.Place(kind="event", row_id=account_id, version=number)
         kept = codec.unseal(key, row["box"], codec.KEPT, place)
-        leaf = _checked_leaf(row["entry"], row["hash"], kept)
+        leaf = checked_leaf(row["entry"], row["hash"], kept)
         return StoredEntry(number=number, index=row["leaf_index"], leaf=leaf, kept=kept)
 
     async def _entry(self, account_id: AccountId, number: int) -> asyncpg.Record | None:
@@ -304,7 +312,7 @@ def _head(frontier: Frontier) -> Head:
     return Head(size=frontier.size, root=frontier.root())
 
 
-def _checked_leaf(leaf: bytes | None, hashed: bytes | None, kept: Kept) -> bytes:
+def checked_leaf(leaf: bytes | None, hashed: bytes | None, kept: Kept) -> bytes:
     """Return the leaf when its tile has its hash, and it commits to what is kept beside it.
 
     Raises:
@@ -312,7 +320,9 @@ def _checked_leaf(leaf: bytes | None, hashed: bytes | None, kept: Kept) -> bytes
     """
     if leaf is None or leaf_hash(leaf) != hashed:
         raise LogDamagedError("a leaf is not the one whose hash the tree holds")
-    opening = kept.openings["account"]
+    opening = kept.openings.get("account")
+    if opening is None:
+        raise LogDamagedError("an entry does not say whose it is")
     opened = commit(from_b64url(opening.salt), "account", opening.value.encode("utf-8"))
     try:
         committed = _LEAF.decode(leaf).c.get("account")

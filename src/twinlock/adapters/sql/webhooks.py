@@ -17,9 +17,11 @@ import msgspec
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES
 from twinlock.adapters.sql import codec
+from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
-from twinlock.domain.webhook_endpoints import (
+from twinlock.domain.log_keys import is_log_key
+from twinlock.domain.webhooks.endpoints import (
     PAUSE_LONGEST,
     RETRY_LONGEST,
     ClaimedWebhook,
@@ -33,7 +35,7 @@ from twinlock.domain.webhook_endpoints import (
     WebhookId,
     WebhookUnknownError,
 )
-from twinlock.domain.webhooks import LogEntry
+from twinlock.domain.webhooks.outcomes import LogEntry
 from twinlock.ports import (
     Entropy,
 )
@@ -125,12 +127,15 @@ SELECT leaf_index, attempts, due_at, fault FROM webhook_retry
  WHERE webhook_id = $1 AND (due_at <= $2 OR due_at > $4) ORDER BY due_at, leaf_index LIMIT $3
 """
 
-# What is kept of a range of entries; a person who was erased has no key any more.
+# What is kept of a range of entries; of an erased person's there is a mark and nothing else.
 _READ_EVENTS = """
-SELECT i.leaf_index, e.subject, e.number, e.box, k.wrapped
+SELECT i.leaf_index, e.subject, e.number, e.box, k.wrapped, m.mac AS mark, g.subject AS gone,
+       g.entries AS gone_entries, g.salt AS gone_salt, g.mac AS gone_mac
   FROM generate_series($1::bigint, $2::bigint - 1) AS i (leaf_index)
   LEFT JOIN event e ON e.leaf_index = i.leaf_index
   LEFT JOIN subject_key k ON k.subject = e.subject
+  LEFT JOIN erased_entry m ON m.leaf_index = i.leaf_index
+  LEFT JOIN erased g ON g.leaf_index = i.leaf_index
  ORDER BY i.leaf_index
 """
 
@@ -313,13 +318,31 @@ class SqlWebhooks:
     def _entry(self, row: asyncpg.Record, leaf: bytes) -> LogEntry:
         index, subject = row["leaf_index"], row["subject"]
         if subject is None:
-            raise LogDamagedError("an entry that the log counts is gone")
-        if row["wrapped"] is None:  # The person was erased; the leaf says nothing of them.
-            return LogEntry(index=index, account_id=subject, leaf=leaf, kept=None)
+            return LogEntry(index=index, account_id=self._gone(row, leaf), leaf=leaf, kept=None)
+        if row["wrapped"] is None:
+            raise LogDamagedError("the key of an account is gone, and nobody erased it")
         key = self._sealer.open_subject_key(subject, row["wrapped"])
         place = codec.Place(kind="event", row_id=subject, version=row["number"])
         kept = codec.unseal(key, row["box"], codec.KEPT, place)
         return LogEntry(index=index, account_id=subject, leaf=leaf, kept=kept)
+
+    def _gone(self, row: asyncpg.Record, leaf: bytes) -> str:
+        """Return the account that this leaf says is erased, or "" for any leaf that is nobody's.
+
+        Raises:
+            LogDamagedError: its entry was removed, or it says nothing of that account.
+            SealBrokenError: somebody else marked it.
+        """
+        if is_log_key(leaf):
+            return ""
+        if row["mark"] is None:
+            raise LogDamagedError("an entry that the log counts is gone")
+        Mark(row["leaf_index"]).check(self._sealer, row["mark"])
+        if row["gone"] is None:
+            return ""
+        gone = Gone(row["leaf_index"], row["gone"], row["gone_entries"], row["gone_salt"])
+        gone.check(self._sealer, row["gone_mac"], leaf)
+        return gone.subject
 
 
 def _count(done: str) -> int:

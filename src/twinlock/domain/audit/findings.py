@@ -44,6 +44,9 @@ class Fault(StrEnum):
     ANCHOR_MISSING = "anchor_missing"
     ANCHOR_WRONG = "anchor_wrong"
     CHECKPOINT_WRONG = "checkpoint_wrong"
+    # What was erased
+    ERASURE_FORGED = "erasure_forged"
+    ERASURE_UNDONE = "erasure_undone"
     # An account's entries
     SUBJECT_KEY_MISSING = "subject_key_missing"
     SUBJECT_KEY_BROKEN = "subject_key_broken"

@@ -17,7 +17,13 @@ import msgspec
 from twinlock.domain.audit.openings import Committer
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode
-from twinlock.domain.entries import FIELDS, LABEL_KEY_FIELD, SPEND_FIELD
+from twinlock.domain.entries import (
+    ERASED_ENTRY,
+    ERASED_FIELD,
+    FIELDS,
+    LABEL_KEY_FIELD,
+    SPEND_FIELD,
+)
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log_keys import LOG_KEY_ENTRY, log_key_label
 from twinlock.domain.requirements import Answer
@@ -25,7 +31,11 @@ from twinlock.domain.requirements import Answer
 KIND_LETTERS_MOST = 48
 LOG_KEY = LOG_KEY_ENTRY.encode("ascii")
 ANSWERS = frozenset(answer.value.encode("ascii") for answer in Answer)
-_OWN = {SPEND_ENTRY: SPEND_FIELD, "account.open": LABEL_KEY_FIELD}
+_OWN = {
+    SPEND_ENTRY: SPEND_FIELD,
+    "account.open": LABEL_KEY_FIELD,
+    ERASED_ENTRY: ERASED_FIELD,
+}
 _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
 _KIND = re.compile(rf"[a-z][a-z0-9_.]{{0,{KIND_LETTERS_MOST - 1}}}")
 _AT = len(b'{"at":')

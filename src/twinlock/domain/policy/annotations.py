@@ -17,6 +17,7 @@ from twinlock.domain.errors import TwinlockError
 from twinlock.domain.reasons import Reason
 
 SECONDS_MOST = 366 * 24 * 3600  # A year; a longer wait is a refusal.
+RETAINED_SECONDS_MOST = 30 * 366 * 24 * 3600  # No law that we know has records kept longer.
 ROOTS_MOST = 2  # Law 4 knows two; nobody has three.
 QUORUM_MOST = 5  # More people than a night shift has.
 RULE_ID_LETTERS_MOST = 64
@@ -101,10 +102,14 @@ class Agree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """Lifted by nothing; or, ``ends_with_day``, by the next day (UTC)."""
+    """Lifted by nothing; or, ``ends_with_day``, by the next day (UTC).
+
+    ``retained`` says for how long after the last exit it stands.
+    """
 
     reason: Reason
     ends_with_day: bool
+    retained: timedelta | None = None
 
 
 Demand: TypeAlias = Ask | Wait | Agree | Refuse
@@ -132,7 +137,7 @@ _OF_OUTCOME: Mapping[Outcome, frozenset[str]] = MappingProxyType(
         Outcome.CHALLENGE: frozenset({"proof", "roots", "factors"}),
         Outcome.HOLD: frozenset({"hold_seconds", "or_roots"}),
         Outcome.REVIEW: frozenset({"quorum"}),
-        Outcome.DENY: frozenset({"ends"}),
+        Outcome.DENY: frozenset({"ends", "retained_seconds"}),
     }
 )
 
@@ -236,7 +241,17 @@ def _review(said: _Said, reason: Reason) -> Demand:
 
 
 def _deny(said: _Said, reason: Reason) -> Demand:
-    return Refuse(reason=reason, ends_with_day=bool(said.word("ends", ("day",))))
+    ends, retained = (
+        said.word("ends", ("day",)),
+        said.number("retained_seconds", most=RETAINED_SECONDS_MOST),
+    )
+    if ends and retained:
+        said.fail("ends in one way", "ends")
+    return Refuse(
+        reason=reason,
+        ends_with_day=bool(ends),
+        retained=timedelta(seconds=retained) if retained else None,
+    )
 
 
 _DEMANDS: Mapping[Outcome, Callable[[_Said, Reason], Demand]] = MappingProxyType(

@@ -1,12 +1,13 @@
 """From an account and an open action to the facts of one decision: a pure function."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from twinlock.domain.account import SUSPENSION, Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
     ALARMS,
     BUILT,
+    ActionClass,
     AnyPayload,
     ApiKeyCreate,
     AuthenticatorBind,
@@ -50,6 +51,7 @@ from twinlock.domain.policy.targets import (
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
+from twinlock.domain.waits import lapses_at
 
 
 def gather(
@@ -58,9 +60,7 @@ def gather(
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     account, payload = state.account, action.payload
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
-    shown = tuple(
-        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
-    )
+    shown = _standing(account, action)
     roots = _roots(payload, shown, floor=floor)
     own = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
@@ -109,7 +109,16 @@ def gather(
         scopes=payload.scopes if isinstance(payload, ApiKeyCreate) else (),
         ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
         key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
+        last_exit_at=_last_exit(account),
+        exit_open_until=_exit_open_until(account),
+        legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
+    )
+
+
+def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
+    return tuple(
+        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
     )
 
 
@@ -287,6 +296,17 @@ def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationS
         if where(asked) == where(payload):
             return DestinationState.WAITING
     return DestinationState.NEW
+
+
+def _last_exit(account: Account) -> datetime | None:
+    last = account.last_exit_at
+    return datetime.fromtimestamp(last, tz=UTC) if last else None
+
+
+def _exit_open_until(account: Account) -> datetime | None:
+    """Return when the last exit that somebody asked for, and nobody finished, is over."""
+    exits = (one for one in account.actions if class_of(one.payload) is ActionClass.EXIT)
+    return max(map(lapses_at, exits), default=None)
 
 
 def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool:

@@ -185,10 +185,18 @@ def required(demand: Demand, facts: Facts) -> Requirement:
             return all_of(Prove(code=Reason.PROOF_NEEDED, level=floor), wait)
         case Agree(reason=reason, count=count):
             return Approvals(code=reason, count=count)
-        case Refuse(reason=reason, ends_with_day=ends_with_day):
-            return Never(code=reason, until=_tomorrow(facts) if ends_with_day else None)
+        case Refuse(reason=reason):
+            return Never(code=reason, until=_ends(demand, facts))
         case _:
             assert_never(demand)
+
+
+def _ends(demand: Refuse, facts: Facts) -> datetime | None:
+    if demand.ends_with_day:
+        return _tomorrow(facts)
+    if demand.retained is None or facts.last_exit_at is None:
+        return None
+    return facts.last_exit_at + demand.retained
 
 
 def _tomorrow(facts: Facts) -> datetime:
@@ -389,6 +397,10 @@ def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
         case Refuse(ends_with_day=True):
             none = Span(0, 0)
             yield {"day_cents": none, "destination_day_cents": none}, "on the next day"
+        case Refuse(retained=timedelta() as retained):
+            seconds = int(retained.total_seconds())
+            since = _from(box, "since_last_exit_seconds", seconds)
+            yield {"since_last_exit_seconds": since}, f"{seconds} seconds after the last exit"
         case Refuse():
             return
         case _:

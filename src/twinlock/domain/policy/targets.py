@@ -12,6 +12,7 @@ from twinlock.domain.account import Account, Channel, OpenAction, Shown
 from twinlock.domain.actions import (
     REPORTS,
     REPUDIATIONS,
+    AccountErase,
     AnyPayload,
     AuthenticatorBind,
     AuthenticatorReactivate,
@@ -71,6 +72,12 @@ def target(account: Account, payload: AnyPayload) -> Target:
         case AuthenticatorSuspend() | AuthenticatorRepudiate() | ContactRepudiate():
             found = reported(account, payload)
             return NO_TARGET if found is None else (Level.NONE, found.bound_at)
+        case AccountErase():
+            # Prevents: a thief's new passkey that destroys what the owner could have shown: with an
+            # account go all of its authenticators.
+            return account.floor, min(
+                (one.bound_at for one in account.authenticators), default=None
+            )
         case _:
             return NO_TARGET
 

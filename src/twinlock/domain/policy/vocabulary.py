@@ -104,6 +104,14 @@ def _held_seconds(facts: Facts) -> int:
     return min((facts.now - facts.proved_at) // timedelta(seconds=1), HELD_SECONDS_MOST)
 
 
+def _since_last_exit(facts: Facts) -> int:
+    """An account that nothing ever left counts as one whose last exit was longest ago."""
+    if facts.last_exit_at is None:
+        return HELD_SECONDS_MOST
+    gone = max(facts.now - facts.last_exit_at, timedelta(0))
+    return min(gone // timedelta(seconds=1), HELD_SECONDS_MOST)
+
+
 def _class(facts: Facts) -> str:
     return "unknown" if facts.action_class is None else facts.action_class.value
 
@@ -188,6 +196,14 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             Source.RECORD,
             "What left the account today (UTC) before this action, by all exits.",
             lambda facts: facts.day_cents,
+        ),
+        "since_last_exit_seconds": Fact(
+            Kind.WHOLE,
+            Source.RECORD,
+            "For how many whole seconds nothing has left the account; the highest where nothing "
+            "ever did.",
+            _since_last_exit,
+            most=HELD_SECONDS_MOST,
         ),
         # The destination
         "destination": _word(

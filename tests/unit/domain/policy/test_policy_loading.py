@@ -240,6 +240,24 @@ def test_a_good_rule_is_taken() -> None:
             rule(f'{DENY} @ends("never")', EXITS), PolicyFault.ANNOTATION, id="an end that is none"
         ),
         pytest.param(
+            rule(f'{DENY} @ends("day") @retained_seconds("60")', EXITS),
+            PolicyFault.ANNOTATION,
+            id="two ends",
+        ),
+        pytest.param(
+            rule(f'{DENY} @retained_seconds("948672001")', EXITS),
+            PolicyFault.ANNOTATION,
+            id="records kept for longer than any law says",
+        ),
+        pytest.param(
+            rule(
+                f'{DENY} @retained_seconds("60")',
+                f"{EXITS} unless {{ context.since_last_exit_seconds >= 61 }}",
+            ),
+            PolicyFault.NOT_LIFTED,
+            id="records kept for longer than it says",
+        ),
+        pytest.param(
             rule(f'{DENY} @source("http://x/\\n")', EXITS),
             PolicyFault.ANNOTATION,
             id="a strange source",

@@ -85,6 +85,7 @@ SEND, LIST = "withdrawal.crypto", "destination.add"
         ("destination.add", DAY, 7 * DAY),
         ("api_key.create", DAY, 3 * DAY),
         ("freeze.lift", DAY, 3 * DAY),
+        ("account.erase", 30 * DAY, 60 * DAY),
     ],
 )
 def test_a_change_waits_as_long_as_its_profile_says(
@@ -168,7 +169,7 @@ def test_the_strict_profile_takes_a_passkey_for_everything_but_tightening(action
         floor=Level.POSSESSION,
         shown_level=Level.POSSESSION,
         shown_factors=(Factor.TOTP,),
-        proved_at=NOON - 30 * DAY,
+        proved_at=NOON - 90 * DAY,
     )
     needs = Prove(
         code=Reason.PHISHING_RESISTANT_NEEDED, level=Level.POSSESSION, factors=(Factor.PASSKEY,)
@@ -182,6 +183,35 @@ def test_the_strict_profile_takes_a_passkey_for_everything_but_tightening(action
 def test_while_setting_up_only_binding_does_not_wait() -> None:
     assert missing(the("authenticator.bind", enrolling=True)) == NOTHING
     assert missing(the(LIST, enrolling=True)) != NOTHING
+
+
+# --- Erasing ---
+
+
+@pytest.mark.parametrize("policy", [DEFAULT, STRICT])
+def test_records_are_kept_five_years_after_the_last_exit(policy: Policy) -> None:
+    kept = 1_827 * DAY
+    asked = the("account.erase", proved_at=NOON - 90 * DAY)
+    early = replace(asked, last_exit_at=NOON - kept + INSTANT)
+
+    assert missing(early, policy) == Never(code=Reason.RETENTION, until=NOON + INSTANT)
+    assert missing(replace(asked, last_exit_at=NOON - kept), policy) == NOTHING
+    assert missing(asked, policy) == NOTHING, "nothing ever left"
+    long_since = NOON.replace(year=1) - NOON.utcoffset()  # type: ignore[operator] # it is UTC
+    assert missing(replace(asked, last_exit_at=long_since), policy) == NOTHING
+    assert missing(replace(asked, last_exit_at=NOON + DAY), policy) != NOTHING
+
+
+@pytest.mark.parametrize(("policy", "days"), [(DEFAULT, 60), (STRICT, 90)])
+def test_where_nobody_off_the_phone_is_told_an_erasure_waits_longer(
+    policy: Policy, days: int
+) -> None:
+    asked = the("account.erase", narrow=True)
+    early = replace(asked, proved_at=NOON - days * DAY + INSTANT)
+
+    until = NOON + INSTANT
+    assert missing(early, policy) == WaitUntil(code=Reason.LOOSENING_WAITS, until=until)
+    assert missing(replace(asked, proved_at=NOON - days * DAY), policy) == NOTHING
 
 
 # --- Destinations ---

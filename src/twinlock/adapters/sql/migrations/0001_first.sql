@@ -144,6 +144,22 @@ CREATE TABLE webhook_retry (
 );
 CREATE INDEX webhook_retry_due ON webhook_retry (webhook_id, due_at);
 
+-- Accounts that were erased, each with the leaf that says so, how many entries it had, and the salt
+-- that opens both in the leaf; and every leaf of all of them, whoever's it was: nothing ties it to an
+-- account any more. The MACs are the application's. Only the owner of the tables writes these rows, in
+-- the transaction that erases.
+CREATE TABLE erased (
+    subject    text PRIMARY KEY,
+    leaf_index bigint NOT NULL UNIQUE,
+    entries    bigint NOT NULL CHECK (entries > 0),
+    salt       bytea NOT NULL CHECK (octet_length(salt) = 32),
+    mac        bytea NOT NULL CHECK (octet_length(mac) = 40)
+);
+CREATE TABLE erased_entry (
+    leaf_index bigint PRIMARY KEY,
+    mac        bytea NOT NULL CHECK (octet_length(mac) = 40)
+);
+
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
 GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlock_app;
@@ -152,6 +168,7 @@ GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
+GRANT SELECT ON erased, erased_entry TO twinlock_app;
 GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON webhook, webhook_retry TO twinlock_app;
 GRANT UPDATE (version, box, position, failures, failing_since, paused_until, disabled, claimed_until)

@@ -21,7 +21,7 @@ def open_token(place: TokenPlace | None) -> KeyToken | None:
     if place is None:
         return None
     try:
-        from twinlock.adapters.pkcs11_token import Token  # noqa: PLC0415 - an extra of the package
+        from twinlock.adapters.keyring.pkcs11 import Token  # noqa: PLC0415 - an extra of the package
     except ImportError as error:
         raise TokenMissingError("python-pkcs11 is missing: install twinlock[hsm]") from error
     return Token(place)

@@ -17,8 +17,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from twinlock.adapters import key_files, private_files
-from twinlock.adapters.key_files import (
+from twinlock.adapters import private_files
+from twinlock.adapters.keyring import key_files
+from twinlock.adapters.keyring.key_files import (
     DRAFT,
     HANDLE_BYTES,
     KEY_BYTES,

@@ -9,7 +9,7 @@ import msgspec
 
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import tail
-from twinlock.domain.webhook_endpoints import (
+from twinlock.domain.webhooks.endpoints import (
     ENDPOINTS_MOST,
     Disabled,
     Endpoint,
@@ -20,8 +20,8 @@ from twinlock.domain.webhook_endpoints import (
     in_force,
     rotated,
 )
-from twinlock.domain.webhook_targets import Reach, origin_of, parse_url
-from twinlock.domain.webhooks import check_patterns, trial_message
+from twinlock.domain.webhooks.outcomes import check_patterns, trial_message
+from twinlock.domain.webhooks.targets import Reach, origin_of, parse_url
 from twinlock.ports import (
     Clock,
     Entropy,

@@ -20,15 +20,15 @@ from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.system import SystemEntropy
-from twinlock.adapters.webhooks import HttpPost
-from twinlock.domain.webhook_endpoints import (
+from twinlock.adapters.webhooks.sending import HttpPost
+from twinlock.domain.webhooks.endpoints import (
     ENDPOINTS_MOST,
     ClaimedWebhook,
     Fault,
     KeptWebhook,
     WebhookId,
 )
-from twinlock.domain.webhooks import (
+from twinlock.domain.webhooks.outcomes import (
     Message,
     MessageType,
     leaf_time,
@@ -39,8 +39,8 @@ from twinlock.ports import (
 from twinlock.ports.webhooks import (
     WebhookShelf,
 )
-from twinlock.services.webhook_delivery import WebhookDelivery
-from twinlock.services.webhooks import Webhooks
+from twinlock.services.webhooks.delivery import WebhookDelivery
+from twinlock.services.webhooks.endpoints import Webhooks
 
 LOOK_SECONDS = 0.5  # Between two looks for something to send: a message leaves within a second.
 COUNT_SECONDS = 15.0  # Between two counts of what waits; Prometheus asks about as often.

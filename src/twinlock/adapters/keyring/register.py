@@ -3,11 +3,11 @@
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from twinlock.adapters import keyring as keyrings
-from twinlock.adapters.keyring import Keyring
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import log_key
+from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.settings import Settings
-from twinlock.adapters.signing import log_key
-from twinlock.adapters.token import open_token
 from twinlock.domain.keys import KeyRecord, Role
 from twinlock.ports import (
     Entropy,

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from twinlock.adapters.keyring import KEY_ID_BYTES, Key, Keyring, Role
+from twinlock.adapters.keyring.ring import KEY_ID_BYTES, Key, Keyring, Role
 from twinlock.domain.actions import Place
 from twinlock.domain.canonical import b64url, tagged_mac
 from twinlock.domain.errors import LogDamagedError, SealBrokenError, present

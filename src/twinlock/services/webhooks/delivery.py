@@ -12,7 +12,7 @@ is passed by; how far it came is kept under the claim only.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twinlock.domain.webhook_endpoints import (
+from twinlock.domain.webhooks.endpoints import (
     RETRIES_MOST,
     ClaimedWebhook,
     Fault,
@@ -23,7 +23,7 @@ from twinlock.domain.webhook_endpoints import (
     in_force,
     next_try,
 )
-from twinlock.domain.webhooks import (
+from twinlock.domain.webhooks.outcomes import (
     LogEntry,
     Message,
     message_of,

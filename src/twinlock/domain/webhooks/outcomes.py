@@ -6,7 +6,7 @@ address, label, sum or secret.
 
 Always true (tests/unit/domain/test_webhooks.py, tests/property/test_webhook_messages.py): every
 entry gives one message or none, its id is that of the entry alone, and everything it says was
-opened against the entry's public leaf.
+opened against the entry's public leaf; the account of an erasure, by whoever reads its mark.
 
 Source: Standard Webhooks 1.0.0 (the form of ids, types and bodies).
 """
@@ -75,6 +75,7 @@ class MessageType(StrEnum):
     ACTION_REPUDIATED = "action.repudiated"
     ACTION_SPENT = "action.spent"
     ACTION_VETOED = "action.vetoed"
+    ACCOUNT_ERASED = "account.erased"
     ACCOUNT_OPENED = "account.opened"
     DESTINATION_IMPORTED = "destination.imported"
     SESSION_ENDED = "session.ended"
@@ -105,6 +106,7 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         ),
         MessageType.ACTION_SPENT: "The exit was handed to the signer, once and for all.",
         MessageType.ACTION_VETOED: "It is over: somebody entitled said no.",
+        MessageType.ACCOUNT_ERASED: "An account was erased; nothing of it is left but this id.",
         MessageType.ACCOUNT_OPENED: "An account was opened.",
         MessageType.DESTINATION_IMPORTED: "A destination was taken over from an older system, "
         "unproved.",
@@ -170,7 +172,11 @@ def _fits(pattern: str, kind: str) -> bool:
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry by its place in the log. ``kept`` is None where its person has been erased."""
+    """An entry by its place in the log.
+
+    ``kept`` is None where its person has been erased; ``account_id`` then names the account in the
+    entry that erased it, and nobody in all others.
+    """
 
     index: int
     account_id: str
@@ -234,7 +240,7 @@ def message_of(entry: LogEntry) -> Message | None:
         LogDamagedError: what is kept of the entry is not what its leaf commits to.
     """
     if entry.kept is None:
-        return None
+        return _erased(entry) if entry.account_id else None
     leaf = _leaf(entry.leaf)
     opened = {name: _opened(leaf, entry.kept, name) for name in ("account", "action", "payload")}
     if _decoded(_TEXT, opened["account"]) != entry.account_id:
@@ -256,6 +262,23 @@ def message_of(entry: LogEntry) -> Message | None:
         index=entry.index,
         policy_digest=leaf.pol,
     )
+    return Message(
+        message_id=message_id(entry.leaf),
+        kind=kind,
+        body=encode(_Body(type=kind, timestamp=at, data=data)),
+        index=entry.index,
+        at=at,
+    )
+
+
+def _erased(entry: LogEntry) -> Message:
+    """Return the message of an erasure; what would open its leaf is destroyed."""
+    leaf = _leaf(entry.leaf)
+    at = _EPOCH + timedelta(milliseconds=leaf.at)
+    data = _Data(
+        account_id=entry.account_id, answer=leaf.dec, index=entry.index, policy_digest=leaf.pol
+    )
+    kind = MessageType.ACCOUNT_ERASED
     return Message(
         message_id=message_id(entry.leaf),
         kind=kind,

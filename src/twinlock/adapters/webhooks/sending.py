@@ -24,8 +24,9 @@ from typing import TypeAlias
 
 import httpcore
 
-from twinlock.domain.webhook_endpoints import ENDPOINTS_MOST, Fault
-from twinlock.domain.webhook_targets import (
+from twinlock.domain.webhooks.endpoints import ENDPOINTS_MOST, Fault
+from twinlock.domain.webhooks.outcomes import Message
+from twinlock.domain.webhooks.targets import (
     Address,
     Reach,
     Target,
@@ -33,7 +34,6 @@ from twinlock.domain.webhook_targets import (
     check_resolved,
     parse_url,
 )
-from twinlock.domain.webhooks import Message
 from twinlock.ports.webhooks import (
     WebhookSession,
 )

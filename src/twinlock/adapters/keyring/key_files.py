@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from twinlock.adapters import private_files
-from twinlock.adapters.file_keys import FileSeal, FileSigning
+from twinlock.adapters.keyring.file_keys import FileSeal, FileSigning
 from twinlock.domain import canonical
 from twinlock.domain.errors import (
     KeyringWrongError,

@@ -1,0 +1,264 @@
+"""Erases accounts, as the owner of the tables: the application's role can delete nothing.
+
+Always true (tests/integration/test_erasing*.py):
+
+* the last leaf, and the destruction of all that opens the account, are one transaction;
+* an account is erased under its lock, decided there: of an erasure and an exit one comes first;
+* whatever was asked of the database before the head was locked keeps nobody else waiting.
+
+Locks are taken in everybody's order: the account, then its other rows, and the head last.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import asyncpg
+
+from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.sql import codec, queries, tree
+from twinlock.adapters.sql.batch import CLOCK_BEHIND
+from twinlock.adapters.sql.connections import (
+    CONNECT_SECONDS,
+    DOWN,
+    REFUSED,
+    SETTINGS,
+    unavailable,
+    unreachable,
+)
+from twinlock.adapters.sql.erasure_marks import Gone, Mark
+from twinlock.adapters.sql.watch import Watch
+from twinlock.domain.account import Account, State
+from twinlock.domain.bookkeeping import bookkeep
+from twinlock.domain.canonical import from_b64url
+from twinlock.domain.decisions import Decided
+from twinlock.domain.entries import ERASED_FIELD, SALTS_BYTES, Entry, Origin
+from twinlock.domain.erasure import AccountErasedError
+from twinlock.domain.errors import (
+    AccountUnknownError,
+    ClockUntrustedError,
+    LogDamagedError,
+    SealBrokenError,
+    SettingsWrongError,
+    UnavailableError,
+    present,
+)
+from twinlock.domain.events import AccountErased
+from twinlock.domain.ids import AccountId
+from twinlock.domain.log.merkle import Frontier, leaf_hash
+from twinlock.ports import Clock, Committed, Entropy, Work
+
+STATEMENT_SECONDS = 60.0  # Of an account with a million entries; nobody else waits for it.
+PAGE_ROWS = 200  # Accounts that are opened at once: 3 MB at most.
+# Entries that are marked by one statement. An idle transaction is ended after half a second, and
+# the MACs of 170,000 take that long (measured): made at once, a long life could not be erased.
+MARKS_AT_ONCE = 200
+NO_FACTS = b"{}"
+
+_READ_PAGE = """
+SELECT s.id, s.version, s.box, k.wrapped
+  FROM stream s JOIN subject_key k ON k.subject = s.subject
+ WHERE s.id > $1 AND s.id < 'acc`' AND s.kind = 'account' ORDER BY s.id LIMIT $2
+"""
+_READ_INDEXES = "SELECT leaf_index FROM event WHERE subject = $1"
+# What facts say of an account's age is the same in all of its leaves, and would tie them together.
+_FORGET_FACTS = "UPDATE leaf SET facts = $2 WHERE cell = 1 AND leaf_index = ANY($1::bigint[])"
+_FORGET_RETRIES = "DELETE FROM webhook_retry WHERE leaf_index = ANY($1::bigint[])"
+_FORGET_EVENTS = "DELETE FROM event WHERE subject = $1"
+_FORGET_REPEATS = "DELETE FROM idempotency WHERE scope = $1 OR action_id = $1"
+# With it go the documents and the letters that wait; nothing that is sealed under it opens again.
+_FORGET_KEY = "DELETE FROM subject_key WHERE subject = $1"
+_MARK_ACCOUNT = """
+INSERT INTO erased (leaf_index, subject, entries, salt, mac) VALUES ($1, $2, $3, $4, $5)
+"""
+_MARK_ENTRIES = """
+INSERT INTO erased_entry (leaf_index, mac) SELECT * FROM unnest($1::bigint[], $2::bytea[])
+"""
+_WRITE_LEAVES = """
+WITH leaves AS (
+  INSERT INTO leaf (cell, leaf_index, label, entry, facts)
+  SELECT 1, u.*, $4::bytea FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) u
+), tiles AS (
+  INSERT INTO tile (cell, level, number, hashes)
+  SELECT 1, * FROM unnest($5::smallint[], $6::bigint[], $7::bytea[])
+  ON CONFLICT (cell, level, number) DO UPDATE SET hashes = EXCLUDED.hashes
+)
+UPDATE head SET at = $8, size = $9, edge = $10, mac = $11 WHERE cell = 1
+"""
+
+
+class SqlEraser:
+    """Accounts as the owner of the tables sees them. Implements ``ports.ErasableAccounts``."""
+
+    def __init__(self, owner_dsn: str, *, sealer: Sealer, entropy: Entropy, clock: Clock) -> None:
+        self._dsn = owner_dsn
+        self._sealer = sealer
+        self._entropy = entropy
+        self._clock = clock
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+        settings = SETTINGS | {"statement_timeout": str(int(STATEMENT_SECONDS * 1000))}
+        try:
+            connection = await asyncpg.connect(
+                self._dsn,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                server_settings=settings,
+            )
+        except (*DOWN, *REFUSED) as error:
+            raise unreachable(error) from error
+        try:
+            yield connection
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise SettingsWrongError(
+                "TWINLOCK_OWNER_URL is not that of the tables' owner"
+            ) from error
+        except DOWN as error:
+            raise unavailable(error) from error
+        finally:
+            connection.terminate()
+
+    async def each(self) -> AsyncIterator[Account | AccountId]:
+        """Give every account as it stands, without a lock; of one that does not open, its id.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        after = ""
+        async with self._connected() as connection:
+            while rows := await connection.fetch(_READ_PAGE, after, PAGE_ROWS):
+                after = rows[-1]["id"]
+                for row in rows:
+                    yield self._opened(row)
+
+    def _opened(self, row: asyncpg.Record) -> Account | AccountId:
+        try:
+            return self._open(row)
+        except SealBrokenError:
+            return AccountId(row["id"])
+
+    def _open(self, row: asyncpg.Record) -> Account:
+        key = self._sealer.open_subject_key(row["id"], row["wrapped"])
+        place = codec.Place(kind="account", row_id=row["id"], version=row["version"])
+        return codec.unseal(key, row["box"], codec.ACCOUNT, place)
+
+    async def erase(self, work: Work) -> Committed:
+        """Decide ``work``, and erase the account where its answer says so.
+
+        Raises:
+            AccountErasedError, AccountUnknownError: there is no such account any more.
+            SealBrokenError, LogDamagedError: a row is not what we wrote.
+            ClockUntrustedError: no wait can be judged.
+            UnavailableError: the database does not answer; all of it is done, or nothing.
+        """
+        async with self._connected() as connection, connection.transaction():
+            return await self._erase(connection, work)
+
+    async def _erase(self, connection: asyncpg.Connection, work: Work) -> Committed:
+        before = State(account=await self._locked(connection, work))
+        times = present(
+            await connection.fetchrow(queries.READ_AFTER_LOCKS, [], []), "the log has a head"
+        )
+        now = self._clock.now(database_at=times["database_at"])
+        if times["head_at"] - now > CLOCK_BEHIND:
+            raise ClockUntrustedError("the clock is behind the log's last entry")
+        at = max(now, times["head_at"])
+        decided = work.decide(before, at)
+        if not _erases(decided):
+            return Committed(decided=decided, at=at)
+        await self._destroy(connection, before.account)
+        head = await connection.fetchrow(queries.LOCK_HEAD)
+        watch = Watch(self._sealer)
+        frontier = watch.frontier_of(head)
+        if head["at"] > at:  # Another process wrote meanwhile, at a later time than ours.
+            at = head["at"]
+            decided = work.decide(before, at)
+            if not _erases(decided):
+                raise UnavailableError("another moment, another answer: run it again")
+        entries = self._entries(before, decided, work, at=at)
+        edge = await tree.read_edge(connection, frontier, seen=Frontier(), known=None)
+        grown = tree.grown(edge, [leaf_hash(entry.leaf) for entry in entries])
+        own = tuple(range(frontier.size, grown.edge.frontier.size))
+        await self._write(connection, entries, own, grown, watch=watch, at=at)
+        await self._mark(connection, own)
+        last = entries[-1]
+        salt = from_b64url(last.openings[ERASED_FIELD].salt)
+        gone = Gone(own[-1], work.account_id, last.number + 1, salt)
+        await connection.execute(_MARK_ACCOUNT, *gone, gone.mac(self._sealer))
+        return Committed(decided=decided, at=at, indexes=own)
+
+    async def _locked(self, connection: asyncpg.Connection, work: Work) -> Account:
+        row = await connection.fetchrow(queries.LOCK_STREAMS, [work.account_id])
+        if row is not None:
+            return self._open(row)
+        if await connection.fetch(queries.READ_ERASED, [work.account_id]):
+            raise AccountErasedError("this account was erased")
+        raise AccountUnknownError("no such account")
+
+    async def _destroy(self, connection: asyncpg.Connection, account: Account) -> None:
+        """Destroy all that opens the account's entries, and mark their leaves.
+
+        Raises:
+            LogDamagedError: not every entry that it counts is there, so that none is touched.
+        """
+        named = account.account_id
+        rows = await connection.fetch(_READ_INDEXES, named)
+        indexes = [row["leaf_index"] for row in rows]
+        # Prevents: an erasure that ends the search for an entry that somebody removed or added.
+        if len(indexes) != account.chain.entries:
+            raise LogDamagedError("the account does not have the entries that it counts")
+        await self._mark(connection, indexes)
+        await connection.execute(_FORGET_FACTS, indexes, NO_FACTS)
+        await connection.execute(_FORGET_RETRIES, indexes)
+        await connection.execute(_FORGET_EVENTS, named)
+        await connection.execute(_FORGET_REPEATS, named)
+        await connection.execute(_FORGET_KEY, named)
+
+    def _entries(
+        self, before: State, decided: Decided, work: Work, *, at: datetime
+    ) -> tuple[Entry, ...]:
+        booked = bookkeep(
+            before,
+            decided,
+            origin=Origin(account_id=work.account_id, actor=work.actor, policy=work.policy),
+            at=at,
+            salts=self._entropy.draw(SALTS_BYTES * len(decided.decisions)),
+        )
+        return booked.entries
+
+    async def _write(
+        self,
+        connection: asyncpg.Connection,
+        entries: tuple[Entry, ...],
+        own: tuple[int, ...],
+        grown: tree.Grown,
+        *,
+        watch: Watch,
+        at: datetime,
+    ) -> None:
+        after = grown.edge.frontier
+        await connection.execute(
+            _WRITE_LEAVES,
+            own,
+            [entry.label for entry in entries],
+            [entry.leaf for entry in entries],
+            NO_FACTS,
+            [level for level, _ in grown.rows],
+            [number for _, number in grown.rows],
+            list(grown.rows.values()),
+            at,
+            after.size,
+            after.to_bytes(),
+            watch.seal(after, at=at),
+        )
+
+    async def _mark(self, connection: asyncpg.Connection, indexes: Sequence[int]) -> None:
+        for start in range(0, len(indexes), MARKS_AT_ONCE):
+            page = indexes[start : start + MARKS_AT_ONCE]
+            macs = [Mark(index).mac(self._sealer) for index in page]
+            await connection.execute(_MARK_ENTRIES, page, macs)
+
+
+def _erases(decided: Decided) -> bool:
+    return any(isinstance(event, AccountErased) for event in decided.answer.events)

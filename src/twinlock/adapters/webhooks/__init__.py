@@ -1,0 +1,1 @@
+"""Webhooks over HTTP, and the processes that send them."""

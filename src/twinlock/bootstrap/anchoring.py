@@ -1,0 +1,33 @@
+"""The store held against the anchor of its log."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from twinlock.adapters.anchor import AnchorThread
+from twinlock.adapters.keys_at_work import KeysAtWork
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.adapters.system import SystemClock, SystemEntropy
+from twinlock.bootstrap.world import World
+from twinlock.ports import Clock
+from twinlock.ports.log import Head
+from twinlock.services.anchoring import Anchoring
+
+
+@asynccontextmanager
+async def anchored(
+    world: World, clock: Clock
+) -> AsyncIterator[tuple[SqlStore, Anchoring, KeysAtWork]]:
+    """Open the store with its anchor, which is not held against it yet, and the keys it uses."""
+    settings, keys = world.settings, KeysAtWork.of(world.keyring, world.settings)
+    with AnchorThread.of(settings.data_dir / "log-anchor.json") as anchors:
+        async with SqlStore.connect(
+            world.dsn, sealer=keys.sealer, entropy=SystemEntropy(), clock=clock
+        ) as kept:
+            signer = keys.signer(log_origin=settings.log_origin)
+            yield kept, Anchoring(kept, signer=signer, anchors=anchors), keys
+
+
+async def adopt_log(world: World) -> Head:
+    """Take the log as it stands for the anchored one (see ``Anchoring.adopt``)."""
+    async with anchored(world, SystemClock()) as (_, anchoring, _):
+        return await anchoring.adopt()

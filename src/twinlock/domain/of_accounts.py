@@ -1,0 +1,130 @@
+"""Decisions about an account as such, which need no proof: they open nothing and weaken nothing."""
+
+from datetime import datetime
+from typing import assert_never
+
+from twinlock.domain.account import Destination, State
+from twinlock.domain.bounds import DESTINATIONS_MOST, LEGAL_HOLDS_MOST
+from twinlock.domain.commands import (
+    EndSession,
+    ImportDestination,
+    LiftLegalHold,
+    OfAccount,
+    Offer,
+    OpenAccount,
+    RecordExport,
+    ReportSimChange,
+    SetLegalHold,
+)
+from twinlock.domain.decisions import Decision
+from twinlock.domain.errors import TwinlockError, invariant
+from twinlock.domain.events import (
+    AccountOpened,
+    CandidateOffered,
+    DataExported,
+    DestinationAdded,
+    Event,
+    LegalHoldLifted,
+    LegalHoldSet,
+    SessionEnded,
+    SimChanged,
+)
+from twinlock.domain.requirements import Answer
+
+
+class EnrolmentClosedError(TwinlockError):
+    """This is possible only while the account is being set up."""
+
+    code = "enrolment_closed"
+    status = 409
+
+
+class TooManyLegalHoldsError(TwinlockError):
+    """As many legal holds stand on this account as can: one more delays nothing further."""
+
+    code = "legal_holds_too_many"
+    status = 409
+
+
+class LegalHoldUnknownError(TwinlockError):
+    """No legal hold of this account has that reference."""
+
+    code = "legal_hold_not_found"
+    status = 404
+
+
+def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
+    """Return the decision about an account as such.
+
+    Raises:
+        EnrolmentClosedError, TooManyLegalHoldsError, LegalHoldUnknownError: as they say.
+    """
+    match command:
+        case Offer(candidate=candidate):
+            return _account_event("candidate.offer", CandidateOffered(at=now, candidate=candidate))
+        case OpenAccount(account=opened):
+            begins = opened == state.account and opened.chain.entries == 0
+            invariant(begins, "an account is opened once")
+            return _account_event("account.open", AccountOpened(at=now, account=opened))
+        case ImportDestination(destination=destination):
+            return _import(state, destination, now=now)
+        case EndSession(session_id=session_id, keep=keep):
+            ended = (
+                SessionEnded(at=now, session_id=one.session_id)
+                for one in state.account.sessions
+                if session_id in (None, one.session_id) and one.session_id != keep
+            )
+            return _account_event("session.end", *ended)
+        case ReportSimChange(changed_at=changed_at):
+            known = state.account.sim_changed_at
+            later = changed_at <= now and (known is None or changed_at > known)
+            changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
+            return _account_event("sim_change.report", *changed)
+        case SetLegalHold() | LiftLegalHold() | RecordExport():
+            return _of_records(state, command, now=now)
+        case _:
+            assert_never(command)
+
+
+def _import(state: State, destination: Destination, *, now: datetime) -> Decision:
+    """List ``destination`` as one that nobody proved; what is listed already stays as it is."""
+    account = state.account
+    if not account.enrolling(now) or len(account.destinations) >= DESTINATIONS_MOST:
+        raise EnrolmentClosedError("destinations are imported while the account is set up")
+    unproved = destination.imported and destination.usable_at is None
+    at_hand = destination.destination_id == state.destination_id and destination.version == 1
+    invariant(unproved and at_hand, "an import proves nothing and is a new stream")
+    if state.destination is not None:
+        return _account_event("destination.import")
+    added = DestinationAdded(at=now, destination=destination)
+    return _account_event("destination.import", added)
+
+
+def _account_event(kind: str, *events: Event) -> Decision:
+    """Return a decision that needs no proof: it opens nothing and weakens nothing."""
+    return Decision(kind=kind, action_id="", answer=Answer.ALLOW, events=events)
+
+
+def _of_records(
+    state: State, command: SetLegalHold | LiftLegalHold | RecordExport, *, now: datetime
+) -> Decision:
+    """Legal holds only delay, so that they need no proof; the log says who set and who lifted."""
+    known = state.account.legal_holds
+    match command:
+        case SetLegalHold(reference=reference):
+            if reference in known:
+                return _account_event("legal_hold.set")
+            if len(known) >= LEGAL_HOLDS_MOST:
+                raise TooManyLegalHoldsError(
+                    f"an account has {LEGAL_HOLDS_MOST} legal holds at most"
+                )
+            return _account_event("legal_hold.set", LegalHoldSet(at=now, reference=reference))
+        case LiftLegalHold(reference=reference):
+            if reference not in known:
+                raise LegalHoldUnknownError("no such legal hold of this account")
+            lifted = LegalHoldLifted(at=now, reference=reference)
+            return _account_event("legal_hold.lift", lifted)
+        case RecordExport():
+            return _account_event("data.export", DataExported(at=now))
+        case _:
+            assert_never(command)

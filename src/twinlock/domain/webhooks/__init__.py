@@ -1,0 +1,1 @@
+"""Webhooks: what platforms are told, and where it may go."""

@@ -1,0 +1,1 @@
+"""Actions before proof: proposed, previewed, and asked about."""

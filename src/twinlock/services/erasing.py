@@ -1,0 +1,120 @@
+"""Erasing: whatever asked for it, waited, and is not stopped by anything, is carried out.
+
+It is run by the operator and decides nothing itself: each erasure is decided again at the gate,
+under the account's lock, by the rules of that moment.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from twinlock.domain.account import Account, ActionUnknownError, OpenAction
+from twinlock.domain.actions import AccountErase
+from twinlock.domain.commands import Erase
+from twinlock.domain.decisions import Rules
+from twinlock.domain.erasure import AccountErasedError, check_proved, proof_entry
+from twinlock.domain.errors import (
+    AccountUnknownError,
+    InvariantError,
+    LogDamagedError,
+    MalformedError,
+    SealBrokenError,
+    UnavailableError,
+)
+from twinlock.domain.gate import decide
+from twinlock.domain.ids import AccountId, ActionId
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import reasons
+from twinlock.ports import Clock, Policies, Store, Work
+from twinlock.ports.erasure import ErasableAccounts
+
+ACTOR = "operator:erase-due"
+# What is wrong with one account, and keeps no other from being erased: somebody may hold it, too.
+FAULTS = (LogDamagedError, SealBrokenError, MalformedError, InvariantError, UnavailableError)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one erasure that was due: the index of its leaf, or why it was not done.
+
+    ``fault`` is the code of what does not hold, and somebody must look into it; or ``unavailable``
+    where somebody else held the account all the while.
+    """
+
+    account_id: AccountId
+    action_id: ActionId = ActionId("")  # Unknown where the account does not open.
+    index: int | None = None
+    reasons: tuple[Reason, ...] = ()
+    fault: str = ""
+
+
+class Erasing:
+    """The use case of erasing what is due."""
+
+    def __init__(
+        self, accounts: ErasableAccounts, *, store: Store, policies: Policies, clock: Clock
+    ) -> None:
+        self._accounts = accounts
+        self._store = store
+        self._policies = policies
+        self._clock = clock
+
+    async def run(self) -> tuple[Outcome, ...]:
+        """Erase every account whose erasure has waited, and tell of each that was due.
+
+        An account that does not open may have been due, and is told of as well.
+
+        Broken off, it goes on with the rest when it is run again.
+
+        Raises:
+            UnavailableError: the database does not tell which accounts there are.
+        """
+        outcomes: list[Outcome] = []
+        async for account in self._accounts.each():
+            if not isinstance(account, Account):
+                outcomes.append(Outcome(account_id=account, fault=SealBrokenError.code))
+                continue
+            for action in due(account, now=self._clock.now(database_at=None)):
+                outcome = await self._erase(account.account_id, action)
+                outcomes += [outcome] if outcome is not None else []
+        return tuple(outcomes)
+
+    async def _erase(self, named: AccountId, action: OpenAction) -> Outcome | None:
+        """Return what became of it, or None where it is over: vetoed, or carried out by another."""
+        rules, action_id = self._policies.rules(), action.action_id
+        try:
+            await self._check_proved(named, action)
+            committed = await self._accounts.erase(_work(named, action_id, rules))
+        except (AccountErasedError, AccountUnknownError, ActionUnknownError):
+            return None
+        except FAULTS as error:
+            return Outcome(account_id=named, action_id=action_id, fault=error.code)
+        if committed.indexes:
+            return Outcome(account_id=named, action_id=action_id, index=committed.indexes[-1])
+        missing = committed.answer.requirement
+        return Outcome(account_id=named, action_id=action_id, reasons=reasons(missing))
+
+    async def _check_proved(self, named: AccountId, action: OpenAction) -> None:
+        number = proof_entry(action)
+        entry = None if number is None else await self._store.entry(named, number)
+        if entry is None:
+            raise LogDamagedError("the log does not show that this erasure was proved")
+        check_proved(action, entry.leaf, entry.kept)
+
+
+def due(account: Account, *, now: datetime) -> tuple[OpenAction, ...]:
+    """Return the erasures of ``account`` whose wait is over at ``now``."""
+    return tuple(
+        one
+        for one in account.actions
+        if isinstance(one.payload, AccountErase) and one.until is not None and one.until <= now
+    )
+
+
+def _work(named: AccountId, action_id: ActionId, rules: Rules) -> Work:
+    command = Erase(action_id=action_id)
+    return Work(
+        account_id=named,
+        decide=lambda state, now: decide(state, command, rules=rules, now=now),
+        actor=ACTOR,
+        policy=rules.policy.name,
+    )

@@ -1,0 +1,1 @@
+"""Webhooks: the operator's use cases, and the turns of sending."""
