@@ -162,7 +162,7 @@ def _mutant(
         name=name,
         outcome=Outcome.UNCLEAR if code is None else OUTCOMES.get(code, Outcome.UNCLEAR),
         change=change(function_of(name), was, becomes),
-        harmless=only_a_message(was, becomes) or only_beyond_reach(was, becomes),
+        harmless=any(rule(was, becomes) for rule in _HARMLESS),
     )
 
 
@@ -267,6 +267,41 @@ class _Reached(ast.NodeTransformer):
     def visit_match_case(self, node: ast.match_case) -> ast.AST | None:
         self.generic_visit(node)
         return node if node.body else None
+
+
+def only_said_otherwise(was: str, becomes: str) -> bool:
+    """Say whether two functions differ in nothing but how they name what Python means anyway.
+
+    Big-endian is what ``to_bytes`` and ``from_bytes`` do unless told, UTF-8 what ``encode`` and
+    ``decode`` do, and a codec has its name in small letters and in capitals.
+    """
+    old, new = ast.parse(was), ast.parse(becomes)
+    same = ast.dump(_Meant().visit(old)) == ast.dump(_Meant().visit(new))
+    return same and ast.dump(ast.parse(was)) != ast.dump(ast.parse(becomes))
+
+
+_DEFAULTS = {"to_bytes": (1, "big"), "from_bytes": (1, "big"), "encode": (0, "utf-8")}
+_DEFAULTS["decode"] = _DEFAULTS["encode"]
+
+
+class _Meant(ast.NodeTransformer):
+    """Takes away what Python means by itself."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name not in _DEFAULTS:
+            return node
+        place, meant = _DEFAULTS[name]
+        said = node.args[place] if len(node.args) > place else None
+        if isinstance(said, ast.Constant) and isinstance(said.value, str):
+            said.value = said.value if meant == "big" else said.value.lower()
+            if said.value == meant and len(node.args) == place + 1:
+                node.args.pop()
+        return node
+
+
+_HARMLESS = (only_a_message, only_beyond_reach, only_said_otherwise)
 
 
 def survivors(mutants: list[Mutant]) -> list[Mutant]:

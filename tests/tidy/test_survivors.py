@@ -203,6 +203,36 @@ def test_what_can_be_reached_changes(becomes: str) -> None:
     assert not survivors.only_beyond_reach(MATCH.format("y", "x"), becomes)
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('x.to_bytes(8, "big")', "x.to_bytes(8)"),
+        ('int.from_bytes(x, "big")', "int.from_bytes(x, )"),
+        ('x.encode("utf-8")', "x.encode()"),
+        ('x.encode("utf-8")', 'x.encode("UTF-8")'),
+        ('x.decode("ascii")', 'x.decode("ASCII")'),
+    ],
+)
+def test_only_what_python_means_anyway_is_said_otherwise(was: str, becomes: str) -> None:
+    assert survivors.only_said_otherwise(was, becomes)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('x.to_bytes(8, "big")', 'x.to_bytes(9, "big")'),
+        ('x.to_bytes(8, "little")', "x.to_bytes(8)"),
+        ('x.to_bytes(8, "big")', 'x.to_bytes(8, "BIG")'),
+        ('x.decode("ascii")', "x.decode()"),
+        ('x.decode("ascii", "strict")', 'x.decode("ascii", "ignore")'),
+        ('f("ascii")', 'f("ASCII")'),
+        ("x.encode()", "x.encode()"),
+    ],
+)
+def test_something_else_is_said(was: str, becomes: str) -> None:
+    assert not survivors.only_said_otherwise(was, becomes)
+
+
 def test_what_is_printed_for_the_list_is_read_back_as_it_was(made: Path) -> None:
     for one in survivors.survivors(survivors.mutants_of(TILL, made)):
         text = f"modules = []\n{survivors.entry(one.change, 2)}"
