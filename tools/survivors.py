@@ -53,6 +53,7 @@ OUTCOMES: Final = {
     37: Outcome.TYPES,
 }
 CODES: Final = {outcome: code for code, outcome in OUTCOMES.items()}
+ALIVE = frozenset({Outcome.SURVIVED, Outcome.UNTESTED})
 DEAD = frozenset({Outcome.TESTS, Outcome.TYPES, Outcome.TIME})
 
 
@@ -311,14 +312,12 @@ def survivors(mutants: list[Mutant]) -> list[Mutant]:
 
 def faults(mutants: list[Mutant], reasons: tuple[Reason, ...]) -> list[str]:
     """Return what is wrong with the reasons, one sentence each."""
-    alive = Counter(one.change for one in survivors(mutants) if one.outcome is Outcome.SURVIVED)
+    alive = Counter(one.change for one in survivors(mutants) if one.outcome in ALIVE)
     counts = Counter[Change]()
     for reason in reasons:
         counts[reason.change] += reason.times
     wrong = [
-        f"{one.name} is {one.outcome}"
-        for one in survivors(mutants)
-        if one.outcome is not Outcome.SURVIVED
+        f"{one.name} is {one.outcome}" for one in survivors(mutants) if one.outcome not in ALIVE
     ]
     wrong += [_told("no reason for", change) for change in (alive - counts).elements()]
     wrong += [_told("no survivor for", change) for change in (counts - alive).elements()]
