@@ -30,8 +30,8 @@ from mutmut.mutation import trampoline
 from survivors import CODES, Outcome, file_of
 
 # Of what calls a function, so many tests are run, the narrowest first: those that call the least.
-MOST_TESTS = 300
-CASES_IN_A_ROW = 40  # Of one test with many cases, before others have their turn.
+MOST_TESTS = 500
+CASES_IN_A_ROW = 20  # Of one test with many cases, before others have their turn.
 # Processor seconds of one test: a loop without end is told from what the mutant merely made slow.
 SECONDS_AT_LEAST, TIMES_AS_LONG = 5, 10
 FOR_EVER = 3600

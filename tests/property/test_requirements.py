@@ -164,17 +164,33 @@ def test_what_is_missing_gives_the_answer(requirement: Requirement, said: Answer
     assert answer(requirement) is said
 
 
+NO = Never(code=Reason.TOO_MANY)
+
+
 @pytest.mark.parametrize(
-    ("requirement", "same"),
+    ("options", "same"),
     [
-        (any_of(any_of(PROOF, SOON), LATE), AnyOf(options=(PROOF, SOON, LATE))),
-        (any_of(PROOF, Never(code=Reason.TOO_MANY)), PROOF),
-        (any_of(PROOF, PROOF), PROOF),
-        (any_of(Never(code=Reason.TOO_MANY)), Never(code=Reason.TOO_MANY)),
-        (any_of(PROOF, NOTHING, SOON), NOTHING),
-        (all_of(all_of(PROOF, SOON), LATE), AllOf(parts=(PROOF, SOON, LATE))),
-        (all_of(PROOF, NOTHING, PROOF), PROOF),
+        ((AnyOf(options=(PROOF, SOON)), LATE), AnyOf(options=(PROOF, SOON, LATE))),
+        ((PROOF, NO), PROOF),
+        ((PROOF, PROOF), PROOF),
+        ((NO, SOON, LATE), AnyOf(options=(SOON, LATE))),
+        ((NO,), NO),
+        ((PROOF, NOTHING, SOON), NOTHING),
     ],
 )
-def test_a_choice_or_a_sum_has_one_form(requirement: Requirement, same: Requirement) -> None:
-    assert requirement == same
+def test_a_choice_has_one_form_without_what_cannot_be(
+    options: tuple[Requirement, ...], same: Requirement
+) -> None:
+    assert any_of(*options) == same
+
+
+@pytest.mark.parametrize(
+    ("parts", "same"),
+    [
+        ((AllOf(parts=(PROOF, SOON)), LATE), AllOf(parts=(PROOF, SOON, LATE))),
+        ((PROOF, NOTHING, PROOF), PROOF),
+        ((), NOTHING),
+    ],
+)
+def test_a_sum_has_one_form(parts: tuple[Requirement, ...], same: Requirement) -> None:
+    assert all_of(*parts) == same

@@ -32,6 +32,7 @@ from twinlock.domain.commands import (
     Command,
     EndSession,
     ImportDestination,
+    LiftLegalHold,
     Offer,
     OpenAccount,
     RecordExport,
@@ -68,6 +69,8 @@ def setting_up() -> Gate:
         (END, "session.end"),
         (SIM, "sim_change.report"),
         (IMPORT, "destination.import"),
+        (HOLD, "legal_hold.set"),
+        (RecordExport(), "data.export"),
     ],
 )
 def test_a_decision_about_the_account_says_of_what_kind_it_is(command: Command, kind: str) -> None:
@@ -77,6 +80,13 @@ def test_a_decision_about_the_account_says_of_what_kind_it_is(command: Command, 
 
     assert (decided.kind, again.kind) == (kind, kind)
     assert (decided.action_id, decided.answer) == ("", Answer.ALLOW)
+
+
+def test_a_legal_hold_is_lifted_by_a_decision_of_its_own_kind() -> None:
+    gate = Gate()
+    gate.run(HOLD)
+
+    assert gate.run(LiftLegalHold(reference=HOLD.reference)).kind == "legal_hold.lift"
 
 
 def test_an_account_is_opened_by_a_decision_of_its_own_kind() -> None:

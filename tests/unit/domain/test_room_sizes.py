@@ -310,13 +310,14 @@ def test_what_time_adds_to_an_account_has_its_room() -> None:
 
 
 def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
-    full = replace(a_full_account(), authenticators=(SYNCED, PASSWORD, APP))
+    full = replace(a_full_account(), authenticators=(SYNCED, PASSWORD, APP), erased_at=LATE)
     used = {
         "used_on": 99_999,
         "suspension": Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD),
     }
     grown = replace(
         without_what_passes(full),
+        erased_at=None,
         actions=tuple(one for one in full.actions if not urgent(one)),
         authenticators=(
             replace(SYNCED, sign_count=2**32 - 1, backed_up=True, **used),
