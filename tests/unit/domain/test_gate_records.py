@@ -19,9 +19,10 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Account, Candidate, Chain, Freeze
+from twinlock.domain.account import Account, Candidate, Chain, Freeze, State
 from twinlock.domain.actions import AnyPayload, payload_bytes, payload_digest
 from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.bounds import (
     DESTINATIONS_MOST,
@@ -29,6 +30,7 @@ from twinlock.domain.bounds import (
     UNPROVED_ACTION_LIFETIME,
 )
 from twinlock.domain.commands import (
+    Ask,
     Command,
     EndSession,
     ImportDestination,
@@ -40,7 +42,9 @@ from twinlock.domain.commands import (
     SetLegalHold,
 )
 from twinlock.domain.errors import DocumentTooLargeError
-from twinlock.domain.ids import ChallengeId, DestinationId, SessionId
+from twinlock.domain.events import ActionVetoed
+from twinlock.domain.gate import decide
+from twinlock.domain.ids import ActionId, ChallengeId, DestinationId, SessionId
 from twinlock.domain.of_accounts import EnrolmentClosedError
 from twinlock.domain.proving import digest_of
 from twinlock.domain.reasons import Reason
@@ -267,3 +271,46 @@ def test_in_a_full_account_only_the_urgent_is_proposed_asked_and_shown(
         with pytest.raises(DocumentTooLargeError):
             refused()
     assert gate.account.account_id == ALICE
+
+
+# --- Who said no, and by which law ---
+
+
+def test_a_veto_by_a_link_names_the_channel_and_its_root() -> None:
+    gate = Gate()
+    action = gate.propose(list_address("0xnew")).action_id
+    gate.prove(action, SYNCED)
+    (vetoed,) = (one for one in gate.veto(action, EMAIL).events if isinstance(one, ActionVetoed))
+
+    assert (vetoed.by, vetoed.root) == (EMAIL.channel_id, EMAIL.root)
+    assert vetoed.root is not None
+
+
+def test_codes_are_asked_for_where_the_rules_say_so() -> None:
+    gate = Gate(account=an_account(PASSWORD))
+    action = gate.propose(send()).action_id
+    assert gate.ask(action, EMAIL).fault is None
+    rules = replace(gate.rules, codes=lambda _account, _action: False)
+    question = Ask(
+        action_id=ActionId(action),
+        challenge_id=ChallengeId("chl_1"),
+        factor=Factor.EMAIL_CODE,
+        nonce="nonce",
+        channel_id=EMAIL.channel_id,
+        code_mac="mac",
+    )
+    decided = decide(State(account=gate.account), question, rules=rules, now=gate.now)
+
+    assert decided.answer.fault is ProofFault.BELOW_FLOOR
+
+
+def test_a_fee_that_is_too_high_is_refused_on_the_facts_of_the_exit() -> None:
+    gate = Gate.of(an_account(), a_destination())
+    action = gate.propose(send()).action_id
+    gate.prove(action, SYNCED)
+    refused = gate.spend(action, fee="1001")
+
+    assert refused.requirement == Never(code=Reason.FEE_TOO_HIGH)
+    assert refused.facts is not None
+    assert refused.facts.action == "withdrawal.crypto"
+    assert gate.spend(action, fee="1000").answer is Answer.ALLOW

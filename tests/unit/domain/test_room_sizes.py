@@ -82,7 +82,8 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.proving import codes_help
-from twinlock.domain.requirements import Answer
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, Never
 from twinlock.domain.room import bytes_that_last, check_room, crowded_out, urgent
 from twinlock.domain.throttle import Throttle
 
@@ -416,6 +417,19 @@ def test_where_less_lasts_more_urgent_actions_stand(lasts: int, stand: int) -> N
     gone = [one.action_id for one in crowded_out(crowded, "act_0", now=NOON)]
 
     assert gone == [f"act_{n + 1}" for n in range(LOOSE_ACTIONS_MOST - stand)]
+
+
+def test_who_answers_what_has_lapsed_is_told_so_also_where_room_is_made_on_the_way() -> None:
+    gate = Gate()
+    account = filled()
+    named = [replace(a_stranger_s(sign_in()), action_id=ActionId(f"act_{n}")) for n in range(3)]
+    lapsed = replace(a_stranger_s(FREEZE), action_id=ActionId("act_own"), lapses_at=NOON)
+    gate.account = replace(account, actions=(*account.actions, lapsed, *named))
+    told = gate.ask("act_own", SYNCED)
+    _, decided, _ = gate.book[-1]
+
+    assert len(decided.decisions) > 1
+    assert told.requirement == Never(code=Reason.AUTHORIZATION_EXPIRED)
 
 
 def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for() -> None:
