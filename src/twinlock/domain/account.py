@@ -346,7 +346,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def floor(self) -> Level:
         """What this account must show on every path (law 3)."""
-        bound = (factor_of(one) for one in self.authenticators)
+        bound = [factor_of(one) for one in self.authenticators]
         codes = any(channel.takes_codes for channel in self.channels)
         return floor_of(bound, has_channel=codes)
 

@@ -131,8 +131,8 @@ def floor_of(bound: Iterable[Factor], *, has_channel: bool) -> Level:
     code, so it must. Whatever was removed has waited before it left ``bound`` (law 3). Recovery
     codes set no floor: they are there for the day when the usual way is lost.
     """
-    usual = (factor for factor in bound if factor is not Factor.RECOVERY_CODE)
-    highest = max((level_of(factor) for factor in usual), default=Level.NONE)
+    usual = [_LEVELS[factor] for factor in bound if factor is not Factor.RECOVERY_CODE]
+    highest = max(usual, default=Level.NONE)
     if highest is Level.KNOWLEDGE and has_channel:
         return Level.OUT_OF_BAND
     return highest

@@ -13,13 +13,14 @@ from typing import TypeVar
 import asyncpg
 
 from twinlock.adapters.sql import queries
-from twinlock.domain.errors import UnavailableError
+from twinlock.domain.errors import SettingsWrongError, UnavailableError
 
 T = TypeVar("T")
 
 READERS = 4  # Connections for reading; a read takes a tenth of a millisecond of the database.
 CONNECT_SECONDS = 2.0  # Also for a reader's turn. A healthy database takes 10 ms.
 READ_SECONDS = 3.0  # No statement of ours takes a hundredth of that.
+OWNER_SECONDS = 60.0  # Of the tables' owner: one that reads ten million rows, or one long life.
 CLOSE_SECONDS = 2.0  # For readers who are still reading when the process ends.
 SETTINGS = {
     "application_name": "twinlock",
@@ -72,6 +73,31 @@ def unreachable(cause: BaseException) -> UnavailableError:
     down = UnavailableError(f"the database {told}: is it running, and is its URL right?")
     down.__cause__ = cause
     return down
+
+
+@asynccontextmanager
+async def connected_as_owner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """Connect as the owner of the tables, for commands that do what the application may not.
+
+    Raises:
+        UnavailableError: the database does not answer, or ends in the middle.
+        SettingsWrongError: this is not the owner.
+    """
+    settings = SETTINGS | {"statement_timeout": str(int(OWNER_SECONDS * 1000))}
+    try:
+        connection = await asyncpg.connect(
+            dsn, timeout=CONNECT_SECONDS, command_timeout=OWNER_SECONDS, server_settings=settings
+        )
+    except (*DOWN, *REFUSED) as error:
+        raise unreachable(error) from error
+    try:
+        yield connection
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise SettingsWrongError("TWINLOCK_OWNER_URL is not that of the tables' owner") from error
+    except DOWN as error:
+        raise unavailable(error) from error
+    finally:
+        connection.terminate()
 
 
 class Database:

@@ -10,7 +10,6 @@ Locks are taken in everybody's order: the account, then its other rows, and the 
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import datetime
 
 import asyncpg
@@ -18,14 +17,7 @@ import asyncpg
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.batch import CLOCK_BEHIND
-from twinlock.adapters.sql.connections import (
-    CONNECT_SECONDS,
-    DOWN,
-    REFUSED,
-    SETTINGS,
-    unavailable,
-    unreachable,
-)
+from twinlock.adapters.sql.connections import connected_as_owner
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, State
@@ -39,7 +31,6 @@ from twinlock.domain.errors import (
     ClockUntrustedError,
     LogDamagedError,
     SealBrokenError,
-    SettingsWrongError,
     UnavailableError,
     present,
 )
@@ -48,7 +39,6 @@ from twinlock.domain.ids import AccountId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.ports import Clock, Committed, Entropy, Work
 
-STATEMENT_SECONDS = 60.0  # Of an account with a million entries; nobody else waits for it.
 PAGE_ROWS = 200  # Accounts that are opened at once: 3 MB at most.
 # Entries that are marked by one statement. An idle transaction is ended after half a second, and
 # the MACs of 170,000 take that long (measured): made at once, a long life could not be erased.
@@ -96,29 +86,6 @@ class SqlEraser:
         self._entropy = entropy
         self._clock = clock
 
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
-        settings = SETTINGS | {"statement_timeout": str(int(STATEMENT_SECONDS * 1000))}
-        try:
-            connection = await asyncpg.connect(
-                self._dsn,
-                timeout=CONNECT_SECONDS,
-                command_timeout=STATEMENT_SECONDS,
-                server_settings=settings,
-            )
-        except (*DOWN, *REFUSED) as error:
-            raise unreachable(error) from error
-        try:
-            yield connection
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise SettingsWrongError(
-                "TWINLOCK_OWNER_URL is not that of the tables' owner"
-            ) from error
-        except DOWN as error:
-            raise unavailable(error) from error
-        finally:
-            connection.terminate()
-
     async def each(self) -> AsyncIterator[Account | AccountId]:
         """Give every account as it stands, without a lock; of one that does not open, its id.
 
@@ -126,7 +93,7 @@ class SqlEraser:
             UnavailableError: the database does not answer.
         """
         after = ""
-        async with self._connected() as connection:
+        async with connected_as_owner(self._dsn) as connection:
             while rows := await connection.fetch(_READ_PAGE, after, PAGE_ROWS):
                 after = rows[-1]["id"]
                 for row in rows:
@@ -152,7 +119,7 @@ class SqlEraser:
             ClockUntrustedError: no wait can be judged.
             UnavailableError: the database does not answer; all of it is done, or nothing.
         """
-        async with self._connected() as connection, connection.transaction():
+        async with connected_as_owner(self._dsn) as connection, connection.transaction():
             return await self._erase(connection, work)
 
     async def _erase(self, connection: asyncpg.Connection, work: Work) -> Committed:

@@ -17,24 +17,16 @@ import asyncpg
 
 from twinlock.adapters.boxes import NONCE_BYTES, Sealer
 from twinlock.adapters.sql import erasure_marks, queries
-from twinlock.adapters.sql.connections import (
-    CONNECT_SECONDS,
-    DOWN,
-    REFUSED,
-    SETTINGS,
-    unavailable,
-    unreachable,
-)
+from twinlock.adapters.sql.connections import connected_as_owner
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, mac_anew
 from twinlock.adapters.sql.watch import Watch
-from twinlock.domain.errors import SealBrokenError, SettingsWrongError
+from twinlock.domain.errors import SealBrokenError
 from twinlock.ports import (
     Entropy,
 )
 
 PAGE_ROWS = 200  # In one statement: 0.2 s even where each takes a token's millisecond, twice.
-STATEMENT_SECONDS = 60.0  # One that finds nothing reads a whole table: ten million rows.
 
 
 class Rewrapped(NamedTuple):
@@ -68,29 +60,11 @@ class Rewrap:
             LogDamagedError: the head of the log is not ours.
             SettingsWrongError: this is not the owner.
         """
-        settings = SETTINGS | {"statement_timeout": str(int(STATEMENT_SECONDS * 1000))}
-        try:
-            connection = await asyncpg.connect(
-                self._dsn,
-                timeout=CONNECT_SECONDS,
-                command_timeout=STATEMENT_SECONDS,
-                server_settings=settings,
-            )
-        except (*DOWN, *REFUSED) as error:
-            raise unreachable(error) from error
-        try:
+        async with connected_as_owner(self._dsn) as connection:
             subjects = await self._subjects(connection)
             used = await self._used(connection)
             marks = await self._marks(connection)
             return Rewrapped(subjects, used, await self._head(connection), marks, self._broken)
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise SettingsWrongError(
-                "TWINLOCK_OWNER_URL is not that of the tables' owner"
-            ) from error
-        except DOWN as error:
-            raise unavailable(error) from error
-        finally:
-            connection.terminate()
 
     async def _subjects(self, connection: asyncpg.Connection) -> int:
         after, count, current = "", 0, self._sealer.current_id

@@ -104,14 +104,24 @@ class Statutes:
             action: tuple(rule for rule in rules if action in rule.actions) for action in permits
         }
         self._read = {action: _facts_read(some) for action, some in self._of.items()}
+        lapses = (one.lapses for one in permits.values() if one.lapses is not None)
+        # After so long without use a listed destination needs a proof again.
+        self.lapse = next(lapses, timedelta.max)
+        self._latest: tuple[Facts, Context] | None = None
 
     def of(self, action: str) -> tuple[Statute, ...]:
         """Return the statutes that speak of ``action``."""
         return self._of.get(action, ())
 
     def context(self, facts: Facts) -> Context:
-        """Return the facts that the statutes about this action read. Raises OutOfRangeError."""
-        return context_of(facts, self.reads(facts.action))
+        """Return the facts that the statutes about this action read. Raises OutOfRangeError.
+
+        The latest is remembered: both engines are asked about the same facts, one after the other.
+        """
+        latest = self._latest
+        if latest is None or latest[0] is not facts:
+            latest = self._latest = facts, context_of(facts, self.reads(facts.action))
+        return latest[1]
 
     def reads(self, action: str) -> tuple[str, ...]:
         """Return the names of the facts that the statutes about ``action`` read, sorted."""
@@ -152,12 +162,6 @@ class Statutes:
         """Return the longest that a statute lets ``action`` wait."""
         lengths = (rule.demand.length for rule in self.of(action) if isinstance(rule.demand, Wait))
         return max(lengths, default=timedelta(0))
-
-    @property
-    def lapse(self) -> timedelta:
-        """After so long without use a listed destination needs a proof again."""
-        found = (permit.lapses for permit in self.permits.values() if permit.lapses is not None)
-        return next(found, timedelta.max)
 
 
 def _facts_read(rules: tuple[Statute, ...]) -> tuple[str, ...]:
