@@ -5,7 +5,8 @@ import pytest
 
 from twinlock.domain.authenticators import faults
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
-from twinlock.proofs.bundle_faults import SENTENCES, BundleFault, BundleRefusedError, refuse
+from twinlock.domain.errors import BundleRefusedError
+from twinlock.proofs.bundle_faults import SENTENCES, BundleFault, refuse
 
 
 def test_every_fault_is_told_in_a_sentence() -> None:

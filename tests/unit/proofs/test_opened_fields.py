@@ -11,8 +11,9 @@ from twinlock.domain.entries import (
     SPEND_FIELD,
     Opening,
 )
+from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.requirements import Answer
-from twinlock.proofs.bundle_faults import BundleFault, BundleRefusedError
+from twinlock.proofs.bundle_faults import BundleFault
 from twinlock.proofs.leaves import LEAF_VERSION, Leaf, open_fields
 
 NONE = b64url(bytes(32))
