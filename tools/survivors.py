@@ -115,11 +115,12 @@ def listed() -> Listed:
 
 
 def modules_of(root: Path = ROOT) -> list[str]:
-    """Return every module of the rows that are mutated."""
+    """Return every module of the rows that are mutated which defines a function."""
     paths = (path for row in ROWS for path in (root / "src" / "twinlock" / row).rglob("*.py"))
     return sorted(
         ".".join(path.relative_to(root / "src").with_suffix("").parts).removesuffix(".__init__")
         for path in paths
+        if any(isinstance(one, ast.FunctionDef) for one in ast.walk(ast.parse(path.read_bytes())))
     )
 
 
