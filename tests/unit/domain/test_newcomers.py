@@ -10,16 +10,19 @@ from support.worlds import (
     DESKTOP,
     EMAIL,
     PASSWORD,
+    SMS,
     SYNCED,
     a_session,
     an_account,
+    change_contact,
     send,
 )
 
-from twinlock.domain.account import Account, OpenAction, Shown
+from twinlock.domain.account import Account, Channel, OpenAction, Shown, State
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind
 from twinlock.domain.bounds import DOUBTS_MOST, WEAK_FREEZE_LENGTH
+from twinlock.domain.decisions import Decision
 from twinlock.domain.events import AuthenticatorSuspended, NewcomerRepudiated
 from twinlock.domain.ids import ActionId
 from twinlock.domain.newcomers import (
@@ -30,6 +33,9 @@ from twinlock.domain.newcomers import (
     undo,
     with_doubts,
 )
+from twinlock.domain.repudiations import bound_by
+from twinlock.domain.requirements import Answer
+from twinlock.domain.striking import struck
 
 REPORTED_AT = NOON - DAY
 SUSPENDED = Suspension(at_ms=int(REPORTED_AT.timestamp()) * 1_000, kind=SuspensionKind.A_WHILE)
@@ -143,3 +149,26 @@ def test_actions_are_struck_in_which_a_session_had_a_hand_that_rests_on_what_is_
 
     struck = [one.action_id for one in struck_by(account, repudiated)]
     assert struck == ["act_thief", "act_key"]
+
+
+def test_a_repudiation_strikes_every_such_action_but_its_own() -> None:
+    actions = tuple(
+        an_action(name, shown("aut_new", Factor.PASSKEY, entry=30)) for name in ("act_1", "act_2")
+    )
+    repudiated = NewcomerRepudiated(at=NOON, entries=(30,), since=NOON - HOUR)
+    decision = Decision(
+        kind="authenticator.repudiate",
+        action_id="act_1",
+        answer=Answer.ALLOW,
+        events=(repudiated,),
+    )
+    state = State(account=replace(an_account(), actions=actions))
+
+    assert [one.action_id for one in struck(state, decision)] == ["act_2"]
+
+
+@pytest.mark.parametrize(("new", "bound"), [(SMS, EMAIL.channel_id), (None, "")])
+def test_a_channel_that_is_only_removed_binds_nothing(new: Channel | None, bound: str) -> None:
+    payload, _ = change_contact(EMAIL, new)
+
+    assert bound_by(replace(an_action("act"), payload=payload, secret=EMAIL.channel_id)) == bound
