@@ -372,3 +372,9 @@ def test_a_word_that_is_looked_for_can_be_any_that_the_set_holds() -> None:
     contains = read(pair("contains", words("a", "b"), fact("word")))
 
     assert contains.over({"word": Span(0, 0)}) == YES
+
+
+def test_a_condition_may_change_at_the_length_it_names() -> None:
+    waited = pair("<", since("at", "was"), length("1d12h"))
+
+    assert read(waited).steps == {129_600_000}
