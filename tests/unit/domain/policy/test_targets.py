@@ -1,8 +1,10 @@
 """What an action is about: its level and its age, for each kind of action (law 3)."""
 
+from datetime import datetime
+
 import pytest
 from msgspec.structs import replace
-from support.cast import ALICE, DAY, LONG_AGO, NOON
+from support.cast import ALICE, DAY, INSTANT, LONG_AGO, MEMBER, NOON
 from support.worlds import (
     APP,
     DESKTOP,
@@ -27,11 +29,23 @@ from support.worlds import (
     suspend,
 )
 
-from twinlock.domain.account import Account, Shown
+from twinlock.domain.account import Account, Channel, OpenAction, Shown
 from twinlock.domain.actions import AnyPayload, AuthenticatorRepudiate, ContactRepudiate
 from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind
-from twinlock.domain.policy.targets import NO_TARGET, Target, oldest_shown, reported, target
+from twinlock.domain.ids import ActionId
+from twinlock.domain.policy.targets import (
+    NO_TARGET,
+    Target,
+    channel_left,
+    level_against,
+    oldest_shown,
+    reported,
+    speakers,
+    speaks_for,
+    target,
+    target_gone,
+)
 
 YESTERDAY = NOON - DAY
 LATER = replace(PASSWORD, bound_at=YESTERDAY)
@@ -118,3 +132,110 @@ def test_only_a_session_is_as_old_as_what_began_it() -> None:
     assert oldest_shown(account, [shown], Level.NONE) == YESTERDAY
     assert oldest_shown(account, [other], Level.NONE) == NOON
     assert oldest_shown(account, [shown], Level.KNOWLEDGE) is None
+
+
+# --- Who may speak about it ---
+
+EVERY = frozenset(Factor)
+
+
+def shown_at(bound_at: datetime, source: str = "aut_other") -> Shown:
+    return Shown(
+        source=source, factor=Factor.PASSKEY, root="phone", bound_at=bound_at, at=NOON, entry=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound_at", "speaks"),
+    [
+        pytest.param(LONG_AGO - DAY, True, id="what is older"),
+        pytest.param(LONG_AGO, True, id="what is of one age"),
+        pytest.param(YESTERDAY, False, id="a newcomer"),
+        pytest.param(NOON - 30 * DAY, True, id="what was one"),
+        pytest.param(NOON - 30 * DAY + INSTANT, False, id="what is one still"),
+    ],
+)
+def test_no_newcomer_reports_what_is_older(bound_at: datetime, speaks: bool) -> None:
+    level = level_against(ALL, suspend(SYNCED), [shown_at(bound_at)], now=NOON, offers=EVERY)
+
+    assert level is (TOP if speaks else Level.NONE)
+
+
+def test_nothing_reports_itself() -> None:
+    own = shown_at(LONG_AGO, SYNCED.authenticator_id)
+
+    assert level_against(ALL, suspend(SYNCED), [own], now=NOON, offers=EVERY) is Level.NONE
+    assert level_against(ALL, remove(SYNCED), [own], now=NOON, offers=EVERY) is TOP
+
+
+def test_who_may_speak_is_offered_and_can_answer() -> None:
+    account = an_account(PASSWORD, SYNCED, replace(ROAMING, suspension=LOST), channels=(EMAIL, SMS))
+    report = suspend(SYNCED)
+
+    def speak(one: Account, *offers: Factor) -> list[object]:
+        found = speakers(one, report, now=NOON, offers=frozenset(offers))
+        return [getattr(each, "authenticator_id", "") or each for each in found]
+
+    assert speak(account, Factor.PASSKEY) == [SYNCED.authenticator_id]
+    assert speak(account, Factor.EMAIL_CODE) == [EMAIL]
+    assert speak(account, Factor.EMAIL_CODE, Factor.SMS_CODE) == [EMAIL, SMS]
+    changed = replace(account, sim_changed_at=NOON)
+    assert speak(changed, Factor.EMAIL_CODE, Factor.SMS_CODE) == [EMAIL]
+
+
+def test_of_anything_but_a_report_nobody_asks_who_may_speak() -> None:
+    assert speaks_for(an_account(), send(), now=NOON, offers=frozenset())
+    assert not speaks_for(an_account(), suspend(SYNCED), now=NOON, offers=frozenset())
+
+
+# --- Whether it is there ---
+
+
+def an_action(payload: AnyPayload, *, proposed_at: datetime = NOON) -> OpenAction:
+    return OpenAction(
+        action_id=ActionId("act"),
+        member_id=MEMBER,
+        payload=payload,
+        digest="",
+        proposed_at=proposed_at,
+        lapses_at=NOON + DAY,
+        veto_key="",
+    )
+
+
+DOUBTED = replace(ALL, doubts=((SYNCED.entry, SYNCED.entry),))
+SUSPENDED = an_account(PASSWORD, replace(SYNCED, suspension=LOST))
+
+
+@pytest.mark.parametrize(
+    ("account", "action", "gone"),
+    [
+        pytest.param(ALL, an_action(remove(SYNCED)), False, id="what is removed is there"),
+        pytest.param(ALL, an_action(remove(ROAMING)), True, id="what is removed is not there"),
+        pytest.param(ALL, an_action(reactivate(ROAMING)), True, id="nobody to reactivate"),
+        pytest.param(ALL, an_action(reactivate(SYNCED)), True, id="nothing to reactivate"),
+        pytest.param(
+            SUSPENDED, an_action(reactivate(SYNCED), proposed_at=YESTERDAY), False, id="suspended"
+        ),
+        pytest.param(
+            SUSPENDED,
+            an_action(reactivate(SYNCED), proposed_at=YESTERDAY - INSTANT),
+            True,
+            id="asked for before it was suspended",
+        ),
+        pytest.param(ALL, an_action(suspend(SYNCED)), False, id="what is reported is there"),
+        pytest.param(DOUBTED, an_action(suspend(SYNCED)), False, id="also what is doubted"),
+        pytest.param(ALL, an_action(repudiate(SYNCED)), False, id="what is repudiated is there"),
+        pytest.param(DOUBTED, an_action(repudiate(SYNCED)), True, id="it is repudiated once"),
+        pytest.param(ALL, an_action(send()), False, id="an exit names nothing bound"),
+    ],
+)
+def test_what_is_named_is_there(account: Account, action: OpenAction, gone: bool) -> None:
+    assert target_gone(account, action, now=NOON) is gone
+
+
+@pytest.mark.parametrize(("channels", "left"), [((EMAIL,), False), ((EMAIL, SMS), True)])
+def test_the_last_channel_is_not_removed(channels: tuple[Channel, ...], left: bool) -> None:
+    payload, _ = change_contact(EMAIL, None)
+
+    assert channel_left(an_account(channels=channels), payload) is left
