@@ -141,6 +141,7 @@ _CASES: tuple[tuple[str, dict[str, Any]], ...] = (
             "scopes": (WITHDRAW_SCOPE,),
             "ip_list": 2,
             "key_destinations": 1,
+            "key_daily_cents": 100_00,
         },
     ),
     (

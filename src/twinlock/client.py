@@ -20,10 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from twinlock.domain import message_signatures as signatures
+from twinlock.domain.actions import payload_digest
 from twinlock.domain.answers import Answered
+from twinlock.domain.api_keys import message
+from twinlock.domain.assurance import Factor
 from twinlock.domain.bundle import Bundle
-from twinlock.domain.canonical import from_b64url
+from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.evaluation import Evaluated, EvaluatedAll
+from twinlock.domain.ids import ActionId
 from twinlock.domain.step_up import challenge
 
 T = TypeVar("T")
@@ -132,6 +136,43 @@ class Signing(httpx.Auth):
         key.verify(found.signature, found.base)
 
 
+class ApiKey:
+    """Signs withdrawals on the customer's own server, where the secret stays.
+
+    The platform proposes, and hands on what comes back: ``Client.prove_by_api_key``.
+    """
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> Self:
+        """Return the key in an unencrypted PEM private key.
+
+        Raises:
+            ValueError, TypeError: it is none of Ed25519's.
+        """
+        key = load_pem_private_key(pem, password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise TypeError("an API key is one of Ed25519's")
+        return cls(key)
+
+    @property
+    def public_key(self) -> str:
+        """Return what ``api_key.create`` names: base64url of 32 bytes."""
+        return b64url(self._key.public_key().public_bytes_raw())
+
+    def sign(self, action_id: str, payload: Mapping[str, Any]) -> dict[str, str]:
+        """Return the signature over the action ``action_id`` with this very payload.
+
+        The payload is the one that ``GET /v1/actions/{id}`` and ``Client.preview`` tell: read it
+        before, since a signature pays what it says.
+        """
+        digest = payload_digest(encode(payload))
+        signed = self._key.sign(message(ActionId(action_id), digest=digest))
+        return {"public_key": self.public_key, "signature": b64url(signed)}
+
+
 def step_up(answer: Answered) -> str:
     """Return the WWW-Authenticate field (RFC 9470) that asks a customer for what is missing, or "".
 
@@ -200,6 +241,13 @@ class Client:
         """Hand on the customer's answer."""
         path = f"/v1/actions/{action_id}/assertions"
         return await self._post(path, reply, form=Answered, key=key or _new_key())
+
+    async def prove_by_api_key(
+        self, action_id: str, signature: Mapping[str, str], *, ip: str, key: str = ""
+    ) -> Answered:
+        """Hand on what a customer's API key signed, and the address that it came from."""
+        reply = {"factor": Factor.API_KEY.value, "response": dict(signature), "ip": ip}
+        return await self.prove(action_id, reply, key=key)
 
     async def veto(self, action_id: str, no: dict[str, Any], *, key: str = "") -> Answered:
         """Hand on a no."""

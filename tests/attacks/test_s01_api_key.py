@@ -6,8 +6,10 @@ cannot exist, whatever is shown for it. She leaves behind a sign-in that everybo
 a hold on every exit.
 """
 
+import pytest
 from support.ranges import played, said
 
+from twinlock.range.profiles import PROFILES
 from twinlock.range.reader import shipped_story
 from twinlock.range.results import Status, StoryResult
 
@@ -58,4 +60,27 @@ async def test_the_owner_has_a_key_that_reads_and_trades_at_once() -> None:
 async def test_by_the_rules_of_2024_the_key_was_made() -> None:
     result = await played(STORY, profile="baseline-2024")
 
-    assert answers(result)["a2"] == "allow"
+    told = answers(result)
+    assert [told[name] for name in ("a1", "a2", "a3", "a4", "a5")] == ["allow"] * 5
+    assert result.lost_cents == 1_000_000_00
+    assert not any(step.differs_from_reported for step in result.attack.steps)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_everything_but_the_notice_is_played_under_every_profile(profile: str) -> None:
+    result = await played(STORY, profile=profile)
+
+    unplayed = [part.id for part in result.parts if part.status is Status.NOT_PLAYABLE]
+    assert unplayed == ["m4"]
+    assert all(part.status is not Status.FAILED for part in result.parts)
+
+
+async def test_a_new_key_takes_over_the_holds_and_is_born_in_its_own() -> None:
+    told = answers(await played(STORY))
+
+    assert [told[name] for name in ("m3a", "m3b", "m3c", "m3d")] == [
+        "allow",
+        "hold",
+        "hold",
+        "hold",
+    ]

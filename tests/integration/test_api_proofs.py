@@ -261,6 +261,7 @@ async def test_an_api_key_that_may_withdraw_waits_for_its_day(service: Service) 
         "scopes": ["withdraw", "read"],
         "ip_list": ["203.0.113.7"],
         "destinations": [{"network": "ethereum", "address": "0x" + "ab" * 20}],
+        "daily_cents": 100_00,
     }
     created = await alice.propose("api_key.create", wanted)
     assert (await alice.with_passkey(created.action_id)).answer is Answer.HOLD

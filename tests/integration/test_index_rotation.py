@@ -172,7 +172,7 @@ async def test_an_api_key_names_what_it_named(alice: Customer, world: World) -> 
         asked = await alice.propose(
             "api_key.create",
             {
-                "public_key": "A" * 43,
+                "public_key": "A" * 42 + "E",
                 "scopes": ["withdraw"],
                 "ip_list": ["203.0.113.7/32"],
                 "destinations": [{"network": "ethereum", "address": ADDRESS}],

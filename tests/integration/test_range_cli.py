@@ -29,9 +29,9 @@ def a_file(directory: Path, **words: object) -> str:
     [
         pytest.param([{**FREEZE, "expect": ["allow"]}], 0, id="as expected"),
         pytest.param([{**FREEZE, "expect": ["deny"]}], 1, id="otherwise"),
-        pytest.param([step("ungated.trade")], 3, id="not playable"),
+        pytest.param([step("event.case_opened")], 3, id="not playable"),
         pytest.param(
-            [step("ungated.trade"), {**FREEZE, "id": "x2", "expect": ["deny"]}], 1, id="both"
+            [step("event.case_opened"), {**FREEZE, "id": "x2", "expect": ["deny"]}], 1, id="both"
         ),
     ],
 )

@@ -177,6 +177,6 @@ def test_the_table_of_floors(bound: list[Factor], has_channel: bool, floor: Leve
 
 @pytest.mark.parametrize("factor", Factor)
 def test_only_a_key_of_the_customers_own_signs_what_it_proves(factor: Factor) -> None:
-    signs = factor in (Factor.PASSKEY, Factor.SESSION)
+    signs = factor in (Factor.PASSKEY, Factor.SESSION, Factor.API_KEY)
 
     assert (evidence_of(factor) is Evidence.SIGNATURE) is signs

@@ -6,15 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, NOON
-from support.facts import EXITS, cents, facts, fulfil, requirements
+from support.facts import EXITS, PROOFS_OF, cents, facts, fulfil, requirements
 from support.policies import LAX, STRICT, policies
 from support.worlds import rules_of
 
 from twinlock.domain.actions import ALARMS, BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.decisions import Rules, judge_facts
-from twinlock.domain.laws import LAWS, Law, setting_up, within_budget
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.laws import LAWS, Law, by_api_key, setting_up, within_budget
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    DestinationState,
+    Facts,
+    SessionState,
+    Within,
+)
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
 from twinlock.domain.requirements import (
@@ -145,13 +151,56 @@ def test_a_session_that_is_only_named_is_refused(found: Facts, policy: Policy) -
 @pytest.mark.requirement("O-18", "O-19", "P-10")
 @given(facts(), policies())
 def test_nothing_but_tightening_is_allowed_below_the_floor(found: Facts, policy: Policy) -> None:
-    """And of that only a freeze outside a session."""
-    freezes = found.action == ActionType.FREEZE_SET
-    if allowed(found, rules_of(policy)) and not freezes and not setting_up(found):
+    """And of that only a freeze and a report outside a session."""
+    alarms = found.action in ALARMS
+    if allowed(found, rules_of(policy)) and not alarms and not setting_up(found):
         at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
         signed = found.session is SessionState.FULL
         tightens = signed and found.action_class is ActionClass.TIGHTENING
-        assert at_the_floor or tightens or within_budget(found)
+        assert at_the_floor or tightens or within_budget(found) or by_api_key(found)
+
+
+@given(facts(action=ActionType.WITHDRAWAL_CRYPTO), policies())
+def test_an_api_key_alone_proves_what_was_signed_for_it_and_nothing_else(
+    found: Facts, policy: Policy
+) -> None:
+    key = found.api_key
+    if key is None or not allowed(found, rules_of(policy)):
+        return
+    own = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
+    if own or within_budget(found):
+        return
+    assert (key.state, key.ip, key.destination) == (ApiKeyState.LIVE, Within.INSIDE, Within.INSIDE)
+    assert "withdraw" in key.scopes
+    assert key.level >= max(found.floor, Level.KNOWLEDGE)
+    assert found.value_cents <= key.left_cents
+    assert found.destination is DestinationState.USABLE
+
+
+@given(facts(shown_factors=(Factor.API_KEY,), shown_level=Level.NONE, shown_roots=()), policies())
+def test_an_api_key_alone_does_nothing_but_withdraw(found: Facts, policy: Policy) -> None:
+    by_session = found.session is SessionState.FULL
+    if allowed(found, rules_of(policy)) and not by_session and not setting_up(found):
+        assert found.action == ActionType.WITHDRAWAL_CRYPTO
+        assert by_api_key(found)
+
+
+@given(facts(action=ActionType.WITHDRAWAL_CRYPTO), policies())
+def test_an_api_key_opens_nothing_that_its_own_proofs_would_not(
+    found: Facts, policy: Policy
+) -> None:
+    """What a key is let do, whoever made it could do: shown for this very payload."""
+    key = found.api_key
+    if key is None or not by_api_key(found) or not allowed(found, rules_of(policy)):
+        return
+    themselves = replace(
+        found,
+        api_key=None,
+        shown_factors=tuple(sorted({*found.shown_factors, *PROOFS_OF[key.level]})),
+        shown_level=max(found.shown_level, key.level),
+    )
+
+    assert allowed(themselves, rules_of(policy))
 
 
 @given(facts())
@@ -197,6 +246,7 @@ def test_a_key_that_may_withdraw_names_addresses_and_destinations(
     if allowed(found, rules_of(policy)) and "withdraw" in found.scopes:
         assert found.ip_list > 0
         assert found.key_destinations > 0
+        assert found.key_daily_cents > 0
 
 
 # --- Law 4: two roots ---

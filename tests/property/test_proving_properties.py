@@ -66,6 +66,7 @@ def test_an_answer_to_one_action_never_advances_another(gate: Gate, data: st.Dat
         shown = right if factor is None else replace(right, factor=factor)
         refused = gate.answer(other.action_id, shown)
         below = factor is Factor.RECOVERY_CODE and refused.fault is ProofFault.BELOW_FLOOR
+        below |= factor is Factor.API_KEY and refused.fault is ProofFault.WRONG_KIND
         assert below or refused.fault in (ProofFault.CHALLENGE_GONE, ProofFault.THROTTLED)
 
     assert all(event.action_id != other.action_id for event in accepted(gate))
@@ -165,6 +166,7 @@ def test_a_challenge_that_was_never_put_is_not_answered(
 
     told = gate.answer(action, made_up).fault
     below = factor is Factor.RECOVERY_CODE and told is ProofFault.BELOW_FLOOR
+    below |= factor is Factor.API_KEY and told is ProofFault.WRONG_KIND
     assert below or told is ProofFault.CHALLENGE_GONE
 
 

@@ -18,7 +18,15 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.laws import by_api_key
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    ApiKeyUse,
+    DestinationState,
+    Facts,
+    SessionState,
+    Within,
+)
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     AllOf,
@@ -96,7 +104,30 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "day_cents": draw(cents),
     }
     about = _about(draw, action, scopes) | _where(draw, exit_=exit_)
-    return Facts(**(found | about | fixed))
+    made = Facts(**(found | about | fixed))
+    signs = made.action == ActionType.WITHDRAWAL_CRYPTO and Factor.API_KEY in made.shown_factors
+    return with_key(draw, made) if signs else made
+
+
+def with_key(draw: st.DrawFn, found: Facts) -> Facts:
+    """Return ``found`` with an API key's use, which proves something where it lies within it."""
+    state = draw(st.sampled_from([ApiKeyState.LIVE, ApiKeyState.WAITING, ApiKeyState.STOPPED]))
+    daily = draw(cents)
+    proved_by = draw(st.sampled_from([PROOFS_OF[level] for level in Level if level]))
+    key = ApiKeyUse(
+        state=state,
+        usable_from=NOON + draw(lengths) if state is ApiKeyState.WAITING else None,
+        level=level_shown(proved_by, floor=found.floor),
+        scopes=tuple(sorted(draw(st.frozensets(st.sampled_from(sorted(SCOPES)), min_size=1)))),
+        ip=draw(st.sampled_from(Within)),
+        destination=draw(st.sampled_from(Within)),
+        daily_cents=daily,
+        left_cents=min(draw(cents), daily),
+    )
+    signed = replace(found, api_key=key)
+    if not by_api_key(signed):
+        return signed
+    return replace(signed, proved_at=found.proved_at or draw(earlier))
 
 
 _KNOWN = [one for one in DestinationState if one is not DestinationState.NONE]
@@ -129,6 +160,7 @@ def _about(draw: st.DrawFn, action: str, scopes: tuple[str, ...]) -> dict[str, A
         "scopes": scopes,
         "ip_list": draw(st.integers(0, 2)) if scopes else 0,
         "key_destinations": draw(st.integers(0, 2)) if scopes else 0,
+        "key_daily_cents": draw(cents) if scopes else 0,
         "last_exit_at": draw(st.none() | earlier),
         "exit_open_until": draw(maybe_around),
         "legal_hold": draw(rarely),
@@ -166,7 +198,7 @@ requirements: st.SearchStrategy[Requirement] = st.one_of(
 # --- Fulfilling: do what is listed, and nothing else ---
 
 Choose: TypeAlias = Callable[[int], int]
-_PROOFS = {
+PROOFS_OF = {
     Level.NONE: (),
     Level.KNOWLEDGE: (Factor.PASSWORD,),
     Level.OUT_OF_BAND: (Factor.PASSWORD, Factor.EMAIL_CODE),
@@ -208,7 +240,7 @@ def _proved(before: Facts, need: Prove) -> Facts:
     if need.code is Reason.OLDER_NEEDED:  # Of whatever was bound first.
         seen = tuple(sorted({*before.shown_factors, Factor.PASSWORD}))
         return replace(before, shown_oldest_at=LONG_AGO, shown_factors=seen)
-    factors = {*before.shown_factors, *_PROOFS[need.level]}
+    factors = {*before.shown_factors, *PROOFS_OF[need.level]}
     factors |= set(need.factors)
     level = level_shown(factors, floor=before.floor)
     rooted = bool(factors - {Factor.PASSWORD, Factor.SESSION})
@@ -229,6 +261,15 @@ def _proved(before: Facts, need: Prove) -> Facts:
 def _later(before: Facts, ends: datetime) -> Facts:
     now = max(before.now, ends)
     another_day = now.date() != before.now.date()
-    if not another_day:
-        return replace(before, now=now)
-    return replace(before, now=now, day_cents=0, destination_day_cents=0)
+    after = replace(before, now=now, api_key=_key_later(before.api_key, now, fresh=another_day))
+    return replace(after, day_cents=0, destination_day_cents=0) if another_day else after
+
+
+def _key_later(key: ApiKeyUse | None, now: datetime, *, fresh: bool) -> ApiKeyUse | None:
+    """Return the key as it is at ``now``: made, if that was what it waited for."""
+    if key is None:
+        return None
+    left = key.daily_cents if fresh else key.left_cents
+    if key.usable_from is None or key.usable_from > now:
+        return replace(key, left_cents=left)
+    return replace(key, state=ApiKeyState.LIVE, usable_from=None, left_cents=left)

@@ -324,14 +324,19 @@ def change_contact(
 
 
 def make_key(
-    *scopes: str, ip_list: tuple[str, ...] = (), destinations: tuple[str, ...] = ()
+    *scopes: str,
+    ip_list: tuple[str, ...] = (),
+    destinations: tuple[str, ...] = (),
+    daily_cents: int = 1_000_00,
+    public_key: str = "P" * 43,
 ) -> ApiKeyCreate:
     return ApiKeyCreate(
         account=ALICE,
-        public_key="P" * 43,
+        public_key=public_key,
         scopes=scopes or ("read",),
         ip_list=ip_list,
         destinations=destinations,
+        daily_cents=daily_cents,
     )
 
 

@@ -19,6 +19,7 @@ from twinlock.domain.ids import tail
 from twinlock.domain.message_signatures import ACCEPT_SIGNATURE, SignatureRefusedError
 
 PROBLEM = "application/problem+json"
+UNAVAILABLE = 503  # RFC 9110, 15.6.4
 _log = structlog.get_logger(__name__)
 _FAULTY = (ProofRefusedError, PasswordRefusedError, SignatureRefusedError)
 
@@ -56,7 +57,7 @@ def problem(
     ``detail`` may quote what was sent: what cannot be written in UTF-8 is replaced.
     """
     headers = {"Cache-Control": "no-store"}
-    if status in (429, 503):
+    if status in (429, UNAVAILABLE):
         headers["Retry-After"] = "1"
     if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
         headers["WWW-Authenticate"] = 'Bearer realm="twinlock"'
@@ -80,7 +81,9 @@ def problem(
 def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Problem]:
     """Tell an error of ours."""
     title = _title(type(error))
-    if isinstance(error, InvariantError) or error.status >= 500:  # noqa: PLR2004 - server errors
+    if error.status == UNAVAILABLE:  # The world is down, not we: a line is enough.
+        _log.error("request_failed", code=error.code, reason=str(error))
+    elif isinstance(error, InvariantError) or error.status >= 500:  # noqa: PLR2004 - server errors
         _log.error("request_failed", code=error.code, exc_info=error)
     fault = error.fault.value if isinstance(error, _FAULTY) else ""
     detail = "" if isinstance(error, InvariantError) else str(error)

@@ -6,6 +6,7 @@ import msgspec
 
 from twinlock.domain.account import Account, Destination, Session
 from twinlock.domain.actions import type_of
+from twinlock.domain.api_keys import stopped
 from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.model import (
     Authenticator,
@@ -96,9 +97,15 @@ class OpenView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
-    """One API key of the customer's."""
+    """One API key of the customer's.
+
+    ``stopped``: what signed it was reported lost or stolen, so it proves nothing.
+    """
 
     api_key_id: str
+    public_key: str
+    created_at: datetime
+    stopped: bool
     scopes: tuple[str, ...]
     ip_list: tuple[str, ...]
     destinations: tuple[str, ...]
@@ -187,6 +194,9 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         api_keys=tuple(
             ApiKeyView(
                 api_key_id=one.api_key_id,
+                public_key=one.public_key,
+                created_at=one.created_at,
+                stopped=stopped(account, one, now=now),
                 scopes=one.scopes,
                 ip_list=one.ip_list,
                 destinations=one.destinations,

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from twinlock.domain.actions import AnyPayload, SessionStart
+from twinlock.domain.actions import AnyPayload, ApiKeyCreate, SessionStart
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.bounds import (
@@ -35,7 +35,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.policy.facts import DestinationState, SessionState
+from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.throttle import Throttle
 
 
@@ -203,7 +203,11 @@ def with_weak(weak: dict[str, datetime], name: str, *, at: datetime) -> dict[str
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An API key of the customer's, with exactly the powers that were signed."""
+    """An API key of the customer's, with exactly the powers that were signed.
+
+    ``spent`` is a day, counted from 1970, and what it authorized on it, in US cents; ``entry`` the
+    one that made it, by the proofs ``proved_by``.
+    """
 
     api_key_id: ApiKeyId
     public_key: str
@@ -213,6 +217,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     daily_cents: int
     created_at: datetime
     by: tuple[int, ...] = ()  # the entries that bound what proved it
+    entry: int = 0
+    proved_by: tuple[Factor, ...] = ()
+    spent: tuple[int, int] = (0, 0)
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -259,7 +266,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A proof that was accepted for an action; the proof itself stands in entry ``entry``.
 
     ``bound_entry`` is the entry that bound it, or that began a session: it is evidence also after
-    its removal or end.
+    its removal or end. ``ip`` says of an API key whether it was used from where it may be.
     """
 
     source: str  # the id of the authenticator, channel or session
@@ -270,6 +277,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entry: int
     digest: str = ""
     bound_entry: int = 0
+    ip: Within | None = None
 
 
 class ActionState(StrEnum):
@@ -403,11 +411,23 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return self.channel(shown.source) is not None
         if shown.factor is Factor.CHANNEL_CODE:
             return True  # It speaks of the change that it was asked for, and of nothing bound.
+        if shown.factor is Factor.API_KEY:
+            known = {key.api_key_id for key in self.api_keys}
+            return shown.source in known | {action.secret for action in self.keys_to_come}
         bound = self.authenticator(shown.source)
         if bound is None or bound.bound_at != shown.bound_at:
             return False
         # Prevents: what a thief proved with a stolen phone, good again when its suspension lapses.
         return bound.suspension is None or shown.at > bound.suspension.at
+
+    @property
+    def keys_to_come(self) -> tuple[OpenAction, ...]:
+        """Return the creations of API keys that are proved and wait."""
+        return tuple(
+            action
+            for action in self.actions
+            if isinstance(action.payload, ApiKeyCreate) and action.until is not None
+        )
 
     def channel(self, channel_id: str) -> Channel | None:
         """Return the channel ``channel_id`` while it is bound, or None."""

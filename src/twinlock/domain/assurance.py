@@ -25,6 +25,7 @@ class Factor(StrEnum):
     PASSKEY = "passkey"
     RECOVERY_CODE = "recovery_code"
     SESSION = "session"
+    API_KEY = "api_key"  # stands for the proof that signed its powers, within them
     CHANNEL_CODE = "channel_code"  # what a new channel was sent: it confirms that one, no more
 
 
@@ -66,12 +67,12 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
     """Return the root a thief must take to make this proof, or None where it is none.
 
     The table of law 4: password, none; SMS, TOTP, e-mail, recovery codes and the phone's passkey,
-    all ``phone`` in the worst case; a roaming key and a desktop's key, one each. A session key is
-    no root: it was born of other proofs. Of recovery codes we hope that they lie on paper, and
-    know that many are photographed (docs/adr/0009-what-a-recovery-code-may-do.md).
+    all ``phone`` in the worst case; a roaming key and a desktop's key, one each. Session keys and
+    API keys are no roots: they were born of other proofs. Of recovery codes we hope that they lie
+    on paper, and know that many are photographed (docs/adr/0009-what-a-recovery-code-may-do.md).
     """
     match factor:
-        case Factor.PASSWORD | Factor.SESSION | Factor.CHANNEL_CODE:
+        case Factor.PASSWORD | Factor.SESSION | Factor.API_KEY | Factor.CHANNEL_CODE:
             return None
         case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.TOTP | Factor.RECOVERY_CODE:
             return PHONE
@@ -88,7 +89,8 @@ def level_shown(factors: Iterable[Factor], *, floor: Level) -> Level:
 
     A code by e-mail or SMS counts only beside the password, and only where nothing stronger was
     ever bound (N-B05, O-05: e-mail is no factor). A recovery code counts beside the password, and
-    never as much as a passkey (N-B11). A session shows no level: it is no fresh proof.
+    never as much as a passkey (N-B11). A session shows no level: it is no fresh proof. What an
+    API key shows hangs on how it was made: ``api_keys.level_of_key``.
     """
     shown = set(factors)
     if Factor.PASSKEY in shown:
@@ -114,6 +116,7 @@ _LEVELS = MappingProxyType(
         Factor.PASSKEY: Level.PHISHING_RESISTANT,
         Factor.RECOVERY_CODE: Level.POSSESSION,
         Factor.SESSION: Level.NONE,
+        Factor.API_KEY: Level.NONE,
         Factor.CHANNEL_CODE: Level.NONE,
     }
 )
@@ -140,4 +143,5 @@ def floor_of(bound: Iterable[Factor], *, has_channel: bool) -> Level:
 
 def evidence_of(factor: Factor) -> Evidence:
     """Return by whose word a proof of ``factor`` is bound to its payload."""
-    return Evidence.SIGNATURE if factor in (Factor.PASSKEY, Factor.SESSION) else Evidence.RECORD
+    signs = factor in (Factor.PASSKEY, Factor.SESSION, Factor.API_KEY)
+    return Evidence.SIGNATURE if signs else Evidence.RECORD

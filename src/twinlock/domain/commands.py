@@ -64,7 +64,8 @@ class Ask(Discreet, frozen=True, kw_only=True):
 class Right(msgspec.Struct, frozen=True, kw_only=True):
     """An answer whose cryptography verified against ``against``: seed, key, hash or code MAC.
 
-    ``evidence`` is what can be shown later; empty where a proof is bound by our record only.
+    ``evidence`` is what can be shown later; empty where a proof is bound by our record only. ``ip``
+    is where an API key was used from, by the platform's word; "" where it told none.
     """
 
     factor: Factor
@@ -75,6 +76,7 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     sign_count: int = 0
     backed_up: bool = False
     evidence: bytes = b""
+    ip: str = ""
 
 
 class Wrong(msgspec.Struct, frozen=True, kw_only=True):

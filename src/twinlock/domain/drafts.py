@@ -190,7 +190,7 @@ class ApiKeyCreateDraft(_Draft, frozen=True, kw_only=True):
     destinations: Annotated[tuple[Where, ...], Meta(max_length=20)] = ()
     """Usable destinations as ``network``, ``address``, ``memo``; one at least with ``withdraw``."""
     daily_cents: Cents = 0
-    """US cents a day."""
+    """US cents that may leave by it a day (UTC); one at least with ``withdraw``."""
 
 
 class ApiKeyRevokeDraft(_Draft, frozen=True, kw_only=True):

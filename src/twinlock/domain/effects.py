@@ -13,7 +13,6 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import (
-    ApiKey,
     Channel,
     ChannelKind,
     Destination,
@@ -35,6 +34,7 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
     type_of,
 )
+from twinlock.domain.api_keys import made
 from twinlock.domain.assurance import PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
 from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
@@ -274,22 +274,9 @@ def _remove_destination(
 def _create_api_key(
     state: State, action: OpenAction, facts: Facts, _fresh: str
 ) -> tuple[Event, ...]:
-    payload = action.payload
-    invariant(isinstance(payload, ApiKeyCreate), "an API key is made by api_key.create")
-    return (
-        ApiKeyCreated(
-            at=facts.now,
-            api_key=ApiKey(
-                api_key_id=ApiKeyId(action.secret),
-                created_at=facts.now,
-                by=proved_by(state.account, action),
-                **{
-                    name: getattr(payload, name)
-                    for name in ("public_key", "scopes", "ip_list", "destinations", "daily_cents")
-                },
-            ),
-        ),
-    )
+    account = state.account
+    key = made(account, action, at=facts.now, by=proved_by(account, action))
+    return (ApiKeyCreated(at=facts.now, api_key=key),)
 
 
 def _revoke_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:

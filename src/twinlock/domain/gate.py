@@ -70,6 +70,7 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
 )
+from twinlock.domain.ids import ActionId
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
 from twinlock.domain.policy.facts import Facts
@@ -313,11 +314,18 @@ def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> 
     decision = _conclude(state, action, events, rules=rules, now=now, fresh="")
     evidence = session.evidence if shown is not None and session is not None else b""
     if decision.answer is Answer.DENY:
-        refused = ActionRefused(
-            at=now, action_id=action.action_id, reasons=reasons(decision.requirement)
-        )
-        return replace(decision, events=(*decision.events, refused), evidence=evidence)
+        decision = _turned_down(decision, now=now)
     return replace(decision, evidence=evidence)
+
+
+def _turned_down(decision: Decision, *, now: datetime) -> Decision:
+    """Return ``decision``, by which its action is over."""
+    refused = ActionRefused(
+        at=now,
+        action_id=ActionId(decision.action_id),
+        reasons=reasons(decision.requirement),
+    )
+    return replace(decision, events=(*decision.events, refused))
 
 
 def _ask(state: State, command: Ask, *, rules: Rules, now: datetime) -> Decision:
@@ -370,6 +378,8 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
     decision = _conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
+    if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY and not action.shown:
+        decision = _turned_down(decision, now=now)  # Nobody stands behind it who could say more.
     return replace(decision, evidence=proof.evidence)
 
 

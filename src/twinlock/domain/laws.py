@@ -29,15 +29,24 @@ from twinlock.domain.bounds import (
     WEAK_SITTING,
 )
 from twinlock.domain.newcomers import is_newcomer, is_older
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    ApiKeyUse,
+    DestinationState,
+    Facts,
+    SessionState,
+    Within,
+)
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     NOTHING,
+    Answer,
     Never,
     Prove,
     Requirement,
     WaitUntil,
     all_of,
+    answer,
     any_of,
 )
 
@@ -77,9 +86,9 @@ def the_floor_never_sinks(facts: Facts) -> Requirement:
         return NOTHING
     if setting_up(facts):
         return NOTHING
-    if facts.shown_level >= facts.floor and facts.shown_level > Level.NONE:
+    if _own_proof(facts):
         return NOTHING
-    if within_budget(facts):
+    if within_budget(facts) or by_api_key(facts):
         return NOTHING
     if facts.floor is Level.NONE:
         return Never(code=Reason.NOTHING_BOUND)
@@ -95,12 +104,12 @@ def setting_up(facts: Facts) -> bool:
 
 
 def _a_little_proof(facts: Facts) -> Requirement:
-    """Ask for anything at all: ``a_no_is_no_weapon`` bounds what is done with it.
+    """Ask for anything of people's: ``a_no_is_no_weapon`` bounds what is done with it.
 
     Of tightening only the freeze is bounded so. Prevents: one factor that takes destinations off
     the list and strikes each new listing before its day is over, for ever (law 5).
     """
-    if facts.shown_factors:
+    if set(facts.shown_factors) - {Factor.API_KEY}:
         return NOTHING
     return Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE)
 
@@ -113,6 +122,76 @@ def within_budget(facts: Facts) -> bool:
         and facts.destination is DestinationState.USABLE
         and facts.value_cents <= facts.budget_left_cents
     )
+
+
+def _own_proof(facts: Facts) -> bool:
+    return facts.shown_level >= facts.floor and facts.shown_level > Level.NONE
+
+
+def by_api_key(facts: Facts) -> bool:
+    """Say whether an API key shows the floor: it stands for the proof that signed its powers."""
+    key = facts.api_key
+    if key is None or key.level < facts.floor or key.level is Level.NONE:
+        return False
+    return answer(_beyond_the_key(facts, key)) is not Answer.DENY
+
+
+def an_api_key_reaches_so_far(facts: Facts) -> Requirement:
+    """Law 3: an API key proves what was signed for it, and nothing beyond.
+
+    Whoever shows enough of their own needs no key. Prevents: a stolen key used from elsewhere, for
+    another destination, for more than its sum; and one that speaks before its wait is over.
+    """
+    key = facts.api_key
+    if key is None or _own_proof(facts) or within_budget(facts):
+        return NOTHING
+    return _beyond_the_key(facts, key)
+
+
+def _beyond_the_key(facts: Facts, key: ApiKeyUse) -> Requirement:
+    return all_of(
+        _until_the_key_is_there(facts, key),
+        *(
+            Never(code=code)
+            for code, misses in (
+                (Reason.API_KEY_SCOPE, _may_not_withdraw(facts, key)),
+                (Reason.API_KEY_IP, key.ip is not Within.INSIDE),
+                (Reason.API_KEY_DESTINATION, _leads_elsewhere(facts, key)),
+            )
+            if misses
+        ),
+        _sum_of_the_key(facts, key),
+    )
+
+
+def _may_not_withdraw(facts: Facts, key: ApiKeyUse) -> bool:
+    return WITHDRAW_SCOPE not in key.scopes or facts.action_class is not ActionClass.EXIT
+
+
+def _leads_elsewhere(facts: Facts, key: ApiKeyUse) -> bool:
+    """A destination that lapsed, or was removed, takes the customer's own proof again."""
+    return key.destination is not Within.INSIDE or facts.destination is not DestinationState.USABLE
+
+
+def _until_the_key_is_there(facts: Facts, key: ApiKeyUse) -> Requirement:
+    if key.state is ApiKeyState.LIVE:
+        return NOTHING
+    until = key.usable_from if key.state is ApiKeyState.WAITING else None
+    if until is None or until <= facts.now:
+        return Never(code=Reason.API_KEY_STOPPED)
+    return WaitUntil(code=Reason.API_KEY_WAITS, until=until)
+
+
+def _sum_of_the_key(facts: Facts, key: ApiKeyUse) -> Requirement:
+    if facts.value_cents <= key.left_cents:
+        return NOTHING
+    another_day = facts.value_cents <= key.daily_cents
+    return Never(code=Reason.API_KEY_SUM, until=next_day(facts.now) if another_day else None)
+
+
+def next_day(now: datetime) -> datetime:
+    """Return the next midnight (UTC): when sums of a day begin anew."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def newcomers_undo_nothing(facts: Facts) -> Requirement:
@@ -242,12 +321,13 @@ def a_no_is_no_weapon(facts: Facts) -> Requirement:
 
 
 def a_withdraw_key_is_bounded(facts: Facts) -> Requirement:
-    """Law 3: a key that may withdraw names its addresses and destinations, or cannot exist."""
+    """Law 3: a key that may withdraw names its addresses, destinations and sum, or cannot exist."""
     if WITHDRAW_SCOPE not in facts.scopes:
         return NOTHING
     no_ips = NOTHING if facts.ip_list else Never(code=Reason.API_KEY_IP_LIST)
     no_set = NOTHING if facts.key_destinations else Never(code=Reason.API_KEY_DESTINATIONS)
-    return all_of(no_ips, no_set)
+    no_sum = NOTHING if facts.key_daily_cents else Never(code=Reason.API_KEY_DAILY_SUM)
+    return all_of(no_ips, no_set, no_sum)
 
 
 def the_last_way_in_stays(facts: Facts) -> Requirement:
@@ -353,6 +433,7 @@ LAWS: tuple[Law, ...] = (
     a_freeze_stops,
     a_no_is_no_weapon,
     a_withdraw_key_is_bounded,
+    an_api_key_reaches_so_far,
     the_last_way_in_stays,
     nothing_beyond_its_room,
     nothing_is_bound_twice,

@@ -64,7 +64,11 @@ def lets_in(one: Authenticator) -> bool:
 
 def proved_by(account: Account, action: OpenAction) -> tuple[int, ...]:
     """Return the entries that bound what proves ``action``, as far as it still stands."""
-    none = (Factor.SESSION, Factor.CHANNEL_CODE)  # Born of other proofs; proves nothing.
+    none = (
+        Factor.SESSION,
+        Factor.API_KEY,
+        Factor.CHANNEL_CODE,
+    )  # Born of other proofs; proves nothing.
     shown = (one for one in action.shown if one.factor not in none and account.stands(one))
     return tuple(sorted({one.bound_entry for one in shown if one.bound_entry}))
 

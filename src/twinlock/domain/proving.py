@@ -27,6 +27,7 @@ from twinlock.domain.actions import (
     SessionStart,
     type_of,
 )
+from twinlock.domain.api_keys import key_helps, key_named, level_by_key, lies_in
 from twinlock.domain.assurance import Factor, Level, level_of, level_shown
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import (
@@ -57,7 +58,8 @@ from twinlock.domain.requirements import Never
 from twinlock.domain.throttle import can_be_guessed, closed_until
 
 CODES = {Factor.EMAIL_CODE: ChannelKind.EMAIL, Factor.SMS_CODE: ChannelKind.SMS}
-TYPED_AT_ONCE = (Factor.PASSWORD, Factor.TOTP, Factor.RECOVERY_CODE)  # They answer no question.
+# They answer no question: three are typed, and an API key signs the action's own id.
+AT_ONCE = (Factor.PASSWORD, Factor.TOTP, Factor.RECOVERY_CODE, Factor.API_KEY)
 SENT = frozenset({*CODES, Factor.CHANNEL_CODE})  # What is answered with a code that was sent.
 CodesHelp: TypeAlias = Callable[[Account, OpenAction], bool]
 
@@ -93,6 +95,8 @@ def unread(
     """
     if factor is Factor.RECOVERY_CODE and not recovery_helps(account, action):
         return ProofFault.BELOW_FLOOR
+    if factor is Factor.API_KEY and not key_helps(action):
+        return ProofFault.WRONG_KIND
     if factor is Factor.SMS_CODE and not account.sms_counts(now):
         return ProofFault.SIM_CHANGED
     if closed(account, action, factor, now=now):
@@ -261,6 +265,8 @@ def reaches_floor(
     Prevents: a known password shown beside the owner's passkey, to open the throttle again.
     """
     floor = max(account.floor, Level.KNOWLEDGE)
+    if shown.factor is Factor.API_KEY:
+        return level_by_key(account, shown) >= floor
     before = [one.factor for one in action.shown if account.stands(one)]
 
     def level(factors: Iterable[Factor]) -> Level:
@@ -280,7 +286,7 @@ def judge(
         fault = ProofFault.ALREADY_SHOWN
     if fault is not None:
         return fault
-    if right.challenge_id is None and right.factor not in TYPED_AT_ONCE:
+    if right.challenge_id is None and right.factor not in AT_ONCE:
         return ProofFault.CHALLENGE_GONE
     challenge = next(
         (one for one in action.challenges if one.challenge_id == right.challenge_id), None
@@ -289,6 +295,8 @@ def judge(
         challenge is None or challenge.expires_at <= now or challenge.factor is not right.factor
     ):
         return ProofFault.CHALLENGE_GONE
+    if right.factor is Factor.API_KEY:
+        return _judge_key(account, right, now=now)
     if challenge is not None and right.factor in SENT:
         return _judge_code(account, action, challenge, right, now=now)
     bound = account.authenticator(right.source)
@@ -298,7 +306,28 @@ def judge(
 
 
 def _shown_already(account: Account, action: OpenAction, right: Right) -> bool:
-    return any(one.source == right.source and account.stands(one) for one in action.shown)
+    """Say whether the same was shown before; of API keys one signs, and no second one."""
+    by_key = right.factor is Factor.API_KEY
+    same = (
+        one
+        for one in action.shown
+        if one.source == right.source or (by_key and one.factor is right.factor)
+    )
+    return any(account.stands(one) for one in same)
+
+
+def _judge_key(account: Account, right: Right, *, now: datetime) -> Shown | ProofFault:
+    """Return an API key's proof; how far it reaches is for the laws, on the facts of each day.
+
+    It answers no question of ours: what it signed names the action, which is proposed once.
+    """
+    found = key_named(account, right.against)
+    if found is None or found.key.api_key_id != right.source:
+        return ProofFault.AUTHENTICATOR_GONE
+    key = found.key
+    shown = _shown(account, right, root=None, bound_at=key.created_at, now=now)
+    there = found.usable_from is None
+    return replace(shown, bound_entry=key.entry if there else 0, ip=lies_in(key.ip_list, right.ip))
 
 
 def _judge_bound(

@@ -46,6 +46,13 @@ class Reason(StrEnum):
     WEAKER_PROOF = "weaker_proof"
     API_KEY_IP_LIST = "api_key_ip_list"
     API_KEY_DESTINATIONS = "api_key_destinations"
+    API_KEY_DAILY_SUM = "api_key_daily_sum"
+    API_KEY_SCOPE = "api_key_scope"
+    API_KEY_IP = "api_key_ip"
+    API_KEY_DESTINATION = "api_key_destination"
+    API_KEY_SUM = "api_key_sum"
+    API_KEY_WAITS = "api_key_waits"
+    API_KEY_STOPPED = "api_key_stopped"
     BUDGET_TOO_HIGH = "budget_too_high"
     FREEZE_TOO_SOON = "freeze_too_soon"
     TOO_MANY = "too_many"
@@ -180,6 +187,41 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "An API key that may withdraw must name the destinations it may use.",
         "At once, when the destinations are given.",
         "Name destinations that are already usable.",
+    ),
+    Reason.API_KEY_DAILY_SUM: Explanation(
+        "An API key that may withdraw must name how much it may move in a day.",
+        "At once, when the sum is given.",
+        "Give the key a daily sum.",
+    ),
+    Reason.API_KEY_SCOPE: Explanation(
+        "This API key may not withdraw.",
+        "It does not end: what a key may do was signed.",
+        "Prove it yourself, or make a key that may.",
+    ),
+    Reason.API_KEY_IP: Explanation(
+        "This API key was used from an address that is not on its list.",
+        "At once, from an address of its list.",
+        "Use it from there. If you did not use it, revoke it.",
+    ),
+    Reason.API_KEY_DESTINATION: Explanation(
+        "This is no destination that the API key may send to now.",
+        "At once, for one that it names and that is in use.",
+        "Prove it yourself, or make a key that names it.",
+    ),
+    Reason.API_KEY_SUM: Explanation(
+        "This is more than the API key may still move today.",
+        "Tomorrow, if its daily sum is large enough; never otherwise.",
+        "Prove it yourself, or wait for the next day (UTC).",
+    ),
+    Reason.API_KEY_WAITS: Explanation(
+        "This API key is being made; until its wait is over it proves nothing.",
+        "At the time shown, unless somebody entitled says no.",
+        "Wait, or prove it yourself. If you did not ask for the key, veto it with one tap.",
+    ),
+    Reason.API_KEY_STOPPED: Explanation(
+        "What signed this API key was reported lost or stolen, or its making was stopped.",
+        "When what was reported proves again, or with another key.",
+        "Prove it yourself, or make another key.",
     ),
     Reason.BUDGET_TOO_HIGH: Explanation(
         "A destination's daily sum without a tap is bounded by the platform's policy.",

@@ -23,6 +23,7 @@ from twinlock.domain.account import (
     with_session,
     with_weak,
 )
+from twinlock.domain.api_keys import charged, counted_by_key
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind, suspension, used
 from twinlock.domain.bounds import (
@@ -149,6 +150,7 @@ def _spend(state: State, action: OpenAction, *, at: datetime) -> State:
     """
     state = _account(state, last_exit_at=ceil(at.timestamp()))
     more, to = action.value_cents - action.counted_on(at), state.destination
+    state = _spend_by_key(state, action, action.value_cents, at=at)
     if not more:
         return state
     state = _account(state, spent=state.account.spent.plus(more, at=at))
@@ -156,6 +158,19 @@ def _spend(state: State, action: OpenAction, *, at: datetime) -> State:
         return state
     spent = to.spent.plus(more, at=at)
     return _with_destination(state, replace(to, version=to.version + 1, spent=spent))
+
+
+def _spend_by_key(state: State, action: OpenAction, cents: int, *, at: datetime) -> State:
+    """Count ``cents`` in the sum of the API key that signed ``action``, unless they are."""
+    proof = next((one for one in action.shown if one.factor is Factor.API_KEY), None)
+    if proof is None:
+        return state
+    more = cents - counted_by_key(action, proof, at=at)
+    keys = tuple(
+        charged(key, more, at=at) if key.api_key_id == proof.source else key
+        for key in state.account.api_keys
+    )
+    return _account(state, api_keys=keys)
 
 
 def _account(state: State, **changes: Any) -> State:  # noqa: ANN401 - msgspec checks the fields
@@ -251,7 +266,7 @@ def _accept(state: State, event: ProofAccepted) -> State:
         ),
         proved_at=action.proved_at or (event.at if event.proved else None),
     )
-    if event.proved and event.shown.factor is not Factor.SESSION:
+    if event.proved and event.shown.factor not in (Factor.SESSION, Factor.API_KEY):
         state = _account(state, throttle=Throttle(), known_throttle=Throttle())
     if event.shown.factor is Factor.SESSION:
         sessions = (
@@ -272,6 +287,7 @@ def _accept(state: State, event: ProofAccepted) -> State:
 def _authorize(state: State, event: ActionAuthorized) -> State:
     account, action = state.account, state.account.action(event.action_id)
     more = event.value_cents - action.counted_on(event.at)
+    state = _spend_by_key(state, action, event.value_cents, at=event.at)
     state = _action(
         state,
         event.action_id,

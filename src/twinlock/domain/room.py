@@ -17,8 +17,14 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, Freeze, OpenAction, Spent
-from twinlock.domain.actions import ActionClass, SessionStart, class_of, payload_bytes
+from twinlock.domain.account import Account, ActionState, ApiKey, Freeze, OpenAction, Spent
+from twinlock.domain.actions import (
+    WITHDRAW_SCOPE,
+    ActionClass,
+    SessionStart,
+    class_of,
+    payload_bytes,
+)
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
@@ -117,6 +123,7 @@ def bytes_that_last(account: Account) -> int:
         chain=replace(account.chain, entries=_COUNTED, last_leaf="-" * _HASH_LETTERS),
         actions=tuple(one for one in account.actions if not urgent(one)),
         authenticators=tuple(_counted(one) for one in account.authenticators),
+        api_keys=tuple(_used(one) for one in account.api_keys),
         destinations=dict.fromkeys(account.destinations, _VERSIONS),
         enrolling_until=None,
         devices=(),
@@ -136,6 +143,13 @@ def bytes_that_last(account: Account) -> int:
         doubts=(),
     )
     return len(encode(lasting))
+
+
+def _used(key: ApiKey) -> ApiKey:
+    """Return ``key`` with the longest sum that it may come to."""
+    if WITHDRAW_SCOPE not in key.scopes:
+        return key
+    return replace(key, spent=(_DAYS, key.daily_cents))
 
 
 def _counted(one: Authenticator) -> Authenticator:

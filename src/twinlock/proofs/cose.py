@@ -120,7 +120,15 @@ def _load_es256(key: bytes) -> EllipticCurvePublicKey:
 def _load_eddsa(key: bytes) -> Ed25519PublicKey:
     if len(key) != _EDDSA_SIZE:
         raise ProofRefusedError(ProofFault.ALGORITHM_NOT_ALLOWED)
-    point = key[len(_EDDSA_X) :]
+    return ed25519(key[len(_EDDSA_X) :])
+
+
+def ed25519(point: bytes) -> Ed25519PublicKey:
+    """Return the Ed25519 key in its 32 bytes, outside COSE.
+
+    Raises:
+        ProofRefusedError: key_invalid.
+    """
     if point[:31] + bytes([point[31] & 0x7F]) in _SMALL_ORDER:
         raise ProofRefusedError(ProofFault.KEY_INVALID)
     return Ed25519PublicKey.from_public_bytes(point)

@@ -20,10 +20,6 @@ def _shows(step: Step, proof: Proof) -> bool:
     return any(one.proof is proof for one in step.showings)
 
 
-def _uses_api_key(_: AccountSpec, step: Step) -> bool:
-    return _shows(step, Proof.API_KEY) or step.given.get("via") == Proof.API_KEY.value
-
-
 def _uses_subaccount(_: AccountSpec, step: Step) -> bool:
     return step.do == ActionType.TRANSFER_SUBACCOUNT
 
@@ -46,7 +42,6 @@ def _uses_shared_root(spec: AccountSpec, step: Step) -> bool:
 
 _USES: MappingProxyType[str, Callable[[AccountSpec, Step], bool]] = MappingProxyType(
     {
-        "api_keys": _uses_api_key,
         "subaccounts": _uses_subaccount,
         "trusted_contacts": _uses_contact,
         "enrolled_identity": _uses_identity,
@@ -58,6 +53,7 @@ _USES: MappingProxyType[str, Callable[[AccountSpec, Step], bool]] = MappingProxy
 def not_set_up(spec: AccountSpec) -> tuple[str, ...]:
     """Return what people are told of the account: what it is played without."""
     notes = [f"account.{word} is not built; played without" for word in _given(spec)]
+    notes += [f"account.api_keys: {word} is kept by the platform" for word in spec.words_of_keys]
     return (*notes, ANY) if spec.any else tuple(notes)
 
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from twinlock.domain.actions import BUILT, ActionType
-from twinlock.domain.canonical import b64url
 from twinlock.domain.reasons import Reason
+from twinlock.range.api_keys import VIA, SoftwareKey, key_payload, new_key
 from twinlock.range.customer import (
     CODE_CHANNELS,
     KEYS,
@@ -24,7 +22,7 @@ from twinlock.range.customer import (
 )
 from twinlock.range.device import SoftwareDevice
 from twinlock.range.limits import limit_of
-from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, Stage
+from twinlock.range.stage import ASSET, MAX_FEE, MAX_FEE_CENTS, NETWORK, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Person, Proof
 
@@ -43,7 +41,7 @@ ADDRESSES = frozenset(NEW_ADDRESSES)
 _LOOKS = frozenset({"resembles", "same_first", "same_last"})
 _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.WITHDRAWAL_CRYPTO: _LOOKS
-    | {"amount", "destination", "asset", "via", "call", "authorization"},
+    | {"amount", "destination", "asset", "via", "key", "from", "call", "authorization"},
     ActionType.SESSION_START: frozenset({"from"}),
     ActionType.AUTHENTICATOR_BIND: frozenset({"authenticator"}),
     ActionType.AUTHENTICATOR_REMOVE: frozenset({"authenticator"}),
@@ -56,7 +54,7 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.PASSWORD_RESET: frozenset(),
     ActionType.DESTINATION_ADD: _LOOKS | {"destination", "verification_free"},
     ActionType.DESTINATION_REMOVE: frozenset({"destination"}),
-    ActionType.API_KEY_CREATE: frozenset({"scopes", "ip_list", "destinations"}),
+    ActionType.API_KEY_CREATE: frozenset({"scopes", "ip_list", "destinations", "daily"}),
     ActionType.API_KEY_REVOKE: frozenset({"key"}),
     ActionType.FREEZE_SET: frozenset(),
     ActionType.FREEZE_LIFT: frozenset(),
@@ -69,7 +67,7 @@ class Act:
     """What is proposed.
 
     ``value_cents`` leaves with a yes; ``device`` may begin a session; ``makes`` is what a binding
-    makes proofs with.
+    makes proofs with, and ``key`` the API key that is made.
     """
 
     kind: str
@@ -79,6 +77,7 @@ class Act:
     value_cents: int = 0
     device: SoftwareDevice | None = None
     makes: tuple[Proof, Belongings] | None = None
+    key: SoftwareKey | None = None
 
 
 async def act_of(stage: Stage, step: Step) -> Act:
@@ -98,8 +97,8 @@ def _check_understood(step: Step) -> None:
     strange = set(step.given) - _UNDERSTOOD[step.do] - TOLD
     if strange:
         raise NotPlayableError(f"{step.do} with {min(strange)!r}: not understood here")
-    if step.given.get("via"):
-        raise NotPlayableError("via an API key of the customer's: the API takes none yet")
+    if step.given.get("via", VIA) != VIA:
+        raise NotPlayableError(f"{step.do} via {step.given['via']!r}: not understood here")
     call = step.given.get("call", APPROVE)
     if call not in (APPROVE, SPEND):
         raise NotPlayableError(f"{step.do} with call: {call!r}: not understood here")
@@ -283,25 +282,28 @@ async def _remove_destination(stage: Stage, step: Step) -> Act:
 
 
 async def _create_api_key(stage: Stage, step: Step) -> Act:
-    # An Ed25519 key of the customer's own server; nothing signs with it yet.
-    public = Ed25519PrivateKey.from_private_bytes(stage.venue.draw()).public_key()
-    payload = {
-        "public_key": b64url(public.public_bytes_raw()),
-        "scopes": list(step.given.get("scopes", [])),
-        "ip_list": list(step.given.get("ip_list", [])),
-        "destinations": [
-            {"network": NETWORK, "address": stage.places.address(str(one))}
-            for one in step.given.get("destinations", [])
-        ],
-    }
-    return Act(kind=step.do, payload=payload)
+    key = new_key(
+        stage.venue.draw(),
+        name=step.id,
+        by=step.by,
+        scopes=step.given.get("scopes", ()),
+        ip_list=step.given.get("ip_list", ()),
+    )
+    # Where a file says nothing, all that there is: what a key may do is bounded by its lists.
+    daily = stage.cents(step.given.get("daily", "all")) + MAX_FEE_CENTS
+    named = [stage.places.address(str(one)) for one in step.given.get("destinations", ())]
+    payload = key_payload(key, named, network=NETWORK, daily_cents=daily)
+    return Act(kind=step.do, payload=payload, key=key)
 
 
 async def _revoke_api_key(stage: Stage, step: Step) -> Act:
     seen = await stage.venue.client.account(stage.customer.account_id)
-    if not seen["api_keys"]:
-        raise NotPlayableError("this account has no API key")
-    return Act(kind=step.do, payload={"api_key_id": seen["api_keys"][0]["api_key_id"]})
+    named = str(step.given.get("key", ""))
+    meant = {one.public_key for one in stage.keys if named in ("", one.name)}
+    found = [one for one in seen["api_keys"] if one["public_key"] in meant]
+    if not found:
+        raise NotPlayableError(f"this account has no API key {named}".rstrip())
+    return Act(kind=step.do, payload={"api_key_id": found[-1]["api_key_id"]})
 
 
 async def _nothing_more(_stage: Stage, step: Step) -> Act:

@@ -56,6 +56,7 @@ HELD_BY = {
     Capability.TOTP_SEED: Proof.TOTP,
     Capability.PASSKEY_PROVIDER: Proof.PASSKEY,
     Capability.HW_KEY: Proof.HARDWARE_KEY,
+    Capability.API_KEY_WITHDRAW: Proof.API_KEY,
 }
 _WHY_NOT = {
     CheckName.NO_REACH: "the prover is not built",

@@ -43,6 +43,7 @@ class _Withdrawal(_Place, frozen=True, kw_only=True):
     amount: Word | int | float = ""
     asset: Word = ""
     via: Word = ""
+    key: Word = ""
     call: Word = ""
     authorization: Word = ""
 
@@ -68,6 +69,14 @@ class _NewKey(_Given, frozen=True, kw_only=True):
     scopes: Listed = ()
     ip_list: Listed = ()
     destinations: Listed = ()
+    daily: Word = ""
+
+
+class _Ungated(_Given, frozen=True, kw_only=True):
+    via: Word = ""
+    key: Word = ""
+    pair: Word = ""
+    inside_band: bool = True
 
 
 class _Key(_Given, frozen=True, kw_only=True):
@@ -107,6 +116,10 @@ _FORMS: dict[str, type[_Given]] = {
     ActionType.DESTINATION_REMOVE: _Place,
     ActionType.API_KEY_CREATE: _NewKey,
     ActionType.API_KEY_REVOKE: _Key,
+    "ungated.trade": _Ungated,
+    "ungated.order_cancel": _Ungated,
+    "ungated.deposit": _Ungated,
+    "ungated.balance_read": _Ungated,
     "event.veto": _Veto,
     "event.other_method": _OtherMethod,
     "event.call_owner": _Call,

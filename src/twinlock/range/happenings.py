@@ -18,8 +18,9 @@ from twinlock.range.playing import heard_of
 from twinlock.range.refusals import refusal
 from twinlock.range.stage import NETWORK, WEAKER, Heard, Stage
 from twinlock.range.story import Step
+from twinlock.range.trading import ungated
 from twinlock.range.weather import Dependency
-from twinlock.range.words import Capability, Outcome, Proof
+from twinlock.range.words import UNGATED, Capability, Outcome, Proof
 
 # Things that thieves and chains do outside our power; what they gain shows in later steps.
 OUTSIDE = frozenset(
@@ -43,6 +44,8 @@ async def happen(stage: Stage, step: Step) -> Heard:
     """
     if step.do in OUTSIDE:
         return Heard(outcome=Outcome.DONE)
+    if step.do in UNGATED:
+        return await ungated(stage, step)
     if step.do in _EVENTS:
         return await _EVENTS[step.do](stage, step)
     raise NotPlayableError(f"{step.do}: {_WHY_NOT.get(step.do.partition('.')[0], _NO_PLACE)}")
@@ -50,7 +53,6 @@ async def happen(stage: Stage, step: Step) -> Heard:
 
 _NO_PLACE = "there is nothing here that it could happen to"
 _WHY_NOT = {
-    "ungated": "the API has no calls beside the gate",
     "tamper": "the range acts over the API only; tests/integration edit rows",
 }
 

@@ -12,7 +12,7 @@ from importlib import resources
 
 from twinlock.bootstrap.rulebook import RuleBook, weaker_book
 from twinlock.domain.account import Account, OpenAction
-from twinlock.domain.actions import ActionClass, ActionType
+from twinlock.domain.actions import WITHDRAW_SCOPE, ActionClass, ActionType
 from twinlock.domain.assurance import Level
 from twinlock.domain.laws import (
     Law,
@@ -22,9 +22,22 @@ from twinlock.domain.laws import (
     unknown_is_no,
     what_is_named_is_there,
 )
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    DestinationState,
+    Facts,
+    SessionState,
+    Within,
+)
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import NOTHING, Never, Prove, Requirement, WaitUntil
+from twinlock.domain.requirements import (
+    NOTHING,
+    Never,
+    Prove,
+    Requirement,
+    WaitUntil,
+    all_of,
+)
 
 NAME = "baseline-2024"
 _LISTED = (DestinationState.USABLE, DestinationState.LAPSED, DestinationState.UNPROVED)
@@ -57,16 +70,37 @@ def _verification_free(facts: Facts) -> bool:
 
 
 def new_devices_hold_withdrawals(facts: Facts) -> Requirement:
-    """A new device stops withdrawals for a day, but not those to listed addresses.
+    """A new device stops withdrawals for a day, but not those to listed addresses or by API key.
 
-    Source: OKX-01 and S04 (the stop held) beside S02 (withdrawn minutes after signing in, to an
-    address that was just listed); KR-02 (saved addresses are not affected).
+    A key has no device. Source: S01 (by a key made minutes after signing in, all was gone); OKX-01
+    and S04 (the stop held) beside S02 (withdrawn minutes after signing in, to an address that was
+    just listed); KR-02 (saved addresses are not affected).
     """
     if facts.action != ActionType.WITHDRAWAL_CRYPTO or _verification_free(facts):
+        return NOTHING
+    if facts.api_key is not None:  # What it may do is told by another law.
         return NOTHING
     if facts.held_until is None or facts.held_until <= facts.now:
         return NOTHING
     return WaitUntil(code=Reason.EXITS_HELD, until=facts.held_until)
+
+
+def a_key_does_what_it_may(facts: Facts) -> Requirement:
+    """An API key withdraws if it was made to; where it names networks or addresses, there only.
+
+    Source: S01 (with neither it withdrew from anywhere to anywhere), OKX-08 (a list of networks is
+    the customer's choice), KR-08 (addresses that are saved).
+    """
+    key = facts.api_key
+    if key is None:
+        return NOTHING
+    outside = Within.OUTSIDE
+    return all_of(
+        NOTHING if WITHDRAW_SCOPE in key.scopes else Never(code=Reason.API_KEY_SCOPE),
+        NOTHING if key.ip is not outside else Never(code=Reason.API_KEY_IP),
+        NOTHING if key.destination is not outside else Never(code=Reason.API_KEY_DESTINATION),
+        NOTHING if key.state is ApiKeyState.LIVE else Never(code=Reason.API_KEY_STOPPED),
+    )
 
 
 def setting_up_comes_first(facts: Facts) -> Requirement:
@@ -95,6 +129,7 @@ LAWS_2024: tuple[Law, ...] = (
     the_last_way_in_stays,
     what_is_named_is_there,
     new_devices_hold_withdrawals,
+    a_key_does_what_it_may,
 )
 
 

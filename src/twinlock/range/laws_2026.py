@@ -24,7 +24,11 @@ from twinlock.domain.laws import (
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Prove, Requirement, WaitUntil
-from twinlock.range.laws_2024 import codes_always_help, setting_up_comes_first
+from twinlock.range.laws_2024 import (
+    a_key_does_what_it_may,
+    codes_always_help,
+    setting_up_comes_first,
+)
 
 NAME = "typical-2026"
 HELD = (ActionType.WITHDRAWAL_CRYPTO, ActionType.P2P_RELEASE)
@@ -35,7 +39,8 @@ _LISTED = (DestinationState.USABLE, DestinationState.UNPROVED)
 def each_action_has_its_proof(facts: Facts) -> Requirement:
     """Money, lists, keys and signing in ask for the app or the passkey that is bound, if one is.
 
-    Whatever changes an authenticator asks for any one factor: the way round.
+    Whatever changes an authenticator asks for any one factor: the way round. An API key stands for
+    what made it, on its networks and to saved addresses (KR-08, OKX-08, BIN-03).
     Source: OKX-09 (all three are bound), KR-06, CB-06, OKX-04 (removed without its like).
     """
     if facts.enrolling and facts.action == ActionType.AUTHENTICATOR_BIND:
@@ -44,7 +49,8 @@ def each_action_has_its_proof(facts: Facts) -> Requirement:
         return NOTHING
     careful = facts.action_class is ActionClass.EXIT or facts.action in _CAREFUL
     level = min(facts.floor, Level.POSSESSION) if careful else Level.KNOWLEDGE
-    enough = facts.shown_level >= level if careful else bool(facts.shown_factors)
+    by_key = Level.NONE if facts.api_key is None else facts.api_key.level
+    enough = max(facts.shown_level, by_key) >= level if careful else bool(facts.shown_factors)
     if enough and facts.shown_factors:
         return NOTHING
     return Prove(code=Reason.PROOF_NEEDED, level=max(level, Level.KNOWLEDGE))
@@ -74,6 +80,7 @@ LAWS_2026: tuple[Law, ...] = (
     a_proof_counts_once,
     each_action_has_its_proof,
     changes_hold_the_chain,
+    a_key_does_what_it_may,
     a_freeze_stops,
     setting_up_comes_first,
     nothing_beyond_its_room,

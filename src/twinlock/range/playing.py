@@ -9,7 +9,6 @@ Always true (tests/unit/range/test_playing.py):
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from twinlock.client import ProblemError
 from twinlock.domain.account import ActionState
@@ -26,9 +25,10 @@ from twinlock.range.customer import (
     NotHeldError,
     NotPlayableError,
 )
+from twinlock.range.key_use import show_key
 from twinlock.range.refusals import MALFORMED, refusal
 from twinlock.range.setting_up import neighbour
-from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, WEAKER, Heard, Stage
+from twinlock.range.stage import WEAKER, Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Outcome, Person, Proof, Showing
 
@@ -37,7 +37,6 @@ PICTURES = frozenset({Proof.PERSONAL_DATA, Proof.DOCUMENT_IMAGE, Proof.FACE_VIDE
 # What would be a proof, and is not built: nobody can show it yet.
 NOT_BUILT = frozenset(
     {
-        Proof.API_KEY,
         Proof.STAFF_KEY,
         Proof.CHIP_LIVE,
         Proof.WALLET,
@@ -104,7 +103,7 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
             notes += [f"{showing} not shown: decided before"] if showing.mark else []
             continue
         try:
-            answered, refused = await _shown(stage, answered, showing), None
+            answered, refused = await _shown(stage, step, answered, showing), None
         except ProblemError as problem:
             refused = await _refusal(stage, answered, problem)
             answered = await stage.venue.client.action(answered.action_id)
@@ -156,9 +155,11 @@ async def _refusal(stage: Stage, answered: Answered, problem: ProblemError) -> H
 # --- Showing ---
 
 
-async def _shown(stage: Stage, answered: Answered, showing: Showing) -> Answered:
+async def _shown(stage: Stage, step: Step, answered: Answered, showing: Showing) -> Answered:
     if showing.proof in NOT_BUILT:
         raise NotPlayableError(f"{showing}: cannot be shown yet")
+    if showing.proof is Proof.API_KEY:
+        return await show_key(stage, step, answered, showing)
     if showing.proof in PICTURES:
         stage.customer.taps += 1
         reply = {"factor": showing.proof.value, "secret": "a picture, however good"}
@@ -190,7 +191,7 @@ async def _replayed(
     """Show what was made for another action, of this account or of another one."""
     if showing.proof is Proof.PASSWORD:
         raise NotPlayableError(f"{showing}: a password is the same for every action")
-    other = await by.propose(ActionType.WITHDRAWAL_CRYPTO, _elsewhere(stage))
+    other = await by.propose(ActionType.WITHDRAWAL_CRYPTO, stage.elsewhere())
     reply = await by.reply(other.action_id, showing.proof)
     if showing.mark is Mark.SPENT or showing.proof is Proof.TOTP:
         await stage.venue.client.prove(other.action_id, reply)
@@ -198,17 +199,6 @@ async def _replayed(
         asked = await stage.customer.ask(answered.action_id, reply["factor"])
         reply = {**reply, "challenge_id": asked["challenge_id"]}
     return await stage.venue.client.prove(answered.action_id, reply)
-
-
-def _elsewhere(stage: Stage) -> dict[str, Any]:
-    """Return a withdrawal that nobody in the file asked for: it may be asked about, not allowed."""
-    return {
-        "asset": ASSET,
-        "network": NETWORK,
-        "address": stage.places.address("old_addr"),
-        "amount": "1",
-        "max_fee": MAX_FEE,
-    }
 
 
 # --- Concluding ---
@@ -219,6 +209,8 @@ async def _concluded(stage: Stage, step: Step, act: Act, answered: Answered) -> 
         _remember_session(stage, step, act, answered)
     if act.kind in CHANGES_FACTORS and answered.answer is Answer.ALLOW:
         stage.sessions.clear()  # The gate ends every session but the one that asked.
+    if act.key is not None and answered.answer in (Answer.ALLOW, Answer.HOLD):
+        stage.keys.append(act.key)
     if act.makes is not None and answered.answer in (Answer.ALLOW, Answer.HOLD):
         _remember_bound(stage, act, answered)
     if CLASS_OF.get(act.kind) is ActionClass.EXIT and answered.authorization:

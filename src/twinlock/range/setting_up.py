@@ -6,32 +6,35 @@ Twinlock does not have yet is noted, never imitated.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
 from twinlock.client import ProblemError
-from twinlock.domain.actions import ActionType
+from twinlock.domain.actions import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.bounds import DEVICE_KNOWN_FOR
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
+from twinlock.range.api_keys import SoftwareKey, key_payload, new_key
 from twinlock.range.customer import Customer, NotPlayableError
 from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
 from twinlock.range.stage import (
     ASSET,
     BUDGET_CENTS,
+    LARGE_CENTS,
     MAX_FEE,
+    MAX_FEE_CENTS,
     NETWORK,
     SMALL_CENTS,
     Places,
     Stage,
 )
-from twinlock.range.story import AccountSpec, Listed
+from twinlock.range.story import AccountSpec, Listed, OwnedKey
 from twinlock.range.venue import Venue
-from twinlock.range.words import Listing
+from twinlock.range.words import Listing, Person, parse_length
 
 AGE = timedelta(days=400)  # Of an account of which a file says no more.
 ADDRESSES = {"email": "alice@example.com", "sms": "+15550100", "desktop": "alice-desktop"}
@@ -40,6 +43,8 @@ STANDING = Listed(name="old_addr", signed=True, age="400d", last_used="5d")
 
 
 NO_TIME = timedelta(0)
+KEY_AGE = timedelta(days=30)  # Of an API key of which a file says no more.
+DAILY = {"small": SMALL_CENTS, "large": LARGE_CENTS}
 CODES = timedelta(minutes=1)  # What showing two codes of an app may take.
 SIGNS_IN_EVERY = DEVICE_KNOWN_FOR * 2 / 3  # Often enough to stay known.
 _Chore: TypeAlias = Callable[[], Awaitable[None]]
@@ -68,7 +73,8 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
     ]
     opened_at = venue.now
     lead = _longest_wait(venue.past.policy.statutes)
-    start = opened_at + _past_of(entries, lead)
+    owned = _owned(spec, entries, venue.past.policy.statutes)
+    start = opened_at + _past_of(entries, lead, owned)
     with venue.in_the_past():
         customer = await Customer.open(venue, "alice", opening)
         await _bind_all(customer, spec)
@@ -80,7 +86,7 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
             policy=venue.book.policy.name.digest,
         )
         past = _Past(customer=customer, places=places, opened_at=opened_at, start=start, lead=lead)
-        await past.live([one for one in entries if one.signed])
+        await past.live([one for one in entries if one.signed], owned)
         await venue.set_forward(start)
     stage = Stage(
         venue=venue,
@@ -92,12 +98,41 @@ async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> St
         opening=opening,
         wallet=wallet,
     )
+    stage.keys.extend(past.keys)
     stage.notes.extend(not_set_up(spec))
     return stage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Owned:
+    """A key that is asked for ``asked`` before the first step, and is there after ``lead``."""
+
+    spec: OwnedKey
+    asked: timedelta
+    lead: timedelta
+    daily_cents: int
+
+
+def _owned(spec: AccountSpec, entries: Sequence[Listed], statutes: Statutes) -> tuple[_Owned, ...]:
+    """Return the keys of the file; one that names destinations is made after they are usable."""
+    ages = {one.name: one.aged for one in entries}
+    found = []
+    for key in spec.keys:
+        withdraws = WITHDRAW_SCOPE in key.scopes
+        lead = statutes.waits(ActionType.API_KEY_CREATE) + CODES if withdraws else CODES
+        young = min((ages.get(one, KEY_AGE) for one in key.destinations), default=KEY_AGE + lead)
+        age = parse_length(key.age) if key.age else max(min(KEY_AGE, young - lead - CODES), NO_TIME)
+        daily = spec.value_usd * 100 if key.daily == "all" else DAILY.get(key.daily, 0)
+        if not daily:
+            raise NotPlayableError(f"account.api_keys: daily {key.daily!r} has no meaning here")
+        daily += MAX_FEE_CENTS
+        found.append(_Owned(spec=key, asked=age + lead, lead=lead, daily_cents=daily))
+    return tuple(found)
+
+
 def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
     entries = list(spec.destinations.entries)
+    needs_old_addr = needs_old_addr or any(STANDING.name in one.destinations for one in spec.keys)
     if needs_old_addr and all(one.name != STANDING.name for one in entries):
         entries.append(STANDING)
     return entries
@@ -106,11 +141,13 @@ def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
 def takes(spec: AccountSpec, statutes: Statutes, *, needs_old_addr: bool) -> timedelta:
     """Return how long before its first step the account of ``spec`` is opened."""
     entries = _entries(spec, needs_old_addr=needs_old_addr)
-    return _past_of(entries, _longest_wait(statutes))
+    owned = _owned(spec, entries, statutes)
+    return _past_of(entries, _longest_wait(statutes), owned)
 
 
-def _past_of(entries: Sequence[Listed], lead: timedelta) -> timedelta:
-    return max((one.aged + (lead if one.signed else NO_TIME) for one in entries), default=AGE)
+def _past_of(entries: Sequence[Listed], lead: timedelta, owned: Sequence[_Owned] = ()) -> timedelta:
+    listed = max((one.aged + (lead if one.signed else NO_TIME) for one in entries), default=AGE)
+    return max((listed, *(one.asked + CODES for one in owned)))
 
 
 def _opening(spec: AccountSpec) -> dict[str, Any]:
@@ -148,9 +185,10 @@ class _Past:
     opened_at: datetime
     start: datetime
     lead: timedelta
+    keys: list[SoftwareKey] = field(default_factory=list)
 
-    async def live(self, entries: Sequence[Listed]) -> None:
-        """List each entry, let its wait run out, and use it last when the file says so.
+    async def live(self, entries: Sequence[Listed], owned: Sequence[_Owned] = ()) -> None:
+        """List each entry, let its wait run out, and use it last when the file says so; make keys.
 
         Sign in often enough meanwhile that the owner's device stays a known one.
         """
@@ -161,6 +199,10 @@ class _Past:
             chores.append((usable_at, number, partial(self._settle, entry)))
             if entry.used is not None:
                 chores.append((self.start - entry.used, number, partial(self._use, entry)))
+        for number, key in enumerate(owned, start=len(entries) + 1):
+            asked_at = self.start - key.asked
+            chores.append((asked_at, number, partial(self._make_key, key)))
+            chores.append((asked_at + key.lead, number, self._sign_in))  # It settles what is due.
         at = self.opened_at + SIGNS_IN_EVERY
         while at < self.start:
             chores.append((at, len(entries), self._sign_in))
@@ -171,6 +213,36 @@ class _Past:
 
     async def _sign_in(self) -> None:
         await self.customer.sign_in()
+
+    async def _make_key(self, owned: _Owned) -> None:
+        spec, venue = owned.spec, self.customer.venue
+        key = new_key(
+            venue.draw(),
+            name=spec.name,
+            by=Person.ALICE,
+            scopes=spec.scopes,
+            ip_list=spec.ip_list,
+        )
+        named = [self.places.address(one) for one in spec.destinations]
+        for address in named:
+            await self._renew(address)
+        payload = key_payload(key, named, network=NETWORK, daily_cents=owned.daily_cents)
+        proposed = await self.customer.propose(ActionType.API_KEY_CREATE, payload)
+        if proposed.answer is not Answer.DENY:
+            proposed = await self.customer.prove_best(proposed)
+        if proposed.answer not in (Answer.ALLOW, Answer.HOLD):
+            raise SettingUpError(f"the API key {spec.name} was not made: {proposed.answer.value}")
+        self.keys.append(key)
+
+    async def _renew(self, address: str) -> None:
+        """Use a destination that has lapsed: a key names only what is usable."""
+        venue = self.customer.venue
+        for one in await venue.client.destinations(self.customer.account_id):
+            if one["address"] != address or not one["usable_at"]:
+                continue
+            last = datetime.fromisoformat(one["used_at"] or one["usable_at"])
+            if venue.now - last > venue.book.policy.statutes.lapse:
+                await withdraw(self.customer, address, prove=True)
 
     async def _ask_for(self, entry: Listed) -> None:
         where = {"network": NETWORK, "address": self.places.address(entry.name)}

@@ -15,6 +15,7 @@ from typing import Any
 from twinlock.domain.money import Asset
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
+from twinlock.range.api_keys import SoftwareKey
 from twinlock.range.customer import Belongings, Customer, LiveSession, NotPlayableError
 from twinlock.range.limits import limit_of
 from twinlock.range.signing import Wallet
@@ -93,7 +94,8 @@ class Places:
 class Stage:
     """One replay. ``start`` is the instant of its first step; ``left_cents`` is what can be lost.
 
-    ``due_at`` is when the latest step was due; ``held`` is what the thief holds; ``silent_taps``
+    ``due_at`` is when the latest step was due; ``held`` is what the thief holds; ``keys`` are API
+    keys, with those that were only asked for; ``silent_taps``
     are those of signing in where a file only says that somebody has a session; ``outage`` is
     what is slow, or turned off at the next spend.
     """
@@ -112,6 +114,7 @@ class Stage:
     unplayable: set[str] = field(default_factory=set)
     sessions: dict[Person, LiveSession] = field(default_factory=dict)
     bound: dict[Proof, Belongings] = field(default_factory=dict)
+    keys: list[SoftwareKey] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     neighbour: Customer | None = None
     held: frozenset[Capability] = frozenset()
@@ -133,6 +136,16 @@ class Stage:
     async def set_forward(self, after: timedelta) -> None:
         """Let time pass until ``after`` the first step."""
         await self.venue.set_forward(self.start + after)
+
+    def elsewhere(self) -> dict[str, Any]:
+        """Return a withdrawal that nobody in the file asks for: only to be asked about."""
+        return {
+            "asset": ASSET,
+            "network": NETWORK,
+            "address": self.places.address("old_addr"),
+            "amount": "1",
+            "max_fee": MAX_FEE,
+        }
 
     def next_spend_id(self) -> str:
         """Return a spend id that this account has not used."""

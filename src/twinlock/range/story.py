@@ -96,6 +96,24 @@ class Destinations(_Part, frozen=True, kw_only=True):
     entries: tuple[Listed, ...] = ()
 
 
+class OwnedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key of the owner's, as it stands at the first step; ``age`` is a length before it.
+
+    ``daily`` is an amount word. What else a file says of a key is the platform's.
+    """
+
+    name: Name = "key"
+    scopes: Annotated[tuple[Text, ...], Meta(max_length=8)] = ("read",)
+    ip_list: Annotated[tuple[Text, ...], Meta(max_length=20)] = ()
+    destinations: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
+    daily: Text = "all"
+    age: str = ""
+
+    def __post_init__(self) -> None:
+        if self.age:
+            parse_length(self.age)
+
+
 class AccountSpec(_Part, frozen=True, kw_only=True):
     """The account as it stands at the first step. ``value_usd`` is what there is to steal."""
 
@@ -110,6 +128,23 @@ class AccountSpec(_Part, frozen=True, kw_only=True):
     enrolled_identity: Words = ()
     value_usd: Annotated[int, Meta(ge=0, le=10**9)] = 1_000_000
     any: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self.keys
+        except msgspec.ValidationError as error:
+            raise ValueError(f"account.api_keys: {error}") from None
+
+    @property
+    def keys(self) -> tuple[OwnedKey, ...]:
+        """Return the API keys, as far as they are of Twinlock's."""
+        return msgspec.convert(self.api_keys, tuple[OwnedKey, ...])
+
+    @property
+    def words_of_keys(self) -> tuple[str, ...]:
+        """Return what the file says of API keys besides, sorted."""
+        said = {str(word) for one in self.api_keys for word in one}
+        return tuple(sorted(said - set(OwnedKey.__struct_fields__)))
 
 
 class Step(_Part, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ WHY_NOT = {
     Trace.CUSTOMER_VIEW: "customers have no page of their own log yet",
     Trace.SEALED_ENTRY: "disclosures are not built",
     Trace.POLICY_RAISED: "raised policies are not built",
-    Trace.KEY_PAUSED: "API keys are not used here yet",
+    Trace.KEY_PAUSED: "API keys are revoked or stopped, and never paused by themselves",
     Trace.LOOKS_THE_SAME: "decoy answers under duress are not built",
     Trace.ALARM_CANARY: "canary customers are not built",
     Trace.ALARM_AUDIT: "the audit is not built",

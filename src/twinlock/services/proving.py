@@ -56,6 +56,7 @@ from twinlock.ports.keys import (
     BlindIndex,
 )
 from twinlock.proofs import codes, intents, passkeys, recovery_codes, totp
+from twinlock.proofs.api_keys import check_answer
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,14 +67,18 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Reply(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The customer's answer: a passkey's ``response``, or what was typed as ``secret``."""
+    """The customer's answer: ``response`` of a passkey or an API key, or a typed ``secret``.
 
-    HIDDEN = frozenset({"secret", "response"})
+    ``ip`` is where an API key was used from, as the platform saw it: IPv4 or IPv6.
+    """
+
+    HIDDEN = frozenset({"secret", "response", "ip"})
 
     factor: Factor
     challenge_id: Annotated[str, Meta(max_length=64)] = ""
     secret: Annotated[str, Meta(max_length=256)] = ""
     response: dict[str, Any] | None = None
+    ip: Annotated[str, Meta(max_length=45)] = ""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -268,6 +273,7 @@ class Proving:
         Raises:
             ActionUnknownError: the action is not open.
             IdempotencyConflictError: the key was used for something else.
+            MalformedError: ``ip`` is no address.
             ProofRefusedError: the answer does not count; the refusal stands in the log.
             UnavailableError: too much work waits.
         """
@@ -327,6 +333,8 @@ class Proving:
                 return self._check_passkey(account, action, reply)
             case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.CHANNEL_CODE:
                 return self._check_code(action, reply)
+            case Factor.API_KEY:
+                return check_answer(account, action, reply.response, ip=reply.ip)
             case _:
                 raise ProofRefusedError(ProofFault.WRONG_KIND)
 

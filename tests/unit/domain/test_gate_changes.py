@@ -172,7 +172,7 @@ def test_a_new_authenticator_counts_from_the_day_it_took_effect() -> None:
 def test_a_key_that_may_withdraw_waits_and_one_that_may_not_does_not() -> None:
     gate = Gate()
     trade = gate.propose(make_key("read", "trade"), "key_trade")
-    bounded = make_key("withdraw", ip_list=("::1",), destinations=("dst_1",))
+    bounded = make_key("withdraw", ip_list=("::1",), destinations=("dst_1",), public_key="W" * 43)
     withdraw = gate.propose(bounded, "key_withdraw")
 
     assert gate.prove(trade.action_id, SYNCED).answer is Answer.ALLOW

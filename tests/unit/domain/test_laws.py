@@ -12,7 +12,14 @@ from twinlock.domain import laws
 from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.laws import LAWS, Law
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    ApiKeyUse,
+    DestinationState,
+    Facts,
+    SessionState,
+    Within,
+)
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     NOTHING,
@@ -25,6 +32,7 @@ from twinlock.domain.requirements import (
 )
 
 TOP = Level.PHISHING_RESISTANT
+MIDNIGHT = NOON + DAY / 2
 SECOND = Prove(code=Reason.SECOND_ROOT_NEEDED, level=TOP, roots=2)
 
 
@@ -90,7 +98,56 @@ LOOKING = NOT_SHOWN | {
     "session": SessionState.READ_ONLY,
 }
 TARGET = {"target_level": TOP, "target_bound_at": NOON - 2 * DAY}
-KEYED = {"scopes": ("withdraw",), "ip_list": 1, "key_destinations": 1}
+KEYED = {"scopes": ("withdraw",), "ip_list": 1, "key_destinations": 1, "key_daily_cents": 1}
+LIVE = ApiKeyUse(
+    state=ApiKeyState.LIVE,
+    level=TOP,
+    scopes=("withdraw",),
+    ip=Within.INSIDE,
+    destination=Within.INSIDE,
+    daily_cents=1_000,
+    left_cents=100,
+)
+NOBODY = NOT_SHOWN | {"shown_factors": (Factor.API_KEY,)}
+BY_KEY = NOBODY | {"destination": DestinationState.USABLE, "value_cents": 100}
+
+
+def by_key(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any of the fields of a key's use
+    return BY_KEY | {"api_key": replace(LIVE, **changes)}
+
+
+def waiting(until: datetime | None) -> dict[str, Any]:
+    return by_key(state=ApiKeyState.WAITING, usable_from=until)
+
+
+# How a key is used, what it misses, and whether it shows the floor.
+USES: list[tuple[dict[str, Any], Requirement, bool]] = [
+    (by_key(), NOTHING, True),
+    (by_key(level=Level.POSSESSION), NOTHING, False),
+    (by_key(level=Level.NONE), NOTHING, False),
+    (by_key(scopes=("read", "trade")), never(Reason.API_KEY_SCOPE), False),
+    (by_key(ip=Within.OUTSIDE), never(Reason.API_KEY_IP), False),
+    (by_key(ip=Within.ANY), never(Reason.API_KEY_IP), False),
+    (by_key(destination=Within.OUTSIDE), never(Reason.API_KEY_DESTINATION), False),
+    (by_key(destination=Within.ANY), never(Reason.API_KEY_DESTINATION), False),
+    *(
+        (by_key() | {"destination": state}, never(Reason.API_KEY_DESTINATION), False)
+        for state in DestinationState
+        if state is not DestinationState.USABLE
+    ),
+    (by_key() | {"value_cents": 101}, never(Reason.API_KEY_SUM, MIDNIGHT), False),
+    (by_key() | {"value_cents": 1_000}, never(Reason.API_KEY_SUM, MIDNIGHT), False),
+    (by_key() | {"value_cents": 1_001}, never(Reason.API_KEY_SUM), False),
+    (by_key(state=ApiKeyState.STOPPED), never(Reason.API_KEY_STOPPED), False),
+    (waiting(NOON + INSTANT), wait(Reason.API_KEY_WAITS, NOON + INSTANT), True),
+    (waiting(NOON), never(Reason.API_KEY_STOPPED), False),
+    (waiting(None), never(Reason.API_KEY_STOPPED), False),
+    (
+        by_key(ip=Within.OUTSIDE, destination=Within.OUTSIDE),
+        all_of(never(Reason.API_KEY_IP), never(Reason.API_KEY_DESTINATION)),
+        False,
+    ),
+]
 
 OLDER = Prove(code=Reason.OLDER_NEEDED, level=Level.KNOWLEDGE)
 
@@ -263,6 +320,32 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         laws.a_withdraw_key_is_bounded,
         the(KEY, **KEYED | {"key_destinations": 0}),
         never(Reason.API_KEY_DESTINATIONS),
+    ),
+    (
+        laws.a_withdraw_key_is_bounded,
+        the(KEY, **KEYED | {"key_daily_cents": 0}),
+        never(Reason.API_KEY_DAILY_SUM),
+    ),
+    *((laws.an_api_key_reaches_so_far, the(SEND, **used), missing) for used, missing, _ in USES),
+    *(
+        (laws.the_floor_never_sinks, the(SEND, **used), NOTHING if shows else proof())
+        for used, _, shows in USES
+    ),
+    (laws.an_api_key_reaches_so_far, the(SEND), NOTHING),
+    (  # The customer's own proof needs no key, wherever that one is used from.
+        laws.an_api_key_reaches_so_far,
+        the(SEND, api_key=replace(LIVE, ip=Within.OUTSIDE)),
+        NOTHING,
+    ),
+    (  # Nor does the session key's budget.
+        laws.an_api_key_reaches_so_far,
+        the(SEND, **BUDGET, api_key=replace(LIVE, ip=Within.OUTSIDE)),
+        NOTHING,
+    ),
+    (  # On the closed list of what keys sign there are exits only; a law says it too.
+        laws.an_api_key_reaches_so_far,
+        the(LIST, **by_key()),
+        never(Reason.API_KEY_SCOPE),
     ),
     # Law 4
     (laws.two_roots, the(SEND, **NEW), SILENCE),

@@ -8,7 +8,6 @@ from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
 from twinlock.range.results import Status, StoryResult
 
 WORDS: dict[str, Any] = {
-    "api_keys": [{"name": "maker"}],
     "subaccounts": 2,
     "trusted_contacts": 1,
     "enrolled_identity": ["chip"],
@@ -35,8 +34,6 @@ async def demanded(
         ),
         pytest.param("trusted_contacts", {**FREEZE, "proof": ["trusted_contact"]}, id="a contact"),
         pytest.param("enrolled_identity", step("recovery.open", proof=["chip_live"]), id="a chip"),
-        pytest.param("api_keys", step("gift.send", **{"with": {"via": "api_key"}}), id="a key"),
-        pytest.param("api_keys", step("gift.send", proof=["api_key"]), id="a key's proof"),
         pytest.param("subaccounts", step("transfer.subaccount"), id="a part of the account"),
         pytest.param(
             "shared_roots",

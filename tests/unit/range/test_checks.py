@@ -157,11 +157,11 @@ async def test_an_exit_that_is_not_built_was_not_tried() -> None:
 
 async def test_an_attack_that_cannot_be_played_shows_nothing_of_what_follows() -> None:
     found = await checked(
-        {"name": "no_value_leaves", "proofs": ["password"]}, step("ungated.trade"), THEFT
+        {"name": "no_value_leaves", "proofs": ["password"]}, step("event.case_opened"), THEFT
     )
 
     assert found.status is Status.NOT_PLAYABLE
-    assert found.not_playable[0].startswith("x1: ungated.trade")
+    assert found.not_playable[0].startswith("x1: event.case_opened")
 
 
 async def test_what_leaves_where_it_must_not_is_found() -> None:
@@ -202,10 +202,10 @@ async def test_without_a_channel_or_a_played_step_there_is_no_notice_to_look_for
     silent = {**PASSKEY_ACCOUNT, "channels": []}
 
     unheard = await checked(check, step("freeze.set", proof=["passkey"]), account=silent)
-    unplayed = await checked(check, step("ungated.trade"))
+    unplayed = await checked(check, step("event.case_opened"))
 
     assert unheard.not_playable == ("the account has no channel",)
-    assert unplayed.not_playable[0].startswith("x1: ungated.trade")
+    assert unplayed.not_playable[0].startswith("x1: event.case_opened")
 
 
 async def test_a_channel_that_was_not_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +295,10 @@ async def test_a_withdrawal_is_spent_and_signed_once_however_often_it_is_asked()
             id="nothing to spend",
         ),
         pytest.param(
-            [step("ungated.trade"), SPEND], "x2", "x1 comes before: ungated.trade", id="a trade"
+            [step("event.case_opened"), SPEND],
+            "x2",
+            "x1 comes before: event.case_opened",
+            id="a case",
         ),
         pytest.param(
             [{**SLOW, "with": {"which": "clock", "state": "down"}}, SPEND],

@@ -7,11 +7,19 @@ from support.cast import HOUR, NOON
 from twinlock.domain.actions import ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.laws import LAWS
-from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    ApiKeyUse,
+    DestinationState,
+    Facts,
+    SessionState,
+    Within,
+)
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import NOTHING, Answer, Never, answer, reasons
+from twinlock.domain.requirements import NOTHING, Answer, Never, Requirement, answer, reasons
 from twinlock.range.laws_2024 import (
     LAWS_2024,
+    a_key_does_what_it_may,
     any_proof_will_do,
     codes_always_help,
     new_devices_hold_withdrawals,
@@ -135,3 +143,43 @@ def test_there_is_no_other_profile() -> None:
     assert set(PROFILES) == {"default", "strict", "baseline-2024", "typical-2026"}
     with pytest.raises(ProfileUnknownError, match="default, strict"):
         rules_of("lax")
+
+
+USE = ApiKeyUse(state=ApiKeyState.LIVE, scopes=("withdraw",), ip=Within.ANY, destination=Within.ANY)
+
+
+@pytest.mark.parametrize(
+    ("used", "missing"),
+    [
+        pytest.param(None, NOTHING, id="no key"),
+        pytest.param(USE, NOTHING, id="from anywhere to anywhere"),
+        pytest.param(
+            replace(USE, ip=Within.INSIDE, destination=Within.INSIDE), NOTHING, id="bound"
+        ),
+        pytest.param(
+            replace(USE, scopes=("trade",)), Never(code=Reason.API_KEY_SCOPE), id="it trades"
+        ),
+        pytest.param(
+            replace(USE, ip=Within.OUTSIDE), Never(code=Reason.API_KEY_IP), id="from elsewhere"
+        ),
+        pytest.param(
+            replace(USE, destination=Within.OUTSIDE),
+            Never(code=Reason.API_KEY_DESTINATION),
+            id="to elsewhere",
+        ),
+        pytest.param(
+            replace(USE, state=ApiKeyState.STOPPED),
+            Never(code=Reason.API_KEY_STOPPED),
+            id="stopped",
+        ),
+    ],
+)
+def test_a_key_did_what_it_was_made_for(used: ApiKeyUse | None, missing: Requirement) -> None:
+    assert a_key_does_what_it_may(replace(EXIT, api_key=used)) == missing
+
+
+def test_a_new_device_held_no_key() -> None:
+    held = replace(EXIT, held_until=NOON + HOUR)
+
+    assert new_devices_hold_withdrawals(held) != NOTHING
+    assert new_devices_hold_withdrawals(replace(held, api_key=USE)) == NOTHING

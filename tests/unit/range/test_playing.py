@@ -188,7 +188,7 @@ async def test_everything_that_is_built_can_be_proposed() -> None:
             **{"with": {"scopes": ["read"], "ip_list": ["203.0.113.7"]}},
             proof=["passkey"],
         ),
-        step("api_key.revoke", at="4m", **{"with": {"key": "maker"}}, proof=["session"]),
+        step("api_key.revoke", at="4m", **{"with": {"key": "x4"}}, proof=["session"]),
         step(
             "authenticator.remove",
             at="5m",
@@ -219,7 +219,7 @@ async def test_what_is_not_built_is_proposed_and_refused() -> None:
         pytest.param("withdrawal.crypto", {"with": {"amount": "small"}}, id="no destination"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "memo": "x"}}, id="a parameter"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "DOGE"}}, id="an asset"),
-        pytest.param("withdrawal.crypto", {"with": {**OLD, "via": "api_key"}}, id="an API key"),
+        pytest.param("withdrawal.crypto", {"with": {**OLD, "via": "a_friend"}}, id="a way"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "call": "sign_blindly"}}, id="a call"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "BTC"}}, id="a network"),
         pytest.param("session.start", {"with": {"from": "the_moon"}}, id="a place"),

@@ -106,6 +106,12 @@ def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path) -> None
         ),
         pytest.param({"account": {"authenticators": ["nose"]}}, "[0]", "nose", id="what is bound"),
         pytest.param({"account": {"value_usd": -1}}, "$.account.value_usd", "0", id="a loss"),
+        pytest.param(
+            {"account": {"api_keys": [{"ip_list": 1}]}}, "$.account", "ip_list", id="a key's list"
+        ),
+        pytest.param(
+            {"account": {"api_keys": [{"age": "old"}]}}, "$.account", "'old'", id="a key's age"
+        ),
         pytest.param({"benign_twin": None}, "$.benign_twin", "object", id="no twin"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.profiles import rules_of
-from twinlock.range.setting_up import AGE, set_up
+from twinlock.range.setting_up import AGE, SettingUpError, set_up
 from twinlock.range.story import AccountSpec, Destinations, Listed
 from twinlock.range.venue import open_world
 from twinlock.range.words import Listing, Proof
@@ -132,12 +132,38 @@ async def test_what_the_account_lacks_is_noted() -> None:
         trusted_contacts=1,
         enrolled_identity=("chip",),
         subaccounts=2,
-        api_keys=({},),
+        api_keys=(),
         shared_roots=(("email", "sms"),),
         any=True,
     )
     async with open_world(rules_of("default")) as venue:
         stage = await set_up(venue, spec, needs_old_addr=False)
 
-    assert len(stage.notes) == 6
+    assert len(stage.notes) == 5
     assert stage.notes[-1] == "account.any: played on the account that is described"
+
+
+async def test_a_key_is_made_once_its_destination_is_usable_and_lapsed_ones_are_used() -> None:
+    entry = Listed(name="old", signed=True, age="40d", last_used="5d")
+    key = {
+        "name": "payer",
+        "scopes": ["withdraw"],
+        "ip_list": ["203.0.113.7"],
+        "destinations": ["old"],
+        "daily": "large",
+    }
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, an_account(entry, api_keys=(key,)), needs_old_addr=False)
+
+        [made] = (await venue.client.account(stage.customer.account_id))["api_keys"]
+
+    assert stage.start - datetime.fromisoformat(made["created_at"]) >= 30 * DAY
+    assert made["public_key"] == stage.keys[0].public_key
+    assert not made["stopped"]
+
+
+async def test_a_key_that_cannot_be_made_is_told() -> None:
+    key = {"scopes": ["withdraw"], "ip_list": [], "destinations": ["old_addr"]}
+    async with open_world(rules_of("default")) as venue:
+        with pytest.raises(SettingUpError, match="the API key key was not made: deny"):
+            await set_up(venue, an_account(api_keys=(key,)), needs_old_addr=False)

@@ -56,7 +56,7 @@ async def test_a_step_that_needs_one_that_is_not_built_is_not_played() -> None:
 
 async def test_a_step_that_needs_one_that_was_not_played_is_not_played() -> None:
     part = await attack(
-        step("ungated.trade", proof=["session"]),
+        step("event.case_opened"),
         step("freeze.set", at="1m", needs=["x1"], proof=["password"]),
     )
 
@@ -230,7 +230,7 @@ async def test_the_service_failing_is_a_failure_and_no_answer() -> None:
         pytest.param("event.call_owner", {}, "done", id="a call"),
         pytest.param("event.call_owner", {"with": {"verifiable": True}}, "unplayed", id="our call"),
         pytest.param("event.case_opened", {}, "unplayed", id="a case"),
-        pytest.param("ungated.trade", {}, "unplayed", id="a trade"),
+        pytest.param("ungated.trade", {}, "deny", id="a trade without a right"),
         pytest.param("tamper.row_update", {}, "unplayed", id="a row"),
         pytest.param(
             "event.dependency", {"with": {"which": "database", "state": "slow"}}, "done", id="slow"

@@ -42,7 +42,7 @@ async def test_a_proof_that_authorizes_nothing_leaves_nothing_to_sign_with(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        pytest.param({"via": "api_key"}, "via an API key", id="an API key"),
+        pytest.param({"via": "a_friend"}, "via 'a_friend': not understood", id="a way"),
         pytest.param({"banana": 1}, "'banana': not understood", id="a fruit"),
         pytest.param({"call": "sign_blindly"}, "'sign_blindly': not understood", id="a call"),
         pytest.param({"call": "approve"}, "call: spend", id="an authorization for the gate"),

@@ -217,8 +217,8 @@ def _challenge(said: _Said, reason: Reason) -> Demand:
     roots, factors = said.number("roots", most=ROOTS_MOST), said.factors("factors")
     if not proof and not roots and not factors:
         said.fail("says @proof, @roots or @factors", "outcome")
-    if Factor.SESSION in factors:
-        said.fail("names proofs; a session is none", "factors")
+    if {Factor.SESSION, Factor.API_KEY} & set(factors):
+        said.fail("names proofs of people's; a session and an API key are none", "factors")
     return Ask(reason=reason, roots=max(roots, 1), factors=factors)
 
 

@@ -1,9 +1,10 @@
-"""Facts: all that a decision may look at, flat, typed, in range, each with its source.
+"""Facts: all that a decision may look at, flat but for an API key, typed, in range, with a source.
 
 *Facts carry a source* (law 1): what relaxes comes from our own record or the customer's
-signature; the platform's word stands in ``claimed_cents`` only, inside ``value_cents``, where it
-can only add. The value is stored with every decision, holds no personal data, and is what a
-backtest replays.
+signature; the platform's word stands inside ``value_cents``, where it can only add, and in the
+address from which an API key is said to be used, which only the platform sees, and which lifts
+nothing that no key signed. The value is stored with every decision, holds no personal data, and
+is what a backtest replays.
 """
 
 from datetime import datetime
@@ -38,6 +39,43 @@ class SessionState(StrEnum):
     FULL = "full"
 
 
+class ApiKeyState(StrEnum):
+    """What the API key that signed a payload is good for."""
+
+    WAITING = "waiting"  # its creation is proved, and waits
+    LIVE = "live"
+    STOPPED = "stopped"  # what signed its powers was reported lost or stolen
+
+
+class Within(StrEnum):
+    """Whether a key is used within its own list: of networks, or of destinations."""
+
+    ANY = "any"  # it has no such list
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+
+
+class ApiKeyUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The API key that signed this payload, and how this use lies within what was signed for it.
+
+    ``usable_from`` is the end of the wait of a key that is not there yet; ``level`` that of the
+    proofs that made it; ``left_cents`` what its daily sum leaves today.
+    """
+
+    state: ApiKeyState
+    usable_from: datetime | None = None
+    level: Level = Level.NONE
+    scopes: tuple[str, ...] = ()
+    ip: Within = Within.OUTSIDE
+    destination: Within = Within.OUTSIDE
+    daily_cents: int = 0
+    left_cents: int = 0
+
+    def __post_init__(self) -> None:
+        sums = (self.daily_cents, self.left_cents)
+        invariant(all(0 <= cents <= MAX_VALUE_CENTS for cents in sums), "a key's sums are in range")
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """One decision's facts. Instants are UTC; sums are US cents in 0 … MAX_VALUE_CENTS."""
 
@@ -62,6 +100,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     )
     shown_device_bound: bool = False  # among them a passkey that cannot leave its device (BE=0)
     session: SessionState = SessionState.NONE
+    api_key: ApiKeyUse | None = None  # the one that signed this payload
     # The account (our record)
     enrolling: bool = False
     frozen_until: datetime | None = None  # datetime.max for a freeze without an end
@@ -92,6 +131,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
     ip_list: int = 0
     key_destinations: int = 0
+    key_daily_cents: int = 0
     last_exit_at: datetime | None = None  # the last spend of the account
     exit_open_until: datetime | None = None  # when the last exit that is not finished lapses
     legal_hold: bool = False
@@ -105,5 +145,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             self.budget_left_cents,
             self.value_cents,
             self.budget_cents,
+            self.key_daily_cents,
         )
         invariant(all(0 <= cents <= MAX_VALUE_CENTS for cents in sums), "sums are in range")

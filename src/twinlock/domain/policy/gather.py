@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
 
 from twinlock.domain.account import SUSPENSION, Account, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
@@ -22,6 +25,7 @@ from twinlock.domain.actions import (
     class_of,
     type_of,
 )
+from twinlock.domain.api_keys import key_use, level_by_key
 from twinlock.domain.assurance import PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import device_bound, factor_of, root
 from twinlock.domain.bounds import (
@@ -32,6 +36,7 @@ from twinlock.domain.bounds import (
     OPEN_ACTIONS_MOST,
 )
 from twinlock.domain.holds import held_until
+from twinlock.domain.laws import by_api_key
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
 from twinlock.domain.newcomers import doubted
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
@@ -62,10 +67,10 @@ def gather(
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
     shown = _standing(account, action)
     roots = _roots(payload, shown, floor=floor)
-    own = action.counted_on(now)
+    counted = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
     about = target(account, payload)
-    return Facts(
+    facts = Facts(
         now=now,
         action=type_of(payload),
         action_class=class_of(payload),
@@ -83,6 +88,7 @@ def gather(
         shown_oldest_at=oldest_shown(account, shown, about[0]),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
+        api_key=key_use(state, action, shown, now=now),
         enrolling=account.enrolling(now),
         frozen_until=account.freeze.until,
         frozen_at=account.freeze.set_at,
@@ -96,7 +102,7 @@ def gather(
         channel_left=channel_left(account, payload),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
-        day_cents=_day(account.spent.day, account.spent.cents, now=now, own=own),
+        day_cents=_day(account.spent.day, account.spent.cents, now=now, own=counted),
         destination=destination,
         destinations_required=account.destinations_required,
         budget_left_cents=budget_left,
@@ -106,14 +112,28 @@ def gather(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        scopes=payload.scopes if isinstance(payload, ApiKeyCreate) else (),
-        ip_list=len(payload.ip_list) if isinstance(payload, ApiKeyCreate) else 0,
-        key_destinations=len(payload.destinations) if isinstance(payload, ApiKeyCreate) else 0,
+        **_new_key(payload),
         last_exit_at=_last_exit(account),
         exit_open_until=_exit_open_until(account),
         legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
+    return _without_a_stray_key(facts, account, action, shown, offers=offers)
+
+
+def _without_a_stray_key(
+    facts: Facts,
+    account: Account,
+    action: OpenAction,
+    shown: tuple[Shown, ...],
+    *,
+    offers: frozenset[Factor],
+) -> Facts:
+    """Return ``facts`` where an API key is used beyond its powers: no wait runs on it."""
+    if facts.api_key is None or by_api_key(facts):
+        return facts
+    own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
+    return replace(facts, proved_at=_proved_at(account, action, own, offers=offers))
 
 
 def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
@@ -157,7 +177,7 @@ def _proved_at(
     for one in shown:
         factors.append(one.factor)
         level = level_for(account, action.payload, factors, offers=offers)
-        if level >= max(account.floor, Level.KNOWLEDGE):
+        if max(level, level_by_key(account, one)) >= max(account.floor, Level.KNOWLEDGE):
             return None if action.proved_at is None else max(action.proved_at, one.at)
     return None
 
@@ -219,6 +239,18 @@ def _too_many(account: Account, action: OpenAction, *, now: datetime) -> bool:
 def _budget(payload: AnyPayload) -> int:
     asked = payload.budget_cents if isinstance(payload, DestinationAdd) else 0
     return min(asked, MAX_VALUE_CENTS)
+
+
+def _new_key(payload: AnyPayload) -> dict[str, Any]:
+    """Return what a new API key may do; nothing where none is made."""
+    if not isinstance(payload, ApiKeyCreate):
+        return {}
+    return {
+        "scopes": payload.scopes,
+        "ip_list": len(payload.ip_list),
+        "key_destinations": len(payload.destinations),
+        "key_daily_cents": min(payload.daily_cents, MAX_VALUE_CENTS),
+    }
 
 
 def _value(action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime) -> int:

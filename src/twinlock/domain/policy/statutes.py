@@ -26,7 +26,7 @@ import msgspec
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
 from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.canonical import encode
-from twinlock.domain.laws import Law
+from twinlock.domain.laws import Law, next_day
 from twinlock.domain.policy.annotations import (
     Agree,
     Ask,
@@ -197,15 +197,10 @@ def required(demand: Demand, facts: Facts) -> Requirement:
 
 def _ends(demand: Refuse, facts: Facts) -> datetime | None:
     if demand.ends_with_day:
-        return _tomorrow(facts)
+        return next_day(facts.now)
     if demand.retained is None or facts.last_exit_at is None:
         return None
     return facts.last_exit_at + demand.retained
-
-
-def _tomorrow(facts: Facts) -> datetime:
-    midnight = facts.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + timedelta(days=1)
 
 
 # --- Loading: everything that could go wrong later is refused here ---

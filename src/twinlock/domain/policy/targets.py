@@ -14,6 +14,7 @@ from twinlock.domain.actions import (
     REPUDIATIONS,
     AccountErase,
     AnyPayload,
+    ApiKeyCreate,
     AuthenticatorBind,
     AuthenticatorReactivate,
     AuthenticatorRemove,
@@ -253,6 +254,8 @@ def bound_already(account: Account, action: OpenAction) -> bool:
     if isinstance(payload, ContactChange):
         new = (payload.new_kind, payload.new_address)
         return any((one.kind, one.address) == new for one in account.channels)
+    if isinstance(payload, ApiKeyCreate):
+        return any(one.public_key == payload.public_key for one in account.api_keys)
     if not isinstance(payload, AuthenticatorBind):
         return False
     made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)

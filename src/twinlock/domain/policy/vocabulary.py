@@ -1,7 +1,8 @@
 """The words in which statutes speak: every fact that one may read, its range and its source.
 
 *Facts carry a source* (law 1): what relaxes comes from our own record or the customer's signature.
-The platform's word stands inside ``value_cents`` only, where it can only add.
+The platform's word stands inside ``value_cents``, where it can only add, and inside ``api_key``:
+only the platform sees from where a key is used, and an address lifts nothing that no key signed.
 
 Ranges are part of what a policy means, so they are part of its digest. Facts outside them are
 refused: no policy was checked for them.
@@ -17,10 +18,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from twinlock.domain.actions import CLASS_OF, SCOPES, ActionClass, ActionType
-from twinlock.domain.assurance import PROOFS
+from twinlock.domain.assurance import PROOFS, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import invariant
+from twinlock.domain.laws import by_api_key
 from twinlock.domain.policy.conditions import (
     Known,
 )
@@ -116,6 +118,14 @@ def _class(facts: Facts) -> str:
     return "unknown" if facts.action_class is None else facts.action_class.value
 
 
+def _stands_for(facts: Facts) -> str:
+    if facts.api_key is None:
+        return "none"
+    return facts.api_key.level.name.lower() if by_api_key(facts) else BEYOND
+
+
+BEYOND = "beyond"
+_STANDS_FOR = frozenset({BEYOND, *(level.name.lower() for level in Level)})
 _CLASSES = frozenset({*map(str, ActionClass), "unknown"})
 _FACTORS = frozenset(map(str, PROOFS))
 
@@ -177,6 +187,14 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             "The session behind the proposal.",
             SessionState,
             lambda facts: facts.session.value,
+        ),
+        "api_key": Fact(
+            Kind.WORD,
+            Source.VERIFIED,
+            "The level that an API key stands for: that of the proofs which made it. "
+            "beyond: it signed what it may not; none: no such key signed.",
+            _stands_for,
+            words=_STANDS_FOR,
         ),
         # The account
         "enrolling": _flag(

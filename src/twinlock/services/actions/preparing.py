@@ -21,7 +21,7 @@ from twinlock.domain.actions import (
     SessionStart,
     place_of,
 )
-from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
+from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.changes import CHANGES, NotFoundError, change
 from twinlock.domain.decisions import Rules
 from twinlock.domain.drafts import parse
@@ -32,6 +32,7 @@ from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.gather import state_of
 from twinlock.ports import Clock, Entropy, Store
 from twinlock.ports.keys import BlindIndex
+from twinlock.proofs.api_keys import read_public_key
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.services.actions.binding import Binding
 from twinlock.services.actions.prepared import Prepared
@@ -116,7 +117,7 @@ class Preparing:
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> Prepared:
         draft = parse(data, drafts.ApiKeyCreateDraft)
-        from_b64url(draft.public_key, size=32)
+        read_public_key(draft.public_key)
         wheres = (
             drafts.normal_where(one.network, one.address, one.memo, rules.policy)
             for one in draft.destinations

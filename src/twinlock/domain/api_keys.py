@@ -1,0 +1,208 @@
+"""API keys: a key of the customer's servers, and what a payload that it signed is worth.
+
+A key stands for the proof that signed its scopes, addresses, destinations and daily sum: it shows
+their level, no root of its own, and nothing beyond them (law 3).
+
+Always true (tests/property/test_api_key_properties.py): what a key shows was shown when it was
+made, by proofs that the account's floor of today still accepts; without its creation, after its
+revocation, and while what signed it is suspended, it shows nothing.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
+from twinlock.domain.actions import ActionType, ApiKeyCreate, WithdrawalCrypto, type_of
+from twinlock.domain.assurance import Factor, Level, level_shown
+from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.canonical import from_b64url, tagged_hash
+from twinlock.domain.errors import InvariantError, MalformedError
+from twinlock.domain.ids import ActionId, ApiKeyId
+from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Within
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Where an API key is read as a proof at all: a closed list. Nothing that loosens or tightens.
+SIGNS = frozenset({ActionType.WITHDRAWAL_CRYPTO.value})
+
+
+class KnownKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key of an account. ``usable_from``: it is not there before, and may never be."""
+
+    key: ApiKey
+    usable_from: datetime | None = None
+
+
+def key_helps(action: OpenAction) -> bool:
+    """Say whether an API key is read as a proof of ``action``."""
+    return type_of(action.payload) in SIGNS
+
+
+def made(account: Account, action: OpenAction, *, at: datetime, by: tuple[int, ...]) -> ApiKey:
+    """Return the key that ``action`` makes of its payload at ``at``, by the entries ``by``."""
+    payload = action.payload
+    if not isinstance(payload, ApiKeyCreate):
+        raise InvariantError("an API key is made by api_key.create")
+    return ApiKey(
+        api_key_id=ApiKeyId(action.secret),
+        public_key=payload.public_key,
+        scopes=payload.scopes,
+        ip_list=payload.ip_list,
+        destinations=payload.destinations,
+        daily_cents=payload.daily_cents,
+        created_at=at,
+        by=by,
+        entry=account.chain.entries,
+        proved_by=tuple(sorted({one.factor for one in action.shown if account.stands(one)})),
+    )
+
+
+def known_keys(account: Account) -> tuple[KnownKey, ...]:
+    """Return the keys of ``account``: those that are there, then those whose creation waits."""
+    to_come = (
+        KnownKey(key=made(account, action, at=action.until, by=()), usable_from=action.until)
+        for action in account.keys_to_come
+        if action.until is not None
+    )
+    return (*(KnownKey(key=key) for key in account.api_keys), *to_come)
+
+
+def key_named(account: Account, public_key: str) -> KnownKey | None:
+    """Return the key whose public key this is, or None."""
+    return next((one for one in known_keys(account) if one.key.public_key == public_key), None)
+
+
+def key_shown(account: Account, shown: Iterable[Shown]) -> tuple[KnownKey, Shown] | None:
+    """Return the API key among proofs that stand, with its proof; an action is signed by one."""
+    for one in shown:
+        if one.factor is Factor.API_KEY:
+            known = (key for key in known_keys(account) if key.key.api_key_id == one.source)
+            found = next(known, None)
+            return None if found is None else (found, one)
+    return None
+
+
+def level_of_key(account: Account, key: ApiKey) -> Level:
+    """Return what the proofs that made ``key`` are worth by today's floor."""
+    return level_shown(key.proved_by, floor=account.floor)
+
+
+def level_by_key(account: Account, shown: Shown) -> Level:
+    """Return the level that a proof shows by standing for others; NONE of what is no API key."""
+    found = key_shown(account, (shown,))
+    return Level.NONE if found is None else level_of_key(account, found[0].key)
+
+
+def stopped(account: Account, key: ApiKey, *, now: datetime) -> bool:
+    """Say whether something that signed ``key`` was reported lost or stolen.
+
+    Prevents: a phone that was taken, and the key that was made with it, which goes on.
+    """
+    return any(one.entry in key.by and one.suspended(now) for one in account.authenticators)
+
+
+# --- What one use of a key is worth ---
+
+
+def key_use(
+    state: State, action: OpenAction, shown: Iterable[Shown], *, now: datetime
+) -> ApiKeyUse | None:
+    """Return how the API key that signed ``action`` is used by it, or None where none did."""
+    account = state.account
+    found = key_shown(account, shown)
+    if found is None:
+        return None
+    (known, proof), key = found, found[0].key
+    live = ApiKeyState.LIVE if known.usable_from is None else ApiKeyState.WAITING
+    spent = spent_on(key, now) - counted_by_key(action, proof, at=now)
+    daily = min(key.daily_cents, MAX_VALUE_CENTS)
+    return ApiKeyUse(
+        state=ApiKeyState.STOPPED if stopped(account, key, now=now) else live,
+        usable_from=known.usable_from,
+        level=level_of_key(account, key),
+        scopes=key.scopes,
+        ip=Within.OUTSIDE if proof.ip is None else proof.ip,
+        destination=_destination(state, action, key),
+        daily_cents=daily,
+        left_cents=max(daily - max(spent, 0), 0),
+    )
+
+
+def counted_by_key(action: OpenAction, proof: Shown, *, at: datetime) -> int:
+    """Return how many cents of the key's sum of ``at``'s day are this action's own.
+
+    Prevents: an action that was authorized without the key, taken off a sum it never counted in.
+    """
+    before = action.authorized_at is not None and proof.at <= action.authorized_at
+    return action.counted_on(at) if before else 0
+
+
+def spent_on(key: ApiKey, at: datetime) -> int:
+    """Return how many cents ``key`` authorized on ``at``'s day (UTC)."""
+    day, cents = key.spent
+    return cents if day == _day(at) else 0
+
+
+def charged(key: ApiKey, cents: int, *, at: datetime) -> ApiKey:
+    """Return ``key`` with ``cents`` more or less authorized on ``at``'s day, up to its daily sum.
+
+    What its owner proved beside it counts too, and may be more: nothing is left then either way.
+    """
+    sum_of_day = min(max(spent_on(key, at) + cents, 0), key.daily_cents)
+    return replace(key, spent=(_day(at), sum_of_day))
+
+
+def _day(at: datetime) -> int:
+    return (at - _EPOCH).days
+
+
+def _destination(state: State, action: OpenAction, key: ApiKey) -> Within:
+    if not key.destinations:
+        return Within.ANY
+    to, payload = state.destination, action.payload
+    if to is None or not isinstance(payload, WithdrawalCrypto):
+        return Within.OUTSIDE
+    same = (to.network, to.address, to.memo) == (payload.network, payload.address, payload.memo)
+    return Within.INSIDE if same and to.destination_id in key.destinations else Within.OUTSIDE
+
+
+# --- What is signed ---
+
+
+def message(action_id: ActionId, *, digest: str) -> bytes:
+    """Return the 32 bytes that an API key signs for an action that was proposed.
+
+    ``digest`` is that of its payload, base64url. An action is proposed once, so its id is all that
+    makes a signature fresh.
+    """
+    return tagged_hash("api-key/v1", action_id.encode("ascii"), from_b64url(digest, size=32))
+
+
+# --- Addresses ---
+
+
+def normal_ip(text: str) -> str:
+    """Return the one form of an IP address; IPv4 inside IPv6 is the IPv4 it is.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise MalformedError("ip is an IPv4 or IPv6 address") from error
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(address if mapped is None else mapped)
+
+
+def lies_in(ip_list: Iterable[str], ip: str) -> Within:
+    """Say whether ``ip``, in its one form, lies in one of the networks; none told lies in none."""
+    networks = [ipaddress.ip_network(one) for one in ip_list]
+    if not networks:
+        return Within.ANY
+    address = ipaddress.ip_address(ip) if ip else None
+    inside = address is not None and any(address in network for network in networks)
+    return Within.INSIDE if inside else Within.OUTSIDE

@@ -1,0 +1,137 @@
+"""API keys in stories: who holds one, from where it is used, and what its marks show."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.ranges import PASSKEY_ACCOUNT, attack, step
+
+from twinlock.range.results import StepResult
+
+HOME = "203.0.113.7"
+OWNED: dict[str, Any] = {
+    "name": "payer",
+    "scopes": ["withdraw"],
+    "ip_list": [f"{HOME}/32"],
+    "destinations": ["old_addr"],
+    "daily": "small",
+}
+TRADER: dict[str, Any] = {"name": "maker", "scopes": ["trade"], "ip_list": [HOME]}
+OLD: dict[str, Any] = {"amount": "small", "destination": "old_addr", "via": "api_key"}
+STEP: dict[str, Any] = {"with": OLD, "proof": ["api_key"]}
+
+
+def pay(**words: object) -> dict[str, Any]:
+    return step("withdrawal.crypto", **(STEP | words))
+
+
+async def used(
+    *steps: dict[str, Any],
+    keys: tuple[dict[str, Any], ...] = (OWNED,),
+    **words: Any,  # noqa: ANN401 - keys of a file
+) -> list[StepResult]:
+    account = {**PASSKEY_ACCOUNT, "api_keys": list(keys)}
+    return list((await attack(*steps, account=account, **words)).steps)
+
+
+def told(results: list[StepResult]) -> list[tuple[str, tuple[str, ...]]]:
+    return [("" if one.answer is None else one.answer.value, one.codes[:1]) for one in results]
+
+
+async def test_the_owner_uses_an_old_key_at_the_first_step() -> None:
+    assert told(await used(pay())) == [("allow", ())]
+
+
+async def test_its_sum_of_the_day_is_the_files_word() -> None:
+    assert told(await used(pay(), pay(at="1m"))) == [("allow", ()), ("deny", ("api_key_sum",))]
+
+
+async def test_a_thief_without_the_key_has_none() -> None:
+    assert told(await used(pay(by="mallory"))) == [("challenge", ("proof_needed",))]
+
+
+@pytest.mark.parametrize(
+    ("holds", "codes"),
+    [("API_KEY_WITHDRAW", ("api_key_ip",)), ("API_KEY_TRADE", ("proof_needed",))],
+)
+async def test_a_thief_uses_what_was_stolen_and_from_elsewhere(
+    holds: str, codes: tuple[str, ...]
+) -> None:
+    [found] = told(await used(pay(by="mallory"), capabilities=[holds]))
+
+    assert found[1] == codes
+
+
+@pytest.mark.parametrize(
+    ("mark", "found"),
+    [
+        ("api_key@copied", ("deny", ("api_key_ip",))),
+        ("api_key@other_action", ("deny", ("bad_signature",))),
+        ("api_key@other_account", ("deny", ("authenticator_gone",))),
+        ("api_key@spent", ("deny", ("bad_signature",))),
+    ],
+)
+async def test_a_marked_signature_opens_nothing(
+    mark: str, found: tuple[str, tuple[str, ...]]
+) -> None:
+    [shown] = told(await used(pay(proof=[mark])))
+
+    assert shown[1] == found[1]
+    assert shown[0] != "allow"
+
+
+async def test_under_duress_no_key_signs() -> None:
+    [shown] = await used(pay(proof=["api_key@duress"]))
+
+    assert shown.answer is None
+
+
+async def test_a_key_is_used_by_its_name() -> None:
+    results = await used(
+        step("ungated.trade", **{"with": {"via": "api_key", "key": "maker"}}, proof=["api_key"]),
+        step("ungated.trade", **{"with": {"via": "api_key", "key": "payer"}}, proof=["api_key"]),
+        keys=(OWNED, TRADER),
+    )
+
+    assert told(results) == [("allow", ()), ("deny", ("api_key_scope",))]
+
+
+async def test_a_key_without_a_list_is_used_from_anywhere() -> None:
+    trade = step("ungated.trade", **{"with": {"via": "api_key"}}, proof=["api_key"])
+    results = await used(trade, keys=({**TRADER, "ip_list": []},))
+
+    assert told(results) == [("allow", ())]
+
+
+async def test_from_where_every_example_network_is_listed_elsewhere_is_the_last() -> None:
+    wide = {**TRADER, "ip_list": ["198.51.100.0/24", "192.0.2.0/24"]}
+    trade = step(
+        "ungated.trade",
+        **{"with": {"via": "api_key", "from": "other_network"}},
+        proof=["api_key"],
+    )
+    results = await used(trade, keys=(wide,))
+
+    assert told(results) == [("deny", ("api_key_ip",))]
+
+
+async def test_what_a_file_says_of_a_key_besides_is_the_platforms() -> None:
+    part = await attack(
+        step("freeze.set", proof=["password"]),
+        account={**PASSKEY_ACCOUNT, "api_keys": [{**TRADER, "pairs": "declared", "age": "10d"}]},
+    )
+
+    assert part.without == ("account.api_keys: pairs is kept by the platform",)
+
+
+async def test_a_sum_without_a_meaning_is_not_played() -> None:
+    part = await attack(pay(), account={**PASSKEY_ACCOUNT, "api_keys": [{**OWNED, "daily": "odd"}]})
+
+    assert part.status == "not_playable"
+
+
+async def test_a_key_is_as_old_as_its_file_says_and_its_destination_older() -> None:
+    results = await used(pay(), keys=({**OWNED, "age": "400d"},))
+
+    assert results[0].after == timedelta()
+    assert told(results)[0][0] == "allow"
