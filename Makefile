@@ -63,7 +63,7 @@ test: $(DEV) ## Run every test in random order, and hold the coverage to its lim
 MODULES ?=
 
 .PHONY: mutants
-mutants: $(MUTMUT)/.installed ## Change domain and proofs line by line; some test must fail, or a reason say why not (hours)
+mutants: $(MUTMUT)/.installed ## Change domain and proofs bit by bit: some test must notice (hours)
 	PYTHONPATH=$(CURDIR)/$(MUTMUT) $(BIN)/python tools/mutate.py \
 		$$($(BIN)/python tools/survivors.py modules $(MODULES))
 	$(BIN)/python tools/survivors.py table $(MODULES)
