@@ -17,7 +17,7 @@ import os
 import resource
 import signal
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
@@ -29,9 +29,6 @@ from _pytest.runner import runtestprotocol
 from mutmut.mutation import trampoline
 from survivors import CODES, Outcome, file_of
 
-# Of what calls a function, so many tests are run, the narrowest first: those that call the least.
-MOST_TESTS = 500
-CASES_IN_A_ROW = 20  # Of one test with many cases, before others have their turn.
 # Processor seconds of one test: a loop without end is told from what the mutant merely made slow.
 SECONDS_AT_LEAST, TIMES_AS_LONG = 5, 10
 FOR_EVER = 3600
@@ -83,13 +80,9 @@ class Learned(msgspec.Struct, kw_only=True):
 
     def narrowest(self, function: str) -> list[str]:
         """Return the tests of one function, those that call little else first."""
-        cases: Counter[str] = Counter()
-        keyed = []
-        for test in self.tests.get(function, ()):
-            name = test.partition("[")[0]
-            row, cases[name] = cases[name] // CASES_IN_A_ROW, cases[name] + 1
-            keyed.append((row, self.breadth[test], self.seconds[test], test))
-        return [test for *_, test in sorted(keyed)][:MOST_TESTS]
+        return sorted(
+            self.tests.get(function, ()), key=lambda test: (self.breadth[test], self.seconds[test])
+        )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -314,7 +314,14 @@ def test_what_time_adds_to_an_account_has_its_room() -> None:
 
 
 def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
-    full = replace(a_full_account(), authenticators=(SYNCED, PASSWORD, APP), erased_at=LATE)
+    unused = replace(KEY, spent=(0, 0))
+    reading = replace(unused, scopes=("read", "trade"))
+    full = replace(
+        a_full_account(),
+        authenticators=(SYNCED, PASSWORD, APP),
+        api_keys=(unused, reading),
+        erased_at=LATE,
+    )
     used = {
         "used_on": 99_999,
         "suspension": Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD),
@@ -329,6 +336,7 @@ def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
             replace(APP, last_step=2**32 - 1, **used),
         ),
         destinations=dict.fromkeys(full.destinations, 999_999),
+        api_keys=(replace(unused, spent=(99_999, unused.daily_cents)), reading),
     )
 
     assert bytes_that_last(full) == size(grown)

@@ -20,6 +20,7 @@ from support.worlds import (
     bind,
     change_contact,
     change_password,
+    make_key,
     reactivate,
     remove,
     repudiate,
@@ -29,14 +30,15 @@ from support.worlds import (
     suspend,
 )
 
-from twinlock.domain.account import Account, Channel, OpenAction, Shown
+from twinlock.domain.account import Account, ApiKey, Channel, OpenAction, Shown
 from twinlock.domain.actions import AnyPayload, AuthenticatorRepudiate, ContactRepudiate
 from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind
-from twinlock.domain.ids import ActionId
+from twinlock.domain.ids import ActionId, ApiKeyId
 from twinlock.domain.policy.targets import (
     NO_TARGET,
     Target,
+    bound_already,
     channel_left,
     level_against,
     oldest_shown,
@@ -239,3 +241,19 @@ def test_the_last_channel_is_not_removed(channels: tuple[Channel, ...], left: bo
     payload, _ = change_contact(EMAIL, None)
 
     assert channel_left(an_account(channels=channels), payload) is left
+
+
+@pytest.mark.parametrize(("public_key", "bound"), [("P" * 43, True), ("Q" * 43, False)])
+def test_a_public_key_is_bound_once(public_key: str, bound: bool) -> None:
+    key = ApiKey(
+        api_key_id=ApiKeyId("key_1"),
+        public_key=public_key,
+        scopes=("read",),
+        ip_list=(),
+        destinations=(),
+        daily_cents=0,
+        created_at=NOON,
+    )
+    account = replace(an_account(), api_keys=(key,))
+
+    assert bound_already(account, an_action(make_key("read"))) is bound
