@@ -15,11 +15,12 @@ from tidy.repository import environment
 
 from twinlock.cli.demo import FORGED_FAULT, FORGED_STEP
 from twinlock.domain.errors import TwinlockError
+from twinlock.range.comparison import holds
 from twinlock.range.honest import forged_refusal, verified, withdraw_honestly
 from twinlock.range.player import play_story
-from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, rules_of
+from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, TYPICAL, rules_of
 from twinlock.range.reader import shipped_names, shipped_story
-from twinlock.range.results import Status, StoryResult
+from twinlock.range.results import Kind, Status, StoryResult
 from twinlock.range.venue import (
     BEGINNING,
     PREFIX,
@@ -57,6 +58,22 @@ async def test_every_story_goes_the_same_on_a_database_and_in_memory(
     assert any(story.lost_cents for story in on_database) is (profile == BASELINE)
 
 
+DEMANDS = (Kind.MUST, Kind.MUST_NOT)
+# What the rules of others do not keep; ours keep all of it.
+BROKEN = {
+    BASELINE: {
+        *(("S01", one) for one in ("m1", "m2", "m3", "n1")),
+        *(("S02", one) for one in ("m1", "m2", "m3", "n1")),
+        *(("S07", one) for one in ("m1", "m2", "m4", "n1")),
+        ("S15", "m1"),
+    },
+    TYPICAL: {
+        ("S01", "m2"),
+        *(("S02", one) for one in ("m1", "m2", "n1")),
+        ("S07", "m1"),
+        ("S15", "m1"),
+    },
+}
 NOT_YET = {("S01", "m4")}  # It waits for notices that carry a freeze.
 
 
@@ -75,6 +92,10 @@ async def test_every_story_is_played_in_full_under_every_profile(profile: str) -
     assert all(story.status is not Status.FAILED for story in played)
     lost = {story.id for story in played if story.lost_cents}
     assert lost == ({"S01", "S02", "S07"} if profile == BASELINE else set())
+    demands = [(story.id, part) for story in played for part in story.parts if part.kind in DEMANDS]
+    assert {(name, part.id) for name, part in demands if not holds(part)} == BROKEN.get(
+        profile, set()
+    )
 
 
 async def test_an_honest_withdrawal_leaves_evidence_that_verifies_and_cannot_be_forged() -> None:

@@ -25,13 +25,13 @@ from twinlock.cli.ranges import console, to_the_end
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.proofs.bundle_faults import BundleFault
 from twinlock.proofs.bundles import VerifiedBundle
-from twinlock.range.comparison import beside
+from twinlock.range.comparison import beside, holds
 from twinlock.range.honest import AMOUNT, Honest, forged_refusal, verified, withdraw_honestly
 from twinlock.range.player import Tell, play_story
 from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, STRICT, TYPICAL, rules_of
 from twinlock.range.reader import shipped_story
 from twinlock.range.report import troubles
-from twinlock.range.results import Kind, PartResult, Status, StoryResult
+from twinlock.range.results import PartResult, Status, StoryResult
 from twinlock.range.stage import ASSET
 from twinlock.range.story import Story
 from twinlock.range.venue import open_service
@@ -108,11 +108,10 @@ async def _play(tell: Tell) -> Shown:
 
 
 async def _beside(profile: str, stories: list[Story], tell: Tell) -> list[StoryResult]:
-    """Play the attacks and the honest twins by other rules."""
+    """Play the stories by other rules."""
     tell(f"a service with a database of its own, under {profile}")
-    kinds = frozenset({Kind.ATTACK, Kind.BENIGN})
     async with open_service(rules_of(profile)) as venue:
-        return [await play_story(venue, one, tell=tell, kinds=kinds) for one in stories]
+        return [await play_story(venue, one, tell=tell) for one in stories]
 
 
 def differences(shown: Shown) -> list[str]:
@@ -121,6 +120,8 @@ def differences(shown: Shown) -> list[str]:
     for story in shown.played:
         if story.profile in (DEFAULT, STRICT) and (story.lost_cents or story.leaked_cents):
             found.append(f"{story.id} lost money under {story.profile}")
+        if story.profile == STRICT:
+            found += [f"{story.id} {one.id} is weaker" for one in story.parts if not holds(one)]
         if story.profile == BASELINE and story.id in LOST_THEN:
             found += _not_as_reported(story)
     return found + _unshown(shown.verified, shown.forged)

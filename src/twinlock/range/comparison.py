@@ -39,6 +39,19 @@ ANSWERS: Mapping[Outcome, str] = MappingProxyType(
         Outcome.DONE: "done",
     }
 )
+# How far an answer keeps somebody off; as far as the file of a story expects is enough.
+_STRICTNESS: Mapping[Outcome, int] = MappingProxyType(
+    {
+        Outcome.ALLOW: 0,
+        Outcome.DONE: 0,
+        Outcome.READ_ONLY: 1,
+        Outcome.CHALLENGE: 2,
+        Outcome.HOLD: 3,
+        Outcome.REVIEW: 4,
+        Outcome.DENY: 5,
+        Outcome.NO_EFFECT: 5,
+    }
+)
 # What a terminal of 80 columns has room for.
 DEED_WIDTH, ANSWER_WIDTH = 19, 12
 
@@ -92,10 +105,34 @@ def _lines(now: StoryResult, results: Sequence[StoryResult]) -> Iterable[Rendera
         yield _row(MARKS[part.status], part)
         yield from (Text(f"    {line}", style="dim") for line in looked_at(part))
         yield from (Text(f"    {line}", style="yellow") for line in troubles(part))
+        yield from (Text(f"    {line}", style="dim") for line in _missing(part, results))
     yield Text("\nAnd somebody honest, who does nearly the same:")
     yield _row(Text("-"), now.twin)
     for one in results:
         yield Text(f"    {one.profile}: {twin_line(one.twin)}")
+
+
+def _missing(part: PartResult, results: Sequence[StoryResult]) -> Iterable[str]:
+    """Yield by which other rules this does not hold: there it is told, and counts as nothing."""
+    without = [
+        one.profile
+        for one in results
+        for other in one.parts
+        if (other.kind, other.id) == (part.kind, part.id) and not holds(other)
+    ]
+    if without:
+        yield f"does not hold under {', '.join(without)}"
+
+
+def holds(part: PartResult) -> bool:
+    """Say whether a demand holds: all was answered as its file expects, or more strictly."""
+    answered = (one for one in part.steps if one.answer is not None)
+    strict = all(_at_least(one.answer, one.expect) for one in answered)
+    return strict and not (part.check is not None and part.check.wrong)
+
+
+def _at_least(answer: Outcome | None, expected: Iterable[Outcome]) -> bool:
+    return answer is None or _STRICTNESS[answer] >= min(_STRICTNESS[one] for one in expected)
 
 
 def _row(mark: Text, part: PartResult) -> Table:

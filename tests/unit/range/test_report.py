@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console, RenderableType
 from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
 
-from twinlock.range.comparison import beside
+from twinlock.range.comparison import beside, holds
 from twinlock.range.report import (
     because,
     dollars,
@@ -128,6 +128,8 @@ async def test_what_people_must_know_is_told_beside_what_failed() -> None:
     assert "(every_exit_held)" in printed(story_table(now))
     page = printed(beside([then, now], ours="default"))
     assert all(one in page for one in (tried, "x1: passkey@other_action", "    ok so"))
+    assert "does not hold under baseline-2024" in page
+    assert (holds(now.parts[1]), holds(then.parts[1])) == (True, False)
     assert "x1 was reported hold, and is deny here" in remarks(then)
     text = printed(story_table(then))
     assert "x1 was reported hold, and is deny here" in text
