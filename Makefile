@@ -31,6 +31,15 @@ $(DEV): requirements-dev.lock $(FOREIGN) $(INSTALLS)
 		--only-binary :all: --target .venv/foreign -r $(FOREIGN)
 	@touch $(RUNTIME) $@
 
+# What changes the code to see whether a test notices: apart too, for few ever run it.
+MUTMUT := .venv/mutmut
+
+$(MUTMUT)/.installed: requirements-mutants.lock $(DEV)
+	@rm -rf $(MUTMUT)
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes --only-binary :all: \
+		--target $(MUTMUT) -r requirements-mutants.lock
+	@touch $@
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +58,16 @@ test: $(DEV) ## Run every test in random order, and hold the coverage to its lim
 	@mkdir -p var && rm -f .coverage .coverage.* var/coverage.json
 	$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadgroup --cov --cov-report=json:var/coverage.json
 	$(BIN)/python tools/coverage_gate.py var/coverage.json
+
+# Modules of tests/mutants.toml for `make mutants`; all of them unless told.
+MODULES ?=
+
+.PHONY: mutants
+mutants: $(MUTMUT)/.installed ## Change domain and proofs bit by bit: some test must notice (hours)
+	PYTHONPATH=$(CURDIR)/$(MUTMUT) $(BIN)/python tools/mutate.py \
+		$$($(BIN)/python tools/survivors.py modules $(MODULES))
+	$(BIN)/python tools/survivors.py table $(MODULES)
+	$(BIN)/python tools/survivors.py check $(MODULES)
 
 .PHONY: check
 check: $(DEV) ## Check style, types, imports and house rules
@@ -83,5 +102,5 @@ versions: $(DEV) ## Print what the tests run on
 .PHONY: clean
 clean: ## Remove the environment and everything that was made from the sources
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov
-	rm -rf var dist .coverage .coverage.*
+	rm -rf var dist mutants .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,6 +24,7 @@ from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import OUTBOX_SECONDS, Steering, open_api, page_routes
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import log_to_stderr
+from twinlock.cli.listening import BoundedProtocol
 from twinlock.cli.serve import BACKLOG, spare_collections
 
 RELAY = bool(os.environ.get("BENCH_RELAY"))
@@ -70,7 +71,7 @@ def main() -> None:
         port=settings.listen_port,
         backlog=BACKLOG,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,

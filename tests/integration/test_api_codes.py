@@ -80,6 +80,7 @@ async def test_after_a_changed_sim_the_sms_counts_nothing_and_the_mail_does(
         ({"changed_at": "2020-01-01T00:00:00+14:00"}, 204, ""),
         ({"changed_at": "2020-01-01T00:00:00"}, 400, "malformed"),
         ({"changed_at": "9999-12-31T23:59:59Z"}, 400, "malformed"),
+        ({"changed_at": "0001-01-01T00:00:00+23:59"}, 400, "malformed"),
         ({"number": "+41"}, 400, "malformed"),
     ],
 )

@@ -60,6 +60,15 @@ async def listens(port: int) -> bool:
     return True
 
 
+async def said_to_a_head_without_an_end(port: int) -> bytes:
+    """Return what is said; tests/unit/cli/test_listening.py has the other cases."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    writer.write(b"GET /health/live HTTP/1.1\r\nX: " + b"a" * 40_000)
+    said = await reader.read()
+    writer.close()
+    return said
+
+
 @pytest.mark.parametrize("workers", [ONE, "2"], ids=["one process", "two processes"])
 async def test_a_request_in_flight_is_answered_after_sigterm_and_the_service_ends_well(
     database: TestDatabase, tmp_path: Path, workers: str
@@ -87,6 +96,7 @@ async def test_a_request_in_flight_is_answered_after_sigterm_and_the_service_end
     )
 
     async with asyncio.timeout(PATIENCE_SECONDS * 2), served(environment, port) as process:
+        assert (await said_to_a_head_without_an_end(port)).startswith(b"HTTP/1.1 431 ")
         reader, writer = await asyncio.open_connection(HOST, port)
         writer.write(head.encode())
         begun = await reader.readuntil(b"\r\n\r\n")  # Somebody waits for our body now.

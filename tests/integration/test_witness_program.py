@@ -137,6 +137,13 @@ async def test_a_body_without_an_end_is_cut_off(witness: RealWitness) -> None:
     assert await witness.healthy()
 
 
+async def test_a_head_without_an_end_is_cut_off(witness: RealWitness) -> None:
+    answer = await said_to(witness, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 40_000)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert await witness.healthy()
+
+
 @pytest.mark.parametrize("extra", [0, 1])
 async def test_a_body_is_read_to_its_limit(http: httpx.AsyncClient, extra: int) -> None:
     body = b"x" * (MAX_SUBMISSION_BYTES + extra)
@@ -317,7 +324,13 @@ async def test_the_commands_make_a_witness_that_serves(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     shown = json.loads((await run({}, "witness", "show", "--json", *where)).out)
+    next_key = str(GrowingLog(seed=7).key)
+    await run({}, "witness", "add-log", next_key, *where)
+    left = await run({}, "witness", "drop-key", str(LOG.key), "--json", *where)
+    last = await run({}, "witness", "drop-key", next_key, *where)
 
+    assert json.loads(left.out) == {"keys": [next_key], "origin": LOG.origin}
+    assert (last.code, "malformed" in last.err) == (2, True)
     assert (made.code, added.code, process.returncode) == (0, 0, 0)
     assert str(key).encode() in said
     assert added.out == f"{LOG.origin}\n"

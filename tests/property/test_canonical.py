@@ -200,3 +200,33 @@ def test_base64url_in_another_form_is_refused(text: str) -> None:
 def test_base64url_of_another_size_is_refused(size: int) -> None:
     with pytest.raises(MalformedError, match=f"expected {size} bytes"):
         from_b64url("AAAA", size=size)
+
+
+@pytest.mark.parametrize("text", [b"NaN", b"Infinity", b"-Infinity", b'{"a":NaN}', b"[-Infinity]"])
+def test_what_is_no_number_in_json_is_none_here(text: bytes) -> None:
+    """Prevents: Python's reader, which takes these, and a NaN that is unlike itself."""
+    with pytest.raises(MalformedError, match="number not allowed"):
+        parse_strict(text)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "not JSON"),
+        (b" \n", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"{]}", "not JSON"),
+        (b'{"a":1} x', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"{", "JSON that is cut off"),
+        (b'{"a":1,', "JSON that is cut off"),
+        (b'{"a":1, \n', "JSON that is cut off"),
+        (b'{"a":"b', "JSON that is cut off"),
+        (b'["an unfinished word, far from its end', "JSON that is cut off"),
+    ],
+)
+def test_a_file_that_was_cut_off_is_told_from_one_of_another_kind(data: bytes, says: str) -> None:
+    with pytest.raises(MalformedError) as refused:
+        parse_strict(data)
+
+    assert str(refused.value) == says

@@ -41,6 +41,20 @@ def test_parsing_what_was_formatted_gives_the_same_number(amount: int, places: i
     assert Fraction(text) == Fraction(amount, 10**places)
 
 
+@pytest.mark.parametrize(
+    ("minor", "places", "text"),
+    [
+        (1_500_000, 6, "1.5"),
+        (10_000_000, 6, "10"),
+        (1, 6, "0.000001"),
+        (0, 6, "0"),
+        (100, 0, "100"),
+    ],
+)
+def test_an_amount_is_written_as_shortly_as_can_be(minor: int, places: int, text: str) -> None:
+    assert format_amount(minor, decimals=places) == text
+
+
 @given(st.text())
 def test_whatever_parses_is_a_positive_number_of_256_bits(text: str) -> None:
     try:

@@ -11,7 +11,9 @@ from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     NOTHING,
     STRENGTH,
+    AllOf,
     Answer,
+    AnyOf,
     Approvals,
     Never,
     Prove,
@@ -116,6 +118,7 @@ def test_waiting_alone_does_only_where_nothing_else_is_asked(some: list[Requirem
 
 
 PROOF = Prove(code=Reason.SECOND_ROOT_NEEDED, level=Level.POSSESSION, roots=2)
+OTHER = Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE)
 SOON = WaitUntil(code=Reason.EXITS_HELD, until=NOON)
 LATE = WaitUntil(code=Reason.DESTINATION_NEW, until=NOON + DAY)
 
@@ -129,6 +132,8 @@ LATE = WaitUntil(code=Reason.DESTINATION_NEW, until=NOON + DAY)
         pytest.param(all_of(SOON, LATE), LATE.until, LATE.until, id="two waits: the later"),
         pytest.param(any_of(SOON, LATE), SOON.until, SOON.until, id="either wait: the earlier"),
         pytest.param(any_of(PROOF, LATE), None, LATE.until, id="a proof or a wait"),
+        pytest.param(any_of(PROOF, OTHER), None, None, id="either proof"),
+        pytest.param(AnyOf(options=()), None, None, id="no way at all"),
         pytest.param(all_of(SOON, PROOF), SOON.until, None, id="a wait and a proof"),
         pytest.param(
             all_of(SOON, any_of(PROOF, LATE)), SOON.until, LATE.until, id="a wait, then a choice"
@@ -152,7 +157,40 @@ def test_which_waits_must_pass_and_how_long_waiting_alone_takes(
         (Never(code=Reason.TOO_MANY), Answer.DENY),
         (any_of(PROOF, SOON), Answer.CHALLENGE),
         (all_of(PROOF, SOON), Answer.HOLD),
+        (AnyOf(options=(Never(code=Reason.TOO_MANY), SOON)), Answer.HOLD),
     ],
 )
 def test_what_is_missing_gives_the_answer(requirement: Requirement, said: Answer) -> None:
     assert answer(requirement) is said
+
+
+NO = Never(code=Reason.TOO_MANY)
+
+
+@pytest.mark.parametrize(
+    ("options", "same"),
+    [
+        ((AnyOf(options=(PROOF, SOON)), LATE), AnyOf(options=(PROOF, SOON, LATE))),
+        ((PROOF, NO), PROOF),
+        ((PROOF, PROOF), PROOF),
+        ((NO, SOON, LATE), AnyOf(options=(SOON, LATE))),
+        ((NO,), NO),
+        ((PROOF, NOTHING, SOON), NOTHING),
+    ],
+)
+def test_a_choice_has_one_form_without_what_cannot_be(
+    options: tuple[Requirement, ...], same: Requirement
+) -> None:
+    assert any_of(*options) == same
+
+
+@pytest.mark.parametrize(
+    ("parts", "same"),
+    [
+        ((AllOf(parts=(PROOF, SOON)), LATE), AllOf(parts=(PROOF, SOON, LATE))),
+        ((PROOF, NOTHING, PROOF), PROOF),
+        ((), NOTHING),
+    ],
+)
+def test_a_sum_has_one_form(parts: tuple[Requirement, ...], same: Requirement) -> None:
+    assert all_of(*parts) == same

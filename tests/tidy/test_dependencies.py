@@ -11,6 +11,7 @@ LOCKS = [
     ROOT / "requirements.lock",
     ROOT / "requirements-dev.lock",
     ROOT / "tests" / "support" / "foreign_verifiers" / "requirements.txt",
+    ROOT / "requirements-mutants.lock",
 ]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}(?: \\)?")
@@ -65,6 +66,15 @@ def test_tests_run_on_the_versions_that_serve() -> None:
     serving, testing = pins(LOCKS[0]), pins(LOCKS[1])
 
     assert {name: pin for name, pin in serving.items() if testing.get(name) != pin} == {}
+
+
+def test_mutants_are_tested_with_the_versions_that_tests_run_on() -> None:
+    mutating, testing = pins(LOCKS[3]), pins(LOCKS[1])
+
+    assert mutating.keys() - testing.keys() != set()
+    assert {
+        one for one in mutating.keys() & testing.keys() if mutating[one] != testing[one]
+    } == set()
 
 
 @pytest.mark.parametrize("extra", ["", "build"])

@@ -156,6 +156,11 @@ def without_last_line(text: str) -> str:
             id="an authorization with claims of its own",
         ),
         pytest.param(
+            put("authorization", to=lambda old: old + "..AA"),
+            *(JWS, F.AUTHORIZATION_SIGNATURE_BAD),
+            id="an authorization with a second gap",
+        ),
+        pytest.param(
             put("authorization", to="nothing"), JWS, F.AUTHORIZATION_MALFORMED, id="no token"
         ),
         pytest.param(

@@ -31,6 +31,7 @@ from twinlock.domain.message_signatures import (
 )
 from twinlock.domain.structured_fields import read_bytes, read_inner_list, read_member
 from twinlock.proofs.message_signatures import (
+    PEM_CHARACTERS_MOST,
     SigningKeyWrongError,
     read_public_key,
     verify_request,
@@ -215,6 +216,14 @@ def test_a_key_for_which_anybody_can_sign_is_refused(key: bytes) -> None:
 def test_a_key_is_read_from_base64url_and_from_pem() -> None:
     assert read_public_key(PUBLIC_PEM) == read_public_key(b64url(PUBLIC)) == PUBLIC
     assert b64encode(PUBLIC).decode() in PUBLIC_PEM
+
+
+def test_space_around_a_pem_is_no_matter_up_to_its_limit() -> None:
+    padded = ("\n " + PUBLIC_PEM).ljust(PEM_CHARACTERS_MOST)
+
+    assert read_public_key(padded) == PUBLIC
+    with pytest.raises(SigningKeyWrongError, match="too long"):
+        read_public_key(padded + " ")
 
 
 @pytest.mark.parametrize(

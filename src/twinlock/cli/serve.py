@@ -20,6 +20,7 @@ from twinlock.bootstrap.serving import open_api, page_routes
 from twinlock.bootstrap.trust import tell_served
 from twinlock.bootstrap.world import migrate_owner, prepare, settings_from_environment
 from twinlock.cli.console import log_to_stderr, say
+from twinlock.cli.listening import BoundedProtocol
 from twinlock.domain.errors import SettingsWrongError, TwinlockError
 
 DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
@@ -82,6 +83,7 @@ def serve() -> None:
         host=settings.listen_host,
         port=settings.listen_port,
         workers=settings.workers,
+        http=BoundedProtocol,
         backlog=BACKLOG,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         log_level="warning",

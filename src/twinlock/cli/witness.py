@@ -18,6 +18,7 @@ import typer
 import uvicorn
 
 from twinlock.cli.console import log_to_stderr, result, say
+from twinlock.cli.listening import BoundedProtocol
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.note import MAX_NOTE_BYTES, VerifierKey, parse_note, parse_vkey
 from twinlock.domain.log.trust import MAX_POLICY_BYTES, parse_trust_policy
@@ -97,6 +98,18 @@ def add_log(
     )
 
 
+@app.command("drop-key", context_settings={"ignore_unknown_options": True})
+def drop_key(
+    vkeys: Annotated[list[str], typer.Argument(help="Keys of one log.", show_default=False)],
+    *,
+    directory: Directory = None,
+    as_json: Json = False,
+) -> None:
+    """Believe a key of a log no more, as before it is retired; the log keeps its others."""
+    left = Ledger.open(_directory(directory)).drop_keys(tuple(map(parse_vkey, vkeys)))
+    result(_told(left), as_json=as_json, text="\n".join(map(str, left.keys)))
+
+
 def _by_origin(keys: Iterable[VerifierKey]) -> list[tuple[VerifierKey, ...]]:
     groups: dict[str, tuple[VerifierKey, ...]] = {}
     for key in keys:
@@ -163,7 +176,7 @@ def run(application: WitnessApp, *, host: str, port: int) -> None:
         cast("Any", application),  # Its types of ASGI are stricter than the standard's.
         host=host,
         port=port,
-        http="httptools",
+        http=BoundedProtocol,
         loop="uvloop",
         lifespan="off",
         limit_concurrency=CONNECTIONS_MOST,

@@ -106,7 +106,7 @@ def format_amount(amount_minor: int, *, decimals: int) -> str:
     """Return the shortest decimal string of ``amount_minor``."""
     digits = str(amount_minor).rjust(decimals + 1, "0")
     whole, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
-    return f"{whole}.{fraction}".rstrip("0").rstrip(".") if decimals else digits
+    return f"{whole}.{fraction}".rstrip("0").rstrip(".")
 
 
 def value_cents(

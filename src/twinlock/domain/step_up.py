@@ -43,7 +43,7 @@ _NO_PROOF = Shown()
 _ONLY_NO_PROOF: Choices = (_NO_PROOF,)
 
 
-def acr_of(level: Level, *, roots: int = 1, password: bool = False) -> str:
+def acr_of(level: Level, *, roots: int, password: bool) -> str:
     """Return the name of what such proofs show, such as ``urn:twinlock:acr:possession``."""
     more = f":{roots}_roots" if roots > 1 else ""
     return f"{ACR}{level.name.lower()}{more}{':password' if password else ''}"

@@ -333,15 +333,19 @@ class Accounts:
         Without a time it was just now; an earlier report is never taken back.
 
         Raises:
-            MalformedError: it would lie in the future.
+            MalformedError: it would lie in the future, or before all time.
             IdempotencyConflictError: the key reported another one.
         """
         now = self._clock.now(database_at=None)
         if changed_at is not None and changed_at > now:
             raise MalformedError("a SIM has changed in the past")
+        try:
+            at = (changed_at or now).astimezone(UTC)
+        except OverflowError as error:  # In the first hours of year 1, and east of Greenwich.
+            raise MalformedError("a time lies before year 1 in UTC") from error
         await self._run(
             named,
-            ReportSimChange(changed_at=(changed_at or now).astimezone(UTC)),
+            ReportSimChange(changed_at=at),
             actor=actor,
             idempotency=idempotency,
             stands_for=named,

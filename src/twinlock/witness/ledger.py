@@ -179,8 +179,37 @@ class Ledger:
                     head.get()
                     head.put(started.note.encode())
             # Last: from here on the log is watched.
-            files.write(directory / "keys", "".join(f"{key}\n" for key in merged).encode())
+            self._write_keys(directory, merged)
         return WatchedLog(origin=origin, keys=merged)
+
+    def drop_keys(self, keys: tuple[VerifierKey, ...]) -> WatchedLog:
+        """Believe these keys of a log no more; the others go on.
+
+        Prevents: a key that was retired, and is found in an old backup, which still makes us
+        cosign a history of its own.
+
+        Raises:
+            MalformedError: the keys are not one log's, not known here, or all that it has; or the
+                head that we stand by is nobody's but theirs.
+        """
+        origin = _one_origin(keys, own=self.identity.key)
+        directory = self._logs / origin_name(origin)
+        with files.locked(self._logs / "lock"):
+            old = self.log(origin)
+            if old is None or not set(keys) <= set(old.keys):
+                raise MalformedError(f"{origin} has no such key here")
+            left = WatchedLog(origin=origin, keys=tuple(key for key in old.keys if key not in keys))
+            if not left.keys:
+                raise MalformedError("a log keeps one key: add the next one first")
+            try:
+                self.known(left)
+            except WitnessDamagedError as error:
+                raise MalformedError("we cosigned nothing yet of what another key signs") from error
+            self._write_keys(directory, left.keys)
+        return left
+
+    def _write_keys(self, directory: Path, keys: tuple[VerifierKey, ...]) -> None:
+        files.write(directory / "keys", "".join(f"{key}\n" for key in keys).encode())
 
     def log(self, origin: str) -> WatchedLog | None:
         """Return the log of this origin, or None where nobody told us to watch it.

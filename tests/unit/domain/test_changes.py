@@ -99,9 +99,9 @@ def test_a_change_of_nothing_or_of_another_form_is_refused(
 def test_a_channel_is_repudiated_also_when_another_took_its_place() -> None:
     new = replace(EMAIL, channel_id="chn_new", replaced=EMAIL)
     account = an_account(PASSWORD, channels=(new,))
-    made, _ = change("contact.repudiate", {"channel_id": "chn_email"}, account, fresh=FRESH)
+    made = change("contact.repudiate", {"channel_id": "chn_email"}, account, fresh=FRESH)
 
-    assert made == ContactRepudiate(account=ALICE, channel_id="chn_email")
+    assert made == (ContactRepudiate(account=ALICE, channel_id="chn_email"), "")
     for nobody in ("chn_nobody", "aut_password"):
         with pytest.raises(NotFoundError):
             change("contact.repudiate", {"channel_id": nobody}, account, fresh=FRESH)
@@ -113,4 +113,5 @@ def test_a_reset_replaces_the_password_or_makes_the_first() -> None:
 
     assert again == replace(PASSWORD, verifier="new hash")
     assert (first.authenticator_id, first.verifier) == (f"aut_{FRESH}", "new hash")
+    assert (first.bound_at, first.entry) == (ACCOUNT.opened_at, 0)
     assert set(NAMED) | {"contact.change", "contact.repudiate"} == CHANGES

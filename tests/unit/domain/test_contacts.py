@@ -12,6 +12,9 @@ LABEL = "d" * 63
 LONG_DOMAIN = f"{LABEL}.{LABEL}.{LABEL}.{'e' * 61}"
 
 
+LONGEST = f"{'l' * 64}@{LABEL}.{LABEL}.{'e' * 61}"  # 254 bytes
+
+
 @pytest.mark.requirement("N-B16")
 @pytest.mark.parametrize(
     ("kind", "written", "form"),
@@ -22,6 +25,7 @@ LONG_DOMAIN = f"{LABEL}.{LABEL}.{LABEL}.{'e' * 61}"
         (EMAIL, f"{'l' * 64}@example.com", f"{'l' * 64}@example.com"),
         (EMAIL, f"a@{'x' * 63}.{'y' * 63}.com", f"a@{'x' * 63}.{'y' * 63}.com"),
         (EMAIL, "a@b.c4", "a@b.c4"),
+        (EMAIL, LONGEST, LONGEST),
         (SMS, "+15550100", "+15550100"),
         (SMS, "+1 (555) 010-0199", "+15550100199"),
         (SMS, "+49.30.1234567", "+49301234567"),
@@ -63,10 +67,12 @@ def test_an_address_has_one_form(kind: ChannelKind, written: str, form: str) -> 
         (EMAIL, "аlice@example.com"),
         (EMAIL, "alice@еxample.com"),
         (EMAIL, "alice@EXAMPLE.COM\u0130"),
+        (EMAIL, "alice@ban\u212a.example"),  # A Kelvin sign, whose small letter is an ASCII k.
         (EMAIL, f"{'l' * 65}@example.com"),
         (EMAIL, f"a@{'x' * 64}.com"),
         (EMAIL, f"{'l' * 64}@{LONG_DOMAIN}"),
         (EMAIL, f"a@{LONG_DOMAIN}.toolong"),
+        (EMAIL, f"{LONGEST}e"),
         (SMS, ""),
         (SMS, "15550100"),
         (SMS, "+05550100"),

@@ -290,10 +290,27 @@ def test_a_destination_that_was_listed_goes_on_in_its_stream_and_keeps_its_day()
 
 
 def test_a_new_destination_begins_its_stream_whatever_is_at_hand() -> None:
-    event = follows(list_address(NEW_ADDRESS), "dst_new")[0]
+    chain = replace(STATE.account.chain, entries=41)
+    state = replace(STATE, account=replace(STATE.account, chain=chain))
+    event = follows(list_address(NEW_ADDRESS), "dst_new", state=state)[0]
 
     assert isinstance(event, DestinationAdded)
     assert (event.destination.version, event.destination.destination_id) == (1, "dst_new")
+    assert event.destination.action_id == ids.action_id(ALICE, b"one open action.")
+    assert event.destination.entry == 41
+
+
+@pytest.mark.parametrize(
+    ("shown", "root"),
+    [(Level.PHISHING_RESISTANT, ""), (Level.POSSESSION, "phone"), (Level.KNOWLEDGE, "phone")],
+)
+def test_a_suspension_below_the_floor_names_the_root_that_may_not_do_so_again(
+    shown: Level, root: str
+) -> None:
+    event = follows(suspend(SYNCED), shown_level=shown, shown_roots=("phone",))[0]
+
+    assert isinstance(event, AuthenticatorSuspended)
+    assert (event.weak_root, event.for_good) == (root, root == "")
 
 
 @pytest.mark.parametrize(

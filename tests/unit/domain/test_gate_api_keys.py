@@ -35,7 +35,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.commands import Right
 from twinlock.domain.decisions import Decision
-from twinlock.domain.events import ActionRefused
+from twinlock.domain.events import ActionRefused, ProofAccepted
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.policy.facts import Within
 from twinlock.domain.policy.version import Policy
@@ -116,6 +116,8 @@ def test_its_entry_is_evidence_of_the_signature_and_of_what_bound_the_key() -> N
     assert (shown.factor, shown.source, shown.root) == (Factor.API_KEY, "key_1", None)
     assert (shown.ip, shown.bound_entry) == (Within.INSIDE, key.entry)
     assert key.proved_by == (Factor.PASSKEY,)
+    [accepted] = [one for one in answer.events if isinstance(one, ProofAccepted)]
+    assert accepted.proved
 
 
 def test_its_proof_opens_no_throttle() -> None:
@@ -305,6 +307,8 @@ def test_until_its_wait_is_over_what_a_key_signs_is_held_and_then_the_exits_are(
 
     early = by_key(gate)
     assert (early.answer, codes(early)) == (Answer.HOLD, {Reason.API_KEY_WAITS})
+    [shown] = gate.action(early.action_id).shown
+    assert shown.bound_entry == 0  # Nothing has bound the key so far.
 
     gate.wait(DAY)
     born = gate.spend(early.action_id)

@@ -72,6 +72,15 @@ def test_no_other_command_carries_it_out_however_late() -> None:
     assert gate.account.erased_at is None
 
 
+def test_when_its_wait_is_over_no_other_command_decides_it_again() -> None:
+    gate, _ = asked()
+    gate.wait(WAIT + DAY)
+    gate.settle()
+    _, decided, _ = gate.book[-1]
+
+    assert [one.kind for one in decided.decisions] == ["session.end"]
+
+
 def test_it_lapses_a_month_after_its_wait() -> None:
     gate, action = asked()
     gate.wait(WAIT + ERASURE_LIFETIME)

@@ -180,3 +180,34 @@ def test_a_price_key_goes_when_no_list_needs_it_or_at_once() -> None:
         retire(needed, at_once=False)
     assert retire(needed, at_once=True) is held[0]
     assert retire(free, at_once=False) is held[0]
+
+
+def test_of_two_keys_that_were_activated_together_the_first_makes() -> None:
+    held = (a_key(Role.SEAL, "b", used_from=USED), a_key(Role.SEAL, "a", used_from=USED))
+
+    assert keys.current_of(held) is held[0]
+
+
+def test_a_key_that_was_retired_stays_so_whatever_needs_it() -> None:
+    gone = a_key(Role.SEAL, "gone", used_from=USED, retired_at=USED)
+    needed = (KeyUse(what="documents", count=3),)
+    found = keys.check_retire(Role.SEAL, (gone,), "gone", now=USED, uses=needed, at_once=False)
+
+    assert found is gone
+
+
+def test_who_must_wait_is_told_why_and_until_when() -> None:
+    held = (announced(Role.LOG), a_key(Role.LOG))
+    with pytest.raises(RotationRefusedError) as early:
+        keys.check_activate(Role.LOG, held, now=ANNOUNCED, at_once=False)
+    used = (successor(Role.LOG), a_key(Role.LOG))
+    with pytest.raises(RotationRefusedError) as soon:
+        keys.check_retire(Role.LOG, used, "old", now=USED, uses=(), at_once=False)
+
+    assert str(early.value) == (
+        "this key was announced only just: not before 2026-02-02T00:00:00Z (1 day, 0:00:00 after)"
+    )
+    assert str(soon.value) == (
+        "its successor was activated only just: "
+        "not before 2026-03-08T00:00:00Z (7 days, 0:00:00 after)"
+    )

@@ -1,6 +1,6 @@
 """Each law on its own, on both sides of each of its limits."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -139,6 +139,11 @@ USES: list[tuple[dict[str, Any], Requirement, bool]] = [
     (by_key() | {"value_cents": 1_000}, never(Reason.API_KEY_SUM, MIDNIGHT), False),
     (by_key() | {"value_cents": 1_001}, never(Reason.API_KEY_SUM), False),
     (by_key(state=ApiKeyState.STOPPED), never(Reason.API_KEY_STOPPED), False),
+    (
+        by_key(state=ApiKeyState.STOPPED, usable_from=NOON + DAY),
+        never(Reason.API_KEY_STOPPED),
+        False,
+    ),
     (waiting(NOON + INSTANT), wait(Reason.API_KEY_WAITS, NOON + INSTANT), True),
     (waiting(NOON), never(Reason.API_KEY_STOPPED), False),
     (waiting(None), never(Reason.API_KEY_STOPPED), False),
@@ -553,3 +558,14 @@ def test_no_action_is_free_of_every_law(action: ActionType) -> None:
 
     assert all_of(*(law(nothing) for law in LAWS)) != NOTHING
     assert CLASS_OF[action] in ActionClass
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        MIDNIGHT - DAY,
+        MIDNIGHT - DAY + timedelta(hours=12, minutes=34, seconds=56, microseconds=789),
+    ],
+)
+def test_sums_of_a_day_begin_anew_at_midnight_to_the_instant(now: datetime) -> None:
+    assert laws.next_day(now) == MIDNIGHT

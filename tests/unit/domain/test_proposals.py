@@ -1,6 +1,9 @@
+from contextlib import nullcontext
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
-from support.cast import ALICE, BOB, NEW_ADDRESS, NOON
+from support.cast import ALICE, BOB, INSTANT, NEW_ADDRESS, NOON
 from support.worlds import (
     APP,
     PASSWORD,
@@ -14,7 +17,11 @@ from support.worlds import (
 )
 
 from twinlock.domain import ids
-from twinlock.domain.actions import AnyPayload, payload_bytes
+from twinlock.domain.account import Candidate
+from twinlock.domain.actions import AnyPayload, PasswordReset, payload_bytes
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofRefusedError
+from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import Propose
@@ -118,3 +125,34 @@ def test_an_action_is_for_a_member_of_its_account() -> None:
     with pytest.raises(MemberUnknownError):
         check_proposal(an_account(), asked, now=NOON)
     check_proposal(an_account(), replace(asked, member_id=an_account().member_id), now=NOON)
+
+
+@pytest.mark.parametrize(("left", "may"), [(INSTANT, True), (0 * INSTANT, False)])
+def test_what_was_offered_is_taken_up_before_it_ends(left: timedelta, may: bool) -> None:
+    candidate = Candidate(
+        candidate_id=ids.ChallengeId("cnd"),
+        factor=Factor.PASSKEY,
+        secret="",
+        expires_at=NOON + left,
+    )
+    account = replace(an_account(), candidates=(candidate,))
+    command = replace(proposal(*bind(ROAMING)), candidate_id=candidate.candidate_id)
+    with nullcontext() if may else pytest.raises(ProofRefusedError):
+        check_proposal(account, command, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("made", "fits"),
+    [
+        (PASSWORD, True),
+        (replace(PASSWORD, authenticator_id=ids.AuthenticatorId("aut_new")), True),
+        (ROAMING, False),
+        (replace(PASSWORD, authenticator_id=SYNCED.authenticator_id), False),
+    ],
+)
+def test_what_a_reset_sets_is_a_password_in_the_place_of_a_password(
+    made: Authenticator, fits: bool
+) -> None:
+    payload = PasswordReset(account=ALICE, verifier="digest")
+    with nullcontext() if fits else pytest.raises(InvariantError):
+        check(payload, encode(made).decode())

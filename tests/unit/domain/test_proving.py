@@ -19,15 +19,16 @@ from support.worlds import (
     SYNCED,
     a_session,
     an_account,
+    reset_password,
     send,
     sign_in,
 )
 
-from twinlock.domain.account import Account, Challenge, OpenAction, Session, Shown
+from twinlock.domain.account import Account, Challenge, Channel, OpenAction, Session, Shown
 from twinlock.domain.actions import AnyPayload
-from twinlock.domain.assurance import PROOFS, Factor
+from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.authenticators.model import Authenticator, Suspension, SuspensionKind
 from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
     CHALLENGES_PER_ACTION_MOST,
@@ -46,8 +47,10 @@ from twinlock.domain.proving import (
     digest_of,
     fault_told,
     judge,
+    level_for,
     reaches_floor,
     session_shown,
+    suspended_fault,
 )
 from twinlock.domain.throttle import Throttle
 
@@ -247,13 +250,23 @@ def test_a_right_answer_is_shown_with_its_root_and_age(
 
     assert isinstance(shown, Shown)
     assert (shown.source, shown.root, shown.at) == (source.authenticator_id, root, NOON)
-    assert shown.bound_at == source.bound_at
+    assert (shown.bound_at, shown.bound_entry) == (source.bound_at, source.entry)
+    assert shown.entry == 2  # Its own: the proposal took 0, the question 1.
+
+
+def test_a_proof_names_its_evidence_by_the_digest() -> None:
+    shown = answered(SYNCED, evidence=b"what the passkey signed")
+
+    assert isinstance(shown, Shown)
+    assert shown.digest == digest_of(b"what the passkey signed") != ""
 
 
 def test_a_right_code_is_shown_with_its_channels_root() -> None:
-    shown = answered(EMAIL, WEAK)
+    channel = replace(EMAIL, entry=12)
+    shown = answered(channel, an_account(PASSWORD, channels=(channel, SMS)))
 
     assert isinstance(shown, Shown)
+    assert shown.bound_entry == 12
     assert (shown.source, shown.factor, shown.root) == (
         EMAIL.channel_id,
         Factor.EMAIL_CODE,
@@ -484,3 +497,61 @@ def test_a_question_is_good_to_just_before_its_end(late: timedelta, counts: bool
     found = judge(gate.account, gate.action(action), right, now=gate.now)
 
     assert isinstance(found, Shown) is counts
+
+
+LOST = Suspension(at_ms=SECOND * 1_000, kind=SuspensionKind.FOR_GOOD)
+OTHER_KEY = replace(ROAMING, suspension=LOST)
+
+
+@pytest.mark.parametrize(
+    ("bound", "fault"),
+    [
+        ((PASSWORD, SYNCED), None),
+        ((PASSWORD,), None),
+        ((PASSWORD, SYNCED, OTHER_KEY), None),
+        ((PASSWORD, OTHER_KEY), ProofFault.SUSPENDED),
+        ((replace(PASSWORD, suspension=LOST), SYNCED), None),
+    ],
+)
+def test_a_factor_is_suspended_where_all_that_could_answer_is(
+    bound: tuple[Authenticator, ...], fault: ProofFault | None
+) -> None:
+    assert suspended_fault(an_account(*bound), Factor.PASSKEY, now=NOON) is fault
+
+
+RESET, _ = reset_password()
+MAILED, TEXTED, TYPED = Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.PASSWORD
+BOTH_CODES = frozenset({MAILED, TEXTED})
+
+
+@pytest.mark.parametrize(
+    ("channels", "shown", "offers", "level"),
+    [
+        pytest.param((EMAIL, SMS), BOTH_CODES, BOTH_CODES, Level.OUT_OF_BAND, id="one from each"),
+        pytest.param((EMAIL, SMS), {*BOTH_CODES, TYPED}, BOTH_CODES, Level.OUT_OF_BAND, id="more"),
+        pytest.param((EMAIL, SMS), {MAILED}, BOTH_CODES, Level.NONE, id="one of two"),
+        pytest.param((EMAIL, SMS), set(), BOTH_CODES, Level.NONE, id="none"),
+        pytest.param((EMAIL, SMS), {MAILED}, {MAILED}, Level.OUT_OF_BAND, id="one is offered"),
+        pytest.param((EMAIL, DESKTOP), {MAILED}, BOTH_CODES, Level.OUT_OF_BAND, id="one is there"),
+        pytest.param((EMAIL, DESKTOP), {TEXTED}, BOTH_CODES, Level.NONE, id="of no channel"),
+        pytest.param((EMAIL, SMS), {MAILED}, {TYPED}, Level.NONE, id="no code is offered"),
+        pytest.param((EMAIL, SMS), set(), {TYPED}, Level.NONE, id="nothing asked, nothing shown"),
+    ],
+)
+def test_a_forgotten_password_takes_a_code_from_each_kind_of_channel(
+    channels: tuple[Channel, ...],
+    shown: frozenset[Factor],
+    offers: frozenset[Factor],
+    level: Level,
+) -> None:
+    """Prevents: one stolen mailbox that sets a new password."""
+    account = an_account(PASSWORD, channels=channels)
+
+    assert level_for(account, RESET, shown, offers=frozenset(offers)) is level
+
+
+def test_no_codes_stand_in_for_anything_stronger() -> None:
+    account = an_account(PASSWORD, SYNCED, channels=(EMAIL, SMS))
+
+    assert level_for(account, RESET, BOTH_CODES, offers=BOTH_CODES) is Level.NONE
+    assert level_for(WEAK, send(), BOTH_CODES, offers=BOTH_CODES) is Level.NONE

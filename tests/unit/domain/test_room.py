@@ -1,10 +1,11 @@
 """Room in an account: who gives way, and what always finds some."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from support.cast import HOUR, MALLORYS_LAPTOP, MEMBER, NEW_ADDRESS, NOON
+from support.cast import HOUR, INSTANT, MALLORYS_LAPTOP, MEMBER, NEW_ADDRESS, NOON
 from support.gates import Gate
 from support.worlds import (
     FREEZE,
@@ -18,6 +19,7 @@ from support.worlds import (
 
 from twinlock.domain.account import (
     ActionState,
+    Challenge,
     OpenAction,
     Shown,
 )
@@ -32,6 +34,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.events import ActionLapsed
 from twinlock.domain.ids import (
     ActionId,
+    ChallengeId,
 )
 from twinlock.domain.room import gives_way, urgent
 
@@ -65,6 +68,12 @@ def test_to_tighten_and_to_sign_in_is_urgent(payload: AnyPayload, is_urgent: boo
     assert urgent(an_action(payload)) is is_urgent
 
 
+def asked(*, until: datetime) -> Challenge:
+    return Challenge(
+        challenge_id=ChallengeId("chl"), factor=Factor.PASSWORD, expires_at=until, nonce=""
+    )
+
+
 PROVED = {"proved_at": NOON}
 
 
@@ -79,6 +88,16 @@ PROVED = {"proved_at": NOON}
         ),
         pytest.param(
             [{"shown": (shown(),)}, *[{}] * (LOOSE_ACTIONS_MOST - 1)], 1, id="what shows least"
+        ),
+        pytest.param(
+            [{"challenges": (asked(until=NOON),)}, *[{}] * (LOOSE_ACTIONS_MOST - 1)],
+            0,
+            id="a question that has just ended keeps nothing",
+        ),
+        pytest.param(
+            [{"challenges": (asked(until=NOON + INSTANT),)}, *[{}] * (LOOSE_ACTIONS_MOST - 1)],
+            1,
+            id="whose customer is asked stays longer",
         ),
         pytest.param([PROVED] * OPEN_ACTIONS_MOST, None, id="what waits on its proof stays"),
         pytest.param(

@@ -45,7 +45,7 @@ from twinlock.domain.actions import (
     SessionStart,
 )
 from twinlock.domain.assurance import Factor, Placement
-from twinlock.domain.authenticators.model import Passkey
+from twinlock.domain.authenticators.model import Passkey, Suspension, SuspensionKind
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
@@ -82,7 +82,8 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.proving import codes_help
-from twinlock.domain.requirements import Answer
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, Never
 from twinlock.domain.room import bytes_that_last, check_room, crowded_out, urgent
 from twinlock.domain.throttle import Throttle
 
@@ -282,12 +283,11 @@ def test_a_removal_that_is_longer_than_any_is_not_urgent() -> None:
     assert not urgent(a_stranger_s(replace(LONGEST, memo="m" * 129)))
 
 
-def test_what_time_adds_to_an_account_has_its_room() -> None:
-    """Whatever ``check_room`` does not count, at its bounds."""
-    full = a_full_account()
-    bare = replace(
-        full,
-        chain=replace(full.chain, entries=2**32, last_leaf=BYTES_32),
+def without_what_passes(account: Account) -> Account:
+    """Return ``account`` without all that ``check_room`` does not count, actions apart."""
+    return replace(
+        account,
+        chain=replace(account.chain, entries=2**32 - 1, last_leaf=BYTES_32),
         enrolling_until=None,
         devices=(),
         sessions=(),
@@ -305,7 +305,42 @@ def test_what_time_adds_to_an_account_has_its_room() -> None:
         doubts=(),
     )
 
-    assert size(full) - size(bare) <= PASSING_BYTES_MOST
+
+def test_what_time_adds_to_an_account_has_its_room() -> None:
+    """Whatever ``check_room`` does not count, at its bounds."""
+    full = a_full_account()
+
+    assert size(full) - size(without_what_passes(full)) <= PASSING_BYTES_MOST
+
+
+def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
+    unused = replace(KEY, spent=(0, 0))
+    reading = replace(unused, scopes=("read", "trade"))
+    full = replace(
+        a_full_account(),
+        authenticators=(SYNCED, PASSWORD, APP),
+        api_keys=(unused, reading),
+        erased_at=LATE,
+    )
+    used = {
+        "used_on": 99_999,
+        "suspension": Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD),
+    }
+    grown = replace(
+        without_what_passes(full),
+        erased_at=None,
+        actions=tuple(one for one in full.actions if not urgent(one)),
+        authenticators=(
+            replace(SYNCED, sign_count=2**32 - 1, backed_up=True, **used),
+            replace(PASSWORD, **used),
+            replace(APP, last_step=2**32 - 1, **used),
+        ),
+        destinations=dict.fromkeys(full.destinations, 999_999),
+        api_keys=(replace(unused, spent=(99_999, unused.daily_cents)), reading),
+    )
+
+    assert bytes_that_last(full) == size(grown)
+    assert bytes_that_last(grown) == size(grown)
 
 
 def filled(lasts: int = DOCUMENT_ROOM) -> Account:
@@ -393,6 +428,19 @@ def test_where_less_lasts_more_urgent_actions_stand(lasts: int, stand: int) -> N
     gone = [one.action_id for one in crowded_out(crowded, "act_0", now=NOON)]
 
     assert gone == [f"act_{n + 1}" for n in range(LOOSE_ACTIONS_MOST - stand)]
+
+
+def test_who_answers_what_has_lapsed_is_told_so_also_where_room_is_made_on_the_way() -> None:
+    gate = Gate()
+    account = filled()
+    named = [replace(a_stranger_s(sign_in()), action_id=ActionId(f"act_{n}")) for n in range(3)]
+    lapsed = replace(a_stranger_s(FREEZE), action_id=ActionId("act_own"), lapses_at=NOON)
+    gate.account = replace(account, actions=(*account.actions, lapsed, *named))
+    told = gate.ask("act_own", SYNCED)
+    _, decided, _ = gate.book[-1]
+
+    assert len(decided.decisions) > 1
+    assert told.requirement == Never(code=Reason.AUTHORIZATION_EXPIRED)
 
 
 def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for() -> None:

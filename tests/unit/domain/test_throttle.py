@@ -60,3 +60,9 @@ def test_a_key_of_the_customers_own_cannot_be_guessed(factor: Factor) -> None:
     assert can_be_guessed(factor) is (
         factor not in (Factor.PASSKEY, Factor.SESSION, Factor.API_KEY)
     )
+
+
+def test_a_wrong_answer_ends_no_wait_that_was_set() -> None:
+    throttle = after_failure(Throttle(failures=1, until=CLOSED.until), now=NOON)
+
+    assert throttle == Throttle(failures=2, until=CLOSED.until)

@@ -7,8 +7,9 @@ from support.gates import Gate
 from support.worlds import DESKTOP, EMAIL, SMS, SYNCED, a_session, an_account, send
 
 from twinlock.domain.account import Channel
-from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.commands import SessionSignature, Veto
+from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import ActionId, SessionId
 from twinlock.domain.vetoes import entitled, veto_token
 
@@ -103,3 +104,14 @@ def test_each_channels_link_is_its_own_and_for_one_action() -> None:
     assert len(tokens) == 4
     assert veto_token(other_key, EMAIL.channel_id) not in tokens
     assert all(len(from_b64url(token)) == 32 for token in tokens)
+
+
+def test_each_channel_has_a_veto_link_of_its_own_for_each_action() -> None:
+    """Prevents: one link that says no to everything."""
+    gate, action = proved(EMAIL, SMS)
+    one = replace(gate.action(action), veto_key=b64url(bytes(32)))
+    parts = (action.encode(), EMAIL.channel_id.encode())
+
+    assert veto_token(one, EMAIL.channel_id) == b64url(tagged_mac(bytes(32), "veto/v1", *parts))
+    with pytest.raises(MalformedError):
+        veto_token(replace(one, veto_key=b64url(bytes(31))), EMAIL.channel_id)

@@ -5,6 +5,8 @@ import pytest
 
 from twinlock.domain.authenticators import faults
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
+from twinlock.domain.errors import BundleRefusedError
+from twinlock.proofs.bundle_faults import SENTENCES, BundleFault, refuse
 
 
 def test_every_fault_is_told_in_a_sentence() -> None:
@@ -31,3 +33,21 @@ def test_a_refused_proof_says_its_fault_and_nothing_of_the_answer(fault: ProofFa
     assert error.fault is fault
     assert (error.code, error.status) == ("proof_refused", 422)
     assert str(error) == f"the proof was refused: {fault.value}"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, SENTENCES[BundleFault.ASSERTION_REFUSED]),
+        ({"detail": "word"}, f"{SENTENCES[BundleFault.ASSERTION_REFUSED]} (word)"),
+        ({"says": "something more exact"}, "something more exact"),
+    ],
+)
+def test_a_refused_bundle_is_told_in_its_faults_sentence(said: dict[str, str], told: str) -> None:
+    with pytest.raises(BundleRefusedError) as refused:
+        refuse(BundleFault.ASSERTION_REFUSED, **said)
+
+    assert refused.value.fault is BundleFault.ASSERTION_REFUSED
+    assert told in str(refused.value)
+    assert "()" not in str(refused.value)
+    assert str(refused.value).endswith(told)

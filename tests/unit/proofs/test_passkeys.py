@@ -11,7 +11,7 @@ from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.errors import InvariantError
 from twinlock.proofs import passkeys
-from twinlock.proofs.ceremonies import MAX_CLIENT_DATA
+from twinlock.proofs.ceremonies import MAX_CLIENT_DATA, base64_of
 from twinlock.proofs.passkeys import (
     Attachment,
     BoundPasskey,
@@ -420,3 +420,8 @@ def fault_in(answer: dict[str, Any], passkey: KnownPasskey | None = None) -> Pro
     except ProofRefusedError as error:
         return error.fault
     return None
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 1023])
+def test_as_much_base64_is_read_as_so_many_bytes_take(size: int) -> None:
+    assert base64_of(size).max_length == len(b64url(bytes(size)))

@@ -1,5 +1,7 @@
 """Recovery codes: what is shown, what is kept, and what people type."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,15 @@ def test_a_set_has_ten_codes_of_120_bits_each() -> None:
     assert {len(group) for code in CODES for group in code.split("-")} == {4}
 
 
+def test_a_code_shows_all_of_its_bytes_and_no_others() -> None:
+    shown = recovery_codes.new_set(ENTROPY)
+    letters = [code.replace("-", "") for code in shown]
+
+    assert b"".join(base64.b32decode(one.upper()) for one in letters) == ENTROPY
+    assert letters == [one.lower() for one in letters]
+    assert shown[0] == "aaaq-eaye-auda-ocaj-bifq-ydio"
+
+
 @pytest.mark.requirement("N-B15")
 def test_of_a_code_a_hash_is_kept_that_only_this_code_fits() -> None:
     assert {len(from_b64url(one)) for one in LEFT} == {16}
@@ -52,6 +63,13 @@ def test_a_code_that_is_used_up_is_wrong_like_any_other() -> None:
 )
 def test_how_a_code_is_typed_does_not_matter(typed: str) -> None:
     assert recovery_codes.verify(typed, left=LEFT) == LEFT[7]
+
+
+def test_a_code_is_read_among_so_many_characters_and_no_more() -> None:
+    typed = CODES[7].ljust(recovery_codes.TYPED_MOST)
+
+    assert recovery_codes.verify(typed, left=LEFT) == LEFT[7]
+    assert fault_of(f"{typed} ") is ProofFault.CODE_WRONG
 
 
 @pytest.mark.parametrize(

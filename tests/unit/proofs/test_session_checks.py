@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from twinlock.domain.canonical import b64url
+from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.ids import SessionId
 from twinlock.domain.sessions import PROPOSAL, SignedDraft, signing_nonce
 from twinlock.proofs.device_keys import session_proof_message
@@ -50,3 +50,11 @@ def test_a_session_that_is_no_ascii_signs_nothing() -> None:
     )
 
     assert checked.thumbprint == ""
+
+
+def test_what_a_device_signs_names_its_purpose_its_object_and_its_time() -> None:
+    """Prevents: the signature of one proposal, kept for a veto or for another day."""
+    nonce = signing_nonce("proposal", "key-1", signed_at=1_767_225_600_000)
+    at = (1_767_225_600_000).to_bytes(8, "big")
+
+    assert nonce == tagged_hash("session-nonce/v1", b"proposal", b"key-1", at)

@@ -158,8 +158,28 @@ def test_the_uri_names_issuer_account_and_every_parameter() -> None:
         "digits": ["6"],
         "period": ["30"],
     }
+    assert "issuer=Example%20Exchange&" in uri  # A plus is no space to every app.
     parsed = pyotp.parse_uri(uri)
     assert (parsed.issuer, parsed.name) == ("Example Exchange", "alice+1@example.com")
+
+
+def test_no_name_in_the_uri_adds_a_part_to_its_path() -> None:
+    uri = totp.provisioning_uri(SEED, issuer="A/B", account="a/b")
+
+    assert urlsplit(uri).path == "/A%2FB:a%2Fb"
+
+
+@pytest.mark.parametrize(
+    ("seed", "secret"),
+    [
+        (bytes(21), "A" * 34),
+        (bytes(19) + b"\x17", "A" * 31 + "X"),
+    ],
+)
+def test_the_seed_is_written_without_padding_and_whole(seed: bytes, secret: str) -> None:
+    uri = totp.provisioning_uri(seed, issuer="Example", account="alice")
+
+    assert parse_qs(urlsplit(uri).query)["secret"] == [secret]
 
 
 @pytest.mark.parametrize(("issuer", "account"), [("a:b", "c"), ("a", "b:c")])

@@ -23,13 +23,19 @@ MESSAGE = Message(
     index=7,
     at=NOW,
 )
-SENT = headers(MESSAGE, (NEW, OLD), timestamp=int(NOW.timestamp()))
+
+
+@pytest.fixture
+def sent() -> dict[str, str]:
+    return headers(MESSAGE, (NEW, OLD), timestamp=int(NOW.timestamp()))
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW], ids=["the older secret", "the younger secret"])
-def test_the_standards_own_library_takes_what_we_sign(secret: Secret) -> None:
-    told = Webhook(shown_secret(secret)).verify(MESSAGE.body, SENT)
+def test_the_standards_own_library_takes_what_we_sign(secret: Secret, sent: dict[str, str]) -> None:
+    told = Webhook(shown_secret(secret)).verify(MESSAGE.body, sent)
 
+    assert sorted(sent) == ["webhook-id", "webhook-signature", "webhook-timestamp"]
+    assert "\n" not in shown_secret(secret) + shown_public(secret) + sent["webhook-signature"]
     assert told == json.loads(MESSAGE.body)
 
 
@@ -43,28 +49,32 @@ def test_the_standards_own_library_takes_what_we_sign(secret: Secret) -> None:
     ],
     ids=["body", "id", "time", "signature"],
 )
-def test_it_takes_nothing_that_was_changed(body: bytes, changed: dict[str, str]) -> None:
+def test_it_takes_nothing_that_was_changed(
+    body: bytes, changed: dict[str, str], sent: dict[str, str]
+) -> None:
     with pytest.raises(WebhookVerificationError):
-        Webhook(shown_secret(NEW)).verify(body, {**SENT, **changed})
+        Webhook(shown_secret(NEW)).verify(body, {**sent, **changed})
 
 
-def test_it_does_not_take_another_secrets_signature() -> None:
+def test_it_does_not_take_another_secrets_signature(sent: dict[str, str]) -> None:
     other = new_secret(bytes(64))
 
     with pytest.raises(WebhookVerificationError):
-        Webhook(shown_secret(other)).verify(MESSAGE.body, SENT)
+        Webhook(shown_secret(other)).verify(MESSAGE.body, sent)
 
 
-def test_each_secret_signs_in_both_ways_the_youngest_first() -> None:
-    versions = [one.partition(",")[0] for one in SENT["webhook-signature"].split(" ")]
+def test_each_secret_signs_in_both_ways_the_youngest_first(sent: dict[str, str]) -> None:
+    versions = [one.partition(",")[0] for one in sent["webhook-signature"].split(" ")]
 
     assert versions == ["v1", "v1a", "v1", "v1a"]
 
 
-def test_the_public_key_takes_the_asymmetric_signature_and_no_other_message() -> None:
+def test_the_public_key_takes_the_asymmetric_signature_and_no_other_message(
+    sent: dict[str, str],
+) -> None:
     key = Ed25519PublicKey.from_public_bytes(base64.b64decode(shown_public(NEW)[len("whpk_") :]))
-    asymmetric = SENT["webhook-signature"].split(" ")[1].removeprefix("v1a,")
-    signed = f"{MESSAGE.message_id}.{SENT['webhook-timestamp']}.".encode() + MESSAGE.body
+    asymmetric = sent["webhook-signature"].split(" ")[1].removeprefix("v1a,")
+    signed = f"{MESSAGE.message_id}.{sent['webhook-timestamp']}.".encode() + MESSAGE.body
 
     key.verify(base64.b64decode(asymmetric), signed)
     with pytest.raises(InvalidSignature):

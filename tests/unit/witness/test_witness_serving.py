@@ -261,6 +261,51 @@ def test_a_log_that_changes_its_key_goes_on_under_the_new_one(scene: Scene) -> N
     assert scene.submit(rotated.submission(4)).status == 200
 
 
+def test_a_key_that_was_dropped_is_believed_no_more(scene: Scene) -> None:
+    """Prevents: a retired key from an old backup, by which somebody grows a log of his own."""
+    scene.submit(LOG.submission(0, 4))
+    rotated = GrowingLog(seed=7).grow(9)
+    scene.ledger.add_log((rotated.key,), beginning=None)
+
+    left = scene.ledger.drop_keys((LOG.key,))
+
+    assert left.keys == (rotated.key,)
+    assert scene.submit(LOG.submission(4)).status == 403
+    assert scene.submit(rotated.submission(4)).status == 200
+    assert scene.ledger.add_log((LOG.key,), beginning=None).keys == (rotated.key, LOG.key)
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        pytest.param((LOG.key,), "keeps one key", id="its last"),
+        pytest.param((GrowingLog(seed=7).key,), "no such key", id="unknown"),
+        pytest.param((GrowingLog(origin="log.example/b").key,), "no such key", id="another log's"),
+        pytest.param((), "not the keys of one log", id="none"),
+    ],
+)
+def test_a_log_keeps_a_key_and_loses_only_its_own(
+    scene: Scene, keys: tuple[VerifierKey, ...], why: str
+) -> None:
+    with pytest.raises(MalformedError, match=why):
+        scene.ledger.drop_keys(keys)
+
+    assert scene.submit(LOG.submission(0, 4)).status == 200
+
+
+def test_a_key_goes_only_once_the_head_is_not_by_its_word_alone(tmp_path: Path) -> None:
+    make_witness(tmp_path / "w", name=NAME)
+    ledger = Ledger.open(tmp_path / "w")
+    ledger.add_log((LOG.key,), beginning=LOG.note(4))
+    ledger.add_log((GrowingLog(seed=7).key,), beginning=None)
+
+    with pytest.raises(MalformedError, match="cosigned nothing yet"):
+        ledger.drop_keys((LOG.key,))
+
+    Witness(ledger, now=lambda: NOON).add_checkpoint(LOG.submission(4).encode())
+    assert ledger.drop_keys((LOG.key,)).keys == (GrowingLog(seed=7).key,)
+
+
 def test_a_beginning_comes_too_late_for_a_log_that_is_watched(scene: Scene) -> None:
     with pytest.raises(WitnessExistsError):
         scene.ledger.add_log((LOG.key,), beginning=LOG.note(4))

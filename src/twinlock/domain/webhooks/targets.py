@@ -158,6 +158,7 @@ _NEVER = _networks(
     "0.0.0.0/8",  # this host, by another name
     "169.254.0.0/16",  # link-local, and the metadata of most clouds
     "100.100.100.200/32",  # metadata
+    "168.63.129.16/32",  # metadata and more of one cloud, at an address that looks public
     "192.0.0.192/32",  # metadata
     "192.88.99.0/24",  # 6to4 relays
     "224.0.0.0/4",  # multicast
@@ -170,7 +171,10 @@ _NEVER = _networks(
     "2002::/16",  # 6to4
     "fe80::/10",  # link-local
     "fec0::/10",  # site-local
+    "fd00:42::42/128",  # metadata
+    "fd00:c1::a9fe:a9fe/128",  # metadata
     "fd00:ec2::254/128",  # metadata
+    "fd20:ce::254/128",  # metadata
     "ff00::/8",  # multicast
 )
 # Unless a setting names them.

@@ -219,3 +219,14 @@ def test_a_complete_old_tree_is_proved_without_repeating_its_root() -> None:
     consistency_proof(4, 7, accessor)
 
     assert (2, 0) not in asked
+
+
+def test_the_largest_tree_is_one_and_a_larger_is_none() -> None:
+    def grown(size: int) -> bytes:
+        return verify_consistency(
+            old_size=0, old_root=EMPTY_ROOT, new_size=size, new_root=bytes(32), proof=()
+        )
+
+    assert grown(MAX_SIZE) == bytes(32)
+    with pytest.raises(ProofError, match="no tree"):
+        grown(MAX_SIZE + 1)

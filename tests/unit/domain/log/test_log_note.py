@@ -98,6 +98,10 @@ def test_a_key_of_another_length_is_refused(public_key: bytes) -> None:
         pytest.param(
             0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826, id="order 8"
         ),
+        pytest.param(
+            2**255 - 19 - 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+            id="order 8 below zero",
+        ),
     ],
 )
 @pytest.mark.parametrize("sign", [0, 1 << 255])

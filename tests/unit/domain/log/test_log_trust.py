@@ -59,6 +59,7 @@ def test_a_policy_names_logs_and_witnesses_with_their_addresses() -> None:
         Witness(name="w1", key=witness_vkey(1), url="https://witness1.example"),
     )
     assert (policy.groups, policy.quorum) == ((), "w1")
+    assert parse_trust_policy(policy.to_text().encode()) == policy
 
 
 def test_tabs_blank_lines_comments_and_outer_spaces_mean_nothing() -> None:

@@ -1,9 +1,11 @@
 import hashlib
+from dataclasses import replace
 
 import pytest
 from support.growing_log import ORIGIN, GrowingLog
 
 from twinlock.domain.errors import InvariantError, MalformedError
+from twinlock.domain.log.note import SignatureLine
 from twinlock.domain.log.submission import (
     MAX_ANSWER_BYTES,
     MAX_SUBMISSION_BYTES,
@@ -37,6 +39,36 @@ def test_a_submission_is_old_size_hashes_an_empty_line_and_the_note() -> None:
         + b"\n"
         + NOTE
     )
+
+
+def test_a_size_has_up_to_18_digits() -> None:
+    largest = replace(LOG.submission(0), old_size=10**18 - 1)
+
+    assert parse_submission(largest.encode()) == largest
+    with pytest.raises(InvariantError, match="1 to 18 digits"):
+        replace(largest, old_size=10**18)
+
+
+def test_a_submission_is_read_up_to_its_limit_and_no_further() -> None:
+    sent = LOG.submission(0)
+    room = MAX_SUBMISSION_BYTES - len(sent.encode())
+    longest = replace(sent, note=replace(sent.note, text=b"x" * room + sent.note.text))
+    longer = replace(longest, note=replace(longest.note, text=b"x" + longest.note.text))
+
+    assert len(longest.encode()) == MAX_SUBMISSION_BYTES
+    assert parse_submission(longest.encode()) == longest
+    with pytest.raises(MalformedError, match="too long"):
+        parse_submission(longer.encode())
+
+
+def test_a_witnesss_answer_is_read_up_to_its_limit_and_no_further() -> None:
+    def answer(name: str) -> bytes:
+        return f"{SignatureLine(name=name, key_id=bytes(4), signature=bytes(12_275))}\n".encode()
+
+    assert len(answer("a" * 6)) == MAX_ANSWER_BYTES
+    assert len(parse_cosignatures(answer("a" * 6))) == 1
+    with pytest.raises(MalformedError, match="too long"):
+        parse_cosignatures(answer("a" * 7))
 
 
 @pytest.mark.parametrize("hashes", [0, 1, 63])

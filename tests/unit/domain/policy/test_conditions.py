@@ -1,5 +1,7 @@
 """What conditions are, and what they can be: each operator on both sides of its boundary."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from twinlock.domain.policy.conditions import (
 )
 from twinlock.domain.policy.terms import (
     EITHER,
+    LONG_LEAST,
     LONG_MOST,
     Between,
     Choice,
@@ -279,6 +282,32 @@ def test_an_expression_nests_so_deep_and_no_deeper(depth: int, refused: bool) ->
         read(data)
 
 
+# Where an expression may stand in another, and what is said of a flag there if it may not be one.
+INSIDE: list[tuple[Callable[[object], dict[str, Any]], str]] = [
+    (lambda inner: {"!": {"arg": inner}}, ""),
+    (lambda inner: pair("&&", inner, fact("flag")), ""),
+    (lambda inner: pair("&&", fact("flag"), inner), ""),
+    (lambda inner: {"durationSince": [inner, fact("at")]}, "stands where datetime belongs"),
+    (lambda inner: {"durationSince": [fact("at"), inner]}, "stands where datetime belongs"),
+]
+
+
+@pytest.mark.parametrize(("within", "says"), INSIDE)
+def test_each_way_to_nest_counts_one(within: Callable[[object], dict[str, Any]], says: str) -> None:
+    data: dict[str, Any] = fact("flag")
+    for _ in range(NESTING_MOST):
+        data = within(data)
+    with pytest.raises(NotReadableError, match=says) if says else nullcontext():
+        read(data)
+    with pytest.raises(NotReadableError, match="nests deeper"):
+        read(within(data))
+
+
+@pytest.mark.parametrize("number", [LONG_LEAST, LONG_MOST])
+def test_the_last_numbers_of_64_bits_are_read(number: int) -> None:
+    assert read(pair("==", fact("n"), value(number))).run({"n": number}) is True
+
+
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
     [
@@ -343,3 +372,9 @@ def test_a_word_that_is_looked_for_can_be_any_that_the_set_holds() -> None:
     contains = read(pair("contains", words("a", "b"), fact("word")))
 
     assert contains.over({"word": Span(0, 0)}) == YES
+
+
+def test_a_condition_may_change_at_the_length_it_names() -> None:
+    waited = pair("<", since("at", "was"), length("1d12h"))
+
+    assert read(waited).steps == {129_600_000}
