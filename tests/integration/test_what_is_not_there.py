@@ -21,8 +21,9 @@ from twinlock.services.proving import Reply
 
 # Whatever a customer can show, and nothing else: each is something known or something had.
 # A channel's code confirms the channel, and proves nothing.
-SHOWN = {"password", "email_code", "sms_code", "totp", "passkey", "recovery_code", "session"} | {
-    "channel_code"
+SHOWN = {
+    *("password", "email_code", "sms_code", "totp", "passkey", "recovery_code"),
+    *("session", "api_key", "channel_code"),
 }
 SECRET_QUESTION = re.compile(r"question|hint|maiden|pet_|security_answer|memorable")
 OF_A_FACE = re.compile(r"face|selfie|liveness|photo|image|video|voice|biometric|document")
