@@ -16,7 +16,7 @@ BRACKETS_MOST: Final = 64
 OPERATORS_MOST: Final = 512  # In one rule: each may go one deeper, and no bracket shows it.
 _OPENED: Final = {")": "(", "]": "[", "}": "{"}
 _TOKEN: Final = re.compile(
-    r'//[^\n\r]*|"(?:\\.|[^"\\])*"|(?P<bracket>[(\[{)\]}])|(?P<operator>&&|\|\||[-+*!.<]|\bif\b|\bhas\b)|;'
+    r'//[^\n\r]*|"(?:\\.|[^"\\])*"|(?P<bracket>[(\[{)\]}])|(?P<operator>&&|\|\||[-+*!.<]|\b(?:if|has|when|unless)\b)|;'
 )
 
 

@@ -40,6 +40,7 @@ from twinlock.domain.policy.annotations import (
     refuse,
 )
 from twinlock.domain.policy.conditions import (
+    NESTING_MOST,
     holds_for_all,
     opposite,
     read_condition,
@@ -367,6 +368,8 @@ def _condition(rule_id: str, rule: _Rule) -> Term:
 
 
 def _clauses(rule: _Rule) -> Iterator[Term]:
+    if len(rule.conditions) > NESTING_MOST:  # Each is joined to those before it.
+        raise NotReadableError(f"it has more than {NESTING_MOST} clauses")
     for clause in rule.conditions:
         term = read_condition(clause.body, KNOWN)
         match clause.kind:

@@ -14,7 +14,7 @@ from twinlock.domain.policy.vocabulary import schema_text
 
 
 def rule(condition: str) -> str:
-    head = '@id("a.rule") @outcome("deny") @reason("limit_exceeded") '
+    head = '@id("a.rule") @outcome("deny") @reason("not_permitted") '
     scope = 'forbid (principal, action in Action::"exits", resource)'
     return f"{head}{scope} when {{ {condition} }};"
 
@@ -40,6 +40,7 @@ BOMBS: dict[str, Callable[[int], str]] = {
     "else ifs": lambda n: "if true then true else " * n + "true",
     "members": lambda n: "context" + ".a" * n,
     "has": lambda n: "context" + " has a" * n,
+    "clauses": lambda n: "true" + " } when { true" * n,
     "nots": lambda n: "!" * n + "true",
 }
 
@@ -77,6 +78,19 @@ def test_what_is_not_too_deep_to_be_counted_is_not_too_deep_for_a_small_stack(bo
 
     assert fits
     assert len(said) == len(fits)
+
+
+def clauses(count: int) -> str:
+    return with_rules(rule("context.narrow" + " } when { true" * (count - 1)))
+
+
+def test_a_rule_has_64_clauses_and_no_more() -> None:
+    """Prevents: a condition of a thousand functions, each of which calls the one before it."""
+    assert len(policy_of(clauses(64)).statutes.rules) == 1
+    for count in (65, 400):
+        with pytest.raises(PolicyRefusedError) as refused:
+            policy_of(clauses(count))
+        assert refused.value.fault is PolicyFault.CONDITION
 
 
 @pytest.mark.parametrize(
