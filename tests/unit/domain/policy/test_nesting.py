@@ -1,5 +1,7 @@
 """Texts that would end the process: told by counting, before a parser that recurses sees them."""
 
+import inspect
+import sys
 import threading
 from collections.abc import Callable
 
@@ -91,6 +93,19 @@ def test_a_rule_has_64_clauses_and_no_more() -> None:
         with pytest.raises(PolicyRefusedError) as refused:
             policy_of(clauses(count))
         assert refused.value.fault is PolicyFault.CONDITION
+
+
+def test_a_policy_that_is_too_deep_where_it_is_read_is_refused() -> None:
+    text = with_rules(rule(BOMBS["ands"](OPERATORS_MOST // 2)))
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        with pytest.raises(PolicyRefusedError) as refused:
+            cedar.read_policy(text)
+    finally:
+        sys.setrecursionlimit(before)
+
+    assert refused.value.fault is PolicyFault.TOO_LARGE
 
 
 @pytest.mark.parametrize(
