@@ -152,6 +152,11 @@ wrong, by the rule's `@id`. A policy is refused as a whole when anything in it
 * has no `@id`, or one twice; has an annotation that is unknown, out of range or of another outcome;
   has a reason that no customer is told;
 * permits with a condition, twice, or anything at all; names single accounts; leaves a template;
+* has `@exits_held_seconds` on a permit of what neither loosens, gives access nor repudiates, or on
+  an erasure, or `@lapses_seconds` on any but `destination.add`: there they would mean nothing, or
+  a freeze that costs its owner a year;
+* has more than 64 brackets open at once, or 512 operators in a rule, which is
+  counted before anything parses it;
 * compares with a word that a fact can never be (`"passkye"` parses, and would never match);
 * can leave 64 bits in any sum: Cedar would skip the rule, and allow;
 * is not lifted by what it asks for, so that an honest customer would never get through;

@@ -64,3 +64,20 @@ async def test_a_first_guess_is_refused_with_its_rule(
     told = await refused(alice, "password.change", first_guess)
     assert told == (422, "password_refused", rule)
     assert (await service.client.account(alice.account_id))["actions"] == []
+
+
+async def test_a_password_whose_removal_is_due_is_not_changed(alice: Customer) -> None:
+    """Prevents: our own code called wrong, until some other command has settled the account."""
+    await alice.sign_in()
+    gone = await alice.propose("authenticator.remove", {"authenticator_id": await named(alice)})
+    await alice.with_passkey(gone.action_id)
+    alice.service.clock.forward(days=3, minutes=1)
+    told = await alice.propose("password.change", {"password": PLENTY})
+
+    assert told.state == "refused"
+    assert "target_gone" in [one.code for one in told.why]
+
+
+async def named(alice: Customer) -> str:
+    held = (await alice.client.account(alice.account_id))["authenticators"]
+    return next(str(one["authenticator_id"]) for one in held if one["factor"] == "password")

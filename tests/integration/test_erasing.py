@@ -16,6 +16,7 @@ from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.entries import entry_key, entry_label
+from twinlock.domain.ids import AccountId
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.proofs.bundles import verify_bundle
 
@@ -155,12 +156,53 @@ async def test_an_exit_that_is_not_finished_stops_it_until_it_is_over(
 ) -> None:
     await ask_to_be_erased(alice)
     service.clock.forward(days=WAIT_DAYS)
-    await alice.propose("withdrawal.crypto", alice.withdrawal())
+    assert (await alice.withdraw()).answer == "hold"
     assert await due_and_refused(service, world, database) == ["exit_open"]
-    service.clock.forward(hours=1)
+    service.clock.forward(days=9)
 
     (outcome,) = await erase_due(service, world, database)
     assert outcome.index is not None
+
+
+async def test_a_platform_that_only_proposes_exits_stops_no_erasure(
+    service: Service, world: World, database: TestDatabase, alice: Customer
+) -> None:
+    """Prevents: a stolen platform key that proposes before each run, until the erasure lapses."""
+    await ask_to_be_erased(alice)
+    service.clock.forward(days=WAIT_DAYS)
+    await alice.propose("withdrawal.crypto", alice.withdrawal())
+
+    (outcome,) = await erase_due(service, world, database)
+    assert outcome.index is not None
+
+
+async def test_two_proofs_of_one_instant_are_found_in_the_log(
+    service: Service, world: World, database: TestDatabase, alice: Customer
+) -> None:
+    """Prevents: an erasure told as damaged for ever, since a password came at the same time."""
+    proposed = await alice.propose("account.erase")
+    await alice.with_secret(proposed.action_id, "password", PASSWORD)
+    await alice.with_passkey(proposed.action_id)
+    account = await service.api.store.account(AccountId(alice.account_id))
+    shown = account.action(proposed.action_id).shown
+    assert shown[0].at == shown[1].at
+    service.clock.forward(days=WAIT_DAYS)
+
+    (outcome,) = await erase_due(service, world, database)
+    assert (outcome.index is not None, outcome.fault) == (True, "")
+
+
+async def test_of_two_erasures_of_one_account_the_first_does_it_and_the_second_is_over(
+    service: Service, world: World, database: TestDatabase, alice: Customer
+) -> None:
+    """Prevents: an alarm about a damaged log where nothing is wrong."""
+    first, _ = [await ask_to_be_erased(alice) for _ in range(2)]
+    service.clock.forward(days=WAIT_DAYS)
+
+    (outcome,) = await erase_due(service, world, database)
+    assert (outcome.action_id, outcome.fault) == (first, "")
+    assert outcome.index is not None
+    assert await erase_due(service, world, database) == ()
 
 
 async def test_a_hold_on_exits_stops_it_until_it_ends(

@@ -6,24 +6,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.cast import BOB, HOUR, INSTANT
+from support.cast import ALICES_LAPTOP, BOB, HOUR, INSTANT
 from support.enrolments import asked_of, calm_gates, gates
 from support.gates import Gate, Source, factor_shown
 from support.worlds import (
     APP,
+    EMAIL,
     FREEZE,
     PASSWORD,
+    SAVED,
+    SMS,
     SYNCED,
     a_passkey,
     an_account,
+    change_password,
     list_address,
+    reset_password,
     send,
     sign_in,
 )
 
-from twinlock.domain.actions import ALARMS, type_of
+from twinlock.domain.account import Channel
+from twinlock.domain.actions import ALARMS, AnyPayload, type_of
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import CHALLENGE_LIFETIME, FAILURES_MOST
 from twinlock.domain.commands import Right
 from twinlock.domain.events import ProofAccepted
@@ -106,8 +113,8 @@ def test_a_code_of_an_app_counts_for_no_two_actions(gate: Gate, data: st.DataObj
     second = gate.answer(two, right) if gate.is_open(two) else None
 
     if first is not None and first.fault is None and second is not None:
-        # What the first asked for may be the suspension of the app itself.
-        assert second.fault in (ProofFault.CODE_REPLAYED, ProofFault.SUSPENDED)
+        used_up = (ProofFault.CODE_REPLAYED, ProofFault.SUSPENDED)  # The first may suspend the app.
+        assert second.fault in used_up
 
 
 @pytest.mark.requirement("N-B06", "O-11")
@@ -229,6 +236,42 @@ def test_no_order_of_calls_gives_a_101st_guess(calls: list[tuple[str, int]]) -> 
             action = gate.propose(sign_in()).action_id
 
     assert read == FAILURES_MOST
+
+
+ALL_BUT_THE_PASSWORD: list[Source] = [APP, SAVED, EMAIL, SMS]
+
+
+@pytest.mark.requirement("N-B10")
+@settings(max_examples=40)  # each goes on for hundreds of calls
+@given(
+    st.lists(st.sampled_from(ALL_BUT_THE_PASSWORD), unique=True),
+    st.lists(st.sampled_from(["guess", "propose", "hour", *ALL_BUT_THE_PASSWORD]), max_size=6),
+    st.sampled_from(
+        [(sign_in(), ""), (FREEZE, ""), (send(), ""), change_password(), reset_password()]
+    ),
+    st.booleans(),
+)
+def test_whoever_has_all_but_the_password_guesses_it_no_51st_time(
+    has: list[Source], calls: list[str | Source], asked: tuple[AnyPayload, str], signed: bool
+) -> None:
+    """Prevents: each right code of a stolen app that lets the next guesses be read."""
+    bound = [one for one in has if not isinstance(one, Channel)]
+    channels = tuple(one for one in has if isinstance(one, Channel))
+    gate = Gate.of(replace(an_account(PASSWORD, *bound), channels=channels or (EMAIL,)))
+    read, action = 0, ""
+    for call in ["propose", *calls, "guess"] * (2 * FAILURES_MOST):
+        if call == "hour":
+            gate.wait(HOUR)
+        elif call == "propose" or not gate.is_open(action):
+            signs = gate.device_signs(ALICES_LAPTOP) if signed and asked[0] == sign_in() else None
+            action = gate.propose(*asked, session=signs).action_id
+        elif call == "guess":
+            told = gate.wrong(action, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
+            read += told.fault is ProofFault.PASSWORD_WRONG
+        elif isinstance(call, Authenticator | Channel) and call in has:
+            gate.prove(action, call)
+
+    assert read <= FAILURES_MOST
 
 
 @given(st.sampled_from(Factor))

@@ -18,6 +18,7 @@ from twinlock.domain.actions import CLASS_OF
 from twinlock.domain.canonical import encode
 from twinlock.domain.policy.annotations import PolicyFault, refuse
 from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.nesting import check_nesting
 from twinlock.domain.policy.statutes import TEXT_BYTES_MOST, Statutes
 from twinlock.domain.policy.terms import (
     Context,
@@ -36,6 +37,9 @@ _log = structlog.get_logger()
 
 def canonical_schema(text: str) -> str:
     """Return a schema in Cedar's own form, without comments. Raises PolicyRefusedError."""
+    if len(text) > TEXT_BYTES_MOST:
+        refuse(PolicyFault.TOO_LARGE, f"a schema of more than {TEXT_BYTES_MOST} letters")
+    check_nesting(text)
     try:
         return str(cedarpy.Schema.from_str(text))
     except ValueError as error:
@@ -61,9 +65,12 @@ def read_policy(text: str) -> bytes:
     """
     if len(text) > TEXT_BYTES_MOST:
         refuse(PolicyFault.TOO_LARGE, f"more than {TEXT_BYTES_MOST} letters")
+    check_nesting(text)
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
         validated = cedarpy.validate_policies(text, cedarpy.Schema.from_str(schema_text()))
+    except RecursionError:
+        refuse(PolicyFault.TOO_LARGE, "it nests too deep to be read")
     except ValueError as error:
         refuse(PolicyFault.UNREADABLE, _first_line(error))
     if not validated.validation_passed:

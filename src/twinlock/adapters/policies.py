@@ -27,16 +27,19 @@ def shipped(name: str) -> str:
 
 def text_at(path: Path) -> str:
     """Return the text of a policy file. Raises PolicyRefusedError."""
+    text, beside = _read(path), path.with_name(SCHEMA_FILE)
+    if beside.exists():
+        cedar.check_schema(_read(beside))
+    return text
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file, no more of it than shows that it is too long."""
     try:
         with path.open("rb") as file:
-            data = file.read(TEXT_BYTES_MOST + 1)
-        text = data.decode("utf-8")
+            return file.read(TEXT_BYTES_MOST + 1).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         refuse(PolicyFault.UNREADABLE, f"{path} cannot be read: {type(error).__name__}")
-    beside = path.with_name(SCHEMA_FILE)
-    if beside.exists():
-        cedar.check_schema(beside.read_text("utf-8"))
-    return text
 
 
 def load(profile: str) -> tuple[Policy, CedarEngine]:

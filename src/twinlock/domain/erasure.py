@@ -42,10 +42,12 @@ class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
 _LEAF = msgspec.json.Decoder(_Leaf)
 
 
-def proof_entry(action: OpenAction) -> int | None:
-    """Return the number of the entry that completed the proof of ``action``, or None."""
-    found = (one.entry for one in action.shown if one.at == action.proved_at)
-    return next(found, None)
+def proof_entries(action: OpenAction) -> tuple[int, ...]:
+    """Return the numbers of the entries of which one completed the proof of ``action``.
+
+    What is decided together is of one time: each entry of that time may be the one.
+    """
+    return tuple(one.entry for one in action.shown if one.at == action.proved_at)
 
 
 def check_proved(action: OpenAction, leaf: bytes, kept: Kept) -> None:

@@ -344,7 +344,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Ask for the erasure again at that time.",
     ),
     Reason.EXIT_OPEN: Explanation(
-        "Something that is to leave this account is not finished.",
+        "Something that you proved is to leave this account, and is not finished.",
         "When it has left, is vetoed or lapses; at the time shown at the latest.",
         "Finish it or veto it.",
     ),

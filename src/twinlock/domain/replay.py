@@ -25,7 +25,13 @@ from twinlock.domain.account import (
 )
 from twinlock.domain.api_keys import charged, counted_by_key
 from twinlock.domain.assurance import Factor
-from twinlock.domain.authenticators.model import Suspension, SuspensionKind, suspension, used
+from twinlock.domain.authenticators.model import (
+    Suspension,
+    SuspensionKind,
+    factor_of,
+    suspension,
+    used,
+)
 from twinlock.domain.bounds import (
     CANDIDATES_MOST,
     CHALLENGES_PER_ACTION_MOST,
@@ -84,7 +90,7 @@ from twinlock.domain.ids import (
     DestinationId,
 )
 from twinlock.domain.newcomers import with_doubts
-from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed
+from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed, reopens
 
 
 def apply(state: State, event: Event) -> State:
@@ -266,7 +272,9 @@ def _accept(state: State, event: ProofAccepted) -> State:
         ),
         proved_at=action.proved_at or (event.at if event.proved else None),
     )
-    if event.proved and event.shown.factor not in (Factor.SESSION, Factor.API_KEY):
+    beside = [one.factor for one in action.shown if account.stands(one)]
+    bound = [factor_of(one) for one in account.authenticators]
+    if reopens(event.shown.factor, beside, bound=bound, floor=account.floor):
         state = _account(state, throttle=Throttle(), known_throttle=Throttle())
     if event.shown.factor is Factor.SESSION:
         sessions = (

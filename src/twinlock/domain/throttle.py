@@ -4,18 +4,20 @@ Two counters: one for the devices that have signed in before and sign what they 
 everybody else, so that a stranger's guesses stop strangers. Together they allow the hundred that
 SP 800-63B-4 does.
 
-Asking for a new code never resets it (N-B06); a success at the floor does. Passkeys and device
-keys cannot be guessed: they neither count nor are stopped, so that a stranger who types wrong
-passwords cannot keep the owner out (law 5: nor is a no a weapon).
+Asking for a new code never resets it (N-B06); a passkey does, and a set of proofs at the floor that
+has the password in it. Passkeys and device keys cannot be guessed: they neither count nor are
+stopped, so that a stranger who types wrong passwords cannot keep the owner out (law 5: nor is a no
+a weapon).
 
 Source: SP 800-63B-4, 3.2.2 (at most 100); RTS-SCA Art. 4(3)(b) (five, then a block).
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
 
-from twinlock.domain.assurance import Evidence, Factor, evidence_of
+from twinlock.domain.assurance import Evidence, Factor, Level, evidence_of, level_of, level_shown
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import FAILURE_WAIT, FAILURE_WAIT_MOST, FAILURES_MOST, FREE_FAILURES
 
@@ -43,6 +45,22 @@ class Throttle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def can_be_guessed(factor: Factor) -> bool:
     """Say whether wrong answers to this factor count and are throttled."""
     return evidence_of(factor) is Evidence.RECORD
+
+
+def reopens(
+    shown: Factor, beside: Collection[Factor], *, bound: Collection[Factor], floor: Level
+) -> bool:
+    """Say whether ``shown`` lets guesses be read again: a passkey does, and a whole set of proofs.
+
+    A set is whole at the floor with the password in it, if one is bound, in whichever order.
+    Prevents: whoever has the app, and guesses the password on with each of its right codes.
+    """
+    if level_of(shown) is Level.NONE:
+        return False
+    known = {shown, *filter(can_be_guessed, beside)}
+    whole = Factor.PASSWORD in known or Factor.PASSWORD not in bound
+    reaches = level_shown(known, floor=floor) >= max(floor, Level.KNOWLEDGE)
+    return shown is Factor.PASSKEY or (whole and reaches)
 
 
 def after_failure(throttle: Throttle, *, now: datetime) -> Throttle:

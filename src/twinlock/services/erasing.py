@@ -12,7 +12,7 @@ from twinlock.domain.account import Account, ActionUnknownError, OpenAction
 from twinlock.domain.actions import AccountErase
 from twinlock.domain.commands import Erase
 from twinlock.domain.decisions import Rules
-from twinlock.domain.erasure import AccountErasedError, check_proved, proof_entry
+from twinlock.domain.erasure import AccountErasedError, check_proved, proof_entries
 from twinlock.domain.errors import (
     AccountUnknownError,
     InvariantError,
@@ -94,11 +94,22 @@ class Erasing:
         return Outcome(account_id=named, action_id=action_id, reasons=reasons(missing))
 
     async def _check_proved(self, named: AccountId, action: OpenAction) -> None:
-        number = proof_entry(action)
-        entry = None if number is None else await self._store.entry(named, number)
-        if entry is None:
-            raise LogDamagedError("the log does not show that this erasure was proved")
-        check_proved(action, entry.leaf, entry.kept)
+        """Check that one of the entries that may have completed its proof did.
+
+        Raises:
+            LogDamagedError: none did.
+            AccountErasedError: they went with the account, for another erasure of it.
+        """
+        fault = LogDamagedError("the log does not show that this erasure was proved")
+        for number in proof_entries(action):
+            try:
+                entry = await self._store.entry(named, number)
+                if entry is not None:
+                    return check_proved(action, entry.leaf, entry.kept)
+            except LogDamagedError as error:
+                fault = error
+        await self._store.account(named)
+        raise fault
 
 
 def due(account: Account, *, now: datetime) -> tuple[OpenAction, ...]:

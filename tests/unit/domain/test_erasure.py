@@ -12,7 +12,7 @@ from twinlock.domain.account import OpenAction, Shown
 from twinlock.domain.assurance import Factor
 from twinlock.domain.canonical import b64url, commit, encode
 from twinlock.domain.entries import Kept, Opening, erased_value, events_digest, leaf_time
-from twinlock.domain.erasure import check_erased, check_proved, proof_entry
+from twinlock.domain.erasure import check_erased, check_proved, proof_entries
 from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.events import ProofAccepted
 from twinlock.domain.ids import ActionId, AuthenticatorId, ChallengeId, MemberId
@@ -93,8 +93,15 @@ def recorded(event: ProofAccepted, *, at: datetime = NOON) -> tuple[bytes, Kept]
 
 
 def test_the_entry_of_a_proof_is_the_one_that_completed_it() -> None:
-    assert proof_entry(ACTION) == 4
-    assert proof_entry(replace(ACTION, shown=())) is None
+    assert proof_entries(ACTION) == (4,)
+    assert proof_entries(replace(ACTION, shown=())) == ()
+
+
+def test_of_what_was_shown_at_one_time_any_may_have_completed_the_proof() -> None:
+    """Prevents: an erasure that nobody can carry out, since two proofs were decided together."""
+    beside = replace(SHOWN, factor=Factor.PASSWORD, source=AuthenticatorId("aut_0"), entry=3)
+
+    assert proof_entries(replace(ACTION, shown=(beside, SHOWN))) == (3, 4)
 
 
 def test_a_proof_that_its_entry_shows_is_one() -> None:

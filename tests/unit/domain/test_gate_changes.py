@@ -109,6 +109,18 @@ def test_a_newcomer_does_not_replace_the_old_password_unless_it_is_shown_too() -
     assert gate.prove(action, PASSWORD).answer is Answer.ALLOW
 
 
+def test_a_password_whose_removal_is_due_is_not_changed() -> None:
+    """Prevents: our own code called wrong, until some other command has settled the account."""
+    gate = Gate.of(an_account(PASSWORD, SYNCED))
+    gate.prove(gate.propose(remove(PASSWORD)).action_id, SYNCED)
+    gate.wait(3 * DAY)
+    refused = gate.propose(*change_password())
+
+    assert gate.account.authenticator(PASSWORD.authenticator_id) is None
+    assert Reason.TARGET_GONE in reasons(refused.requirement)
+    assert refused.answer is Answer.DENY
+
+
 def test_what_was_bound_in_one_sitting_is_of_one_age() -> None:
     password = a_password(bound_at=NOON - 3 * DAY)
     passkey = a_passkey(bound_at=NOON - 3 * DAY + HOUR)

@@ -4,9 +4,19 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from support.cast import DAY, NOON
+from support.cast import DAY, NEW_ADDRESS, NOON
 from support.gates import Gate
-from support.worlds import EMAIL, ERASE, FREEZE, PASSWORD, SYNCED, an_account, send
+from support.worlds import (
+    DESKTOP,
+    EMAIL,
+    ERASE,
+    FREEZE,
+    PASSWORD,
+    ROAMING,
+    SYNCED,
+    an_account,
+    send,
+)
 
 from twinlock.domain.bounds import ERASURE_LIFETIME, LEGAL_HOLDS_MOST
 from twinlock.domain.commands import (
@@ -31,6 +41,7 @@ from twinlock.domain.notices import NoticeKind, notices
 from twinlock.domain.of_accounts import LegalHoldUnknownError, TooManyLegalHoldsError
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never, reasons
+from twinlock.domain.waits import lapses_at
 
 WAIT = 30 * DAY
 
@@ -127,11 +138,35 @@ def test_a_weaker_proof_than_the_floor_erases_nothing() -> None:
 def test_an_exit_that_somebody_asks_for_meanwhile_comes_first() -> None:
     gate, action = asked()
     gate.wait(WAIT)
-    gate.propose(send())
+    leaving = gate.propose(send()).action_id
+    gate.prove(leaving, SYNCED)
     assert reasons(carried_out(gate, action).requirement) == (Reason.EXIT_OPEN,)
-    gate.wait(timedelta(hours=1))
+    gate.wait_until(lapses_at(gate.action(leaving)))
 
     assert carried_out(gate, action).answer is Answer.ALLOW
+
+
+def test_exits_that_nobody_proved_stop_no_erasure() -> None:
+    """Prevents: a platform key that only proposes, and has no erasure carried out for ever."""
+    gate, action = asked()
+    gate.wait(WAIT)
+    gate.propose(send())
+
+    assert carried_out(gate, action).answer is Answer.ALLOW
+
+
+@pytest.mark.parametrize(("bound", "told"), [(True, Answer.HOLD), (False, Answer.ALLOW)])
+def test_an_exit_stops_an_erasure_as_long_as_its_proof_stands(bound: bool, told: Answer) -> None:
+    gate = Gate.of(an_account(PASSWORD, SYNCED, ROAMING, channels=(EMAIL, DESKTOP)))
+    action = ActionId(gate.propose(ERASE).action_id)
+    gate.prove(action, SYNCED)
+    gate.wait(WAIT)
+    gate.prove(gate.propose(send(to=NEW_ADDRESS)).action_id, ROAMING)
+    if not bound:
+        left = gate.account.authenticators[:2]
+        gate.account = replace(gate.account, authenticators=left)
+
+    assert carried_out(gate, action).answer is told
 
 
 # --- Legal holds and exports ---

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, BOB, INSTANT, NEW_ADDRESS, NOON
+from support.gates import Gate
 from support.worlds import (
     APP,
     PASSWORD,
@@ -27,6 +28,8 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.commands import Propose
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.proposals import MemberUnknownError, PayloadTooLargeError, check_proposal
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, reasons
 
 ACTION = ids.action_id(ALICE, b"one open action.")
 
@@ -96,19 +99,11 @@ def test_what_takes_effect_is_bounded_in_bytes(letter: str) -> None:
         pytest.param(bind(SYNCED)[0], "{}", "is an authenticator", id="no authenticator"),
         pytest.param(bind(APP)[0], bind(ROAMING)[1], "was signed", id="of another kind"),
         pytest.param(*bind(SYNCED), "is new", id="bound already"),
-        pytest.param(
-            change_password()[0], bind(ROAMING)[1], "replaces a password", id="no password"
-        ),
-        pytest.param(
-            change_password()[0],
-            encode(replace(PASSWORD, authenticator_id="aut_other")).decode(),
-            "replaces a password",
-            id="another password",
-        ),
+        pytest.param(change_password()[0], bind(ROAMING)[1], "is a password", id="no password"),
         pytest.param(
             change_password()[0],
             encode(replace(PASSWORD, authenticator_id=SYNCED.authenticator_id)).decode(),
-            "replaces a password",
+            "is a password",
             id="in place of a passkey",
         ),
     ],
@@ -117,6 +112,16 @@ def test_what_would_be_bound_is_what_is_signed(payload: AnyPayload, secret: str,
     """Prevents: a secret that fails when it is due, before every later command of the account."""
     with pytest.raises(InvariantError, match=why):
         check(payload, secret)
+
+
+def test_a_change_of_a_password_that_is_not_bound_is_refused_by_law() -> None:
+    """It was, when the change was prepared: its removal, or a reset, was due in between."""
+    gate = Gate.of(an_account(PASSWORD, SYNCED))
+    other = encode(replace(PASSWORD, authenticator_id="aut_other")).decode()
+    refused = gate.propose(change_password()[0], other)
+
+    assert refused.answer is Answer.DENY
+    assert Reason.TARGET_GONE in reasons(refused.requirement)
 
 
 def test_an_action_is_for_a_member_of_its_account() -> None:

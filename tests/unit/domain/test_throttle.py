@@ -3,14 +3,20 @@ from datetime import datetime, timedelta
 import pytest
 from support.cast import INSTANT, NOON
 
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.bounds import (
     FAILURE_WAIT,
     FAILURE_WAIT_MOST,
     FAILURES_MOST,
     FREE_FAILURES,
 )
-from twinlock.domain.throttle import Throttle, after_failure, can_be_guessed, closed_until
+from twinlock.domain.throttle import (
+    Throttle,
+    after_failure,
+    can_be_guessed,
+    closed_until,
+    reopens,
+)
 
 CLOSED = Throttle(failures=FREE_FAILURES, until=NOON + FAILURE_WAIT)
 
@@ -66,3 +72,43 @@ def test_a_wrong_answer_ends_no_wait_that_was_set() -> None:
     throttle = after_failure(Throttle(failures=1, until=CLOSED.until), now=NOON)
 
     assert throttle == Throttle(failures=2, until=CLOSED.until)
+
+
+PASSWORD, APP, PASSKEY = Factor.PASSWORD, Factor.TOTP, Factor.PASSKEY
+MAIL, SAVED = Factor.EMAIL_CODE, Factor.RECOVERY_CODE
+
+
+@pytest.mark.requirement("N-B10")
+@pytest.mark.parametrize(
+    ("shown", "beside", "bound", "opens"),
+    [
+        (PASSKEY, [], [PASSWORD, APP, PASSKEY], True),
+        (PASSWORD, [PASSKEY], [PASSWORD, PASSKEY], False),
+        (APP, [PASSWORD, PASSKEY], [PASSWORD, APP, PASSKEY], False),
+        (APP, [PASSWORD], [PASSWORD, APP], True),
+        (PASSWORD, [APP], [PASSWORD, APP], True),
+        (APP, [], [PASSWORD, APP], False),
+        (APP, [MAIL], [PASSWORD, APP], False),
+        (PASSWORD, [], [PASSWORD, APP], False),
+        (PASSWORD, [MAIL], [PASSWORD, APP], False),
+        (SAVED, [PASSWORD], [PASSWORD, APP, SAVED], True),
+        (SAVED, [APP], [PASSWORD, APP, SAVED], False),
+        (APP, [], [APP], True),
+        (MAIL, [], [APP], False),
+        (MAIL, [PASSWORD], [PASSWORD], True),
+        (PASSWORD, [MAIL], [PASSWORD], True),
+        (MAIL, [Factor.SMS_CODE], [PASSWORD], False),
+        (Factor.SESSION, [PASSWORD, APP], [PASSWORD, APP], False),
+        (Factor.API_KEY, [PASSWORD, APP], [PASSWORD, APP], False),
+        (Factor.CHANNEL_CODE, [PASSWORD, APP], [PASSWORD, APP], False),
+    ],
+)
+def test_what_lets_guesses_be_read_again(
+    shown: Factor, beside: list[Factor], bound: list[Factor], *, opens: bool
+) -> None:
+    """A passkey, or all that the account asks for; a thief of one thing lacks the password."""
+    assert reopens(shown, beside, bound=bound, floor=floor_of(bound, has_channel=True)) is opens
+
+
+def test_a_password_alone_lets_guesses_be_read_again_where_nothing_else_is_bound() -> None:
+    assert reopens(PASSWORD, [], bound=[PASSWORD], floor=Level.KNOWLEDGE)

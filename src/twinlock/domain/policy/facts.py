@@ -133,7 +133,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     key_destinations: int = 0
     key_daily_cents: int = 0
     last_exit_at: datetime | None = None  # the last spend of the account
-    exit_open_until: datetime | None = None  # when the last exit that is not finished lapses
+    exit_open_until: datetime | None = None  # when the last exit on its way lapses
     legal_hold: bool = False
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
     approvals: int = 0  # drawn members of staff who agreed to this payload; none can yet

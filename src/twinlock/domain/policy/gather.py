@@ -6,7 +6,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import SUSPENSION, Account, Destination, OpenAction, Shown, State
+from twinlock.domain.account import (
+    SUSPENSION,
+    Account,
+    ActionState,
+    Destination,
+    OpenAction,
+    Shown,
+    State,
+)
 from twinlock.domain.actions import (
     ALARMS,
     BUILT,
@@ -114,7 +122,7 @@ def gather(
         target_bound_at=about[1],
         **_new_key(payload),
         last_exit_at=_last_exit(account),
-        exit_open_until=_exit_open_until(account),
+        exit_open_until=_exit_open_until(account, policy=policy),
         legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
@@ -335,10 +343,19 @@ def _last_exit(account: Account) -> datetime | None:
     return datetime.fromtimestamp(last, tz=UTC) if last else None
 
 
-def _exit_open_until(account: Account) -> datetime | None:
-    """Return when the last exit that somebody asked for, and nobody finished, is over."""
+def _exit_open_until(account: Account, *, policy: Policy) -> datetime | None:
+    """Return when the last exit that is authorized, or that a standing proof is for, is over.
+
+    Prevents: a platform key that only proposes, and has no erasure carried out for ever.
+    """
+
+    def on_its_way(one: OpenAction) -> bool:
+        offers, shown = policy.statutes.offers(type_of(one.payload)), _standing(account, one)
+        proved = _proved_at(account, one, shown, offers=offers) is not None
+        return one.state is ActionState.AUTHORIZED or proved
+
     exits = (one for one in account.actions if class_of(one.payload) is ActionClass.EXIT)
-    return max(map(lapses_at, exits), default=None)
+    return max(map(lapses_at, filter(on_its_way, exits)), default=None)
 
 
 def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool:

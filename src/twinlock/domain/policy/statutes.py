@@ -23,7 +23,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
+from twinlock.domain.actions import BUILT, CLASS_OF, REPUDIATIONS, ActionClass, ActionType
 from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.canonical import encode
 from twinlock.domain.laws import Law, next_day
@@ -40,6 +40,7 @@ from twinlock.domain.policy.annotations import (
     refuse,
 )
 from twinlock.domain.policy.conditions import (
+    NESTING_MOST,
     holds_for_all,
     opposite,
     read_condition,
@@ -104,9 +105,10 @@ class Statutes:
             action: tuple(rule for rule in rules if action in rule.actions) for action in permits
         }
         self._read = {action: _facts_read(some) for action, some in self._of.items()}
-        lapses = (one.lapses for one in permits.values() if one.lapses is not None)
+        listing = permits.get(ActionType.DESTINATION_ADD)
+        lapse = None if listing is None else listing.lapses
         # After so long without use a listed destination needs a proof again.
-        self.lapse = next(lapses, timedelta.max)
+        self.lapse = timedelta.max if lapse is None else lapse
         self._latest: tuple[Facts, Context] | None = None
 
     def of(self, action: str) -> tuple[Statute, ...]:
@@ -287,7 +289,26 @@ def _permit(rule_id: str, rule: _Rule, permits: dict[str, Permit]) -> None:
     (action,) = _actions(rule_id, rule)
     if action in permits:
         refuse(PolicyFault.PERMIT_TWICE, f"{action} is permitted already", rule=rule_id)
-    permits[action] = read_permit(rule_id, _annotations(rule_id, rule))
+    said = _annotations(rule_id, rule)
+    for name, meant in _MEANT.items():
+        if name in said and action not in meant:
+            refuse(PolicyFault.ANNOTATION, f"@{name} means nothing of {action}", rule=rule_id)
+    permits[action] = read_permit(rule_id, said)
+
+
+# Prevents: a freeze that costs its owner a year, an exit or an erasure that holds itself, and a
+# second length of which nobody can say whether it counts.
+_MEANT: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "exits_held_seconds": frozenset(
+            one
+            for one, cls in CLASS_OF.items()
+            if cls in (ActionClass.LOOSENING, ActionClass.ACCESS) or one in REPUDIATIONS
+        )
+        - {ActionType.ACCOUNT_ERASE},
+        "lapses_seconds": frozenset({ActionType.DESTINATION_ADD}),
+    }
+)
 
 
 def _statute(rule_id: str, rule: _Rule) -> Statute:
@@ -347,6 +368,8 @@ def _condition(rule_id: str, rule: _Rule) -> Term:
 
 
 def _clauses(rule: _Rule) -> Iterator[Term]:
+    if len(rule.conditions) > NESTING_MOST:  # Each is joined to those before it.
+        raise NotReadableError(f"it has more than {NESTING_MOST} clauses")
     for clause in rule.conditions:
         term = read_condition(clause.body, KNOWN)
         match clause.kind:

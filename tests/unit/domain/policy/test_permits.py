@@ -1,0 +1,56 @@
+"""What a permit may say beside its action: only what means something of that one."""
+
+import pytest
+from support.policies import DEFAULT, policy_of
+
+from twinlock.adapters.policies import shipped
+from twinlock.domain.actions import BUILT, CLASS_OF, REPUDIATIONS, ActionClass
+from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
+
+TIGHTEN = {one for one, cls in CLASS_OF.items() if cls is ActionClass.TIGHTENING} - REPUDIATIONS
+
+
+def with_annotation(action: str, annotation: str) -> str:
+    """Return the default policy whose permit of ``action`` says one thing more."""
+    name = f'@id("{action}.permit")'
+    text = shipped("default")
+    assert text.count(name) == 1
+    return text.replace(name, f"{name} {annotation}")
+
+
+def fault_of(text: str) -> PolicyFault:
+    with pytest.raises(PolicyRefusedError) as refused:
+        policy_of(text)
+    return refused.value.fault
+
+
+@pytest.mark.parametrize(
+    "action", sorted((TIGHTEN & BUILT) | {"withdrawal.crypto", "account.erase"})
+)
+def test_no_freeze_exit_or_erasure_holds_the_exits(action: str) -> None:
+    """Prevents: a freeze that costs its owner a year, and a withdrawal that holds itself."""
+    text = with_annotation(action, '@exits_held_seconds("31622400")')
+
+    assert fault_of(text) is PolicyFault.ANNOTATION
+
+
+@pytest.mark.parametrize("action", sorted(BUILT - {"destination.add"}))
+def test_only_a_listing_lapses_without_use(action: str) -> None:
+    """Prevents: two lengths of which the rule that is first by name counts, and nobody is told."""
+    assert fault_of(with_annotation(action, '@lapses_seconds("60")')) is PolicyFault.ANNOTATION
+
+
+@pytest.mark.parametrize("action", ["destination.add", "freeze.lift"])
+def test_what_loosens_may_hold_the_exits(action: str) -> None:
+    policy = policy_of(with_annotation(action, '@exits_held_seconds("60")'))
+
+    held = policy.statutes.exits_held(action)
+    assert held is not None
+    assert held.total_seconds() == 60
+
+
+def test_the_lapse_is_the_listing_s_own() -> None:
+    text = shipped("default").replace('@lapses_seconds("2592000")', '@lapses_seconds("60")')
+
+    assert policy_of(text).statutes.lapse.total_seconds() == 60
+    assert DEFAULT.statutes.lapse.days == 30
