@@ -227,7 +227,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Prove it yourself, or make another key.",
     ),
     Reason.BUDGET_TOO_HIGH: Explanation(
-        "A destination's daily sum without a tap is bounded by the platform's policy.",
+        "A destination's daily sum without a tap is bounded.",
         "At once, with a smaller sum.",
         "Ask for a smaller sum.",
     ),
