@@ -30,9 +30,9 @@ def policy_page() -> str:
         "## What follows from a yes",
         """
 Only what stands here is permitted. A hold stops every exit from the moment the change takes effect:
-after `session.start` only where the device is new, and not for the sign-in that ends setting up; after
-`api_key.create` only where the key may withdraw; after `authenticator.bind` only once the account
-is set up.
+after `session.start` only where the device is new, and not after the sign-in that ends setting up;
+after `api_key.create` only where the key may withdraw; after `authenticator.bind` only once the
+account is set up.
 """.strip(),
         table(
             ("action", "holds every exit for", "may be proved by", "lapses without use after"),
@@ -149,7 +149,8 @@ def _writing() -> tuple[str, ...]:
         "## Writing one's own",
         """
 Start from one of the two files, and check each change: `twinlock policy check FILE` says what is
-wrong, by the rule's `@id`. A policy is refused as a whole when anything in it
+wrong, by the rule's `@id` and the line on which it begins. A policy is refused as a whole when
+anything in it
 
 * does not parse, or does not fit the schema: unknown facts and actions, wrong types;
 * has no `@id`, or one twice; has an annotation that is unknown, out of range or of another outcome;
@@ -165,6 +166,13 @@ wrong, by the rule's `@id`. A policy is refused as a whole when anything in it
 * slows or forbids what tightens, or leaves out of its `@offers` what somebody has to tighten by
   (law 5): passkey, app and password, and whatever `session.start` takes beside them;
 * is read differently by the two engines at any of 512 boundary requests.
+
+It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
+`permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
+`never_matches`, `rules_missing` (which `default` has and this file lacks), and two ways round a
+wait for new destinations: `listing_is_sooner` (to list one takes less long) and `state_is_sooner`
+(what was removed, or never signed, waits less long). It also names the rules that differ from
+`default`.
 
 `@offers("passkey,totp,password")` on a permit names what its action may be proved by, in the words
 of the fact `factors`; without it, that is anything bound. Nothing else is asked for, and nothing

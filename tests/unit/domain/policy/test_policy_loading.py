@@ -471,7 +471,7 @@ def test_a_refusal_names_the_rule_and_says_what_is_wrong() -> None:
 def test_cedars_own_refusal_names_the_rule() -> None:
     bad = rule(DENY, f"{EXITS} when {{ context.shoe_size > 1 }}", name="shoes")
 
-    with pytest.raises(PolicyRefusedError, match=r"invalid: shoes: .*shoe_size"):
+    with pytest.raises(PolicyRefusedError, match=r"invalid: shoes, line 37: .*shoe_size"):
         policy_of(with_rules(bad))
 
 
