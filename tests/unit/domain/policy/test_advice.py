@@ -102,7 +102,7 @@ def test_a_rule_that_matches_nothing_is_told() -> None:
 
 
 def test_a_rule_that_reads_too_much_to_be_looked_through_is_left_out() -> None:
-    names = ("day_cents", "value_cents", "budget_cents", "destination_day_cents", "ip_list")
+    names = ("day_cents", "value_cents", "budget_cents", "approvals", "roots_shown", "ip_list")
     compared = " && ".join(f"context.{name} != {step}" for name in names for step in range(1, 5))
 
     assert advised(with_rule(f'@id("wide") {DENY} {EXITS} when {{ {compared} }};')) == ()
