@@ -9,6 +9,7 @@ from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor
 from twinlock.domain.policy.annotations import Agree, Ask, Demand, Permit, Refuse, Wait
+from twinlock.domain.policy.fitting import FITS
 from twinlock.domain.policy.statutes import Statute
 from twinlock.domain.policy.terms import (
     Kind,
@@ -29,8 +30,9 @@ def policy_page() -> str:
         "## What follows from a yes",
         """
 Only what stands here is permitted. A hold stops every exit from the moment the change takes effect:
-after `session.start` only where the device is new, after `api_key.create` only where the key may
-withdraw, after `authenticator.bind` only once the account is set up.
+after `session.start` only where the device is new, and not after the sign-in that ends setting up;
+after `api_key.create` only where the key may withdraw; after `authenticator.bind` only once the
+account is set up.
 """.strip(),
         table(
             ("action", "holds every exit for", "may be proved by", "lapses without use after"),
@@ -84,7 +86,8 @@ The digest stands in each decision's entry in the log, in each authorization and
 is what a wallet signer and an auditor pin ([verify.md](verify.md)), and `twinlock keys trust`
 prints it. It covers version, profile and assets, and by their own digests the rules, the schema,
 and the range of every fact; comments and the order of rules do not change it. `twinlock policy
-show` prints all of that.
+show` prints all of that. The version is 1 for every policy that is read from a file: two policies
+are told apart by their digests alone.
 """
 
 
@@ -141,27 +144,44 @@ def _type(fact: Fact) -> str:
     return {Kind.FLAG: "yes or no", Kind.INSTANT: "time"}[fact.kind]
 
 
-def _writing() -> tuple[str, str]:
+def _writing() -> tuple[str, ...]:
     return (
         "## Writing one's own",
         """
 Start from one of the two files, and check each change: `twinlock policy check FILE` says what is
-wrong, by the rule's `@id`. A policy is refused as a whole when anything in it
+wrong, by the rule's `@id` and the line on which it begins. A policy is refused as a whole when
+anything in it
 
 * does not parse, or does not fit the schema: unknown facts and actions, wrong types;
 * has no `@id`, or one twice; has an annotation that is unknown, out of range or of another outcome;
-  has a reason that no customer is told;
+  has a reason that no customer is told, or one that would not be true of it (below);
 * permits with a condition, twice, or anything at all; names single accounts; leaves a template;
 * has `@exits_held_seconds` on a permit of what neither loosens, gives access nor repudiates, or on
   an erasure, or `@lapses_seconds` on any but `destination.add`: there they would mean nothing, or
   a freeze that costs its owner a year;
 * has more than 64 brackets open at once, or 512 operators in a rule, which is
   counted before anything parses it;
-* compares with a word that a fact can never be (`"passkye"` parses, and would never match);
+* compares with a word that a fact can never be (`"passkye"` parses, and would never match), or with
+  a number that all values of a fact lie on one side of: `value_cents > 99999999999999`, `>= 0`;
 * can leave 64 bits in any sum: Cedar would skip the rule, and allow;
 * is not lifted by what it asks for, so that an honest customer would never get through;
-* slows or forbids what tightens (law 5);
+* asks for a review, which nobody can give yet; or in `@factors` for what a permit of its actions
+  does not offer, or for a code: those are asked for only where nothing stronger is bound (law 4),
+  so an account with a passkey could never show one;
+* slows or forbids what tightens, or leaves out of its `@offers` what somebody has to tighten by
+  (law 5): passkey, app and password, and whatever `session.start` takes beside them;
 * is read differently by the two engines at any of 512 boundary requests.
+
+It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
+`permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
+`never_matches`, `rules_missing` (which `default` has and this file lacks), and two ways round a
+wait for new destinations: `listing_is_sooner` (to list one takes less long) and `state_is_sooner`
+(what was removed, or never signed, waits less long). It also names the rules that differ from
+`default`.
+
+`@offers("passkey,totp,password")` on a permit names what its action may be proved by, in the words
+of the fact `factors`; without it, that is anything bound. Nothing else is asked for, and nothing
+else counts where it is shown all the same.
 
 What a rule may say: facts as in the table; `&&`, `||`, `!`, comparisons, `+`, `-`, `*`; `contains`,
 `containsAll`, `containsAny` and `isEmpty` of sets of words; `durationSince` and `duration("2d")`.
@@ -172,7 +192,29 @@ yes on an exit or a loosening needs both; a no needs one. Whatever goes wrong in
 with the reason `engine_error`, and is in the log like any other. `/metrics` counts them as
 `twinlock_engine_errors_total`: wake somebody when it grows.
 """.strip(),
+        "### Which reason fits",
+        """
+A reason is a code with sentences that the customer reads ([reason-codes.md](reason-codes.md)). A
+rule gives one of these, and only where its sentences are true: with that outcome, about nothing but
+those actions, and reading one of those facts at least. All others are the laws' to give.
+""".strip(),
+        table(("reason", "with", "about", "reads one of"), _reasons()),
     )
+
+
+def _reasons() -> Iterator[tuple[str, str, str, str]]:
+    for reason, fit in sorted(FITS.items()):
+        facts = ", ".join(f"`{one}`" for one in sorted(fit.facts)) or "–"
+        yield f"`{reason}`", fit.says, _about_class(fit.actions), facts
+
+
+def _about_class(actions: frozenset[str]) -> str:
+    if actions == frozenset(CLASS_OF) - _EXITS:
+        return "anything but exits"
+    listed = sorted(actions - _EXITS)
+    if listed and actions >= _EXITS and actions != frozenset(CLASS_OF):
+        return "every exit, " + ", ".join(f"`{one}`" for one in listed)
+    return _about(actions)
 
 
 def _assets(policy: Policy) -> Iterator[tuple[str, str, str, str, str]]:

@@ -11,7 +11,7 @@ from twinlock.range.profiles import PROFILES, rules_of
 
 REQUESTS = 20_000
 _INSTANTS = [
-    f'@id("age.{name}") @outcome("deny") @reason("limit_exceeded") '
+    f'@id("age.{name}") @outcome("deny") @reason("platform_rule") '
     'forbid (principal, action in Action::"exits", resource) '
     f"when {{ {condition} }};"
     for name, condition in (
@@ -26,7 +26,7 @@ _INSTANTS = [
     )
 ]
 _SETS = [
-    f'@id("set.{name}") @outcome("deny") @reason("limit_exceeded") '
+    f'@id("set.{name}") @outcome("deny") @reason("platform_rule") '
     f'forbid (principal, action in Action::"exits", resource) when {{ {condition} }};'
     for name, condition in (
         ("all", 'context.factors.containsAll(["totp", "password"])'),

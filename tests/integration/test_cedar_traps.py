@@ -235,7 +235,7 @@ def test_reasons_come_in_any_order_so_nothing_of_ours_leans_on_it() -> None:
 @pytest.mark.parametrize("text", ["48", "", "1.5h", "1h1d", "1w", "24H", "+1h", " 1h"])
 def test_a_duration_that_is_none_is_refused_when_the_policy_is_read(text: str) -> None:
     rule = (
-        '@id("r") @outcome("deny") @reason("limit_exceeded") '
+        '@id("r") @outcome("deny") @reason("platform_rule") '
         'forbid (principal, action in Action::"exits", resource) '
         f'when {{ context.now.durationSince(context.opened_at) < duration("{text}") }};'
     )
@@ -253,7 +253,7 @@ def test_an_instant_is_written_as_cedar_takes_it() -> None:
 @pytest.mark.parametrize(("age", "young"), [(2 * DAY, False), (2 * DAY / 1.0001, True)])
 def test_a_length_is_exact_at_its_limit_in_both_engines(age: Any, young: bool) -> None:  # noqa: ANN401 - a timedelta
     rule = (
-        '@id("young") @outcome("deny") @reason("limit_exceeded") '
+        '@id("young") @outcome("deny") @reason("platform_rule") '
         'forbid (principal, action in Action::"exits", resource) '
         'when { context.now.durationSince(context.opened_at) < duration("2d") };'
     )
@@ -266,7 +266,7 @@ def test_a_length_is_exact_at_its_limit_in_both_engines(age: Any, young: bool) -
 
 def test_an_instant_in_the_future_gives_a_negative_length_so_the_rule_matches() -> None:
     rule = (
-        '@id("young") @outcome("deny") @reason("limit_exceeded") '
+        '@id("young") @outcome("deny") @reason("platform_rule") '
         'forbid (principal, action in Action::"exits", resource) '
         'when { context.now.durationSince(context.opened_at) < duration("2d") };'
     )
@@ -290,7 +290,7 @@ def test_what_cedar_forbids_is_refused_though_our_own_reading_allowed_it() -> No
     """Two engines disagree, forced: the second one holds the rules of another policy."""
     other = policy_of(
         with_rules(
-            '@id("none") @outcome("deny") @reason("limit_exceeded") '
+            '@id("none") @outcome("deny") @reason("platform_rule") '
             'forbid (principal, action in Action::"exits", resource);'
         )
     )

@@ -13,7 +13,7 @@ from twinlock.domain.policy.vocabulary import whole_box
 ODD = policy_of(
     with_rules(
         *(
-            f'@id("odd.r{number}") @outcome("deny") @reason("limit_exceeded") '
+            f'@id("odd.r{number}") @outcome("deny") @reason("platform_rule") '
             'forbid (principal, action in Action::"exits", resource) '
             f"when {{ {condition} }};"
             for number, condition in enumerate(

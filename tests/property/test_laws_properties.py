@@ -12,6 +12,7 @@ from support.worlds import rules_of
 
 from twinlock.domain.actions import ALARMS, BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level, level_shown
+from twinlock.domain.bounds import BUDGET_CENTS_MOST
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.laws import LAWS, Law, by_api_key, setting_up, within_budget
 from twinlock.domain.policy.facts import (
@@ -212,6 +213,7 @@ def test_only_a_usable_destination_has_a_budget_and_only_for_a_signed_session(
         assert found.session is SessionState.FULL
         assert found.destination is DestinationState.USABLE
         assert found.value_cents <= found.budget_left_cents
+        assert found.value_cents <= BUDGET_CENTS_MOST
 
 
 @given(facts(), st.sampled_from(Factor))

@@ -2,20 +2,25 @@
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
+import pytest
 from hypothesis import strategies as st
 
 from twinlock.adapters import cedar
 from twinlock.adapters.policies import shipped
+from twinlock.domain.policy import annotations, fitting
+from twinlock.domain.policy.annotations import Agree
 from twinlock.domain.policy.version import ASSETS, Draft, Policy
+from twinlock.domain.reasons import Reason
 
 _RULE = re.compile(r'^@id\("[^"]+"\).*?;$', re.MULTILINE | re.DOTALL)
 _HOLD = re.compile(r'@hold_seconds\("(\d+)"\)')
 _SUM = re.compile(r"\b(50000|100000|10000000)\b")
 HOLDS = (1, 3_600, 86_400, 172_800, 604_800)  # Seconds.
-SUMS = (0, 1, 500_00, 1_000_00, 100_000_00, 10**12)  # Cents.
+SUMS = (0, 1, 500_00, 1_000_00, 100_000_00, 10**12 - 1)  # Cents.
 
 
 def policy_of(text: str, *, profile: str = "test", version: int = 1) -> Policy:
@@ -29,6 +34,16 @@ def policy_of(text: str, *, profile: str = "test", version: int = 1) -> Policy:
             schema=cedar.own_schema(),
         )
     )
+
+
+@contextmanager
+def approvals_built() -> Iterator[None]:
+    """Read policies as a version would that can ask people to agree; this one refuses that."""
+    fit = fitting.Fit(lambda demand: isinstance(demand, Agree), "a review")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(annotations, "NOT_BUILT", frozenset())
+        patch.setattr(fitting, "FITS", {**fitting.FITS, Reason.PLATFORM_RULE: fit})
+        yield
 
 
 def rules_in(text: str) -> list[str]:

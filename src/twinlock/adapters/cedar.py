@@ -8,15 +8,17 @@ Always true (tests/integration/test_cedar_traps.py, test_cedar_differential.py):
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final, NoReturn
 
 import cedarpy
 import structlog
 
+from twinlock.adapters.policy_lines import first_line_refused, line_of
 from twinlock.domain.actions import CLASS_OF
 from twinlock.domain.canonical import encode
-from twinlock.domain.policy.annotations import PolicyFault, refuse
+from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError, refuse
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.nesting import check_nesting
 from twinlock.domain.policy.statutes import TEXT_BYTES_MOST, Statutes
@@ -24,6 +26,8 @@ from twinlock.domain.policy.terms import (
     Context,
 )
 from twinlock.domain.policy.vocabulary import (
+    EXITS,
+    VOCABULARY,
     OutOfRangeError,
     for_cedar,
     schema_text,
@@ -32,6 +36,7 @@ from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Never, Requirement
 
 _ACCOUNT: Final = {"type": "Account", "id": "account"}  # Statutes speak of every account alike.
+_MARK = "\ufeff"  # Some editors put it in front of UTF-8.
 _log = structlog.get_logger()
 
 
@@ -65,6 +70,8 @@ def read_policy(text: str) -> bytes:
     """
     if len(text) > TEXT_BYTES_MOST:
         refuse(PolicyFault.TOO_LARGE, f"more than {TEXT_BYTES_MOST} letters")
+    if text.startswith(_MARK):
+        refuse(PolicyFault.UNREADABLE, "it begins with a byte order mark (BOM); save it without")
     check_nesting(text)
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
@@ -72,24 +79,76 @@ def read_policy(text: str) -> bytes:
     except RecursionError:
         refuse(PolicyFault.TOO_LARGE, "it nests too deep to be read")
     except ValueError as error:
-        refuse(PolicyFault.UNREADABLE, _first_line(error))
+        begins = first_line_refused(text, cedarpy.policies_to_json_str)
+        refuse(PolicyFault.UNREADABLE, _first_line(error), line=begins)
     if not validated.validation_passed:
-        first = validated.errors[0]
-        refuse(PolicyFault.INVALID, _first_line(first.error), rule=_name(parsed, first.policy_id))
+        _refuse_invalid(text, parsed, validated.errors[0])
     rules: dict[str, Any] = {}
     for place, rule in parsed["staticPolicies"].items():
         rule_id = (rule.get("annotations") or {}).get("id")
         if not rule_id:
-            refuse(PolicyFault.ID_MISSING, "a rule has no @id", rule=place)
+            refuse(PolicyFault.ID_MISSING, "a rule has no @id", line=line_of(text, place))
         if rule_id in rules:
-            refuse(PolicyFault.ID_TWICE, "two rules have one @id", rule=rule_id)
+            line = line_of(text, place)
+            refuse(PolicyFault.ID_TWICE, "two rules have one @id", rule=rule_id, line=line)
         rules[rule_id] = rule
     return encode({**parsed, "staticPolicies": rules})
 
 
+def with_line(text: str, error: PolicyRefusedError) -> PolicyRefusedError:
+    """Return the refusal of a policy that Cedar took, with the line of the rule that it names."""
+    parsed = json.loads(cedarpy.policies_to_json_str(text))
+    for place in (*parsed["staticPolicies"], *parsed["templates"]):
+        if error.rule and _name(parsed, place) == error.rule:
+            line = line_of(text, place)
+            return PolicyRefusedError(error.fault, error.says, rule=error.rule, line=line)
+    return error
+
+
+def _refuse_invalid(
+    text: str, parsed: Mapping[str, Any], first: cedarpy.ValidationError
+) -> NoReturn:
+    """Refuse what does not fit the schema: an unknown word by its likeness to one that is known.
+
+    Cedar names an action for which the fact is unknown, any of them.
+    """
+    place = first.policy_id
+    rule, line = _name(parsed, place), line_of(text, place)
+    found = parsed["staticPolicies"].get(place) or parsed["templates"].get(place) or {}
+    for fact in _facts_in(found):
+        if fact not in VOCABULARY:
+            says = f"{fact[:40]!r} is not a fact{_like(fact, VOCABULARY)}"
+            refuse(PolicyFault.INVALID, says, rule=rule, line=line)
+    action = str((found.get("action", {}).get("entity") or {}).get("id", ""))
+    if action and action not in (*CLASS_OF, EXITS):
+        says = f"{action[:40]!r} is not an action{_like(action, (*CLASS_OF, EXITS))}"
+        refuse(PolicyFault.INVALID, says, rule=rule, line=line)
+    refuse(PolicyFault.INVALID, _first_line(first.error), rule=rule, line=line)
+
+
+def _facts_in(node: object) -> Iterator[str]:
+    """Give the names of the facts that stand in Cedar's JSON."""
+    match node:
+        case {"left": {"Var": "context"}, "attr": str(name)}:
+            yield name
+        case dict():
+            for inner in node.values():
+                yield from _facts_in(inner)
+        case list():
+            for inner in node:
+                yield from _facts_in(inner)
+        case _:
+            return
+
+
+def _like(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word[:64], sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def _name(parsed: Mapping[str, Any], place: str) -> str:
     """Return the @id of the rule that Cedar calls by its place in the text."""
-    rule = parsed["staticPolicies"].get(place, {})
+    rule = parsed["staticPolicies"].get(place) or parsed["templates"].get(place) or {}
     return str((rule.get("annotations") or {}).get("id") or place)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from twinlock.adapters import cedar
 from twinlock.adapters.cedar import CedarEngine
 from twinlock.adapters.settings import PROFILES
-from twinlock.domain.policy.annotations import PolicyFault, refuse
+from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError, refuse
 from twinlock.domain.policy.boundaries import boundary_requests
 from twinlock.domain.policy.statutes import TEXT_BYTES_MOST
 from twinlock.domain.policy.version import ASSETS, Draft, Policy
@@ -51,6 +51,9 @@ def load(profile: str) -> tuple[Policy, CedarEngine]:
     if profile in PROFILES:
         return compile_policy(shipped(profile), profile=profile)
     path = Path(profile)
+    if path.suffix != _SUFFIX:
+        says = f"{path.name[:64]} is none of {', '.join(PROFILES)}, nor does it end with {_SUFFIX}"
+        refuse(PolicyFault.UNREADABLE, says)
     return compile_policy(text_at(path), profile=path.stem)
 
 
@@ -60,15 +63,17 @@ def compile_policy(text: str, *, profile: str) -> tuple[Policy, CedarEngine]:
     Raises:
         PolicyRefusedError: as ``load``.
     """
-    policy = Policy(
-        Draft(
-            version=1,
-            profile=profile,
-            assets=ASSETS,
-            statutes=cedar.read_policy(text),
-            schema=cedar.own_schema(),
-        )
+    draft = Draft(
+        version=1,
+        profile=profile,
+        assets=ASSETS,
+        statutes=cedar.read_policy(text),
+        schema=cedar.own_schema(),
     )
+    try:
+        policy = Policy(draft)
+    except PolicyRefusedError as error:
+        raise cedar.with_line(text, error) from error
     engine = CedarEngine(policy.statutes)
     for action, context in boundary_requests(policy.statutes, count=CHECKED_AT_LOAD):
         cedar.compare(policy.statutes, engine, action, context)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from twinlock.adapters import policies
+from twinlock.adapters.settings import PROFILES
 from twinlock.domain.answers import Teller
 from twinlock.domain.decisions import Rules
 from twinlock.domain.laws import LAWS, Law
@@ -46,6 +47,11 @@ def checked_policy(path: Path) -> Policy:
     """Return the policy in a file, as it would be decided by. Raises PolicyRefusedError."""
     policy, _ = policies.load(str(path))
     return policy
+
+
+def profile_setting(path: Path) -> str:
+    """Return what to set TWINLOCK_PROFILE to, to decide by ``path``: a name, or a whole path."""
+    return str(path) if str(path) in PROFILES else str(path.resolve())
 
 
 def weaker_book(laws: tuple[Law, ...], text: str, *, profile: str, codes: CodesHelp) -> RuleBook:

@@ -6,29 +6,42 @@ from typing import Annotated
 
 import typer
 
-from twinlock.bootstrap.rulebook import checked_policy, rule_book
+from twinlock.bootstrap.rulebook import checked_policy, profile_setting, rule_book
 from twinlock.bootstrap.trust import served_policy
 from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import decode
+from twinlock.domain.policy.advice import advice, beside
 
 app = typer.Typer(help="Policies: the rules in Cedar.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-File = Annotated[Path, typer.Argument(help="A .cedar file.")]
+File = Annotated[Path, typer.Argument(help="A .cedar file, or the name of a profile.")]
 
 
 @app.command("check")
 def check(file: File, *, as_json: Json = False) -> None:
-    """Say whether a policy could be decided by; exit code 2 and a line on stderr if not."""
+    """Say whether a policy could be decided by; exit code 2 and a line on stderr if not.
+
+    What it may say, and an officer seldom means, is told on stderr and under ``warnings``.
+    """
     policy = checked_policy(file)
     rules = policy.statutes.rules
-    say(f"set TWINLOCK_PROFILE={file.resolve()} and start the service again to decide by it")
+    usual = rule_book().policy.statutes
+    found, differs = advice(policy.statutes, usual=usual), beside(policy.statutes, usual)
+    for one in found:
+        say(f"warning: {one.code}: {one.about}: {one.says}")
+    for what, names in (("added", differs.added), ("changed", differs.changed)):
+        if names:
+            say(f"{what}, beside default: {', '.join(names)}")
+    say(f"set TWINLOCK_PROFILE={profile_setting(file)} and start the service again to decide by it")
     result(
         {
+            "beside_default": differs,
             "digest": policy.name.digest,
             "permits": sorted(policy.statutes.permits),
             "profile": policy.profile,
             "rules": [rule.rule_id for rule in rules],
+            "warnings": found,
         },
         as_json=as_json,
         text=f"{len(policy.statutes.permits)} permits and {len(rules)} rules; "

@@ -128,6 +128,10 @@ LEGAL_REFERENCE_MOST = 24  # Characters: a file number.
 
 # --- Sums ---
 
+# Law 4: what may leave to one destination in a day on the session key alone, whatever a policy
+# says. The larger of what our profiles let a stolen device or a narrow account lose in a day.
+BUDGET_CENTS_MOST = 1_000_00
+
 MAX_VALUE_CENTS = 10**12  # An unknown value counts as this much (law 1).
 # The largest amount of any asset, in its minor units: what fits in 256 bits, as on EVM chains.
 MAX_UINT256 = 2**256 - 1

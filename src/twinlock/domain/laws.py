@@ -23,6 +23,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import (
+    BUDGET_CENTS_MOST,
     ENROLMENT_WINDOW,
     NEWCOMER_PERIOD,
     WEAK_FREEZE_EVERY,
@@ -115,13 +116,21 @@ def _a_little_proof(facts: Facts) -> Requirement:
 
 
 def within_budget(facts: Facts) -> bool:
-    """Say whether this exit may leave on the session key alone (law 4, its last sentence)."""
+    """Say whether this exit may leave on the session key alone (law 4)."""
     return (
         facts.action_class is ActionClass.EXIT
         and facts.session is SessionState.FULL
         and facts.destination is DestinationState.USABLE
         and facts.value_cents <= facts.budget_left_cents
+        and facts.destination_day_cents + facts.value_cents <= BUDGET_CENTS_MOST
     )
+
+
+def a_budget_is_small(facts: Facts) -> Requirement:
+    """Law 4: no policy lets a destination have more than so much a day without a proof."""
+    if facts.action != ActionType.DESTINATION_ADD or facts.budget_cents <= BUDGET_CENTS_MOST:
+        return NOTHING
+    return Never(code=Reason.BUDGET_TOO_HIGH)
 
 
 def _own_proof(facts: Facts) -> bool:
@@ -427,6 +436,7 @@ LAWS: tuple[Law, ...] = (
     newcomers_undo_nothing,
     a_password_is_no_root,
     two_roots,
+    a_budget_is_small,
     loosening_waits,
     a_told_wait_stays,
     a_hold_covers_every_exit,

@@ -74,6 +74,9 @@ class Reason(StrEnum):
     CHANNEL_UNCONFIRMED = "channel_unconfirmed"
     OLDER_NEEDED = "older_needed"
     REPUDIATION_OVER = "repudiation_over"
+    ABOVE_PLATFORM_LIMIT = "above_platform_limit"
+    PLATFORM_RULE = "platform_rule"
+    PLATFORM_WAITS = "platform_waits"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -95,7 +98,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.SECOND_ROOT_NEEDED: Explanation(
         "This needs a second authenticator that does not live on the same device.",
         "At once, when you have shown it.",
-        "Use another key, or let the wait run.",
+        "Use another key; where a wait is shown too, letting it run does instead.",
     ),
     Reason.PROOF_NOT_BOUND: Explanation(
         "What was shown is not bound to exactly this action.",
@@ -224,7 +227,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Prove it yourself, or make another key.",
     ),
     Reason.BUDGET_TOO_HIGH: Explanation(
-        "A destination's daily sum without a tap is bounded by the platform's policy.",
+        "A destination's daily sum without a tap is bounded.",
         "At once, with a smaller sum.",
         "Ask for a smaller sum.",
     ),
@@ -347,6 +350,21 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Something that you proved is to leave this account, and is not finished.",
         "When it has left, is vetoed or lapses; at the time shown at the latest.",
         "Finish it or veto it.",
+    ),
+    Reason.ABOVE_PLATFORM_LIMIT: Explanation(
+        "This is more than this platform lets leave at once or in a day.",
+        "At the time shown, if one is shown; otherwise at once, for a smaller sum.",
+        "Ask for a smaller sum, or ask the platform.",
+    ),
+    Reason.PLATFORM_RULE: Explanation(
+        "A rule of this platform refuses this as it was asked for.",
+        "At the time shown, if one is shown; otherwise when the platform changes its rules.",
+        "Ask the platform.",
+    ),
+    Reason.PLATFORM_WAITS: Explanation(
+        "A rule of this platform lets this wait.",
+        "At the time shown, unless somebody entitled says no.",
+        "Wait. If you did not ask for it, veto it with one tap.",
     ),
     Reason.SIM_CHANGED: Explanation(
         "The SIM of this telephone number was changed lately, so codes by SMS count nothing.",

@@ -11,7 +11,8 @@ from support.facts import FOREVER
 from twinlock.domain import laws
 from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level
-from twinlock.domain.laws import LAWS, Law
+from twinlock.domain.bounds import BUDGET_CENTS_MOST
+from twinlock.domain.laws import LAWS, Law, within_budget
 from twinlock.domain.policy.facts import (
     ApiKeyState,
     ApiKeyUse,
@@ -253,6 +254,13 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         )
     ),
     # Law 4
+    (laws.a_budget_is_small, the(LIST, budget_cents=BUDGET_CENTS_MOST), NOTHING),
+    (
+        laws.a_budget_is_small,
+        the(LIST, budget_cents=BUDGET_CENTS_MOST + 1),
+        never(Reason.BUDGET_TOO_HIGH),
+    ),
+    (laws.a_budget_is_small, the(SEND, budget_cents=BUDGET_CENTS_MOST + 1), NOTHING),
     (laws.a_password_is_no_root, the(SEND), NOTHING),
     (laws.a_password_is_no_root, the(SEND, floor=Level.OUT_OF_BAND), NOTHING),
     (laws.a_password_is_no_root, the(SEND, floor=Level.KNOWLEDGE), never(Reason.ROOT_MISSING)),
@@ -541,6 +549,25 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
 )
 def test_what_a_law_misses(law: Law, facts: Facts, missing: Requirement) -> None:
     assert law(facts) == missing
+
+
+@pytest.mark.parametrize(
+    ("value", "day", "leaves"),
+    [
+        (BUDGET_CENTS_MOST, 0, True),
+        (BUDGET_CENTS_MOST + 1, 0, False),
+        (1, BUDGET_CENTS_MOST - 1, True),
+        (1, BUDGET_CENTS_MOST, False),
+    ],
+)
+def test_however_large_a_budget_was_signed_only_a_small_sum_leaves_without_a_proof(
+    value: int, day: int, leaves: bool
+) -> None:
+    """Prevents: a budget of a million that an older version took, spent by a stolen device."""
+    signed = {**BUDGET, "budget_left_cents": 10**9}
+    asked = the(SEND, **{**signed, "value_cents": value, "destination_day_cents": day})
+
+    assert within_budget(asked) is leaves
 
 
 def test_every_law_has_its_rows() -> None:

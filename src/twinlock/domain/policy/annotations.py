@@ -40,9 +40,14 @@ class PolicyFault(StrEnum):
     PERMIT_TWICE = "permit_twice"
     SCOPE = "scope"
     ANNOTATION = "annotation"
+    REASON = "reason"
+    NOT_BUILT = "not_built"
     CONDITION = "condition"
+    OUT_OF_RANGE = "out_of_range"
     OVERFLOW = "overflow"
     TIGHTENING = "tightening"
+    TIGHTENING_OFFERS = "tightening_offers"
+    NOT_OFFERED = "not_offered"
     NOT_LIFTED = "not_lifted"
     ENGINES_DISAGREE = "engines_disagree"
 
@@ -53,16 +58,19 @@ class PolicyRefusedError(TwinlockError):
     code = "policy_refused"
     status = 422
 
-    def __init__(self, fault: PolicyFault, says: str, *, rule: str = "") -> None:
-        named = f"{rule[:RULE_ID_LETTERS_MOST]}: " if rule else ""
-        super().__init__(f"{fault.value}: {named}{says}")
+    def __init__(self, fault: PolicyFault, says: str, *, rule: str = "", line: int = 0) -> None:
+        line_told = f"line {line}" if line else ""
+        named = ", ".join(filter(None, (rule[:RULE_ID_LETTERS_MOST], line_told)))
+        super().__init__(f"{fault.value}: {named}: {says}" if named else f"{fault.value}: {says}")
         self.fault = fault
+        self.says = says
         self.rule = rule
+        self.line = line
 
 
-def refuse(fault: PolicyFault, says: str, *, rule: str = "") -> NoReturn:
+def refuse(fault: PolicyFault, says: str, *, rule: str = "", line: int = 0) -> NoReturn:
     """Refuse a policy. Raises PolicyRefusedError."""
-    raise PolicyRefusedError(fault, says, rule=rule)
+    raise PolicyRefusedError(fault, says, rule=rule, line=line)
 
 
 class Outcome(StrEnum):
@@ -112,6 +120,12 @@ class Refuse:
     retained: timedelta | None = None
 
 
+# Nobody can give approvals yet: whoever is told to wait for them would wait for ever (law 10).
+NOT_BUILT: frozenset[Outcome] = frozenset({Outcome.REVIEW})
+# What an account at every floor can show, once it is bound. Codes are asked for only where nothing
+# stronger is bound, recovery codes for a few actions only; no rule knows which account it meets.
+DEMANDABLE = frozenset({Factor.PASSWORD, Factor.TOTP, Factor.PASSKEY})
+
 Demand: TypeAlias = Ask | Wait | Agree | Refuse
 
 
@@ -124,6 +138,7 @@ class Permit:
     ``lapses`` after how long without use its destination needs proof again.
     """
 
+    rule_id: str
     offers: frozenset[Factor]
     exits_held: timedelta | None
     lapses: timedelta | None
@@ -194,6 +209,7 @@ def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
     reader = _Said(rule, said, _ON_PERMITS)
     offered = reader.factors("offers")
     return Permit(
+        rule_id=rule,
         offers=frozenset(offered or PROOFS) | {Factor.CHANNEL_CODE},
         exits_held=reader.seconds("exits_held_seconds"),
         lapses=reader.seconds("lapses_seconds"),
@@ -205,6 +221,8 @@ def read_demand(rule: str, said: Mapping[str, str]) -> Demand:
     outcome = said.get("outcome", "")
     if outcome not in set(map(str, Outcome)):
         refuse(PolicyFault.ANNOTATION, f"@outcome is one of {', '.join(Outcome)}", rule=rule)
+    if outcome in NOT_BUILT:
+        refuse(PolicyFault.NOT_BUILT, f"nobody can give a {outcome} yet", rule=rule)
     reader = _Said(rule, said, _ON_FORBIDS | _OF_OUTCOME[Outcome(outcome)])
     code = said.get("reason", "")
     if code not in set(map(str, Reason)):
@@ -217,8 +235,8 @@ def _challenge(said: _Said, reason: Reason) -> Demand:
     roots, factors = said.number("roots", most=ROOTS_MOST), said.factors("factors")
     if not proof and not roots and not factors:
         said.fail("says @proof, @roots or @factors", "outcome")
-    if {Factor.SESSION, Factor.API_KEY} & set(factors):
-        said.fail("names proofs of people's; a session and an API key are none", "factors")
+    if not DEMANDABLE.issuperset(factors):
+        said.fail(f"names what every account can bind: {', '.join(sorted(DEMANDABLE))}", "factors")
     return Ask(reason=reason, roots=max(roots, 1), factors=factors)
 
 

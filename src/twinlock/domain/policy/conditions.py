@@ -54,6 +54,13 @@ def read_condition(data: object, known: Mapping[str, Known]) -> Term:
     return term
 
 
+def comparisons(data: object, known: Mapping[str, Known]) -> tuple[Term, ...]:
+    """Return every comparison in the condition ``data``. Raises NotReadableError."""
+    reader = _Reader(known)
+    reader.read(data, depth=0)
+    return tuple(reader.compared)
+
+
 def holds_for_all(parts: tuple[Term, ...]) -> Term:
     """Return the term that is true where all of ``parts`` are; of none it is true."""
     return reduce(terms.both, parts) if parts else flag(value=True)
@@ -93,6 +100,7 @@ class _Reader:
 
     def __init__(self, known: Mapping[str, Known]) -> None:
         self._known = known
+        self.compared: list[Term] = []
 
     def read(self, data: object, *, depth: int) -> Term:
         if depth > NESTING_MOST:
@@ -105,7 +113,10 @@ class _Reader:
         if name in _SINGLES:
             return _SINGLES[name](self._one(inner, depth=depth))
         if name in _PAIRS:
-            return _PAIRS[name](*self._pair(inner, depth=depth))
+            term = _PAIRS[name](*self._pair(inner, depth=depth))
+            if name in _COMPARISONS:
+                self.compared.append(term)
+            return term
         if name == "durationSince":
             return terms.since(*self._method(inner, depth=depth))
         if name == ".":
@@ -193,6 +204,7 @@ _LEAVES: Mapping[str, Callable[[object], Term]] = MappingProxyType(
 _SINGLES: Mapping[str, Callable[[Term], Term]] = MappingProxyType(
     {"!": terms.negate, "neg": terms.negative, "isEmpty": terms.is_empty}
 )
+_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _PAIRS: Mapping[str, Callable[[Term, Term], Term]] = MappingProxyType(
     {
         "&&": terms.both,

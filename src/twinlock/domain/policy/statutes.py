@@ -9,7 +9,7 @@ Always true (tests/unit/domain/policy/test_statutes.py, tests/property/test_stat
 * no sum in a condition can leave 64 bits, whatever the facts are;
 * a rule is lifted by exactly what it asks for: with that fulfilled it never matches;
 * whatever tightens is permitted, and no rule slows it (law 5);
-* every rule has an id, a reason that customers are told, and an end or a way on.
+* every rule has an id, a reason that is true of it, and an end or a way on.
 
 Source: docs/policy.md.
 """
@@ -41,11 +41,13 @@ from twinlock.domain.policy.annotations import (
 )
 from twinlock.domain.policy.conditions import (
     NESTING_MOST,
+    comparisons,
     holds_for_all,
     opposite,
     read_condition,
 )
 from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.fitting import check_offers, check_reason
 from twinlock.domain.policy.terms import (
     Between,
     Box,
@@ -57,6 +59,7 @@ from twinlock.domain.policy.terms import (
     Shape,
     Span,
     Term,
+    flags,
 )
 from twinlock.domain.policy.vocabulary import (
     EXITS,
@@ -267,6 +270,7 @@ def read_statutes(text: bytes) -> Statutes:
             rules.append(_statute(rule_id, rule))
     for action in sorted(_TIGHTENING - permits.keys()):
         refuse(PolicyFault.TIGHTENING, f"whatever tightens is permitted, and {action} is not")
+    check_offers(permits, ((rule.rule_id, rule.actions, rule.demand) for rule in rules))
     return Statutes(text, MappingProxyType(permits), tuple(rules))
 
 
@@ -320,6 +324,8 @@ def _statute(rule_id: str, rule: _Rule) -> Statute:
         when=_condition(rule_id, rule),
     )
     _check_sums(statute)
+    _check_ranges(rule_id, rule)
+    check_reason(rule_id, demand, actions=statute.actions, facts=statute.when.facts)
     for lifted, says in _lifts(demand):
         if not _never(statute, lifted):
             refuse(PolicyFault.NOT_LIFTED, f"it can still match {says}", rule=rule_id)
@@ -392,6 +398,17 @@ def _check_sums(statute: Statute) -> None:
         refuse(PolicyFault.OVERFLOW, "a sum can leave 64 bits", rule=statute.rule_id)
 
 
+def _check_ranges(rule_id: str, rule: _Rule) -> None:
+    """Refuse a comparison that comes out the same for all facts: the limit in it is none."""
+    box = whole_box()
+    for clause in rule.conditions:
+        for one in comparisons(clause.body, KNOWN):
+            if one.over(box) in (Choice(frozenset({True})), Choice(frozenset({False}))):
+                facts = ", ".join(sorted(one.facts)) or "no fact"
+                says = f"a comparison of {facts} is the same for every value in range"
+                refuse(PolicyFault.OUT_OF_RANGE, says, rule=rule_id)
+
+
 def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
     """Give what is so once ``demand`` is fulfilled, in each of the ways in which it can be."""
     box = whole_box()
@@ -437,9 +454,19 @@ def _from(box: Box, name: str, least: int) -> Span:
 
 def _never(statute: Statute, where: Mapping[str, Shape]) -> bool:
     """Say whether ``statute`` matches no facts that are as ``where`` says."""
-    never = Choice(frozenset({False}))
-    boxes = _boxes(statute, {**whole_box(), **where})
-    return all(statute.when.over(box) == never for box in boxes)
+    return outcomes(statute, where) == {False}
+
+
+def outcomes(statute: Statute, where: Mapping[str, Shape]) -> frozenset[bool]:
+    """Return what the condition can be for facts that are as ``where`` says; never too few.
+
+    Raises:
+        PolicyRefusedError: it reads too many facts to say.
+    """
+    found: set[bool] = set()
+    for box in _boxes(statute, {**whole_box(), **where}):
+        found.update(flags(statute.when.over(box)))
+    return frozenset(found)
 
 
 def _boxes(statute: Statute, box: Box) -> Iterator[Box]:

@@ -129,7 +129,8 @@ def _want(term: Term, kind: Kind) -> None:
         raise NotReadableError(f"{term.kind} stands where {kind} belongs")
 
 
-def _flags(shape: Shape) -> frozenset[bool]:
+def flags(shape: Shape) -> frozenset[bool]:
+    """Return what a flag can be."""
     invariant(isinstance(shape, Choice), "a flag's shape is a choice")
     return frozenset(bool(one) for one in getattr(shape, "of"))  # noqa: B009 - narrowed above
 
@@ -142,7 +143,7 @@ def negate(term: Term) -> Term:
         Kind.FLAG,
         (term,),
         run=lambda facts: not run(facts),
-        over=lambda box: Choice(frozenset(not one for one in _flags(over(box)))),
+        over=lambda box: Choice(frozenset(not one for one in flags(over(box)))),
     )
 
 
@@ -153,7 +154,7 @@ def both(left: Term, right: Term) -> Term:
     one, two = left.run, right.run
 
     def over(box: Box) -> Shape:
-        both = _flags(left.over(box)), _flags(right.over(box))
+        both = flags(left.over(box)), flags(right.over(box))
         return Choice(frozenset(a and b for a in both[0] for b in both[1]))
 
     return _joined(Kind.FLAG, (left, right), run=lambda facts: one(facts) and two(facts), over=over)
@@ -166,7 +167,7 @@ def either(left: Term, right: Term) -> Term:
     one, two = left.run, right.run
 
     def over(box: Box) -> Shape:
-        both = _flags(left.over(box)), _flags(right.over(box))
+        both = flags(left.over(box)), flags(right.over(box))
         return Choice(frozenset(a or b for a in both[0] for b in both[1]))
 
     return _joined(Kind.FLAG, (left, right), run=lambda facts: one(facts) or two(facts), over=over)

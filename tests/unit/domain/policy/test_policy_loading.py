@@ -3,7 +3,14 @@
 import json
 
 import pytest
-from support.policies import DEFAULT, permits, policy_of, rules_in, with_rules
+from support.policies import (
+    DEFAULT,
+    approvals_built,
+    permits,
+    policy_of,
+    rules_in,
+    with_rules,
+)
 
 from twinlock.adapters import cedar
 from twinlock.adapters.policies import shipped
@@ -14,9 +21,10 @@ from twinlock.domain.policy.statutes import RULES_MOST, TEXT_BYTES_MOST, read_st
 from twinlock.domain.policy.version import Policy
 
 EXITS = 'forbid (principal, action in Action::"exits", resource)'
-HOLD = '@outcome("hold") @reason("limit_exceeded") @hold_seconds("60")'
-DENY = '@outcome("deny") @reason("limit_exceeded")'
-CHALLENGE = '@outcome("challenge") @reason("limit_exceeded")'
+HOLD = '@outcome("hold") @reason("platform_waits") @hold_seconds("60")'
+DENY = '@outcome("deny") @reason("platform_rule")'
+CHALLENGE = '@outcome("challenge") @reason("proof_needed")'
+REVIEW = '@outcome("review") @reason("platform_rule")'
 HELD = "unless { context.held_seconds >= 60 }"
 AGE = "context.now.durationSince(context.opened_at)"
 BIG = 9223372036854775807
@@ -158,7 +166,7 @@ def test_a_good_rule_is_taken() -> None:
             id="an outcome on a permit",
         ),
         pytest.param(
-            rule('@reason("limit_exceeded")', EXITS), PolicyFault.ANNOTATION, id="no outcome"
+            rule('@reason("platform_rule")', EXITS), PolicyFault.ANNOTATION, id="no outcome"
         ),
         pytest.param(
             rule('@outcome("allow") @reason("limit_exceeded")', EXITS),
@@ -215,26 +223,19 @@ def test_a_good_rule_is_taken() -> None:
                 "passkey,",
                 "passkey,passkey",
                 "session",
+                "api_key",
                 "channel_code",
+                "email_code",
+                "sms_code",
+                "recovery_code,password",
                 " ",
                 "",
             )
         ),
         pytest.param(
-            rule(
-                '@outcome("review") @reason("limit_exceeded")',
-                f"{EXITS} unless {{ context.approvals >= 2 }}",
-            ),
-            PolicyFault.ANNOTATION,
-            id="a review by nobody",
-        ),
-        pytest.param(
-            rule(
-                '@outcome("review") @reason("limit_exceeded") @quorum("6")',
-                f"{EXITS} unless {{ context.approvals >= 6 }}",
-            ),
-            PolicyFault.ANNOTATION,
-            id="a review by a crowd",
+            rule(f'{REVIEW} @quorum("2")', f"{EXITS} unless {{ context.approvals >= 2 }}"),
+            PolicyFault.NOT_BUILT,
+            id="a review that nobody can give",
         ),
         pytest.param(
             rule(f'{DENY} @ends("never")', EXITS), PolicyFault.ANNOTATION, id="an end that is none"
@@ -360,14 +361,6 @@ def test_a_good_rule_is_taken() -> None:
             id="roots that are enrolled and not shown",
         ),
         pytest.param(
-            rule(
-                '@outcome("review") @reason("limit_exceeded") @quorum("2")',
-                f"{EXITS} when {{ context.approvals < 3 }}",
-            ),
-            PolicyFault.NOT_LIFTED,
-            id="a third approval",
-        ),
-        pytest.param(
             rule(f'{DENY} @ends("day")', f"{EXITS} when {{ context.value_cents > 5 }}"),
             PolicyFault.NOT_LIFTED,
             id="a day that lifts nothing",
@@ -394,6 +387,58 @@ def test_a_good_rule_is_taken() -> None:
 )
 def test_a_policy_is_refused(bad: str, fault: PolicyFault) -> None:
     assert fault_of(bad) is fault
+
+
+@pytest.mark.parametrize(
+    ("annotations", "rest", "fault"),
+    [
+        (REVIEW, "unless { context.approvals >= 2 }", PolicyFault.ANNOTATION),
+        (f'{REVIEW} @quorum("6")', "unless { context.approvals >= 6 }", PolicyFault.ANNOTATION),
+        (f'{REVIEW} @quorum("2")', "when { context.approvals < 3 }", PolicyFault.NOT_LIFTED),
+    ],
+    ids=["by nobody", "by a crowd", "a third approval"],
+)
+def test_a_review_is_checked_like_all_else_once_somebody_can_give_one(
+    annotations: str, rest: str, fault: PolicyFault
+) -> None:
+    with approvals_built():
+        assert fault_of(rule(annotations, f"{EXITS} {rest}")) is fault
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "context.value_cents < -5",
+        "context.value_cents > 99999999999999",
+        "context.value_cents >= 0",
+        "context.value_cents == 1000000000001",
+        "context.narrow && context.value_cents > 1000000000000",
+        "context.narrow || context.roots_shown != 1001",
+        "1 < 2",
+        "context.day_cents + context.value_cents > 2000000000000",
+    ],
+)
+@pytest.mark.parametrize("clause", ["when", "unless"])
+def test_a_comparison_that_comes_out_the_same_for_all_facts_is_refused(
+    condition: str, clause: str
+) -> None:
+    """Prevents: a limit that looks like one, in dollars where cents are counted, and is none."""
+    bad = rule(DENY, f"{EXITS} {clause} {{ {condition} }}")
+
+    assert fault_of(bad) is PolicyFault.OUT_OF_RANGE
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "context.value_cents > 0",
+        "context.value_cents >= 1000000000000",
+        "context.day_cents + context.value_cents > 1999999999999",
+        "context.narrow == true",
+    ],
+)
+def test_a_comparison_at_the_end_of_a_range_is_taken(condition: str) -> None:
+    assert policy_of(with_rules(rule(DENY, f"{EXITS} when {{ {condition} }}"))).statutes.rules
 
 
 def test_a_rule_that_compares_too_many_numbers_is_refused() -> None:
@@ -426,7 +471,7 @@ def test_a_refusal_names_the_rule_and_says_what_is_wrong() -> None:
 def test_cedars_own_refusal_names_the_rule() -> None:
     bad = rule(DENY, f"{EXITS} when {{ context.shoe_size > 1 }}", name="shoes")
 
-    with pytest.raises(PolicyRefusedError, match=r"invalid: shoes: .*shoe_size"):
+    with pytest.raises(PolicyRefusedError, match=r"invalid: shoes, line 37: .*shoe_size"):
         policy_of(with_rules(bad))
 
 

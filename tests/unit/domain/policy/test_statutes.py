@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON
-from support.policies import DEFAULT, STRICT, policy_of, with_rules
+from support.policies import DEFAULT, STRICT, approvals_built, policy_of, with_rules
 
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor, Level
@@ -397,19 +397,20 @@ def test_nothing_leaves_a_narrow_account_under_the_strict_profile(
 
 # --- What a policy of one's own can ask for ---
 
-REVIEWED = policy_of(
-    with_rules(
-        '@id("large") @outcome("review") @reason("limit_exceeded") @quorum("2") '
-        'forbid (principal, action in Action::"exits", resource) '
-        "when { context.value_cents > 100 } unless { context.approvals >= 2 };"
+with approvals_built():
+    REVIEWED = policy_of(
+        with_rules(
+            '@id("large") @outcome("review") @reason("platform_rule") @quorum("2") '
+            'forbid (principal, action in Action::"exits", resource) '
+            "when { context.value_cents > 100 } unless { context.approvals >= 2 };"
+        )
     )
-)
 
 
 def test_people_can_be_asked_to_agree() -> None:
     asked = the(SEND, value_cents=101)
 
-    assert missing(asked, REVIEWED) == Approvals(code=Reason.LIMIT_EXCEEDED, count=2)
+    assert missing(asked, REVIEWED) == Approvals(code=Reason.PLATFORM_RULE, count=2)
     assert missing(replace(asked, approvals=2), REVIEWED) == NOTHING
 
 

@@ -1,0 +1,148 @@
+"""Advice: what a policy may say, and an officer seldom means.
+
+Nothing here refuses a policy. ``twinlock policy check`` prints it.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.domain.laws import LEAST_WAIT
+from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
+from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.policy.statutes import Statute, Statutes, outcomes
+from twinlock.domain.policy.terms import Box, Choice, Shape, Span, flags
+from twinlock.domain.policy.vocabulary import whole_box
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to look at again; ``code`` is stable, ``about`` names a rule or an action."""
+
+    code: str
+    about: str
+    says: str
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """The ids of the rules that differ from another policy's."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def advice(statutes: Statutes, *, usual: Statutes) -> tuple[Advice, ...]:
+    """Return what to look at again; ``usual`` are the statutes of the profile ``default``."""
+    found = chain(
+        _unpermitted(statutes),
+        _permitted_in_vain(statutes),
+        *(_one_rule(rule) for rule in statutes.rules),
+        _missing(statutes, usual),
+        _ways_round(statutes),
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def beside(statutes: Statutes, usual: Statutes) -> Beside:
+    """Return how the rules of ``statutes`` differ from those of ``usual``, permits included."""
+    ours, theirs = _texts(statutes), _texts(usual)
+    both = sorted(ours.keys() & theirs.keys())
+    return Beside(
+        added=tuple(sorted(ours.keys() - theirs.keys())),
+        changed=tuple(name for name in both if ours[name] != theirs[name]),
+        missing=tuple(sorted(theirs.keys() - ours.keys())),
+    )
+
+
+def _texts(statutes: Statutes) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = msgspec.json.decode(statutes.text)["staticPolicies"]
+    return found
+
+
+def _unpermitted(statutes: Statutes) -> Iterator[Advice]:
+    for action in sorted(BUILT - statutes.permits.keys()):
+        says = "no permit names it, so it is refused for everybody"
+        yield Advice(code="permit_missing", about=action, says=says)
+
+
+def _permitted_in_vain(statutes: Statutes) -> Iterator[Advice]:
+    for action in sorted(statutes.permits.keys() - BUILT):
+        says = "this version cannot decide it, so it is refused though it is permitted"
+        yield Advice(code="permit_not_built", about=action, says=says)
+
+
+def _one_rule(rule: Statute) -> Iterator[Advice]:
+    try:
+        can_be = outcomes(rule, {})
+    except PolicyRefusedError:  # It reads more facts than can be looked through.
+        return
+    if can_be == {False}:
+        yield Advice(code="never_matches", about=rule.rule_id, says="it matches no facts at all")
+    for_good = isinstance(rule.demand, Refuse)
+    if can_be == {True} and for_good:
+        actions = ", ".join(sorted(rule.actions & BUILT)) or "what is not built"
+        yield Advice(
+            code="refuses_always", about=rule.rule_id, says=f"it refuses {actions} for everybody"
+        )
+
+
+def _missing(statutes: Statutes, usual: Statutes) -> Iterator[Advice]:
+    theirs = {rule.rule_id for rule in usual.rules}
+    gone = sorted(theirs - {rule.rule_id for rule in statutes.rules})
+    if gone:
+        says = (
+            f"default has these rules, and this policy has none of their names: {', '.join(gone)}"
+        )
+        yield Advice(code="rules_missing", about="default", says=says)
+
+
+# --- Ways round a wait ---
+
+
+def _ways_round(statutes: Statutes) -> Iterator[Advice]:
+    """Give what gets money to a new destination sooner than the wait for new ones says."""
+    exits = (one for one in BUILT & statutes.permits.keys() if CLASS_OF[one] is ActionClass.EXIT)
+    for action, narrow in ((one, narrow) for one in sorted(exits) for narrow in (False, True)):
+        wait = _least_wait(statutes, action, narrow=narrow, destination=DestinationState.NEW)
+        listing = _least_wait(statutes, ActionType.DESTINATION_ADD, narrow=narrow)
+        if ActionType.DESTINATION_ADD in statutes.permits and listing < wait:
+            says = f"it waits {_told(listing)}, and {action} to a new destination {_told(wait)}"
+            yield Advice(
+                code="listing_is_sooner", about=ActionType.DESTINATION_ADD.value, says=says
+            )
+        for state in (DestinationState.UNPROVED, DestinationState.REMOVED):
+            other = _least_wait(statutes, action, narrow=narrow, destination=state)
+            if other < wait:
+                says = f"to what is {state} it waits {_told(other)}, to what is new {_told(wait)}"
+                yield Advice(code="state_is_sooner", about=action, says=says)
+
+
+def _least_wait(
+    statutes: Statutes, action: str, *, narrow: bool, destination: DestinationState | None = None
+) -> timedelta:
+    """Return how long ``action`` waits whatever else is so, the laws' own wait included."""
+    where: dict[str, Shape] = {
+        "held_seconds": Span(0, 0),
+        "narrow": Choice(frozenset({narrow})),
+        "enrolling": Choice(frozenset({False})),
+    }
+    if destination is not None:
+        where["destination"] = Choice(frozenset({destination.value}))
+    box: Box = {**whole_box(), **where}
+    lengths = (
+        rule.demand.length
+        for rule in statutes.of(action)
+        if isinstance(rule.demand, Wait)
+        and not rule.demand.or_roots
+        and flags(rule.when.over(box)) == {True}
+    )
+    return max((LEAST_WAIT, *lengths))
+
+
+def _told(length: timedelta) -> str:
+    hours = length / timedelta(hours=1)
+    return f"{hours:g} hours"

@@ -1,0 +1,179 @@
+"""What ``policy check`` advises to look at again."""
+
+import re
+
+import pytest
+from support.policies import DEFAULT, LAX, STRICT, changed, permits, policy_of, with_rules
+
+from twinlock.adapters.policies import shipped
+from twinlock.domain.policy.advice import Advice, advice, beside
+from twinlock.domain.policy.version import Policy
+
+EXITS = 'forbid (principal, action in Action::"exits", resource)'
+DENY = '@outcome("deny") @reason("platform_rule")'
+
+
+def advised(policy: Policy) -> tuple[Advice, ...]:
+    return advice(policy.statutes, usual=DEFAULT.statutes)
+
+
+def codes(policy: Policy) -> set[tuple[str, str]]:
+    return {(one.code, one.about) for one in advised(policy)}
+
+
+def with_rule(rule: str) -> Policy:
+    return changed(DEFAULT, lambda text: f"{text}\n{rule}", name="mine")
+
+
+def test_there_is_nothing_to_say_of_the_default_profile() -> None:
+    assert advised(DEFAULT) == ()
+
+
+def test_of_the_strict_profile_only_the_rules_of_other_names_are_told() -> None:
+    (told,) = advised(STRICT)
+
+    assert (told.code, told.about) == ("rules_missing", "default")
+    assert "exits.budget_is_small" in told.says
+    assert "exits.daily_limit" not in told.says
+
+
+def test_a_policy_of_permits_only_lacks_every_rule() -> None:
+    (told,) = advised(LAX)
+
+    assert all(rule.rule_id in told.says for rule in DEFAULT.statutes.rules)
+
+
+def test_what_nobody_is_permitted_is_told() -> None:
+    without = "\n".join(one for one in permits() if "session.start" not in one)
+
+    assert ("permit_missing", "session.start") in codes(policy_of(without))
+
+
+def test_a_permit_that_helps_nobody_is_told() -> None:
+    staff = '@id("review") permit (principal, action == Action::"staff.review", resource);'
+
+    assert codes(with_rule(staff)) == {("permit_not_built", "staff.review")}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "when { true }",
+        "when { context.narrow || !context.narrow }",
+        "unless { context.value_cents > 5 && context.value_cents < 3 }",
+    ],
+)
+def test_a_rule_that_refuses_everybody_is_told(rest: str) -> None:
+    (told,) = advised(with_rule(f'@id("no") {DENY} {EXITS} {rest};'))
+
+    assert (told.code, told.about) == ("refuses_always", "no")
+    assert "withdrawal.crypto" in told.says
+
+
+def test_a_rule_about_what_is_not_built_is_told_as_that() -> None:
+    (told,) = advised(
+        with_rule(f'@id("no") {DENY} forbid (principal, action == Action::"gift.send", resource);')
+    )
+
+    assert "what is not built" in told.says
+
+
+@pytest.mark.parametrize("rest", ["when { context.narrow }", "when { context.value_cents > 5 }"])
+def test_a_rule_that_refuses_some_is_not(rest: str) -> None:
+    assert advised(with_rule(f'@id("no") {DENY} {EXITS} {rest};')) == ()
+
+
+def test_a_hold_of_everything_is_not_told_since_it_ends() -> None:
+    hold = '@outcome("hold") @reason("platform_waits") @hold_seconds("60")'
+
+    assert (
+        advised(with_rule(f'@id("h") {hold} {EXITS} unless {{ context.held_seconds >= 60 }};'))
+        == ()
+    )
+
+
+def test_a_rule_that_matches_nothing_is_told() -> None:
+    rule = (
+        f'@id("dead") {DENY} {EXITS} when {{ context.value_cents > 5 && context.value_cents < 3 }};'
+    )
+
+    assert codes(with_rule(rule)) == {("never_matches", "dead")}
+
+
+def test_a_rule_that_reads_too_much_to_be_looked_through_is_left_out() -> None:
+    names = ("day_cents", "value_cents", "budget_cents", "approvals", "roots_shown", "ip_list")
+    compared = " && ".join(f"context.{name} != {step}" for name in names for step in range(1, 5))
+
+    assert advised(with_rule(f'@id("wide") {DENY} {EXITS} when {{ {compared} }};')) == ()
+
+
+# --- Ways round a wait ---
+
+
+def waiting(rule: str, days: int) -> Policy:
+    """Return the default policy with the wait of one rule changed."""
+    seconds = days * 86_400
+
+    def change(text: str) -> str:
+        start = text.index(f'@id("{rule}")')
+        end = text.index(";", start)
+        held = re.search(r'@hold_seconds\("(\d+)"\)', text[start:end])
+        assert held
+        return text[:start] + text[start:end].replace(held[1], str(seconds)) + text[end:]
+
+    return changed(DEFAULT, change, name="mine")
+
+
+def test_a_longer_wait_for_new_destinations_is_gone_round_by_listing_one() -> None:
+    """Three days for new ones; list the address, wait a day, and withdraw."""
+    told = advised(waiting("exits.new_destination_waits", 3))
+
+    assert {(one.code, one.about) for one in told} == {
+        ("listing_is_sooner", "destination.add"),
+        ("state_is_sooner", "withdrawal.crypto"),
+    }
+    assert sorted(one.says for one in told) == [
+        "it waits 24 hours, and withdrawal.crypto to a new destination 72 hours",
+        "to what is removed it waits 24 hours, to what is new 72 hours",
+        "to what is unproved it waits 24 hours, to what is new 72 hours",
+    ]
+
+
+def test_the_narrow_wait_is_looked_at_by_itself() -> None:
+    told = advised(waiting("narrow.destination.add.waits", 2))
+
+    assert [(one.code, one.about) for one in told] == [("listing_is_sooner", "destination.add")]
+
+
+def test_waits_that_were_changed_together_are_not_told() -> None:
+    text = shipped("default")
+    start, end = text.index('@id("destination.add.waits")'), text.index("// How much")
+    together = text[:start] + text[start:end].replace("86400", "259200") + text[end:]
+
+    assert advised(policy_of(together)) == ()
+
+
+def test_where_no_destination_is_ever_listed_none_is_listed_sooner() -> None:
+    rules = [one for one in permits() if "destination.add" not in one]
+    hold = '@outcome("hold") @reason("platform_waits") @hold_seconds("259200")'
+    rules.append(f'@id("h") {hold} {EXITS} unless {{ context.held_seconds >= 259200 }};')
+
+    assert "listing_is_sooner" not in {one.code for one in advised(policy_of("\n".join(rules)))}
+
+
+# --- Beside another policy ---
+
+
+def test_what_differs_from_the_default_is_named() -> None:
+    mine = policy_of(
+        with_rules(f'@id("no") {DENY} {EXITS} when {{ context.narrow }};').replace(
+            '@exits_held_seconds("259200")', '@exits_held_seconds("345600")', 1
+        )
+    )
+    differs = beside(mine.statutes, DEFAULT.statutes)
+
+    assert differs.added == ("no",)
+    assert differs.changed == ("authenticator.remove.permit",)
+    assert set(differs.missing) == {rule.rule_id for rule in DEFAULT.statutes.rules}
+    assert beside(DEFAULT.statutes, DEFAULT.statutes) == beside(STRICT.statutes, STRICT.statutes)
