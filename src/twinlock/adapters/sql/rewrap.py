@@ -22,6 +22,7 @@ from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, mac_anew
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.errors import SealBrokenError
+from twinlock.domain.log.merkle import leaf_hash
 from twinlock.ports import (
     Entropy,
 )
@@ -118,12 +119,12 @@ class Rewrap:
         return count
 
     def _mark(self, row: asyncpg.Record) -> tuple[int, bytes, bytes] | None:
-        *said, mac = row
         try:
-            if len(said) == 1:
-                mark = Mark(*said)
-                mark.check(self._sealer, mac)
-                return mark.leaf_index, mac, mark.mac(self._sealer)
+            if "entry" in row:
+                mark = Mark(row["leaf_index"], leaf_hash(row["entry"] or b""))
+                mark.check(self._sealer, row["mac"])
+                return mark.leaf_index, row["mac"], mark.mac(self._sealer)
+            *said, mac = row
             gone = Gone(*said)
             gone.check_mac(self._sealer, mac)
             return gone.leaf_index, mac, gone.mac(self._sealer)
