@@ -1,10 +1,11 @@
 """What else reads the log when somebody was erased: audits, webhooks, and the rotation of keys."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from support.auditing import adopt, audited, codes, settings_of
-from support.due import due_customer, eraser, erasing
+from support.due import due_customer, eraser, erasing, proved_customer
 from support.hooks import hooks_on
 from support.postgres import TestDatabase
 from support.stores import (
@@ -15,6 +16,7 @@ from support.stores import (
     new_action,
     open_store,
     opened,
+    touching,
     withdrawal,
 )
 
@@ -27,6 +29,7 @@ from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.rewrap import Rewrap
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
+from twinlock.domain.log.merkle import leaf_hash
 
 MAC = b"x" * 40
 SALT = b"s" * 32
@@ -139,7 +142,13 @@ async def test_an_account_that_whoever_has_the_keyring_removed_without_an_erasur
     await database.execute("DELETE FROM subject_key WHERE subject = $1", carol.account_id)
     await database.execute("DELETE FROM idempotency WHERE scope = $1", carol.account_id)
     for row in rows:
-        mark = Mark(row["leaf_index"])
+        entry = await database.value(
+            "SELECT entry FROM leaf WHERE leaf_index = $1", row["leaf_index"]
+        )
+        assert isinstance(entry, bytes)
+        mark = Mark(row["leaf_index"], leaf_hash(entry))
+        forget = "UPDATE leaf SET facts = '{}' WHERE leaf_index = $1"
+        await database.execute(forget, mark.leaf_index)
         await database.execute(
             "INSERT INTO erased_entry VALUES ($1, $2)", mark.leaf_index, mark.mac(Sealer(keyring))
         )
@@ -191,6 +200,69 @@ async def test_an_account_that_is_put_back_whole_with_its_mark_taken_away_is_fou
     assert await found(database, keyring, tmp_path) == {"erasure_forged"}
     await database.execute("DELETE FROM erased_entry")
     assert await found(database, keyring, tmp_path) == {"leaf_unowned"}
+
+
+@pytest.mark.parametrize("which", ["every leaf of theirs", "one leaf of theirs"])
+async def test_facts_of_erased_leaves_that_are_put_back_are_found(
+    which: str,
+    store: SqlStore,
+    clock: SteerableClock,
+    database: TestDatabase,
+    keyring: Keyring,
+    tmp_path: Path,
+) -> None:
+    """They hold when the account was opened, which ties its leaves together again."""
+    customer, action = await proved_customer(store, clock)
+    clock.advance(timedelta(days=31))
+    kept = await database.fetch("SELECT leaf_index, facts FROM leaf WHERE facts <> '{}'")
+    committed = await eraser(database.owner_dsn, keyring, clock).erase(erasing(customer, action))
+    assert kept
+    assert committed.indexes
+    for row in kept[-1:] if which == "one leaf of theirs" else kept:
+        sql = "UPDATE leaf SET facts = $2 WHERE leaf_index = $1"
+        await database.execute(sql, row["leaf_index"], row["facts"])
+
+    assert await found(database, keyring, tmp_path) == {"erasure_undone"}
+
+
+async def test_an_erasure_marks_no_leaf_of_a_neighbour(
+    store: SqlStore,
+    clock: SteerableClock,
+    database: TestDatabase,
+    keyring: Keyring,
+    tmp_path: Path,
+) -> None:
+    """Which leaf is whose stands in a column that whoever owns the database can write."""
+    alice, action = await due_customer(store, clock)
+    bob = await opened(store, clock)
+    for customer in (alice, bob):
+        await store.run(touching(customer))
+    point = "UPDATE event SET leaf_index = $2 WHERE subject = $1 AND number = 1"
+    own, other = await newest_leaf(database, alice), await newest_leaf(database, bob)
+    await database.execute(point, alice.account_id, other)
+    erases = eraser(database.owner_dsn, keyring, clock)
+
+    with pytest.raises(LogDamagedError):
+        await erases.erase(erasing(alice, action))
+    assert await database.value("SELECT count(*) FROM erased_entry") == 0
+
+    # Nor does it help to show it Alice's leaf there, and Bob's again afterwards.
+    swap = """
+UPDATE leaf l SET entry = o.entry FROM leaf o
+ WHERE (l.leaf_index, o.leaf_index) IN (($1, $2), ($2, $1))
+"""
+    await database.execute(swap, own, other)
+    await erases.erase(erasing(alice, action))
+    await database.execute(swap, own, other)
+    assert "erasure_forged" in await found(database, keyring, tmp_path)
+
+
+async def newest_leaf(database: TestDatabase, customer: Customer) -> int:
+    index = await database.value(
+        "SELECT max(leaf_index) FROM event WHERE subject = $1", customer.account_id
+    )
+    assert isinstance(index, int)
+    return index
 
 
 # --- Webhooks ---

@@ -64,7 +64,7 @@ from twinlock.services.spending import Spending
 
 ENTROPY = SystemEntropy()
 MONTH = timedelta(days=30)
-NONE = dict.fromkeys(("subjects", "idempotency", "heads", "erased", "broken"), 0)
+NONE = dict.fromkeys(("subjects", "idempotency", "heads", "erased", "unowned", "broken"), 0)
 
 
 @dataclass
@@ -202,6 +202,7 @@ async def test_a_seal_key_is_kept_until_everything_is_wrapped_anew(house: House)
         "idempotency": 1,
         "heads": 0,
         "erased": 0,
+        "unowned": 0,
         "broken": 0,
     }
     assert await house.rewrap() == {
@@ -209,6 +210,7 @@ async def test_a_seal_key_is_kept_until_everything_is_wrapped_anew(house: House)
         "idempotency": 0,
         "heads": 0,
         "erased": 0,
+        "unowned": 0,
         "broken": 0,
     }
     await house.retire(old)
@@ -259,6 +261,7 @@ async def test_an_empty_log_has_no_seal_to_wrap(house: House) -> None:
         "idempotency": 0,
         "heads": 0,
         "erased": 0,
+        "unowned": 0,
         "broken": 0,
     }
     assert (await house.retire(old)).retired_at is not None
@@ -486,6 +489,7 @@ async def test_what_is_not_ours_is_left_counted_and_keeps_its_key(house: House) 
         "idempotency": 1,
         "heads": 1,
         "erased": 0,
+        "unowned": 0,
         "broken": 2,
     }
 

@@ -5,7 +5,10 @@ Twinlock out and for tests. The file holds what a customer's message would: what
 the secret by which that channel can say no.
 """
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+import structlog
 
 from twinlock.adapters import private_files
 from twinlock.domain.account import Account, Channel, OpenAction
@@ -13,12 +16,15 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.newcomers import is_older
-from twinlock.domain.notices import Notice, NoticeKind
+from twinlock.domain.notices import Notice, NoticeKind, is_outdated
 from twinlock.domain.vetoes import veto_token
 from twinlock.ports import (
+    Clock,
     Outgoing,
     Store,
 )
+
+_log = structlog.get_logger(__name__)
 
 
 class Letter(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,6 +52,32 @@ class Letter(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     veto: str = ""
     undo: str = ""
     link: str = ""
+
+
+class InTime:
+    """Hands on what is not too old to be sent; the outbox drops the rest, which is logged.
+
+    ``outdated`` counts those. Prevents: old messages that whoever can write to the database puts
+    back, so that customers are told once more of what is long over.
+    """
+
+    def __init__(self, send: Callable[[Outgoing], Awaitable[None]], *, clock: Clock) -> None:
+        self._send = send
+        self._clock = clock
+        self.outdated = 0
+
+    async def send(self, outgoing: Outgoing) -> None:
+        """Hand on a message, unless it is too old.
+
+        Raises:
+            ClockUntrustedError: nobody can say how old it is, so it waits.
+        """
+        notice = outgoing.notice
+        if not is_outdated(notice, now=self._clock.now(database_at=None)):
+            await self._send(outgoing)
+            return
+        self.outdated += 1
+        _log.warning("notice_outdated", kind=notice.kind.value, of=notice.at.isoformat())
 
 
 class LetterFiles:

@@ -67,12 +67,18 @@ class Slots:
 
     def claim(self, index: int) -> StoredLeaf | None:
         """Return what leaf ``index`` says, and mark it as some account's; None where it is gone."""
+        leaf = self.look(index)
+        if leaf is not None:
+            self._mapped[self._claims + index] = 1
+        return leaf
+
+    def look(self, index: int) -> StoredLeaf | None:
+        """Return what leaf ``index`` says; None where it is gone."""
         if not 0 <= index < self.size:
             return None
         hashed = self._mapped[index * HASH_BYTES : (index + 1) * HASH_BYTES]
         if hashed == _MISSING:
             return None
-        self._mapped[self._claims + index] = 1
         at, facts, kind, answer, policy = _SAID.unpack_from(
             self._mapped, self._said + index * _SAID.size
         )

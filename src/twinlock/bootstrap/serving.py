@@ -17,7 +17,7 @@ from twinlock.adapters.hashing import ThreadHasher
 from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.known_passwords import KnownPasswords
-from twinlock.adapters.letters import LetterFiles
+from twinlock.adapters.letters import InTime, LetterFiles
 from twinlock.adapters.revival import looked_after
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.outbox import Outbox
@@ -163,9 +163,10 @@ async def open_on(
     store, seconds = steering.through(shelves.store), steering.seconds
     kept = replace(shelves, store=store)
     letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
+    in_time = InTime(letters.send, clock=clock)
 
     async def hand_on() -> None:
-        while await shelves.outbox.deliver(letters.send, most=OUTBOX_MOST) == OUTBOX_MOST:
+        while await shelves.outbox.deliver(in_time.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
     keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)

@@ -189,7 +189,8 @@ def rewrap(*, as_json: Json = False) -> None:
         as_json=as_json,
         text=f"{done['subjects']} customers' keys, {done['idempotency']} idempotency keys, "
         f"{done['heads']} heads and {done['erased']} marks of the erased were put under the "
-        f"current key; {done['broken']} rows are not ours",
+        f"current key; {done['unowned']} keys are nobody's, as of the erased, and {done['broken']} "
+        "rows are not ours: `twinlock audit` names them",
     )
 
 

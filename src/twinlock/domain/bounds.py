@@ -121,6 +121,12 @@ CODES_PER_DAY_MOST = 16  # A flood that keeps to the hour's limit is one all the
 CODES_UNPROVED_PER_DAY_MOST = 8  # Half of them, so that strangers leave the owner the other half.
 FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a flood itself.
 
+# --- Notices ---
+
+# A notice that could not be handed on for so long is not sent any more. RFC 5321, 4.5.4.1: mail is
+# tried for four or five days; whoever is away over a weekend repairs it within a week.
+NOTICE_LIFETIME = timedelta(days=7)
+
 # --- Legal holds and exports ---
 
 LEGAL_HOLDS_MOST = 3  # Of one account: a court, an authority and a claim.

@@ -9,19 +9,24 @@ Source: docs/erasure.md.
 
 import msgspec
 
-from twinlock.domain.account import OpenAction
-from twinlock.domain.canonical import b64url, commit, encode, from_b64url
+from twinlock.domain.account import Chain, OpenAction
+from twinlock.domain.canonical import b64url, commit, encode, from_b64url, tagged_mac
 from twinlock.domain.entries import (
     ERASED_ENTRY,
     ERASED_FIELD,
     SALT_BYTES,
     Kept,
+    entry_key,
+    entry_label,
     erased_value,
     events_digest,
     leaf_time,
 )
 from twinlock.domain.errors import LogDamagedError, TwinlockError
 from twinlock.domain.events import ProofAccepted
+from twinlock.domain.log.merkle import leaf_hash
+
+NO_FACTS = b"{}"  # What stands beside each leaf of an account that was erased.
 
 
 class AccountErasedError(TwinlockError):
@@ -32,11 +37,13 @@ class AccountErasedError(TwinlockError):
 
 
 class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a public leaf, its time, its type, and what ties it to its entry."""
+    """Of a public leaf, its time, its type, and what ties it to its entry and its account."""
 
     at: int
     c: dict[str, str]
     t: str
+    lbl: str = ""
+    prev: str = ""
 
 
 _LEAF = msgspec.json.Decoder(_Leaf)
@@ -74,6 +81,46 @@ def check_proved(action: OpenAction, leaf: bytes, kept: Kept) -> None:
         raise LogDamagedError("the log does not show that this erasure was proved when it says")
 
 
+class OwnLeaves:
+    """An account's own leaves, checked in their order before they are marked as erased.
+
+    Each bears the label of its number and is tied to the one before it, under the account's own
+    key, and the last is the one that its document names: no other leaf does. Prevents: a leaf of a
+    neighbour, marked because whoever owns the database let an entry of this account point at it.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._key = from_b64url(chain.label_key, size=32)
+        self._last = b""
+        self._count = 0
+
+    def take(self, leaf: bytes, *, number: int) -> bytes:
+        """Return the hash (32 bytes) of ``leaf``, which is entry ``number``, the next one.
+
+        Raises:
+            LogDamagedError: it is not.
+        """
+        said, key = _read(leaf), entry_key(self._key, self._count)
+        label, before = entry_label(key), tagged_mac(key, "prev/v1", self._last)
+        if (number, said.lbl, said.prev) != (self._count, b64url(label), b64url(before)):
+            raise LogDamagedError("a leaf is not the one that this account wrote next")
+        self._count, self._last = self._count + 1, leaf_hash(leaf)
+        return self._last
+
+    def finish(self) -> None:
+        """Return when these were all of them. Raises LogDamagedError."""
+        if (self._count, b64url(self._last)) != (self._chain.entries, self._chain.last_leaf):
+            raise LogDamagedError("the account does not have the entries that it counts")
+
+
+def _read(leaf: bytes) -> _Leaf:
+    try:
+        return _LEAF.decode(leaf)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LogDamagedError("this is no leaf of an entry") from error
+
+
 def check_erased(leaf: bytes, account_id: str, *, entries: int, salt: bytes) -> None:
     """Check that this leaf of the log says of an account that it is erased, with all its entries.
 
@@ -83,10 +130,7 @@ def check_erased(leaf: bytes, account_id: str, *, entries: int, salt: bytes) -> 
     Raises:
         LogDamagedError: the leaf says nothing of the kind.
     """
-    try:
-        said = _LEAF.decode(leaf)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise LogDamagedError("this is no leaf of an entry") from error
+    said = _read(leaf)
     if len(salt) != SALT_BYTES:
         raise LogDamagedError("this salt opens no leaf")
     opened = b64url(commit(salt, ERASED_FIELD, erased_value(account_id, entries)))

@@ -10,8 +10,14 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from twinlock.domain.account import Account, Channel, ChannelKind, OpenAction
-from twinlock.domain.actions import ContactChange, type_of
-from twinlock.domain.bounds import CHALLENGE_LIFETIME, NEWCOMER_PERIOD
+from twinlock.domain.actions import ActionType, ContactChange, type_of
+from twinlock.domain.bounds import (
+    CHALLENGE_LIFETIME,
+    ERASURE_LIFETIME,
+    NEWCOMER_PERIOD,
+    NOTICE_LIFETIME,
+    OPEN_ACTION_LIFETIME,
+)
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -164,6 +170,25 @@ def code_notice(action: OpenAction, *, code: str, channel: ChannelId, at: dateti
         code=code,
         gone=gone,
     )
+
+
+def is_outdated(notice: Notice, *, now: datetime) -> bool:
+    """Say whether it is too late at ``now`` to send ``notice``.
+
+    It is not while a channel can still stop what waits, which is until that lapses, or undo what
+    was bound. A code opens nothing after its time.
+    Prevents: old messages that somebody puts back into the outbox, which then go out again.
+    """
+    match notice.kind:
+        case NoticeKind.CODE:
+            last = notice.until or notice.at
+        case NoticeKind.WAITING:
+            erasing = notice.what == ActionType.ACCOUNT_ERASE
+            lifetime = ERASURE_LIFETIME if erasing else OPEN_ACTION_LIFETIME
+            last = (notice.until or notice.at) + lifetime
+        case _:
+            last = max(notice.at + NOTICE_LIFETIME, notice.undo_until or notice.at)
+    return now > last
 
 
 def _gone(before: Account, events: tuple[Event, ...]) -> tuple[Channel, ...]:

@@ -8,14 +8,23 @@ from msgspec.structs import replace
 from support.cast import ALICE, BOB, NOON
 from support.worlds import ERASE
 
-from twinlock.domain.account import OpenAction, Shown
+from twinlock.domain.account import Chain, OpenAction, Shown
 from twinlock.domain.assurance import Factor
-from twinlock.domain.canonical import b64url, commit, encode
-from twinlock.domain.entries import Kept, Opening, erased_value, events_digest, leaf_time
-from twinlock.domain.erasure import check_erased, check_proved, proof_entries
+from twinlock.domain.canonical import b64url, commit, encode, tagged_mac
+from twinlock.domain.entries import (
+    Kept,
+    Opening,
+    entry_key,
+    entry_label,
+    erased_value,
+    events_digest,
+    leaf_time,
+)
+from twinlock.domain.erasure import OwnLeaves, check_erased, check_proved, proof_entries
 from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.events import ProofAccepted
 from twinlock.domain.ids import ActionId, AuthenticatorId, ChallengeId, MemberId
+from twinlock.domain.log.merkle import leaf_hash
 
 SALT, OTHER = b"s" * 32, b"o" * 32
 
@@ -134,3 +143,71 @@ def test_a_proof_that_the_log_does_not_show_is_none(
     """Prevents: a document in which somebody has waited who has not."""
     with pytest.raises(LogDamagedError):
         check_proved(action, *entry)
+
+
+LABEL_KEY, NEIGHBOURS_KEY = b"a" * 32, b"b" * 32
+
+
+def chained(*, key: bytes = LABEL_KEY, count: int = 3) -> tuple[list[bytes], Chain]:
+    """Return the leaves of an account with ``count`` entries, and its chain."""
+    leaves, last = list[bytes](), b""
+    for number in range(count):
+        own = entry_key(key, number)
+        before = b64url(tagged_mac(own, "prev/v1", last))
+        said = {"at": 1, "c": {}, "lbl": b64url(entry_label(own)), "prev": before, "t": "x"}
+        leaves.append(encode(said))
+        last = leaf_hash(leaves[-1])
+    return leaves, Chain(label_key=b64url(key), entries=count, last_leaf=b64url(last))
+
+
+def taken(leaves: list[bytes], chain: Chain, *, first: int = 0) -> list[bytes]:
+    own = OwnLeaves(chain)
+    hashes = [own.take(one, number=number) for number, one in enumerate(leaves, first)]
+    own.finish()
+    return hashes
+
+
+def test_an_account_s_own_leaves_are_told_by_its_document() -> None:
+    leaves, chain = chained()
+    assert taken(leaves, chain) == [leaf_hash(one) for one in leaves]
+
+
+THEIRS, OURS = chained(key=NEIGHBOURS_KEY)[0], chained()[0]
+EDITED = OURS[2].replace(b'"at":1', b'"at":2')
+
+
+@pytest.mark.parametrize(
+    ("leaves", "first"),
+    [
+        ([OURS[0], THEIRS[1], OURS[2]], 0),
+        ([OURS[0], OURS[2], OURS[1]], 0),
+        ([OURS[0].replace(b'"at":1', b'"at":2'), *OURS[1:]], 0),
+        ([*OURS[:2], EDITED], 0),
+        (OURS[:2], 0),
+        (OURS[1:], 1),
+        (OURS, 1),
+        (chained(count=4)[0], 0),
+        ([OURS[0], OURS[1], b""], 0),
+        ([OURS[0], OURS[1], b"\xff"], 0),
+        ([OURS[0], OURS[1], leaf()], 0),
+        ([], 0),
+    ],
+    ids=[
+        "a neighbour's",
+        "out of order",
+        "an edited one",
+        "an edited last one",
+        "one too few",
+        "without the first",
+        "other numbers",
+        "one too many",
+        "one that is gone",
+        "no text",
+        "one without a label",
+        "none",
+    ],
+)
+def test_other_leaves_are_not_the_account_s(leaves: list[bytes], first: int) -> None:
+    """Prevents: a neighbour's entry that is marked as erased."""
+    with pytest.raises(LogDamagedError):
+        taken(leaves, chained()[1], first=first)

@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +26,13 @@ from twinlock.domain.account import Channel, ChannelKind
 from twinlock.domain.actions import ApiKeyRevoke, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.bounds import CHALLENGE_LIFETIME, NEWCOMER_PERIOD
+from twinlock.domain.bounds import (
+    CHALLENGE_LIFETIME,
+    ERASURE_LIFETIME,
+    NEWCOMER_PERIOD,
+    NOTICE_LIFETIME,
+    OPEN_ACTION_LIFETIME,
+)
 from twinlock.domain.commands import EndSession
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import (
@@ -39,7 +45,7 @@ from twinlock.domain.events import (
     ProofRefused,
 )
 from twinlock.domain.ids import ActionId, ChannelId
-from twinlock.domain.notices import Notice, NoticeKind, code_notice, notices
+from twinlock.domain.notices import Notice, NoticeKind, code_notice, is_outdated, notices
 
 NOBODY = EndSession(session_id=None)
 ACTION = ActionId("act_1")
@@ -224,3 +230,31 @@ def test_a_repudiation_is_one_notice_whatever_follows_from_it() -> None:
     (notice,) = tell(undone, gone)
 
     assert (notice.kind, notice.at, notice.undo_until) == (NoticeKind.DONE, NOON, None)
+
+
+DONE = Notice(kind=NoticeKind.DONE, what="freeze.set", at=NOON, channels=())
+WAITS = replace(DONE, kind=NoticeKind.WAITING, what="destination.add", until=NOON + DAY)
+
+
+@pytest.mark.parametrize(
+    ("notice", "last"),
+    [
+        (DONE, NOON + NOTICE_LIFETIME),
+        (replace(DONE, until=NOON + HOUR), NOON + NOTICE_LIFETIME),
+        (replace(DONE, undo_until=NOON + HOUR), NOON + NOTICE_LIFETIME),
+        (replace(DONE, undo_until=NOON + NEWCOMER_PERIOD), NOON + NEWCOMER_PERIOD),
+        (WAITS, NOON + DAY + OPEN_ACTION_LIFETIME),
+        (replace(WAITS, until=None), NOON + OPEN_ACTION_LIFETIME),
+        (replace(WAITS, what="account.erase"), NOON + DAY + ERASURE_LIFETIME),
+        (
+            replace(DONE, kind=NoticeKind.CODE, until=NOON + CHALLENGE_LIFETIME),
+            NOON + CHALLENGE_LIFETIME,
+        ),
+    ],
+)
+def test_a_notice_is_sent_as_long_as_it_can_be_acted_on_and_not_after(
+    notice: Notice, last: datetime
+) -> None:
+    """Prevents: old messages that go out again, and a veto that nobody was told of."""
+    assert not is_outdated(notice, now=last)
+    assert is_outdated(notice, now=last + timedelta(milliseconds=1))

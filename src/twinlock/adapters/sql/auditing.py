@@ -22,7 +22,7 @@ from twinlock.domain.audit.documents import Documents, Stored
 from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.parts import Checked, Leaves, Part, Rest, Span
 from twinlock.domain.audit.tree import check_tiles
-from twinlock.domain.audit.walk import LeafWalk
+from twinlock.domain.audit.walk import FORGOTTEN, LeafWalk
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.log.tiles import TILE_BYTES, TILE_WIDTH
 from twinlock.domain.policy.version import PolicyName
@@ -284,15 +284,17 @@ class AuditReader:
     def _check_mark(self, row: asyncpg.Record, findings: Findings) -> int:
         """Take an erased leaf for what it is, and count it, where the mark is ours."""
         index, mac, undone = row
-        where = f"leaf {index}"
+        where, leaf = f"leaf {index}", self._slots.look(index)
         try:
-            Mark(index).check(self._sealer, mac)
+            Mark(index, b"" if leaf is None else leaf.hash).check(self._sealer, mac)
         except SealBrokenError as error:
             findings.add(Fault.ERASURE_FORGED, where, str(error))
             return 0
         self._slots.claim(index)
         if undone:
             findings.add(Fault.ERASURE_UNDONE, where, "it was erased, and its entry is there")
+        if leaf is not None and leaf.facts != FORGOTTEN:
+            findings.add(Fault.ERASURE_UNDONE, where, "it was erased, and its facts are there")
         return 1
 
     def _check_erased(self, row: asyncpg.Record, findings: Findings) -> int:

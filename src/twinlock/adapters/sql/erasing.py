@@ -25,11 +25,10 @@ from twinlock.domain.bookkeeping import bookkeep
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.decisions import Decided
 from twinlock.domain.entries import ERASED_FIELD, SALTS_BYTES, Entry, Origin
-from twinlock.domain.erasure import AccountErasedError
+from twinlock.domain.erasure import NO_FACTS, AccountErasedError, OwnLeaves
 from twinlock.domain.errors import (
     AccountUnknownError,
     ClockUntrustedError,
-    LogDamagedError,
     SealBrokenError,
     UnavailableError,
     present,
@@ -40,17 +39,21 @@ from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.ports import Clock, Committed, Entropy, Work
 
 PAGE_ROWS = 200  # Accounts that are opened at once: 3 MB at most.
-# Entries that are marked by one statement. An idle transaction is ended after half a second, and
-# the MACs of 170,000 take that long (measured): made at once, a long life could not be erased.
+# Entries that are checked and marked by one statement. An idle transaction is ended after half a
+# second, and the MACs of 170,000 take that long (measured): made at once, a long life could not be
+# erased.
 MARKS_AT_ONCE = 200
-NO_FACTS = b"{}"
 
 _READ_PAGE = """
 SELECT s.id, s.version, s.box, k.wrapped
   FROM stream s JOIN subject_key k ON k.subject = s.subject
  WHERE s.id > $1 AND s.id < 'acc`' AND s.kind = 'account' ORDER BY s.id LIMIT $2
 """
-_READ_INDEXES = "SELECT leaf_index FROM event WHERE subject = $1"
+_READ_OWN = """
+SELECT e.number, e.leaf_index, l.entry
+  FROM event e LEFT JOIN leaf l ON l.cell = 1 AND l.leaf_index = e.leaf_index
+ WHERE e.subject = $1 AND e.number > $2 ORDER BY e.number LIMIT $3
+"""
 # What facts say of an account's age is the same in all of its leaves, and would tie them together.
 _FORGET_FACTS = "UPDATE leaf SET facts = $2 WHERE cell = 1 AND leaf_index = ANY($1::bigint[])"
 _FORGET_RETRIES = "DELETE FROM webhook_retry WHERE leaf_index = ANY($1::bigint[])"
@@ -145,10 +148,11 @@ class SqlEraser:
                 raise UnavailableError("another moment, another answer: run it again")
         entries = self._entries(before, decided, work, at=at)
         edge = await tree.read_edge(connection, frontier, seen=Frontier(), known=None)
-        grown = tree.grown(edge, [leaf_hash(entry.leaf) for entry in entries])
+        hashes = [leaf_hash(entry.leaf) for entry in entries]
+        grown = tree.grown(edge, hashes)
         own = tuple(range(frontier.size, grown.edge.frontier.size))
         await self._write(connection, entries, own, grown, watch=watch, at=at)
-        await self._mark(connection, own)
+        await self._mark(connection, list(map(Mark, own, hashes)))
         last = entries[-1]
         salt = from_b64url(last.openings[ERASED_FIELD].salt)
         gone = Gone(own[-1], work.account_id, last.number + 1, salt)
@@ -167,20 +171,33 @@ class SqlEraser:
         """Destroy all that opens the account's entries, and mark their leaves.
 
         Raises:
-            LogDamagedError: not every entry that it counts is there, so that none is touched.
+            LogDamagedError: not every entry that it counts is there with its leaf, and no other,
+                so that none is touched.
         """
         named = account.account_id
-        rows = await connection.fetch(_READ_INDEXES, named)
-        indexes = [row["leaf_index"] for row in rows]
-        # Prevents: an erasure that ends the search for an entry that somebody removed or added.
-        if len(indexes) != account.chain.entries:
-            raise LogDamagedError("the account does not have the entries that it counts")
-        await self._mark(connection, indexes)
+        indexes = await self._mark_own(connection, account)
         await connection.execute(_FORGET_FACTS, indexes, NO_FACTS)
         await connection.execute(_FORGET_RETRIES, indexes)
         await connection.execute(_FORGET_EVENTS, named)
         await connection.execute(_FORGET_REPEATS, named)
         await connection.execute(_FORGET_KEY, named)
+
+    async def _mark_own(self, connection: asyncpg.Connection, account: Account) -> list[int]:
+        """Mark the leaves of all entries of ``account``, and return where they are.
+
+        Whatever the rows say: by the account's own document. Raises LogDamagedError.
+        """
+        own, indexes, after = OwnLeaves(account.chain), list[int](), -1
+        while rows := await connection.fetch(_READ_OWN, account.account_id, after, MARKS_AT_ONCE):
+            after = rows[-1]["number"]
+            marks = [
+                Mark(row["leaf_index"], own.take(row["entry"] or b"", number=row["number"]))
+                for row in rows
+            ]
+            await self._mark(connection, marks)
+            indexes += [mark.leaf_index for mark in marks]
+        own.finish()
+        return indexes
 
     def _entries(
         self, before: State, decided: Decided, work: Work, *, at: datetime
@@ -220,11 +237,9 @@ class SqlEraser:
             watch.seal(after, at=at),
         )
 
-    async def _mark(self, connection: asyncpg.Connection, indexes: Sequence[int]) -> None:
-        for start in range(0, len(indexes), MARKS_AT_ONCE):
-            page = indexes[start : start + MARKS_AT_ONCE]
-            macs = [Mark(index).mac(self._sealer) for index in page]
-            await connection.execute(_MARK_ENTRIES, page, macs)
+    async def _mark(self, connection: asyncpg.Connection, marks: Sequence[Mark]) -> None:
+        macs = [mark.mac(self._sealer) for mark in marks]
+        await connection.execute(_MARK_ENTRIES, [mark.leaf_index for mark in marks], macs)
 
 
 def _erases(decided: Decided) -> bool:

@@ -13,17 +13,21 @@ _ACCOUNT, _ENTRY = "erased/v1", "erased-entry/v1"
 
 
 class Mark(NamedTuple):
-    """A leaf that was an erased account's."""
+    """A leaf that was an erased account's, by its place and its hash.
+
+    Prevents: the mark of one leaf on another, by who shows an erasure other leaves than there are.
+    """
 
     leaf_index: int
+    leaf_hash: bytes
 
     def mac(self, sealer: Sealer) -> bytes:
         """Return the MAC (40 bytes) that says so."""
-        return sealer.mac(_ENTRY, _number(self.leaf_index))
+        return sealer.mac(_ENTRY, _number(self.leaf_index), self.leaf_hash)
 
     def check(self, sealer: Sealer, mac: bytes) -> None:
         """Return when ``mac`` is ours. Raises SealBrokenError."""
-        sealer.check_mac(mac, _ENTRY, _number(self.leaf_index))
+        sealer.check_mac(mac, _ENTRY, _number(self.leaf_index), self.leaf_hash)
 
 
 class Gone(NamedTuple):
@@ -83,8 +87,9 @@ UPDATE erased e SET mac = n.mac
 )
 ENTRIES = Marks(
     read_others="""
-SELECT leaf_index, mac FROM erased_entry
- WHERE leaf_index > $1 AND substr(mac, 1, 8) <> $2 ORDER BY leaf_index LIMIT $3
+SELECT m.leaf_index, m.mac, l.entry
+  FROM erased_entry m LEFT JOIN leaf l ON l.cell = 1 AND l.leaf_index = m.leaf_index
+ WHERE m.leaf_index > $1 AND substr(m.mac, 1, 8) <> $2 ORDER BY m.leaf_index LIMIT $3
 """,
     write_anew="""
 UPDATE erased_entry e SET mac = n.mac

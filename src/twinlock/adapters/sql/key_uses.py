@@ -59,6 +59,7 @@ class SqlKeyUses:
         row = await self._ask(lambda db: db.fetchrow(queries.COUNT_SEALED, key_id))
         return (
             KeyUse(what="subjects' keys", count=row["subjects"]),
+            KeyUse(what="subjects' keys that are nobody's, as of the erased", count=row["unowned"]),
             KeyUse(what="idempotency keys", count=row["idempotency"]),
             KeyUse(what="heads of the log", count=row["heads"]),
             KeyUse(what="marks of erased accounts", count=row["erased"]),

@@ -198,9 +198,17 @@ CLAIM_INSTALLATION = """
 INSERT INTO installation (fingerprint, log_origin) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
 
-# What stands under one seal key.
+# What stands under one seal key. An endpoint that was removed leaves its key behind.
 COUNT_SEALED = """
-SELECT (SELECT count(*) FROM subject_key WHERE substr(wrapped, 1, 8) = $1) AS subjects,
+WITH keys AS (
+  SELECT EXISTS (SELECT FROM erased g WHERE g.subject = k.subject)
+           OR NOT starts_with(k.subject, 'wh_')
+          AND NOT EXISTS (SELECT FROM stream a WHERE a.id = k.subject AND a.kind = 'account')
+              AS unowned
+    FROM subject_key k WHERE substr(wrapped, 1, 8) = $1
+)
+SELECT (SELECT count(*) FROM keys WHERE NOT unowned) AS subjects,
+       (SELECT count(*) FROM keys WHERE unowned) AS unowned,
        (SELECT count(*) FROM idempotency WHERE substr(mac, 1, 8) = $1) AS idempotency,
        (SELECT count(*) FROM head WHERE substr(mac, 1, 8) = $1) AS heads,
        (SELECT count(*) FROM erased WHERE substr(mac, 1, 8) = $1)
@@ -242,8 +250,19 @@ UPDATE head SET at = $7, size = $8, edge = $9, mac = $10 WHERE cell = 1
 
 # Wrapping anew, as the owner of the tables: the application may change no subject's key.
 READ_OTHERS_WRAPPED = """
-SELECT subject, wrapped FROM subject_key
- WHERE subject > $1 AND substr(wrapped, 1, 8) <> $2 ORDER BY subject LIMIT $3
+SELECT k.subject, k.wrapped, a.version AS account_version, a.box AS account_box,
+       EXISTS (SELECT FROM erased g WHERE g.subject = k.subject) AS is_erased,
+       starts_with(k.subject, 'wh_') AS is_endpoints
+  FROM subject_key k
+  LEFT JOIN stream a ON a.id = k.subject AND a.kind = 'account' AND a.subject = k.subject
+ WHERE k.subject > $1 AND substr(k.wrapped, 1, 8) <> $2
+ ORDER BY k.subject LIMIT $3
+"""
+# Which of these accounts, as they were read, end before an entry that stands in the log.
+READ_ENDED = """
+SELECT s.id FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS n (id, version, label)
+  JOIN stream s ON s.id = n.id AND s.version = n.version
+  JOIN leaf l ON l.cell = 1 AND l.label = n.label
 """
 WRITE_WRAPPED = """
 UPDATE subject_key s SET wrapped = n.wrapped

@@ -20,6 +20,7 @@ from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
+from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log_keys import is_log_key
 from twinlock.domain.webhooks.endpoints import (
     PAUSE_LONGEST,
@@ -337,7 +338,7 @@ class SqlWebhooks:
             return ""
         if row["mark"] is None:
             raise LogDamagedError("an entry that the log counts is gone")
-        Mark(row["leaf_index"]).check(self._sealer, row["mark"])
+        Mark(row["leaf_index"], leaf_hash(leaf)).check(self._sealer, row["mark"])
         if row["gone"] is None:
             return ""
         gone = Gone(row["leaf_index"], row["gone"], row["gone_entries"], row["gone_salt"])

@@ -8,6 +8,7 @@ from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.leaves import LOG_KEY, LogKeyLeaf, Said, read, read_log_key, said
 from twinlock.domain.audit.openings import framed, hashed, write_hashes
 from twinlock.domain.audit.parts import Leaves
+from twinlock.domain.erasure import NO_FACTS
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
 from twinlock.domain.log_keys import log_key_label
@@ -17,6 +18,9 @@ Row: TypeAlias = tuple[int, bytes, bytes, bytes]
 """Index, label, entry and facts of a leaf."""
 
 _FACTS = framed("facts/v1")
+FORGOTTEN = hashed(_FACTS, (NO_FACTS,))
+"""The hash of the facts beside a leaf that was erased: there are none."""
+
 _MISSING = bytes(HASH_BYTES)
 _NOBODY = StoredLeaf(b"", 0, b"", b"", b"", b"")
 
