@@ -3,7 +3,16 @@
 import pytest
 from msgspec.structs import replace
 from support.cast import DAY, MEMBER, NOON
-from support.worlds import PASSWORD, SMS, SYNCED, a_destination, an_account, make_key, send
+from support.worlds import (
+    PASSWORD,
+    SMS,
+    SYNCED,
+    a_destination,
+    a_session,
+    an_account,
+    make_key,
+    send,
+)
 
 from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
 from twinlock.domain.actions import AnyPayload
@@ -240,13 +249,22 @@ def test_what_a_key_alone_proves_ends_with_it() -> None:
         an_action(proof(source=ONE), own, named="act_both"),
         an_action(proof(source=TWO), named="act_other"),
         an_action(proof(source=ONE), proof(Factor.TOTP, "aut_gone"), named="act_fallen"),
+        an_action(proof(source=ONE), proof(Factor.SESSION, "ses_alice"), named="act_session"),
         an_action(named="act_nothing"),
     )
     account = with_keys(a_key(), a_key(TWO), actions=actions)
+    account = replace(account, sessions=(a_session(),))
 
-    assert [by_keys_alone(account, one) for one in actions] == [True, False, True, True, False]
+    assert [by_keys_alone(account, one) for one in actions] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
     ended = [one.action_id for one in ended_with(account, [ONE])]
-    assert ended == ["act_key", "act_fallen"]
+    assert ended == ["act_key", "act_fallen", "act_session"]
     assert ended_with(account, []) == ()
 
 
