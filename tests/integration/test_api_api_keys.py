@@ -5,52 +5,17 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.service import ADDRESS, Customer, Service
+from support.owned_keys import AWAY, BOUNDED, FEE, HOME, KEY, OTHER, make, use
+from support.service import Customer, Service
 
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.trust import trust_of
-from twinlock.client import ApiKey, ProblemError
-from twinlock.domain.answers import Answered
+from twinlock.client import ProblemError
 from twinlock.domain.bounds import LOOSE_ACTIONS_MOST
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundles import verify_bundle
 
 AT_ONCE = LOOSE_ACTIONS_MOST
-HOME, AWAY = "203.0.113.7", "198.51.100.7"
-KEY = ApiKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
-OTHER = ApiKey(Ed25519PrivateKey.from_private_bytes(bytes(32)))
-FEE = "0.0001"  # Ether: 30 cents.
-PLACE = {"network": "ethereum", "address": ADDRESS}
-BOUNDED: dict[str, Any] = {
-    "public_key": KEY.public_key,
-    "scopes": ["withdraw"],
-    "ip_list": [HOME],
-    "destinations": [PLACE],
-    "daily_cents": 100_00,
-}
-
-
-async def make(alice: Customer, **changes: object) -> Answered:
-    """Make a key that withdraws, and let its wait and its hold pass."""
-    proposed = await alice.propose("api_key.create", {**BOUNDED, **changes})
-    made = await alice.with_passkey(proposed.action_id)
-    for _ in range(2):
-        alice.service.clock.forward(hours=24)
-        await alice.sign_in()
-    return made
-
-
-async def use(
-    alice: Customer, amount: str = "10", *, ip: str = HOME, key: ApiKey = KEY, **more: str
-) -> Answered:
-    """Propose a withdrawal, have it signed where the key is, and hand the signature on."""
-    proposed = await alice.propose(
-        "withdrawal.crypto", alice.withdrawal(amount, max_fee=FEE, **more)
-    )
-    told = await alice.client.action(proposed.action_id)
-    signature = key.sign(proposed.action_id, told.payload or {})
-    return await alice.client.prove_by_api_key(proposed.action_id, signature, ip=ip)
 
 
 async def fault(alice: Customer, action_id: str, signature: dict[str, str]) -> str:
@@ -249,8 +214,9 @@ async def test_a_revoked_key_withdraws_nothing_more(owner: Customer) -> None:
     revoked = await owner.propose("api_key.revoke", {"api_key_id": told["api_key_id"]})
     await owner.with_passkey(revoked.action_id)
 
-    late = await owner.client.spend(pending.action_id, spend_id="spend-0001")
-    assert late.answer is not Answer.ALLOW
+    with pytest.raises(ProblemError) as late:
+        await owner.client.spend(pending.action_id, spend_id="spend-0001")
+    assert late.value.code == "action_closed"
     proposed = await owner.propose("withdrawal.crypto", owner.withdrawal())
     seen = await owner.client.action(proposed.action_id)
     signature = KEY.sign(proposed.action_id, seen.payload or {})

@@ -776,7 +776,7 @@ async def test_a_spend_in_an_entry_of_another_type_is_found(
 ) -> None:
     action = installation.scene.authorized
     at = clock.at + timedelta(milliseconds=1)
-    spent = ActionSpent(at=at, action_id=action, spend_id="spend-9", fee_minor="0")
+    spent = ActionSpent(at=at, action_id=action, spend_id="spend-9", fee_minor="0", value_cents=0)
     decision = Decision(
         kind="withdrawal.crypto", action_id=action, answer=Answer.ALLOW, events=(spent,)
     )
@@ -821,7 +821,9 @@ async def test_an_action_that_is_spent_again_is_found(
     closed = present(await installation.store.closed_action(scene.spent), "it was spent")
     await installation.database.execute("DELETE FROM stream WHERE id = $1", scene.spent)
     at = clock.at + timedelta(milliseconds=1)
-    spent = ActionSpent(at=at, action_id=scene.spent, spend_id="spend-2", fee_minor="0")
+    spent = ActionSpent(
+        at=at, action_id=scene.spent, spend_id="spend-2", fee_minor="0", value_cents=0
+    )
     nothing = Decision(kind="session.end", action_id="", answer=Answer.ALLOW)
     again = Decision(
         kind="action.spend", action_id=scene.spent, answer=Answer.ALLOW, events=(spent,)

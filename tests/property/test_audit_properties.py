@@ -97,7 +97,9 @@ KINDS = {
     "destination.import",
     "session.end",
 }
-SPENT = ActionSpent(at=AT, action_id=ActionId("act_x"), spend_id="s", fee_minor="7")
+SPENT = ActionSpent(
+    at=AT, action_id=ActionId("act_x"), spend_id="s", fee_minor="7", value_cents=50_00
+)
 OPENED = AccountOpened(at=AT, account=an_account())
 OWN: dict[str, tuple[Event, ...]] = {"action.spend": (SPENT,), "account.open": (OPENED,)}
 

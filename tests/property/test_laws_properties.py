@@ -317,7 +317,8 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
 
     at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
     enough = at_the_floor or found.session is SessionState.FULL
-    if found.shown_factors if action in ALARMS else enough:
+    by_people = set(found.shown_factors) - {Factor.API_KEY}  # A bot's key sounds no alarm.
+    if by_people if action in ALARMS else enough:
         assert set(reasons(wanted)) <= turned_away
     else:
         assert {Reason.PROOF_NEEDED, Reason.NOTHING_BOUND} & set(reasons(wanted))

@@ -4,6 +4,7 @@ It does what services and store do, without them: it names things, puts the righ
 hand, and keeps each decision with the time it was made.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -74,6 +75,7 @@ class Gate:
     policy: Policy = DEFAULT
     now: datetime = NOON
     prices_up: bool = True
+    price_list: Mapping[str, int] = field(default_factory=lambda: PRICES)
     book: list[tuple[State, Decided, datetime]] = field(default_factory=list)
     drawn: int = 0
 
@@ -100,7 +102,7 @@ class Gate:
 
     @property
     def rules(self) -> Rules:
-        prices = PRICES if self.prices_up else None
+        prices = self.price_list if self.prices_up else None
         return rules_of(self.policy, now=self.now, prices=prices)
 
     # --- Commands ---

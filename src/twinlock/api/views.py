@@ -99,7 +99,7 @@ class OpenView(msgspec.Struct, frozen=True, kw_only=True):
 class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     """One API key of the customer's.
 
-    ``stopped``: what signed it was reported lost or stolen, so it proves nothing.
+    ``stopped``: what signed it was reported lost, stolen or swapped, so it proves nothing any more.
     """
 
     api_key_id: str
@@ -196,7 +196,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
                 api_key_id=one.api_key_id,
                 public_key=one.public_key,
                 created_at=one.created_at,
-                stopped=stopped(account, one, now=now),
+                stopped=stopped(account, one),
                 scopes=one.scopes,
                 ip_list=one.ip_list,
                 destinations=one.destinations,

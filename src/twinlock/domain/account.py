@@ -205,8 +205,8 @@ def with_weak(weak: dict[str, datetime], name: str, *, at: datetime) -> dict[str
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An API key of the customer's, with exactly the powers that were signed.
 
-    ``spent`` is a day, counted from 1970, and what it authorized on it, in US cents; ``entry`` the
-    one that made it, by the proofs ``proved_by``.
+    ``spent`` is a day, counted from 1970, and what it let leave on it, in US cents; ``entry`` the
+    one that made it, by the proofs ``proved_by``. ``stopped``: one of them was reported since.
     """
 
     api_key_id: ApiKeyId
@@ -219,7 +219,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: tuple[int, ...] = ()  # the entries that bound what proved it
     entry: int = 0
     proved_by: tuple[Factor, ...] = ()
+    sms_at: datetime | None = None  # when the code by SMS among them was shown
     spent: tuple[int, int] = (0, 0)
+    stopped: bool = False
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -313,6 +315,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     secret: str = ""  # what takes effect with it: a hash, a seed, a key's record
     authorized_at: datetime | None = None
     destination_id: DestinationId | None = None  # whose sum of the day it counts in
+    charge: tuple[ApiKeyId, int, int] | None = None  # a key, a day as in its ``spent``, US cents
     entry: int = 0  # the entry of the decision that brought it where it stands
 
     def counted_on(self, at: datetime) -> int:
@@ -341,6 +344,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     candidates: tuple[Candidate, ...] = ()
     codes_sent: tuple[int, ...] = ()  # in POSIX seconds, rounded up: shorter than a date
     flood_told_at: int = 0  # in POSIX seconds: when the owner was last told of a flood of codes
+    key_told_at: int = 0  # the same, of an API key that was used beyond its powers
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
@@ -462,6 +466,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     entry: int = 0
     proved_by: tuple[Factor, ...] = ()
     by: tuple[int, ...] = ()  # the entries that bound what proved it
+    sms_at: datetime | None = None  # when a code by SMS among its proofs was shown
     usable_at: datetime | None = None
     used_at: datetime | None = None
     budget_cents: int = 0

@@ -5,7 +5,8 @@ their level, no root of its own, and nothing beyond them (law 3).
 
 Always true (tests/property/test_api_key_properties.py): what a key shows was shown when it was
 made, by proofs that the account's floor of today still accepts; without its creation, after its
-revocation, and while what signed it is suspended, it shows nothing.
+revocation, and once what signed it was reported, it shows nothing, whatever follows; in one day no
+more leaves by it than its sum (tests/property/test_api_key_sum_properties.py).
 """
 
 import ipaddress
@@ -18,11 +19,13 @@ from msgspec.structs import replace
 from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
 from twinlock.domain.actions import ActionType, ApiKeyCreate, WithdrawalCrypto, type_of
 from twinlock.domain.assurance import Factor, Level, level_shown
-from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.bounds import FLOOD_TOLD_EVERY, MAX_VALUE_CENTS
 from twinlock.domain.canonical import from_b64url, tagged_hash
 from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.ids import ActionId, ApiKeyId
-from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Within
+from twinlock.domain.laws import stands_alone
+from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Facts, Within
+from twinlock.domain.sim_changes import sms_at, sms_fell
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Where an API key is read as a proof at all: a closed list. Nothing that loosens or tightens.
@@ -57,6 +60,7 @@ def made(account: Account, action: OpenAction, *, at: datetime, by: tuple[int, .
         by=by,
         entry=account.chain.entries,
         proved_by=tuple(sorted({one.factor for one in action.shown if account.stands(one)})),
+        sms_at=sms_at(account, action),
     )
 
 
@@ -85,8 +89,39 @@ def key_shown(account: Account, shown: Iterable[Shown]) -> tuple[KnownKey, Shown
     return None
 
 
+def by_keys_alone(account: Account, action: OpenAction) -> bool:
+    """Say whether only an API key proves ``action``, of what stands: no fresh proof of people's."""
+    standing = {one.factor for one in action.shown if account.stands(one)}
+    return standing - {Factor.SESSION} == {Factor.API_KEY}
+
+
+def ended_with(account: Account, dead: Iterable[ApiKeyId]) -> tuple[OpenAction, ...]:
+    """Return the open actions that nothing but one of the keys ``dead`` proves."""
+    gone = set(dead)
+    named = (one for one in account.actions if any(shown.source in gone for shown in one.shown))
+    return tuple(one for one in named if by_keys_alone(account, one))
+
+
+def refusal_to_tell(account: Account, *, now: datetime) -> bool:
+    """Say whether the owner is told of a use beyond a key's powers: once a day, however many."""
+    return now >= datetime.fromtimestamp(account.key_told_at, tz=UTC) + FLOOD_TOLD_EVERY
+
+
+def carrier(account: Account, action: OpenAction, facts: Facts) -> ApiKeyId | None:
+    """Return the key without which ``action`` would not be allowed, or None where none is needed.
+
+    By the proofs that stand. Prevents: a revoked key's proof, charged in the place of another's.
+    """
+    if facts.api_key is None or stands_alone(facts):
+        return None
+    found = key_shown(account, (one for one in action.shown if account.stands(one)))
+    return None if found is None else found[0].key.api_key_id
+
+
 def level_of_key(account: Account, key: ApiKey) -> Level:
-    """Return what the proofs that made ``key`` are worth by today's floor."""
+    """Return what the proofs that made ``key`` are worth by today's floor; stopped, nothing."""
+    if stopped(account, key):
+        return Level.NONE
     return level_shown(key.proved_by, floor=account.floor)
 
 
@@ -96,12 +131,20 @@ def level_by_key(account: Account, shown: Shown) -> Level:
     return Level.NONE if found is None else level_of_key(account, found[0].key)
 
 
-def stopped(account: Account, key: ApiKey, *, now: datetime) -> bool:
-    """Say whether something that signed ``key`` was reported lost or stolen.
+def stopped(account: Account, key: ApiKey) -> bool:
+    """Say whether something that signed ``key`` was reported lost, stolen or swapped, at any time.
 
     Prevents: a phone that was taken, and the key that was made with it, which goes on.
     """
-    return any(one.entry in key.by and one.suspended(now) for one in account.authenticators)
+    return key.stopped or sms_fell(account, key.proved_by, key.sms_at)
+
+
+def stopped_with(keys: Iterable[ApiKey], entry: int) -> tuple[ApiKey, ...]:
+    """Return ``keys``; those that the thing bound by ``entry`` signed are stopped for good.
+
+    Prevents: a key that starts again when what was reported is found, removed or replaced.
+    """
+    return tuple(replace(key, stopped=True) if entry in key.by else key for key in keys)
 
 
 # --- What one use of a key is worth ---
@@ -117,42 +160,59 @@ def key_use(
         return None
     (known, proof), key = found, found[0].key
     live = ApiKeyState.LIVE if known.usable_from is None else ApiKeyState.WAITING
-    spent = spent_on(key, now) - counted_by_key(action, proof, at=now)
+    spent = spent_on(key, now) - taken(action, key.api_key_id, at=now)
     daily = min(key.daily_cents, MAX_VALUE_CENTS)
     return ApiKeyUse(
-        state=ApiKeyState.STOPPED if stopped(account, key, now=now) else live,
+        state=ApiKeyState.STOPPED if stopped(account, key) else live,
         usable_from=known.usable_from,
         level=level_of_key(account, key),
         scopes=key.scopes,
         ip=Within.OUTSIDE if proof.ip is None else proof.ip,
         destination=_destination(state, action, key),
         daily_cents=daily,
-        left_cents=max(daily - max(spent, 0), 0),
+        left_cents=max(daily - spent, 0),
     )
 
 
-def counted_by_key(action: OpenAction, proof: Shown, *, at: datetime) -> int:
-    """Return how many cents of the key's sum of ``at``'s day are this action's own.
+def taken(action: OpenAction, named: ApiKeyId, *, at: datetime) -> int:
+    """Return how many cents of the sum of ``at``'s day of the key ``named`` are this action's own.
 
-    Prevents: an action that was authorized without the key, taken off a sum it never counted in.
+    What really was charged, and to which key. Prevents: an action that others had authorized, taken
+    off a sum in which it never counted.
     """
-    before = action.authorized_at is not None and proof.at <= action.authorized_at
-    return action.counted_on(at) if before else 0
+    key, day, cents = action.charge or (named, 0, 0)
+    return cents if (key, day) == (named, _day(at)) else 0
 
 
 def spent_on(key: ApiKey, at: datetime) -> int:
-    """Return how many cents ``key`` authorized on ``at``'s day (UTC)."""
+    """Return how many cents ``key`` let leave on ``at``'s day (UTC)."""
     day, cents = key.spent
     return cents if day == _day(at) else 0
 
 
-def charged(key: ApiKey, cents: int, *, at: datetime) -> ApiKey:
-    """Return ``key`` with ``cents`` more or less authorized on ``at``'s day, up to its daily sum.
+def charge_of(
+    action: OpenAction, named: ApiKeyId, cents: int, *, at: datetime
+) -> tuple[ApiKeyId, int, int]:
+    """Return what ``action``, worth ``cents``, takes of the key's sum of ``at``'s day in all.
 
-    What its owner proved beside it counts too, and may be more: nothing is left then either way.
+    Prevents: a price that falls between authorization and spend, and gives the difference back.
     """
-    sum_of_day = min(max(spent_on(key, at) + cents, 0), key.daily_cents)
-    return replace(key, spent=(_day(at), sum_of_day))
+    return named, _day(at), max(cents, taken(action, named, at=at))
+
+
+def charged(
+    account: Account, action: OpenAction, named: ApiKeyId, cents: int, *, at: datetime
+) -> tuple[ApiKey, ...]:
+    """Return the keys of ``account`` after ``action`` took ``charge_of`` the sum of the one named.
+
+    In the place of what it took of that before.
+    """
+    _, day, in_all = charge_of(action, named, cents, at=at)
+    more = in_all - taken(action, named, at=at)
+    return tuple(
+        replace(key, spent=(day, spent_on(key, at) + more)) if key.api_key_id == named else key
+        for key in account.api_keys
+    )
 
 
 def _day(at: datetime) -> int:
@@ -194,6 +254,8 @@ def normal_ip(text: str) -> str:
         address = ipaddress.ip_address(text)
     except ValueError as error:
         raise MalformedError("ip is an IPv4 or IPv6 address") from error
+    if "%" in text:
+        raise MalformedError("an address of the internet has no zone")
     mapped = getattr(address, "ipv4_mapped", None)
     return str(address if mapped is None else mapped)
 

@@ -92,7 +92,7 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 17_408
-PASSING_BYTES_MOST = 3_776  # What signing in, time and others add: sessions, holds, doubts.
+PASSING_BYTES_MOST = 3_792  # What signing in, time and others add: sessions, holds, doubts.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -102,6 +102,7 @@ PAYLOAD_BYTES_MOST = 1_024  # The longest ordinary one, an API key with 8 networ
 SECRET_BYTES_MOST = 1_024  # A passkey whose credential id has 400 bytes; most have 16 to 80.
 OPEN_ACTIONS_MOST = 8  # Of one account at a time; each may take 1 KB of the document.
 LOOSE_ACTIONS_MOST = 4  # Of them without a proof that waits: anybody can make those.
+KEY_ACTIONS_MOST = 4  # Of them that an API key alone signed: its owner keeps the other half.
 CHALLENGES_PER_ACTION_MOST = 4  # Two of a passkey and one of each code: none pushes out another.
 CANDIDATES_MOST = 2  # Offers to bind something; a third takes the place of the oldest.
 AUTHENTICATORS_MOST = 8  # Each may take 1 KB of the document.

@@ -37,6 +37,8 @@ Cents = Annotated[int, Meta(ge=0, le=MAX_VALUE_CENTS)]
 SCOPES = frozenset({"read", "trade", "withdraw"})
 _ADDRESS = re.compile(r"[!-~]+")
 _MEMO = re.compile(r"[!-~]([ -~]*[!-~])?|")
+_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+_MAPPED_BITS = 96  # RFC 4291, 2.5.5.2: ::ffff:0:0/96 before the IPv4 address.
 _EVM = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
@@ -339,10 +341,20 @@ def _no_network(text: str) -> str:
 def normal_network(text: str) -> str:
     """Return the one form of an address or network of an IP list. Raises ScopeUnknownError."""
     try:
-        network = ipaddress.ip_network(text)
+        network = _unmapped(ipaddress.ip_network(text))
     except ValueError as error:
         raise ScopeUnknownError(_no_network(text)) from error
+    if "%" in text:  # Python takes any text behind it, as the zone of a link of one machine.
+        raise ScopeUnknownError("an IP list holds addresses of the internet, without a zone")
     least = IPV4_PREFIX_LEAST if network.version == 4 else IPV6_PREFIX_LEAST  # noqa: PLR2004 - IPv4
     if network.prefixlen < least:
         raise ScopeUnknownError("an IP list holds networks of one site, not of a country")
     return str(network)
+
+
+def _unmapped(network: _Network) -> _Network:
+    """Return IPv4 networks inside IPv6 as the IPv4 they are, as ``api_keys.normal_ip`` does."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_BITS))

@@ -34,7 +34,7 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
     type_of,
 )
-from twinlock.domain.api_keys import made
+from twinlock.domain.api_keys import carrier, made
 from twinlock.domain.assurance import PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
 from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
@@ -74,6 +74,7 @@ from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root, where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
+from twinlock.domain.sim_changes import sms_at
 
 Effect: TypeAlias = Callable[[State, OpenAction, Facts, str], tuple[Event, ...]]
 
@@ -153,6 +154,7 @@ def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> t
             action_id=action.action_id,
             value_cents=facts.value_cents,
             destination_id=state.destination_id if named else None,
+            api_key_id=carrier(state.account, action, facts),
         ),
     )
 
@@ -232,6 +234,7 @@ def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> 
                 entry=state.account.chain.entries,
                 proved_by=facts.shown_factors,
                 by=proved_by(state.account, action),
+                sms_at=sms_at(state.account, action),
                 usable_at=facts.now,
                 # Prevents: listing it again to have the day's budget twice.
                 spent=Spent() if before is None else before.spent,

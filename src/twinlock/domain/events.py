@@ -96,11 +96,15 @@ class ProofRefused(_Event, frozen=True, kw_only=True, tag="proof.refused/1"):
 
 
 class ActionAuthorized(_Event, frozen=True, kw_only=True, tag="action.authorized/1"):
-    """An exit was decided yes; it is decided again when it is spent."""
+    """An exit was decided yes; it is decided again when it is spent.
+
+    ``api_key_id`` is the key without which it would not have been: it counts in that one's sum.
+    """
 
     action_id: ActionId
     value_cents: int
     destination_id: DestinationId | None = None
+    api_key_id: ApiKeyId | None = None
 
 
 class _Closing(_Event, frozen=True, kw_only=True):
@@ -110,10 +114,15 @@ class _Closing(_Event, frozen=True, kw_only=True):
 
 
 class ActionSpent(_Closing, frozen=True, kw_only=True, tag="action.spent/1"):
-    """The exit was handed to the signer, exactly once."""
+    """The exit was handed to the signer, exactly once.
+
+    ``value_cents`` is what it was worth then, and ``api_key_id`` as in ``action.authorized``.
+    """
 
     spend_id: str
     fee_minor: str
+    value_cents: int
+    api_key_id: ApiKeyId | None = None
 
 
 class ActionDone(_Closing, frozen=True, kw_only=True, tag="action.done/1"):

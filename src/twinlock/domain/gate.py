@@ -29,6 +29,7 @@ from twinlock.domain.actions import (
     payload_digest,
     type_of,
 )
+from twinlock.domain.api_keys import carrier
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import SPEND_ENTRY
@@ -55,7 +56,7 @@ from twinlock.domain.commands import (
 from twinlock.domain.decisions import Decided, Decision, Rules, authorize_facts, judge_facts
 from twinlock.domain.effects import effects, may_list, session
 from twinlock.domain.entries import ERASED_ENTRY
-from twinlock.domain.errors import TwinlockError
+from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import (
     AccountErased,
     ActionDone,
@@ -378,9 +379,18 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
     decision = _conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
-    if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY and not action.shown:
+    alone = proof.factor is Factor.API_KEY and not behind(action, now=now)
+    if decision.answer is Answer.DENY and alone:
         decision = _turned_down(decision, now=now)  # Nobody stands behind it who could say more.
     return replace(decision, evidence=proof.evidence)
+
+
+def behind(action: OpenAction, *, now: datetime) -> bool:
+    """Say whether somebody stands behind ``action``: who has shown something, or is being asked.
+
+    Prevents: a key's stray signature that ends what its owner is just about to prove.
+    """
+    return bool(action.shown) or any(one.expires_at > now for one in action.challenges)
 
 
 def _wrong(account: Account, action: OpenAction, wrong: Wrong, *, now: datetime) -> Decision:
@@ -447,8 +457,14 @@ def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Deci
         return decision
     if minor_units(command.fee_minor) > minor_units(payload.max_fee_minor):
         return _decision(action, Never(code=Reason.FEE_TOO_HIGH), facts=decision.facts)
+    facts = present(decision.facts, "what is spent was decided on facts")
     spent = ActionSpent(
-        at=now, action_id=action.action_id, spend_id=command.spend_id, fee_minor=command.fee_minor
+        at=now,
+        action_id=action.action_id,
+        spend_id=command.spend_id,
+        fee_minor=command.fee_minor,
+        value_cents=facts.value_cents,
+        api_key_id=carrier(state.account, action, facts),
     )
     # Prevents: the entry of a mere yes, passed off as a spend by a stolen key, past a freeze.
     return replace(decision, kind=SPEND_ENTRY, events=(*decision.events, spent))

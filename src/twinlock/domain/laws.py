@@ -152,9 +152,12 @@ def an_api_key_reaches_so_far(facts: Facts) -> Requirement:
     another destination, for more than its sum; and one that speaks before its wait is over.
     """
     key = facts.api_key
-    if key is None or _own_proof(facts) or within_budget(facts):
-        return NOTHING
-    return _beyond_the_key(facts, key)
+    return NOTHING if key is None or stands_alone(facts) else _beyond_the_key(facts, key)
+
+
+def stands_alone(facts: Facts) -> bool:
+    """Say whether this is proved without an API key: it counts in no key's sum then."""
+    return _own_proof(facts) or within_budget(facts)
 
 
 def _beyond_the_key(facts: Facts, key: ApiKeyUse) -> Requirement:

@@ -37,6 +37,7 @@ from twinlock.domain.events import (
     NewcomerRepudiated,
     SessionEnded,
 )
+from twinlock.domain.sim_changes import sms_fell
 
 Doubts = tuple[tuple[int, int], ...]
 
@@ -135,9 +136,15 @@ def doubted(doubts: Doubts, entries: Iterable[int]) -> bool:
     return any(first <= entry <= last for entry in entries for first, last in doubts)
 
 
+def still_proved(account: Account, listed: Destination) -> bool:
+    """Say whether nothing that proved ``listed`` was repudiated since, nor its number swapped."""
+    swapped = sms_fell(account, listed.proved_by, listed.sms_at)
+    return not swapped and not doubted(account.doubts, listed.by)
+
+
 def as_proved(account: Account, listed: Destination) -> Destination:
     """Return ``listed`` as it counts: what something repudiated proved is proved by nothing."""
-    if not doubted(account.doubts, listed.by):
+    if still_proved(account, listed):
         return listed
     return replace(listed, usable_at=None, proved_by=())
 

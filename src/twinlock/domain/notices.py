@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 from twinlock.domain.account import Account, Channel, ChannelKind, OpenAction
 from twinlock.domain.actions import ActionType, ContactChange, type_of
+from twinlock.domain.api_keys import refusal_to_tell
+from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
     ERASURE_LIFETIME,
@@ -124,7 +126,7 @@ def notices(
 ) -> tuple[Notice, ...]:
     """Return the notices that ``events`` cause, to the channels that existed before them."""
     channels = tuple(channel.channel_id for channel in before.channels)
-    proved = any(isinstance(event, ProofAccepted) for event in events)
+    proved = _proved(before, events)
     told = {_KINDS[type(event)]: event for event in events if _tells(event, proved=proved)}
     undone = next((event for event in events if isinstance(event, NewcomerRepudiated)), None)
     if undone is not None:  # All that is undone follows from it.
@@ -146,6 +148,17 @@ def notices(
         for kind, event in told.items()
         if channels
     )
+
+
+def _proved(before: Account, events: tuple[Event, ...]) -> bool:
+    """Say whether a proof is worth telling its refusal: of an API key's once a day.
+
+    Prevents: a stolen key that may do nothing, and sends its owner a letter every two seconds.
+    """
+    shown = [event for event in events if isinstance(event, ProofAccepted)]
+    if any(event.shown.factor is not Factor.API_KEY for event in shown):
+        return True
+    return any(refusal_to_tell(before, now=event.at) for event in shown)
 
 
 def code_notice(action: OpenAction, *, code: str, channel: ChannelId, at: datetime) -> Notice:

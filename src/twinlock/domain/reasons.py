@@ -222,8 +222,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Wait, or prove it yourself. If you did not ask for the key, veto it with one tap.",
     ),
     Reason.API_KEY_STOPPED: Explanation(
-        "What signed this API key was reported lost or stolen, or its making was stopped.",
-        "When what was reported proves again, or with another key.",
+        "What signed this API key was reported lost, stolen or swapped, or its making was stopped.",
+        "It does not end: what was reported makes this key never again.",
         "Prove it yourself, or make another key.",
     ),
     Reason.BUDGET_TOO_HIGH: Explanation(

@@ -23,7 +23,13 @@ from twinlock.domain.account import (
     with_session,
     with_weak,
 )
-from twinlock.domain.api_keys import charged, counted_by_key
+from twinlock.domain.api_keys import (
+    by_keys_alone,
+    charge_of,
+    charged,
+    refusal_to_tell,
+    stopped_with,
+)
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import (
     Suspension,
@@ -86,6 +92,7 @@ from twinlock.domain.events import (
 from twinlock.domain.holds import place
 from twinlock.domain.ids import (
     ActionId,
+    ApiKeyId,
     AuthenticatorId,
     DestinationId,
 )
@@ -146,17 +153,22 @@ def _close(state: State, event: ClosingEvent) -> State:
     rest = tuple(one for one in account.actions if one.action_id != event.action_id)
     invariant(len(rest) == len(account.actions) - 1, "an action closes once")
     state = _account(state, actions=rest)
-    return _spend(state, action, at=event.at) if isinstance(event, ActionSpent) else state
+    told = isinstance(event, ActionRefused) and by_keys_alone(account, action)
+    if told and refusal_to_tell(account, now=event.at):
+        state = _account(state, key_told_at=int(event.at.timestamp()))
+    return _spend(state, action, event) if isinstance(event, ActionSpent) else state
 
 
-def _spend(state: State, action: OpenAction, *, at: datetime) -> State:
-    """Note the spend, and count on its day what was counted on another day.
+def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
+    """Note the spend, and count on its day what was counted on another day, or rose meanwhile.
 
-    Prevents: authorized before midnight, spent after it on top of the new day's whole limit.
+    Prevents: authorized before midnight, spent after it on top of the new day's whole limit; and
+    authorized while the price is low.
     """
+    at, to = event.at, state.destination
     state = _account(state, last_exit_at=ceil(at.timestamp()))
-    more, to = action.value_cents - action.counted_on(at), state.destination
-    state = _spend_by_key(state, action, action.value_cents, at=at)
+    state = _charge(state, action, event.api_key_id, event.value_cents, at=at)
+    more = max(event.value_cents - action.counted_on(at), 0)
     if not more:
         return state
     state = _account(state, spent=state.account.spent.plus(more, at=at))
@@ -166,16 +178,13 @@ def _spend(state: State, action: OpenAction, *, at: datetime) -> State:
     return _with_destination(state, replace(to, version=to.version + 1, spent=spent))
 
 
-def _spend_by_key(state: State, action: OpenAction, cents: int, *, at: datetime) -> State:
-    """Count ``cents`` in the sum of the API key that signed ``action``, unless they are."""
-    proof = next((one for one in action.shown if one.factor is Factor.API_KEY), None)
-    if proof is None:
+def _charge(
+    state: State, action: OpenAction, named: ApiKeyId | None, cents: int, *, at: datetime
+) -> State:
+    """Charge ``cents`` to the API key ``named`` that carries ``action``, if one does."""
+    if named is None:
         return state
-    more = cents - counted_by_key(action, proof, at=at)
-    keys = tuple(
-        charged(key, more, at=at) if key.api_key_id == proof.source else key
-        for key in state.account.api_keys
-    )
+    keys = charged(state.account, action, named, cents, at=at)
     return _account(state, api_keys=keys)
 
 
@@ -295,10 +304,15 @@ def _accept(state: State, event: ProofAccepted) -> State:
 def _authorize(state: State, event: ActionAuthorized) -> State:
     account, action = state.account, state.account.action(event.action_id)
     more = event.value_cents - action.counted_on(event.at)
-    state = _spend_by_key(state, action, event.value_cents, at=event.at)
+    named = event.api_key_id
+    state = _charge(state, action, named, event.value_cents, at=event.at)
+    charge = action.charge
+    if named is not None:
+        charge = charge_of(action, named, event.value_cents, at=event.at)
     state = _action(
         state,
         event.action_id,
+        charge=charge,
         state=ActionState.AUTHORIZED,
         authorized_at=event.at,
         destination_id=event.destination_id,
@@ -403,10 +417,13 @@ def _suspend(state: State, event: AuthenticatorSuspended) -> State:
     and reports that follow one another hour by hour.
     """
     bound = state.account.authenticator(event.authenticator_id)
-    stands = bound is not None and bound.suspended(event.at)
+    if bound is None:
+        raise InvariantError("only what is bound is suspended")
+    stands = bound.suspended(event.at)
     if event.for_good or not stands:
         kind = SuspensionKind.FOR_GOOD if event.for_good else SuspensionKind.A_WHILE
         state = _with_suspension(state, event.authenticator_id, suspension(event.at, kind))
+    state = _account(state, api_keys=stopped_with(state.account.api_keys, bound.entry))
     freeze = state.account.freeze
     own = SUSPENSION + event.weak_root
     last = freeze.weak.get(own)

@@ -67,19 +67,29 @@ def urgent(action: OpenAction) -> bool:
 def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
     """Return the open action that a new proposal pushes out, or None while there is room.
 
-    What waits on its proof stays. Of the rest the one goes that shows least, then one from a device
-    that never signed in, then one whose customer is not being asked just now; the oldest first.
+    What waits on a proof that stands stays. Of the rest the one goes that shows least, then one of
+    a device that never signed in, then one whose customer is not being asked just now; the oldest
+    first.
     Prevents: a stranger's proposals, after which the owner can neither sign in nor freeze.
     """
     actions = account.actions
     loose = [
         one
         for one in actions
-        if one.state is ActionState.OPEN and (one.proved_at is None or urgent(one))
+        if one.state is ActionState.OPEN and (not _waits(account, one) or urgent(one))
     ]
     if len(actions) < OPEN_ACTIONS_MOST and len(loose) < LOOSE_ACTIONS_MOST:
         return None
     return min(loose, key=lambda one: _worth(account, one, now=now), default=None)
+
+
+def _waits(account: Account, one: OpenAction) -> bool:
+    """Prevents: what a dead key proved, in the place of all that its owner wants for a week."""
+    return one.proved_at is not None and _standing(account, one) > 0
+
+
+def _standing(account: Account, one: OpenAction) -> int:
+    return sum(account.stands(shown) for shown in one.shown)
 
 
 def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenAction, ...]:
@@ -100,7 +110,7 @@ def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenActio
 
 def _worth(account: Account, one: OpenAction, *, now: datetime) -> tuple[int, bool, bool, datetime]:
     asked = any(challenge.expires_at > now for challenge in one.challenges)
-    return len(one.shown), account.from_known_device(one), asked, one.proposed_at
+    return _standing(account, one), account.from_known_device(one), asked, one.proposed_at
 
 
 def check_room(account: Account) -> None:
@@ -135,6 +145,7 @@ def bytes_that_last(account: Account) -> int:
         candidates=(),
         codes_sent=(),
         flood_told_at=0,
+        key_told_at=0,
         sim_changed_at=None,
         spent=Spent(),
         last_exit_at=0,
@@ -146,10 +157,9 @@ def bytes_that_last(account: Account) -> int:
 
 
 def _used(key: ApiKey) -> ApiKey:
-    """Return ``key`` with the longest sum that it may come to."""
-    if WITHDRAW_SCOPE not in key.scopes:
-        return key
-    return replace(key, spent=(_DAYS, key.daily_cents))
+    """Return ``key`` as long as it can become: stopped, and with the longest sum of a day."""
+    spends = WITHDRAW_SCOPE in key.scopes
+    return replace(key, stopped=True, spent=(_DAYS, key.daily_cents) if spends else key.spent)
 
 
 def _counted(one: Authenticator) -> Authenticator:

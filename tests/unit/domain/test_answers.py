@@ -29,7 +29,9 @@ VETOED_BY = DESKTOP.channel_id
     [
         (ActionDone(at=NOON, action_id=ACTION), "done", Answer.ALLOW, []),
         (
-            ActionSpent(at=NOON, action_id=ACTION, spend_id="payout-1", fee_minor="1"),
+            ActionSpent(
+                at=NOON, action_id=ACTION, spend_id="payout-1", fee_minor="1", value_cents=50_00
+            ),
             "spent",
             Answer.ALLOW,
             [],

@@ -80,7 +80,7 @@ def state(*actions: OpenAction, **changes: Any) -> State:  # noqa: ANN401 - any 
 
 
 CLOSING: list[Event] = [
-    ActionSpent(at=NOON, action_id=ACTION, spend_id="s", fee_minor="1"),
+    ActionSpent(at=NOON, action_id=ACTION, spend_id="s", fee_minor="1", value_cents=50_00),
     ActionDone(at=NOON, action_id=ACTION),
     ActionRefused(at=NOON, action_id=ACTION, reasons=()),
     ActionVetoed(at=NOON, action_id=ACTION, by="chn_email", root=None),
@@ -104,17 +104,24 @@ def test_two_actions_of_one_name_are_a_broken_invariant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("authorized_at", "counted"), [(NOON, 10_00), (NOON - DAY, 40_00), (None, 10_00)]
+    ("authorized_at", "worth", "counted"),
+    [
+        pytest.param(NOON, 30_00, 10_00, id="the same day"),
+        pytest.param(NOON - DAY, 30_00, 40_00, id="another day"),
+        pytest.param(NOON, 31_00, 11_00, id="worth more than when it was authorized"),
+        pytest.param(NOON, 29_00, 10_00, id="worth less: what was counted stays counted"),
+        pytest.param(NOON - DAY, 29_00, 39_00, id="worth less on another day"),
+    ],
 )
 def test_a_spend_counts_on_its_day_unless_its_authorization_did(
-    authorized_at: datetime | None,
-    counted: int,
+    authorized_at: datetime, worth: int, counted: int
 ) -> None:
-    cents = 30_00 if authorized_at else 0
-    action = open_action(authorized_at=authorized_at, value_cents=cents)
+    """Prevents: authorized while a price is low, and spent when it is high, at the low sum."""
+    action = open_action(authorized_at=authorized_at, value_cents=30_00)
     before = state(action, spent=Spent(day="2026-01-15", cents=10_00))
+    spent = replace(CLOSING[0], value_cents=worth)
 
-    assert apply(before, CLOSING[0]).account.spent == Spent(day="2026-01-15", cents=counted)
+    assert apply(before, spent).account.spent == Spent(day="2026-01-15", cents=counted)
 
 
 @pytest.mark.parametrize(

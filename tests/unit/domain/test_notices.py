@@ -22,7 +22,7 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import Channel, ChannelKind
+from twinlock.domain.account import Channel, ChannelKind, Shown
 from twinlock.domain.actions import ApiKeyRevoke, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
@@ -38,10 +38,12 @@ from twinlock.domain.decisions import Decision
 from twinlock.domain.events import (
     ActionDone,
     ActionHeld,
+    ActionRefused,
     AuthenticatorBound,
     AuthenticatorRemoved,
     Event,
     NewcomerRepudiated,
+    ProofAccepted,
     ProofRefused,
 )
 from twinlock.domain.ids import ActionId, ChannelId
@@ -136,6 +138,33 @@ def test_a_refusal_is_told_where_something_was_shown() -> None:
     assert told(gate, gate.propose(strange)) == []
     refused = gate.propose(strange, session=gate.give_session())
     assert told(gate, refused) == [(NoticeKind.REFUSED, "gift.send")]
+
+
+@pytest.mark.parametrize(
+    ("factors", "told_before", "rings"),
+    [
+        pytest.param([Factor.API_KEY], 0, True, id="a key, the first time"),
+        pytest.param([Factor.API_KEY], 24 * 3600, True, id="a key, a day later"),
+        pytest.param([Factor.API_KEY], 24 * 3600 - 1, False, id="a key, once more that day"),
+        pytest.param([Factor.PASSKEY], 1, True, id="people, whatever a key did"),
+        pytest.param([Factor.API_KEY, Factor.SESSION], 1, True, id="people beside a key"),
+    ],
+)
+def test_a_refused_use_of_a_key_is_told_once_a_day(
+    factors: list[Factor], told_before: int, rings: bool
+) -> None:
+    """Prevents: a stolen key that may do nothing, and sends a letter every two seconds."""
+    shown = Shown(source="key_1", factor=Factor.API_KEY, root=None, bound_at=NOON, at=NOON, entry=1)
+    proofs = [
+        ProofAccepted(at=NOON, action_id=ACTION, shown=replace(shown, factor=factor))
+        for factor in factors
+    ]
+    refused = ActionRefused(at=NOON, action_id=ACTION, reasons=())
+    at = int(NOON.timestamp()) - told_before if told_before else 0
+
+    sent = tell(*proofs, refused, account=replace(an_account(), key_told_at=at))
+
+    assert [one.kind for one in sent] == ([NoticeKind.REFUSED] if rings else [])
 
 
 @pytest.mark.requirement("O-04", "P-04")

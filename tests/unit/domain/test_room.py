@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from support.cast import HOUR, INSTANT, MALLORYS_LAPTOP, MEMBER, NEW_ADDRESS, NOON
+from support.cast import HOUR, INSTANT, LONG_AGO, MALLORYS_LAPTOP, MEMBER, NEW_ADDRESS, NOON
 from support.gates import Gate
 from support.worlds import (
     FREEZE,
@@ -54,9 +54,15 @@ def an_action(payload: AnyPayload, name: str = "act", **changes: Any) -> OpenAct
     return replace(action, **changes)
 
 
-def shown() -> Shown:
+def shown(*, bound_at: datetime = LONG_AGO) -> Shown:
+    """Return a proof of the account's password, which stands if that is as old as it says."""
     return Shown(
-        source="aut_password", factor=Factor.PASSWORD, root=None, bound_at=NOON, at=NOON, entry=0
+        source="aut_password",
+        factor=Factor.PASSWORD,
+        root=None,
+        bound_at=bound_at,
+        at=NOON,
+        entry=0,
     )
 
 
@@ -74,7 +80,8 @@ def asked(*, until: datetime) -> Challenge:
     )
 
 
-PROVED = {"proved_at": NOON}
+PROVED = {"proved_at": NOON, "shown": (shown(),)}
+FALLEN = {"proved_at": NOON, "shown": (shown(bound_at=NOON),) * 2}  # By what was replaced since.
 
 
 @pytest.mark.parametrize(
@@ -100,6 +107,14 @@ PROVED = {"proved_at": NOON}
             id="whose customer is asked stays longer",
         ),
         pytest.param([PROVED] * OPEN_ACTIONS_MOST, None, id="what waits on its proof stays"),
+        pytest.param(
+            [*[PROVED] * (OPEN_ACTIONS_MOST - 1), FALLEN],
+            OPEN_ACTIONS_MOST - 1,
+            id="what waits on nothing that stands",
+        ),
+        pytest.param(
+            [{"shown": (shown(),)}, *[FALLEN] * (LOOSE_ACTIONS_MOST - 1)], 1, id="what shows none"
+        ),
         pytest.param(
             [*[PROVED] * (OPEN_ACTIONS_MOST - 1), {}],
             OPEN_ACTIONS_MOST - 1,

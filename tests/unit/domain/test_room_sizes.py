@@ -195,6 +195,7 @@ KEY = ApiKey(
     entry=123_456,
     proved_by=(Factor.PASSWORD, Factor.TOTP),
     spent=(20_468, 10**9),
+    stopped=True,
 )
 CHANNEL = Channel(
     channel_id=ChannelId(f"chn_{NAMED}"),
@@ -242,6 +243,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         candidates=(*(candidate,) * (CANDIDATES_MOST - 1), codes),
         codes_sent=(SECOND,) * CODES_PER_DAY_MOST,
         flood_told_at=SECOND,
+        key_told_at=SECOND,
         sim_changed_at=LATE,
         actions=actions,
         api_keys=(KEY,) * API_KEYS_MOST,
@@ -298,6 +300,7 @@ def without_what_passes(account: Account) -> Account:
         candidates=(),
         codes_sent=(),
         flood_told_at=0,
+        key_told_at=0,
         sim_changed_at=None,
         spent=Spent(),
         last_exit_at=0,

@@ -70,7 +70,7 @@ PROPOSED = ActionProposed(
     ),
 )
 AUTHORIZED = ActionAuthorized(at=NOON, action_id=ACTION, value_cents=1)
-SPENT = ActionSpent(at=NOON, action_id=ACTION, spend_id="spend-1", fee_minor="0")
+SPENT = ActionSpent(at=NOON, action_id=ACTION, spend_id="spend-1", fee_minor="0", value_cents=50_00)
 DONE = ActionDone(at=NOON, action_id=ACTION)
 REFUSED = ActionRefused(at=NOON, action_id=ACTION, reasons=(Reason.TOO_MANY,))
 VETOED = ActionVetoed(at=NOON, action_id=ACTION, by="chn_1", root=None)

@@ -33,20 +33,21 @@ from twinlock.domain.actions import (
     class_of,
     type_of,
 )
-from twinlock.domain.api_keys import key_use, level_by_key
+from twinlock.domain.api_keys import by_keys_alone, key_use, level_by_key
 from twinlock.domain.assurance import PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import device_bound, factor_of, root
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
     DESTINATIONS_MOST,
+    KEY_ACTIONS_MOST,
     MAX_VALUE_CENTS,
     OPEN_ACTIONS_MOST,
 )
 from twinlock.domain.holds import held_until
 from twinlock.domain.laws import by_api_key
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
-from twinlock.domain.newcomers import doubted
+from twinlock.domain.newcomers import still_proved
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.targets import (
     bound_already,
@@ -227,6 +228,8 @@ def _too_many(account: Account, action: OpenAction, *, now: datetime) -> bool:
     payload = action.payload
     if len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action):
         return True
+    if _too_many_by_keys(account, action):
+        return True
     match payload:
         case AuthenticatorBind():
             rest = [one for one in account.authenticators if one is not replaced(account, payload)]
@@ -242,6 +245,14 @@ def _too_many(account: Account, action: OpenAction, *, now: datetime) -> bool:
             return len(account.api_keys) >= API_KEYS_MOST
         case _:
             return False
+
+
+def _too_many_by_keys(account: Account, action: OpenAction) -> bool:
+    """Prevents: a stolen key whose small withdrawals take every place while exits wait."""
+    if not by_keys_alone(account, action):
+        return False
+    others = (one for one in account.actions if one.action_id != action.action_id)
+    return sum(by_keys_alone(account, one) for one in others) >= KEY_ACTIONS_MOST
 
 
 def _budget(payload: AnyPayload) -> int:
@@ -314,9 +325,9 @@ def _destination(
 def state_of(
     account: Account, found: Destination, *, lapse: timedelta, now: datetime
 ) -> DestinationState:
-    """Return what a destination is good for; what a repudiated thing proved is as if unsigned."""
+    """Return what a destination is good for; what something reported proved is as if unsigned."""
     kind = found.state(now=now, lapse=lapse)
-    if kind is not DestinationState.REMOVED and doubted(account.doubts, found.by):
+    if kind is not DestinationState.REMOVED and not still_proved(account, found):
         return DestinationState.UNPROVED
     return kind
 
