@@ -36,6 +36,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
+from twinlock.domain.spans import Spans
 from twinlock.domain.throttle import Throttle
 
 
@@ -78,8 +79,8 @@ class ChannelKind(StrEnum):
 class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A notice channel. ``address`` is personal data and stands in sealed documents only.
 
-    ``by`` are the entries that bound what proved it, and ``replaced`` is what stood in its place,
-    which comes back when it is repudiated.
+    ``by`` are the entries that bound what proved it, ``behind`` the newcomers behind those and in
+    its place before it; ``replaced`` is what stood there, and comes back when it is repudiated.
     """
 
     channel_id: ChannelId
@@ -88,6 +89,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bound_at: datetime
     entry: int = 0  # the account's entry that bound it; 0: the account was opened with it
     by: tuple[int, ...] = ()
+    behind: Spans = ()
     replaced: "Channel | None" = None
 
     @property
@@ -129,6 +131,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     read_only: bool = False
     entry: int = 0
     by: tuple[int, ...] = ()
+    behind: Spans = ()  # the newcomers behind those
 
     def state(self, now: datetime) -> SessionState:
         """Return what this session is good for at ``now``."""
@@ -217,6 +220,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     daily_cents: int
     created_at: datetime
     by: tuple[int, ...] = ()  # the entries that bound what proved it
+    behind: Spans = ()  # the newcomers behind those
     entry: int = 0
     proved_by: tuple[Factor, ...] = ()
     spent: tuple[int, int] = (0, 0)
@@ -349,7 +353,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
-    doubts: tuple[tuple[int, int], ...] = ()  # repudiated bindings, by first and last entry
+    doubts: Spans = ()  # the entries of repudiated bindings
 
     @property
     def floor(self) -> Level:
@@ -462,6 +466,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     entry: int = 0
     proved_by: tuple[Factor, ...] = ()
     by: tuple[int, ...] = ()  # the entries that bound what proved it
+    behind: Spans = ()  # the newcomers behind those
     usable_at: datetime | None = None
     used_at: datetime | None = None
     budget_cents: int = 0

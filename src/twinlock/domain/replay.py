@@ -365,7 +365,7 @@ def _apply_standing(state: State, event: StandingEvent) -> State:
             return _account(state, channels=left)
         case NewcomerRepudiated(entries=entries, since=since):
             known = tuple(one for one in account.devices if one.since < since)
-            doubts = with_doubts(account.doubts, entries)
+            doubts = with_doubts(account, entries)
             return _account(state, devices=known, doubts=doubts)
         case _:
             assert_never(event)

@@ -415,7 +415,7 @@ def test_what_is_removed_already_is_not_removed_again() -> None:
     gate.settle()
 
     assert not gate.is_open(actions[0])
-    assert gate.is_open(actions[1])
+    assert not gate.is_open(actions[1])
 
 
 def test_sessions_that_nobody_knows_the_beginning_of_go_on() -> None:

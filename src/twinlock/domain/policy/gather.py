@@ -38,7 +38,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.holds import held_until
 from twinlock.domain.laws import by_api_key
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
-from twinlock.domain.newcomers import doubted
+from twinlock.domain.newcomers import rests
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.targets import (
     bound_already,
@@ -308,7 +308,7 @@ def state_of(
 ) -> DestinationState:
     """Return what a destination is good for; what a repudiated thing proved is as if unsigned."""
     kind = found.state(now=now, lapse=lapse)
-    if kind is not DestinationState.REMOVED and doubted(account.doubts, found.by):
+    if kind is not DestinationState.REMOVED and rests(found, account.doubts):
         return DestinationState.UNPROVED
     return kind
 
