@@ -86,6 +86,32 @@ async def test_a_replaced_address_hears_of_it_and_brings_itself_back(
     assert (again.status_code, "target_gone" in again.text) == (200, True)
 
 
+async def test_what_is_removed_again_is_undone_by_the_link_of_its_notice(
+    web: Web, alice: Customer
+) -> None:
+    """Prevents: a thief's address that removes itself before its owner reads the old mailbox."""
+    action = await replaced_mail(alice)
+    link = next(one.link for one in await told(web.service, action, "done") if one.undo)
+    seen = await alice.client.account(alice.account_id)
+    (new,) = [one for one in seen["channels"] if one["channel_id"] not in alice.channels.values()]
+    gone = await alice.propose("contact.change", {"channel_id": new["channel_id"]})
+    assert (await alice.with_passkey(gone.action_id)).answer is Answer.HOLD
+    web.service.clock.forward(hours=48)
+    await alice.propose("freeze.set")
+    seen = await alice.client.account(alice.account_id)
+    assert {one["channel_id"] for one in seen["channels"]} == set(alice.channels.values())
+    opened = await web.get(link.removeprefix(web.service.settings.origin))
+    assert "This was not me: undo it" in opened.text
+
+    undone = await web.form(f"/veto/{action}", **fields_of(link))
+
+    assert undone.status_code == 303
+    seen = await alice.client.account(alice.account_id)
+    assert [one["because"] for one in seen["holds"]][-1] == "contact.repudiate"
+    again = await web.form(f"/veto/{action}", **fields_of(link))
+    assert "target_gone" in again.text
+
+
 @pytest.mark.parametrize(
     ("draft", "code"),
     [

@@ -47,9 +47,10 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import Account, Channel, Freeze
+from twinlock.domain.account import Account, Channel
 from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
 from twinlock.domain.authenticators.model import Authenticator, Password
+from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.policy.version import Policy
 

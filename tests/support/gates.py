@@ -242,14 +242,20 @@ class Gate:
         channel: Channel | None = None,
         session: SessionSignature | None = None,
         entry: int | None = None,
+        bound_at: datetime | None = None,
     ) -> Decision:
-        """Say of what ``action`` bound that it was not me, by a link or a session."""
+        """Say of what ``action`` bound that it was not me, by a link or a session.
+
+        What is bound no more is named by the ``entry`` that bound it, and when.
+        """
         found = newcomer(self.account, target)
         bound = 0 if found is None else found.entry
+        since = self.now if found is None else found.bound_at
         command = Repudiate(
             action_id=ActionId(action),
             target=target,
             entry=bound if entry is None else entry,
+            bound_at=since if bound_at is None else bound_at,
             channel_id=None if channel is None else channel.channel_id,
             session=session,
         )

@@ -20,10 +20,10 @@ from twinlock.domain.bounds import (
     SESSION_LIFETIME,
     SESSIONS_MOST,
     SIM_CHANGE_PERIOD,
-    WEAK_FREEZE_EVERY,
 )
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError
+from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
     AccountId,
@@ -36,6 +36,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
+from twinlock.domain.spans import Spans
 from twinlock.domain.throttle import Throttle
 
 
@@ -78,8 +79,8 @@ class ChannelKind(StrEnum):
 class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A notice channel. ``address`` is personal data and stands in sealed documents only.
 
-    ``by`` are the entries that bound what proved it, and ``replaced`` is what stood in its place,
-    which comes back when it is repudiated.
+    ``by`` are the entries that bound what proved it, ``behind`` the newcomers behind those and in
+    its place before it; ``replaced`` is what stood there, and comes back when it is repudiated.
     """
 
     channel_id: ChannelId
@@ -88,6 +89,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bound_at: datetime
     entry: int = 0  # the account's entry that bound it; 0: the account was opened with it
     by: tuple[int, ...] = ()
+    behind: Spans = ()
     replaced: "Channel | None" = None
 
     @property
@@ -129,6 +131,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     read_only: bool = False
     entry: int = 0
     by: tuple[int, ...] = ()
+    behind: Spans = ()  # the newcomers behind those
 
     def state(self, now: datetime) -> SessionState:
         """Return what this session is good for at ``now``."""
@@ -136,22 +139,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if idle or not self.started_at <= now < self.started_at + SESSION_LIFETIME:
             return SessionState.NONE
         return SessionState.READ_ONLY if self.read_only else SessionState.FULL
-
-
-SUSPENSION = "suspend:"  # Before the root, where a suspension below the floor is remembered.
-
-
-class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The owner's own stop. ``until`` is datetime.max for a freeze that only a lift ends.
-
-    ``set_at`` is when it was last set: only a lift asked for later ends it. ``weak`` remembers
-    when a stop below the floor was last made: a freeze by its root, a suspension by ``suspend:``
-    and its root.
-    """
-
-    until: datetime | None = None
-    set_at: datetime | None = None
-    weak: dict[str, datetime] = {}
 
 
 def with_session(sessions: tuple[Session, ...], new: Session) -> tuple[Session, ...]:
@@ -182,26 +169,6 @@ def with_device(devices: tuple[Device, ...], session: Session) -> tuple[Device, 
     return (*rest, device)[-DEVICES_MOST:]
 
 
-def longer(freeze: Freeze, *, until: datetime, at: datetime, weak_root: str) -> Freeze:
-    """Return ``freeze`` until ``until`` at least; ``weak_root`` is set if it is below the floor.
-
-    Set again at the floor it stops every lift that was asked for before; set again with less it
-    does not. Prevents: a thief's lift that outlives the owner's second freeze, and a lift that
-    anybody can stop for ever.
-    """
-    weak = with_weak(freeze.weak, weak_root, at=at) if weak_root else freeze.weak
-    if freeze.until is not None and freeze.until >= until:
-        set_at = freeze.set_at if weak_root else at
-        return Freeze(until=freeze.until, set_at=set_at, weak=weak)
-    return Freeze(until=until, set_at=at, weak=weak)
-
-
-def with_weak(weak: dict[str, datetime], name: str, *, at: datetime) -> dict[str, datetime]:
-    """Return ``weak`` with one more stop below the floor; what counts no more is forgotten."""
-    recent = {root: last for root, last in weak.items() if at - last < WEAK_FREEZE_EVERY}
-    return {**recent, name: at}
-
-
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An API key of the customer's, with exactly the powers that were signed.
 
@@ -217,6 +184,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     daily_cents: int
     created_at: datetime
     by: tuple[int, ...] = ()  # the entries that bound what proved it
+    behind: Spans = ()  # the newcomers behind those
     entry: int = 0
     proved_by: tuple[Factor, ...] = ()
     sms_at: datetime | None = None  # when the code by SMS among them was shown
@@ -353,7 +321,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
-    doubts: tuple[tuple[int, int], ...] = ()  # repudiated bindings, by first and last entry
+    doubts: Spans = ()  # the entries of repudiated bindings
 
     @property
     def floor(self) -> Level:
@@ -467,6 +435,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     proved_by: tuple[Factor, ...] = ()
     by: tuple[int, ...] = ()  # the entries that bound what proved it
     sms_at: datetime | None = None  # when a code by SMS among its proofs was shown
+    behind: Spans = ()  # the newcomers behind those
     usable_at: datetime | None = None
     used_at: datetime | None = None
     budget_cents: int = 0

@@ -92,7 +92,7 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 17_408
-PASSING_BYTES_MOST = 3_792  # What signing in, time and others add: sessions, holds, doubts.
+PASSING_BYTES_MOST = 4_400  # What signing in, time and others add: sessions, holds, doubts.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -108,7 +108,10 @@ CANDIDATES_MOST = 2  # Offers to bind something; a third takes the place of the 
 AUTHENTICATORS_MOST = 8  # Each may take 1 KB of the document.
 CHANNELS_MOST = 4  # Each is told of every change, so each costs a message.
 REPLACED_MOST = 2  # Channels that stood in one place before: a typing error, and its correction.
-DOUBTS_MOST = 2  # Repudiated bindings told apart; of more the oldest count with all between them.
+BEHIND_MOST = 3  # Newcomers behind a newcomer told apart; of more, neighbours count as one.
+# Repudiated bindings told apart. One more than what can be bound or come back (8 authenticators, 4
+# channels and 2 before each): of more, two always have nothing between them that is not repudiated.
+DOUBTS_MOST = AUTHENTICATORS_MOST + CHANNELS_MOST * (1 + REPLACED_MOST) + 1
 SESSIONS_MOST = 4  # Of too many the dead go first, then those that may only look, then the oldest.
 DEVICES_MOST = 5  # That signed in before; of too many the one seen longest ago goes.
 HOLDS_MOST = 2  # Only the one that ends last stops anything; the log keeps all.

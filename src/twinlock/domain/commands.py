@@ -107,12 +107,14 @@ class Veto(msgspec.Struct, frozen=True, kw_only=True):
 class Repudiate(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody says that what an action bound was never theirs.
 
-    ``target`` is what it bound, by the account's entry ``entry``; who speaks is named as in a veto.
+    ``target`` is what it bound at ``bound_at``, by the account's entry ``entry``: it may be bound
+    no more. Who speaks is named as in a veto.
     """
 
     action_id: ActionId
     target: str
     entry: int
+    bound_at: datetime
     channel_id: ChannelId | None = None
     session: SessionSignature | None = None
 

@@ -63,10 +63,11 @@ from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.laws import setting_up
 from twinlock.domain.newcomers import (
+    behind,
+    comes_back,
     for_ever,
     in_place_of,
     proved_by,
-    resting_on,
     suspended_until,
     undo,
 )
@@ -131,6 +132,7 @@ def session(
             read_only=read_only,
             entry=state.account.chain.entries,
             by=proved_by(state.account, action),
+            behind=behind(state.account, action, now=now),
         ),
     )
 
@@ -172,6 +174,7 @@ def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
         entry=state.account.chain.entries,
         born_of=_born_of(facts),
         by=proved_by(state.account, action),
+        behind=behind(state.account, action, now=facts.now),
         suspension=None,
     )
     return (
@@ -235,6 +238,7 @@ def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> 
                 proved_by=facts.shown_factors,
                 by=proved_by(state.account, action),
                 sms_at=sms_at(state.account, action),
+                behind=behind(state.account, action, now=facts.now),
                 usable_at=facts.now,
                 # Prevents: listing it again to have the day's budget twice.
                 spent=Spent() if before is None else before.spent,
@@ -278,7 +282,10 @@ def _create_api_key(
     state: State, action: OpenAction, facts: Facts, _fresh: str
 ) -> tuple[Event, ...]:
     account = state.account
-    key = made(account, action, at=facts.now, by=proved_by(account, action))
+    key = replace(
+        made(account, action, at=facts.now, by=proved_by(account, action)),
+        behind=behind(account, action, now=facts.now),
+    )
     return (ApiKeyCreated(at=facts.now, api_key=key),)
 
 
@@ -324,20 +331,9 @@ def _repudiate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[
     target = reported(state.account, action.payload)
     if target is None:
         raise InvariantError("what is repudiated is bound")
-    return undoing(state, target, level=facts.shown_level, now=facts.now)
-
-
-def undoing(
-    state: State, target: Authenticator | Channel, *, level: Level, now: datetime
-) -> tuple[Event, ...]:
-    """Return what undoes ``target`` and all that it proved, API keys included."""
-    gone = resting_on(state.account, target)
-    keys = (
-        ApiKeyRevoked(at=now, api_key_id=key.api_key_id)
-        for key in state.account.api_keys
-        if not gone.isdisjoint(key.by)
+    return undo(
+        state.account, target.entry, since=target.bound_at, level=facts.shown_level, now=facts.now
     )
-    return (*undo(state.account, target, level=level, now=now), *keys)
 
 
 def hold_on_exits(kind: str, length: timedelta | None, *, now: datetime) -> tuple[Event, ...]:
@@ -354,7 +350,9 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
     old = state.account.channel(payload.channel_id)
     if not payload.new_address:
         gone = ChannelRemoved(at=facts.now, channel_id=ChannelId(payload.channel_id))
-        return (gone, *_end_sessions(state, action, facts))
+        back = comes_back(state.account, payload.channel_id, now=facts.now)
+        returns = () if back is None else (ChannelBound(at=facts.now, channel=back),)
+        return (*returns, gone, *_end_sessions(state, action, facts))
     new = Channel(
         channel_id=ChannelId(action.secret),
         kind=ChannelKind(payload.new_kind),
@@ -362,8 +360,9 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
         bound_at=facts.now,
         entry=state.account.chain.entries,
         by=proved_by(state.account, action),
+        behind=behind(state.account, action, now=facts.now),
     )
-    made = new if old is None else in_place_of(old, new, now=facts.now)
+    made = new if old is None else in_place_of(state.account, old, new, now=facts.now)
     return (ChannelBound(at=facts.now, channel=made), *_end_sessions(state, action, facts))
 
 

@@ -12,7 +12,6 @@ Always true (tests/property/test_gate_properties.py):
 """
 
 from datetime import datetime
-from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -37,18 +36,10 @@ from twinlock.domain.bounds import UNPROVED_ACTION_LIFETIME
 from twinlock.domain.commands import (
     Ask,
     Command,
-    EndSession,
     Erase,
-    ImportDestination,
-    LiftLegalHold,
-    Offer,
-    OpenAccount,
     Propose,
     Prove,
-    RecordExport,
-    ReportSimChange,
     Repudiate,
-    SetLegalHold,
     Spend,
     Veto,
     Wrong,
@@ -98,7 +89,7 @@ from twinlock.domain.requirements import (
     answer,
     reasons,
 )
-from twinlock.domain.room import check_room, crowded_out, gives_way, urgent
+from twinlock.domain.room import check_room, crowded_out, gives_way, grows
 from twinlock.domain.striking import struck
 from twinlock.domain.vetoes import entitled
 from twinlock.domain.waits import held, lapses_at
@@ -118,6 +109,10 @@ class NotSpendableError(TwinlockError):
     status = 409
 
 
+# Why a change that is due never takes effect: not even when something else is lifted.
+_NO_PLACE = frozenset({Reason.ALREADY_BOUND, Reason.TARGET_GONE})
+
+
 def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> Decided:
     """Settle what is due in ``state``, then answer ``command``.
 
@@ -128,36 +123,64 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     """
     own = getattr(command, "action_id", None)
     steps: list[tuple[Decision, State]] = []
+    over = False  # Whether what settled ended the command's own action.
     for action in state.account.actions:
-        if action.action_id != own:
+        if action.action_id == own or action not in state.account.actions:
+            continue
+        decided = _settle(state, action, rules=rules, now=now)
+        if decided is None:
+            continue
+        state, ended = _strike(steps, state, decided, own=own, now=now)
+        over = over or own in ended
+        if ended:
             decided = _settle(state, action, rules=rules, now=now)
-            state = _take(steps, state, decided)
+        state = _take(steps, state, decided)
     if isinstance(command, Propose):
         state = _take(steps, state, _make_room(state, now=now))
-    decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
-    after = _after(state, decision)
-    first = _before(state, decision, after=after.account, now=now)
+    decision = _said(state, command, over=over, rules=rules, now=now)
+    left, first = _strike(steps, state, decision, own=own, now=now)
     if first:  # Entries before the answer's move its number.
-        for one in first:
-            state = _take(steps, state, one)
-        decision = _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
-        after = _after(state, decision)
+        state = left
+        decision = _said(state, command, over=over, rules=rules, now=now)
+    crowd = crowded_out(_after(state, decision).account, decision.action_id, now=now)
+    for one in crowd:
+        state = _take(steps, state, _lapse(one, now=now))
+    if crowd:
+        decision = _said(state, command, over=over, rules=rules, now=now)
+    after = _after(state, decision)
     steps.append((decision, after))
-    if _grows(after, command):
+    if grows(after.account, command):
         check_room(after.account)
     decisions, states = zip(*steps, strict=True)
     return Decided(decisions=decisions, states=states)
 
 
-def _before(
-    state: State, decision: Decision, *, after: Account, now: datetime
-) -> tuple[Decision, ...]:
-    """Return what ``decision`` ends of other actions, each in a decision before it."""
-    by = decision.action_id
-    return (
-        *(_vetoed(one, by=by, root=None, now=now) for one in struck(state, decision)),
-        *(_lapse(one, now=now) for one in crowded_out(after, by, now=now)),
-    )
+def _strike(
+    steps: list[tuple[Decision, State]],
+    state: State,
+    decision: Decision,
+    *,
+    own: str | None,
+    now: datetime,
+) -> tuple[State, frozenset[str]]:
+    """End what cannot stand beside ``decision``, before it; return the state then, and what ended.
+
+    The command's ``own`` action is answered last, and told then that it is over.
+    """
+    every = struck(state, decision, _after(state, decision).account)
+    for one in every:
+        if one.action_id != own:
+            state = _take(steps, state, _vetoed(one, by=decision.action_id, root=None, now=now))
+    return state, frozenset(one.action_id for one in every)
+
+
+def _said(state: State, command: Command, *, over: bool, rules: Rules, now: datetime) -> Decision:
+    """Return the answer to ``command``, whose action may be over by now."""
+    own = getattr(command, "action_id", None)
+    if over and own is not None:
+        gone = _decision(state.account.action(own), Never(code=Reason.TARGET_GONE))
+        return _turned_down(gone, now=now)
+    return _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
 
 
 def _take(steps: list[tuple[Decision, State]], state: State, decision: Decision | None) -> State:
@@ -171,22 +194,6 @@ def _take(steps: list[tuple[Decision, State]], state: State, decision: Decision 
 
 def _after(state: State, decision: Decision) -> State:
     return advance(apply_all(state, decision.events))
-
-
-def _grows(state: State, command: Command) -> bool:
-    """Say whether ``command`` may fill the account, other than to tighten or to sign in."""
-    match command:
-        case Propose(action_id=named) | Ask(action_id=named) | Prove(action_id=named):
-            left = (one for one in state.account.actions if one.action_id == named)
-            return any(not urgent(one) for one in left)
-        case Offer() | OpenAccount() | ImportDestination():
-            return True
-        case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
-            return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport():
-            return False
-        case _:
-            assert_never(command)
 
 
 def advance(state: State) -> State:
@@ -242,12 +249,16 @@ def _lapse(action: OpenAction, *, now: datetime) -> Decision:
 def _settle(state: State, action: OpenAction, *, rules: Rules, now: datetime) -> Decision | None:
     """Decide a waiting change again when its time has come, and let go what nobody finished.
 
-    A change that has waited takes effect however late somebody looks.
+    A change that has waited takes effect however late somebody looks; one that what stands there
+    leaves no place for is over. Prevents: a second binding of a thief's key, which is done as soon
+    as the first is undone.
     """
     if _due(state, action, now=now):
         decision = _conclude(state, action, (), rules=rules, now=now, fresh="")
         if decision.answer is Answer.ALLOW:
             return decision
+        if not _NO_PLACE.isdisjoint(reasons(decision.requirement)):
+            return _turned_down(decision, now=now)
     return _lapse(action, now=now) if lapses_at(action) <= now else None
 
 

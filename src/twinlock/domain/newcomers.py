@@ -1,18 +1,29 @@
 """Repudiation: what a newcomer did is undone, by anything older, for 30 days (law 3).
 
-Everything that is bound knows which entries bound what proved it. So one "this was not me" finds
-all that a thief built on the thing that is repudiated, and leaves the rest alone.
+Everything that is bound knows which entries bound what proved it, and the newcomers behind those.
+So one "this was not me" finds all that a thief built on the thing that is repudiated, also where
+what lies between is gone, and leaves the rest alone.
 
 Always true (tests/property/test_newcomers_properties.py): nothing is undone that stands on nothing
-repudiated; whatever is left could have been shown without it; the same is repudiated once.
+repudiated; whatever is left could have been shown without it; the same is repudiated once; and
+what was bound, and is not repudiated, can be.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, Channel, ChannelKind, Destination, OpenAction
+from twinlock.domain.account import (
+    Account,
+    ApiKey,
+    Channel,
+    ChannelKind,
+    Destination,
+    OpenAction,
+    Session,
+)
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
@@ -22,6 +33,7 @@ from twinlock.domain.authenticators.model import (
     factor_of,
 )
 from twinlock.domain.bounds import (
+    BEHIND_MOST,
     DOUBTS_MOST,
     ENROLMENT_WINDOW,
     NEWCOMER_PERIOD,
@@ -29,6 +41,7 @@ from twinlock.domain.bounds import (
     WEAK_FREEZE_LENGTH,
 )
 from twinlock.domain.events import (
+    ApiKeyRevoked,
     AuthenticatorRemoved,
     AuthenticatorSuspended,
     ChannelBound,
@@ -38,8 +51,10 @@ from twinlock.domain.events import (
     SessionEnded,
 )
 from twinlock.domain.sim_changes import sms_fell
+from twinlock.domain.spans import Spans, joined, meet, spans_of
 
-Doubts = tuple[tuple[int, int], ...]
+# What a proof brought about, and falls with it.
+Made: TypeAlias = Authenticator | Channel | Session | ApiKey | Destination
 
 
 # --- Who is older ---
@@ -74,6 +89,28 @@ def proved_by(account: Account, action: OpenAction) -> tuple[int, ...]:
     return tuple(sorted({one.bound_entry for one in shown if one.bound_entry}))
 
 
+def behind(account: Account, action: OpenAction, *, now: datetime) -> Spans:
+    """Return the newcomers behind what proves ``action``: each of them can be repudiated still.
+
+    Prevents: a thief's passkey that binds another, whose address outlives it when it is removed.
+    """
+    sources = {one.source for one in action.shown if account.stands(one)}
+    every: list[Authenticator | Channel] = [
+        *(one for one in account.authenticators if one.authenticator_id in sources),
+        *(one for one in account.channels if one.channel_id in sources),
+    ]
+    new = (one for one in every if is_newcomer(one.bound_at, now=now))
+    return _all_behind(account, *((one.by, one.behind) for one in new), now=now)
+
+
+def _all_behind(account: Account, *every: tuple[Iterable[int], Spans], now: datetime) -> Spans:
+    """Return what stands behind, but for what is bound and no newcomer: nobody can repudiate it."""
+    held = {one.entry: is_newcomer(one.bound_at, now=now) for one in bound(account)}
+    spans = {span for by, older in every for span in (*spans_of(by), *older)}
+    left = tuple((first, last) for first, last in spans if first != last or held.get(first, True))
+    return joined(left, most=BEHIND_MOST, apart=held)
+
+
 def links(channel: Channel) -> Iterator[Channel]:
     """Give ``channel`` and what stood in its place before it, the newest first."""
     at: Channel | None = channel
@@ -82,10 +119,28 @@ def links(channel: Channel) -> Iterator[Channel]:
         at = at.replaced
 
 
-def in_place_of(old: Channel, new: Channel, *, now: datetime) -> Channel:
-    """Return ``new`` with what comes back when it is repudiated: newcomers know their elders."""
-    kept = old if is_newcomer(old.bound_at, now=now) else replace(old, replaced=None)
-    return replace(new, replaced=kept)
+def in_place_of(account: Account, old: Channel, new: Channel, *, now: datetime) -> Channel:
+    """Return ``new`` with what comes back when it is repudiated: newcomers know their elders.
+
+    It stands on a newcomer before it: what took its place is none of the owner's either.
+    """
+    if not is_newcomer(old.bound_at, now=now):
+        return replace(new, replaced=replace(old, replaced=None))
+    before = ((), new.behind), ((old.entry, *old.by), old.behind)
+    return replace(new, replaced=old, behind=_all_behind(account, *before, now=now))
+
+
+def comes_back(account: Account, named: str, *, now: datetime) -> Channel | None:
+    """Return what is a channel again when the newcomer ``named`` in its place is removed, or None.
+
+    Prevents: a thief's address in the place of the owner's, removed before anybody undoes it.
+    """
+    channel = account.channel(named)
+    if channel is None or channel.replaced is None or not is_newcomer(channel.bound_at, now=now):
+        return None
+    back = channel.replaced
+    stay = {(one.kind, one.address) for one in account.channels if one.channel_id != named}
+    return None if (back.kind, back.address) in stay else back
 
 
 def place_is_full(old: Channel, *, now: datetime) -> bool:
@@ -112,34 +167,52 @@ def newcomer(account: Account, named: str) -> Authenticator | Channel | None:
     return next((link for link in every if link.channel_id == named), None)
 
 
-def resting_on(account: Account, target: Authenticator | Channel) -> frozenset[int]:
-    """Return the entries of ``target`` and of all that stands on it, live sessions included."""
-    found = {target.entry}
-    for channel in account.channels:
-        chain = list(links(channel))
-        if target in chain:  # What took its place since is none of the owner's either.
-            found.update(link.entry for link in chain[: chain.index(target)])
-    every = [
-        *account.authenticators,
-        *account.sessions,
-        *(link for channel in account.channels for link in links(channel)),
-    ]
-    before = 0
+def bound(account: Account) -> tuple[Authenticator | Channel, ...]:
+    """Return the authenticators and channels of ``account``, with those that may come back."""
+    every = (link for channel in account.channels for link in links(channel))
+    return (*account.authenticators, *every)
+
+
+def rests(one: Made, on: Spans) -> bool:
+    """Say whether what one of the entries ``on`` bound proved ``one``, or what proved it."""
+    return meet(spans_of(one.by), on) or meet(one.behind, on)
+
+
+def resting_on(account: Account, entry: int) -> frozenset[int]:
+    """Return ``entry`` and the entries of all that stands on it: what is bound, sessions, keys."""
+    every: tuple[Authenticator | Channel | Session | ApiKey, ...]
+    every = (*bound(account), *account.sessions, *account.api_keys)
+    found, before = {entry}, 0
     while len(found) != before:
-        before = len(found)
-        found.update(one.entry for one in every if not found.isdisjoint(one.by))
+        before, on = len(found), spans_of(found)
+        found.update(one.entry for one in every if rests(one, on))
     return frozenset(found)
 
 
-def doubted(doubts: Doubts, entries: Iterable[int]) -> bool:
-    """Say whether one of ``entries`` bound what was repudiated since."""
-    return any(first <= entry <= last for entry in entries for first, last in doubts)
+def doubted(account: Account, entry: int) -> bool:
+    """Say whether what ``entry`` bound was repudiated since; exactly so while it is bound."""
+    return meet(account.doubts, spans_of((entry,)))
+
+
+def undone(account: Account, entry: int) -> bool:
+    """Say whether there is nothing to repudiate left of what ``entry`` bound.
+
+    Of what is gone too much may be doubted. Prevents: a thief who repudiates what he bound before
+    and after the one thing that counts, so that it seems repudiated too.
+    """
+    if not doubted(account, entry):
+        return False
+    if any(one.entry == entry for one in bound(account)):
+        return True
+    gone = resting_on(account, entry)
+    left = (*bound(account), *account.api_keys)
+    return not any(one.entry in gone and not doubted(account, one.entry) for one in left)
 
 
 def still_proved(account: Account, listed: Destination) -> bool:
     """Say whether nothing that proved ``listed`` was repudiated since, nor its number swapped."""
     swapped = sms_fell(account, listed.proved_by, listed.sms_at)
-    return not swapped and not doubted(account.doubts, listed.by)
+    return not swapped and not rests(listed, account.doubts)
 
 
 def as_proved(account: Account, listed: Destination) -> Destination:
@@ -149,37 +222,36 @@ def as_proved(account: Account, listed: Destination) -> Destination:
     return replace(listed, usable_at=None, proved_by=())
 
 
-def with_doubts(doubts: Doubts, entries: Iterable[int]) -> Doubts:
-    """Return ``doubts`` with more; of too many the two oldest count with all that lies between."""
-    spans = sorted({*doubts, *((entry, entry) for entry in entries)})
-    while len(spans) > DOUBTS_MOST:
-        (first, one), (_, other), *rest = spans
-        spans = [(first, max(one, other)), *rest]
-    return tuple(spans)
+def with_doubts(account: Account, entries: Iterable[int]) -> Spans:
+    """Return the doubts of ``account`` with more: never with anything bound that is none of them.
+
+    Prevents: a thief who has his own things undone until the owner's count as undone too.
+    """
+    more = spans_of(entries)
+    kept = (one.entry for one in bound(account) if not doubted(account, one.entry))
+    apart = [entry for entry in kept if not meet(more, spans_of((entry,)))]
+    return joined(account.doubts, more, most=DOUBTS_MOST, apart=apart)
 
 
 # --- Undoing ---
 
 
 def undo(
-    account: Account, target: Authenticator | Channel, *, level: Level, now: datetime
+    account: Account, entry: int, *, since: datetime, level: Level, now: datetime
 ) -> tuple[Event, ...]:
-    """Return what undoes ``target`` and all that stands on it.
+    """Return what undoes what ``entry`` bound at ``since``, bound still or not, and all on it.
 
     ``level`` is what older things showed for it. A password is suspended, since nobody has the one
     before it, and so is what alone could still sign in: for good where ``level`` reaches the floor
     of what is left, else for a while (law 5), in which the owner can set another.
     """
-    gone = resting_on(account, target)
+    gone = resting_on(account, entry)
     left = [one for one in account.authenticators if one.entry not in gone]
     codes = any(_standing(one, gone) for one in account.channels)
     floor = max(floor_of(map(factor_of, left), has_channel=codes), Level.KNOWLEDGE)
     way_in = any(lets_in(one) and not one.suspended(now) for one in left)
-    repudiated = NewcomerRepudiated(
-        at=now,
-        entries=tuple(sorted(gone - {one.entry for one in account.sessions})),
-        since=target.bound_at,
-    )
+    bound_then = {entry, *(one.entry for one in bound(account))}
+    repudiated = NewcomerRepudiated(at=now, entries=tuple(sorted(gone & bound_then)), since=since)
     return (
         repudiated,
         *_authenticators(account, gone, way_in=way_in, weak=level < floor, now=now),
@@ -187,6 +259,11 @@ def undo(
         *(
             SessionEnded(at=now, session_id=one.session_id)
             for one in account.sessions
+            if one.entry in gone
+        ),
+        *(
+            ApiKeyRevoked(at=now, api_key_id=one.api_key_id)
+            for one in account.api_keys
             if one.entry in gone
         ),
     )
@@ -218,7 +295,7 @@ def _authenticators(
     account: Account, gone: frozenset[int], *, way_in: bool, weak: bool, now: datetime
 ) -> Iterator[Event]:
     for one in account.authenticators:
-        if one.entry not in gone:
+        if one.entry not in gone or (weak and doubted(account, one.entry)):
             continue
         if way_in and not isinstance(one, Password):
             yield AuthenticatorRemoved(at=now, authenticator_id=one.authenticator_id)
@@ -245,7 +322,8 @@ def _channels(account: Account, gone: frozenset[int], *, now: datetime) -> Itera
 def struck_by(account: Account, repudiated: NewcomerRepudiated) -> tuple[OpenAction, ...]:
     """Return the open actions in which something that was repudiated had a hand."""
     gone = set(repudiated.entries)
-    sessions = {one.session_id for one in account.sessions if not gone.isdisjoint(one.by)}
+    on = spans_of(gone)
+    sessions = {one.session_id for one in account.sessions if rests(one, on)}
     return tuple(
         action
         for action in account.actions

@@ -11,17 +11,14 @@ from typing import Any, assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import (
-    SUSPENSION,
     ActionState,
     Candidate,
     Destination,
     OpenAction,
     Session,
     State,
-    longer,
     with_device,
     with_session,
-    with_weak,
 )
 from twinlock.domain.api_keys import (
     by_keys_alone,
@@ -89,6 +86,7 @@ from twinlock.domain.events import (
     SimChanged,
     StandingEvent,
 )
+from twinlock.domain.freezes import SUSPENSION, longer, with_weak
 from twinlock.domain.holds import place
 from twinlock.domain.ids import (
     ActionId,
@@ -387,7 +385,7 @@ def _apply_standing(state: State, event: StandingEvent) -> State:
             return _account(state, channels=left)
         case NewcomerRepudiated(entries=entries, since=since):
             known = tuple(one for one in account.devices if one.since < since)
-            doubts = with_doubts(account.doubts, entries)
+            doubts = with_doubts(account, entries)
             return _account(state, devices=known, doubts=doubts)
         case _:
             assert_never(event)

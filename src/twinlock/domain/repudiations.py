@@ -21,8 +21,8 @@ from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
-from twinlock.domain.effects import hold_on_exits, undoing
-from twinlock.domain.newcomers import doubted, is_newcomer, is_older, links, newcomer
+from twinlock.domain.effects import hold_on_exits
+from twinlock.domain.newcomers import is_newcomer, is_older, links, newcomer, undo, undone
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.proving import session_shown
 from twinlock.domain.reasons import Reason
@@ -43,13 +43,12 @@ def bound_by(action: OpenAction) -> str:
 
 def repudiate(state: State, command: Repudiate, *, statutes: Statutes, now: datetime) -> Decision:
     """Undo what the action of ``command`` bound, at once, if its speaker may say so."""
-    target = newcomer(state.account, command.target)
     kind = ActionType.AUTHENTICATOR_REPUDIATE
     if command.target.startswith("chn_"):
         kind = ActionType.CONTACT_REPUDIATE
     why_not = objection(state.account, command, now=now)
-    if why_not is not None or target is None:
-        never = Never(code=why_not or Reason.TARGET_GONE)
+    if why_not is not None:
+        never = Never(code=why_not)
         return Decision(
             kind=kind, action_id=command.action_id, answer=Answer.DENY, requirement=never
         )
@@ -58,31 +57,31 @@ def repudiate(state: State, command: Repudiate, *, statutes: Statutes, now: date
         action_id=command.action_id,
         answer=Answer.ALLOW,
         events=(
-            *undoing(state, target, level=Level.NONE, now=now),
+            *undo(state.account, command.entry, since=command.bound_at, level=Level.NONE, now=now),
             *hold_on_exits(kind, statutes.exits_held(kind), now=now),
         ),
     )
 
 
 def objection(account: Account, command: Repudiate, *, now: datetime) -> Reason | None:
-    """Return why ``command`` is not heard, or None where it is."""
-    target = newcomer(account, command.target)
-    if target is None or target.entry != command.entry:
+    """Return why ``command`` is not heard, or None where it is.
+
+    What it names may be bound no more: its action says what it was. Prevents: a thief's passkey
+    that removes itself, so that nobody can undo what it proved.
+    """
+    if undone(account, command.entry):
         return Reason.TARGET_GONE
-    if doubted(account.doubts, (target.entry,)):
-        return Reason.TARGET_GONE
-    if not is_newcomer(target.bound_at, now=now):
+    if not is_newcomer(command.bound_at, now=now):
         return Reason.REPUDIATION_OVER
-    spoken_at = _age(account, command, target, now=now)
-    if spoken_at is None or not is_older(spoken_at, target.bound_at):
+    spoken_at = _age(account, command, now=now)
+    if spoken_at is None or not is_older(spoken_at, command.bound_at):
         return Reason.NOT_ENTITLED
     return None
 
 
-def _age(
-    account: Account, command: Repudiate, target: Authenticator | Channel, *, now: datetime
-) -> datetime | None:
+def _age(account: Account, command: Repudiate, *, now: datetime) -> datetime | None:
     if command.channel_id is not None:
+        target = newcomer(account, command.target)
         own = links(target) if isinstance(target, Channel) else ()
         speakers = {one.channel_id: one.bound_at for one in (*account.channels, *own)}
         return speakers.get(command.channel_id)

@@ -17,7 +17,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, ApiKey, Freeze, OpenAction, Spent
+from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction, Spent
 from twinlock.domain.actions import (
     WITHDRAW_SCOPE,
     ActionClass,
@@ -45,7 +45,26 @@ from twinlock.domain.bounds import (
     URGENT_PAYLOAD_BYTES_MOST,
 )
 from twinlock.domain.canonical import encode
+from twinlock.domain.commands import (
+    Ask,
+    Command,
+    EndSession,
+    Erase,
+    ImportDestination,
+    LiftLegalHold,
+    Offer,
+    OpenAccount,
+    Propose,
+    Prove,
+    RecordExport,
+    ReportSimChange,
+    Repudiate,
+    SetLegalHold,
+    Spend,
+    Veto,
+)
 from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.freezes import Freeze
 from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
@@ -111,6 +130,22 @@ def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenActio
 def _worth(account: Account, one: OpenAction, *, now: datetime) -> tuple[int, bool, bool, datetime]:
     asked = any(challenge.expires_at > now for challenge in one.challenges)
     return _standing(account, one), account.from_known_device(one), asked, one.proposed_at
+
+
+def grows(account: Account, command: Command) -> bool:
+    """Say whether ``command`` may fill the account, other than to tighten or to sign in."""
+    match command:
+        case Propose(action_id=named) | Ask(action_id=named) | Prove(action_id=named):
+            left = (one for one in account.actions if one.action_id == named)
+            return any(not urgent(one) for one in left)
+        case Offer() | OpenAccount() | ImportDestination():
+            return True
+        case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
+            return False
+        case SetLegalHold() | LiftLegalHold() | RecordExport():
+            return False
+        case _:
+            assert_never(command)
 
 
 def check_room(account: Account) -> None:

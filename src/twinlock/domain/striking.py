@@ -1,37 +1,97 @@
 """What a decision ends of other open actions: each is vetoed before it, in its own decision."""
 
-from twinlock.domain.account import OpenAction, State
-from twinlock.domain.actions import AnyPayload, DestinationAdd, DestinationRemove
+from collections.abc import Iterable
+
+import msgspec
+
+from twinlock.domain.account import Account, OpenAction, State
+from twinlock.domain.actions import (
+    AnyPayload,
+    ApiKeyCreate,
+    AuthenticatorBind,
+    ContactChange,
+    DestinationAdd,
+    DestinationRemove,
+    PasswordChange,
+    PasswordReset,
+)
 from twinlock.domain.api_keys import ended_with
+from twinlock.domain.authenticators.model import Authenticator, same
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionDone, ActionProposed, ApiKeyRevoked, NewcomerRepudiated
-from twinlock.domain.newcomers import struck_by
+from twinlock.domain.newcomers import links, struck_by
 from twinlock.domain.policy.gather import where
 
 
-def struck(state: State, decision: Decision) -> tuple[OpenAction, ...]:
+def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction, ...]:
     """Return the open actions of ``state`` that cannot stand beside ``decision``.
 
-    Prevents: an address that its owner removed while it waited, and that is listed the next day;
-    what a thief proved with something that was repudiated since; and what a revoked key signed, in
-    the place of what its owner wants.
+    ``after`` is the account as it leaves it. Prevents: an address that its owner removed while it
+    waited, and that is listed the next day; what a thief proved with something that was repudiated
+    since; what a revoked key signed, in the place of what its owner wants; and a passkey, a channel
+    or an API key that is taken away, and that a second binding of the same brings back.
     """
     account = state.account
+    gone = frozenset(
+        entry
+        for event in decision.events
+        if isinstance(event, NewcomerRepudiated)
+        for entry in event.entries
+    )
+    payload = _done(state, decision)
     dead = [one.api_key_id for one in decision.events if isinstance(one, ApiKeyRevoked)]
-    every = list(ended_with(account, dead))
+    every = (
+        *ended_with(account, dead),
+        *_built_on(account, decision),
+        *_brought_back(account, after, gone),
+        *_listed_again(account, payload),
+    )
+    named = {one.action_id for one in every} - {decision.action_id}
+    return tuple(one for one in account.actions if one.action_id in named)
+
+
+def _built_on(account: Account, decision: Decision) -> Iterable[OpenAction]:
     for event in decision.events:
         if isinstance(event, NewcomerRepudiated):
-            every += (one for one in struck_by(account, event) if one not in every)
-    if every:
-        return tuple(one for one in every if one.action_id != decision.action_id)
-    payload = _done(state, decision)
+            yield from struck_by(account, event)
+
+
+def _listed_again(account: Account, payload: AnyPayload | None) -> Iterable[OpenAction]:
     if not isinstance(payload, DestinationRemove):
         return ()
-    return tuple(
+    return (
         one
         for one in account.actions
         if isinstance(one.payload, DestinationAdd) and where(one.payload) == where(payload)
     )
+
+
+def _brought_back(account: Account, after: Account, gone: frozenset[int]) -> Iterable[OpenAction]:
+    """Give what would bind once more what was taken away, or what ``gone`` entries bound."""
+    stays = {one.authenticator_id for one in after.authenticators if one.entry not in gone}
+    taken = [one for one in account.authenticators if one.authenticator_id not in stays]
+    led = {
+        (link.kind, link.address)
+        for one in account.channels
+        for link in links(one)
+        if link is one or link.entry in gone
+    } - {(one.kind, one.address) for one in after.channels}
+    dead = {one.public_key for one in account.api_keys} - {one.public_key for one in after.api_keys}
+    if not (taken or led or dead):
+        return
+    for action in account.actions:
+        match action.payload:
+            case AuthenticatorBind() | PasswordChange() | PasswordReset():
+                made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
+                again = any(same(one, made) for one in taken)
+            case ContactChange(new_kind=kind, new_address=address):
+                again = (kind, address) in led
+            case ApiKeyCreate(public_key=public_key):
+                again = public_key in dead
+            case _:
+                again = False
+        if again:
+            yield action
 
 
 def _done(state: State, decision: Decision) -> AnyPayload | None:

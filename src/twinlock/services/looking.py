@@ -110,6 +110,7 @@ class Looking:
             action_id=closed.action.action_id,
             target=target,
             entry=closed.entry,
+            bound_at=closed.ended.at,
             channel_id=channel_id,
         )
         account = await self._store.account(account_of(closed.action.action_id))
@@ -121,7 +122,7 @@ class Looking:
         if not isinstance(closed.ended, ActionDone) or not bound_by(closed.action):
             return False
         account = await self._store.account(account_of(closed.action.action_id))
-        return doubted(account.doubts, (closed.entry,))
+        return doubted(account, closed.entry)
 
     async def explain_gone(self, action_id: ActionId) -> NoReturn:
         """Say of an action that is not open whether it is over or never was.

@@ -91,6 +91,7 @@ class Vetoes:
             action_id=action_id,
             target=target,
             entry=closed.entry,
+            bound_at=closed.ended.at,
             channel_id=_channel(closed.action, no),
             session=_session(closed.action, no),
         )

@@ -21,11 +21,9 @@ from twinlock.domain.account import (
     ActionUnknownError,
     Channel,
     Destination,
-    Freeze,
     Session,
     Shown,
     State,
-    longer,
     with_session,
 )
 from twinlock.domain.assurance import Factor, Level
@@ -189,20 +187,6 @@ def test_no_number_of_sessions_that_may_only_look_signs_the_owner_out() -> None:
     assert names(sessions) == names(
         tuple(a_session(f"ses_{n}", thumbprint=f"{n}") for n in range(SESSIONS_MOST))
     )
-
-
-# --- Freezes ---
-
-
-def test_a_freeze_is_lengthened_and_never_shortened() -> None:
-    short = longer(Freeze(), until=NOON + DAY, at=NOON, weak_root="phone")
-    long = longer(short, until=NOON + 3 * DAY, at=NOON + HOUR, weak_root="")
-    again = longer(long, until=NOON + 2 * DAY, at=NOON + 2 * HOUR, weak_root="knowledge")
-
-    assert short == Freeze(until=NOON + DAY, set_at=NOON, weak={"phone": NOON})
-    assert (long.until, long.set_at) == (NOON + 3 * DAY, NOON + HOUR)
-    assert (again.until, again.set_at) == (long.until, long.set_at)
-    assert again.weak == {"phone": NOON, "knowledge": NOON + 2 * HOUR}
 
 
 # --- Destinations ---

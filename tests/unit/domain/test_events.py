@@ -17,15 +17,7 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import (
-    ActionUnknownError,
-    ApiKey,
-    Device,
-    Freeze,
-    OpenAction,
-    Spent,
-    State,
-)
+from twinlock.domain.account import ActionUnknownError, ApiKey, Device, OpenAction, Spent, State
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import DEVICES_MOST
@@ -54,6 +46,7 @@ from twinlock.domain.events import (
     SessionEnded,
     SessionStarted,
 )
+from twinlock.domain.freezes import Freeze
 from twinlock.domain.ids import ActionId, ApiKeyId, AuthenticatorId, DestinationId, SessionId
 from twinlock.domain.replay import apply, apply_all
 

@@ -346,7 +346,7 @@ def test_of_two_changes_of_one_channel_the_first_takes_effect() -> None:
     gate.settle()
 
     assert addresses(gate) == {NEW.address, DESKTOP.address}
-    assert gate.is_open(second)  # Nothing lifts what stands against it, so it lapses.
+    assert not gate.is_open(second)  # Nothing lifts what stands against it, so it is over.
 
 
 def test_one_address_is_bound_once() -> None:

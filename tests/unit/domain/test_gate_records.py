@@ -19,7 +19,7 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Account, Candidate, Chain, Freeze, State
+from twinlock.domain.account import Account, Candidate, Chain, State
 from twinlock.domain.actions import AnyPayload, payload_bytes, payload_digest
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
@@ -43,6 +43,7 @@ from twinlock.domain.commands import (
 )
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.events import ActionVetoed
+from twinlock.domain.freezes import Freeze
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, DestinationId, SessionId
 from twinlock.domain.of_accounts import EnrolmentClosedError

@@ -7,9 +7,11 @@ from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, MEMBER, NOON
 from support.facts import FOREVER
 from support.worlds import (
+    APP,
     DESKTOP,
     EMAIL,
     PASSWORD,
+    ROAMING,
     SMS,
     SYNCED,
     a_session,
@@ -18,19 +20,22 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Account, Channel, OpenAction, Shown, State
+from twinlock.domain.account import Account, ApiKey, Channel, OpenAction, Shown, State
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind
 from twinlock.domain.bounds import DOUBTS_MOST, WEAK_FREEZE_LENGTH
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import AuthenticatorSuspended, NewcomerRepudiated
-from twinlock.domain.ids import ActionId
+from twinlock.domain.ids import ActionId, ApiKeyId
 from twinlock.domain.newcomers import (
+    behind,
     for_ever,
+    in_place_of,
     proved_by,
     struck_by,
     suspended_until,
     undo,
+    undone,
     with_doubts,
 )
 from twinlock.domain.repudiations import bound_by
@@ -40,6 +45,15 @@ from twinlock.domain.striking import struck
 REPORTED_AT = NOON - DAY
 SUSPENDED = Suspension(at_ms=int(REPORTED_AT.timestamp()) * 1_000, kind=SuspensionKind.A_WHILE)
 SUSPENDED_UNTIL = REPORTED_AT + WEAK_FREEZE_LENGTH
+A_KEY = ApiKey(
+    api_key_id=ApiKeyId("key_hers"),
+    public_key="K" * 43,
+    scopes=("read",),
+    ip_list=(),
+    destinations=(),
+    daily_cents=0,
+    created_at=NOON,
+)
 
 
 def shown(source: str, factor: Factor, *, entry: int, bound_at: datetime = LONG_AGO) -> Shown:
@@ -84,15 +98,79 @@ def test_only_what_still_stands_has_proved_anything() -> None:
 def test_as_many_doubts_as_are_told_apart_stay_apart() -> None:
     apart = tuple((10 * number, 10 * number) for number in range(1, DOUBTS_MOST + 1))
 
-    assert with_doubts(apart[:-1], [apart[-1][0]]) == apart
-    assert with_doubts(apart, [99]) == ((10, 20), (99, 99))
+    few = replace(an_account(), doubts=apart[:-1])
+    full = replace(an_account(), doubts=apart)
+    between = replace(full, authenticators=(replace(SYNCED, entry=15), replace(APP, entry=29)))
+
+    assert with_doubts(few, [apart[-1][0]]) == apart
+    assert with_doubts(full, [999]) == ((10, 20), *apart[2:], (999, 999))
+    assert with_doubts(between, [999])[:3] == ((10, 10), (20, 20), (30, 40))
+    assert with_doubts(between, [15])[:2] == ((10, 15), (20, 20))
+
+
+def test_only_newcomers_stand_behind_what_a_newcomer_proves() -> None:
+    """Prevents: a document that keeps each thing that ever proved another."""
+    old = replace(ROAMING, entry=3)
+    young = replace(SYNCED, bound_at=NOON - DAY, entry=20, by=(3, 11), behind=((7, 7), (12, 14)))
+    ripe = replace(APP, bound_at=NOON - 30 * DAY, entry=21, by=(5,))
+    action = an_action(
+        "act",
+        shown(young.authenticator_id, Factor.PASSKEY, entry=20, bound_at=young.bound_at),
+        shown(ripe.authenticator_id, Factor.TOTP, entry=21, bound_at=ripe.bound_at),
+    )
+    account = an_account(old, young, ripe)
+
+    assert behind(account, action, now=NOON) == ((7, 7), (11, 11), (12, 14))
+    assert behind(account, action, now=NOON + 29 * DAY) == ()
+    gone = an_account(old, ripe)
+    assert behind(gone, action, now=NOON) == ()
+
+
+def test_what_took_the_place_of_a_newcomer_stands_on_it() -> None:
+    young = replace(EMAIL, bound_at=NOON - DAY, entry=20, by=(11,), behind=((7, 7),))
+    new = replace(SMS, entry=30, by=(12,), behind=((9, 9),))
+    account = an_account(channels=[young])
+    placed = in_place_of(account, young, new, now=NOON)
+    late = in_place_of(account, young, new, now=NOON + 29 * DAY)
+
+    assert placed.replaced == young
+    assert placed.behind == ((7, 9), (11, 11), (20, 20))
+    assert late == replace(new, replaced=replace(young, replaced=None))
+
+
+def test_what_is_gone_counts_as_undone_only_when_nothing_is_left_that_it_proved() -> None:
+    """Prevents: doubts that cover what was never repudiated, and a key of its that lives on."""
+    covered = replace(an_account(), doubts=((10, 20),))
+    key = replace(A_KEY, by=(15,), entry=40)
+    child = replace(ROAMING, entry=30, by=(15,))
+
+    assert not undone(covered, 9)
+    assert undone(covered, 15)
+    assert not undone(replace(covered, api_keys=(key,)), 15)
+    assert not undone(replace(covered, authenticators=(child,)), 15)
+    doubted = replace(covered, authenticators=(child,), doubts=((10, 20), (30, 30)))
+    assert undone(doubted, 15)
+    assert undone(replace(covered, authenticators=(replace(child, entry=12),)), 12)
+
+
+def test_a_word_without_proof_suspends_no_longer_what_was_repudiated_before() -> None:
+    """Law 5. Prevents: a mailbox that has one password suspended again for each thing behind it."""
+    once = replace(PASSWORD, entry=30, by=(15,), bound_at=NOON - DAY)
+    account = replace(an_account(once, SYNCED), doubts=((30, 30),))
+
+    def suspensions(level: Level) -> list[bool]:
+        events = undo(account, 15, since=NOON - DAY, level=level, now=NOON)
+        return [one.for_good for one in events if isinstance(one, AuthenticatorSuspended)]
+
+    assert suspensions(Level.NONE) == []
+    assert suspensions(Level.PHISHING_RESISTANT) == [True]
 
 
 def suspended(account: Account, level: Level) -> AuthenticatorSuspended:
     """Return how SYNCED is suspended when it is repudiated by something of ``level``."""
     (found,) = (
         event
-        for event in undo(account, SYNCED, level=level, now=NOON)
+        for event in undo(account, SYNCED.entry, since=LONG_AGO, level=level, now=NOON)
         if isinstance(event, AuthenticatorSuspended)
     )
     return found
@@ -111,8 +189,8 @@ def test_the_floor_that_a_repudiation_must_reach_is_that_of_what_is_left(
 ) -> None:
     """Of the channels only those count that the repudiation leaves, also behind a newcomer."""
     left = [replace(PASSWORD, suspension=SUSPENDED)] if kept else []
-    behind = replace(EMAIL, entry=5)
-    newcomer = replace(EMAIL, entry=6, by=(SYNCED.entry,), replaced=behind if channel else None)
+    before = replace(EMAIL, entry=5)
+    newcomer = replace(EMAIL, entry=6, by=(SYNCED.entry,), replaced=before if channel else None)
     account = an_account(SYNCED, *left, channels=[newcomer, DESKTOP])
 
     assert suspended(account, Level.KNOWLEDGE).for_good is not weak
@@ -164,7 +242,7 @@ def test_a_repudiation_strikes_every_such_action_but_its_own() -> None:
     )
     state = State(account=replace(an_account(), actions=actions))
 
-    assert [one.action_id for one in struck(state, decision)] == ["act_2"]
+    assert [one.action_id for one in struck(state, decision, state.account)] == ["act_2"]
 
 
 @pytest.mark.parametrize(("new", "bound"), [(SMS, EMAIL.channel_id), (None, "")])

@@ -28,7 +28,6 @@ from twinlock.domain.account import (
     Channel,
     ChannelKind,
     Device,
-    Freeze,
     OpenAction,
     Session,
     Shown,
@@ -49,6 +48,7 @@ from twinlock.domain.authenticators.model import Passkey, Suspension, Suspension
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
+    BEHIND_MOST,
     CANDIDATES_MOST,
     CHALLENGES_PER_ACTION_MOST,
     CHANNELS_MOST,
@@ -71,6 +71,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
     ActionId,
@@ -219,6 +220,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         read_only=True,
         entry=MANY,
         by=(MANY,) * PROOFS_OF_A_SIGN_IN,
+        behind=((MANY, MANY),) * BEHIND_MOST,
     )
     candidate = Candidate(
         candidate_id=ChallengeId(f"cnd_{NAMED}"),
@@ -470,7 +472,7 @@ def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for
         ("authenticators", 4_200),
         ("channels", 720),
         ("devices", 900),
-        ("sessions", 1_400),
+        ("sessions", 1_660),
         ("holds", 500),
         ("candidates", 580),
         ("codes_sent", 220),

@@ -18,6 +18,7 @@ from twinlock.domain.bounds import NEWCOMER_PERIOD, WEAK_FREEZE_LENGTH
 from twinlock.domain.canonical import encode
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AuthenticatorId, MemberId
+from twinlock.domain.spans import Spans
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -67,9 +68,10 @@ def suspension(at: datetime, kind: SuspensionKind) -> Suspension:
 class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What every authenticator has; ``entry`` numbers the account's entry that bound it.
 
-    ``born_of`` is the root that alone proved its binding, if one did, and ``by`` are the entries
-    that bound what proved it. ``used_on`` is the day of its last accepted answer, counted from 1970
-    (UTC); 0: none yet. ``suspension`` is the last one, if it was ever reported lost.
+    ``born_of`` is the root that alone proved its binding, if one did, ``by`` are the entries that
+    bound what proved it, and ``behind`` the newcomers behind those. ``used_on`` is the day of its
+    last accepted answer, counted from 1970 (UTC); 0: none yet. ``suspension`` is the last one, if
+    it was ever reported lost.
     """
 
     authenticator_id: AuthenticatorId
@@ -80,6 +82,7 @@ class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_default
     born_of: str = ""
     used_on: int = 0
     by: tuple[int, ...] = ()
+    behind: Spans = ()
     suspension: Suspension | None = None
 
     def suspended(self, now: datetime) -> bool:

@@ -6,15 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import (
-    SUSPENSION,
-    Account,
-    ActionState,
-    Destination,
-    OpenAction,
-    Shown,
-    State,
-)
+from twinlock.domain.account import Account, ActionState, Destination, OpenAction, Shown, State
 from twinlock.domain.actions import (
     ALARMS,
     BUILT,
@@ -44,6 +36,7 @@ from twinlock.domain.bounds import (
     MAX_VALUE_CENTS,
     OPEN_ACTIONS_MOST,
 )
+from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.laws import by_api_key
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents

@@ -243,9 +243,7 @@ def _channel_gone(account: Account, payload: ContactChange) -> bool:
 
 def _nothing_to_report(account: Account, payload: AnyPayload) -> bool:
     about = reported(account, payload)
-    return about is None or (
-        type_of(payload) in REPUDIATIONS and doubted(account.doubts, (about.entry,))
-    )
+    return about is None or (type_of(payload) in REPUDIATIONS and doubted(account, about.entry))
 
 
 def bound_already(account: Account, action: OpenAction) -> bool:

@@ -34,14 +34,7 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import (
-    Account,
-    ActionState,
-    ApiKey,
-    Freeze,
-    OpenAction,
-    Spent,
-)
+from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction, Spent
 from twinlock.domain.actions import AnyPayload, NotBuilt
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import (
@@ -51,6 +44,7 @@ from twinlock.domain.bounds import (
     MAX_VALUE_CENTS,
     OPEN_ACTIONS_MOST,
 )
+from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ActionId, ApiKeyId, DestinationId
 from twinlock.domain.policy.facts import DestinationState
