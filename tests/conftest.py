@@ -1,9 +1,11 @@
-"""What holds for every test: how long Hypothesis looks, and that no test keeps another's log.
+"""What holds for every test: how long Hypothesis looks, that Ctrl-C is heard, and that no
+test keeps another's log.
 
 Seconds in CI, minutes with ``HYPOTHESIS_PROFILE=deep``.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +29,9 @@ settings.register_profile(
     database=None,
     phases=[Phase.explicit, Phase.generate],  # what fails once is enough
 )
+# What a shell starts in the background ignores Ctrl-C, and so would all that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
