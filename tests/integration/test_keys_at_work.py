@@ -1,6 +1,8 @@
 """The keyring as a process works with it: noticed when it changes, and not trusted when unseen."""
 
 import os
+import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -147,6 +149,39 @@ async def test_another_installations_keyring_is_not_taken(
     empty(directory)
     with pytest.raises(KeyringMissingError):
         await at_work.look()
+
+
+@pytest.mark.parametrize("step", ["announced", "activated", "retired"])
+async def test_an_older_copy_of_the_keyring_is_not_taken_while_we_serve(
+    directory: Path, at_work: KeysAtWork, seconds: Seconds, tmp_path: Path, step: str
+) -> None:
+    """Prevents: a backup put back under us, and new customers sealed under a key that is gone."""
+    old = keyrings.load(directory).current(Role.SEAL).record
+    copy = tmp_path / "copy"
+
+    steps: dict[str, Callable[[], object]] = {
+        "announced": lambda: keyrings.announce(directory, Role.SEAL, entropy=ENTROPY, now=LATER),
+        "activated": lambda: keyrings.activate(directory, Role.SEAL, now=LATEST),
+        "retired": lambda: keyrings.retire(directory, Role.SEAL, old.key_id, now=LATEST),
+    }
+    for name, take in steps.items():
+        if name == step:
+            shutil.copytree(directory, copy)
+        take()
+        if name == step:
+            break
+    await at_work.look()
+    sealed_by = at_work.sealer.current_id
+    empty(directory)
+    for path in copy.iterdir():
+        shutil.copy2(path, directory)
+
+    with pytest.raises(KeyringWrongError, match="older"):
+        await at_work.look()
+    assert at_work.sealer.current_id == sealed_by
+    seconds.at += 11
+    with pytest.raises(KeysStaleError):
+        at_work.check_ready()
 
 
 async def test_a_look_at_what_has_not_changed_takes_nothing_anew(

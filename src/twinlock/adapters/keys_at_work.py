@@ -124,5 +124,7 @@ class KeysAtWork:
         found = keyrings.load(self._directory, self._token)
         if found.fingerprint() != self._keyring.fingerprint():
             raise KeyringWrongError("another installation's keyring was put in the place of ours")
+        if not found.follows(self._keyring):
+            raise KeyringWrongError("an older keyring was put in the place of ours")
         self._stamp = stamp  # Taken before the keys were: what changes meanwhile is seen next time.
         return found

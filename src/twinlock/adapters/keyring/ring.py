@@ -36,7 +36,7 @@ from twinlock.domain.errors import (
     KeyringWrongError,
     invariant,
 )
-from twinlock.domain.keys import REQUIRED, SIGNING, Role, current_of, next_of
+from twinlock.domain.keys import REQUIRED, SIGNING, KeyRecord, Role, current_of, next_of
 from twinlock.ports import (
     Entropy,
 )
@@ -84,6 +84,27 @@ class Keyring:
         """
         oldest = (self._all[role][-1].key_id.encode("ascii") for role in REQUIRED)
         return canonical.tagged_hash("keyring/v1", *oldest).hex()
+
+    def follows(self, older: "Keyring") -> bool:
+        """Say whether this is ``older`` as it may have become: no key is gone, or goes back.
+
+        Prevents: a copy of the keyring from before a rotation, put back under a running process,
+        which would then make things under a key that is retired and may be lost or stolen.
+        """
+        records = {key.key_id: key.record for role in Role for key in self._all[role]}
+        return all(
+            _grew(key.record, records.get(key.key_id))
+            for role in Role
+            for key in older.all_keys(role)
+        )
+
+
+def _grew(before: KeyRecord, now: KeyRecord | None) -> bool:
+    if now is None:
+        return False
+    return (before.used_from is None or now.used_from is not None) and (
+        before.retired_at is None or now.retired_at is not None
+    )
 
 
 def is_keyring(directory: Path) -> bool:
