@@ -82,7 +82,8 @@ def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Pro
     """Tell an error of ours."""
     title = _title(type(error))
     if error.status == UNAVAILABLE:  # The world is down, not we: a line is enough.
-        _log.error("request_failed", code=error.code, reason=str(error))
+        cause = type(error.__cause__).__name__
+        _log.error("request_failed", code=error.code, reason=str(error), cause=cause)
     elif isinstance(error, InvariantError) or error.status >= 500:  # noqa: PLR2004 - server errors
         _log.error("request_failed", code=error.code, exc_info=error)
     fault = error.fault.value if isinstance(error, _FAULTY) else ""

@@ -14,20 +14,20 @@ from twinlock.domain.webhooks.endpoints import Secret
 from twinlock.domain.webhooks.outcomes import Message, MessageType
 from twinlock.proofs.webhooks import headers, new_secret, shown_public, shown_secret
 
-NOW = datetime.now(UTC)
 OLD, NEW = new_secret(bytes(range(64))), new_secret(bytes(range(64, 128)))
 MESSAGE = Message(
     message_id="msg_" + "a" * 26,
     kind=MessageType.ACTION_HELD,
     body=b'{"data":{"index":7},"type":"action.held"}',
     index=7,
-    at=NOW,
+    at=datetime(2026, 1, 15, 12, tzinfo=UTC),
 )
 
 
 @pytest.fixture
 def sent() -> dict[str, str]:
-    return headers(MESSAGE, (NEW, OLD), timestamp=int(NOW.timestamp()))
+    now = int(datetime.now(UTC).timestamp())  # Their library looks at the clock of the wall.
+    return headers(MESSAGE, (NEW, OLD), timestamp=now)
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW], ids=["the older secret", "the younger secret"])
@@ -39,21 +39,20 @@ def test_the_standards_own_library_takes_what_we_sign(secret: Secret, sent: dict
     assert told == json.loads(MESSAGE.body)
 
 
-@pytest.mark.parametrize(
-    ("body", "changed"),
-    [
-        (MESSAGE.body.replace(b"7", b"8"), {}),
-        (MESSAGE.body, {"webhook-id": "msg_" + "b" * 26}),
-        (MESSAGE.body, {"webhook-timestamp": str(int(NOW.timestamp()) + 1)}),
-        (MESSAGE.body, {"webhook-signature": "v1,AAAA"}),
-    ],
-    ids=["body", "id", "time", "signature"],
-)
-def test_it_takes_nothing_that_was_changed(
-    body: bytes, changed: dict[str, str], sent: dict[str, str]
-) -> None:
-    with pytest.raises(WebhookVerificationError):
-        Webhook(shown_secret(NEW)).verify(body, {**sent, **changed})
+def test_it_takes_no_other_body(sent: dict[str, str]) -> None:
+    with pytest.raises(WebhookVerificationError, match="No matching signature"):
+        Webhook(shown_secret(NEW)).verify(MESSAGE.body.replace(b"7", b"8"), sent)
+
+
+@pytest.mark.parametrize("field", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_it_takes_no_field_that_was_changed(field: str, sent: dict[str, str]) -> None:
+    changed = {
+        "webhook-id": "msg_" + "b" * 26,
+        "webhook-timestamp": str(int(sent["webhook-timestamp"]) + 1),
+        "webhook-signature": "v1,AAAA",
+    }
+    with pytest.raises(WebhookVerificationError, match="No matching signature"):
+        Webhook(shown_secret(NEW)).verify(MESSAGE.body, {**sent, field: changed[field]})
 
 
 def test_it_does_not_take_another_secrets_signature(sent: dict[str, str]) -> None:
