@@ -36,6 +36,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+# Whole tracebacks in colours take a second each.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ]
+)
+
+
 def pytest_collection_finish() -> None:
     """Leave the tests themselves out of every garbage collection, which takes half a second else.
 

@@ -7,13 +7,12 @@ a hold on every exit.
 """
 
 import pytest
-from support.ranges import played, said
+from support.ranges import once, said, shipped
 
 from twinlock.range.profiles import PROFILES
-from twinlock.range.reader import shipped_story
 from twinlock.range.results import Status, StoryResult
 
-STORY = shipped_story("S01")
+pytestmark = once
 
 
 def answers(result: StoryResult) -> dict[str, str]:
@@ -21,7 +20,7 @@ def answers(result: StoryResult) -> dict[str, str]:
 
 
 async def test_the_key_cannot_exist_and_what_needs_it_is_stopped() -> None:
-    result = await played(STORY)
+    result = await shipped("S01")
 
     assert result.lost_cents == result.leaked_cents == 0
     told = answers(result)
@@ -42,7 +41,7 @@ async def test_the_key_cannot_exist_and_what_needs_it_is_stopped() -> None:
 
 
 async def test_no_notice_was_looked_for_where_nothing_takes_effect() -> None:
-    result = await played(STORY)
+    result = await shipped("S01")
     demands = {part.id: part.check for part in result.parts if part.check is not None}
 
     assert demands["m4"].looked_at == 0
@@ -51,14 +50,14 @@ async def test_no_notice_was_looked_for_where_nothing_takes_effect() -> None:
 
 
 async def test_the_owner_has_a_key_that_reads_and_trades_at_once() -> None:
-    twin = (await played(STORY)).twin
+    twin = (await shipped("S01")).twin
 
     assert [step.answer for step in twin.steps] == ["allow", "allow"]
     assert (twin.taps, twin.refusals, twin.waited.total_seconds()) == (2, 0, 0)
 
 
 async def test_by_the_rules_of_2024_the_key_was_made() -> None:
-    result = await played(STORY, profile="baseline-2024")
+    result = await shipped("S01", profile="baseline-2024")
 
     told = answers(result)
     assert [told[name] for name in ("a1", "a2", "a3", "a4", "a5")] == ["allow"] * 5
@@ -68,7 +67,7 @@ async def test_by_the_rules_of_2024_the_key_was_made() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_everything_but_the_notice_is_played_under_every_profile(profile: str) -> None:
-    result = await played(STORY, profile=profile)
+    result = await shipped("S01", profile=profile)
 
     unplayed = [part.id for part in result.parts if part.status is Status.NOT_PLAYABLE]
     assert unplayed == ["m4"]
@@ -76,7 +75,7 @@ async def test_everything_but_the_notice_is_played_under_every_profile(profile: 
 
 
 async def test_a_new_key_takes_over_the_holds_and_is_born_in_its_own() -> None:
-    told = answers(await played(STORY))
+    told = answers(await shipped("S01"))
 
     assert [told[name] for name in ("m3a", "m3b", "m3c", "m3d")] == [
         "allow",

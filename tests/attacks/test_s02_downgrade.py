@@ -9,22 +9,21 @@ a session that can only look, and word of it on every channel.
 from datetime import timedelta
 
 import pytest
-from support.ranges import played, said
+from support.ranges import once, said, shipped
 
-from twinlock.range.reader import shipped_story
 from twinlock.range.results import Status, StoryResult
 
-STORY = shipped_story("S02")
+pytestmark = once
 
 
 @pytest.fixture
 async def now() -> StoryResult:
-    return await played(STORY)
+    return await shipped("S02")
 
 
 @pytest.fixture
 async def then() -> StoryResult:
-    return await played(STORY, profile="baseline-2024")
+    return await shipped("S02", profile="baseline-2024")
 
 
 @pytest.mark.requirement("O-01")

@@ -9,17 +9,16 @@ nobody, so its address is new. She leaves behind a refusal in the log.
 from datetime import timedelta
 
 import pytest
-from support.ranges import played, said
+from support.ranges import once, said, shipped
 
-from twinlock.range.reader import shipped_story
 from twinlock.range.results import Status, StoryResult
 
-STORY = shipped_story("S07")
+pytestmark = once
 
 
 @pytest.fixture
 async def now() -> StoryResult:
-    return await played(STORY)
+    return await shipped("S07")
 
 
 def test_nothing_fails_and_nothing_is_lost(now: StoryResult) -> None:
@@ -48,7 +47,7 @@ def test_the_payroll_takes_no_tap(now: StoryResult) -> None:
 
 
 async def test_by_the_rules_of_2024_the_cookie_was_enough() -> None:
-    then = await played(STORY, profile="baseline-2024")
+    then = await shipped("S07", profile="baseline-2024")
 
     assert then.lost_cents == 1_000_000_00
     assert then.attack.stopped_after is None

@@ -7,15 +7,16 @@ spent in the log for exactly this transaction, and nothing else. They leave behi
 """
 
 import pytest
-from support.ranges import played, said
+from support.ranges import once, said, shipped
 
-from twinlock.range.reader import shipped_story
 from twinlock.range.results import Status, StepResult, StoryResult
+
+pytestmark = once
 
 
 @pytest.fixture
 async def now() -> StoryResult:
-    return await played(shipped_story("S15"))
+    return await shipped("S15")
 
 
 def steps(result: StoryResult) -> dict[str, StepResult]:
@@ -64,7 +65,7 @@ def test_a_proof_that_was_never_shown_is_noted(now: StoryResult) -> None:
 
 
 async def test_where_the_rules_of_2024_refuse_what_was_reported_is_told() -> None:
-    then = await played(shipped_story("S15"), profile="baseline-2024")
+    then = await shipped("S15", profile="baseline-2024")
 
     assert steps(then)["a1"].differs_from_reported
     assert then.status is Status.PLAYED

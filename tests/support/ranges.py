@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import pytest
+
 from twinlock.range.player import play_story
 from twinlock.range.profiles import DEFAULT, rules_of
-from twinlock.range.reader import read_story
+from twinlock.range.reader import read_story, shipped_story
 from twinlock.range.results import PartResult, StepResult, StoryResult
 from twinlock.range.story import Story
 from twinlock.range.venue import open_world
@@ -68,6 +70,18 @@ async def played(story: Story, *, profile: str = DEFAULT) -> StoryResult:
     """Play a story in a world of its own."""
     async with open_world(rules_of(profile)) as venue:
         return await play_story(venue, story)
+
+
+_PLAYED: dict[tuple[str, str], StoryResult] = {}
+# Those who look at shipped stories run in one process, so that each story is played once.
+once = pytest.mark.xdist_group("stories")
+
+
+async def shipped(name: str, *, profile: str = DEFAULT) -> StoryResult:
+    """Return how a shipped story goes, which a process of tests plays once for each profile."""
+    if (name, profile) not in _PLAYED:
+        _PLAYED[name, profile] = await played(shipped_story(name), profile=profile)
+    return _PLAYED[name, profile]
 
 
 async def attack(*steps: dict[str, Any], profile: str = DEFAULT, **words: object) -> PartResult:
