@@ -50,10 +50,10 @@ from twinlock.domain.events import (
     FreezeLifted,
     SessionStarted,
 )
-from twinlock.domain.gate import advance
 from twinlock.domain.ids import MemberId, SessionId
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
+from twinlock.domain.stepping import advance
 from twinlock.ports import Work
 from twinlock.ports.log import Anchor, Head
 from twinlock.services.auditing import Verdict

@@ -13,9 +13,9 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url
 from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.events import AccountOpened
-from twinlock.domain.gate import advance
 from twinlock.domain.ids import ChannelId, parse_account_id
 from twinlock.domain.requirements import Answer
+from twinlock.domain.stepping import advance
 from twinlock.domain.vetoes import veto_token
 from twinlock.ports import (
     Work,

@@ -50,11 +50,11 @@ from twinlock.domain.events import (
     ClosingEvent,
     NewcomerRepudiated,
 )
-from twinlock.domain.gate import advance
 from twinlock.domain.ids import DestinationId, SessionId
 from twinlock.domain.newcomers import links
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import NOTHING, Answer
+from twinlock.domain.stepping import advance
 
 addresses = st.sampled_from([OLD_ADDRESS, NEW_ADDRESS])
 amounts = st.sampled_from([1, 90, 600, 150_000])

@@ -61,13 +61,13 @@ from twinlock.domain.events import (
     NewcomerRepudiated,
     SessionStarted,
 )
-from twinlock.domain.gate import advance
 from twinlock.domain.ids import ActionId, ChannelId
 from twinlock.domain.newcomers import bound, doubted, is_newcomer, links, newcomer
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.gather import state_of
 from twinlock.domain.replay import apply_all
 from twinlock.domain.repudiations import objection
+from twinlock.domain.stepping import advance
 
 Thing = Authenticator | Channel | ApiKey | Destination | Session
 PROVES_NOTHING = {Factor.SESSION, Factor.API_KEY, Factor.CHANNEL_CODE}

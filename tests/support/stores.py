@@ -40,7 +40,7 @@ from twinlock.domain.commands import Command, EndSession, Propose, SessionSignat
 from twinlock.domain.decisions import Decided, Decision, Rules, agreed
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import AccountOpened, DestinationAdded, Event
-from twinlock.domain.gate import advance, decide
+from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
     ActionId,
@@ -54,6 +54,7 @@ from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
+from twinlock.domain.stepping import advance
 from twinlock.ports import (
     Clock,
     Idempotency,

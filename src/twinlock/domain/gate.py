@@ -90,6 +90,7 @@ from twinlock.domain.requirements import (
     reasons,
 )
 from twinlock.domain.room import check_room, crowded_out, gives_way, grows
+from twinlock.domain.stepping import Steps, following
 from twinlock.domain.striking import struck
 from twinlock.domain.vetoes import entitled
 from twinlock.domain.waits import held, lapses_at
@@ -122,56 +123,58 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
         DocumentTooLargeError: the account is full; see ``room``.
     """
     own = getattr(command, "action_id", None)
-    steps: list[tuple[Decision, State]] = []
-    over = False  # Whether what settled ended the command's own action.
-    for action in state.account.actions:
-        if action.action_id == own or action not in state.account.actions:
-            continue
-        decided = _settle(state, action, rules=rules, now=now)
-        if decided is None:
-            continue
-        state, ended = _strike(steps, state, decided, own=own, now=now)
-        over = over or own in ended
-        if ended:
-            decided = _settle(state, action, rules=rules, now=now)
-        state = _take(steps, state, decided)
+    steps = Steps(state)
+    over = _settle_all(steps, own, rules=rules, now=now)
     if isinstance(command, Propose):
-        state = _take(steps, state, _make_room(state, now=now))
-    decision = _said(state, command, over=over, rules=rules, now=now)
-    left, first = _strike(steps, state, decision, own=own, now=now)
-    if first:  # Entries before the answer's move its number.
-        state = left
-        decision = _said(state, command, over=over, rules=rules, now=now)
-    crowd = crowded_out(_after(state, decision).account, decision.action_id, now=now)
+        steps.take(_make_room(steps.state, now=now))
+    decision = _said(steps.state, command, over=over, rules=rules, now=now)
+    after = following(steps.state, decision)
+    if _strike(steps, decision, after, own=own, now=now):  # They move the number of its entry.
+        decision = _said(steps.state, command, over=over, rules=rules, now=now)
+        after = following(steps.state, decision)
+    crowd = crowded_out(after.account, decision.action_id, now=now)
     for one in crowd:
-        state = _take(steps, state, _lapse(one, now=now))
+        steps.take(_lapse(one, now=now))
     if crowd:
-        decision = _said(state, command, over=over, rules=rules, now=now)
-    after = _after(state, decision)
-    steps.append((decision, after))
+        decision = _said(steps.state, command, over=over, rules=rules, now=now)
+        after = following(steps.state, decision)
+    steps.add(decision, after)
     if grows(after.account, command):
         check_room(after.account)
-    decisions, states = zip(*steps, strict=True)
-    return Decided(decisions=decisions, states=states)
+    return steps.decided()
+
+
+def _settle_all(steps: Steps, own: str | None, *, rules: Rules, now: datetime) -> bool:
+    """Settle every action but the command's ``own``; say whether that one ended meanwhile."""
+    over = False
+    for action in steps.state.account.actions:
+        if action.action_id == own or action not in steps.state.account.actions:
+            continue
+        decision = _settle(steps.state, action, rules=rules, now=now)
+        if decision is None:
+            continue
+        after = following(steps.state, decision)
+        ended = _strike(steps, decision, after, own=own, now=now)
+        over = over or own in ended
+        if ended:
+            steps.take(_settle(steps.state, action, rules=rules, now=now))
+        else:
+            steps.add(decision, after)
+    return over
 
 
 def _strike(
-    steps: list[tuple[Decision, State]],
-    state: State,
-    decision: Decision,
-    *,
-    own: str | None,
-    now: datetime,
-) -> tuple[State, frozenset[str]]:
-    """End what cannot stand beside ``decision``, before it; return the state then, and what ended.
+    steps: Steps, decision: Decision, after: State, *, own: str | None, now: datetime
+) -> frozenset[str]:
+    """End what cannot stand beside ``decision``, before it; ``after`` is what it would leave.
 
-    The command's ``own`` action is answered last, and told then that it is over.
+    Return what ended. The command's ``own`` action is answered last, and told that it is over.
     """
-    every = struck(state, decision, _after(state, decision).account)
+    every = struck(steps.state, decision, after.account)
     for one in every:
         if one.action_id != own:
-            state = _take(steps, state, _vetoed(one, by=decision.action_id, root=None, now=now))
-    return state, frozenset(one.action_id for one in every)
+            steps.take(_vetoed(one, by=decision.action_id, root=None, now=now))
+    return frozenset(one.action_id for one in every)
 
 
 def _said(state: State, command: Command, *, over: bool, rules: Rules, now: datetime) -> Decision:
@@ -181,26 +184,6 @@ def _said(state: State, command: Command, *, over: bool, rules: Rules, now: date
         gone = _decision(state.account.action(own), Never(code=Reason.TARGET_GONE))
         return _turned_down(gone, now=now)
     return _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
-
-
-def _take(steps: list[tuple[Decision, State]], state: State, decision: Decision | None) -> State:
-    """Add ``decision``, where there is one, and return the state after it."""
-    if decision is None:
-        return state
-    after = _after(state, decision)
-    steps.append((decision, after))
-    return after
-
-
-def _after(state: State, decision: Decision) -> State:
-    return advance(apply_all(state, decision.events))
-
-
-def advance(state: State) -> State:
-    """Return ``state`` with one more entry counted; every decision is one."""
-    chain = state.account.chain
-    account = replace(state.account, chain=replace(chain, entries=chain.entries + 1))
-    return replace(state, account=account)
 
 
 def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> Decision:
