@@ -27,7 +27,15 @@ from survivors import CODES, MADE, ROOT, Outcome, file_of, mutants_of
 
 COPIED = ("src", "tests", "tools", "docs", "pyproject.toml")
 # What runs the mutants: units and promises in one process, without a database or a browser.
-TESTS = ("tests/unit/domain", "tests/unit/proofs", "tests/property", "tests/vectors")
+TESTS = (
+    "tests/unit/domain",
+    "tests/unit/proofs",
+    "tests/property",
+    "tests/vectors",
+    "tests/attacks/test_not_me.py",
+    "tests/attacks/test_stolen_api_key.py",
+    "tests/attacks/test_stolen_key_and_phone.py",
+)
 # Fuzzing with hundreds of examples whatever the profile: minutes for each mutant that lives.
 TESTS_LEFT_OUT = (
     "no_flipped_byte",

@@ -170,6 +170,8 @@ class Platform:
                 )
                 if told.is_success:
                     self.opened.append(told.json()["account_id"])
+                elif told.json().get("code") == "unavailable":
+                    number -= 1  # A busy machine: repeat it with the same key, as we ask for.
                 else:
                     self.failed.append(told.text)
 
