@@ -161,6 +161,7 @@ def retire(
     key = _ask(lambda rotation: rotation.retire(role, key_id, at_once=at_once))
     if role is Role.LOG:
         say("a witness that was not told of the new key refuses from now on (`not_witnessed`)")
+        say("have every witness do, if it did not yet: twinlock witness drop-key, of the old key")
     _tell(key, KeyState.RETIRED, as_json=as_json)
 
 

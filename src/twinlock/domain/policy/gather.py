@@ -10,6 +10,7 @@ from twinlock.domain.account import Account, ActionState, Destination, OpenActio
 from twinlock.domain.actions import (
     ALARMS,
     BUILT,
+    AccountErase,
     ActionClass,
     AnyPayload,
     ApiKeyCreate,
@@ -116,7 +117,7 @@ def gather(
         target_bound_at=about[1],
         **_new_key(payload),
         last_exit_at=_last_exit(account),
-        exit_open_until=_exit_open_until(account, policy=policy),
+        exit_open_until=_exit_open_until(account, payload, policy=policy),
         legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
@@ -176,10 +177,11 @@ def _proved_at(
     Prevents: a wait that ran on a proof whose authenticator was removed meanwhile.
     """
     factors: list[Factor] = []
+    needed = max(account.floor, Level.KNOWLEDGE)
     for one in shown:
         factors.append(one.factor)
         level = level_for(account, action.payload, factors, offers=offers)
-        if max(level, level_by_key(account, one)) >= max(account.floor, Level.KNOWLEDGE):
+        if max(level, level_by_key(account, one)) >= needed:
             return None if action.proved_at is None else max(action.proved_at, one.at)
     return None
 
@@ -347,11 +349,14 @@ def _last_exit(account: Account) -> datetime | None:
     return datetime.fromtimestamp(last, tz=UTC) if last else None
 
 
-def _exit_open_until(account: Account, *, policy: Policy) -> datetime | None:
+def _exit_open_until(account: Account, payload: AnyPayload, *, policy: Policy) -> datetime | None:
     """Return when the last exit that is authorized, or that a standing proof is for, is over.
 
-    Prevents: a platform key that only proposes, and has no erasure carried out for ever.
+    Only erasing asks for it. Prevents: a platform key that only proposes, and has no erasure
+    carried out for ever.
     """
+    if not isinstance(payload, AccountErase):
+        return None
 
     def on_its_way(one: OpenAction) -> bool:
         offers, shown = policy.statutes.offers(type_of(one.payload)), _standing(account, one)
