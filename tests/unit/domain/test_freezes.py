@@ -1,8 +1,9 @@
 """Freezes: set again, and what remembers those below the floor."""
 
-from support.cast import DAY, HOUR, NOON
+from support.cast import DAY, HOUR, INSTANT, NOON
 
-from twinlock.domain.freezes import Freeze, longer
+from twinlock.domain.bounds import WEAK_FREEZE_EVERY
+from twinlock.domain.freezes import Freeze, longer, with_weak
 
 
 def test_a_freeze_is_lengthened_and_never_shortened() -> None:
@@ -14,3 +15,13 @@ def test_a_freeze_is_lengthened_and_never_shortened() -> None:
     assert (long.until, long.set_at) == (NOON + 3 * DAY, NOON + HOUR)
     assert (again.until, again.set_at) == (long.until, long.set_at)
     assert again.weak == {"phone": NOON, "knowledge": NOON + 2 * HOUR}
+
+
+def test_a_stop_below_the_floor_is_remembered_until_the_next_may_be_made() -> None:
+    later = NOON + WEAK_FREEZE_EVERY
+    weak = {"phone": NOON, "knowledge": NOON + INSTANT}
+
+    assert with_weak(weak, "desktop:aut", at=later) == {
+        "knowledge": NOON + INSTANT,
+        "desktop:aut": later,
+    }

@@ -126,6 +126,26 @@ def test_only_newcomers_stand_behind_what_a_newcomer_proves() -> None:
     assert behind(gone, action, now=NOON) == ()
 
 
+def test_a_channel_whose_code_proved_is_a_newcomer_too() -> None:
+    young = replace(EMAIL, bound_at=NOON - DAY, entry=20, by=(11,))
+    silent = replace(SMS, bound_at=NOON - DAY, entry=21, by=(12,))
+    code = shown(young.channel_id, Factor.EMAIL_CODE, entry=20, bound_at=young.bound_at)
+    account = an_account(channels=[young, silent])
+
+    assert behind(account, an_action("act", code), now=NOON) == ((11, 11),)
+
+
+def test_newcomers_behind_count_as_one_where_nothing_bound_lies_between() -> None:
+    """Prevents: a chain so long that what the owner bound meanwhile falls with it."""
+    owners = replace(APP, bound_at=NOON - DAY, entry=6)
+    young = replace(SYNCED, bound_at=NOON - DAY, entry=20, by=(4, 8, 12, 16))
+    proof = shown(young.authenticator_id, Factor.PASSKEY, entry=20, bound_at=young.bound_at)
+
+    found = behind(an_account(owners, young), an_action("act", proof), now=NOON)
+
+    assert found == ((4, 4), (8, 12), (16, 16))
+
+
 def test_what_took_the_place_of_a_newcomer_stands_on_it() -> None:
     young = replace(EMAIL, bound_at=NOON - DAY, entry=20, by=(11,), behind=((7, 7),))
     new = replace(SMS, entry=30, by=(12,), behind=((9, 9),))
