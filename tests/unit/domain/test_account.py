@@ -232,3 +232,21 @@ def test_an_account_says_what_is_bound() -> None:
     account: Account = an_account(PASSWORD, ROAMING)
 
     assert account.authenticator(ROAMING.authenticator_id) == ROAMING
+
+
+# --- What stands ---
+
+
+def test_a_code_of_a_channel_to_come_stands_though_nothing_of_it_is_bound() -> None:
+    proof = Shown(
+        source="chn_to_come",
+        factor=Factor.CHANNEL_CODE,
+        root=None,
+        bound_at=NOON,
+        bound_entry=0,
+        at=NOON,
+        entry=1,
+    )
+
+    assert an_account().stands(proof)
+    assert not an_account().stands(replace(proof, factor=Factor.EMAIL_CODE))

@@ -1,3 +1,5 @@
+import hashlib
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -166,3 +168,11 @@ def test_what_names_no_destination_says_none() -> None:
 def test_a_payload_is_of_the_type_that_its_tag_says() -> None:
     assert type_of(FREEZE) == "freeze.set"
     assert class_of(FREEZE) is ActionClass.TIGHTENING
+
+
+def test_what_is_signed_is_hashed_under_its_own_tag() -> None:
+    """Written out by hand, as signers and auditors elsewhere do it."""
+    payload = payload_bytes(send())
+    framed = b"twinlock/payload/v1\x00" + len(payload).to_bytes(8, "big") + payload
+
+    assert from_b64url(DIGEST) == hashlib.sha256(framed).digest()

@@ -21,7 +21,7 @@ from twinlock.domain.entries import (
     leaf_time,
 )
 from twinlock.domain.erasure import OwnLeaves, check_erased, check_proved, proof_entries
-from twinlock.domain.errors import LogDamagedError
+from twinlock.domain.errors import LogDamagedError, MalformedError
 from twinlock.domain.events import ProofAccepted
 from twinlock.domain.ids import ActionId, AuthenticatorId, ChallengeId, MemberId
 from twinlock.domain.log.merkle import leaf_hash
@@ -211,3 +211,10 @@ def test_other_leaves_are_not_the_account_s(leaves: list[bytes], first: int) -> 
     """Prevents: a neighbour's entry that is marked as erased."""
     with pytest.raises(LogDamagedError):
         taken(leaves, chained()[1], first=first)
+
+
+def test_a_label_key_of_another_length_is_none() -> None:
+    short = Chain(label_key=b64url(bytes(31)), entries=1, last_leaf="")
+
+    with pytest.raises(MalformedError):
+        OwnLeaves(short)

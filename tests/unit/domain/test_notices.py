@@ -287,3 +287,13 @@ def test_a_notice_is_sent_as_long_as_it_can_be_acted_on_and_not_after(
     """Prevents: old messages that go out again, and a veto that nobody was told of."""
     assert not is_outdated(notice, now=last)
     assert is_outdated(notice, now=last + timedelta(milliseconds=1))
+
+
+def test_a_notice_names_the_action_that_it_is_about() -> None:
+    held = ActionHeld(at=NOON, action_id=ACTION, until=NOON + HOUR, lapses_at=NOON)
+    gate = Gate()
+    action = gate.action(gate.propose(send()).action_id)
+
+    assert [one.action_id for one in tell(held)] == [ACTION]
+    code = code_notice(action, code="1", channel=EMAIL.channel_id, at=NOON)
+    assert code.action_id == action.action_id

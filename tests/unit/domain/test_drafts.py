@@ -1,0 +1,143 @@
+"""Drafts become payloads: one form for what is the same, and each field where it belongs."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from support.cast import ALICE
+from support.policies import DEFAULT
+
+from twinlock.domain.actions import (
+    ApiKeyCreate,
+    DestinationAdd,
+    DestinationRemove,
+    WithdrawalCrypto,
+)
+from twinlock.domain.drafts import (
+    AddressError,
+    ApiKeyCreateDraft,
+    DestinationAddDraft,
+    DestinationRemoveDraft,
+    ScopeUnknownError,
+    WithdrawalCryptoDraft,
+    api_key_create,
+    destination_add,
+    destination_remove,
+    normal_address,
+    normal_network,
+    normal_where,
+    parse,
+    withdrawal,
+)
+from twinlock.domain.errors import MalformedError
+
+MIXED = "0x" + "aB" * 20
+USDT = {"asset": "USDT", "network": "ethereum", "address": MIXED, "amount": "1.5"}
+LISTED = {"network": "xrpl", "address": "rPT1Sjq2YGrBMTttX4GZHjKu9dyfzbpAYe", "memo": "17 4"}
+
+
+def test_a_withdrawal_is_written_in_minor_units_of_the_asset_and_of_the_networks_coin() -> None:
+    draft = parse({**USDT, "max_fee": "0.25", "memo": "4711"}, WithdrawalCryptoDraft)
+
+    assert withdrawal(draft, ALICE, DEFAULT) == WithdrawalCrypto(
+        account=ALICE,
+        asset="USDT",
+        network="ethereum",
+        contract="0xdac17f958d2ee523a2206206994597c13d831ec7",
+        decimals=6,
+        address=MIXED.lower(),
+        memo="4711",
+        amount_minor="1500000",
+        max_fee_minor=str(10**18 // 4),
+    )
+
+
+def test_a_withdrawal_pays_no_fee_unless_it_says_so() -> None:
+    assert withdrawal(parse(USDT, WithdrawalCryptoDraft), ALICE, DEFAULT).max_fee_minor == "0"
+
+
+def test_a_destination_keeps_its_memo_its_label_and_its_budget() -> None:
+    draft = parse({**LISTED, "label": "Mine", "budget_cents": 700}, DestinationAddDraft)
+
+    assert destination_add(draft, ALICE, DEFAULT) == DestinationAdd(
+        account=ALICE, **LISTED, label="Mine", budget_cents=700
+    )
+    gone = parse(LISTED, DestinationRemoveDraft)
+    assert destination_remove(gone, ALICE, DEFAULT) == DestinationRemove(account=ALICE, **LISTED)
+
+
+def test_a_key_has_the_powers_that_were_asked_for_each_once() -> None:
+    asked = {"public_key": "K" * 43, "scopes": ["withdraw", "read", "read"], "daily_cents": 900}
+    draft = parse(asked, ApiKeyCreateDraft)
+    made = api_key_create(draft, ALICE, networks=("192.0.2.7/32",), destinations=("dst_one",))
+
+    assert made == ApiKeyCreate(
+        account=ALICE,
+        public_key="K" * 43,
+        scopes=("read", "withdraw"),
+        ip_list=("192.0.2.7/32",),
+        destinations=("dst_one",),
+        daily_cents=900,
+    )
+
+
+def test_a_power_that_nobody_knows_is_refused() -> None:
+    draft = parse({"public_key": "K" * 43, "scopes": ["read", "everything"]}, ApiKeyCreateDraft)
+
+    with pytest.raises(ScopeUnknownError):
+        api_key_create(draft, ALICE, networks=(), destinations=())
+
+
+@pytest.mark.parametrize(
+    ("address", "evm", "one"),
+    [(MIXED, True, MIXED.lower()), (MIXED, False, MIXED), ("rX", False, "rX")],
+)
+def test_case_is_dropped_where_it_carries_nothing(address: str, evm: bool, one: str) -> None:
+    assert normal_address(address, evm=evm) == one
+
+
+@pytest.mark.parametrize(
+    ("address", "evm"),
+    [
+        pytest.param("r X", False, id="a space"),
+        pytest.param("r\u200bX", False, id="what nobody sees"),
+        pytest.param("\u0433X", False, id="a letter that looks Latin"),
+        pytest.param(MIXED[:-1], True, id="too short for its network"),
+        pytest.param(MIXED + "0", True, id="too long for its network"),
+        pytest.param("rX", True, id="of another network"),
+    ],
+)
+def test_what_is_no_address_is_refused(address: str, evm: bool) -> None:
+    with pytest.raises(AddressError):
+        normal_address(address, evm=evm)
+
+
+@pytest.mark.parametrize("memo", [" 1", "1 ", "1\n", "\u202e1"])
+def test_a_memo_hides_nothing(memo: str) -> None:
+    with pytest.raises(AddressError):
+        normal_where("xrpl", LISTED["address"], memo, DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("here", "an IP list holds addresses or networks"),
+        (
+            "203.0.113.7/24",
+            "a network of an IP list is written by its first address, such as 203.0.113.0/24",
+        ),
+    ],
+)
+def test_a_list_that_is_refused_says_how_it_is_written(text: str, says: str) -> None:
+    with pytest.raises(ScopeUnknownError) as refused:
+        normal_network(text)
+
+    assert str(refused.value) == says
+
+
+@pytest.mark.parametrize("data", [{}, {**USDT, "more": 1}, {**USDT, "amount": 1.5}])
+def test_what_is_of_another_form_is_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(MalformedError, match="the payload does not have its form: ") as refused:
+        parse(data, WithdrawalCryptoDraft)
+
+    assert isinstance(refused.value.__cause__, msgspec.ValidationError)
