@@ -12,7 +12,7 @@ from twinlock.domain.authorization import AUTHORIZATION_TYPE, Issued, claims
 from twinlock.domain.canonical import encode
 from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.entries import ClosedAction, Kept, facts_digest
-from twinlock.domain.errors import invariant
+from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import (
     ActionAuthorized,
     ActionDone,
@@ -114,7 +114,8 @@ def _authorization(decision: Decision, *, index: int, teller: Teller) -> str:
 def spend_claims(closed: ClosedAction, index: int, kept: Kept, *, log_origin: str) -> bytes:
     """Return the claims of a spend that is committed at ``index``; the same bytes each time."""
     ended = closed.ended
-    invariant(isinstance(ended, ActionSpent), "only a spend is rendered as one")
+    if not isinstance(ended, ActionSpent):
+        raise InvariantError("only a spend is rendered as one")
     issued = Issued(
         log_origin=log_origin,
         policy=closed.policy,
@@ -122,8 +123,8 @@ def spend_claims(closed: ClosedAction, index: int, kept: Kept, *, log_origin: st
         index=index,
         at=ended.at,
     )
-    spend = (ended.spend_id, ended.fee_minor) if isinstance(ended, ActionSpent) else ("", "")
     payload = payload_bytes(closed.action.payload)
+    spend = ended.spend_id, ended.fee_minor
     return claims(issued, action_id=closed.action.action_id, payload=payload, spend=spend)
 
 

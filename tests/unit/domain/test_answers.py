@@ -1,12 +1,29 @@
-"""How an action ended, as it is told."""
+"""What is told of a decision, of an open action, and of one that ended."""
 
+import msgspec
 import pytest
-from support.cast import NOON
+from support.cast import DAY, NOON
 from support.gates import Gate
-from support.worlds import DESKTOP, FREEZE, an_account
+from support.policies import DEFAULT
+from support.worlds import (
+    DESKTOP,
+    FREEZE,
+    PASSWORD,
+    SYNCED,
+    a_destination,
+    a_passkey,
+    an_account,
+    bind,
+    send,
+)
 
-from twinlock.domain.answers import tell_closed
-from twinlock.domain.entries import ClosedAction
+from twinlock.domain.actions import payload_bytes
+from twinlock.domain.answers import Answered, Teller, tell, tell_closed, tell_open
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authorization import AUTHORIZATION_TYPE
+from twinlock.domain.canonical import encode
+from twinlock.domain.entries import ClosedAction, facts_digest
 from twinlock.domain.events import (
     ActionDone,
     ActionLapsed,
@@ -18,7 +35,7 @@ from twinlock.domain.events import (
 from twinlock.domain.ids import ActionId
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import Answer
+from twinlock.domain.requirements import NOTHING, Answer, reasons, waits_until
 
 ACTION = ActionId("act_x")
 VETOED_BY = DESKTOP.channel_id
@@ -67,3 +84,118 @@ def test_every_end_is_told_and_every_no_has_its_reason(
 
     assert (told.state, told.answer) == (state, answer)
     assert [one.code for one in told.why] == why
+    assert told.payload == msgspec.json.decode(payload_bytes(FREEZE))
+
+
+# --- Of a decision ---
+
+
+def signed(claims: bytes, kind: str) -> str:
+    assert kind == AUTHORIZATION_TYPE
+    return claims.decode()
+
+
+TELLER = Teller(policy=DEFAULT, log_origin="example.org/log", sign=signed)
+
+
+def told(gate: Gate) -> Answered:
+    """Return what is told of the last decision, which is entry 7."""
+    return tell(gate.book[-1][1], index=7, teller=TELLER)
+
+
+def test_a_no_is_told_with_its_reasons_and_what_would_lift_it() -> None:
+    gate = Gate.of(an_account(), a_destination())
+    decision = gate.propose(send())
+    said = told(gate)
+
+    assert (said.action_id, said.type) == (decision.action_id, "withdrawal.crypto")
+    assert (said.answer, said.state, said.index) == (decision.answer, "open", 7)
+    assert (said.requirement, said.digest) == (decision.requirement, decision.digest)
+    assert [one.code for one in said.why] == list(reasons(decision.requirement)) != []
+    assert (said.authorization, said.session_id, said.fault) == ("", "", "")
+
+
+def test_a_wait_is_told_with_its_end() -> None:
+    gate = Gate.of(an_account(PASSWORD, SYNCED))
+    gate.prove(gate.propose(*bind(a_passkey("aut_new"))).action_id, SYNCED)
+    said = told(gate)
+
+    assert (said.answer, said.state) == (Answer.HOLD, "open")
+    assert said.until is not None
+    assert said.until == waits_until(gate.book[-1][1].answer.requirement)
+
+
+def test_a_yes_to_an_exit_is_an_authorization_of_these_facts() -> None:
+    gate = Gate.of(an_account(), a_destination())
+    decision = gate.prove(gate.propose(send()).action_id, SYNCED)
+    said = told(gate)
+    claims = msgspec.json.decode(said.authorization)
+
+    assert (said.answer, said.state) == (Answer.ALLOW, "authorized")
+    assert (said.requirement, said.why, said.until) == (None, (), None)
+    assert claims["facts"] == facts_digest(encode(decision.facts))
+    assert (claims["iss"], claims["index"]) == ("example.org/log", 7)
+
+
+def test_a_sign_in_names_its_session() -> None:
+    gate = Gate.of(an_account())
+    gate.sign_in(SYNCED)
+    said = told(gate)
+
+    assert (said.answer, said.state) == (Answer.ALLOW, "done")
+    assert said.session_id == gate.account.sessions[0].session_id
+    assert said.authorization == ""
+
+
+def test_a_wrong_answer_is_told_with_its_fault() -> None:
+    gate = Gate.of(an_account())
+    gate.wrong(gate.propose(send()).action_id, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
+
+    assert told(gate).fault == "password_wrong"
+
+
+def test_a_word_without_an_action_of_its_own_is_done() -> None:
+    gate = Gate.of(an_account(PASSWORD, SYNCED))
+    new = a_passkey("aut_new")
+    action = gate.propose(*bind(new)).action_id
+    gate.prove(action, SYNCED)
+    gate.wait(2 * DAY)
+    gate.settle()
+    gate.repudiate(action, target=new.authenticator_id, channel=DESKTOP)
+
+    assert (told(gate).answer, told(gate).state) == (Answer.ALLOW, "done")
+
+
+def test_of_several_open_actions_it_is_the_own_one() -> None:
+    gate = Gate.of(an_account(), a_destination())
+    gate.prove(gate.propose(send()).action_id, SYNCED)
+    gate.propose(send(2))
+
+    assert told(gate).state == "open"
+
+
+# --- Of an open action ---
+
+
+def test_an_open_action_is_told_without_deciding_anything() -> None:
+    gate = Gate.of(an_account(PASSWORD, SYNCED))
+    decision = gate.prove(gate.propose(*bind(a_passkey("aut_new"))).action_id, SYNCED)
+    action = gate.action(decision.action_id)
+    said = tell_open(action, decision.requirement)
+
+    assert (said.answer, said.state, said.requirement) == (
+        Answer.HOLD,
+        "open",
+        decision.requirement,
+    )
+    assert [one.code for one in said.why] == list(reasons(decision.requirement))
+    assert said.until == waits_until(decision.requirement)
+    assert said.payload == msgspec.json.decode(payload_bytes(action.payload))
+    assert said.index is None
+
+
+def test_an_open_action_that_misses_nothing_requires_nothing() -> None:
+    gate = Gate.of(an_account(), a_destination())
+    action = gate.action(gate.propose(send()).action_id)
+
+    assert tell_open(action, NOTHING).requirement is None
