@@ -28,7 +28,7 @@ LIST = ROOT / "tests" / "mutants.toml"
 MADE = ROOT / "mutants"
 ROWS = ("domain", "proofs")
 # Our own functions that raise, with their message as the second argument.
-RAISING = frozenset({"invariant", "present", "refuse"})
+RAISING = frozenset({"invariant", "present", "refuse", "_refuse"})
 
 
 class Outcome(StrEnum):

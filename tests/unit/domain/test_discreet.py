@@ -79,3 +79,17 @@ def test_a_secret_is_hidden_however_deep_it_lies_and_the_rest_is_shown() -> None
     assert "seed of aut_totp" not in shown
     assert account.chain.label_key not in shown
     assert shown.count(account.account_id) == 3
+
+
+class Locker(Discreet, frozen=True):
+    """A place with a secret."""
+
+    HIDDEN = frozenset({"secret"})
+
+    number: int
+    secret: str
+    owner: str
+
+
+def test_what_is_not_hidden_is_shown() -> None:
+    assert repr(Locker(7, "1234", "alice")) == "Locker(number=7, secret=<hidden>, owner='alice')"

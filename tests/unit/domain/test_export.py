@@ -10,7 +10,7 @@ from support.cast import ALICE, NOON
 from support.exported import held, lines
 from support.worlds import APP, PASSWORD, ROAMING, SAVED, an_account, send
 
-from twinlock.domain.account import Candidate, Challenge, OpenAction
+from twinlock.domain.account import Candidate, Chain, Challenge, OpenAction
 from twinlock.domain.assurance import Factor
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.entries import Kept, Opening
@@ -151,3 +151,9 @@ def test_an_entry_is_told_with_what_opens_it_but_the_label_key(field: str) -> No
 
 def test_the_document_ends_by_saying_that_it_is_whole() -> None:
     assert Exported.__struct_fields__[-1] == "complete"
+
+
+def test_what_stands_by_name_is_told_by_name_and_hides_the_same() -> None:
+    told = disclose({"first": Chain(label_key="SECRET", entries=3, last_leaf="l")})
+
+    assert told == {"first": {"entries": 3, "last_leaf": "l"}}

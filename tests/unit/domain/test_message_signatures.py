@@ -223,6 +223,12 @@ def test_spaces_around_a_field_are_none_of_it() -> None:
         ),
         pytest.param(
             f"created={AT};expires={AT + 60}",
+            f"created={AT + 10};expires={AT + 10}",
+            SignatureFault.EXPIRED,
+            id="no time, and not over yet",
+        ),
+        pytest.param(
+            f"created={AT};expires={AT + 60}",
             f"created={AT - 60};expires={AT}",
             SignatureFault.EXPIRED,
             id="over",
@@ -370,3 +376,29 @@ def test_an_answer_covers_nothing_unknown_and_nothing_twice() -> None:
     assert fault_of(without) is SignatureFault.NOT_COVERED
     assert fault_of(with_input(answer, "twinlock-answer", "x")) is SignatureFault.PARAMETERS
     assert fault_of(replace(answer, fields=())) is SignatureFault.MISSING
+
+
+@pytest.mark.parametrize("field", ["signature-input", "signature"])
+def test_a_request_with_half_a_signature_has_none(field: str) -> None:
+    good = saying(ALL, GOOD)
+    fields = tuple((name, value) for name, value in good.fields if name != field)
+
+    assert refused(replace(good, fields=fields)) is SignatureFault.MISSING
+
+
+def test_nothing_but_spaces_and_tabs_is_cut_off_a_field() -> None:
+    """RFC 9110, 5.5."""
+    message = post(fields=(("authorization", " X\t"), ("idempotency-key", "X"), ("date", "\x0bX")))
+
+    assert b'"authorization": X\n"content' in read(saying(ALL, GOOD, message)).base
+    assert refused(saying(f'{ALL[:-1]} "date")', GOOD, message)) is SignatureFault.MALFORMED
+
+
+def test_a_refusal_says_what_is_wrong() -> None:
+    with pytest.raises(SignatureRefusedError) as absent:
+        read(post())
+    with pytest.raises(SignatureRefusedError) as unread:
+        read(saying("nothing", GOOD))
+
+    assert str(absent.value) == "there is no signature-input"
+    assert str(unread.value) == str(unread.value.__context__) != ""
