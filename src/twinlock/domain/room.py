@@ -87,8 +87,8 @@ def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
     """Return the open action that a new proposal pushes out, or None while there is room.
 
     What waits on a proof that stands stays. Of the rest the one goes that shows least, then one of
-    a device that never signed in, then one whose customer is not being asked just now; the oldest
-    first.
+    a device that never signed in, then one whose customer is not being asked just now, then one
+    that tightens nothing; the oldest first.
     Prevents: a stranger's proposals, after which the owner can neither sign in nor freeze.
     """
     actions = account.actions
@@ -127,9 +127,13 @@ def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenActio
     return tuple(others[: max(len(standing) - room, 0)])
 
 
-def _worth(account: Account, one: OpenAction, *, now: datetime) -> tuple[int, bool, bool, datetime]:
+def _worth(
+    account: Account, one: OpenAction, *, now: datetime
+) -> tuple[int, bool, bool, bool, datetime]:
     asked = any(challenge.expires_at > now for challenge in one.challenges)
-    return _standing(account, one), account.from_known_device(one), asked, one.proposed_at
+    tightens = class_of(one.payload) is ActionClass.TIGHTENING
+    known = account.from_known_device(one)
+    return _standing(account, one), known, asked, tightens, one.proposed_at
 
 
 def grows(account: Account, command: Command) -> bool:

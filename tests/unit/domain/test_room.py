@@ -106,6 +106,15 @@ FALLEN = {"proved_at": NOON, "shown": (shown(bound_at=NOON),) * 2}  # By what wa
             1,
             id="whose customer is asked stays longer",
         ),
+        pytest.param(
+            [{"payload": FREEZE}, *[{}] * (LOOSE_ACTIONS_MOST - 1)], 1, id="what tightens stays"
+        ),
+        pytest.param(
+            [{"payload": FREEZE}] * (LOOSE_ACTIONS_MOST - 1)
+            + [{"challenges": (asked(until=NOON + INSTANT),)}],
+            0,
+            id="but not longer than one whose customer is asked",
+        ),
         pytest.param([PROVED] * OPEN_ACTIONS_MOST, None, id="what waits on its proof stays"),
         pytest.param(
             [*[PROVED] * (OPEN_ACTIONS_MOST - 1), FALLEN],
