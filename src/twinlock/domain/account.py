@@ -291,6 +291,10 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
         same_day = self.authorized_at is not None and self.authorized_at.date() == at.date()
         return self.value_cents if same_day else 0
 
+    def counted_for(self, destination: DestinationId, at: datetime) -> int:
+        """Return the same of the sum of ``destination``, if it was listed when this was allowed."""
+        return self.counted_on(at) if destination == self.destination_id else 0
+
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One account. Instants are UTC."""

@@ -66,6 +66,7 @@ from twinlock.domain.newcomers import (
     behind,
     comes_back,
     for_ever,
+    heir,
     in_place_of,
     proved_by,
     suspended_until,
@@ -123,7 +124,8 @@ def session(
     return SessionStarted(
         at=now,
         session=Session(
-            session_id=SessionId(f"ses_{fresh}"),
+            # One that waited is named by its action: nothing new is drawn when its time comes.
+            session_id=SessionId(f"ses_{fresh or action.action_id.rpartition('_')[2]}"),
             member_id=state.account.member_id,
             thumbprint=getattr(payload, "device"),  # noqa: B009 - narrowed by the invariant above
             started_at=now,
@@ -146,19 +148,25 @@ def _bound_at(state: State, action: OpenAction, *, now: datetime) -> datetime:
 
 
 def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
-    payload, listed = action.payload, state.destination
+    payload = action.payload
     if not isinstance(payload, WithdrawalCrypto):
         raise InvariantError("what leaves says where to")
-    named = listed is not None and where(listed) == where(payload)
     return (
         ActionAuthorized(
             at=facts.now,
             action_id=action.action_id,
             value_cents=facts.value_cents,
-            destination_id=state.destination_id if named else None,
+            destination_id=listed_for(state, payload),
             api_key_id=carrier(state.account, action, facts),
         ),
     )
+
+
+def listed_for(state: State, payload: WithdrawalCrypto) -> DestinationId | None:
+    """Return the listed destination at hand to which ``payload`` leads, or None."""
+    listed = state.destination
+    named = listed is not None and where(listed) == where(payload)
+    return state.destination_id if named else None
 
 
 def _start_session(state: State, action: OpenAction, facts: Facts, fresh: str) -> tuple[Event, ...]:
@@ -351,8 +359,9 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
     if not payload.new_address:
         gone = ChannelRemoved(at=facts.now, channel_id=ChannelId(payload.channel_id))
         back = comes_back(state.account, payload.channel_id, now=facts.now)
-        returns = () if back is None else (ChannelBound(at=facts.now, channel=back),)
-        return (*returns, gone, *_end_sessions(state, action, facts))
+        kept = back or heir(state.account, payload.channel_id, now=facts.now)
+        bound = () if kept is None else (ChannelBound(at=facts.now, channel=kept),)
+        return (*bound, gone, *_end_sessions(state, action, facts))
     new = Channel(
         channel_id=ChannelId(action.secret),
         kind=ChannelKind(payload.new_kind),

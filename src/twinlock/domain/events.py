@@ -116,12 +116,14 @@ class _Closing(_Event, frozen=True, kw_only=True):
 class ActionSpent(_Closing, frozen=True, kw_only=True, tag="action.spent/1"):
     """The exit was handed to the signer, exactly once.
 
-    ``value_cents`` is what it was worth then, and ``api_key_id`` as in ``action.authorized``.
+    ``value_cents`` is what it was worth then; ``destination_id`` is where it led, if that was
+    listed by then, and ``api_key_id`` as in ``action.authorized``.
     """
 
     spend_id: str
     fee_minor: str
     value_cents: int
+    destination_id: DestinationId | None = None
     api_key_id: ApiKeyId | None = None
 
 
@@ -138,8 +140,8 @@ class ActionRefused(_Closing, frozen=True, kw_only=True, tag="action.refused/1")
 class ActionVetoed(_Closing, frozen=True, kw_only=True, tag="action.vetoed/1"):
     """Somebody entitled said no.
 
-    ``by`` is a channel or a session of the account, or an action that takes back what this one
-    would have given.
+    ``by`` is a channel or a session of the account, or an action or the type of a report that takes
+    back what this one would have given.
     """
 
     by: str

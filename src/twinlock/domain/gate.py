@@ -15,7 +15,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, OpenAction, State
+from twinlock.domain.account import Account, ActionState, OpenAction, Shown, State
 from twinlock.domain.actions import (
     AccountErase,
     ActionClass,
@@ -28,7 +28,7 @@ from twinlock.domain.actions import (
     payload_digest,
     type_of,
 )
-from twinlock.domain.api_keys import carrier
+from twinlock.domain.api_keys import by_keys_alone, carrier
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import SPEND_ENTRY
@@ -45,7 +45,7 @@ from twinlock.domain.commands import (
     Wrong,
 )
 from twinlock.domain.decisions import Decided, Decision, Rules, authorize_facts, judge_facts
-from twinlock.domain.effects import effects, may_list, session
+from twinlock.domain.effects import effects, listed_for, may_list, session
 from twinlock.domain.entries import ERASED_ENTRY
 from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import (
@@ -89,7 +89,7 @@ from twinlock.domain.requirements import (
     answer,
     reasons,
 )
-from twinlock.domain.room import check_room, crowded_out, gives_way, grows
+from twinlock.domain.room import check_room, crowded_out, gives_way, grows, outgrown
 from twinlock.domain.stepping import Steps, following
 from twinlock.domain.striking import struck
 from twinlock.domain.vetoes import entitled
@@ -133,14 +133,17 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
         decision = _said(steps.state, command, over=over, rules=rules, now=now)
         after = following(steps.state, decision)
     crowd = crowded_out(after.account, decision.action_id, now=now)
+    grown = grows(after.account, command)
+    if grown:
+        crowd += outgrown(after.account, decision.action_id, now=now)
     for one in crowd:
         steps.take(_lapse(one, now=now))
     if crowd:
         decision = _said(steps.state, command, over=over, rules=rules, now=now)
         after = following(steps.state, decision)
-    steps.add(decision, after)
-    if grows(after.account, command):
+    if grown and crowd:
         check_room(after.account)
+    steps.add(decision, after)
     return steps.decided()
 
 
@@ -173,7 +176,8 @@ def _strike(
     every = struck(steps.state, decision, after.account)
     for one in every:
         if one.action_id != own:
-            steps.take(_vetoed(one, by=decision.action_id, root=None, now=now))
+            by = decision.action_id or decision.kind
+            steps.take(_vetoed(one, by=by, root=None, now=now))
     return frozenset(one.action_id for one in every)
 
 
@@ -373,10 +377,26 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
     decision = _conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
-    alone = proof.factor is Factor.API_KEY and not behind(action, now=now)
-    if decision.answer is Answer.DENY and alone:
-        decision = _turned_down(decision, now=now)  # Nobody stands behind it who could say more.
+    if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY:
+        decision = _beyond_its_powers(account, action, decision, shown, now=now)
+    if decision.fault is not None:
+        return decision
     return replace(decision, evidence=proof.evidence)
+
+
+def _beyond_its_powers(
+    account: Account, action: OpenAction, decision: Decision, shown: Shown, *, now: datetime
+) -> Decision:
+    """Answer an API key's signature that is worth nothing; it ends what nobody else stands behind.
+
+    Prevents: a key that only trades, and keeps places by signing what others are asked about.
+    """
+    if not behind(action, now=now):
+        return _turned_down(decision, now=now)
+    if by_keys_alone(account, replace(action, shown=(*action.shown, shown))):
+        stray = Wrong(factor=shown.factor, fault=ProofFault.BELOW_FLOOR)
+        return _wrong(account, action, stray, now=now)
+    return decision
 
 
 def behind(action: OpenAction, *, now: datetime) -> bool:
@@ -458,6 +478,7 @@ def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Deci
         spend_id=command.spend_id,
         fee_minor=command.fee_minor,
         value_cents=facts.value_cents,
+        destination_id=listed_for(state, payload),
         api_key_id=carrier(state.account, action, facts),
     )
     # Prevents: the entry of a mere yes, passed off as a spend by a stolen key, past a freeze.

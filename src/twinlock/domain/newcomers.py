@@ -143,6 +143,32 @@ def comes_back(account: Account, named: str, *, now: datetime) -> Channel | None
     return None if (back.kind, back.address) in stay else back
 
 
+def heir(account: Account, named: str, *, now: datetime) -> Channel | None:
+    """Return the newcomer that keeps ``named`` in mind when that is removed, or None.
+
+    Where only newcomers are left, a removal is a replacement in two steps: what is removed comes
+    back when they are repudiated. Prevents: a thief's address that outlives the owner's because
+    that was removed and not replaced; and an owner's new one, repudiated by a leaked old password,
+    so that no codes are asked for any more.
+    """
+    gone = account.channel(named)
+    if gone is None or is_newcomer(gone.bound_at, now=now):
+        return None
+    left = [one for one in account.channels if one is not gone]
+    alike = [one for one in left if one.takes_codes or not gone.takes_codes] or left
+    if not all(is_newcomer(one.bound_at, now=now) for one in alike):
+        return None
+    free = (one for one in alike if len(list(links(one))) <= REPLACED_MOST)
+    found = min(free, key=lambda one: one.bound_at, default=None)
+    return None if found is None else _before(found, replace(gone, replaced=None))
+
+
+def _before(channel: Channel, elder: Channel) -> Channel:
+    """Return ``channel`` with ``elder`` as the first that stood in its place."""
+    at = channel.replaced
+    return replace(channel, replaced=elder if at is None else _before(at, elder))
+
+
 def place_is_full(old: Channel, *, now: datetime) -> bool:
     """Say whether one place has changed hands too often for its elders to be remembered."""
     return is_newcomer(old.bound_at, now=now) and len(list(links(old))) > REPLACED_MOST
@@ -205,8 +231,9 @@ def undone(account: Account, entry: int) -> bool:
     if any(one.entry == entry for one in bound(account)):
         return True
     gone = resting_on(account, entry)
-    left = (*bound(account), *account.api_keys)
-    return not any(one.entry in gone and not doubted(account, one.entry) for one in left)
+    left = [one.entry for one in bound(account) if not doubted(account, one.entry)]
+    left += [one.entry for one in account.api_keys]  # Repudiated ones are revoked at once.
+    return gone.isdisjoint(left)
 
 
 def still_proved(account: Account, listed: Destination) -> bool:
@@ -267,6 +294,17 @@ def undo(
             if one.entry in gone
         ),
     )
+
+
+def somebody_left(account: Account, entry: int) -> bool:
+    """Say whether some channel stays, or comes back, when what ``entry`` bound is undone.
+
+    Where there was none it takes none away. Prevents: a leaked old password that repudiates the
+    only channel, and does the rest while nobody is told.
+    """
+    gone = resting_on(account, entry)
+    every = (link for channel in account.channels for link in links(channel))
+    return not account.channels or any(link.entry not in gone for link in every)
 
 
 def _standing(channel: Channel, gone: frozenset[int]) -> bool:

@@ -247,13 +247,14 @@ def level_for(
 
     Who forgot the password of an account that has nothing stronger shows a code from each kind of
     channel that takes one in its place (SP 800-63B-4, 4.2.2.2: two by different methods). That is
-    told and waits; a code never stands in for anything stronger (O-08).
+    told and waits; a code never stands in for anything stronger (O-08). Prevents: a policy that
+    offers codes of one kind alone, and makes one mailbox enough.
     """
     shown, floor = set(factors), account.floor
     if isinstance(payload, PasswordReset) and floor is Level.OUT_OF_BAND:
         kinds = {one.kind for one in account.channels}
-        asked = {factor for factor, kind in CODES.items() if kind in kinds and factor in offers}
-        return Level.OUT_OF_BAND if asked and asked <= shown else Level.NONE
+        asked = {factor for factor, kind in CODES.items() if kind in kinds}
+        return Level.OUT_OF_BAND if asked and asked <= shown & offers else Level.NONE
     return level_shown(shown, floor=floor)
 
 

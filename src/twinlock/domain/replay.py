@@ -160,19 +160,21 @@ def _close(state: State, event: ClosingEvent) -> State:
 def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
     """Note the spend, and count on its day what was counted on another day, or rose meanwhile.
 
-    Prevents: authorized before midnight, spent after it on top of the new day's whole limit; and
-    authorized while the price is low.
+    Prevents: authorized before midnight, spent after it on top of the new day's whole limit;
+    authorized while the price is low; and authorized before its destination was listed.
     """
     at, to = event.at, state.destination
     state = _account(state, last_exit_at=ceil(at.timestamp()))
     state = _charge(state, action, event.api_key_id, event.value_cents, at=at)
     more = max(event.value_cents - action.counted_on(at), 0)
-    if not more:
+    if more:
+        state = _account(state, spent=state.account.spent.plus(more, at=at))
+    if to is None or to.destination_id != event.destination_id:
         return state
-    state = _account(state, spent=state.account.spent.plus(more, at=at))
-    if to is None or to.destination_id != action.destination_id:
+    own = max(event.value_cents - action.counted_for(to.destination_id, at), 0)
+    if not own:
         return state
-    spent = to.spent.plus(more, at=at)
+    spent = to.spent.plus(own, at=at)
     return _with_destination(state, replace(to, version=to.version + 1, spent=spent))
 
 
@@ -321,12 +323,9 @@ def _authorize(state: State, event: ActionAuthorized) -> State:
     destination = state.destination
     if destination is None or destination.destination_id != event.destination_id:
         return state
-    left = replace(
-        destination,
-        version=destination.version + 1,
-        used_at=event.at,
-        spent=destination.spent.plus(more, at=event.at),
-    )
+    own = event.value_cents - action.counted_for(destination.destination_id, event.at)
+    spent = destination.spent.plus(own, at=event.at)
+    left = replace(destination, version=destination.version + 1, used_at=event.at, spent=spent)
     return _with_destination(state, left)
 
 

@@ -22,7 +22,15 @@ from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
 from twinlock.domain.effects import hold_on_exits
-from twinlock.domain.newcomers import is_newcomer, is_older, links, newcomer, undo, undone
+from twinlock.domain.newcomers import (
+    is_newcomer,
+    is_older,
+    links,
+    newcomer,
+    somebody_left,
+    undo,
+    undone,
+)
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.proving import session_shown
 from twinlock.domain.reasons import Reason
@@ -76,7 +84,7 @@ def objection(account: Account, command: Repudiate, *, now: datetime) -> Reason 
     spoken_at = _age(account, command, now=now)
     if spoken_at is None or not is_older(spoken_at, command.bound_at):
         return Reason.NOT_ENTITLED
-    return None
+    return None if somebody_left(account, command.entry) else Reason.LAST_CHANNEL
 
 
 def _age(account: Account, command: Repudiate, *, now: datetime) -> datetime | None:

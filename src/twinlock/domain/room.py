@@ -71,6 +71,7 @@ _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and s
 _DAYS = 99_999  # From 1970: five digits, as until the year 2243.
 _VERSIONS = 999_999  # Of one destination: 270 withdrawals a day for ten years.
 _LONGEST = Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD)  # Until 2286.
+_FULL = "this account is full: finish or remove something first"
 _HASH_LETTERS = 43  # 32 bytes, base64url
 
 
@@ -127,6 +128,33 @@ def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenActio
     return tuple(others[: max(len(standing) - room, 0)])
 
 
+def outgrown(account: Account, own: str, *, now: datetime) -> tuple[OpenAction, ...]:
+    """Return the loose actions but ``own`` without which ``account`` has room, the least first.
+
+    Prevents: three long proposals of a stranger, after which the owner can ask for nothing else.
+
+    Raises:
+        DocumentTooLargeError: without all of them it has none.
+    """
+    if bytes_that_last(account) <= DOCUMENT_ROOM:
+        return ()
+    loose = [
+        one
+        for one in account.actions
+        if one.state is ActionState.OPEN and not _standing(account, one) and not urgent(one)
+    ]
+    loose.sort(key=lambda one: _worth(account, one, now=now))
+    gone: tuple[OpenAction, ...] = ()
+    for one in loose:
+        if one.action_id == own:
+            continue
+        gone = (*gone, one)
+        left = replace(account, actions=tuple(each for each in account.actions if each not in gone))
+        if bytes_that_last(left) <= DOCUMENT_ROOM:
+            return gone
+    raise DocumentTooLargeError(_FULL)
+
+
 def _worth(
     account: Account, one: OpenAction, *, now: datetime
 ) -> tuple[int, bool, bool, bool, datetime]:
@@ -159,7 +187,7 @@ def check_room(account: Account) -> None:
         DocumentTooLargeError: something must be finished or removed first.
     """
     if bytes_that_last(account) > DOCUMENT_ROOM:
-        raise DocumentTooLargeError("this account is full: finish or remove something first")
+        raise DocumentTooLargeError(_FULL)
 
 
 def bytes_that_last(account: Account) -> int:

@@ -15,10 +15,11 @@ from twinlock.domain.actions import (
     PasswordChange,
     PasswordReset,
 )
-from twinlock.domain.api_keys import ended_with
+from twinlock.domain.api_keys import ended_with, stopped
 from twinlock.domain.authenticators.model import Authenticator, same
 from twinlock.domain.decisions import Decision
-from twinlock.domain.events import ActionDone, ActionProposed, ApiKeyRevoked, NewcomerRepudiated
+from twinlock.domain.events import ActionDone, ActionProposed, NewcomerRepudiated
+from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.newcomers import links, struck_by
 from twinlock.domain.policy.gather import where
 
@@ -28,7 +29,7 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
 
     ``after`` is the account as it leaves it. Prevents: an address that its owner removed while it
     waited, and that is listed the next day; what a thief proved with something that was repudiated
-    since; what a revoked key signed, in the place of what its owner wants; and a passkey, a channel
+    since; what a dead key signed, in the place of what its owner wants; and a passkey, a channel
     or an API key that is taken away, and that a second binding of the same brings back.
     """
     account = state.account
@@ -39,15 +40,24 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
         for entry in event.entries
     )
     payload = _done(state, decision)
-    dead = [one.api_key_id for one in decision.events if isinstance(one, ApiKeyRevoked)]
     every = (
-        *ended_with(account, dead),
+        *ended_with(account, _dead_keys(account, after)),
         *_built_on(account, decision),
         *_brought_back(account, after, gone),
         *_listed_again(account, payload),
     )
     named = {one.action_id for one in every} - {decision.action_id}
     return tuple(one for one in account.actions if one.action_id in named)
+
+
+def _dead_keys(account: Account, after: Account) -> Iterable[ApiKeyId]:
+    """Give the keys that a decision revokes or stops."""
+    alive = {one.api_key_id for one in after.api_keys if not stopped(after, one)}
+    return (
+        one.api_key_id
+        for one in account.api_keys
+        if one.api_key_id not in alive and not stopped(account, one)
+    )
 
 
 def _built_on(account: Account, decision: Decision) -> Iterable[OpenAction]:

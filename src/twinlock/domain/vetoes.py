@@ -8,6 +8,7 @@ something older asked for (law 3), so that what a thief added is no use against 
 from datetime import datetime
 
 from twinlock.domain.account import Account, OpenAction
+from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.bounds import ENROLMENT_WINDOW, NEWCOMER_PERIOD
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.commands import Veto
@@ -29,21 +30,30 @@ def entitled(
         channel = next((one for one in account.channels if one.channel_id == veto.channel_id), None)
         if channel is None or channel.bound_at > action.proposed_at:
             return None
-        if _newcomer(channel.bound_at, action, now=now):
+        if _newcomer(account, channel.bound_at, action, now=now):
             return None
         return channel.channel_id, channel.root
     if veto.session is None:
         return None
     shown = session_shown(account, veto.session, now=now)
     session = account.session(veto.session.session_id)
-    if shown is None or session is None or _newcomer(session.bound_at, action, now=now):
+    if shown is None or session is None or _newcomer(account, session.bound_at, action, now=now):
         return None
     return shown.source, None
 
 
-def _newcomer(bound_at: datetime, action: OpenAction, *, now: datetime) -> bool:
-    """Say whether what objects is new beside what asked; one sitting's things are of one age."""
-    oldest = min((one.bound_at for one in action.shown), default=None)
+def _newcomer(account: Account, bound_at: datetime, action: OpenAction, *, now: datetime) -> bool:
+    """Say whether what objects is new beside what asked; one sitting's things are of one age.
+
+    By the strongest proof that stands. Prevents: an old password, a reported key or an API key
+    beside what a thief bound, so that nobody younger than those may object.
+    """
+    people = [
+        one for one in action.shown if account.stands(one) and one.factor is not Factor.API_KEY
+    ]
+    strongest = max((level_of(one.factor) for one in people), default=Level.NONE)
+    alike = (one.bound_at for one in people if level_of(one.factor) is strongest)
+    oldest = min(alike, default=None)
     if oldest is None or bound_at <= oldest + ENROLMENT_WINDOW:
         return False
     return now - bound_at < NEWCOMER_PERIOD

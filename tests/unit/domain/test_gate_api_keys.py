@@ -410,6 +410,9 @@ def test_nor_what_it_had_authorized_before(end: End, why: set[Reason]) -> None:
     answer = by_key(gate)
     end(gate)
 
+    if not gate.is_open(answer.action_id):  # Ended with the key that alone stood behind it.
+        assert not gate.account.actions
+        return
     late = gate.spend(answer.action_id)
 
     assert late.answer is Answer.DENY

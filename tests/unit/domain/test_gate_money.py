@@ -7,12 +7,14 @@ from support.cast import (
     HOUR,
     INSTANT,
     MALLORYS_LAPTOP,
+    NEW_ADDRESS,
     OLD_ADDRESS,
 )
 from support.gates import Gate
-from support.policies import STRICT
+from support.policies import STRICT, policy_of, with_rules
 from support.worlds import (
     FREEZE,
+    PASSWORD,
     ROAMING,
     SYNCED,
     a_destination,
@@ -175,3 +177,31 @@ def test_a_payload_that_calls_another_token_by_a_cheap_name_is_refused(
 ) -> None:
     with pytest.raises(UnknownAssetError):
         Gate().propose(replace(send(), **changes))
+
+
+def test_what_was_allowed_before_its_destination_was_listed_counts_there_when_it_is_spent() -> None:
+    """Prevents: nine hundred dollars by two keys, and as much again on the session alone."""
+    gate = Gate.of(an_account(PASSWORD, SYNCED, ROAMING), policy=policy_of(with_rules()))
+    listing = gate.propose(list_address(NEW_ADDRESS, budget_cents=1_000_00)).action_id
+    gate.prove(listing, SYNCED)
+    gate.wait(DAY - HOUR / 12)
+    exit_ = gate.propose(send(900, to=NEW_ADDRESS)).action_id
+    assert gate.prove(exit_, SYNCED, ROAMING).answer is Answer.ALLOW
+    gate.wait(HOUR / 6)
+    assert gate.spend(exit_).answer is Answer.ALLOW
+    (listed,) = gate.destinations.values()
+    more = gate.propose(send(900, to=NEW_ADDRESS), session=gate.give_session())
+
+    assert listed.spent.cents == 900_00
+    assert gate.account.spent.cents == 900_00
+    assert more.answer is not Answer.ALLOW
+
+
+def test_what_was_allowed_to_a_listed_destination_counts_there_once() -> None:
+    gate = Gate.of(an_account(PASSWORD, SYNCED), a_destination())
+    exit_ = gate.propose(send(90)).action_id
+    gate.prove(exit_, SYNCED)
+    gate.spend(exit_)
+
+    (listed,) = gate.destinations.values()
+    assert (listed.spent.cents, gate.account.spent.cents) == (90_00, 90_00)

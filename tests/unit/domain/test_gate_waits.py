@@ -3,6 +3,7 @@
 import pytest
 from support.cast import (
     DAY,
+    HOUR,
     INSTANT,
     MALLORYS_LAPTOP,
     NEW_ADDRESS,
@@ -10,7 +11,7 @@ from support.cast import (
     OLD_ADDRESS,
 )
 from support.gates import Gate
-from support.policies import LAX, STRICT
+from support.policies import LAX, STRICT, policy_of, with_rules
 from support.worlds import (
     FREEZE,
     PASSWORD,
@@ -198,3 +199,25 @@ def test_an_exit_within_its_budget_that_is_held_waits_on_its_signature() -> None
 
     assert held.answer is Answer.HOLD
     assert gate.spend(held.action_id).answer is Answer.ALLOW
+
+
+SIGN_INS_WAIT = """
+@id("session.start.waits") @outcome("hold") @reason("platform_waits") @hold_seconds("3600")
+forbid (principal, action == Action::"session.start", resource)
+when { context.new_device }
+unless { context.held_seconds >= 3600 };
+"""
+
+
+def test_sessions_that_waited_have_names_of_their_own() -> None:
+    gate = Gate.of(an_account(PASSWORD, SYNCED), policy=policy_of(with_rules(SIGN_INS_WAIT)))
+    for device in ("A" * 43, "B" * 43):
+        assert gate.prove(gate.start(device), SYNCED).answer is Answer.HOLD
+    gate.wait(2 * HOUR)
+    gate.settle()
+
+    first, second = gate.account.sessions
+    assert len({first.session_id, second.session_id, "ses_"}) == 3
+    for session in (first, second):
+        said = gate.propose(FREEZE, session=gate.signs(session))
+        assert Reason.PROOF_NOT_BOUND not in reasons(said.requirement)

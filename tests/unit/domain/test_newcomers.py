@@ -26,10 +26,11 @@ from twinlock.domain.authenticators.model import Suspension, SuspensionKind
 from twinlock.domain.bounds import DOUBTS_MOST, WEAK_FREEZE_LENGTH
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import AuthenticatorSuspended, NewcomerRepudiated
-from twinlock.domain.ids import ActionId, ApiKeyId
+from twinlock.domain.ids import ActionId, ApiKeyId, ChannelId
 from twinlock.domain.newcomers import (
     behind,
     for_ever,
+    heir,
     in_place_of,
     proved_by,
     struck_by,
@@ -270,3 +271,62 @@ def test_a_channel_that_is_only_removed_binds_nothing(new: Channel | None, bound
     payload, _ = change_contact(EMAIL, new)
 
     assert bound_by(replace(an_action("act"), payload=payload, secret=EMAIL.channel_id)) == bound
+
+
+# --- What a newcomer keeps in mind ---
+
+OLD_MAIL = replace(EMAIL, entry=5)
+YOUNG_MAIL = replace(
+    EMAIL, channel_id=ChannelId("chn_young"), address="y@x.org", bound_at=NOON - DAY, entry=20
+)
+YOUNG_NUMBER = replace(SMS, bound_at=NOON - 2 * DAY, entry=19)
+YOUNG_DESK = replace(DESKTOP, bound_at=NOON - DAY, entry=21)
+CROWDED = replace(
+    YOUNG_MAIL,
+    replaced=replace(YOUNG_NUMBER, replaced=replace(YOUNG_NUMBER, replaced=None, entry=18)),
+)
+
+
+@pytest.mark.parametrize(
+    ("channels", "keeps"),
+    [
+        pytest.param((OLD_MAIL, YOUNG_MAIL), YOUNG_MAIL, id="the only one left"),
+        pytest.param((OLD_MAIL, YOUNG_MAIL, YOUNG_NUMBER), YOUNG_NUMBER, id="the oldest of them"),
+        pytest.param((OLD_MAIL, YOUNG_MAIL, DESKTOP), YOUNG_MAIL, id="the only one for codes"),
+        pytest.param((OLD_MAIL, YOUNG_MAIL, YOUNG_DESK), YOUNG_MAIL, id="before one without"),
+        pytest.param((OLD_MAIL, YOUNG_DESK), YOUNG_DESK, id="where no other takes codes"),
+        pytest.param((OLD_MAIL, YOUNG_MAIL, SMS), None, id="an old one for codes stays"),
+        pytest.param((OLD_MAIL, DESKTOP), None, id="an old one stays"),
+        pytest.param((DESKTOP, YOUNG_MAIL), YOUNG_MAIL, id="a desktop's place"),
+        pytest.param((OLD_MAIL,), None, id="nothing is left"),
+        pytest.param((YOUNG_MAIL, YOUNG_NUMBER), None, id="it was new itself"),
+        pytest.param((), None, id="there is none"),
+        pytest.param((OLD_MAIL, CROWDED), None, id="a place that is full"),
+    ],
+)
+def test_what_is_removed_where_only_newcomers_are_left_is_kept_in_mind(
+    channels: tuple[Channel, ...], keeps: Channel | None
+) -> None:
+    named = channels[0].channel_id if channels else "chn_gone"
+    found = heir(an_account(channels=channels), named, now=NOON)
+
+    expected = None if keeps is None else replace(keeps, replaced=channels[0])
+    assert found == expected
+
+
+def test_what_is_kept_in_mind_stands_before_all_that_was_there() -> None:
+    before = replace(YOUNG_NUMBER, entry=18)
+    young = replace(YOUNG_MAIL, replaced=before)
+    chained = replace(OLD_MAIL, replaced=SMS)
+    found = heir(an_account(channels=(chained, young)), OLD_MAIL.channel_id, now=NOON)
+
+    assert found == replace(young, replaced=replace(before, replaced=OLD_MAIL))
+
+
+def test_of_two_marks_of_what_is_undone_a_living_key_counts_in_spite_of_doubts() -> None:
+    """Prevents: a thief's doubts that swallow an API key which lives, so that nobody undoes it."""
+    key = replace(A_KEY, by=(11,), entry=12)
+    account = replace(an_account(PASSWORD, SYNCED), doubts=((10, 20),))
+
+    assert undone(account, 11)
+    assert not undone(replace(account, api_keys=(key,)), 11)

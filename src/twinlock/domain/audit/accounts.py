@@ -345,7 +345,7 @@ class Rebuilt:
             raise InvariantError("an account is opened once, by its first entry")
         if isinstance(event, _CLOSING):
             self._close(number, before, event, leaf)
-        name = _destination_of(before, event)
+        name = _destination_of(event)
         at_hand = None if name is None else self._destinations.get(name)
         state = apply(State(account=before, destination_id=name, destination=at_hand), event)
         self._account = state.account
@@ -366,15 +366,13 @@ class Rebuilt:
         self.spends += isinstance(event, ActionSpent)
 
 
-def _destination_of(account: Account, event: Event) -> DestinationId | None:
+def _destination_of(event: Event) -> DestinationId | None:
     """Return the destination whose document ``event`` may change."""
     match event:
         case DestinationAdded(destination=destination):
             return destination.destination_id
-        case ActionAuthorized() | DestinationRemoved():
+        case ActionAuthorized() | ActionSpent() | DestinationRemoved():
             return event.destination_id
-        case ActionSpent():  # Spent on another day than authorized, it counts there too.
-            return account.action(event.action_id).destination_id
         case _:
             return None
 

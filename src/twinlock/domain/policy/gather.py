@@ -312,7 +312,7 @@ def _destination(
     if found is None or where(found) != where(action.payload):
         return _waiting_or_new(state.account, action.payload), 0, 0
     kind = state_of(state.account, found, lapse=policy.statutes.lapse, now=now)
-    own = action.counted_on(now)
+    own = action.counted_for(found.destination_id, now)
     used = _day(found.spent.day, found.spent.cents, now=now, own=own)
     return kind, max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0), used
 

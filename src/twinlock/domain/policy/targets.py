@@ -42,6 +42,7 @@ from twinlock.domain.newcomers import (
     lets_in,
     newcomer,
     place_is_full,
+    somebody_left,
 )
 from twinlock.domain.proving import CODES, level_for
 
@@ -272,6 +273,9 @@ def channels_full(account: Account, payload: ContactChange, *, now: datetime) ->
 
 def channel_left(account: Account, payload: AnyPayload) -> bool:
     """Say whether somebody can still be told of what happens (SP 800-63B-4, 4.6)."""
+    about = reported(account, payload)
+    if about is not None and type_of(payload) in REPUDIATIONS:
+        return somebody_left(account, about.entry)
     if not isinstance(payload, ContactChange) or payload.new_address:
         return True
     return any(one.channel_id != payload.channel_id for one in account.channels)
