@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from twinlock.domain.webhooks.endpoints import (
     DOWN_AFTER,
@@ -9,6 +10,7 @@ from twinlock.domain.webhooks.endpoints import (
     JITTER_PARTS,
     OVERLAP_MOST,
     PAUSE,
+    PAUSE_LONGEST,
     PAUSE_MOST,
     RETRIES_MOST,
     RETRY_AFTER,
@@ -23,6 +25,7 @@ from twinlock.domain.webhooks.endpoints import (
     WebhookUnknownError,
     after_failure,
     in_force,
+    is_webhook_id,
     next_try,
     parse_webhook_id,
     rotated,
@@ -60,12 +63,14 @@ def endpoint(*secrets: Secret) -> Endpoint:
     ],
 )
 def test_an_id_of_another_form_is_nobodys(text: str) -> None:
+    assert not is_webhook_id(text)
     with pytest.raises(WebhookUnknownError):
         parse_webhook_id(text)
 
 
 def test_an_id_is_taken_as_it_is() -> None:
     assert parse_webhook_id("wh_" + "a2" * 13) == "wh_" + "a2" * 13
+    assert is_webhook_id("wh_" + "a2" * 13)
 
 
 # --- Secrets ---
@@ -126,6 +131,14 @@ def test_a_message_is_tried_again_by_the_schedule_and_up_to_a_fifth_later(
     assert wait < latest.due_at - NOW < wait + wait / JITTER_PARTS
 
 
+def test_what_is_spread_is_cut_to_the_microsecond_and_needs_two_bytes_alone() -> None:
+    """Prevents: a wait of a whole fifth more, or of many times that, by longer random bytes."""
+    for random in (MOST, MOST + b"\xff"):
+        late = next_try(7, attempts=1, fault=Fault.STATUS, random=random, now=NOW)
+
+        assert late.due_at == NOW + RETRY_AFTER[0] + timedelta(microseconds=999_984)
+
+
 def test_after_the_last_attempt_it_is_dead() -> None:
     dead = next_try(7, attempts=len(RETRY_AFTER) + 1, fault=Fault.STATUS, random=MOST, now=NOW)
 
@@ -172,6 +185,21 @@ def test_even_the_longest_failure_pauses_for_no_longer() -> None:
     assert health.paused(now=NOW)
     assert not health.paused(now=NOW + PAUSE_MOST)
     assert not health.paused(now=NOW - DAY)  # The clock was set back.
+
+
+def test_a_pause_with_all_of_its_jitter_is_one_and_none_is_longer() -> None:
+    longest = Health(paused_until=NOW + PAUSE_LONGEST)
+
+    assert longest.paused(now=NOW)
+    assert not longest.paused(now=NOW - timedelta(microseconds=1))
+
+
+def test_what_fails_again_ends_no_pause_and_enables_nothing() -> None:
+    resting = Health(failures=DOWN_AFTER, failing_since=NOW, paused_until=NOW + PAUSE)
+    gone = replace(resting, disabled=Disabled.GONE)
+
+    assert failed(resting, again=True) == resting
+    assert failed(gone, again=True) == gone
 
 
 def test_what_fails_again_brings_nobody_down() -> None:

@@ -3,6 +3,8 @@ import ipaddress
 import pytest
 
 from twinlock.domain.webhooks.targets import (
+    PORT_MOST,
+    URL_LENGTH_MOST,
     Reach,
     Target,
     WebhookUrlRefusedError,
@@ -160,8 +162,21 @@ def test_the_demos_setting_opens_nothing_but_plain_http_to_this_machine(url: str
         parse_url(url, reach=DEMO)
 
 
-def test_what_is_shown_of_a_url_is_its_origin() -> None:
-    assert origin_of("https://hooks.example:8443/secret?token=x") == "https://hooks.example:8443"
+def test_the_longest_url_and_the_last_port_are_taken() -> None:
+    longest = "https://hooks.example/".ljust(URL_LENGTH_MOST, "x")
+    last = f"https://hooks.example:{PORT_MOST}/x"
+
+    assert len(parse_url(longest, reach=STRICT).path) == 1_979
+    assert parse_url(last, reach=Reach(ports=frozenset({PORT_MOST}))).port == 65_535
+    with pytest.raises(WebhookUrlRefusedError):
+        parse_url(longest + "x", reach=STRICT)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "/secret?token=x", "/two/secrets", "/to?next=https://other.example/x"]
+)
+def test_what_is_shown_of_a_url_is_its_origin(path: str) -> None:
+    assert origin_of(f"https://hooks.example:8443{path}") == "https://hooks.example:8443"
 
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.1", "172.32.0.1", "2606:4700::1111"]

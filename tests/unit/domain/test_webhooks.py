@@ -204,6 +204,8 @@ def test_of_an_erasure_the_account_is_told_and_nothing_else() -> None:
     assert said["type"] == "account.erased"
     assert set(said["data"]) == {"account_id", "answer", "index", "policy_digest"}
     assert said["data"]["account_id"] == entry.account_id
+    assert said["timestamp"] == "2026-01-15T12:00:00Z"
+    assert (message.index, message.at) == (42, NOON)
 
 
 def test_a_message_says_who_what_why_and_where_in_the_log() -> None:
@@ -233,8 +235,9 @@ def test_a_message_says_who_what_why_and_where_in_the_log() -> None:
         ((held(NOON + DAY),), NOON + DAY),
         ((held(NOON + DAY, choice=True),), NOON + DAY),
         ((held(NOON + DAY), held(NOON + 2 * DAY, choice=True)), NOON + DAY),
+        ((held(NOON + 2 * DAY, choice=True), held(NOON + DAY)), NOON + DAY),
     ],
-    ids=["a wait", "a wait that a second root may spare", "both"],
+    ids=["a wait", "a wait that a second root may spare", "both", "both, told otherwise"],
 )
 def test_a_wait_that_runs_is_told_with_its_end(
     waits: tuple[ActionHeld, ...], until: datetime
@@ -284,6 +287,7 @@ OTHERS = replace(GOOD, account_id="acc_" + "z" * 26)
         changed(GOOD, "reasons", value='["too_many"]'),
         changed(GOOD, "account", salt=b64url(b"x" * 32)),
         changed(GOOD, "account", salt="no base64"),
+        changed(GOOD, "account", salt=b64url(b"s" * 31)),
         replace(GOOD, kept=Kept(events=(), openings={})),
         replace(GOOD, leaf=b"{}"),
         replace(GOOD, leaf=b"\xff"),
@@ -334,6 +338,14 @@ def test_patterns_are_kept_in_order_and_once() -> None:
     assert check_patterns(("session.*", "action.*", "session.*")) == ("action.*", "session.*")
 
 
+def test_as_many_patterns_are_taken_as_may_be() -> None:
+    most = tuple(sorted(MessageType))[:PATTERNS_MOST]
+
+    assert check_patterns(most) == most
+    with pytest.raises(WebhookPatternError):
+        check_patterns(MessageType)
+
+
 @pytest.mark.parametrize(
     "patterns",
     [
@@ -343,6 +355,7 @@ def test_patterns_are_kept_in_order_and_once() -> None:
         ("action.",),
         ("*.held",),
         ("action.h*",),
+        ("actio.*",),
         ("action.*.x",),
         ("Action.held",),
         ("action.unheard_of",),
@@ -365,3 +378,4 @@ def test_a_trial_tells_of_nothing() -> None:
         "data": {"webhook_id": "wh_1"},
     }
     assert message.at - NOON == timedelta()
+    assert message.index == -1  # No entry's.

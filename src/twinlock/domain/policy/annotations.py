@@ -164,7 +164,7 @@ class _Said:
         self._rule = rule
         self._said = said
         if not _RULE_ID.fullmatch(rule):
-            self.fail("an @id has lower-case letters, digits, dots and lines below", "id")
+            self.fail("has lower-case letters, digits, dots and lines below", "id")
         for name in sorted(said):
             if name not in known:
                 self.fail("does not belong here", name)

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -36,6 +36,24 @@ def test_what_an_authenticator_is_shown_as_and_which_root_stands_behind_it(
 ) -> None:
     assert factor_of(authenticator) is factor
     assert root(authenticator, now=NOON) == name
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "young", "old"),
+    [
+        (replace(PASSWORD, born_of="phone", bound_at=NOON), None, None),
+        (replace(ROAMING, bound_at=NOON), "roaming:aut_roaming", "roaming:aut_roaming"),
+        (replace(ROAMING, born_of="phone", bound_at=NOON), "phone", "roaming:aut_roaming"),
+    ],
+    ids=["a password", "born of nothing", "born of the phone"],
+)
+def test_for_30_days_a_newcomer_counts_as_the_root_that_proved_it(
+    authenticator: Authenticator, young: str | None, old: str | None
+) -> None:
+    grown = NOON + timedelta(days=30)
+
+    assert root(authenticator, now=grown - timedelta(seconds=1)) == young
+    assert root(authenticator, now=grown) == old
 
 
 @pytest.mark.requirement("P-09")

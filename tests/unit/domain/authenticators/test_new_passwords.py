@@ -18,11 +18,15 @@ from twinlock.domain.authenticators.passwords import (
 )
 
 BESIDE = Terms(least=8)
-OWN = terms(
-    alone=False,
-    service=("twinlock", "confirm", "exchange"),
-    contacts=("al.smith@mail.example", "bo@x.example", "+41 79 123 45 67"),
-)
+
+
+def own(*more: str) -> Terms:
+    """Return the terms of an account at an exchange, with ``more`` contacts than its three."""
+    return terms(
+        alone=False,
+        service=("twinlock", "confirm", "exchange"),
+        contacts=("al.smith@mail.example", "bo@x.example", "+41 79 123 45 67", *more),
+    )
 
 
 def refusal(password: str, held_to: Terms = BESIDE) -> PasswordRefusedError:
@@ -98,6 +102,7 @@ def test_an_unfit_password_is_refused_with_its_rule(unfit: str, rule: PasswordRu
         "12345678",
         "123456789012345678",
         "98765432109876543",
+        "87654321",
         "abcdefghijklmnop",
         "zyxwvutsrqp",
         "１２３４５６７８",
@@ -107,7 +112,10 @@ def test_what_anybody_can_continue_is_refused(first_guess: str) -> None:
     assert refusal(first_guess).fault is PasswordRule.PREDICTABLE
 
 
-@pytest.mark.parametrize("fine", ["12345679", "abcdefghj", "8901234x", "aab aab aac", "90909091"])
+@pytest.mark.parametrize(
+    "fine",
+    ["12345679", "abcdefghj", "8901234x", "aab aab aac", "90909091", "opqrijkl", "lkjirqpo"],
+)
 def test_what_only_looks_like_a_sequence_may_be_set(fine: str) -> None:
     assert fit(fine, BESIDE) == fine
 
@@ -130,19 +138,54 @@ def test_what_only_looks_like_a_sequence_may_be_set(fine: str) -> None:
     ],
 )
 def test_what_is_made_of_names_and_numbers_is_refused(named: str) -> None:
-    assert refusal(named, OWN).fault is PasswordRule.NAMED
+    assert refusal(named, own()).fault is PasswordRule.NAMED
 
 
 @pytest.mark.parametrize(
-    "fine", ["my twinlock and I", "boboboat bob", "smith and sons", "079 123 45 99", "exchanges-9"]
+    ("contact", "named"),
+    [
+        pytest.param("bo@gmail.co.example", "gmail-2026-gmail", id="the first word of a domain"),
+        pytest.param("smith@work@x.example", "smith-1985-smith", id="before the first @"),
+        pytest.param("bo2840917@x.example", "2840917 99!", id="a number in a name"),
+        pytest.param("bob4@x.example", "bob4-bob4!", id="a name of 4 characters"),
+    ],
+)
+def test_what_a_contact_is_called_by_is_a_name(contact: str, named: str) -> None:
+    assert fit(named, own()) == named
+    assert refusal(named, own(contact)).fault is PasswordRule.NAMED
+
+
+@pytest.mark.parametrize(
+    ("contact", "fine"),
+    [
+        pytest.param("bo284091@x.example", "284091 99!", id="a number of 6 digits"),
+        pytest.param("bob@x.example", "bob-bob-19", id="a name of 3 characters"),
+    ],
+)
+def test_what_is_shorter_than_a_name_is_none(contact: str, fine: str) -> None:
+    assert fit(fine, own(contact)) == fine
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        "my twinlock and I",
+        "boboboat bob",
+        "smith and sons",
+        "079 123 45 99",
+        "4567 890 22 1",
+        "exchanges-9",
+    ],
 )
 def test_a_name_among_other_words_is_no_harm(fine: str) -> None:
-    assert fit(fine, OWN) == fine
+    assert fit(fine, own()) == fine
 
 
 def test_the_names_that_a_password_is_held_to_are_not_shown() -> None:
-    assert "smith" in str(OWN.names)
-    assert "smith" not in repr(OWN)
+    held_to = own()
+
+    assert "smith" in str(held_to.names)
+    assert "smith" not in repr(held_to)
 
 
 @pytest.mark.parametrize("rule", PasswordRule)
@@ -151,6 +194,10 @@ def test_a_refusal_says_what_to_do_and_nothing_of_the_password(rule: PasswordRul
 
     assert told.startswith("the password ")
     assert "take" in told or "leave" in told
+
+
+def test_a_least_length_is_told_where_there_is_one() -> None:
+    assert "at least" not in str(PasswordRefusedError(PasswordRule.COMMON))
 
 
 @given(st.text(min_size=1, max_size=12), st.integers(min_value=1, max_value=8))
@@ -175,8 +222,8 @@ def test_a_password_is_looked_up_whatever_its_capitals(typed: str, found: str) -
 @given(st.text(max_size=300))
 def test_any_text_is_fit_or_refused_and_what_is_fit_stays_so(text: str) -> None:
     try:
-        normal = fit(text, OWN)
+        normal = fit(text, own())
     except PasswordRefusedError:
         return
-    assert fit(normal, OWN) == normal
+    assert fit(normal, own()) == normal
     assert 8 <= len(normal) <= 256

@@ -128,6 +128,10 @@ def test_growth_publishes_only_what_changed(since: int, size: int, paths: list[s
 
 def test_the_edge_of_a_log_is_its_partial_tiles() -> None:
     assert edge_of(0) == ()
+    assert edge_of(256 + 3) == (
+        Tile(level=0, index=1, width=3),
+        Tile(level=1, index=0, width=1),
+    )
     assert edge_of(65_536 + 3) == (
         Tile(level=0, index=256, width=3),
         Tile(level=2, index=0, width=1),

@@ -134,6 +134,8 @@ def test_a_schema_that_is_too_deep_or_too_long_is_refused(text: str) -> None:
         ("a+" * OPERATORS_MOST, None),
         ("a+" * (OPERATORS_MOST + 1), PolicyFault.TOO_LARGE),
         ("a+b;" * (OPERATORS_MOST + 1), None),
+        ("a+b;" + "a+" * OPERATORS_MOST, None),
+        ("a+b;" + "a+" * (OPERATORS_MOST + 1), PolicyFault.TOO_LARGE),
         # What a string or a comment holds is no bracket, neither an open nor a closed one.
         ('"' + "(" * 100 + '"', None),
         ('"\\"' + "(" * 100 + '"', None),
