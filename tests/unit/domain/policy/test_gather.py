@@ -1,5 +1,6 @@
 """From an account and an action to facts: what counts, and what does not."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,11 +20,13 @@ from support.cast import (
 from support.gates import Gate
 from support.worlds import (
     APP,
+    DESKTOP,
     EMAIL,
     FREEZE,
     PASSWORD,
     ROAMING,
     SYNCED,
+    a_passkey,
     an_account,
     bind,
     destination_id,
@@ -34,8 +37,9 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction, Spent
+from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction, Shown, Spent
 from twinlock.domain.actions import AnyPayload, NotBuilt
+from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
@@ -47,7 +51,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ActionId, ApiKeyId, DestinationId
-from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.policy.facts import DestinationState, Within
 from twinlock.domain.policy.gather import weak_root
 
 # --- Money and destinations ---
@@ -275,3 +279,119 @@ def test_facts_are_those_of_the_state_that_is_given() -> None:
     assert decision.facts is not None
     assert decision.facts.destination is DestinationState.USABLE
     assert destination_id("ethereum", OLD_ADDRESS, "") == KNOWN.destination_id
+
+
+# --- What stands in the account, one for one ---
+
+
+def test_a_fee_is_worth_a_cent_at_least() -> None:
+    smallest = replace(send(50), max_fee_minor="1")
+
+    assert facts_of(an_action(smallest)).value_cents == 50_00
+
+
+def test_what_is_no_exit_has_no_sums_and_no_budget() -> None:
+    for payload in (FREEZE, sign_in(), list_address(NEW_ADDRESS, budget_cents=0)):
+        facts = facts_of(an_action(payload), **at_hand(budget_cents=90_00))
+
+        assert (facts.destination, facts.budget_cents) == (DestinationState.NONE, 0)
+        assert (facts.budget_left_cents, facts.destination_day_cents) == (0, 0)
+
+
+def test_a_new_destination_has_no_sums() -> None:
+    facts = facts_of(an_action(send(to=NEW_ADDRESS)))
+
+    assert (facts.budget_left_cents, facts.destination_day_cents) == (0, 0)
+
+
+def test_a_sum_that_is_all_its_own_leaves_nothing_of_others() -> None:
+    own = an_action(send(), authorized_at=NOON, value_cents=30_00)
+    account = replace(an_account(), spent=Spent(day="2026-01-15", cents=30_00))
+
+    assert facts_of(own, account).day_cents == 0
+
+
+@pytest.mark.parametrize(("listed", "others"), [(KNOWN.destination_id, 10_00), (None, 40_00)])
+def test_only_what_was_charged_to_a_destination_is_taken_off_its_sum(
+    listed: DestinationId | None, others: int
+) -> None:
+    """Prevents: what was allowed before its destination was listed, taken off what others sent."""
+    own = an_action(send(), authorized_at=NOON, value_cents=30_00, destination_id=listed)
+    facts = facts_of(own, **at_hand(spent=Spent(day="2026-01-15", cents=40_00)))
+
+    assert facts.destination_day_cents == others
+
+
+def test_a_listing_is_found_behind_other_actions() -> None:
+    others = (an_action(send(to=NEW_ADDRESS), SYNCED), an_action(list_address(OLD_ADDRESS), SYNCED))
+    account = replace(an_account(), actions=others)
+
+    assert facts_of(an_action(send()), account).destination is DestinationState.WAITING
+
+
+def test_what_was_promised_and_what_the_owner_chose_are_facts() -> None:
+    account = replace(an_account(), destinations_required=True)
+    facts = facts_of(an_action(send(), SYNCED, until=NOON + DAY), account)
+
+    assert (facts.promised_until, facts.destinations_required) == (NOON + DAY, True)
+    assert not facts_of(an_action(send())).destinations_required
+
+
+def test_the_last_exit_is_an_instant_in_utc() -> None:
+    account = replace(an_account(), last_exit_at=int((NOON - DAY).timestamp()))
+    facts = facts_of(an_action(send()), account)
+
+    assert facts.last_exit_at == NOON - DAY
+    assert facts.last_exit_at is not None
+    assert facts.last_exit_at.tzinfo is UTC
+    assert facts_of(an_action(send())).last_exit_at is None
+
+
+def test_two_roots_are_heard_on_any_channel() -> None:
+    """Law 4: two keys of one kind, and a channel on such a machine: each hears of the other."""
+    desks = [a_passkey(name, placement=Placement.DESKTOP) for name in ("aut_one", "aut_two")]
+    account = an_account(PASSWORD, *desks, channels=(DESKTOP,))
+
+    assert facts_of(an_action(send(), desks[0]), account).narrow
+    assert not facts_of(an_action(send(), *desks), account).narrow
+    silent = replace(account, channels=())
+    assert facts_of(an_action(send(), *desks), silent).narrow
+
+
+# --- Beside an API key ---
+
+A_KEY = ApiKey(
+    api_key_id=ApiKeyId("key_1"),
+    public_key="K" * 43,
+    scopes=("withdraw",),
+    ip_list=("203.0.113.7/32",),
+    destinations=(KNOWN.destination_id,),
+    daily_cents=900_00,
+    created_at=NOON - DAY,
+    proved_by=(Factor.PASSKEY,),
+)
+
+
+@pytest.mark.parametrize(
+    ("ip", "proved_at"),
+    [
+        pytest.param(Within.INSIDE, NOON, id="within its powers the wait runs from its signature"),
+        pytest.param(Within.OUTSIDE, NOON + HOUR, id="beyond them from what people showed"),
+    ],
+)
+def test_a_wait_runs_from_what_is_worth_something(ip: Within, proved_at: datetime) -> None:
+    by_key = Shown(
+        source="key_1",
+        factor=Factor.API_KEY,
+        root=None,
+        bound_at=NOON - DAY,
+        at=NOON,
+        entry=0,
+        ip=ip,
+    )
+    by_hand = an_action(send(), SYNCED).shown[0]
+    shown = (by_key, replace(by_hand, at=NOON + HOUR))
+    account = replace(an_account(PASSWORD, SYNCED), api_keys=(A_KEY,))
+    action = an_action(send(), proved_at=NOON, shown=shown)
+
+    assert facts_of(action, account, now=NOON + HOUR, **at_hand()).proved_at == proved_at
