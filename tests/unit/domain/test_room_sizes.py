@@ -1,6 +1,7 @@
 """How large an account grows, and that its owner can freeze it and sign in however full it is."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from support.worlds import (
 from twinlock.domain import ids
 from twinlock.domain.account import (
     Account,
+    ActionState,
     ApiKey,
     Candidate,
     Challenge,
@@ -85,7 +87,7 @@ from twinlock.domain.ids import (
 from twinlock.domain.proving import codes_help
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never
-from twinlock.domain.room import bytes_that_last, check_room, crowded_out, urgent
+from twinlock.domain.room import bytes_that_last, check_room, crowded_out, outgrown, urgent
 from twinlock.domain.throttle import Throttle
 
 WEAK = (
@@ -518,6 +520,79 @@ def test_how_many_exits_may_wait_in_an_ordinary_account(
     )
 
     check_room(ordinary)
+
+
+# --- What gives way to what its owner asks for ---
+
+
+def loose(name: str, **changes: Any) -> OpenAction:  # noqa: ANN401 - any of the fields
+    action = replace(a_full_action(send(), proofs=0), action_id=ActionId(name), challenges=())
+    return replace(action, shown=(), proved_at=None, **changes)
+
+
+def account_of(*actions: OpenAction, bytes_over: int) -> Account:
+    """Return an account with these actions that has so many bytes more than there is room for."""
+    account = replace(filled(DOCUMENT_ROOM - 4_096), actions=actions)
+    return longer(account, DOCUMENT_ROOM + bytes_over - bytes_that_last(account))
+
+
+OWN, OLD, YOUNG = (
+    loose(name, proposed_at=at)
+    for name, at in (("act_own", NOON), ("act_old", NOON + HOUR), ("act_young", NOON + 2 * HOUR))
+)
+ONE = len(encode(OLD)) + 1  # With its comma.
+
+
+@pytest.mark.parametrize(
+    ("actions", "over", "gone"),
+    [
+        pytest.param((OWN, OLD, YOUNG), 0, (), id="there is room"),
+        pytest.param((OWN, OLD, YOUNG), 1, (OLD,), id="the oldest that is not its own"),
+        pytest.param((OWN, YOUNG, OLD), ONE, (OLD,), id="to the byte"),
+        pytest.param((OWN, YOUNG, OLD), ONE + 1, (OLD, YOUNG), id="and one byte more"),
+        pytest.param(
+            (OWN, replace(OLD, state=ActionState.AUTHORIZED), YOUNG), 1, (YOUNG,), id="a yes stays"
+        ),
+        pytest.param(
+            (OWN, replace(YOUNG, shown=a_full_action(send(), proofs=1).shown), OLD),
+            1,
+            (OLD,),
+            id="so does what was proved",
+        ),
+    ],
+)
+def test_what_nobody_proved_gives_way_where_the_account_is_full(
+    actions: tuple[OpenAction, ...], over: int, gone: tuple[OpenAction, ...]
+) -> None:
+    account = account_of(*actions, bytes_over=over)
+
+    assert [one.action_id for one in outgrown(account, "act_own", now=NOON)] == [
+        one.action_id for one in gone
+    ]
+
+
+def test_what_gives_way_is_nothing_urgent_and_nothing_where_it_would_not_help() -> None:
+    urgent_one = replace(a_stranger_s(sign_in()), action_id=ActionId("act_urgent"))
+    account = account_of(OWN, urgent_one, OLD, bytes_over=ONE + 1)
+
+    with pytest.raises(DocumentTooLargeError, match="finish or remove something first"):
+        outgrown(account, "act_own", now=NOON)
+    assert [one.action_id for one in outgrown(longer_by(account, -1), "act_own", now=NOON)] == [
+        "act_old"
+    ]
+
+
+def longer_by(account: Account, letters: int) -> Account:
+    first, *rest = account.authenticators
+    named = replace(first, name=first.name[:letters])
+    return replace(account, authenticators=(named, *rest))
+
+
+def test_a_key_is_counted_as_if_it_were_stopped() -> None:
+    full = replace(a_full_account(), api_keys=(KEY,))
+    stopped = replace(full, api_keys=(replace(KEY, stopped=True),))
+
+    assert bytes_that_last(full) == bytes_that_last(stopped)
 
 
 def test_urgent_actions_do_not_count_in_a_full_account() -> None:
