@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from support.postgres import TestDatabase
@@ -259,7 +260,7 @@ async def test_a_service_that_refuses_all_for_its_keyring_says_that_it_is_not_re
 ) -> None:
     """Prevents: a load balancer that goes on sending customers to a process that refuses them."""
     path = service.settings.keyring_dir / a_file(service.settings.keyring_dir).name
-    at_work = service.api.check_health.__self__  # type: ignore[attr-defined]
+    at_work = cast("KeysAtWork", cast("Any", service.api.check_health).__self__)
     alice = Customer(service, "alice")
     await alice.open("email")
     assert (await service.http.get("/health/ready")).status_code == 200
@@ -267,7 +268,7 @@ async def test_a_service_that_refuses_all_for_its_keyring_says_that_it_is_not_re
     path.chmod(0o644)
     with pytest.raises(KeyringWrongError):
         await at_work.look()
-    now = at_work._seconds()  # noqa: SLF001 - a monotonic clock that runs by itself
+    now = at_work._seconds()  # noqa: SLF001 - time goes on for it alone
     monkeypatch.setattr(at_work, "_seconds", lambda: now + 11)
 
     with pytest.raises(ProblemError) as refused:

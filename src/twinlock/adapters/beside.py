@@ -1,8 +1,8 @@
 """Work that goes on beside the requests, for as long as a process serves.
 
-Always true (tests/unit/adapters/test_beside.py): a failure is tried again after the pause, and never
-ends what it is beside. It is logged when it begins, when what it says changes, and when it is over;
-not each second in between.
+Always true (tests/unit/adapters/test_beside.py): a failure is tried again after the pause, and
+never ends what it is beside. It is logged when it begins, when what it says changes, and when it
+is over; not each second in between.
 """
 
 import asyncio
