@@ -95,7 +95,9 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         MessageType.ACTION_HELD: "It must wait. With `until` the wait runs; without, it begins "
         "with the proof.",
         MessageType.ACTION_IN_REVIEW: "People must agree to it.",
-        MessageType.ACTION_LAPSED: "It is over: nobody finished it in time.",
+        MessageType.ACTION_LAPSED: (
+            "It is over: nobody finished it in time, or before newer ones took its place."
+        ),
         MessageType.ACTION_PROOF_REFUSED: "A proof was wrong. The action is not over.",
         MessageType.ACTION_READ_ONLY: "A sign-in below the floor: a session that may look, freeze "
         "and veto.",
