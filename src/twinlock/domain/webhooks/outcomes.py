@@ -153,7 +153,8 @@ def check_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
         raise WebhookPatternError(f"give 1 to {PATTERNS_MOST} patterns")
     for pattern in asked:
         if not _PATTERN.fullmatch(pattern) or not any(_fits(pattern, one) for one in MessageType):
-            raise WebhookPatternError("no message has a type of such a pattern")
+            types = ", ".join(sorted(MessageType))
+            raise WebhookPatternError(f"no message has a type of such a pattern: there are {types}")
     return asked
 
 
