@@ -362,7 +362,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Ask the platform.",
     ),
     Reason.PLATFORM_WAITS: Explanation(
-        "A rule of this platform lets this wait.",
+        "A rule of this platform makes this wait.",
         "At the time shown, unless somebody entitled says no.",
         "Wait. If you did not ask for it, veto it with one tap.",
     ),
