@@ -92,7 +92,8 @@ messages elsewhere.
   `--overlap-hours` (0: not at all; {in_words(OVERLAP_MOST, written="")} at most), so a receiver may
   change whenever it likes meanwhile. Up to {SECRETS_MOST} are in force at once.
 * `twinlock webhook replay ID` tries dead messages again; with `--from INDEX` everything from that
-  entry of the log, in order and under the same ids.
+  entry of the log, in order and under the same ids. An entry that the log does not have is refused
+  (`webhook_replay_refused`).
 * `twinlock webhook enable ID` goes on with one that was disabled, from where it stood.
 * `twinlock webhook remove ID` forgets it and all that waits for it.
 """

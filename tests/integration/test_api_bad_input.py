@@ -67,6 +67,40 @@ async def test_a_body_that_is_not_strict_json_is_refused(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        (
+            "/v1/actions",
+            {"account_id": SOMEBODY, "type": "foo"},
+            "of two words with a point between, as withdrawal.crypto",
+        ),
+        (
+            "/v1/authorizations/act_1/spend",
+            {"spend_id": "payout 0001", "fee_minor": "0"},
+            "of letters, digits and _ . : - alone",
+        ),
+        (
+            "/v1/authorizations/act_1/spend",
+            {"spend_id": "payout-0001", "fee_minor": "1.5"},
+            "that is a whole number of 78 digits at most, as 0 or 2100",
+        ),
+    ],
+)
+async def test_the_form_of_a_text_is_told_in_words(
+    service: Service, path: str, body: dict[str, object], words: str
+) -> None:
+    """Prevents: a regular expression of another language in the face of who mistyped a word."""
+    key = await service.platform_key()
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "words-0001"}
+
+    answer = await service.http.post(path, json=body, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+    assert words in answer.json()["detail"]
+    assert "regex" not in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("half", ["\\ud800", "\\uDC00", "\\udfff\\ud800"])
 async def test_half_a_character_is_refused_on_every_path(service: Service, half: str) -> None:
     alice = Customer(service, "alice")

@@ -109,13 +109,18 @@ async def test_evidence_from_a_log_larger_than_ours_is_refused(service: Service)
     assert refused.value.code == "log_proof_refused"
 
 
-async def test_an_open_action_that_nothing_was_decided_of_has_no_evidence(service: Service) -> None:
+async def test_evidence_of_an_open_action_begins_with_its_first_proof(service: Service) -> None:
+    """Prevents: "nothing was decided" of what was answered hold, with its place in the log."""
     alice = Customer(service, "alice")
     await alice.set_up()
     proposed = await alice.propose("withdrawal.crypto", alice.withdrawal())
+    assert (proposed.answer, proposed.index is None) == ("hold", False)
     with pytest.raises(ProblemError) as refused:
         await service.client.evidence(proposed.action_id)
     assert refused.value.code == "no_evidence"
+    assert refused.value.detail == "no proof of this action was accepted yet, and it is not over"
+    await alice.with_passkey(proposed.action_id)
+    assert (await service.client.evidence(proposed.action_id)).v == 1
 
 
 async def test_the_evidence_of_a_wait_shows_what_was_missing(service: Service) -> None:

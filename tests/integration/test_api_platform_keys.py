@@ -136,8 +136,10 @@ def test_a_destination_may_still_go_by_its_name_when_a_younger_index_key_comes(
 async def test_a_range_that_is_none_is_an_error_of_the_caller(
     service: Service, network: str
 ) -> None:
-    with pytest.raises(NetworkRangeError, match="is not a range of addresses"):
+    with pytest.raises(NetworkRangeError, match="is not a range of addresses") as told:
         await service.platform_key(networks=(network,))
+    meant = "the range is 10.0.0.0/8" in str(told.value)
+    assert meant == (network == "10.0.0.1/8")
 
 
 def test_the_command_says_so_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

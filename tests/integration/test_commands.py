@@ -147,6 +147,16 @@ async def test_a_platform_key_is_made_that_is_good_for_signed_requests_only(
     assert listed_places == []
 
 
+async def test_a_file_of_a_public_key_that_is_not_there_is_told_so(
+    made: Variables, tmp_path: Path
+) -> None:
+    pem = tmp_path / "nope.pem"
+    missing = await run(made, "platform-key", "create", "--signed-by", str(pem))
+
+    refused(missing, "signing_key_wrong")
+    assert f"there is no file {pem}" in missing.err
+
+
 async def test_platform_keys_are_listed_without_anything_that_opens(made: Variables) -> None:
     told = await run(made, "platform-key", "list")
     assert (told.code, told.out) == (0, "no platform key was made yet\n")
@@ -203,9 +213,10 @@ async def test_a_database_of_somebodys_own_is_not_stopped(variables: Variables) 
 
 
 async def test_two_workers_start_and_serve_and_end_within_the_time_to_drain(
-    made: Variables,
+    made: Variables, tmp_path: Path
 ) -> None:
-    async with serve({**made, "TWINLOCK_WORKERS": "2"}, port=free_port()) as service:
+    later = {"TWINLOCK_PRICE_FILE": str(tmp_path / "prices.jws")}  # The feed has not started yet.
+    async with serve({**made, "TWINLOCK_WORKERS": "2", **later}, port=free_port()) as service:
         workers = service.workers()
         assert len(workers) == 2
         for one in workers:  # While one is stopped, whoever answers is the other.
@@ -220,6 +231,7 @@ async def test_two_workers_start_and_serve_and_end_within_the_time_to_drain(
 
         assert code == 0
         assert "Traceback" not in said
+        assert said.count(f"{tmp_path / 'prices.jws'} is not there: until it is") == 1
         assert all(ended(pid) for pid in workers)
     assert kept(made, "clock-anchor.json")
 

@@ -221,11 +221,15 @@ async def test_one_key_copies_so_many_customers_and_no_more(service: Service) ->
 # --- What goes wrong ---
 
 
+JUDGED = ("Gericht Köln", "line\nbreak")  # The others are of a wrong length, which the schema says.
+
+
 async def test_a_reference_has_its_form(service: Service, alice: Customer) -> None:
     for reference in ("", "x" * 25, "Gericht Köln", "line\nbreak"):
         with pytest.raises(ProblemError) as refused:
             await service.client.set_legal_hold(alice.account_id, reference)
         assert refused.value.status == 400
+        assert ("characters of ASCII" in refused.value.detail) == (reference in JUDGED)
     with pytest.raises(ProblemError) as unknown:
         await service.client.lift_legal_hold(alice.account_id, "court 7/26")
     assert unknown.value.code == "legal_hold_not_found"

@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from support.postgres import TestDatabase
+from support.service import Customer, Service
 from support.softhsm import make_token
 from support.stores import (
     BEGINNING,
@@ -25,6 +27,7 @@ from twinlock.adapters.keyring.pkcs11 import Token
 from twinlock.adapters.keyring.ring import Role
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.client import ProblemError
 from twinlock.domain.errors import (
     KeyringMissingError,
     KeyringWrongError,
@@ -247,3 +250,43 @@ async def test_without_its_token_nothing_is_decided_and_nothing_is_lost(
             with pytest.raises(TokenUnavailableError):
                 await store.run(touching(alice))
         assert (await store.head()).size == 3
+
+
+# --- What whoever runs it is told ---
+
+
+async def test_a_service_that_refuses_all_for_its_keyring_says_that_it_is_not_ready(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: a load balancer that goes on sending customers to a process that refuses them."""
+    path = service.settings.keyring_dir / a_file(service.settings.keyring_dir).name
+    at_work = cast("KeysAtWork", cast("Any", service.api.check_health).__self__)
+    alice = Customer(service, "alice")
+    await alice.open("email")
+    assert (await service.http.get("/health/ready")).status_code == 200
+
+    path.chmod(0o644)
+    with pytest.raises(KeyringWrongError):
+        await at_work.look()
+    now = at_work._seconds()  # noqa: SLF001 - time goes on for it alone
+    monkeypatch.setattr(at_work, "_seconds", lambda: now + 11)
+
+    with pytest.raises(ProblemError) as refused:
+        await alice.bind_password()
+    assert (refused.value.status, refused.value.code) == (503, "keys_stale")
+    unready = await service.http.get("/health/ready")
+    assert (unready.status_code, unready.json()["code"]) == (503, "keys_stale")
+    assert f"{path} is open to others" in unready.json()["detail"]
+
+    path.chmod(0o600)
+    await at_work.look()
+    assert (await service.http.get("/health/ready")).status_code == 200
+
+
+async def test_a_keyring_that_nobody_could_look_at_is_stale_without_a_reason(
+    at_work: KeysAtWork, seconds: Seconds
+) -> None:
+    at_work.check_health()
+    seconds.at += 11
+    with pytest.raises(KeysStaleError, match=r"nothing is decided$"):
+        at_work.check_health()

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from structlog.testing import capture_logs
 from support.commands import Ended, run
 from support.installations import environment_of
 from support.postgres import TestDatabase
@@ -248,6 +249,37 @@ def test_a_list_of_somebody_whom_the_keyring_does_not_name_is_no_list(
     price_lists.sign_list(b'{"cents":{"USDT":1}}', key_file=other, out=feed.out, now=NOON)
 
     assert feed.believed() is None
+
+
+def test_a_list_that_is_none_is_logged_with_its_file_until_it_changes(feed: Feed) -> None:
+    reader = PriceFile(feed.out, feed.keyring())
+    with capture_logs() as logged:
+        assert [reader.prices() for _ in range(2)] == [None, None]
+        feed.out.write_text("nonsense")
+        assert [reader.prices() for _ in range(2)] == [None, None]
+        feed.sign({"cents": {"USDT": 100}})
+        assert reader.prices() is not None
+        feed.out.unlink()
+        assert reader.prices() is None
+
+    assert {(one["event"], one["path"]) for one in logged} == {
+        ("price_list_refused", str(feed.out))
+    }
+    assert [one["reason"] for one in logged] == [
+        "FileNotFoundError",
+        "JwsRefusedError",
+        "FileNotFoundError",
+    ]
+    assert str(feed.out) in logged[0]["text"]
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_asked(feed: Feed) -> None:
+    feed.out = feed.out.parent / "nowhere" / "prices.jws"
+
+    with pytest.raises(PriceListWrongError) as told:
+        feed.sign({"cents": {"USDT": 100}})
+
+    assert str(told.value) == f"{feed.out} cannot be written: No such file or directory"
 
 
 @pytest.mark.parametrize("age", [timedelta(0), PRICE_LIFETIME])

@@ -132,6 +132,13 @@ def test_of_several_stories_every_part_is_counted_and_said_to_be(tmp_path: Path)
     assert "All parts: the attack, each demand and the honest twin" in told
 
 
+def test_the_stories_are_listed_for_programs_too() -> None:
+    listed = msgspec.json.decode(run("stories", "--json").stdout)
+    lines = run("stories").stdout.splitlines()
+
+    assert [f"{one['id']}  {one['title']}" for one in listed] == lines
+
+
 def test_the_stories_that_come_along_are_listed() -> None:
     listed = run("stories").stdout.splitlines()
 

@@ -275,6 +275,20 @@ async def test_an_action_that_lapsed_is_not_asked_about(web: Web, alice: Custome
     assert "Nobody finished it in time" in (await web.get(f"/confirm/{proposed.action_id}")).text
 
 
+async def test_an_action_that_gave_way_to_newer_ones_is_not_told_as_too_late(
+    web: Web, alice: Customer
+) -> None:
+    """Prevents: a page that blames the customer's slowness, seconds after it was opened."""
+    first, *_ = [await a_withdrawal(alice, str(amount)) for amount in range(10, 15)]
+
+    told = await web.service.client.action(first.action_id)
+    page = (await web.get(f"/confirm/{first.action_id}")).text
+
+    assert (told.state, [one.code for one in told.why]) == ("lapsed", ["authorization_expired"])
+    assert "or before newer requests took its place" in page
+    assert "Too late" not in page
+
+
 async def test_an_answer_given_twice_is_told_as_such(web: Web, alice: Customer) -> None:
     proposed = await a_withdrawal(alice)
     await web.confirm(alice, proposed.action_id)
@@ -308,11 +322,14 @@ async def test_opening_a_link_stops_nothing_and_pressing_its_button_does(
     assert (opened.status_code, "This was not me: stop it" in opened.text) == (200, True)
     assert (await web.service.client.action(action)).state == "open"
 
+    web.service.clock.at = web.service.clock.at.replace(second=59)
     stopped = await web.form(f"/veto/{action}", **fields_of(link))
 
     assert (stopped.status_code, stopped.headers["location"]) == (303, f"/confirm/{action}")
     assert (await web.service.client.action(action)).state == "vetoed"
-    assert "Somebody entitled to said no" in (await web.get(link)).text
+    page = (await web.get(link)).text
+    assert "Somebody entitled to said no" in page
+    assert f"{web.service.clock.at:%H:%M} UTC</time>. That is final." in page  # Not a minute later.
     late = await web.form(f"/veto/{action}", **fields_of(link))
     assert (late.status_code, "action_closed" in late.text) == (409, True)
 

@@ -7,34 +7,46 @@ from hypothesis import strategies as st
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.money import format_amount
 from twinlock.web.refusals import FAULT_OTHERWISE, refusal, words_of
-from twinlock.web.words import dollars, groups, how_long, thousands, visible, when
+from twinlock.web.words import dollars, groups, how_long, not_before, thousands, visible, when
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize(
-    ("at", "shown", "exact"),
+    ("at", "down", "up", "exact"),
     [
-        (NOON, "15 January 2026, 12:00 UTC", "2026-01-15T12:00:00Z"),
-        (NOON + timedelta(seconds=1), "15 January 2026, 12:01 UTC", "2026-01-15T12:00:01Z"),
-        (NOON + timedelta(milliseconds=1), "15 January 2026, 12:01 UTC", "2026-01-15T12:00:00Z"),
+        (NOON, *2 * ["15 January 2026, 12:00 UTC"], "2026-01-15T12:00:00Z"),
+        (
+            NOON + timedelta(seconds=1),
+            "15 January 2026, 12:00 UTC",
+            "15 January 2026, 12:01 UTC",
+            "2026-01-15T12:00:01Z",
+        ),
+        (
+            NOON + timedelta(milliseconds=1),
+            "15 January 2026, 12:00 UTC",
+            "15 January 2026, 12:01 UTC",
+            "2026-01-15T12:00:00Z",
+        ),
         (
             datetime(2026, 12, 31, 23, 59, 30, tzinfo=UTC),
+            "31 December 2026, 23:59 UTC",
             "1 January 2027, 00:00 UTC",
             "2026-12-31T23:59:30Z",
         ),
         (
             datetime(2026, 1, 15, 14, tzinfo=timezone(timedelta(hours=2))),
-            "15 January 2026, 12:00 UTC",
+            *2 * ["15 January 2026, 12:00 UTC"],
             "2026-01-15T12:00:00Z",
         ),
     ],
 )
-def test_an_instant_is_told_in_utc_and_never_too_early(
-    at: datetime, shown: str, exact: str
+def test_a_deadline_is_never_told_too_late_nor_the_end_of_a_wait_too_early(
+    at: datetime, down: str, up: str, exact: str
 ) -> None:
-    assert when(at) == f'<time datetime="{exact}">{shown}</time>'
+    assert when(at) == f'<time datetime="{exact}">{down}</time>'
+    assert not_before(at) == f'<time datetime="{exact}">{up}</time>'
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Webhooks as an operator and a platform meet them: the commands, the service, its metrics."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -102,6 +103,9 @@ async def test_an_endpoint_is_listed_without_what_is_secret_and_is_removed(
 
     replayed = await run(variables, "webhook", "replay", webhook_id)
     assert replayed.out == "0 dead messages are tried again\n"
+    beyond = await run(variables, "webhook", "replay", webhook_id, "--from", "9999")
+    refused(beyond, "webhook_replay_refused")
+    assert re.search(r"the log has \d+ entries, and the first is entry 0", beyond.err)
     again = await run(variables, "webhook", "replay", webhook_id, "--from", "0")
     assert again.out == "all from entry 0 is sent again\n"
     assert (await run(variables, "webhook", "enable", webhook_id)).code == 0

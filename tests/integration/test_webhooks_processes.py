@@ -235,7 +235,10 @@ async def _random_run(
                 case "later":
                     clock.advance(chance.choice((hours(0.1), hours(1), hours(30))))
                 case "replay":
-                    await hooks.use.replay(shown.webhook_id, start=chance.randint(start, start + 9))
+                    last = (await store.head()).size - 1
+                    if start <= last:  # Else nothing was told yet.
+                        index = chance.randint(start, min(start + 9, last))
+                        await hooks.use.replay(shown.webhook_id, start=index)
                 case _:
                     await play.do(deed, chance.choice(customers))
         receiver.otherwise = _counted(receiver, taken, ANSWERS["ok"])

@@ -27,7 +27,7 @@ from twinlock.adapters.keyring.signing import (
 from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.settings import Settings
-from twinlock.domain.errors import KeyringWrongError, KeysStaleError
+from twinlock.domain.errors import KeyringWrongError, KeysStaleError, TwinlockError
 from twinlock.domain.keys import LOOK_LIFETIME
 from twinlock.ports.keys import (
     KeyToken,
@@ -64,6 +64,7 @@ class KeysAtWork:
         # None: what is on the disk may have changed since ``keyring`` was read.
         self._stamp: object = None
         self._looked_at = seconds()
+        self._wrong = ""  # What the last look found, in words; empty when it was a good one.
         self._takers: list[Takes] = []
         self.sealer = self.following(Sealer(keyring, ready=self.check_ready))
         self.index = self.following(KeyringIndex(keyring))
@@ -101,6 +102,19 @@ class KeysAtWork:
         if self._token is not None:
             self._token.check()
 
+    def check_health(self) -> None:
+        """Return as ``check_ready`` does; say what is wrong as well, for whoever runs this.
+
+        Raises:
+            KeysStaleError, TokenUnavailableError: as in ``check_ready``.
+        """
+        try:
+            self.check_ready()
+        except KeysStaleError as stale:
+            if not self._wrong:
+                raise
+            raise KeysStaleError(f"{stale}: {self._wrong}") from stale
+
     async def look(self) -> None:
         """Take the keyring anew if it has changed.
 
@@ -109,12 +123,16 @@ class KeysAtWork:
             TwinlockError: what ``keyring.load`` raises.
         """
         looked_at = self._seconds()
-        found = await asyncio.to_thread(self._changed)
+        try:
+            found = await asyncio.to_thread(self._changed)
+        except (TwinlockError, OSError) as error:
+            self._wrong = str(error)
+            raise
         if found is not None:
             self._keyring = found
             for taker in self._takers:
                 taker.take(found)
-        self._looked_at = looked_at
+        self._looked_at, self._wrong = looked_at, ""
 
     def _changed(self) -> Keyring | None:
         """Return the keyring, if it is not as it was at the last look."""
@@ -123,8 +141,12 @@ class KeysAtWork:
             return None
         found = keyrings.load(self._directory, self._token)
         if found.fingerprint() != self._keyring.fingerprint():
-            raise KeyringWrongError("another installation's keyring was put in the place of ours")
+            raise KeyringWrongError(
+                "another installation's keyring lies in the place of ours: put ours back"
+            )
         if not found.follows(self._keyring):
-            raise KeyringWrongError("an older keyring was put in the place of ours")
+            raise KeyringWrongError(
+                "an older keyring lies in the place of ours: put the newest back"
+            )
         self._stamp = stamp  # Taken before the keys were: what changes meanwhile is seen next time.
         return found

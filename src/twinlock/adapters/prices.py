@@ -94,6 +94,7 @@ class PriceFile:
         self._keys = _keys(keyring)
         self._seen: tuple[int, int] | None = None
         self._prices: Prices | None = None
+        self._told = ""  # What the log was told last of a list that is none.
 
     def take(self, keyring: Keyring) -> None:
         """Go on with a keyring that has changed: the list is read anew, under its keys."""
@@ -109,9 +110,19 @@ class PriceFile:
             if stamp != self._seen:
                 self._prices, self._seen = self._read(self._path), stamp
         except (OSError, TwinlockError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            _log.warning("price_list_refused", reason=type(error).__name__)
+            self._tell(error, self._path)
             self._prices, self._seen = None, None
+        else:
+            self._told = ""
         return self._prices
+
+    def _tell(self, error: Exception, path: Path) -> None:
+        """Log why there is no list: once until it changes, since every decision asks."""
+        text = str(error)
+        if text != self._told:
+            reason = type(error).__name__
+            _log.warning("price_list_refused", path=str(path), reason=reason, text=text)
+        self._told = text
 
     def _read(self, path: Path) -> Prices:
         claims = jws.verify(_token(path), keys=self._keys, typ=PRICES_TYPE)
@@ -183,7 +194,8 @@ def sign_list(document: bytes, *, key_file: Path, out: Path, now: datetime) -> P
     ``document`` is JSON (docs/prices.md); without ``as_of`` it is of ``now`` (UTC), to the second.
 
     Raises:
-        PriceListWrongError: it is no list, or one that no service would believe.
+        PriceListWrongError: it is no list, or one that no service would believe; or ``out`` cannot
+            be written.
         PriceKeyWrongError: ``key_file`` holds no Ed25519 key.
         FileUnsafeError: others may read the key.
     """
@@ -194,7 +206,10 @@ def sign_list(document: bytes, *, key_file: Path, out: Path, now: datetime) -> P
         raise PriceListWrongError(f"a list has at most {LIST_BYTES_MOST} bytes of prices")
     kid = PriceKey(public=key.public_key().public_bytes_raw()).key_id
     token = jws.sign(claims, kid=kid, typ=PRICES_TYPE, key=key)
-    private_files.write(out, f"{token}\n".encode("ascii"), mode=LIST_MODE)
+    try:
+        private_files.write(out, f"{token}\n".encode("ascii"), mode=LIST_MODE)
+    except OSError as error:  # Of a file that is written beside it first: say which one was asked.
+        raise PriceListWrongError(f"{out} cannot be written: {error.strerror}") from error
     return prices
 
 

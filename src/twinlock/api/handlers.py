@@ -385,8 +385,9 @@ async def live() -> Health:
 
 @get("/health/ready", include_in_schema=False)
 async def ready(request: StrictRequest) -> Health:
-    """Say that this process can decide: its database answers. Raises UnavailableError."""
+    """Say that this process can decide: keys and database are there. Raises UnavailableError."""
     api = api_of(request)
+    api.check_health()
     head = await api.store.head()
     return Health(status="ready", log_size=head.size)
 

@@ -17,9 +17,17 @@ from twinlock.domain.authenticators.passwords import PasswordRefusedError
 from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
 from twinlock.domain.ids import tail
 from twinlock.domain.message_signatures import ACCEPT_SIGNATURE, SignatureRefusedError
+from twinlock.services.actions.proposing import TYPE_FORM
+from twinlock.services.spending import FEE_FORM, SPEND_ID_FORM
 
 PROBLEM = "application/problem+json"
 UNAVAILABLE = 503  # RFC 9110, 15.6.4
+# What a text has to look like, in words: the library tells it as a regular expression.
+_FORMS = {
+    f"matching regex {TYPE_FORM!r}": "of two words with a point between, as withdrawal.crypto",
+    f"matching regex {SPEND_ID_FORM!r}": "of letters, digits and _ . : - alone",
+    f"matching regex {FEE_FORM!r}": "that is a whole number of 78 digits at most, as 0 or 2100",
+}
 _log = structlog.get_logger(__name__)
 _FAULTY = (ProofRefusedError, PasswordRefusedError, SignatureRefusedError)
 
@@ -97,6 +105,8 @@ def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem
     detail = error.detail
     if isinstance(error, ValidationException) and error.extra:
         detail = "; ".join(_line(one) for one in error.extra)[:500]
+    for form, words in _FORMS.items():
+        detail = detail.replace(form, words)
     code, title = HTTP_ERRORS.get(status, ("http_error", "Refused."))
     return problem(code=code, status=status, title=title, detail=detail)
 

@@ -115,6 +115,7 @@ class Api:
         answers: AnswerSigner,
         origin: str,
         trusted_proxies: tuple[Network, ...] = (),
+        check_health: Callable[[], None] = lambda: None,
     ) -> None:
         self.use = use
         self.store = store
@@ -123,6 +124,7 @@ class Api:
         self.answers = answers
         self.origin = origin
         self.trusted_proxies = trusted_proxies
+        self.check_health = check_health
         self.metrics = new_metrics()
 
     async def caller(self, request: Request[Any, Any, Any], scope: Scope, *more: Scope) -> str:

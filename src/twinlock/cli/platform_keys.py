@@ -32,6 +32,7 @@ SignedBy = Annotated[
     ),
 ]
 Days = Annotated[int, typer.Option(min=1, max=400, help="Days until it expires.")]
+_OF_PATHS = frozenset("/.")  # In no key: base64url has neither.
 DEFAULT_SCOPES: list[Scope] = [
     one for one in Scope if one is not Scope.EXPORT
 ]  # It reads everything.
@@ -78,12 +79,14 @@ def _public_key(text: str) -> str:
     """Return what a file of this name holds, or the text itself where there is none.
 
     Raises:
-        SigningKeyWrongError: a file that is too long, or no text.
+        SigningKeyWrongError: a file that is not there, is too long, or is no text.
     """
     try:
         with Path(text).open("rb") as file:
             return file.read(PEM_CHARACTERS_MOST + 1).decode("ascii")
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if _OF_PATHS & set(text):
+            raise SigningKeyWrongError(f"there is no file {text}") from error
         return text
     except (OSError, ValueError) as error:
         raise SigningKeyWrongError("not a file that holds a public key") from error

@@ -57,10 +57,16 @@ def run(
 
 
 @app.command("stories")
-def stories() -> None:
+def stories(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
     """List the stories that come with Twinlock."""
-    for name in shipped_names():
-        typer.echo(f"{name}  {shipped_story(name).title}")
+    titles = {name: shipped_story(name).title for name in shipped_names()}
+    result(
+        [{"id": name, "title": title} for name, title in titles.items()],
+        as_json=as_json,
+        text="\n".join(f"{name}  {title}" for name, title in titles.items()),
+    )
 
 
 def read(name: str) -> Story:

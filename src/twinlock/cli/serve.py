@@ -73,6 +73,9 @@ def serve() -> None:
     settings = settings_from_environment()
     log_to_stderr(settings.log_level)
     asyncio.run(_try_out())
+    if settings.price_file is not None and not settings.price_file.exists():
+        # No refusal: the feed may start later, and until then every value counts as the highest.
+        say(f"{settings.price_file} is not there: until it is, no value is known (docs/prices.md)")
     _refuse_taken(settings.listen_host, settings.listen_port)
     # uvicorn finishes what is in flight, and then sends itself the signal that it was sent.
     signal.signal(signal.SIGTERM, _end_well)

@@ -51,14 +51,23 @@ def payload_lines(payload: AnyPayload) -> list[tuple[str, str]]:
     """Return name and value of every member of ``payload`` that is not empty.
 
     An amount is told in whole units of its asset first: the payload names both, and the decimals.
+    So is the fee of the network's own coin; beside another asset nothing verified names that coin.
     """
     members: dict[str, object] = msgspec.to_builtins(payload)
     told = {name: _value(value) for name, value in members.items()}
     if isinstance(payload, WithdrawalCrypto):
-        minor = told["amount_minor"]
-        whole = format_amount(minor_units(minor), decimals=payload.decimals)
-        told["amount_minor"] = f"{whole} {payload.asset} ({minor})"
+        told["amount_minor"] = _amount(told["amount_minor"], payload)
+        told["max_fee_minor"] = (
+            f"{told['max_fee_minor']} of the smallest units of the network's own coin"
+            if payload.contract
+            else _amount(told["max_fee_minor"], payload)
+        )
     return [(name, value) for name, value in told.items() if value]
+
+
+def _amount(minor: str, payload: WithdrawalCrypto) -> str:
+    whole = format_amount(minor_units(minor), decimals=payload.decimals)
+    return f"{whole} {payload.asset} ({minor})"
 
 
 def _value(value: object) -> str:

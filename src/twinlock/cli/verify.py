@@ -16,13 +16,22 @@ from twinlock.cli.console import plain, result
 from twinlock.cli.files import read_file
 from twinlock.cli.verdict import payload_lines, verdict
 from twinlock.domain.bundle import BUNDLE_BYTES_MOST
-from twinlock.domain.errors import BundleRefusedError
+from twinlock.domain.errors import (
+    BundleRefusedError,
+    MalformedError,
+    QuorumError,
+    UntrustedNoteError,
+)
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
 from twinlock.domain.log.note import MAX_NOTE_BYTES, parse_note
 from twinlock.domain.trust import TRUST_BYTES_MOST, Trust, read_trust
 from twinlock.proofs.bundles import VerifiedBundle, verify_bundle
 from twinlock.proofs.notes import verify_checkpoint
 
+_BEFORE_WITNESSES = (
+    "If you kept it before the log had these witnesses, verify the bundle twice: for its growth "
+    "with --since and the trust file of that time, and without --since with this one"
+)
 REFUSED = 1  # The exit code; 2 says that nothing could be checked.
 
 
@@ -50,9 +59,16 @@ def verify_command(
 
 
 def _read_checkpoint(path: Path, trusted: Trust) -> Checkpoint:
-    note = parse_note(read_file(path, MAX_NOTE_BYTES))
-    origin = parse_checkpoint(note.text).origin
-    return verify_checkpoint(note, trusted.log_policy, origin=origin).checkpoint
+    """Return the checkpoint that was kept; what is wrong with it is told as of this file."""
+    data = read_file(path, MAX_NOTE_BYTES)
+    try:
+        note = parse_note(data)
+        origin = parse_checkpoint(note.text).origin
+        return verify_checkpoint(note, trusted.log_policy, origin=origin).checkpoint
+    except QuorumError as error:
+        raise QuorumError(f"the checkpoint of --since: {error}. {_BEFORE_WITNESSES}") from error
+    except (MalformedError, UntrustedNoteError) as error:
+        raise type(error)(f"the checkpoint of --since: {error}") from error
 
 
 # --- For programs ---

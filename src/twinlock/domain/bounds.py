@@ -19,7 +19,8 @@ OPEN_ACTION_LIFETIME = timedelta(days=7)
 # The same of an erasure: the command that carries it out may fail to run for days, and GDPR,
 # Art. 12(3) counts in months.
 ERASURE_LIFETIME = timedelta(days=30)
-UNPROVED_ACTION_LIFETIME = timedelta(hours=1)  # A question that nobody answered lapses.
+# A question that nobody answered lapses; the oldest gives way to a fifth (LOOSE_ACTIONS_MOST).
+UNPROVED_ACTION_LIFETIME = timedelta(hours=1)
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
 
@@ -101,7 +102,8 @@ URGENT_PAYLOAD_BYTES_MOST = 384  # An address and a memo of 128 letters each, on
 PAYLOAD_BYTES_MOST = 1_024  # The longest ordinary one, an API key with 8 networks, has 900.
 SECRET_BYTES_MOST = 1_024  # A passkey whose credential id has 400 bytes; most have 16 to 80.
 OPEN_ACTIONS_MOST = 8  # Of one account at a time; each may take 1 KB of the document.
-LOOSE_ACTIONS_MOST = 4  # Of them without a proof that waits: anybody can make those.
+# Of them without a proof that waits: anybody can make those. The oldest gives way to a fifth.
+LOOSE_ACTIONS_MOST = 4
 KEY_ACTIONS_MOST = 4  # Of them that an API key alone signed: its owner keeps the other half.
 CHALLENGES_PER_ACTION_MOST = 4  # Two of a passkey and one of each code: none pushes out another.
 CANDIDATES_MOST = 2  # Offers to bind something; a third takes the place of the oldest.

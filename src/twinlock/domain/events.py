@@ -149,7 +149,7 @@ class ActionVetoed(_Closing, frozen=True, kw_only=True, tag="action.vetoed/1"):
 
 
 class ActionLapsed(_Closing, frozen=True, kw_only=True, tag="action.lapsed/1"):
-    """Nobody finished it in time."""
+    """Nobody finished it in time, or before newer ones took its place."""
 
 
 ActionEvent: TypeAlias = (

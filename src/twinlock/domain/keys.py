@@ -216,4 +216,10 @@ def _check_succeeded(
 def _check_passed(until: datetime, now: datetime, why: str, least: timedelta) -> None:
     if now < until:
         at = until.strftime("%Y-%m-%dT%H:%M:%SZ")
-        raise RotationRefusedError(f"{why}: not before {at} ({least} after)")
+        raise RotationRefusedError(f"{why}: not before {at} ({_told(least)} after)")
+
+
+def _told(least: timedelta) -> str:
+    """Return a wait in words: whole days, or seconds."""
+    number, unit = (least.days, "day") if least.days else (least.seconds, "second")
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

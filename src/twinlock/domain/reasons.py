@@ -177,9 +177,9 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Use an older authenticator.",
     ),
     Reason.WEAKER_PROOF: Explanation(
-        "An authenticator is removed by one that is at least as strong.",
+        "This takes a proof as strong as what it ends, or as the account's own minimum.",
         "At once, when a stronger one is shown.",
-        "Use the authenticator itself or a stronger one.",
+        "Use your strongest authenticator.",
     ),
     Reason.API_KEY_IP_LIST: Explanation(
         "An API key that may withdraw must name the addresses it is used from.",
@@ -267,7 +267,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Start again, if it was you who wanted it.",
     ),
     Reason.AUTHORIZATION_EXPIRED: Explanation(
-        "This action was not finished in time.",
+        "This action was not finished in time, or before newer ones took its place.",
         "It does not end.",
         "Start again.",
     ),
@@ -362,7 +362,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Ask the platform.",
     ),
     Reason.PLATFORM_WAITS: Explanation(
-        "A rule of this platform lets this wait.",
+        "A rule of this platform makes this wait.",
         "At the time shown, unless somebody entitled says no.",
         "Wait. If you did not ask for it, veto it with one tap.",
     ),

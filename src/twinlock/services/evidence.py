@@ -37,7 +37,7 @@ _COMMITTED = set[tuple[str, str]]  # Factor and digest of each proof that an ent
 
 
 class NoEvidenceError(TwinlockError):
-    """Nothing was decided about this action that a bundle could show."""
+    """Evidence of an action begins with the first proof that is accepted, or with its end."""
 
     code = "no_evidence"
     status = 409
@@ -69,7 +69,7 @@ class Evidence:
 
         Raises:
             ActionUnknownError: there is no such action.
-            NoEvidenceError: it is open and nothing was decided about it yet.
+            NoEvidenceError: it is open, and no proof was accepted yet.
             ProofError: ``consistent_from`` is larger than the log.
             NotWitnessedError: too few witnesses have cosigned its entry so far.
         """
@@ -79,7 +79,7 @@ class Evidence:
         number = closed.entry if closed is not None else action.entry
         entry = await self._store.entry(account.account_id, number)
         if entry is None or not number:
-            raise NoEvidenceError("nothing was decided about this action yet")
+            raise NoEvidenceError("no proof of this action was accepted yet, and it is not over")
         if consistent_from > entry.index + 1 and consistent_from > (await self._store.head()).size:
             raise ProofError("the log has not grown that far")
         published = await self._published.covering(max(entry.index + 1, consistent_from))

@@ -62,5 +62,6 @@ class LegalHolds:
 def _checked(reference: str) -> str:
     fits = 0 < len(reference) <= LEGAL_REFERENCE_MOST
     if not fits or not reference.isascii() or not reference.isprintable():
-        raise MalformedError(f"a reference has 1 to {LEGAL_REFERENCE_MOST} printable characters")
+        most = LEGAL_REFERENCE_MOST
+        raise MalformedError(f"a reference has 1 to {most} printable characters of ASCII")
     return reference

@@ -287,7 +287,16 @@ def _range(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
-        raise NetworkRangeError(f"{text!r} is not a range of addresses") from error
+        raise NetworkRangeError(f"{text!r} is not a range of addresses{_meant(text)}") from error
+
+
+def _meant(text: str) -> str:
+    """Return which range ``text`` would be, were its last bits zero; empty for anything else."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return ""
+    return f": bits are set beyond its length; the range is {network}"
 
 
 def _in_force(key: PlatformKey, *, now: datetime) -> bool:

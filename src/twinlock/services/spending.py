@@ -33,6 +33,9 @@ from twinlock.ports.log import (
     PublishedHeads,
 )
 
+SPEND_ID_FORM = r"^[A-Za-z0-9_.:-]+$"
+FEE_FORM = r"^(0|[1-9][0-9]{0,77})$"
+
 
 class AlreadySpentError(TwinlockError):
     """The action was spent under another spend id; nothing is ever spent twice."""
@@ -44,8 +47,8 @@ class AlreadySpentError(TwinlockError):
 class Spending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A spend: the caller's own id for it, and the fee the transaction will pay, in minor units."""
 
-    spend_id: Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
-    fee_minor: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,77})$")] = "0"
+    spend_id: Annotated[str, Meta(min_length=8, max_length=64, pattern=SPEND_ID_FORM)]
+    fee_minor: Annotated[str, Meta(pattern=FEE_FORM)] = "0"
 
 
 class Spends:

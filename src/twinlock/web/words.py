@@ -1,8 +1,8 @@
 """Values in words: times, lengths, amounts, and text that somebody else wrote.
 
 Always true (tests/integration/test_web_words.py): nothing that is confirmed is rounded or cut
-short; a wait is never said to end before it does; text from outside cannot hide, turn or move its
-neighbours.
+short; a wait is never said to end before it does, nor a deadline to pass after it does; text from
+outside cannot hide, turn or move its neighbours.
 """
 
 import unicodedata
@@ -33,10 +33,20 @@ MONTHS = (
 
 
 def when(at: datetime) -> Markup:
-    """Return an instant (UTC) for people and machines, its minute rounded up."""
+    """Return an instant (UTC) that is past, or a deadline, its minute rounded down."""
+    exact = at.astimezone(UTC)
+    return _told(exact.replace(second=0, microsecond=0), exact=exact)
+
+
+def not_before(at: datetime) -> Markup:
+    """Return an instant (UTC) at which a wait ends, its minute rounded up."""
     exact = at.astimezone(UTC)
     shown = exact.replace(second=0, microsecond=0)
-    shown = shown if shown == exact else shown + MINUTE
+    return _told(shown if shown == exact else shown + MINUTE, exact=exact)
+
+
+def _told(shown: datetime, *, exact: datetime) -> Markup:
+    """Return what people read, and beside it the exact instant for machines."""
     text = f"{shown.day} {MONTHS[shown.month - 1]} {shown.year}, {shown:%H:%M} UTC"
     return Markup('<time datetime="{}">{}</time>').format(
         exact.strftime("%Y-%m-%dT%H:%M:%SZ"), text

@@ -117,7 +117,9 @@ def test_an_amount_is_told_in_whole_units_and_nothing_empty_is_told() -> None:
     told = dict(payload_lines(ether))
 
     assert told["amount_minor"] == "0.25 ETH (250000000000000000)"
-    assert told["max_fee_minor"] == "1000"
+    assert told["max_fee_minor"] == "0.000000000000001 ETH (1000)"
+    beside = dict(payload_lines(PAYMENT))["max_fee_minor"]
+    assert beside == "1000 of the smallest units of the network's own coin"
     assert {"contract", "memo"}.isdisjoint(told)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 from msgspec.structs import replace
-from support.bundles import TRUST, House, checkpoint, phone
+from support.bundles import MALLORYS_KEY, TRUST, House, checkpoint, phone, trust
 from support.cast import NOON
 from support.forgeries import Forger, the_cast
 from tidy.repository import environment
@@ -19,7 +19,7 @@ from twinlock.cli.files import FileUnreadableError
 from twinlock.cli.verify import verify_command
 from twinlock.domain.actions import FreezeSet
 from twinlock.domain.canonical import encode
-from twinlock.domain.errors import MalformedError
+from twinlock.domain.errors import MalformedError, QuorumError, UntrustedNoteError
 from twinlock.domain.log.note import MAX_NOTE_BYTES
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.range.device import SoftwareDevice
@@ -157,6 +157,41 @@ def test_an_older_checkpoint_shows_that_the_log_only_grew(desk: Desk) -> None:
     told = desk.verify("--since", older).stdout
     assert "fetch it again with ?consistent_from=3 [consistency_missing]\n" in told
     assert "nothing leads from" not in told
+
+
+def test_a_kept_checkpoint_that_is_not_believed_is_told_as_the_kept_one(desk: Desk) -> None:
+    """Prevents: an auditor who looks for the fault in the bundle, or gives up on growth."""
+    house = the_cast().house
+    desk.write("grown.json", Forger(house, the_cast().paid, consistent_from=3).to_bytes())
+    desk.write("unseen", checkpoint(house.seen(3), at=NOON, witnesses=()))
+    desk.write("cut", b"example.org/log")
+    desk.write("foreign", checkpoint(house.seen(3), at=NOON, key=MALLORYS_KEY))
+
+    def told(older: str) -> BaseException | None:
+        return desk.verify("--since", str(desk.directory / older), bundle="grown.json").exception
+
+    unseen, cut, foreign = told("unseen"), told("cut"), told("foreign")
+
+    assert isinstance(unseen, QuorumError)
+    assert str(unseen).startswith("the checkpoint of --since: too few witnesses cosigned. If you")
+    assert "verify the bundle twice" in str(unseen)
+    assert isinstance(cut, MalformedError)
+    assert isinstance(foreign, UntrustedNoteError)
+    assert all(str(one).startswith("the checkpoint of --since: ") for one in (cut, foreign))
+
+
+def test_the_way_on_from_before_witnesses_shows_growth_and_the_quorum(desk: Desk) -> None:
+    house = the_cast().house
+    desk.write("grown.json", Forger(house, the_cast().paid, consistent_from=3).to_bytes())
+    desk.write("unseen", checkpoint(house.seen(3), at=NOON, witnesses=()))
+    older = str(desk.directory / "unseen")
+
+    assert "cosigned by: w" in desk.verify(bundle="grown.json").stdout
+    desk.write("trust.json", encode(trust(quorum="none")))
+    grown = desk.verify("--since", older, bundle="grown.json")
+
+    assert grown.exit_code == 0
+    assert "extends the head of 3 entries" in grown.stdout
 
 
 @pytest.mark.parametrize(

@@ -203,11 +203,12 @@ def test_who_must_wait_is_told_why_and_until_when() -> None:
     used = (successor(Role.LOG), a_key(Role.LOG))
     with pytest.raises(RotationRefusedError) as soon:
         keys.check_retire(Role.LOG, used, "old", now=USED, uses=(), at_once=False)
+    with pytest.raises(RotationRefusedError, match=r"Z \(30 seconds after\)$"):
+        keys.check_activate(Role.LOG, held, now=ANNOUNCED, at_once=True)
 
     assert str(early.value) == (
-        "this key was announced only just: not before 2026-02-02T00:00:00Z (1 day, 0:00:00 after)"
+        "this key was announced only just: not before 2026-02-02T00:00:00Z (1 day after)"
     )
     assert str(soon.value) == (
-        "its successor was activated only just: "
-        "not before 2026-03-08T00:00:00Z (7 days, 0:00:00 after)"
+        "its successor was activated only just: not before 2026-03-08T00:00:00Z (7 days after)"
     )

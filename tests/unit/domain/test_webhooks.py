@@ -369,6 +369,11 @@ def test_a_pattern_that_fits_nothing_is_refused(patterns: tuple[str, ...]) -> No
         check_patterns(patterns)
 
 
+def test_a_pattern_that_fits_nothing_is_told_the_types_that_there_are() -> None:
+    with pytest.raises(WebhookPatternError, match=r"there are account\.erased, .*action\.held, "):
+        check_patterns(("bogus.*",))
+
+
 def test_a_trial_tells_of_nothing() -> None:
     message = trial_message(WebhookId("wh_1"), random=b"r" * 16, at=NOON)
 

@@ -90,6 +90,8 @@ def parse_vkey(text: str) -> VerifierKey:
     """
     name, _, rest = text.partition("+")
     key_id, _, encoded = rest.partition("+")  # Base64 may hold more of them.
+    if not encoded:
+        raise MalformedError("not a key: one reads <name>+<8 hex digits>+<base64>, in one word")
     typed_key = from_base64(encoded)
     try:
         key_type = KeyType(typed_key[0])

@@ -35,6 +35,13 @@ class WebhookUnknownError(TwinlockError):
     status = 404
 
 
+class WebhookReplayError(TwinlockError):
+    """The log has no entry of this index, so nothing can be sent from there: see its size."""
+
+    code = "webhook_replay_refused"
+    status = 422
+
+
 class WebhooksFullError(TwinlockError):
     """There are as many webhooks, or secrets of one, as there may be: remove one, or wait."""
 

@@ -95,7 +95,9 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         MessageType.ACTION_HELD: "It must wait. With `until` the wait runs; without, it begins "
         "with the proof.",
         MessageType.ACTION_IN_REVIEW: "People must agree to it.",
-        MessageType.ACTION_LAPSED: "It is over: nobody finished it in time.",
+        MessageType.ACTION_LAPSED: (
+            "It is over: nobody finished it in time, or before newer ones took its place."
+        ),
         MessageType.ACTION_PROOF_REFUSED: "A proof was wrong. The action is not over.",
         MessageType.ACTION_READ_ONLY: "A sign-in below the floor: a session that may look, freeze "
         "and veto.",
@@ -151,7 +153,8 @@ def check_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
         raise WebhookPatternError(f"give 1 to {PATTERNS_MOST} patterns")
     for pattern in asked:
         if not _PATTERN.fullmatch(pattern) or not any(_fits(pattern, one) for one in MessageType):
-            raise WebhookPatternError("no message has a type of such a pattern")
+            types = ", ".join(sorted(MessageType))
+            raise WebhookPatternError(f"no message has a type of such a pattern: there are {types}")
     return asked
 
 

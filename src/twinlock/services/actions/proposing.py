@@ -54,6 +54,8 @@ _SECRET: frozenset[str] = frozenset(
     {ActionType.AUTHENTICATOR_BIND, ActionType.PASSWORD_CHANGE, ActionType.PASSWORD_RESET}
 )
 
+TYPE_FORM = r"^[a-z0-9_]+\.[a-z0-9_]+$"
+
 
 class Proposal(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody wants done, for a member of an account.
@@ -65,7 +67,7 @@ class Proposal(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     HIDDEN = frozenset({"payload"})
 
     account_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    type: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
+    type: Annotated[str, Meta(min_length=1, max_length=64, pattern=TYPE_FORM)]
     payload: dict[str, Any] = msgspec.field(default_factory=dict)
     value_cents: drafts.Cents = 0
     session: SignedDraft | None = None

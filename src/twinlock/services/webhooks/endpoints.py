@@ -16,6 +16,7 @@ from twinlock.domain.webhooks.endpoints import (
     Fault,
     KeptWebhook,
     WebhookId,
+    WebhookReplayError,
     WebhooksFullError,
     in_force,
     rotated,
@@ -152,7 +153,12 @@ class Webhooks:
 
         Raises:
             WebhookUnknownError: there is none of this id.
+            WebhookReplayError: the log has no such entry.
         """
+        await self._shelf.read(webhook_id)
+        size = await self._shelf.size()
+        if start and start >= size:  # From 0 on is everything, also of an empty log.
+            raise WebhookReplayError(f"the log has {size} entries, and the first is entry 0")
         await self._shelf.send_again(webhook_id, start=start)
 
     async def revive(self, webhook_id: WebhookId) -> int:

@@ -81,6 +81,12 @@ def test_a_malformed_vkey_is_refused(text: str) -> None:
         parse_vkey(text)
 
 
+@pytest.mark.parametrize("text", ["nonsense", "log.example/a+0123abcd", "log.example/a+0123abcd+"])
+def test_what_is_no_key_at_all_is_told_what_one_looks_like(text: str) -> None:
+    with pytest.raises(MalformedError, match=r"reads <name>\+<8 hex digits>\+<base64>"):
+        parse_vkey(text)
+
+
 @pytest.mark.parametrize("public_key", [KEY[:31], KEY + b"\0"])
 def test_a_key_of_another_length_is_refused(public_key: bytes) -> None:
     with pytest.raises(MalformedError, match="32 bytes"):
