@@ -14,8 +14,9 @@ from twinlock.domain.policy.statutes import Statute
 from twinlock.domain.policy.terms import (
     Kind,
 )
+from twinlock.domain.policy.varying import VARYING, classes_of, only, told
 from twinlock.domain.policy.version import Policy
-from twinlock.domain.policy.vocabulary import VOCABULARY, Fact
+from twinlock.domain.policy.vocabulary import VOCABULARY, Fact, shape_of
 from twinlock.domain.reasons import EXPLANATIONS
 
 _EXITS = frozenset(kind for kind, cls in CLASS_OF.items() if cls is ActionClass.EXIT)
@@ -50,9 +51,10 @@ rules that match count together, and beside the laws.
         "## What a rule may read",
         """
 Sums are US cents. A day is a day of UTC. The platform's word is in the value only, where it can
-only add. Facts out of their range are refused.
+only add. Facts out of their range are refused. What varies for some actions only is the same for
+all others, so a rule about those that asks for anything else never matches.
 """.strip(),
-        table(("fact", "type", "says", "by whose word"), _facts()),
+        table(("fact", "type", "says", "varies for", "by whose word"), _facts()),
         *_writing(),
         "## Assets",
         """
@@ -130,9 +132,21 @@ def lifted_by(demand: Demand) -> str:
             return "the next day" if ends else "nothing"
 
 
-def _facts() -> Iterator[tuple[str, str, str, str]]:
+def _facts() -> Iterator[tuple[str, str, str, str, str]]:
     for name, fact in VOCABULARY.items():
-        yield f"`{name}`", _type(fact), fact.says, fact.source.value
+        yield f"`{name}`", _type(fact), fact.says, _varies(name), fact.source.value
+
+
+def _varies(name: str) -> str:
+    """Return for which actions a fact varies, and what it is for all others."""
+    if name == "class":
+        two = sorted(kind for kind in CLASS_OF if len(classes_of(kind)) > 1)
+        return f"{', '.join(f'`{one}`' for one in two)}; every other action has one class"
+    if name not in VARYING:
+        return "any action"
+    actions, constant = VARYING[name]
+    listed = ", ".join(f"`{one}`" for one in sorted(actions)) or "nothing"
+    return f"{listed}; else {told(only(constant), shape_of(VOCABULARY[name]))}"
 
 
 def _type(fact: Fact) -> str:
@@ -174,9 +188,11 @@ anything in it
 
 It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
 `permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
-`never_matches`, `rules_missing` (which `default` has and this file lacks), and two ways round a
+`never_matches` (no action that the rule names, whatever the facts), `rules_missing` (which
+`default` has and this file lacks), and two ways round a
 wait for new destinations: `listing_is_sooner` (to list one takes less long) and `state_is_sooner`
-(what was removed, or never signed, waits less long). It also names the rules that differ from
+(what was removed, or never signed, waits less long). It notes, under `notes`, a rule about many
+actions that can match some of them only: `matches_some`. It also names the rules that differ from
 `default`.
 
 `@offers("passkey,totp,password")` on a permit names what its action may be proved by, in the words

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 import cedarpy
 import structlog
 
-from twinlock.adapters.policy_lines import first_line_refused, line_of
+from twinlock.adapters.policy_lines import first_line_refused, line_of, lines_of
 from twinlock.domain.actions import CLASS_OF
 from twinlock.domain.canonical import encode
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError, refuse
@@ -103,6 +103,13 @@ def with_line(text: str, error: PolicyRefusedError) -> PolicyRefusedError:
             line = line_of(text, place)
             return PolicyRefusedError(error.fault, error.says, rule=error.rule, line=line)
     return error
+
+
+def lines_in(text: str) -> dict[str, int]:
+    """Return the line on which each rule of a policy that Cedar took begins, by its @id."""
+    parsed = json.loads(cedarpy.policies_to_json_str(text))
+    lines = lines_of(text)
+    return {_name(parsed, place): lines.get(place, 0) for place in parsed["staticPolicies"]}
 
 
 def _refuse_invalid(

@@ -6,7 +6,7 @@ import pytest
 from support.policies import DEFAULT, LAX, STRICT, changed, permits, policy_of, with_rules
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain.policy.advice import Advice, advice, beside
+from twinlock.domain.policy.advice import Advice, advice, beside, notes
 from twinlock.domain.policy.version import Policy
 
 EXITS = 'forbid (principal, action in Action::"exits", resource)'
@@ -102,10 +102,139 @@ def test_a_rule_that_matches_nothing_is_told() -> None:
 
 
 def test_a_rule_that_reads_too_much_to_be_looked_through_is_left_out() -> None:
-    names = ("day_cents", "value_cents", "budget_cents", "approvals", "roots_shown", "ip_list")
+    names = (
+        "day_cents",
+        "value_cents",
+        "destination_day_cents",
+        "roots_shown",
+        "roots_enrolled",
+        "held_seconds",
+    )
     compared = " && ".join(f"context.{name} != {step}" for name in names for step in range(1, 5))
+    policy = with_rule(f'@id("wide") {DENY} {EXITS} when {{ {compared} }};')
 
-    assert advised(with_rule(f'@id("wide") {DENY} {EXITS} when {{ {compared} }};')) == ()
+    assert advised(policy) == ()
+    assert notes(policy.statutes) == ()
+
+
+# --- Facts that never vary for the actions of a rule ---
+
+
+def about(action: str) -> str:
+    return f'forbid (principal, action == Action::"{action}", resource)'
+
+
+@pytest.mark.parametrize(
+    ("scope", "condition", "says"),
+    [
+        (EXITS, "new_device", "withdrawal.crypto, for which new_device is always false"),
+        (EXITS, "budget_cents > 0", "withdrawal.crypto, for which budget_cents is always 0"),
+        (
+            EXITS,
+            'scopes.contains("withdraw")',
+            "withdrawal.crypto, for which scopes is always empty",
+        ),
+        (EXITS, 'class == "loosening"', "withdrawal.crypto, for which class is always exit"),
+        (EXITS, 'destination == "none"', "withdrawal.crypto, for which destination is never none"),
+        (
+            about("session.start"),
+            "value_cents > 5",
+            "session.start, for which value_cents is always 0",
+        ),
+        (
+            about("authenticator.bind"),
+            "value_cents > 5",
+            "authenticator.bind, for which value_cents is always 0",
+        ),
+        (
+            about("session.start"),
+            'destination == "removed"',
+            "session.start, for which destination is always none",
+        ),
+        (about("gift.send"), "value_cents > 5", "gift.send, for which value_cents is always 0"),
+        (
+            about("api_key.create"),
+            'class == "exit"',
+            "api_key.create, for which class is never exit or staff or tightening or unknown",
+        ),
+        (EXITS, "value_cents > 5 && context.value_cents < 3", "withdrawal.crypto"),
+    ],
+)
+def test_a_rule_about_what_never_happens_to_its_actions_is_told(
+    scope: str, condition: str, says: str
+) -> None:
+    (told,) = advised(with_rule(f'@id("dead") {DENY} {scope} when {{ context.{condition} }};'))
+
+    assert (told.code, told.about) == ("never_matches", "dead")
+    assert told.says == f"it can never match {says}"
+
+
+@pytest.mark.parametrize(
+    ("scope", "condition"),
+    [
+        (EXITS, 'destination == "new"'),
+        (EXITS, "value_cents > 5"),
+        (about("session.start"), "new_device"),
+        (about("api_key.create"), 'class == "loosening"'),
+        (about("destination.add"), "budget_cents > 5"),
+    ],
+)
+def test_a_rule_about_what_happens_to_its_actions_is_not(scope: str, condition: str) -> None:
+    rule = f'@id("live") {DENY} {scope} when {{ context.{condition} }};'
+
+    assert advised(with_rule(rule)) == ()
+    assert notes(with_rule(rule).statutes) == ()
+
+
+def test_a_fact_that_is_always_so_makes_a_rule_one_for_everybody() -> None:
+    rule = f'@id("no") {DENY} {about("destination.add")} when {{ context.destination == "none" }};'
+    (told,) = advised(with_rule(rule))
+
+    assert (told.code, told.says) == ("refuses_always", "it refuses destination.add for everybody")
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        (
+            'context.class != "tightening" && context.new_device',
+            "it can match session.start only; for all others new_device is always false",
+        ),
+        (
+            '["exit", "access"].contains(context.class) && context.value_cents > 5',
+            "it can match withdrawal.crypto only; for all others value_cents is always 0",
+        ),
+        (
+            'context.class == "access" && (context.new_device || context.ip_list == 1)',
+            (
+                "it can match api_key.create, session.start only; for all others "
+                "class is always access, ip_list is always 0, new_device is always false"
+            ),
+        ),
+        (
+            (
+                '(context.class == "exit" && context.new_device) || context.class == "loosening" '
+                '|| (context.class == "access" && context.value_cents > 5)'
+            ),
+            (
+                "it can match account.erase, api_key.create, authenticator.bind, "
+                "authenticator.reactivate, authenticator.remove, contact.change, destination.add, "
+                "freeze.lift, password.reset only"
+            ),
+        ),
+    ],
+)
+def test_of_a_rule_about_much_it_is_noted_what_it_matches(condition: str, says: str) -> None:
+    rule = f'@id("any") {DENY} forbid (principal, action, resource) when {{ {condition} }};'
+    policy = with_rule(rule)
+
+    assert "never_matches" not in {code for code, _ in codes(policy)}
+    assert notes(policy.statutes) == (Advice(code="matches_some", about="any", says=says),)
+
+
+@pytest.mark.parametrize("policy", [DEFAULT, STRICT, LAX])
+def test_nothing_is_noted_of_what_a_class_leaves_out(policy: Policy) -> None:
+    assert notes(policy.statutes) == ()
 
 
 # --- Ways round a wait ---
