@@ -10,6 +10,7 @@ from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor
 from twinlock.domain.policy.annotations import Agree, Ask, Demand, Permit, Refuse, Wait
 from twinlock.domain.policy.fitting import FITS
+from twinlock.domain.policy.minima import minimum
 from twinlock.domain.policy.statutes import Statute
 from twinlock.domain.policy.terms import (
     Kind,
@@ -42,10 +43,12 @@ account is set up.
         "## What is asked for",
         """
 Each row is a rule of the file. While it matches, what stands under *lifted by* is missing; all
-rules that match count together, and beside the laws.
+rules that match count together, and beside the laws. What those ask for anyway where a rule
+matches, of waits and of what leaves on the session key alone, stands beside it: a rule that asks
+for less does nothing.
 """.strip(),
         table(
-            ("rule", "about", "lifted by", "what the customer reads"),
+            ("rule", "about", "lifted by", "the laws ask anyway for", "what the customer reads"),
             map(_rule, policy.statutes.rules),
         ),
         "## What a rule may read",
@@ -103,9 +106,10 @@ def _length(value: timedelta | None) -> str:
     return "–" if value is None else in_words(value, written=str(value))
 
 
-def _rule(rule: Statute) -> tuple[str, str, str, str]:
-    sentence = EXPLANATIONS[rule.demand.reason].sentence
-    return f"`{rule.rule_id}`", _about(rule.actions), lifted_by(rule.demand), sentence
+def _rule(rule: Statute) -> tuple[str, str, str, str, str]:
+    sentence, least = EXPLANATIONS[rule.demand.reason].sentence, minimum(rule)
+    laws = "–" if least is None else least.says
+    return f"`{rule.rule_id}`", _about(rule.actions), lifted_by(rule.demand), laws, sentence
 
 
 def _about(actions: frozenset[str]) -> str:
@@ -189,9 +193,11 @@ anything in it
 It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
 `permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
 `never_matches` (no action that the rule names, whatever the facts), `rules_missing` (which
-`default` has and this file lacks), and two ways round a
-wait for new destinations: `listing_is_sooner` (to list one takes less long) and `state_is_sooner`
-(what was removed, or never signed, waits less long). It notes, under `notes`, a rule about many
+`default` has and this file lacks), `below_law` (the laws ask for more wherever the rule matches),
+`told_longer` (`@hold_seconds` or `@retained_seconds` has another length than the condition; a wait
+that was told is kept, law 5), and two ways round a wait for new destinations: `listing_is_sooner`
+(to list one takes less long) and `state_is_sooner` (what was removed, or never signed, waits less
+long). It notes, under `notes`, a rule about many
 actions that can match some of them only: `matches_some`. It also names the rules that differ from
 `default`.
 

@@ -14,6 +14,7 @@ from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.policy.minima import in_hours, minimum, two_lengths
 from twinlock.domain.policy.statutes import Statute, Statutes, outcomes
 from twinlock.domain.policy.terms import Box, Choice, Shape, Span, flags
 from twinlock.domain.policy.varying import box_of, classes_of, told
@@ -46,6 +47,7 @@ def advice(statutes: Statutes, *, usual: Statutes) -> tuple[Advice, ...]:
         _unpermitted(statutes),
         _permitted_in_vain(statutes),
         *(_one_rule(rule) for rule in statutes.rules),
+        *(_numbers(rule) for rule in statutes.rules),
         _missing(statutes, usual),
         _ways_round(statutes),
     )
@@ -94,6 +96,23 @@ def _one_rule(rule: Statute) -> Iterator[Advice]:
     if always and isinstance(rule.demand, Refuse):
         says = f"it refuses {_decided(always)} for everybody"
         yield Advice(code="refuses_always", about=rule.rule_id, says=says)
+
+
+def _numbers(rule: Statute) -> Iterator[Advice]:
+    """Give what is wrong with the lengths and sums of ``rule``."""
+    try:
+        least, lengths = minimum(rule), two_lengths(rule)
+    except PolicyRefusedError:
+        return
+    if least is not None and least.below:
+        left = "counts only where those are shown" if least.two_roots else "does nothing"
+        own = f"it waits {in_hours(rule.demand.length)}; " if isinstance(rule.demand, Wait) else ""
+        says = f"{own}the laws ask for {least.says} anyway, so it {left}"
+        yield Advice(code="below_law", about=rule.rule_id, says=says)
+    if lengths is not None:
+        after, ends = map(in_hours, lengths)
+        says = f"it tells {after}, and its condition ends after {ends}: write one length in both"
+        yield Advice(code="told_longer", about=rule.rule_id, says=says)
 
 
 def _named(rule: Statute) -> tuple[str, ...]:
@@ -163,14 +182,17 @@ def _ways_round(statutes: Statutes) -> Iterator[Advice]:
         wait = _least_wait(statutes, action, narrow=narrow, destination=DestinationState.NEW)
         listing = _least_wait(statutes, ActionType.DESTINATION_ADD, narrow=narrow)
         if ActionType.DESTINATION_ADD in statutes.permits and listing < wait:
-            says = f"it waits {_told(listing)}, and {action} to a new destination {_told(wait)}"
+            says = (
+                f"it waits {in_hours(listing)}, and {action} to a new destination {in_hours(wait)}"
+            )
             yield Advice(
                 code="listing_is_sooner", about=ActionType.DESTINATION_ADD.value, says=says
             )
         for state in (DestinationState.UNPROVED, DestinationState.REMOVED):
             other = _least_wait(statutes, action, narrow=narrow, destination=state)
             if other < wait:
-                says = f"to what is {state} it waits {_told(other)}, to what is new {_told(wait)}"
+                sooner, later = in_hours(other), in_hours(wait)
+                says = f"to what is {state} it waits {sooner}, to what is new {later}"
                 yield Advice(code="state_is_sooner", about=action, says=says)
 
 
@@ -194,8 +216,3 @@ def _least_wait(
         and flags(rule.when.over(box)) == {True}
     )
     return max((LEAST_WAIT, *lengths))
-
-
-def _told(length: timedelta) -> str:
-    hours = length / timedelta(hours=1)
-    return f"{hours:g} hours"
