@@ -38,8 +38,10 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(TEXT_BYTES_MOST + 1).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        refuse(PolicyFault.UNREADABLE, f"{path} cannot be read: {type(error).__name__}")
+    except OSError as error:
+        refuse(PolicyFault.UNREADABLE, f"{path} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        refuse(PolicyFault.UNREADABLE, f"{path} is no text in UTF-8")
 
 
 def load(profile: str) -> tuple[Policy, CedarEngine]:

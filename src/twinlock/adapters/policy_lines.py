@@ -48,11 +48,11 @@ def line_of(text: str, place: str) -> int:
     return lines_of(text).get(place, 0)
 
 
-def first_line_refused(text: str, parses: Callable[[str], object]) -> int:
-    """Return the line of the first rule on which ``parses`` raises ValueError, or 0."""
+def first_refused(text: str, parses: Callable[[str], object]) -> Rule:
+    """Return the first rule on which ``parses`` raises ValueError; line 0 where there is none."""
     for rule in rules_of(text):
         try:
             parses(rule.text)
         except ValueError:
-            return rule.line
-    return 0
+            return rule
+    return Rule(0, "")
