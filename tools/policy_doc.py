@@ -6,11 +6,11 @@ from datetime import timedelta
 from doc_parts import in_words, page, table
 
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.cli.policy_table import laws_ask, lifted_by
 from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor
-from twinlock.domain.policy.annotations import Agree, Ask, Demand, Permit, Refuse, Wait
+from twinlock.domain.policy.annotations import Permit
 from twinlock.domain.policy.fitting import FITS
-from twinlock.domain.policy.minima import minimum
 from twinlock.domain.policy.statutes import Statute
 from twinlock.domain.policy.terms import (
     Kind,
@@ -91,8 +91,8 @@ The digest stands in each decision's entry in the log, in each authorization and
 is what a wallet signer and an auditor pin ([verify.md](verify.md)), and `twinlock keys trust`
 prints it. It covers version, profile and assets, and by their own digests the rules, the schema,
 and the range of every fact; comments and the order of rules do not change it. `twinlock policy
-show` prints all of that. The version is 1 for every policy that is read from a file: two policies
-are told apart by their digests alone.
+show --json` prints all of that, and without `--json` tables as below. The version is 1 for every
+policy that is read from a file: two policies are told apart by their digests alone.
 """
 
 
@@ -107,33 +107,14 @@ def _length(value: timedelta | None) -> str:
 
 
 def _rule(rule: Statute) -> tuple[str, str, str, str, str]:
-    sentence, least = EXPLANATIONS[rule.demand.reason].sentence, minimum(rule)
-    laws = "–" if least is None else least.says
-    return f"`{rule.rule_id}`", _about(rule.actions), lifted_by(rule.demand), laws, sentence
+    sentence, lifted = EXPLANATIONS[rule.demand.reason].sentence, lifted_by(rule.demand)
+    return f"`{rule.rule_id}`", _about(rule.actions), lifted, laws_ask(rule), sentence
 
 
 def _about(actions: frozenset[str]) -> str:
     if actions == frozenset(CLASS_OF):
         return "anything"
     return "every exit" if actions == _EXITS else ", ".join(f"`{one}`" for one in sorted(actions))
-
-
-def lifted_by(demand: Demand) -> str:
-    """Return in words what lifts a rule."""
-    match demand:
-        case Ask(roots=roots, factors=factors):
-            named = " and ".join(f"`{factor}`" for factor in factors)
-            proofs = f"proofs of {roots} roots" if roots > 1 else "a proof at the floor"
-            return f"{proofs}, {named} among them" if named else proofs
-        case Wait(length=length, or_roots=or_roots):
-            wait = f"{_length(length)} after the proof"
-            return f"{wait}, or proofs of {or_roots} roots" if or_roots else wait
-        case Agree(count=count):
-            return f"the approval of {count} drawn members of staff"
-        case Refuse(retained=timedelta() as retained):
-            return f"{_length(retained)} after the last exit"
-        case Refuse(ends_with_day=ends):
-            return "the next day" if ends else "nothing"
 
 
 def _facts() -> Iterator[tuple[str, str, str, str, str]]:

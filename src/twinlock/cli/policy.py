@@ -12,6 +12,7 @@ from twinlock.bootstrap.rulebook import checked_policy, profile_setting, rule_bo
 from twinlock.bootstrap.trust import served_policy
 from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import result, say
+from twinlock.cli.policy_table import policy_table
 from twinlock.domain.canonical import decode
 from twinlock.domain.policy.advice import Advice, advice, beside, notes
 
@@ -65,11 +66,14 @@ def _on_line(one: Advice) -> str:
 
 @app.command("show")
 def show(*, as_json: Json = False) -> None:
-    """Print TWINLOCK_PROFILE's policy whole, as its digest covers it; say if another is served."""
+    """Print the rules of TWINLOCK_PROFILE's policy; say if another is served.
+
+    With --json all of it, as its digest covers it.
+    """
     settings = settings_from_environment()
     policy = rule_book(settings.profile).policy
     served = asyncio.run(served_policy(settings))
     if served not in (None, policy.name.digest):
         say(f"the service decides by another policy, of digest {served}")
     say(f"profile {policy.profile}, version {policy.name.version}, digest {policy.name.digest}")
-    result(decode(policy.text), as_json=as_json, text=policy.text.decode("utf-8"))
+    result(decode(policy.text), as_json=as_json, text=policy_table(policy.statutes))
