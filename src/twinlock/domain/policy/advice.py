@@ -147,7 +147,9 @@ def _matches_some(rule: Statute) -> Iterator[Advice]:
     named = _named(rule)
     try:
         can = [action for action in named if True in outcomes(rule, box_of(action))]
-        meant = [action for action in named if True in outcomes(rule, _class_of(action))]
+        meant = [
+            one for one in named if one in can or True in flags(rule.when.over(_class_of(one)))
+        ]
     except PolicyRefusedError:
         return
     if can and can != meant:
