@@ -6,16 +6,18 @@ from datetime import timedelta
 from doc_parts import in_words, page, table
 
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.cli.policy_table import laws_ask, lifted_by
 from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor
-from twinlock.domain.policy.annotations import Agree, Ask, Demand, Permit, Refuse, Wait
+from twinlock.domain.policy.annotations import Permit
 from twinlock.domain.policy.fitting import FITS
 from twinlock.domain.policy.statutes import Statute
 from twinlock.domain.policy.terms import (
     Kind,
 )
+from twinlock.domain.policy.varying import VARYING, classes_of, only, told
 from twinlock.domain.policy.version import Policy
-from twinlock.domain.policy.vocabulary import VOCABULARY, Fact
+from twinlock.domain.policy.vocabulary import VOCABULARY, Fact, shape_of
 from twinlock.domain.reasons import EXPLANATIONS
 
 _EXITS = frozenset(kind for kind, cls in CLASS_OF.items() if cls is ActionClass.EXIT)
@@ -41,18 +43,21 @@ account is set up.
         "## What is asked for",
         """
 Each row is a rule of the file. While it matches, what stands under *lifted by* is missing; all
-rules that match count together, and beside the laws.
+rules that match count together, and beside the laws. What those ask for anyway where a rule
+matches, of waits and of what leaves on the session key alone, stands beside it: a rule that asks
+for less does nothing.
 """.strip(),
         table(
-            ("rule", "about", "lifted by", "what the customer reads"),
+            ("rule", "about", "lifted by", "the laws ask anyway for", "what the customer reads"),
             map(_rule, policy.statutes.rules),
         ),
         "## What a rule may read",
         """
 Sums are US cents. A day is a day of UTC. The platform's word is in the value only, where it can
-only add. Facts out of their range are refused.
+only add. Facts out of their range are refused. What varies for some actions only is the same for
+all others, so a rule about those that asks for anything else never matches.
 """.strip(),
-        table(("fact", "type", "says", "by whose word"), _facts()),
+        table(("fact", "type", "says", "varies for", "by whose word"), _facts()),
         *_writing(),
         "## Assets",
         """
@@ -86,8 +91,8 @@ The digest stands in each decision's entry in the log, in each authorization and
 is what a wallet signer and an auditor pin ([verify.md](verify.md)), and `twinlock keys trust`
 prints it. It covers version, profile and assets, and by their own digests the rules, the schema,
 and the range of every fact; comments and the order of rules do not change it. `twinlock policy
-show` prints all of that. The version is 1 for every policy that is read from a file: two policies
-are told apart by their digests alone.
+show --json` prints all of that, and without `--json` tables as below. The version is 1 for every
+policy that is read from a file: two policies are told apart by their digests alone.
 """
 
 
@@ -101,9 +106,9 @@ def _length(value: timedelta | None) -> str:
     return "–" if value is None else in_words(value, written=str(value))
 
 
-def _rule(rule: Statute) -> tuple[str, str, str, str]:
-    sentence = EXPLANATIONS[rule.demand.reason].sentence
-    return f"`{rule.rule_id}`", _about(rule.actions), lifted_by(rule.demand), sentence
+def _rule(rule: Statute) -> tuple[str, str, str, str, str]:
+    sentence, lifted = EXPLANATIONS[rule.demand.reason].sentence, lifted_by(rule.demand)
+    return f"`{rule.rule_id}`", _about(rule.actions), lifted, laws_ask(rule), sentence
 
 
 def _about(actions: frozenset[str]) -> str:
@@ -112,27 +117,21 @@ def _about(actions: frozenset[str]) -> str:
     return "every exit" if actions == _EXITS else ", ".join(f"`{one}`" for one in sorted(actions))
 
 
-def lifted_by(demand: Demand) -> str:
-    """Return in words what lifts a rule."""
-    match demand:
-        case Ask(roots=roots, factors=factors):
-            named = " and ".join(f"`{factor}`" for factor in factors)
-            proofs = f"proofs of {roots} roots" if roots > 1 else "a proof at the floor"
-            return f"{proofs}, {named} among them" if named else proofs
-        case Wait(length=length, or_roots=or_roots):
-            wait = f"{_length(length)} after the proof"
-            return f"{wait}, or proofs of {or_roots} roots" if or_roots else wait
-        case Agree(count=count):
-            return f"the approval of {count} drawn members of staff"
-        case Refuse(retained=timedelta() as retained):
-            return f"{_length(retained)} after the last exit"
-        case Refuse(ends_with_day=ends):
-            return "the next day" if ends else "nothing"
-
-
-def _facts() -> Iterator[tuple[str, str, str, str]]:
+def _facts() -> Iterator[tuple[str, str, str, str, str]]:
     for name, fact in VOCABULARY.items():
-        yield f"`{name}`", _type(fact), fact.says, fact.source.value
+        yield f"`{name}`", _type(fact), fact.says, _varies(name), fact.source.value
+
+
+def _varies(name: str) -> str:
+    """Return for which actions a fact varies, and what it is for all others."""
+    if name == "class":
+        two = sorted(kind for kind in CLASS_OF if len(classes_of(kind)) > 1)
+        return f"{', '.join(f'`{one}`' for one in two)}; every other action has one class"
+    if name not in VARYING:
+        return "any action"
+    actions, constant = VARYING[name]
+    listed = ", ".join(f"`{one}`" for one in sorted(actions)) or "nothing"
+    return f"{listed}; else {told(only(constant), shape_of(VOCABULARY[name]))}"
 
 
 def _type(fact: Fact) -> str:
@@ -174,9 +173,13 @@ anything in it
 
 It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
 `permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
-`never_matches`, `rules_missing` (which `default` has and this file lacks), and two ways round a
-wait for new destinations: `listing_is_sooner` (to list one takes less long) and `state_is_sooner`
-(what was removed, or never signed, waits less long). It also names the rules that differ from
+`never_matches` (no action that the rule names, whatever the facts), `rules_missing` (which
+`default` has and this file lacks), `below_law` (the laws ask for more wherever the rule matches),
+`told_longer` (`@hold_seconds` or `@retained_seconds` has another length than the condition; a wait
+that was told is kept, law 5), and two ways round a wait for new destinations: `listing_is_sooner`
+(to list one takes less long) and `state_is_sooner` (what was removed, or never signed, waits less
+long). It notes, under `notes`, a rule about many
+actions that can match some of them only: `matches_some`. It also names the rules that differ from
 `default`.
 
 `@offers("passkey,totp,password")` on a permit names what its action may be proved by, in the words

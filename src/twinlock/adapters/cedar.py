@@ -8,18 +8,24 @@ Always true (tests/integration/test_cedar_traps.py, test_cedar_differential.py):
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn
 
 import cedarpy
 import structlog
 
-from twinlock.adapters.policy_lines import first_line_refused, line_of
+from twinlock.adapters.cedar_words import first_line, like, of_parsing, of_types
+from twinlock.adapters.policy_lines import first_refused, line_of, lines_of
 from twinlock.domain.actions import CLASS_OF
 from twinlock.domain.canonical import encode
-from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError, refuse
+from twinlock.domain.policy.annotations import (
+    ANNOTATIONS,
+    PolicyFault,
+    PolicyRefusedError,
+    refuse,
+)
 from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.fitting import FITS
 from twinlock.domain.policy.nesting import check_nesting
 from twinlock.domain.policy.statutes import TEXT_BYTES_MOST, Statutes
 from twinlock.domain.policy.terms import (
@@ -48,7 +54,7 @@ def canonical_schema(text: str) -> str:
     try:
         return str(cedarpy.Schema.from_str(text))
     except ValueError as error:
-        refuse(PolicyFault.SCHEMA_DIFFERS, f"the schema does not parse: {_first_line(error)}")
+        refuse(PolicyFault.SCHEMA_DIFFERS, f"the schema does not parse: {first_line(error)}")
 
 
 def own_schema() -> str:
@@ -79,8 +85,8 @@ def read_policy(text: str) -> bytes:
     except RecursionError:
         refuse(PolicyFault.TOO_LARGE, "it nests too deep to be read")
     except ValueError as error:
-        begins = first_line_refused(text, cedarpy.policies_to_json_str)
-        refuse(PolicyFault.UNREADABLE, _first_line(error), line=begins)
+        first = first_refused(text, cedarpy.policies_to_json_str)
+        refuse(PolicyFault.UNREADABLE, of_parsing(error, first.text), line=first.line)
     if not validated.validation_passed:
         _refuse_invalid(text, parsed, validated.errors[0])
     rules: dict[str, Any] = {}
@@ -91,8 +97,23 @@ def read_policy(text: str) -> bytes:
         if rule_id in rules:
             line = line_of(text, place)
             refuse(PolicyFault.ID_TWICE, "two rules have one @id", rule=rule_id, line=line)
+        _check_words(text, place, rule["annotations"])
         rules[rule_id] = rule
     return encode({**parsed, "staticPolicies": rules})
+
+
+def _check_words(text: str, place: str, said: Mapping[str, str | None]) -> None:
+    """Refuse an annotation or a reason that nothing is called, by its likeness to one that is."""
+    rule = str(said.get("id"))
+    for name in sorted(said):
+        if name not in ANNOTATIONS:
+            says = f"@{name[:40]} is not known{like(name, ANNOTATIONS, mark='@')}"
+            refuse(PolicyFault.ANNOTATION, says, rule=rule, line=line_of(text, place))
+    reason = said.get("reason") or ""
+    near = like(reason, FITS)
+    if reason not in set(map(str, Reason)) and near:
+        says = f"{reason[:40]!r} is not a reason{near}"
+        refuse(PolicyFault.ANNOTATION, says, rule=rule, line=line_of(text, place))
 
 
 def with_line(text: str, error: PolicyRefusedError) -> PolicyRefusedError:
@@ -103,6 +124,13 @@ def with_line(text: str, error: PolicyRefusedError) -> PolicyRefusedError:
             line = line_of(text, place)
             return PolicyRefusedError(error.fault, error.says, rule=error.rule, line=line)
     return error
+
+
+def lines_in(text: str) -> dict[str, int]:
+    """Return the line on which each rule of a policy that Cedar took begins, by its @id."""
+    parsed = json.loads(cedarpy.policies_to_json_str(text))
+    lines = lines_of(text)
+    return {_name(parsed, place): lines.get(place, 0) for place in parsed["staticPolicies"]}
 
 
 def _refuse_invalid(
@@ -117,13 +145,13 @@ def _refuse_invalid(
     found = parsed["staticPolicies"].get(place) or parsed["templates"].get(place) or {}
     for fact in _facts_in(found):
         if fact not in VOCABULARY:
-            says = f"{fact[:40]!r} is not a fact{_like(fact, VOCABULARY)}"
+            says = f"{fact[:40]!r} is not a fact{like(fact, VOCABULARY)}"
             refuse(PolicyFault.INVALID, says, rule=rule, line=line)
     action = str((found.get("action", {}).get("entity") or {}).get("id", ""))
     if action and action not in (*CLASS_OF, EXITS):
-        says = f"{action[:40]!r} is not an action{_like(action, (*CLASS_OF, EXITS))}"
+        says = f"{action[:40]!r} is not an action{like(action, (*CLASS_OF, EXITS))}"
         refuse(PolicyFault.INVALID, says, rule=rule, line=line)
-    refuse(PolicyFault.INVALID, _first_line(first.error), rule=rule, line=line)
+    refuse(PolicyFault.INVALID, of_types(first.error), rule=rule, line=line)
 
 
 def _facts_in(node: object) -> Iterator[str]:
@@ -141,20 +169,10 @@ def _facts_in(node: object) -> Iterator[str]:
             return
 
 
-def _like(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word[:64], sorted(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def _name(parsed: Mapping[str, Any], place: str) -> str:
     """Return the @id of the rule that Cedar calls by its place in the text."""
     rule = parsed["staticPolicies"].get(place) or parsed["templates"].get(place) or {}
     return str((rule.get("annotations") or {}).get("id") or place)
-
-
-def _first_line(error: object) -> str:
-    """Return what Cedar says, without the text of the policy around it."""
-    return str(error).strip().partition("\n")[0][:300]
 
 
 class _Slice:

@@ -38,8 +38,10 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(TEXT_BYTES_MOST + 1).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        refuse(PolicyFault.UNREADABLE, f"{path} cannot be read: {type(error).__name__}")
+    except OSError as error:
+        refuse(PolicyFault.UNREADABLE, f"{path} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        refuse(PolicyFault.UNREADABLE, f"{path} is no text in UTF-8")
 
 
 def load(profile: str) -> tuple[Policy, CedarEngine]:
@@ -48,13 +50,23 @@ def load(profile: str) -> tuple[Policy, CedarEngine]:
     Raises:
         PolicyRefusedError: it cannot be read, or is refused for what it says.
     """
+    text, name = named_text(profile)
+    return compile_policy(text, profile=name)
+
+
+def named_text(profile: str) -> tuple[str, str]:
+    """Return the text of a profile by name or by the path of its file, and what it is called.
+
+    Raises:
+        PolicyRefusedError: it cannot be read.
+    """
     if profile in PROFILES:
-        return compile_policy(shipped(profile), profile=profile)
+        return shipped(profile), profile
     path = Path(profile)
     if path.suffix != _SUFFIX:
         says = f"{path.name[:64]} is none of {', '.join(PROFILES)}, nor does it end with {_SUFFIX}"
         refuse(PolicyFault.UNREADABLE, says)
-    return compile_policy(text_at(path), profile=path.stem)
+    return text_at(path), path.stem
 
 
 def compile_policy(text: str, *, profile: str) -> tuple[Policy, CedarEngine]:

@@ -38,18 +38,21 @@ def _rule(text: str, begins: int, ends: int) -> Rule:
     return Rule(text.count("\n", 0, begins) + 1, text[begins:ends])
 
 
+def lines_of(text: str) -> dict[str, int]:
+    """Return the lines of all rules, by the names that Cedar calls them by: ``policy3``."""
+    return {f"policy{number}": rule.line for number, rule in enumerate(rules_of(text))}
+
+
 def line_of(text: str, place: str) -> int:
     """Return the line of the rule that Cedar calls ``policy3``, or 0 where there is none such."""
-    number = re.fullmatch(r"policy(\d{1,6})", place)
-    lines = [rule.line for rule in rules_of(text)]
-    return lines[int(number[1])] if number and int(number[1]) < len(lines) else 0
+    return lines_of(text).get(place, 0)
 
 
-def first_line_refused(text: str, parses: Callable[[str], object]) -> int:
-    """Return the line of the first rule on which ``parses`` raises ValueError, or 0."""
+def first_refused(text: str, parses: Callable[[str], object]) -> Rule:
+    """Return the first rule on which ``parses`` raises ValueError; line 0 where there is none."""
     for rule in rules_of(text):
         try:
             parses(rule.text)
         except ValueError:
-            return rule.line
-    return 0
+            return rule
+    return Rule(0, "")

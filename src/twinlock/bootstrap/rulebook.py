@@ -1,11 +1,11 @@
 """What the gate decides by: the laws, with a policy version and both of its engines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from twinlock.adapters import policies
+from twinlock.adapters import cedar, policies
 from twinlock.adapters.settings import PROFILES
 from twinlock.domain.answers import Teller
 from twinlock.domain.decisions import Rules
@@ -43,10 +43,19 @@ def rule_book(profile: str = "default") -> RuleBook:
     )
 
 
-def checked_policy(path: Path) -> Policy:
-    """Return the policy in a file, as it would be decided by. Raises PolicyRefusedError."""
-    policy, _ = policies.load(str(path))
-    return policy
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedPolicy:
+    """A policy as it would be decided by, and the line on which each of its rules begins."""
+
+    policy: Policy
+    lines: Mapping[str, int]
+
+
+def checked_policy(path: Path) -> CheckedPolicy:
+    """Return the policy in a file, checked. Raises PolicyRefusedError."""
+    text, name = policies.named_text(str(path))
+    policy, _ = policies.compile_policy(text, profile=name)
+    return CheckedPolicy(policy=policy, lines=cedar.lines_in(text))
 
 
 def profile_setting(path: Path) -> str:

@@ -54,7 +54,7 @@ from twinlock.domain.requirements import (
 Law: TypeAlias = Callable[[Facts], Requirement]
 
 LEAST_WAIT = timedelta(hours=24)  # A night and a day: long enough to read a notice and object.
-_LISTED = (DestinationState.USABLE, DestinationState.LAPSED)
+LISTED = (DestinationState.USABLE, DestinationState.LAPSED)  # Once proved: they stand for a root.
 
 
 def unknown_is_no(facts: Facts) -> Requirement:
@@ -251,7 +251,7 @@ def two_roots(facts: Facts) -> Requirement:
     A destination bound by a floor-level proof and a full, silent wait stands for one. Everything
     else waits, so that silence is the second; two proofs of different roots need no silence.
     """
-    if facts.action_class is not ActionClass.EXIT or facts.destination in _LISTED:
+    if facts.action_class is not ActionClass.EXIT or facts.destination in LISTED:
         return NOTHING
     if len(facts.shown_roots) > 1:
         return NOTHING

@@ -63,3 +63,18 @@ def test_a_file_that_is_no_policy_is_refused(file: Path, text: bytes, fault: Pol
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyRefusedError, match="cannot be read"):
         load(str(tmp_path / "none.cedar"))
+
+
+def test_a_file_that_cannot_be_read_is_told_in_words(file: Path) -> None:
+    file.with_name("folder.cedar").mkdir()
+    file.with_name("bytes.cedar").write_bytes(b"\xff")
+    told = {
+        "none.cedar": "cannot be read: No such file or directory",
+        "folder.cedar": "cannot be read: Is a directory",
+        "bytes.cedar": "is no text in UTF-8",
+    }
+    for name, says in told.items():
+        with pytest.raises(PolicyRefusedError) as refused:
+            load(str(file.with_name(name)))
+
+        assert refused.value.says == f"{file.with_name(name)} {says}"

@@ -8,7 +8,7 @@ import pytest
 from support.policies import permits
 
 from twinlock.adapters.policies import compile_policy, load, shipped
-from twinlock.adapters.policy_lines import first_line_refused, line_of, rules_of
+from twinlock.adapters.policy_lines import Rule, first_refused, line_of, rules_of
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
 
 ODD = r"""// A comment; with "quotes" and // more
@@ -59,8 +59,8 @@ def test_the_nth_rule_is_cedars_nth(text: str) -> None:
 
 
 def test_only_a_rule_that_does_not_parse_is_named() -> None:
-    assert first_line_refused(TRICKY, cedarpy.policies_to_json_str) == 0
-    assert first_line_refused(f"{TRICKY}forbid (", cedarpy.policies_to_json_str) == 10
+    assert first_refused(TRICKY, cedarpy.policies_to_json_str) == Rule(0, "")
+    assert first_refused(f"{TRICKY}forbid (", cedarpy.policies_to_json_str) == Rule(10, "forbid (")
 
 
 DENY = '@outcome("deny") @reason("platform_rule")'
@@ -91,7 +91,7 @@ EXITS = 'forbid (principal, action in Action::"exits", resource)'
         ),
         (
             f'@id("x") {DENY} {EXITS} when {{ context.day_cents > "5" }};',
-            "invalid: x, line {line}: for policy",
+            "invalid: x, line {line}: a word stands where a whole number belongs",
         ),
         (
             '@id("x") forbid (principal == ?principal, action, resource) when { context.shoe };',

@@ -60,3 +60,39 @@ def test_a_refusal_names_rule_and_line(tmp_path: Path) -> None:
 
     assert isinstance(told.exception, PolicyRefusedError)
     assert "out_of_range: exits.budget_is_small, line " in str(told.exception)
+
+
+def test_a_rule_that_never_matches_is_told_with_its_line(tmp_path: Path) -> None:
+    """What an officer wrote: ``new_device`` is known of a sign-in only."""
+    mine = tmp_path / "mine.cedar"
+    deny = '@outcome("deny") @reason("platform_rule")'
+    mine.write_text(
+        f'{shipped("default")}@id("house.new_device") {deny}\n'
+        'forbid (principal, action in Action::"exits", resource)\n'
+        "when { context.new_device };\n"
+        f'@id("house.any") {deny} forbid (principal, action, resource)\n'
+        'when { context.class != "tightening" && context.new_device };\n',
+        "utf-8",
+    )
+    line = shipped("default").count("\n") + 1
+    told = CliRunner().invoke(app, ["policy", "check", "--json", str(mine)])
+    found = msgspec.json.decode(told.stdout)
+
+    assert told.exit_code == 0
+    assert found["warnings"] == [
+        {
+            "code": "never_matches",
+            "about": "house.new_device",
+            "line": line,
+            "says": "it can never match withdrawal.crypto, for which new_device is always false",
+        }
+    ]
+    assert f"warning: never_matches: house.new_device, line {line}: it can" in told.stderr
+    assert [(one["code"], one["line"]) for one in found["notes"]] == [("matches_some", line + 3)]
+    assert f"note: matches_some: house.any, line {line + 3}: it can match session.start" in (
+        told.stderr
+    )
+
+
+def test_help_is_plain_text() -> None:
+    assert "``" not in CliRunner().invoke(app, ["policy", "check", "--help"]).stdout

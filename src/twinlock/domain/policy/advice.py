@@ -3,7 +3,7 @@
 Nothing here refuses a policy. ``twinlock policy check`` prints it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -14,17 +14,23 @@ from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.policy.minima import in_hours, minimum, two_lengths
 from twinlock.domain.policy.statutes import Statute, Statutes, outcomes
 from twinlock.domain.policy.terms import Box, Choice, Shape, Span, flags
+from twinlock.domain.policy.varying import box_of, classes_of, told
 from twinlock.domain.policy.vocabulary import whole_box
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to look at again; ``code`` is stable, ``about`` names a rule or an action."""
+    """One thing to look at again; ``code`` is stable, ``about`` names a rule or an action.
+
+    ``line`` is that on which the rule begins, 0 where it is none or no text is at hand.
+    """
 
     code: str
     about: str
     says: str
+    line: int = 0
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +47,7 @@ def advice(statutes: Statutes, *, usual: Statutes) -> tuple[Advice, ...]:
         _unpermitted(statutes),
         _permitted_in_vain(statutes),
         *(_one_rule(rule) for rule in statutes.rules),
+        *(_numbers(rule) for rule in statutes.rules),
         _missing(statutes, usual),
         _ways_round(statutes),
     )
@@ -77,17 +84,84 @@ def _permitted_in_vain(statutes: Statutes) -> Iterator[Advice]:
 
 def _one_rule(rule: Statute) -> Iterator[Advice]:
     try:
-        can_be = outcomes(rule, {})
+        can_be = {action: outcomes(rule, box_of(action)) for action in _named(rule)}
     except PolicyRefusedError:  # It reads more facts than can be looked through.
         return
-    if can_be == {False}:
-        yield Advice(code="never_matches", about=rule.rule_id, says="it matches no facts at all")
-    for_good = isinstance(rule.demand, Refuse)
-    if can_be == {True} and for_good:
-        actions = ", ".join(sorted(rule.actions & BUILT)) or "what is not built"
-        yield Advice(
-            code="refuses_always", about=rule.rule_id, says=f"it refuses {actions} for everybody"
-        )
+    if all(found == {False} for found in can_be.values()):
+        says = f"it can never match {', '.join(can_be)}"
+        since = _since(rule, can_be)
+        says = f"{says}, for which {since}" if since else says
+        yield Advice(code="never_matches", about=rule.rule_id, says=says)
+    always = [action for action, found in can_be.items() if found == {True}]
+    if always and isinstance(rule.demand, Refuse):
+        says = f"it refuses {_decided(always)} for everybody"
+        yield Advice(code="refuses_always", about=rule.rule_id, says=says)
+
+
+def _numbers(rule: Statute) -> Iterator[Advice]:
+    """Give what is wrong with the lengths and sums of ``rule``."""
+    try:
+        least, lengths = minimum(rule), two_lengths(rule)
+    except PolicyRefusedError:
+        return
+    if least is not None and least.below:
+        left = "counts only where those are shown" if least.two_roots else "does nothing"
+        own = f"it waits {in_hours(rule.demand.length)}; " if isinstance(rule.demand, Wait) else ""
+        says = f"{own}the laws ask for {least.says} anyway, so it {left}"
+        yield Advice(code="below_law", about=rule.rule_id, says=says)
+    if lengths is not None:
+        after, ends = map(in_hours, lengths)
+        says = f"it tells {after}, and its condition ends after {ends}: write one length in both"
+        yield Advice(code="told_longer", about=rule.rule_id, says=says)
+
+
+def _named(rule: Statute) -> tuple[str, ...]:
+    """Return the actions of ``rule`` that this version decides; of a rule about others, those."""
+    return tuple(sorted(rule.actions & BUILT or rule.actions))
+
+
+def _decided(actions: Iterable[str]) -> str:
+    return ", ".join(action for action in actions if action in BUILT) or "what is not built"
+
+
+def _since(rule: Statute, actions: Iterable[str]) -> str:
+    """Return which of the facts in ``rule`` are alike, and bounded, for all of ``actions``."""
+    boxes, whole = [box_of(action) for action in actions], whole_box()
+    alike = (
+        (name, boxes[0][name])
+        for name in sorted(rule.when.facts)
+        if all(box[name] == boxes[0][name] for box in boxes) and boxes[0][name] != whole[name]
+    )
+    return ", ".join(f"{name} is {told(shape, whole[name])}" for name, shape in alike)
+
+
+def notes(statutes: Statutes) -> tuple[Advice, ...]:
+    """Return what is worth knowing of rules that speak of several actions, and match few of them.
+
+    What a rule leaves out by its own word on the class is meant, and not told.
+    """
+    return tuple(chain.from_iterable(map(_matches_some, statutes.rules)))
+
+
+def _matches_some(rule: Statute) -> Iterator[Advice]:
+    named = _named(rule)
+    try:
+        can = [action for action in named if True in outcomes(rule, box_of(action))]
+        meant = [
+            one for one in named if one in can or True in flags(rule.when.over(_class_of(one)))
+        ]
+    except PolicyRefusedError:
+        return
+    if can and can != meant:
+        never = [action for action in meant if action not in can]
+        since = _since(rule, never)
+        says = f"it can match {', '.join(can)} only"
+        says = f"{says}; for all others {since}" if since else says
+        yield Advice(code="matches_some", about=rule.rule_id, says=says)
+
+
+def _class_of(action: str) -> Box:
+    return {**whole_box(), "class": Choice(classes_of(action))}
 
 
 def _missing(statutes: Statutes, usual: Statutes) -> Iterator[Advice]:
@@ -110,14 +184,17 @@ def _ways_round(statutes: Statutes) -> Iterator[Advice]:
         wait = _least_wait(statutes, action, narrow=narrow, destination=DestinationState.NEW)
         listing = _least_wait(statutes, ActionType.DESTINATION_ADD, narrow=narrow)
         if ActionType.DESTINATION_ADD in statutes.permits and listing < wait:
-            says = f"it waits {_told(listing)}, and {action} to a new destination {_told(wait)}"
+            says = (
+                f"it waits {in_hours(listing)}, and {action} to a new destination {in_hours(wait)}"
+            )
             yield Advice(
                 code="listing_is_sooner", about=ActionType.DESTINATION_ADD.value, says=says
             )
         for state in (DestinationState.UNPROVED, DestinationState.REMOVED):
             other = _least_wait(statutes, action, narrow=narrow, destination=state)
             if other < wait:
-                says = f"to what is {state} it waits {_told(other)}, to what is new {_told(wait)}"
+                sooner, later = in_hours(other), in_hours(wait)
+                says = f"to what is {state} it waits {sooner}, to what is new {later}"
                 yield Advice(code="state_is_sooner", about=action, says=says)
 
 
@@ -141,8 +218,3 @@ def _least_wait(
         and flags(rule.when.over(box)) == {True}
     )
     return max((LEAST_WAIT, *lengths))
-
-
-def _told(length: timedelta) -> str:
-    hours = length / timedelta(hours=1)
-    return f"{hours:g} hours"

@@ -155,6 +155,7 @@ _OF_OUTCOME: Mapping[Outcome, frozenset[str]] = MappingProxyType(
         Outcome.DENY: frozenset({"ends", "retained_seconds"}),
     }
 )
+ANNOTATIONS: frozenset[str] = _ON_PERMITS.union(_ON_FORBIDS, *_OF_OUTCOME.values())
 
 
 class _Said:

@@ -183,7 +183,8 @@ def _same_words(left: Term, right: Term) -> None:
         said = {literal} if isinstance(literal, str) else literal
         if isinstance(said, set | frozenset) and not known.issuperset(said):
             unknown = sorted(str(word) for word in said - known)
-            raise NotReadableError(f"{unknown[0][:40]!r} is not a word of this fact")
+            words = ", ".join(sorted(known))
+            raise NotReadableError(f"{unknown[0][:40]!r} is not a word of this fact: {words}")
 
 
 def equal(left: Term, right: Term) -> Term:

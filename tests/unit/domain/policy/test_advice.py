@@ -3,14 +3,30 @@
 import re
 
 import pytest
+from support.cast import HOUR, NOON
+from support.gates import Gate
 from support.policies import DEFAULT, LAX, STRICT, changed, permits, policy_of, with_rules
+from support.worlds import PASSWORD, SMS, SYNCED, an_account, change_contact
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain.policy.advice import Advice, advice, beside
+from twinlock.domain.policy.advice import Advice, advice, beside, notes
 from twinlock.domain.policy.version import Policy
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import reasons
 
 EXITS = 'forbid (principal, action in Action::"exits", resource)'
 DENY = '@outcome("deny") @reason("platform_rule")'
+A_DAY = "the laws ask for 24 hours after the proof"
+WAITS = (
+    "account.erase.waits",
+    "api_key.create.withdraw_waits",
+    "authenticator.bind.waits",
+    "authenticator.reactivate.waits",
+    "contact.change.waits",
+    "destination.add.waits",
+    "freeze.lift.waits",
+    "password.reset.waits",
+)
 
 
 def advised(policy: Policy) -> tuple[Advice, ...]:
@@ -101,19 +117,150 @@ def test_a_rule_that_matches_nothing_is_told() -> None:
     assert codes(with_rule(rule)) == {("never_matches", "dead")}
 
 
-def test_a_rule_that_reads_too_much_to_be_looked_through_is_left_out() -> None:
-    names = ("day_cents", "value_cents", "budget_cents", "approvals", "roots_shown", "ip_list")
+@pytest.mark.parametrize(
+    ("action", "sums"),
+    [
+        ("withdrawal.crypto", ("value_cents", "destination_day_cents")),
+        ("destination.add", ("budget_cents", "since_last_exit_seconds")),
+    ],
+)
+def test_a_rule_that_reads_too_much_to_be_looked_through_is_left_out(
+    action: str, sums: tuple[str, ...]
+) -> None:
+    names = ("day_cents", "roots_shown", "roots_enrolled", "held_seconds", *sums)
     compared = " && ".join(f"context.{name} != {step}" for name in names for step in range(1, 5))
+    rule = f'@id("wide") {DENY} forbid (principal, action == Action::"{action}", resource)'
+    policy = with_rule(f"{rule} when {{ {compared} }};")
 
-    assert advised(with_rule(f'@id("wide") {DENY} {EXITS} when {{ {compared} }};')) == ()
+    assert advised(policy) == ()
+    assert notes(policy.statutes) == ()
 
 
-# --- Ways round a wait ---
+# --- Facts that never vary for the actions of a rule ---
 
 
-def waiting(rule: str, days: int) -> Policy:
+def about(action: str) -> str:
+    return f'forbid (principal, action == Action::"{action}", resource)'
+
+
+@pytest.mark.parametrize(
+    ("scope", "condition", "says"),
+    [
+        (EXITS, "new_device", "withdrawal.crypto, for which new_device is always false"),
+        (EXITS, "budget_cents > 0", "withdrawal.crypto, for which budget_cents is always 0"),
+        (
+            EXITS,
+            'scopes.contains("withdraw")',
+            "withdrawal.crypto, for which scopes is always empty",
+        ),
+        (EXITS, 'class == "loosening"', "withdrawal.crypto, for which class is always exit"),
+        (EXITS, 'destination == "none"', "withdrawal.crypto, for which destination is never none"),
+        (
+            about("session.start"),
+            "value_cents > 5",
+            "session.start, for which value_cents is always 0",
+        ),
+        (
+            about("authenticator.bind"),
+            "value_cents > 5",
+            "authenticator.bind, for which value_cents is always 0",
+        ),
+        (
+            about("session.start"),
+            'destination == "removed"',
+            "session.start, for which destination is always none",
+        ),
+        (about("gift.send"), "value_cents > 5", "gift.send, for which value_cents is always 0"),
+        (
+            about("api_key.create"),
+            'class == "exit"',
+            "api_key.create, for which class is never exit or staff or tightening or unknown",
+        ),
+        (EXITS, "value_cents > 5 && context.value_cents < 3", "withdrawal.crypto"),
+    ],
+)
+def test_a_rule_about_what_never_happens_to_its_actions_is_told(
+    scope: str, condition: str, says: str
+) -> None:
+    (told,) = advised(with_rule(f'@id("dead") {DENY} {scope} when {{ context.{condition} }};'))
+
+    assert (told.code, told.about) == ("never_matches", "dead")
+    assert told.says == f"it can never match {says}"
+
+
+@pytest.mark.parametrize(
+    ("scope", "condition"),
+    [
+        (EXITS, 'destination == "new"'),
+        (EXITS, "value_cents > 5"),
+        (about("session.start"), "new_device"),
+        (about("api_key.create"), 'class == "loosening"'),
+        (about("destination.add"), "budget_cents > 5"),
+    ],
+)
+def test_a_rule_about_what_happens_to_its_actions_is_not(scope: str, condition: str) -> None:
+    rule = f'@id("live") {DENY} {scope} when {{ context.{condition} }};'
+
+    assert advised(with_rule(rule)) == ()
+    assert notes(with_rule(rule).statutes) == ()
+
+
+def test_a_fact_that_is_always_so_makes_a_rule_one_for_everybody() -> None:
+    rule = f'@id("no") {DENY} {about("destination.add")} when {{ context.destination == "none" }};'
+    (told,) = advised(with_rule(rule))
+
+    assert (told.code, told.says) == ("refuses_always", "it refuses destination.add for everybody")
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        (
+            'context.class != "tightening" && context.new_device',
+            "it can match session.start only; for all others new_device is always false",
+        ),
+        (
+            '["exit", "access"].contains(context.class) && context.value_cents > 5',
+            "it can match withdrawal.crypto only; for all others value_cents is always 0",
+        ),
+        (
+            'context.class == "access" && (context.new_device || context.ip_list == 1)',
+            (
+                "it can match api_key.create, session.start only; for all others "
+                "class is always access, ip_list is always 0, new_device is always false"
+            ),
+        ),
+        (
+            (
+                '(context.class == "exit" && context.new_device) || context.class == "loosening" '
+                '|| (context.class == "access" && context.value_cents > 5)'
+            ),
+            (
+                "it can match account.erase, api_key.create, authenticator.bind, "
+                "authenticator.reactivate, authenticator.remove, contact.change, destination.add, "
+                "freeze.lift, password.reset only"
+            ),
+        ),
+    ],
+)
+def test_of_a_rule_about_much_it_is_noted_what_it_matches(condition: str, says: str) -> None:
+    rule = f'@id("any") {DENY} forbid (principal, action, resource) when {{ {condition} }};'
+    policy = with_rule(rule)
+
+    assert "never_matches" not in {code for code, _ in codes(policy)}
+    assert notes(policy.statutes) == (Advice(code="matches_some", about="any", says=says),)
+
+
+@pytest.mark.parametrize("policy", [DEFAULT, STRICT, LAX])
+def test_nothing_is_noted_of_what_a_class_leaves_out(policy: Policy) -> None:
+    assert notes(policy.statutes) == ()
+
+
+# --- Waits and sums that the laws have anyway ---
+
+
+def with_seconds(rule: str, seconds: int) -> Policy:
     """Return the default policy with the wait of one rule changed."""
-    seconds = days * 86_400
 
     def change(text: str) -> str:
         start = text.index(f'@id("{rule}")')
@@ -123,6 +270,199 @@ def waiting(rule: str, days: int) -> Policy:
         return text[:start] + text[start:end].replace(held[1], str(seconds)) + text[end:]
 
     return changed(DEFAULT, change, name="mine")
+
+
+@pytest.mark.parametrize(
+    ("rule", "seconds", "says"),
+    [
+        *((rule, 60, f"it waits 60 seconds; {A_DAY} anyway, so it does nothing") for rule in WAITS),
+        (
+            "authenticator.remove.waits",
+            3_600,
+            f"it waits 1 hour; {A_DAY} anyway, so it does nothing",
+        ),
+        (
+            "exits.new_destination_waits",
+            60,
+            (
+                f"it waits 60 seconds; {A_DAY}, or proofs of 2 roots anyway, "
+                "so it counts only where those are shown"
+            ),
+        ),
+        (
+            "freeze.lift.waits",
+            86_399,
+            f"it waits 23.9997 hours; {A_DAY} anyway, so it does nothing",
+        ),
+    ],
+)
+def test_a_wait_that_the_laws_make_longer_is_told(rule: str, seconds: int, says: str) -> None:
+    told = [one for one in advised(with_seconds(rule, seconds)) if one.code == "below_law"]
+
+    assert [(one.about, one.says) for one in told] == [(rule, says)]
+
+
+@pytest.mark.parametrize("rule", ["exits.daily_limit", "exits.unknown_value"])
+def test_a_short_wait_to_a_listed_destination_is_not(rule: str) -> None:
+    """There the laws have none."""
+    assert advised(with_seconds(rule, 60)) == ()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{about('authenticator.bind')} unless {{ context.held_seconds >= 60 }}",
+        f"{about('session.start')} unless {{ context.held_seconds >= 60 }}",
+        f"{about('api_key.create')} unless {{ context.held_seconds >= 60 }}",
+        f"{about('gift.send')} unless {{ context.held_seconds >= 60 }}",
+        f"{EXITS} unless {{ context.held_seconds >= 60 }}",
+    ],
+)
+def test_a_short_wait_where_the_laws_have_none_is_not(rule: str) -> None:
+    """While an account is set up nothing waits, nor does a sign-in, or a key that only reads."""
+    hold = '@id("h") @outcome("hold") @reason("platform_waits") @hold_seconds("60")'
+
+    assert advised(with_rule(f"{hold} {rule};")) == ()
+
+
+def test_a_short_wait_or_two_roots_does_nothing_beside_the_laws() -> None:
+    hold = '@outcome("hold") @reason("platform_waits") @hold_seconds("60") @or_roots("2")'
+    rule = (
+        f'@id("h") {hold} {EXITS} when {{ context.destination == "new" }} '
+        "unless { context.held_seconds >= 60 || context.roots_shown >= 2 };"
+    )
+    (told,) = advised(with_rule(rule))
+
+    assert told.says.endswith(
+        "24 hours after the proof, or proofs of 2 roots anyway, so it does nothing"
+    )
+
+
+BUDGETS = {"destination.add.budget_is_small", "exits.budget_is_small"}
+
+
+@pytest.mark.parametrize(
+    ("cents", "told"),
+    [(50_000, set()), (100_000, set()), (115_000, BUDGETS), (5_000_000, BUDGETS)],
+)
+def test_a_budget_above_that_of_the_laws_is_told(cents: int, told: set[str]) -> None:
+    policy = changed(DEFAULT, lambda text: text.replace("> 50000 }", f"> {cents} }}"), name="mine")
+    found = {one.about: one.says for one in advised(policy)}
+
+    assert found.keys() == told
+    if told:
+        assert found["exits.budget_is_small"] == (
+            "the laws ask for a proof above US$1,000 a day to one destination anyway, "
+            "so it does nothing"
+        )
+        assert found["destination.add.budget_is_small"] == (
+            "the laws ask for a refusal above US$1,000 a day anyway, so it does nothing"
+        )
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{DENY} {about('destination.add')} when {{ context.budget_cents > 5 }}",
+        (
+            f'{DENY} forbid (principal, action, resource) when {{ context.class == "loosening" && '
+            "context.budget_cents + context.day_cents > 500000 }"
+        ),
+        (
+            '@outcome("challenge") @reason("proof_needed") @proof("floor") '
+            'forbid (principal, action, resource) when { context.class != "tightening" && '
+            "context.value_cents + context.day_cents > 500000 } unless { context.proved }"
+        ),
+        (
+            '@outcome("challenge") @reason("proof_needed") @proof("floor") '
+            f"{about('session.start')} when {{ context.value_cents > 500000 }} "
+            "unless { context.proved }"
+        ),
+    ],
+)
+def test_a_sum_that_the_laws_do_not_bound_is_not(rule: str) -> None:
+    assert "below_law" not in {code for code, _ in codes(with_rule(f'@id("sum") {rule};'))}
+
+
+# --- Two lengths in one rule ---
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "says"),
+    [
+        (
+            "held_seconds >= 172800",
+            "held_seconds >= 3600",
+            "contact.change.waits",
+            "it tells 48 hours, and its condition ends after 1 hour",
+        ),
+        (
+            "held_seconds >= 172800",
+            "held_seconds > 7199",
+            "contact.change.waits",
+            "it tells 48 hours, and its condition ends after 2 hours",
+        ),
+        (
+            "context.held_seconds >= 172800",
+            "context.proved",
+            "contact.change.waits",
+            "it tells 48 hours, and its condition ends after 0 seconds",
+        ),
+        (
+            "since_last_exit_seconds >= 157852800",
+            "since_last_exit_seconds >= 36000",
+            "account.erase.retention",
+            "it tells 43848 hours, and its condition ends after 10 hours",
+        ),
+    ],
+)
+def test_a_length_that_is_told_and_is_not_that_of_the_condition_is_told(
+    old: str, new: str, rule: str, says: str
+) -> None:
+    (told,) = advised(changed(DEFAULT, lambda text: text.replace(old, new), name="mine"))
+
+    assert (told.code, told.about) == ("told_longer", rule)
+    assert told.says == f"{says}: write one length in both"
+
+
+def test_a_wait_that_was_told_is_kept_though_its_condition_ends() -> None:
+    """Law 5: so of two lengths in one rule the longer is the one that the customer waits."""
+    policy = changed(
+        DEFAULT,
+        lambda text: text.replace("held_seconds >= 172800", "held_seconds >= 3600"),
+        name="mine",
+    )
+    gate = Gate.of(an_account(), policy=policy)
+    asked = gate.propose(*change_contact(None, SMS))
+    gate.prove(asked.action_id, SYNCED)
+    gate.wait(47 * HOUR)
+
+    assert gate.action(asked.action_id).until == NOON + 48 * HOUR
+    assert Reason.WAIT_TOLD in reasons(gate.prove(asked.action_id, PASSWORD).requirement)
+
+
+def test_a_wait_that_is_over_sooner_for_some_only_has_one_length() -> None:
+    hold = '@outcome("hold") @reason("platform_waits") @hold_seconds("172800")'
+    rule = (
+        f'@id("h") {hold} {EXITS} unless {{ context.held_seconds >= 172800 || '
+        "(context.device_bound && context.held_seconds >= 3600) };"
+    )
+
+    assert "told_longer" not in {code for code, _ in codes(with_rule(rule))}
+
+
+def test_a_wait_that_never_comes_has_no_length() -> None:
+    hold = '@outcome("hold") @reason("platform_waits") @hold_seconds("172800")'
+    rule = f'@id("h") {hold} {EXITS} when {{ context.new_device && context.held_seconds < 60 }};'
+
+    assert codes(with_rule(rule)) == {("never_matches", "h")}
+
+
+# --- Ways round a wait ---
+
+
+def waiting(rule: str, days: int) -> Policy:
+    return with_seconds(rule, days * 86_400)
 
 
 def test_a_longer_wait_for_new_destinations_is_gone_round_by_listing_one() -> None:
