@@ -175,4 +175,4 @@ def test_what_is_signed_is_hashed_under_its_own_tag() -> None:
     payload = payload_bytes(send())
     framed = b"twinlock/payload/v1\x00" + len(payload).to_bytes(8, "big") + payload
 
-    assert from_b64url(DIGEST) == hashlib.sha256(framed).digest()
+    assert from_b64url(payload_digest(payload)) == hashlib.sha256(framed).digest()

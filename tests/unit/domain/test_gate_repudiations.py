@@ -527,3 +527,33 @@ def test_what_an_action_has_bound(payload: AnyPayload, secret: str, named: str) 
 
     assert asked.action_id == action.action_id
     assert bound_by(replace(action, secret=secret)) == named
+
+
+A_NEW_ONE = Channel(
+    channel_id=ChannelId("chn_fresh"),
+    kind=ChannelKind.EMAIL,
+    address="fresh@example.net",
+    bound_at=NOON,
+)
+
+
+def test_what_a_newcomer_proves_keeps_the_newcomers_behind_it() -> None:
+    """Prevents: a thief's second passkey, whose session, key or mailbox outlives the first one."""
+    gate = Gate.of(an_account(PASSWORD, SYNCED))
+    thieves = [a_passkey(f"aut_{number}") for number in range(3)]
+    for by, made in zip((SYNCED, *thieves), thieves, strict=False):
+        gate.prove(gate.propose(*bind(made)).action_id, by)
+        gate.wait(2 * DAY)
+        gate.settle()
+    first, second, third = gate.account.authenticators[2:]
+    gate.change_contact(None, A_NEW_ONE, second)
+    gate.wait(2 * DAY)
+    gate.settle()
+    gate.sign_in(second)
+    channel = gate.account.channel(A_NEW_ONE.channel_id)
+    assert channel is not None
+
+    behind = ((first.entry, first.entry),)
+    assert (first.behind, second.behind, third.behind) == ((), (), behind)
+    assert (second.by, third.by) == ((first.entry,), (second.entry,))
+    assert gate.account.sessions[0].behind == channel.behind == behind

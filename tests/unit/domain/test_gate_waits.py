@@ -218,6 +218,7 @@ def test_sessions_that_waited_have_names_of_their_own() -> None:
 
     first, second = gate.account.sessions
     assert len({first.session_id, second.session_id, "ses_"}) == 3
+    assert first.session_id.count("_") == second.session_id.count("_") == 1
     for session in (first, second):
         said = gate.propose(FREEZE, session=gate.signs(session))
         assert Reason.PROOF_NOT_BOUND not in reasons(said.requirement)
