@@ -166,6 +166,13 @@ def test_a_word_without_an_action_of_its_own_is_done() -> None:
     assert (told(gate).answer, told(gate).state) == (Answer.ALLOW, "done")
 
 
+def test_a_word_that_is_not_heard_leaves_its_action_as_it_was() -> None:
+    gate = Gate.of(an_account(PASSWORD, SYNCED))
+    gate.repudiate("act_of_long_ago", target=SYNCED.authenticator_id, channel=DESKTOP)
+
+    assert (told(gate).answer, told(gate).state) == (Answer.DENY, "open")
+
+
 def test_of_several_open_actions_it_is_the_own_one() -> None:
     gate = Gate.of(an_account(), a_destination())
     gate.prove(gate.propose(send()).action_id, SYNCED)
