@@ -8,10 +8,13 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, Phase, settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # it ships no types
 
 settings.register_profile(
     "ci",
@@ -44,6 +47,34 @@ structlog.configure(
         structlog.processors.KeyValueRenderer(),
     ]
 )
+
+
+# What shares something slow runs in one process: the plays of the stories, a browser. The largest
+# group begins first, so that none is left at the end for one processor alone.
+TOGETHER = MappingProxyType(
+    {
+        "tests/attacks/test_s": "stories",
+        "tests/integration/test_range_worlds.py::test_every_story": "stories",
+        "tests/integration/test_range_worlds.py": "worlds",
+        "tests/integration/test_keys_commands.py": "keys",
+        "tests/e2e/": "browser",
+    }
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:  # noqa: ANN401 - its own
+    """Deal the tests out one by one, but for what belongs together.
+
+    Marks of groups do not reach the scheduler: xdist 3.8 writes them into ids that pytest 9 keeps.
+    """
+
+    class Grouped(LoadScopeScheduling):  # type: ignore[misc] # as above
+        def _split_scope(self, nodeid: str) -> str:
+            groups = (name for begins, name in TOGETHER.items() if nodeid.startswith(begins))
+            return next(groups, nodeid)
+
+    return Grouped(config, log)
 
 
 def pytest_collection_finish() -> None:

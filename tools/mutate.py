@@ -32,18 +32,13 @@ TESTS = (
     "tests/unit/proofs",
     "tests/property",
     "tests/vectors",
-    *(
-        f"tests/attacks/test_{name}.py"
-        for name in (
-            "leaked_password",
-            "long_proposals",
-            "not_me",
-            "silenced_vetoes",
-            "stolen_api_key",
-            "stolen_key_and_phone",
-            "stray_signatures",
-        )
-    ),
+    "tests/attacks/test_leaked_password.py",
+    "tests/attacks/test_long_proposals.py",
+    "tests/attacks/test_not_me.py",
+    "tests/attacks/test_silenced_vetoes.py",
+    "tests/attacks/test_stolen_api_key.py",
+    "tests/attacks/test_stolen_key_and_phone.py",
+    "tests/attacks/test_stray_signatures.py",
 )
 # Fuzzing with hundreds of examples whatever the profile: minutes for each mutant that lives.
 TESTS_LEFT_OUT = (

@@ -7,12 +7,10 @@ a hold on every exit.
 """
 
 import pytest
-from support.ranges import once, said, shipped
+from support.ranges import said, shipped
 
 from twinlock.range.profiles import PROFILES
 from twinlock.range.results import Status, StoryResult
-
-pytestmark = once
 
 
 def answers(result: StoryResult) -> dict[str, str]:

@@ -9,11 +9,9 @@ a session that can only look, and word of it on every channel.
 from datetime import timedelta
 
 import pytest
-from support.ranges import once, said, shipped
+from support.ranges import said, shipped
 
 from twinlock.range.results import Status, StoryResult
-
-pytestmark = once
 
 
 @pytest.fixture

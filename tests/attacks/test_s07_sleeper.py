@@ -9,11 +9,9 @@ nobody, so its address is new. She leaves behind a refusal in the log.
 from datetime import timedelta
 
 import pytest
-from support.ranges import once, said, shipped
+from support.ranges import said, shipped
 
 from twinlock.range.results import Status, StoryResult
-
-pytestmark = once
 
 
 @pytest.fixture

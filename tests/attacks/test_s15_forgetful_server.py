@@ -7,11 +7,9 @@ spent in the log for exactly this transaction, and nothing else. They leave behi
 """
 
 import pytest
-from support.ranges import once, said, shipped
+from support.ranges import said, shipped
 
 from twinlock.range.results import Status, StepResult, StoryResult
-
-pytestmark = once
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.proofs import intents
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 NEW = "0x1234567890abcdef1234567890abcdef12345678"
 PASSKEY = "Confirm with a passkey"
 SMALL_PHONE = {"width": 360, "height": 740}

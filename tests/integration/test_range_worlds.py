@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from support.ranges import once, shipped
+from support.ranges import shipped
 from tidy.repository import environment
 
 from twinlock.cli.demo import FORGED_FAULT, FORGED_STEP
@@ -34,7 +34,6 @@ from twinlock.range.venue import (
 pytestmark = pytest.mark.timeout(240)
 
 
-@once
 @pytest.mark.parametrize(
     ("profile", "names"),
     [
@@ -73,7 +72,6 @@ BROKEN = {
 NOT_YET = {("S01", "m4")}  # It waits for notices that carry a freeze.
 
 
-@once
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_every_story_is_played_in_full_under_every_profile(profile: str) -> None:
     played = [await shipped(name, profile=profile) for name in shipped_names()]

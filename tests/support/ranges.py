@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import pytest
-
 from twinlock.range.player import play_story
 from twinlock.range.profiles import DEFAULT, rules_of
 from twinlock.range.reader import read_story, shipped_story
@@ -73,8 +71,6 @@ async def played(story: Story, *, profile: str = DEFAULT) -> StoryResult:
 
 
 _PLAYED: dict[tuple[str, str], StoryResult] = {}
-# Those who look at shipped stories run in one process, so that each story is played once.
-once = pytest.mark.xdist_group("stories")
 
 
 async def shipped(name: str, *, profile: str = DEFAULT) -> StoryResult:

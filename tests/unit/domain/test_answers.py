@@ -18,12 +18,13 @@ from support.worlds import (
 )
 
 from twinlock.domain.actions import payload_bytes
-from twinlock.domain.answers import Answered, Teller, tell, tell_closed, tell_open
+from twinlock.domain.answers import Answered, Teller, spend_claims, tell, tell_closed, tell_open
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import AUTHORIZATION_TYPE
 from twinlock.domain.canonical import encode
-from twinlock.domain.entries import ClosedAction, facts_digest
+from twinlock.domain.entries import ClosedAction, Kept, facts_digest
+from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import (
     ActionDone,
     ActionLapsed,
@@ -179,6 +180,17 @@ def test_of_several_open_actions_it_is_the_own_one() -> None:
     gate.propose(send(2))
 
     assert told(gate).state == "open"
+
+
+def test_only_a_spend_is_rendered_as_one() -> None:
+    gate = Gate(account=an_account())
+    action = gate.action(gate.propose(FREEZE).action_id)
+    done = ActionDone(at=NOON, action_id=ACTION)
+    policy = PolicyName(version=1, digest="d")
+    closed = ClosedAction(action=action, ended=done, entry=3, policy=policy)
+
+    with pytest.raises(InvariantError, match="only a spend"):
+        spend_claims(closed, 3, Kept(events=(), openings={}), log_origin="example.org/log")
 
 
 # --- Of an open action ---
