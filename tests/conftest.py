@@ -53,7 +53,10 @@ structlog.configure(
 # group begins first, so that none is left at the end for one processor alone.
 TOGETHER = MappingProxyType(
     {
-        "tests/attacks/test_s": "stories",
+        "tests/attacks/test_s01_api_key.py": "stories",
+        "tests/attacks/test_s02_downgrade.py": "stories",
+        "tests/attacks/test_s07_sleeper.py": "stories",
+        "tests/attacks/test_s15_forgetful_server.py": "stories",
         "tests/integration/test_range_worlds.py::test_every_story": "stories",
         "tests/integration/test_range_worlds.py": "worlds",
         "tests/integration/test_keys_commands.py": "keys",
