@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support.asked import an_action
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON
 from support.worlds import PASSWORD, SYNCED, a_destination, an_account, send
 
@@ -23,11 +24,11 @@ from twinlock.domain.events import (
     ProofAccepted,
 )
 from twinlock.domain.freezes import SUSPENSION, Freeze
-from twinlock.domain.ids import ActionId, ApiKeyId, ChallengeId
+from twinlock.domain.ids import ApiKeyId, ChallengeId
 from twinlock.domain.replay import apply
 from twinlock.domain.throttle import Throttle
 
-ACTION = ActionId("act_1")
+ACTION = an_action(send()).action_id
 KNOWN = replace(a_destination(), spent=Spent(day="2026-01-15", cents=5_00))
 A_KEY = ApiKey(
     api_key_id=ApiKeyId("key_1"),
@@ -41,19 +42,6 @@ A_KEY = ApiKey(
 BY_KEY = Shown(
     source="key_1", factor=Factor.API_KEY, root=None, bound_at=LONG_AGO, at=NOON, entry=0
 )
-
-
-def open_action(**changes: Any) -> OpenAction:  # noqa: ANN401 - any of the fields
-    action = OpenAction(
-        action_id=ACTION,
-        member_id=an_account().member_id,
-        payload=send(),
-        digest="",
-        proposed_at=NOON,
-        lapses_at=NOON + HOUR,
-        veto_key="",
-    )
-    return replace(action, **changes)
 
 
 def state(*actions: OpenAction, **changes: Any) -> State:  # noqa: ANN401 - any of the fields
@@ -85,7 +73,7 @@ REFUSED = ActionRefused(at=NOON, action_id=ACTION, reasons=())
 def test_that_the_owner_was_told_of_a_key_is_noted(
     event: ClosingEvent, shown: tuple[Shown, ...], told_at: datetime | int, then: datetime | None
 ) -> None:
-    before = state(open_action(shown=shown), key_told_at=seconds(told_at), api_keys=(A_KEY,))
+    before = state(an_action(send(), shown=shown), key_told_at=seconds(told_at), api_keys=(A_KEY,))
 
     assert apply(before, event).account.key_told_at == (0 if then is None else seconds(then))
 
@@ -106,7 +94,7 @@ def test_a_spend_is_the_last_exit_and_counts_where_it_led() -> None:
         value_cents=50_00,
         destination_id=KNOWN.destination_id,
     )
-    after = apply(state(open_action()), spent)
+    after = apply(state(an_action(send())), spent)
 
     assert after.account.last_exit_at == NOON.timestamp()
     assert after.destination is not None
@@ -120,7 +108,7 @@ def test_a_yes_counts_once_however_often_it_is_said() -> None:
         at=NOON, action_id=ACTION, value_cents=50_00, destination_id=KNOWN.destination_id
     )
     chain = replace(an_account().chain, entries=41)
-    once = apply(state(open_action(), chain=chain), yes)
+    once = apply(state(an_action(send()), chain=chain), yes)
     twice = apply(once, replace(yes, value_cents=60_00))
 
     assert once.account.spent.cents == 50_00
@@ -143,7 +131,7 @@ def test_a_passkey_opens_both_throttles() -> None:
         at=NOON,
         entry=0,
     )
-    before = state(open_action(), throttle=closed, known_throttle=closed)
+    before = state(an_action(send()), throttle=closed, known_throttle=closed)
     after = apply(before, ProofAccepted(at=NOON, action_id=ACTION, shown=proof, proved=True))
 
     assert (after.account.throttle, after.account.known_throttle) == (Throttle(), Throttle())

@@ -1,12 +1,12 @@
 """Which code by SMS counts as the first that proved something."""
 
 from msgspec.structs import replace
-from support.cast import HOUR, MEMBER, NOON
+from support.asked import an_action
+from support.cast import HOUR, NOON
 from support.worlds import EMAIL, SMS, an_account, send
 
 from twinlock.domain.account import OpenAction, Shown
 from twinlock.domain.assurance import PHONE, Factor
-from twinlock.domain.ids import ActionId
 from twinlock.domain.sim_changes import sms_at
 
 ACCOUNT = an_account(channels=(SMS, EMAIL))
@@ -25,16 +25,7 @@ OF_NOBODY = replace(FIRST, source="chn_gone", at=NOON)
 
 
 def proved(*shown: Shown) -> OpenAction:
-    return OpenAction(
-        action_id=ActionId("act"),
-        member_id=MEMBER,
-        payload=send(),
-        digest="",
-        proposed_at=NOON,
-        lapses_at=NOON + HOUR,
-        veto_key="",
-        shown=shown,
-    )
+    return an_action(send(), shown=shown)
 
 
 def test_it_is_the_first_one_that_still_stands() -> None:
