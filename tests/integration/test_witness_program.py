@@ -152,17 +152,6 @@ async def test_a_body_is_read_to_its_limit(http: httpx.AsyncClient, extra: int) 
     assert (answer.status_code, b"too long" in answer.content) == (400, bool(extra))
 
 
-async def test_an_answer_is_one_write(witness: RealWitness) -> None:
-    body = LOG.submission(0).encode()
-    head = f"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: {len(body)}\r\n\r\n"
-
-    answer = await said_to(witness, head.encode() + body)
-
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert answer.endswith(b"\n")
-    assert b"\xe2\x80\x94 witness.example/w1 " in answer
-
-
 async def test_a_body_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
     real = RealWitness(tmp_path / "w", "witness.example/w1")
     app = WitnessApp(

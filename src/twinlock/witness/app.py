@@ -1,7 +1,7 @@
 """The edge of a witness: HTTP by hand, since the standard says each status and each byte.
 
 Always true (tests/integration/test_witness_program.py): a body is read to its limit and for its
-time only; an answer leaves in one write; what broke on our side is a 503 without a cosignature.
+time only; what broke on our side is a 503 without a cosignature.
 """
 
 import asyncio
@@ -151,6 +151,5 @@ async def _send(answer: Answer, send: Send) -> None:
         (b"content-length", b"%d" % len(answer.body)),
         (b"cache-control", b"no-store"),
     ]
-    # The loop writes both at once: nothing is awaited that gives way in between.
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
