@@ -17,7 +17,7 @@ from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.minima import in_hours, minimum, two_lengths
 from twinlock.domain.policy.statutes import Statute, Statutes, outcomes
 from twinlock.domain.policy.terms import Box, Choice, Shape, Span, flags
-from twinlock.domain.policy.varying import box_of, classes_of, told
+from twinlock.domain.policy.varying import box_of, classes_of, only, told
 from twinlock.domain.policy.vocabulary import whole_box
 
 
@@ -50,6 +50,7 @@ def advice(statutes: Statutes, *, usual: Statutes) -> tuple[Advice, ...]:
         *(_numbers(rule) for rule in statutes.rules),
         _missing(statutes, usual),
         _ways_round(statutes),
+        _setting_up(statutes),
     )
     return tuple(dict.fromkeys(found))
 
@@ -172,6 +173,23 @@ def _missing(statutes: Statutes, usual: Statutes) -> Iterator[Advice]:
             f"default has these rules, and this policy has none of their names: {', '.join(gone)}"
         )
         yield Advice(code="rules_missing", about="default", says=says)
+
+
+def _setting_up(statutes: Statutes) -> Iterator[Advice]:
+    """Give the rules that stop whoever opens an account, and has nothing yet to show."""
+    action = ActionType.AUTHENTICATOR_BIND
+    first: Box = {
+        **box_of(action),
+        "enrolling": only(True),  # noqa: FBT003 - the value of a fact
+        "held_seconds": only(0),
+        "factors": only(frozenset()),
+        "roots_shown": only(0),
+        "roots_enrolled": only(0),
+    }
+    for rule in statutes.of(action):
+        if flags(rule.when.over(first)) == {True}:
+            says = "no account can be set up: it stops the first bind too, unless context.enrolling"
+            yield Advice(code="nobody_sets_up", about=rule.rule_id, says=says)
 
 
 # --- Ways round a wait ---

@@ -1,18 +1,20 @@
 """What ``policy check`` advises to look at again."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from support.cast import HOUR, NOON
 from support.gates import Gate
 from support.policies import DEFAULT, LAX, STRICT, changed, permits, policy_of, with_rules
-from support.worlds import PASSWORD, SMS, SYNCED, an_account, change_contact
+from support.worlds import PASSWORD, SMS, SYNCED, an_account, bind, change_contact
 
 from twinlock.adapters.policies import shipped
 from twinlock.domain.policy.advice import Advice, advice, beside, notes
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import reasons
+from twinlock.domain.requirements import Answer, reasons
 
 EXITS = 'forbid (principal, action in Action::"exits", resource)'
 DENY = '@outcome("deny") @reason("platform_rule")'
@@ -311,7 +313,6 @@ def test_a_short_wait_to_a_listed_destination_is_not(rule: str) -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        f"{about('authenticator.bind')} unless {{ context.held_seconds >= 60 }}",
         f"{about('session.start')} unless {{ context.held_seconds >= 60 }}",
         f"{about('api_key.create')} unless {{ context.held_seconds >= 60 }}",
         f"{about('gift.send')} unless {{ context.held_seconds >= 60 }}",
@@ -319,7 +320,7 @@ def test_a_short_wait_to_a_listed_destination_is_not(rule: str) -> None:
     ],
 )
 def test_a_short_wait_where_the_laws_have_none_is_not(rule: str) -> None:
-    """While an account is set up nothing waits, nor does a sign-in, or a key that only reads."""
+    """Neither a sign-in waits by the laws, nor a key that only reads."""
     hold = '@id("h") @outcome("hold") @reason("platform_waits") @hold_seconds("60")'
 
     assert advised(with_rule(f"{hold} {rule};")) == ()
@@ -500,6 +501,49 @@ def test_where_no_destination_is_ever_listed_none_is_listed_sooner() -> None:
     rules.append(f'@id("h") {hold} {EXITS} unless {{ context.held_seconds >= 259200 }};')
 
     assert "listing_is_sooner" not in {one.code for one in advised(policy_of("\n".join(rules)))}
+
+
+# --- Accounts that nobody could set up ---
+
+BIND = 'forbid (principal, action == Action::"authenticator.bind", resource)'
+A_WAIT = '@outcome("hold") @reason("loosening_waits") @hold_seconds("172800")'
+A_PASSKEY = '@outcome("challenge") @reason("phishing_resistant_needed") @factors("passkey")'
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{A_WAIT} {BIND} unless {{ context.held_seconds >= 172800 }};",
+        f'{A_PASSKEY} {BIND} unless {{ context.factors.contains("passkey") }};',
+        f"{DENY} {BIND} when {{ context.enrolling }};",
+    ],
+)
+def test_a_rule_that_stops_the_first_bind_is_told(rule: str) -> None:
+    told = [one for one in advised(with_rule(f'@id("x") {rule}')) if one.code == "nobody_sets_up"]
+
+    assert [one.about for one in told] == ["x"]
+
+
+def test_a_wait_for_the_first_bind_never_ends() -> None:
+    """It runs from a proof, and there is nothing to prove by."""
+    rule = f"{about('authenticator.bind')} unless {{ context.held_seconds >= 60 }}"
+    hold = '@id("h") @outcome("hold") @reason("platform_waits") @hold_seconds("60")'
+    policy = with_rule(f"{hold} {rule};")
+    new = replace(an_account(enrolling_until=NOON + HOUR), authenticators=(), devices=())
+    gate = Gate.of(new, policy=policy)
+    first = gate.propose(*bind(SYNCED))
+    gate.wait(timedelta(seconds=120))
+    gate.settle()
+
+    assert first.answer is not Answer.ALLOW
+    assert gate.account.authenticators == ()
+    assert [one.code for one in advised(policy)] == ["nobody_sets_up"]
+
+
+def test_a_rule_about_later_binds_stops_no_first_one() -> None:
+    rule = f"{BIND} unless {{ context.enrolling || context.held_seconds >= 172800 }};"
+
+    assert advised(with_rule(f'@id("x") {A_WAIT} {rule}')) == ()
 
 
 # --- Beside another policy ---
