@@ -90,3 +90,20 @@ def test_the_audit_is_measured_on_a_log_that_it_finds_sound() -> None:
     assert report["entries"] > 0
     assert set(report["whole"]["phases"]) == {"log", "accounts"}
     assert set(report["only_log"]["phases"]) == {"log"}
+
+
+@pytest.mark.parametrize("timed", ["decision", "full_proof"])
+def test_what_is_timed_alone_is_told_beside_its_floor(timed: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", f"bench.{timed}", "--rounds", "1"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    floor, *told = run.stdout.splitlines()
+    assert " 1.00 " in floor
+    assert told
