@@ -18,17 +18,21 @@ needs_rival = pytest.mark.skipif(
 )
 
 
-@needs_rival
-@pytest.mark.timeout(300)
-def test_the_hot_path_is_measured_against_its_rival() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "bench.hot_path", "--quick", "--json"],
+def measured(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - what is run stands in this file
+        [sys.executable, "-m", f"bench.{name}", *options],
         cwd=ROOT,
         env=environment(),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@needs_rival
+@pytest.mark.timeout(300)
+def test_the_hot_path_is_measured_against_its_rival() -> None:
+    run = measured("hot_path", "--quick", "--json")
 
     assert run.returncode == 0, run.stderr
     report = msgspec.json.decode(run.stdout)
@@ -45,28 +49,14 @@ def test_the_hot_path_is_measured_against_its_rival() -> None:
 
 @needs_rival
 def test_the_table_names_every_ratio() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "bench.hot_path", "--help"],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    run = measured("hot_path", "--help")
 
     assert "--quick" in run.stdout
 
 
 @needs_rival
 def test_what_witnesses_add_to_a_spend_is_measured() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "bench.witness", "--quick", "--json"],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = measured("witness", "--quick", "--json")
 
     assert run.returncode == 0, run.stderr
     [found] = msgspec.json.decode(run.stdout)
@@ -76,14 +66,7 @@ def test_what_witnesses_add_to_a_spend_is_measured() -> None:
 
 @pytest.mark.timeout(300)
 def test_the_audit_is_measured_on_a_log_that_it_finds_sound() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "bench.audit", "--entries", "200", "--rounds", "1", "--json"],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = measured("audit", "--entries", "200", "--rounds", "1", "--json")
 
     assert run.returncode == 0, run.stderr
     report = msgspec.json.decode(run.stdout)
@@ -94,14 +77,7 @@ def test_the_audit_is_measured_on_a_log_that_it_finds_sound() -> None:
 
 @pytest.mark.parametrize("timed", ["decision", "full_proof"])
 def test_what_is_timed_alone_is_told_beside_its_floor(timed: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", f"bench.{timed}", "--rounds", "1"],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = measured(timed, "--rounds", "1")
 
     assert run.returncode == 0, run.stderr
     floor, *told = run.stdout.splitlines()
