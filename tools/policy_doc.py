@@ -176,11 +176,11 @@ It warns of what may be meant and seldom is, on stderr and as `warnings` with `-
 `never_matches` (no action that the rule names, whatever the facts), `rules_missing` (which
 `default` has and this file lacks), `below_law` (the laws ask for more wherever the rule matches),
 `told_longer` (`@hold_seconds` or `@retained_seconds` has another length than the condition; a wait
-that was told is kept, law 5), and two ways round a wait for new destinations: `listing_is_sooner`
-(to list one takes less long) and `state_is_sooner` (what was removed, or never signed, waits less
-long). It notes, under `notes`, a rule about many
-actions that can match some of them only: `matches_some`. It also names the rules that differ from
-`default`.
+that was told is kept, law 5), `nobody_sets_up` (it stops the first authenticator of a new account:
+write `context.enrolling ||` into its `unless`), and two ways round a wait for new destinations:
+`listing_is_sooner` (to list one takes less long) and `state_is_sooner` (what was removed, or never
+signed, waits less long). It notes, under `notes`, a rule about many actions that can match some of
+them only: `matches_some`. It also names the rules that differ from `default`.
 
 `@offers("passkey,totp,password")` on a permit names what its action may be proved by, in the words
 of the fact `factors`; without it, that is anything bound. Nothing else is asked for, and nothing
