@@ -17,7 +17,8 @@ Source: docs/policy.md.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise, product
+from itertools import pairwise
+from math import prod
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -463,23 +464,32 @@ def outcomes(statute: Statute, where: Mapping[str, Shape]) -> frozenset[bool]:
     Raises:
         PolicyRefusedError: it reads too many facts to say.
     """
-    found: set[bool] = set()
-    for box in _boxes(statute, {**whole_box(), **where}):
-        found.update(flags(statute.when.over(box)))
-    return frozenset(found)
+    box = {**whole_box(), **where}
+    cuts = _cuts(statute, box)
+    return _outcomes(statute.when, box, cuts) if all(cuts.values()) else frozenset()
 
 
-def _boxes(statute: Statute, box: Box) -> Iterator[Box]:
-    """Cut ``box`` where the condition may change, so that facts in one part differ in nothing."""
+def _outcomes(when: Term, box: Box, cuts: Mapping[str, tuple[Shape, ...]]) -> frozenset[bool]:
+    """Cut ``box`` fact by fact, as long as more than one outcome is possible in a part of it."""
+    found = flags(when.over(box))
+    if len(found) == 1 or not cuts:
+        return found
+    name, *left = cuts
+    rest, found = {one: cuts[one] for one in left}, frozenset()
+    for part in cuts[name]:
+        found |= _outcomes(when, {**box, name: part}, rest)
+        if len(found) > 1:
+            break
+    return found
+
+
+def _cuts(statute: Statute, box: Box) -> Mapping[str, tuple[Shape, ...]]:
+    """Return the parts of each fact between which the condition may change, and in none of them."""
     names = [name for name in sorted(statute.when.facts) if name in KNOWN]
-    cut = [tuple(_parts(name, box[name], statute.when.steps)) for name in names]
-    count = 1
-    for parts in cut:
-        count *= len(parts)
-    if count > BOXES_MOST:
+    cuts = {name: tuple(_parts(name, box[name], statute.when.steps)) for name in names}
+    if prod(map(len, cuts.values())) > BOXES_MOST:
         refuse(PolicyFault.TOO_LARGE, "it reads too many facts to be checked", rule=statute.rule_id)
-    for parts in product(*cut):
-        yield {**box, **dict(zip(names, parts, strict=True))}
+    return cuts
 
 
 def _parts(name: str, shape: Shape, steps: Iterable[int]) -> Iterator[Shape]:

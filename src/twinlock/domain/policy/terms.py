@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from twinlock.domain.errors import invariant
-
 LONG_LEAST, LONG_MOST = -(2**63), 2**63 - 1  # Cedar's Long.
 
 Value: TypeAlias = bool | int | str | frozenset[str]
@@ -131,8 +129,9 @@ def _want(term: Term, kind: Kind) -> None:
 
 def flags(shape: Shape) -> frozenset[bool]:
     """Return what a flag can be."""
-    invariant(isinstance(shape, Choice), "a flag's shape is a choice")
-    return frozenset(bool(one) for one in getattr(shape, "of"))  # noqa: B009 - narrowed above
+    if not isinstance(shape, Choice):
+        raise NotReadableError("a flag belongs here")
+    return frozenset(map(bool, shape.of))
 
 
 def negate(term: Term) -> Term:

@@ -10,11 +10,13 @@ from twinlock.domain.policy.terms import (
     LONG_MOST,
     Choice,
     Kind,
+    NotReadableError,
     OutOfLongError,
     Span,
     Term,
     checked,
     equal,
+    flags,
     negative,
 )
 
@@ -64,3 +66,8 @@ def test_two_words_are_surely_equal_only_where_each_can_be_one(
     box = {"one": Choice(frozenset(one)), "other": Choice(frozenset(other))}
 
     assert equal(word("one"), word("other")).over(box) == can_be
+
+
+def test_what_is_no_choice_is_no_flag() -> None:
+    with pytest.raises(NotReadableError, match="a flag belongs here"):
+        flags(Span(0, 1))
