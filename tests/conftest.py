@@ -4,15 +4,17 @@ test keeps another's log.
 Seconds in CI, minutes with ``HYPOTHESIS_PROFILE=deep``.
 """
 
+import asyncio
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 import structlog
+import uvloop
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # it ships no types
 
@@ -87,6 +89,11 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Let tests run on the loop that serves, too."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(autouse=True)
