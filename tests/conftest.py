@@ -67,6 +67,20 @@ TOGETHER = MappingProxyType(
 )
 
 
+# What these run, others run too; to count its lines would take them three times as long.
+UNCOUNTED = (
+    *(name for name, group in TOGETHER.items() if group in ("stories", "worlds")),
+    "tests/unit/range/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no lines and branches where that only takes time: what is needed, others run."""
+    for item in items:
+        if item.nodeid.startswith(UNCOUNTED):
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:  # noqa: ANN401 - its own
     """Deal the tests out one by one, but for what belongs together.

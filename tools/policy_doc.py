@@ -11,7 +11,7 @@ from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor
 from twinlock.domain.policy.annotations import Permit
 from twinlock.domain.policy.fitting import FITS
-from twinlock.domain.policy.statutes import Statute
+from twinlock.domain.policy.statute import Statute
 from twinlock.domain.policy.terms import (
     Kind,
 )

@@ -15,7 +15,7 @@ from twinlock.domain.laws import (
 )
 from twinlock.domain.policy.annotations import Ask, Wait
 from twinlock.domain.policy.minima import Minimum, matched, minimum
-from twinlock.domain.policy.statutes import Statute
+from twinlock.domain.policy.statute import Statute
 from twinlock.domain.policy.vocabulary import context_of
 from twinlock.domain.requirements import NOTHING, all_of, silence_until, waits_until
 

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from support.policies import DEFAULT, STRICT
 
-from twinlock.domain.policy.statutes import Statute, outcomes
+from twinlock.domain.policy.statute import Statute, outcomes
 from twinlock.domain.policy.terms import Between, Choice, Context, Shape, Span, Value
 from twinlock.domain.policy.varying import box_of
 

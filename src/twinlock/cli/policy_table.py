@@ -16,7 +16,8 @@ from twinlock.domain.policy.annotations import (
     Wait,
 )
 from twinlock.domain.policy.minima import minimum
-from twinlock.domain.policy.statutes import Statute, Statutes
+from twinlock.domain.policy.statute import Statute
+from twinlock.domain.policy.statutes import Statutes
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _EXITS = frozenset(kind for kind, cls in CLASS_OF.items() if cls is ActionClass.EXIT)

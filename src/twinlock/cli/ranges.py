@@ -15,6 +15,7 @@ from typing import Annotated, TypeVar
 
 import structlog
 import typer
+import uvloop
 from rich.console import Console
 
 from twinlock.cli.console import result, say
@@ -111,6 +112,7 @@ def to_the_end(work: Coroutine[None, None, T]) -> T:
         return await work
 
     try:
-        return asyncio.run(stoppable())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(stoppable())
     except asyncio.CancelledError:
         raise typer.Exit(EXIT_TERMINATED) from None

@@ -15,7 +15,8 @@ from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.minima import in_hours, minimum, two_lengths
-from twinlock.domain.policy.statutes import Statute, Statutes, outcomes
+from twinlock.domain.policy.statute import Statute, outcomes
+from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.terms import Box, Choice, Shape, Span, flags
 from twinlock.domain.policy.varying import box_of, classes_of, only, told
 from twinlock.domain.policy.vocabulary import whole_box

@@ -17,7 +17,7 @@ from twinlock.domain.bounds import BUDGET_CENTS_MOST
 from twinlock.domain.laws import LEAST_WAIT, LISTED
 from twinlock.domain.policy.annotations import Ask, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState, SessionState
-from twinlock.domain.policy.statutes import Statute, outcomes
+from twinlock.domain.policy.statute import Statute, outcomes
 from twinlock.domain.policy.terms import Choice, Shape, Span
 from twinlock.domain.policy.varying import READING_KEY, box_of
 from twinlock.domain.policy.vocabulary import HELD_SECONDS_MOST

@@ -14,11 +14,8 @@ Always true (tests/unit/domain/policy/test_statutes.py, tests/property/test_stat
 Source: docs/policy.md.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import pairwise
-from math import prod
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -49,18 +46,17 @@ from twinlock.domain.policy.conditions import (
 )
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.fitting import check_offers, check_reason
+from twinlock.domain.policy.statute import Statute, outcomes
 from twinlock.domain.policy.terms import (
     Between,
     Box,
     Choice,
     Context,
-    Kind,
     NotReadableError,
     OutOfLongError,
     Shape,
     Span,
     Term,
-    flags,
 )
 from twinlock.domain.policy.vocabulary import (
     EXITS,
@@ -83,17 +79,6 @@ from twinlock.domain.requirements import (
 
 TEXT_BYTES_MOST = 262_144  # Of Cedar's JSON; the longest of ours has a tenth.
 RULES_MOST = 300  # Cedar takes 0.85 µs for each.
-BOXES_MOST = 20_000  # Into which a rule's facts are cut; a rule of three numbers has some 300.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statute:
-    """One forbid. ``actions`` are those it speaks of; ``when`` says for which facts it matches."""
-
-    rule_id: str
-    actions: frozenset[str]
-    demand: Demand
-    when: Term
 
 
 class Statutes:
@@ -456,51 +441,3 @@ def _from(box: Box, name: str, least: int) -> Span:
 def _never(statute: Statute, where: Mapping[str, Shape]) -> bool:
     """Say whether ``statute`` matches no facts that are as ``where`` says."""
     return outcomes(statute, where) == {False}
-
-
-def outcomes(statute: Statute, where: Mapping[str, Shape]) -> frozenset[bool]:
-    """Return what the condition can be for facts that are as ``where`` says; never too few.
-
-    Raises:
-        PolicyRefusedError: it reads too many facts to say.
-    """
-    box = {**whole_box(), **where}
-    cuts = _cuts(statute, box)
-    return _outcomes(statute.when, box, cuts) if all(cuts.values()) else frozenset()
-
-
-def _outcomes(when: Term, box: Box, cuts: Mapping[str, tuple[Shape, ...]]) -> frozenset[bool]:
-    """Cut ``box`` fact by fact, as long as more than one outcome is possible in a part of it."""
-    found = flags(when.over(box))
-    if len(found) == 1 or not cuts:
-        return found
-    name, *left = cuts
-    rest, found = {one: cuts[one] for one in left}, frozenset()
-    for part in cuts[name]:
-        found |= _outcomes(when, {**box, name: part}, rest)
-        if len(found) > 1:
-            break
-    return found
-
-
-def _cuts(statute: Statute, box: Box) -> Mapping[str, tuple[Shape, ...]]:
-    """Return the parts of each fact between which the condition may change, and in none of them."""
-    names = [name for name in sorted(statute.when.facts) if name in KNOWN]
-    cuts = {name: tuple(_parts(name, box[name], statute.when.steps)) for name in names}
-    if prod(map(len, cuts.values())) > BOXES_MOST:
-        refuse(PolicyFault.TOO_LARGE, "it reads too many facts to be checked", rule=statute.rule_id)
-    return cuts
-
-
-def _parts(name: str, shape: Shape, steps: Iterable[int]) -> Iterator[Shape]:
-    match shape:
-        case Span(least=least, most=most) if KNOWN[name].kind is Kind.WHOLE:
-            inside = {end for step in steps for end in (step, step + 1) if least < end <= most}
-            ends = [least, *sorted(inside), most + 1]
-            for start, after in pairwise(ends):
-                yield Span(start, after - 1)
-        case Choice(of=of):
-            for one in sorted(of, key=str):
-                yield Choice(frozenset({one}))
-        case _:
-            yield shape

@@ -15,7 +15,8 @@ from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
-from twinlock.domain.policy.statutes import Statute, Statutes
+from twinlock.domain.policy.statute import Statute
+from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.terms import (
     Context,
     OutOfLongError,
