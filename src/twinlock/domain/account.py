@@ -81,6 +81,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``by`` are the entries that bound what proved it, ``behind`` the newcomers behind those and in
     its place before it; ``replaced`` is what stood there, and comes back when it is repudiated.
+    ``removed``: it was taken off and not replaced, so it is no voice against what came after it.
     """
 
     channel_id: ChannelId
@@ -91,6 +92,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: tuple[int, ...] = ()
     behind: Spans = ()
     replaced: "Channel | None" = None
+    removed: bool = False
 
     @property
     def takes_codes(self) -> bool:

@@ -34,8 +34,9 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
     type_of,
 )
+from twinlock.domain.ages import oldest_of_the_strongest
 from twinlock.domain.api_keys import carrier, made
-from twinlock.domain.assurance import PHONE, Factor, Level, level_of
+from twinlock.domain.assurance import PHONE, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
 from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.errors import InvariantError, invariant
@@ -141,10 +142,8 @@ def session(
 
 def _bound_at(state: State, action: OpenAction, *, now: datetime) -> datetime:
     """Return the age of what signs in: a session objects to nothing that its proof could not."""
-    shown = [one for one in action.shown if state.account.stands(one)]
-    strongest = max((level_of(one.factor) for one in shown), default=Level.NONE)
-    ages = (one.bound_at for one in shown if level_of(one.factor) is strongest)
-    return min(ages, default=now)
+    shown = (one for one in action.shown if state.account.stands(one))
+    return oldest_of_the_strongest(state.account, shown) or now
 
 
 def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:

@@ -122,8 +122,11 @@ def links(channel: Channel) -> Iterator[Channel]:
 def in_place_of(account: Account, old: Channel, new: Channel, *, now: datetime) -> Channel:
     """Return ``new`` with what comes back when it is repudiated: newcomers know their elders.
 
-    It stands on a newcomer before it: what took its place is none of the owner's either.
+    It stands on a newcomer before it: what took its place is none of the owner's either. One that
+    was repudiated, and stays since it is the last, is forgotten with its place.
     """
+    if doubted(account, old.entry):
+        return replace(new, replaced=_undoubted(account, old))
     if not is_newcomer(old.bound_at, now=now):
         return replace(new, replaced=replace(old, replaced=None))
     before = ((), new.behind), ((old.entry, *old.by), old.behind)
@@ -138,7 +141,7 @@ def comes_back(account: Account, named: str, *, now: datetime) -> Channel | None
     channel = account.channel(named)
     if channel is None or channel.replaced is None or not is_newcomer(channel.bound_at, now=now):
         return None
-    back = channel.replaced
+    back = replace(channel.replaced, removed=False)
     stay = {(one.kind, one.address) for one in account.channels if one.channel_id != named}
     return None if (back.kind, back.address) in stay else back
 
@@ -152,26 +155,51 @@ def heir(account: Account, named: str, *, now: datetime) -> Channel | None:
     so that no codes are asked for any more.
     """
     gone = account.channel(named)
-    if gone is None or is_newcomer(gone.bound_at, now=now):
+    if gone is None or _came_lately(account, gone, now=now):
         return None
     left = [one for one in account.channels if one is not gone]
     alike = [one for one in left if one.takes_codes or not gone.takes_codes] or left
-    if not all(is_newcomer(one.bound_at, now=now) for one in alike):
+    if not alike or not all(_came_lately(account, one, now=now) for one in alike):
         return None
-    free = (one for one in alike if len(list(links(one))) <= REPLACED_MOST)
-    found = min(free, key=lambda one: one.bound_at, default=None)
-    return None if found is None else _before(found, replace(gone, replaced=None))
+    free = (one for one in alike if _has_room(account, one, now=now))
+    eldest = min(free, key=lambda one: (_is_full(one), one.bound_at), default=None)
+    return None if eldest is None else _before(eldest, replace(gone, replaced=None, removed=True))
+
+
+def _came_lately(account: Account, one: Channel, *, now: datetime) -> bool:
+    """Say whether ``one`` is a newcomer; what an account was opened with is nobody's."""
+    return is_newcomer(one.bound_at, now=now) and is_older(account.opened_at, one.bound_at)
+
+
+def _is_full(channel: Channel) -> bool:
+    return len(list(links(channel))) > REPLACED_MOST
+
+
+def _has_room(account: Account, channel: Channel, *, now: datetime) -> bool:
+    """Say whether an elder can be remembered there without another of the owner's forgotten."""
+    *_, first = links(channel)
+    return not _is_full(channel) or _came_lately(account, first, now=now)
 
 
 def _before(channel: Channel, elder: Channel) -> Channel:
-    """Return ``channel`` with ``elder`` as the first that stood in its place."""
-    at = channel.replaced
-    return replace(channel, replaced=elder if at is None else _before(at, elder))
+    """Return ``channel`` with ``elder`` as the first that stood in its place.
+
+    In a full place it is remembered instead of the newcomer that stood there first.
+    """
+    chain = elder
+    for link in reversed(list(links(channel))[:REPLACED_MOST]):
+        chain = replace(link, replaced=chain)
+    return chain
 
 
-def place_is_full(old: Channel, *, now: datetime) -> bool:
+def _undoubted(account: Account, channel: Channel) -> Channel | None:
+    """Return what stood there first of what was not repudiated, with what stood before that."""
+    return next((link for link in links(channel) if not doubted(account, link.entry)), None)
+
+
+def place_is_full(account: Account, old: Channel, *, now: datetime) -> bool:
     """Say whether one place has changed hands too often for its elders to be remembered."""
-    return is_newcomer(old.bound_at, now=now) and len(list(links(old))) > REPLACED_MOST
+    return is_newcomer(old.bound_at, now=now) and not doubted(account, old.entry) and _is_full(old)
 
 
 def narrows(account: Account, gone: set[str], kind: str) -> bool:
@@ -274,7 +302,7 @@ def undo(
     """
     gone = resting_on(account, entry)
     left = [one for one in account.authenticators if one.entry not in gone]
-    codes = any(_standing(one, gone) for one in account.channels)
+    codes = any(head is not None and head.takes_codes for _, head in _heads(account, gone))
     floor = max(floor_of(map(factor_of, left), has_channel=codes), Level.KNOWLEDGE)
     way_in = any(lets_in(one) and not one.suspended(now) for one in left)
     bound_then = {entry, *(one.entry for one in bound(account))}
@@ -307,9 +335,18 @@ def somebody_left(account: Account, entry: int) -> bool:
     return not account.channels or any(link.entry not in gone for link in every)
 
 
-def _standing(channel: Channel, gone: frozenset[int]) -> bool:
-    head = next((link for link in links(channel) if link.entry not in gone), None)
-    return head is not None and head.takes_codes
+def _heads(account: Account, gone: frozenset[int]) -> tuple[tuple[Channel, Channel | None], ...]:
+    """Return each channel with what stands in its place without ``gone``, or None.
+
+    Where none would be left, all stay as they are: somebody is always told (SP 800-63B-4, 4.6).
+    """
+    found = [
+        (channel, next((link for link in links(channel) if link.entry not in gone), None))
+        for channel in account.channels
+    ]
+    if all(head is None for _, head in found):
+        return tuple((channel, channel) for channel in account.channels)
+    return tuple(found)
 
 
 def for_ever(now: datetime) -> datetime:
@@ -347,14 +384,14 @@ def _authenticators(
 
 
 def _channels(account: Account, gone: frozenset[int], *, now: datetime) -> Iterator[Event]:
-    stay = {(one.kind, one.address) for one in account.channels if one.entry not in gone}
-    for channel in account.channels:
-        if channel.entry not in gone:
+    heads = _heads(account, gone)
+    stay = {(one.kind, one.address) for one, head in heads if head is one}
+    for channel, head in heads:
+        if head is channel:
             continue
         yield ChannelRemoved(at=now, channel_id=channel.channel_id)
-        back = next((link for link in links(channel) if link.entry not in gone), None)
-        if back is not None and (back.kind, back.address) not in stay:
-            yield ChannelBound(at=now, channel=back)
+        if head is not None and (head.kind, head.address) not in stay:
+            yield ChannelBound(at=now, channel=replace(head, removed=False))
 
 
 def struck_by(account: Account, repudiated: NewcomerRepudiated) -> tuple[OpenAction, ...]:

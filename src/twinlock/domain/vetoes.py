@@ -8,7 +8,8 @@ something older asked for (law 3), so that what a thief added is no use against 
 from datetime import datetime
 
 from twinlock.domain.account import Account, OpenAction
-from twinlock.domain.assurance import Factor, Level, level_of
+from twinlock.domain.ages import oldest_of_the_strongest
+from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import ENROLMENT_WINDOW, NEWCOMER_PERIOD
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.commands import Veto
@@ -48,12 +49,10 @@ def _newcomer(account: Account, bound_at: datetime, action: OpenAction, *, now: 
     By the strongest proof that stands. Prevents: an old password, a reported key or an API key
     beside what a thief bound, so that nobody younger than those may object.
     """
-    people = [
+    people = (
         one for one in action.shown if account.stands(one) and one.factor is not Factor.API_KEY
-    ]
-    strongest = max((level_of(one.factor) for one in people), default=Level.NONE)
-    alike = (one.bound_at for one in people if level_of(one.factor) is strongest)
-    oldest = min(alike, default=None)
+    )
+    oldest = oldest_of_the_strongest(account, people)
     if oldest is None or bound_at <= oldest + ENROLMENT_WINDOW:
         return False
     return now - bound_at < NEWCOMER_PERIOD

@@ -26,6 +26,7 @@ from twinlock.domain.actions import (
     class_of,
     type_of,
 )
+from twinlock.domain.ages import oldest_shown
 from twinlock.domain.api_keys import by_keys_alone, key_use, level_by_key
 from twinlock.domain.assurance import PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import device_bound, factor_of, root
@@ -48,7 +49,6 @@ from twinlock.domain.policy.targets import (
     channel_left,
     channels_full,
     level_against,
-    oldest_shown,
     password,
     replaced,
     speaks_for,

@@ -26,6 +26,7 @@ from twinlock.domain.actions import (
     PasswordReset,
     type_of,
 )
+from twinlock.domain.ages import age_of
 from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
@@ -133,19 +134,6 @@ def reported(account: Account, payload: AnyPayload) -> Authenticator | Channel |
             return None
 
 
-def oldest_shown(account: Account, shown: Iterable[Shown], level: Level) -> datetime | None:
-    """Return when the oldest proof of ``level`` at least was bound; a session is as old as its own.
-
-    Prevents: a session that a newcomer began, and that speaks as the account.
-    """
-    return min((_age(account, one) for one in shown if level_of(one.factor) >= level), default=None)
-
-
-def _age(account: Account, shown: Shown) -> datetime:
-    session = account.session(shown.source) if shown.factor is Factor.SESSION else None
-    return shown.bound_at if session is None else session.bound_at
-
-
 def level_against(
     account: Account,
     payload: AnyPayload,
@@ -165,7 +153,7 @@ def level_against(
         one.factor
         for one in shown
         if about is None
-        or (one.source != own and _speaks(payload, _age(account, one), about, now=now))
+        or (one.source != own and _speaks(payload, age_of(account, one), about, now=now))
     ]
     return level_for(account, payload, speak, offers=offers)
 
@@ -268,13 +256,13 @@ def channels_full(account: Account, payload: ContactChange, *, now: datetime) ->
         return False
     if old is None:
         return len(account.channels) >= CHANNELS_MOST
-    return place_is_full(old, now=now)
+    return place_is_full(account, old, now=now)
 
 
 def channel_left(account: Account, payload: AnyPayload) -> bool:
     """Say whether somebody can still be told of what happens (SP 800-63B-4, 4.6)."""
     about = reported(account, payload)
-    if about is not None and type_of(payload) in REPUDIATIONS:
+    if isinstance(about, Channel) and isinstance(payload, ContactRepudiate):
         return somebody_left(account, about.entry)
     if not isinstance(payload, ContactChange) or payload.new_address:
         return True
