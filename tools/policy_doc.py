@@ -170,18 +170,9 @@ anything in it
 * slows or forbids what tightens, or leaves out of its `@offers` what somebody has to tighten by
   (law 5): passkey, app and password, and whatever `session.start` takes beside them;
 * is read differently by the two engines at any of 512 boundary requests.
-
-It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
-`permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
-`never_matches` (no action that the rule names, whatever the facts), `rules_missing` (which
-`default` has and this file lacks), `below_law` (the laws ask for more wherever the rule matches),
-`told_longer` (`@hold_seconds` or `@retained_seconds` has another length than the condition; a wait
-that was told is kept, law 5), `nobody_sets_up` (it stops the first authenticator of a new account:
-write `context.enrolling ||` into its `unless`), and two ways round a wait for new destinations:
-`listing_is_sooner` (to list one takes less long) and `state_is_sooner` (what was removed, or never
-signed, waits less long). It notes, under `notes`, a rule about many actions that can match some of
-them only: `matches_some`. It also names the rules that differ from `default`.
-
+""".strip(),
+        _warnings(),
+        """
 `@offers("passkey,totp,password")` on a permit names what its action may be proved by, in the words
 of the fact `factors`; without it, that is anything bound. Nothing else is asked for, and nothing
 else counts where it is shown all the same.
@@ -203,6 +194,23 @@ those actions, and reading one of those facts at least. All others are the laws'
 """.strip(),
         table(("reason", "with", "about", "reads one of"), _reasons()),
     )
+
+
+def _warnings() -> str:
+    return """
+It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
+`permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
+`never_matches` (no action that the rule names, whatever the facts), `rules_missing` (which
+`default` has and this file lacks), `below_law` (the laws ask for more wherever the rule matches),
+`told_longer` (`@hold_seconds` or `@retained_seconds` has another length than the condition; a wait
+that was told is kept, law 5), `nobody_sets_up` (it stops the first authenticator of a new account:
+write `context.enrolling ||` into its `unless`), `reset_in_vain` (`password.reset` offers codes of
+one kind: an account with channels of both shows both, or resets nothing), and two ways round a
+wait for new destinations: `listing_is_sooner` (to list one takes less long) and `state_is_sooner`
+(what was removed, or never signed, waits less long). It notes, under `notes`, a rule about many
+actions that can match some of them only: `matches_some`. It also names the rules that differ from
+`default`.
+""".strip()
 
 
 def _reasons() -> Iterator[tuple[str, str, str, str]]:

@@ -6,11 +6,23 @@ binds a key of her own. She is stopped by law 5: somebody can always be told; wh
 the place of comes back. She leaves behind a refusal, and word of it where its owner reads.
 """
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, MALLORYS_LAPTOP, NOON
 from support.gates import Gate, Source
-from support.worlds import APP, EMAIL, PASSWORD, SYNCED, a_passkey, an_account, repudiate
+from support.worlds import (
+    APP,
+    DESKTOP,
+    EMAIL,
+    PASSWORD,
+    SYNCED,
+    a_passkey,
+    an_account,
+    bind,
+    repudiate,
+)
 
 from twinlock.domain.account import Channel
 from twinlock.domain.assurance import Level
@@ -74,8 +86,29 @@ def test_a_mailbox_that_was_removed_for_another_comes_back_with_it() -> None:
     changed(gate, None, NEW)
     changed(gate, EMAIL, None)
     (only,) = gate.account.channels
-    assert (only.address, only.replaced) == (NEW.address, EMAIL)
+    assert (only.address, only.replaced) == (NEW.address, replace(EMAIL, removed=True))
     not_me(gate, only, PASSWORD)
 
     assert gate.account.channels == (EMAIL,)
     assert gate.sign_in(PASSWORD, device=MALLORYS_LAPTOP).answer is not Answer.ALLOW
+
+
+@pytest.mark.parametrize("age", [10 * DAY, 400 * DAY])
+def test_nor_with_an_account_of_any_age(age: timedelta) -> None:
+    """What an account was opened with is remembered, though it is young itself."""
+    opened = NOON - age
+    word = replace(PASSWORD, bound_at=opened)
+    old, desk = replace(EMAIL, bound_at=opened), replace(DESKTOP, bound_at=opened)
+    gate = Gate.of(an_account(word, channels=(old, desk), opened_at=opened))
+    changed(gate, None, NEW)
+    changed(gate, old, None)
+    new = gate.account.channel("chn_new")
+    assert new is not None
+    not_me(gate, new, word)
+    gate.prove(gate.propose(*bind(a_passkey("aut_mallory"))).action_id, word)
+    gate.wait(2 * DAY)
+    gate.settle()
+
+    assert gate.account.floor is Level.OUT_OF_BAND
+    assert gate.account.authenticator("aut_mallory") is None
+    assert gate.sign_in(word, device=MALLORYS_LAPTOP).answer is not Answer.ALLOW

@@ -13,6 +13,7 @@ from support.worlds import (
     DESKTOP,
     EMAIL,
     PASSWORD,
+    SMS,
     SYNCED,
     a_destination,
     a_passkey,
@@ -78,3 +79,14 @@ def test_a_stolen_api_key_silences_nobody() -> None:
     assert gate.answer(action, right).answer is Answer.ALLOW
 
     assert gate.veto(action, moved).answer is Answer.ALLOW
+
+
+def test_what_a_session_asks_is_as_old_as_what_began_it() -> None:
+    """The other way round: a thief's new channel objects to nothing that an older key began."""
+    thiefs = replace(SMS, bound_at=NOON - 3 * DAY)
+    known = a_destination(budget_cents=500_00)
+    gate = Gate.of(an_account(PASSWORD, SYNCED, channels=(EMAIL, DESKTOP, thiefs)), known)
+    said = gate.propose(send(), session=gate.give_session(a_session(started_at=gate.now)))
+
+    assert said.answer is Answer.ALLOW
+    assert gate.veto(said.action_id, thiefs).answer is Answer.DENY

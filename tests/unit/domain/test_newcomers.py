@@ -1,6 +1,6 @@
 """What stands on what, and how long a report lasts: each on both sides of its boundary."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from support.worlds import (
     ROAMING,
     SMS,
     SYNCED,
+    a_passkey,
     a_session,
     an_account,
     change_contact,
@@ -24,14 +25,16 @@ from twinlock.domain.account import Account, ApiKey, Channel, OpenAction, Shown,
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind
 from twinlock.domain.bounds import DOUBTS_MOST, WEAK_FREEZE_LENGTH
+from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
-from twinlock.domain.events import AuthenticatorSuspended, NewcomerRepudiated
+from twinlock.domain.events import AuthenticatorRemoved, AuthenticatorSuspended, NewcomerRepudiated
 from twinlock.domain.ids import ActionId, ApiKeyId, ChannelId
 from twinlock.domain.newcomers import (
     behind,
     for_ever,
     heir,
     in_place_of,
+    place_is_full,
     proved_by,
     struck_by,
     suspended_until,
@@ -39,7 +42,8 @@ from twinlock.domain.newcomers import (
     undone,
     with_doubts,
 )
-from twinlock.domain.repudiations import bound_by
+from twinlock.domain.reasons import Reason
+from twinlock.domain.repudiations import bound_by, objection
 from twinlock.domain.requirements import Answer
 from twinlock.domain.striking import struck
 
@@ -287,6 +291,9 @@ CROWDED = replace(
 )
 
 
+FULL_OF_THE_OWNERS = replace(YOUNG_MAIL, replaced=replace(YOUNG_NUMBER, replaced=SMS))
+
+
 @pytest.mark.parametrize(
     ("channels", "keeps"),
     [
@@ -301,7 +308,7 @@ CROWDED = replace(
         pytest.param((OLD_MAIL,), None, id="nothing is left"),
         pytest.param((YOUNG_MAIL, YOUNG_NUMBER), None, id="it was new itself"),
         pytest.param((), None, id="there is none"),
-        pytest.param((OLD_MAIL, CROWDED), None, id="a place that is full"),
+        pytest.param((OLD_MAIL, FULL_OF_THE_OWNERS), None, id="a place full of the owner's"),
     ],
 )
 def test_what_is_removed_where_only_newcomers_are_left_is_kept_in_mind(
@@ -310,7 +317,8 @@ def test_what_is_removed_where_only_newcomers_are_left_is_kept_in_mind(
     named = channels[0].channel_id if channels else "chn_gone"
     found = heir(an_account(channels=channels), named, now=NOON)
 
-    expected = None if keeps is None else replace(keeps, replaced=channels[0])
+    kept = replace(channels[0], removed=True) if channels else None
+    expected = None if keeps is None else replace(keeps, replaced=kept)
     assert found == expected
 
 
@@ -320,7 +328,96 @@ def test_what_is_kept_in_mind_stands_before_all_that_was_there() -> None:
     chained = replace(OLD_MAIL, replaced=SMS)
     found = heir(an_account(channels=(chained, young)), OLD_MAIL.channel_id, now=NOON)
 
-    assert found == replace(young, replaced=replace(before, replaced=OLD_MAIL))
+    kept = replace(OLD_MAIL, removed=True)
+    assert found == replace(young, replaced=replace(before, replaced=kept))
+
+
+def test_in_a_place_full_of_newcomers_the_first_of_them_is_forgotten() -> None:
+    found = heir(an_account(channels=(OLD_MAIL, CROWDED)), OLD_MAIL.channel_id, now=NOON)
+
+    kept = replace(OLD_MAIL, removed=True)
+    assert found == replace(CROWDED, replaced=replace(YOUNG_NUMBER, replaced=kept))
+
+
+def test_one_with_room_is_taken_before_an_older_one_without() -> None:
+    full = replace(CROWDED, bound_at=NOON - 3 * DAY)
+    account = an_account(channels=(OLD_MAIL, full, YOUNG_DESK, YOUNG_NUMBER))
+    found = heir(account, OLD_MAIL.channel_id, now=NOON)
+
+    assert found == replace(YOUNG_NUMBER, replaced=replace(OLD_MAIL, removed=True))
+
+
+@pytest.mark.parametrize(
+    ("after", "kept"), [(timedelta(0), True), (HOUR, True), (HOUR + timedelta(seconds=1), False)]
+)
+def test_what_an_account_was_opened_with_is_no_newcomer(after: timedelta, kept: bool) -> None:
+    gone = replace(EMAIL, bound_at=NOON - 10 * DAY + after)
+    account = an_account(channels=(gone, YOUNG_MAIL), opened_at=NOON - 10 * DAY)
+
+    assert (heir(account, gone.channel_id, now=NOON) is not None) is kept
+
+
+def test_nothing_is_kept_in_mind_beside_what_an_account_was_opened_with() -> None:
+    opened = NOON - 10 * DAY
+    mail, number = replace(EMAIL, bound_at=opened), replace(SMS, bound_at=opened)
+
+    assert (
+        heir(an_account(channels=(mail, number), opened_at=opened), mail.channel_id, now=NOON)
+        is None
+    )
+
+
+# --- The last channels ---
+
+THIEFS_MAIL = replace(YOUNG_MAIL, by=(30,))
+REPUDIATED = replace(an_account(channels=(THIEFS_MAIL,)), doubts=((20, 20),))
+
+
+def test_the_last_channels_stay_and_are_doubted() -> None:
+    thiefs = replace(a_passkey("aut_new", bound_at=NOON - DAY), entry=30)
+    number = replace(YOUNG_NUMBER, by=(30,))
+    account = an_account(PASSWORD, SYNCED, thiefs, channels=(THIEFS_MAIL, number))
+    events = undo(account, 30, since=thiefs.bound_at, level=Level.PHISHING_RESISTANT, now=NOON)
+
+    assert events == (
+        NewcomerRepudiated(at=NOON, entries=(19, 20, 30), since=thiefs.bound_at),
+        AuthenticatorRemoved(at=NOON, authenticator_id=thiefs.authenticator_id),
+    )
+
+
+def test_what_takes_the_place_of_a_doubted_channel_rests_on_nothing_of_it() -> None:
+    number = replace(SMS, bound_at=NOON, entry=50)
+    doubted_mail = replace(THIEFS_MAIL, replaced=replace(YOUNG_DESK, replaced=OLD_MAIL, entry=20))
+    account = replace(REPUDIATED, channels=(doubted_mail,))
+
+    assert in_place_of(REPUDIATED, THIEFS_MAIL, number, now=NOON) == number
+    assert in_place_of(account, doubted_mail, number, now=NOON) == replace(
+        number, replaced=OLD_MAIL
+    )
+
+
+def test_a_place_full_of_what_is_doubted_is_not_full() -> None:
+    account = replace(an_account(channels=(CROWDED,)), doubts=((20, 20),))
+
+    assert place_is_full(an_account(channels=(CROWDED,)), CROWDED, now=NOON)
+    assert not place_is_full(account, CROWDED, now=NOON)
+
+
+@pytest.mark.parametrize("channel", [replace(OLD_MAIL, removed=True), THIEFS_MAIL])
+def test_neither_what_was_removed_nor_what_is_doubted_says_not_me(channel: Channel) -> None:
+    newer = replace(SMS, bound_at=NOON - HOUR, entry=60, replaced=channel)
+    account = replace(an_account(channels=(newer, DESKTOP)), doubts=((20, 20),))
+    said = Repudiate(
+        action_id=ActionId("act_over"),
+        target=newer.channel_id,
+        entry=60,
+        bound_at=newer.bound_at,
+        channel_id=channel.channel_id,
+    )
+
+    assert objection(account, said, now=NOON) is Reason.NOT_ENTITLED
+    heard = replace(account, doubts=(), channels=(replace(newer, replaced=OLD_MAIL), DESKTOP))
+    assert objection(heard, replace(said, channel_id=OLD_MAIL.channel_id), now=NOON) is None
 
 
 def test_of_two_marks_of_what_is_undone_a_living_key_counts_in_spite_of_doubts() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.domain.assurance import Factor
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState
@@ -52,6 +53,7 @@ def advice(statutes: Statutes, *, usual: Statutes) -> tuple[Advice, ...]:
         _missing(statutes, usual),
         _ways_round(statutes),
         _setting_up(statutes),
+        _reset_in_vain(statutes),
     )
     return tuple(dict.fromkeys(found))
 
@@ -191,6 +193,17 @@ def _setting_up(statutes: Statutes) -> Iterator[Advice]:
         if flags(rule.when.over(first)) == {True}:
             says = "no account can be set up: it stops the first bind too, unless context.enrolling"
             yield Advice(code="nobody_sets_up", about=rule.rule_id, says=says)
+
+
+def _reset_in_vain(statutes: Statutes) -> Iterator[Advice]:
+    """Give a permit to reset passwords by codes of one kind: where both are bound, both are due."""
+    action = ActionType.PASSWORD_RESET
+    codes = frozenset({Factor.EMAIL_CODE, Factor.SMS_CODE})
+    offered = statutes.offers(action) & codes
+    if action in statutes.permits and len(offered) == 1:
+        (left_out,) = codes - offered
+        says = f"it offers {min(offered)} and not {left_out}: with both kinds bound nobody resets"
+        yield Advice(code="reset_in_vain", about=statutes.permits[action].rule_id, says=says)
 
 
 # --- Ways round a wait ---

@@ -5,10 +5,19 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from support.cast import HOUR, NOON
+from support.cast import DAY, HOUR, NOON
 from support.gates import Gate
 from support.policies import DEFAULT, LAX, STRICT, changed, permits, policy_of, with_rules
-from support.worlds import PASSWORD, SMS, SYNCED, an_account, bind, change_contact
+from support.worlds import (
+    EMAIL,
+    PASSWORD,
+    SMS,
+    SYNCED,
+    an_account,
+    bind,
+    change_contact,
+    reset_password,
+)
 
 from twinlock.adapters.policies import shipped
 from twinlock.domain.policy.advice import Advice, advice, beside, notes
@@ -544,6 +553,34 @@ def test_a_rule_about_later_binds_stops_no_first_one() -> None:
     rule = f"{BIND} unless {{ context.enrolling || context.held_seconds >= 172800 }};"
 
     assert advised(with_rule(f'@id("x") {A_WAIT} {rule}')) == ()
+
+
+# --- Passwords that nobody could reset ---
+
+
+@pytest.mark.parametrize(
+    ("offers", "told"),
+    [
+        ("email_code", [("reset_in_vain", "password.reset.permit")]),
+        ("passkey,sms_code", [("reset_in_vain", "password.reset.permit")]),
+        ("email_code,sms_code", []),
+        ("passkey", []),
+    ],
+)
+def test_codes_of_one_kind_reset_no_password_where_both_are_bound(
+    offers: str, told: list[tuple[str, str]]
+) -> None:
+    permit = '@id("password.reset.permit")'
+    policy = policy_of(shipped("default").replace(permit, f'{permit} @offers("{offers}")'))
+    gate = Gate.of(an_account(PASSWORD, channels=(EMAIL, SMS)), policy=policy)
+    action = gate.propose(*reset_password()).action_id
+    gate.prove(action, EMAIL, SMS)
+    gate.wait(2 * DAY)
+    gate.settle()
+    (word,) = gate.account.authenticators
+
+    assert [(one.code, one.about) for one in advised(policy)] == told
+    assert (word.bound_at > NOON) is (offers == "email_code,sms_code")
 
 
 # --- Beside another policy ---

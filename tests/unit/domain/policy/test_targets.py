@@ -32,6 +32,7 @@ from support.worlds import (
 
 from twinlock.domain.account import Account, ApiKey, Channel, OpenAction, Shown
 from twinlock.domain.actions import AnyPayload, AuthenticatorRepudiate, ContactRepudiate
+from twinlock.domain.ages import oldest_shown
 from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind
 from twinlock.domain.ids import ActionId, ApiKeyId
@@ -41,7 +42,6 @@ from twinlock.domain.policy.targets import (
     bound_already,
     channel_left,
     level_against,
-    oldest_shown,
     reported,
     speakers,
     speaks_for,

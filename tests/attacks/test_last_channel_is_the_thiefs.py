@@ -1,0 +1,171 @@
+"""The thief's address is the only one left, and the owner says "this was not me".
+
+Mallory relayed one consent, or two, and bound a passkey; with that she added her address where
+there was no other, or where Alice's went by the second consent. She wants to stay: an account
+always keeps an address, and hers is the last. She is stopped by law 3: what she bound falls with
+all that it proved, and only her address stays, to be told, until another takes its place.
+"""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+from support.cast import DAY, MALLORYS_ADDRESS, NOON
+from support.gates import Gate
+from support.worlds import (
+    EMAIL,
+    PASSWORD,
+    SYNCED,
+    a_destination,
+    a_passkey,
+    a_session,
+    an_account,
+    bind,
+    destination_id,
+    list_address,
+    make_key,
+    repudiate,
+    send,
+)
+
+from twinlock.domain.account import Account, Channel
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.commands import Right
+from twinlock.domain.ids import ChannelId
+from twinlock.domain.newcomers import doubted
+from twinlock.domain.requirements import Answer
+
+SERVER = "203.0.113.7"
+
+
+def mail(name: str) -> Channel:
+    channel_id = ChannelId(f"chn_{name}")
+    return replace(EMAIL, channel_id=channel_id, address=f"{name}@example.net", bound_at=NOON)
+
+
+def later(gate: Gate, days: int) -> None:
+    gate.wait(days * DAY)
+    gate.settle()
+
+
+def moved_in(account: Account, *, by: Authenticator = SYNCED) -> tuple[Gate, Authenticator]:
+    """Let a relayed consent bind a thief's passkey, and that her address; give both."""
+    gate = Gate.of(account, a_destination())
+    gate.prove(gate.propose(*bind(a_passkey("aut_thief"))).action_id, by)
+    later(gate, 2)
+    thiefs = gate.account.authenticator("aut_thief")
+    assert thiefs is not None
+    gate.change_contact(None, mail("thief"), thiefs)
+    later(gate, 2)
+    return gate, thiefs
+
+
+def not_me(gate: Gate, one: Authenticator, by: Authenticator = SYNCED) -> None:
+    action = gate.propose(repudiate(one)).action_id
+    assert gate.is_open(action)
+    gate.prove(action, by)
+
+
+def names(gate: Gate) -> list[str]:
+    return [one.channel_id for one in gate.account.channels]
+
+
+def test_what_she_bound_falls_and_her_address_stays_until_another_takes_its_place() -> None:
+    gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
+    not_me(gate, thiefs)
+    (left,) = gate.account.channels
+    assert gate.account.authenticator("aut_thief") is None
+    assert (left.channel_id, doubted(gate.account, left.entry)) == ("chn_thief", True)
+    gate.change_contact(left, mail("alice"), SYNCED)
+    later(gate, 8)
+
+    (own,) = gate.account.channels
+    assert (own.channel_id, own.replaced, own.behind) == ("chn_alice", None, ())
+    assert not doubted(gate.account, own.entry)
+
+
+def test_an_address_of_the_owners_in_the_place_of_hers_does_not_keep_her() -> None:
+    gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
+    gate.change_contact(gate.account.channel("chn_thief"), mail("alice"), SYNCED)
+    later(gate, 8)
+    not_me(gate, thiefs)
+
+    assert gate.account.authenticator("aut_thief") is None
+    assert names(gate) == ["chn_alice"]
+
+
+def test_her_address_does_not_say_not_me_of_the_owners() -> None:
+    gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
+    not_me(gate, thiefs)
+    (hers,) = gate.account.channels
+    gate.change_contact(None, mail("alice"), SYNCED)
+    later(gate, 8)
+
+    assert gate.repudiate("act_over", target="chn_alice", channel=hers).answer is Answer.DENY
+
+
+@pytest.mark.parametrize("age", [timedelta(days=3), timedelta(days=400)])
+def test_the_owners_comes_back_where_the_second_consent_removed_it(age: timedelta) -> None:
+    opened = NOON - age
+    word, key = replace(PASSWORD, bound_at=opened), replace(SYNCED, bound_at=opened)
+    own = replace(EMAIL, bound_at=opened)
+    gate, thiefs = moved_in(an_account(word, key, channels=(own,), opened_at=opened), by=key)
+    gate.change_contact(own, None, key)
+    later(gate, 8)
+    assert names(gate) == ["chn_thief"]
+    not_me(gate, thiefs, key)
+
+    assert gate.account.channels == (own,)
+
+
+def test_the_owners_comes_back_where_hers_filled_its_place() -> None:
+    gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=(EMAIL,)))
+    for old, new in (("thief", "two"), ("two", "three")):
+        gate.change_contact(gate.account.channel(f"chn_{old}"), mail(new), thiefs)
+        later(gate, 3)
+    gate.change_contact(EMAIL, None, SYNCED)
+    later(gate, 8)
+    assert names(gate) == ["chn_three"]
+    not_me(gate, thiefs)
+
+    assert gate.account.channels == (EMAIL,)
+
+
+def test_a_signed_in_device_is_heard_too() -> None:
+    gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
+    session = gate.give_session(a_session(started_at=gate.now))
+    said = gate.repudiate("act_over", target=thiefs.authenticator_id, session=session)
+
+    assert said.answer is Answer.ALLOW
+    assert gate.account.authenticator("aut_thief") is None
+    assert names(gate) == ["chn_thief"]
+
+
+def test_no_money_leaves_after_the_owner_said_not_me() -> None:
+    gate, first = moved_in(an_account(PASSWORD, SYNCED, channels=()))
+    gate.prove(gate.propose(*bind(a_passkey("aut_second"))).action_id, first)
+    later(gate, 2)
+    second = gate.account.authenticator("aut_second")
+    assert second is not None
+    gate.prove(gate.propose(list_address(MALLORYS_ADDRESS)).action_id, second)
+    later(gate, 8)
+    hers = destination_id("ethereum", MALLORYS_ADDRESS, "")
+    key = make_key(
+        "withdraw", ip_list=(f"{SERVER}/32",), destinations=(hers,), daily_cents=10_000_00
+    )
+    gate.prove(gate.propose(key, "key_hers").action_id, second)
+    later(gate, 8)
+    assert gate.account.api_keys
+    not_me(gate, first)
+    action = gate.propose(send(90, to=MALLORYS_ADDRESS)).action_id
+    right = Right(
+        factor=Factor.API_KEY, source="key_hers", against="P" * 43, ip=SERVER, evidence=b"{}"
+    )
+    if gate.is_open(action):
+        gate.answer(action, right)
+
+    assert gate.account.api_keys == ()
+    left = [one.authenticator_id for one in gate.account.authenticators]
+    assert left == [PASSWORD.authenticator_id, SYNCED.authenticator_id]
+    assert not gate.is_open(action) or gate.spend(action).answer is not Answer.ALLOW

@@ -1,0 +1,78 @@
+"""A photographed recovery code, beside a thief's app of five days, and no password.
+
+Mallory bound an app by one code that Alice was talked into, and has one of Alice's saved codes. She
+wants the app to seem as old as those: to remove Alice's app, to take the place of the saved codes,
+to silence Alice's newer channel. She is stopped by law 3: without the password a saved code proves
+nothing, and no age either. She leaves behind a refusal and an action that was vetoed.
+"""
+
+import pytest
+from msgspec.structs import replace
+from support.cast import DAY, NOON
+from support.gates import Gate
+from support.worlds import (
+    APP,
+    DESKTOP,
+    EMAIL,
+    PASSWORD,
+    a_session,
+    an_account,
+    an_app,
+    bind,
+    remove,
+    saved_codes,
+)
+
+from twinlock.domain.assurance import Factor
+from twinlock.domain.commands import Right
+from twinlock.domain.requirements import Answer
+
+THIEFS = an_app("aut_thief", bound_at=NOON - 5 * DAY)
+CODES = saved_codes()
+NEW_EMAIL = replace(EMAIL, bound_at=NOON - 20 * DAY)
+
+
+def show_a_code(gate: Gate, action: str) -> None:
+    named = CODES.authenticator_id
+    right = Right(factor=Factor.RECOVERY_CODE, source=named, against=CODES.left[0])
+    if gate.is_open(action):
+        gate.answer(action, right)
+
+
+@pytest.mark.parametrize("code_first", [True, False])
+def test_the_older_app_stays(code_first: bool) -> None:
+    gate = Gate.of(an_account(PASSWORD, APP, THIEFS, CODES, channels=(EMAIL, DESKTOP)))
+    action = gate.propose(remove(APP)).action_id
+    if code_first:
+        show_a_code(gate, action)
+    gate.prove(action, THIEFS)
+    show_a_code(gate, action)
+    gate.wait(8 * DAY)
+    gate.settle()
+
+    assert gate.account.authenticator(APP.authenticator_id) == APP
+
+
+def test_the_saved_codes_stay() -> None:
+    gate = Gate.of(an_account(PASSWORD, APP, THIEFS, CODES, channels=(EMAIL, DESKTOP)))
+    action = gate.propose(*bind(saved_codes("aut_new_saved"))).action_id
+    show_a_code(gate, action)
+    gate.prove(action, THIEFS)
+    gate.wait(8 * DAY)
+    gate.settle()
+
+    assert gate.account.authenticator(CODES.authenticator_id) is not None
+    assert gate.account.authenticator("aut_new_saved") is None
+
+
+@pytest.mark.parametrize("by_channel", [True, False])
+def test_a_newer_channel_and_device_may_object(by_channel: bool) -> None:
+    gate = Gate.of(an_account(PASSWORD, APP, THIEFS, CODES, channels=(NEW_EMAIL,)))
+    action = gate.propose(*bind(an_app("aut_second"))).action_id
+    show_a_code(gate, action)
+    gate.prove(action, THIEFS)
+    session = gate.give_session(replace(a_session(), bound_at=NOON - 20 * DAY))
+    by = NEW_EMAIL if by_channel else None
+    said = gate.veto(action, by, session=None if by_channel else session)
+
+    assert said.answer is Answer.ALLOW
