@@ -64,7 +64,7 @@ class KeysAtWork:
         # None: what is on the disk may have changed since ``keyring`` was read.
         self._stamp: object = None
         self._looked_at = seconds()
-        self._wrong = ""  # What the last look found, in words; empty when it was a good one.
+        self._wrong = ""  # The code of what the last look found; empty when it was a good one.
         self._takers: list[Takes] = []
         self.sealer = self.following(Sealer(keyring, ready=self.check_ready))
         self.index = self.following(KeyringIndex(keyring))
@@ -103,7 +103,7 @@ class KeysAtWork:
             self._token.check()
 
     def check_health(self) -> None:
-        """Return as ``check_ready`` does; say what is wrong as well, for whoever runs this.
+        """Return as ``check_ready`` does; say the code of what is wrong as well.
 
         Raises:
             KeysStaleError, TokenUnavailableError: as in ``check_ready``.
@@ -126,7 +126,8 @@ class KeysAtWork:
         try:
             found = await asyncio.to_thread(self._changed)
         except (TwinlockError, OSError) as error:
-            self._wrong = str(error)
+            # The code alone: whoever asks for health may be anybody, and texts name files.
+            self._wrong = error.code if isinstance(error, TwinlockError) else "unreadable"
             raise
         if found is not None:
             self._keyring = found
