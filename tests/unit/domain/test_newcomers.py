@@ -31,6 +31,7 @@ from twinlock.domain.events import AuthenticatorRemoved, AuthenticatorSuspended,
 from twinlock.domain.ids import ActionId, ApiKeyId, ChannelId
 from twinlock.domain.newcomers import (
     behind,
+    comes_back,
     for_ever,
     heir,
     in_place_of,
@@ -427,3 +428,10 @@ def test_of_two_marks_of_what_is_undone_a_living_key_counts_in_spite_of_doubts()
 
     assert undone(account, 11)
     assert not undone(replace(account, api_keys=(key,)), 11)
+
+
+def test_what_was_removed_comes_back_as_it_was() -> None:
+    kept = replace(YOUNG_MAIL, replaced=replace(OLD_MAIL, removed=True))
+    account = an_account(channels=(kept, DESKTOP))
+
+    assert comes_back(account, kept.channel_id, now=NOON) == OLD_MAIL

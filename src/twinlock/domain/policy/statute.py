@@ -33,8 +33,7 @@ def outcomes(statute: Statute, where: Mapping[str, Shape]) -> frozenset[bool]:
         PolicyRefusedError: it reads too many facts to say.
     """
     box = {**whole_box(), **where}
-    cuts = _cuts(statute, box)
-    return _outcomes(statute.when, box, cuts) if all(cuts.values()) else frozenset()
+    return _outcomes(statute.when, box, _cuts(statute, box))
 
 
 def _outcomes(when: Term, box: Box, cuts: Mapping[str, tuple[Shape, ...]]) -> frozenset[bool]:
@@ -68,7 +67,7 @@ def _parts(name: str, shape: Shape, steps: Iterable[int]) -> Iterator[Shape]:
             for start, after in pairwise(ends):
                 yield Span(start, after - 1)
         case Choice(of=of):
-            for one in sorted(of, key=str):
+            for one in of:
                 yield Choice(frozenset({one}))
         case _:
             yield shape
