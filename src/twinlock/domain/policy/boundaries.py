@@ -27,7 +27,7 @@ def boundary_requests(statutes: Statutes, *, count: int) -> Iterator[tuple[str, 
     """Give ``count`` actions with facts at the boundaries of what ``statutes`` compare."""
     actions = sorted(statutes.permits)
     values = {action: _values(statutes, action) for action in actions}
-    for number in range(count if actions else 0):
+    for number in range(count):
         action = actions[number % len(actions)]
         drawn = _draws(number, len(VOCABULARY))
         yield (

@@ -93,7 +93,8 @@ def told(shape: Shape, whole: Shape) -> str:
         case Choice(of=of), Choice(of=every) if len(of) > 1:
             return f"never {' or '.join(sorted(map(str, every - of)))}"
         case Choice(of=of), _:
-            return f"always {' or '.join(str(one).lower() for one in of)}"
+            [one] = of
+            return f"always {one}".lower()
         case Span(most=most), _:
             return f"always {most}"
         case _:

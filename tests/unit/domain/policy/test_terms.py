@@ -3,7 +3,9 @@
 from operator import itemgetter
 
 import pytest
+from support.policies import policy_of, with_rules
 
+from twinlock.domain.policy.annotations import PolicyRefusedError
 from twinlock.domain.policy.terms import (
     EITHER,
     LONG_LEAST,
@@ -71,3 +73,11 @@ def test_two_words_are_surely_equal_only_where_each_can_be_one(
 def test_what_is_no_choice_is_no_flag() -> None:
     with pytest.raises(NotReadableError, match="a flag belongs here"):
         flags(Span(0, 1))
+
+
+def test_what_is_no_word_of_a_fact_is_told_with_those_that_are() -> None:
+    rule = '@id("x") @outcome("deny") @reason("platform_rule") forbid (principal, action, resource)'
+    with pytest.raises(PolicyRefusedError) as refused:
+        policy_of(with_rules(f'{rule} when {{ context.session == "ful" }};'))
+
+    assert refused.value.says.endswith(": full, none, read_only, unsigned")
