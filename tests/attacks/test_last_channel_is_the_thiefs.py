@@ -2,8 +2,8 @@
 
 Mallory relayed one consent, or two, and bound a passkey; with that she added her address where
 there was no other, or where Alice's went by the second consent. She wants to stay: an account
-always keeps an address, and hers is the last. She is stopped by law 3: what she bound falls with
-all that it proved, and only her address stays, to be told, until another takes its place.
+always keeps an address, and hers is the last. She is stopped by law 3: whoever is older, and shows
+what the account asks for, undoes what she bound with all that it proved, her address included.
 """
 
 from datetime import timedelta
@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from support.cast import DAY, MALLORYS_ADDRESS, NOON
 from support.gates import Gate
 from support.worlds import (
+    APP,
+    DESKTOP,
     EMAIL,
     PASSWORD,
     SYNCED,
@@ -33,8 +35,8 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.commands import Right
 from twinlock.domain.ids import ChannelId
-from twinlock.domain.newcomers import doubted
-from twinlock.domain.requirements import Answer
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, reasons
 
 SERVER = "203.0.113.7"
 
@@ -71,38 +73,67 @@ def names(gate: Gate) -> list[str]:
     return [one.channel_id for one in gate.account.channels]
 
 
-def test_what_she_bound_falls_and_her_address_stays_until_another_takes_its_place() -> None:
+def test_what_she_bound_falls_with_her_address() -> None:
     gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
     not_me(gate, thiefs)
-    (left,) = gate.account.channels
+
     assert gate.account.authenticator("aut_thief") is None
-    assert (left.channel_id, doubted(gate.account, left.entry)) == ("chn_thief", True)
-    gate.change_contact(left, mail("alice"), SYNCED)
-    later(gate, 8)
-
-    (own,) = gate.account.channels
-    assert (own.channel_id, own.replaced, own.behind) == ("chn_alice", None, ())
-    assert not doubted(gate.account, own.entry)
+    assert names(gate) == []
 
 
-def test_an_address_of_the_owners_in_the_place_of_hers_does_not_keep_her() -> None:
+def test_so_does_the_owners_in_the_place_of_hers() -> None:
     gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
     gate.change_contact(gate.account.channel("chn_thief"), mail("alice"), SYNCED)
     later(gate, 8)
     not_me(gate, thiefs)
 
     assert gate.account.authenticator("aut_thief") is None
+    assert names(gate) == []
+
+
+def test_the_owners_beside_hers_stays() -> None:
+    gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
+    gate.change_contact(None, mail("alice"), SYNCED)
+    later(gate, 8)
+    not_me(gate, thiefs)
+
     assert names(gate) == ["chn_alice"]
 
 
-def test_her_address_does_not_say_not_me_of_the_owners() -> None:
-    gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
-    not_me(gate, thiefs)
-    (hers,) = gate.account.channels
-    gate.change_contact(None, mail("alice"), SYNCED)
-    later(gate, 8)
+def a_new_key_and_its_address(*older: Authenticator) -> tuple[Gate, Authenticator, Channel]:
+    new = replace(a_passkey("aut_new", bound_at=NOON - 20 * DAY), entry=70)
+    own = replace(DESKTOP, bound_at=NOON - 19 * DAY, entry=71, by=(70,))
+    return Gate.of(an_account(*older, new, channels=(own,))), new, own
 
-    assert gate.repudiate("act_over", target="chn_alice", channel=hers).answer is Answer.DENY
+
+def test_a_leaked_password_takes_the_only_channel_with_nothing() -> None:
+    """The other way round: the new key and its address are the owner's."""
+    gate, new, own = a_new_key_and_its_address(PASSWORD)
+    said = gate.propose(repudiate(new))
+
+    assert Reason.LAST_CHANNEL in reasons(said.requirement)
+    assert not gate.is_open(said.action_id)
+    assert gate.account.authenticators == (PASSWORD, new)
+    assert gate.account.channels == (own,)
+
+
+def test_whoever_had_an_app_before_undoes_a_stronger_key_of_hers() -> None:
+    gate, new, _ = a_new_key_and_its_address(PASSWORD, APP)
+    action = gate.propose(repudiate(new)).action_id
+    below = gate.prove(action, PASSWORD)
+    gate.prove(action, APP)
+
+    assert reasons(below.requirement) == (Reason.OLDER_NEEDED,)
+    assert gate.account.authenticator("aut_new") is None
+    assert names(gate) == []
+
+
+def test_a_leaked_password_beside_an_older_key_does_not_take_it_either() -> None:
+    gate, new, own = a_new_key_and_its_address(PASSWORD, SYNCED)
+    said = gate.prove(gate.propose(repudiate(new)).action_id, PASSWORD)
+
+    assert reasons(said.requirement) == (Reason.OLDER_NEEDED,)
+    assert gate.account.channels == (own,)
 
 
 @pytest.mark.parametrize("age", [timedelta(days=3), timedelta(days=400)])
@@ -132,13 +163,12 @@ def test_the_owners_comes_back_where_hers_filled_its_place() -> None:
     assert gate.account.channels == (EMAIL,)
 
 
-def test_a_signed_in_device_is_heard_too() -> None:
+def test_a_signed_in_device_proves_too_little_for_that() -> None:
     gate, thiefs = moved_in(an_account(PASSWORD, SYNCED, channels=()))
     session = gate.give_session(a_session(started_at=gate.now))
     said = gate.repudiate("act_over", target=thiefs.authenticator_id, session=session)
 
-    assert said.answer is Answer.ALLOW
-    assert gate.account.authenticator("aut_thief") is None
+    assert reasons(said.requirement) == (Reason.LAST_CHANNEL,)
     assert names(gate) == ["chn_thief"]
 
 

@@ -20,10 +20,12 @@ from support.worlds import (
     an_app,
     bind,
     remove,
+    reset_password,
     saved_codes,
 )
 
 from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.model import Password
 from twinlock.domain.commands import Right
 from twinlock.domain.requirements import Answer
 
@@ -76,3 +78,21 @@ def test_a_newer_channel_and_device_may_object(by_channel: bool) -> None:
     said = gate.veto(action, by, session=None if by_channel else session)
 
     assert said.answer is Answer.ALLOW
+
+
+def test_a_password_that_was_reset_makes_no_saved_code_old() -> None:
+    """She relays one code of Alice's app, and waits a day for a password of her own."""
+    gate = Gate.of(an_account(PASSWORD, APP, CODES, channels=(DESKTOP,)))
+    action = gate.propose(*reset_password()).action_id
+    gate.prove(action, APP)
+    gate.wait(2 * DAY)
+    gate.settle()
+    word = next(one for one in gate.account.authenticators if isinstance(one, Password))
+    assert word.bound_at > NOON
+    action = gate.propose(remove(APP)).action_id
+    gate.prove(action, word)
+    show_a_code(gate, action)
+    gate.wait(8 * DAY)
+    gate.settle()
+
+    assert gate.account.authenticator(APP.authenticator_id) is not None

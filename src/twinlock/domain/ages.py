@@ -20,7 +20,7 @@ def oldest_shown(account: Account, shown: Iterable[Shown], level: Level) -> date
     """Return when the oldest proof of ``level`` at least was bound, or None."""
     every = tuple(shown)
     enough = (one for one in every if _worth(one, every) >= level)
-    return min((age_of(account, one) for one in enough), default=None)
+    return min((_age_among(account, one, every) for one in enough), default=None)
 
 
 def oldest_of_the_strongest(account: Account, shown: Iterable[Shown]) -> datetime | None:
@@ -31,6 +31,17 @@ def oldest_of_the_strongest(account: Account, shown: Iterable[Shown]) -> datetim
     every = tuple(shown)
     strongest = max((_worth(one, every) for one in every), default=Level.NONE)
     return oldest_shown(account, every, strongest)
+
+
+def _age_among(account: Account, one: Shown, every: Iterable[Shown]) -> datetime:
+    """Return the age of one proof; a saved code is no older than the password beside it.
+
+    Prevents: a password that a thief reset, and a photographed code that makes it old.
+    """
+    age = age_of(account, one)
+    if one.factor is not Factor.RECOVERY_CODE:
+        return age
+    return max(age, *(other.bound_at for other in every if other.factor is Factor.PASSWORD), age)
 
 
 def _worth(one: Shown, every: Iterable[Shown]) -> Level:

@@ -66,7 +66,6 @@ from twinlock.domain.laws import setting_up
 from twinlock.domain.newcomers import (
     behind,
     comes_back,
-    doubted,
     for_ever,
     heir,
     in_place_of,
@@ -371,14 +370,8 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
         by=proved_by(state.account, action),
         behind=behind(state.account, action, now=facts.now),
     )
-    if old is None:
-        return (ChannelBound(at=facts.now, channel=new), *_end_sessions(state, action, facts))
-    made = in_place_of(state.account, old, new, now=facts.now)
-    # What was repudiated is not remembered in its place, which the binding alone would not end.
-    ended = ChannelRemoved(at=facts.now, channel_id=old.channel_id)
-    forgotten = (ended,) if doubted(state.account, old.entry) else ()
-    changed = (ChannelBound(at=facts.now, channel=made), *forgotten)
-    return (*changed, *_end_sessions(state, action, facts))
+    made = new if old is None else in_place_of(state.account, old, new, now=facts.now)
+    return (ChannelBound(at=facts.now, channel=made), *_end_sessions(state, action, facts))
 
 
 def _set_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:

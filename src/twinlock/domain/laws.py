@@ -402,14 +402,14 @@ def older_ones_speak(facts: Facts) -> Requirement:
         return Never(code=Reason.REPUDIATION_OVER)
     shown_at = facts.shown_oldest_at
     if shown_at is not None and is_older(shown_at, facts.target_bound_at):
-        return NOTHING
+        return _as_strong_as_the_target(facts)
     if shown_at is not None and not repudiates:
         same_age = not is_older(facts.target_bound_at, shown_at)
         if same_age or not is_newcomer(shown_at, now=facts.now):
             return NOTHING
     if not facts.older_enrolled:
         return Never(code=Reason.OLDER_NEEDED)
-    return Prove(code=Reason.OLDER_NEEDED, level=Level.KNOWLEDGE)
+    return Prove(code=Reason.OLDER_NEEDED, level=max(facts.target_level, Level.KNOWLEDGE))
 
 
 def what_is_named_is_there(facts: Facts) -> Requirement:

@@ -122,11 +122,8 @@ def links(channel: Channel) -> Iterator[Channel]:
 def in_place_of(account: Account, old: Channel, new: Channel, *, now: datetime) -> Channel:
     """Return ``new`` with what comes back when it is repudiated: newcomers know their elders.
 
-    It stands on a newcomer before it: what took its place is none of the owner's either. One that
-    was repudiated, and stays since it is the last, is forgotten with its place.
+    It stands on a newcomer before it: what took its place is none of the owner's either.
     """
-    if doubted(account, old.entry):
-        return replace(new, replaced=_undoubted(account, old))
     if not is_newcomer(old.bound_at, now=now):
         return replace(new, replaced=replace(old, replaced=None))
     before = ((), new.behind), ((old.entry, *old.by), old.behind)
@@ -192,14 +189,9 @@ def _before(channel: Channel, elder: Channel) -> Channel:
     return chain
 
 
-def _undoubted(account: Account, channel: Channel) -> Channel | None:
-    """Return what stood there first of what was not repudiated, with what stood before that."""
-    return next((link for link in links(channel) if not doubted(account, link.entry)), None)
-
-
-def place_is_full(account: Account, old: Channel, *, now: datetime) -> bool:
+def place_is_full(old: Channel, *, now: datetime) -> bool:
     """Say whether one place has changed hands too often for its elders to be remembered."""
-    return is_newcomer(old.bound_at, now=now) and not doubted(account, old.entry) and _is_full(old)
+    return is_newcomer(old.bound_at, now=now) and _is_full(old)
 
 
 def narrows(account: Account, gone: set[str], kind: str) -> bool:
@@ -302,7 +294,7 @@ def undo(
     """
     gone = resting_on(account, entry)
     left = [one for one in account.authenticators if one.entry not in gone]
-    codes = any(head is not None and head.takes_codes for _, head in _heads(account, gone))
+    codes = any(_standing(one, gone) for one in account.channels)
     floor = max(floor_of(map(factor_of, left), has_channel=codes), Level.KNOWLEDGE)
     way_in = any(lets_in(one) and not one.suspended(now) for one in left)
     bound_then = {entry, *(one.entry for one in bound(account))}
@@ -335,18 +327,9 @@ def somebody_left(account: Account, entry: int) -> bool:
     return not account.channels or any(link.entry not in gone for link in every)
 
 
-def _heads(account: Account, gone: frozenset[int]) -> tuple[tuple[Channel, Channel | None], ...]:
-    """Return each channel with what stands in its place without ``gone``, or None.
-
-    Where none would be left, all stay as they are: somebody is always told (SP 800-63B-4, 4.6).
-    """
-    found = [
-        (channel, next((link for link in links(channel) if link.entry not in gone), None))
-        for channel in account.channels
-    ]
-    if all(head is None for _, head in found):
-        return tuple((channel, channel) for channel in account.channels)
-    return tuple(found)
+def _standing(channel: Channel, gone: frozenset[int]) -> bool:
+    head = next((link for link in links(channel) if link.entry not in gone), None)
+    return head is not None and head.takes_codes
 
 
 def for_ever(now: datetime) -> datetime:
@@ -384,14 +367,14 @@ def _authenticators(
 
 
 def _channels(account: Account, gone: frozenset[int], *, now: datetime) -> Iterator[Event]:
-    heads = _heads(account, gone)
-    stay = {(one.kind, one.address) for one, head in heads if head is one}
-    for channel, head in heads:
-        if head is channel:
+    stay = {(one.kind, one.address) for one in account.channels if one.entry not in gone}
+    for channel in account.channels:
+        if channel.entry not in gone:
             continue
         yield ChannelRemoved(at=now, channel_id=channel.channel_id)
-        if head is not None and (head.kind, head.address) not in stay:
-            yield ChannelBound(at=now, channel=replace(head, removed=False))
+        back = next((link for link in links(channel) if link.entry not in gone), None)
+        if back is not None and (back.kind, back.address) not in stay:
+            yield ChannelBound(at=now, channel=replace(back, removed=False))
 
 
 def struck_by(account: Account, repudiated: NewcomerRepudiated) -> tuple[OpenAction, ...]:

@@ -23,7 +23,6 @@ from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
 from twinlock.domain.effects import hold_on_exits
 from twinlock.domain.newcomers import (
-    doubted,
     is_newcomer,
     is_older,
     links,
@@ -85,24 +84,16 @@ def objection(account: Account, command: Repudiate, *, now: datetime) -> Reason 
     spoken_at = _age(account, command, now=now)
     if spoken_at is None or not is_older(spoken_at, command.bound_at):
         return Reason.NOT_ENTITLED
-    channel = command.target.startswith("chn_")
-    left = not channel or somebody_left(account, command.entry)
-    return None if left else Reason.LAST_CHANNEL
+    return None if somebody_left(account, command.entry) else Reason.LAST_CHANNEL
 
 
 def _age(account: Account, command: Repudiate, *, now: datetime) -> datetime | None:
     if command.channel_id is not None:
         target = newcomer(account, command.target)
         own = links(target) if isinstance(target, Channel) else ()
-        return next(
-            (
-                one.bound_at
-                for one in (*account.channels, *own)
-                if one.channel_id == command.channel_id
-                and not (one.removed or doubted(account, one.entry))
-            ),
-            None,
-        )
+        speakers = (one for one in (*account.channels, *own) if not one.removed)
+        ages = (one.bound_at for one in speakers if one.channel_id == command.channel_id)
+        return next(ages, None)
     if command.session is None or session_shown(account, command.session, now=now) is None:
         return None
     session = account.session(command.session.session_id)

@@ -37,7 +37,9 @@ def test_a_session_is_as_old_as_what_began_it() -> None:
         pytest.param(((PASSWORD, 90), (APP, 5)), 5, id="the stronger one"),
         pytest.param(((APP, 5), (APP, 7)), 7, id="the older of two alike"),
         pytest.param(((APP, 5), (CODE, 90)), 5, id="a saved code alone"),
-        pytest.param(((CODE, 90), (APP, 5), (PASSWORD, 3)), 90, id="with the password beside it"),
+        pytest.param(((CODE, 90), (APP, 5), (PASSWORD, 95)), 90, id="with the password beside it"),
+        pytest.param(((CODE, 90), (APP, 5), (PASSWORD, 50)), 50, id="no older than the password"),
+        pytest.param(((PASSWORD, 3), (APP, 5), (CODE, 90)), 5, id="a new password beside it"),
         pytest.param(((CODE, 90),), 90, id="nothing but a saved code"),
     ],
 )
@@ -69,5 +71,5 @@ def test_a_saved_code_without_the_password_is_of_no_level() -> None:
 
     assert oldest_shown(ACCOUNT, every, Level.KNOWLEDGE) == NOON - 5 * DAY
     assert oldest_shown(ACCOUNT, every, Level.NONE) == NOON - 90 * DAY
-    beside = [*every, shown(PASSWORD, 1)]
+    beside = [*every, shown(PASSWORD, 99)]
     assert oldest_shown(ACCOUNT, beside, Level.POSSESSION) == NOON - 90 * DAY

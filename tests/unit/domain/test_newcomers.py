@@ -14,7 +14,6 @@ from support.worlds import (
     ROAMING,
     SMS,
     SYNCED,
-    a_passkey,
     a_session,
     an_account,
     change_contact,
@@ -27,7 +26,7 @@ from twinlock.domain.authenticators.model import Suspension, SuspensionKind
 from twinlock.domain.bounds import DOUBTS_MOST, WEAK_FREEZE_LENGTH
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
-from twinlock.domain.events import AuthenticatorRemoved, AuthenticatorSuspended, NewcomerRepudiated
+from twinlock.domain.events import AuthenticatorSuspended, NewcomerRepudiated
 from twinlock.domain.ids import ActionId, ApiKeyId, ChannelId
 from twinlock.domain.newcomers import (
     behind,
@@ -35,7 +34,6 @@ from twinlock.domain.newcomers import (
     for_ever,
     heir,
     in_place_of,
-    place_is_full,
     proved_by,
     struck_by,
     suspended_until,
@@ -368,66 +366,22 @@ def test_nothing_is_kept_in_mind_beside_what_an_account_was_opened_with() -> Non
     )
 
 
-# --- The last channels ---
-
-THIEFS_MAIL = replace(YOUNG_MAIL, by=(30,))
-REPUDIATED = replace(an_account(channels=(THIEFS_MAIL,)), doubts=((20, 20),))
-
-
-def test_the_last_channels_stay_and_are_doubted() -> None:
-    thiefs = replace(a_passkey("aut_new", bound_at=NOON - DAY), entry=30)
-    number = replace(YOUNG_NUMBER, by=(30,))
-    account = an_account(PASSWORD, SYNCED, thiefs, channels=(THIEFS_MAIL, number))
-    events = undo(account, 30, since=thiefs.bound_at, level=Level.PHISHING_RESISTANT, now=NOON)
-
-    assert events == (
-        NewcomerRepudiated(at=NOON, entries=(19, 20, 30), since=thiefs.bound_at),
-        AuthenticatorRemoved(at=NOON, authenticator_id=thiefs.authenticator_id),
-    )
-
-
-def test_what_takes_the_place_of_a_doubted_channel_rests_on_nothing_of_it() -> None:
-    number = replace(SMS, bound_at=NOON, entry=50)
-    doubted_mail = replace(THIEFS_MAIL, replaced=replace(YOUNG_DESK, replaced=OLD_MAIL, entry=20))
-    account = replace(REPUDIATED, channels=(doubted_mail,))
-
-    assert in_place_of(REPUDIATED, THIEFS_MAIL, number, now=NOON) == number
-    assert in_place_of(account, doubted_mail, number, now=NOON) == replace(
-        number, replaced=OLD_MAIL
-    )
-
-
-def test_a_place_full_of_what_is_doubted_is_not_full() -> None:
-    account = replace(an_account(channels=(CROWDED,)), doubts=((20, 20),))
-
-    assert place_is_full(an_account(channels=(CROWDED,)), CROWDED, now=NOON)
-    assert not place_is_full(account, CROWDED, now=NOON)
-
-
-@pytest.mark.parametrize("channel", [replace(OLD_MAIL, removed=True), THIEFS_MAIL])
-def test_neither_what_was_removed_nor_what_is_doubted_says_not_me(channel: Channel) -> None:
-    newer = replace(SMS, bound_at=NOON - HOUR, entry=60, replaced=channel)
-    account = replace(an_account(channels=(newer, DESKTOP)), doubts=((20, 20),))
+def test_what_was_removed_is_no_voice_against_what_came_after_it() -> None:
+    newer = replace(SMS, bound_at=NOON - HOUR, entry=60)
     said = Repudiate(
         action_id=ActionId("act_over"),
         target=newer.channel_id,
         entry=60,
         bound_at=newer.bound_at,
-        channel_id=channel.channel_id,
+        channel_id=OLD_MAIL.channel_id,
     )
 
-    assert objection(account, said, now=NOON) is Reason.NOT_ENTITLED
-    heard = replace(account, doubts=(), channels=(replace(newer, replaced=OLD_MAIL), DESKTOP))
-    assert objection(heard, replace(said, channel_id=OLD_MAIL.channel_id), now=NOON) is None
+    def heard(elder: Channel) -> Reason | None:
+        account = an_account(channels=(replace(newer, replaced=elder), DESKTOP))
+        return objection(account, said, now=NOON)
 
-
-def test_of_two_marks_of_what_is_undone_a_living_key_counts_in_spite_of_doubts() -> None:
-    """Prevents: a thief's doubts that swallow an API key which lives, so that nobody undoes it."""
-    key = replace(A_KEY, by=(11,), entry=12)
-    account = replace(an_account(PASSWORD, SYNCED), doubts=((10, 20),))
-
-    assert undone(account, 11)
-    assert not undone(replace(account, api_keys=(key,)), 11)
+    assert heard(replace(OLD_MAIL, removed=True)) is Reason.NOT_ENTITLED
+    assert heard(OLD_MAIL) is None
 
 
 def test_what_was_removed_comes_back_as_it_was() -> None:

@@ -102,7 +102,7 @@ def gather(
         too_many=_too_many(account, action, now=now),
         bound_already=bound_already(account, action),
         target_gone=target_gone(account, action, now=now),
-        channel_left=channel_left(account, payload),
+        channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
         day_cents=_day(account.spent.day, account.spent.cents, now=now, own=counted),

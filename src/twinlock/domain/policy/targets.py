@@ -27,7 +27,7 @@ from twinlock.domain.actions import (
     type_of,
 )
 from twinlock.domain.ages import age_of
-from twinlock.domain.assurance import Factor, Level, level_of
+from twinlock.domain.assurance import Factor, Level, floor_of, level_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Password,
@@ -43,6 +43,7 @@ from twinlock.domain.newcomers import (
     lets_in,
     newcomer,
     place_is_full,
+    resting_on,
     somebody_left,
 )
 from twinlock.domain.proving import CODES, level_for
@@ -74,7 +75,7 @@ def target(account: Account, payload: AnyPayload) -> Target:
             return NO_TARGET if channel is None else (account.floor, channel.bound_at)
         case AuthenticatorSuspend() | AuthenticatorRepudiate() | ContactRepudiate():
             found = reported(account, payload)
-            return NO_TARGET if found is None else (Level.NONE, found.bound_at)
+            return NO_TARGET if found is None else (_against(account, payload), found.bound_at)
         case AccountErase():
             # Prevents: a thief's new passkey that destroys what the owner could have shown: with an
             # account go all of its authenticators.
@@ -83,6 +84,21 @@ def target(account: Account, payload: AnyPayload) -> Target:
             )
         case _:
             return NO_TARGET
+
+
+def _against(account: Account, payload: AnyPayload) -> Level:
+    """Return the level that a report takes: none, unless it leaves nobody who is told.
+
+    Then it is the floor of what is left, and no password's. Prevents: a leaked old password that
+    undoes a new passkey and with it the only channel there is, and does the rest in silence.
+    """
+    found = reported(account, payload)
+    undoes = isinstance(payload, AuthenticatorRepudiate)
+    if found is None or not undoes or somebody_left(account, found.entry):
+        return Level.NONE
+    gone = resting_on(account, found.entry)
+    left = (factor_of(one) for one in account.authenticators if one.entry not in gone)
+    return max(floor_of(left, has_channel=False), Level.POSSESSION)
 
 
 def _suspended_at(bound: Authenticator) -> datetime | None:
@@ -256,14 +272,26 @@ def channels_full(account: Account, payload: ContactChange, *, now: datetime) ->
         return False
     if old is None:
         return len(account.channels) >= CHANNELS_MOST
-    return place_is_full(account, old, now=now)
+    return place_is_full(old, now=now)
 
 
-def channel_left(account: Account, payload: AnyPayload) -> bool:
-    """Say whether somebody can still be told of what happens (SP 800-63B-4, 4.6)."""
-    about = reported(account, payload)
-    if isinstance(about, Channel) and isinstance(payload, ContactRepudiate):
-        return somebody_left(account, about.entry)
+def channel_left(
+    account: Account, payload: AnyPayload, *, now: datetime, offers: frozenset[Factor]
+) -> bool:
+    """Say whether somebody can still be told of what happens (SP 800-63B-4, 4.6).
+
+    What bound the only channel may be undone all the same, where something older could show what
+    that takes: the account is then as it was before there was one.
+    """
+    if isinstance(payload, ContactRepudiate):
+        about = reported(account, payload)
+        return about is None or somebody_left(account, about.entry)
+    if isinstance(payload, AuthenticatorRepudiate):
+        least = _against(account, payload)
+        older = speakers(account, payload, now=now, offers=offers)
+        return least is Level.NONE or any(
+            level_of(factor_of(one)) >= least for one in older if not isinstance(one, Channel)
+        )
     if not isinstance(payload, ContactChange) or payload.new_address:
         return True
     return any(one.channel_id != payload.channel_id for one in account.channels)

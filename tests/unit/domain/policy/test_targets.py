@@ -34,8 +34,8 @@ from twinlock.domain.account import Account, ApiKey, Channel, OpenAction, Shown
 from twinlock.domain.actions import AnyPayload, AuthenticatorRepudiate, ContactRepudiate
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.assurance import Factor, Level, level_of
-from twinlock.domain.authenticators.model import Suspension, SuspensionKind
-from twinlock.domain.ids import ActionId, ApiKeyId
+from twinlock.domain.authenticators.model import Authenticator, Suspension, SuspensionKind
+from twinlock.domain.ids import ActionId, ApiKeyId, AuthenticatorId
 from twinlock.domain.policy.targets import (
     NO_TARGET,
     Target,
@@ -240,7 +240,54 @@ def test_what_is_named_is_there(account: Account, action: OpenAction, gone: bool
 def test_the_last_channel_is_not_removed(channels: tuple[Channel, ...], left: bool) -> None:
     payload, _ = change_contact(EMAIL, None)
 
-    assert channel_left(an_account(channels=channels), payload) is left
+    account = an_account(channels=channels)
+
+    assert channel_left(account, payload, now=NOON, offers=frozenset(Factor)) is left
+
+
+NEW_KEY = replace(SYNCED, authenticator_id=AuthenticatorId("aut_new"), bound_at=NOON, entry=70)
+BY_IT = replace(DESKTOP, bound_at=NOON, entry=71, by=(70,))
+
+
+@pytest.mark.parametrize(
+    ("bound", "channels", "level", "left"),
+    [
+        pytest.param((PASSWORD, NEW_KEY), (BY_IT, EMAIL), Level.NONE, True, id="another stays"),
+        pytest.param((SYNCED, NEW_KEY), (BY_IT,), TOP, True, id="an older key could say so"),
+        pytest.param((APP, NEW_KEY), (BY_IT,), Level.POSSESSION, True, id="so could an older app"),
+        pytest.param(
+            (PASSWORD, NEW_KEY), (BY_IT,), Level.POSSESSION, False, id="no password could"
+        ),
+        pytest.param((), (BY_IT,), Level.NONE, True, id="there is nothing to undo"),
+    ],
+)
+def test_what_bound_the_only_channel_is_undone_at_the_floor(
+    bound: tuple[Authenticator, ...], channels: tuple[Channel, ...], level: Level, *, left: bool
+) -> None:
+    account, payload = an_account(*bound, channels=channels), repudiate(NEW_KEY)
+    if not bound:
+        account = replace(account, authenticators=())
+
+    assert target(account, payload)[0] is level
+    assert channel_left(account, payload, now=NOON, offers=frozenset(Factor)) is left
+    assert target(account, suspend(NEW_KEY))[0] is Level.NONE
+
+
+def test_what_stands_on_what_is_undone_sets_no_floor() -> None:
+    second = replace(ROAMING, bound_at=NOON, entry=72, by=(70,))
+    account = an_account(APP, NEW_KEY, second, channels=(BY_IT,))
+
+    assert target(account, repudiate(NEW_KEY))[0] is Level.POSSESSION
+
+
+def test_no_less_than_possession_undoes_what_bound_the_only_channel() -> None:
+    """Where the floor is a password's: what was reset bound a channel that takes no codes."""
+    word = replace(PASSWORD, bound_at=NOON, entry=70)
+    account = an_account(word, channels=(BY_IT,))
+
+    assert account.floor is Level.KNOWLEDGE
+    assert target(account, repudiate(word))[0] is Level.POSSESSION
+    assert not channel_left(account, repudiate(word), now=NOON, offers=frozenset(Factor))
 
 
 @pytest.mark.parametrize(("public_key", "bound"), [("P" * 43, True), ("Q" * 43, False)])
