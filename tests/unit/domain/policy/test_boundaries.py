@@ -1,7 +1,6 @@
 """Which facts are tried where two engines would first differ."""
 
 from collections import defaultdict
-from functools import cache
 
 from support.policies import policy_of, with_rules
 
@@ -18,7 +17,6 @@ when { context.value_cents > 100 || context.now.durationSince(context.opened_at)
 """
 
 
-@cache
 def tried() -> dict[str, set[Value]]:
     """Return every value of each fact that is tried for a withdrawal."""
     found: dict[str, set[Value]] = defaultdict(set)
