@@ -32,6 +32,7 @@ TESTS = (
     "tests/unit/proofs",
     "tests/property",
     "tests/vectors",
+    "tests/attacks/test_address_comes_again.py",
     "tests/attacks/test_last_channel_is_the_thiefs.py",
     "tests/attacks/test_leaked_password.py",
     "tests/attacks/test_long_proposals.py",
@@ -42,6 +43,7 @@ TESTS = (
     "tests/attacks/test_stolen_api_key.py",
     "tests/attacks/test_stolen_key_and_phone.py",
     "tests/attacks/test_stray_signatures.py",
+    "tests/attacks/test_suspended_password.py",
 )
 # Fuzzing with hundreds of examples whatever the profile: minutes for each mutant that lives.
 TESTS_LEFT_OUT = (

@@ -26,6 +26,7 @@ from support.worlds import (
     destination_id,
     list_address,
     make_key,
+    remove,
     repudiate,
     send,
 )
@@ -54,13 +55,19 @@ def later(gate: Gate, days: int) -> None:
 def moved_in(account: Account, *, by: Authenticator = SYNCED) -> tuple[Gate, Authenticator]:
     """Let a relayed consent bind a thief's passkey, and that her address; give both."""
     gate = Gate.of(account, a_destination())
-    gate.prove(gate.propose(*bind(a_passkey("aut_thief"))).action_id, by)
-    later(gate, 2)
-    thiefs = gate.account.authenticator("aut_thief")
-    assert thiefs is not None
+    thiefs = tie(gate, "aut_thief", by)
     gate.change_contact(None, mail("thief"), thiefs)
     later(gate, 2)
     return gate, thiefs
+
+
+def tie(gate: Gate, named: str, by: Authenticator) -> Authenticator:
+    """Bind a passkey of this name by one consent or code."""
+    gate.prove(gate.propose(*bind(a_passkey(named))).action_id, by)
+    later(gate, 2)
+    found = gate.account.authenticator(named)
+    assert found is not None
+    return found
 
 
 def not_me(gate: Gate, one: Authenticator, by: Authenticator = SYNCED) -> None:
@@ -128,6 +135,36 @@ def test_whoever_had_an_app_before_undoes_a_stronger_key_of_hers() -> None:
     assert names(gate) == []
 
 
+def test_keys_of_hers_do_not_set_what_undoing_one_of_them_takes() -> None:
+    """One relayed code binds a key, that two more, and both prove her address."""
+    gate = Gate.of(an_account(PASSWORD, APP, channels=()))
+    first = tie(gate, "aut_a", APP)
+    second, third = tie(gate, "aut_b", first), tie(gate, "aut_c", first)
+    gate.change_contact(None, mail("thief"), second, third)
+    later(gate, 2)
+    gate.prove(gate.propose(remove(first)).action_id, first)
+    later(gate, 8)
+    assert names(gate) == ["chn_thief"]
+    for one in (second, third):
+        not_me(gate, one, APP)
+
+    assert [one.authenticator_id for one in gate.account.authenticators] == [
+        PASSWORD.authenticator_id,
+        APP.authenticator_id,
+    ]
+
+
+def test_nor_does_a_newer_key_of_the_owners() -> None:
+    gate, thiefs = moved_in(an_account(PASSWORD, APP, SYNCED, channels=()))
+    tie(gate, "aut_new", SYNCED)
+    gate.prove(gate.propose(remove(SYNCED)).action_id, SYNCED)
+    later(gate, 8)
+    not_me(gate, thiefs, APP)
+
+    assert gate.account.authenticator("aut_thief") is None
+    assert gate.account.authenticator("aut_new") is not None
+
+
 def test_a_leaked_password_beside_an_older_key_does_not_take_it_either() -> None:
     gate, new, own = a_new_key_and_its_address(PASSWORD, SYNCED)
     said = gate.prove(gate.propose(repudiate(new)).action_id, PASSWORD)
@@ -174,10 +211,7 @@ def test_a_signed_in_device_proves_too_little_for_that() -> None:
 
 def test_no_money_leaves_after_the_owner_said_not_me() -> None:
     gate, first = moved_in(an_account(PASSWORD, SYNCED, channels=()))
-    gate.prove(gate.propose(*bind(a_passkey("aut_second"))).action_id, first)
-    later(gate, 2)
-    second = gate.account.authenticator("aut_second")
-    assert second is not None
+    second = tie(gate, "aut_second", first)
     gate.prove(gate.propose(list_address(MALLORYS_ADDRESS)).action_id, second)
     later(gate, 8)
     hers = destination_id("ethereum", MALLORYS_ADDRESS, "")

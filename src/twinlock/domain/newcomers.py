@@ -138,9 +138,10 @@ def comes_back(account: Account, named: str, *, now: datetime) -> Channel | None
     channel = account.channel(named)
     if channel is None or channel.replaced is None or not is_newcomer(channel.bound_at, now=now):
         return None
-    back = replace(channel.replaced, removed=False)
     stay = {(one.kind, one.address) for one in account.channels if one.channel_id != named}
-    return None if (back.kind, back.address) in stay else back
+    free = (one for one in links(channel.replaced) if (one.kind, one.address) not in stay)
+    back = next(free, None)
+    return None if back is None else replace(back, removed=False)
 
 
 def heir(account: Account, named: str, *, now: datetime) -> Channel | None:
@@ -299,6 +300,9 @@ def undo(
     way_in = any(lets_in(one) and not one.suspended(now) for one in left)
     bound_then = {entry, *(one.entry for one in bound(account))}
     repudiated = NewcomerRepudiated(at=now, entries=tuple(sorted(gone & bound_then)), since=since)
+    # Who shows a floor above a password's can set another. Prevents: a password that is suspended,
+    # so that a thief's key is kept, and with it a floor that the owner does not reach.
+    way_in = way_in or Level.POSSESSION <= floor <= level
     return (
         repudiated,
         *_authenticators(account, gone, way_in=way_in, weak=level < floor, now=now),
@@ -372,8 +376,10 @@ def _channels(account: Account, gone: frozenset[int], *, now: datetime) -> Itera
         if channel.entry not in gone:
             continue
         yield ChannelRemoved(at=now, channel_id=channel.channel_id)
-        back = next((link for link in links(channel) if link.entry not in gone), None)
-        if back is not None and (back.kind, back.address) not in stay:
+        free = (one for one in links(channel) if (one.kind, one.address) not in stay)
+        back = next((link for link in free if link.entry not in gone), None)
+        if back is not None:
+            stay.add((back.kind, back.address))
             yield ChannelBound(at=now, channel=replace(back, removed=False))
 
 

@@ -97,7 +97,11 @@ def _against(account: Account, payload: AnyPayload) -> Level:
     if found is None or not undoes or somebody_left(account, found.entry):
         return Level.NONE
     gone = resting_on(account, found.entry)
-    left = (factor_of(one) for one in account.authenticators if one.entry not in gone)
+    left = (
+        factor_of(one)
+        for one in account.authenticators
+        if one.entry not in gone and is_older(one.bound_at, found.bound_at)
+    )
     return max(floor_of(left, has_channel=False), Level.POSSESSION)
 
 
