@@ -290,8 +290,9 @@ def undo(
     """Return what undoes what ``entry`` bound at ``since``, bound still or not, and all on it.
 
     ``level`` is what older things showed for it. A password is suspended, since nobody has the one
-    before it, and so is what alone could still sign in: for good where ``level`` reaches the floor
-    of what is left, else for a while (law 5), in which the owner can set another.
+    before it, and so is what alone could still sign in, unless ``level`` can set another password:
+    for good where it reaches the floor of what is left, else for a while (law 5), in which the
+    owner can set another.
     """
     gone = resting_on(account, entry)
     left = [one for one in account.authenticators if one.entry not in gone]
