@@ -41,7 +41,8 @@ def _age_among(account: Account, one: Shown, every: Iterable[Shown]) -> datetime
     age = age_of(account, one)
     if one.factor is not Factor.RECOVERY_CODE:
         return age
-    return max(age, *(other.bound_at for other in every if other.factor is Factor.PASSWORD), age)
+    passwords = (other.bound_at for other in every if other.factor is Factor.PASSWORD)
+    return max((age, *passwords))
 
 
 def _worth(one: Shown, every: Iterable[Shown]) -> Level:

@@ -89,8 +89,9 @@ def target(account: Account, payload: AnyPayload) -> Target:
 def _against(account: Account, payload: AnyPayload) -> Level:
     """Return the level that a report takes: none, unless it leaves nobody who is told.
 
-    Then it is the floor of what is left, and no password's. Prevents: a leaked old password that
-    undoes a new passkey and with it the only channel there is, and does the rest in silence.
+    Then it is the floor that the older ones set which are left, and no password's. Prevents: a
+    leaked old password that undoes a new passkey and with it the only channel there is, and does
+    the rest in silence; and a thief's further key, or the owner's newer one, that asks for more.
     """
     found = reported(account, payload)
     undoes = isinstance(payload, AuthenticatorRepudiate)
