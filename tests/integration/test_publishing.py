@@ -312,10 +312,7 @@ async def test_a_start_knows_how_far_the_witnesses_were(three: Town) -> None:
     async with three.serving() as service:
         told = await metrics(service)
     assert f"twinlock_cosigned_size {size}.0" in told
-    cosigned = {one.name for one in note.signatures} & {one.name for one in three.witnesses}
-    assert len(cosigned) >= 2
-    for name in cosigned:
-        assert f'twinlock_witness_size{{witness="{name}"}} {size}.0' in told
+    assert_told_of_cosigners(told, note, three, size)
 
 
 async def fresh_at(service: Service, policy: object) -> datetime:
@@ -331,12 +328,21 @@ async def test_the_metrics_say_how_far_and_how_long_ago(three: Town) -> None:
         _, action_id = await ready_to_spend(service)
         await service.client.spend(action_id, spend_id="spend-0001")
         size = (await service.api.store.head()).size
+        note = parse_note(await service.client.checkpoint())
         three.clock.forward(seconds=7)
         told = await metrics(service)
 
     assert f"twinlock_cosigned_size {size}.0" in told
     assert "twinlock_cosigned_age_seconds 7.0" in told
-    assert f'twinlock_witness_size{{witness="w1"}} {size}.0' in told
+    # Two of three are enough: which two answered first differs from run to run.
+    assert_told_of_cosigners(told, note, three, size)
+
+
+def assert_told_of_cosigners(told: str, note: SignedNote, three: Town, size: int) -> None:
+    cosigned = {one.name for one in note.signatures} & {one.name for one in three.witnesses}
+    assert len(cosigned) >= 2
+    for name in cosigned:
+        assert f'twinlock_witness_size{{witness="{name}"}} {size}.0' in told
 
 
 # --- Witnesses that are down, slow or behind ---
