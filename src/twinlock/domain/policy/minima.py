@@ -108,13 +108,15 @@ def _of_budgets(rule: Statute) -> Minimum | None:
 
 
 def _within_budget() -> Iterator[Part]:
-    """Give parts that cover all in which the laws ask for no proof, and a cent beyond."""
+    """Give parts that cover all in which the laws ask for no proof, and a cent beyond.
+
+    That there is none yet goes without saying: a proof lifts the rule.
+    """
     most = BUDGET_CENTS_MOST + 1
     for step in range(_STEPS):
         yield {
             "session": Choice(frozenset({SessionState.FULL.value})),
             "destination": Choice(frozenset({DestinationState.USABLE.value})),
-            "proved": Choice(frozenset({False})),
             "destination_day_cents": Span(most * step // _STEPS, most * (step + 1) // _STEPS),
             "value_cents": Span(0, most - most * step // _STEPS),
         }

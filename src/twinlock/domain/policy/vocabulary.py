@@ -101,17 +101,19 @@ def milliseconds(instant: datetime) -> int:
 
 
 def _held_seconds(facts: Facts) -> int:
-    if facts.proved_at is None or facts.now <= facts.proved_at:
-        return 0
-    return min((facts.now - facts.proved_at) // timedelta(seconds=1), HELD_SECONDS_MOST)
+    return 0 if facts.proved_at is None else _seconds(facts.now - facts.proved_at)
 
 
 def _since_last_exit(facts: Facts) -> int:
     """An account that nothing ever left counts as one whose last exit was longest ago."""
     if facts.last_exit_at is None:
         return HELD_SECONDS_MOST
-    gone = max(facts.now - facts.last_exit_at, timedelta(0))
-    return min(gone // timedelta(seconds=1), HELD_SECONDS_MOST)
+    return _seconds(facts.now - facts.last_exit_at)
+
+
+def _seconds(length: timedelta) -> int:
+    """Return the whole seconds of ``length`` within their range; what lies ahead has none."""
+    return max(0, min(length // timedelta(seconds=1), HELD_SECONDS_MOST))
 
 
 def _class(facts: Facts) -> str:

@@ -20,6 +20,7 @@ from support.worlds import (
 )
 
 from twinlock.adapters.policies import shipped
+from twinlock.domain.actions import BUILT
 from twinlock.domain.policy.advice import Advice, advice, beside, notes
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
@@ -60,7 +61,10 @@ def test_of_the_strict_profile_only_the_rules_of_other_names_are_told() -> None:
     (told,) = advised(STRICT)
 
     assert (told.code, told.about) == ("rules_missing", "default")
-    assert "exits.budget_is_small" in told.says
+    assert told.says.startswith(
+        "default has these rules, and this policy has none of their names: "
+    )
+    assert "exits.budget_is_small" in told.says.partition(": ")[2].split(", ")
     assert "exits.daily_limit" not in told.says
 
 
@@ -73,13 +77,20 @@ def test_a_policy_of_permits_only_lacks_every_rule() -> None:
 def test_what_nobody_is_permitted_is_told() -> None:
     without = "\n".join(one for one in permits() if "session.start" not in one)
 
-    assert ("permit_missing", "session.start") in codes(policy_of(without))
+    missing = Advice(
+        code="permit_missing",
+        about="session.start",
+        says="no permit names it, so it is refused for everybody",
+    )
+    assert missing in advised(policy_of(without))
 
 
 def test_a_permit_that_helps_nobody_is_told() -> None:
     staff = '@id("review") permit (principal, action == Action::"staff.review", resource);'
 
-    assert codes(with_rule(staff)) == {("permit_not_built", "staff.review")}
+    (told,) = advised(with_rule(staff))
+    assert (told.code, told.about) == ("permit_not_built", "staff.review")
+    assert told.says == "this version cannot decide it, so it is refused though it is permitted"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +114,23 @@ def test_a_rule_about_what_is_not_built_is_told_as_that() -> None:
         with_rule(f'@id("no") {DENY} forbid (principal, action == Action::"gift.send", resource);')
     )
 
-    assert "what is not built" in told.says
+    assert told.says == "it refuses what is not built for everybody"
+
+
+def test_every_action_that_a_rule_refuses_to_everybody_is_named() -> None:
+    any_of = f"{DENY} forbid (principal, action, resource)"
+    loosening = with_rule(f'@id("no") {any_of} when {{ context.class == "loosening" }};')
+    (refuses,) = (one for one in advised(loosening) if one.code == "refuses_always")
+    (never,) = advised(
+        with_rule(f'@id("dead") {any_of} when {{ context.narrow && !context.narrow }};')
+    )
+
+    assert refuses.says == (
+        "it refuses account.erase, authenticator.bind, authenticator.reactivate, "
+        "authenticator.remove, contact.change, destination.add, freeze.lift, password.reset "
+        "for everybody"
+    )
+    assert never.says == f"it can never match {', '.join(sorted(BUILT))}"
 
 
 @pytest.mark.parametrize("rest", ["when { context.narrow }", "when { context.value_cents > 5 }"])
@@ -512,6 +539,39 @@ def test_where_no_destination_is_ever_listed_none_is_listed_sooner() -> None:
     assert "listing_is_sooner" not in {one.code for one in advised(policy_of("\n".join(rules)))}
 
 
+@pytest.mark.parametrize("action", ["withdrawal.crypto", "gift.send"])
+def test_what_is_not_permitted_or_not_built_is_no_way_for_money(action: str) -> None:
+    permit = '@id("gift") permit (principal, action == Action::"gift.send", resource);'
+    rules = [permit, *(one for one in permits() if "withdrawal.crypto" not in one)]
+    hold = '@outcome("hold") @reason("platform_waits") @hold_seconds("259200")'
+    rules.append(f'@id("h") {hold} {about(action)} unless {{ context.held_seconds >= 259200 }};')
+
+    found = {one.code for one in advised(policy_of("\n".join(rules)))}
+    assert not {"listing_is_sooner", "state_is_sooner"} & found
+
+
+def test_a_wait_whose_condition_ends_sooner_is_as_long_as_it_tells() -> None:
+    """Law 5 keeps it: see above."""
+    new = "exits.new_destination_waits"
+    text, start = shipped("default"), shipped("default").index(f'@id("{new}")')
+    end = text.index(";", start)
+    rule = text[start:end].replace('_seconds("86400")', '_seconds("259200")')
+    rule = rule.replace("held_seconds >= 86400", "held_seconds >= 1")
+    policy = policy_of(text[:start] + rule + text[end:])
+
+    assert ("listing_is_sooner", "destination.add") in codes(policy)
+
+
+def test_whoever_is_setting_up_an_account_needs_no_way_round() -> None:
+    hold = '@outcome("hold") @reason("platform_waits") @hold_seconds("259200")'
+    over = "unless { context.enrolling || context.held_seconds >= 259200 }"
+    listing = f'@id("h") {hold} {about("destination.add")} {over};'
+    exits = f'@id("e") {hold} {EXITS} unless {{ context.held_seconds >= 259200 }};'
+    policy = policy_of(with_rules(f"{listing}\n{exits}"))
+
+    assert "listing_is_sooner" not in {code for code, _ in codes(policy)}
+
+
 # --- Accounts that nobody could set up ---
 
 BIND = 'forbid (principal, action == Action::"authenticator.bind", resource)'
@@ -525,12 +585,17 @@ A_PASSKEY = '@outcome("challenge") @reason("phishing_resistant_needed") @factors
         f"{A_WAIT} {BIND} unless {{ context.held_seconds >= 172800 }};",
         f'{A_PASSKEY} {BIND} unless {{ context.factors.contains("passkey") }};',
         f"{DENY} {BIND} when {{ context.enrolling }};",
+        f"{DENY} {BIND} when {{ context.held_seconds < 1 }};",
+        f"{DENY} {BIND} when {{ context.roots_shown == 0 }};",
+        f"{DENY} {BIND} when {{ context.roots_enrolled == 0 }};",
     ],
 )
 def test_a_rule_that_stops_the_first_bind_is_told(rule: str) -> None:
     told = [one for one in advised(with_rule(f'@id("x") {rule}')) if one.code == "nobody_sets_up"]
 
-    assert [one.about for one in told] == ["x"]
+    assert [(one.about, one.says) for one in told] == [
+        ("x", "no account can be set up: it stops the first bind too, unless context.enrolling")
+    ]
 
 
 def test_a_wait_for_the_first_bind_never_ends() -> None:
@@ -549,10 +614,22 @@ def test_a_wait_for_the_first_bind_never_ends() -> None:
     assert [one.code for one in advised(policy)] == ["nobody_sets_up"]
 
 
-def test_a_rule_about_later_binds_stops_no_first_one() -> None:
-    rule = f"{BIND} unless {{ context.enrolling || context.held_seconds >= 172800 }};"
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{A_WAIT} {BIND} unless {{ context.enrolling || context.held_seconds >= 172800 }};",
+        f"{DENY} {BIND} when {{ context.roots_enrolled > 0 }};",
+    ],
+)
+def test_a_rule_about_later_binds_stops_no_first_one(rule: str) -> None:
+    assert advised(with_rule(f'@id("x") {rule}')) == ()
 
-    assert advised(with_rule(f'@id("x") {A_WAIT} {rule}')) == ()
+
+def test_a_rule_about_what_was_shown_stops_no_first_bind() -> None:
+    """Prevents: an alarm that nobody believes. Whoever binds first has shown nothing."""
+    rule = f'@id("x") {DENY} {BIND} when {{ context.roots_shown > 0 }};'
+
+    assert "nobody_sets_up" not in {code for code, _ in codes(with_rule(rule))}
 
 
 # --- Passwords that nobody could reset ---

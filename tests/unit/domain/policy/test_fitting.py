@@ -75,6 +75,13 @@ NEW = 'context.destination == "new"'
         deny("api_key_ip_list", scope=KEY, when="context.narrow"),
         deny("retention", scope=ERASE, when="context.since_last_exit_seconds < 60"),
         deny("platform_waits", when="context.narrow"),
+        deny("not_permitted", when="context.day_cents > 5000000", more='@ends("day")'),
+        deny(
+            "not_permitted",
+            scope=ERASE,
+            when="context.since_last_exit_seconds < 60",
+            more='@retained_seconds("60")',
+        ),
         hold("sim_changed", when=NEW),
         hold("limit_exceeded", when=LARGE),
         hold("limit_exceeded", when="context.value_cents > 5000000", or_roots=True),
@@ -99,6 +106,14 @@ def test_a_reason_that_would_not_be_true_is_refused(rule: str) -> None:
 
     assert error.fault is PolicyFault.REASON
     assert error.rule == "a.rule"
+
+
+def test_the_refusal_says_where_the_reason_would_be_true() -> None:
+    elsewhere = refused(with_rules(deny("above_platform_limit", scope=LIST, when=NEW)))
+    blind = refused(with_rules(hold("limit_exceeded", when="context.narrow", or_roots=True)))
+
+    assert "above_platform_limit would not be true of destination.add" in str(elsewhere)
+    assert "is for a rule that reads day_cents or destination_day_cents" in str(blind)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +178,11 @@ def test_what_tightens_is_offered_to_whoever_has_one_thing_bound(action: str, go
     assert gone in str(error)
 
 
+def test_everything_that_is_left_out_is_named() -> None:
+    error = refused(offering("freeze.set", "passkey,password"))
+    assert "leaves out email_code, recovery_code, sms_code, totp, and" in str(error)
+
+
 @pytest.mark.parametrize("action", TIGHTENING)
 @pytest.mark.parametrize("code", ["email_code", "sms_code", "recovery_code"])
 def test_what_signs_in_tightens(action: str, code: str) -> None:
@@ -216,4 +236,7 @@ def test_a_rule_asks_for_nothing_that_its_actions_do_not_offer() -> None:
     error = refused(f"{offering('withdrawal.crypto', 'passkey')}\n{rule}")
 
     assert (error.fault, error.rule) == (PolicyFault.NOT_OFFERED, "a.rule")
+    after_another = deny("platform_rule", when="context.narrow") + rule.replace("a.rule", "b.rule")
+    error = refused(f"{offering('withdrawal.crypto', 'passkey')}\n{after_another}")
+    assert (error.fault, error.rule) == (PolicyFault.NOT_OFFERED, "b.rule")
     assert policy_of(f"{offering('withdrawal.crypto', 'passkey,totp')}\n{rule}").statutes.rules

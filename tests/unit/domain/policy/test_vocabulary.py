@@ -8,9 +8,17 @@ from msgspec.structs import replace
 from support.cast import DAY, LONG_AGO, NOON
 
 from twinlock.domain.actions import CLASS_OF, ActionClass
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
-from twinlock.domain.policy.facts import Facts, SessionState
+from twinlock.domain.errors import InvariantError
+from twinlock.domain.policy.facts import (
+    ApiKeyState,
+    ApiKeyUse,
+    DestinationState,
+    Facts,
+    SessionState,
+    Within,
+)
 from twinlock.domain.policy.terms import (
     Between,
     Choice,
@@ -82,6 +90,49 @@ def test_a_wait_is_counted_in_whole_seconds_from_its_proof(
     assert context_of(replace(FACTS, proved_at=proved_at))["held_seconds"] == seconds
 
 
+@pytest.mark.parametrize(
+    ("last_exit_at", "seconds"),
+    [
+        (None, HELD_SECONDS_MOST),
+        (NOON + DAY, 0),
+        (NOON, 0),
+        (NOON - timedelta(seconds=1, milliseconds=999), 1),
+        (datetime(1, 1, 1, tzinfo=UTC), HELD_SECONDS_MOST),
+    ],
+)
+def test_how_long_nothing_left_is_counted_in_whole_seconds(
+    last_exit_at: datetime | None, seconds: int
+) -> None:
+    found = context_of(replace(FACTS, last_exit_at=last_exit_at))
+
+    assert found["since_last_exit_seconds"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("use", "word"),
+    [
+        (None, "none"),
+        (ApiKeyUse(state=ApiKeyState.LIVE, level=Level.POSSESSION), "beyond"),
+        (
+            ApiKeyUse(
+                state=ApiKeyState.LIVE,
+                level=Level.POSSESSION,
+                scopes=("withdraw",),
+                ip=Within.INSIDE,
+                destination=Within.INSIDE,
+            ),
+            "possession",
+        ),
+    ],
+)
+def test_a_key_stands_for_what_made_it_while_it_is_used_as_was_signed(
+    use: ApiKeyUse | None, word: str
+) -> None:
+    facts = replace(FACTS, api_key=use, destination=DestinationState.USABLE)
+
+    assert context_of(facts)["api_key"] == word
+
+
 def test_an_unknown_class_is_a_word_of_its_own() -> None:
     assert context_of(replace(FACTS, action_class=None))["class"] == "unknown"
 
@@ -137,6 +188,14 @@ def test_shapes_are_all_that_a_fact_can_be() -> None:
     assert shape_of(VOCABULARY["session"]) == Choice(VOCABULARY["session"].words)
 
 
+def test_a_number_without_a_range_has_no_shape() -> None:
+    held = VOCABULARY["held_seconds"]
+
+    assert shape_of(held._replace(most=1)) == Span(0, 1)
+    with pytest.raises(InvariantError, match="a number has a range"):
+        shape_of(held._replace(most=0))
+
+
 @pytest.mark.requirement("O-26")
 def test_the_schema_names_every_fact_and_every_action() -> None:
     text = schema_text()
@@ -160,6 +219,20 @@ def test_a_schema_can_name_fewer_facts() -> None:
     assert "narrow: Bool" in text
     assert "day_cents" not in text
     assert for_cedar(context_of(FACTS), ("narrow",)) == {"narrow": True}
+
+
+def test_cedar_is_told_words_in_order_and_instants_in_its_own_form() -> None:
+    facts = replace(
+        FACTS,
+        now=datetime(2026, 1, 15, 12, 34, 56, 7_999, tzinfo=UTC),
+        shown_factors=(Factor.TOTP, Factor.PASSWORD, Factor.PASSKEY),
+    )
+    told = for_cedar(context_of(facts))
+
+    assert set(told) == set(VOCABULARY)
+    assert told["factors"] == ["passkey", "password", "totp"]
+    assert told["now"] == "2026-01-15T12:34:56.007Z"
+    assert told["narrow"] is True
 
 
 def test_ranges_have_bytes_of_their_own() -> None:
