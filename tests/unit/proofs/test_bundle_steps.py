@@ -80,6 +80,17 @@ def test_the_steps_of_a_refusal_say_what_was_missing() -> None:
     assert told(verified)[8] == "none shown; this entry is no spend"
 
 
+def test_what_is_asked_for_under_a_name_of_its_own_is_not_told_by_it() -> None:
+    """Prevents: words of whoever asked, printed as the verifier's."""
+    house = House()
+    asked = NotBuilt(account=house.open_account(phone()), asked="gizmo.frob", digest="")
+    verified = verify_bundle(house.bundle(house.propose(asked)), trust=TRUST)
+
+    assert told(verified)[4] == (
+        "something else was answered deny, at 2026-01-15 14:00:00 UTC by its own clock"
+    )
+
+
 def test_without_a_witness_no_name_is_told() -> None:
     forger = Forger(the_cast().house, the_cast().paid)
     note = forger.doc["checkpoint"].splitlines(keepends=True)
@@ -102,12 +113,13 @@ def refusal(document: bytes, *, known: Checkpoint | None = None) -> str:
 
 def test_what_is_no_bundle_is_told_without_a_word_of_its_own() -> None:
     document = Forger(the_cast().house, the_cast().paid).to_bytes()
-    doubled = refusal(b'{"v":1,' + document[1:])
+    doubled, number = refusal(b'{"v":1,' + document[1:]), refusal(b'{"v":NaN}')
 
     assert refusal(b"[]") == (
         "this is not a bundle: a member is missing, unknown, or of another form"
     )
     assert doubled == "this is not a bundle: a key stands twice"
+    assert number == "this is not a bundle: number not allowed"
 
 
 def test_a_growth_that_is_not_shown_says_how_to_fetch_it() -> None:
