@@ -9,16 +9,18 @@ from msgspec.structs import replace
 from support.cast import NOON
 
 from twinlock.domain.account import Account, Chain, Channel, ChannelKind, State
-from twinlock.domain.actions import BUILT, ActionType
+from twinlock.domain.actions import BUILT, ActionType, FreezeSet, SessionStart
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, Password, Totp
 from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.errors import AccountUnknownError, MalformedError
 from twinlock.domain.evaluation import (
     Asked,
+    Context,
     Evaluation,
     Evaluations,
     Semantic,
+    check_device,
     draft_of,
     evaluated,
     is_last,
@@ -40,6 +42,7 @@ from twinlock.domain.requirements import (
     answer,
     any_of,
 )
+from twinlock.domain.step_up import MAX_AGE
 
 ALICE = AccountId("acc_" + "a" * 26)
 COMMON: dict[str, Any] = {
@@ -120,8 +123,27 @@ def test_what_nothing_lifts_is_told_too() -> None:
     context = told(never, account())["context"]
 
     assert context["obligations"]["need"] == "never"
+    assert context["obligations"]["until"] == NOON.isoformat().replace("+00:00", "Z")
     assert context["answer"] == Answer.DENY
     assert "step_up" not in context
+
+
+def test_a_wait_is_told_with_its_end_and_a_choice_of_proofs_as_one_challenge() -> None:
+    later = NOON + timedelta(days=1)
+    missing = all_of(
+        any_of(
+            Prove(code=Reason.PROOF_NEEDED, level=Level.PHISHING_RESISTANT),
+            Prove(code=Reason.SECOND_ROOT_NEEDED, level=Level.POSSESSION, roots=2),
+        ),
+        WaitUntil(code=Reason.LOOSENING_WAITS, until=later),
+    )
+    context = told(missing, account(PASSWORD, APP))["context"]
+
+    assert context["until"] == later.isoformat().replace("+00:00", "Z")
+    assert context["step_up"] == {
+        "acr_values": ("urn:twinlock:acr:possession:2_roots urn:twinlock:acr:phishing_resistant"),
+        "max_age": MAX_AGE,
+    }
 
 
 def test_a_yes_has_no_obligations_and_authorizes_nothing() -> None:
@@ -170,6 +192,7 @@ def test_what_has_no_answer_is_no() -> None:
     assert found.decision is False
     assert found.context.error is not None
     assert (found.context.error.status, found.context.error.code) == (404, "account_not_found")
+    assert found.context.error.message == "no such account"
 
 
 @pytest.mark.parametrize(
@@ -191,10 +214,34 @@ def test_a_question_lacks_nothing() -> None:
 
     assert only(common) == whole
     for lacking in ("subject", "action", "resource"):
-        with pytest.raises(MalformedError):
+        with pytest.raises(MalformedError, match=r"^a question has a subject, an action and a re"):
             only(replace(common, **{lacking: None}))
     (found,) = questions(replace(common, subject=None, evaluations=(Asked(),)))
     assert isinstance(found, MalformedError)
+
+
+def test_a_question_has_the_lists_context_unless_it_has_its_own() -> None:
+    whole = asking("freeze.set", "account", ALICE)
+    listed = Evaluations(
+        subject=whole.subject,
+        action=whole.action,
+        resource=whole.resource,
+        context=Context(value_cents=5),
+        evaluations=(Asked(), Asked(context=Context(value_cents=7))),
+    )
+    found = [one for one in questions(listed) if isinstance(one, Evaluation)]
+
+    assert [one.context.value_cents for one in found] == [5, 7]
+    assert only(listed).context.value_cents == 5
+
+
+def test_a_device_is_named_by_the_thumbprint_of_its_key() -> None:
+    named = asking("session.start", "device", "t" * 43)
+
+    check_device(named, SessionStart(account=ALICE, device="t" * 43))
+    check_device(named, FreezeSet(account=ALICE))
+    with pytest.raises(MalformedError, match="thumbprint"):
+        check_device(named, SessionStart(account=ALICE, device="u" * 43))
 
 
 @pytest.mark.parametrize(

@@ -30,16 +30,26 @@ AGE = "context.now.durationSince(context.opened_at)"
 BIG = 9223372036854775807
 
 
-def fault_of(*rules: str) -> PolicyFault:
+def refusal(*rules: str) -> PolicyRefusedError:
     with pytest.raises(PolicyRefusedError) as refused:
         policy_of(with_rules(*rules))
-    return refused.value.fault
+    return refused.value
+
+
+def fault_of(*rules: str) -> PolicyFault:
+    return refusal(*rules).fault
 
 
 def rule(annotations: str, rest: str, *, name: str = "a.rule") -> str:
     return f'@id("{name}") {annotations} {rest};'
 
 
+OF_NO_RULE = {
+    PolicyFault.ID_MISSING,
+    PolicyFault.TEMPLATE,
+    PolicyFault.TOO_LARGE,
+    PolicyFault.UNREADABLE,
+}
 GOOD = rule(HOLD, f"{EXITS} {HELD}")
 
 
@@ -386,7 +396,21 @@ def test_a_good_rule_is_taken() -> None:
     ],
 )
 def test_a_policy_is_refused(bad: str, fault: PolicyFault) -> None:
-    assert fault_of(bad) is fault
+    refused = refusal(bad)
+
+    assert refused.fault is fault
+    assert bool(refused.rule) is (fault not in OF_NO_RULE)
+    assert not refused.rule or f'@id("{refused.rule}")' in bad
+
+
+def test_a_policy_may_be_as_large_as_is_said() -> None:
+    kept = permits()
+    rules = [rule(HOLD, f"{EXITS} {HELD}", name=f"r{n}") for n in range(RULES_MOST - len(kept))]
+    with pytest.raises(PolicyRefusedError) as refused:
+        read_statutes(b" " * TEXT_BYTES_MOST)
+
+    assert len(policy_of("\n".join([*kept, *rules])).statutes.rules) == len(rules)
+    assert refused.value.fault is PolicyFault.UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -402,7 +426,11 @@ def test_a_review_is_checked_like_all_else_once_somebody_can_give_one(
     annotations: str, rest: str, fault: PolicyFault
 ) -> None:
     with approvals_built():
-        assert fault_of(rule(annotations, f"{EXITS} {rest}")) is fault
+        refused = refusal(rule(annotations, f"{EXITS} {rest}"))
+
+    assert refused.fault is fault
+    if fault is PolicyFault.NOT_LIFTED:
+        assert refused.says == "it can still match with 2 approvals"
 
 
 @pytest.mark.parametrize(
@@ -426,6 +454,20 @@ def test_a_comparison_that_comes_out_the_same_for_all_facts_is_refused(
     bad = rule(DENY, f"{EXITS} {clause} {{ {condition} }}")
 
     assert fault_of(bad) is PolicyFault.OUT_OF_RANGE
+
+
+@pytest.mark.parametrize(
+    ("condition", "facts"),
+    [
+        ("context.value_cents + context.day_cents > 2000000000000", "day_cents, value_cents"),
+        ("1 < 2", "no fact"),
+    ],
+)
+def test_a_comparison_that_is_none_is_told_by_its_facts(condition: str, facts: str) -> None:
+    refused = refusal(rule(DENY, f"{EXITS} when {{ {condition} }}"))
+
+    assert refused.says == f"a comparison of {facts} is the same for every value in range"
+    assert refused.rule == "a.rule"
 
 
 @pytest.mark.parametrize(
@@ -461,11 +503,82 @@ def test_an_empty_policy_is_refused() -> None:
         policy_of("")
 
 
-def test_a_refusal_names_the_rule_and_says_what_is_wrong() -> None:
-    with pytest.raises(
-        PolicyRefusedError, match=r"not_lifted: a\.rule: it can still match after 60"
-    ):
-        policy_of(with_rules(rule(HOLD, EXITS)))
+@pytest.mark.parametrize(
+    ("annotations", "rest", "says"),
+    [
+        (HOLD, "", "after 60 seconds"),
+        (f'{HOLD} @or_roots("2")', "unless { context.held_seconds >= 60 }", "with 2 roots shown"),
+        (f'{HOLD} @or_roots("2")', "unless { context.roots_shown >= 2 }", "after 60 seconds"),
+        (f'{CHALLENGE} @factors("passkey")', "", "with these proofs shown"),
+        (
+            '@outcome("challenge") @reason("second_root_needed") @roots("2")',
+            'unless { context.factors.contains("passkey") }',
+            "with these proofs shown",
+        ),
+        (
+            '@outcome("deny") @reason("platform_rule") @ends("day")',
+            "when { context.value_cents > 5 }",
+            "on the next day",
+        ),
+        (
+            '@outcome("deny") @reason("platform_rule") @ends("day")',
+            "when { context.destination_day_cents + context.day_cents < 5 }",
+            "on the next day",
+        ),
+    ],
+)
+def test_a_rule_that_is_not_lifted_by_what_it_asks_for_says_by_what(
+    annotations: str, rest: str, says: str
+) -> None:
+    refused = refusal(rule(annotations, f"{EXITS} {rest}"))
+
+    assert str(refused) == f"not_lifted: a.rule: it can still match {says}"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "rest"),
+    [
+        (HOLD, "unless { context.held_seconds == 60 }"),
+        (f'{CHALLENGE} @proof("floor")', "unless { context.roots_shown >= 1 }"),
+        (f'{HOLD} @or_roots("2")', f"{HELD} unless {{ context.roots_shown == 2 }}"),
+    ],
+)
+def test_a_rule_that_more_than_it_asks_for_does_not_lift_is_refused(
+    annotations: str, rest: str
+) -> None:
+    """Prevents: who waits an hour instead of a minute, and is then held for good."""
+    assert fault_of(rule(annotations, f"{EXITS} {rest}")) is PolicyFault.NOT_LIFTED
+
+
+@pytest.mark.parametrize(
+    ("annotations", "rest"),
+    [
+        (
+            '@outcome("challenge") @reason("second_root_needed") @roots("2") @factors("passkey")',
+            'unless { context.roots_shown >= 2 && context.factors.contains("passkey") }',
+        ),
+        (f'{REVIEW} @quorum("2")', "unless { context.approvals >= 2 }"),
+        (
+            '@outcome("deny") @reason("above_platform_limit") @ends("day")',
+            "when { context.destination_day_cents > 500 }",
+        ),
+    ],
+)
+def test_a_rule_that_all_it_asks_for_lifts_is_taken(annotations: str, rest: str) -> None:
+    with approvals_built():
+        policy = policy_of(with_rules(rule(annotations, f"{EXITS} {rest}")))
+
+    assert [one.rule_id for one in policy.statutes.rules] == ["a.rule"]
+
+
+def test_what_is_retained_ends_when_it_is_told_to() -> None:
+    erase = 'forbid (principal, action == Action::"account.erase", resource)'
+    retained = '@outcome("deny") @reason("retention") @retained_seconds("60")'
+    says = "context.since_last_exit_seconds <"
+    refused = refusal(rule(retained, f"{erase} when {{ {says} 61 }}"))
+
+    assert refused.says == "it can still match 60 seconds after the last exit"
+    assert policy_of(with_rules(rule(retained, f"{erase} when {{ {says} 60 }}"))).statutes.rules
 
 
 def test_cedars_own_refusal_names_the_rule() -> None:
@@ -556,6 +669,8 @@ def test_what_cedar_would_not_have_written_is_refused(text: bytes, fault: Policy
         read_statutes(text)
 
     assert refused.value.fault is fault
+    whole = fault in (PolicyFault.TEMPLATE, PolicyFault.TOO_LARGE)
+    assert refused.value.rule == ("" if whole else "exits.budget_is_small")
 
 
 def test_a_rule_without_a_condition_matches_always() -> None:

@@ -23,6 +23,7 @@ from twinlock.domain.policy.terms import (
     Term,
 )
 from twinlock.domain.policy.version import Policy
+from twinlock.domain.policy.vocabulary import VOCABULARY
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     NOTHING,
@@ -138,6 +139,21 @@ def test_a_change_holds_the_exits_as_long_as_its_profile_says(
 def test_an_unused_destination_lapses_after_as_long_as_its_profile_says() -> None:
     assert DEFAULT.statutes.lapse == 30 * DAY
     assert STRICT.statutes.lapse == 14 * DAY
+
+
+def test_what_no_rule_holds_waits_not_at_all() -> None:
+    assert DEFAULT.statutes.waits("session.start") == timedelta(0)
+    assert DEFAULT.statutes.waits("gift.send") == timedelta(0)
+
+
+def test_only_what_the_rules_of_an_action_read_is_looked_up_and_once() -> None:
+    facts = the("freeze.lift")
+    context = DEFAULT.statutes.context(facts)
+
+    assert context.keys() == set(DEFAULT.statutes.reads("freeze.lift"))
+    assert context.keys() < VOCABULARY.keys()
+    assert DEFAULT.statutes.context(facts) is context
+    assert DEFAULT.statutes.context(the("freeze.lift", narrow=True)) is not context
 
 
 @pytest.mark.parametrize("policy", [DEFAULT, STRICT])
