@@ -12,7 +12,7 @@ by value; nothing here is believed because something else is right.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -56,14 +56,11 @@ _NO_KEY = Keyed(bytes(32))
 _EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
-_Openings: TypeAlias = dict[str, tuple[str, str]]
-
-
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of an entry (``entries.Kept``), its events as the bytes that were sealed."""
 
     events: list[msgspec.Raw]
-    openings: _Openings
+    openings: dict[str, tuple[str, str]]
     evidence: str = ""
 
 
@@ -161,7 +158,7 @@ class Rebuilt:
         if doubt.form is None:
             return
         for field, made in zip(doubt.form.fields, doubt.commitments, strict=False):
-            if public.c.get(field, "").encode() != made:
+            if public.c[field].encode() != made:
                 says = f"leaf {doubt.leaf} commits to another value of {field} than is kept"
                 self._fault(Fault.COMMITMENT_WRONG, number, says)
 
@@ -236,9 +233,7 @@ class Rebuilt:
             self._check_said(number, leaf, events)
         if last is None or form is None or self._key is None:  # It cannot be written again.
             known = b"" if self._key is None else label
-            return Doubt(
-                number, index, None, (), known, b"" if last is None else known and previous
-            )
+            return Doubt(number, index, None, (), known, b"")
         commitments = self._commitments(number, kept, form)
         if commitments is not None:
             written = form.write(
@@ -266,9 +261,10 @@ class Rebuilt:
     def _commitments(self, number: int, kept: _Kept, form: Form) -> list[bytes] | None:
         """Return the commitments to what is kept, which is exactly what its type commits to."""
         if tuple(kept.openings) == form.fields:
-            salts, values = zip(*kept.openings.values(), strict=True)
+            salts = [salt for salt, _ in kept.openings.values()]
+            values = [value.encode() for _, value in kept.openings.values()]
             try:
-                return form.commitments(salts, [value.encode() for value in values])
+                return form.commitments(salts, values)
             except MalformedError:
                 pass  # As below.
         says = "what is kept is not what opens an entry of its type"
@@ -276,7 +272,8 @@ class Rebuilt:
         return None
 
     def _check_value(self, number: int, kept: _Kept, field: str, known: str, code: Fault) -> None:
-        if _value(kept.openings, field) != known:
+        opened = kept.openings.get(field)
+        if opened is None or opened[1] != known:
             self._fault(code, number, f"it commits to another value of {field}")
 
     def _check_own(self, number: int, form: Form, events: list[Event], kept: _Kept) -> None:
@@ -375,9 +372,3 @@ def _destination_of(event: Event) -> DestinationId | None:
             return event.destination_id
         case _:
             return None
-
-
-def _value(openings: _Openings, field: str) -> str:
-    """Return the canonical value that ``field`` opens with, or nothing."""
-    opened = openings.get(field)
-    return "" if opened is None else opened[1]
