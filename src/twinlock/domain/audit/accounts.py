@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, Chain, Destination, State
 from twinlock.domain.actions import payload_bytes
-from twinlock.domain.audit.documents import Closed, Documents, closed_digest
+from twinlock.domain.audit.documents import UNREADABLE, Closed, Documents, closed_digest
 from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.leaves import Form, form_of, read
 from twinlock.domain.audit.openings import Keyed, framed, hashed, write_hashes
@@ -189,7 +189,7 @@ class Rebuilt:
         try:
             opened = _KEPT.decode(kept)
             return opened, [_EVENT.decode(one) for one in opened.events]
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             self._fault(Fault.ENTRY_BROKEN, number, "what was sealed is no entry of this version")
             self._lost = True
             return None, []
@@ -303,7 +303,15 @@ class Rebuilt:
             )
 
     def _check_action(self, number: int, action_id: str, kept: _Kept) -> None:
+        """Check that it names the action, and says again what was proposed under that name.
+
+        Prevents: a spend's entry, from which its authorization is made, that sends elsewhere.
+        """
         self._check_value(number, kept, "action", f'"{action_id}"', Fault.ACTION_WRONG)
+        for action in () if self._account is None else self._account.actions:
+            if action.action_id == action_id:
+                payload = payload_bytes(action.payload).decode()
+                self._check_value(number, kept, "payload", payload, Fault.PAYLOAD_WRONG)
 
     def _check_said(self, number: int, leaf: StoredLeaf, events: list[Event]) -> None:
         """Check what the leaf says in clear."""
