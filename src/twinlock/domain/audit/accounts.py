@@ -314,8 +314,11 @@ class Rebuilt:
                 self._check_value(number, kept, "payload", payload, Fault.PAYLOAD_WRONG)
 
     def _check_said(self, number: int, leaf: StoredLeaf, events: list[Event]) -> None:
-        """Check what the leaf says in clear."""
-        if events and leaf_time(events[0].at) != leaf.at:
+        """Check what the leaf says in clear.
+
+        Prevents: a yes behind its proof that is of another day, and so counts in another day's sum.
+        """
+        if any(leaf_time(event.at) != leaf.at for event in events):
             self._fault(Fault.TIME_WRONG, number, "its events are of another time than its leaf")
         if leaf.answer != _ALLOW and any(isinstance(event, _YES) for event in events):
             self._fault(Fault.ANSWER_WRONG, number, "what needs a yes happened without one")
@@ -346,7 +349,7 @@ class Rebuilt:
 
     def _happen(self, number: int, event: Event, leaf: StoredLeaf | None) -> None:
         before = event.account if isinstance(event, AccountOpened) else self._account
-        if before is None or (number and isinstance(event, AccountOpened)):
+        if before is None or (isinstance(event, AccountOpened) and self._account is not None):
             raise InvariantError("an account is opened once, by its first entry")
         if isinstance(event, _CLOSING):
             self._close(number, before, event, leaf)

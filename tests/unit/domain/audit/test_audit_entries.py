@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 import pytest
 from msgspec.structs import replace
-from support.cast import INSTANT, NOON
+from support.cast import DAY, INSTANT, NOON
 from support.lives import Life, Row, Rows, a_life, audit
 
 from twinlock.domain.account import Chain
@@ -164,7 +164,10 @@ def gap(number: int, following: int) -> tuple[Fault, int, str]:
 
 OPENS_NOTHING = "what is kept is not what opens an entry of its type"
 NO_ENTRY = "what was sealed is no entry of this version"
+FOLLOWS_NOT = "its events cannot follow the last: "
 TWICE = "it spends an action that was spent before"
+OPENED_ONCE = f"{FOLLOWS_NOT}an account is opened once, by its first entry"
+OTHER_TIME = "its events are of another time than its leaf"
 NO_YES = "what needs a yes happened without one"
 NO_SPEND = "a spend's entry is one of a spend, and no other"
 OWN_FAULTS = {
@@ -249,7 +252,7 @@ EDITS: list[tuple[str, Edit, Told]] = [
         leaf(SPENT, at=7),
         [
             unchained(SPENT + 1),
-            (Fault.TIME_WRONG, SPENT, "its events are of another time than its leaf"),
+            (Fault.TIME_WRONG, SPENT, OTHER_TIME),
         ],
     ),
     (
@@ -321,6 +324,14 @@ EDITS: list[tuple[str, Edit, Told]] = [
             (Fault.SPENT_TWICE, SPENT, TWICE),
         ],
     ),
+    (
+        "an opening that is told twice",
+        twice(OPENED),
+        [
+            another(Fault.EVENTS_ALTERED, OPENED, "events"),
+            (Fault.REPLAY_IMPOSSIBLE, OPENED, OPENED_ONCE),
+        ],
+    ),
     ("no entry", lambda rows: rows.entries.__delitem__(SPENT), [gap(SPENT, SPENT + 1)]),
     ("no three entries", lambda rows: rows.entries.__delitem__(slice(11, 14)), [gap(11, 14)]),
     ("no first entry", lambda rows: rows.entries.__delitem__(0), [gap(0, 1)]),
@@ -354,7 +365,6 @@ def test_what_follows_an_entry_that_does_not_open_is_still_held_against_what_is_
 # --- An insider decides himself: everything that he writes fits together ---
 
 Decides: TypeAlias = Callable[[Life], None]
-FOLLOWS_NOT = "its events cannot follow the last: "
 
 
 def decided(number: int, **changes: object) -> Decides:
@@ -368,6 +378,13 @@ def happened(number: int, kind: type, **changes: object) -> Decides:
 def later(number: int, length: timedelta) -> Decides:
     def decide(life: Life) -> None:
         life.alter_event(number, ActionVetoed, at=life.decisions[number][1] + length)
+
+    return decide
+
+
+def of_another_day(number: int, kind: type) -> Decides:
+    def decide(life: Life) -> None:
+        life.alter_event(number, kind, at=life.decisions[number][1] - DAY)
 
     return decide
 
@@ -436,9 +453,27 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
         "a veto a millisecond later",
         later(VETOED, INSTANT),
         [
-            *of_entries((Fault.TIME_WRONG, VETOED, "its events are of another time than its leaf")),
+            *of_entries((Fault.TIME_WRONG, VETOED, OTHER_TIME)),
             closed("vetoed"),
         ],
+    ),
+    (
+        "a yes of another day, behind a proof of this one",
+        of_another_day(ALLOWED, ActionAuthorized),
+        [
+            *of_entries((Fault.TIME_WRONG, ALLOWED, OTHER_TIME)),
+            closed("paid"),
+            listed_otherwise("old", "version"),
+            differs("destinations"),
+        ],
+    ),
+    *(
+        (
+            f"a {kind.__name__} of another day",
+            of_another_day(number, kind),
+            of_entries((Fault.TIME_WRONG, number, OTHER_TIME)),
+        )
+        for number, kind in ((5, HoldPlaced), (35, DestinationRemoved))
     ),
     (
         "a veto a microsecond later",
@@ -509,7 +544,7 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
     (
         "an account that is opened twice",
         again(OPENED),
-        impossible(39, f"{FOLLOWS_NOT}an account is opened once, by its first entry"),
+        impossible(39, OPENED_ONCE),
     ),
     *(
         (
