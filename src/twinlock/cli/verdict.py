@@ -57,12 +57,21 @@ def payload_lines(payload: AnyPayload) -> list[tuple[str, str]]:
     told = {name: _value(value) for name, value in members.items()}
     if isinstance(payload, WithdrawalCrypto):
         told["amount_minor"] = _amount(told["amount_minor"], payload)
-        told["max_fee_minor"] = (
-            f"{told['max_fee_minor']} of the smallest units of the network's own coin"
-            if payload.contract
-            else _amount(told["max_fee_minor"], payload)
-        )
+        told["max_fee_minor"] = _fee(told["max_fee_minor"], payload)
     return [(name, value) for name, value in told.items() if value]
+
+
+def spend_lines(verified: VerifiedBundle) -> list[tuple[str, str]]:
+    """Return id and fee of the spend that the entry is; of any other entry nothing."""
+    if not verified.spend_id or not isinstance(verified.payload, WithdrawalCrypto):
+        return []
+    fee = _fee(verified.fee_minor, verified.payload)
+    return [("spend_id", verified.spend_id), ("fee_minor", fee)]
+
+
+def _fee(minor: str, payload: WithdrawalCrypto) -> str:
+    coin = f"{minor} of the smallest units of the network's own coin"
+    return coin if payload.contract else _amount(minor, payload)
 
 
 def _amount(minor: str, payload: WithdrawalCrypto) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from twinlock.cli.console import plain, result
 from twinlock.cli.files import read_file
-from twinlock.cli.verdict import payload_lines, verdict
+from twinlock.cli.verdict import payload_lines, spend_lines, verdict
 from twinlock.domain.bundle import BUNDLE_BYTES_MOST
 from twinlock.domain.errors import (
     BundleRefusedError,
@@ -95,6 +95,7 @@ def _shown(verified: VerifiedBundle) -> dict[str, object]:
         "at": verified.at,
         "authorization": None if claims is None else msgspec.to_builtins(claims),
         "device_signatures": [msgspec.to_builtins(one) for one in verified.device_signatures],
+        "fee_minor": verified.fee_minor,
         "fresh_at": verified.fresh_at,
         "index": verified.index,
         "origin": verified.head.origin,
@@ -103,6 +104,7 @@ def _shown(verified: VerifiedBundle) -> dict[str, object]:
         "policy": msgspec.to_builtins(verified.policy),
         "recorded": list(verified.recorded),
         "size": verified.head.size,
+        "spend_id": verified.spend_id,
         "spent": verified.spent,
         "steps": _steps(verified.steps),
         "type": verified.type,
@@ -131,7 +133,7 @@ def _print_shown(verified: VerifiedBundle) -> None:
     console = _console()
     _print_steps(console, verified.steps)
     console.print(Text.assemble(("verified", "bold green"), f": {plain(verdict(verified))}"))
-    for name, value in payload_lines(verified.payload):
+    for name, value in (*payload_lines(verified.payload), *spend_lines(verified)):
         console.print(Text(f"  {plain(name)}: {plain(value)}"))
     for line in _limits(verified):
         console.print(Text(f"  {line}"))
@@ -142,7 +144,7 @@ def _limits(verified: VerifiedBundle) -> list[str]:
     own = len(verified.assertions)
     recorded = ", ".join(map(plain, verified.recorded)) or "nothing"
     dated = (
-        f"a quorum of witnesses had cosigned by {verified.fresh_at:%Y-%m-%d %H:%M:%S} UTC"
+        f"a whole quorum cosigned at {verified.fresh_at:%Y-%m-%d %H:%M:%S} UTC or later"
         if verified.fresh_at is not None
         else "no witness is named in the trust file: the operator alone says when"
     )

@@ -106,12 +106,13 @@ class Step(NamedTuple):
 class VerifiedBundle:
     """What a bundle showed.
 
-    ``at`` is the operator's claim; ``fresh_at`` is when a quorum of witnesses had cosigned, None
-    where the trust file asks for none. ``reasons`` are the codes of what was missing, as far as
-    they are shown. ``authorization`` is None where none is shown. ``spent``
-    says that the entry itself is a spend. ``assertions`` are the customer's consent;
-    ``device_signatures`` say which device asked, and are none. ``recorded`` are the factors of
-    which nothing is shown: the operator's record only.
+    ``at`` is the operator's claim; ``fresh_at`` is the latest instant at or after which a whole
+    quorum of witnesses cosigned, None where the trust file asks for none. ``reasons`` are the
+    codes of what was missing, as far as they are shown. ``authorization`` is None where none is
+    shown. ``spent`` says that the entry itself is a spend, ``spend_id`` and ``fee_minor`` which
+    one, even where it was refused; they are empty of any other entry. ``assertions`` are the
+    customer's consent; ``device_signatures`` say which device asked, and are none. ``recorded``
+    are the factors of which nothing is shown: the operator's record only.
     """
 
     head: Checkpoint
@@ -128,6 +129,8 @@ class VerifiedBundle:
     policy: PolicyName
     authorization: Authorization | None
     spent: bool
+    spend_id: str
+    fee_minor: str
     assertions: tuple[VerifiedAssertion, ...]
     device_signatures: tuple[VerifiedDeviceSignature, ...]
     recorded: tuple[str, ...]
@@ -189,6 +192,7 @@ def verify_bundle(
     evidence, recorded = steps.take("proofs", lambda: _proofs(read, decision))
     keys = steps.take("bindings", lambda: _bindings(read, decision, head))
     signatures = steps.take("assertions", lambda: _assertions(evidence, keys, decision, trust))
+    spend_id, fee_minor = decision.spend or ("", "")
     return VerifiedBundle(
         head=head,
         fresh_at=witnessed.fresh_at,
@@ -204,6 +208,8 @@ def verify_bundle(
         policy=decision.policy,
         authorization=signed,
         spent=decision.spend is not None and leaf.dec is Answer.ALLOW,
+        spend_id=spend_id,
+        fee_minor=fee_minor,
         assertions=signatures.assertions,
         device_signatures=signatures.devices,
         recorded=recorded,

@@ -70,7 +70,7 @@ class Gathering:
         self.checkpoint = parse_checkpoint(self.note.text)
 
     def fresh_at(self) -> datetime | None:
-        """Return when a whole quorum had cosigned. Raises QuorumError."""
+        """Return the instant at or after which a whole quorum cosigned. Raises QuorumError."""
         return self.policy.quorum_fresh_at({name: one.at for name, one in self.cosigned.items()})
 
     def whole(self) -> SignedNote:

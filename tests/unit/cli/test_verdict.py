@@ -7,7 +7,7 @@ from support.bundles import TRUST, House, a_withdrawal, phone
 from support.forgeries import the_cast
 from support.worlds import DESKTOP
 
-from twinlock.cli.verdict import payload_lines, verdict
+from twinlock.cli.verdict import payload_lines, spend_lines, verdict
 from twinlock.domain.actions import (
     ActionType,
     AnyPayload,
@@ -121,6 +121,23 @@ def test_an_amount_is_told_in_whole_units_and_nothing_empty_is_told() -> None:
     beside = dict(payload_lines(PAYMENT))["max_fee_minor"]
     assert beside == "1000 of the smallest units of the network's own coin"
     assert {"contract", "memo"}.isdisjoint(told)
+
+
+def test_the_id_and_the_fee_of_a_spend_are_told_and_of_nothing_else() -> None:
+    cast = the_cast()
+    spent = verified(cast.house, cast.paid)
+    ether = changed(PAYMENT, asset="ETH", contract="", decimals=18)
+
+    assert spend_lines(spent) == [
+        ("spend_id", "payout-1"),
+        ("fee_minor", "5 of the smallest units of the network's own coin"),
+    ]
+    assert spend_lines(replace(spent, payload=ether, fee_minor="1000"))[1] == (
+        "fee_minor",
+        "0.000000000000001 ETH (1000)",
+    )
+    assert spend_lines(verified(cast.house, cast.allowed)) == []
+    assert spend_lines(replace(spent, payload=A_FREEZE)) == []
 
 
 def test_a_list_is_told_as_one() -> None:

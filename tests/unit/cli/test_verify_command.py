@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ def test_an_honest_bundle_is_told_step_by_step(desk: Desk) -> None:
     ]
     assert "verified: withdrawal.crypto was authorized and spent" in lines
     assert "  amount_minor: 50 USDT (50000000)" in lines
+    assert "  spend_id: payout-1" in lines
+    assert "  fee_minor: 5 of the smallest units of the network's own coin" in lines
     assert not any(line.endswith(": ") for line in lines)
     assert "  the customer's own signature: 1" in lines
     assert "  by the operator's record only: nothing" in lines
@@ -84,6 +87,20 @@ def test_the_device_that_asked_is_told_with_its_session_and_its_time(desk: Desk)
         f"  signed by device key {device['thumbprint']}, of the session begun in entry "
         f"{device['session_index']}, at 2026-01-15 14:00:00 UTC by the device\n"
     ) in told
+
+
+def test_the_witness_that_came_first_does_not_date_the_quorum(desk: Desk) -> None:
+    house, late = the_cast().house, the_cast().house.now + timedelta(seconds=44)
+    forger = Forger(house, the_cast().paid)
+    first = checkpoint(house.seen(), at=house.now, witnesses=(0,))
+    second = checkpoint(house.seen(), at=late, witnesses=(1,))
+    forger.doc["checkpoint"] = (first + second.splitlines(keepends=True)[-1]).decode()
+    desk.write("bundle.json", forger.to_bytes())
+
+    told = desk.verify().stdout
+
+    at = f"{house.now:%Y-%m-%d %H:%M:%S} UTC"
+    assert f"  time: a whole quorum cosigned at {at} or later\n" in told
 
 
 def test_what_rests_on_the_operators_word_is_said_to(desk: Desk) -> None:
@@ -118,6 +135,7 @@ def test_programs_are_told_in_json(desk: Desk) -> None:
     assert (shown["verified"], shown["spent"], len(shown["steps"])) == (True, True, 12)
     assert shown["payload"]["type"] == "withdrawal.crypto"
     assert shown["authorization"]["spend"] == "payout-1"
+    assert (shown["spend_id"], shown["fee_minor"]) == ("payout-1", "5")
     assert [one["binding_index"] for one in shown["assertions"]] == [1]
 
 

@@ -124,6 +124,7 @@ def test_a_yes_that_was_not_spent_is_told_from_a_spend() -> None:
     assert verified.authorization is not None
     assert not verified.spent
     assert (verified.authorization.spend, verified.authorization.fee_minor) == ("", "")
+    assert (verified.spend_id, verified.fee_minor) == ("", "")
     assert verified.steps[8].says.endswith("this entry is no spend")
 
 
@@ -134,6 +135,7 @@ def test_a_spend_whose_authorization_is_left_out_is_a_spend_all_the_same() -> No
     verified = verify_bundle(forger.to_bytes(), trust=TRUST)
 
     assert (verified.authorization, verified.spent) == (None, True)
+    assert (verified.spend_id, verified.fee_minor) == ("payout-1", "5")
     assert verified.steps[8].says == "none shown; this entry is a spend"
 
 
