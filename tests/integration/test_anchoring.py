@@ -95,8 +95,9 @@ async def test_a_log_that_is_shorter_than_its_anchor_is_refused(
     await put_back(database)
     async with open_store(database.app_dsn, service.keyring, service.clock) as fresh:
         keeper, _ = anchoring(service, tmp_path, log=fresh)
-        with pytest.raises(LogRolledBackError, match="shorter"):
+        with pytest.raises(LogRolledBackError, match="shorter") as refused:
             await keeper.check()
+    assert str(refused.value).endswith("see docs/postgresql.md, Restore")
 
 
 async def test_a_right_edge_that_does_not_give_the_root_is_refused(

@@ -12,7 +12,7 @@ from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.entries import entry_key, entry_label
-from twinlock.domain.errors import BundleRefusedError
+from twinlock.domain.errors import BundleRefusedError, ClockUntrustedError
 from twinlock.domain.log.checkpoint import parse_checkpoint
 from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.proof import parse_tlog_proof
@@ -301,6 +301,10 @@ async def test_the_service_says_that_it_is_well(service: Service) -> None:
     assert (await service.http.get("/health/live")).json() == {"status": "live", "log_size": None}
     ready = (await service.http.get("/health/ready")).json()
     assert ready["status"] == "ready"
+    service.clock.fault = ClockUntrustedError("the wall clock jumped")
+    unready = await service.http.get("/health/ready")
+    assert (unready.status_code, unready.json()["code"]) == (503, "clock_untrusted")
+    service.clock.fault = None
     await spent(service)
     text = (await service.http.get("/metrics")).text
     assert 'twinlock_answers_total{answer="allow",type="withdrawal.crypto"} 2.0' in text

@@ -181,7 +181,8 @@ async def test_a_kept_checkpoint_is_held_against_the_log(
     assert told.code == 0, told
     assert (missing.code, nonsense.code) == (2, 2)
     assert missing.err.rstrip().endswith("[file_unreadable]")
-    assert nonsense.err.rstrip().endswith("[malformed]")
+    why = "the checkpoint that was kept: a note has no signatures [malformed]"
+    assert nonsense.err.rstrip().endswith(why)
 
 
 async def test_the_log_grows_while_it_is_audited(world: World, database: TestDatabase) -> None:

@@ -36,5 +36,6 @@ def test_a_clock_set_forward_before_a_restart_is_refused_after_it(tmp_path: Path
     start = kept.index(b'"wall_ms":')
     (tmp_path / "clock").write_bytes(kept[:start] + b'"wall_ms":%d}' % wall_ms)
 
-    with pytest.raises(ClockUntrustedError, match="jumped"):
+    with pytest.raises(ClockUntrustedError, match="jumped") as refused:
         SystemClock(anchor=tmp_path / "clock").now()
+    assert str(refused.value).endswith("or see docs/threat-model.md, Time")

@@ -21,6 +21,7 @@ from twinlock.bootstrap.world import World
 from twinlock.client import Client
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import from_b64url
+from twinlock.domain.errors import TwinlockError
 from twinlock.domain.money import Prices
 from twinlock.domain.sessions import signing_nonce
 from twinlock.proofs.device_keys import session_proof_message
@@ -38,8 +39,11 @@ class SteerableClock:
 
     def __init__(self) -> None:
         self.at = datetime.now(UTC).replace(microsecond=0)
+        self.fault: TwinlockError | None = None
 
     def now(self, *, database_at: datetime | None = None) -> datetime:
+        if self.fault is not None:
+            raise self.fault
         return self.at
 
     def seconds(self) -> float:

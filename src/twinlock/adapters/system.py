@@ -171,7 +171,9 @@ class SystemClock:
             wall_ns = believed.wall_ns + elapsed + follow
             self._believed = _Look(boottime_ns=look.boottime_ns, wall_ns=wall_ns)
         if elapsed < -LOOK_MS * _NS_PER_MS or abs(apart - follow) > JUMP_MS * _NS_PER_MS:
-            raise ClockUntrustedError("the wall clock jumped")
+            raise ClockUntrustedError(
+                "the wall clock jumped: set it right, or see docs/threat-model.md, Time"
+            )
 
     def _look(self) -> _Look:
         """Read both clocks close together, so that a process stopped in between sees no jump."""

@@ -385,9 +385,10 @@ async def live() -> Health:
 
 @get("/health/ready", include_in_schema=False)
 async def ready(request: StrictRequest) -> Health:
-    """Say that this process can decide: keys and database are there. Raises UnavailableError."""
+    """Say that this process can decide. Raises what is wrong with its keys, clock or database."""
     api = api_of(request)
     api.check_health()
+    api.clock.now(database_at=None)
     head = await api.store.head()
     return Health(status="ready", log_size=head.size)
 

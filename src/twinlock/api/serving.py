@@ -17,6 +17,7 @@ from twinlock.domain.ids import AccountId, ActionId, account_of, parse_account_i
 from twinlock.domain.message_signatures import SignatureRefusedError
 from twinlock.domain.reasons import Reason
 from twinlock.ports import (
+    Clock,
     Entropy,
     Idempotency,
     Store,
@@ -111,6 +112,7 @@ class Api:
         use: UseCases,
         store: Store,
         entropy: Entropy,
+        clock: Clock,
         rates: Rates,
         answers: AnswerSigner,
         origin: str,
@@ -120,6 +122,7 @@ class Api:
         self.use = use
         self.store = store
         self.entropy = entropy
+        self.clock = clock
         self.rates = rates
         self.answers = answers
         self.origin = origin

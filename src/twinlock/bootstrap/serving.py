@@ -182,6 +182,7 @@ async def open_on(
             ),
             store=store,
             entropy=SystemEntropy(),
+            clock=clock,
             rates=Rates(seconds),
             answers=keys.answers,
             origin=world.settings.origin,

@@ -126,7 +126,7 @@ class PolicyDiffersError(TwinlockError):
 
 
 class ClockUntrustedError(TwinlockError):
-    """The clock jumped, or two clocks disagree, so no wait is judged: mend the machine's time."""
+    """The clock jumped, or two disagree: no wait is judged; see docs/threat-model.md, Time."""
 
     code = "clock_untrusted"
     status = 503

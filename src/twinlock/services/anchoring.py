@@ -105,7 +105,9 @@ class Anchoring:
 
     async def _check_growth(self, anchor: Anchor, head: Head) -> None:
         if head.size < anchor.size:
-            raise LogRolledBackError("the log is shorter than what was signed")
+            raise LogRolledBackError(
+                "the log is shorter than what was signed: see docs/postgresql.md, Restore"
+            )
         needed = tiles_needed(lambda at: consistency_proof(anchor.size, head.size, at))
         try:
             tiles = await self._log.tiles(tuple(sorted(needed)))
@@ -117,7 +119,9 @@ class Anchoring:
                 proof=consistency_proof(anchor.size, head.size, hashes_in(tiles)),
             )
         except (ProofError, LogDamagedError) as error:
-            raise LogRolledBackError("the log is not the anchored one, grown") from error
+            raise LogRolledBackError(
+                "the log is not the anchored one, grown: see docs/postgresql.md, Restore"
+            ) from error
 
     async def _move(self, anchor: Anchor | None, head: Head) -> None:
         if anchor is not None and anchor.size == head.size:

@@ -97,7 +97,10 @@ class Auditing:
         """
         findings, checkpoints = Findings(), {}
         if since is not None:
-            checkpoints[KEPT] = self._checkpoint(since)
+            try:
+                checkpoints[KEPT] = self._checkpoint(since)
+            except (MalformedError, UntrustedNoteError) as error:
+                raise type(error)(f"{KEPT}: {error}") from error
         anchored = True
         try:
             anchor = await self._anchors.read()
@@ -109,6 +112,7 @@ class Auditing:
         return Held(anchored=anchored, checkpoints=checkpoints, found=findings.found())
 
     def _checkpoint(self, note: bytes) -> Checkpoint:
+        """Return the checkpoint of a note. Raises MalformedError, UntrustedNoteError."""
         policy, origin = self._log_policy, self._log_origin
         return verify_checkpoint(parse_note(note), policy, origin=origin).checkpoint
 
