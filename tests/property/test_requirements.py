@@ -22,6 +22,7 @@ from twinlock.domain.requirements import (
     all_of,
     answer,
     any_of,
+    ask_again_at,
     leaves,
     reasons,
     silence_until,
@@ -115,6 +116,19 @@ def test_waiting_alone_does_only_where_nothing_else_is_asked(some: list[Requirem
     only_waits = all(isinstance(one, WaitUntil) for one in some)
 
     assert (silence_until(all_of(*some)) is not None) is only_waits
+
+
+@given(requirements)
+def test_who_is_told_when_to_ask_again_is_told_no_earlier_than_any_end(one: Requirement) -> None:
+    until, must = ask_again_at(one), waits_until(one)
+    ends = [leaf.until for leaf in leaves(one) if isinstance(leaf, Never)]
+
+    if answer(one) is not Answer.DENY:
+        assert until == must
+    elif None in ends:
+        assert until is None
+    else:
+        assert until == max(end for end in (must, *ends) if end is not None)
 
 
 PROOF = Prove(code=Reason.SECOND_ROOT_NEEDED, level=Level.POSSESSION, roots=2)

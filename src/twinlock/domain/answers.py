@@ -26,7 +26,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
-from twinlock.domain.requirements import Answer, Requirement, answer, reasons, waits_until
+from twinlock.domain.requirements import Answer, Requirement, answer, ask_again_at, reasons
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +41,10 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The gate's answer about one action.
 
-    ``requirement`` is the tree of what is missing, ``until`` when its waits are over (UTC);
-    ``state`` says where the action stands. ``authorization`` is the JWS of a yes to an exit;
-    ``index`` is the decision's place in the log; ``session_id`` names a session that began.
+    ``requirement`` is the tree of what is missing, ``until`` when its waits are over and its
+    refusals have lapsed (UTC), None where one of them never does; ``state`` says where the action
+    stands. ``authorization`` is the JWS of a yes to an exit; ``index`` is the decision's place in
+    the log; ``session_id`` names a session that began.
     """
 
     action_id: str
@@ -88,7 +89,7 @@ def tell(decided: Decided, *, index: int, teller: Teller) -> Answered:
         state=_state_after(decided),
         requirement=None if allowed else missing,
         why=() if allowed else explain(missing),
-        until=waits_until(missing),
+        until=ask_again_at(missing),
         fault=decision.fault.value if decision.fault is not None else "",
         session_id="" if session is None else session.session.session_id,
         authorization=_authorization(decision, index=index, teller=teller),
@@ -165,7 +166,7 @@ def tell_open(action: OpenAction, missing: Requirement) -> Answered:
         state=action.state.value,
         requirement=None if said is Answer.ALLOW else missing,
         why=explain(missing),
-        until=waits_until(missing),
+        until=ask_again_at(missing),
         payload=_value(action),
     )
 

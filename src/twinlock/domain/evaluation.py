@@ -36,7 +36,7 @@ from twinlock.domain.requirements import (
     Prove,
     Requirement,
     WaitUntil,
-    waits_until,
+    ask_again_at,
 )
 from twinlock.domain.sessions import SignedDraft
 from twinlock.domain.step_up import MAX_AGE, acr_of, acr_values, shown_for
@@ -331,7 +331,7 @@ def evaluated(decided: Decided) -> Evaluated:
             digest=decision.digest,
             reasons=explain(missing),
             obligations=None if allowed else _obligation(missing, decided.state.account),
-            until=waits_until(missing),
+            until=ask_again_at(missing),
             step_up=StepUp(acr_values=" ".join(values)) if values else None,
         ),
     )

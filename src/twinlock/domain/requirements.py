@@ -161,6 +161,19 @@ def waits_until(requirement: Requirement) -> datetime | None:
             return None
 
 
+def ask_again_at(requirement: Requirement) -> datetime | None:
+    """Return when the waits that must pass are over and every refusal has lapsed.
+
+    None when there is nothing to wait for, or a refusal that never lapses.
+    Prevents: a customer who comes back at the end of a wait that stands beside such a refusal.
+    """
+    must = waits_until(requirement)
+    if answer(requirement) is not Answer.DENY:
+        return must
+    lapses = [leaf.until for leaf in leaves(requirement) if isinstance(leaf, Never)]
+    return max(_present((must, *lapses))) if all(lapses) else None
+
+
 def silence_until(requirement: Requirement) -> datetime | None:
     """Return when waiting alone will have fulfilled ``requirement``, or None when it never will."""
     match requirement:

@@ -1,5 +1,7 @@
 """What is told of a decision, of an open action, and of one that ended."""
 
+from datetime import datetime
+
 import msgspec
 import pytest
 from support.cast import DAY, NOON
@@ -19,7 +21,7 @@ from support.worlds import (
 
 from twinlock.domain.actions import payload_bytes
 from twinlock.domain.answers import Answered, Teller, spend_claims, tell, tell_closed, tell_open
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import AUTHORIZATION_TYPE
 from twinlock.domain.canonical import encode
@@ -36,7 +38,18 @@ from twinlock.domain.events import (
 from twinlock.domain.ids import ActionId
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import NOTHING, Answer, reasons, waits_until
+from twinlock.domain.requirements import (
+    NOTHING,
+    Answer,
+    Never,
+    Prove,
+    Requirement,
+    WaitUntil,
+    all_of,
+    any_of,
+    reasons,
+    waits_until,
+)
 
 ACTION = ActionId("act_x")
 VETOED_BY = DESKTOP.channel_id
@@ -211,6 +224,42 @@ def test_an_open_action_is_told_without_deciding_anything() -> None:
     assert said.until == waits_until(decision.requirement)
     assert said.payload == msgspec.json.decode(payload_bytes(action.payload))
     assert said.index is None
+
+
+FINAL = Never(code=Reason.ABOVE_PLATFORM_LIMIT)
+LAPSES = Never(code=Reason.ACCOUNT_FROZEN, until=NOON + DAY)
+SOON = WaitUntil(code=Reason.EXITS_HELD, until=NOON)
+LATE = WaitUntil(code=Reason.DESTINATION_NEW, until=NOON + 2 * DAY)
+PROOF = Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE)
+
+
+@pytest.mark.parametrize(
+    ("missing", "until"),
+    [
+        pytest.param(SOON, SOON.until, id="a wait"),
+        pytest.param(all_of(SOON, PROOF), SOON.until, id="a wait beside a proof"),
+        pytest.param(any_of(PROOF, LATE), None, id="a proof instead of a wait"),
+        pytest.param(NOTHING, None, id="nothing"),
+        pytest.param(FINAL, None, id="a refusal without an end"),
+        pytest.param(all_of(SOON, FINAL), None, id="a wait beside a refusal without an end"),
+        pytest.param(all_of(LAPSES, FINAL, LATE), None, id="one refusal of two has no end"),
+        pytest.param(LAPSES, LAPSES.until, id="a refusal that lapses"),
+        pytest.param(all_of(SOON, LAPSES, PROOF), LAPSES.until, id="it lapses after the wait"),
+        pytest.param(all_of(LATE, LAPSES), LATE.until, id="it lapses before the wait is over"),
+    ],
+)
+def test_nobody_is_told_to_come_back_for_what_stays_refused(
+    missing: Requirement, until: datetime | None
+) -> None:
+    gate = Gate.of(an_account(), a_destination())
+    decision = gate.propose(send())
+    decided = gate.book[-1][1]
+    judged = msgspec.structs.replace(decided.answer, requirement=missing)
+
+    said = tell_open(gate.action(decision.action_id), missing)
+    answered = tell(msgspec.structs.replace(decided, decisions=(judged,)), index=7, teller=TELLER)
+
+    assert (said.until, answered.until) == (until, until)
 
 
 def test_an_open_action_that_misses_nothing_requires_nothing() -> None:

@@ -129,6 +129,14 @@ def test_what_nothing_lifts_is_told_too() -> None:
     assert "step_up" not in context
 
 
+def test_a_wait_beside_what_nothing_lifts_has_no_end_to_come_back_at() -> None:
+    wait = WaitUntil(code=Reason.DESTINATION_NEW, until=NOON)
+    context = told(all_of(wait, Never(code=Reason.ABOVE_PLATFORM_LIMIT)), account())["context"]
+
+    assert "until" not in context
+    assert [one["need"] for one in context["obligations"]["parts"]] == ["wait", "never"]
+
+
 def test_a_wait_is_told_with_its_end_and_a_choice_of_proofs_as_one_challenge() -> None:
     later = NOON + timedelta(days=1)
     missing = all_of(
