@@ -34,7 +34,8 @@ def policy_page() -> str:
 Only what stands here is permitted. A hold stops every exit from the moment the change takes effect:
 after `session.start` only where the device is new, and not after the sign-in that ends setting up;
 after `api_key.create` only where the key may withdraw; after `authenticator.bind` only once the
-account is set up.
+account is set up. A change that had to wait takes effect with the first thing that is decided about
+the account after its wait, however late that is ([api.md](api.md#the-life-of-an-action)).
 """.strip(),
         table(
             ("action", "holds every exit for", "may be proved by", "lapses without use after"),

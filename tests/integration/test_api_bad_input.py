@@ -68,6 +68,27 @@ async def test_a_body_that_is_not_strict_json_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        pytest.param(b'{"x":1}', 400, "malformed", id="a body that is not of its form"),
+        pytest.param(
+            b'{"account_id":"%b","type":"freeze.set","payload":{}}' % SOMEBODY.encode(),
+            401,
+            "platform_key_refused",
+            id="a body of its form",
+        ),
+    ],
+)
+async def test_a_body_is_read_before_the_key(
+    service: Service, body: bytes, status: int, code: str
+) -> None:
+    answer = await service.http.post(
+        "/v1/actions", content=body, headers={**JSON, "Authorization": ""}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
     ("path", "body", "words"),
     [
         (

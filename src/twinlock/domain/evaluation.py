@@ -125,8 +125,8 @@ class ProveObligation(msgspec.Struct, frozen=True, kw_only=True, tag_field="need
     """Proofs must reach ``level`` (``acr`` is its name), from so many different ``roots``.
 
     All of ``factors`` are among them. ``enrolled`` are the kinds that this account has, of which
-    one alone, or beside the password, reaches it. What a new channel was sent reaches none, so
-    it has no name, and nothing that is enrolled is one.
+    one alone, or beside the password, reaches it; not all need be read for this action. What a new
+    channel was sent reaches none, so it has no name, and nothing that is enrolled is one.
     """
 
     code: str
