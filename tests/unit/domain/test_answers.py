@@ -246,6 +246,7 @@ PROOF = Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE)
         pytest.param(LAPSES, LAPSES.until, id="a refusal that lapses"),
         pytest.param(all_of(SOON, LAPSES, PROOF), LAPSES.until, id="it lapses after the wait"),
         pytest.param(all_of(LATE, LAPSES), LATE.until, id="it lapses before the wait is over"),
+        pytest.param(all_of(LAPSES, any_of(PROOF, LATE)), LAPSES.until, id="a wait of choice"),
     ],
 )
 def test_nobody_is_told_to_come_back_for_what_stays_refused(
