@@ -143,6 +143,7 @@ class Publishing:
         self._keys = 0  # How often they have changed, and had when what is shown was signed.
         self._shown_keys = -1
         self._waiting: dict[asyncio.Future[None], int] = {}
+        self._stalled = False  # Somebody waited for a quorum in vain, and none was reached since.
         self._wanted = asyncio.Event()
         self._progress = asyncio.Event()
         self._unkept = asyncio.Event()
@@ -180,11 +181,18 @@ class Publishing:
         self._waiting[waiter] = size
         self._wanted.set()
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await waiter
+            async with asyncio.timeout(WAIT_SECONDS):
+                await waiter
+        except TimeoutError:
+            self._stalled = True
         finally:
             del self._waiting[waiter]
+
+    async def check_keeps_up(self) -> None:
+        """Check that what is committed now will be cosigned, as far as is known (see the port)."""
+        if self._stalled:
+            self._wanted.set()
+            raise NotWitnessedError("too few witnesses answer at present, so nothing was done")
 
     def standing(self) -> Standing:
         """Return how it stands."""
@@ -410,6 +418,7 @@ class Publishing:
     def _publish(self, target: _Target, fresh_at: datetime | None) -> None:
         """Show a head that has its quorum, unless a newer one is shown; wake whom it covers."""
         target.reached = True
+        self._stalled = False
         if self._shown is not None:
             newer = (target.head.size, target.keys, fresh_at or _EPOCH)
             if newer < (self._shown.head.size, self._shown_keys, self._fresh_at or _EPOCH):
