@@ -39,9 +39,7 @@ from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.submission import Submission, parse_known_size
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.log.trust import TrustedLog, TrustPolicy, Witness
-from twinlock.ports import (
-    Clock,
-)
+from twinlock.ports import Clock
 from twinlock.ports.log import (
     AnchoredLog,
     CosignedNotes,
@@ -167,13 +165,9 @@ class Publishing:
         self._log.check_trusted()
         if self._shown is None or self._shown.head.size < size:
             await self._wait_for(size)
-        return self._covering(size)
-
-    def _covering(self, size: int) -> SignedHead:
-        shown = self._shown
-        if shown is None or shown.head.size < size:
+        if self._shown is None or self._shown.head.size < size:
             raise NotWitnessedError("too few witnesses have cosigned this entry so far")
-        return shown
+        return self._shown
 
     async def _wait_for(self, size: int) -> None:
         """Wait until so many leaves are cosigned, but not for long."""
@@ -482,9 +476,8 @@ class Publishing:
         Raises:
             MalformedError, UntrustedNoteError: it is none.
         """
-        own = replace(self._policy, quorum=None)
-        found = verify_checkpoint(parse_note(data), own, origin=self._signer.log_origin)
-        return found.checkpoint
+        own, origin = replace(self._policy, quorum=None), self._signer.log_origin
+        return verify_checkpoint(parse_note(data), own, origin=origin).checkpoint
 
     async def _check_holds(self, known: Checkpoint, head: Head) -> None:
         """Return when our log holds ``known``. Raises LogDamagedError."""
