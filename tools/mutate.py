@@ -35,6 +35,7 @@ TESTS = (
     "tests/attacks/test_address_comes_again.py",
     "tests/attacks/test_last_channel_is_the_thiefs.py",
     "tests/attacks/test_leaked_password.py",
+    "tests/attacks/test_lifted_freeze.py",
     "tests/attacks/test_long_proposals.py",
     "tests/attacks/test_not_me.py",
     "tests/attacks/test_removed_mailbox.py",

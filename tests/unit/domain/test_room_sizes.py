@@ -241,7 +241,13 @@ def a_full_account(*actions: OpenAction) -> Account:
         sessions=(session,) * SESSIONS_MOST,
         holds=(Hold(because="authenticator.remove", placed_at=LATE, ends_at=LATE + DAY),)
         * HOLDS_MOST,
-        freeze=Freeze(until=LATE, set_at=LATE, weak=dict.fromkeys(WEAK, LATE)),
+        freeze=Freeze(
+            until=LATE,
+            set_at=LATE,
+            weak=dict.fromkeys(WEAK, LATE),
+            bound_at=SECOND,
+            weak_bound_at=SECOND,
+        ),
         throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
         known_throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
         candidates=(*(candidate,) * (CANDIDATES_MOST - 1), codes),
