@@ -45,6 +45,7 @@ TESTS = (
     "tests/attacks/test_stolen_key_and_phone.py",
     "tests/attacks/test_stray_signatures.py",
     "tests/attacks/test_suspended_password.py",
+    "tests/attacks/test_untold_waits.py",
 )
 # Fuzzing with hundreds of examples whatever the profile: minutes for each mutant that lives.
 TESTS_LEFT_OUT = (
