@@ -37,6 +37,7 @@ from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, Destination, Session, Spent, State
+from twinlock.domain.actions import payload_bytes
 from twinlock.domain.audit.findings import Fault
 from twinlock.domain.canonical import encode
 from twinlock.domain.decisions import Decided, Decision
@@ -728,15 +729,22 @@ async def test_an_entry_that_an_insider_counted_up_leaves_a_gap(installation: In
 
 
 def forged(installation: Installation, *decisions: Decision) -> Work:
-    """Return a work that decides what the gate never would; states follow from its events."""
+    """Return a work that decides what the gate never would; states follow from its events.
+
+    Each decision has the payload of the action that its event is about.
+    """
     alice = installation.scene.alice
 
     def decided(state: State, _: object) -> Decided:
-        states = []
+        states, told = [], []
         for decision in decisions:
+            about = {getattr(event, "action_id", "") for event in decision.events}
+            known = [one.payload for one in state.account.actions if one.action_id in about]
+            payload = payload_bytes(known[0]) if known else b""
+            told.append(replace(decision, payload=payload))
             state = advance(apply_all(state, decision.events))
             states.append(state)
-        return Decided(decisions=decisions, states=tuple(states))
+        return Decided(decisions=tuple(told), states=tuple(states))
 
     return Work(
         account_id=alice.account_id,

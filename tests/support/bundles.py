@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from support.cast import NOON
+from support.gates import streams_of
 from support.worlds import CONTRACT, DESKTOP, EMAIL, destination_id, rules_of
 
 from twinlock.domain.account import Account, Chain, Destination, State
@@ -27,6 +28,7 @@ from twinlock.domain.actions import (
     WithdrawalCrypto,
     payload_bytes,
     payload_digest,
+    place_of,
 )
 from twinlock.domain.answers import Teller
 from twinlock.domain.assurance import Factor
@@ -44,6 +46,7 @@ from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.commands import (
     Ask,
     Command,
+    ImportDestination,
     OpenAccount,
     Propose,
     Prove,
@@ -188,6 +191,7 @@ class House:
     entries: dict[tuple[AccountId, int], StoredEntry] = field(default_factory=dict)
     closed: dict[ActionId, ClosedAction] = field(default_factory=dict)
     policies: dict[str, bytes] = field(default_factory=dict)
+    decisions: dict[AccountId, list[tuple[Decision, datetime]]] = field(default_factory=dict)
     version: int = 1
     drawn: int = 0
 
@@ -210,8 +214,10 @@ class House:
         )
         self.accounts[work.account_id] = booked.state.account
         self.closed |= {one.action.action_id: one for one in booked.closed}
-        if booked.state.destination is not None:
-            self.destinations[booked.state.destination.destination_id] = booked.state.destination
+        self.destinations |= streams_of(booked.state)
+        self.decisions.setdefault(work.account_id, []).extend(
+            (decision, self.now) for decision in decided.decisions
+        )
         for entry in booked.entries:
             self.entries[work.account_id, entry.number] = StoredEntry(
                 number=entry.number,
@@ -291,9 +297,12 @@ class House:
 
     def do(self, command: Command, account: AccountId) -> Decision:
         payload = self._payload(command)
+        place = None if payload is None else place_of(payload)
         where = None
-        if isinstance(payload, WithdrawalCrypto):
-            where = destination_id(payload.network, payload.address, payload.memo)
+        if place is not None:
+            where = destination_id(place.network, place.address, place.memo)
+        if isinstance(command, ImportDestination):
+            where = command.destination.destination_id
         rules = self.rules()
         work = Work(
             account_id=account,

@@ -61,6 +61,7 @@ class Evidence(IntEnum):
 
 
 PHONE = "phone"  # The root of everything of which we do not know better (law 4).
+KNOWN = "known"  # In place of a root: what a password alone has proved, which is none.
 
 
 def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:

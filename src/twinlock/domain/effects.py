@@ -36,7 +36,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.ages import oldest_of_the_strongest
 from twinlock.domain.api_keys import carrier, made
-from twinlock.domain.assurance import PHONE, Factor, Level
+from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
 from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.errors import InvariantError, invariant
@@ -203,10 +203,13 @@ def _replaced(state: State, new: Authenticator, facts: Facts) -> tuple[Event, ..
 
 
 def _born_of(facts: Facts) -> str:
-    """Return the root that alone stands behind a binding; none while setting up, or behind two."""
+    """Return the root that alone stands behind a binding; none while setting up, or behind two.
+
+    A password is none, and so what it alone binds has none to be born of.
+    """
     if setting_up(facts) or len(facts.shown_roots) > 1:
         return ""
-    return next(iter(facts.shown_roots), PHONE)
+    return next(iter(facts.shown_roots), KNOWN)
 
 
 def _remove(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:

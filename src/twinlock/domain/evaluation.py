@@ -329,7 +329,7 @@ def evaluated(decided: Decided) -> Evaluated:
             note=NOTE,
             answer=decision.answer,
             digest=decision.digest,
-            reasons=() if allowed else explain(missing),
+            reasons=explain(missing),
             obligations=None if allowed else _obligation(missing, decided.state.account),
             until=waits_until(missing),
             step_up=StepUp(acr_values=" ".join(values)) if values else None,

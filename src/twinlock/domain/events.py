@@ -221,11 +221,13 @@ class ChannelRemoved(_Event, frozen=True, kw_only=True, tag="channel.removed/1")
 class NewcomerRepudiated(_Event, frozen=True, kw_only=True, tag="newcomer.repudiated/1"):
     """Something older said "this was not me".
 
-    ``entries`` bound what is undone; no device that came after ``since`` is known any more.
+    ``entries`` bound what is undone; no device that came after ``since`` is known any more. What
+    said so may have shown less than the floor: ``below_floor``.
     """
 
     entries: tuple[int, ...]
     since: datetime
+    below_floor: bool = False
 
 
 class SessionStarted(_Event, frozen=True, kw_only=True, tag="session.started/1"):

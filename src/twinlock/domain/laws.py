@@ -235,14 +235,18 @@ def _as_old_as_the_target(facts: Facts, target_bound_at: datetime) -> Requiremen
 def a_password_is_no_root(facts: Facts) -> Requirement:
     """Law 4: where nothing but a password is bound, nothing leaves and no way out is opened.
 
-    It could be shown with silence at best, and that is one root.
+    It could be shown with silence at best, and that is one root. Nor is what a password alone bound
+    a root, for as long as it is a newcomer. Prevents: a leaked password that binds a key first.
     """
     opens = facts.action == ActionType.DESTINATION_ADD or WITHDRAW_SCOPE in facts.scopes
     if facts.action_class is not ActionClass.EXIT and not opens:
         return NOTHING
-    if facts.floor > Level.KNOWLEDGE or within_budget(facts):
+    if within_budget(facts):
         return NOTHING
-    return Never(code=Reason.ROOT_MISSING)
+    rootless = _own_proof(facts) and not facts.shown_roots
+    if facts.floor <= Level.KNOWLEDGE or rootless:
+        return Never(code=Reason.ROOT_MISSING)
+    return NOTHING
 
 
 def two_roots(facts: Facts) -> Requirement:

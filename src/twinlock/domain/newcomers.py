@@ -29,6 +29,7 @@ from twinlock.domain.authenticators.model import (
     Authenticator,
     Password,
     RecoveryCodes,
+    SuspensionKind,
     Totp,
     factor_of,
 )
@@ -73,6 +74,16 @@ def is_newcomer(bound_at: datetime, *, now: datetime) -> bool:
 def lets_in(one: Authenticator) -> bool:
     """Say whether ``one`` alone begins a session; an app or a recovery code needs a password."""
     return not isinstance(one, Totp | RecoveryCodes)
+
+
+def _gets_in(one: Authenticator) -> bool:
+    """Say whether ``one`` is a way in, today or soon: it signs in, or sets another password.
+
+    Prevents: a password that is suspended or that a thief changed, so that his key is kept, and
+    with it a floor that the owner does not reach.
+    """
+    for_good = one.suspension is not None and one.suspension.kind is SuspensionKind.FOR_GOOD
+    return not for_good and not isinstance(one, RecoveryCodes)
 
 
 # --- What stands on what ---
@@ -153,18 +164,18 @@ def heir(account: Account, named: str, *, now: datetime) -> Channel | None:
     so that no codes are asked for any more.
     """
     gone = account.channel(named)
-    if gone is None or _came_lately(account, gone, now=now):
+    if gone is None or came_lately(account, gone, now=now):
         return None
     left = [one for one in account.channels if one is not gone]
     alike = [one for one in left if one.takes_codes or not gone.takes_codes] or left
-    if not alike or not all(_came_lately(account, one, now=now) for one in alike):
+    if not alike or not all(came_lately(account, one, now=now) for one in alike):
         return None
     free = (one for one in alike if _has_room(account, one, now=now))
     eldest = min(free, key=lambda one: (_is_full(one), one.bound_at), default=None)
     return None if eldest is None else _before(eldest, replace(gone, replaced=None, removed=True))
 
 
-def _came_lately(account: Account, one: Channel, *, now: datetime) -> bool:
+def came_lately(account: Account, one: Channel, *, now: datetime) -> bool:
     """Say whether ``one`` is a newcomer; what an account was opened with is nobody's."""
     return is_newcomer(one.bound_at, now=now) and is_older(account.opened_at, one.bound_at)
 
@@ -176,7 +187,7 @@ def _is_full(channel: Channel) -> bool:
 def _has_room(account: Account, channel: Channel, *, now: datetime) -> bool:
     """Say whether an elder can be remembered there without another of the owner's forgotten."""
     *_, first = links(channel)
-    return not _is_full(channel) or _came_lately(account, first, now=now)
+    return not _is_full(channel) or came_lately(account, first, now=now)
 
 
 def _before(channel: Channel, elder: Channel) -> Channel:
@@ -290,20 +301,21 @@ def undo(
     """Return what undoes what ``entry`` bound at ``since``, bound still or not, and all on it.
 
     ``level`` is what older things showed for it. A password is suspended, since nobody has the one
-    before it, and so is what alone could still sign in, unless ``level`` can set another password:
-    for good where it reaches the floor of what is left, else for a while (law 5), in which the
-    owner can set another.
+    before it; and so is all else where nothing is left that gets in: for good where ``level``
+    reaches the floor of what is left, else for a while (law 5).
     """
     gone = resting_on(account, entry)
     left = [one for one in account.authenticators if one.entry not in gone]
     codes = any(_standing(one, gone) for one in account.channels)
     floor = max(floor_of(map(factor_of, left), has_channel=codes), Level.KNOWLEDGE)
-    way_in = any(lets_in(one) and not one.suspended(now) for one in left)
+    way_in = any(_gets_in(one) for one in left)
     bound_then = {entry, *(one.entry for one in bound(account))}
-    repudiated = NewcomerRepudiated(at=now, entries=tuple(sorted(gone & bound_then)), since=since)
-    # Who shows a floor above a password's can set another. Prevents: a password that is suspended,
-    # so that a thief's key is kept, and with it a floor that the owner does not reach.
-    way_in = way_in or Level.POSSESSION <= floor <= level
+    repudiated = NewcomerRepudiated(
+        at=now,
+        entries=tuple(sorted(gone & bound_then)),
+        since=since,
+        below_floor=level < account.floor,
+    )
     return (
         repudiated,
         *_authenticators(account, gone, way_in=way_in, weak=level < floor, now=now),

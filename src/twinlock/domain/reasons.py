@@ -172,7 +172,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Finish setting up and sign in.",
     ),
     Reason.NEWCOMER: Explanation(
-        "For 30 days a new authenticator cannot remove or veto an older one.",
+        "For 30 days a new authenticator cannot remove or veto an older one; nor do codes reset a "
+        "password once they, or a link, undid something.",
         "At the time shown.",
         "Use an older authenticator.",
     ),
@@ -272,8 +273,9 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Start again.",
     ),
     Reason.ROOT_MISSING: Explanation(
-        "Only a password is bound, and a password alone moves no money.",
-        "When an authenticator app, a passkey or a channel for codes is bound.",
+        "A password alone moves no money, nor does what it alone bound in the last 30 days.",
+        "When an authenticator app, a passkey or a channel for codes is bound; what the password "
+        "alone bound counts after 30 days.",
         "Bind a passkey or an authenticator app.",
     ),
     Reason.NOTHING_BOUND: Explanation(

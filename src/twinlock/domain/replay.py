@@ -382,10 +382,11 @@ def _apply_standing(state: State, event: StandingEvent) -> State:
         case ChannelRemoved(channel_id=named):
             left = tuple(one for one in account.channels if one.channel_id != named)
             return _account(state, channels=left)
-        case NewcomerRepudiated(entries=entries, since=since):
+        case NewcomerRepudiated(entries=entries, since=since, below_floor=below):
             known = tuple(one for one in account.devices if one.since < since)
             doubts = with_doubts(account, entries)
-            return _account(state, devices=known, doubts=doubts)
+            undercut = ceil(event.at.timestamp()) if below else account.undercut_at
+            return _account(state, devices=known, doubts=doubts, undercut_at=undercut)
         case _:
             assert_never(event)
 

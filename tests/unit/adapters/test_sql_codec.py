@@ -3,7 +3,7 @@
 import pytest
 from support.cast import ALICE, MEMBER, NEW_ADDRESS, NOON
 
-from twinlock.adapters.boxes import SubjectKey
+from twinlock.adapters.boxes import NONCE_BYTES, SubjectKey
 from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.codec import Place
 from twinlock.adapters.system import SystemEntropy
@@ -60,6 +60,29 @@ def test_what_was_sealed_in_another_form_is_refused(sealed: object) -> None:
     """What a newer version of Twinlock sealed, and an older one reads."""
     place = Place(kind="account", row_id="row", version=1)
     box = codec.seal(KEY, sealed, place, entropy=ENTROPY)
+
+    with pytest.raises(SealBrokenError, match="form"):
+        codec.unseal_stream(KEY, box, place)
+
+
+@pytest.mark.parametrize(
+    "sealed",
+    [
+        pytest.param(b"[" * 17_000, id="brackets"),
+        pytest.param(b'{"more":' + b"[" * 17_000, id="brackets in a field"),
+        pytest.param(b'{"account_id":"\xff"}', id="no text"),
+    ],
+)
+def test_bytes_that_no_value_has_are_refused(sealed: bytes) -> None:
+    """Prevents: one sealed row at which an audit breaks before it says a word."""
+    place = Place(kind="account", row_id="row", version=1)
+    box = KEY.seal(
+        sealed,
+        kind=place.kind,
+        row_id=place.row_id,
+        version=place.version,
+        nonce=ENTROPY.draw(NONCE_BYTES),
+    )
 
     with pytest.raises(SealBrokenError, match="form"):
         codec.unseal_stream(KEY, box, place)

@@ -123,6 +123,7 @@ def test_what_nothing_lifts_is_told_too() -> None:
     context = told(never, account())["context"]
 
     assert context["obligations"]["need"] == "never"
+    assert [one["code"] for one in context["reasons"]] == ["throttled"]
     assert context["obligations"]["until"] == NOON.isoformat().replace("+00:00", "Z")
     assert context["answer"] == Answer.DENY
     assert "step_up" not in context

@@ -482,18 +482,38 @@ def test_a_repudiated_reset_is_undone_by_the_next_one() -> None:
 
 def test_the_last_way_in_is_suspended_and_not_removed() -> None:
     """Law 10. Prevents: a mailbox that locks the owner out for good by one link."""
-    gate = Gate.of(an_account(PASSWORD, APP))
-    mine = bound(gate, ROAMING, APP)
-    gate.prove(gate.propose(remove(PASSWORD)).action_id, mine, APP)
+    gate = Gate.of(an_account(PASSWORD))
+    gate.prove(gate.propose(*bind(ROAMING)).action_id, PASSWORD, EMAIL)
+    gate.wait(2 * DAY)
+    gate.settle()
+    mine = gate.account.authenticator("aut_roaming")
+    assert mine is not None
+    gate.prove(gate.propose(remove(PASSWORD)).action_id, mine, PASSWORD)
     gate.wait(3 * DAY)
     gate.settle()
-    assert names(gate) == {"aut_totp", "aut_roaming"}
+    assert names(gate) == {"aut_roaming"}
     gate.repudiate("act", target="aut_roaming", channel=EMAIL)
     after = gate.account.authenticator("aut_roaming")
 
     assert after is not None
     assert after.suspension is not None
     assert after.suspension.kind is SuspensionKind.A_WHILE
+
+
+def test_where_an_app_is_left_it_sets_a_password_and_is_a_way_in() -> None:
+    gate = Gate.of(an_account(PASSWORD, APP))
+    mine = bound(gate, ROAMING, APP)
+    gate.prove(gate.propose(remove(PASSWORD)).action_id, mine, APP)
+    gate.wait(3 * DAY)
+    gate.settle()
+    gate.repudiate("act", target="aut_roaming", channel=EMAIL)
+    assert names(gate) == {"aut_totp"}
+    gate.prove(gate.propose(*reset_password("owner's")).action_id, APP)
+    gate.wait(2 * DAY)
+    gate.settle()
+
+    new = gate.account.authenticators[-1]
+    assert gate.sign_in(new, APP).answer is Answer.ALLOW
 
 
 def test_one_event_tells_of_all_that_is_undone() -> None:

@@ -90,6 +90,7 @@ BUDGET = NOT_SHOWN | {
     "value_cents": 100,
     "budget_left_cents": 100,
 }
+ROOTLESS = {"shown_roots": ()}  # A passkey is shown, which a password alone bound this month.
 LITTLE = NOT_SHOWN | {
     "shown_level": Level.KNOWLEDGE,
     "shown_factors": (Factor.EMAIL_CODE, Factor.PASSWORD),
@@ -267,6 +268,10 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
     (laws.a_password_is_no_root, the(SEND, floor=Level.KNOWLEDGE, **BUDGET), NOTHING),
     (laws.a_password_is_no_root, the(LIST, floor=Level.KNOWLEDGE), never(Reason.ROOT_MISSING)),
     (laws.a_password_is_no_root, the(BIND, floor=Level.KNOWLEDGE), NOTHING),
+    (laws.a_password_is_no_root, the(SEND, **ROOTLESS), never(Reason.ROOT_MISSING)),
+    (laws.a_password_is_no_root, the(LIST, **ROOTLESS), never(Reason.ROOT_MISSING)),
+    (laws.a_password_is_no_root, the(BIND, **ROOTLESS), NOTHING),
+    (laws.a_password_is_no_root, the(SEND, **(ROOTLESS | BUDGET)), NOTHING),
     (
         laws.a_password_is_no_root,
         the(KEY, floor=Level.KNOWLEDGE, scopes=("withdraw",)),

@@ -212,7 +212,8 @@ def test_the_floor_that_a_repudiation_must_reach_is_that_of_what_is_left(
     kept: bool, channel: bool, weak: bool
 ) -> None:
     """Of the channels only those count that the repudiation leaves, also behind a newcomer."""
-    left = [replace(PASSWORD, suspension=SUSPENDED)] if kept else []
+    lost = replace(SUSPENDED, kind=SuspensionKind.FOR_GOOD)
+    left = [replace(PASSWORD, suspension=lost)] if kept else []
     before = replace(EMAIL, entry=5)
     newcomer = replace(EMAIL, entry=6, by=(SYNCED.entry,), replaced=before if channel else None)
     account = an_account(SYNCED, *left, channels=[newcomer, DESKTOP])

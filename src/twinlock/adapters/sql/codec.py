@@ -74,7 +74,7 @@ def unseal(key: SubjectKey, box: bytes, decoder: msgspec.json.Decoder[T], place:
     data = key.open(box, kind=place.kind, row_id=place.row_id, version=place.version)
     try:
         return decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SealBrokenError(f"a sealed {place.kind} does not have the form of one") from error
 
 

@@ -12,14 +12,14 @@ by value; nothing here is believed because something else is right.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, Chain, Destination, State
 from twinlock.domain.actions import payload_bytes
-from twinlock.domain.audit.documents import Closed, Documents, closed_digest
+from twinlock.domain.audit.documents import UNREADABLE, Closed, Documents, closed_digest
 from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.leaves import Form, form_of, read
 from twinlock.domain.audit.openings import Keyed, framed, hashed, write_hashes
@@ -56,14 +56,11 @@ _NO_KEY = Keyed(bytes(32))
 _EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
-_Openings: TypeAlias = dict[str, tuple[str, str]]
-
-
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of an entry (``entries.Kept``), its events as the bytes that were sealed."""
 
     events: list[msgspec.Raw]
-    openings: _Openings
+    openings: dict[str, tuple[str, str]]
     evidence: str = ""
 
 
@@ -161,7 +158,7 @@ class Rebuilt:
         if doubt.form is None:
             return
         for field, made in zip(doubt.form.fields, doubt.commitments, strict=False):
-            if public.c.get(field, "").encode() != made:
+            if public.c[field].encode() != made:
                 says = f"leaf {doubt.leaf} commits to another value of {field} than is kept"
                 self._fault(Fault.COMMITMENT_WRONG, number, says)
 
@@ -192,7 +189,7 @@ class Rebuilt:
         try:
             opened = _KEPT.decode(kept)
             return opened, [_EVENT.decode(one) for one in opened.events]
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             self._fault(Fault.ENTRY_BROKEN, number, "what was sealed is no entry of this version")
             self._lost = True
             return None, []
@@ -236,9 +233,7 @@ class Rebuilt:
             self._check_said(number, leaf, events)
         if last is None or form is None or self._key is None:  # It cannot be written again.
             known = b"" if self._key is None else label
-            return Doubt(
-                number, index, None, (), known, b"" if last is None else known and previous
-            )
+            return Doubt(number, index, None, (), known, b"")
         commitments = self._commitments(number, kept, form)
         if commitments is not None:
             written = form.write(
@@ -266,9 +261,10 @@ class Rebuilt:
     def _commitments(self, number: int, kept: _Kept, form: Form) -> list[bytes] | None:
         """Return the commitments to what is kept, which is exactly what its type commits to."""
         if tuple(kept.openings) == form.fields:
-            salts, values = zip(*kept.openings.values(), strict=True)
+            salts = [salt for salt, _ in kept.openings.values()]
+            values = [value.encode() for _, value in kept.openings.values()]
             try:
-                return form.commitments(salts, [value.encode() for value in values])
+                return form.commitments(salts, values)
             except MalformedError:
                 pass  # As below.
         says = "what is kept is not what opens an entry of its type"
@@ -276,7 +272,8 @@ class Rebuilt:
         return None
 
     def _check_value(self, number: int, kept: _Kept, field: str, known: str, code: Fault) -> None:
-        if _value(kept.openings, field) != known:
+        opened = kept.openings.get(field)
+        if opened is None or opened[1] != known:
             self._fault(code, number, f"it commits to another value of {field}")
 
     def _check_own(self, number: int, form: Form, events: list[Event], kept: _Kept) -> None:
@@ -306,11 +303,22 @@ class Rebuilt:
             )
 
     def _check_action(self, number: int, action_id: str, kept: _Kept) -> None:
+        """Check that it names the action, and says again what was proposed under that name.
+
+        Prevents: a spend's entry, from which its authorization is made, that sends elsewhere.
+        """
         self._check_value(number, kept, "action", f'"{action_id}"', Fault.ACTION_WRONG)
+        for action in () if self._account is None else self._account.actions:
+            if action.action_id == action_id:
+                payload = payload_bytes(action.payload).decode()
+                self._check_value(number, kept, "payload", payload, Fault.PAYLOAD_WRONG)
 
     def _check_said(self, number: int, leaf: StoredLeaf, events: list[Event]) -> None:
-        """Check what the leaf says in clear."""
-        if events and leaf_time(events[0].at) != leaf.at:
+        """Check what the leaf says in clear.
+
+        Prevents: a yes behind its proof that is of another day, and so counts in another day's sum.
+        """
+        if any(leaf_time(event.at) != leaf.at for event in events):
             self._fault(Fault.TIME_WRONG, number, "its events are of another time than its leaf")
         if leaf.answer != _ALLOW and any(isinstance(event, _YES) for event in events):
             self._fault(Fault.ANSWER_WRONG, number, "what needs a yes happened without one")
@@ -341,7 +349,7 @@ class Rebuilt:
 
     def _happen(self, number: int, event: Event, leaf: StoredLeaf | None) -> None:
         before = event.account if isinstance(event, AccountOpened) else self._account
-        if before is None or (number and isinstance(event, AccountOpened)):
+        if before is None or (isinstance(event, AccountOpened) and self._account is not None):
             raise InvariantError("an account is opened once, by its first entry")
         if isinstance(event, _CLOSING):
             self._close(number, before, event, leaf)
@@ -375,9 +383,3 @@ def _destination_of(event: Event) -> DestinationId | None:
             return event.destination_id
         case _:
             return None
-
-
-def _value(openings: _Openings, field: str) -> str:
-    """Return the canonical value that ``field`` opens with, or nothing."""
-    opened = openings.get(field)
-    return "" if opened is None else opened[1]

@@ -13,7 +13,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from twinlock.domain.assurance import Factor, Placement, root_of
+from twinlock.domain.assurance import KNOWN, Factor, Placement, root_of
 from twinlock.domain.bounds import NEWCOMER_PERIOD, WEAK_FREEZE_LENGTH
 from twinlock.domain.canonical import encode
 from twinlock.domain.discreet import Discreet
@@ -68,10 +68,10 @@ def suspension(at: datetime, kind: SuspensionKind) -> Suspension:
 class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What every authenticator has; ``entry`` numbers the account's entry that bound it.
 
-    ``born_of`` is the root that alone proved its binding, if one did, ``by`` are the entries that
-    bound what proved it, and ``behind`` the newcomers behind those. ``used_on`` is the day of its
-    last accepted answer, counted from 1970 (UTC); 0: none yet. ``suspension`` is the last one, if
-    it was ever reported lost.
+    ``born_of`` is the root that alone proved its binding, if one did, or KNOWN; ``by`` are the
+    entries that bound what proved it, and ``behind`` the newcomers behind those. ``used_on`` is the
+    day of its last accepted answer, counted from 1970 (UTC); 0: none yet. ``suspension`` is the
+    last one, if it was ever reported lost.
     """
 
     authenticator_id: AuthenticatorId
@@ -190,13 +190,16 @@ def root(authenticator: Authenticator, *, now: datetime) -> str | None:
     """Return the root behind this authenticator at ``now``, or None for a password.
 
     For 30 days a newcomer counts as the root that proved it: whoever took that one made it (law 3).
-    Prevents: one relayed code that binds a thief's key, and the key as a second root beside it.
+    What a password alone proved has none for so long. Prevents: one relayed code that binds a
+    thief's key, and the key as a second root beside it; and a leaked password that becomes one.
     """
     placement = authenticator.placement if isinstance(authenticator, Passkey) else Placement.PHONE
     own = root_of(factor_of(authenticator), placement, name=authenticator.authenticator_id)
     if own is None or not authenticator.born_of:
         return own
-    return own if now - authenticator.bound_at >= NEWCOMER_PERIOD else authenticator.born_of
+    if now - authenticator.bound_at >= NEWCOMER_PERIOD:
+        return own
+    return None if authenticator.born_of == KNOWN else authenticator.born_of
 
 
 def same(one: Authenticator, other: Authenticator) -> bool:

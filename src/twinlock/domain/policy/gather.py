@@ -42,7 +42,7 @@ from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.laws import by_api_key
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
-from twinlock.domain.newcomers import still_proved
+from twinlock.domain.newcomers import came_lately, doubted, still_proved
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.targets import (
     bound_already,
@@ -88,7 +88,7 @@ def gather(
         shown_factors=tuple(sorted({one.factor for one in shown})),
         shown_roots=roots,
         roots_enrolled=_roots_enrolled(account, now=now),
-        shown_oldest_at=oldest_shown(account, shown, about[0]),
+        shown_oldest_at=_oldest(account, payload, shown, about[0]),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(state, action, shown, now=now),
@@ -186,6 +186,23 @@ def _proved_at(
     return None
 
 
+def _oldest(
+    account: Account, payload: AnyPayload, shown: tuple[Shown, ...], level: Level
+) -> datetime | None:
+    """Return the age of what was shown; codes reset no password that is older than an undoing.
+
+    Unless it was the password that is undone. Prevents: a hijacked mailbox that undoes the owner's
+    new passkey, and resets the password next.
+    """
+    at = oldest_shown(account, shown, level)
+    if at is None or not isinstance(payload, PasswordReset) or account.floor > Level.OUT_OF_BAND:
+        return at
+    old = password(account)
+    if not account.undercut_at or old is None or doubted(account, old.entry):
+        return at
+    return max(at, datetime.fromtimestamp(account.undercut_at, tz=UTC))
+
+
 def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> SessionState:
     if action.unsigned:
         return SessionState.UNSIGNED
@@ -206,13 +223,16 @@ def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level, now: date
     """No channel outside the roots that prove: silence is then no root of its own (law 4).
 
     Until a root is shown, any that could reach the floor alone may be the one that proves; showing
-    one more root never makes an account narrow.
+    one more root never makes an account narrow. The silence of a newcomer is nobody's: it may veto
+    nothing that is older. Prevents: a thief's own channel, whose silence lets money leave.
     """
     strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
     could = {root(one, now=now) or PHONE for one in strong} or {PHONE}
 
+    old = [one for one in account.channels if not came_lately(account, one, now=now)]
+
     def heard(name: str) -> bool:
-        return any(channel.root != name.partition(":")[0] for channel in account.channels)
+        return any(channel.root != name.partition(":")[0] for channel in old)
 
     two = bool(account.channels) and len(roots) > 1
     return not (two or any(map(heard, roots)) or all(map(heard, could)))

@@ -97,9 +97,10 @@ def header_of(text: bytes) -> bytes:
     try:
         whole: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
         parts = {name: encode(whole[name]) for name in _BY_DIGEST}
-    except (msgspec.MsgspecError, KeyError):
+        canonical = encode(whole)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
         refuse(PolicyFault.UNREADABLE, "it is not the text of a policy")
-    if encode(whole) != text:
+    if canonical != text:
         refuse(PolicyFault.UNREADABLE, "it is not in canonical form")
     digests = {
         name: b64url(tagged_hash("policy-part/v1", name.encode("ascii"), part))

@@ -206,7 +206,7 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         ),
         "narrow": _flag(
             Source.RECORD,
-            "No notice channel lies outside what proves: nobody may hear of a theft.",
+            "No notice channel lies outside what proves, or a new one: nobody may stop a theft.",
             lambda facts: facts.narrow,
         ),
         "has_channel": _flag(

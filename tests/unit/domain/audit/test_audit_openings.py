@@ -18,6 +18,15 @@ def test_a_value_that_no_box_can_hold_is_refused() -> None:
         one.commitments([SALT], [b"x" * (DOCUMENT_BYTES_MOST + 1)])
 
 
+@pytest.mark.parametrize("values", [[], [b"one"], [b"one", b"two", b"three"]])
+def test_each_field_has_one_value(values: list[bytes]) -> None:
+    two = Committer(["action", "payload"])
+
+    assert len(two.commitments([SALT] * 2, [b"one", b"two"])) == 2
+    with pytest.raises(ValueError, match="zip"):
+        two.commitments([SALT] * 2, values)
+
+
 @pytest.mark.parametrize("salt", ["", "A" * 42, "A" * 44, "A" * 42 + "=", "é" * 43, "A" * 42 + "B"])
 def test_a_salt_that_is_none_is_refused(salt: str) -> None:
     with pytest.raises(MalformedError):

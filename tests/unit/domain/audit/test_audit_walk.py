@@ -8,7 +8,7 @@ from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.leaves import fields_of
 from twinlock.domain.audit.parts import Leaves
 from twinlock.domain.audit.walk import LeafWalk, Row
-from twinlock.domain.canonical import b64url, encode
+from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log_keys import log_key_label, log_key_leaf
 from twinlock.domain.policy.version import PolicyName
@@ -46,6 +46,10 @@ def walk(
     told = dict(one.take(rows))
     assert [index for index, _ in told.items()] == [row[0] for row in rows]
     return one, findings
+
+
+def told(findings: Findings) -> list[tuple[Fault, str, str]]:
+    return [(one.code, one.where, one.says) for one in findings.kept]
 
 
 @pytest.mark.parametrize("alone", [False, True])
@@ -89,7 +93,8 @@ def test_time_that_runs_backwards_is_found_at_each_leaf() -> None:
 def test_a_leaf_that_is_none_is_found_and_hashed_all_the_same(alone: bool) -> None:
     one, findings = walk((0, b"l" * 32, b"nonsense", b""), row(1), row(2), alone=alone)
 
-    assert set(findings.counts) == {Fault.LEAF_MALFORMED}
+    says = "it does not have the form of a leaf"
+    assert told(findings) == [(Fault.LEAF_MALFORMED, "leaf 0", says)]
     assert one.finish()[:32] == leaf_hash(b"nonsense")
 
 
@@ -118,17 +123,35 @@ def test_a_leaf_that_names_a_key_of_the_log_is_no_decision(alone: bool) -> None:
     assert one.finish()[32:64] == leaf_hash(rows[1][2])
 
 
+def test_what_each_leaf_says_is_handed_on() -> None:
+    """An account holds its entries against these; an erasure's mark is of a leaf's hash."""
+    rows = [row(0, facts=b"{}"), key_row(1), (2, b"l" * 32, b"nonsense", b"")]
+    part = Leaves(start=0, stop=3)
+    one = LeafWalk(part, policies=POLICIES, log_keys=frozenset({"a key"}), findings=Findings())
+
+    decided, named, broken = (
+        (leaf.hash, leaf.at, leaf.facts, leaf.kind, leaf.answer, leaf.policy)
+        for _, leaf in one.take(rows)
+    )
+
+    facts = tagged_hash("facts/v1", b"{}")
+    hashes = [leaf_hash(entry) for _, _, entry, _ in rows]
+    assert decided == (hashes[0], 5, facts, b"session.start", b"allow", POLICY.encode())
+    assert named == (hashes[1], 0, b"", b"log.key", b"", b"")
+    assert broken == (hashes[2], 0, b"", b"", b"", b"")
+
+
 def test_of_a_leaf_that_names_a_key_label_time_and_key_are_looked_at() -> None:
     index, _, entry, facts = key_row(0, "another key")
     rows = [(index, b"x" * 32, entry, facts), key_row(1), row(2)]
 
     _, findings = walk(*rows)
 
-    assert findings.counts == {
-        Fault.LEAF_LABEL_WRONG: 1,
-        Fault.LOG_KEY_UNKNOWN: 1,
-        Fault.TIME_BACKWARDS: 1,
-    }
+    assert told(findings) == [
+        (Fault.LEAF_LABEL_WRONG, "leaf 0", "the label beside it is another one"),
+        (Fault.LOG_KEY_UNKNOWN, "leaf 0", "it names a key that is none of this log's"),
+        (Fault.TIME_BACKWARDS, "leaf 2", "it is of an earlier time than one before it"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -157,4 +180,7 @@ def test_another_label_and_an_unknown_policy_are_found(alone: bool) -> None:
 
     _, findings = walk((index, b"x" * 32, entry, facts), unknown, row(2), alone=alone)
 
-    assert findings.counts == {Fault.LEAF_LABEL_WRONG: 1, Fault.LEAF_POLICY_UNKNOWN: 1}
+    assert told(findings) == [
+        (Fault.LEAF_LABEL_WRONG, "leaf 0", "the label beside it is another one"),
+        (Fault.LEAF_POLICY_UNKNOWN, "leaf 1", "the policy that decided is not kept"),
+    ]

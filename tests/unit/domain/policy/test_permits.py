@@ -18,9 +18,11 @@ def with_annotation(action: str, annotation: str) -> str:
     return text.replace(name, f"{name} {annotation}")
 
 
-def fault_of(text: str) -> PolicyFault:
+def fault_of(text: str, *, action: str) -> PolicyFault:
+    """Return why a policy is refused, by the permit of ``action``."""
     with pytest.raises(PolicyRefusedError) as refused:
         policy_of(text)
+    assert refused.value.rule == f"{action}.permit"
     return refused.value.fault
 
 
@@ -31,13 +33,15 @@ def test_no_freeze_exit_or_erasure_holds_the_exits(action: str) -> None:
     """Prevents: a freeze that costs its owner a year, and a withdrawal that holds itself."""
     text = with_annotation(action, '@exits_held_seconds("31622400")')
 
-    assert fault_of(text) is PolicyFault.ANNOTATION
+    assert fault_of(text, action=action) is PolicyFault.ANNOTATION
 
 
 @pytest.mark.parametrize("action", sorted(BUILT - {"destination.add"}))
 def test_only_a_listing_lapses_without_use(action: str) -> None:
     """Prevents: two lengths of which the rule that is first by name counts, and nobody is told."""
-    assert fault_of(with_annotation(action, '@lapses_seconds("60")')) is PolicyFault.ANNOTATION
+    text = with_annotation(action, '@lapses_seconds("60")')
+
+    assert fault_of(text, action=action) is PolicyFault.ANNOTATION
 
 
 @pytest.mark.parametrize("action", ["destination.add", "freeze.lift"])

@@ -88,6 +88,9 @@ def test_what_is_not_a_policys_text_has_no_header() -> None:
         b"{}",
         encode({"ranges": 1, "schema": 2}),
         b"\xff",
+        b'{"ranges":"\xff"}',
+        b"[" * 10**6,
+        b'{"ranges":' + b"[" * 10**6,
         POLICY.text + b" ",
     ):
         with pytest.raises(PolicyRefusedError, match="unreadable"):
