@@ -227,6 +227,7 @@ def bytes_that_last(account: Account) -> int:
         codes_sent=(),
         flood_told_at=0,
         key_told_at=0,
+        undercut_at=0,
         sim_changed_at=None,
         spent=Spent(),
         last_exit_at=0,
