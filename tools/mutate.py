@@ -36,6 +36,7 @@ TESTS = (
     "tests/attacks/test_burnt_word.py",
     "tests/attacks/test_last_channel_is_the_thiefs.py",
     "tests/attacks/test_leaked_password.py",
+    "tests/attacks/test_lifted_freeze.py",
     "tests/attacks/test_long_proposals.py",
     "tests/attacks/test_mailbox_alone.py",
     "tests/attacks/test_not_me.py",
@@ -48,6 +49,7 @@ TESTS = (
     "tests/attacks/test_stolen_key_and_phone.py",
     "tests/attacks/test_stray_signatures.py",
     "tests/attacks/test_suspended_password.py",
+    "tests/attacks/test_untold_waits.py",
 )
 # Fuzzing with hundreds of examples whatever the profile: minutes for each mutant that lives.
 TESTS_LEFT_OUT = (

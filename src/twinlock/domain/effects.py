@@ -141,7 +141,7 @@ def session(
 
 
 def _bound_at(state: State, action: OpenAction, *, now: datetime) -> datetime:
-    """Return the age of what signs in: a session objects to nothing that its proof could not."""
+    """Return the age of what signs in, or freezes: a session objects as its proof could."""
     shown = (one for one in action.shown if state.account.stands(one))
     return oldest_of_the_strongest(state.account, shown) or now
 
@@ -377,11 +377,12 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
     return (ChannelBound(at=facts.now, channel=made), *_end_sessions(state, action, facts))
 
 
-def _set_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+def _set_freeze(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    bound_at = _bound_at(state, action, now=facts.now)
     if facts.shown_level >= max(facts.floor, Level.KNOWLEDGE):
-        return (FreezeSet(at=facts.now, until=for_ever(facts.now)),)
-    root = weak_root(facts.shown_roots)
-    return (FreezeSet(at=facts.now, until=facts.now + WEAK_FREEZE_LENGTH, weak_root=root),)
+        return (FreezeSet(at=facts.now, until=for_ever(facts.now), bound_at=bound_at),)
+    until, root = facts.now + WEAK_FREEZE_LENGTH, weak_root(facts.shown_roots)
+    return (FreezeSet(at=facts.now, until=until, weak_root=root, bound_at=bound_at),)
 
 
 def _lift_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:

@@ -72,7 +72,7 @@ def gather(
     roots = _roots(payload, shown, floor=floor)
     counted = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
-    about = target(account, payload)
+    about = target(account, payload, now=now)
     facts = Facts(
         now=now,
         action=type_of(payload),

@@ -22,6 +22,7 @@ from twinlock.domain.actions import (
     AuthenticatorSuspend,
     ContactChange,
     ContactRepudiate,
+    FreezeLift,
     PasswordChange,
     PasswordReset,
     type_of,
@@ -52,11 +53,11 @@ Target = tuple[Level, datetime | None]
 NO_TARGET: Target = (Level.NONE, None)
 
 
-def target(account: Account, payload: AnyPayload) -> Target:
+def target(account: Account, payload: AnyPayload, *, now: datetime) -> Target:
     """Return the level that changing it takes, and the age, of what the action is about.
 
     A report takes no level, so that one factor is enough for it (SP 800-63B-4, 4.3). A suspension
-    is as old as itself: whoever came after it does not end it.
+    is as old as itself: whoever came after it does not end it. A freeze is as old as what set it.
     """
     match payload:
         case AuthenticatorRemove(authenticator_id=named):
@@ -67,9 +68,8 @@ def target(account: Account, payload: AnyPayload) -> Target:
             # Prevents: learning from what is asked for whether there is a password.
             old = password(account)
             return account.floor, account.opened_at if old is None else old.bound_at
-        case AuthenticatorReactivate(authenticator_id=named):
-            bound = account.authenticator(named)
-            return NO_TARGET if bound is None else (account.floor, _suspended_at(bound))
+        case AuthenticatorReactivate() | FreezeLift():
+            return _stop(account, payload, now=now)
         case ContactChange(channel_id=named):
             channel = account.channel(named)
             return NO_TARGET if channel is None else (account.floor, channel.bound_at)
@@ -104,6 +104,16 @@ def _against(account: Account, payload: AnyPayload) -> Level:
         if one.entry not in gone and is_older(one.bound_at, found.bound_at)
     )
     return max(floor_of(left, has_channel=False), Level.POSSESSION)
+
+
+def _stop(
+    account: Account, payload: AuthenticatorReactivate | FreezeLift, *, now: datetime
+) -> Target:
+    """Return level and age of the suspension or the freeze that would end."""
+    if isinstance(payload, FreezeLift):
+        return account.floor, account.freeze.age(now=now)
+    bound = account.authenticator(payload.authenticator_id)
+    return NO_TARGET if bound is None else (account.floor, _suspended_at(bound))
 
 
 def _suspended_at(bound: Authenticator) -> datetime | None:
