@@ -133,29 +133,41 @@ def in_place_of(account: Account, old: Channel, new: Channel, *, now: datetime) 
 def comes_back(account: Account, named: str, *, now: datetime) -> Channel | None:
     """Return what is a channel again when the newcomer ``named`` in its place is removed, or None.
 
-    Prevents: a thief's address in the place of the owner's, removed before anybody undoes it.
+    What was removed and not replaced is none again while another stays: ``heir`` hands it on.
+    Prevents: a thief's address in the place of the owner's, removed before anybody undoes it; and a
+    hijacked mailbox that the owner took off, back by the owner's own next change.
     """
     channel = account.channel(named)
-    if channel is None or channel.replaced is None or not is_newcomer(channel.bound_at, now=now):
+    back = None if channel is None else _first_behind(account, channel, now=now)
+    if back is None or (back.removed and len(account.channels) > 1):
         return None
-    stay = {(one.kind, one.address) for one in account.channels if one.channel_id != named}
+    return replace(back, removed=False)
+
+
+def _first_behind(account: Account, channel: Channel, *, now: datetime) -> Channel | None:
+    """Return the newest that stood in the place of a newcomer, and whose address is free."""
+    if channel.replaced is None or not is_newcomer(channel.bound_at, now=now):
+        return None
+    stay = {(one.kind, one.address) for one in account.channels if one is not channel}
     free = (one for one in links(channel.replaced) if (one.kind, one.address) not in stay)
-    back = next(free, None)
-    return None if back is None else replace(back, removed=False)
+    return next(free, None)
 
 
 def heir(account: Account, named: str, *, now: datetime) -> Channel | None:
     """Return the newcomer that keeps ``named`` in mind when that is removed, or None.
 
     Where only newcomers are left, a removal is a replacement in two steps: what is removed comes
-    back when they are repudiated. Prevents: a thief's address that outlives the owner's because
-    that was removed and not replaced; and an owner's new one, repudiated by a leaked old password,
-    so that no codes are asked for any more.
+    back when they are repudiated; what a newcomer kept in mind so is handed on when that goes.
+    Prevents: a thief's address that outlives the owner's because that was removed and not
+    replaced; and an owner's new one, repudiated by a leaked old password, so that no codes are
+    asked for any more.
     """
-    gone = account.channel(named)
-    if gone is None or _came_lately(account, gone, now=now):
+    channel = gone = account.channel(named)
+    if channel is not None and _came_lately(account, channel, now=now):
+        gone = _first_behind(account, channel, now=now)
+    if gone is None:
         return None
-    left = [one for one in account.channels if one is not gone]
+    left = [one for one in account.channels if one is not channel]
     alike = [one for one in left if one.takes_codes or not gone.takes_codes] or left
     if not alike or not all(_came_lately(account, one, now=now) for one in alike):
         return None
