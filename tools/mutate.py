@@ -37,6 +37,7 @@ TESTS = (
     "tests/attacks/test_leaked_password.py",
     "tests/attacks/test_long_proposals.py",
     "tests/attacks/test_not_me.py",
+    "tests/attacks/test_only_address_is_the_thiefs.py",
     "tests/attacks/test_removed_mailbox.py",
     "tests/attacks/test_saved_code.py",
     "tests/attacks/test_silenced_vetoes.py",

@@ -27,6 +27,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
+    Passkey,
     Password,
     RecoveryCodes,
     Totp,
@@ -246,6 +247,25 @@ def resting_on(account: Account, entry: int) -> frozenset[int]:
         before, on = len(found), spans_of(found)
         found.update(one.entry for one in every if rests(one, on))
     return frozenset(found)
+
+
+def outranked(account: Account, entry: int, at: datetime, *, now: datetime) -> bool:
+    """Say whether a channel bound at ``at`` is too new to undo what ``entry`` bound.
+
+    It is where no older one is left or may come back, and an older app or passkey, which is bound
+    still, proved it: whoever has that can say so. Prevents: a thief's address that is the only one,
+    so that nothing undoes it, and that undoes each of the owner's for 30 days.
+    """
+    every = (link for channel in account.channels for link in links(channel))
+    if not is_newcomer(at, now=now) or not all(_came_lately(account, e, now=now) for e in every):
+        return False
+    proved = (one.by for one in bound(account) if one.entry == entry)
+    by = {each for entries in proved for each in entries}
+    return any(
+        one.entry in by and is_older(one.bound_at, at)
+        for one in account.authenticators
+        if isinstance(one, Passkey | Totp)
+    )
 
 
 def doubted(account: Account, entry: int) -> bool:
