@@ -90,6 +90,18 @@ def proved_by(account: Account, action: OpenAction) -> tuple[int, ...]:
     return tuple(sorted({one.bound_entry for one in shown if one.bound_entry}))
 
 
+def stood_on(account: Account, action: OpenAction) -> tuple[int, ...]:
+    """Return ``proved_by`` without a password that was repudiated, and proves again since.
+
+    All that it had proved fell with it; nothing repudiates it twice. Prevents: a mailbox whose one
+    word against the owner's password leaves all that he lists with it unproved for ever. Of an app
+    or a passkey that could not be taken away the doubt stays: it may be the thief's still.
+    """
+    words = (one.entry for one in account.authenticators if isinstance(one, Password))
+    again = {entry for entry in words if doubted(account, entry)}
+    return tuple(entry for entry in proved_by(account, action) if entry not in again)
+
+
 def behind(account: Account, action: OpenAction, *, now: datetime) -> Spans:
     """Return the newcomers behind what proves ``action``: each of them can be repudiated still.
 
