@@ -40,6 +40,7 @@ TESTS = (
     "tests/attacks/test_long_proposals.py",
     "tests/attacks/test_mailbox_alone.py",
     "tests/attacks/test_not_me.py",
+    "tests/attacks/test_only_address_is_the_thiefs.py",
     "tests/attacks/test_own_silence.py",
     "tests/attacks/test_password_is_no_root.py",
     "tests/attacks/test_removed_mailbox.py",

@@ -70,6 +70,7 @@ from twinlock.domain.newcomers import (
     heir,
     in_place_of,
     proved_by,
+    stood_on,
     suspended_until,
     undo,
 )
@@ -180,7 +181,7 @@ def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
         bound_at=facts.now,
         entry=state.account.chain.entries,
         born_of=_born_of(facts),
-        by=proved_by(state.account, action),
+        by=stood_on(state.account, action),
         behind=behind(state.account, action, now=facts.now),
         suspension=None,
     )
@@ -246,7 +247,7 @@ def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> 
                 action_id=action.action_id,
                 entry=state.account.chain.entries,
                 proved_by=facts.shown_factors,
-                by=proved_by(state.account, action),
+                by=stood_on(state.account, action),
                 sms_at=sms_at(state.account, action),
                 behind=behind(state.account, action, now=facts.now),
                 usable_at=facts.now,
@@ -370,7 +371,7 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
         address=payload.new_address,
         bound_at=facts.now,
         entry=state.account.chain.entries,
-        by=proved_by(state.account, action),
+        by=stood_on(state.account, action),
         behind=behind(state.account, action, now=facts.now),
     )
     made = new if old is None else in_place_of(state.account, old, new, now=facts.now)

@@ -43,6 +43,7 @@ from twinlock.domain.newcomers import (
     is_older,
     lets_in,
     newcomer,
+    outranked,
     place_is_full,
     resting_on,
     somebody_left,
@@ -182,7 +183,7 @@ def level_against(
     own = getattr(about, "authenticator_id", "")
     speak = [
         one.factor
-        for one in shown
+        for one in heard(account, payload, shown, now=now)
         if about is None
         or (one.source != own and _speaks(payload, age_of(account, one), about, now=now))
     ]
@@ -195,6 +196,24 @@ def _speaks(
     if type_of(payload) in REPUDIATIONS:
         return is_older(at, about.bound_at)
     return not is_older(about.bound_at, at) or not is_newcomer(at, now=now)
+
+
+def heard(
+    account: Account, payload: AnyPayload, shown: Iterable[Shown], *, now: datetime
+) -> tuple[Shown, ...]:
+    """Return what of ``shown`` is heard: no code of a channel that is too new to say "not me"."""
+    return tuple(
+        one
+        for one in shown
+        if one.factor not in CODES or not _too_new(account, payload, one.bound_at, now=now)
+    )
+
+
+def _too_new(account: Account, payload: AnyPayload, at: datetime, *, now: datetime) -> bool:
+    about = reported(account, payload)
+    if about is None or type_of(payload) not in REPUDIATIONS:
+        return False
+    return outranked(account, about.entry, at, now=now)
 
 
 def speakers(
@@ -214,7 +233,8 @@ def speakers(
     )
     asked = offers if account.sms_counts(now) else offers - {Factor.SMS_CODE}
     kinds = {kind for factor, kind in CODES.items() if factor in asked}
-    codes = (one for one in account.channels if one.kind in kinds)
+    sent = (one for one in account.channels if one.kind in kinds)
+    codes = (one for one in sent if not _too_new(account, payload, one.bound_at, now=now))
     every = (*live, *codes)
     return tuple(
         one for one in every if about is not None and _speaks(payload, one.bound_at, about, now=now)
