@@ -36,9 +36,11 @@ TESTS = (
     "tests/attacks/test_burnt_word.py",
     "tests/attacks/test_last_channel_is_the_thiefs.py",
     "tests/attacks/test_leaked_password.py",
+    "tests/attacks/test_lifted_freeze.py",
     "tests/attacks/test_long_proposals.py",
     "tests/attacks/test_mailbox_alone.py",
     "tests/attacks/test_not_me.py",
+    "tests/attacks/test_only_address_is_the_thiefs.py",
     "tests/attacks/test_own_silence.py",
     "tests/attacks/test_password_is_no_root.py",
     "tests/attacks/test_removed_mailbox.py",
@@ -48,6 +50,7 @@ TESTS = (
     "tests/attacks/test_stolen_key_and_phone.py",
     "tests/attacks/test_stray_signatures.py",
     "tests/attacks/test_suspended_password.py",
+    "tests/attacks/test_untold_waits.py",
 )
 # Fuzzing with hundreds of examples whatever the profile: minutes for each mutant that lives.
 TESTS_LEFT_OUT = (

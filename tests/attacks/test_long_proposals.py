@@ -1,10 +1,12 @@
 """Three long proposals that nobody proved, in an ordinary account.
 
-Mallory can have a platform propose for Alice, and has nothing that proves. She wants the account
-so full that its owner can ask for nothing: no withdrawal, no new address. She is stopped by law 5:
-what nobody proved gives way to what its owner asks for. She leaves behind proposals that lapsed.
+Mallory can have a platform propose for Alice, and has nothing that proves, or her password at most.
+She wants the account so full that its owner can ask for nothing: no withdrawal, no new address. She
+is stopped by law 5: what nobody proved gives way to what its owner asks for, whatever it shows. She
+leaves behind proposals that lapsed.
 """
 
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import pytest
@@ -15,13 +17,16 @@ from support.worlds import (
     APP,
     DESKTOP,
     EMAIL,
+    LIFT,
     PASSWORD,
     ROAMING,
     SMS,
     SYNCED,
     a_destination,
     a_passkey,
+    a_session,
     an_account,
+    change_password,
     list_address,
     make_key,
     send,
@@ -31,6 +36,7 @@ from twinlock.domain.actions import AnyPayload, AuthenticatorBind, payload_bytes
 from twinlock.domain.authenticators.model import credential_of
 from twinlock.domain.bounds import LOOSE_ACTIONS_MOST, PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
 from twinlock.domain.canonical import encode
+from twinlock.domain.commands import SessionSignature
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.requirements import Answer
 
@@ -71,6 +77,23 @@ def filled(gate: Gate, *proposals: tuple[AnyPayload, str]) -> Gate:
     return gate
 
 
+def half_proved(
+    gate: Gate, numbers: Iterable[int], *, session: SessionSignature | None = None
+) -> None:
+    """Propose long things, and show the password and no more for each."""
+    for number in numbers:
+        payload, secret = a_long_credential(number)
+        with suppress(DocumentTooLargeError):
+            action = gate.propose(payload, secret, session=session).action_id
+            gate.prove(action, PASSWORD)
+            gate.ask(action, SYNCED)
+
+
+def a_small_account_with(destinations: int) -> Gate:
+    listed = [a_destination(f"0x{number:040x}") for number in range(destinations)]
+    return Gate.of(an_account(PASSWORD, SYNCED, channels=(EMAIL, DESKTOP)), *listed)
+
+
 def an_account_with(destinations: int) -> Gate:
     listed = [a_destination(f"0x{number:040x}") for number in range(destinations)]
     account = an_account(PASSWORD, APP, SYNCED, ROAMING, channels=(EMAIL, SMS, DESKTOP))
@@ -92,3 +115,45 @@ def test_nor_do_long_lists_of_networks_keep_a_merchant_from_paying() -> None:
     action = gate.propose(send(to=NEW_ADDRESS)).action_id
 
     assert gate.prove(action, SYNCED).answer is Answer.HOLD
+
+
+@pytest.mark.parametrize(
+    ("payload", "secret"),
+    [(send(to=NEW_ADDRESS), ""), (list_address(NEW_ADDRESS), ""), change_password(), (LIFT, "")],
+)
+@pytest.mark.parametrize("gate_of", [an_account_with, a_small_account_with])
+def test_nor_does_a_leaked_password_that_is_shown_on_each(
+    gate_of: Callable[[int], Gate], payload: AnyPayload, secret: str
+) -> None:
+    """Prevents: a password alone that keeps the account full hour after hour, and tells nobody."""
+    gate = gate_of(20)
+    for hour in range(3):
+        half_proved(gate, range(10 * hour, 10 * hour + LOOSE_ACTIONS_MOST - 1))
+        action = gate.propose(payload, secret).action_id
+        assert gate.prove(action, SYNCED).answer in (Answer.HOLD, Answer.ALLOW)
+        if gate.is_open(action):
+            gate.veto(action, DESKTOP)
+        gate.wait(HOUR)
+
+
+def test_nor_one_beside_a_code_that_opened_a_session_to_look() -> None:
+    gate = an_account_with(20)
+    looks = gate.give_session(a_session(read_only=True, started_at=gate.now))
+    half_proved(gate, range(LOOSE_ACTIONS_MOST - 1), session=looks)
+    action = gate.propose(send(to=NEW_ADDRESS)).action_id
+
+    assert gate.prove(action, SYNCED).answer is Answer.HOLD
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_what_the_owner_is_proving_goes_for_no_long_proposal_of_a_strangers(signed: bool) -> None:
+    """Signed in it never does; else not while anything goes that shows less."""
+    gate = an_account_with(20)
+    session = gate.give_session(a_session(started_at=gate.now)) if signed else None
+    own = gate.propose(send(to=NEW_ADDRESS), session=session).action_id
+    gate.prove(own, PASSWORD)
+    for number in range(LOOSE_ACTIONS_MOST):
+        filled(gate, a_long_credential(number))
+        assert gate.is_open(own)
+
+    assert gate.prove(own, SYNCED).answer is Answer.HOLD

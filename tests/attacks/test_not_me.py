@@ -37,7 +37,7 @@ from support.worlds import (
 from twinlock.domain.account import Channel, ChannelKind
 from twinlock.domain.actions import ApiKeyRevoke
 from twinlock.domain.assurance import Factor
-from twinlock.domain.authenticators.model import Authenticator, Passkey
+from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
 from twinlock.domain.commands import Right
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionVetoed
@@ -359,6 +359,48 @@ def test_a_reset_that_waits_does_not_bring_back_a_repudiated_password() -> None:
     assert not_me(gate, hers).answer is Answer.ALLOW
 
     assert not gate.is_open(waits.action_id)
+
+
+@pytest.mark.parametrize("by", [EMAIL, APP])
+def test_a_reset_of_the_owners_stands_when_he_undoes_the_thiefs_password(by: Source) -> None:
+    """Prevents: a password of the thief's that is live again after the 72 hours of "not me"."""
+    gate = gate_of(PASSWORD, APP)
+    gate.prove(gate.propose(*reset_password("Mallory's")).action_id, APP)
+    settled(gate, 2 * DAY)
+    hers = gate.account.authenticator("aut_password")
+    assert hers is not None
+    own = gate.propose(*reset_password("Alice's")).action_id
+    gate.prove(own, APP)
+    gate.wait(HOUR)
+    if isinstance(by, Channel):
+        assert not_me(gate, hers, by=by).answer is Answer.ALLOW
+    else:
+        assert gate.prove(gate.propose(repudiate(hers)).action_id, by).answer is Answer.ALLOW
+    suspended = gate.account.authenticator("aut_password")
+    assert suspended is not None
+    assert suspended.suspended(gate.now)
+    assert gate.is_open(own)
+
+    settled(gate, 2 * DAY)
+    now = gate.account.authenticator("aut_password")
+    assert isinstance(now, Password)
+    assert (now.verifier, now.suspension) == ("Alice's", None)
+
+
+def test_a_reset_that_waits_falls_with_a_password_that_is_removed() -> None:
+    gate = gate_of(PASSWORD, SYNCED, APP)
+    removal = gate.propose(remove(PASSWORD)).action_id
+    gate.prove(removal, SYNCED)
+    due = gate.action(removal).until
+    assert due is not None
+    gate.wait_until(due - HOUR)
+    waits = gate.propose(*reset_password("Mallory's")).action_id
+    gate.prove(waits, SYNCED)
+    assert gate.is_open(waits)
+    settled(gate, 8 * DAY)
+
+    assert gate.account.authenticator("aut_password") is None
+    assert not gate.is_open(waits)
 
 
 # --- Doubts that cover what was never repudiated ---

@@ -217,6 +217,27 @@ async def test_a_hold_on_exits_stops_it_until_it_ends(
     assert await due_and_refused(service, world, database) == ["exits_held"]
 
 
+async def test_what_was_due_before_it_takes_effect_once_and_not_in_each_run(
+    service: Service, world: World, database: TestDatabase, alice: Customer
+) -> None:
+    """Prevents: a hold that begins anew in every run, so that nothing is ever erased."""
+    bound = await alice.bind_totp()
+    await alice.with_passkey(bound.action_id)
+    await ask_to_be_erased(alice)
+    service.clock.forward(days=WAIT_DAYS)
+    before = (await service.api.store.head()).size
+
+    assert await due_and_refused(service, world, database) == ["exits_held"]
+    assert (await service.api.store.head()).size == before + 1
+    account = await service.api.store.account(AccountId(alice.account_id))
+    assert account.holds
+    assert await due_and_refused(service, world, database) == ["exits_held"]
+    assert (await service.api.store.head()).size == before + 1
+    service.clock.forward(days=3)
+    (outcome,) = await erase_due(service, world, database)
+    assert outcome.index == before + 1
+
+
 async def test_five_years_after_the_last_exit_it_may_be_asked_for(
     service: Service, world: World, database: TestDatabase, alice: Customer
 ) -> None:

@@ -464,6 +464,33 @@ async def test_witnesses_down_lose_nothing_and_open_nothing(three: Town) -> None
         assert (await service.api.store.head()).size == index + 1
 
 
+@pytest.mark.usefixtures("_impatient")
+async def test_once_one_waited_in_vain_no_further_spend_is_committed(three: Town) -> None:
+    """Prevents: withdrawals that are over, with authorizations that ran out unseen."""
+    async with three.serving() as service:
+        alice, first = await ready_to_spend(service)
+        second = (await alice.withdraw()).action_id
+        for one in three.witnesses:
+            one.acts = unavailable
+        spend = service.client.spend
+        assert await problem(spend(first, spend_id="spend-0001")) == (503, "not_witnessed")
+        size = (await service.api.store.head()).size
+        assert await problem(spend(second, spend_id="spend-0002")) == (503, "not_witnessed")
+        assert (await service.client.action(second)).state == "authorized"
+        assert (await service.api.store.head()).size == size
+
+        for one in three.witnesses:
+            one.acts = None
+        await spent_in_the_end(service, first)
+
+        async def paid() -> bool:
+            with suppress(ProblemError):
+                return bool((await spend(second, spend_id="spend-0002")).authorization)
+            return False
+
+        await until(paid)
+
+
 async def unavailable(_: bytes, __: bytes) -> bytes:
     return whole(503, b"witness_clock\n")
 

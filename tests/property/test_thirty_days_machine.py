@@ -107,6 +107,7 @@ class ThirtyDays(RuleBasedStateMachine):
         self.checked = 0
         self.linked = 0  # what the last link is about
         self.proposed: dict[str, int] = {}  # by action: by which command of the book
+        self.set_at: dict[int, int] = {}  # by entry: by which command it was bound
         self.taken: dict[str, int] = {}  # by name: by which it was taken away last
 
     @initialize(proofs=st.sampled_from(FLOORS))
@@ -276,7 +277,9 @@ class ThirtyDays(RuleBasedStateMachine):
         self.repudiated |= gone | entries
         for taken in (*bound(account), *account.api_keys):
             if taken.entry in gone:
-                self.taken[name_of(taken)] = self.checked
+                # A password stays, suspended; what was asked for since it was set may replace it.
+                stays = isinstance(taken, Password)
+                self.taken[name_of(taken)] = self.set_at[taken.entry] if stays else self.checked
 
     # --- The book of what stands on what ---
 
@@ -335,6 +338,7 @@ class ThirtyDays(RuleBasedStateMachine):
         if isinstance(thing, Channel) and thing.replaced is not None:
             behind.add(thing.replaced.entry)
         self.made[thing.entry] = Made(thing, frozenset(behind))
+        self.set_at[thing.entry] = self.checked
         if name_of(thing):
             taken = self.taken.get(name_of(thing), -1)
             assert self.proposed[action.action_id] >= taken, f"{name_of(thing)} came back"

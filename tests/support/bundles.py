@@ -465,6 +465,9 @@ class House:
         assert head.size >= size
         return SignedHead(head=head, note=self.checkpoint(head))
 
+    async def check_keeps_up(self) -> None:
+        """Return: what is committed is shown at once."""
+
     def bundle(self, action: ActionId, *, consistent_from: int = 0) -> Bundle:
         evidence = Evidence(self, policies=self, signer=self, published=self)
         return asyncio.run(evidence.bundle(action, consistent_from=consistent_from))

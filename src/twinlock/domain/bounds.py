@@ -93,7 +93,7 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 17_408
-PASSING_BYTES_MOST = 4_400  # What signing in, time and others add: sessions, holds, doubts.
+PASSING_BYTES_MOST = 4_480  # What signing in, time and others add: sessions, holds, doubts.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.

@@ -70,6 +70,7 @@ from twinlock.domain.newcomers import (
     heir,
     in_place_of,
     proved_by,
+    stood_on,
     suspended_until,
     undo,
 )
@@ -141,7 +142,7 @@ def session(
 
 
 def _bound_at(state: State, action: OpenAction, *, now: datetime) -> datetime:
-    """Return the age of what signs in: a session objects to nothing that its proof could not."""
+    """Return the age of what signs in, or freezes: a session objects as its proof could."""
     shown = (one for one in action.shown if state.account.stands(one))
     return oldest_of_the_strongest(state.account, shown) or now
 
@@ -180,7 +181,7 @@ def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
         bound_at=facts.now,
         entry=state.account.chain.entries,
         born_of=_born_of(facts),
-        by=proved_by(state.account, action),
+        by=stood_on(state.account, action),
         behind=behind(state.account, action, now=facts.now),
         suspension=None,
     )
@@ -246,7 +247,7 @@ def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> 
                 action_id=action.action_id,
                 entry=state.account.chain.entries,
                 proved_by=facts.shown_factors,
-                by=proved_by(state.account, action),
+                by=stood_on(state.account, action),
                 sms_at=sms_at(state.account, action),
                 behind=behind(state.account, action, now=facts.now),
                 usable_at=facts.now,
@@ -370,18 +371,19 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
         address=payload.new_address,
         bound_at=facts.now,
         entry=state.account.chain.entries,
-        by=proved_by(state.account, action),
+        by=stood_on(state.account, action),
         behind=behind(state.account, action, now=facts.now),
     )
     made = new if old is None else in_place_of(state.account, old, new, now=facts.now)
     return (ChannelBound(at=facts.now, channel=made), *_end_sessions(state, action, facts))
 
 
-def _set_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+def _set_freeze(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    bound_at = _bound_at(state, action, now=facts.now)
     if facts.shown_level >= max(facts.floor, Level.KNOWLEDGE):
-        return (FreezeSet(at=facts.now, until=for_ever(facts.now)),)
-    root = weak_root(facts.shown_roots)
-    return (FreezeSet(at=facts.now, until=facts.now + WEAK_FREEZE_LENGTH, weak_root=root),)
+        return (FreezeSet(at=facts.now, until=for_ever(facts.now), bound_at=bound_at),)
+    until, root = facts.now + WEAK_FREEZE_LENGTH, weak_root(facts.shown_roots)
+    return (FreezeSet(at=facts.now, until=until, weak_root=root, bound_at=bound_at),)
 
 
 def _lift_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:

@@ -64,7 +64,7 @@ class QuorumError(UntrustedNoteError):
 
 
 class NotWitnessedError(TwinlockError):
-    """Too few witnesses have cosigned this entry so far: repeat the request, nothing is lost."""
+    """Too few witnesses have cosigned this entry, or answer at all: repeat the same request."""
 
     code = "not_witnessed"
     status = 503

@@ -269,10 +269,14 @@ class HoldPlaced(_Event, frozen=True, kw_only=True, tag="hold.placed/1"):
 
 
 class FreezeSet(_Event, frozen=True, kw_only=True, tag="freeze.set/1"):
-    """The owner stopped everything. ``weak_root`` is set when it was below the floor."""
+    """The owner stopped everything. ``weak_root`` is set when it was below the floor.
+
+    ``bound_at`` is how old counts what set it.
+    """
 
     until: datetime
     weak_root: str = ""
+    bound_at: datetime | None = None
 
 
 class FreezeLifted(_Event, frozen=True, kw_only=True, tag="freeze.lifted/1"):

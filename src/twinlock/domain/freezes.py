@@ -1,14 +1,16 @@
 """Freezes: the owner's own stop, and what remembers that it was pulled with less than the floor.
 
 Always true (tests/property/test_freezes_properties.py): set again, a freeze never ends sooner; set
-again below the floor for no longer, it ends no lift that waits.
+again below the floor for no longer, it ends no lift that waits; and it is as old as whatever set
+what still runs of it, or older.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
+from msgspec.structs import replace
 
-from twinlock.domain.bounds import WEAK_FREEZE_EVERY
+from twinlock.domain.bounds import WEAK_FREEZE_EVERY, WEAK_FREEZE_LENGTH
 
 SUSPENSION = "suspend:"  # Before the root, where a suspension below the floor is remembered.
 
@@ -18,26 +20,65 @@ class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``set_at`` is when it was last set: only a lift asked for later ends it. ``weak`` remembers
     when a stop below the floor was last made: a freeze by its root, a suspension by ``suspend:``
-    and its root.
+    and its root. ``bound_at`` is the age of the oldest that set it at the floor, ``weak_bound_at``
+    of the oldest that set it with less: in POSIX seconds, which are shorter than a date.
     """
 
     until: datetime | None = None
     set_at: datetime | None = None
     weak: dict[str, datetime] = {}
+    bound_at: int = 0
+    weak_bound_at: int = 0
+
+    def age(self, *, now: datetime) -> datetime | None:
+        """Return when the oldest was bound that set what still runs of it, or None."""
+        weak = self.weak_bound_at if self.runs_below_the_floor(now) else 0
+        ages = [age for age in (self.bound_at, weak) if age]
+        return datetime.fromtimestamp(min(ages), tz=UTC) if ages else None
+
+    def runs_below_the_floor(self, now: datetime) -> bool:
+        """Say whether a freeze that was set with less than the floor would still run."""
+        set_at = (at for name, at in self.weak.items() if not name.startswith(SUSPENSION))
+        return any(now < at + WEAK_FREEZE_LENGTH for at in set_at)
 
 
-def longer(freeze: Freeze, *, until: datetime, at: datetime, weak_root: str) -> Freeze:
+def longer(
+    freeze: Freeze,
+    *,
+    until: datetime,
+    at: datetime,
+    weak_root: str,
+    bound_at: datetime | None = None,
+) -> Freeze:
     """Return ``freeze`` until ``until`` at least; ``weak_root`` is set if it is below the floor.
+
+    ``bound_at`` is the age of what sets it.
 
     Set again at the floor it stops every lift that was asked for before; set again with less it
     does not. Prevents: a thief's lift that outlives the owner's second freeze, and a lift that
     anybody can stop for ever.
     """
+    freeze = _aged(freeze, bound_at, at=at, weak=bool(weak_root))
     weak = with_weak(freeze.weak, weak_root, at=at) if weak_root else freeze.weak
     if freeze.until is not None and freeze.until >= until:
         set_at = freeze.set_at if weak_root else at
-        return Freeze(until=freeze.until, set_at=set_at, weak=weak)
-    return Freeze(until=until, set_at=at, weak=weak)
+        return replace(freeze, set_at=set_at, weak=weak)
+    return replace(freeze, until=until, set_at=at, weak=weak)
+
+
+def _aged(freeze: Freeze, bound_at: datetime | None, *, at: datetime, weak: bool) -> Freeze:
+    """Return ``freeze`` as old as the older of what set it and what sets it at ``at``.
+
+    Prevents: a thief's new key that sets the owner's freeze once more, so that it counts as its own
+    and the key lifts it; and a leaked old password whose freeze is as old after its 72 hours.
+    """
+    if bound_at is None:
+        return freeze
+    age = int(bound_at.timestamp())
+    if not weak:
+        return replace(freeze, bound_at=min(age, freeze.bound_at or age))
+    before = freeze.weak_bound_at if freeze.runs_below_the_floor(at) else 0
+    return replace(freeze, weak_bound_at=min(age, before or age))
 
 
 def with_weak(weak: dict[str, datetime], name: str, *, at: datetime) -> dict[str, datetime]:

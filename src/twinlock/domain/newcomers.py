@@ -27,6 +27,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
+    Passkey,
     Password,
     RecoveryCodes,
     SuspensionKind,
@@ -100,6 +101,18 @@ def proved_by(account: Account, action: OpenAction) -> tuple[int, ...]:
     return tuple(sorted({one.bound_entry for one in shown if one.bound_entry}))
 
 
+def stood_on(account: Account, action: OpenAction) -> tuple[int, ...]:
+    """Return ``proved_by`` without a password that was repudiated, and proves again since.
+
+    All that it had proved fell with it; nothing repudiates it twice. Prevents: a mailbox whose one
+    word against the owner's password leaves all that he lists with it unproved for ever. Of an app
+    or a passkey that could not be taken away the doubt stays: it may be the thief's still.
+    """
+    words = (one.entry for one in account.authenticators if isinstance(one, Password))
+    again = {entry for entry in words if doubted(account, entry)}
+    return tuple(entry for entry in proved_by(account, action) if entry not in again)
+
+
 def behind(account: Account, action: OpenAction, *, now: datetime) -> Spans:
     """Return the newcomers behind what proves ``action``: each of them can be repudiated still.
 
@@ -144,29 +157,41 @@ def in_place_of(account: Account, old: Channel, new: Channel, *, now: datetime) 
 def comes_back(account: Account, named: str, *, now: datetime) -> Channel | None:
     """Return what is a channel again when the newcomer ``named`` in its place is removed, or None.
 
-    Prevents: a thief's address in the place of the owner's, removed before anybody undoes it.
+    What was removed and not replaced is none again while another stays: ``heir`` hands it on.
+    Prevents: a thief's address in the place of the owner's, removed before anybody undoes it; and a
+    hijacked mailbox that the owner took off, back by the owner's own next change.
     """
     channel = account.channel(named)
-    if channel is None or channel.replaced is None or not is_newcomer(channel.bound_at, now=now):
+    back = None if channel is None else _first_behind(account, channel, now=now)
+    if back is None or (back.removed and len(account.channels) > 1):
         return None
-    stay = {(one.kind, one.address) for one in account.channels if one.channel_id != named}
+    return replace(back, removed=False)
+
+
+def _first_behind(account: Account, channel: Channel, *, now: datetime) -> Channel | None:
+    """Return the newest that stood in the place of a newcomer, and whose address is free."""
+    if channel.replaced is None or not is_newcomer(channel.bound_at, now=now):
+        return None
+    stay = {(one.kind, one.address) for one in account.channels if one is not channel}
     free = (one for one in links(channel.replaced) if (one.kind, one.address) not in stay)
-    back = next(free, None)
-    return None if back is None else replace(back, removed=False)
+    return next(free, None)
 
 
 def heir(account: Account, named: str, *, now: datetime) -> Channel | None:
     """Return the newcomer that keeps ``named`` in mind when that is removed, or None.
 
     Where only newcomers are left, a removal is a replacement in two steps: what is removed comes
-    back when they are repudiated. Prevents: a thief's address that outlives the owner's because
-    that was removed and not replaced; and an owner's new one, repudiated by a leaked old password,
-    so that no codes are asked for any more.
+    back when they are repudiated; what a newcomer kept in mind so is handed on when that goes.
+    Prevents: a thief's address that outlives the owner's because that was removed and not
+    replaced; and an owner's new one, repudiated by a leaked old password, so that no codes are
+    asked for any more.
     """
-    gone = account.channel(named)
-    if gone is None or came_lately(account, gone, now=now):
+    channel = gone = account.channel(named)
+    if channel is not None and came_lately(account, channel, now=now):
+        gone = _first_behind(account, channel, now=now)
+    if gone is None:
         return None
-    left = [one for one in account.channels if one is not gone]
+    left = [one for one in account.channels if one is not channel]
     alike = [one for one in left if one.takes_codes or not gone.takes_codes] or left
     if not alike or not all(came_lately(account, one, now=now) for one in alike):
         return None
@@ -245,6 +270,25 @@ def resting_on(account: Account, entry: int) -> frozenset[int]:
         before, on = len(found), spans_of(found)
         found.update(one.entry for one in every if rests(one, on))
     return frozenset(found)
+
+
+def outranked(account: Account, entry: int, at: datetime, *, now: datetime) -> bool:
+    """Say whether a channel bound at ``at`` is too new to undo what ``entry`` bound.
+
+    It is where no older one is left or may come back, and an older app or passkey, which is bound
+    still, proved it: whoever has that can say so. Prevents: a thief's address that is the only one,
+    so that nothing undoes it, and that undoes each of the owner's for 30 days.
+    """
+    every = (link for channel in account.channels for link in links(channel))
+    if not is_newcomer(at, now=now) or not all(came_lately(account, e, now=now) for e in every):
+        return False
+    proved = (one.by for one in bound(account) if one.entry == entry)
+    by = {each for entries in proved for each in entries}
+    return any(
+        one.entry in by and is_older(one.bound_at, at)
+        for one in account.authenticators
+        if isinstance(one, Passkey | Totp)
+    )
 
 
 def doubted(account: Account, entry: int) -> bool:

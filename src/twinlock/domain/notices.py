@@ -4,12 +4,14 @@ A change that weakens protection is announced on every channel that existed befo
 notice says what happens, when, and how to stop it; its words belong to the edge that sends it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from twinlock.domain.account import Account, Channel, ChannelKind, OpenAction
+from msgspec.structs import replace
+
+from twinlock.domain.account import Account, ActionState, Channel, ChannelKind, OpenAction
 from twinlock.domain.actions import ActionType, ContactChange, type_of
 from twinlock.domain.api_keys import refusal_to_tell
 from twinlock.domain.assurance import Factor
@@ -48,7 +50,7 @@ from twinlock.domain.events import (
     SimChanged,
 )
 from twinlock.domain.ids import ChannelId
-from twinlock.domain.newcomers import is_older, narrows
+from twinlock.domain.newcomers import is_older, links, narrows
 from twinlock.domain.throttle import UNREAD, can_be_guessed
 
 
@@ -133,7 +135,7 @@ def notices(
         told[NoticeKind.DONE] = undone
     ends = ActionHeld | FreezeSet | AuthenticatorSuspended
     gone = _gone(before, events)
-    return tuple(
+    direct = tuple(
         Notice(
             kind=kind,
             what=what,
@@ -148,6 +150,40 @@ def notices(
         for kind, event in told.items()
         if channels
     )
+    return (*direct, *_still_waiting(before, action_id=action_id, events=events))
+
+
+def _still_waiting(
+    before: Account, *, action_id: str, events: tuple[Event, ...]
+) -> Iterator[Notice]:
+    """Give a notice of each action that waits to the channels that ``events`` bring back.
+
+    Prevents: a thief who takes the owner's only address away, has a listing wait meanwhile, and is
+    undone: the address is back, can veto it, and hears of it when it is done.
+    """
+    known = {link.channel_id: at for at in before.channels for link in links(at) if link is not at}
+    bound = [one.channel for one in events if isinstance(one, ChannelBound)]
+    back = tuple(one for one in bound if one.channel_id in known)
+    if not back:
+        return
+    left = {one.channel_id for one in events if isinstance(one, ChannelRemoved)}
+    stay = (one for one in before.channels if one.channel_id not in left)
+    after = replace(before, channels=(*stay, *bound))
+    now = events[0].at
+    for action in before.actions:
+        ends = [end for end in (action.until, action.offered_until) if end is not None]
+        waits = action.state is ActionState.OPEN and action.action_id != action_id
+        if not ends or not waits:
+            continue
+        yield Notice(
+            kind=NoticeKind.WAITING,
+            what=type_of(action.payload),
+            at=now,
+            channels=tuple(one.channel_id for one in back),
+            action_id=action.action_id,
+            until=min((end for end in ends if end > now), default=max(ends)),
+            narrows=_would_narrow(after, action),
+        )
 
 
 def _proved(before: Account, events: tuple[Event, ...]) -> bool:
@@ -231,11 +267,16 @@ def _narrows(before: Account, event: Event, gone: tuple[Channel, ...]) -> bool:
     new: Channel | None = event.channel if isinstance(event, ChannelBound) else None
     kind = "" if new is None else new.kind.value
     if isinstance(event, ActionHeld):
-        held = (one.payload for one in before.actions if one.action_id == event.action_id)
-        payload = next(held, None)
-        if isinstance(payload, ContactChange):
-            named, kind = {payload.channel_id}, payload.new_kind
+        held = (one for one in before.actions if one.action_id == event.action_id)
+        return any(_would_narrow(before, one) for one in held)
     return narrows(before, named, kind)
+
+
+def _would_narrow(account: Account, action: OpenAction) -> bool:
+    payload = action.payload
+    if not isinstance(payload, ContactChange):
+        return False
+    return narrows(account, {payload.channel_id}, payload.new_kind)
 
 
 def _tells(event: Event, *, proved: bool) -> bool:

@@ -86,7 +86,7 @@ from twinlock.domain.events import (
     SimChanged,
     StandingEvent,
 )
-from twinlock.domain.freezes import SUSPENSION, longer, with_weak
+from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
 from twinlock.domain.holds import place
 from twinlock.domain.ids import (
     ActionId,
@@ -445,11 +445,13 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
     match event:
         case HoldPlaced(hold=hold):
             return _account(state, holds=place(account.holds, hold))
-        case FreezeSet(until=until, weak_root=weak_root):
-            frozen = longer(account.freeze, until=until, at=event.at, weak_root=weak_root)
+        case FreezeSet(until=until, weak_root=weak, bound_at=bound_at):
+            frozen = longer(
+                account.freeze, until=until, at=event.at, weak_root=weak, bound_at=bound_at
+            )
             return _account(state, freeze=frozen)
         case FreezeLifted():
-            return _account(state, freeze=replace(account.freeze, until=None, set_at=None))
+            return _account(state, freeze=Freeze(weak=account.freeze.weak))
         case DestinationAdded(destination=destination):
             return _list_destination(state, destination)
         case DestinationRemoved(destination_id=gone):

@@ -27,6 +27,7 @@ from twinlock.domain.newcomers import (
     is_older,
     links,
     newcomer,
+    outranked,
     somebody_left,
     undo,
     undone,
@@ -83,6 +84,9 @@ def objection(account: Account, command: Repudiate, *, now: datetime) -> Reason 
         return Reason.REPUDIATION_OVER
     spoken_at = _age(account, command, now=now)
     if spoken_at is None or not is_older(spoken_at, command.bound_at):
+        return Reason.NOT_ENTITLED
+    by_link = command.channel_id is not None
+    if by_link and outranked(account, command.entry, spoken_at, now=now):
         return Reason.NOT_ENTITLED
     return None if somebody_left(account, command.entry) else Reason.LAST_CHANNEL
 

@@ -131,28 +131,42 @@ def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenActio
 def outgrown(account: Account, own: str, *, now: datetime) -> tuple[OpenAction, ...]:
     """Return the loose actions but ``own`` without which ``account`` has room, the least first.
 
-    Prevents: three long proposals of a stranger, after which the owner can ask for nothing else.
+    Loose is what waits on no proof, whatever it shows; none goes that need not, and what a session
+    signed only for what one signed. Prevents: three long proposals of a stranger's, or of a leaked
+    password's, after which the owner can ask for nothing else.
 
     Raises:
         DocumentTooLargeError: without all of them it has none.
     """
-    if bytes_that_last(account) <= DOCUMENT_ROOM:
+    if _fits(account):
         return ()
     loose = [
         one
         for one in account.actions
-        if one.state is ActionState.OPEN and not _standing(account, one) and not urgent(one)
+        if one.state is ActionState.OPEN and not _waits(account, one) and not urgent(one)
     ]
-    loose.sort(key=lambda one: _worth(account, one, now=now))
-    gone: tuple[OpenAction, ...] = ()
-    for one in loose:
-        if one.action_id == own:
-            continue
-        gone = (*gone, one)
-        left = replace(account, actions=tuple(each for each in account.actions if each not in gone))
-        if bytes_that_last(left) <= DOCUMENT_ROOM:
-            return gone
-    raise DocumentTooLargeError(_FULL)
+    signed = [one.action_id for one in loose if _signed_in(account, one)]
+    others = [one for one in loose if one.action_id != own]
+    if own not in signed:
+        others = [one for one in others if one.action_id not in signed]
+    others.sort(key=lambda one: (one.action_id in signed, *_worth(account, one, now=now)))
+    if not _fits(account, *others):
+        raise DocumentTooLargeError(_FULL)
+    for one in reversed(others):  # What is worth most stays first.
+        fewer = [each for each in others if each is not one]
+        others = fewer if _fits(account, *fewer) else others
+    return tuple(others)
+
+
+def _fits(account: Account, *without: OpenAction) -> bool:
+    left = tuple(one for one in account.actions if one not in without)
+    return bytes_that_last(replace(account, actions=left)) <= DOCUMENT_ROOM
+
+
+def _signed_in(account: Account, one: OpenAction) -> bool:
+    """Say whether a session signed ``one`` that may do more than look."""
+    named = (account.session(shown.source) for shown in one.shown)
+    return any(session is not None and not session.read_only for session in named)
 
 
 def _worth(
@@ -213,6 +227,7 @@ def bytes_that_last(account: Account) -> int:
         codes_sent=(),
         flood_told_at=0,
         key_told_at=0,
+        undercut_at=0,
         sim_changed_at=None,
         spent=Spent(),
         last_exit_at=0,

@@ -16,7 +16,7 @@ from twinlock.domain.actions import (
     PasswordReset,
 )
 from twinlock.domain.api_keys import ended_with, stopped
-from twinlock.domain.authenticators.model import Authenticator, same
+from twinlock.domain.authenticators.model import Authenticator, Password, same
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionDone, ActionProposed, NewcomerRepudiated
 from twinlock.domain.ids import ApiKeyId
@@ -93,7 +93,7 @@ def _brought_back(account: Account, after: Account, gone: frozenset[int]) -> Ite
         match action.payload:
             case AuthenticatorBind() | PasswordChange() | PasswordReset():
                 made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
-                again = any(same(one, made) for one in taken)
+                again = any(_sets_again(action, made, one, after) for one in taken)
             case ContactChange(new_kind=kind, new_address=address):
                 again = (kind, address) in led
             case ApiKeyCreate(public_key=public_key):
@@ -102,6 +102,21 @@ def _brought_back(account: Account, after: Account, gone: frozenset[int]) -> Ite
                 again = False
         if again:
             yield action
+
+
+def _sets_again(
+    action: OpenAction, made: Authenticator, taken: Authenticator, after: Account
+) -> bool:
+    """Say whether ``action`` would bind ``taken`` once more by binding ``made``.
+
+    Any password stands for a removed one. One that is undone stays, suspended, and may be replaced
+    by what was asked for after it was set. Prevents: an owner's own reset that his "not me" of a
+    thief's password strikes, so that hers is live again when its suspension lapses.
+    """
+    stays = after.authenticator(taken.authenticator_id)
+    if isinstance(stays, Password) and isinstance(made, Password):
+        return action.proposed_at < taken.bound_at
+    return same(taken, made)
 
 
 def _done(state: State, decision: Decision) -> AnyPayload | None:

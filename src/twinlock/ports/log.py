@@ -85,6 +85,14 @@ class PublishedHeads(Protocol):
         """
         ...
 
+    async def check_keeps_up(self) -> None:
+        """Check that what is committed now will soon be shown, as far as is known.
+
+        Raises:
+            NotWitnessedError: the last who waited for it waited in vain.
+        """
+        ...
+
 
 class WitnessAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a witness answered over HTTP; the body is whole and of a bounded size."""

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, ActionUnknownError, OpenAction
+from twinlock.domain.account import Account, ActionUnknownError, OpenAction, State
 from twinlock.domain.actions import AccountErase
 from twinlock.domain.commands import Erase
-from twinlock.domain.decisions import Rules
+from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.erasure import AccountErasedError, check_proved, proof_entries
 from twinlock.domain.errors import (
     AccountUnknownError,
@@ -20,6 +20,7 @@ from twinlock.domain.errors import (
     MalformedError,
     SealBrokenError,
     UnavailableError,
+    present,
 )
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId
@@ -83,7 +84,14 @@ class Erasing:
         rules, action_id = self._policies.rules(), action.action_id
         try:
             await self._check_proved(named, action)
-            committed = await self._accounts.erase(_work(named, action_id, rules))
+            work = _work(named, action_id, rules)
+            committed = await self._accounts.erase(work)
+            if (
+                not committed.indexes
+                and len(present(committed.decided, "it was decided").states) > 1
+            ):
+                await self._store.run(_without_the_last(work))
+                committed = await self._accounts.erase(work)
         except (AccountErasedError, AccountUnknownError, ActionUnknownError):
             return None
         except FAULTS as error:
@@ -119,6 +127,21 @@ def due(account: Account, *, now: datetime) -> tuple[OpenAction, ...]:
         for one in account.actions
         if isinstance(one.payload, AccountErase) and one.until is not None and one.until <= now
     )
+
+
+def _without_the_last(work: Work) -> Work:
+    """Return the work of writing what was due before an erasure that is refused, and not that.
+
+    Prevents: a hold that a change which was due begins anew in each run, since none is kept.
+    """
+
+    def decide_the_rest(state: State, now: datetime) -> Decided:
+        decided = work.decide(state, now)
+        if len(decided.states) == 1:
+            raise UnavailableError("another moment, another answer: run it again")
+        return Decided(decisions=decided.decisions[:-1], states=decided.states[:-1])
+
+    return msgspec.structs.replace(work, decide=decide_the_rest)
 
 
 def _work(named: AccountId, action_id: ActionId, rules: Rules) -> Work:

@@ -43,6 +43,9 @@ class NewestHeads:
         head = await self._store.head()
         return SignedHead(head=head, note=self._signer.checkpoint(head))
 
+    async def check_keeps_up(self) -> None:
+        """Return: what is committed is shown at once."""
+
 
 class Logbook:
     """The use case of reading the log."""

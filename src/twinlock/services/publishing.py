@@ -39,9 +39,7 @@ from twinlock.domain.log.note import parse_note
 from twinlock.domain.log.submission import Submission, parse_known_size
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.log.trust import TrustedLog, TrustPolicy, Witness
-from twinlock.ports import (
-    Clock,
-)
+from twinlock.ports import Clock
 from twinlock.ports.log import (
     AnchoredLog,
     CosignedNotes,
@@ -143,6 +141,7 @@ class Publishing:
         self._keys = 0  # How often they have changed, and had when what is shown was signed.
         self._shown_keys = -1
         self._waiting: dict[asyncio.Future[None], int] = {}
+        self._stalled = False  # Somebody waited for a quorum in vain, and none was reached since.
         self._wanted = asyncio.Event()
         self._progress = asyncio.Event()
         self._unkept = asyncio.Event()
@@ -166,13 +165,9 @@ class Publishing:
         self._log.check_trusted()
         if self._shown is None or self._shown.head.size < size:
             await self._wait_for(size)
-        return self._covering(size)
-
-    def _covering(self, size: int) -> SignedHead:
-        shown = self._shown
-        if shown is None or shown.head.size < size:
+        if self._shown is None or self._shown.head.size < size:
             raise NotWitnessedError("too few witnesses have cosigned this entry so far")
-        return shown
+        return self._shown
 
     async def _wait_for(self, size: int) -> None:
         """Wait until so many leaves are cosigned, but not for long."""
@@ -180,11 +175,18 @@ class Publishing:
         self._waiting[waiter] = size
         self._wanted.set()
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await waiter
+            async with asyncio.timeout(WAIT_SECONDS):
+                await waiter
+        except TimeoutError:
+            self._stalled = True
         finally:
             del self._waiting[waiter]
+
+    async def check_keeps_up(self) -> None:
+        """Check that what is committed now will be cosigned, as far as is known (see the port)."""
+        if self._stalled:
+            self._wanted.set()
+            raise NotWitnessedError("too few witnesses answer at present, so nothing was done")
 
     def standing(self) -> Standing:
         """Return how it stands."""
@@ -410,6 +412,7 @@ class Publishing:
     def _publish(self, target: _Target, fresh_at: datetime | None) -> None:
         """Show a head that has its quorum, unless a newer one is shown; wake whom it covers."""
         target.reached = True
+        self._stalled = False
         if self._shown is not None:
             newer = (target.head.size, target.keys, fresh_at or _EPOCH)
             if newer < (self._shown.head.size, self._shown_keys, self._fresh_at or _EPOCH):
@@ -473,9 +476,8 @@ class Publishing:
         Raises:
             MalformedError, UntrustedNoteError: it is none.
         """
-        own = replace(self._policy, quorum=None)
-        found = verify_checkpoint(parse_note(data), own, origin=self._signer.log_origin)
-        return found.checkpoint
+        own, origin = replace(self._policy, quorum=None), self._signer.log_origin
+        return verify_checkpoint(parse_note(data), own, origin=origin).checkpoint
 
     async def _check_holds(self, known: Checkpoint, head: Head) -> None:
         """Return when our log holds ``known``. Raises LogDamagedError."""

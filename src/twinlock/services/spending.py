@@ -76,7 +76,8 @@ class Spends:
             ActionUnknownError: there is no such action.
             AlreadySpentError, ActionClosedError: it is over.
             NotSpendableError: it is no exit.
-            NotWitnessedError: it is spent, and too few witnesses have cosigned that so far.
+            NotWitnessedError: too few witnesses answer, so it is not spent; or it is, and too few
+                have cosigned that so far.
         """
         account = await self._store.account(account_of(action_id))
         rules = self._policies.rules()
@@ -86,6 +87,8 @@ class Spends:
         try:
             place = place_of(account.action(action_id).payload)
             names = () if place is None else self._blind.names(place)
+            # Prevents: exits that are over, with authorizations that nobody sees while they live.
+            await self._published.check_keeps_up()
             committed = await self._store.run(
                 Work(
                     account_id=account.account_id,

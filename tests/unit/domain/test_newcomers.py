@@ -34,6 +34,7 @@ from twinlock.domain.newcomers import (
     for_ever,
     heir,
     in_place_of,
+    links,
     proved_by,
     struck_by,
     suspended_until,
@@ -385,8 +386,32 @@ def test_what_was_removed_is_no_voice_against_what_came_after_it() -> None:
     assert heard(OLD_MAIL) is None
 
 
-def test_what_was_removed_comes_back_as_it_was() -> None:
-    kept = replace(YOUNG_MAIL, replaced=replace(OLD_MAIL, removed=True))
-    account = an_account(channels=(kept, DESKTOP))
+HEIR = replace(YOUNG_MAIL, replaced=replace(OLD_MAIL, removed=True))
 
-    assert comes_back(account, kept.channel_id, now=NOON) == OLD_MAIL
+
+def test_what_was_removed_comes_back_as_it_was_where_nothing_else_is_left() -> None:
+    assert comes_back(an_account(channels=(HEIR,)), HEIR.channel_id, now=NOON) == OLD_MAIL
+
+
+def test_what_was_removed_is_handed_on_where_another_newcomer_stays() -> None:
+    account = an_account(channels=(HEIR, YOUNG_NUMBER))
+    found = heir(account, HEIR.channel_id, now=NOON)
+
+    assert comes_back(account, HEIR.channel_id, now=NOON) is None
+    assert found == replace(YOUNG_NUMBER, replaced=HEIR.replaced)
+
+
+@pytest.mark.parametrize(
+    ("left", "at"),
+    [
+        pytest.param((SMS,), NOON, id="an old one stays"),
+        pytest.param((YOUNG_NUMBER, replace(OLD_MAIL, entry=30)), NOON, id="it is there again"),
+        pytest.param((), NOON, id="nothing stays"),
+        pytest.param((YOUNG_NUMBER,), YOUNG_MAIL.bound_at + 30 * DAY, id="after thirty days"),
+    ],
+)
+def test_else_it_is_forgotten(left: tuple[Channel, ...], at: datetime) -> None:
+    account = an_account(channels=(HEIR, *left))
+    found = heir(account, HEIR.channel_id, now=at)
+
+    assert found is None or HEIR.replaced not in tuple(links(found))

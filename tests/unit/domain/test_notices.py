@@ -3,14 +3,16 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from support.cast import DAY, HOUR, LONG_AGO, NEW_ADDRESS, NOON, OLD_ADDRESS
+from support.cast import DAY, HOUR, LONG_AGO, MEMBER, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
 from support.worlds import (
+    DESKTOP,
     EMAIL,
     FREEZE,
     LIFT,
     PASSWORD,
     ROAMING,
+    SMS,
     SYNCED,
     a_destination,
     an_account,
@@ -22,7 +24,7 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import Channel, ChannelKind, Shown
+from twinlock.domain.account import ActionState, Channel, ChannelKind, OpenAction, Shown
 from twinlock.domain.actions import ApiKeyRevoke, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
@@ -41,6 +43,8 @@ from twinlock.domain.events import (
     ActionRefused,
     AuthenticatorBound,
     AuthenticatorRemoved,
+    ChannelBound,
+    ChannelRemoved,
     Event,
     NewcomerRepudiated,
     ProofAccepted,
@@ -259,6 +263,97 @@ def test_a_repudiation_is_one_notice_whatever_follows_from_it() -> None:
     (notice,) = tell(undone, gone)
 
     assert (notice.kind, notice.at, notice.undo_until) == (NoticeKind.DONE, NOON, None)
+
+
+# --- Channels that come back ---
+
+THIEFS = replace(EMAIL, channel_id=ChannelId("chn_thief"), entry=7, replaced=EMAIL)
+UNDONE = (
+    NewcomerRepudiated(at=NOON, entries=(7,), since=NOON - DAY),
+    ChannelRemoved(at=NOON, channel_id=THIEFS.channel_id),
+    ChannelBound(at=NOON, channel=EMAIL),
+)
+
+MORE = (*UNDONE, ChannelBound(at=NOON, channel=replace(DESKTOP, channel_id=ChannelId("chn_2"))))
+
+
+def waiting(name: str = "act_waits", **changes: Any) -> OpenAction:  # noqa: ANN401 - any of the fields
+    action = OpenAction(
+        action_id=ActionId(name),
+        member_id=MEMBER,
+        payload=list_address(NEW_ADDRESS),
+        digest="",
+        proposed_at=NOON - HOUR,
+        lapses_at=NOON + DAY,
+        veto_key="",
+    )
+    return replace(action, **changes)
+
+
+def told_again(*actions: OpenAction, events: tuple[Event, ...] = UNDONE) -> list[Notice]:
+    """Return what a channel that comes back is told, beside what everybody is."""
+    account = replace(an_account(channels=(THIEFS, DESKTOP)), actions=actions)
+    return [one for one in tell(*events, account=account) if one.kind is NoticeKind.WAITING]
+
+
+@pytest.mark.parametrize(
+    ("until", "offered_until", "told"),
+    [
+        (NOON + DAY, None, NOON + DAY),
+        (None, NOON + DAY, NOON + DAY),
+        (NOON + DAY, NOON + 3 * DAY, NOON + DAY),
+        (NOON - HOUR, NOON + DAY, NOON + DAY),
+        (NOON, NOON - HOUR, NOON),
+    ],
+)
+def test_a_channel_that_comes_back_is_told_what_waits_and_until_when_at_least(
+    until: datetime | None, offered_until: datetime | None, told: datetime
+) -> None:
+    [notice] = told_again(waiting(until=until, offered_until=offered_until))
+
+    assert notice == Notice(
+        kind=NoticeKind.WAITING,
+        what="destination.add",
+        at=NOON,
+        channels=(EMAIL.channel_id,),
+        action_id="act_waits",
+        until=told,
+    )
+
+
+def test_of_several_actions_that_wait_each_is_told_once() -> None:
+    every = (
+        waiting("act_1", until=NOON + DAY),  # The one that brings the channel back.
+        waiting("act_2"),
+        waiting("act_3", until=NOON + DAY),
+        waiting("act_4", until=NOON - HOUR, state=ActionState.AUTHORIZED),
+        waiting("act_5", until=NOON + DAY),
+    )
+
+    assert [one.action_id for one in told_again(*every)] == ["act_3", "act_5"]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        UNDONE[:2],
+        (ChannelBound(at=NOON, channel=replace(SMS, bound_at=NOON)),),
+        (ChannelBound(at=NOON, channel=replace(SMS, bound_at=NOON, replaced=THIEFS)),),
+    ],
+)
+def test_a_new_channel_is_told_nothing_of_what_waits(events: tuple[Event, ...]) -> None:
+    """Law 5: what waits is told to those that existed before it."""
+    assert told_again(waiting(until=NOON + DAY), events=events) == []
+
+
+@pytest.mark.parametrize(("undone", "narrows"), [(UNDONE, True), (MORE, False)])
+def test_a_channel_that_comes_back_is_told_what_would_leave_nobody_off_the_phone(
+    undone: tuple[Event, ...], narrows: bool
+) -> None:
+    payload, _ = change_contact(DESKTOP, None)
+    [notice] = told_again(waiting(payload=payload, until=NOON + DAY), events=undone)
+
+    assert notice.narrows is narrows
 
 
 DONE = Notice(kind=NoticeKind.DONE, what="freeze.set", at=NOON, channels=())

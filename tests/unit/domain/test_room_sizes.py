@@ -14,6 +14,7 @@ from support.worlds import (
     PASSWORD,
     SMS,
     SYNCED,
+    a_session,
     an_account,
     list_address,
     send,
@@ -241,13 +242,20 @@ def a_full_account(*actions: OpenAction) -> Account:
         sessions=(session,) * SESSIONS_MOST,
         holds=(Hold(because="authenticator.remove", placed_at=LATE, ends_at=LATE + DAY),)
         * HOLDS_MOST,
-        freeze=Freeze(until=LATE, set_at=LATE, weak=dict.fromkeys(WEAK, LATE)),
+        freeze=Freeze(
+            until=LATE,
+            set_at=LATE,
+            weak=dict.fromkeys(WEAK, LATE),
+            bound_at=SECOND,
+            weak_bound_at=SECOND,
+        ),
         throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
         known_throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
         candidates=(*(candidate,) * (CANDIDATES_MOST - 1), codes),
         codes_sent=(SECOND,) * CODES_PER_DAY_MOST,
         flood_told_at=SECOND,
         key_told_at=SECOND,
+        undercut_at=SECOND,
         sim_changed_at=LATE,
         actions=actions,
         api_keys=(KEY,) * API_KEYS_MOST,
@@ -305,6 +313,7 @@ def without_what_passes(account: Account) -> Account:
         codes_sent=(),
         flood_told_at=0,
         key_told_at=0,
+        undercut_at=0,
         sim_changed_at=None,
         spent=Spent(),
         last_exit_at=0,
@@ -532,15 +541,21 @@ def loose(name: str, **changes: Any) -> OpenAction:  # noqa: ANN401 - any of the
 
 def account_of(*actions: OpenAction, bytes_over: int) -> Account:
     """Return an account with these actions that has so many bytes more than there is room for."""
-    account = replace(filled(DOCUMENT_ROOM - 4_096), actions=actions)
+    sessions = (a_session("ses_owner"), a_session("ses_looks", read_only=True))
+    account = replace(filled(DOCUMENT_ROOM - 5_120), actions=actions, sessions=sessions)
     return longer(account, DOCUMENT_ROOM + bytes_over - bytes_that_last(account))
 
 
 OWN, OLD, YOUNG = (
     loose(name, proposed_at=at)
-    for name, at in (("act_own", NOON), ("act_old", NOON + HOUR), ("act_young", NOON + 2 * HOUR))
+    for name, at in (("act_own", NOON), ("act_old", NOON + HOUR), ("act_new", NOON + 2 * HOUR))
 )
 ONE = len(encode(OLD)) + 1  # With its comma.
+SHOWN = a_full_action(send(), proofs=1).shown
+TWICE = (*SHOWN, replace(SHOWN[0], source="ses_looks", factor=Factor.SESSION))
+SIGNED, LOOKS = (
+    (replace(SHOWN[0], source=name, factor=Factor.SESSION),) for name in ("ses_owner", "ses_looks")
+)
 
 
 @pytest.mark.parametrize(
@@ -554,10 +569,41 @@ ONE = len(encode(OLD)) + 1  # With its comma.
             (OWN, replace(OLD, state=ActionState.AUTHORIZED), YOUNG), 1, (YOUNG,), id="a yes stays"
         ),
         pytest.param(
-            (OWN, replace(YOUNG, shown=a_full_action(send(), proofs=1).shown), OLD),
+            (OWN, replace(OLD, shown=SHOWN, proved_at=NOON), YOUNG),
             1,
-            (OLD,),
+            (YOUNG,),
             id="so does what was proved",
+        ),
+        pytest.param(
+            (OWN, replace(OLD, shown=SHOWN), YOUNG),
+            1,
+            (YOUNG,),
+            id="what shows something goes last",
+        ),
+        pytest.param((OWN, replace(OLD, shown=SHOWN)), 1, (OLD,), id="and goes all the same"),
+        pytest.param(
+            (OWN, OLD, replace(YOUNG, shown=SHOWN)),
+            ONE + 1,
+            (replace(YOUNG, shown=SHOWN),),
+            id="none goes that need not",
+        ),
+        pytest.param(
+            (OWN, OLD, replace(YOUNG, shown=SIGNED)), 1, (OLD,), id="what a session signed stays"
+        ),
+        pytest.param(
+            (replace(OWN, shown=SIGNED), replace(OLD, shown=SIGNED), replace(YOUNG, shown=TWICE)),
+            1,
+            (YOUNG,),
+            id="or goes last",
+        ),
+        pytest.param(
+            (replace(OWN, shown=SIGNED), replace(YOUNG, shown=SIGNED)),
+            1,
+            (YOUNG,),
+            id="for what one signed",
+        ),
+        pytest.param(
+            (OWN, replace(OLD, shown=LOOKS)), 1, (OLD,), id="one that looks only signs nothing"
         ),
     ],
 )
@@ -577,6 +623,9 @@ def test_what_gives_way_is_nothing_urgent_and_nothing_where_it_would_not_help() 
 
     with pytest.raises(DocumentTooLargeError, match="finish or remove something first"):
         outgrown(account, "act_own", now=NOON)
+    signed = account_of(OWN, replace(OLD, shown=SIGNED), bytes_over=1)
+    with pytest.raises(DocumentTooLargeError):
+        outgrown(signed, "act_own", now=NOON)
     assert [one.action_id for one in outgrown(longer_by(account, -1), "act_own", now=NOON)] == [
         "act_old"
     ]

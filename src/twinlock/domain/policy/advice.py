@@ -14,7 +14,7 @@ from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
 from twinlock.domain.assurance import Factor
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
-from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.policy.facts import DestinationState, SessionState
 from twinlock.domain.policy.minima import in_hours, minimum, two_lengths
 from twinlock.domain.policy.statute import Statute, outcomes
 from twinlock.domain.policy.statutes import Statutes
@@ -184,8 +184,11 @@ def _setting_up(statutes: Statutes) -> Iterator[Advice]:
     first: Box = {
         **box_of(action),
         "enrolling": only(True),  # noqa: FBT003 - the value of a fact
+        "proved": only(False),  # noqa: FBT003 - the value of a fact
         "held_seconds": only(0),
         "factors": only(frozenset()),
+        "device_bound": only(False),  # noqa: FBT003 - the value of a fact
+        "session": only(SessionState.NONE.value),
         "roots_shown": only(0),
         "roots_enrolled": only(0),
     }

@@ -48,6 +48,7 @@ from twinlock.domain.policy.targets import (
     bound_already,
     channel_left,
     channels_full,
+    heard,
     level_against,
     password,
     replaced,
@@ -72,7 +73,7 @@ def gather(
     roots = _roots(payload, shown, floor=floor)
     counted = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
-    about = target(account, payload)
+    about = target(account, payload, now=now)
     facts = Facts(
         now=now,
         action=type_of(payload),
@@ -88,7 +89,7 @@ def gather(
         shown_factors=tuple(sorted({one.factor for one in shown})),
         shown_roots=roots,
         roots_enrolled=_roots_enrolled(account, now=now),
-        shown_oldest_at=_oldest(account, payload, shown, about[0]),
+        shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(state, action, shown, now=now),
@@ -187,14 +188,19 @@ def _proved_at(
 
 
 def _oldest(
-    account: Account, payload: AnyPayload, shown: tuple[Shown, ...], level: Level
+    account: Account,
+    payload: AnyPayload,
+    shown: tuple[Shown, ...],
+    level: Level,
+    *,
+    now: datetime,
 ) -> datetime | None:
-    """Return the age of what was shown; codes reset no password that is older than an undoing.
+    """Return the age of what is heard; codes reset no password that is older than an undoing.
 
     Unless it was the password that is undone. Prevents: a hijacked mailbox that undoes the owner's
     new passkey, and resets the password next.
     """
-    at = oldest_shown(account, shown, level)
+    at = oldest_shown(account, heard(account, payload, shown, now=now), level)
     if at is None or not isinstance(payload, PasswordReset) or account.floor > Level.OUT_OF_BAND:
         return at
     old = password(account)

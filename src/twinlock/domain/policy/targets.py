@@ -22,6 +22,7 @@ from twinlock.domain.actions import (
     AuthenticatorSuspend,
     ContactChange,
     ContactRepudiate,
+    FreezeLift,
     PasswordChange,
     PasswordReset,
     type_of,
@@ -42,6 +43,7 @@ from twinlock.domain.newcomers import (
     is_older,
     lets_in,
     newcomer,
+    outranked,
     place_is_full,
     resting_on,
     somebody_left,
@@ -52,11 +54,11 @@ Target = tuple[Level, datetime | None]
 NO_TARGET: Target = (Level.NONE, None)
 
 
-def target(account: Account, payload: AnyPayload) -> Target:
+def target(account: Account, payload: AnyPayload, *, now: datetime) -> Target:
     """Return the level that changing it takes, and the age, of what the action is about.
 
     A report takes no level, so that one factor is enough for it (SP 800-63B-4, 4.3). A suspension
-    is as old as itself: whoever came after it does not end it.
+    is as old as itself: whoever came after it does not end it. A freeze is as old as what set it.
     """
     match payload:
         case AuthenticatorRemove(authenticator_id=named):
@@ -67,9 +69,8 @@ def target(account: Account, payload: AnyPayload) -> Target:
             # Prevents: learning from what is asked for whether there is a password.
             old = password(account)
             return account.floor, account.opened_at if old is None else old.bound_at
-        case AuthenticatorReactivate(authenticator_id=named):
-            bound = account.authenticator(named)
-            return NO_TARGET if bound is None else (account.floor, _suspended_at(bound))
+        case AuthenticatorReactivate() | FreezeLift():
+            return _stop(account, payload, now=now)
         case ContactChange(channel_id=named):
             channel = account.channel(named)
             return NO_TARGET if channel is None else (account.floor, channel.bound_at)
@@ -104,6 +105,16 @@ def _against(account: Account, payload: AnyPayload) -> Level:
         if one.entry not in gone and is_older(one.bound_at, found.bound_at)
     )
     return max(floor_of(left, has_channel=False), Level.POSSESSION)
+
+
+def _stop(
+    account: Account, payload: AuthenticatorReactivate | FreezeLift, *, now: datetime
+) -> Target:
+    """Return level and age of the suspension or the freeze that would end."""
+    if isinstance(payload, FreezeLift):
+        return account.floor, account.freeze.age(now=now)
+    bound = account.authenticator(payload.authenticator_id)
+    return NO_TARGET if bound is None else (account.floor, _suspended_at(bound))
 
 
 def _suspended_at(bound: Authenticator) -> datetime | None:
@@ -172,7 +183,7 @@ def level_against(
     own = getattr(about, "authenticator_id", "")
     speak = [
         one.factor
-        for one in shown
+        for one in heard(account, payload, shown, now=now)
         if about is None
         or (one.source != own and _speaks(payload, age_of(account, one), about, now=now))
     ]
@@ -185,6 +196,24 @@ def _speaks(
     if type_of(payload) in REPUDIATIONS:
         return is_older(at, about.bound_at)
     return not is_older(about.bound_at, at) or not is_newcomer(at, now=now)
+
+
+def heard(
+    account: Account, payload: AnyPayload, shown: Iterable[Shown], *, now: datetime
+) -> tuple[Shown, ...]:
+    """Return what of ``shown`` is heard: no code of a channel that is too new to say "not me"."""
+    return tuple(
+        one
+        for one in shown
+        if one.factor not in CODES or not _too_new(account, payload, one.bound_at, now=now)
+    )
+
+
+def _too_new(account: Account, payload: AnyPayload, at: datetime, *, now: datetime) -> bool:
+    about = reported(account, payload)
+    if about is None or type_of(payload) not in REPUDIATIONS:
+        return False
+    return outranked(account, about.entry, at, now=now)
 
 
 def speakers(
@@ -204,7 +233,8 @@ def speakers(
     )
     asked = offers if account.sms_counts(now) else offers - {Factor.SMS_CODE}
     kinds = {kind for factor, kind in CODES.items() if factor in asked}
-    codes = (one for one in account.channels if one.kind in kinds)
+    sent = (one for one in account.channels if one.kind in kinds)
+    codes = (one for one in sent if not _too_new(account, payload, one.bound_at, now=now))
     every = (*live, *codes)
     return tuple(
         one for one in every if about is not None and _speaks(payload, one.bound_at, about, now=now)

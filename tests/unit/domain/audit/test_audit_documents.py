@@ -92,6 +92,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "codes_sent": (1,),
     "flood_told_at": 1,
     "key_told_at": 1,
+    "undercut_at": 1,
     "sim_changed_at": NOON,
     "actions": (),
     "api_keys": (

@@ -9,6 +9,7 @@ from support.cast import DAY, HOUR, NOON
 from support.gates import Gate
 from support.policies import DEFAULT, LAX, STRICT, changed, permits, policy_of, with_rules
 from support.worlds import (
+    APP,
     EMAIL,
     PASSWORD,
     SMS,
@@ -576,6 +577,7 @@ def test_whoever_is_setting_up_an_account_needs_no_way_round() -> None:
 
 BIND = 'forbid (principal, action == Action::"authenticator.bind", resource)'
 A_WAIT = '@outcome("hold") @reason("loosening_waits") @hold_seconds("172800")'
+A_PROOF = '@outcome("challenge") @reason("proof_needed") @proof("floor")'
 A_PASSKEY = '@outcome("challenge") @reason("phishing_resistant_needed") @factors("passkey")'
 
 
@@ -588,10 +590,22 @@ A_PASSKEY = '@outcome("challenge") @reason("phishing_resistant_needed") @factors
         f"{DENY} {BIND} when {{ context.held_seconds < 1 }};",
         f"{DENY} {BIND} when {{ context.roots_shown == 0 }};",
         f"{DENY} {BIND} when {{ context.roots_enrolled == 0 }};",
+        f"{A_PROOF} {BIND} unless {{ context.proved }};",
+        f'{A_PROOF} {BIND} unless {{ context.session == "full" || context.proved }};',
+        f"{DENY} {BIND} unless {{ context.device_bound }};",
+        f'{DENY} {BIND} unless {{ context.session == "full" }};',
     ],
 )
 def test_a_rule_that_stops_the_first_bind_is_told(rule: str) -> None:
-    told = [one for one in advised(with_rule(f'@id("x") {rule}')) if one.code == "nobody_sets_up"]
+    """And it does stop it: whoever has bound nothing has shown nothing, and is not signed in."""
+    policy = with_rule(f'@id("x") {rule}')
+    new = replace(an_account(enrolling_until=NOON + HOUR), authenticators=(), devices=())
+    firsts = [
+        Gate.of(new, policy=policy).propose(*bind(one)).answer for one in (PASSWORD, SYNCED, APP)
+    ]
+    assert Answer.ALLOW not in firsts
+
+    told = [one for one in advised(policy) if one.code == "nobody_sets_up"]
 
     assert [(one.about, one.says) for one in told] == [
         ("x", "no account can be set up: it stops the first bind too, unless context.enrolling")
@@ -619,6 +633,7 @@ def test_a_wait_for_the_first_bind_never_ends() -> None:
     [
         f"{A_WAIT} {BIND} unless {{ context.enrolling || context.held_seconds >= 172800 }};",
         f"{DENY} {BIND} when {{ context.roots_enrolled > 0 }};",
+        f"{A_PROOF} {BIND} unless {{ context.enrolling || context.proved }};",
     ],
 )
 def test_a_rule_about_later_binds_stops_no_first_one(rule: str) -> None:

@@ -10,6 +10,7 @@ from support.worlds import (
     DESKTOP,
     EMAIL,
     ERASE,
+    LIFT,
     PASSWORD,
     ROAMING,
     SAVED,
@@ -35,6 +36,7 @@ from twinlock.domain.actions import AnyPayload, AuthenticatorRepudiate, ContactR
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.authenticators.model import Authenticator, Suspension, SuspensionKind
+from twinlock.domain.freezes import Freeze
 from twinlock.domain.ids import ActionId, ApiKeyId, AuthenticatorId
 from twinlock.domain.policy.targets import (
     NO_TARGET,
@@ -98,19 +100,26 @@ CODES = level_of(Factor.RECOVERY_CODE)
         pytest.param(ALL, repudiate(MAIL), (Level.NONE, YESTERDAY), id="what is repudiated"),
         pytest.param(ALL, suspend(ROAMING), NO_TARGET, id="nothing to report"),
         pytest.param(ALL, ERASE, (TOP, LONG_AGO), id="all that is bound"),
+        pytest.param(ALL, LIFT, (TOP, None), id="nothing is frozen"),
+        pytest.param(
+            replace(ALL, freeze=Freeze(until=NOON + DAY, bound_at=int(YESTERDAY.timestamp()))),
+            LIFT,
+            (TOP, YESTERDAY),
+            id="a freeze is as old as what set it",
+        ),
         pytest.param(
             replace(ALL, authenticators=()), ERASE, (Level.NONE, None), id="nothing is bound"
         ),
     ],
 )
 def test_what_an_action_is_about(account: Account, payload: AnyPayload, about: Target) -> None:
-    assert target(account, payload) == about
+    assert target(account, payload, now=NOON) == about
 
 
 def test_new_recovery_codes_take_no_more_than_the_floor() -> None:
     """Law 10: who lost them all, and has a password beside them only, can have new ones."""
     account = an_account(PASSWORD, SAVED, channels=(DESKTOP,))
-    level, _ = target(account, bind(saved_codes("aut_more"))[0])
+    level, _ = target(account, bind(saved_codes("aut_more"))[0], now=NOON)
 
     assert level is min(CODES, account.floor)
 
@@ -268,16 +277,16 @@ def test_what_bound_the_only_channel_is_undone_at_the_floor(
     if not bound:
         account = replace(account, authenticators=())
 
-    assert target(account, payload)[0] is level
+    assert target(account, payload, now=NOON)[0] is level
     assert channel_left(account, payload, now=NOON, offers=frozenset(Factor)) is left
-    assert target(account, suspend(NEW_KEY))[0] is Level.NONE
+    assert target(account, suspend(NEW_KEY), now=NOON)[0] is Level.NONE
 
 
 def test_what_stands_on_what_is_undone_sets_no_floor() -> None:
     second = replace(ROAMING, bound_at=NOON, entry=72, by=(70,))
     account = an_account(APP, NEW_KEY, second, channels=(BY_IT,))
 
-    assert target(account, repudiate(NEW_KEY))[0] is Level.POSSESSION
+    assert target(account, repudiate(NEW_KEY), now=NOON)[0] is Level.POSSESSION
 
 
 def test_no_less_than_possession_undoes_what_bound_the_only_channel() -> None:
@@ -286,7 +295,7 @@ def test_no_less_than_possession_undoes_what_bound_the_only_channel() -> None:
     account = an_account(word, channels=(BY_IT,))
 
     assert account.floor is Level.KNOWLEDGE
-    assert target(account, repudiate(word))[0] is Level.POSSESSION
+    assert target(account, repudiate(word), now=NOON)[0] is Level.POSSESSION
     assert not channel_left(account, repudiate(word), now=NOON, offers=frozenset(Factor))
 
 
