@@ -12,6 +12,7 @@ import msgspec
 
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
 from twinlock.domain.assurance import Factor
+from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState
@@ -21,6 +22,7 @@ from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.terms import Box, Choice, Shape, Span, flags
 from twinlock.domain.policy.varying import box_of, classes_of, only, told
 from twinlock.domain.policy.vocabulary import whole_box
+from twinlock.domain.reasons import Reason
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,7 @@ def advice(statutes: Statutes, *, usual: Statutes) -> tuple[Advice, ...]:
         _permitted_in_vain(statutes),
         *(_one_rule(rule) for rule in statutes.rules),
         *(_numbers(rule) for rule in statutes.rules),
+        *(_unknown_is_refused(rule) for rule in statutes.rules),
         _missing(statutes, usual),
         _ways_round(statutes),
         _setting_up(statutes),
@@ -117,6 +120,29 @@ def _numbers(rule: Statute) -> Iterator[Advice]:
         after, ends = map(in_hours, lengths)
         says = f"it tells {after}, and its condition ends after {ends}: write one length in both"
         yield Advice(code="told_longer", about=rule.rule_id, says=says)
+
+
+def _unknown_is_refused(rule: Statute) -> Iterator[Advice]:
+    """Give a refusal above a sum that refuses what nobody has a price for, and has no word on it.
+
+    A narrow account is refused so by intent: nobody hears there of a wait, so none is offered.
+    """
+    reads, action = rule.when.facts, ActionType.WITHDRAWAL_CRYPTO
+    sums = "value_cents" in reads and "value_unknown" not in reads and action in rule.actions
+    if not sums or not isinstance(rule.demand, Refuse) or rule.demand.reason is Reason.NARROW_LIMIT:
+        return
+    box = box_of(action)
+    try:
+        some = False in outcomes(rule, box)
+        highest = outcomes(rule, {**box, "value_cents": only(MAX_VALUE_CENTS)})
+    except PolicyRefusedError:
+        return
+    if some and True in highest:
+        says = (
+            "what has no price counts as the highest sum, so it is refused as too much: write "
+            "context.value_unknown into an unless, and let another rule hold that"
+        )
+        yield Advice(code="unknown_is_refused", about=rule.rule_id, says=says)
 
 
 def _named(rule: Statute) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from support.worlds import (
     bind,
     change_contact,
     reset_password,
+    send,
 )
 
 from twinlock.adapters.policies import shipped
@@ -133,7 +134,7 @@ def test_every_action_that_a_rule_refuses_to_everybody_is_named() -> None:
     assert never.says == f"it can never match {', '.join(sorted(BUILT))}"
 
 
-@pytest.mark.parametrize("rest", ["when { context.narrow }", "when { context.value_cents > 5 }"])
+@pytest.mark.parametrize("rest", ["when { context.narrow }", "when { context.day_cents > 5 }"])
 def test_a_rule_that_refuses_some_is_not(rest: str) -> None:
     assert advised(with_rule(f'@id("no") {DENY} {EXITS} {rest};')) == ()
 
@@ -230,7 +231,7 @@ def test_a_rule_about_what_never_happens_to_its_actions_is_told(
     ("scope", "condition"),
     [
         (EXITS, 'destination == "new"'),
-        (EXITS, "value_cents > 5"),
+        (EXITS, "value_cents > 5 && !context.value_unknown"),
         (about("session.start"), "new_device"),
         (about("api_key.create"), 'class == "loosening"'),
         (about("destination.add"), "budget_cents > 5"),
@@ -493,6 +494,80 @@ def test_a_wait_that_never_comes_has_no_length() -> None:
     rule = f'@id("h") {hold} {EXITS} when {{ context.new_device && context.held_seconds < 60 }};'
 
     assert codes(with_rule(rule)) == {("never_matches", "h")}
+
+
+# --- Refusals of what has no price ---
+
+ABOVE = '@outcome("deny") @reason("above_platform_limit")'
+LARGE = "when { context.value_cents > 5000000 }"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{ABOVE} {EXITS} {LARGE}",
+        f"{DENY} {EXITS} {LARGE}",
+        f'{ABOVE} {EXITS} {LARGE} when {{ context.destination == "new" }}',
+        f"{ABOVE} {EXITS} when {{ context.day_cents + context.value_cents > 5000000 }}",
+        f'{ABOVE} @ends("day") {EXITS} {LARGE} unless {{ context.day_cents == 0 }}',
+        f'{DENY} forbid (principal, action, resource) {LARGE} when {{ context.class == "exit" }}',
+    ],
+)
+def test_a_limit_that_refuses_what_has_no_price_is_told(rule: str) -> None:
+    told = advised(with_rule(f'@id("x") {rule};'))
+
+    assert [(one.code, one.about, one.says) for one in told] == [
+        (
+            "unknown_is_refused",
+            "x",
+            (
+                "what has no price counts as the highest sum, so it is refused as too much: write "
+                "context.value_unknown into an unless, and let another rule hold that"
+            ),
+        )
+    ]
+    assert advised(with_rule(f'@id("x") {rule} unless {{ context.value_unknown }};')) == ()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{ABOVE} {EXITS} when {{ context.day_cents > 5000000 }}",
+        f"{DENY} {EXITS} when {{ context.value_cents < 500 }}",
+        f"{DENY} {EXITS} {LARGE} when {{ context.value_unknown }}",
+        f'@outcome("deny") @reason("narrow_limit") {EXITS} {LARGE} when {{ context.narrow }}',
+        (
+            '@outcome("hold") @reason("platform_waits") @hold_seconds("86400") '
+            f"{EXITS} {LARGE} unless {{ context.held_seconds >= 86400 }}"
+        ),
+    ],
+)
+def test_a_rule_that_leaves_it_to_another_is_not(rule: str) -> None:
+    assert advised(with_rule(f'@id("x") {rule};')) == ()
+
+
+def test_a_limit_on_what_has_no_value_refuses_nothing() -> None:
+    listing = f"{DENY} {about('destination.add')} {LARGE}"
+
+    assert codes(with_rule(f'@id("x") {listing};')) == {("never_matches", "x")}
+
+
+@pytest.mark.parametrize(
+    ("unless", "answer", "reason"),
+    [
+        ("", Answer.DENY, Reason.ABOVE_PLATFORM_LIMIT),
+        ("unless { context.value_unknown }", Answer.HOLD, Reason.VALUE_UNKNOWN),
+    ],
+)
+def test_without_a_price_a_limit_refuses_a_dollar_unless_it_says_otherwise(
+    unless: str, answer: Answer, reason: Reason
+) -> None:
+    policy = with_rule(f'@id("x") {ABOVE} {EXITS} {LARGE} {unless};')
+    gate = Gate.of(an_account(), policy=policy)
+    gate.prices_up = False
+    asked = gate.propose(send(1))
+
+    assert (asked.answer, reason in reasons(asked.requirement)) == (answer, True)
 
 
 # --- Ways round a wait ---
