@@ -224,7 +224,9 @@ wait: sign prices in time.
 def _warnings() -> str:
     return """
 It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
-`permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
+`permit_missing` and `permit_not_built` (an action nobody may do, or none can), `nobody_proves` (the
+`@offers` of a permit reach the floor of no account: a saved code alone to sign in, say, or a
+password alone for an exit, so that whoever is asked is asked for ever), `refuses_always`,
 `never_matches` (no action that the rule names, whatever the facts), `rules_missing` (which
 `default` has and this file lacks), `below_law` (the laws ask for more wherever the rule matches),
 `unknown_is_refused` (a deny above a sum, without a word on `value_unknown`: what has no price

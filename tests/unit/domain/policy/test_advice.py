@@ -9,19 +9,24 @@ from support.cast import DAY, HOUR, NOON
 from support.gates import Gate
 from support.policies import DEFAULT, LAX, STRICT, changed, permits, policy_of, with_rules
 from support.worlds import (
+    APP,
     EMAIL,
     PASSWORD,
+    SAVED,
     SMS,
     SYNCED,
     an_account,
     bind,
     change_contact,
+    change_password,
     reset_password,
     send,
+    sign_in,
 )
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain.actions import BUILT
+from twinlock.domain.account import ActionState
+from twinlock.domain.actions import BUILT, AnyPayload, type_of
 from twinlock.domain.policy.advice import Advice, advice, beside, notes
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
@@ -494,6 +499,110 @@ def test_a_wait_that_never_comes_has_no_length() -> None:
     rule = f'@id("h") {hold} {EXITS} when {{ context.new_device && context.held_seconds < 60 }};'
 
     assert codes(with_rule(rule)) == {("never_matches", "h")}
+
+
+# --- Permits whose factors prove nothing ---
+
+
+def offering(action: str, offers: str) -> Policy:
+    """Return the default policy whose permit of ``action`` offers these."""
+    permit = f'@id("{action}.permit")'
+    return policy_of(shipped("default").replace(permit, f'{permit} @offers("{offers}")'))
+
+
+IN_VAIN = [
+    ("session.start", "recovery_code"),
+    ("session.start", "totp"),
+    ("session.start", "session"),
+    ("session.start", "email_code, sms_code"),
+    ("withdrawal.crypto", "password"),
+    ("withdrawal.crypto", "email_code"),
+    ("withdrawal.crypto", "password, recovery_code"),
+    ("destination.add", "password"),
+    ("destination.add", "api_key"),
+    ("password.change", "totp"),
+    ("password.reset", "recovery_code"),
+    ("authenticator.remove", "recovery_code"),
+    ("api_key.create", "email_code"),
+    ("account.erase", "sms_code"),
+]
+BOUND = (
+    an_account(PASSWORD, SAVED),
+    an_account(PASSWORD, SAVED, channels=(EMAIL, SMS)),
+    an_account(PASSWORD, APP, SAVED, channels=(EMAIL, SMS)),
+    an_account(PASSWORD, APP, SYNCED, SAVED, channels=(EMAIL, SMS)),
+)
+
+
+@pytest.mark.parametrize(("action", "offers"), IN_VAIN)
+def test_a_permit_whose_factors_prove_it_on_no_account_is_told(action: str, offers: str) -> None:
+    owed = [one for one in advised(offering(action, offers)) if one.code == "nobody_proves"]
+    listed = ", ".join(sorted(offers.split(", ")))
+
+    assert [(one.about, one.says) for one in owed] == [
+        (
+            f"{action}.permit",
+            f"it offers {listed}, by which no account can prove it: no answer is ever enough",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("payload", "secret", "offers"),
+    [
+        pytest.param(sign_in(), "", "recovery_code", id="a sign-in by a code alone"),
+        pytest.param(sign_in(), "", "totp", id="a sign-in by an app alone"),
+        pytest.param(send(), "", "password", id="an exit by a password"),
+        pytest.param(send(), "", "email_code", id="an exit by a mailbox"),
+        pytest.param(send(), "", "password, recovery_code", id="an exit by a saved code"),
+        pytest.param(*change_password(), "totp", id="a new password by an app alone"),
+    ],
+)
+def test_nobody_gets_through_such_a_permit(payload: AnyPayload, secret: str, offers: str) -> None:
+    for account in BOUND:
+        gate = Gate.of(account, policy=offering(type_of(payload), offers))
+        action = gate.propose(payload, secret).action_id
+        codes_to = (one for one in account.channels if one.takes_codes)
+        said = [
+            gate.prove(action, one).answer
+            for one in (*account.authenticators, *codes_to)
+            if gate.is_open(action)
+        ]
+        gate.wait(2 * DAY)
+        gate.settle()
+
+        assert not {Answer.ALLOW, Answer.READ_ONLY} & set(said)
+        assert not gate.is_open(action) or gate.action(action).state is ActionState.OPEN
+        assert gate.account.sessions == account.sessions
+
+
+@pytest.mark.parametrize(
+    ("action", "offers"),
+    [
+        ("session.start", "password"),
+        ("session.start", "passkey"),
+        ("session.start", "totp, password"),
+        ("session.start", "password, recovery_code"),
+        ("withdrawal.crypto", "password, email_code"),
+        ("withdrawal.crypto", "totp"),
+        ("withdrawal.crypto", "api_key"),
+        ("destination.add", "password, sms_code"),
+        ("password.change", "password, recovery_code"),
+        ("password.reset", "email_code, sms_code"),
+        ("authenticator.remove", "password, recovery_code"),
+        ("api_key.create", "totp"),
+        ("freeze.lift", "password"),
+    ],
+)
+def test_a_permit_by_which_some_account_gets_through_is_not(action: str, offers: str) -> None:
+    assert advised(offering(action, offers)) == ()
+
+
+def test_of_what_is_not_built_it_is_not_told_that_nobody_proves_it() -> None:
+    scope = 'permit (principal, action == Action::"gift.send", resource)'
+    gift = f'@id("gift") @offers("session") {scope};'
+
+    assert codes(with_rule(gift)) == {("permit_not_built", "gift.send")}
 
 
 # --- Refusals of what has no price ---
