@@ -187,6 +187,8 @@ yes on an exit or a loosening needs both; a no needs one. Whatever goes wrong in
 with the reason `engine_error`, and is in the log like any other. `/metrics` counts them as
 `twinlock_engine_errors_total`: wake somebody when it grows.
 """.strip(),
+        "### A daily limit",
+        _daily_limit(),
         "### Which reason fits",
         """
 A reason is a code with sentences that the customer reads ([reason-codes.md](reason-codes.md)). A
@@ -197,18 +199,45 @@ those actions, and reading one of those facts at least. All others are the laws'
     )
 
 
+def _daily_limit() -> str:
+    return """
+"Tomorrow" is a promise: a rule with `@ends("day")` may match nothing while `day_cents` and
+`destination_day_cents` are 0. So a limit of one's own takes two rules. What is above it by itself
+is refused for good; what is above it together with what left today may leave tomorrow:
+
+```cedar
+@id("mine.sum") @outcome("deny") @reason("above_platform_limit")
+forbid (principal, action in Action::"exits", resource)
+when { !context.value_unknown && context.value_cents > 5000000 };
+
+@id("mine.day") @outcome("deny") @reason("above_platform_limit") @ends("day")
+forbid (principal, action in Action::"exits", resource)
+when { context.value_cents <= 5000000 && context.day_cents + context.value_cents > 5000000 };
+```
+
+`!context.value_unknown` leaves what has no price to `exits.unknown_value`, which holds it for a day
+or takes proofs of two roots. Without that word the first rule refuses it for good, however little
+it is ([prices.md](prices.md)). With it, what has no price may leave above the limit after that
+wait: sign prices in time.
+""".strip()
+
+
 def _warnings() -> str:
     return """
 It warns of what may be meant and seldom is, on stderr and as `warnings` with `--json`:
-`permit_missing` and `permit_not_built` (an action nobody may do, or none can), `refuses_always`,
+`permit_missing` and `permit_not_built` (an action nobody may do, or none can), `nobody_proves` (the
+`@offers` of a permit reach the floor of no account: a saved code alone to sign in, say, or a
+password alone for an exit, so that whoever is asked is asked for ever), `refuses_always`,
 `never_matches` (no action that the rule names, whatever the facts), `rules_missing` (which
 `default` has and this file lacks), `below_law` (the laws ask for more wherever the rule matches),
-`told_longer` (`@hold_seconds` or `@retained_seconds` has another length than the condition; a wait
-that was told is kept, law 5), `nobody_sets_up` (it stops the first authenticator of a new account:
-write `context.enrolling ||` into its `unless`), `reset_in_vain` (`password.reset` offers codes of
-one kind: an account with channels of both shows both, or resets nothing), and two ways round a
-wait for new destinations: `listing_is_sooner` (to list one takes less long) and `state_is_sooner`
-(what was removed, or never signed, waits less long). It notes, under `notes`, a rule about many
+`unknown_is_refused` (a deny above a sum, without a word on `value_unknown`: what has no price
+counts as the highest sum, so a cent of it is refused as too much), `told_longer` (`@hold_seconds`
+or `@retained_seconds` has another length than the condition; a wait that was told is kept, law 5),
+`nobody_sets_up` (it stops the first authenticator of a new account: write `context.enrolling ||`
+into its `unless`), `reset_in_vain` (`password.reset` offers codes of one kind: an account with
+channels of both shows both, or resets nothing), and two ways round a wait for new destinations:
+`listing_is_sooner` (to list one takes less long) and `state_is_sooner` (what was removed, or never
+signed, waits less long). It notes, under `notes`, a rule about many
 actions that can match some of them only: `matches_some`. It also names the rules that differ from
 `default`.
 """.strip()

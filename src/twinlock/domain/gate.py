@@ -359,7 +359,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
     account, action = state.account, state.account.action(command.action_id)
     proof, offers = command.proof, rules.policy.statutes.offers(type_of(action.payload))
     if proof.factor not in offers:
-        proof = Wrong(factor=proof.factor, fault=ProofFault.BELOW_FLOOR)
+        proof = Wrong(factor=proof.factor, fault=ProofFault.NOT_OFFERED)
     if isinstance(proof, Wrong):
         return _wrong(account, action, proof, now=now)
     shown = judge(account, action, proof, now=now)

@@ -79,11 +79,15 @@ def recovery_helps(account: Account, action: OpenAction) -> bool:
     Always to look and to freeze; below the floor of a passkey also to sign in, and to replace what
     was lost. Never for what leaves, nor for a way out.
     """
-    kind = type_of(action.payload)
+    return recovery_counts(type_of(action.payload), account.floor)
+
+
+def recovery_counts(kind: str, floor: Level) -> bool:
+    """Say whether a recovery code is read for actions of ``kind`` on accounts of this floor."""
     if kind in (ActionType.SESSION_START, ActionType.FREEZE_SET):
         return True
     replaces = kind in (ActionType.AUTHENTICATOR_BIND, ActionType.AUTHENTICATOR_REMOVE)
-    return replaces and account.floor <= Level.POSSESSION
+    return replaces and floor <= Level.POSSESSION
 
 
 def unread(
@@ -94,7 +98,8 @@ def unread(
     Prevents: recovery codes tried out where they do not count.
     """
     if factor is Factor.RECOVERY_CODE and not recovery_helps(account, action):
-        return ProofFault.BELOW_FLOOR
+        elsewhere = recovery_counts(type_of(action.payload), Level.NONE)
+        return ProofFault.BELOW_FLOOR if elsewhere else ProofFault.NOT_OFFERED
     if factor is Factor.API_KEY and not key_helps(action):
         return ProofFault.WRONG_KIND
     if factor is Factor.SMS_CODE and not account.sms_counts(now):
@@ -120,7 +125,7 @@ def ask(
     """
     invariant(bool(command.code_mac) == (command.factor in SENT), "a code has a MAC, others none")
     if command.factor not in offers:
-        return ProofFault.BELOW_FLOOR
+        return ProofFault.NOT_OFFERED
     if command.factor in CODES:
         helpful = helps(account, action)
         fault = (
@@ -235,8 +240,11 @@ def closed(account: Account, action: OpenAction, factor: Factor, *, now: datetim
 def fault_told(account: Account, action: OpenAction, wrong: Wrong, *, now: datetime) -> ProofFault:
     """Return what is told of a wrong answer: the same as of a right one, while none is read.
 
+    What the policy does not offer is told as that, as when it is asked for: it never changes.
     Prevents: guessing on while the throttle is closed, and learning from the fault what was right.
     """
+    if wrong.fault is ProofFault.NOT_OFFERED:
+        return wrong.fault
     return unread(account, action, wrong.factor, now=now) or wrong.fault
 
 

@@ -26,6 +26,7 @@ UNREAD = frozenset(
     {
         ProofFault.THROTTLED,
         ProofFault.BELOW_FLOOR,
+        ProofFault.NOT_OFFERED,
         ProofFault.SIM_CHANGED,
         ProofFault.SUSPENDED,
     }

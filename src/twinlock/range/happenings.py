@@ -10,13 +10,12 @@ from typing import Any, TypeAlias
 from twinlock.client import ProblemError
 from twinlock.domain.actions import ActionType
 from twinlock.domain.answers import Answered
-from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.range.acts import live_session
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.mailbox import Letter
 from twinlock.range.playing import heard_of
 from twinlock.range.refusals import refusal
-from twinlock.range.stage import NETWORK, WEAKER, Heard, Stage
+from twinlock.range.stage import NETWORK, UNASKED, Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.trading import ungated
 from twinlock.range.weather import Dependency
@@ -121,11 +120,10 @@ async def _other_method(stage: Stage, step: Step) -> Heard:
         after = await client.action(page.action_id)
         changed = after.answer is not before.answer
         outcome = Outcome(after.answer.value) if changed else Outcome.NO_EFFECT
-        weaker = problem.fault == ProofFault.BELOW_FLOOR
         return Heard(
             outcome=outcome,
             codes=(code,),
-            sentence=WEAKER if weaker else problem.detail,
+            sentence=UNASKED.get(problem.fault, problem.detail),
         )
     return await _answered_by_thief(stage, page, wanted, asked)
 

@@ -14,7 +14,6 @@ from twinlock.client import ProblemError
 from twinlock.domain.account import ActionState
 from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.answers import Answered, Why
-from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, STRENGTH, Answer, Prove, answer, leaves
 from twinlock.range.acts import Act, act_of
@@ -28,7 +27,7 @@ from twinlock.range.customer import (
 from twinlock.range.key_use import show_key
 from twinlock.range.refusals import MALFORMED, refusal
 from twinlock.range.setting_up import neighbour
-from twinlock.range.stage import WEAKER, Heard, Stage
+from twinlock.range.stage import UNASKED, Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Outcome, Person, Proof, Showing
 
@@ -138,18 +137,18 @@ def _below_the_floor(heard: Heard, refusal: Heard) -> Heard:
     A wait begins with the proof, so none was told: the action asks for a proof, and nothing else.
     """
     codes = tuple(dict.fromkeys((*refusal.codes, *heard.codes)))
-    told = replace(heard, codes=codes, sentence=WEAKER)
+    told = replace(heard, codes=codes, sentence=refusal.sentence)
     if heard.outcome is Outcome.HOLD and Reason.PROOF_NEEDED in heard.codes:
         return replace(told, outcome=Outcome.CHALLENGE, until=None)
     return told
 
 
 async def _refusal(stage: Stage, answered: Answered, problem: ProblemError) -> Heard:
-    """Return what a refused proof means: no; or, below the floor, what is asked for still."""
-    if problem.fault != ProofFault.BELOW_FLOOR:
+    """Return what a refused proof means: no; or, where it is not asked for, what still is."""
+    if problem.fault not in UNASKED:
         return _no(problem, action_id=answered.action_id)
     standing = heard_of(await stage.venue.client.action(answered.action_id))
-    return replace(standing, codes=(problem.fault,))
+    return replace(standing, codes=(problem.fault,), sentence=UNASKED[problem.fault])
 
 
 # --- Showing ---

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
+from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.money import Asset
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
@@ -32,7 +33,12 @@ NETWORK = "ethereum"
 ASSET = "USDT"
 MAX_FEE = "0.01"  # ETH
 MAX_FEE_CENTS = 30_00  # What it is worth; it is part of what leaves.
-WEAKER = "This method is weaker than the best authenticator bound, so nobody asks for it."
+UNASKED: Mapping[str, str] = {  # What is told of a method that nobody asks for.
+    ProofFault.BELOW_FLOOR: (
+        "This method is weaker than the best authenticator bound, so nobody asks for it."
+    ),
+    ProofFault.NOT_OFFERED: "Nobody proves this action by this method, so nobody asks for it.",
+}
 REFUSED = frozenset({Outcome.DENY, Outcome.CHALLENGE})
 _ADDRESS_DIGITS = 40
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")  # Plain, so that no exponent grows it.

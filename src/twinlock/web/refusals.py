@@ -113,6 +113,9 @@ FAULTS: Mapping[ProofFault, str] = MappingProxyType(
         ProofFault.BELOW_FLOOR: (
             "This way is weaker than the best that you have, so it is not taken here."
         ),
+        ProofFault.NOT_OFFERED: (
+            "The platform does not take this way for what you are about to do. Use another way."
+        ),
         ProofFault.SUSPENDED: (
             "That was reported lost, so it is suspended and answers nothing. Use another way."
         ),

@@ -119,7 +119,7 @@ def test_a_fact_is_read_of_the_context(name: str, says: str) -> None:
         ),
         (
             '@outcome("deny") @reason("zzz")',
-            "@reason is one of the codes of docs/reason-codes.md",
+            '@reason is one of those under "Which reason fits" in docs/policy.md',
         ),
         ('@outcome("deny") @reason', "@reason says nothing"),
     ],

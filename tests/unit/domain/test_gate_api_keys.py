@@ -495,4 +495,4 @@ def test_a_policy_that_offers_no_keys_takes_none() -> None:
     )
     gate = with_key(policy_of(people_only))
 
-    assert by_key(gate).fault is ProofFault.BELOW_FLOOR
+    assert by_key(gate).fault is ProofFault.NOT_OFFERED

@@ -35,6 +35,7 @@ from support.worlds import (
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.bounds import FREE_FAILURES
 from twinlock.domain.commands import (
     EndSession,
     SessionSignature,
@@ -107,8 +108,28 @@ def test_a_profile_without_sms_asks_for_none() -> None:
     gate = Gate.of(an_account(PASSWORD, channels=(SMS, EMAIL)), policy=WITHOUT_SMS)
     action = gate.propose(sign_in()).action_id
 
-    assert gate.ask(action, SMS).fault is ProofFault.BELOW_FLOOR
+    assert gate.ask(action, SMS).fault is ProofFault.NOT_OFFERED
     assert gate.ask(action, EMAIL).fault is None
+
+
+def test_what_the_policy_does_not_offer_is_told_as_that_on_every_path() -> None:
+    """And as nothing weaker than what is bound: it may be the strongest."""
+    gate = Gate.of(an_account(PASSWORD, SYNCED, channels=(SMS, EMAIL)), policy=WITHOUT_SMS)
+    action = gate.propose(sign_in()).action_id
+    right = gate.right(action, PASSWORD)
+    for _ in range(FREE_FAILURES):
+        gate.wrong(action, Factor.PASSWORD)
+    told = [
+        gate.ask(action, SMS).fault,
+        gate.ask(action, SYNCED).fault,
+        gate.wrong(action, Factor.PASSKEY).fault,
+        gate.wrong(action, Factor.TOTP).fault,
+        gate.wrong(action, Factor.RECOVERY_CODE).fault,
+    ]
+
+    assert told == [ProofFault.NOT_OFFERED] * 5
+    assert gate.account.throttle.failures == FREE_FAILURES
+    assert gate.answer(action, right).fault is ProofFault.THROTTLED
 
 
 # --- Answers ---

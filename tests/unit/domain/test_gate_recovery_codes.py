@@ -183,7 +183,7 @@ def test_for_nothing_else_is_a_code_read_or_used_up(
         gate.wrong(action, Factor.RECOVERY_CODE).fault,
     ]
 
-    assert told == [ProofFault.BELOW_FLOOR] * 3
+    assert told == [ProofFault.NOT_OFFERED] * 3
     assert left(gate.account) == SAVED.left
     assert gate.account.throttle.failures == 0
 
@@ -248,7 +248,7 @@ def test_where_the_policy_offers_none_no_code_is_read_or_used_up() -> None:
     gate = Gate.of(WITH_APP, policy=WITHOUT_SAVED)
     action = gate.propose(sign_in()).action_id
 
-    assert gate.answer(action, gate.right(action, SAVED)).fault is ProofFault.BELOW_FLOOR
+    assert gate.answer(action, gate.right(action, SAVED)).fault is ProofFault.NOT_OFFERED
     assert left(gate.account) == SAVED.left
     assert gate.prove(action, PASSWORD, APP).answer is Answer.ALLOW
 

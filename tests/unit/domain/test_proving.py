@@ -177,7 +177,7 @@ def test_a_profile_without_sms_sends_none() -> None:
     sms = question(Factor.SMS_CODE, SMS.channel_id)
 
     offers = frozenset(Factor) - {Factor.SMS_CODE}
-    assert Scene.of(WEAK).ask(sms, offers=offers) is ProofFault.BELOW_FLOOR
+    assert Scene.of(WEAK).ask(sms, offers=offers) is ProofFault.NOT_OFFERED
     assert isinstance(Scene.of(WEAK).ask(MAIL, offers=offers), Challenge)
 
 

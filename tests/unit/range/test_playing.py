@@ -139,6 +139,21 @@ async def test_below_the_floor_an_action_asks_for_a_proof_and_tells_no_wait() ->
     assert found.sentence.startswith("This method is weaker")
 
 
+async def test_what_a_policy_does_not_offer_is_not_told_as_weaker() -> None:
+    part = await attack(
+        step(
+            "destination.add",
+            **{"with": {"destination": "new_addr"}, "proof": ["sms_code"]},
+        ),
+        profile="strict",
+    )
+
+    [found] = part.steps
+    assert (found.answer, found.waits) == ("challenge", None)
+    assert found.codes[0] == "not_offered"
+    assert found.sentence == "Nobody proves this action by this method, so nobody asks for it."
+
+
 async def test_reasons_that_nothing_lifts_come_first() -> None:
     part = await attack(withdrawal("session@copied", destination="new_addr", amount="all"))
 

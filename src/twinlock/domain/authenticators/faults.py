@@ -90,6 +90,9 @@ class ProofFault(StrEnum):
     BELOW_FLOOR = "below_floor"
     """This method is weaker than the best authenticator bound, so it is not asked for."""
 
+    NOT_OFFERED = "not_offered"
+    """Nobody proves this action by this method, by the laws or by the platform's policy."""
+
     CODES_LIMITED = "codes_limited"
     """As many codes were sent as in an hour or a day may be; the last one that was sent counts."""
 

@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
-from twinlock.domain.assurance import Factor
+from twinlock.domain.api_keys import SIGNS
+from twinlock.domain.assurance import PROOFS, Factor, Level, level_shown
+from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState, SessionState
@@ -21,6 +23,8 @@ from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.terms import Box, Choice, Shape, Span, flags
 from twinlock.domain.policy.varying import box_of, classes_of, only, told
 from twinlock.domain.policy.vocabulary import whole_box
+from twinlock.domain.proving import CODES, recovery_counts
+from twinlock.domain.reasons import Reason
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +52,10 @@ def advice(statutes: Statutes, *, usual: Statutes) -> tuple[Advice, ...]:
     found = chain(
         _unpermitted(statutes),
         _permitted_in_vain(statutes),
+        _nobody_proves(statutes),
         *(_one_rule(rule) for rule in statutes.rules),
         *(_numbers(rule) for rule in statutes.rules),
+        *(_unknown_is_refused(rule) for rule in statutes.rules),
         _missing(statutes, usual),
         _ways_round(statutes),
         _setting_up(statutes),
@@ -86,6 +92,42 @@ def _permitted_in_vain(statutes: Statutes) -> Iterator[Advice]:
         yield Advice(code="permit_not_built", about=action, says=says)
 
 
+# --- Actions that nobody could prove ---
+
+
+def _nobody_proves(statutes: Statutes) -> Iterator[Advice]:
+    """Give the permits whose factors reach the floor of no account there is, all shown together."""
+    for action in sorted(statutes.permits.keys() & BUILT):
+        offered = statutes.offers(action)
+        if not any(_proves(action, offered, floor=floor) for floor in _floors(action)):
+            shown = ", ".join(sorted(offered & PROOFS))
+            says = f"it offers {shown}, by which no account can prove it: no answer is ever enough"
+            yield Advice(code="nobody_proves", about=statutes.permits[action].rule_id, says=says)
+
+
+def _floors(action: str) -> Iterator[Level]:
+    """Give the floors of the accounts that can do ``action`` at all.
+
+    Where nothing but a password is bound, nothing leaves and no way out is opened (law 4).
+    """
+    opens = CLASS_OF[action] is ActionClass.EXIT or action == ActionType.DESTINATION_ADD
+    least = Level.KNOWLEDGE if opens else Level.NONE
+    return (floor for floor in Level if floor > least)
+
+
+def _proves(action: str, offered: frozenset[Factor], *, floor: Level) -> bool:
+    """Say whether ``offered``, all shown, prove ``action`` on some account of this floor."""
+    if action in SIGNS and Factor.API_KEY in offered:
+        return True
+    if action == ActionType.PASSWORD_RESET and floor is Level.OUT_OF_BAND:
+        return not offered.isdisjoint(CODES)
+    saved = recovery_counts(action, floor)
+    level = level_shown(offered if saved else offered - {Factor.RECOVERY_CODE}, floor=floor)
+    # Beside an app whatever gives access takes the password.
+    gives = classes_of(action) == {ActionClass.ACCESS} and level is Level.POSSESSION
+    return level >= floor and (not gives or Factor.PASSWORD in offered)
+
+
 def _one_rule(rule: Statute) -> Iterator[Advice]:
     try:
         can_be = {action: outcomes(rule, box_of(action)) for action in _named(rule)}
@@ -117,6 +159,29 @@ def _numbers(rule: Statute) -> Iterator[Advice]:
         after, ends = map(in_hours, lengths)
         says = f"it tells {after}, and its condition ends after {ends}: write one length in both"
         yield Advice(code="told_longer", about=rule.rule_id, says=says)
+
+
+def _unknown_is_refused(rule: Statute) -> Iterator[Advice]:
+    """Give a refusal above a sum that refuses what nobody has a price for, and has no word on it.
+
+    A narrow account is refused so by intent: nobody hears there of a wait, so none is offered.
+    """
+    reads, action = rule.when.facts, ActionType.WITHDRAWAL_CRYPTO
+    sums = "value_cents" in reads and "value_unknown" not in reads and action in rule.actions
+    if not sums or not isinstance(rule.demand, Refuse) or rule.demand.reason is Reason.NARROW_LIMIT:
+        return
+    box = box_of(action)
+    try:
+        some = False in outcomes(rule, box)
+        highest = outcomes(rule, {**box, "value_cents": only(MAX_VALUE_CENTS)})
+    except PolicyRefusedError:
+        return
+    if some and True in highest:
+        says = (
+            "what has no price counts as the highest sum, so it is refused as too much: write "
+            "context.value_unknown into an unless, and let another rule hold that"
+        )
+        yield Advice(code="unknown_is_refused", about=rule.rule_id, says=says)
 
 
 def _named(rule: Statute) -> tuple[str, ...]:

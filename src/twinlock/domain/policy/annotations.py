@@ -227,7 +227,7 @@ def read_demand(rule: str, said: Mapping[str, str]) -> Demand:
     reader = _Said(rule, said, _ON_FORBIDS | _OF_OUTCOME[Outcome(outcome)])
     code = said.get("reason", "")
     if code not in set(map(str, Reason)):
-        reader.fail("is one of the codes of docs/reason-codes.md", "reason")
+        reader.fail('is one of those under "Which reason fits" in docs/policy.md', "reason")
     return _DEMANDS[Outcome(outcome)](reader, Reason(code))
 
 

@@ -150,7 +150,8 @@ def check_reason(
     reason = demand.reason
     fit = FITS.get(reason)
     if fit is None:
-        refuse(PolicyFault.REASON, f"{reason} is for the laws to give", rule=rule_id)
+        says = f'{reason} is for the laws to give: see "Which reason fits" in docs/policy.md'
+        refuse(PolicyFault.REASON, says, rule=rule_id)
     if not fit.lifted(demand):
         refuse(PolicyFault.REASON, f"{reason} is told with {fit.says} only", rule=rule_id)
     if not actions <= fit.actions:

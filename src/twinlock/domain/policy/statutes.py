@@ -315,8 +315,13 @@ def _statute(rule_id: str, rule: _Rule) -> Statute:
     for lifted, says in _lifts(demand):
         if not _never(statute, lifted):
             refuse(PolicyFault.NOT_LIFTED, f"it can still match {says}", rule=rule_id)
-    if statute.actions & _TIGHTENING and not _never(statute, _WHILE_TIGHTENING):
-        refuse(PolicyFault.TIGHTENING, "whatever tightens is instant", rule=rule_id)
+    tightening = sorted(statute.actions & _TIGHTENING)
+    if tightening and not _never(statute, _WHILE_TIGHTENING):
+        says = (
+            f"whatever tightens is instant, and it speaks of {tightening[0]}: name other actions, "
+            'write context.class == "tightening" into an unless, or use @offers'
+        )
+        refuse(PolicyFault.TIGHTENING, says, rule=rule_id)
     return statute
 
 
@@ -408,28 +413,51 @@ def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
                     if roots > 1
                     else {**proved, "factors": shown}
                 ),
-                "with these proofs shown",
+                f"with these proofs shown{_unless(_shown(roots, factors))}",
             )
         case Wait(length=length, or_roots=or_roots):
             seconds = int(length.total_seconds())
-            held = _from(box, "held_seconds", seconds)
-            yield {**proved, "held_seconds": held}, f"after {seconds} seconds"
+            waited = {**proved, "held_seconds": _from(box, "held_seconds", seconds)}
+            yield waited, f"after {seconds} seconds{_unless(f'held_seconds >= {seconds}')}"
             if or_roots:
                 roots_shown = _from(box, "roots_shown", or_roots)
-                yield {**proved, "roots_shown": roots_shown}, f"with {or_roots} roots shown"
+                says = f"with {or_roots} roots shown{_unless(f'roots_shown >= {or_roots}')}"
+                yield {**proved, "roots_shown": roots_shown}, says
         case Agree(count=count):
-            yield {"approvals": _from(box, "approvals", count)}, f"with {count} approvals"
+            agreed = {"approvals": _from(box, "approvals", count)}
+            yield agreed, f"with {count} approvals{_unless(f'approvals >= {count}')}"
         case Refuse(ends_with_day=True):
             none = Span(0, 0)
-            yield {"day_cents": none, "destination_day_cents": none}, "on the next day"
+            yield {"day_cents": none, "destination_day_cents": none}, _NEXT_DAY
         case Refuse(retained=timedelta() as retained):
             seconds = int(retained.total_seconds())
-            since = _from(box, "since_last_exit_seconds", seconds)
-            yield {"since_last_exit_seconds": since}, f"{seconds} seconds after the last exit"
+            name, ends = "since_last_exit_seconds", f"{seconds} seconds after the last exit"
+            yield {name: _from(box, name, seconds)}, f"{ends}{_unless(f'{name} >= {seconds}')}"
         case Refuse():
             return
         case _:
             assert_never(demand)
+
+
+_NEXT_DAY = (
+    "on the next day: what is too much by itself takes a rule without @ends "
+    '(docs/policy.md, "A daily limit")'
+)
+
+
+def _unless(lifted: str) -> str:
+    """Return how to write that ``lifted``, of the context, lifts a rule."""
+    return f": write context.{lifted} into an unless"
+
+
+def _shown(roots: int, factors: tuple[Factor, ...]) -> str:
+    """Return that an ``Ask`` is fulfilled, as a condition of the context."""
+    words = ", ".join(f'"{one}"' for one in factors)
+    parts = [
+        *([f"roots_shown >= {roots}"] if roots > 1 else []),
+        *([f"factors.containsAll([{words}])"] if words else []),
+    ]
+    return " && context.".join(parts or ["proved"])
 
 
 def _from(box: Box, name: str, least: int) -> Span:

@@ -12,16 +12,21 @@ from support.worlds import (
     APP,
     EMAIL,
     PASSWORD,
+    SAVED,
     SMS,
     SYNCED,
     an_account,
     bind,
     change_contact,
+    change_password,
     reset_password,
+    send,
+    sign_in,
 )
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain.actions import BUILT
+from twinlock.domain.account import ActionState
+from twinlock.domain.actions import BUILT, AnyPayload, type_of
 from twinlock.domain.policy.advice import Advice, advice, beside, notes
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
@@ -134,7 +139,7 @@ def test_every_action_that_a_rule_refuses_to_everybody_is_named() -> None:
     assert never.says == f"it can never match {', '.join(sorted(BUILT))}"
 
 
-@pytest.mark.parametrize("rest", ["when { context.narrow }", "when { context.value_cents > 5 }"])
+@pytest.mark.parametrize("rest", ["when { context.narrow }", "when { context.day_cents > 5 }"])
 def test_a_rule_that_refuses_some_is_not(rest: str) -> None:
     assert advised(with_rule(f'@id("no") {DENY} {EXITS} {rest};')) == ()
 
@@ -231,7 +236,7 @@ def test_a_rule_about_what_never_happens_to_its_actions_is_told(
     ("scope", "condition"),
     [
         (EXITS, 'destination == "new"'),
-        (EXITS, "value_cents > 5"),
+        (EXITS, "value_cents > 5 && !context.value_unknown"),
         (about("session.start"), "new_device"),
         (about("api_key.create"), 'class == "loosening"'),
         (about("destination.add"), "budget_cents > 5"),
@@ -494,6 +499,184 @@ def test_a_wait_that_never_comes_has_no_length() -> None:
     rule = f'@id("h") {hold} {EXITS} when {{ context.new_device && context.held_seconds < 60 }};'
 
     assert codes(with_rule(rule)) == {("never_matches", "h")}
+
+
+# --- Permits whose factors prove nothing ---
+
+
+def offering(action: str, offers: str) -> Policy:
+    """Return the default policy whose permit of ``action`` offers these."""
+    permit = f'@id("{action}.permit")'
+    return policy_of(shipped("default").replace(permit, f'{permit} @offers("{offers}")'))
+
+
+IN_VAIN = [
+    ("session.start", "recovery_code"),
+    ("session.start", "totp"),
+    ("session.start", "session"),
+    ("session.start", "email_code, sms_code"),
+    ("withdrawal.crypto", "password"),
+    ("withdrawal.crypto", "email_code"),
+    ("withdrawal.crypto", "password, recovery_code"),
+    ("destination.add", "password"),
+    ("destination.add", "api_key"),
+    ("password.change", "totp"),
+    ("password.reset", "recovery_code"),
+    ("authenticator.remove", "recovery_code"),
+    ("api_key.create", "email_code"),
+    ("account.erase", "sms_code"),
+]
+BOUND = (
+    an_account(PASSWORD, SAVED),
+    an_account(PASSWORD, SAVED, channels=(EMAIL, SMS)),
+    an_account(PASSWORD, APP, SAVED, channels=(EMAIL, SMS)),
+    an_account(PASSWORD, APP, SYNCED, SAVED, channels=(EMAIL, SMS)),
+)
+
+
+@pytest.mark.parametrize(("action", "offers"), IN_VAIN)
+def test_a_permit_whose_factors_prove_it_on_no_account_is_told(action: str, offers: str) -> None:
+    owed = [one for one in advised(offering(action, offers)) if one.code == "nobody_proves"]
+    listed = ", ".join(sorted(offers.split(", ")))
+
+    assert [(one.about, one.says) for one in owed] == [
+        (
+            f"{action}.permit",
+            f"it offers {listed}, by which no account can prove it: no answer is ever enough",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("payload", "secret", "offers"),
+    [
+        pytest.param(sign_in(), "", "recovery_code", id="a sign-in by a code alone"),
+        pytest.param(sign_in(), "", "totp", id="a sign-in by an app alone"),
+        pytest.param(send(), "", "password", id="an exit by a password"),
+        pytest.param(send(), "", "email_code", id="an exit by a mailbox"),
+        pytest.param(send(), "", "password, recovery_code", id="an exit by a saved code"),
+        pytest.param(*change_password(), "totp", id="a new password by an app alone"),
+    ],
+)
+def test_nobody_gets_through_such_a_permit(payload: AnyPayload, secret: str, offers: str) -> None:
+    for account in BOUND:
+        gate = Gate.of(account, policy=offering(type_of(payload), offers))
+        action = gate.propose(payload, secret).action_id
+        codes_to = (one for one in account.channels if one.takes_codes)
+        said = [
+            gate.prove(action, one).answer
+            for one in (*account.authenticators, *codes_to)
+            if gate.is_open(action)
+        ]
+        gate.wait(2 * DAY)
+        gate.settle()
+
+        assert not {Answer.ALLOW, Answer.READ_ONLY} & set(said)
+        assert not gate.is_open(action) or gate.action(action).state is ActionState.OPEN
+        assert gate.account.sessions == account.sessions
+
+
+@pytest.mark.parametrize(
+    ("action", "offers"),
+    [
+        ("session.start", "password"),
+        ("session.start", "passkey"),
+        ("session.start", "totp, password"),
+        ("session.start", "password, recovery_code"),
+        ("withdrawal.crypto", "password, email_code"),
+        ("withdrawal.crypto", "totp"),
+        ("withdrawal.crypto", "api_key"),
+        ("destination.add", "password, sms_code"),
+        ("password.change", "password, recovery_code"),
+        ("password.reset", "email_code, sms_code"),
+        ("authenticator.remove", "password, recovery_code"),
+        ("api_key.create", "totp"),
+        ("freeze.lift", "password"),
+    ],
+)
+def test_a_permit_by_which_some_account_gets_through_is_not(action: str, offers: str) -> None:
+    assert advised(offering(action, offers)) == ()
+
+
+def test_of_what_is_not_built_it_is_not_told_that_nobody_proves_it() -> None:
+    scope = 'permit (principal, action == Action::"gift.send", resource)'
+    gift = f'@id("gift") @offers("session") {scope};'
+
+    assert codes(with_rule(gift)) == {("permit_not_built", "gift.send")}
+
+
+# --- Refusals of what has no price ---
+
+ABOVE = '@outcome("deny") @reason("above_platform_limit")'
+LARGE = "when { context.value_cents > 5000000 }"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{ABOVE} {EXITS} {LARGE}",
+        f"{DENY} {EXITS} {LARGE}",
+        f'{ABOVE} {EXITS} {LARGE} when {{ context.destination == "new" }}',
+        f"{ABOVE} {EXITS} when {{ context.day_cents + context.value_cents > 5000000 }}",
+        f'{ABOVE} @ends("day") {EXITS} {LARGE} unless {{ context.day_cents == 0 }}',
+        f'{DENY} forbid (principal, action, resource) {LARGE} when {{ context.class == "exit" }}',
+    ],
+)
+def test_a_limit_that_refuses_what_has_no_price_is_told(rule: str) -> None:
+    told = advised(with_rule(f'@id("x") {rule};'))
+
+    assert [(one.code, one.about, one.says) for one in told] == [
+        (
+            "unknown_is_refused",
+            "x",
+            (
+                "what has no price counts as the highest sum, so it is refused as too much: write "
+                "context.value_unknown into an unless, and let another rule hold that"
+            ),
+        )
+    ]
+    assert advised(with_rule(f'@id("x") {rule} unless {{ context.value_unknown }};')) == ()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{ABOVE} {EXITS} when {{ context.day_cents > 5000000 }}",
+        f"{DENY} {EXITS} when {{ context.value_cents < 500 }}",
+        f"{DENY} {EXITS} {LARGE} when {{ context.value_unknown }}",
+        f'@outcome("deny") @reason("narrow_limit") {EXITS} {LARGE} when {{ context.narrow }}',
+        (
+            '@outcome("hold") @reason("platform_waits") @hold_seconds("86400") '
+            f"{EXITS} {LARGE} unless {{ context.held_seconds >= 86400 }}"
+        ),
+    ],
+)
+def test_a_rule_that_leaves_it_to_another_is_not(rule: str) -> None:
+    assert advised(with_rule(f'@id("x") {rule};')) == ()
+
+
+def test_a_limit_on_what_has_no_value_refuses_nothing() -> None:
+    listing = f"{DENY} {about('destination.add')} {LARGE}"
+
+    assert codes(with_rule(f'@id("x") {listing};')) == {("never_matches", "x")}
+
+
+@pytest.mark.parametrize(
+    ("unless", "answer", "reason"),
+    [
+        ("", Answer.DENY, Reason.ABOVE_PLATFORM_LIMIT),
+        ("unless { context.value_unknown }", Answer.HOLD, Reason.VALUE_UNKNOWN),
+    ],
+)
+def test_without_a_price_a_limit_refuses_a_dollar_unless_it_says_otherwise(
+    unless: str, answer: Answer, reason: Reason
+) -> None:
+    policy = with_rule(f'@id("x") {ABOVE} {EXITS} {LARGE} {unless};')
+    gate = Gate.of(an_account(), policy=policy)
+    gate.prices_up = False
+    asked = gate.propose(send(1))
+
+    assert (asked.answer, reason in reasons(asked.requirement)) == (answer, True)
 
 
 # --- Ways round a wait ---

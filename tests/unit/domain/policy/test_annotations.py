@@ -18,6 +18,7 @@ CHALLENGE = {"outcome": "challenge", "reason": "proof_needed"}
 HOLD = {"outcome": "hold", "reason": "platform_waits"}
 REVIEW = {"outcome": "review", "reason": "platform_rule"}
 DENY = {"outcome": "deny", "reason": "platform_rule"}
+REASONS = '@reason is one of those under "Which reason fits" in docs/policy.md'
 NAMEABLE = "password, email_code, sms_code, totp, passkey, recovery_code, session, api_key"
 
 
@@ -34,8 +35,8 @@ def told(said: dict[str, str], *, rule: str = "a.rule") -> str:
     [
         ({}, "@outcome is one of challenge, hold, review, deny"),
         ({**DENY, "outcome": ""}, "@outcome is one of challenge, hold, review, deny"),
-        ({"outcome": "deny"}, "@reason is one of the codes of docs/reason-codes.md"),
-        ({**DENY, "reason": ""}, "@reason is one of the codes of docs/reason-codes.md"),
+        ({"outcome": "deny"}, REASONS),
+        ({**DENY, "reason": ""}, REASONS),
         ({**DENY, "shoe": "1"}, "@shoe does not belong here"),
         ({**DENY, "source": "<b>"}, "@source names where the rule comes from, in plain letters"),
         (CHALLENGE, "@outcome says @proof, @roots or @factors"),

@@ -111,9 +111,13 @@ def test_a_reason_that_would_not_be_true_is_refused(rule: str) -> None:
 def test_the_refusal_says_where_the_reason_would_be_true() -> None:
     elsewhere = refused(with_rules(deny("above_platform_limit", scope=LIST, when=NEW)))
     blind = refused(with_rules(hold("limit_exceeded", when="context.narrow", or_roots=True)))
+    laws = refused(with_rules(deny("account_frozen", when=NEW)))
 
     assert "above_platform_limit would not be true of destination.add" in str(elsewhere)
     assert "is for a rule that reads day_cents or destination_day_cents" in str(blind)
+    assert laws.says == (
+        'account_frozen is for the laws to give: see "Which reason fits" in docs/policy.md'
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Every way in which a policy is refused: one bad rule for each."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from support.policies import (
@@ -26,6 +28,7 @@ DENY = '@outcome("deny") @reason("platform_rule")'
 CHALLENGE = '@outcome("challenge") @reason("proof_needed")'
 REVIEW = '@outcome("review") @reason("platform_rule")'
 HELD = "unless { context.held_seconds >= 60 }"
+BY_MAIL = 'context.factors.contains("email_code")'
 AGE = "context.now.durationSince(context.opened_at)"
 BIG = 9223372036854775807
 
@@ -430,7 +433,9 @@ def test_a_review_is_checked_like_all_else_once_somebody_can_give_one(
 
     assert refused.fault is fault
     if fault is PolicyFault.NOT_LIFTED:
-        assert refused.says == "it can still match with 2 approvals"
+        assert refused.says == (
+            "it can still match with 2 approvals: write context.approvals >= 2 into an unless"
+        )
 
 
 @pytest.mark.parametrize(
@@ -490,6 +495,25 @@ def test_a_rule_that_compares_too_many_numbers_is_refused() -> None:
     assert fault_of(rule(HOLD, f"{EXITS} when {{ {compared} }} {HELD}")) is PolicyFault.TOO_LARGE
 
 
+@pytest.mark.parametrize(
+    ("scope", "first"),
+    [
+        ("action", "api_key.revoke"),
+        ('action == Action::"freeze.set"', "freeze.set"),
+    ],
+)
+def test_what_stops_a_tightening_is_told_by_its_name(scope: str, first: str) -> None:
+    bad = rule(DENY, f"forbid (principal, {scope}, resource) when {{ {BY_MAIL} }}")
+    refused = refusal(bad)
+
+    assert str(refused) == (
+        f"tightening: a.rule: whatever tightens is instant, and it speaks of {first}: name other "
+        'actions, write context.class == "tightening" into an unless, or use @offers'
+    )
+    written = bad.replace(";", ' unless { context.class == "tightening" };')
+    assert policy_of(with_rules(written)).statutes.rules
+
+
 @pytest.mark.parametrize("gone", ["freeze.set", "destination.remove", "api_key.revoke"])
 def test_a_policy_without_a_permit_to_tighten_is_refused(gone: str) -> None:
     kept = [one for one in permits() if f'Action::"{gone}"' not in one]
@@ -503,28 +527,55 @@ def test_an_empty_policy_is_refused() -> None:
         policy_of("")
 
 
+WAITED = "after 60 seconds: write context.held_seconds >= 60 into an unless"
+TOO_MUCH = (
+    "on the next day: what is too much by itself takes a rule without @ends "
+    '(docs/policy.md, "A daily limit")'
+)
+A_DAY = '@outcome("deny") @reason("platform_rule") @ends("day")'
+TWO_ROOTS = '@outcome("challenge") @reason("second_root_needed") @roots("2")'
+
+
 @pytest.mark.parametrize(
     ("annotations", "rest", "says"),
     [
-        (HOLD, "", "after 60 seconds"),
-        (f'{HOLD} @or_roots("2")', "unless { context.held_seconds >= 60 }", "with 2 roots shown"),
-        (f'{HOLD} @or_roots("2")', "unless { context.roots_shown >= 2 }", "after 60 seconds"),
-        (f'{CHALLENGE} @factors("passkey")', "", "with these proofs shown"),
+        (HOLD, "", WAITED),
+        (HOLD, f'when {{ {AGE} < duration("3d") }}', WAITED),
         (
-            '@outcome("challenge") @reason("second_root_needed") @roots("2")',
+            f'{HOLD} @or_roots("2")',
+            "unless { context.held_seconds >= 60 }",
+            "with 2 roots shown: write context.roots_shown >= 2 into an unless",
+        ),
+        (f'{HOLD} @or_roots("2")', "unless { context.roots_shown >= 2 }", WAITED),
+        (
+            f'{CHALLENGE} @proof("floor")',
+            "",
+            "with these proofs shown: write context.proved into an unless",
+        ),
+        (
+            f'{CHALLENGE} @factors("passkey,totp")',
+            "",
+            (
+                "with these proofs shown: write "
+                'context.factors.containsAll(["passkey", "totp"]) into an unless'
+            ),
+        ),
+        (
+            TWO_ROOTS,
             'unless { context.factors.contains("passkey") }',
-            "with these proofs shown",
+            "with these proofs shown: write context.roots_shown >= 2 into an unless",
         ),
         (
-            '@outcome("deny") @reason("platform_rule") @ends("day")',
-            "when { context.value_cents > 5 }",
-            "on the next day",
+            f'{TWO_ROOTS} @factors("passkey")',
+            "",
+            (
+                "with these proofs shown: write context.roots_shown >= 2 && "
+                'context.factors.containsAll(["passkey"]) into an unless'
+            ),
         ),
-        (
-            '@outcome("deny") @reason("platform_rule") @ends("day")',
-            "when { context.destination_day_cents + context.day_cents < 5 }",
-            "on the next day",
-        ),
+        (A_DAY, "when { context.value_cents > 5 }", TOO_MUCH),
+        (A_DAY, "when { context.destination_day_cents + context.day_cents < 5 }", TOO_MUCH),
+        (A_DAY, "when { context.day_cents + context.value_cents > 5000000 }", TOO_MUCH),
     ],
 )
 def test_a_rule_that_is_not_lifted_by_what_it_asks_for_says_by_what(
@@ -533,6 +584,42 @@ def test_a_rule_that_is_not_lifted_by_what_it_asks_for_says_by_what(
     refused = refusal(rule(annotations, f"{EXITS} {rest}"))
 
     assert str(refused) == f"not_lifted: a.rule: it can still match {says}"
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        HOLD,
+        f'{HOLD} @or_roots("2")',
+        f'{CHALLENGE} @proof("floor")',
+        f'{CHALLENGE} @factors("passkey,totp")',
+        TWO_ROOTS,
+        f'{TWO_ROOTS} @factors("passkey")',
+        f'{REVIEW} @quorum("2")',
+    ],
+)
+def test_a_rule_that_is_written_as_it_is_told_is_taken(annotations: str) -> None:
+    """As often as something is told: a wait that two roots may spare is lifted in two ways."""
+    rest = f"{EXITS} when {{ context.narrow }}"
+    with approvals_built():
+        for _ in range(1 + ("or_roots" in annotations)):
+            said = refusal(rule(annotations, rest)).says.partition(": write ")[2]
+            rest = f"{rest} unless {{ {said.removesuffix(' into an unless')} }}"
+        taken = policy_of(with_rules(rule(annotations, rest)))
+
+    assert [one.rule_id for one in taken.statutes.rules] == ["a.rule"]
+
+
+def test_the_daily_limit_of_the_documentation_is_taken() -> None:
+    """It is two rules: either alone, without what bounds it, is refused or untrue."""
+    page = (Path(__file__).parents[4] / "docs" / "policy.md").read_text(encoding="utf-8")
+    section = page.partition("### A daily limit")[2].partition("###")[0]
+    (example,) = re.findall(r"```cedar\n(.*?)```", section, flags=re.DOTALL)
+    unbounded = example.replace("context.value_cents <= 5000000 && ", "")
+
+    taken = policy_of(with_rules(example)).statutes.rules
+    assert [one.rule_id for one in taken] == ["mine.day", "mine.sum"]
+    assert refusal(unbounded).says == f"it can still match {TOO_MUCH}"
 
 
 @pytest.mark.parametrize(
@@ -577,7 +664,10 @@ def test_what_is_retained_ends_when_it_is_told_to() -> None:
     says = "context.since_last_exit_seconds <"
     refused = refusal(rule(retained, f"{erase} when {{ {says} 61 }}"))
 
-    assert refused.says == "it can still match 60 seconds after the last exit"
+    assert refused.says == (
+        "it can still match 60 seconds after the last exit: "
+        "write context.since_last_exit_seconds >= 60 into an unless"
+    )
     assert policy_of(with_rules(rule(retained, f"{erase} when {{ {says} 60 }}"))).statutes.rules
 
 
