@@ -15,16 +15,19 @@ from support.worlds import (
     DESKTOP,
     EMAIL,
     PASSWORD,
+    SYNCED,
     a_passkey,
     a_session,
     an_account,
     bind,
     change_password,
+    remove,
     repudiate,
     reset_password,
     suspend,
 )
 
+from twinlock.domain.assurance import Placement
 from twinlock.domain.authenticators.model import Password, SuspensionKind, suspension
 from twinlock.domain.requirements import Answer
 
@@ -98,3 +101,23 @@ def test_a_password_that_is_suspended_for_good_is_no_way_in() -> None:
     kept = gate.account.authenticator("aut_thief")
     assert kept is not None
     assert kept.suspended(gate.now)
+
+
+@pytest.mark.parametrize("how", ["link", "code"])
+def test_an_app_that_may_be_wiped_is_no_way_in(how: str) -> None:
+    """The owner's twin: he moved to a security key, and his app lies on a phone that is gone."""
+    gate = Gate.of(an_account(SYNCED, APP, channels=(EMAIL, DESKTOP)))
+    new = a_passkey("aut_thief", placement=Placement.ROAMING)
+    gate.prove(gate.propose(*bind(new)).action_id, SYNCED)
+    gate.wait(2 * DAY)
+    gate.settle()
+    gate.prove(gate.propose(remove(SYNCED)).action_id, SYNCED)
+    gate.wait(4 * DAY)
+    gate.settle()
+    not_me(gate, how)
+    gate.wait(4 * DAY)
+    gate.settle()
+
+    kept = gate.account.authenticator("aut_thief")
+    assert kept is not None
+    assert gate.sign_in(kept).answer is Answer.ALLOW

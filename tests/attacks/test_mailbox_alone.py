@@ -19,6 +19,7 @@ from support.worlds import (
     a_passkey,
     an_account,
     an_app,
+    bind,
     change_password,
     repudiate,
     reset_password,
@@ -90,6 +91,22 @@ def test_a_password_that_is_itself_undone_is_reset_by_codes() -> None:
 
     reset(gate, "owner's")
     assert verifier(gate) == "owner's"
+
+
+def test_a_password_that_was_doubted_long_ago_is_not_reset_by_codes() -> None:
+    """Its owner kept it: nobody may say "not me" of it any more."""
+    word = replace(PASSWORD, bound_at=YOUNG, entry=70)
+    gate = Gate.of(an_account(word, channels=(EMAIL, DESKTOP)))
+    gate.repudiate("act_x", target=word.authenticator_id, channel=EMAIL)
+    gate.wait(365 * DAY)
+    gate.settle()
+    gate.prove(gate.propose(*bind(a_passkey("aut_own"))).action_id, word, EMAIL)
+    gate.wait(2 * DAY)
+    gate.settle()
+    gate.repudiate("act_y", target="aut_own", channel=EMAIL)
+
+    assert Reason.NEWCOMER in reset(gate, "thief's")
+    assert verifier(gate) == word.verifier
 
 
 def test_a_word_at_the_floor_leaves_resets_as_they_were() -> None:

@@ -15,6 +15,8 @@ from support.worlds import (
     DESKTOP,
     EMAIL,
     PASSWORD,
+    ROAMING,
+    a_destination,
     a_passkey,
     an_account,
     bind,
@@ -83,3 +85,31 @@ def test_a_program_of_more_than_30_days_is_heard(bound_at: object) -> None:
     assert gate.prove(asked.action_id, APP).answer is Answer.HOLD
     gate.wait(DAY)
     assert gate.spend(asked.action_id).answer is Answer.ALLOW
+
+
+@pytest.mark.parametrize("later", [(), (DESKTOP,)])
+def test_an_owner_who_moves_to_a_new_mailbox_pays_whom_he_has_listed(
+    later: tuple[Channel, ...],
+) -> None:
+    """The owner's twin: what is listed stands for the second root, and no silence is asked for."""
+    gate = Gate.of(an_account(PASSWORD, ROAMING, channels=(EMAIL,)), a_destination())
+    moved = replace(EMAIL, channel_id=ChannelId("chn_moved"), address="new@example.com")
+    for old, new in ((EMAIL, moved), *((None, one) for one in later)):
+        gate.change_contact(old, new, ROAMING)
+        gate.wait(3 * DAY)
+        gate.settle()
+        gate.wait(3 * DAY)
+    asked = gate.propose(send(5_000))
+
+    assert gate.account.channel("chn_moved")
+    assert gate.prove(asked.action_id, ROAMING).answer is Answer.ALLOW
+
+
+def test_a_removed_mailbox_that_is_kept_in_mind_is_not_heard() -> None:
+    """It took its place in no eyes but our own."""
+    kept = replace(THIEFS, bound_at=NOON - DAY, entry=90, replaced=replace(EMAIL, removed=True))
+    gate = Gate.of(an_account(PASSWORD, APP, channels=(kept,)), a_destination())
+    asked = gate.propose(send(5_000))
+    refused = gate.prove(asked.action_id, APP) if gate.is_open(asked.action_id) else asked
+
+    assert Reason.NARROW_LIMIT in reasons(refused.requirement)

@@ -26,9 +26,12 @@ from support.worlds import (
 
 from twinlock.domain.account import Channel
 from twinlock.domain.actions import AnyPayload
-from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.assurance import KNOWN
+from twinlock.domain.authenticators.model import Authenticator, Passkey
+from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.ids import ChannelId
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import Answer, reasons
+from twinlock.domain.requirements import Answer, Never, leaves, reasons
 
 THIEFS = a_passkey("aut_thief")
 WITHDRAWS = make_key(
@@ -76,6 +79,45 @@ def test_what_a_password_alone_bound_moves_nothing_for_30_days(
     gate.wait(3 * DAY)
     gate.settle()
     assert Reason.ROOT_MISSING not in missing(gate, send(90), key)
+
+
+@pytest.mark.parametrize("channels", [(), (DESKTOP,)])
+@pytest.mark.parametrize("young", [False, True])
+def test_a_code_to_an_address_that_a_password_alone_added_is_no_root_either(
+    channels: tuple[Channel, ...], young: bool
+) -> None:
+    gate = Gate.of(an_account(PASSWORD, *([OWN] if young else []), channels=channels))
+    if young:
+        gate.prove(gate.propose(repudiate(OWN)).action_id, PASSWORD)
+    own = replace(EMAIL, channel_id=ChannelId("chn_thief"), address="mallory@example.net")
+    gate.change_contact(None, own, PASSWORD)
+    gate.wait(2 * DAY + HOUR)
+    gate.settle()
+    address = gate.account.channel("chn_thief")
+    assert address is not None
+    until = address.bound_at + NEWCOMER_PERIOD
+
+    refused = gate.propose(list_address(MALLORYS_ADDRESS))
+    assert Never(code=Reason.ROOT_MISSING, until=until) in leaves(refused.requirement)
+    gate.prove(gate.propose(*bind(THIEFS)).action_id, PASSWORD, address)
+    gate.wait(DAY + HOUR)
+    gate.settle()
+    key = gate.account.authenticator("aut_thief")
+    assert isinstance(key, Passkey)
+    assert key.born_of == KNOWN
+    assert Reason.ROOT_MISSING in missing(gate, send(90), key)
+
+
+def test_what_has_no_root_yet_is_told_at_once_and_until_when() -> None:
+    """Law 10: the owner does not tap to hear of it."""
+    gate = Gate.of(an_account(PASSWORD, channels=(DESKTOP,)))
+    key = bound(gate, THIEFS, PASSWORD)
+    refused = gate.propose(send(90))
+
+    assert refused.answer is Answer.DENY
+    assert Never(code=Reason.ROOT_MISSING, until=key.bound_at + NEWCOMER_PERIOD) in leaves(
+        refused.requirement
+    )
 
 
 def test_what_a_code_bound_beside_the_password_is_a_root_as_before() -> None:

@@ -303,6 +303,7 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
         built=True,
         too_many=False,
         way_in_left=True,
+        api_key=None,  # None is read for what tightens.
         target_bound_at=None,
         target_gone=False,
         channel_left=True,

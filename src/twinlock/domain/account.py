@@ -82,6 +82,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``by`` are the entries that bound what proved it, ``behind`` the newcomers behind those and in
     its place before it; ``replaced`` is what stood there, and comes back when it is repudiated.
     ``removed``: it was taken off and not replaced, so it is no voice against what came after it.
+    ``known_only``: a password alone proved it, so its codes are no root for 30 days.
     """
 
     channel_id: ChannelId
@@ -93,6 +94,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     behind: Spans = ()
     replaced: "Channel | None" = None
     removed: bool = False
+    known_only: bool = False
 
     @property
     def takes_codes(self) -> bool:

@@ -373,6 +373,7 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
         entry=state.account.chain.entries,
         by=stood_on(state.account, action),
         behind=behind(state.account, action, now=facts.now),
+        known_only=_born_of(facts) == KNOWN,
     )
     made = new if old is None else in_place_of(state.account, old, new, now=facts.now)
     return (ChannelBound(at=facts.now, channel=made), *_end_sessions(state, action, facts))

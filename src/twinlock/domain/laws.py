@@ -244,8 +244,8 @@ def a_password_is_no_root(facts: Facts) -> Requirement:
     if within_budget(facts):
         return NOTHING
     rootless = _own_proof(facts) and not facts.shown_roots
-    if facts.floor <= Level.KNOWLEDGE or rootless:
-        return Never(code=Reason.ROOT_MISSING)
+    if facts.floor <= Level.KNOWLEDGE or facts.rootless_until is not None or rootless:
+        return Never(code=Reason.ROOT_MISSING, until=facts.rootless_until)
     return NOTHING
 
 

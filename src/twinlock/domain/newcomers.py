@@ -77,14 +77,27 @@ def lets_in(one: Authenticator) -> bool:
     return not isinstance(one, Totp | RecoveryCodes)
 
 
-def _gets_in(one: Authenticator) -> bool:
+def code_root(channel: Channel, *, now: datetime) -> str | None:
+    """Return the root behind a code to ``channel``, or None while a password alone proved it.
+
+    Prevents: a leaked password that adds an address of the thief's, whose codes are then a root.
+    """
+    new = channel.known_only and is_newcomer(channel.bound_at, now=now)
+    return None if new else channel.root
+
+
+def _gets_in(one: Authenticator, *, apps: frozenset[int] | None) -> bool:
     """Say whether ``one`` is a way in, today or soon: it signs in, or sets another password.
 
-    Prevents: a password that is suspended or that a thief changed, so that his key is kept, and
-    with it a floor that the owner does not reach.
+    ``apps`` are the entries of which an app is believed to be there still, None: of all. Prevents:
+    a password that is suspended or that a thief changed, so that his key is kept, and with it a
+    floor that the owner does not reach; and a mailbox that leaves nothing but an app long wiped.
     """
-    for_good = one.suspension is not None and one.suspension.kind is SuspensionKind.FOR_GOOD
-    return not for_good and not isinstance(one, RecoveryCodes)
+    if one.suspension is not None and one.suspension.kind is SuspensionKind.FOR_GOOD:
+        return False
+    if isinstance(one, Totp):
+        return apps is None or one.entry in apps
+    return not isinstance(one, RecoveryCodes)
 
 
 # --- What stands on what ---
@@ -352,7 +365,10 @@ def undo(
     left = [one for one in account.authenticators if one.entry not in gone]
     codes = any(_standing(one, gone) for one in account.channels)
     floor = max(floor_of(map(factor_of, left), has_channel=codes), Level.KNOWLEDGE)
-    way_in = any(_gets_in(one) for one in left)
+    proved = (one.by for one in bound(account) if one.entry == entry)
+    weak = level < Level.POSSESSION
+    apps = frozenset(each for by in proved for each in by) if weak else None
+    way_in = any(_gets_in(one, apps=apps) for one in left)
     bound_then = {entry, *(one.entry for one in bound(account))}
     repudiated = NewcomerRepudiated(
         at=now,

@@ -52,6 +52,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
 from twinlock.domain.errors import invariant, present
+from twinlock.domain.newcomers import code_root
 from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Never
@@ -368,7 +369,8 @@ def _judge_code(
     channel = account.channel(right.source)
     if channel is None:
         return ProofFault.AUTHENTICATOR_GONE
-    shown = _shown(account, right, root=channel.root, bound_at=channel.bound_at, now=now)
+    own = code_root(channel, now=now)
+    shown = _shown(account, right, root=own, bound_at=channel.bound_at, now=now)
     return replace(shown, bound_entry=channel.entry)
 
 

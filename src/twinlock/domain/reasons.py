@@ -158,13 +158,13 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.NARROW_LIMIT: Explanation(
         "Without a notice channel off the phone only a small sum may leave each day.",
-        "Tomorrow, or for good with a notice channel off the phone.",
-        "Add a notice channel that does not live on the phone.",
+        "Tomorrow, or for good when a notice channel off the phone is 30 days old.",
+        "Add a notice channel that does not live on the phone; it counts after 30 days.",
     ),
     Reason.NARROW_DESTINATION: Explanation(
         "Without a notice channel off the phone a new destination waits seven days.",
         "At the time shown.",
-        "Add a notice channel that does not live on the phone.",
+        "Add a notice channel that does not live on the phone; it counts after 30 days.",
     ),
     Reason.ENROLMENT_OPEN: Explanation(
         "The account is still being set up; nothing may leave it yet.",
@@ -274,8 +274,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.ROOT_MISSING: Explanation(
         "A password alone moves no money, nor does what it alone bound in the last 30 days.",
-        "When an authenticator app, a passkey or a channel for codes is bound; what the password "
-        "alone bound counts after 30 days.",
+        "At the time shown, if one is shown; else when an authenticator app, a passkey or a channel"
+        " for codes is bound, and 30 days after a password alone bound it.",
         "Bind a passkey or an authenticator app.",
     ),
     Reason.NOTHING_BOUND: Explanation(

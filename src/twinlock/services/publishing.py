@@ -165,6 +165,9 @@ class Publishing:
         self._log.check_trusted()
         if self._shown is None or self._shown.head.size < size:
             await self._wait_for(size)
+        return self._covering(size)
+
+    def _covering(self, size: int) -> SignedHead:
         if self._shown is None or self._shown.head.size < size:
             raise NotWitnessedError("too few witnesses have cosigned this entry so far")
         return self._shown
@@ -235,9 +238,9 @@ class Publishing:
             self._wanted.set()
 
     def _ages(self) -> bool:
-        now = self._clock.now(database_at=None)
-        old = self._shown_keys != self._keys  # Or signed in an earlier life, by whatever keys.
-        return old or self._fresh_at is None or now - self._fresh_at > FRESH_FOR
+        if self._fresh_at is None or self._shown_keys != self._keys:  # Or of an earlier life.
+            return True
+        return self._clock.now(database_at=None) - self._fresh_at > FRESH_FOR
 
     async def serve(self) -> None:
         """Publish whatever is wanted, until cancelled."""
@@ -363,8 +366,6 @@ class Publishing:
         peer.not_before = asyncio.get_running_loop().time() + wait
         _log.warning("witness_failed", witness=peer.name, fault=fault, again_in=wait)
 
-    # --- One witness ---
-
     async def _submit(self, peer: _Peer, target: _Target) -> None:
         """Have ``target`` cosigned by one witness.
 
@@ -424,8 +425,6 @@ class Publishing:
         for waiter, size in self._waiting.items():
             if size <= target.head.size and not waiter.done():
                 waiter.set_result(None)
-
-    # --- A witness that knows more than we do ---
 
     async def _check_ahead(self, peer: _Peer, known: int) -> None:
         """A witness cosigned more leaves than the head at hand has. Always raises.

@@ -114,6 +114,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     target_gone: bool = False  # what the payload names is not there, or not as it is named
     channel_left: bool = True  # after a removal somebody can still be told
     channel_confirmed: bool = True  # a code that was sent to the new channel came back
+    rootless_until: datetime | None = None  # until then nothing that is bound has a root
     older_enrolled: bool = True  # of a report: something enrolled may speak for it
     day_cents: int = 0  # all exits of this day before this one
     # The destination (our record)

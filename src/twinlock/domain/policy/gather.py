@@ -6,7 +6,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, Destination, OpenAction, Shown, State
+from twinlock.domain.account import (
+    Account,
+    ActionState,
+    Channel,
+    Destination,
+    OpenAction,
+    Shown,
+    State,
+)
 from twinlock.domain.actions import (
     ALARMS,
     BUILT,
@@ -28,21 +36,29 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.api_keys import by_keys_alone, key_use, level_by_key
-from twinlock.domain.assurance import PHONE, Factor, Level, level_of
-from twinlock.domain.authenticators.model import device_bound, factor_of, root
+from twinlock.domain.assurance import KNOWN, PHONE, Factor, Level, level_of
+from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, factor_of, root
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
     DESTINATIONS_MOST,
     KEY_ACTIONS_MOST,
     MAX_VALUE_CENTS,
+    NEWCOMER_PERIOD,
     OPEN_ACTIONS_MOST,
 )
 from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
-from twinlock.domain.laws import by_api_key
+from twinlock.domain.laws import LISTED, by_api_key
 from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
-from twinlock.domain.newcomers import came_lately, doubted, still_proved
+from twinlock.domain.newcomers import (
+    came_lately,
+    code_root,
+    doubted,
+    is_newcomer,
+    links,
+    still_proved,
+)
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.targets import (
     bound_already,
@@ -71,7 +87,6 @@ def gather(
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
     shown = _standing(account, action)
     roots = _roots(payload, shown, floor=floor)
-    counted = action.counted_on(now)
     destination, budget_left, used = _destination(state, action, policy=policy, now=now)
     about = target(account, payload, now=now)
     facts = Facts(
@@ -97,7 +112,8 @@ def gather(
         frozen_until=account.freeze.until,
         frozen_at=account.freeze.set_at,
         held_until=held_until(account.holds, now=now),
-        narrow=_narrow(account, roots, floor=floor, now=now),
+        narrow=_narrow(account, roots, destination, floor=floor, now=now),
+        rootless_until=_rootless_until(account, now=now),
         has_channel=bool(account.channels),
         way_in_left=way_in_left(account, payload, now=now),
         too_many=_too_many(account, action, now=now),
@@ -106,7 +122,7 @@ def gather(
         channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
-        day_cents=_day(account.spent.day, account.spent.cents, now=now, own=counted),
+        day_cents=_day(account.spent.day, account.spent.cents, now=now, own=action.counted_on(now)),
         destination=destination,
         destinations_required=account.destinations_required,
         budget_left_cents=budget_left,
@@ -204,7 +220,9 @@ def _oldest(
     if at is None or not isinstance(payload, PasswordReset) or account.floor > Level.OUT_OF_BAND:
         return at
     old = password(account)
-    if not account.undercut_at or old is None or doubted(account, old.entry):
+    if not account.undercut_at or old is None:
+        return at
+    if doubted(account, old.entry) and is_newcomer(old.bound_at, now=now):
         return at
     return max(at, datetime.fromtimestamp(account.undercut_at, tz=UTC))
 
@@ -225,23 +243,65 @@ def _device_bound(account: Account, shown: Iterable[Shown]) -> bool:
     return any(one is not None and device_bound(one) for one in bound)
 
 
-def _narrow(account: Account, roots: tuple[str, ...], *, floor: Level, now: datetime) -> bool:
+def _narrow(
+    account: Account,
+    roots: tuple[str, ...],
+    destination: DestinationState,
+    *,
+    floor: Level,
+    now: datetime,
+) -> bool:
     """No channel outside the roots that prove: silence is then no root of its own (law 4).
 
     Until a root is shown, any that could reach the floor alone may be the one that proves; showing
-    one more root never makes an account narrow. The silence of a newcomer is nobody's: it may veto
-    nothing that is older. Prevents: a thief's own channel, whose silence lets money leave.
+    one more root never makes an account narrow.
     """
     strong = (one for one in account.authenticators if level_of(factor_of(one)) >= floor)
     could = {root(one, now=now) or PHONE for one in strong} or {PHONE}
-
-    old = [one for one in account.channels if not came_lately(account, one, now=now)]
+    silent = _silent(account, destination, now=now)
 
     def heard(name: str) -> bool:
-        return any(channel.root != name.partition(":")[0] for channel in old)
+        return any(channel.root != name.partition(":")[0] for channel in silent)
 
     two = bool(account.channels) and len(roots) > 1
     return not (two or any(map(heard, roots)) or all(map(heard, could)))
+
+
+def _silent(account: Account, destination: DestinationState, *, now: datetime) -> list[Channel]:
+    """Return the channels whose silence counts: that of a newcomer is nobody's.
+
+    It may veto nothing that is older. Where a listed destination stands for the second root no
+    silence is asked for, and a channel counts that took an older one's place. Prevents: a thief's
+    own channel, whose silence lets money leave.
+    """
+    listed = destination in LISTED
+    return [
+        one
+        for one in account.channels
+        if any(
+            not came_lately(account, link, now=now)
+            for link in (links(one) if listed else (one,))
+            if not link.removed
+        )
+    ]
+
+
+def _rootless_until(account: Account, *, now: datetime) -> datetime | None:
+    """Return when something bound is a root again, or None where something is or nothing will be.
+
+    What a password alone bound is none for 30 days.
+    """
+    live = [
+        one
+        for one in account.authenticators
+        if not one.suspended(now) and not isinstance(one, RecoveryCodes)
+    ]
+    weak = account.floor <= Level.OUT_OF_BAND
+    codes = [one for one in account.channels if weak and one.takes_codes]
+    roots = {root(one, now=now) for one in live} | {code_root(one, now=now) for one in codes}
+    young = [one.bound_at for one in live if one.born_of == KNOWN]
+    young += [one.bound_at for one in codes if one.known_only]
+    return min(young) + NEWCOMER_PERIOD if young and roots == {None} else None
 
 
 def _too_many(account: Account, action: OpenAction, *, now: datetime) -> bool:
