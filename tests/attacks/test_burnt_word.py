@@ -103,9 +103,8 @@ def test_a_password_that_is_suspended_for_good_is_no_way_in() -> None:
     assert kept.suspended(gate.now)
 
 
-@pytest.mark.parametrize("how", ["link", "code"])
-def test_an_app_that_may_be_wiped_is_no_way_in(how: str) -> None:
-    """The owner's twin: he moved to a security key, and his app lies on a phone that is gone."""
+def moved_to_a_key() -> Gate:
+    """Return an owner without a password, who moved from a phone to a security key."""
     gate = Gate.of(an_account(SYNCED, APP, channels=(EMAIL, DESKTOP)))
     new = a_passkey("aut_thief", placement=Placement.ROAMING)
     gate.prove(gate.propose(*bind(new)).action_id, SYNCED)
@@ -114,6 +113,13 @@ def test_an_app_that_may_be_wiped_is_no_way_in(how: str) -> None:
     gate.prove(gate.propose(remove(SYNCED)).action_id, SYNCED)
     gate.wait(4 * DAY)
     gate.settle()
+    return gate
+
+
+@pytest.mark.parametrize("how", ["link", "code"])
+def test_an_app_that_may_be_wiped_is_no_way_in(how: str) -> None:
+    """The owner's twin: his app lies on a phone that is gone."""
+    gate = moved_to_a_key()
     not_me(gate, how)
     gate.wait(4 * DAY)
     gate.settle()
@@ -121,3 +127,10 @@ def test_an_app_that_may_be_wiped_is_no_way_in(how: str) -> None:
     kept = gate.account.authenticator("aut_thief")
     assert kept is not None
     assert gate.sign_in(kept).answer is Answer.ALLOW
+
+
+def test_an_app_that_says_so_itself_is_a_way_in() -> None:
+    gate = moved_to_a_key()
+    not_me(gate, "app")
+
+    assert gate.account.authenticator("aut_thief") is None

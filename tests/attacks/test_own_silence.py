@@ -105,6 +105,16 @@ def test_an_owner_who_moves_to_a_new_mailbox_pays_whom_he_has_listed(
     assert gate.prove(asked.action_id, ROAMING).answer is Answer.ALLOW
 
 
+def test_whoever_moved_waits_a_week_for_what_is_not_listed() -> None:
+    """There silence is the second root, and the new mailbox may veto nothing of the older key's."""
+    moved = replace(MOVED, replaced=EMAIL)
+    gate = Gate.of(an_account(PASSWORD, ROAMING, channels=(moved,)))
+    asked = gate.propose(list_address(MALLORYS_ADDRESS))
+    gate.prove(asked.action_id, ROAMING)
+
+    assert gate.action(asked.action_id).until == NOON + 7 * DAY
+
+
 def test_a_removed_mailbox_that_is_kept_in_mind_is_not_heard() -> None:
     """It took its place in no eyes but our own."""
     kept = replace(THIEFS, bound_at=NOON - DAY, entry=90, replaced=replace(EMAIL, removed=True))

@@ -21,13 +21,19 @@ from support.worlds import (
     list_address,
     make_key,
     repudiate,
+    saved_codes,
     send,
 )
 
 from twinlock.domain.account import Channel
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import KNOWN
-from twinlock.domain.authenticators.model import Authenticator, Passkey
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    SuspensionKind,
+    suspension,
+)
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.reasons import Reason
@@ -108,10 +114,24 @@ def test_a_code_to_an_address_that_a_password_alone_added_is_no_root_either(
     assert Reason.ROOT_MISSING in missing(gate, send(90), key)
 
 
-def test_what_has_no_root_yet_is_told_at_once_and_until_when() -> None:
-    """Law 10: the owner does not tap to hear of it."""
-    gate = Gate.of(an_account(PASSWORD, channels=(DESKTOP,)))
-    key = bound(gate, THIEFS, PASSWORD)
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        (saved_codes(),),
+        (
+            replace(
+                a_passkey("aut_lost"), suspension=suspension(NOON - DAY, SuspensionKind.FOR_GOOD)
+            ),
+        ),
+    ],
+)
+def test_what_has_no_root_yet_is_told_at_once_and_until_when(
+    others: tuple[Authenticator, ...],
+) -> None:
+    """Law 10: the owner does not tap to hear of it; saved codes and what is lost prove nothing."""
+    key = replace(OWN, bound_at=NOON - DAY, born_of=KNOWN)
+    gate = Gate.of(an_account(PASSWORD, key, *others, channels=(DESKTOP,)))
     refused = gate.propose(send(90))
 
     assert refused.answer is Answer.DENY

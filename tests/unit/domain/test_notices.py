@@ -304,6 +304,7 @@ def told_again(*actions: OpenAction, events: tuple[Event, ...] = UNDONE) -> list
         (NOON + DAY, NOON + 3 * DAY, NOON + DAY),
         (NOON - HOUR, NOON + DAY, NOON + DAY),
         (NOON, NOON - HOUR, NOON),
+        (NOON, NOON + DAY, NOON + DAY),
     ],
 )
 def test_a_channel_that_comes_back_is_told_what_waits_and_until_when_at_least(
