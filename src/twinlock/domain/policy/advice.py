@@ -23,7 +23,7 @@ from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.terms import Box, Choice, Shape, Span, flags
 from twinlock.domain.policy.varying import box_of, classes_of, only, told
 from twinlock.domain.policy.vocabulary import whole_box
-from twinlock.domain.proving import CODES, recovery_counts
+from twinlock.domain.proving import CODES
 from twinlock.domain.reasons import Reason
 
 
@@ -121,8 +121,8 @@ def _proves(action: str, offered: frozenset[Factor], *, floor: Level) -> bool:
         return True
     if action == ActionType.PASSWORD_RESET and floor is Level.OUT_OF_BAND:
         return not offered.isdisjoint(CODES)
-    saved = recovery_counts(action, floor)
-    level = level_shown(offered if saved else offered - {Factor.RECOVERY_CODE}, floor=floor)
+    # A saved code counts beside a password only, which is enough where nothing else is bound.
+    level = level_shown(offered - {Factor.RECOVERY_CODE}, floor=floor)
     # Beside an app whatever gives access takes the password.
     gives = classes_of(action) == {ActionClass.ACCESS} and level is Level.POSSESSION
     return level >= floor and (not gives or Factor.PASSWORD in offered)

@@ -598,6 +598,18 @@ def test_a_permit_by_which_some_account_gets_through_is_not(action: str, offers:
     assert advised(offering(action, offers)) == ()
 
 
+@pytest.mark.parametrize(
+    ("action", "offers"),
+    [
+        ("password.reset", "password"),
+        ("session.start", "password, recovery_code"),
+        ("authenticator.remove", "password, recovery_code"),
+    ],
+)
+def test_where_a_password_alone_is_bound_it_is_enough(action: str, offers: str) -> None:
+    assert "nobody_proves" not in {one.code for one in advised(offering(action, offers))}
+
+
 def test_of_what_is_not_built_it_is_not_told_that_nobody_proves_it() -> None:
     scope = 'permit (principal, action == Action::"gift.send", resource)'
     gift = f'@id("gift") @offers("session") {scope};'
