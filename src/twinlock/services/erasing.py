@@ -86,10 +86,8 @@ class Erasing:
             await self._check_proved(named, action)
             work = _work(named, action_id, rules)
             committed = await self._accounts.erase(work)
-            if (
-                not committed.indexes
-                and len(present(committed.decided, "it was decided").states) > 1
-            ):
+            decided = present(committed.decided, "it was decided")
+            if not committed.indexes and len(decided.states) > 1:
                 await self._store.run(_without_the_last(work))
                 committed = await self._accounts.erase(work)
         except (AccountErasedError, AccountUnknownError, ActionUnknownError):
