@@ -27,7 +27,6 @@ from twinlock.domain.actions import (
     DestinationAdd,
     Place,
     SessionStart,
-    WithdrawalCrypto,
     place_of,
 )
 from twinlock.domain.assurance import Factor
@@ -48,6 +47,7 @@ from twinlock.domain.commands import (
     Wrong,
 )
 from twinlock.domain.decisions import Decision, Rules
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     ActionId,

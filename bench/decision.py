@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
-from twinlock.domain.actions import ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.decisions import Rules, authorize_facts
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.vocabulary import context_of

@@ -27,7 +27,7 @@ from webhooks_doc import webhooks_page
 import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
-from twinlock.domain import actions, bounds, drafts, message_signatures
+from twinlock.domain import actions, bounds, catalogue, drafts, message_signatures
 from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
@@ -183,25 +183,25 @@ _ANSWERS = {
 # --- Actions ---
 
 
-DRAFTS: dict[actions.ActionType, type[msgspec.Struct]] = {
-    actions.ActionType.WITHDRAWAL_CRYPTO: drafts.WithdrawalCryptoDraft,
-    actions.ActionType.AUTHENTICATOR_BIND: drafts.AuthenticatorBindDraft,
-    actions.ActionType.AUTHENTICATOR_REMOVE: drafts.AuthenticatorRemoveDraft,
-    actions.ActionType.AUTHENTICATOR_REACTIVATE: drafts.AuthenticatorRemoveDraft,
-    actions.ActionType.CONTACT_CHANGE: drafts.ContactChangeDraft,
-    actions.ActionType.PASSWORD_RESET: drafts.PasswordResetDraft,
-    actions.ActionType.DESTINATION_ADD: drafts.DestinationAddDraft,
-    actions.ActionType.FREEZE_LIFT: drafts.EmptyDraft,
-    actions.ActionType.ACCOUNT_ERASE: drafts.EmptyDraft,
-    actions.ActionType.API_KEY_REVOKE: drafts.ApiKeyRevokeDraft,
-    actions.ActionType.DESTINATION_REMOVE: drafts.DestinationRemoveDraft,
-    actions.ActionType.FREEZE_SET: drafts.EmptyDraft,
-    actions.ActionType.AUTHENTICATOR_SUSPEND: drafts.AuthenticatorRemoveDraft,
-    actions.ActionType.AUTHENTICATOR_REPUDIATE: drafts.AuthenticatorRemoveDraft,
-    actions.ActionType.CONTACT_REPUDIATE: drafts.ContactRepudiateDraft,
-    actions.ActionType.API_KEY_CREATE: drafts.ApiKeyCreateDraft,
-    actions.ActionType.PASSWORD_CHANGE: drafts.PasswordChangeDraft,
-    actions.ActionType.SESSION_START: drafts.SessionStartDraft,
+DRAFTS: dict[catalogue.ActionType, type[msgspec.Struct]] = {
+    catalogue.ActionType.WITHDRAWAL_CRYPTO: drafts.WithdrawalCryptoDraft,
+    catalogue.ActionType.AUTHENTICATOR_BIND: drafts.AuthenticatorBindDraft,
+    catalogue.ActionType.AUTHENTICATOR_REMOVE: drafts.AuthenticatorRemoveDraft,
+    catalogue.ActionType.AUTHENTICATOR_REACTIVATE: drafts.AuthenticatorRemoveDraft,
+    catalogue.ActionType.CONTACT_CHANGE: drafts.ContactChangeDraft,
+    catalogue.ActionType.PASSWORD_RESET: drafts.PasswordResetDraft,
+    catalogue.ActionType.DESTINATION_ADD: drafts.DestinationAddDraft,
+    catalogue.ActionType.FREEZE_LIFT: drafts.EmptyDraft,
+    catalogue.ActionType.ACCOUNT_ERASE: drafts.EmptyDraft,
+    catalogue.ActionType.API_KEY_REVOKE: drafts.ApiKeyRevokeDraft,
+    catalogue.ActionType.DESTINATION_REMOVE: drafts.DestinationRemoveDraft,
+    catalogue.ActionType.FREEZE_SET: drafts.EmptyDraft,
+    catalogue.ActionType.AUTHENTICATOR_SUSPEND: drafts.AuthenticatorRemoveDraft,
+    catalogue.ActionType.AUTHENTICATOR_REPUDIATE: drafts.AuthenticatorRemoveDraft,
+    catalogue.ActionType.CONTACT_REPUDIATE: drafts.ContactRepudiateDraft,
+    catalogue.ActionType.API_KEY_CREATE: drafts.ApiKeyCreateDraft,
+    catalogue.ActionType.PASSWORD_CHANGE: drafts.PasswordChangeDraft,
+    catalogue.ActionType.SESSION_START: drafts.SessionStartDraft,
 }
 
 
@@ -211,11 +211,11 @@ def actions_page() -> str:
     rows = [
         (
             f"`{kind}`",
-            actions.CLASS_OF[kind],
+            catalogue.CLASS_OF[kind],
             summary(payloads[kind]) if kind in actions.BUILT else "Known, and refused so far.",
             fields_of(payloads[kind], skip=("account",)) if kind in actions.BUILT else "",
         )
-        for kind in sorted(actions.ActionType, key=_by_class)
+        for kind in sorted(catalogue.ActionType, key=_by_class)
     ]
     return page(
         "Actions",
@@ -277,9 +277,9 @@ def form_of(hint: Any) -> str:  # noqa: ANN401 - any type that a field may have
     return f"{named}, {meta.ge} to {in_words(meta.le, written='')}"
 
 
-def _by_class(kind: actions.ActionType) -> tuple[int, int, str]:
-    classes = list(actions.ActionClass)
-    return (classes.index(actions.CLASS_OF[kind]), kind not in actions.BUILT, kind)
+def _by_class(kind: catalogue.ActionType) -> tuple[int, int, str]:
+    classes = list(catalogue.ActionClass)
+    return (classes.index(catalogue.CLASS_OF[kind]), kind not in actions.BUILT, kind)
 
 
 # --- Settings and bounds ---

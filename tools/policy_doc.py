@@ -7,8 +7,8 @@ from doc_parts import in_words, page, table
 
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.policy_table import laws_ask, lifted_by
-from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.policy.annotations import Permit
 from twinlock.domain.policy.fitting import FITS
 from twinlock.domain.policy.statute import Statute

@@ -8,8 +8,9 @@ from doc_parts import in_words, page, table
 from msgspec.structs import replace
 
 from twinlock.bootstrap.rulebook import RuleBook
-from twinlock.domain.actions import BUILT, CLASS_OF, WITHDRAW_SCOPE, ActionClass, ActionType
+from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.catalogue import CLASS_OF, WITHDRAW_SCOPE, ActionClass, ActionType
 from twinlock.domain.decisions import Rules, agreed, judge_facts
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.requirements import (

@@ -42,7 +42,7 @@ from twinlock.api.throttling import (
 )
 from twinlock.bootstrap.rulebook import BookPolicies, rule_book
 from twinlock.domain.account import Account, Destination, State
-from twinlock.domain.actions import Place, WithdrawalCrypto, payload_bytes, payload_digest
+from twinlock.domain.actions import Place, payload_bytes, payload_digest
 from twinlock.domain.answers import Answered, tell
 from twinlock.domain.bookkeeping import Booked, bookkeep, check_current
 from twinlock.domain.canonical import b64url
@@ -56,6 +56,7 @@ from twinlock.domain.errors import (
     IdempotencyConflictError,
     LogDamagedError,
 )
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,

@@ -43,7 +43,7 @@ from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionVetoed
 from twinlock.domain.ids import ApiKeyId, ChannelId
 from twinlock.domain.policy.facts import DestinationState
-from twinlock.domain.policy.gather import state_of
+from twinlock.domain.policy.leaving import state_of
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 

@@ -16,8 +16,8 @@ from support.policies import DEFAULT, policy_of, with_rules
 
 from twinlock.adapters import cedar
 from twinlock.adapters.cedar import CedarEngine
-from twinlock.domain.actions import ActionClass
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.policy.annotations import PolicyRefusedError
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.vocabulary import context_of, for_cedar, schema_text

@@ -8,7 +8,7 @@ from support.service import Customer, serving
 
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import World
-from twinlock.domain.actions import ActionType
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Answer, Never, Requirement

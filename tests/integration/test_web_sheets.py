@@ -32,18 +32,13 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import ActionUnknownError, Destination, State
-from twinlock.domain.actions import (
-    AnyPayload,
-    ApiKeyRevoke,
-    AuthenticatorBind,
-    NotBuilt,
-    WithdrawalCrypto,
-)
+from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, AuthenticatorBind, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, FREE_FAILURES
 from twinlock.domain.entries import ClosedAction, closed
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from support.worlds import an_account
 
 from twinlock.domain.account import Chain
-from twinlock.domain.actions import CLASS_OF, UNKNOWN_TYPE
 from twinlock.domain.audit.findings import Findings
 from twinlock.domain.audit.leaves import form_of, read, said
 from twinlock.domain.audit.openings import (
@@ -21,6 +20,7 @@ from twinlock.domain.audit.openings import (
 )
 from twinlock.domain.audit.tree import Tree, check_tiles
 from twinlock.domain.canonical import b64url, commit, from_b64url, tagged_hash, tagged_mac
+from twinlock.domain.catalogue import CLASS_OF, UNKNOWN_TYPE
 from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import SALTS_BYTES, Entry, Origin, entry_key, entry_label, record
 from twinlock.domain.errors import MalformedError

@@ -12,8 +12,9 @@ from support.gates import Gate
 from support.worlds import send
 
 from twinlock.domain.account import Chain, State
-from twinlock.domain.actions import CLASS_OF, UNKNOWN_TYPE, NotBuilt
+from twinlock.domain.actions import NotBuilt
 from twinlock.domain.canonical import b64url, commit, decode, from_b64url
+from twinlock.domain.catalogue import CLASS_OF, UNKNOWN_TYPE
 from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import (
     FIELDS,

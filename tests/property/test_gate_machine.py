@@ -28,7 +28,7 @@ from twinlock.domain.account import (
     Shown,
     State,
 )
-from twinlock.domain.actions import REPUDIATIONS, ActionType, AnyPayload, WithdrawalCrypto
+from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Passkey, Totp
 from twinlock.domain.bounds import (
@@ -38,6 +38,7 @@ from twinlock.domain.bounds import (
     OPEN_ACTIONS_MOST,
 )
 from twinlock.domain.canonical import encode
+from twinlock.domain.catalogue import REPUDIATIONS, ActionType
 from twinlock.domain.commands import EndSession, OpenAccount
 from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.errors import DocumentTooLargeError
@@ -50,6 +51,7 @@ from twinlock.domain.events import (
     ClosingEvent,
     NewcomerRepudiated,
 )
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import DestinationId, SessionId
 from twinlock.domain.newcomers import links
 from twinlock.domain.replay import apply_all

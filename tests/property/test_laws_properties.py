@@ -10,11 +10,13 @@ from support.facts import EXITS, PROOFS_OF, cents, facts, fulfil, requirements
 from support.policies import LAX, STRICT, policies
 from support.worlds import rules_of
 
-from twinlock.domain.actions import ALARMS, BUILT, CLASS_OF, SCOPES, ActionClass, ActionType
+from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import BUDGET_CENTS_MOST
+from twinlock.domain.catalogue import ALARMS, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.decisions import Rules, judge_facts
-from twinlock.domain.laws import LAWS, Law, by_api_key, setting_up, within_budget
+from twinlock.domain.key_laws import by_api_key, within_budget
+from twinlock.domain.laws import LAWS, Law, setting_up
 from twinlock.domain.policy.facts import (
     ApiKeyState,
     DestinationState,

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from support.facts import facts, fulfil
 from support.policies import policies
 
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
+from twinlock.domain.actions import BUILT
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.policy.annotations import Refuse
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.statutes import required

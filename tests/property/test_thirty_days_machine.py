@@ -64,7 +64,7 @@ from twinlock.domain.events import (
 from twinlock.domain.ids import ActionId, ChannelId
 from twinlock.domain.newcomers import bound, doubted, is_newcomer, links, newcomer
 from twinlock.domain.policy.facts import DestinationState
-from twinlock.domain.policy.gather import state_of
+from twinlock.domain.policy.leaving import state_of
 from twinlock.domain.replay import apply_all
 from twinlock.domain.repudiations import objection
 from twinlock.domain.stepping import advance

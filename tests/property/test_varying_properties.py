@@ -14,9 +14,10 @@ from support.facts import cents
 from support.worlds import ERASE, an_account, list_address, make_key, send, sign_in, unlist
 
 from twinlock.domain.account import Account, ApiKey, Destination, OpenAction, Shown, Spent
-from twinlock.domain.actions import BUILT, CLASS_OF, AnyPayload, NotBuilt, type_of
+from twinlock.domain.actions import BUILT, AnyPayload, NotBuilt, type_of
 from twinlock.domain.api_keys import key_helps
 from twinlock.domain.assurance import Factor
+from twinlock.domain.catalogue import CLASS_OF
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.policy.facts import Within
 from twinlock.domain.policy.terms import Between, Choice, Shape, Span, Value

@@ -10,14 +10,15 @@ from support.enrolments import asked_of, calm_gates, gates
 from support.gates import Gate
 
 from twinlock.domain.account import Chain
-from twinlock.domain.actions import CLASS_OF, UNKNOWN_TYPE, WithdrawalCrypto
 from twinlock.domain.answers import ended_as
 from twinlock.domain.assurance import Factor
 from twinlock.domain.canonical import b64url, decode
+from twinlock.domain.catalogue import CLASS_OF, UNKNOWN_TYPE
 from twinlock.domain.commands import EndSession
 from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import SALTS_BYTES, Entry, Kept, Origin, record
 from twinlock.domain.events import ActionAuthorized, ChallengeIssued, ClosingEvent
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.webhooks.outcomes import LogEntry, Message, message_of
 

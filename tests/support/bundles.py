@@ -25,7 +25,6 @@ from twinlock.domain.actions import (
     AnyPayload,
     AuthenticatorBind,
     SessionStart,
-    WithdrawalCrypto,
     payload_bytes,
     payload_digest,
     place_of,
@@ -57,6 +56,7 @@ from twinlock.domain.commands import (
 )
 from twinlock.domain.decisions import Decision, Rules
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Kept, Origin
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,

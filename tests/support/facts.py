@@ -8,17 +8,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON
 
-from twinlock.domain.actions import (
-    BUILT,
-    CLASS_OF,
-    REPORTS,
-    SCOPES,
-    ActionClass,
-    ActionType,
-)
+from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
-from twinlock.domain.laws import by_api_key
+from twinlock.domain.catalogue import CLASS_OF, REPORTS, SCOPES, ActionClass, ActionType
+from twinlock.domain.key_laws import by_api_key
 from twinlock.domain.policy.facts import (
     ApiKeyState,
     ApiKeyUse,

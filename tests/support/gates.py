@@ -23,12 +23,7 @@ from support.worlds import (
 from support.worlds import sign_in as signing_in
 
 from twinlock.domain.account import Account, Channel, Destination, OpenAction, Session, State
-from twinlock.domain.actions import (
-    AnyPayload,
-    DestinationAdd,
-    DestinationRemove,
-    WithdrawalCrypto,
-)
+from twinlock.domain.actions import AnyPayload, DestinationAdd, DestinationRemove
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Totp, factor_of
@@ -47,6 +42,7 @@ from twinlock.domain.commands import (
     Wrong,
 )
 from twinlock.domain.decisions import Decided, Decision, Rules
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     ActionId,

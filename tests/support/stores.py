@@ -31,7 +31,7 @@ from twinlock.domain.account import (
     Session,
     State,
 )
-from twinlock.domain.actions import FreezeSet, Place, WithdrawalCrypto
+from twinlock.domain.actions import FreezeSet, Place
 from twinlock.domain.answers import Teller
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Passkey
@@ -40,6 +40,7 @@ from twinlock.domain.commands import Command, EndSession, Propose, SessionSignat
 from twinlock.domain.decisions import Decided, Decision, Rules, agreed
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import AccountOpened, DestinationAdded, Event
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,

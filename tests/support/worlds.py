@@ -40,7 +40,6 @@ from twinlock.domain.actions import (
     PasswordChange,
     PasswordReset,
     SessionStart,
-    WithdrawalCrypto,
 )
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import (
@@ -52,6 +51,7 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.decisions import Rules, agreed
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId, tail
 from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices

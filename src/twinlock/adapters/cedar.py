@@ -16,8 +16,8 @@ import structlog
 
 from twinlock.adapters.cedar_words import first_line, like, of_parsing, of_types
 from twinlock.adapters.policy_lines import first_refused, line_of, lines_of
-from twinlock.domain.actions import CLASS_OF
 from twinlock.domain.canonical import encode
+from twinlock.domain.catalogue import CLASS_OF
 from twinlock.domain.policy.annotations import (
     ANNOTATIONS,
     PolicyFault,

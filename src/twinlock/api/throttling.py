@@ -17,7 +17,7 @@ Always true (tests/integration/test_rates.py), because a no must never be a weap
 from collections import OrderedDict
 from collections.abc import Callable
 
-from twinlock.domain.actions import CLASS_OF, ActionClass
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import AccountId, ActionId, account_of
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import assert_never
 
-from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.policy.annotations import (
     Agree,
     Ask,

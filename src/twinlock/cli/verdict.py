@@ -8,8 +8,10 @@ from typing import assert_never
 
 import msgspec
 
-from twinlock.domain.actions import ActionClass, AnyPayload, WithdrawalCrypto, class_of, type_of
+from twinlock.domain.actions import AnyPayload, class_of, type_of
 from twinlock.domain.authorization import SPEND_ENTRY
+from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.money import format_amount, minor_units
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundles import VETO, VerifiedBundle

@@ -17,13 +17,15 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
-from twinlock.domain.actions import ActionType, ApiKeyCreate, WithdrawalCrypto, type_of
+from twinlock.domain.actions import ApiKeyCreate, type_of
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import FLOOD_TOLD_EVERY, MAX_VALUE_CENTS
 from twinlock.domain.canonical import from_b64url, tagged_hash
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import InvariantError, MalformedError
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import ActionId, ApiKeyId
-from twinlock.domain.laws import stands_alone
+from twinlock.domain.key_laws import stands_alone
 from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Facts, Within
 from twinlock.domain.sim_changes import sms_at, sms_fell
 

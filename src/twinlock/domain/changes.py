@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, Channel
 from twinlock.domain.actions import (
-    ActionType,
     AnyPayload,
     AuthenticatorReactivate,
     AuthenticatorRemove,
@@ -22,6 +21,7 @@ from twinlock.domain.actions import (
     ContactRepudiate,
 )
 from twinlock.domain.authenticators.model import Password
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.contacts import normal_address
 from twinlock.domain.drafts import (
     AuthenticatorRemoveDraft,

@@ -7,8 +7,8 @@ function that makes one.
 import msgspec
 
 from twinlock.domain.account import State
-from twinlock.domain.actions import ActionClass
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.events import Event
 from twinlock.domain.laws import Law
 from twinlock.domain.money import Prices

@@ -13,16 +13,12 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain.account import ChannelKind
-from twinlock.domain.actions import (
-    ApiKeyCreate,
-    DestinationAdd,
-    DestinationRemove,
-    WithdrawalCrypto,
-)
+from twinlock.domain.actions import ApiKeyCreate, DestinationAdd, DestinationRemove
 from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST, MAX_VALUE_CENTS
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import AccountId
 from twinlock.domain.money import parse_amount, parse_amount_or_zero
 from twinlock.domain.policy.version import Policy

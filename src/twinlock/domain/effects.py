@@ -22,16 +22,13 @@ from twinlock.domain.account import (
     State,
 )
 from twinlock.domain.actions import (
-    WITHDRAW_SCOPE,
     AccountErase,
-    ActionType,
     ApiKeyCreate,
     ApiKeyRevoke,
     AuthenticatorRemove,
     ContactChange,
     DestinationAdd,
     SessionStart,
-    WithdrawalCrypto,
     type_of,
 )
 from twinlock.domain.ages import oldest_of_the_strongest
@@ -39,6 +36,7 @@ from twinlock.domain.api_keys import carrier, made
 from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
 from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
+from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -60,6 +58,7 @@ from twinlock.domain.events import (
     SessionEnded,
     SessionStarted,
 )
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.laws import setting_up
@@ -75,7 +74,8 @@ from twinlock.domain.newcomers import (
     undo,
 )
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.gather import weak_root, where
+from twinlock.domain.policy.gather import weak_root
+from twinlock.domain.policy.leaving import where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
 from twinlock.domain.sim_changes import sms_at

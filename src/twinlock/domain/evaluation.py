@@ -19,11 +19,12 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain.account import Account
-from twinlock.domain.actions import ActionType, SessionStart
+from twinlock.domain.actions import SessionStart
 from twinlock.domain.answers import Why, explain
 from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.authenticators.model import factor_of
 from twinlock.domain.bounds import EVALUATIONS_MOST
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.decisions import Decided
 from twinlock.domain.drafts import Cents
 from twinlock.domain.errors import MalformedError, TwinlockError

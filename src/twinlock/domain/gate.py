@@ -15,14 +15,11 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, OpenAction, Shown, State
+from twinlock.domain.account import Account, OpenAction, Shown, State
 from twinlock.domain.actions import (
     AccountErase,
-    ActionClass,
-    ActionType,
     DestinationAdd,
     SessionStart,
-    WithdrawalCrypto,
     class_of,
     payload_bytes,
     payload_digest,
@@ -33,6 +30,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.bounds import UNPROVED_ACTION_LIFETIME
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.commands import (
     Ask,
     Command,
@@ -44,28 +42,25 @@ from twinlock.domain.commands import (
     Veto,
     Wrong,
 )
-from twinlock.domain.decisions import Decided, Decision, Rules, authorize_facts, judge_facts
-from twinlock.domain.effects import effects, listed_for, may_list, session
+from twinlock.domain.concluding import conclude, decision_of, lapse, turned_down, vetoed
+from twinlock.domain.decisions import Decided, Decision, Rules, judge_facts
+from twinlock.domain.effects import listed_for, may_list
 from twinlock.domain.entries import ERASED_ENTRY
 from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import (
     AccountErased,
     ActionDone,
-    ActionLapsed,
     ActionProposed,
-    ActionRefused,
     ActionSpent,
-    ActionVetoed,
     ChallengeIssued,
     CodesFlooded,
     Event,
     ProofAccepted,
     ProofRefused,
 )
-from twinlock.domain.ids import ActionId
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
-from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.proposals import check_proposal
 from twinlock.domain.proving import (
@@ -79,13 +74,11 @@ from twinlock.domain.proving import (
     why_not,
 )
 from twinlock.domain.reasons import Reason
-from twinlock.domain.replay import apply_all
 from twinlock.domain.repudiations import repudiate
 from twinlock.domain.requirements import (
     NOTHING,
     Answer,
     Never,
-    Requirement,
     answer,
     reasons,
 )
@@ -93,7 +86,7 @@ from twinlock.domain.room import check_room, crowded_out, gives_way, grows, outg
 from twinlock.domain.stepping import Steps, following
 from twinlock.domain.striking import struck
 from twinlock.domain.vetoes import entitled
-from twinlock.domain.waits import held, lapses_at
+from twinlock.domain.waits import lapses_at
 
 
 class NotErasableError(TwinlockError):
@@ -137,7 +130,7 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     if grown:
         crowd += outgrown(after.account, decision.action_id, now=now)
     for one in crowd:
-        steps.take(_lapse(one, now=now))
+        steps.take(lapse(one, now=now))
     if crowd:
         decision = _said(steps.state, command, over=over, rules=rules, now=now)
         after = following(steps.state, decision)
@@ -177,7 +170,7 @@ def _strike(
     for one in every:
         if one.action_id != own:
             by = decision.action_id or decision.kind
-            steps.take(_vetoed(one, by=by, root=None, now=now))
+            steps.take(vetoed(one, by=by, root=None, now=now))
     return frozenset(one.action_id for one in every)
 
 
@@ -185,8 +178,8 @@ def _said(state: State, command: Command, *, over: bool, rules: Rules, now: date
     """Return the answer to ``command``, whose action may be over by now."""
     own = getattr(command, "action_id", None)
     if over and own is not None:
-        gone = _decision(state.account.action(own), Never(code=Reason.TARGET_GONE))
-        return _turned_down(gone, now=now)
+        gone = decision_of(state.account.action(own), Never(code=Reason.TARGET_GONE))
+        return turned_down(gone, now=now)
     return _lapsed(state, own, now=now) or _answer(state, command, rules=rules, now=now)
 
 
@@ -216,21 +209,13 @@ def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> D
 def _lapsed(state: State, action_id: str | None, *, now: datetime) -> Decision | None:
     for action in state.account.actions:
         if action.action_id == action_id and lapses_at(action) <= now:
-            return _lapse(action, now=now)
+            return lapse(action, now=now)
     return None
 
 
 def _make_room(state: State, *, now: datetime) -> Decision | None:
     action = gives_way(state.account, now=now)
-    return None if action is None else _lapse(action, now=now)
-
-
-def _lapse(action: OpenAction, *, now: datetime) -> Decision:
-    return _decision(
-        action,
-        Never(code=Reason.AUTHORIZATION_EXPIRED),
-        events=(ActionLapsed(at=now, action_id=action.action_id),),
-    )
+    return None if action is None else lapse(action, now=now)
 
 
 def _settle(state: State, action: OpenAction, *, rules: Rules, now: datetime) -> Decision | None:
@@ -241,12 +226,12 @@ def _settle(state: State, action: OpenAction, *, rules: Rules, now: datetime) ->
     as the first is undone.
     """
     if _due(state, action, now=now):
-        decision = _conclude(state, action, (), rules=rules, now=now, fresh="")
+        decision = conclude(state, action, (), rules=rules, now=now, fresh="")
         if decision.answer is Answer.ALLOW:
             return decision
         if not _NO_PLACE.isdisjoint(reasons(decision.requirement)):
-            return _turned_down(decision, now=now)
-    return _lapse(action, now=now) if lapses_at(action) <= now else None
+            return turned_down(decision, now=now)
+    return lapse(action, now=now) if lapses_at(action) <= now else None
 
 
 def _due(state: State, action: OpenAction, *, now: datetime) -> bool:
@@ -262,27 +247,6 @@ def _due(state: State, action: OpenAction, *, now: datetime) -> bool:
 
 
 # --- Answering ---
-
-
-def _decision(
-    action: OpenAction,
-    requirement: Requirement,
-    *,
-    events: tuple[Event, ...] = (),
-    facts: Facts | None = None,
-    said: Answer | None = None,
-) -> Decision:
-    return Decision(
-        kind=type_of(action.payload),
-        action_id=action.action_id,
-        answer=answer(requirement) if said is None else said,
-        requirement=requirement,
-        facts=facts,
-        events=events,
-        payload=payload_bytes(action.payload),
-        digest=action.digest,
-        proofs=tuple((one.factor.value, one.digest) for one in action.shown),
-    )
 
 
 def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> Decision:
@@ -310,21 +274,11 @@ def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> 
     events: tuple[Event, ...] = (proposed,)
     if shown is not None:
         events += (ProofAccepted(at=now, action_id=action.action_id, shown=shown),)
-    decision = _conclude(state, action, events, rules=rules, now=now, fresh="")
+    decision = conclude(state, action, events, rules=rules, now=now, fresh="")
     evidence = session.evidence if shown is not None and session is not None else b""
     if decision.answer is Answer.DENY:
-        decision = _turned_down(decision, now=now)
+        decision = turned_down(decision, now=now)
     return replace(decision, evidence=evidence)
-
-
-def _turned_down(decision: Decision, *, now: datetime) -> Decision:
-    """Return ``decision``, by which its action is over."""
-    refused = ActionRefused(
-        at=now,
-        action_id=ActionId(decision.action_id),
-        reasons=reasons(decision.requirement),
-    )
-    return replace(decision, events=(*decision.events, refused))
 
 
 def _ask(state: State, command: Ask, *, rules: Rules, now: datetime) -> Decision:
@@ -345,14 +299,14 @@ def _ask(state: State, command: Ask, *, rules: Rules, now: datetime) -> Decision
     issued = ChallengeIssued(at=now, action_id=action.action_id, challenge=asked)
     missing = judge_facts(facts, rules=rules)
     said = Answer.CHALLENGE if missing == NOTHING else answer(missing)
-    return _decision(action, missing, events=(issued,), facts=facts, said=said)
+    return decision_of(action, missing, events=(issued,), facts=facts, said=said)
 
 
 def _refused(
     account: Account, action: OpenAction, fault: ProofFault, *events: Event, now: datetime
 ) -> Decision:
     never = why_not(account, action, fault, now=now)
-    return replace(_decision(action, never, events=events), fault=fault)
+    return replace(decision_of(action, never, events=events), fault=fault)
 
 
 def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Decision:
@@ -376,7 +330,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         backed_up=proof.backed_up,
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
-    decision = _conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
+    decision = conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
     if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY:
         decision = _beyond_its_powers(account, action, decision, shown, now=now)
     if decision.fault is not None:
@@ -392,7 +346,7 @@ def _beyond_its_powers(
     Prevents: a key that only trades, and keeps places by signing what others are asked about.
     """
     if not behind(action, now=now):
-        return _turned_down(decision, now=now)
+        return turned_down(decision, now=now)
     if by_keys_alone(account, replace(action, shown=(*action.shown, shown))):
         stray = Wrong(factor=shown.factor, fault=ProofFault.BELOW_FLOOR)
         return _wrong(account, action, stray, now=now)
@@ -413,51 +367,12 @@ def _wrong(account: Account, action: OpenAction, wrong: Wrong, *, now: datetime)
     return _refused(account, action, fault, refused, now=now)
 
 
-def _conclude(
-    state: State,
-    action: OpenAction,
-    events: tuple[Event, ...],
-    *,
-    rules: Rules,
-    now: datetime,
-    fresh: str,
-) -> Decision:
-    """Decide ``action`` on the state after ``events``, and add what follows from the answer."""
-    after = apply_all(state, events)
-    action = after.account.action(action.action_id)
-    facts = gather(after, action, policy=rules.policy, prices=rules.prices, now=now)
-    missing = authorize_facts(facts, rules=rules)
-    said = answer(missing)
-    follows: tuple[Event, ...] = ()
-    if said is Answer.ALLOW and action.state is ActionState.OPEN:
-        follows = effects(after, action, facts, statutes=rules.policy.statutes, fresh=fresh)
-    elif said is Answer.CHALLENGE and _may_look(after.account, action, fresh):
-        looking = session(after, action, read_only=True, fresh=fresh, now=now)
-        follows, said = (looking,), Answer.READ_ONLY
-    elif said is not Answer.DENY:
-        follows = held(action, facts, missing, now=now)
-    return _decision(action, missing, events=(*events, *follows), facts=facts, said=said)
-
-
-def _may_look(account: Account, action: OpenAction, fresh: str) -> bool:
-    """Below the floor a password and a code open a session that can look, freeze and veto."""
-    factors = {one.factor for one in action.shown if account.stands(one)}
-    code = factors & {Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.RECOVERY_CODE}
-    starting = type_of(action.payload) == ActionType.SESSION_START
-    return bool(starting and fresh and code and Factor.PASSWORD in factors)
-
-
 def _veto(state: State, command: Veto, *, now: datetime) -> Decision:
     action = state.account.action(command.action_id)
     who = entitled(state.account, action, command, now=now)
     if who is None:
-        return _decision(action, Never(code=Reason.NOT_ENTITLED))
-    return _vetoed(action, by=who[0], root=who[1], now=now)
-
-
-def _vetoed(action: OpenAction, *, by: str, root: str | None, now: datetime) -> Decision:
-    vetoed = ActionVetoed(at=now, action_id=action.action_id, by=by, root=root)
-    return replace(_decision(action, NOTHING, events=(vetoed,)), kind="action.veto")
+        return decision_of(action, Never(code=Reason.NOT_ENTITLED))
+    return vetoed(action, by=who[0], root=who[1], now=now)
 
 
 def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Decision:
@@ -466,11 +381,11 @@ def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Deci
     payload = action.payload
     if not isinstance(payload, WithdrawalCrypto):
         raise NotSpendableError("only an exit is spent")
-    decision = _conclude(state, action, (), rules=rules, now=now, fresh="")
+    decision = conclude(state, action, (), rules=rules, now=now, fresh="")
     if decision.answer is not Answer.ALLOW:
         return decision
     if minor_units(command.fee_minor) > minor_units(payload.max_fee_minor):
-        return _decision(action, Never(code=Reason.FEE_TOO_HIGH), facts=decision.facts)
+        return decision_of(action, Never(code=Reason.FEE_TOO_HIGH), facts=decision.facts)
     facts = present(decision.facts, "what is spent was decided on facts")
     spent = ActionSpent(
         at=now,
@@ -490,7 +405,7 @@ def _erase(state: State, command: Erase, *, rules: Rules, now: datetime) -> Deci
     action = state.account.action(command.action_id)
     if not isinstance(action.payload, AccountErase):
         raise NotErasableError("only an erasure erases")
-    decision = _conclude(state, action, (), rules=rules, now=now, fresh="")
+    decision = conclude(state, action, (), rules=rules, now=now, fresh="")
     if decision.answer is not Answer.ALLOW:
         return decision
     ends = AccountErased(at=now), ActionDone(at=now, action_id=action.action_id)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, Channel, ChannelKind, OpenAction
-from twinlock.domain.actions import ActionType, ContactChange, type_of
+from twinlock.domain.actions import ContactChange, type_of
 from twinlock.domain.api_keys import refusal_to_tell
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import (
@@ -22,6 +22,7 @@ from twinlock.domain.bounds import (
     NOTICE_LIFETIME,
     OPEN_ACTION_LIFETIME,
 )
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.events import (
     ActionAuthorized,

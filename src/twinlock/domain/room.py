@@ -18,13 +18,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction, Spent
-from twinlock.domain.actions import (
-    WITHDRAW_SCOPE,
-    ActionClass,
-    SessionStart,
-    class_of,
-    payload_bytes,
-)
+from twinlock.domain.actions import SessionStart, class_of, payload_bytes
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
@@ -45,6 +39,7 @@ from twinlock.domain.bounds import (
     URGENT_PAYLOAD_BYTES_MOST,
 )
 from twinlock.domain.canonical import encode
+from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionClass
 from twinlock.domain.commands import (
     Ask,
     Command,

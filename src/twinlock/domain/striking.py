@@ -21,7 +21,7 @@ from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionDone, ActionProposed, NewcomerRepudiated
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.newcomers import links, struck_by
-from twinlock.domain.policy.gather import where
+from twinlock.domain.policy.leaving import where
 
 
 def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction, ...]:

@@ -19,17 +19,12 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from twinlock.domain.actions import (
-    ActionType,
-    AnyPayload,
-    WithdrawalCrypto,
-    payload_digest,
-    type_of,
-)
+from twinlock.domain.actions import AnyPayload, payload_digest, type_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_ENTRY, Authorization
 from twinlock.domain.bundle import Bundle, ShownProof, read_bundle
 from twinlock.domain.canonical import from_b64url
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.entries import REASONS_FIELD, SPEND_FIELD
 from twinlock.domain.errors import (
     BundleRefusedError,
@@ -38,6 +33,7 @@ from twinlock.domain.errors import (
     QuorumError,
     UntrustedNoteError,
 )
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import account_of
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import verify_consistency

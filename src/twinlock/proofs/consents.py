@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from twinlock.domain.actions import ActionType, AuthenticatorBind
+from twinlock.domain.actions import AuthenticatorBind
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.bundle import ShownProof
 from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.proving import digest_of

@@ -18,10 +18,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.actions import ActionType, SessionStart, payload_digest
+from twinlock.domain.actions import SessionStart, payload_digest
 from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.bundle import ShownProof
 from twinlock.domain.canonical import decode, from_b64url
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import SessionId
 from twinlock.domain.log.checkpoint import Checkpoint

@@ -8,7 +8,7 @@ would show nothing of what it is about.
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
-from twinlock.domain.actions import ActionType
+from twinlock.domain.catalogue import ActionType
 from twinlock.range.customer import CODE_CHANNELS
 from twinlock.range.story import AccountSpec, Step
 from twinlock.range.words import THIEVES, Proof

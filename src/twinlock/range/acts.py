@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from twinlock.domain.actions import BUILT, ActionType
+from twinlock.domain.actions import BUILT
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.reasons import Reason
 from twinlock.range.api_keys import VIA, SoftwareKey, key_payload, new_key
 from twinlock.range.customer import (

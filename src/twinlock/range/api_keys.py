@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinlock.client import ApiKey
-from twinlock.domain.actions import WITHDRAW_SCOPE
+from twinlock.domain.catalogue import WITHDRAW_SCOPE
 from twinlock.range.words import Person, Proof
 
 TRADE_SCOPE = "trade"

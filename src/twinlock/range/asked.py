@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias, cast
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.actions import CLASS_OF, ActionClass
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.range.given import Name, Word
 from twinlock.range.words import (
     UNKNOWN_EXIT,

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.domain.actions import BUILT
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.range.acts import owners_session
 from twinlock.range.asked import (
     EXITS,

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from twinlock.domain.account import ActionState
-from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import SessionId
 from twinlock.domain.sessions import signing_nonce

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from twinlock.domain.account import ActionState
-from twinlock.domain.actions import ActionType, DestinationAdd
+from twinlock.domain.actions import DestinationAdd
 from twinlock.domain.canonical import encode
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.notices import NoticeKind
 from twinlock.proofs.bundles import VerifiedBundle, verify_bundle

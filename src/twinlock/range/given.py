@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.actions import ActionType
+from twinlock.domain.catalogue import ActionType
 from twinlock.range.words import Proof
 
 LIKENESS_MOST = 20  # Digits that two different addresses may share at one end.

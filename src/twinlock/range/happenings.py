@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from twinlock.client import ProblemError
-from twinlock.domain.actions import ActionType
 from twinlock.domain.answers import Answered
+from twinlock.domain.catalogue import ActionType
 from twinlock.range.acts import live_session
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.mailbox import Letter

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from twinlock.domain.actions import ActionType
 from twinlock.domain.answers import Answered
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.canonical import encode
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.entries import Opening
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.money import parse_amount

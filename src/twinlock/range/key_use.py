@@ -10,8 +10,8 @@ copy of the owner's key is never used from an address on its list.
 import ipaddress
 from functools import partial
 
-from twinlock.domain.actions import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.answers import Answered
+from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
 from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, new_key
 from twinlock.range.customer import NotHeldError, NotPlayableError
 from twinlock.range.stage import Stage

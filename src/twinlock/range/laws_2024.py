@@ -12,8 +12,8 @@ from importlib import resources
 
 from twinlock.bootstrap.rulebook import RuleBook, weaker_book
 from twinlock.domain.account import Account, OpenAction
-from twinlock.domain.actions import WITHDRAW_SCOPE, ActionClass, ActionType
 from twinlock.domain.assurance import Level
+from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionClass, ActionType
 from twinlock.domain.laws import (
     Law,
     a_freeze_stops,

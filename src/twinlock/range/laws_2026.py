@@ -9,8 +9,8 @@ whatever serves from this package (``make check``).
 from importlib import resources
 
 from twinlock.bootstrap.rulebook import RuleBook, weaker_book
-from twinlock.domain.actions import ActionClass, ActionType
 from twinlock.domain.assurance import Level
+from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.laws import (
     Law,
     a_freeze_stops,

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from twinlock.client import ProblemError
-from twinlock.domain.actions import CLASS_OF, ActionClass
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.reasons import Reason
 from twinlock.range.account_words import rests_on
 from twinlock.range.asked import Check

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from twinlock.client import ProblemError
 from twinlock.domain.account import ActionState
-from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.answers import Answered, Why
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, STRENGTH, Answer, Prove, answer, leaves
 from twinlock.range.acts import Act, act_of

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from twinlock.client import ProblemError
-from twinlock.domain.actions import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.bounds import DEVICE_KNOWN_FOR
+from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up

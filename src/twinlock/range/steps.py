@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.domain.actions import CLASS_OF
+from twinlock.domain.catalogue import CLASS_OF
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.happenings import happen
 from twinlock.range.playing import play

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import msgspec
 
 from twinlock.client import ProblemError
-from twinlock.domain.actions import ActionType
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import encode
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import SignerRefusedError
 from twinlock.domain.money import parse_amount
 from twinlock.domain.policy.version import Policy

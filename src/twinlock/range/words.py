@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from twinlock.domain.actions import CLASS_OF
+from twinlock.domain.catalogue import CLASS_OF
 
 
 class Person(StrEnum):

@@ -3,12 +3,13 @@
 import msgspec
 
 from twinlock.domain.account import Account, OpenAction, Shown
-from twinlock.domain.actions import ActionClass, class_of
+from twinlock.domain.actions import class_of
 from twinlock.domain.answers import spend_claims
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.bundle import Bundle, Included, ShownProof
 from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.entries import REASONS_FIELD, SPEND_FIELD, ClosedAction, entry_key
 from twinlock.domain.errors import ProofError, TwinlockError, present
 from twinlock.domain.events import ActionSpent

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from twinlock.domain.actions import WithdrawalCrypto
 from twinlock.domain.authorization import Authorization
 from twinlock.domain.bounds import SPEND_LIFETIME
 from twinlock.domain.errors import (
@@ -20,6 +19,7 @@ from twinlock.domain.errors import (
     UntrustedNoteError,
     invariant,
 )
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
 from twinlock.domain.log.merkle import verify_consistency
 from twinlock.domain.log.note import parse_note

@@ -28,11 +28,11 @@ from twinlock.domain.actions import (
     PasswordChange,
     PasswordReset,
     SessionStart,
-    WithdrawalCrypto,
     type_of,
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.money import format_amount
 from twinlock.domain.policy.version import Policy
 from twinlock.web.lines import Form, Line, Told

@@ -12,18 +12,13 @@ from types import MappingProxyType
 import msgspec
 
 from twinlock.domain.account import ActionState, Destination
-from twinlock.domain.actions import (
-    AnyPayload,
-    SessionStart,
-    WithdrawalCrypto,
-    payload_bytes,
-    type_of,
-)
+from twinlock.domain.actions import AnyPayload, SessionStart, payload_bytes, type_of
 from twinlock.domain.answers import ended_as, explain_reasons
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionRefused
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.policy.version import Policy

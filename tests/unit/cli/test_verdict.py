@@ -8,16 +8,10 @@ from support.forgeries import the_cast
 from support.worlds import DESKTOP
 
 from twinlock.cli.verdict import payload_lines, spend_lines, verdict
-from twinlock.domain.actions import (
-    ActionType,
-    AnyPayload,
-    ApiKeyCreate,
-    FreezeSet,
-    SessionStart,
-    type_of,
-)
+from twinlock.domain.actions import AnyPayload, ApiKeyCreate, FreezeSet, SessionStart, type_of
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.canonical import encode
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.commands import Veto
 from twinlock.domain.ids import ActionId
 from twinlock.domain.requirements import Answer

@@ -8,14 +8,9 @@ from support.worlds import FREEZE, list_address, make_key, send
 
 from twinlock.domain.actions import (
     BUILT,
-    CLASS_OF,
-    UNKNOWN_TYPE,
-    ActionClass,
-    ActionType,
     AnyPayload,
     ApiKeyCreate,
     NotBuilt,
-    Payload,
     class_of,
     payload_bytes,
     payload_digest,
@@ -23,6 +18,7 @@ from twinlock.domain.actions import (
     type_of,
 )
 from twinlock.domain.canonical import decode, from_b64url
+from twinlock.domain.catalogue import CLASS_OF, UNKNOWN_TYPE, ActionClass, ActionType, Payload
 from twinlock.domain.money import AmountError
 
 DIGEST = payload_digest(payload_bytes(send()))

@@ -35,7 +35,7 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import Channel, ChannelKind
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType, AnyPayload, type_of
+from twinlock.domain.actions import BUILT, AnyPayload, type_of
 from twinlock.domain.assurance import level_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
@@ -43,6 +43,7 @@ from twinlock.domain.authenticators.model import (
     factor_of,
     suspension,
 )
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.commands import EndSession
 from twinlock.domain.events import ActionAuthorized, ActionDone, ActionSpent
 from twinlock.domain.ids import ChannelId, SessionId

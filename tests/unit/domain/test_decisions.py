@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from support.facts import facts
 from support.worlds import rules_of
 
-from twinlock.domain.actions import ActionClass
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.decisions import Rules, authorize_facts, judge_facts
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.reasons import Reason

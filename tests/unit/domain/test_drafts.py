@@ -7,12 +7,7 @@ import pytest
 from support.cast import ALICE
 from support.policies import DEFAULT
 
-from twinlock.domain.actions import (
-    ApiKeyCreate,
-    DestinationAdd,
-    DestinationRemove,
-    WithdrawalCrypto,
-)
+from twinlock.domain.actions import ApiKeyCreate, DestinationAdd, DestinationRemove
 from twinlock.domain.drafts import (
     AddressError,
     ApiKeyCreateDraft,
@@ -30,6 +25,7 @@ from twinlock.domain.drafts import (
     withdrawal,
 )
 from twinlock.domain.errors import MalformedError
+from twinlock.domain.exits import WithdrawalCrypto
 
 MIXED = "0x" + "aB" * 20
 USDT = {"asset": "USDT", "network": "ethereum", "address": MIXED, "amount": "1.5"}

@@ -22,7 +22,7 @@ from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.policy.facts import DestinationState
-from twinlock.domain.policy.gather import state_of
+from twinlock.domain.policy.leaving import state_of
 
 YOUNG = replace(PASSWORD, bound_at=NOON - 10 * DAY, entry=50)
 OTHER = replace(EMAIL, channel_id=ChannelId("chn_other"), address="o@alice.example", bound_at=NOON)

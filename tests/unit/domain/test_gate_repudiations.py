@@ -47,7 +47,7 @@ from twinlock.domain.events import ActionVetoed, NewcomerRepudiated, SessionEnde
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.newcomers import as_proved
 from twinlock.domain.policy.facts import DestinationState
-from twinlock.domain.policy.gather import state_of
+from twinlock.domain.policy.leaving import state_of
 from twinlock.domain.reasons import Reason
 from twinlock.domain.repudiations import bound_by
 from twinlock.domain.requirements import Answer, reasons

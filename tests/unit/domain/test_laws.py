@@ -8,11 +8,12 @@ from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, NOON
 from support.facts import FOREVER
 
-from twinlock.domain import laws
-from twinlock.domain.actions import CLASS_OF, ActionClass, ActionType
+from twinlock.domain import key_laws, laws
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import BUDGET_CENTS_MOST
-from twinlock.domain.laws import LAWS, Law, within_budget
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
+from twinlock.domain.key_laws import within_budget
+from twinlock.domain.laws import LAWS, Law
 from twinlock.domain.policy.facts import (
     ApiKeyState,
     ApiKeyUse,
@@ -327,41 +328,44 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         the(REMOVE, shown_level=Level.POSSESSION, **TARGET),
         proof(Reason.WEAKER_PROOF),
     ),
-    (laws.a_withdraw_key_is_bounded, the(KEY, **KEYED), NOTHING),
-    (laws.a_withdraw_key_is_bounded, the(KEY, scopes=("read", "trade")), NOTHING),
+    (key_laws.a_withdraw_key_is_bounded, the(KEY, **KEYED), NOTHING),
+    (key_laws.a_withdraw_key_is_bounded, the(KEY, scopes=("read", "trade")), NOTHING),
     (
-        laws.a_withdraw_key_is_bounded,
+        key_laws.a_withdraw_key_is_bounded,
         the(KEY, **KEYED | {"ip_list": 0}),
         never(Reason.API_KEY_IP_LIST),
     ),
     (
-        laws.a_withdraw_key_is_bounded,
+        key_laws.a_withdraw_key_is_bounded,
         the(KEY, **KEYED | {"key_destinations": 0}),
         never(Reason.API_KEY_DESTINATIONS),
     ),
     (
-        laws.a_withdraw_key_is_bounded,
+        key_laws.a_withdraw_key_is_bounded,
         the(KEY, **KEYED | {"key_daily_cents": 0}),
         never(Reason.API_KEY_DAILY_SUM),
     ),
-    *((laws.an_api_key_reaches_so_far, the(SEND, **used), missing) for used, missing, _ in USES),
+    *(
+        (key_laws.an_api_key_reaches_so_far, the(SEND, **used), missing)
+        for used, missing, _ in USES
+    ),
     *(
         (laws.the_floor_never_sinks, the(SEND, **used), NOTHING if shows else proof())
         for used, _, shows in USES
     ),
-    (laws.an_api_key_reaches_so_far, the(SEND), NOTHING),
+    (key_laws.an_api_key_reaches_so_far, the(SEND), NOTHING),
     (  # The customer's own proof needs no key, wherever that one is used from.
-        laws.an_api_key_reaches_so_far,
+        key_laws.an_api_key_reaches_so_far,
         the(SEND, api_key=replace(LIVE, ip=Within.OUTSIDE)),
         NOTHING,
     ),
     (  # Nor does the session key's budget.
-        laws.an_api_key_reaches_so_far,
+        key_laws.an_api_key_reaches_so_far,
         the(SEND, **BUDGET, api_key=replace(LIVE, ip=Within.OUTSIDE)),
         NOTHING,
     ),
     (  # On the closed list of what keys sign there are exits only; a law says it too.
-        laws.an_api_key_reaches_so_far,
+        key_laws.an_api_key_reaches_so_far,
         the(LIST, **by_key()),
         never(Reason.API_KEY_SCOPE),
     ),
@@ -600,4 +604,4 @@ def test_no_action_is_free_of_every_law(action: ActionType) -> None:
     ],
 )
 def test_sums_of_a_day_begin_anew_at_midnight_to_the_instant(now: datetime) -> None:
-    assert laws.next_day(now) == MIDNIGHT
+    assert key_laws.next_day(now) == MIDNIGHT

@@ -14,11 +14,12 @@ from support.worlds import an_account, send
 
 from twinlock.client import ApiKey as SigningKey
 from twinlock.domain.account import Account, ApiKey, OpenAction
-from twinlock.domain.actions import WithdrawalCrypto, payload_bytes, payload_digest
+from twinlock.domain.actions import payload_bytes, payload_digest
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.canonical import b64url, decode, from_b64url
 from twinlock.domain.errors import MalformedError
+from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import ActionId, ApiKeyId, DestinationId, MemberId
 from twinlock.proofs.api_keys import check_answer, read_public_key
 

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 from support.cast import HOUR, NOON
 
-from twinlock.domain.actions import ActionClass, ActionType
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.laws import LAWS
 from twinlock.domain.policy.facts import (
     ApiKeyState,

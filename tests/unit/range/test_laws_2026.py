@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, LONG_AGO, NOON
 
-from twinlock.domain.actions import CLASS_OF, ActionType
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.catalogue import CLASS_OF, ActionType
 from twinlock.domain.laws import LAWS
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.reasons import Reason

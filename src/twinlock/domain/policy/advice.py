@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.domain.actions import BUILT
 from twinlock.domain.api_keys import SIGNS
 from twinlock.domain.assurance import PROOFS, Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState, SessionState

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 import msgspec
 
-from twinlock.domain.actions import ActionClass
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import invariant
 
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import Factor
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.policy.annotations import (
     DEMANDABLE,
     Ask,

@@ -1,7 +1,7 @@
 """From an account and an open action to the facts of one decision: a pure function."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,27 +10,22 @@ from twinlock.domain.account import (
     Account,
     ActionState,
     Channel,
-    Destination,
     OpenAction,
     Shown,
     State,
 )
 from twinlock.domain.actions import (
-    ALARMS,
     BUILT,
     AccountErase,
-    ActionClass,
     AnyPayload,
     ApiKeyCreate,
     AuthenticatorBind,
     AuthenticatorSuspend,
     ContactChange,
     DestinationAdd,
-    DestinationRemove,
     NotBuilt,
     PasswordReset,
     SessionStart,
-    WithdrawalCrypto,
     class_of,
     type_of,
 )
@@ -47,19 +42,21 @@ from twinlock.domain.bounds import (
     NEWCOMER_PERIOD,
     OPEN_ACTIONS_MOST,
 )
+from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
-from twinlock.domain.laws import LISTED, by_api_key
-from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
+from twinlock.domain.key_laws import by_api_key
+from twinlock.domain.laws import LISTED
+from twinlock.domain.money import Prices
 from twinlock.domain.newcomers import (
     came_lately,
     code_root,
     doubted,
     is_newcomer,
     links,
-    still_proved,
 )
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
+from twinlock.domain.policy.leaving import day_of, destination_of, worth
 from twinlock.domain.policy.targets import (
     bound_already,
     channel_left,
@@ -87,7 +84,7 @@ def gather(
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
     shown = _standing(account, action)
     roots = _roots(payload, shown, floor=floor)
-    destination, budget_left, used = _destination(state, action, policy=policy, now=now)
+    destination, budget_left, used = destination_of(state, action, policy=policy, now=now)
     about = target(account, payload, now=now)
     facts = Facts(
         now=now,
@@ -122,12 +119,12 @@ def gather(
         channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
-        day_cents=_day(account.spent.day, account.spent.cents, now=now, own=action.counted_on(now)),
+        day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         destinations_required=account.destinations_required,
         budget_left_cents=budget_left,
         destination_day_cents=used,
-        value_cents=_value(action, policy=policy, prices=prices, now=now),
+        value_cents=worth(action, policy=policy, prices=prices, now=now),
         new_device=_new_device(account, payload, now=now),
         budget_cents=_budget(payload),
         target_level=about[0],
@@ -351,83 +348,6 @@ def _new_key(payload: AnyPayload) -> dict[str, Any]:
         "key_destinations": len(payload.destinations),
         "key_daily_cents": min(payload.daily_cents, MAX_VALUE_CENTS),
     }
-
-
-def _value(action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
-    payload = action.payload
-    if not isinstance(payload, WithdrawalCrypto):
-        return 0
-    asset = policy.asset(payload.asset, payload.network)
-    if (payload.contract, payload.decimals) != (asset.contract, asset.decimals):
-        # Prevents: a payload that calls another token by the name of a cheap one.
-        raise UnknownAssetError("contract and decimals are not those of this policy version")
-    amount = value_cents(
-        asset,
-        minor_units(payload.amount_minor),
-        prices=prices,
-        claimed_cents=action.claimed_cents,
-        now=now,
-    )
-    return min(amount + _fee(payload, policy=policy, prices=prices, now=now), MAX_VALUE_CENTS)
-
-
-def _fee(payload: WithdrawalCrypto, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
-    """Return what the highest fee is worth: it leaves too, and whoever mines gets it.
-
-    Prevents: a cent to a listed address, and a million in fees, on the session key alone.
-    """
-    highest = minor_units(payload.max_fee_minor)
-    if highest == 0:
-        return 0
-    coin = policy.coin(payload.network)
-    return value_cents(coin, highest, prices=prices, claimed_cents=0, now=now)
-
-
-def _day(day: str, cents: int, *, now: datetime, own: int) -> int:
-    left = max(cents - own, 0) if day == now.date().isoformat() else 0
-    return min(left, MAX_VALUE_CENTS)
-
-
-def _destination(
-    state: State, action: OpenAction, *, policy: Policy, now: datetime
-) -> tuple[DestinationState, int, int]:
-    """Return what the destination is good for, what its budget leaves today, and what left."""
-    if not isinstance(action.payload, WithdrawalCrypto):
-        return DestinationState.NONE, 0, 0
-    found = state.destination
-    if found is None or where(found) != where(action.payload):
-        return _waiting_or_new(state.account, action.payload), 0, 0
-    kind = state_of(state.account, found, lapse=policy.statutes.lapse, now=now)
-    own = action.counted_for(found.destination_id, now)
-    used = _day(found.spent.day, found.spent.cents, now=now, own=own)
-    return kind, max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0), used
-
-
-def state_of(
-    account: Account, found: Destination, *, lapse: timedelta, now: datetime
-) -> DestinationState:
-    """Return what a destination is good for; what something reported proved is as if unsigned."""
-    kind = found.state(now=now, lapse=lapse)
-    if kind is not DestinationState.REMOVED and not still_proved(account, found):
-        return DestinationState.UNPROVED
-    return kind
-
-
-def where(
-    one: WithdrawalCrypto | DestinationAdd | DestinationRemove | Destination,
-) -> tuple[str, str, str]:
-    """Return where value would go: network, address and memo, every byte of them."""
-    return one.network, one.address, one.memo
-
-
-def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationState:
-    for other in account.actions:
-        asked = other.payload
-        if not isinstance(asked, DestinationAdd) or other.proved_at is None:
-            continue
-        if where(asked) == where(payload):
-            return DestinationState.WAITING
-    return DestinationState.NEW
 
 
 def _last_exit(account: Account) -> datetime | None:

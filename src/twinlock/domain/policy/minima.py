@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass, ActionType
+from twinlock.domain.actions import BUILT
 from twinlock.domain.bounds import BUDGET_CENTS_MOST
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.laws import LEAST_WAIT, LISTED
 from twinlock.domain.policy.annotations import Ask, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState, SessionState

@@ -21,10 +21,12 @@ from typing import Any, assert_never
 
 import msgspec
 
-from twinlock.domain.actions import BUILT, CLASS_OF, REPUDIATIONS, ActionClass, ActionType
+from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.canonical import encode
-from twinlock.domain.laws import Law, next_day
+from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
+from twinlock.domain.key_laws import next_day
+from twinlock.domain.laws import Law
 from twinlock.domain.policy.annotations import (
     Agree,
     Ask,

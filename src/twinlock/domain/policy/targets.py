@@ -10,8 +10,6 @@ import msgspec
 
 from twinlock.domain.account import Account, Channel, OpenAction, Shown
 from twinlock.domain.actions import (
-    REPORTS,
-    REPUDIATIONS,
     AccountErase,
     AnyPayload,
     ApiKeyCreate,
@@ -37,6 +35,7 @@ from twinlock.domain.authenticators.model import (
     same,
 )
 from twinlock.domain.bounds import CHANNELS_MOST
+from twinlock.domain.catalogue import REPORTS, REPUDIATIONS
 from twinlock.domain.newcomers import (
     doubted,
     is_newcomer,

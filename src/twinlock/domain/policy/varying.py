@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from twinlock.domain.actions import CLASS_OF, WITHDRAW_SCOPE, ActionClass, ActionType
 from twinlock.domain.api_keys import SIGNS
+from twinlock.domain.catalogue import CLASS_OF, WITHDRAW_SCOPE, ActionClass, ActionType
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.terms import Between, Box, Choice, Shape, Span, Value
 from twinlock.domain.policy.vocabulary import VOCABULARY, whole_box

@@ -17,12 +17,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from twinlock.domain.actions import CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.assurance import PROOFS, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.canonical import encode
+from twinlock.domain.catalogue import CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.errors import invariant
-from twinlock.domain.laws import by_api_key
+from twinlock.domain.key_laws import by_api_key
 from twinlock.domain.policy.conditions import (
     Known,
 )

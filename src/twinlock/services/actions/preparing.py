@@ -11,7 +11,6 @@ from twinlock.domain import drafts
 from twinlock.domain.actions import (
     BUILT,
     AccountErase,
-    ActionType,
     AnyPayload,
     ApiKeyRevoke,
     FreezeLift,
@@ -22,6 +21,7 @@ from twinlock.domain.actions import (
     place_of,
 )
 from twinlock.domain.canonical import b64url, encode, tagged_hash
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.changes import CHANGES, NotFoundError, change
 from twinlock.domain.decisions import Rules
 from twinlock.domain.drafts import parse
@@ -29,7 +29,7 @@ from twinlock.domain.errors import present
 from twinlock.domain.ids import AccountId, DestinationId, tail
 from twinlock.domain.naming import name_of
 from twinlock.domain.policy.facts import DestinationState
-from twinlock.domain.policy.gather import state_of
+from twinlock.domain.policy.leaving import state_of
 from twinlock.ports import Clock, Entropy, Store
 from twinlock.ports.keys import BlindIndex
 from twinlock.proofs.api_keys import read_public_key

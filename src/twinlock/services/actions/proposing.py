@@ -10,14 +10,10 @@ from msgspec import Meta
 
 from twinlock.domain import drafts
 from twinlock.domain.account import State
-from twinlock.domain.actions import (
-    ActionType,
-    AnyPayload,
-    payload_bytes,
-    payload_digest,
-)
+from twinlock.domain.actions import AnyPayload, payload_bytes, payload_digest
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, SealBrokenError, present

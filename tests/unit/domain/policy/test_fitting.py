@@ -4,8 +4,9 @@ import pytest
 from support.cast import LONG_AGO, NOON
 from support.policies import DEFAULT, STRICT, permits, policy_of, with_rules
 
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
+from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.laws import LAWS
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
 from twinlock.domain.policy.facts import Facts

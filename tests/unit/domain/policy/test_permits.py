@@ -4,7 +4,8 @@ import pytest
 from support.policies import DEFAULT, policy_of
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain.actions import BUILT, CLASS_OF, REPUDIATIONS, ActionClass
+from twinlock.domain.actions import BUILT
+from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
 
 TIGHTEN = {one for one, cls in CLASS_OF.items() if cls is ActionClass.TIGHTENING} - REPUDIATIONS

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON
 from support.policies import DEFAULT, STRICT, approvals_built, policy_of, with_rules
 
-from twinlock.domain.actions import BUILT, CLASS_OF, ActionClass
+from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.statute import Statute

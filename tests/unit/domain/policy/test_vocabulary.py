@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 from support.cast import DAY, LONG_AGO, NOON
 
-from twinlock.domain.actions import CLASS_OF, ActionClass
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.policy.facts import (
     ApiKeyState,

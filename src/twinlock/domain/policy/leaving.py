@@ -1,0 +1,91 @@
+"""What an exit is worth, and what is known of where it leads: facts of exits."""
+
+from datetime import datetime, timedelta
+
+from twinlock.domain.account import Account, Destination, OpenAction, Spent, State
+from twinlock.domain.actions import DestinationAdd, DestinationRemove
+from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
+from twinlock.domain.newcomers import still_proved
+from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.policy.version import Policy
+
+
+def worth(action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
+    """Return what ``action`` lets leave, its highest fee included, in US cents; 0 if nothing."""
+    payload = action.payload
+    if not isinstance(payload, WithdrawalCrypto):
+        return 0
+    asset = policy.asset(payload.asset, payload.network)
+    if (payload.contract, payload.decimals) != (asset.contract, asset.decimals):
+        # Prevents: a payload that calls another token by the name of a cheap one.
+        raise UnknownAssetError("contract and decimals are not those of this policy version")
+    amount = value_cents(
+        asset,
+        minor_units(payload.amount_minor),
+        prices=prices,
+        claimed_cents=action.claimed_cents,
+        now=now,
+    )
+    return min(amount + _fee(payload, policy=policy, prices=prices, now=now), MAX_VALUE_CENTS)
+
+
+def _fee(payload: WithdrawalCrypto, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
+    """Return what the highest fee is worth: it leaves too, and whoever mines gets it.
+
+    Prevents: a cent to a listed address, and a million in fees, on the session key alone.
+    """
+    highest = minor_units(payload.max_fee_minor)
+    if highest == 0:
+        return 0
+    coin = policy.coin(payload.network)
+    return value_cents(coin, highest, prices=prices, claimed_cents=0, now=now)
+
+
+def day_of(spent: Spent, *, now: datetime, own: int) -> int:
+    """Return what left on ``now``'s day (UTC) but for ``own``, in US cents."""
+    left = max(spent.cents - own, 0) if spent.day == now.date().isoformat() else 0
+    return min(left, MAX_VALUE_CENTS)
+
+
+def destination_of(
+    state: State, action: OpenAction, *, policy: Policy, now: datetime
+) -> tuple[DestinationState, int, int]:
+    """Return what the destination is good for, what its budget leaves today, and what left."""
+    if not isinstance(action.payload, WithdrawalCrypto):
+        return DestinationState.NONE, 0, 0
+    found = state.destination
+    if found is None or where(found) != where(action.payload):
+        return _waiting_or_new(state.account, action.payload), 0, 0
+    kind = state_of(state.account, found, lapse=policy.statutes.lapse, now=now)
+    own = action.counted_for(found.destination_id, now)
+    used = day_of(found.spent, now=now, own=own)
+    return kind, max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0), used
+
+
+def state_of(
+    account: Account, found: Destination, *, lapse: timedelta, now: datetime
+) -> DestinationState:
+    """Return what a destination is good for; what something reported proved is as if unsigned."""
+    kind = found.state(now=now, lapse=lapse)
+    if kind is not DestinationState.REMOVED and not still_proved(account, found):
+        return DestinationState.UNPROVED
+    return kind
+
+
+def where(
+    one: WithdrawalCrypto | DestinationAdd | DestinationRemove | Destination,
+) -> tuple[str, str, str]:
+    """Return where value would go: network, address and memo, every byte of them."""
+    return one.network, one.address, one.memo
+
+
+def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationState:
+    for other in account.actions:
+        asked = other.payload
+        if not isinstance(asked, DestinationAdd) or other.proved_at is None:
+            continue
+        if where(asked) == where(payload):
+            return DestinationState.WAITING
+    return DestinationState.NEW

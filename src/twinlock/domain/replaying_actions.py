@@ -1,0 +1,219 @@
+"""What the events of open actions change: one part of ``replay.apply``."""
+
+from datetime import datetime
+from math import ceil
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from twinlock.domain.account import (
+    ActionState,
+    OpenAction,
+    State,
+)
+from twinlock.domain.api_keys import (
+    by_keys_alone,
+    charge_of,
+    charged,
+    refusal_to_tell,
+)
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.model import (
+    factor_of,
+    used,
+)
+from twinlock.domain.bounds import (
+    CHALLENGES_PER_ACTION_MOST,
+    CODES_PER_DAY_MOST,
+)
+from twinlock.domain.changing import with_account, with_action, with_destination
+from twinlock.domain.errors import invariant
+from twinlock.domain.events import (
+    ActionAuthorized,
+    ActionEvent,
+    ActionHeld,
+    ActionProposed,
+    ActionRefused,
+    ActionSpent,
+    ChallengeIssued,
+    ClosingEvent,
+    ProofAccepted,
+    ProofRefused,
+)
+from twinlock.domain.ids import (
+    ApiKeyId,
+)
+from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed, reopens
+
+
+def close(state: State, event: ClosingEvent) -> State:
+    """Return ``state`` without the action that ``event`` ends."""
+    account, action = state.account, state.account.action(event.action_id)
+    rest = tuple(one for one in account.actions if one.action_id != event.action_id)
+    invariant(len(rest) == len(account.actions) - 1, "an action closes once")
+    state = with_account(state, actions=rest)
+    told = isinstance(event, ActionRefused) and by_keys_alone(account, action)
+    if told and refusal_to_tell(account, now=event.at):
+        state = with_account(state, key_told_at=int(event.at.timestamp()))
+    return _spend(state, action, event) if isinstance(event, ActionSpent) else state
+
+
+def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
+    """Note the spend, and count on its day what was counted on another day, or rose meanwhile.
+
+    Prevents: authorized before midnight, spent after it on top of the new day's whole limit;
+    authorized while the price is low; and authorized before its destination was listed.
+    """
+    at, to = event.at, state.destination
+    state = with_account(state, last_exit_at=ceil(at.timestamp()))
+    state = _charge(state, action, event.api_key_id, event.value_cents, at=at)
+    more = max(event.value_cents - action.counted_on(at), 0)
+    if more:
+        state = with_account(state, spent=state.account.spent.plus(more, at=at))
+    if to is None or to.destination_id != event.destination_id:
+        return state
+    own = max(event.value_cents - action.counted_for(to.destination_id, at), 0)
+    if not own:
+        return state
+    spent = to.spent.plus(own, at=at)
+    return with_destination(state, replace(to, version=to.version + 1, spent=spent))
+
+
+def _charge(
+    state: State, action: OpenAction, named: ApiKeyId | None, cents: int, *, at: datetime
+) -> State:
+    """Charge ``cents`` to the API key ``named`` that carries ``action``, if one does."""
+    if named is None:
+        return state
+    keys = charged(state.account, action, named, cents, at=at)
+    return with_account(state, api_keys=keys)
+
+
+def apply_to_action(state: State, event: ActionEvent) -> State:
+    """Return ``state`` with the open action of ``event`` as it is after it."""
+    account = state.account
+    match event:
+        case ActionProposed(action=action, candidate_id=used_up):
+            left = tuple(one for one in account.candidates if one.candidate_id != used_up)
+            return with_account(state, actions=(*account.actions, action), candidates=left)
+        case ActionHeld():
+            return _hold(state, event)
+        case ChallengeIssued():
+            return _ask(state, event)
+        case ProofAccepted():
+            return _accept(state, event)
+        case ProofRefused(factor=factor):
+            if not can_be_guessed(factor) or event.fault in UNCOUNTED:
+                return state
+            return _count(state, event)
+        case ActionAuthorized():
+            return _authorize(state, event)
+        case _:
+            assert_never(event)
+
+
+def _count(state: State, event: ProofRefused) -> State:
+    account, action = state.account, state.account.action(event.action_id)
+    counted = after_failure(account.throttle_of(action), now=event.at)
+    if account.from_known_device(action):
+        return with_account(state, known_throttle=counted)
+    return with_account(state, throttle=counted)
+
+
+def _hold(state: State, event: ActionHeld) -> State:
+    told = {"offered_until" if event.choice else "until": event.until}
+    return with_action(
+        state,
+        event.action_id,
+        state=ActionState.OPEN,
+        lapses_at=event.lapses_at,
+        proved_at=state.account.action(event.action_id).proved_at or event.at,
+        entry=state.account.chain.entries,
+        **told,
+    )
+
+
+def _ask(state: State, event: ChallengeIssued) -> State:
+    """Add the question, if its answer will name it: what is typed, but for a code, needs none.
+
+    A passkey's stands beside the one before it, a code in the place of the one before it.
+    Prevents: a stranger who asks, and asks another way, until the owner's question is gone; and
+    until the document is full and no freeze fits in.
+    """
+    account, challenge = state.account, event.challenge
+    asked = account.action(event.action_id).challenges
+    live = [one for one in asked if one.expires_at > event.at]
+    same = [one for one in live if one.factor is challenge.factor]
+    gone = same[:-1] if challenge.factor is Factor.PASSKEY else same
+    if challenge.code_mac:  # A code to the new channel follows those to the old ones.
+        gone += [
+            one
+            for one in live
+            if one.code_mac and Factor.CHANNEL_CODE in (one.factor, challenge.factor)
+        ]
+    kept = [one for one in live if one not in gone]
+    if challenge.factor is Factor.PASSKEY or challenge.code_mac:
+        kept.append(challenge)
+    invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
+    codes = account.codes_sent + ((ceil(event.at.timestamp()),) if challenge.code_mac else ())
+    state = with_action(state, event.action_id, challenges=tuple(kept))
+    return with_account(state, codes_sent=codes[-CODES_PER_DAY_MOST:])
+
+
+def _accept(state: State, event: ProofAccepted) -> State:
+    account, action = state.account, state.account.action(event.action_id)
+    state = with_action(
+        state,
+        event.action_id,
+        shown=(*action.shown, event.shown),
+        challenges=tuple(
+            one for one in action.challenges if one.challenge_id != event.challenge_id
+        ),
+        proved_at=action.proved_at or (event.at if event.proved else None),
+    )
+    beside = [one.factor for one in action.shown if account.stands(one)]
+    bound = [factor_of(one) for one in account.authenticators]
+    if reopens(event.shown.factor, beside, bound=bound, floor=account.floor):
+        state = with_account(state, throttle=Throttle(), known_throttle=Throttle())
+    if event.shown.factor is Factor.SESSION:
+        sessions = (
+            replace(one, seen_at=event.at) if one.session_id == event.shown.source else one
+            for one in account.sessions
+        )
+        return with_account(state, sessions=tuple(sessions))
+    seen = {"totp_step": event.totp_step, "sign_count": event.sign_count}
+    after = tuple(
+        used(one, at=event.at, **seen, backed_up=event.backed_up, used_code=event.used_code)
+        if one.authenticator_id == event.shown.source
+        else one
+        for one in account.authenticators
+    )
+    return with_account(state, authenticators=after)
+
+
+def _authorize(state: State, event: ActionAuthorized) -> State:
+    account, action = state.account, state.account.action(event.action_id)
+    more = event.value_cents - action.counted_on(event.at)
+    named = event.api_key_id
+    state = _charge(state, action, named, event.value_cents, at=event.at)
+    charge = action.charge
+    if named is not None:
+        charge = charge_of(action, named, event.value_cents, at=event.at)
+    state = with_action(
+        state,
+        event.action_id,
+        charge=charge,
+        state=ActionState.AUTHORIZED,
+        authorized_at=event.at,
+        destination_id=event.destination_id,
+        value_cents=event.value_cents,
+        entry=account.chain.entries,
+    )
+    state = with_account(state, spent=account.spent.plus(more, at=event.at))
+    destination = state.destination
+    if destination is None or destination.destination_id != event.destination_id:
+        return state
+    own = event.value_cents - action.counted_for(destination.destination_id, event.at)
+    spent = destination.spent.plus(own, at=event.at)
+    left = replace(destination, version=destination.version + 1, used_at=event.at, spent=spent)
+    return with_destination(state, left)
