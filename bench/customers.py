@@ -37,7 +37,8 @@ from twinlock.domain.actions import Place, payload_bytes, payload_digest
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
 from twinlock.domain.canonical import b64url, from_b64url
-from twinlock.domain.drafts import WithdrawalCryptoDraft, withdrawal
+from twinlock.domain.catalogue import ActionType
+from twinlock.domain.exit_drafts import exit_of
 from twinlock.domain.ids import AuthenticatorId, ChannelId, MemberId, SessionId
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.sessions import signing_nonce
@@ -228,9 +229,7 @@ def request_of(customer: Customer, *, platform_key: str, policy: Policy, now: da
         "amount": "0.01",
         "max_fee": "0.001",
     }
-    payload = withdrawal(
-        msgspec.convert(asked, WithdrawalCryptoDraft), customer.account.account_id, policy
-    )
+    payload = exit_of(ActionType.WITHDRAWAL_CRYPTO, asked, customer.account.account_id, policy)
     signed_at = (now - EPOCH) // timedelta(milliseconds=1)
     message = session_proof_message(
         customer.session_id,

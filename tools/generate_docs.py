@@ -11,6 +11,7 @@ import importlib
 import inspect
 import itertools
 import pkgutil
+import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ from webhooks_doc import webhooks_page
 import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
-from twinlock.domain import actions, bounds, catalogue, drafts, message_signatures
+from twinlock.domain import actions, bounds, catalogue, drafts, exit_drafts, message_signatures
 from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
@@ -184,7 +185,7 @@ _ANSWERS = {
 
 
 DRAFTS: dict[catalogue.ActionType, type[msgspec.Struct]] = {
-    catalogue.ActionType.WITHDRAWAL_CRYPTO: drafts.WithdrawalCryptoDraft,
+    **{catalogue.ActionType(kind): draft for kind, draft in exit_drafts.EXIT_DRAFTS.items()},
     catalogue.ActionType.AUTHENTICATOR_BIND: drafts.AuthenticatorBindDraft,
     catalogue.ActionType.AUTHENTICATOR_REMOVE: drafts.AuthenticatorRemoveDraft,
     catalogue.ActionType.AUTHENTICATOR_REACTIVATE: drafts.AuthenticatorRemoveDraft,
@@ -247,7 +248,7 @@ refused, and so is one of another form (`malformed`). Lengths are in characters.
 def asked_with() -> Iterator[tuple[str, str, str, str, str]]:
     """Give each field of each draft: its action, name, form, default and meaning."""
     for kind, draft in DRAFTS.items():
-        said = attribute_docs(drafts, draft.__name__)
+        said = _field_docs(draft)
         hints = get_type_hints(draft, include_extras=True)
         named = f"`{kind}`"
         for field in msgspec.structs.fields(draft):
@@ -256,6 +257,15 @@ def asked_with() -> Iterator[tuple[str, str, str, str, str]]:
             named = ""
         if named:
             yield named, "none", "", "", summary(draft)
+
+
+def _field_docs(draft: type[msgspec.Struct]) -> dict[str, str]:
+    """Return what is said of each field of ``draft``, in the class that has it."""
+    parents = (one for one in reversed(draft.__mro__) if issubclass(one, drafts.DraftForm))
+    told: dict[str, str] = {}
+    for one in parents:
+        told |= attribute_docs(sys.modules[one.__module__], one.__name__)
+    return told
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:

@@ -46,9 +46,9 @@ from twinlock.domain.actions import Place, payload_bytes, payload_digest
 from twinlock.domain.answers import Answered, tell
 from twinlock.domain.bookkeeping import Booked, bookkeep, check_current
 from twinlock.domain.canonical import b64url
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.commands import Propose
 from twinlock.domain.decisions import Decided
-from twinlock.domain.drafts import WithdrawalCryptoDraft, withdrawal
 from twinlock.domain.entries import SALTS_BYTES, Origin
 from twinlock.domain.errors import (
     AccountUnknownError,
@@ -56,6 +56,7 @@ from twinlock.domain.errors import (
     IdempotencyConflictError,
     LogDamagedError,
 )
+from twinlock.domain.exit_drafts import exit_of
 from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
@@ -226,7 +227,7 @@ class Service:
     ) -> Asked:
         """Check the session's signature, before any lock is taken."""
         policy = self._policies.rules().policy
-        payload = withdrawal(WithdrawalCryptoDraft(**dict(asked.payload)), named, policy)
+        payload = _crypto(dict(asked.payload), named, policy)
         signature = None
         if asked.session is not None:
             draft = SignedDraft(**dict(asked.session))
@@ -353,6 +354,12 @@ class Service:
     def _seal(self, key: SubjectKey, value: object, kind: str, row_id: str, version: int) -> bytes:
         place = codec.Place(kind=kind, row_id=row_id, version=version)
         return codec.seal(key, value, place, entropy=self._entropy)
+
+
+def _crypto(asked: dict[str, Any], named: AccountId, policy: Policy) -> WithdrawalCrypto:
+    payload = exit_of(ActionType.WITHDRAWAL_CRYPTO, asked, named, policy)
+    assert isinstance(payload, WithdrawalCrypto)  # noqa: S101 - the only form of this type
+    return payload
 
 
 def _place(payload: WithdrawalCrypto) -> Place:

@@ -11,7 +11,7 @@ import msgspec
 from twinlock.domain.actions import AnyPayload, class_of, type_of
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.catalogue import ActionClass
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import AnyExit, Exit, WithdrawalCrypto
 from twinlock.domain.money import format_amount, minor_units
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.bundles import VETO, VerifiedBundle
@@ -57,26 +57,28 @@ def payload_lines(payload: AnyPayload) -> list[tuple[str, str]]:
     """
     members: dict[str, object] = msgspec.to_builtins(payload)
     told = {name: _value(value) for name, value in members.items()}
-    if isinstance(payload, WithdrawalCrypto):
+    if isinstance(payload, Exit):
         told["amount_minor"] = _amount(told["amount_minor"], payload)
+    if "max_fee_minor" in told and isinstance(payload, Exit):
         told["max_fee_minor"] = _fee(told["max_fee_minor"], payload)
     return [(name, value) for name, value in told.items() if value]
 
 
 def spend_lines(verified: VerifiedBundle) -> list[tuple[str, str]]:
     """Return id and fee of the spend that the entry is; of any other entry nothing."""
-    if not verified.spend_id or not isinstance(verified.payload, WithdrawalCrypto):
+    if not verified.spend_id or not isinstance(verified.payload, Exit):
         return []
     fee = _fee(verified.fee_minor, verified.payload)
     return [("spend_id", verified.spend_id), ("fee_minor", fee)]
 
 
-def _fee(minor: str, payload: WithdrawalCrypto) -> str:
+def _fee(minor: str, payload: AnyExit) -> str:
     coin = f"{minor} of the smallest units of the network's own coin"
-    return coin if payload.contract else _amount(minor, payload)
+    token = isinstance(payload, WithdrawalCrypto) and bool(payload.contract)
+    return coin if token else _amount(minor, payload)
 
 
-def _amount(minor: str, payload: WithdrawalCrypto) -> str:
+def _amount(minor: str, payload: AnyExit) -> str:
     whole = format_amount(minor_units(minor), decimals=payload.decimals)
     return f"{whole} {payload.asset} ({minor})"
 

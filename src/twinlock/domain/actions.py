@@ -17,7 +17,7 @@ from twinlock.domain.catalogue import (
     ActionType,
     Payload,
 )
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import EXITS, AnyExit, Exit, leads_to
 from twinlock.domain.ids import AccountId
 from twinlock.domain.money import AmountError
 
@@ -164,7 +164,7 @@ class NotBuilt(Payload, frozen=True, kw_only=True, tag="not_built"):
 
 
 AnyPayload: TypeAlias = (
-    WithdrawalCrypto
+    AnyExit
     | SessionStart
     | AuthenticatorBind
     | AuthenticatorRemove
@@ -185,9 +185,8 @@ AnyPayload: TypeAlias = (
     | NotBuilt
 )
 
-BUILT: frozenset[str] = frozenset(
+BUILT: frozenset[str] = EXITS | frozenset(
     {
-        ActionType.WITHDRAWAL_CRYPTO,
         ActionType.SESSION_START,
         ActionType.AUTHENTICATOR_BIND,
         ActionType.AUTHENTICATOR_REMOVE,
@@ -241,14 +240,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def place_of(payload: AnyPayload) -> Place | None:
     """Return the destination that ``payload`` names, or None where it names none."""
-    if not isinstance(payload, WithdrawalCrypto | DestinationAdd | DestinationRemove):
+    if isinstance(payload, Exit):
+        network, address, memo = leads_to(payload)
+    elif isinstance(payload, DestinationAdd | DestinationRemove):
+        network, address, memo = payload.network, payload.address, payload.memo
+    else:
         return None
-    return Place(
-        account=payload.account,
-        network=payload.network,
-        address=payload.address,
-        memo=payload.memo,
-    )
+    return Place(account=payload.account, network=network, address=address, memo=memo)
 
 
 def payload_bytes(payload: AnyPayload) -> bytes:

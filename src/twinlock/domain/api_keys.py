@@ -21,9 +21,8 @@ from twinlock.domain.actions import ApiKeyCreate, type_of
 from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import FLOOD_TOLD_EVERY, MAX_VALUE_CENTS
 from twinlock.domain.canonical import from_b64url, tagged_hash
-from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import InvariantError, MalformedError
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import EXITS, Exit, leads_to
 from twinlock.domain.ids import ActionId, ApiKeyId
 from twinlock.domain.key_laws import stands_alone
 from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Facts, Within
@@ -31,7 +30,7 @@ from twinlock.domain.sim_changes import sms_at, sms_fell
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Where an API key is read as a proof at all: a closed list. Nothing that loosens or tightens.
-SIGNS = frozenset({ActionType.WITHDRAWAL_CRYPTO.value})
+SIGNS = EXITS
 
 
 class KnownKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,9 +224,9 @@ def _destination(state: State, action: OpenAction, key: ApiKey) -> Within:
     if not key.destinations:
         return Within.ANY
     to, payload = state.destination, action.payload
-    if to is None or not isinstance(payload, WithdrawalCrypto):
+    if to is None or not isinstance(payload, Exit):
         return Within.OUTSIDE
-    same = (to.network, to.address, to.memo) == (payload.network, payload.address, payload.memo)
+    same = (to.network, to.address, to.memo) == leads_to(payload)
     return Within.INSIDE if same and to.destination_id in key.destinations else Within.OUTSIDE
 
 

@@ -34,6 +34,10 @@ class ActionType(StrEnum):
     CARD_PAY = "card.pay"
     TRADE_UNUSUAL = "trade.unusual"
     LOAN_COLLATERAL = "loan.collateral"
+    DERIVATIVE_OPEN = "derivative.open"
+    MARGIN_OPEN = "margin.open"
+    STAKING_START = "staking.start"
+    CONVERT_EXECUTE = "convert.execute"
     SESSION_START = "session.start"
     AUTHENTICATOR_BIND = "authenticator.bind"
     AUTHENTICATOR_REMOVE = "authenticator.remove"
@@ -76,6 +80,10 @@ _CLASSES = MappingProxyType(
             ActionType.CARD_PAY,
             ActionType.TRADE_UNUSUAL,
             ActionType.LOAN_COLLATERAL,
+            ActionType.DERIVATIVE_OPEN,
+            ActionType.MARGIN_OPEN,
+            ActionType.STAKING_START,
+            ActionType.CONVERT_EXECUTE,
         ),
         ActionClass.LOOSENING: (
             ActionType.AUTHENTICATOR_BIND,

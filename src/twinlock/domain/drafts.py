@@ -18,15 +18,14 @@ from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST, MAX_VAL
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, TwinlockError
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import BANK, BOOKS
 from twinlock.domain.ids import AccountId
-from twinlock.domain.money import parse_amount, parse_amount_or_zero
 from twinlock.domain.policy.version import Policy
 
 D = TypeVar("D", bound=msgspec.Struct)
 Short = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=64)]
-Address = Annotated[str, Meta(min_length=4, max_length=128)]
+Address = Annotated[str, Meta(min_length=1, max_length=128)]
 Memo = Annotated[str, Meta(max_length=128)]
 Amount = Annotated[str, Meta(min_length=1, max_length=128)]
 Cents = Annotated[int, Meta(ge=0, le=MAX_VALUE_CENTS)]
@@ -36,6 +35,9 @@ _MEMO = re.compile(r"[!-~]([ -~]*[!-~])?|")
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAPPED_BITS = 96  # RFC 4291, 2.5.5.2: ::ffff:0:0/96 before the IPv4 address.
 _EVM = re.compile(r"0x[0-9a-fA-F]{40}")
+PLACE = r"\A[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,63}\Z"  # What platforms call people, cards and pairs.
+_PLACE = re.compile(PLACE)
+_BANK_ACCOUNT = re.compile(r"[A-Z0-9]{5,34}")  # ISO 13616: an IBAN has 34 at most.
 
 
 class AddressError(TwinlockError):
@@ -52,35 +54,18 @@ class ScopeUnknownError(TwinlockError):
     status = 422
 
 
-class _Draft(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DraftForm(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every draft has in common: nothing but its strictness."""
 
 
-class WithdrawalCryptoDraft(_Draft, frozen=True, kw_only=True):
-    """Amounts are decimal strings of whole units, such as ``"0.25"``."""
-
-    asset: Short
-    """The symbol of an asset of the policy."""
-    network: Short
-    """Its network, as the policy names it."""
-    address: Address
-    """Where it goes; no checksum is compared."""
-    amount: Amount
-    """How much leaves, in the asset's own units."""
-    max_fee: Amount = "0"
-    """The most that the signer may pay on top, in the network's own coin."""
-    memo: Memo = ""
-    """The memo or tag, where the receiver asks for one."""
-
-
-class SessionStartDraft(_Draft, frozen=True, kw_only=True):
+class SessionStartDraft(DraftForm, frozen=True, kw_only=True):
     """The device makes a key pair and never gives out the private half."""
 
     device: dict[str, Any]
     """The device's public key: a P-256 JWK."""
 
 
-class AuthenticatorBindDraft(_Draft, frozen=True, kw_only=True):
+class AuthenticatorBindDraft(DraftForm, frozen=True, kw_only=True):
     """A password comes alone; the others with what was offered, and with what shows it works."""
 
     HIDDEN = frozenset({"password", "code", "response"})
@@ -99,14 +84,14 @@ class AuthenticatorBindDraft(_Draft, frozen=True, kw_only=True):
     """The browser's answer to ``navigator.credentials.create``, as its ``toJSON`` tells it."""
 
 
-class AuthenticatorRemoveDraft(_Draft, frozen=True, kw_only=True):
+class AuthenticatorRemoveDraft(DraftForm, frozen=True, kw_only=True):
     """One of the account's authenticators."""
 
     authenticator_id: Short
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
-class ContactChangeDraft(_Draft, frozen=True, kw_only=True):
+class ContactChangeDraft(DraftForm, frozen=True, kw_only=True):
     """An old channel goes, a new one comes, or one takes the other's place."""
 
     channel_id: Text = ""
@@ -117,14 +102,14 @@ class ContactChangeDraft(_Draft, frozen=True, kw_only=True):
     """Where it leads: name@domain in ASCII, a number with + and its country's code, or a name."""
 
 
-class ContactRepudiateDraft(_Draft, frozen=True, kw_only=True):
+class ContactRepudiateDraft(DraftForm, frozen=True, kw_only=True):
     """A channel that was never the customer's."""
 
     channel_id: Short
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
-class PasswordResetDraft(_Draft, frozen=True, kw_only=True):
+class PasswordResetDraft(DraftForm, frozen=True, kw_only=True):
     """The password that takes the place of a forgotten one."""
 
     HIDDEN = frozenset({"password"})
@@ -133,7 +118,7 @@ class PasswordResetDraft(_Draft, frozen=True, kw_only=True):
     """The new password, 15 characters at least, whatever else is bound: nobody is told what is."""
 
 
-class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
+class PasswordChangeDraft(DraftForm, frozen=True, kw_only=True):
     """The new password."""
 
     HIDDEN = frozenset({"password"})
@@ -142,11 +127,12 @@ class PasswordChangeDraft(_Draft, frozen=True, kw_only=True):
     """8 characters at least, or 15 while neither an app nor a passkey is bound."""
 
 
-class DestinationAddDraft(_Draft, frozen=True, kw_only=True):
+class DestinationAddDraft(DraftForm, frozen=True, kw_only=True):
     """Where value may be sent, and how much a day on the session key alone."""
 
     network: Short
-    """The network, as the policy names it."""
+    """The network, as the policy names it; or ``venue``, ``subaccount``, ``card``, ``loan``,
+    ``market``, ``product``: a place in your own books."""
     address: Address
     """The address; no checksum is compared."""
     memo: Memo = ""
@@ -157,7 +143,7 @@ class DestinationAddDraft(_Draft, frozen=True, kw_only=True):
     """US cents a day that may leave to it on the session key alone."""
 
 
-class DestinationRemoveDraft(_Draft, frozen=True, kw_only=True):
+class DestinationRemoveDraft(DraftForm, frozen=True, kw_only=True):
     """One of the account's destinations."""
 
     network: Short
@@ -168,7 +154,7 @@ class DestinationRemoveDraft(_Draft, frozen=True, kw_only=True):
     """The memo or tag that it was listed with."""
 
 
-class Where(_Draft, frozen=True, kw_only=True):
+class Where(DraftForm, frozen=True, kw_only=True):
     """A destination by what it is."""
 
     network: Short
@@ -176,7 +162,7 @@ class Where(_Draft, frozen=True, kw_only=True):
     memo: Memo = ""
 
 
-class ApiKeyCreateDraft(_Draft, frozen=True, kw_only=True):
+class ApiKeyCreateDraft(DraftForm, frozen=True, kw_only=True):
     """A key of the customer's, with exactly these powers."""
 
     public_key: Annotated[str, Meta(min_length=43, max_length=43)]
@@ -191,20 +177,19 @@ class ApiKeyCreateDraft(_Draft, frozen=True, kw_only=True):
     """US cents that may leave by it a day (UTC); one at least with ``withdraw``."""
 
 
-class ApiKeyRevokeDraft(_Draft, frozen=True, kw_only=True):
+class ApiKeyRevokeDraft(DraftForm, frozen=True, kw_only=True):
     """One of the account's API keys."""
 
     api_key_id: Short
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
-class EmptyDraft(_Draft, frozen=True, kw_only=True):
+class EmptyDraft(DraftForm, frozen=True, kw_only=True):
     """Nothing more needs to be said."""
 
 
 Draft: TypeAlias = (
-    WithdrawalCryptoDraft
-    | SessionStartDraft
+    SessionStartDraft
     | AuthenticatorBindDraft
     | AuthenticatorRemoveDraft
     | ContactChangeDraft
@@ -225,29 +210,6 @@ def parse(data: dict[str, Any], form: type[D]) -> D:
         return msgspec.convert(data, form)
     except msgspec.ValidationError as error:
         raise MalformedError(f"the payload does not have its form: {error}") from error
-
-
-def withdrawal(
-    draft: WithdrawalCryptoDraft, account: AccountId, policy: Policy
-) -> WithdrawalCrypto:
-    """Return the payload of a withdrawal.
-
-    Raises:
-        UnknownAssetError, AmountError, AddressError: as they say.
-    """
-    asset = policy.asset(draft.asset, draft.network)
-    coin = policy.coin(draft.network)
-    return WithdrawalCrypto(
-        account=account,
-        asset=asset.symbol,
-        network=asset.network,
-        contract=asset.contract,
-        decimals=asset.decimals,
-        address=normal_address(draft.address, evm=asset.evm),
-        memo=_memo(draft.memo),
-        amount_minor=str(parse_amount(draft.amount, decimals=asset.decimals)),
-        max_fee_minor=str(parse_amount_or_zero(draft.max_fee, decimals=coin.decimals)),
-    )
 
 
 def destination_add(
@@ -301,8 +263,29 @@ def normal_where(network: str, address: str, memo: str, policy: Policy) -> Where
     Raises:
         NetworkUnknownError, AddressError: as they say.
     """
-    evm = policy.coin(network).evm
-    return Where(network=network, address=normal_address(address, evm=evm), memo=_memo(memo))
+    if network in BOOKS:
+        if memo:
+            raise AddressError("a place in the platform's own books takes no memo")
+        return Where(network=network, address=_place_in_books(address))
+    coin = policy.coin(network)
+    if network == BANK:
+        return Where(network=network, address=_bank_account(address), memo=normal_memo(memo))
+    address = normal_address(address, evm=coin.evm)
+    return Where(network=network, address=address, memo=normal_memo(memo))
+
+
+def _place_in_books(name: str) -> str:
+    if not _PLACE.fullmatch(name):
+        raise AddressError("a place in the books is letters, digits and _ . : / @ + - only")
+    return name
+
+
+def _bank_account(text: str) -> str:
+    """Return the one form of a bank account: without spaces, in capitals (ISO 13616, 6)."""
+    account = text.replace(" ", "").upper()
+    if not _BANK_ACCOUNT.fullmatch(account):
+        raise AddressError("a bank account is 5 to 34 letters and digits")
+    return account
 
 
 def normal_address(address: str, *, evm: bool) -> str:
@@ -320,7 +303,8 @@ def normal_address(address: str, *, evm: bool) -> str:
     return address.lower()
 
 
-def _memo(memo: str) -> str:
+def normal_memo(memo: str) -> str:
+    """Return the one form of a memo. Raises AddressError."""
     if not _MEMO.fullmatch(memo):
         raise AddressError("a memo is printable ASCII without spaces at its ends")
     return memo

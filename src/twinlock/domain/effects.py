@@ -58,7 +58,7 @@ from twinlock.domain.events import (
     SessionEnded,
     SessionStarted,
 )
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import EXITS, AnyExit, Exit
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.laws import setting_up
@@ -149,7 +149,7 @@ def _bound_at(state: State, action: OpenAction, *, now: datetime) -> datetime:
 
 def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
     payload = action.payload
-    if not isinstance(payload, WithdrawalCrypto):
+    if not isinstance(payload, Exit):
         raise InvariantError("what leaves says where to")
     return (
         ActionAuthorized(
@@ -162,7 +162,7 @@ def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> t
     )
 
 
-def listed_for(state: State, payload: WithdrawalCrypto) -> DestinationId | None:
+def listed_for(state: State, payload: AnyExit) -> DestinationId | None:
     """Return the listed destination at hand to which ``payload`` leads, or None."""
     listed = state.destination
     named = listed is not None and where(listed) == where(payload)
@@ -397,7 +397,7 @@ def _erase_later(_: State, _action: OpenAction, _facts: Facts, _fresh: str) -> t
 
 _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
     {
-        ActionType.WITHDRAWAL_CRYPTO: _authorize,
+        **dict.fromkeys(map(ActionType, EXITS), _authorize),
         ActionType.SESSION_START: _start_session,
         ActionType.AUTHENTICATOR_BIND: _bind,
         ActionType.AUTHENTICATOR_REMOVE: _remove,

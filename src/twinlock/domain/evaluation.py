@@ -231,6 +231,18 @@ class EvaluatedAll(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 _RESOURCES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         ActionType.WITHDRAWAL_CRYPTO: ("destination", "address"),
+        ActionType.WITHDRAWAL_FIAT: ("destination", "address"),
+        ActionType.TRANSFER_INTERNAL: ("destination", "counterparty"),
+        ActionType.TRANSFER_SUBACCOUNT: ("destination", "subaccount"),
+        ActionType.P2P_RELEASE: ("destination", "counterparty"),
+        ActionType.GIFT_SEND: ("destination", "counterparty"),
+        ActionType.CARD_PAY: ("destination", "card"),
+        ActionType.TRADE_UNUSUAL: ("destination", "pair"),
+        ActionType.LOAN_COLLATERAL: ("destination", "loan"),
+        ActionType.DERIVATIVE_OPEN: ("destination", "product"),
+        ActionType.MARGIN_OPEN: ("destination", "product"),
+        ActionType.STAKING_START: ("destination", "product"),
+        ActionType.CONVERT_EXECUTE: ("destination", "product"),
         ActionType.DESTINATION_ADD: ("destination", "address"),
         ActionType.DESTINATION_REMOVE: ("destination", "address"),
         ActionType.AUTHENTICATOR_REMOVE: ("authenticator", "authenticator_id"),

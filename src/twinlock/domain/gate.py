@@ -58,7 +58,7 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
 )
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import Exit, most_fee
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
 from twinlock.domain.policy.gather import gather
@@ -379,12 +379,12 @@ def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Deci
     """Decide an exit again; a yes is the spend, an entry of its own type, and ends the action."""
     action = state.account.action(command.action_id)
     payload = action.payload
-    if not isinstance(payload, WithdrawalCrypto):
+    if not isinstance(payload, Exit):
         raise NotSpendableError("only an exit is spent")
     decision = conclude(state, action, (), rules=rules, now=now, fresh="")
     if decision.answer is not Answer.ALLOW:
         return decision
-    if minor_units(command.fee_minor) > minor_units(payload.max_fee_minor):
+    if minor_units(command.fee_minor) > most_fee(payload):
         return decision_of(action, Never(code=Reason.FEE_TOO_HIGH), facts=decision.facts)
     facts = present(decision.facts, "what is spent was decided on facts")
     spent = ActionSpent(

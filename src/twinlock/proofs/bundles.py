@@ -33,12 +33,12 @@ from twinlock.domain.errors import (
     QuorumError,
     UntrustedNoteError,
 )
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import AnyExit, Exit, asset_in, most_fee
 from twinlock.domain.ids import account_of
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import verify_consistency
 from twinlock.domain.log.note import parse_note
-from twinlock.domain.money import AmountError, Asset, minor_units
+from twinlock.domain.money import AmountError, Asset, UnknownAssetError, minor_units
 from twinlock.domain.policy.version import PolicyName, policy_digest
 from twinlock.domain.requirements import Answer
 from twinlock.domain.trust import Trust
@@ -332,7 +332,7 @@ def _payload(
         refuse(BundleFault.PAYLOAD_OTHER_TYPE)
     if _owner(action_id) != payload.account:
         refuse(BundleFault.ACTION_OTHER_ACCOUNT)
-    if isinstance(payload, WithdrawalCrypto) and not _named(payload, policy.assets):
+    if isinstance(payload, Exit) and not _named(payload, policy.assets):
         refuse(BundleFault.PAYLOAD_OTHER_ASSET)
     spend = _spend(payload, opened[SPEND_FIELD]) if leaf.t == SPEND_ENTRY else None
     decision = ShownDecision(
@@ -359,7 +359,7 @@ def _owner(action_id: str) -> str:
 def _spend(payload: AnyPayload, opened: bytes) -> tuple[str, str]:
     """Return the id and the fee that the entry of a spend commits to; only an exit is spent."""
     spend_id, fee = read_canonical(opened, tuple[str, str], BundleFault.OPENING_MALFORMED)
-    if not isinstance(payload, WithdrawalCrypto):
+    if not isinstance(payload, Exit):
         refuse(BundleFault.PAYLOAD_OTHER_TYPE)
     try:
         paid = minor_units(fee)
@@ -367,15 +367,18 @@ def _spend(payload: AnyPayload, opened: bytes) -> tuple[str, str]:
         refuse(BundleFault.OPENING_MALFORMED)
     if not spend_id:
         refuse(BundleFault.OPENING_MALFORMED)
-    if paid > minor_units(payload.max_fee_minor):
+    if paid > most_fee(payload):
         refuse(BundleFault.FEE_TOO_HIGH)
     return spend_id, fee
 
 
-def _named(payload: WithdrawalCrypto, assets: Iterable[Asset]) -> bool:
+def _named(payload: AnyExit, assets: Iterable[Asset]) -> bool:
     """Prevents: another token, paid out under the name of one that the policy names."""
-    asked = (payload.asset, payload.network, payload.contract, payload.decimals)
-    return any(asked == (one.symbol, one.network, one.contract, one.decimals) for one in assets)
+    try:
+        asset_in(payload, assets)
+    except UnknownAssetError:
+        return False
+    return True
 
 
 def _authorization(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from twinlock.domain.actions import type_of
 from twinlock.domain.authorization import Authorization
 from twinlock.domain.bounds import SPEND_LIFETIME
 from twinlock.domain.errors import (
@@ -19,7 +20,7 @@ from twinlock.domain.errors import (
     UntrustedNoteError,
     invariant,
 )
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import AnyExit, Exit, WithdrawalCrypto, leads_to, most_fee, terms_of
 from twinlock.domain.log.checkpoint import Checkpoint, parse_checkpoint
 from twinlock.domain.log.merkle import verify_consistency
 from twinlock.domain.log.note import parse_note
@@ -234,30 +235,32 @@ def _verified(bundle: bytes, settings: SignerSettings, known: Checkpoint) -> Ver
         raise refusal(SignerFault.UNREADABLE) from error
 
 
-def _spend_in(
-    verified: VerifiedBundle, settings: SignerSettings
-) -> tuple[Authorization, WithdrawalCrypto]:
+def _spend_in(verified: VerifiedBundle, settings: SignerSettings) -> tuple[Authorization, AnyExit]:
     claims, payload = verified.authorization, verified.payload
     if claims is None:
         raise refusal(SignerFault.NO_AUTHORIZATION)
-    if not verified.spent or not isinstance(payload, WithdrawalCrypto):
+    if not verified.spent or not isinstance(payload, Exit):
         raise refusal(SignerFault.NOT_A_SPEND)
     if verified.policy.digest not in settings.policies:
         raise refusal(SignerFault.STALE_POLICY)
     return claims, payload
 
 
-def _check_transaction(payload: WithdrawalCrypto, transaction: Transaction) -> None:
+def _check_transaction(payload: AnyExit, transaction: Transaction) -> None:
     """Hold the transaction against what was decided, and, with an assertion, consented to."""
+    contract = payload.contract if isinstance(payload, WithdrawalCrypto) else ""
+    network, address, memo = leads_to(payload)
     same = {
+        SignerFault.OTHER_TYPE: transaction.type == type_of(payload),
         SignerFault.OTHER_ACCOUNT: transaction.account == payload.account,
         SignerFault.OTHER_ASSET: transaction.asset == payload.asset,
-        SignerFault.OTHER_NETWORK: transaction.network == payload.network,
-        SignerFault.OTHER_CONTRACT: transaction.contract == payload.contract,
-        SignerFault.OTHER_ADDRESS: transaction.address == payload.address,
-        SignerFault.OTHER_MEMO: transaction.memo == payload.memo,
+        SignerFault.OTHER_NETWORK: transaction.network == network,
+        SignerFault.OTHER_CONTRACT: transaction.contract == contract,
+        SignerFault.OTHER_ADDRESS: transaction.address == address,
+        SignerFault.OTHER_MEMO: transaction.memo == memo,
         SignerFault.OTHER_AMOUNT: transaction.amount_minor == minor_units(payload.amount_minor),
-        SignerFault.FEE_TOO_HIGH: transaction.fee_minor <= minor_units(payload.max_fee_minor),
+        SignerFault.FEE_TOO_HIGH: transaction.fee_minor <= most_fee(payload),
+        SignerFault.OTHER_TERMS: dict(transaction.terms) == terms_of(payload),
     }
     for fault, holds in same.items():
         if not holds:

@@ -1,11 +1,12 @@
 """What a signer is told and tells: settings, the transaction, its clearance, why it refuses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import SignerRefusedError, invariant
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.trust import Trust
@@ -26,6 +27,7 @@ class SignerFault(StrEnum):
     STALE_POLICY = "stale_policy"
     NOT_YET_VALID = "not_yet_valid"
     EXPIRED = "expired"
+    OTHER_TYPE = "other_type"
     OTHER_ACCOUNT = "other_account"
     OTHER_ASSET = "other_asset"
     OTHER_NETWORK = "other_network"
@@ -34,6 +36,7 @@ class SignerFault(StrEnum):
     OTHER_MEMO = "other_memo"
     OTHER_AMOUNT = "other_amount"
     FEE_TOO_HIGH = "fee_too_high"
+    OTHER_TERMS = "other_terms"
     REPLAYED = "replayed"
     CONSENT_REPLAYED = "consent_replayed"
     CONSENT_MISSING = "consent_missing"
@@ -56,6 +59,7 @@ SENTENCES: Mapping[SignerFault, str] = MappingProxyType(
         _F.STALE_POLICY: "it was decided by a policy that the settings do not name",
         _F.NOT_YET_VALID: "the authorization begins later, by the signer's clock",
         _F.EXPIRED: "the authorization is over, by the signer's clock",
+        _F.OTHER_TYPE: "the transaction is of another type of exit",
         _F.OTHER_ACCOUNT: "the transaction debits another account",
         _F.OTHER_ASSET: "the transaction pays in another asset",
         _F.OTHER_NETWORK: "the transaction is for another network",
@@ -64,6 +68,7 @@ SENTENCES: Mapping[SignerFault, str] = MappingProxyType(
         _F.OTHER_MEMO: "the transaction bears another memo",
         _F.OTHER_AMOUNT: "the transaction pays another amount",
         _F.FEE_TOO_HIGH: "the transaction's fee is above what was consented to",
+        _F.OTHER_TERMS: "the transaction has other terms than were consented to",
         _F.REPLAYED: "this action or spend was cleared before, and this is not its own fee raised",
         _F.CONSENT_REPLAYED: "the customer's assertion was used before, for another action",
         _F.CONSENT_MISSING: "above the session budget the customer's own assertion is needed",
@@ -120,6 +125,9 @@ class Transaction:
     ``fee_minor`` is the most the transaction can cost, in minor units of the network's own coin.
     ``value_cents`` is the worth of amount and fee together in US cents, rounded up, by the wallet's
     own prices; None where it has none, which counts as above every budget.
+
+    A ledger that carries out other exits than withdrawals names their ``type``, the place in the
+    books as network and address, and in ``terms`` what else the payload says, each as a string.
     """
 
     account: str
@@ -131,6 +139,8 @@ class Transaction:
     amount_minor: int
     fee_minor: int
     value_cents: int | None
+    type: str = ActionType.WITHDRAWAL_CRYPTO.value
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         numbers = (self.amount_minor, self.fee_minor, self.value_cents or 0)

@@ -32,9 +32,9 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
-from twinlock.domain.exits import WithdrawalCrypto
-from twinlock.domain.money import format_amount
+from twinlock.domain.exits import Exit
 from twinlock.domain.policy.version import Policy
+from twinlock.web.exit_words import address_line, memo_line, tell_exit
 from twinlock.web.lines import Form, Line, Told
 from twinlock.web.standing_words import FACTORS, tell_standing
 from twinlock.web.words import dollars, how_long, visible
@@ -73,9 +73,9 @@ _SCOPES = {
 
 def tell_payload(payload: AnyPayload, known: Known) -> Told:
     """Return ``payload`` in words."""
+    if isinstance(payload, Exit):
+        return tell_exit(payload, known.policy)
     match payload:
-        case WithdrawalCrypto():
-            return _withdrawal(payload, known)
         case SessionStart():
             return _session_start(payload)
         case AuthenticatorBind():
@@ -99,57 +99,6 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             return _api_key(payload, known)
         case _:
             assert_never(payload)
-
-
-def _withdrawal(payload: WithdrawalCrypto, known: Known) -> Told:
-    amount = format_amount(int(payload.amount_minor), decimals=payload.decimals)
-    token = Line(
-        label="Token contract",
-        text=payload.contract,
-        form=Form.EXACT,
-        note=f"Amounts have {payload.decimals} decimals.",
-    )
-    coin = Line(label="Token contract", text="None: this is the network's own coin")
-    return Told(
-        title=f"Send {amount} {payload.asset}",
-        lines=(
-            Line(label="Amount", text=amount, unit=payload.asset, form=Form.AMOUNT),
-            Line(label="Network", text=payload.network),
-            _address("To address", payload.address),
-            _memo(payload.memo),
-            token if payload.contract else coin,
-            _fee(payload, known.policy),
-        ),
-        effect="The platform may then send it. What has been sent cannot be called back.",
-    )
-
-
-def _address(label: str, address: str) -> Line:
-    """An EVM address was put in lower case before it was signed (``domain.drafts``)."""
-    note = "Capital and small letters mean the same here." if address.startswith("0x") else ""
-    return Line(label=label, text=address, form=Form.ADDRESS, note=note)
-
-
-def _memo(memo: str) -> Line:
-    if not memo:
-        return Line(label="Memo", text="None")
-    return Line(label="Memo", text=memo, form=Form.EXACT)
-
-
-def _fee(payload: WithdrawalCrypto, policy: Policy) -> Line:
-    """The fee is paid in the network's own coin, of which the policy knows the decimals."""
-    for asset in policy.assets:
-        if asset.network == payload.network and not asset.contract:
-            most = format_amount(int(payload.max_fee_minor), decimals=asset.decimals)
-            return Line(
-                label="Network fee, at most", text=most, unit=asset.symbol, form=Form.AMOUNT
-            )
-    return Line(
-        label="Network fee, at most",
-        text=payload.max_fee_minor,
-        unit="of the coin's smallest unit",
-        form=Form.AMOUNT,
-    )
 
 
 def _session_start(payload: SessionStart) -> Told:
@@ -226,8 +175,8 @@ def _simple(payload: FreezeSet | FreezeLift | AccountErase | NotBuilt) -> Told:
 def _destination(payload: DestinationAdd | DestinationRemove) -> Told:
     where = (
         Line(label="Network", text=payload.network),
-        _address("Address", payload.address),
-        _memo(payload.memo),
+        address_line("Address", payload.address),
+        memo_line("Memo", payload.memo),
     )
     if isinstance(payload, DestinationRemove):
         return Told(

@@ -18,7 +18,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionRefused
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import Exit
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.policy.version import Policy
@@ -256,7 +256,7 @@ def _instead(tried: Preview) -> tuple[Field, ...]:
 
 def _worth_knowing(payload: AnyPayload, facts: Facts) -> tuple[Line, ...]:
     """Return what we know of a payload beyond its fields. None of it is signed."""
-    if isinstance(payload, WithdrawalCrypto):
+    if isinstance(payload, Exit):
         place, heed = _PLACES[facts.destination]
         unknown = facts.value_cents >= MAX_VALUE_CENTS
         worth = "Not known: it counts as the highest" if unknown else dollars(facts.value_cents)

@@ -8,13 +8,13 @@ from support.cast import ALICE
 from support.policies import DEFAULT
 
 from twinlock.domain.actions import ApiKeyCreate, DestinationAdd, DestinationRemove
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.drafts import (
     AddressError,
     ApiKeyCreateDraft,
     DestinationAddDraft,
     DestinationRemoveDraft,
     ScopeUnknownError,
-    WithdrawalCryptoDraft,
     api_key_create,
     destination_add,
     destination_remove,
@@ -22,9 +22,9 @@ from twinlock.domain.drafts import (
     normal_network,
     normal_where,
     parse,
-    withdrawal,
 )
 from twinlock.domain.errors import MalformedError
+from twinlock.domain.exit_drafts import WithdrawalCryptoDraft, exit_of
 from twinlock.domain.exits import WithdrawalCrypto
 
 MIXED = "0x" + "aB" * 20
@@ -33,9 +33,9 @@ LISTED = {"network": "xrpl", "address": "rPT1Sjq2YGrBMTttX4GZHjKu9dyfzbpAYe", "m
 
 
 def test_a_withdrawal_is_written_in_minor_units_of_the_asset_and_of_the_networks_coin() -> None:
-    draft = parse({**USDT, "max_fee": "0.25", "memo": "4711"}, WithdrawalCryptoDraft)
+    asked = {**USDT, "max_fee": "0.25", "memo": "4711"}
 
-    assert withdrawal(draft, ALICE, DEFAULT) == WithdrawalCrypto(
+    assert exit_of(ActionType.WITHDRAWAL_CRYPTO, asked, ALICE, DEFAULT) == WithdrawalCrypto(
         account=ALICE,
         asset="USDT",
         network="ethereum",
@@ -49,7 +49,10 @@ def test_a_withdrawal_is_written_in_minor_units_of_the_asset_and_of_the_networks
 
 
 def test_a_withdrawal_pays_no_fee_unless_it_says_so() -> None:
-    assert withdrawal(parse(USDT, WithdrawalCryptoDraft), ALICE, DEFAULT).max_fee_minor == "0"
+    payload = exit_of(ActionType.WITHDRAWAL_CRYPTO, USDT, ALICE, DEFAULT)
+
+    assert isinstance(payload, WithdrawalCrypto)
+    assert payload.max_fee_minor == "0"
 
 
 def test_a_destination_keeps_its_memo_its_label_and_its_budget() -> None:

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from twinlock.domain.account import Account, Destination, OpenAction, Spent, State
 from twinlock.domain.actions import DestinationAdd, DestinationRemove
 from twinlock.domain.bounds import MAX_VALUE_CENTS
-from twinlock.domain.exits import WithdrawalCrypto
-from twinlock.domain.money import Prices, UnknownAssetError, minor_units, value_cents
+from twinlock.domain.exits import AnyExit, Exit, WithdrawalCrypto, asset_in, leads_to, most_fee
+from twinlock.domain.money import Prices, minor_units, value_cents
 from twinlock.domain.newcomers import still_proved
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.version import Policy
@@ -15,14 +15,10 @@ from twinlock.domain.policy.version import Policy
 def worth(action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
     """Return what ``action`` lets leave, its highest fee included, in US cents; 0 if nothing."""
     payload = action.payload
-    if not isinstance(payload, WithdrawalCrypto):
+    if not isinstance(payload, Exit):
         return 0
-    asset = policy.asset(payload.asset, payload.network)
-    if (payload.contract, payload.decimals) != (asset.contract, asset.decimals):
-        # Prevents: a payload that calls another token by the name of a cheap one.
-        raise UnknownAssetError("contract and decimals are not those of this policy version")
     amount = value_cents(
-        asset,
+        asset_in(payload, policy.assets),
         minor_units(payload.amount_minor),
         prices=prices,
         claimed_cents=action.claimed_cents,
@@ -31,16 +27,19 @@ def worth(action: OpenAction, *, policy: Policy, prices: Prices | None, now: dat
     return min(amount + _fee(payload, policy=policy, prices=prices, now=now), MAX_VALUE_CENTS)
 
 
-def _fee(payload: WithdrawalCrypto, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
+def _fee(payload: AnyExit, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
     """Return what the highest fee is worth: it leaves too, and whoever mines gets it.
 
     Prevents: a cent to a listed address, and a million in fees, on the session key alone.
     """
-    highest = minor_units(payload.max_fee_minor)
+    highest = most_fee(payload)
     if highest == 0:
         return 0
-    coin = policy.coin(payload.network)
-    return value_cents(coin, highest, prices=prices, claimed_cents=0, now=now)
+    if isinstance(payload, WithdrawalCrypto):
+        paid_in = policy.coin(payload.network)
+    else:
+        paid_in = asset_in(payload, policy.assets)
+    return value_cents(paid_in, highest, prices=prices, claimed_cents=0, now=now)
 
 
 def day_of(spent: Spent, *, now: datetime, own: int) -> int:
@@ -53,7 +52,7 @@ def destination_of(
     state: State, action: OpenAction, *, policy: Policy, now: datetime
 ) -> tuple[DestinationState, int, int]:
     """Return what the destination is good for, what its budget leaves today, and what left."""
-    if not isinstance(action.payload, WithdrawalCrypto):
+    if not isinstance(action.payload, Exit):
         return DestinationState.NONE, 0, 0
     found = state.destination
     if found is None or where(found) != where(action.payload):
@@ -74,14 +73,14 @@ def state_of(
     return kind
 
 
-def where(
-    one: WithdrawalCrypto | DestinationAdd | DestinationRemove | Destination,
-) -> tuple[str, str, str]:
+def where(one: AnyExit | DestinationAdd | DestinationRemove | Destination) -> tuple[str, str, str]:
     """Return where value would go: network, address and memo, every byte of them."""
+    if isinstance(one, Exit):
+        return leads_to(one)
     return one.network, one.address, one.memo
 
 
-def _waiting_or_new(account: Account, payload: WithdrawalCrypto) -> DestinationState:
+def _waiting_or_new(account: Account, payload: AnyExit) -> DestinationState:
     for other in account.actions:
         asked = other.payload
         if not isinstance(asked, DestinationAdd) or other.proved_at is None:

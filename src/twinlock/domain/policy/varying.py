@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from twinlock.domain.api_keys import SIGNS
 from twinlock.domain.catalogue import CLASS_OF, WITHDRAW_SCOPE, ActionClass, ActionType
+from twinlock.domain.exits import EXITS
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.terms import Between, Box, Choice, Shape, Span, Value
 from twinlock.domain.policy.vocabulary import VOCABULARY, whole_box
@@ -27,7 +28,7 @@ class Varying(NamedTuple):
     constant: Value
 
 
-_SENDS = frozenset({ActionType.WITHDRAWAL_CRYPTO.value})
+_SENDS = EXITS
 _LISTS = frozenset({ActionType.DESTINATION_ADD.value})
 _SIGNS_IN = frozenset({ActionType.SESSION_START.value})
 _MAKES_A_KEY = frozenset({ActionType.API_KEY_CREATE.value})

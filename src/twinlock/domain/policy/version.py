@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from twinlock.domain.canonical import b64url, encode, tagged_hash
-from twinlock.domain.money import Asset, NetworkUnknownError, UnknownAssetError
+from twinlock.domain.exits import asset_in_books, asset_on
+from twinlock.domain.money import Asset, NetworkUnknownError
 from twinlock.domain.policy.annotations import PolicyFault, refuse
 from twinlock.domain.policy.statutes import Statutes, read_statutes
 from twinlock.domain.policy.vocabulary import ranges_bytes
@@ -57,10 +58,15 @@ class Policy:
         Raises:
             UnknownAssetError: this policy version does not name it.
         """
-        for asset in self.assets:
-            if asset.symbol == symbol and asset.network == network:
-                return asset
-        raise UnknownAssetError(f"{symbol[:16]} on {network[:16]} is not in this policy version")
+        return asset_on(symbol, network, self.assets)
+
+    def in_books(self, symbol: str) -> Asset:
+        """Return the asset ``symbol`` as the platform's own books count it.
+
+        Raises:
+            UnknownAssetError: this policy version does not name it.
+        """
+        return asset_in_books(symbol, self.assets)
 
     def coin(self, network: str) -> Asset:
         """Return the coin of ``network`` itself, in which its fees are paid.
@@ -127,4 +133,6 @@ ASSETS = (
     Asset(symbol="TRX", network="tron", decimals=6),
     Asset(symbol="USDT", network="tron", decimals=6, contract="TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"),
     Asset(symbol="XRP", network="xrpl", decimals=6),
+    Asset(symbol="EUR", network="bank", decimals=2),
+    Asset(symbol="USD", network="bank", decimals=2),
 )

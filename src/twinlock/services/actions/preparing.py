@@ -26,6 +26,8 @@ from twinlock.domain.changes import CHANGES, NotFoundError, change
 from twinlock.domain.decisions import Rules
 from twinlock.domain.drafts import parse
 from twinlock.domain.errors import present
+from twinlock.domain.exit_drafts import exit_of
+from twinlock.domain.exits import EXITS
 from twinlock.domain.ids import AccountId, DestinationId, tail
 from twinlock.domain.naming import name_of
 from twinlock.domain.policy.facts import DestinationState
@@ -68,6 +70,9 @@ class Preparing:
         if kind not in BUILT:
             digest = b64url(tagged_hash("draft/v1", encode(draft)))
             return Prepared(payload=NotBuilt(account=named, asked=kind, digest=digest))
+        if kind in EXITS:
+            leaves = exit_of(kind, draft, named, rules.policy)
+            return Prepared(payload=leaves, names=self._streams(leaves))
         if kind in CHANGES:
             account = await self._store.account(named)
             fresh = tail(self._entropy.draw(16))
@@ -87,11 +92,6 @@ class Preparing:
 
     async def _reset_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
         return await self._binding.reset_password(data, named)
-
-    async def _withdrawal(self, data: dict[str, Any], named: AccountId, rules: Rules) -> Prepared:
-        draft = parse(data, drafts.WithdrawalCryptoDraft)
-        payload = drafts.withdrawal(draft, named, rules.policy)
-        return Prepared(payload=payload, names=self._streams(payload))
 
     async def _session_start(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
         device = read_jwk(parse(data, drafts.SessionStartDraft).device)
@@ -171,8 +171,7 @@ _ALONE: dict[str, type[FreezeSet | FreezeLift | AccountErase]] = {  # They name 
 }
 _Prepare: TypeAlias = Callable[[Preparing, dict[str, Any], AccountId, Rules], Awaitable[Prepared]]
 _PREPARE: dict[ActionType, _Prepare] = {
-    ActionType.WITHDRAWAL_CRYPTO: Preparing._withdrawal,  # noqa: SLF001 - one table of this class
-    ActionType.SESSION_START: Preparing._session_start,  # noqa: SLF001 - as above
+    ActionType.SESSION_START: Preparing._session_start,  # noqa: SLF001 - one table of this class
     ActionType.AUTHENTICATOR_BIND: Preparing._bind,  # noqa: SLF001 - as above
     ActionType.PASSWORD_CHANGE: Preparing._change_password,  # noqa: SLF001 - as above
     ActionType.PASSWORD_RESET: Preparing._reset_password,  # noqa: SLF001 - as above

@@ -1,0 +1,185 @@
+"""What leaves, in words: every field of an exit's payload, whole, and what it means."""
+
+from typing import assert_never
+
+from twinlock.domain.exits import (
+    AnyExit,
+    CardPay,
+    ConvertExecute,
+    DerivativeOpen,
+    GiftSend,
+    LoanCollateral,
+    MarginOpen,
+    P2pRelease,
+    StakingStart,
+    TradeUnusual,
+    TransferInternal,
+    TransferSubaccount,
+    WithdrawalCrypto,
+    WithdrawalFiat,
+)
+from twinlock.domain.money import format_amount
+from twinlock.domain.policy.version import Policy
+from twinlock.web.lines import Form, Line, Told
+from twinlock.web.words import visible
+
+_GONE = "What has been sent cannot be called back."
+_LOST = "All of it can be lost there."
+
+
+def tell_exit(payload: AnyExit, policy: Policy) -> Told:
+    """Return ``payload`` in words; ``policy`` knows in which coin a network's fee is paid."""
+    amount = format_amount(int(payload.amount_minor), decimals=payload.decimals)
+    title, lines, effect = _parts(payload, policy)
+    return Told(
+        title=title.format(sum=f"{amount} {payload.asset}"),
+        lines=(
+            Line(label="Amount", text=amount, unit=payload.asset, form=Form.AMOUNT),
+            *lines,
+        ),
+        effect=effect,
+    )
+
+
+def _parts(payload: AnyExit, policy: Policy) -> tuple[str, tuple[Line, ...], str]:
+    match payload:
+        case WithdrawalCrypto():
+            return "Send {sum}", _crypto(payload, policy), f"The platform may then send it. {_GONE}"
+        case WithdrawalFiat():
+            return "Send {sum} to a bank", _fiat(payload), f"The platform may then send it. {_GONE}"
+        case TransferInternal() | GiftSend() | TransferSubaccount():
+            return _given(payload)
+        case P2pRelease():
+            return "Release {sum} to its buyer", _sold(payload), f"It is the buyer's then. {_GONE}"
+        case CardPay():
+            return "Pay {sum} by card", _card(payload), "The card may then be charged with it."
+        case TradeUnusual():
+            effect = "What you give goes to whoever stands on the other side, at prices up to this."
+            return "Trade {sum} out of the ordinary", _trade(payload), effect
+        case LoanCollateral():
+            line = _name("Loan", payload.loan)
+            return "Pledge {sum}", (line,), "It secures the loan, and can be taken for it."
+        case DerivativeOpen() | MarginOpen() | StakingStart() | ConvertExecute():
+            return _product(payload)
+        case _:
+            assert_never(payload)
+
+
+def _given(
+    payload: TransferInternal | GiftSend | TransferSubaccount,
+) -> tuple[str, tuple[Line, ...], str]:
+    if isinstance(payload, TransferSubaccount):
+        own = payload.source or "Your main account"
+        source = Line(label="From", text=own, form=Form.EXACT)
+        lines = (source, _name("To your sub-account", payload.subaccount))
+        return "Move {sum} to a sub-account", lines, "It is in the sub-account then."
+    to = (_name("To the account", payload.counterparty),)
+    if isinstance(payload, GiftSend):
+        return "Give {sum} away", to, f"It is the receiver's then. {_GONE}"
+    return "Give {sum} to another account", to, f"It is the receiver's then. {_GONE}"
+
+
+def _product(
+    payload: DerivativeOpen | MarginOpen | StakingStart | ConvertExecute,
+) -> tuple[str, tuple[Line, ...], str]:
+    match payload:
+        case DerivativeOpen():
+            return "Put {sum} behind derivatives", (_name("Market", payload.product),), _LOST
+        case MarginOpen():
+            title = "Put {sum} behind borrowed trading"
+            return title, (_name("Market", payload.product),), _LOST
+        case StakingStart():
+            effect = f"It is bound for a while. {_LOST}"
+            return "Stake {sum}", (_name("With", payload.product),), effect
+        case ConvertExecute():
+            effect = "It is exchanged at the price that the platform names."
+            return "Convert {sum}", (_name("Into", payload.product),), effect
+        case _:
+            assert_never(payload)
+
+
+def _name(label: str, text: str) -> Line:
+    return Line(label=label, text=text, form=Form.EXACT)
+
+
+def _sold(payload: P2pRelease) -> tuple[Line, ...]:
+    return (
+        _name("Buyer", payload.counterparty),
+        _name("Order", payload.order),
+        Line(
+            label="You got",
+            text=visible(payload.received),
+            heed=True,
+            note="So it is said. Look at your own bank account: nobody here can see it.",
+        ),
+    )
+
+
+def _card(payload: CardPay) -> tuple[Line, ...]:
+    merchant = Line(label="To", text=visible(payload.merchant) or "Not known", form=Form.EXACT)
+    return (_name("Card", payload.card), merchant)
+
+
+def _trade(payload: TradeUnusual) -> tuple[Line, ...]:
+    first, _, second = payload.pair.partition("/")
+    return (
+        _name("Pair", payload.pair),
+        Line(label="You", text=f"{payload.side} {first or payload.pair}"),
+        Line(label="At worst for", text=payload.price, unit=second, form=Form.AMOUNT),
+        Line(label="Orders", text=str(payload.orders)),
+    )
+
+
+def _crypto(payload: WithdrawalCrypto, policy: Policy) -> tuple[Line, ...]:
+    token = Line(
+        label="Token contract",
+        text=payload.contract,
+        form=Form.EXACT,
+        note=f"Amounts have {payload.decimals} decimals.",
+    )
+    coin = Line(label="Token contract", text="None: this is the network's own coin")
+    return (
+        Line(label="Network", text=payload.network),
+        address_line("To address", payload.address),
+        memo_line("Memo", payload.memo),
+        token if payload.contract else coin,
+        _network_fee(payload, policy),
+    )
+
+
+def _fiat(payload: WithdrawalFiat) -> tuple[Line, ...]:
+    fee = format_amount(int(payload.max_fee_minor), decimals=payload.decimals)
+    return (
+        Line(label="To bank account", text=payload.address, form=Form.ADDRESS),
+        memo_line("Reference", payload.memo),
+        Line(label="Fee, at most", text=fee, unit=payload.asset, form=Form.AMOUNT),
+    )
+
+
+def address_line(label: str, address: str) -> Line:
+    """Return the line of an address: of an EVM chain in lower case, as it is signed."""
+    note = "Capital and small letters mean the same here." if address.startswith("0x") else ""
+    return Line(label=label, text=address, form=Form.ADDRESS, note=note)
+
+
+def memo_line(label: str, memo: str) -> Line:
+    """Return the line of a memo, of none as well: where one is missing the money is lost."""
+    if not memo:
+        return Line(label=label, text="None")
+    return Line(label=label, text=memo, form=Form.EXACT)
+
+
+def _network_fee(payload: WithdrawalCrypto, policy: Policy) -> Line:
+    """The fee is paid in the network's own coin, of which the policy knows the decimals."""
+    for asset in policy.assets:
+        if asset.network == payload.network and not asset.contract:
+            most = format_amount(int(payload.max_fee_minor), decimals=asset.decimals)
+            return Line(
+                label="Network fee, at most", text=most, unit=asset.symbol, form=Form.AMOUNT
+            )
+    return Line(
+        label="Network fee, at most",
+        text=payload.max_fee_minor,
+        unit="of the coin's smallest unit",
+        form=Form.AMOUNT,
+    )
