@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import and_, bindparam, func, select, tuple_
@@ -69,6 +70,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log.tiles import edge_of, grow
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports.keys import (
     PlatformKey,
