@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, MEMBER, NEW_ADDRESS, NOON
+from support.leaving import OTHERS
 from support.policies import DEFAULT
 from support.worlds import (
     DESKTOP,
@@ -118,6 +119,7 @@ def follows(
 
 FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (send(), "", [ActionAuthorized]),
+    *((payload, "", [ActionAuthorized]) for payload in OTHERS),
     (sign_in(), "", [SessionStarted, ActionDone]),
     (*bind(ROAMING), [AuthenticatorBound, HoldPlaced, ActionDone]),
     (remove(PASSWORD), "", [AuthenticatorRemoved, HoldPlaced, ActionDone]),

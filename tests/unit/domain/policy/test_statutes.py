@@ -144,7 +144,7 @@ def test_an_unused_destination_lapses_after_as_long_as_its_profile_says() -> Non
 
 def test_what_no_rule_holds_waits_not_at_all() -> None:
     assert DEFAULT.statutes.waits("session.start") == timedelta(0)
-    assert DEFAULT.statutes.waits("gift.send") == timedelta(0)
+    assert DEFAULT.statutes.waits("recovery.open") == timedelta(0)
 
 
 def test_only_what_the_rules_of_an_action_read_is_looked_up_and_once() -> None:
