@@ -11,6 +11,7 @@ import importlib
 import inspect
 import itertools
 import pkgutil
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from webhooks_doc import webhooks_page
 import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain import actions, bounds, catalogue, drafts, exit_drafts, message_signatures
 from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
@@ -348,7 +350,15 @@ def _with_unit(name: str, text: str) -> str:
     return f"{text} bytes" if "BYTES" in name or name == "DOCUMENT_ROOM" else text
 
 
+def verify_page() -> str:
+    """Return docs/verify.md, which people write, with the digest of the policy in force."""
+    written = (DOCS / "verify.md").read_text(encoding="utf-8")
+    pinned = f'policies=frozenset({{"{rule_book().policy.name.digest}"}})'
+    return re.sub(r'policies=frozenset\(\{"[\w-]{43}"\}\)', pinned, written)
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "verify.md": verify_page,
     "actions.md": actions_page,
     "errors.md": errors_page,
     "events.md": events_page,
