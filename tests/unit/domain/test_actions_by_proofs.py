@@ -207,8 +207,6 @@ def test_the_matrix_leaves_out_tightening_and_signing_in_alone() -> None:
 
     alone = {ActionType.SESSION_START, ActionType.ACCOUNT_ERASE}
     others = EXITS - {ActionType.WITHDRAWAL_CRYPTO}  # Alike: tests/unit/domain/test_exits.py.
-        ActionType.WITHDRAWAL_CRYPTO
-    }  # They are alike: see tests/unit/domain/test_exits.py.
     assert asked == BUILT - tightening - alone - others
 
 
