@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
-from twinlock.range.acts import owners_session
+from twinlock.range.acts import live_session, owners_session
 from twinlock.range.asked import (
     EXITS,
     Check,
@@ -30,6 +30,7 @@ from twinlock.range.asked import (
 )
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_before_effect
+from twinlock.range.happenings import say_no
 from twinlock.range.places import NETWORKS, OLD
 from twinlock.range.playing import play
 from twinlock.range.refusals import FAILURES
@@ -214,6 +215,7 @@ async def _every_exit_held(replay: Replay, check: EveryExitHeld, tally: Tally) -
             continue
         for path in _exits(check.exits):
             now = await _try_exit(stage, path, stage.customer.best())
+            await _make_room(stage, now)
             if tally.tried(now) and now.outcome not in (Outcome.HOLD, Outcome.DENY):
                 tally.wrong.append(f"{path} after {event} was answered {now.outcome.value}")
 
@@ -254,6 +256,19 @@ async def _try_exit(stage: Stage, path: str, proofs: Iterable[Proof]) -> Heard:
     return await play(stage, _step(path, words, by=Person.ALICE, given=given))
 
 
+async def _make_room(stage: Stage, heard: Heard) -> None:
+    """Let the owner stop what waits: so many open actions would keep the next from being tried."""
+    if heard.outcome is not Outcome.HOLD or not heard.action_id:
+        return
+    try:
+        session = await live_session(stage, Person.ALICE)
+    except NotPlayableError:
+        return  # Then what is refused for want of room is told.
+    standing = await stage.venue.client.action(heard.action_id)
+    signed = stage.customer.signed(session, standing.digest, purpose="veto", name=heard.action_id)
+    await say_no(stage, heard.action_id, {"session": signed})
+
+
 def _exits(named: str | tuple[str, ...]) -> tuple[str, ...]:
     return EXITS if isinstance(named, str) else named
 
@@ -279,6 +294,7 @@ async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -
         for path in _exits(check.exits):
             given = {**_given(path, stage), "destination": check.destination}
             heard = await play(stage, _step(path, proofs, by=check.by, given=given))
+            await _make_room(stage, heard)
             if tally.tried(heard) and heard.outcome is Outcome.ALLOW:
                 tally.wrong.append(f"{path} was allowed at {stage.since}")
 

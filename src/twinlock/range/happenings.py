@@ -65,15 +65,16 @@ async def _veto(stage: Stage, step: Step) -> Heard:
         session = await live_session(stage, step.by)
         standing = await stage.venue.client.action(of.action_id)
         signed = stage.customer.signed(session, standing.digest, purpose="veto", name=of.action_id)
-        return await _say_no(stage, of.action_id, {"session": signed})
+        return await say_no(stage, of.action_id, {"session": signed})
     letter = await veto_letter(stage, of.action_id, str(channel))
     if letter is None:
         raise NotPlayableError(f"event.veto: no letter on {channel} carries a veto")
     no = {"channel_id": letter.channel_id, "token": letter.veto or letter.undo}
-    return await _say_no(stage, of.action_id, no)
+    return await say_no(stage, of.action_id, no)
 
 
-async def _say_no(stage: Stage, action_id: str, no: dict[str, Any]) -> Heard:
+async def say_no(stage: Stage, action_id: str, no: dict[str, Any]) -> Heard:
+    """Object to an action, and return what that was answered."""
     try:
         return heard_of(await stage.venue.client.veto(action_id, no))
     except ProblemError as problem:

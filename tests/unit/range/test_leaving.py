@@ -53,9 +53,10 @@ async def test_every_exit_waits_where_its_place_is_new() -> None:
         step(kind, id=f"y{number}", proof=["passkey"], **{"with": words})
         for number, (kind, words) in enumerate(zip(sorted(EXITS), given, strict=True))
     ]
-    said = await answers(*steps, account=PASSKEY_ACCOUNT)
+    first = await answers(*steps[:7], account=PASSKEY_ACCOUNT)
+    others = await answers(*steps[7:], account=PASSKEY_ACCOUNT)  # More than eight are never open.
 
-    assert said == ["hold"] * len(EXITS)
+    assert first + others == ["hold"] * len(EXITS)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,8 @@ async def test_trades_of_many_pairs_are_as_many_actions_and_all_of_it_counts() -
     )
 
     assert (now.steps[0].answer, now.lost_cents) == (Outcome.HOLD, 0)
-    assert then.lost_cents == 5 * 2 * 50_00
+    # Where an asset is dearer, fifty dollars are rounded up to its smallest unit.
+    assert 0 <= then.lost_cents - 5 * 2 * 50_00 < 5 * 2
 
 
 async def test_what_an_honest_owner_gives_to_a_thief_is_lost() -> None:
