@@ -112,6 +112,20 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     daily_cents: int
 
 
+class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The owner's own limits, in US cents a day (UTC); null: as much as the policy lets leave."""
+
+    day_cents: int | None
+    destination_cents: int | None
+
+
+class LockView(msgspec.Struct, frozen=True, kw_only=True):
+    """The owner's lock: for how many days all that leaves or loosens waits; 0: there is none."""
+
+    days: int
+    two_keys: bool
+
+
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account as the platform sees it."""
 
@@ -121,6 +135,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     enrolling_until: datetime | None
     floor: str
     frozen_until: datetime | None
+    limits: LimitsView
+    lock: LockView
     authenticators: tuple[AuthenticatorView, ...]
     channels: tuple[ChannelView, ...]
     sessions: tuple[SessionView, ...]
@@ -157,6 +173,11 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),
         frozen_until=account.freeze.until,
+        limits=LimitsView(
+            day_cents=account.limits.day_cents,
+            destination_cents=account.limits.destination_cents,
+        ),
+        lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
         authenticators=tuple(_view_authenticator(one) for one in account.authenticators),
         channels=tuple(
             ChannelView(channel_id=one.channel_id, kind=one.kind.value, bound_at=one.bound_at)
