@@ -164,6 +164,11 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
     removed: bool
 
 
+def _limits(account: Account) -> LimitsView:
+    limits = account.limits
+    return LimitsView(day_cents=limits.day_cents, destination_cents=limits.destination_cents)
+
+
 def view_account(account: Account, *, now: datetime) -> AccountView:
     """Return what the platform may see of ``account`` at ``now``."""
     return AccountView(
@@ -173,10 +178,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),
         frozen_until=account.freeze.until,
-        limits=LimitsView(
-            day_cents=account.limits.day_cents,
-            destination_cents=account.limits.destination_cents,
-        ),
+        limits=_limits(account),
         lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
         authenticators=tuple(_view_authenticator(one) for one in account.authenticators),
         channels=tuple(
