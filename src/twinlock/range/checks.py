@@ -30,6 +30,7 @@ from twinlock.range.asked import (
 )
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_before_effect
+from twinlock.range.places import NETWORKS, OLD
 from twinlock.range.playing import play
 from twinlock.range.refusals import FAILURES
 from twinlock.range.replay import Replay
@@ -116,7 +117,7 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
     if check.paths != "all_but_tightening":
         raise NotPlayableError(f"paths {check.paths!r}: not understood here")
     paths = [kind for kind, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING]
-    stage = await replay.fresh(old_addr=True)
+    stage = await replay.fresh(old=OLD.values())
     if check.floor_from is not None and check.floor_from not in stage.customer.best():
         raise NotPlayableError(f"the floor of this account is not of {check.floor_from.value}")
     for path in (*paths, UNKNOWN_EXIT):
@@ -129,7 +130,7 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
                 continue
             if through:  # What it changed must not stand in the way of the next.
                 tally.wrong.append(through)
-                stage = await replay.fresh(old_addr=True)
+                stage = await replay.fresh(old=OLD.values())
 
 
 async def _came_through(stage: Stage, path: str, proofs: tuple[str, ...], tally: Tally) -> str:
@@ -153,12 +154,18 @@ async def _is_told(stage: Stage, heard: Heard) -> bool:
     return any(one["action_id"] == heard.action_id and one["until"] for one in seen["actions"])
 
 
+def _old(kind: str) -> dict[str, Any]:
+    """Return the parameters of an exit of ``kind`` to the place that stands on the list."""
+    word = "pair" if kind == ActionType.TRADE_UNUSUAL else "destination"
+    return {"amount": "small", word: OLD[NETWORKS[kind]]}
+
+
 def _given(path: str, stage: Stage) -> dict[str, Any]:
     """Return parameters with which only the floor stands in the way, as far as there are any."""
     bound = (one.value for one in stage.spec.authenticators if one is not Proof.PASSWORD)
     target = next(bound, Proof.PASSWORD.value)
     known: dict[str, dict[str, Any]] = {
-        ActionType.WITHDRAWAL_CRYPTO: {"amount": "small", "destination": "old_addr"},
+        **{kind: _old(kind) for kind in NETWORKS},
         ActionType.DESTINATION_ADD: {"destination": "listed_by_a_thief"},
         ActionType.SESSION_START: {"from": "new_device"},
         ActionType.AUTHENTICATOR_BIND: {"authenticator": Proof.PASSKEY.value},
@@ -200,7 +207,7 @@ async def _every_exit_held(replay: Replay, check: EveryExitHeld, tally: Tally) -
         if event not in BUILT:
             tally.missing.append(f"after {event}: it is refused until it is built")
             continue
-        stage = await replay.fresh(old_addr=True)
+        stage = await replay.fresh(old=OLD.values())
         heard = await _start_hold(stage, event)
         if heard is None:
             tally.missing.append(f"after {event}: this account has no proof for it")
@@ -234,6 +241,7 @@ def _take_over(stage: Stage, event: str, given: dict[str, Any]) -> None:
     own = stage.customer.own
     for made in stage.bound.values():
         own.keys.update(made.keys)
+        own.password = made.password or own.password
     if event == ActionType.AUTHENTICATOR_REMOVE:
         gone = Proof(given["authenticator"])
         own.keys.pop(gone, None)
@@ -257,7 +265,7 @@ async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -
     """Play the attack, then try every exit with all that its people can show, until the end."""
     if check.until not in (None, "hold_end"):
         raise NotPlayableError(f"until {check.until!r}: not understood here")
-    stage = await replay.fresh(replay.steps, old_addr=True)
+    stage = await replay.fresh(replay.steps, old=OLD.values())
     for step in await play_steps(stage, replay.steps, judged=False):
         if step.taken_cents:
             tally.wrong.append(f"{step.id} took {step.taken_cents} cents")

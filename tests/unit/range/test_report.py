@@ -112,7 +112,11 @@ async def test_what_people_must_know_is_told_beside_what_failed() -> None:
             {
                 "id": "m1",
                 "text": "so",
-                "check": {"name": "every_exit_held", "after": ["password.change"]},
+                "check": {
+                    "name": "same_floor_on_all_paths",
+                    "paths": "all_but_tightening",
+                    "refuse": [["password"]],
+                },
             }
         ],
     )
