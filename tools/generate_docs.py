@@ -30,7 +30,15 @@ import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
 from twinlock.bootstrap.rulebook import rule_book
-from twinlock.domain import actions, bounds, catalogue, drafts, exit_drafts, message_signatures
+from twinlock.domain import (
+    actions,
+    bounds,
+    catalogue,
+    drafts,
+    exit_drafts,
+    message_signatures,
+    own_drafts,
+)
 from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
@@ -188,6 +196,10 @@ _ANSWERS = {
 
 DRAFTS: dict[catalogue.ActionType, type[msgspec.Struct]] = {
     **{catalogue.ActionType(kind): draft for kind, draft in exit_drafts.EXIT_DRAFTS.items()},
+    catalogue.ActionType.LIMIT_RAISE: own_drafts.LimitDraft,
+    catalogue.ActionType.LIMIT_LOWER: own_drafts.LimitDraft,
+    catalogue.ActionType.LOCK_TIGHTEN: own_drafts.LockTightenDraft,
+    catalogue.ActionType.LOCK_LOOSEN: own_drafts.LockLoosenDraft,
     catalogue.ActionType.AUTHENTICATOR_BIND: drafts.AuthenticatorBindDraft,
     catalogue.ActionType.AUTHENTICATOR_REMOVE: drafts.AuthenticatorRemoveDraft,
     catalogue.ActionType.AUTHENTICATOR_REACTIVATE: drafts.AuthenticatorRemoveDraft,
@@ -273,7 +285,7 @@ def _field_docs(draft: type[msgspec.Struct]) -> dict[str, str]:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
-    empty = field.default in ("", (), None)
+    empty = field.default in ("", (), None, msgspec.UNSET)
     return "left out" if empty else f"`{msgspec.json.encode(field.default).decode()}`"
 
 
