@@ -44,6 +44,7 @@ from twinlock.domain.sessions import signing_nonce
 from twinlock.ports.keys import (
     BlindIndex,
 )
+from twinlock.proofs.addresses.normal import normal_where
 from twinlock.proofs.device_keys import DeviceKey, session_proof_message
 
 ENTROPY = SystemEntropy()
@@ -228,9 +229,9 @@ def request_of(customer: Customer, *, platform_key: str, policy: Policy, now: da
         "amount": "0.01",
         "max_fee": "0.001",
     }
-    payload = withdrawal(
-        msgspec.convert(asked, WithdrawalCryptoDraft), customer.account.account_id, policy
-    )
+    draft = msgspec.convert(asked, WithdrawalCryptoDraft)
+    where = normal_where(draft.network, draft.address, draft.memo, policy)
+    payload = withdrawal(draft, where, customer.account.account_id, policy)
     signed_at = (now - EPOCH) // timedelta(milliseconds=1)
     message = session_proof_message(
         customer.session_id,

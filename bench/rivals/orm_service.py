@@ -72,6 +72,7 @@ from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports.keys import (
     PlatformKey,
 )
+from twinlock.proofs.addresses.normal import normal_where
 from twinlock.proofs.sessions import check_session
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 
@@ -226,7 +227,9 @@ class Service:
     ) -> Asked:
         """Check the session's signature, before any lock is taken."""
         policy = self._policies.rules().policy
-        payload = withdrawal(WithdrawalCryptoDraft(**dict(asked.payload)), named, policy)
+        wanted = WithdrawalCryptoDraft(**dict(asked.payload))
+        where = normal_where(wanted.network, wanted.address, wanted.memo, policy)
+        payload = withdrawal(wanted, where, named, policy)
         signature = None
         if asked.session is not None:
             draft = SignedDraft(**dict(asked.session))

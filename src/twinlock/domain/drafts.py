@@ -2,11 +2,10 @@
 
 A draft is strict: unknown fields, wrong types and wrong ranges are refused. Turning it into a
 payload fixes everything that decides what happens: contract and decimals of the policy version,
-whole minor units, the one form of an address.
+whole minor units, and where to, in its one form (``proofs.addresses``).
 """
 
 import ipaddress
-import re
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -31,18 +30,8 @@ Memo = Annotated[str, Meta(max_length=128)]
 Amount = Annotated[str, Meta(min_length=1, max_length=128)]
 Cents = Annotated[int, Meta(ge=0, le=MAX_VALUE_CENTS)]
 SCOPES = frozenset({"read", "trade", "withdraw"})
-_ADDRESS = re.compile(r"[!-~]+")
-_MEMO = re.compile(r"[!-~]([ -~]*[!-~])?|")
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAPPED_BITS = 96  # RFC 4291, 2.5.5.2: ::ffff:0:0/96 before the IPv4 address.
-_EVM = re.compile(r"0x[0-9a-fA-F]{40}")
-
-
-class AddressError(TwinlockError):
-    """Not of an address's form: 0x and 40 hex digits on EVM, else printable ASCII; no checksums."""
-
-    code = "address_refused"
-    status = 422
 
 
 class ScopeUnknownError(TwinlockError):
@@ -64,7 +53,7 @@ class WithdrawalCryptoDraft(_Draft, frozen=True, kw_only=True):
     network: Short
     """Its network, as the policy names it."""
     address: Address
-    """Where it goes; no checksum is compared."""
+    """Where it goes, in any of its network's spellings."""
     amount: Amount
     """How much leaves, in the asset's own units."""
     max_fee: Amount = "0"
@@ -148,7 +137,7 @@ class DestinationAddDraft(_Draft, frozen=True, kw_only=True):
     network: Short
     """The network, as the policy names it."""
     address: Address
-    """The address; no checksum is compared."""
+    """The address, in any of its network's spellings."""
     memo: Memo = ""
     """The memo or tag, where the receiver asks for one."""
     label: Text = ""
@@ -163,7 +152,7 @@ class DestinationRemoveDraft(_Draft, frozen=True, kw_only=True):
     network: Short
     """The network, as the policy names it."""
     address: Address
-    """The address."""
+    """The address, in any of its network's spellings."""
     memo: Memo = ""
     """The memo or tag that it was listed with."""
 
@@ -228,12 +217,12 @@ def parse(data: dict[str, Any], form: type[D]) -> D:
 
 
 def withdrawal(
-    draft: WithdrawalCryptoDraft, account: AccountId, policy: Policy
+    draft: WithdrawalCryptoDraft, where: Where, account: AccountId, policy: Policy
 ) -> WithdrawalCrypto:
-    """Return the payload of a withdrawal.
+    """Return the payload of a withdrawal to ``where``, which is what the draft says, in one form.
 
     Raises:
-        UnknownAssetError, AmountError, AddressError: as they say.
+        UnknownAssetError, AmountError: as they say.
     """
     asset = policy.asset(draft.asset, draft.network)
     coin = policy.coin(draft.network)
@@ -243,18 +232,15 @@ def withdrawal(
         network=asset.network,
         contract=asset.contract,
         decimals=asset.decimals,
-        address=normal_address(draft.address, evm=asset.evm),
-        memo=_memo(draft.memo),
+        address=where.address,
+        memo=where.memo,
         amount_minor=str(parse_amount(draft.amount, decimals=asset.decimals)),
         max_fee_minor=str(parse_amount_or_zero(draft.max_fee, decimals=coin.decimals)),
     )
 
 
-def destination_add(
-    draft: DestinationAddDraft, account: AccountId, policy: Policy
-) -> DestinationAdd:
-    """Return the payload that lists a destination."""
-    where = normal_where(draft.network, draft.address, draft.memo, policy)
+def destination_add(draft: DestinationAddDraft, where: Where, account: AccountId) -> DestinationAdd:
+    """Return the payload that lists ``where``, which is what the draft says, in its one form."""
     return DestinationAdd(
         account=account,
         network=where.network,
@@ -265,11 +251,8 @@ def destination_add(
     )
 
 
-def destination_remove(
-    draft: DestinationRemoveDraft, account: AccountId, policy: Policy
-) -> DestinationRemove:
-    """Return the payload that takes a destination off the list."""
-    where = normal_where(draft.network, draft.address, draft.memo, policy)
+def destination_remove(where: Where, account: AccountId) -> DestinationRemove:
+    """Return the payload that takes ``where``, in its one form, off the list."""
     return DestinationRemove(
         account=account, network=where.network, address=where.address, memo=where.memo
     )
@@ -293,37 +276,6 @@ def api_key_create(
         destinations=destinations,
         daily_cents=draft.daily_cents,
     )
-
-
-def normal_where(network: str, address: str, memo: str, policy: Policy) -> Where:
-    """Return a destination in its one form.
-
-    Raises:
-        NetworkUnknownError, AddressError: as they say.
-    """
-    evm = policy.coin(network).evm
-    return Where(network=network, address=normal_address(address, evm=evm), memo=_memo(memo))
-
-
-def normal_address(address: str, *, evm: bool) -> str:
-    """Return the one form of an address: printable ASCII; in lower case where case carries nothing.
-
-    Raises:
-        AddressError: invisible, spaced or foreign characters; not 20 bytes on an EVM chain.
-    """
-    if not _ADDRESS.fullmatch(address):
-        raise AddressError("an address is printable ASCII without spaces")
-    if not evm:
-        return address
-    if not _EVM.fullmatch(address):
-        raise AddressError("an address of this network is 0x and 40 hexadecimal digits")
-    return address.lower()
-
-
-def _memo(memo: str) -> str:
-    if not _MEMO.fullmatch(memo):
-        raise AddressError("a memo is printable ASCII without spaces at its ends")
-    return memo
 
 
 def _no_network(text: str) -> str:

@@ -36,7 +36,7 @@ from twinlock.domain.commands import (
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST, normal_address
 from twinlock.domain.decisions import Decided
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.drafts import Where, normal_where
+from twinlock.domain.drafts import Where
 from twinlock.domain.errors import MalformedError, NotRepeatableError, TwinlockError, present
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
@@ -60,6 +60,7 @@ from twinlock.ports.keys import (
     BlindIndex,
 )
 from twinlock.proofs import recovery_codes, totp
+from twinlock.proofs.addresses.normal import normal_where
 
 IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
 

@@ -30,6 +30,7 @@ from twinlock.domain.actions import (
     SessionStart,
     type_of,
 )
+from twinlock.domain.addresses import misses_memo
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.exits import WithdrawalCrypto
@@ -64,6 +65,10 @@ _SAVED = (
     "Each of them, beside your password, can then sign in once, or replace what you lost. Codes "
     "that you have saved before count no more."
 )
+_NO_MEMO = (
+    "An exchange that you send to on this network asks for a memo or tag; without it, it does not "
+    "know whose deposit this is."
+)
 _SCOPES = {
     "read": "Look at the account",
     "trade": "Trade",
@@ -94,7 +99,7 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
         case FreezeSet() | FreezeLift() | AccountErase() | NotBuilt():
             return _simple(payload)
         case DestinationAdd() | DestinationRemove():
-            return _destination(payload)
+            return _destination(payload, known.policy)
         case ApiKeyCreate() | ApiKeyRevoke():
             return _api_key(payload, known)
         case _:
@@ -116,7 +121,7 @@ def _withdrawal(payload: WithdrawalCrypto, known: Known) -> Told:
             Line(label="Amount", text=amount, unit=payload.asset, form=Form.AMOUNT),
             Line(label="Network", text=payload.network),
             _address("To address", payload.address),
-            _memo(payload.memo),
+            _memo(payload, known.policy),
             token if payload.contract else coin,
             _fee(payload, known.policy),
         ),
@@ -130,10 +135,14 @@ def _address(label: str, address: str) -> Line:
     return Line(label=label, text=address, form=Form.ADDRESS, note=note)
 
 
-def _memo(memo: str) -> Line:
-    if not memo:
-        return Line(label="Memo", text="None")
-    return Line(label="Memo", text=memo, form=Form.EXACT)
+def _memo(payload: WithdrawalCrypto | DestinationAdd | DestinationRemove, policy: Policy) -> Line:
+    """A memo that is missing is told: an exchange's address is that of all its customers."""
+    if payload.memo:
+        return Line(label="Memo", text=payload.memo, form=Form.EXACT)
+    form = next((one.form for one in policy.assets if one.network == payload.network), None)
+    if misses_memo(form, payload.memo):
+        return Line(label="Memo", text="None", note=_NO_MEMO, heed=True)
+    return Line(label="Memo", text="None")
 
 
 def _fee(payload: WithdrawalCrypto, policy: Policy) -> Line:
@@ -223,11 +232,11 @@ def _simple(payload: FreezeSet | FreezeLift | AccountErase | NotBuilt) -> Told:
             assert_never(payload)
 
 
-def _destination(payload: DestinationAdd | DestinationRemove) -> Told:
+def _destination(payload: DestinationAdd | DestinationRemove, policy: Policy) -> Told:
     where = (
         Line(label="Network", text=payload.network),
         _address("Address", payload.address),
-        _memo(payload.memo),
+        _memo(payload, policy),
     )
     if isinstance(payload, DestinationRemove):
         return Told(

@@ -32,6 +32,7 @@ from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import state_of
 from twinlock.ports import Clock, Entropy, Store
 from twinlock.ports.keys import BlindIndex
+from twinlock.proofs.addresses.normal import normal_where
 from twinlock.proofs.api_keys import read_public_key
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.services.actions.binding import Binding
@@ -90,7 +91,9 @@ class Preparing:
 
     async def _withdrawal(self, data: dict[str, Any], named: AccountId, rules: Rules) -> Prepared:
         draft = parse(data, drafts.WithdrawalCryptoDraft)
-        payload = drafts.withdrawal(draft, named, rules.policy)
+        asset = rules.policy.asset(draft.asset, draft.network)
+        where = normal_where(asset.network, draft.address, draft.memo, rules.policy)
+        payload = drafts.withdrawal(draft, where, named, rules.policy)
         return Prepared(payload=payload, names=self._streams(payload))
 
     async def _session_start(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
@@ -101,7 +104,8 @@ class Preparing:
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> Prepared:
         draft = parse(data, drafts.DestinationAddDraft)
-        payload = drafts.destination_add(draft, named, rules.policy)
+        where = normal_where(draft.network, draft.address, draft.memo, rules.policy)
+        payload = drafts.destination_add(draft, where, named)
         names = self._streams(payload)
         return Prepared(payload=payload, secret=names[0], names=names)
 
@@ -109,7 +113,8 @@ class Preparing:
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> Prepared:
         draft = parse(data, drafts.DestinationRemoveDraft)
-        payload = drafts.destination_remove(draft, named, rules.policy)
+        where = normal_where(draft.network, draft.address, draft.memo, rules.policy)
+        payload = drafts.destination_remove(where, named)
         names = self._streams(payload)
         return Prepared(payload=payload, secret=names[0], names=names)
 
@@ -119,7 +124,7 @@ class Preparing:
         draft = parse(data, drafts.ApiKeyCreateDraft)
         read_public_key(draft.public_key)
         wheres = (
-            drafts.normal_where(one.network, one.address, one.memo, rules.policy)
+            normal_where(one.network, one.address, one.memo, rules.policy)
             for one in draft.destinations
         )
         places = (
