@@ -54,9 +54,17 @@ from twinlock.domain.ids import (
     action_id,
     tail,
 )
+from twinlock.domain.likeness import tag_of
 from twinlock.domain.newcomers import newcomer
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES, against
+
+
+def looks_of(account: Account, *listed: Destination) -> str:
+    """Return what the account keeps of what is listed, as listing it would have made it."""
+    known = (one for one in listed if not one.removed or one.usable_at is not None)
+    return "".join(tag_of(account, one.address) for one in known)
+
 
 Source: TypeAlias = Authenticator | Channel
 STEP_SECONDS = 30  # RFC 6238, 5.2
@@ -79,7 +87,7 @@ class Gate:
     def of(cls, account: Account, *listed: Destination, policy: Policy = DEFAULT) -> "Gate":
         versions = {one.destination_id: one.version for one in listed}
         return cls(
-            account=replace(account, destinations=versions),
+            account=replace(account, destinations=versions, looks=looks_of(account, *listed)),
             destinations={one.destination_id: one for one in listed},
             policy=policy,
         )

@@ -1,10 +1,11 @@
 """The aggregate: one account as Twinlock knows it, made of the features' slices.
 
-The document is sealed, at most 17 KB, and changes only by ``replay.apply``. ``chain`` ties it to
+The document is sealed, at most 18 KB, and changes only by ``replay.apply``. ``chain`` ties it to
 the log: the number of its entries so far labels the next one, so an old document put back makes a
 label that exists already, and is refused (law 9).
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -35,6 +36,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
+from twinlock.domain.listing import Step, followed
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.spans import Spans
 from twinlock.domain.throttle import Throttle
@@ -326,6 +328,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
+    looks: str = ""  # what others may resemble: see ``likeness``, of all that is or was listed
+    paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
@@ -452,14 +456,24 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def state(self, *, now: datetime, lapse: timedelta) -> DestinationState:
         """Return what this destination is good for at ``now``; unused for ``lapse`` it lapses."""
-        if self.removed:
-            return DestinationState.REMOVED
+        return followed(self._steps(now=now, lapse=lapse))
+
+    def lapses_at(self, lapse: timedelta) -> datetime | None:
+        """Return when it lapses unless it is used before, or None while it is not usable."""
         if self.usable_at is None:
-            return DestinationState.UNPROVED if self.imported else DestinationState.WAITING
-        if now < self.usable_at:
-            return DestinationState.WAITING
-        last = max(self.usable_at, self.used_at or self.usable_at)
-        return DestinationState.USABLE if now - last <= lapse else DestinationState.LAPSED
+            return None
+        return max(self.usable_at, self.used_at or self.usable_at) + lapse
+
+    def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
+        unproved = self.imported and self.usable_at is None
+        yield from (Step.IMPORT,) if unproved else (Step.PROPOSE, Step.PROVE)
+        lapses_at = self.lapses_at(lapse)
+        if self.usable_at is not None and self.usable_at <= now:
+            yield Step.WAIT
+            if lapses_at is not None and now > lapses_at:
+                yield Step.FORGET
+        if self.removed:
+            yield Step.REMOVE
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

@@ -344,6 +344,14 @@ def a_new_channel_answers(facts: Facts) -> Requirement:
     return Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,))
 
 
+def no_look_alike(facts: Facts) -> Requirement:
+    """Law 5: what begins and ends like a known address, and is another, is nowhere to send to.
+
+    Never a warning: whoever was deceived signs over that. Prevents: address poisoning (S13).
+    """
+    return Never(code=Reason.LOOK_ALIKE) if facts.look_alike else NOTHING
+
+
 LAWS: tuple[Law, ...] = (
     unknown_is_no,
     a_proof_counts_once,
@@ -368,4 +376,5 @@ LAWS: tuple[Law, ...] = (
     what_is_named_is_there,
     somebody_is_told,
     a_new_channel_answers,
+    no_look_alike,
 )

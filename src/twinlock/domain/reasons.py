@@ -37,6 +37,7 @@ class Reason(StrEnum):
     DESTINATION_NOT_LISTED = "destination_not_listed"
     DESTINATION_UNPROVED = "destination_unproved"
     DESTINATION_REMOVED = "destination_removed"
+    LOOK_ALIKE = "look_alike"
     LIMIT_EXCEEDED = "limit_exceeded"
     NARROW_LIMIT = "narrow_limit"
     VALUE_UNKNOWN = "value_unknown"
@@ -145,6 +146,13 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "This destination was removed, so it counts as new.",
         "At the time shown, after you have proved it.",
         "Add it again and wait.",
+    ),
+    Reason.LOOK_ALIKE: Explanation(
+        "This address begins and ends like one that you have listed or paid before, and is "
+        "another. Thieves make such addresses, and send from them, to be taken for yours.",
+        "It does not end while the other one is known.",
+        "Compare both, character by character, and copy the right one from where you first had it. "
+        "If this one is right, ask the receiver for another address.",
     ),
     Reason.LIMIT_EXCEEDED: Explanation(
         "Together with what left today this is above the daily limit.",

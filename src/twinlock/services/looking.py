@@ -27,6 +27,7 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     BlindIndex,
 )
+from twinlock.services.likeness import resembled, tell_resembled
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,14 @@ class Looking:
         What is due and not yet settled shows as it will be decided. Raises ActionUnknownError.
         """
         found = await self.stand(action_id)
+        answered = await self._tell(found)
+        return await tell_resembled(self._store, answered, found.action.payload)
+
+    async def resembled(self, found: Standing | ClosedAction) -> tuple[str, ...]:
+        """Return the known addresses that the one of an action begins and ends like, whole."""
+        return await resembled(self._store, found.action.payload)
+
+    async def _tell(self, found: Standing | ClosedAction) -> Answered:
         if isinstance(found, ClosedAction):
             return await self._tell_closed(found)
         policy, prices = found.rules.policy, found.rules.prices

@@ -36,7 +36,7 @@ from twinlock.domain.requirements import (
 )
 from twinlock.domain.waits import lapses_at
 from twinlock.services.looking import Standing
-from twinlock.web.lines import Line, Told
+from twinlock.web.lines import Form, Line, Told
 from twinlock.web.payloads import Known, tell_payload
 from twinlock.web.preview import Preview, preview
 from twinlock.web.words import dollars
@@ -111,6 +111,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 _PLACES: Mapping[DestinationState, tuple[str, bool]] = MappingProxyType(
     {
         DestinationState.NEW: ("New: nothing was ever sent there with your proof", True),
+        DestinationState.PROPOSED: ("New: somebody wants it listed, and it is not proved", True),
         DestinationState.UNPROVED: ("Listed in an older system, never signed by you", True),
         DestinationState.WAITING: ("New: you listed it, and its wait still runs", True),
         DestinationState.REMOVED: ("You removed it from your list: it counts as new", True),
@@ -128,6 +129,14 @@ def sheet_of(
         return _closed(found, Known(policy=policy, listed=listed))
     known = Known(policy=policy, account=found.state.account, listed=listed)
     return _open(found, known)
+
+
+def with_resembled(sheet: Sheet, known: tuple[str, ...]) -> Sheet:
+    """Return ``sheet`` with each address that the one asked for resembles, in full beside it."""
+    lines = tuple(
+        Line(label="The address you know", text=one, form=Form.ADDRESS, heed=True) for one in known
+    )
+    return msgspec.structs.replace(sheet, worth_knowing=(*sheet.worth_knowing, *lines))
 
 
 def _closed(closed: ClosedAction, known: Known) -> Sheet:

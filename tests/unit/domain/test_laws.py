@@ -497,6 +497,9 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         the(CONTACT, channel_confirmed=False),
         Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,)),
     ),
+    (laws.no_look_alike, the(SEND), NOTHING),
+    (laws.no_look_alike, the(SEND, look_alike=True), never(Reason.LOOK_ALIKE)),
+    (laws.no_look_alike, the(LIST, look_alike=True), never(Reason.LOOK_ALIKE)),
     # SP 800-63B
     (laws.an_app_needs_its_password, the(START), NOTHING),
     (laws.an_app_needs_its_password, the(SEND, shown_level=Level.POSSESSION), NOTHING),

@@ -23,6 +23,7 @@ class DestinationState(StrEnum):
 
     NONE = "none"  # this action has no destination
     NEW = "new"  # never proved by this customer
+    PROPOSED = "proposed"  # somebody wants it listed, and proved nothing: no fact tells it from new
     UNPROVED = "unproved"  # imported from an older system: listed, never signed
     WAITING = "waiting"  # proved, its wait runs
     USABLE = "usable"
@@ -121,6 +122,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     destination: DestinationState = DestinationState.NONE
     destinations_required: bool = False
     destination_usable_at: datetime | None = None
+    look_alike: bool = False  # it resembles a known address, and is not that
     budget_left_cents: int = 0
     destination_day_cents: int = 0  # to this destination today, before this one
     # The payload (signed), valued by the higher of price list and platform

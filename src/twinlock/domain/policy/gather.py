@@ -47,6 +47,7 @@ from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
 from twinlock.domain.laws import LISTED
+from twinlock.domain.likeness import looks_alike
 from twinlock.domain.money import Prices
 from twinlock.domain.newcomers import (
     came_lately,
@@ -122,6 +123,7 @@ def gather(
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         destinations_required=account.destinations_required,
+        look_alike=looks_alike(account, action, policy),
         budget_left_cents=budget_left,
         destination_day_cents=used,
         value_cents=worth(action, policy=policy, prices=prices, now=now),

@@ -79,7 +79,7 @@ def _count(source: Source, says: str, of: Callable[[Facts], int]) -> Fact:
     return Fact(Kind.WHOLE, source, says, of, most=COUNT_MOST)
 
 
-def _word(source: Source, says: str, words: type[StrEnum], of: Callable[[Facts], str]) -> Fact:
+def _word(source: Source, says: str, words: Iterable[StrEnum], of: Callable[[Facts], str]) -> Fact:
     return Fact(Kind.WORD, source, says, of, words=frozenset(map(str, words)))
 
 
@@ -229,13 +229,18 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         "destination": _word(
             Source.RECORD,
             "What we know of where the value would go.",
-            DestinationState,
+            frozenset(DestinationState) - {DestinationState.PROPOSED},
             lambda facts: facts.destination.value,
         ),
         "destinations_required": _flag(
             Source.RECORD,
             "The owner wants money to leave to listed destinations only.",
             lambda facts: facts.destinations_required,
+        ),
+        "look_alike": _flag(
+            Source.RECORD,
+            "It begins and ends like an address that the owner has listed or paid, and is another.",
+            lambda facts: facts.look_alike,
         ),
         "destination_day_cents": _cents(
             Source.RECORD,
