@@ -217,7 +217,7 @@ async def propose(request: StrictRequest, data: JSONBody[Proposal]) -> Answered:
     answer = await api.use.actions.propose(data, named=named, actor=actor, idempotency=key)
     if isinstance(answer, Repeated):
         return await api.use.looking.look(ActionId(answer.action_id))
-    return _counted(api, answer)
+    return await api.use.looking.beside(_counted(api, answer))
 
 
 @post("/v1/payloads", status_code=200, summary="Preview a payload")

@@ -123,7 +123,7 @@ def gather(
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         destinations_required=account.destinations_required,
-        look_alike=looks_alike(account, action, policy),
+        look_alike=looks_alike(account, action, policy.form_of),
         budget_left_cents=budget_left,
         destination_day_cents=used,
         value_cents=worth(action, policy=policy, prices=prices, now=now),

@@ -45,7 +45,6 @@ from twinlock.proofs.sessions import check_session
 from twinlock.services.actions.binding import Binding
 from twinlock.services.actions.prepared import Prepared
 from twinlock.services.actions.preparing import Preparing
-from twinlock.services.likeness import tell_resembled
 
 _SECRET: frozenset[str] = frozenset(
     {ActionType.AUTHENTICATOR_BIND, ActionType.PASSWORD_CHANGE, ActionType.PASSWORD_RESET}
@@ -194,7 +193,7 @@ class Actions:
         )
         if committed.decided is None:
             return _repeated(committed.repeated, named)
-        return await tell_resembled(self._store, committed.answered, prepared.payload)
+        return committed.answered
 
 
 def _session(
