@@ -58,6 +58,7 @@ from twinlock.domain.likeness import tag_of
 from twinlock.domain.newcomers import newcomer
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES, against
+from twinlock.domain.screening import Screening
 
 
 def looks_of(account: Account, *listed: Destination) -> str:
@@ -79,6 +80,7 @@ class Gate:
     policy: Policy = DEFAULT
     now: datetime = NOON
     prices_up: bool = True
+    screening: Screening | None = None
     price_list: Mapping[str, int] = field(default_factory=lambda: PRICES)
     book: list[tuple[State, Decided, datetime]] = field(default_factory=list)
     drawn: int = 0
@@ -107,7 +109,8 @@ class Gate:
     @property
     def rules(self) -> Rules:
         prices = self.price_list if self.prices_up else None
-        return rules_of(self.policy, now=self.now, prices=prices)
+        rules = rules_of(self.policy, now=self.now, prices=prices)
+        return replace(rules, screening=self.screening)
 
     # --- Commands ---
 

@@ -18,7 +18,8 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
 from twinlock.domain.destinations import Listed
-from twinlock.domain.policy.facts import DestinationState, SessionState
+from twinlock.domain.listing import Listing
+from twinlock.domain.policy.facts import SessionState
 
 
 class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,5 +280,5 @@ def view_destination(listed: Listed) -> DestinationView:
         usable_at=listed.usable_at,
         used_at=listed.used_at,
         budget_cents=listed.budget_cents,
-        removed=listed.state is DestinationState.REMOVED,
+        removed=listed.state is Listing.REMOVED,
     )

@@ -19,6 +19,7 @@ from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
 from twinlock.adapters.revival import looked_after
+from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
@@ -230,7 +231,12 @@ def _use_cases(
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
     signer = keys.signer(log_origin=settings.log_origin)
     heads = shelves.published or NewestHeads(store, signer=signer)
-    policies = BookPolicies(in_force, prices=prices, signer=signer)
+    policies = BookPolicies(
+        in_force,
+        prices=prices,
+        signer=signer,
+        screening=ScreeningFile(settings.screening_file, clock=clock),
+    )
     blind = keys.index
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)

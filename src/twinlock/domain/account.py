@@ -6,7 +6,7 @@ label that exists already, and is refused (law 9).
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -430,6 +430,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((one for one in self.sessions if one.session_id == session_id), None)
 
 
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
 class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One listed destination: who added it, when, by which entry and proof. A stream of its own."""
 
@@ -456,21 +459,25 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def state(self, *, now: datetime, lapse: timedelta) -> DestinationState:
         """Return what this destination is good for at ``now``; unused for ``lapse`` it lapses."""
-        return followed(self._steps(now=now, lapse=lapse))
+        return DestinationState(followed(self._steps(now=now, lapse=lapse)).value)
 
     def lapses_at(self, lapse: timedelta) -> datetime | None:
-        """Return when it lapses unless it is used before, or None while it is not usable."""
-        if self.usable_at is None:
-            return None
-        return max(self.usable_at, self.used_at or self.usable_at) + lapse
+        """Return when it lapses unless it is used before; None where it never does, or not yet."""
+        last = self._last_used()
+        return None if last is None or lapse > _LAST - last else last + lapse
+
+    def _last_used(self) -> datetime | None:
+        return (
+            None if self.usable_at is None else max(self.usable_at, self.used_at or self.usable_at)
+        )
 
     def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
         unproved = self.imported and self.usable_at is None
         yield from (Step.IMPORT,) if unproved else (Step.PROPOSE, Step.PROVE)
-        lapses_at = self.lapses_at(lapse)
-        if self.usable_at is not None and self.usable_at <= now:
+        last = self._last_used()
+        if self.usable_at is not None and last is not None and self.usable_at <= now:
             yield Step.WAIT
-            if lapses_at is not None and now > lapses_at:
+            if now - last > lapse:
                 yield Step.FORGET
         if self.removed:
             yield Step.REMOVE

@@ -13,8 +13,8 @@ from twinlock.domain.actions import DestinationAdd
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import factor_of
 from twinlock.domain.ids import ActionId, DestinationId
+from twinlock.domain.listing import Listing
 from twinlock.domain.newcomers import as_proved, stood_on
-from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import state_of
 
 
@@ -38,7 +38,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     memo: str
     label: str
-    state: DestinationState
+    state: Listing
     until: datetime | None
     added_at: datetime
     action_id: ActionId | None
@@ -66,10 +66,11 @@ def listing(
 
 
 def _known(account: Account, one: Destination, *, lapse: timedelta, now: datetime) -> Listed:
-    state, counted = state_of(account, one, lapse=lapse, now=now), as_proved(account, one)
+    state = Listing(state_of(account, one, lapse=lapse, now=now).value)
+    counted = as_proved(account, one)
     ends = {
-        DestinationState.WAITING: one.usable_at,
-        DestinationState.USABLE: one.lapses_at(lapse),
+        Listing.WAITING: one.usable_at,
+        Listing.USABLE: one.lapses_at(lapse),
     }
     return Listed(
         destination_id=one.destination_id,
@@ -99,7 +100,7 @@ def _asked(account: Account, action: OpenAction, payload: DestinationAdd) -> Lis
         address=payload.address,
         memo=payload.memo,
         label=payload.label,
-        state=DestinationState.WAITING if proved else DestinationState.PROPOSED,
+        state=Listing.WAITING if proved else Listing.PROPOSED,
         until=action.until if proved else action.lapses_at,
         added_at=action.proposed_at,
         action_id=action.action_id,

@@ -12,9 +12,18 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from twinlock.domain.errors import InvariantError
-from twinlock.domain.policy.facts import DestinationState
 
-_S = DestinationState
+
+class Listing(StrEnum):
+    """Where a destination stands. What a decision sees of it is ``facts.DestinationState``."""
+
+    NEW = "new"
+    PROPOSED = "proposed"  # somebody wants it listed, and proved nothing: a decision sees it as new
+    UNPROVED = "unproved"
+    WAITING = "waiting"
+    USABLE = "usable"
+    LAPSED = "lapsed"
+    REMOVED = "removed"
 
 
 class Step(StrEnum):
@@ -31,33 +40,45 @@ class Step(StrEnum):
     REMOVE = "remove"
 
 
-TRANSITIONS: Mapping[tuple[DestinationState, Step], DestinationState] = MappingProxyType(
+TRANSITIONS: Mapping[tuple[Listing, Step], Listing] = MappingProxyType(
     {
-        (_S.NEW, Step.IMPORT): _S.UNPROVED,
+        (Listing.NEW, Step.IMPORT): Listing.UNPROVED,
         **{
-            (state, Step.PROPOSE): _S.PROPOSED
-            for state in (_S.NEW, _S.UNPROVED, _S.USABLE, _S.LAPSED, _S.REMOVED)
+            (state, Step.PROPOSE): Listing.PROPOSED
+            for state in (
+                Listing.NEW,
+                Listing.UNPROVED,
+                Listing.USABLE,
+                Listing.LAPSED,
+                Listing.REMOVED,
+            )
         },
-        (_S.PROPOSED, Step.PROVE): _S.WAITING,
-        (_S.PROPOSED, Step.END): _S.NEW,
-        (_S.WAITING, Step.END): _S.NEW,
-        (_S.WAITING, Step.WAIT): _S.USABLE,
-        (_S.USABLE, Step.USE): _S.USABLE,
-        (_S.LAPSED, Step.USE): _S.USABLE,
-        (_S.USABLE, Step.FORGET): _S.LAPSED,
+        (Listing.PROPOSED, Step.PROVE): Listing.WAITING,
+        (Listing.PROPOSED, Step.END): Listing.NEW,
+        (Listing.WAITING, Step.END): Listing.NEW,
+        (Listing.WAITING, Step.WAIT): Listing.USABLE,
+        (Listing.USABLE, Step.USE): Listing.USABLE,
+        (Listing.LAPSED, Step.USE): Listing.USABLE,
+        (Listing.USABLE, Step.FORGET): Listing.LAPSED,
         **{
-            (state, Step.DOUBT): _S.UNPROVED
-            for state in (_S.WAITING, _S.USABLE, _S.LAPSED, _S.UNPROVED)
+            (state, Step.DOUBT): Listing.UNPROVED
+            for state in (Listing.WAITING, Listing.USABLE, Listing.LAPSED, Listing.UNPROVED)
         },
         **{
-            (state, Step.REMOVE): _S.REMOVED
-            for state in (_S.UNPROVED, _S.WAITING, _S.USABLE, _S.LAPSED, _S.REMOVED)
+            (state, Step.REMOVE): Listing.REMOVED
+            for state in (
+                Listing.UNPROVED,
+                Listing.WAITING,
+                Listing.USABLE,
+                Listing.LAPSED,
+                Listing.REMOVED,
+            )
         },
     }
 )
 
 
-def after(state: DestinationState, step: Step) -> DestinationState:
+def after(state: Listing, step: Step) -> Listing:
     """Return the state that follows. Raises InvariantError where nothing does."""
     found = TRANSITIONS.get((state, step))
     if found is None:
@@ -65,9 +86,9 @@ def after(state: DestinationState, step: Step) -> DestinationState:
     return found
 
 
-def followed(steps: Iterable[Step]) -> DestinationState:
+def followed(steps: Iterable[Step]) -> Listing:
     """Return the state of what was new, after ``steps``."""
-    state = _S.NEW
+    state = Listing.NEW
     for step in steps:
         state = after(state, step)
     return state

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     DESTINATION_UNPROVED = "destination_unproved"
     DESTINATION_REMOVED = "destination_removed"
     LOOK_ALIKE = "look_alike"
+    SCREENED = "screened"
+    SCREENING_DOWN = "screening_down"
     LIMIT_EXCEEDED = "limit_exceeded"
     NARROW_LIMIT = "narrow_limit"
     VALUE_UNKNOWN = "value_unknown"
@@ -153,6 +155,16 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "It does not end while the other one is known.",
         "Compare both, character by character, and copy the right one from where you first had it. "
         "If this one is right, ask the receiver for another address.",
+    ),
+    Reason.SCREENED: Explanation(
+        "This address is on a list of sanctions, so nothing is sent to it.",
+        "When the list no longer names it.",
+        "Use another address, or ask the platform, which can say which list it is.",
+    ),
+    Reason.SCREENING_DOWN: Explanation(
+        "The list of sanctions cannot be read, or is too old, so no address can be checked.",
+        "When the platform has put a new list in its place.",
+        "Try again later, or ask the platform.",
     ),
     Reason.LIMIT_EXCEEDED: Explanation(
         "Together with what left today this is above the daily limit.",

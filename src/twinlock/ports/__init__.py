@@ -56,6 +56,9 @@ from twinlock.domain.notices import (
 from twinlock.domain.policy.version import (
     PolicyName,
 )
+from twinlock.domain.screening import (
+    Screening,
+)
 from twinlock.ports.log import (
     Head,
 )
@@ -229,8 +232,16 @@ class PriceFeed(Protocol):
         ...
 
 
+class ScreeningFeed(Protocol):
+    """The list of sanctions that is in force."""
+
+    def screening(self) -> Screening | None:
+        """Return it; None where none is asked for, ``NO_LIST`` where one is and none can be had."""
+        ...
+
+
 class Policies(Protocol):
-    """The rules in force: laws, the active policy version, and the prices."""
+    """The rules in force: laws, the active policy version, prices, and screening."""
 
     def rules(self) -> Rules:
         """Return what the next decision is made by."""

@@ -17,6 +17,7 @@ from twinlock.domain.answers import Answered, tell_closed, tell_open
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.canonical import decode
 from twinlock.domain.commands import Repudiate
+from twinlock.domain.concluding import facts_of
 from twinlock.domain.decisions import Rules, authorize_facts
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import present
@@ -25,7 +26,6 @@ from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.likeness import pending, resembles
 from twinlock.domain.naming import name_of
 from twinlock.domain.newcomers import doubted
-from twinlock.domain.policy.gather import gather
 from twinlock.domain.reasons import Reason
 from twinlock.domain.repudiations import bound_by, objection
 from twinlock.ports import (
@@ -85,8 +85,7 @@ class Looking:
     async def _tell(self, found: Standing | ClosedAction) -> Answered:
         if isinstance(found, ClosedAction):
             return await self._tell_closed(found)
-        policy, prices = found.rules.policy, found.rules.prices
-        facts = gather(found.state, found.action, policy=policy, prices=prices, now=found.now)
+        facts = facts_of(found.state, found.action, rules=found.rules, now=found.now)
         return tell_open(found.action, authorize_facts(facts, rules=found.rules))
 
     async def _tell_closed(self, closed: ClosedAction) -> Answered:

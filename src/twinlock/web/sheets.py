@@ -16,11 +16,11 @@ from twinlock.domain.actions import AnyPayload, SessionStart, payload_bytes, typ
 from twinlock.domain.answers import ended_as, explain_reasons
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.concluding import facts_of
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionRefused
 from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.policy.facts import DestinationState, Facts
-from twinlock.domain.policy.gather import gather
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import SENT
 from twinlock.domain.reasons import Reason
@@ -111,7 +111,6 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 _PLACES: Mapping[DestinationState, tuple[str, bool]] = MappingProxyType(
     {
         DestinationState.NEW: ("New: nothing was ever sent there with your proof", True),
-        DestinationState.PROPOSED: ("New: somebody wants it listed, and it is not proved", True),
         DestinationState.UNPROVED: ("Listed in an older system, never signed by you", True),
         DestinationState.WAITING: ("New: you listed it, and its wait still runs", True),
         DestinationState.REMOVED: ("You removed it from your list: it counts as new", True),
@@ -161,13 +160,7 @@ def _open(standing: Standing, known: Known) -> Sheet:
     until = silence_until(tried.missing)
     then = silence_until(tried.then) or waits_until(tried.then)
     end = until if status is Status.WAIT else then
-    facts = gather(
-        standing.state,
-        action,
-        policy=standing.rules.policy,
-        prices=standing.rules.prices,
-        now=now,
-    )
+    facts = facts_of(standing.state, action, rules=standing.rules, now=now)
     return Sheet(
         action_id=action.action_id,
         kind=type_of(action.payload),

@@ -24,10 +24,9 @@ from twinlock.domain.account import Destination
 from twinlock.domain.assurance import Factor
 from twinlock.domain.destinations import Key, Listed, listing
 from twinlock.domain.errors import InvariantError
-from twinlock.domain.listing import TRANSITIONS, Step, after, followed
-from twinlock.domain.policy.facts import DestinationState
+from twinlock.domain.listing import TRANSITIONS, Listing, Step, after, followed
 
-S = DestinationState
+S = Listing
 LAPSE = timedelta(days=30)
 
 
@@ -53,8 +52,8 @@ def test_what_the_table_does_not_name_does_not_happen(state: S, step: Step) -> N
             after(state, step)
 
 
-def test_every_state_but_none_is_reached() -> None:
-    assert set(TRANSITIONS.values()) == set(S) - {S.NONE}
+def test_every_state_is_reached() -> None:
+    assert set(TRANSITIONS.values()) == set(S)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +99,7 @@ def test_a_life_has_its_end(steps: tuple[Step, ...], state: S) -> None:
 def test_a_destination_is_good_for_what_happened_to_it(
     one: Destination, state: S, lapses_at: object
 ) -> None:
-    assert one.state(now=NOON, lapse=LAPSE) is state
+    assert one.state(now=NOON, lapse=LAPSE).value == state.value
     assert one.lapses_at(LAPSE) == lapses_at
 
 
@@ -166,6 +165,13 @@ def test_a_key_that_is_bound_no_more_is_named_by_its_entry() -> None:
     found = listed(a_gate(one))[OLD_ADDRESS]
 
     assert (found.keys, found.entry) == ((Key(entry=7),), 9)
+
+
+def test_where_nothing_ever_lapses_there_is_no_day_on_which_it_does() -> None:
+    one = a_destination(OLD_ADDRESS, used_at=LONG_AGO)
+
+    assert one.lapses_at(timedelta.max) is None
+    assert one.state(now=NOON, lapse=timedelta.max).value == S.USABLE.value
 
 
 def test_what_something_repudiated_proved_is_proved_by_nothing() -> None:

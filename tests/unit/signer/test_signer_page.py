@@ -14,7 +14,7 @@ from tidy.repository import ROOT
 
 from twinlock.domain.canonical import encode
 
-PINNED = "naaDB9aU9gAbtzGaTxDrfKhoiEn__pBeM0encZD36W8"
+PINNED = "LzaGPvalmH786-EAVreZib15pDtvIjKyiiAiWNKC5Gk"
 
 
 class Desk:

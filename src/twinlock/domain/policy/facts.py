@@ -16,6 +16,7 @@ from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import invariant
+from twinlock.domain.screening import Screened
 
 
 class DestinationState(StrEnum):
@@ -23,7 +24,6 @@ class DestinationState(StrEnum):
 
     NONE = "none"  # this action has no destination
     NEW = "new"  # never proved by this customer
-    PROPOSED = "proposed"  # somebody wants it listed, and proved nothing: no fact tells it from new
     UNPROVED = "unproved"  # imported from an older system: listed, never signed
     WAITING = "waiting"  # proved, its wait runs
     USABLE = "usable"
@@ -122,6 +122,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     destination: DestinationState = DestinationState.NONE
     destinations_required: bool = False
     destination_usable_at: datetime | None = None
+    screened: Screened = Screened.NONE  # what the list of sanctions says of it
     look_alike: bool = False  # it resembles a known address, and is not that
     budget_left_cents: int = 0
     destination_day_cents: int = 0  # to this destination today, before this one

@@ -27,6 +27,7 @@ from twinlock.domain.actions import (
     PasswordReset,
     SessionStart,
     class_of,
+    place_of,
     type_of,
 )
 from twinlock.domain.ages import oldest_shown
@@ -74,11 +75,18 @@ from twinlock.domain.policy.targets import (
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
+from twinlock.domain.screening import Screened, Screening
 from twinlock.domain.waits import lapses_at
 
 
 def gather(
-    state: State, action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime
+    state: State,
+    action: OpenAction,
+    *,
+    policy: Policy,
+    prices: Prices | None,
+    screening: Screening | None = None,
+    now: datetime,
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     account, payload = state.account, action.payload
@@ -123,6 +131,7 @@ def gather(
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         destinations_required=account.destinations_required,
+        screened=_screened(action, screening),
         look_alike=looks_alike(account, action, policy.form_of),
         budget_left_cents=budget_left,
         destination_day_cents=used,
@@ -138,6 +147,14 @@ def gather(
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
+
+
+def _screened(action: OpenAction, screening: Screening | None) -> Screened:
+    """What tightens is not screened: whoever is on the list is taken off one's own at any time."""
+    place = place_of(action.payload)
+    if screening is None or place is None or class_of(action.payload) is ActionClass.TIGHTENING:
+        return Screened.NONE
+    return screening.says(place.address)
 
 
 def _without_a_stray_key(

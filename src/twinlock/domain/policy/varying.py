@@ -43,7 +43,6 @@ VARYING: Mapping[str, Varying] = MappingProxyType(
         "destination_day_cents": Varying(_SENDS, 0),
         "value_cents": Varying(_SENDS, 0),
         "value_unknown": Varying(_SENDS, False),  # noqa: FBT003 - the value of a fact
-        "look_alike": Varying(_SENDS | _LISTS, False),  # noqa: FBT003 - the value of a fact
         "budget_cents": Varying(_LISTS, 0),
         "new_device": Varying(_SIGNS_IN, False),  # noqa: FBT003 - the value of a fact
         "scopes": Varying(_MAKES_A_KEY, _NO_WORDS),

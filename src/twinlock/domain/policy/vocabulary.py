@@ -79,7 +79,7 @@ def _count(source: Source, says: str, of: Callable[[Facts], int]) -> Fact:
     return Fact(Kind.WHOLE, source, says, of, most=COUNT_MOST)
 
 
-def _word(source: Source, says: str, words: Iterable[StrEnum], of: Callable[[Facts], str]) -> Fact:
+def _word(source: Source, says: str, words: type[StrEnum], of: Callable[[Facts], str]) -> Fact:
     return Fact(Kind.WORD, source, says, of, words=frozenset(map(str, words)))
 
 
@@ -229,7 +229,7 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         "destination": _word(
             Source.RECORD,
             "What we know of where the value would go.",
-            frozenset(DestinationState) - {DestinationState.PROPOSED},
+            DestinationState,
             lambda facts: facts.destination.value,
         ),
         "destinations_required": _flag(
