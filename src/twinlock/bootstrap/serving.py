@@ -25,6 +25,7 @@ from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
+from twinlock.adapters.sql.sightings import SqlSightings
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.adapters.webhooks import pumps as webhook_pumps
 from twinlock.adapters.witnesses import open_publishing
@@ -76,6 +77,7 @@ class Shelves:
     outbox: Relay
     records: Records
     at_work: KeysAtWork | None = None
+    sightings: SqlSightings | None = None  # None: nobody counts
     published: PublishedHeads | None = None  # None: every committed head may be shown.
 
 
@@ -113,6 +115,7 @@ async def open_api(
         anchored(world, trusted) as (kept, anchoring, keys),
     ):
         await anchoring.check()
+        sightings = SqlSightings(kept.database, blind=keys.index, clock=trusted)
         shelves = Shelves(
             store=kept,
             keys=SqlPlatformKeys(kept),
@@ -120,10 +123,13 @@ async def open_api(
             outbox=Outbox(kept),
             records=SqlRecords(kept),
             at_work=keys,
+            sightings=sightings,
         )
 
         async def forget_keys() -> None:
-            await kept.forget_keys(now=trusted.now(database_at=None))
+            now = trusted.now(database_at=None)
+            await kept.forget_keys(now=now)
+            await sightings.forget()
 
         async with (
             looked_after(world.server, kept.database.ping),
@@ -258,6 +264,7 @@ def _use_cases(
             policies=policies,
             blind=blind,
             hasher=hasher,
+            sightings=shelves.sightings,
             rp=rp,
         ),
         vetoes=Vetoes(store, policies=policies),

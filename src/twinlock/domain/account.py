@@ -488,9 +488,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     ``destination_id`` names the destination's stream that the command holds, listed or not.
     ``listed`` are new destinations that were settled meanwhile, whichever stream is held.
+    ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late.
     """
 
     account: Account
     destination_id: DestinationId | None = None
     destination: Destination | None = None
     listed: tuple[Destination, ...] = ()
+    wanted_elsewhere: int = 0

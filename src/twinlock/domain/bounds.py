@@ -120,6 +120,10 @@ HOLDS_MOST = 2  # Only the one that ends last stops anything; the log keeps all.
 DESTINATIONS_MOST = 100  # 46 bytes each, removed ones too: their streams must not come back.
 PAID_MOST = 16  # Addresses paid without being listed that are remembered; 21 bytes each.
 API_KEYS_MOST = 4  # Each may take 1 KB of the document.
+# At how many accounts a destination was wanted is counted over a month: mules are kept for weeks.
+SIGHTINGS_PERIOD = timedelta(days=30)
+SIGHTINGS_COUNTED = 20  # Accounts; the difference between twenty and more says nothing.
+SIGHTINGS_KEPT = 64  # Rows of one destination: some may lapse before others without a gap.
 IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     DESTINATION_UNPROVED = "destination_unproved"
     DESTINATION_REMOVED = "destination_removed"
     LOOK_ALIKE = "look_alike"
+    DESTINATION_SHARED = "destination_shared"
     SCREENED = "screened"
     SCREENING_DOWN = "screening_down"
     LIMIT_EXCEEDED = "limit_exceeded"
@@ -155,6 +156,12 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "It does not end while the other one is known.",
         "Compare both, character by character, and copy the right one from where you first had it. "
         "If this one is right, ask the receiver for another address.",
+    ),
+    Reason.DESTINATION_SHARED: Explanation(
+        "Several other customers have begun to send to this address within a month, so it waits "
+        "longer: thieves use one address for many.",
+        "At the time shown, after you have proved it.",
+        "Make sure who asked you to send there. If you know it well, let the time pass.",
     ),
     Reason.SCREENED: Explanation(
         "This address is on a list of sanctions, so nothing is sent to it.",

@@ -21,6 +21,7 @@ import msgspec
 from twinlock.domain.account import (
     Account,
     Destination,
+    OpenAction,
     State,
 )
 from twinlock.domain.answers import (
@@ -237,6 +238,18 @@ class ScreeningFeed(Protocol):
 
     def screening(self) -> Screening | None:
         """Return it; None where none is asked for, ``NO_LIST`` where one is and none can be had."""
+        ...
+
+
+class Sightings(Protocol):
+    """At how many accounts a destination was wanted of late."""
+
+    async def elsewhere(self, account: Account, action: OpenAction) -> int:
+        """Return at how many others its destination was; a bounded number, 0 where it is listed."""
+        ...
+
+    async def note(self, account: Account, action: OpenAction) -> None:
+        """Note that ``account`` wants it."""
         ...
 
 

@@ -14,7 +14,7 @@ from tidy.repository import ROOT
 
 from twinlock.domain.canonical import encode
 
-PINNED = "LzaGPvalmH786-EAVreZib15pDtvIjKyiiAiWNKC5Gk"
+PINNED = "pBi3gzCjzYNvc7N1m5FB7yQV5LCdC2eunvJYQXYEZ2M"
 
 
 class Desk:

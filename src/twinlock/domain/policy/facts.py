@@ -122,6 +122,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     destination: DestinationState = DestinationState.NONE
     destinations_required: bool = False
     destination_usable_at: datetime | None = None
+    wanted_elsewhere: int = 0  # at how many other accounts it was wanted of late, bounded
     screened: Screened = Screened.NONE  # what the list of sanctions says of it
     look_alike: bool = False  # it resembles a known address, and is not that
     budget_left_cents: int = 0

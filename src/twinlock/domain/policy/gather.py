@@ -42,6 +42,7 @@ from twinlock.domain.bounds import (
     MAX_VALUE_CENTS,
     NEWCOMER_PERIOD,
     OPEN_ACTIONS_MOST,
+    SIGHTINGS_COUNTED,
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.freezes import SUSPENSION
@@ -131,6 +132,7 @@ def gather(
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         destinations_required=account.destinations_required,
+        wanted_elsewhere=_wanted_elsewhere(state, action),
         screened=_screened(action, screening),
         look_alike=looks_alike(account, action, policy.form_of),
         budget_left_cents=budget_left,
@@ -147,6 +149,12 @@ def gather(
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
+
+
+def _wanted_elsewhere(state: State, action: OpenAction) -> int:
+    place = place_of(action.payload)
+    counts = place is not None and class_of(action.payload) is not ActionClass.TIGHTENING
+    return min(state.wanted_elsewhere, SIGHTINGS_COUNTED) if counts else 0
 
 
 def _screened(action: OpenAction, screening: Screening | None) -> Screened:

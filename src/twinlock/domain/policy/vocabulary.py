@@ -237,6 +237,11 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             "The owner wants money to leave to listed destinations only.",
             lambda facts: facts.destinations_required,
         ),
+        "wanted_elsewhere": _count(
+            Source.RECORD,
+            "At how many other accounts it was listed or paid in the last 30 days; 20 at most.",
+            lambda facts: facts.wanted_elsewhere,
+        ),
         "look_alike": _flag(
             Source.RECORD,
             "It begins and ends like an address that the owner has listed or paid, and is another.",
