@@ -14,7 +14,7 @@ from tidy.repository import ROOT
 
 from twinlock.domain.canonical import encode
 
-PINNED = "pBi3gzCjzYNvc7N1m5FB7yQV5LCdC2eunvJYQXYEZ2M"
+PINNED = "ZAy7iCkZMM26zt7lMYBPG4Pu_wAun6dHXUGVA3G4fwA"
 
 
 class Desk:
