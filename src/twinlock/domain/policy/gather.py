@@ -132,9 +132,7 @@ def gather(
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         destinations_required=account.destinations_required,
-        wanted_elsewhere=_wanted_elsewhere(state, action),
-        screened=_screened(action, screening),
-        look_alike=looks_alike(account, action, policy.form_of),
+        **_of_the_place(state, action, policy=policy, screening=screening),
         budget_left_cents=budget_left,
         destination_day_cents=used,
         value_cents=worth(action, policy=policy, prices=prices, now=now),
@@ -151,18 +149,22 @@ def gather(
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
 
 
-def _wanted_elsewhere(state: State, action: OpenAction) -> int:
-    place = place_of(action.payload)
-    counts = place is not None and class_of(action.payload) is not ActionClass.TIGHTENING
-    return min(state.wanted_elsewhere, SIGHTINGS_COUNTED) if counts else 0
+def _of_the_place(
+    state: State, action: OpenAction, *, policy: Policy, screening: Screening | None
+) -> dict[str, Any]:
+    """Return what speaks against where value would go; what tightens is not screened.
 
-
-def _screened(action: OpenAction, screening: Screening | None) -> Screened:
-    """What tightens is not screened: whoever is on the list is taken off one's own at any time."""
+    Whoever is on the list is taken off one's own at any time.
+    """
     place = place_of(action.payload)
-    if screening is None or place is None or class_of(action.payload) is ActionClass.TIGHTENING:
-        return Screened.NONE
-    return screening.says(place.address)
+    if place is None or class_of(action.payload) is ActionClass.TIGHTENING:
+        return {}
+    screened = Screened.NONE if screening is None else screening.says(place.address)
+    return {
+        "look_alike": looks_alike(state.account, action, policy.form_of),
+        "screened": screened,
+        "wanted_elsewhere": min(state.wanted_elsewhere, SIGHTINGS_COUNTED),
+    }
 
 
 def _without_a_stray_key(
