@@ -115,13 +115,7 @@ def gather(
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(state, action, shown, now=now),
-        enrolling=account.enrolling(now),
-        frozen_until=account.freeze.until,
-        frozen_at=account.freeze.set_at,
-        held_until=held_until(account.holds, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
-        rootless_until=_rootless_until(account, now=now),
-        has_channel=bool(account.channels),
         way_in_left=way_in_left(account, payload, now=now),
         too_many=_too_many(account, action, now=now),
         bound_already=bound_already(account, action),
@@ -131,7 +125,7 @@ def gather(
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
-        destinations_required=account.destinations_required,
+        **_of_the_account(account, now=now),
         **_of_the_place(state, action, policy=policy, screening=screening),
         budget_left_cents=budget_left,
         destination_day_cents=used,
@@ -141,12 +135,24 @@ def gather(
         target_level=about[0],
         target_bound_at=about[1],
         **_new_key(payload),
-        last_exit_at=_last_exit(account),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
-        legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
+
+
+def _of_the_account(account: Account, *, now: datetime) -> dict[str, Any]:
+    return {
+        "enrolling": account.enrolling(now),
+        "frozen_until": account.freeze.until,
+        "frozen_at": account.freeze.set_at,
+        "held_until": held_until(account.holds, now=now),
+        "has_channel": bool(account.channels),
+        "destinations_required": account.destinations_required,
+        "legal_hold": bool(account.legal_holds),
+        "last_exit_at": _last_exit(account),
+        "rootless_until": _rootless_until(account, now=now),
+    }
 
 
 def _of_the_place(
