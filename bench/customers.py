@@ -38,6 +38,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.drafts import Where
 from twinlock.domain.exit_drafts import exit_of
 from twinlock.domain.ids import AuthenticatorId, ChannelId, MemberId, SessionId
 from twinlock.domain.policy.version import Policy
@@ -45,6 +46,7 @@ from twinlock.domain.sessions import signing_nonce
 from twinlock.ports.keys import (
     BlindIndex,
 )
+from twinlock.proofs.addresses.normal import normal_where
 from twinlock.proofs.device_keys import DeviceKey, session_proof_message
 
 ENTROPY = SystemEntropy()
@@ -229,7 +231,17 @@ def request_of(customer: Customer, *, platform_key: str, policy: Policy, now: da
         "amount": "0.01",
         "max_fee": "0.001",
     }
-    payload = exit_of(ActionType.WITHDRAWAL_CRYPTO, asked, customer.account.account_id, policy)
+
+    def normal(network: str, address: str, memo: str) -> Where:
+        return normal_where(network, address, memo, policy)
+
+    payload = exit_of(
+        ActionType.WITHDRAWAL_CRYPTO,
+        asked,
+        customer.account.account_id,
+        policy=policy,
+        normal=normal,
+    )
     signed_at = (now - EPOCH) // timedelta(milliseconds=1)
     message = session_proof_message(
         customer.session_id,

@@ -67,9 +67,9 @@ network without a contract is its own coin, in which fees are paid.
 """.strip(),
         table(("asset", "network", "decimals", "contract", "addresses"), _assets(policy)),
         """
-The form of an address is all that is checked. EIP-55 checksums are not compared: an address in
-mixed case is taken in lower case. Off EVM no checksum is compared either, nor the form that the
-network itself demands: check addresses before you ask.
+Addresses have the form that their asset names, and are checked down to their checksums
+([destinations.md](destinations.md)). A network whose form is `plain` has none that is known here:
+any printable ASCII without spaces passes.
 """.strip(),
     )
 
@@ -265,5 +265,5 @@ def _assets(policy: Policy) -> Iterator[tuple[str, str, str, str, str]]:
             f"`{one.network}`",
             str(one.decimals),
             f"`{one.contract}`" if one.contract else "the network's own coin",
-            "0x and 40 hexadecimal digits" if one.evm else "printable ASCII without spaces",
+            f"`{one.form}`" if one.form else "none: nothing is sent there",
         )

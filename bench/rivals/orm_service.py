@@ -359,7 +359,13 @@ class Service:
 
 
 def _crypto(asked: dict[str, Any], named: AccountId, policy: Policy) -> WithdrawalCrypto:
-    payload = exit_of(ActionType.WITHDRAWAL_CRYPTO, asked, named, policy)
+    payload = exit_of(
+        ActionType.WITHDRAWAL_CRYPTO,
+        asked,
+        named,
+        policy=policy,
+        normal=lambda network, address, memo: normal_where(network, address, memo, policy),
+    )
     assert isinstance(payload, WithdrawalCrypto)  # noqa: S101 - the only form of this type
     return payload
 

@@ -28,8 +28,10 @@ JSON = {"Content-Type": "application/json", "Idempotency-Key": "bad-input-1"}
         pytest.param({"amount": 10}, "malformed", 400, id="a number for an amount"),
         pytest.param({"max_fee": "-1"}, "amount_refused", 422, id="a negative fee"),
         pytest.param({"address": "0x12"}, "address_refused", 422, id="an address too short"),
-        pytest.param({"address": ADDRESS + "\u200b"}, "address_refused", 422, id="an unseen sign"),
-        pytest.param({"memo": " x"}, "address_refused", 422, id="a memo with a space in front"),
+        pytest.param(
+            {"address": ADDRESS + "\u200b"}, "address_characters", 422, id="an unseen sign"
+        ),
+        pytest.param({"memo": " x"}, "memo_refused", 422, id="a memo with a space in front"),
         pytest.param({"extra": "1"}, "malformed", 400, id="an unknown field"),
     ],
 )

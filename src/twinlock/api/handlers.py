@@ -90,10 +90,10 @@ async def look_at_account(request: StrictRequest, account_id: FromPath[str]) -> 
 async def list_destinations(
     request: StrictRequest, account_id: FromPath[str]
 ) -> list[DestinationView]:
-    """Return every listed destination: who added it, when, and with which proofs."""
+    """Return every destination: what it is good for, who added it, when, with which proofs."""
     api = api_of(request)
     actor = await api.caller(request, Scope.READ)
-    found = await api.use.accounts.destinations(api.account(account_id, by=actor))
+    found = await api.use.accounts.listing(api.account(account_id, by=actor))
     return [view_destination(one) for one in found]
 
 
@@ -217,7 +217,7 @@ async def propose(request: StrictRequest, data: JSONBody[Proposal]) -> Answered:
     answer = await api.use.actions.propose(data, named=named, actor=actor, idempotency=key)
     if isinstance(answer, Repeated):
         return await api.use.looking.look(ActionId(answer.action_id))
-    return _counted(api, answer)
+    return await api.use.looking.beside(_counted(api, answer))
 
 
 @post("/v1/payloads", status_code=200, summary="Preview a payload")

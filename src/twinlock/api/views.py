@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, Destination, Session
+from twinlock.domain.account import Account, Session
 from twinlock.domain.actions import type_of
 from twinlock.domain.api_keys import stopped
 from twinlock.domain.assurance import Level
@@ -17,6 +17,8 @@ from twinlock.domain.authenticators.model import (
     used_day,
 )
 from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
+from twinlock.domain.destinations import Listed
+from twinlock.domain.listing import Listing
 from twinlock.domain.policy.facts import SessionState
 
 
@@ -147,17 +149,34 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     api_keys: tuple[ApiKeyView, ...]
 
 
+class DestinationKeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """What proved a destination: bound by entry ``entry``; without an id it is bound no more."""
+
+    entry: int
+    authenticator_id: str
+    kind: str
+    name: str
+
+
 class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
-    """One destination: who added it, when, and by which proofs. No action: imported, unproved."""
+    """One destination: what it is good for and until when; who added it, when, by which proofs.
+
+    No action: imported, and proved by nobody. ``entry`` is the account's entry that listed it.
+    """
 
     destination_id: str
     network: str
     address: str
     memo: str
     label: str
+    state: str
+    until: datetime | None
     added_at: datetime
     added_by: str
+    entry: int | None
     proved_by: tuple[str, ...]
+    keys: tuple[DestinationKeyView, ...]
+    imported: bool
     usable_at: datetime | None
     used_at: datetime | None
     budget_cents: int
@@ -257,19 +276,32 @@ def _view_session(session: Session) -> SessionView:
     )
 
 
-def view_destination(destination: Destination) -> DestinationView:
-    """Return what the platform may see of ``destination``."""
+def view_destination(listed: Listed) -> DestinationView:
+    """Return what the platform may see of a destination."""
     return DestinationView(
-        destination_id=destination.destination_id,
-        network=destination.network,
-        address=destination.address,
-        memo=destination.memo,
-        label=destination.label,
-        added_at=destination.added_at,
-        added_by=destination.action_id or "",
-        proved_by=tuple(one.value for one in destination.proved_by),
-        usable_at=destination.usable_at,
-        used_at=destination.used_at,
-        budget_cents=destination.budget_cents,
-        removed=destination.removed,
+        destination_id=listed.destination_id,
+        network=listed.network,
+        address=listed.address,
+        memo=listed.memo,
+        label=listed.label,
+        state=listed.state.value,
+        until=listed.until,
+        added_at=listed.added_at,
+        added_by=listed.action_id or "",
+        entry=listed.entry,
+        proved_by=tuple(one.value for one in listed.proved_by),
+        keys=tuple(
+            DestinationKeyView(
+                entry=one.entry,
+                authenticator_id=one.authenticator_id,
+                kind="" if one.factor is None else one.factor.value,
+                name=one.name,
+            )
+            for one in listed.keys
+        ),
+        imported=listed.imported,
+        usable_at=listed.usable_at,
+        used_at=listed.used_at,
+        budget_cents=listed.budget_cents,
+        removed=listed.state is Listing.REMOVED,
     )

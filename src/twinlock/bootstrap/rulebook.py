@@ -14,6 +14,7 @@ from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CodesHelp, codes_help
 from twinlock.ports import (
     PriceFeed,
+    ScreeningFeed,
 )
 from twinlock.ports.log import (
     LogSigner,
@@ -80,13 +81,19 @@ def weaker_book(laws: tuple[Law, ...], text: str, *, profile: str, codes: CodesH
 
 
 class BookPolicies:
-    """The rules of the book in force at today's prices. Implements ``ports.Policies``."""
+    """The rules of the book in force, and what the world says. Implements ``ports.Policies``."""
 
     def __init__(
-        self, in_force: Callable[[], RuleBook], *, prices: PriceFeed, signer: LogSigner
+        self,
+        in_force: Callable[[], RuleBook],
+        *,
+        prices: PriceFeed,
+        signer: LogSigner,
+        screening: ScreeningFeed | None = None,
     ) -> None:
         self._in_force = in_force
         self._prices = prices
+        self._screening = screening
         self._signer = signer
 
     def rules(self) -> Rules:
@@ -98,6 +105,7 @@ class BookPolicies:
             policy=book.policy,
             confirm=book.confirm,
             prices=self._prices.prices(),
+            screening=None if self._screening is None else self._screening.screening(),
             codes=book.codes,
         )
 

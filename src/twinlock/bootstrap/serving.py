@@ -19,11 +19,13 @@ from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
 from twinlock.adapters.revival import looked_after
+from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
+from twinlock.adapters.sql.sightings import SqlSightings
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.adapters.webhooks import pumps as webhook_pumps
 from twinlock.adapters.witnesses import open_publishing
@@ -75,6 +77,7 @@ class Shelves:
     outbox: Relay
     records: Records
     at_work: KeysAtWork | None = None
+    sightings: SqlSightings | None = None  # None: nobody counts
     published: PublishedHeads | None = None  # None: every committed head may be shown.
 
 
@@ -112,6 +115,7 @@ async def open_api(
         anchored(world, trusted) as (kept, anchoring, keys),
     ):
         await anchoring.check()
+        sightings = SqlSightings(kept.database, blind=keys.index, clock=trusted)
         shelves = Shelves(
             store=kept,
             keys=SqlPlatformKeys(kept),
@@ -119,10 +123,13 @@ async def open_api(
             outbox=Outbox(kept),
             records=SqlRecords(kept),
             at_work=keys,
+            sightings=sightings,
         )
 
         async def forget_keys() -> None:
-            await kept.forget_keys(now=trusted.now(database_at=None))
+            now = trusted.now(database_at=None)
+            await kept.forget_keys(now=now)
+            await sightings.forget()
 
         async with (
             looked_after(world.server, kept.database.ping),
@@ -230,7 +237,12 @@ def _use_cases(
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
     signer = keys.signer(log_origin=settings.log_origin)
     heads = shelves.published or NewestHeads(store, signer=signer)
-    policies = BookPolicies(in_force, prices=prices, signer=signer)
+    policies = BookPolicies(
+        in_force,
+        prices=prices,
+        signer=signer,
+        screening=ScreeningFile(settings.screening_file, clock=clock),
+    )
     blind = keys.index
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)
@@ -252,6 +264,7 @@ def _use_cases(
             policies=policies,
             blind=blind,
             hasher=hasher,
+            sightings=shelves.sightings,
             rp=rp,
         ),
         vetoes=Vetoes(store, policies=policies),

@@ -1,11 +1,12 @@
 """The aggregate: one account as Twinlock knows it, made of the features' slices.
 
-The document is sealed, at most 17 KB, and changes only by ``replay.apply``. ``chain`` ties it to
+The document is sealed, at most 18 KB, and changes only by ``replay.apply``. ``chain`` ties it to
 the log: the number of its entries so far labels the next one, so an old document put back makes a
 label that exists already, and is refused (law 9).
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -36,6 +37,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits
+from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.spans import Spans
@@ -328,6 +330,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
+    looks: str = ""  # what others may resemble: see ``likeness``, of all that is or was listed
+    paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
@@ -430,6 +434,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((one for one in self.sessions if one.session_id == session_id), None)
 
 
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
 class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One listed destination: who added it, when, by which entry and proof. A stream of its own."""
 
@@ -456,14 +463,28 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def state(self, *, now: datetime, lapse: timedelta) -> DestinationState:
         """Return what this destination is good for at ``now``; unused for ``lapse`` it lapses."""
+        return DestinationState(followed(self._steps(now=now, lapse=lapse)).value)
+
+    def lapses_at(self, lapse: timedelta) -> datetime | None:
+        """Return when it lapses unless it is used before; None where it never does, or not yet."""
+        last = self._last_used()
+        return None if last is None or lapse > _LAST - last else last + lapse
+
+    def _last_used(self) -> datetime | None:
+        return (
+            None if self.usable_at is None else max(self.usable_at, self.used_at or self.usable_at)
+        )
+
+    def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
+        unproved = self.imported and self.usable_at is None
+        yield from (Step.IMPORT,) if unproved else (Step.PROPOSE, Step.PROVE)
+        last = self._last_used()
+        if self.usable_at is not None and last is not None and self.usable_at <= now:
+            yield Step.WAIT
+            if now - last > lapse:
+                yield Step.FORGET
         if self.removed:
-            return DestinationState.REMOVED
-        if self.usable_at is None:
-            return DestinationState.UNPROVED if self.imported else DestinationState.WAITING
-        if now < self.usable_at:
-            return DestinationState.WAITING
-        last = max(self.usable_at, self.used_at or self.usable_at)
-        return DestinationState.USABLE if now - last <= lapse else DestinationState.LAPSED
+            yield Step.REMOVE
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -471,9 +492,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     ``destination_id`` names the destination's stream that the command holds, listed or not.
     ``listed`` are new destinations that were settled meanwhile, whichever stream is held.
+    ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late.
     """
 
     account: Account
     destination_id: DestinationId | None = None
     destination: Destination | None = None
     listed: tuple[Destination, ...] = ()
+    wanted_elsewhere: int = 0

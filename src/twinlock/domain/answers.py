@@ -44,7 +44,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``requirement`` is the tree of what is missing, ``until`` when its waits are over and its
     refusals have lapsed (UTC), None where one of them never does; ``state`` says where the action
     stands. ``authorization`` is the JWS of a yes to an exit; ``index`` is the decision's place in
-    the log; ``session_id`` names a session that began.
+    the log; ``session_id`` names a session that began. ``resembles`` are the known addresses that
+    the one asked for begins and ends like, whole.
     """
 
     action_id: str
@@ -60,6 +61,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     authorization: str = ""
     index: int | None = None
     payload: dict[str, Any] | None = None
+    resembles: tuple[str, ...] = ()
 
 
 class Teller(msgspec.Struct, frozen=True, kw_only=True):

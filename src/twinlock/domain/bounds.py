@@ -97,8 +97,8 @@ NEWCOMER_PERIOD = timedelta(days=30)
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
-DOCUMENT_BYTES_MOST = 17_408
-PASSING_BYTES_MOST = 4_480  # What signing in, time and others add: sessions, holds, doubts.
+DOCUMENT_BYTES_MOST = 18_176
+PASSING_BYTES_MOST = 4_832  # What signing in, time and others add: sessions, what was paid.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -122,8 +122,13 @@ DOUBTS_MOST = AUTHENTICATORS_MOST + CHANNELS_MOST * (1 + REPLACED_MOST) + 1
 SESSIONS_MOST = 4  # Of too many the dead go first, then those that may only look, then the oldest.
 DEVICES_MOST = 5  # That signed in before; of too many the one seen longest ago goes.
 HOLDS_MOST = 2  # Only the one that ends last stops anything; the log keeps all.
-DESTINATIONS_MOST = 100  # 36 bytes each, removed ones too: their streams must not come back.
+DESTINATIONS_MOST = 100  # 46 bytes each, removed ones too: their streams must not come back.
+PAID_MOST = 16  # Addresses paid without being listed that are remembered; 21 bytes each.
 API_KEYS_MOST = 4  # Each may take 1 KB of the document.
+# At how many accounts a destination was wanted is counted over a month: mules are kept for weeks.
+SIGHTINGS_PERIOD = timedelta(days=30)
+SIGHTINGS_COUNTED = 20  # Accounts; the difference between twenty and more says nothing.
+SIGHTINGS_KEPT = 64  # Rows of one destination: some may lapse before others without a gap.
 IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.

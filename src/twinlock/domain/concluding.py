@@ -76,6 +76,18 @@ def lapse(action: OpenAction, *, now: datetime) -> Decision:
     )
 
 
+def facts_of(state: State, action: OpenAction, *, rules: Rules, now: datetime) -> Facts:
+    """Return the facts of deciding ``action`` in ``state`` by ``rules``."""
+    return gather(
+        state,
+        action,
+        policy=rules.policy,
+        prices=rules.prices,
+        screening=rules.screening,
+        now=now,
+    )
+
+
 def conclude(
     state: State,
     action: OpenAction,
@@ -88,7 +100,7 @@ def conclude(
     """Decide ``action`` on the state after ``events``, and add what follows from the answer."""
     after = apply_all(state, events)
     action = after.account.action(action.action_id)
-    facts = gather(after, action, policy=rules.policy, prices=rules.prices, now=now)
+    facts = facts_of(after, action, rules=rules, now=now)
     missing = authorize_facts(facts, rules=rules)
     said = answer(missing)
     follows: tuple[Event, ...] = ()

@@ -17,10 +17,11 @@ from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CodesHelp, codes_help
 from twinlock.domain.requirements import NOTHING, Answer, Requirement, all_of
+from twinlock.domain.screening import Screening
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision is made by: the laws, the active policy's statutes, and the prices.
+    """What a decision is made by: the laws, the active policy's statutes, prices, and screening.
 
     ``confirm`` is asked about each yes on an exit or a loosening: a second engine, or, where
     nothing depends on the answer, ``agreed``. ``codes`` is the law of where codes may be asked for;
@@ -32,6 +33,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     confirm: Law
     prices: Prices | None = None
+    screening: Screening | None = None
     codes: CodesHelp = codes_help
 
 

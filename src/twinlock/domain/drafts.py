@@ -2,11 +2,10 @@
 
 A draft is strict: unknown fields, wrong types and wrong ranges are refused. Turning it into a
 payload fixes everything that decides what happens: contract and decimals of the policy version,
-whole minor units, the one form of an address.
+whole minor units, and where to, in its one form (``proofs.addresses``).
 """
 
 import ipaddress
-import re
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -18,9 +17,7 @@ from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST, MAX_VAL
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, TwinlockError
-from twinlock.domain.exits import BANK, BOOKS
 from twinlock.domain.ids import AccountId
-from twinlock.domain.policy.version import Policy
 
 D = TypeVar("D", bound=msgspec.Struct)
 Short = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -30,21 +27,9 @@ Memo = Annotated[str, Meta(max_length=128)]
 Amount = Annotated[str, Meta(min_length=1, max_length=128)]
 Cents = Annotated[int, Meta(ge=0, le=MAX_VALUE_CENTS)]
 SCOPES = frozenset({"read", "trade", "withdraw"})
-_ADDRESS = re.compile(r"[!-~]+")
-_MEMO = re.compile(r"[!-~]([ -~]*[!-~])?|")
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAPPED_BITS = 96  # RFC 4291, 2.5.5.2: ::ffff:0:0/96 before the IPv4 address.
-_EVM = re.compile(r"0x[0-9a-fA-F]{40}")
 PLACE = r"\A[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,63}\Z"  # What platforms call people, cards and pairs.
-_PLACE = re.compile(PLACE)
-_BANK_ACCOUNT = re.compile(r"[A-Z0-9]{5,34}")  # ISO 13616: an IBAN has 34 at most.
-
-
-class AddressError(TwinlockError):
-    """Not of an address's form: 0x and 40 hex digits on EVM, else printable ASCII; no checksums."""
-
-    code = "address_refused"
-    status = 422
 
 
 class ScopeUnknownError(TwinlockError):
@@ -134,7 +119,7 @@ class DestinationAddDraft(DraftForm, frozen=True, kw_only=True):
     """The network, as the policy names it; or ``venue``, ``subaccount``, ``card``, ``loan``,
     ``market``, ``product``: a place in your own books."""
     address: Address
-    """The address; no checksum is compared."""
+    """The address, in any of its network's spellings."""
     memo: Memo = ""
     """The memo or tag, where the receiver asks for one."""
     label: Text = ""
@@ -149,7 +134,7 @@ class DestinationRemoveDraft(DraftForm, frozen=True, kw_only=True):
     network: Short
     """The network, as the policy names it."""
     address: Address
-    """The address."""
+    """The address, in any of its network's spellings."""
     memo: Memo = ""
     """The memo or tag that it was listed with."""
 
@@ -212,11 +197,8 @@ def parse(data: dict[str, Any], form: type[D]) -> D:
         raise MalformedError(f"the payload does not have its form: {error}") from error
 
 
-def destination_add(
-    draft: DestinationAddDraft, account: AccountId, policy: Policy
-) -> DestinationAdd:
-    """Return the payload that lists a destination."""
-    where = normal_where(draft.network, draft.address, draft.memo, policy)
+def destination_add(draft: DestinationAddDraft, where: Where, account: AccountId) -> DestinationAdd:
+    """Return the payload that lists ``where``, which is what the draft says, in its one form."""
     return DestinationAdd(
         account=account,
         network=where.network,
@@ -227,11 +209,8 @@ def destination_add(
     )
 
 
-def destination_remove(
-    draft: DestinationRemoveDraft, account: AccountId, policy: Policy
-) -> DestinationRemove:
-    """Return the payload that takes a destination off the list."""
-    where = normal_where(draft.network, draft.address, draft.memo, policy)
+def destination_remove(where: Where, account: AccountId) -> DestinationRemove:
+    """Return the payload that takes ``where``, in its one form, off the list."""
     return DestinationRemove(
         account=account, network=where.network, address=where.address, memo=where.memo
     )
@@ -255,59 +234,6 @@ def api_key_create(
         destinations=destinations,
         daily_cents=draft.daily_cents,
     )
-
-
-def normal_where(network: str, address: str, memo: str, policy: Policy) -> Where:
-    """Return a destination in its one form.
-
-    Raises:
-        NetworkUnknownError, AddressError: as they say.
-    """
-    if network in BOOKS:
-        if memo:
-            raise AddressError("a place in the platform's own books takes no memo")
-        return Where(network=network, address=_place_in_books(address))
-    coin = policy.coin(network)
-    if network == BANK:
-        return Where(network=network, address=_bank_account(address), memo=normal_memo(memo))
-    address = normal_address(address, evm=coin.evm)
-    return Where(network=network, address=address, memo=normal_memo(memo))
-
-
-def _place_in_books(name: str) -> str:
-    if not _PLACE.fullmatch(name):
-        raise AddressError("a place in the books is letters, digits and _ . : / @ + - only")
-    return name
-
-
-def _bank_account(text: str) -> str:
-    """Return the one form of a bank account: without spaces, in capitals (ISO 13616, 6)."""
-    account = text.replace(" ", "").upper()
-    if not _BANK_ACCOUNT.fullmatch(account):
-        raise AddressError("a bank account is 5 to 34 letters and digits")
-    return account
-
-
-def normal_address(address: str, *, evm: bool) -> str:
-    """Return the one form of an address: printable ASCII; in lower case where case carries nothing.
-
-    Raises:
-        AddressError: invisible, spaced or foreign characters; not 20 bytes on an EVM chain.
-    """
-    if not _ADDRESS.fullmatch(address):
-        raise AddressError("an address is printable ASCII without spaces")
-    if not evm:
-        return address
-    if not _EVM.fullmatch(address):
-        raise AddressError("an address of this network is 0x and 40 hexadecimal digits")
-    return address.lower()
-
-
-def normal_memo(memo: str) -> str:
-    """Return the one form of a memo. Raises AddressError."""
-    if not _MEMO.fullmatch(memo):
-        raise AddressError("a memo is printable ASCII without spaces at its ends")
-    return memo
 
 
 def _no_network(text: str) -> str:

@@ -4,9 +4,9 @@ Amounts come in whole units, such as ``"0.25"``; a payload has them in minor uni
 decimals of the policy version. Where an exit leads has one form, as a destination has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
 
@@ -19,7 +19,7 @@ from twinlock.domain.drafts import (
     Memo,
     Short,
     Text,
-    normal_where,
+    Where,
     parse,
 )
 from twinlock.domain.exits import (
@@ -38,7 +38,6 @@ from twinlock.domain.exits import (
     TransferSubaccount,
     WithdrawalCrypto,
     WithdrawalFiat,
-    leads_to,
 )
 from twinlock.domain.ids import AccountId
 from twinlock.domain.money import Asset, parse_amount, parse_amount_or_zero
@@ -50,6 +49,9 @@ Price = Annotated[
 ]
 
 
+Normal: TypeAlias = Callable[[str, str, str], Where]
+
+
 class WithdrawalCryptoDraft(DraftForm, frozen=True, kw_only=True):
     """Amounts are decimal strings of whole units, such as ``"0.25"``."""
 
@@ -58,7 +60,7 @@ class WithdrawalCryptoDraft(DraftForm, frozen=True, kw_only=True):
     network: Short
     """Its network, as the policy names it."""
     address: Address
-    """Where it goes; no checksum is compared."""
+    """Where it goes, in any of its network's spellings."""
     amount: Amount
     """How much leaves, in the asset's own units."""
     max_fee: Amount = "0"
@@ -161,9 +163,11 @@ class ProductDraft(ExitDraft, frozen=True, kw_only=True):
     """Which product or market, by the name that you know it by."""
 
 
-def _crypto(draft: WithdrawalCryptoDraft, named: AccountId, policy: Policy) -> WithdrawalCrypto:
+def _crypto(
+    draft: WithdrawalCryptoDraft, named: AccountId, policy: Policy, normal: Normal
+) -> WithdrawalCrypto:
     asset = policy.asset(draft.asset, draft.network)
-    where = normal_where(draft.network, draft.address, draft.memo, policy)
+    where = normal(asset.network, draft.address, draft.memo)
     return WithdrawalCrypto(
         account=named,
         asset=asset.symbol,
@@ -177,9 +181,11 @@ def _crypto(draft: WithdrawalCryptoDraft, named: AccountId, policy: Policy) -> W
     )
 
 
-def _fiat(draft: WithdrawalFiatDraft, named: AccountId, policy: Policy) -> WithdrawalFiat:
+def _fiat(
+    draft: WithdrawalFiatDraft, named: AccountId, policy: Policy, normal: Normal
+) -> WithdrawalFiat:
     asset = policy.asset(draft.asset, BANK)
-    where = normal_where(BANK, draft.address, draft.memo, policy)
+    where = normal(BANK, draft.address, draft.memo)
     return WithdrawalFiat(
         account=named,
         asset=asset.symbol,
@@ -211,8 +217,6 @@ def _in_books(draft: ExitDraft, form: type[Any], named: AccountId, policy: Polic
         amount_minor=str(parse_amount(draft.amount, decimals=asset.decimals)),
         **own,
     )
-    network, place, _ = leads_to(payload)
-    normal_where(network, place, "", policy)
     return payload
 
 
@@ -240,8 +244,12 @@ EXIT_DRAFTS: Mapping[str, type[DraftForm]] = MappingProxyType(
 )
 
 
-def exit_of(kind: str, data: dict[str, Any], named: AccountId, policy: Policy) -> AnyExit:
+def exit_of(
+    kind: str, data: dict[str, Any], named: AccountId, *, policy: Policy, normal: Normal
+) -> AnyExit:
     """Return the payload that a draft of an exit of ``kind`` stands for.
+
+    ``normal`` gives network, address and memo their one form.
 
     Raises:
         MalformedError, UnknownAssetError, NetworkUnknownError, AmountError, AddressError: as they
@@ -249,9 +257,9 @@ def exit_of(kind: str, data: dict[str, Any], named: AccountId, policy: Policy) -
     """
     match kind:
         case ActionType.WITHDRAWAL_CRYPTO:
-            return _crypto(parse(data, WithdrawalCryptoDraft), named, policy)
+            return _crypto(parse(data, WithdrawalCryptoDraft), named, policy, normal)
         case ActionType.WITHDRAWAL_FIAT:
-            return _fiat(parse(data, WithdrawalFiatDraft), named, policy)
+            return _fiat(parse(data, WithdrawalFiatDraft), named, policy, normal)
         case _:
             form, made = _BOOKS[kind]
             return _in_books(parse(data, form), made, named, policy)

@@ -42,7 +42,14 @@ from twinlock.domain.commands import (
     Veto,
     Wrong,
 )
-from twinlock.domain.concluding import conclude, decision_of, lapse, turned_down, vetoed
+from twinlock.domain.concluding import (
+    conclude,
+    decision_of,
+    facts_of,
+    lapse,
+    turned_down,
+    vetoed,
+)
 from twinlock.domain.decisions import Decided, Decision, Rules, judge_facts
 from twinlock.domain.effects import listed_for, may_list
 from twinlock.domain.entries import ERASED_ENTRY
@@ -61,7 +68,6 @@ from twinlock.domain.events import (
 from twinlock.domain.exits import Exit, most_fee
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
-from twinlock.domain.policy.gather import gather
 from twinlock.domain.proposals import check_proposal
 from twinlock.domain.proving import (
     ask,
@@ -295,7 +301,7 @@ def _ask(state: State, command: Ask, *, rules: Rules, now: datetime) -> Decision
     if isinstance(asked, ProofFault):
         told = (CodesFlooded(at=now),) if flood_to_tell(account, asked, now=now) else ()
         return _refused(account, action, asked, *told, now=now)
-    facts = gather(state, action, policy=rules.policy, prices=rules.prices, now=now)
+    facts = facts_of(state, action, rules=rules, now=now)
     issued = ChallengeIssued(at=now, action_id=action.action_id, challenge=asked)
     missing = judge_facts(facts, rules=rules)
     said = Answer.CHALLENGE if missing == NOTHING else answer(missing)

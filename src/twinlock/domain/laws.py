@@ -10,7 +10,7 @@ Source: docs/laws.md.
 
 from collections.abc import Callable
 from datetime import MAXYEAR, datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import (
@@ -58,6 +58,7 @@ from twinlock.domain.requirements import (
     all_of,
     any_of,
 )
+from twinlock.domain.screening import Screened
 
 Law: TypeAlias = Callable[[Facts], Requirement]
 
@@ -350,6 +351,30 @@ def a_new_channel_answers(facts: Facts) -> Requirement:
     return Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,))
 
 
+def no_look_alike(facts: Facts) -> Requirement:
+    """Law 5: what begins and ends like a known address, and is another, is nowhere to send to.
+
+    Never a warning: whoever was deceived signs over that. Prevents: address poisoning (S13).
+    """
+    return Never(code=Reason.LOOK_ALIKE) if facts.look_alike else NOTHING
+
+
+def nothing_to_the_listed(facts: Facts) -> Requirement:
+    """Law 1: what the list of sanctions names is refused, and everything where no list is in force.
+
+    It is asked again at the spend. A list is asked for by a setting, and by nothing else.
+    """
+    match facts.screened:
+        case Screened.LISTED:
+            return Never(code=Reason.SCREENED)
+        case Screened.UNKNOWN:
+            return Never(code=Reason.SCREENING_DOWN)
+        case Screened.NONE | Screened.CLEAR:
+            return NOTHING
+        case _:
+            assert_never(facts.screened)
+
+
 LAWS: tuple[Law, ...] = (
     unknown_is_no,
     a_proof_counts_once,
@@ -378,4 +403,6 @@ LAWS: tuple[Law, ...] = (
     what_is_named_is_there,
     somebody_is_told,
     a_new_channel_answers,
+    no_look_alike,
+    nothing_to_the_listed,
 )

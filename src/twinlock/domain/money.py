@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import msgspec
 
+from twinlock.domain.addresses import AddressForm
 from twinlock.domain.bounds import MAX_UINT256, MAX_VALUE_CENTS
 from twinlock.domain.errors import TwinlockError
 
@@ -46,15 +47,15 @@ class NetworkUnknownError(TwinlockError):
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """One asset on one network; contract and decimals belong to the policy version.
 
-    ``contract`` is empty for the network's own coin; ``evm`` says that addresses are 20 bytes in
-    hexadecimal without regard to case.
+    ``contract`` is empty for the network's own coin; ``form`` is how its network writes addresses:
+    where none is stated, nothing is sent there.
     """
 
     symbol: str
     network: str
     decimals: int
     contract: str = ""
-    evm: bool = False
+    form: AddressForm | None = None
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):

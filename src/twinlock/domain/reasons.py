@@ -37,6 +37,10 @@ class Reason(StrEnum):
     DESTINATION_NOT_LISTED = "destination_not_listed"
     DESTINATION_UNPROVED = "destination_unproved"
     DESTINATION_REMOVED = "destination_removed"
+    LOOK_ALIKE = "look_alike"
+    DESTINATION_SHARED = "destination_shared"
+    SCREENED = "screened"
+    SCREENING_DOWN = "screening_down"
     LIMIT_EXCEEDED = "limit_exceeded"
     OWN_LIMIT = "own_limit"
     LOCKED = "locked"
@@ -148,6 +152,29 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "This destination was removed, so it counts as new.",
         "At the time shown, after you have proved it.",
         "Add it again and wait.",
+    ),
+    Reason.LOOK_ALIKE: Explanation(
+        "This address begins and ends like one that you have listed or paid before, and is "
+        "another. Thieves make such addresses, and send from them, to be taken for yours.",
+        "It does not end while the other one is known.",
+        "Compare both, character by character, and copy the right one from where you first had it. "
+        "If this one is right, ask the receiver for another address.",
+    ),
+    Reason.DESTINATION_SHARED: Explanation(
+        "Several other customers have begun to send to this address within a month, so it waits "
+        "longer: thieves use one address for many.",
+        "At the time shown, after you have proved it.",
+        "Make sure who asked you to send there. If you know it well, let the time pass.",
+    ),
+    Reason.SCREENED: Explanation(
+        "This address is on a list of sanctions, so nothing is sent to it.",
+        "When the list no longer names it.",
+        "Use another address, or ask the platform, which can say which list it is.",
+    ),
+    Reason.SCREENING_DOWN: Explanation(
+        "The list of sanctions cannot be read, or is too old, so no address can be checked.",
+        "When the platform has put a new list in its place.",
+        "Try again later, or ask the platform.",
     ),
     Reason.LIMIT_EXCEEDED: Explanation(
         "Together with what left today this is above the daily limit.",

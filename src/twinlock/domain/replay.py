@@ -83,6 +83,7 @@ from twinlock.domain.ids import (
     AuthenticatorId,
     DestinationId,
 )
+from twinlock.domain.likeness import with_look, without_look
 from twinlock.domain.newcomers import with_doubts
 from twinlock.domain.replaying_actions import apply_to_action, close
 
@@ -293,11 +294,16 @@ def _apply_records(state: State, event: RecordsEvent) -> State:
 def _list_destination(state: State, destination: Destination) -> State:
     """List ``destination``: over the one at hand, or as a new stream of its own."""
     if destination.destination_id == state.destination_id:
+        before = state.destination
+        if before is None or _forgotten(before):
+            looks = with_look(state.account, destination.address)
+            state = with_account(state, looks=looks)
         return with_destination(state, destination)
     known = destination.destination_id in state.account.destinations
     invariant(not known, "a destination that is not at hand is a new one")
     versions = {**state.account.destinations, destination.destination_id: destination.version}
-    listed = with_account(state, destinations=versions)
+    looks = with_look(state.account, destination.address)
+    listed = with_account(state, destinations=versions, looks=looks)
     return replace(listed, listed=(*state.listed, destination))
 
 
@@ -306,4 +312,12 @@ def _remove_destination(state: State, gone: DestinationId) -> State:
     if at_hand is None or at_hand.destination_id != gone:
         raise InvariantError("a removed destination is the one at hand")
     removed = replace(at_hand, removed=True, version=at_hand.version + 1)
+    if _forgotten(removed) and not at_hand.removed:
+        looks = without_look(state.account, at_hand.address)
+        state = with_account(state, looks=looks)
     return with_destination(state, removed)
+
+
+def _forgotten(one: Destination) -> bool:
+    """Say whether nobody ever proved ``one``, which is off the list: nothing resembles it then."""
+    return one.removed and one.usable_at is None

@@ -11,6 +11,7 @@ from twinlock.domain.account import (
     OpenAction,
     State,
 )
+from twinlock.domain.actions import place_of
 from twinlock.domain.api_keys import (
     by_keys_alone,
     charge_of,
@@ -43,6 +44,7 @@ from twinlock.domain.events import (
 from twinlock.domain.ids import (
     ApiKeyId,
 )
+from twinlock.domain.likeness import with_paid
 from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed, reopens
 
 
@@ -65,7 +67,9 @@ def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
     authorized while the price is low; and authorized before its destination was listed.
     """
     at, to = event.at, state.destination
-    state = with_account(state, last_exit_at=ceil(at.timestamp()))
+    place = place_of(action.payload)
+    paid = state.account.paid if place is None else with_paid(state.account, place.address)
+    state = with_account(state, last_exit_at=ceil(at.timestamp()), paid=paid)
     state = _charge(state, action, event.api_key_id, event.value_cents, at=at)
     more = max(event.value_cents - action.counted_on(at), 0)
     if more:

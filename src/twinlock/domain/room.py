@@ -214,6 +214,7 @@ def bytes_that_last(account: Account) -> int:
         actions=tuple(one for one in account.actions if not urgent(one)),
         authenticators=tuple(_counted(one) for one in account.authenticators),
         api_keys=tuple(_used(one) for one in account.api_keys),
+        paid={},
         destinations=dict.fromkeys(account.destinations, _VERSIONS),
         enrolling_until=None,
         devices=(),

@@ -21,6 +21,7 @@ import msgspec
 from twinlock.domain.account import (
     Account,
     Destination,
+    OpenAction,
     State,
 )
 from twinlock.domain.answers import (
@@ -55,6 +56,9 @@ from twinlock.domain.notices import (
 )
 from twinlock.domain.policy.version import (
     PolicyName,
+)
+from twinlock.domain.screening import (
+    Screening,
 )
 from twinlock.ports.log import (
     Head,
@@ -229,8 +233,28 @@ class PriceFeed(Protocol):
         ...
 
 
+class ScreeningFeed(Protocol):
+    """The list of sanctions that is in force."""
+
+    def screening(self) -> Screening | None:
+        """Return it; None where none is asked for, ``NO_LIST`` where one is and none can be had."""
+        ...
+
+
+class Sightings(Protocol):
+    """At how many accounts a destination was wanted of late."""
+
+    async def elsewhere(self, account: Account, action: OpenAction) -> int:
+        """Return at how many others its destination was; a bounded number, 0 where it is listed."""
+        ...
+
+    async def note(self, account: Account, action: OpenAction) -> None:
+        """Note that ``account`` wants it."""
+        ...
+
+
 class Policies(Protocol):
-    """The rules in force: laws, the active policy version, and the prices."""
+    """The rules in force: laws, the active policy version, prices, and screening."""
 
     def rules(self) -> Rules:
         """Return what the next decision is made by."""

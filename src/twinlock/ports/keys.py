@@ -12,6 +12,13 @@ from twinlock.domain.ids import DestinationId, PlatformKeyId
 from twinlock.domain.keys import KeyRecord, KeyUse, Role
 
 
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """That an account wants value to go somewhere: 16 bytes name the place, 8 the account there."""
+
+    place: bytes
+    by: bytes
+
+
 class BlindIndex(Protocol):
     """Names for things that only we can recompute: the database cannot guess an address by them."""
 
@@ -20,6 +27,10 @@ class BlindIndex(Protocol):
 
         There is one for each key that the keyring holds.
         """
+        ...
+
+    def sightings(self, place: Place) -> tuple[Sighting, ...]:
+        """Return what says that this account wants this place, by the key that names first."""
         ...
 
 

@@ -35,8 +35,9 @@ from twinlock.domain.commands import (
 )
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST, normal_address
 from twinlock.domain.decisions import Decided
+from twinlock.domain.destinations import Listed, listing
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.drafts import Where, normal_where
+from twinlock.domain.drafts import Where
 from twinlock.domain.errors import MalformedError, NotRepeatableError, TwinlockError, present
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
@@ -60,6 +61,7 @@ from twinlock.ports.keys import (
     BlindIndex,
 )
 from twinlock.proofs import recovery_codes, totp
+from twinlock.proofs.addresses.normal import normal_where
 
 IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
 
@@ -239,6 +241,14 @@ class Accounts:
         account = await self._store.account(named)
         found = [await self._store.destination(named, one) for one in sorted(account.destinations)]
         return tuple(as_proved(account, one) for one in found if one is not None)
+
+    async def listing(self, named: AccountId) -> tuple[Listed, ...]:
+        """Return the account's destinations as they stand, those that are proposed or wait too."""
+        account, now = await self.look(named)
+        found = [await self._store.destination(named, one) for one in sorted(account.destinations)]
+        known = tuple(one for one in found if one is not None)
+        lapse = self._policies.rules().policy.statutes.lapse
+        return listing(account, known, lapse=lapse, now=now)
 
     async def offer(
         self, named: AccountId, factor: Factor, *, actor: str, idempotency: Idempotency

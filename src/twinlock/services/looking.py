@@ -5,18 +5,27 @@ from typing import NoReturn
 
 import msgspec
 
-from twinlock.domain.account import ActionClosedError, ActionUnknownError, OpenAction, State
-from twinlock.domain.actions import SessionStart, place_of
+from twinlock.domain.account import (
+    Account,
+    ActionClosedError,
+    ActionUnknownError,
+    OpenAction,
+    State,
+)
+from twinlock.domain.actions import AnyPayload, SessionStart, place_of
 from twinlock.domain.answers import Answered, tell_closed, tell_open
 from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.canonical import decode
 from twinlock.domain.commands import Repudiate
+from twinlock.domain.concluding import facts_of
 from twinlock.domain.decisions import Rules, authorize_facts
 from twinlock.domain.entries import ClosedAction
+from twinlock.domain.errors import present
 from twinlock.domain.events import ActionDone
 from twinlock.domain.ids import ActionId, ChannelId, account_of
+from twinlock.domain.likeness import pending, resembles
 from twinlock.domain.naming import name_of
 from twinlock.domain.newcomers import doubted
-from twinlock.domain.policy.gather import gather
 from twinlock.domain.reasons import Reason
 from twinlock.domain.repudiations import bound_by, objection
 from twinlock.ports import (
@@ -55,10 +64,28 @@ class Looking:
         What is due and not yet settled shows as it will be decided. Raises ActionUnknownError.
         """
         found = await self.stand(action_id)
+        return await self._with_resembled(await self._tell(found), found)
+
+    async def beside(self, answered: Answered) -> Answered:
+        """Return ``answered`` with the known addresses that it was refused for resembling."""
+        if not _look_alike(answered):
+            return answered
+        found = await self.stand(ActionId(answered.action_id))
+        return await self._with_resembled(answered, found)
+
+    async def _with_resembled(self, answered: Answered, found: Standing | ClosedAction) -> Answered:
+        if not _look_alike(answered):
+            return answered
+        return msgspec.structs.replace(answered, resembles=await self.resembled(found))
+
+    async def resembled(self, found: Standing | ClosedAction) -> tuple[str, ...]:
+        """Return the known addresses that the one of an action begins and ends like, whole."""
+        return await _resembled(self._store, found.action.payload)
+
+    async def _tell(self, found: Standing | ClosedAction) -> Answered:
         if isinstance(found, ClosedAction):
             return await self._tell_closed(found)
-        policy, prices = found.rules.policy, found.rules.prices
-        facts = gather(found.state, found.action, policy=policy, prices=prices, now=found.now)
+        facts = facts_of(found.state, found.action, rules=found.rules, now=found.now)
         return tell_open(found.action, authorize_facts(facts, rules=found.rules))
 
     async def _tell_closed(self, closed: ClosedAction) -> Answered:
@@ -135,3 +162,34 @@ class Looking:
         if closed is None:
             raise ActionUnknownError("no action of this id")
         raise ActionClosedError(f"this action is over: {tell_closed(closed).state}")
+
+
+def _look_alike(answered: Answered) -> bool:
+    return any(why.code is Reason.LOOK_ALIKE for why in answered.why)
+
+
+async def _resembled(store: Store, payload: AnyPayload) -> tuple[str, ...]:
+    """Return the known addresses that the one in ``payload`` resembles, whole."""
+    place = place_of(payload)
+    if place is None:
+        return ()
+    account = await store.account(place.account)
+    known = {one.address for one in pending(account)}
+    known |= await _listed(store, account)
+    known |= await _paid(store, account)
+    return tuple(sorted(one for one in known if resembles(place.address, one)))
+
+
+async def _listed(store: Store, account: Account) -> set[str]:
+    found = [await store.destination(account.account_id, one) for one in account.destinations]
+    return {one.address for one in found if one is not None}
+
+
+async def _paid(store: Store, account: Account) -> set[str]:
+    """Return what was paid without being listed: its address stands in the entry of the spend."""
+    found = set()
+    for number in account.paid.values():
+        entry = present(await store.entry(account.account_id, number), "a spend has its entry")
+        paid: dict[str, str] = decode(entry.kept.openings["payload"].value.encode("utf-8"))
+        found.add(paid["address"])
+    return found

@@ -42,6 +42,7 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
 from twinlock.domain.notices import code_notice
 from twinlock.domain.proving import CODES, SENT, unread
+from twinlock.domain.requirements import Answer
 from twinlock.ports import (
     Clock,
     Decide,
@@ -49,6 +50,7 @@ from twinlock.ports import (
     Hasher,
     Idempotency,
     Policies,
+    Sightings,
     Store,
     Work,
 )
@@ -133,6 +135,7 @@ class Proving:
         clock: Clock,
         policies: Policies,
         blind: BlindIndex,
+        sightings: Sightings | None = None,
         hasher: Hasher,
         rp: passkeys.RelyingParty,
     ) -> None:
@@ -141,6 +144,7 @@ class Proving:
         self._clock = clock
         self._policies = policies
         self._blind = blind
+        self._sightings = sightings
         self._hasher = hasher
         self._rp = rp
 
@@ -295,9 +299,13 @@ class Proving:
             proof = Wrong(factor=reply.factor, fault=refused.fault)
         command = Prove(action_id=action_id, proof=proof, fresh=tail(self._entropy.draw(16)))
         rules = self._policies.rules()
-        work = self._work(
-            action, lambda state, now: decide(state, command, rules=rules, now=now), actor, rules
-        )
+        others = await self._sightings.elsewhere(account, action) if self._sightings else 0
+
+        def run(state: State, now: datetime) -> Decided:
+            seen = msgspec.structs.replace(state, wanted_elsewhere=others)
+            return decide(seen, command, rules=rules, now=now)
+
+        work = self._work(action, run, actor, rules)
         committed = await self._store.run(
             msgspec.structs.replace(work, idempotency=idempotency, action_id=action_id)
         )
@@ -306,6 +314,8 @@ class Proving:
         decision = committed.answer
         if decision.fault is not None:
             raise ProofRefusedError(decision.fault)
+        if self._sightings and decision.answer in (Answer.HOLD, Answer.ALLOW):
+            await self._sightings.note(account, action)
         return committed.answered
 
     def _work(self, action: OpenAction, run: Decide, actor: str, rules: Rules) -> Work:

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from twinlock.domain.addresses import misses_memo
 from twinlock.domain.exits import (
     AnyExit,
     CardPay,
@@ -23,6 +24,10 @@ from twinlock.domain.policy.version import Policy
 from twinlock.web.lines import Form, Line, Told
 from twinlock.web.words import visible
 
+NO_MEMO = (
+    "An exchange that you send to on this network asks for a memo or tag; without it, it does not "
+    "know whose deposit this is."
+)
 _GONE = "What has been sent cannot be called back."
 _LOST = "All of it can be lost there."
 
@@ -46,7 +51,11 @@ def _parts(payload: AnyExit, policy: Policy) -> tuple[str, tuple[Line, ...], str
         case WithdrawalCrypto():
             return "Send {sum}", _crypto(payload, policy), f"The platform may then send it. {_GONE}"
         case WithdrawalFiat():
-            return "Send {sum} to a bank", _fiat(payload), f"The platform may then send it. {_GONE}"
+            return (
+                "Send {sum} to a bank",
+                _fiat(payload, policy),
+                f"The platform may then send it. {_GONE}",
+            )
         case TransferInternal() | GiftSend() | TransferSubaccount():
             return _given(payload)
         case P2pRelease():
@@ -141,18 +150,18 @@ def _crypto(payload: WithdrawalCrypto, policy: Policy) -> tuple[Line, ...]:
     return (
         Line(label="Network", text=payload.network),
         address_line("To address", payload.address),
-        memo_line("Memo", payload.memo),
+        memo_line("Memo", payload.network, payload.memo, policy),
         token if payload.contract else coin,
         _network_fee(payload, policy),
     )
 
 
-def _fiat(payload: WithdrawalFiat) -> tuple[Line, ...]:
+def _fiat(payload: WithdrawalFiat, policy: Policy) -> tuple[Line, ...]:
     fee = format_amount(int(payload.max_fee_minor), decimals=payload.decimals)
     return (
         Line(label="Network", text=payload.network),
         Line(label="To bank account", text=payload.address, form=Form.ADDRESS),
-        memo_line("Reference", payload.memo),
+        memo_line("Reference", payload.network, payload.memo, policy),
         Line(label="Fee, at most", text=fee, unit=payload.asset, form=Form.AMOUNT),
     )
 
@@ -163,11 +172,13 @@ def address_line(label: str, address: str) -> Line:
     return Line(label=label, text=address, form=Form.ADDRESS, note=note)
 
 
-def memo_line(label: str, memo: str) -> Line:
-    """Return the line of a memo, of none as well: where one is missing the money is lost."""
-    if not memo:
-        return Line(label=label, text="None")
-    return Line(label=label, text=memo, form=Form.EXACT)
+def memo_line(label: str, network: str, memo: str, policy: Policy) -> Line:
+    """Return the line of a memo; one that is missing is told: many take deposits at one address."""
+    if memo:
+        return Line(label=label, text=memo, form=Form.EXACT)
+    if misses_memo(policy.form_of(network), memo):
+        return Line(label=label, text="None", note=NO_MEMO, heed=True)
+    return Line(label=label, text="None")
 
 
 def _network_fee(payload: WithdrawalCrypto, policy: Policy) -> Line:

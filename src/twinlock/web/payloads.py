@@ -99,7 +99,7 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
         case FreezeSet() | FreezeLift() | AccountErase() | NotBuilt():
             return _simple(payload)
         case DestinationAdd() | DestinationRemove():
-            return _destination(payload)
+            return _destination(payload, known.policy)
         case LimitRaise() | LimitLower() | LockTighten() | LockLoosen():
             return tell_own(payload)
         case ApiKeyCreate() | ApiKeyRevoke():
@@ -179,11 +179,11 @@ def _simple(payload: FreezeSet | FreezeLift | AccountErase | NotBuilt) -> Told:
             assert_never(payload)
 
 
-def _destination(payload: DestinationAdd | DestinationRemove) -> Told:
+def _destination(payload: DestinationAdd | DestinationRemove, policy: Policy) -> Told:
     where = (
         Line(label="Network", text=payload.network),
         address_line("Address", payload.address),
-        memo_line("Memo", payload.memo),
+        memo_line("Memo", payload.network, payload.memo, policy),
     )
     if isinstance(payload, DestinationRemove):
         return Told(

@@ -17,11 +17,11 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import factor_of, root
 from twinlock.domain.commands import Ask
+from twinlock.domain.concluding import facts_of
 from twinlock.domain.decisions import judge_facts
 from twinlock.domain.effects import effects
 from twinlock.domain.events import HoldPlaced, ProofAccepted
 from twinlock.domain.ids import ChallengeId, ChannelId
-from twinlock.domain.policy.gather import gather
 from twinlock.domain.proving import CODES, against, ask, reaches_floor, recovery_helps
 from twinlock.domain.replay import apply
 from twinlock.domain.requirements import (
@@ -96,7 +96,7 @@ def preview(standing: Standing) -> Preview:
 def _missing(standing: Standing, state: State) -> Requirement:
     rules = standing.rules
     action = state.account.action(standing.action.action_id)
-    facts = gather(state, action, policy=rules.policy, prices=rules.prices, now=standing.now)
+    facts = facts_of(state, action, rules=rules, now=standing.now)
     return judge_facts(facts, rules=rules)
 
 
@@ -254,7 +254,7 @@ def _hold(standing: Standing, after: State, then: Requirement) -> timedelta | No
         return None
     action: OpenAction = after.account.action(standing.action.action_id)
     rules, now = standing.rules, standing.now
-    facts = gather(after, action, policy=rules.policy, prices=rules.prices, now=now)
+    facts = facts_of(after, action, rules=rules, now=now)
     at = waits_until(then) or now
     events = effects(
         after, action, replace(facts, now=at), statutes=rules.policy.statutes, fresh=_NAME

@@ -44,7 +44,7 @@ from twinlock.web.forms import Form, once
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
 from twinlock.web.serving import ACTOR, Connection, Pages, check_origin, named
-from twinlock.web.sheets import Because, Sheet, Status, because_of, sheet_of
+from twinlock.web.sheets import Because, Sheet, Status, because_of, sheet_of, with_resembled
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 Guard: TypeAlias = Callable[[Connection, BaseRouteHandler], None]
@@ -115,7 +115,10 @@ async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
     listed: tuple[Destination, ...] = ()
     if isinstance(payload, ApiKeyCreate) and payload.destinations:
         listed = await pages.destinations(account_of(found.action.action_id))
-    return sheet_of(found, policy=pages.policy, listed=listed)
+    sheet = sheet_of(found, policy=pages.policy, listed=listed)
+    if all(one.code != Reason.LOOK_ALIKE for one in sheet.because):
+        return sheet
+    return with_resembled(sheet, await pages.looking.resembled(found))
 
 
 class _Note(StrEnum):

@@ -16,11 +16,11 @@ from twinlock.domain.actions import AnyPayload, SessionStart, payload_bytes, typ
 from twinlock.domain.answers import ended_as, explain_reasons
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.concluding import facts_of
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionRefused
 from twinlock.domain.exits import Exit
 from twinlock.domain.policy.facts import DestinationState, Facts
-from twinlock.domain.policy.gather import gather
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import SENT
 from twinlock.domain.reasons import Reason
@@ -36,7 +36,7 @@ from twinlock.domain.requirements import (
 )
 from twinlock.domain.waits import lapses_at
 from twinlock.services.looking import Standing
-from twinlock.web.lines import Line, Told
+from twinlock.web.lines import Form, Line, Told
 from twinlock.web.payloads import Known, tell_payload
 from twinlock.web.preview import Preview, preview
 from twinlock.web.words import dollars
@@ -130,6 +130,14 @@ def sheet_of(
     return _open(found, known)
 
 
+def with_resembled(sheet: Sheet, known: tuple[str, ...]) -> Sheet:
+    """Return ``sheet`` with each address that the one asked for resembles, in full beside it."""
+    lines = tuple(
+        Line(label="The address you know", text=one, form=Form.ADDRESS, heed=True) for one in known
+    )
+    return msgspec.structs.replace(sheet, worth_knowing=(*sheet.worth_knowing, *lines))
+
+
 def _closed(closed: ClosedAction, known: Known) -> Sheet:
     ended, action = closed.ended, closed.action
     codes = ended.reasons if isinstance(ended, ActionRefused) else ()
@@ -152,13 +160,7 @@ def _open(standing: Standing, known: Known) -> Sheet:
     until = silence_until(tried.missing)
     then = silence_until(tried.then) or waits_until(tried.then)
     end = until if status is Status.WAIT else then
-    facts = gather(
-        standing.state,
-        action,
-        policy=standing.rules.policy,
-        prices=standing.rules.prices,
-        now=now,
-    )
+    facts = facts_of(standing.state, action, rules=standing.rules, now=now)
     return Sheet(
         action_id=action.action_id,
         kind=type_of(action.payload),

@@ -23,9 +23,10 @@ from support.worlds import (
 )
 
 from twinlock.domain.actions import DestinationAdd, class_of, place_of
+from twinlock.domain.addresses import AddressError
 from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.decisions import judge_facts
-from twinlock.domain.drafts import AddressError, normal_where
+from twinlock.domain.drafts import Where
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.exit_drafts import EXIT_DRAFTS, exit_of
 from twinlock.domain.exits import (
@@ -43,6 +44,7 @@ from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.version import ASSETS
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
+from twinlock.proofs.addresses.normal import normal_where
 
 ASKED: dict[str, dict[str, Any]] = {
     "withdrawal.crypto": {
@@ -75,7 +77,15 @@ ASKED: dict[str, dict[str, Any]] = {
 
 def asked(kind: str, **changes: Any) -> AnyExit:  # noqa: ANN401 - fields of a draft
     in_books = {} if kind.startswith("withdrawal") else {"asset": "USDT", "amount": "50"}
-    return exit_of(kind, {**in_books, **ASKED[kind], **changes}, ALICE, DEFAULT)
+    return read(kind, {**in_books, **ASKED[kind], **changes})
+
+
+def read(kind: str, data: dict[str, Any]) -> AnyExit:
+    return exit_of(kind, data, ALICE, policy=DEFAULT, normal=normal)
+
+
+def normal(network: str, address: str, memo: str) -> Where:
+    return normal_where(network, address, memo, DEFAULT)
 
 
 def test_the_exits_are_all_that_the_catalogue_calls_so() -> None:
@@ -126,7 +136,7 @@ def test_a_field_more_or_less_is_refused(kind: str) -> None:
         left = {name: value for name, value in ASKED[kind].items() if name != field}
         books = {} if kind.startswith("withdrawal") else {"asset": "USDT", "amount": "1"}
         with pytest.raises(MalformedError):
-            exit_of(kind, {**books, **left}, ALICE, DEFAULT)
+            read(kind, {**books, **left})
 
 
 @pytest.mark.parametrize(

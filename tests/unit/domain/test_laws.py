@@ -33,6 +33,7 @@ from twinlock.domain.requirements import (
     all_of,
     any_of,
 )
+from twinlock.domain.screening import Screened
 
 TOP = Level.PHISHING_RESISTANT
 MIDNIGHT = NOON + DAY / 2
@@ -497,6 +498,18 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         laws.a_new_channel_answers,
         the(CONTACT, channel_confirmed=False),
         Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,)),
+    ),
+    (laws.no_look_alike, the(SEND), NOTHING),
+    (laws.no_look_alike, the(SEND, look_alike=True), never(Reason.LOOK_ALIKE)),
+    (laws.no_look_alike, the(LIST, look_alike=True), never(Reason.LOOK_ALIKE)),
+    *(
+        (laws.nothing_to_the_listed, the(SEND, screened=said), missing)
+        for said, missing in (
+            (Screened.NONE, NOTHING),
+            (Screened.CLEAR, NOTHING),
+            (Screened.LISTED, never(Reason.SCREENED)),
+            (Screened.UNKNOWN, never(Reason.SCREENING_DOWN)),
+        )
     ),
     # SP 800-63B
     (laws.an_app_needs_its_password, the(START), NOTHING),

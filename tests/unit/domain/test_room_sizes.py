@@ -67,6 +67,7 @@ from twinlock.domain.bounds import (
     LEGAL_REFERENCE_MOST,
     LOOSE_ACTIONS_MOST,
     OPEN_ACTIONS_MOST,
+    PAID_MOST,
     PASSING_BYTES_MOST,
     SESSIONS_MOST,
     URGENT_ACTIONS_LEAST,
@@ -85,6 +86,7 @@ from twinlock.domain.ids import (
     DestinationId,
     SessionId,
 )
+from twinlock.domain.likeness import TAG
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Lock
 from twinlock.domain.proving import codes_help
@@ -262,6 +264,8 @@ def a_full_account(*actions: OpenAction) -> Account:
         actions=actions,
         api_keys=(KEY,) * API_KEYS_MOST,
         destinations={DestinationId(f"dst_{n:026d}"): 99 for n in range(DESTINATIONS_MOST)},
+        looks="l" * TAG * DESTINATIONS_MOST,
+        paid={f"{n:0{TAG}d}": MANY for n in range(PAID_MOST)},
         spent=Spent(day="2026-01-15", cents=10**12),
         last_exit_at=SECOND,
         legal_holds={f"{n}" * LEGAL_REFERENCE_MOST: SECOND for n in range(LEGAL_HOLDS_MOST)},
@@ -317,6 +321,7 @@ def without_what_passes(account: Account) -> Account:
         key_told_at=0,
         undercut_at=0,
         sim_changed_at=None,
+        paid={},
         spent=Spent(),
         last_exit_at=0,
         legal_holds={},
@@ -377,6 +382,7 @@ def filled(lasts: int = DOCUMENT_ROOM) -> Account:
         limits=Limits(day_cents=10**12, destination_cents=10**12),
         lock=Lock(days=30),
         destinations={DestinationId(f"dst_{n:026d}"): 999_999 for n in range(12)},
+        looks=full.looks[: TAG * 12],
         actions=(replace(a_full_action(send(), proofs=1), lapses_at=LATE + 30 * DAY),),
     )
     named = longer(lasting, 1)
@@ -495,13 +501,16 @@ def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for
         ("codes_sent", 220),
         ("api_keys", 1_700),
         ("destinations", 3_700),
+        ("looks", 1_020),
+        ("paid", 360),
     ],
 )
 def test_each_list_full_of_ordinary_values_leaves_room_for_the_others(
     field: str, bytes_most: int
 ) -> None:
     full = a_full_account()
-    without = replace(full, **{field: {} if field == "destinations" else ()})
+    none = type(getattr(full, field))()
+    without = replace(full, **{field: none})
 
     assert size(full) - size(without) <= bytes_most
     assert bytes_most < DOCUMENT_ROOM / 2
@@ -531,6 +540,7 @@ def test_how_many_exits_may_wait_in_an_ordinary_account(
         codes_sent=(),
         api_keys=full.api_keys[:api_keys],
         destinations=dict(list(full.destinations.items())[:destinations]),
+        looks=full.looks[: TAG * destinations],
         actions=(exit_,) * waiting,
     )
 

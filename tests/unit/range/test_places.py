@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from twinlock.domain.drafts import normal_where
 from twinlock.domain.exits import BANK, BOOKS, EXITS, MARKET, SUBACCOUNT, VENUE
+from twinlock.proofs.addresses.normal import normal_where
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.places import NETWORK, NETWORKS, OLD, PAIRS, Places, networks_in
 from twinlock.range.profiles import rules_of

@@ -15,6 +15,7 @@ from twinlock.domain.log.note import KeyType, SignatureLine, SignedNote, Verifie
 from twinlock.domain.log.trust import TrustPolicy
 from twinlock.domain.trust import KEYS_MOST, Trust
 from twinlock.ports.keys import (
+    Sighting,
     SigningKey,
 )
 from twinlock.ports.log import (
@@ -197,6 +198,21 @@ class KeyringIndex:
     def names(self, place: Place) -> tuple[DestinationId, ...]:
         """Return every name that this destination may have; by the first a new one is named."""
         return tuple(destination_name(key, place) for key in self._keys)
+
+    def sightings(self, place: Place) -> tuple[Sighting, ...]:
+        """Return what says that this account wants this place, by the key that names first."""
+        return tuple(_sighting(key, place) for key in self._keys)
+
+
+def _sighting(secret: bytes, place: Place) -> Sighting:
+    """Return a sighting under one index key, by a key of its own that is derived from it.
+
+    The memo does not count: an exchange's customers share an address, and mules share it as well.
+    """
+    own = tagged_mac(secret, "sightings/v1")
+    where = tagged_mac(own, "place/v1", place.network.encode(), place.address.encode())[:16]
+    by = tagged_mac(own, "by/v1", where, place.account.encode())[:8]
+    return Sighting(place=where, by=by)
 
 
 def destination_name(secret: bytes, place: Place) -> DestinationId:

@@ -178,6 +178,27 @@ DELETE FROM message_nonce
  WHERE ctid = ANY(ARRAY(SELECT ctid FROM message_nonce WHERE until < $1 LIMIT $2))
 """
 
+# At how many accounts a destination was wanted: blind names on both sides.
+COUNT_SIGHTINGS = """
+SELECT count(*) FROM (
+    SELECT FROM sighting WHERE place = $1 AND by <> $2 AND seen_at > $3 LIMIT $4
+) AS found
+"""
+NOTE_SIGHTING = """
+INSERT INTO sighting (place, by, seen_at)
+SELECT $1, $2, $3
+ WHERE (SELECT count(*) FROM (
+            SELECT FROM sighting WHERE place = $1 AND seen_at > $4 LIMIT $5
+        ) AS found) < $5
+    ON CONFLICT (place, by) DO UPDATE SET seen_at = excluded.seen_at
+"""
+FORGET_SIGHTINGS = """
+WITH old AS (SELECT place, by FROM sighting WHERE seen_at <= $1 LIMIT $2),
+     gone AS (DELETE FROM sighting s USING old
+               WHERE s.place = old.place AND s.by = old.by RETURNING 1)
+SELECT count(*) FROM gone
+"""
+
 # The policy versions that decided here.
 KEEP_POLICY = "INSERT INTO policy (digest, body) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 READ_POLICY = "SELECT body FROM policy WHERE digest = $1"

@@ -17,6 +17,7 @@ from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import invariant
 from twinlock.domain.locks import OPEN, Lock
+from twinlock.domain.screening import Screened
 
 
 class DestinationState(StrEnum):
@@ -122,6 +123,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     destination: DestinationState = DestinationState.NONE
     destinations_required: bool = False
     destination_usable_at: datetime | None = None
+    wanted_elsewhere: int = 0  # at how many other accounts it was wanted of late, bounded
+    screened: Screened = Screened.NONE  # what the list of sanctions says of it
+    look_alike: bool = False  # it resembles a known address, and is not that
     budget_left_cents: int = 0
     destination_day_cents: int = 0  # to this destination today, before this one
     # The payload (signed), valued by the higher of price list and platform

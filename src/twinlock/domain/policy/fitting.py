@@ -110,6 +110,12 @@ FITS: Mapping[Reason, Fit] = MappingProxyType(
         Reason.LOOSENING_WAITS: Fit(_is_wait, _WAIT, _INSIDE),
         Reason.PLATFORM_WAITS: Fit(_is_any_wait, "a hold"),
         Reason.DESTINATION_NEW: Fit(_is_wait, _WAIT, _EXITS, frozenset({"destination"})),
+        Reason.DESTINATION_SHARED: Fit(
+            _is_wait,
+            _WAIT,
+            _EXITS | {ActionType.DESTINATION_ADD.value},
+            frozenset({"wanted_elsewhere"}),
+        ),
         Reason.DESTINATION_UNPROVED: Fit(_is_wait, _WAIT, _EXITS, frozenset({"destination"})),
         Reason.DESTINATION_REMOVED: Fit(_is_wait, _WAIT, _EXITS, frozenset({"destination"})),
         Reason.NARROW_DESTINATION: Fit(_is_wait, _WAIT, _SENDS, frozenset({"narrow"})),

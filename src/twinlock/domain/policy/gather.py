@@ -27,6 +27,7 @@ from twinlock.domain.actions import (
     PasswordReset,
     SessionStart,
     class_of,
+    place_of,
     type_of,
 )
 from twinlock.domain.ages import oldest_shown
@@ -41,12 +42,14 @@ from twinlock.domain.bounds import (
     MAX_VALUE_CENTS,
     NEWCOMER_PERIOD,
     OPEN_ACTIONS_MOST,
+    SIGHTINGS_COUNTED,
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
 from twinlock.domain.laws import LISTED
+from twinlock.domain.likeness import looks_alike
 from twinlock.domain.money import Prices
 from twinlock.domain.newcomers import (
     came_lately,
@@ -74,11 +77,18 @@ from twinlock.domain.policy.targets import (
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
+from twinlock.domain.screening import Screened, Screening
 from twinlock.domain.waits import lapses_at
 
 
 def gather(
-    state: State, action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime
+    state: State,
+    action: OpenAction,
+    *,
+    policy: Policy,
+    prices: Prices | None,
+    screening: Screening | None = None,
+    now: datetime,
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     account, payload = state.account, action.payload
@@ -106,13 +116,7 @@ def gather(
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(state, action, shown, now=now),
-        enrolling=account.enrolling(now),
-        frozen_until=account.freeze.until,
-        frozen_at=account.freeze.set_at,
-        held_until=held_until(account.holds, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
-        rootless_until=_rootless_until(account, now=now),
-        has_channel=bool(account.channels),
         way_in_left=way_in_left(account, payload, now=now),
         too_many=_too_many(account, action, now=now),
         bound_already=bound_already(account, action),
@@ -122,7 +126,8 @@ def gather(
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
-        destinations_required=account.destinations_required,
+        **_of_the_account(account, now=now),
+        **_of_the_place(state, action, policy=policy, screening=screening),
         budget_left_cents=budget_left,
         destination_day_cents=used,
         value_cents=worth(action, policy=policy, prices=prices, now=now),
@@ -131,19 +136,42 @@ def gather(
         target_level=about[0],
         target_bound_at=about[1],
         **_new_key(payload),
-        **_kept_for(account, payload, policy=policy),
+        exit_open_until=_exit_open_until(account, payload, policy=policy),
         **own_rules(account, payload),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
 
 
-def _kept_for(account: Account, payload: AnyPayload, *, policy: Policy) -> dict[str, Any]:
-    """Return for what an account is still needed, by the names of the facts."""
+def _of_the_account(account: Account, *, now: datetime) -> dict[str, Any]:
     return {
-        "last_exit_at": _last_exit(account),
-        "exit_open_until": _exit_open_until(account, payload, policy=policy),
+        "enrolling": account.enrolling(now),
+        "frozen_until": account.freeze.until,
+        "frozen_at": account.freeze.set_at,
+        "held_until": held_until(account.holds, now=now),
+        "has_channel": bool(account.channels),
+        "destinations_required": account.destinations_required,
         "legal_hold": bool(account.legal_holds),
+        "last_exit_at": _last_exit(account),
+        "rootless_until": _rootless_until(account, now=now),
+    }
+
+
+def _of_the_place(
+    state: State, action: OpenAction, *, policy: Policy, screening: Screening | None
+) -> dict[str, Any]:
+    """Return what speaks against where value would go; what tightens is not screened.
+
+    Whoever is on the list is taken off one's own at any time.
+    """
+    place = place_of(action.payload)
+    if place is None or class_of(action.payload) is ActionClass.TIGHTENING:
+        return {}
+    screened = Screened.NONE if screening is None else screening.says(place.address)
+    return {
+        "look_alike": looks_alike(state.account, action, policy.form_of),
+        "screened": screened,
+        "wanted_elsewhere": min(state.wanted_elsewhere, SIGHTINGS_COUNTED),
     }
 
 

@@ -6,6 +6,7 @@ from twinlock.domain.account import Account, Destination, OpenAction, Spent, Sta
 from twinlock.domain.actions import DestinationAdd, DestinationRemove
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.exits import AnyExit, Exit, WithdrawalCrypto, asset_in, leads_to, most_fee
+from twinlock.domain.listing import Listing, Step, after
 from twinlock.domain.money import Prices, minor_units, value_cents
 from twinlock.domain.newcomers import still_proved
 from twinlock.domain.policy.facts import DestinationState
@@ -69,7 +70,7 @@ def state_of(
     """Return what a destination is good for; what something reported proved is as if unsigned."""
     kind = found.state(now=now, lapse=lapse)
     if kind is not DestinationState.REMOVED and not still_proved(account, found):
-        return DestinationState.UNPROVED
+        return DestinationState(after(Listing(kind.value), Step.DOUBT).value)
     return kind
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from twinlock.domain.addresses import AddressForm
 from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.exits import asset_in_books, asset_on
 from twinlock.domain.money import Asset, NetworkUnknownError
@@ -68,6 +69,10 @@ class Policy:
         """
         return asset_in_books(symbol, self.assets)
 
+    def form_of(self, network: str) -> AddressForm | None:
+        """Return the form of addresses of ``network``, or None where none is named."""
+        return next((one.form for one in self.assets if one.network == network), None)
+
     def coin(self, network: str) -> Asset:
         """Return the coin of ``network`` itself, in which its fees are paid.
 
@@ -121,18 +126,30 @@ def policy_digest(header: bytes) -> str:
 
 
 ASSETS = (
-    Asset(symbol="BTC", network="bitcoin", decimals=8),
-    Asset(symbol="ETH", network="ethereum", decimals=18, evm=True),
+    Asset(symbol="BTC", network="bitcoin", decimals=8, form=AddressForm.BITCOIN),
+    Asset(symbol="ETH", network="ethereum", decimals=18, form=AddressForm.EVM),
     Asset(
         symbol="USDT",
         network="ethereum",
         decimals=6,
         contract="0xdac17f958d2ee523a2206206994597c13d831ec7",
-        evm=True,
+        form=AddressForm.EVM,
     ),
-    Asset(symbol="TRX", network="tron", decimals=6),
-    Asset(symbol="USDT", network="tron", decimals=6, contract="TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"),
-    Asset(symbol="XRP", network="xrpl", decimals=6),
-    Asset(symbol="EUR", network="bank", decimals=2),
-    Asset(symbol="USD", network="bank", decimals=2),
+    Asset(symbol="TRX", network="tron", decimals=6, form=AddressForm.TRON),
+    Asset(
+        symbol="USDT",
+        network="tron",
+        decimals=6,
+        contract="TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
+        form=AddressForm.TRON,
+    ),
+    Asset(symbol="XRP", network="xrpl", decimals=6, form=AddressForm.XRPL),
+    Asset(symbol="LTC", network="litecoin", decimals=8, form=AddressForm.LITECOIN),
+    Asset(symbol="DOGE", network="dogecoin", decimals=8, form=AddressForm.DOGECOIN),
+    Asset(symbol="SOL", network="solana", decimals=9, form=AddressForm.SOLANA),
+    Asset(symbol="XLM", network="stellar", decimals=7, form=AddressForm.STELLAR),
+    Asset(symbol="EOS", network="eos", decimals=4, form=AddressForm.EOS),
+    Asset(symbol="TON", network="ton", decimals=9, form=AddressForm.TON),
+    Asset(symbol="EUR", network="bank", decimals=2, form=AddressForm.BANK),
+    Asset(symbol="USD", network="bank", decimals=2, form=AddressForm.BANK),
 )

@@ -248,6 +248,16 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             "The owner wants money to leave to listed destinations only.",
             lambda facts: facts.destinations_required,
         ),
+        "wanted_elsewhere": _count(
+            Source.RECORD,
+            "At how many other accounts it was listed or paid in the last 30 days; 20 at most.",
+            lambda facts: facts.wanted_elsewhere,
+        ),
+        "look_alike": _flag(
+            Source.RECORD,
+            "It begins and ends like an address that the owner has listed or paid, and is another.",
+            lambda facts: facts.look_alike,
+        ),
         "destination_day_cents": _cents(
             Source.RECORD,
             "What left to this destination today (UTC) before this action.",

@@ -24,7 +24,7 @@ from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.changes import CHANGES, NotFoundError, change
 from twinlock.domain.decisions import Rules
-from twinlock.domain.drafts import parse
+from twinlock.domain.drafts import Where, parse
 from twinlock.domain.errors import present
 from twinlock.domain.exit_drafts import exit_of
 from twinlock.domain.exits import EXITS
@@ -35,6 +35,7 @@ from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import state_of
 from twinlock.ports import Clock, Entropy, Store
 from twinlock.ports.keys import BlindIndex
+from twinlock.proofs.addresses.normal import normal_where
 from twinlock.proofs.api_keys import read_public_key
 from twinlock.proofs.device_keys import read_jwk
 from twinlock.services.actions.binding import Binding
@@ -72,7 +73,7 @@ class Preparing:
             digest = b64url(tagged_hash("draft/v1", encode(draft)))
             return Prepared(payload=NotBuilt(account=named, asked=kind, digest=digest))
         if kind in EXITS:
-            leaves = exit_of(kind, draft, named, rules.policy)
+            leaves = exit_of(kind, draft, named, policy=rules.policy, normal=_normal(rules))
             return Prepared(payload=leaves, names=self._streams(leaves))
         if kind in OWN:
             return Prepared(payload=own(kind, draft, await self._store.account(named)))
@@ -104,7 +105,8 @@ class Preparing:
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> Prepared:
         draft = parse(data, drafts.DestinationAddDraft)
-        payload = drafts.destination_add(draft, named, rules.policy)
+        where = normal_where(draft.network, draft.address, draft.memo, rules.policy)
+        payload = drafts.destination_add(draft, where, named)
         names = self._streams(payload)
         return Prepared(payload=payload, secret=names[0], names=names)
 
@@ -112,7 +114,8 @@ class Preparing:
         self, data: dict[str, Any], named: AccountId, rules: Rules
     ) -> Prepared:
         draft = parse(data, drafts.DestinationRemoveDraft)
-        payload = drafts.destination_remove(draft, named, rules.policy)
+        where = normal_where(draft.network, draft.address, draft.memo, rules.policy)
+        payload = drafts.destination_remove(where, named)
         names = self._streams(payload)
         return Prepared(payload=payload, secret=names[0], names=names)
 
@@ -122,7 +125,7 @@ class Preparing:
         draft = parse(data, drafts.ApiKeyCreateDraft)
         read_public_key(draft.public_key)
         wheres = (
-            drafts.normal_where(one.network, one.address, one.memo, rules.policy)
+            normal_where(one.network, one.address, one.memo, rules.policy)
             for one in draft.destinations
         )
         places = (
@@ -165,6 +168,10 @@ class Preparing:
         return self._blind.names(present(place_of(payload), "this payload names a destination"))
 
     # --- From drafts to payloads ---
+
+
+def _normal(rules: Rules) -> Callable[[str, str, str], Where]:
+    return lambda network, address, memo: normal_where(network, address, memo, rules.policy)
 
 
 _ALONE: dict[str, type[FreezeSet | FreezeLift | AccountErase]] = {  # They name the account only.

@@ -109,6 +109,8 @@ OF_ACCOUNTS: dict[str, object] = {
         ),
     ),
     "destinations": {},
+    "looks": "m" * 10,
+    "paid": {"m" * 10: 1},
     "spent": Spent(),
     "last_exit_at": 0,
     "legal_holds": {"a court": 1},

@@ -550,7 +550,10 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
         (
             f"an account with a label key of {len(key)} bytes",
             labelled(key),
-            [*of_entries((Fault.LABEL_WRONG, OPENED, "its label key is none")), differs("chain")],
+            [
+                *of_entries((Fault.LABEL_WRONG, OPENED, "its label key is none")),
+                differs("chain", "looks"),
+            ],
         )
         for key in (b"", b"k" * 31, b"k" * 33)
     ),

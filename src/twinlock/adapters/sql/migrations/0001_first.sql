@@ -146,6 +146,16 @@ CREATE TABLE webhook_retry (
 );
 CREATE INDEX webhook_retry_due ON webhook_retry (webhook_id, due_at);
 
+-- That somebody wanted value to go somewhere, for a month: blind names of both, by which neither is
+-- found again without the index key, and under which two places of one account have nothing in common.
+CREATE TABLE sighting (
+    place   bytea NOT NULL CHECK (octet_length(place) = 16),
+    by      bytea NOT NULL CHECK (octet_length(by) = 8),
+    seen_at timestamptz NOT NULL,
+    PRIMARY KEY (place, by)
+);
+CREATE INDEX sighting_seen ON sighting USING brin (seen_at);
+
 -- Accounts that were erased, each with the leaf that says so, how many entries it had, and the salt
 -- that opens both in the leaf; and every leaf of all of them, whoever's it was: nothing ties it to an
 -- account any more. The MACs are the application's. Only the owner of the tables writes these rows, in
@@ -170,6 +180,7 @@ GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
+GRANT SELECT, INSERT, DELETE, UPDATE (seen_at) ON sighting TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
 GRANT SELECT ON erased, erased_entry TO twinlock_app;
 GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;

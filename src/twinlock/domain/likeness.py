@@ -1,0 +1,140 @@
+"""Look-alikes: addresses that people take for another, since people compare the ends of one.
+
+Prevents: address poisoning (S13). Dust comes from an address that begins and ends like one the
+owner pays, and the owner copies it from the history. So what shares the first four and the last
+four characters with a known address, and is not that, is blocked.
+
+Known is what is listed, was ever proved and listed, waits on a proof to be listed, or was paid
+before. Addresses stand in destinations' own streams, so the account keeps ten characters of each: a
+MAC of its ends and a MAC of the whole, under the key that it labels its entries with, which no
+rotation changes.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from twinlock.domain.account import Account, OpenAction
+from twinlock.domain.actions import DestinationAdd, class_of, place_of
+from twinlock.domain.addresses import AddressForm
+from twinlock.domain.bounds import PAID_MOST
+from twinlock.domain.canonical import b64url, tagged_mac
+from twinlock.domain.catalogue import ActionClass
+
+FormOf: TypeAlias = Callable[[str], AddressForm | None]  # by a network's name
+ENDS = 4  # characters at each end: what wallets and explorers show of an address
+_HALF = 5  # characters of base64: 30 bits, so that no account ever meets two by chance
+TAG = 2 * _HALF
+_BASE58 = "[1-9A-HJ-NP-Za-km-z]"
+# What every address of a kind begins with says nothing; people look at what follows.
+_PREFIX = re.compile(
+    "|".join(
+        (
+            "0x",  # Ethereum and its like
+            "(?:bc|ltc)1[qp]",  # segregated witness
+            f"[13LMADT9](?={_BASE58}{{24,33}}$)",  # Bitcoin, Litecoin, Dogecoin, TRON
+            f"r(?={_BASE58}{{24,34}}$)",  # the XRP Ledger
+            "G(?=[A-Z2-7]{55}$)",  # Stellar
+            "U[Qf](?=[A-Za-z0-9_-]{46}$)",  # TON
+            "[A-Z]{2}(?=[0-9]{2}[A-Z0-9]{11,29}$)",  # a bank: the country
+        )
+    ),
+    re.ASCII,
+)
+_CASELESS = "0x"  # Of hexadecimal digits capitals and small letters are the same.
+
+
+def ends_of(address: str) -> tuple[str, str]:
+    """Return what people compare of ``address``, in its one form: first and last characters."""
+    if address.startswith(_CASELESS):
+        address = address.lower()
+    found = _PREFIX.match(address)
+    body = address if found is None else address[found.end() :]
+    return body[:ENDS], body[-ENDS:]
+
+
+def resembles(one: str, other: str) -> bool:
+    """Say whether people take ``one`` for ``other``, which it is not."""
+    return one != other and ends_of(one) == ends_of(other)
+
+
+def tag_of(account: Account, address: str) -> str:
+    """Return what ``account`` keeps of a known address: TAG characters."""
+    key = account.chain.label_key.encode("utf-8")
+    ends = (end.encode("utf-8") for end in ends_of(address))
+    return _short(tagged_mac(key, "ends/v1", *ends)) + _short(
+        tagged_mac(key, "address/v1", address.encode("utf-8"))
+    )
+
+
+def _short(mac: bytes) -> str:
+    return b64url(mac)[:_HALF]
+
+
+def looks_alike(account: Account, action: OpenAction, form_of: FormOf) -> bool:
+    """Say whether ``action`` leads to, or lists, what resembles a known address and is not it."""
+    asked = _asked(action, form_of)
+    if asked is None:
+        return False
+    if any(resembles(asked, other.address) for other in pending(account, action.action_id)):
+        return True
+    kept = (*listed(account), *account.paid)
+    if not kept:
+        return False
+    tag = tag_of(account, asked)
+    return any(one[:_HALF] == tag[:_HALF] and one != tag for one in kept)
+
+
+def _asked(action: OpenAction, form_of: FormOf) -> str | None:
+    """Return the address to compare; ids on the platform are numbers, and resemble each other."""
+    place = place_of(action.payload)
+    if place is None or class_of(action.payload) is ActionClass.TIGHTENING:
+        return None
+    return None if form_of(place.network) is AddressForm.VENUE else place.address
+
+
+def pending(account: Account, own: str = "") -> Iterable[DestinationAdd]:
+    """Return what waits to be listed beside the action ``own``; of what nobody proved nothing.
+
+    Prevents: a stranger's proposal that keeps the owner from paying whom they always pay.
+    """
+    for other in account.actions:
+        if other.proved_at is None or other.action_id == own:
+            continue
+        if isinstance(other.payload, DestinationAdd):
+            yield other.payload
+
+
+# --- What the account keeps ---
+
+
+def listed(account: Account) -> tuple[str, ...]:
+    """Return the tags of all that is or was listed, one for each destination."""
+    whole = account.looks
+    return tuple(whole[start : start + TAG] for start in range(0, len(whole), TAG))
+
+
+def with_look(account: Account, address: str) -> str:
+    """Return the looks of ``account`` with that of one more destination."""
+    return account.looks + tag_of(account, address)
+
+
+def without_look(account: Account, address: str) -> str:
+    """Return the looks of ``account`` without that of one destination at ``address``."""
+    kept, gone = list(listed(account)), tag_of(account, address)
+    if gone in kept:
+        kept.remove(gone)
+    return "".join(kept)
+
+
+def with_paid(account: Account, address: str) -> dict[str, int]:
+    """Return what was paid without being listed, with ``address``; of too many the first goes.
+
+    Each with the entry of its last spend, where the address can be read.
+    """
+    tag = tag_of(account, address)
+    if tag in listed(account):
+        return account.paid
+    rest = {one: entry for one, entry in account.paid.items() if one != tag}
+    rest[tag] = account.chain.entries
+    return dict(list(rest.items())[-PAID_MOST:])
