@@ -75,6 +75,7 @@ from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports.keys import (
     PlatformKey,
 )
+from twinlock.proofs.addresses.normal import normal_where
 from twinlock.proofs.sessions import check_session
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 
