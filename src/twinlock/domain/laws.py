@@ -52,6 +52,7 @@ from twinlock.domain.requirements import (
     all_of,
     any_of,
 )
+from twinlock.domain.successor_laws import an_imported_passkey_opens_no_door
 
 Law: TypeAlias = Callable[[Facts], Requirement]
 
@@ -368,4 +369,5 @@ LAWS: tuple[Law, ...] = (
     what_is_named_is_there,
     somebody_is_told,
     a_new_channel_answers,
+    an_imported_passkey_opens_no_door,
 )

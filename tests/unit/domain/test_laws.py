@@ -32,6 +32,7 @@ from twinlock.domain.requirements import (
     all_of,
     any_of,
 )
+from twinlock.domain.successor_laws import an_imported_passkey_opens_no_door
 
 TOP = Level.PHISHING_RESISTANT
 MIDNIGHT = NOON + DAY / 2
@@ -496,6 +497,31 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         laws.a_new_channel_answers,
         the(CONTACT, channel_confirmed=False),
         Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,)),
+    ),
+    # Moving in
+    (an_imported_passkey_opens_no_door, the(SEND), NOTHING),
+    *(
+        (an_imported_passkey_opens_no_door, the(action, floor_imported=True), missing)
+        for action, missing in (
+            (SEND, proof(Reason.SUCCESSOR_NEEDED)),
+            (START, proof(Reason.SUCCESSOR_NEEDED)),
+            (LIST, proof(Reason.SUCCESSOR_NEEDED)),
+            (LIFT, proof(Reason.SUCCESSOR_NEEDED)),
+            (FREEZE, NOTHING),
+            (UNLIST, NOTHING),
+        )
+    ),
+    *(
+        (
+            an_imported_passkey_opens_no_door,
+            the(BIND, floor_imported=True, proved_at=proved_at),
+            missing,
+        )
+        for proved_at, missing in (
+            (None, wait(Reason.SUCCESSOR_WAITS, NOON + 3 * DAY)),
+            (NOON - 3 * DAY + INSTANT, wait(Reason.SUCCESSOR_WAITS, NOON + INSTANT)),
+            (NOON - 3 * DAY, NOTHING),
+        )
     ),
     # SP 800-63B
     (laws.an_app_needs_its_password, the(START), NOTHING),

@@ -73,6 +73,7 @@ from twinlock.domain.policy.targets import (
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
+from twinlock.domain.successors import counts, floor_imported
 from twinlock.domain.waits import lapses_at
 
 
@@ -111,7 +112,7 @@ def gather(
         held_until=held_until(account.holds, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
         rootless_until=_rootless_until(account, now=now),
-        has_channel=bool(account.channels),
+        **_kept(account),
         way_in_left=way_in_left(account, payload, now=now),
         too_many=_too_many(account, action, now=now),
         bound_already=bound_already(account, action),
@@ -132,10 +133,18 @@ def gather(
         **_new_key(payload),
         last_exit_at=_last_exit(account),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
-        legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
+
+
+def _kept(account: Account) -> dict[str, Any]:
+    """Return what our record says of the account as such, whatever the action is."""
+    return {
+        "floor_imported": floor_imported(account),
+        "has_channel": bool(account.channels),
+        "legal_hold": bool(account.legal_holds),
+    }
 
 
 def _without_a_stray_key(
@@ -155,7 +164,11 @@ def _without_a_stray_key(
 
 def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
     return tuple(
-        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
+        one
+        for one in action.shown
+        if account.stands(one)
+        and one.factor is not Factor.CHANNEL_CODE
+        and counts(account, action.payload, one)
     )
 
 
