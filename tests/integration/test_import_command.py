@@ -189,7 +189,7 @@ async def test_a_killed_import_goes_on_and_doubles_and_loses_nothing(
     [
         ("old.csv", b"reference,nonsense\n", (), "import_file_refused"),
         ("old.csv", b"reference,email_1,email\n", (), "import_file_refused"),
-        ("old.csv", b"totp,totp_1_seed\n", (), "import_file_refused"),
+        ("old.csv", b"reference,totp,totp_1_seed\n", (), "import_file_refused"),
         ("old.csv", '"reference'.encode("utf-16"), (), "import_file_refused"),
         ("old.txt", b"reference\n", (), "import_file_refused"),
         ("old.csv", None, (), "file_unreadable"),

@@ -1,6 +1,7 @@
 """Customers of an older system move in: what they can do on the first day, and what they cannot."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -263,3 +264,34 @@ async def test_a_dry_run_finds_what_the_run_finds_and_writes_nothing(
         RowFault.CHANNEL_MISSING,
         RowFault.ACCOUNT_TOO_LARGE,
     ]
+
+
+async def test_whoever_was_erased_is_not_moved_in_again(
+    service: Service, database: TestDatabase
+) -> None:
+    """The mark of an erasure is all that is left of an account, and its name is given to nobody."""
+    mark = "INSERT INTO erased VALUES ($1, 0, 1, $2, $3)"
+    await database.execute(mark, named(service, "alice"), bytes(32), bytes(40))
+    (looked,) = await taken(service, a_row("alice"))
+    importing = importing_into(service)
+    importing._arrivals = Blind()  # noqa: SLF001 - as if it were erased at this very moment
+    (raced,) = await importing.take([(1, read(a_row("alice")))], dry=False, resumed=False)
+
+    assert looked.fault is raced.fault is RowFault.ACCOUNT_ERASED
+
+
+class Blind:
+    """Somebody who sees nothing of what is there. Implements ``Arrivals``."""
+
+    async def standing(self, named: Sequence[AccountId]) -> Mapping[AccountId, str | None]:
+        """Return nothing."""
+        return {}
+
+
+async def test_who_opens_the_account_meanwhile_is_found_under_the_lock(service: Service) -> None:
+    await taken(service, a_row("alice"))
+    importing = importing_into(service)
+    importing._arrivals = Blind()  # noqa: SLF001 - as above
+    (raced,) = await importing.take([(1, read(a_row("alice")))], dry=False, resumed=True)
+
+    assert raced.fault is RowFault.ACCOUNT_EXISTS

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar, NoReturn
+from typing import ClassVar, NoReturn, assert_never
 
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import TwinlockError
@@ -140,6 +140,8 @@ def write(known: ForeignHash) -> str:
             return f"$scrypt${cost}${_b64(known.salt)}${_b64(known.digest)}"
         case Scheme.PBKDF2_SHA256 | Scheme.PBKDF2_SHA512:
             return f"${known.scheme}$i={first}${_b64(known.salt)}${_b64(known.digest)}"
+        case _:
+            assert_never(known.scheme)
 
 
 # --- Bounds ---

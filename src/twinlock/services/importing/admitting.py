@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.actions import Place
-from twinlock.domain.bounds import DESTINATIONS_MOST
 from twinlock.domain.commands import OpenAccount
 from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.erasure import AccountErasedError
@@ -133,8 +132,6 @@ class Importing:
         return _Ready(line=line, account=made.account, listed=listed)
 
     def _listed(self, made: Arrival, named: AccountId, *, now: datetime) -> tuple[Destination, ...]:
-        if len(made.listed) > DESTINATIONS_MOST:
-            raise RowRefusedError(RowFault.TOO_MANY, "destinations")
         return tuple(
             Destination(
                 destination_id=self._blind.names(

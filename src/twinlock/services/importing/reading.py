@@ -96,7 +96,7 @@ class Reader:
         """Take the names of the columns.
 
         Raises:
-            ImportFileError: it is no line of CSV, or names something unknown, or something twice.
+            ImportFileError: no line of CSV; a name that is unknown or stands twice; no reference.
         """
         try:
             cells = _cells(_text(line).removeprefix(_BOM))
@@ -109,6 +109,8 @@ class Reader:
         parts = {one.field for one in columns if one is not None and one.part}
         if len(set(told)) < len(told) or whole & parts:
             raise ImportFileError("two columns say the same thing")
+        if ("reference", 0, "") not in told:
+            raise ImportFileError("no column is called reference: map it")
         self._columns = columns
 
     def row(self, line: bytes, *, first: bool = False) -> Row:
