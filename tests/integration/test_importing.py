@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support.imports import (
@@ -25,8 +25,10 @@ from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.domain.authenticators.model import Password
 from twinlock.domain.canonical import b64url
+from twinlock.domain.errors import AccountUnknownError, TwinlockError, UnavailableError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.importing.faults import RowFault
+from twinlock.ports import Committed, Store, Work
 from twinlock.proofs import totp
 from twinlock.range.authenticator import SoftwareAuthenticator
 from twinlock.services.importing.admitting import Outcome
@@ -295,3 +297,47 @@ async def test_who_opens_the_account_meanwhile_is_found_under_the_lock(service: 
     (raced,) = await importing.take([(1, read(a_row("alice")))], dry=False, resumed=True)
 
     assert raced.fault is RowFault.ACCOUNT_EXISTS
+
+
+class Unsteady:
+    """A store that says nothing of so many answers; every second was committed, or none."""
+
+    def __init__(
+        self, store: Store, *, silent: int, error: type[TwinlockError], commits: bool = True
+    ) -> None:
+        self._store, self._silent, self._error = store, silent, error
+        self._commits = commits
+
+    async def run(self, work: Work) -> Committed:
+        """Run ``work``, or not, and say nothing of it."""
+        if not self._silent:
+            return await self._store.run(work)
+        self._silent -= 1
+        if self._commits and self._silent % 2:
+            await self._store.run(work)
+        raise self._error("nobody knows")
+
+
+async def test_what_a_busy_store_says_nothing_of_is_asked_again_and_taken_once(
+    service: Service, database: TestDatabase
+) -> None:
+    importing = importing_into(service)
+    unsteady = Unsteady(service.api.store, silent=30, error=UnavailableError)
+    importing._store = cast("Store", unsteady)  # noqa: SLF001 - a store in its worst hour
+    rows = [(number, read(a_row(f"customer-{number}"))) for number in range(1, 21)]
+    outcomes = await importing.take(rows, dry=False, resumed=False)
+
+    assert [(one.line, one.fault) for one in outcomes] == [(number, None) for number, _ in rows]
+    assert await database.value("SELECT size FROM head") == len(rows)
+
+
+@pytest.mark.parametrize("error", [UnavailableError, AccountUnknownError])
+async def test_a_store_that_never_answers_ends_the_import(
+    service: Service, error: type[TwinlockError]
+) -> None:
+    importing = importing_into(service)
+    dead = Unsteady(service.api.store, silent=10**6, error=error, commits=False)
+    importing._store = cast("Store", dead)  # noqa: SLF001 - as above
+
+    with pytest.raises(error):
+        await importing.take([(1, read(a_row("alice")))], dry=False, resumed=False)

@@ -19,7 +19,7 @@ from twinlock.domain.actions import Place
 from twinlock.domain.commands import OpenAccount
 from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.erasure import AccountErasedError
-from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.errors import DocumentTooLargeError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.domain.importing.faults import AccountExistsError, RowFault, RowRefusedError
@@ -32,6 +32,8 @@ from twinlock.proofs.importing import Arrival, Terms, arrival
 from twinlock.services.importing.seen import Seen
 
 ACTOR = "import"
+TRIES = 5  # A busy database turns some of a group away; one that is down turns away all, at once.
+UNAVAILABLE = 503  # The status of what is worth asking again.
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +108,7 @@ class Importing:
         if dry:
             outcomes += map(self._tried, new)
         else:
-            outcomes += await asyncio.gather(*(self._open(one) for one in new))
+            outcomes += await self._open_all(new)
         return sorted(outcomes, key=lambda one: one.line)
 
     def _ready(self, line: int, row: Row) -> _Ready:
@@ -171,6 +173,29 @@ class Importing:
             return Outcome(line=one.line, fault=RowFault.ACCOUNT_TOO_LARGE)
         return Outcome(line=one.line, account_id=one.account.account_id)
 
+    async def _open_all(self, new: Sequence[_Ready]) -> list[Outcome]:
+        """Open all of ``new``, some of them again where the store could not say what became of it.
+
+        What was committed all the same is found by its name, and by the file that it came from.
+        """
+        outcomes: list[Outcome] = []
+        tries = TRIES
+        while True:
+            every = await asyncio.gather(*map(self._open, new), return_exceptions=True)
+            failed = [error for error in every if isinstance(error, BaseException)]
+            outcomes += (one for one in every if not isinstance(one, BaseException))
+            if not failed:
+                return outcomes
+            tries -= 1
+            if not tries or not all(map(_passes, failed)):
+                raise failed[0]
+            told = {one.line for one in outcomes}
+            left = [one for one in new if one.line not in told]
+            there = await self._arrivals.standing([one.account.account_id for one in left])
+            mine = [one for one in left if there.get(one.account.account_id) == self._source]
+            outcomes += (Outcome(line=one.line, account_id=one.account.account_id) for one in mine)
+            new = [one for one in left if one not in mine]
+
     async def _open(self, one: _Ready) -> Outcome:
         rules = self._policies.rules()
         named = one.account.account_id
@@ -190,6 +215,11 @@ class Importing:
         except AccountExistsError:  # Somebody else imports it at this moment.
             return Outcome(line=one.line, fault=RowFault.ACCOUNT_EXISTS, column="reference")
         return Outcome(line=one.line, account_id=named)
+
+
+def _passes(error: BaseException) -> bool:
+    """Say whether it may be gone when the same is asked again."""
+    return isinstance(error, TwinlockError) and error.status == UNAVAILABLE
 
 
 def _opened(state: State, one: _Ready, *, rules: Rules, now: datetime) -> Decided:
