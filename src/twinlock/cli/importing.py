@@ -129,6 +129,7 @@ def _report(stack: ExitStack, path: Path | None) -> TextIO | None:
     if path is None:
         return None
     path.touch(mode=0o600)
+    path.chmod(0o600)  # Also where it was there before.
     return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
 
 
