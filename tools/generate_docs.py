@@ -21,6 +21,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from doc_parts import attribute_docs, fields_of, in_words, page, summary, table, type_name
 from export_doc import export_page
+from import_doc import import_page
 from policy_doc import policy_page
 from profiles_doc import profiles_page
 from requirements_doc import requirements_page
@@ -375,6 +376,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "events.md": events_page,
     "export.md": export_page,
+    "import.md": import_page,
     "policy.md": policy_page,
     "profiles.md": profiles_page,
     "requirements.md": requirements_page,

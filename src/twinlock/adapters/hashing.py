@@ -16,6 +16,7 @@ from twinlock.ports import (
     Entropy,
 )
 from twinlock.proofs import passwords
+from twinlock.proofs.foreign_passwords import check_password
 
 T = TypeVar("T")
 THREADS = 2  # A core keeps deciding while the other hashes.
@@ -41,12 +42,15 @@ class ThreadHasher:
 
         return await self._run(work)
 
-    async def verify(self, encoded: str | None, password: str) -> None:
-        """Return when ``password`` fits ``encoded``; where there is none, work as long, in vain."""
+    async def verify(self, encoded: str | None, password: str) -> str:
+        """Return what to keep in the place of ``encoded``, which ``password`` fits, or "".
+
+        Where there is no hash, work as long, in vain.
+        """
         if encoded is None:
-            await self._run(lambda: passwords.burn(password))
-        else:
-            await self._run(lambda: passwords.verify_password(encoded, password))
+            return await self._run(lambda: passwords.burn(password))
+        salt = self._entropy.draw(passwords.SALT_BYTES)
+        return await self._run(lambda: check_password(encoded, password, salt=salt))
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING_MOST:

@@ -107,6 +107,13 @@ _TABLE = (
         "stating it guards against a changed origin.",
     ),
     _row(
+        "LEGACY_ORIGINS",
+        f"RP_ID@https://origin, separated by commas, at most {MAX_PROXIES}",
+        "none",
+        "Sites of an older system whose passkeys were imported: on these origins they may be used "
+        "to look, to freeze and to bind a successor (docs/import.md).",
+    ),
+    _row(
         "LOG_ORIGIN",
         "name without scheme",
         "`RP_ID/twinlock`",
@@ -214,6 +221,7 @@ class Settings:
     token: TokenPlace | None
     origin: str
     rp_id: str
+    legacy_origins: tuple[tuple[str, str], ...]  # RP ID and origin of each
     log_origin: str
     listen_host: str
     listen_port: int
@@ -286,6 +294,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         token=_token(values),
         origin=origin,
         rp_id=host,
+        legacy_origins=_legacy_origins(values),
         log_origin=_log_origin(values.get("LOG_ORIGIN", f"{host}/twinlock")),
         listen_host=listen_host,
         listen_port=listen_port,
@@ -412,6 +421,10 @@ def _local_origin(port: int) -> str:
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?=[a-z])(?:{_LABEL})|localhost")
 
+_LEGACY = re.compile(
+    rf"https://(?P<host>(?:{_LABEL}\.)+(?=[a-z])(?:{_LABEL}))(?::[1-9][0-9]{{0,4}})?"
+)
+
 
 def _origin(text: str) -> tuple[str, str]:
     """Return the origin as a browser writes it (RFC 6454, 6.1), and its host."""
@@ -426,6 +439,22 @@ def _origin(text: str) -> tuple[str, str]:
     if text != f"{parts.scheme}://{host}{port}":
         raise _wrong("ORIGIN", "is not scheme://host[:port] in lower case and nothing more")
     return text, host
+
+
+def _legacy_origins(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return RP ID and origin of each older site; a browser lets a host use its parents' RP IDs."""
+    parts = [part.strip() for part in values.get("LEGACY_ORIGINS", "").split(",") if part.strip()]
+    if len(parts) > MAX_PROXIES:
+        raise _wrong("LEGACY_ORIGINS", f"has more than {MAX_PROXIES} parts")
+    sites = []
+    for part in parts:
+        rp_id, at, origin = part.partition("@")
+        found = _LEGACY.fullmatch(origin)
+        host = found["host"] if found else ""
+        if not at or not _HOST.fullmatch(rp_id) or not f".{host}".endswith(f".{rp_id}"):
+            raise _wrong("LEGACY_ORIGINS", "is not RP_ID@https://host[:port], the host below it")
+        sites.append((rp_id, origin))
+    return tuple(sites)
 
 
 def _log_origin(text: str) -> str:

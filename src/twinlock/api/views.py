@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, Session
+from twinlock.domain.account import Account, ApiKey, Session
 from twinlock.domain.actions import type_of
 from twinlock.domain.api_keys import stopped
 from twinlock.domain.assurance import Level
@@ -29,6 +29,7 @@ class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
     and was copied. ``used_on`` is the day (UTC) of the last answer that was accepted, or null.
     ``codes_left`` is how many of a set of recovery codes are not used yet; null elsewhere.
     ``suspended_until`` lies in the past where a suspension is over; null: it was never reported.
+    ``imported``: an older system bound it, and not we; ``rp_id`` is then that of a passkey's site.
     """
 
     authenticator_id: str
@@ -41,6 +42,8 @@ class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
     backed_up: bool | None
     codes_left: int | None
     suspended_until: datetime | None
+    imported: bool
+    rp_id: str
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +75,7 @@ class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     channel_id: str
     kind: str
     bound_at: datetime
+    imported: bool
 
 
 class HoldView(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +116,7 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     ip_list: tuple[str, ...]
     destinations: tuple[str, ...]
     daily_cents: int
+    imported: bool
 
 
 class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,9 +134,13 @@ class LockView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as the platform sees it."""
+    """An account as the platform sees it.
+
+    ``imported_from`` is the SHA-256 (base64url) of the file it was imported from, or "".
+    """
 
     account_id: str
+    imported_from: str
     member_ids: tuple[str, ...]
     opened_at: datetime
     enrolling_until: datetime | None
@@ -192,6 +201,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
     """Return what the platform may see of ``account`` at ``now``."""
     return AccountView(
         account_id=account.account_id,
+        imported_from=account.imported,
         member_ids=(account.member_id,),
         opened_at=account.opened_at,
         enrolling_until=account.enrolling_until,
@@ -199,9 +209,14 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         frozen_until=account.freeze.until,
         limits=_limits(account),
         lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
-        authenticators=tuple(_view_authenticator(one) for one in account.authenticators),
+        authenticators=tuple(_view_authenticator(account, one) for one in account.authenticators),
         channels=tuple(
-            ChannelView(channel_id=one.channel_id, kind=one.kind.value, bound_at=one.bound_at)
+            ChannelView(
+                channel_id=one.channel_id,
+                kind=one.kind.value,
+                bound_at=one.bound_at,
+                imported=account.was_imported(one.entry),
+            )
             for one in account.channels
         ),
         sessions=tuple(
@@ -233,23 +248,25 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
             )
             for one in account.actions
         ),
-        api_keys=tuple(
-            ApiKeyView(
-                api_key_id=one.api_key_id,
-                public_key=one.public_key,
-                created_at=one.created_at,
-                stopped=stopped(account, one),
-                scopes=one.scopes,
-                ip_list=one.ip_list,
-                destinations=one.destinations,
-                daily_cents=one.daily_cents,
-            )
-            for one in account.api_keys
-        ),
+        api_keys=tuple(_view_api_key(account, one) for one in account.api_keys),
     )
 
 
-def _view_authenticator(one: Authenticator) -> AuthenticatorView:
+def _view_api_key(account: Account, one: ApiKey) -> ApiKeyView:
+    return ApiKeyView(
+        api_key_id=one.api_key_id,
+        public_key=one.public_key,
+        created_at=one.created_at,
+        stopped=stopped(account, one),
+        scopes=one.scopes,
+        ip_list=one.ip_list,
+        destinations=one.destinations,
+        daily_cents=one.daily_cents,
+        imported=account.was_imported(one.entry),
+    )
+
+
+def _view_authenticator(account: Account, one: Authenticator) -> AuthenticatorView:
     passkey = one if isinstance(one, Passkey) else None
     return AuthenticatorView(
         authenticator_id=one.authenticator_id,
@@ -262,6 +279,8 @@ def _view_authenticator(one: Authenticator) -> AuthenticatorView:
         backed_up=passkey.backed_up if passkey else None,
         suspended_until=None if one.suspension is None else one.suspension.until,
         codes_left=len(one.left) if isinstance(one, RecoveryCodes) else None,
+        imported=account.was_imported(one.entry),
+        rp_id=passkey.rp_id if passkey else "",
     )
 
 

@@ -40,7 +40,7 @@ from twinlock.ports import Clock, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import PlatformKeys
 from twinlock.ports.log import PublishedHeads
 from twinlock.ports.records import Records
-from twinlock.proofs.passkeys import RelyingParty
+from twinlock.proofs.passkeys import OlderSite, RelyingParty
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
@@ -266,6 +266,7 @@ def _use_cases(
             hasher=hasher,
             sightings=shelves.sightings,
             rp=rp,
+            older=tuple(OlderSite(rp_id=one, origin=at) for one, at in settings.legacy_origins),
         ),
         vetoes=Vetoes(store, policies=policies),
         spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),

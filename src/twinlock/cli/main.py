@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "audit": "audit:audit_command",
         "anchor": "anchor:app",
         "database": "database:app",
+        "import": "importing:import_command",
         "keys": "keys:app",
         "legal-hold": "records:legal_hold",
         "platform-key": "platform_keys:app",

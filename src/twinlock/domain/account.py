@@ -312,6 +312,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_at: datetime
     chain: Chain
     enrolling_until: datetime | None = None
+    imported: str = ""  # the digest (base64url) of the file that all of entry 0 came from
     destinations_required: bool = False
     authenticators: tuple[Authenticator, ...] = ()
     channels: tuple[Channel, ...] = ()
@@ -346,6 +347,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         bound = [factor_of(one) for one in self.authenticators]
         codes = any(channel.takes_codes for channel in self.channels)
         return floor_of(bound, has_channel=codes)
+
+    def was_imported(self, entry: int) -> bool:
+        """Say whether what ``entry`` bound came from a file of an older system."""
+        return bool(self.imported) and entry == 0
 
     def enrolling(self, now: datetime) -> bool:
         """Say whether the account is still being set up."""

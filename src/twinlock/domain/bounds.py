@@ -93,6 +93,12 @@ SIM_CHANGE_PERIOD = timedelta(days=7)
 # Law 3: a new authenticator or channel may not undo an older one.
 NEWCOMER_PERIOD = timedelta(days=30)
 
+# --- Moving in ---
+
+# A passkey of our own site that an older site's passkey binds: three days, announced everywhere, as
+# long as resetting an authenticator takes. Who phished the older site's waits in the open.
+SUCCESSOR_WAIT = timedelta(hours=72)
+
 # --- Sizes of an account ---
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be

@@ -65,7 +65,8 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     """An answer whose cryptography verified against ``against``: seed, key, hash or code MAC.
 
     ``evidence`` is what can be shown later; empty where a proof is bound by our record only. ``ip``
-    is where an API key was used from, by the platform's word; "" where it told none.
+    is where an API key was used from, by the platform's word; "" where it told none. ``rehashed``
+    is a hash of ours in the place of an older system's, of a password that was right.
     """
 
     factor: Factor
@@ -77,6 +78,7 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     backed_up: bool = False
     evidence: bytes = b""
     ip: str = ""
+    rehashed: str = ""
 
 
 class Wrong(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,9 +143,10 @@ class EndSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """The platform has a new customer."""
+    """The platform has a new customer, or one of an older system with ``listed`` destinations."""
 
     account: Account
+    listed: tuple[Destination, ...] = ()
 
 
 class ImportDestination(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from twinlock.domain.requirements import (
     answer,
     reasons,
 )
+from twinlock.domain.successors import looks
 from twinlock.domain.waits import held
 
 
@@ -115,11 +116,17 @@ def conclude(
 
 
 def _may_look(account: Account, action: OpenAction, fresh: str) -> bool:
-    """Below the floor a password and a code open a session that can look, freeze and veto."""
-    factors = {one.factor for one in action.shown if account.stands(one)}
+    """Below the floor a password and a code open a session that can look, freeze and veto.
+
+    So does an imported passkey; what it opens is as young as itself, and so vetoes nothing older.
+    """
+    if type_of(action.payload) != ActionType.SESSION_START or not fresh:
+        return False
+    standing = [one for one in action.shown if account.stands(one)]
+    factors = {one.factor for one in standing}
     code = factors & {Factor.EMAIL_CODE, Factor.SMS_CODE, Factor.RECOVERY_CODE}
-    starting = type_of(action.payload) == ActionType.SESSION_START
-    return bool(starting and fresh and code and Factor.PASSWORD in factors)
+    imported = any(looks(account, one) for one in standing)
+    return imported or bool(code and Factor.PASSWORD in factors)
 
 
 def vetoed(action: OpenAction, *, by: str, root: str | None, now: datetime) -> Decision:

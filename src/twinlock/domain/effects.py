@@ -87,6 +87,7 @@ from twinlock.domain.policy.leaving import where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
 from twinlock.domain.sim_changes import sms_at
+from twinlock.domain.successors import looks
 
 Effect: TypeAlias = Callable[[State, OpenAction, Facts, str], tuple[Event, ...]]
 
@@ -150,8 +151,14 @@ def session(
 
 
 def _bound_at(state: State, action: OpenAction, *, now: datetime) -> datetime:
-    """Return the age of what signs in, or freezes: a session objects as its proof could."""
-    shown = (one for one in action.shown if state.account.stands(one))
+    """Return the age of what signs in, or freezes: a session objects as its proof could.
+
+    One that an imported passkey opened objects to nothing older than itself. Prevents: an older
+    site's page, which has its visitors sign in here, and vetoes all that they do.
+    """
+    shown = tuple(one for one in action.shown if state.account.stands(one))
+    if any(looks(state.account, one) for one in shown):
+        return now
     return oldest_of_the_strongest(state.account, shown) or now
 
 

@@ -22,7 +22,7 @@ from twinlock.domain.account import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
     ActionId,
@@ -208,6 +208,12 @@ class AuthenticatorReactivated(
     authenticator_id: AuthenticatorId
 
 
+class PasswordRehashed(_Event, frozen=True, kw_only=True, tag="password.rehashed/1"):
+    """A password that an older system hashed was right, and is kept as our own hash from now on."""
+
+    authenticator: Password
+
+
 class ChannelBound(_Event, frozen=True, kw_only=True, tag="channel.bound/1"):
     """From now on notices go there too. What ``channel`` replaced is no channel any more."""
 
@@ -255,6 +261,7 @@ IdentityEvent: TypeAlias = (
 StandingEvent: TypeAlias = (
     AuthenticatorSuspended
     | AuthenticatorReactivated
+    | PasswordRehashed
     | ChannelBound
     | ChannelRemoved
     | NewcomerRepudiated

@@ -80,6 +80,7 @@ from twinlock.domain.proving import (
     why_not,
 )
 from twinlock.domain.reasons import Reason
+from twinlock.domain.rehashing import rehashed
 from twinlock.domain.repudiations import repudiate
 from twinlock.domain.requirements import (
     NOTHING,
@@ -336,7 +337,8 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         backed_up=proof.backed_up,
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
-    decision = conclude(state, action, (accepted,), rules=rules, now=now, fresh=command.fresh)
+    events: tuple[Event, ...] = (accepted, *rehashed(account, proof, now=now))
+    decision = conclude(state, action, events, rules=rules, now=now, fresh=command.fresh)
     if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY:
         decision = _beyond_its_powers(account, action, decision, shown, now=now)
     if decision.fault is not None:

@@ -59,6 +59,7 @@ from twinlock.domain.requirements import (
     any_of,
 )
 from twinlock.domain.screening import Screened
+from twinlock.domain.successor_laws import an_imported_passkey_opens_no_door
 
 Law: TypeAlias = Callable[[Facts], Requirement]
 
@@ -405,4 +406,5 @@ LAWS: tuple[Law, ...] = (
     a_new_channel_answers,
     no_look_alike,
     nothing_to_the_listed,
+    an_imported_passkey_opens_no_door,
 )

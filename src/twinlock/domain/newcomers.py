@@ -112,7 +112,9 @@ def proved_by(account: Account, action: OpenAction) -> tuple[int, ...]:
         Factor.CHANNEL_CODE,
     )  # Born of other proofs; proves nothing.
     shown = (one for one in action.shown if one.factor not in none and account.stands(one))
-    return tuple(sorted({one.bound_entry for one in shown if one.bound_entry}))
+    # What was imported was bound by entry 0, and can be suspended like anything else.
+    known = (one.bound_entry for one in shown if one.bound_entry or account.imported)
+    return tuple(sorted(set(known)))
 
 
 def stood_on(account: Account, action: OpenAction) -> tuple[int, ...]:

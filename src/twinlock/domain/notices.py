@@ -25,6 +25,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.events import (
+    AccountOpened,
     ActionAuthorized,
     ActionHeld,
     ActionRefused,
@@ -131,7 +132,13 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
 def notices(
     before: Account, *, what: str, action_id: str, events: tuple[Event, ...]
 ) -> tuple[Notice, ...]:
-    """Return the notices that ``events`` cause, to the channels that existed before them."""
+    """Return the notices that ``events`` cause, to the channels that existed before them.
+
+    What an account is opened with is no news to anybody. Prevents: a letter to each of a million
+    customers whom a platform moves in.
+    """
+    if any(isinstance(event, AccountOpened) for event in events):
+        return ()
     channels = tuple(channel.channel_id for channel in before.channels)
     proved = _proved(before, events)
     told = {_KINDS[type(event)]: event for event in events if _tells(event, proved=proved)}

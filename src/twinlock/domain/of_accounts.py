@@ -62,10 +62,13 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
     match command:
         case Offer(candidate=candidate):
             return _account_event("candidate.offer", CandidateOffered(at=now, candidate=candidate))
-        case OpenAccount(account=opened):
+        case OpenAccount(account=opened, listed=listed):
             begins = opened == state.account and opened.chain.entries == 0
             invariant(begins, "an account is opened once")
-            return _account_event("account.open", AccountOpened(at=now, account=opened))
+            unproved = all(one.imported and one.usable_at is None for one in listed)
+            invariant(unproved, "an import proves nothing")
+            added = (DestinationAdded(at=now, destination=one) for one in listed)
+            return _account_event("account.open", AccountOpened(at=now, account=opened), *added)
         case ImportDestination(destination=destination):
             return _import(state, destination, now=now)
         case EndSession(session_id=session_id, keep=keep):

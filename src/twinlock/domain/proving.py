@@ -49,6 +49,7 @@ from twinlock.domain.newcomers import code_root
 from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Never
+from twinlock.domain.successors import counts, is_foreign, is_read, passkeys_are_read
 from twinlock.domain.throttle import can_be_guessed, closed_until
 
 CODES = {Factor.EMAIL_CODE: ChannelKind.EMAIL, Factor.SMS_CODE: ChannelKind.SMS}
@@ -96,6 +97,8 @@ def unread(
         return ProofFault.BELOW_FLOOR if elsewhere else ProofFault.NOT_OFFERED
     if factor is Factor.API_KEY and not key_helps(action):
         return ProofFault.WRONG_KIND
+    if factor is Factor.PASSKEY and not passkeys_are_read(account, action.payload):
+        return ProofFault.IMPORTED
     if factor is Factor.SMS_CODE and not account.sms_counts(now):
         return ProofFault.SIM_CHANGED
     if closed(account, action, factor, now=now):
@@ -270,7 +273,13 @@ def reaches_floor(
     floor = max(account.floor, Level.KNOWLEDGE)
     if shown.factor is Factor.API_KEY:
         return level_by_key(account, shown) >= floor
-    before = [one.factor for one in action.shown if account.stands(one)]
+    if not counts(account, action.payload, shown):
+        return False
+    before = [
+        one.factor
+        for one in action.shown
+        if account.stands(one) and counts(account, action.payload, one)
+    ]
 
     def level(factors: Iterable[Factor]) -> Level:
         return level_for(account, action.payload, factors, offers=offers)
@@ -305,6 +314,8 @@ def judge(
     bound = account.authenticator(right.source)
     if bound is None or not _answers(bound, action, right):
         return ProofFault.AUTHENTICATOR_GONE
+    if is_foreign(bound) and not is_read(account, action.payload):
+        return ProofFault.IMPORTED
     return _judge_bound(account, bound, right, now=now)
 
 

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     ACCOUNT_FROZEN = "account_frozen"
     EXITS_HELD = "exits_held"
     LOOSENING_WAITS = "loosening_waits"
+    SUCCESSOR_NEEDED = "successor_needed"
+    SUCCESSOR_WAITS = "successor_waits"
     WAIT_TOLD = "wait_told"
     FEE_TOO_HIGH = "fee_too_high"
     NOT_ENTITLED = "not_entitled"
@@ -127,6 +129,16 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Something about this account changed, so for a while nothing may leave it.",
         "At the time shown; nobody can shorten it.",
         "Wait. If you did not make the change, freeze the account.",
+    ),
+    Reason.SUCCESSOR_NEEDED: Explanation(
+        "Your passkey was made for an older site, so it lets you look and freeze, and no more.",
+        "When you have bound a passkey of this site, and that has waited.",
+        "Bind a passkey of this site: the older one is all that takes.",
+    ),
+    Reason.SUCCESSOR_WAITS: Explanation(
+        "A passkey of this site, bound with one of an older site, waits for three days.",
+        "At the time shown, unless somebody entitled says no.",
+        "Wait. If you did not ask for it, veto it with one tap.",
     ),
     Reason.LOOSENING_WAITS: Explanation(
         "This weakens a protection, so it waits, and every channel is told.",

@@ -68,6 +68,7 @@ from twinlock.domain.events import (
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
+    PasswordRehashed,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
@@ -85,6 +86,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.likeness import with_look, without_look
 from twinlock.domain.newcomers import with_doubts
+from twinlock.domain.rehashing import with_verifier
 from twinlock.domain.replaying_actions import apply_to_action, close
 
 
@@ -120,6 +122,7 @@ def apply(state: State, event: Event) -> State:
         case (
             AuthenticatorSuspended()
             | AuthenticatorReactivated()
+            | PasswordRehashed()
             | ChannelBound()
             | ChannelRemoved()
             | NewcomerRepudiated()
@@ -177,10 +180,13 @@ def _apply_standing(state: State, event: StandingEvent) -> State:
             return _suspend(state, event)
         case AuthenticatorReactivated(authenticator_id=named):
             return _reactivate(state, named)
+        case PasswordRehashed(authenticator=anew):
+            kept = tuple(with_verifier(one, anew) for one in account.authenticators)
+            return with_account(state, authenticators=kept)
         case ChannelBound(channel=channel):
             gone = {link.channel_id for link in (channel, channel.replaced) if link is not None}
-            kept = tuple(one for one in account.channels if one.channel_id not in gone)
-            return with_account(state, channels=(*kept, channel))
+            rest = tuple(one for one in account.channels if one.channel_id not in gone)
+            return with_account(state, channels=(*rest, channel))
         case ChannelRemoved(channel_id=named):
             left = tuple(one for one in account.channels if one.channel_id != named)
             return with_account(state, channels=left)

@@ -45,6 +45,7 @@ from twinlock.domain.ids import (
     ApiKeyId,
 )
 from twinlock.domain.likeness import with_paid
+from twinlock.domain.successors import is_foreign
 from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed, reopens
 
 
@@ -177,7 +178,8 @@ def _accept(state: State, event: ProofAccepted) -> State:
     )
     beside = [one.factor for one in action.shown if account.stands(one)]
     bound = [factor_of(one) for one in account.authenticators]
-    if reopens(event.shown.factor, beside, bound=bound, floor=account.floor):
+    own = not is_foreign(account.authenticator(event.shown.source))
+    if own and reopens(event.shown.factor, beside, bound=bound, floor=account.floor):
         state = with_account(state, throttle=Throttle(), known_throttle=Throttle())
     if event.shown.factor is Factor.SESSION:
         sessions = (

@@ -71,6 +71,7 @@ _DAYS = 99_999  # From 1970: five digits, as until the year 2243.
 _VERSIONS = 999_999  # Of one destination: 270 withdrawals a day for ten years.
 _LONGEST = Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD)  # Until 2286.
 _FULL = "this account is full: finish or remove something first"
+VERIFIER_LETTERS = 97  # Of our argon2id; those of older systems are mostly shorter.
 _HASH_LETTERS = 43  # 32 bytes, base64url
 
 
@@ -259,7 +260,10 @@ def _counted(one: Authenticator) -> Authenticator:
             return replace(seen, sign_count=_COUNTED, backed_up=True)
         case Totp():
             return replace(seen, last_step=_COUNTED)
-        case Password() | RecoveryCodes():
+        case Password(verifier=verifier):
+            # Prevents: an account that is too full to keep our hash in an older system's place.
+            return replace(seen, verifier=verifier.ljust(VERIFIER_LETTERS, "-"))
+        case RecoveryCodes():
             return seen
         case _:
             assert_never(seen)

@@ -33,6 +33,8 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
     or an API key that is taken away, and that a second binding of the same brings back.
     """
     account = state.account
+    if not account.actions:
+        return ()
     gone = frozenset(
         entry
         for event in decision.events

@@ -29,6 +29,7 @@ UNREAD = frozenset(
         ProofFault.NOT_OFFERED,
         ProofFault.SIM_CHANGED,
         ProofFault.SUSPENDED,
+        ProofFault.IMPORTED,
     }
 )
 # What is no guess: an answer that was not read, or one that has counted for this action already.

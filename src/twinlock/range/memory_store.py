@@ -23,11 +23,11 @@ from twinlock.domain.errors import (
     ClockUntrustedError,
     IdempotencyConflictError,
     PlatformKeyUnknownError,
-    invariant,
     present,
 )
 from twinlock.domain.export import Recorded, Repeat
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId, account_of
+from twinlock.domain.importing.faults import AccountExistsError
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
 from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
@@ -127,7 +127,8 @@ class MemoryStore:
     def _state(self, work: Work) -> State:
         known = self.accounts.get(work.account_id)
         if work.opens is not None:
-            invariant(known is None, "an account is opened once")
+            if known is not None:
+                raise AccountExistsError("an account of this name was opened before")
             return State(account=work.opens)
         if known is None:
             raise AccountUnknownError("no such account")

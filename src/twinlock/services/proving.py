@@ -138,6 +138,7 @@ class Proving:
         sightings: Sightings | None = None,
         hasher: Hasher,
         rp: passkeys.RelyingParty,
+        older: tuple[passkeys.RelyingParty, ...] = (),
     ) -> None:
         self._store = store
         self._entropy = entropy
@@ -147,6 +148,7 @@ class Proving:
         self._sightings = sightings
         self._hasher = hasher
         self._rp = rp
+        self._older = older  # sites of older systems, for passkeys that were imported
 
     # --- Asking ---
 
@@ -258,11 +260,14 @@ class Proving:
             return None
         now = self._clock.now(database_at=None)
         live = (one for one in account.authenticators if not one.suspended(now))
-        known = (one for one in live if isinstance(one, Passkey))
+        known = [one for one in live if isinstance(one, Passkey)]
+        # One question is for one site: ours, until all that is bound is of an older one.
+        site = min((one.rp_id for one in known), default="")
+        asked = (one for one in known if one.rp_id == site)
         return {
-            "allowCredentials": [{"id": one.credential_id, "type": "public-key"} for one in known],
+            "allowCredentials": [{"id": one.credential_id, "type": "public-key"} for one in asked],
             "challenge": b64url(intents.challenge(nonce, payload_bytes(action.payload))),
-            "rpId": self._rp.rp_id,
+            "rpId": site or self._rp.rp_id,
             "timeout": int(CHALLENGE_LIFETIME.total_seconds() * 1000),
             "userVerification": "required",
         }
@@ -351,9 +356,14 @@ class Proving:
     async def _check_password(self, account: Account, reply: Reply) -> Right:
         bound = next((one for one in account.authenticators if isinstance(one, Password)), None)
         # Prevents: telling by the clock, or by the fault, which accounts have no password.
-        await self._hasher.verify(None if bound is None else bound.verifier, reply.secret)
+        anew = await self._hasher.verify(None if bound is None else bound.verifier, reply.secret)
         bound = present(bound, "what fits a password is one")
-        return Right(factor=Factor.PASSWORD, source=bound.authenticator_id, against=bound.verifier)
+        return Right(
+            factor=Factor.PASSWORD,
+            source=bound.authenticator_id,
+            against=bound.verifier,
+            rehashed=anew,
+        )
 
     def _check_totp(self, account: Account, reply: Reply) -> Right:
         apps = [one for one in account.authenticators if isinstance(one, Totp)]
@@ -381,10 +391,14 @@ class Proving:
         nonce = from_b64url(challenge.nonce, size=32)
         assertion = passkeys.read_assertion(reply.response or {})
         bound = _passkey(account, assertion.credential_id)
-        checked = passkeys.check_assertion(
+        checked = passkeys.check_on_sites(
             assertion,
             challenge=intents.challenge(nonce, payload_bytes(action.payload)),
-            rp=self._rp,
+            sites=[
+                one
+                for one in (self._rp, *self._older)
+                if one.rp_id == (bound.rp_id or self._rp.rp_id)
+            ],
             passkey=passkeys.KnownPasskey(
                 credential_id=assertion.credential_id,
                 public_key=from_b64url(bound.public_key),

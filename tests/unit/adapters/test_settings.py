@@ -24,6 +24,7 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         token=None,
         origin="http://localhost:8080",
         rp_id="localhost",
+        legacy_origins=(),
         log_origin="localhost/twinlock",
         listen_host="127.0.0.1",
         listen_port=8080,
@@ -81,6 +82,7 @@ def test_every_setting_can_be_set() -> None:
         ),
         origin="https://confirm.example",
         rp_id="confirm.example",
+        legacy_origins=(),
         log_origin="log.example/twinlock",
         listen_host="::1",
         listen_port=9000,
@@ -299,3 +301,32 @@ def test_every_setting_is_described_with_unit_and_default() -> None:
         assert row.unit
         assert row.default
         assert row.meaning.endswith(".")
+
+
+def test_older_sites_are_rp_ids_with_an_origin_of_theirs() -> None:
+    sites = "old.example@https://old.example, old.example@https://www.old.example:8443"
+    loaded = settings.load({"TWINLOCK_LEGACY_ORIGINS": sites}, as_root=True)
+
+    assert loaded.legacy_origins == (
+        ("old.example", "https://old.example"),
+        ("old.example", "https://www.old.example:8443"),
+    )
+
+
+@pytest.mark.parametrize(
+    "sites",
+    [
+        "old.example",
+        "https://old.example",
+        "old.example@http://old.example",
+        "old.example@https://notold.example",
+        "www.old.example@https://old.example",
+        "old.example@https://old.example/",
+        "OLD.example@https://old.example",
+        "@https://old.example",
+        ",".join(["old.example@https://old.example"] * 65),
+    ],
+)
+def test_an_older_site_that_cannot_be_meant_is_refused(sites: str) -> None:
+    with pytest.raises(SettingsWrongError):
+        settings.load({"TWINLOCK_LEGACY_ORIGINS": sites}, as_root=True)

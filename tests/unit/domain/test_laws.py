@@ -34,6 +34,7 @@ from twinlock.domain.requirements import (
     any_of,
 )
 from twinlock.domain.screening import Screened
+from twinlock.domain.successor_laws import an_imported_passkey_opens_no_door
 
 TOP = Level.PHISHING_RESISTANT
 MIDNIGHT = NOON + DAY / 2
@@ -509,6 +510,31 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
             (Screened.CLEAR, NOTHING),
             (Screened.LISTED, never(Reason.SCREENED)),
             (Screened.UNKNOWN, never(Reason.SCREENING_DOWN)),
+        )
+    ),
+    # Moving in
+    (an_imported_passkey_opens_no_door, the(SEND), NOTHING),
+    *(
+        (an_imported_passkey_opens_no_door, the(action, floor_imported=True), missing)
+        for action, missing in (
+            (SEND, proof(Reason.SUCCESSOR_NEEDED)),
+            (START, proof(Reason.SUCCESSOR_NEEDED)),
+            (LIST, proof(Reason.SUCCESSOR_NEEDED)),
+            (LIFT, proof(Reason.SUCCESSOR_NEEDED)),
+            (FREEZE, NOTHING),
+            (UNLIST, NOTHING),
+        )
+    ),
+    *(
+        (
+            an_imported_passkey_opens_no_door,
+            the(BIND, floor_imported=True, proved_at=proved_at),
+            missing,
+        )
+        for proved_at, missing in (
+            (None, wait(Reason.SUCCESSOR_WAITS, NOON + 3 * DAY)),
+            (NOON - 3 * DAY + INSTANT, wait(Reason.SUCCESSOR_WAITS, NOON + INSTANT)),
+            (NOON - 3 * DAY, NOTHING),
         )
     ),
     # SP 800-63B

@@ -11,9 +11,9 @@ from support.worlds import (
     APP,
     EMAIL,
     FREEZE,
-    PASSWORD,
     SMS,
     SYNCED,
+    a_password,
     a_session,
     an_account,
     list_address,
@@ -92,14 +92,23 @@ from twinlock.domain.locks import Lock
 from twinlock.domain.proving import codes_help
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never
-from twinlock.domain.room import bytes_that_last, check_room, crowded_out, outgrown, urgent
+from twinlock.domain.room import (
+    VERIFIER_LETTERS,
+    bytes_that_last,
+    check_room,
+    crowded_out,
+    outgrown,
+    urgent,
+)
 from twinlock.domain.throttle import Throttle
+from twinlock.proofs.passwords import NOBODYS_HASH
 
 WEAK = (
     "phone",
     "knowledge",
     *(f"suspend:{root}" for root in ("phone", "knowledge", "roaming", "desktop")),
 )
+PASSWORD = replace(a_password(), verifier="v" * VERIFIER_LETTERS)  # as long as ours are
 NAMED = "a" * 26  # what follows the prefix of every id
 BYTES_32 = "b" * 43  # base64url
 SECOND = int(NOON.timestamp())
@@ -660,6 +669,15 @@ def test_a_key_is_counted_as_if_it_were_stopped() -> None:
 
     assert KEY.stopped
     assert bytes_that_last(runs) == bytes_that_last(stopped)
+
+
+def test_an_older_system_s_hash_is_counted_as_long_as_ours_will_be() -> None:
+    """Prevents: a full account whose owner cannot sign in, since our hash does not fit in."""
+    short = replace(PASSWORD, verifier="$2b$12$" + "v" * 53)
+    account = replace(a_full_account(), authenticators=(PASSWORD,))
+
+    assert len(NOBODYS_HASH) == VERIFIER_LETTERS
+    assert bytes_that_last(replace(account, authenticators=(short,))) == bytes_that_last(account)
 
 
 def test_urgent_actions_do_not_count_in_a_full_account() -> None:

@@ -44,6 +44,7 @@ from twinlock.domain.errors import (
     invariant,
 )
 from twinlock.domain.ids import DestinationId, tail
+from twinlock.domain.importing.faults import AccountExistsError
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.naming import name_of
 from twinlock.ports import (
@@ -305,7 +306,8 @@ class Batch:
                 raise own_copy(self.broken[name])
         stream = self.streams.get(work.account_id)
         if work.opens is not None:
-            invariant(stream is None, "an account is opened once")
+            if stream is not None:
+                raise AccountExistsError("an account of this name was opened before")
             return State(account=work.opens)
         if stream is None:
             raise AccountUnknownError("no such account")

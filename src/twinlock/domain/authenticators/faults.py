@@ -90,6 +90,9 @@ class ProofFault(StrEnum):
     BELOW_FLOOR = "below_floor"
     """This method is weaker than the best authenticator bound, so it is not asked for."""
 
+    IMPORTED = "imported"
+    """It is of an older site: it signs in to look, and binds its successor, until there is one."""
+
     NOT_OFFERED = "not_offered"
     """Nobody proves this action by this method, by the laws or by the platform's policy."""
 

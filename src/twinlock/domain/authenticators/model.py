@@ -91,7 +91,7 @@ class _Bound(Discreet, frozen=True, kw_only=True, tag_field="kind", omit_default
 
 
 class Password(_Bound, frozen=True, kw_only=True, tag=Factor.PASSWORD.value):
-    """An argon2id hash in its encoded form."""
+    """A hash in its encoded form: argon2id, or what an older system made (``foreign_hashes``)."""
 
     HIDDEN = frozenset({"verifier"})
 
@@ -111,7 +111,8 @@ class Passkey(_Bound, frozen=True, kw_only=True, tag=Factor.PASSKEY.value, omit_
     """A WebAuthn credential: id and COSE public key in base64url.
 
     ``backup_eligible`` never changes (WebAuthn L3, 6.1.3). ``placement`` is PHONE unless the
-    credential is device-bound and its transports say otherwise.
+    credential is device-bound and its transports say otherwise. ``rp_id`` is that of an older
+    system which bound it, "" of our own site (``successors``).
     """
 
     credential_id: str
@@ -120,6 +121,7 @@ class Passkey(_Bound, frozen=True, kw_only=True, tag=Factor.PASSKEY.value, omit_
     backed_up: bool = False
     sign_count: int = 0
     placement: Placement = Placement.PHONE
+    rp_id: str = ""
 
 
 class RecoveryCodes(_Bound, frozen=True, kw_only=True, tag=Factor.RECOVERY_CODE.value):
@@ -167,8 +169,13 @@ def used_day(authenticator: Authenticator) -> date | None:
 
 
 def device_bound(authenticator: Authenticator) -> bool:
-    """Say whether its key cannot leave the thing that made it, as its maker says (N-B04, N-B23)."""
-    return isinstance(authenticator, Passkey) and not authenticator.backup_eligible
+    """Say whether its key cannot leave the thing that made it, as its maker says (N-B04, N-B23).
+
+    Of an imported one only a file says so.
+    """
+    if not isinstance(authenticator, Passkey) or authenticator.rp_id:
+        return False
+    return not authenticator.backup_eligible
 
 
 _FACTORS: Mapping[type[Authenticator], Factor] = MappingProxyType(

@@ -93,6 +93,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     offered_until: datetime | None = None  # the same, of a wait that a second root may spare
     # Proofs bound to this payload (our verification)
     floor: Level = Level.NONE
+    floor_imported: bool = False  # it rests on passkeys of an older site alone
     shown_level: Level = Level.NONE
     shown_factors: tuple[Factor, ...] = ()
     shown_roots: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
 from twinlock.domain.screening import Screened, Screening
+from twinlock.domain.successors import counts, floor_imported
 from twinlock.domain.waits import lapses_at
 
 
@@ -150,6 +151,7 @@ def _of_the_account(account: Account, *, now: datetime) -> dict[str, Any]:
         "frozen_at": account.freeze.set_at,
         "held_until": held_until(account.holds, now=now),
         "has_channel": bool(account.channels),
+        "floor_imported": floor_imported(account),
         "destinations_required": account.destinations_required,
         "legal_hold": bool(account.legal_holds),
         "last_exit_at": _last_exit(account),
@@ -192,7 +194,11 @@ def _without_a_stray_key(
 
 def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
     return tuple(
-        one for one in action.shown if account.stands(one) and one.factor is not Factor.CHANNEL_CODE
+        one
+        for one in action.shown
+        if account.stands(one)
+        and one.factor is not Factor.CHANNEL_CODE
+        and counts(account, action.payload, one)
     )
 
 

@@ -48,6 +48,7 @@ from twinlock.domain.newcomers import (
     somebody_left,
 )
 from twinlock.domain.proving import CODES, level_for
+from twinlock.domain.successors import is_foreign
 
 Target = tuple[Level, datetime | None]
 NO_TARGET: Target = (Level.NONE, None)
@@ -228,7 +229,7 @@ def speakers(
     live = (
         one
         for one in account.authenticators
-        if factor_of(one) in answering and not one.suspended(now)
+        if factor_of(one) in answering and not one.suspended(now) and not is_foreign(one)
     )
     asked = offers if account.sms_counts(now) else offers - {Factor.SMS_CODE}
     kinds = {kind for factor, kind in CODES.items() if factor in asked}

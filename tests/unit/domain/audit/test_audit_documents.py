@@ -65,6 +65,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "opened_at": NOON - HOUR,
     "chain": Chain(label_key="k" * 43, entries=WRITTEN),
     "enrolling_until": NOON,
+    "imported": "d" * 43,
     "destinations_required": True,
     "authenticators": (an_app(),),
     "channels": (),

@@ -1,0 +1,1 @@
+"""Moving in: lines of a file read, checked, and taken over as accounts."""

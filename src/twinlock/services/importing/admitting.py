@@ -1,0 +1,227 @@
+"""Rows taken over as accounts: each once, each whole, in transactions that many of them share.
+
+An account's name follows from its row's reference, so that the account itself is the mark of its
+row: whoever is stopped at any point goes on by reading the file again.
+
+Always true (tests/integration/test_importing.py): a row is one account or none; a row that is
+refused leaves nothing; a dry run finds what the run would find, and writes nothing.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.actions import Place
+from twinlock.domain.commands import OpenAccount
+from twinlock.domain.decisions import Decided, Rules
+from twinlock.domain.erasure import AccountErasedError
+from twinlock.domain.errors import DocumentTooLargeError, TwinlockError
+from twinlock.domain.gate import decide
+from twinlock.domain.ids import AccountId
+from twinlock.domain.importing.faults import AccountExistsError, RowFault, RowRefusedError
+from twinlock.domain.importing.naming import imported_account_id
+from twinlock.domain.importing.rows import Row
+from twinlock.ports import Clock, Entropy, Policies, Store, Work
+from twinlock.ports.importing import Arrivals
+from twinlock.ports.keys import BlindIndex
+from twinlock.proofs.importing import Arrival, Terms, arrival
+from twinlock.services.importing.seen import Seen
+
+ACTOR = "import"
+TRIES = 5  # A busy database turns some of a group away; one that is down turns away all, at once.
+UNAVAILABLE = 503  # The status of what is worth asking again.
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one row. ``done_before``: an earlier run of the same file took it over."""
+
+    line: int
+    account_id: str = ""
+    done_before: bool = False
+    fault: RowFault | None = None
+    column: str = ""
+
+
+class _Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that was checked, on its own and beside the rows before it."""
+
+    line: int
+    account: Account
+    listed: tuple[Destination, ...]
+
+
+class Importing:
+    """The use case of moving in, for one file whose digest is ``source``."""
+
+    def __init__(  # noqa: PLR0913 - each is one thing asked of the world
+        self,
+        store: Store,
+        arrivals: Arrivals,
+        *,
+        entropy: Entropy,
+        clock: Clock,
+        policies: Policies,
+        blind: BlindIndex,
+        log_origin: str,
+        sites: frozenset[str],
+        source: str,
+    ) -> None:
+        self._store = store
+        self._arrivals = arrivals
+        self._entropy = entropy
+        self._clock = clock
+        self._policies = policies
+        self._blind = blind
+        self._log_origin = log_origin
+        self._sites = sites
+        self._source = source
+        self._seen = Seen(key=entropy.draw(16))
+
+    async def take(
+        self, rows: Sequence[tuple[int, Row]], *, dry: bool, resumed: bool
+    ) -> list[Outcome]:
+        """Take ``rows`` over, each with the number of its line; return what became of each.
+
+        ``dry`` writes nothing. ``resumed`` takes what this file brought before as done.
+
+        Raises:
+            UnavailableError: the database does not answer. What was committed is found again.
+        """
+        outcomes: list[Outcome] = []
+        ready: list[_Ready] = []
+        for line, row in rows:
+            try:
+                ready.append(self._ready(line, row))
+            except RowRefusedError as refused:
+                outcomes.append(Outcome(line=line, fault=refused.fault, column=refused.column))
+        there = await self._arrivals.standing([one.account.account_id for one in ready])
+        new = [one for one in ready if one.account.account_id not in there]
+        outcomes += (
+            self._met(one, there[one.account.account_id], resumed=resumed)
+            for one in ready
+            if one.account.account_id in there
+        )
+        if dry:
+            outcomes += map(self._tried, new)
+        else:
+            outcomes += await self._open_all(new)
+        return sorted(outcomes, key=lambda one: one.line)
+
+    def _ready(self, line: int, row: Row) -> _Ready:
+        """Check a row; what is one person's is remembered, whatever becomes of the row."""
+        rules, now = self._policies.rules(), self._clock.now(database_at=None)
+        named = imported_account_id(self._log_origin, row.reference)
+        terms = Terms(policy=rules.policy, sites=self._sites)
+        made = arrival(
+            row,
+            named=named,
+            label_key=self._entropy.draw(32),
+            source=self._source,
+            terms=terms,
+            now=now,
+        )
+        known = [self._seen.add(fault, value) for fault, value in made.unique]
+        for (fault, _), twice in zip(made.unique, known, strict=True):
+            if twice:
+                raise RowRefusedError(
+                    fault, "reference" if fault is RowFault.REFERENCE_TWICE else ""
+                )
+        listed = self._listed(made, named, now=now)
+        return _Ready(line=line, account=made.account, listed=listed)
+
+    def _listed(self, made: Arrival, named: AccountId, *, now: datetime) -> tuple[Destination, ...]:
+        return tuple(
+            Destination(
+                destination_id=self._blind.names(
+                    Place(
+                        account=named,
+                        network=where.network,
+                        address=where.address,
+                        memo=where.memo,
+                    )
+                )[0],
+                account_id=named,
+                version=1,
+                network=where.network,
+                address=where.address,
+                memo=where.memo,
+                label=label,
+                added_at=now,
+                imported=True,
+            )
+            for where, label in zip(made.listed, made.labels, strict=True)
+        )
+
+    def _met(self, one: _Ready, source: str | None, *, resumed: bool) -> Outcome:
+        """Return what is told of a row whose account is there, or was."""
+        if source is None:
+            return Outcome(line=one.line, fault=RowFault.ACCOUNT_ERASED, column="reference")
+        if resumed and source == self._source:
+            return Outcome(line=one.line, account_id=one.account.account_id, done_before=True)
+        return Outcome(line=one.line, fault=RowFault.ACCOUNT_EXISTS, column="reference")
+
+    def _tried(self, one: _Ready) -> Outcome:
+        """Decide as the run would, and keep nothing."""
+        try:
+            now = self._clock.now(database_at=None)
+            _opened(State(account=one.account), one, rules=self._policies.rules(), now=now)
+        except DocumentTooLargeError:
+            return Outcome(line=one.line, fault=RowFault.ACCOUNT_TOO_LARGE)
+        return Outcome(line=one.line, account_id=one.account.account_id)
+
+    async def _open_all(self, new: Sequence[_Ready]) -> list[Outcome]:
+        """Open all of ``new``, some of them again where the store could not say what became of it.
+
+        What was committed all the same is found by its name, and by the file that it came from.
+        """
+        outcomes: list[Outcome] = []
+        tries = TRIES
+        while True:
+            every = await asyncio.gather(*map(self._open, new), return_exceptions=True)
+            failed = [error for error in every if isinstance(error, BaseException)]
+            outcomes += (one for one in every if not isinstance(one, BaseException))
+            if not failed:
+                return outcomes
+            tries -= 1
+            if not tries or not all(map(_passes, failed)):
+                raise failed[0]
+            told = {one.line for one in outcomes}
+            left = [one for one in new if one.line not in told]
+            there = await self._arrivals.standing([one.account.account_id for one in left])
+            mine = [one for one in left if there.get(one.account.account_id) == self._source]
+            outcomes += (Outcome(line=one.line, account_id=one.account.account_id) for one in mine)
+            new = [one for one in left if one not in mine]
+
+    async def _open(self, one: _Ready) -> Outcome:
+        rules = self._policies.rules()
+        named = one.account.account_id
+        work = Work(
+            account_id=named,
+            decide=lambda state, now: _opened(state, one, rules=rules, now=now),
+            actor=ACTOR,
+            policy=rules.policy.name,
+            opens=one.account,
+        )
+        try:
+            await self._store.run(work)
+        except DocumentTooLargeError:
+            return Outcome(line=one.line, fault=RowFault.ACCOUNT_TOO_LARGE)
+        except AccountErasedError:
+            return Outcome(line=one.line, fault=RowFault.ACCOUNT_ERASED, column="reference")
+        except AccountExistsError:  # Somebody else imports it at this moment.
+            return Outcome(line=one.line, fault=RowFault.ACCOUNT_EXISTS, column="reference")
+        return Outcome(line=one.line, account_id=named)
+
+
+def _passes(error: BaseException) -> bool:
+    """Say whether it may be gone when the same is asked again."""
+    return isinstance(error, TwinlockError) and error.status == UNAVAILABLE
+
+
+def _opened(state: State, one: _Ready, *, rules: Rules, now: datetime) -> Decided:
+    listed = tuple(replace(each, added_at=now) for each in one.listed)
+    return decide(state, OpenAccount(account=one.account, listed=listed), rules=rules, now=now)

@@ -1,0 +1,70 @@
+"""Files of an older system, line by line, and the report of what was refused."""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from twinlock.cli.files import FileUnreadableError
+from twinlock.cli.import_files import Lines, digest_of, is_open_to_others, open_file, write_cells
+from twinlock.services.importing.reading import LINE_BYTES_MOST
+
+LONG = b"x" * (3 * LINE_BYTES_MOST)
+
+
+def lines_of(path: Path, data: bytes) -> list[tuple[int, bytes]]:
+    path.write_bytes(data)
+    with open_file(path) as file:
+        digest = digest_of(file)
+        lines = Lines(file)
+        found = [(one.number, one.data) for one in lines]
+        assert lines.digest == digest == hashlib.sha256(data).digest()
+    return found
+
+
+def test_lines_keep_their_numbers_and_empty_ones_are_left_out(tmp_path: Path) -> None:
+    found = lines_of(tmp_path / "a", b"one\n\n  \r\nfour\r\nfive")
+
+    assert found == [(1, b"one\n"), (4, b"four\r\n"), (5, b"five")]
+
+
+@pytest.mark.parametrize("end", [b"\nafter", b"\n", b""])
+def test_a_line_that_is_too_long_is_one_line_and_kept_short(tmp_path: Path, end: bytes) -> None:
+    found = lines_of(tmp_path / "a", b"before\n" + LONG + end)
+
+    assert [number for number, _ in found[:2]] == [1, 2]
+    assert len(found[1][1]) == LINE_BYTES_MOST + 1
+    assert found[2:] == ([(3, b"after")] if end == b"\nafter" else [])
+
+
+def test_a_line_of_just_the_length_is_whole(tmp_path: Path) -> None:
+    just = b"x" * LINE_BYTES_MOST
+
+    assert lines_of(tmp_path / "a", just + b"\nb") == [(1, just + b"\n"), (2, b"b")]
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(FileUnreadableError):
+            open_file(path)
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_a_file_that_others_may_read_is_noticed(tmp_path: Path, mode: int, told: bool) -> None:
+    path = tmp_path / "a"
+    path.touch()
+    path.chmod(mode)
+    with open_file(path) as file:
+        assert is_open_to_others(file) is told
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r"])
+def test_what_a_spreadsheet_would_run_has_an_apostrophe_before_it(begins: str) -> None:
+    out = io.StringIO()
+    write_cells(out, (f"{begins}cmd|' /C calc'!A0", "plain", ""))
+
+    assert out.getvalue() == f'"\'{begins}cmd|\' /C calc\'!A0","plain",""\n'
