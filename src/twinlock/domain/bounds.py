@@ -50,6 +50,14 @@ SESSION_IDLE = timedelta(hours=1)
 
 # A device that has not signed in for so long is a new one again: it may have been sold since.
 DEVICE_KNOWN_FOR = timedelta(days=90)
+# --- Scores of sign-ins ---
+
+RISK_MOST = 100  # The highest score.
+# Law 5: what a score alone holds ends within two weeks, whatever a policy says.
+SCORE_HOLD_MOST = timedelta(days=14)
+# A platform that tells of sign-ins no more is believed after as long: nobody is held for ever.
+SILENCE_COUNTS_FOR = timedelta(days=14)
+
 # --- Signed messages ---
 
 # From ``created`` to ``expires``: a request is sent when it is signed. Each nonce is kept so long.
@@ -93,7 +101,7 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
 DOCUMENT_BYTES_MOST = 17_408
-PASSING_BYTES_MOST = 4_480  # What signing in, time and others add: sessions, holds, doubts.
+PASSING_BYTES_MOST = 4_724  # What signing in, time and others add: sessions, holds, histories.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     PASSWORD_NEEDED = "password_needed"  # noqa: S105 - a code, not a password
     ACCOUNT_FROZEN = "account_frozen"
     EXITS_HELD = "exits_held"
+    SIGN_IN_UNUSUAL = "sign_in_unusual"
     LOOSENING_WAITS = "loosening_waits"
     WAIT_TOLD = "wait_told"
     FEE_TOO_HIGH = "fee_too_high"
@@ -120,6 +121,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Something about this account changed, so for a while nothing may leave it.",
         "At the time shown; nobody can shorten it.",
         "Wait. If you did not make the change, freeze the account.",
+    ),
+    Reason.SIGN_IN_UNUSUAL: Explanation(
+        "Somebody signs in unlike you: from elsewhere, with something else, or nobody can tell.",
+        "At the time shown; what has been seen a few times is not unusual any more.",
+        "Sign in with two authenticators of different devices, or wait. If it was not you, freeze.",
     ),
     Reason.LOOSENING_WAITS: Explanation(
         "This weakens a protection, so it waits, and every channel is told.",

@@ -34,6 +34,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.policy.version import PolicyName
+from twinlock.domain.risk.visits import History
 from twinlock.domain.throttle import Throttle
 
 Told: TypeAlias = list[tuple[str, str, str]]
@@ -112,6 +113,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "legal_holds": {"a court": 1},
     "erased_at": NOON,
     "doubts": ((1, 2),),
+    "history": History(at=1),
 }
 OF_DESTINATIONS: dict[str, object] = {
     "destination_id": DestinationId("dst_another"),
