@@ -176,6 +176,7 @@ async def open_on(
 
     keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
     sign_ins = counted_sign_ins(world.settings, keys, table=shelves.counts)
+    await sign_ins.warm()
     await attempt("counts_wait", sign_ins.renew)  # Before anybody signs in.
     async with (
         beside("outbox_waits", hand_on, pause=steering.outbox_seconds),

@@ -117,6 +117,7 @@ async def test_while_the_table_is_away_the_copy_serves_and_then_says_that_it_is_
 
 async def test_a_process_without_a_table_is_never_out_of_date() -> None:
     sign_ins, seconds = opened()
+    await sign_ins.warm()
     seconds.at = 10 * STALE_SECONDS
 
     assert visit_of(sign_ins).faults == ()

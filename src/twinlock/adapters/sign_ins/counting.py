@@ -7,7 +7,8 @@ and each sign-in counts as raised until it is renewed.
 Always true (tests/unit/adapters/test_sign_ins_counting.py): memory is bounded, whatever comes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -58,6 +59,10 @@ class CountedSignIns:
         self._asked: dict[str, set[AccountId]] = {}
         self._asked_since = seconds()
 
+    async def warm(self) -> None:
+        """Load what is loaded once: a third of a second that no request should wait for."""
+        await asyncio.to_thread(self._reader.warm)
+
     def notice(self, visitor: Visitor, *, account: AccountId) -> Noticed:
         """Return what is to be seen of a sign-in, and how usual it is."""
         visit, hosting = self._reader.read(visitor)
@@ -85,34 +90,22 @@ class CountedSignIns:
         """Write what waits, and read what all processes have counted."""
         waiting, self._waiting = self._waiting, {}
         if self._table is None:
-            self._take([*self._kept, *waiting.values()])
-            return
-        try:
-            await self._table.add(sorted(waiting.values()))
-        except BaseException:
-            self._waiting = waiting | self._waiting
-            raise
-        self._take(await self._table.read(most=NODES_MOST))
+            counters = _counters([*self._kept, *waiting.values()])
+            self._kept = _commonest(self._kept, waiting)
+        else:
+            try:
+                await self._table.add(sorted(waiting.values()))
+            except BaseException:
+                self._waiting = waiting | self._waiting
+                raise
+            counted = await self._table.read(most=NODES_MOST)
+            counters = await asyncio.to_thread(_counters, counted)  # Requests go on meanwhile.
+        self._counters, self._renewed_at = counters, self._seconds()
 
     async def forget(self) -> None:
         """Have the table forget what is old."""
         if self._table is not None:
             await self._table.forget()
-
-    def _take(self, counted: Sequence[Counted]) -> None:
-        counts: dict[str, int] = {}
-        children: dict[str, int] = {}
-        parents: dict[str, bytes] = {}
-        for node, parent, times in counted:
-            name = node.hex()
-            if name not in counts:
-                parents[name] = parent
-                children[parent.hex()] = children.get(parent.hex(), 0) + 1
-            counts[name] = counts.get(name, 0) + times
-        self._counters, self._renewed_at = Counters(counts, children), self._seconds()
-        if self._table is None:
-            kept = sorted(counts, key=counts.__getitem__, reverse=True)[:NODES_MOST]
-            self._kept = [Counted(bytes.fromhex(one), parents[one], counts[one]) for one in kept]
 
     def _nodes(self, tree: str, path: str) -> Iterator[tuple[bytes, bytes]]:
         """Give the names of the nodes of ``path`` and of what each lies under, the root first."""
@@ -138,6 +131,27 @@ class CountedSignIns:
         if len(accounts) < ACCOUNTS_MOST:
             accounts.add(account)
         return len(accounts)
+
+
+def _counters(counted: Sequence[Counted]) -> Counters:
+    counts: dict[str, int] = {}
+    children: dict[str, int] = {}
+    for node, parent, times in counted:
+        name = node.hex()
+        if name not in counts:
+            children[parent.hex()] = children.get(parent.hex(), 0) + 1
+        counts[name] = counts.get(name, 0) + times
+    return Counters(counts, children)
+
+
+def _commonest(kept: Sequence[Counted], more: Mapping[bytes, Counted]) -> list[Counted]:
+    """Return what was kept with what is new, the commonest first, NODES_MOST at most."""
+    together = {one.node: one for one in kept}
+    for node, one in more.items():
+        before = together.get(node)
+        times = one.times + (0 if before is None else before.times)
+        together[node] = one._replace(times=times)
+    return sorted(together.values(), key=lambda one: -one.times)[:NODES_MOST]
 
 
 def _with_fault(visit: Visit, fault: VisitFault) -> Visit:

@@ -1,8 +1,8 @@
 """Visits: what is kept of a sign-in, and what an account remembers of its own.
 
 Neither holds an address or a user agent: nodes are named by hashes, and a place on earth is the
-middle of a country or a provider. It is personal data all the same, so it stands in the account's
-sealed document and events, and goes with the account's key.
+middle of a country, or what an operator's file tells to 11 km. It is personal data all the same, so
+it stands in the account's sealed document and events, and goes with the account's key.
 
 Always true (tests/property/test_risk_properties.py): a history has HISTORY_BYTES_MOST bytes at
 most, however many sign-ins made it.
