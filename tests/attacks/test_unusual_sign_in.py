@@ -1,9 +1,9 @@
 """Mallory signs in as Alice with all that her floor asks for, from where she never was.
 
 *Has*: Alice's password and her app's seed, from a phone that was backed up into the wrong cloud.
-*Wants*: her money, before she reads a notice. *Is stopped by*: the hold of a new device, and a longer
-one that the score of the sign-in adds; the second root that her account has. *Leaves behind*: both
-holds, with their reasons, and a session in which nothing leaves.
+*Wants*: her money, before she reads a notice. *Is stopped by*: the hold of a new device, and a
+longer one that the score of the sign-in adds; the second root that her account has. *Leaves
+behind*: both holds, with their reasons, and a session in which nothing leaves.
 """
 
 from datetime import timedelta
