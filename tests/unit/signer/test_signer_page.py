@@ -14,7 +14,7 @@ from tidy.repository import ROOT
 
 from twinlock.domain.canonical import encode
 
-PINNED = "naaDB9aU9gAbtzGaTxDrfKhoiEn__pBeM0encZD36W8"
+PINNED = "JB97fRO24WcQUEJod3ApINti--oyIUc1eiu7oBP52g0"
 
 
 class Desk:
