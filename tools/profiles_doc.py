@@ -270,6 +270,12 @@ def _holds() -> Iterator[tuple[str, ...]]:
         if any(lengths):
             new = " from a new device" if kind == ActionType.SESSION_START else ""
             yield f"`{kind}`{new}", *map(_length, lengths)
+    scored = [
+        rules_of(name).policy.statutes.scores_held(ActionType.SESSION_START) for name in PROFILES
+    ]
+    for number, what in enumerate(("raised", "high")):
+        lengths = [each[number] or None for each in scored]
+        yield f"`{ActionType.SESSION_START}` of a {what} score", *map(_length, lengths)
 
 
 def _length(value: timedelta | None) -> str:

@@ -52,6 +52,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "used_at": "repeats.used_at",
     },
     "subject_key": {"subject": "account", "wrapped": OURS},
+    "sign_in_count": {"week": NOBODY, "node": NOBODY, "parent": NOBODY, "times": NOBODY},
     # Of whoever was erased there is no export; docs/erasure.md says what is left.
     "erased": {
         "subject": NAME,

@@ -52,6 +52,7 @@ levels = st.sampled_from(Level)
 factor_sets = st.frozensets(
     st.sampled_from([one for one in Factor if one is not Factor.CHANNEL_CODE])
 )
+scores = st.sampled_from([0, 0, 1, 59, 60, 84, 85, 100])
 rarely = st.integers(0, 9).map(lambda number: number == 0)
 
 
@@ -145,6 +146,8 @@ def _about(draw: st.DrawFn, action: str, scopes: tuple[str, ...]) -> dict[str, A
     about = removing or contact or action in REPORTS
     return {
         "new_device": draw(st.booleans()),
+        "risk": draw(scores),
+        "unusual_until": draw(maybe_around),
         "budget_cents": draw(cents) if action == ActionType.DESTINATION_ADD else 0,
         "target_gone": draw(rarely),
         "channel_left": not (contact and draw(rarely)),

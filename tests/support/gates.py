@@ -57,6 +57,7 @@ from twinlock.domain.likeness import tag_of
 from twinlock.domain.newcomers import newcomer
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES, against
+from twinlock.domain.risk.scoring import Noticed
 from twinlock.domain.screening import Screening
 
 
@@ -132,6 +133,7 @@ class Gate:
         *,
         session: SessionSignature | None = None,
         claimed_cents: int = 0,
+        noticed: Noticed | None = None,
     ) -> Decision:
         named = action_id(self.account.account_id, self.draw())
         where = self.where(payload)
@@ -142,6 +144,7 @@ class Gate:
             claimed_cents=claimed_cents,
             session=session,
             secret=secret or where or ApiKeyId(f"key_{tail(self.draw())}"),
+            noticed=noticed,
         )
         return self.run(command, at_hand=where)
 
@@ -310,12 +313,15 @@ class Gate:
 
     # --- Short ways ---
 
-    def sign_in(self, *sources: Source, device: str = ALICES_LAPTOP) -> Decision:
-        return self.prove(self.start(device), *sources)
+    def sign_in(
+        self, *sources: Source, device: str = ALICES_LAPTOP, noticed: Noticed | None = None
+    ) -> Decision:
+        return self.prove(self.start(device, noticed=noticed), *sources)
 
-    def start(self, device: str = ALICES_LAPTOP) -> str:
+    def start(self, device: str = ALICES_LAPTOP, *, noticed: Noticed | None = None) -> str:
         """Propose a sign-in that the device itself signs, and return its action."""
-        return self.propose(signing_in(device), session=self.device_signs(device)).action_id
+        signed = self.device_signs(device)
+        return self.propose(signing_in(device), session=signed, noticed=noticed).action_id
 
     def device_signs(self, device: str) -> SessionSignature:
         return SessionSignature(session_id=SessionId(""), thumbprint=device, signed_at=self.now)

@@ -279,19 +279,22 @@ class Customer:
     async def with_secret(self, action_id: str, factor: str, secret: str) -> Answered:
         return await self.client.prove(action_id, {"factor": factor, "secret": secret})
 
-    async def start(self, device: SoftwareDevice | None = None) -> Answered:
+    async def start(
+        self, device: SoftwareDevice | None = None, *, visitor: object = None
+    ) -> Answered:
         """Propose a sign-in on the own device; ``device`` signs it, the own one unless told."""
         body = {
             "account_id": self.account_id,
             "type": "session.start",
             "payload": {"device": self.device.jwk()},
+            **({} if visitor is None else {"visitor": visitor}),
         }
         key, preview = self.service.key(), await self.client.preview(body)
         signed = self.signed(preview["digest"], purpose="proposal", name=key, device=device)
         return await self.client.propose({**body, "session": signed}, key=key)
 
-    async def sign_in(self) -> Answered:
-        answer = await self.with_passkey((await self.start()).action_id)
+    async def sign_in(self, *, visitor: object = None) -> Answered:
+        answer = await self.with_passkey((await self.start(visitor=visitor)).action_id)
         self.session_id = answer.session_id
         return answer
 

@@ -19,6 +19,7 @@ UNFINISHED = re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b")
 ARITHMETIC = {
     "base64",
     "binascii",
+    "bisect",
     "collections",
     "collections.abc",
     "contextlib",

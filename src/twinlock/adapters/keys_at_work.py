@@ -22,6 +22,7 @@ from twinlock.adapters.keyring.signing import (
     KeyringAnswers,
     KeyringIndex,
     KeyringMac,
+    KeyringNodes,
     KeyringSigner,
 )
 from twinlock.adapters.keyring.token import open_token
@@ -69,6 +70,7 @@ class KeysAtWork:
         self.sealer = self.following(Sealer(keyring, ready=self.check_ready))
         self.index = self.following(KeyringIndex(keyring))
         self.mac = self.following(KeyringMac(keyring))
+        self.nodes = self.following(KeyringNodes(keyring))
         self.answers = self.following(KeyringAnswers(keyring))
         self._keyring = keyring
 

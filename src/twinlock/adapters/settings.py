@@ -160,6 +160,19 @@ _TABLE = (
         "Passwords are.",
     ),
     _row(
+        "NETWORK_FILE",
+        "absolute path",
+        "none: sign-ins are not told apart by provider",
+        "A MaxMind DB of networks' owners, such as GeoLite2-ASN, with flags for data centres and "
+        "VPNs where it has them (docs/risk.md). Read when a process starts.",
+    ),
+    _row(
+        "CITY_FILE",
+        "absolute path",
+        "none: countries by the table that we ship, and their middles",
+        "A MaxMind DB of places. Read when a process starts.",
+    ),
+    _row(
         "WITNESS_POLICY",
         "absolute path",
         "none: no witness is asked",
@@ -231,6 +244,8 @@ class Settings:
     price_file: Path | None
     screening_file: Path | None
     breached_passwords_file: Path | None
+    network_file: Path | None
+    city_file: Path | None
     witness_policy: Path | None
     log_level: str
     trusted_proxies: tuple[Network, ...]
@@ -304,6 +319,8 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         price_file=_path(values, "PRICE_FILE"),
         screening_file=_path(values, "SCREENING_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
+        network_file=_path(values, "NETWORK_FILE"),
+        city_file=_path(values, "CITY_FILE"),
         witness_policy=_path(values, "WITNESS_POLICY"),
         log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, default="info"),
         trusted_proxies=_networks(values, "TRUSTED_PROXIES"),

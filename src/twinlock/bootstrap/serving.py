@@ -26,6 +26,7 @@ from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.sql.sightings import SqlSightings
+from twinlock.adapters.sql.sign_in_counts import SqlSignInCounts
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.adapters.webhooks import pumps as webhook_pumps
 from twinlock.adapters.witnesses import open_publishing
@@ -34,12 +35,14 @@ from twinlock.api.throttling import Rates
 from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
+from twinlock.bootstrap.sign_ins import COUNTS_SECONDS, counted_sign_ins
 from twinlock.bootstrap.world import World
 from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import PlatformKeys
 from twinlock.ports.log import PublishedHeads
 from twinlock.ports.records import Records
+from twinlock.ports.sign_ins import SignInCounts, SignIns
 from twinlock.proofs.passkeys import OlderSite, RelyingParty
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
@@ -76,6 +79,7 @@ class Shelves:
     policies: PolicyTexts
     outbox: Relay
     records: Records
+    counts: SignInCounts | None = None  # None: sign-ins are counted for this process alone.
     at_work: KeysAtWork | None = None
     sightings: SqlSightings | None = None  # None: nobody counts
     published: PublishedHeads | None = None  # None: every committed head may be shown.
@@ -122,6 +126,7 @@ async def open_api(
             policies=SqlPolicyTexts(kept.database),
             outbox=Outbox(kept),
             records=SqlRecords(kept),
+            counts=SqlSignInCounts(kept),
             at_work=keys,
             sightings=sightings,
         )
@@ -177,12 +182,20 @@ async def open_on(
             pass
 
     keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
-    async with beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
+    sign_ins = counted_sign_ins(world.settings, keys, table=shelves.counts)
+    await sign_ins.warm()
+    await attempt("counts_wait", sign_ins.renew)  # Before anybody signs in.
+    async with (
+        beside("outbox_waits", hand_on, pause=steering.outbox_seconds),
+        beside("counts_wait", sign_ins.renew, pause=COUNTS_SECONDS),
+        beside("counts_forgetting_waits", sign_ins.forget, pause=FORGET_SECONDS),
+    ):
         yield Api(
             use=_use_cases(
                 world,
                 kept,
                 keys,
+                sign_ins=sign_ins,
                 in_force=lambda: steering.in_force(book),
                 clock=clock,
                 prices=prices,
@@ -225,11 +238,12 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
     return page_router(origin=settings.origin, entropy=SystemEntropy(), pages=pages)
 
 
-def _use_cases(
+def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
     world: World,
     shelves: Shelves,
     keys: KeysAtWork,
     *,
+    sign_ins: SignIns,
     in_force: Callable[[], RuleBook],
     clock: Clock,
     prices: PriceFeed,
@@ -256,6 +270,7 @@ def _use_cases(
             blind=blind,
             hasher=hasher,
             rp=rp,
+            sign_ins=sign_ins,
         ),
         proving=Proving(
             store,
@@ -267,6 +282,7 @@ def _use_cases(
             sightings=shelves.sightings,
             rp=rp,
             older=tuple(OlderSite(rp_id=one, origin=at) for one, at in settings.legacy_origins),
+            sign_ins=sign_ins,
         ),
         vetoes=Vetoes(store, policies=policies),
         spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),

@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from twinlock.cli.console import plain
 from twinlock.domain.errors import TwinlockError
@@ -15,6 +16,26 @@ class FileUnreadableError(TwinlockError):
     status = 400
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Return a regular file, open for reading; whoever asked closes it.
+
+    Prevents: waiting for a pipe that never ends.
+
+    Raises:
+        FileUnreadableError: it is missing, no regular file, or the system says no.
+    """
+    named = plain(str(path))
+    try:
+        # Without O_NONBLOCK, opening a pipe waits for somebody who writes.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.fdopen(descriptor, "rb")
+    except OSError as error:
+        raise FileUnreadableError(f"{named} cannot be read: {error.strerror}") from error
+    os.close(descriptor)
+    raise FileUnreadableError(f"{named} is no regular file")
+
+
 def read_file(path: Path, most: int) -> bytes:
     """Return the bytes of a regular file, at most ``most``.
 
@@ -25,11 +46,7 @@ def read_file(path: Path, most: int) -> bytes:
     """
     named = plain(str(path))
     try:
-        # Without O_NONBLOCK, opening a pipe waits for somebody who writes.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise FileUnreadableError(f"{named} is no regular file")
+        with open_file(path) as file:
             data = file.read(most + 1)
     except OSError as error:
         raise FileUnreadableError(f"{named} cannot be read: {error.strerror}") from error

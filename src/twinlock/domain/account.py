@@ -40,6 +40,7 @@ from twinlock.domain.limits import Limits
 from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
+from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.spans import Spans
 from twinlock.domain.throttle import Throttle
 
@@ -140,6 +141,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entry: int = 0
     by: tuple[int, ...] = ()
     behind: Spans = ()  # the newcomers behind those
+    risk: int = 0  # the score of the sign-in, 0 … 100
 
     def state(self, now: datetime) -> SessionState:
         """Return what this session is good for at ``now``."""
@@ -286,6 +288,8 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     session_id: SessionId | None = None
     unsigned: bool = False
     device_signed: bool = False  # a sign-in that the device's own key signed
+    visit: Visit | None = None  # what the platform told of a sign-in
+    risk: int = 0  # its score, 0 … 100
     shown: tuple[Shown, ...] = ()
     challenges: tuple[Challenge, ...] = ()
     secret: str = ""  # what takes effect with it: a hash, a seed, a key's record
@@ -340,6 +344,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    history: History = History()  # what its own sign-ins looked like
 
     @property
     def floor(self) -> Level:

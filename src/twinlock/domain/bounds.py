@@ -50,6 +50,14 @@ SESSION_IDLE = timedelta(hours=1)
 
 # A device that has not signed in for so long is a new one again: it may have been sold since.
 DEVICE_KNOWN_FOR = timedelta(days=90)
+# --- Scores of sign-ins ---
+
+RISK_MOST = 100  # The highest score.
+# Law 5: what a score alone holds ends within two weeks, whatever a policy says.
+SCORE_HOLD_MOST = timedelta(days=14)
+# A platform that tells of sign-ins no more is believed after as long: nobody is held for ever.
+SILENCE_COUNTS_FOR = timedelta(days=14)
+
 # --- Signed messages ---
 
 # From ``created`` to ``expires``: a request is sent when it is signed. Each nonce is kept so long.
@@ -103,8 +111,10 @@ SUCCESSOR_WAIT = timedelta(hours=72)
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
-DOCUMENT_BYTES_MOST = 18_176
-PASSING_BYTES_MOST = 4_832  # What signing in, time and others add: sessions, what was paid.
+DOCUMENT_BYTES_MOST = 18_516
+PASSING_BYTES_MOST = (
+    5_076  # What signing in, time and others add: sessions, histories, what was paid.
+)
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.

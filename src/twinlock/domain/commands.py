@@ -15,6 +15,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
+from twinlock.domain.risk.scoring import Noticed
 
 
 class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class Propose(Discreet, frozen=True, kw_only=True):
     session: SessionSignature | None = None
     secret: str = ""
     candidate_id: ChallengeId | None = None
+    noticed: Noticed | None = None  # of a sign-in, by the platform's word
 
 
 class Ask(Discreet, frozen=True, kw_only=True):

@@ -86,6 +86,7 @@ from twinlock.domain.policy.gather import weak_root
 from twinlock.domain.policy.leaving import where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
+from twinlock.domain.signing_in import unusual_hold
 from twinlock.domain.sim_changes import sms_at
 from twinlock.domain.successors import looks
 
@@ -98,7 +99,9 @@ def effects(
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
     effect = _EFFECTS[ActionType(type_of(action.payload))]
     events = effect(state, action, facts, fresh)
-    return (*events, *_holds(action, facts, statutes), *_closing(action, facts, events))
+    unusual = unusual_hold(facts, statutes.scores_held(type_of(action.payload)))
+    held = () if unusual is None else (HoldPlaced(at=facts.now, hold=unusual),)
+    return (*events, *_holds(action, facts, statutes), *held, *_closing(action, facts, events))
 
 
 def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -146,7 +149,9 @@ def session(
             entry=state.account.chain.entries,
             by=proved_by(state.account, action),
             behind=behind(state.account, action, now=now),
+            risk=action.risk,
         ),
+        visit=None if read_only else action.visit,
     )
 
 

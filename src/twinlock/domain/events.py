@@ -36,6 +36,7 @@ from twinlock.domain.ids import (
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Lock
 from twinlock.domain.reasons import Reason
+from twinlock.domain.risk.visits import Visit
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
@@ -239,9 +240,13 @@ class NewcomerRepudiated(_Event, frozen=True, kw_only=True, tag="newcomer.repudi
 
 
 class SessionStarted(_Event, frozen=True, kw_only=True, tag="session.started/1"):
-    """A device signed in. A full session ends a read-only one of the same device."""
+    """A device signed in. A full session ends a read-only one of the same device.
+
+    ``visit`` is what the account remembers of it from now on.
+    """
 
     session: Session
+    visit: Visit | None = None
 
 
 class SessionEnded(_Event, frozen=True, kw_only=True, tag="session.ended/1"):

@@ -90,6 +90,7 @@ from twinlock.domain.requirements import (
     reasons,
 )
 from twinlock.domain.room import check_room, crowded_out, gives_way, grows, outgrown
+from twinlock.domain.signing_in import scored
 from twinlock.domain.stepping import Steps, following
 from twinlock.domain.striking import struck
 from twinlock.domain.vetoes import entitled
@@ -244,9 +245,11 @@ def _settle(state: State, action: OpenAction, *, rules: Rules, now: datetime) ->
 def _due(state: State, action: OpenAction, *, now: datetime) -> bool:
     """Exits wait for their own spend, and an erasure for whoever may erase.
 
-    A destination that was listed before waits for its own stream to be at hand.
+    A wait that a second root would have spared is over in its time as well. A destination that was
+    listed before waits for its own stream to be at hand.
     """
-    if action.until is None or action.until > now or class_of(action.payload) is ActionClass.EXIT:
+    ends = action.until or action.offered_until
+    if ends is None or ends > now or class_of(action.payload) is ActionClass.EXIT:
         return False
     if isinstance(action.payload, AccountErase):
         return False
@@ -263,6 +266,7 @@ def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> 
     if isinstance(payload, SessionStart):
         session = None  # Who signs in claims no session yet.
     shown = None if session is None else session_shown(state.account, session, now=now)
+    visit, risk = scored(state.account, payload, command.noticed, by_device=by_device, now=now)
     action = OpenAction(
         action_id=command.action_id,
         member_id=state.account.member_id,
@@ -275,6 +279,8 @@ def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> 
         session_id=None if session is None else session.session_id,
         unsigned=session is not None and shown is None,
         device_signed=by_device,
+        visit=visit,
+        risk=risk,
         secret=command.secret,
     )
     proposed = ActionProposed(at=now, action=action, candidate_id=command.candidate_id)

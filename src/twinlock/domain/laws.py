@@ -225,7 +225,10 @@ def a_hold_covers_every_exit(facts: Facts) -> Requirement:
         return Never(code=Reason.ENROLMENT_OPEN)
     if facts.held_until is None or facts.held_until <= facts.now:
         return NOTHING
-    return WaitUntil(code=Reason.EXITS_HELD, until=facts.held_until)
+    held = WaitUntil(code=Reason.EXITS_HELD, until=facts.held_until)
+    if facts.unusual_until is None or facts.unusual_until <= facts.now:
+        return held
+    return all_of(held, WaitUntil(code=Reason.SIGN_IN_UNUSUAL, until=facts.unusual_until))
 
 
 def a_freeze_stops(facts: Facts) -> Requirement:

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     PASSWORD_NEEDED = "password_needed"  # noqa: S105 - a code, not a password
     ACCOUNT_FROZEN = "account_frozen"
     EXITS_HELD = "exits_held"
+    SIGN_IN_UNUSUAL = "sign_in_unusual"
     LOOSENING_WAITS = "loosening_waits"
     SUCCESSOR_NEEDED = "successor_needed"
     SUCCESSOR_WAITS = "successor_waits"
@@ -139,6 +140,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "A passkey of this site, bound with one of an older site, waits for three days.",
         "At the time shown, unless somebody entitled says no.",
         "Wait. If you did not ask for it, veto it with one tap.",
+    ),
+    Reason.SIGN_IN_UNUSUAL: Explanation(
+        "Somebody signs in unlike you: from elsewhere, with something else, or nobody can tell.",
+        "At the time shown; what has been seen a few times is not unusual any more.",
+        "Sign in with two authenticators of different devices, or wait. If it was not you, freeze.",
     ),
     Reason.LOOSENING_WAITS: Explanation(
         "This weakens a protection, so it waits, and every channel is told.",

@@ -88,6 +88,7 @@ from twinlock.domain.likeness import with_look, without_look
 from twinlock.domain.newcomers import with_doubts
 from twinlock.domain.rehashing import with_verifier
 from twinlock.domain.replaying_actions import apply_to_action, close
+from twinlock.domain.risk.visits import Visit, remember
 
 
 def apply(state: State, event: Event) -> State:
@@ -156,8 +157,8 @@ def _apply_identity(state: State, event: IdentityEvent) -> State:
         case AuthenticatorRemoved(authenticator_id=gone):
             left = tuple(one for one in account.authenticators if one.authenticator_id != gone)
             return with_account(state, authenticators=left)
-        case SessionStarted(session=session):
-            return _start_session(state, session)
+        case SessionStarted(session=session, visit=visit):
+            return _remember(_start_session(state, session), visit, at=event.at)
         case SessionEnded(session_id=session_id):
             live_ones = tuple(one for one in account.sessions if one.session_id != session_id)
             return with_account(state, sessions=live_ones)
@@ -246,6 +247,12 @@ def _start_session(state: State, session: Session) -> State:
     if session.read_only:
         return state
     return with_account(state, devices=with_device(account.devices, session))
+
+
+def _remember(state: State, visit: Visit | None, *, at: datetime) -> State:
+    if visit is None:
+        return state
+    return with_account(state, history=remember(state.account.history, visit, at=at))
 
 
 def _apply_protection(state: State, event: ProtectionEvent) -> State:

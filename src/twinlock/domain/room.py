@@ -64,6 +64,7 @@ from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Lock
+from twinlock.domain.risk.visits import History
 from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
@@ -237,6 +238,7 @@ def bytes_that_last(account: Account) -> int:
         legal_holds={},
         erased_at=None,
         doubts=(),
+        history=History(),
     )
     return len(encode(lasting))
 

@@ -37,7 +37,7 @@ from twinlock.domain.commands import Ask, Prove, Right, Wrong
 from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import NotRepeatableError, TwinlockError, present
-from twinlock.domain.events import ChallengeIssued
+from twinlock.domain.events import ChallengeIssued, Event, SessionStarted
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
 from twinlock.domain.notices import code_notice
@@ -57,6 +57,7 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     BlindIndex,
 )
+from twinlock.ports.sign_ins import SignIns
 from twinlock.proofs import codes, intents, passkeys, recovery_codes, totp
 from twinlock.proofs.api_keys import check_answer
 
@@ -139,11 +140,13 @@ class Proving:
         hasher: Hasher,
         rp: passkeys.RelyingParty,
         older: tuple[passkeys.RelyingParty, ...] = (),
+        sign_ins: SignIns,
     ) -> None:
         self._store = store
         self._entropy = entropy
         self._clock = clock
         self._policies = policies
+        self._sign_ins = sign_ins
         self._blind = blind
         self._sightings = sightings
         self._hasher = hasher
@@ -321,7 +324,13 @@ class Proving:
             raise ProofRefusedError(decision.fault)
         if self._sightings and decision.answer in (Answer.HOLD, Answer.ALLOW):
             await self._sightings.note(account, action)
+        self._learn(decision.events)
         return committed.answered
+
+    def _learn(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            if isinstance(event, SessionStarted) and event.visit is not None:
+                self._sign_ins.learn(event.visit)
 
     def _work(self, action: OpenAction, run: Decide, actor: str, rules: Rules) -> Work:
         place = place_of(action.payload)

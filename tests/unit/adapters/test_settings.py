@@ -34,6 +34,8 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         price_file=None,
         screening_file=None,
         breached_passwords_file=None,
+        network_file=None,
+        city_file=None,
         witness_policy=None,
         log_level="info",
         trusted_proxies=(),
@@ -44,33 +46,38 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
     )
 
 
+EVERYTHING = {
+    "DATABASE_URL": "postgresql://app:pw@db.example:5432/twinlock",
+    "DATA_DIR": "/srv/twinlock",
+    "KEYRING_DIR": "/srv/keys",
+    "PKCS11_MODULE": "/usr/lib/hsm.so",
+    "PKCS11_TOKEN": "twinlock",
+    "PKCS11_PIN_FILE": "/srv/pin",
+    "ORIGIN": "https://confirm.example",
+    "RP_ID": "confirm.example",
+    "LOG_ORIGIN": "log.example/twinlock",
+    "LISTEN": "[::1]:9000",
+    "WORKERS": "4",
+    "PROFILE": "default",
+    "OWNER_URL": "postgresql://owner:pw@db.example:5432/twinlock",
+    "OUTBOX_DIR": "/srv/outbox",
+    "PRICE_FILE": "/srv/prices.json",
+    "SCREENING_FILE": "/srv/sdn.xml",
+    "BREACHED_PASSWORDS_FILE": "/srv/pwned.txt",
+    "NETWORK_FILE": "/srv/asn.mmdb",
+    "CITY_FILE": "/srv/city.mmdb",
+    "WITNESS_POLICY": "/srv/witnesses.policy",
+    "LOG_LEVEL": "debug",
+    "TRUSTED_PROXIES": "10.0.0.1, fd00::/8",
+    "WEBHOOK_NETWORKS": "10.8.0.0/16",
+    "WEBHOOK_PORTS": "8443, 9443",
+    "WEBHOOK_CA_FILE": "/srv/ca.pem",
+    "WEBHOOK_PLAIN_LOOPBACK": "yes",
+}
+
+
 def test_every_setting_can_be_set() -> None:
-    loaded = load(
-        DATABASE_URL="postgresql://app:pw@db.example:5432/twinlock",
-        DATA_DIR="/srv/twinlock",
-        KEYRING_DIR="/srv/keys",
-        PKCS11_MODULE="/usr/lib/hsm.so",
-        PKCS11_TOKEN="twinlock",  # noqa: S106 - a label
-        PKCS11_PIN_FILE="/srv/pin",
-        ORIGIN="https://confirm.example",
-        RP_ID="confirm.example",
-        LOG_ORIGIN="log.example/twinlock",
-        LISTEN="[::1]:9000",
-        WORKERS="4",
-        PROFILE="default",
-        OWNER_URL="postgresql://owner:pw@db.example:5432/twinlock",
-        OUTBOX_DIR="/srv/outbox",
-        PRICE_FILE="/srv/prices.json",
-        SCREENING_FILE="/srv/sdn.xml",
-        BREACHED_PASSWORDS_FILE="/srv/pwned.txt",
-        WITNESS_POLICY="/srv/witnesses.policy",
-        LOG_LEVEL="debug",
-        TRUSTED_PROXIES="10.0.0.1, fd00::/8",
-        WEBHOOK_NETWORKS="10.8.0.0/16",
-        WEBHOOK_PORTS="8443, 9443",
-        WEBHOOK_CA_FILE="/srv/ca.pem",
-        WEBHOOK_PLAIN_LOOPBACK="yes",
-    )
+    loaded = load(**EVERYTHING)
 
     assert loaded == Settings(
         database_url="postgresql://app:pw@db.example:5432/twinlock",
@@ -92,6 +99,8 @@ def test_every_setting_can_be_set() -> None:
         price_file=Path("/srv/prices.json"),
         screening_file=Path("/srv/sdn.xml"),
         breached_passwords_file=Path("/srv/pwned.txt"),
+        network_file=Path("/srv/asn.mmdb"),
+        city_file=Path("/srv/city.mmdb"),
         witness_policy=Path("/srv/witnesses.policy"),
         log_level="debug",
         trusted_proxies=(ipaddress.ip_network("10.0.0.1/32"), ipaddress.ip_network("fd00::/8")),

@@ -69,6 +69,7 @@ from twinlock.domain.bounds import (
     OPEN_ACTIONS_MOST,
     PAID_MOST,
     PASSING_BYTES_MOST,
+    RISK_MOST,
     SESSIONS_MOST,
     URGENT_ACTIONS_LEAST,
     URGENT_BYTES_MOST,
@@ -92,6 +93,19 @@ from twinlock.domain.locks import Lock
 from twinlock.domain.proving import codes_help
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never
+from twinlock.domain.risk.counters import LEVELS
+from twinlock.domain.risk.visits import (
+    HOURS,
+    IP_KEPT,
+    NODE_LETTERS,
+    RTT_KEPT,
+    RTT_MOST,
+    UA_KEPT,
+    VERSION_MOST,
+    History,
+    Visit,
+    VisitFault,
+)
 from twinlock.domain.room import (
     VERIFIER_LETTERS,
     bytes_that_last,
@@ -197,6 +211,8 @@ def a_stranger_s(payload: AnyPayload) -> OpenAction:
         offered_until=None,
         session_id=None,
         device_signed=isinstance(payload, SessionStart),
+        visit=VISIT if isinstance(payload, SessionStart) else None,
+        risk=RISK_MOST if isinstance(payload, SessionStart) else 0,
     )
 
 
@@ -213,6 +229,29 @@ KEY = ApiKey(
     proved_by=(Factor.PASSWORD, Factor.TOTP),
     spent=(20_468, 10**9),
     stopped=True,
+)
+VISIT = Visit(
+    ip="i" * LEVELS * NODE_LETTERS,
+    ua="u" * LEVELS * NODE_LETTERS,
+    place=(-899, -1_799),
+    rtt=RTT_MOST,
+    version=VERSION_MOST,
+    faults=(VisitFault.LOOKUP_DOWN, VisitFault.COUNTS_DOWN),
+)
+
+
+def seen(kept: tuple[int, ...]) -> str:
+    return ".".join("".join(f"{n:0{NODE_LETTERS}}_" for n in range(most)) for most in kept)
+
+
+LONG_HISTORY = History(
+    ip=seen(IP_KEPT),
+    ua=seen(UA_KEPT),
+    rtt="Q_" * RTT_KEPT,
+    hours="_" * HOURS,
+    place=(-899, -1_799),
+    version=VERSION_MOST,
+    at=SECOND - 15 * 86_400,  # So that a sign-in of which nobody tells is no stranger's.
 )
 CHANNEL = Channel(
     channel_id=ChannelId(f"chn_{NAMED}"),
@@ -237,6 +276,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         entry=MANY,
         by=(MANY,) * PROOFS_OF_A_SIGN_IN,
         behind=((MANY, MANY),) * BEHIND_MOST,
+        risk=RISK_MOST,
     )
     candidate = Candidate(
         candidate_id=ChallengeId(f"cnd_{NAMED}"),
@@ -279,6 +319,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         last_exit_at=SECOND,
         legal_holds={f"{n}" * LEGAL_REFERENCE_MOST: SECOND for n in range(LEGAL_HOLDS_MOST)},
         doubts=((MANY, MANY),) * DOUBTS_MOST,
+        history=LONG_HISTORY,
     )
 
 
@@ -335,6 +376,7 @@ def without_what_passes(account: Account) -> Account:
         last_exit_at=0,
         legal_holds={},
         doubts=(),
+        history=History(),
     )
 
 

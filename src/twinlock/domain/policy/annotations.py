@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
 from twinlock.domain.assurance import PROOFS, Factor
+from twinlock.domain.bounds import SCORE_HOLD_MOST
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.reasons import Reason
 
@@ -49,6 +50,7 @@ class PolicyFault(StrEnum):
     TIGHTENING_OFFERS = "tightening_offers"
     NOT_OFFERED = "not_offered"
     NOT_LIFTED = "not_lifted"
+    RELAXES = "relaxes"
     ENGINES_DISAGREE = "engines_disagree"
 
 
@@ -135,17 +137,21 @@ class Permit:
 
     ``offers`` are the factors that may be asked for; a new channel's own code always may, since
     nothing else confirms it. ``exits_held`` is for how long nothing leaves once it took effect;
-    ``lapses`` after how long without use its destination needs proof again.
+    ``lapses`` after how long without use its destination needs proof again. ``risk_raised_held``
+    and ``risk_high_held`` are how long nothing leaves after a sign-in of such a score.
     """
 
     rule_id: str
     offers: frozenset[Factor]
     exits_held: timedelta | None
     lapses: timedelta | None
+    risk_raised_held: timedelta | None = None
+    risk_high_held: timedelta | None = None
 
 
+RISK_HELD = ("risk_raised_held_seconds", "risk_high_held_seconds")
 _EVERYWHERE = frozenset({"id", "source"})
-_ON_PERMITS = _EVERYWHERE | {"offers", "exits_held_seconds", "lapses_seconds"}
+_ON_PERMITS = _EVERYWHERE | {"offers", "exits_held_seconds", "lapses_seconds", *RISK_HELD}
 _ON_FORBIDS = _EVERYWHERE | {"outcome", "reason"}
 _OF_OUTCOME: Mapping[Outcome, frozenset[str]] = MappingProxyType(
     {
@@ -188,6 +194,11 @@ class _Said:
         found = self.number(name, most=SECONDS_MOST)
         return timedelta(seconds=found) if found else None
 
+    def scored(self, name: str) -> timedelta | None:
+        """Return how long a score holds (law 5: two weeks at most)."""
+        found = self.number(name, most=int(SCORE_HOLD_MOST.total_seconds()))
+        return timedelta(seconds=found) if found else None
+
     def factors(self, name: str) -> tuple[Factor, ...]:
         """Return the factors named, sorted; a missing list is empty."""
         if name not in self._said:
@@ -214,6 +225,8 @@ def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
         offers=frozenset(offered or PROOFS) | {Factor.CHANNEL_CODE},
         exits_held=reader.seconds("exits_held_seconds"),
         lapses=reader.seconds("lapses_seconds"),
+        risk_raised_held=reader.scored("risk_raised_held_seconds"),
+        risk_high_held=reader.scored("risk_high_held_seconds"),
     )
 
 

@@ -1,10 +1,10 @@
 """Facts: all that a decision may look at, flat but for an API key, typed, in range, with a source.
 
 *Facts carry a source* (law 1): what relaxes comes from our own record or the customer's
-signature; the platform's word stands inside ``value_cents``, where it can only add, and in the
-address from which an API key is said to be used, which only the platform sees, and which lifts
-nothing that no key signed. The value is stored with every decision, holds no personal data, and
-is what a backtest replays.
+signature; the platform's word stands inside ``value_cents`` and ``risk``, where it can only add,
+and in the address from which an API key is said to be used, which only the platform sees, and which
+lifts nothing that no key signed. The value is stored with every decision, holds no personal data,
+and is what a backtest replays.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from twinlock.domain.assurance import Factor, Level
-from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.bounds import MAX_VALUE_CENTS, RISK_MOST
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import invariant
 from twinlock.domain.locks import OPEN, Lock
@@ -132,6 +132,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     # The payload (signed), valued by the higher of price list and platform
     value_cents: int = 0
     new_device: bool = False
+    # The platform's word on sign-ins, which can only add
+    risk: int = 0  # 0 … 100: of this sign-in, or of the session behind this action
+    unusual_until: datetime | None = None  # until then the score of a sign-in holds every exit
     budget_cents: int = 0
     target_level: Level = Level.NONE
     target_bound_at: datetime | None = None
@@ -162,3 +165,4 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             self.key_daily_cents,
         )
         invariant(all(0 <= cents <= MAX_VALUE_CENTS for cents in sums), "sums are in range")
+        invariant(0 <= self.risk <= RISK_MOST, "a score is in range")

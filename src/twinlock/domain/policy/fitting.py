@@ -109,6 +109,7 @@ FITS: Mapping[Reason, Fit] = MappingProxyType(
         ),
         Reason.LOOSENING_WAITS: Fit(_is_wait, _WAIT, _INSIDE),
         Reason.PLATFORM_WAITS: Fit(_is_any_wait, "a hold"),
+        Reason.SIGN_IN_UNUSUAL: Fit(_is_wait_or_roots, _ROOTS, _INSIDE, frozenset({"risk"})),
         Reason.DESTINATION_NEW: Fit(_is_wait, _WAIT, _EXITS, frozenset({"destination"})),
         Reason.DESTINATION_SHARED: Fit(
             _is_wait,

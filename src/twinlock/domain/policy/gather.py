@@ -78,6 +78,7 @@ from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
 from twinlock.domain.screening import Screened, Screening
+from twinlock.domain.signing_in import risk_fact, unusual_until
 from twinlock.domain.successors import counts, floor_imported
 from twinlock.domain.waits import lapses_at
 
@@ -132,7 +133,7 @@ def gather(
         budget_left_cents=budget_left,
         destination_day_cents=used,
         value_cents=worth(action, policy=policy, prices=prices, now=now),
-        new_device=_new_device(account, payload, now=now),
+        **_of_sign_ins(account, action, shown, now=now),
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
@@ -416,8 +417,16 @@ def _exit_open_until(account: Account, payload: AnyPayload, *, policy: Policy) -
     return max(map(lapses_at, filter(on_its_way, exits)), default=None)
 
 
-def _new_device(account: Account, payload: AnyPayload, *, now: datetime) -> bool:
-    return isinstance(payload, SessionStart) and not account.knows(payload.device, at=now)
+def _of_sign_ins(
+    account: Account, action: OpenAction, shown: tuple[Shown, ...], *, now: datetime
+) -> dict[str, Any]:
+    payload = action.payload
+    new = isinstance(payload, SessionStart) and not account.knows(payload.device, at=now)
+    return {
+        "new_device": new,
+        "risk": risk_fact(account, action, shown),
+        "unusual_until": unusual_until(account, now=now),
+    }
 
 
 def _weak_stop(account: Account, payload: AnyPayload, roots: tuple[str, ...]) -> datetime | None:

@@ -27,7 +27,9 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
 from twinlock.domain.key_laws import next_day
 from twinlock.domain.laws import Law
+from twinlock.domain.policy.adding import relaxes
 from twinlock.domain.policy.annotations import (
+    RISK_HELD,
     Agree,
     Ask,
     Demand,
@@ -150,6 +152,13 @@ class Statutes:
         """Return for how long nothing leaves once ``action`` took effect, or None."""
         permit = self.permits.get(action)
         return None if permit is None else permit.exits_held
+
+    def scores_held(self, action: str) -> tuple[timedelta, timedelta]:
+        """Return for how long nothing leaves after ``action`` with a raised, and a high score."""
+        permit, none = self.permits.get(action), timedelta(0)
+        if permit is None:
+            return none, none
+        return permit.risk_raised_held or none, permit.risk_high_held or none
 
     def waits(self, action: str) -> timedelta:
         """Return the longest that a statute lets ``action`` wait."""
@@ -299,6 +308,7 @@ _MEANT: Mapping[str, frozenset[str]] = MappingProxyType(
         )
         - {ActionType.ACCOUNT_ERASE},
         "lapses_seconds": frozenset({ActionType.DESTINATION_ADD}),
+        **dict.fromkeys(RISK_HELD, frozenset({ActionType.SESSION_START})),
     }
 )
 
@@ -313,6 +323,9 @@ def _statute(rule_id: str, rule: _Rule) -> Statute:
     )
     _check_sums(statute)
     _check_ranges(rule_id, rule)
+    if relaxes((clause.kind, clause.body) for clause in rule.conditions):
+        says = "as a score rises it must not stop matching: write context.risk >= a number"
+        refuse(PolicyFault.RELAXES, says, rule=rule_id)
     check_reason(rule_id, demand, actions=statute.actions, facts=statute.when.facts)
     for lifted, says in _lifts(demand):
         if not _never(statute, lifted):

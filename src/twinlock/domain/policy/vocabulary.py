@@ -1,8 +1,9 @@
 """The words in which statutes speak: every fact that one may read, its range and its source.
 
 *Facts carry a source* (law 1): what relaxes comes from our own record or the customer's signature.
-The platform's word stands inside ``value_cents``, where it can only add, and inside ``api_key``:
-only the platform sees from where a key is used, and an address lifts nothing that no key signed.
+The platform's word stands inside ``value_cents`` and ``risk``, where it can only add, and inside
+``api_key``: only the platform sees from where a key is used, and an address lifts nothing that no
+key signed.
 
 Ranges are part of what a policy means, so they are part of its digest. Facts outside them are
 refused: no policy was checked for them.
@@ -18,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from twinlock.domain.assurance import PROOFS, Level
-from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.bounds import MAX_VALUE_CENTS, RISK_MOST
 from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.errors import invariant
@@ -54,6 +55,7 @@ class Source(StrEnum):
     VERIFIED = "what we verified of the proofs for this payload"
     HIGHER = "the higher of the signed price list and the platform's figure"
     CLOCK = "our clock"
+    ADDS = "the platform's word, which can only add, held against our own record"
 
 
 class Fact(NamedTuple):
@@ -283,6 +285,14 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             Source.RECORD,
             "The device that signs in has not signed in before.",
             lambda facts: facts.new_device,
+        ),
+        "risk": Fact(
+            Kind.WHOLE,
+            Source.ADDS,
+            "How unlike the account's own a sign-in is: this one, or that of the session behind "
+            "this action. From 60 it is raised, from 85 high; as it rises no rule stops matching.",
+            lambda facts: facts.risk,
+            most=RISK_MOST,
         ),
         "scopes": _words(
             Source.SIGNED,

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from twinlock.domain import drafts
 from twinlock.domain.account import State
-from twinlock.domain.actions import AnyPayload, payload_bytes, payload_digest
+from twinlock.domain.actions import AnyPayload, SessionStart, payload_bytes, payload_digest
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import ActionType
@@ -27,6 +27,7 @@ from twinlock.domain.ids import (
     action_id,
 )
 from twinlock.domain.naming import name_of
+from twinlock.domain.risk.scoring import Noticed
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
     Clock,
@@ -40,6 +41,7 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     BlindIndex,
 )
+from twinlock.ports.sign_ins import SignIns, Visitor
 from twinlock.proofs import passkeys
 from twinlock.proofs.sessions import check_session
 from twinlock.services.actions.binding import Binding
@@ -56,8 +58,8 @@ TYPE_FORM = r"^[a-z0-9_]+\.[a-z0-9_]+$"
 class Proposal(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody wants done, for a member of an account.
 
-    ``value_cents`` is the platform's figure: it can only add. An account has one member so far, who
-    is meant where none is named.
+    ``value_cents`` is the platform's figure, and ``visitor`` whom it sees sign in: both only add.
+    An account has one member so far, who is meant where none is named.
     """
 
     HIDDEN = frozenset({"payload"})
@@ -67,6 +69,7 @@ class Proposal(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     payload: dict[str, Any] = msgspec.field(default_factory=dict)
     value_cents: drafts.Cents = 0
     session: SignedDraft | None = None
+    visitor: Visitor | None = None
     member_id: Annotated[str, Meta(max_length=64)] = ""
 
 
@@ -96,11 +99,13 @@ class Actions:
         blind: BlindIndex,
         hasher: Hasher,
         rp: passkeys.RelyingParty,
+        sign_ins: SignIns,
     ) -> None:
         self._store = store
         self._entropy = entropy
         self._clock = clock
         self._policies = policies
+        self._sign_ins = sign_ins
         binding = Binding(store, entropy=entropy, clock=clock, hasher=hasher, rp=rp)
         self._preparing = Preparing(store, binding, entropy=entropy, clock=clock, blind=blind)
 
@@ -175,6 +180,7 @@ class Actions:
             session=_session(proposal.session, prepared.payload, idempotency.key),
             secret=prepared.secret,
             candidate_id=prepared.candidate_id,
+            noticed=self._noticed(proposal, prepared.payload, named),
         )
         committed = await self._store.run(
             Work(
@@ -194,6 +200,14 @@ class Actions:
         if committed.decided is None:
             return _repeated(committed.repeated, named)
         return committed.answered
+
+    def _noticed(self, proposal: Proposal, payload: AnyPayload, named: AccountId) -> Noticed | None:
+        """Return what the platform tells of a sign-in. Raises MalformedError."""
+        if proposal.visitor is None:
+            return None
+        if not isinstance(payload, SessionStart):
+            raise MalformedError("a visitor is told of with session.start only")
+        return self._sign_ins.notice(proposal.visitor, account=named)
 
 
 def _session(

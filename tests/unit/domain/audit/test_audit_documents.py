@@ -36,6 +36,7 @@ from twinlock.domain.ids import (
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Lock
 from twinlock.domain.policy.version import PolicyName
+from twinlock.domain.risk.visits import History
 from twinlock.domain.throttle import Throttle
 
 Told: TypeAlias = list[tuple[str, str, str]]
@@ -119,6 +120,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "doubts": ((1, 2),),
     "limits": Limits(day_cents=1),
     "lock": Lock(days=1),
+    "history": History(at=1),
 }
 OF_DESTINATIONS: dict[str, object] = {
     "destination_id": DestinationId("dst_another"),

@@ -143,8 +143,16 @@ def test_an_unused_destination_lapses_after_as_long_as_its_profile_says() -> Non
     assert STRICT.statutes.lapse == 14 * DAY
 
 
+def test_only_a_sign_in_is_held_for_its_score() -> None:
+    held = DEFAULT.statutes.scores_held("session.start")
+
+    assert held == (timedelta(days=1), timedelta(days=3))
+    assert DEFAULT.statutes.scores_held("freeze.set") == (timedelta(0), timedelta(0))
+    assert DEFAULT.statutes.scores_held("gift.send") == (timedelta(0), timedelta(0))
+
+
 def test_what_no_rule_holds_waits_not_at_all() -> None:
-    assert DEFAULT.statutes.waits("session.start") == timedelta(0)
+    assert DEFAULT.statutes.waits("freeze.set") == timedelta(0)
     assert DEFAULT.statutes.waits("recovery.open") == timedelta(0)
 
 

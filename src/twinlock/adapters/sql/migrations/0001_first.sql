@@ -172,6 +172,15 @@ CREATE TABLE erased_entry (
     mac        bytea NOT NULL CHECK (octet_length(mac) = 40)
 );
 
+-- How often sign-ins looked so, by week: nodes under keyed names, and whose they were stands nowhere.
+CREATE TABLE sign_in_count (
+    week   date NOT NULL,
+    node   bytea NOT NULL CHECK (octet_length(node) = 8),
+    parent bytea NOT NULL CHECK (octet_length(parent) IN (0, 8)),
+    times  bigint NOT NULL CHECK (times > 0),
+    PRIMARY KEY (week, node)
+);
+
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
 GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlock_app;
@@ -183,6 +192,7 @@ GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_a
 GRANT SELECT, INSERT, DELETE, UPDATE (seen_at) ON sighting TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
 GRANT SELECT ON erased, erased_entry TO twinlock_app;
+GRANT SELECT, INSERT, UPDATE (times), DELETE ON sign_in_count TO twinlock_app;
 GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON webhook, webhook_retry TO twinlock_app;
 GRANT UPDATE (version, box, position, failures, failing_since, paused_until, disabled, claimed_until)

@@ -1,0 +1,1 @@
+"""Sign-ins as a platform tells of them: what they are, and how often others are seen so."""
