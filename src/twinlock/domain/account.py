@@ -1,6 +1,6 @@
 """The aggregate: one account as Twinlock knows it, made of the features' slices.
 
-The document is sealed, at most 17 KB, and changes only by ``replay.apply``. ``chain`` ties it to
+The document is sealed, at most 18 KB, and changes only by ``replay.apply``. ``chain`` ties it to
 the log: the number of its entries so far labels the next one, so an old document put back makes a
 label that exists already, and is refused (law 9).
 """
@@ -22,6 +22,7 @@ from twinlock.domain.bounds import (
     SIM_CHANGE_PERIOD,
 )
 from twinlock.domain.discreet import Discreet
+from twinlock.domain.disputes import NO_DISPUTES, Disputes
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
@@ -331,6 +332,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
     doubts: Spans = ()  # the entries of repudiated bindings
+    disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands
 
     @property
     def floor(self) -> Level:

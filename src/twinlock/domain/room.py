@@ -58,6 +58,7 @@ from twinlock.domain.commands import (
     Spend,
     Veto,
 )
+from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.throttle import Throttle
@@ -229,6 +230,7 @@ def bytes_that_last(account: Account) -> int:
         legal_holds={},
         erased_at=None,
         doubts=(),
+        disputes=NO_DISPUTES,
     )
     return len(encode(lasting))
 

@@ -137,6 +137,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     exit_open_until: datetime | None = None  # when the last exit on its way lapses
     legal_hold: bool = False
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
+    contested_until: datetime | None = None  # a contest about this change stands
+    exits_contested_until: datetime | None = None  # a contest holds every exit
+    contest_open: bool = False  # it is about this very action, and something enrolled may decide it
     approvals: int = 0  # drawn members of staff who agreed to this payload; none can yet
 
     def __post_init__(self) -> None:

@@ -43,6 +43,7 @@ from twinlock.domain.bounds import (
     OPEN_ACTIONS_MOST,
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
+from twinlock.domain.contested import of_contest
 from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
@@ -134,6 +135,7 @@ def gather(
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
+        **of_contest(account, action, now=now),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
 

@@ -22,6 +22,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.audit.documents import Stored
 from twinlock.domain.canonical import encode
+from twinlock.domain.disputes import Disputes
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionLapsed
 from twinlock.domain.freezes import Freeze
@@ -112,6 +113,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "legal_holds": {"a court": 1},
     "erased_at": NOON,
     "doubts": ((1, 2),),
+    "disputes": Disputes(silent={"phone": 1}),
 }
 OF_DESTINATIONS: dict[str, object] = {
     "destination_id": DestinationId("dst_another"),
