@@ -17,6 +17,7 @@ from twinlock.domain.authenticators.model import (
     used_day,
 )
 from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
+from twinlock.domain.disputes import instant, kind_of
 from twinlock.domain.policy.facts import SessionState
 
 
@@ -112,6 +113,20 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     daily_cents: int
 
 
+class ContestView(msgspec.Struct, frozen=True, kw_only=True):
+    """A contest about an open action: who asked and who objected, by kinds of roots.
+
+    At ``ends_at`` the action lapses, if nobody decides before.
+    """
+
+    action_id: str
+    asked: tuple[str, ...]
+    objected: tuple[str, ...]
+    opened_at: datetime
+    ends_at: datetime
+    exits_held: bool
+
+
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account as the platform sees it."""
 
@@ -129,6 +144,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     legal_holds: tuple[LegalHoldView, ...]
     actions: tuple[OpenView, ...]
     api_keys: tuple[ApiKeyView, ...]
+    contest: ContestView | None
 
 
 class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +220,21 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
             )
             for one in account.api_keys
         ),
+        contest=_view_contest(account),
+    )
+
+
+def _view_contest(account: Account) -> ContestView | None:
+    contest = account.disputes.contest
+    if contest is None:
+        return None
+    return ContestView(
+        action_id=contest.action_id,
+        asked=tuple(sorted({kind_of(one) for one in contest.asked})),
+        objected=tuple(sorted({kind_of(one) for one in contest.objected})),
+        opened_at=instant(contest.opened_at),
+        ends_at=instant(contest.ends_at),
+        exits_held=contest.holds,
     )
 
 

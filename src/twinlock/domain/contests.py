@@ -7,6 +7,7 @@ from any other side than the one that objected decides against it.
 """
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from math import ceil
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from twinlock.domain.account import Account, OpenAction, Shown, State
 from twinlock.domain.actions import AccountErase
 from twinlock.domain.ages import oldest_of_the_strongest
-from twinlock.domain.assurance import KNOWN, Factor
+from twinlock.domain.assurance import KNOWN, PHONE, Factor
 from twinlock.domain.authenticators.model import root
 from twinlock.domain.bounds import (
     CONTEST_LENGTH,
@@ -33,6 +34,7 @@ from twinlock.domain.disputes import (
     objected_before,
     silenced,
 )
+from twinlock.domain.errors import present
 from twinlock.domain.events import ActionVetoed, ContestDecided, ContestOpened, Event
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.reasons import Reason
@@ -40,19 +42,41 @@ from twinlock.domain.requirements import Never, WaitUntil
 from twinlock.domain.vetoes import entitled
 
 
+class Meaning(StrEnum):
+    """What a no does."""
+
+    UNHEARD = "unheard"  # whoever says it may not
+    KILLS = "kills"
+    OPENS = "opens"  # a contest
+    STANDS = "stands"  # the contest that this side opened stands
+
+
+def meaning_of(account: Account, action: OpenAction, veto: Veto, *, now: datetime) -> Meaning:
+    """Return what ``veto`` would do to ``action``, without doing it."""
+    roots = roots_of(account, veto, now=now)
+    if entitled(account, action, veto, now=now) is None:
+        return Meaning.UNHEARD
+    if silenced(account.disputes, roots, now=now):
+        return Meaning.UNHEARD
+    contest = account.disputes.contest
+    if contest is not None:
+        own = contest.action_id == action.action_id and meets(roots, contest.objected)
+        return Meaning.STANDS if own else Meaning.KILLS
+    again = _again(account, action, veto, roots, now=now)
+    return Meaning.OPENS if again else Meaning.KILLS
+
+
 def say_no(state: State, command: Veto, *, now: datetime) -> Decision:
     """Answer a veto: it kills what it names, or opens a contest about it."""
     account, action = state.account, state.account.action(command.action_id)
     who = entitled(account, action, command, now=now)
-    roots = roots_of(account, command, now=now)
-    if who is None or silenced(account.disputes, roots, now=now):
+    roots, contest = roots_of(account, command, now=now), account.disputes.contest
+    meaning = meaning_of(account, action, command, now=now)
+    if who is None or meaning is Meaning.UNHEARD:
         return decision_of(action, Never(code=Reason.NOT_ENTITLED))
-    contest = account.disputes.contest
-    if contest is not None and contest.action_id == action.action_id:
-        if meets(roots, contest.objected):
-            return _still(action, contest)
-        return _killed(action, who, roots, now=now)
-    if contest is None and _again(account, action, command, roots, now=now):
+    if meaning is Meaning.STANDS:
+        return _still(action, present(contest, "it stands"))
+    if meaning is Meaning.OPENS:
         return _opened(account, action, roots, now=now)
     return _killed(action, who, roots, now=now)
 
@@ -130,7 +154,8 @@ def _people(account: Account, action: OpenAction) -> list[Shown]:
 def roots_of(account: Account, veto: Veto, *, now: datetime) -> tuple[str, ...]:
     """Return the roots behind a no: a channel's, or those that began the session that says it.
 
-    What began it may be gone by now; then it counts as a password, which is none.
+    What began it may be gone by now, or no more than a password: then it counts as the phone, as
+    everything of which we do not know better. Prevents: one thief's two ways to say no, as two.
     """
     if veto.channel_id is not None:
         channel = account.channel(veto.channel_id)
@@ -142,7 +167,7 @@ def roots_of(account: Account, veto: Veto, *, now: datetime) -> tuple[str, ...]:
         *(root(one, now=now) for one in account.authenticators if one.entry in session.by),
         *(one.root for one in account.channels if one.entry in session.by),
     }
-    return tuple(sorted(named for named in found if named is not None)) or (KNOWN,)
+    return tuple(sorted(named for named in found if named is not None)) or (PHONE,)
 
 
 def _bound_at(account: Account, veto: Veto) -> datetime | None:

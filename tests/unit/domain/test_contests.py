@@ -355,7 +355,7 @@ def test_a_session_says_no_from_the_roots_that_began_it() -> None:
         "ses_code": ((PASSWORD.entry, 77), ("phone",)),
         "ses_key": ((ROAMING.entry,), ("roaming:aut_roaming",)),
         "ses_both": ((ROAMING.entry, SYNCED.entry), ("phone", "roaming:aut_roaming")),
-        "ses_gone": ((PASSWORD.entry, 999), ("known",)),
+        "ses_gone": ((PASSWORD.entry, 999), ("phone",)),
     }
     for name, (by, named) in of.items():
         signature = gate.give_session(replace(a_session(name), by=by))

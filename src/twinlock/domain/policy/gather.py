@@ -130,12 +130,11 @@ def gather(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        **_new_key(payload),
+        **(_new_key(payload) | of_contest(account, action, now=now)),
         last_exit_at=_last_exit(account),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         legal_hold=bool(account.legal_holds),
         weak_freeze_at=_weak_stop(account, payload, roots),
-        **of_contest(account, action, now=now),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
 
