@@ -104,7 +104,7 @@ class LetterFiles:
 
     async def _stoppable(self, account: Account, notice: Notice) -> OpenAction | None:
         """Return what the notice's link would stop or undo, while that is possible."""
-        if notice.kind is NoticeKind.WAITING:
+        if notice.kind in (NoticeKind.WAITING, NoticeKind.CONTESTED):
             named = (one for one in account.actions if one.action_id == notice.action_id)
             return next(named, None)
         if notice.undo_until is None:

@@ -18,6 +18,7 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
 from twinlock.domain.destinations import Listed
+from twinlock.domain.disputes import instant, kind_of
 from twinlock.domain.listing import Listing
 from twinlock.domain.policy.facts import SessionState
 
@@ -133,6 +134,20 @@ class LockView(msgspec.Struct, frozen=True, kw_only=True):
     two_keys: bool
 
 
+class ContestView(msgspec.Struct, frozen=True, kw_only=True):
+    """A contest about an open action: who asked and who objected, by kinds of roots.
+
+    At ``ends_at`` the action lapses, if nobody decides before.
+    """
+
+    action_id: str
+    asked: tuple[str, ...]
+    objected: tuple[str, ...]
+    opened_at: datetime
+    ends_at: datetime
+    exits_held: bool
+
+
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account as the platform sees it.
 
@@ -156,6 +171,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     legal_holds: tuple[LegalHoldView, ...]
     actions: tuple[OpenView, ...]
     api_keys: tuple[ApiKeyView, ...]
+    contest: ContestView | None
 
 
 class DestinationKeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,6 +265,21 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
             for one in account.actions
         ),
         api_keys=tuple(_view_api_key(account, one) for one in account.api_keys),
+        contest=_view_contest(account),
+    )
+
+
+def _view_contest(account: Account) -> ContestView | None:
+    contest = account.disputes.contest
+    if contest is None:
+        return None
+    return ContestView(
+        action_id=contest.action_id,
+        asked=tuple(sorted({kind_of(one) for one in contest.asked})),
+        objected=tuple(sorted({kind_of(one) for one in contest.objected})),
+        opened_at=instant(contest.opened_at),
+        ends_at=instant(contest.ends_at),
+        exits_held=contest.holds,
     )
 
 

@@ -23,6 +23,7 @@ from twinlock.domain.bounds import (
     SIM_CHANGE_PERIOD,
 )
 from twinlock.domain.discreet import Discreet
+from twinlock.domain.disputes import NO_DISPUTES, Disputes
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
@@ -345,6 +346,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     lock: Lock = OPEN
     history: History = History()  # what its own sign-ins looked like
+    disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands
 
     @property
     def floor(self) -> Level:

@@ -90,6 +90,19 @@ WEAK_LOCK_DAYS = 3  # Below the floor's proof: as long as a freeze set so lasts.
 # Law 5: what goes missing together (a phone's app and its passkey) is reported in one sitting.
 WEAK_SITTING = timedelta(hours=1)
 
+# --- Contests ---
+
+# Law 5 allows 30 days. A fortnight outlasts most holidays, and is as long as any hold by others.
+CONTEST_LENGTH = timedelta(days=14)
+# A second veto counts as one for so long; later it is a first one again.
+NO_REMEMBERED_FOR = timedelta(days=30)
+# A contest holds exits once in this time for each kind of root: no lock that is set over and over.
+CONTEST_HOLDS_EVERY = timedelta(days=90)
+# For so long a root that lost a contest vetoes nothing, so that what was decided takes effect.
+SILENCE = timedelta(days=30)
+OBJECTIONS_MOST = 4  # Vetoes of proved changes that are remembered; only their owners can add one.
+SILENT_ROOTS_MOST = 2  # Of one session: an app or a key, and what else lives on the phone.
+
 # --- Telephone numbers ---
 
 # SP 800-63B-4, 3.1.3.3: a number whose SIM changed is not used as if nothing had been. Long enough
@@ -111,10 +124,8 @@ SUCCESSOR_WAIT = timedelta(hours=72)
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
-DOCUMENT_BYTES_MOST = 18_516
-PASSING_BYTES_MOST = (
-    5_076  # What signing in, time and others add: sessions, histories, what was paid.
-)
+DOCUMENT_BYTES_MOST = 19_156
+PASSING_BYTES_MOST = 5_716  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.

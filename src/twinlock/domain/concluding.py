@@ -35,6 +35,8 @@ from twinlock.domain.requirements import (
 from twinlock.domain.successors import looks
 from twinlock.domain.waits import held
 
+VETO_ENTRY = "action.veto"  # The type of an entry that says no, or that a no is contested.
+
 
 def decision_of(
     action: OpenAction,
@@ -132,4 +134,4 @@ def _may_look(account: Account, action: OpenAction, fresh: str) -> bool:
 def vetoed(action: OpenAction, *, by: str, root: str | None, now: datetime) -> Decision:
     """Return the end of ``action`` by the no of ``by``, whose root is ``root``."""
     ended = ActionVetoed(at=now, action_id=action.action_id, by=by, root=root)
-    return replace(decision_of(action, NOTHING, events=(ended,)), kind="action.veto")
+    return replace(decision_of(action, NOTHING, events=(ended,)), kind=VETO_ENTRY)

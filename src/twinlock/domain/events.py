@@ -23,6 +23,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Password
+from twinlock.domain.disputes import Contest
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
     ActionId,
@@ -65,6 +66,27 @@ class ActionHeld(_Event, frozen=True, kw_only=True, tag="action.held/1"):
     until: datetime
     lapses_at: datetime
     choice: bool = False
+
+
+class ContestOpened(_Event, frozen=True, kw_only=True, tag="contest.opened/1"):
+    """A second veto from the same root: the action stands still until somebody else decides.
+
+    Nobody does: it lapses when the contest ends.
+    """
+
+    action_id: ActionId
+    contest: Contest
+
+
+class ContestDecided(_Event, frozen=True, kw_only=True, tag="contest.decided/1"):
+    """A root that neither side had used proved the action: it goes on, until ``lapses_at``.
+
+    Who objected is not heard for a while. The other verdict is a veto.
+    """
+
+    action_id: ActionId
+    root: str
+    lapses_at: datetime
 
 
 class ChallengeIssued(_Event, frozen=True, kw_only=True, tag="challenge.issued/1"):
@@ -144,11 +166,14 @@ class ActionVetoed(_Closing, frozen=True, kw_only=True, tag="action.vetoed/1"):
     """Somebody entitled said no.
 
     ``by`` is a channel or a session of the account, or an action or the type of a report that takes
-    back what this one would have given.
+    back what this one would have given. ``change`` is what was vetoed, from ``roots``, where that
+    is remembered.
     """
 
     by: str
     root: str | None
+    change: str = ""
+    roots: tuple[str, ...] = ()
 
 
 class ActionLapsed(_Closing, frozen=True, kw_only=True, tag="action.lapsed/1"):
@@ -156,7 +181,14 @@ class ActionLapsed(_Closing, frozen=True, kw_only=True, tag="action.lapsed/1"):
 
 
 ActionEvent: TypeAlias = (
-    ActionProposed | ActionHeld | ChallengeIssued | ProofAccepted | ProofRefused | ActionAuthorized
+    ActionProposed
+    | ActionHeld
+    | ContestOpened
+    | ContestDecided
+    | ChallengeIssued
+    | ProofAccepted
+    | ProofRefused
+    | ActionAuthorized
 )
 ClosingEvent: TypeAlias = ActionSpent | ActionDone | ActionRefused | ActionVetoed | ActionLapsed
 

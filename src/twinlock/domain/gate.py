@@ -50,6 +50,7 @@ from twinlock.domain.concluding import (
     turned_down,
     vetoed,
 )
+from twinlock.domain.contests import say_no, verdict
 from twinlock.domain.decisions import Decided, Decision, Rules, judge_facts
 from twinlock.domain.effects import listed_for, may_list
 from twinlock.domain.entries import ERASED_ENTRY
@@ -93,7 +94,6 @@ from twinlock.domain.room import check_room, crowded_out, gives_way, grows, outg
 from twinlock.domain.signing_in import scored
 from twinlock.domain.stepping import Steps, following
 from twinlock.domain.striking import struck
-from twinlock.domain.vetoes import entitled
 from twinlock.domain.waits import lapses_at
 
 
@@ -200,7 +200,7 @@ def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> D
         case Prove():
             return _prove(state, command, rules=rules, now=now)
         case Veto():
-            return _veto(state, command, now=now)
+            return say_no(state, command, now=now)
         case Repudiate():
             return repudiate(state, command, statutes=rules.policy.statutes, now=now)
         case Spend():
@@ -343,7 +343,11 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         backed_up=proof.backed_up,
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
-    events: tuple[Event, ...] = (accepted, *rehashed(account, proof, now=now))
+    events: tuple[Event, ...] = (
+        accepted,
+        *rehashed(account, proof, now=now),
+        *verdict(account, action, shown, now=now),
+    )
     decision = conclude(state, action, events, rules=rules, now=now, fresh=command.fresh)
     if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY:
         decision = _beyond_its_powers(account, action, decision, shown, now=now)
@@ -379,14 +383,6 @@ def _wrong(account: Account, action: OpenAction, wrong: Wrong, *, now: datetime)
     fault = fault_told(account, action, wrong, now=now)
     refused = ProofRefused(at=now, action_id=action.action_id, factor=wrong.factor, fault=fault)
     return _refused(account, action, fault, refused, now=now)
-
-
-def _veto(state: State, command: Veto, *, now: datetime) -> Decision:
-    action = state.account.action(command.action_id)
-    who = entitled(state.account, action, command, now=now)
-    if who is None:
-        return decision_of(action, Never(code=Reason.NOT_ENTITLED))
-    return vetoed(action, by=who[0], root=who[1], now=now)
 
 
 def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Decision:

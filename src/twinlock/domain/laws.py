@@ -265,6 +265,30 @@ def a_no_is_no_weapon(facts: Facts) -> Requirement:
     return Prove(code=Reason.FREEZE_TOO_SOON, level=floor)
 
 
+def a_contest_is_decided(facts: Facts) -> Requirement:
+    """Law 5: what is contested waits for a root that neither side has used; asked anew it is no.
+
+    Prevents: a change that is asked for once more while somebody still objects to it.
+    """
+    if facts.action_class not in (ActionClass.EXIT, ActionClass.LOOSENING):
+        return NOTHING
+    if facts.contested_until is None:
+        return _no_exit_meanwhile(facts)
+    if not facts.contest_open:
+        ends = facts.contested_until if facts.contested_until > facts.now else None
+        return Never(code=Reason.CONTESTED, until=ends)
+    level = max(facts.floor, Level.POSSESSION)
+    return Prove(code=Reason.CONTESTED, level=level, roots=len(facts.shown_roots) + 1)
+
+
+def _no_exit_meanwhile(facts: Facts) -> Requirement:
+    """Law 5: exits are held meanwhile. No wait is told: the contest may be over sooner."""
+    until = facts.exits_contested_until
+    if facts.action_class is not ActionClass.EXIT or until is None or until <= facts.now:
+        return NOTHING
+    return Never(code=Reason.EXITS_CONTESTED, until=until)
+
+
 def the_last_way_in_stays(facts: Facts) -> Requirement:
     """Law 10: what would lock the owner out for ever is not removed."""
     return NOTHING if facts.way_in_left else Never(code=Reason.LAST_AUTHENTICATOR)
@@ -303,7 +327,10 @@ def nothing_needed_is_erased(facts: Facts) -> Requirement:
         return NOTHING
     held = _until(facts, facts.held_until, Reason.EXITS_HELD)
     open_ = _until(facts, facts.exit_open_until, Reason.EXIT_OPEN)
-    return all_of(held, open_, Never(code=Reason.LEGAL_HOLD) if facts.legal_hold else NOTHING)
+    contested = _until(facts, facts.exits_contested_until, Reason.EXITS_CONTESTED)
+    return all_of(
+        held, open_, contested, Never(code=Reason.LEGAL_HOLD) if facts.legal_hold else NOTHING
+    )
 
 
 def _until(facts: Facts, until: datetime | None, code: Reason) -> Requirement:
@@ -396,6 +423,7 @@ LAWS: tuple[Law, ...] = (
     what_tightens_is_tighter,
     a_weak_lock_is_short,
     a_no_is_no_weapon,
+    a_contest_is_decided,
     a_withdraw_key_is_bounded,
     an_api_key_reaches_so_far,
     the_last_way_in_stays,

@@ -24,6 +24,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.discreet import Discreet
+from twinlock.domain.disputes import instant
 from twinlock.domain.events import (
     AccountOpened,
     ActionAuthorized,
@@ -39,6 +40,8 @@ from twinlock.domain.events import (
     ChannelBound,
     ChannelRemoved,
     CodesFlooded,
+    ContestDecided,
+    ContestOpened,
     DataExported,
     DestinationAdded,
     DestinationRemoved,
@@ -65,6 +68,8 @@ class NoticeKind(StrEnum):
     DONE = "done"
     LEFT = "left"  # money may leave now
     VETOED = "vetoed"
+    CONTESTED = "contested"  # somebody said no twice: it stands still, and is over at ``until``
+    DECIDED = "decided"  # a third authenticator decided for what was contested
     REFUSED = "refused"
     SIGNED_IN = "signed_in"
     ATTEMPT = "attempt"  # somebody gave a wrong proof
@@ -103,6 +108,8 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ActionHeld: NoticeKind.WAITING,
         ActionAuthorized: NoticeKind.LEFT,
         ActionVetoed: NoticeKind.VETOED,
+        ContestOpened: NoticeKind.CONTESTED,
+        ContestDecided: NoticeKind.DECIDED,
         ActionRefused: NoticeKind.REFUSED,
         SessionStarted: NoticeKind.SIGNED_IN,
         ProofRefused: NoticeKind.ATTEMPT,
@@ -145,7 +152,6 @@ def notices(
     undone = next((event for event in events if isinstance(event, NewcomerRepudiated)), None)
     if undone is not None:  # All that is undone follows from it.
         told[NoticeKind.DONE] = undone
-    ends = ActionHeld | FreezeSet | AuthenticatorSuspended
     gone = _gone(before, events)
     direct = tuple(
         Notice(
@@ -154,7 +160,7 @@ def notices(
             at=event.at,
             channels=channels,
             action_id=action_id,
-            until=event.until if isinstance(event, ends) else None,
+            until=_ends_at(event),
             gone=gone,
             undo_until=_undo_until(before, event),
             narrows=_narrows(before, event, gone),
@@ -163,6 +169,13 @@ def notices(
         if channels
     )
     return (*direct, *_still_waiting(before, action_id=action_id, events=events))
+
+
+def _ends_at(event: Event) -> datetime | None:
+    if isinstance(event, ContestOpened):
+        return instant(event.contest.ends_at)
+    ends = ActionHeld | FreezeSet | AuthenticatorSuspended
+    return event.until if isinstance(event, ends) else None
 
 
 def _still_waiting(
@@ -241,7 +254,7 @@ def is_outdated(notice: Notice, *, now: datetime) -> bool:
     Prevents: old messages that somebody puts back into the outbox, which then go out again.
     """
     match notice.kind:
-        case NoticeKind.CODE:
+        case NoticeKind.CODE | NoticeKind.CONTESTED:
             last = notice.until or notice.at
         case NoticeKind.WAITING:
             erasing = notice.what == ActionType.ACCOUNT_ERASE

@@ -87,6 +87,8 @@ class Reason(StrEnum):
     ABOVE_PLATFORM_LIMIT = "above_platform_limit"
     PLATFORM_RULE = "platform_rule"
     PLATFORM_WAITS = "platform_waits"
+    CONTESTED = "contested"
+    EXITS_CONTESTED = "exits_contested"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -430,6 +432,17 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "A rule of this platform makes this wait.",
         "At the time shown, unless somebody entitled says no.",
         "Wait. If you did not ask for it, veto it with one tap.",
+    ),
+    Reason.CONTESTED: Explanation(
+        "Somebody entitled said no to this twice, so it is contested and stands still.",
+        "At the time shown: if nobody decided until then, it does not happen.",
+        "Prove it with another authenticator, older than 30 days, that neither side has used, or "
+        "say no from another side.",
+    ),
+    Reason.EXITS_CONTESTED: Explanation(
+        "Two sides of this account disagree about a change of it; nothing leaves meanwhile.",
+        "At the time shown; sooner when the contest is decided or what it is about is taken back.",
+        "Decide it with an authenticator that neither side has used, or take the change back.",
     ),
     Reason.SIM_CHANGED: Explanation(
         "The SIM of this telephone number was changed lately, so codes by SMS count nothing.",

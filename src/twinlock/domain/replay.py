@@ -55,6 +55,8 @@ from twinlock.domain.events import (
     ChannelBound,
     ChannelRemoved,
     CodesFlooded,
+    ContestDecided,
+    ContestOpened,
     DataExported,
     DestinationAdded,
     DestinationRemoved,
@@ -97,6 +99,8 @@ def apply(state: State, event: Event) -> State:
         case (
             ActionProposed()
             | ActionHeld()
+            | ContestOpened()
+            | ContestDecided()
             | ChallengeIssued()
             | ProofAccepted()
             | ProofRefused()

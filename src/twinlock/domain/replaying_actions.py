@@ -28,16 +28,21 @@ from twinlock.domain.bounds import (
     CODES_PER_DAY_MOST,
 )
 from twinlock.domain.changing import with_account, with_action, with_destination
+from twinlock.domain.disputes import instant, opened, over, upheld, with_objection
 from twinlock.domain.errors import invariant
 from twinlock.domain.events import (
     ActionAuthorized,
     ActionEvent,
     ActionHeld,
+    ActionLapsed,
     ActionProposed,
     ActionRefused,
     ActionSpent,
+    ActionVetoed,
     ChallengeIssued,
     ClosingEvent,
+    ContestDecided,
+    ContestOpened,
     ProofAccepted,
     ProofRefused,
 )
@@ -58,7 +63,17 @@ def close(state: State, event: ClosingEvent) -> State:
     told = isinstance(event, ActionRefused) and by_keys_alone(account, action)
     if told and refusal_to_tell(account, now=event.at):
         state = with_account(state, key_told_at=int(event.at.timestamp()))
+    state = _settle_dispute(state, event)
     return _spend(state, action, event) if isinstance(event, ActionSpent) else state
+
+
+def _settle_dispute(state: State, event: ClosingEvent) -> State:
+    """End the contest about what is over, and remember a veto that may become one."""
+    settled = not isinstance(event, ActionLapsed)
+    disputes = over(state.account.disputes, event.action_id, settled=settled)
+    if isinstance(event, ActionVetoed) and event.change:
+        disputes = with_objection(disputes, change=event.change, roots=event.roots, at=event.at)
+    return with_account(state, disputes=disputes)
 
 
 def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
@@ -103,6 +118,8 @@ def apply_to_action(state: State, event: ActionEvent) -> State:
             return with_account(state, actions=(*account.actions, action), candidates=left)
         case ActionHeld():
             return _hold(state, event)
+        case ContestOpened() | ContestDecided():
+            return _contest(state, event)
         case ChallengeIssued():
             return _ask(state, event)
         case ProofAccepted():
@@ -135,6 +152,22 @@ def _hold(state: State, event: ActionHeld) -> State:
         proved_at=state.account.action(event.action_id).proved_at or event.at,
         entry=state.account.chain.entries,
         **told,
+    )
+
+
+def _contest(state: State, event: ContestOpened | ContestDecided) -> State:
+    """Open or end a contest; a yes that is contested is no yes any more."""
+    disputes = state.account.disputes
+    if isinstance(event, ContestDecided):
+        state = with_account(state, disputes=upheld(disputes, at=event.at))
+        return with_action(state, event.action_id, lapses_at=event.lapses_at)
+    state = with_account(state, disputes=opened(disputes, event.contest))
+    return with_action(
+        state,
+        event.action_id,
+        state=ActionState.OPEN,
+        lapses_at=instant(event.contest.ends_at),
+        entry=state.account.chain.entries,
     )
 
 

@@ -60,6 +60,7 @@ from twinlock.domain.commands import (
     Spend,
     Veto,
 )
+from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.limits import Limits
@@ -239,6 +240,7 @@ def bytes_that_last(account: Account) -> int:
         erased_at=None,
         doubts=(),
         history=History(),
+        disputes=NO_DISPUTES,
     )
     return len(encode(lasting))
 

@@ -27,18 +27,20 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.commands import Veto
+from twinlock.domain.contests import Meaning, meaning_of
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
-from twinlock.domain.vetoes import entitled, veto_token
+from twinlock.domain.vetoes import veto_token
 from twinlock.ports import (
     Entropy,
 )
 from twinlock.services.looking import Standing
 from twinlock.services.proving import Asked, Question, Reply
 from twinlock.services.vetoes import No
+from twinlock.web.contests import ContestTold, contest_told
 from twinlock.web.errors import Errors
 from twinlock.web.forms import Form, once
 from twinlock.web.refusals import words_of
@@ -259,9 +261,11 @@ async def ask_veto(
     if isinstance(found, ClosedAction):
         return await _undo_page(pages, renderer, found, channel_id=channel_id, token=token)
     veto = _link(found, channel_id, token)
-    who = entitled(found.state.account, found.action, veto, now=found.now)
-    because = () if who is not None else because_of((Reason.NOT_ENTITLED,))
-    return _veto_page(renderer, sheet, token=token, veto=veto, because=because)
+    account = found.state.account
+    meaning = meaning_of(account, found.action, veto, now=found.now)
+    because = because_of((Reason.NOT_ENTITLED,)) if meaning is Meaning.UNHEARD else ()
+    contest = contest_told(account, meaning, now=found.now)
+    return _veto_page(renderer, sheet, token=token, veto=veto, because=because, contest=contest)
 
 
 async def _undo_page(
@@ -289,7 +293,7 @@ def _link(found: Standing | ClosedAction, channel_id: str, token: str) -> Veto:
     return Veto(action_id=found.action.action_id, channel_id=named)
 
 
-def _veto_page(
+def _veto_page(  # noqa: PLR0913 - each is one thing that the page shows
     renderer: Renderer,
     sheet: Sheet,
     *,
@@ -297,9 +301,11 @@ def _veto_page(
     token: str,
     because: tuple[Because, ...] = (),
     undo_until: datetime | None = None,
+    contest: ContestTold | None = None,
 ) -> Response[str]:
     return renderer.page(
         "veto.html",
+        contest=contest,
         sheet=sheet,
         channel_id=veto.channel_id,
         token=token,

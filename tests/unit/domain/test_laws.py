@@ -447,6 +447,35 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         the(FREEZE, weak_freeze_at=NOON - 30 * DAY + INSTANT, **NOT_SHOWN),
         proof(Reason.FREEZE_TOO_SOON),
     ),
+    (laws.a_contest_is_decided, the(LIST), NOTHING),
+    (laws.a_contest_is_decided, the(FREEZE, contested_until=NOON + DAY), NOTHING),
+    (
+        laws.a_contest_is_decided,
+        the(LIST, contested_until=NOON),
+        Never(code=Reason.CONTESTED),
+    ),
+    (
+        laws.a_contest_is_decided,
+        the(LIST, contested_until=NOON + INSTANT),
+        Never(code=Reason.CONTESTED, until=NOON + INSTANT),
+    ),
+    (
+        laws.a_contest_is_decided,
+        the(LIST, contested_until=NOON + DAY, contest_open=True, shown_roots=("phone",)),
+        Prove(code=Reason.CONTESTED, level=Level.PHISHING_RESISTANT, roots=2),
+    ),
+    (
+        laws.a_contest_is_decided,
+        the(LIST, contested_until=NOON + DAY, contest_open=True, floor=Level.NONE, shown_roots=()),
+        Prove(code=Reason.CONTESTED, level=Level.POSSESSION, roots=1),
+    ),
+    (laws.a_contest_is_decided, the(LIST, exits_contested_until=NOON + DAY), NOTHING),
+    (laws.a_contest_is_decided, the(SEND, exits_contested_until=NOON), NOTHING),
+    (
+        laws.a_contest_is_decided,
+        the(SEND, exits_contested_until=NOON + INSTANT),
+        Never(code=Reason.EXITS_CONTESTED, until=NOON + INSTANT),
+    ),
     # Law 6
     (laws.a_hold_covers_every_exit, the(SEND), NOTHING),
     (laws.a_hold_covers_every_exit, the(SEND, held_until=NOON), NOTHING),
@@ -573,7 +602,11 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
     (laws.nothing_needed_is_erased, the(LIFT, legal_hold=True, held_until=NOON + DAY), NOTHING),
     *(
         row
-        for fact, code in (("held_until", Reason.EXITS_HELD), ("exit_open_until", Reason.EXIT_OPEN))
+        for fact, code in (
+            ("held_until", Reason.EXITS_HELD),
+            ("exit_open_until", Reason.EXIT_OPEN),
+            ("exits_contested_until", Reason.EXITS_CONTESTED),
+        )
         for row in (
             (
                 laws.nothing_needed_is_erased,

@@ -66,15 +66,24 @@ from twinlock.domain.bounds import (
     LEGAL_HOLDS_MOST,
     LEGAL_REFERENCE_MOST,
     LOOSE_ACTIONS_MOST,
+    OBJECTIONS_MOST,
     OPEN_ACTIONS_MOST,
     PAID_MOST,
     PASSING_BYTES_MOST,
     RISK_MOST,
     SESSIONS_MOST,
+    SILENT_ROOTS_MOST,
     URGENT_ACTIONS_LEAST,
     URGENT_BYTES_MOST,
 )
 from twinlock.domain.canonical import encode
+from twinlock.domain.disputes import (
+    CHANGE_LETTERS,
+    NO_DISPUTES,
+    Contest,
+    Disputes,
+    Objection,
+)
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
@@ -320,7 +329,25 @@ def a_full_account(*actions: OpenAction) -> Account:
         legal_holds={f"{n}" * LEGAL_REFERENCE_MOST: SECOND for n in range(LEGAL_HOLDS_MOST)},
         doubts=((MANY, MANY),) * DOUBTS_MOST,
         history=LONG_HISTORY,
+        disputes=LONGEST_DISPUTES,
     )
+
+
+ROOT = f"roaming:aut_{NAMED}"
+LONGEST_DISPUTES = Disputes(
+    objections=(Objection("c" * CHANGE_LETTERS, ("phone",), SECOND),) * OBJECTIONS_MOST,
+    contest=Contest(
+        action_id=ActionId(f"act_{NAMED}_{NAMED}"),
+        change="c" * CHANGE_LETTERS,
+        asked=("phone", ROOT),
+        objected=("phone", ROOT),
+        opened_at=SECOND,
+        ends_at=SECOND,
+        holds=True,
+    ),
+    held=dict.fromkeys(("phone", "desktop", "roaming", "known"), SECOND),
+    silent={f"roaming:aut_{n:026d}": SECOND for n in range(SILENT_ROOTS_MOST)},
+)
 
 
 def size(account: Account) -> int:
@@ -377,6 +404,7 @@ def without_what_passes(account: Account) -> Account:
         legal_holds={},
         doubts=(),
         history=History(),
+        disputes=NO_DISPUTES,
     )
 
 

@@ -45,6 +45,7 @@ from twinlock.domain.bounds import (
     SIGHTINGS_COUNTED,
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
+from twinlock.domain.contested import of_contest
 from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
@@ -137,7 +138,7 @@ def gather(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        **_new_key(payload),
+        **(_new_key(payload) | of_contest(account, action, now=now)),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         **own_rules(account, payload),
         weak_freeze_at=_weak_stop(account, payload, roots),

@@ -24,6 +24,7 @@ from twinlock.domain.account import ActionState
 from twinlock.domain.actions import AnyPayload, type_of
 from twinlock.domain.answers import ended_as
 from twinlock.domain.canonical import b64url, commit, encode, from_b64url
+from twinlock.domain.disputes import instant
 from twinlock.domain.entries import Kept
 from twinlock.domain.errors import LogDamagedError, MalformedError, TwinlockError
 from twinlock.domain.events import (
@@ -34,6 +35,7 @@ from twinlock.domain.events import (
     CandidateOffered,
     ChallengeIssued,
     ClosingEvent,
+    ContestOpened,
     DestinationAdded,
     Event,
     NewcomerRepudiated,
@@ -360,13 +362,16 @@ def _state(events: tuple[Event, ...]) -> str:
             return ended_as(event)
         if isinstance(event, ActionAuthorized):
             return ActionState.AUTHORIZED.value
-        if isinstance(event, ActionHeld | ActionProposed):
+        if isinstance(event, ActionHeld | ActionProposed | ContestOpened):
             return ActionState.OPEN.value
     return ""
 
 
 def _until(events: tuple[Event, ...]) -> datetime | None:
     """Return when the wait that was told is over: the one that must pass, or that stands alone."""
+    for event in events:
+        if isinstance(event, ContestOpened):
+            return instant(event.contest.ends_at)
     waits = [event for event in events if isinstance(event, ActionHeld)]
     must = [event.until for event in waits if not event.choice]
     return next(iter(must or [event.until for event in waits]), None)

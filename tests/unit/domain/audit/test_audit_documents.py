@@ -22,6 +22,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.audit.documents import Stored
 from twinlock.domain.canonical import encode
+from twinlock.domain.disputes import Disputes
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionLapsed
 from twinlock.domain.freezes import Freeze
@@ -121,6 +122,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "limits": Limits(day_cents=1),
     "lock": Lock(days=1),
     "history": History(at=1),
+    "disputes": Disputes(silent={"phone": 1}),
 }
 OF_DESTINATIONS: dict[str, object] = {
     "destination_id": DestinationId("dst_another"),
