@@ -32,6 +32,8 @@ from twinlock.services.exporting import Exporting
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
+from twinlock.services.notices.reporting import Reporting
+from twinlock.services.notices.telling import Telling
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving import Proving
 from twinlock.services.spending import Spends
@@ -53,6 +55,8 @@ class UseCases:
     keys: Keys
     legal_holds: LegalHolds
     exporting: Exporting
+    telling: Telling
+    reporting: Reporting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

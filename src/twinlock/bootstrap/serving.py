@@ -18,6 +18,7 @@ from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
+from twinlock.adapters.notices import pumps as notice_pumps
 from twinlock.adapters.revival import looked_after
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.outbox import Outbox
@@ -33,10 +34,12 @@ from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.world import World
+from twinlock.domain.parcels import Slip
 from twinlock.domain.policy.version import Policy
-from twinlock.ports import Clock, PolicyTexts, PriceFeed, Relay, Store
+from twinlock.ports import Clock, Outgoing, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import PlatformKeys
 from twinlock.ports.log import PublishedHeads
+from twinlock.ports.notices import Carriers
 from twinlock.ports.records import Records
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.services.accounts import Accounts
@@ -46,6 +49,8 @@ from twinlock.services.exporting import Exporting
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
+from twinlock.services.notices.reporting import Reporting
+from twinlock.services.notices.telling import Telling
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
 from twinlock.services.spending import Spends
@@ -67,6 +72,7 @@ class Shelves:
     """Where one process keeps things: state and log, platforms' keys, policies, the outbox.
 
     ``at_work`` are the installation's own keys, where somebody follows what becomes of them.
+    ``carriers`` say who carries notices; where there are none, those are left as files.
     """
 
     store: Store
@@ -75,6 +81,7 @@ class Shelves:
     outbox: Relay
     records: Records
     at_work: KeysAtWork | None = None
+    carriers: Carriers | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
 
 
@@ -130,8 +137,9 @@ async def open_api(
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_publishing(settings, world.keyring, kept, keys=keys, clock=trusted) as published,
+            notice_pumps.mailroom(kept, settings, clock=trusted) as room,
             open_on(
-                replace(shelves, published=published),
+                replace(shelves, published=published, carriers=room.ways),
                 world,
                 book=book,
                 clock=trusted,
@@ -139,6 +147,13 @@ async def open_api(
                 steering=steering or Steering(),
             ) as api,
             webhook_pumps.delivering(kept, settings, clock=trusted, registry=api.metrics.registry),
+            notice_pumps.delivering(
+                room,
+                telling=api.use.telling,
+                reporting=api.use.reporting,
+                clock=trusted,
+                registry=api.metrics.registry,
+            ),
         ):
             api.metrics.registry.register(WitnessMetrics(published))
             yield api
@@ -162,24 +177,30 @@ async def open_on(
             await shelves.policies.keep(one.policy.text)  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
     kept = replace(shelves, store=store)
-    letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
-    in_time = InTime(letters.send, clock=clock)
+    keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
+    use = _use_cases(
+        world,
+        kept,
+        keys,
+        in_force=lambda: steering.in_force(book),
+        clock=clock,
+        prices=prices,
+    )
+    letters = LetterFiles(world.settings.outbox_dir, use.telling, use.reporting)
+
+    async def deal(outgoing: Outgoing) -> tuple[Slip, ...]:
+        named = {} if shelves.carriers is None else await shelves.carriers.named()
+        return await (use.telling.slips(outgoing, named) if named else letters.send(outgoing))
+
+    in_time = InTime(deal, clock=clock)
 
     async def hand_on() -> None:
         while await shelves.outbox.deliver(in_time.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
-    keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
     async with beside("outbox_waits", hand_on, pause=steering.outbox_seconds):
         yield Api(
-            use=_use_cases(
-                world,
-                kept,
-                keys,
-                in_force=lambda: steering.in_force(book),
-                clock=clock,
-                prices=prices,
-            ),
+            use=use,
             store=store,
             entropy=SystemEntropy(),
             clock=clock,
@@ -262,4 +283,6 @@ def _use_cases(
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
         legal_holds=LegalHolds(store, policies=policies),
         exporting=Exporting(store, records=shelves.records, policies=policies),
+        telling=Telling(store, origin=settings.origin),
+        reporting=Reporting(store, policies=policies),
     )

@@ -5,9 +5,29 @@ from pathlib import Path
 import pytest
 
 from twinlock.adapters import settings
+from twinlock.adapters.mail.settings import MailSettings
 from twinlock.adapters.settings import Settings, TokenPlace
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
 from twinlock.domain.webhooks.targets import Reach
+
+MAIL = {
+    "server": "mail.example:465",
+    "tls": "implicit",
+    "ca_file": "/srv/mail-ca.pem",
+    "user": "twinlock",
+    "password_file": "/srv/mail-password",
+    "connections": "8",
+}
+MAIL_SETTINGS = MailSettings(
+    host="mail.example",
+    port=465,
+    tls="implicit",
+    ca_file=Path("/srv/mail-ca.pem"),
+    user="twinlock",
+    password_file=Path("/srv/mail-password"),
+    connections=8,
+    sender=("Example", "no-reply@confirm.example"),
+)
 
 
 def load(**variables: str) -> Settings:
@@ -30,6 +50,7 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         workers=1,
         profile="default",
         outbox_dir=Path("/var/lib/twinlock/outbox"),
+        mail=None,
         price_file=None,
         breached_passwords_file=None,
         witness_policy=None,
@@ -58,6 +79,8 @@ def test_every_setting_can_be_set() -> None:
         PROFILE="default",
         OWNER_URL="postgresql://owner:pw@db.example:5432/twinlock",
         OUTBOX_DIR="/srv/outbox",
+        **{f"SMTP_{name.upper()}": value for name, value in MAIL.items()},
+        MAIL_FROM="Example <no-reply@confirm.example>",
         PRICE_FILE="/srv/prices.json",
         BREACHED_PASSWORDS_FILE="/srv/pwned.txt",
         WITNESS_POLICY="/srv/witnesses.policy",
@@ -85,6 +108,7 @@ def test_every_setting_can_be_set() -> None:
         workers=4,
         profile="default",
         outbox_dir=Path("/srv/outbox"),
+        mail=MAIL_SETTINGS,
         price_file=Path("/srv/prices.json"),
         breached_passwords_file=Path("/srv/pwned.txt"),
         witness_policy=Path("/srv/witnesses.policy"),
@@ -267,8 +291,9 @@ def test_a_value_within_the_limits_is_taken(name: str, value: str) -> None:
 
 def test_the_table_and_the_settings_know_the_same_names() -> None:
     shown = {row.name.removeprefix("TWINLOCK_").lower() for row in settings.describe()}
-    held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port", "token"}
-    held |= {"listen", "pkcs11_module", "pkcs11_token", "pkcs11_pin_file"}
+    held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port", "token", "mail"}
+    held |= {"listen", "pkcs11_module", "pkcs11_token", "pkcs11_pin_file", "mail_from"}
+    held |= {f"smtp_{name}" for name in MAIL}
 
     assert shown == held
 

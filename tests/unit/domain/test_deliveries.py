@@ -20,7 +20,16 @@ from support.worlds import (
 
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import ReportNotice
-from twinlock.domain.deliveries import DELIVERIES_LONGEST, Delivery, Outcome
+from twinlock.domain.deliveries import (
+    DELIVERIES_LONGEST,
+    FAULTS,
+    RETRY_AFTER,
+    Delivery,
+    Fault,
+    Outcome,
+    next_try,
+    pause_after,
+)
 from twinlock.domain.events import NoticeReported
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ActionId, ChannelId
@@ -145,3 +154,32 @@ def test_the_room_of_all_that_can_be_noted_is_kept_from_the_first() -> None:
     free = replace(gate.account, actions=(replace(bare, until=None, offered_until=None),))
     kept = bytes_that_last(replace(gate.account, actions=(bare,)))
     assert kept - bytes_that_last(free) > 200
+
+
+# --- When there is another attempt ---
+
+
+def test_a_message_waits_longer_each_time_and_at_most_an_hour() -> None:
+    waits = [next_try(n, random=bytes(2), now=NOON) - NOON for n in range(1, 40)]
+
+    assert waits[: len(RETRY_AFTER)] == list(RETRY_AFTER)
+    assert waits == sorted(waits)
+    assert set(waits[len(RETRY_AFTER) :]) == {HOUR}
+
+
+def test_what_failed_together_is_not_tried_again_together() -> None:
+    waits = {next_try(1, random=bytes((n, 0)), now=NOON) - NOON for n in range(256)}
+
+    assert len(waits) == 256
+    assert max(waits) < RETRY_AFTER[0] * 1.2
+
+
+def test_a_carrier_that_is_not_there_rests_a_minute_at_most() -> None:
+    rests = [pause_after(n, random=bytes(2)) for n in range(1, 2_000)]
+
+    assert rests[:7] == [timedelta(seconds=n) for n in (1, 2, 4, 8, 16, 32, 60)]
+    assert max(rests) == timedelta(seconds=60)
+
+
+def test_every_fault_has_words() -> None:
+    assert set(FAULTS) == set(Fault)
