@@ -29,6 +29,7 @@ from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
+from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
@@ -48,6 +49,7 @@ class UseCases:
     actions: Actions
     proving: Proving
     vetoes: Vetoes
+    freeze_links: FreezeLinks
     spends: Spends
     looking: Looking
     evidence: Evidence

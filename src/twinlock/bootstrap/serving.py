@@ -46,6 +46,7 @@ from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
+from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
@@ -223,6 +224,7 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
             looking=api.use.looking,
             proving=api.use.proving,
             vetoes=api.use.vetoes,
+            freeze_links=api.use.freeze_links,
             destinations=api.use.accounts.destinations,
             policy=policy,
             visit=lambda connection: api.rates.pages.take(api.caller_address(connection)),
@@ -276,6 +278,7 @@ def _use_cases(
             rp=rp,
         ),
         vetoes=Vetoes(store, policies=policies),
+        freeze_links=FreezeLinks(store, policies=policies, entropy=entropy, clock=clock),
         spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
         evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),

@@ -120,6 +120,20 @@ class Repudiate(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionSignature | None = None
 
 
+class FreezeByLink(Discreet, frozen=True, kw_only=True):
+    """Somebody who reads a channel freezes, by the link of a notice.
+
+    ``told_at`` is when was asked for what the notice told of; ``freeze_id`` names the freeze.
+    """
+
+    HIDDEN = frozenset({"veto_key"})
+
+    freeze_id: ActionId
+    veto_key: str
+    channel_id: ChannelId
+    told_at: datetime
+
+
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """The platform is about to sign: decide again, exactly once."""
 
@@ -200,4 +214,6 @@ OfAccount: TypeAlias = (
     | LiftLegalHold
     | RecordExport
 )
-Command: TypeAlias = Propose | Ask | Prove | Veto | Repudiate | Spend | Erase | OfAccount
+Command: TypeAlias = (
+    Propose | Ask | Prove | Veto | Repudiate | FreezeByLink | Spend | Erase | OfAccount
+)

@@ -45,6 +45,7 @@ from twinlock.domain.commands import (
     Command,
     EndSession,
     Erase,
+    FreezeByLink,
     ImportDestination,
     LiftLegalHold,
     Offer,
@@ -183,7 +184,15 @@ def grows(account: Account, command: Command) -> bool:
             return any(not urgent(one) for one in left)
         case Offer() | OpenAccount() | ImportDestination():
             return True
-        case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
+        case (
+            FreezeByLink()
+            | Veto()
+            | Repudiate()
+            | Spend()
+            | Erase()
+            | EndSession()
+            | ReportSimChange()
+        ):
             return False
         case SetLegalHold() | LiftLegalHold() | RecordExport() | ReportNotice():
             return False

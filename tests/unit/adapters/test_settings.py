@@ -11,13 +11,17 @@ from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
 from twinlock.domain.webhooks.targets import Reach
 
 MAIL = {
-    "server": "mail.example:465",
-    "tls": "implicit",
-    "ca_file": "/srv/mail-ca.pem",
-    "user": "twinlock",
-    "password_file": "/srv/mail-password",
-    "connections": "8",
+    "SMTP_SERVER": "mail.example:465",
+    "SMTP_TLS": "implicit",
+    "SMTP_CA_FILE": "/srv/mail-ca.pem",
+    "SMTP_USER": "twinlock",
+    "SMTP_PASSWORD_FILE": "/srv/mail-password",
+    "SMTP_CONNECTIONS": "8",
+    "MAIL_FROM": "Example <no-reply@confirm.example>",
 }
+TOKEN_PLACE = TokenPlace(
+    module=Path("/usr/lib/hsm.so"), label="twinlock", pin_file=Path("/srv/pin")
+)
 MAIL_SETTINGS = MailSettings(
     host="mail.example",
     port=465,
@@ -79,8 +83,7 @@ def test_every_setting_can_be_set() -> None:
         PROFILE="default",
         OWNER_URL="postgresql://owner:pw@db.example:5432/twinlock",
         OUTBOX_DIR="/srv/outbox",
-        **{f"SMTP_{name.upper()}": value for name, value in MAIL.items()},
-        MAIL_FROM="Example <no-reply@confirm.example>",
+        **MAIL,
         PRICE_FILE="/srv/prices.json",
         BREACHED_PASSWORDS_FILE="/srv/pwned.txt",
         WITNESS_POLICY="/srv/witnesses.policy",
@@ -97,9 +100,7 @@ def test_every_setting_can_be_set() -> None:
         owner_url="postgresql://owner:pw@db.example:5432/twinlock",
         data_dir=Path("/srv/twinlock"),
         keyring_dir=Path("/srv/keys"),
-        token=TokenPlace(
-            module=Path("/usr/lib/hsm.so"), label="twinlock", pin_file=Path("/srv/pin")
-        ),
+        token=TOKEN_PLACE,
         origin="https://confirm.example",
         rp_id="confirm.example",
         log_origin="log.example/twinlock",
@@ -292,8 +293,8 @@ def test_a_value_within_the_limits_is_taken(name: str, value: str) -> None:
 def test_the_table_and_the_settings_know_the_same_names() -> None:
     shown = {row.name.removeprefix("TWINLOCK_").lower() for row in settings.describe()}
     held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port", "token", "mail"}
-    held |= {"listen", "pkcs11_module", "pkcs11_token", "pkcs11_pin_file", "mail_from"}
-    held |= {f"smtp_{name}" for name in MAIL}
+    held |= {"listen", "pkcs11_module", "pkcs11_token", "pkcs11_pin_file"}
+    held |= {name.lower() for name in MAIL}
 
     assert shown == held
 
