@@ -1,12 +1,16 @@
 """The whole service sends notices: by mail and by webhook, beside each other, and notes it."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
+import httpx
 import pytest
 from prometheus_client import generate_latest
+from standardwebhooks import Webhook
 from support.mail_server import MailServer, mail_server
 from support.postgres import TestDatabase
 from support.receivers import Receiver, receiving, status
@@ -30,6 +34,8 @@ class Scene:
     world: World
     mailer: MailServer
     provider: Receiver
+    webhook_id: str
+    secret: str
 
     async def customer(self, *channels: str) -> Customer:
         made = Customer(self.service, "alice")
@@ -48,6 +54,22 @@ class Scene:
             for action in account.actions
             for channel, told in action.told.items()
         }
+
+    async def says(
+        self, message: str, outcome: str, *, secret: str = "", at: float = 0.0
+    ) -> httpx.Response:
+        """Tell what became of a message, as the provider would."""
+        body = json.dumps({"message_id": message, "outcome": outcome})
+        when = self.service.clock.at + timedelta(seconds=at)
+        headers = {
+            "webhook-id": "cb_1",
+            "webhook-timestamp": str(int(when.timestamp())),
+            "webhook-signature": Webhook(secret or self.secret).sign("cb_1", when, body),
+            "content-type": "application/json",
+            "authorization": "",
+        }
+        path = f"/v1/notices/outcomes/{self.webhook_id}"
+        return await self.service.http.post(path, content=body, headers=headers)
 
 
 @pytest.fixture
@@ -68,13 +90,13 @@ async def scene(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Scene]:
         make_keyring(settings)
         world = await prepare(settings)
         async with open_webhooks(world) as webhooks:
-            await webhooks.add(provider.url(), patterns=("notice.sms",))
+            shown = await webhooks.add(provider.url(), patterns=("notice.sms",))
 
         async def waiting() -> int:
             return cast("int", await database.value("SELECT count(*) FROM outbox"))
 
         async with serving(world, waiting_letters=waiting) as service:
-            yield Scene(service, world, mailer, provider)
+            yield Scene(service, world, mailer, provider, shown.webhook_id, shown.secret)
 
 
 def about(mailer: MailServer, words: str) -> int:
@@ -127,3 +149,110 @@ async def test_an_address_that_the_server_refuses_is_told_as_failed(scene: Scene
     told = await asked_until(lambda: scene.outcomes(alice), lambda found: len(found) == 2)
 
     assert told == {"email": Outcome.FAILED, "sms": Outcome.HANDED}
+
+
+# --- What a provider says later ---
+
+
+async def sms_of(scene: Scene, alice: Customer) -> str:
+    """List an address; return the name of the SMS that tells that it waits."""
+    await alice.add_destination()
+
+    def waiting() -> list[str]:
+        told = (one for one in scene.provider.got if one.value["data"]["kind"] == "waiting")
+        return [one.message_id for one in told]
+
+    await until(lambda: bool(waiting()))
+    await asked_until(lambda: scene.outcomes(alice), lambda found: len(found) == 2)
+    return waiting()[0]
+
+
+async def test_a_provider_confirms_and_says_so_again_without_effect(scene: Scene) -> None:
+    alice = await scene.customer("email", "sms")
+    message = await sms_of(scene, alice)
+    said = await scene.says(message, "delivered")
+    outcomes = await scene.outcomes(alice)
+    entries = (await scene.account(alice)).chain.entries
+    again = await scene.says(message, "delivered")
+    late = await scene.says(message, "failed")
+
+    assert said.status_code == 204
+    assert outcomes == {"email": Outcome.HANDED, "sms": Outcome.CONFIRMED}
+    assert (again.status_code, late.status_code) == (404, 404)
+    assert again.json()["code"] == "notice_not_found"
+    assert (await scene.account(alice)).chain.entries == entries
+    assert await scene.outcomes(alice) == outcomes
+
+
+async def test_a_provider_says_that_it_failed(scene: Scene) -> None:
+    alice = await scene.customer("email", "sms")
+    message = await sms_of(scene, alice)
+
+    assert (await scene.says(message, "failed")).status_code == 204
+    assert (await scene.outcomes(alice))["sms"] is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("secret", "at", "status_code"),
+    [
+        ("whsec_" + "A" * 43 + "=", 0.0, 401),
+        ("", -301.0, 401),  # It was signed too long ago: a copy of an older one.
+        ("", 302.0, 401),
+        ("", -290.0, 204),
+    ],
+)
+async def test_what_the_provider_did_not_sign_just_now_confirms_nothing(
+    scene: Scene, secret: str, at: float, status_code: int
+) -> None:
+    """Prevents: a thief who confirms the notices that he keeps from their owner."""
+    alice = await scene.customer("email", "sms")
+    message = await sms_of(scene, alice)
+    said = await scene.says(message, "delivered", secret=secret, at=at)
+
+    assert said.status_code == status_code
+    confirmed = (await scene.outcomes(alice))["sms"] is Outcome.CONFIRMED
+    assert confirmed is (status_code == 204)
+
+
+async def test_malformed_words_of_a_provider_are_refused(scene: Scene) -> None:
+    path = f"/v1/notices/outcomes/{scene.webhook_id}"
+    bare = await scene.service.http.post(path, json={"message_id": "x", "outcome": "delivered"})
+    nobody = await scene.service.http.post(
+        "/v1/notices/outcomes/wh_x", json={"message_id": "x", "outcome": "delivered"}
+    )
+    strange = await scene.service.http.post(path, json={"message_id": "x", "outcome": "maybe"})
+    unknown = await scene.says("ntc_" + "a" * 26, "delivered")
+    codes = [one.status_code for one in (bare, nobody, strange, unknown)]
+
+    assert codes == [401, 404, 400, 404]
+
+
+async def test_another_kind_s_provider_confirms_nothing(scene: Scene) -> None:
+    """Prevents: whoever carries messages to programs, who vouches for an SMS."""
+    alice = await scene.customer("email", "sms")
+    message = await sms_of(scene, alice)
+    async with open_webhooks(scene.world) as webhooks:
+        other = await webhooks.add(scene.provider.url(), patterns=("notice.desktop", "*"))
+    scene.webhook_id = other.webhook_id
+
+    said = await scene.says(message, "delivered", secret=other.secret)
+
+    assert (said.status_code, said.json()["code"]) == (404, "notice_not_found")
+
+
+# --- Looking them up ---
+
+
+async def test_the_newest_notices_can_be_looked_up_without_link_and_code(scene: Scene) -> None:
+    """Prevents: a platform's key that is worth a veto, a freeze or a code."""
+    alice = await scene.customer("email", "sms")
+    await alice.add_destination()
+    await until(lambda: about(scene.mailer, "Waiting: adding an address") == 1)
+    told = await alice.client.notices(alice.account_id)
+    text = json.dumps(told)
+
+    assert told[0]["subject"] == "Waiting: adding an address for withdrawals"
+    assert told[0]["words"] == 1
+    assert "/veto/" not in text
+    assert "/freeze/" not in text
+    assert [one["at"] for one in told] == sorted((one["at"] for one in told), reverse=True)

@@ -33,7 +33,8 @@ from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
-from twinlock.services.notices.reporting import Reporting
+from twinlock.services.notices.looking import Inbox
+from twinlock.services.notices.reporting import Callbacks, Reporting
 from twinlock.services.notices.telling import Telling
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving import Proving
@@ -59,6 +60,8 @@ class UseCases:
     exporting: Exporting
     telling: Telling
     reporting: Reporting
+    callbacks: Callbacks
+    inbox: Inbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

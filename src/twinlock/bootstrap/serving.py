@@ -21,10 +21,12 @@ from twinlock.adapters.letters import InTime, LetterFiles
 from twinlock.adapters.notices import pumps as notice_pumps
 from twinlock.adapters.revival import looked_after
 from twinlock.adapters.settings import Settings
+from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
+from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.adapters.webhooks import pumps as webhook_pumps
 from twinlock.adapters.witnesses import open_publishing
@@ -39,7 +41,7 @@ from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, Outgoing, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import PlatformKeys
 from twinlock.ports.log import PublishedHeads
-from twinlock.ports.notices import Carriers
+from twinlock.ports.notices import Carriers, Endpoints, NoticeShelf
 from twinlock.ports.records import Records
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.services.accounts import Accounts
@@ -50,7 +52,8 @@ from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
-from twinlock.services.notices.reporting import Reporting
+from twinlock.services.notices.looking import Inbox
+from twinlock.services.notices.reporting import Callbacks, Reporting
 from twinlock.services.notices.telling import Telling
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
@@ -81,6 +84,8 @@ class Shelves:
     policies: PolicyTexts
     outbox: Relay
     records: Records
+    notices: NoticeShelf
+    endpoints: Endpoints
     at_work: KeysAtWork | None = None
     carriers: Carriers | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
@@ -126,6 +131,8 @@ async def open_api(
             policies=SqlPolicyTexts(kept.database),
             outbox=Outbox(kept),
             records=SqlRecords(kept),
+            notices=SqlDeliveries(kept, entropy=SystemEntropy()),
+            endpoints=SqlWebhooks(kept, entropy=SystemEntropy()),
             at_work=keys,
         )
 
@@ -288,4 +295,6 @@ def _use_cases(
         exporting=Exporting(store, records=shelves.records, policies=policies),
         telling=Telling(store, origin=settings.origin),
         reporting=Reporting(store, policies=policies),
+        callbacks=Callbacks(shelves.endpoints, shelves.notices, clock=clock),
+        inbox=Inbox(store, shelves.notices),
     )

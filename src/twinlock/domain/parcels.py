@@ -7,6 +7,7 @@ that whatever is sent twice is known by it; nothing is owed but word of a change
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 import msgspec
 
@@ -16,6 +17,7 @@ from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.ids import ENTROPY_BYTES, AccountId, tail
 from twinlock.domain.notices import Notice, NoticeKind
+from twinlock.domain.webhooks.outcomes import MessageType
 
 
 class CarrierName(StrEnum):
@@ -24,6 +26,15 @@ class CarrierName(StrEnum):
     MAIL = "mail"
     WEBHOOK = "webhook"
     NONE = "none"  # nobody: such a message is dead at once, and somebody is told
+
+
+# What a webhook is sent for a channel.
+TYPES: Mapping[ChannelKind, MessageType] = MappingProxyType(
+    {
+        ChannelKind.SMS: MessageType.NOTICE_SMS,
+        ChannelKind.DESKTOP: MessageType.NOTICE_DESKTOP,
+    }
+)
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):

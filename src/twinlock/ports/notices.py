@@ -6,8 +6,11 @@ from typing import Protocol
 
 from twinlock.domain.account import ChannelKind
 from twinlock.domain.deliveries import Fate, Fault
+from twinlock.domain.ids import AccountId
 from twinlock.domain.letters import Letter
+from twinlock.domain.notices import Notice
 from twinlock.domain.parcels import CarrierName, Claimed, Dead, Owed
+from twinlock.domain.webhooks.endpoints import KeptWebhook, WebhookId
 
 
 class Carrier(Protocol):
@@ -66,6 +69,34 @@ class DeliveryShelf(Protocol):
 
     async def paid(self, owed: Owed) -> None:
         """Note that the account heard of it."""
+        ...
+
+
+class NoticeShelf(Protocol):
+    """Where notices are looked up, and messages found by their names."""
+
+    async def inbox(self, account_id: AccountId) -> tuple[tuple[str, Notice], ...]:
+        """Return the newest notices of an account, each with its name, the newest first."""
+        ...
+
+    async def named(self, name: str) -> Owed | None:
+        """Return the message ``name`` that a webhook took, or None."""
+        ...
+
+    async def arrived(self, name: str) -> None:
+        """Forget a message of which its carrier said that it arrived."""
+        ...
+
+    async def bounced(self, name: str) -> None:
+        """Note of a message that its carrier took that it failed for good."""
+        ...
+
+
+class Endpoints(Protocol):
+    """Where the endpoint is found that says what became of a message."""
+
+    async def read(self, webhook_id: WebhookId) -> KeptWebhook:
+        """Return an endpoint. Raises WebhookUnknownError."""
         ...
 
 

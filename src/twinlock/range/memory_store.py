@@ -50,6 +50,7 @@ from twinlock.ports.keys import (
 from twinlock.ports.log import (
     Head,
 )
+from twinlock.range.memory_notices import MemoryNotices
 
 CLOCK_BEHIND = timedelta(seconds=5)  # As on the database.
 _ACCOUNT = msgspec.json.Decoder(Account)
@@ -79,6 +80,7 @@ class MemoryStore:
         self._frontier = Frontier()
         self._used: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._outgoing: list[Outgoing] = []
+        self.notices = MemoryNotices()
         self._sent = 0
         self._at = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -273,7 +275,8 @@ class MemoryStore:
         """Hand on up to ``most`` messages, oldest first; return how many were."""
         letters = self._outgoing[:most]
         for letter in letters:
-            await send(letter)
+            if await send(letter) is not None:
+                self.notices.keep(letter)
             self._sent += 1
             self._outgoing.remove(letter)
         return len(letters)

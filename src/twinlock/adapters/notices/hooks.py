@@ -21,7 +21,7 @@ from twinlock.domain.account import ChannelKind
 from twinlock.domain.canonical import encode
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.letters import Letter
-from twinlock.domain.parcels import CarrierName
+from twinlock.domain.parcels import TYPES, CarrierName
 from twinlock.domain.webhooks import endpoints
 from twinlock.domain.webhooks.endpoints import Endpoint, in_force
 from twinlock.domain.webhooks.outcomes import Message, MessageType, carries
@@ -32,12 +32,6 @@ from twinlock.proofs.webhooks import headers
 
 LANES = 8  # Messages on their way at once: a provider answers within a tenth of a second.
 LOOK_SECONDS = 2.0  # How old our knowledge of the endpoints may be.
-TYPES: Mapping[ChannelKind, MessageType] = MappingProxyType(
-    {
-        ChannelKind.SMS: MessageType.NOTICE_SMS,
-        ChannelKind.DESKTOP: MessageType.NOTICE_DESKTOP,
-    }
-)
 # A receiver's no that is about this message. Any other one may be repaired.
 FINAL = frozenset({400, 413, 422})
 # What went wrong before the message was sent says nothing of the message.

@@ -84,11 +84,13 @@ _PAID = "UPDATE delivery SET owes = false, claimed_until = NULL WHERE id = $1"
 _PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = 'handed' AND carrier <> 'webhook'"
 _NAMED = """
 SELECT d.id, d.subject, d.name, d.box, d.state, k.wrapped
-  FROM delivery d JOIN subject_key k ON k.subject = d.subject WHERE d.name = $1
+  FROM delivery d JOIN subject_key k ON k.subject = d.subject
+ WHERE d.name = $1 AND d.carrier = 'webhook' AND d.state = 'handed'
 """
-_ENDED = "DELETE FROM delivery WHERE name = $1 AND state = 'handed' AND NOT owes"
+# What the account is yet to hear was confirmed meanwhile: that it was handed on is no news then.
+_ENDED = "DELETE FROM delivery WHERE name = $1 AND state = 'handed'"
 _BOUNCED = """
-UPDATE delivery SET state = 'dead', fault = $2, ended_at = $3 WHERE name = $1 AND state = 'handed'
+UPDATE delivery SET state = 'dead', fault = $2 WHERE name = $1 AND state = 'handed'
 """
 _LISTED = """
 SELECT d.id, d.subject, d.name, d.box, d.fault, d.attempts, d.ended_at, k.wrapped
@@ -97,7 +99,7 @@ SELECT d.id, d.subject, d.name, d.box, d.fault, d.attempts, d.ended_at, k.wrappe
 """
 _REVIVE = """
 UPDATE delivery SET state = 'waiting', attempts = 0, due_at = $1, ended_at = NULL
- WHERE state = 'dead'
+ WHERE state = 'dead' AND carrier <> 'none'
 """
 _COUNT = """
 SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
@@ -217,9 +219,9 @@ class SqlDeliveries:
         """Forget a message of which its carrier said that it arrived."""
         await self._execute(_ENDED, name)
 
-    async def bounced(self, name: str, *, now: datetime) -> None:
+    async def bounced(self, name: str) -> None:
         """Note of a message that its carrier took that it failed for good."""
-        await self._execute(_BOUNCED, name, Fault.REFUSED.value, now)
+        await self._execute(_BOUNCED, name, Fault.REFUSED.value)
 
     # --- Operators ---
 

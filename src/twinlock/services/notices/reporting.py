@@ -2,14 +2,26 @@
 
 from twinlock.domain.commands import ReportNotice
 from twinlock.domain.deliveries import Outcome
-from twinlock.domain.errors import AccountUnknownError
+from twinlock.domain.errors import AccountUnknownError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId, ChannelId
-from twinlock.ports import Policies, Store, Work
-from twinlock.ports.notices import DeliveryShelf
+from twinlock.domain.notices import NoticeKind
+from twinlock.domain.parcels import TYPES
+from twinlock.domain.webhooks.endpoints import in_force, parse_webhook_id
+from twinlock.domain.webhooks.outcomes import carries
+from twinlock.ports import Clock, Policies, Store, Work
+from twinlock.ports.notices import DeliveryShelf, Endpoints, NoticeShelf
+from twinlock.proofs.webhooks import SignedHeaders, check
 
 ACTOR = "twinlock:notices"
 OWED_MOST = 32  # In one look: each is a decision of its own.
+
+
+class NoticeUnknownError(TwinlockError):
+    """No message of this name waits for word from its carrier: it arrived, or is long over."""
+
+    code = "notice_not_found"
+    status = 404
 
 
 class Reporting:
@@ -58,3 +70,45 @@ class Reporting:
                 continue
             await shelf.paid(one)
         return len(owed)
+
+    async def tell(self, shelf: NoticeShelf, name: str, *, arrived: bool) -> None:
+        """Take a carrier's word on what became of a message; told again nothing changes.
+
+        Raises:
+            NoticeUnknownError: no message of this name waits for it.
+        """
+        found = await shelf.named(name)
+        if found is None:
+            raise NoticeUnknownError("no message of this name waits for word")
+        notice = found.parcel.notice
+        if notice.kind is NoticeKind.WAITING:
+            outcome = Outcome.CONFIRMED if arrived else Outcome.FAILED
+            about, channel = ActionId(notice.action_id), found.parcel.channel.channel_id
+            await self.report(found.account_id, about, channel, outcome)
+        await (shelf.arrived(name) if arrived else shelf.bounced(name))
+
+
+class Callbacks:
+    """Who may tell what became of a message: the endpoint that carries it, by its signature."""
+
+    def __init__(self, endpoints: Endpoints, shelf: NoticeShelf, *, clock: Clock) -> None:
+        self._endpoints = endpoints
+        self.shelf = shelf
+        self._clock = clock
+
+    async def check(self, webhook: str, name: str, signed: SignedHeaders, body: bytes) -> None:
+        """Check that the endpoint ``webhook`` signed ``body`` just now, and carries ``name``.
+
+        Prevents: a provider of one kind of messages that vouches for another's; and what was said
+        once, told again weeks later.
+
+        Raises:
+            WebhookUnknownError, WebhookSignatureError, NoticeUnknownError: as they say.
+        """
+        endpoint = (await self._endpoints.read(parse_webhook_id(webhook))).endpoint
+        now = self._clock.now(database_at=None)
+        check(signed, body, in_force(endpoint, now=now), now=now)
+        found = await self.shelf.named(name)
+        named = None if found is None else TYPES.get(found.parcel.channel.kind)
+        if named is None or not carries(endpoint.patterns, named):
+            raise NoticeUnknownError("no message of this name waits for word")
