@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from support.mail_server import MailServer, mail_server
 from support.mails import OUR_HOST, settings_for
 from support.postgres import TestDatabase
 from support.stores import (
     ENTROPY,
     Customer,
+    FixedPolicies,
     SteerableClock,
     new_action,
     open_store,
@@ -21,6 +23,7 @@ from support.stores import (
 )
 
 from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringSigner
 from twinlock.adapters.mail.sending import SmtpMail
 from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.outbox import Outbox
@@ -29,9 +32,11 @@ from twinlock.domain.account import ChannelKind
 from twinlock.domain.bounds import NOTICE_LIFETIME
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.letters import Letter
+from twinlock.domain.notices import NoticeKind
 from twinlock.domain.parcels import CarrierName, Slip
 from twinlock.ports import Outgoing
 from twinlock.ports.notices import Carrier
+from twinlock.services.notices.reporting import Reporting
 from twinlock.services.notices.sending import TURN_SECONDS, Post, Sending
 from twinlock.services.notices.telling import Telling
 
@@ -122,8 +127,6 @@ async def scene(store: SqlStore, clock: SteerableClock, database: TestDatabase) 
 
 def _to_mail(slip: Slip) -> Slip:
     """Address the customer's channel by mail."""
-    from msgspec.structs import replace  # noqa: PLC0415 - its only use
-
     channel = replace(slip.parcel.channel, kind=ChannelKind.EMAIL, address=CHANNEL)
     return replace(slip, parcel=replace(slip.parcel, channel=channel))
 
@@ -213,10 +216,6 @@ async def test_a_code_that_is_too_old_is_of_no_use_to_anybody(scene: Scene) -> N
     await scene.store.run(withdrawal(scene.customer, new_action(scene.customer)))
 
     async def send(outgoing: Outgoing) -> tuple[Slip, ...]:
-        from msgspec.structs import replace  # noqa: PLC0415 - its only use
-
-        from twinlock.domain.notices import NoticeKind  # noqa: PLC0415 - as above
-
         code = replace(outgoing.notice, kind=NoticeKind.CODE, code="123456")
         made = replace(outgoing, notice=code)
         return await telling.slips(made, dict.fromkeys(ChannelKind, CarrierName.MAIL))
@@ -322,3 +321,47 @@ async def test_who_is_killed_between_sending_and_noting_leaves_the_same_message(
     assert len(mailer.mails) == MANY + 1
     assert len({one.message["Message-ID"] for one in mailer.mails}) == MANY
     assert len({one.data for one in mailer.mails}) == MANY
+
+
+# --- What is told, and what becomes of whom nobody knows any more ---
+
+
+async def test_of_what_nobody_knows_there_is_no_link(scene: Scene) -> None:
+    (claimed, *_) = await scene.shelf.claim(CarrierName.MAIL, now=scene.clock.now(), most=1)
+    telling = Telling(scene.store, origin="https://confirm.example")
+    named = claimed.parcel.notice.action_id
+    unknown = named[:-4] + "aaaa"
+    freezes = []
+    for about in (named, unknown, ""):
+        notice = replace(claimed.parcel.notice, action_id=about)
+        parcel = replace(claimed.parcel, notice=notice)
+        letter = await telling.letter(claimed.account_id, parcel, name="ntc_1")
+        freezes.append(bool(letter.freeze))
+        assert letter.link == ""
+
+    assert freezes == [True, False, False]
+
+
+async def test_a_notice_as_each_channel_gets_it(scene: Scene) -> None:
+    (claimed, *_) = await scene.shelf.claim(CarrierName.MAIL, now=scene.clock.now(), most=1)
+    telling = Telling(scene.store, origin="https://confirm.example")
+    outgoing = Outgoing(outbox_id=7, account_id=claimed.account_id, notice=claimed.parcel.notice)
+    letters = await telling.letters(outgoing)
+
+    assert [one.name for one in letters] == [f"000000000007-{claimed.lane}"]
+
+
+async def test_of_whoever_was_erased_nothing_is_noted(scene: Scene, keyring: Keyring) -> None:
+    await scene.database.execute(
+        "UPDATE delivery SET owes = true, state = 'handed', ended_at = clock_timestamp()"
+    )
+    async with scene.database.owner() as owner:
+        await owner.execute(
+            "DELETE FROM twinlock.stream WHERE kind = 'account' AND subject = $1",
+            scene.customer.account_id,
+        )
+    signer = KeyringSigner(keyring, log_origin="log.example/twinlock")
+    reporting = Reporting(scene.store, policies=FixedPolicies(scene.clock, signer))
+
+    assert await reporting.settle(scene.shelf) == MANY
+    assert await reporting.settle(scene.shelf) == 0
