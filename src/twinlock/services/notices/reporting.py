@@ -7,11 +7,15 @@ from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId, ChannelId
 from twinlock.domain.notices import NoticeKind
 from twinlock.domain.parcels import TYPES
-from twinlock.domain.webhooks.endpoints import in_force, parse_webhook_id
+from twinlock.domain.webhooks.endpoints import (
+    WebhookUnknownError,
+    in_force,
+    parse_webhook_id,
+)
 from twinlock.domain.webhooks.outcomes import carries
 from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.notices import DeliveryShelf, Endpoints, NoticeShelf
-from twinlock.proofs.webhooks import SignedHeaders, check
+from twinlock.proofs.webhooks import SignedHeaders, WebhookSignatureError, check
 
 ACTOR = "twinlock:notices"
 OWED_MOST = 32  # In one look: each is a decision of its own.
@@ -103,9 +107,12 @@ class Callbacks:
         once, told again weeks later.
 
         Raises:
-            WebhookUnknownError, WebhookSignatureError, NoticeUnknownError: as they say.
+            WebhookSignatureError, NoticeUnknownError: as they say.
         """
-        endpoint = (await self._endpoints.read(parse_webhook_id(webhook))).endpoint
+        try:
+            endpoint = (await self._endpoints.read(parse_webhook_id(webhook))).endpoint
+        except WebhookUnknownError as error:  # No stranger learns which ones there are.
+            raise WebhookSignatureError("not signed with a secret of this webhook") from error
         now = self._clock.now(database_at=None)
         check(signed, body, in_force(endpoint, now=now), now=now)
         found = await self.shelf.named(name)
