@@ -13,6 +13,7 @@ from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import Event
 from twinlock.domain.export import FORMAT, WITHHELD, Exported, withheld
 from twinlock.domain.notices import Notice
+from twinlock.domain.parcels import Parcel
 
 _ACCOUNT = (
     "the account: authenticators, channels with their addresses, devices, sessions, holds, "
@@ -28,6 +29,7 @@ _LISTS = {
     "destinations": Destination,
     "closed_actions": ClosedAction,
     "notices": Notice,
+    "messages": Parcel,
 }
 _INTRODUCTION = f"""
 Everything that is held about one person, as JSON: what somebody may ask for by Art. 15 of the GDPR,
@@ -52,7 +54,8 @@ _MEMBERS = (
     ("`account`", _ACCOUNT),
     ("`destinations`", "each destination, removed ones too"),
     ("`repeats`", "idempotency keys of the last week, and what they stand for"),
-    ("`notices`", "messages that wait to be sent"),
+    ("`notices`", "the newest notices to the customer"),
+    ("`messages`", "notices to channels that are kept until their carriers have them"),
     ("`closed_actions`", "each action that is over, with how it ended"),
     ("`entries`", _ENTRIES),
     ("`complete`", "`true`"),

@@ -207,6 +207,10 @@ class Client:
         """Return an account as the platform may see it."""
         return await self._get(f"/v1/accounts/{account_id}", form=dict[str, Any])
 
+    async def notices(self, account_id: str) -> list[dict[str, Any]]:
+        """Return an account's newest notices, the newest first: no link, and no code."""
+        return await self._get(f"/v1/accounts/{account_id}/notices", form=list[dict[str, Any]])
+
     async def destinations(self, account_id: str) -> list[dict[str, Any]]:
         """Return an account's destinations."""
         return await self._get(f"/v1/accounts/{account_id}/destinations", form=list[dict[str, Any]])

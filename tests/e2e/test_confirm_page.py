@@ -3,11 +3,12 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 from playwright.async_api import Browser
-from support.browser import BrowserCustomer, Visitor, veto_links, visiting
+from support.browser import BrowserCustomer, Visitor, letters, veto_links, visiting
 from support.service import ADDRESS, Customer, Service
 
 from twinlock.domain.answers import Answered
 from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.ids import AccountId
 from twinlock.proofs import intents
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -347,3 +348,28 @@ async def test_every_state_is_accessible_and_fits_a_small_phone(
             await visitor.page.get_by_role("button", name="Confirm").click()
             assert (await visitor.faults(), await visitor.overflow()) == ([], 0)
             assert (await visitor.page.title()).startswith("Not accepted.")
+
+
+# --- Freezing by a link ---
+
+
+async def test_a_notice_s_link_freezes_by_one_button_on_a_phone_without_script(
+    alice: BrowserCustomer, browser: Browser, service: Service
+) -> None:
+    await alice.add_destination()
+    await service.deliver()
+    own = [one for one in letters(service) if one.account_id == alice.account_id and one.freeze]
+    link = own[-1].freeze.removeprefix(service.settings.origin)
+
+    async with visiting(
+        browser, service.settings.origin, viewport=SMALL_PHONE, java_script_enabled=False
+    ) as phone:
+        await phone.open(link)
+        assert "Freeze the whole account?" in await phone.text()
+        assert not (await service.client.account(alice.account_id)).get("frozen_until")
+        await phone.page.get_by_role("button", name="Freeze everything now").click()
+        await phone.page.wait_for_url("**/confirm/*")
+        assert "Freeze" in await phone.text()
+
+    account = await service.api.store.account(AccountId(alice.account_id))
+    assert account.freeze.until is not None

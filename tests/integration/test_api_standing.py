@@ -11,11 +11,11 @@ from support.service import PASSWORD, Customer, Service
 from support.worlds import EMAIL, SYNCED, an_account
 from support.worlds import PASSWORD as PASSWORD_HELD
 
-from twinlock.adapters.letters import Letter
 from twinlock.client import ProblemError
 from twinlock.domain.account import Account
 from twinlock.domain.actions import ContactRepudiate, PasswordReset
 from twinlock.domain.ids import ActionId, ChannelId
+from twinlock.domain.letters import Letter
 from twinlock.domain.requirements import Answer
 from twinlock.ports import Committed, Idempotency, Store, Work
 from twinlock.services.vetoes import No, Vetoes

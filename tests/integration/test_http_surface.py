@@ -74,8 +74,13 @@ BODIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "/proof": {"page": "p" * 26, "factor": "password", "secret": "x"},
         "/code": {"page": "p" * 26, "factor": "email_code"},
         "/veto/{action_id}": {"page": "p" * 26, "channel_id": "chn_x", "token": "x"},
+        "/freeze/{action_id}": {"page": "p" * 26, "channel_id": "chn_x", "token": "x"},
+        "/outcomes/{webhook_id}": {"message_id": "ntc_x", "outcome": "delivered"},
     }
 )
+
+
+CARRIERS = "/v1/notices/outcomes/"
 
 
 class Route(NamedTuple):
@@ -88,7 +93,7 @@ class Route(NamedTuple):
     @property
     def is_page(self) -> bool:
         """Whether a person opens it, so that it refuses in HTML."""
-        ours = self.template.startswith(("/confirm/", "/veto/", "/static/"))
+        ours = self.template.startswith(("/confirm/", "/veto/", "/freeze/", "/static/"))
         return ours and not self.template.endswith(SCRIPTED)
 
     @property
@@ -104,6 +109,8 @@ class Route(NamedTuple):
 
     @property
     def needs_key(self) -> bool:
+        if self.template.startswith(CARRIERS):
+            return False  # A carrier signs instead.
         return self.template.startswith(("/v1/", "/access/"))
 
     @property
@@ -138,6 +145,7 @@ async def names(service: Service) -> dict[str, str]:
     return {
         "account_id": alice.account_id,
         "action_id": action,
+        "webhook_id": f"wh_{'a' * 26}",
         "index": "0",
         "name": "none.css",
         "path": "0/000.p/1",
@@ -212,8 +220,9 @@ async def test_what_needs_a_platform_key_refuses_without_one_and_without_its_sco
 async def test_an_answer_from_another_site_is_refused_on_every_page(
     app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
 ) -> None:
-    posted = [one for one in routes(app, names) if one.method == "POST" and not one.needs_key]
-    assert len(posted) == 5
+    open_ones = (one for one in routes(app, names) if one.method == "POST" and not one.needs_key)
+    posted = [one for one in open_ones if not one.template.startswith(CARRIERS)]
+    assert len(posted) == 6
     for route in posted:
         check_refusal(route, await ask(http, route, names, Origin="https://evil.example"), 403)
 
@@ -286,7 +295,7 @@ async def test_what_nobody_foresaw_is_told_in_the_same_form_and_tells_nothing(
     told = [await http.get("/health/ready")]  # The key is remembered from here on.
     for table in ("stream", "head", "event", "tile"):
         await database.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
-    free = ("/health/live", "/metrics", "/openapi", "/static", "/.well-known")
+    free = ("/health/live", "/metrics", "/openapi", "/static", "/.well-known", CARRIERS)
     for route in routes(app, names):
         if route.template.startswith(free):
             continue
@@ -311,12 +320,12 @@ async def test_nothing_answers_html_but_the_pages_under_their_policy(
         if html:
             pages += 1
             assert "default-src 'none'" in answer.headers["content-security-policy"], path
-            assert path.startswith(("/confirm/", "/veto/", "/static/")), path
+            assert path.startswith(("/confirm/", "/veto/", "/freeze/", "/static/")), path
             loads = rb'<(?:link|script|img)[^>]* (?:src|href)="([^"]*)"'
             loaded = re.findall(loads, answer.content)
             assert loaded, path
             assert all(one.startswith(b"/static/") for one in loaded), path
-    assert pages == 3
+    assert pages == 4
 
 
 async def test_the_schema_is_served_as_json_and_yaml_only(http: httpx.AsyncClient) -> None:

@@ -18,13 +18,13 @@ from litestar import Litestar
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page, async_playwright
 from support.service import Customer, Service
 
-from twinlock.adapters.letters import Letter
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import page_routes
 from twinlock.domain.answers import Answered
 from twinlock.domain.ids import tail
+from twinlock.domain.letters import Letter
 
 CHROMIUM = Path("/usr/bin/chromium")
 AXE = Path(__file__).parents[1] / "e2e" / "axe" / "axe.min.js.gz"

@@ -22,6 +22,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 
+from twinlock.adapters.mail import settings as mail_settings
+from twinlock.adapters.mail.settings import MailSettings
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
 from twinlock.domain.webhooks.targets import Reach
 
@@ -138,8 +140,9 @@ _TABLE = (
         "OUTBOX_DIR",
         "absolute path",
         "`DATA_DIR/outbox`",
-        "Where messages are left as files while no mail or SMS provider is configured.",
+        "Where messages are left as files while nobody carries any: for trying out.",
     ),
+    *(_row(*row) for row in mail_settings.ROWS),
     _row(
         "PRICE_FILE",
         "absolute path",
@@ -241,6 +244,7 @@ class Settings:
     workers: int
     profile: str
     outbox_dir: Path
+    mail: MailSettings | None
     price_file: Path | None
     screening_file: Path | None
     breached_passwords_file: Path | None
@@ -316,6 +320,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         workers=_number("WORKERS", values.get("WORKERS", "1"), most=MAX_WORKERS),
         profile=_profile(values),
         outbox_dir=_path(values, "OUTBOX_DIR") or data_dir / "outbox",
+        mail=mail_settings.load(values, lambda name: _path(values, name)),
         price_file=_path(values, "PRICE_FILE"),
         screening_file=_path(values, "SCREENING_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twinlock.api.answer_keys import answer_keys
 from twinlock.api.authzen import configuration, evaluate, evaluate_all
+from twinlock.api.notices import list_notices, report_outcome
 from twinlock.api.operations import ActingOperation
 from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
@@ -411,6 +412,7 @@ OF_ACCOUNTS = (
     set_legal_hold,
     lift_legal_hold,
     export_account,
+    list_notices,
     propose,
     preview,
     look_at_action,
@@ -430,6 +432,14 @@ def router() -> Router:
         path="/",
         cache_control=CacheControlHeader(no_store=True),
         response_class=JsonResponse,
-        route_handlers=[*OF_ACCOUNTS, live, ready, metrics, configuration, answer_keys],
+        route_handlers=[
+            *OF_ACCOUNTS,
+            report_outcome,
+            live,
+            ready,
+            metrics,
+            configuration,
+            answer_keys,
+        ],
     )
     return Router(path="/", route_handlers=[of_accounts, checkpoint, proof, tile])

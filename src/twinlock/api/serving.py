@@ -29,9 +29,13 @@ from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
+from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
+from twinlock.services.notices.looking import Inbox
+from twinlock.services.notices.reporting import Callbacks, Reporting
+from twinlock.services.notices.telling import Telling
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving import Proving
 from twinlock.services.spending import Spends
@@ -46,6 +50,7 @@ class UseCases:
     actions: Actions
     proving: Proving
     vetoes: Vetoes
+    freeze_links: FreezeLinks
     spends: Spends
     looking: Looking
     evidence: Evidence
@@ -53,6 +58,10 @@ class UseCases:
     keys: Keys
     legal_holds: LegalHolds
     exporting: Exporting
+    telling: Telling
+    reporting: Reporting
+    callbacks: Callbacks
+    inbox: Inbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

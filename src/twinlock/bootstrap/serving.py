@@ -18,15 +18,18 @@ from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
+from twinlock.adapters.notices import pumps as notice_pumps
 from twinlock.adapters.revival import looked_after
 from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.settings import Settings
+from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.sql.sightings import SqlSightings
 from twinlock.adapters.sql.sign_in_counts import SqlSignInCounts
+from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.adapters.webhooks import pumps as webhook_pumps
 from twinlock.adapters.witnesses import open_publishing
@@ -37,10 +40,12 @@ from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.sign_ins import COUNTS_SECONDS, counted_sign_ins
 from twinlock.bootstrap.world import World
+from twinlock.domain.parcels import Slip
 from twinlock.domain.policy.version import Policy
-from twinlock.ports import Clock, PolicyTexts, PriceFeed, Relay, Store
+from twinlock.ports import Clock, Outgoing, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import PlatformKeys
 from twinlock.ports.log import PublishedHeads
+from twinlock.ports.notices import Carriers, Endpoints, NoticeShelf
 from twinlock.ports.records import Records
 from twinlock.ports.sign_ins import SignInCounts, SignIns
 from twinlock.proofs.passkeys import OlderSite, RelyingParty
@@ -48,9 +53,13 @@ from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
+from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
+from twinlock.services.notices.looking import Inbox
+from twinlock.services.notices.reporting import Callbacks, Reporting
+from twinlock.services.notices.telling import Telling
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
 from twinlock.services.spending import Spends
@@ -72,6 +81,7 @@ class Shelves:
     """Where one process keeps things: state and log, platforms' keys, policies, the outbox.
 
     ``at_work`` are the installation's own keys, where somebody follows what becomes of them.
+    ``carriers`` say who carries notices; where there are none, those are left as files.
     """
 
     store: Store
@@ -80,8 +90,11 @@ class Shelves:
     outbox: Relay
     records: Records
     counts: SignInCounts | None = None  # None: sign-ins are counted for this process alone.
+    notices: NoticeShelf
+    endpoints: Endpoints
     at_work: KeysAtWork | None = None
     sightings: SqlSightings | None = None  # None: nobody counts
+    carriers: Carriers | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
 
 
@@ -127,6 +140,8 @@ async def open_api(
             outbox=Outbox(kept),
             records=SqlRecords(kept),
             counts=SqlSignInCounts(kept),
+            notices=SqlDeliveries(kept, entropy=SystemEntropy()),
+            endpoints=SqlWebhooks(kept, entropy=SystemEntropy()),
             at_work=keys,
             sightings=sightings,
         )
@@ -142,8 +157,9 @@ async def open_api(
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_publishing(settings, world.keyring, kept, keys=keys, clock=trusted) as published,
+            notice_pumps.mailroom(kept, settings, clock=trusted) as room,
             open_on(
-                replace(shelves, published=published),
+                replace(shelves, published=published, carriers=room.ways),
                 world,
                 book=book,
                 clock=trusted,
@@ -151,6 +167,13 @@ async def open_api(
                 steering=steering or Steering(),
             ) as api,
             webhook_pumps.delivering(kept, settings, clock=trusted, registry=api.metrics.registry),
+            notice_pumps.delivering(
+                room,
+                telling=api.use.telling,
+                reporting=api.use.reporting,
+                clock=trusted,
+                registry=api.metrics.registry,
+            ),
         ):
             api.metrics.registry.register(WitnessMetrics(published))
             yield api
@@ -174,32 +197,38 @@ async def open_on(
             await shelves.policies.keep(one.policy.text)  # Before it decides anything.
     store, seconds = steering.through(shelves.store), steering.seconds
     kept = replace(shelves, store=store)
-    letters = LetterFiles(world.settings.outbox_dir, store, origin=world.settings.origin)
-    in_time = InTime(letters.send, clock=clock)
+    keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
+    sign_ins = counted_sign_ins(world.settings, keys, table=shelves.counts)
+    await sign_ins.warm()
+    await attempt("counts_wait", sign_ins.renew)  # Before anybody signs in.
+    use = _use_cases(
+        world,
+        kept,
+        keys,
+        sign_ins=sign_ins,
+        in_force=lambda: steering.in_force(book),
+        clock=clock,
+        prices=prices,
+    )
+    letters = LetterFiles(world.settings.outbox_dir, use.telling, use.reporting)
+
+    async def deal(outgoing: Outgoing) -> tuple[Slip, ...]:
+        named = {} if shelves.carriers is None else await shelves.carriers.named()
+        return await (use.telling.slips(outgoing, named) if named else letters.send(outgoing))
+
+    in_time = InTime(deal, clock=clock)
 
     async def hand_on() -> None:
         while await shelves.outbox.deliver(in_time.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
-    keys = shelves.at_work or KeysAtWork.of(world.keyring, world.settings)
-    sign_ins = counted_sign_ins(world.settings, keys, table=shelves.counts)
-    await sign_ins.warm()
-    await attempt("counts_wait", sign_ins.renew)  # Before anybody signs in.
     async with (
         beside("outbox_waits", hand_on, pause=steering.outbox_seconds),
         beside("counts_wait", sign_ins.renew, pause=COUNTS_SECONDS),
         beside("counts_forgetting_waits", sign_ins.forget, pause=FORGET_SECONDS),
     ):
         yield Api(
-            use=_use_cases(
-                world,
-                kept,
-                keys,
-                sign_ins=sign_ins,
-                in_force=lambda: steering.in_force(book),
-                clock=clock,
-                prices=prices,
-            ),
+            use=use,
             store=store,
             entropy=SystemEntropy(),
             clock=clock,
@@ -222,6 +251,7 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
             looking=api.use.looking,
             proving=api.use.proving,
             vetoes=api.use.vetoes,
+            freeze_links=api.use.freeze_links,
             destinations=api.use.accounts.destinations,
             policy=policy,
             visit=lambda connection: api.rates.pages.take(api.caller_address(connection)),
@@ -285,6 +315,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
             sign_ins=sign_ins,
         ),
         vetoes=Vetoes(store, policies=policies),
+        freeze_links=FreezeLinks(store, policies=policies, entropy=entropy, clock=clock),
         spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
         evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
@@ -292,4 +323,8 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
         legal_holds=LegalHolds(store, policies=policies),
         exporting=Exporting(store, records=shelves.records, policies=policies),
+        telling=Telling(store, origin=settings.origin),
+        reporting=Reporting(store, policies=policies),
+        callbacks=Callbacks(shelves.endpoints, shelves.notices, clock=clock),
+        inbox=Inbox(store, shelves.notices),
     )

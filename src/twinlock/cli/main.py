@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "policy": "policy:app",
         "prices": "prices:app",
         "range": "ranges:app",
+        "notices": "notices:app",
         "risk": "risk:app",
         "screening": "screening:app",
         "webhook": "webhooks:app",

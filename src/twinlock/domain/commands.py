@@ -13,6 +13,7 @@ from twinlock.domain.account import Account, Candidate, Destination
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.deliveries import Outcome
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
 from twinlock.domain.risk.scoring import Noticed
@@ -123,6 +124,20 @@ class Repudiate(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionSignature | None = None
 
 
+class FreezeByLink(Discreet, frozen=True, kw_only=True):
+    """Somebody who reads a channel freezes, by the link of a notice.
+
+    ``told_at`` is when was asked for what the notice told of; ``freeze_id`` names the freeze.
+    """
+
+    HIDDEN = frozenset({"veto_key"})
+
+    freeze_id: ActionId
+    veto_key: str
+    channel_id: ChannelId
+    told_at: datetime
+
+
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """The platform is about to sign: decide again, exactly once."""
 
@@ -163,6 +178,14 @@ class ReportSimChange(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class ReportNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the word that an action waits came on one channel, as its carrier or reader says."""
+
+    about: ActionId
+    channel_id: ChannelId
+    outcome: Outcome
+
+
 class SetLegalHold(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody needs the account's records: it is not erased while this stands."""
 
@@ -191,8 +214,11 @@ OfAccount: TypeAlias = (
     | OpenAccount
     | ImportDestination
     | ReportSimChange
+    | ReportNotice
     | SetLegalHold
     | LiftLegalHold
     | RecordExport
 )
-Command: TypeAlias = Propose | Ask | Prove | Veto | Repudiate | Spend | Erase | OfAccount
+Command: TypeAlias = (
+    Propose | Ask | Prove | Veto | Repudiate | FreezeByLink | Spend | Erase | OfAccount
+)

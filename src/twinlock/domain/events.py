@@ -23,6 +23,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Password
+from twinlock.domain.deliveries import Outcome
 from twinlock.domain.disputes import Contest
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
@@ -378,6 +379,14 @@ class SimChanged(_Event, frozen=True, kw_only=True, tag="sim.changed/1"):
     changed_at: datetime
 
 
+class NoticeReported(_Event, frozen=True, kw_only=True, tag="notice.reported/1"):
+    """How far the word that a change waits came on one channel: handed on, confirmed, or failed."""
+
+    action_id: ActionId
+    channel_id: ChannelId
+    outcome: Outcome
+
+
 # --- What becomes of its records ---
 
 
@@ -402,7 +411,7 @@ class AccountErased(_Event, frozen=True, kw_only=True, tag="account.erased/1"):
 
 
 RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
-WarningEvent: TypeAlias = CodesFlooded | SimChanged
+WarningEvent: TypeAlias = CodesFlooded | SimChanged | NoticeReported
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet

@@ -20,6 +20,7 @@ from twinlock.domain.authenticators.model import Password, RecoveryCodes, Totp
 from twinlock.domain.entries import LABEL_KEY_FIELD, ClosedAction, Kept
 from twinlock.domain.events import ProofAccepted
 from twinlock.domain.notices import Notice
+from twinlock.domain.parcels import Parcel
 
 FORMAT = "twinlock-export/1"
 Told: TypeAlias = Any  # A value of JSON: null, a flag, a number, a text, a list or an object.
@@ -44,7 +45,7 @@ WITHHELD: Mapping[type[msgspec.Struct], Mapping[str, str]] = MappingProxyType(
         Notice: {"code": "It is a code on its way to the customer."},
     }
 )
-ROOTS = (Account, Destination, ClosedAction, Notice, Kept)
+ROOTS = (Account, Destination, ClosedAction, Notice, Parcel, Kept)
 
 
 class Repeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +100,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     destinations: list[dict[str, Told]]
     repeats: list[Repeat]
     notices: list[dict[str, Told]]
+    messages: list[dict[str, Told]]
     closed_actions: list[dict[str, Told]]
     entries: list[ExportedEntry]
     complete: bool

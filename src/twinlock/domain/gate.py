@@ -15,7 +15,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, OpenAction, Shown, State
+from twinlock.domain.account import Account, ActionUnknownError, OpenAction, Shown, State
 from twinlock.domain.actions import (
     AccountErase,
     DestinationAdd,
@@ -35,6 +35,7 @@ from twinlock.domain.commands import (
     Ask,
     Command,
     Erase,
+    FreezeByLink,
     Propose,
     Prove,
     Repudiate,
@@ -67,6 +68,7 @@ from twinlock.domain.events import (
     ProofRefused,
 )
 from twinlock.domain.exits import Exit, most_fee
+from twinlock.domain.freeze_links import asked_for, freezer
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
 from twinlock.domain.proposals import check_proposal
@@ -126,7 +128,7 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     own = getattr(command, "action_id", None)
     steps = Steps(state)
     over = _settle_all(steps, own, rules=rules, now=now)
-    if isinstance(command, Propose):
+    if isinstance(command, Propose | FreezeByLink):
         steps.take(_make_room(steps.state, now=now))
     decision = _said(steps.state, command, over=over, rules=rules, now=now)
     after = following(steps.state, decision)
@@ -201,8 +203,8 @@ def _answer(state: State, command: Command, *, rules: Rules, now: datetime) -> D
             return _prove(state, command, rules=rules, now=now)
         case Veto():
             return say_no(state, command, now=now)
-        case Repudiate():
-            return repudiate(state, command, statutes=rules.policy.statutes, now=now)
+        case Repudiate() | FreezeByLink():
+            return _object(state, command, rules=rules, now=now)
         case Spend():
             return _spend(state, command, rules=rules, now=now)
         case Erase():
@@ -383,6 +385,18 @@ def _wrong(account: Account, action: OpenAction, wrong: Wrong, *, now: datetime)
     fault = fault_told(account, action, wrong, now=now)
     refused = ProofRefused(at=now, action_id=action.action_id, factor=wrong.factor, fault=fault)
     return _refused(account, action, fault, refused, now=now)
+
+
+def _object(
+    state: State, command: Repudiate | FreezeByLink, *, rules: Rules, now: datetime
+) -> Decision:
+    if isinstance(command, Repudiate):
+        return repudiate(state, command, statutes=rules.policy.statutes, now=now)
+    channel = freezer(state.account, command.channel_id, told_at=command.told_at)
+    if channel is None:
+        raise ActionUnknownError("this link leads to nothing any more")
+    action, events = asked_for(state.account, command, channel, now=now)
+    return conclude(state, action, events, rules=rules, now=now, fresh="")
 
 
 def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Decision:

@@ -47,6 +47,7 @@ from twinlock.domain.commands import (
     Command,
     EndSession,
     Erase,
+    FreezeByLink,
     ImportDestination,
     LiftLegalHold,
     Offer,
@@ -54,12 +55,14 @@ from twinlock.domain.commands import (
     Propose,
     Prove,
     RecordExport,
+    ReportNotice,
     ReportSimChange,
     Repudiate,
     SetLegalHold,
     Spend,
     Veto,
 )
+from twinlock.domain.deliveries import DELIVERIES_LONGEST
 from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
@@ -188,9 +191,17 @@ def grows(account: Account, command: Command) -> bool:
             return any(not urgent(one) for one in left)
         case Offer() | OpenAccount() | ImportDestination():
             return True
-        case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
+        case (
+            FreezeByLink()
+            | Veto()
+            | Repudiate()
+            | Spend()
+            | Erase()
+            | EndSession()
+            | ReportSimChange()
+        ):
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport():
+        case SetLegalHold() | LiftLegalHold() | RecordExport() | ReportNotice():
             return False
         case _:
             assert_never(command)
@@ -214,7 +225,7 @@ def bytes_that_last(account: Account) -> int:
     lasting = replace(
         account,
         chain=replace(account.chain, entries=_COUNTED, last_leaf="-" * _HASH_LETTERS),
-        actions=tuple(one for one in account.actions if not urgent(one)),
+        actions=tuple(_told(one) for one in account.actions if not urgent(one)),
         authenticators=tuple(_counted(one) for one in account.authenticators),
         api_keys=tuple(_used(one) for one in account.api_keys),
         paid={},
@@ -248,6 +259,13 @@ def bytes_that_last(account: Account) -> int:
 def _widest(limits: Limits) -> Limits:
     """Return ``limits`` as long as lowering can make them: that finds room always."""
     return replace(limits, day_cents=MAX_VALUE_CENTS, destination_cents=MAX_VALUE_CENTS)
+
+
+def _told(one: OpenAction) -> OpenAction:
+    """Return ``one`` as long as it becomes when each channel was told that it waits."""
+    waits = one.until is not None or one.offered_until is not None
+    changes = waits and class_of(one.payload) is not ActionClass.EXIT
+    return replace(one, told=DELIVERIES_LONGEST) if changes else one
 
 
 def _used(key: ApiKey) -> ApiKey:

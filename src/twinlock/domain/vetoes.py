@@ -23,6 +23,12 @@ def veto_token(action: OpenAction, channel_id: ChannelId) -> str:
     return b64url(tagged_mac(key, "veto/v1", action.action_id.encode(), channel_id.encode()))
 
 
+def freeze_token(action: OpenAction, channel_id: ChannelId) -> str:
+    """Return the secret part of the link by which a channel that was told of ``action`` freezes."""
+    key = from_b64url(action.veto_key, size=32)
+    return b64url(tagged_mac(key, "freeze/v1", action.action_id.encode(), channel_id.encode()))
+
+
 def entitled(
     account: Account, action: OpenAction, veto: Veto, *, now: datetime
 ) -> tuple[str, str | None] | None:

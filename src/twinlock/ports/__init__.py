@@ -54,6 +54,9 @@ from twinlock.domain.money import (
 from twinlock.domain.notices import (
     Notice,
 )
+from twinlock.domain.parcels import (
+    Slip,
+)
 from twinlock.domain.policy.version import (
     PolicyName,
 )
@@ -135,18 +138,27 @@ class StoredEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice on its way: ``outbox_id`` orders them, ``account`` tells where the channels lead."""
+    """A notice on its way: ``outbox_id`` orders them, ``account`` tells where the channels lead.
+
+    ``serial`` is its name in the outbox, where it has one.
+    """
 
     outbox_id: int
     account_id: AccountId
     notice: Notice
+    serial: str = ""
 
 
 class Relay(Protocol):
     """Messages that wait to be handed on."""
 
-    async def deliver(self, send: Callable[[Outgoing], Awaitable[None]], *, most: int) -> int:
-        """Hand on up to ``most`` messages, oldest first; return how many were."""
+    async def deliver(
+        self, send: Callable[[Outgoing], Awaitable[tuple[Slip, ...] | None]], *, most: int
+    ) -> int:
+        """Hand on up to ``most`` messages, oldest first; return how many were.
+
+        What ``send`` returns takes a message's place; after None nothing of it is kept.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ from twinlock.domain.entries import ClosedAction
 from twinlock.domain.export import Recorded, Repeat
 from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import Notice
+from twinlock.domain.parcels import Parcel
 
 
 class Records(Protocol):
@@ -26,7 +27,11 @@ class Records(Protocol):
         ...
 
     async def waiting(self, account_id: AccountId) -> tuple[Notice, ...]:
-        """Return the messages to an account's channels that wait to be sent."""
+        """Return the notices to an account that are kept or wait to be dealt out."""
+        ...
+
+    async def messages(self, account_id: AccountId) -> tuple[Parcel, ...]:
+        """Return the messages to an account's channels that are kept."""
         ...
 
     async def repeats(self, account_id: AccountId) -> tuple[Repeat, ...]:

@@ -33,6 +33,7 @@ from twinlock.domain.log.tiles import grow
 from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError
 from twinlock.domain.naming import name_of
 from twinlock.domain.notices import Notice
+from twinlock.domain.parcels import Parcel, Slip
 from twinlock.domain.policy.version import header_of, policy_digest
 from twinlock.ports import (
     Clock,
@@ -49,6 +50,7 @@ from twinlock.ports.keys import (
 from twinlock.ports.log import (
     Head,
 )
+from twinlock.range.memory_notices import MemoryNotices
 
 CLOCK_BEHIND = timedelta(seconds=5)  # As on the database.
 _ACCOUNT = msgspec.json.Decoder(Account)
@@ -78,6 +80,7 @@ class MemoryStore:
         self._frontier = Frontier()
         self._used: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._outgoing: list[Outgoing] = []
+        self.notices = MemoryNotices()
         self._sent = 0
         self._at = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -239,6 +242,10 @@ class MemoryStore:
         own = (letter for letter in self._outgoing if letter.account_id == account_id)
         return tuple(letter.notice for letter in own)
 
+    async def messages(self, account_id: AccountId) -> tuple[Parcel, ...]:  # noqa: ARG002 - the port's
+        """Return nothing: whatever is handed on is gone."""
+        return ()
+
     async def repeats(self, account_id: AccountId) -> tuple[Repeat, ...]:
         """Return what idempotency keys stand for; when they were used is not kept here."""
         return tuple(
@@ -263,11 +270,14 @@ class MemoryStore:
 
     # --- The outbox ---
 
-    async def deliver(self, send: Callable[[Outgoing], Awaitable[None]], *, most: int) -> int:
+    async def deliver(
+        self, send: Callable[[Outgoing], Awaitable[tuple[Slip, ...] | None]], *, most: int
+    ) -> int:
         """Hand on up to ``most`` messages, oldest first; return how many were."""
         letters = self._outgoing[:most]
         for letter in letters:
-            await send(letter)
+            if await send(letter) is not None:
+                self.notices.keep(letter)
             self._sent += 1
             self._outgoing.remove(letter)
         return len(letters)

@@ -177,6 +177,8 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
             policies=MemoryPolicyTexts(),
             outbox=store,
             records=store,
+            notices=store.notices,
+            endpoints=store.notices,
         )
         opened: list[Api] = []
 

@@ -43,6 +43,7 @@ from twinlock.services.vetoes import No
 from twinlock.web.contests import ContestTold, contest_told
 from twinlock.web.errors import Errors
 from twinlock.web.forms import Form, once
+from twinlock.web.freezing import ask_freeze, freeze
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
 from twinlock.web.serving import ACTOR, Connection, Pages, check_origin, named
@@ -411,13 +412,17 @@ def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages
         path="/",
         route_handlers=[
             static,
-            Router(path="/", route_handlers=[confirm, ask_veto], guards=[_counted(pages, _visit)]),
+            Router(
+                path="/",
+                route_handlers=[confirm, ask_veto, ask_freeze],
+                guards=[_counted(pages, _visit)],
+            ),
             Router(
                 path="/", route_handlers=[prove, send_code], guards=[_only(origin, FORM), answer]
             ),
             Router(
                 path="/",
-                route_handlers=[veto],
+                route_handlers=[veto, freeze],
                 guards=[_only(origin, FORM), _counted(pages, _veto)],
             ),
             Router(

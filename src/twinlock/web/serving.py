@@ -14,6 +14,7 @@ from twinlock.domain.policy.version import Policy
 from twinlock.ports import (
     Idempotency,
 )
+from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.looking import Looking
 from twinlock.services.proving import Proving
 from twinlock.services.vetoes import Vetoes
@@ -34,6 +35,7 @@ class Pages:
     looking: Looking
     proving: Proving
     vetoes: Vetoes
+    freeze_links: FreezeLinks
     destinations: Callable[[AccountId], Awaitable[tuple[Destination, ...]]]
     policy: Policy
     visit: Callable[[Connection], None]

@@ -5,9 +5,33 @@ from pathlib import Path
 import pytest
 
 from twinlock.adapters import settings
+from twinlock.adapters.mail.settings import MailSettings
 from twinlock.adapters.settings import Settings, TokenPlace
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
 from twinlock.domain.webhooks.targets import Reach
+
+MAIL = {
+    "SMTP_SERVER": "mail.example:465",
+    "SMTP_TLS": "implicit",
+    "SMTP_CA_FILE": "/srv/mail-ca.pem",
+    "SMTP_USER": "twinlock",
+    "SMTP_PASSWORD_FILE": "/srv/mail-password",
+    "SMTP_CONNECTIONS": "8",
+    "MAIL_FROM": "Example <no-reply@confirm.example>",
+}
+TOKEN_PLACE = TokenPlace(
+    module=Path("/usr/lib/hsm.so"), label="twinlock", pin_file=Path("/srv/pin")
+)
+MAIL_SETTINGS = MailSettings(
+    host="mail.example",
+    port=465,
+    tls="implicit",
+    ca_file=Path("/srv/mail-ca.pem"),
+    user="twinlock",
+    password_file=Path("/srv/mail-password"),
+    connections=8,
+    sender=("Example", "no-reply@confirm.example"),
+)
 
 
 def load(**variables: str) -> Settings:
@@ -31,6 +55,7 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         workers=1,
         profile="default",
         outbox_dir=Path("/var/lib/twinlock/outbox"),
+        mail=None,
         price_file=None,
         screening_file=None,
         breached_passwords_file=None,
@@ -77,16 +102,14 @@ EVERYTHING = {
 
 
 def test_every_setting_can_be_set() -> None:
-    loaded = load(**EVERYTHING)
+    loaded = load(**EVERYTHING, **MAIL)
 
     assert loaded == Settings(
         database_url="postgresql://app:pw@db.example:5432/twinlock",
         owner_url="postgresql://owner:pw@db.example:5432/twinlock",
         data_dir=Path("/srv/twinlock"),
         keyring_dir=Path("/srv/keys"),
-        token=TokenPlace(
-            module=Path("/usr/lib/hsm.so"), label="twinlock", pin_file=Path("/srv/pin")
-        ),
+        token=TOKEN_PLACE,
         origin="https://confirm.example",
         rp_id="confirm.example",
         legacy_origins=(),
@@ -96,6 +119,7 @@ def test_every_setting_can_be_set() -> None:
         workers=4,
         profile="default",
         outbox_dir=Path("/srv/outbox"),
+        mail=MAIL_SETTINGS,
         price_file=Path("/srv/prices.json"),
         screening_file=Path("/srv/sdn.xml"),
         breached_passwords_file=Path("/srv/pwned.txt"),
@@ -281,8 +305,9 @@ def test_a_value_within_the_limits_is_taken(name: str, value: str) -> None:
 
 def test_the_table_and_the_settings_know_the_same_names() -> None:
     shown = {row.name.removeprefix("TWINLOCK_").lower() for row in settings.describe()}
-    held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port", "token"}
+    held = set(Settings.__dataclass_fields__) - {"listen_host", "listen_port", "token", "mail"}
     held |= {"listen", "pkcs11_module", "pkcs11_token", "pkcs11_pin_file"}
+    held |= {name.lower() for name in MAIL}
 
     assert shown == held
 

@@ -55,7 +55,13 @@ SELECT number, hashes FROM tile WHERE cell = 1 AND level = $1 AND number >= $2 A
 READ_KEY_USES = "SELECT scope, key, digest, action_id, mac FROM idempotency"
 READ_LETTERS = """
 SELECT o.id, o.subject, o.serial, o.box, k.wrapped
-  FROM outbox o LEFT JOIN subject_key k ON k.subject = o.subject
+  FROM (SELECT id, subject, serial, box FROM outbox
+        UNION ALL SELECT id, subject, serial, box FROM inbox) o
+  LEFT JOIN subject_key k ON k.subject = o.subject
+"""
+READ_PARCELS = """
+SELECT d.id, d.subject, d.name, d.box, k.wrapped
+  FROM delivery d LEFT JOIN subject_key k ON k.subject = d.subject
 """
 # With each, whether its entry is there again.
 READ_ERASED_ENTRIES = """

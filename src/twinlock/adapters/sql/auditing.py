@@ -14,6 +14,7 @@ from twinlock.adapters.boxes import Sealer, SubjectKey
 from twinlock.adapters.slots import Slots
 from twinlock.adapters.sql import audit_queries, codec
 from twinlock.adapters.sql.connections import CONNECT_SECONDS, DOWN, REFUSED, SETTINGS, unreachable
+from twinlock.adapters.sql.deliveries import PARCEL, parcel_place
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, check_use
 from twinlock.adapters.sql.webhooks import ENDPOINT, KIND
@@ -257,6 +258,9 @@ class AuditReader:
         async for row in self._rows(audit_queries.READ_LETTERS):
             letters += 1
             self._check_letter(row, findings)
+        async for row in self._rows(audit_queries.READ_PARCELS):
+            letters += 1
+            self._check_parcel(row, findings)
         return Checked(found=findings.found(), key_uses=uses, letters=letters)
 
     def _check_webhook(self, row: asyncpg.Record, findings: Findings) -> None:
@@ -318,6 +322,14 @@ class AuditReader:
             codec.unseal(key, box, codec.NOTICE, codec.letter_place(serial))
         except SealBrokenError as error:
             findings.add(Fault.LETTER_BROKEN, f"message {number} to {subject}", str(error))
+
+    def _check_parcel(self, row: asyncpg.Record, findings: Findings) -> None:
+        number, subject, name, box, wrapped = row
+        try:
+            key = self._sealer.open_subject_key(subject, wrapped or b"")
+            codec.unseal(key, box, PARCEL, parcel_place(name))
+        except SealBrokenError as error:
+            findings.add(Fault.LETTER_BROKEN, f"delivery {number} to {subject}", str(error))
 
 
 async def read_tiles(

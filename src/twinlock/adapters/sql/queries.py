@@ -118,8 +118,34 @@ UPDATE outbox o SET claimed_until = clock_timestamp() + $3::interval
 RETURNING o.id, o.subject, o.serial, o.box, k.wrapped, o.claimed_until
 """
 
-# Messages that were handed on.
-DROP_LETTERS = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+# Notices that were dealt out: a row for each message comes in their place, and those of $2 can be
+# looked up. What another process has taken meanwhile is its own.
+DEAL_LETTERS = """
+WITH mine AS (
+  DELETE FROM outbox o USING unnest($1::bigint[], $2::boolean[]) AS m (id, shown)
+   WHERE o.id = m.id RETURNING o.id, o.subject, o.serial, o.box, m.shown
+), shown AS (
+  INSERT INTO inbox (subject, serial, box)
+  SELECT subject, serial, box FROM mine WHERE shown ORDER BY id
+  ON CONFLICT (serial) DO NOTHING RETURNING subject
+), dealt AS (
+  INSERT INTO delivery (subject, name, lane, carrier, rank, owes, box)
+  SELECT mine.subject, d.name, d.lane, d.carrier, d.rank, d.owes, d.box
+    FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::boolean[],
+                $9::bytea[]) WITH ORDINALITY
+      AS d (letter, name, lane, carrier, rank, owes, box, place)
+    JOIN mine ON mine.id = d.letter ORDER BY d.place
+  ON CONFLICT (name) DO NOTHING
+)
+SELECT DISTINCT subject FROM shown
+"""
+
+# Of each of these accounts all notices but the newest.
+PRUNE_INBOX = """
+DELETE FROM inbox i USING unnest($1::text[]) AS of (subject)
+ WHERE i.subject = of.subject AND i.id <= (
+   SELECT n.id FROM inbox n WHERE n.subject = of.subject ORDER BY n.id DESC OFFSET $2 LIMIT 1)
+"""
 
 # Gives back messages that were claimed and not handed on, unless somebody else has claimed them.
 RELEASE_LETTERS = """

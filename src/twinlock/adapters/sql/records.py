@@ -6,12 +6,14 @@ import asyncpg
 
 from twinlock.adapters.boxes import SubjectKey
 from twinlock.adapters.sql import codec
+from twinlock.adapters.sql.deliveries import PARCEL, parcel_place
 from twinlock.adapters.sql.store import SqlStore, checked_leaf
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.export import Recorded, Repeat
 from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import Notice
+from twinlock.domain.parcels import Parcel
 
 PAGE_ROWS = 200  # Entries at once: 1 MB at most.
 
@@ -28,7 +30,11 @@ _READ_CLOSED = """
 SELECT id, version, box FROM stream
  WHERE subject = $1 AND kind = 'action' AND id > $2 ORDER BY id LIMIT $3
 """
-_READ_WAITING = "SELECT serial, box FROM outbox WHERE subject = $1 ORDER BY id"
+_READ_WAITING = """
+SELECT serial, box FROM inbox WHERE subject = $1
+UNION ALL SELECT serial, box FROM outbox WHERE subject = $1
+"""
+_READ_PARCELS = "SELECT name, box FROM delivery WHERE subject = $1 ORDER BY id"
 _READ_REPEATS = """
 SELECT key, action_id, used_at FROM idempotency WHERE scope = $1 OR action_id = $1 ORDER BY used_at
 """
@@ -75,11 +81,18 @@ class SqlRecords:
                 yield codec.unseal(key, row["box"], codec.CLOSED, place)
 
     async def waiting(self, account_id: AccountId) -> tuple[Notice, ...]:
-        """Return the messages to an account's channels that wait to be sent."""
+        """Return the notices to an account that are kept or wait to be dealt out."""
         rows = await self._fetch(_READ_WAITING, account_id)
         key = await self._key(account_id)
         places = ((row["box"], codec.letter_place(row["serial"])) for row in rows)
         return tuple(codec.unseal(key, box, codec.NOTICE, place) for box, place in places)
+
+    async def messages(self, account_id: AccountId) -> tuple[Parcel, ...]:
+        """Return the messages to an account's channels that are kept."""
+        rows = await self._fetch(_READ_PARCELS, account_id)
+        key = await self._key(account_id)
+        places = ((row["box"], parcel_place(row["name"])) for row in rows)
+        return tuple(codec.unseal(key, box, PARCEL, place) for box, place in places)
 
     async def repeats(self, account_id: AccountId) -> tuple[Repeat, ...]:
         """Return what idempotency keys stand for that are kept with the account's id."""

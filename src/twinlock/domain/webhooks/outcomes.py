@@ -80,6 +80,8 @@ class MessageType(StrEnum):
     ACCOUNT_ERASED = "account.erased"
     ACCOUNT_OPENED = "account.opened"
     DESTINATION_IMPORTED = "destination.imported"
+    NOTICE_DESKTOP = "notice.desktop"
+    NOTICE_SMS = "notice.sms"
     SESSION_ENDED = "session.ended"
     WEBHOOK_TEST = "webhook.test"
 
@@ -114,6 +116,10 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         MessageType.ACCOUNT_OPENED: "An account was opened.",
         MessageType.DESTINATION_IMPORTED: "A destination was taken over from an older system, "
         "unproved.",
+        MessageType.NOTICE_DESKTOP: "A notice to the customer's own program on a computer, to be "
+        "carried there (notices.md). `*` does not name it.",
+        MessageType.NOTICE_SMS: "A notice to the customer's telephone, to be sent by SMS "
+        "(notices.md). `*` does not name it.",
         MessageType.SESSION_ENDED: "A session of the account was ended.",
         MessageType.WEBHOOK_TEST: "Sent by `twinlock webhook test`, to one endpoint, once; it "
         "tells of nothing.",
@@ -163,6 +169,14 @@ def check_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
 def wants(patterns: Iterable[str], kind: MessageType) -> bool:
     """Say whether one of ``patterns`` fits a message of type ``kind``."""
     return any(_fits(pattern, kind) for pattern in patterns)
+
+
+def carries(patterns: Iterable[str], kind: MessageType) -> bool:
+    """Say whether an endpoint was asked by name to carry messages of type ``kind`` to customers.
+
+    Prevents: a receiver of outcomes that is sent addresses and links, since it asked for all.
+    """
+    return wants([pattern for pattern in patterns if pattern != ALL], kind)
 
 
 def _fits(pattern: str, kind: str) -> bool:

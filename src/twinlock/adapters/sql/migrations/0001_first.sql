@@ -67,6 +67,38 @@ CREATE TABLE outbox (
     claimed_until timestamptz
 );
 
+-- One message to one channel. Word of some is owed to their accounts until it was noted there.
+CREATE TABLE delivery (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject       text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    name          text NOT NULL UNIQUE,
+    lane          text NOT NULL,
+    carrier       text NOT NULL CHECK (carrier IN ('mail', 'webhook', 'none')),
+    rank          smallint NOT NULL,
+    owes          boolean NOT NULL,
+    box           bytea NOT NULL,
+    at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    state         text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'handed', 'dead')),
+    attempts      smallint NOT NULL DEFAULT 0,
+    due_at        timestamptz NOT NULL DEFAULT '-infinity',
+    fault         text,
+    ended_at      timestamptz,
+    claimed_until timestamptz
+);
+CREATE INDEX delivery_waits ON delivery (carrier, rank, id) WHERE state = 'waiting';
+CREATE INDEX delivery_claimed ON delivery (lane) WHERE claimed_until IS NOT NULL;
+CREATE INDEX delivery_owes ON delivery (id) WHERE owes AND state <> 'waiting';
+CREATE INDEX delivery_subject ON delivery (subject);
+
+-- The newest notices of each account, for whoever looks them up.
+CREATE TABLE inbox (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    serial  text NOT NULL UNIQUE,
+    box     bytea NOT NULL
+);
+CREATE INDEX inbox_subject ON inbox (subject, id);
+
 -- What each idempotency key stands for; the MAC is the application's, over the rest but the time.
 CREATE TABLE idempotency (
     scope     text NOT NULL,
@@ -191,6 +223,9 @@ GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
 GRANT SELECT, INSERT, DELETE, UPDATE (seen_at) ON sighting TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON delivery, inbox TO twinlock_app;
+GRANT UPDATE (owes, state, attempts, due_at, fault, ended_at, claimed_until) ON delivery
+    TO twinlock_app;
 GRANT SELECT ON erased, erased_entry TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (times), DELETE ON sign_in_count TO twinlock_app;
 GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;

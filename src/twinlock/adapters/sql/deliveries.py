@@ -1,0 +1,312 @@
+"""Messages that wait for their carriers, and the notices that a customer can look up.
+
+A notice is dealt out in one transaction: its row leaves the outbox, a row for each channel comes in
+its place, and what is no code goes among those that can be looked up. So a notice is dealt out
+once, whoever is killed when. From then on a message is claimed, sent, and noted: whoever is killed
+between the last two leaves one that is sent once more, under the same name.
+
+Always true (tests/integration/test_notices_shelf.py): of several processes one at a time has a
+message, and no other one a later message of its channel; a process that is late changes nothing.
+"""
+
+from datetime import datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from twinlock.adapters.boxes import SubjectKey
+from twinlock.adapters.sql import codec
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.deliveries import Fault
+from twinlock.domain.errors import SealBrokenError
+from twinlock.domain.ids import AccountId
+from twinlock.domain.notices import Notice
+from twinlock.domain.parcels import CarrierName, Claimed, Dead, Owed, Parcel
+from twinlock.ports import Entropy
+from twinlock.services.notices.sending import CLAIM
+
+INBOX_MOST = 50  # Notices of one account that can be looked up: months of an ordinary one.
+KEPT = timedelta(days=7)  # How long a carrier may take to say what became of a message.
+KIND = "parcel"
+PARCEL = msgspec.json.Decoder(Parcel)
+
+# One claim at a time, in all processes: nobody then takes a later message of a channel that another
+# process has just taken an earlier one of. A claim takes a millisecond.
+_ALONE = "SELECT pg_advisory_xact_lock(7463001)"
+# What is noted here need not be on the disk before the next message goes out: nothing is lost by it
+# when a process dies, and what a crash of the database takes back was sent, and is sent once more.
+_SOON = "SET LOCAL synchronous_commit TO off"
+_CLAIM = """
+WITH free AS (
+  SELECT d.id FROM delivery d
+   WHERE d.carrier = $1 AND d.state = 'waiting' AND d.due_at <= $2
+     AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
+     AND NOT EXISTS (SELECT FROM delivery e
+                      WHERE e.lane = d.lane AND e.state = 'waiting' AND e.id <> d.id
+                        AND e.claimed_until >= clock_timestamp())
+   ORDER BY d.rank, d.id LIMIT $3
+)
+UPDATE delivery d SET claimed_until = clock_timestamp() + $4::interval
+  FROM free, subject_key k WHERE d.id = free.id AND k.subject = d.subject
+RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_until, k.wrapped
+"""
+_MINE = "id = $1 AND claimed_until = $2"
+_DROP = f"DELETE FROM delivery WHERE {_MINE} AND NOT owes"  # noqa: S608 - our own constant
+_HANDED = f"""
+UPDATE delivery SET state = 'handed', ended_at = $3, claimed_until = NULL, fault = NULL
+ WHERE {_MINE}
+"""  # noqa: S608 - as above
+_PUT_OFF = f"""
+UPDATE delivery SET attempts = least(attempts + 1, 32000), due_at = $3, fault = $4,
+       claimed_until = NULL
+ WHERE {_MINE}
+"""  # noqa: S608 - as above
+_DEAD = f"""
+UPDATE delivery SET state = 'dead', ended_at = $3, fault = $4, claimed_until = NULL,
+       attempts = least(attempts + 1, 32000)
+ WHERE {_MINE}
+"""  # noqa: S608 - as above
+_GIVE_BACK = """
+UPDATE delivery d SET claimed_until = NULL
+  FROM unnest($1::bigint[], $2::timestamptz[]) AS mine (id, claimed_until)
+ WHERE d.id = mine.id AND d.claimed_until = mine.claimed_until
+"""
+_OWED = """
+WITH free AS (
+  SELECT d.id FROM delivery d
+   WHERE d.owes AND d.state <> 'waiting'
+     AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
+   ORDER BY d.id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE delivery d SET claimed_until = clock_timestamp() + $2::interval
+  FROM free, subject_key k WHERE d.id = free.id AND k.subject = d.subject
+RETURNING d.id, d.subject, d.name, d.box, d.state, k.wrapped
+"""
+_PAID = "UPDATE delivery SET owes = false, claimed_until = NULL WHERE id = $1"
+# What its carrier says nothing more of is not kept.
+_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = 'handed' AND carrier <> 'webhook'"
+_NAMED = """
+SELECT d.id, d.subject, d.name, d.box, d.state, k.wrapped
+  FROM delivery d JOIN subject_key k ON k.subject = d.subject
+ WHERE d.name = $1 AND d.carrier = 'webhook' AND d.state = 'handed'
+"""
+# What the account is yet to hear was confirmed meanwhile: that it was handed on is no news then.
+_ENDED = "DELETE FROM delivery WHERE name = $1 AND state = 'handed'"
+_BOUNCED = """
+UPDATE delivery SET state = 'dead', fault = $2 WHERE name = $1 AND state = 'handed'
+"""
+_LISTED = """
+SELECT d.id, d.subject, d.name, d.box, d.fault, d.attempts, d.ended_at, k.wrapped
+  FROM delivery d JOIN subject_key k ON k.subject = d.subject
+ WHERE d.state = 'dead' ORDER BY d.ended_at DESC, d.id DESC LIMIT $1
+"""
+_REVIVE = """
+UPDATE delivery SET state = 'waiting', attempts = 0, due_at = $1, ended_at = NULL
+ WHERE state = 'dead' AND carrier <> 'none'
+"""
+_COUNT = """
+SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
+       count(*) FILTER (WHERE d.state = 'dead') AS dead,
+       max(extract(epoch FROM clock_timestamp() - d.at)) FILTER (WHERE d.state = 'waiting')
+         AS oldest
+  FROM delivery d GROUP BY d.carrier
+"""
+_FORGET = """
+DELETE FROM delivery WHERE ctid = ANY(ARRAY(
+  SELECT ctid FROM delivery WHERE state = 'handed' AND NOT owes AND ended_at < $1 LIMIT $2))
+"""
+_INBOX = """
+SELECT i.serial, i.box, k.wrapped FROM inbox i JOIN subject_key k ON k.subject = i.subject
+ WHERE i.subject = $1 ORDER BY i.id DESC LIMIT $2
+"""
+
+
+class SqlDeliveries:
+    """Messages over the store's connections.
+
+    Implements ``ports.notices.DeliveryShelf`` and ``DeadLetters``. ``unopened`` counts messages
+    that could not be opened; they stay where they are.
+    """
+
+    def __init__(self, store: SqlStore, *, entropy: Entropy) -> None:
+        self._database = store.database
+        self._sealer = store.sealer
+        self._entropy = entropy
+        self.unopened = 0
+
+    # --- Sending ---
+
+    async def claim(self, carrier: CarrierName, *, now: datetime, most: int) -> tuple[Claimed, ...]:
+        """Return up to ``most`` messages that are due (see ``ports.notices``)."""
+
+        async def ask(db: asyncpg.Connection) -> list[asyncpg.Record]:
+            async with db.transaction():
+                await db.execute(_SOON)
+                await db.execute(_ALONE)
+                rows: list[asyncpg.Record] = await db.fetch(_CLAIM, carrier.value, now, most, CLAIM)
+                return rows
+
+        rows = await self._database.read(ask)
+        rows.sort(key=lambda row: (row["rank"], row["id"]))
+        return tuple([one for one in map(self._claimed, rows) if one is not None])
+
+    def _claimed(self, row: asyncpg.Record) -> Claimed | None:
+        try:
+            parcel = self._open(row)
+        except SealBrokenError:
+            self.unopened += 1  # Its claim lapses; whoever looks next counts it again.
+            return None
+        return Claimed(
+            delivery_id=row["id"],
+            name=row["name"],
+            account_id=AccountId(row["subject"]),
+            lane=row["lane"],
+            attempts=row["attempts"],
+            claimed_until=row["claimed_until"],
+            parcel=parcel,
+        )
+
+    async def handed(self, claimed: Claimed, *, keep: bool, now: datetime) -> None:
+        """Note that the carrier took it, or that nobody needs it any more."""
+        mine = (claimed.delivery_id, claimed.claimed_until)
+        if not keep and await self._execute(_DROP, *mine) != "DELETE 0":
+            return
+        await self._execute(_HANDED, *mine, now)
+
+    async def put_off(self, claimed: Claimed, fault: Fault, *, due_at: datetime) -> None:
+        """Give it back, to be tried again."""
+        mine = (claimed.delivery_id, claimed.claimed_until)
+        await self._execute(_PUT_OFF, *mine, due_at, fault.value)
+
+    async def give_back(self, claimed: tuple[Claimed, ...]) -> None:
+        """Give back what was not tried."""
+        if claimed:
+            ids = [one.delivery_id for one in claimed]
+            await self._execute(_GIVE_BACK, ids, [one.claimed_until for one in claimed])
+
+    async def dead(self, claimed: Claimed, fault: Fault, *, now: datetime) -> None:
+        """Note that it is not tried any more."""
+        mine = (claimed.delivery_id, claimed.claimed_until)
+        await self._execute(_DEAD, *mine, now, fault.value)
+
+    # --- What became of it ---
+
+    async def owed(self, *, most: int) -> tuple[Owed, ...]:
+        """Return messages of whose fate their accounts are yet to hear."""
+        rows = await self._database.read(lambda db: db.fetch(_OWED, most, CLAIM))
+        return tuple([one for one in map(self._owed, rows) if one is not None])
+
+    def _owed(self, row: asyncpg.Record) -> Owed | None:
+        try:
+            parcel = self._open(row)
+        except SealBrokenError:
+            self.unopened += 1
+            return None
+        return Owed(
+            delivery_id=row["id"],
+            account_id=AccountId(row["subject"]),
+            handed=row["state"] == "handed",
+            parcel=parcel,
+        )
+
+    async def paid(self, owed: Owed) -> None:
+        """Note that the account heard of it."""
+        if await self._execute(_PAID_MAIL, owed.delivery_id) == "DELETE 0":
+            await self._execute(_PAID, owed.delivery_id)
+
+    async def named(self, name: str) -> Owed | None:
+        """Return the message ``name``, or None where nothing is known of it any more."""
+        row = await self._database.read(lambda db: db.fetchrow(_NAMED, name))
+        return None if row is None else self._owed(row)
+
+    async def arrived(self, name: str) -> None:
+        """Forget a message of which its carrier said that it arrived."""
+        await self._execute(_ENDED, name)
+
+    async def bounced(self, name: str) -> None:
+        """Note of a message that its carrier took that it failed for good."""
+        await self._execute(_BOUNCED, name, Fault.REFUSED.value)
+
+    # --- Operators ---
+
+    async def listed(self, *, most: int) -> tuple[Dead, ...]:
+        """Return the newest of the dead messages."""
+        rows = await self._database.read(lambda db: db.fetch(_LISTED, most))
+        return tuple([_dead(row, self._open(row)) for row in rows])
+
+    async def revive(self, *, now: datetime) -> int:
+        """Try all dead messages again; return how many."""
+        return _count(await self._execute(_REVIVE, now))
+
+    async def counted(self) -> tuple[tuple[str, int, int, float], ...]:
+        """Return of each carrier what waits, what is dead, and the age of the oldest (seconds)."""
+        rows = await self._database.read(lambda db: db.fetch(_COUNT))
+        return tuple(
+            [
+                (row["carrier"], row["waiting"], row["dead"], float(row["oldest"] or 0))
+                for row in rows
+            ]
+        )
+
+    async def forget(self, *, now: datetime, most: int) -> int:
+        """Forget up to ``most`` messages of which their carriers said nothing for long."""
+        return _count(await self._execute(_FORGET, now - KEPT, most))
+
+    # --- Customers ---
+
+    async def inbox(self, account_id: AccountId) -> tuple[tuple[str, Notice], ...]:
+        """Return the newest notices of an account, each with its serial. Raises SealBrokenError."""
+        rows = await self._database.read(lambda db: db.fetch(_INBOX, account_id, INBOX_MOST))
+        if not rows:
+            return ()
+        key = self._sealer.open_subject_key(account_id, rows[0]["wrapped"])
+        return tuple(
+            [
+                (
+                    row["serial"],
+                    codec.unseal(key, row["box"], codec.NOTICE, codec.letter_place(row["serial"])),
+                )
+                for row in rows
+            ]
+        )
+
+    # --- All ---
+
+    def _open(self, row: asyncpg.Record) -> Parcel:
+        key = self._sealer.open_subject_key(row["subject"], row["wrapped"])
+        return codec.unseal(key, row["box"], PARCEL, parcel_place(row["name"]))
+
+    async def _execute(self, statement: str, *arguments: object) -> str:
+        async def ask(db: asyncpg.Connection) -> str:
+            async with db.transaction():
+                await db.execute(_SOON)
+                done: str = await db.execute(statement, *arguments)
+                return done
+
+        return await self._database.read(ask)
+
+
+def parcel_place(name: str) -> codec.Place:
+    """Return the place of a message, by its name."""
+    return codec.Place(kind=KIND, row_id=name, version=1)
+
+
+def sealed_parcel(key: SubjectKey, name: str, parcel: Parcel, *, entropy: Entropy) -> bytes:
+    """Return ``parcel`` as a sealed box for its row."""
+    return codec.seal(key, parcel, parcel_place(name), entropy=entropy)
+
+
+def _dead(row: asyncpg.Record, parcel: Parcel) -> Dead:
+    return Dead(
+        name=row["name"],
+        account_id=AccountId(row["subject"]),
+        channel=parcel.channel.kind.value,
+        kind=parcel.notice.kind,
+        fault=row["fault"] or "",
+        attempts=row["attempts"],
+        at=row["ended_at"].isoformat(),
+    )
+
+
+def _count(done: str) -> int:
+    return int(done.rpartition(" ")[2])

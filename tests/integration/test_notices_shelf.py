@@ -1,0 +1,289 @@
+"""Notices in the database: dealt out once, claimed by one process, in order, and never lost."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from support.postgres import TestDatabase, both_versions
+from support.stores import (
+    ENTROPY,
+    Customer,
+    SteerableClock,
+    new_action,
+    open_store,
+    opened,
+    withdrawal,
+)
+
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.sql import deliveries
+from twinlock.adapters.sql.deliveries import SqlDeliveries
+from twinlock.adapters.sql.outbox import Outbox
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.account import ChannelKind
+from twinlock.domain.deliveries import Fault
+from twinlock.domain.notices import NoticeKind
+from twinlock.domain.parcels import CarrierName, Slip
+from twinlock.ports import Outgoing
+from twinlock.services.notices.telling import Telling
+
+MAIL = CarrierName.MAIL
+
+
+@pytest.fixture
+async def alice(store: SqlStore, clock: SteerableClock, database: TestDatabase) -> Customer:
+    """A customer with three notices on their way to one channel."""
+    customer = await opened(store, clock)
+    await database.execute("DELETE FROM outbox")
+    for _ in range(3):
+        await store.run(withdrawal(customer, new_action(customer)))
+    return customer
+
+
+@pytest.fixture
+def shelf(store: SqlStore) -> SqlDeliveries:
+    return SqlDeliveries(store, entropy=ENTROPY)
+
+
+@pytest.fixture
+async def other(
+    database: TestDatabase, keyring: Keyring, clock: SteerableClock
+) -> AsyncIterator[SqlDeliveries]:
+    """A second process, as far as the database can tell."""
+    async with open_store(database.app_dsn, keyring, clock) as second:
+        yield SqlDeliveries(second, entropy=ENTROPY)
+
+
+async def deal(store: SqlStore, *, owes: bool = False) -> int:
+    telling = Telling(store, origin="https://here")
+    carriers = dict.fromkeys(ChannelKind, MAIL)
+
+    async def send(outgoing: Outgoing) -> tuple[Slip, ...]:
+        made = await telling.slips(outgoing, carriers)
+        return tuple(_owing(one, owes=owes) for one in made)
+
+    return await Outbox(store).deliver(send, most=10)
+
+
+def _owing(slip: Slip, *, owes: bool) -> Slip:
+    from msgspec.structs import replace  # noqa: PLC0415 - its only use
+
+    return replace(slip, owes=owes)
+
+
+async def rows(database: TestDatabase) -> dict[str, int]:
+    found = await database.fetch("SELECT state, count(*) AS n FROM delivery GROUP BY state")
+    return {row["state"]: row["n"] for row in found}
+
+
+@both_versions
+async def test_a_notice_is_dealt_out_to_its_channels_and_can_be_looked_up(
+    store: SqlStore, alice: Customer, shelf: SqlDeliveries, database: TestDatabase
+) -> None:
+    assert await deal(store) == 3
+    assert await deal(store) == 0
+    kept = await shelf.inbox(alice.account_id)
+
+    assert await database.value("SELECT count(*) FROM outbox") == 0
+    assert await rows(database) == {"waiting": 3}
+    assert [notice.kind for _, notice in kept] == [NoticeKind.LEFT] * 3
+    assert len({serial for serial, _ in kept}) == 3
+
+
+async def test_only_the_newest_notices_can_be_looked_up(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from twinlock.adapters.sql import outbox  # noqa: PLC0415 - its only use
+
+    monkeypatch.setattr(outbox, "INBOX_MOST", 2)
+    await deal(store)
+    newest = await shelf.inbox(alice.account_id)
+    await store.run(withdrawal(alice, new_action(alice)))
+    await deal(store)
+    after = await shelf.inbox(alice.account_id)
+
+    assert (len(newest), len(after)) == (2, 2)
+    assert after[1] == newest[0]
+
+
+async def test_nobody_s_notices_are_none(shelf: SqlDeliveries, alice: Customer) -> None:
+    assert await shelf.inbox(alice.account_id) == ()
+
+
+async def test_a_message_is_claimed_by_one_and_in_the_order_of_its_channel(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    other: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    """Prevents: two processes that deliver one notice, and one that overtakes another."""
+    await deal(store)
+    first = await shelf.claim(MAIL, now=clock.now(), most=1)
+    blocked = await other.claim(MAIL, now=clock.now(), most=10)
+    await shelf.handed(first[0], keep=False, now=clock.now())
+    rest = await other.claim(MAIL, now=clock.now(), most=10)
+    ids = [one.delivery_id for one in (*first, *rest)]
+
+    assert (len(first), blocked, len(rest)) == (1, (), 2)
+    assert ids == sorted(ids)
+    assert {one.account_id for one in rest} == {alice.account_id}
+    assert await shelf.claim(CarrierName.WEBHOOK, now=clock.now(), most=10) == ()
+
+
+async def test_what_is_not_taken_waits_and_is_tried_again_with_its_attempts(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+) -> None:
+    await deal(store)
+    claimed = await shelf.claim(MAIL, now=clock.now(), most=10)
+    due = clock.now() + timedelta(minutes=5)
+    await shelf.put_off(claimed[0], Fault.PUT_OFF, due_at=due)
+    await shelf.give_back(claimed[1:])
+    await shelf.give_back(())
+    again = await shelf.claim(MAIL, now=clock.now(), most=10)
+    await shelf.give_back(again)
+    later = await shelf.claim(MAIL, now=due, most=10)
+
+    assert [one.name for one in again] == [one.name for one in claimed[1:]]
+    assert [(one.name, one.attempts) for one in later] == [
+        (one.name, int(one is claimed[0])) for one in claimed
+    ]
+
+
+async def test_a_process_that_is_late_changes_nothing(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    other: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    await deal(store)
+    late = await shelf.claim(MAIL, now=clock.now(), most=10)
+    await database.execute("UPDATE delivery SET claimed_until = clock_timestamp() - interval '1s'")
+    mine = await other.claim(MAIL, now=clock.now(), most=10)
+    now = clock.now()
+    await shelf.handed(late[0], keep=False, now=now)
+    await shelf.dead(late[1], Fault.REFUSED, now=now)
+    await shelf.put_off(late[2], Fault.PUT_OFF, due_at=now + timedelta(days=1))
+    await shelf.give_back(late)
+
+    assert len(mine) == 3
+    assert await rows(database) == {"waiting": 3}
+    assert await shelf.claim(MAIL, now=now, most=10) == ()
+
+
+async def test_dead_messages_are_shown_and_can_be_tried_again(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+) -> None:
+    await deal(store)
+    claimed = await shelf.claim(MAIL, now=clock.now(), most=2)
+    for one in claimed:
+        await shelf.dead(one, Fault.REFUSED, now=clock.now())
+    await shelf.give_back(await shelf.claim(MAIL, now=clock.now(), most=10))
+    listed = await shelf.listed(most=10)
+    ((carrier, waiting, dead, oldest),) = await shelf.counted()
+    revived = await shelf.revive(now=clock.now())
+
+    assert {(one.account_id, one.fault, one.channel, one.attempts) for one in listed} == {
+        (alice.account_id, "refused", "desktop", 1)
+    }
+    assert (carrier, waiting, dead) == ("mail", 1, 2)
+    assert oldest >= 0
+    assert revived == 2
+    assert await shelf.listed(most=10) == ()
+    assert len(await shelf.claim(MAIL, now=clock.now(), most=10)) == 3
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["mail", "its carrier tells later"])
+async def test_what_an_account_is_to_hear_is_kept_until_it_has(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+    *,
+    kept: bool,
+) -> None:
+    await deal(store, owes=True)
+    if kept:
+        await database.execute("UPDATE delivery SET carrier = 'webhook'")
+    carrier = CarrierName.WEBHOOK if kept else MAIL
+    claimed = await shelf.claim(carrier, now=clock.now(), most=2)
+    await shelf.handed(claimed[0], keep=kept, now=clock.now())
+    await shelf.dead(claimed[1], Fault.REFUSED, now=clock.now())
+    owed = await shelf.owed(most=10)
+
+    assert [one.handed for one in owed] == [True, False]
+    assert await shelf.owed(most=10) == ()
+    for one in owed:
+        await shelf.paid(one)
+    assert await rows(database) == ({"handed": 1} if kept else {}) | {"dead": 1, "waiting": 1}
+    assert await shelf.owed(most=10) == ()
+
+
+async def test_what_a_carrier_says_later_ends_or_bounces_a_message(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    await deal(store)
+    await database.execute("UPDATE delivery SET carrier = 'webhook'")
+    claimed = await shelf.claim(CarrierName.WEBHOOK, now=clock.now(), most=10)
+    assert await shelf.named(claimed[0].name) is None  # Nobody has it yet.
+    for one in claimed:
+        await shelf.handed(one, keep=True, now=clock.now())
+    named = await shelf.named(claimed[0].name)
+    await shelf.arrived(claimed[0].name)
+    await shelf.bounced(claimed[1].name)
+
+    assert named is not None
+    assert named.parcel == claimed[0].parcel
+    assert await shelf.named(claimed[0].name) is None
+    assert await rows(database) == {"dead": 1, "handed": 1}
+    assert await shelf.forget(now=clock.now(), most=10) == 0
+    assert await shelf.forget(now=clock.now() + deliveries.KEPT + timedelta(1), most=10) == 1
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE delivery SET box = 'x'",
+        "UPDATE delivery SET name = 'ntc_' || id",
+    ],
+    ids=["another box", "another name"],
+)
+async def test_a_message_that_does_not_open_is_left_and_counted(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+    edit: str,
+) -> None:
+    """Prevents: somebody with the database who writes to customers, or moves a link elsewhere."""
+    await deal(store, owes=True)
+    await _as_owner(database, edit)
+
+    assert await shelf.claim(MAIL, now=clock.now(), most=10) == ()
+    assert shelf.unopened == 3
+    await _as_owner(database, "UPDATE delivery SET state = 'handed', claimed_until = NULL")
+    assert await shelf.owed(most=10) == ()
+    assert shelf.unopened == 6
+
+
+async def _as_owner(database: TestDatabase, statement: str) -> None:
+    async with database.owner() as owner:
+        await owner.execute(f"SET search_path TO twinlock; {statement}")
