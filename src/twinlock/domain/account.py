@@ -21,6 +21,7 @@ from twinlock.domain.bounds import (
     SESSIONS_MOST,
     SIM_CHANGE_PERIOD,
 )
+from twinlock.domain.deliveries import Delivery
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import NO_DISPUTES, Disputes
 from twinlock.domain.errors import TwinlockError
@@ -290,6 +291,9 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     destination_id: DestinationId | None = None  # whose sum of the day it counts in
     charge: tuple[ApiKeyId, int, int] | None = None  # a key, a day as in its ``spent``, US cents
     entry: int = 0  # the entry of the decision that brought it where it stands
+    # That it waits, by channel; of changes only.
+    told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)
+    lengthened: bool = False  # its wait, since the word of it did not arrive
 
     def counted_on(self, at: datetime) -> int:
         """Return how many cents of the sum of ``at``'s day (UTC) are this action's own."""

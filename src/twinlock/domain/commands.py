@@ -13,6 +13,7 @@ from twinlock.domain.account import Account, Candidate, Destination
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.deliveries import Outcome
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
 
@@ -158,6 +159,14 @@ class ReportSimChange(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class ReportNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the word that an action waits came on one channel, as its carrier or reader says."""
+
+    about: ActionId
+    channel_id: ChannelId
+    outcome: Outcome
+
+
 class SetLegalHold(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody needs the account's records: it is not erased while this stands."""
 
@@ -186,6 +195,7 @@ OfAccount: TypeAlias = (
     | OpenAccount
     | ImportDestination
     | ReportSimChange
+    | ReportNotice
     | SetLegalHold
     | LiftLegalHold
     | RecordExport

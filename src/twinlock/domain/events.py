@@ -23,6 +23,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.deliveries import Outcome
 from twinlock.domain.disputes import Contest
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
@@ -57,12 +58,14 @@ class ActionHeld(_Event, frozen=True, kw_only=True, tag="action.held/1"):
     """Its proof is complete; it takes effect at ``until`` at the earliest. Notices go out.
 
     ``choice`` says that a second root, shown meanwhile, would do instead of this wait.
+    ``lengthened``: it waited before, and the word of that did not arrive; this happens once.
     """
 
     action_id: ActionId
     until: datetime
     lapses_at: datetime
     choice: bool = False
+    lengthened: bool = False
 
 
 class ContestOpened(_Event, frozen=True, kw_only=True, tag="contest.opened/1"):
@@ -352,6 +355,14 @@ class SimChanged(_Event, frozen=True, kw_only=True, tag="sim.changed/1"):
     changed_at: datetime
 
 
+class NoticeReported(_Event, frozen=True, kw_only=True, tag="notice.reported/1"):
+    """How far the word that a change waits came on one channel: handed on, confirmed, or failed."""
+
+    action_id: ActionId
+    channel_id: ChannelId
+    outcome: Outcome
+
+
 # --- What becomes of its records ---
 
 
@@ -376,7 +387,7 @@ class AccountErased(_Event, frozen=True, kw_only=True, tag="account.erased/1"):
 
 
 RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
-WarningEvent: TypeAlias = CodesFlooded | SimChanged
+WarningEvent: TypeAlias = CodesFlooded | SimChanged | NoticeReported
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet

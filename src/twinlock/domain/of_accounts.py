@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import assert_never
 
 from twinlock.domain.account import Destination, State
+from twinlock.domain.actions import class_of
 from twinlock.domain.bounds import DESTINATIONS_MOST, LEGAL_HOLDS_MOST
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.commands import (
     EndSession,
     ImportDestination,
@@ -13,10 +15,12 @@ from twinlock.domain.commands import (
     Offer,
     OpenAccount,
     RecordExport,
+    ReportNotice,
     ReportSimChange,
     SetLegalHold,
 )
 from twinlock.domain.decisions import Decision
+from twinlock.domain.deliveries import news
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.events import (
     AccountOpened,
@@ -26,6 +30,7 @@ from twinlock.domain.events import (
     Event,
     LegalHoldLifted,
     LegalHoldSet,
+    NoticeReported,
     SessionEnded,
     SimChanged,
 )
@@ -80,6 +85,8 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             later = changed_at <= now and (known is None or changed_at > known)
             changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
             return _account_event("sim_change.report", *changed)
+        case ReportNotice():
+            return _notice(state, command, now=now)
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return _of_records(state, command, now=now)
         case _:
@@ -98,6 +105,26 @@ def _import(state: State, destination: Destination, *, now: datetime) -> Decisio
         return _account_event("destination.import")
     added = DestinationAdded(at=now, destination=destination)
     return _account_event("destination.import", added)
+
+
+def _notice(state: State, command: ReportNotice, *, now: datetime) -> Decision:
+    """Note how far the word of a change that waits came; of anything else nobody asks later."""
+    known = {one.channel_id for one in state.account.channels}
+    named = (one for one in state.account.actions if one.action_id == command.about)
+    action = next(named, None)
+    if action is None or class_of(action.payload) is ActionClass.EXIT:
+        return _account_event("notice.report")
+    waits = action.until is not None or action.offered_until is not None
+    told = action.told.get(command.channel_id)
+    if not waits or command.channel_id not in known or not news(told, command.outcome):
+        return _account_event("notice.report")
+    reported = NoticeReported(
+        at=now,
+        action_id=command.about,
+        channel_id=command.channel_id,
+        outcome=command.outcome,
+    )
+    return _account_event("notice.report", reported)
 
 
 def _account_event(kind: str, *events: Event) -> Decision:

@@ -31,7 +31,8 @@ from twinlock.domain.bounds import (
     CANDIDATES_MOST,
     WEAK_SITTING,
 )
-from twinlock.domain.changing import with_account, with_destination
+from twinlock.domain.changing import with_account, with_action, with_destination
+from twinlock.domain.deliveries import noted
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     AccountErased,
@@ -68,6 +69,7 @@ from twinlock.domain.events import (
     LegalHoldLifted,
     LegalHoldSet,
     NewcomerRepudiated,
+    NoticeReported,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
@@ -76,6 +78,7 @@ from twinlock.domain.events import (
     SessionStarted,
     SimChanged,
     StandingEvent,
+    WarningEvent,
 )
 from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
 from twinlock.domain.holds import place
@@ -112,10 +115,8 @@ def apply(state: State, event: Event) -> State:
             | SessionEnded()
         ):
             return _apply_identity(state, event)
-        case CodesFlooded():
-            return with_account(state, flood_told_at=int(event.at.timestamp()))
-        case SimChanged(changed_at=changed_at):
-            return with_account(state, sim_changed_at=changed_at)
+        case CodesFlooded() | SimChanged() | NoticeReported():
+            return _apply_warning(state, event)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
         case (
@@ -190,6 +191,19 @@ def _apply_standing(state: State, event: StandingEvent) -> State:
             doubts = with_doubts(account, entries)
             undercut = ceil(event.at.timestamp()) if below else account.undercut_at
             return with_account(state, devices=known, doubts=doubts, undercut_at=undercut)
+        case _:
+            assert_never(event)
+
+
+def _apply_warning(state: State, event: WarningEvent) -> State:
+    match event:
+        case CodesFlooded():
+            return with_account(state, flood_told_at=int(event.at.timestamp()))
+        case SimChanged(changed_at=changed_at):
+            return with_account(state, sim_changed_at=changed_at)
+        case NoticeReported(action_id=about, channel_id=channel, outcome=outcome):
+            told = noted(state.account.action(about).told, channel, outcome, at=event.at)
+            return with_action(state, about, told=told)
         case _:
             assert_never(event)
 

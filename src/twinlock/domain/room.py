@@ -52,12 +52,14 @@ from twinlock.domain.commands import (
     Propose,
     Prove,
     RecordExport,
+    ReportNotice,
     ReportSimChange,
     Repudiate,
     SetLegalHold,
     Spend,
     Veto,
 )
+from twinlock.domain.deliveries import DELIVERIES_LONGEST
 from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
@@ -184,7 +186,7 @@ def grows(account: Account, command: Command) -> bool:
             return True
         case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport():
+        case SetLegalHold() | LiftLegalHold() | RecordExport() | ReportNotice():
             return False
         case _:
             assert_never(command)
@@ -208,7 +210,7 @@ def bytes_that_last(account: Account) -> int:
     lasting = replace(
         account,
         chain=replace(account.chain, entries=_COUNTED, last_leaf="-" * _HASH_LETTERS),
-        actions=tuple(one for one in account.actions if not urgent(one)),
+        actions=tuple(_told(one) for one in account.actions if not urgent(one)),
         authenticators=tuple(_counted(one) for one in account.authenticators),
         api_keys=tuple(_used(one) for one in account.api_keys),
         destinations=dict.fromkeys(account.destinations, _VERSIONS),
@@ -233,6 +235,13 @@ def bytes_that_last(account: Account) -> int:
         disputes=NO_DISPUTES,
     )
     return len(encode(lasting))
+
+
+def _told(one: OpenAction) -> OpenAction:
+    """Return ``one`` as long as it becomes when each channel was told that it waits."""
+    waits = one.until is not None or one.offered_until is not None
+    changes = waits and class_of(one.payload) is not ActionClass.EXIT
+    return replace(one, told=DELIVERIES_LONGEST, lengthened=True) if changes else one
 
 
 def _used(key: ApiKey) -> ApiKey:

@@ -137,6 +137,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     exit_open_until: datetime | None = None  # when the last exit on its way lapses
     legal_hold: bool = False
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
+    unheard_until: datetime | None = None  # the end of a wait that is longer, as no word arrived
     contested_until: datetime | None = None  # a contest about this change stands
     exits_contested_until: datetime | None = None  # a contest holds every exit
     contest_open: bool = False  # it is about this very action, and something enrolled may decide it

@@ -74,6 +74,7 @@ from twinlock.domain.policy.targets import (
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import urgent
+from twinlock.domain.unheard import unheard_until
 from twinlock.domain.waits import lapses_at
 
 
@@ -130,7 +131,7 @@ def gather(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        **(_new_key(payload) | of_contest(account, action, now=now)),
+        **(_new_key(payload) | _of_a_wait(account, action, now=now)),
         last_exit_at=_last_exit(account),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         legal_hold=bool(account.legal_holds),
@@ -349,6 +350,12 @@ def _new_key(payload: AnyPayload) -> dict[str, Any]:
         "key_destinations": len(payload.destinations),
         "key_daily_cents": min(payload.daily_cents, MAX_VALUE_CENTS),
     }
+
+
+def _of_a_wait(account: Account, action: OpenAction, *, now: datetime) -> dict[str, Any]:
+    """Return what law 5 asks of a change that waits: who objects, and whether word arrived."""
+    unheard = {"unheard_until": unheard_until(account, action, now=now)}
+    return unheard | of_contest(account, action, now=now)
 
 
 def _last_exit(account: Account) -> datetime | None:
