@@ -264,10 +264,13 @@ def a_contest_is_decided(facts: Facts) -> Requirement:
 
     Prevents: a change that is asked for once more while somebody still objects to it.
     """
+    if facts.action_class not in (ActionClass.EXIT, ActionClass.LOOSENING):
+        return NOTHING
     if facts.contested_until is None:
         return _no_exit_meanwhile(facts)
     if not facts.contest_open:
-        return Never(code=Reason.CONTESTED, until=facts.contested_until)
+        ends = facts.contested_until if facts.contested_until > facts.now else None
+        return Never(code=Reason.CONTESTED, until=ends)
     level = max(facts.floor, Level.POSSESSION)
     return Prove(code=Reason.CONTESTED, level=level, roots=len(facts.shown_roots) + 1)
 

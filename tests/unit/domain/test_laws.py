@@ -452,10 +452,11 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         wait(Reason.NOTICE_UNCONFIRMED, NOON + INSTANT),
     ),
     (laws.a_contest_is_decided, the(LIST), NOTHING),
+    (laws.a_contest_is_decided, the(FREEZE, contested_until=NOON + DAY), NOTHING),
     (
         laws.a_contest_is_decided,
         the(LIST, contested_until=NOON),
-        Never(code=Reason.CONTESTED, until=NOON),
+        Never(code=Reason.CONTESTED),
     ),
     (
         laws.a_contest_is_decided,
