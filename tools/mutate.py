@@ -34,6 +34,7 @@ TESTS = (
     "tests/vectors",
     "tests/attacks/test_address_comes_again.py",
     "tests/attacks/test_burnt_word.py",
+    "tests/attacks/test_extortionist_silence.py",
     "tests/attacks/test_extortionist_stops.py",
     "tests/attacks/test_extortionist_vetoes.py",
     "tests/attacks/test_last_channel_is_the_thiefs.py",

@@ -162,6 +162,7 @@ def _about(draw: st.DrawFn, action: str, scopes: tuple[str, ...]) -> dict[str, A
         "exit_open_until": draw(maybe_around),
         "legal_hold": draw(rarely),
         "weak_freeze_at": draw(st.none() | earlier),
+        "unheard_until": draw(maybe_around) if draw(rarely) else None,
         "contested_until": draw(maybe_around) if draw(rarely) else None,
         "exits_contested_until": draw(maybe_around) if draw(rarely) else None,
         "contest_open": draw(st.booleans()),

@@ -301,6 +301,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     entry: int = 0  # the entry of the decision that brought it where it stands
     # That it waits, by channel; of changes only.
     told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)
+    lengthened: bool = False  # its wait, since the word of it did not arrive
 
     def counted_on(self, at: datetime) -> int:
         """Return how many cents of the sum of ``at``'s day (UTC) are this action's own."""

@@ -61,12 +61,14 @@ class ActionHeld(_Event, frozen=True, kw_only=True, tag="action.held/1"):
     """Its proof is complete; it takes effect at ``until`` at the earliest. Notices go out.
 
     ``choice`` says that a second root, shown meanwhile, would do instead of this wait.
+    ``lengthened``: it waited before, and the word of that did not arrive; this happens once.
     """
 
     action_id: ActionId
     until: datetime
     lapses_at: datetime
     choice: bool = False
+    lengthened: bool = False
 
 
 class ContestOpened(_Event, frozen=True, kw_only=True, tag="contest.opened/1"):

@@ -59,6 +59,7 @@ from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import (
     AccountErased,
     ActionDone,
+    ActionHeld,
     ActionProposed,
     ActionSpent,
     ChallengeIssued,
@@ -237,11 +238,15 @@ def _settle(state: State, action: OpenAction, *, rules: Rules, now: datetime) ->
     """
     if _due(state, action, now=now):
         decision = conclude(state, action, (), rules=rules, now=now, fresh="")
-        if decision.answer is Answer.ALLOW:
+        if decision.answer is Answer.ALLOW or any(map(_longer, decision.events)):
             return decision
         if not _NO_PLACE.isdisjoint(reasons(decision.requirement)):
             return turned_down(decision, now=now)
     return lapse(action, now=now) if lapses_at(action) <= now else None
+
+
+def _longer(event: Event) -> bool:
+    return isinstance(event, ActionHeld) and event.lengthened
 
 
 def _due(state: State, action: OpenAction, *, now: datetime) -> bool:

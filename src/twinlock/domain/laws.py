@@ -217,6 +217,11 @@ def a_told_wait_stays(facts: Facts) -> Requirement:
     return all_of(missing, any_of(second, told))
 
 
+def an_unheard_wait_is_longer(facts: Facts) -> Requirement:
+    """Law 5: where no word of a wait arrived it is lengthened, once, and told again."""
+    return _until(facts, facts.unheard_until, Reason.NOTICE_UNCONFIRMED)
+
+
 def a_hold_covers_every_exit(facts: Facts) -> Requirement:
     """Law 6: holds cover every exit, one that was added yesterday included."""
     if facts.action_class is not ActionClass.EXIT:
@@ -416,6 +421,7 @@ LAWS: tuple[Law, ...] = (
     a_budget_is_small,
     loosening_waits,
     a_told_wait_stays,
+    an_unheard_wait_is_longer,
     a_hold_covers_every_exit,
     a_freeze_stops,
     own_limits_hold,

@@ -101,6 +101,7 @@ class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     gone: tuple[Channel, ...] = ()
     undo_until: datetime | None = None
     narrows: bool = False
+    longer: bool = False  # it waited before, and no word of that arrived
 
 
 _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
@@ -164,6 +165,7 @@ def notices(
             gone=gone,
             undo_until=_undo_until(before, event),
             narrows=_narrows(before, event, gone),
+            longer=isinstance(event, ActionHeld) and event.lengthened,
         )
         for kind, event in told.items()
         if channels

@@ -88,6 +88,7 @@ class Reason(StrEnum):
     PLATFORM_RULE = "platform_rule"
     PLATFORM_WAITS = "platform_waits"
     CONTESTED = "contested"
+    NOTICE_UNCONFIRMED = "notice_unconfirmed"
     EXITS_CONTESTED = "exits_contested"
 
 
@@ -438,6 +439,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "At the time shown: if nobody decided until then, it does not happen.",
         "Prove it with another authenticator, older than 30 days, that neither side has used, or "
         "say no from another side.",
+    ),
+    Reason.NOTICE_UNCONFIRMED: Explanation(
+        "No word of this arrived outside of what proved it, so it waits once more as long.",
+        "At the time shown, unless somebody entitled says no; it is lengthened once only.",
+        "Wait. See that your notice channels work.",
     ),
     Reason.EXITS_CONTESTED: Explanation(
         "Two sides of this account disagree about a change of it; nothing leaves meanwhile.",

@@ -151,6 +151,7 @@ def _hold(state: State, event: ActionHeld) -> State:
         lapses_at=event.lapses_at,
         proved_at=state.account.action(event.action_id).proved_at or event.at,
         entry=state.account.chain.entries,
+        lengthened=state.account.action(event.action_id).lengthened or event.lengthened,
         **told,
     )
 

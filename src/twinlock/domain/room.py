@@ -265,7 +265,7 @@ def _told(one: OpenAction) -> OpenAction:
     """Return ``one`` as long as it becomes when each channel was told that it waits."""
     waits = one.until is not None or one.offered_until is not None
     changes = waits and class_of(one.payload) is not ActionClass.EXIT
-    return replace(one, told=DELIVERIES_LONGEST) if changes else one
+    return replace(one, told=DELIVERIES_LONGEST, lengthened=True) if changes else one
 
 
 def _used(key: ApiKey) -> ApiKey:

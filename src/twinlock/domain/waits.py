@@ -6,6 +6,8 @@ told, for a wait is longer than an untold action lives.
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from twinlock.domain.account import ActionState, OpenAction
 from twinlock.domain.actions import AccountErase
 from twinlock.domain.bounds import (
@@ -39,7 +41,9 @@ def held(
     again = action.state is ActionState.AUTHORIZED
     told = []
     if must is not None and _later(must, action.until):
-        told.append(_told(action, must, choice=False, now=now))
+        unheard = facts.unheard_until is not None and must >= facts.unheard_until
+        held_on = _told(action, must, choice=False, now=now)
+        told.append(replace(held_on, lengthened=unheard))
     if alone is not None and _later(alone, must) and (again or _later(alone, action.offered_until)):
         told.append(_told(action, alone, choice=True, now=now))
     return tuple(told)

@@ -447,6 +447,13 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         the(FREEZE, weak_freeze_at=NOON - 30 * DAY + INSTANT, **NOT_SHOWN),
         proof(Reason.FREEZE_TOO_SOON),
     ),
+    (laws.an_unheard_wait_is_longer, the(LIST), NOTHING),
+    (laws.an_unheard_wait_is_longer, the(LIST, unheard_until=NOON), NOTHING),
+    (
+        laws.an_unheard_wait_is_longer,
+        the(LIST, unheard_until=NOON + INSTANT),
+        wait(Reason.NOTICE_UNCONFIRMED, NOON + INSTANT),
+    ),
     (laws.a_contest_is_decided, the(LIST), NOTHING),
     (laws.a_contest_is_decided, the(FREEZE, contested_until=NOON + DAY), NOTHING),
     (

@@ -153,6 +153,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tightens: bool = True  # of limits and locks: the payload weakens nothing
     asked_lock_days: int = 0
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
+    unheard_until: datetime | None = None  # the end of a wait that is longer, as no word arrived
     contested_until: datetime | None = None  # a contest about this change stands
     exits_contested_until: datetime | None = None  # a contest holds every exit
     contest_open: bool = False  # it is about this very action, and something enrolled may decide it

@@ -81,6 +81,7 @@ from twinlock.domain.room import urgent
 from twinlock.domain.screening import Screened, Screening
 from twinlock.domain.signing_in import risk_fact, unusual_until
 from twinlock.domain.successors import counts, floor_imported
+from twinlock.domain.unheard import unheard_until
 from twinlock.domain.waits import lapses_at
 
 
@@ -138,7 +139,7 @@ def gather(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        **(_new_key(payload) | of_contest(account, action, now=now)),
+        **(_new_key(payload) | _of_a_wait(account, action, now=now)),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         **own_rules(account, payload),
         weak_freeze_at=_weak_stop(account, payload, roots),
@@ -393,6 +394,12 @@ def _new_key(payload: AnyPayload) -> dict[str, Any]:
         "key_destinations": len(payload.destinations),
         "key_daily_cents": min(payload.daily_cents, MAX_VALUE_CENTS),
     }
+
+
+def _of_a_wait(account: Account, action: OpenAction, *, now: datetime) -> dict[str, Any]:
+    """Return what law 5 asks of a change that waits: who objects, and whether word arrived."""
+    unheard = {"unheard_until": unheard_until(account, action, now=now)}
+    return unheard | of_contest(account, action, now=now)
 
 
 def _last_exit(account: Account) -> datetime | None:

@@ -1,0 +1,53 @@
+"""A wait of which no word arrived: it is lengthened, once, at most to double (law 5).
+
+Word arrived when a carrier took it (SMTP 250 of the recipient's server, a provider's 2xx) or when
+somebody confirmed it, and it did not come back. It is known not to have arrived when one
+channel reported a failure and none that counts took it. Of what nobody reported nothing is known:
+it counts as told with its place in the outbox, as before.
+
+Only what arrives outside the root that proves counts, where there is such a channel. Prevents: a
+thief's phone that confirms the word of what the phone itself proved.
+"""
+
+from datetime import datetime
+
+from twinlock.domain.account import Account, Channel, OpenAction
+from twinlock.domain.actions import class_of
+from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.deliveries import Outcome
+from twinlock.domain.disputes import meets
+
+_ARRIVED = (Outcome.HANDED, Outcome.CONFIRMED)
+
+
+def unheard_until(account: Account, action: OpenAction, *, now: datetime) -> datetime | None:
+    """Return the end of the longer wait of ``action``, or None where none is due.
+
+    It follows from the wait that was told and not from who looks when.
+    """
+    if action.until is None or action.proved_at is None or action.lengthened:
+        return None
+    if now < action.until or class_of(action.payload) is ActionClass.EXIT:
+        return None
+    if not _known_unheard(account, action):
+        return None
+    return action.until + (action.until - action.proved_at)
+
+
+def _known_unheard(account: Account, action: OpenAction) -> bool:
+    """Say whether some word came back, and none arrived where it counts.
+
+    Prevents: one more proof after which a failure is none of a channel that counts.
+    """
+    counting = {one.channel_id for one in _counting(account, action)}
+    failed = any(one.outcome is Outcome.FAILED for one in action.told.values())
+    return failed and not any(
+        one.outcome in _ARRIVED for named, one in action.told.items() if named in counting
+    )
+
+
+def _counting(account: Account, action: OpenAction) -> list[Channel]:
+    """Return the channels outside the roots that prove, or all where there is none outside."""
+    proving = tuple(one.root for one in action.shown if one.root and account.stands(one))
+    outside = [one for one in account.channels if not meets((one.root,), proving)]
+    return outside or list(account.channels)
