@@ -62,7 +62,7 @@ class SubjectKey:
         """Return the box of ``plaintext``; ``nonce`` is 12 random bytes, never used before.
 
         Raises:
-            DocumentTooLargeError: more than 17,408 bytes.
+            DocumentTooLargeError: more than 17,664 bytes.
         """
         invariant(len(nonce) == NONCE_BYTES, "a nonce has 12 bytes")
         invariant(version >= 0, "a version is not negative")

@@ -15,6 +15,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
+from twinlock.domain.signals import SignalKind
 
 
 class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +159,19 @@ class ReportSimChange(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class ReceiveSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """Another party, by its stream, says that something happened to what it calls ``address``.
+
+    ``address`` is that of a channel in its one form, or "" where the account itself is named.
+    ``better`` says that nothing got worse by it.
+    """
+
+    stream: str
+    kind: SignalKind
+    address: str = ""
+    better: bool = False
+
+
 class SetLegalHold(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody needs the account's records: it is not erased while this stands."""
 
@@ -186,6 +200,7 @@ OfAccount: TypeAlias = (
     | OpenAccount
     | ImportDestination
     | ReportSimChange
+    | ReceiveSignal
     | SetLegalHold
     | LiftLegalHold
     | RecordExport

@@ -34,6 +34,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.reasons import Reason
+from twinlock.domain.signals import SignalKind
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
@@ -320,6 +321,21 @@ class SimChanged(_Event, frozen=True, kw_only=True, tag="sim.changed/1"):
     changed_at: datetime
 
 
+class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal.received/1"):
+    """Another party said that something happened at theirs; it can only add.
+
+    ``muted`` are channels whose codes and silence count nothing until ``muted_until``. Policies are
+    warned until ``warned_until``; ``told`` says that the owner hears of it.
+    """
+
+    stream: str
+    kind: SignalKind
+    muted: tuple[ChannelId, ...] = ()
+    muted_until: datetime | None = None
+    warned_until: datetime | None = None
+    told: bool = False
+
+
 # --- What becomes of its records ---
 
 
@@ -344,7 +360,7 @@ class AccountErased(_Event, frozen=True, kw_only=True, tag="account.erased/1"):
 
 
 RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
-WarningEvent: TypeAlias = CodesFlooded | SimChanged
+WarningEvent: TypeAlias = CodesFlooded | SimChanged | SignalReceived
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet

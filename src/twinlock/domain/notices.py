@@ -48,6 +48,7 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
     SessionStarted,
+    SignalReceived,
     SimChanged,
 )
 from twinlock.domain.ids import ChannelId
@@ -70,6 +71,7 @@ class NoticeKind(StrEnum):
     FLOOD = "flood"  # somebody asks for more codes than are sent
     EXPORTED = "exported"  # somebody got a copy of everything that is held
     SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
+    SIGNALLED = "signalled"  # a provider said that somebody else may read a channel, or worse
 
 
 class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -119,6 +121,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ApiKeyRevoked: NoticeKind.DONE,
         CodesFlooded: NoticeKind.FLOOD,
         SimChanged: NoticeKind.SIM_CHANGED,
+        SignalReceived: NoticeKind.SIGNALLED,
         DataExported: NoticeKind.EXPORTED,
     }
 )
@@ -141,9 +144,9 @@ def notices(
             kind=kind,
             what=what,
             at=event.at,
-            channels=channels,
+            channels=_others(channels, event),
             action_id=action_id,
-            until=event.until if isinstance(event, ends) else None,
+            until=event.until if isinstance(event, ends) else _signal_until(event),
             gone=gone,
             undo_until=_undo_until(before, event),
             narrows=_narrows(before, event, gone),
@@ -152,6 +155,20 @@ def notices(
         if channels
     )
     return (*direct, *_still_waiting(before, action_id=action_id, events=events))
+
+
+def _others(channels: tuple[ChannelId, ...], event: Event) -> tuple[ChannelId, ...]:
+    """Return who is told: of a signal not the channel that it speaks of, where there is another.
+
+    Prevents: whoever took over a mailbox, and reads there first that we know.
+    """
+    if not isinstance(event, SignalReceived):
+        return channels
+    return tuple(one for one in channels if one not in event.muted) or channels
+
+
+def _signal_until(event: Event) -> datetime | None:
+    return event.warned_until or event.muted_until if isinstance(event, SignalReceived) else None
 
 
 def _still_waiting(
@@ -294,5 +311,7 @@ def _tells(event: Event, *, proved: bool) -> bool:
             return bool(used_code)
         case ActionRefused():
             return proved
+        case SignalReceived(told=told):
+            return told
         case _:
             return type(event) in _KINDS

@@ -12,6 +12,7 @@ from twinlock.domain.commands import (
     OfAccount,
     Offer,
     OpenAccount,
+    ReceiveSignal,
     RecordExport,
     ReportSimChange,
     SetLegalHold,
@@ -30,6 +31,7 @@ from twinlock.domain.events import (
     SimChanged,
 )
 from twinlock.domain.requirements import Answer
+from twinlock.domain.signalling import signal_events
 
 
 class EnrolmentClosedError(TwinlockError):
@@ -80,6 +82,8 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             later = changed_at <= now and (known is None or changed_at > known)
             changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
             return _account_event("sim_change.report", *changed)
+        case ReceiveSignal():
+            return _account_event("signal.receive", *signal_events(state.account, command, now=now))
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return _of_records(state, command, now=now)
         case _:

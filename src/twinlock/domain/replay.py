@@ -72,8 +72,10 @@ from twinlock.domain.events import (
     RecordsEvent,
     SessionEnded,
     SessionStarted,
+    SignalReceived,
     SimChanged,
     StandingEvent,
+    WarningEvent,
 )
 from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
 from twinlock.domain.holds import place
@@ -83,6 +85,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.newcomers import with_doubts
 from twinlock.domain.replaying_actions import apply_to_action, close
+from twinlock.domain.signalling import signalled
 
 
 def apply(state: State, event: Event) -> State:
@@ -108,10 +111,8 @@ def apply(state: State, event: Event) -> State:
             | SessionEnded()
         ):
             return _apply_identity(state, event)
-        case CodesFlooded():
-            return with_account(state, flood_told_at=int(event.at.timestamp()))
-        case SimChanged(changed_at=changed_at):
-            return with_account(state, sim_changed_at=changed_at)
+        case CodesFlooded() | SimChanged() | SignalReceived():
+            return _apply_warning(state, event)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
         case (
@@ -131,6 +132,18 @@ def apply_all(state: State, events: tuple[Event, ...]) -> State:
     for event in events:
         state = apply(state, event)
     return state
+
+
+def _apply_warning(state: State, event: WarningEvent) -> State:
+    match event:
+        case CodesFlooded():
+            return with_account(state, flood_told_at=int(event.at.timestamp()))
+        case SimChanged(changed_at=changed_at):
+            return with_account(state, sim_changed_at=changed_at)
+        case SignalReceived():
+            return with_account(state, signals=signalled(state.account, event))
+        case _:
+            assert_never(event)
 
 
 def _apply_identity(state: State, event: IdentityEvent) -> State:

@@ -51,6 +51,7 @@ from twinlock.domain.commands import (
     OpenAccount,
     Propose,
     Prove,
+    ReceiveSignal,
     RecordExport,
     ReportSimChange,
     Repudiate,
@@ -60,6 +61,7 @@ from twinlock.domain.commands import (
 )
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
+from twinlock.domain.signals import Signals
 from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
@@ -183,7 +185,7 @@ def grows(account: Account, command: Command) -> bool:
             return True
         case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport():
+        case ReceiveSignal() | SetLegalHold() | LiftLegalHold() | RecordExport():
             return False
         case _:
             assert_never(command)
@@ -224,6 +226,7 @@ def bytes_that_last(account: Account) -> int:
         key_told_at=0,
         undercut_at=0,
         sim_changed_at=None,
+        signals=Signals(),
         spent=Spent(),
         last_exit_at=0,
         legal_holds={},

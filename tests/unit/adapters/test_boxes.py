@@ -86,10 +86,10 @@ def test_a_box_of_another_length_is_broken(change: Callable[[bytes], bytes]) -> 
     assert refused.value.code == "seal_broken"
 
 
-def test_a_document_may_have_17_kib_and_no_more() -> None:
-    assert unseal(seal(bytes(17_408))) == bytes(17_408)
-    with pytest.raises(DocumentTooLargeError, match="17408"):
-        seal(bytes(17_409))
+def test_a_document_may_have_17_and_a_quarter_kib_and_no_more() -> None:
+    assert unseal(seal(bytes(17_664))) == bytes(17_664)
+    with pytest.raises(DocumentTooLargeError, match="17664"):
+        seal(bytes(17_665))
 
 
 def test_another_subjects_key_opens_nothing() -> None:

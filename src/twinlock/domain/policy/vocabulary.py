@@ -54,6 +54,7 @@ class Source(StrEnum):
     VERIFIED = "what we verified of the proofs for this payload"
     HIGHER = "the higher of the signed price list and the platform's figure"
     CLOCK = "our clock"
+    OTHERS = "the signed word of another party, which can only add"
 
 
 class Fact(NamedTuple):
@@ -211,6 +212,11 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         ),
         "has_channel": _flag(
             Source.RECORD, "There is a notice channel.", lambda facts: facts.has_channel
+        ),
+        "signalled": _flag(
+            Source.OTHERS,
+            "A mail provider or another party warned of this account within the last days.",
+            lambda facts: facts.signalled,
         ),
         "day_cents": _cents(
             Source.RECORD,
