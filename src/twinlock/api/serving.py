@@ -25,6 +25,7 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     AnswerSigner,
 )
+from twinlock.ports.signals import SignalStreams
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
@@ -34,6 +35,7 @@ from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving import Proving
+from twinlock.services.signals import Signals
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
 
@@ -53,6 +55,7 @@ class UseCases:
     keys: Keys
     legal_holds: LegalHolds
     exporting: Exporting
+    signals: Signals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,7 @@ class Api:
         clock: Clock,
         rates: Rates,
         answers: AnswerSigner,
+        streams: SignalStreams,
         origin: str,
         trusted_proxies: tuple[Network, ...] = (),
         check_health: Callable[[], None] = lambda: None,
@@ -125,6 +129,7 @@ class Api:
         self.clock = clock
         self.rates = rates
         self.answers = answers
+        self.streams = streams
         self.origin = origin
         self.trusted_proxies = trusted_proxies
         self.check_health = check_health

@@ -20,6 +20,8 @@ from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
 from twinlock.adapters.revival import looked_after
 from twinlock.adapters.settings import Settings
+from twinlock.adapters.signals.streams import StreamFile
+from twinlock.adapters.sql.contacts import SqlSignalIndex
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
@@ -32,12 +34,14 @@ from twinlock.api.throttling import Rates
 from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
+from twinlock.bootstrap.signals import NOBODY, polling, signal_use_cases
 from twinlock.bootstrap.world import World
 from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import PlatformKeys
 from twinlock.ports.log import PublishedHeads
 from twinlock.ports.records import Records
+from twinlock.ports.signals import SignalIndex
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
@@ -74,6 +78,7 @@ class Shelves:
     policies: PolicyTexts
     outbox: Relay
     records: Records
+    index: SignalIndex = NOBODY
     at_work: KeysAtWork | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
 
@@ -118,6 +123,7 @@ async def open_api(
             policies=SqlPolicyTexts(kept.database),
             outbox=Outbox(kept),
             records=SqlRecords(kept),
+            index=SqlSignalIndex(kept),
             at_work=keys,
         )
 
@@ -139,6 +145,7 @@ async def open_api(
                 steering=steering or Steering(),
             ) as api,
             webhook_pumps.delivering(kept, settings, clock=trusted, registry=api.metrics.registry),
+            polling(settings, api.use.signals),
         ):
             api.metrics.registry.register(WitnessMetrics(published))
             yield api
@@ -185,6 +192,7 @@ async def open_on(
             clock=clock,
             rates=Rates(seconds),
             answers=keys.answers,
+            streams=StreamFile(world.settings.data_dir),
             origin=world.settings.origin,
             trusted_proxies=world.settings.trusted_proxies,
             # Keys that nobody follows are as good as they were when they were read.
@@ -262,4 +270,5 @@ def _use_cases(
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
         legal_holds=LegalHolds(store, policies=policies),
         exporting=Exporting(store, records=shelves.records, policies=policies),
+        signals=signal_use_cases(settings, store, shelves.index, clock=clock, policies=policies),
     )

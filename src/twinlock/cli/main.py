@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "policy": "policy:app",
         "prices": "prices:app",
         "range": "ranges:app",
+        "signals": "signals:app",
         "webhook": "webhooks:app",
         "witness": "witness:app",
     }
