@@ -275,6 +275,15 @@ async def test_a_stream_says_so_much_a_day_and_no_more(
     assert (await push(service, mail.token(ALICE))).status_code == 202
 
 
+async def test_a_token_that_comes_again_uses_up_nothing_of_the_day(
+    service: Service, mail: Transmitter, alice: Customer
+) -> None:
+    token = mail.token(ALICE)
+    for _ in range(10):
+        assert (await push(service, token)).status_code == 202
+    assert (await push(service, mail.token(ALICE))).status_code == 202
+
+
 async def test_while_nothing_can_be_decided_the_transmitter_is_told_to_come_again(
     service: Service, mail: Transmitter, alice: Customer
 ) -> None:

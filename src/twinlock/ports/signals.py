@@ -29,7 +29,7 @@ class SignalKeys(Protocol):
         """Return the keys of a stream's issuer; an unknown ``kid`` may fetch them anew.
 
         Raises:
-            SetRefusedError: none that are fresh enough.
+            SignalKeysStaleError: none that are fresh enough.
         """
         ...
 

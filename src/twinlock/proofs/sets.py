@@ -49,7 +49,6 @@ class SetFault(StrEnum):
     TYPE = "type"
     ALGORITHM = "algorithm"
     KEY_UNKNOWN = "key_unknown"
-    KEYS_STALE = "keys_stale"
     SIGNATURE = "signature"
     CLAIMS = "claims"
     ISSUER = "issuer"
@@ -67,7 +66,6 @@ class SetFault(StrEnum):
 _ERR: Mapping[SetFault, str] = {
     SetFault.ALGORITHM: "invalid_key",
     SetFault.KEY_UNKNOWN: "invalid_key",
-    SetFault.KEYS_STALE: "invalid_key",
     SetFault.SIGNATURE: "invalid_key",
     SetFault.ISSUER: "invalid_issuer",
     SetFault.AUDIENCE: "invalid_audience",
@@ -89,6 +87,13 @@ class SetRefusedError(TwinlockError):
     def err(self) -> str:
         """The code of RFC 8935, 2.4, by which the transmitter is told."""
         return _ERR.get(self.fault, "invalid_request")
+
+
+class SignalKeysStaleError(TwinlockError):
+    """A transmitter's keys could not be fetched lately: nothing of it counts, and it may repeat."""
+
+    code = "signal_keys_stale"
+    status = 503
 
 
 class SignalKeysRefusedError(TwinlockError):

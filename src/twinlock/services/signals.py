@@ -5,7 +5,6 @@ processes receive it at the same moment, since its name is kept in the transacti
 stream that says more in a day than it may is heard no more that day.
 """
 
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 import msgspec
@@ -95,17 +94,13 @@ class Signals:
         if kind is None or not stream.hears(kind):
             return Heard()  # SSF 1.0, 8.1.1: an event that nobody asked for is passed over.
         told = await self._told(stream, event)
-        if not told:
-            return Heard(kind=kind)
-        if not await self._index.take(stream.stream_id, now.date(), most=stream.daily_most):
-            raise SignalsTooManyError(f"the stream {stream.stream_id} has said enough for today")
         better = is_better(kind, event.claims)
         count = 0
         for account, address in told.items():
             signal = ReceiveSignal(
                 stream=stream.stream_id, kind=kind, address=address, better=better
             )
-            count += await self._decide(account, signal, event)
+            count += await self._decide(account, signal, event, most=stream.daily_most)
         return Heard(kind=kind, accounts=count)
 
     async def _told(self, stream: Stream, event: SecurityEvent) -> dict[AccountId, str]:
@@ -122,22 +117,37 @@ class Signals:
                 told[account] = one.address  # It says more than the account's id does.
         return told
 
-    async def _decide(self, named: AccountId, signal: ReceiveSignal, event: SecurityEvent) -> bool:
-        """Have one account decide; say whether there is one. Raises SetRefusedError."""
+    async def _decide(
+        self, named: AccountId, signal: ReceiveSignal, event: SecurityEvent, *, most: int
+    ) -> bool:
+        """Have one account decide; say whether there is one.
+
+        What was decided before is not counted again. Prevents: a token that is sent a thousand
+        times, after which no other is heard that day.
+
+        Raises:
+            SetRefusedError, SignalsTooManyError: as ``receive`` says.
+        """
         rules = self._policies.rules()
         said = encode({"c": event.claims, "e": event.event, "s": event.subject})
         name = b64url(sha256(event.jti.encode()).digest())
+        once = Idempotency(
+            key=f"signal:{signal.stream}:{name}", digest=tagged_hash("signal/v1", said)
+        )
         try:
+            if await self._store.stands_for(named, once) is not None:
+                return True
+            await self._store.account(named)  # Whoever is not known here is not counted.
+            day = self._clock.now(database_at=None).date()
+            if not await self._index.take(signal.stream, day, most=most):
+                raise SignalsTooManyError(f"the stream {signal.stream} has said enough for today")
             await self._store.run(
                 Work(
                     account_id=named,
                     decide=lambda state, now: decide(state, signal, rules=rules, now=now),
                     actor=f"signal:{signal.stream}",
                     policy=rules.policy.name,
-                    idempotency=Idempotency(
-                        key=f"signal:{signal.stream}:{name}",
-                        digest=tagged_hash("signal/v1", said),
-                    ),
+                    idempotency=once,
                     action_id=named,
                 )
             )
@@ -147,9 +157,6 @@ class Signals:
             says = "another event had this name before"
             raise SetRefusedError(SetFault.REPLAYED, says) from error
         return True
-
-
-Receive = Callable[[Stream, str], Awaitable[Heard]]
 
 
 def _kid(token: str) -> str:

@@ -16,9 +16,8 @@ from twinlock.adapters.webhooks.asking import HttpAsk, NotAnsweredError
 from twinlock.domain.bounds import SIGNAL_KEYS_BYTES_MOST
 from twinlock.domain.signal_streams import Stream
 from twinlock.proofs.sets import (
-    SetFault,
-    SetRefusedError,
     SignalKeysRefusedError,
+    SignalKeysStaleError,
     read_keys,
 )
 
@@ -47,7 +46,7 @@ class TransmitterKeys:
         """Return the keys of a stream's issuer; an unknown ``kid`` may fetch them anew.
 
         Raises:
-            SetRefusedError: none that are fresh enough.
+            SignalKeysStaleError: none that are fresh enough.
         """
         if stream.keys:
             return _read(stream.keys.encode())
@@ -58,7 +57,7 @@ class TransmitterKeys:
                 await self._fetch(url)
         known = self._fetched.get(url)
         if known is None or self._age(known) > STALE_SECONDS:
-            raise SetRefusedError(SetFault.KEYS_STALE, "the issuer's keys could not be fetched")
+            raise SignalKeysStaleError("the issuer's keys could not be fetched")
         return known.keys
 
     def _age(self, known: _Fetched) -> float:
@@ -82,4 +81,4 @@ def _read(data: bytes) -> Mapping[str, Key]:
     try:
         return read_keys(data)
     except SignalKeysRefusedError as error:
-        raise SetRefusedError(SetFault.KEYS_STALE, str(error)) from error
+        raise SignalKeysStaleError(str(error)) from error
