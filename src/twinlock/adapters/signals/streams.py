@@ -1,6 +1,6 @@
 """The file of streams: whose signals are believed. Only the operator's own commands write it.
 
-Always true (tests/integration/test_signals.py): a change takes the file's place whole; a
+Always true (tests/integration/test_signals_received.py): a change takes the file's place whole; a
 file that others could write, or that is not what it says, lets nobody in.
 """
 

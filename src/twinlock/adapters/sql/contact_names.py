@@ -1,7 +1,7 @@
 """Under which names accounts are found by their addresses: written with what changes them.
 
-Always true (tests/integration/test_signals.py): an account that has a channel is found by it; the
-names are MACs under a key that no database holds; with the account they go.
+Always true (tests/integration/test_signals_received.py): an account that has a channel is found by
+it; the names are MACs under a key that no database holds; with the account they go.
 """
 
 from collections.abc import Iterable
