@@ -1,8 +1,8 @@
 """Receiving signals: a token is checked, whom it speaks of is found, and each account decides.
 
 Always true (tests/integration/test_signals_received.py): a token counts once for an account, also
-where two processes receive it at the same moment, since its name is kept in the transaction that decides; a
-stream that says more in a day than it may is heard no more that day.
+where two processes receive it at the same moment, since its name is kept in the transaction that
+decides; a stream that says more in a day than it may is heard no more that day.
 """
 
 from hashlib import sha256
