@@ -90,6 +90,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "head": dict.fromkeys(("cell", "size", "edge", "at", "mac"), NOBODY),
     "installation": dict.fromkeys(("only_row", "fingerprint", "log_origin"), NOBODY),
+    # A MAC of an address of the account, which the account's channels tell.
+    "contact": {"name": OURS, "subject": "account"},
+    "signal_count": dict.fromkeys(("stream", "day", "count"), NOBODY),
     "message_nonce": dict.fromkeys(("key_id", "nonce", "until"), NOBODY),
     "migration": dict.fromkeys(("number", "digest", "applied_at"), NOBODY),
     "platform_key": dict.fromkeys(

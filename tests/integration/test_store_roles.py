@@ -24,6 +24,8 @@ TABLES = (
     "migration",
     "webhook",
     "webhook_retry",
+    "contact",
+    "signal_count",
     "erased",
     "erased_entry",
 )
@@ -58,6 +60,9 @@ FORBIDDEN = [
     "UPDATE platform_key SET scopes = '{}'",
     "UPDATE platform_key SET expires_at = now()",
     "UPDATE platform_key SET signed_by = NULL",
+    "UPDATE contact SET subject = 'x'",
+    "UPDATE contact SET name = 'x'",
+    "UPDATE signal_count SET day = now()",
     "UPDATE message_nonce SET until = 'infinity'",
     "UPDATE platform_key_revoked SET revoked_at = 'infinity'",
     "DELETE FROM platform_key_revoked",

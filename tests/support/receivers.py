@@ -148,7 +148,7 @@ class Receiver:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         pairs = (line.split(": ", 1) for line in head[1:-2])
         headers = {name.lower(): value for name, value in pairs}
-        body = await reader.readexactly(int(headers["content-length"]))
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.got.append(Received(line=head[0], headers=headers, body=body, connection=number))
         self.arrived.set()
         answer = self.answers.popleft() if self.answers else self.otherwise

@@ -62,7 +62,7 @@ class SubjectKey:
         """Return the box of ``plaintext``; ``nonce`` is 12 random bytes, never used before.
 
         Raises:
-            DocumentTooLargeError: more than 19,156 bytes.
+            DocumentTooLargeError: more than 19,412 bytes.
         """
         invariant(len(nonce) == NONCE_BYTES, "a nonce has 12 bytes")
         invariant(version >= 0, "a version is not negative")
@@ -90,6 +90,7 @@ class _Held(NamedTuple):
     seals: dict[bytes, SealKey]
     row_keys: dict[bytes, bytes]
     in_token: frozenset[bytes]
+    naming: tuple[tuple[bytes, bytes], ...]
 
 
 def _always_ready() -> None:
@@ -178,6 +179,12 @@ class Sealer:
         held = self._held
         return held.current + tagged_mac(held.row_keys[held.current], tag, *parts)
 
+    def contact_names(self, address: str) -> tuple[bytes, ...]:
+        """Return the names (40 bytes) under which an address may stand, that of a new one first."""
+        said = address.encode()
+        keys = self._held.naming
+        return tuple(key_id + tagged_mac(key, "contact/v1", said) for key_id, key in keys)
+
     def check_mac(self, mac: bytes, tag: str, *parts: bytes) -> None:
         """Return when ``mac`` is that of exactly these parts, under any seal key that we hold.
 
@@ -198,6 +205,7 @@ def _held(keyring: Keyring) -> _Held:
         seals={_id_bytes(key): key.seal() for key in keys},
         row_keys={_id_bytes(key): key.row_key for key in keys},
         in_token=frozenset(_id_bytes(key) for key in keys if key.handle),
+        naming=tuple((_id_bytes(key), key.secret) for key in keyring.keys(Role.INDEX)),
     )
 
 

@@ -18,6 +18,7 @@ from twinlock.api.operations import ActingOperation
 from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
+from twinlock.api.signals import push_signal
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
@@ -442,4 +443,4 @@ def router() -> Router:
             answer_keys,
         ],
     )
-    return Router(path="/", route_handlers=[of_accounts, checkpoint, proof, tile])
+    return Router(path="/", route_handlers=[of_accounts, push_signal, checkpoint, proof, tile])

@@ -25,6 +25,7 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     AnswerSigner,
 )
+from twinlock.ports.signals import SignalStreams
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
@@ -38,6 +39,7 @@ from twinlock.services.notices.reporting import Callbacks, Reporting
 from twinlock.services.notices.telling import Telling
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving import Proving
+from twinlock.services.signals import Signals
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
 
@@ -62,6 +64,7 @@ class UseCases:
     reporting: Reporting
     callbacks: Callbacks
     inbox: Inbox
+    signals: Signals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,7 @@ class Api:
         clock: Clock,
         rates: Rates,
         answers: AnswerSigner,
+        streams: SignalStreams,
         origin: str,
         trusted_proxies: tuple[Network, ...] = (),
         check_health: Callable[[], None] = lambda: None,
@@ -134,6 +138,7 @@ class Api:
         self.clock = clock
         self.rates = rates
         self.answers = answers
+        self.streams = streams
         self.origin = origin
         self.trusted_proxies = trusted_proxies
         self.check_health = check_health

@@ -35,6 +35,8 @@ EXPORT_RATE = 1 / 60  # Exports a second by one key: people ask for their data, 
 EXPORT_BURST = 30.0
 EXPORT_OF_ONE_RATE = 1 / 3600  # Exports a second of one account, by all keys: each is told to it.
 EXPORT_OF_ONE_BURST = 3.0
+SIGNAL_RATE = 20.0  # Signals a second from one address: a mail provider that tells of thousands.
+SIGNAL_BURST = 1_000.0
 LOG_RATE = 50.0  # Tiles and proofs a second to one address: a monitor that reads all of the log.
 LOG_BURST = 2_000.0
 REFUSED_RATE = 1.0  # Refused platform keys a second from one address: 256 bits are not guessed.
@@ -111,6 +113,7 @@ class Rates:
         self.keys = buckets(KEY_RATE, KEY_BURST)
         self.refused = buckets(REFUSED_RATE, REFUSED_BURST)
         self.log = buckets(LOG_RATE, LOG_BURST)
+        self.signals = buckets(SIGNAL_RATE, SIGNAL_BURST)
         self.pages = buckets(PAGE_RATE, PAGE_BURST)
         self.page_vetoes = buckets(PAGE_RATE, PAGE_BURST)
         self.exports = buckets(EXPORT_RATE, EXPORT_BURST)

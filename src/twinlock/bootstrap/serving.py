@@ -22,6 +22,8 @@ from twinlock.adapters.notices import pumps as notice_pumps
 from twinlock.adapters.revival import looked_after
 from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.settings import Settings
+from twinlock.adapters.signals.streams import StreamFile
+from twinlock.adapters.sql.contacts import SqlSignalIndex
 from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
@@ -39,6 +41,7 @@ from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.sign_ins import COUNTS_SECONDS, counted_sign_ins
+from twinlock.bootstrap.signals import NOBODY, polling, signal_use_cases
 from twinlock.bootstrap.world import World
 from twinlock.domain.parcels import Slip
 from twinlock.domain.policy.version import Policy
@@ -48,6 +51,7 @@ from twinlock.ports.log import PublishedHeads
 from twinlock.ports.notices import Carriers, Endpoints, NoticeShelf
 from twinlock.ports.records import Records
 from twinlock.ports.sign_ins import SignInCounts, SignIns
+from twinlock.ports.signals import SignalIndex
 from twinlock.proofs.passkeys import OlderSite, RelyingParty
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
@@ -89,9 +93,10 @@ class Shelves:
     policies: PolicyTexts
     outbox: Relay
     records: Records
-    counts: SignInCounts | None = None  # None: sign-ins are counted for this process alone.
     notices: NoticeShelf
     endpoints: Endpoints
+    counts: SignInCounts | None = None  # None: sign-ins are counted for this process alone.
+    index: SignalIndex = NOBODY
     at_work: KeysAtWork | None = None
     sightings: SqlSightings | None = None  # None: nobody counts
     carriers: Carriers | None = None
@@ -142,6 +147,7 @@ async def open_api(
             counts=SqlSignInCounts(kept),
             notices=SqlDeliveries(kept, entropy=SystemEntropy()),
             endpoints=SqlWebhooks(kept, entropy=SystemEntropy()),
+            index=SqlSignalIndex(kept),
             at_work=keys,
             sightings=sightings,
         )
@@ -174,6 +180,7 @@ async def open_api(
                 clock=trusted,
                 registry=api.metrics.registry,
             ),
+            polling(settings, api.use.signals),
         ):
             api.metrics.registry.register(WitnessMetrics(published))
             yield api
@@ -234,6 +241,7 @@ async def open_on(
             clock=clock,
             rates=Rates(seconds),
             answers=keys.answers,
+            streams=StreamFile(world.settings.data_dir),
             origin=world.settings.origin,
             trusted_proxies=world.settings.trusted_proxies,
             # Keys that nobody follows are as good as they were when they were read.
@@ -327,4 +335,5 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         reporting=Reporting(store, policies=policies),
         callbacks=Callbacks(shelves.endpoints, shelves.notices, clock=clock),
         inbox=Inbox(store, shelves.notices),
+        signals=signal_use_cases(settings, store, shelves.index, clock=clock, policies=policies),
     )

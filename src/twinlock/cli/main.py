@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "export": "records:export",
         "audit": "audit:audit_command",
         "anchor": "anchor:app",
+        "cosigner": "cosigner:app",
         "database": "database:app",
         "import": "importing:import_command",
         "keys": "keys:app",
@@ -47,6 +48,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "notices": "notices:app",
         "risk": "risk:app",
         "screening": "screening:app",
+        "signals": "signals:app",
         "webhook": "webhooks:app",
         "witness": "witness:app",
     }

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from twinlock.domain.actions import AnyPayload, ApiKeyCreate, SessionStart
+from twinlock.domain.actions import AnyPayload, ApiKeyCreate, SessionStart, type_of
 from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.bounds import (
@@ -43,6 +43,7 @@ from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.risk.visits import History, Visit
+from twinlock.domain.signals import SPARED, Signals
 from twinlock.domain.spans import Spans
 from twinlock.domain.throttle import Throttle
 
@@ -337,6 +338,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key_told_at: int = 0  # the same, of an API key that was used beyond its powers
     undercut_at: int = 0  # the same: when less than the floor last undid something
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
+    signals: Signals = Signals()  # what other parties said happened at theirs
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
     destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
@@ -444,6 +446,16 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         What was shown before the change falls with it: the thief may have had the number already.
         """
         return self.sim_changed_at is None or at >= self.sim_changed_at + SIM_CHANGE_PERIOD
+
+    def muted(self, action: OpenAction, shown: Shown) -> bool:
+        """Say whether ``shown`` is a code that counts nothing for ``action``, by a signal.
+
+        Signing in and freezing stay possible: no signal locks anybody out.
+        """
+        if shown.factor not in (Factor.EMAIL_CODE, Factor.SMS_CODE):
+            return False
+        spared = type_of(action.payload) in SPARED
+        return not spared and self.signals.mutes(shown.source, shown.at)
 
     def session(self, session_id: str) -> Session | None:
         """Return the session ``session_id`` while it is kept, or None."""

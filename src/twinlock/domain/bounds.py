@@ -109,6 +109,27 @@ SILENT_ROOTS_MOST = 2  # Of one session: an app or a key, and what else lives on
 # that an owner whose phone went dead has noticed.
 SIM_CHANGE_PERIOD = timedelta(days=7)
 
+# --- Signals ---
+
+# Law 5: what signals do to an account ends so long after the first of them, however many come.
+SIGNAL_SERIES_MOST = timedelta(days=14)
+# And only so long after it the next ones count again: half of the time nobody else holds anything.
+SIGNAL_SERIES_EVERY = timedelta(days=30)
+SIGNAL_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of signals is not a flood itself.
+SIGNALLED_CHANNELS_MOST = 4  # Whose voice a signal took; an account has four channels.
+# A transmitter's queue outlives a weekend; twice as long what was received is remembered.
+SIGNAL_AGE_MOST = timedelta(days=3)
+SIGNAL_AHEAD_MOST = timedelta(minutes=5)  # As signed messages: clocks of servers drift.
+SIGNAL_BYTES_MOST = 16_384  # A token of an event; most have 1 KB.
+SIGNAL_KEYS_MOST = 32  # Of one transmitter; most have two.
+SIGNAL_KEYS_BYTES_MOST = 65_536  # A set of as many RSA keys with certificates.
+SIGNAL_STREAMS_MOST = 16  # Mail providers and carriers that agree on this are few.
+# Signals of one stream in a day (UTC), unless its operator says otherwise: a stolen key stops then.
+SIGNALS_A_DAY = 1_000
+SIGNALS_A_DAY_MOST = 1_000_000  # What an operator may say.
+# Accounts that one address leads to; of more it names nobody in particular.
+SIGNAL_ACCOUNTS_MOST = 8
+
 # --- Newness ---
 
 # Law 3: a new authenticator or channel may not undo an older one.
@@ -124,8 +145,8 @@ SUCCESSOR_WAIT = timedelta(hours=72)
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not.
-DOCUMENT_BYTES_MOST = 19_156
-PASSING_BYTES_MOST = 5_716  # What signing in, time and others add: sessions, histories, vetoes.
+DOCUMENT_BYTES_MOST = 19_412
+PASSING_BYTES_MOST = 5_972  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.

@@ -17,6 +17,7 @@ from twinlock.domain.deliveries import Outcome
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
 from twinlock.domain.risk.scoring import Noticed
+from twinlock.domain.signals import SignalKind
 
 
 class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +187,19 @@ class ReportNotice(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
+class ReceiveSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """Another party, by its stream, says that something happened to what it calls ``address``.
+
+    ``address`` is that of a channel in its one form, or "" where the account itself is named.
+    ``better`` says that nothing got worse by it.
+    """
+
+    stream: str
+    kind: SignalKind
+    address: str = ""
+    better: bool = False
+
+
 class SetLegalHold(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody needs the account's records: it is not erased while this stands."""
 
@@ -215,6 +229,7 @@ OfAccount: TypeAlias = (
     | ImportDestination
     | ReportSimChange
     | ReportNotice
+    | ReceiveSignal
     | SetLegalHold
     | LiftLegalHold
     | RecordExport

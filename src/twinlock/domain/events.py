@@ -39,6 +39,7 @@ from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Lock
 from twinlock.domain.reasons import Reason
 from twinlock.domain.risk.visits import Visit
+from twinlock.domain.signals import SignalKind
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
@@ -389,6 +390,21 @@ class NoticeReported(_Event, frozen=True, kw_only=True, tag="notice.reported/1")
     outcome: Outcome
 
 
+class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal.received/1"):
+    """Another party said that something happened at theirs; it can only add.
+
+    ``muted`` are channels whose codes and silence count nothing until ``muted_until``. Policies are
+    warned until ``warned_until``; ``told`` says that the owner hears of it.
+    """
+
+    stream: str
+    kind: SignalKind
+    muted: tuple[ChannelId, ...] = ()
+    muted_until: datetime | None = None
+    warned_until: datetime | None = None
+    told: bool = False
+
+
 # --- What becomes of its records ---
 
 
@@ -413,7 +429,7 @@ class AccountErased(_Event, frozen=True, kw_only=True, tag="account.erased/1"):
 
 
 RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
-WarningEvent: TypeAlias = CodesFlooded | SimChanged | NoticeReported
+WarningEvent: TypeAlias = CodesFlooded | SimChanged | NoticeReported | SignalReceived
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet

@@ -54,6 +54,7 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
     SessionStarted,
+    SignalReceived,
     SimChanged,
 )
 from twinlock.domain.ids import ChannelId
@@ -78,6 +79,7 @@ class NoticeKind(StrEnum):
     FLOOD = "flood"  # somebody asks for more codes than are sent
     EXPORTED = "exported"  # somebody got a copy of everything that is held
     SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
+    SIGNALLED = "signalled"  # a provider said that somebody else may read a channel, or worse
 
 
 class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,6 +134,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ApiKeyRevoked: NoticeKind.DONE,
         CodesFlooded: NoticeKind.FLOOD,
         SimChanged: NoticeKind.SIM_CHANGED,
+        SignalReceived: NoticeKind.SIGNALLED,
         DataExported: NoticeKind.EXPORTED,
     }
 )
@@ -159,7 +162,7 @@ def notices(
             kind=kind,
             what=what,
             at=event.at,
-            channels=channels,
+            channels=_others(channels, event),
             action_id=action_id,
             until=_ends_at(event),
             gone=gone,
@@ -177,7 +180,21 @@ def _ends_at(event: Event) -> datetime | None:
     if isinstance(event, ContestOpened):
         return instant(event.contest.ends_at)
     ends = ActionHeld | FreezeSet | AuthenticatorSuspended
-    return event.until if isinstance(event, ends) else None
+    return event.until if isinstance(event, ends) else _signal_until(event)
+
+
+def _others(channels: tuple[ChannelId, ...], event: Event) -> tuple[ChannelId, ...]:
+    """Return who is told: of a signal not the channel that it speaks of, where there is another.
+
+    Prevents: whoever took over a mailbox, and reads there first that we know.
+    """
+    if not isinstance(event, SignalReceived):
+        return channels
+    return tuple(one for one in channels if one not in event.muted) or channels
+
+
+def _signal_until(event: Event) -> datetime | None:
+    return event.warned_until or event.muted_until if isinstance(event, SignalReceived) else None
 
 
 def _still_waiting(
@@ -320,5 +337,7 @@ def _tells(event: Event, *, proved: bool) -> bool:
             return bool(used_code)
         case ActionRefused():
             return proved
+        case SignalReceived(told=told):
+            return told
         case _:
             return type(event) in _KINDS

@@ -14,6 +14,7 @@ from twinlock.domain.commands import (
     OfAccount,
     Offer,
     OpenAccount,
+    ReceiveSignal,
     RecordExport,
     ReportNotice,
     ReportSimChange,
@@ -35,6 +36,7 @@ from twinlock.domain.events import (
     SimChanged,
 )
 from twinlock.domain.requirements import Answer
+from twinlock.domain.signalling import signal_events
 
 
 class EnrolmentClosedError(TwinlockError):
@@ -90,6 +92,8 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             return _account_event("sim_change.report", *changed)
         case ReportNotice():
             return _notice(state, command, now=now)
+        case ReceiveSignal():
+            return _account_event("signal.receive", *signal_events(state.account, command, now=now))
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return _of_records(state, command, now=now)
         case _:

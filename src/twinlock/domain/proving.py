@@ -49,6 +49,7 @@ from twinlock.domain.newcomers import code_root
 from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Never
+from twinlock.domain.signals import SPARED
 from twinlock.domain.successors import counts, is_foreign, is_read, passkeys_are_read
 from twinlock.domain.throttle import can_be_guessed, closed_until
 
@@ -101,6 +102,8 @@ def unread(
         return ProofFault.IMPORTED
     if factor is Factor.SMS_CODE and not account.sms_counts(now):
         return ProofFault.SIM_CHANGED
+    if factor in CODES and _all_muted(account, action, factor, now=now):
+        return ProofFault.CHANNEL_SIGNALLED
     if closed(account, action, factor, now=now):
         return ProofFault.THROTTLED
     return suspended_fault(account, factor, now=now)
@@ -153,7 +156,20 @@ def _code_fault(
     kinds = {one.channel_id: one.kind for one in account.channels}
     if command.channel_id is None or kinds.get(command.channel_id) is not CODES[command.factor]:
         return ProofFault.AUTHENTICATOR_GONE
+    if _mutes(account, action, command.channel_id, now=now):
+        return ProofFault.CHANNEL_SIGNALLED
     return _too_often(account, action, now=now)
+
+
+def _mutes(account: Account, action: OpenAction, channel_id: str, *, now: datetime) -> bool:
+    spared = type_of(action.payload) in SPARED
+    return not spared and account.signals.mutes(channel_id, now)
+
+
+def _all_muted(account: Account, action: OpenAction, factor: Factor, *, now: datetime) -> bool:
+    """Say whether a signal took every channel's voice to which codes of ``factor`` are sent."""
+    could = [one.channel_id for one in account.channels if one.kind is CODES[factor]]
+    return bool(could) and all(_mutes(account, action, one, now=now) for one in could)
 
 
 def _new_channel_fault(
@@ -223,6 +239,10 @@ def why_not(account: Account, action: OpenAction, fault: ProofFault, *, now: dat
         case ProofFault.SIM_CHANGED:
             changed = present(account.sim_changed_at, "a SIM that changed did so once")
             return Never(code=Reason.SIM_CHANGED, until=changed + SIM_CHANGE_PERIOD)
+        case ProofFault.CHANNEL_SIGNALLED:
+            later = [at for at in account.signals.muted.values() if at > now.timestamp()]
+            first = datetime.fromtimestamp(min(later), tz=UTC)
+            return Never(code=Reason.CHANNEL_SIGNALLED, until=first)
         case _:
             return Never(code=Reason.PROOF_NOT_BOUND)
 

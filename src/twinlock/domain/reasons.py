@@ -70,6 +70,8 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     CODES_LIMITED = "codes_limited"
     SIM_CHANGED = "sim_changed"
+    CHANNEL_SIGNALLED = "channel_signalled"
+    SIGNALLED = "signalled"
     ROOT_MISSING = "root_missing"
     NOTHING_BOUND = "nothing_bound"
     ALREADY_BOUND = "already_bound"
@@ -454,5 +456,16 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The SIM of this telephone number was changed lately, so codes by SMS count nothing.",
         "At the time shown, a week after the change.",
         "Use another way. If you did not change it, call your operator, and freeze the account.",
+    ),
+    Reason.CHANNEL_SIGNALLED: Explanation(
+        "Your mail or telephone provider told us that somebody else may read what is sent there.",
+        "At the time shown, 14 days after the first such word at the latest.",
+        "Use another way; you can still sign in and freeze. Put things right with the provider.",
+    ),
+    Reason.SIGNALLED: Explanation(
+        "Another company told us that something about you may be in wrong hands.",
+        "At once, with the proof shown, or at the time shown; 14 days after the first such word at "
+        "the latest.",
+        "Prove it, or wait. If anything surprises you, freeze the account.",
     ),
 }

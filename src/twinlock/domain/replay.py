@@ -79,6 +79,7 @@ from twinlock.domain.events import (
     RecordsEvent,
     SessionEnded,
     SessionStarted,
+    SignalReceived,
     SimChanged,
     StandingEvent,
     WarningEvent,
@@ -94,6 +95,7 @@ from twinlock.domain.newcomers import with_doubts
 from twinlock.domain.rehashing import with_verifier
 from twinlock.domain.replaying_actions import apply_to_action, close
 from twinlock.domain.risk.visits import Visit, remember
+from twinlock.domain.signalling import signalled
 
 
 def apply(state: State, event: Event) -> State:
@@ -121,7 +123,7 @@ def apply(state: State, event: Event) -> State:
             | SessionEnded()
         ):
             return _apply_identity(state, event)
-        case CodesFlooded() | SimChanged() | NoticeReported():
+        case CodesFlooded() | SimChanged() | NoticeReported() | SignalReceived():
             return _apply_warning(state, event)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
@@ -214,6 +216,8 @@ def _apply_warning(state: State, event: WarningEvent) -> State:
         case NoticeReported(action_id=about, channel_id=channel, outcome=outcome):
             told = noted(state.account.action(about).told, channel, outcome, at=event.at)
             return with_action(state, about, told=told)
+        case SignalReceived():
+            return with_account(state, signals=signalled(state.account, event))
         case _:
             assert_never(event)
 

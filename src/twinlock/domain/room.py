@@ -54,6 +54,7 @@ from twinlock.domain.commands import (
     OpenAccount,
     Propose,
     Prove,
+    ReceiveSignal,
     RecordExport,
     ReportNotice,
     ReportSimChange,
@@ -69,6 +70,7 @@ from twinlock.domain.freezes import Freeze
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Lock
 from twinlock.domain.risk.visits import History
+from twinlock.domain.signals import Signals
 from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
@@ -201,7 +203,9 @@ def grows(account: Account, command: Command) -> bool:
             | ReportSimChange()
         ):
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport() | ReportNotice():
+        case ReportNotice() | ReceiveSignal():
+            return False
+        case SetLegalHold() | LiftLegalHold() | RecordExport():
             return False
         case _:
             assert_never(command)
@@ -245,6 +249,7 @@ def bytes_that_last(account: Account) -> int:
         limits=_widest(account.limits),
         lock=Lock(days=LOCK_DAYS_MOST),
         sim_changed_at=None,
+        signals=Signals(),
         spent=Spent(),
         last_exit_at=0,
         legal_holds={},

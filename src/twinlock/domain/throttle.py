@@ -28,6 +28,7 @@ UNREAD = frozenset(
         ProofFault.BELOW_FLOOR,
         ProofFault.NOT_OFFERED,
         ProofFault.SIM_CHANGED,
+        ProofFault.CHANNEL_SIGNALLED,
         ProofFault.SUSPENDED,
         ProofFault.IMPORTED,
     }

@@ -132,6 +132,10 @@ FAULTS: Mapping[ProofFault, str] = MappingProxyType(
             "The SIM of your number was changed lately, so codes by SMS do not count for a week. "
             "Use another way."
         ),
+        ProofFault.CHANNEL_SIGNALLED: (
+            "Your provider told us that somebody else may read what is sent there, so for some "
+            "days its codes do not count. Use another way."
+        ),
         ProofFault.BACKUP_FLAGS_CHANGED: (
             "This passkey is not what it was when you added it. Nothing was confirmed. Use another "
             "one, and tell the platform."

@@ -72,6 +72,7 @@ from twinlock.domain.bounds import (
     PASSING_BYTES_MOST,
     RISK_MOST,
     SESSIONS_MOST,
+    SIGNALLED_CHANNELS_MOST,
     SILENT_ROOTS_MOST,
     URGENT_ACTIONS_LEAST,
     URGENT_BYTES_MOST,
@@ -123,6 +124,7 @@ from twinlock.domain.room import (
     outgrown,
     urgent,
 )
+from twinlock.domain.signals import Signals
 from twinlock.domain.throttle import Throttle
 from twinlock.proofs.passwords import NOBODYS_HASH
 
@@ -319,6 +321,12 @@ def a_full_account(*actions: OpenAction) -> Account:
         key_told_at=SECOND,
         undercut_at=SECOND,
         sim_changed_at=LATE,
+        signals=Signals(
+            since=SECOND,
+            warned_until=SECOND,
+            told_at=SECOND,
+            muted={ChannelId(f"chn_{n:026d}"): SECOND for n in range(SIGNALLED_CHANNELS_MOST)},
+        ),
         actions=actions,
         api_keys=(KEY,) * API_KEYS_MOST,
         destinations={DestinationId(f"dst_{n:026d}"): 99 for n in range(DESTINATIONS_MOST)},
@@ -399,6 +407,7 @@ def without_what_passes(account: Account) -> Account:
         undercut_at=0,
         sim_changed_at=None,
         paid={},
+        signals=Signals(),
         spent=Spent(),
         last_exit_at=0,
         legal_holds={},
@@ -491,7 +500,9 @@ def test_in_the_fullest_account_strangers_leave_room_for_a_freeze_and_a_sign_in(
     def ask_everything(action: str) -> None:
         # What bounds the codes of an hour is not what this is about.
         yesterday = (SECOND - 86_400,) * CODES_PER_DAY_MOST
-        gate.account = replace(gate.account, codes_sent=yesterday, sim_changed_at=None)
+        gate.account = replace(
+            gate.account, codes_sent=yesterday, sim_changed_at=None, signals=Signals()
+        )
         for source in (PASSWORD, EMAIL, SMS, APP, SYNCED):
             if source not in (EMAIL, SMS) or codes_help(gate.account, gate.action(action)):
                 assert gate.ask(action, source).fault is None

@@ -24,6 +24,7 @@ import asyncpg
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
 from twinlock.adapters.sql import codec, queries, tree
+from twinlock.adapters.sql.contact_names import rename
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, key_name, key_use, repeated
 from twinlock.adapters.sql.waiting import Waiting, own_copy, unexpected, untold
 from twinlock.adapters.sql.watch import Watch
@@ -412,6 +413,8 @@ class Batch:
         counts, _ = await asyncio.gather(write, self._tell(indexes))
         if counts["streams"] != len(self.rows):
             raise StateRolledBackError("a stream left another version than was read")
+        moved = ((one.decided, one.booked.state.account) for one in self.done)
+        await rename(self.connection, moved, sealer=self.sealer)
         self.edge = grown.edge
 
     async def _tell(self, indexes: range) -> None:

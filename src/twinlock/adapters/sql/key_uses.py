@@ -93,7 +93,13 @@ class SqlKeyUses:
         return (
             KeyUse(what="destinations", count=listed),
             KeyUse(what="open proposals of destinations", count=pending),
+            KeyUse(what="addresses of channels", count=await self._count_contacts(key)),
         )
+
+    async def _count_contacts(self, key: KeyRecord) -> int:
+        key_id = bytes.fromhex(key.key_id)
+        count: int = await self._ask(lambda db: db.fetchval(queries.COUNT_CONTACTS, key_id))
+        return count
 
     async def _page(self, after: str) -> list[asyncpg.Record]:
         return await self._store.database.read(

@@ -245,6 +245,9 @@ CLAIM_INSTALLATION = """
 INSERT INTO installation (fingerprint, log_origin) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
 
+# Addresses of channels that were named under an index key.
+COUNT_CONTACTS = "SELECT count(*) FROM contact WHERE substr(name, 1, 8) = $1"
+
 # What stands under one seal key. An endpoint that was removed leaves its key behind.
 COUNT_SEALED = """
 WITH keys AS (

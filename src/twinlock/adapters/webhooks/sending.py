@@ -79,7 +79,7 @@ def _look_up(host: str) -> list[str]:
     return [str(address[0]) for *_, address in found]
 
 
-class _Backend(httpcore.AsyncNetworkBackend):
+class JudgedBackend(httpcore.AsyncNetworkBackend):
     """Connects to addresses that were judged, whatever the name says a moment later."""
 
     def __init__(self, target: Target, reach: Reach, resolve: Resolve) -> None:
@@ -144,7 +144,7 @@ class _Session:
     """Connections to one endpoint, one at a time. Implements ``ports.WebhookSession``."""
 
     def __init__(
-        self, target: Target, pool: httpcore.AsyncConnectionPool, backend: _Backend
+        self, target: Target, pool: httpcore.AsyncConnectionPool, backend: JudgedBackend
     ) -> None:
         self._target = target
         self._pool = pool
@@ -165,8 +165,8 @@ class _Session:
                     if self._backend.connected != before:
                         raise
                     status = await self._send(message, headers)
-        except _FAULTY as error:
-            return _fault(error), 0
+        except FAULTY as error:
+            return fault_of(error), 0
         return _judge(status), status
 
     async def _send(self, message: Message, headers: Mapping[str, str]) -> int:
@@ -205,11 +205,11 @@ async def _drain(response: httpcore.Response) -> None:
                 size += len(part)
                 if size > DRAIN_BYTES_MOST:
                     return
-    except _FAULTY:
+    except FAULTY:
         return
 
 
-_FAULTY = (
+FAULTY = (
     WebhookUrlRefusedError,
     UnresolvedError,
     httpcore.NetworkError,
@@ -221,7 +221,8 @@ _FAULTY = (
 )
 
 
-def _fault(error: BaseException) -> Fault:
+def fault_of(error: BaseException) -> Fault:
+    """Return what to call one of ``FAULTY``."""
     match error:
         case WebhookUrlRefusedError():
             return Fault.ADDRESS_REFUSED
@@ -280,7 +281,7 @@ class HttpPost:
         except WebhookUrlRefusedError:
             yield _RefusedSession()
             return
-        backend = _Backend(target, self._reach, self._resolve)
+        backend = JudgedBackend(target, self._reach, self._resolve)
         async with httpcore.AsyncConnectionPool(
             ssl_context=self._tls,
             max_connections=1,

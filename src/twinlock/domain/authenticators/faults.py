@@ -102,6 +102,9 @@ class ProofFault(StrEnum):
     SIM_CHANGED = "sim_changed"
     """The platform said that the number's SIM changed: codes by SMS count nothing for a week."""
 
+    CHANNEL_SIGNALLED = "channel_signalled"
+    """Its provider said that somebody else may read this channel: its codes do not count now."""
+
     THROTTLED = "throttled"
     """Too many wrong answers; nothing that can be guessed is read for a while."""
 

@@ -119,6 +119,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     channel_confirmed: bool = True  # a code that was sent to the new channel came back
     rootless_until: datetime | None = None  # until then nothing that is bound has a root
     older_enrolled: bool = True  # of a report: something enrolled may speak for it
+    signalled: bool = False  # a signal of another party warns of this account
     day_cents: int = 0  # all exits of this day before this one
     # The destination (our record)
     destination: DestinationState = DestinationState.NONE

@@ -93,6 +93,11 @@ def _is_narrow_limit(demand: Demand) -> bool:
     return _asks_for_two_roots(demand) or _is_refusal(demand)
 
 
+def _asks_or_waits(demand: Demand) -> bool:
+    return _asks(demand) or _is_any_wait(demand)
+
+
+_SIGNALLED = frozenset({"signalled"})
 _WAIT = "@hold_seconds without @or_roots"
 _ROOTS = "@hold_seconds with @or_roots"
 _FOR_GOOD = "a deny that nothing ends"
@@ -108,6 +113,7 @@ FITS: Mapping[Reason, Fit] = MappingProxyType(
             frozenset(kind for kind, cls in CLASS_OF.items() if cls is ActionClass.ACCESS),
         ),
         Reason.LOOSENING_WAITS: Fit(_is_wait, _WAIT, _INSIDE),
+        Reason.SIGNALLED: Fit(_asks_or_waits, "a challenge or a hold", facts=_SIGNALLED),
         Reason.PLATFORM_WAITS: Fit(_is_any_wait, "a hold"),
         Reason.SIGN_IN_UNUSUAL: Fit(_is_wait_or_roots, _ROOTS, _INSIDE, frozenset({"risk"})),
         Reason.DESTINATION_NEW: Fit(_is_wait, _WAIT, _EXITS, frozenset({"destination"})),

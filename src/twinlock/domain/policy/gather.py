@@ -95,9 +95,8 @@ def gather(
     now: datetime,
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
-    account, payload = state.account, action.payload
+    account, payload, shown = state.account, action.payload, _standing(state.account, action)
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
-    shown = _standing(account, action)
     roots = _roots(payload, shown, floor=floor)
     destination, budget_left, used = destination_of(state, action, policy=policy, now=now)
     about = target(account, payload, now=now)
@@ -128,6 +127,7 @@ def gather(
         channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
+        signalled=account.signals.warned(now),
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         **_of_the_account(account, now=now),
@@ -200,6 +200,7 @@ def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
         one
         for one in action.shown
         if account.stands(one)
+        and not account.muted(action, one)
         and one.factor is not Factor.CHANNEL_CODE
         and counts(account, action.payload, one)
     )
@@ -321,7 +322,8 @@ def _silent(account: Account, destination: DestinationState, *, now: datetime) -
     return [
         one
         for one in account.channels
-        if any(
+        if not account.signals.mutes(one.channel_id, now)
+        and any(
             not came_lately(account, link, now=now)
             for link in (links(one) if listed else (one,))
             if not link.removed

@@ -56,6 +56,7 @@ class Source(StrEnum):
     HIGHER = "the higher of the signed price list and the platform's figure"
     CLOCK = "our clock"
     ADDS = "the platform's word, which can only add, held against our own record"
+    OTHERS = "the signed word of another party, which can only add"
 
 
 class Fact(NamedTuple):
@@ -219,6 +220,11 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         ),
         "has_channel": _flag(
             Source.RECORD, "There is a notice channel.", lambda facts: facts.has_channel
+        ),
+        "signalled": _flag(
+            Source.OTHERS,
+            "A mail provider or another party warned of this account within the last days.",
+            lambda facts: facts.signalled,
         ),
         "day_cents": _cents(
             Source.RECORD,

@@ -30,6 +30,7 @@ from twinlock.domain.ids import (
     ActionId,
     ApiKeyId,
     ChallengeId,
+    ChannelId,
     DestinationId,
     MemberId,
     SessionId,
@@ -38,6 +39,7 @@ from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Lock
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.risk.visits import History
+from twinlock.domain.signals import Signals
 from twinlock.domain.throttle import Throttle
 
 Told: TypeAlias = list[tuple[str, str, str]]
@@ -99,6 +101,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "key_told_at": 1,
     "undercut_at": 1,
     "sim_changed_at": NOON,
+    "signals": Signals(since=1, muted={ChannelId("chn_x"): 1}),
     "actions": (),
     "api_keys": (
         ApiKey(

@@ -187,6 +187,22 @@ CREATE TABLE sighting (
     PRIMARY KEY (place, by)
 );
 CREATE INDEX sighting_seen ON sighting USING brin (seen_at);
+-- Whom an address leads to: the id of an index key and a MAC under it, which no database holds. It
+-- says where to look and nothing more; whether the channel is there, the account says.
+CREATE TABLE contact (
+    name    bytea NOT NULL CHECK (octet_length(name) = 40),
+    subject text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    PRIMARY KEY (name, subject)
+);
+CREATE INDEX contact_subject ON contact (subject);
+
+-- How many signals each stream has sent on a day (UTC).
+CREATE TABLE signal_count (
+    stream text NOT NULL,
+    day    date NOT NULL,
+    count  integer NOT NULL CHECK (count > 0),
+    PRIMARY KEY (stream, day)
+);
 
 -- Accounts that were erased, each with the leaf that says so, how many entries it had, and the salt
 -- that opens both in the leaf; and every leaf of all of them, whoever's it was: nothing ties it to an
@@ -228,6 +244,8 @@ GRANT UPDATE (owes, state, attempts, due_at, fault, ended_at, claimed_until) ON 
     TO twinlock_app;
 GRANT SELECT ON erased, erased_entry TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (times), DELETE ON sign_in_count TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON contact, signal_count TO twinlock_app;
+GRANT UPDATE (count) ON signal_count TO twinlock_app;
 GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON webhook, webhook_retry TO twinlock_app;
 GRANT UPDATE (version, box, position, failures, failing_since, paused_until, disabled, claimed_until)

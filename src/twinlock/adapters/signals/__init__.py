@@ -1,0 +1,1 @@
+"""Signals over HTTP, and the file that says whose are believed."""

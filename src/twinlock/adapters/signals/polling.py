@@ -1,0 +1,98 @@
+"""Fetching signals from transmitters that do not push them (RFC 8936), beside the requests.
+
+Always true (tests/integration/test_signal_polling.py): a token is acknowledged once it was decided,
+and never before; one that does not hold is said to be in error and not asked for again; one that
+could not be decided now is neither, and comes again. Several processes may fetch the same token: it
+counts once.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from twinlock.adapters.signals.streams import StreamFile
+from twinlock.adapters.webhooks.asking import HttpAsk
+from twinlock.domain.bounds import SIGNAL_BYTES_MOST
+from twinlock.domain.canonical import encode, parse_strict
+from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.signal_streams import Stream
+from twinlock.proofs.sets import SetRefusedError
+from twinlock.services.signals import Heard
+
+POLL_SECONDS = 5.0  # Between two looks at a transmitter.
+EVENTS_MOST = 20  # In one answer.
+ROUNDS_MOST = 50  # One after the other, where more is said to be there.
+ANSWER_BYTES_MOST = EVENTS_MOST * (SIGNAL_BYTES_MOST + 1_024)
+OK = 200
+_log = structlog.get_logger(__name__)
+
+
+class Polls:
+    """What one process knows of each stream that is polled: what to say in the next question."""
+
+    def __init__(
+        self,
+        streams: StreamFile,
+        ask: HttpAsk,
+        receive: Callable[[Stream, str], Awaitable[Heard]],
+    ) -> None:
+        self._streams = streams
+        self._ask = ask
+        self._receive = receive
+        self._done: dict[str, list[str]] = {}
+        self._wrong: dict[str, dict[str, dict[str, str]]] = {}
+
+    async def look(self) -> None:
+        """Fetch what waits at each transmitter; what fails with one stops no other."""
+        for stream in self._streams.listed():
+            if not stream.poll_url:
+                continue
+            try:
+                await self._drain(stream)
+            except TwinlockError as error:
+                _log.warning(
+                    "signals_wait", stream=stream.stream_id, code=error.code, text=str(error)
+                )
+
+    async def _drain(self, stream: Stream) -> None:
+        for _ in range(ROUNDS_MOST):
+            answer = await self._round(stream)
+            news = await self._take(stream, answer)
+            if not news and answer.get("moreAvailable") is not True:
+                return
+
+    async def _round(self, stream: Stream) -> dict[str, Any]:
+        """Ask once, acknowledging what was decided since the last time (RFC 8936, 2.4)."""
+        done = self._done.get(stream.stream_id, [])
+        wrong = self._wrong.get(stream.stream_id, {})
+        question = {
+            "maxEvents": EVENTS_MOST,
+            "returnImmediately": True,
+            **({"ack": done} if done else {}),
+            **({"setErrs": wrong} if wrong else {}),
+        }
+        token = self._streams.token_of(stream)
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        replied = await self._ask.ask(
+            stream.poll_url, body=encode(question), headers=headers, most=ANSWER_BYTES_MOST
+        )
+        answer = parse_strict(replied.body) if replied.status == OK else None
+        if not isinstance(answer, dict) or not isinstance(answer.get("sets"), dict):
+            raise MalformedError(f"the transmitter answered {replied.status}, and no sets")
+        self._done[stream.stream_id], self._wrong[stream.stream_id] = [], {}
+        return answer
+
+    async def _take(self, stream: Stream, answer: dict[str, Any]) -> bool:
+        """Decide each token; say whether something is to be told of any."""
+        done = self._done.setdefault(stream.stream_id, [])
+        wrong = self._wrong.setdefault(stream.stream_id, {})
+        for jti, token in list(answer["sets"].items())[:EVENTS_MOST]:
+            try:
+                await self._receive(stream, token if isinstance(token, str) else "")
+            except SetRefusedError as error:
+                wrong[jti] = {"err": error.err, "description": str(error)}
+                _log.warning("signal_refused", stream=stream.stream_id, fault=error.fault.value)
+            else:
+                done.append(jti)
+        return bool(done or wrong)

@@ -1,0 +1,59 @@
+"""Signals pushed to us (RFC 8935): the body is a token; the answer says what the RFC says."""
+
+import hmac
+
+from litestar import Response, post
+from litestar.params import FromPath
+
+from twinlock.api.request import JSON, StrictRequest, client_address, counted_address, header
+from twinlock.api.serving import api_of
+from twinlock.domain.canonical import encode
+from twinlock.domain.signal_streams import StreamUnknownError
+from twinlock.proofs.sets import SetRefusedError
+from twinlock.services.signals import SignalsTooManyError
+
+TYPE = "application/secevent+jwt"
+NO_STORE = {"cache-control": "no-store"}
+
+
+@post(
+    "/v1/signals/{stream:str}",
+    status_code=202,
+    summary="Push a signal",
+    media_type=JSON,
+    security=[{}],
+)
+async def push_signal(request: StrictRequest, stream: FromPath[str]) -> Response[bytes]:
+    """Take a security event token of a stream that the operator configured."""
+    api = api_of(request)
+    address = counted_address(client_address(request, trusted=api.trusted_proxies))
+    api.rates.signals.take(address)
+    body = await request.body()
+    if header(request, b"content-type").partition(";")[0].strip().lower() != TYPE:
+        return _refused(400, "invalid_request", f"a body is {TYPE}")
+    try:
+        found = api.streams.find(stream)
+        if not _shows(request, api.streams.token_of(found)):
+            return _refused(401, "authentication_failed", "the stream's bearer token is missing")
+        await api.use.signals.receive(found, body.decode("ascii", "replace"))
+    except StreamUnknownError:
+        return _refused(404, "access_denied", "no such stream")
+    except SetRefusedError as error:
+        return _refused(400, error.err, str(error))
+    except SignalsTooManyError as error:
+        return _refused(429, "access_denied", str(error))
+    return Response(b"", status_code=202, media_type=JSON, headers=NO_STORE)
+
+
+def _shows(request: StrictRequest, token: str) -> bool:
+    """Say whether a transmitter shows the token that its operator and ours agreed on, if any."""
+    kind, _, shown = header(request, b"authorization").partition(" ")
+    same = hmac.compare_digest(shown.encode(), token.encode())
+    return not token or (kind.lower() == "bearer" and same)
+
+
+def _refused(status: int, err: str, says: str) -> Response[bytes]:
+    """Return the answer of RFC 8935, 2.3."""
+    body = encode({"description": says, "err": err})
+    headers = NO_STORE | {"content-language": "en"}
+    return Response(body, status_code=status, media_type=JSON, headers=headers)

@@ -1,0 +1,143 @@
+"""The callback of a co-signer as its operator runs it: settings, keys, evidence over HTTP."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey, RSAKey
+from support.receivers import Receiver, receiving, status
+from support.wallets import Wallet
+from support.worlds import rules_of
+
+from twinlock.cli.cosigner import PATH, CallbackApp, Config, _config, adopt, handler_of
+from twinlock.domain.canonical import encode
+from twinlock.domain.errors import MalformedError, SignerRefusedError
+from twinlock.signer.callback import EvidenceMissingError, EvidenceSilentError
+
+COSIGNER = RSAKey.generate_key(2048)
+OWN = ECKey.generate_key("P-256")
+
+
+@pytest.fixture
+async def platform() -> AsyncIterator[Receiver]:
+    async with receiving() as running:
+        yield running
+
+
+@pytest.fixture
+def wallet() -> Wallet:
+    return Wallet()
+
+
+@pytest.fixture
+def file(tmp_path: Path, platform: Receiver, wallet: Wallet) -> Path:
+    (tmp_path / "cosigner.pem").write_bytes(COSIGNER.as_pem(private=False))
+    (tmp_path / "own.pem").write_bytes(OWN.as_pem(private=True))
+    (tmp_path / "api-key").write_text("a platform key\n")
+    (tmp_path / "trust.json").write_bytes(encode(wallet.settings.trust))
+    values = {
+        "cosigner_public_key": str(tmp_path / "cosigner.pem"),
+        "callback_private_key": str(tmp_path / "own.pem"),
+        "trust": str(tmp_path / "trust.json"),
+        "policies": [rules_of().policy.name.digest],
+        "state": str(tmp_path / "state"),
+        "api": platform.url(""),
+        "api_key": str(tmp_path / "api-key"),
+        "assets": {
+            "USDT": {"asset": "USDT", "network": "ethereum", "decimals": 6, "fee_decimals": 18}
+        },
+        "session_budget_cents": 100,
+        "unasserted_daily_cents": 100,
+        "key_age_least_seconds": 172_800,
+    }
+    path = tmp_path / "cosigner.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
+async def post(app: CallbackApp, body: bytes, path: str = PATH) -> httpx.Response:
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type] # ASGI, by a stricter type
+    async with httpx.AsyncClient(transport=transport, base_url="http://callback") as client:
+        return await client.post(path, content=body)
+
+
+async def test_a_request_is_answered_with_a_token_of_ours(file: Path) -> None:
+    claims = {"requestId": "req-1", "txId": "tx-1", "operation": "RAW"}
+    token = jws.serialize_compact(
+        {"alg": "RS256"}, json.dumps(claims).encode(), COSIGNER, algorithms=["RS256"]
+    )
+    answer = await post(CallbackApp(handler_of(_config(file))), token.encode())
+
+    told = json.loads(jws.deserialize_compact(answer.text, OWN, algorithms=["ES256"]).payload)
+    assert answer.status_code == 200
+    assert told == {
+        "action": "REJECT",
+        "rejectionReason": "operation_unknown",
+        "requestId": "req-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "code"),
+    [
+        (b"x", PATH, 401),
+        (b"x", "/v2/other", 404),
+        (b"x" * 200_000, PATH, 413),
+    ],
+)
+async def test_whatever_else_comes_gets_no_token(
+    file: Path, body: bytes, path: str, code: int
+) -> None:
+    answer = await post(CallbackApp(handler_of(_config(file))), body, path)
+
+    assert (answer.status_code, answer.content) == (code, b"")
+
+
+async def test_another_method_is_none(file: Path) -> None:
+    app: Any = CallbackApp(handler_of(_config(file)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+        assert (await client.get(PATH)).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(404, EvidenceMissingError), (503, EvidenceSilentError), (429, EvidenceSilentError)],
+)
+async def test_evidence_is_fetched_with_the_platforms_key(
+    file: Path, platform: Receiver, code: int, error: type[Exception]
+) -> None:
+    import asyncio  # noqa: PLC0415 - the client blocks
+
+    evidence = handler_of(_config(file))._evidence  # noqa: SLF001 - what the program fetches with
+    platform.answers.append(status(200, body=b"{}"))
+    assert await asyncio.to_thread(evidence, "act_1", 7) == b"{}"
+    platform.otherwise = status(code)
+    with pytest.raises(error):
+        await asyncio.to_thread(evidence, "act_1", 7)
+    first = platform.got[0]
+    assert first.line.startswith("GET /v1/actions/act_1/evidence?consistent_from=7")
+    assert first.headers["authorization"] == "Bearer a platform key"
+
+
+def test_a_head_is_adopted_once(file: Path, tmp_path: Path, wallet: Wallet) -> None:
+    (tmp_path / "checkpoint").write_bytes(wallet.house.note())
+    with pytest.raises(SignerRefusedError):  # It was cosigned years ago, by the real clock.
+        adopt(file, tmp_path / "checkpoint")
+
+
+@pytest.mark.parametrize("data", [b"{", b"{}", b'{"unknown":1}', b" " * 2_000_000])
+def test_settings_that_are_none_are_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "config").write_bytes(data)
+    with pytest.raises(MalformedError):
+        _config(tmp_path / "config")
+
+
+def test_a_key_of_the_wrong_half_is_refused(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_bytes(OWN.as_pem(private=False))
+    with pytest.raises(MalformedError):
+        handler_of(_config(file))
+    assert Config.__struct_config__.forbid_unknown_fields
