@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, Destination, Session
+from twinlock.domain.account import Account, ApiKey, Destination, Session
 from twinlock.domain.actions import type_of
 from twinlock.domain.api_keys import stopped
 from twinlock.domain.assurance import Level
@@ -110,6 +110,10 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     ip_list: tuple[str, ...]
     destinations: tuple[str, ...]
     daily_cents: int
+    pairs: tuple[str, ...]
+    price_band_bp: int
+    notional_daily_cents: int
+    integrator: str
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,19 +195,24 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
             )
             for one in account.actions
         ),
-        api_keys=tuple(
-            ApiKeyView(
-                api_key_id=one.api_key_id,
-                public_key=one.public_key,
-                created_at=one.created_at,
-                stopped=stopped(account, one),
-                scopes=one.scopes,
-                ip_list=one.ip_list,
-                destinations=one.destinations,
-                daily_cents=one.daily_cents,
-            )
-            for one in account.api_keys
-        ),
+        api_keys=tuple(_view_key(account, one) for one in account.api_keys),
+    )
+
+
+def _view_key(account: Account, one: ApiKey) -> ApiKeyView:
+    return ApiKeyView(
+        api_key_id=one.api_key_id,
+        public_key=one.public_key,
+        created_at=one.created_at,
+        stopped=stopped(account, one),
+        scopes=one.scopes,
+        ip_list=one.ip_list,
+        destinations=one.destinations,
+        daily_cents=one.daily_cents,
+        pairs=one.pairs,
+        price_band_bp=one.price_band_bp,
+        notional_daily_cents=one.notional_daily_cents,
+        integrator=one.integrator,
     )
 
 

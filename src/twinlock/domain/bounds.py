@@ -119,6 +119,14 @@ DEVICES_MOST = 5  # That signed in before; of too many the one seen longest ago 
 HOLDS_MOST = 2  # Only the one that ends last stops anything; the log keeps all.
 DESTINATIONS_MOST = 100  # 36 bytes each, removed ones too: their streams must not come back.
 API_KEYS_MOST = 4  # Each may take 1 KB of the document.
+API_KEY_PAIRS_MOST = 20  # That one key names; a maker of more markets makes another key.
+# Basis points from the middle. A band that exempts any price exempts the thief's.
+API_KEY_BAND_BP_MOST = 1_000
+# A key that may act and is bound to no address. OKX (2026-04) ends it after 14 days, Binance
+# (2021-07) after 30; the shorter.
+API_KEY_UNBOUND_LIFETIME = timedelta(days=14)
+# A key that nobody uses is nobody's care. Binance ends one that is unused after 30 days.
+API_KEY_UNUSED_LIFETIME = timedelta(days=30)
 IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.

@@ -14,7 +14,7 @@ from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
+from twinlock.domain.ids import ActionId, ApiKeyId, ChallengeId, ChannelId, MemberId, SessionId
 
 
 class SessionSignature(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,12 +174,19 @@ class RecordExport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is held about the person is being handed out."""
 
 
+class RecordKeyUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders passed that named these API keys: once for each of their days, for their lapse."""
+
+    api_key_ids: tuple[ApiKeyId, ...]
+
+
 class Erase(msgspec.Struct, frozen=True, kw_only=True):
     """The wait of an erasure is over: decide again, and end the account with a yes."""
 
     action_id: ActionId
 
 
+OfKeys: TypeAlias = RecordKeyUse
 OfAccount: TypeAlias = (
     Offer
     | EndSession
@@ -189,5 +196,6 @@ OfAccount: TypeAlias = (
     | SetLegalHold
     | LiftLegalHold
     | RecordExport
+    | OfKeys
 )
 Command: TypeAlias = Propose | Ask | Prove | Veto | Repudiate | Spend | Erase | OfAccount

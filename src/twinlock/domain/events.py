@@ -307,6 +307,12 @@ class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="api_key.revoked/1"):
     api_key_id: ApiKeyId
 
 
+class ApiKeyUsed(_Event, frozen=True, kw_only=True, tag="api_key.used/1"):
+    """Orders passed that named this key; told once for each of its days of trading."""
+
+    api_key_id: ApiKeyId
+
+
 # --- What was seen of others ---
 
 
@@ -353,6 +359,7 @@ ProtectionEvent: TypeAlias = (
     | DestinationRemoved
     | ApiKeyCreated
     | ApiKeyRevoked
+    | ApiKeyUsed
 )
 Event: TypeAlias = (
     ActionEvent

@@ -13,6 +13,7 @@ from twinlock.domain.commands import (
     Offer,
     OpenAccount,
     RecordExport,
+    RecordKeyUse,
     ReportSimChange,
     SetLegalHold,
 )
@@ -20,6 +21,7 @@ from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.events import (
     AccountOpened,
+    ApiKeyUsed,
     CandidateOffered,
     DataExported,
     DestinationAdded,
@@ -80,6 +82,10 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             later = changed_at <= now and (known is None or changed_at > known)
             changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
             return _account_event("sim_change.report", *changed)
+        case RecordKeyUse(api_key_ids=named):
+            used = (key for key in state.account.api_keys if key.api_key_id in named)
+            events = (ApiKeyUsed(at=now, api_key_id=key.api_key_id) for key in used)
+            return _account_event("api_key.use", *events)
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return _of_records(state, command, now=now)
         case _:

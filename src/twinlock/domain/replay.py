@@ -20,6 +20,7 @@ from twinlock.domain.account import (
 )
 from twinlock.domain.api_keys import (
     stopped_with,
+    used_on,
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import (
@@ -46,6 +47,7 @@ from twinlock.domain.events import (
     ActionVetoed,
     ApiKeyCreated,
     ApiKeyRevoked,
+    ApiKeyUsed,
     AuthenticatorBound,
     AuthenticatorReactivated,
     AuthenticatorRemoved,
@@ -260,6 +262,8 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
         case ApiKeyRevoked(api_key_id=dead):
             keys = tuple(key for key in account.api_keys if key.api_key_id != dead)
             return with_account(state, api_keys=keys)
+        case ApiKeyUsed(at=at, api_key_id=named):
+            return with_account(state, api_keys=used_on(account.api_keys, named, at=at))
         case _:
             assert_never(event)
 

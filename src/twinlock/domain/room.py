@@ -52,6 +52,7 @@ from twinlock.domain.commands import (
     Propose,
     Prove,
     RecordExport,
+    RecordKeyUse,
     ReportSimChange,
     Repudiate,
     SetLegalHold,
@@ -183,7 +184,7 @@ def grows(account: Account, command: Command) -> bool:
             return True
         case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport():
+        case SetLegalHold() | LiftLegalHold() | RecordExport() | RecordKeyUse():
             return False
         case _:
             assert_never(command)
@@ -236,7 +237,8 @@ def bytes_that_last(account: Account) -> int:
 def _used(key: ApiKey) -> ApiKey:
     """Return ``key`` as long as it can become: stopped, and with the longest sum of a day."""
     spends = WITHDRAW_SCOPE in key.scopes
-    return replace(key, stopped=True, spent=(_DAYS, key.daily_cents) if spends else key.spent)
+    spent = (_DAYS, key.daily_cents) if spends else key.spent
+    return replace(key, stopped=True, spent=spent, used_on=_DAYS)
 
 
 def _counted(one: Authenticator) -> Authenticator:

@@ -200,6 +200,7 @@ KEY = ApiKey(
     proved_by=(Factor.PASSWORD, Factor.TOTP),
     spent=(20_468, 10**9),
     stopped=True,
+    used_on=20_468,
 )
 CHANNEL = Channel(
     channel_id=ChannelId(f"chn_{NAMED}"),
@@ -352,7 +353,7 @@ def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
             replace(APP, last_step=2**32 - 1, **used),
         ),
         destinations=dict.fromkeys(full.destinations, 999_999),
-        api_keys=(replace(unused, spent=(99_999, unused.daily_cents)), reading),
+        api_keys=(replace(unused, spent=(99_999, unused.daily_cents), used_on=99_999), reading),
     )
 
     assert bytes_that_last(full) == size(grown)

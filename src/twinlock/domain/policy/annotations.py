@@ -135,17 +135,19 @@ class Permit:
 
     ``offers`` are the factors that may be asked for; a new channel's own code always may, since
     nothing else confirms it. ``exits_held`` is for how long nothing leaves once it took effect;
-    ``lapses`` after how long without use its destination needs proof again.
+    ``lapses`` after how long without use its destination needs proof again; of an API key, how long
+    it lives without an IP list, and ``unused`` how long without use.
     """
 
     rule_id: str
     offers: frozenset[Factor]
     exits_held: timedelta | None
     lapses: timedelta | None
+    unused: timedelta | None
 
 
 _EVERYWHERE = frozenset({"id", "source"})
-_ON_PERMITS = _EVERYWHERE | {"offers", "exits_held_seconds", "lapses_seconds"}
+_ON_PERMITS = _EVERYWHERE | {"offers", "exits_held_seconds", "lapses_seconds", "unused_seconds"}
 _ON_FORBIDS = _EVERYWHERE | {"outcome", "reason"}
 _OF_OUTCOME: Mapping[Outcome, frozenset[str]] = MappingProxyType(
     {
@@ -214,6 +216,7 @@ def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
         offers=frozenset(offered or PROOFS) | {Factor.CHANNEL_CODE},
         exits_held=reader.seconds("exits_held_seconds"),
         lapses=reader.seconds("lapses_seconds"),
+        unused=reader.seconds("unused_seconds"),
     )
 
 

@@ -104,7 +104,7 @@ def gather(
         shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
-        api_key=key_use(state, action, shown, now=now),
+        api_key=key_use(state, action, shown, lapses=policy.statutes.key_lapses, now=now),
         enrolling=account.enrolling(now),
         frozen_until=account.freeze.until,
         frozen_at=account.freeze.set_at,

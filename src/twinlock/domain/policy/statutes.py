@@ -22,6 +22,7 @@ from typing import Any, assert_never
 import msgspec
 
 from twinlock.domain.actions import BUILT
+from twinlock.domain.api_keys import LONGEST, KeyLapses
 from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
@@ -100,6 +101,7 @@ class Statutes:
         lapse = None if listing is None else listing.lapses
         # After so long without use a listed destination needs a proof again.
         self.lapse = timedelta.max if lapse is None else lapse
+        self.key_lapses = _key_lapses(permits.get(ActionType.API_KEY_CREATE))
         self._latest: tuple[Facts, Context] | None = None
 
     def of(self, action: str) -> tuple[Statute, ...]:
@@ -155,6 +157,17 @@ class Statutes:
         """Return the longest that a statute lets ``action`` wait."""
         lengths = (rule.demand.length for rule in self.of(action) if isinstance(rule.demand, Wait))
         return max(lengths, default=timedelta(0))
+
+
+def _key_lapses(permit: Permit | None) -> KeyLapses:
+    """Return when API keys lapse: a statute shortens it, and lengthens nothing."""
+    most = LONGEST
+    if permit is None:
+        return most
+    return KeyLapses(
+        unbound=min(most.unbound, permit.lapses or most.unbound),
+        unused=min(most.unused, permit.unused or most.unused),
+    )
 
 
 def _facts_read(rules: tuple[Statute, ...]) -> tuple[str, ...]:
@@ -298,7 +311,8 @@ _MEANT: Mapping[str, frozenset[str]] = MappingProxyType(
             if cls in (ActionClass.LOOSENING, ActionClass.ACCESS) or one in REPUDIATIONS
         )
         - {ActionType.ACCOUNT_ERASE},
-        "lapses_seconds": frozenset({ActionType.DESTINATION_ADD}),
+        "lapses_seconds": frozenset({ActionType.DESTINATION_ADD, ActionType.API_KEY_CREATE}),
+        "unused_seconds": frozenset({ActionType.API_KEY_CREATE}),
     }
 )
 

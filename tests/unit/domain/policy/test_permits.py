@@ -5,8 +5,10 @@ from support.policies import DEFAULT, policy_of
 
 from twinlock.adapters.policies import shipped
 from twinlock.domain.actions import BUILT
+from twinlock.domain.api_keys import LONGEST
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
+from twinlock.domain.policy.statutes import _key_lapses
 
 TIGHTEN = {one for one, cls in CLASS_OF.items() if cls is ActionClass.TIGHTENING} - REPUDIATIONS
 
@@ -37,12 +39,31 @@ def test_no_freeze_exit_or_erasure_holds_the_exits(action: str) -> None:
     assert fault_of(text, action=action) is PolicyFault.ANNOTATION
 
 
-@pytest.mark.parametrize("action", sorted(BUILT - {"destination.add"}))
-def test_only_a_listing_lapses_without_use(action: str) -> None:
+@pytest.mark.parametrize("action", sorted(BUILT - {"destination.add", "api_key.create"}))
+def test_only_a_listing_and_a_key_lapse_without_use(action: str) -> None:
     """Prevents: two lengths of which the rule that is first by name counts, and nobody is told."""
     text = with_annotation(action, '@lapses_seconds("60")')
 
     assert fault_of(text, action=action) is PolicyFault.ANNOTATION
+
+
+@pytest.mark.parametrize("action", sorted(BUILT - {"api_key.create"}))
+def test_only_a_key_lapses_unused(action: str) -> None:
+    text = with_annotation(action, '@unused_seconds("60")')
+
+    assert fault_of(text, action=action) is PolicyFault.ANNOTATION
+
+
+def test_a_statute_shortens_the_life_of_keys_and_lengthens_none() -> None:
+    short = with_annotation("api_key.create", '@lapses_seconds("60") @unused_seconds("120")')
+    long = with_annotation(
+        "api_key.create", '@lapses_seconds("31622400") @unused_seconds("31622400")'
+    )
+
+    lapses = policy_of(short).statutes.key_lapses
+    assert (lapses.unbound.total_seconds(), lapses.unused.total_seconds()) == (60, 120)
+    assert policy_of(long).statutes.key_lapses == LONGEST == DEFAULT.statutes.key_lapses
+    assert _key_lapses(None) == LONGEST
 
 
 @pytest.mark.parametrize("action", ["destination.add", "freeze.lift"])
