@@ -26,6 +26,7 @@ TABLES = (
     "webhook_retry",
     "erased",
     "erased_entry",
+    "order_count",
 )
 FORBIDDEN = [
     "UPDATE leaf SET entry = 'x'",
@@ -53,6 +54,8 @@ FORBIDDEN = [
     "DELETE FROM policy",
     "UPDATE policy SET body = 'x'",
     "UPDATE policy SET digest = 'x'",
+    "UPDATE order_count SET name = 'x'",
+    "UPDATE order_count SET day = 0",
     "DELETE FROM platform_key",
     "UPDATE platform_key SET mac = 'x'",
     "UPDATE platform_key SET scopes = '{}'",

@@ -32,6 +32,7 @@ from twinlock.services.exporting import Exporting
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
+from twinlock.services.order_intents import OrderIntents
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving import Proving
 from twinlock.services.spending import Spends
@@ -53,6 +54,7 @@ class UseCases:
     keys: Keys
     legal_holds: LegalHolds
     exporting: Exporting
+    order_intents: OrderIntents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class Metrics:
     answers: Counter
     engine_errors: Counter
     seconds: Histogram
+    order_intents: Counter
     by_route: dict[str, Callable[[float], None]] = field(default_factory=dict)
     by_answer: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
@@ -99,6 +102,12 @@ def new_metrics() -> Metrics:
         ),
         seconds=Histogram(
             "twinlock_request_seconds", "Seconds a request took.", ("route",), registry=registry
+        ),
+        order_intents=Counter(
+            "twinlock_order_intents",
+            "Orders that were examined.",
+            ("verdict", "reason"),
+            registry=registry,
         ),
     )
 

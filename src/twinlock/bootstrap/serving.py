@@ -20,6 +20,7 @@ from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
 from twinlock.adapters.revival import looked_after
 from twinlock.adapters.settings import Settings
+from twinlock.adapters.sql.order_intents import SqlOrderCounts
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
@@ -37,6 +38,7 @@ from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import PlatformKeys
 from twinlock.ports.log import PublishedHeads
+from twinlock.ports.order_intents import OrderCounts
 from twinlock.ports.records import Records
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.services.accounts import Accounts
@@ -46,6 +48,7 @@ from twinlock.services.exporting import Exporting
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
+from twinlock.services.order_intents import OrderIntents
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
 from twinlock.services.spending import Spends
@@ -74,6 +77,7 @@ class Shelves:
     policies: PolicyTexts
     outbox: Relay
     records: Records
+    order_counts: OrderCounts
     at_work: KeysAtWork | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
 
@@ -112,17 +116,21 @@ async def open_api(
         anchored(world, trusted) as (kept, anchoring, keys),
     ):
         await anchoring.check()
+        order_counts = SqlOrderCounts(kept)
         shelves = Shelves(
             store=kept,
             keys=SqlPlatformKeys(kept),
             policies=SqlPolicyTexts(kept.database),
             outbox=Outbox(kept),
             records=SqlRecords(kept),
+            order_counts=order_counts,
             at_work=keys,
         )
 
         async def forget_keys() -> None:
-            await kept.forget_keys(now=trusted.now(database_at=None))
+            now = trusted.now(database_at=None)
+            await kept.forget_keys(now=now)
+            await order_counts.forget(now=now)
 
         async with (
             looked_after(world.server, kept.database.ping),
@@ -262,4 +270,7 @@ def _use_cases(
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
         legal_holds=LegalHolds(store, policies=policies),
         exporting=Exporting(store, records=shelves.records, policies=policies),
+        order_intents=OrderIntents(
+            store, counts=shelves.order_counts, clock=clock, policies=policies
+        ),
     )

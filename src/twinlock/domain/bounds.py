@@ -12,6 +12,8 @@ from datetime import timedelta
 # SP 800-63B-4, 3.1.3.2: a code that travels by another way lives ten minutes at most.
 CHALLENGE_LIFETIME = timedelta(minutes=10)
 AUTHORIZATION_LIFETIME = timedelta(minutes=15)  # A signing queue drains within minutes.
+# What a spent trade.unusual lets pass: as long as a yes waits for its spend.
+TRADE_PERMIT_LIFETIME = timedelta(minutes=15)
 # What the signer holds in hand is short-lived, since it can move money.
 SPEND_LIFETIME = timedelta(minutes=5)
 # Counted from the end of its waits; an action that nobody finished lapses then.

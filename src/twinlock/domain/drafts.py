@@ -25,7 +25,7 @@ from twinlock.domain.catalogue import SCOPES, TRADE_SCOPE
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, TwinlockError
-from twinlock.domain.exits import BANK, BOOKS
+from twinlock.domain.exits import BANK, BOOKS, PLACE
 from twinlock.domain.ids import AccountId
 from twinlock.domain.policy.version import Policy
 
@@ -41,7 +41,6 @@ _MEMO = re.compile(r"[!-~]([ -~]*[!-~])?|")
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAPPED_BITS = 96  # RFC 4291, 2.5.5.2: ::ffff:0:0/96 before the IPv4 address.
 _EVM = re.compile(r"0x[0-9a-fA-F]{40}")
-PLACE = r"\A[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,63}\Z"  # What platforms call people, cards and pairs.
 _PLACE = re.compile(PLACE)
 Place: TypeAlias = Annotated[str, Meta(pattern=PLACE, max_length=64)]
 INTEGRATOR = r"\A([a-z0-9][a-z0-9._-]{0,63})?\Z"  # In small letters: one name is one integrator.

@@ -85,6 +85,7 @@ class Scope(StrEnum):
     READ = "read"
     LEGAL_HOLD = "legal_hold"
     EXPORT = "export"
+    TRADE = "trade"  # examine order intents
 
 
 class ListedKey(msgspec.Struct, frozen=True, kw_only=True):

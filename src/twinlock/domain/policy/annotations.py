@@ -14,6 +14,16 @@ from typing import NoReturn, TypeAlias
 
 from twinlock.domain.assurance import PROOFS, Factor
 from twinlock.domain.errors import TwinlockError
+from twinlock.domain.exits import PLACE
+from twinlock.domain.order_intents.rules import (
+    FAR_BP,
+    FAR_BP_MOST,
+    LIQUID_MOST,
+    NOTIONAL_AN_HOUR_CENTS,
+    ORDERS_AN_HOUR,
+    TIMES_BUSIEST,
+    TradingRules,
+)
 from twinlock.domain.reasons import Reason
 
 SECONDS_MOST = 366 * 24 * 3600  # A year; a longer wait is a refusal.
@@ -23,6 +33,9 @@ QUORUM_MOST = 5  # More people than a night shift has.
 RULE_ID_LETTERS_MOST = 64
 _RULE_ID = re.compile(rf"[a-z0-9][a-z0-9_.]{{0,{RULE_ID_LETTERS_MOST - 1}}}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_PAIR = re.compile(PLACE)
+NUMBER_MOST = 999_999_999  # As long as a number of an annotation may be.
+TIMES_MOST = 10  # Ten times the busiest hour is no limit.
 _SOURCE = re.compile(r"[A-Za-z0-9 ,.;:-]{1,200}")
 
 
@@ -136,7 +149,8 @@ class Permit:
     ``offers`` are the factors that may be asked for; a new channel's own code always may, since
     nothing else confirms it. ``exits_held`` is for how long nothing leaves once it took effect;
     ``lapses`` after how long without use its destination needs proof again; of an API key, how long
-    it lives without an IP list, and ``unused`` how long without use.
+    it lives without an IP list, and ``unused`` how long without use. ``trading`` says which trades
+    are unusual.
     """
 
     rule_id: str
@@ -144,10 +158,16 @@ class Permit:
     exits_held: timedelta | None
     lapses: timedelta | None
     unused: timedelta | None
+    trading: TradingRules
 
 
 _EVERYWHERE = frozenset({"id", "source"})
-_ON_PERMITS = _EVERYWHERE | {"offers", "exits_held_seconds", "lapses_seconds", "unused_seconds"}
+OF_TRADING = frozenset(
+    {"liquid", "far_bp", "far_in", "times_busiest", "orders_an_hour", "notional_an_hour_cents"}
+)
+_ON_PERMITS = _EVERYWHERE.union(
+    {"offers", "exits_held_seconds", "lapses_seconds", "unused_seconds"}, OF_TRADING
+)
 _ON_FORBIDS = _EVERYWHERE | {"outcome", "reason"}
 _OF_OUTCOME: Mapping[Outcome, frozenset[str]] = MappingProxyType(
     {
@@ -199,6 +219,13 @@ class _Said:
             self.fail(f"is a list of {', '.join(one for one in Factor if one in PROOFS)}", name)
         return tuple(sorted(Factor(word) for word in words))
 
+    def pairs(self, name: str) -> frozenset[str]:
+        """Return the pairs named; a missing list is empty."""
+        words = [word.strip() for word in self._said.get(name, "").split(",") if word]
+        if len(words) > LIQUID_MOST or not all(map(_PAIR.fullmatch, words)):
+            self.fail(f"is a list of {LIQUID_MOST} pairs at most, such as BTC/USDT", name)
+        return frozenset(words)
+
     def word(self, name: str, words: tuple[str, ...]) -> str:
         """Return one of ``words``; a missing one is empty."""
         found = self._said.get(name, "")
@@ -217,6 +244,20 @@ def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
         exits_held=reader.seconds("exits_held_seconds"),
         lapses=reader.seconds("lapses_seconds"),
         unused=reader.seconds("unused_seconds"),
+        trading=_trading(reader),
+    )
+
+
+def _trading(said: _Said) -> TradingRules:
+    """Return which trades are unusual; what is not said is as ``TradingRules`` has it."""
+    sums, times = said.number("notional_an_hour_cents", most=NUMBER_MOST), said.number
+    return TradingRules(
+        liquid=said.pairs("liquid"),
+        far_bp=times("far_bp", most=FAR_BP_MOST) or FAR_BP,
+        far_anywhere=said.word("far_in", ("any_pair",)) != "",
+        times_busiest=times("times_busiest", most=TIMES_MOST) or TIMES_BUSIEST,
+        orders_an_hour=times("orders_an_hour", most=NUMBER_MOST) or ORDERS_AN_HOUR,
+        notional_an_hour_cents=sums or NOTIONAL_AN_HOUR_CENTS,
     )
 
 

@@ -162,6 +162,22 @@ CREATE TABLE erased_entry (
     mac        bytea NOT NULL CHECK (octet_length(mac) = 40)
 );
 
+-- How many orders passed, and for how much, in an hour, in the day's busiest hour before it, and on
+-- the day. Names are the application's: nobody else can say whose they are. Forgotten after 31 days.
+CREATE TABLE order_count (
+    name       bytea NOT NULL CHECK (octet_length(name) = 32),
+    day        integer NOT NULL,
+    hour       smallint NOT NULL CHECK (hour BETWEEN 0 AND 23),
+    orders     bigint NOT NULL DEFAULT 0,
+    cents      bigint NOT NULL DEFAULT 0,
+    top_orders bigint NOT NULL DEFAULT 0,
+    top_cents  bigint NOT NULL DEFAULT 0,
+    day_orders bigint NOT NULL DEFAULT 0,
+    day_cents  bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (name, day)
+) WITH (fillfactor = 50);
+CREATE INDEX order_count_day ON order_count USING brin (day);
+
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
 GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlock_app;
@@ -170,6 +186,9 @@ GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON order_count TO twinlock_app;
+GRANT UPDATE (hour, orders, cents, top_orders, top_cents, day_orders, day_cents)
+    ON order_count TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
 GRANT SELECT ON erased, erased_entry TO twinlock_app;
 GRANT SELECT, INSERT ON platform_key, platform_key_revoked TO twinlock_app;
