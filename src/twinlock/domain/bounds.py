@@ -49,6 +49,8 @@ RECOVERY_CODE_BITS = 120
 SESSION_LIFETIME = timedelta(hours=24)
 # SP 800-63B-4, 2.2.3: at AAL2 a session that nobody uses should end after an hour.
 SESSION_IDLE = timedelta(hours=1)
+# Orders are no entries of the log: that a session trades is told so often, so that none idles.
+SESSION_TOLD_EVERY = timedelta(minutes=30)
 
 # A device that has not signed in for so long is a new one again: it may have been sold since.
 DEVICE_KNOWN_FOR = timedelta(days=90)

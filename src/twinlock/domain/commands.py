@@ -174,10 +174,11 @@ class RecordExport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is held about the person is being handed out."""
 
 
-class RecordKeyUse(msgspec.Struct, frozen=True, kw_only=True):
-    """Orders passed that named these API keys: once for each of their days, for their lapse."""
+class RecordTrading(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders passed that named these API keys, or sessions: told now and then, for their lapse."""
 
-    api_key_ids: tuple[ApiKeyId, ...]
+    api_key_ids: tuple[ApiKeyId, ...] = ()
+    session_ids: tuple[SessionId, ...] = ()
 
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +187,7 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True):
     action_id: ActionId
 
 
-OfKeys: TypeAlias = RecordKeyUse
+OfKeys: TypeAlias = RecordTrading
 OfAccount: TypeAlias = (
     Offer
     | EndSession

@@ -242,6 +242,12 @@ class SessionEnded(_Event, frozen=True, kw_only=True, tag="session.ended/1"):
     session_id: SessionId
 
 
+class SessionUsed(_Event, frozen=True, kw_only=True, tag="session.used/1"):
+    """Orders passed in this session, whose device signed that it trades; told now and then."""
+
+    session_id: SessionId
+
+
 IdentityEvent: TypeAlias = (
     AccountOpened
     | CandidateOffered
@@ -249,6 +255,7 @@ IdentityEvent: TypeAlias = (
     | AuthenticatorRemoved
     | SessionStarted
     | SessionEnded
+    | SessionUsed
 )
 StandingEvent: TypeAlias = (
     AuthenticatorSuspended

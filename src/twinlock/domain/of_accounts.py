@@ -1,5 +1,6 @@
 """Decisions about an account as such, which need no proof: they open nothing and weaken nothing."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import assert_never
 
@@ -13,7 +14,7 @@ from twinlock.domain.commands import (
     Offer,
     OpenAccount,
     RecordExport,
-    RecordKeyUse,
+    RecordTrading,
     ReportSimChange,
     SetLegalHold,
 )
@@ -29,8 +30,10 @@ from twinlock.domain.events import (
     LegalHoldLifted,
     LegalHoldSet,
     SessionEnded,
+    SessionUsed,
     SimChanged,
 )
+from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.requirements import Answer
 
 
@@ -82,10 +85,8 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             later = changed_at <= now and (known is None or changed_at > known)
             changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
             return _account_event("sim_change.report", *changed)
-        case RecordKeyUse(api_key_ids=named):
-            used = (key for key in state.account.api_keys if key.api_key_id in named)
-            events = (ApiKeyUsed(at=now, api_key_id=key.api_key_id) for key in used)
-            return _account_event("api_key.use", *events)
+        case RecordTrading():
+            return _account_event("trading.use", *_traded(state, command, now=now))
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return _of_records(state, command, now=now)
         case _:
@@ -104,6 +105,16 @@ def _import(state: State, destination: Destination, *, now: datetime) -> Decisio
         return _account_event("destination.import")
     added = DestinationAdded(at=now, destination=destination)
     return _account_event("destination.import", added)
+
+
+def _traded(state: State, command: RecordTrading, *, now: datetime) -> Iterator[Event]:
+    """Give what was used of the keys and sessions named; what is over stays over."""
+    for key in state.account.api_keys:
+        if key.api_key_id in command.api_key_ids:
+            yield ApiKeyUsed(at=now, api_key_id=key.api_key_id)
+    for one in state.account.sessions:
+        if one.session_id in command.session_ids and one.state(now) is SessionState.FULL:
+            yield SessionUsed(at=now, session_id=one.session_id)
 
 
 def _account_event(kind: str, *events: Event) -> Decision:

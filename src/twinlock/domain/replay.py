@@ -74,6 +74,7 @@ from twinlock.domain.events import (
     RecordsEvent,
     SessionEnded,
     SessionStarted,
+    SessionUsed,
     SimChanged,
     StandingEvent,
 )
@@ -108,6 +109,7 @@ def apply(state: State, event: Event) -> State:
             | AuthenticatorRemoved()
             | SessionStarted()
             | SessionEnded()
+            | SessionUsed()
         ):
             return _apply_identity(state, event)
         case CodesFlooded():
@@ -157,6 +159,12 @@ def _apply_identity(state: State, event: IdentityEvent) -> State:
         case SessionEnded(session_id=session_id):
             live_ones = tuple(one for one in account.sessions if one.session_id != session_id)
             return with_account(state, sessions=live_ones)
+        case SessionUsed(at=at, session_id=named):
+            seen = tuple(
+                replace(one, seen_at=at) if one.session_id == named else one
+                for one in account.sessions
+            )
+            return with_account(state, sessions=seen)
         case _:
             assert_never(event)
 

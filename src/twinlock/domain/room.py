@@ -52,7 +52,7 @@ from twinlock.domain.commands import (
     Propose,
     Prove,
     RecordExport,
-    RecordKeyUse,
+    RecordTrading,
     ReportSimChange,
     Repudiate,
     SetLegalHold,
@@ -184,7 +184,7 @@ def grows(account: Account, command: Command) -> bool:
             return True
         case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport() | RecordKeyUse():
+        case SetLegalHold() | LiftLegalHold() | RecordExport() | RecordTrading():
             return False
         case _:
             assert_never(command)

@@ -1,6 +1,7 @@
 """Examining orders that a platform is about to place, many at once.
 
-Nothing that passes is an entry of the log; that a key traded is, once for each of its days.
+Nothing that passes is an entry of the log. That a key traded is, once for each of its days; and
+that a session does, every half an hour.
 
 Always true (tests/integration/test_order_intents.py): what any process committed before a batch is
 asked about, a freeze above all, is seen by it; a database that does not answer lets nothing pass.
@@ -13,12 +14,19 @@ from datetime import datetime
 from typing import TypeVar
 
 from twinlock.domain.account import State
-from twinlock.domain.bounds import SIGNED_AT_TOLERANCE
-from twinlock.domain.commands import RecordKeyUse, SessionSignature
+from twinlock.domain.bounds import SESSION_TOLD_EVERY, SIGNED_AT_TOLERANCE
+from twinlock.domain.commands import RecordTrading, SessionSignature
 from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.gate import decide
-from twinlock.domain.ids import AccountId, ActionId, ApiKeyId, account_of, parse_account_id
+from twinlock.domain.ids import (
+    AccountId,
+    ActionId,
+    ApiKeyId,
+    SessionId,
+    account_of,
+    parse_account_id,
+)
 from twinlock.domain.order_intents.judging import Count, Known, Name, examine, names_of
 from twinlock.domain.order_intents.model import (
     TRADE,
@@ -38,7 +46,7 @@ from twinlock.proofs.sessions import check_session
 T = TypeVar("T")
 ACTOR = "system:order-intents"
 REMEMBERED_MOST = 20_000  # Tickets, and permits: a few MB.
-KEY_USES_MOST = 16  # Accounts whose keys' first use of a day is told to the log, by one batch.
+TOLD_MOST = 16  # Accounts of which one batch tells the log that they trade; the next tells of more.
 
 
 class OrderIntents:
@@ -66,12 +74,12 @@ class OrderIntents:
         tickets = self._signed_by(batch.tickets, now=now)
         permits = await self._permits_of(intents)
         answers: list[tuple[Examined, ...]] = []
-        due: dict[str, tuple[ApiKeyId, ...]] = {}
+        due: dict[str, RecordTrading] = {}
 
         def run(views: Mapping[str, TradingView], counts: Mapping[Name, Count]) -> None:
             known = Known(rules=trading, views=views, permits=permits, tickets=tickets, now=now)
             answers.append(examine(intents, known, counts))
-            due.update(_first_uses(intents, answers[-1], views, now=now))
+            due.update(_to_tell(intents, answers[-1], views, now=now))
 
         accounts = frozenset(_accounts(intents))
         await self._counts.examine(accounts, names_of(intents, permits), run, now=now)
@@ -123,10 +131,10 @@ class OrderIntents:
 
     # --- What the log is told ---
 
-    async def _tell(self, due: Mapping[str, tuple[ApiKeyId, ...]], rules: Rules) -> None:
-        """Tell the log of keys' first uses of a day; what fails is told by a later batch."""
-        some = list(due.items())[:KEY_USES_MOST]
-        works = [self._store.run(_use(AccountId(one), keys, rules)) for one, keys in some]
+    async def _tell(self, due: Mapping[str, RecordTrading], rules: Rules) -> None:
+        """Tell the log of keys and sessions that trade; what fails is told by a later batch."""
+        some = list(due.items())[:TOLD_MOST]
+        works = [self._store.run(_work(AccountId(one), used, rules)) for one, used in some]
         for result in await asyncio.gather(*works, return_exceptions=True):
             if isinstance(result, BaseException) and not isinstance(result, TwinlockError):
                 raise result
@@ -146,27 +154,36 @@ def _accounts(intents: tuple[Intent, ...]) -> Iterable[AccountId]:
             continue
 
 
-def _first_uses(
+def _to_tell(
     intents: tuple[Intent, ...],
     answers: tuple[Examined, ...],
     views: Mapping[str, TradingView],
     *,
     now: datetime,
-) -> dict[str, tuple[ApiKeyId, ...]]:
-    """Return the keys by which orders passed, of which the log does not know today."""
-    used: dict[str, set[ApiKeyId]] = {}
+) -> dict[str, RecordTrading]:
+    """Return by which keys and sessions orders passed, where the log was not told of late."""
+    keys: dict[str, set[ApiKeyId]] = {}
+    sessions: dict[str, set[SessionId]] = {}
     for intent, answer in zip(intents, answers, strict=True):
-        if intent.api_key_id and answer.verdict is Verdict.PASS and intent.kind is not Kind.CANCEL:
-            key = views[intent.account_id].keys[intent.api_key_id]
-            if not used_today(key, now):
-                used.setdefault(intent.account_id, set()).add(key.api_key_id)
-    return {named: tuple(sorted(keys)) for named, keys in used.items()}
+        if answer.verdict is not Verdict.PASS or intent.kind is Kind.CANCEL:
+            continue
+        view = views[intent.account_id]
+        if intent.api_key_id:
+            if not used_today(view.keys[intent.api_key_id], now):
+                keys.setdefault(intent.account_id, set()).add(ApiKeyId(intent.api_key_id))
+        elif now >= view.sessions[intent.session_id].seen_at + SESSION_TOLD_EVERY:
+            sessions.setdefault(intent.account_id, set()).add(SessionId(intent.session_id))
+    return {
+        named: RecordTrading(
+            api_key_ids=tuple(sorted(keys.get(named, ()))),
+            session_ids=tuple(sorted(sessions.get(named, ()))),
+        )
+        for named in keys.keys() | sessions.keys()
+    }
 
 
-def _use(named: AccountId, keys: tuple[ApiKeyId, ...], rules: Rules) -> Work:
-    command = RecordKeyUse(api_key_ids=keys)
-
+def _work(named: AccountId, used: RecordTrading, rules: Rules) -> Work:
     def run(state: State, now: datetime) -> Decided:
-        return decide(state, command, rules=rules, now=now)
+        return decide(state, used, rules=rules, now=now)
 
     return Work(account_id=named, decide=run, actor=ACTOR, policy=rules.policy.name)

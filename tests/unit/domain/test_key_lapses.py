@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, NOON
 from support.gates import Gate
+from support.trading import SESSION
 from support.worlds import SYNCED, an_account
 
 from twinlock.domain.account import ApiKey
@@ -13,10 +14,10 @@ from twinlock.domain.api_keys import KeyLapses, day_number, lapses_at, used_on
 from twinlock.domain.assurance import Level
 from twinlock.domain.bounds import API_KEY_UNBOUND_LIFETIME, API_KEY_UNUSED_LIFETIME
 from twinlock.domain.catalogue import ActionClass
-from twinlock.domain.commands import RecordKeyUse
+from twinlock.domain.commands import RecordTrading
 from twinlock.domain.drafts import ApiKeyCreateDraft, ScopeUnknownError, api_key_create, parse
 from twinlock.domain.errors import MalformedError
-from twinlock.domain.ids import ApiKeyId
+from twinlock.domain.ids import ApiKeyId, SessionId
 from twinlock.domain.key_laws import an_api_key_reaches_so_far, by_api_key
 from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Facts
 from twinlock.domain.reasons import Reason
@@ -96,11 +97,24 @@ def test_a_use_that_is_told_makes_a_key_live_on() -> None:
     )
     gate.wait(20 * DAY)
 
-    gate.run(RecordKeyUse(api_key_ids=(ONE, ApiKeyId("key_gone"))))
+    gate.run(RecordTrading(api_key_ids=(ONE, ApiKeyId("key_gone"))))
 
     first, second = gate.account.api_keys
     assert (first.used_on, second.used_on) == (day_number(gate.now), 0)
     assert used_on((second,), ONE, at=NOON) == (second,)
+
+
+def test_a_session_that_trades_does_not_idle_and_one_that_idled_stays_over() -> None:
+    gate = Gate.of(replace(an_account(SYNCED), sessions=(SESSION,)))
+    used = RecordTrading(session_ids=(SESSION.session_id, SessionId("ses_gone")))
+    for _ in range(3):
+        gate.wait(timedelta(minutes=50))
+        gate.run(used)
+    assert gate.account.sessions[0].seen_at == gate.now
+
+    gate.wait(timedelta(minutes=61))
+    gate.run(used)
+    assert gate.account.sessions[0].seen_at < gate.now
 
 
 def test_what_a_key_may_trade_stands_in_its_payload_in_one_form() -> None:

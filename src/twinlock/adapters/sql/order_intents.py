@@ -79,11 +79,17 @@ SELECT count(*) FROM forgotten
 
 
 class _Seen(NamedTuple):
-    """An account as it was read, and the key that names its counts."""
+    """An account as it was read, the key that names its counts, and how all of them begin."""
 
     version: int
     view: TradingView
     naming: bytes
+    prefix: bytes
+
+    def name(self, source: str) -> bytes:
+        """Return the name of its counts of one source."""
+        own = tagged_mac(self.naming, "order-count-source/v1", source.encode())
+        return self.prefix + own[:PREFIX_BYTES]
 
 
 class _Row(NamedTuple):
@@ -106,11 +112,6 @@ def naming_key(key: SubjectKey) -> bytes:
 def prefix_of(naming: bytes) -> bytes:
     """Return the 16 bytes with which every name of one account begins."""
     return tagged_mac(naming, "order-count-account/v1")[:PREFIX_BYTES]
-
-
-def _name(naming: bytes, source: str) -> bytes:
-    own = tagged_mac(naming, "order-count-source/v1", source.encode())[:PREFIX_BYTES]
-    return prefix_of(naming) + own
 
 
 class SqlOrderCounts:
@@ -138,7 +139,7 @@ class SqlOrderCounts:
         async with self._database.reader() as db, db.transaction():
             seen = await self._look(db, accounts)
             stored = {
-                name: _name(seen[name.account_id].naming, name.source)
+                name: seen[name.account_id].name(name.source)
                 for name in names
                 if _counts(seen.get(name.account_id), name)
             }
@@ -202,7 +203,8 @@ class SqlOrderCounts:
         except SealBrokenError:
             return
         if version > self._version(named):  # A batch beside this one may have read a newer one.
-            self._seen[named] = _Seen(version, view_of(account), naming_key(key))
+            naming = naming_key(key)
+            self._seen[named] = _Seen(version, view_of(account), naming, prefix_of(naming))
 
     # --- Counts ---
 
