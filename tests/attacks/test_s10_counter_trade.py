@@ -47,7 +47,7 @@ def judged(
     order: Intent,
     account: Account,
     policy: Policy = DEFAULT,
-    **changes: Any,
+    **changes: Any,  # noqa: ANN401 - as ``examined`` takes them
 ) -> Examined:
     return examined(order, account=account, rules=policy.statutes.trading, **changes)
 

@@ -12,8 +12,8 @@ from twinlock.domain.bounds import TRADE_PERMIT_LIFETIME
 from twinlock.domain.ids import ActionId, ApiKeyId, MemberId, SessionId
 from twinlock.domain.order_intents.judging import Count, Known, Name, examine
 from twinlock.domain.order_intents.model import Examined, Intent
-from twinlock.domain.order_intents.rules import TradingRules
 from twinlock.domain.order_intents.view import TradePermit, TradingView, view_of
+from twinlock.domain.policy.trading import TradingRules
 
 HOME, LIQUID, THIN = "203.0.113.7", "BTC/USDT", "QTUM/BTC"
 RULES = TradingRules(liquid=frozenset({LIQUID}))

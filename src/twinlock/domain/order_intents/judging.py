@@ -27,9 +27,9 @@ from twinlock.domain.order_intents.model import (
     Verdict,
     scaled,
 )
-from twinlock.domain.order_intents.rules import TradingRules
 from twinlock.domain.order_intents.view import TradePermit, TradingView
 from twinlock.domain.policy.facts import SessionState, Within
+from twinlock.domain.policy.trading import TradingRules
 
 WHOLE_BP = 10_000
 PASSES = Examined(verdict=Verdict.PASS)

@@ -15,7 +15,7 @@ from typing import NoReturn, TypeAlias
 from twinlock.domain.assurance import PROOFS, Factor
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.exits import PLACE
-from twinlock.domain.order_intents.rules import (
+from twinlock.domain.policy.trading import (
     FAR_BP,
     FAR_BP_MOST,
     LIQUID_MOST,

@@ -29,7 +29,6 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
 from twinlock.domain.key_laws import next_day
 from twinlock.domain.laws import LEAST_WAIT, Law
-from twinlock.domain.order_intents.rules import TradingRules
 from twinlock.domain.policy.annotations import (
     OF_TRADING,
     Agree,
@@ -64,6 +63,7 @@ from twinlock.domain.policy.terms import (
     Span,
     Term,
 )
+from twinlock.domain.policy.trading import TradingRules
 from twinlock.domain.policy.vocabulary import (
     EXITS,
     KNOWN,
