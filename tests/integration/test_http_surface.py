@@ -69,6 +69,7 @@ BODIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
                 {"account_id": "ACCOUNT", "pair": "A/B", "side": "buy", "notional_cents": 1}
             ]
         },
+        "/v1/api-keys/revoke": {"integrator": "example-bot"},
         "/candidates": {"factor": "totp"},
         "/challenges": {"factor": "passkey"},
         "/assertions": {"factor": "password", "secret": "x"},

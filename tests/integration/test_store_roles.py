@@ -27,6 +27,7 @@ TABLES = (
     "erased",
     "erased_entry",
     "order_count",
+    "api_key_mark",
 )
 FORBIDDEN = [
     "UPDATE leaf SET entry = 'x'",
@@ -55,6 +56,8 @@ FORBIDDEN = [
     "UPDATE policy SET body = 'x'",
     "UPDATE policy SET digest = 'x'",
     "UPDATE order_count SET name = 'x'",
+    "UPDATE api_key_mark SET subject = 'x'",
+    "DELETE FROM api_key_mark",
     "UPDATE order_count SET day = 0",
     "DELETE FROM platform_key",
     "UPDATE platform_key SET mac = 'x'",

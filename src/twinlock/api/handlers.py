@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twinlock.api.answer_keys import answer_keys
 from twinlock.api.authzen import configuration, evaluate, evaluate_all
+from twinlock.api.integrators import revoke_integrator
 from twinlock.api.operations import ActingOperation
 from twinlock.api.order_intents import examine_intents
 from twinlock.api.request import JSON, StrictRequest, idempotency
@@ -423,6 +424,7 @@ OF_ACCOUNTS = (
     evaluate,
     evaluate_all,
     examine_intents,
+    revoke_integrator,
 )
 
 

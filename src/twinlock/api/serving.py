@@ -29,6 +29,7 @@ from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
+from twinlock.services.integrators import Integrators
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
@@ -55,6 +56,7 @@ class UseCases:
     legal_holds: LegalHolds
     exporting: Exporting
     order_intents: OrderIntents
+    integrators: Integrators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

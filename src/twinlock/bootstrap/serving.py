@@ -20,6 +20,7 @@ from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
 from twinlock.adapters.revival import looked_after
 from twinlock.adapters.settings import Settings
+from twinlock.adapters.sql.api_key_marks import SqlMarkedAccounts
 from twinlock.adapters.sql.order_intents import SqlOrderCounts
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
@@ -36,7 +37,7 @@ from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.world import World
 from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, PolicyTexts, PriceFeed, Relay, Store
-from twinlock.ports.keys import PlatformKeys
+from twinlock.ports.keys import MarkedAccounts, PlatformKeys
 from twinlock.ports.log import PublishedHeads
 from twinlock.ports.order_intents import OrderCounts
 from twinlock.ports.records import Records
@@ -45,6 +46,7 @@ from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
+from twinlock.services.integrators import Integrators
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
@@ -78,6 +80,7 @@ class Shelves:
     outbox: Relay
     records: Records
     order_counts: OrderCounts
+    marked: MarkedAccounts
     at_work: KeysAtWork | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
 
@@ -124,6 +127,7 @@ async def open_api(
             outbox=Outbox(kept),
             records=SqlRecords(kept),
             order_counts=order_counts,
+            marked=SqlMarkedAccounts(kept.database),
             at_work=keys,
         )
 
@@ -270,6 +274,7 @@ def _use_cases(
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
         legal_holds=LegalHolds(store, policies=policies),
         exporting=Exporting(store, records=shelves.records, policies=policies),
+        integrators=Integrators(store, marked=shelves.marked, blind=blind, policies=policies),
         order_intents=OrderIntents(
             store, counts=shelves.order_counts, clock=clock, policies=policies
         ),

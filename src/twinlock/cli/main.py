@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "export": "records:export",
         "audit": "audit:audit_command",
         "anchor": "anchor:app",
+        "api-keys": "api_keys:app",
         "database": "database:app",
         "keys": "keys:app",
         "legal-hold": "records:legal_hold",

@@ -181,13 +181,19 @@ class RecordTrading(msgspec.Struct, frozen=True, kw_only=True):
     session_ids: tuple[SessionId, ...] = ()
 
 
+class RevokeIntegrator(msgspec.Struct, frozen=True, kw_only=True):
+    """The program of this integrator is broken, or broken into: end every key made for it."""
+
+    integrator: str
+
+
 class Erase(msgspec.Struct, frozen=True, kw_only=True):
     """The wait of an erasure is over: decide again, and end the account with a yes."""
 
     action_id: ActionId
 
 
-OfKeys: TypeAlias = RecordTrading
+OfKeys: TypeAlias = RecordTrading | RevokeIntegrator
 OfAccount: TypeAlias = (
     Offer
     | EndSession

@@ -314,6 +314,12 @@ class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="api_key.revoked/1"):
     api_key_id: ApiKeyId
 
 
+class IntegratorRevoked(_Event, frozen=True, kw_only=True, tag="integrator.revoked/1"):
+    """Every API key that was made for this integrator is dead; the operator said so."""
+
+    integrator: str
+
+
 class ApiKeyUsed(_Event, frozen=True, kw_only=True, tag="api_key.used/1"):
     """Orders passed that named this key; told once for each of its days of trading."""
 
@@ -367,6 +373,7 @@ ProtectionEvent: TypeAlias = (
     | ApiKeyCreated
     | ApiKeyRevoked
     | ApiKeyUsed
+    | IntegratorRevoked
 )
 Event: TypeAlias = (
     ActionEvent

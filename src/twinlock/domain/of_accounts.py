@@ -16,6 +16,7 @@ from twinlock.domain.commands import (
     RecordExport,
     RecordTrading,
     ReportSimChange,
+    RevokeIntegrator,
     SetLegalHold,
 )
 from twinlock.domain.decisions import Decision
@@ -27,6 +28,7 @@ from twinlock.domain.events import (
     DataExported,
     DestinationAdded,
     Event,
+    IntegratorRevoked,
     LegalHoldLifted,
     LegalHoldSet,
     SessionEnded,
@@ -85,6 +87,10 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             later = changed_at <= now and (known is None or changed_at > known)
             changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
             return _account_event("sim_change.report", *changed)
+        case RevokeIntegrator(integrator=named):
+            return _account_event(
+                "api_key.revoke_integrator", IntegratorRevoked(at=now, integrator=named)
+            )
         case RecordTrading():
             return _account_event("trading.use", *_traded(state, command, now=now))
         case SetLegalHold() | LiftLegalHold() | RecordExport():

@@ -11,6 +11,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import (
+    Account,
+    ApiKey,
     Candidate,
     Destination,
     Session,
@@ -65,6 +67,7 @@ from twinlock.domain.events import (
     FreezeSet,
     HoldPlaced,
     IdentityEvent,
+    IntegratorRevoked,
     LegalHoldLifted,
     LegalHoldSet,
     NewcomerRepudiated,
@@ -265,13 +268,25 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
             return _list_destination(state, destination)
         case DestinationRemoved(destination_id=gone):
             return _remove_destination(state, gone)
+        case ApiKeyCreated() | ApiKeyRevoked() | ApiKeyUsed() | IntegratorRevoked():
+            return with_account(state, api_keys=_keys_after(account, event))
+        case _:
+            assert_never(event)
+
+
+def _keys_after(
+    account: Account, event: ApiKeyCreated | ApiKeyRevoked | ApiKeyUsed | IntegratorRevoked
+) -> tuple[ApiKey, ...]:
+    keys = account.api_keys
+    match event:
         case ApiKeyCreated(api_key=key):
-            return with_account(state, api_keys=(*account.api_keys, key))
+            return (*keys, key)
         case ApiKeyRevoked(api_key_id=dead):
-            keys = tuple(key for key in account.api_keys if key.api_key_id != dead)
-            return with_account(state, api_keys=keys)
+            return tuple(key for key in keys if key.api_key_id != dead)
         case ApiKeyUsed(at=at, api_key_id=named):
-            return with_account(state, api_keys=used_on(account.api_keys, named, at=at))
+            return used_on(keys, named, at=at)
+        case IntegratorRevoked(integrator=gone):
+            return tuple(key for key in keys if key.integrator != gone)
         case _:
             assert_never(event)
 

@@ -55,6 +55,7 @@ from twinlock.domain.commands import (
     RecordTrading,
     ReportSimChange,
     Repudiate,
+    RevokeIntegrator,
     SetLegalHold,
     Spend,
     Veto,
@@ -184,7 +185,9 @@ def grows(account: Account, command: Command) -> bool:
             return True
         case Veto() | Repudiate() | Spend() | Erase() | EndSession() | ReportSimChange():
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport() | RecordTrading():
+        case SetLegalHold() | LiftLegalHold() | RecordExport():
+            return False
+        case RecordTrading() | RevokeIntegrator():
             return False
         case _:
             assert_never(command)

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from twinlock.domain.actions import Place
-from twinlock.domain.ids import DestinationId, PlatformKeyId
+from twinlock.domain.ids import AccountId, DestinationId, PlatformKeyId
 from twinlock.domain.keys import KeyRecord, KeyUse, Role
 
 
@@ -20,6 +20,24 @@ class BlindIndex(Protocol):
 
         There is one for each key that the keyring holds.
         """
+        ...
+
+    def marks(self, integrator: str) -> tuple[bytes, ...]:
+        """Return every name (40 bytes) of an integrator, that of a new key first."""
+        ...
+
+
+class MarkedAccounts(Protocol):
+    """Accounts that have, or had, an API key of an integrator."""
+
+    async def marked(
+        self, marks: tuple[bytes, ...], *, after: str, most: int
+    ) -> tuple[AccountId, ...]:
+        """Return up to ``most`` of them, in order, from the one behind ``after``."""
+        ...
+
+    async def count(self, marks: tuple[bytes, ...]) -> int:
+        """Return how many there are."""
         ...
 
 

@@ -179,6 +179,7 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
             outbox=store,
             records=store,
             order_counts=MemoryOrderCounts(store),
+            marked=store,
         )
         opened: list[Api] = []
 

@@ -198,6 +198,21 @@ class KeyringIndex:
         """Return every name that this destination may have; by the first a new one is named."""
         return tuple(destination_name(key, place) for key in self._keys)
 
+    def marks(self, integrator: str) -> tuple[bytes, ...]:
+        """Return every name of an integrator: its key's own (8 bytes) and a MAC (32)."""
+        return tuple(integrator_mark(key, integrator) for key in self._keys)
+
+
+def integrator_mark(secret: bytes, integrator: str) -> bytes:
+    """Return the name of an integrator under one index key; its first 8 bytes are the key's own."""
+    mark = tagged_mac(secret, "integrator/v1", integrator.encode("utf-8"))
+    return index_prefix(secret) + mark
+
+
+def index_prefix(secret: bytes) -> bytes:
+    """Return the 8 bytes by which what an index key marked is counted."""
+    return tagged_mac(secret, "integrator-key/v1")[:KEY_ID_BYTES]
+
 
 def destination_name(secret: bytes, place: Place) -> DestinationId:
     """Return the name of a destination's stream under one index key (32 bytes)."""

@@ -162,6 +162,15 @@ CREATE TABLE erased_entry (
     mac        bytea NOT NULL CHECK (octet_length(mac) = 40)
 );
 
+-- Which accounts have, or had, API keys that were made for whom: names are the application's. The
+-- first 8 bytes of a name are those of the key that made it.
+CREATE TABLE api_key_mark (
+    name    bytea NOT NULL CHECK (octet_length(name) = 40),
+    subject text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    PRIMARY KEY (name, subject)
+);
+CREATE INDEX api_key_mark_subject ON api_key_mark (subject);
+
 -- How many orders passed, and for how much, in an hour, in the day's busiest hour before it, and on
 -- the day. Names are the application's: nobody else can say whose they are. Forgotten after 31 days.
 CREATE TABLE order_count (
@@ -180,7 +189,8 @@ CREATE INDEX order_count_day ON order_count USING brin (day);
 
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
-GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlock_app;
+GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation, api_key_mark
+    TO twinlock_app;
 GRANT UPDATE (served_at) ON policy TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
