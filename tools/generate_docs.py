@@ -11,6 +11,7 @@ import importlib
 import inspect
 import itertools
 import pkgutil
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -28,7 +29,16 @@ from webhooks_doc import webhooks_page
 import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
-from twinlock.domain import actions, bounds, catalogue, drafts, exit_drafts, message_signatures
+from twinlock.bootstrap.rulebook import rule_book
+from twinlock.domain import (
+    actions,
+    bounds,
+    catalogue,
+    drafts,
+    exit_drafts,
+    message_signatures,
+    own_drafts,
+)
 from twinlock.domain.authenticators import faults, passwords
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.events import Event
@@ -186,6 +196,10 @@ _ANSWERS = {
 
 DRAFTS: dict[catalogue.ActionType, type[msgspec.Struct]] = {
     **{catalogue.ActionType(kind): draft for kind, draft in exit_drafts.EXIT_DRAFTS.items()},
+    catalogue.ActionType.LIMIT_RAISE: own_drafts.LimitDraft,
+    catalogue.ActionType.LIMIT_LOWER: own_drafts.LimitDraft,
+    catalogue.ActionType.LOCK_TIGHTEN: own_drafts.LockTightenDraft,
+    catalogue.ActionType.LOCK_LOOSEN: own_drafts.LockLoosenDraft,
     catalogue.ActionType.AUTHENTICATOR_BIND: drafts.AuthenticatorBindDraft,
     catalogue.ActionType.AUTHENTICATOR_REMOVE: drafts.AuthenticatorRemoveDraft,
     catalogue.ActionType.AUTHENTICATOR_REACTIVATE: drafts.AuthenticatorRemoveDraft,
@@ -271,7 +285,7 @@ def _field_docs(draft: type[msgspec.Struct]) -> dict[str, str]:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
-    empty = field.default in ("", (), None)
+    empty = field.default in ("", (), None, msgspec.UNSET)
     return "left out" if empty else f"`{msgspec.json.encode(field.default).decode()}`"
 
 
@@ -348,7 +362,15 @@ def _with_unit(name: str, text: str) -> str:
     return f"{text} bytes" if "BYTES" in name or name == "DOCUMENT_ROOM" else text
 
 
+def verify_page() -> str:
+    """Return docs/verify.md, which people write, with the digest of the policy in force."""
+    written = (DOCS / "verify.md").read_text(encoding="utf-8")
+    pinned = f'policies=frozenset({{"{rule_book().policy.name.digest}"}})'
+    return re.sub(r'policies=frozenset\(\{"[\w-]{43}"\}\)', pinned, written)
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "verify.md": verify_page,
     "actions.md": actions_page,
     "errors.md": errors_page,
     "events.md": events_page,

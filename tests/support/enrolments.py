@@ -154,7 +154,7 @@ def asked_of(account: Account) -> st.SearchStrategy[tuple[AnyPayload, str]]:
             (ApiKeyRevoke(account=ALICE, api_key_id="key_read"), ""),
             (FREEZE, ""),
             (LIFT, ""),
-            (NotBuilt(account=ALICE, asked="gift.send", digest=""), ""),
+            (NotBuilt(account=ALICE, asked="recovery.open", digest=""), ""),
         ]
     )
 

@@ -23,7 +23,7 @@ from support.worlds import (
 from support.worlds import sign_in as signing_in
 
 from twinlock.domain.account import Account, Channel, Destination, OpenAction, Session, State
-from twinlock.domain.actions import AnyPayload, DestinationAdd, DestinationRemove
+from twinlock.domain.actions import AnyPayload, place_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Totp, factor_of
@@ -42,7 +42,6 @@ from twinlock.domain.commands import (
     Wrong,
 )
 from twinlock.domain.decisions import Decided, Decision, Rules
-from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     ActionId,
@@ -290,9 +289,8 @@ class Gate:
         return self.account.action(named)
 
     def where(self, payload: AnyPayload) -> DestinationId | None:
-        if isinstance(payload, WithdrawalCrypto | DestinationAdd | DestinationRemove):
-            return destination_id(payload.network, payload.address, payload.memo)
-        return None
+        place = place_of(payload)
+        return None if place is None else destination_id(place.network, place.address, place.memo)
 
     def _at_hand(self, action: str) -> DestinationId | None:
         known = (one for one in self.account.actions if one.action_id == action)

@@ -241,7 +241,7 @@ def _lived() -> Life:
     again = house.pay(a_withdrawal(alice.id, to=OLD_ADDRESS), alice.key, spend_id="payout-2")
     vetoed = alice.ask_to_pay(NEW_ADDRESS, 70)
     house.do(Veto(action_id=vetoed, channel_id=EMAIL.channel_id), alice.id)
-    refused = house.propose(NotBuilt(account=alice.id, asked="gift.send", digest=""))
+    refused = house.propose(NotBuilt(account=alice.id, asked="recovery.open", digest=""))
     lapsed = alice.ask_to_pay(NEW_ADDRESS, 80)
     house.wait(4 * DAY)
     alice.settle()

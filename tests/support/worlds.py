@@ -58,7 +58,7 @@ from twinlock.domain.money import Prices
 from twinlock.domain.policy.version import Policy
 
 CONTRACT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
-PRICES: Mapping[str, int] = {"USDT": 100, "BTC": 100_000_00, "ETH": 3_000_00}
+PRICES: Mapping[str, int] = {"USDT": 100, "BTC": 100_000_00, "ETH": 3_000_00, "USD": 100}
 
 
 # --- Authenticators ---

@@ -35,6 +35,8 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
+from twinlock.domain.limits import Limits
+from twinlock.domain.locks import OPEN, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.spans import Spans
 from twinlock.domain.throttle import Throttle
@@ -338,6 +340,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
     doubts: Spans = ()  # the entries of repudiated bindings
+    limits: Limits = Limits()
+    lock: Lock = OPEN
 
     @property
     def floor(self) -> Level:

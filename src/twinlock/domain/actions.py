@@ -125,6 +125,37 @@ class DestinationRemove(
     memo: str
 
 
+class LimitRaise(Payload, frozen=True, kw_only=True, tag=ActionType.LIMIT_RAISE.value):
+    """Let more leave a day, after the wait: US cents in all and to one destination.
+
+    None: as much as the platform lets leave.
+    """
+
+    day_cents: int | None
+    destination_cents: int | None
+
+
+class LimitLower(Payload, frozen=True, kw_only=True, tag=ActionType.LIMIT_LOWER.value):
+    """Let less leave a day, at once: US cents in all and to one destination; None: no limit."""
+
+    day_cents: int | None
+    destination_cents: int | None
+
+
+class LockTighten(Payload, frozen=True, kw_only=True, tag=ActionType.LOCK_TIGHTEN.value):
+    """Have all that leaves or loosens wait ``days``, at once; ``two_keys`` may spare it."""
+
+    days: int
+    two_keys: bool
+
+
+class LockLoosen(Payload, frozen=True, kw_only=True, tag=ActionType.LOCK_LOOSEN.value):
+    """Have it wait ``days`` from now on, after the lock's own delay; 0 ends the lock."""
+
+    days: int
+    two_keys: bool
+
+
 class ApiKeyCreate(Payload, frozen=True, kw_only=True, tag=ActionType.API_KEY_CREATE.value):
     """Make an API key for ``public_key`` (Ed25519, base64url) with exactly these powers."""
 
@@ -181,6 +212,10 @@ AnyPayload: TypeAlias = (
     | PasswordReset
     | DestinationAdd
     | DestinationRemove
+    | LimitRaise
+    | LimitLower
+    | LockTighten
+    | LockLoosen
     | ApiKeyCreate
     | ApiKeyRevoke
     | FreezeSet
@@ -203,6 +238,10 @@ BUILT: frozenset[str] = EXITS | frozenset(
         ActionType.PASSWORD_RESET,
         ActionType.DESTINATION_ADD,
         ActionType.DESTINATION_REMOVE,
+        ActionType.LIMIT_RAISE,
+        ActionType.LIMIT_LOWER,
+        ActionType.LOCK_TIGHTEN,
+        ActionType.LOCK_LOOSEN,
         ActionType.API_KEY_CREATE,
         ActionType.API_KEY_REVOKE,
         ActionType.FREEZE_SET,

@@ -78,6 +78,11 @@ WEAK_FREEZE_LENGTH = timedelta(hours=72)
 # Law 5: the same root sets such a freeze once in this time, and not again and again.
 WEAK_FREEZE_EVERY = timedelta(days=30)
 
+# --- Locks ---
+
+LOCK_DAYS_MOST = 30  # As long as a newcomer is one; whoever wants longer wants another product.
+WEAK_LOCK_DAYS = 3  # Below the floor's proof: as long as a freeze set so lasts.
+
 # Law 5: what goes missing together (a phone's app and its passkey) is reported in one sitting.
 WEAK_SITTING = timedelta(hours=1)
 

@@ -28,6 +28,10 @@ from twinlock.domain.actions import (
     AuthenticatorRemove,
     ContactChange,
     DestinationAdd,
+    LimitLower,
+    LimitRaise,
+    LockLoosen,
+    LockTighten,
     SessionStart,
     type_of,
 )
@@ -55,6 +59,8 @@ from twinlock.domain.events import (
     FreezeLifted,
     FreezeSet,
     HoldPlaced,
+    LimitsSet,
+    LockSet,
     SessionEnded,
     SessionStarted,
 )
@@ -62,6 +68,8 @@ from twinlock.domain.exits import EXITS, AnyExit, Exit
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.laws import setting_up
+from twinlock.domain.limits import Limits, lowered
+from twinlock.domain.locks import Lock
 from twinlock.domain.newcomers import (
     behind,
     comes_back,
@@ -347,6 +355,45 @@ def _repudiate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[
     )
 
 
+# --- What the owner sets ---
+
+
+def _raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    payload = action.payload
+    if not isinstance(payload, LimitRaise):
+        raise InvariantError("limits are raised by limit.raise")
+    limits = Limits(
+        day_cents=payload.day_cents,
+        destination_cents=payload.destination_cents,
+        announced_cents=payload.day_cents or 0,
+        by=stood_on(state.account, action),
+        behind=behind(state.account, action, now=facts.now),
+        proved_by=facts.shown_factors,
+        sms_at=sms_at(state.account, action),
+    )
+    return (LimitsSet(at=facts.now, limits=limits),)
+
+
+def _lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    payload = action.payload
+    if not isinstance(payload, LimitLower):
+        raise InvariantError("limits are lowered by limit.lower")
+    limits = lowered(
+        state.account.limits,
+        day_cents=payload.day_cents,
+        destination_cents=payload.destination_cents,
+    )
+    return (LimitsSet(at=facts.now, limits=limits),)
+
+
+def _set_lock(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    payload = action.payload
+    if not isinstance(payload, LockTighten | LockLoosen):
+        raise InvariantError("a lock is tightened or loosened")
+    lock = Lock(days=payload.days, two_keys=payload.two_keys and payload.days > 0)
+    return (LockSet(at=facts.now, lock=lock),)
+
+
 def hold_on_exits(kind: str, length: timedelta | None, *, now: datetime) -> tuple[Event, ...]:
     """Return the hold of ``length`` on every exit, or none."""
     if not length:
@@ -410,6 +457,10 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.PASSWORD_RESET: _bind,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
+        ActionType.LIMIT_RAISE: _raise_limits,
+        ActionType.LIMIT_LOWER: _lower_limits,
+        ActionType.LOCK_TIGHTEN: _set_lock,
+        ActionType.LOCK_LOOSEN: _set_lock,
         ActionType.API_KEY_CREATE: _create_api_key,
         ActionType.API_KEY_REVOKE: _revoke_api_key,
         ActionType.FREEZE_SET: _set_freeze,

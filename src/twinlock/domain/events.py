@@ -33,6 +33,8 @@ from twinlock.domain.ids import (
     DestinationId,
     SessionId,
 )
+from twinlock.domain.limits import Limits
+from twinlock.domain.locks import Lock
 from twinlock.domain.reasons import Reason
 
 
@@ -290,6 +292,18 @@ class FreezeLifted(_Event, frozen=True, kw_only=True, tag="freeze.lifted/1"):
     """The owner goes on."""
 
 
+class LimitsSet(_Event, frozen=True, kw_only=True, tag="limits.set/1"):
+    """The owner's own limits are these from now on."""
+
+    limits: Limits
+
+
+class LockSet(_Event, frozen=True, kw_only=True, tag="lock.set/1"):
+    """The owner's own lock is this from now on; of no days: there is none."""
+
+    lock: Lock
+
+
 class DestinationAdded(_Event, frozen=True, kw_only=True, tag="destination.added/1"):
     """A destination is listed: proved, waited for and not vetoed; or imported and unproved."""
 
@@ -368,6 +382,8 @@ ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet
     | FreezeLifted
+    | LimitsSet
+    | LockSet
     | DestinationAdded
     | DestinationRemoved
     | ApiKeyCreated

@@ -37,6 +37,12 @@ from twinlock.domain.key_laws import (
     within_budget,
 )
 from twinlock.domain.newcomers import is_newcomer, is_older
+from twinlock.domain.own_laws import (
+    a_lock_delays,
+    a_weak_lock_is_short,
+    own_limits_hold,
+    what_tightens_is_tighter,
+)
 from twinlock.domain.policy.facts import (
     DestinationState,
     Facts,
@@ -356,6 +362,10 @@ LAWS: tuple[Law, ...] = (
     a_told_wait_stays,
     a_hold_covers_every_exit,
     a_freeze_stops,
+    own_limits_hold,
+    a_lock_delays,
+    what_tightens_is_tighter,
+    a_weak_lock_is_short,
     a_no_is_no_weapon,
     a_withdraw_key_is_bounded,
     an_api_key_reaches_so_far,

@@ -52,11 +52,12 @@ from twinlock.domain.events import (
     NewcomerRepudiated,
     SessionEnded,
 )
+from twinlock.domain.limits import Limits
 from twinlock.domain.sim_changes import sms_fell
 from twinlock.domain.spans import Spans, joined, meet, spans_of
 
 # What a proof brought about, and falls with it.
-Made: TypeAlias = Authenticator | Channel | Session | ApiKey | Destination
+Made: TypeAlias = Authenticator | Channel | Session | ApiKey | Destination | Limits
 
 
 # --- Who is older ---
@@ -325,7 +326,7 @@ def undone(account: Account, entry: int) -> bool:
     return gone.isdisjoint(left)
 
 
-def still_proved(account: Account, listed: Destination) -> bool:
+def still_proved(account: Account, listed: Destination | Limits) -> bool:
     """Say whether nothing that proved ``listed`` was repudiated since, nor its number swapped."""
     swapped = sms_fell(account, listed.proved_by, listed.sms_at)
     return not swapped and not rests(listed, account.doubts)

@@ -38,6 +38,9 @@ class Reason(StrEnum):
     DESTINATION_UNPROVED = "destination_unproved"
     DESTINATION_REMOVED = "destination_removed"
     LIMIT_EXCEEDED = "limit_exceeded"
+    OWN_LIMIT = "own_limit"
+    LOCKED = "locked"
+    NOT_TIGHTER = "not_tighter"
     NARROW_LIMIT = "narrow_limit"
     VALUE_UNKNOWN = "value_unknown"
     NARROW_DESTINATION = "narrow_destination"
@@ -151,6 +154,21 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Together with what left today this is above the daily limit.",
         "Tomorrow, or when a second root or the wait stands behind it.",
         "Show a second, independent authenticator, or wait.",
+    ),
+    Reason.OWN_LIMIT: Explanation(
+        "Together with what left today this is above your own limit.",
+        "Tomorrow, or when a higher limit has waited.",
+        "Raise your limit and wait, or send less.",
+    ),
+    Reason.LOCKED: Explanation(
+        "You have locked this account, and what leaves or weakens it waits as long as you chose.",
+        "At the time shown, after you have proved it.",
+        "Wait; if your lock allows it, show two independent authenticators.",
+    ),
+    Reason.NOT_TIGHTER: Explanation(
+        "This would weaken a protection, and only tightening acts at once.",
+        "It does not end.",
+        "Ask for the raise or the loosening, which waits.",
     ),
     Reason.VALUE_UNKNOWN: Explanation(
         "What this is worth is not known just now, so it counts as the most there is.",

@@ -70,6 +70,8 @@ from twinlock.domain.events import (
     IntegratorRevoked,
     LegalHoldLifted,
     LegalHoldSet,
+    LimitsSet,
+    LockSet,
     NewcomerRepudiated,
     ProofAccepted,
     ProofRefused,
@@ -254,6 +256,8 @@ def _start_session(state: State, session: Session) -> State:
 
 def _apply_protection(state: State, event: ProtectionEvent) -> State:
     account = state.account
+    if isinstance(event, LimitsSet | LockSet):
+        return _set(state, event)
     match event:
         case HoldPlaced(hold=hold):
             return with_account(state, holds=place(account.holds, hold))
@@ -289,6 +293,12 @@ def _keys_after(
             return tuple(key for key in keys if key.integrator != gone)
         case _:
             assert_never(event)
+
+
+def _set(state: State, event: LimitsSet | LockSet) -> State:
+    if isinstance(event, LimitsSet):
+        return with_account(state, limits=event.limits)
+    return with_account(state, lock=event.lock)
 
 
 def _apply_records(state: State, event: RecordsEvent) -> State:

@@ -31,7 +31,9 @@ from twinlock.domain.authenticators.model import (
 from twinlock.domain.bounds import (
     DOCUMENT_BYTES_MOST,
     DOCUMENT_ROOM,
+    LOCK_DAYS_MOST,
     LOOSE_ACTIONS_MOST,
+    MAX_VALUE_CENTS,
     OPEN_ACTIONS_MOST,
     PASSING_BYTES_MOST,
     URGENT_ACTIONS_LEAST,
@@ -62,6 +64,8 @@ from twinlock.domain.commands import (
 )
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
+from twinlock.domain.limits import Limits
+from twinlock.domain.locks import Lock
 from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
@@ -227,6 +231,8 @@ def bytes_that_last(account: Account) -> int:
         flood_told_at=0,
         key_told_at=0,
         undercut_at=0,
+        limits=_widest(account.limits),
+        lock=Lock(days=LOCK_DAYS_MOST),
         sim_changed_at=None,
         spent=Spent(),
         last_exit_at=0,
@@ -235,6 +241,11 @@ def bytes_that_last(account: Account) -> int:
         doubts=(),
     )
     return len(encode(lasting))
+
+
+def _widest(limits: Limits) -> Limits:
+    """Return ``limits`` as long as lowering can make them: that finds room always."""
+    return replace(limits, day_cents=MAX_VALUE_CENTS, destination_cents=MAX_VALUE_CENTS)
 
 
 def _used(key: ApiKey) -> ApiKey:

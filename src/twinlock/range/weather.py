@@ -29,7 +29,15 @@ from twinlock.ports.log import (
 )
 
 SLOW_SECONDS = 0.05  # Alive, and slower than any database that is well.
-CENTS = {"BTC": 60_000_00, "ETH": 3_000_00, "TRX": 10, "USDT": 100, "XRP": 50}
+CENTS = {
+    "BTC": 60_000_00,
+    "ETH": 3_000_00,
+    "TRX": 10,
+    "USDT": 100,
+    "XRP": 50,
+    "EUR": 110,
+    "USD": 100,
+}
 
 
 class Dependency(StrEnum):

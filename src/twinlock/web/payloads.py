@@ -24,6 +24,10 @@ from twinlock.domain.actions import (
     DestinationRemove,
     FreezeLift,
     FreezeSet,
+    LimitLower,
+    LimitRaise,
+    LockLoosen,
+    LockTighten,
     NotBuilt,
     PasswordChange,
     PasswordReset,
@@ -37,6 +41,7 @@ from twinlock.domain.exits import Exit
 from twinlock.domain.policy.version import Policy
 from twinlock.web.exit_words import address_line, memo_line, tell_exit
 from twinlock.web.lines import Form, Line, Told
+from twinlock.web.own_words import tell_own
 from twinlock.web.standing_words import FACTORS, tell_standing
 from twinlock.web.words import dollars, how_long, visible
 
@@ -96,6 +101,8 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             return _simple(payload)
         case DestinationAdd() | DestinationRemove():
             return _destination(payload)
+        case LimitRaise() | LimitLower() | LockTighten() | LockLoosen():
+            return tell_own(payload)
         case ApiKeyCreate() | ApiKeyRevoke():
             return _api_key(payload, known)
         case _:

@@ -84,7 +84,7 @@ def test_a_rule_that_never_matches_is_told_with_its_line(tmp_path: Path) -> None
             "code": "never_matches",
             "about": "house.new_device",
             "line": line,
-            "says": "it can never match withdrawal.crypto, for which new_device is always false",
+            "says": "it can never match every exit, for which new_device is always false",
         }
     ]
     assert f"warning: never_matches: house.new_device, line {line}: it can" in told.stderr

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate, Source
+from support.leaving import EVERY_EXIT
 from support.worlds import (
     APP,
     DESKTOP,
@@ -46,6 +47,7 @@ from twinlock.domain.authenticators.model import (
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.commands import EndSession
 from twinlock.domain.events import ActionAuthorized, ActionDone, ActionSpent
+from twinlock.domain.exits import EXITS
 from twinlock.domain.ids import ChannelId, SessionId
 from twinlock.domain.notices import NoticeKind, notices
 from twinlock.domain.reasons import Reason
@@ -203,7 +205,10 @@ def test_the_matrix_leaves_out_tightening_and_signing_in_alone() -> None:
     asked = {type_of(payload) for payload, _ in ASKED.values()}
     tightening = {kind for kind in BUILT if CLASS_OF[kind] is ActionClass.TIGHTENING}
 
-    assert asked == BUILT - tightening - {ActionType.SESSION_START, ActionType.ACCOUNT_ERASE}
+    alone = {ActionType.SESSION_START, ActionType.ACCOUNT_ERASE}
+    alone |= {ActionType.LIMIT_RAISE, ActionType.LOCK_LOOSEN}  # tests/unit/domain/test_limits.py
+    others = EXITS - {ActionType.WITHDRAWAL_CRYPTO}  # Alike: tests/unit/domain/test_exits.py.
+    assert asked == BUILT - tightening - alone - others
 
 
 # --- Binding: the level of the account by the level of what is new ---
@@ -257,15 +262,14 @@ def test_binding_is_told_on_every_channel_before_it_counts(new: Authenticator) -
 @pytest.mark.requirement("P-08")
 def test_no_payload_pays_more_than_one() -> None:
     """There is no batch: each payment has one address, one sum, and a proof of its own."""
-    payment = send()
     lists = {
         name
+        for payment in EVERY_EXIT.values()
         for name in payment.__struct_fields__
         if not isinstance(getattr(payment, name), str | int)
     }
-    built = {kind for kind in BUILT if CLASS_OF[kind] is ActionClass.EXIT}
 
-    assert (built, lists) == ({type_of(payment)}, set())
+    assert (set(EVERY_EXIT), lists) == (set(EXITS), set())
     assert not any("batch" in kind for kind in CLASS_OF)
 
 

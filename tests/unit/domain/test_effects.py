@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, MEMBER, NEW_ADDRESS, NOON
+from support.leaving import OTHERS
 from support.policies import DEFAULT
 from support.worlds import (
     DESKTOP,
@@ -36,7 +37,17 @@ from support.worlds import (
 
 from twinlock.domain import ids
 from twinlock.domain.account import OpenAction, Spent, State
-from twinlock.domain.actions import BUILT, AnyPayload, ApiKeyRevoke, NotBuilt, type_of
+from twinlock.domain.actions import (
+    BUILT,
+    AnyPayload,
+    ApiKeyRevoke,
+    LimitLower,
+    LimitRaise,
+    LockLoosen,
+    LockTighten,
+    NotBuilt,
+    type_of,
+)
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.effects import effects, may_list, session
 from twinlock.domain.errors import InvariantError
@@ -57,6 +68,8 @@ from twinlock.domain.events import (
     FreezeLifted,
     FreezeSet,
     HoldPlaced,
+    LimitsSet,
+    LockSet,
     NewcomerRepudiated,
     SessionEnded,
     SessionStarted,
@@ -118,6 +131,7 @@ def follows(
 
 FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (send(), "", [ActionAuthorized]),
+    *((payload, "", [ActionAuthorized]) for payload in OTHERS),
     (sign_in(), "", [SessionStarted, ActionDone]),
     (*bind(ROAMING), [AuthenticatorBound, HoldPlaced, ActionDone]),
     (remove(PASSWORD), "", [AuthenticatorRemoved, HoldPlaced, ActionDone]),
@@ -143,6 +157,10 @@ FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (make_key("read", "trade"), "key_1", [ApiKeyCreated, ActionDone]),
     (REVOKE, "", [ApiKeyRevoked, ActionDone]),
     (FREEZE, "", [FreezeSet, ActionDone]),
+    (LimitRaise(account=ALICE, day_cents=1, destination_cents=None), "", [LimitsSet, ActionDone]),
+    (LimitLower(account=ALICE, day_cents=1, destination_cents=None), "", [LimitsSet, ActionDone]),
+    (LockTighten(account=ALICE, days=1, two_keys=False), "", [LockSet, ActionDone]),
+    (LockLoosen(account=ALICE, days=0, two_keys=False), "", [LockSet, HoldPlaced, ActionDone]),
     (LIFT, "", [FreezeLifted, ActionDone]),
     (ERASE, "", []),
 ]

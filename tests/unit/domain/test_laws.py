@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, NOON
 from support.facts import FOREVER
 
-from twinlock.domain import key_laws, laws
+from twinlock.domain import key_laws, laws, own_laws
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import BUDGET_CENTS_MOST
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.key_laws import within_budget
 from twinlock.domain.laws import LAWS, Law
+from twinlock.domain.locks import Lock
 from twinlock.domain.policy.facts import (
     ApiKeyState,
     ApiKeyUse,
@@ -579,8 +580,53 @@ def test_however_large_a_budget_was_signed_only_a_small_sum_leaves_without_a_pro
     assert within_budget(asked) is leaves
 
 
+EXIT = "withdrawal.crypto"
+OWN = [
+    (own_laws.own_limits_hold, the(EXIT, value_cents=5, own_day_cents=5), NOTHING),
+    (own_laws.own_limits_hold, the(EXIT, value_cents=5), NOTHING),
+    (
+        own_laws.own_limits_hold,
+        the(EXIT, value_cents=5, day_cents=1, own_day_cents=5),
+        Never(code=Reason.OWN_LIMIT, until=key_laws.next_day(NOON)),
+    ),
+    (
+        own_laws.own_limits_hold,
+        the(EXIT, value_cents=6, own_destination_cents=5),
+        Never(code=Reason.OWN_LIMIT),
+    ),
+    (own_laws.own_limits_hold, the("freeze.set", own_day_cents=0), NOTHING),
+    (own_laws.a_lock_delays, the(EXIT), NOTHING),
+    (own_laws.a_lock_delays, the("freeze.set", lock=Lock(days=2)), NOTHING),
+    (own_laws.a_lock_delays, the(EXIT, lock=Lock(days=2), proved_at=NOON - 2 * DAY), NOTHING),
+    (
+        own_laws.a_lock_delays,
+        the("destination.add", lock=Lock(days=2), proved_at=NOON - DAY),
+        WaitUntil(code=Reason.LOCKED, until=NOON + DAY),
+    ),
+    (
+        own_laws.a_lock_delays,
+        the(EXIT, lock=Lock(days=2, two_keys=True), shown_roots=("a", "b"), proved_at=NOON),
+        NOTHING,
+    ),
+    (own_laws.what_tightens_is_tighter, the("limit.lower"), NOTHING),
+    (
+        own_laws.what_tightens_is_tighter,
+        the("lock.tighten", tightens=False),
+        Never(code=Reason.NOT_TIGHTER),
+    ),
+    (own_laws.what_tightens_is_tighter, the("limit.raise", tightens=False), NOTHING),
+    (own_laws.a_weak_lock_is_short, the("lock.tighten", asked_lock_days=3), NOTHING),
+    (own_laws.a_weak_lock_is_short, the("lock.loosen", asked_lock_days=30), NOTHING),
+]
+
+
+@pytest.mark.parametrize(("law", "found", "missing"), OWN)
+def test_what_an_owner_set_binds(law: laws.Law, found: Facts, missing: Requirement) -> None:
+    assert law(found) == missing
+
+
 def test_every_law_has_its_rows() -> None:
-    assert {law for law, _, _ in TABLE} == set(LAWS)
+    assert {law for law, _, _ in (*TABLE, *OWN)} == set(LAWS)
 
 
 def test_the_least_wait_is_a_night_and_a_day() -> None:

@@ -85,6 +85,8 @@ from twinlock.domain.ids import (
     DestinationId,
     SessionId,
 )
+from twinlock.domain.limits import Limits
+from twinlock.domain.locks import Lock
 from twinlock.domain.proving import codes_help
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never
@@ -353,6 +355,8 @@ def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
             replace(APP, last_step=2**32 - 1, **used),
         ),
         destinations=dict.fromkeys(full.destinations, 999_999),
+        limits=Limits(day_cents=10**12, destination_cents=10**12),
+        lock=Lock(days=30),
         api_keys=(replace(unused, spent=(99_999, unused.daily_cents), used_on=99_999), reading),
     )
 
@@ -371,6 +375,8 @@ def filled(lasts: int = DOCUMENT_ROOM) -> Account:
         full,
         authenticators=keys,
         channels=(EMAIL, SMS),
+        limits=Limits(day_cents=10**12, destination_cents=10**12),
+        lock=Lock(days=30),
         destinations={DestinationId(f"dst_{n:026d}"): 999_999 for n in range(12)},
         actions=(replace(a_full_action(send(), proofs=1), lapses_at=LATE + 30 * DAY),),
     )

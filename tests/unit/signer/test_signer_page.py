@@ -12,9 +12,10 @@ from support.bundles import TRUST
 from support.wallets import Wallet, settings
 from tidy.repository import ROOT
 
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain.canonical import encode
 
-PINNED = "naaDB9aU9gAbtzGaTxDrfKhoiEn__pBeM0encZD36W8"
+PINNED = rule_book().policy.name.digest
 
 
 class Desk:

@@ -15,6 +15,7 @@ from twinlock.domain.api_keys import SIGNS
 from twinlock.domain.assurance import PROOFS, Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
+from twinlock.domain.exits import EXITS
 from twinlock.domain.laws import LEAST_WAIT
 from twinlock.domain.policy.annotations import PolicyRefusedError, Refuse, Wait
 from twinlock.domain.policy.facts import DestinationState, SessionState
@@ -135,7 +136,7 @@ def _one_rule(rule: Statute) -> Iterator[Advice]:
     except PolicyRefusedError:  # It reads more facts than can be looked through.
         return
     if all(found == {False} for found in can_be.values()):
-        says = f"it can never match {', '.join(can_be)}"
+        says = f"it can never match {_spoken(can_be)}"
         since = _since(rule, can_be)
         says = f"{says}, for which {since}" if since else says
         yield Advice(code="never_matches", about=rule.rule_id, says=says)
@@ -191,7 +192,15 @@ def _named(rule: Statute) -> tuple[str, ...]:
 
 
 def _decided(actions: Iterable[str]) -> str:
-    return ", ".join(action for action in actions if action in BUILT) or "what is not built"
+    return _spoken(action for action in actions if action in BUILT) or "what is not built"
+
+
+def _spoken(actions: Iterable[str]) -> str:
+    """Return ``actions`` as people say them: all exits in two words."""
+    named = sorted(actions)
+    if EXITS.issubset(named):
+        named = ["every exit", *(one for one in named if one not in EXITS)]
+    return ", ".join(named)
 
 
 def _since(rule: Statute, actions: Iterable[str]) -> str:
@@ -225,7 +234,7 @@ def _matches_some(rule: Statute) -> Iterator[Advice]:
     if can and can != meant:
         never = [action for action in meant if action not in can]
         since = _since(rule, never)
-        says = f"it can match {', '.join(can)} only"
+        says = f"it can match {_spoken(can)} only"
         says = f"{says}; for all others {since}" if since else says
         yield Advice(code="matches_some", about=rule.rule_id, says=says)
 
@@ -280,23 +289,29 @@ def _reset_in_vain(statutes: Statutes) -> Iterator[Advice]:
 
 def _ways_round(statutes: Statutes) -> Iterator[Advice]:
     """Give what gets money to a new destination sooner than the wait for new ones says."""
-    exits = (one for one in BUILT & statutes.permits.keys() if CLASS_OF[one] is ActionClass.EXIT)
-    for action, narrow in ((one, narrow) for one in sorted(exits) for narrow in (False, True)):
-        wait = _least_wait(statutes, action, narrow=narrow, destination=DestinationState.NEW)
-        listing = _least_wait(statutes, ActionType.DESTINATION_ADD, narrow=narrow)
-        if ActionType.DESTINATION_ADD in statutes.permits and listing < wait:
-            says = (
-                f"it waits {in_hours(listing)}, and {action} to a new destination {in_hours(wait)}"
-            )
-            yield Advice(
-                code="listing_is_sooner", about=ActionType.DESTINATION_ADD.value, says=says
-            )
-        for state in (DestinationState.UNPROVED, DestinationState.REMOVED):
-            other = _least_wait(statutes, action, narrow=narrow, destination=state)
-            if other < wait:
-                sooner, later = in_hours(other), in_hours(wait)
-                says = f"to what is {state} it waits {sooner}, to what is new {later}"
-                yield Advice(code="state_is_sooner", about=action, says=says)
+    exits = sorted(EXITS & statutes.permits.keys())
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for action, narrow in ((one, narrow) for one in exits for narrow in (False, True)):
+        for way in _sooner(statutes, action, narrow=narrow):
+            found.setdefault(way, []).append(action)
+    for (code, about, says), actions in found.items():
+        named = _spoken(set(actions))
+        yield Advice(code=code, about=about or named, says=says.format(exits=named))
+
+
+def _sooner(statutes: Statutes, action: str, *, narrow: bool) -> Iterator[tuple[str, str, str]]:
+    """Give what is sooner than ``action``: a code, what it is about if not that, and a sentence."""
+    wait = _least_wait(statutes, action, narrow=narrow, destination=DestinationState.NEW)
+    listing = _least_wait(statutes, ActionType.DESTINATION_ADD, narrow=narrow)
+    if ActionType.DESTINATION_ADD in statutes.permits and listing < wait:
+        says = f"it waits {in_hours(listing)}, and {{exits}} to a new destination {in_hours(wait)}"
+        yield "listing_is_sooner", ActionType.DESTINATION_ADD.value, says
+    for state in (DestinationState.UNPROVED, DestinationState.REMOVED):
+        other = _least_wait(statutes, action, narrow=narrow, destination=state)
+        if other < wait:
+            sooner, later = in_hours(other), in_hours(wait)
+            says = f"to what is {state} it waits {sooner}, to what is new {later}"
+            yield "state_is_sooner", "", says
 
 
 def _least_wait(

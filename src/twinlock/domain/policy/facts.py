@@ -16,6 +16,7 @@ from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import invariant
+from twinlock.domain.locks import OPEN, Lock
 
 
 class DestinationState(StrEnum):
@@ -137,6 +138,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     last_exit_at: datetime | None = None  # the last spend of the account
     exit_open_until: datetime | None = None  # when the last exit on its way lapses
     legal_hold: bool = False
+    # What the owner set (our record), and what would be set (signed)
+    own_day_cents: int | None = None  # the owner's limit of a day; None: none
+    own_destination_cents: int | None = None
+    announced_cents: int = 0  # the highest sum of a day that a raise announced in silence
+    lock: Lock = OPEN
+    tightens: bool = True  # of limits and locks: the payload weakens nothing
+    asked_lock_days: int = 0
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
     approvals: int = 0  # drawn members of staff who agreed to this payload; none can yet
 

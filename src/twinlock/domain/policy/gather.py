@@ -57,6 +57,7 @@ from twinlock.domain.newcomers import (
 )
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.leaving import day_of, destination_of, worth
+from twinlock.domain.policy.owned import own_rules
 from twinlock.domain.policy.targets import (
     bound_already,
     channel_left,
@@ -133,6 +134,7 @@ def gather(
         last_exit_at=_last_exit(account),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         legal_hold=bool(account.legal_holds),
+        **own_rules(account, payload),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)

@@ -43,6 +43,7 @@ VARYING: Mapping[str, Varying] = MappingProxyType(
         "destination": Varying(_SENDS, _NOWHERE),
         "destination_day_cents": Varying(_SENDS, 0),
         "value_cents": Varying(_SENDS, 0),
+        "within_announced": Varying(_SENDS, False),  # noqa: FBT003 - the value of a fact
         "value_unknown": Varying(_SENDS, False),  # noqa: FBT003 - the value of a fact
         "budget_cents": Varying(_LISTS, 0),
         "new_device": Varying(_SIGNS_IN, False),  # noqa: FBT003 - the value of a fact

@@ -104,6 +104,12 @@ def _held_seconds(facts: Facts) -> int:
     return 0 if facts.proved_at is None else _seconds(facts.now - facts.proved_at)
 
 
+def _within_announced(facts: Facts) -> bool:
+    if facts.action_class is not ActionClass.EXIT or not facts.announced_cents:
+        return False
+    return facts.day_cents + facts.value_cents <= facts.announced_cents
+
+
 def _since_last_exit(facts: Facts) -> int:
     """An account that nothing ever left counts as one whose last exit was longest ago."""
     if facts.last_exit_at is None:
@@ -216,6 +222,11 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             Source.RECORD,
             "What left the account today (UTC) before this action, by all exits.",
             lambda facts: facts.day_cents,
+        ),
+        "within_announced": _flag(
+            Source.RECORD,
+            "The day stays within what the owner raised a limit to, announced and unopposed.",
+            _within_announced,
         ),
         "since_last_exit_seconds": Fact(
             Kind.WHOLE,

@@ -30,6 +30,7 @@ from twinlock.domain.exit_drafts import exit_of
 from twinlock.domain.exits import EXITS
 from twinlock.domain.ids import AccountId, DestinationId, tail
 from twinlock.domain.naming import name_of
+from twinlock.domain.own_drafts import OWN, own
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import state_of
 from twinlock.ports import Clock, Entropy, Store
@@ -73,6 +74,8 @@ class Preparing:
         if kind in EXITS:
             leaves = exit_of(kind, draft, named, rules.policy)
             return Prepared(payload=leaves, names=self._streams(leaves))
+        if kind in OWN:
+            return Prepared(payload=own(kind, draft, await self._store.account(named)))
         if kind in CHANGES:
             account = await self._store.account(named)
             fresh = tail(self._entropy.draw(16))

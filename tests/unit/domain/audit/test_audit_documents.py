@@ -33,6 +33,8 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
+from twinlock.domain.limits import Limits
+from twinlock.domain.locks import Lock
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.throttle import Throttle
 
@@ -112,6 +114,8 @@ OF_ACCOUNTS: dict[str, object] = {
     "legal_holds": {"a court": 1},
     "erased_at": NOON,
     "doubts": ((1, 2),),
+    "limits": Limits(day_cents=1),
+    "lock": Lock(days=1),
 }
 OF_DESTINATIONS: dict[str, object] = {
     "destination_id": DestinationId("dst_another"),

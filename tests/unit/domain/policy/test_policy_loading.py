@@ -674,7 +674,7 @@ def test_what_is_retained_ends_when_it_is_told_to() -> None:
 def test_cedars_own_refusal_names_the_rule() -> None:
     bad = rule(DENY, f"{EXITS} when {{ context.shoe_size > 1 }}", name="shoes")
 
-    with pytest.raises(PolicyRefusedError, match=r"invalid: shoes, line 37: .*shoe_size"):
+    with pytest.raises(PolicyRefusedError, match=r"invalid: shoes, line \d+: .*shoe_size"):
         policy_of(with_rules(bad))
 
 

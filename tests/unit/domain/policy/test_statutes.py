@@ -127,6 +127,7 @@ def test_every_loosening_that_can_be_decided_waits_no_shorter_than_the_laws_say(
         ("api_key.create", 24, 48),
         ("withdrawal.crypto", None, None),
         ("limit.raise", None, None),
+        ("lock.loosen", 24, 48),
     ],
 )
 def test_a_change_holds_the_exits_as_long_as_its_profile_says(
@@ -144,7 +145,7 @@ def test_an_unused_destination_lapses_after_as_long_as_its_profile_says() -> Non
 
 def test_what_no_rule_holds_waits_not_at_all() -> None:
     assert DEFAULT.statutes.waits("session.start") == timedelta(0)
-    assert DEFAULT.statutes.waits("gift.send") == timedelta(0)
+    assert DEFAULT.statutes.waits("recovery.open") == timedelta(0)
 
 
 def test_only_what_the_rules_of_an_action_read_is_looked_up_and_once() -> None:
@@ -160,9 +161,9 @@ def test_only_what_the_rules_of_an_action_read_is_looked_up_and_once() -> None:
 @pytest.mark.parametrize("policy", [DEFAULT, STRICT])
 def test_whatever_can_be_decided_is_permitted_and_nothing_else(policy: Policy) -> None:
     assert set(policy.statutes.permits) == set(BUILT)
-    assert missing(the("limit.raise"), policy) == Never(code=Reason.NOT_PERMITTED)
+    assert missing(the("recovery.open"), policy) == Never(code=Reason.NOT_PERMITTED)
     assert missing(the("unknown"), policy) == Never(code=Reason.NOT_PERMITTED)
-    assert policy.statutes.offers("limit.raise") == frozenset()
+    assert policy.statutes.offers("recovery.open") == frozenset()
 
 
 @pytest.mark.requirement("O-12")

@@ -1,0 +1,75 @@
+"""Drafts of limits and locks: what an owner wants to set, beside what is set."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from twinlock.domain.account import Account
+from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise, LockLoosen, LockTighten
+from twinlock.domain.bounds import LOCK_DAYS_MOST
+from twinlock.domain.catalogue import ActionType
+from twinlock.domain.drafts import Cents, DraftForm, parse
+
+OWN: frozenset[str] = frozenset(
+    {
+        ActionType.LIMIT_RAISE,
+        ActionType.LIMIT_LOWER,
+        ActionType.LOCK_TIGHTEN,
+        ActionType.LOCK_LOOSEN,
+    }
+)
+
+
+class LimitDraft(DraftForm, frozen=True, kw_only=True):
+    """What is left out stays as it is; ``null`` sets no limit of the owner's."""
+
+    day_cents: Cents | UnsetType | None = UNSET
+    """US cents that may leave a day (UTC), by all exits and sub-accounts together."""
+    destination_cents: Cents | UnsetType | None = UNSET
+    """US cents that may leave a day to one destination."""
+
+
+class LockTightenDraft(DraftForm, frozen=True, kw_only=True):
+    """How long all that leaves or loosens waits from now on."""
+
+    days: Annotated[int, Meta(ge=1, le=LOCK_DAYS_MOST)]
+    """For how many days."""
+    two_keys: bool = False
+    """Whether two independent authenticators, shown together, spare the wait."""
+
+
+class LockLoosenDraft(DraftForm, frozen=True, kw_only=True):
+    """How long it waits once the lock's own delay is over."""
+
+    days: Annotated[int, Meta(ge=0, le=LOCK_DAYS_MOST)]
+    """For how many days; 0 ends the lock."""
+    two_keys: bool = False
+    """Whether two independent authenticators, shown together, spare the wait."""
+
+
+def own(kind: str, data: dict[str, Any], account: Account) -> AnyPayload:
+    """Return the payload of ``kind``, one of OWN. Raises MalformedError."""
+    match kind:
+        case ActionType.LOCK_TIGHTEN:
+            tighter = parse(data, LockTightenDraft)
+            return LockTighten(
+                account=account.account_id, days=tighter.days, two_keys=tighter.two_keys
+            )
+        case ActionType.LOCK_LOOSEN:
+            looser = parse(data, LockLoosenDraft)
+            return LockLoosen(
+                account=account.account_id, days=looser.days, two_keys=looser.two_keys
+            )
+        case _:
+            return _limits(kind, parse(data, LimitDraft), account)
+
+
+def _limits(kind: str, draft: LimitDraft, account: Account) -> LimitRaise | LimitLower:
+    form = LimitRaise if kind == ActionType.LIMIT_RAISE else LimitLower
+    day, to = draft.day_cents, draft.destination_cents
+    return form(
+        account=account.account_id,
+        day_cents=account.limits.day_cents if day is msgspec.UNSET else day,
+        destination_cents=account.limits.destination_cents if to is msgspec.UNSET else to,
+    )

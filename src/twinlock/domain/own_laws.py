@@ -1,0 +1,82 @@
+"""The laws that speak of what owners set for themselves: limits and locks (laws 4 and 5).
+
+Source: docs/laws.md.
+"""
+
+from twinlock.domain.assurance import Level
+from twinlock.domain.bounds import WEAK_LOCK_DAYS
+from twinlock.domain.catalogue import ActionClass, ActionType
+from twinlock.domain.key_laws import next_day, own_proof
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import (
+    NOTHING,
+    Never,
+    Prove,
+    Requirement,
+    WaitUntil,
+    all_of,
+    any_of,
+)
+
+_TIGHTENS = (ActionType.LIMIT_LOWER, ActionType.LOCK_TIGHTEN)
+
+
+def own_limits_hold(facts: Facts) -> Requirement:
+    """Law 5: above the owner's own limit nothing leaves, whoever asks and whatever is shown."""
+    if facts.action_class is not ActionClass.EXIT:
+        return NOTHING
+    sums = (
+        (facts.day_cents, facts.own_day_cents),
+        (facts.destination_day_cents, facts.own_destination_cents),
+    )
+    return all_of(*(_within(facts, before, most) for before, most in sums))
+
+
+def _within(facts: Facts, before: int, most: int | None) -> Requirement:
+    if most is None or before + facts.value_cents <= most:
+        return NOTHING
+    another_day = facts.value_cents <= most
+    return Never(code=Reason.OWN_LIMIT, until=next_day(facts.now) if another_day else None)
+
+
+def a_lock_delays(facts: Facts) -> Requirement:
+    """Law 5: under the owner's own lock whatever leaves or loosens waits as long as it says."""
+    weakens = facts.action_class in (ActionClass.EXIT, ActionClass.LOOSENING)
+    if not facts.lock.days or not weakens:
+        return NOTHING
+    until = (facts.proved_at or facts.now) + facts.lock.delay
+    if facts.now >= until:
+        return NOTHING
+    level = max(facts.floor, Level.KNOWLEDGE)
+    wait: Requirement = WaitUntil(code=Reason.LOCKED, until=until)
+    if facts.proved_at is None:  # A session alone begins no wait.
+        wait = all_of(Prove(code=Reason.LOCKED, level=level), wait)
+    if not facts.lock.two_keys:
+        return wait
+    if len(facts.shown_roots) > 1:
+        return NOTHING
+    return any_of(Prove(code=Reason.LOCKED, level=level, roots=2), wait)
+
+
+def what_tightens_is_tighter(facts: Facts) -> Requirement:
+    """Law 5: what acts at once, with little proof, weakens nothing.
+
+    Prevents: a limit of a million, and a lock of a day in the place of one of a month, by the name
+    of a tightening.
+    """
+    if facts.action in _TIGHTENS and not facts.tightens:
+        return Never(code=Reason.NOT_TIGHTER)
+    return NOTHING
+
+
+def a_weak_lock_is_short(facts: Facts) -> Requirement:
+    """Law 5: below the floor's proof nobody locks an account for longer than a freeze would.
+
+    Prevents: a stolen session that locks its owner out of a month.
+    """
+    if facts.action != ActionType.LOCK_TIGHTEN or facts.asked_lock_days <= WEAK_LOCK_DAYS:
+        return NOTHING
+    if own_proof(facts):
+        return NOTHING
+    return Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE))

@@ -1,0 +1,35 @@
+"""What the owner set, and whether a payload tightens it: facts of limits and locks."""
+
+from typing import Any
+
+from twinlock.domain.account import Account
+from twinlock.domain.actions import AnyPayload, LimitLower, LockLoosen, LockTighten
+from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.limits import lowers
+from twinlock.domain.locks import Lock, tightens
+from twinlock.domain.newcomers import still_proved
+
+
+def own_rules(account: Account, payload: AnyPayload) -> dict[str, Any]:
+    """Return the facts that stand for the owner's own rules, by their names."""
+    limits = account.limits
+    asked = payload.days if isinstance(payload, LockTighten | LockLoosen) else 0
+    announced = limits.announced_cents if still_proved(account, limits) else 0
+    return {
+        "own_day_cents": limits.day_cents,
+        "own_destination_cents": limits.destination_cents,
+        "announced_cents": min(announced, MAX_VALUE_CENTS),
+        "lock": account.lock,
+        "tightens": _tightens(account, payload),
+        "asked_lock_days": asked,
+    }
+
+
+def _tightens(account: Account, payload: AnyPayload) -> bool:
+    match payload:
+        case LimitLower(day_cents=day, destination_cents=to):
+            return lowers(account.limits, day_cents=day, destination_cents=to)
+        case LockTighten(days=days, two_keys=two_keys):
+            return tightens(Lock(days=days, two_keys=two_keys), account.lock)
+        case _:
+            return True
