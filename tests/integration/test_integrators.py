@@ -1,8 +1,10 @@
 """An integrator that was broken into: all of its keys end, on all accounts, and no others do."""
 
 import asyncio
+import json
 
 import pytest
+from support.commands import run
 from support.owned_keys import BOUNDED, OTHER
 from support.postgres import TestDatabase
 from support.service import Customer, Service
@@ -178,3 +180,23 @@ async def test_the_database_does_not_tell_whose_program_somebody_uses(
 
     [row] = await database.fetch("SELECT name FROM api_key_mark")
     assert b"example-bot" not in row["name"]
+
+
+async def test_the_command_ends_them_and_says_how_many(
+    service: Service, database: TestDatabase, world: World
+) -> None:
+    carol, _ = await customers(service, "carol", "dave")
+    settings = world.settings
+    variables = {
+        "TWINLOCK_DATABASE_URL": database.app_dsn,
+        "TWINLOCK_DATA_DIR": str(settings.data_dir),
+        "TWINLOCK_KEYRING_DIR": str(settings.keyring_dir),
+    }
+    words = ("api-keys", "revoke", "--integrator")
+
+    told = await run(variables, *words, "example-bot", "--json")
+    assert told.code == 0, told
+    assert json.loads(told.out) == {"integrator": "example-bot", "keys": 2, "failed": []}
+    assert await keys_of(carol) == []
+    wrong = await run(variables, *words, "Example Bot")
+    assert (wrong.code, "malformed" in wrong.err) == (2, True)
