@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 from support.postgres import TestDatabase
 from support.service import Customer, Service, serving
@@ -16,8 +17,13 @@ from twinlock.bootstrap.records import erasing_of, open_records
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
+from twinlock.domain.errors import UnavailableError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.order_intents.judging import Count, Name
+from twinlock.domain.order_intents.model import IntentBatch
+from twinlock.ports import Committed, Store, Work
+from twinlock.services import order_intents as remembering
+from twinlock.services.order_intents import OrderIntents
 
 PASSED = {"verdict": "pass"}
 FIRST_DAYS = "SELECT count(*) FROM order_count"
@@ -197,3 +203,57 @@ async def test_few_accounts_are_remembered_at_a_time(
 
     for _ in range(2):
         assert await by_session(alice) == PASSED
+
+
+# --- What is remembered, and what the log is told ---
+
+
+class Failing:
+    """The store, which fails to write."""
+
+    def __init__(self, store: Store, error: Exception) -> None:
+        self.closed_action = store.closed_action
+        self._error = error
+
+    async def run(self, _: Work) -> Committed:
+        raise self._error
+
+
+def failing(service: Service, error: Exception) -> OrderIntents:
+    """Return the use case over a store that fails to write."""
+    use = service.api.use.order_intents
+    return OrderIntents(
+        Failing(service.api.store, error),  # type: ignore[arg-type] # what is asked of it
+        counts=use._counts,  # noqa: SLF001 - the service's own
+        clock=service.clock,
+        policies=use._policies,  # noqa: SLF001 - as above
+    )
+
+
+async def test_a_log_that_cannot_be_told_now_is_told_by_a_later_batch(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice)
+    asked = order(alice.account_id, api_key_id=key, ip="203.0.113.7")
+    batch = msgspec.convert({"intents": [asked]}, IntentBatch)
+
+    [answer] = await failing(service, UnavailableError("busy")).examine(batch)
+    assert answer.verdict == "pass"
+    with pytest.raises(ZeroDivisionError):
+        await failing(service, ZeroDivisionError()).examine(batch)
+
+    account = await service.api.store.account(AccountId(alice.account_id))
+    assert not account.api_keys[0].used_on
+    assert await by_key(alice, key) == PASSED
+    account = await service.api.store.account(AccountId(alice.account_id))
+    assert account.api_keys[0].used_on
+
+
+async def test_few_tickets_are_remembered_at_a_time(
+    service: Service, alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembering, "REMEMBERED_MOST", 1)
+    for _ in range(3):
+        assert await by_session(alice) == PASSED
+        service.clock.forward(seconds=1)
+    assert len(service.api.use.order_intents._tickets) == 1  # noqa: SLF001 - what bounds memory

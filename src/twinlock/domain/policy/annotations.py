@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
+from twinlock.domain.api_keys import LONGEST, KeyLapses
 from twinlock.domain.assurance import PROOFS, Factor
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.exits import PLACE
@@ -221,7 +222,7 @@ class _Said:
 
     def pairs(self, name: str) -> frozenset[str]:
         """Return the pairs named; a missing list is empty."""
-        words = [word.strip() for word in self._said.get(name, "").split(",") if word]
+        words = [word.strip() for word in self._said[name].split(",")] if name in self._said else []
         if len(words) > LIQUID_MOST or not all(map(_PAIR.fullmatch, words)):
             self.fail(f"is a list of {LIQUID_MOST} pairs at most, such as BTC/USDT", name)
         return frozenset(words)
@@ -232,6 +233,17 @@ class _Said:
         if found and found not in words:
             self.fail(f"is one of {', '.join(words)}", name)
         return found
+
+
+def key_lapses(permit: Permit | None) -> KeyLapses:
+    """Return when API keys lapse: a statute shortens it, and lengthens nothing."""
+    most = LONGEST
+    if permit is None:
+        return most
+    return KeyLapses(
+        unbound=min(most.unbound, permit.lapses or most.unbound),
+        unused=min(most.unused, permit.unused or most.unused),
+    )
 
 
 def read_permit(rule: str, said: Mapping[str, str]) -> Permit:

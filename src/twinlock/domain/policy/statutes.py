@@ -23,7 +23,6 @@ import msgspec
 from msgspec.structs import replace
 
 from twinlock.domain.actions import BUILT
-from twinlock.domain.api_keys import LONGEST, KeyLapses
 from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
@@ -38,6 +37,7 @@ from twinlock.domain.policy.annotations import (
     PolicyFault,
     Refuse,
     Wait,
+    key_lapses,
     read_demand,
     read_permit,
     refuse,
@@ -104,7 +104,7 @@ class Statutes:
         lapse = None if listing is None else listing.lapses
         # After so long without use a listed destination needs a proof again.
         self.lapse = timedelta.max if lapse is None else lapse
-        self.key_lapses = _key_lapses(permits.get(ActionType.API_KEY_CREATE))
+        self.key_lapses = key_lapses(permits.get(ActionType.API_KEY_CREATE))
         self.trading = self._trading()
         self._latest: tuple[Facts, Context] | None = None
 
@@ -170,17 +170,6 @@ class Statutes:
         """Return the longest that a statute lets ``action`` wait."""
         lengths = (rule.demand.length for rule in self.of(action) if isinstance(rule.demand, Wait))
         return max(lengths, default=timedelta(0))
-
-
-def _key_lapses(permit: Permit | None) -> KeyLapses:
-    """Return when API keys lapse: a statute shortens it, and lengthens nothing."""
-    most = LONGEST
-    if permit is None:
-        return most
-    return KeyLapses(
-        unbound=min(most.unbound, permit.lapses or most.unbound),
-        unused=min(most.unused, permit.unused or most.unused),
-    )
 
 
 def _facts_read(rules: tuple[Statute, ...]) -> tuple[str, ...]:

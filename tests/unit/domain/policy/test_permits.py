@@ -1,5 +1,7 @@
 """What a permit may say beside its action: only what means something of that one."""
 
+import re
+
 import pytest
 from support.policies import DEFAULT, policy_of
 
@@ -7,8 +9,8 @@ from twinlock.adapters.policies import shipped
 from twinlock.domain.actions import BUILT
 from twinlock.domain.api_keys import LONGEST
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass
-from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
-from twinlock.domain.policy.statutes import _key_lapses
+from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError, key_lapses
+from twinlock.domain.policy.trading import TradingRules
 
 TIGHTEN = {one for one, cls in CLASS_OF.items() if cls is ActionClass.TIGHTENING} - REPUDIATIONS
 
@@ -63,7 +65,7 @@ def test_a_statute_shortens_the_life_of_keys_and_lengthens_none() -> None:
     lapses = policy_of(short).statutes.key_lapses
     assert (lapses.unbound.total_seconds(), lapses.unused.total_seconds()) == (60, 120)
     assert policy_of(long).statutes.key_lapses == LONGEST == DEFAULT.statutes.key_lapses
-    assert _key_lapses(None) == LONGEST
+    assert key_lapses(None) == LONGEST
 
 
 @pytest.mark.parametrize("action", ["destination.add", "freeze.lift"])
@@ -80,3 +82,40 @@ def test_the_lapse_is_the_listing_s_own() -> None:
 
     assert policy_of(text).statutes.lapse.total_seconds() == 60
     assert DEFAULT.statutes.lapse.days == 30
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '@liquid("BTC USDT")',
+        '@liquid("BTC/USDT,,")',
+        '@far_bp("0")',
+        '@far_bp("2001")',
+        '@far_in("some_pair")',
+        '@times_busiest("11")',
+        '@orders_an_hour("0")',
+        '@notional_an_hour_cents("-1")',
+    ],
+)
+def test_what_is_unusual_is_said_in_pairs_and_in_numbers_that_bound_something(said: str) -> None:
+    name = said.partition("(")[0]
+    text = re.sub(rf'{name}\("[^"]*"\)', "", shipped("default"))
+    named = '@id("trade.unusual.permit")'
+
+    assert fault_of(text.replace(named, f"{named} {said}"), action="trade.unusual") is (
+        PolicyFault.ANNOTATION
+    )
+
+
+@pytest.mark.parametrize("action", sorted(BUILT - {"trade.unusual"}))
+def test_only_unusual_trades_say_what_is_unusual(action: str) -> None:
+    text = with_annotation(action, '@far_bp("100")')
+
+    assert fault_of(text, action=action) is PolicyFault.ANNOTATION
+
+
+def test_a_policy_that_says_nothing_of_trades_has_no_liquid_pair() -> None:
+    words = "liquid|far_bp|times_busiest|orders_an_hour|notional_an_hour_cents"
+    text = re.sub(rf'@({words})\("[^"]*"\)', "", shipped("default"))
+
+    assert policy_of(text).statutes.trading == TradingRules()

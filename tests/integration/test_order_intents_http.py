@@ -79,7 +79,7 @@ async def test_its_use_is_told_to_the_log_once_a_day(alice: Customer) -> None:
         await by_key(alice, key)
 
     assert (await alice.service.api.store.head()).size == before + 1
-    account = await alice.service.api.store.account(alice.account_id)  # type: ignore[arg-type]
+    account = await alice.service.api.store.account(alice.account_id)  # type: ignore[arg-type] # as it came over the wire
     assert account.api_keys[0].used_on
     alice.service.clock.forward(hours=24)
     await by_key(alice, key)
