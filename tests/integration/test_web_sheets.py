@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
+from support.leaving import OTHERS, TETHER
 from support.policies import STRICT, permits, policy_of
 from support.worlds import (
     APP,
@@ -32,13 +33,22 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import ActionUnknownError, Destination, State
-from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, AuthenticatorBind, NotBuilt
+from twinlock.domain.actions import (
+    AnyPayload,
+    ApiKeyRevoke,
+    AuthenticatorBind,
+    LimitLower,
+    LimitRaise,
+    LockLoosen,
+    LockTighten,
+    NotBuilt,
+)
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, FREE_FAILURES
 from twinlock.domain.entries import ClosedAction, closed
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import TradeUnusual, TransferSubaccount, WithdrawalCrypto
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
@@ -482,12 +492,20 @@ def payloads() -> list[AnyPayload]:
         ApiKeyRevoke(account=ALICE, api_key_id="key_abc"),
         FREEZE,
         LIFT,
-        NotBuilt(account=ALICE, asked="card.pay", digest="fields"),
+        *OTHERS,
+        TransferSubaccount(**TETHER, subaccount="sub_1", source="sub_2"),
+        LimitRaise(account=ALICE, day_cents=None, destination_cents=5),
+        LimitLower(account=ALICE, day_cents=5, destination_cents=None),
+        LockTighten(account=ALICE, days=30, two_keys=True),
+        LockLoosen(account=ALICE, days=1, two_keys=False),
+        LockLoosen(account=ALICE, days=0, two_keys=False),
+        NotBuilt(account=ALICE, asked="recovery.open", digest="fields"),
     ]
 
 
 # Told in other words: amounts and sums as decimals, flags as sentences, the account not at all.
 OTHERWISE = {"account", "amount_minor", "max_fee_minor", "decimals", "budget_cents", "daily_cents"}
+OTHERWISE |= {"day_cents", "destination_cents", "days", "two_keys", "orders"}
 OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked"}
 
 
@@ -512,6 +530,19 @@ def lines_of(payload: AnyPayload, *, known: Known | None = None) -> dict[str, st
     policy = STRICT
     told = tell_payload(payload, known or Known(policy=policy))
     return {one.label: " ".join((one.text, *one.items, one.unit)).strip() for one in told.lines}
+
+
+def test_limits_and_locks_are_told_in_words() -> None:
+    raises = lines_of(LimitRaise(account=ALICE, day_cents=None, destination_cents=5_00))
+    assert raises["A day, in all"] == "As much as the platform lets leave"
+    assert raises["A day, to one destination"] == "At most US$5.00"
+    locks = lines_of(LockTighten(account=ALICE, days=1, two_keys=True))
+    assert locks["All that leaves or weakens waits"] == "1 day"
+    assert "shown together" in locks["Who is spared the wait"]
+    assert (
+        lines_of(TradeUnusual(**TETHER, pair="A/B", side="buy", price="2", orders=3))["Orders"]
+        == "3"
+    )
 
 
 def test_sums_are_told_in_decimals_of_their_asset() -> None:

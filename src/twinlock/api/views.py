@@ -116,6 +116,20 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     integrator: str
 
 
+class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The owner's own limits, in US cents a day (UTC); null: as much as the policy lets leave."""
+
+    day_cents: int | None
+    destination_cents: int | None
+
+
+class LockView(msgspec.Struct, frozen=True, kw_only=True):
+    """The owner's lock: for how many days all that leaves or loosens waits; 0: there is none."""
+
+    days: int
+    two_keys: bool
+
+
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account as the platform sees it."""
 
@@ -125,6 +139,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     enrolling_until: datetime | None
     floor: str
     frozen_until: datetime | None
+    limits: LimitsView
+    lock: LockView
     authenticators: tuple[AuthenticatorView, ...]
     channels: tuple[ChannelView, ...]
     sessions: tuple[SessionView, ...]
@@ -152,6 +168,11 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
     removed: bool
 
 
+def _limits(account: Account) -> LimitsView:
+    limits = account.limits
+    return LimitsView(day_cents=limits.day_cents, destination_cents=limits.destination_cents)
+
+
 def view_account(account: Account, *, now: datetime) -> AccountView:
     """Return what the platform may see of ``account`` at ``now``."""
     return AccountView(
@@ -161,6 +182,8 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),
         frozen_until=account.freeze.until,
+        limits=_limits(account),
+        lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
         authenticators=tuple(_view_authenticator(one) for one in account.authenticators),
         channels=tuple(
             ChannelView(channel_id=one.channel_id, kind=one.kind.value, bound_at=one.bound_at)

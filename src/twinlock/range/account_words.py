@@ -8,20 +8,17 @@ would show nothing of what it is about.
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
-from twinlock.domain.catalogue import ActionType
-from twinlock.range.customer import CODE_CHANNELS
 from twinlock.range.story import AccountSpec, Step
-from twinlock.range.words import THIEVES, Proof
+from twinlock.range.words import Capability, Proof
 
+SUBACCOUNTS = "account.subaccounts are kept by the platform; moving value to one is an exit"
+SHARED = "account.shared_roots: whoever took one of {} has taken all"
+_CAPABILITY = {"email": Capability.EMAIL_FULL, "sms": Capability.SMS_RECEIVE}
 ANY = "account.any: played on the account that is described"
 
 
 def _shows(step: Step, proof: Proof) -> bool:
     return any(one.proof is proof for one in step.showings)
-
-
-def _uses_subaccount(_: AccountSpec, step: Step) -> bool:
-    return step.do == ActionType.TRANSFER_SUBACCOUNT
 
 
 def _uses_contact(_: AccountSpec, step: Step) -> bool:
@@ -33,19 +30,10 @@ def _uses_identity(_: AccountSpec, step: Step) -> bool:
     return _shows(step, Proof.CHIP_LIVE)
 
 
-def _uses_shared_root(spec: AccountSpec, step: Step) -> bool:
-    if step.by not in THIEVES:  # Whoever owns both channels has both; who took one root has too.
-        return False
-    shown = {CODE_CHANNELS[one.proof] for one in step.showings if one.proof in CODE_CHANNELS}
-    return any(len(shown & set(roots)) > 1 for roots in spec.shared_roots)
-
-
 _USES: MappingProxyType[str, Callable[[AccountSpec, Step], bool]] = MappingProxyType(
     {
-        "subaccounts": _uses_subaccount,
         "trusted_contacts": _uses_contact,
         "enrolled_identity": _uses_identity,
-        "shared_roots": _uses_shared_root,
     }
 )
 
@@ -54,7 +42,20 @@ def not_set_up(spec: AccountSpec) -> tuple[str, ...]:
     """Return what people are told of the account: what it is played without."""
     notes = [f"account.{word} is not built; played without" for word in _given(spec)]
     notes += [f"account.api_keys: {word} is kept by the platform" for word in spec.words_of_keys]
+    notes += [SUBACCOUNTS] if spec.subaccounts else []
+    notes += [SHARED.format(" and ".join(roots)) for roots in spec.shared_roots]
     return (*notes, ANY) if spec.any else tuple(notes)
+
+
+def taken_with(spec: AccountSpec, held: frozenset[Capability]) -> frozenset[Capability]:
+    """Return what a thief holds of the channels of an account: of one root, all or nothing.
+
+    Prevents: a telephone that is taken, and a mailbox read on it that counts as not taken.
+    """
+    for roots in spec.shared_roots:
+        channels = {_CAPABILITY[one] for one in roots if one in _CAPABILITY}
+        held |= channels if held & channels else frozenset()
+    return held
 
 
 def rests_on(spec: AccountSpec, steps: Sequence[Step], *, story: AccountSpec) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.exits import EXITS
 from twinlock.domain.reasons import Reason
 from twinlock.range.api_keys import VIA, SoftwareKey, key_payload, new_key
 from twinlock.range.customer import (
@@ -22,8 +23,9 @@ from twinlock.range.customer import (
     new_password,
 )
 from twinlock.range.device import SoftwareDevice
+from twinlock.range.leaving import LOOKS, UNDERSTOOD, leaving
 from twinlock.range.limits import limit_of
-from twinlock.range.stage import ASSET, MAX_FEE, MAX_FEE_CENTS, NETWORK, Stage
+from twinlock.range.stage import MAX_FEE_CENTS, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Person, Proof
 
@@ -39,10 +41,8 @@ NEW_ADDRESSES = {
     "desktop": "{who}-desktop-{number}",
 }
 ADDRESSES = frozenset(NEW_ADDRESSES)
-_LOOKS = frozenset({"resembles", "same_first", "same_last"})
 _UNDERSTOOD: dict[str, frozenset[str]] = {
-    ActionType.WITHDRAWAL_CRYPTO: _LOOKS
-    | {"amount", "destination", "asset", "via", "key", "from", "call", "authorization"},
+    **UNDERSTOOD,
     ActionType.SESSION_START: frozenset({"from"}),
     ActionType.AUTHENTICATOR_BIND: frozenset({"authenticator"}),
     ActionType.AUTHENTICATOR_REMOVE: frozenset({"authenticator"}),
@@ -53,7 +53,7 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.CONTACT_REPUDIATE: frozenset({"channel"}),
     ActionType.PASSWORD_CHANGE: frozenset(),
     ActionType.PASSWORD_RESET: frozenset(),
-    ActionType.DESTINATION_ADD: _LOOKS | {"destination", "verification_free"},
+    ActionType.DESTINATION_ADD: LOOKS | {"destination", "verification_free"},
     ActionType.DESTINATION_REMOVE: frozenset({"destination"}),
     ActionType.API_KEY_CREATE: frozenset({"scopes", "ip_list", "destinations", "daily"}),
     ActionType.API_KEY_REVOKE: frozenset({"key"}),
@@ -81,21 +81,31 @@ class Act:
     key: SoftwareKey | None = None
 
 
-async def act_of(stage: Stage, step: Step) -> Act:
-    """Return what ``step`` proposes.
+async def acts_of(stage: Stage, step: Step) -> tuple[Act, ...]:
+    """Return what ``step`` proposes: one action, or one for each pair that it trades.
 
     Raises:
         NotPlayableError: it has a word that cannot be played yet.
     """
     if step.do not in BUILT:
-        return Act(kind=step.do, payload=_plain(step.given))
+        return (Act(kind=step.do, payload=_plain(step.given)),)
     _check_understood(step)
-    act = await _ACTS[step.do](stage, step)
-    return await _with_session(stage, step, act)
+    if step.do in EXITS:
+        acts = exits(stage, step)
+    elif step.do in _ACTS:
+        acts = (await _ACTS[step.do](stage, step),)
+    else:
+        raise NotPlayableError(f"{step.do}: the range has no words for it yet")
+    return tuple([await _with_session(stage, step, act) for act in acts])
+
+
+async def act_of(stage: Stage, step: Step) -> Act:
+    """Return the one action that ``step`` proposes. Raises NotPlayableError."""
+    return (await acts_of(stage, step))[0]
 
 
 def _check_understood(step: Step) -> None:
-    strange = set(step.given) - _UNDERSTOOD[step.do] - TOLD
+    strange = set(step.given) - _UNDERSTOOD.get(step.do, frozenset()) - TOLD
     if strange:
         raise NotPlayableError(f"{step.do} with {min(strange)!r}: not understood here")
     if step.given.get("via", VIA) != VIA:
@@ -105,6 +115,8 @@ def _check_understood(step: Step) -> None:
         raise NotPlayableError(f"{step.do} with call: {call!r}: not understood here")
     if "authorization" in step.given and call != SPEND:
         raise NotPlayableError("an authorization is for the wallet: call: spend")
+    if call == SPEND and step.do != ActionType.WITHDRAWAL_CRYPTO:
+        raise NotPlayableError(f"{step.do}: a wallet signs what leaves on a chain, and no more")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
@@ -168,29 +180,19 @@ async def owners_session(stage: Stage) -> LiveSession:
 # --- Payloads ---
 
 
-def withdrawal(stage: Stage, step: Step) -> Act:
-    """Return the withdrawal that ``step`` wants. Raises NotPlayableError."""
-    asset = stage.asset(str(step.given.get("asset", ASSET)))
-    amount, cents = stage.amount(step.given.get("amount", "small"), asset)
-    payload = {
-        "asset": asset.symbol,
-        "network": asset.network,
-        "address": _address(stage, step),
-        "amount": amount,
-        "max_fee": MAX_FEE,
-    }
-    return Act(kind=step.do, payload=payload, value_cents=cents)
+def exits(stage: Stage, step: Step) -> tuple[Act, ...]:
+    """Return the exits that ``step`` wants. Raises NotPlayableError."""
+    return tuple(
+        Act(kind=step.do, payload=one.payload, value_cents=one.cents)
+        for one in leaving(stage, step)
+    )
 
 
-def _address(stage: Stage, step: Step) -> str:
+def _where(stage: Stage, step: Step) -> dict[str, str]:
     symbol = step.given.get("destination")
     if not isinstance(symbol, str):
         raise NotPlayableError(f"{step.do} names no destination")
-    return stage.places.address(symbol, step.given)
-
-
-async def _withdraw(stage: Stage, step: Step) -> Act:
-    return withdrawal(stage, step)
+    return stage.places.where(symbol, step.given)
 
 
 async def _session_start(stage: Stage, step: Step) -> Act:
@@ -270,8 +272,7 @@ async def _add_destination(stage: Stage, step: Step) -> Act:
     free = bool(step.given.get("verification_free"))
     budget = limit_of(stage.policy.statutes, Reason.BUDGET_TOO_HIGH) if free else 0
     payload = {
-        "network": NETWORK,
-        "address": _address(stage, step),
+        **_where(stage, step),
         "label": str(step.given["destination"]),
         "budget_cents": budget,
     }
@@ -279,7 +280,7 @@ async def _add_destination(stage: Stage, step: Step) -> Act:
 
 
 async def _remove_destination(stage: Stage, step: Step) -> Act:
-    return Act(kind=step.do, payload={"network": NETWORK, "address": _address(stage, step)})
+    return Act(kind=step.do, payload=_where(stage, step))
 
 
 async def _create_api_key(stage: Stage, step: Step) -> Act:
@@ -292,8 +293,8 @@ async def _create_api_key(stage: Stage, step: Step) -> Act:
     )
     # Where a file says nothing, all that there is: what a key may do is bounded by its lists.
     daily = stage.cents(step.given.get("daily", "all")) + MAX_FEE_CENTS
-    named = [stage.places.address(str(one)) for one in step.given.get("destinations", ())]
-    payload = key_payload(key, named, network=NETWORK, daily_cents=daily)
+    named = [stage.places.where(str(one)) for one in step.given.get("destinations", ())]
+    payload = key_payload(key, named, daily_cents=daily)
     return Act(kind=step.do, payload=payload, key=key)
 
 
@@ -313,7 +314,6 @@ async def _nothing_more(_stage: Stage, step: Step) -> Act:
 
 _Acts: TypeAlias = Callable[[Stage, Step], Awaitable[Act]]
 _ACTS: dict[str, _Acts] = {
-    ActionType.WITHDRAWAL_CRYPTO: _withdraw,
     ActionType.SESSION_START: _session_start,
     ActionType.AUTHENTICATOR_BIND: _bind,
     ActionType.AUTHENTICATOR_REMOVE: _remove,

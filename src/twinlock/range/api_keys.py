@@ -44,7 +44,7 @@ def new_key(
 
 
 def key_payload(
-    key: SoftwareKey, addresses: Sequence[str], *, network: str, daily_cents: int
+    key: SoftwareKey, places: Sequence[dict[str, str]], *, daily_cents: int
 ) -> dict[str, Any]:
     """Return the payload that makes ``key``; a sum is named where something may leave by it."""
     withdraws = WITHDRAW_SCOPE in key.scopes
@@ -52,6 +52,6 @@ def key_payload(
         "public_key": key.public_key,
         "scopes": list(key.scopes),
         "ip_list": list(key.ip_list),
-        "destinations": [{"network": network, "address": one} for one in addresses],
+        "destinations": list(places),
         "daily_cents": daily_cents if withdraws else 0,
     }

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
-from twinlock.range.acts import owners_session
+from twinlock.range.acts import live_session, owners_session
 from twinlock.range.asked import (
     EXITS,
     Check,
@@ -30,6 +30,8 @@ from twinlock.range.asked import (
 )
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_before_effect
+from twinlock.range.happenings import say_no
+from twinlock.range.places import NETWORKS, OLD
 from twinlock.range.playing import play
 from twinlock.range.refusals import FAILURES
 from twinlock.range.replay import Replay
@@ -116,7 +118,7 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
     if check.paths != "all_but_tightening":
         raise NotPlayableError(f"paths {check.paths!r}: not understood here")
     paths = [kind for kind, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING]
-    stage = await replay.fresh(old_addr=True)
+    stage = await replay.fresh(old=OLD.values())
     if check.floor_from is not None and check.floor_from not in stage.customer.best():
         raise NotPlayableError(f"the floor of this account is not of {check.floor_from.value}")
     for path in (*paths, UNKNOWN_EXIT):
@@ -129,7 +131,7 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
                 continue
             if through:  # What it changed must not stand in the way of the next.
                 tally.wrong.append(through)
-                stage = await replay.fresh(old_addr=True)
+                stage = await replay.fresh(old=OLD.values())
 
 
 async def _came_through(stage: Stage, path: str, proofs: tuple[str, ...], tally: Tally) -> str:
@@ -153,12 +155,18 @@ async def _is_told(stage: Stage, heard: Heard) -> bool:
     return any(one["action_id"] == heard.action_id and one["until"] for one in seen["actions"])
 
 
+def _old(kind: str) -> dict[str, Any]:
+    """Return the parameters of an exit of ``kind`` to the place that stands on the list."""
+    word = "pair" if kind == ActionType.TRADE_UNUSUAL else "destination"
+    return {"amount": "small", word: OLD[NETWORKS[kind]]}
+
+
 def _given(path: str, stage: Stage) -> dict[str, Any]:
     """Return parameters with which only the floor stands in the way, as far as there are any."""
     bound = (one.value for one in stage.spec.authenticators if one is not Proof.PASSWORD)
     target = next(bound, Proof.PASSWORD.value)
     known: dict[str, dict[str, Any]] = {
-        ActionType.WITHDRAWAL_CRYPTO: {"amount": "small", "destination": "old_addr"},
+        **{kind: _old(kind) for kind in NETWORKS},
         ActionType.DESTINATION_ADD: {"destination": "listed_by_a_thief"},
         ActionType.SESSION_START: {"from": "new_device"},
         ActionType.AUTHENTICATOR_BIND: {"authenticator": Proof.PASSKEY.value},
@@ -200,13 +208,14 @@ async def _every_exit_held(replay: Replay, check: EveryExitHeld, tally: Tally) -
         if event not in BUILT:
             tally.missing.append(f"after {event}: it is refused until it is built")
             continue
-        stage = await replay.fresh(old_addr=True)
+        stage = await replay.fresh(old=OLD.values())
         heard = await _start_hold(stage, event)
         if heard is None:
             tally.missing.append(f"after {event}: this account has no proof for it")
             continue
         for path in _exits(check.exits):
             now = await _try_exit(stage, path, stage.customer.best())
+            await _make_room(stage, now)
             if tally.tried(now) and now.outcome not in (Outcome.HOLD, Outcome.DENY):
                 tally.wrong.append(f"{path} after {event} was answered {now.outcome.value}")
 
@@ -234,6 +243,7 @@ def _take_over(stage: Stage, event: str, given: dict[str, Any]) -> None:
     own = stage.customer.own
     for made in stage.bound.values():
         own.keys.update(made.keys)
+        own.password = made.password or own.password
     if event == ActionType.AUTHENTICATOR_REMOVE:
         gone = Proof(given["authenticator"])
         own.keys.pop(gone, None)
@@ -244,6 +254,19 @@ async def _try_exit(stage: Stage, path: str, proofs: Iterable[Proof]) -> Heard:
     given = _given(path, stage)
     words = [one.value for one in proofs]
     return await play(stage, _step(path, words, by=Person.ALICE, given=given))
+
+
+async def _make_room(stage: Stage, heard: Heard) -> None:
+    """Let the owner stop what waits: so many open actions would keep the next from being tried."""
+    if heard.outcome is not Outcome.HOLD or not heard.action_id:
+        return
+    try:
+        session = await live_session(stage, Person.ALICE)
+    except NotPlayableError:
+        return  # Then what is refused for want of room is told.
+    standing = await stage.venue.client.action(heard.action_id)
+    signed = stage.customer.signed(session, standing.digest, purpose="veto", name=heard.action_id)
+    await say_no(stage, heard.action_id, {"session": signed})
 
 
 def _exits(named: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -257,7 +280,7 @@ async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -
     """Play the attack, then try every exit with all that its people can show, until the end."""
     if check.until not in (None, "hold_end"):
         raise NotPlayableError(f"until {check.until!r}: not understood here")
-    stage = await replay.fresh(replay.steps, old_addr=True)
+    stage = await replay.fresh(replay.steps, old=OLD.values())
     for step in await play_steps(stage, replay.steps, judged=False):
         if step.taken_cents:
             tally.wrong.append(f"{step.id} took {step.taken_cents} cents")
@@ -271,6 +294,7 @@ async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -
         for path in _exits(check.exits):
             given = {**_given(path, stage), "destination": check.destination}
             heard = await play(stage, _step(path, proofs, by=check.by, given=given))
+            await _make_room(stage, heard)
             if tally.tried(heard) and heard.outcome is Outcome.ALLOW:
                 tally.wrong.append(f"{path} was allowed at {stage.since}")
 

@@ -20,9 +20,9 @@ from twinlock.range.asked import EntryProvable, ExactlyOnce, NoticeBeforeEffect,
 from twinlock.range.customer import KEYS, NotPlayableError
 from twinlock.range.mailbox import Letter
 from twinlock.range.replay import Replay
-from twinlock.range.setting_up import withdraw
-from twinlock.range.stage import NETWORK, Heard, Stage
-from twinlock.range.steps import play_steps, play_until
+from twinlock.range.setting_up import send_to
+from twinlock.range.stage import Heard, Stage
+from twinlock.range.steps import OLD_ADDR, play_steps, play_until
 from twinlock.range.tally import Tally
 from twinlock.range.wallet import SPENT, spend_at_once
 from twinlock.range.words import Person, Proof
@@ -112,16 +112,15 @@ async def _add_signed(stage: Stage) -> _Added:
 
 
 async def _add_to_the_list(stage: Stage) -> _Added:
-    address = stage.places.address("provable_addr")
+    where = stage.places.where("provable_addr")
+    address = where["address"]
     session = await live_session(stage, Person.ALICE)
-    proposed = await stage.customer.propose(
-        ActionType.DESTINATION_ADD, {"network": NETWORK, "address": address}, session=session
-    )
+    proposed = await stage.customer.propose(ActionType.DESTINATION_ADD, where, session=session)
     shown = stage.customer.best() if proposed.state == ActionState.OPEN else ()
     answered = await stage.customer.prove_best(proposed)
     await stage.venue.set_forward(answered.until or stage.venue.now)
     at = stage.venue.now
-    await withdraw(stage.customer, address, prove=False)
+    await send_to(stage.customer, where, prove=False)
     listed = await stage.venue.client.destinations(stage.customer.account_id)
     found = next((one for one in listed if one["address"] == address), None)
     if found is None:
@@ -198,7 +197,7 @@ async def exactly_once(replay: Replay, check: ExactlyOnce, tally: Tally) -> None
     """Spend and sign one withdrawal many times at once, in its step's weather: one may succeed."""
     if check.parallel > PARALLEL_MOST:
         raise NotPlayableError(f"parallel: an account is asked {PARALLEL_MOST} times at once")
-    stage = await replay.fresh(replay.steps, old_addr=True)
+    stage = await replay.fresh(replay.steps, old=(OLD_ADDR,))
     step = await play_until(stage, replay.steps, check.of)
     tried = await spend_at_once(stage, step, check.parallel)
     tally.looked_at = check.parallel

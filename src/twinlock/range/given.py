@@ -13,9 +13,12 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.exits import EXITS
 from twinlock.range.words import Proof
 
 LIKENESS_MOST = 20  # Digits that two different addresses may share at one end.
+PRICE_MOST = 10**9  # Times the middle: no story tells of more than ten.
+ORDERS_MOST = 10_000  # Of one action: as many as the gate takes.
 Name = Annotated[str, Meta(pattern=r"\A[a-zA-Z0-9_]{1,32}\Z")]
 Word = Annotated[str, Meta(min_length=1, max_length=128)]
 Listed = Annotated[tuple[Word, ...], Meta(max_length=32)]
@@ -39,13 +42,34 @@ class _Place(_Given, frozen=True, kw_only=True):
     same_last: Digits = 0
 
 
-class _Withdrawal(_Place, frozen=True, kw_only=True):
+class _Exit(_Place, frozen=True, kw_only=True):
     amount: Word | int | float = ""
     asset: Word = ""
     via: Word = ""
     key: Word = ""
     call: Word = ""
     authorization: Word = ""
+    counterparty: Word = ""
+    to: Word = ""
+    subaccount: Word = ""
+    paid: bool = True
+    order: Word = ""
+    card: Word = ""
+    merchant: Word = ""
+    loan: Word = ""
+    product: Word = ""
+    pair: Word = ""
+
+
+class _Trade(_Exit, frozen=True, kw_only=True):
+    side: Word = ""
+    price_to_mid: int | float = 1
+    times: Annotated[int, Meta(ge=1, le=ORDERS_MOST)] = 1
+    pairs: Annotated[int, Meta(ge=1, le=100)] = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.price_to_mid <= PRICE_MOST:  # Nor is what is no number.
+            raise ValueError(f"price_to_mid: {self.price_to_mid!r} is not a price")
 
 
 class _Listing(_Place, frozen=True, kw_only=True):
@@ -103,7 +127,8 @@ class _Turned(_Given, frozen=True, kw_only=True):
 
 
 _FORMS: dict[str, type[_Given]] = {
-    ActionType.WITHDRAWAL_CRYPTO: _Withdrawal,
+    **dict.fromkeys(EXITS, _Exit),
+    ActionType.TRADE_UNUSUAL: _Trade,
     ActionType.SESSION_START: _From,
     ActionType.AUTHENTICATOR_BIND: _Authenticator,
     ActionType.AUTHENTICATOR_REMOVE: _Authenticator,

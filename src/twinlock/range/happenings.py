@@ -13,9 +13,10 @@ from twinlock.domain.catalogue import ActionType
 from twinlock.range.acts import live_session
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.mailbox import Letter
+from twinlock.range.places import NETWORK
 from twinlock.range.playing import heard_of
 from twinlock.range.refusals import refusal
-from twinlock.range.stage import NETWORK, UNASKED, Heard, Stage
+from twinlock.range.stage import UNASKED, Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.trading import ungated
 from twinlock.range.weather import Dependency
@@ -24,7 +25,6 @@ from twinlock.range.words import UNGATED, Capability, Outcome, Proof
 # Things that thieves and chains do outside our power; what they gain shows in later steps.
 OUTSIDE = frozenset(
     {
-        "event.mailbox_taken",
         "event.mail_flood",
         "event.legal_request",
         "event.dust",
@@ -65,15 +65,16 @@ async def _veto(stage: Stage, step: Step) -> Heard:
         session = await live_session(stage, step.by)
         standing = await stage.venue.client.action(of.action_id)
         signed = stage.customer.signed(session, standing.digest, purpose="veto", name=of.action_id)
-        return await _say_no(stage, of.action_id, {"session": signed})
+        return await say_no(stage, of.action_id, {"session": signed})
     letter = await veto_letter(stage, of.action_id, str(channel))
     if letter is None:
         raise NotPlayableError(f"event.veto: no letter on {channel} carries a veto")
     no = {"channel_id": letter.channel_id, "token": letter.veto or letter.undo}
-    return await _say_no(stage, of.action_id, no)
+    return await say_no(stage, of.action_id, no)
 
 
-async def _say_no(stage: Stage, action_id: str, no: dict[str, Any]) -> Heard:
+async def say_no(stage: Stage, action_id: str, no: dict[str, Any]) -> Heard:
+    """Object to an action, and return what that was answered."""
     try:
         return heard_of(await stage.venue.client.veto(action_id, no))
     except ProblemError as problem:
@@ -139,6 +140,12 @@ async def _answered_by_thief(
     return heard_of(await stage.venue.client.prove(page.action_id, reply))
 
 
+async def _mailbox_taken(stage: Stage, _: Step) -> Heard:
+    """Let the thief read the mailbox from here on."""
+    stage.held |= {Capability.EMAIL_FULL}
+    return Heard(outcome=Outcome.DONE)
+
+
 async def _call_owner(_: Stage, step: Step) -> Heard:
     if step.given.get("verifiable"):
         raise NotPlayableError("event.call_owner: calls that can be verified are not built")
@@ -168,5 +175,6 @@ _EVENTS: dict[str, _Event] = {
     "event.veto": _veto,
     "event.other_method": _other_method,
     "event.call_owner": _call_owner,
+    "event.mailbox_taken": _mailbox_taken,
     "event.dependency": _dependency,
 }

@@ -19,8 +19,9 @@ from twinlock.domain.money import parse_amount
 from twinlock.domain.trust import read_trust
 from twinlock.proofs.bundles import VerifiedBundle, verify_bundle
 from twinlock.range.customer import NotPlayableError
+from twinlock.range.places import NETWORK
 from twinlock.range.setting_up import set_up, takes
-from twinlock.range.stage import ASSET, MAX_FEE, NETWORK, Stage
+from twinlock.range.stage import ASSET, MAX_FEE, Stage
 from twinlock.range.story import AccountSpec, Destinations, Listed
 from twinlock.range.venue import Venue
 from twinlock.range.words import Proof
@@ -57,9 +58,9 @@ async def withdraw_honestly(venue: Venue, *, at: datetime) -> Honest:
     Raises:
         NotPlayableError: it was not allowed at that time, so there is nothing to show.
     """
-    before = takes(ALICE, venue.past.policy.statutes, needs_old_addr=False)
+    before = takes(ALICE, venue.past.policy.statutes)
     await venue.set_forward(at - before)
-    stage = await set_up(venue, ALICE, needs_old_addr=False)
+    stage = await set_up(venue, ALICE)
     if venue.now != at:
         raise NotPlayableError(f"the honest customer was ready at {venue.now}, and not at {at}")
     customer, client, address = stage.customer, venue.client, stage.places.address("savings")

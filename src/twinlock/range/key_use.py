@@ -12,6 +12,7 @@ from functools import partial
 
 from twinlock.domain.answers import Answered
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
+from twinlock.domain.exits import EXITS
 from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, new_key
 from twinlock.range.customer import NotHeldError, NotPlayableError
 from twinlock.range.stage import Stage
@@ -32,7 +33,8 @@ def key_of(stage: Stage, step: Step) -> SoftwareKey:
     """
     named = str(step.given.get("key", ""))
     held = [one for one in stage.keys if _holds(stage, step.by, one) and named in ("", one.name)]
-    wanted = WITHDRAW_SCOPE if step.do == ActionType.WITHDRAWAL_CRYPTO else TRADE_SCOPE
+    leaves = step.do in EXITS and step.do != ActionType.TRADE_UNUSUAL
+    wanted = WITHDRAW_SCOPE if leaves else TRADE_SCOPE
     held.sort(key=lambda one: (one.by is step.by, wanted in one.scopes))
     if not held:
         raise NotHeldError(f"{step.by.value} holds no API key of this account")

@@ -1,14 +1,16 @@
 """One part of a story: a fresh account, its steps or its check, and what they came to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from twinlock.client import ProblemError
+from twinlock.range.account_words import taken_with
+from twinlock.range.places import networks_in
 from twinlock.range.refusals import refusal
 from twinlock.range.results import StepResult
 from twinlock.range.setting_up import SettingUpError, set_up
 from twinlock.range.stage import Stage
-from twinlock.range.steps import names_old_addr, play_steps
+from twinlock.range.steps import old_places, play_steps
 from twinlock.range.story import AccountSpec, Step, Story
 from twinlock.range.venue import Venue
 
@@ -28,20 +30,21 @@ class Replay:
     judged: bool
     stages: list[Stage] = field(default_factory=list)
 
-    async def fresh(self, steps: Sequence[Step] = (), *, old_addr: bool = False) -> Stage:
-        """Return a fresh account at its first step.
+    async def fresh(self, steps: Sequence[Step] = (), *, old: Iterable[str] = ()) -> Stage:
+        """Return a fresh account at its first step, with the ``old`` places on its list.
 
         Raises:
             NotPlayableError: the file describes an account that cannot be had yet.
             ProblemError: the service failed; that is no property of the account.
         """
         self.venue.weather.clear()
-        needs = old_addr or names_old_addr(steps)
+        known = {*old, *old_places(steps)}
+        networks = networks_in((step.do, step.given) for step in (*self.steps, *steps))
         try:
-            stage = await set_up(self.venue, self.spec, needs_old_addr=needs)
+            stage = await set_up(self.venue, self.spec, old=known, networks=networks)
         except ProblemError as problem:
             raise SettingUpError(f"the account was not set up: {refusal(problem)}") from problem
-        stage.held = frozenset(self.story.capabilities)
+        stage.held = taken_with(self.spec, frozenset(self.story.capabilities))
         self.stages.append(stage)
         return stage
 

@@ -5,7 +5,7 @@ destinations are proved and waited for, and used when the file says so. What the
 Twinlock does not have yet is noted, never imitated.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,23 +13,22 @@ from typing import Any, TypeAlias
 
 from twinlock.client import ProblemError
 from twinlock.domain.bounds import DEVICE_KNOWN_FOR
+from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
 from twinlock.range.api_keys import SoftwareKey, key_payload, new_key
 from twinlock.range.customer import Customer, NotPlayableError
+from twinlock.range.leaving import small_exit
+from twinlock.range.places import NETWORK, OLD, Places
 from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
 from twinlock.range.stage import (
-    ASSET,
     BUDGET_CENTS,
     LARGE_CENTS,
-    MAX_FEE,
     MAX_FEE_CENTS,
-    NETWORK,
     SMALL_CENTS,
-    Places,
     Stage,
 )
 from twinlock.range.story import AccountSpec, Listed, OwnedKey
@@ -38,10 +37,6 @@ from twinlock.range.words import Listing, Person, parse_length
 
 AGE = timedelta(days=400)  # Of an account of which a file says no more.
 ADDRESSES = {"email": "alice@example.com", "sms": "+15550100", "desktop": "alice-desktop"}
-# What every file may use without listing it (docs/range.md, "The file").
-STANDING = Listed(name="old_addr", signed=True, age="400d", last_used="5d")
-
-
 NO_TIME = timedelta(0)
 KEY_AGE = timedelta(days=30)  # Of an API key of which a file says no more.
 DAILY = {"small": SMALL_CENTS, "large": LARGE_CENTS}
@@ -56,21 +51,25 @@ class SettingUpError(NotPlayableError):
     code = "not_set_up"
 
 
-async def set_up(venue: Venue, spec: AccountSpec, *, needs_old_addr: bool) -> Stage:
+async def set_up(
+    venue: Venue,
+    spec: AccountSpec,
+    *,
+    old: Collection[str] = (),
+    networks: Mapping[str, str] | None = None,
+) -> Stage:
     """Return the account of ``spec`` at its first step, noon or a little later.
 
-    What happened before that is decided by the rules of before.
+    What happened before that is decided by the rules of before. ``old`` are places that stand on
+    the list besides; ``networks`` are those of symbols that exits lead to.
 
     Raises:
         NotPlayableError: the file describes an account that cannot be had yet.
     """
-    entries = _entries(spec, needs_old_addr=needs_old_addr)
+    entries = _entries(spec, old)
     opening = _opening(spec)
-    places = Places(venue.draw().hex())
-    imported = [one for one in entries if not one.signed]
-    opening["destinations"] = [
-        {"network": NETWORK, "address": places.address(one.name)} for one in imported
-    ]
+    places = Places(venue.draw().hex(), networks)
+    opening["destinations"] = [places.where(one.name) for one in entries if not one.signed]
     opened_at = venue.now
     lead = _longest_wait(venue.past.policy.statutes)
     owned = _owned(spec, entries, venue.past.policy.statutes)
@@ -130,17 +129,19 @@ def _owned(spec: AccountSpec, entries: Sequence[Listed], statutes: Statutes) -> 
     return tuple(found)
 
 
-def _entries(spec: AccountSpec, *, needs_old_addr: bool) -> list[Listed]:
+def _entries(spec: AccountSpec, old: Collection[str]) -> list[Listed]:
+    """Return what stands on the list: what the file lists, and the old places that it uses."""
     entries = list(spec.destinations.entries)
-    needs_old_addr = needs_old_addr or any(STANDING.name in one.destinations for one in spec.keys)
-    if needs_old_addr and all(one.name != STANDING.name for one in entries):
-        entries.append(STANDING)
-    return entries
+    listed = {one.name for one in entries}
+    used = {*old, *(one for key in spec.keys for one in key.destinations if one == OLD[NETWORK])}
+    return entries + [
+        Listed(name=one, signed=True, age="400d", last_used="5d") for one in sorted(used - listed)
+    ]
 
 
-def takes(spec: AccountSpec, statutes: Statutes, *, needs_old_addr: bool) -> timedelta:
+def takes(spec: AccountSpec, statutes: Statutes) -> timedelta:
     """Return how long before its first step the account of ``spec`` is opened."""
-    entries = _entries(spec, needs_old_addr=needs_old_addr)
+    entries = _entries(spec, ())
     owned = _owned(spec, entries, statutes)
     return _past_of(entries, _longest_wait(statutes), owned)
 
@@ -223,10 +224,10 @@ class _Past:
             scopes=spec.scopes,
             ip_list=spec.ip_list,
         )
-        named = [self.places.address(one) for one in spec.destinations]
-        for address in named:
-            await self._renew(address)
-        payload = key_payload(key, named, network=NETWORK, daily_cents=owned.daily_cents)
+        named = [self.places.where(one) for one in spec.destinations]
+        for where in named:
+            await self._renew(where)
+        payload = key_payload(key, named, daily_cents=owned.daily_cents)
         proposed = await self.customer.propose(ActionType.API_KEY_CREATE, payload)
         if proposed.answer is not Answer.DENY:
             proposed = await self.customer.prove_best(proposed)
@@ -234,18 +235,18 @@ class _Past:
             raise SettingUpError(f"the API key {spec.name} was not made: {proposed.answer.value}")
         self.keys.append(key)
 
-    async def _renew(self, address: str) -> None:
+    async def _renew(self, where: dict[str, str]) -> None:
         """Use a destination that has lapsed: a key names only what is usable."""
         venue = self.customer.venue
         for one in await venue.client.destinations(self.customer.account_id):
-            if one["address"] != address or not one["usable_at"]:
+            if (one["network"], one["address"]) != tuple(where.values()) or not one["usable_at"]:
                 continue
             last = datetime.fromisoformat(one["used_at"] or one["usable_at"])
             if venue.now - last > venue.book.policy.statutes.lapse:
-                await withdraw(self.customer, address, prove=True)
+                await send_to(self.customer, where, prove=True)
 
     async def _ask_for(self, entry: Listed) -> None:
-        where = {"network": NETWORK, "address": self.places.address(entry.name)}
+        where = self.places.where(entry.name)
         budget = BUDGET_CENTS if entry.budget else 0
         payload = {**where, "label": entry.name, "budget_cents": budget}
         proposed = await self.customer.propose(ActionType.DESTINATION_ADD, payload)
@@ -255,32 +256,25 @@ class _Past:
 
     async def _settle(self, entry: Listed) -> None:
         """Nobody has to end a wait: whoever looks at a destination settles what is due there."""
-        await withdraw(self.customer, self.places.address(entry.name), prove=False)
+        await send_to(self.customer, self.places.where(entry.name), prove=False)
 
     async def _use(self, entry: Listed) -> None:
-        if not await withdraw(self.customer, self.places.address(entry.name), prove=True):
+        if not await send_to(self.customer, self.places.where(entry.name), prove=True):
             raise SettingUpError(f"{entry.name} could not be used before the first step")
 
 
-async def withdraw(customer: Customer, address: str, *, prove: bool) -> bool:
-    """Withdraw a small sum to ``address``; say whether it was spent."""
-    answered = await customer.propose(
-        ActionType.WITHDRAWAL_CRYPTO,
-        {
-            "asset": ASSET,
-            "network": NETWORK,
-            "address": address,
-            "amount": f"{SMALL_CENTS // 100}",
-            "max_fee": MAX_FEE,
-        },
-    )
+async def send_to(customer: Customer, where: Mapping[str, str], *, prove: bool) -> bool:
+    """Have a small sum leave to a place by whatever exit leads there; say whether it was spent."""
+    kind, payload = small_exit(where["network"], where["address"], SMALL_CENTS // 100)
+    answered = await customer.propose(kind, payload)
     if not prove:
         return False
     if not answered.authorization:
         answered = await customer.prove_best(answered)
     if not answered.authorization:
         return False
-    spent = await customer.venue.client.spend(answered.action_id, spend_id="before-the-story")
+    spend_id = f"before-{b64url(customer.venue.draw()[:9])}"
+    spent = await customer.venue.client.spend(answered.action_id, spend_id=spend_id)
     return spent.state == "spent"
 
 

@@ -4,7 +4,6 @@ It binds the symbols of a file (``old_addr``, ``small``, ``all``) to values, and
 need of each other: sessions that began, things that were bound, waits that were told.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from twinlock.domain.reasons import Reason
 from twinlock.range.api_keys import SoftwareKey
 from twinlock.range.customer import Belongings, Customer, LiveSession, NotPlayableError
 from twinlock.range.limits import limit_of
+from twinlock.range.places import NETWORK, Places
 from twinlock.range.signing import Wallet
 from twinlock.range.story import AccountSpec
 from twinlock.range.venue import Venue
@@ -29,7 +29,6 @@ BUDGET_CENTS = 200_00  # What "small" means as a budget: below what any profile 
 SMALL_CENTS = 50_00
 LARGE_CENTS = 50_000_00
 HOUSE_CENTS = 500_000_00
-NETWORK = "ethereum"
 ASSET = "USDT"
 MAX_FEE = "0.01"  # ETH
 MAX_FEE_CENTS = 30_00  # What it is worth; it is part of what leaves.
@@ -40,7 +39,6 @@ UNASKED: Mapping[str, str] = {  # What is told of a method that nobody asks for.
     ProofFault.NOT_OFFERED: "Nobody proves this action by this method, so nobody asks for it.",
 }
 REFUSED = frozenset({Outcome.DENY, Outcome.CHALLENGE})
-_ADDRESS_DIGITS = 40
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")  # Plain, so that no exponent grows it.
 
 
@@ -66,44 +64,14 @@ class Heard:
         return self.outcome in REFUSED
 
 
-class Places:
-    """The addresses behind the symbols of one replay; the same symbol is the same address."""
-
-    def __init__(self, salt: str) -> None:
-        self._salt = salt
-        self._known: dict[tuple[str, int, int], str] = {}
-        self._likeness: dict[str, str] = {}
-
-    def address(self, symbol: str, given: Mapping[str, Any] | None = None) -> str:
-        """Return the address of ``symbol``; ``given`` may say which other one it resembles."""
-        given = given or {}
-        resembles = str(given.get("resembles", self._likeness.get(symbol, "")))
-        first, last = (int(given.get(name, 0)) for name in ("same_first", "same_last"))
-        key = (symbol, first, last)
-        if key not in self._known:
-            self._known[key] = self._make(symbol, resembles, first, last)
-        if resembles:
-            self._likeness[symbol] = resembles
-        return self._known[key]
-
-    def _make(self, symbol: str, resembles: str, first: int, last: int) -> str:
-        text = f"{self._salt}/{symbol}/{first}/{last}"
-        digits = hashlib.sha256(text.encode()).hexdigest()[:_ADDRESS_DIGITS]
-        if resembles and (first or last):
-            like = self.address(resembles).removeprefix("0x")
-            middle = digits[first : _ADDRESS_DIGITS - last]
-            digits = like[:first] + middle + like[_ADDRESS_DIGITS - last :]
-        return f"0x{digits}"
-
-
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """One replay. ``start`` is the instant of its first step; ``left_cents`` is what can be lost.
 
     ``due_at`` is when the latest step was due; ``held`` is what the thief holds; ``keys`` are API
-    keys, with those that were only asked for; ``silent_taps``
-    are those of signing in where a file only says that somebody has a session; ``outage`` is
-    what is slow, or turned off at the next spend.
+    keys, with those that were only asked for; ``owed`` are actions whose hold begins when their
+    wait is over; ``silent_taps`` are those of signing in where a file only says that somebody has a
+    session; ``outage`` is what is slow, or turned off at the next spend.
     """
 
     venue: Venue
@@ -118,6 +86,7 @@ class Stage:
     waits: dict[str, datetime] = field(default_factory=dict)
     due_at: datetime | None = None
     unplayable: set[str] = field(default_factory=set)
+    owed: set[str] = field(default_factory=set)
     sessions: dict[Person, LiveSession] = field(default_factory=dict)
     bound: dict[Proof, Belongings] = field(default_factory=dict)
     keys: list[SoftwareKey] = field(default_factory=list)
@@ -194,8 +163,8 @@ class Stage:
         cents = int((units * price).to_integral_value(rounding=ROUND_UP))
         return f"{units:f}", cents
 
-    def asset(self, symbol: str) -> Asset:
-        """Return an asset by its symbol, on the network that the addresses here are of.
+    def asset(self, symbol: str, *, network: str = NETWORK) -> Asset:
+        """Return an asset by its symbol, on the network that the places here are on.
 
         Raises:
             NotPlayableError: it is not in this policy version, or travels elsewhere only.
@@ -203,8 +172,8 @@ class Stage:
         listed = [one for one in self.policy.assets if one.symbol == symbol]
         if not listed:
             raise NotPlayableError(f"the asset {symbol!r} is not in this policy version")
-        here = [one for one in listed if one.network == NETWORK]
+        here = [one for one in listed if one.network == network]
         if not here:
             there = listed[0].network
-            raise NotPlayableError(f"{symbol} is sent on {there}; places here are on {NETWORK}")
+            raise NotPlayableError(f"{symbol} is sent on {there}; places here are on {network}")
         return here[0]

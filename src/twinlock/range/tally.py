@@ -33,6 +33,9 @@ class Tally:
         if is_unbuilt(heard):
             self.unbuilt += 1
             return False
+        if heard.outcome is Outcome.DENY and Reason.TOO_MANY in heard.codes:
+            self.missing.append("too many actions are open for another one to be tried")
+            return False
         self.looked_at += 1
         return True
 

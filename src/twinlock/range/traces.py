@@ -47,6 +47,9 @@ async def missing(
 
 async def _is_there(stage: Stage, heard: Heard, trace: Trace) -> bool:
     if trace is Trace.EXITS_HELD:
+        if await held_until(stage) is None and heard.until is not None:
+            stage.owed.add(heard.action_id)  # It begins when the wait is over.
+            return True
         return await held_until(stage) is not None
     stops = trace is Trace.VETO_OPEN
     channels = set(stage.customer.channels.values())

@@ -22,7 +22,7 @@ from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import SignerRefusedError
 from twinlock.domain.money import parse_amount
 from twinlock.domain.policy.version import Policy
-from twinlock.range.acts import SPEND, Act, act_of, withdrawal
+from twinlock.range.acts import SPEND, Act, act_of, exits
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.playing import Put, play, put_forward
 from twinlock.range.refusals import UNAVAILABLE, refusal
@@ -225,7 +225,7 @@ async def _evidence(stage: Stage, answered: Answered) -> bytes:
 
 def _signed(stage: Stage, step: Step, bundle: bytes) -> Heard:
     """Return what the signer says to the transaction of ``step`` with this evidence."""
-    act = withdrawal(stage, step)
+    [act] = exits(stage, step)
     try:
         cleared = stage.wallet.sign(bundle, _transaction(stage, act), now=stage.venue.now)
     except SignerRefusedError as refused:

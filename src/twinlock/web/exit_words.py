@@ -124,7 +124,7 @@ def _trade(payload: TradeUnusual) -> tuple[Line, ...]:
     first, _, second = payload.pair.partition("/")
     return (
         _name("Pair", payload.pair),
-        Line(label="You", text=f"{payload.side} {first or payload.pair}"),
+        Line(label="Side", text=payload.side, note=f"You {payload.side} {first}."),
         Line(label="At worst for", text=payload.price, unit=second, form=Form.AMOUNT),
         Line(label="Orders", text=str(payload.orders)),
     )
@@ -150,6 +150,7 @@ def _crypto(payload: WithdrawalCrypto, policy: Policy) -> tuple[Line, ...]:
 def _fiat(payload: WithdrawalFiat) -> tuple[Line, ...]:
     fee = format_amount(int(payload.max_fee_minor), decimals=payload.decimals)
     return (
+        Line(label="Network", text=payload.network),
         Line(label="To bank account", text=payload.address, form=Form.ADDRESS),
         memo_line("Reference", payload.memo),
         Line(label="Fee, at most", text=fee, unit=payload.asset, form=Form.AMOUNT),

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
 
+from twinlock.range.account_words import SUBACCOUNTS, taken_with
 from twinlock.range.results import Status, StoryResult
+from twinlock.range.words import Capability
 
 WORDS: dict[str, Any] = {
-    "subaccounts": 2,
     "trusted_contacts": 1,
     "enrolled_identity": ["chip"],
-    "shared_roots": [["email", "sms"]],
 }
 FREEZE = step("freeze.set", proof=["passkey"])
 
@@ -34,12 +34,6 @@ async def demanded(
         ),
         pytest.param("trusted_contacts", {**FREEZE, "proof": ["trusted_contact"]}, id="a contact"),
         pytest.param("enrolled_identity", step("recovery.open", proof=["chip_live"]), id="a chip"),
-        pytest.param("subaccounts", step("transfer.subaccount"), id="a part of the account"),
-        pytest.param(
-            "shared_roots",
-            step("gift.send", by="mallory", proof=["sms_code", "email_code"]),
-            id="one root",
-        ),
     ],
 )
 async def test_a_demand_that_uses_such_a_word_rests_on_it(word: str, used: dict[str, Any]) -> None:
@@ -68,3 +62,32 @@ async def test_a_demand_rests_on_the_words_of_its_own_account() -> None:
 
     assert result.parts[1].status is Status.NOT_PLAYABLE
     assert result.attack.without == ()
+
+
+async def test_a_part_of_the_account_is_the_platforms_and_moving_value_to_it_is_an_exit() -> None:
+    move = step("transfer.subaccount", **{"with": {"amount": "small", "to": "sub_1"}})
+    result = await demanded(move | {"expect": ["hold"], "proof": ["passkey"]}, subaccounts=2)
+
+    assert result.parts[1].status is Status.PASSED
+    assert result.parts[1].without == (SUBACCOUNTS,)
+
+
+@pytest.mark.parametrize(
+    ("held", "roots", "taken"),
+    [
+        pytest.param(["SMS_RECEIVE"], [["email", "sms"]], True, id="the telephone"),
+        pytest.param(["EMAIL_FULL"], [["email", "sms"]], True, id="the mailbox"),
+        pytest.param(["SMS_RECEIVE"], [], False, id="two roots"),
+        pytest.param(["PASSWORD"], [["email", "sms"]], False, id="neither"),
+    ],
+)
+def test_whoever_took_one_channel_of_a_root_has_taken_all(
+    held: list[str], roots: list[list[str]], taken: bool
+) -> None:
+    story = a_story(account={**PASSKEY_ACCOUNT, "shared_roots": roots}, capabilities=held)
+    both = {Capability.EMAIL_FULL, Capability.SMS_RECEIVE}
+
+    had = taken_with(story.account, frozenset(story.capabilities))
+
+    assert (both <= had) is taken
+    assert frozenset(story.capabilities) <= had

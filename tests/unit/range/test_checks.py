@@ -6,12 +6,19 @@ import pytest
 from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, a_story, step
 
 from twinlock.bootstrap.rulebook import RuleBook
+from twinlock.domain.actions import BUILT
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.decisions import agreed
+from twinlock.domain.exits import EXITS
 from twinlock.domain.laws import LAWS, the_floor_never_sinks
+from twinlock.domain.reasons import Reason
 from twinlock.range.player import play_story
 from twinlock.range.profiles import rules_of
 from twinlock.range.results import CheckResult, Status
+from twinlock.range.stage import Heard
+from twinlock.range.tally import Tally
 from twinlock.range.venue import open_world
+from twinlock.range.words import Outcome
 
 LISTED = {"name": "old_addr", "signed": True, "age": "40d", "last_used": "5d"}
 
@@ -57,8 +64,11 @@ async def test_the_floor_is_looked_at_on_every_path() -> None:
     found = await checked(FLOOR)
 
     assert found.status is Status.PASSED
-    assert found.looked_at == 26  # Twelve actions that are built, and one that nobody knows.
-    assert found.notes == ("34 more are of actions not built yet, and always refused",)
+    walked = [one for one, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING]
+    built = 2 * len(BUILT.intersection(walked))
+    assert found.looked_at == built + 2  # And one that nobody knows.
+    left = 2 * len(walked) - built
+    assert found.notes == (f"{left} more are of actions not built yet, and always refused",)
 
 
 async def test_a_floor_that_is_not_this_accounts_is_not_looked_at() -> None:
@@ -96,8 +106,8 @@ async def test_every_exit_is_held_after_every_change() -> None:
     found = await checked({**HELD, "after": after}, account=PASSKEY_ACCOUNT)
 
     assert found.wrong == ()
-    assert found.looked_at == 4  # One exit is built.
-    assert found.notes == ("32 more are of actions not built yet, and always refused",)
+    assert found.looked_at == 4 * len(EXITS)
+    assert found.notes == ()
 
 
 async def test_an_exit_that_is_not_held_is_found() -> None:
@@ -136,23 +146,32 @@ async def test_nothing_leaves_until_the_hold_ends() -> None:
         capabilities=["PASSWORD", "SMS_RECEIVE"],
     )
 
-    assert (found.status, found.wrong, found.looked_at) == (Status.PASSED, (), 3)
-    assert found.notes == ("24 more are of actions not built yet, and always refused",)
+    assert (found.status, found.wrong, found.looked_at) == (Status.PASSED, (), 3 * len(EXITS))
+    assert found.notes == ()
 
 
-async def test_an_exit_that_is_not_built_was_not_tried() -> None:
+def test_an_action_that_is_not_built_was_not_tried() -> None:
+    tally = Tally()
+    unbuilt = Heard(outcome=Outcome.DENY, codes=(Reason.ACTION_NOT_BUILT.value,))
+
+    assert [tally.tried(unbuilt) for _ in range(3)] == [False] * 3
+    found = tally.result("no_value_leaves", judged=True)
+    assert (found.status, found.looked_at) == (Status.NOT_PLAYABLE, 0)
+    assert found.not_playable == ("3 more are of actions not built yet, and always refused",)
+
+
+async def test_an_exit_that_nobody_registered_is_tried_and_refused() -> None:
     found = await checked(
         {
             "name": "no_value_leaves",
-            "exits": ["card.pay"],
+            "exits": ["unknown.exit"],
             "within": "6h",
             "by": "alice",
             "proofs": ["totp"],
         }
     )
 
-    assert (found.status, found.looked_at) == (Status.NOT_PLAYABLE, 0)
-    assert found.not_playable == ("3 more are of actions not built yet, and always refused",)
+    assert (found.status, found.looked_at, found.notes) == (Status.PASSED, 3, ())
 
 
 async def test_an_attack_that_cannot_be_played_shows_nothing_of_what_follows() -> None:
@@ -180,7 +199,7 @@ async def test_a_notice_goes_to_every_channel_before_anything_takes_effect() -> 
     found = await checked(
         {"name": "notice_before_effect", "channels": ["email", "sms"], "of": ["x1", "x2"]},
         step("destination.add", **{"with": {"destination": "new_addr"}, "proof": ["totp"]}),
-        step("gift.send", id="x2", **{"with": {"amount": "small"}}),
+        step("recovery.open", id="x2", **{"with": {"amount": "small"}}),
     )
 
     assert (found.status, found.looked_at) == (Status.PASSED, 1)
@@ -190,7 +209,7 @@ async def test_a_notice_goes_to_every_channel_before_anything_takes_effect() -> 
 async def test_where_nothing_takes_effect_no_notice_was_looked_for() -> None:
     found = await checked(
         {"name": "notice_before_effect", "of": ["x1"]},
-        step("gift.send", **{"with": {"amount": "small"}}),
+        step("recovery.open", **{"with": {"amount": "small"}}),
     )
 
     assert (found.status, found.looked_at) == (Status.NOT_PLAYABLE, 0)

@@ -220,7 +220,9 @@ async def test_everything_that_is_built_can_be_proposed() -> None:
 
 async def test_what_is_not_built_is_proposed_and_refused() -> None:
     said = await answers(
-        step("gift.send", **{"with": {"amount": "small", "scores": {"face": 1.0}, "to": ["bob"]}}),
+        step(
+            "recovery.open", **{"with": {"amount": "small", "scores": {"face": 1.0}, "to": ["bob"]}}
+        ),
         step("unknown.exit", **{"with": {"amount": "small"}}),
         step("recovery.open", proof=["document_image"]),
     )

@@ -25,7 +25,7 @@ def an_account(*entries: Listed, **words: object) -> AccountSpec:
 async def test_a_signed_entry_is_as_old_and_as_long_unused_as_the_file_says(profile: str) -> None:
     entry = Listed(name="old", signed=True, age="400d", last_used="31d", budget="small")
     async with open_world(rules_of(profile)) as venue:
-        stage = await set_up(venue, an_account(entry), needs_old_addr=False)
+        stage = await set_up(venue, an_account(entry))
 
         [listed] = await venue.client.destinations(stage.customer.account_id)
 
@@ -40,7 +40,7 @@ async def test_an_imported_entry_is_listed_and_proved_by_nobody() -> None:
     entry = Listed(name="sleeper", signed=False, age="1095d")
     async with open_world(rules_of("default")) as venue:
         began = venue.now
-        stage = await set_up(venue, an_account(entry), needs_old_addr=False)
+        stage = await set_up(venue, an_account(entry))
 
         [listed] = await venue.client.destinations(stage.customer.account_id)
 
@@ -52,7 +52,7 @@ async def test_two_entries_are_each_as_old_as_they_should_be() -> None:
     older = Listed(name="older", signed=True, age="400d", last_used="5d")
     younger = Listed(name="younger", signed=True, age="40d", last_used="10d")
     async with open_world(rules_of("default")) as venue:
-        stage = await set_up(venue, an_account(younger, older), needs_old_addr=False)
+        stage = await set_up(venue, an_account(younger, older))
 
         listed = await venue.client.destinations(stage.customer.account_id)
 
@@ -68,8 +68,8 @@ async def test_two_entries_are_each_as_old_as_they_should_be() -> None:
 
 async def test_the_old_address_is_there_for_whoever_names_it() -> None:
     async with open_world(rules_of("default")) as venue:
-        without = await set_up(venue, an_account(), needs_old_addr=False)
-        with_it = await set_up(venue, an_account(), needs_old_addr=True)
+        without = await set_up(venue, an_account())
+        with_it = await set_up(venue, an_account(), old=("old_addr",))
 
         assert await venue.client.destinations(without.customer.account_id) == []
         assert len(await venue.client.destinations(with_it.customer.account_id)) == 1
@@ -82,7 +82,7 @@ async def test_an_owner_with_an_app_takes_the_time_that_codes_take() -> None:
         channels=("sms",),
     )
     async with open_world(rules_of("default")) as venue:
-        stage = await set_up(venue, spec, needs_old_addr=False)
+        stage = await set_up(venue, spec)
 
         [listed] = await venue.client.destinations(stage.customer.account_id)
 
@@ -92,7 +92,7 @@ async def test_an_owner_with_an_app_takes_the_time_that_codes_take() -> None:
 async def test_an_account_without_entries_is_old_all_the_same() -> None:
     async with open_world(rules_of("default")) as venue:
         began = venue.now
-        stage = await set_up(venue, an_account(), needs_old_addr=False)
+        stage = await set_up(venue, an_account())
 
     assert stage.start == began + AGE
 
@@ -100,7 +100,7 @@ async def test_an_account_without_entries_is_old_all_the_same() -> None:
 async def test_every_authenticator_is_bound_for_real() -> None:
     every = (Proof.PASSWORD, Proof.TOTP, Proof.PASSKEY, Proof.HARDWARE_KEY)
     async with open_world(rules_of("default")) as venue:
-        stage = await set_up(venue, an_account(authenticators=every), needs_old_addr=False)
+        stage = await set_up(venue, an_account(authenticators=every))
 
         seen = await venue.client.account(stage.customer.account_id)
 
@@ -124,7 +124,7 @@ async def test_an_account_that_cannot_be_had_is_not_playable(
 ) -> None:
     async with open_world(rules_of("default")) as venue:
         with pytest.raises(NotPlayableError, match=why):
-            await set_up(venue, an_account(**words), needs_old_addr=False)
+            await set_up(venue, an_account(**words))
 
 
 async def test_what_the_account_lacks_is_noted() -> None:
@@ -137,7 +137,7 @@ async def test_what_the_account_lacks_is_noted() -> None:
         any=True,
     )
     async with open_world(rules_of("default")) as venue:
-        stage = await set_up(venue, spec, needs_old_addr=False)
+        stage = await set_up(venue, spec)
 
     assert len(stage.notes) == 5
     assert stage.notes[-1] == "account.any: played on the account that is described"
@@ -153,7 +153,7 @@ async def test_a_key_is_made_once_its_destination_is_usable_and_lapsed_ones_are_
         "daily": "large",
     }
     async with open_world(rules_of("default")) as venue:
-        stage = await set_up(venue, an_account(entry, api_keys=(key,)), needs_old_addr=False)
+        stage = await set_up(venue, an_account(entry, api_keys=(key,)))
 
         [made] = (await venue.client.account(stage.customer.account_id))["api_keys"]
 
@@ -166,4 +166,4 @@ async def test_a_key_that_cannot_be_made_is_told() -> None:
     key = {"scopes": ["withdraw"], "ip_list": [], "destinations": ["old_addr"]}
     async with open_world(rules_of("default")) as venue:
         with pytest.raises(SettingUpError, match="the API key key was not made: deny"):
-            await set_up(venue, an_account(api_keys=(key,)), needs_old_addr=False)
+            await set_up(venue, an_account(api_keys=(key,)))

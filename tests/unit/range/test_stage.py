@@ -2,9 +2,10 @@ import pytest
 
 from twinlock.domain.policy.version import ASSETS
 from twinlock.range.customer import NotPlayableError
+from twinlock.range.places import Places
 from twinlock.range.profiles import rules_of
 from twinlock.range.setting_up import set_up
-from twinlock.range.stage import BUDGET_CENTS, MAX_FEE_CENTS, Places, Stage
+from twinlock.range.stage import BUDGET_CENTS, MAX_FEE_CENTS, Stage
 from twinlock.range.story import AccountSpec
 from twinlock.range.venue import Venue, open_world
 from twinlock.range.words import Proof
@@ -13,7 +14,7 @@ ETH, USDT = ASSETS[1], ASSETS[2]
 
 
 async def a_stage(venue: Venue) -> Stage:
-    return await set_up(venue, AccountSpec(authenticators=(Proof.PASSWORD,)), needs_old_addr=False)
+    return await set_up(venue, AccountSpec(authenticators=(Proof.PASSWORD,)))
 
 
 def test_the_same_symbol_is_the_same_address_and_another_one_is_not() -> None:

@@ -13,7 +13,7 @@ ADD = {"with": {"destination": "new_addr"}, "proof": ["totp"]}
 
 async def test_a_step_that_needs_a_refused_one_is_stopped() -> None:
     part = await attack(
-        step("gift.send", proof=["email_code"]),
+        step("recovery.open", proof=["email_code"]),
         step("session.start", at="1m", needs=["x1"], **{"with": {"from": "new_device"}}),
         step("freeze.set", at="2m", needs=["x2"], proof=["password"]),
     )
@@ -85,7 +85,7 @@ async def test_a_step_waits_for_the_hold_that_an_earlier_one_left() -> None:
 
 async def test_a_wait_that_nobody_was_told_cannot_run_out() -> None:
     part = await attack(
-        step("gift.send", **{"with": {"amount": "small"}}),
+        step("recovery.open", **{"with": {"amount": "small"}}),
         step("freeze.set", at="wait:x1", proof=["password"]),
     )
 
@@ -186,7 +186,9 @@ async def test_an_answer_and_what_it_leaves_are_held_against_the_file(
 
 async def test_what_a_refused_step_leaves_is_not_looked_for() -> None:
     part = await attack(
-        step("gift.send", **{"with": {"amount": "small"}}, leaves=["veto_open"], expect=["deny"])
+        step(
+            "recovery.open", **{"with": {"amount": "small"}}, leaves=["veto_open"], expect=["deny"]
+        )
     )
 
     assert part.status is Status.PASSED
@@ -210,7 +212,7 @@ async def test_nothing_is_expected_under_a_weaker_profile() -> None:
 
 async def test_the_service_failing_is_a_failure_and_no_answer() -> None:
     given = {"with": {"amount": "small"}}
-    flood = [step("gift.send", id=f"y{n}", by="mallory", **given) for n in range(130)]
+    flood = [step("recovery.open", id=f"y{n}", by="mallory", **given) for n in range(130)]
     part = await attack(*flood)
 
     failed = [one for one in part.steps if one.status is Status.FAILED]
@@ -288,7 +290,7 @@ async def test_a_veto_ends_a_change_for_good(no: dict[str, str]) -> None:
 
 async def test_a_veto_needs_something_to_object_to_and_a_letter() -> None:
     said = await answers(
-        step("gift.send", **{"with": {"amount": "small"}}),
+        step("recovery.open", **{"with": {"amount": "small"}}),
         step("event.veto", at="1m", **{"with": {"of": "x1", "channel": "sms"}}),
     )
 
@@ -331,7 +333,7 @@ async def test_a_patient_thief_gets_nothing_where_nothing_was_promised() -> None
 async def test_a_thief_who_took_everything_was_not_stopped() -> None:
     all_of_it = {"amount": "all", "destination": "attacker_addr"}
     theft = step("withdrawal.crypto", by="mallory", **{"with": all_of_it, "proof": ["password"]})
-    late = step("gift.send", at="1h", by="mallory", **{"with": {"amount": "all"}})
+    late = step("unknown.exit", at="1h", by="mallory", **{"with": {"amount": "all"}})
     part = await attack(theft, late, profile="baseline-2024")
 
     assert [one.answer for one in part.steps] == ["allow", "deny"]
@@ -365,7 +367,7 @@ async def test_an_honest_twin_is_told_its_taps_and_waits() -> None:
             "steps": [
                 step("session.start", **{"with": {"from": "known_device"}, "proof": ["totp"]}),
                 step("destination.add", id="b2", at="1m", **ADD, expect=["hold"]),
-                step("gift.send", id="b3", at="2m", **{"with": {"amount": "small"}}),
+                step("recovery.open", id="b3", at="2m", **{"with": {"amount": "small"}}),
                 step("freeze.set", id="b4", at="3m", expect=["allow"]),
             ],
         }

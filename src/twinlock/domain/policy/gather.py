@@ -131,13 +131,20 @@ def gather(
         target_level=about[0],
         target_bound_at=about[1],
         **_new_key(payload),
-        last_exit_at=_last_exit(account),
-        exit_open_until=_exit_open_until(account, payload, policy=policy),
-        legal_hold=bool(account.legal_holds),
+        **_kept_for(account, payload, policy=policy),
         **own_rules(account, payload),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
+
+
+def _kept_for(account: Account, payload: AnyPayload, *, policy: Policy) -> dict[str, Any]:
+    """Return for what an account is still needed, by the names of the facts."""
+    return {
+        "last_exit_at": _last_exit(account),
+        "exit_open_until": _exit_open_until(account, payload, policy=policy),
+        "legal_hold": bool(account.legal_holds),
+    }
 
 
 def _without_a_stray_key(

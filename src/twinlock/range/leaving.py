@@ -1,0 +1,208 @@
+"""Exits in the words of files: what is proposed when somebody wants value to leave, and its value.
+
+Every exit of the catalogue is played. What a file says beside amount and place, such as whether a
+buyer has paid or how far a price is from the middle, stands in what is signed.
+
+Always true (tests/unit/range/test_leaving.py): a word that is not understood is never left out;
+an exit leads where its words say, and to the same place as a destination of that name.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from twinlock.domain.catalogue import ActionType
+from twinlock.domain.exits import (
+    BANK,
+    CARD,
+    LOAN,
+    MARKET,
+    PRODUCT,
+    SUBACCOUNT,
+    VENUE,
+    asset_in_books,
+)
+from twinlock.domain.money import Asset, UnknownAssetError
+from twinlock.range.customer import NotPlayableError
+from twinlock.range.places import FIELDS, NETWORK, NETWORKS, PAIRS, WORDS
+from twinlock.range.stage import ASSET, MAX_FEE, Stage
+from twinlock.range.story import Step
+from twinlock.range.weather import CENTS
+
+LOOKS = frozenset({"resembles", "same_first", "same_last"})
+_ALL = LOOKS | {"amount", "destination", "asset", "via", "key", "from", "call"}
+_MORE: dict[str, frozenset[str]] = {
+    ActionType.WITHDRAWAL_CRYPTO: frozenset({"authorization"}),
+    ActionType.P2P_RELEASE: frozenset({"paid", "order"}),
+    ActionType.CARD_PAY: frozenset({"merchant"}),
+    ActionType.TRADE_UNUSUAL: frozenset(
+        {"side", "price_to_mid", "times", "pairs", "counterparty", "sell", "buy"}
+    ),
+}
+UNDERSTOOD: Mapping[str, frozenset[str]] = {
+    kind: _ALL | set(WORDS.get(kind, ())) | _MORE.get(kind, frozenset()) for kind in NETWORKS
+}
+# Where an exit leads of which a file does not say it: what every customer has one of.
+_UNNAMED = {
+    SUBACCOUNT: "sub_1",
+    CARD: "card_1",
+    LOAN: "loan_1",
+    MARKET: "thin",
+    PRODUCT: "product_1",
+}
+FIAT = "USD"
+_USED_BY = {  # By which exit a listed place is used.
+    NETWORK: ActionType.WITHDRAWAL_CRYPTO,
+    BANK: ActionType.WITHDRAWAL_FIAT,
+    VENUE: ActionType.TRANSFER_INTERNAL,
+    SUBACCOUNT: ActionType.TRANSFER_SUBACCOUNT,
+    CARD: ActionType.CARD_PAY,
+    LOAN: ActionType.LOAN_COLLATERAL,
+    MARKET: ActionType.TRADE_UNUSUAL,
+    PRODUCT: ActionType.STAKING_START,
+}
+_ORIGINS = ("known_device", "new_device", "other_network")
+
+
+class Leaves(NamedTuple):
+    """The payload of an exit, and its value in US cents."""
+
+    payload: dict[str, Any]
+    cents: int
+
+
+def leaving(stage: Stage, step: Step) -> tuple[Leaves, ...]:
+    """Return what ``step`` wants to leave: one payload, or one for each pair that it trades.
+
+    Raises:
+        NotPlayableError: a word of it has no meaning here.
+    """
+    if step.do != ActionType.TRADE_UNUSUAL:
+        return (_one(stage, step),)
+    return tuple(_trade(stage, step, pair) for pair in _pairs(step))
+
+
+def _one(stage: Stage, step: Step) -> Leaves:
+    network, given = NETWORKS[step.do], step.given
+    asset = _asset(stage, step)
+    amount, cents = stage.amount(given.get("amount", "small"), asset)
+    address = stage.places.address(_symbol(step, network), given, network=network)
+    payload: dict[str, Any] = {"asset": asset.symbol, "amount": amount}
+    if step.do == ActionType.WITHDRAWAL_CRYPTO:
+        payload |= {"network": network, "address": address, "max_fee": MAX_FEE}
+    elif step.do == ActionType.WITHDRAWAL_FIAT:
+        payload["address"] = address
+    else:
+        payload[FIELDS[step.do][1]] = address
+    return Leaves({**payload, **_terms(step, amount, asset)}, cents)
+
+
+def _asset(stage: Stage, step: Step) -> Asset:
+    if step.do == ActionType.WITHDRAWAL_CRYPTO:
+        return stage.asset(str(step.given.get("asset", ASSET)))
+    if step.do == ActionType.WITHDRAWAL_FIAT:
+        return stage.asset(str(step.given.get("asset", FIAT)), network=BANK)
+    return _in_books(stage, str(step.given.get("asset", ASSET)))
+
+
+def _in_books(stage: Stage, symbol: str) -> Asset:
+    try:
+        return asset_in_books(symbol, stage.policy.assets)
+    except UnknownAssetError as why:
+        raise NotPlayableError(f"the asset {symbol!r} is not in this policy version") from why
+
+
+def _symbol(step: Step, network: str) -> str:
+    """Return the symbol of the place that an exit leads to. Raises NotPlayableError: none."""
+    for word in ("destination", *WORDS.get(step.do, ())):
+        if word in step.given:
+            return str(step.given[word])
+    if network not in _UNNAMED:
+        raise NotPlayableError(f"{step.do} names no destination")
+    return _UNNAMED[network]
+
+
+def _terms(step: Step, amount: str, asset: Asset) -> dict[str, Any]:
+    """Return what is signed beside amount and place."""
+    given = step.given
+    match step.do:
+        case ActionType.P2P_RELEASE:
+            paid = given.get("paid", True)
+            received = f"{amount} {asset.symbol} by bank" if paid else "nothing"
+            return {"order": str(given.get("order", f"order-{step.id}")), "received": received}
+        case ActionType.CARD_PAY:
+            return {"merchant": str(given.get("merchant", ""))}
+        case ActionType.TRANSFER_SUBACCOUNT if given.get("from", _ORIGINS[0]) not in _ORIGINS:
+            return {"source": str(given["from"])}
+        case _:
+            return {}
+
+
+# --- Trades ---
+
+
+def _pairs(step: Step) -> tuple[str, ...]:
+    """Return the pairs that a step trades: the one it names, and as many more as it says.
+
+    Raises:
+        NotPlayableError: there are not so many here.
+    """
+    named = str(step.given.get("pair", _UNNAMED[MARKET]))
+    first = PAIRS.get(named, named)
+    if "/" not in first:
+        raise NotPlayableError(f"the pair {named!r} has no meaning here")
+    many = int(step.given.get("pairs", 1))
+    more = [one for one in _THIN if one != first]
+    if many > len(more) + 1:
+        raise NotPlayableError(f"pairs: {many}: there are {len(more) + 1} here")
+    return (first, *more[: many - 1])
+
+
+# Of the assets that every policy version here has: nobody trades these for each other.
+_THIN = ("XRP/USDT", "TRX/USDT", "XRP/ETH", "TRX/ETH", "XRP/BTC", "TRX/BTC", "TRX/XRP")
+
+
+def _trade(stage: Stage, step: Step, pair: str) -> Leaves:
+    """Return the orders of one pair; an amount is that of each order, and ``all`` that of all."""
+    given = step.given
+    base, quote = pair.split("/", 1)
+    side = str(given.get("side", "buy"))
+    if side not in ("buy", "sell"):
+        raise NotPlayableError(f"side: {side!r}: buy or sell")
+    if base not in CENTS or quote not in CENTS:
+        raise NotPlayableError(f"the pair {pair!r} has no price here")
+    asset = _in_books(stage, str(given.get("asset", quote if side == "buy" else base)))
+    orders = max(1, int(given.get("times", 1)) // int(given.get("pairs", 1)))
+    amount, cents = stage.amount(given.get("amount", "small"), asset)
+    times = 1 if given.get("amount") == "all" else orders
+    price = Decimal(CENTS[base]) / CENTS[quote] * Decimal(str(given.get("price_to_mid", 1)))
+    payload = {
+        "asset": asset.symbol,
+        "amount": f"{Decimal(amount) * times:f}",
+        "pair": pair,
+        "side": side,
+        "price": f"{price.quantize(_FINEST).normalize():f}",
+        "orders": orders,
+    }
+    return Leaves(payload, cents * times)
+
+
+_FINEST = Decimal(1).scaleb(-12)
+
+
+# --- What was used before the first step ---
+
+
+def small_exit(network: str, address: str, units: int) -> tuple[str, dict[str, Any]]:
+    """Return the exit that sends ``units`` dollars to a place, and its payload."""
+    kind = _USED_BY[network]
+    payload: dict[str, Any] = {"asset": ASSET, "amount": str(units)}
+    if network == NETWORK:
+        payload |= {"network": network, "address": address, "max_fee": MAX_FEE}
+    elif network == BANK:
+        payload |= {"asset": FIAT, "address": address}
+    elif network == MARKET:
+        payload |= {"pair": address, "side": "buy", "price": "1"}
+    else:
+        payload[FIELDS[kind][1]] = address
+    return kind, payload

@@ -1,0 +1,187 @@
+"""Where things lead: the places behind the symbols of one replay, on a chain, at a bank, in books.
+
+A symbol is one place on each network. Which network is meant follows from the exit that leads
+there; where none does, from the symbol's own name (``old_bank``, ``sub_1``); else it is an address.
+
+Always true (tests/unit/range/test_places.py): the same symbol is the same place, two symbols are
+two, and no other replay has either; a pair is one pair of the market for everybody.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, get_args
+
+from twinlock.domain.catalogue import ActionType
+from twinlock.domain.exits import (
+    BANK,
+    CARD,
+    LOAN,
+    MARKET,
+    PRODUCT,
+    SUBACCOUNT,
+    VENUE,
+    AnyExit,
+)
+from twinlock.range.customer import NotPlayableError
+
+NETWORK = "ethereum"
+# Pairs of the market by the words of files: the first asset is bought and sold for the second.
+PAIRS: Mapping[str, str] = MappingProxyType(
+    {
+        "thin": "XRP/USDT",
+        "liquid": "BTC/USDT",
+        "declared": "ETH/USDT",
+        "old_pair": "TRX/USDT",
+    }
+)
+# By which field of its draft an exit by the platform's books says where it leads.
+FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        str(one.__struct_config__.tag): one.books
+        for one in get_args(AnyExit)
+        if hasattr(one, "books")
+    }
+)
+NETWORKS: Mapping[str, str] = MappingProxyType(
+    {
+        ActionType.WITHDRAWAL_CRYPTO: NETWORK,
+        ActionType.WITHDRAWAL_FIAT: BANK,
+        **{kind: network for kind, (network, _) in FIELDS.items()},
+    }
+)
+# The place that stands in for each network where a check tries every exit: old, signed and used.
+OLD: Mapping[str, str] = MappingProxyType(
+    {
+        NETWORK: "old_addr",
+        BANK: "old_bank",
+        VENUE: "old_friend",
+        SUBACCOUNT: "old_sub",
+        CARD: "old_card",
+        LOAN: "old_loan",
+        MARKET: "old_pair",
+        PRODUCT: "old_product",
+    }
+)
+_BY_NAME = {
+    "bank": BANK,
+    "friend": VENUE,
+    "sub": SUBACCOUNT,
+    "subaccount": SUBACCOUNT,
+    "card": CARD,
+    "loan": LOAN,
+    "pair": MARKET,
+    "product": PRODUCT,
+}
+_ADDRESS_DIGITS = 40
+_ACCOUNT_DIGITS = 18  # Of a German bank account (ISO 13616).
+_UNPLAIN = re.compile(r"[^A-Za-z0-9_]")
+
+
+class Places:
+    """The places behind the symbols of one replay; the same symbol is the same place.
+
+    ``networks`` says on which network a symbol is that only destinations name.
+    """
+
+    def __init__(self, salt: str, networks: Mapping[str, str] | None = None) -> None:
+        self._salt = salt
+        self._networks = dict(networks or {})
+        self._known: dict[tuple[str, int, int], str] = {}
+        self._likeness: dict[str, str] = {}
+
+    def network(self, symbol: str) -> str:
+        """Return the network of a symbol of which no exit says more."""
+        if symbol in self._networks:
+            return self._networks[symbol]
+        named = (_BY_NAME.get(word) for word in symbol.lower().split("_"))
+        return next((one for one in named if one is not None), NETWORK)
+
+    def where(
+        self, symbol: str, given: Mapping[str, Any] | None = None, *, network: str = ""
+    ) -> dict[str, str]:
+        """Return network and address of ``symbol``, as destinations are named."""
+        network = network or self.network(symbol)
+        return {"network": network, "address": self.address(symbol, given, network=network)}
+
+    def address(
+        self, symbol: str, given: Mapping[str, Any] | None = None, *, network: str = ""
+    ) -> str:
+        """Return the address of ``symbol``; ``given`` may say which other one it resembles.
+
+        Raises:
+            NotPlayableError: what resembles another is no address of the chain.
+        """
+        network, given = network or self.network(symbol), given or {}
+        if network == NETWORK:
+            return self._on_the_chain(symbol, given)
+        if given.get("resembles"):
+            raise NotPlayableError(
+                f"a place on {network} that resembles another: none is made here"
+            )
+        return (
+            _bank_account(self._digits(symbol)) if network == BANK else self._name(symbol, network)
+        )
+
+    def _on_the_chain(self, symbol: str, given: Mapping[str, Any]) -> str:
+        resembles = str(given.get("resembles", self._likeness.get(symbol, "")))
+        first, last = (int(given.get(name, 0)) for name in ("same_first", "same_last"))
+        key = (symbol, first, last)
+        if key not in self._known:
+            self._known[key] = self._make(symbol, resembles, first, last)
+        if resembles:
+            self._likeness[symbol] = resembles
+        return self._known[key]
+
+    def _make(self, symbol: str, resembles: str, first: int, last: int) -> str:
+        digits = self._digits(f"{symbol}/{first}/{last}")[:_ADDRESS_DIGITS]
+        if resembles and (first or last):
+            like = self._on_the_chain(resembles, {}).removeprefix("0x")
+            middle = digits[first : _ADDRESS_DIGITS - last]
+            digits = like[:first] + middle + like[_ADDRESS_DIGITS - last :]
+        return f"0x{digits}"
+
+    def _name(self, symbol: str, network: str) -> str:
+        if network == MARKET:
+            return PAIRS.get(symbol, f"no_{_UNPLAIN.sub('', symbol)[:32]}")
+        return f"{_UNPLAIN.sub('', symbol)[:32] or 'x'}-{self._digits(symbol)[:8]}"
+
+    def _digits(self, text: str) -> str:
+        return hashlib.sha256(f"{self._salt}/{text}".encode()).hexdigest()
+
+
+def _bank_account(digits: str) -> str:
+    """Return a bank account whose check digits are right (ISO 13616; ISO/IEC 7064, MOD 97-10)."""
+    number = f"{int(digits, 16) % 10**_ACCOUNT_DIGITS:0{_ACCOUNT_DIGITS}}"
+    rest = int(f"{number}131400") % 97  # "DE00", as numbers.
+    return f"DE{98 - rest:02}{number}"
+
+
+def networks_in(named: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """Return the networks of the symbols that exits lead to: of each exit's type and parameters."""
+    found: dict[str, str] = {}
+    for kind, given in named:
+        network = NETWORKS.get(kind)
+        for word in ("destination", *WORDS.get(kind, ())):
+            if network not in (None, MARKET) and isinstance(given.get(word), str):
+                found.setdefault(given[word], str(network))
+    return found
+
+
+# By which words files say where an exit by the books leads, the best first.
+WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        ActionType.TRANSFER_INTERNAL: ("counterparty", "to"),
+        ActionType.TRANSFER_SUBACCOUNT: ("to", "subaccount"),
+        ActionType.P2P_RELEASE: ("counterparty", "to"),
+        ActionType.GIFT_SEND: ("counterparty", "to"),
+        ActionType.CARD_PAY: ("card",),
+        ActionType.TRADE_UNUSUAL: ("pair",),
+        ActionType.LOAN_COLLATERAL: ("loan",),
+        ActionType.DERIVATIVE_OPEN: ("product", "pair"),
+        ActionType.MARGIN_OPEN: ("product", "pair"),
+        ActionType.STAKING_START: ("product",),
+        ActionType.CONVERT_EXECUTE: ("product", "pair"),
+    }
+)

@@ -1,0 +1,48 @@
+"""No lowering lets more leave than before, and no tightening spares anybody a wait."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.facts import facts
+
+from twinlock.domain.limits import Limits, lowered, lowers
+from twinlock.domain.locks import Lock, tightens
+from twinlock.domain.own_laws import a_lock_delays, own_limits_hold
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.requirements import NOTHING
+
+sums = st.none() | st.integers(0, 3)
+limits = st.builds(
+    Limits, day_cents=sums, destination_cents=sums, announced_cents=st.integers(0, 3)
+)
+locks = st.builds(Lock, days=st.integers(0, 31), two_keys=st.booleans())
+
+
+@given(limits, sums, sums, facts(), st.integers(0, 4))
+def test_no_lowering_lets_more_leave(
+    old: Limits, day: int | None, to: int | None, found: Facts, cents: int
+) -> None:
+    if not lowers(old, day_cents=day, destination_cents=to):
+        return
+    new = lowered(old, day_cents=day, destination_cents=to)
+
+    def missing(one: Limits) -> bool:
+        own = {"own_day_cents": one.day_cents, "own_destination_cents": one.destination_cents}
+        return own_limits_hold(replace(found, value_cents=cents, **own)) != NOTHING
+
+    assert missing(new) or not missing(old)
+    assert new.announced_cents <= old.announced_cents
+
+
+@given(locks, locks, facts())
+def test_no_tightening_spares_a_wait(old: Lock, new: Lock, found: Facts) -> None:
+    if not tightens(new, old):
+        return
+    waits = a_lock_delays(replace(found, lock=new)) != NOTHING
+
+    assert waits or a_lock_delays(replace(found, lock=old)) == NOTHING
+
+
+@given(locks, locks)
+def test_of_two_locks_at_most_one_is_tighter(one: Lock, other: Lock) -> None:
+    assert not (tightens(one, other) and tightens(other, one))

@@ -1,0 +1,169 @@
+"""Exits in words: each of them is played, leads where it says, and leaves no word out."""
+
+from typing import Any
+
+import pytest
+from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, answers, attack, step
+
+from twinlock.domain.exits import BANK, EXITS
+from twinlock.range.leaving import leaving
+from twinlock.range.places import NETWORKS, OLD
+from twinlock.range.profiles import rules_of
+from twinlock.range.results import Status
+from twinlock.range.setting_up import set_up
+from twinlock.range.story import AccountSpec, Step
+from twinlock.range.venue import open_world
+from twinlock.range.words import Outcome, Person, Proof
+
+LISTED = {
+    **PASSKEY_ACCOUNT,
+    "destinations": {
+        "entries": [
+            {"name": name, "signed": True, "age": "40d", "last_used": "5d"}
+            for name in sorted(OLD.values())
+        ]
+    },
+}
+OLD_PLACE = {
+    kind: {"pair" if kind == "trade.unusual" else "destination": OLD[network]}
+    for kind, network in NETWORKS.items()
+}
+FRIEND = {"amount": "small", "counterparty": "bob"}
+
+
+async def test_every_exit_leaves_to_an_old_place_with_one_tap() -> None:
+    steps = [
+        step(kind, id=f"y{number}", **{"with": {"amount": "small", **OLD_PLACE[kind]}})
+        for number, kind in enumerate(sorted(EXITS), start=1)
+    ]
+    said = await answers(*({**one, "proof": ["passkey"]} for one in steps), account=LISTED)
+
+    assert said == ["allow"] * len(EXITS)
+
+
+async def test_every_exit_waits_where_its_place_is_new() -> None:
+    named = {"withdrawal.crypto": "new_addr", "withdrawal.fiat": "new_bank"}
+    given = [
+        {"amount": "small", **({"destination": named[kind]} if kind in named else {"to": "bob"})}
+        if NETWORKS[kind] in ("ethereum", "bank", "venue")
+        else {"amount": "small"}
+        for kind in sorted(EXITS)
+    ]
+    steps = [
+        step(kind, id=f"y{number}", proof=["passkey"], **{"with": words})
+        for number, (kind, words) in enumerate(zip(sorted(EXITS), given, strict=True))
+    ]
+    first = await answers(*steps[:7], account=PASSKEY_ACCOUNT)
+    others = await answers(*steps[7:], account=PASSKEY_ACCOUNT)  # More than eight are never open.
+
+    assert first + others == ["hold"] * len(EXITS)
+
+
+@pytest.mark.parametrize(
+    ("do", "given"),
+    [
+        pytest.param("gift.send", {**FRIEND, "wrapping": "red"}, id="a parameter"),
+        pytest.param("gift.send", {"amount": "small"}, id="to nobody"),
+        pytest.param("transfer.internal", {**FRIEND, "asset": "DOGE"}, id="an asset"),
+        pytest.param("withdrawal.fiat", {"destination": "old_bank", "asset": "ETH"}, id="no money"),
+        pytest.param("p2p.release", {**FRIEND, "call": "spend"}, id="a wallet"),
+        pytest.param("trade.unusual", {"pair": "unheard_of"}, id="a pair"),
+        pytest.param("trade.unusual", {"pair": "DOGE/USDT"}, id="a pair without a price"),
+        pytest.param("trade.unusual", {"side": "both"}, id="a side"),
+        pytest.param("trade.unusual", {"pairs": 100}, id="more pairs than there are"),
+    ],
+)
+async def test_a_word_without_a_meaning_is_told(do: str, given: dict[str, Any]) -> None:
+    part = await attack(step(do, **{"with": given}), account=PASSKEY_ACCOUNT)
+
+    assert part.steps[0].status is Status.NOT_PLAYABLE
+    assert part.steps[0].notes
+
+
+def a_step(do: str, **given: object) -> Step:
+    return Step(id="x1", at="0m", by=Person.ALICE, do=do, expect=(Outcome.ALLOW,), given=given)
+
+
+@pytest.mark.parametrize(
+    ("do", "given", "said"),
+    [
+        pytest.param(
+            "p2p.release", {**FRIEND, "paid": False}, {"received": "nothing"}, id="unpaid"
+        ),
+        pytest.param(
+            "p2p.release",
+            {**FRIEND, "order": "o_7"},
+            {"received": "50.000000 USDT by bank", "order": "o_7"},
+            id="paid",
+        ),
+        pytest.param("card.pay", {"merchant": "a bakery"}, {"merchant": "a bakery"}, id="a card"),
+        pytest.param(
+            "transfer.subaccount", {"from": "sub_2", "to": "sub_1"}, {"source": "sub_2"}, id="from"
+        ),
+        pytest.param(
+            "trade.unusual",
+            {"pair": "thin", "price_to_mid": 10},
+            {"pair": "XRP/USDT", "side": "buy", "price": "5", "asset": "USDT", "orders": 1},
+            id="ten times the middle",
+        ),
+        pytest.param(
+            "trade.unusual",
+            {"pair": "thin", "side": "sell", "price_to_mid": 0.1},
+            {"side": "sell", "price": "0.05", "asset": "XRP", "amount": "100.000000"},
+            id="a tenth of it",
+        ),
+        pytest.param(
+            "trade.unusual",
+            {"times": 40},
+            {"orders": 40, "amount": "2000.000000"},
+            id="many orders",
+        ),
+        pytest.param(
+            "trade.unusual",
+            {"times": 40, "amount": "all"},
+            {"orders": 40, "amount": "1000000.000000"},
+            id="all of it",
+        ),
+    ],
+)
+async def test_what_a_file_says_stands_in_what_is_signed(
+    do: str, given: dict[str, Any], said: dict[str, Any]
+) -> None:
+    spec = AccountSpec(authenticators=(Proof.PASSWORD,))
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, spec)
+        [one] = leaving(stage, a_step(do, **given))
+
+    assert {name: one.payload[name] for name in said} == said
+
+
+async def test_trades_of_many_pairs_are_as_many_actions_and_all_of_it_counts() -> None:
+    trade = {"pair": "thin", "times": 10, "pairs": 5, "amount": "small", "counterparty": "attacker"}
+    steps = [step("trade.unusual", by="mallory", **{"with": trade}, proof=["password"])]
+    now = await attack(*steps, account=APP_ACCOUNT)
+    then = await attack(
+        *steps, account={**APP_ACCOUNT, "value_usd": 10_000}, profile="baseline-2024"
+    )
+
+    assert (now.steps[0].answer, now.lost_cents) == (Outcome.HOLD, 0)
+    # Where an asset is dearer, fifty dollars are rounded up to its smallest unit.
+    assert 0 <= then.lost_cents - 5 * 2 * 50_00 < 5 * 2
+
+
+async def test_what_an_honest_owner_gives_to_a_thief_is_lost() -> None:
+    given = {"amount": "small", "counterparty": "mule", "paid": False}
+    part = await attack(
+        step("p2p.release", **{"with": given}, proof=["password"]), profile="baseline-2024"
+    )
+
+    assert (part.steps[0].answer, part.lost_cents) == (Outcome.ALLOW, 50_00)
+
+
+async def test_an_old_bank_account_need_not_be_listed_by_a_file() -> None:
+    assert OLD[BANK] == "old_bank"
+    given = {"amount": "small", "destination": "old_bank"}
+    said = await answers(
+        step("withdrawal.fiat", **{"with": given}, proof=["passkey"]), account=PASSKEY_ACCOUNT
+    )
+
+    assert said == ["allow"]
