@@ -3,8 +3,9 @@
 Nothing that passes is an entry of the log. That a key traded is, once for each of its days; and
 that a session does, every half an hour.
 
-Always true (tests/integration/test_order_intents_http.py): what any process committed before a batch is
-asked about, a freeze above all, is seen by it; a database that does not answer lets nothing pass.
+Always true (tests/integration/test_order_intents_store.py): what any process committed before a
+batch is asked about, a freeze above all, is seen by it; a database that does not answer lets
+nothing pass.
 """
 
 import asyncio
