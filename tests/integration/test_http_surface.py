@@ -293,7 +293,7 @@ async def test_what_nobody_foresaw_is_told_in_the_same_form_and_tells_nothing(
     app: Litestar, http: httpx.AsyncClient, names: dict[str, str], database: TestDatabase
 ) -> None:
     told = [await http.get("/health/ready")]  # The key is remembered from here on.
-    for table in ("stream", "head", "event", "tile"):
+    for table in ("stream", "head", "event", "tile", "api_key_mark"):
         await database.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
     free = ("/health/live", "/metrics", "/openapi", "/static", "/.well-known")
     for route in routes(app, names):
