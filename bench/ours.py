@@ -15,10 +15,18 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import uvicorn
-from litestar import Litestar, Router, get
+from litestar import Litestar, Router, get, post
 from litestar.datastructures import State
+from litestar.params import JSONBody
 
 from twinlock.api.app import create_app
+from twinlock.api.order_intents import (
+    BATCH_BYTES_MOST,
+    BatchRequest,
+    ExaminedBatch,
+    known_caller,
+)
+from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import OUTBOX_SECONDS, Steering, open_api, page_routes
@@ -26,6 +34,8 @@ from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import log_to_stderr
 from twinlock.cli.listening import BoundedProtocol
 from twinlock.cli.serve import BACKLOG, spare_collections
+from twinlock.domain.order_intents.judging import PASSES
+from twinlock.domain.order_intents.model import IntentBatch
 
 RELAY = bool(os.environ.get("BENCH_RELAY"))
 NEVER_SECONDS = 1e6
@@ -45,6 +55,19 @@ async def counted(state: State) -> Counted:
     return Counted(batches=store.batches, batched=store.batched)
 
 
+@post(
+    "/echo",
+    status_code=200,
+    request_class=BatchRequest,
+    request_max_body_size=BATCH_BYTES_MOST,
+    guards=[known_caller],
+    include_in_schema=False,
+)
+async def echo(data: JSONBody[IntentBatch]) -> ExaminedBatch:
+    """Answer a batch of intents without examining any: the floor of ``bench.intents``."""
+    return ExaminedBatch(answers=(PASSES,) * len(data.intents))
+
+
 def worker() -> Litestar:
     """Return the application of one process, made from the environment, with the counters."""
     settings, book = settings_from_environment(), rule_book()
@@ -57,7 +80,7 @@ def worker() -> Litestar:
             spare_collections()
             yield api
 
-    own = Router(path="/", route_handlers=[counted])
+    own = Router(path="/", route_handlers=[counted, echo], response_class=JsonResponse)
     return create_app(opens, pages=(page_routes(settings, policy=book.policy), own))
 
 

@@ -157,8 +157,9 @@ anything in it
   has a reason that no customer is told, or one that would not be true of it (below);
 * permits with a condition, twice, or anything at all; names single accounts; leaves a template;
 * has `@exits_held_seconds` on a permit of what neither loosens, gives access nor repudiates, or on
-  an erasure, or `@lapses_seconds` on any but `destination.add`: there they would mean nothing, or
-  a freeze that costs its owner a year;
+  an erasure; `@lapses_seconds` on any but `destination.add` and `api_key.create`, `@unused_seconds`
+  on any but the latter; or what [intents.md](intents.md) tells on any but `trade.unusual`: there
+  they would mean nothing, or a freeze that costs its owner a year;
 * has `@risk_raised_held_seconds` or `@risk_high_held_seconds` on any permit but that of
   `session.start`, or of more than two weeks; or could stop matching as `risk` rises, which is the
   platform's word and may only add ([risk.md](risk.md)): compare `context.risk >=` a number;

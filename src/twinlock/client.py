@@ -297,6 +297,13 @@ class Client:
         path = f"/v1/actions/{action_id}/evidence?consistent_from={consistent_from}"
         return await self._get(path, form=Bundle)
 
+    async def examine(self, intents: list[dict[str, Any]], **more: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+        """Return whether orders may be placed, in their order; ``tickets`` beside them."""
+        answered = await self._post(
+            "/v1/intents", {"intents": intents, **more}, form=dict[str, list[dict[str, Any]]]
+        )
+        return answered["answers"]
+
     async def evaluate(self, question: dict[str, Any]) -> Evaluated:
         """Return what the gate would say right now (AuthZEN); nothing can be spent on its yes."""
         return await self._post("/access/v1/evaluation", question, form=Evaluated)

@@ -83,3 +83,13 @@ def test_what_is_timed_alone_is_told_beside_its_floor(timed: str) -> None:
     floor, *told = run.stdout.splitlines()
     assert " 1.00 " in floor
     assert told
+
+
+@pytest.mark.timeout(300)
+def test_orders_are_examined_and_all_of_them_pass() -> None:
+    run = measured("intents", "--rounds", "1", "--batches", "2", "--json")
+
+    assert run.returncode == 0, run.stderr
+    report = msgspec.json.decode(run.stdout)
+    assert report["examined"]["per_second"] > 0
+    assert report["ratio"] > 0

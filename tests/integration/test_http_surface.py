@@ -17,6 +17,7 @@ from support.postgres import TestDatabase
 from support.service import Customer, Service
 
 from twinlock.api.app import UNROUTED
+from twinlock.api.order_intents import BATCH_BYTES_MOST
 from twinlock.api.throttling import Buckets, RateLimitedError, share
 from twinlock.services.platform_keys import Scope
 
@@ -63,6 +64,12 @@ BODIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
         },
         "/evaluation": QUESTION,
         "/evaluations": {"evaluations": [QUESTION]},
+        "/v1/intents": {
+            "intents": [
+                {"account_id": "ACCOUNT", "pair": "A/B", "side": "buy", "notional_cents": 1}
+            ]
+        },
+        "/v1/api-keys/revoke": {"integrator": "example-bot"},
         "/candidates": {"factor": "totp"},
         "/challenges": {"factor": "passkey"},
         "/assertions": {"factor": "password", "secret": "x"},
@@ -233,7 +240,9 @@ async def test_a_body_too_large_of_another_kind_or_without_meaning_is_refused_ev
     for route in routes(app, names):
         if route.method == "POST":
             large = await http.post(
-                route.path, content=b" " * 40_000, headers={"Content-Type": route.media_type}
+                route.path,
+                content=b" " * (BATCH_BYTES_MOST + 1),
+                headers={"Content-Type": route.media_type},
             )
             check_refusal(route, large, 413)
             other = await http.post(
@@ -293,7 +302,7 @@ async def test_what_nobody_foresaw_is_told_in_the_same_form_and_tells_nothing(
     app: Litestar, http: httpx.AsyncClient, names: dict[str, str], database: TestDatabase
 ) -> None:
     told = [await http.get("/health/ready")]  # The key is remembered from here on.
-    for table in ("stream", "head", "event", "tile"):
+    for table in ("stream", "head", "event", "tile", "api_key_mark"):
         await database.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
     free = ("/health/live", "/metrics", "/openapi", "/static", "/.well-known", CARRIERS)
     for route in routes(app, names):

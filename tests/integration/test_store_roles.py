@@ -28,6 +28,8 @@ TABLES = (
     "signal_count",
     "erased",
     "erased_entry",
+    "order_count",
+    "api_key_mark",
 )
 FORBIDDEN = [
     "UPDATE leaf SET entry = 'x'",
@@ -55,6 +57,10 @@ FORBIDDEN = [
     "DELETE FROM policy",
     "UPDATE policy SET body = 'x'",
     "UPDATE policy SET digest = 'x'",
+    "UPDATE order_count SET name = 'x'",
+    "UPDATE api_key_mark SET subject = 'x'",
+    "DELETE FROM api_key_mark",
+    "UPDATE order_count SET day = 0",
     "DELETE FROM platform_key",
     "UPDATE platform_key SET mac = 'x'",
     "UPDATE platform_key SET scopes = '{}'",

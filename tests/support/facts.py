@@ -106,7 +106,7 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
 
 def with_key(draw: st.DrawFn, found: Facts) -> Facts:
     """Return ``found`` with an API key's use, which proves something where it lies within it."""
-    state = draw(st.sampled_from([ApiKeyState.LIVE, ApiKeyState.WAITING, ApiKeyState.STOPPED]))
+    state = draw(st.sampled_from(ApiKeyState))
     daily = draw(cents)
     proved_by = draw(st.sampled_from([PROOFS_OF[level] for level in Level if level]))
     key = ApiKeyUse(

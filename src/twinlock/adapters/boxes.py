@@ -50,11 +50,16 @@ OPENED_MOST = 20_000  # Subjects' keys from a token that are kept in memory: 20 
 class SubjectKey:
     """The key of one subject, for the time of one decision."""
 
-    __slots__ = ("_cipher",)
+    __slots__ = ("_cipher", "_key")
 
     def __init__(self, key: bytes) -> None:
         invariant(len(key) == KEY_BYTES, "a subject's key has 32 bytes")
         self._cipher = AESGCM(key)
+        self._key = key
+
+    def derived(self, tag: str) -> bytes:
+        """Return a key of 32 bytes for another use, named by ``tag``; it goes with this one."""
+        return tagged_mac(self._key, tag)
 
     def seal(
         self, plaintext: bytes, *, kind: str, row_id: str, version: int, nonce: bytes

@@ -13,8 +13,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twinlock.api.answer_keys import answer_keys
 from twinlock.api.authzen import configuration, evaluate, evaluate_all
+from twinlock.api.integrators import revoke_integrator
 from twinlock.api.notices import list_notices, report_outcome
 from twinlock.api.operations import ActingOperation
+from twinlock.api.order_intents import examine_intents
 from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
@@ -424,6 +426,8 @@ OF_ACCOUNTS = (
     spend,
     evaluate,
     evaluate_all,
+    examine_intents,
+    revoke_integrator,
 )
 
 

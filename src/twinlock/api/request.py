@@ -32,6 +32,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON has no doubled keys, no floats and no depth to drown in."""
 
+    bytes_most = BODY_BYTES_MOST
     _whole: bytes | None = None
 
     async def body(self) -> bytes:
@@ -40,7 +41,7 @@ class StrictRequest(Request[Any, Any, Any]):
         The framework's own reads it through a generator: a twentieth of a request (measured).
 
         Raises:
-            RequestEntityTooLarge: more than BODY_BYTES_MOST bytes.
+            RequestEntityTooLarge: more than ``bytes_most`` bytes.
             ClientException: whoever sent it went away.
         """
         if self._whole is None:
@@ -54,7 +55,7 @@ class StrictRequest(Request[Any, Any, Any]):
             if message["type"] != "http.request":
                 raise ClientException("the request ended before its body did")
             whole += message["body"]
-            if len(whole) > BODY_BYTES_MOST:
+            if len(whole) > self.bytes_most:
                 raise RequestEntityTooLarge
             if not message.get("more_body"):
                 return whole

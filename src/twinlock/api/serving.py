@@ -31,12 +31,14 @@ from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.freeze_links import FreezeLinks
+from twinlock.services.integrators import Integrators
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
 from twinlock.services.notices.looking import Inbox
 from twinlock.services.notices.reporting import Callbacks, Reporting
 from twinlock.services.notices.telling import Telling
+from twinlock.services.order_intents import OrderIntents
 from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving import Proving
 from twinlock.services.signals import Signals
@@ -65,6 +67,8 @@ class UseCases:
     callbacks: Callbacks
     inbox: Inbox
     signals: Signals
+    order_intents: OrderIntents
+    integrators: Integrators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Metrics:
     answers: Counter
     engine_errors: Counter
     seconds: Histogram
+    order_intents: Counter
     by_route: dict[str, Callable[[float], None]] = field(default_factory=dict)
     by_answer: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
@@ -111,6 +116,12 @@ def new_metrics() -> Metrics:
         ),
         seconds=Histogram(
             "twinlock_request_seconds", "Seconds a request took.", ("route",), registry=registry
+        ),
+        order_intents=Counter(
+            "twinlock_order_intents",
+            "Orders that were examined.",
+            ("verdict", "reason"),
+            registry=registry,
         ),
     )
 

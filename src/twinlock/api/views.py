@@ -118,6 +118,10 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     destinations: tuple[str, ...]
     daily_cents: int
     imported: bool
+    pairs: tuple[str, ...]
+    price_band_bp: int
+    notional_daily_cents: int
+    integrator: str
 
 
 class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,6 +298,10 @@ def _view_api_key(account: Account, one: ApiKey) -> ApiKeyView:
         destinations=one.destinations,
         daily_cents=one.daily_cents,
         imported=account.was_imported(one.entry),
+        pairs=one.pairs,
+        price_band_bp=one.price_band_bp,
+        notional_daily_cents=one.notional_daily_cents,
+        integrator=one.integrator,
     )
 
 

@@ -23,8 +23,10 @@ from twinlock.adapters.revival import looked_after
 from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.signals.streams import StreamFile
+from twinlock.adapters.sql.api_key_marks import SqlMarkedAccounts
 from twinlock.adapters.sql.contacts import SqlSignalIndex
 from twinlock.adapters.sql.deliveries import SqlDeliveries
+from twinlock.adapters.sql.order_intents import SqlOrderCounts
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
@@ -46,9 +48,10 @@ from twinlock.bootstrap.world import World
 from twinlock.domain.parcels import Slip
 from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, Outgoing, PolicyTexts, PriceFeed, Relay, Store
-from twinlock.ports.keys import PlatformKeys
+from twinlock.ports.keys import MarkedAccounts, PlatformKeys
 from twinlock.ports.log import PublishedHeads
 from twinlock.ports.notices import Carriers, Endpoints, NoticeShelf
+from twinlock.ports.order_intents import OrderCounts
 from twinlock.ports.records import Records
 from twinlock.ports.sign_ins import SignInCounts, SignIns
 from twinlock.ports.signals import SignalIndex
@@ -58,12 +61,14 @@ from twinlock.services.actions.proposing import Actions
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.freeze_links import FreezeLinks
+from twinlock.services.integrators import Integrators
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
 from twinlock.services.notices.looking import Inbox
 from twinlock.services.notices.reporting import Callbacks, Reporting
 from twinlock.services.notices.telling import Telling
+from twinlock.services.order_intents import OrderIntents
 from twinlock.services.platform_keys import Keys
 from twinlock.services.proving import Proving
 from twinlock.services.spending import Spends
@@ -95,6 +100,8 @@ class Shelves:
     records: Records
     notices: NoticeShelf
     endpoints: Endpoints
+    order_counts: OrderCounts
+    marked: MarkedAccounts
     counts: SignInCounts | None = None  # None: sign-ins are counted for this process alone.
     index: SignalIndex = NOBODY
     at_work: KeysAtWork | None = None
@@ -138,6 +145,7 @@ async def open_api(
     ):
         await anchoring.check()
         sightings = SqlSightings(kept.database, blind=keys.index, clock=trusted)
+        order_counts = SqlOrderCounts(kept)
         shelves = Shelves(
             store=kept,
             keys=SqlPlatformKeys(kept),
@@ -148,6 +156,8 @@ async def open_api(
             notices=SqlDeliveries(kept, entropy=SystemEntropy()),
             endpoints=SqlWebhooks(kept, entropy=SystemEntropy()),
             index=SqlSignalIndex(kept),
+            order_counts=order_counts,
+            marked=SqlMarkedAccounts(kept.database),
             at_work=keys,
             sightings=sightings,
         )
@@ -156,6 +166,7 @@ async def open_api(
             now = trusted.now(database_at=None)
             await kept.forget_keys(now=now)
             await sightings.forget()
+            await order_counts.forget(now=now)
 
         async with (
             looked_after(world.server, kept.database.ping),
@@ -336,4 +347,8 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         callbacks=Callbacks(shelves.endpoints, shelves.notices, clock=clock),
         inbox=Inbox(store, shelves.notices),
         signals=signal_use_cases(settings, store, shelves.index, clock=clock, policies=policies),
+        integrators=Integrators(store, marked=shelves.marked, blind=blind, policies=policies),
+        order_intents=OrderIntents(
+            store, counts=shelves.order_counts, clock=clock, policies=policies
+        ),
     )

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "export": "records:export",
         "audit": "audit:audit_command",
         "anchor": "anchor:app",
+        "api-keys": "api_keys:app",
         "cosigner": "cosigner:app",
         "database": "database:app",
         "import": "importing:import_command",

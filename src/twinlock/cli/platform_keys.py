@@ -33,9 +33,9 @@ SignedBy = Annotated[
 ]
 Days = Annotated[int, typer.Option(min=1, max=400, help="Days until it expires.")]
 _OF_PATHS = frozenset("/.")  # In no key: base64url has neither.
-DEFAULT_SCOPES: list[Scope] = [
-    one for one in Scope if one is not Scope.EXPORT
-]  # It reads everything.
+DEFAULT_SCOPES: list[Scope] = [  # The one reads everything, the other ends others' work.
+    one for one in Scope if one not in (Scope.EXPORT, Scope.REVOKE_KEYS)
+]
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 

@@ -185,8 +185,10 @@ def with_device(devices: tuple[Device, ...], session: Session) -> tuple[Device, 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An API key of the customer's, with exactly the powers that were signed.
 
-    ``spent`` is a day, counted from 1970, and what it let leave on it, in US cents; ``entry`` the
-    one that made it, by the proofs ``proved_by``. ``stopped``: one of them was reported since.
+    ``spent`` is a day, counted from 1970, and what it let leave on it, in US cents; ``used_on`` the
+    last such day on which it is known to have traded; ``entry`` the one that made it, by the proofs
+    ``proved_by``. ``stopped``: one of them was reported since. ``pairs`` and what follows them is
+    as in ``ApiKeyCreate``.
     """
 
     api_key_id: ApiKeyId
@@ -203,6 +205,11 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sms_at: datetime | None = None  # when the code by SMS among them was shown
     spent: tuple[int, int] = (0, 0)
     stopped: bool = False
+    pairs: tuple[str, ...] = ()
+    price_band_bp: int = 0
+    notional_daily_cents: int = 0
+    integrator: str = ""
+    used_on: int = 0
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

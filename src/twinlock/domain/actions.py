@@ -164,6 +164,10 @@ class ApiKeyCreate(Payload, frozen=True, kw_only=True, tag=ActionType.API_KEY_CR
     ip_list: tuple[str, ...]
     destinations: tuple[str, ...]
     daily_cents: int = 0
+    pairs: tuple[str, ...] = ()  # it trades; none: any that the policy calls liquid
+    price_band_bp: int = 0  # basis points from the middle, of every order; 0: no band
+    notional_daily_cents: int = 0  # it may trade a day; 0: no sum of its own
+    integrator: str = ""  # whose program it was made for
 
 
 class ApiKeyRevoke(Payload, frozen=True, kw_only=True, tag=ActionType.API_KEY_REVOKE.value):

@@ -11,7 +11,7 @@ more leaves by it than its sum (tests/property/test_api_key_sum_properties.py).
 
 import ipaddress
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -19,8 +19,14 @@ from msgspec.structs import replace
 from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
 from twinlock.domain.actions import ApiKeyCreate, type_of
 from twinlock.domain.assurance import Factor, Level, level_shown
-from twinlock.domain.bounds import FLOOD_TOLD_EVERY, MAX_VALUE_CENTS
+from twinlock.domain.bounds import (
+    API_KEY_UNBOUND_LIFETIME,
+    API_KEY_UNUSED_LIFETIME,
+    FLOOD_TOLD_EVERY,
+    MAX_VALUE_CENTS,
+)
 from twinlock.domain.canonical import from_b64url, tagged_hash
+from twinlock.domain.catalogue import TRADE_SCOPE, WITHDRAW_SCOPE
 from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.exits import EXITS, Exit, leads_to
 from twinlock.domain.ids import ActionId, ApiKeyId
@@ -31,6 +37,7 @@ from twinlock.domain.sim_changes import sms_at, sms_fell
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Where an API key is read as a proof at all: a closed list. Nothing that loosens or tightens.
 SIGNS = EXITS
+ACTING = frozenset({TRADE_SCOPE, WITHDRAW_SCOPE})  # Scopes with which a key does more than look.
 
 
 class KnownKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +64,10 @@ def made(account: Account, action: OpenAction, *, at: datetime, by: tuple[int, .
         ip_list=payload.ip_list,
         destinations=payload.destinations,
         daily_cents=payload.daily_cents,
+        pairs=payload.pairs,
+        price_band_bp=payload.price_band_bp,
+        notional_daily_cents=payload.notional_daily_cents,
+        integrator=payload.integrator,
         created_at=at,
         by=by,
         entry=account.chain.entries,
@@ -148,11 +159,49 @@ def stopped_with(keys: Iterable[ApiKey], entry: int) -> tuple[ApiKey, ...]:
     return tuple(replace(key, stopped=True) if entry in key.by else key for key in keys)
 
 
+# --- How long a key lives ---
+
+
+class KeyLapses(msgspec.Struct, frozen=True, kw_only=True):
+    """After how long a key lapses: bound to no address since it was made; or not used."""
+
+    unbound: timedelta = API_KEY_UNBOUND_LIFETIME
+    unused: timedelta = API_KEY_UNUSED_LIFETIME
+
+
+LONGEST = KeyLapses()
+
+
+def lapses_at(key: ApiKey, *, lapses: KeyLapses) -> datetime:
+    """Return when ``key`` lapses, if it is not used before; a lapsed one proves nothing.
+
+    A use counts until the end of its day (UTC). Prevents: a key that was made for a trial years
+    ago, and is found in an old repository.
+    """
+    used = max(key.used_on, key.spent[0])
+    last = max(key.created_at, _EPOCH + timedelta(days=used + 1)) if used else key.created_at
+    unused = last + lapses.unused
+    if key.ip_list or ACTING.isdisjoint(key.scopes):
+        return unused
+    return min(unused, key.created_at + lapses.unbound)
+
+
+def used_on(keys: Iterable[ApiKey], named: ApiKeyId, *, at: datetime) -> tuple[ApiKey, ...]:
+    """Return ``keys``; the one named was used on ``at``'s day."""
+    day = day_number(at)
+    return tuple(replace(key, used_on=day) if key.api_key_id == named else key for key in keys)
+
+
 # --- What one use of a key is worth ---
 
 
 def key_use(
-    state: State, action: OpenAction, shown: Iterable[Shown], *, now: datetime
+    state: State,
+    action: OpenAction,
+    shown: Iterable[Shown],
+    *,
+    lapses: KeyLapses = LONGEST,
+    now: datetime,
 ) -> ApiKeyUse | None:
     """Return how the API key that signed ``action`` is used by it, or None where none did."""
     account = state.account
@@ -161,6 +210,8 @@ def key_use(
         return None
     (known, proof), key = found, found[0].key
     live = ApiKeyState.LIVE if known.usable_from is None else ApiKeyState.WAITING
+    if now >= lapses_at(key, lapses=lapses):
+        live = ApiKeyState.LAPSED
     spent = spent_on(key, now) - taken(action, key.api_key_id, at=now)
     daily = min(key.daily_cents, MAX_VALUE_CENTS)
     return ApiKeyUse(
@@ -182,13 +233,13 @@ def taken(action: OpenAction, named: ApiKeyId, *, at: datetime) -> int:
     off a sum in which it never counted.
     """
     key, day, cents = action.charge or (named, 0, 0)
-    return cents if (key, day) == (named, _day(at)) else 0
+    return cents if (key, day) == (named, day_number(at)) else 0
 
 
 def spent_on(key: ApiKey, at: datetime) -> int:
     """Return how many cents ``key`` let leave on ``at``'s day (UTC)."""
     day, cents = key.spent
-    return cents if day == _day(at) else 0
+    return cents if day == day_number(at) else 0
 
 
 def charge_of(
@@ -198,7 +249,7 @@ def charge_of(
 
     Prevents: a price that falls between authorization and spend, and gives the difference back.
     """
-    return named, _day(at), max(cents, taken(action, named, at=at))
+    return named, day_number(at), max(cents, taken(action, named, at=at))
 
 
 def charged(
@@ -216,7 +267,8 @@ def charged(
     )
 
 
-def _day(at: datetime) -> int:
+def day_number(at: datetime) -> int:
+    """Return the day of ``at`` (UTC), counted from 1970."""
     return (at - _EPOCH).days
 
 

@@ -12,6 +12,8 @@ from datetime import timedelta
 # SP 800-63B-4, 3.1.3.2: a code that travels by another way lives ten minutes at most.
 CHALLENGE_LIFETIME = timedelta(minutes=10)
 AUTHORIZATION_LIFETIME = timedelta(minutes=15)  # A signing queue drains within minutes.
+# What a spent trade.unusual lets pass: as long as a yes waits for its spend.
+TRADE_PERMIT_LIFETIME = timedelta(minutes=15)
 # What the signer holds in hand is short-lived, since it can move money.
 SPEND_LIFETIME = timedelta(minutes=5)
 # Counted from the end of its waits; an action that nobody finished lapses then.
@@ -47,6 +49,8 @@ RECOVERY_CODE_BITS = 120
 SESSION_LIFETIME = timedelta(hours=24)
 # SP 800-63B-4, 2.2.3: at AAL2 a session that nobody uses should end after an hour.
 SESSION_IDLE = timedelta(hours=1)
+# Orders are no entries of the log: that a session trades is told so often, so that none idles.
+SESSION_TOLD_EVERY = timedelta(minutes=30)
 
 # A device that has not signed in for so long is a new one again: it may have been sold since.
 DEVICE_KNOWN_FOR = timedelta(days=90)
@@ -177,6 +181,14 @@ API_KEYS_MOST = 4  # Each may take 1 KB of the document.
 SIGHTINGS_PERIOD = timedelta(days=30)
 SIGHTINGS_COUNTED = 20  # Accounts; the difference between twenty and more says nothing.
 SIGHTINGS_KEPT = 64  # Rows of one destination: some may lapse before others without a gap.
+API_KEY_PAIRS_MOST = 20  # That one key names; a maker of more markets makes another key.
+# Basis points from the middle. A band that exempts any price exempts the thief's.
+API_KEY_BAND_BP_MOST = 1_000
+# A key that may act and is bound to no address. OKX (2026-04) ends it after 14 days, Binance
+# (2021-07) after 30; the shorter.
+API_KEY_UNBOUND_LIFETIME = timedelta(days=14)
+# A key that nobody uses is nobody's care. Binance ends one that is unused after 30 days.
+API_KEY_UNUSED_LIFETIME = timedelta(days=30)
 IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.

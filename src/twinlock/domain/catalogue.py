@@ -143,6 +143,6 @@ REPUDIATIONS: frozenset[str] = frozenset(
 REPORTS: frozenset[str] = REPUDIATIONS | {ActionType.AUTHENTICATOR_SUSPEND}
 # What is done with little proof, and bounded where it is less than the floor (law 5).
 ALARMS: frozenset[str] = REPORTS | {ActionType.FREEZE_SET}
-WITHDRAW_SCOPE = "withdraw"
-SCOPES = frozenset({"read", "trade", WITHDRAW_SCOPE})
+TRADE_SCOPE, WITHDRAW_SCOPE = "trade", "withdraw"
+SCOPES = frozenset({"read", TRADE_SCOPE, WITHDRAW_SCOPE})
 UNKNOWN_TYPE = "unknown"

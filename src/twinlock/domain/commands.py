@@ -15,7 +15,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.discreet import Discreet
-from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, MemberId, SessionId
+from twinlock.domain.ids import ActionId, ApiKeyId, ChallengeId, ChannelId, MemberId, SessionId
 from twinlock.domain.risk.scoring import Noticed
 from twinlock.domain.signals import SignalKind
 
@@ -216,12 +216,26 @@ class RecordExport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is held about the person is being handed out."""
 
 
+class RecordTrading(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders passed that named these API keys, or sessions: told now and then, for their lapse."""
+
+    api_key_ids: tuple[ApiKeyId, ...] = ()
+    session_ids: tuple[SessionId, ...] = ()
+
+
+class RevokeIntegrator(msgspec.Struct, frozen=True, kw_only=True):
+    """The program of this integrator is broken, or broken into: end every key made for it."""
+
+    integrator: str
+
+
 class Erase(msgspec.Struct, frozen=True, kw_only=True):
     """The wait of an erasure is over: decide again, and end the account with a yes."""
 
     action_id: ActionId
 
 
+OfKeys: TypeAlias = RecordTrading | RevokeIntegrator
 OfAccount: TypeAlias = (
     Offer
     | EndSession
@@ -233,6 +247,7 @@ OfAccount: TypeAlias = (
     | SetLegalHold
     | LiftLegalHold
     | RecordExport
+    | OfKeys
 )
 Command: TypeAlias = (
     Propose | Ask | Prove | Veto | Repudiate | FreezeByLink | Spend | Erase | OfAccount

@@ -13,10 +13,18 @@ from msgspec import Meta
 
 from twinlock.domain.account import ChannelKind
 from twinlock.domain.actions import ApiKeyCreate, DestinationAdd, DestinationRemove
-from twinlock.domain.bounds import IPV4_PREFIX_LEAST, IPV6_PREFIX_LEAST, MAX_VALUE_CENTS
+from twinlock.domain.bounds import (
+    API_KEY_BAND_BP_MOST,
+    API_KEY_PAIRS_MOST,
+    IPV4_PREFIX_LEAST,
+    IPV6_PREFIX_LEAST,
+    MAX_VALUE_CENTS,
+)
+from twinlock.domain.catalogue import SCOPES, TRADE_SCOPE
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.exits import PLACE
 from twinlock.domain.ids import AccountId
 
 D = TypeVar("D", bound=msgspec.Struct)
@@ -26,10 +34,10 @@ Address = Annotated[str, Meta(min_length=1, max_length=128)]
 Memo = Annotated[str, Meta(max_length=128)]
 Amount = Annotated[str, Meta(min_length=1, max_length=128)]
 Cents = Annotated[int, Meta(ge=0, le=MAX_VALUE_CENTS)]
-SCOPES = frozenset({"read", "trade", "withdraw"})
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAPPED_BITS = 96  # RFC 4291, 2.5.5.2: ::ffff:0:0/96 before the IPv4 address.
-PLACE = r"\A[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,63}\Z"  # What platforms call people, cards and pairs.
+Place: TypeAlias = Annotated[str, Meta(pattern=PLACE, max_length=64)]
+INTEGRATOR = r"\A([a-z0-9][a-z0-9._-]{0,63})?\Z"  # In small letters: one name is one integrator.
 
 
 class ScopeUnknownError(TwinlockError):
@@ -160,6 +168,14 @@ class ApiKeyCreateDraft(DraftForm, frozen=True, kw_only=True):
     """Usable destinations as ``network``, ``address``, ``memo``; one at least with ``withdraw``."""
     daily_cents: Cents = 0
     """US cents that may leave by it a day (UTC); one at least with ``withdraw``."""
+    pairs: Annotated[tuple[Place, ...], Meta(max_length=API_KEY_PAIRS_MOST)] = ()
+    """With ``trade``: the pairs it trades, such as ``BTC/USDT``; none: any liquid one."""
+    price_band_bp: Annotated[int, Meta(ge=0, le=API_KEY_BAND_BP_MOST)] = 0
+    """With ``trade``: how far from the middle its orders may lie, in basis points; 0: no band."""
+    notional_daily_cents: Cents = 0
+    """With ``trade``: US cents that it may trade a day (UTC); 0: no sum of its own."""
+    integrator: Annotated[str, Meta(pattern=INTEGRATOR, max_length=64)] = ""
+    """Whose program the key is for, such as ``example-bot``: all of their keys can be revoked."""
 
 
 class ApiKeyRevokeDraft(DraftForm, frozen=True, kw_only=True):
@@ -226,6 +242,9 @@ def api_key_create(
     """Return the payload of a new API key; ``networks`` are its IP list in canonical form."""
     if not SCOPES.issuperset(draft.scopes):
         raise ScopeUnknownError("a scope is one of read, trade, withdraw")
+    trades = draft.pairs or draft.price_band_bp or draft.notional_daily_cents
+    if trades and TRADE_SCOPE not in draft.scopes:
+        raise ScopeUnknownError("pairs, a band and a sum to trade are of a key that may trade")
     return ApiKeyCreate(
         account=account,
         public_key=draft.public_key,
@@ -233,6 +252,10 @@ def api_key_create(
         ip_list=networks,
         destinations=destinations,
         daily_cents=draft.daily_cents,
+        pairs=tuple(sorted(set(draft.pairs))),
+        price_band_bp=draft.price_band_bp,
+        notional_daily_cents=draft.notional_daily_cents,
+        integrator=draft.integrator,
     )
 
 

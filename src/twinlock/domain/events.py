@@ -291,6 +291,12 @@ class SessionEnded(_Event, frozen=True, kw_only=True, tag="session.ended/1"):
     session_id: SessionId
 
 
+class SessionUsed(_Event, frozen=True, kw_only=True, tag="session.used/1"):
+    """Orders passed in this session, whose device signed that it trades; told now and then."""
+
+    session_id: SessionId
+
+
 IdentityEvent: TypeAlias = (
     AccountOpened
     | CandidateOffered
@@ -298,6 +304,7 @@ IdentityEvent: TypeAlias = (
     | AuthenticatorRemoved
     | SessionStarted
     | SessionEnded
+    | SessionUsed
 )
 StandingEvent: TypeAlias = (
     AuthenticatorSuspended
@@ -365,6 +372,18 @@ class ApiKeyCreated(_Event, frozen=True, kw_only=True, tag="api_key.created/1"):
 
 class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="api_key.revoked/1"):
     """An API key is dead."""
+
+    api_key_id: ApiKeyId
+
+
+class IntegratorRevoked(_Event, frozen=True, kw_only=True, tag="integrator.revoked/1"):
+    """Every API key that was made for this integrator is dead; the operator said so."""
+
+    integrator: str
+
+
+class ApiKeyUsed(_Event, frozen=True, kw_only=True, tag="api_key.used/1"):
+    """Orders passed that named this key; told once for each of its days of trading."""
 
     api_key_id: ApiKeyId
 
@@ -440,6 +459,8 @@ ProtectionEvent: TypeAlias = (
     | DestinationRemoved
     | ApiKeyCreated
     | ApiKeyRevoked
+    | ApiKeyUsed
+    | IntegratorRevoked
 )
 Event: TypeAlias = (
     ActionEvent

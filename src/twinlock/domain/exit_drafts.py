@@ -12,7 +12,6 @@ from msgspec import Meta
 
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.drafts import (
-    PLACE,
     Address,
     Amount,
     DraftForm,
@@ -24,6 +23,7 @@ from twinlock.domain.drafts import (
 )
 from twinlock.domain.exits import (
     BANK,
+    PLACE,
     AnyExit,
     CardPay,
     ConvertExecute,

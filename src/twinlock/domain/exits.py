@@ -22,6 +22,7 @@ CARD = "card"
 LOAN = "loan"
 MARKET = "market"  # a pair: whoever stands on the other side of it
 PRODUCT = "product"  # staking, margin, derivatives, conversion
+PLACE = r"\A[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,63}\Z"  # What platforms call people, cards and pairs.
 BOOKS: frozenset[str] = frozenset({VENUE, SUBACCOUNT, CARD, LOAN, MARKET, PRODUCT})
 
 

@@ -95,6 +95,8 @@ def _leads_elsewhere(facts: Facts, key: ApiKeyUse) -> bool:
 def _until_the_key_is_there(facts: Facts, key: ApiKeyUse) -> Requirement:
     if key.state is ApiKeyState.LIVE:
         return NOTHING
+    if key.state is ApiKeyState.LAPSED:
+        return Never(code=Reason.API_KEY_LAPSED)
     until = key.usable_from if key.state is ApiKeyState.WAITING else None
     if until is None or until <= facts.now:
         return Never(code=Reason.API_KEY_STOPPED)

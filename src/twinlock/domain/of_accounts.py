@@ -1,5 +1,6 @@
 """Decisions about an account as such, which need no proof: they open nothing and weaken nothing."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import assert_never
 
@@ -13,11 +14,14 @@ from twinlock.domain.commands import (
     LiftLegalHold,
     OfAccount,
     Offer,
+    OfKeys,
     OpenAccount,
     ReceiveSignal,
     RecordExport,
+    RecordTrading,
     ReportNotice,
     ReportSimChange,
+    RevokeIntegrator,
     SetLegalHold,
 )
 from twinlock.domain.decisions import Decision
@@ -25,16 +29,20 @@ from twinlock.domain.deliveries import news
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.events import (
     AccountOpened,
+    ApiKeyUsed,
     CandidateOffered,
     DataExported,
     DestinationAdded,
     Event,
+    IntegratorRevoked,
     LegalHoldLifted,
     LegalHoldSet,
     NoticeReported,
     SessionEnded,
+    SessionUsed,
     SimChanged,
 )
+from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.requirements import Answer
 from twinlock.domain.signalling import signal_events
 
@@ -85,6 +93,21 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
                 if session_id in (None, one.session_id) and one.session_id != keep
             )
             return _account_event("session.end", *ended)
+        case ReportSimChange() | ReportNotice() | ReceiveSignal():
+            return _heard(state, command, now=now)
+        case RevokeIntegrator() | RecordTrading():
+            return _of_keys(state, command, now=now)
+        case SetLegalHold() | LiftLegalHold() | RecordExport():
+            return _of_records(state, command, now=now)
+        case _:
+            assert_never(command)
+
+
+def _heard(
+    state: State, command: ReportSimChange | ReportNotice | ReceiveSignal, *, now: datetime
+) -> Decision:
+    """Return what word from outside makes of the account: of a carrier, a channel, another party."""
+    match command:
         case ReportSimChange(changed_at=changed_at):
             known = state.account.sim_changed_at
             later = changed_at <= now and (known is None or changed_at > known)
@@ -94,8 +117,6 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             return _notice(state, command, now=now)
         case ReceiveSignal():
             return _account_event("signal.receive", *signal_events(state.account, command, now=now))
-        case SetLegalHold() | LiftLegalHold() | RecordExport():
-            return _of_records(state, command, now=now)
         case _:
             assert_never(command)
 
@@ -132,6 +153,23 @@ def _notice(state: State, command: ReportNotice, *, now: datetime) -> Decision:
         outcome=command.outcome,
     )
     return _account_event("notice.report", reported)
+
+
+def _of_keys(state: State, command: OfKeys, *, now: datetime) -> Decision:
+    if isinstance(command, RecordTrading):
+        return _account_event("trading.use", *_traded(state, command, now=now))
+    revoked = IntegratorRevoked(at=now, integrator=command.integrator)
+    return _account_event("api_key.revoke_integrator", revoked)
+
+
+def _traded(state: State, command: RecordTrading, *, now: datetime) -> Iterator[Event]:
+    """Give what was used of the keys and sessions named; what is over stays over."""
+    for key in state.account.api_keys:
+        if key.api_key_id in command.api_key_ids:
+            yield ApiKeyUsed(at=now, api_key_id=key.api_key_id)
+    for one in state.account.sessions:
+        if one.session_id in command.session_ids and one.state(now) is SessionState.FULL:
+            yield SessionUsed(at=now, session_id=one.session_id)
 
 
 def _account_event(kind: str, *events: Event) -> Decision:

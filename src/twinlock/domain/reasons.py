@@ -63,6 +63,7 @@ class Reason(StrEnum):
     API_KEY_SUM = "api_key_sum"
     API_KEY_WAITS = "api_key_waits"
     API_KEY_STOPPED = "api_key_stopped"
+    API_KEY_LAPSED = "api_key_lapsed"
     BUDGET_TOO_HIGH = "budget_too_high"
     FREEZE_TOO_SOON = "freeze_too_soon"
     TOO_MANY = "too_many"
@@ -294,6 +295,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "What signed this API key was reported lost, stolen or swapped, or its making was stopped.",
         "It does not end: what was reported makes this key never again.",
         "Prove it yourself, or make another key.",
+    ),
+    Reason.API_KEY_LAPSED: Explanation(
+        "This API key lapsed: it was not used for too long, or never bound to an address.",
+        "It does not end: a lapsed key never works again.",
+        "Make another key, with an IP list. If you did not use this one, revoke it.",
     ),
     Reason.BUDGET_TOO_HIGH: Explanation(
         "A destination's daily sum without a tap is bounded.",

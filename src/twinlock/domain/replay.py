@@ -11,6 +11,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import (
+    Account,
+    ApiKey,
     Candidate,
     Destination,
     Session,
@@ -20,6 +22,7 @@ from twinlock.domain.account import (
 )
 from twinlock.domain.api_keys import (
     stopped_with,
+    used_on,
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import (
@@ -47,6 +50,7 @@ from twinlock.domain.events import (
     ActionVetoed,
     ApiKeyCreated,
     ApiKeyRevoked,
+    ApiKeyUsed,
     AuthenticatorBound,
     AuthenticatorReactivated,
     AuthenticatorRemoved,
@@ -66,6 +70,7 @@ from twinlock.domain.events import (
     FreezeSet,
     HoldPlaced,
     IdentityEvent,
+    IntegratorRevoked,
     LegalHoldLifted,
     LegalHoldSet,
     LimitsSet,
@@ -79,6 +84,7 @@ from twinlock.domain.events import (
     RecordsEvent,
     SessionEnded,
     SessionStarted,
+    SessionUsed,
     SignalReceived,
     SimChanged,
     StandingEvent,
@@ -121,6 +127,7 @@ def apply(state: State, event: Event) -> State:
             | AuthenticatorRemoved()
             | SessionStarted()
             | SessionEnded()
+            | SessionUsed()
         ):
             return _apply_identity(state, event)
         case CodesFlooded() | SimChanged() | NoticeReported() | SignalReceived():
@@ -169,6 +176,12 @@ def _apply_identity(state: State, event: IdentityEvent) -> State:
         case SessionEnded(session_id=session_id):
             live_ones = tuple(one for one in account.sessions if one.session_id != session_id)
             return with_account(state, sessions=live_ones)
+        case SessionUsed(at=at, session_id=named):
+            seen = tuple(
+                replace(one, seen_at=at) if one.session_id == named else one
+                for one in account.sessions
+            )
+            return with_account(state, sessions=seen)
         case _:
             assert_never(event)
 
@@ -295,11 +308,25 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
             return _list_destination(state, destination)
         case DestinationRemoved(destination_id=gone):
             return _remove_destination(state, gone)
+        case ApiKeyCreated() | ApiKeyRevoked() | ApiKeyUsed() | IntegratorRevoked():
+            return with_account(state, api_keys=_keys_after(account, event))
+        case _:
+            assert_never(event)
+
+
+def _keys_after(
+    account: Account, event: ApiKeyCreated | ApiKeyRevoked | ApiKeyUsed | IntegratorRevoked
+) -> tuple[ApiKey, ...]:
+    keys = account.api_keys
+    match event:
         case ApiKeyCreated(api_key=key):
-            return with_account(state, api_keys=(*account.api_keys, key))
+            return (*keys, key)
         case ApiKeyRevoked(api_key_id=dead):
-            keys = tuple(key for key in account.api_keys if key.api_key_id != dead)
-            return with_account(state, api_keys=keys)
+            return tuple(key for key in keys if key.api_key_id != dead)
+        case ApiKeyUsed(at=at, api_key_id=named):
+            return used_on(keys, named, at=at)
+        case IntegratorRevoked(integrator=gone):
+            return tuple(key for key in keys if key.integrator != gone)
         case _:
             assert_never(event)
 

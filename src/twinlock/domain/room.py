@@ -56,9 +56,11 @@ from twinlock.domain.commands import (
     Prove,
     ReceiveSignal,
     RecordExport,
+    RecordTrading,
     ReportNotice,
     ReportSimChange,
     Repudiate,
+    RevokeIntegrator,
     SetLegalHold,
     Spend,
     Veto,
@@ -207,6 +209,8 @@ def grows(account: Account, command: Command) -> bool:
             return False
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return False
+        case RecordTrading() | RevokeIntegrator():
+            return False
         case _:
             assert_never(command)
 
@@ -276,7 +280,8 @@ def _told(one: OpenAction) -> OpenAction:
 def _used(key: ApiKey) -> ApiKey:
     """Return ``key`` as long as it can become: stopped, and with the longest sum of a day."""
     spends = WITHDRAW_SCOPE in key.scopes
-    return replace(key, stopped=True, spent=(_DAYS, key.daily_cents) if spends else key.spent)
+    spent = (_DAYS, key.daily_cents) if spends else key.spent
+    return replace(key, stopped=True, spent=spent, used_on=_DAYS)
 
 
 def _counted(one: Authenticator) -> Authenticator:

@@ -18,7 +18,12 @@ from twinlock.domain.actions import (
 from twinlock.domain.api_keys import ended_with, stopped
 from twinlock.domain.authenticators.model import Authenticator, Password, same
 from twinlock.domain.decisions import Decision
-from twinlock.domain.events import ActionDone, ActionProposed, NewcomerRepudiated
+from twinlock.domain.events import (
+    ActionDone,
+    ActionProposed,
+    IntegratorRevoked,
+    NewcomerRepudiated,
+)
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.newcomers import links, struck_by
 from twinlock.domain.policy.leaving import where
@@ -47,6 +52,7 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
         *_built_on(account, decision),
         *_brought_back(account, after, gone),
         *_listed_again(account, payload),
+        *_of_integrator(account, decision),
     )
     named = {one.action_id for one in every} - {decision.action_id}
     return tuple(one for one in account.actions if one.action_id in named)
@@ -66,6 +72,16 @@ def _built_on(account: Account, decision: Decision) -> Iterable[OpenAction]:
     for event in decision.events:
         if isinstance(event, NewcomerRepudiated):
             yield from struck_by(account, event)
+
+
+def _of_integrator(account: Account, decision: Decision) -> Iterable[OpenAction]:
+    """Give the creations of keys that wait, and are of an integrator that was revoked."""
+    gone = {one.integrator for one in decision.events if isinstance(one, IntegratorRevoked)}
+    return (
+        one
+        for one in account.actions
+        if isinstance(one.payload, ApiKeyCreate) and one.payload.integrator in gone
+    )
 
 
 def _listed_again(account: Account, payload: AnyPayload | None) -> Iterable[OpenAction]:

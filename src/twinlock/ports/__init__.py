@@ -96,6 +96,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
     action_id: str = ""  # what the idempotency key stands for, once it is used
     opens: Account | None = None
+    marks: tuple[bytes, ...] = ()  # under which an API key is found that this brings about
     teller: Teller | None = None
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from twinlock.domain.actions import Place
-from twinlock.domain.ids import DestinationId, PlatformKeyId
+from twinlock.domain.ids import AccountId, DestinationId, PlatformKeyId
 from twinlock.domain.keys import KeyRecord, KeyUse, Role
 
 
@@ -31,6 +31,24 @@ class BlindIndex(Protocol):
 
     def sightings(self, place: Place) -> tuple[Sighting, ...]:
         """Return what says that this account wants this place, by the key that names first."""
+        ...
+
+    def marks(self, integrator: str) -> tuple[bytes, ...]:
+        """Return every name (40 bytes) of an integrator, that of a new key first."""
+        ...
+
+
+class MarkedAccounts(Protocol):
+    """Accounts that have, or had, an API key of an integrator."""
+
+    async def marked(
+        self, marks: tuple[bytes, ...], *, after: str, most: int
+    ) -> tuple[AccountId, ...]:
+        """Return up to ``most`` of them, in order, from the one behind ``after``."""
+        ...
+
+    async def count(self, marks: tuple[bytes, ...]) -> int:
+        """Return how many there are."""
         ...
 
 

@@ -79,6 +79,7 @@ class MemoryStore:
         self._rows: dict[tuple[int, int], bytes] = {}
         self._frontier = Frontier()
         self._used: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._marks: set[tuple[bytes, AccountId]] = set()
         self._outgoing: list[Outgoing] = []
         self.notices = MemoryNotices()
         self._sent = 0
@@ -104,6 +105,7 @@ class MemoryStore:
         )
         first = len(self._leaves)
         self._write(work, booked, at=at)
+        self._marks |= {(mark, work.account_id) for mark in work.marks}
         index = len(self._leaves) - 1
         return Committed(
             decided=decided,
@@ -112,6 +114,17 @@ class MemoryStore:
             indexes=tuple(range(first, index + 1)),
             told=tell(decided, index=index, teller=work.teller) if work.teller else None,
         )
+
+    async def marked(
+        self, marks: tuple[bytes, ...], *, after: str, most: int
+    ) -> tuple[AccountId, ...]:
+        """Return accounts that may have keys of an integrator (see ``keys.MarkedAccounts``)."""
+        found = {named for mark, named in self._marks if mark in marks and named > after}
+        return tuple(sorted(found)[:most])
+
+    async def count(self, marks: tuple[bytes, ...]) -> int:
+        """Return how many there are."""
+        return len({named for mark, named in self._marks if mark in marks})
 
     def _now(self) -> datetime:
         now = self._clock.now(database_at=None)

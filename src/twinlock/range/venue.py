@@ -40,6 +40,7 @@ from twinlock.domain.errors import TwinlockError
 from twinlock.domain.trust import Trust
 from twinlock.proofs.passkeys import RelyingParty
 from twinlock.range.mailbox import Mailbox
+from twinlock.range.memory_orders import MemoryOrderCounts
 from twinlock.range.memory_store import MemoryKeys, MemoryPolicyTexts, MemoryStore
 from twinlock.range.profiles import before
 from twinlock.range.weather import FixedPrices, SteerableClock, StoreInWeather, Weather
@@ -179,6 +180,8 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
             records=store,
             notices=store.notices,
             endpoints=store.notices,
+            order_counts=MemoryOrderCounts(store),
+            marked=store,
         )
         opened: list[Api] = []
 

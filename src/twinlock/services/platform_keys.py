@@ -85,6 +85,8 @@ class Scope(StrEnum):
     READ = "read"
     LEGAL_HOLD = "legal_hold"
     EXPORT = "export"
+    TRADE = "trade"  # examine order intents
+    REVOKE_KEYS = "revoke_keys"  # end all API keys of an integrator
 
 
 class ListedKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from twinlock.domain.account import (
     OpenAction,
     State,
 )
-from twinlock.domain.actions import ContactChange, payload_bytes, place_of
+from twinlock.domain.actions import ApiKeyCreate, ContactChange, payload_bytes, place_of
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
@@ -343,7 +343,15 @@ class Proving:
             actor=actor,
             policy=rules.policy.name,
             teller=self._policies.teller(),
+            marks=self._marks(action),
         )
+
+    def _marks(self, action: OpenAction) -> tuple[bytes, ...]:
+        """Return under which names a key is found that ``action`` makes, for its integrator."""
+        payload = action.payload
+        if not isinstance(payload, ApiKeyCreate) or not payload.integrator:
+            return ()
+        return self._blind.marks(payload.integrator)
 
     async def _check(self, account: Account, action: OpenAction, reply: Reply) -> Right:
         match reply.factor:

@@ -36,6 +36,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.catalogue import TRADE_SCOPE
 from twinlock.domain.exits import Exit
 from twinlock.domain.policy.version import Policy
 from twinlock.web.exit_words import address_line, memo_line, tell_exit
@@ -206,6 +207,27 @@ def _destination(payload: DestinationAdd | DestinationRemove, policy: Policy) ->
     )
 
 
+def _percent(basis_points: int) -> str:
+    return f"{basis_points // 100}.{basis_points % 100:02} % at most"
+
+
+def _of_trading(payload: ApiKeyCreate) -> tuple[Line, ...]:
+    """Return what a key that trades may trade, and whose program it is for."""
+    lines: tuple[Line, ...] = ()
+    if TRADE_SCOPE in payload.scopes:
+        band, most = payload.price_band_bp, payload.notional_daily_cents
+        lines = (
+            Line(
+                label="It trades", form=Form.EXACT_LIST, items=payload.pairs or ("Any liquid pair",)
+            ),
+            Line(label="From the middle", text=_percent(band) if band else "Any price"),
+            Line(label="It trades a day", text=f"{dollars(most)} at most" if most else "Any sum"),
+        )
+    if payload.integrator:
+        lines += (Line(label="Made for", text=payload.integrator, form=Form.EXACT),)
+    return lines
+
+
 def _api_key(payload: ApiKeyCreate | ApiKeyRevoke, known: Known) -> Told:
     if isinstance(payload, ApiKeyRevoke):
         return Told(
@@ -234,6 +256,7 @@ def _api_key(payload: ApiKeyCreate | ApiKeyRevoke, known: Known) -> Told:
             ),
             Line(label="To these destinations", form=Form.EXACT_LIST, items=places or ("None",)),
             Line(label="A day, at most", text=dollars(payload.daily_cents)),
+            *_of_trading(payload),
             Line(label="Public key", text=payload.public_key, form=Form.EXACT),
         ),
         effect="Whoever holds the key can then do this, without asking you.",

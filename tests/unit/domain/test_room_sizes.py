@@ -240,6 +240,7 @@ KEY = ApiKey(
     proved_by=(Factor.PASSWORD, Factor.TOTP),
     spent=(20_468, 10**9),
     stopped=True,
+    used_on=20_468,
 )
 VISIT = Visit(
     ip="i" * LEVELS * NODE_LETTERS,
@@ -449,7 +450,7 @@ def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
         destinations=dict.fromkeys(full.destinations, 999_999),
         limits=Limits(day_cents=10**12, destination_cents=10**12),
         lock=Lock(days=30),
-        api_keys=(replace(unused, spent=(99_999, unused.daily_cents)), reading),
+        api_keys=(replace(unused, spent=(99_999, unused.daily_cents), used_on=99_999), reading),
     )
 
     assert bytes_that_last(full) == size(grown)

@@ -205,6 +205,10 @@ class KeyringIndex:
         """Return what says that this account wants this place, by the key that names first."""
         return tuple(_sighting(key, place) for key in self._keys)
 
+    def marks(self, integrator: str) -> tuple[bytes, ...]:
+        """Return every name of an integrator: its key's own (8 bytes) and a MAC (32)."""
+        return tuple(integrator_mark(key, integrator) for key in self._keys)
+
 
 def _sighting(secret: bytes, place: Place) -> Sighting:
     """Return a sighting under one index key, by a key of its own that is derived from it.
@@ -215,6 +219,17 @@ def _sighting(secret: bytes, place: Place) -> Sighting:
     where = tagged_mac(own, "place/v1", place.network.encode(), place.address.encode())[:16]
     by = tagged_mac(own, "by/v1", where, place.account.encode())[:8]
     return Sighting(place=where, by=by)
+
+
+def integrator_mark(secret: bytes, integrator: str) -> bytes:
+    """Return the name of an integrator under one index key; its first 8 bytes are the key's own."""
+    mark = tagged_mac(secret, "integrator/v1", integrator.encode("utf-8"))
+    return index_prefix(secret) + mark
+
+
+def index_prefix(secret: bytes) -> bytes:
+    """Return the 8 bytes by which what an index key marked is counted."""
+    return tagged_mac(secret, "integrator-key/v1")[:KEY_ID_BYTES]
 
 
 def destination_name(secret: bytes, place: Place) -> DestinationId:

@@ -24,6 +24,7 @@ import asyncpg
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
 from twinlock.adapters.sql import codec, queries, tree
+from twinlock.adapters.sql.api_key_marks import keep_marks
 from twinlock.adapters.sql.contact_names import rename
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, key_name, key_use, repeated
 from twinlock.adapters.sql.waiting import Waiting, own_copy, unexpected, untold
@@ -415,6 +416,7 @@ class Batch:
             raise StateRolledBackError("a stream left another version than was read")
         moved = ((one.decided, one.booked.state.account) for one in self.done)
         await rename(self.connection, moved, sealer=self.sealer)
+        await keep_marks(self.connection, ((one.waiting.work, one.decided) for one in self.done))
         self.edge = grown.edge
 
     async def _tell(self, indexes: range) -> None:

@@ -19,6 +19,7 @@ from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.batch import CLOCK_BEHIND
 from twinlock.adapters.sql.connections import connected_as_owner
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
+from twinlock.adapters.sql.order_intents import PREFIX_BYTES, naming_key, prefix_of
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, State
 from twinlock.domain.bookkeeping import bookkeep
@@ -59,6 +60,8 @@ _FORGET_FACTS = "UPDATE leaf SET facts = $2 WHERE cell = 1 AND leaf_index = ANY(
 _FORGET_RETRIES = "DELETE FROM webhook_retry WHERE leaf_index = ANY($1::bigint[])"
 _FORGET_EVENTS = "DELETE FROM event WHERE subject = $1"
 _FORGET_REPEATS = "DELETE FROM idempotency WHERE scope = $1 OR action_id = $1"
+_READ_KEY = "SELECT wrapped FROM subject_key WHERE subject = $1"
+_FORGET_COUNTS = "DELETE FROM order_count WHERE name BETWEEN $1 AND $2"
 # With it go the documents and the letters that wait; nothing that is sealed under it opens again.
 _FORGET_KEY = "DELETE FROM subject_key WHERE subject = $1"
 _MARK_ACCOUNT = """
@@ -180,6 +183,9 @@ class SqlEraser:
         await connection.execute(_FORGET_RETRIES, indexes)
         await connection.execute(_FORGET_EVENTS, named)
         await connection.execute(_FORGET_REPEATS, named)
+        wrapped = await connection.fetchval(_READ_KEY, named)
+        prefix = prefix_of(naming_key(self._sealer.open_subject_key(named, wrapped)))
+        await connection.execute(_FORGET_COUNTS, prefix, prefix + b"\xff" * PREFIX_BYTES)
         await connection.execute(_FORGET_KEY, named)
 
     async def _mark_own(self, connection: asyncpg.Connection, account: Account) -> list[int]:

@@ -6,9 +6,10 @@ from typing import Any
 import asyncpg
 
 from twinlock.adapters.keyring.ring import Keyring
-from twinlock.adapters.keyring.signing import destination_name
+from twinlock.adapters.keyring.signing import destination_name, index_prefix
 from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.sql import codec, queries
+from twinlock.adapters.sql.api_key_marks import COUNT_MARKS
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, Destination
 from twinlock.domain.actions import Place, place_of
@@ -90,7 +91,10 @@ class SqlKeyUses:
                     listed += _is_named(secret, value)
                 else:
                     pending += sum(_names_pending(secret, value))
+        prefix = index_prefix(secret)
+        marks = await self._ask(lambda db: db.fetchval(COUNT_MARKS, prefix))
         return (
+            KeyUse(what="marks of integrators' API keys", count=marks),
             KeyUse(what="destinations", count=listed),
             KeyUse(what="open proposals of destinations", count=pending),
             KeyUse(what="addresses of channels", count=await self._count_contacts(key)),

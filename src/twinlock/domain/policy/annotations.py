@@ -12,9 +12,20 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
+from twinlock.domain.api_keys import LONGEST, KeyLapses
 from twinlock.domain.assurance import PROOFS, Factor
 from twinlock.domain.bounds import SCORE_HOLD_MOST
 from twinlock.domain.errors import TwinlockError
+from twinlock.domain.exits import PLACE
+from twinlock.domain.policy.trading import (
+    FAR_BP,
+    FAR_BP_MOST,
+    LIQUID_MOST,
+    NOTIONAL_AN_HOUR_CENTS,
+    ORDERS_AN_HOUR,
+    TIMES_BUSIEST,
+    TradingRules,
+)
 from twinlock.domain.reasons import Reason
 
 SECONDS_MOST = 366 * 24 * 3600  # A year; a longer wait is a refusal.
@@ -24,6 +35,9 @@ QUORUM_MOST = 5  # More people than a night shift has.
 RULE_ID_LETTERS_MOST = 64
 _RULE_ID = re.compile(rf"[a-z0-9][a-z0-9_.]{{0,{RULE_ID_LETTERS_MOST - 1}}}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_PAIR = re.compile(PLACE)
+NUMBER_MOST = 999_999_999  # As long as a number of an annotation may be.
+TIMES_MOST = 10  # Ten times the busiest hour is no limit.
 _SOURCE = re.compile(r"[A-Za-z0-9 ,.;:-]{1,200}")
 
 
@@ -137,21 +151,30 @@ class Permit:
 
     ``offers`` are the factors that may be asked for; a new channel's own code always may, since
     nothing else confirms it. ``exits_held`` is for how long nothing leaves once it took effect;
-    ``lapses`` after how long without use its destination needs proof again. ``risk_raised_held``
-    and ``risk_high_held`` are how long nothing leaves after a sign-in of such a score.
+    ``lapses`` after how long without use its destination needs proof again; of an API key, how long
+    it lives without an IP list, and ``unused`` how long without use. ``trading`` says which trades
+    are unusual. ``risk_raised_held`` and ``risk_high_held`` are how long nothing leaves after a
+    sign-in of such a score.
     """
 
     rule_id: str
     offers: frozenset[Factor]
     exits_held: timedelta | None
     lapses: timedelta | None
+    unused: timedelta | None
+    trading: TradingRules
     risk_raised_held: timedelta | None = None
     risk_high_held: timedelta | None = None
 
 
 RISK_HELD = ("risk_raised_held_seconds", "risk_high_held_seconds")
 _EVERYWHERE = frozenset({"id", "source"})
-_ON_PERMITS = _EVERYWHERE | {"offers", "exits_held_seconds", "lapses_seconds", *RISK_HELD}
+OF_TRADING = frozenset(
+    {"liquid", "far_bp", "far_in", "times_busiest", "orders_an_hour", "notional_an_hour_cents"}
+)
+_ON_PERMITS = _EVERYWHERE.union(
+    {"offers", "exits_held_seconds", "lapses_seconds", "unused_seconds"}, OF_TRADING, RISK_HELD
+)
 _ON_FORBIDS = _EVERYWHERE | {"outcome", "reason"}
 _OF_OUTCOME: Mapping[Outcome, frozenset[str]] = MappingProxyType(
     {
@@ -208,12 +231,30 @@ class _Said:
             self.fail(f"is a list of {', '.join(one for one in Factor if one in PROOFS)}", name)
         return tuple(sorted(Factor(word) for word in words))
 
+    def pairs(self, name: str) -> frozenset[str]:
+        """Return the pairs named; a missing list is empty."""
+        words = [word.strip() for word in self._said[name].split(",")] if name in self._said else []
+        if len(words) > LIQUID_MOST or not all(map(_PAIR.fullmatch, words)):
+            self.fail(f"is a list of {LIQUID_MOST} pairs at most, such as BTC/USDT", name)
+        return frozenset(words)
+
     def word(self, name: str, words: tuple[str, ...]) -> str:
         """Return one of ``words``; a missing one is empty."""
         found = self._said.get(name, "")
         if found and found not in words:
             self.fail(f"is one of {', '.join(words)}", name)
         return found
+
+
+def key_lapses(permit: Permit | None) -> KeyLapses:
+    """Return when API keys lapse: a statute shortens it, and lengthens nothing."""
+    most = LONGEST
+    if permit is None:
+        return most
+    return KeyLapses(
+        unbound=min(most.unbound, permit.lapses or most.unbound),
+        unused=min(most.unused, permit.unused or most.unused),
+    )
 
 
 def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
@@ -227,6 +268,21 @@ def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
         lapses=reader.seconds("lapses_seconds"),
         risk_raised_held=reader.scored("risk_raised_held_seconds"),
         risk_high_held=reader.scored("risk_high_held_seconds"),
+        unused=reader.seconds("unused_seconds"),
+        trading=_trading(reader),
+    )
+
+
+def _trading(said: _Said) -> TradingRules:
+    """Return which trades are unusual; what is not said is as ``TradingRules`` has it."""
+    sums, times = said.number("notional_an_hour_cents", most=NUMBER_MOST), said.number
+    return TradingRules(
+        liquid=said.pairs("liquid"),
+        far_bp=times("far_bp", most=FAR_BP_MOST) or FAR_BP,
+        far_anywhere=said.word("far_in", ("any_pair",)) != "",
+        times_busiest=times("times_busiest", most=TIMES_MOST) or TIMES_BUSIEST,
+        orders_an_hour=times("orders_an_hour", most=NUMBER_MOST) or ORDERS_AN_HOUR,
+        notional_an_hour_cents=sums or NOTIONAL_AN_HOUR_CENTS,
     )
 
 

@@ -47,6 +47,7 @@ class ApiKeyState(StrEnum):
     WAITING = "waiting"  # its creation is proved, and waits
     LIVE = "live"
     STOPPED = "stopped"  # what signed its powers was reported lost or stolen
+    LAPSED = "lapsed"  # bound to no address for too long, or not used
 
 
 class Within(StrEnum):

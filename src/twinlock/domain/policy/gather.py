@@ -118,7 +118,7 @@ def gather(
         shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
-        api_key=key_use(state, action, shown, now=now),
+        api_key=key_use(state, action, shown, lapses=policy.statutes.key_lapses, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
         way_in_left=way_in_left(account, payload, now=now),
         too_many=_too_many(account, action, now=now),

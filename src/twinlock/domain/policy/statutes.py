@@ -20,15 +20,17 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
 from twinlock.domain.key_laws import next_day
-from twinlock.domain.laws import Law
+from twinlock.domain.laws import LEAST_WAIT, Law
 from twinlock.domain.policy.adding import relaxes
 from twinlock.domain.policy.annotations import (
+    OF_TRADING,
     RISK_HELD,
     Agree,
     Ask,
@@ -37,6 +39,7 @@ from twinlock.domain.policy.annotations import (
     PolicyFault,
     Refuse,
     Wait,
+    key_lapses,
     read_demand,
     read_permit,
     refuse,
@@ -62,6 +65,7 @@ from twinlock.domain.policy.terms import (
     Span,
     Term,
 )
+from twinlock.domain.policy.trading import TradingRules
 from twinlock.domain.policy.vocabulary import (
     EXITS,
     KNOWN,
@@ -102,7 +106,18 @@ class Statutes:
         lapse = None if listing is None else listing.lapses
         # After so long without use a listed destination needs a proof again.
         self.lapse = timedelta.max if lapse is None else lapse
+        self.key_lapses = key_lapses(permits.get(ActionType.API_KEY_CREATE))
+        self.trading = self._trading()
         self._latest: tuple[Facts, Context] | None = None
+
+    def _trading(self) -> TradingRules:
+        """Return which trades are unusual; a new key's band waits as long as a widened one."""
+        permit = self.permits.get(ActionType.TRADE_UNUSUAL)
+        return replace(
+            TradingRules() if permit is None else permit.trading,
+            lapses=self.key_lapses,
+            exempt_after=max(LEAST_WAIT, self.waits(ActionType.API_KEY_WIDEN)),
+        )
 
     def of(self, action: str) -> tuple[Statute, ...]:
         """Return the statutes that speak of ``action``."""
@@ -307,7 +322,9 @@ _MEANT: Mapping[str, frozenset[str]] = MappingProxyType(
             if cls in (ActionClass.LOOSENING, ActionClass.ACCESS) or one in REPUDIATIONS
         )
         - {ActionType.ACCOUNT_ERASE},
-        "lapses_seconds": frozenset({ActionType.DESTINATION_ADD}),
+        "lapses_seconds": frozenset({ActionType.DESTINATION_ADD, ActionType.API_KEY_CREATE}),
+        "unused_seconds": frozenset({ActionType.API_KEY_CREATE}),
+        **dict.fromkeys(OF_TRADING, frozenset({ActionType.TRADE_UNUSUAL})),
         **dict.fromkeys(RISK_HELD, frozenset({ActionType.SESSION_START})),
     }
 )

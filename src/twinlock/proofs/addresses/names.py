@@ -10,7 +10,7 @@ from twinlock.domain.addresses import (
     AddressChecksumError,
     AddressError,
 )
-from twinlock.domain.drafts import PLACE
+from twinlock.domain.exits import PLACE
 from twinlock.proofs.addresses.characters import check_characters
 from twinlock.proofs.addresses.iban import LENGTHS
 

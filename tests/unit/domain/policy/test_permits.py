@@ -8,8 +8,15 @@ from support.policies import DEFAULT, policy_of, with_rules
 
 from twinlock.adapters.policies import shipped
 from twinlock.domain.actions import BUILT
+from twinlock.domain.api_keys import LONGEST
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass
-from twinlock.domain.policy.annotations import RISK_HELD, PolicyFault, PolicyRefusedError
+from twinlock.domain.policy.annotations import (
+    RISK_HELD,
+    PolicyFault,
+    PolicyRefusedError,
+    key_lapses,
+)
+from twinlock.domain.policy.trading import TradingRules
 
 TIGHTEN = {one for one, cls in CLASS_OF.items() if cls is ActionClass.TIGHTENING} - REPUDIATIONS
 
@@ -40,12 +47,31 @@ def test_no_freeze_exit_or_erasure_holds_the_exits(action: str) -> None:
     assert fault_of(text, action=action) is PolicyFault.ANNOTATION
 
 
-@pytest.mark.parametrize("action", sorted(BUILT - {"destination.add"}))
-def test_only_a_listing_lapses_without_use(action: str) -> None:
+@pytest.mark.parametrize("action", sorted(BUILT - {"destination.add", "api_key.create"}))
+def test_only_a_listing_and_a_key_lapse_without_use(action: str) -> None:
     """Prevents: two lengths of which the rule that is first by name counts, and nobody is told."""
     text = with_annotation(action, '@lapses_seconds("60")')
 
     assert fault_of(text, action=action) is PolicyFault.ANNOTATION
+
+
+@pytest.mark.parametrize("action", sorted(BUILT - {"api_key.create"}))
+def test_only_a_key_lapses_unused(action: str) -> None:
+    text = with_annotation(action, '@unused_seconds("60")')
+
+    assert fault_of(text, action=action) is PolicyFault.ANNOTATION
+
+
+def test_a_statute_shortens_the_life_of_keys_and_lengthens_none() -> None:
+    short = with_annotation("api_key.create", '@lapses_seconds("60") @unused_seconds("120")')
+    long = with_annotation(
+        "api_key.create", '@lapses_seconds("31622400") @unused_seconds("31622400")'
+    )
+
+    lapses = policy_of(short).statutes.key_lapses
+    assert (lapses.unbound.total_seconds(), lapses.unused.total_seconds()) == (60, 120)
+    assert policy_of(long).statutes.key_lapses == LONGEST == DEFAULT.statutes.key_lapses
+    assert key_lapses(None) == LONGEST
 
 
 @pytest.mark.parametrize("action", ["destination.add", "freeze.lift"])
@@ -68,6 +94,29 @@ def test_the_lapse_is_the_listing_s_own() -> None:
 @pytest.mark.parametrize("name", RISK_HELD)
 def test_only_a_sign_in_is_held_for_its_score(action: str, name: str) -> None:
     assert fault_of(with_annotation(action, f'@{name}("60")'), action=action) is (
+        PolicyFault.ANNOTATION
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '@liquid("BTC USDT")',
+        '@liquid("BTC/USDT,,")',
+        '@far_bp("0")',
+        '@far_bp("2001")',
+        '@far_in("some_pair")',
+        '@times_busiest("11")',
+        '@orders_an_hour("0")',
+        '@notional_an_hour_cents("-1")',
+    ],
+)
+def test_what_is_unusual_is_said_in_pairs_and_in_numbers_that_bound_something(said: str) -> None:
+    name = said.partition("(")[0]
+    text = re.sub(rf'{name}\("[^"]*"\)', "", shipped("default"))
+    named = '@id("trade.unusual.permit")'
+
+    assert fault_of(text.replace(named, f"{named} {said}"), action="trade.unusual") is (
         PolicyFault.ANNOTATION
     )
 
@@ -101,3 +150,17 @@ def test_no_rule_stops_matching_as_a_score_rises(condition: str) -> None:
         policy_of(with_rules(rule))
 
     assert refused.value.fault is PolicyFault.RELAXES
+
+
+@pytest.mark.parametrize("action", sorted(BUILT - {"trade.unusual"}))
+def test_only_unusual_trades_say_what_is_unusual(action: str) -> None:
+    text = with_annotation(action, '@far_bp("100")')
+
+    assert fault_of(text, action=action) is PolicyFault.ANNOTATION
+
+
+def test_a_policy_that_says_nothing_of_trades_has_no_liquid_pair() -> None:
+    words = "liquid|far_bp|times_busiest|orders_an_hour|notional_an_hour_cents"
+    text = re.sub(rf'@({words})\("[^"]*"\)', "", shipped("default"))
+
+    assert policy_of(text).statutes.trading == TradingRules()

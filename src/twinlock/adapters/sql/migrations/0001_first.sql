@@ -228,16 +228,44 @@ CREATE TABLE sign_in_count (
     times  bigint NOT NULL CHECK (times > 0),
     PRIMARY KEY (week, node)
 );
+-- Which accounts have, or had, API keys that were made for whom: names are the application's. The
+-- first 8 bytes of a name are those of the key that made it.
+CREATE TABLE api_key_mark (
+    name    bytea NOT NULL CHECK (octet_length(name) = 40),
+    subject text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    PRIMARY KEY (name, subject)
+);
+CREATE INDEX api_key_mark_subject ON api_key_mark (subject);
+
+-- How many orders passed, and for how much, in an hour, in the day's busiest hour before it, and on
+-- the day. Names are the application's: nobody else can say whose they are. Forgotten after 31 days.
+CREATE TABLE order_count (
+    name       bytea NOT NULL CHECK (octet_length(name) = 32),
+    day        integer NOT NULL,
+    hour       smallint NOT NULL CHECK (hour BETWEEN 0 AND 23),
+    orders     bigint NOT NULL DEFAULT 0,
+    cents      bigint NOT NULL DEFAULT 0,
+    top_orders bigint NOT NULL DEFAULT 0,
+    top_cents  bigint NOT NULL DEFAULT 0,
+    day_orders bigint NOT NULL DEFAULT 0,
+    day_cents  bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (name, day)
+) WITH (fillfactor = 50);
+CREATE INDEX order_count_day ON order_count USING brin (day);
 
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
-GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation TO twinlock_app;
+GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation, api_key_mark
+    TO twinlock_app;
 GRANT UPDATE (served_at) ON policy TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
 GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
 GRANT SELECT, INSERT, DELETE, UPDATE (seen_at) ON sighting TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON order_count TO twinlock_app;
+GRANT UPDATE (hour, orders, cents, top_orders, top_cents, day_orders, day_cents)
+    ON order_count TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON delivery, inbox TO twinlock_app;
 GRANT UPDATE (owes, state, attempts, due_at, fault, ended_at, claimed_until) ON delivery

@@ -1,0 +1,1 @@
+"""Order intents: orders that a platform is about to place, examined in cheap batches."""

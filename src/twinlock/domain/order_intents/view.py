@@ -1,0 +1,79 @@
+"""What examining an order needs to know of an account: small, and of one version of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from twinlock.domain.account import Account, ApiKey, Session
+from twinlock.domain.api_keys import day_number, stopped
+from twinlock.domain.bounds import TRADE_PERMIT_LIFETIME
+from twinlock.domain.entries import ClosedAction
+from twinlock.domain.events import ActionSpent
+from twinlock.domain.exits import TradeUnusual
+
+
+class TradingView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as orders see it. ``stopped`` are keys whose making was reported since."""
+
+    account_id: str
+    frozen_until: datetime | None
+    held_until: datetime | None
+    sessions: Mapping[str, Session]
+    keys: Mapping[str, ApiKey]
+    stopped: frozenset[str]
+
+    def frozen(self, now: datetime) -> bool:
+        """Say whether the owner's freeze stands at ``now``."""
+        return self.frozen_until is not None and now < self.frozen_until
+
+    def held(self, now: datetime) -> bool:
+        """Say whether a hold stands at ``now``."""
+        return self.held_until is not None and now < self.held_until
+
+
+def view_of(account: Account) -> TradingView:
+    """Return ``account`` as orders see it."""
+    return TradingView(
+        account_id=account.account_id,
+        frozen_until=account.freeze.until,
+        held_until=max((one.ends_at for one in account.holds), default=None),
+        sessions={one.session_id: one for one in account.sessions},
+        keys={one.api_key_id: one for one in account.api_keys},
+        stopped=frozenset(one.api_key_id for one in account.api_keys if stopped(account, one)),
+    )
+
+
+def used_today(key: ApiKey, now: datetime) -> bool:
+    """Say whether the log knows of a use of ``key`` on ``now``'s day."""
+    return max(key.used_on, key.spent[0]) >= day_number(now)
+
+
+class TradePermit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a spent ``trade.unusual`` lets pass, until it lapses."""
+
+    account_id: str
+    pair: str
+    side: str
+    price: str
+    orders: int
+    cents: int
+    until: datetime
+
+
+def permit_of(closed: ClosedAction | None) -> TradePermit | None:
+    """Return what an action that is over lets pass, or None: it was not spent, or no trade."""
+    if closed is None or not isinstance(closed.ended, ActionSpent):
+        return None
+    payload = closed.action.payload
+    if not isinstance(payload, TradeUnusual):
+        return None
+    return TradePermit(
+        account_id=payload.account,
+        pair=payload.pair,
+        side=payload.side,
+        price=payload.price,
+        orders=payload.orders,
+        cents=closed.ended.value_cents,
+        until=closed.ended.at + TRADE_PERMIT_LIFETIME,
+    )

@@ -1,0 +1,190 @@
+"""Examining orders that a platform is about to place, many at once.
+
+Nothing that passes is an entry of the log. That a key traded is, once for each of its days; and
+that a session does, every half an hour.
+
+Always true (tests/integration/test_order_intents_store.py): what any process committed before a
+batch is asked about, a freeze above all, is seen by it; a database that does not answer lets
+nothing pass.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from twinlock.domain.account import State
+from twinlock.domain.bounds import SESSION_TOLD_EVERY, SIGNED_AT_TOLERANCE
+from twinlock.domain.commands import RecordTrading, SessionSignature
+from twinlock.domain.decisions import Decided, Rules
+from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.gate import decide
+from twinlock.domain.ids import (
+    AccountId,
+    ActionId,
+    ApiKeyId,
+    SessionId,
+    account_of,
+    parse_account_id,
+)
+from twinlock.domain.order_intents.judging import Count, Known, Name, examine, names_of
+from twinlock.domain.order_intents.model import (
+    TRADE,
+    Examined,
+    Intent,
+    IntentBatch,
+    Kind,
+    Ticket,
+    Verdict,
+    ticket_digest,
+)
+from twinlock.domain.order_intents.view import TradePermit, TradingView, permit_of, used_today
+from twinlock.ports import Clock, Policies, Store, Work
+from twinlock.ports.order_intents import OrderCounts
+from twinlock.proofs.sessions import check_session
+
+T = TypeVar("T")
+ACTOR = "system:order-intents"
+REMEMBERED_MOST = 20_000  # Tickets, and permits: a few MB.
+TOLD_MOST = 16  # Accounts of which one batch tells the log that they trade; the next tells of more.
+
+
+class OrderIntents:
+    """The use case of examining orders."""
+
+    def __init__(
+        self, store: Store, *, counts: OrderCounts, clock: Clock, policies: Policies
+    ) -> None:
+        self._store = store
+        self._counts = counts
+        self._clock = clock
+        self._policies = policies
+        self._tickets: OrderedDict[str, SessionSignature] = OrderedDict()
+        self._permits: OrderedDict[str, TradePermit] = OrderedDict()
+
+    async def examine(self, batch: IntentBatch) -> tuple[Examined, ...]:
+        """Return the answer to each intent of ``batch``, in order.
+
+        Raises:
+            UnavailableError, ClockUntrustedError: nothing is examined, and nothing counted.
+        """
+        now, rules = self._clock.now(database_at=None), self._policies.rules()
+        intents = batch.intents
+        trading = rules.policy.statutes.trading
+        tickets = self._signed_by(batch.tickets, now=now)
+        permits = await self._permits_of(intents)
+        answers: list[tuple[Examined, ...]] = []
+        due: dict[str, RecordTrading] = {}
+
+        def run(views: Mapping[str, TradingView], counts: Mapping[Name, Count]) -> None:
+            known = Known(rules=trading, views=views, permits=permits, tickets=tickets, now=now)
+            answers.append(examine(intents, known, counts))
+            due.update(_to_tell(intents, answers[-1], views, now=now))
+
+        accounts = frozenset(_accounts(intents))
+        await self._counts.examine(accounts, names_of(intents, permits), run, now=now)
+        await self._tell(due, rules)
+        return answers[-1]
+
+    # --- What the platform names ---
+
+    def _signed_by(
+        self, tickets: tuple[Ticket, ...], *, now: datetime
+    ) -> dict[tuple[str, str], str]:
+        """Return the thumbprints of the devices that signed a ticket that is good at ``now``."""
+        found = {}
+        for ticket in tickets:
+            signed = self._signature(ticket)
+            at = signed.signed_at
+            if at is not None and abs(now - at) <= SIGNED_AT_TOLERANCE:
+                found[ticket.account_id, ticket.session_id] = signed.thumbprint
+        return found
+
+    def _signature(self, ticket: Ticket) -> SessionSignature:
+        """Return what a ticket's signature is worth, which costs as much as ten orders once."""
+        name = repr(ticket)  # All of it: no other ticket has the same.
+        known = self._tickets.get(name)
+        if known is None:
+            digest = ticket_digest(ticket.account_id)
+            known = check_session(ticket, purpose=TRADE, name=ticket.account_id, digest=digest)
+            _keep(self._tickets, name, known)
+        return known
+
+    async def _permits_of(self, intents: tuple[Intent, ...]) -> dict[str, TradePermit]:
+        found = {}
+        for named in {one.action_id for one in intents if one.action_id}:
+            permit = self._permits.get(named) or await self._permit(named)
+            if permit is not None:
+                found[named] = permit
+        return found
+
+    async def _permit(self, named: str) -> TradePermit | None:
+        """Return what an action that is over lets pass; what is over never changes."""
+        try:
+            account_of(named)
+        except MalformedError:
+            return None
+        permit = permit_of(await self._store.closed_action(ActionId(named)))
+        if permit is not None:
+            _keep(self._permits, named, permit)
+        return permit
+
+    # --- What the log is told ---
+
+    async def _tell(self, due: Mapping[str, RecordTrading], rules: Rules) -> None:
+        """Tell the log of keys and sessions that trade; what fails is told by a later batch."""
+        some = list(due.items())[:TOLD_MOST]
+        works = [self._store.run(_work(AccountId(one), used, rules)) for one, used in some]
+        for result in await asyncio.gather(*works, return_exceptions=True):
+            if isinstance(result, BaseException) and not isinstance(result, TwinlockError):
+                raise result
+
+
+def _keep(known: OrderedDict[str, T], name: str, value: T) -> None:
+    known[name] = value
+    while len(known) > REMEMBERED_MOST:
+        known.popitem(last=False)
+
+
+def _accounts(intents: tuple[Intent, ...]) -> Iterable[AccountId]:
+    for named in {one.account_id for one in intents}:
+        try:
+            yield parse_account_id(named)
+        except MalformedError:
+            continue
+
+
+def _to_tell(
+    intents: tuple[Intent, ...],
+    answers: tuple[Examined, ...],
+    views: Mapping[str, TradingView],
+    *,
+    now: datetime,
+) -> dict[str, RecordTrading]:
+    """Return by which keys and sessions orders passed, where the log was not told of late."""
+    keys: dict[str, set[ApiKeyId]] = {}
+    sessions: dict[str, set[SessionId]] = {}
+    for intent, answer in zip(intents, answers, strict=True):
+        if answer.verdict is not Verdict.PASS or intent.kind is Kind.CANCEL:
+            continue
+        view = views[intent.account_id]
+        if intent.api_key_id:
+            if not used_today(view.keys[intent.api_key_id], now):
+                keys.setdefault(intent.account_id, set()).add(ApiKeyId(intent.api_key_id))
+        elif now >= view.sessions[intent.session_id].seen_at + SESSION_TOLD_EVERY:
+            sessions.setdefault(intent.account_id, set()).add(SessionId(intent.session_id))
+    return {
+        named: RecordTrading(
+            api_key_ids=tuple(sorted(keys.get(named, ()))),
+            session_ids=tuple(sorted(sessions.get(named, ()))),
+        )
+        for named in keys.keys() | sessions.keys()
+    }
+
+
+def _work(named: AccountId, used: RecordTrading, rules: Rules) -> Work:
+    def run(state: State, now: datetime) -> Decided:
+        return decide(state, used, rules=rules, now=now)
+
+    return Work(account_id=named, decide=run, actor=ACTOR, policy=rules.policy.name)

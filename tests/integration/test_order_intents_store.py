@@ -1,0 +1,259 @@
+"""Order intents between processes, without a database, and what is left of them in it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+from support.postgres import TestDatabase
+from support.service import Customer, Service, serving
+from support.traders import LIQUID, by_key, by_session, make_key, order, ticket
+
+from twinlock.adapters.sql import order_intents
+from twinlock.adapters.sql.order_intents import SqlOrderCounts
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.bootstrap.records import erasing_of, open_records
+from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.world import World
+from twinlock.client import ProblemError
+from twinlock.domain.errors import UnavailableError
+from twinlock.domain.ids import AccountId
+from twinlock.domain.order_intents.judging import Count, Name
+from twinlock.domain.order_intents.model import IntentBatch
+from twinlock.ports import Committed, Store, Work
+from twinlock.services import order_intents as remembering
+from twinlock.services.order_intents import OrderIntents
+
+PASSED = {"verdict": "pass"}
+FIRST_DAYS = "SELECT count(*) FROM order_count"
+
+
+@pytest.fixture
+async def beside(service: Service, world: World) -> AsyncIterator[Service]:
+    """Another process of the same installation, with a memory of its own."""
+
+    async def waiting() -> int:
+        return 0
+
+    async with serving(world, waiting_letters=waiting, clock=service.clock) as other:
+        yield other
+
+
+async def test_a_freeze_by_another_process_is_seen_by_the_next_batch(
+    alice: Customer, beside: Service
+) -> None:
+    key = await make_key(alice)
+    elsewhere = [order(alice.account_id, api_key_id=key, ip="203.0.113.7")]
+    assert await beside.client.examine(elsewhere) == [PASSED]
+
+    frozen = await alice.propose("freeze.set")
+    await alice.with_passkey(frozen.action_id)
+
+    [answer] = await beside.client.examine(elsewhere)
+    assert answer["why"] == ["account_frozen"]
+
+
+async def test_a_revoked_key_is_dead_in_every_process(alice: Customer, beside: Service) -> None:
+    key = await make_key(alice)
+    elsewhere = [order(alice.account_id, api_key_id=key, ip="203.0.113.7")]
+    assert await beside.client.examine(elsewhere) == [PASSED]
+
+    revoked = await alice.propose("api_key.revoke", {"api_key_id": key})
+    await alice.with_passkey(revoked.action_id)
+
+    [answer] = await beside.client.examine(elsewhere)
+    assert answer["why"] == ["api_key_gone"]
+
+
+async def test_processes_share_a_key_s_sum(alice: Customer, beside: Service) -> None:
+    key = await make_key(alice, notional_daily_cents=20_00)
+    elsewhere = [order(alice.account_id, api_key_id=key, ip="203.0.113.7")]
+
+    assert await by_key(alice, key) == PASSED
+    assert await beside.client.examine(elsewhere) == [PASSED]
+    assert (await by_key(alice, key))["why"] == ["api_key_notional"]
+
+
+async def test_without_a_database_nothing_passes(alice: Customer, database: TestDatabase) -> None:
+    assert await by_session(alice) == PASSED
+    await database.execute("ALTER TABLE order_count RENAME TO away")
+    with pytest.raises(ProblemError) as broken:
+        await by_session(alice)
+    assert broken.value.status >= 500
+    await database.execute("ALTER TABLE away RENAME TO order_count")
+    assert await by_session(alice) == PASSED
+
+
+async def test_an_account_that_does_not_open_trades_nothing(
+    alice: Customer, beside: Service, database: TestDatabase
+) -> None:
+    assert await by_session(alice) == PASSED
+    named = [order(alice.account_id, session_id=alice.session_id)]
+    await database.execute("UPDATE stream SET box = substr(box, 2) WHERE kind = 'account'")
+
+    [answer] = await beside.client.examine(named, tickets=[ticket(alice)])
+    assert answer["why"] == ["account_unknown"]
+
+
+async def test_what_is_counted_names_nobody(alice: Customer, database: TestDatabase) -> None:
+    key = await make_key(alice)
+    await by_key(alice, key)
+
+    assert await database.value(FIRST_DAYS) == 2
+    assert await database.value("SELECT sum(day_orders) FROM order_count") == 2
+    columns = await database.value(
+        "SELECT string_agg(attname, ' ') FROM pg_attribute WHERE attrelid = "
+        "'order_count'::regclass AND attnum > 0 AND atttypid IN ('text'::regtype)"
+    )
+    assert columns is None
+
+
+async def test_names_that_somebody_makes_up_leave_nothing(
+    alice: Customer, database: TestDatabase
+) -> None:
+    made_up = [order(alice.account_id, api_key_id=f"key_{one}", ip="::1") for one in range(50)]
+    made_up += [order(f"acc_{one}", session_id="ses_x") for one in range(50)]
+    made_up += [order(alice.account_id, session_id="x", action_id=f"act_{one}") for one in range(9)]
+
+    told = await alice.client.examine(made_up)
+
+    assert {one["verdict"] for one in told} == {"refuse"}
+    assert await database.value(FIRST_DAYS) == 1
+    assert await database.value("SELECT sum(orders) FROM order_count") == 0
+
+
+async def test_counts_go_with_the_account(
+    service: Service, world: World, database: TestDatabase, alice: Customer
+) -> None:
+    await by_session(alice)
+    asked = await alice.propose("account.erase")
+    await alice.with_passkey(asked.action_id)
+    service.clock.forward(days=30)
+
+    owned = replace(world, owner_dsn=database.owner_dsn)
+    async with open_records(owned, book=rule_book(), clock=service.clock) as use:
+        await erasing_of(use).run()
+
+    assert await database.value("SELECT count(*) FROM stream") == 0
+    assert await database.value(FIRST_DAYS) == 0
+    [answer] = await alice.client.examine([order(alice.account_id, session_id="ses_x")])
+    assert answer["why"] == ["account_unknown"]
+
+
+# --- Hours and days ---
+
+
+async def count_of(service: Service, alice: Customer) -> Count:
+    """Return what is counted of the account now, and count nothing."""
+    found: list[Count] = []
+    named = AccountId(alice.account_id)
+    store = service.api.store
+    assert isinstance(store, SqlStore)
+    await SqlOrderCounts(store).examine(
+        frozenset({named}),
+        frozenset({Name(named)}),
+        lambda _, counts: found.append(counts[Name(named)]),
+        now=service.clock.at,
+    )
+    return found[0]
+
+
+async def test_the_busiest_hour_is_that_of_earlier_days(service: Service, alice: Customer) -> None:
+    clock = service.clock
+    clock.at = (clock.at + timedelta(days=1)).replace(hour=1, minute=0)
+    await alice.sign_in()
+    for orders in (3, 5, 2):
+        for _ in range(orders):
+            await by_session(alice)
+        clock.forward(minutes=50)
+    assert (await count_of(service, alice)).top_orders == 0
+
+    clock.at = clock.at.replace(hour=0, minute=0) + timedelta(days=1)
+    counted = await count_of(service, alice)
+    assert (counted.orders, counted.day_orders, counted.all_orders) == (0, 0, 10)
+    assert counted.top_orders == 8  # The first two began within one hour.
+    clock.forward(days=29)
+    assert (await count_of(service, alice)).top_orders == 8
+    clock.forward(days=1)
+    assert (await count_of(service, alice)).top_orders == 0
+
+
+async def test_what_is_old_is_forgotten(
+    service: Service, alice: Customer, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_intents, "FORGET_MOST", 1)
+    store = service.api.store
+    assert isinstance(store, SqlStore)
+    counts = SqlOrderCounts(store)
+    await make_key(alice)
+    await by_session(alice, pair=LIQUID)
+    await by_key(alice, (await alice.client.account(alice.account_id))["api_keys"][0]["api_key_id"])
+
+    await counts.forget(now=service.clock.at + timedelta(days=31))
+    assert await database.value(FIRST_DAYS) == 2
+    await counts.forget(now=service.clock.at + timedelta(days=32))
+    assert await database.value(FIRST_DAYS) == 0
+
+
+async def test_few_accounts_are_remembered_at_a_time(
+    alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_intents, "VIEWS_MOST", 0)
+
+    for _ in range(2):
+        assert await by_session(alice) == PASSED
+
+
+# --- What is remembered, and what the log is told ---
+
+
+class Failing:
+    """The store, which fails to write."""
+
+    def __init__(self, store: Store, error: Exception) -> None:
+        self.closed_action = store.closed_action
+        self._error = error
+
+    async def run(self, _: Work) -> Committed:
+        raise self._error
+
+
+def failing(service: Service, error: Exception) -> OrderIntents:
+    """Return the use case over a store that fails to write."""
+    use = service.api.use.order_intents
+    return OrderIntents(
+        Failing(service.api.store, error),  # type: ignore[arg-type] # what is asked of it
+        counts=use._counts,  # noqa: SLF001 - the service's own
+        clock=service.clock,
+        policies=use._policies,  # noqa: SLF001 - as above
+    )
+
+
+async def test_a_log_that_cannot_be_told_now_is_told_by_a_later_batch(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice)
+    asked = order(alice.account_id, api_key_id=key, ip="203.0.113.7")
+    batch = msgspec.convert({"intents": [asked]}, IntentBatch)
+
+    [answer] = await failing(service, UnavailableError("busy")).examine(batch)
+    assert answer.verdict == "pass"
+    with pytest.raises(ZeroDivisionError):
+        await failing(service, ZeroDivisionError()).examine(batch)
+
+    account = await service.api.store.account(AccountId(alice.account_id))
+    assert not account.api_keys[0].used_on
+    assert await by_key(alice, key) == PASSED
+    account = await service.api.store.account(AccountId(alice.account_id))
+    assert account.api_keys[0].used_on
+
+
+async def test_few_tickets_are_remembered_at_a_time(
+    service: Service, alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembering, "REMEMBERED_MOST", 1)
+    for _ in range(3):
+        assert await by_session(alice) == PASSED
+        service.clock.forward(seconds=1)
+    assert len(service.api.use.order_intents._tickets) == 1  # noqa: SLF001 - what bounds memory
