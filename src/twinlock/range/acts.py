@@ -13,6 +13,7 @@ from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.exits import EXITS
 from twinlock.domain.reasons import Reason
+from twinlock.range import own_words
 from twinlock.range.api_keys import VIA, SoftwareKey, key_payload, new_key
 from twinlock.range.customer import (
     CODE_CHANNELS,
@@ -43,6 +44,7 @@ NEW_ADDRESSES = {
 ADDRESSES = frozenset(NEW_ADDRESSES)
 _UNDERSTOOD: dict[str, frozenset[str]] = {
     **UNDERSTOOD,
+    **own_words.UNDERSTOOD,
     ActionType.SESSION_START: frozenset({"from"}),
     ActionType.AUTHENTICATOR_BIND: frozenset({"authenticator"}),
     ActionType.AUTHENTICATOR_REMOVE: frozenset({"authenticator"}),
@@ -308,6 +310,14 @@ async def _revoke_api_key(stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload={"api_key_id": found[-1]["api_key_id"]})
 
 
+async def _limit(stage: Stage, step: Step) -> Act:
+    return Act(kind=step.do, payload=own_words.limit_payload(stage, step))
+
+
+async def _lock(_stage: Stage, step: Step) -> Act:
+    return Act(kind=step.do, payload=own_words.lock_payload(step))
+
+
 async def _nothing_more(_stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload={})
 
@@ -328,6 +338,8 @@ _ACTS: dict[str, _Acts] = {
     ActionType.DESTINATION_REMOVE: _remove_destination,
     ActionType.API_KEY_CREATE: _create_api_key,
     ActionType.API_KEY_REVOKE: _revoke_api_key,
+    **dict.fromkeys(own_words.LIMITS, _limit),
+    **dict.fromkeys(own_words.LOCKS, _lock),
     ActionType.FREEZE_SET: _nothing_more,
     ActionType.FREEZE_LIFT: _nothing_more,
     ActionType.ACCOUNT_ERASE: _nothing_more,
