@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from twinlock.client import ProblemError
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.exits import EXITS
@@ -26,6 +27,7 @@ from twinlock.range.customer import (
 from twinlock.range.device import SoftwareDevice
 from twinlock.range.leaving import LOOKS, UNDERSTOOD, leaving
 from twinlock.range.limits import limit_of
+from twinlock.range.refusals import refusal
 from twinlock.range.stage import MAX_FEE_CENTS, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Person, Proof
@@ -174,6 +176,10 @@ async def owners_session(stage: Stage) -> LiveSession:
     except NotPlayableError:
         if stage.venue.past is stage.venue.book:
             raise
+    except ProblemError as problem:
+        if stage.venue.past is stage.venue.book:
+            raise
+        refusal(problem)  # A failure is no rule: it is raised again.
     stage.notes.append("a session that is shown was begun by the rules of before")
     with stage.venue.in_the_past():
         return await stage.customer.sign_in()
