@@ -6,11 +6,11 @@ Every story that comes along is played in memory under every profile: a few minu
 """
 
 import asyncio
-import logging
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
+import structlog
 from doc_parts import table
 
 from twinlock.range.player import play_story
@@ -61,7 +61,8 @@ def length(time: timedelta) -> str:
 
 def main() -> None:
     """Print the table in Markdown."""
-    logging.disable(logging.CRITICAL)
+    # What the service logs is no part of the table.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
     played = asyncio.run(play_all(sys.argv[1:] or shipped_names()))
     print(table(HEAD, [row(one) for one in played]))
 
