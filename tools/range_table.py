@@ -16,7 +16,7 @@ from doc_parts import table
 from twinlock.range.player import play_story
 from twinlock.range.profiles import PROFILES, rules_of
 from twinlock.range.reader import shipped_names, shipped_story
-from twinlock.range.results import Kind, PartResult, StoryResult
+from twinlock.range.results import Kind, PartResult, Status, StepResult, StoryResult
 from twinlock.range.venue import open_world
 
 HEAD = ("story", "rules", "lost", "stopped after", "the honest twin")
@@ -46,9 +46,13 @@ def row(story: StoryResult) -> tuple[str, ...]:
 
 def twin_words(twin: PartResult) -> str:
     """Return what the honest twin had to do."""
-    if any(one.answer is None and not one.stopped for one in twin.steps):
+    if twin.status is Status.NOT_PLAYABLE or not all(_was_played(one) for one in twin.steps):
         return "not playable yet"
     return f"{twin.taps} taps, waits {length(twin.waited)}, {twin.refusals} wrong refusals"
+
+
+def _was_played(step: StepResult) -> bool:
+    return step.stopped or (step.answer is not None and step.status is not Status.NOT_PLAYABLE)
 
 
 def length(time: timedelta) -> str:

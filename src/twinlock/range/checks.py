@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from twinlock.client import ProblemError
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.range.acts import live_session, owners_session
@@ -34,7 +35,7 @@ from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_
 from twinlock.range.happenings import say_no
 from twinlock.range.places import NETWORKS, OLD
 from twinlock.range.playing import play
-from twinlock.range.refusals import FAILURES
+from twinlock.range.refusals import FAILURES, refusal
 from twinlock.range.replay import Replay
 from twinlock.range.results import CheckResult, Status
 from twinlock.range.stage import Heard, Stage
@@ -274,6 +275,9 @@ async def _make_room(stage: Stage, heard: Heard) -> None:
         session = await live_session(stage, Person.ALICE)
     except NotPlayableError:
         return  # Then what is refused for want of room is told.
+    except ProblemError as problem:
+        refusal(problem)  # A failure is none of this: it is raised again.
+        return
     standing = await stage.venue.client.action(heard.action_id)
     signed = stage.customer.signed(session, standing.digest, purpose="veto", name=heard.action_id)
     await say_no(stage, heard.action_id, {"session": signed})

@@ -8,7 +8,9 @@ from support.ranges import PASSKEY_ACCOUNT, answers, attack, step
 from twinlock.range.results import Status
 
 
-def own(do: str, at: str = "0m", proof: tuple[str, ...] = ("passkey",), **given: object) -> Any:  # noqa: ANN401
+def own(
+    do: str, at: str = "0m", proof: tuple[str, ...] = ("passkey",), **given: object
+) -> dict[str, Any]:
     return step(do, at=at, proof=list(proof), **{"with": given})
 
 
