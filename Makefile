@@ -81,6 +81,10 @@ check: $(DEV) ## Check style, types, imports and house rules
 docs: $(DEV) ## Write the pages of docs/ that follow from the code
 	$(BIN)/python tools/generate_docs.py
 
+.PHONY: range-table
+range-table: $(DEV) ## Play every story under every profile in memory, and print the table
+	@$(BIN)/python tools/range_table.py
+
 .PHONY: lock
 lock: $(DEV) ## Pin the dependencies anew (LOCK=--upgrade takes newer ones)
 	tools/lock.sh $(LOCK)

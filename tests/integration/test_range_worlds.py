@@ -20,7 +20,7 @@ from twinlock.range.comparison import holds
 from twinlock.range.honest import forged_refusal, verified, withdraw_honestly
 from twinlock.range.player import play_story
 from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, TYPICAL, rules_of
-from twinlock.range.reader import shipped_names, shipped_story
+from twinlock.range.reader import shipped_story
 from twinlock.range.results import Kind, Status
 from twinlock.range.venue import (
     BEGINNING,
@@ -32,12 +32,14 @@ from twinlock.range.venue import (
 )
 
 pytestmark = pytest.mark.timeout(240)
+# These are played on a database too; the others in memory (tests/attacks/test_owners_halves.py).
+TOLD = ("S01", "S02", "S07", "S15")
 
 
 @pytest.mark.parametrize(
     ("profile", "names"),
     [
-        pytest.param(DEFAULT, shipped_names(), id="today's rules"),
+        pytest.param(DEFAULT, TOLD, id="today's rules"),
         pytest.param(BASELINE, ("S01", "S07"), id="the rules of 2024"),
     ],
 )
@@ -74,7 +76,7 @@ NOT_YET = {("S01", "m4")}  # It waits for notices that carry a freeze.
 
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_every_story_is_played_in_full_under_every_profile(profile: str) -> None:
-    played = [await shipped(name, profile=profile) for name in shipped_names()]
+    played = [await shipped(name, profile=profile) for name in TOLD]
 
     unplayed = {
         (story.id, part.id)

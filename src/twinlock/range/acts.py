@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from twinlock.client import ProblemError
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.exits import EXITS
 from twinlock.domain.reasons import Reason
+from twinlock.range import own_words
 from twinlock.range.api_keys import VIA, SoftwareKey, key_payload, new_key
 from twinlock.range.customer import (
     CODE_CHANNELS,
@@ -25,6 +27,7 @@ from twinlock.range.customer import (
 from twinlock.range.device import SoftwareDevice
 from twinlock.range.leaving import LOOKS, UNDERSTOOD, leaving
 from twinlock.range.limits import limit_of
+from twinlock.range.refusals import refusal
 from twinlock.range.stage import MAX_FEE_CENTS, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Person, Proof
@@ -43,6 +46,7 @@ NEW_ADDRESSES = {
 ADDRESSES = frozenset(NEW_ADDRESSES)
 _UNDERSTOOD: dict[str, frozenset[str]] = {
     **UNDERSTOOD,
+    **own_words.UNDERSTOOD,
     ActionType.SESSION_START: frozenset({"from"}),
     ActionType.AUTHENTICATOR_BIND: frozenset({"authenticator"}),
     ActionType.AUTHENTICATOR_REMOVE: frozenset({"authenticator"}),
@@ -172,6 +176,10 @@ async def owners_session(stage: Stage) -> LiveSession:
     except NotPlayableError:
         if stage.venue.past is stage.venue.book:
             raise
+    except ProblemError as problem:
+        if stage.venue.past is stage.venue.book:
+            raise
+        refusal(problem)  # A failure is no rule: it is raised again.
     stage.notes.append("a session that is shown was begun by the rules of before")
     with stage.venue.in_the_past():
         return await stage.customer.sign_in()
@@ -308,6 +316,14 @@ async def _revoke_api_key(stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload={"api_key_id": found[-1]["api_key_id"]})
 
 
+async def _limit(stage: Stage, step: Step) -> Act:
+    return Act(kind=step.do, payload=own_words.limit_payload(stage, step))
+
+
+async def _lock(_stage: Stage, step: Step) -> Act:
+    return Act(kind=step.do, payload=own_words.lock_payload(step))
+
+
 async def _nothing_more(_stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload={})
 
@@ -328,6 +344,8 @@ _ACTS: dict[str, _Acts] = {
     ActionType.DESTINATION_REMOVE: _remove_destination,
     ActionType.API_KEY_CREATE: _create_api_key,
     ActionType.API_KEY_REVOKE: _revoke_api_key,
+    **dict.fromkeys(own_words.LIMITS, _limit),
+    **dict.fromkeys(own_words.LOCKS, _lock),
     ActionType.FREEZE_SET: _nothing_more,
     ActionType.FREEZE_LIFT: _nothing_more,
     ActionType.ACCOUNT_ERASE: _nothing_more,

@@ -5,10 +5,12 @@ what it could not look at is named, and makes it not playable rather than passed
 looked at nothing.
 """
 
+import itertools
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from twinlock.client import ProblemError
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.range.acts import live_session, owners_session
@@ -33,7 +35,7 @@ from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_
 from twinlock.range.happenings import say_no
 from twinlock.range.places import NETWORKS, OLD
 from twinlock.range.playing import play
-from twinlock.range.refusals import FAILURES
+from twinlock.range.refusals import FAILURES, refusal
 from twinlock.range.replay import Replay
 from twinlock.range.results import CheckResult, Status
 from twinlock.range.stage import Heard, Stage
@@ -51,6 +53,7 @@ from twinlock.range.words import (
     parse_length,
 )
 
+APART = timedelta(minutes=1)
 BETWEEN = timedelta(minutes=61)  # Between two cases, so that neither codes nor rates run out.
 HELD_BY = {
     Capability.PASSWORD: Proof.PASSWORD,
@@ -176,6 +179,10 @@ def _given(path: str, stage: Stage) -> dict[str, Any]:
         ActionType.AUTHENTICATOR_REPUDIATE: {"authenticator": target},
         ActionType.CONTACT_CHANGE: {"channel": next(iter(stage.customer.channels), "email")},
         ActionType.CONTACT_REPUDIATE: {"channel": "email"},
+        ActionType.LIMIT_RAISE: {"to": "house_price"},
+        ActionType.LIMIT_LOWER: {"to": "small"},
+        ActionType.LOCK_TIGHTEN: {"to": "1d"},
+        ActionType.LOCK_LOOSEN: {"to": "0d"},
         ActionType.API_KEY_CREATE: {
             "scopes": ["withdraw"],
             "ip_list": ["203.0.113.7"],
@@ -228,13 +235,17 @@ async def _start_hold(stage: Stage, event: str) -> Heard | None:
         given = {"authenticator": Proof.HARDWARE_KEY.value}
     if event == ActionType.AUTHENTICATOR_REMOVE and len(stage.spec.authenticators) == 1:
         return None
+    if event == ActionType.LOCK_LOOSEN:  # Only what is locked can be loosened.
+        tighten = _step(ActionType.LOCK_TIGHTEN, proofs, by=Person.ALICE, given={"to": "1d"})
+        await play(stage, tighten)
     heard = await play(stage, _step(event, proofs, by=Person.ALICE, given=given))
     if heard.until is not None:
         await stage.venue.set_forward(heard.until)
+        await stage.customer.propose(ActionType.WITHDRAWAL_CRYPTO, stage.elsewhere())  # It settles.
         _take_over(stage, event, given)
         if event == ActionType.CONTACT_CHANGE:
             await stage.customer.take_over_channels()
-        await owners_session(stage)  # Whoever signs in settles what is due.
+        await owners_session(stage)
     return heard if heard.outcome in (Outcome.ALLOW, Outcome.HOLD) else None
 
 
@@ -264,6 +275,9 @@ async def _make_room(stage: Stage, heard: Heard) -> None:
         session = await live_session(stage, Person.ALICE)
     except NotPlayableError:
         return  # Then what is refused for want of room is told.
+    except ProblemError as problem:
+        refusal(problem)  # A failure is none of this: it is raised again.
+        return
     standing = await stage.venue.client.action(heard.action_id)
     signed = stage.customer.signed(session, standing.digest, purpose="veto", name=heard.action_id)
     await say_no(stage, heard.action_id, {"session": signed})
@@ -289,20 +303,32 @@ async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -
         elif step.answer is None and not step.stopped:
             tally.missing.append(f"{step.id}: {'; '.join(step.notes)}")
     proofs = _proofs_of(check, stage)
-    for at in await _instants(stage, check):
-        await stage.venue.set_forward(at)
-        for path in _exits(check.exits):
-            given = {**_given(path, stage), "destination": check.destination}
-            heard = await play(stage, _step(path, proofs, by=check.by, given=given))
-            await _make_room(stage, heard)
-            if tally.tried(heard) and heard.outcome is Outcome.ALLOW:
-                tally.wrong.append(f"{path} was allowed at {stage.since}")
+    exits, instants = _exits(check.exits), await _instants(stage, check)
+    for at, (number, path) in itertools.product(instants, enumerate(exits)):
+        await stage.venue.set_forward(_spread(at, number, len(exits), instants))
+        given = {**_given(path, stage), "destination": check.destination}
+        if path == ActionType.TRADE_UNUSUAL:  # Where she trades anyhow shows nothing.
+            given["pair"] = "thin"
+        heard = await play(stage, _step(path, proofs, by=check.by, given=given))
+        await _make_room(stage, heard)
+        if tally.tried(heard) and heard.outcome is Outcome.ALLOW:
+            tally.wrong.append(f"{path} was allowed at {stage.since}")
 
 
 def _proofs_of(check: NoValueLeaves, stage: Stage) -> tuple[str, ...]:
     if check.proofs is not None:
         return check.proofs
     return tuple(proof.value for held, proof in HELD_BY.items() if held in stage.held)
+
+
+def _spread(at: datetime, number: int, exits: int, instants: tuple[datetime, ...]) -> datetime:
+    """Return when an exit is tried around ``at``: a minute apart, so that no rate runs out.
+
+    None is tried after the last instant, at which a hold ends.
+    """
+    if at == instants[0]:
+        return min(at + number * APART, instants[-1])
+    return at - (exits - 1 - number) * APART
 
 
 async def _instants(stage: Stage, check: NoValueLeaves) -> tuple[datetime, ...]:

@@ -80,6 +80,13 @@ class _From(_Given, frozen=True, kw_only=True):
     place: Word = msgspec.field(name="from", default="")
 
 
+class _Own(_Given, frozen=True, kw_only=True):
+    to: Word | int | None = None
+    per: Word = ""
+    delay: Word = ""
+    strict: bool = True
+
+
 class _Authenticator(_Given, frozen=True, kw_only=True):
     authenticator: Word = ""
 
@@ -130,6 +137,10 @@ _FORMS: dict[str, type[_Given]] = {
     **dict.fromkeys(EXITS, _Exit),
     ActionType.TRADE_UNUSUAL: _Trade,
     ActionType.SESSION_START: _From,
+    ActionType.LIMIT_RAISE: _Own,
+    ActionType.LIMIT_LOWER: _Own,
+    ActionType.LOCK_TIGHTEN: _Own,
+    ActionType.LOCK_LOOSEN: _Own,
     ActionType.AUTHENTICATOR_BIND: _Authenticator,
     ActionType.AUTHENTICATOR_REMOVE: _Authenticator,
     ActionType.AUTHENTICATOR_SUSPEND: _Authenticator,

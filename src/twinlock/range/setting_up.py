@@ -21,6 +21,7 @@ from twinlock.range.account_words import not_set_up
 from twinlock.range.api_keys import SoftwareKey, key_payload, new_key
 from twinlock.range.customer import Customer, NotPlayableError
 from twinlock.range.leaving import small_exit
+from twinlock.range.own_words import lock_days
 from twinlock.range.places import NETWORK, OLD, Places
 from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
@@ -84,7 +85,14 @@ async def set_up(
             trust=venue.trust,
             policy=venue.book.policy.name.digest,
         )
-        past = _Past(customer=customer, places=places, opened_at=opened_at, start=start, lead=lead)
+        past = _Past(
+            customer=customer,
+            places=places,
+            opened_at=opened_at,
+            start=start,
+            lead=lead,
+            lock=lock_of(spec),
+        )
         await past.live([one for one in entries if one.signed], owned)
         await venue.set_forward(start)
     stage = Stage(
@@ -155,12 +163,25 @@ def _opening(spec: AccountSpec) -> dict[str, Any]:
     unknown = [one for one in spec.channels if one not in ADDRESSES]
     if unknown:
         raise NotPlayableError(f"the channel {unknown[0]!r} does not exist yet")
-    if spec.lock is not None:
-        raise NotPlayableError("account.lock: locks of the owner's own are not built")
+    _ = lock_of(spec)
     return {
         "channels": [{"kind": one, "address": ADDRESSES[one]} for one in spec.channels],
         "destinations_required": spec.destinations.list is Listing.REQUIRED,
     }
+
+
+def lock_of(spec: AccountSpec) -> dict[str, Any] | None:
+    """Return the payload of the owner's lock, or None. Raises NotPlayableError: it has no form."""
+    said = {} if spec.lock is None else spec.lock
+    if not isinstance(said, dict) or set(said) - {"delay", "strict"}:
+        raise NotPlayableError("account.lock: a lock has a delay, and may be strict")
+    if not said:
+        return None
+    try:
+        days = lock_days(str(said.get("delay", "1d")))
+    except NotPlayableError as why:
+        raise NotPlayableError(f"account.lock: {why}") from why
+    return {"days": days, "two_keys": said.get("strict") is False}
 
 
 async def _bind_all(customer: Customer, spec: AccountSpec) -> None:
@@ -186,6 +207,7 @@ class _Past:
     opened_at: datetime
     start: datetime
     lead: timedelta
+    lock: dict[str, Any] | None = None
     keys: list[SoftwareKey] = field(default_factory=list)
 
     async def live(self, entries: Sequence[Listed], owned: Sequence[_Owned] = ()) -> None:
@@ -204,6 +226,8 @@ class _Past:
             asked_at = self.start - key.asked
             chores.append((asked_at, number, partial(self._make_key, key)))
             chores.append((asked_at + key.lead, number, self._sign_in))  # It settles what is due.
+        if self.lock is not None:  # Last, or all before it would have had to wait.
+            chores.append((self.start - CODES, len(chores), self._tighten))
         at = self.opened_at + SIGNS_IN_EVERY
         while at < self.start:
             chores.append((at, len(entries), self._sign_in))
@@ -214,6 +238,13 @@ class _Past:
 
     async def _sign_in(self) -> None:
         await self.customer.sign_in()
+
+    async def _tighten(self) -> None:
+        payload = {**self.lock} if self.lock else {}
+        proposed = await self.customer.propose(ActionType.LOCK_TIGHTEN, payload)
+        answered = await self.customer.prove_best(proposed)
+        if answered.answer is not Answer.ALLOW:
+            raise SettingUpError(f"the lock was not set: {answered.answer.value}")
 
     async def _make_key(self, owned: _Owned) -> None:
         spec, venue = owned.spec, self.customer.venue

@@ -121,12 +121,12 @@ async def test_an_exit_that_is_not_held_is_found() -> None:
 
 async def test_what_cannot_start_a_hold_is_named() -> None:
     found = await checked(
-        {**HELD, "after": ["limit.raise", "authenticator.remove"]},
+        {**HELD, "after": ["recovery.complete", "authenticator.remove"]},
         account={**APP_ACCOUNT, "authenticators": ["password"]},
     )
 
     assert found.not_playable == (
-        "after limit.raise: it is refused until it is built",
+        "after recovery.complete: it is refused until it is built",
         "after authenticator.remove: this account has no proof for it",
     )
 

@@ -77,7 +77,7 @@ async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> N
             {
                 "id": "n1",
                 "text": "so",
-                "account": {"lock": {"delay": "7d"}},
+                "account": {"lock": {"delay": "36h"}},
                 "steps": [step("freeze.set")],
             }
         ],
@@ -95,7 +95,7 @@ async def test_a_story_is_told_with_its_answers_its_failures_and_its_twin() -> N
         "x2 not playable: event.case_opened",
         "m1 not playable: the prover is not built",
         "m2 FAILED: x1 was not announced on every channel",
-        "n1: account.lock: locks of the owner's own are not built",
+        "n1: account.lock: a lock of '36h': locks are of whole days",
         "demands: m1 not playable  m2 FAILED  m3 ok  n1 not playable",
         "the honest twin, who does alike in good faith: 0 taps",
         "all parts",

@@ -114,7 +114,7 @@ async def test_every_authenticator_is_bound_for_real() -> None:
     ("words", "why"),
     [
         pytest.param({"channels": ("pigeon",)}, "channel 'pigeon'", id="a channel"),
-        pytest.param({"lock": {"delay": "7d"}}, "account.lock", id="a lock"),
+        pytest.param({"lock": {"delay": "soon"}}, "account.lock", id="a lock"),
         pytest.param({"authenticators": (Proof.WALLET,)}, "'wallet' cannot be bound", id="a key"),
         pytest.param({"authenticators": ()}, "cannot sign in", id="nobody who could sign in"),
     ],

@@ -46,7 +46,7 @@ async def test_being_stopped_is_well_for_thieves_and_for_who_expects_it(
 
 async def test_a_step_that_needs_one_that_is_not_built_is_not_played() -> None:
     part = await attack(
-        step("limit.raise", **{"with": {"to": 5}}, expect=["hold"]),
+        step("recovery.open", **{"with": {"to": 5}}, expect=["hold"]),
         step("freeze.set", at="1m", needs=["x1"], proof=["password"], expect=["allow"]),
     )
 
@@ -195,10 +195,10 @@ async def test_what_a_refused_step_leaves_is_not_looked_for() -> None:
 
 
 async def test_an_honest_step_that_is_refused_because_it_is_not_built_did_not_fail() -> None:
-    part = await attack(step("limit.raise", **{"with": {"to": "house_price"}}, expect=["hold"]))
+    part = await attack(step("recovery.open", **{"with": {"to": "x"}}, expect=["hold"]))
 
     assert part.steps[0].status is Status.NOT_PLAYABLE
-    assert part.steps[0].notes == ("limit.raise is refused until it is built",)
+    assert part.steps[0].notes == ("recovery.open is refused until it is built",)
 
 
 async def test_nothing_is_expected_under_a_weaker_profile() -> None:
