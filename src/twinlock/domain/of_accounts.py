@@ -106,7 +106,7 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
 def _heard(
     state: State, command: ReportSimChange | ReportNotice | ReceiveSignal, *, now: datetime
 ) -> Decision:
-    """Return what word from outside makes of the account: of a carrier, a channel, another party."""
+    """Return what word from outside makes of the account: a carrier's, or another party's."""
     match command:
         case ReportSimChange(changed_at=changed_at):
             known = state.account.sim_changed_at

@@ -154,6 +154,12 @@ _PHRASES: Mapping[NoticeKind, _Phrases] = MappingProxyType(
             "On {at} a third authenticator decided for {what}, which was contested.",
             "Decided on {at} by a third authenticator: {what}. Not you? Freeze:",
         ),
+        NoticeKind.SIGNALLED: _Phrases(
+            "Another service warns of your account",
+            "On {at} another service told us that something happened to an account of yours there, "
+            "so we ask for more for a while. Look at that account too: your mailbox, most likely.",
+            "Another service warned us of your account, {at}. Look at your mailbox's security.",
+        ),
         NoticeKind.DONE: _Phrases(
             "Done: {what}", "On {at} this took effect: {what}.", "Done on {at}: {what}."
         ),

@@ -270,7 +270,7 @@ def test_nobodys_address_is_told_as_that(form: AddressForm, address: str) -> Non
         pytest.param(F.BANK, "GB82WEST1234569876543", id="an IBAN too short for its country"),
         pytest.param(F.BANK, "ZZ82WEST12345698765432", id="a country that is not"),
         pytest.param(F.BANK, "WEST12345698765432", id="no check digits"),
-        pytest.param(F.VENUE, "bob\u00e9", id="an id with another character"),
+        pytest.param(F.VENUE, "bob!", id="an id with another character"),
         pytest.param(F.VENUE, "b" * 65, id="an id that is too long"),
     ],
 )
