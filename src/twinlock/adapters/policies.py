@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twinlock.adapters import cedar
 from twinlock.adapters.cedar import CedarEngine
-from twinlock.adapters.settings import PROFILES
+from twinlock.adapters.setting_table import PROFILES
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError, refuse
 from twinlock.domain.policy.boundaries import boundary_requests
 from twinlock.domain.policy.statutes import TEXT_BYTES_MOST

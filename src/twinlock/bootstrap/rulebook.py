@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from twinlock.adapters import cedar, policies
-from twinlock.adapters.settings import PROFILES
+from twinlock.adapters.setting_table import PROFILES
 from twinlock.domain.answers import Teller
 from twinlock.domain.decisions import Rules
 from twinlock.domain.laws import LAWS, Law

@@ -5,9 +5,10 @@ nothing weaker.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from litestar import Router
 from litestar.datastructures import State
@@ -33,6 +34,7 @@ from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.sql.sightings import SqlSightings
 from twinlock.adapters.sql.sign_in_counts import SqlSignInCounts
+from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.adapters.webhooks import pumps as webhook_pumps
@@ -126,6 +128,35 @@ class Steering:
     in_force: Callable[[RuleBook], RuleBook] = lambda book: book
 
 
+def _shelves(
+    kept: SqlStore, keys: KeysAtWork, *, clock: Clock
+) -> tuple[Shelves, Callable[[datetime], Awaitable[None]]]:
+    """Return what a process keeps things in, and what forgets in it what nobody needs any more."""
+    sightings = SqlSightings(kept.database, blind=keys.index, clock=clock)
+    order_counts = SqlOrderCounts(kept)
+
+    async def forget(now: datetime) -> None:
+        await sightings.forget()
+        await order_counts.forget(now=now)
+
+    shelves = Shelves(
+        store=kept,
+        keys=SqlPlatformKeys(kept),
+        policies=SqlPolicyTexts(kept.database),
+        outbox=Outbox(kept),
+        records=SqlRecords(kept),
+        counts=SqlSignInCounts(kept),
+        notices=SqlDeliveries(kept, entropy=SystemEntropy()),
+        endpoints=SqlWebhooks(kept, entropy=SystemEntropy()),
+        index=SqlSignalIndex(kept),
+        order_counts=order_counts,
+        marked=SqlMarkedAccounts(kept.database),
+        at_work=keys,
+        sightings=sightings,
+    )
+    return shelves, forget
+
+
 @asynccontextmanager
 async def open_api(
     world: World,
@@ -144,29 +175,12 @@ async def open_api(
         anchored(world, trusted) as (kept, anchoring, keys),
     ):
         await anchoring.check()
-        sightings = SqlSightings(kept.database, blind=keys.index, clock=trusted)
-        order_counts = SqlOrderCounts(kept)
-        shelves = Shelves(
-            store=kept,
-            keys=SqlPlatformKeys(kept),
-            policies=SqlPolicyTexts(kept.database),
-            outbox=Outbox(kept),
-            records=SqlRecords(kept),
-            counts=SqlSignInCounts(kept),
-            notices=SqlDeliveries(kept, entropy=SystemEntropy()),
-            endpoints=SqlWebhooks(kept, entropy=SystemEntropy()),
-            index=SqlSignalIndex(kept),
-            order_counts=order_counts,
-            marked=SqlMarkedAccounts(kept.database),
-            at_work=keys,
-            sightings=sightings,
-        )
+        shelves, forget = _shelves(kept, keys, clock=trusted)
 
         async def forget_keys() -> None:
             now = trusted.now(database_at=None)
             await kept.forget_keys(now=now)
-            await sightings.forget()
-            await order_counts.forget(now=now)
+            await forget(now)
 
         async with (
             looked_after(world.server, kept.database.ping),
@@ -321,17 +335,8 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
             rp=rp,
             sign_ins=sign_ins,
         ),
-        proving=Proving(
-            store,
-            entropy=entropy,
-            clock=clock,
-            policies=policies,
-            blind=blind,
-            hasher=hasher,
-            sightings=shelves.sightings,
-            rp=rp,
-            older=tuple(OlderSite(rp_id=one, origin=at) for one, at in settings.legacy_origins),
-            sign_ins=sign_ins,
+        proving=_proving(
+            world, shelves, keys, policies=policies, hasher=hasher, sign_ins=sign_ins, clock=clock
         ),
         vetoes=Vetoes(store, policies=policies),
         freeze_links=FreezeLinks(store, policies=policies, entropy=entropy, clock=clock),
@@ -351,4 +356,29 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         order_intents=OrderIntents(
             store, counts=shelves.order_counts, clock=clock, policies=policies
         ),
+    )
+
+
+def _proving(
+    world: World,
+    shelves: Shelves,
+    keys: KeysAtWork,
+    *,
+    policies: BookPolicies,
+    hasher: ThreadHasher,
+    sign_ins: SignIns,
+    clock: Clock,
+) -> Proving:
+    settings = world.settings
+    return Proving(
+        shelves.store,
+        entropy=SystemEntropy(),
+        clock=clock,
+        policies=policies,
+        blind=keys.index,
+        hasher=hasher,
+        sightings=shelves.sightings,
+        rp=RelyingParty(rp_id=settings.rp_id, origin=settings.origin),
+        older=tuple(OlderSite(rp_id=one, origin=at) for one, at in settings.legacy_origins),
+        sign_ins=sign_ins,
     )

@@ -274,21 +274,23 @@ CHANNEL = Channel(
 )
 
 
+LONGEST_SESSION = Session(
+    session_id=SessionId(f"ses_{NAMED}"),
+    member_id=MEMBER,
+    thumbprint=BYTES_32,
+    started_at=LATE,
+    seen_at=LATE,
+    bound_at=LATE,
+    read_only=True,
+    entry=MANY,
+    by=(MANY,) * PROOFS_OF_A_SIGN_IN,
+    behind=((MANY, MANY),) * BEHIND_MOST,
+    risk=RISK_MOST,
+)
+
+
 def a_full_account(*actions: OpenAction) -> Account:
     """Return an account with every list but that of actions as long as it may be."""
-    session = Session(
-        session_id=SessionId(f"ses_{NAMED}"),
-        member_id=MEMBER,
-        thumbprint=BYTES_32,
-        started_at=LATE,
-        seen_at=LATE,
-        bound_at=LATE,
-        read_only=True,
-        entry=MANY,
-        by=(MANY,) * PROOFS_OF_A_SIGN_IN,
-        behind=((MANY, MANY),) * BEHIND_MOST,
-        risk=RISK_MOST,
-    )
     candidate = Candidate(
         candidate_id=ChallengeId(f"cnd_{NAMED}"),
         factor=Factor.PASSKEY,
@@ -303,7 +305,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         destinations_required=True,
         channels=(CHANNEL,) * CHANNELS_MOST,
         devices=(Device(thumbprint=BYTES_32, since=LATE, seen_at=LATE),) * DEVICES_MOST,
-        sessions=(session,) * SESSIONS_MOST,
+        sessions=(LONGEST_SESSION,) * SESSIONS_MOST,
         holds=(Hold(because="authenticator.remove", placed_at=LATE, ends_at=LATE + DAY),)
         * HOLDS_MOST,
         freeze=Freeze(
