@@ -359,7 +359,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
     )
 
 
-def _proving(
+def _proving(  # noqa: PLR0913 - each is one thing that a process has
     world: World,
     shelves: Shelves,
     keys: KeysAtWork,
