@@ -18,7 +18,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.drafts import Draft
 from twinlock.domain.requirements import Answer
-from twinlock.services.proving import Reply
+from twinlock.services.proving.checking import Reply
 
 # Whatever a customer can show, and nothing else: each is something known or something had.
 # A channel's code confirms the channel, and proves nothing.

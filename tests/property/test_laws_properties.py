@@ -36,7 +36,7 @@ from twinlock.domain.requirements import (
     leaves,
     reasons,
 )
-from twinlock.services.proving import Reply
+from twinlock.services.proving.checking import Reply
 
 RULES = rules_of()
 ONLY_LAWS = replace(RULES, statutes=())

@@ -34,7 +34,8 @@ from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.services.accounts import NewAccount, Offered, Opened
 from twinlock.services.actions.proposing import Previewed, Proposal, Repeated
 from twinlock.services.platform_keys import Scope
-from twinlock.services.proving import Asked, AskedBefore, Question, Reply
+from twinlock.services.proving.checking import Reply
+from twinlock.services.proving.taking import Asked, AskedBefore, Question
 from twinlock.services.spending import Spending
 from twinlock.services.vetoes import No
 

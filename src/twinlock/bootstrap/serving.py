@@ -70,7 +70,7 @@ from twinlock.services.notices.reporting import Callbacks, Reporting
 from twinlock.services.notices.telling import Telling
 from twinlock.services.order_intents import OrderIntents
 from twinlock.services.platform_keys import Keys
-from twinlock.services.proving import Proving
+from twinlock.services.proving.taking import Proving
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
 from twinlock.web.routes import page_router

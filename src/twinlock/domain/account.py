@@ -16,10 +16,8 @@ from twinlock.domain.assurance import Factor, Level, floor_of
 from twinlock.domain.authenticators.model import Authenticator, factor_of
 from twinlock.domain.bounds import (
     DEVICE_KNOWN_FOR,
-    DEVICES_MOST,
     SESSION_IDLE,
     SESSION_LIFETIME,
-    SESSIONS_MOST,
     SIM_CHANGE_PERIOD,
 )
 from twinlock.domain.deliveries import Delivery
@@ -38,7 +36,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.limits import Limits
+from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
@@ -154,34 +152,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return SessionState.READ_ONLY if self.read_only else SessionState.FULL
 
 
-def with_session(sessions: tuple[Session, ...], new: Session) -> tuple[Session, ...]:
-    """Return ``sessions`` with ``new``, which ends older ones of its device, if not more able.
-
-    Of too many the dead go first, then those that may only look, the oldest first.
-    Prevents: a thief below the floor who signs in again and again until the owner is signed out.
-    """
-    others = (
-        one
-        for one in sessions
-        if one.thumbprint != new.thumbprint or (new.read_only and not one.read_only)
-    )
-    worth = (SessionState.NONE, SessionState.READ_ONLY, SessionState.FULL)
-    kept = sorted((*others, new), key=lambda one: worth.index(one.state(new.started_at)))
-    return tuple(kept[-SESSIONS_MOST:])
-
-
-def with_device(devices: tuple[Device, ...], session: Session) -> tuple[Device, ...]:
-    """Return ``devices`` with that of ``session``; of too many the one seen longest ago goes."""
-    known = {device.thumbprint: device.since for device in devices}
-    device = Device(
-        thumbprint=session.thumbprint,
-        since=known.get(session.thumbprint, session.started_at),
-        seen_at=session.started_at,
-    )
-    rest = (one for one in devices if one.thumbprint != session.thumbprint)
-    return (*rest, device)[-DEVICES_MOST:]
-
-
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An API key of the customer's, with exactly the powers that were signed.
 
@@ -210,19 +180,6 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notional_daily_cents: int = 0
     integrator: str = ""
     used_on: int = 0
-
-
-class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
-
-    day: str = ""
-    cents: int = 0
-
-    def plus(self, cents: int, *, at: datetime) -> "Spent":
-        """Return the day's sum with ``cents`` more or less; a new day starts from zero."""
-        day = at.date().isoformat()
-        before = self.cents if self.day == day else 0
-        return Spent(day=day, cents=max(before + cents, 0))
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,15 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from twinlock.domain.account import (
-    Channel,
-    ChannelKind,
-    Destination,
-    OpenAction,
-    Session,
-    Spent,
-    State,
-)
+from twinlock.domain.account import Channel, ChannelKind, Destination, OpenAction, Session, State
 from twinlock.domain.actions import (
     AccountErase,
     ApiKeyCreate,
@@ -68,7 +60,7 @@ from twinlock.domain.exits import EXITS, AnyExit, Exit
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.laws import setting_up
-from twinlock.domain.limits import Limits, lowered
+from twinlock.domain.limits import Limits, Spent, lowered
 from twinlock.domain.locks import Lock
 from twinlock.domain.newcomers import (
     behind,

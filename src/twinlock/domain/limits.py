@@ -17,6 +17,19 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.spans import Spans
 
 
+class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What left or was authorized to leave on ``day`` (ISO date, UTC), in US cents."""
+
+    day: str = ""
+    cents: int = 0
+
+    def plus(self, cents: int, *, at: datetime) -> "Spent":
+        """Return the day's sum with ``cents`` more or less; a new day starts from zero."""
+        day = at.date().isoformat()
+        before = self.cents if self.day == day else 0
+        return Spent(day=day, cents=max(before + cents, 0))
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Sums in US cents a day (UTC); None: as much as the platform lets leave.
 

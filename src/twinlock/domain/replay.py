@@ -10,16 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import (
-    Account,
-    ApiKey,
-    Candidate,
-    Destination,
-    Session,
-    State,
-    with_device,
-    with_session,
-)
+from twinlock.domain.account import Account, ApiKey, Candidate, Destination, Session, State
 from twinlock.domain.api_keys import (
     stopped_with,
     used_on,
@@ -102,6 +93,7 @@ from twinlock.domain.rehashing import with_verifier
 from twinlock.domain.replaying_actions import apply_to_action, close
 from twinlock.domain.risk.visits import Visit, remember
 from twinlock.domain.signalling import signalled
+from twinlock.domain.signed_in import with_device, with_session
 
 
 def apply(state: State, event: Event) -> State:

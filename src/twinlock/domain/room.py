@@ -17,7 +17,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction, Spent
+from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction
 from twinlock.domain.actions import SessionStart, class_of, payload_bytes
 from twinlock.domain.authenticators.model import (
     Authenticator,
@@ -69,7 +69,7 @@ from twinlock.domain.deliveries import DELIVERIES_LONGEST
 from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
-from twinlock.domain.limits import Limits
+from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals

@@ -38,7 +38,8 @@ from twinlock.ports import (
     Entropy,
 )
 from twinlock.services.looking import Standing
-from twinlock.services.proving import Asked, Question, Reply
+from twinlock.services.proving.checking import Reply
+from twinlock.services.proving.taking import Asked, Question
 from twinlock.services.vetoes import No
 from twinlock.web.contests import ContestTold, contest_told
 from twinlock.web.errors import Errors

@@ -16,7 +16,7 @@ from twinlock.ports import (
 )
 from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.looking import Looking
-from twinlock.services.proving import Proving
+from twinlock.services.proving.taking import Proving
 from twinlock.services.vetoes import Vetoes
 
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]

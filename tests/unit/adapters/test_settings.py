@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twinlock.adapters import settings
+from twinlock.adapters import setting_table, settings
 from twinlock.adapters.mail.settings import MailSettings
 from twinlock.adapters.settings import Settings, TokenPlace
 from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
@@ -192,7 +192,7 @@ def test_the_databases_url_never_stands_in_a_repr() -> None:
 
 
 @pytest.mark.parametrize("row", settings.describe(), ids=lambda row: row.name)
-def test_an_empty_value_is_no_way_to_say_default(row: settings.SettingRow) -> None:
+def test_an_empty_value_is_no_way_to_say_default(row: setting_table.SettingRow) -> None:
     with pytest.raises(SettingsWrongError, match="is empty") as refused:
         settings.load({row.name: " "}, as_root=True)
     assert refused.value.code == "settings_wrong"

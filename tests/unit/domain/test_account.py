@@ -24,7 +24,6 @@ from twinlock.domain.account import (
     Session,
     Shown,
     State,
-    with_session,
 )
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Authenticator
@@ -32,6 +31,7 @@ from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.policy.facts import DestinationState, SessionState
+from twinlock.domain.signed_in import with_session
 
 LAPSE = 30 * DAY
 

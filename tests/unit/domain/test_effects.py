@@ -36,7 +36,7 @@ from support.worlds import (
 )
 
 from twinlock.domain import ids
-from twinlock.domain.account import OpenAction, Spent, State
+from twinlock.domain.account import OpenAction, State
 from twinlock.domain.actions import (
     BUILT,
     AnyPayload,
@@ -75,6 +75,7 @@ from twinlock.domain.events import (
     SessionStarted,
 )
 from twinlock.domain.ids import DestinationId
+from twinlock.domain.limits import Spent
 from twinlock.domain.policy.facts import Facts
 
 FRESH = "f" * 26

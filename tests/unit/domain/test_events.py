@@ -17,7 +17,7 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import ActionUnknownError, ApiKey, Device, OpenAction, Spent, State
+from twinlock.domain.account import ActionUnknownError, ApiKey, Device, OpenAction, State
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import DEVICES_MOST
@@ -48,6 +48,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.ids import ActionId, ApiKeyId, AuthenticatorId, DestinationId, SessionId
+from twinlock.domain.limits import Spent
 from twinlock.domain.replay import apply, apply_all
 
 ACTION = ActionId("act_1")

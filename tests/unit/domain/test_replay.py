@@ -9,7 +9,7 @@ from support.asked import an_action
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON
 from support.worlds import PASSWORD, SYNCED, a_destination, an_account, send
 
-from twinlock.domain.account import ApiKey, Candidate, Device, OpenAction, Shown, Spent, State
+from twinlock.domain.account import ApiKey, Candidate, Device, OpenAction, Shown, State
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import FLOOD_TOLD_EVERY, WEAK_SITTING
 from twinlock.domain.events import (
@@ -25,6 +25,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.freezes import SUSPENSION, Freeze
 from twinlock.domain.ids import ApiKeyId, ChallengeId
+from twinlock.domain.limits import Spent
 from twinlock.domain.replay import apply
 from twinlock.domain.throttle import Throttle
 

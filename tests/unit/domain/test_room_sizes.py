@@ -34,7 +34,6 @@ from twinlock.domain.account import (
     OpenAction,
     Session,
     Shown,
-    Spent,
 )
 from twinlock.domain.actions import (
     AnyPayload,
@@ -98,7 +97,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.likeness import TAG
-from twinlock.domain.limits import Limits
+from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.proving import codes_help
 from twinlock.domain.reasons import Reason

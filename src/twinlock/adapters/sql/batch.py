@@ -27,6 +27,7 @@ from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.api_key_marks import keep_marks
 from twinlock.adapters.sql.contact_names import rename
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, key_name, key_use, repeated
+from twinlock.adapters.sql.locking import check_locked, destinations_of, streams_of
 from twinlock.adapters.sql.waiting import Waiting, own_copy, unexpected, untold
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, Destination, State
@@ -43,7 +44,6 @@ from twinlock.domain.errors import (
     TokenUnavailableError,
     TwinlockError,
     UnavailableError,
-    invariant,
 )
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.importing.faults import AccountExistsError
@@ -161,7 +161,7 @@ class Batch:
     # --- Reading, under the locks ---
 
     async def _lock(self, group: list[Waiting], *, skip_locked: bool) -> None:
-        names = sorted({name for waiting in group for name in _names(waiting.work)})
+        names = sorted({name for waiting in group for name in streams_of(waiting.work)})
         await self._load(names, skip_locked=skip_locked)
         if skip_locked:
             await self._refuse_locked(names)
@@ -207,7 +207,7 @@ class Batch:
             return ()
         seen = self.streams.keys() | self.broken.keys()
         listed = stream.value.destinations
-        return [name for name in _destinations(work) if name in listed and name not in seen]
+        return [name for name in destinations_of(work) if name in listed and name not in seen]
 
     async def _read(self, group: list[Waiting]) -> None:
         works = [one.work for one in group]
@@ -279,7 +279,7 @@ class Batch:
             at=self.at,
             salts=self.entropy.draw(SALTS_BYTES * len(decided.decisions)),
         )
-        _check_locked(work, booked.state)
+        check_locked(work, booked.state)
         wrapped, key = self._subject_key(work)
         rows, values = self._stream_rows(work, before, booked, key)
         done = _Done(
@@ -303,7 +303,7 @@ class Batch:
         return done
 
     def _state(self, work: Work) -> State:
-        for name in _names(work):
+        for name in streams_of(work):
             if name in self.broken:
                 raise own_copy(self.broken[name])
         stream = self.streams.get(work.account_id)
@@ -313,7 +313,7 @@ class Batch:
             return State(account=work.opens)
         if stream is None:
             raise AccountUnknownError("no such account")
-        account, names = _as(Account, stream.value), _destinations(work)
+        account, names = _as(Account, stream.value), destinations_of(work)
         where = name_of(account, names) if names else None
         destination = self.streams.get(where or "")
         value = None if destination is None else destination.value
@@ -465,27 +465,6 @@ class Batch:
                 waiting.succeed(answer)
             else:
                 waiting.fail(answer)
-
-
-def _names(work: Work) -> tuple[str, ...]:
-    """Return the streams that ``work`` locks; it names them all before one is read."""
-    return work.account_id, *_destinations(work)
-
-
-def _destinations(work: Work) -> tuple[DestinationId, ...]:
-    """Return every name of the destination that ``work`` names, if it does."""
-    return () if work.destination_id is None else (work.destination_id, *work.also)
-
-
-def _check_locked(work: Work, after: State) -> None:
-    """Refuse a decision about anything but the streams that its command named and locked."""
-    invariant(after.account.account_id == work.account_id, "a command changes its own account")
-    # Prevents: an account that is said to be erased, and is not: this role can delete nothing.
-    invariant(after.account.erased_at is None, "an account is erased by its owner's role")
-    changed = None if after.destination is None else after.destination.destination_id
-    invariant(changed in (None, *_destinations(work)), "and the destination that it named")
-    listed = {one.account_id for one in after.listed}
-    invariant(listed <= {work.account_id}, "and lists new destinations of its own account only")
 
 
 def _as(kind: type[codec.T], value: Account | Destination) -> codec.T:

@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from twinlock.domain.account import Account, Destination, OpenAction, Spent, State
+from twinlock.domain.account import Account, Destination, OpenAction, State
 from twinlock.domain.actions import DestinationAdd, DestinationRemove
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.exits import AnyExit, Exit, WithdrawalCrypto, asset_in, leads_to, most_fee
+from twinlock.domain.limits import Spent
 from twinlock.domain.listing import Listing, Step, after
 from twinlock.domain.money import Prices, minor_units, value_cents
 from twinlock.domain.newcomers import still_proved

@@ -53,6 +53,7 @@ from twinlock.domain.policy.conditions import (
 )
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.fitting import check_offers, check_reason
+from twinlock.domain.policy.saying import fulfilled, unless
 from twinlock.domain.policy.statute import Statute, outcomes
 from twinlock.domain.policy.terms import (
     Between,
@@ -445,26 +446,26 @@ def _lifts(demand: Demand) -> Iterator[tuple[Mapping[str, Shape], str]]:
                     if roots > 1
                     else {**proved, "factors": shown}
                 ),
-                f"with these proofs shown{_unless(_shown(roots, factors))}",
+                f"with these proofs shown{unless(fulfilled(roots, factors))}",
             )
         case Wait(length=length, or_roots=or_roots):
             seconds = int(length.total_seconds())
             waited = {**proved, "held_seconds": _from(box, "held_seconds", seconds)}
-            yield waited, f"after {seconds} seconds{_unless(f'held_seconds >= {seconds}')}"
+            yield waited, f"after {seconds} seconds{unless(f'held_seconds >= {seconds}')}"
             if or_roots:
                 roots_shown = _from(box, "roots_shown", or_roots)
-                says = f"with {or_roots} roots shown{_unless(f'roots_shown >= {or_roots}')}"
+                says = f"with {or_roots} roots shown{unless(f'roots_shown >= {or_roots}')}"
                 yield {**proved, "roots_shown": roots_shown}, says
         case Agree(count=count):
             agreed = {"approvals": _from(box, "approvals", count)}
-            yield agreed, f"with {count} approvals{_unless(f'approvals >= {count}')}"
+            yield agreed, f"with {count} approvals{unless(f'approvals >= {count}')}"
         case Refuse(ends_with_day=True):
             none = Span(0, 0)
             yield {"day_cents": none, "destination_day_cents": none}, _NEXT_DAY
         case Refuse(retained=timedelta() as retained):
             seconds = int(retained.total_seconds())
             name, ends = "since_last_exit_seconds", f"{seconds} seconds after the last exit"
-            yield {name: _from(box, name, seconds)}, f"{ends}{_unless(f'{name} >= {seconds}')}"
+            yield {name: _from(box, name, seconds)}, f"{ends}{unless(f'{name} >= {seconds}')}"
         case Refuse():
             return
         case _:
@@ -475,21 +476,6 @@ _NEXT_DAY = (
     "on the next day: what is too much by itself takes a rule without @ends "
     '(docs/policy.md, "A daily limit")'
 )
-
-
-def _unless(lifted: str) -> str:
-    """Return how to write that ``lifted``, of the context, lifts a rule."""
-    return f": write context.{lifted} into an unless"
-
-
-def _shown(roots: int, factors: tuple[Factor, ...]) -> str:
-    """Return that an ``Ask`` is fulfilled, as a condition of the context."""
-    words = ", ".join(f'"{one}"' for one in factors)
-    parts = [
-        *([f"roots_shown >= {roots}"] if roots > 1 else []),
-        *([f"factors.containsAll([{words}])"] if words else []),
-    ]
-    return " && context.".join(parts or ["proved"])
 
 
 def _from(box: Box, name: str, least: int) -> Span:

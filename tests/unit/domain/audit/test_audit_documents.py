@@ -10,15 +10,7 @@ from support.cast import BOB, HOUR, NOON
 from support.lives import Life, Rows, a_life, audit
 from support.worlds import an_app
 
-from twinlock.domain.account import (
-    Account,
-    ApiKey,
-    Candidate,
-    Chain,
-    Destination,
-    Session,
-    Spent,
-)
+from twinlock.domain.account import Account, ApiKey, Candidate, Chain, Destination, Session
 from twinlock.domain.assurance import Factor
 from twinlock.domain.audit.documents import Stored
 from twinlock.domain.canonical import encode
@@ -35,7 +27,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.limits import Limits
+from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.risk.visits import History

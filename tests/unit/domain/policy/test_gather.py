@@ -37,7 +37,7 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction, Shown, Spent
+from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction, Shown
 from twinlock.domain.actions import AnyPayload, NotBuilt
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Authenticator
@@ -51,6 +51,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ActionId, ApiKeyId, DestinationId
+from twinlock.domain.limits import Spent
 from twinlock.domain.policy.facts import DestinationState, Within
 from twinlock.domain.policy.gather import weak_root
 

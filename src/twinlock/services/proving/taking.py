@@ -23,20 +23,16 @@ from twinlock.domain.account import (
 from twinlock.domain.actions import ApiKeyCreate, ContactChange, payload_bytes, place_of
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
-from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
+from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.authenticators.model import (
     Passkey,
-    Password,
-    RecoveryCodes,
-    Totp,
     factor_of,
 )
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
-from twinlock.domain.canonical import b64url, encode, from_b64url
+from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.commands import Ask, Prove, Right, Wrong
 from twinlock.domain.decisions import Decided, Rules
-from twinlock.domain.discreet import Discreet
-from twinlock.domain.errors import NotRepeatableError, TwinlockError, present
+from twinlock.domain.errors import NotRepeatableError, TwinlockError
 from twinlock.domain.events import ChallengeIssued, Event, SessionStarted
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
@@ -58,8 +54,8 @@ from twinlock.ports.keys import (
     BlindIndex,
 )
 from twinlock.ports.sign_ins import SignIns
-from twinlock.proofs import codes, intents, passkeys, recovery_codes, totp
-from twinlock.proofs.api_keys import check_answer
+from twinlock.proofs import codes, intents, passkeys
+from twinlock.services.proving.checking import Checking, Reply, binding
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,21 +63,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     factor: Factor
     channel_id: Annotated[str, Meta(max_length=64)] = ""
-
-
-class Reply(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The customer's answer: ``response`` of a passkey or an API key, or a typed ``secret``.
-
-    ``ip`` is where an API key was used from, as the platform saw it: IPv4 or IPv6.
-    """
-
-    HIDDEN = frozenset({"secret", "response", "ip"})
-
-    factor: Factor
-    challenge_id: Annotated[str, Meta(max_length=64)] = ""
-    secret: Annotated[str, Meta(max_length=256)] = ""
-    response: dict[str, Any] | None = None
-    ip: Annotated[str, Meta(max_length=45)] = ""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -149,9 +130,8 @@ class Proving:
         self._sign_ins = sign_ins
         self._blind = blind
         self._sightings = sightings
-        self._hasher = hasher
+        self._checking = Checking(clock=clock, hasher=hasher, rp=rp, older=older)
         self._rp = rp
-        self._older = older  # sites of older systems, for passkeys that were imported
 
     # --- Asking ---
 
@@ -250,7 +230,7 @@ class Proving:
         sealed = codes.seal(
             code,
             key=nonce,
-            binding=_binding(challenge_id, action),
+            binding=binding(challenge_id, action),
             now=self._clock.now(database_at=None),
         )
         return b64url(sealed.mac)
@@ -302,7 +282,7 @@ class Proving:
             fault = unread(account, action, reply.factor, now=self._clock.now(database_at=None))
             if fault is not None:
                 raise ProofRefusedError(fault)  # noqa: TRY301 - one way to refuse
-            proof = await self._check(account, action, reply)
+            proof = await self._checking.check(account, action, reply)
         except ProofRefusedError as refused:
             proof = Wrong(factor=reply.factor, fault=refused.fault)
         command = Prove(action_id=action_id, proof=proof, fresh=tail(self._entropy.draw(16)))
@@ -353,123 +333,6 @@ class Proving:
             return ()
         return self._blind.marks(payload.integrator)
 
-    async def _check(self, account: Account, action: OpenAction, reply: Reply) -> Right:
-        match reply.factor:
-            case Factor.PASSWORD:
-                return await self._check_password(account, reply)
-            case Factor.TOTP:
-                return self._check_totp(account, reply)
-            case Factor.RECOVERY_CODE:
-                return _check_recovery_code(account, reply)
-            case Factor.PASSKEY:
-                return self._check_passkey(account, action, reply)
-            case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.CHANNEL_CODE:
-                return self._check_code(action, reply)
-            case Factor.API_KEY:
-                return check_answer(account, action, reply.response, ip=reply.ip)
-            case _:
-                raise ProofRefusedError(ProofFault.WRONG_KIND)
-
-    async def _check_password(self, account: Account, reply: Reply) -> Right:
-        bound = next((one for one in account.authenticators if isinstance(one, Password)), None)
-        # Prevents: telling by the clock, or by the fault, which accounts have no password.
-        anew = await self._hasher.verify(None if bound is None else bound.verifier, reply.secret)
-        bound = present(bound, "what fits a password is one")
-        return Right(
-            factor=Factor.PASSWORD,
-            source=bound.authenticator_id,
-            against=bound.verifier,
-            rehashed=anew,
-        )
-
-    def _check_totp(self, account: Account, reply: Reply) -> Right:
-        apps = [one for one in account.authenticators if isinstance(one, Totp)]
-        now = self._clock.now(database_at=None)
-        if not apps:  # Prevents: telling which accounts have an app.
-            totp.burn(reply.secret, now=now)
-        fault = ProofFault.CODE_WRONG
-        for bound in apps:
-            seed = from_b64url(bound.seed)
-            try:
-                step = totp.verify(seed, reply.secret, now=now, last_step=bound.last_step)
-            except ProofRefusedError as refused:
-                fault = refused.fault
-                continue
-            return Right(
-                factor=Factor.TOTP,
-                source=bound.authenticator_id,
-                against=bound.seed,
-                totp_step=step,
-            )
-        raise ProofRefusedError(fault)
-
-    def _check_passkey(self, account: Account, action: OpenAction, reply: Reply) -> Right:
-        challenge = _challenge(action, reply)
-        nonce = from_b64url(challenge.nonce, size=32)
-        assertion = passkeys.read_assertion(reply.response or {})
-        bound = _passkey(account, assertion.credential_id)
-        checked = passkeys.check_on_sites(
-            assertion,
-            challenge=intents.challenge(nonce, payload_bytes(action.payload)),
-            sites=[
-                one
-                for one in (self._rp, *self._older)
-                if one.rp_id == (bound.rp_id or self._rp.rp_id)
-            ],
-            passkey=passkeys.KnownPasskey(
-                credential_id=assertion.credential_id,
-                public_key=from_b64url(bound.public_key),
-                backup_eligible=bound.backup_eligible,
-                sign_count=bound.sign_count,
-            ),
-        )
-        return Right(
-            factor=Factor.PASSKEY,
-            source=bound.authenticator_id,
-            against=bound.public_key,
-            challenge_id=challenge.challenge_id,
-            sign_count=checked.sign_count,
-            backed_up=checked.backed_up,
-            evidence=encode(
-                {
-                    "authenticator_data": b64url(assertion.authenticator_data),
-                    "client_data": b64url(assertion.client_data),
-                    "credential_id": bound.credential_id,
-                    "nonce": challenge.nonce,
-                    "signature": b64url(assertion.signature),
-                }
-            ),
-        )
-
-    def _check_code(self, action: OpenAction, reply: Reply) -> Right:
-        challenge = _challenge(action, reply)
-        channel_id = present(challenge.channel_id, "a code was sent to a channel")
-        sealed = codes.SealedCode(
-            mac=from_b64url(challenge.code_mac, size=32),
-            sent_at=challenge.expires_at - codes.LIFETIME,
-        )
-        codes.verify(
-            reply.secret,
-            sealed=sealed,
-            key=from_b64url(challenge.nonce, size=32),
-            binding=_binding(challenge.challenge_id, action),
-            now=self._clock.now(database_at=None),
-        )
-        return Right(
-            factor=reply.factor,
-            source=channel_id,
-            against=challenge.code_mac,
-            challenge_id=challenge.challenge_id,
-        )
-
-
-def _check_recovery_code(account: Account, reply: Reply) -> Right:
-    """Check a recovery code; where there is no set, it is wrong like any other."""
-    bound = next((one for one in account.authenticators if isinstance(one, RecoveryCodes)), None)
-    fitting = recovery_codes.verify(reply.secret, left=() if bound is None else bound.left)
-    bound = present(bound, "a code that fits is of a set")
-    return Right(factor=Factor.RECOVERY_CODE, source=bound.authenticator_id, against=fitting)
-
 
 def _channel(account: Account, action: OpenAction, question: Question) -> ChannelId | None:
     """Return the channel that was named, the new one, or the first of the fitting kind."""
@@ -499,26 +362,3 @@ def _check_none_stands(action: OpenAction, factor: Factor, *, now: datetime) -> 
     for one in action.challenges:
         if one.factor is factor and one.expires_at - now >= CHALLENGE_LIFETIME / 2:
             raise QuestionStandsError(one, now=now)
-
-
-def _binding(challenge_id: ChallengeId, action: OpenAction) -> codes.CodeBinding:
-    return codes.CodeBinding(
-        challenge_id=challenge_id,
-        action_id=action.action_id,
-        payload_digest=from_b64url(action.digest, size=32),
-    )
-
-
-def _challenge(action: OpenAction, reply: Reply) -> Challenge:
-    for challenge in action.challenges:
-        if challenge.challenge_id == reply.challenge_id and challenge.factor is reply.factor:
-            return challenge
-    raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
-
-
-def _passkey(account: Account, credential_id: bytes) -> Passkey:
-    wanted = b64url(credential_id)
-    for bound in account.authenticators:
-        if isinstance(bound, Passkey) and bound.credential_id == wanted:
-            return bound
-    raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)

@@ -1,0 +1,1 @@
+"""Proving: asking the customer, checking what is answered, and taking it."""
