@@ -153,7 +153,13 @@ class Stage:
         raise NotPlayableError(f"the amount {word!r} has no meaning here")
 
     def amount(self, word: object, asset: Asset) -> tuple[str, int]:
-        """Return an amount in whole units of ``asset`` as a decimal string, and its US cents."""
+        """Return an amount in whole units of ``asset`` as a decimal string, and its US cents.
+
+        Raises:
+            NotPlayableError: the amount has no meaning here, or the asset no price.
+        """
+        if asset.symbol not in CENTS:
+            raise NotPlayableError(f"the asset {asset.symbol!r} has no price here")
         price = Decimal(CENTS[asset.symbol])
         unit = Decimal(1).scaleb(-asset.decimals)
         if _NUMBER.fullmatch(str(word)):
