@@ -66,6 +66,8 @@ def _changed(rule: str, chance: random.Random) -> str:
     if hold is not None:
         rule = re.sub(rf"\b{hold[1]}\b", str(chance.choice(HOLDS)), rule)
     total = str(chance.choice(SUMS))
+    if "notional_an_hour_cents" in rule:  # Of trades, and held to a range of its own.
+        return rule
     return _SUM.sub(total, rule)
 
 
