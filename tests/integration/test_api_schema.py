@@ -25,7 +25,12 @@ async def test_every_operation_answers_whatever_fits_its_schema(service: Service
     alice = Customer(service, "alice")
     await alice.set_up()
     held = await alice.withdraw()
-    ids = {"account_id": alice.account_id, "action_id": held.action_id}
+    ids = {
+        "account_id": alice.account_id,
+        "action_id": held.action_id,
+        "webhook_id": f"wh_{'a' * 26}",
+        "stream": "none",
+    }
     statuses: set[int] = set()
 
     for operation in await operations(service):
@@ -54,7 +59,7 @@ async def test_every_answer_to_an_honest_customer_fits_its_schema(service: Servi
                 operation.validate_response(answer)  # Raises, where it does not fit.
                 tried += 1
 
-    assert tried == 10
+    assert tried == 12
 
 
 async def test_the_schema_names_the_key_that_everything_takes_that_acts(service: Service) -> None:
@@ -66,8 +71,13 @@ async def test_the_schema_names_the_key_that_everything_takes_that_acts(service:
     }
 
     assert described["openapi"].startswith("3.1")
-    # A preview and a question act on nothing, and a spend is named by its own id.
+    # A preview and a question act on nothing; a spend, an outcome and a signal are named by ids of
+    # their own; an intent counts each time it is asked; what is revoked stays so, asked again.
     assert {path for path, one in takes.items() if not one} == {
+        "/v1/intents",
+        "/v1/api-keys/revoke",
+        "/v1/notices/outcomes/{webhook_id}",
+        "/v1/signals/{stream}",
         "/v1/payloads",
         "/v1/authorizations/{action_id}/spend",
         "/access/v1/evaluation",
@@ -109,7 +119,10 @@ async def send(service: Service, case: Case, places: dict[str, str], *, key: str
         case.method, path, json=body, params=query, headers={"Idempotency-Key": key}
     )
     case.operation.validate_response(answer)  # Raises, where it does not fit.
-    if answer.status_code >= 400:
+    if answer.headers.get("content-type") == "application/json" and answer.status_code >= 400:
+        assert case.operation.path == "/v1/signals/{stream}"
+        assert answer.json().keys() == {"err", "description"}  # The form of RFC 8935, 2.4.
+    elif answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["code"]
     return answer.status_code

@@ -24,6 +24,7 @@ from twinlock.services.platform_keys import Scope
 PROBLEM = "application/problem+json"
 SCRIPTED = ("/challenge", "/assertion")  # Of a page, and for our own script: JSON.
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+SIGNAL = "application/secevent+jwt"
 WELL_KNOWN = (
     "/",
     "/docs",
@@ -87,7 +88,7 @@ BODIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
 )
 
 
-CARRIERS = "/v1/notices/outcomes/"
+CARRIERS, TRANSMITTERS = "/v1/notices/outcomes/", "/v1/signals/"
 
 
 class Route(NamedTuple):
@@ -105,6 +106,8 @@ class Route(NamedTuple):
 
     @property
     def media_type(self) -> str:
+        if self.template.startswith(TRANSMITTERS):
+            return SIGNAL
         return FORM if self.is_page else JSON
 
     def body(self, names: Mapping[str, str]) -> dict[str, object]:
@@ -116,8 +119,8 @@ class Route(NamedTuple):
 
     @property
     def needs_key(self) -> bool:
-        if self.template.startswith(CARRIERS):
-            return False  # A carrier signs instead.
+        if self.template.startswith((CARRIERS, TRANSMITTERS)):
+            return False  # A carrier signs instead, and so does who transmits signals.
         return self.template.startswith(("/v1/", "/access/"))
 
     @property
@@ -153,6 +156,7 @@ async def names(service: Service) -> dict[str, str]:
         "account_id": alice.account_id,
         "action_id": action,
         "webhook_id": f"wh_{'a' * 26}",
+        "stream": "none",
         "index": "0",
         "name": "none.css",
         "path": "0/000.p/1",
@@ -183,6 +187,14 @@ def check_refusal(route: Route, answer: httpx.Response, status: int) -> None:
     assert told["status"] == status
     assert told["type"] == f"urn:twinlock:problem:{told['code']}"
     assert told["title"], route
+
+
+def check_error(route: Route, answer: httpx.Response, status: int) -> None:
+    """Check that a transmitter is refused in the one form that it reads (RFC 8935, 2.4)."""
+    assert answer.status_code == status, route
+    assert answer.headers["cache-control"] == "no-store", route
+    assert answer.headers["content-type"] == JSON, route
+    assert answer.json().keys() == {"err", "description"}, route
 
 
 async def ask(
@@ -228,7 +240,7 @@ async def test_an_answer_from_another_site_is_refused_on_every_page(
     app: Litestar, http: httpx.AsyncClient, names: dict[str, str]
 ) -> None:
     open_ones = (one for one in routes(app, names) if one.method == "POST" and not one.needs_key)
-    posted = [one for one in open_ones if not one.template.startswith(CARRIERS)]
+    posted = [one for one in open_ones if not one.template.startswith((CARRIERS, TRANSMITTERS))]
     assert len(posted) == 6
     for route in posted:
         check_refusal(route, await ask(http, route, names, Origin="https://evil.example"), 403)
@@ -245,15 +257,16 @@ async def test_a_body_too_large_of_another_kind_or_without_meaning_is_refused_ev
                 headers={"Content-Type": route.media_type},
             )
             check_refusal(route, large, 413)
+            refused = check_error if route.media_type == SIGNAL else check_refusal
             other = await http.post(
                 route.path, content=b"{}", headers={"Content-Type": "text/plain"}
             )
-            check_refusal(route, other, 415)
+            refused(route, other, 400 if route.media_type == SIGNAL else 415)
             strange = b'{"no_such_field":1}' if route.media_type == JSON else b"no_such_field=1"
             foreign = await http.post(
                 route.path, content=strange, headers={"Content-Type": route.media_type}
             )
-            check_refusal(route, foreign, 400)
+            refused(route, foreign, 404 if route.media_type == SIGNAL else 400)
 
 
 async def test_what_cannot_be_decided_is_refused_in_the_same_form(
@@ -304,7 +317,15 @@ async def test_what_nobody_foresaw_is_told_in_the_same_form_and_tells_nothing(
     told = [await http.get("/health/ready")]  # The key is remembered from here on.
     for table in ("stream", "head", "event", "tile", "api_key_mark"):
         await database.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
-    free = ("/health/live", "/metrics", "/openapi", "/static", "/.well-known", CARRIERS)
+    free = (
+        "/health/live",
+        "/metrics",
+        "/openapi",
+        "/static",
+        "/.well-known",
+        CARRIERS,
+        TRANSMITTERS,
+    )
     for route in routes(app, names):
         if route.template.startswith(free):
             continue

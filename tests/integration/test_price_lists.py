@@ -99,7 +99,7 @@ async def test_a_list_that_the_commands_signed_values_a_withdrawal(
     words = ("prices", "sign", str(given), "--key", str(key), "--out", str(out))
     signed = await command({}, *words)
     assert msgspec.json.decode(trusted.out)["public_key"] == public
-    assert "without a price, so that any amount counts as the highest: BTC, TRX" in signed.err
+    assert "without a price, so that any amount counts as the highest: BTC, DOGE, EOS" in signed.err
 
     async def waiting() -> int:
         return cast("int", await database.value("SELECT count(*) FROM outbox"))
@@ -119,11 +119,11 @@ async def test_a_list_that_the_commands_signed_values_a_withdrawal(
 def test_the_list_may_come_by_a_pipe(feed: Feed) -> None:
     words = ["prices", "sign", "-", "--key", str(feed.file), "--out", str(feed.out), "--json"]
 
-    told = CliRunner().invoke(app, words, input='{"cents": {"USDT": 100, "DOGE": 7}}')
+    told = CliRunner().invoke(app, words, input='{"cents": {"USDT": 100, "PEPE": 7}}')
 
     assert told.exit_code == 0
-    assert json.loads(told.stdout)["assets"] == ["DOGE", "USDT"]
-    assert "priced, and named by no policy: DOGE" in told.stderr
+    assert json.loads(told.stdout)["assets"] == ["PEPE", "USDT"]
+    assert "priced, and named by no policy: PEPE" in told.stderr
 
 
 def test_a_public_key_that_begins_with_a_dash_is_no_option(

@@ -18,7 +18,7 @@ from twinlock.domain.reasons import Reason
 
 _RULE = re.compile(r'^@id\("[^"]+"\).*?;$', re.MULTILINE | re.DOTALL)
 _HOLD = re.compile(r'@hold_seconds\("(\d+)"\)')
-_SUM = re.compile(r"\b(50000|100000|10000000)\b")
+_SUM = re.compile(r'(?<!")\b(50000|100000|10000000)\b')  # Not what an annotation says.
 HOLDS = (1, 3_600, 86_400, 172_800, 604_800)  # Seconds.
 SUMS = (0, 1, 500_00, 1_000_00, 100_000_00, 10**12 - 1)  # Cents.
 

@@ -34,7 +34,7 @@ class SuspensionKind(IntEnum):
 class Suspension(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """When something was reported lost, in POSIX milliseconds, and how long that lasts.
 
-    An array of two numbers, since each account keeps room to have everything suspended.
+    Sealed as an array of two numbers, since each account keeps room to have everything suspended.
     """
 
     at_ms: int
