@@ -21,9 +21,6 @@ NOT_YET = {
     "S13": {"m2"},
     "S16": {"attack", "m1", "m2", "m3", "benign_twin"},
 }
-# Demands that nothing keeps yet: look-alikes are not told apart (S13), and a list that binds
-# withdrawals binds trades too, with a no where the story wants a proof (S10).
-NOT_KEPT = {"S10": {"m2"}, "S13": {"attack", "m1"}}
 LOST = {
     BASELINE: {"S04": 1_460_000_00, "S09": 1_000_000_00, "S13": 49_999_950_00},
     TYPICAL: {"S09": 1_000_000_00, "S13": 49_999_950_00},
@@ -39,7 +36,7 @@ async def test_what_the_owner_can_do_is_played_and_kept(name: str) -> None:
     result = await shipped(name)
 
     assert parts(result, Status.NOT_PLAYABLE) == NOT_YET[name]
-    assert parts(result, Status.FAILED) == NOT_KEPT.get(name, set())
+    assert parts(result, Status.FAILED) == set()
     assert result.lost_cents == 0
 
 

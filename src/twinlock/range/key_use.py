@@ -11,11 +11,15 @@ import ipaddress
 from functools import partial
 
 from twinlock.domain.answers import Answered
+from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.exits import EXITS
+from twinlock.domain.order_intents.model import Verdict
 from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, new_key
-from twinlock.range.customer import NotHeldError, NotPlayableError
-from twinlock.range.stage import Stage
+from twinlock.range.customer import Customer, NotHeldError, NotPlayableError
+from twinlock.range.leaving import small_exit
+from twinlock.range.places import PAIRS
+from twinlock.range.stage import SMALL_CENTS, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import THIEVES, Capability, Mark, Person, Showing
 
@@ -59,7 +63,47 @@ def address_of(key: SoftwareKey, step: Step, *, mark: Mark | None = None) -> str
             if not any(ipaddress.ip_address(one) in network for network in networks)
         )
         return next(outside, _ELSEWHERE[-1])
-    return str(networks[0].network_address) if networks else _AT_HOME
+    return home_of(key)
+
+
+def home_of(key: SoftwareKey) -> str:
+    """Return from where its maker uses ``key``: the first address of its list."""
+    if not key.ip_list:
+        return _AT_HOME
+    return str(ipaddress.ip_network(key.ip_list[0], strict=False).network_address)
+
+
+async def use_long_ago(customer: Customer, key: SoftwareKey, where: dict[str, str] | None) -> bool:
+    """Use the owner's ``key`` as its owner does: to pay to ``where``, else to trade.
+
+    Return whether it was: a key that only reads is used beside the gate, which sees nothing of it.
+    """
+    client = customer.venue.client
+    if where is not None and WITHDRAW_SCOPE in key.scopes:
+        kind, payload = small_exit(where["network"], where["address"], SMALL_CENTS // 100)
+        asked = await client.action((await customer.propose(kind, payload)).action_id)
+        signature = key.secret.sign(asked.action_id, asked.payload or {})
+        answered = await client.prove_by_api_key(
+            asked.action_id, signature=signature, ip=home_of(key)
+        )
+        if answered.authorization:
+            spend_id = f"before-{b64url(customer.venue.draw()[:9])}"
+            await client.spend(answered.action_id, spend_id=spend_id)
+        return bool(answered.authorization)
+    if TRADE_SCOPE not in key.scopes:
+        return False
+    account = await client.account(customer.account_id)
+    [named] = [one for one in account["api_keys"] if one["public_key"] == key.public_key]
+    order = {
+        "account_id": customer.account_id,
+        "api_key_id": named["api_key_id"],
+        "ip": home_of(key),
+        "pair": PAIRS["liquid"],
+        "side": "buy",
+        "notional_cents": SMALL_CENTS,
+    }
+    [told] = await client.examine([order])
+    return bool(told["verdict"] == Verdict.PASS)
 
 
 async def show_key(stage: Stage, step: Step, answered: Answered, showing: Showing) -> Answered:

@@ -18,8 +18,9 @@ from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
-from twinlock.range.api_keys import SoftwareKey, key_payload, new_key
+from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, key_payload, new_key
 from twinlock.range.customer import Customer, NotPlayableError
+from twinlock.range.key_use import use_long_ago
 from twinlock.range.leaving import small_exit
 from twinlock.range.own_words import lock_days
 from twinlock.range.places import NETWORK, OLD, Places
@@ -40,6 +41,9 @@ AGE = timedelta(days=400)  # Of an account of which a file says no more.
 ADDRESSES = {"email": "alice@example.com", "sms": "+15550100", "desktop": "alice-desktop"}
 NO_TIME = timedelta(0)
 KEY_AGE = timedelta(days=30)  # Of an API key of which a file says no more.
+UNBOUND_AGE = timedelta(days=10)  # Of one without an IP list, which lapses after 14.
+KEY_USED_EVERY = timedelta(days=10)  # Often enough that none lapses.
+KEY_USED = timedelta(days=1)  # When last, where neither the file nor its destinations say it.
 DAILY = {"small": SMALL_CENTS, "large": LARGE_CENTS}
 CODES = timedelta(minutes=1)  # What showing two codes of an app may take.
 SIGNS_IN_EVERY = DEVICE_KNOWN_FOR * 2 / 3  # Often enough to stay known.
@@ -112,29 +116,46 @@ async def set_up(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Owned:
-    """A key that is asked for ``asked`` before the first step, and is there after ``lead``."""
+    """A key that is asked for ``asked`` before the first step, and is there after ``lead``.
+
+    ``uses`` are when it was used, before the first step.
+    """
 
     spec: OwnedKey
     asked: timedelta
     lead: timedelta
     daily_cents: int
+    uses: tuple[timedelta, ...] = ()
 
 
 def _owned(spec: AccountSpec, entries: Sequence[Listed], statutes: Statutes) -> tuple[_Owned, ...]:
     """Return the keys of the file; one that names destinations is made after they are usable."""
     ages = {one.name: one.aged for one in entries}
+    used = {one.name: one.used for one in entries if one.used is not None}
     found = []
     for key in spec.keys:
         withdraws = WITHDRAW_SCOPE in key.scopes
         lead = statutes.waits(ActionType.API_KEY_CREATE) + CODES if withdraws else CODES
         young = min((ages.get(one, KEY_AGE) for one in key.destinations), default=KEY_AGE + lead)
-        age = parse_length(key.age) if key.age else max(min(KEY_AGE, young - lead - CODES), NO_TIME)
+        oldest = KEY_AGE if key.ip_list else UNBOUND_AGE
+        age = parse_length(key.age) if key.age else max(min(oldest, young - lead - CODES), NO_TIME)
         daily = spec.value_usd * 100 if key.daily == "all" else DAILY.get(key.daily, 0)
         if not daily:
             raise NotPlayableError(f"account.api_keys: daily {key.daily!r} has no meaning here")
         daily += MAX_FEE_CENTS
-        found.append(_Owned(spec=key, asked=age + lead, lead=lead, daily_cents=daily))
+        uses = _uses(key, age, used)
+        found.append(_Owned(spec=key, asked=age + lead, lead=lead, daily_cents=daily, uses=uses))
     return tuple(found)
+
+
+def _uses(key: OwnedKey, age: timedelta, used: Mapping[str, timedelta]) -> tuple[timedelta, ...]:
+    """Return when a key of ``age`` was used: last when the file says so, and often before."""
+    if key.last_used == "never" or not (key.last_used or age > KEY_USED_EVERY):
+        return ()
+    paid = min((used[one] for one in key.destinations if one in used), default=KEY_USED)
+    last = max(parse_length(key.last_used) if key.last_used else paid, CODES)
+    often = (last + KEY_USED_EVERY * number for number in range(age // KEY_USED_EVERY + 1))
+    return tuple(one for one in often if one < age)
 
 
 def _entries(spec: AccountSpec, old: Collection[str]) -> list[Listed]:
@@ -226,6 +247,8 @@ class _Past:
             asked_at = self.start - key.asked
             chores.append((asked_at, number, partial(self._make_key, key)))
             chores.append((asked_at + key.lead, number, self._sign_in))  # It settles what is due.
+            used = ((self.start - one, number, partial(self._use_key, key)) for one in key.uses)
+            chores.extend(used)
         if self.lock is not None:  # Last, or all before it would have had to wait.
             chores.append((self.start - CODES, len(chores), self._tighten))
         at = self.opened_at + SIGNS_IN_EVERY
@@ -265,6 +288,13 @@ class _Past:
         if proposed.answer not in (Answer.ALLOW, Answer.HOLD):
             raise SettingUpError(f"the API key {spec.name} was not made: {proposed.answer.value}")
         self.keys.append(key)
+
+    async def _use_key(self, owned: _Owned) -> None:
+        [key] = [one for one in self.keys if one.name == owned.spec.name]
+        where = [self.places.where(one) for one in owned.spec.destinations[:1]]
+        used = await use_long_ago(self.customer, key, where[0] if where else None)
+        if not used and {WITHDRAW_SCOPE, TRADE_SCOPE}.intersection(key.scopes):
+            raise SettingUpError(f"the API key {key.name} could not be used before the first step")
 
     async def _renew(self, where: dict[str, str]) -> None:
         """Use a destination that has lapsed: a key names only what is usable."""

@@ -97,9 +97,10 @@ class Destinations(_Part, frozen=True, kw_only=True):
 
 
 class OwnedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key of the owner's, as it stands at the first step; ``age`` is a length before it.
+    """An API key of the owner's, as it stands at the first step.
 
-    ``daily`` is an amount word. What else a file says of a key is the platform's.
+    ``age`` and ``last_used`` are lengths before it; where a file does not say the latter, its owner
+    keeps it alive. ``daily`` is an amount word. What else a file says of a key is the platform's.
     """
 
     name: Name = "key"
@@ -108,10 +109,13 @@ class OwnedKey(msgspec.Struct, frozen=True, kw_only=True):
     destinations: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
     daily: Text = "all"
     age: str = ""
+    last_used: str = ""
 
     def __post_init__(self) -> None:
         if self.age:
             parse_length(self.age)
+        if self.last_used not in ("", "never"):
+            parse_length(self.last_used)
 
 
 class AccountSpec(_Part, frozen=True, kw_only=True):

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from support.ranges import PASSKEY_ACCOUNT, attack, step
 
+from twinlock.domain.api_keys import day_number
+from twinlock.range.customer import NotPlayableError
+from twinlock.range.profiles import rules_of
 from twinlock.range.results import StepResult
+from twinlock.range.setting_up import set_up
+from twinlock.range.story import AccountSpec
+from twinlock.range.venue import open_world
+from twinlock.range.words import Proof
 
 HOME = "203.0.113.7"
 OWNED: dict[str, Any] = {
@@ -135,3 +142,46 @@ async def test_a_key_is_as_old_as_its_file_says_and_its_destination_older() -> N
 
     assert results[0].after == timedelta()
     assert told(results)[0][0] == "allow"
+
+
+@pytest.mark.parametrize(
+    ("last_used", "found"),
+    [
+        ("never", ("deny", ("api_key_lapsed",))),
+        ("31d", ("deny", ("api_key_lapsed",))),
+        ("29d", ("allow", ())),
+    ],
+)
+async def test_a_key_was_used_last_when_its_file_says(
+    last_used: str, found: tuple[str, tuple[str, ...]]
+) -> None:
+    results = await used(pay(), keys=({**OWNED, "age": "100d", "last_used": last_used},))
+
+    assert told(results) == [found]
+
+
+def an_old(key: dict[str, Any]) -> AccountSpec:
+    keys = ({**key, "age": "100d", "last_used": "3d"},)
+    return AccountSpec(
+        authenticators=(Proof.PASSWORD, Proof.PASSKEY), channels=("email",), api_keys=keys
+    )
+
+
+@pytest.mark.parametrize(("scope", "days"), [("trade", 3), ("read", None)])
+async def test_an_old_key_has_traded_and_one_that_reads_left_no_trace(
+    scope: str, days: int | None
+) -> None:
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, an_old({**TRADER, "scopes": [scope]}))
+        [key] = (await venue.client.export(stage.customer.account_id))["account"]["api_keys"]
+
+    used_on = 0 if days is None else day_number(stage.start - timedelta(days=days))
+    assert key.get("used_on", 0) == used_on
+
+
+async def test_a_key_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinlock.range.key_use.home_of", lambda _: "198.51.100.66")
+    for key in (TRADER, OWNED):
+        async with open_world(rules_of("default")) as venue:
+            with pytest.raises(NotPlayableError, match="could not be used before"):
+                await set_up(venue, an_old(key))
