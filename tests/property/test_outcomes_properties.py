@@ -10,7 +10,7 @@ from twinlock.domain.policy.statute import Statute, outcomes
 from twinlock.domain.policy.terms import Between, Choice, Context, Shape, Span, Value
 from twinlock.domain.policy.varying import box_of
 
-COMBINATIONS_MOST = 20_000
+COMBINATIONS_MOST = 30_000
 RULES = [
     pytest.param(rule, action, id=f"{policy.name}-{rule.rule_id}-{action}")
     for policy in (DEFAULT, STRICT)

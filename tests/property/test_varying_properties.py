@@ -21,7 +21,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.catalogue import CLASS_OF
 from twinlock.domain.exits import EXITS
 from twinlock.domain.ids import ApiKeyId
-from twinlock.domain.limits import Spent
+from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.policy.facts import Within
 from twinlock.domain.policy.terms import Between, Choice, Shape, Span, Value
 from twinlock.domain.policy.varying import VARYING, box_of, classes_of, only
@@ -121,7 +121,9 @@ def test_the_table_speaks_of_known_facts_and_of_what_is_built() -> None:
             assert fixed is (action not in actions)
 
 
-WITH_A_KEY = replace(an_account(), api_keys=(API_KEY,))
+WITH_A_KEY = replace(
+    an_account(), api_keys=(API_KEY,), limits=Limits(day_cents=10**9, announced_cents=10**9)
+)
 UNKNOWN = send(10**12)
 POWERFUL = make_key("withdraw", ip_list=("::1",), destinations=("dst_1",))
 VARIES: dict[str, tuple[OpenAction, dict[str, Any]]] = {
@@ -133,6 +135,7 @@ VARIES: dict[str, tuple[OpenAction, dict[str, Any]]] = {
     ),
     "value_cents": (an_action(send()), {}),
     "value_unknown": (an_action(UNKNOWN), {}),
+    "within_announced": (an_action(send()), {}),
     "budget_cents": (an_action(list_address(NEW_ADDRESS, budget_cents=1)), {}),
     "new_device": (an_action(sign_in(MALLORYS_LAPTOP)), {}),
     "scopes": (an_action(POWERFUL), {}),
