@@ -66,11 +66,11 @@ HELD_BY = {
 }
 _WHY_NOT = {
     CheckName.NO_REACH: "the prover is not built",
-    CheckName.REBUILT_FROM_LOG: "the audit that rebuilds state from events is not built",
+    CheckName.REBUILT_FROM_LOG: "twinlock audit does it, on a database, not here",
     CheckName.RECORD_COMPLETE: "disclosures are not built",
     CheckName.SCREEN_NAMES: "pages are looked at in a browser (tests/e2e), not here",
     CheckName.NOT_OFFERED: "there is no deposit history from which to offer anything",
-    CheckName.SUM_BINDS: "limits of the owner's own are not built",
+    CheckName.SUM_BINDS: "the range has no words yet for limits of the owner's own",
 }
 
 

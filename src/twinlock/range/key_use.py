@@ -101,6 +101,8 @@ async def use_long_ago(customer: Customer, key: SoftwareKey, where: dict[str, st
         "pair": PAIRS["liquid"],
         "side": "buy",
         "notional_cents": SMALL_CENTS,
+        "price": "60000",  # The middle itself: usual by anybody's rules.
+        "mid": "60000",
     }
     [told] = await client.examine([order])
     return bool(told["verdict"] == Verdict.PASS)

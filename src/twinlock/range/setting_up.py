@@ -23,7 +23,7 @@ from twinlock.range.customer import Customer, NotPlayableError
 from twinlock.range.key_use import use_long_ago
 from twinlock.range.leaving import small_exit
 from twinlock.range.own_words import lock_days
-from twinlock.range.places import NETWORK, OLD, Places
+from twinlock.range.places import NETWORK, OLD, PAIRS, Places
 from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
 from twinlock.range.stage import (
@@ -282,6 +282,8 @@ class _Past:
         for where in named:
             await self._renew(where)
         payload = key_payload(key, named, daily_cents=owned.daily_cents)
+        if TRADE_SCOPE in key.scopes:  # By rules that call no pair liquid it could trade nothing.
+            payload["pairs"] = [PAIRS["liquid"]]
         proposed = await self.customer.propose(ActionType.API_KEY_CREATE, payload)
         if proposed.answer is not Answer.DENY:
             proposed = await self.customer.prove_best(proposed)

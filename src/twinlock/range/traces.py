@@ -17,7 +17,7 @@ WHY_NOT = {
     Trace.KEY_PAUSED: "API keys are revoked or stopped, and never paused by themselves",
     Trace.LOOKS_THE_SAME: "decoy answers under duress are not built",
     Trace.ALARM_CANARY: "canary customers are not built",
-    Trace.ALARM_AUDIT: "the audit is not built",
+    Trace.ALARM_AUDIT: "twinlock audit raises it, on a database, not here",
 }
 
 

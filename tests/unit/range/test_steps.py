@@ -166,7 +166,7 @@ async def test_an_account_without_channels_has_no_letters_to_look_at() -> None:
         pytest.param(
             {"always": ["alarm_audit"]},
             Status.NOT_PLAYABLE,
-            "alarm_audit: the audit is not built",
+            "alarm_audit: twinlock audit raises it, on a database, not here",
             id="what it always leaves cannot be seen",
         ),
         pytest.param(
