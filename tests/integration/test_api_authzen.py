@@ -243,7 +243,7 @@ async def test_our_own_client_asks_too(service: Service, alice: Customer) -> Non
     assert one.context.obligations is not None
     assert many.evaluations == (one,)
     assert step_up(await alice.propose("freeze.set")).startswith("Bearer error=")
-    assert step_up(await alice.propose("gift.send")) == ""
+    assert step_up(await alice.propose("recovery.open")) == ""
 
 
 # --- Lists ---
@@ -550,7 +550,7 @@ async def test_an_answer_that_no_proof_helps_carries_no_challenge(
     )
     unknown = await service.http.post(
         "/v1/actions",
-        json={"account_id": alice.account_id, "type": "gift.send"},
+        json={"account_id": alice.account_id, "type": "recovery.open"},
         headers={"Idempotency-Key": service.key()},
     )
 

@@ -56,7 +56,7 @@ async def test_every_question_every_attempt_and_every_no_is_an_entry(service: Se
     with pytest.raises(ProblemError):
         await alice.with_secret(asked.action_id, "password", "not hers")
     await alice.with_passkey(asked.action_id)
-    await alice.propose("gift.send")
+    await alice.propose("recovery.open")
     stranger = SoftwareDevice(b"mallory's device".ljust(32, b"."))
     below = await alice.propose("session.start", {"device": stranger.jwk()})
     await alice.with_secret(below.action_id, "password", PASSWORD)
@@ -68,7 +68,7 @@ async def test_every_question_every_attempt_and_every_no_is_an_entry(service: Se
         ("withdrawal.crypto", "deny", "password: password_wrong"),
         ("withdrawal.crypto", "hold", ""),  # The passkey's question.
         ("withdrawal.crypto", "hold", "passkey"),
-        ("gift.send", "deny", ""),
+        ("recovery.open", "deny", ""),
         ("session.start", "challenge", ""),
         ("session.start", "challenge", "password"),
         ("session.end", "allow", ""),

@@ -45,6 +45,7 @@ def in_lines(*rows: dict[str, Any]) -> str:
 
 
 def told(ended: Ended) -> dict[str, Any]:
+    assert ended.out, ended.err
     found: dict[str, Any] = json.loads(ended.out)
     return found
 
