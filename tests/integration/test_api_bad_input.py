@@ -257,7 +257,9 @@ async def test_an_action_of_this_account_that_never_was_is_not_found(service: Se
         assert refused.value.code == "action_not_found"
 
 
-@pytest.mark.parametrize("kind", ["unknown.exit", "recovery.open", "staff.review", "staff.disclose"])
+@pytest.mark.parametrize(
+    "kind", ["unknown.exit", "recovery.open", "staff.review", "staff.disclose"]
+)
 async def test_an_action_that_cannot_be_decided_is_refused_with_a_reason(
     service: Service, kind: str
 ) -> None:
