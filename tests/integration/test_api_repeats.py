@@ -256,7 +256,8 @@ async def test_a_veto_that_is_said_again_is_told_how_its_action_ended(
         )
 
         assert (first.state, again.state) == (("vetoed",) * 2 if by_owner else ("open",) * 2)
-    over = await alice.withdraw()
+    # A second no to the same change would open a contest.
+    over = await alice.withdraw(address=f"0x{'cd' * 20}")
     await alice.propose("freeze.set")
     await service.client.veto(
         over.action_id,

@@ -282,7 +282,7 @@ def test_an_instant_in_the_future_gives_a_negative_length_so_the_rule_matches() 
 
 def test_a_yes_is_one_only_with_a_permit_of_ours() -> None:
     assert ENGINE.confirm(YES) == NOTHING
-    assert ENGINE.confirm(replace(YES, action="gift.send")) == REFUSED  # Which nobody permits.
+    assert ENGINE.confirm(replace(YES, action="recovery.open")) == REFUSED  # Which nobody permits.
     assert ENGINE.confirm(replace(YES, action="unknown")) == REFUSED
 
 
