@@ -66,6 +66,7 @@ BROKEN = {
     },
     TYPICAL: {
         ("S01", "m2"),
+        ("S01", "n1"),  # A change stops the chain and P2P; a bank and other members stay open.
         *(("S02", one) for one in ("m1", "m2", "n1")),
         ("S07", "m1"),
         ("S15", "m1"),
