@@ -50,16 +50,17 @@ def made_up(alice: Customer, number: int) -> str:
     return f"act_{alice.account_id.removeprefix('acc_')}_{tail}"
 
 
-async def held(alice: Customer) -> Answered:
+async def held(alice: Customer, address: str = ADDRESS) -> Answered:
     """Return a withdrawal that Mallory had signed, and that waits."""
-    action = await alice.propose("withdrawal.crypto", {**alice.withdrawal(), "address": ADDRESS})
+    action = await alice.propose("withdrawal.crypto", {**alice.withdrawal(), "address": address})
     return await alice.with_passkey(action.action_id)
 
 
 async def test_a_stranger_who_opens_pages_keeps_no_owner_from_saying_no(
     web: Web, alice: Customer, mallory: httpx.AsyncClient
 ) -> None:
-    by_link, by_api = await held(alice), await held(alice)
+    # Two changes, since a second no to one and the same would open a contest.
+    by_link, by_api = await held(alice), await held(alice, f"0x{'ee' * 20}")
     link, *_ = await veto_links(web.service, by_link.action_id)
 
     for number in range(ACTIONS):

@@ -42,6 +42,7 @@ from twinlock.domain.errors import (
     TwinlockError,
 )
 from twinlock.domain.ids import AccountId
+from twinlock.domain.importing.faults import AccountExistsError
 from twinlock.domain.requirements import Answer
 from twinlock.ports import (
     Committed,
@@ -237,7 +238,7 @@ def a_key_that_is_no_text(customer: Customer, clock: SteerableClock) -> Work:
         (another_ones_account, InvariantError),
         (another_ones_destination, InvariantError),
         (a_destination_for_an_account, InvariantError),
-        (opened_twice, InvariantError),
+        (opened_twice, AccountExistsError),
         (a_key_that_is_no_text, TwinlockError),
     ],
 )
