@@ -70,3 +70,16 @@ async def test_what_is_wrong_with_an_address_is_told_by_its_code(
 
     assert (refused.value.status, refused.value.code) == (422, code)
     assert address not in str(refused.value)
+
+
+async def test_what_was_paid_without_being_listed_is_known_as_well(service: Service) -> None:
+    alice = Customer(service, "alice")
+    await alice.set_up()
+    paid = await send_to(alice, ADDRESS)
+    await alice.with_passkey(paid.action_id)
+    service.clock.forward(hours=24)
+    spent = await service.client.spend(paid.action_id, spend_id="spend-0001")
+    assert spent.state == "spent"
+
+    refused = await send_to(alice, LIKE)
+    assert (refused.answer, refused.resembles) == (Answer.DENY, (ADDRESS,))

@@ -36,7 +36,7 @@ from twinlock.domain.notices import NoticeKind
 from twinlock.domain.parcels import CarrierName, Slip
 from twinlock.ports import Outgoing
 from twinlock.ports.notices import Carrier
-from twinlock.services.notices.reporting import Reporting
+from twinlock.services.notices.reporting import NoticeUnknownError, Reporting
 from twinlock.services.notices.sending import TURN_SECONDS, Post, Sending
 from twinlock.services.notices.telling import Telling
 
@@ -365,3 +365,21 @@ async def test_of_whoever_was_erased_nothing_is_noted(scene: Scene, keyring: Key
 
     assert await reporting.settle(scene.shelf) == MANY
     assert await reporting.settle(scene.shelf) == 0
+
+
+async def test_word_of_what_does_not_wait_is_noted_of_the_message_alone(
+    scene: Scene, keyring: Keyring
+) -> None:
+    """What has left already waits for nobody; and of a name that nobody gave nothing is taken."""
+    await scene.database.execute(
+        "UPDATE delivery SET carrier = 'webhook', state = 'handed', ended_at = clock_timestamp()"
+    )
+    signer = KeyringSigner(keyring, log_origin="log.example/twinlock")
+    reporting = Reporting(scene.store, policies=FixedPolicies(scene.clock, signer))
+    names = [row["name"] for row in await scene.database.fetch("SELECT name FROM delivery")]
+
+    for name in names:
+        await reporting.tell(scene.shelf, name, arrived=True)
+    with pytest.raises(NoticeUnknownError):
+        await reporting.tell(scene.shelf, "ntc_of_nobody", arrived=True)
+    assert await scene.database.value("SELECT count(*) FROM delivery") == 0

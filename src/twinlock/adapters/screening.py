@@ -4,7 +4,7 @@ It is OFAC's SDN list as it is published (``sdn.xml``: the ids "Digital Currency
 table with a column ``address``. It is read again when it changes, beside what is being decided:
 until it is read the one before it counts.
 
-Always true (tests/unit/adapters/test_screening_lists.py): a file that is not there, that cannot be
+Always true (tests/unit/adapters/test_screening_files.py): a file that is not there, that cannot be
 read whole, or that nobody renewed for SCREENING_LIFETIME is no list, and no address is clear then.
 
 Source: OFAC, "Sanctions List Service", sdnList of sdn.xsd.

@@ -7,7 +7,7 @@ account is protected places its hold on every exit in the same decision (law 6).
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -32,7 +32,7 @@ from twinlock.domain.api_keys import carrier, made
 from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
 from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
-from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
+from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType, Payload
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -82,6 +82,7 @@ from twinlock.domain.signing_in import unusual_hold
 from twinlock.domain.sim_changes import sms_at
 from twinlock.domain.successors import looks
 
+P = TypeVar("P", bound=Payload)
 Effect: TypeAlias = Callable[[State, OpenAction, Facts, str], tuple[Event, ...]]
 
 
@@ -362,10 +363,14 @@ def _repudiate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[
 # --- What the owner sets ---
 
 
+def _own(action: OpenAction, form: type[P]) -> P:
+    if not isinstance(action.payload, form):
+        raise InvariantError("an action has the payload of its type")
+    return action.payload
+
+
 def _raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    payload = action.payload
-    if not isinstance(payload, LimitRaise):
-        raise InvariantError("limits are raised by limit.raise")
+    payload = _own(action, LimitRaise)
     limits = Limits(
         day_cents=payload.day_cents,
         destination_cents=payload.destination_cents,
@@ -379,9 +384,7 @@ def _raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tup
 
 
 def _lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    payload = action.payload
-    if not isinstance(payload, LimitLower):
-        raise InvariantError("limits are lowered by limit.lower")
+    payload = _own(action, LimitLower)
     limits = lowered(
         state.account.limits,
         day_cents=payload.day_cents,
@@ -391,9 +394,8 @@ def _lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tup
 
 
 def _set_lock(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
-    payload = action.payload
-    if not isinstance(payload, LockTighten | LockLoosen):
-        raise InvariantError("a lock is tightened or loosened")
+    loosens = isinstance(action.payload, LockLoosen)
+    payload = _own(action, LockLoosen) if loosens else _own(action, LockTighten)
     lock = Lock(days=payload.days, two_keys=payload.two_keys and payload.days > 0)
     return (LockSet(at=facts.now, lock=lock),)
 

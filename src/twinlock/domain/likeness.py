@@ -11,17 +11,15 @@ rotation changes.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Iterable
 
 from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.actions import DestinationAdd, class_of, place_of
-from twinlock.domain.addresses import AddressForm
 from twinlock.domain.bounds import PAID_MOST
 from twinlock.domain.canonical import b64url, tagged_mac
 from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.exits import BOOKS
 
-FormOf: TypeAlias = Callable[[str], AddressForm | None]  # by a network's name
 ENDS = 4  # characters at each end: what wallets and explorers show of an address
 _HALF = 5  # characters of base64: 30 bits, so that no account ever meets two by chance
 TAG = 2 * _HALF
@@ -71,9 +69,9 @@ def _short(mac: bytes) -> str:
     return b64url(mac)[:_HALF]
 
 
-def looks_alike(account: Account, action: OpenAction, form_of: FormOf) -> bool:
+def looks_alike(account: Account, action: OpenAction) -> bool:
     """Say whether ``action`` leads to, or lists, what resembles a known address and is not it."""
-    asked = _asked(action, form_of)
+    asked = _asked(action)
     if asked is None:
         return False
     if any(resembles(asked, other.address) for other in pending(account, action.action_id)):
@@ -85,12 +83,12 @@ def looks_alike(account: Account, action: OpenAction, form_of: FormOf) -> bool:
     return any(one[:_HALF] == tag[:_HALF] and one != tag for one in kept)
 
 
-def _asked(action: OpenAction, form_of: FormOf) -> str | None:
-    """Return the address to compare; ids on the platform are numbers, and resemble each other."""
+def _asked(action: OpenAction) -> str | None:
+    """Return the address to compare; names in the platform's books resemble each other."""
     place = place_of(action.payload)
     if place is None or class_of(action.payload) is ActionClass.TIGHTENING:
         return None
-    return None if form_of(place.network) is AddressForm.VENUE else place.address
+    return None if place.network in BOOKS else place.address
 
 
 def pending(account: Account, own: str = "") -> Iterable[DestinationAdd]:

@@ -46,6 +46,7 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
 )
+from twinlock.domain.exits import BOOKS
 from twinlock.domain.ids import (
     ApiKeyId,
 )
@@ -84,7 +85,9 @@ def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
     """
     at, to = event.at, state.destination
     place = place_of(action.payload)
-    paid = state.account.paid if place is None else with_paid(state.account, place.address)
+    paid = state.account.paid
+    if place is not None and place.network not in BOOKS:
+        paid = with_paid(state.account, place.address)
     state = with_account(state, last_exit_at=ceil(at.timestamp()), paid=paid)
     state = _charge(state, action, event.api_key_id, event.value_cents, at=at)
     more = max(event.value_cents - action.counted_on(at), 0)

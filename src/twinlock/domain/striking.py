@@ -128,13 +128,12 @@ def _sets_again(
     """Say whether ``action`` would bind ``taken`` once more by binding ``made``.
 
     Any password stands for a removed one. One that is undone stays, suspended, and may be replaced
-    by what was asked for after it was set; of the same instant nobody knows. Prevents: an owner's
-    own reset that his "not me" of a thief's password strikes, so that hers is live again when its
-    suspension lapses.
+    by what was asked for after it was set. Prevents: an owner's own reset that his "not me" of a
+    thief's password strikes, so that hers is live again when its suspension lapses.
     """
     stays = after.authenticator(taken.authenticator_id)
     if isinstance(stays, Password) and isinstance(made, Password):
-        return action.proposed_at <= taken.bound_at
+        return action.proposed_at < taken.bound_at
     return same(taken, made)
 
 

@@ -170,9 +170,7 @@ def _look_alike(answered: Answered) -> bool:
 
 async def _resembled(store: Store, payload: AnyPayload) -> tuple[str, ...]:
     """Return the known addresses that the one in ``payload`` resembles, whole."""
-    place = place_of(payload)
-    if place is None:
-        return ()
+    place = present(place_of(payload), "what resembles something leads somewhere")
     account = await store.account(place.account)
     known = {one.address for one in pending(account)}
     known |= await _listed(store, account)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support.asked import an_action, facts_of
 from support.cast import ALICE, DAY, MEMBER, NEW_ADDRESS, NOON
 from support.leaving import OTHERS
 from support.policies import DEFAULT
@@ -35,6 +36,7 @@ from support.worlds import (
     unlist,
 )
 
+from twinlock.domain import effects as effects_module
 from twinlock.domain import ids
 from twinlock.domain.account import OpenAction, State
 from twinlock.domain.actions import (
@@ -49,6 +51,7 @@ from twinlock.domain.actions import (
     type_of,
 )
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.catalogue import ActionType
 from twinlock.domain.effects import effects, may_list, session
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import (
@@ -388,3 +391,10 @@ def test_a_freeze_below_the_floor_has_an_end_and_is_remembered(
     assert isinstance(event, FreezeSet)
     assert event.weak_root == (weak or "")
     assert (event.until - NOON == 3 * DAY) is (weak is not None)
+
+
+def test_limits_and_locks_are_set_by_their_own_actions() -> None:
+    for kind in ("limit.raise", "limit.lower", "lock.tighten"):
+        effect = effects_module._EFFECTS[ActionType(kind)]  # noqa: SLF001 - what no gate can reach
+        with pytest.raises(InvariantError, match="payload of its type"):
+            effect(State(account=an_account()), an_action(FREEZE), facts_of(an_action(FREEZE)), "")

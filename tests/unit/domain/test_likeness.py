@@ -21,7 +21,7 @@ from support.worlds import (
 from twinlock.domain.actions import DestinationAdd, DestinationRemove
 from twinlock.domain.bounds import PAID_MOST
 from twinlock.domain.decisions import Decision
-from twinlock.domain.likeness import ends_of, listed, resembles, tag_of
+from twinlock.domain.likeness import ends_of, listed, resembles, tag_of, without_look
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 
@@ -212,3 +212,9 @@ def test_a_wait_that_ends_finds_what_came_to_be_known_meanwhile() -> None:
     gate.propose(send(to=THREE))
 
     assert tag_of(gate.account, LIKE) not in listed(gate.account)
+
+
+def test_a_look_that_is_not_kept_is_not_taken_away() -> None:
+    account = an_account()
+
+    assert without_look(account, "0x" + "1" * 40) == account.looks

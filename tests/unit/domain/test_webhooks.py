@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.canonical import b64url, decode
 from twinlock.domain.decisions import Decision
+from twinlock.domain.disputes import Contest
 from twinlock.domain.entries import SALTS_BYTES, Kept, Opening, Origin, record
 from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.events import (
@@ -26,6 +27,7 @@ from twinlock.domain.events import (
     ActionSpent,
     ActionVetoed,
     ChallengeIssued,
+    ContestOpened,
     DestinationAdded,
     Event,
     NewcomerRepudiated,
@@ -37,6 +39,7 @@ from twinlock.domain.ids import ActionId, ChallengeId, SessionId
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Answer, Never, Requirement
+from twinlock.domain.webhooks import outcomes
 from twinlock.domain.webhooks.endpoints import WebhookId
 from twinlock.domain.webhooks.outcomes import (
     PATTERNS_MOST,
@@ -384,3 +387,12 @@ def test_a_trial_tells_of_nothing() -> None:
     }
     assert message.at - NOON == timedelta()
     assert message.index == -1  # No entry's.
+
+
+def test_a_contest_is_told_with_its_end() -> None:
+    contest = Contest(
+        ActionId("act_1"), "a change", ("phone",), ("desktop",), 0, 86_400, holds=True
+    )
+    opened = ContestOpened(at=NOON, action_id=ActionId("act_1"), contest=contest)
+
+    assert outcomes._until((opened,)) == datetime(1970, 1, 2, tzinfo=UTC)  # noqa: SLF001 - the table of ends

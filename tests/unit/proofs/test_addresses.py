@@ -13,6 +13,7 @@ from twinlock.domain.addresses import AddressError, AddressForm
 from twinlock.domain.drafts import Where
 from twinlock.domain.money import NetworkUnknownError
 from twinlock.domain.policy.version import Policy
+from twinlock.proofs.addresses.coins import is_base58
 from twinlock.proofs.addresses.iban import LENGTHS
 from twinlock.proofs.addresses.names import normal_bank_account, normal_venue_id
 from twinlock.proofs.addresses.normal import normal_address, normal_where
@@ -400,3 +401,7 @@ def test_a_network_may_be_stated_to_have_a_plain_form() -> None:
     policy = Policy(replace(DEFAULT.draft, assets=(*DEFAULT.assets, moon)))
 
     assert normal_where("moon", "Crater:7", "x", policy).address == "Crater:7"
+
+
+def test_what_is_no_base58_has_no_bytes() -> None:
+    assert is_base58("0OIl", 32) is None

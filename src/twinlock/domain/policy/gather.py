@@ -131,7 +131,7 @@ def gather(
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         **_of_the_account(account, now=now),
-        **_of_the_place(state, action, policy=policy, screening=screening),
+        **_of_the_place(state, action, screening=screening),
         budget_left_cents=budget_left,
         destination_day_cents=used,
         value_cents=worth(action, policy=policy, prices=prices, now=now),
@@ -163,7 +163,7 @@ def _of_the_account(account: Account, *, now: datetime) -> dict[str, Any]:
 
 
 def _of_the_place(
-    state: State, action: OpenAction, *, policy: Policy, screening: Screening | None
+    state: State, action: OpenAction, *, screening: Screening | None
 ) -> dict[str, Any]:
     """Return what speaks against where value would go; what tightens is not screened.
 
@@ -174,7 +174,7 @@ def _of_the_place(
         return {}
     screened = Screened.NONE if screening is None else screening.says(place.address)
     return {
-        "look_alike": looks_alike(state.account, action, policy.form_of),
+        "look_alike": looks_alike(state.account, action),
         "screened": screened,
         "wanted_elsewhere": min(state.wanted_elsewhere, SIGHTINGS_COUNTED),
     }
