@@ -85,10 +85,8 @@ def looks_alike(account: Account, action: OpenAction) -> bool:
 
 def _asked(action: OpenAction) -> str | None:
     """Return the address to compare; names in the platform's books resemble each other."""
-    place = place_of(action.payload)
-    if place is None or class_of(action.payload) is ActionClass.TIGHTENING:
-        return None
-    return None if place.network in BOOKS else place.address
+    place, tightens = place_of(action.payload), class_of(action.payload) is ActionClass.TIGHTENING
+    return None if place is None or tightens or place.network in BOOKS else place.address
 
 
 def pending(account: Account, own: str = "") -> Iterable[DestinationAdd]:
