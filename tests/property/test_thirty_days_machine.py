@@ -115,6 +115,7 @@ class ThirtyDays(RuleBasedStateMachine):
         own = [replace(one, entry=number) for number, one in enumerate(proofs, 1)]
         account = an_account(*own, channels=(replace(EMAIL, entry=4), replace(DESKTOP, entry=5)))
         self.gate = Gate.of(replace(account, chain=replace(account.chain, entries=9)))
+        self.gate.tick = timedelta(milliseconds=1)
 
     # --- What people do ---
 

@@ -84,6 +84,7 @@ class Gate:
     price_list: Mapping[str, int] = field(default_factory=lambda: PRICES)
     book: list[tuple[State, Decided, datetime]] = field(default_factory=list)
     drawn: int = 0
+    tick: timedelta = timedelta(0)  # what passes before every command, as transactions do
 
     @classmethod
     def of(cls, account: Account, *listed: Destination, policy: Policy = DEFAULT) -> "Gate":
@@ -115,6 +116,7 @@ class Gate:
     # --- Commands ---
 
     def run(self, command: Command, *, at_hand: DestinationId | None = None) -> Decision:
+        self.now += self.tick
         before = State(
             account=self.account,
             destination_id=at_hand,
