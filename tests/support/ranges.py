@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+from twinlock.bootstrap.rulebook import RuleBook
+from twinlock.domain.decisions import agreed
+from twinlock.domain.laws import LAWS
 from twinlock.range.player import play_story
 from twinlock.range.profiles import DEFAULT, rules_of
 from twinlock.range.reader import read_story, shipped_story
-from twinlock.range.results import PartResult, StepResult, StoryResult
+from twinlock.range.results import CheckResult, PartResult, StepResult, StoryResult
 from twinlock.range.story import Story
 from twinlock.range.venue import open_world
 
@@ -95,3 +98,22 @@ def said(result: StepResult) -> str:
     if result.stopped:
         return "stopped"
     return "unplayed" if result.answer is None else result.answer.value
+
+
+async def checked(
+    check: dict[str, Any], *steps: dict[str, Any], book: RuleBook | None = None, **words: object
+) -> CheckResult:
+    """Play one demand by ``book`` or the default rules; return what its check found."""
+    story = a_story(*steps, must=[{"id": "m1", "text": "so", "check": check}], **words)
+    async with open_world(book or rules_of("default")) as venue:
+        result = await play_story(venue, story)
+    found = result.parts[1].check
+    assert found is not None
+    return found
+
+
+def without(*gone: object) -> RuleBook:
+    """Return the default rules without some of the laws, and with nothing else instead."""
+    book = rules_of("default")
+    laws = tuple(law for law in LAWS if law not in gone)
+    return RuleBook(laws=laws, statutes=(), policy=book.policy, confirm=agreed)

@@ -300,6 +300,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     codes_sent: tuple[int, ...] = ()  # in POSIX seconds, rounded up: shorter than a date
     flood_told_at: int = 0  # in POSIX seconds: when the owner was last told of a flood of codes
     key_told_at: int = 0  # the same, of an API key that was used beyond its powers
+    attempt_told_at: int = 0  # the same, of what was refused before anything was shown for it
     undercut_at: int = 0  # the same: when less than the floor last undid something
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     signals: Signals = Signals()  # what other parties said happened at theirs

@@ -15,6 +15,7 @@ from twinlock.domain.account import Account, ActionState, Channel, ChannelKind, 
 from twinlock.domain.actions import ContactChange, type_of
 from twinlock.domain.api_keys import refusal_to_tell
 from twinlock.domain.assurance import Factor
+from twinlock.domain.attempts import attempt_to_tell
 from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
     ERASURE_LIFETIME,
@@ -29,6 +30,7 @@ from twinlock.domain.events import (
     AccountOpened,
     ActionAuthorized,
     ActionHeld,
+    ActionProposed,
     ActionRefused,
     ActionVetoed,
     ApiKeyCreated,
@@ -153,7 +155,7 @@ def notices(
     if any(isinstance(event, AccountOpened) for event in events):
         return ()
     channels = tuple(channel.channel_id for channel in before.channels)
-    proved = _proved(before, events)
+    proved = _proved(before, events) or _tried(before, events)
     told = {_KINDS[type(event)]: event for event in events if _tells(event, proved=proved)}
     undone = next((event for event in events if isinstance(event, NewcomerRepudiated)), None)
     if undone is not None:  # All that is undone follows from it.
@@ -241,6 +243,14 @@ def _proved(before: Account, events: tuple[Event, ...]) -> bool:
     if any(event.shown.factor is not Factor.API_KEY for event in shown):
         return True
     return any(refusal_to_tell(before, now=event.at) for event in shown)
+
+
+def _tried(before: Account, events: tuple[Event, ...]) -> bool:
+    """Say whether ``events`` refuse what nothing was shown for, and the owner is to hear of it."""
+    new = tuple(event.action for event in events if isinstance(event, ActionProposed))
+    refused = {event.action_id: event.at for event in events if isinstance(event, ActionRefused)}
+    over = (one for one in (*before.actions, *new) if one.action_id in refused)
+    return any(attempt_to_tell(before, one, now=refused[one.action_id]) for one in over)
 
 
 def code_notice(action: OpenAction, *, code: str, channel: ChannelId, at: datetime) -> Notice:

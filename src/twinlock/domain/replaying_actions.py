@@ -19,6 +19,7 @@ from twinlock.domain.api_keys import (
     refusal_to_tell,
 )
 from twinlock.domain.assurance import Factor
+from twinlock.domain.attempts import attempt_to_tell
 from twinlock.domain.authenticators.model import (
     factor_of,
     used,
@@ -64,6 +65,8 @@ def close(state: State, event: ClosingEvent) -> State:
     told = isinstance(event, ActionRefused) and by_keys_alone(account, action)
     if told and refusal_to_tell(account, now=event.at):
         state = with_account(state, key_told_at=int(event.at.timestamp()))
+    if isinstance(event, ActionRefused) and attempt_to_tell(account, action, now=event.at):
+        state = with_account(state, attempt_told_at=int(event.at.timestamp()))
     state = _settle_dispute(state, event)
     return _spend(state, action, event) if isinstance(event, ActionSpent) else state
 

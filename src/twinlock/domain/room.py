@@ -249,6 +249,7 @@ def bytes_that_last(account: Account) -> int:
         codes_sent=(),
         flood_told_at=0,
         key_told_at=0,
+        attempt_told_at=0,
         undercut_at=0,
         limits=_widest(account.limits),
         lock=Lock(days=LOCK_DAYS_MOST),

@@ -151,8 +151,18 @@ class NotOffered(_Open, frozen=True, kw_only=True, tag=CheckName.NOT_OFFERED.val
     """Something is never offered."""
 
 
-class SumBinds(_Open, frozen=True, kw_only=True, tag=CheckName.SUM_BINDS.value):
-    """A sum of many small ones binds."""
+class SumBinds(_Closed, frozen=True, kw_only=True, tag=CheckName.SUM_BINDS.value):
+    """By whatever ``exits``, no more leaves ``per`` day or destination than the owner's ``limit``.
+
+    Each attempt is for six tenths of the limit, with the owner's best proofs, to old places.
+    """
+
+    exits: Exits = "all"
+    limit: int | Word = "large"
+    per: Literal["day", "destination"] = "day"
+
+    def __post_init__(self) -> None:
+        _check_exits(self.exits)
 
 
 Check: TypeAlias = (

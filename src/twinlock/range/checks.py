@@ -10,12 +10,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from twinlock.client import ProblemError
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
-from twinlock.range.acts import live_session, owners_session
+from twinlock.range.acts import owners_session
 from twinlock.range.asked import (
-    EXITS,
     Check,
     EntryProvable,
     EveryExitHeld,
@@ -30,17 +28,17 @@ from twinlock.range.asked import (
     ScreenNames,
     SumBinds,
 )
+from twinlock.range.cases import case, exits_of, given_for, make_room
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_before_effect
-from twinlock.range.happenings import say_no
-from twinlock.range.places import NETWORKS, OLD
+from twinlock.range.places import OLD
 from twinlock.range.playing import play
-from twinlock.range.refusals import FAILURES, refusal
+from twinlock.range.refusals import FAILURES
 from twinlock.range.replay import Replay
 from twinlock.range.results import CheckResult, Status
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.steps import play_steps
-from twinlock.range.story import Step
+from twinlock.range.sum_checks import sum_binds
 from twinlock.range.tally import Tally
 from twinlock.range.traces import held_until
 from twinlock.range.words import (
@@ -70,7 +68,6 @@ _WHY_NOT = {
     CheckName.RECORD_COMPLETE: "disclosures are not built",
     CheckName.SCREEN_NAMES: "pages are looked at in a browser (tests/e2e), not here",
     CheckName.NOT_OFFERED: "there is no deposit history from which to offer anything",
-    CheckName.SUM_BINDS: "the range has no words yet for limits of the owner's own",
 }
 
 
@@ -100,14 +97,9 @@ async def _walk(replay: Replay, check: Check, tally: Tally) -> None:
             await entry_provable(replay, check, tally)
         case ExactlyOnce():
             await exactly_once(replay, check, tally)
-        case (
-            NoReach()
-            | RebuiltFromLog()
-            | RecordComplete()
-            | ScreenNames()
-            | NotOffered()
-            | SumBinds()
-        ):
+        case SumBinds():
+            await sum_binds(replay, check, tally)
+        case NoReach() | RebuiltFromLog() | RecordComplete() | ScreenNames() | NotOffered():
             tally.missing.append(_WHY_NOT[check.name])
         case _:
             assert_never(check)
@@ -139,7 +131,7 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
 
 async def _came_through(stage: Stage, path: str, proofs: tuple[str, ...], tally: Tally) -> str:
     """Say how ``proofs`` were enough for ``path``, at once or after any wait; else nothing."""
-    step = _step(path, proofs, by=Person.MALLORY, given=_given(path, stage))
+    step = case(path, proofs, by=Person.MALLORY, given=given_for(path, stage))
     heard = await play(stage, step)
     said = f"{path} with {', '.join(proofs)}"
     if len(heard.notes) == len(proofs):
@@ -158,54 +150,6 @@ async def _is_told(stage: Stage, heard: Heard) -> bool:
     return any(one["action_id"] == heard.action_id and one["until"] for one in seen["actions"])
 
 
-def _old(kind: str) -> dict[str, Any]:
-    """Return the parameters of an exit of ``kind`` to the place that stands on the list."""
-    word = "pair" if kind == ActionType.TRADE_UNUSUAL else "destination"
-    return {"amount": "small", word: OLD[NETWORKS[kind]]}
-
-
-def _given(path: str, stage: Stage) -> dict[str, Any]:
-    """Return parameters with which only the floor stands in the way, as far as there are any."""
-    bound = (one.value for one in stage.spec.authenticators if one is not Proof.PASSWORD)
-    target = next(bound, Proof.PASSWORD.value)
-    known: dict[str, dict[str, Any]] = {
-        **{kind: _old(kind) for kind in NETWORKS},
-        ActionType.DESTINATION_ADD: {"destination": "listed_by_a_thief"},
-        ActionType.SESSION_START: {"from": "new_device"},
-        ActionType.AUTHENTICATOR_BIND: {"authenticator": Proof.PASSKEY.value},
-        ActionType.AUTHENTICATOR_REMOVE: {"authenticator": target},
-        ActionType.AUTHENTICATOR_SUSPEND: {"authenticator": target},
-        ActionType.AUTHENTICATOR_REACTIVATE: {"authenticator": target},
-        ActionType.AUTHENTICATOR_REPUDIATE: {"authenticator": target},
-        ActionType.CONTACT_CHANGE: {"channel": next(iter(stage.customer.channels), "email")},
-        ActionType.CONTACT_REPUDIATE: {"channel": "email"},
-        ActionType.LIMIT_RAISE: {"to": "house_price"},
-        ActionType.LIMIT_LOWER: {"to": "small"},
-        ActionType.LOCK_TIGHTEN: {"to": "1d"},
-        ActionType.LOCK_LOOSEN: {"to": "0d"},
-        ActionType.API_KEY_CREATE: {
-            "scopes": ["withdraw"],
-            "ip_list": ["203.0.113.7"],
-            "destinations": ["old_addr"],
-        },
-    }
-    return known.get(path, {} if path in BUILT else {"amount": "small"})
-
-
-def _step(
-    do: str, proofs: Iterable[str], *, by: Person, given: dict[str, Any] | None = None
-) -> Step:
-    return Step(
-        id="check",
-        at="0m",
-        by=by,
-        do=do,
-        expect=tuple(Outcome),
-        given=given or {},
-        proof=tuple(proofs),
-    )
-
-
 # --- Holds cover every exit ---
 
 
@@ -220,9 +164,9 @@ async def _every_exit_held(replay: Replay, check: EveryExitHeld, tally: Tally) -
         if heard is None:
             tally.missing.append(f"after {event}: this account has no proof for it")
             continue
-        for path in _exits(check.exits):
+        for path in exits_of(check.exits):
             now = await _try_exit(stage, path, stage.customer.best())
-            await _make_room(stage, now)
+            await make_room(stage, now)
             if tally.tried(now) and now.outcome not in (Outcome.HOLD, Outcome.DENY):
                 tally.wrong.append(f"{path} after {event} was answered {now.outcome.value}")
 
@@ -230,15 +174,15 @@ async def _every_exit_held(replay: Replay, check: EveryExitHeld, tally: Tally) -
 async def _start_hold(stage: Stage, event: str) -> Heard | None:
     """Do what starts a hold, with the owner's best proofs, and wait until it took effect."""
     proofs = [one.value for one in stage.customer.best(event)]
-    given = _given(event, stage)
+    given = given_for(event, stage)
     if event == ActionType.AUTHENTICATOR_BIND:
         given = {"authenticator": Proof.HARDWARE_KEY.value}
     if event == ActionType.AUTHENTICATOR_REMOVE and len(stage.spec.authenticators) == 1:
         return None
     if event == ActionType.LOCK_LOOSEN:  # Only what is locked can be loosened.
-        tighten = _step(ActionType.LOCK_TIGHTEN, proofs, by=Person.ALICE, given={"to": "1d"})
+        tighten = case(ActionType.LOCK_TIGHTEN, proofs, by=Person.ALICE, given={"to": "1d"})
         await play(stage, tighten)
-    heard = await play(stage, _step(event, proofs, by=Person.ALICE, given=given))
+    heard = await play(stage, case(event, proofs, by=Person.ALICE, given=given))
     if heard.until is not None:
         await stage.venue.set_forward(heard.until)
         await stage.customer.propose(ActionType.WITHDRAWAL_CRYPTO, stage.elsewhere())  # It settles.
@@ -262,29 +206,9 @@ def _take_over(stage: Stage, event: str, given: dict[str, Any]) -> None:
 
 
 async def _try_exit(stage: Stage, path: str, proofs: Iterable[Proof]) -> Heard:
-    given = _given(path, stage)
+    given = given_for(path, stage)
     words = [one.value for one in proofs]
-    return await play(stage, _step(path, words, by=Person.ALICE, given=given))
-
-
-async def _make_room(stage: Stage, heard: Heard) -> None:
-    """Let the owner stop what waits: so many open actions would keep the next from being tried."""
-    if heard.outcome is not Outcome.HOLD or not heard.action_id:
-        return
-    try:
-        session = await live_session(stage, Person.ALICE)
-    except NotPlayableError:
-        return  # Then what is refused for want of room is told.
-    except ProblemError as problem:
-        refusal(problem)  # A failure is none of this: it is raised again.
-        return
-    standing = await stage.venue.client.action(heard.action_id)
-    signed = stage.customer.signed(session, standing.digest, purpose="veto", name=heard.action_id)
-    await say_no(stage, heard.action_id, {"session": signed})
-
-
-def _exits(named: str | tuple[str, ...]) -> tuple[str, ...]:
-    return EXITS if isinstance(named, str) else named
+    return await play(stage, case(path, words, by=Person.ALICE, given=given))
 
 
 # --- No value leaves ---
@@ -303,14 +227,14 @@ async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -
         elif step.answer is None and not step.stopped:
             tally.missing.append(f"{step.id}: {'; '.join(step.notes)}")
     proofs = _proofs_of(check, stage)
-    exits, instants = _exits(check.exits), await _instants(stage, check)
+    exits, instants = exits_of(check.exits), await _instants(stage, check)
     for at, (number, path) in itertools.product(instants, enumerate(exits)):
         await stage.venue.set_forward(_spread(at, number, len(exits), instants))
-        given = {**_given(path, stage), "destination": check.destination}
+        given = {**given_for(path, stage), "destination": check.destination}
         if path == ActionType.TRADE_UNUSUAL:  # Where she trades anyhow shows nothing.
             given["pair"] = "thin"
-        heard = await play(stage, _step(path, proofs, by=check.by, given=given))
-        await _make_room(stage, heard)
+        heard = await play(stage, case(path, proofs, by=check.by, given=given))
+        await make_room(stage, heard)
         if tally.tried(heard) and heard.outcome is Outcome.ALLOW:
             tally.wrong.append(f"{path} was allowed at {stage.since}")
 

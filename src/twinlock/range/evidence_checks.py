@@ -156,10 +156,18 @@ def _contradictions(stage: Stage, listed: dict[str, Any], verified: VerifiedBund
 # --- Notices ---
 
 
+_OFFERS = ("veto", "freeze")
+
+
 async def notice_before_effect(replay: Replay, check: NoticeBeforeEffect, tally: Tally) -> None:
-    """Play the steps, and look for word on every channel of whatever was told a wait or a yes."""
-    if check.offers != "veto":
-        tally.missing.append(f"offers {check.offers}: letters carry a veto, and no more")
+    """Play the steps, and look for word on every channel of whatever was told a wait or a yes.
+
+    What is refused outright has no effect before which somebody could be told. It counts as looked
+    at where the owner heard of the attempt: of the first of a day, whichever it is.
+    """
+    offer = check.offers
+    if offer not in _OFFERS:
+        tally.missing.append(f"offers {offer}: letters offer a veto or a freeze")
     stage = await replay.fresh(replay.steps)
     played = await play_steps(stage, replay.steps, judged=False)
     unplayed = {one.id: one.notes for one in played if one.answer is None and not one.stopped}
@@ -170,24 +178,43 @@ async def notice_before_effect(replay: Replay, check: NoticeBeforeEffect, tally:
         heard = stage.heard.get(name)
         if heard is None:
             tally.missing.append(f"{name}: {'; '.join(unplayed.get(name, ('not played',)))}")
-        elif not _takes_effect(heard):
-            tally.notes.append(f"{name} takes no effect that could be announced")
-        else:
+        elif _takes_effect(heard):
             tally.looked_at += 1
-            if not await _all_told(stage, heard.action_id, channels):
-                tally.wrong.append(f"{name} was not announced on every channel")
+            if not await _all_told(stage, channels, offer, about=heard.action_id):
+                tally.wrong.append(f"{name} was not announced on every channel, with a {offer}")
+        elif await _all_told(stage, channels, offer, kind=NoticeKind.REFUSED):
+            tally.looked_at += 1
+        else:
+            tally.notes.append(f"{name} takes no effect that could be announced")
 
 
 def _takes_effect(heard: Heard) -> bool:
     return bool(heard.action_id) and not heard.refused
 
 
-async def _all_told(stage: Stage, action_id: str, channels: set[str]) -> bool:
+async def _all_told(
+    stage: Stage, channels: set[str], offer: str, *, about: str = "", kind: NoticeKind | None = None
+) -> bool:
+    """Say whether a letter about an action, or of a kind, with its offer went to each channel."""
+
     def told(letters: tuple[Letter, ...]) -> bool:
-        about = (one for one in letters if one.action_id == action_id)
-        return channels <= {one.channel for one in about if one.kind is not NoticeKind.CODE}
+        fitting = (
+            one
+            for one in letters
+            if (one.action_id == about if kind is None else one.kind is kind)
+            and one.kind is not NoticeKind.CODE
+            and _offers(one, offer)
+        )
+        return channels <= {one.channel for one in fitting}
 
     return await stage.venue.mailbox.wait_for(stage.customer.account_id, told)
+
+
+def _offers(letter: Letter, offer: str) -> bool:
+    """Say whether a letter offers what it should: a veto only where something waits."""
+    if offer == "freeze":
+        return bool(letter.freeze)
+    return letter.kind is not NoticeKind.WAITING or bool(letter.veto)
 
 
 # --- Spending once ---

@@ -34,6 +34,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     veto: str = ""
     undo: str = ""
+    freeze: str = ""
     until: str = ""
     name: str = ""
 

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support.asked import an_action
 from support.cast import DAY, HOUR, LONG_AGO, MEMBER, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
 from support.worlds import (
@@ -21,11 +22,12 @@ from support.worlds import (
     list_address,
     make_key,
     send,
+    sign_in,
     unlist,
 )
 
-from twinlock.domain.account import ActionState, Channel, ChannelKind, OpenAction, Shown
-from twinlock.domain.actions import ApiKeyRevoke, NotBuilt
+from twinlock.domain.account import ActionState, Channel, ChannelKind, OpenAction, Shown, State
+from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import (
@@ -40,6 +42,7 @@ from twinlock.domain.decisions import Decision
 from twinlock.domain.events import (
     ActionDone,
     ActionHeld,
+    ActionProposed,
     ActionRefused,
     AuthenticatorBound,
     AuthenticatorRemoved,
@@ -52,6 +55,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.ids import ActionId, ChannelId
 from twinlock.domain.notices import Notice, NoticeKind, code_notice, is_outdated, notices
+from twinlock.domain.replay import apply_all
 
 NOBODY = EndSession(session_id=None)
 ACTION = ActionId("act_1")
@@ -169,6 +173,35 @@ def test_a_refused_use_of_a_key_is_told_once_a_day(
     sent = tell(*proofs, refused, account=replace(an_account(), key_told_at=at))
 
     assert [one.kind for one in sent] == ([NoticeKind.REFUSED] if rings else [])
+
+
+@pytest.mark.parametrize(
+    ("payload", "told_before", "rings"),
+    [
+        pytest.param(send(), 0, True, id="an exit"),
+        pytest.param(list_address(NEW_ADDRESS), 0, True, id="a loosening"),
+        pytest.param(make_key(), 0, True, id="a key"),
+        pytest.param(make_key(), 24 * 3600, True, id="a day after the last word"),
+        pytest.param(make_key(), 24 * 3600 - 1, False, id="once more that day"),
+        pytest.param(FREEZE, 0, False, id="what tightens"),
+        pytest.param(sign_in(), 0, False, id="a sign-in, which anybody asks for"),
+    ],
+)
+def test_what_is_refused_outright_is_told_once_a_day(
+    payload: AnyPayload, told_before: int, rings: bool
+) -> None:
+    """Prevents: what would take money, tried until it passes, and nobody hears of it."""
+    at = int(NOON.timestamp()) - told_before if told_before else 0
+    before = State(account=replace(an_account(), attempt_told_at=at))
+    asked = ActionProposed(at=NOON, action=replace(an_action(payload), action_id=ACTION))
+    refused = ActionRefused(at=NOON, action_id=ACTION, reasons=())
+
+    sent = tell(asked, refused, account=before.account)
+    after = apply_all(before, (asked, refused)).account
+
+    assert [one.kind for one in sent] == ([NoticeKind.REFUSED] if rings else [])
+    assert after.attempt_told_at == (int(NOON.timestamp()) if rings else at)
+    assert tell(asked, refused, account=after) == ()
 
 
 @pytest.mark.requirement("O-04", "P-04")

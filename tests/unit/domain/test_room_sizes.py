@@ -321,6 +321,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         codes_sent=(SECOND,) * CODES_PER_DAY_MOST,
         flood_told_at=SECOND,
         key_told_at=SECOND,
+        attempt_told_at=SECOND,
         undercut_at=SECOND,
         sim_changed_at=LATE,
         signals=Signals(
@@ -406,6 +407,7 @@ def without_what_passes(account: Account) -> Account:
         codes_sent=(),
         flood_told_at=0,
         key_told_at=0,
+        attempt_told_at=0,
         undercut_at=0,
         sim_changed_at=None,
         paid={},

@@ -3,48 +3,25 @@
 from typing import Any
 
 import pytest
-from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, a_story, step
+from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, checked, step, without
 
-from twinlock.bootstrap.rulebook import RuleBook
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import CLASS_OF, ActionClass
-from twinlock.domain.decisions import agreed
 from twinlock.domain.exits import EXITS
-from twinlock.domain.laws import LAWS, the_floor_never_sinks
+from twinlock.domain.laws import the_floor_never_sinks
 from twinlock.domain.reasons import Reason
-from twinlock.range.player import play_story
 from twinlock.range.profiles import rules_of
-from twinlock.range.results import CheckResult, Status
+from twinlock.range.results import Status
 from twinlock.range.stage import Heard
 from twinlock.range.tally import Tally
-from twinlock.range.venue import open_world
 from twinlock.range.words import Outcome
 
 LISTED = {"name": "old_addr", "signed": True, "age": "40d", "last_used": "5d"}
 
 
-async def checked(
-    check: dict[str, Any], *steps: dict[str, Any], book: RuleBook | None = None, **words: object
-) -> CheckResult:
-    """Play one demand, and return what its check found."""
-    story = a_story(*steps, must=[{"id": "m1", "text": "so", "check": check}], **words)
-    async with open_world(book or rules_of("default")) as venue:
-        result = await play_story(venue, story)
-    found = result.parts[1].check
-    assert found is not None
-    return found
-
-
-def without(*gone: object) -> RuleBook:
-    """Return the default rules without some of the laws, and with nothing else instead."""
-    book = rules_of("default")
-    laws = tuple(law for law in LAWS if law not in gone)
-    return RuleBook(laws=laws, statutes=(), policy=book.policy, confirm=agreed)
-
-
 @pytest.mark.parametrize(
     "name",
-    ["no_reach", "rebuilt_from_log", "record_complete", "screen_names", "not_offered", "sum_binds"],
+    ["no_reach", "rebuilt_from_log", "record_complete", "screen_names", "not_offered"],
 )
 async def test_a_check_that_cannot_be_made_says_why(name: str) -> None:
     found = await checked({"name": name})
@@ -199,7 +176,7 @@ async def test_a_notice_goes_to_every_channel_before_anything_takes_effect() -> 
     found = await checked(
         {"name": "notice_before_effect", "channels": ["email", "sms"], "of": ["x1", "x2"]},
         step("destination.add", **{"with": {"destination": "new_addr"}, "proof": ["totp"]}),
-        step("recovery.open", id="x2", **{"with": {"amount": "small"}}),
+        step("unknown.exit", id="x2", **{"with": {"amount": "small"}}),
     )
 
     assert (found.status, found.looked_at) == (Status.PASSED, 1)
@@ -209,7 +186,7 @@ async def test_a_notice_goes_to_every_channel_before_anything_takes_effect() -> 
 async def test_where_nothing_takes_effect_no_notice_was_looked_for() -> None:
     found = await checked(
         {"name": "notice_before_effect", "of": ["x1"]},
-        step("recovery.open", **{"with": {"amount": "small"}}),
+        step("unknown.exit", **{"with": {"amount": "small"}}),
     )
 
     assert (found.status, found.looked_at) == (Status.NOT_PLAYABLE, 0)
@@ -233,17 +210,38 @@ async def test_a_channel_that_was_not_told_is_found(monkeypatch: pytest.MonkeyPa
         step("freeze.set", proof=["password"]),
     )
 
-    assert found.wrong == ("x1 was not announced on every channel",)
+    assert found.wrong == ("x1 was not announced on every channel, with a veto",)
 
 
-async def test_what_letters_do_not_offer_is_named() -> None:
+async def test_what_letters_never_offer_is_not_playable() -> None:
+    found = await checked(
+        {"name": "notice_before_effect", "offers": "money", "of": ["x1"]},
+        step("freeze.set", proof=["password"]),
+    )
+
+    assert found.status is Status.NOT_PLAYABLE
+    assert found.not_playable == ("offers money: letters offer a veto or a freeze",)
+
+
+async def test_a_letter_without_what_it_should_offer_is_found() -> None:
+    """A freeze is told, and its letters offer none."""
     found = await checked(
         {"name": "notice_before_effect", "offers": "freeze", "of": ["x1"]},
         step("freeze.set", proof=["password"]),
     )
 
-    assert (found.status, found.looked_at) == (Status.NOT_PLAYABLE, 1)
-    assert found.not_playable == ("offers freeze: letters carry a veto, and no more",)
+    assert found.wrong == ("x1 was not announced on every channel, with a freeze",)
+
+
+@pytest.mark.parametrize("offers", ["veto", "freeze"])
+async def test_an_attempt_that_is_refused_at_once_is_told_with_a_freeze(offers: str) -> None:
+    key = {"scopes": ["withdraw"], "ip_list": [], "destinations": []}
+    found = await checked(
+        {"name": "notice_before_effect", "offers": offers, "of": ["x1"]},
+        step("api_key.create", **{"proof": ["password"], "with": key}),
+    )
+
+    assert (found.status, found.looked_at, found.wrong) == (Status.PASSED, 1, ())
 
 
 ENTRIES = {"list": "required", "entries": [LISTED, {"name": "s", "signed": False, "age": "9d"}]}

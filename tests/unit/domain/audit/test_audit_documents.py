@@ -91,6 +91,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "codes_sent": (1,),
     "flood_told_at": 1,
     "key_told_at": 1,
+    "attempt_told_at": 1,
     "undercut_at": 1,
     "sim_changed_at": NOON,
     "signals": Signals(since=1, muted={ChannelId("chn_x"): 1}),

@@ -1,0 +1,45 @@
+"""The check of sums: what an owner's limit lets through, by all ways together."""
+
+from typing import Any
+
+import pytest
+from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, checked, without
+
+from twinlock.domain.own_laws import own_limits_hold
+from twinlock.range.results import CheckResult, Status
+
+
+async def of_sums(**words: Any) -> CheckResult:  # noqa: ANN401 - any parameters
+    account = words.pop("account", PASSKEY_ACCOUNT)
+    book = words.pop("book", None)
+    return await checked({"name": "sum_binds", **words}, account=account, book=book)
+
+
+@pytest.mark.parametrize("account", [PASSKEY_ACCOUNT, APP_ACCOUNT], ids=["passkey", "app"])
+@pytest.mark.parametrize("per", ["day", "destination"])
+async def test_an_owners_limit_binds_all_exits_together(account: dict[str, Any], per: str) -> None:
+    found = await of_sums(account=account, per=per, limit="small")
+
+    assert (found.status, found.wrong) == (Status.PASSED, ())
+    assert found.looked_at == (13 if per == "day" else 26)
+
+
+async def test_a_limit_that_nothing_keeps_is_found() -> None:
+    found = await of_sums(
+        book=without(own_limits_hold), exits=["transfer.internal", "gift.send"], limit=100
+    )
+
+    assert found.wrong == ("gift.send brought it to 12000 cents of 10000",)
+
+
+async def test_where_nothing_is_allowed_no_sum_was_tried() -> None:
+    found = await of_sums(exits=["unknown.exit"], per="destination")
+
+    assert found.not_playable == ("nothing was allowed at all, so no sum was tried",)
+
+
+async def test_a_limit_without_a_meaning_is_told() -> None:
+    found = await of_sums(limit="a_lot")
+
+    assert found.status is Status.NOT_PLAYABLE
+    assert "a_lot" in found.not_playable[0]
