@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
-from support.leaving import OTHERS, TETHER
+from support.leaving import OTHERS, REGISTERED_EXIT, TETHER
 from support.policies import STRICT, permits, policy_of
 from support.worlds import (
     APP,
@@ -493,6 +493,7 @@ def payloads() -> list[AnyPayload]:
         FREEZE,
         LIFT,
         *OTHERS,
+        REGISTERED_EXIT,
         TransferSubaccount(**TETHER, subaccount="sub_1", source="sub_2"),
         LimitRaise(account=ALICE, day_cents=None, destination_cents=5),
         LimitLower(account=ALICE, day_cents=5, destination_cents=None),

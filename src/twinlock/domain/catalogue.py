@@ -38,6 +38,7 @@ class ActionType(StrEnum):
     MARGIN_OPEN = "margin.open"
     STAKING_START = "staking.start"
     CONVERT_EXECUTE = "convert.execute"
+    PLATFORM_EXIT = "platform.exit"
     SESSION_START = "session.start"
     AUTHENTICATOR_BIND = "authenticator.bind"
     AUTHENTICATOR_REMOVE = "authenticator.remove"
@@ -84,6 +85,7 @@ _CLASSES = MappingProxyType(
             ActionType.MARGIN_OPEN,
             ActionType.STAKING_START,
             ActionType.CONVERT_EXECUTE,
+            ActionType.PLATFORM_EXIT,
         ),
         ActionClass.LOOSENING: (
             ActionType.AUTHENTICATOR_BIND,

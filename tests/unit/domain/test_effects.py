@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.asked import an_action, facts_of
 from support.cast import ALICE, DAY, MEMBER, NEW_ADDRESS, NOON
-from support.leaving import OTHERS
+from support.leaving import OTHERS, REGISTERED_EXIT
 from support.policies import DEFAULT
 from support.worlds import (
     DESKTOP,
@@ -135,7 +135,7 @@ def follows(
 
 FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (send(), "", [ActionAuthorized]),
-    *((payload, "", [ActionAuthorized]) for payload in OTHERS),
+    *((payload, "", [ActionAuthorized]) for payload in (*OTHERS, REGISTERED_EXIT)),
     (sign_in(), "", [SessionStarted, ActionDone]),
     (*bind(ROAMING), [AuthenticatorBound, HoldPlaced, ActionDone]),
     (remove(PASSWORD), "", [AuthenticatorRemoved, HoldPlaced, ActionDone]),

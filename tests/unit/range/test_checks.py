@@ -7,9 +7,9 @@ from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, checked, step, without
 
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import CLASS_OF, ActionClass
-from twinlock.domain.exits import EXITS
 from twinlock.domain.laws import the_floor_never_sinks
 from twinlock.domain.reasons import Reason
+from twinlock.range.places import NETWORKS
 from twinlock.range.profiles import rules_of
 from twinlock.range.results import Status
 from twinlock.range.stage import Heard
@@ -83,7 +83,7 @@ async def test_every_exit_is_held_after_every_change() -> None:
     found = await checked({**HELD, "after": after}, account=PASSKEY_ACCOUNT)
 
     assert found.wrong == ()
-    assert found.looked_at == 4 * len(EXITS)
+    assert found.looked_at == 4 * len(NETWORKS)
     assert found.notes == ()
 
 
@@ -123,7 +123,7 @@ async def test_nothing_leaves_until_the_hold_ends() -> None:
         capabilities=["PASSWORD", "SMS_RECEIVE"],
     )
 
-    assert (found.status, found.wrong, found.looked_at) == (Status.PASSED, (), 3 * len(EXITS))
+    assert (found.status, found.wrong, found.looked_at) == (Status.PASSED, (), 3 * len(NETWORKS))
     assert found.notes == ()
 
 

@@ -46,6 +46,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.contested import of_contest
+from twinlock.domain.exits import PlatformExit
 from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
@@ -140,6 +141,7 @@ def gather(
         target_level=about[0],
         target_bound_at=about[1],
         **(_new_key(payload) | _of_a_wait(account, action, now=now)),
+        unspoken=_unspoken(payload, policy),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         **own_rules(account, payload),
         weak_freeze_at=_weak_stop(account, payload, roots),
@@ -160,6 +162,10 @@ def _of_the_account(account: Account, *, now: datetime) -> dict[str, Any]:
         "last_exit_at": _last_exit(account),
         "rootless_until": _rootless_until(account, now=now),
     }
+
+
+def _unspoken(payload: AnyPayload, policy: Policy) -> bool:
+    return isinstance(payload, PlatformExit) and payload.exit not in policy.statutes.speaks_of
 
 
 def _of_the_place(

@@ -4,7 +4,7 @@ A draft is what the platform sent. A payload is what it stands for on this accou
 what it leaves out of the draft cannot take effect (law 2).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from twinlock.domain import drafts
@@ -33,6 +33,7 @@ from twinlock.domain.naming import name_of
 from twinlock.domain.own_drafts import OWN, own
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import state_of
+from twinlock.domain.registered_exits import RegisteredExit, registered_exit
 from twinlock.ports import Clock, Entropy, Store
 from twinlock.ports.keys import BlindIndex
 from twinlock.proofs.addresses.normal import normal_where
@@ -53,12 +54,14 @@ class Preparing:
         entropy: Entropy,
         clock: Clock,
         blind: BlindIndex,
+        registered: Mapping[str, RegisteredExit],
     ) -> None:
         self._store = store
         self._binding = binding
         self._entropy = entropy
         self._clock = clock
         self._blind = blind
+        self._registered = registered
 
     async def prepare(
         self, kind: str, draft: dict[str, Any], named: AccountId, rules: Rules
@@ -69,7 +72,11 @@ class Preparing:
             MalformedError, AmountError, AddressError, UnknownAssetError, NotFoundError,
                 ProofRefusedError, PasswordRefusedError: as ``Actions.propose`` does.
         """
-        if kind not in BUILT:
+        if kind in self._registered:
+            form, normal = self._registered[kind], _normal(rules)
+            own_way = registered_exit(form, draft, named, policy=rules.policy, normal=normal)
+            return Prepared(payload=own_way, names=self._streams(own_way))
+        if kind not in BUILT or kind == ActionType.PLATFORM_EXIT:
             digest = b64url(tagged_hash("draft/v1", encode(draft)))
             return Prepared(payload=NotBuilt(account=named, asked=kind, digest=digest))
         if kind in EXITS:
