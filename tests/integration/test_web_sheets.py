@@ -507,7 +507,7 @@ def payloads() -> list[AnyPayload]:
 # Told in other words: amounts and sums as decimals, flags as sentences, the account not at all.
 OTHERWISE = {"account", "amount_minor", "max_fee_minor", "decimals", "budget_cents", "daily_cents"}
 OTHERWISE |= {"day_cents", "destination_cents", "days", "two_keys", "orders"}
-OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked"}
+OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked", "terms"}
 
 
 @pytest.mark.requirement("P-07")
@@ -525,6 +525,10 @@ def test_every_field_stands_on_the_page_whole(payload: AnyPayload) -> None:
             assert {value} <= shown or set(value) <= shown, field
     assert told.title
     assert told.effect.endswith(".")
+
+
+def test_each_term_of_an_exit_of_the_platforms_own_stands_beside_its_name() -> None:
+    assert lines_of(REGISTERED_EXIT)["invoice"] == "2026-17"
 
 
 def lines_of(payload: AnyPayload, *, known: Known | None = None) -> dict[str, str]:

@@ -87,12 +87,11 @@ def _dealt(payload: P2pRelease | CardPay | TradeUnusual) -> tuple[str, tuple[Lin
 
 def _registered(payload: PlatformExit) -> tuple[str, tuple[Line, ...], str]:
     """Tell an exit of the platform's own: what that calls it is a text like any from outside."""
-    to = payload.place.removeprefix(f"{payload.exit}/")
     terms = (Line(label=visible(name), text=visible(text)) for name, text in payload.terms)
     lines = (
         Line(label="What for", text=visible(payload.says)),
         _name("Way out", payload.exit),
-        _name("To", to),
+        _name("To", payload.place),
         *terms,
     )
     return "Let {sum} leave by a way of the platform's own", lines, _GONE
