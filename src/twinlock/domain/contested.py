@@ -1,8 +1,9 @@
 """Which change an action asks for, and who may decide a contest about it.
 
 *The same change* is what a proposal would bring about, not how it is named: a label, a budget, an
-amount, a fresh credential or another exit to the same place make no new one. The coarser it is the
-sooner a second veto becomes a contest, and a contest lets nothing through.
+amount, the sum of a limit, the days of a lock, a fresh credential or another exit to the same place
+make no new one. The coarser it is the sooner a second veto becomes a contest, and a contest lets
+nothing through.
 """
 
 from datetime import datetime
@@ -36,6 +37,8 @@ _WHOLE = (
     ActionType.PASSWORD_RESET,
     ActionType.FREEZE_LIFT,
     ActionType.ACCOUNT_ERASE,
+    ActionType.LIMIT_RAISE,
+    ActionType.LOCK_LOOSEN,
 )
 
 

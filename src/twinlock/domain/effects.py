@@ -28,10 +28,10 @@ from twinlock.domain.actions import (
     type_of,
 )
 from twinlock.domain.ages import oldest_of_the_strongest
-from twinlock.domain.api_keys import carrier, made
+from twinlock.domain.api_keys import carrier, lapsed, made
 from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
-from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
+from twinlock.domain.bounds import API_KEYS_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType, Payload
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
@@ -91,10 +91,24 @@ def effects(
 ) -> tuple[Event, ...]:
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
     effect = _EFFECTS[ActionType(type_of(action.payload))]
-    events = effect(state, action, facts, fresh)
+    events = (
+        *_lapsed_gives_way(state, action, facts, statutes),
+        *effect(state, action, facts, fresh),
+    )
     unusual = unusual_hold(facts, statutes.scores_held(type_of(action.payload)))
     held = () if unusual is None else (HoldPlaced(at=facts.now, hold=unusual),)
     return (*events, *_holds(action, facts, statutes), *held, *_closing(action, facts, events))
+
+
+def _lapsed_gives_way(
+    state: State, action: OpenAction, facts: Facts, statutes: Statutes
+) -> tuple[Event, ...]:
+    """End a key that has lapsed where a new one finds no other place (law 10)."""
+    keys = state.account.api_keys
+    if not isinstance(action.payload, ApiKeyCreate) or len(keys) < API_KEYS_MOST:
+        return ()
+    gone = lapsed(keys, lapses=statutes.key_lapses, now=facts.now)
+    return tuple(ApiKeyRevoked(at=facts.now, api_key_id=one.api_key_id) for one in gone[:1])
 
 
 def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tuple[Event, ...]:
