@@ -38,7 +38,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.listing import Step, followed
-from twinlock.domain.locks import OPEN, Lock
+from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
@@ -316,6 +316,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    eased: Eased | None = None  # the last loosening of the lock
     history: History = History()  # what its own sign-ins looked like
     disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands
 

@@ -20,10 +20,6 @@ from twinlock.domain.actions import (
     AuthenticatorRemove,
     ContactChange,
     DestinationAdd,
-    LimitLower,
-    LimitRaise,
-    LockLoosen,
-    LockTighten,
     SessionStart,
     type_of,
 )
@@ -51,8 +47,6 @@ from twinlock.domain.events import (
     FreezeLifted,
     FreezeSet,
     HoldPlaced,
-    LimitsSet,
-    LockSet,
     SessionEnded,
     SessionStarted,
 )
@@ -60,8 +54,7 @@ from twinlock.domain.exits import EXITS, AnyExit, Exit
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.laws import setting_up
-from twinlock.domain.limits import Limits, Spent, lowered
-from twinlock.domain.locks import Lock
+from twinlock.domain.limits import Spent
 from twinlock.domain.newcomers import (
     behind,
     comes_back,
@@ -73,6 +66,7 @@ from twinlock.domain.newcomers import (
     suspended_until,
     undo,
 )
+from twinlock.domain.own_effects import loosen_lock, lower_limits, raise_limits, tighten_lock
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root
 from twinlock.domain.policy.leaving import where
@@ -374,44 +368,7 @@ def _repudiate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[
     )
 
 
-# --- What the owner sets ---
-
-
-def _own(action: OpenAction, form: type[P]) -> P:
-    if not isinstance(action.payload, form):
-        raise InvariantError("an action has the payload of its type")
-    return action.payload
-
-
-def _raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    payload = _own(action, LimitRaise)
-    limits = Limits(
-        day_cents=payload.day_cents,
-        destination_cents=payload.destination_cents,
-        announced_cents=payload.day_cents or 0,
-        by=stood_on(state.account, action),
-        behind=behind(state.account, action, now=facts.now),
-        proved_by=facts.shown_factors,
-        sms_at=sms_at(state.account, action),
-    )
-    return (LimitsSet(at=facts.now, limits=limits),)
-
-
-def _lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    payload = _own(action, LimitLower)
-    limits = lowered(
-        state.account.limits,
-        day_cents=payload.day_cents,
-        destination_cents=payload.destination_cents,
-    )
-    return (LimitsSet(at=facts.now, limits=limits),)
-
-
-def _set_lock(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
-    loosens = isinstance(action.payload, LockLoosen)
-    payload = _own(action, LockLoosen) if loosens else _own(action, LockTighten)
-    lock = Lock(days=payload.days, two_keys=payload.two_keys and payload.days > 0)
-    return (LockSet(at=facts.now, lock=lock),)
+# --- Holds, channels, freezes ---
 
 
 def hold_on_exits(kind: str, length: timedelta | None, *, now: datetime) -> tuple[Event, ...]:
@@ -477,10 +434,10 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.PASSWORD_RESET: _bind,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
-        ActionType.LIMIT_RAISE: _raise_limits,
-        ActionType.LIMIT_LOWER: _lower_limits,
-        ActionType.LOCK_TIGHTEN: _set_lock,
-        ActionType.LOCK_LOOSEN: _set_lock,
+        ActionType.LIMIT_RAISE: raise_limits,
+        ActionType.LIMIT_LOWER: lower_limits,
+        ActionType.LOCK_TIGHTEN: tighten_lock,
+        ActionType.LOCK_LOOSEN: loosen_lock,
         ActionType.API_KEY_CREATE: _create_api_key,
         ActionType.API_KEY_REVOKE: _revoke_api_key,
         ActionType.FREEZE_SET: _set_freeze,

@@ -326,7 +326,7 @@ def _keys_after(
 def _set(state: State, event: LimitsSet | LockSet) -> State:
     if isinstance(event, LimitsSet):
         return with_account(state, limits=event.limits)
-    return with_account(state, lock=event.lock)
+    return with_account(state, lock=event.lock, eased=event.eased)
 
 
 def _apply_records(state: State, event: RecordsEvent) -> State:
