@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -35,7 +36,9 @@ from support.worlds import (
 from twinlock.domain.account import ActionUnknownError, Destination, State
 from twinlock.domain.actions import (
     AnyPayload,
+    ApiKeyNarrow,
     ApiKeyRevoke,
+    ApiKeyWiden,
     AuthenticatorBind,
     LimitLower,
     LimitRaise,
@@ -490,6 +493,8 @@ def payloads() -> list[AnyPayload]:
         withdrawing,
         make_key(),
         ApiKeyRevoke(account=ALICE, api_key_id="key_abc"),
+        ApiKeyWiden(**POWERS),
+        ApiKeyNarrow(**(POWERS | {"ip_list": (), "pairs": (), "price_band_bp": 0})),
         FREEZE,
         LIFT,
         *OTHERS,
@@ -504,10 +509,21 @@ def payloads() -> list[AnyPayload]:
     ]
 
 
+POWERS: dict[str, Any] = {
+    "account": ALICE,
+    "api_key_id": "key_abc",
+    "ip_list": ("203.0.113.1/32",),
+    "pairs": ("BTC/USDT",),
+    "price_band_bp": 150,
+    "notional_daily_cents": 5_00,
+}
+
+
 # Told in other words: amounts and sums as decimals, flags as sentences, the account not at all.
 OTHERWISE = {"account", "amount_minor", "max_fee_minor", "decimals", "budget_cents", "daily_cents"}
 OTHERWISE |= {"day_cents", "destination_cents", "days", "two_keys", "orders"}
 OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked", "terms"}
+OTHERWISE |= {"price_band_bp", "notional_daily_cents"}
 
 
 @pytest.mark.requirement("P-07")

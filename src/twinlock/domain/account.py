@@ -180,6 +180,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notional_daily_cents: int = 0
     integrator: str = ""
     used_on: int = 0
+    declared_at: int = 0  # in POSIX seconds: when its band came to exempt orders, if not at first
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):

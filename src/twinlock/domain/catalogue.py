@@ -57,6 +57,7 @@ class ActionType(StrEnum):
     LOCK_TIGHTEN = "lock.tighten"
     API_KEY_CREATE = "api_key.create"
     API_KEY_WIDEN = "api_key.widen"
+    API_KEY_NARROW = "api_key.narrow"
     API_KEY_REVOKE = "api_key.revoke"
     FREEZE_SET = "freeze.set"
     FREEZE_LIFT = "freeze.lift"
@@ -109,6 +110,7 @@ _CLASSES = MappingProxyType(
             ActionType.DESTINATION_REMOVE,
             ActionType.LIMIT_LOWER,
             ActionType.LOCK_TIGHTEN,
+            ActionType.API_KEY_NARROW,
             ActionType.API_KEY_REVOKE,
             ActionType.FREEZE_SET,
         ),

@@ -13,6 +13,7 @@ from twinlock.domain.account import Account, OpenAction, Shown
 from twinlock.domain.actions import (
     AnyPayload,
     ApiKeyCreate,
+    ApiKeyWiden,
     AuthenticatorBind,
     AuthenticatorReactivate,
     AuthenticatorRemove,
@@ -63,9 +64,11 @@ def _meant(payload: AnyPayload) -> tuple[str, ...]:
     match payload:
         case AuthenticatorBind(authenticator=factor):
             return kind, factor
-        case AuthenticatorRemove(authenticator_id=named):
-            return kind, named
-        case AuthenticatorReactivate(authenticator_id=named):
+        case (
+            AuthenticatorRemove(authenticator_id=named)
+            | AuthenticatorReactivate(authenticator_id=named)
+            | ApiKeyWiden(api_key_id=named)
+        ):
             return kind, named
         case ContactChange(channel_id=old, new_kind=new, new_address=address):
             return kind, old, new, address

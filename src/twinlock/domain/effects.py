@@ -16,7 +16,9 @@ from twinlock.domain.account import Channel, ChannelKind, Destination, OpenActio
 from twinlock.domain.actions import (
     AccountErase,
     ApiKeyCreate,
+    ApiKeyNarrow,
     ApiKeyRevoke,
+    ApiKeyWiden,
     AuthenticatorRemove,
     ContactChange,
     DestinationAdd,
@@ -27,12 +29,13 @@ from twinlock.domain.ages import oldest_of_the_strongest
 from twinlock.domain.api_keys import carrier, lapsed, made
 from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
-from twinlock.domain.bounds import API_KEYS_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
+from twinlock.domain.bounds import API_KEYS_MOST, BEHIND_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType, Payload
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
     ActionDone,
+    ApiKeyChanged,
     ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
@@ -53,6 +56,7 @@ from twinlock.domain.events import (
 from twinlock.domain.exits import EXITS, AnyExit, Exit
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
+from twinlock.domain.key_changes import key_of, narrowed, widened
 from twinlock.domain.laws import setting_up
 from twinlock.domain.limits import Spent
 from twinlock.domain.newcomers import (
@@ -66,7 +70,7 @@ from twinlock.domain.newcomers import (
     suspended_until,
     undo,
 )
-from twinlock.domain.own_effects import loosen_lock, lower_limits, raise_limits, tighten_lock
+from twinlock.domain.own_effects import loosen_lock, lower_limits, own, raise_limits, tighten_lock
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root
 from twinlock.domain.policy.leaving import where
@@ -74,6 +78,7 @@ from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
 from twinlock.domain.signing_in import unusual_hold
 from twinlock.domain.sim_changes import sms_at
+from twinlock.domain.spans import joined
 from twinlock.domain.successors import looks
 
 P = TypeVar("P", bound=Payload)
@@ -321,6 +326,25 @@ def _create_api_key(
     return (ApiKeyCreated(at=facts.now, api_key=key),)
 
 
+def _widen_api_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    account = state.account
+    key = key_of(account, own(action, ApiKeyWiden))
+    if key is None:
+        raise InvariantError("what is widened is there")
+    made_of = behind(account, action, now=facts.now)
+    spans = joined(key.behind, made_of, most=BEHIND_MOST)
+    new = replace(widened(account, key, action), behind=spans)
+    return (ApiKeyChanged(at=facts.now, api_key=new),)
+
+
+def _narrow_api_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    payload = own(action, ApiKeyNarrow)
+    key = key_of(state.account, payload)
+    if key is None:
+        raise InvariantError("what is narrowed is there")
+    return (ApiKeyChanged(at=facts.now, api_key=narrowed(key, payload, at=facts.now)),)
+
+
 def _revoke_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
     payload = action.payload
     dead = ApiKeyId(payload.api_key_id if isinstance(payload, ApiKeyRevoke) else "")
@@ -439,6 +463,8 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.LOCK_TIGHTEN: tighten_lock,
         ActionType.LOCK_LOOSEN: loosen_lock,
         ActionType.API_KEY_CREATE: _create_api_key,
+        ActionType.API_KEY_WIDEN: _widen_api_key,
+        ActionType.API_KEY_NARROW: _narrow_api_key,
         ActionType.API_KEY_REVOKE: _revoke_api_key,
         ActionType.FREEZE_SET: _set_freeze,
         ActionType.FREEZE_LIFT: _lift_freeze,

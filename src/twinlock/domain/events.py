@@ -374,6 +374,12 @@ class ApiKeyCreated(_Event, frozen=True, kw_only=True, tag="api_key.created/1"):
     api_key: ApiKey
 
 
+class ApiKeyChanged(_Event, frozen=True, kw_only=True, tag="api_key.changed/1"):
+    """An API key is this from now on: it was narrowed or widened."""
+
+    api_key: ApiKey
+
+
 class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="api_key.revoked/1"):
     """An API key is dead."""
 
@@ -462,6 +468,7 @@ ProtectionEvent: TypeAlias = (
     | DestinationAdded
     | DestinationRemoved
     | ApiKeyCreated
+    | ApiKeyChanged
     | ApiKeyRevoked
     | ApiKeyUsed
     | IntegratorRevoked

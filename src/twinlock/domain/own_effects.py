@@ -56,7 +56,8 @@ def _settled(account: Account, one: Limits | Eased, *, at: datetime, now: dateti
     return not one.behind and old.issuperset(one.by)
 
 
-def _own(action: OpenAction, form: type[P]) -> P:
+def own(action: OpenAction, form: type[P]) -> P:
+    """Return the payload of an action, which is of the form that its type has."""
     if not isinstance(action.payload, form):
         raise InvariantError("an action has the payload of its type")
     return action.payload
@@ -64,7 +65,7 @@ def _own(action: OpenAction, form: type[P]) -> P:
 
 def raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     """Let as much leave as was signed, and keep what stands again if that is undone."""
-    payload = _own(action, LimitRaise)
+    payload = own(action, LimitRaise)
     limits = Limits(
         day_cents=payload.day_cents,
         destination_cents=payload.destination_cents,
@@ -81,7 +82,7 @@ def raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tupl
 
 def lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     """Let less leave; what stands again after an undoing is no more than that."""
-    payload = _own(action, LimitLower)
+    payload = own(action, LimitLower)
     limits = lowered(
         state.account.limits,
         day_cents=payload.day_cents,
@@ -92,7 +93,7 @@ def lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tupl
 
 def tighten_lock(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     """Have everything wait longer; the last loosening may still be undone."""
-    lock = _lock_of(_own(action, LockTighten))
+    lock = _lock_of(own(action, LockTighten))
     return (LockSet(at=facts.now, lock=lock, eased=state.account.eased),)
 
 
@@ -105,7 +106,7 @@ def loosen_lock(state: State, action: OpenAction, facts: Facts, _: str) -> tuple
         by=stood_on(account, action),
         behind=behind(account, action, now=facts.now),
     )
-    return (LockSet(at=facts.now, lock=_lock_of(_own(action, LockLoosen)), eased=eased),)
+    return (LockSet(at=facts.now, lock=_lock_of(own(action, LockLoosen)), eased=eased),)
 
 
 def _lock_of(payload: LockTighten | LockLoosen) -> Lock:

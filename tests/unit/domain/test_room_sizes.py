@@ -240,6 +240,7 @@ KEY = ApiKey(
     spent=(20_468, 10**9),
     stopped=True,
     used_on=20_468,
+    declared_at=2**32 - 1,
 )
 VISIT = Visit(
     ip="i" * LEVELS * NODE_LETTERS,

@@ -29,6 +29,7 @@ from twinlock.domain.errors import present
 from twinlock.domain.exit_drafts import exit_of
 from twinlock.domain.exits import EXITS
 from twinlock.domain.ids import AccountId, DestinationId, tail
+from twinlock.domain.key_changes import changed, read_change
 from twinlock.domain.naming import name_of
 from twinlock.domain.own_drafts import OWN, own
 from twinlock.domain.policy.facts import DestinationState
@@ -89,6 +90,8 @@ class Preparing:
             fresh = tail(self._entropy.draw(16))
             payload, secret = change(kind, draft, account, fresh=fresh)
             return Prepared(payload=payload, secret=secret)
+        if kind in (ActionType.API_KEY_WIDEN, ActionType.API_KEY_NARROW):
+            return await self._change_api_key(kind, draft, named)
         if kind in _ALONE:
             parse(draft, drafts.EmptyDraft)
             return Prepared(payload=_ALONE[kind](account=named))
@@ -170,6 +173,13 @@ class Preparing:
         if all(key.api_key_id != draft.api_key_id for key in account.api_keys):
             raise NotFoundError("this account has no such API key")
         return Prepared(payload=ApiKeyRevoke(account=named, api_key_id=draft.api_key_id))
+
+    async def _change_api_key(self, kind: str, data: dict[str, Any], named: AccountId) -> Prepared:
+        draft, account = read_change(data), await self._store.account(named)
+        for key in account.api_keys:
+            if key.api_key_id == draft.api_key_id:
+                return Prepared(payload=changed(kind, draft, key, account))
+        raise NotFoundError("this account has no such API key")
 
     def _streams(self, payload: AnyPayload) -> tuple[DestinationId, ...]:
         return self._blind.names(present(place_of(payload), "this payload names a destination"))
