@@ -21,6 +21,7 @@ from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
 from twinlock.api.signals import push_signal
+from twinlock.api.transmitting import OF_RECEIVERS, ssf_configuration, token_keys
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
@@ -440,12 +441,15 @@ def router() -> Router:
         response_class=JsonResponse,
         route_handlers=[
             *OF_ACCOUNTS,
+            *OF_RECEIVERS,
             report_outcome,
             live,
             ready,
             metrics,
             configuration,
             answer_keys,
+            ssf_configuration,
+            token_keys,
         ],
     )
     return Router(path="/", route_handlers=[of_accounts, push_signal, checkpoint, proof, tile])

@@ -43,6 +43,7 @@ from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving.taking import Proving
 from twinlock.services.signals import Signals
 from twinlock.services.spending import Spends
+from twinlock.services.transmitting.managing import Transmitting
 from twinlock.services.vetoes import Vetoes
 
 
@@ -69,6 +70,7 @@ class UseCases:
     signals: Signals
     order_intents: OrderIntents
     integrators: Integrators
+    transmitting: Transmitting | None = None  # None: there are no receivers of signals.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
