@@ -12,9 +12,7 @@ from twinlock.cli.console import result
 from twinlock.domain.bounds import SIGNALS_A_DAY, SIGNALS_A_DAY_MOST
 from twinlock.domain.signal_streams import ALL, Stream
 
-app = typer.Typer(
-    help="What other parties say, and are told.", no_args_is_help=True
-)
+app = typer.Typer(help="What other parties say, and are told.", no_args_is_help=True)
 receive = typer.Typer(help="Whose signals are believed.", no_args_is_help=True)
 app.add_typer(receive, name="receive")
 app.add_typer(transmitting.app, name="send")

@@ -8,13 +8,13 @@ from twinlock.domain.ids import AccountId
 from twinlock.domain.transmitting.streams import (
     Attempted,
     ClaimedStream,
-    Draft,
+    Followed,
     KeptStream,
+    Queued,
     Receiver,
     ReceiverId,
-    Status,
     StreamId,
-    Subject,
+    StreamStatus,
     ToldStream,
     Waiting,
 )
@@ -78,7 +78,7 @@ class StreamShelf(Protocol):
         """Forget a stream, its subjects and what waits. Raises ToldStreamUnknownError."""
         ...
 
-    async def set_status(self, stream_id: StreamId, status: Status, *, reason: str) -> None:
+    async def set_status(self, stream_id: StreamId, status: StreamStatus, *, reason: str) -> None:
         """Change what a stream does; one that was disabled begins at the end of the log.
 
         Raises:
@@ -86,7 +86,7 @@ class StreamShelf(Protocol):
         """
         ...
 
-    async def add_subject(self, stream_id: StreamId, subject: Subject, *, now: datetime) -> None:
+    async def add_subject(self, stream_id: StreamId, subject: Followed, *, now: datetime) -> None:
         """Tell a stream of an account; of an account that is not known, nothing is kept."""
         ...
 
@@ -117,14 +117,14 @@ class StreamShelf(Protocol):
 
     async def subjects(
         self, stream_id: StreamId, accounts: Collection[AccountId]
-    ) -> Mapping[AccountId, Subject]:
+    ) -> Mapping[AccountId, Followed]:
         """Return those of ``accounts`` that a stream is told of."""
         ...
 
     async def queue(
         self,
         claimed: ClaimedStream,
-        tokens: Iterable[Draft],
+        tokens: Iterable[Queued],
         *,
         position: int,
         gone: Collection[str],

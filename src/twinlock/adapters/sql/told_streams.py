@@ -5,8 +5,8 @@ whoever can write to the database can neither have a receiver told of an account
 add, nor lead tokens elsewhere, nor read them. How far a stream has come, and whether it is paused,
 stands in clear; whoever changes that can repeat tokens or leave some out.
 
-Always true (tests/integration/test_told_shelf.py): tokens and the position behind them are kept in
-one transaction, under the claim; what waits about an account goes with the account's key.
+Always true (tests/integration/test_told_sending.py): tokens and the position behind them are
+kept in one transaction, under the claim; what waits about an account goes with the account's key.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, SubjectKey
 from twinlock.adapters.sql import codec
@@ -25,13 +26,13 @@ from twinlock.domain.ids import AccountId
 from twinlock.domain.transmitting.streams import (
     Attempted,
     ClaimedStream,
-    Draft,
+    Followed,
     KeptStream,
     Method,
+    Queued,
     ReceiverId,
-    Status,
     StreamId,
-    Subject,
+    StreamStatus,
     ToldStream,
     ToldStreamUnknownError,
     Waiting,
@@ -44,7 +45,7 @@ from twinlock.ports import Entropy
 CLAIM = timedelta(seconds=30)
 STREAM, SUBJECT, TOKEN = "told_stream", "told_subject", "told_token"  # kinds of boxes
 _STREAM = msgspec.json.Decoder(ToldStream)
-_SUBJECT = msgspec.json.Decoder(Subject)
+_SUBJECT = msgspec.json.Decoder(Followed)
 _TOKEN = msgspec.json.Decoder(Waiting)
 
 _ADD = """
@@ -94,7 +95,7 @@ SELECT count(*) FROM changed
 _ADD_SUBJECT = """
 INSERT INTO told_subject (stream_id, subject, box, added_at)
 SELECT $1, k.subject, $3, $4 FROM subject_key k WHERE k.subject = $2
-ON CONFLICT (stream_id, subject) DO UPDATE SET box = EXCLUDED.box
+ON CONFLICT (stream_id, subject) DO NOTHING
 """
 _REMOVE_SUBJECT = """
 WITH gone AS (DELETE FROM told_subject WHERE stream_id = $1 AND subject = $2)
@@ -234,7 +235,7 @@ class SqlToldStreams:
         """Forget a stream, its subjects and what waits. Raises ToldStreamUnknownError."""
         await self._do(_REMOVE, stream_id)
 
-    async def set_status(self, stream_id: StreamId, status: Status, *, reason: str) -> None:
+    async def set_status(self, stream_id: StreamId, status: StreamStatus, *, reason: str) -> None:
         """Change what a stream does; one that was disabled begins at the end of the log.
 
         Raises:
@@ -277,7 +278,7 @@ class SqlToldStreams:
         return KeptStream(
             stream=stream,
             version=row["version"],
-            status=Status(row["status"]),
+            status=StreamStatus(row["status"]),
             reason=row["reason"],
             position=row["position"],
             health=Health(
@@ -293,10 +294,11 @@ class SqlToldStreams:
 
     # --- Subjects ---
 
-    async def add_subject(self, stream_id: StreamId, subject: Subject, *, now: datetime) -> None:
+    async def add_subject(self, stream_id: StreamId, subject: Followed, *, now: datetime) -> None:
         """Tell a stream of an account; of an account that is not known, nothing is kept."""
         key, place = await self._key(stream_id), _subject_place(stream_id, subject.account)
-        box = codec.seal(key, subject, place, entropy=self._entropy)
+        since = replace(subject, since=await self._log.size())
+        box = codec.seal(key, since, place, entropy=self._entropy)
         await self._changed(_ADD_SUBJECT, stream_id, subject.account, box, now)
 
     async def remove_subject(self, stream_id: StreamId, account: AccountId) -> None:
@@ -305,7 +307,7 @@ class SqlToldStreams:
 
     async def subjects(
         self, stream_id: StreamId, accounts: Collection[AccountId]
-    ) -> Mapping[AccountId, Subject]:
+    ) -> Mapping[AccountId, Followed]:
         """Return those of ``accounts`` that a stream is told of.
 
         Raises:
@@ -371,7 +373,7 @@ class SqlToldStreams:
     async def queue(
         self,
         claimed: ClaimedStream,
-        tokens: Iterable[Draft],
+        tokens: Iterable[Queued],
         *,
         position: int,
         gone: Collection[str],

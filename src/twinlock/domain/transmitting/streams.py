@@ -3,9 +3,9 @@
 A receiver is the operator's own word, kept in a file beside the keyring. A stream is the
 receiver's: which events, how they reach it, and about whom.
 
-Always true (tests/unit/domain/test_told_streams.py): a stream delivers what its receiver asked for,
-and no kind that the operator did not allow it; messages go to an origin that the operator named,
-and to no other; a subject is an account by its id, never a person by an address.
+Always true (tests/unit/domain/test_transmitting_streams.py): a stream delivers what its receiver
+asked for, and no kind that the operator did not allow it; messages go to an origin that the
+operator named, and to no other; a subject is an account by its id, never a person by an address.
 
 Source: OpenID SSF 1.0, 7 and 8; RFC 8935; RFC 8936; RFC 9493, 3.
 """
@@ -130,7 +130,7 @@ class Method(StrEnum):
     POLL = "urn:ietf:rfc:8936"
 
 
-class Status(StrEnum):
+class StreamStatus(StrEnum):
     """What a stream does (SSF, 8.1.2): deliver, keep what it would deliver, or nothing."""
 
     ENABLED = "enabled"
@@ -166,7 +166,7 @@ class KeptStream(msgspec.Struct, frozen=True, kw_only=True):
 
     stream: ToldStream
     version: int
-    status: Status
+    status: StreamStatus
     position: int
     health: Health
     reason: str = ""
@@ -189,11 +189,15 @@ class Form(StrEnum):
     ISS_SUB = "iss_sub"
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """An account that a receiver added, and how it named it."""
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that a receiver added, and how it named it.
+
+    ``since`` is the size of the log by then: nothing older is told.
+    """
 
     account: AccountId
     form: Form
+    since: int = 0
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,7 +207,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     claims: dict[str, Any]
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Queued(msgspec.Struct, frozen=True, kw_only=True):
     """A token that is to wait; ``subject`` is the account, or the stream, whose end is its end."""
 
     subject: str
@@ -263,7 +267,7 @@ def check_text(text: str, name: str) -> str:
     return text
 
 
-def named_subject(subject: Mapping[str, Any], *, issuer: str) -> Subject | None:
+def named_subject(subject: Mapping[str, Any], *, issuer: str) -> Followed | None:
     """Return the account that a subject identifier names, or None: an address never does.
 
     Prevents: a receiver that asks whose customer somebody is, or follows whoever it has heard of.
@@ -288,16 +292,16 @@ def named_subject(subject: Mapping[str, Any], *, issuer: str) -> Subject | None:
             raise ToldStreamRefusedError("subject: no format")
 
 
-def _subject(value: object, form: Form) -> Subject | None:
+def _subject(value: object, form: Form) -> Followed | None:
     if not isinstance(value, str):
         return None
     try:
-        return Subject(account=parse_account_id(value), form=form)
+        return Followed(account=parse_account_id(value), form=form)
     except MalformedError:
         return None
 
 
-def identifier(subject: Subject, *, issuer: str, session: str = "") -> dict[str, Any]:
+def identifier(subject: Followed, *, issuer: str, session: str = "") -> dict[str, Any]:
     """Return the identifier by which a receiver named the account, and of a session beside it."""
     user: dict[str, Any] = {"format": subject.form.value}
     match subject.form:

@@ -3,7 +3,7 @@
 A signal follows from an entry and from nothing else, so it is told if and only if the entry is
 committed, and making it again gives the same name. It holds no address, sum, label or secret.
 
-Always true (tests/unit/domain/test_told.py, tests/property/test_told_properties.py): every event
+Always true (tests/unit/domain/test_told.py, tests/property/test_webhook_messages.py): every event
 of an entry is of a kind in ``EMITTED``; names differ between streams, so that two receivers cannot
 compare what they were told.
 
@@ -62,7 +62,7 @@ ANY_CREDENTIAL, SAVED_CODES = "authenticator", "recovery-code"
 SESSIONS, READ_ONLY = "twinlock-session", "read-only"
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class ToldEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One signal: its kind, the members of its event, and the session that it is about, if one."""
 
     kind: SignalKind
@@ -70,7 +70,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
 
 
-def told_of(entry: LogEntry) -> tuple[Told, ...]:
+def told_of(entry: LogEntry) -> tuple[ToldEvent, ...]:
     """Return the signals that follow from an entry, each once.
 
     Raises:
@@ -91,7 +91,7 @@ def name_of(stream_id: str, leaf: bytes, number: int) -> str:
     return f"set_{tail(tagged_hash('signal-name/v1', *parts)[:16])}"
 
 
-def _of(event: Event, entry: LogEntry, beside: tuple[Event, ...]) -> Iterator[Told]:
+def _of(event: Event, entry: LogEntry, beside: tuple[Event, ...]) -> Iterator[ToldEvent]:
     match event:
         case SessionEnded(session_id=session_id):
             yield _told(_K.SESSION_REVOKED, entry, session=session_id)
@@ -112,7 +112,9 @@ def _of(event: Event, entry: LogEntry, beside: tuple[Event, ...]) -> Iterator[To
             yield from _of_authenticators(event, entry, beside)
 
 
-def _of_authenticators(event: Event, entry: LogEntry, beside: tuple[Event, ...]) -> Iterator[Told]:
+def _of_authenticators(
+    event: Event, entry: LogEntry, beside: tuple[Event, ...]
+) -> Iterator[ToldEvent]:
     replaces = any(isinstance(one, AuthenticatorBound) for one in beside)
     match event:
         case AuthenticatorBound(authenticator=bound):
@@ -131,15 +133,15 @@ def _of_authenticators(event: Event, entry: LogEntry, beside: tuple[Event, ...])
             return
 
 
-def _changed(entry: LogEntry, change: str, credential: str) -> Told:
+def _changed(entry: LogEntry, change: str, credential: str) -> ToldEvent:
     return _told(_K.CREDENTIAL_CHANGE, entry, change_type=change, credential_type=credential)
 
 
-def _told(kind: SignalKind, entry: LogEntry, *, session: str = "", **claims: str) -> Told:
+def _told(kind: SignalKind, entry: LogEntry, *, session: str = "", **claims: str) -> ToldEvent:
     """Return a signal; of CAEP with the time of the decision (CAEP, 2), in POSIX seconds."""
     at = int(leaf_time(entry.leaf).timestamp())
     timed: Claims = {"event_timestamp": at} if kind.startswith("caep.") else {}
-    return Told(kind=kind, claims=timed | claims, session=session)
+    return ToldEvent(kind=kind, claims=timed | claims, session=session)
 
 
 def credential_type(authenticator: Authenticator) -> str:

@@ -25,8 +25,8 @@ from twinlock.domain.transmitting.streams import (
     KeptStream,
     Method,
     Receiver,
-    Status,
     StreamId,
+    StreamStatus,
     ToldStream,
     ToldStreamRefusedError,
     ToldStreamsFullError,
@@ -49,7 +49,7 @@ SUPPORTED = tuple(sorted(URIS[kind] for kind in EMITTED))
 _STATES_MOST = 1_024  # Characters of a verification's state.
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How tokens reach a receiver (SSF, 6.1). The header is never told back."""
 
     method: Method = Method.POLL
@@ -65,7 +65,7 @@ class WantedStream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     stream_id: str = ""
     events_requested: tuple[str, ...] | None = None
-    delivery: Delivery | None = None
+    delivery: StreamDelivery | None = None
     description: str | None = None
 
 
@@ -78,7 +78,7 @@ class StreamView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     events_supported: tuple[str, ...]
     events_requested: tuple[str, ...]
     events_delivered: tuple[str, ...]
-    delivery: Delivery
+    delivery: StreamDelivery
     min_verification_interval: int
     description: str = ""
 
@@ -87,7 +87,7 @@ class StatusView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a stream does (SSF, 8.1.2)."""
 
     stream_id: str
-    status: Status
+    status: StreamStatus
     reason: str = ""
 
 
@@ -98,7 +98,7 @@ class Polled(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     more_available: bool = False
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class TokenRefusal(msgspec.Struct, frozen=True, kw_only=True):
     """Why a receiver refuses a token (RFC 8936, 2.2)."""
 
     err: str = ""
@@ -114,7 +114,7 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     max_events: int = TOLD_AT_ONCE_MOST
     return_immediately: bool = True
     ack: tuple[str, ...] = ()
-    set_errs: dict[str, Refusal] = {}
+    set_errs: dict[str, TokenRefusal] = {}
 
 
 class Transmitting:
@@ -234,7 +234,7 @@ class Transmitting:
             events_supported=SUPPORTED,
             events_requested=stream.requested,
             events_delivered=tuple(sorted(stream.delivers(receiver))),
-            delivery=Delivery(method=stream.method, endpoint_url=url),
+            delivery=StreamDelivery(method=stream.method, endpoint_url=url),
             min_verification_interval=int(TOLD_VERIFIED_EVERY.total_seconds()),
             description=stream.description,
         )
@@ -322,7 +322,7 @@ class Transmitting:
         kept = await self._own(receiver, stream_id)
         if kept.stream.method is not Method.POLL:
             raise ToldStreamRefusedError("this stream is pushed")
-        most = min(poll.max_events, TOLD_AT_ONCE_MOST) if kept.status is Status.ENABLED else 0
+        most = min(poll.max_events, TOLD_AT_ONCE_MOST) if kept.status is StreamStatus.ENABLED else 0
         found, more = await self._shelf.take(
             kept.stream.stream_id,
             taken=poll.ack,

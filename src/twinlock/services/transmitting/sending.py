@@ -19,16 +19,16 @@ from twinlock.domain.ids import AccountId
 from twinlock.domain.transmitting.streams import (
     Attempted,
     ClaimedStream,
-    Draft,
+    Followed,
     Method,
+    Queued,
     Receiver,
     ReceiverUnknownError,
-    Status,
-    Subject,
+    StreamStatus,
     Waiting,
     identifier,
 )
-from twinlock.domain.transmitting.told import URIS, Told, name_of, told_of
+from twinlock.domain.transmitting.told import URIS, ToldEvent, name_of, told_of
 from twinlock.domain.webhooks.endpoints import Fault, Health, after_failure, next_try
 from twinlock.domain.webhooks.outcomes import LogEntry
 from twinlock.ports import Clock, Entropy
@@ -100,7 +100,7 @@ class SignalSending:
         turn = _Turn(claimed=claimed, receiver=receiver, health=kept.health, until=until)
         try:
             ours = await self._follow(turn)
-            if ours and kept.stream.method is Method.PUSH and kept.status is Status.ENABLED:
+            if ours and kept.stream.method is Method.PUSH and kept.status is StreamStatus.ENABLED:
                 await self._push(turn)
         finally:
             await self._note(turn, done=True)
@@ -127,12 +127,12 @@ class SignalSending:
                 return False
         return True
 
-    async def _drafts(self, turn: _Turn, entries: tuple[LogEntry, ...]) -> list[Draft]:
+    async def _drafts(self, turn: _Turn, entries: tuple[LogEntry, ...]) -> list[Queued]:
         told = {entry.index: told_of(entry) for entry in entries}
         about = [one for one in entries if told[one.index]]
         accounts = {AccountId(one.account_id) for one in about}
         stream = turn.claimed.kept.stream
-        known: Mapping[AccountId, Subject] = {}
+        known: Mapping[AccountId, Followed] = {}
         if accounts:
             known = await self._shelf.subjects(stream.stream_id, accounts)
         delivered = stream.delivers(turn.receiver)
@@ -141,12 +141,13 @@ class SignalSending:
             for entry in about
             for number, one in enumerate(told[entry.index])
             if (subject := known.get(AccountId(entry.account_id))) is not None
+            and entry.index >= subject.since
             and URIS[one.kind] in delivered
         ]
 
     def _draft(
-        self, turn: _Turn, entry: LogEntry, subject: Subject, told: Told, number: int
-    ) -> Draft:
+        self, turn: _Turn, entry: LogEntry, subject: Followed, told: ToldEvent, number: int
+    ) -> Queued:
         stream = turn.claimed.kept.stream
         waiting = claims_of(
             stream,
@@ -158,7 +159,7 @@ class SignalSending:
             subject=identifier(subject, issuer=self._issuer, session=told.session),
         )
         erased = entry.kept is None  # Its key is gone; the token is the stream's.
-        return Draft(subject=stream.stream_id if erased else subject.account, waiting=waiting)
+        return Queued(subject=stream.stream_id if erased else subject.account, waiting=waiting)
 
     # --- What is due ---
 

@@ -328,5 +328,4 @@ GRANT UPDATE (attempts, due_at, fault) ON webhook_retry TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON told_stream, told_subject, told_token TO twinlock_app;
 GRANT UPDATE (version, box, pushed, status, reason, position, failures, failing_since, paused_until,
               disabled, verified_at, claimed_until) ON told_stream TO twinlock_app;
-GRANT UPDATE (box) ON told_subject TO twinlock_app;
 GRANT UPDATE (attempts, due_at, fault) ON told_token TO twinlock_app;
