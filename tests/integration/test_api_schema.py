@@ -30,6 +30,7 @@ async def test_every_operation_answers_whatever_fits_its_schema(service: Service
         "action_id": held.action_id,
         "webhook_id": f"wh_{'a' * 26}",
         "stream": "none",
+        "stream_id": f"ssf_{'a' * 26}",
     }
     statuses: set[int] = set()
 

@@ -186,7 +186,8 @@ def test_each_document_that_is_sealed_is_exported_or_is_nobody_s() -> None:
         value.type
         for module in modules
         for value in vars(module).values()
-        if isinstance(value, msgspec.json.Decoder)
+        # Of a union are payloads, which an entry's openings tell.
+        if isinstance(value, msgspec.json.Decoder) and isinstance(value.type, type)
     }
 
     assert sealed >= set(ROOTS)

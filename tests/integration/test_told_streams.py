@@ -223,11 +223,13 @@ async def test_where_tokens_are_pushed_is_told_and_the_header_is_not(service: Se
 
     assert answer.json()["delivery"] == {key: push[key] for key in ("method", "endpoint_url")}
     assert "geheim" not in answer.text
-    refused(
-        await broker.ask("POST", f"poll/{answer.json()['stream_id']}", {}),
-        "told_stream_refused",
-        400,
-    )
+    mine = answer.json()["stream_id"]
+    refused(await broker.ask("POST", f"poll/{mine}", {}), "told_stream_refused", 400)
+
+    polled = {"stream_id": mine, "delivery": {"method": "urn:ietf:rfc:8936"}}
+    changed = await broker.ask("PATCH", "stream", polled)
+    assert changed.json()["delivery"]["endpoint_url"].endswith(f"/v1/ssf/poll/{mine}")
+    assert (await broker.poll(mine))["sets"] == {}
 
 
 # --- What is told ---

@@ -303,12 +303,10 @@ def _subject(value: object, form: Form) -> Followed | None:
 
 def identifier(subject: Followed, *, issuer: str, session: str = "") -> dict[str, Any]:
     """Return the identifier by which a receiver named the account, and of a session beside it."""
-    user: dict[str, Any] = {"format": subject.form.value}
-    match subject.form:
-        case Form.OPAQUE:
-            user["id"] = subject.account
-        case Form.ISS_SUB:
-            user |= {"iss": issuer, "sub": subject.account}
+    names: dict[str, str] = {"id": subject.account}
+    if subject.form is Form.ISS_SUB:
+        names = {"iss": issuer, "sub": subject.account}
+    user: dict[str, Any] = {"format": subject.form.value, **names}
     if not session:
         return user
     named = {"format": Form.OPAQUE.value, "id": session}
