@@ -1,7 +1,7 @@
 """The routes. Each reads, asks one use case, and tells; nothing is decided here."""
 
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 from litestar import Response, Router, get, post
@@ -69,10 +69,11 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether this process can answer, and how far its log is."""
+    """Whether this process can answer, how far its log is, and whether customers get notices."""
 
     status: str
     log_size: int | None = None
+    notices: Literal["carried", "files"] | None = None
 
 
 @post("/v1/accounts", status_code=201, summary="Open an account", operation_class=ActingOperation)
@@ -396,7 +397,8 @@ async def ready(request: StrictRequest) -> Health:
     api.check_health()
     api.clock.now(database_at=None)
     head = await api.store.head()
-    return Health(status="ready", log_size=head.size)
+    files = await api.notices_are_files()
+    return Health(status="ready", log_size=head.size, notices="files" if files else "carried")
 
 
 @get("/metrics", include_in_schema=False)

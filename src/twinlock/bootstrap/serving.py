@@ -282,6 +282,7 @@ async def open_on(
             trusted_proxies=world.settings.trusted_proxies,
             # Keys that nobody follows are as good as they were when they were read.
             check_health=keys.check_health if shelves.at_work else lambda: None,
+            carriers=shelves.carriers,
         )
 
 
