@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from math import nan
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 from litestar import Response, Router, get, post
@@ -22,6 +22,7 @@ from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
 from twinlock.api.signals import push_signal
+from twinlock.api.transmitting import OF_RECEIVERS, ssf_configuration, token_keys
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
@@ -69,10 +70,11 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether this process can answer, and how far its log is."""
+    """Whether this process can answer, how far its log is, and whether customers get notices."""
 
     status: str
     log_size: int | None = None
+    notices: Literal["carried", "files"] | None = None
 
 
 @post("/v1/accounts", status_code=201, summary="Open an account", operation_class=ActingOperation)
@@ -396,7 +398,8 @@ async def ready(request: StrictRequest) -> Health:
     api.check_health()
     api.clock.now(database_at=None)
     head = await api.store.head()
-    return Health(status="ready", log_size=head.size)
+    files = await api.notices_are_files()
+    return Health(status="ready", log_size=head.size, notices="files" if files else "carried")
 
 
 @get("/metrics", include_in_schema=False)
@@ -445,12 +448,15 @@ def router() -> Router:
         response_class=JsonResponse,
         route_handlers=[
             *OF_ACCOUNTS,
+            *OF_RECEIVERS,
             report_outcome,
             live,
             ready,
             metrics,
             configuration,
             answer_keys,
+            ssf_configuration,
+            token_keys,
         ],
     )
     return Router(path="/", route_handlers=[of_accounts, push_signal, checkpoint, proof, tile])

@@ -25,6 +25,7 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     AnswerSigner,
 )
+from twinlock.ports.notices import Carriers
 from twinlock.ports.signals import SignalStreams
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
@@ -43,6 +44,7 @@ from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving.taking import Proving
 from twinlock.services.signals import Signals
 from twinlock.services.spending import Spends
+from twinlock.services.transmitting.managing import Transmitting
 from twinlock.services.vetoes import Vetoes
 
 
@@ -69,6 +71,7 @@ class UseCases:
     signals: Signals
     order_intents: OrderIntents
     integrators: Integrators
+    transmitting: Transmitting | None = None  # None: there are no receivers of signals.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,7 @@ class Api:
         origin: str,
         trusted_proxies: tuple[Network, ...] = (),
         check_health: Callable[[], None] = lambda: None,
+        carriers: Carriers | None = None,
     ) -> None:
         self.use = use
         self.store = store
@@ -159,7 +163,12 @@ class Api:
         self.origin = origin
         self.trusted_proxies = trusted_proxies
         self.check_health = check_health
+        self._carriers = carriers
         self.metrics = new_metrics()
+
+    async def notices_are_files(self) -> bool:
+        """Say whether nobody carries notices: they are files then, which no customer gets."""
+        return self._carriers is None or await self._carriers.are_files()
 
     async def caller(self, request: Request[Any, Any, Any], scope: Scope, *more: Scope) -> str:
         """Return the actor behind the request's platform key, which has each of these scopes.

@@ -25,7 +25,7 @@ from twinlock.domain.errors import (
     PlatformKeyUnknownError,
     present,
 )
-from twinlock.domain.export import Recorded, Repeat
+from twinlock.domain.export import Recorded, Repeat, ToldTo
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId, account_of
 from twinlock.domain.importing.faults import AccountExistsError
 from twinlock.domain.log.merkle import Frontier, leaf_hash
@@ -272,6 +272,10 @@ class MemoryStore:
             for (scope, key), (_, named) in self._used.items()
             if account_id in (scope, named)
         )
+
+    async def told_to(self, account_id: AccountId) -> tuple[ToldTo, ...]:  # noqa: ARG002 - the port's
+        """Return nothing: nobody else is told of anything here."""
+        return ()
 
     # --- The log ---
 
