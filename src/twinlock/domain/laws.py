@@ -248,6 +248,17 @@ def an_unspoken_exit_is_held(facts: Facts) -> Requirement:
     return WaitUntil(code=Reason.EXIT_UNSPOKEN, until=facts.proposed_at + days * UNSPOKEN_HELD)
 
 
+def a_halt_stops_every_exit(facts: Facts) -> Requirement:
+    """Law 7: one officer halts the platform, and nothing leaves until two have resumed it.
+
+    No records are erased meanwhile. Prevents: evidence destroyed while officers look for it.
+    """
+    stopped = facts.action_class is ActionClass.EXIT or facts.action == ActionType.ACCOUNT_ERASE
+    if facts.platform_halted and stopped:
+        return Never(code=Reason.PLATFORM_HALTED)
+    return NOTHING
+
+
 def a_freeze_stops(facts: Facts) -> Requirement:
     """Law 6: under a freeze nothing leaves, nothing loosens; only lifting it may wait.
 
@@ -436,6 +447,7 @@ LAWS: tuple[Law, ...] = (
     an_unheard_wait_is_longer,
     a_hold_covers_every_exit,
     an_unspoken_exit_is_held,
+    a_halt_stops_every_exit,
     a_freeze_stops,
     own_limits_hold,
     a_lock_delays,
