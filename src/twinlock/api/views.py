@@ -125,10 +125,23 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
-    """The owner's own limits, in US cents a day (UTC); null: as much as the policy lets leave."""
+    """The owner's own limits, in US cents a day (UTC); null: as much as the policy lets leave.
+
+    Above ``agreement_cents`` a trusted contact agrees; null: to nothing.
+    """
 
     day_cents: int | None
     destination_cents: int | None
+    agreement_cents: int | None
+
+
+class ContactView(msgspec.Struct, frozen=True, kw_only=True):
+    """One trusted contact: another person, who may agree above the owner's limit."""
+
+    contact_id: str
+    member_id: str
+    name: str
+    since: datetime
 
 
 class LockView(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +180,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     frozen_until: datetime | None
     limits: LimitsView
     lock: LockView
+    trusted_contacts: tuple[ContactView, ...]
     authenticators: tuple[AuthenticatorView, ...]
     channels: tuple[ChannelView, ...]
     sessions: tuple[SessionView, ...]
@@ -214,7 +228,11 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
 
 def _limits(account: Account) -> LimitsView:
     limits = account.limits
-    return LimitsView(day_cents=limits.day_cents, destination_cents=limits.destination_cents)
+    return LimitsView(
+        day_cents=limits.day_cents,
+        destination_cents=limits.destination_cents,
+        agreement_cents=limits.agreement_cents,
+    )
 
 
 def view_account(account: Account, *, now: datetime) -> AccountView:
@@ -229,6 +247,15 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         frozen_until=account.freeze.until,
         limits=_limits(account),
         lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
+        trusted_contacts=tuple(
+            ContactView(
+                contact_id=one.authenticator_id,
+                member_id=one.member_id,
+                name=one.name,
+                since=one.bound_at,
+            )
+            for one in account.contacts
+        ),
         authenticators=tuple(_view_authenticator(account, one) for one in account.authenticators),
         channels=tuple(
             ChannelView(

@@ -13,7 +13,7 @@ import msgspec
 
 from twinlock.domain.actions import AnyPayload, ApiKeyCreate, SessionStart, type_of
 from twinlock.domain.assurance import Factor, Level, floor_of
-from twinlock.domain.authenticators.model import Authenticator, factor_of
+from twinlock.domain.authenticators.model import Authenticator, Passkey, factor_of
 from twinlock.domain.bounds import (
     DEVICE_KNOWN_FOR,
     SESSION_IDLE,
@@ -191,6 +191,7 @@ class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     factor: Factor
     secret: str  # 32-byte challenge or 20-byte seed, base64url
     expires_at: datetime
+    name: str = ""  # whom a trusted contact's invitation is for
 
 
 class Challenge(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -316,6 +317,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    contacts: tuple[Passkey, ...] = ()  # of other people, who may only agree (``people``)
     history: History = History()  # what its own sign-ins looked like
     disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands
 
@@ -383,6 +385,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return self.channel(shown.source) is not None
         if shown.factor is Factor.CHANNEL_CODE:
             return True  # It speaks of the change that it was asked for, and of nothing bound.
+        if shown.factor is Factor.TRUSTED_CONTACT:
+            return any(one.authenticator_id == shown.source for one in self.contacts)
         if shown.factor is Factor.API_KEY:
             known = {key.api_key_id for key in self.api_keys}
             return shown.source in known | {action.secret for action in self.keys_to_come}

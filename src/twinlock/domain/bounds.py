@@ -145,6 +145,15 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # long as resetting an authenticator takes. Who phished the older site's waits in the open.
 SUCCESSOR_WAIT = timedelta(hours=72)
 
+# --- Trusted contacts ---
+
+# From the proof until a contact is gone, another may agree too, or more leaves without one. Who
+# talks an owner into it must hold on as long, over a weekend and more. And no longer, since it is
+# the way out when a contact is unreachable, or wants something for it.
+CONTACT_WAIT = timedelta(days=7)
+CONTACTS_MOST = 2  # Who may agree; each may take 1 KB of the document.
+INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is asked again.
+
 # --- Sizes of an account ---
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
@@ -163,7 +172,8 @@ OPEN_ACTIONS_MOST = 8  # Of one account at a time; each may take 1 KB of the doc
 # Of them without a proof that waits: anybody can make those. The oldest gives way to a fifth.
 LOOSE_ACTIONS_MOST = 4
 KEY_ACTIONS_MOST = 4  # Of them that an API key alone signed: its owner keeps the other half.
-CHALLENGES_PER_ACTION_MOST = 4  # Two of a passkey and one of each code: none pushes out another.
+# Two of a passkey, one of each code and one of a contact: none pushes out another.
+CHALLENGES_PER_ACTION_MOST = 5
 CANDIDATES_MOST = 2  # Offers to bind something; a third takes the place of the oldest.
 AUTHENTICATORS_MOST = 8  # Each may take 1 KB of the document.
 CHANNELS_MOST = 4  # Each is told of every change, so each costs a message.

@@ -73,6 +73,7 @@ from twinlock.domain.newcomers import (
     suspended_until,
     undo,
 )
+from twinlock.domain.people import joined, left
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root
 from twinlock.domain.policy.leaving import where
@@ -374,6 +375,7 @@ def _raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tup
     limits = Limits(
         day_cents=payload.day_cents,
         destination_cents=payload.destination_cents,
+        agreement_cents=payload.agreement_cents,
         announced_cents=payload.day_cents or 0,
         by=stood_on(state.account, action),
         behind=behind(state.account, action, now=facts.now),
@@ -385,11 +387,7 @@ def _raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tup
 
 def _lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     payload = _own(action, LimitLower)
-    limits = lowered(
-        state.account.limits,
-        day_cents=payload.day_cents,
-        destination_cents=payload.destination_cents,
-    )
+    limits = lowered(state.account.limits, payload)
     return (LimitsSet(at=facts.now, limits=limits),)
 
 
@@ -398,6 +396,14 @@ def _set_lock(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[
     payload = _own(action, LockLoosen) if loosens else _own(action, LockTighten)
     lock = Lock(days=payload.days, two_keys=payload.two_keys and payload.days > 0)
     return (LockSet(at=facts.now, lock=lock),)
+
+
+def _join(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    return joined(state.account, action, now=facts.now)
+
+
+def _leave(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    return left(action, now=facts.now)
 
 
 def hold_on_exits(kind: str, length: timedelta | None, *, now: datetime) -> tuple[Event, ...]:
@@ -463,6 +469,8 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.PASSWORD_RESET: _bind,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
+        ActionType.TRUSTED_CONTACT_ADD: _join,
+        ActionType.TRUSTED_CONTACT_REMOVE: _leave,
         ActionType.LIMIT_RAISE: _raise_limits,
         ActionType.LIMIT_LOWER: _lower_limits,
         ActionType.LOCK_TIGHTEN: _set_lock,

@@ -47,6 +47,8 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
     OWN_LIMIT = "own_limit"
     LOCKED = "locked"
+    AGREEMENT_NEEDED = "agreement_needed"
+    CONTACT_STAYS = "contact_stays"
     NOT_TIGHTER = "not_tighter"
     NARROW_LIMIT = "narrow_limit"
     VALUE_UNKNOWN = "value_unknown"
@@ -214,6 +216,16 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "You have locked this account, and what leaves or weakens it waits as long as you chose.",
         "At the time shown, after you have proved it.",
         "Wait; if your lock allows it, show two independent authenticators.",
+    ),
+    Reason.AGREEMENT_NEEDED: Explanation(
+        "This is above the sum that you set, so a trusted contact of yours agrees to it first.",
+        "At once, when they agree; for a smaller sum they are not asked.",
+        "Send them the link for it. If they cannot be reached, remove them: that takes a week.",
+    ),
+    Reason.CONTACT_STAYS: Explanation(
+        "It changes who must agree to what leaves, or above which sum, so it waits a week.",
+        "At the time shown, unless somebody entitled says no.",
+        "Wait. If you did not ask for it, veto it with one tap.",
     ),
     Reason.NOT_TIGHTER: Explanation(
         "This would weaken a protection, and only tightening acts at once.",

@@ -32,6 +32,8 @@ from twinlock.domain.actions import (
     PasswordChange,
     PasswordReset,
     SessionStart,
+    TrustedContactAdd,
+    TrustedContactRemove,
     type_of,
 )
 from twinlock.domain.assurance import Factor
@@ -101,8 +103,15 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             return _simple(payload)
         case DestinationAdd() | DestinationRemove():
             return _destination(payload, known.policy)
-        case LimitRaise() | LimitLower() | LockTighten() | LockLoosen():
-            return tell_own(payload)
+        case (
+            LimitRaise()
+            | LimitLower()
+            | LockTighten()
+            | LockLoosen()
+            | TrustedContactAdd()
+            | TrustedContactRemove()
+        ):
+            return tell_own(payload, known.account)
         case ApiKeyCreate() | ApiKeyRevoke():
             return _api_key(payload, known)
         case _:

@@ -3,7 +3,13 @@
 from typing import Any
 
 from twinlock.domain.account import Account
-from twinlock.domain.actions import AnyPayload, LimitLower, LockLoosen, LockTighten
+from twinlock.domain.actions import (
+    AnyPayload,
+    LimitLower,
+    LockLoosen,
+    LockTighten,
+    TrustedContactAdd,
+)
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.limits import lowers
 from twinlock.domain.locks import Lock, tightens
@@ -27,8 +33,10 @@ def own_rules(account: Account, payload: AnyPayload) -> dict[str, Any]:
 
 def _tightens(account: Account, payload: AnyPayload) -> bool:
     match payload:
-        case LimitLower(day_cents=day, destination_cents=to):
-            return lowers(account.limits, day_cents=day, destination_cents=to)
+        case LimitLower():
+            return lowers(account.limits, payload)
+        case TrustedContactAdd(first=first):
+            return not (first and account.contacts)
         case LockTighten(days=days, two_keys=two_keys):
             return tightens(Lock(days=days, two_keys=two_keys), account.lock)
         case _:
