@@ -172,8 +172,7 @@ OPEN_ACTIONS_MOST = 8  # Of one account at a time; each may take 1 KB of the doc
 # Of them without a proof that waits: anybody can make those. The oldest gives way to a fifth.
 LOOSE_ACTIONS_MOST = 4
 KEY_ACTIONS_MOST = 4  # Of them that an API key alone signed: its owner keeps the other half.
-# Two of a passkey, one of each code and one of a contact: none pushes out another.
-CHALLENGES_PER_ACTION_MOST = 5
+CHALLENGES_PER_ACTION_MOST = 4  # Two of a passkey and one of each code: none pushes out another.
 CANDIDATES_MOST = 2  # Offers to bind something; a third takes the place of the oldest.
 AUTHENTICATORS_MOST = 8  # Each may take 1 KB of the document.
 CHANNELS_MOST = 4  # Each is told of every change, so each costs a message.

@@ -202,6 +202,10 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     signs = challenge.factor in (Factor.PASSKEY, Factor.TRUSTED_CONTACT)
     if signs or challenge.code_mac:
         kept.append(challenge)
+    # A contact's is one more. Where codes and passkeys were asked for too, the oldest code goes.
+    crowd = max(len(kept) - CHALLENGES_PER_ACTION_MOST, 0)
+    pushed = [one for one in kept if one.code_mac][:crowd]
+    kept = [one for one in kept if one not in pushed]
     invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
     codes = account.codes_sent + ((ceil(event.at.timestamp()),) if challenge.code_mac else ())
     state = with_action(state, event.action_id, challenges=tuple(kept))
