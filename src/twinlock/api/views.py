@@ -247,15 +247,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         frozen_until=account.freeze.until,
         limits=_limits(account),
         lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
-        trusted_contacts=tuple(
-            ContactView(
-                contact_id=one.authenticator_id,
-                member_id=one.member_id,
-                name=one.name,
-                since=one.bound_at,
-            )
-            for one in account.contacts
-        ),
+        trusted_contacts=tuple(map(_view_contact, account.contacts)),
         authenticators=tuple(_view_authenticator(account, one) for one in account.authenticators),
         channels=tuple(
             ChannelView(
@@ -297,6 +289,15 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         ),
         api_keys=tuple(_view_api_key(account, one) for one in account.api_keys),
         contest=_view_contest(account),
+    )
+
+
+def _view_contact(one: Passkey) -> ContactView:
+    return ContactView(
+        contact_id=one.authenticator_id,
+        member_id=one.member_id,
+        name=one.name,
+        since=one.bound_at,
     )
 
 

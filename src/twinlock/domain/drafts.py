@@ -213,6 +213,8 @@ Draft: TypeAlias = (
     | AuthenticatorRemoveDraft
     | ContactChangeDraft
     | ContactRepudiateDraft
+    | TrustedContactAddDraft
+    | TrustedContactRemoveDraft
     | PasswordChangeDraft
     | PasswordResetDraft
     | DestinationAddDraft
