@@ -82,7 +82,7 @@ docs: $(DEV) ## Write the pages of docs/ that follow from the code
 	$(BIN)/python tools/generate_docs.py
 
 .PHONY: range-table
-range-table: $(DEV) ## Play every story under every profile in memory, and print the table
+range-table: $(DEV) ## Play every story under every profile in memory, and write the README's table
 	@$(BIN)/python tools/range_table.py
 
 .PHONY: lock

@@ -77,12 +77,12 @@ class Gate:
 
     account: Account = field(default_factory=an_account)
     destinations: dict[DestinationId, Destination] = field(default_factory=dict)
-    policy: Policy = DEFAULT
+    policy: Policy = field(default=DEFAULT, repr=False)
     now: datetime = NOON
     prices_up: bool = True
     screening: Screening | None = None
-    price_list: Mapping[str, int] = field(default_factory=lambda: PRICES)
-    book: list[tuple[State, Decided, datetime]] = field(default_factory=list)
+    price_list: Mapping[str, int] = field(default_factory=lambda: PRICES, repr=False)
+    book: list[tuple[State, Decided, datetime]] = field(default_factory=list, repr=False)
     drawn: int = 0
     tick: timedelta = timedelta(0)  # what passes before every command, as transactions do
 

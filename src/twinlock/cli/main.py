@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "policy": "policy:app",
         "prices": "prices:app",
         "range": "ranges:app",
+        "reconcile": "reconciling:reconcile_command",
         "notices": "notices:app",
         "risk": "risk:app",
         "screening": "screening:app",

@@ -26,6 +26,12 @@ UNPROVED_ACTION_LIFETIME = timedelta(hours=1)
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
 
+# --- Reconciling ---
+
+EXECUTION_SKEW = timedelta(minutes=5)  # A ledger's clock may be behind ours by so much.
+# From a spend to its execution, in ledgers and on chains; one that is younger is not missed yet.
+EXECUTION_LENGTH = timedelta(hours=1)
+
 # --- Passwords ---
 
 # Characters. SP 800-63B-4, 3.1.1.2: beside an app or a passkey.

@@ -27,6 +27,7 @@ from twinlock.range.customer import (
 from twinlock.range.device import SoftwareDevice
 from twinlock.range.leaving import LOOKS, UNDERSTOOD, leaving
 from twinlock.range.limits import limit_of
+from twinlock.range.places import band_bp, pairs_of
 from twinlock.range.refusals import refusal
 from twinlock.range.stage import MAX_FEE_CENTS, Stage
 from twinlock.range.story import Step
@@ -59,7 +60,9 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.PASSWORD_RESET: frozenset(),
     ActionType.DESTINATION_ADD: LOOKS | {"destination", "verification_free"},
     ActionType.DESTINATION_REMOVE: frozenset({"destination"}),
-    ActionType.API_KEY_CREATE: frozenset({"scopes", "ip_list", "destinations", "daily"}),
+    ActionType.API_KEY_CREATE: frozenset(
+        {"scopes", "ip_list", "destinations", "daily", "pairs", "price_band"}
+    ),
     ActionType.API_KEY_REVOKE: frozenset({"key"}),
     ActionType.FREEZE_SET: frozenset(),
     ActionType.FREEZE_LIFT: frozenset(),
@@ -298,11 +301,13 @@ async def _create_api_key(stage: Stage, step: Step) -> Act:
         by=step.by,
         scopes=step.given.get("scopes", ()),
         ip_list=step.given.get("ip_list", ()),
+        pairs=pairs_of(step.given.get("pairs", ())),
     )
     # Where a file says nothing, all that there is: what a key may do is bounded by its lists.
     daily = stage.cents(step.given.get("daily", "all")) + MAX_FEE_CENTS
     named = [stage.places.where(str(one)) for one in step.given.get("destinations", ())]
-    payload = key_payload(key, named, daily_cents=daily)
+    band = band_bp(step.given.get("price_band", 0))
+    payload = key_payload(key, named, daily_cents=daily, band_bp=band)
     return Act(kind=step.do, payload=payload, key=key)
 
 

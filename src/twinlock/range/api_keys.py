@@ -23,6 +23,7 @@ class SoftwareKey:
     secret: ApiKey
     scopes: tuple[str, ...]
     ip_list: tuple[str, ...]
+    pairs: tuple[str, ...] = ()
 
     @property
     def public_key(self) -> str:
@@ -31,7 +32,13 @@ class SoftwareKey:
 
 
 def new_key(
-    seed: bytes, *, name: str, by: Person, scopes: Sequence[str], ip_list: Sequence[str]
+    seed: bytes,
+    *,
+    name: str,
+    by: Person,
+    scopes: Sequence[str],
+    ip_list: Sequence[str],
+    pairs: Sequence[str] = (),
 ) -> SoftwareKey:
     """Return a key of 32 random bytes."""
     return SoftwareKey(
@@ -40,11 +47,12 @@ def new_key(
         secret=ApiKey(Ed25519PrivateKey.from_private_bytes(seed)),
         scopes=tuple(scopes),
         ip_list=tuple(ip_list),
+        pairs=tuple(pairs),
     )
 
 
 def key_payload(
-    key: SoftwareKey, places: Sequence[dict[str, str]], *, daily_cents: int
+    key: SoftwareKey, places: Sequence[dict[str, str]], *, daily_cents: int, band_bp: int = 0
 ) -> dict[str, Any]:
     """Return the payload that makes ``key``; a sum is named where something may leave by it."""
     withdraws = WITHDRAW_SCOPE in key.scopes
@@ -54,4 +62,6 @@ def key_payload(
         "ip_list": list(key.ip_list),
         "destinations": list(places),
         "daily_cents": daily_cents if withdraws else 0,
+        "pairs": list(key.pairs),
+        "price_band_bp": band_bp,
     }

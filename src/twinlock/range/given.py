@@ -101,6 +101,8 @@ class _NewKey(_Given, frozen=True, kw_only=True):
     ip_list: Listed = ()
     destinations: Listed = ()
     daily: Word = ""
+    pairs: Listed | Word = ()
+    price_band: Word | int = 0
 
 
 class _Ungated(_Given, frozen=True, kw_only=True):
@@ -108,6 +110,8 @@ class _Ungated(_Given, frozen=True, kw_only=True):
     key: Word = ""
     pair: Word = ""
     inside_band: bool = True
+    side: Word = ""
+    times: Annotated[int, Meta(ge=1, le=ORDERS_MOST)] = 1
 
 
 class _Key(_Given, frozen=True, kw_only=True):

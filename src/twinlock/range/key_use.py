@@ -17,8 +17,7 @@ from twinlock.domain.exits import EXITS
 from twinlock.domain.order_intents.model import Verdict
 from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, new_key
 from twinlock.range.customer import Customer, NotHeldError, NotPlayableError
-from twinlock.range.leaving import small_exit
-from twinlock.range.places import PAIRS
+from twinlock.range.leaving import price_of, small_exit
 from twinlock.range.stage import SMALL_CENTS, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import THIEVES, Capability, Mark, Person, Showing
@@ -98,11 +97,11 @@ async def use_long_ago(customer: Customer, key: SoftwareKey, where: dict[str, st
         "account_id": customer.account_id,
         "api_key_id": named["api_key_id"],
         "ip": home_of(key),
-        "pair": PAIRS["liquid"],
+        "pair": key.pairs[0],
         "side": "buy",
         "notional_cents": SMALL_CENTS,
-        "price": "60000",  # The middle itself: usual by anybody's rules.
-        "mid": "60000",
+        "price": price_of(key.pairs[0]),  # The middle itself: usual by anybody's rules.
+        "mid": price_of(key.pairs[0]),
     }
     [told] = await client.examine([order])
     return bool(told["verdict"] == Verdict.PASS)

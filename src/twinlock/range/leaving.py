@@ -8,7 +8,7 @@ an exit leads where its words say, and to the same place as a destination of tha
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any, NamedTuple
 
 from twinlock.domain.catalogue import ActionType
@@ -24,8 +24,8 @@ from twinlock.domain.exits import (
 )
 from twinlock.domain.money import Asset, UnknownAssetError
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.places import FIELDS, NETWORK, NETWORKS, PAIRS, WORDS
-from twinlock.range.stage import ASSET, MAX_FEE, Stage
+from twinlock.range.places import CHAINS, FIELDS, NETWORK, NETWORKS, WORDS, pair_of
+from twinlock.range.stage import ASSET, Stage
 from twinlock.range.story import Step
 from twinlock.range.weather import CENTS
 
@@ -52,7 +52,6 @@ _UNNAMED = {
 }
 FIAT = "USD"
 _USED_BY = {  # By which exit a listed place is used.
-    NETWORK: ActionType.WITHDRAWAL_CRYPTO,
     BANK: ActionType.WITHDRAWAL_FIAT,
     VENUE: ActionType.TRANSFER_INTERNAL,
     SUBACCOUNT: ActionType.TRANSFER_SUBACCOUNT,
@@ -83,13 +82,15 @@ def leaving(stage: Stage, step: Step) -> tuple[Leaves, ...]:
 
 
 def _one(stage: Stage, step: Step) -> Leaves:
-    network, given = NETWORKS[step.do], step.given
-    asset = _asset(stage, step)
+    given, asset = step.given, _asset(stage, step)
+    crypto = step.do == ActionType.WITHDRAWAL_CRYPTO
+    network = asset.network if crypto else NETWORKS[step.do]
     amount, cents = stage.amount(given.get("amount", "small"), asset)
     address = stage.places.address(_symbol(step, network), given, network=network)
     payload: dict[str, Any] = {"asset": asset.symbol, "amount": amount}
-    if step.do == ActionType.WITHDRAWAL_CRYPTO:
-        payload |= {"network": network, "address": address, "max_fee": MAX_FEE}
+    if crypto:
+        fee = CHAINS[network].max_fee
+        payload |= {"network": network, "address": address, "max_fee": fee}
     elif step.do == ActionType.WITHDRAWAL_FIAT:
         payload["address"] = address
     else:
@@ -101,11 +102,12 @@ def _asset(stage: Stage, step: Step) -> Asset:
     if step.do == ActionType.WITHDRAWAL_CRYPTO:
         return stage.asset(str(step.given.get("asset", ASSET)))
     if step.do == ActionType.WITHDRAWAL_FIAT:
-        return stage.asset(str(step.given.get("asset", FIAT)), network=BANK)
-    return _in_books(stage, str(step.given.get("asset", ASSET)))
+        return stage.asset(str(step.given.get("asset", FIAT)), networks=(BANK,))
+    return in_books(stage, str(step.given.get("asset", ASSET)))
 
 
-def _in_books(stage: Stage, symbol: str) -> Asset:
+def in_books(stage: Stage, symbol: str) -> Asset:
+    """Return an asset as the books keep it. Raises NotPlayableError: there is none."""
     try:
         return asset_in_books(symbol, stage.policy.assets)
     except UnknownAssetError as why:
@@ -148,9 +150,7 @@ def _pairs(step: Step) -> tuple[str, ...]:
         NotPlayableError: there are not so many here.
     """
     named = str(step.given.get("pair", _UNNAMED[MARKET]))
-    first = PAIRS.get(named, named)
-    if "/" not in first:
-        raise NotPlayableError(f"the pair {named!r} has no meaning here")
+    first = pair_of(named)
     many = int(step.given.get("pairs", 1))
     more = [one for one in _THIN if one != first]
     if many > len(more) + 1:
@@ -169,25 +169,37 @@ def _trade(stage: Stage, step: Step, pair: str) -> Leaves:
     side = str(given.get("side", "buy"))
     if side not in ("buy", "sell"):
         raise NotPlayableError(f"side: {side!r}: buy or sell")
-    if base not in CENTS or quote not in CENTS:
-        raise NotPlayableError(f"the pair {pair!r} has no price here")
-    asset = _in_books(stage, str(given.get("asset", quote if side == "buy" else base)))
+    price = price_of(pair, given.get("price_to_mid", 1))
+    asset = in_books(stage, str(given.get("asset", quote if side == "buy" else base)))
     orders = max(1, int(given.get("times", 1)) // int(given.get("pairs", 1)))
     amount, cents = stage.amount(given.get("amount", "small"), asset)
     times = 1 if given.get("amount") == "all" else orders
-    price = Decimal(CENTS[base]) / CENTS[quote] * Decimal(str(given.get("price_to_mid", 1)))
     payload = {
         "asset": asset.symbol,
         "amount": f"{Decimal(amount) * times:f}",
         "pair": pair,
         "side": side,
-        "price": f"{price.quantize(_FINEST).normalize():f}",
+        "price": price,
         "orders": orders,
     }
     return Leaves(payload, cents * times)
 
 
+def price_of(pair: str, to_mid: object = 1) -> str:
+    """Return the price of ``pair``, so many times the middle of its book, as a plain decimal.
+
+    Raises:
+        NotPlayableError: one of the two has no price here.
+    """
+    base, quote = pair.split("/", 1)
+    if base not in CENTS or quote not in CENTS:
+        raise NotPlayableError(f"the pair {pair!r} has no price here")
+    price = Decimal(CENTS[base]) / CENTS[quote] * Decimal(str(to_mid))
+    return f"{price.quantize(_FINEST).normalize():f}"
+
+
 _FINEST = Decimal(1).scaleb(-12)
+_COARSEST = Decimal(1).scaleb(-6)  # Of coins: TRX has six places.
 
 
 # --- What was used before the first step ---
@@ -195,11 +207,17 @@ _FINEST = Decimal(1).scaleb(-12)
 
 def small_exit(network: str, address: str, units: int) -> tuple[str, dict[str, Any]]:
     """Return the exit that sends ``units`` dollars to a place, and its payload."""
+    if network in CHAINS:
+        chain = CHAINS[network]
+        sent = {"asset": ASSET, "amount": str(units)}
+        if network != NETWORK:
+            coins = (Decimal(units * 100) / CENTS[chain.coin]).quantize(_COARSEST, ROUND_UP)
+            sent = {"asset": chain.coin, "amount": f"{coins:f}"}
+        place = {"network": network, "address": address, "max_fee": chain.max_fee}
+        return ActionType.WITHDRAWAL_CRYPTO, sent | place
     kind = _USED_BY[network]
     payload: dict[str, Any] = {"asset": ASSET, "amount": str(units)}
-    if network == NETWORK:
-        payload |= {"network": network, "address": address, "max_fee": MAX_FEE}
-    elif network == BANK:
+    if network == BANK:
         payload |= {"asset": FIAT, "address": address}
     elif network == MARKET:
         payload |= {"pair": address, "side": "buy", "price": "1"}

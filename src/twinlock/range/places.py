@@ -11,7 +11,9 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
+
+from base58_bech32.base58 import b58encode_check
 
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.exits import (
@@ -27,6 +29,26 @@ from twinlock.domain.exits import (
 from twinlock.range.customer import NotPlayableError
 
 NETWORK = "ethereum"
+
+
+class Chain(NamedTuple):
+    """A chain: its coin, the fee in it that is signed for, and how its addresses begin.
+
+    ``version`` is the first byte before Base58Check; none: an address as Ethereum has them.
+    """
+
+    coin: str
+    max_fee: str
+    version: bytes = b""
+
+
+CHAINS: Mapping[str, Chain] = MappingProxyType(
+    {
+        NETWORK: Chain("ETH", "0.01"),
+        "bitcoin": Chain("BTC", "0.0005", b"\x00"),
+        "tron": Chain("TRX", "300", b"\x41"),
+    }
+)
 # Pairs of the market by the words of files: the first asset is bought and sold for the second.
 PAIRS: Mapping[str, str] = MappingProxyType(
     {
@@ -36,6 +58,7 @@ PAIRS: Mapping[str, str] = MappingProxyType(
         "old_pair": "TRX/USDT",
     }
 )
+DECLARED_BAND_BP = 200  # What a declared price band is, in basis points.
 # By which field of its draft an exit by the platform's books says where it leads.
 FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -75,8 +98,32 @@ _BY_NAME = {
     "product": PRODUCT,
 }
 _ADDRESS_DIGITS = 40
+_HASH_BYTES = 20  # Of the public key that an address in Base58Check is of.
 _ACCOUNT_DIGITS = 18  # Of a German bank account (ISO 13616).
 _UNPLAIN = re.compile(r"[^A-Za-z0-9_]")
+
+
+def pair_of(word: str) -> str:
+    """Return the pair that a word means. Raises NotPlayableError: none."""
+    pair = PAIRS.get(word, word)
+    if "/" not in pair:
+        raise NotPlayableError(f"the pair {word!r} has no meaning here")
+    return pair
+
+
+def pairs_of(words: object) -> tuple[str, ...]:
+    """Return the pairs that one word, or several, mean. Raises NotPlayableError: one means none."""
+    listed = words if isinstance(words, list | tuple) else [words]
+    return tuple(pair_of(str(one)) for one in listed)
+
+
+def band_bp(word: object) -> int:
+    """Return a price band in basis points. Raises NotPlayableError: it is none."""
+    if word == "declared":
+        return DECLARED_BAND_BP
+    if isinstance(word, int):
+        return word
+    raise NotPlayableError(f"price_band: {word!r}: declared, or basis points")
 
 
 class Places:
@@ -111,7 +158,7 @@ class Places:
         """Return the address of ``symbol``; ``given`` may say which other one it resembles.
 
         Raises:
-            NotPlayableError: what resembles another is no address of the chain.
+            NotPlayableError: what resembles another is no address of Ethereum's.
         """
         network, given = network or self.network(symbol), given or {}
         if network == NETWORK:
@@ -120,6 +167,9 @@ class Places:
             raise NotPlayableError(
                 f"a place on {network} that resembles another: none is made here"
             )
+        if network in CHAINS:
+            hashed = bytes.fromhex(self._digits(symbol))[:_HASH_BYTES]
+            return b58encode_check(CHAINS[network].version + hashed).decode("ascii")
         return (
             _bank_account(self._digits(symbol)) if network == BANK else self._name(symbol, network)
         )
@@ -163,10 +213,17 @@ def networks_in(named: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str
     found: dict[str, str] = {}
     for kind, given in named:
         network = NETWORKS.get(kind)
+        if network == NETWORK:
+            network = _chain_of(str(given.get("asset")))
         for word in ("destination", *WORDS.get(kind, ())):
             if network not in (None, MARKET) and isinstance(given.get(word), str):
                 found.setdefault(given[word], str(network))
     return found
+
+
+def _chain_of(coin: str) -> str:
+    """Return the chain whose coin is ``coin``; Ethereum for everything else that is sent."""
+    return next((name for name, chain in CHAINS.items() if chain.coin == coin), NETWORK)
 
 
 # By which words files say where an exit by the books leads, the best first.

@@ -25,6 +25,7 @@ from twinlock.range.customer import (
     NotPlayableError,
 )
 from twinlock.range.key_use import show_key
+from twinlock.range.orders import placed, refused_before
 from twinlock.range.refusals import MALFORMED, refusal
 from twinlock.range.setting_up import neighbour
 from twinlock.range.stage import UNASKED, Heard, Stage
@@ -75,6 +76,11 @@ async def play(stage: Stage, step: Step) -> Heard:
 
 
 async def _play_one(stage: Stage, step: Step, act: Act) -> Heard:
+    refused = (
+        await refused_before(stage, step, act) if act.kind == ActionType.TRADE_UNUSUAL else None
+    )
+    if refused is not None:
+        return refused
     try:
         put = await put_forward(stage, step, act)
     except ProblemError as problem:
@@ -218,7 +224,9 @@ async def _concluded(stage: Stage, step: Step, act: Act, answered: Answered) -> 
     if act.makes is not None and answered.answer in (Answer.ALLOW, Answer.HOLD):
         _remember_bound(stage, act, answered)
     if CLASS_OF.get(act.kind) is ActionClass.EXIT and answered.authorization:
-        return await spend(stage, answered.action_id, value_cents=act.value_cents)
+        heard = await spend(stage, answered.action_id, value_cents=act.value_cents)
+        trades = act.kind == ActionType.TRADE_UNUSUAL
+        return await placed(stage, step, act, heard) if trades else heard
     return replace(heard_of(answered), value_cents=act.value_cents)
 
 

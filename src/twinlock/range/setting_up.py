@@ -25,7 +25,7 @@ from twinlock.range.key_use import use_long_ago
 from twinlock.range.leaving import small_exit
 from twinlock.range.limits import limit_of
 from twinlock.range.own_words import lock_days
-from twinlock.range.places import NETWORK, OLD, PAIRS, Places
+from twinlock.range.places import NETWORK, OLD, PAIRS, Places, band_bp, pairs_of
 from twinlock.range.refusals import refusal
 from twinlock.range.signing import Wallet
 from twinlock.range.stage import (
@@ -294,19 +294,25 @@ class _Past:
             by=Person.ALICE,
             scopes=spec.scopes,
             ip_list=spec.ip_list,
+            pairs=self._pairs(spec),
         )
         named = [self.places.where(one) for one in spec.destinations]
         for where in named:
             await self._renew(where)
-        payload = key_payload(key, named, daily_cents=owned.daily_cents)
-        if TRADE_SCOPE in key.scopes:  # By rules that call no pair liquid it could trade nothing.
-            payload["pairs"] = [PAIRS["liquid"]]
+        band = band_bp(spec.price_band)
+        payload = key_payload(key, named, daily_cents=owned.daily_cents, band_bp=band)
         proposed = await self.customer.propose(ActionType.API_KEY_CREATE, payload)
         if proposed.answer is not Answer.DENY:
             proposed = await self.customer.prove_best(proposed)
         if proposed.answer not in (Answer.ALLOW, Answer.HOLD):
             raise SettingUpError(f"the API key {spec.name} was not made: {proposed.answer.value}")
         self.keys.append(key)
+
+    def _pairs(self, spec: OwnedKey) -> tuple[str, ...]:
+        """Return what a key trades: where no pair is liquid, one without pairs trades nothing."""
+        if TRADE_SCOPE not in spec.scopes:
+            return ()
+        return pairs_of(spec.pairs) or (PAIRS["liquid"],)
 
     async def _use_key(self, owned: _Owned) -> None:
         [key] = [one for one in self.keys if one.name == owned.spec.name]

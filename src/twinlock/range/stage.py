@@ -5,7 +5,7 @@ need of each other: sessions that began, things that were bound, waits that were
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_UP, Decimal
@@ -18,7 +18,7 @@ from twinlock.domain.reasons import Reason
 from twinlock.range.api_keys import SoftwareKey
 from twinlock.range.customer import Belongings, Customer, LiveSession, NotPlayableError
 from twinlock.range.limits import limit_of
-from twinlock.range.places import NETWORK, Places
+from twinlock.range.places import CHAINS, NETWORK, Places
 from twinlock.range.signing import Wallet
 from twinlock.range.story import AccountSpec
 from twinlock.range.venue import Venue
@@ -30,8 +30,8 @@ SMALL_CENTS = 50_00
 LARGE_CENTS = 50_000_00
 HOUSE_CENTS = 500_000_00
 ASSET = "USDT"
-MAX_FEE = "0.01"  # ETH
-MAX_FEE_CENTS = 30_00  # What it is worth; it is part of what leaves.
+MAX_FEE = CHAINS[NETWORK].max_fee  # ETH
+MAX_FEE_CENTS = 30_00  # What it is worth, as on every chain; it is part of what leaves.
 UNASKED: Mapping[str, str] = {  # What is told of a method that nobody asks for.
     ProofFault.BELOW_FLOOR: (
         "This method is weaker than the best authenticator bound, so nobody asks for it."
@@ -117,7 +117,7 @@ class Stage:
         return {
             "asset": ASSET,
             "network": NETWORK,
-            "address": self.places.address("old_addr"),
+            "address": self.places.address("old_addr", network=NETWORK),
             "amount": "1",
             "max_fee": MAX_FEE,
         }
@@ -169,8 +169,8 @@ class Stage:
         cents = int((units * price).to_integral_value(rounding=ROUND_UP))
         return f"{units:f}", cents
 
-    def asset(self, symbol: str, *, network: str = NETWORK) -> Asset:
-        """Return an asset by its symbol, on the network that the places here are on.
+    def asset(self, symbol: str, *, networks: Collection[str] = CHAINS) -> Asset:
+        """Return an asset by its symbol, on the first of ``networks`` that it is sent on.
 
         Raises:
             NotPlayableError: it is not in this policy version, or travels elsewhere only.
@@ -178,8 +178,11 @@ class Stage:
         listed = [one for one in self.policy.assets if one.symbol == symbol]
         if not listed:
             raise NotPlayableError(f"the asset {symbol!r} is not in this policy version")
-        here = [one for one in listed if one.network == network]
-        if not here:
-            there = listed[0].network
-            raise NotPlayableError(f"{symbol} is sent on {there}; places here are on {network}")
-        return here[0]
+        sent_on = {one.network: one for one in listed}
+        for network in networks:
+            if network in sent_on:
+                return sent_on[network]
+        here = ", ".join(networks)
+        raise NotPlayableError(
+            f"{symbol} is sent on {listed[0].network}; places here are on {here}"
+        )

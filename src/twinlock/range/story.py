@@ -100,7 +100,8 @@ class OwnedKey(msgspec.Struct, frozen=True, kw_only=True):
     """An API key of the owner's, as it stands at the first step.
 
     ``age`` and ``last_used`` are lengths before it; where a file does not say the latter, its owner
-    keeps it alive. ``daily`` is an amount word. What else a file says of a key is the platform's.
+    keeps it alive. ``daily`` is an amount word; ``pairs`` are words of pairs; ``price_band``
+    is ``declared``, or basis points. What else a file says of a key is the platform's.
     """
 
     name: Name = "key"
@@ -108,6 +109,8 @@ class OwnedKey(msgspec.Struct, frozen=True, kw_only=True):
     ip_list: Annotated[tuple[Text, ...], Meta(max_length=20)] = ()
     destinations: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
     daily: Text = "all"
+    pairs: Text | tuple[Text, ...] = ()
+    price_band: Text | int = 0
     age: str = ""
     last_used: str = ""
 

@@ -3,7 +3,8 @@
 Trading, cancelling, paying in and looking are not gated; a missing right stops them, and a freeze
 stops trading (law 5: orders are cancelled under any freeze). So the platform lets whoever shows a
 right that Twinlock still vouches for: a live session of the account, or an API key whose powers
-include it, from its list of addresses.
+include it, from its list of addresses. Where its rules speak of orders, it shows them first
+(``orders.py``).
 
 Always true (tests/unit/range/test_trading.py): what ended, was revoked or was never made gives no
 right; nothing here moves value out of the account.
@@ -14,12 +15,16 @@ from typing import Any
 
 from twinlock.domain.api_keys import lies_in
 from twinlock.domain.laws import a_proof_counts_once
+from twinlock.domain.order_intents.model import Kind
 from twinlock.domain.policy.facts import Within
 from twinlock.domain.reasons import Reason
 from twinlock.range.acts import TOLD, live_session
 from twinlock.range.api_keys import TRADE_SCOPE, VIA
 from twinlock.range.customer import NotHeldError, NotPlayableError
 from twinlock.range.key_use import address_of, key_of
+from twinlock.range.leaving import in_books, price_of
+from twinlock.range.orders import Orders, reports_orders, show_orders
+from twinlock.range.places import pair_of
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Outcome, Person, Proof, Showing
@@ -33,9 +38,10 @@ _SCOPES = {  # Of an API key: one of them is enough.
     DEPOSIT: {"read", TRADE_SCOPE},
     READ: {"read", TRADE_SCOPE},
 }
+_KINDS = {TRADE: Kind.ORDER, CANCEL: Kind.CANCEL}
 _UNDERSTOOD = frozenset({"via", "key", "from", "amount", "asset", "times"})
 _OF_TRADES = frozenset({"sell", "buy", "side", "pair", "inside_band"})
-USUAL = ("liquid", "declared")  # Pairs; a thin one is trade.unusual, which is an exit.
+_OUTSIDE = "1.1"  # Times the middle: what is outside of every band here.
 NO_RIGHT, KEY_GONE, SESSION_GONE = "no_right", "api_key_gone", "session_gone"
 
 
@@ -46,6 +52,8 @@ async def ungated(stage: Stage, step: Step) -> Heard:
         NotPlayableError: it has a word that cannot be played.
     """
     _check_understood(step)
+    if step.do in _KINDS and reports_orders(stage):
+        return await show_orders(stage, step, _orders(stage, step))
     seen = await stage.venue.client.account(stage.customer.account_id)
     why = await _missing_right(stage, step)
     frozen = seen["frozen_until"]
@@ -63,8 +71,22 @@ def _check_understood(step: Step) -> None:
         raise NotPlayableError(f"{step.do} with {min(strange)!r}: not understood here")
     if step.given.get("via", VIA) != VIA:
         raise NotPlayableError(f"{step.do} via {step.given['via']!r}: not understood here")
-    if step.given.get("pair", USUAL[0]) not in USUAL or not step.given.get("inside_band", True):
-        raise NotPlayableError("a trade far from the market is trade.unusual, and passes the gate")
+    if step.given.get("side", "buy") not in ("buy", "sell"):
+        raise NotPlayableError(f"side: {step.given['side']!r}: buy or sell")
+
+
+def _orders(stage: Stage, step: Step) -> Orders:
+    given = step.given
+    pair = pair_of(str(given.get("pair", "liquid")))
+    asset = in_books(stage, pair.split("/", 1)[1])
+    return Orders(
+        pair=pair,
+        side=str(given.get("side", "sell" if "sell" in given else "buy")),
+        price=price_of(pair, 1 if given.get("inside_band", True) else _OUTSIDE),
+        cents=stage.amount(given.get("amount", "small"), asset)[1],
+        count=int(given.get("times", 1)),
+        kind=_KINDS[step.do],
+    )
 
 
 async def _missing_right(stage: Stage, step: Step) -> str:

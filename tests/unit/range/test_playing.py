@@ -230,6 +230,21 @@ async def test_what_is_not_built_is_proposed_and_refused() -> None:
     assert said == ["deny", "deny", "deny"]
 
 
+@pytest.mark.parametrize("asset", ["BTC", "TRX"])
+async def test_a_coin_leaves_on_its_own_chain(asset: str) -> None:
+    known = {"name": "vault", "signed": True, "age": "400d", "last_used": "5d"}
+    account = PASSKEY_ACCOUNT | {"destinations": {"list": "optional", "entries": [known]}}
+    pays = {"destination": "vault", "asset": asset, "amount": "small"}
+
+    part = await attack(
+        step("withdrawal.crypto", **{"with": pays}, proof=["passkey"]),
+        step("withdrawal.crypto", at="1m", by="mallory", **{"with": pays | {"destination": "new"}}),
+        account=account,
+    )
+
+    assert [one.answer for one in part.steps] == ["allow", "hold"]
+
+
 @pytest.mark.parametrize(
     ("do", "words"),
     [
@@ -238,7 +253,7 @@ async def test_what_is_not_built_is_proposed_and_refused() -> None:
         pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "DOGE"}}, id="an asset"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "via": "a_friend"}}, id="a way"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "call": "sign_blindly"}}, id="a call"),
-        pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "BTC"}}, id="a network"),
+        pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "XRP"}}, id="a network"),
         pytest.param("session.start", {"with": {"from": "the_moon"}}, id="a place"),
         pytest.param(
             "authenticator.bind", {"with": {"authenticator": "nose"}}, id="an authenticator"

@@ -75,8 +75,9 @@ async def test_an_asset_is_taken_where_withdrawals_here_go() -> None:
         stage = await a_stage(venue)
 
         assert stage.asset("USDT").network == "ethereum"
-        with pytest.raises(NotPlayableError, match="BTC is sent on bitcoin"):
-            stage.asset("BTC")
+        assert stage.asset("BTC").network == "bitcoin"
+        with pytest.raises(NotPlayableError, match="XRP is sent on xrpl"):
+            stage.asset("XRP")
         with pytest.raises(NotPlayableError, match="'PEPE'"):
             stage.asset("PEPE")
 

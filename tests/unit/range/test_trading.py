@@ -124,8 +124,7 @@ async def test_under_a_freeze_orders_are_cancelled_and_none_is_made() -> None:
     [
         pytest.param({"with": {"banana": 1}}, id="a fruit"),
         pytest.param({"with": {"via": "a_friend"}}, id="a way"),
-        pytest.param({"with": {"pair": "thin"}}, id="a thin pair"),
-        pytest.param({"with": {"inside_band": False}}, id="far from the market"),
+        pytest.param({"with": {"pair": "plums"}}, id="no pair"),
         pytest.param({"proof": ["session@spent"]}, id="a session's mark"),
         pytest.param({"proof": ["api_key@spent"]}, id="a key's mark"),
     ],

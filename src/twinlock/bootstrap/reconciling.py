@@ -1,0 +1,43 @@
+"""What ``twinlock reconcile`` is made of: the spends of an installation, which is only read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.embedded import running
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.token import open_token
+from twinlock.adapters.postgres import SERVER_USER
+from twinlock.adapters.settings import Settings
+from twinlock.adapters.sql.auditing import reading
+from twinlock.adapters.sql.migrate import check_schema
+from twinlock.adapters.sql.seen_actions import seen_in_file
+from twinlock.adapters.sql.spends import SqlSpends
+from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.world import embedded
+from twinlock.services.reconciling import Reconciling
+
+
+@asynccontextmanager
+async def open_reconciling(
+    settings: Settings, *, server_user: str = SERVER_USER
+) -> AsyncIterator[Reconciling]:
+    """Open the use case on one moment of the database; nothing is written.
+
+    Raises:
+        KeyringMissingError, KeyringWrongError, TokenUnavailableError: as they say.
+        DatabaseNotStartedError: the embedded database was never made, or does not start.
+        MigrationError: the tables are not those of this version.
+        UnavailableError: the database does not answer.
+    """
+    keyring = keyrings.load(settings.keyring_dir, open_token(settings.token))
+    dsn = settings.database_url
+    if dsn is None:
+        server = embedded(settings, server_user=server_user)
+        dsn = await asyncio.to_thread(running, settings, server)
+    async with reading(dsn) as connection:
+        await check_schema(connection)
+        with seen_in_file() as seen:
+            spends = SqlSpends(connection, sealer=Sealer(keyring))
+            yield Reconciling(spends, seen, policy=rule_book(settings.profile).policy)
