@@ -14,6 +14,8 @@ from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.trust import trust_of
 from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
+from twinlock.domain.ids import parse_account_id
+from twinlock.domain.people import agreement_token
 from twinlock.proofs.bundles import verify_bundle
 from twinlock.range.authenticator import SoftwareAuthenticator
 
@@ -194,7 +196,9 @@ async def test_who_is_no_contact_cannot_agree(web: Web, alice: Customer, bob: Fr
     assert (await alice.client.action(asked.action_id)).state == "open"
 
 
-async def test_no_link_leads_anywhere_else(web: Web, alice: Customer, bob: Friend) -> None:
+async def test_no_link_leads_anywhere_else(
+    service: Service, web: Web, alice: Customer, bob: Friend
+) -> None:
     await with_contact(alice, bob)
     asked = await asks_bob(alice)
     token = asked.agreement.rpartition("/")[2]
@@ -211,6 +215,10 @@ async def test_no_link_leads_anywhere_else(web: Web, alice: Customer, bob: Frien
     for path in (f"/agree/x/{token}", "/invited/x/cnd_1"):
         assert (await web.get(path)).status_code == 400, path
     assert small.agreement == ""
+    store = service.api.store
+    early = (await store.account(parse_account_id(alice.account_id))).action(small.action_id)
+    too_early = await web.get(f"/agree/{alice.account_id}/{agreement_token(early)}")
+    assert too_early.status_code == 404
     for verb in ("challenge", "assertion"):
         body = {"challenge_id": "", "response": {}} if verb == "assertion" else {}
         unheard = await web.json(f"/agree/{alice.account_id}/{other}/{verb}", body)
