@@ -8,7 +8,7 @@ Always true (tests/property/test_people_properties.py): with an agreement nothin
 not leave for its owner's proofs alone without a contact; and no change of contacts or of that sum
 takes effect sooner than CONTACT_WAIT after its proof, but what asks for more.
 
-Source: docs/people.md, docs/adr/0013-what-a-trusted-contact-may-do.md.
+Source: docs/people.md, docs/adr/0015-what-a-trusted-contact-may-do.md.
 """
 
 from datetime import datetime
