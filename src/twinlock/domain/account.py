@@ -385,12 +385,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return self.channel(shown.source) is not None
         if shown.factor is Factor.CHANNEL_CODE:
             return True  # It speaks of the change that it was asked for, and of nothing bound.
-        if shown.factor is Factor.TRUSTED_CONTACT:
-            return any(one.authenticator_id == shown.source for one in self.contacts)
         if shown.factor is Factor.API_KEY:
             known = {key.api_key_id for key in self.api_keys}
             return shown.source in known | {action.secret for action in self.keys_to_come}
-        bound = self.authenticator(shown.source)
+        people = (*self.authenticators, *self.contacts)
+        bound = next((one for one in people if one.authenticator_id == shown.source), None)
         if bound is None or bound.bound_at != shown.bound_at:
             return False
         # Prevents: what a thief proved with a stolen phone, good again when its suspension lapses.
