@@ -178,6 +178,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     enrolling_until: datetime | None
     floor: str
     frozen_until: datetime | None
+    suspended_until: datetime | None
     limits: LimitsView
     lock: LockView
     trusted_contacts: tuple[ContactView, ...]
@@ -245,6 +246,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),
         frozen_until=account.freeze.until,
+        suspended_until=account.suspension.until(now),
         limits=_limits(account),
         lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
         trusted_contacts=tuple(map(_view_contact, account.contacts)),

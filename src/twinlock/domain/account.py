@@ -43,6 +43,7 @@ from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
 from twinlock.domain.spans import Spans
+from twinlock.domain.suspensions import NO_SUSPENSION, AccountSuspension
 from twinlock.domain.throttle import Throttle
 
 
@@ -319,6 +320,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lock: Lock = OPEN
     contacts: tuple[Passkey, ...] = ()  # of other people, who may only agree (``people``)
     history: History = History()  # what its own sign-ins looked like
+    suspension: AccountSuspension = NO_SUSPENSION  # the last one that an officer set
     disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands
 
     @property
@@ -489,7 +491,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ``destination_id`` names the destination's stream that the command holds, listed or not.
     ``listed`` are new destinations that were settled meanwhile, whichever stream is held.
     ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late.
-    ``halted_at`` is since when the whole platform is halted, or None.
+    ``halted_at`` is since when all is halted, or None; ``platform`` what the log's head says.
     """
 
     account: Account
@@ -498,3 +500,4 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     listed: tuple[Destination, ...] = ()
     wanted_elsewhere: int = 0
     halted_at: datetime | None = None
+    platform: bytes = b""

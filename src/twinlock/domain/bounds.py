@@ -246,6 +246,10 @@ STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is car
 STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
 # Between the first officer's word and the second's: a call and a safe to open, within one shift.
 AGREEMENT_LIFETIME = timedelta(hours=1)
+# Law 5: what one officer holds ends within two weeks, by itself.
+SUSPENSION_LENGTH = timedelta(days=14)
+# From the beginning of one to the next, whoever sets it: no chain of them holds an account.
+SUSPENSION_EVERY = timedelta(days=90)
 
 # --- Sums ---
 

@@ -40,6 +40,7 @@ from twinlock.domain.locks import Lock
 from twinlock.domain.reasons import Reason
 from twinlock.domain.risk.visits import Visit
 from twinlock.domain.signals import SignalKind
+from twinlock.domain.suspensions import AccountSuspension
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
@@ -459,6 +460,29 @@ class AccountErased(_Event, frozen=True, kw_only=True, tag="account.erased/1"):
     """The last fact of an account: with it all others are destroyed."""
 
 
+# --- What officers say of it ---
+
+
+class AccountSuspended(_Event, frozen=True, kw_only=True, tag="account.suspended/1"):
+    """An officer stopped every exit of the account, until it ends or two others release it."""
+
+    suspension: AccountSuspension
+    because: str
+
+
+class ReleaseAgreed(_Event, frozen=True, kw_only=True, tag="account.release_agreed/1"):
+    """An officer agreed that the suspension ends; it takes a second one."""
+
+    officer: str
+
+
+class AccountReleased(_Event, frozen=True, kw_only=True, tag="account.released/1"):
+    """The second officer agreed: the suspension is over."""
+
+    officer: str
+
+
+OfficersEvent: TypeAlias = AccountSuspended | ReleaseAgreed | AccountReleased
 RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
 WarningEvent: TypeAlias = CodesFlooded | SimChanged | NoticeReported | SignalReceived
 ProtectionEvent: TypeAlias = (
@@ -483,5 +507,6 @@ Event: TypeAlias = (
     | StandingEvent
     | ProtectionEvent
     | WarningEvent
+    | OfficersEvent
     | RecordsEvent
 )

@@ -250,6 +250,15 @@ def a_halt_stops_every_exit(facts: Facts) -> Requirement:
     return NOTHING
 
 
+def a_suspension_stops_every_exit(facts: Facts) -> Requirement:
+    """Law 7: one officer stops an account for two weeks at most; nobody is erased meanwhile."""
+    until = facts.suspended_until
+    stopped = facts.action_class is ActionClass.EXIT or facts.action == ActionType.ACCOUNT_ERASE
+    if until is None or until <= facts.now or not stopped:
+        return NOTHING
+    return Never(code=Reason.ACCOUNT_SUSPENDED, until=until)
+
+
 def a_freeze_stops(facts: Facts) -> Requirement:
     """Law 6: under a freeze nothing leaves, nothing loosens; only lifting it may wait.
 
@@ -438,6 +447,7 @@ LAWS: tuple[Law, ...] = (
     an_unheard_wait_is_longer,
     a_hold_covers_every_exit,
     a_halt_stops_every_exit,
+    a_suspension_stops_every_exit,
     a_freeze_stops,
     own_limits_hold,
     a_lock_delays,

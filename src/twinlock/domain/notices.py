@@ -28,6 +28,8 @@ from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import instant
 from twinlock.domain.events import (
     AccountOpened,
+    AccountReleased,
+    AccountSuspended,
     ActionAuthorized,
     ActionHeld,
     ActionProposed,
@@ -144,6 +146,8 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         SimChanged: NoticeKind.SIM_CHANGED,
         SignalReceived: NoticeKind.SIGNALLED,
         DataExported: NoticeKind.EXPORTED,
+        AccountSuspended: NoticeKind.DONE,
+        AccountReleased: NoticeKind.DONE,
     }
 )
 
@@ -187,6 +191,8 @@ def notices(
 def _ends_at(event: Event) -> datetime | None:
     if isinstance(event, ContestOpened):
         return instant(event.contest.ends_at)
+    if isinstance(event, AccountSuspended):
+        return event.suspension.until(event.at)
     ends = ActionHeld | FreezeSet | AuthenticatorSuspended
     return event.until if isinstance(event, ends) else _signal_until(event)
 

@@ -96,6 +96,7 @@ class Reason(StrEnum):
     NOTICE_UNCONFIRMED = "notice_unconfirmed"
     EXITS_CONTESTED = "exits_contested"
     PLATFORM_HALTED = "platform_halted"
+    ACCOUNT_SUSPENDED = "account_suspended"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -139,6 +140,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The platform is halted: nothing leaves any account.",
         "When two officers of the platform resume it.",
         "Wait, and ask again; what you have is untouched.",
+    ),
+    Reason.ACCOUNT_SUSPENDED: Explanation(
+        "An officer of the platform has suspended this account: nothing leaves it.",
+        "By itself after 14 days, or when two other officers release it.",
+        "Ask the platform for the reason; freezing and securing the account still work.",
     ),
     Reason.EXITS_HELD: Explanation(
         "Something about this account changed, so for a while nothing may leave it.",

@@ -31,6 +31,8 @@ from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     AccountErased,
     AccountOpened,
+    AccountReleased,
+    AccountSuspended,
     ActionAuthorized,
     ActionDone,
     ActionHeld,
@@ -70,11 +72,13 @@ from twinlock.domain.events import (
     LockSet,
     NewcomerRepudiated,
     NoticeReported,
+    OfficersEvent,
     PasswordRehashed,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
     RecordsEvent,
+    ReleaseAgreed,
     SessionEnded,
     SessionStarted,
     SessionUsed,
@@ -96,6 +100,7 @@ from twinlock.domain.replaying_actions import apply_to_action, close
 from twinlock.domain.risk.visits import Visit, remember
 from twinlock.domain.signalling import signalled
 from twinlock.domain.signed_in import with_device, with_session
+from twinlock.domain.suspensions import agreed, released
 
 
 def apply(state: State, event: Event) -> State:
@@ -128,6 +133,8 @@ def apply(state: State, event: Event) -> State:
             return _apply_warning(state, event)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
+        case AccountSuspended() | ReleaseAgreed() | AccountReleased():
+            return _apply_officers(state, event)
         case (
             AuthenticatorSuspended()
             | AuthenticatorReactivated()
@@ -353,6 +360,19 @@ def _apply_records(state: State, event: RecordsEvent) -> State:
             return state
         case AccountErased(at=at):
             return with_account(state, erased_at=at)
+        case _:
+            assert_never(event)
+
+
+def _apply_officers(state: State, event: OfficersEvent) -> State:
+    one = state.account.suspension
+    match event:
+        case AccountSuspended(suspension=suspension):
+            return with_account(state, suspension=suspension)
+        case ReleaseAgreed(officer=officer, at=at):
+            return with_account(state, suspension=agreed(one, by=officer, at=at))
+        case AccountReleased(at=at):
+            return with_account(state, suspension=released(one, at=at))
         case _:
             assert_never(event)
 

@@ -51,6 +51,7 @@ from twinlock.domain.commands import (
     ImportDestination,
     LiftLegalHold,
     Offer,
+    OfficerSpeaks,
     OpenAccount,
     Propose,
     Prove,
@@ -73,6 +74,7 @@ from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
+from twinlock.domain.suspensions import NO_SUSPENSION
 from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
@@ -209,7 +211,7 @@ def grows(account: Account, command: Command) -> bool:
             return False
         case ReportNotice() | ReceiveSignal():
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport():
+        case SetLegalHold() | LiftLegalHold() | RecordExport() | OfficerSpeaks():
             return False
         case RecordTrading() | RevokeIntegrator():
             return False
@@ -265,6 +267,7 @@ def bytes_that_last(account: Account) -> int:
         doubts=(),
         history=History(),
         disputes=NO_DISPUTES,
+        suspension=NO_SUSPENSION,
     )
     return len(encode(lasting))
 

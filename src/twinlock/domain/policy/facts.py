@@ -112,6 +112,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     frozen_until: datetime | None = None  # datetime.max for a freeze without an end
     frozen_at: datetime | None = None
     held_until: datetime | None = None
+    suspended_until: datetime | None = None  # an officer stopped it until then
     narrow: bool = True  # no notice channel outside the roots that prove
     has_channel: bool = False
     way_in_left: bool = True  # after a removal somebody can still sign in

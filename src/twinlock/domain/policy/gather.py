@@ -154,6 +154,7 @@ def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
     account = state.account
     return {
         "platform_halted": state.halted_at is not None,
+        "suspended_until": account.suspension.until(now),
         "enrolling": account.enrolling(now),
         "frozen_until": account.freeze.until,
         "frozen_at": account.freeze.set_at,
