@@ -38,7 +38,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.listing import Step, followed
-from twinlock.domain.locks import OPEN, Lock
+from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
@@ -181,6 +181,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notional_daily_cents: int = 0
     integrator: str = ""
     used_on: int = 0
+    declared_at: int = 0  # in POSIX seconds: when its band came to exempt orders, if not at first
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -317,6 +318,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    eased: Eased | None = None  # the last loosening of the lock
     history: History = History()  # what its own sign-ins looked like
     suspension: AccountSuspension = NO_SUSPENSION  # the last one that an officer set
     disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands

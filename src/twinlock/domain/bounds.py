@@ -26,6 +26,14 @@ UNPROVED_ACTION_LIFETIME = timedelta(hours=1)
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
 
+# --- Exits of a platform's own ---
+
+# A way out that no statute speaks of is held from one day to the next (law 6): once one speaks of
+# it, whoever asked before waits no longer than this.
+UNSPOKEN_HELD = timedelta(hours=24)
+REGISTERED_EXITS_MOST = 64  # Whoever has more of them wants one with a term that says which.
+REGISTERED_TERMS_MOST = 8  # Each is shown and signed; together they leave room in a payload.
+
 # --- Reconciling ---
 
 EXECUTION_SKEW = timedelta(minutes=5)  # A ledger's clock may be behind ours by so much.

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     DESTINATION_NOT_LISTED = "destination_not_listed"
     DESTINATION_UNPROVED = "destination_unproved"
     DESTINATION_REMOVED = "destination_removed"
+    EXIT_UNSPOKEN = "exit_unspoken"
     LOOK_ALIKE = "look_alike"
     DESTINATION_SHARED = "destination_shared"
     SCREENED = "screened"
@@ -188,6 +189,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "This destination was removed, so it counts as new.",
         "At the time shown, after you have proved it.",
         "Add it again and wait.",
+    ),
+    Reason.EXIT_UNSPOKEN: Explanation(
+        "The platform has made a new way out, and no rule speaks of it yet.",
+        "From day to day, for as long as no rule does.",
+        "Ask the platform, or take another way out. Once a rule speaks of it, ask for it anew.",
     ),
     Reason.LOOK_ALIKE: Explanation(
         "This address begins and ends like one that you have listed or paid before, and is "

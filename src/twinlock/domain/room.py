@@ -285,7 +285,7 @@ def _used(key: ApiKey) -> ApiKey:
     """Return ``key`` as long as it can become: stopped, and with the longest sum of a day."""
     spends = WITHDRAW_SCOPE in key.scopes
     spent = (_DAYS, key.daily_cents) if spends else key.spent
-    return replace(key, stopped=True, spent=spent, used_on=_DAYS)
+    return replace(key, stopped=True, spent=spent, used_on=_DAYS, declared_at=_COUNTED)
 
 
 def _counted(one: Authenticator) -> Authenticator:

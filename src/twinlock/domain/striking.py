@@ -8,6 +8,8 @@ from twinlock.domain.account import Account, OpenAction, State
 from twinlock.domain.actions import (
     AnyPayload,
     ApiKeyCreate,
+    ApiKeyNarrow,
+    ApiKeyWiden,
     AuthenticatorBind,
     ContactChange,
     DestinationAdd,
@@ -53,6 +55,7 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
         *_brought_back(account, after, gone),
         *_listed_again(account, payload),
         *_of_integrator(account, decision),
+        *_widened_again(account, payload),
     )
     named = {one.action_id for one in every} - {decision.action_id}
     return tuple(one for one in account.actions if one.action_id in named)
@@ -81,6 +84,17 @@ def _of_integrator(account: Account, decision: Decision) -> Iterable[OpenAction]
         one
         for one in account.actions
         if isinstance(one.payload, ApiKeyCreate) and one.payload.integrator in gone
+    )
+
+
+def _widened_again(account: Account, payload: AnyPayload | None) -> Iterable[OpenAction]:
+    """Give what would widen a key that is narrowed meanwhile: whoever narrows it wants less."""
+    if not isinstance(payload, ApiKeyNarrow):
+        return ()
+    return (
+        one
+        for one in account.actions
+        if isinstance(one.payload, ApiKeyWiden) and one.payload.api_key_id == payload.api_key_id
     )
 
 

@@ -272,6 +272,7 @@ def _api_keys(row: Row, left: Iterator[str], *, now: datetime) -> tuple[ApiKey, 
                 destinations=(),
                 daily_cents=0,
                 created_at=now,
+                integrator=one.integrator,
             )
         )
     return tuple(found)

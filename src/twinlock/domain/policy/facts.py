@@ -131,6 +131,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     destination_usable_at: datetime | None = None
     wanted_elsewhere: int = 0  # at how many other accounts it was wanted of late, bounded
     screened: Screened = Screened.NONE  # what the list of sanctions says of it
+    unspoken: bool = False  # an exit of the platform's own, of which no statute speaks
     look_alike: bool = False  # it resembles a known address, and is not that
     budget_left_cents: int = 0
     destination_day_cents: int = 0  # to this destination today, before this one

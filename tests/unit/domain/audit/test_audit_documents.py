@@ -28,7 +28,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits, Spent
-from twinlock.domain.locks import Lock
+from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
@@ -117,6 +117,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "doubts": ((1, 2),),
     "limits": Limits(day_cents=1),
     "lock": Lock(days=1),
+    "eased": Eased(before=Lock(days=2), at=NOON),
     "history": History(at=1),
     "disputes": Disputes(silent={"phone": 1}),
 }
