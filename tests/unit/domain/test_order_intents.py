@@ -354,7 +354,9 @@ def test_a_permit_is_a_trade_that_was_spent() -> None:
 
 
 def test_counts_are_named_by_account_key_and_permit() -> None:
-    orders = (an_order(), an_order(**BY_KEY), an_order(action_id="act_unknown"))
+    """Prevents: rows that somebody makes by naming what no key is called."""
+    nobodys = an_order(**{**BY_KEY, "api_key_id": "whatever comes to mind"})
+    orders = (an_order(), an_order(**BY_KEY), nobodys, an_order(action_id="act_unknown"))
 
     assert names_of(orders, known().permits) == {
         Name(ALICE),
