@@ -183,6 +183,10 @@ def spellings(text: str) -> dict[str, str]:
         except AddressError:
             continue
         found.setdefault(address, form.value)
+    plain = text.lower()
+    if not found and plain != text and plain.startswith("0x"):
+        # Prevents: an address that a list writes in capitals of its own, and that nobody looks for.
+        return spellings(plain)
     return found
 
 

@@ -91,6 +91,18 @@ def test_an_address_is_listed_in_each_form_that_it_has() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", [ETHER.swapcase(), ETHER.upper(), "0x" + ETHER[2:].swapcase(), ETHER.lower(), ETHER]
+)
+def test_hexadecimal_is_read_whatever_its_capitals_say(text: str) -> None:
+    assert spellings(text) == {ETHER.lower(): "evm"}
+
+
+@pytest.mark.parametrize("text", ["0xXY", "0X", "SOMETHING"])
+def test_what_has_no_form_is_taken_as_it_is(text: str) -> None:
+    assert spellings(text) == {}
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         pytest.param("", "one column called address", id="nothing"),
