@@ -275,8 +275,11 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
         same_day = self.authorized_at is not None and self.authorized_at.date() == at.date()
         return self.value_cents if same_day else 0
 
-    def counted_for(self, destination: DestinationId, at: datetime) -> int:
-        """Return the same of the sum of ``destination``, if it was listed when this was allowed."""
+    def counted_for(self, destination: DestinationId | None, at: datetime) -> int:
+        """Return the same of the sum of ``destination``, if it was listed when this was allowed.
+
+        None is all that is not listed.
+        """
         return self.counted_on(at) if destination == self.destination_id else 0
 
 
@@ -312,6 +315,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks: str = ""  # what others may resemble: see ``likeness``, of all that is or was listed
     paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
+    unlisted: Spent = Spent()  # what of it went to places that are not listed, as to one of them
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None

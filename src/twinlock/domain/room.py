@@ -258,6 +258,7 @@ def bytes_that_last(account: Account) -> int:
         sim_changed_at=None,
         signals=Signals(),
         spent=Spent(),
+        unlisted=Spent(),
         last_exit_at=0,
         legal_holds={},
         erased_at=None,

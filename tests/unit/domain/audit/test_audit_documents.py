@@ -111,6 +111,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "looks": "m" * 10,
     "paid": {"m" * 10: 1},
     "spent": Spent(),
+    "unlisted": Spent(day="2026-01-15", cents=1),
     "last_exit_at": 0,
     "legal_holds": {"a court": 1},
     "erased_at": NOON,
