@@ -127,6 +127,24 @@ async def test_a_provider_that_is_away_keeps_no_mail_waiting(scene: Scene) -> No
     assert told == {"email": Outcome.HANDED}
 
 
+async def test_an_sms_provider_that_is_away_keeps_no_program_waiting(scene: Scene) -> None:
+    """Prevents: a day without SMS, in which the channel off the phone hears nothing either."""
+    async with receiving() as gone:
+        nowhere = gone.url()
+    async with open_webhooks(scene.world) as webhooks:
+        await webhooks.remove(scene.webhook_id)
+        await webhooks.add(nowhere, patterns=("notice.sms",))
+        await webhooks.add(scene.provider.url(), patterns=("notice.desktop",))
+    alice = await scene.customer("sms", "desktop")
+    added = await alice.propose(
+        "destination.add", {"network": "ethereum", "address": ADDRESS, "label": "mine"}
+    )
+    await alice.with_passkey(added.action_id)
+    told = await asked_until(lambda: scene.outcomes(alice), bool)
+
+    assert told == {"desktop": Outcome.HANDED}
+
+
 async def test_a_channel_that_nobody_carries_is_told_as_failed(scene: Scene) -> None:
     alice = await scene.customer("email", "desktop")
     added = await alice.propose(

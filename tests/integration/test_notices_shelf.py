@@ -132,7 +132,7 @@ async def test_a_message_is_claimed_by_one_and_in_the_order_of_its_channel(
     assert (len(first), blocked, len(rest)) == (1, (), 2)
     assert ids == sorted(ids)
     assert {one.account_id for one in rest} == {alice.account_id}
-    assert await shelf.claim(CarrierName.WEBHOOK, now=clock.now(), most=10) == ()
+    assert await shelf.claim(CarrierName.SMS, now=clock.now(), most=10) == ()
 
 
 async def test_what_is_not_taken_waits_and_is_tried_again_with_its_attempts(
@@ -217,8 +217,8 @@ async def test_what_an_account_is_to_hear_is_kept_until_it_has(
 ) -> None:
     await deal(store, owes=True)
     if kept:
-        await database.execute("UPDATE delivery SET carrier = 'webhook'")
-    carrier = CarrierName.WEBHOOK if kept else MAIL
+        await database.execute("UPDATE delivery SET carrier = 'sms'")
+    carrier = CarrierName.SMS if kept else MAIL
     claimed = await shelf.claim(carrier, now=clock.now(), most=2)
     await shelf.handed(claimed[0], keep=kept, now=clock.now())
     await shelf.dead(claimed[1], Fault.REFUSED, now=clock.now())
@@ -240,8 +240,8 @@ async def test_what_a_carrier_says_later_ends_or_bounces_a_message(
     database: TestDatabase,
 ) -> None:
     await deal(store)
-    await database.execute("UPDATE delivery SET carrier = 'webhook'")
-    claimed = await shelf.claim(CarrierName.WEBHOOK, now=clock.now(), most=10)
+    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    claimed = await shelf.claim(CarrierName.SMS, now=clock.now(), most=10)
     assert await shelf.named(claimed[0].name) is None  # Nobody has it yet.
     for one in claimed:
         await shelf.handed(one, keep=True, now=clock.now())

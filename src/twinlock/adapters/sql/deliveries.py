@@ -84,11 +84,11 @@ RETURNING d.id, d.subject, d.name, d.box, d.state, k.wrapped
 """
 _PAID = "UPDATE delivery SET owes = false, claimed_until = NULL WHERE id = $1"
 # What its carrier says nothing more of is not kept.
-_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = 'handed' AND carrier <> 'webhook'"
+_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = 'handed' AND carrier = 'mail'"
 _NAMED = """
 SELECT d.id, d.subject, d.name, d.box, d.state, k.wrapped
   FROM delivery d JOIN subject_key k ON k.subject = d.subject
- WHERE d.name = $1 AND d.carrier = 'webhook' AND d.state = 'handed'
+ WHERE d.name = $1 AND d.carrier IN ('sms', 'desktop') AND d.state = 'handed'
 """
 # What the account is yet to hear was confirmed meanwhile: that it was handed on is no news then.
 _ENDED = "DELETE FROM delivery WHERE name = $1 AND state = 'handed'"
