@@ -2,7 +2,7 @@
 
 It makes installations of its own, with keys, database and service, and removes them; what stays is
 the evidence, in a directory that it names. It ends with exit code 1 when anything differs from what
-the files of the stories expect, or could not be played and is not on the list of what may be so.
+the files of the stories expect, or could not be played.
 """
 
 import shlex
@@ -31,7 +31,7 @@ from twinlock.range.player import Tell, play_story
 from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, STRICT, TYPICAL, rules_of
 from twinlock.range.reader import shipped_story
 from twinlock.range.report import troubles
-from twinlock.range.results import PartResult, Status, StoryResult
+from twinlock.range.results import Status, StoryResult
 from twinlock.range.stage import ASSET
 from twinlock.range.story import Story
 from twinlock.range.venue import open_service
@@ -40,8 +40,6 @@ STORIES = ("S01", "S02", "S07", "S15")
 BESIDE = (BASELINE, TYPICAL, STRICT)
 # Where the rules of 2024 lose everything. In S15 the server forgot to ask, which ours cannot.
 LOST_THEN = ("S01", "S02", "S07")
-# What cannot be played yet, by story, part and how its reason begins.
-NOT_YET = (("S01", "m4", "m4 not playable"),)
 EVIDENCE = Path("var/demo")
 # What a changed payee must trip over: the entry commits to every byte of the payload.
 FORGED_STEP, FORGED_FAULT = "openings", BundleFault.OPENING_WRONG
@@ -56,7 +54,6 @@ cookies that the story gives him, and shows them for real. Beside him somebody h
 the same, and must not be stopped."""
 
 READ_ON = """\
-What could not be played yet is told beside its story, and counts as nothing.
 Read on in README.md, docs/range.md, docs/laws.md and docs/threat-model.md."""
 
 WITHDRAWAL = """\
@@ -139,24 +136,14 @@ def _not_as_reported(story: StoryResult) -> list[str]:
 
 
 def _not_as_it_should(story: StoryResult) -> list[str]:
-    """Return what of a story failed, or could not be played and is not on the list of that."""
+    """Return what of a story failed, or could not be played."""
     found: list[str] = []
     for part in story.parts:
         if part.status not in (Status.FAILED, Status.NOT_PLAYABLE):
             continue
         lines = troubles(part) or [f"{part.id or part.kind.value} {part.status.value}"]
-        if part.status is Status.NOT_PLAYABLE:
-            lines = [one for one in lines if not _may_be_so(story, part, one)]
         found += [f"{story.id} {one}" for one in lines]
     return found
-
-
-def _may_be_so(story: StoryResult, part: PartResult, line: str) -> bool:
-    """Say whether this is known not to be playable yet, for this reason and no other."""
-    return any(
-        (story.id, part.id) == (name, demand) and line.startswith(starts)
-        for name, demand, starts in NOT_YET
-    )
 
 
 def _unshown(verified: VerifiedBundle, forged: BundleRefusedError | None) -> list[str]:

@@ -51,7 +51,7 @@ BEGINNING = datetime(1980, 1, 1, 12, tzinfo=UTC)
 KEY_LIFETIME = timedelta(days=400)
 LOOPBACK = "127.0.0.1"
 LOG_ORIGIN = "localhost/twinlock-range"
-OUTBOX_SECONDS = 0.01
+OUTBOX_SECONDS = 0.03
 PATIENCE_SECONDS = 10.0  # A letter leaves within the second in which it was decided.
 # As root the database runs as a user who owns nothing and exists everywhere: none is made for it.
 SERVER_USER = "nobody"

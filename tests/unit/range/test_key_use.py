@@ -125,10 +125,10 @@ async def test_from_where_every_example_network_is_listed_elsewhere_is_the_last(
 async def test_what_a_file_says_of_a_key_besides_is_the_platforms() -> None:
     part = await attack(
         step("freeze.set", proof=["password"]),
-        account={**PASSKEY_ACCOUNT, "api_keys": [{**TRADER, "pairs": "declared", "age": "10d"}]},
+        account={**PASSKEY_ACCOUNT, "api_keys": [{**TRADER, "color": "red", "age": "10d"}]},
     )
 
-    assert part.without == ("account.api_keys: pairs is kept by the platform",)
+    assert part.without == ("account.api_keys: color is kept by the platform",)
 
 
 async def test_a_sum_without_a_meaning_is_not_played() -> None:
