@@ -18,6 +18,7 @@ from support.service import ADDRESS, Customer, Service, serving
 from support.until import asked_until, until
 
 from twinlock.adapters.settings import load as load_settings
+from twinlock.api.throttling import PAGE_BURST, REFUSED_BURST
 from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.webhooks import open_webhooks
 from twinlock.bootstrap.world import World, prepare
@@ -256,6 +257,22 @@ async def test_another_kind_s_provider_confirms_nothing(scene: Scene) -> None:
     said = await scene.says(message, "delivered", secret=other.secret)
 
     assert (said.status_code, said.json()["code"]) == (404, "notice_not_found")
+
+
+async def test_a_provider_tells_of_every_message_and_a_stranger_of_few(scene: Scene) -> None:
+    """Prevents: word that an SMS failed, lost because a thousand arrived in the same minute."""
+    said = [await scene.says("ntc_" + "a" * 26, "failed") for _ in range(int(PAGE_BURST) + 20)]
+    forged = "whsec_" + "A" * 43 + "="
+    strange = [
+        await scene.says("ntc_" + "a" * 26, "failed", secret=forged)
+        for _ in range(int(REFUSED_BURST) + 2)
+    ]
+    after = await scene.says("ntc_" + "a" * 26, "failed")
+
+    assert {one.status_code for one in said} == {404}
+    assert [one.status_code for one in strange[-2:]] == [429, 429]
+    assert strange[0].status_code == 401
+    assert after.status_code == 429  # From where the stranger asks nobody is heard.
 
 
 # --- Looking them up ---
