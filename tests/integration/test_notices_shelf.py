@@ -242,7 +242,6 @@ async def test_what_a_carrier_says_later_ends_or_bounces_a_message(
     await deal(store)
     await database.execute("UPDATE delivery SET carrier = 'sms'")
     claimed = await shelf.claim(CarrierName.SMS, now=clock.now(), most=10)
-    assert await shelf.named(claimed[0].name) is None  # Nobody has it yet.
     for one in claimed:
         await shelf.handed(one, keep=True, now=clock.now())
     named = await shelf.named(claimed[0].name)
@@ -253,8 +252,33 @@ async def test_what_a_carrier_says_later_ends_or_bounces_a_message(
     assert named.parcel == claimed[0].parcel
     assert await shelf.named(claimed[0].name) is None
     assert await rows(database) == {"dead": 1, "handed": 1}
+    assert await shelf.named(claimed[1].name) is None  # It was heard.
     assert await shelf.forget(now=clock.now(), most=10) == 0
     assert await shelf.forget(now=clock.now() + deliveries.KEPT + timedelta(1), most=10) == 1
+
+
+async def test_a_carrier_that_speaks_before_its_answer_was_noted_is_heard(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    """Prevents: a failure that is told at once, and taken for a message of nobody's."""
+    await deal(store)
+    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    claimed = await shelf.claim(CarrierName.SMS, now=clock.now(), most=10)
+    named = await shelf.named(claimed[0].name)
+    await shelf.arrived(claimed[0].name)
+    await shelf.bounced(claimed[1].name)
+    for one in claimed:
+        await shelf.handed(one, keep=True, now=clock.now())
+
+    assert named is not None
+    assert await rows(database) == {"dead": 1, "handed": 1}
+    assert [(one.name, one.fault) for one in await shelf.listed(most=9)] == [
+        (claimed[1].name, "refused")
+    ]
 
 
 @pytest.mark.parametrize(
