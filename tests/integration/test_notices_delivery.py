@@ -25,6 +25,7 @@ from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.account import Account
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import AccountId
+from twinlock.domain.webhooks.endpoints import WebhookId
 
 
 @dataclass
@@ -133,7 +134,7 @@ async def test_an_sms_provider_that_is_away_keeps_no_program_waiting(scene: Scen
     async with receiving() as gone:
         nowhere = gone.url()
     async with open_webhooks(scene.world) as webhooks:
-        await webhooks.remove(scene.webhook_id)
+        await webhooks.remove(WebhookId(scene.webhook_id))
         await webhooks.add(nowhere, patterns=("notice.sms",))
         await webhooks.add(scene.provider.url(), patterns=("notice.desktop",))
     alice = await scene.customer("sms", "desktop")

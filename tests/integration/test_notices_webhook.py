@@ -81,9 +81,7 @@ async def test_only_who_was_asked_by_name_carries_messages(
 
     assert await scene.carrier.carried() == carried
     named = await Ways(scene.carrier, mail=True).named()
-    assert named == {ChannelKind.EMAIL: CarrierName.MAIL} | {
-        kind: HOOKED[kind] for kind in carried
-    }
+    assert named == {ChannelKind.EMAIL: CarrierName.MAIL} | {kind: HOOKED[kind] for kind in carried}
 
 
 async def test_without_anybody_a_message_waits_for_somebody(

@@ -80,7 +80,7 @@ def _held(account: Account, effect: Effect, *, now: datetime) -> Iterator[HoldPl
 def _ended(account: Account, effect: Effect, *, now: datetime) -> Iterator[SessionEnded]:
     """Sessions end as long as the series lasts that warns of them.
 
-    Prevents: a transmitter's stolen key that ends each session of its owner's as it begins, for ever.
+    Prevents: a stolen key of a transmitter that ends each session as it begins, for ever.
     """
     if effect.ends_sessions and _bounded(account.signals, effect.warns, now=now) is not None:
         for one in account.sessions:
