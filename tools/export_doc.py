@@ -57,6 +57,7 @@ _MEMBERS = (
     ("`repeats`", "idempotency keys of the last week, and what they stand for"),
     ("`notices`", "the newest notices to the customer"),
     ("`messages`", "notices to channels that are kept until their carriers have them"),
+    ("`told_to`", "streams of signals on which another party is told of the account"),
     ("`closed_actions`", "each action that is over, with how it ended"),
     ("`entries`", _ENTRIES),
     ("`complete`", "`true`"),

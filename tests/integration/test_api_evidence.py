@@ -298,9 +298,13 @@ async def test_a_leaf_holds_no_personal_data(service: Service) -> None:
 
 
 async def test_the_service_says_that_it_is_well(service: Service) -> None:
-    assert (await service.http.get("/health/live")).json() == {"status": "live", "log_size": None}
+    assert (await service.http.get("/health/live")).json() == {
+        "status": "live",
+        "log_size": None,
+        "notices": None,
+    }
     ready = (await service.http.get("/health/ready")).json()
-    assert ready["status"] == "ready"
+    assert (ready["status"], ready["notices"]) == ("ready", "files")
     service.clock.fault = ClockUntrustedError("the wall clock jumped")
     unready = await service.http.get("/health/ready")
     assert (unready.status_code, unready.json()["code"]) == (503, "clock_untrusted")

@@ -92,6 +92,8 @@ async def test_without_anybody_a_message_waits_for_somebody(
         Fault.NO_CARRIER, carrier=True
     )
     assert await Ways(scene.carrier, mail=False).named() == {}
+    assert await Ways(scene.carrier, mail=False).are_files()
+    assert not await Ways(scene.carrier, mail=True).are_files()
     assert receiver.got == []
 
 

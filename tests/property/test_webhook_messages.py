@@ -12,7 +12,7 @@ from support.gates import Gate
 from twinlock.domain.account import Chain
 from twinlock.domain.answers import ended_as
 from twinlock.domain.assurance import Factor
-from twinlock.domain.canonical import b64url, decode
+from twinlock.domain.canonical import b64url, decode, encode
 from twinlock.domain.catalogue import CLASS_OF, UNKNOWN_TYPE
 from twinlock.domain.commands import EndSession
 from twinlock.domain.decisions import Decision
@@ -20,6 +20,8 @@ from twinlock.domain.entries import SALTS_BYTES, Entry, Kept, Origin, record
 from twinlock.domain.events import ActionAuthorized, ChallengeIssued, ClosingEvent
 from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.policy.version import PolicyName
+from twinlock.domain.transmitting.told import EMITTED
+from twinlock.domain.transmitting.told import told_of as signals_of
 from twinlock.domain.webhooks.outcomes import LogEntry, Message, message_of
 
 POLICY = PolicyName(version=1, digest=b64url(b"p" * 32))
@@ -62,7 +64,7 @@ def played(draw: st.DrawFn) -> Gate:
     return gate
 
 
-def told_of(gate: Gate) -> Iterator[tuple[Decision, Entry, Message | None]]:
+def entries_of(gate: Gate) -> Iterator[tuple[Decision, Entry, LogEntry]]:
     chain = Chain(label_key=b64url(b"k" * 32), last_leaf=b64url(b"l" * 32))
     origin = Origin(account_id=gate.account.account_id, actor="platform:1", policy=POLICY)
     for _, decided, at in gate.book:
@@ -73,7 +75,12 @@ def told_of(gate: Gate) -> Iterator[tuple[Decision, Entry, Message | None]]:
             place = LogEntry(
                 index=entry.number, account_id=origin.account_id, leaf=entry.leaf, kept=kept
             )
-            yield decision, entry, message_of(place)
+            yield decision, entry, place
+
+
+def told_of(gate: Gate) -> Iterator[tuple[Decision, Entry, Message | None]]:
+    for decision, entry, place in entries_of(gate):
+        yield decision, entry, message_of(place)
 
 
 @given(played())
@@ -118,7 +125,31 @@ def test_a_message_says_what_its_page_lists_and_nothing_that_is_the_customers(ga
         private = [
             str(value)
             for name, value in msgspec.json.decode(decision.payload or b"{}").items()
-            if name not in ("type", "account") and len(str(value)) > 12 and value not in CLASS_OF
+            if name not in ("type", "account")
+            and len(str(value)) > 12
+            and str(value) not in CLASS_OF
         ]
         private += [channel.address for channel in gate.account.channels if channel.address]
         assert [one for one in private if one in message.body.decode()] == []
+
+
+MEMBERS = {
+    *("event_timestamp", "namespace", "current_level", "change_direction"),
+    *("change_type", "credential_type"),
+}
+
+
+@given(played())
+def test_every_signal_is_of_a_known_kind_and_says_nothing_private(gate: Gate) -> None:
+    account = gate.account
+    private = [
+        *(one.address for one in account.channels),
+        *(one.authenticator_id for one in account.authenticators),
+    ]
+    for _, _, place in entries_of(gate):
+        signals = signals_of(place)
+        assert len({encode(one) for one in signals}) == len(signals)
+        for one in signals:
+            assert one.kind in EMITTED
+            assert one.claims.keys() <= MEMBERS
+            assert not any(secret in encode(one.claims).decode() for secret in private)

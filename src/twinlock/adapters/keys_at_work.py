@@ -24,6 +24,7 @@ from twinlock.adapters.keyring.signing import (
     KeyringMac,
     KeyringNodes,
     KeyringSigner,
+    KeyringTokens,
 )
 from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.prices import PriceFile
@@ -72,6 +73,7 @@ class KeysAtWork:
         self.mac = self.following(KeyringMac(keyring))
         self.nodes = self.following(KeyringNodes(keyring))
         self.answers = self.following(KeyringAnswers(keyring))
+        self.tokens = self.following(KeyringTokens(keyring))
         self._keyring = keyring
 
     @classmethod

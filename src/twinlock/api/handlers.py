@@ -1,7 +1,8 @@
 """The routes. Each reads, asks one use case, and tells; nothing is decided here."""
 
 from datetime import datetime
-from typing import Annotated, cast
+from math import nan
+from typing import Annotated, Literal, cast
 
 import msgspec
 from litestar import Response, Router, get, post
@@ -21,6 +22,7 @@ from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
 from twinlock.api.signals import push_signal
+from twinlock.api.transmitting import OF_RECEIVERS, ssf_configuration, token_keys
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
@@ -28,7 +30,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import LEGAL_REFERENCE_MOST
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.commands import EndSession
-from twinlock.domain.errors import MalformedError
+from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.export import Exported
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.services.accounts import NewAccount, Offered, Opened
@@ -68,10 +70,11 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether this process can answer, and how far its log is."""
+    """Whether this process can answer, how far its log is, and whether customers get notices."""
 
     status: str
     log_size: int | None = None
+    notices: Literal["carried", "files"] | None = None
 
 
 @post("/v1/accounts", status_code=201, summary="Open an account", operation_class=ActingOperation)
@@ -395,13 +398,18 @@ async def ready(request: StrictRequest) -> Health:
     api.check_health()
     api.clock.now(database_at=None)
     head = await api.store.head()
-    return Health(status="ready", log_size=head.size)
+    files = await api.notices_are_files()
+    return Health(status="ready", log_size=head.size, notices="files" if files else "carried")
 
 
 @get("/metrics", include_in_schema=False)
 async def metrics(request: StrictRequest) -> Response[bytes]:
     """Return the metrics of this process for Prometheus."""
     api = api_of(request)
+    try:
+        api.metrics.halted.set(0 if await api.store.halted_at() is None else 1)
+    except TwinlockError:  # What is told of this process must not hang on the database.
+        api.metrics.halted.set(nan)
     headers = {"Content-Type": CONTENT_TYPE_LATEST}  # It names the character set already.
     return Response(generate_latest(api.metrics.registry), headers=headers)
 
@@ -440,12 +448,15 @@ def router() -> Router:
         response_class=JsonResponse,
         route_handlers=[
             *OF_ACCOUNTS,
+            *OF_RECEIVERS,
             report_outcome,
             live,
             ready,
             metrics,
             configuration,
             answer_keys,
+            ssf_configuration,
+            token_keys,
         ],
     )
     return Router(path="/", route_handlers=[of_accounts, push_signal, checkpoint, proof, tile])

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from twinlock.api.message_signatures import IncomingRequest
 from twinlock.api.request import Network, client_address, counted_address, header
@@ -25,6 +25,7 @@ from twinlock.ports import (
 from twinlock.ports.keys import (
     AnswerSigner,
 )
+from twinlock.ports.notices import Carriers
 from twinlock.ports.signals import SignalStreams
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
@@ -43,6 +44,7 @@ from twinlock.services.platform_keys import Keys, PlatformKeyRefusedError, Scope
 from twinlock.services.proving.taking import Proving
 from twinlock.services.signals import Signals
 from twinlock.services.spending import Spends
+from twinlock.services.transmitting.managing import Transmitting
 from twinlock.services.vetoes import Vetoes
 
 
@@ -69,6 +71,7 @@ class UseCases:
     signals: Signals
     order_intents: OrderIntents
     integrators: Integrators
+    transmitting: Transmitting | None = None  # None: there are no receivers of signals.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ class Metrics:
     engine_errors: Counter
     seconds: Histogram
     order_intents: Counter
+    halted: Gauge
     by_route: dict[str, Callable[[float], None]] = field(default_factory=dict)
     by_answer: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
@@ -123,6 +127,11 @@ def new_metrics() -> Metrics:
             ("verdict", "reason"),
             registry=registry,
         ),
+        halted=Gauge(
+            "twinlock_platform_halted",
+            "1 while officers have halted the platform, 0 while they have not, NaN if unknown.",
+            registry=registry,
+        ),
     )
 
 
@@ -142,6 +151,7 @@ class Api:
         origin: str,
         trusted_proxies: tuple[Network, ...] = (),
         check_health: Callable[[], None] = lambda: None,
+        carriers: Carriers | None = None,
     ) -> None:
         self.use = use
         self.store = store
@@ -153,7 +163,12 @@ class Api:
         self.origin = origin
         self.trusted_proxies = trusted_proxies
         self.check_health = check_health
+        self._carriers = carriers
         self.metrics = new_metrics()
+
+    async def notices_are_files(self) -> bool:
+        """Say whether nobody carries notices: they are files then, which no customer gets."""
+        return self._carriers is None or await self._carriers.are_files()
 
     async def caller(self, request: Request[Any, Any, Any], scope: Scope, *more: Scope) -> str:
         """Return the actor behind the request's platform key, which has each of these scopes.

@@ -35,6 +35,7 @@ from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.sql.sightings import SqlSightings
 from twinlock.adapters.sql.sign_in_counts import SqlSignInCounts
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.adapters.webhooks import pumps as webhook_pumps
@@ -46,6 +47,7 @@ from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.sign_ins import COUNTS_SECONDS, counted_sign_ins
 from twinlock.bootstrap.signals import NOBODY, polling, signal_use_cases
+from twinlock.bootstrap.transmitting import telling_others, told_use_cases
 from twinlock.bootstrap.world import World
 from twinlock.domain.parcels import Slip
 from twinlock.domain.policy.version import Policy
@@ -110,6 +112,7 @@ class Shelves:
     sightings: SqlSightings | None = None  # None: nobody counts
     carriers: Carriers | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
+    told: SqlToldStreams | None = None  # None: nobody is told by signals.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,7 @@ def _shelves(
         marked=SqlMarkedAccounts(kept.database),
         at_work=keys,
         sightings=sightings,
+        told=SqlToldStreams(kept, entropy=SystemEntropy()),
     )
     return shelves, forget
 
@@ -206,6 +210,13 @@ async def open_api(
                 registry=api.metrics.registry,
             ),
             polling(settings, api.use.signals),
+            telling_others(
+                settings,
+                SqlToldStreams(kept, entropy=SystemEntropy()),
+                signer=keys.tokens,
+                clock=trusted,
+                registry=api.metrics.registry,
+            ),
         ):
             api.metrics.registry.register(WitnessMetrics(published))
             yield api
@@ -271,6 +282,7 @@ async def open_on(
             trusted_proxies=world.settings.trusted_proxies,
             # Keys that nobody follows are as good as they were when they were read.
             check_health=keys.check_health if shelves.at_work else lambda: None,
+            carriers=shelves.carriers,
         )
 
 
@@ -352,6 +364,9 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         callbacks=Callbacks(shelves.endpoints, shelves.notices, clock=clock),
         inbox=Inbox(store, shelves.notices),
         signals=signal_use_cases(settings, store, shelves.index, clock=clock, policies=policies),
+        transmitting=None
+        if shelves.told is None
+        else told_use_cases(settings, shelves.told, signer=keys.tokens, clock=clock),
         integrators=Integrators(store, marked=shelves.marked, blind=blind, policies=policies),
         order_intents=OrderIntents(
             store, counts=shelves.order_counts, clock=clock, policies=policies

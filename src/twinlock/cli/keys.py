@@ -33,11 +33,13 @@ AtOnce = Annotated[
 # Whom to tell between ``rotate`` and ``activate``, and how: the table of docs/keys.md.
 _TRUSTED = "hand the new `twinlock keys trust` to every signer and auditor"
 _PUBLISHED = "have platforms that sign their requests read /.well-known/jwks.json anew"
+_FETCHED = "receivers of signals fetch /v1/ssf/jwks.json anew by themselves within a day"
 _OWN = "put the keyring's files on every other machine that serves"
 HINTS = {
     Role.LOG: (_TRUSTED, "have every witness do: twinlock witness add-log {vkey}"),
     Role.AUTHORIZATION: (_TRUSTED,),
     Role.ANSWERS: (_PUBLISHED,),
+    Role.SIGNALS: (_FETCHED,),
 }
 PROGRESS_EVERY = 10_000  # Rows between two lines of progress.
 

@@ -72,7 +72,12 @@ def serve() -> None:
     """Serve the API, by the TWINLOCK_* variables; SIGTERM finishes what is in flight."""
     settings = settings_from_environment()
     log_to_stderr(settings.log_level)
-    asyncio.run(_try_out())
+    if asyncio.run(_try_out()):
+        # No refusal: this is how Twinlock is tried out.
+        say(
+            f"nobody carries notices: they are files in {settings.outbox_dir}, "
+            "and no customer gets them (docs/notices.md)"
+        )
     if settings.price_file is not None and not settings.price_file.exists():
         # No refusal: the feed may start later, and until then every value counts as the highest.
         say(f"{settings.price_file} is not there: until it is, no value is known (docs/prices.md)")
@@ -101,11 +106,14 @@ def _end_well(_: int, __: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-async def _try_out() -> None:
-    """Open everything once, so that what is wrong is told here, and not by each worker."""
+async def _try_out() -> bool:
+    """Open everything once, so that what is wrong is told here, and not by each worker.
+
+    Return whether all there is of notices are files.
+    """
     world = await prepare(settings_from_environment())
-    async with open_api(world, book=_book()):
-        pass
+    async with open_api(world, book=_book()) as api:
+        return await api.notices_are_files()
 
 
 def _refuse_taken(host: str, port: int) -> None:

@@ -7,13 +7,15 @@ import typer
 
 from twinlock.bootstrap.signals import add_stream, listed_streams, read_key_file, remove_stream
 from twinlock.bootstrap.world import settings_from_environment
+from twinlock.cli import transmitting
 from twinlock.cli.console import result
 from twinlock.domain.bounds import SIGNALS_A_DAY, SIGNALS_A_DAY_MOST
 from twinlock.domain.signal_streams import ALL, Stream
 
-app = typer.Typer(help="What other parties say happened at theirs.", no_args_is_help=True)
+app = typer.Typer(help="What other parties say, and are told.", no_args_is_help=True)
 receive = typer.Typer(help="Whose signals are believed.", no_args_is_help=True)
 app.add_typer(receive, name="receive")
+app.add_typer(transmitting.app, name="send")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="The stream's name, as in /v1/signals/NAME.")]

@@ -140,6 +140,18 @@ SIGNALS_A_DAY_MOST = 1_000_000  # What an operator may say.
 # Accounts that one address leads to; of more it names nobody in particular.
 SIGNAL_ACCOUNTS_MOST = 8
 
+# --- Signals that we send ---
+
+TOLD_RECEIVERS_MOST = 16  # Parties that an operator tells by signals.
+TOLD_STREAMS_MOST = 4  # Of one receiver: production, a trial, and one of each that takes over.
+TOLD_EVENTS_MOST = 64  # Types that a receiver asks for; there are some twenty.
+# Tokens of one stream that wait: more stay in the log, in order, and nothing is lost.
+TOLD_WAITING_MOST = 10_000
+TOLD_AT_ONCE_MOST = 100  # Tokens in one answer to a poll: 100 KB.
+# Names in one poll that are acknowledged or refused: what ten answers before it gave.
+TOLD_ACKS_MOST = 1_000
+TOLD_VERIFIED_EVERY = timedelta(minutes=1)  # SSF 1.0, 8.1.4: no more often is a stream verified.
+
 # --- Newness ---
 
 # Law 3: a new authenticator or channel may not undo an older one.
@@ -214,6 +226,17 @@ NOTICE_LIFETIME = timedelta(days=7)
 
 LEGAL_HOLDS_MOST = 3  # Of one account: a court, an authority and a claim.
 LEGAL_REFERENCE_MOST = 24  # Characters: a file number.
+
+# --- Officers ---
+
+# Law 7: one of them may be away and one a thief, and two still agree.
+OFFICERS_LEAST = 3
+OFFICERS_MOST = 15  # Each of them can halt; a board with deputies has fewer.
+OFFICERS_AGREEING = 2  # Law 7: nobody alone.
+STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is carried across a room.
+STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
+# Between the first officer's word and the second's: a call and a safe to open, within one shift.
+AGREEMENT_LIFETIME = timedelta(hours=1)
 
 # --- Sums ---
 

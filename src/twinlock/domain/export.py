@@ -56,6 +56,13 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
     used_at: str
 
 
+class ToldTo(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream of signals on which another party is told of the account, and since when."""
+
+    stream_id: str
+    since: str
+
+
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the account: its number, its place in the log, its leaf, and what is kept."""
 
@@ -101,6 +108,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     repeats: list[Repeat]
     notices: list[dict[str, Told]]
     messages: list[dict[str, Told]]
+    told_to: list[ToldTo]
     closed_actions: list[dict[str, Told]]
     entries: list[ExportedEntry]
     complete: bool

@@ -32,11 +32,20 @@ class Role(StrEnum):
     PLATFORM = "platform"  # hashes platform keys: HMAC-SHA-256
     INDEX = "index"  # names destinations blindly: HMAC-SHA-256
     ANSWERS = "answers"  # signs answers to platforms that sign: Ed25519
+    SIGNALS = "signals"  # signs security event tokens to other parties: Ed25519
     PRICES = "prices"  # verifies the price list: Ed25519, somebody else's, public only
 
 
-REQUIRED = (Role.SEAL, Role.LOG, Role.AUTHORIZATION, Role.PLATFORM, Role.INDEX, Role.ANSWERS)
-SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION, Role.ANSWERS})
+REQUIRED = (
+    Role.SEAL,
+    Role.LOG,
+    Role.AUTHORIZATION,
+    Role.PLATFORM,
+    Role.INDEX,
+    Role.ANSWERS,
+    Role.SIGNALS,
+)
+SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION, Role.ANSWERS, Role.SIGNALS})
 
 # Processes look at the keyring each second, and make nothing by a look that is older than this.
 LOOK_LIFETIME = timedelta(seconds=10)
@@ -51,8 +60,7 @@ ANNOUNCED_LEAST: Mapping[Role, timedelta] = MappingProxyType(
     dict.fromkeys(REQUIRED, _SEEN_BY_ALL) | dict.fromkeys(SIGNING, _TOLD)
 )
 OVERLAP_LEAST: Mapping[Role, timedelta] = MappingProxyType(
-    dict.fromkeys(REQUIRED, _DONE_BY_ALL)
-    | {Role.LOG: _FOLLOWED, Role.AUTHORIZATION: _TOLD, Role.ANSWERS: _TOLD}
+    dict.fromkeys(REQUIRED, _DONE_BY_ALL) | dict.fromkeys(SIGNING, _TOLD) | {Role.LOG: _FOLLOWED}
 )
 
 

@@ -33,6 +33,10 @@ class Carriers(Protocol):
         """Return it; a channel that is missing has none."""
         ...
 
+    async def are_files(self) -> bool:
+        """Say whether nobody carries anything, so that all there is of notices are files."""
+        ...
+
 
 class DeliveryShelf(Protocol):
     """Where messages wait until their carriers have taken them."""

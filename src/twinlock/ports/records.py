@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from twinlock.domain.entries import ClosedAction
-from twinlock.domain.export import Recorded, Repeat
+from twinlock.domain.export import Recorded, Repeat, ToldTo
 from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import Notice
 from twinlock.domain.parcels import Parcel
@@ -36,4 +36,8 @@ class Records(Protocol):
 
     async def repeats(self, account_id: AccountId) -> tuple[Repeat, ...]:
         """Return what idempotency keys stand for that are kept with the account's id."""
+        ...
+
+    async def told_to(self, account_id: AccountId) -> tuple[ToldTo, ...]:
+        """Return the streams of signals on which others are told of an account."""
         ...

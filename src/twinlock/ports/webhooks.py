@@ -93,10 +93,19 @@ class WebhookShelf(Protocol):
         ...
 
 
+class Sendable(Protocol):
+    """Whatever is sent: bytes, under headers that say what they are."""
+
+    @property
+    def body(self) -> bytes:
+        """The bytes."""
+        ...
+
+
 class WebhookSession(Protocol):
     """A connection to one endpoint, kept for some messages."""
 
-    async def send(self, message: Message, headers: Mapping[str, str]) -> tuple[Fault | None, int]:
+    async def send(self, message: Sendable, headers: Mapping[str, str]) -> tuple[Fault | None, int]:
         """Return why the message was not taken, or None, and the status or 0."""
         ...
 

@@ -25,7 +25,7 @@ from twinlock.domain.errors import (
     PlatformKeyUnknownError,
     present,
 )
-from twinlock.domain.export import Recorded, Repeat
+from twinlock.domain.export import Recorded, Repeat, ToldTo
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId, account_of
 from twinlock.domain.importing.faults import AccountExistsError
 from twinlock.domain.log.merkle import Frontier, leaf_hash
@@ -84,6 +84,7 @@ class MemoryStore:
         self.notices = MemoryNotices()
         self._sent = 0
         self._at = datetime(1970, 1, 1, tzinfo=UTC)
+        self.halted: datetime | None = None
 
     # --- Deciding ---
 
@@ -156,6 +157,7 @@ class MemoryStore:
             account=account,
             destination_id=name,
             destination=None if listed is None else _DESTINATION.decode(listed),
+            halted_at=self.halted,
         )
 
     def _write(self, work: Work, booked: Booked, *, at: datetime) -> None:
@@ -228,6 +230,10 @@ class MemoryStore:
         leaf = self._leaves[index]
         return StoredEntry(number=number, index=index, leaf=leaf, kept=_KEPT.decode(kept))
 
+    async def halted_at(self) -> datetime | None:
+        """Return since when all is halted, or None."""
+        return self.halted
+
     # --- All about one person ---
 
     async def entries(self, account_id: AccountId, *, count: int) -> AsyncIterator[Recorded]:
@@ -266,6 +272,10 @@ class MemoryStore:
             for (scope, key), (_, named) in self._used.items()
             if account_id in (scope, named)
         )
+
+    async def told_to(self, account_id: AccountId) -> tuple[ToldTo, ...]:  # noqa: ARG002 - the port's
+        """Return nothing: nobody else is told of anything here."""
+        return ()
 
     # --- The log ---
 

@@ -56,6 +56,7 @@ class Exporting:
         yield _member("repeats") + encode(await self._records.repeats(named))
         yield _member("notices") + encode(disclose(await self._records.waiting(named)))
         yield _member("messages") + encode(disclose(await self._records.messages(named)))
+        yield _member("told_to") + encode(await self._records.told_to(named))
         closed = (disclose(one) async for one in self._records.closed_actions(named))
         entries = (tell_entry(one) async for one in self._records.entries(named, count=count))
         for name, values in (("closed_actions", closed), ("entries", entries)):

@@ -29,6 +29,7 @@ LENGTHS = {
     Role.INDEX: INNER,
     Role.AUTHORIZATION: (timedelta(days=1), timedelta(days=1)),
     Role.ANSWERS: (timedelta(days=1), timedelta(days=1)),
+    Role.SIGNALS: (timedelta(days=1), timedelta(days=1)),
     Role.LOG: (timedelta(days=1), timedelta(days=7)),
 }
 

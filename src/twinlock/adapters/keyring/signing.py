@@ -145,12 +145,14 @@ def trust(
 class KeyringAnswers:
     """Signs answers to platforms that sign. Implements ``ports.AnswerSigner``."""
 
+    role = Role.ANSWERS
+
     def __init__(self, keyring: Keyring) -> None:
         self.take(keyring)
 
     def take(self, keyring: Keyring) -> None:
         """Go on with a keyring that has changed."""
-        keys = keyring.keys(Role.ANSWERS)
+        keys = keyring.keys(self.role)
         self._key_id, self._key = keys[0].key_id, keys[0].signer()
         self._public = {
             key.key_id: present(key.public, "a key that signs has a public half") for key in keys
@@ -168,6 +170,12 @@ class KeyringAnswers:
     def public_keys(self) -> Mapping[str, bytes]:
         """Return every key of the role: what an older one signed may still be on its way."""
         return self._public
+
+
+class KeyringTokens(KeyringAnswers):
+    """Signs security event tokens to other parties. Implements ``ports.TokenSigner``."""
+
+    role = Role.SIGNALS
 
 
 def _told(keyring: Keyring, role: Role, *, with_retired: bool) -> tuple[Key, ...]:

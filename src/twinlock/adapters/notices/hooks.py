@@ -174,3 +174,7 @@ class Ways:
         if self._mail:
             found[ChannelKind.EMAIL] = CarrierName.MAIL
         return found
+
+    async def are_files(self) -> bool:
+        """Say whether nobody carries anything, so that all there is of notices are files."""
+        return not await self.named()

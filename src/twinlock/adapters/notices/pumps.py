@@ -72,13 +72,16 @@ class Report:
 class Backlog(Collector):
     """What waits, as it was last counted."""
 
-    def __init__(self, shelf: SqlDeliveries) -> None:
+    def __init__(self, shelf: SqlDeliveries, ways: Ways) -> None:
         self._shelf = shelf
+        self._ways = ways
+        self._files_only = False
         self._counted: tuple[tuple[str, int, int, float], ...] = ()
 
     async def count(self) -> None:
         """Count anew."""
         self._counted = await self._shelf.counted()
+        self._files_only = await self._ways.are_files()
 
     def collect(self) -> Iterator[Metric]:
         """Give the gauges."""
@@ -96,7 +99,12 @@ class Backlog(Collector):
             waiting.add_metric([carrier], waits)
             age.add_metric([carrier], seconds)
             dead.add_metric([carrier], gone)
-        yield from (waiting, age, dead)
+        files = GaugeMetricFamily(
+            "twinlock_notices_files_only",
+            "1 where nobody carries notices: they are files, and no customer gets them.",
+            value=int(self._files_only),
+        )
+        yield from (waiting, age, dead, files)
 
 
 class _Nobody:
@@ -149,7 +157,7 @@ async def delivering(
     registry: CollectorRegistry,
 ) -> AsyncIterator[None]:
     """Do this process's share of the sending until the block ends; count into ``registry``."""
-    report, backlog, shelf = Report(registry), Backlog(room.shelf), room.shelf
+    report, backlog, shelf = Report(registry), Backlog(room.shelf, room.ways), room.shelf
     registry.register(backlog)
     posts = [
         *(Post(name=name, carrier=room.hooks, tells=True) for name in HOOKED.values()),

@@ -10,7 +10,7 @@ from twinlock.adapters.sql.deliveries import PARCEL, parcel_place
 from twinlock.adapters.sql.store import SqlStore, checked_leaf
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import LogDamagedError
-from twinlock.domain.export import Recorded, Repeat
+from twinlock.domain.export import Recorded, Repeat, ToldTo
 from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import Notice
 from twinlock.domain.parcels import Parcel
@@ -37,6 +37,9 @@ UNION ALL SELECT serial, box FROM outbox WHERE subject = $1
 _READ_PARCELS = "SELECT name, box FROM delivery WHERE subject = $1 ORDER BY id"
 _READ_REPEATS = """
 SELECT key, action_id, used_at FROM idempotency WHERE scope = $1 OR action_id = $1 ORDER BY used_at
+"""
+_READ_TOLD = """
+SELECT stream_id, added_at FROM told_subject WHERE subject = $1 ORDER BY added_at, stream_id
 """
 
 
@@ -100,6 +103,13 @@ class SqlRecords:
         return tuple(
             Repeat(key=row["key"], stands_for=row["action_id"], used_at=row["used_at"].isoformat())
             for row in rows
+        )
+
+    async def told_to(self, account_id: AccountId) -> tuple[ToldTo, ...]:
+        """Return the streams of signals on which others are told of an account."""
+        rows = await self._fetch(_READ_TOLD, account_id)
+        return tuple(
+            ToldTo(stream_id=row["stream_id"], since=row["added_at"].isoformat()) for row in rows
         )
 
     async def _key(self, account_id: AccountId) -> SubjectKey:

@@ -25,7 +25,6 @@ from typing import TypeAlias
 import httpcore
 
 from twinlock.domain.webhooks.endpoints import ENDPOINTS_MOST, Fault
-from twinlock.domain.webhooks.outcomes import Message
 from twinlock.domain.webhooks.targets import (
     Address,
     Reach,
@@ -35,6 +34,7 @@ from twinlock.domain.webhooks.targets import (
     parse_url,
 )
 from twinlock.ports.webhooks import (
+    Sendable,
     WebhookSession,
 )
 
@@ -150,7 +150,7 @@ class _Session:
         self._pool = pool
         self._backend = backend
 
-    async def send(self, message: Message, headers: Mapping[str, str]) -> tuple[Fault | None, int]:
+    async def send(self, message: Sendable, headers: Mapping[str, str]) -> tuple[Fault | None, int]:
         """Return why the message was not taken, or None, and the status or 0.
 
         A connection that was kept and that the other side has closed meanwhile fails for nothing:
@@ -169,7 +169,7 @@ class _Session:
             return fault_of(error), 0
         return _judge(status), status
 
-    async def _send(self, message: Message, headers: Mapping[str, str]) -> int:
+    async def _send(self, message: Sendable, headers: Mapping[str, str]) -> int:
         target = self._target
         sent = {
             "host": target.authority,
@@ -250,7 +250,7 @@ class _RefusedSession:
 
     async def send(
         self,
-        message: Message,  # noqa: ARG002 - the port's
+        message: Sendable,  # noqa: ARG002 - the port's
         headers: Mapping[str, str],  # noqa: ARG002 - the port's
     ) -> tuple[Fault | None, int]:
         """Send nothing."""

@@ -48,13 +48,15 @@ CREATE TABLE tile (
 );
 
 -- The committed end of the log, and the one row that orders all writers of a cell. Its MAC is the
--- application's, under a key that no database holds; the first row of all has none.
+-- application's, under a key that no database holds; the first row of all has none. What it holds of
+-- the platform says whether all is halted, and is empty where there are no officers.
 CREATE TABLE head (
-    cell smallint PRIMARY KEY,
-    size bigint NOT NULL CHECK (size >= 0),
-    edge bytea NOT NULL,
-    at   timestamptz NOT NULL,
-    mac  bytea NOT NULL
+    cell     smallint PRIMARY KEY,
+    size     bigint NOT NULL CHECK (size >= 0),
+    edge     bytea NOT NULL,
+    at       timestamptz NOT NULL,
+    mac      bytea NOT NULL,
+    platform bytea NOT NULL DEFAULT '' CHECK (octet_length(platform) <= 256)
 );
 INSERT INTO head (cell, size, edge, at, mac) VALUES (1, 0, '', '1970-01-01T00:00:00Z', '');
 
@@ -204,6 +206,52 @@ CREATE TABLE signal_count (
     PRIMARY KEY (stream, day)
 );
 
+-- Streams of signals to other parties: to whom, how and of which events is sealed. The position is
+-- the index of the next leaf; whoever works at it has claimed the row until then.
+CREATE TABLE told_stream (
+    id            text PRIMARY KEY REFERENCES subject_key (subject) ON DELETE CASCADE,
+    receiver      text NOT NULL,
+    pushed        boolean NOT NULL,
+    version       bigint NOT NULL CHECK (version > 0),
+    box           bytea NOT NULL,
+    status        text NOT NULL DEFAULT 'enabled' CHECK (status IN ('enabled', 'paused', 'disabled')),
+    reason        text NOT NULL DEFAULT '',
+    position      bigint NOT NULL CHECK (position >= 0),
+    failures      integer NOT NULL DEFAULT 0 CHECK (failures >= 0),
+    failing_since timestamptz,
+    paused_until  timestamptz,
+    disabled      text CHECK (disabled IN ('gone', 'failing')),
+    verified_at   timestamptz,
+    claimed_until timestamptz
+);
+
+-- Accounts that a stream is told of, as its receiver named them. One that is erased stays until the
+-- stream was told of that; its box says no more than its row.
+CREATE TABLE told_subject (
+    stream_id text NOT NULL REFERENCES told_stream (id) ON DELETE CASCADE,
+    subject   text NOT NULL,
+    box       bytea NOT NULL,
+    added_at  timestamptz NOT NULL,
+    PRIMARY KEY (stream_id, subject)
+);
+CREATE INDEX told_subject_subject ON told_subject (subject);
+
+-- Tokens that wait to be taken, in the order of the log; due at NULL: dead. The subject is the
+-- account, or of what is about nobody the stream.
+CREATE TABLE told_token (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stream_id text NOT NULL REFERENCES told_stream (id) ON DELETE CASCADE,
+    subject   text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
+    jti       text NOT NULL UNIQUE,
+    box       bytea NOT NULL,
+    attempts  smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    due_at    timestamptz,
+    fault     text
+);
+CREATE INDEX told_token_waits ON told_token (stream_id, id) WHERE due_at IS NOT NULL;
+CREATE INDEX told_token_stream ON told_token (stream_id);
+CREATE INDEX told_token_subject ON told_token (subject);
+
 -- Accounts that were erased, each with the leaf that says so, how many entries it had, and the salt
 -- that opens both in the leaf; and every leaf of all of them, whoever's it was: nothing ties it to an
 -- account any more. The MACs are the application's. Only the owner of the tables writes these rows, in
@@ -260,7 +308,7 @@ GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation, api_key_
 GRANT UPDATE (served_at) ON policy TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
-GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
+GRANT SELECT, UPDATE (size, edge, at, mac, platform) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
 GRANT SELECT, INSERT, DELETE, UPDATE (seen_at) ON sighting TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON order_count TO twinlock_app;
@@ -279,3 +327,7 @@ GRANT SELECT, INSERT, DELETE ON webhook, webhook_retry TO twinlock_app;
 GRANT UPDATE (version, box, position, failures, failing_since, paused_until, disabled, claimed_until)
     ON webhook TO twinlock_app;
 GRANT UPDATE (attempts, due_at, fault) ON webhook_retry TO twinlock_app;
+GRANT SELECT, INSERT, DELETE ON told_stream, told_subject, told_token TO twinlock_app;
+GRANT UPDATE (version, box, pushed, status, reason, position, failures, failing_since, paused_until,
+              disabled, verified_at, claimed_until) ON told_stream TO twinlock_app;
+GRANT UPDATE (attempts, due_at, fault) ON told_token TO twinlock_app;

@@ -1,0 +1,1 @@
+"""Who may be told by signals, and the processes that send them."""

@@ -1,0 +1,1 @@
+"""What other parties are told of accounts by signals, and who may be told."""

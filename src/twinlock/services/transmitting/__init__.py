@@ -1,0 +1,1 @@
+"""Signals to other parties: their streams, and what is sent on them."""

@@ -1,0 +1,355 @@
+"""What a receiver may ask: make and change its streams, name accounts, fetch and take tokens.
+
+Always true (tests/integration/test_told_streams.py): whoever shows one receiver's token sees and
+changes that receiver's streams alone; of an account that is not known here it is told nothing,
+in the same words as of one that is.
+
+Source: OpenID SSF 1.0, 7 and 8; RFC 8936, 2.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.bounds import (
+    TOLD_ACKS_MOST,
+    TOLD_AT_ONCE_MOST,
+    TOLD_STREAMS_MOST,
+    TOLD_VERIFIED_EVERY,
+)
+from twinlock.domain.ids import tail
+from twinlock.domain.signal_streams import VERIFICATION
+from twinlock.domain.transmitting.streams import (
+    KeptStream,
+    Method,
+    Receiver,
+    StreamId,
+    StreamStatus,
+    ToldStream,
+    ToldStreamRefusedError,
+    ToldStreamsFullError,
+    ToldStreamUnknownError,
+    VerifiedTooOftenError,
+    Waiting,
+    check_push,
+    check_requested,
+    check_text,
+    named_subject,
+    parse_stream_id,
+)
+from twinlock.domain.transmitting.told import EMITTED, URIS
+from twinlock.domain.webhooks.targets import Reach
+from twinlock.ports import Clock, Entropy
+from twinlock.ports.transmitting import Receivers, StreamShelf, TokenSigner
+from twinlock.proofs.set_signing import sign_set
+
+SUPPORTED = tuple(sorted(URIS[kind] for kind in EMITTED))
+_STATES_MOST = 1_024  # Characters of a verification's state.
+
+
+class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How tokens reach a receiver (SSF, 6.1). The header is never told back."""
+
+    method: Method = Method.POLL
+    endpoint_url: str = ""
+    authorization_header: str = ""
+
+
+class WantedStream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A stream as a receiver asks for it (SSF, 8.1.1.1). Other members are passed over.
+
+    ``stream_id`` names the stream to change.
+    """
+
+    stream_id: str = ""
+    events_requested: tuple[str, ...] | None = None
+    delivery: StreamDelivery | None = None
+    description: str | None = None
+
+
+class StreamView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A stream as its receiver is told it (SSF, 8.1.1)."""
+
+    stream_id: StreamId
+    iss: str
+    aud: str
+    events_supported: tuple[str, ...]
+    events_requested: tuple[str, ...]
+    events_delivered: tuple[str, ...]
+    delivery: StreamDelivery
+    min_verification_interval: int
+    description: str = ""
+
+
+class StatusView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a stream does (SSF, 8.1.2)."""
+
+    stream_id: str
+    status: StreamStatus
+    reason: str = ""
+
+
+class Polled(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An answer to a poll (RFC 8936, 2.3): tokens by their names, and whether there are more."""
+
+    sets: dict[str, str]
+    more_available: bool = False
+
+
+class TokenRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a receiver refuses a token (RFC 8936, 2.2)."""
+
+    err: str = ""
+    description: str = ""
+
+
+class Poll(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A poll (RFC 8936, 2.2): what was taken and refused, and how many more are wanted.
+
+    It is answered at once, whatever ``return_immediately`` says.
+    """
+
+    max_events: int = TOLD_AT_ONCE_MOST
+    return_immediately: bool = True
+    ack: tuple[str, ...] = ()
+    set_errs: dict[str, TokenRefusal] = {}
+
+
+class Transmitting:
+    """The use cases of receivers. ``issuer`` is how we name ourselves in tokens."""
+
+    def __init__(  # noqa: PLR0913 - each is one thing that streams need
+        self,
+        shelf: StreamShelf,
+        *,
+        receivers: Receivers,
+        signer: TokenSigner,
+        issuer: str,
+        reach: Reach,
+        entropy: Entropy,
+        clock: Clock,
+    ) -> None:
+        self._shelf = shelf
+        self._receivers = receivers
+        self._signer = signer
+        self.issuer = issuer
+        self._reach = reach
+        self._entropy = entropy
+        self._clock = clock
+
+    def receiver(self, token: str) -> Receiver:
+        """Return whose bearer token this is. Raises ReceiverTokenRefusedError."""
+        return self._receivers.showing(token)
+
+    def public_keys(self) -> Mapping[str, bytes]:
+        """Return the keys by which tokens verify, by their names."""
+        return self._signer.public_keys()
+
+    # --- Streams ---
+
+    async def create(self, receiver: Receiver, wanted: WantedStream) -> StreamView:
+        """Make a stream; it is told of what is decided from now on, about nobody yet.
+
+        Raises:
+            ToldStreamRefusedError, ToldStreamsFullError: as they say.
+        """
+        if len(await self._shelf.listed(receiver.receiver_id)) >= TOLD_STREAMS_MOST:
+            raise ToldStreamsFullError(f"a receiver has {TOLD_STREAMS_MOST} streams at most")
+        stream = ToldStream(
+            stream_id=StreamId(f"ssf_{tail(self._entropy.draw(16))}"),
+            receiver_id=receiver.receiver_id,
+            audience=receiver.audience,
+            requested=(),
+            added_at=self._clock.now(database_at=None),
+        )
+        made = self._with(stream, receiver, wanted)
+        await self._shelf.add(made)
+        return self._view(made, receiver)
+
+    async def read(self, receiver: Receiver, stream_id: str) -> StreamView:
+        """Return one of the receiver's streams. Raises ToldStreamUnknownError."""
+        return self._view((await self._own(receiver, stream_id)).stream, receiver)
+
+    async def listed(self, receiver: Receiver) -> list[StreamView]:
+        """Return the receiver's streams, the oldest first."""
+        kept = await self._shelf.listed(receiver.receiver_id)
+        return [self._view(one.stream, receiver) for one in kept]
+
+    async def update(
+        self, receiver: Receiver, wanted: WantedStream, *, whole: bool = False
+    ) -> StreamView:
+        """Change what ``wanted`` names of a stream; the ``whole`` of it: what it does not name too.
+
+        Raises:
+            ToldStreamRefusedError, ToldStreamUnknownError: as they say.
+        """
+        kept = await self._own(receiver, wanted.stream_id)
+        before = kept.stream
+        if whole:
+            before = ToldStream(
+                stream_id=before.stream_id,
+                receiver_id=before.receiver_id,
+                audience=receiver.audience,
+                requested=(),
+                added_at=before.added_at,
+            )
+        changed = self._with(before, receiver, wanted)
+        await self._shelf.replace(changed, version=kept.version)
+        return self._view(changed, receiver)
+
+    async def delete(self, receiver: Receiver, stream_id: str) -> None:
+        """Forget a stream, its subjects, and what waits. Raises ToldStreamUnknownError."""
+        await self._shelf.remove((await self._own(receiver, stream_id)).stream.stream_id)
+
+    def _with(self, stream: ToldStream, receiver: Receiver, wanted: WantedStream) -> ToldStream:
+        made = stream
+        if wanted.events_requested is not None:
+            made = replace(made, requested=check_requested(wanted.events_requested))
+        if wanted.description is not None:
+            made = replace(made, description=check_text(wanted.description, "description"))
+        delivery = wanted.delivery
+        if delivery is None:
+            return made
+        if delivery.method is Method.POLL:  # Its URL is ours to say (SSF, 6.1.2).
+            return replace(made, method=Method.POLL, endpoint_url="", authorization="")
+        url, header = delivery.endpoint_url, delivery.authorization_header
+        check_push(url, header, receiver=receiver, reach=self._reach)
+        return replace(made, method=Method.PUSH, endpoint_url=url, authorization=header)
+
+    async def _own(self, receiver: Receiver, stream_id: str) -> KeptStream:
+        """Return one of the receiver's streams: another's is not told from none."""
+        kept = await self._shelf.read(parse_stream_id(stream_id))
+        if kept.stream.receiver_id != receiver.receiver_id:
+            raise ToldStreamUnknownError("no such stream")
+        return kept
+
+    def _view(self, stream: ToldStream, receiver: Receiver) -> StreamView:
+        url = stream.endpoint_url or f"{self.issuer}/v1/ssf/poll/{stream.stream_id}"
+        return StreamView(
+            stream_id=stream.stream_id,
+            iss=self.issuer,
+            aud=stream.audience,
+            events_supported=SUPPORTED,
+            events_requested=stream.requested,
+            events_delivered=tuple(sorted(stream.delivers(receiver))),
+            delivery=StreamDelivery(method=stream.method, endpoint_url=url),
+            min_verification_interval=int(TOLD_VERIFIED_EVERY.total_seconds()),
+            description=stream.description,
+        )
+
+    # --- Status ---
+
+    async def status(self, receiver: Receiver, stream_id: str) -> StatusView:
+        """Return what a stream does. Raises ToldStreamUnknownError."""
+        kept = await self._own(receiver, stream_id)
+        return StatusView(stream_id=kept.stream.stream_id, status=kept.status, reason=kept.reason)
+
+    async def set_status(self, receiver: Receiver, wanted: StatusView) -> StatusView:
+        """Have a stream deliver, keep, or do nothing.
+
+        Raises:
+            ToldStreamUnknownError, ToldStreamRefusedError: as they say.
+        """
+        kept = await self._own(receiver, wanted.stream_id)
+        reason = check_text(wanted.reason, "reason")
+        await self._shelf.set_status(kept.stream.stream_id, wanted.status, reason=reason)
+        return replace(wanted, stream_id=kept.stream.stream_id)
+
+    # --- Subjects ---
+
+    async def add_subject(
+        self, receiver: Receiver, stream_id: str, subject: dict[str, Any]
+    ) -> None:
+        """Tell a stream of an account from now on. Whether there is one, nobody learns.
+
+        Raises:
+            ToldStreamUnknownError, ToldStreamRefusedError: as they say.
+        """
+        kept = await self._own(receiver, stream_id)
+        named = named_subject(subject, issuer=self.issuer)
+        if named is not None:
+            now = self._clock.now(database_at=None)
+            await self._shelf.add_subject(kept.stream.stream_id, named, now=now)
+
+    async def remove_subject(
+        self, receiver: Receiver, stream_id: str, subject: dict[str, Any]
+    ) -> None:
+        """Tell a stream of an account no more.
+
+        Raises:
+            ToldStreamUnknownError, ToldStreamRefusedError: as they say.
+        """
+        kept = await self._own(receiver, stream_id)
+        named = named_subject(subject, issuer=self.issuer)
+        if named is not None:
+            await self._shelf.remove_subject(kept.stream.stream_id, named.account)
+
+    # --- Tokens ---
+
+    async def verify(self, receiver: Receiver, stream_id: str, *, state: str) -> None:
+        """Send a token that says nothing but ``state`` (SSF, 8.1.4).
+
+        Raises:
+            ToldStreamUnknownError, ToldStreamRefusedError, VerifiedTooOftenError: as they say.
+        """
+        if len(state) > _STATES_MOST:
+            raise ToldStreamRefusedError(f"state: {_STATES_MOST} characters at most")
+        kept = await self._own(receiver, stream_id)
+        named, now = kept.stream.stream_id, self._clock.now(database_at=None)
+        token = claims_of(
+            kept.stream,
+            issuer=self.issuer,
+            jti=f"set_{tail(self._entropy.draw(16))}",
+            iat=int(now.timestamp()),
+            event=VERIFICATION,
+            claims={"state": state} if state else {},
+            subject={"format": "opaque", "id": named},
+        )
+        before = now - TOLD_VERIFIED_EVERY
+        if not await self._shelf.verify(named, token, now=now, before=before):
+            raise VerifiedTooOftenError("a stream is verified once a minute at most")
+
+    async def poll(self, receiver: Receiver, stream_id: str, poll: Poll) -> Polled:
+        """Forget what was taken or refused, and return what waits (RFC 8936, 2.4).
+
+        Raises:
+            ToldStreamUnknownError, ToldStreamRefusedError: as they say.
+        """
+        if len(poll.ack) + len(poll.set_errs) > TOLD_ACKS_MOST or poll.max_events < 0:
+            raise ToldStreamRefusedError(f"a poll names {TOLD_ACKS_MOST} tokens at most")
+        kept = await self._own(receiver, stream_id)
+        if kept.stream.method is not Method.POLL:
+            raise ToldStreamRefusedError("this stream is pushed")
+        most = min(poll.max_events, TOLD_AT_ONCE_MOST) if kept.status is StreamStatus.ENABLED else 0
+        found, more = await self._shelf.take(
+            kept.stream.stream_id,
+            taken=poll.ack,
+            refused={jti: one.err[:64] for jti, one in poll.set_errs.items()},
+            most=most,
+        )
+        sets = {one.jti: sign_set(one.claims, signer=self._signer) for one in found}
+        return Polled(sets=sets, more_available=more)
+
+
+def claims_of(  # noqa: PLR0913 - each is a claim of RFC 8417, 2.2
+    stream: ToldStream,
+    *,
+    issuer: str,
+    jti: str,
+    iat: int,
+    event: str,
+    claims: dict[str, Any],
+    subject: dict[str, Any],
+) -> Waiting:
+    """Return a token to be signed (RFC 8417, 2.2; SSF, 4.1); ``iat`` in POSIX seconds."""
+    told = {
+        "aud": stream.audience,
+        "events": {event: claims},
+        "iat": iat,
+        "iss": issuer,
+        "jti": jti,
+        "sub_id": subject,
+    }
+    return Waiting(jti=jti, claims=told)
