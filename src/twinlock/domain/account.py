@@ -38,7 +38,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.listing import Step, followed
-from twinlock.domain.locks import OPEN, Lock
+from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
@@ -181,6 +181,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notional_daily_cents: int = 0
     integrator: str = ""
     used_on: int = 0
+    declared_at: int = 0  # in POSIX seconds: when its band came to exempt orders, if not at first
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -275,8 +276,11 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
         same_day = self.authorized_at is not None and self.authorized_at.date() == at.date()
         return self.value_cents if same_day else 0
 
-    def counted_for(self, destination: DestinationId, at: datetime) -> int:
-        """Return the same of the sum of ``destination``, if it was listed when this was allowed."""
+    def counted_for(self, destination: DestinationId | None, at: datetime) -> int:
+        """Return the same of the sum of ``destination``, if it was listed when this was allowed.
+
+        None is all that is not listed.
+        """
         return self.counted_on(at) if destination == self.destination_id else 0
 
 
@@ -312,6 +316,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks: str = ""  # what others may resemble: see ``likeness``, of all that is or was listed
     paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
+    unlisted: Spent = Spent()  # what of it went to places that are not listed, as to one of them
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
@@ -319,6 +324,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     lock: Lock = OPEN
     contacts: tuple[Passkey, ...] = ()  # of other people, who may only agree (``people``)
+    eased: Eased | None = None  # the last loosening of the lock
     history: History = History()  # what its own sign-ins looked like
     suspension: AccountSuspension = NO_SUSPENSION  # the last one that an officer set
     disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands

@@ -36,7 +36,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits
-from twinlock.domain.locks import Lock
+from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.reasons import Reason
 from twinlock.domain.risk.visits import Visit
 from twinlock.domain.signals import SignalKind
@@ -348,9 +348,13 @@ class LimitsSet(_Event, frozen=True, kw_only=True, tag="limits.set/1"):
 
 
 class LockSet(_Event, frozen=True, kw_only=True, tag="lock.set/1"):
-    """The owner's own lock is this from now on; of no days: there is none."""
+    """The owner's own lock is this from now on; of no days: there is none.
+
+    ``eased`` is the last loosening of it, which may be undone.
+    """
 
     lock: Lock
+    eased: Eased | None = None
 
 
 class ContactJoined(_Event, frozen=True, kw_only=True, tag="contact.joined/1"):
@@ -379,6 +383,12 @@ class DestinationRemoved(_Event, frozen=True, kw_only=True, tag="destination.rem
 
 class ApiKeyCreated(_Event, frozen=True, kw_only=True, tag="api_key.created/1"):
     """An API key exists."""
+
+    api_key: ApiKey
+
+
+class ApiKeyChanged(_Event, frozen=True, kw_only=True, tag="api_key.changed/1"):
+    """An API key is this from now on: it was narrowed or widened."""
 
     api_key: ApiKey
 
@@ -496,6 +506,7 @@ ProtectionEvent: TypeAlias = (
     | DestinationAdded
     | DestinationRemoved
     | ApiKeyCreated
+    | ApiKeyChanged
     | ApiKeyRevoked
     | ApiKeyUsed
     | IntegratorRevoked

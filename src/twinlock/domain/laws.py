@@ -17,6 +17,7 @@ from twinlock.domain.bounds import (
     BUDGET_CENTS_MOST,
     ENROLMENT_WINDOW,
     NEWCOMER_PERIOD,
+    UNSPOKEN_HELD,
     WEAK_FREEZE_EVERY,
     WEAK_SITTING,
 )
@@ -239,6 +240,17 @@ def a_hold_covers_every_exit(facts: Facts) -> Requirement:
     return all_of(held, WaitUntil(code=Reason.SIGN_IN_UNUSUAL, until=facts.unusual_until))
 
 
+def an_unspoken_exit_is_held(facts: Facts) -> Requirement:
+    """Law 6: an exit that a platform registered is held, day by day, until a statute speaks of it.
+
+    The next end lies ahead, however long it has been asked for: nothing leaves by waiting.
+    """
+    if not facts.unspoken:
+        return NOTHING
+    days = (facts.now - facts.proposed_at) // UNSPOKEN_HELD + 1
+    return WaitUntil(code=Reason.EXIT_UNSPOKEN, until=facts.proposed_at + days * UNSPOKEN_HELD)
+
+
 def a_halt_stops_every_exit(facts: Facts) -> Requirement:
     """Law 7: one officer halts the platform, and nothing leaves until two have resumed it.
 
@@ -446,6 +458,7 @@ LAWS: tuple[Law, ...] = (
     a_told_wait_stays,
     an_unheard_wait_is_longer,
     a_hold_covers_every_exit,
+    an_unspoken_exit_is_held,
     a_halt_stops_every_exit,
     a_suspension_stops_every_exit,
     a_freeze_stops,

@@ -35,8 +35,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Sums in US cents a day (UTC); None: as much as the platform lets leave.
 
     Above ``agreement_cents`` a trusted contact agrees, where there is one; None: to nothing.
-    ``announced_cents`` is the highest sum a day that a raise announced and nobody vetoed; the rest
-    says what proved that raise, as a destination says it.
+    ``announced_cents`` is the highest sum a day that a raise announced and nobody vetoed; what
+    stands between it and ``sms_at`` says what proved that raise, as a destination says it.
+    ``before`` and ``agreement_before`` are the sums that stand again if that is repudiated, and
+    ``raised_at`` when it was.
     """
 
     day_cents: int | None = None
@@ -47,6 +49,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     behind: Spans = ()
     proved_by: tuple[Factor, ...] = ()
     sms_at: datetime | None = None
+    before: tuple[int | None, int | None] | None = None
+    agreement_before: int | None = None
+    raised_at: datetime | None = None
 
 
 def as_high(new: int | None, old: int | None) -> bool:
@@ -79,4 +84,22 @@ def lowered(old: Limits, new: LimitLower) -> Limits:
         destination_cents=new.destination_cents,
         agreement_cents=new.agreement_cents,
         announced_cents=announced,
+    )
+
+
+def lowest(*sums: int | None) -> int | None:
+    """Return the lowest of ``sums``; None is the highest."""
+    return min((one for one in sums if one is not None), default=None)
+
+
+def undone(limits: Limits) -> Limits:
+    """Return the sums that stand again when what raised ``limits`` is repudiated.
+
+    What was lowered since stays lowered. Prevents: an undoing that lets more leave than before it.
+    """
+    day, to = limits.before or (None, None)
+    return Limits(
+        day_cents=lowest(day, limits.day_cents),
+        destination_cents=lowest(to, limits.destination_cents),
+        agreement_cents=lowest(limits.agreement_before, limits.agreement_cents),
     )

@@ -22,6 +22,7 @@ from twinlock.domain.requirements import (
 _TIGHTENS = (
     ActionType.LIMIT_LOWER,
     ActionType.LOCK_TIGHTEN,
+    ActionType.API_KEY_NARROW,
     ActionType.TRUSTED_CONTACT_ADD,
 )
 

@@ -148,7 +148,7 @@ def agreement_path(action: OpenAction, missing: Requirement) -> str:
 # --- What takes effect ---
 
 
-def joined(account: Account, action: OpenAction, *, now: datetime) -> tuple[ContactJoined, ...]:
+def who_joins(account: Account, action: OpenAction, *, now: datetime) -> tuple[ContactJoined, ...]:
     """Return that the contact in ``action`` may agree from now on."""
     made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
     if not isinstance(made, Passkey):
@@ -163,7 +163,7 @@ def joined(account: Account, action: OpenAction, *, now: datetime) -> tuple[Cont
     return (ContactJoined(at=now, contact=contact),)
 
 
-def left(action: OpenAction, *, now: datetime) -> tuple[ContactLeft, ...]:
+def who_leaves(action: OpenAction, *, now: datetime) -> tuple[ContactLeft, ...]:
     """Return that a contact agrees to nothing any more."""
     payload = action.payload
     named = payload.contact_id if isinstance(payload, TrustedContactRemove) else ""

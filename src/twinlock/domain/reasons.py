@@ -7,6 +7,8 @@ may be reworded. ``docs/reason-codes.md`` is generated from this module.
 from enum import StrEnum
 from typing import NamedTuple
 
+from twinlock.domain.contact_reasons import OF_CONTACTS
+
 
 class Explanation(NamedTuple):
     """What a customer reads: what stops this, when it ends, and what would lift it."""
@@ -40,6 +42,7 @@ class Reason(StrEnum):
     DESTINATION_NOT_LISTED = "destination_not_listed"
     DESTINATION_UNPROVED = "destination_unproved"
     DESTINATION_REMOVED = "destination_removed"
+    EXIT_UNSPOKEN = "exit_unspoken"
     LOOK_ALIKE = "look_alike"
     DESTINATION_SHARED = "destination_shared"
     SCREENED = "screened"
@@ -191,6 +194,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "At the time shown, after you have proved it.",
         "Add it again and wait.",
     ),
+    Reason.EXIT_UNSPOKEN: Explanation(
+        "The platform has made a new way out, and no rule speaks of it yet.",
+        "From day to day, for as long as no rule does.",
+        "Ask the platform, or take another way out. Once a rule speaks of it, ask for it anew.",
+    ),
     Reason.LOOK_ALIKE: Explanation(
         "This address begins and ends like one that you have listed or paid before, and is "
         "another. Thieves make such addresses, and send from them, to be taken for yours.",
@@ -229,16 +237,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "At the time shown, after you have proved it.",
         "Wait; if your lock allows it, show two independent authenticators.",
     ),
-    Reason.AGREEMENT_NEEDED: Explanation(
-        "This is above the sum that you set, so a trusted contact of yours agrees to it first.",
-        "At once, when they agree; for a smaller sum they are not asked.",
-        "Send them the link for it. If they cannot be reached, remove them: that takes a week.",
-    ),
-    Reason.CONTACT_STAYS: Explanation(
-        "It changes who must agree to what leaves, or above which sum, so it waits a week.",
-        "At the time shown, unless somebody entitled says no.",
-        "Wait. If you did not ask for it, veto it with one tap.",
-    ),
+    **{Reason(code): Explanation(*words) for code, words in OF_CONTACTS.items()},
     Reason.NOT_TIGHTER: Explanation(
         "This would weaken a protection, and only tightening acts at once.",
         "It does not end.",

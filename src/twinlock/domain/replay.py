@@ -41,6 +41,7 @@ from twinlock.domain.events import (
     ActionRefused,
     ActionSpent,
     ActionVetoed,
+    ApiKeyChanged,
     ApiKeyCreated,
     ApiKeyRevoked,
     ApiKeyUsed,
@@ -309,19 +310,24 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
             return _list_destination(state, destination)
         case DestinationRemoved(destination_id=gone):
             return _remove_destination(state, gone)
-        case ApiKeyCreated() | ApiKeyRevoked() | ApiKeyUsed() | IntegratorRevoked():
+        case (
+            ApiKeyCreated() | ApiKeyChanged() | ApiKeyRevoked() | ApiKeyUsed() | IntegratorRevoked()
+        ):
             return with_account(state, api_keys=_keys_after(account, event))
         case _:
             assert_never(event)
 
 
 def _keys_after(
-    account: Account, event: ApiKeyCreated | ApiKeyRevoked | ApiKeyUsed | IntegratorRevoked
+    account: Account,
+    event: ApiKeyCreated | ApiKeyChanged | ApiKeyRevoked | ApiKeyUsed | IntegratorRevoked,
 ) -> tuple[ApiKey, ...]:
     keys = account.api_keys
     match event:
         case ApiKeyCreated(api_key=key):
             return (*keys, key)
+        case ApiKeyChanged(api_key=new):
+            return tuple(new if key.api_key_id == new.api_key_id else key for key in keys)
         case ApiKeyRevoked(api_key_id=dead):
             return tuple(key for key in keys if key.api_key_id != dead)
         case ApiKeyUsed(at=at, api_key_id=named):
@@ -336,8 +342,8 @@ def _set(state: State, event: LimitsSet | LockSet | ContactJoined | ContactLeft)
     match event:
         case LimitsSet(limits=limits):
             return with_account(state, limits=limits)
-        case LockSet(lock=lock):
-            return with_account(state, lock=lock)
+        case LockSet(lock=lock, eased=eased):
+            return with_account(state, lock=lock, eased=eased)
         case ContactJoined(contact=contact):
             return with_account(state, contacts=(*state.account.contacts, contact))
         case ContactLeft(contact_id=gone):

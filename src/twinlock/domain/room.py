@@ -261,6 +261,7 @@ def bytes_that_last(account: Account) -> int:
         sim_changed_at=None,
         signals=Signals(),
         spent=Spent(),
+        unlisted=Spent(),
         last_exit_at=0,
         legal_holds={},
         erased_at=None,
@@ -289,7 +290,7 @@ def _used(key: ApiKey) -> ApiKey:
     """Return ``key`` as long as it can become: stopped, and with the longest sum of a day."""
     spends = WITHDRAW_SCOPE in key.scopes
     spent = (_DAYS, key.daily_cents) if spends else key.spent
-    return replace(key, stopped=True, spent=spent, used_on=_DAYS)
+    return replace(key, stopped=True, spent=spent, used_on=_DAYS, declared_at=_COUNTED)
 
 
 def _contact(one: Passkey) -> Passkey:

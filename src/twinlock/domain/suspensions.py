@@ -34,10 +34,15 @@ class AccountSuspension(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     by: str = ""
     agreed: dict[str, int] = {}
 
+    @property
+    def end(self) -> datetime | None:
+        """Return when it ends, or ended; None where there was none."""
+        return _instant(self.ends_at) if self.set_at else None
+
     def until(self, now: datetime) -> datetime | None:
         """Return when it ends, or None where it does not stop anything at ``now``."""
-        ends = _instant(self.ends_at)
-        return ends if now < ends else None
+        end = self.end
+        return end if end is not None and now < end else None
 
     def next_at(self) -> datetime | None:
         """Return when the next one may begin, or None where there was none."""

@@ -55,6 +55,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         ActionType.LOCK_TIGHTEN: "tightening a lock",
         ActionType.API_KEY_CREATE: "making an API key",
         ActionType.API_KEY_WIDEN: "giving an API key more rights",
+        ActionType.API_KEY_NARROW: "giving an API key fewer rights",
         ActionType.API_KEY_REVOKE: "revoking an API key",
         ActionType.FREEZE_SET: "freezing the account",
         ActionType.FREEZE_LIFT: "lifting the freeze",

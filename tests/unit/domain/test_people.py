@@ -52,8 +52,8 @@ from twinlock.domain.people import (
     contact_of,
     contact_root,
     invitation,
-    joined,
-    left,
+    who_joins,
+    who_leaves,
 )
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import reaches_floor
@@ -461,9 +461,9 @@ def test_what_joins_is_a_passkey() -> None:
     gate = a_gate()
     action = gate.action(gate.propose(*add_contact()).action_id)
     with pytest.raises(InvariantError, match="has a passkey"):
-        joined(gate.account, replace(action, secret=encode(APP).decode()), now=NOON)
+        who_joins(gate.account, replace(action, secret=encode(APP).decode()), now=NOON)
 
-    (event,) = joined(gate.account, action, now=NOON)
+    (event,) = who_joins(gate.account, action, now=NOON)
     assert isinstance(event, ContactJoined)
 
 
@@ -664,7 +664,7 @@ def test_only_a_removal_takes_somebody_away() -> None:
     gate = a_gate(BOB)
     action = gate.action(gate.propose(send(1)).action_id)
 
-    assert [one.contact_id for one in left(action, now=NOON)] == [""]
+    assert [one.contact_id for one in who_leaves(action, now=NOON)] == [""]
 
 
 def test_a_question_to_a_contact_lasts_as_long_as_any() -> None:

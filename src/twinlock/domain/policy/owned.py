@@ -5,12 +5,14 @@ from typing import Any
 from twinlock.domain.account import Account
 from twinlock.domain.actions import (
     AnyPayload,
+    ApiKeyNarrow,
     LimitLower,
     LockLoosen,
     LockTighten,
     TrustedContactAdd,
 )
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.key_changes import narrows
 from twinlock.domain.limits import lowers
 from twinlock.domain.locks import Lock, tightens
 from twinlock.domain.newcomers import still_proved
@@ -37,6 +39,8 @@ def _tightens(account: Account, payload: AnyPayload) -> bool:
             return lowers(account.limits, payload)
         case TrustedContactAdd(first=first):
             return not (first and account.contacts)
+        case ApiKeyNarrow():
+            return narrows(account, payload)
         case LockTighten(days=days, two_keys=two_keys):
             return tightens(Lock(days=days, two_keys=two_keys), account.lock)
         case _:

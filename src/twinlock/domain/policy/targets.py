@@ -13,6 +13,8 @@ from twinlock.domain.actions import (
     AccountErase,
     AnyPayload,
     ApiKeyCreate,
+    ApiKeyNarrow,
+    ApiKeyWiden,
     AuthenticatorBind,
     AuthenticatorReactivate,
     AuthenticatorRemove,
@@ -37,6 +39,7 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.bounds import CHANNELS_MOST
 from twinlock.domain.catalogue import REPORTS, REPUDIATIONS
+from twinlock.domain.key_changes import key_of
 from twinlock.domain.newcomers import (
     doubted,
     is_newcomer,
@@ -256,10 +259,9 @@ def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
     """Say whether what the action names is not there, or not as it was named when it was signed."""
     payload = action.payload
     match payload:
-        case AuthenticatorRemove(authenticator_id=named):
-            return account.authenticator(named) is None
-        case TrustedContactRemove(contact_id=named):
-            return contact_of(account, named) is None
+        case AuthenticatorRemove(authenticator_id=named) | TrustedContactRemove(contact_id=named):
+            contact = isinstance(payload, TrustedContactRemove)
+            return (contact_of(account, named) if contact else account.authenticator(named)) is None
         case AuthenticatorReactivate(authenticator_id=named):
             bound = account.authenticator(named)
             at = None if bound is None or not bound.suspended(now) else _suspended_at(bound)
@@ -270,6 +272,8 @@ def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
             if old is None:
                 return isinstance(payload, PasswordChange)
             return old.authenticator_id != made.authenticator_id
+        case ApiKeyWiden() | ApiKeyNarrow():
+            return key_of(account, payload) is None
         case ContactChange():
             return _channel_gone(account, payload)
         case _ if type_of(payload) in REPORTS:
