@@ -128,6 +128,13 @@ TABLE = (
         "The list of sanctions. Once it is set, nothing is sent where none is in force.",
     ),
     _row(
+        "EXITS_FILE",
+        "absolute path",
+        "none: the exits of docs/actions.md are all",
+        "JSON: exits of your own, which are held until the policy speaks of them (docs/exits.md). "
+        "Read when a process starts.",
+    ),
+    _row(
         "BREACHED_PASSWORDS_FILE",
         "absolute path",
         "none: only the common passwords that we ship are refused",

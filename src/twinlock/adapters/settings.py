@@ -74,6 +74,7 @@ class Settings:
     mail: MailSettings | None
     price_file: Path | None
     screening_file: Path | None
+    exits_file: Path | None
     breached_passwords_file: Path | None
     network_file: Path | None
     city_file: Path | None
@@ -150,6 +151,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         mail=mail_settings.load(values, lambda name: _path(values, name)),
         price_file=_path(values, "PRICE_FILE"),
         screening_file=_path(values, "SCREENING_FILE"),
+        exits_file=_path(values, "EXITS_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
         network_file=_path(values, "NETWORK_FILE"),
         city_file=_path(values, "CITY_FILE"),
