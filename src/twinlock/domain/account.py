@@ -399,11 +399,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def keys_to_come(self) -> tuple[OpenAction, ...]:
         """Return the creations of API keys that are proved and wait."""
-        return tuple(
-            action
-            for action in self.actions
-            if isinstance(action.payload, ApiKeyCreate) and action.until is not None
-        )
+        every = (one for one in self.actions if isinstance(one.payload, ApiKeyCreate))
+        return tuple(one for one in every if one.until is not None)
 
     def channel(self, channel_id: str) -> Channel | None:
         """Return the channel ``channel_id`` while it is bound, or None."""
@@ -468,9 +465,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return None if last is None or lapse > _LAST - last else last + lapse
 
     def _last_used(self) -> datetime | None:
-        return (
-            None if self.usable_at is None else max(self.usable_at, self.used_at or self.usable_at)
-        )
+        first = self.usable_at
+        return None if first is None else max(first, self.used_at or first)
 
     def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
         unproved = self.imported and self.usable_at is None
