@@ -85,6 +85,7 @@ class Gate:
     book: list[tuple[State, Decided, datetime]] = field(default_factory=list, repr=False)
     drawn: int = 0
     halted_at: datetime | None = None
+    platform: bytes = b""
     tick: timedelta = timedelta(0)  # what passes before every command, as transactions do
 
     @classmethod
@@ -123,6 +124,7 @@ class Gate:
             destination_id=at_hand,
             destination=self.destinations.get(at_hand) if at_hand else None,
             halted_at=self.halted_at,
+            platform=self.platform,
         )
         decided = decide(before, command, rules=self.rules, now=self.now)
         self.book.append((before, decided, self.now))
@@ -242,6 +244,27 @@ class Gate:
             self.ask_channel(action)
             self.answer_channel(action)
         return action
+
+    def agree(self, action: str, contact: Passkey, **changes: Any) -> Decision:  # noqa: ANN401 - fields
+        """Have a trusted contact asked about ``action``, and agree."""
+        command = Ask(
+            action_id=ActionId(action),
+            challenge_id=ChallengeId(f"chl_{tail(self.draw())}"),
+            factor=Factor.TRUSTED_CONTACT,
+            nonce=b64url(self.draw() * 2),
+        )
+        asked = self.run(command, at_hand=self._at_hand(action))
+        if asked.fault is not None or not self.is_open(action):
+            return asked
+        right = Right(
+            factor=Factor.TRUSTED_CONTACT,
+            source=contact.authenticator_id,
+            against=contact.public_key,
+            challenge_id=command.challenge_id,
+            sign_count=contact.sign_count + 1,
+            evidence=b"{}",
+        )
+        return self.answer(action, replace(right, **changes))
 
     def settle(self) -> None:
         """Let what is due take effect: nobody has to end a wait."""

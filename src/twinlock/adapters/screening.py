@@ -30,6 +30,7 @@ from twinlock.proofs.addresses.characters import check_characters
 from twinlock.proofs.addresses.normal import normal_address
 
 SCREENING_LIFETIME = timedelta(hours=72)  # Renewed daily; a weekend without it stops nobody.
+SCREENING_AHEAD_MOST = timedelta(minutes=5)  # Whoever writes the file has a clock of their own.
 FILE_BYTES_MOST = 128 * 1024 * 1024  # OFAC's whole list has some 30 MB.
 ROWS_MOST = 1_000_000  # Some 200 MB in memory; all lists of the world have a hundredth of that.
 _ID_TYPE: Final = "Digital Currency Address"
@@ -66,8 +67,11 @@ class ScreeningList:
     renewed_at: datetime
 
     def is_stale(self, now: datetime) -> bool:
-        """Say whether nobody renewed it for too long."""
-        return now - self.renewed_at > SCREENING_LIFETIME
+        """Say whether nobody renewed it for too long, or says so of a time that is not yet.
+
+        Prevents: a file dated years ahead, which is never too old.
+        """
+        return not -SCREENING_AHEAD_MOST <= now - self.renewed_at <= SCREENING_LIFETIME
 
 
 class ScreeningFile:
@@ -179,6 +183,10 @@ def spellings(text: str) -> dict[str, str]:
         except AddressError:
             continue
         found.setdefault(address, form.value)
+    plain = text.lower()
+    if not found and plain != text and plain.startswith("0x"):
+        # Prevents: an address that a list writes in capitals of its own, and that nobody looks for.
+        return spellings(plain)
     return found
 
 
@@ -246,5 +254,6 @@ def _of_xml(path: Path) -> Iterator[str]:
                 yield from ids.found
                 ids.found.clear()
             ids.parser.Parse(b"", True)  # noqa: FBT003 - as above: it must end where it should
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:
+            # The last two: an encoding that is unknown, or that has more bytes for a letter.
             raise ScreeningListWrongError("the list is not whole, or no XML") from error

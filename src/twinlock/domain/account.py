@@ -13,7 +13,7 @@ import msgspec
 
 from twinlock.domain.actions import AnyPayload, ApiKeyCreate, SessionStart, type_of
 from twinlock.domain.assurance import Factor, Level, floor_of
-from twinlock.domain.authenticators.model import Authenticator, factor_of
+from twinlock.domain.authenticators.model import Authenticator, Passkey, factor_of
 from twinlock.domain.bounds import (
     DEVICE_KNOWN_FOR,
     SESSION_IDLE,
@@ -43,6 +43,7 @@ from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
 from twinlock.domain.spans import Spans
+from twinlock.domain.suspensions import NO_SUSPENSION, AccountSuspension
 from twinlock.domain.throttle import Throttle
 
 
@@ -192,6 +193,7 @@ class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     factor: Factor
     secret: str  # 32-byte challenge or 20-byte seed, base64url
     expires_at: datetime
+    name: str = ""  # whom a trusted contact's invitation is for
 
 
 class Challenge(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -274,8 +276,8 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
         same_day = self.authorized_at is not None and self.authorized_at.date() == at.date()
         return self.value_cents if same_day else 0
 
-    def counted_for(self, destination: DestinationId, at: datetime) -> int:
-        """Return the same of the sum of ``destination``, if it was listed when this was allowed."""
+    def counted_for(self, destination: DestinationId | None, at: datetime) -> int:
+        """Return the same of the sum of ``destination``, or of all unlisted, where it counts."""
         return self.counted_on(at) if destination == self.destination_id else 0
 
 
@@ -311,14 +313,17 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks: str = ""  # what others may resemble: see ``likeness``, of all that is or was listed
     paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
+    unlisted: Spent = Spent()  # what of it went to places that are not listed, as to one of them
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    contacts: tuple[Passkey, ...] = ()  # of other people, who may only agree (``people``)
     eased: Eased | None = None  # the last loosening of the lock
     history: History = History()  # what its own sign-ins looked like
+    suspension: AccountSuspension = NO_SUSPENSION  # the last one that an officer set
     disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands
 
     @property
@@ -337,11 +342,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.enrolling_until is not None and now < self.enrolling_until
 
     def action(self, action_id: str) -> OpenAction:
-        """Return the open action ``action_id``.
-
-        Raises:
-            ActionUnknownError: there is none, or it is closed.
-        """
+        """Return the open action ``action_id``. Raises ActionUnknownError: none, or closed."""
         for action in self.actions:
             if action.action_id == action_id:
                 return action
@@ -388,7 +389,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if shown.factor is Factor.API_KEY:
             known = {key.api_key_id for key in self.api_keys}
             return shown.source in known | {action.secret for action in self.keys_to_come}
-        bound = self.authenticator(shown.source)
+        people = (*self.authenticators, *self.contacts)
+        bound = next((one for one in people if one.authenticator_id == shown.source), None)
         if bound is None or bound.bound_at != shown.bound_at:
             return False
         # Prevents: what a thief proved with a stolen phone, good again when its suspension lapses.
@@ -397,11 +399,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def keys_to_come(self) -> tuple[OpenAction, ...]:
         """Return the creations of API keys that are proved and wait."""
-        return tuple(
-            action
-            for action in self.actions
-            if isinstance(action.payload, ApiKeyCreate) and action.until is not None
-        )
+        every = (one for one in self.actions if isinstance(one.payload, ApiKeyCreate))
+        return tuple(one for one in every if one.until is not None)
 
     def channel(self, channel_id: str) -> Channel | None:
         """Return the channel ``channel_id`` while it is bound, or None."""
@@ -466,9 +465,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return None if last is None or lapse > _LAST - last else last + lapse
 
     def _last_used(self) -> datetime | None:
-        return (
-            None if self.usable_at is None else max(self.usable_at, self.used_at or self.usable_at)
-        )
+        first = self.usable_at
+        return None if first is None else max(first, self.used_at or first)
 
     def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
         unproved = self.imported and self.usable_at is None
@@ -488,7 +486,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ``destination_id`` names the destination's stream that the command holds, listed or not.
     ``listed`` are new destinations that were settled meanwhile, whichever stream is held.
     ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late.
-    ``halted_at`` is since when the whole platform is halted, or None.
+    ``halted_at`` is since when all is halted, or None; ``platform`` what the log's head says.
     """
 
     account: Account
@@ -497,3 +495,4 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     listed: tuple[Destination, ...] = ()
     wanted_elsewhere: int = 0
     halted_at: datetime | None = None
+    platform: bytes = b""

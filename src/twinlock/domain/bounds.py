@@ -171,13 +171,22 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # long as resetting an authenticator takes. Who phished the older site's waits in the open.
 SUCCESSOR_WAIT = timedelta(hours=72)
 
+# --- Trusted contacts ---
+
+# From the proof until a contact is gone, another may agree too, or more leaves without one. Who
+# talks an owner into it must hold on as long, over a weekend and more. And no longer, since it is
+# the way out when a contact is unreachable, or wants something for it.
+CONTACT_WAIT = timedelta(days=7)
+CONTACTS_MOST = 2  # Who may agree; each may take 1 KB of the document.
+INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is asked again.
+
 # --- Sizes of an account ---
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
 DOCUMENT_BYTES_MOST = 21_000
-PASSING_BYTES_MOST = 6_000  # What signing in, time and others add: sessions, histories, vetoes.
+PASSING_BYTES_MOST = 6_040  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -245,6 +254,10 @@ STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is car
 STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
 # Between the first officer's word and the second's: a call and a safe to open, within one shift.
 AGREEMENT_LIFETIME = timedelta(hours=1)
+# Law 5: what one officer holds ends within two weeks, by itself.
+SUSPENSION_LENGTH = timedelta(days=14)
+# From the beginning of one to the next, whoever sets it: no chain of them holds an account.
+SUSPENSION_EVERY = timedelta(days=90)
 
 # --- Sums ---
 

@@ -39,6 +39,9 @@ from twinlock.domain.key_laws import (
 )
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.own_laws import (
+    a_contact_agrees,
+    a_contact_is_the_owners,
+    a_contact_stays_a_while,
     a_lock_delays,
     a_weak_lock_is_short,
     own_limits_hold,
@@ -259,6 +262,15 @@ def a_halt_stops_every_exit(facts: Facts) -> Requirement:
     return NOTHING
 
 
+def a_suspension_stops_every_exit(facts: Facts) -> Requirement:
+    """Law 7: one officer stops an account for two weeks at most; nobody is erased meanwhile."""
+    until = facts.suspended_until
+    stopped = facts.action_class is ActionClass.EXIT or facts.action == ActionType.ACCOUNT_ERASE
+    if until is None or until <= facts.now or not stopped:
+        return NOTHING
+    return Never(code=Reason.ACCOUNT_SUSPENDED, until=until)
+
+
 def a_freeze_stops(facts: Facts) -> Requirement:
     """Law 6: under a freeze nothing leaves, nothing loosens; only lifting it may wait.
 
@@ -448,11 +460,15 @@ LAWS: tuple[Law, ...] = (
     a_hold_covers_every_exit,
     an_unspoken_exit_is_held,
     a_halt_stops_every_exit,
+    a_suspension_stops_every_exit,
     a_freeze_stops,
     own_limits_hold,
     a_lock_delays,
     what_tightens_is_tighter,
     a_weak_lock_is_short,
+    a_contact_agrees,
+    a_contact_stays_a_while,
+    a_contact_is_the_owners,
     a_no_is_no_weapon,
     a_contest_is_decided,
     a_withdraw_key_is_bounded,

@@ -42,10 +42,10 @@ from twinlock.domain.events import (
     AuthenticatorSuspended,
     ChannelBound,
     ChannelRemoved,
-    CodesFlooded,
+    ContactJoined,
+    ContactLeft,
     ContestDecided,
     ContestOpened,
-    DataExported,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -58,11 +58,17 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
     SessionStarted,
-    SignalReceived,
-    SimChanged,
 )
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.newcomers import is_older, links, narrows
+from twinlock.domain.outside_events import (
+    AccountReleased,
+    AccountSuspended,
+    CodesFlooded,
+    DataExported,
+    SignalReceived,
+    SimChanged,
+)
 from twinlock.domain.throttle import UNREAD, can_be_guessed
 
 
@@ -132,6 +138,8 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         NewcomerRepudiated: NoticeKind.DONE,
         LimitsSet: NoticeKind.DONE,
         LockSet: NoticeKind.DONE,
+        ContactJoined: NoticeKind.DONE,
+        ContactLeft: NoticeKind.DONE,
         DestinationAdded: NoticeKind.DONE,
         DestinationRemoved: NoticeKind.DONE,
         ApiKeyCreated: NoticeKind.DONE,
@@ -142,6 +150,8 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         SimChanged: NoticeKind.SIM_CHANGED,
         SignalReceived: NoticeKind.SIGNALLED,
         DataExported: NoticeKind.EXPORTED,
+        AccountSuspended: NoticeKind.DONE,
+        AccountReleased: NoticeKind.DONE,
     }
 )
 
@@ -185,6 +195,8 @@ def notices(
 def _ends_at(event: Event) -> datetime | None:
     if isinstance(event, ContestOpened):
         return instant(event.contest.ends_at)
+    if isinstance(event, AccountSuspended):
+        return event.suspension.until(event.at)
     ends = ActionHeld | FreezeSet | AuthenticatorSuspended
     return event.until if isinstance(event, ends) else _signal_until(event)
 

@@ -14,6 +14,7 @@ from twinlock.domain.commands import (
     LiftLegalHold,
     OfAccount,
     Offer,
+    OfficerSpeaks,
     OfKeys,
     OpenAccount,
     ReceiveSignal,
@@ -31,20 +32,23 @@ from twinlock.domain.events import (
     AccountOpened,
     ApiKeyUsed,
     CandidateOffered,
-    DataExported,
     DestinationAdded,
     Event,
     IntegratorRevoked,
+    SessionEnded,
+    SessionUsed,
+)
+from twinlock.domain.outside_events import (
+    DataExported,
     LegalHoldLifted,
     LegalHoldSet,
     NoticeReported,
-    SessionEnded,
-    SessionUsed,
     SimChanged,
 )
 from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.requirements import Answer
 from twinlock.domain.signalling import signal_events
+from twinlock.domain.suspending import spoken
 
 
 class EnrolmentClosedError(TwinlockError):
@@ -73,6 +77,7 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
 
     Raises:
         EnrolmentClosedError, TooManyLegalHoldsError, LegalHoldUnknownError: as they say.
+        TwinlockError: as ``spoken``.
     """
     match command:
         case Offer(candidate=candidate):
@@ -97,6 +102,8 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             return _heard(state, command, now=now)
         case RevokeIntegrator() | RecordTrading():
             return _of_keys(state, command, now=now)
+        case OfficerSpeaks():
+            return spoken(state, command, now=now)
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return _of_records(state, command, now=now)
         case _:

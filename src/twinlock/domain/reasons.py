@@ -7,6 +7,8 @@ may be reworded. ``docs/reason-codes.md`` is generated from this module.
 from enum import StrEnum
 from typing import NamedTuple
 
+from twinlock.domain.contact_reasons import OF_CONTACTS
+
 
 class Explanation(NamedTuple):
     """What a customer reads: what stops this, when it ends, and what would lift it."""
@@ -48,6 +50,8 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
     OWN_LIMIT = "own_limit"
     LOCKED = "locked"
+    AGREEMENT_NEEDED = "agreement_needed"
+    CONTACT_STAYS = "contact_stays"
     NOT_TIGHTER = "not_tighter"
     NARROW_LIMIT = "narrow_limit"
     VALUE_UNKNOWN = "value_unknown"
@@ -95,6 +99,7 @@ class Reason(StrEnum):
     NOTICE_UNCONFIRMED = "notice_unconfirmed"
     EXITS_CONTESTED = "exits_contested"
     PLATFORM_HALTED = "platform_halted"
+    ACCOUNT_SUSPENDED = "account_suspended"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -138,6 +143,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The platform is halted: nothing leaves any account.",
         "When two officers of the platform resume it.",
         "Wait, and ask again; what you have is untouched.",
+    ),
+    Reason.ACCOUNT_SUSPENDED: Explanation(
+        "An officer of the platform has suspended this account: nothing leaves it.",
+        "By itself after 14 days, or when two other officers release it.",
+        "Ask the platform for the reason; freezing and securing the account still work.",
     ),
     Reason.EXITS_HELD: Explanation(
         "Something about this account changed, so for a while nothing may leave it.",
@@ -227,6 +237,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "At the time shown, after you have proved it.",
         "Wait; if your lock allows it, show two independent authenticators.",
     ),
+    **{Reason(code): Explanation(*words) for code, words in OF_CONTACTS.items()},
     Reason.NOT_TIGHTER: Explanation(
         "This would weaken a protection, and only tightening acts at once.",
         "It does not end.",

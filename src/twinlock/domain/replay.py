@@ -29,7 +29,6 @@ from twinlock.domain.changing import with_account, with_action, with_destination
 from twinlock.domain.deliveries import noted
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
-    AccountErased,
     AccountOpened,
     ActionAuthorized,
     ActionDone,
@@ -51,10 +50,10 @@ from twinlock.domain.events import (
     ChallengeIssued,
     ChannelBound,
     ChannelRemoved,
-    CodesFlooded,
+    ContactJoined,
+    ContactLeft,
     ContestDecided,
     ContestOpened,
-    DataExported,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -63,24 +62,17 @@ from twinlock.domain.events import (
     HoldPlaced,
     IdentityEvent,
     IntegratorRevoked,
-    LegalHoldLifted,
-    LegalHoldSet,
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
-    NoticeReported,
     PasswordRehashed,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
-    RecordsEvent,
     SessionEnded,
     SessionStarted,
     SessionUsed,
-    SignalReceived,
-    SimChanged,
     StandingEvent,
-    WarningEvent,
 )
 from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
 from twinlock.domain.holds import place
@@ -90,11 +82,28 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.likeness import with_look, without_look
 from twinlock.domain.newcomers import with_doubts
+from twinlock.domain.outside_events import (
+    AccountErased,
+    AccountReleased,
+    AccountSuspended,
+    CodesFlooded,
+    DataExported,
+    LegalHoldLifted,
+    LegalHoldSet,
+    NoticeReported,
+    OfficersEvent,
+    RecordsEvent,
+    ReleaseAgreed,
+    SignalReceived,
+    SimChanged,
+    WarningEvent,
+)
 from twinlock.domain.rehashing import with_verifier
 from twinlock.domain.replaying_actions import apply_to_action, close
 from twinlock.domain.risk.visits import Visit, remember
 from twinlock.domain.signalling import signalled
 from twinlock.domain.signed_in import with_device, with_session
+from twinlock.domain.suspensions import agreed, released
 
 
 def apply(state: State, event: Event) -> State:
@@ -127,6 +136,8 @@ def apply(state: State, event: Event) -> State:
             return _apply_warning(state, event)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
+        case AccountSuspended() | ReleaseAgreed() | AccountReleased():
+            return _apply_officers(state, event)
         case (
             AuthenticatorSuspended()
             | AuthenticatorReactivated()
@@ -285,7 +296,7 @@ def _remember(state: State, visit: Visit | None, *, at: datetime) -> State:
 
 def _apply_protection(state: State, event: ProtectionEvent) -> State:
     account = state.account
-    if isinstance(event, LimitsSet | LockSet):
+    if isinstance(event, LimitsSet | LockSet | ContactJoined | ContactLeft):
         return _set(state, event)
     match event:
         case HoldPlaced(hold=hold):
@@ -329,10 +340,20 @@ def _keys_after(
             assert_never(event)
 
 
-def _set(state: State, event: LimitsSet | LockSet) -> State:
-    if isinstance(event, LimitsSet):
-        return with_account(state, limits=event.limits)
-    return with_account(state, lock=event.lock, eased=event.eased)
+def _set(state: State, event: LimitsSet | LockSet | ContactJoined | ContactLeft) -> State:
+    match event:
+        case LimitsSet(limits=limits):
+            return with_account(state, limits=limits)
+        case LockSet(lock=lock, eased=eased):
+            return with_account(state, lock=lock, eased=eased)
+        case ContactJoined(contact=contact):
+            return with_account(state, contacts=(*state.account.contacts, contact))
+        case ContactLeft(contact_id=gone):
+            every = state.account.contacts
+            rest = tuple(one for one in every if one.authenticator_id != gone)
+            return with_account(state, contacts=rest)
+        case _:
+            assert_never(event)
 
 
 def _apply_records(state: State, event: RecordsEvent) -> State:
@@ -347,6 +368,19 @@ def _apply_records(state: State, event: RecordsEvent) -> State:
             return state
         case AccountErased(at=at):
             return with_account(state, erased_at=at)
+        case _:
+            assert_never(event)
+
+
+def _apply_officers(state: State, event: OfficersEvent) -> State:
+    one = state.account.suspension
+    match event:
+        case AccountSuspended(suspension=suspension):
+            return with_account(state, suspension=suspension)
+        case ReleaseAgreed(officer=officer, at=at):
+            return with_account(state, suspension=agreed(one, by=officer, at=at))
+        case AccountReleased(at=at):
+            return with_account(state, suspension=released(one, at=at))
         case _:
             assert_never(event)
 

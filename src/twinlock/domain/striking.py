@@ -14,6 +14,8 @@ from twinlock.domain.actions import (
     ContactChange,
     DestinationAdd,
     DestinationRemove,
+    LimitLower,
+    LimitRaise,
     PasswordChange,
     PasswordReset,
 )
@@ -54,6 +56,7 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
         *_built_on(account, decision),
         *_brought_back(account, after, gone),
         *_listed_again(account, payload),
+        *_raised_again(account, payload),
         *_of_integrator(account, decision),
         *_widened_again(account, payload),
     )
@@ -106,6 +109,16 @@ def _listed_again(account: Account, payload: AnyPayload | None) -> Iterable[Open
         for one in account.actions
         if isinstance(one.payload, DestinationAdd) and where(one.payload) == where(payload)
     )
+
+
+def _raised_again(account: Account, payload: AnyPayload | None) -> Iterable[OpenAction]:
+    """Give the raises that were asked for before the limits were lowered.
+
+    Prevents: a limit that its owner lowers in alarm, and that a raise of before lifts the next day.
+    """
+    if not isinstance(payload, LimitLower):
+        return ()
+    return (one for one in account.actions if isinstance(one.payload, LimitRaise))
 
 
 def _brought_back(account: Account, after: Account, gone: frozenset[int]) -> Iterable[OpenAction]:

@@ -18,6 +18,7 @@ import msgspec
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.letters import Letter
 from twinlock.domain.notices import NoticeKind
+from twinlock.domain.suspensions import RELEASE_ENTRY, SUSPEND_ENTRY
 
 VERSION = 1  # Of the words: what a customer was told can be found by it years later.
 # GSM 03.38, 6.2.1: one message of the default alphabet has 160 characters, one of several 153.
@@ -46,6 +47,8 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         ActionType.CONTACT_REPUDIATE: "undoing a change of where we write to",
         ActionType.DESTINATION_ADD: "adding an address for withdrawals",
         ActionType.DESTINATION_REMOVE: "removing an address for withdrawals",
+        ActionType.TRUSTED_CONTACT_ADD: "adding a trusted contact",
+        ActionType.TRUSTED_CONTACT_REMOVE: "removing a trusted contact",
         ActionType.LIMIT_RAISE: "raising a limit",
         ActionType.LIMIT_LOWER: "lowering a limit",
         ActionType.LOCK_LOOSEN: "loosening a lock",
@@ -63,6 +66,8 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         ActionType.STAFF_DISCLOSE: "handing out of your file",
         ActionType.STAFF_REVIEW: "a review by staff",
         ActionType.STAFF_POLICY_ACTIVATE: "a change of the rules",
+        SUSPEND_ENTRY: "a stop by the platform of all that leaves your account",
+        RELEASE_ENTRY: "the end of the platform's stop of your account",
     }
 )
 _OTHER = "a change of your account"

@@ -84,7 +84,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def names_of(intents: tuple[Intent, ...], permits: Mapping[str, TradePermit]) -> frozenset[Name]:
     """Return the names under which ``intents`` may count."""
     named = {Name(one.account_id) for one in intents}
-    named |= {Name(one.account_id, one.api_key_id) for one in intents if one.api_key_id}
+    keys = (one for one in intents if one.api_key_id.startswith("key_"))  # Others are no keys' ids.
+    named |= {Name(one.account_id, one.api_key_id) for one in keys}
     named |= {Name(permit.account_id, action_id) for action_id, permit in permits.items()}
     return frozenset(named)
 

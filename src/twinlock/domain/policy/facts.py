@@ -112,6 +112,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     frozen_until: datetime | None = None  # datetime.max for a freeze without an end
     frozen_at: datetime | None = None
     held_until: datetime | None = None
+    suspended_until: datetime | None = None  # an officer stopped it until then
     narrow: bool = True  # no notice channel outside the roots that prove
     has_channel: bool = False
     way_in_left: bool = True  # after a removal somebody can still sign in
@@ -133,7 +134,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     unspoken: bool = False  # an exit of the platform's own, of which no statute speaks
     look_alike: bool = False  # it resembles a known address, and is not that
     budget_left_cents: int = 0
-    destination_day_cents: int = 0  # to this destination today, before this one
+    destination_day_cents: int = 0  # to it today before this one; unlisted, to all that is so
     # The payload (signed), valued by the higher of price list and platform
     value_cents: int = 0
     new_device: bool = False
@@ -155,8 +156,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     own_destination_cents: int | None = None
     announced_cents: int = 0  # the highest sum of a day that a raise announced in silence
     lock: Lock = OPEN
-    tightens: bool = True  # of limits and locks: the payload weakens nothing
+    tightens: bool = True  # of limits, locks and contacts: the payload weakens nothing
     asked_lock_days: int = 0
+    agreement_cents: int | None = None  # above it a day a contact agrees; None: there is none
+    agreed: bool = False  # a trusted contact signed this payload
+    loosens_agreement: bool = False  # less is agreed to then, or one more person may agree
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
     unheard_until: datetime | None = None  # the end of a wait that is longer, as no word arrived
     contested_until: datetime | None = None  # a contest about this change stands

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import BOB, HOUR, NOON
 from support.lives import Life, Rows, a_life, audit
-from support.worlds import an_app
+from support.worlds import a_contact, an_app
 
 from twinlock.domain.account import Account, ApiKey, Candidate, Chain, Destination, Session
 from twinlock.domain.assurance import Factor
@@ -111,12 +111,14 @@ OF_ACCOUNTS: dict[str, object] = {
     "looks": "m" * 10,
     "paid": {"m" * 10: 1},
     "spent": Spent(),
+    "unlisted": Spent(day="2026-01-15", cents=1),
     "last_exit_at": 0,
     "legal_holds": {"a court": 1},
     "erased_at": NOON,
     "doubts": ((1, 2),),
     "limits": Limits(day_cents=1),
     "lock": Lock(days=1),
+    "contacts": (a_contact(),),
     "eased": Eased(before=Lock(days=2), at=NOON),
     "history": History(at=1),
     "disputes": Disputes(silent={"phone": 1}),
