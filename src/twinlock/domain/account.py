@@ -277,10 +277,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
         return self.value_cents if same_day else 0
 
     def counted_for(self, destination: DestinationId | None, at: datetime) -> int:
-        """Return the same of the sum of ``destination``, if it was listed when this was allowed.
-
-        None is all that is not listed.
-        """
+        """Return the same of the sum of ``destination``, or of all unlisted, where it counts."""
         return self.counted_on(at) if destination == self.destination_id else 0
 
 
@@ -345,11 +342,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.enrolling_until is not None and now < self.enrolling_until
 
     def action(self, action_id: str) -> OpenAction:
-        """Return the open action ``action_id``.
-
-        Raises:
-            ActionUnknownError: there is none, or it is closed.
-        """
+        """Return the open action ``action_id``. Raises ActionUnknownError: none, or closed."""
         for action in self.actions:
             if action.action_id == action_id:
                 return action
