@@ -44,7 +44,8 @@ from twinlock.domain.errors import InvariantError
 from twinlock.domain.evaluation import evaluated
 from twinlock.domain.events import ChallengeIssued, ContactJoined
 from twinlock.domain.ids import ChallengeId, action_id
-from twinlock.domain.limits import Limits
+from twinlock.domain.limits import Limits, undone
+from twinlock.domain.own_effects import agreement_kept
 from twinlock.domain.people import (
     agreement_path,
     agreement_token,
@@ -696,3 +697,32 @@ def test_a_proposal_of_a_contact_is_of_its_account() -> None:
             )
         )
     assert isinstance(payload, TrustedContactAdd)
+
+
+# --- Undone ---
+
+
+@pytest.mark.parametrize("then", [None, 30_00, 900_00])
+def test_a_raise_that_is_undone_asks_for_agreement_again_as_before(then: int | None) -> None:
+    """And for no less than what was lowered since."""
+    raised = Limits(
+        agreement_cents=then, agreement_before=ABOVE, before=(None, None), raised_at=NOON, by=(7,)
+    )
+
+    assert undone(raised).agreement_cents == min(ABOVE, then or ABOVE)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        (Limits(agreement_cents=5), 5),
+        (Limits(agreement_cents=5, agreement_before=3, raised_at=NOON - 31 * DAY), 5),
+        (Limits(agreement_cents=5, agreement_before=3, raised_at=NOON, by=(99,)), 3),
+        (Limits(agreement_cents=2, agreement_before=3, raised_at=NOON, by=(99,)), 2),
+        (Limits(agreement_cents=None, agreement_before=3, raised_at=NOON, by=(99,)), 3),
+    ],
+)
+def test_a_raise_keeps_what_a_raise_before_it_kept_while_that_can_be_undone(
+    limits: Limits, kept: int | None
+) -> None:
+    assert agreement_kept(replace(a_gate(BOB).account, limits=limits), now=NOON) == kept
