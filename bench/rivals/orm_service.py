@@ -337,7 +337,9 @@ class Service:
     async def _grow(
         self, session: AsyncSession, head: Head, hashes: Sequence[bytes], *, now: datetime
     ) -> None:
-        written = {name: getattr(head, name) for name in ("cell", "size", "edge", "at", "mac")}
+        written = {
+            name: getattr(head, name) for name in ("cell", "size", "edge", "at", "platform", "mac")
+        }
         before = self._watch.frontier_of(written)
         places = [(tile.level, tile.index) for tile in edge_of(head.size)]
         rows = (await session.scalars(EDGE, {"places": places})).all() if places else ()
@@ -351,7 +353,7 @@ class Service:
                 tile.hashes = row
         at = max(now, head.at)
         frontier = before.append(hashes)
-        head.mac = self._watch.seal(frontier, at=at)
+        head.mac = self._watch.seal(frontier, at=at, platform=head.platform)
         head.size, head.edge, head.at = frontier.size, frontier.to_bytes(), at
 
     def _seal(self, key: SubjectKey, value: object, kind: str, row_id: str, version: int) -> bytes:

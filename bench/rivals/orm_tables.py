@@ -94,6 +94,7 @@ class Head(Table):
     size: Mapped[int] = mapped_column(BigInteger)
     edge: Mapped[bytes]
     at: Mapped[datetime]
+    platform: Mapped[bytes]
     mac: Mapped[bytes]
 
 

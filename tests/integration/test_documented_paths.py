@@ -11,8 +11,8 @@ from support.service import Service
 from twinlock.domain.assurance import Factor
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("api.md", "confirm-page.md")
-CALL = re.compile(r"`(GET|POST) (/[^`\s]+)`")
+PAGES = ("api.md", "confirm-page.md", "signals.md")
+CALL = re.compile(r"`(GET|POST|PATCH|PUT|DELETE) (/[^`\s]+)`")
 # The description itself, in its spellings; api.md names it without a method.
 SCHEMA = "/openapi"
 

@@ -91,7 +91,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "due_at": NOT_TOLD,
         "fault": NOT_TOLD,
     },
-    "head": dict.fromkeys(("cell", "size", "edge", "at", "mac"), NOBODY),
+    "head": dict.fromkeys(("cell", "size", "edge", "at", "mac", "platform"), NOBODY),
     "installation": dict.fromkeys(("only_row", "fingerprint", "log_origin"), NOBODY),
     # A MAC of an address of the account, which the account's channels tell.
     "contact": {"name": OURS, "subject": "account"},
@@ -186,7 +186,7 @@ def test_each_document_that_is_sealed_is_exported_or_is_nobody_s() -> None:
         value.type
         for module in modules
         for value in vars(module).values()
-        # Of a union are payloads, which an entry's openings tell.
+        # A union is of payloads, which entries hold: no document is one.
         if isinstance(value, msgspec.json.Decoder) and isinstance(value.type, type)
     }
 

@@ -57,6 +57,28 @@ def strength(found: Facts, rules: Rules = RULES) -> int:
     return STRENGTH[answer(missing(found, rules))]
 
 
+# --- Law 7: a halt ---
+
+
+@given(facts(platform_halted=False))
+def test_under_a_halt_no_exit_is_allowed_and_nothing_is_easier(found: Facts) -> None:
+    halted = replace(found, platform_halted=True)
+
+    assert strength(halted) >= strength(found)
+    if found.action_class is ActionClass.EXIT:
+        assert answer(missing(halted, ONLY_LAWS)) is Answer.DENY
+        assert Reason.PLATFORM_HALTED in reasons(missing(halted))
+
+
+@given(facts(platform_halted=False))
+def test_a_halt_stops_exits_and_erasures_and_nothing_else(found: Facts) -> None:
+    stopped = found.action_class is ActionClass.EXIT or found.action == ActionType.ACCOUNT_ERASE
+
+    same = missing(replace(found, platform_halted=True)) == missing(found)
+
+    assert same is not stopped
+
+
 # --- Above any policy: a policy only adds ---
 
 

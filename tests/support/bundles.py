@@ -248,6 +248,9 @@ class House:
     async def entry(self, account_id: AccountId, number: int) -> StoredEntry | None:
         return self.entries.get((account_id, number))
 
+    async def halted_at(self) -> datetime | None:
+        return None
+
     async def head(self) -> Head:
         return Head(size=self.log.size, root=self.log.root())
 

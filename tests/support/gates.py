@@ -84,6 +84,7 @@ class Gate:
     price_list: Mapping[str, int] = field(default_factory=lambda: PRICES, repr=False)
     book: list[tuple[State, Decided, datetime]] = field(default_factory=list, repr=False)
     drawn: int = 0
+    halted_at: datetime | None = None
     tick: timedelta = timedelta(0)  # what passes before every command, as transactions do
 
     @classmethod
@@ -121,6 +122,7 @@ class Gate:
             account=self.account,
             destination_id=at_hand,
             destination=self.destinations.get(at_hand) if at_hand else None,
+            halted_at=self.halted_at,
         )
         decided = decide(before, command, rules=self.rules, now=self.now)
         self.book.append((before, decided, self.now))

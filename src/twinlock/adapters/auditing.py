@@ -27,12 +27,12 @@ from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.postgres import EmbeddedPostgres
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.slots import Slots
-from twinlock.adapters.sql.audit_extent import examine, kept_policies
+from twinlock.adapters.sql.audit_extent import examine, kept_policies, platform_acts
 from twinlock.adapters.sql.auditing import AuditReader, join, read_tiles, reading, share
 from twinlock.adapters.sql.connections import DOWN, unreachable
 from twinlock.adapters.sql.migrate import check_schema
 from twinlock.domain.audit.findings import Findings
-from twinlock.domain.audit.parts import Checked, Extent, Part
+from twinlock.domain.audit.parts import Checked, Extent, Part, PlatformActs
 from twinlock.domain.log.trust import parse_trust_policy
 from twinlock.domain.policy.version import PolicyName
 from twinlock.ports.audit import AuditCrew, AuditTask
@@ -57,6 +57,7 @@ class Task:
     size: int
     policies: dict[bytes, PolicyName]
     log_keys: frozenset[str]
+    platform: PlatformActs
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Check]:
@@ -70,6 +71,7 @@ class Task:
                     slots=slots,
                     policies=self.policies,
                     log_keys=self.log_keys,
+                    platform=self.platform,
                 ).check
 
 
@@ -166,13 +168,16 @@ class Auditor:
         """Hold one moment of the database, for everybody who is handed the task."""
         async with reading(self._dsn) as connection:
             await check_schema(connection)
-            findings = Findings()
+            findings, sealer = Findings(), Sealer(self._keyring)
             policies = await kept_policies(connection, findings)
             extent = await examine(
                 connection,
-                sealer=Sealer(self._keyring),
+                sealer=sealer,
                 fingerprint=self._keyring.fingerprint(),
                 log_origin=self._settings.log_origin,
+            )
+            platform = await platform_acts(
+                connection, findings, sealer=sealer, log_origin=self._settings.log_origin
             )
             joined = Findings.joined((extent.found, findings.found())).found()
             extent = replace(extent, found=joined)
@@ -187,5 +192,6 @@ class Auditor:
                         size=extent.size,
                         policies=policies,
                         log_keys=frozenset(self._log_keys),
+                        platform=platform,
                     )
                     yield task, Source(connection, extent, slots)

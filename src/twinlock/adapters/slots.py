@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twinlock.domain.audit.accounts import StoredLeaf
-from twinlock.domain.audit.leaves import KIND_LETTERS_MOST, LOG_KEY
+from twinlock.domain.audit.leaves import KIND_LETTERS_MOST, LOG_KEY, PLATFORM
 from twinlock.domain.log.merkle import HASH_BYTES
 from twinlock.domain.requirements import Answer
 
@@ -58,7 +58,7 @@ class Slots:
     def put(self, index: int, leaf: StoredLeaf) -> None:
         """Write what one leaf says."""
         self._mapped[index * HASH_BYTES : (index + 1) * HASH_BYTES] = leaf.hash
-        if leaf.kind == LOG_KEY:
+        if leaf.kind in (LOG_KEY, PLATFORM):
             self._mapped[self._claims + index] = 1  # It is nobody's, and misses nobody.
         elif leaf.kind:
             number = self._numbers.get(leaf.policy, _NO_POLICY)

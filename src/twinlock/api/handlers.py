@@ -1,6 +1,7 @@
 """The routes. Each reads, asks one use case, and tells; nothing is decided here."""
 
 from datetime import datetime
+from math import nan
 from typing import Annotated, Literal, cast
 
 import msgspec
@@ -29,7 +30,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import LEGAL_REFERENCE_MOST
 from twinlock.domain.bundle import Bundle
 from twinlock.domain.commands import EndSession
-from twinlock.domain.errors import MalformedError
+from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.export import Exported
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
 from twinlock.services.accounts import NewAccount, Offered, Opened
@@ -405,6 +406,10 @@ async def ready(request: StrictRequest) -> Health:
 async def metrics(request: StrictRequest) -> Response[bytes]:
     """Return the metrics of this process for Prometheus."""
     api = api_of(request)
+    try:
+        api.metrics.halted.set(0 if await api.store.halted_at() is None else 1)
+    except TwinlockError:  # What is told of this process must not hang on the database.
+        api.metrics.halted.set(nan)
     headers = {"Content-Type": CONTENT_TYPE_LATEST}  # It names the character set already.
     return Response(generate_latest(api.metrics.registry), headers=headers)
 

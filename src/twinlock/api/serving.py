@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from twinlock.api.message_signatures import IncomingRequest
 from twinlock.api.request import Network, client_address, counted_address, header
@@ -83,6 +83,7 @@ class Metrics:
     engine_errors: Counter
     seconds: Histogram
     order_intents: Counter
+    halted: Gauge
     by_route: dict[str, Callable[[float], None]] = field(default_factory=dict)
     by_answer: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
@@ -124,6 +125,11 @@ def new_metrics() -> Metrics:
             "twinlock_order_intents",
             "Orders that were examined.",
             ("verdict", "reason"),
+            registry=registry,
+        ),
+        halted=Gauge(
+            "twinlock_platform_halted",
+            "1 while officers have halted the platform, 0 while they have not, NaN if unknown.",
             registry=registry,
         ),
     )

@@ -82,7 +82,7 @@ async def ssf_configuration(request: StrictRequest) -> SsfConfiguration:
     )
 
 
-@get("/v1/ssf/jwks.json", include_in_schema=False)
+@get("/v1/ssf/jwks.json", security=[{}])
 async def token_keys(request: StrictRequest) -> JsonWebKeys:
     """Return the keys by which tokens to receivers verify."""
     api = api_of(request)

@@ -486,6 +486,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ``destination_id`` names the destination's stream that the command holds, listed or not.
     ``listed`` are new destinations that were settled meanwhile, whichever stream is held.
     ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late.
+    ``halted_at`` is since when the whole platform is halted, or None.
     """
 
     account: Account
@@ -493,3 +494,4 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     destination: Destination | None = None
     listed: tuple[Destination, ...] = ()
     wanted_elsewhere: int = 0
+    halted_at: datetime | None = None

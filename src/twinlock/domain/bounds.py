@@ -227,6 +227,17 @@ NOTICE_LIFETIME = timedelta(days=7)
 LEGAL_HOLDS_MOST = 3  # Of one account: a court, an authority and a claim.
 LEGAL_REFERENCE_MOST = 24  # Characters: a file number.
 
+# --- Officers ---
+
+# Law 7: one of them may be away and one a thief, and two still agree.
+OFFICERS_LEAST = 3
+OFFICERS_MOST = 15  # Each of them can halt; a board with deputies has fewer.
+OFFICERS_AGREEING = 2  # Law 7: nobody alone.
+STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is carried across a room.
+STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
+# Between the first officer's word and the second's: a call and a safe to open, within one shift.
+AGREEMENT_LIFETIME = timedelta(hours=1)
+
 # --- Sums ---
 
 # Law 4: what may leave to one destination in a day on the session key alone, whatever a policy

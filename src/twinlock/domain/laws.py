@@ -236,6 +236,17 @@ def a_hold_covers_every_exit(facts: Facts) -> Requirement:
     return all_of(held, WaitUntil(code=Reason.SIGN_IN_UNUSUAL, until=facts.unusual_until))
 
 
+def a_halt_stops_every_exit(facts: Facts) -> Requirement:
+    """Law 7: one officer halts the platform, and nothing leaves until two have resumed it.
+
+    No records are erased meanwhile. Prevents: evidence destroyed while officers look for it.
+    """
+    stopped = facts.action_class is ActionClass.EXIT or facts.action == ActionType.ACCOUNT_ERASE
+    if facts.platform_halted and stopped:
+        return Never(code=Reason.PLATFORM_HALTED)
+    return NOTHING
+
+
 def a_freeze_stops(facts: Facts) -> Requirement:
     """Law 6: under a freeze nothing leaves, nothing loosens; only lifting it may wait.
 
@@ -423,6 +434,7 @@ LAWS: tuple[Law, ...] = (
     a_told_wait_stays,
     an_unheard_wait_is_longer,
     a_hold_covers_every_exit,
+    a_halt_stops_every_exit,
     a_freeze_stops,
     own_limits_hold,
     a_lock_delays,

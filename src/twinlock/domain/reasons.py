@@ -93,6 +93,7 @@ class Reason(StrEnum):
     CONTESTED = "contested"
     NOTICE_UNCONFIRMED = "notice_unconfirmed"
     EXITS_CONTESTED = "exits_contested"
+    PLATFORM_HALTED = "platform_halted"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -131,6 +132,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The account is frozen; nothing leaves it and nothing about it is loosened.",
         "When the freeze lapses or has been lifted.",
         "Ask to lift the freeze and wait.",
+    ),
+    Reason.PLATFORM_HALTED: Explanation(
+        "The platform is halted: nothing leaves any account.",
+        "When two officers of the platform resume it.",
+        "Wait, and ask again; what you have is untouched.",
     ),
     Reason.EXITS_HELD: Explanation(
         "Something about this account changed, so for a while nothing may leave it.",

@@ -225,6 +225,10 @@ class Store(Protocol):
         """Return entry ``number`` of an account, or None."""
         ...
 
+    async def halted_at(self) -> datetime | None:
+        """Return since when officers have halted everything, or None. Raises LogDamagedError."""
+        ...
+
     async def head(self) -> Head:
         """Return the committed end of the log."""
         ...

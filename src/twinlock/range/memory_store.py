@@ -84,6 +84,7 @@ class MemoryStore:
         self.notices = MemoryNotices()
         self._sent = 0
         self._at = datetime(1970, 1, 1, tzinfo=UTC)
+        self.halted: datetime | None = None
 
     # --- Deciding ---
 
@@ -156,6 +157,7 @@ class MemoryStore:
             account=account,
             destination_id=name,
             destination=None if listed is None else _DESTINATION.decode(listed),
+            halted_at=self.halted,
         )
 
     def _write(self, work: Work, booked: Booked, *, at: datetime) -> None:
@@ -227,6 +229,10 @@ class MemoryStore:
         index, kept = found
         leaf = self._leaves[index]
         return StoredEntry(number=number, index=index, leaf=leaf, kept=_KEPT.decode(kept))
+
+    async def halted_at(self) -> datetime | None:
+        """Return since when all is halted, or None."""
+        return self.halted
 
     # --- All about one person ---
 

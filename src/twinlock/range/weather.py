@@ -130,6 +130,10 @@ class StoreInWeather:
         """Return a destination as it stands, or None."""
         return await (await self._reach()).destination(account_id, destination_id)
 
+    async def halted_at(self) -> datetime | None:
+        """Return since when all is halted, or None."""
+        return await (await self._reach()).halted_at()
+
     async def closed_action(self, action_id: ActionId) -> ClosedAction | None:
         """Return an action that is over, or None."""
         return await (await self._reach()).closed_action(action_id)

@@ -117,7 +117,12 @@ class Looking:
         where = None if place is None else name_of(account, self._blind.names(place))
         found = None if where is None else await self._store.destination(account.account_id, where)
         return Standing(
-            state=State(account=account, destination_id=where, destination=found),
+            state=State(
+                account=account,
+                destination_id=where,
+                destination=found,
+                halted_at=await self._store.halted_at(),
+            ),
             action=action,
             rules=self._policies.rules(),
             now=self._clock.now(database_at=None),

@@ -44,6 +44,13 @@ class AlreadySpentError(TwinlockError):
     status = 409
 
 
+class PlatformHaltedError(TwinlockError):
+    """Officers have halted the platform: what was spent is signed again when it is resumed."""
+
+    code = "platform_halted"
+    status = 409
+
+
 class Spending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A spend: the caller's own id for it, and the fee the transaction will pay, in minor units."""
 
@@ -76,6 +83,7 @@ class Spends:
             ActionUnknownError: there is no such action.
             AlreadySpentError, ActionClosedError: it is over.
             NotSpendableError: it is no exit.
+            PlatformHaltedError: it is over, and officers have halted the platform since.
             NotWitnessedError: too few witnesses answer, so it is not spent; or it is, and too few
                 have cosigned that so far.
         """
@@ -101,6 +109,9 @@ class Spends:
                 )
             )
         except ActionUnknownError:
+            if await self._store.halted_at() is not None:
+                says = "officers have halted the platform: nothing is signed now"
+                raise PlatformHaltedError(says) from None
             return await self._render(action_id, spending)
         if any(isinstance(event, ActionSpent) for event in committed.answer.events):
             return await self._render(action_id, spending)

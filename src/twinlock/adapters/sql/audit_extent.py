@@ -7,11 +7,20 @@ from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import audit_queries, queries
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.audit.findings import MOST_OF_A_CODE, Fault, Findings
-from twinlock.domain.audit.parts import Extent, Span
+from twinlock.domain.audit.parts import NO_ACTS, Extent, PlatformActs, Span
 from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.log.merkle import HASH_BYTES, MAX_SIZE, Frontier
+from twinlock.domain.officers.platform import (
+    Platform,
+    check_standing,
+    followed,
+    label_of,
+    read_leaf,
+    read_standing,
+)
 from twinlock.domain.policy.annotations import PolicyRefusedError
 from twinlock.domain.policy.version import PolicyName, header_of, policy_digest
+from twinlock.proofs.officers import platform_of
 from twinlock.services.platform_keys import LIFETIME_MOST, Scope
 
 ENTRIES_A_SPAN = 4_000  # Of several accounts: two tenths of a second, so that progress is seen.
@@ -66,6 +75,41 @@ async def kept_policies(
             continue
         found[digest.encode("ascii")] = PolicyName(version=version, digest=digest)
     return found
+
+
+async def platform_acts(
+    connection: asyncpg.Connection, findings: Findings, *, sealer: Sealer, log_origin: str
+) -> PlatformActs:
+    """Return what officers did: every act of theirs is signed, and the head counts them all."""
+    row = await connection.fetchrow(queries.READ_HEAD)
+    try:
+        Watch(sealer).frontier_of(row)  # Prevents: a forged number of acts, to look for for ever.
+    except LogDamagedError:
+        return NO_ACTS  # It is told elsewhere.
+    labels = [label_of(number) for number in range(read_standing(row["platform"]).acts)]
+    found = await connection.fetch(queries.READ_PLATFORM_LEAVES, labels)
+    try:
+        platform = platform_of((one["entry"] for one in found), log=log_origin)
+        check_standing(platform, row["platform"])
+    except LogDamagedError as error:
+        findings.add(Fault.PLATFORM_WRONG, "platform", str(error))
+        return NO_ACTS
+    return _halts([(one["leaf_index"], one["entry"]) for one in found])
+
+
+def _halts(leaves: list[tuple[int, bytes]]) -> PlatformActs:
+    halts: list[tuple[int, int]] = []
+    platform, since = Platform(), 0
+    for index, entry in leaves:
+        before = platform.halt
+        platform = followed(platform, read_leaf(entry))
+        if before is None and platform.halt is not None:
+            since = index
+        elif before is not None and platform.halt is None:
+            halts.append((since, index))
+    if platform.halt is not None:
+        halts.append((since, MAX_SIZE))
+    return PlatformActs(acts=frozenset(index for index, _ in leaves), halts=tuple(halts))
 
 
 async def _check_installation(

@@ -21,7 +21,7 @@ from twinlock.adapters.sql.webhooks import ENDPOINT, KIND
 from twinlock.domain.audit.accounts import Doubt, Rebuilt
 from twinlock.domain.audit.documents import Documents, Stored
 from twinlock.domain.audit.findings import Fault, Findings
-from twinlock.domain.audit.parts import Checked, Leaves, Part, Rest, Span
+from twinlock.domain.audit.parts import Checked, Leaves, Part, PlatformActs, Rest, Span
 from twinlock.domain.audit.tree import check_tiles
 from twinlock.domain.audit.walk import FORGOTTEN, LeafWalk
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
@@ -86,12 +86,14 @@ class AuditReader:
         slots: Slots,
         policies: dict[bytes, PolicyName],
         log_keys: frozenset[str],
+        platform: PlatformActs,
     ) -> None:
         self._connection = connection
         self._sealer = sealer
         self._slots = slots
         self._policies = policies
         self._log_keys = log_keys
+        self._platform = platform
 
     async def check(self, part: Part) -> Checked:
         """Return what was checked of ``part``, and what was found. Raises UnavailableError."""
@@ -221,7 +223,13 @@ class AuditReader:
 
     async def _check_leaves(self, part: Leaves) -> Checked:
         findings = Findings()
-        walk = LeafWalk(part, policies=self._policies, log_keys=self._log_keys, findings=findings)
+        walk = LeafWalk(
+            part,
+            policies=self._policies,
+            log_keys=self._log_keys,
+            platform=self._platform,
+            findings=findings,
+        )
         cursor = await self._connection.cursor(audit_queries.READ_LEAF_ROWS, part.start, part.stop)
         while rows := await cursor.fetch(ROWS):
             for index, leaf in walk.take(rows):

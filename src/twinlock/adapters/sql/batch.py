@@ -49,6 +49,7 @@ from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.importing.faults import AccountExistsError
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.naming import name_of
+from twinlock.domain.officers.platform import halted_since
 from twinlock.ports import (
     Clock,
     Committed,
@@ -123,6 +124,7 @@ class Batch:
     edge: tree.Edge | None = None
     commit_asked: bool = False
     at: datetime = _UNREAD
+    platform: bytes = b""
     keys: dict[str, SubjectKey] = field(default_factory=dict)
     new_keys: dict[str, bytes] = field(default_factory=dict)
     streams: dict[str, _Stream] = field(default_factory=dict)
@@ -222,6 +224,7 @@ class Batch:
             if row["key"] is not None
         }
         self.at = self._now(rows[0]["database_at"], rows[0]["head_at"])
+        self.platform = rows[0]["platform"]
         self.read = _Read(dict(self.streams), dict(self.keys))
 
     def _now(self, database_at: datetime | None, head_at: datetime) -> datetime:
@@ -236,12 +239,13 @@ class Batch:
 
     # --- Deciding ---
 
-    def _decide_again(self, group: list[Waiting], *, head_at: datetime) -> None:
-        """Decide once more what was decided before another process wrote at ``head_at``, later.
+    def _decide_again(self, group: list[Waiting], head: asyncpg.Record) -> None:
+        """Decide once more what was decided before another process wrote ``head``, later.
 
-        Behind the locked head, so that nobody else can write once more: once is enough.
+        Behind the locked head, so that nobody else can write once more: once is enough. Prevents: a
+        decision that was begun before officers halted all, and is committed afterwards.
         """
-        self.at = self._now(None, head_at)
+        self.at, self.platform = self._now(None, head["at"]), head["platform"]
         self.streams, self.keys = dict(self.read.streams), dict(self.read.keys)
         for made in (self.new_keys, self.rows, self.new_uses, self.done, self.answers):
             made.clear()
@@ -321,6 +325,7 @@ class Batch:
             account=account,
             destination_id=where,
             destination=None if value is None else _as(Destination, value),
+            halted_at=halted_since(self.platform),
         )
 
     def _subject_key(self, work: Work) -> tuple[bytes, SubjectKey]:
@@ -383,8 +388,8 @@ class Batch:
         """Write everything behind the locked head."""
         head = await self.connection.fetchrow(queries.LOCK_HEAD)
         frontier = self.watch.frontier_of(head)
-        if head["at"] > self.at:
-            self._decide_again(group, head_at=head["at"])
+        if head["at"] > self.at or head["platform"] != self.platform:
+            self._decide_again(group, head)
         edge = await tree.read_edge(
             self.connection, frontier, seen=self.watch.seen, known=self.watch.edge
         )
@@ -408,7 +413,7 @@ class Batch:
             self.at,
             grown.edge.frontier.size,
             grown.edge.frontier.to_bytes(),
-            self.watch.seal(grown.edge.frontier, at=self.at),
+            self.watch.seal(grown.edge.frontier, at=self.at, platform=self.platform),
         )
         self.decided()
         counts, _ = await asyncio.gather(write, self._tell(indexes))

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import asyncpg
+from msgspec.structs import replace
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import codec, queries, tree
@@ -37,6 +38,7 @@ from twinlock.domain.errors import (
 from twinlock.domain.events import AccountErased
 from twinlock.domain.ids import AccountId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
+from twinlock.domain.officers.platform import halted_since
 from twinlock.ports import Clock, Committed, Entropy, Work
 
 PAGE_ROWS = 200  # Accounts that are opened at once: 3 MB at most.
@@ -129,14 +131,9 @@ class SqlEraser:
             return await self._erase(connection, work)
 
     async def _erase(self, connection: asyncpg.Connection, work: Work) -> Committed:
-        before = State(account=await self._locked(connection, work))
-        times = present(
-            await connection.fetchrow(queries.READ_AFTER_LOCKS, [], []), "the log has a head"
-        )
-        now = self._clock.now(database_at=times["database_at"])
-        if times["head_at"] - now > CLOCK_BEHIND:
-            raise ClockUntrustedError("the clock is behind the log's last entry")
-        at = max(now, times["head_at"])
+        account = await self._locked(connection, work)
+        times, at = await self._times(connection)
+        before = State(account=account, halted_at=halted_since(times["platform"]))
         decided = work.decide(before, at)
         if not _erases(decided):
             return Committed(decided=decided, at=at)
@@ -144,8 +141,10 @@ class SqlEraser:
         head = await connection.fetchrow(queries.LOCK_HEAD)
         watch = Watch(self._sealer)
         frontier = watch.frontier_of(head)
-        if head["at"] > at:  # Another process wrote meanwhile, at a later time than ours.
-            at = head["at"]
+        if head["at"] > at or head["platform"] != times["platform"]:
+            # Another process wrote meanwhile, at a later time than ours, or officers did.
+            at = max(at, head["at"])
+            before = replace(before, halted_at=halted_since(head["platform"]))
             decided = work.decide(before, at)
             if not _erases(decided):
                 raise UnavailableError("another moment, another answer: run it again")
@@ -154,13 +153,24 @@ class SqlEraser:
         hashes = [leaf_hash(entry.leaf) for entry in entries]
         grown = tree.grown(edge, hashes)
         own = tuple(range(frontier.size, grown.edge.frontier.size))
-        await self._write(connection, entries, own, grown, watch=watch, at=at)
+        mac = watch.seal(grown.edge.frontier, at=at, platform=head["platform"])
+        await self._write(connection, entries, own, grown, mac=mac, at=at)
         await self._mark(connection, list(map(Mark, own, hashes)))
         last = entries[-1]
         salt = from_b64url(last.openings[ERASED_FIELD].salt)
         gone = Gone(own[-1], work.account_id, last.number + 1, salt)
         await connection.execute(_MARK_ACCOUNT, *gone, gone.mac(self._sealer))
         return Committed(decided=decided, at=at, indexes=own)
+
+    async def _times(self, connection: asyncpg.Connection) -> tuple[asyncpg.Record, datetime]:
+        """Return what stands of the log before it is locked, and the time to decide at."""
+        times = present(
+            await connection.fetchrow(queries.READ_AFTER_LOCKS, [], []), "the log has a head"
+        )
+        now = self._clock.now(database_at=times["database_at"])
+        if times["head_at"] - now > CLOCK_BEHIND:
+            raise ClockUntrustedError("the clock is behind the log's last entry")
+        return times, max(now, times["head_at"])
 
     async def _locked(self, connection: asyncpg.Connection, work: Work) -> Account:
         row = await connection.fetchrow(queries.LOCK_STREAMS, [work.account_id])
@@ -224,7 +234,7 @@ class SqlEraser:
         own: tuple[int, ...],
         grown: tree.Grown,
         *,
-        watch: Watch,
+        mac: bytes,
         at: datetime,
     ) -> None:
         after = grown.edge.frontier
@@ -240,7 +250,7 @@ class SqlEraser:
             at,
             after.size,
             after.to_bytes(),
-            watch.seal(after, at=at),
+            mac,
         )
 
     async def _mark(self, connection: asyncpg.Connection, marks: Sequence[Mark]) -> None:

@@ -59,5 +59,5 @@ class SqlLogKeys:
             at,
             after.size,
             after.to_bytes(),
-            watch.seal(after, at=at),
+            watch.seal(after, at=at, platform=head["platform"]),
         )

@@ -16,10 +16,11 @@ READ_EXISTING = "SELECT id FROM stream WHERE id = ANY($1::text[])"
 # Which of these accounts were erased.
 READ_ERASED = "SELECT subject, leaf_index, mac FROM erased WHERE subject = ANY($1::text[])"
 
-# What a batch needs after its locks: the database's time, the log's last time, keys used before.
+# What a batch needs after its locks: the database's time, the log's last time, whether the platform
+# is halted, keys used before.
 READ_AFTER_LOCKS = """
-SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.digest, i.action_id,
-       i.mac
+SELECT clock_timestamp() AS database_at, h.at AS head_at, h.platform, i.scope, i.key, i.digest,
+       i.action_id, i.mac
   FROM head h
   LEFT JOIN idempotency i
     ON (i.scope, i.key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
@@ -30,7 +31,7 @@ SELECT clock_timestamp() AS database_at, h.at AS head_at, i.scope, i.key, i.dige
 READ_KEY = "SELECT digest, action_id FROM idempotency WHERE scope = $1 AND key = $2"
 
 # Locks the end of the log: from here to the commit one writer at a time.
-LOCK_HEAD = "SELECT cell, size, edge, at, mac FROM head WHERE cell = 1 FOR UPDATE"
+LOCK_HEAD = "SELECT cell, size, edge, at, platform, mac FROM head WHERE cell = 1 FOR UPDATE"
 
 # The rows of the log's right edge.
 READ_TILES = """
@@ -97,7 +98,7 @@ SELECT e.leaf_index, e.box, k.wrapped,
 """
 
 # The committed end of the log.
-READ_HEAD = "SELECT cell, size, edge, at, mac FROM head WHERE cell = 1"
+READ_HEAD = "SELECT cell, size, edge, at, platform, mac FROM head WHERE cell = 1"
 
 # Entries of the log in order.
 READ_LEAVES = """
@@ -297,6 +298,13 @@ WITH leaves AS (
 )
 UPDATE head SET at = $7, size = $8, edge = $9, mac = $10 WHERE cell = 1
 """
+
+# The platform's own leaves, by their labels, and with each where it stands.
+READ_PLATFORM_LEAVES = """
+SELECT l.leaf_index, l.entry FROM unnest($1::bytea[]) WITH ORDINALITY AS n (label, number)
+  JOIN leaf l ON l.cell = 1 AND l.label = n.label ORDER BY n.number
+"""
+WRITE_PLATFORM = "UPDATE head SET platform = $1 WHERE cell = 1"
 
 # Wrapping anew, as the owner of the tables: the application may change no subject's key.
 READ_OTHERS_WRAPPED = """

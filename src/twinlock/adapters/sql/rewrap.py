@@ -146,7 +146,7 @@ class Rewrap:
             frontier = watch.frontier_of(head)
             if not head["mac"] or head["mac"].startswith(self._sealer.current_id):
                 return 0
-            mac = watch.seal(frontier, at=head["at"])
+            mac = watch.seal(frontier, at=head["at"], platform=head["platform"])
             return self._count(await connection.execute(queries.WRITE_HEAD_MAC, mac))
 
     def _count(self, status: str) -> int:

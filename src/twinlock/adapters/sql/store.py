@@ -35,6 +35,7 @@ from twinlock.domain.errors import (
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import TILE_WIDTH, hashes_in
+from twinlock.domain.officers.platform import halted_since
 from twinlock.ports import (
     Clock,
     Committed,
@@ -221,6 +222,12 @@ class SqlStore:
         """Say whether the account counts so many entries; nobody's account counts none."""
         found = await self._document(account_id, account_id, "account", codec.ACCOUNT)
         return found is not None and number < found.chain.entries
+
+    async def halted_at(self) -> datetime | None:
+        """Return since when officers have halted everything, or None. Raises LogDamagedError."""
+        row = await self.database.read(lambda db: db.fetchrow(queries.READ_HEAD))
+        self._watch.frontier_of(row)
+        return halted_since(row["platform"])
 
     # --- The log ---
 

@@ -33,12 +33,13 @@ class _HeadRow(NamedTuple):
     size: int
     edge: bytes
     at: datetime
+    platform: bytes = b""
 
     def parts(self) -> tuple[bytes, ...]:
-        """Return what the MAC is over."""
+        """Return what the MAC is over: of the platform nothing, where it has no officers."""
         numbers = (self.cell, self.size, (self.at - _EPOCH) // _MICROSECOND)
         cell, size, at = (number.to_bytes(8, "big", signed=True) for number in numbers)
-        return cell, size, self.edge, at
+        return cell, size, self.edge, at, *filter(None, (self.platform,))
 
 
 # What the first migration writes, which has no key: as good as an empty database.
@@ -67,9 +68,10 @@ class Watch:
         if self._distrusted:
             raise LogDamagedError(self._distrusted)
 
-    def seal(self, frontier: Frontier, *, at: datetime) -> bytes:
-        """Return the MAC for the head row of ``frontier``."""
-        row = _HeadRow(cell=1, size=frontier.size, edge=frontier.to_bytes(), at=at)
+    def seal(self, frontier: Frontier, *, at: datetime, platform: bytes) -> bytes:
+        """Return the MAC for the head row of ``frontier``, beside what stands of the platform."""
+        edge = frontier.to_bytes()
+        row = _HeadRow(cell=1, size=frontier.size, edge=edge, at=at, platform=platform)
         mac = self._sealer.mac(_TAG, *row.parts())
         self._checked = row, mac
         return mac
@@ -82,7 +84,7 @@ class Watch:
         """
         if head is None:
             raise LogDamagedError("the head of the log is gone")
-        row = _HeadRow(cell=head["cell"], size=head["size"], edge=head["edge"], at=head["at"])
+        row = _HeadRow(*(head[name] for name in _HeadRow._fields))
         if (row, head["mac"]) != self._checked:
             self._check(row, head["mac"])
         if len(row.edge) != HASH_BYTES * row.size.bit_count():

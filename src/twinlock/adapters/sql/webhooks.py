@@ -22,6 +22,7 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log_keys import is_log_key
+from twinlock.domain.officers.platform import read_leaf
 from twinlock.domain.webhooks.endpoints import (
     PAUSE_LONGEST,
     RETRY_LONGEST,
@@ -334,7 +335,7 @@ class SqlWebhooks:
             LogDamagedError: its entry was removed, or it says nothing of that account.
             SealBrokenError: somebody else marked it.
         """
-        if is_log_key(leaf):
+        if is_log_key(leaf) or read_leaf(leaf) is not None:
             return ""
         if row["mark"] is None:
             raise LogDamagedError("an entry that the log counts is gone")

@@ -36,6 +36,8 @@ class Fault(StrEnum):
     LEAF_UNOWNED = "leaf_unowned"
     LEAF_POLICY_UNKNOWN = "leaf_policy_unknown"
     LOG_KEY_UNKNOWN = "log_key_unknown"
+    PLATFORM_WRONG = "platform_wrong"
+    LEFT_WHILE_HALTED = "left_while_halted"
     TIME_BACKWARDS = "time_backwards"
     TIME_WRONG = "time_wrong"
     TILE_MISSING = "tile_missing"

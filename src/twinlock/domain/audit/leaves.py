@@ -26,10 +26,12 @@ from twinlock.domain.entries import (
 )
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log_keys import LOG_KEY_ENTRY, log_key_label
+from twinlock.domain.officers.platform import PLATFORM_ENTRY
 from twinlock.domain.requirements import Answer
 
 KIND_LETTERS_MOST = 48
 LOG_KEY = LOG_KEY_ENTRY.encode("ascii")
+PLATFORM = PLATFORM_ENTRY.encode("ascii")
 ANSWERS = frozenset(answer.value.encode("ascii") for answer in Answer)
 _OWN = {
     SPEND_ENTRY: SPEND_FIELD,

@@ -35,6 +35,18 @@ class Rest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What belongs to no span: idempotency keys, and messages that wait."""
 
 
+class PlatformActs(msgspec.Struct, frozen=True, kw_only=True):
+    """Where officers' acts stand in the log, and between which of them everything was halted.
+
+    Of each halt that is the index of its leaf, and of the one that ended it, or of one behind all.
+    """
+
+    acts: frozenset[int] = frozenset()
+    halts: tuple[tuple[int, int], ...] = ()
+
+
+NO_ACTS = PlatformActs()
+
 Part: TypeAlias = Span | Leaves | Rest
 
 

@@ -5,14 +5,26 @@ from typing import TypeAlias
 
 from twinlock.domain.audit.accounts import StoredLeaf
 from twinlock.domain.audit.findings import Fault, Findings
-from twinlock.domain.audit.leaves import LOG_KEY, LogKeyLeaf, Said, read, read_log_key, said
+from twinlock.domain.audit.leaves import (
+    LOG_KEY,
+    PLATFORM,
+    LogKeyLeaf,
+    Said,
+    read,
+    read_log_key,
+    said,
+)
 from twinlock.domain.audit.openings import framed, hashed, write_hashes
-from twinlock.domain.audit.parts import Leaves
+from twinlock.domain.audit.parts import NO_ACTS, Leaves, PlatformActs
+from twinlock.domain.authorization import SPEND_ENTRY
+from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.erasure import NO_FACTS
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
 from twinlock.domain.log_keys import log_key_label
+from twinlock.domain.officers.platform import PlatformLeaf, label_of, read_leaf
 from twinlock.domain.policy.version import PolicyName
+from twinlock.domain.requirements import Answer
 
 Row: TypeAlias = tuple[int, bytes, bytes, bytes]
 """Index, label, entry and facts of a leaf."""
@@ -20,6 +32,13 @@ Row: TypeAlias = tuple[int, bytes, bytes, bytes]
 _FACTS = framed("facts/v1")
 FORGOTTEN = hashed(_FACTS, (NO_FACTS,))
 """The hash of the facts beside a leaf that was erased: there are none."""
+
+ALLOWED = Answer.ALLOW.value.encode("ascii")
+LEAVING = frozenset(
+    kind.encode("ascii")
+    for kind in (SPEND_ENTRY, *(one for one, of in CLASS_OF.items() if of is ActionClass.EXIT))
+)
+"""The types of entries by whose yes value leaves."""
 
 _MISSING = bytes(HASH_BYTES)
 _NOBODY = StoredLeaf(b"", 0, b"", b"", b"", b"")
@@ -29,6 +48,7 @@ class LeafWalk:
     """The leaves of one part. ``policies`` are those that are kept, by the bytes of their digests.
 
     ``log_keys`` are the keys of the log, as C2SP spells them: what a leaf of nobody's may name.
+    ``platform`` is what officers did.
 
     ``count`` says how many there are, and ``times`` when the first and the last of them was.
     """
@@ -39,10 +59,12 @@ class LeafWalk:
         *,
         policies: dict[bytes, PolicyName],
         log_keys: frozenset[str],
+        platform: PlatformActs = NO_ACTS,
         findings: Findings,
     ) -> None:
         self._part = part
         self._log_keys = log_keys
+        self._platform = platform
         self._policies = policies
         self._findings = findings
         self._hashes: list[bytes] = []
@@ -65,6 +87,10 @@ class LeafWalk:
                 self._take_log_key(index, label, key)
                 yield index, _NOBODY._replace(hash=hashes, kind=LOG_KEY)
                 continue
+            if found is None and (act := read_leaf(entry)) is not None:
+                self._take_act(index, label, act)
+                yield index, _NOBODY._replace(hash=hashes, kind=PLATFORM)
+                continue
             if found is None or self._part.alone or found.policy not in self._policies:
                 found = self._take_apart(index, entry, found)
             if found is None:
@@ -74,6 +100,7 @@ class LeafWalk:
                 says = "the label beside it is another one"
                 self._fault(Fault.LEAF_LABEL_WRONG, index, says)
             self._watch_time(index, found.at)
+            self._watch_halts(index, found)
             told = hashed(_FACTS, (facts,))
             yield index, StoredLeaf(hashes, found.at, told, found.kind, found.answer, found.policy)
 
@@ -101,6 +128,19 @@ class LeafWalk:
         if leaf.key not in self._log_keys:
             self._fault(Fault.LOG_KEY_UNKNOWN, index, "it names a key that is none of this log's")
         self._watch_time(index, leaf.at)
+
+    def _take_act(self, index: int, label: bytes, leaf: PlatformLeaf) -> None:
+        if label != label_of(leaf.n):
+            self._fault(Fault.LEAF_LABEL_WRONG, index, "the label beside it is another one")
+        if index not in self._platform.acts:
+            self._fault(Fault.PLATFORM_WRONG, index, "the head counts no such act of officers")
+        self._watch_time(index, leaf.at)
+
+    def _watch_halts(self, index: int, found: Said) -> None:
+        if found.answer != ALLOWED or found.kind not in LEAVING:
+            return
+        if any(first < index < last for first, last in self._platform.halts):
+            self._fault(Fault.LEFT_WHILE_HALTED, index, "officers had halted the platform")
 
     def _take_apart(self, index: int, entry: bytes, found: Said | None) -> Said | None:
         try:

@@ -105,6 +105,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     shown_device_bound: bool = False  # among them a passkey that cannot leave its device (BE=0)
     session: SessionState = SessionState.NONE
     api_key: ApiKeyUse | None = None  # the one that signed this payload
+    # The platform (its officers' record)
+    platform_halted: bool = False
     # The account (our record)
     enrolling: bool = False
     frozen_until: datetime | None = None  # datetime.max for a freeze without an end

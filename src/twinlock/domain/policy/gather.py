@@ -130,7 +130,7 @@ def gather(
         signalled=account.signals.warned(now),
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
-        **_of_the_account(account, now=now),
+        **_of_the_account(state, now=now),
         **_of_the_place(state, action, screening=screening),
         budget_left_cents=budget_left,
         destination_day_cents=used,
@@ -147,8 +147,10 @@ def gather(
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
 
 
-def _of_the_account(account: Account, *, now: datetime) -> dict[str, Any]:
+def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
+    account = state.account
     return {
+        "platform_halted": state.halted_at is not None,
         "enrolling": account.enrolling(now),
         "frozen_until": account.freeze.until,
         "frozen_at": account.freeze.set_at,

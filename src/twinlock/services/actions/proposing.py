@@ -151,6 +151,7 @@ class Actions:
             account=account,
             destination_id=where,
             destination=None if where is None else await self._store.destination(named, where),
+            halted_at=await self._store.halted_at(),
         )
         now = self._clock.now(database_at=None)
         known = _known(command, prepared, state)

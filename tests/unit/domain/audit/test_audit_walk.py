@@ -3,14 +3,16 @@
 from datetime import UTC, datetime
 
 import pytest
+from support.officers import ADA, BEN, CLEO, Board
 
 from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.leaves import fields_of
-from twinlock.domain.audit.parts import Leaves
+from twinlock.domain.audit.parts import Leaves, PlatformActs
 from twinlock.domain.audit.walk import LeafWalk, Row
 from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log_keys import log_key_label, log_key_leaf
+from twinlock.domain.officers.platform import label_of
 from twinlock.domain.policy.version import PolicyName
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -18,16 +20,24 @@ POLICY = b64url(b"p" * 32)
 POLICIES = {POLICY.encode(): PolicyName(version=1, digest=POLICY)}
 
 
-def row(index: int, *, at: int = 5, policy: str = POLICY, facts: bytes = b"{}") -> Row:
+def row(
+    index: int,
+    *,
+    at: int = 5,
+    policy: str = POLICY,
+    facts: bytes = b"{}",
+    kind: str = "session.start",
+    answer: str = "allow",
+) -> Row:
     label = index.to_bytes(32, "big")
     leaf = {
         "at": at,
-        "c": dict.fromkeys(fields_of("session.start"), "A" * 43),
-        "dec": "allow",
+        "c": dict.fromkeys(fields_of(kind), "A" * 43),
+        "dec": answer,
         "lbl": b64url(label),
         "pol": policy,
         "prev": "A" * 43,
-        "t": "session.start",
+        "t": kind,
         "v": 1,
     }
     return index, label, encode(leaf), facts
@@ -121,6 +131,66 @@ def test_a_leaf_that_names_a_key_of_the_log_is_no_decision(alone: bool) -> None:
 
     assert (findings.total, one.count) == (0, 3)
     assert one.finish()[32:64] == leaf_hash(rows[1][2])
+
+
+# --- What officers did ---
+
+
+def act_row(index: int, *, label: bytes = b"") -> Row:
+    leaf = Board(ADA, BEN, CLEO).leaves[0]
+    return index, label or label_of(0), encode(leaf), b""
+
+
+def walk_with(acts: PlatformActs, *rows: Row) -> Findings:
+    findings = Findings()
+    one = LeafWalk(
+        Leaves(start=0, stop=len(rows)),
+        policies=POLICIES,
+        log_keys=frozenset(),
+        platform=acts,
+        findings=findings,
+    )
+    kinds = {index: leaf.kind for index, leaf in one.take(rows)}
+    named = {index for index, kind in kinds.items() if kind == b"platform.act"}
+    assert named == {index for index, _, entry, _ in rows if b"platform.act" in entry}
+    return findings
+
+
+def test_an_act_of_officers_is_no_decision() -> None:
+    rows = [act_row(0), row(1, at=1772366400000)]
+
+    assert walk_with(PlatformActs(acts=frozenset({0})), *rows).total == 0
+
+
+def test_of_an_act_label_place_and_time_are_looked_at() -> None:
+    rows = [act_row(0, label=b"x" * 32), row(1)]
+
+    assert told(walk_with(PlatformActs(), *rows)) == [
+        (Fault.LEAF_LABEL_WRONG, "leaf 0", "the label beside it is another one"),
+        (Fault.PLATFORM_WRONG, "leaf 0", "the head counts no such act of officers"),
+        (Fault.TIME_BACKWARDS, "leaf 1", "it is of an earlier time than one before it"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "left"),
+    [
+        ("withdrawal.crypto", "allow", True),
+        ("convert.execute", "allow", True),
+        ("action.spend", "allow", True),
+        ("withdrawal.crypto", "deny", False),
+        ("session.start", "allow", False),
+    ],
+)
+def test_only_a_yes_between_a_halt_and_its_end_is_value_that_left(
+    kind: str, answer: str, left: bool
+) -> None:
+    rows = [row(index, kind=kind, answer=answer) for index in range(5)]
+
+    findings = walk_with(PlatformActs(halts=((0, 2), (3, 9))), *rows)
+
+    where = [finding.where for finding in findings.kept]
+    assert where == (["leaf 1", "leaf 4"] if left else [])
 
 
 def test_what_each_leaf_says_is_handed_on() -> None:

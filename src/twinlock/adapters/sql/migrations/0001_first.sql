@@ -48,13 +48,15 @@ CREATE TABLE tile (
 );
 
 -- The committed end of the log, and the one row that orders all writers of a cell. Its MAC is the
--- application's, under a key that no database holds; the first row of all has none.
+-- application's, under a key that no database holds; the first row of all has none. What it holds of
+-- the platform says whether all is halted, and is empty where there are no officers.
 CREATE TABLE head (
-    cell smallint PRIMARY KEY,
-    size bigint NOT NULL CHECK (size >= 0),
-    edge bytea NOT NULL,
-    at   timestamptz NOT NULL,
-    mac  bytea NOT NULL
+    cell     smallint PRIMARY KEY,
+    size     bigint NOT NULL CHECK (size >= 0),
+    edge     bytea NOT NULL,
+    at       timestamptz NOT NULL,
+    mac      bytea NOT NULL,
+    platform bytea NOT NULL DEFAULT '' CHECK (octet_length(platform) <= 256)
 );
 INSERT INTO head (cell, size, edge, at, mac) VALUES (1, 0, '', '1970-01-01T00:00:00Z', '');
 
@@ -306,7 +308,7 @@ GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation, api_key_
 GRANT UPDATE (served_at) ON policy TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (version, box) ON stream TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (hashes) ON tile TO twinlock_app;
-GRANT SELECT, UPDATE (size, edge, at, mac) ON head TO twinlock_app;
+GRANT SELECT, UPDATE (size, edge, at, mac, platform) ON head TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON outbox, idempotency, message_nonce TO twinlock_app;
 GRANT SELECT, INSERT, DELETE, UPDATE (seen_at) ON sighting TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON order_count TO twinlock_app;

@@ -1,0 +1,226 @@
+"""``twinlock officers``, ``halt`` and ``resume``: what officers do (docs/officers.md).
+
+An officer signs here, with ``--key``; or elsewhere, by ``twinlock officers sign``, so that no
+officer's key ever lies on a machine that serves.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twinlock.bootstrap.officers import (
+    make_officer_key,
+    open_officer_key,
+    open_officers,
+    read_statement,
+    sign_elsewhere,
+    token_place,
+)
+from twinlock.bootstrap.world import prepare, settings_from_environment
+from twinlock.cli.console import result, say
+from twinlock.domain.canonical import b64url
+from twinlock.domain.errors import MalformedError, present
+from twinlock.domain.officers.statements import Act, Change, Halt, Resume, Signed, check_form
+from twinlock.proofs.officers import sign
+from twinlock.services.officers import Officers, Standing
+
+ONE_MORE = 1  # The exit code where one officer agreed, and a second has to.
+app = typer.Typer(help="Who halts the platform, and who resumes it.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Key = Annotated[
+    Path | None, typer.Option("--key", help="The officer's key file, to sign here and now.")
+]
+SignedFile = Annotated[
+    Path | None, typer.Option("--signed", help="What the officer signed elsewhere.")
+]
+Public = Annotated[str, typer.Option(help="A public key, as `officers keygen` prints it.")]
+Because = Annotated[str, typer.Option("--because", help="A file number: it stands in the log.")]
+
+
+@app.command("keygen")
+def keygen(
+    file: Annotated[Path, typer.Argument(help="Where the key is put, mode 0600.")],
+    *,
+    module: Annotated[Path | None, typer.Option(help="A PKCS #11 module: make it there.")] = None,
+    token: Annotated[str | None, typer.Option(help="The label of the token.")] = None,
+    pin_file: Annotated[Path | None, typer.Option(help="The file of the token's PIN.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an officer's key and print its public half; nothing is ever overwritten.
+
+    It loads no settings: run it on the officer's own machine.
+    """
+    public = make_officer_key(file, place=token_place(module, token, pin_file))
+    result({"file": str(file), "public_key": public}, as_json=as_json, text=public)
+
+
+# A key may begin with a dash, and is no option then.
+@app.command("appoint", context_settings={"ignore_unknown_options": True})
+def appoint(
+    public_keys: Annotated[list[str], typer.Argument(help="Three or more public keys.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Name the first officers. It is done once; afterwards two of them change who is one."""
+    _tell(_ask(lambda use: use.appoint(tuple(public_keys))), as_json=as_json)
+
+
+@app.command("list")
+def list_officers(*, as_json: Json = False) -> None:
+    """Tell who the officers are, whether the platform is halted, and every act so far."""
+    standing = _ask(lambda use: use.standing())
+    text = "\n".join((_line(standing), *standing.officers, *_acts(standing)))
+    result(standing, as_json=as_json, text=text)
+
+
+@app.command("change", context_settings={"ignore_unknown_options": True})
+def change(
+    *,
+    key: Key = None,
+    signed: SignedFile = None,
+    add: Public = "",
+    remove: Annotated[str, typer.Option(help="How the key of an officer begins.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Let a key count, or count no more, or one in another's place; two others agree to that."""
+
+    async def act(use: Officers) -> Act:
+        return await use.change(add=add, remove=remove)
+
+    _act(act, Change, key=key, signed=signed, as_json=as_json)
+
+
+@app.command("sign", context_settings={"ignore_unknown_options": True})
+def sign_here(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="halt BECAUSE; resume ACT; or change SINCE ADD REMOVE, of which one may be `none`."
+        ),
+    ],
+    *,
+    key: Annotated[Path, typer.Option(help="The officer's key file.")],
+    log: Annotated[str, typer.Option(help="The log's name, of `officers list`.")],
+) -> None:
+    """Sign an act where there is no installation, and print it: it counts for ten minutes.
+
+    ACT and SINCE are the numbers `halt` and `since` of `officers list --json`.
+    """
+    made = sign_elsewhere(_act_of(words), key=open_officer_key(key), log=log)
+    check_form(made)
+    result(made, as_json=True, text="")
+
+
+def _act_of(words: list[str]) -> Act:
+    match words:
+        case ["halt", because]:
+            return Halt(because=because)
+        case ["resume", number] if number.isdecimal():
+            return Resume(halt=int(number))
+        case ["change", number, add, remove] if number.isdecimal():
+            keys = ["" if one == "none" else one for one in (add, remove)]
+            return Change(since=int(number), add=keys[0], remove=keys[1])
+        case _:
+            says = "one act is signed: halt BECAUSE, resume ACT, or change SINCE ADD REMOVE"
+            raise MalformedError(says)
+
+
+def halt(
+    *,
+    key: Key = None,
+    signed: SignedFile = None,
+    because: Because = "unstated",
+    as_json: Json = False,
+) -> None:
+    """Stop every exit of every account, at once. One officer is enough."""
+
+    async def act(_: Officers) -> Act:
+        return Halt(because=because)
+
+    _act(act, Halt, key=key, signed=signed, as_json=as_json)
+
+
+def resume(*, key: Key = None, signed: SignedFile = None, as_json: Json = False) -> None:
+    """Agree that value may leave again. When a second officer agrees within an hour, it may."""
+
+    async def act(use: Officers) -> Act:
+        return await use.resume()
+
+    _act(act, Resume, key=key, signed=signed, as_json=as_json)
+
+
+def _act(
+    act: Callable[[Officers], Awaitable[Act]],
+    kind: type[Act],
+    *,
+    key: Path | None,
+    signed: Path | None,
+    as_json: bool,
+) -> None:
+    """Do what an officer signs now, or signed elsewhere; exit with 1 where one more must agree."""
+
+    async def run(use: Officers) -> Standing:
+        return await use.act(await _signed(use, act, kind, key=key, signed=signed))
+
+    standing = _ask(run)
+    _tell(standing, as_json=as_json)
+    if not standing.done:
+        raise typer.Exit(ONE_MORE)
+
+
+async def _signed(
+    use: Officers,
+    act: Callable[[Officers], Awaitable[Act]],
+    kind: type[Act],
+    *,
+    key: Path | None,
+    signed: Path | None,
+) -> Signed:
+    if (key is None) == (signed is None):
+        raise MalformedError("an officer signs: --key, or --signed, and not both")
+    if signed is not None:
+        found = read_statement(signed)
+        if not isinstance(found.said.act, kind):
+            raise MalformedError("the officer signed another act than this command is for")
+        return found
+    by = open_officer_key(present(key, "one of them is given"))
+    return sign(use.statement(await act(use), officer=b64url(by.public)), by.sign)
+
+
+def _ask(ask: Callable[[Officers], Awaitable[Standing]]) -> Standing:
+    async def run() -> Standing:
+        async with open_officers(await prepare(settings_from_environment())) as use:
+            return await ask(use)
+
+    return asyncio.run(run())
+
+
+def _tell(standing: Standing, *, as_json: bool) -> None:
+    if not standing.done:
+        say("one officer agreed; a second one has to, within an hour")
+    result(standing, as_json=as_json, text=_line(standing))
+
+
+def _line(standing: Standing) -> str:
+    count = f"{len(standing.officers)} officers"
+    if standing.halted_at is None:
+        return f"not halted  {count}"
+    since = _at(standing.halted_at)
+    return f"halted since {since} by act {standing.halt}: {standing.because}  {count}"
+
+
+def _acts(standing: Standing) -> list[str]:
+    lines = []
+    for one in standing.acts:
+        at = _at(datetime.fromtimestamp(one.at / 1000, tz=UTC))
+        what = "officers.appoint" if one.act is None else one.act.__struct_config__.tag
+        lines.append(f"act {one.number}  leaf {one.index}  {at}  {what}  {one.officer}")
+    return lines
+
+
+def _at(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,375 @@
+"""The platform as its officers left it: who they are, and whether value may leave.
+
+Its state is what the leaves of its own chain in the log say, one after the other; nothing else is
+stored of it but what the head of the log holds, under its MAC: how many there are, the last one's
+hash, and since when everything stands still.
+
+Always true (tests/property/test_officers_properties.py): no officer alone ends a halt or changes
+who counts, however often they speak and whatever else they say; any one of them halts at any time.
+
+Source: design law 7; docs/officers.md.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.bounds import (
+    AGREEMENT_LIFETIME,
+    OFFICERS_AGREEING,
+    OFFICERS_LEAST,
+    OFFICERS_MOST,
+)
+from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode, from_b64url, tagged_hash
+from twinlock.domain.errors import LogDamagedError, MalformedError, TwinlockError
+from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
+from twinlock.domain.officers.statements import (
+    KEY_BYTES,
+    Change,
+    Halt,
+    Resume,
+    Signed,
+    StatementRefusedError,
+    check_form,
+    check_time,
+    milliseconds,
+)
+
+PLATFORM_ENTRY = "platform.act"
+_NO_LEAF = b64url(bytes(HASH_BYTES))
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class OfficersMissingError(TwinlockError):
+    """No officers were appointed here, so that nobody can speak for the platform."""
+
+    code = "officers_missing"
+    status = 409
+
+
+class OfficersWrongError(TwinlockError):
+    """These keys cannot be officers: too few, too many, one twice; or some are officers already."""
+
+    code = "officers_wrong"
+    status = 409
+
+
+class NotHaltedError(TwinlockError):
+    """The platform is not halted, or was halted once more since."""
+
+    code = "platform_not_halted"
+    status = 409
+
+
+class Agreed(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that one officer has agreed to, and when (ms)."""
+
+    change: Change
+    at: int
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """Who counts, what they did last, and what one of them alone has agreed to so far.
+
+    ``halt`` is the number of the act that stopped everything last, or None; ``resuming`` says when
+    (ms) an officer agreed to end that, and ``nonces`` until when (ms) each was used.
+    """
+
+    officers: tuple[str, ...] = ()
+    since: int = 0
+    halt: int | None = None
+    halted_at: datetime | None = None
+    acts: int = 0
+    last: str = _NO_LEAF
+    nonces: Mapping[str, int] = {}
+    resuming: Mapping[str, int] = {}
+    changing: Mapping[str, Agreed] = {}
+
+
+class PlatformLeaf(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """One leaf of the platform's chain: the first names officers, each other one is a statement.
+
+    Defaults are left out, so that ``v`` and ``t`` have none.
+    """
+
+    at: int
+    lbl: str
+    n: int
+    prev: str
+    t: str
+    v: int
+    officers: tuple[str, ...] = ()
+    signed: Signed | None = None
+
+
+_LEAF = msgspec.json.Decoder(PlatformLeaf)
+
+
+def label_of(number: int) -> bytes:
+    """Return the label (32 bytes) of the platform's leaf ``number``: each number stands once."""
+    return tagged_hash("platform-act/v1", number.to_bytes(8, "big"))
+
+
+def read_leaf(entry: bytes) -> PlatformLeaf | None:
+    """Return the leaf of the platform's that ``entry`` is, or None where it is none."""
+    try:
+        leaf = _LEAF.decode(entry)
+        if leaf.signed is not None:
+            check_form(leaf.signed)
+    except (msgspec.MsgspecError, UnicodeDecodeError, MalformedError):
+        return None
+    sound = leaf.t == PLATFORM_ENTRY and leaf.v == 1 and 0 <= leaf.at <= MAX_SAFE_INTEGER
+    if not sound or not 0 <= leaf.n <= MAX_SAFE_INTEGER or encode(leaf) != entry:
+        return None
+    return leaf if leaf.lbl == b64url(label_of(leaf.n)) else None
+
+
+def appointed(officers: tuple[str, ...], *, at: datetime) -> PlatformLeaf:
+    """Return the first leaf of all, which names the officers. Raises OfficersWrongError."""
+    for key in officers:
+        _check_key(key)
+    check_officers(officers)
+    return _leaf(Platform(), at=at, officers=tuple(sorted(officers)))
+
+
+def check_officers(officers: tuple[str, ...]) -> None:
+    """Refuse officers who are too few, too many, or twice there. Raises OfficersWrongError."""
+    if len(set(officers)) != len(officers):
+        raise OfficersWrongError("one key is one officer: it stands there twice")
+    if not OFFICERS_LEAST <= len(officers) <= OFFICERS_MOST:
+        says = f"there are {OFFICERS_LEAST} officers at least and {OFFICERS_MOST} at most"
+        raise OfficersWrongError(says)
+
+
+def _check_key(key: str) -> None:
+    try:
+        from_b64url(key, size=KEY_BYTES)
+    except MalformedError as error:
+        raise OfficersWrongError(f"not a public key: {KEY_BYTES} bytes in base64url") from error
+
+
+def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> PlatformLeaf:
+    """Return the leaf by which ``platform`` takes what an officer said and signed.
+
+    The signature was checked (``proofs.officers``).
+
+    Raises:
+        MalformedError: it is no statement that could be read again.
+        OfficersMissingError: there are no officers.
+        StatementRefusedError: it is of nobody who counts, for another log, over, or used before.
+        NotHaltedError, OfficersWrongError: there is nothing to resume, or no such change.
+    """
+    check_form(signed)
+    statement = signed.said
+    if not platform.acts:
+        raise OfficersMissingError("no officers are appointed: twinlock officers appoint")
+    if statement.log != log:
+        raise StatementRefusedError(f"this statement is for another log than {log}")
+    if statement.officer not in platform.officers:
+        raise StatementRefusedError("this key is no officer's")
+    check_time(statement, now=now)
+    if statement.nonce in platform.nonces:
+        raise StatementRefusedError("this statement was used before: sign another")
+    match statement.act:
+        case Resume(halt=halt):
+            _check_resume(platform, halt)
+        case Change():
+            changed(platform, statement.act, by=statement.officer)
+        case Halt():
+            pass
+        case _:
+            assert_never(statement.act)
+    return _leaf(platform, at=now, signed=signed)
+
+
+def _check_resume(platform: Platform, halt: int) -> None:
+    if platform.halt is None:
+        raise NotHaltedError("the platform is not halted")
+    if platform.halt != halt:
+        raise NotHaltedError("it was halted once more since: look at why, and sign again")
+
+
+def changed(platform: Platform, change: Change, *, by: str) -> tuple[str, ...]:
+    """Return the officers after ``change``, to which ``by`` agrees.
+
+    Raises:
+        OfficersWrongError: it is none that ``by`` may agree to, or leaves too few or too many.
+    """
+    officers = platform.officers
+    if change.since != platform.since:
+        raise OfficersWrongError("the officers have changed since: sign again")
+    if change.remove and change.remove not in officers:
+        raise OfficersWrongError("whoever would go is no officer")
+    if change.add in officers:
+        raise OfficersWrongError("whoever would come is an officer already")
+    if by == change.remove:
+        raise OfficersWrongError("two others agree that an officer goes")
+    left = {*officers, change.add} - {"", change.remove}
+    check_officers(tuple(left))
+    return tuple(sorted(left))
+
+
+def _leaf(
+    platform: Platform,
+    *,
+    at: datetime,
+    officers: tuple[str, ...] = (),
+    signed: Signed | None = None,
+) -> PlatformLeaf:
+    return PlatformLeaf(
+        at=milliseconds(at),
+        lbl=b64url(label_of(platform.acts)),
+        n=platform.acts,
+        prev=platform.last,
+        t=PLATFORM_ENTRY,
+        v=1,
+        officers=officers,
+        signed=signed,
+    )
+
+
+def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
+    """Return the platform as ``leaf`` leaves it.
+
+    Raises:
+        MalformedError: no such leaf could have followed.
+    """
+    if (leaf.n, leaf.prev) != (platform.acts, platform.last):
+        raise MalformedError("it does not follow the one before it")
+    if bool(leaf.officers) == bool(leaf.signed) or bool(leaf.officers) == bool(leaf.n):
+        raise MalformedError("officers are named in the first, and in no other")
+    hashed = b64url(leaf_hash(encode(leaf)))
+    onward = replace(platform, acts=leaf.n + 1, last=hashed)
+    if leaf.signed is None:
+        check_officers(leaf.officers)
+        return replace(onward, officers=leaf.officers)
+    statement = leaf.signed.said
+    if statement.officer not in platform.officers or statement.nonce in platform.nonces:
+        raise MalformedError("it is nobody's who counted, or was said before")
+    # What is over is refused by its time: nobody has to remember it.
+    used = {one: until for one, until in platform.nonces.items() if until > leaf.at}
+    onward = replace(onward, nonces=used | {statement.nonce: statement.until})
+    match statement.act:
+        case Halt():
+            at = platform.halted_at or datetime.fromtimestamp(leaf.at / 1000, tz=UTC)
+            return replace(onward, halt=leaf.n, halted_at=at, resuming={})
+        case Resume(halt=halt):
+            return _resumed(onward, halt, by=statement.officer, at=leaf.at)
+        case Change():
+            return _agreed(onward, statement.act, by=statement.officer, at=leaf.at)
+        case _:
+            assert_never(statement.act)
+
+
+def replayed(entries: Iterable[bytes]) -> Platform:
+    """Return the platform that its leaves make, in their order. Raises LogDamagedError.
+
+    What an officer signed is believed: it was checked before it was appended.
+    """
+    platform = Platform()
+    for entry in entries:
+        platform = followed(platform, read_leaf(entry))
+    return platform
+
+
+def followed(platform: Platform, leaf: PlatformLeaf | None) -> Platform:
+    """Return the platform after a leaf that stands in its chain. Raises LogDamagedError."""
+    try:
+        if leaf is None:
+            raise MalformedError("it is no leaf of the platform's")
+        return after(platform, leaf)
+    except TwinlockError as error:
+        raise LogDamagedError(f"act {platform.acts} of the platform: {error}") from error
+
+
+def _resumed(platform: Platform, halt: int, *, by: str, at: int) -> Platform:
+    if platform.halt != halt:
+        raise MalformedError("it resumes what was not halted")
+    agreed = {
+        one: when
+        for one, when in platform.resuming.items()
+        if _counts(when, at=at) and one in platform.officers
+    } | {by: at}
+    if len(agreed) < OFFICERS_AGREEING:
+        return replace(platform, resuming=agreed)
+    return replace(platform, halt=None, halted_at=None, resuming={})
+
+
+def _agreed(platform: Platform, change: Change, *, by: str, at: int) -> Platform:
+    officers = changed(platform, change, by=by)
+    changing = {**platform.changing, by: Agreed(change=change, at=at)}
+    agreeing = [one for one in changing.values() if one.change == change and _counts(one.at, at=at)]
+    if len(agreeing) < OFFICERS_AGREEING:
+        return replace(platform, changing=changing)
+    number = platform.acts - 1
+    return replace(platform, officers=officers, since=number, changing={}, resuming={})
+
+
+def _counts(agreed_at: int, *, at: int) -> bool:
+    return at - agreed_at < AGREEMENT_LIFETIME / _MILLISECOND
+
+
+# --- What the head of the log holds of it ---
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many acts there are, the last one's hash, and since when (ms) everything is halted."""
+
+    acts: int
+    halted: int | None
+    last: str
+
+
+_STANDING = msgspec.json.Decoder(Standing)
+_NOBODY = Standing(acts=0, halted=None, last=_NO_LEAF)
+
+
+def standing_bytes(platform: Platform) -> bytes:
+    """Return what the head of the log holds of ``platform``; nothing where it has no officers."""
+    if not platform.acts:
+        return b""
+    at = platform.halted_at
+    halted = None if at is None else milliseconds(at)
+    return encode(Standing(acts=platform.acts, halted=halted, last=platform.last))
+
+
+def read_standing(data: bytes) -> Standing:
+    """Return what the head of the log says of the platform.
+
+    Raises:
+        LogDamagedError: it says nothing that we wrote. Who cannot tell whether all is halted lets
+            nothing leave.
+    """
+    if not data:
+        return _NOBODY
+    try:
+        found = _STANDING.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LogDamagedError("the head of the log does not say whether all is halted") from error
+    return found
+
+
+def halted_since(data: bytes) -> datetime | None:
+    """Return since when the head says that all is halted, or None. Raises LogDamagedError."""
+    halted = read_standing(data).halted
+    return None if halted is None else datetime.fromtimestamp(halted / 1000, tz=UTC)
+
+
+def check_standing(platform: Platform, data: bytes) -> Platform:
+    """Return ``platform`` where it is what the head of the log says. Raises LogDamagedError."""
+    if standing_bytes(platform) != data:
+        raise LogDamagedError("the platform's leaves are not those that the head counts")
+    return platform
+
+
+def named(keys: tuple[str, ...], start: str) -> str:
+    """Return the one of ``keys`` that begins with ``start``. Raises OfficersWrongError."""
+    found = [key for key in keys if start and key.startswith(start)]
+    if len(found) != 1:
+        raise OfficersWrongError("no officer's key begins so, or more than one")
+    return found[0]

@@ -1,0 +1,59 @@
+"""Officers' signatures: made, checked one by one, and checked again over the whole chain.
+
+Always true (tests/unit/proofs/test_officers_proofs.py): what comes back was signed by the officer
+that it names; a chain that is read again is one in which every act was.
+"""
+
+from collections.abc import Callable, Iterable
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from twinlock.domain.canonical import b64url, from_b64url
+from twinlock.domain.errors import LogDamagedError
+from twinlock.domain.officers.platform import Platform, followed, read_leaf
+from twinlock.domain.officers.statements import (
+    Signed,
+    Statement,
+    StatementRefusedError,
+    signed_bytes,
+)
+
+
+def sign(statement: Statement, by: Callable[[bytes], bytes]) -> Signed:
+    """Return ``statement`` signed; ``by`` returns the Ed25519 signature (64 bytes) of bytes."""
+    return Signed(said=statement, sig=b64url(by(signed_bytes(statement))))
+
+
+def checked(signed: Signed) -> Signed:
+    """Return ``signed`` when its signature is the named officer's. Raises StatementRefusedError."""
+    public = Ed25519PublicKey.from_public_bytes(from_b64url(signed.said.officer))
+    try:
+        public.verify(from_b64url(signed.sig), signed_bytes(signed.said))
+    except InvalidSignature:
+        raise StatementRefusedError("the signature is not that of the officer it names") from None
+    return signed
+
+
+def platform_of(entries: Iterable[bytes], *, log: str) -> Platform:
+    """Return the platform that its leaves in the log ``log`` make, in their order.
+
+    Raises:
+        LogDamagedError: one is not what an officer signed for it, or does not follow.
+    """
+    platform = Platform()
+    for entry in entries:
+        leaf = read_leaf(entry)
+        if leaf is not None and leaf.signed is not None:
+            _check_signed(leaf.signed, log=log, number=leaf.n)
+        platform = followed(platform, leaf)
+    return platform
+
+
+def _check_signed(signed: Signed, *, log: str, number: int) -> None:
+    try:
+        said = checked(signed).said
+    except StatementRefusedError as error:
+        raise LogDamagedError(f"act {number} of the platform: {error}") from error
+    if said.log != log:
+        raise LogDamagedError(f"act {number} of the platform: it was said to another log")

@@ -1,0 +1,405 @@
+"""A halt on a real database: it binds whatever is committed after it, by whichever process."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from support.auditing import adopt, audited, audited_store, codes, settings_of
+from support.due import due_customer, eraser, erasing
+from support.officers import ADA, BEN, CLEO, DORA, HALT, Officer
+from support.postgres import TestDatabase
+from support.stores import (
+    ENTROPY,
+    PLATFORM,
+    Customer,
+    SteerableClock,
+    new_action,
+    open_store,
+    opened,
+    spend,
+    spending,
+    touching,
+    withdrawal,
+)
+from support.until import asked_until
+
+from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring.signing import KeyringIndex
+from twinlock.adapters.sql import officers as sql_officers
+from twinlock.adapters.sql.log_keys import SqlLogKeys
+from twinlock.adapters.sql.officers import SqlPlatformActs
+from twinlock.adapters.sql.rewrap import Rewrap
+from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.audit.findings import Fault
+from twinlock.domain.errors import LogDamagedError, UnavailableError
+from twinlock.domain.ids import ActionId
+from twinlock.domain.officers.statements import Act, StatementRefusedError
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, reasons
+from twinlock.ports import Committed
+from twinlock.proofs.officers import sign
+from twinlock.services.officers import Officers, Standing
+from twinlock.services.spending import PlatformHaltedError, Spending
+
+WHO_WAITS = """
+SELECT pid FROM pg_stat_activity
+ WHERE datname = current_database() AND wait_event_type = 'Lock' LIMIT 1
+"""
+SPENDING = Spending(spend_id="spend-00001")
+
+
+class House:
+    """A store, and officers who speak for its platform."""
+
+    def __init__(
+        self, store: SqlStore, database: TestDatabase, keyring: Keyring, clock: SteerableClock
+    ) -> None:
+        self.store, self.database, self.keyring, self.clock = store, database, keyring, clock
+        origin = settings_of(database, Path("/nowhere/data")).log_origin
+        acts = SqlPlatformActs(
+            store.database, sealer=Sealer(keyring), clock=clock, log_origin=origin
+        )
+        self.officers = Officers(acts, clock=clock, entropy=ENTROPY, log_origin=origin)
+
+    async def appoint(self) -> Standing:
+        return await self.officers.appoint((ADA.key, BEN.key, CLEO.key))
+
+    async def does(self, officer: Officer, act: Act) -> Standing:
+        statement = self.officers.statement(act, officer=officer.key)
+        return await self.officers.act(sign(statement, officer.private.sign))
+
+    async def halt(self) -> Standing:
+        return await self.does(ADA, HALT)
+
+    async def resume(self) -> Standing:
+        await self.does(ADA, await self.officers.resume())
+        return await self.does(BEN, await self.officers.resume())
+
+    async def customer(self) -> Customer:
+        return await opened(self.store, self.clock, blind=KeyringIndex(self.keyring))
+
+    async def authorized(self) -> tuple[Customer, ActionId]:
+        alice = await self.customer()
+        action = new_action(alice)
+        assert (await self.store.run(withdrawal(alice, action))).answer.answer is Answer.ALLOW
+        return alice, action
+
+
+@pytest.fixture
+async def house(
+    store: SqlStore, database: TestDatabase, keyring: Keyring, clock: SteerableClock
+) -> House:
+    found = House(store, database, keyring, clock)
+    await found.appoint()
+    return found
+
+
+def stopped(committed: Committed) -> bool:
+    answer = committed.answer
+    if answer.answer is Answer.ALLOW:
+        return False
+    assert answer.answer is Answer.DENY
+    assert Reason.PLATFORM_HALTED in reasons(answer.requirement)
+    return True
+
+
+async def test_officers_are_the_first_leaf_of_a_fresh_log(house: House) -> None:
+    standing = await house.officers.standing()
+
+    assert [(one.number, one.index) for one in standing.acts] == [(0, 0)]
+    assert await house.store.halted_at() is None
+
+
+async def test_under_a_halt_no_exit_is_authorized_and_none_is_spent(house: House) -> None:
+    alice, action = await house.authorized()
+    standing = await house.halt()
+
+    assert stopped(await house.store.run(withdrawal(alice, new_action(alice))))
+    assert stopped(await house.store.run(spend(alice, action)))
+    assert not stopped(await house.store.run(touching(alice)))
+    assert await house.store.halted_at() == standing.halted_at
+
+    await house.resume()
+
+    assert not stopped(await house.store.run(spend(alice, action)))
+    assert (await audited_store(house.database, house.keyring)).findings == ()
+
+
+async def test_a_halt_binds_every_process(house: House) -> None:
+    alice, action = await house.authorized()
+    async with open_store(house.database.app_dsn, house.keyring, house.clock) as other:
+        assert not stopped(await other.run(touching(alice)))
+        await house.halt()
+
+        assert stopped(await other.run(spend(alice, action)))
+        assert await other.halted_at() is not None
+
+
+class StillClock(SteerableClock):
+    """A clock that does not tick: all that is done stands at one moment."""
+
+    def now(self, *, database_at: datetime | None = None) -> datetime:
+        return self.at
+
+
+@pytest.mark.parametrize("clock_of", [SteerableClock, StillClock])
+async def test_what_was_decided_before_a_halt_and_is_written_after_it_is_decided_again(
+    database: TestDatabase, keyring: Keyring, clock_of: type[SteerableClock]
+) -> None:
+    """The batch has read that nothing is halted, and waits for the head behind the halt."""
+    clock = clock_of()
+    async with open_store(database.app_dsn, keyring, clock) as store:
+        house = House(store, database, keyring, clock)
+        await house.appoint()
+        alice, action = await house.authorized()
+        async with database.owner() as owner:
+            held = owner.transaction()
+            await held.start()
+            await owner.fetch("SELECT 1 FROM head FOR UPDATE")
+            halts = asyncio.create_task(house.halt())
+            await database.somebody_waits_for_a_lock()
+            spends = asyncio.create_task(store.run(spend(alice, action)))
+            await database.somebody_waits_for_a_lock(sessions=2)
+            await held.rollback()
+
+        assert (await halts).halt == 1
+        assert stopped(await spends)
+    assert (await audited_store(database, keyring)).findings == ()
+
+
+async def test_what_waits_for_the_head_longest_comes_first(house: House) -> None:
+    alice, action = await house.authorized()
+    async with house.database.owner() as owner:
+        held = owner.transaction()
+        await held.start()
+        await owner.fetch("SELECT 1 FROM head FOR UPDATE")
+        spends = asyncio.create_task(house.store.run(spend(alice, action)))
+        await house.database.somebody_waits_for_a_lock()
+        halts = asyncio.create_task(house.halt())
+        await house.database.somebody_waits_for_a_lock(sessions=2)
+        await held.rollback()
+
+    assert not stopped(await spends)
+    assert (await halts).halt == 1
+    assert (await audited_store(house.database, house.keyring)).findings == ()
+
+
+async def test_halts_under_load_let_nothing_leave_between_them(house: House) -> None:
+    """Whatever the order: no spend stands in the log between a halt and its end."""
+    customers = [await house.authorized() for _ in range(12)]
+
+    async def halts() -> None:
+        for _ in range(3):
+            await house.halt()
+            await house.resume()
+
+    async def spends() -> list[bool]:
+        return [
+            stopped(await house.store.run(spend(alice, action)))
+            for _ in range(3)
+            for alice, action in customers
+            if (await house.store.account(alice.account_id)).actions
+        ]
+
+    await asyncio.gather(halts(), spends())
+
+    assert (await audited_store(house.database, house.keyring)).findings == ()
+
+
+async def test_a_halt_that_cannot_have_the_head_is_tried_again_and_then_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.database.owner() as owner:
+        held = owner.transaction()
+        await held.start()
+        await owner.fetch("SELECT 1 FROM head FOR UPDATE")
+        halts = asyncio.create_task(house.halt())
+        await house.database.somebody_waits_for_a_lock()
+        first = await house.database.value(WHO_WAITS)
+        await asked_until(
+            lambda: house.database.value(WHO_WAITS), lambda pid: pid not in (None, first)
+        )
+        await held.rollback()
+        assert (await halts).halt == 1
+        held = owner.transaction()
+        await held.start()
+        await owner.fetch("SELECT 1 FROM head FOR UPDATE")
+        monkeypatch.setattr(sql_officers, "TRIES", 2)
+        with pytest.raises(UnavailableError):
+            await house.halt()
+        await held.rollback()
+
+
+async def test_a_spend_that_was_committed_is_signed_again_when_it_is_resumed(house: House) -> None:
+    _, action = await house.authorized()
+    spends = spending(house.store, house.keyring, house.clock)
+    first = await spends.spend(action, SPENDING, actor=PLATFORM)
+    await house.halt()
+
+    with pytest.raises(PlatformHaltedError):
+        await spends.spend(action, SPENDING, actor=PLATFORM)
+
+    await house.resume()
+    again = await spends.spend(action, SPENDING, actor=PLATFORM)
+    assert again.authorization == first.authorization
+
+
+async def test_nobody_is_erased_under_a_halt(house: House) -> None:
+    customer, action = await due_customer(house.store, house.clock)
+    await house.halt()
+    erases = eraser(house.database.owner_dsn, house.keyring, house.clock)
+
+    assert stopped(await erases.erase(erasing(customer, action)))
+
+
+async def test_an_erasure_that_waits_behind_a_halt_is_decided_again(house: House) -> None:
+    customer, action = await due_customer(house.store, house.clock)
+    erases = eraser(house.database.owner_dsn, house.keyring, house.clock)
+    async with house.database.owner() as owner:
+        held = owner.transaction()
+        await held.start()
+        await owner.fetch("SELECT 1 FROM head FOR UPDATE")
+        halts = asyncio.create_task(house.halt())
+        await house.database.somebody_waits_for_a_lock()
+        late = asyncio.create_task(erases.erase(erasing(customer, action)))
+        await house.database.somebody_waits_for_a_lock(sessions=2)
+        await held.rollback()
+    await halts
+
+    with pytest.raises(UnavailableError, match="another answer"):
+        await late
+    assert (await house.store.account(customer.account_id)).erased_at is None
+
+
+async def test_a_halt_outlives_whatever_else_is_written_to_the_head(house: House) -> None:
+    alice, action = await house.authorized()
+    await house.halt()
+    sealer = Sealer(house.keyring)
+    await SqlLogKeys(house.store.database, sealer=sealer, clock=house.clock).tell("a key")
+    await Rewrap(
+        house.database.owner_dsn, sealer=sealer, entropy=ENTROPY, told=lambda _: None
+    ).run()
+    await house.store.run(touching(alice))
+
+    assert stopped(await house.store.run(spend(alice, action)))
+
+
+# --- Whoever has the database ---
+
+UNHALTED = [
+    pytest.param("UPDATE head SET platform = ''", id="no officers"),
+    pytest.param(
+        "UPDATE head SET platform = convert_to(regexp_replace("
+        "convert_from(platform, 'UTF8'), '\"halted\":[0-9]+', '\"halted\":null'), 'UTF8')",
+        id="not halted",
+    ),
+    pytest.param(
+        "UPDATE head h SET platform = o.platform FROM public.kept o", id="what stood before"
+    ),
+]
+
+
+@pytest.mark.parametrize("edit", UNHALTED)
+async def test_whoever_has_the_database_and_no_key_resumes_nothing(house: House, edit: str) -> None:
+    alice, action = await house.authorized()
+    await house.database.execute("CREATE TABLE public.kept AS TABLE head")
+    await house.halt()
+    await house.database.execute(edit)
+
+    for ask in (
+        lambda: house.store.run(spend(alice, action)),
+        lambda: house.store.run(withdrawal(alice, new_action(alice))),
+        house.store.halted_at,
+        house.officers.standing,
+        house.resume,
+    ):
+        with pytest.raises(LogDamagedError):
+            await ask()
+    assert Fault.HEAD_FORGED in codes(await audited_store(house.database, house.keyring))
+
+
+async def test_a_head_from_before_the_halt_is_believed_by_nobody(house: House) -> None:
+    alice, action = await house.authorized()
+    await house.database.execute("CREATE TABLE public.kept AS TABLE head")
+    await house.halt()
+    await house.database.execute("DELETE FROM head")
+    await house.database.execute("INSERT INTO head SELECT * FROM public.kept")
+
+    with pytest.raises(LogDamagedError):
+        await house.store.run(spend(alice, action))
+    async with open_store(house.database.app_dsn, house.keyring, house.clock) as fresh:
+        with pytest.raises(LogDamagedError):
+            await fresh.run(spend(alice, action))
+
+
+@pytest.mark.parametrize(
+    ("edit", "found"),
+    [
+        pytest.param(
+            "DELETE FROM leaf WHERE leaf_index = 1", {Fault.PLATFORM_WRONG}, id="the halt removed"
+        ),
+        pytest.param(
+            "UPDATE leaf SET entry = convert_to(replace(convert_from(entry, 'UTF8'), 'case-7',"
+            " 'case-8'), 'UTF8') WHERE leaf_index = 1",
+            {Fault.PLATFORM_WRONG},
+            id="its reason changed",
+        ),
+        pytest.param(
+            "UPDATE leaf SET label = decode(repeat('ab', 32), 'hex') WHERE leaf_index = 1",
+            {Fault.PLATFORM_WRONG, Fault.LEAF_LABEL_WRONG},
+            id="its label changed",
+        ),
+    ],
+)
+async def test_the_audit_sees_that_an_act_was_tampered_with(
+    house: House, edit: str, found: set[Fault]
+) -> None:
+    await house.halt()
+    await house.database.execute(edit)
+
+    assert found <= codes(await audited_store(house.database, house.keyring))
+    with pytest.raises(LogDamagedError):
+        await house.officers.standing()
+
+
+async def test_the_audit_sees_what_left_under_a_halt(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of the platform that heeds no halt: the log says what it did."""
+    alice, action = await house.authorized()
+    settings = settings_of(house.database, tmp_path / "data")
+    await adopt(house.database, house.keyring, settings)
+    await house.halt()
+    monkeypatch.setattr("twinlock.adapters.sql.batch.halted_since", lambda _: None)
+    assert not stopped(await house.store.run(spend(alice, action)))
+
+    for only_log in (False, True):
+        verdict = await audited(house.database, house.keyring, settings, only_log=only_log)
+        assert codes(verdict) == {Fault.LEFT_WHILE_HALTED}
+        assert [one.where for one in verdict.findings] == ["leaf 4"]
+
+
+async def test_the_audit_wants_every_act_to_be_an_officers(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has all of our keys, and runs his own program: he signs for no officer."""
+    await house.halt()
+    resume = await house.officers.resume()
+    monkeypatch.setattr("twinlock.services.officers.checked", lambda signed: signed)
+    for officer in (ADA, BEN):
+        statement = house.officers.statement(resume, officer=officer.key)
+        await house.officers.act(sign(statement, DORA.private.sign))
+
+    assert Fault.PLATFORM_WRONG in codes(await audited_store(house.database, house.keyring))
+    with pytest.raises(LogDamagedError, match="not that of the officer"):
+        await house.officers.standing()
+
+
+async def test_a_refused_statement_is_no_act(house: House) -> None:
+    with pytest.raises(StatementRefusedError):
+        await house.does(DORA, HALT)
+
+    assert len((await house.officers.standing()).acts) == 1
+    assert (await house.store.head()).size == 1
