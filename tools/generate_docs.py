@@ -37,6 +37,7 @@ from twinlock.domain import (
     catalogue,
     drafts,
     exit_drafts,
+    key_changes,
     message_signatures,
     own_drafts,
 )
@@ -209,6 +210,8 @@ DRAFTS: dict[catalogue.ActionType, type[msgspec.Struct]] = {
     catalogue.ActionType.DESTINATION_ADD: drafts.DestinationAddDraft,
     catalogue.ActionType.FREEZE_LIFT: drafts.EmptyDraft,
     catalogue.ActionType.ACCOUNT_ERASE: drafts.EmptyDraft,
+    catalogue.ActionType.API_KEY_WIDEN: key_changes.ApiKeyChangeDraft,
+    catalogue.ActionType.API_KEY_NARROW: key_changes.ApiKeyChangeDraft,
     catalogue.ActionType.API_KEY_REVOKE: drafts.ApiKeyRevokeDraft,
     catalogue.ActionType.DESTINATION_REMOVE: drafts.DestinationRemoveDraft,
     catalogue.ActionType.FREEZE_SET: drafts.EmptyDraft,

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from support.commands import run
+from support.imports import a_row, importing_into, read
 from support.owned_keys import BOUNDED, OTHER
 from support.postgres import TestDatabase
 from support.service import Customer, Service
@@ -96,6 +97,26 @@ async def test_a_key_that_waits_ends_too(service: Service, alice: Customer) -> N
 
     assert (await alice.client.action(waits.action_id)).state == "vetoed"
     assert await keys_of(alice) == []
+
+
+async def test_keys_that_moved_in_end_too_whoever_else_has_one_beside_them(
+    service: Service, alice: Customer
+) -> None:
+    keys = [
+        {"public_key": one, "scopes": ["read"], "integrator": name}
+        for one, name in ((BOUNDED["public_key"], "example-bot"), (OTHER.public_key, "other-bot"))
+    ]
+    rows = [read(a_row("old", api_keys=keys)), read(a_row("plain"))]
+    taken = await importing_into(service).take(
+        list(enumerate(rows, start=1)), dry=False, resumed=False
+    )
+    named = AccountId(taken[0].account_id)
+
+    assert (await revoke(service))["keys"] == 1
+    left = (await service.api.store.account(named)).api_keys
+    assert [key.integrator for key in left] == ["other-bot"]
+    assert (await revoke(service, integrator="other-bot"))["accounts"] == 1
+    assert (await service.api.store.account(named)).api_keys == ()
 
 
 async def test_it_goes_page_by_page(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

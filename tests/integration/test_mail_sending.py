@@ -8,6 +8,7 @@ import pytest
 from support.mail_server import MailServer, mail_server
 from support.mails import ALICES, OUR_HOST, a_letter, settings_for
 from support.receivers import Authority, new_authority
+from support.until import until
 
 from twinlock.adapters.mail import sending
 from twinlock.adapters.mail.sending import SmtpMail
@@ -188,10 +189,13 @@ async def test_a_server_that_hangs_costs_its_time_and_no_more(
 async def test_a_server_that_speaks_slowly_for_ever_is_given_up(
     server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Prevents: a tarpit to which each attempt leaves one more connection open."""
     monkeypatch.setattr(sending, "ATTEMPT_SECONDS", 0.2)
     server.hangs.add("DATA")
+    fates = await sent(settings_for(server))
+    await until(lambda: server.ended == server.connections, within=2.0)
 
-    assert await sent(settings_for(server)) == [Fate(Fault.TIMED_OUT)]
+    assert fates == [Fate(Fault.TIMED_OUT)]
 
 
 async def test_nobody_there_is_the_carrier_s_fault() -> None:

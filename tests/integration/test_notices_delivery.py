@@ -18,12 +18,14 @@ from support.service import ADDRESS, Customer, Service, serving
 from support.until import asked_until, until
 
 from twinlock.adapters.settings import load as load_settings
+from twinlock.api.throttling import PAGE_BURST, REFUSED_BURST
 from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.webhooks import open_webhooks
 from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.account import Account
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import AccountId
+from twinlock.domain.webhooks.endpoints import WebhookId
 
 
 @dataclass
@@ -125,6 +127,24 @@ async def test_a_provider_that_is_away_keeps_no_mail_waiting(scene: Scene) -> No
     told = await asked_until(lambda: scene.outcomes(alice), bool)
 
     assert told == {"email": Outcome.HANDED}
+
+
+async def test_an_sms_provider_that_is_away_keeps_no_program_waiting(scene: Scene) -> None:
+    """Prevents: a day without SMS, in which the channel off the phone hears nothing either."""
+    async with receiving() as gone:
+        nowhere = gone.url()
+    async with open_webhooks(scene.world) as webhooks:
+        await webhooks.remove(WebhookId(scene.webhook_id))
+        await webhooks.add(nowhere, patterns=("notice.sms",))
+        await webhooks.add(scene.provider.url(), patterns=("notice.desktop",))
+    alice = await scene.customer("sms", "desktop")
+    added = await alice.propose(
+        "destination.add", {"network": "ethereum", "address": ADDRESS, "label": "mine"}
+    )
+    await alice.with_passkey(added.action_id)
+    told = await asked_until(lambda: scene.outcomes(alice), bool)
+
+    assert told == {"desktop": Outcome.HANDED}
 
 
 async def test_a_channel_that_nobody_carries_is_told_as_failed(scene: Scene) -> None:
@@ -238,6 +258,22 @@ async def test_another_kind_s_provider_confirms_nothing(scene: Scene) -> None:
     said = await scene.says(message, "delivered", secret=other.secret)
 
     assert (said.status_code, said.json()["code"]) == (404, "notice_not_found")
+
+
+async def test_a_provider_tells_of_every_message_and_a_stranger_of_few(scene: Scene) -> None:
+    """Prevents: word that an SMS failed, lost because a thousand arrived in the same minute."""
+    said = [await scene.says("ntc_" + "a" * 26, "failed") for _ in range(int(PAGE_BURST) + 20)]
+    forged = "whsec_" + "A" * 43 + "="
+    strange = [
+        await scene.says("ntc_" + "a" * 26, "failed", secret=forged)
+        for _ in range(int(REFUSED_BURST) + 2)
+    ]
+    after = await scene.says("ntc_" + "a" * 26, "failed")
+
+    assert {one.status_code for one in said} == {404}
+    assert [one.status_code for one in strange[-2:]] == [429, 429]
+    assert strange[0].status_code == 401
+    assert after.status_code == 429  # From where the stranger asks nobody is heard.
 
 
 # --- Looking them up ---

@@ -372,7 +372,7 @@ async def test_word_of_what_does_not_wait_is_noted_of_the_message_alone(
 ) -> None:
     """What has left already waits for nobody; and of a name that nobody gave nothing is taken."""
     await scene.database.execute(
-        "UPDATE delivery SET carrier = 'webhook', state = 'handed', ended_at = clock_timestamp()"
+        "UPDATE delivery SET carrier = 'sms', state = 'handed', ended_at = clock_timestamp()"
     )
     signer = KeyringSigner(keyring, log_origin="log.example/twinlock")
     reporting = Reporting(scene.store, policies=FixedPolicies(scene.clock, signer))

@@ -132,7 +132,7 @@ async def test_a_message_is_claimed_by_one_and_in_the_order_of_its_channel(
     assert (len(first), blocked, len(rest)) == (1, (), 2)
     assert ids == sorted(ids)
     assert {one.account_id for one in rest} == {alice.account_id}
-    assert await shelf.claim(CarrierName.WEBHOOK, now=clock.now(), most=10) == ()
+    assert await shelf.claim(CarrierName.SMS, now=clock.now(), most=10) == ()
 
 
 async def test_what_is_not_taken_waits_and_is_tried_again_with_its_attempts(
@@ -217,8 +217,8 @@ async def test_what_an_account_is_to_hear_is_kept_until_it_has(
 ) -> None:
     await deal(store, owes=True)
     if kept:
-        await database.execute("UPDATE delivery SET carrier = 'webhook'")
-    carrier = CarrierName.WEBHOOK if kept else MAIL
+        await database.execute("UPDATE delivery SET carrier = 'sms'")
+    carrier = CarrierName.SMS if kept else MAIL
     claimed = await shelf.claim(carrier, now=clock.now(), most=2)
     await shelf.handed(claimed[0], keep=kept, now=clock.now())
     await shelf.dead(claimed[1], Fault.REFUSED, now=clock.now())
@@ -240,9 +240,8 @@ async def test_what_a_carrier_says_later_ends_or_bounces_a_message(
     database: TestDatabase,
 ) -> None:
     await deal(store)
-    await database.execute("UPDATE delivery SET carrier = 'webhook'")
-    claimed = await shelf.claim(CarrierName.WEBHOOK, now=clock.now(), most=10)
-    assert await shelf.named(claimed[0].name) is None  # Nobody has it yet.
+    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    claimed = await shelf.claim(CarrierName.SMS, now=clock.now(), most=10)
     for one in claimed:
         await shelf.handed(one, keep=True, now=clock.now())
     named = await shelf.named(claimed[0].name)
@@ -253,8 +252,33 @@ async def test_what_a_carrier_says_later_ends_or_bounces_a_message(
     assert named.parcel == claimed[0].parcel
     assert await shelf.named(claimed[0].name) is None
     assert await rows(database) == {"dead": 1, "handed": 1}
+    assert await shelf.named(claimed[1].name) is None  # It was heard.
     assert await shelf.forget(now=clock.now(), most=10) == 0
     assert await shelf.forget(now=clock.now() + deliveries.KEPT + timedelta(1), most=10) == 1
+
+
+async def test_a_carrier_that_speaks_before_its_answer_was_noted_is_heard(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    """Prevents: a failure that is told at once, and taken for a message of nobody's."""
+    await deal(store)
+    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    claimed = await shelf.claim(CarrierName.SMS, now=clock.now(), most=10)
+    named = await shelf.named(claimed[0].name)
+    await shelf.arrived(claimed[0].name)
+    await shelf.bounced(claimed[1].name)
+    for one in claimed:
+        await shelf.handed(one, keep=True, now=clock.now())
+
+    assert named is not None
+    assert await rows(database) == {"dead": 1, "handed": 1}
+    assert [(one.name, one.fault) for one in await shelf.listed(most=9)] == [
+        (claimed[1].name, "refused")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,14 @@ from support.officers import ADA, BEN, CLEO
 from support.postgres import TestDatabase
 from support.softhsm import CONFIG, PIN, make_token
 from support.softhsm import home as softhsm_home
+from support.stores import open_store, opened
 
 from twinlock.adapters.officers import OfficerKeyWrongError, make_key, open_key
+from twinlock.adapters.private_files import locked
 from twinlock.adapters.settings import load as load_settings
-from twinlock.adapters.system import SystemEntropy
+from twinlock.adapters.system import SystemClock, SystemEntropy
 from twinlock.bootstrap.keys import make_keyring
+from twinlock.bootstrap.world import prepare
 from twinlock.domain.errors import FileUnsafeError
 
 Variables = dict[str, str]
@@ -39,6 +42,13 @@ async def asked(variables: Variables, *words: str, code: int = 0) -> Any:  # noq
     told = await run(variables, *words, "--json")
     assert told.code == code, told.err
     return msgspec.json.decode(told.out)
+
+
+async def an_account_of(variables: Variables, database: TestDatabase) -> str:
+    """Open an account, and return its id."""
+    world = await prepare(load_settings(variables))
+    async with open_store(database.app_dsn, world.keyring, SystemClock()) as store:
+        return (await opened(store, SystemClock())).account_id
 
 
 def keys_of(directory: Path, count: int = 3) -> dict[str, Path]:
@@ -123,6 +133,31 @@ async def test_officers_change_by_how_a_key_begins(variables: Variables, tmp_pat
     refused(await run(variables, "halt", "--key", str(keys[three[2]])), "statement_refused")
 
 
+async def test_one_officer_suspends_an_account_and_two_others_release_it(
+    variables: Variables, database: TestDatabase, tmp_path: Path
+) -> None:
+    keys = keys_of(tmp_path)
+    one, two, three = (str(file) for file in keys.values())
+    standing = await asked(variables, "officers", "appoint", *keys)
+    alice = await an_account_of(variables, database)
+
+    told = await asked(variables, "suspend", alice, "--key", one, "--because", "case-9")
+    assert (told["account"], told["done"]) == (alice, True)
+    refused(await run(variables, "suspend", alice, "--key", two), "suspended_too_soon")
+    refused(await run(variables, "release", alice, "--key", one), "statement_refused")
+    set_at = str(told["suspension"]["set_at"])
+    words = ("release", alice, set_at, "--key", two, "--log", standing["log"])
+    (tmp_path / "word.json").write_text((await run({}, "officers", "sign", *words)).out)
+    agreed = await run(variables, "release", alice, "--signed", str(tmp_path / "word.json"))
+    assert (agreed.code, "a second one has to" in agreed.err) == (1, True)
+    released = await asked(variables, "release", alice, "--key", three)
+
+    assert released["done"]
+    assert released["suspension"]["ends_at"] < told["suspension"]["ends_at"]
+    refused(await run(variables, "release", alice, "--key", two), "account_not_suspended")
+    assert (await run(variables, "audit")).code == 0
+
+
 async def test_what_cannot_be_done_is_said_in_a_line(variables: Variables, tmp_path: Path) -> None:
     keys = keys_of(tmp_path)
     one = next(iter(keys.values()))
@@ -162,6 +197,19 @@ async def test_a_service_shows_that_it_is_halted(variables: Variables, tmp_path:
 
     assert "twinlock_platform_halted 0.0" in before
     assert "twinlock_platform_halted 1.0" in after
+
+
+async def test_a_halt_is_done_though_another_process_moves_the_anchor(
+    variables: Variables, tmp_path: Path
+) -> None:
+    keys = keys_of(tmp_path)
+    await asked(variables, "officers", "appoint", *keys)
+    busy = Path(variables["TWINLOCK_DATA_DIR"]) / "log-anchor.json.lock"
+
+    with locked(busy, patience_seconds=0):
+        halted = await asked(variables, "halt", "--key", str(next(iter(keys.values()))))
+
+    assert halted["halt"] == 1
 
 
 # --- Keys ---

@@ -13,6 +13,7 @@ from support.stores import (
     ENTROPY,
     PLATFORM,
     Customer,
+    FixedPolicies,
     SteerableClock,
     new_action,
     open_store,
@@ -26,22 +27,26 @@ from support.until import asked_until
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring.ring import Keyring
-from twinlock.adapters.keyring.signing import KeyringIndex
+from twinlock.adapters.keyring.signing import KeyringIndex, KeyringSigner
 from twinlock.adapters.sql import officers as sql_officers
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.sql.rewrap import Rewrap
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.domain.audit.findings import Fault
-from twinlock.domain.errors import LogDamagedError, UnavailableError
-from twinlock.domain.ids import ActionId
-from twinlock.domain.officers.statements import Act, StatementRefusedError
+from twinlock.domain.errors import LogDamagedError, MalformedError, UnavailableError
+from twinlock.domain.ids import AccountId, ActionId
+from twinlock.domain.officers.statements import Act, Release, StatementRefusedError, Suspend
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
+from twinlock.domain.suspending import NotSuspendedError, PlatformChangedError
 from twinlock.ports import Committed
+from twinlock.ports.officers import Chain
 from twinlock.proofs.officers import sign
 from twinlock.services.officers import Officers, Standing
 from twinlock.services.spending import PlatformHaltedError, Spending
+from twinlock.services.suspensions import Suspended, Suspensions
 
 WHO_WAITS = """
 SELECT pid FROM pg_stat_activity
@@ -61,6 +66,7 @@ class House:
         acts = SqlPlatformActs(
             store.database, sealer=Sealer(keyring), clock=clock, log_origin=origin
         )
+        self.acts, self.origin = acts, origin
         self.officers = Officers(acts, clock=clock, entropy=ENTROPY, log_origin=origin)
 
     async def appoint(self) -> Standing:
@@ -284,6 +290,82 @@ async def test_a_halt_outlives_whatever_else_is_written_to_the_head(house: House
     await house.store.run(touching(alice))
 
     assert stopped(await house.store.run(spend(alice, action)))
+
+
+async def test_webhooks_pass_over_what_officers_did(house: House) -> None:
+    """Prevents: every endpoint that stands still at the first halt."""
+    alice = await house.customer()
+    await house.halt()
+    await house.store.run(touching(alice))
+
+    entries = await SqlWebhooks(house.store, entropy=ENTROPY).entries(start=0, count=10)
+
+    own = alice.account_id
+    assert [one.account_id for one in entries] == ["", own, "", own]
+
+
+# --- One account ---
+
+
+def suspensions(house: House) -> Suspensions:
+    policies = FixedPolicies(house.clock, KeyringSigner(house.keyring, log_origin=house.origin))
+    return Suspensions(house.store, acts=house.acts, policies=policies, log_origin=house.origin)
+
+
+async def says(house: House, officer: Officer, act: Suspend | Release) -> Suspended:
+    statement = house.officers.statement(act, officer=officer.key)
+    signed = sign(statement, officer.private.sign)
+    return await suspensions(house).act(signed, named=AccountId(act.account))
+
+
+async def test_a_suspended_account_stops_and_others_do_not(house: House) -> None:
+    (alice, action), (bob, bobs) = await house.authorized(), await house.authorized()
+    with pytest.raises(NotSuspendedError):
+        await suspensions(house).release(alice.account_id)
+
+    told = await says(house, ADA, Suspend(account=alice.account_id, because="case-9"))
+
+    assert told.done
+    answer = (await house.store.run(spend(alice, action))).answer
+    assert Reason.ACCOUNT_SUSPENDED in reasons(answer.requirement)
+    assert (await house.store.run(spend(bob, bobs))).answer.answer is Answer.ALLOW
+
+    releasing = await suspensions(house).release(alice.account_id)
+    assert not (await says(house, BEN, releasing)).done
+    assert (await says(house, CLEO, releasing)).done
+
+    assert (await house.store.run(spend(alice, action))).answer.answer is Answer.ALLOW
+    assert (await audited_store(house.database, house.keyring)).findings == ()
+
+
+async def test_whoever_is_no_officer_any_more_when_it_is_decided_suspends_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Officers change between the look at who counts and the account's lock, every time."""
+    alice = await house.customer()
+    act = Suspend(account=alice.account_id, because="case-9")
+    read = house.acts.read
+
+    async def read_and_halt() -> Chain:
+        chain = await read()
+        await house.does(BEN, HALT)
+        return chain
+
+    monkeypatch.setattr(house.acts, "read", read_and_halt)
+    with pytest.raises(PlatformChangedError):
+        await says(house, ADA, act)
+    monkeypatch.undo()
+
+    assert (await house.store.account(alice.account_id)).suspension.set_at == 0
+    assert (await says(house, ADA, act)).done
+
+
+async def test_what_is_said_about_the_platform_suspends_nobody(house: House) -> None:
+    alice = await house.customer()
+    signed = sign(house.officers.statement(HALT, officer=ADA.key), ADA.private.sign)
+
+    with pytest.raises(MalformedError):
+        await suspensions(house).act(signed, named=alice.account_id)
 
 
 # --- Whoever has the database ---

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from support.cast import NOON
 from support.owned_keys import AWAY
 from support.service import Customer, Service
 from support.traders import THIN, by_key, by_session, make_key, order, ticket
@@ -149,7 +150,9 @@ async def test_far_from_the_middle_of_a_thin_pair_is_asked_for_and_passes_when_s
     assert (await by_session(alice, **{**named, "notional_cents": 1}))["verdict"] == "ask"
 
 
-async def test_a_permit_lapses(alice: Customer) -> None:
+async def test_a_permit_lapses_and_counts_for_nothing_under_a_halt(
+    alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     far = {"pair": THIN, "price": "10", "mid": "1"}
     listed = await alice.propose("destination.add", {"network": "market", "address": THIN})
     await alice.with_passkey(listed.action_id)
@@ -161,6 +164,10 @@ async def test_a_permit_lapses(alice: Customer) -> None:
     await alice.client.spend(proposed.action_id, spend_id="trade-0001")
 
     alice.service.clock.forward(minutes=14)
+    with monkeypatch.context() as halted:
+        halted.setattr(alice.service.api.store, "halted_at", lambda: asyncio.sleep(0, NOON))
+        assert (await by_session(alice, **far, action_id=proposed.action_id))["verdict"] == "ask"
+        assert await by_session(alice) == PASSED
     assert await by_session(alice, **far, action_id=proposed.action_id) == PASSED
     alice.service.clock.forward(minutes=1)
     assert (await by_session(alice, **far, action_id=proposed.action_id))["verdict"] == "ask"

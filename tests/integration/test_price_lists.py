@@ -13,6 +13,7 @@ from typing import cast
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -44,6 +45,7 @@ from twinlock.cli.main import app
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import FileUnsafeError
 from twinlock.domain.money import MAX_PRICE_CENTS, PRICE_LIFETIME, Prices
+from twinlock.proofs import jws
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 ENTROPY = SystemEntropy()
@@ -249,6 +251,17 @@ def test_a_list_of_somebody_whom_the_keyring_does_not_name_is_no_list(
     price_lists.sign_list(b'{"cents":{"USDT":1}}', key_file=other, out=feed.out, now=NOON)
 
     assert feed.believed() is None
+
+
+def test_a_list_whose_time_has_no_zone_is_no_list(feed: Feed) -> None:
+    """Prevents: a feed with tools of its own, after whose list every decision breaks."""
+    private = cast("Ed25519PrivateKey", load_pem_private_key(feed.file.read_bytes(), None))
+    for at, believed in (("2026-01-15T12:00:00", False), ("2026-01-15T12:00:00Z", True)):
+        claims = f'{{"as_of":"{at}","cents":{{"BTC":1}}}}'.encode()
+        named = {"kid": feed.key.key_id, "typ": price_lists.PRICES_TYPE}
+        feed.out.write_text(jws.sign(claims, key=private, **named))
+
+        assert (feed.believed() is not None) is believed
 
 
 def test_a_list_that_is_none_is_logged_with_its_file_until_it_changes(feed: Feed) -> None:

@@ -1,10 +1,11 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
-from support.leaving import OTHERS, TETHER
+from support.leaving import OTHERS, REGISTERED_EXIT, TETHER
 from support.policies import STRICT, permits, policy_of
 from support.worlds import (
     APP,
@@ -35,7 +36,9 @@ from support.worlds import (
 from twinlock.domain.account import ActionUnknownError, Destination, State
 from twinlock.domain.actions import (
     AnyPayload,
+    ApiKeyNarrow,
     ApiKeyRevoke,
+    ApiKeyWiden,
     AuthenticatorBind,
     LimitLower,
     LimitRaise,
@@ -490,9 +493,12 @@ def payloads() -> list[AnyPayload]:
         withdrawing,
         make_key(),
         ApiKeyRevoke(account=ALICE, api_key_id="key_abc"),
+        ApiKeyWiden(**POWERS),
+        ApiKeyNarrow(**(POWERS | {"ip_list": (), "pairs": (), "price_band_bp": 0})),
         FREEZE,
         LIFT,
         *OTHERS,
+        REGISTERED_EXIT,
         TransferSubaccount(**TETHER, subaccount="sub_1", source="sub_2"),
         LimitRaise(account=ALICE, day_cents=None, destination_cents=5),
         LimitLower(account=ALICE, day_cents=5, destination_cents=None),
@@ -503,10 +509,21 @@ def payloads() -> list[AnyPayload]:
     ]
 
 
+POWERS: dict[str, Any] = {
+    "account": ALICE,
+    "api_key_id": "key_abc",
+    "ip_list": ("203.0.113.1/32",),
+    "pairs": ("BTC/USDT",),
+    "price_band_bp": 150,
+    "notional_daily_cents": 5_00,
+}
+
+
 # Told in other words: amounts and sums as decimals, flags as sentences, the account not at all.
 OTHERWISE = {"account", "amount_minor", "max_fee_minor", "decimals", "budget_cents", "daily_cents"}
 OTHERWISE |= {"day_cents", "destination_cents", "days", "two_keys", "orders"}
-OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked"}
+OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked", "terms"}
+OTHERWISE |= {"price_band_bp", "notional_daily_cents"}
 
 
 @pytest.mark.requirement("P-07")
@@ -524,6 +541,10 @@ def test_every_field_stands_on_the_page_whole(payload: AnyPayload) -> None:
             assert {value} <= shown or set(value) <= shown, field
     assert told.title
     assert told.effect.endswith(".")
+
+
+def test_each_term_of_an_exit_of_the_platforms_own_stands_beside_its_name() -> None:
+    assert lines_of(REGISTERED_EXIT)["invoice"] == "2026-17"
 
 
 def lines_of(payload: AnyPayload, *, known: Known | None = None) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Strategies for accounts in every state of enrolment, and for whatever can be asked of one."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import (
@@ -48,7 +50,7 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import Account, Channel
-from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
+from twinlock.domain.actions import AnyPayload, ApiKeyNarrow, ApiKeyRevoke, ApiKeyWiden, NotBuilt
 from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
@@ -151,12 +153,23 @@ def asked_of(account: Account) -> st.SearchStrategy[tuple[AnyPayload, str]]:
             *changes,
             (make_key("read", "trade"), "key_read"),
             (make_key("withdraw", ip_list=("::1",), destinations=("dst_1",)), "key_send"),
+            (ApiKeyWiden(**_POWERS, pairs=("BTC/USDT",)), ""),
+            (ApiKeyNarrow(**_POWERS, pairs=()), ""),
             (ApiKeyRevoke(account=ALICE, api_key_id="key_read"), ""),
             (FREEZE, ""),
             (LIFT, ""),
             (NotBuilt(account=ALICE, asked="recovery.open", digest=""), ""),
         ]
     )
+
+
+_POWERS: dict[str, Any] = {
+    "account": ALICE,
+    "api_key_id": "key_read",
+    "ip_list": ("203.0.113.0/28",),
+    "price_band_bp": 50,
+    "notional_daily_cents": 0,
+}
 
 
 def _password(account: Account) -> Password:

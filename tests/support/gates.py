@@ -85,6 +85,7 @@ class Gate:
     book: list[tuple[State, Decided, datetime]] = field(default_factory=list, repr=False)
     drawn: int = 0
     halted_at: datetime | None = None
+    platform: bytes = b""
     tick: timedelta = timedelta(0)  # what passes before every command, as transactions do
 
     @classmethod
@@ -123,6 +124,7 @@ class Gate:
             destination_id=at_hand,
             destination=self.destinations.get(at_hand) if at_hand else None,
             halted_at=self.halted_at,
+            platform=self.platform,
         )
         decided = decide(before, command, rules=self.rules, now=self.now)
         self.book.append((before, decided, self.now))

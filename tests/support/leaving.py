@@ -16,6 +16,7 @@ from twinlock.domain.exits import (
     LoanCollateral,
     MarginOpen,
     P2pRelease,
+    PlatformExit,
     StakingStart,
     TradeUnusual,
     TransferInternal,
@@ -52,6 +53,14 @@ OTHERS: tuple[AnyExit, ...] = (
     StakingStart(**TETHER, product="validator_9"),
     ConvertExecute(**TETHER, product="USDT/BTC"),
 )
+# Of which no statute that we ship speaks.
+REGISTERED_EXIT = PlatformExit(
+    **TETHER,
+    exit="x.bills",
+    place="x.bills/city-power",
+    says="Pay a bill",
+    terms=(("invoice", "2026-17"),),
+)
 EVERY_EXIT: Mapping[str, AnyExit] = MappingProxyType(
-    {str(one.__struct_config__.tag): one for one in (send(), *OTHERS)}
+    {str(one.__struct_config__.tag): one for one in (send(), *OTHERS, REGISTERED_EXIT)}
 )

@@ -62,6 +62,7 @@ class MailServer:
     hangs: set[str] = field(default_factory=set)
     cuts: set[str] = field(default_factory=set)
     connections: int = 0
+    ended: int = 0  # connections
     refused_users: int = 0
     port: int = 0
     live: list["_Protocol"] = field(default_factory=list)
@@ -161,6 +162,10 @@ class _Protocol(SMTP):
             self._server.connections += 1
             self._server.live.append(self)
         super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.ended += 1
+        super().connection_lost(error)
 
 
 @asynccontextmanager

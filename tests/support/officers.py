@@ -10,7 +10,7 @@ from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.officers.platform import Platform, PlatformLeaf, after, appointed, said
-from twinlock.domain.officers.statements import Act, Change, Halt, Resume, Signed, statement_of
+from twinlock.domain.officers.statements import AnyAct, Change, Halt, Resume, Signed, statement_of
 from twinlock.ports.officers import Chain, PlacedAct, Speak
 from twinlock.proofs.officers import checked, sign
 
@@ -33,7 +33,7 @@ class Officer:
     def __repr__(self) -> str:
         return self.name
 
-    def signs(self, act: Act, *, at: datetime, log: str = LOG) -> Signed:
+    def signs(self, act: AnyAct, *, at: datetime, log: str = LOG) -> Signed:
         """Return ``act`` signed, each time under a nonce of its own."""
         self._said += 1
         nonce = hashlib.sha256(f"{self.name} {self._said}".encode()).digest()[:16]
@@ -65,11 +65,11 @@ class Board:
         self.take(said(self.platform, checked(signed), log=LOG, now=self.now))
         return self.platform
 
-    def does(self, officer: Officer, act: Act) -> Platform:
+    def does(self, officer: Officer, act: AnyAct) -> Platform:
         """Let an officer sign ``act`` now, and do it."""
         return self.hears(officer.signs(act, at=self.now))
 
-    def refuses(self, officer: Officer, act: Act) -> TwinlockError:
+    def refuses(self, officer: Officer, act: AnyAct) -> TwinlockError:
         """Let an officer try ``act``, which must be refused; return why."""
         before = self.platform
         try:

@@ -45,6 +45,7 @@ HEADER_CHARACTERS_MOST = 512  # Of a token, beside its claims: header and signat
 LIST_BYTES_MOST = (jws.MAX_TOKEN - HEADER_CHARACTERS_MOST) * 3 // 4  # Base64 has 4 for every 3.
 DOCUMENT_BYTES_MOST = 65_536  # Before it is written anew; spaces and line ends may be many.
 LIST_MODE = 0o644  # No secret: the service may run as another user than the feed.
+_NO_ZONE = "as_of has no time zone: write it as 2026-01-15T14:00:00Z"
 _SYMBOL = re.compile(r"[A-Z0-9]{1,32}")
 _Cents = Annotated[int, Meta(ge=1, le=MAX_PRICE_CENTS)]
 _log = structlog.get_logger(__name__)
@@ -126,7 +127,11 @@ class PriceFile:
 
     def _read(self, path: Path) -> Prices:
         claims = jws.verify(_token(path), keys=self._keys, typ=PRICES_TYPE)
-        return msgspec.json.decode(claims, type=Prices)
+        prices = msgspec.json.decode(claims, type=Prices)
+        if prices.as_of.tzinfo is None:
+            # Prevents: a time that is compared with no other, so that every decision breaks on it.
+            raise PriceListWrongError(_NO_ZONE)
+        return prices
 
     def signed_by(self) -> str | None:
         """Return the id of the key that signed the list in force, or None."""
@@ -247,7 +252,7 @@ def _as_of(told: datetime | None, *, now: datetime) -> datetime:
     if told is None:
         return now.replace(microsecond=0)
     if told.tzinfo is None:
-        raise PriceListWrongError("as_of has no time zone: write it as 2026-01-15T14:00:00Z")
+        raise PriceListWrongError(_NO_ZONE)
     if not timedelta(0) <= now - told <= PRICE_LIFETIME:
         minutes = PRICE_LIFETIME // timedelta(minutes=1)
         raise PriceListWrongError(f"as_of lies ahead, or more than {minutes} minutes back")

@@ -31,7 +31,7 @@ from twinlock.proofs.addresses.characters import check_characters
 from twinlock.proofs.addresses.normal import normal_address
 
 SCREENING_LIFETIME = timedelta(hours=72)  # Renewed daily; a weekend without it stops nobody.
-SIGNED_AHEAD_MOST = timedelta(minutes=5)  # Clocks of servers drift.
+SCREENING_AHEAD_MOST = timedelta(minutes=5)  # Whoever writes the file has a clock of their own.
 FILE_BYTES_MOST = 256 * 1024 * 1024  # OFAC's list has some 30 MB, its advanced one some 120.
 ROWS_MOST = 1_000_000  # Some 200 MB in memory; all lists of the world have a hundredth of that.
 _COLUMN: Final = "address"
@@ -63,10 +63,11 @@ class ScreeningList:
     signed: bool = False
 
     def is_stale(self, now: datetime) -> bool:
-        """Say whether nobody renewed it for too long, or signed it ahead of time."""
-        if self.signed and self.renewed_at - now > SIGNED_AHEAD_MOST:
-            return True
-        return now - self.renewed_at > SCREENING_LIFETIME
+        """Say whether nobody renewed it for too long, or says so of a time that is not yet.
+
+        Prevents: a file dated years ahead, which is never too old.
+        """
+        return not -SCREENING_AHEAD_MOST <= now - self.renewed_at <= SCREENING_LIFETIME
 
 
 class ScreeningFile:
@@ -203,6 +204,10 @@ def spellings(text: str) -> dict[str, str]:
         except AddressError:
             continue
         found.setdefault(address, form.value)
+    plain = text.lower()
+    if not found and plain != text and plain.startswith("0x"):
+        # Prevents: an address that a list writes in capitals of its own, and that nobody looks for.
+        return spellings(plain)
     return found
 
 

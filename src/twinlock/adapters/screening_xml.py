@@ -154,5 +154,6 @@ def addresses_of_xml(file: BinaryIO) -> Iterator[str]:
             yield from parser.taken()
         parser.expat.Parse(b"", True)  # noqa: FBT003 - as above: it must end where it should
         yield from parser.taken()
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        # The last two: an encoding that is unknown, or that has more bytes for a letter.
         raise ScreeningListWrongError("the list is not whole, or no XML") from error

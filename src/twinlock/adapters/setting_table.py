@@ -134,6 +134,13 @@ TABLE = (
         "The public key of whoever signs the list of sanctions (`twinlock screening keygen`).",
     ),
     _row(
+        "EXITS_FILE",
+        "absolute path",
+        "none: the exits of docs/actions.md are all",
+        "JSON: exits of your own, which are held until the policy speaks of them (docs/exits.md). "
+        "Read when a process starts.",
+    ),
+    _row(
         "BREACHED_PASSWORDS_FILE",
         "absolute path",
         "none: only the common passwords that we ship are refused",

@@ -76,6 +76,7 @@ class Settings:
     price_file: Path | None
     screening_file: Path | None
     screening_key: bytes | None
+    exits_file: Path | None
     breached_passwords_file: Path | None
     network_file: Path | None
     city_file: Path | None
@@ -153,6 +154,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         price_file=_path(values, "PRICE_FILE"),
         screening_file=_path(values, "SCREENING_FILE"),
         screening_key=_screening_key(values),
+        exits_file=_path(values, "EXITS_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
         network_file=_path(values, "NETWORK_FILE"),
         city_file=_path(values, "CITY_FILE"),

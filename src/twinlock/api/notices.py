@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 
 from twinlock.api.request import StrictRequest, header
 from twinlock.api.serving import api_of
-from twinlock.proofs.webhooks import SignedHeaders
+from twinlock.proofs.webhooks import SignedHeaders, WebhookSignatureError
 from twinlock.services.notices.looking import NoticeView
 from twinlock.services.platform_keys import Scope
 
@@ -38,13 +38,18 @@ async def report_outcome(
 ) -> None:
     """Take a carrier's word, signed as our message to it was: Standard Webhooks, by its secret."""
     api = api_of(request)
-    api.rates.pages.take(api.caller_address(request))
+    address = api.caller_address(request)
+    api.rates.refused.look(address)
     signed = SignedHeaders(
         header(request, b"webhook-id"),
         header(request, b"webhook-timestamp"),
         header(request, b"webhook-signature"),
     )
     callbacks = api.use.callbacks
-    await callbacks.check(webhook_id, data.message_id, signed, await request.body())
+    try:
+        await callbacks.check(webhook_id, data.message_id, signed, await request.body())
+    except WebhookSignatureError:  # Whoever signs is not counted: one address tells of every SMS.
+        api.rates.refused.take(address)
+        raise
     arrived = data.outcome == "delivered"
     await api.use.reporting.tell(callbacks.shelf, data.message_id, arrived=arrived)

@@ -39,7 +39,7 @@ SIGNAL_RATE = 20.0  # Signals a second from one address: a mail provider that te
 SIGNAL_BURST = 1_000.0
 LOG_RATE = 50.0  # Tiles and proofs a second to one address: a monitor that reads all of the log.
 LOG_BURST = 2_000.0
-REFUSED_RATE = 1.0  # Refused platform keys a second from one address: 256 bits are not guessed.
+REFUSED_RATE = 1.0  # Refused keys, or words on notices, a second from one address: nobody guesses.
 REFUSED_BURST = 100.0
 BUCKETS_MOST = 100_000  # Callers that are remembered; the longest idle is forgotten, full again.
 _TIGHTENING = frozenset(name for name, cls in CLASS_OF.items() if cls is ActionClass.TIGHTENING)
@@ -64,13 +64,22 @@ class Buckets:
     def take(self, name: str) -> None:
         """Take one token of ``name``. Raises RateLimitedError."""
         now = self._seconds()
-        tokens, at = self._buckets.pop(name, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - at) * self._rate)
+        tokens = self._left(name, now)
+        self._buckets.pop(name, None)
         self._buckets[name] = (tokens - 1 if tokens >= 1 else tokens, now)
         if len(self._buckets) > BUCKETS_MOST:
             self._buckets.popitem(last=False)
         if tokens < 1:
             raise RateLimitedError("slow down")
+
+    def look(self, name: str) -> None:
+        """Take nothing; say whether ``name`` has used up all. Raises RateLimitedError."""
+        if self._left(name, self._seconds()) < 1:
+            raise RateLimitedError("slow down")
+
+    def _left(self, name: str, now: float) -> float:
+        tokens, at = self._buckets.get(name, (self._burst, now))
+        return min(self._burst, tokens + (now - at) * self._rate)
 
 
 def share(by: str, about: str) -> str:

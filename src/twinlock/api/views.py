@@ -165,6 +165,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     enrolling_until: datetime | None
     floor: str
     frozen_until: datetime | None
+    suspended_until: datetime | None
     limits: LimitsView
     lock: LockView
     authenticators: tuple[AuthenticatorView, ...]
@@ -227,6 +228,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),
         frozen_until=account.freeze.until,
+        suspended_until=account.suspension.until(now),
         limits=_limits(account),
         lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
         authenticators=tuple(_view_authenticator(account, one) for one in account.authenticators),

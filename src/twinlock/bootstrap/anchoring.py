@@ -1,13 +1,14 @@
 """The store held against the anchor of its log."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from twinlock.adapters.anchor import AnchorThread
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy
 from twinlock.bootstrap.world import World
+from twinlock.domain.errors import FileBusyError
 from twinlock.ports import Clock
 from twinlock.ports.log import Head
 from twinlock.services.anchoring import Anchoring
@@ -25,6 +26,15 @@ async def anchored(
         ) as kept:
             signer = keys.signer(log_origin=settings.log_origin)
             yield kept, Anchoring(kept, signer=signer, anchors=anchors), keys
+
+
+async def follow_unless_busy(anchoring: Anchoring) -> None:
+    """Move the anchor after a command, unless a process that serves is just at it: it moves it.
+
+    Prevents: a halt, or any command, that is done and told as a failure.
+    """
+    with suppress(FileBusyError):
+        await anchoring.follow()
 
 
 async def adopt_log(world: World) -> Head:

@@ -8,13 +8,13 @@ from twinlock.adapters import officers as officer_keys
 from twinlock.adapters.settings import TokenPlace
 from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.system import SystemClock, SystemEntropy
-from twinlock.bootstrap.anchoring import anchored
+from twinlock.bootstrap.anchoring import anchored, follow_unless_busy
 from twinlock.bootstrap.world import World
 from twinlock.domain.canonical import b64url
 from twinlock.domain.officers.statements import (
     NONCE_BYTES,
     SIGNED_BYTES_MOST,
-    Act,
+    AnyAct,
     Signed,
     read_signed,
     statement_of,
@@ -38,7 +38,7 @@ async def open_officers(world: World, *, clock: Clock | None = None) -> AsyncIte
         origin = world.settings.log_origin
         acts = SqlPlatformActs(kept.database, sealer=keys.sealer, clock=trusted, log_origin=origin)
         yield Officers(acts, clock=trusted, entropy=SystemEntropy(), log_origin=origin)
-        await anchoring.follow()
+        await follow_unless_busy(anchoring)
 
 
 def make_officer_key(path: Path, *, place: TokenPlace | None) -> str:
@@ -61,7 +61,7 @@ def open_officer_key(path: Path) -> SigningKey:
     return officer_keys.open_key(path)
 
 
-def sign_elsewhere(act: Act, *, key: SigningKey, log: str) -> Signed:
+def sign_elsewhere(act: AnyAct, *, key: SigningKey, log: str) -> Signed:
     """Return ``act`` signed where there is no installation: for ``log``, for ten minutes."""
     statement = statement_of(
         act,

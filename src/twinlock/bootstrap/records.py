@@ -8,10 +8,11 @@ from pathlib import Path
 
 from twinlock.adapters import private_files
 from twinlock.adapters.sql.erasing import SqlEraser
+from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
 from twinlock.adapters.system import SystemEntropy, own_clock
-from twinlock.bootstrap.anchoring import anchored
+from twinlock.bootstrap.anchoring import anchored, follow_unless_busy
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.world import World
 from twinlock.domain.errors import SettingsWrongError
@@ -19,6 +20,8 @@ from twinlock.ports import Clock
 from twinlock.services.erasing import Erasing
 from twinlock.services.exporting import Exporting
 from twinlock.services.legal_holds import LegalHolds
+from twinlock.services.officers import Officers
+from twinlock.services.suspensions import Suspensions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Records:
 
     exporting: Exporting
     legal_holds: LegalHolds
+    officers: Officers
+    suspensions: Suspensions
     erasing: Erasing | None
 
 
@@ -49,7 +54,9 @@ async def open_records(
         texts = SqlPolicyTexts(kept.database)
         await texts.check_served(book.policy.name.digest)
         await texts.keep(book.policy.text)  # Before it decides anything.
-        signer = keys.signer(log_origin=world.settings.log_origin)
+        origin = world.settings.log_origin
+        signer = keys.signer(log_origin=origin)
+        acts = SqlPlatformActs(kept.database, sealer=keys.sealer, clock=trusted, log_origin=origin)
         prices = keys.price_file(world.settings.price_file)
         policies = BookPolicies(lambda: book, prices=prices, signer=signer)
         owner, entropy = world.owner_dsn, SystemEntropy()
@@ -58,9 +65,11 @@ async def open_records(
         yield Records(
             exporting=Exporting(kept, records=SqlRecords(kept), policies=policies),
             legal_holds=LegalHolds(kept, policies=policies),
+            officers=Officers(acts, clock=trusted, entropy=entropy, log_origin=origin),
+            suspensions=Suspensions(kept, acts=acts, policies=policies, log_origin=origin),
             erasing=erasing if owner else None,
         )
-        await anchoring.follow()
+        await follow_unless_busy(anchoring)
 
 
 def erasing_of(records: Records) -> Erasing:

@@ -44,6 +44,7 @@ from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
 from twinlock.api.witnessing import WitnessMetrics
 from twinlock.bootstrap.anchoring import anchored
+from twinlock.bootstrap.exits import registered_exits
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.sign_ins import COUNTS_SECONDS, counted_sign_ins
 from twinlock.bootstrap.signals import NOBODY, polling, signal_use_cases
@@ -346,6 +347,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
             hasher=hasher,
             rp=rp,
             sign_ins=sign_ins,
+            registered=registered_exits(settings.exits_file),
         ),
         proving=_proving(
             world, shelves, keys, policies=policies, hasher=hasher, sign_ins=sign_ins, clock=clock

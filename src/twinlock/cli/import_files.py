@@ -5,21 +5,23 @@ too long; what is written for a spreadsheet begins nothing that one would run.
 """
 
 import csv
+import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import IO, Any, NamedTuple, TextIO
 
 from twinlock.cli.console import plain
 from twinlock.cli.files import FileUnreadableError
-from twinlock.domain.errors import TwinlockError
+from twinlock.domain.errors import FileUnsafeError, TwinlockError
 from twinlock.proofs.importing import FORMULA
 from twinlock.services.importing.reading import LINE_BYTES_MOST
 
-_RUN = FORMULA | {"\t", "\r"}  # What a spreadsheet runs, also behind what it drops.
+# What a spreadsheet runs, also behind what it drops, and of full width as some write it.
+_RUN = FORMULA | set("\t\r\n\uff1d\uff0b\uff0d\uff20")
 _PIECE = 1 << 20  # Bytes that are hashed at once.
 
 
@@ -108,6 +110,43 @@ class Lines:
         """Read on to the end of a line that is too long, and keep nothing of it."""
         while (data := self._next()) and not data.endswith(b"\n"):
             pass
+
+
+def open_report(path: Path, *, beside: Iterable[IO[Any]]) -> TextIO:
+    """Return a file of ours, empty and readable by nobody else; what stood there is gone.
+
+    Prevents: the file that is being read, or another report, written over; and a report that
+    lands behind somebody's link, or in somebody's own file.
+
+    Raises:
+        FileUnsafeError: it is a link, no regular file, another user's, or one of ``beside``.
+    """
+    named = plain(str(path))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise FileUnsafeError(f"{named} is a link, or no regular file") from error
+    file = os.fdopen(handle, "w", encoding="utf-8", newline="")
+    try:
+        _check_own(os.fstat(handle), named, beside)
+        os.fchmod(handle, 0o600)  # Also where it was there before.
+        os.ftruncate(handle, 0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _check_own(found: os.stat_result, named: str, beside: Iterable[IO[Any]]) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise FileUnsafeError(f"{named} is a link, or no regular file")
+    if found.st_uid != os.geteuid():
+        raise FileUnsafeError(f"{named} belongs to somebody else")
+    if any(os.path.samestat(found, os.fstat(one.fileno())) for one in beside):
+        raise FileUnsafeError(f"{named} is named for something else, too")
 
 
 def write_cells(out: TextIO, cells: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import IO, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -31,6 +31,7 @@ from twinlock.cli.import_files import (
     digest_of,
     is_open_to_others,
     open_file,
+    open_report,
     write_cells,
 )
 from twinlock.domain.canonical import b64url, encode
@@ -107,7 +108,8 @@ def import_command(  # noqa: PLR0913 - each is one thing that people choose
         data = stack.enter_context(open_file(file))
         if is_open_to_others(data):
             say("other people may read this file, which holds seeds and hashes: chmod 600")
-        tally = _Tally(_report(stack, errors), _report(stack, accounts))
+        told = _report(stack, errors, data)
+        tally = _Tally(told, _report(stack, accounts, data, *([told] if told else [])))
         digest = asyncio.run(
             _run(data, Reader(chosen, renames=names), tally, dry=dry_run, resumed=resume)
         )
@@ -124,13 +126,8 @@ def _form_of(file: Path) -> Format:
     return found
 
 
-def _report(stack: ExitStack, path: Path | None) -> TextIO | None:
-    """Open a file of ours, which is no reader's but ours."""
-    if path is None:
-        return None
-    path.touch(mode=0o600)
-    path.chmod(0o600)  # Also where it was there before.
-    return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+def _report(stack: ExitStack, path: Path | None, *beside: IO[Any]) -> TextIO | None:
+    return None if path is None else stack.enter_context(open_report(path, beside=beside))
 
 
 async def _run(

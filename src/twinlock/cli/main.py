@@ -36,6 +36,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "export": "records:export",
         "halt": "officers:halt",
         "resume": "officers:resume",
+        "suspend": "officers:suspend",
+        "release": "officers:release",
         "audit": "audit:audit_command",
         "anchor": "anchor:app",
         "api-keys": "api_keys:app",

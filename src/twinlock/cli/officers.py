@@ -20,13 +20,27 @@ from twinlock.bootstrap.officers import (
     sign_elsewhere,
     token_place,
 )
+from twinlock.bootstrap.records import Records, open_records
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import MalformedError, present
-from twinlock.domain.officers.statements import Act, Change, Halt, Resume, Signed, check_form
+from twinlock.domain.ids import AccountId, parse_account_id
+from twinlock.domain.officers.statements import (
+    Act,
+    AnyAct,
+    Change,
+    Halt,
+    Release,
+    Resume,
+    Signed,
+    Suspend,
+    check_form,
+)
 from twinlock.proofs.officers import sign
 from twinlock.services.officers import Officers, Standing
+from twinlock.services.suspensions import Suspended
 
 ONE_MORE = 1  # The exit code where one officer agreed, and a second has to.
 app = typer.Typer(help="Who halts the platform, and who resumes it.", no_args_is_help=True)
@@ -37,6 +51,7 @@ Key = Annotated[
 SignedFile = Annotated[
     Path | None, typer.Option("--signed", help="What the officer signed elsewhere.")
 ]
+Account = Annotated[str, typer.Argument(help="The account's id, acc_…")]
 Public = Annotated[str, typer.Option(help="A public key, as `officers keygen` prints it.")]
 Because = Annotated[str, typer.Option("--because", help="A file number: it stands in the log.")]
 
@@ -99,7 +114,8 @@ def sign_here(
     words: Annotated[
         list[str],
         typer.Argument(
-            help="halt BECAUSE; resume ACT; or change SINCE ADD REMOVE, of which one may be `none`."
+            help="halt BECAUSE; resume ACT; change SINCE ADD REMOVE, of which one may be `none`; "
+            "suspend ACCOUNT BECAUSE; or release ACCOUNT SET_AT."
         ),
     ],
     *,
@@ -108,14 +124,15 @@ def sign_here(
 ) -> None:
     """Sign an act where there is no installation, and print it: it counts for ten minutes.
 
-    ACT and SINCE are the numbers `halt` and `since` of `officers list --json`.
+    ACT and SINCE are the numbers `halt` and `since` of `officers list --json`; SET_AT is the one
+    that `twinlock suspend --json` told.
     """
     made = sign_elsewhere(_act_of(words), key=open_officer_key(key), log=log)
     check_form(made)
     result(made, as_json=True, text="")
 
 
-def _act_of(words: list[str]) -> Act:
+def _act_of(words: list[str]) -> AnyAct:
     match words:
         case ["halt", because]:
             return Halt(because=because)
@@ -124,8 +141,12 @@ def _act_of(words: list[str]) -> Act:
         case ["change", number, add, remove] if number.isdecimal():
             keys = ["" if one == "none" else one for one in (add, remove)]
             return Change(since=int(number), add=keys[0], remove=keys[1])
+        case ["suspend", account, because]:
+            return Suspend(account=parse_account_id(account), because=because)
+        case ["release", account, number] if number.isdecimal():
+            return Release(account=parse_account_id(account), suspended=int(number))
         case _:
-            says = "one act is signed: halt BECAUSE, resume ACT, or change SINCE ADD REMOVE"
+            says = "one act is signed: `twinlock officers sign --help` says how each is told"
             raise MalformedError(says)
 
 
@@ -153,6 +174,65 @@ def resume(*, key: Key = None, signed: SignedFile = None, as_json: Json = False)
     _act(act, Resume, key=key, signed=signed, as_json=as_json)
 
 
+def suspend(
+    account: Account,
+    *,
+    key: Key = None,
+    signed: SignedFile = None,
+    because: Because = "unstated",
+    as_json: Json = False,
+) -> None:
+    """Stop every exit of one account, for 14 days at most, once in 90. One officer is enough."""
+    named = parse_account_id(account)
+
+    async def act(_: Records) -> AnyAct:
+        return Suspend(account=named, because=because)
+
+    _act_on(named, act, Suspend, key=key, signed=signed, as_json=as_json)
+
+
+def release(
+    account: Account,
+    *,
+    key: Key = None,
+    signed: SignedFile = None,
+    as_json: Json = False,
+) -> None:
+    """Agree that a suspension ends. It does when two officers agree, neither of whom set it."""
+    named = parse_account_id(account)
+
+    async def act(use: Records) -> AnyAct:
+        return await use.suspensions.release(named)
+
+    _act_on(named, act, Release, key=key, signed=signed, as_json=as_json)
+
+
+def _act_on(
+    named: AccountId,
+    act: Callable[[Records], Awaitable[AnyAct]],
+    kind: type[AnyAct],
+    *,
+    key: Path | None,
+    signed: Path | None,
+    as_json: bool,
+) -> None:
+    """Do what an officer says about an account; exit with 1 where one more must agree."""
+
+    async def run() -> Suspended:
+        settings = settings_from_environment()
+        async with open_records(await prepare(settings), book=rule_book(settings.profile)) as use:
+            said = await _signed(use.officers, lambda _: act(use), kind, key=key, signed=signed)
+            return await use.suspensions.act(said, named=named)
+
+    told = asyncio.run(run())
+    ends = _at(datetime.fromtimestamp(told.suspension.ends_at / 1000, tz=UTC))
+    if not told.done:
+        say("one officer agreed; a second one has to, within an hour")
+    result(told, as_json=as_json, text=f"{named}  suspended until {ends}")
+    if not told.done:
+        raise typer.Exit(ONE_MORE)
+
+
 def _act(
     act: Callable[[Officers], Awaitable[Act]],
     kind: type[Act],
@@ -174,8 +254,8 @@ def _act(
 
 async def _signed(
     use: Officers,
-    act: Callable[[Officers], Awaitable[Act]],
-    kind: type[Act],
+    act: Callable[[Officers], Awaitable[AnyAct]],
+    kind: type[AnyAct],
     *,
     key: Path | None,
     signed: Path | None,

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from twinlock.bootstrap.reconciling import open_reconciling
 from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import plain, result
-from twinlock.cli.import_files import Line, Lines, open_file, write_cells
+from twinlock.cli.import_files import Line, Lines, open_file, open_report, write_cells
 from twinlock.cli.reconcile_rows import ExecutedFileError, Format, Reader
 from twinlock.domain.exits import EXITS
 from twinlock.domain.reconciling.comparing import Finding
@@ -114,7 +114,9 @@ def reconcile_command(  # noqa: PLR0913 - each is one thing that people choose
     times = tuple(_time(name, text) for name, text in (("--since", since), ("--until", until)))
     with ExitStack() as stack:
         data = stack.enter_context(open_file(file))
-        tally = _Tally(_report(stack, report))
+        tally = _Tally(
+            None if report is None else stack.enter_context(open_report(report, beside=(data,)))
+        )
         told = asyncio.run(_run(data, reader, tally, times=times, types=wanted))
     _tell(tally, told, as_json=as_json)
     if tally.total:
@@ -136,15 +138,6 @@ def _time(name: str, text: str) -> datetime | None:
         return instant(text)
     except RowBrokenError as error:
         raise ExecutedFileError(f"{name}: {error}") from error
-
-
-def _report(stack: ExitStack, path: Path | None) -> TextIO | None:
-    """Open the report, which names addresses and amounts: no reader's but ours."""
-    if path is None:
-        return None
-    path.touch(mode=0o600)
-    path.chmod(0o600)  # Also where it was there before.
-    return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
 
 
 async def _run(

@@ -38,11 +38,12 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.listing import Step, followed
-from twinlock.domain.locks import OPEN, Lock
+from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
 from twinlock.domain.spans import Spans
+from twinlock.domain.suspensions import NO_SUSPENSION, AccountSuspension
 from twinlock.domain.throttle import Throttle
 
 
@@ -180,6 +181,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notional_daily_cents: int = 0
     integrator: str = ""
     used_on: int = 0
+    declared_at: int = 0  # in POSIX seconds: when its band came to exempt orders, if not at first
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -273,8 +275,11 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
         same_day = self.authorized_at is not None and self.authorized_at.date() == at.date()
         return self.value_cents if same_day else 0
 
-    def counted_for(self, destination: DestinationId, at: datetime) -> int:
-        """Return the same of the sum of ``destination``, if it was listed when this was allowed."""
+    def counted_for(self, destination: DestinationId | None, at: datetime) -> int:
+        """Return the same of the sum of ``destination``, if it was listed when this was allowed.
+
+        None is all that is not listed.
+        """
         return self.counted_on(at) if destination == self.destination_id else 0
 
 
@@ -310,13 +315,16 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks: str = ""  # what others may resemble: see ``likeness``, of all that is or was listed
     paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
+    unlisted: Spent = Spent()  # what of it went to places that are not listed, as to one of them
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    eased: Eased | None = None  # the last loosening of the lock
     history: History = History()  # what its own sign-ins looked like
+    suspension: AccountSuspension = NO_SUSPENSION  # the last one that an officer set
     disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands
 
     @property
@@ -486,7 +494,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ``destination_id`` names the destination's stream that the command holds, listed or not.
     ``listed`` are new destinations that were settled meanwhile, whichever stream is held.
     ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late.
-    ``halted_at`` is since when the whole platform is halted, or None.
+    ``halted_at`` is since when all is halted, or None; ``platform`` what the log's head says.
     """
 
     account: Account
@@ -495,3 +503,4 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     listed: tuple[Destination, ...] = ()
     wanted_elsewhere: int = 0
     halted_at: datetime | None = None
+    platform: bytes = b""

@@ -170,6 +170,22 @@ class ApiKeyCreate(Payload, frozen=True, kw_only=True, tag=ActionType.API_KEY_CR
     integrator: str = ""  # whose program it was made for
 
 
+class _KeyPowers(Payload, frozen=True, kw_only=True):
+    api_key_id: str
+    ip_list: tuple[str, ...]
+    pairs: tuple[str, ...]
+    price_band_bp: int
+    notional_daily_cents: int
+
+
+class ApiKeyWiden(_KeyPowers, frozen=True, kw_only=True, tag=ActionType.API_KEY_WIDEN.value):
+    """Have an API key trade and be used so from now on, after the wait."""
+
+
+class ApiKeyNarrow(_KeyPowers, frozen=True, kw_only=True, tag=ActionType.API_KEY_NARROW.value):
+    """Have an API key trade and be used so from now on, at once: nothing of it is more."""
+
+
 class ApiKeyRevoke(Payload, frozen=True, kw_only=True, tag=ActionType.API_KEY_REVOKE.value):
     """End an API key."""
 
@@ -217,6 +233,8 @@ AnyPayload: TypeAlias = (
     | LockTighten
     | LockLoosen
     | ApiKeyCreate
+    | ApiKeyWiden
+    | ApiKeyNarrow
     | ApiKeyRevoke
     | FreezeSet
     | FreezeLift
@@ -243,6 +261,8 @@ BUILT: frozenset[str] = EXITS | frozenset(
         ActionType.LOCK_TIGHTEN,
         ActionType.LOCK_LOOSEN,
         ActionType.API_KEY_CREATE,
+        ActionType.API_KEY_WIDEN,
+        ActionType.API_KEY_NARROW,
         ActionType.API_KEY_REVOKE,
         ActionType.FREEZE_SET,
         ActionType.FREEZE_LIFT,

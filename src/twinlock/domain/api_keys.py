@@ -186,6 +186,11 @@ def lapses_at(key: ApiKey, *, lapses: KeyLapses) -> datetime:
     return min(unused, key.created_at + lapses.unbound)
 
 
+def lapsed(keys: Iterable[ApiKey], *, lapses: KeyLapses, now: datetime) -> tuple[ApiKey, ...]:
+    """Return those of ``keys`` that have lapsed: each keeps its place until another wants it."""
+    return tuple(key for key in keys if now >= lapses_at(key, lapses=lapses))
+
+
 def used_on(keys: Iterable[ApiKey], named: ApiKeyId, *, at: datetime) -> tuple[ApiKey, ...]:
     """Return ``keys``; the one named was used on ``at``'s day."""
     day = day_number(at)

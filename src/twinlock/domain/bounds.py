@@ -26,6 +26,14 @@ UNPROVED_ACTION_LIFETIME = timedelta(hours=1)
 SIGNED_AT_TOLERANCE = timedelta(minutes=5)  # Clocks of phones are off by minutes.
 ENROLMENT_WINDOW = timedelta(hours=1)  # Sign-up happens in one sitting; nothing is held yet.
 
+# --- Exits of a platform's own ---
+
+# A way out that no statute speaks of is held from one day to the next (law 6): once one speaks of
+# it, whoever asked before waits no longer than this.
+UNSPOKEN_HELD = timedelta(hours=24)
+REGISTERED_EXITS_MOST = 64  # Whoever has more of them wants one with a term that says which.
+REGISTERED_TERMS_MOST = 8  # Each is shown and signed; together they leave room in a payload.
+
 # --- Reconciling ---
 
 EXECUTION_SKEW = timedelta(minutes=5)  # A ledger's clock may be behind ours by so much.
@@ -169,7 +177,7 @@ SUCCESSOR_WAIT = timedelta(hours=72)
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
 DOCUMENT_BYTES_MOST = 21_000
-PASSING_BYTES_MOST = 6_000  # What signing in, time and others add: sessions, histories, vetoes.
+PASSING_BYTES_MOST = 6_040  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -237,6 +245,10 @@ STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is car
 STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
 # Between the first officer's word and the second's: a call and a safe to open, within one shift.
 AGREEMENT_LIFETIME = timedelta(hours=1)
+# Law 5: what one officer holds ends within two weeks, by itself.
+SUSPENSION_LENGTH = timedelta(days=14)
+# From the beginning of one to the next, whoever sets it: no chain of them holds an account.
+SUSPENSION_EVERY = timedelta(days=90)
 
 # --- Sums ---
 

@@ -38,6 +38,7 @@ class ActionType(StrEnum):
     MARGIN_OPEN = "margin.open"
     STAKING_START = "staking.start"
     CONVERT_EXECUTE = "convert.execute"
+    PLATFORM_EXIT = "platform.exit"
     SESSION_START = "session.start"
     AUTHENTICATOR_BIND = "authenticator.bind"
     AUTHENTICATOR_REMOVE = "authenticator.remove"
@@ -56,6 +57,7 @@ class ActionType(StrEnum):
     LOCK_TIGHTEN = "lock.tighten"
     API_KEY_CREATE = "api_key.create"
     API_KEY_WIDEN = "api_key.widen"
+    API_KEY_NARROW = "api_key.narrow"
     API_KEY_REVOKE = "api_key.revoke"
     FREEZE_SET = "freeze.set"
     FREEZE_LIFT = "freeze.lift"
@@ -84,6 +86,7 @@ _CLASSES = MappingProxyType(
             ActionType.MARGIN_OPEN,
             ActionType.STAKING_START,
             ActionType.CONVERT_EXECUTE,
+            ActionType.PLATFORM_EXIT,
         ),
         ActionClass.LOOSENING: (
             ActionType.AUTHENTICATOR_BIND,
@@ -107,6 +110,7 @@ _CLASSES = MappingProxyType(
             ActionType.DESTINATION_REMOVE,
             ActionType.LIMIT_LOWER,
             ActionType.LOCK_TIGHTEN,
+            ActionType.API_KEY_NARROW,
             ActionType.API_KEY_REVOKE,
             ActionType.FREEZE_SET,
         ),

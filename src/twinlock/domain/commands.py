@@ -16,6 +16,7 @@ from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId, ApiKeyId, ChallengeId, ChannelId, MemberId, SessionId
+from twinlock.domain.officers.statements import Signed
 from twinlock.domain.risk.scoring import Noticed
 from twinlock.domain.signals import SignalKind
 
@@ -235,6 +236,19 @@ class Erase(msgspec.Struct, frozen=True, kw_only=True):
     action_id: ActionId
 
 
+class OfficerSpeaks(msgspec.Struct, frozen=True, kw_only=True):
+    """An officer's statement about this account; its signature was checked (``proofs.officers``).
+
+    ``officers`` are those who count, as ``standing`` (the head's bytes) stood when they were read,
+    and ``log`` is the log that they speak to.
+    """
+
+    signed: Signed
+    officers: tuple[str, ...]
+    standing: bytes
+    log: str
+
+
 OfKeys: TypeAlias = RecordTrading | RevokeIntegrator
 OfAccount: TypeAlias = (
     Offer
@@ -247,6 +261,7 @@ OfAccount: TypeAlias = (
     | SetLegalHold
     | LiftLegalHold
     | RecordExport
+    | OfficerSpeaks
     | OfKeys
 )
 Command: TypeAlias = (

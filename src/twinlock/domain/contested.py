@@ -1,8 +1,9 @@
 """Which change an action asks for, and who may decide a contest about it.
 
 *The same change* is what a proposal would bring about, not how it is named: a label, a budget, an
-amount, a fresh credential or another exit to the same place make no new one. The coarser it is the
-sooner a second veto becomes a contest, and a contest lets nothing through.
+amount, the sum of a limit, the days of a lock, a fresh credential or another exit to the same place
+make no new one. The coarser it is the sooner a second veto becomes a contest, and a contest lets
+nothing through.
 """
 
 from datetime import datetime
@@ -12,6 +13,7 @@ from twinlock.domain.account import Account, OpenAction, Shown
 from twinlock.domain.actions import (
     AnyPayload,
     ApiKeyCreate,
+    ApiKeyWiden,
     AuthenticatorBind,
     AuthenticatorReactivate,
     AuthenticatorRemove,
@@ -36,6 +38,8 @@ _WHOLE = (
     ActionType.PASSWORD_RESET,
     ActionType.FREEZE_LIFT,
     ActionType.ACCOUNT_ERASE,
+    ActionType.LIMIT_RAISE,
+    ActionType.LOCK_LOOSEN,
 )
 
 
@@ -60,9 +64,11 @@ def _meant(payload: AnyPayload) -> tuple[str, ...]:
     match payload:
         case AuthenticatorBind(authenticator=factor):
             return kind, factor
-        case AuthenticatorRemove(authenticator_id=named):
-            return kind, named
-        case AuthenticatorReactivate(authenticator_id=named):
+        case (
+            AuthenticatorRemove(authenticator_id=named)
+            | AuthenticatorReactivate(authenticator_id=named)
+            | ApiKeyWiden(api_key_id=named)
+        ):
             return kind, named
         case ContactChange(channel_id=old, new_kind=new, new_address=address):
             return kind, old, new, address

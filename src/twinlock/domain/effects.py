@@ -16,27 +16,26 @@ from twinlock.domain.account import Channel, ChannelKind, Destination, OpenActio
 from twinlock.domain.actions import (
     AccountErase,
     ApiKeyCreate,
+    ApiKeyNarrow,
     ApiKeyRevoke,
+    ApiKeyWiden,
     AuthenticatorRemove,
     ContactChange,
     DestinationAdd,
-    LimitLower,
-    LimitRaise,
-    LockLoosen,
-    LockTighten,
     SessionStart,
     type_of,
 )
 from twinlock.domain.ages import oldest_of_the_strongest
-from twinlock.domain.api_keys import carrier, made
+from twinlock.domain.api_keys import carrier, lapsed, made
 from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
-from twinlock.domain.bounds import SESSION_LIFETIME, WEAK_FREEZE_LENGTH
+from twinlock.domain.bounds import API_KEYS_MOST, BEHIND_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType, Payload
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
     ActionDone,
+    ApiKeyChanged,
     ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
@@ -51,17 +50,15 @@ from twinlock.domain.events import (
     FreezeLifted,
     FreezeSet,
     HoldPlaced,
-    LimitsSet,
-    LockSet,
     SessionEnded,
     SessionStarted,
 )
 from twinlock.domain.exits import EXITS, AnyExit, Exit
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
+from twinlock.domain.key_changes import key_of, narrowed, widened
 from twinlock.domain.laws import setting_up
-from twinlock.domain.limits import Limits, Spent, lowered
-from twinlock.domain.locks import Lock
+from twinlock.domain.limits import Spent
 from twinlock.domain.newcomers import (
     behind,
     comes_back,
@@ -73,6 +70,7 @@ from twinlock.domain.newcomers import (
     suspended_until,
     undo,
 )
+from twinlock.domain.own_effects import loosen_lock, lower_limits, own, raise_limits, tighten_lock
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root
 from twinlock.domain.policy.leaving import where
@@ -80,6 +78,7 @@ from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
 from twinlock.domain.signing_in import unusual_hold
 from twinlock.domain.sim_changes import sms_at
+from twinlock.domain.spans import joined
 from twinlock.domain.successors import looks
 
 P = TypeVar("P", bound=Payload)
@@ -91,10 +90,24 @@ def effects(
 ) -> tuple[Event, ...]:
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
     effect = _EFFECTS[ActionType(type_of(action.payload))]
-    events = effect(state, action, facts, fresh)
+    events = (
+        *_lapsed_gives_way(state, action, facts, statutes),
+        *effect(state, action, facts, fresh),
+    )
     unusual = unusual_hold(facts, statutes.scores_held(type_of(action.payload)))
     held = () if unusual is None else (HoldPlaced(at=facts.now, hold=unusual),)
     return (*events, *_holds(action, facts, statutes), *held, *_closing(action, facts, events))
+
+
+def _lapsed_gives_way(
+    state: State, action: OpenAction, facts: Facts, statutes: Statutes
+) -> tuple[Event, ...]:
+    """End a key that has lapsed where a new one finds no other place (law 10)."""
+    keys = state.account.api_keys
+    if not isinstance(action.payload, ApiKeyCreate) or len(keys) < API_KEYS_MOST:
+        return ()
+    gone = lapsed(keys, lapses=statutes.key_lapses, now=facts.now)
+    return tuple(ApiKeyRevoked(at=facts.now, api_key_id=one.api_key_id) for one in gone[:1])
 
 
 def _closing(action: OpenAction, facts: Facts, events: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -313,6 +326,25 @@ def _create_api_key(
     return (ApiKeyCreated(at=facts.now, api_key=key),)
 
 
+def _widen_api_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    account = state.account
+    key = key_of(account, own(action, ApiKeyWiden))
+    if key is None:
+        raise InvariantError("what is widened is there")
+    made_of = behind(account, action, now=facts.now)
+    spans = joined(key.behind, made_of, most=BEHIND_MOST)
+    new = replace(widened(account, key, action), behind=spans)
+    return (ApiKeyChanged(at=facts.now, api_key=new),)
+
+
+def _narrow_api_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    payload = own(action, ApiKeyNarrow)
+    key = key_of(state.account, payload)
+    if key is None:
+        raise InvariantError("what is narrowed is there")
+    return (ApiKeyChanged(at=facts.now, api_key=narrowed(key, payload, at=facts.now)),)
+
+
 def _revoke_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
     payload = action.payload
     dead = ApiKeyId(payload.api_key_id if isinstance(payload, ApiKeyRevoke) else "")
@@ -360,44 +392,7 @@ def _repudiate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[
     )
 
 
-# --- What the owner sets ---
-
-
-def _own(action: OpenAction, form: type[P]) -> P:
-    if not isinstance(action.payload, form):
-        raise InvariantError("an action has the payload of its type")
-    return action.payload
-
-
-def _raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    payload = _own(action, LimitRaise)
-    limits = Limits(
-        day_cents=payload.day_cents,
-        destination_cents=payload.destination_cents,
-        announced_cents=payload.day_cents or 0,
-        by=stood_on(state.account, action),
-        behind=behind(state.account, action, now=facts.now),
-        proved_by=facts.shown_factors,
-        sms_at=sms_at(state.account, action),
-    )
-    return (LimitsSet(at=facts.now, limits=limits),)
-
-
-def _lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    payload = _own(action, LimitLower)
-    limits = lowered(
-        state.account.limits,
-        day_cents=payload.day_cents,
-        destination_cents=payload.destination_cents,
-    )
-    return (LimitsSet(at=facts.now, limits=limits),)
-
-
-def _set_lock(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
-    loosens = isinstance(action.payload, LockLoosen)
-    payload = _own(action, LockLoosen) if loosens else _own(action, LockTighten)
-    lock = Lock(days=payload.days, two_keys=payload.two_keys and payload.days > 0)
-    return (LockSet(at=facts.now, lock=lock),)
+# --- Holds, channels, freezes ---
 
 
 def hold_on_exits(kind: str, length: timedelta | None, *, now: datetime) -> tuple[Event, ...]:
@@ -463,11 +458,13 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.PASSWORD_RESET: _bind,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
-        ActionType.LIMIT_RAISE: _raise_limits,
-        ActionType.LIMIT_LOWER: _lower_limits,
-        ActionType.LOCK_TIGHTEN: _set_lock,
-        ActionType.LOCK_LOOSEN: _set_lock,
+        ActionType.LIMIT_RAISE: raise_limits,
+        ActionType.LIMIT_LOWER: lower_limits,
+        ActionType.LOCK_TIGHTEN: tighten_lock,
+        ActionType.LOCK_LOOSEN: loosen_lock,
         ActionType.API_KEY_CREATE: _create_api_key,
+        ActionType.API_KEY_WIDEN: _widen_api_key,
+        ActionType.API_KEY_NARROW: _narrow_api_key,
         ActionType.API_KEY_REVOKE: _revoke_api_key,
         ActionType.FREEZE_SET: _set_freeze,
         ActionType.FREEZE_LIFT: _lift_freeze,

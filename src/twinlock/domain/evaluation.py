@@ -252,6 +252,8 @@ _RESOURCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ActionType.CONTACT_CHANGE: ("channel", ""),
         ActionType.CONTACT_REPUDIATE: ("channel", "channel_id"),
         ActionType.API_KEY_CREATE: ("api_key", "public_key"),
+        ActionType.API_KEY_WIDEN: ("api_key", "api_key_id"),
+        ActionType.API_KEY_NARROW: ("api_key", "api_key_id"),
         ActionType.API_KEY_REVOKE: ("api_key", "api_key_id"),
         ActionType.SESSION_START: ("device", ""),
         ActionType.LIMIT_RAISE: (ACCOUNT, ""),

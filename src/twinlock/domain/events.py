@@ -36,10 +36,11 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits
-from twinlock.domain.locks import Lock
+from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.reasons import Reason
 from twinlock.domain.risk.visits import Visit
 from twinlock.domain.signals import SignalKind
+from twinlock.domain.suspensions import AccountSuspension
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
@@ -347,9 +348,13 @@ class LimitsSet(_Event, frozen=True, kw_only=True, tag="limits.set/1"):
 
 
 class LockSet(_Event, frozen=True, kw_only=True, tag="lock.set/1"):
-    """The owner's own lock is this from now on; of no days: there is none."""
+    """The owner's own lock is this from now on; of no days: there is none.
+
+    ``eased`` is the last loosening of it, which may be undone.
+    """
 
     lock: Lock
+    eased: Eased | None = None
 
 
 class DestinationAdded(_Event, frozen=True, kw_only=True, tag="destination.added/1"):
@@ -366,6 +371,12 @@ class DestinationRemoved(_Event, frozen=True, kw_only=True, tag="destination.rem
 
 class ApiKeyCreated(_Event, frozen=True, kw_only=True, tag="api_key.created/1"):
     """An API key exists."""
+
+    api_key: ApiKey
+
+
+class ApiKeyChanged(_Event, frozen=True, kw_only=True, tag="api_key.changed/1"):
+    """An API key is this from now on: it was narrowed or widened."""
 
     api_key: ApiKey
 
@@ -447,6 +458,29 @@ class AccountErased(_Event, frozen=True, kw_only=True, tag="account.erased/1"):
     """The last fact of an account: with it all others are destroyed."""
 
 
+# --- What officers say of it ---
+
+
+class AccountSuspended(_Event, frozen=True, kw_only=True, tag="account.suspended/1"):
+    """An officer stopped every exit of the account, until it ends or two others release it."""
+
+    suspension: AccountSuspension
+    because: str
+
+
+class ReleaseAgreed(_Event, frozen=True, kw_only=True, tag="account.release_agreed/1"):
+    """An officer agreed that the suspension ends; it takes a second one."""
+
+    officer: str
+
+
+class AccountReleased(_Event, frozen=True, kw_only=True, tag="account.released/1"):
+    """The second officer agreed: the suspension is over."""
+
+    officer: str
+
+
+OfficersEvent: TypeAlias = AccountSuspended | ReleaseAgreed | AccountReleased
 RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
 WarningEvent: TypeAlias = CodesFlooded | SimChanged | NoticeReported | SignalReceived
 ProtectionEvent: TypeAlias = (
@@ -458,6 +492,7 @@ ProtectionEvent: TypeAlias = (
     | DestinationAdded
     | DestinationRemoved
     | ApiKeyCreated
+    | ApiKeyChanged
     | ApiKeyRevoked
     | ApiKeyUsed
     | IntegratorRevoked
@@ -469,5 +504,6 @@ Event: TypeAlias = (
     | StandingEvent
     | ProtectionEvent
     | WarningEvent
+    | OfficersEvent
     | RecordsEvent
 )

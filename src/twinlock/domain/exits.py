@@ -22,8 +22,11 @@ CARD = "card"
 LOAN = "loan"
 MARKET = "market"  # a pair: whoever stands on the other side of it
 PRODUCT = "product"  # staking, margin, derivatives, conversion
+PLATFORM = "platform"  # where an exit leads that a platform registered
+# What platforms call exits of their own: in a namespace in which nothing here is called anything.
+REGISTERED = r"\Ax\.[a-z0-9_]{1,24}\Z"
 PLACE = r"\A[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,63}\Z"  # What platforms call people, cards and pairs.
-BOOKS: frozenset[str] = frozenset({VENUE, SUBACCOUNT, CARD, LOAN, MARKET, PRODUCT})
+BOOKS: frozenset[str] = frozenset({VENUE, SUBACCOUNT, CARD, LOAN, MARKET, PRODUCT, PLATFORM})
 
 
 class Exit(Payload, frozen=True, kw_only=True):
@@ -146,6 +149,20 @@ class ConvertExecute(_IntoProduct, frozen=True, kw_only=True, tag=ActionType.CON
     """Exchange value at a price that the platform names; ``product`` is the pair."""
 
 
+class PlatformExit(Exit, frozen=True, kw_only=True, tag=ActionType.PLATFORM_EXIT.value):
+    """Let value leave by a way that the platform registered: ``exit`` is the name of it.
+
+    ``place`` is where it leads, behind that name; ``says`` is what customers read of it, ``terms``
+    all that it says beside.
+    """
+
+    books: ClassVar[tuple[str, str]] = (PLATFORM, "place")
+    exit: str
+    place: str
+    says: str
+    terms: tuple[tuple[str, str], ...] = ()
+
+
 AnyExit: TypeAlias = (
     WithdrawalCrypto
     | WithdrawalFiat
@@ -160,6 +177,7 @@ AnyExit: TypeAlias = (
     | MarginOpen
     | StakingStart
     | ConvertExecute
+    | PlatformExit
 )
 EXITS: frozenset[str] = frozenset(
     {
@@ -176,6 +194,7 @@ EXITS: frozenset[str] = frozenset(
         ActionType.MARGIN_OPEN,
         ActionType.STAKING_START,
         ActionType.CONVERT_EXECUTE,
+        ActionType.PLATFORM_EXIT,
     }
 )
 
@@ -192,6 +211,8 @@ def terms_of(payload: AnyExit) -> dict[str, str]:
     """Return what ``payload`` says beyond how much of what leaves, and where to: by its fields."""
     if isinstance(payload, WithdrawalCrypto | WithdrawalFiat):
         return {}
+    if isinstance(payload, PlatformExit):
+        return {**dict(payload.terms), "exit": payload.exit}
     said = set(payload.__struct_fields__) - set(Exit.__struct_fields__) - {payload.books[1]}
     return {field: str(getattr(payload, field)) for field in sorted(said)}
 

@@ -17,6 +17,7 @@ from twinlock.domain.bounds import (
     BUDGET_CENTS_MOST,
     ENROLMENT_WINDOW,
     NEWCOMER_PERIOD,
+    UNSPOKEN_HELD,
     WEAK_FREEZE_EVERY,
     WEAK_SITTING,
 )
@@ -236,6 +237,17 @@ def a_hold_covers_every_exit(facts: Facts) -> Requirement:
     return all_of(held, WaitUntil(code=Reason.SIGN_IN_UNUSUAL, until=facts.unusual_until))
 
 
+def an_unspoken_exit_is_held(facts: Facts) -> Requirement:
+    """Law 6: an exit that a platform registered is held, day by day, until a statute speaks of it.
+
+    The next end lies ahead, however long it has been asked for: nothing leaves by waiting.
+    """
+    if not facts.unspoken:
+        return NOTHING
+    days = (facts.now - facts.proposed_at) // UNSPOKEN_HELD + 1
+    return WaitUntil(code=Reason.EXIT_UNSPOKEN, until=facts.proposed_at + days * UNSPOKEN_HELD)
+
+
 def a_halt_stops_every_exit(facts: Facts) -> Requirement:
     """Law 7: one officer halts the platform, and nothing leaves until two have resumed it.
 
@@ -245,6 +257,15 @@ def a_halt_stops_every_exit(facts: Facts) -> Requirement:
     if facts.platform_halted and stopped:
         return Never(code=Reason.PLATFORM_HALTED)
     return NOTHING
+
+
+def a_suspension_stops_every_exit(facts: Facts) -> Requirement:
+    """Law 7: one officer stops an account for two weeks at most; nobody is erased meanwhile."""
+    until = facts.suspended_until
+    stopped = facts.action_class is ActionClass.EXIT or facts.action == ActionType.ACCOUNT_ERASE
+    if until is None or until <= facts.now or not stopped:
+        return NOTHING
+    return Never(code=Reason.ACCOUNT_SUSPENDED, until=until)
 
 
 def a_freeze_stops(facts: Facts) -> Requirement:
@@ -434,7 +455,9 @@ LAWS: tuple[Law, ...] = (
     a_told_wait_stays,
     an_unheard_wait_is_longer,
     a_hold_covers_every_exit,
+    an_unspoken_exit_is_held,
     a_halt_stops_every_exit,
+    a_suspension_stops_every_exit,
     a_freeze_stops,
     own_limits_hold,
     a_lock_delays,

@@ -33,8 +33,9 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Sums in US cents a day (UTC); None: as much as the platform lets leave.
 
-    ``announced_cents`` is the highest sum a day that a raise announced and nobody vetoed; the rest
-    says what proved that raise, as a destination says it.
+    ``announced_cents`` is the highest sum a day that a raise announced and nobody vetoed; what
+    stands between it and ``sms_at`` says what proved that raise, as a destination says it.
+    ``before`` are the sums that stand again if that is repudiated, and ``raised_at`` when it was.
     """
 
     day_cents: int | None = None
@@ -44,6 +45,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     behind: Spans = ()
     proved_by: tuple[Factor, ...] = ()
     sms_at: datetime | None = None
+    before: tuple[int | None, int | None] | None = None
+    raised_at: datetime | None = None
 
 
 def as_high(new: int | None, old: int | None) -> bool:
@@ -67,4 +70,21 @@ def lowered(old: Limits, *, day_cents: int | None, destination_cents: int | None
         announced = min(announced, day_cents)
     return replace(
         old, day_cents=day_cents, destination_cents=destination_cents, announced_cents=announced
+    )
+
+
+def lowest(*sums: int | None) -> int | None:
+    """Return the lowest of ``sums``; None is the highest."""
+    return min((one for one in sums if one is not None), default=None)
+
+
+def undone(limits: Limits) -> Limits:
+    """Return the sums that stand again when what raised ``limits`` is repudiated.
+
+    What was lowered since stays lowered. Prevents: an undoing that lets more leave than before it.
+    """
+    day, to = limits.before or (None, None)
+    return Limits(
+        day_cents=lowest(day, limits.day_cents),
+        destination_cents=lowest(to, limits.destination_cents),
     )

@@ -49,15 +49,19 @@ from twinlock.domain.events import (
     ChannelBound,
     ChannelRemoved,
     Event,
+    LimitsSet,
+    LockSet,
     NewcomerRepudiated,
     SessionEnded,
 )
 from twinlock.domain.limits import Limits
+from twinlock.domain.limits import undone as sums_before
+from twinlock.domain.locks import Eased, tighter
 from twinlock.domain.sim_changes import sms_fell
 from twinlock.domain.spans import Spans, joined, meet, spans_of
 
 # What a proof brought about, and falls with it.
-Made: TypeAlias = Authenticator | Channel | Session | ApiKey | Destination | Limits
+Made: TypeAlias = Authenticator | Channel | Session | ApiKey | Destination | Limits | Eased
 
 
 # --- Who is older ---
@@ -393,7 +397,17 @@ def undo(
             for one in account.api_keys
             if one.entry in gone
         ),
+        *_own_rules(account, spans_of(gone), now=now),
     )
+
+
+def _own_rules(account: Account, on: Spans, *, now: datetime) -> Iterator[Event]:
+    """Give what undoes a raise of the owner's limits, and a loosening of the lock (law 5)."""
+    limits, eased = account.limits, account.eased
+    if limits.before is not None and rests(limits, on):
+        yield LimitsSet(at=now, limits=sums_before(limits))
+    if eased is not None and rests(eased, on):
+        yield LockSet(at=now, lock=tighter(eased.before, account.lock))
 
 
 def somebody_left(account: Account, entry: int) -> bool:

@@ -28,11 +28,14 @@ from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import instant
 from twinlock.domain.events import (
     AccountOpened,
+    AccountReleased,
+    AccountSuspended,
     ActionAuthorized,
     ActionHeld,
     ActionProposed,
     ActionRefused,
     ActionVetoed,
+    ApiKeyChanged,
     ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
@@ -134,12 +137,15 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         DestinationAdded: NoticeKind.DONE,
         DestinationRemoved: NoticeKind.DONE,
         ApiKeyCreated: NoticeKind.DONE,
+        ApiKeyChanged: NoticeKind.DONE,
         ApiKeyRevoked: NoticeKind.DONE,
         IntegratorRevoked: NoticeKind.DONE,
         CodesFlooded: NoticeKind.FLOOD,
         SimChanged: NoticeKind.SIM_CHANGED,
         SignalReceived: NoticeKind.SIGNALLED,
         DataExported: NoticeKind.EXPORTED,
+        AccountSuspended: NoticeKind.DONE,
+        AccountReleased: NoticeKind.DONE,
     }
 )
 
@@ -183,6 +189,8 @@ def notices(
 def _ends_at(event: Event) -> datetime | None:
     if isinstance(event, ContestOpened):
         return instant(event.contest.ends_at)
+    if isinstance(event, AccountSuspended):
+        return event.suspension.until(event.at)
     ends = ActionHeld | FreezeSet | AuthenticatorSuspended
     return event.until if isinstance(event, ends) else _signal_until(event)
 

@@ -14,6 +14,7 @@ from twinlock.domain.commands import (
     LiftLegalHold,
     OfAccount,
     Offer,
+    OfficerSpeaks,
     OfKeys,
     OpenAccount,
     ReceiveSignal,
@@ -45,6 +46,7 @@ from twinlock.domain.events import (
 from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.requirements import Answer
 from twinlock.domain.signalling import signal_events
+from twinlock.domain.suspending import spoken
 
 
 class EnrolmentClosedError(TwinlockError):
@@ -73,6 +75,7 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
 
     Raises:
         EnrolmentClosedError, TooManyLegalHoldsError, LegalHoldUnknownError: as they say.
+        TwinlockError: as ``spoken``.
     """
     match command:
         case Offer(candidate=candidate):
@@ -97,6 +100,8 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             return _heard(state, command, now=now)
         case RevokeIntegrator() | RecordTrading():
             return _of_keys(state, command, now=now)
+        case OfficerSpeaks():
+            return spoken(state, command, now=now)
         case SetLegalHold() | LiftLegalHold() | RecordExport():
             return _of_records(state, command, now=now)
         case _:

@@ -19,7 +19,7 @@ from twinlock.domain.requirements import (
     any_of,
 )
 
-_TIGHTENS = (ActionType.LIMIT_LOWER, ActionType.LOCK_TIGHTEN)
+_TIGHTENS = (ActionType.LIMIT_LOWER, ActionType.LOCK_TIGHTEN, ActionType.API_KEY_NARROW)
 
 
 def own_limits_hold(facts: Facts) -> Requirement:

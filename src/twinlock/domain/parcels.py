@@ -21,13 +21,25 @@ from twinlock.domain.webhooks.outcomes import MessageType
 
 
 class CarrierName(StrEnum):
-    """Who takes messages of a channel; the value is stored."""
+    """Who takes messages of a channel; the value is stored.
+
+    Each kind of channel has its own. Prevents: a provider of SMS that is down for a day, behind
+    which the program on the owner's computer hears nothing either.
+    """
 
     MAIL = "mail"
-    WEBHOOK = "webhook"
+    SMS = "sms"
+    DESKTOP = "desktop"
     NONE = "none"  # nobody: such a message is dead at once, and somebody is told
 
 
+# Who carries by webhook.
+HOOKED: Mapping[ChannelKind, CarrierName] = MappingProxyType(
+    {
+        ChannelKind.SMS: CarrierName.SMS,
+        ChannelKind.DESKTOP: CarrierName.DESKTOP,
+    }
+)
 # What a webhook is sent for a channel.
 TYPES: Mapping[ChannelKind, MessageType] = MappingProxyType(
     {

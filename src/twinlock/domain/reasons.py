@@ -40,6 +40,7 @@ class Reason(StrEnum):
     DESTINATION_NOT_LISTED = "destination_not_listed"
     DESTINATION_UNPROVED = "destination_unproved"
     DESTINATION_REMOVED = "destination_removed"
+    EXIT_UNSPOKEN = "exit_unspoken"
     LOOK_ALIKE = "look_alike"
     DESTINATION_SHARED = "destination_shared"
     SCREENED = "screened"
@@ -94,6 +95,7 @@ class Reason(StrEnum):
     NOTICE_UNCONFIRMED = "notice_unconfirmed"
     EXITS_CONTESTED = "exits_contested"
     PLATFORM_HALTED = "platform_halted"
+    ACCOUNT_SUSPENDED = "account_suspended"
 
 
 EXPLANATIONS: dict[Reason, Explanation] = {
@@ -137,6 +139,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The platform is halted: nothing leaves any account.",
         "When two officers of the platform resume it.",
         "Wait, and ask again; what you have is untouched.",
+    ),
+    Reason.ACCOUNT_SUSPENDED: Explanation(
+        "An officer of the platform has suspended this account: nothing leaves it.",
+        "By itself after 14 days, or when two other officers release it.",
+        "Ask the platform for the reason; freezing and securing the account still work.",
     ),
     Reason.EXITS_HELD: Explanation(
         "Something about this account changed, so for a while nothing may leave it.",
@@ -182,6 +189,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "This destination was removed, so it counts as new.",
         "At the time shown, after you have proved it.",
         "Add it again and wait.",
+    ),
+    Reason.EXIT_UNSPOKEN: Explanation(
+        "The platform has made a new way out, and no rule speaks of it yet.",
+        "From day to day, for as long as no rule does.",
+        "Ask the platform, or take another way out. Once a rule speaks of it, ask for it anew.",
     ),
     Reason.LOOK_ALIKE: Explanation(
         "This address begins and ends like one that you have listed or paid before, and is "

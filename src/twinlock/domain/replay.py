@@ -31,6 +31,8 @@ from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     AccountErased,
     AccountOpened,
+    AccountReleased,
+    AccountSuspended,
     ActionAuthorized,
     ActionDone,
     ActionHeld,
@@ -39,6 +41,7 @@ from twinlock.domain.events import (
     ActionRefused,
     ActionSpent,
     ActionVetoed,
+    ApiKeyChanged,
     ApiKeyCreated,
     ApiKeyRevoked,
     ApiKeyUsed,
@@ -68,11 +71,13 @@ from twinlock.domain.events import (
     LockSet,
     NewcomerRepudiated,
     NoticeReported,
+    OfficersEvent,
     PasswordRehashed,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
     RecordsEvent,
+    ReleaseAgreed,
     SessionEnded,
     SessionStarted,
     SessionUsed,
@@ -94,6 +99,7 @@ from twinlock.domain.replaying_actions import apply_to_action, close
 from twinlock.domain.risk.visits import Visit, remember
 from twinlock.domain.signalling import signalled
 from twinlock.domain.signed_in import with_device, with_session
+from twinlock.domain.suspensions import agreed, released
 
 
 def apply(state: State, event: Event) -> State:
@@ -126,6 +132,8 @@ def apply(state: State, event: Event) -> State:
             return _apply_warning(state, event)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
+        case AccountSuspended() | ReleaseAgreed() | AccountReleased():
+            return _apply_officers(state, event)
         case (
             AuthenticatorSuspended()
             | AuthenticatorReactivated()
@@ -300,19 +308,24 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
             return _list_destination(state, destination)
         case DestinationRemoved(destination_id=gone):
             return _remove_destination(state, gone)
-        case ApiKeyCreated() | ApiKeyRevoked() | ApiKeyUsed() | IntegratorRevoked():
+        case (
+            ApiKeyCreated() | ApiKeyChanged() | ApiKeyRevoked() | ApiKeyUsed() | IntegratorRevoked()
+        ):
             return with_account(state, api_keys=_keys_after(account, event))
         case _:
             assert_never(event)
 
 
 def _keys_after(
-    account: Account, event: ApiKeyCreated | ApiKeyRevoked | ApiKeyUsed | IntegratorRevoked
+    account: Account,
+    event: ApiKeyCreated | ApiKeyChanged | ApiKeyRevoked | ApiKeyUsed | IntegratorRevoked,
 ) -> tuple[ApiKey, ...]:
     keys = account.api_keys
     match event:
         case ApiKeyCreated(api_key=key):
             return (*keys, key)
+        case ApiKeyChanged(api_key=new):
+            return tuple(new if key.api_key_id == new.api_key_id else key for key in keys)
         case ApiKeyRevoked(api_key_id=dead):
             return tuple(key for key in keys if key.api_key_id != dead)
         case ApiKeyUsed(at=at, api_key_id=named):
@@ -326,7 +339,7 @@ def _keys_after(
 def _set(state: State, event: LimitsSet | LockSet) -> State:
     if isinstance(event, LimitsSet):
         return with_account(state, limits=event.limits)
-    return with_account(state, lock=event.lock)
+    return with_account(state, lock=event.lock, eased=event.eased)
 
 
 def _apply_records(state: State, event: RecordsEvent) -> State:
@@ -341,6 +354,19 @@ def _apply_records(state: State, event: RecordsEvent) -> State:
             return state
         case AccountErased(at=at):
             return with_account(state, erased_at=at)
+        case _:
+            assert_never(event)
+
+
+def _apply_officers(state: State, event: OfficersEvent) -> State:
+    one = state.account.suspension
+    match event:
+        case AccountSuspended(suspension=suspension):
+            return with_account(state, suspension=suspension)
+        case ReleaseAgreed(officer=officer, at=at):
+            return with_account(state, suspension=agreed(one, by=officer, at=at))
+        case AccountReleased(at=at):
+            return with_account(state, suspension=released(one, at=at))
         case _:
             assert_never(event)
 

@@ -96,6 +96,9 @@ def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
     more = max(event.value_cents - action.counted_on(at), 0)
     if more:
         state = with_account(state, spent=state.account.spent.plus(more, at=at))
+    if event.destination_id is None:
+        rose = max(event.value_cents - action.counted_for(None, at), 0)
+        return with_account(state, unlisted=state.account.unlisted.plus(rose, at=at))
     if to is None or to.destination_id != event.destination_id:
         return state
     own = max(event.value_cents - action.counted_for(to.destination_id, at), 0)
@@ -256,6 +259,9 @@ def _authorize(state: State, event: ActionAuthorized) -> State:
         entry=account.chain.entries,
     )
     state = with_account(state, spent=account.spent.plus(more, at=event.at))
+    if event.destination_id is None:
+        own = event.value_cents - action.counted_for(None, event.at)
+        return with_account(state, unlisted=account.unlisted.plus(own, at=event.at))
     destination = state.destination
     if destination is None or destination.destination_id != event.destination_id:
         return state

@@ -51,6 +51,7 @@ from twinlock.domain.commands import (
     ImportDestination,
     LiftLegalHold,
     Offer,
+    OfficerSpeaks,
     OpenAccount,
     Propose,
     Prove,
@@ -73,6 +74,7 @@ from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
+from twinlock.domain.suspensions import NO_SUSPENSION
 from twinlock.domain.throttle import Throttle
 
 _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and steps have no more.
@@ -207,7 +209,7 @@ def grows(account: Account, command: Command) -> bool:
             return False
         case ReportNotice() | ReceiveSignal():
             return False
-        case SetLegalHold() | LiftLegalHold() | RecordExport():
+        case SetLegalHold() | LiftLegalHold() | RecordExport() | OfficerSpeaks():
             return False
         case RecordTrading() | RevokeIntegrator():
             return False
@@ -256,12 +258,14 @@ def bytes_that_last(account: Account) -> int:
         sim_changed_at=None,
         signals=Signals(),
         spent=Spent(),
+        unlisted=Spent(),
         last_exit_at=0,
         legal_holds={},
         erased_at=None,
         doubts=(),
         history=History(),
         disputes=NO_DISPUTES,
+        suspension=NO_SUSPENSION,
     )
     return len(encode(lasting))
 
@@ -282,7 +286,7 @@ def _used(key: ApiKey) -> ApiKey:
     """Return ``key`` as long as it can become: stopped, and with the longest sum of a day."""
     spends = WITHDRAW_SCOPE in key.scopes
     spent = (_DAYS, key.daily_cents) if spends else key.spent
-    return replace(key, stopped=True, spent=spent, used_on=_DAYS)
+    return replace(key, stopped=True, spent=spent, used_on=_DAYS, declared_at=_COUNTED)
 
 
 def _counted(one: Authenticator) -> Authenticator:

@@ -78,8 +78,11 @@ def _held(account: Account, effect: Effect, *, now: datetime) -> Iterator[HoldPl
 
 
 def _ended(account: Account, effect: Effect, *, now: datetime) -> Iterator[SessionEnded]:
-    """Sessions begin again with a sign-in, so no bound is needed: it only costs the owner one."""
-    if effect.ends_sessions:
+    """Sessions end as long as the series lasts that warns of them.
+
+    Prevents: a stolen key of a transmitter that ends each session as it begins, for ever.
+    """
+    if effect.ends_sessions and _bounded(account.signals, effect.warns, now=now) is not None:
         for one in account.sessions:
             yield SessionEnded(at=now, session_id=one.session_id)
 

@@ -8,10 +8,14 @@ from twinlock.domain.account import Account, OpenAction, State
 from twinlock.domain.actions import (
     AnyPayload,
     ApiKeyCreate,
+    ApiKeyNarrow,
+    ApiKeyWiden,
     AuthenticatorBind,
     ContactChange,
     DestinationAdd,
     DestinationRemove,
+    LimitLower,
+    LimitRaise,
     PasswordChange,
     PasswordReset,
 )
@@ -52,7 +56,9 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
         *_built_on(account, decision),
         *_brought_back(account, after, gone),
         *_listed_again(account, payload),
+        *_raised_again(account, payload),
         *_of_integrator(account, decision),
+        *_widened_again(account, payload),
     )
     named = {one.action_id for one in every} - {decision.action_id}
     return tuple(one for one in account.actions if one.action_id in named)
@@ -84,6 +90,17 @@ def _of_integrator(account: Account, decision: Decision) -> Iterable[OpenAction]
     )
 
 
+def _widened_again(account: Account, payload: AnyPayload | None) -> Iterable[OpenAction]:
+    """Give what would widen a key that is narrowed meanwhile: whoever narrows it wants less."""
+    if not isinstance(payload, ApiKeyNarrow):
+        return ()
+    return (
+        one
+        for one in account.actions
+        if isinstance(one.payload, ApiKeyWiden) and one.payload.api_key_id == payload.api_key_id
+    )
+
+
 def _listed_again(account: Account, payload: AnyPayload | None) -> Iterable[OpenAction]:
     if not isinstance(payload, DestinationRemove):
         return ()
@@ -92,6 +109,16 @@ def _listed_again(account: Account, payload: AnyPayload | None) -> Iterable[Open
         for one in account.actions
         if isinstance(one.payload, DestinationAdd) and where(one.payload) == where(payload)
     )
+
+
+def _raised_again(account: Account, payload: AnyPayload | None) -> Iterable[OpenAction]:
+    """Give the raises that were asked for before the limits were lowered.
+
+    Prevents: a limit that its owner lowers in alarm, and that a raise of before lifts the next day.
+    """
+    if not isinstance(payload, LimitLower):
+        return ()
+    return (one for one in account.actions if isinstance(one.payload, LimitRaise))
 
 
 def _brought_back(account: Account, after: Account, gone: frozenset[int]) -> Iterable[OpenAction]:

@@ -18,6 +18,7 @@ import msgspec
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.letters import Letter
 from twinlock.domain.notices import NoticeKind
+from twinlock.domain.suspensions import RELEASE_ENTRY, SUSPEND_ENTRY
 
 VERSION = 1  # Of the words: what a customer was told can be found by it years later.
 # GSM 03.38, 6.2.1: one message of the default alphabet has 160 characters, one of several 153.
@@ -52,6 +53,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         ActionType.LOCK_TIGHTEN: "tightening a lock",
         ActionType.API_KEY_CREATE: "making an API key",
         ActionType.API_KEY_WIDEN: "giving an API key more rights",
+        ActionType.API_KEY_NARROW: "giving an API key fewer rights",
         ActionType.API_KEY_REVOKE: "revoking an API key",
         ActionType.FREEZE_SET: "freezing the account",
         ActionType.FREEZE_LIFT: "lifting the freeze",
@@ -62,6 +64,8 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         ActionType.STAFF_DISCLOSE: "handing out of your file",
         ActionType.STAFF_REVIEW: "a review by staff",
         ActionType.STAFF_POLICY_ACTIVATE: "a change of the rules",
+        SUSPEND_ENTRY: "a stop by the platform of all that leaves your account",
+        RELEASE_ENTRY: "the end of the platform's stop of your account",
     }
 )
 _OTHER = "a change of your account"

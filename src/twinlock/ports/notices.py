@@ -84,7 +84,7 @@ class NoticeShelf(Protocol):
         ...
 
     async def named(self, name: str) -> Owed | None:
-        """Return the message ``name`` that a webhook took, or None."""
+        """Return the message ``name`` of a webhook's, or None where nobody waits for word of it."""
         ...
 
     async def arrived(self, name: str) -> None:
@@ -92,7 +92,7 @@ class NoticeShelf(Protocol):
         ...
 
     async def bounced(self, name: str) -> None:
-        """Note of a message that its carrier took that it failed for good."""
+        """Note of a message that its carrier says that it failed for good."""
         ...
 
 

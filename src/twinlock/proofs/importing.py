@@ -112,7 +112,22 @@ def check_texts(row: Row) -> Row:
             _refuse(RowFault.FORMULA, column)
     if "@" in row.reference:
         _refuse(RowFault.REFERENCE_PERSONAL, "reference")
+    if not _names_one(row.reference):
+        _refuse(RowFault.TEXT_UNREADABLE, "reference")
     return row
+
+
+def _names_one(reference: str) -> bool:
+    """Say whether no other reference looks just like this one.
+
+    Prevents: a customer who is imported twice, the second time with a space at the end.
+    """
+    if reference != reference.strip():
+        return False
+    if reference.isascii():
+        return True
+    unseen = any(unicodedata.category(letter) == "Cf" for letter in reference)
+    return not unseen and unicodedata.is_normalized("NFKC", reference)
 
 
 def _is_readable(letter: str) -> bool:
@@ -272,6 +287,7 @@ def _api_keys(row: Row, left: Iterator[str], *, now: datetime) -> tuple[ApiKey, 
                 destinations=(),
                 daily_cents=0,
                 created_at=now,
+                integrator=one.integrator,
             )
         )
     return tuple(found)

@@ -63,6 +63,8 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.API_KEY_CREATE: frozenset(
         {"scopes", "ip_list", "destinations", "daily", "pairs", "price_band"}
     ),
+    ActionType.API_KEY_WIDEN: frozenset({"key", "ip_list", "pairs", "price_band"}),
+    ActionType.API_KEY_NARROW: frozenset({"key", "ip_list", "pairs", "price_band"}),
     ActionType.API_KEY_REVOKE: frozenset({"key"}),
     ActionType.FREEZE_SET: frozenset(),
     ActionType.FREEZE_LIFT: frozenset(),
@@ -94,7 +96,7 @@ async def acts_of(stage: Stage, step: Step) -> tuple[Act, ...]:
     Raises:
         NotPlayableError: it has a word that cannot be played yet.
     """
-    if step.do not in BUILT:
+    if step.do not in BUILT or step.do == ActionType.PLATFORM_EXIT:  # Nobody registered one here.
         return (Act(kind=step.do, payload=_plain(step.given)),)
     _check_understood(step)
     if step.do in EXITS:
@@ -311,6 +313,19 @@ async def _create_api_key(stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload=payload, key=key)
 
 
+async def _change_api_key(stage: Stage, step: Step) -> Act:
+    """Widen or narrow a key in what a file names of it; the rest stays."""
+    named, said = await _revoke_api_key(stage, step), step.given
+    payload: dict[str, Any] = dict(named.payload)
+    if "ip_list" in said:
+        payload["ip_list"] = list(said["ip_list"])
+    if "pairs" in said:
+        payload["pairs"] = list(pairs_of(said["pairs"]))
+    if "price_band" in said:
+        payload["price_band_bp"] = band_bp(said["price_band"])
+    return Act(kind=step.do, payload=payload)
+
+
 async def _revoke_api_key(stage: Stage, step: Step) -> Act:
     seen = await stage.venue.client.account(stage.customer.account_id)
     named = str(step.given.get("key", ""))
@@ -348,6 +363,8 @@ _ACTS: dict[str, _Acts] = {
     ActionType.DESTINATION_ADD: _add_destination,
     ActionType.DESTINATION_REMOVE: _remove_destination,
     ActionType.API_KEY_CREATE: _create_api_key,
+    ActionType.API_KEY_WIDEN: _change_api_key,
+    ActionType.API_KEY_NARROW: _change_api_key,
     ActionType.API_KEY_REVOKE: _revoke_api_key,
     **dict.fromkeys(own_words.LIMITS, _limit),
     **dict.fromkeys(own_words.LOCKS, _lock),

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias, cast
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.catalogue import CLASS_OF, ActionClass
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.range.given import Name, Word
 from twinlock.range.words import (
     UNKNOWN_EXIT,
@@ -24,7 +24,12 @@ from twinlock.range.words import (
     parse_showing,
 )
 
-EXITS = tuple(kind for kind, cls in CLASS_OF.items() if cls is ActionClass.EXIT)
+# All that stories name: what a platform registers has a name in each installation only.
+EXITS = tuple(
+    kind
+    for kind, cls in CLASS_OF.items()
+    if cls is ActionClass.EXIT and kind != ActionType.PLATFORM_EXIT
+)
 SOME = Meta(min_length=1, max_length=64)
 Proofs = Annotated[tuple[str, ...], SOME]
 Exits = Literal["all"] | Annotated[tuple[str, ...], SOME]

@@ -118,6 +118,12 @@ class _Key(_Given, frozen=True, kw_only=True):
     key: Word = ""
 
 
+class _ChangedKey(_Key, frozen=True, kw_only=True):
+    ip_list: Listed = ()
+    pairs: Listed | Word = ()
+    price_band: Word | int = 0
+
+
 class _Veto(_Given, frozen=True, kw_only=True):
     of: Name
     channel: Word | None = None
@@ -155,6 +161,8 @@ _FORMS: dict[str, type[_Given]] = {
     ActionType.DESTINATION_ADD: _Listing,
     ActionType.DESTINATION_REMOVE: _Place,
     ActionType.API_KEY_CREATE: _NewKey,
+    ActionType.API_KEY_WIDEN: _ChangedKey,
+    ActionType.API_KEY_NARROW: _ChangedKey,
     ActionType.API_KEY_REVOKE: _Key,
     "ungated.trade": _Ungated,
     "ungated.order_cancel": _Ungated,

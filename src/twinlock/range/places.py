@@ -25,6 +25,7 @@ from twinlock.domain.exits import (
     SUBACCOUNT,
     VENUE,
     AnyExit,
+    PlatformExit,
 )
 from twinlock.range.customer import NotPlayableError
 
@@ -64,7 +65,7 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         str(one.__struct_config__.tag): one.books
         for one in get_args(AnyExit)
-        if hasattr(one, "books")
+        if hasattr(one, "books") and one is not PlatformExit  # Stories name no platform's own.
     }
 )
 NETWORKS: Mapping[str, str] = MappingProxyType(

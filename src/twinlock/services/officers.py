@@ -21,7 +21,7 @@ from twinlock.domain.officers.platform import (
 )
 from twinlock.domain.officers.statements import (
     NONCE_BYTES,
-    Act,
+    AnyAct,
     Change,
     Halt,
     Resume,
@@ -41,7 +41,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     at: int
     officer: str
-    act: Act | None
+    act: AnyAct | None
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class Officers:
         """Return how the platform stands."""
         return self._standing(await self._acts.read())
 
-    def statement(self, act: Act, *, officer: str) -> Statement:
+    def statement(self, act: AnyAct, *, officer: str) -> Statement:
         """Return what ``officer`` signs to do ``act`` here and now."""
         nonce = b64url(self._entropy.draw(NONCE_BYTES))
         now = self._clock.now(database_at=None)

@@ -112,8 +112,12 @@ class OrderIntents:
         return known
 
     async def _permits_of(self, intents: tuple[Intent, ...]) -> dict[str, TradePermit]:
-        found = {}
-        for named in {one.action_id for one in intents if one.action_id}:
+        """Return what spent exits let pass: nothing while officers have halted every exit."""
+        found: dict[str, TradePermit] = {}
+        every = {one.action_id for one in intents if one.action_id}
+        if not every or await self._store.halted_at() is not None:
+            return found
+        for named in every:
             permit = self._permits.get(named) or await self._permit(named)
             if permit is not None:
                 found[named] = permit

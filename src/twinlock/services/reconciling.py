@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from twinlock.domain.actions import type_of
 from twinlock.domain.addresses import AddressError
+from twinlock.domain.catalogue import ActionType
+from twinlock.domain.exits import BANK
 from twinlock.domain.ids import account_of
 from twinlock.domain.money import NetworkUnknownError
 from twinlock.domain.policy.version import Policy
@@ -74,8 +76,9 @@ class Reconciling:
 
     def _normal(self, row: Executed) -> Executed:
         """Return the row with its destination in its one form, where it has one by this policy."""
+        network = row.network or (BANK if row.type == ActionType.WITHDRAWAL_FIAT else "")
         try:
-            where = normal_where(row.network, row.address, row.memo, self._policy)
+            where = normal_where(network, row.address, row.memo, self._policy)
         except (AddressError, NetworkUnknownError):
             return row
         return replace(row, address=where.address, memo=where.memo)

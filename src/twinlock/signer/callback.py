@@ -18,9 +18,9 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_UP, Decimal, InvalidOperation
+from decimal import ROUND_UP, Context, Decimal, InvalidOperation, localcontext
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeAlias
 
 import msgspec
 from joserfc import jws
@@ -39,8 +39,14 @@ ID_LENGTH_MOST = 128
 AGE_MOST = timedelta(hours=1)  # A co-signer asks for an hour: 20 times every three minutes.
 SKEW = timedelta(seconds=30)
 DIGITS_MOST = 80  # Of an amount: 2^256 has 78.
+SECONDS_MOST = 2**53 - 1  # Of an instant.
+# Prevents: an amount of which the last digits are rounded away, and which then equals another.
+_EXACT = Context(prec=4 * DIGITS_MOST)
 ALGORITHMS = ("RS256", "PS256", "ES256")
 OPERATION = "TRANSFER"
+
+
+_Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=SECONDS_MOST)]
 
 
 class Action(StrEnum):
@@ -141,8 +147,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     destAddress: str = ""  # noqa: N815 - the provider's name
     externalTxId: str = ""  # noqa: N815 - the provider's name
     destinations: tuple[Destination, ...] = ()
-    iat: int | None = None
-    exp: int | None = None
+    iat: _Seconds | None = None
+    exp: _Seconds | None = None
 
 
 class _RefusedError(Exception):
@@ -214,6 +220,7 @@ class CallbackHandler:
             raise CallbackUnauthenticatedError("no co-signer that is known signed this") from error
         try:
             claims = json.loads(payload, parse_float=str, object_pairs_hook=_unique)
+            json.dumps(claims, ensure_ascii=False).encode()  # Refuses half of a surrogate pair.
         except (ValueError, RecursionError) as error:
             raise CallbackUnauthenticatedError("a request is JSON without doubled keys") from error
         if not isinstance(claims, dict):
@@ -375,7 +382,7 @@ def _minor(text: str, decimals: int) -> int:
     if len(text) > DIGITS_MOST or not text.isascii() or not set(text) <= set("0123456789."):
         _refuse(CallbackFault.AMOUNT_MALFORMED)
     try:
-        whole = Decimal(text).scaleb(decimals)
+        whole = Decimal(text).scaleb(decimals, context=_EXACT)
     except InvalidOperation:
         _refuse(CallbackFault.AMOUNT_MALFORMED)
     number = int(whole)
@@ -388,9 +395,10 @@ def _value(asset: Asset, amount: int, fee: int) -> int | None:
     """Return what a transaction is worth at most, in US cents, rounded up."""
     if asset.cents is None or asset.fee_cents is None:
         return None
-    worth = Decimal(amount).scaleb(-asset.decimals) * asset.cents
-    worth += Decimal(fee).scaleb(-asset.fee_decimals) * asset.fee_cents
-    return int(worth.to_integral_value(rounding=ROUND_UP))
+    with localcontext(_EXACT):
+        worth = Decimal(amount).scaleb(-asset.decimals) * asset.cents
+        worth += Decimal(fee).scaleb(-asset.fee_decimals) * asset.fee_cents
+        return int(worth.to_integral_value(rounding=ROUND_UP))
 
 
 def read_clock() -> datetime:

@@ -12,6 +12,7 @@ from twinlock.domain.exits import (
     LoanCollateral,
     MarginOpen,
     P2pRelease,
+    PlatformExit,
     StakingStart,
     TradeUnusual,
     TransferInternal,
@@ -58,6 +59,21 @@ def _parts(payload: AnyExit, policy: Policy) -> tuple[str, tuple[Line, ...], str
             )
         case TransferInternal() | GiftSend() | TransferSubaccount():
             return _given(payload)
+        case P2pRelease() | CardPay() | TradeUnusual():
+            return _dealt(payload)
+        case LoanCollateral():
+            line = _name("Loan", payload.loan)
+            return "Pledge {sum}", (line,), "It secures the loan, and can be taken for it."
+        case DerivativeOpen() | MarginOpen() | StakingStart() | ConvertExecute():
+            return _product(payload)
+        case PlatformExit():
+            return _registered(payload)
+        case _:
+            assert_never(payload)
+
+
+def _dealt(payload: P2pRelease | CardPay | TradeUnusual) -> tuple[str, tuple[Line, ...], str]:
+    match payload:
         case P2pRelease():
             return "Release {sum} to its buyer", _sold(payload), f"It is the buyer's then. {_GONE}"
         case CardPay():
@@ -65,13 +81,20 @@ def _parts(payload: AnyExit, policy: Policy) -> tuple[str, tuple[Line, ...], str
         case TradeUnusual():
             effect = "What you give goes to whoever stands on the other side, at prices up to this."
             return "Trade {sum} out of the ordinary", _trade(payload), effect
-        case LoanCollateral():
-            line = _name("Loan", payload.loan)
-            return "Pledge {sum}", (line,), "It secures the loan, and can be taken for it."
-        case DerivativeOpen() | MarginOpen() | StakingStart() | ConvertExecute():
-            return _product(payload)
         case _:
             assert_never(payload)
+
+
+def _registered(payload: PlatformExit) -> tuple[str, tuple[Line, ...], str]:
+    """Tell an exit of the platform's own: what that calls it is a text like any from outside."""
+    terms = (Line(label=visible(name), text=visible(text)) for name, text in payload.terms)
+    lines = (
+        Line(label="What for", text=visible(payload.says)),
+        _name("Way out", payload.exit),
+        _name("To", payload.place),
+        *terms,
+    )
+    return "Let {sum} leave by a way of the platform's own", lines, _GONE
 
 
 def _given(

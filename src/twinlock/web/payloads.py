@@ -12,7 +12,9 @@ from twinlock.domain.actions import (
     AccountErase,
     AnyPayload,
     ApiKeyCreate,
+    ApiKeyNarrow,
     ApiKeyRevoke,
+    ApiKeyWiden,
     AuthenticatorBind,
     AuthenticatorReactivate,
     AuthenticatorRemove,
@@ -103,7 +105,7 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             return _destination(payload, known.policy)
         case LimitRaise() | LimitLower() | LockTighten() | LockLoosen():
             return tell_own(payload)
-        case ApiKeyCreate() | ApiKeyRevoke():
+        case ApiKeyCreate() | ApiKeyWiden() | ApiKeyNarrow() | ApiKeyRevoke():
             return _api_key(payload, known)
         case _:
             assert_never(payload)
@@ -211,24 +213,46 @@ def _percent(basis_points: int) -> str:
     return f"{basis_points // 100}.{basis_points % 100:02} % at most"
 
 
+def _powers(payload: ApiKeyCreate | ApiKeyWiden | ApiKeyNarrow) -> tuple[Line, ...]:
+    band, most = payload.price_band_bp, payload.notional_daily_cents
+    return (
+        Line(label="It trades", form=Form.EXACT_LIST, items=payload.pairs or ("Any liquid pair",)),
+        Line(label="From the middle", text=_percent(band) if band else "Any price"),
+        Line(label="It trades a day", text=f"{dollars(most)} at most" if most else "Any sum"),
+    )
+
+
+def _changed_key(payload: ApiKeyWiden | ApiKeyNarrow) -> Told:
+    widens = isinstance(payload, ApiKeyWiden)
+    networks = payload.ip_list or ("Any",)
+    return Told(
+        title="Give an API key more rights" if widens else "Give an API key fewer rights",
+        lines=(
+            Line(label="Id", text=payload.api_key_id, form=Form.EXACT),
+            Line(label="From these networks", form=Form.EXACT_LIST, items=networks),
+            *_powers(payload),
+        ),
+        effect="Whoever holds the key can then do this, without asking you."
+        if widens
+        else "It acts at once; more than this the key may not do from then on.",
+    )
+
+
 def _of_trading(payload: ApiKeyCreate) -> tuple[Line, ...]:
     """Return what a key that trades may trade, and whose program it is for."""
     lines: tuple[Line, ...] = ()
     if TRADE_SCOPE in payload.scopes:
-        band, most = payload.price_band_bp, payload.notional_daily_cents
-        lines = (
-            Line(
-                label="It trades", form=Form.EXACT_LIST, items=payload.pairs or ("Any liquid pair",)
-            ),
-            Line(label="From the middle", text=_percent(band) if band else "Any price"),
-            Line(label="It trades a day", text=f"{dollars(most)} at most" if most else "Any sum"),
-        )
+        lines = _powers(payload)
     if payload.integrator:
         lines += (Line(label="Made for", text=payload.integrator, form=Form.EXACT),)
     return lines
 
 
-def _api_key(payload: ApiKeyCreate | ApiKeyRevoke, known: Known) -> Told:
+def _api_key(
+    payload: ApiKeyCreate | ApiKeyWiden | ApiKeyNarrow | ApiKeyRevoke, known: Known
+) -> Told:
+    if isinstance(payload, ApiKeyWiden | ApiKeyNarrow):
+        return _changed_key(payload)
     if isinstance(payload, ApiKeyRevoke):
         return Told(
             title="End an API key",

@@ -125,6 +125,18 @@ def test_an_address_is_listed_in_each_form_that_it_has() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", [ETHER.swapcase(), ETHER.upper(), "0x" + ETHER[2:].swapcase(), ETHER.lower(), ETHER]
+)
+def test_hexadecimal_is_read_whatever_its_capitals_say(text: str) -> None:
+    assert spellings(text) == {ETHER.lower(): "evm"}
+
+
+@pytest.mark.parametrize("text", ["0xXY", "0X", "SOMETHING"])
+def test_what_has_no_form_is_taken_as_it_is(text: str) -> None:
+    assert spellings(text) == {}
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         pytest.param("", "one column called address", id="nothing"),
@@ -137,6 +149,8 @@ def test_an_address_is_listed_in_each_form_that_it_has() -> None:
         pytest.param(f'address\n"{BITCOIN}', "comma-separated", id="quotes that never end"),
         pytest.param(b"address\n\xff\xfe\n", "comma-separated", id="no UTF-8"),
         pytest.param(SDN[:-200], "not whole", id="XML cut off"),
+        pytest.param('<?xml version="1.0" encoding="big5"?><sdnList/>', "no XML", id="two bytes"),
+        pytest.param('<?xml version="1.0" encoding="runes"?><sdnList/>', "no XML", id="runes"),
         pytest.param("<html><body>503</body></html>", "neither sdn.xml", id="another page"),
         pytest.param("<Sanctions/>", "names no address", id="an empty advanced list"),
         pytest.param(ADVANCED.replace(ETHER, ""), "no address", id="a feature without a detail"),
@@ -193,7 +207,7 @@ def test_a_list_is_renewed_while_the_service_runs(tmp_path: Path, clock: Now) ->
     assert (says(feed, BITCOIN), says(feed, TETHER)) == (Screened.CLEAR, Screened.LISTED)
 
 
-@pytest.mark.parametrize("what", ["gone", "broken", "old"])
+@pytest.mark.parametrize("what", ["gone", "broken", "encoded", "old", "ahead"])
 def test_without_a_list_no_address_is_clear_and_the_log_says_so_once(
     tmp_path: Path, clock: Now, what: str
 ) -> None:
@@ -205,6 +219,10 @@ def test_without_a_list_no_address_is_clear_and_the_log_says_so_once(
             path.unlink()
         case "broken":
             put(path, "<html>")
+        case "encoded":
+            put(path, SDN.replace('version="1.0"', 'version="1.0" encoding="big5"'))
+        case "ahead":
+            put(path, TABLE, age=-timedelta(days=400))
         case _:
             clock.at += SCREENING_LIFETIME
     with capture_logs() as logs:

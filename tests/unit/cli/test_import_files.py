@@ -3,12 +3,21 @@
 import hashlib
 import io
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from twinlock.cli.files import FileUnreadableError
-from twinlock.cli.import_files import Lines, digest_of, is_open_to_others, open_file, write_cells
+from twinlock.cli.import_files import (
+    Lines,
+    digest_of,
+    is_open_to_others,
+    open_file,
+    open_report,
+    write_cells,
+)
+from twinlock.domain.errors import FileUnsafeError
 from twinlock.services.importing.reading import LINE_BYTES_MOST
 
 LONG = b"x" * (3 * LINE_BYTES_MOST)
@@ -62,7 +71,61 @@ def test_a_file_that_others_may_read_is_noticed(tmp_path: Path, mode: int, told:
         assert is_open_to_others(file) is told
 
 
-@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_report_takes_the_place_of_what_was_there_and_is_nobody_elses(tmp_path: Path) -> None:
+    path = tmp_path / "report"
+    for text in ("a longer one", "short"):
+        with open_report(path, beside=()) as out:
+            out.write(text)
+        assert path.read_text() == text
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.chmod(0o644)
+
+
+@pytest.mark.parametrize("what", ["the file itself", "its link", "another's link", "pipe", "place"])
+def test_a_report_destroys_nothing_that_it_is_not(tmp_path: Path, what: str) -> None:
+    """Prevents: ``--errors`` on the file that is imported, and a link to somebody's keys."""
+    kept, path = tmp_path / "kept", tmp_path / "report"
+    kept.write_text("all seeds and hashes")
+    match what:
+        case "the file itself":
+            path = kept
+        case "its link":
+            os.link(kept, path)
+        case "another's link":
+            path.symlink_to(kept)
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path = tmp_path
+    with open_file(kept) as file, pytest.raises((FileUnsafeError, IsADirectoryError)):
+        open_report(path, beside=(file,))
+
+    assert kept.read_text() == "all seeds and hashes"
+
+
+def test_a_report_is_never_put_into_somebody_elses_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report"
+    path.write_text("hers")
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+
+    with pytest.raises(FileUnsafeError, match="somebody else"):
+        open_report(path, beside=())
+    assert path.read_text() == "hers"
+
+
+def test_a_report_whose_place_is_not_there_is_told_as_the_system_does(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_report(tmp_path / "nowhere" / "report", beside=())
+
+
+def test_a_device_is_no_report() -> None:
+    with pytest.raises(FileUnsafeError, match="no regular file"):
+        open_report(Path(os.devnull), beside=())
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b"])
 def test_what_a_spreadsheet_would_run_has_an_apostrophe_before_it(begins: str) -> None:
     out = io.StringIO()
     write_cells(out, (f"{begins}cmd|' /C calc'!A0", "plain", ""))

@@ -41,6 +41,7 @@ def test_the_exits_are_the_closed_list() -> None:
         "p2p.release",
         "gift.send",
         "card.pay",
+        "platform.exit",
         "trade.unusual",
         "loan.collateral",
         "derivative.open",

@@ -31,7 +31,7 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import Account, Shown
-from twinlock.domain.actions import AccountErase, AnyPayload, NotBuilt
+from twinlock.domain.actions import AccountErase, AnyPayload, LimitRaise, LockLoosen, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind
 from twinlock.domain.contested import (
@@ -64,6 +64,14 @@ SAME = [
     (reset_password()[0], replace(reset_password()[0], verifier="another")),
     (make_key("withdraw"), make_key("withdraw", "read", public_key="q" * 43)),
     (LIFT, LIFT),
+    (
+        LimitRaise(account=ALICE, day_cents=500_00, destination_cents=None),
+        LimitRaise(account=ALICE, day_cents=501_00, destination_cents=10_00),
+    ),
+    (
+        LockLoosen(account=ALICE, days=0, two_keys=False),
+        LockLoosen(account=ALICE, days=1, two_keys=True),
+    ),
 ]
 DIFFERENT: list[AnyPayload] = [
     send(50),
@@ -85,8 +93,10 @@ DIFFERENT: list[AnyPayload] = [
     make_key("withdraw"),
     LIFT,
     AccountErase(account=ALICE),
-    NotBuilt(asked="limit.raise", digest="a", account=ALICE),
-    NotBuilt(asked="limit.raise", digest="b", account=ALICE),
+    LimitRaise(account=ALICE, day_cents=1, destination_cents=None),
+    LockLoosen(account=ALICE, days=0, two_keys=False),
+    NotBuilt(asked="recovery.open", digest="a", account=ALICE),
+    NotBuilt(asked="recovery.open", digest="b", account=ALICE),
 ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.asked import an_action, facts_of
 from support.cast import ALICE, DAY, MEMBER, NEW_ADDRESS, NOON
-from support.leaving import OTHERS
+from support.leaving import OTHERS, REGISTERED_EXIT
 from support.policies import DEFAULT
 from support.worlds import (
     DESKTOP,
@@ -38,11 +38,13 @@ from support.worlds import (
 
 from twinlock.domain import effects as effects_module
 from twinlock.domain import ids
-from twinlock.domain.account import OpenAction, State
+from twinlock.domain.account import ApiKey, OpenAction, State
 from twinlock.domain.actions import (
     BUILT,
     AnyPayload,
+    ApiKeyNarrow,
     ApiKeyRevoke,
+    ApiKeyWiden,
     LimitLower,
     LimitRaise,
     LockLoosen,
@@ -57,6 +59,7 @@ from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import (
     ActionAuthorized,
     ActionDone,
+    ApiKeyChanged,
     ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
@@ -119,7 +122,25 @@ def facts(action: OpenAction, **changes: Any) -> Facts:  # noqa: ANN401 - any of
 
 
 CHANNELS = (replace(EMAIL, entry=7), DESKTOP)
-STATE = State(account=an_account(channels=CHANNELS), destination_id=WHERE, destination=KNOWN)
+BOT = ApiKey(
+    api_key_id=ids.ApiKeyId("key_1"),
+    public_key="",
+    scopes=("trade",),
+    ip_list=(),
+    destinations=(),
+    daily_cents=0,
+    created_at=NOON,
+)
+OWNER = replace(an_account(channels=CHANNELS), api_keys=(BOT,))
+POWERS: dict[str, Any] = {
+    "account": ALICE,
+    "api_key_id": "key_1",
+    "ip_list": (),
+    "pairs": (),
+    "price_band_bp": 1,
+    "notional_daily_cents": 0,
+}
+STATE = State(account=OWNER, destination_id=WHERE, destination=KNOWN)
 
 
 def follows(
@@ -135,7 +156,7 @@ def follows(
 
 FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (send(), "", [ActionAuthorized]),
-    *((payload, "", [ActionAuthorized]) for payload in OTHERS),
+    *((payload, "", [ActionAuthorized]) for payload in (*OTHERS, REGISTERED_EXIT)),
     (sign_in(), "", [SessionStarted, ActionDone]),
     (*bind(ROAMING), [AuthenticatorBound, HoldPlaced, ActionDone]),
     (remove(PASSWORD), "", [AuthenticatorRemoved, HoldPlaced, ActionDone]),
@@ -160,6 +181,8 @@ FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (KEY, "key_1", [ApiKeyCreated, HoldPlaced, ActionDone]),
     (make_key("read", "trade"), "key_1", [ApiKeyCreated, ActionDone]),
     (REVOKE, "", [ApiKeyRevoked, ActionDone]),
+    (ApiKeyWiden(**POWERS), "", [ApiKeyChanged, ActionDone]),
+    (ApiKeyNarrow(**POWERS), "", [ApiKeyChanged, ActionDone]),
     (FREEZE, "", [FreezeSet, ActionDone]),
     (LimitRaise(account=ALICE, day_cents=1, destination_cents=None), "", [LimitsSet, ActionDone]),
     (LimitLower(account=ALICE, day_cents=1, destination_cents=None), "", [LimitsSet, ActionDone]),
@@ -253,6 +276,8 @@ def test_nothing_leaves_without_saying_where_to() -> None:
     [
         (suspend(ROAMING), "suspended is bound"),
         (repudiate(ROAMING), "repudiated is bound"),
+        (ApiKeyWiden(**{**POWERS, "api_key_id": "key_2"}), "widened is there"),
+        (ApiKeyNarrow(**{**POWERS, "api_key_id": "key_2"}), "narrowed is there"),
         (NotBuilt(account=ALICE, asked="contact.change", digest=""), r"contact\.change"),
     ],
 )

@@ -7,12 +7,16 @@ from msgspec.structs import replace
 from support.cast import ALICE, DAY, NOON
 from support.gates import Gate
 from support.trading import SESSION
-from support.worlds import SYNCED, an_account
+from support.worlds import SYNCED, an_account, make_key
 
 from twinlock.domain.account import ApiKey
-from twinlock.domain.api_keys import KeyLapses, day_number, lapses_at, used_on
+from twinlock.domain.api_keys import KeyLapses, day_number, lapsed, lapses_at, used_on
 from twinlock.domain.assurance import Level
-from twinlock.domain.bounds import API_KEY_UNBOUND_LIFETIME, API_KEY_UNUSED_LIFETIME
+from twinlock.domain.bounds import (
+    API_KEY_UNBOUND_LIFETIME,
+    API_KEY_UNUSED_LIFETIME,
+    API_KEYS_MOST,
+)
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.commands import RecordTrading
 from twinlock.domain.drafts import ApiKeyCreateDraft, ScopeUnknownError, api_key_create, parse
@@ -21,7 +25,7 @@ from twinlock.domain.ids import ApiKeyId, SessionId
 from twinlock.domain.key_laws import an_api_key_reaches_so_far, by_api_key
 from twinlock.domain.policy.facts import ApiKeyState, ApiKeyUse, Facts
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import Never
+from twinlock.domain.requirements import Never, reasons
 
 ONE = ApiKeyId("key_one")
 SECOND = timedelta(seconds=1)
@@ -63,6 +67,48 @@ def test_an_unused_key_lapses_after_a_month_and_a_used_one_that_long_after_its_d
     withdrew = a_key(spent=(day_number(used), 1))
     assert lapses_at(traded, lapses=LAPSES) == night + API_KEY_UNUSED_LIFETIME
     assert lapses_at(withdrew, lapses=LAPSES) == night + API_KEY_UNUSED_LIFETIME
+
+
+def test_those_that_have_lapsed_are_told_apart_to_the_instant() -> None:
+    old, new = a_key(), a_key(created_at=NOON + DAY)
+
+    assert lapsed((old, new), lapses=LAPSES, now=NOON + API_KEY_UNUSED_LIFETIME) == (old,)
+    assert lapsed((old, new), lapses=LAPSES, now=NOON + API_KEY_UNUSED_LIFETIME - SECOND) == ()
+
+
+def full_of(*keys: ApiKey) -> Gate:
+    named = (
+        replace(key, api_key_id=ApiKeyId(f"key_{at}"), public_key=f"{at}" * 43)
+        for at, key in enumerate(keys)
+    )
+    gate = Gate.of(replace(an_account(), api_keys=tuple(named)))
+    gate.now = NOON + API_KEY_UNUSED_LIFETIME
+    return gate
+
+
+def test_a_new_key_takes_the_place_of_one_that_has_lapsed_where_there_is_no_other() -> None:
+    lately = a_key(created_at=NOON + 29 * DAY)
+    gate = full_of(lately, a_key(), a_key(), lately)
+    made = gate.propose(make_key("read"))
+    gate.prove(made.action_id, SYNCED)
+
+    names = [key.api_key_id for key in gate.account.api_keys]
+    assert names[:3] == ["key_0", "key_2", "key_3"]
+    assert len(names) == API_KEYS_MOST
+
+
+def test_while_there_is_another_place_a_lapsed_key_keeps_its_own() -> None:
+    gate = full_of(a_key(), a_key())
+    gate.prove(gate.propose(make_key("read")).action_id, SYNCED)
+
+    assert len(gate.account.api_keys) == 3
+
+
+def test_where_no_key_has_lapsed_there_is_no_place() -> None:
+    lately = a_key(created_at=NOON + 29 * DAY)
+    refused = full_of(*[lately] * API_KEYS_MOST).propose(make_key("read"))
+
+    assert Reason.TOO_MANY in reasons(refused.requirement)
 
 
 def test_a_statute_s_shorter_lives_are_heeded() -> None:

@@ -536,6 +536,22 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         the(CONTACT, channel_confirmed=False),
         Prove(code=Reason.CHANNEL_UNCONFIRMED, level=Level.NONE, factors=(Factor.CHANNEL_CODE,)),
     ),
+    (laws.an_unspoken_exit_is_held, the(SEND, proposed_at=NOON), NOTHING),
+    (
+        laws.an_unspoken_exit_is_held,
+        the("platform.exit", unspoken=True, proposed_at=NOON),
+        wait(Reason.EXIT_UNSPOKEN, NOON + DAY),
+    ),
+    (
+        laws.an_unspoken_exit_is_held,
+        the("platform.exit", unspoken=True, proposed_at=NOON - DAY),
+        wait(Reason.EXIT_UNSPOKEN, NOON + DAY),
+    ),
+    (
+        laws.an_unspoken_exit_is_held,
+        the("platform.exit", unspoken=True, proposed_at=NOON - DAY + HOUR),
+        wait(Reason.EXIT_UNSPOKEN, NOON + HOUR),
+    ),
     (laws.no_look_alike, the(SEND), NOTHING),
     (laws.no_look_alike, the(SEND, look_alike=True), never(Reason.LOOK_ALIKE)),
     (laws.no_look_alike, the(LIST, look_alike=True), never(Reason.LOOK_ALIKE)),

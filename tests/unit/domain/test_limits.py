@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
 from support.leaving import OTHERS
-from support.policies import DEFAULT, STRICT
+from support.policies import DEFAULT, STRICT, policy_of, with_rules
 from support.worlds import (
     APP,
     DESKTOP,
@@ -25,7 +25,7 @@ from support.worlds import (
 from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise, LockLoosen, LockTighten
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import MalformedError
-from twinlock.domain.limits import Limits
+from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import OPEN, Lock
 from twinlock.domain.own_drafts import own
 from twinlock.domain.policy.version import Policy
@@ -33,6 +33,9 @@ from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 
 PROFILES = pytest.mark.parametrize("policy", [DEFAULT, STRICT], ids=["default", "strict"])
+
+
+THIRD_ADDRESS = "0x" + "3" * 40
 
 
 def lower(day: int | None = None, to: int | None = None) -> LimitLower:
@@ -90,6 +93,39 @@ def test_a_limit_for_each_destination_counts_what_went_there() -> None:
     assert Reason.OWN_LIMIT in reasons(gate.propose(send(1)).requirement)
     elsewhere = gate.propose(send(1, to=NEW_ADDRESS)).requirement
     assert Reason.OWN_LIMIT not in reasons(elsewhere)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_limit_for_each_destination_is_not_passed_by_listing_none(silent: bool) -> None:
+    """Prevents: the limit over and over again to one address, as long as it is not listed."""
+    gate = a_gate(limits=Limits(destination_cents=100_00))
+    exits = [gate.propose(send(60, to=NEW_ADDRESS)).action_id for _ in range(2)]
+    for one in exits:
+        gate.prove(one, SYNCED, *(() if silent else (ROAMING,)))
+    gate.wait(DAY)
+
+    first, second = map(gate.spend, exits)
+    assert first.answer is Answer.ALLOW
+    assert Reason.OWN_LIMIT in reasons(second.requirement)
+    elsewhere = replace(send(60), address=THIRD_ADDRESS)
+    assert Reason.OWN_LIMIT in reasons(gate.propose(elsewhere).requirement)
+    assert Reason.OWN_LIMIT not in reasons(gate.propose(send(60)).requirement)
+    gate.wait(DAY)
+    assert Reason.OWN_LIMIT not in reasons(gate.propose(elsewhere).requirement)
+
+
+def test_what_is_not_listed_counts_once_and_at_its_highest() -> None:
+    gate = a_gate(policy_of(with_rules()))
+    named = gate.propose(send(60, to=NEW_ADDRESS)).action_id
+    gate.prove(named, SYNCED, ROAMING)
+    assert gate.account.unlisted == Spent(day="2026-01-15", cents=60_00)
+
+    gate.price_list = {**gate.price_list, "USDT": 150}
+    gate.spend(named)
+    assert gate.account.unlisted == Spent(day="2026-01-15", cents=90_00)
+    done(gate, send(10), SYNCED)
+    assert gate.account.unlisted == Spent(day="2026-01-15", cents=90_00)
+    assert gate.account.spent == Spent(day="2026-01-15", cents=105_00)
 
 
 @pytest.mark.parametrize("payload", OTHERS)
@@ -180,6 +216,33 @@ def test_a_vetoed_raise_raises_nothing() -> None:
     gate.settle()
 
     assert gate.account.limits == Limits(day_cents=10_00)
+
+
+@pytest.mark.parametrize("asked", [higher(2_000_00, 1_000_00), higher(None, 5_00), higher(5_00)])
+def test_a_lowering_ends_the_raises_that_were_asked_for_before_it(asked: LimitRaise) -> None:
+    """Prevents: a limit that its owner lowers in alarm, and that is high again the next day."""
+    gate = a_gate(limits=Limits(day_cents=1_000_00, destination_cents=1_000_00))
+    before = gate.propose(asked).action_id
+    gate.prove(before, SYNCED)
+    assert done(gate, lower(10_00, 10_00), SYNCED) is Answer.ALLOW
+    after = gate.propose(higher(20_00, 10_00)).action_id
+    gate.prove(after, SYNCED)
+
+    assert (gate.is_open(before), gate.is_open(after)) == (False, True)
+    gate.wait(30 * DAY)
+    gate.settle()
+    assert (gate.account.limits.day_cents, gate.account.limits.destination_cents) == (20_00, 10_00)
+
+
+def test_a_lowering_that_is_refused_ends_nothing() -> None:
+    gate = a_gate(limits=Limits(day_cents=10_00))
+    named = gate.propose(higher(2_000_00)).action_id
+    gate.prove(named, SYNCED)
+    gate.propose(lower(20_00))
+    gate.propose(lower(5_00))
+
+    assert gate.is_open(named)
+    assert gate.account.limits.day_cents == 10_00
 
 
 def raised(policy: Policy = DEFAULT, cents: int = 500_000_00) -> Gate:

@@ -31,6 +31,7 @@ from twinlock.domain.order_intents.judging import Count, Name, examine, names_of
 from twinlock.domain.order_intents.model import Intent, IntentReason, Kind, Verdict, scaled
 from twinlock.domain.order_intents.view import permit_of, used_today, view_of
 from twinlock.domain.policy.version import PolicyName
+from twinlock.domain.suspensions import suspended
 
 FAR = {"pair": THIN, "price": "10", "mid": "1"}
 BY_KEY = {"session_id": "", "api_key_id": KEY.api_key_id, "ip": HOME}
@@ -305,11 +306,13 @@ def test_a_permit_is_good_for_so_many_orders_and_until_it_lapses() -> None:
     assert examine((order,), late, counted())[0].verdict is Verdict.ASK
 
 
-def test_a_hold_or_a_freeze_stops_what_was_spent_before() -> None:
+def test_a_hold_a_suspension_or_a_freeze_stops_what_was_spent_before() -> None:
     order = an_order(**{**FAR, "action_id": PERMIT})
+    suspension = view_of(replace(a_trading_account(), suspension=suspended(by="o", at=NOON)))
     held = replace(view_of(a_trading_account()), held_until=NOON + DAY)
     frozen = replace(held, held_until=None, frozen_until=NOON + DAY)
 
+    assert why(order, view=suspension) == ["trade_far"]
     assert why(order, view=held) == ["trade_far"]
     assert why(order, view=frozen) == ["account_frozen"]
 
@@ -354,7 +357,9 @@ def test_a_permit_is_a_trade_that_was_spent() -> None:
 
 
 def test_counts_are_named_by_account_key_and_permit() -> None:
-    orders = (an_order(), an_order(**BY_KEY), an_order(action_id="act_unknown"))
+    """Prevents: rows that somebody makes by naming what no key is called."""
+    nobodys = an_order(**{**BY_KEY, "api_key_id": "whatever comes to mind"})
+    orders = (an_order(), an_order(**BY_KEY), nobodys, an_order(action_id="act_unknown"))
 
     assert names_of(orders, known().permits) == {
         Name(ALICE),

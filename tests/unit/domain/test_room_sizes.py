@@ -240,6 +240,7 @@ KEY = ApiKey(
     spent=(20_468, 10**9),
     stopped=True,
     used_on=20_468,
+    declared_at=2**32 - 1,
 )
 VISIT = Visit(
     ip="i" * LEVELS * NODE_LETTERS,
@@ -336,6 +337,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         looks="l" * TAG * DESTINATIONS_MOST,
         paid={f"{n:0{TAG}d}": MANY for n in range(PAID_MOST)},
         spent=Spent(day="2026-01-15", cents=10**12),
+        unlisted=Spent(day="2026-01-15", cents=10**12),
         last_exit_at=SECOND,
         legal_holds={f"{n}" * LEGAL_REFERENCE_MOST: SECOND for n in range(LEGAL_HOLDS_MOST)},
         doubts=((MANY, MANY),) * DOUBTS_MOST,
@@ -413,6 +415,7 @@ def without_what_passes(account: Account) -> Account:
         paid={},
         signals=Signals(),
         spent=Spent(),
+        unlisted=Spent(),
         last_exit_at=0,
         legal_holds={},
         doubts=(),
@@ -593,7 +596,7 @@ def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for
         ("holds", 500),
         ("candidates", 580),
         ("codes_sent", 220),
-        ("api_keys", 1_700),
+        ("api_keys", 1_760),
         ("destinations", 3_700),
         ("looks", 1_020),
         ("paid", 360),

@@ -163,6 +163,23 @@ def test_revoked_sessions_end_here_too(kind: SignalKind) -> None:
 # --- What it does not ---
 
 
+@pytest.mark.parametrize("kind", [SignalKind.SESSION_REVOKED, SignalKind.DEVICE_COMPLIANCE_CHANGE])
+def test_a_transmitter_that_never_stops_ends_no_session_after_its_two_weeks(
+    kind: SignalKind,
+) -> None:
+    """Prevents: a stolen key that signs its owner out every minute, for ever."""
+    gate = Gate(account=replace(STRONG, sessions=(a_session(),)))
+    hears(gate, kind, "")
+    gate.wait(SIGNAL_SERIES_MOST + HOUR)
+    gate.account = replace(gate.account, sessions=(a_session(),))
+    late = hears(gate, kind, "")
+    gate.wait(SIGNAL_SERIES_EVERY - SIGNAL_SERIES_MOST)
+    next_series = hears(gate, kind, "")
+
+    assert [type(one) for one in late.events] == [SignalReceived]
+    assert any(isinstance(one, SessionEnded) for one in next_series.events)
+
+
 def test_whoever_shows_the_floor_signs_in_all_the_same() -> None:
     gate = Gate(account=WEAK)
     hears(gate)

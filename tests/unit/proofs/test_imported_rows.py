@@ -110,6 +110,12 @@ def test_an_api_key_stands_for_no_proof_and_no_destination() -> None:
     assert (key.scopes, key.proved_by, key.destinations, key.daily_cents) == (("read",), (), (), 0)
 
 
+def test_an_api_key_is_known_by_the_integrator_that_it_was_made_for() -> None:
+    key = {"public_key": ED25519, "scopes": ["read"], "integrator": "example-bot"}
+
+    assert opened(api_keys=[key]).api_keys[0].integrator == "example-bot"
+
+
 def test_destinations_are_listed_in_their_one_form() -> None:
     made = arrived(destinations=[{**DESTINATION, "address": ADDRESS.upper().replace("X", "x")}])
 
@@ -122,6 +128,12 @@ REFUSED: list[tuple[dict[str, Any], RowFault, str]] = [
     ({"reference": "-2"}, RowFault.FORMULA, "reference"),
     ({"reference": "a@example.com"}, RowFault.REFERENCE_PERSONAL, "reference"),
     ({"reference": "a\tb"}, RowFault.TEXT_UNREADABLE, "reference"),
+    ({"reference": "c-1 "}, RowFault.TEXT_UNREADABLE, "reference"),
+    ({"reference": "c-1\u00a0"}, RowFault.TEXT_UNREADABLE, "reference"),
+    ({"reference": "c-1\u200b"}, RowFault.TEXT_UNREADABLE, "reference"),
+    ({"reference": "\ufeffc-1"}, RowFault.TEXT_UNREADABLE, "reference"),
+    ({"reference": "e\u0301"}, RowFault.TEXT_UNREADABLE, "reference"),
+    ({"reference": "\uff11"}, RowFault.TEXT_UNREADABLE, "reference"),
     ({"reference": "\N{RIGHT-TO-LEFT OVERRIDE}x"}, RowFault.TEXT_UNREADABLE, "reference"),
     ({"emails": ["+cmd@example.com"]}, RowFault.FORMULA, "emails[0]"),
     ({"emails": []}, RowFault.CHANNEL_MISSING, "emails"),

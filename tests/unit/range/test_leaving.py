@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.ranges import APP_ACCOUNT, PASSKEY_ACCOUNT, answers, attack, step
 
-from twinlock.domain.exits import BANK, EXITS
+from twinlock.domain.exits import BANK
 from twinlock.range.leaving import leaving
 from twinlock.range.places import NETWORKS, OLD
 from twinlock.range.profiles import rules_of
@@ -34,11 +34,11 @@ FRIEND = {"amount": "small", "counterparty": "bob"}
 async def test_every_exit_leaves_to_an_old_place_with_one_tap() -> None:
     steps = [
         step(kind, id=f"y{number}", **{"with": {"amount": "small", **OLD_PLACE[kind]}})
-        for number, kind in enumerate(sorted(EXITS), start=1)
+        for number, kind in enumerate(sorted(NETWORKS), start=1)
     ]
     said = await answers(*({**one, "proof": ["passkey"]} for one in steps), account=LISTED)
 
-    assert said == ["allow"] * len(EXITS)
+    assert said == ["allow"] * len(NETWORKS)
 
 
 async def test_every_exit_waits_where_its_place_is_new() -> None:
@@ -47,16 +47,16 @@ async def test_every_exit_waits_where_its_place_is_new() -> None:
         {"amount": "small", **({"destination": named[kind]} if kind in named else {"to": "bob"})}
         if NETWORKS[kind] in ("ethereum", "bank", "venue")
         else {"amount": "small"}
-        for kind in sorted(EXITS)
+        for kind in sorted(NETWORKS)
     ]
     steps = [
         step(kind, id=f"y{number}", proof=["passkey"], **{"with": words})
-        for number, (kind, words) in enumerate(zip(sorted(EXITS), given, strict=True))
+        for number, (kind, words) in enumerate(zip(sorted(NETWORKS), given, strict=True))
     ]
     first = await answers(*steps[:7], account=PASSKEY_ACCOUNT)
     others = await answers(*steps[7:], account=PASSKEY_ACCOUNT)  # More than eight are never open.
 
-    assert first + others == ["hold"] * len(EXITS)
+    assert first + others == ["hold"] * len(NETWORKS)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,24 @@ def test_a_broken_line_of_json_is_told_as_that(line: bytes) -> None:
     assert fault(Reader(Format.JSONL, renames={}), line) == (RowFault.JSON_BROKEN, "")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"reference": "\\udfff"}',
+        b'{"reference": "c-1", "password_hash": "\\ud800"}',
+        b'{"reference": "c-1", "\\ud800": 1}',
+    ],
+)
+def test_half_a_character_is_no_text(line: bytes) -> None:
+    """Prevents: one row that ends the import of all the others."""
+    assert fault(Reader(Format.JSONL, renames={}), line) == (RowFault.TEXT_UNREADABLE, "")
+
+
+def test_half_a_character_in_a_cell_of_json_is_no_text() -> None:
+    cell = b'c-1,"[{""seed"":""\\ud800""}]"'
+    assert fault(csv_reader("reference", "totp"), cell) == (RowFault.TEXT_UNREADABLE, "totp")
+
+
 def test_a_byte_order_mark_stands_before_the_first_row_only() -> None:
     reader = Reader(Format.JSONL, renames={})
 

@@ -18,7 +18,7 @@ from support.policies import DEFAULT
 
 from twinlock.adapters.sql.seen_actions import seen_in_file
 from twinlock.domain.bounds import EXECUTION_LENGTH
-from twinlock.domain.exits import TransferInternal
+from twinlock.domain.exits import TransferInternal, WithdrawalFiat
 from twinlock.domain.ids import ActionId
 from twinlock.domain.reconciling.comparing import Finding, Spent
 from twinlock.services.reconciling import LOOKED_UP_AT_ONCE, Reconciling
@@ -26,6 +26,17 @@ from twinlock.services.reconciling import LOOKED_UP_AT_ONCE, Reconciling
 BEFORE, AFTER = NOON - timedelta(days=1), NOON + timedelta(days=1)
 GIVEN = TransferInternal(
     account=ALICE, asset="USDT", decimals=6, amount_minor="1", counterparty="bob"
+)
+
+PAID = WithdrawalFiat(
+    account=ALICE,
+    asset="EUR",
+    network="bank",
+    decimals=2,
+    address="DE75512108001245126199",
+    memo="",
+    amount_minor="1250",
+    max_fee_minor="0",
 )
 
 
@@ -64,6 +75,19 @@ async def test_rows_are_matched_across_groups_and_counted() -> None:
     assert nothing == []
     assert (use.counts["rows"], use.counts["matched"]) == (5, 1)
     assert source.asked == [{ACTION, numbered(4)}, {ACTION, numbered(4)}, set()]
+
+
+async def test_an_account_of_a_bank_is_the_same_in_groups_and_without_a_network() -> None:
+    source = MemorySpends()
+    source.closed[ACTION] = closed_action(payload=PAID)
+    row = a_row(type="withdrawal.fiat", asset="EUR", network="", amount_minor="1250")
+    with seen_in_file() as seen:
+        use = Reconciling(source, seen, policy=DEFAULT)
+        wrong = await use.take([replace(row, address="de75 5121 0800 1245 1261 99")])
+        other = await use.take([replace(row, address="DE89370400440532013000", line=3)])
+
+    assert wrong == []
+    assert [one.kind.value for one in other] == ["executed_twice", "differs"]
 
 
 async def test_the_time_of_a_file_is_that_of_its_rows_in_whatever_order() -> None:

@@ -184,6 +184,11 @@ def test_a_rejected_request_stays_rejected() -> None:
         ({"amountStr": "5e1", "to": {"amountNativeStr": ""}}, CallbackFault.AMOUNT_MALFORMED),
         ({"amountStr": "-50", "to": {"amountNativeStr": ""}}, CallbackFault.AMOUNT_MALFORMED),
         ({"amountStr": "5.0.0", "to": {"amountNativeStr": ""}}, CallbackFault.AMOUNT_MALFORMED),
+        (
+            # A part of a unit behind more digits than arithmetic keeps unless it is told to.
+            {"amountStr": f"50.{'0' * 27}1", "to": {"amountNativeStr": ""}},
+            CallbackFault.AMOUNT_MALFORMED,
+        ),
         ({"amountStr": "9" * 81, "to": {"amountNativeStr": ""}}, CallbackFault.AMOUNT_MALFORMED),
         ({"fee": ""}, CallbackFault.FEE_MISSING),
         ({"fee": "1"}, SignerFault.FEE_TOO_HIGH),
@@ -194,6 +199,8 @@ def test_a_rejected_request_stays_rejected() -> None:
         ({"txId": "x" * 129}, CallbackFault.REQUEST_MALFORMED),
         ({"exp": 1}, CallbackFault.REQUEST_EXPIRED),
         ({"iat": 1}, CallbackFault.REQUEST_EXPIRED),
+        ({"exp": 10**400}, CallbackFault.REQUEST_MALFORMED),
+        ({"iat": -1}, CallbackFault.REQUEST_MALFORMED),
     ],
 )
 def test_any_other_request_is_rejected_with_its_code(changes: dict[str, Any], fault: str) -> None:
@@ -276,6 +283,7 @@ FORGED: dict[str, Callable[[], bytes]] = {
     "no JSON": lambda: signed(b"{"),
     "no object": lambda: signed(b"[]"),
     "a doubled member": lambda: signed(b'{"requestId":"a","requestId":"b"}'),
+    "half a letter": lambda: signed(b'{"requestId":"req-1","asset":"\\ud800"}'),
     "too deep": lambda: signed(b"[" * 50_000),
     "too large": lambda: b"x" * (REQUEST_BYTES_MOST + 1),
 }

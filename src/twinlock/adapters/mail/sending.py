@@ -87,7 +87,11 @@ class SmtpMail:
                     line = await self._connected()
                 except (aiosmtplib.SMTPException, FileUnsafeError, OSError) as error:
                     return Fate(_unreached(error), carrier=True)
-            fate, usable = await self._say(line, to, data)
+            try:
+                fate, usable = await self._say(line, to, data)
+            except BaseException:  # Its time is over.
+                line.client.close()
+                raise
             line.sent += 1
             line.used_at = asyncio.get_running_loop().time()
             if usable and line.sent < MESSAGES_MOST:

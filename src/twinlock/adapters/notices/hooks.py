@@ -21,7 +21,7 @@ from twinlock.domain.account import ChannelKind
 from twinlock.domain.canonical import encode
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.letters import Letter
-from twinlock.domain.parcels import TYPES, CarrierName
+from twinlock.domain.parcels import HOOKED, TYPES, CarrierName
 from twinlock.domain.webhooks import endpoints
 from twinlock.domain.webhooks.endpoints import Endpoint, in_force
 from twinlock.domain.webhooks.outcomes import Message, MessageType, carries
@@ -41,8 +41,6 @@ _BEFORE: Mapping[endpoints.Fault, Fault] = MappingProxyType(
         endpoints.Fault.UNRESOLVED: Fault.UNREACHABLE,
         endpoints.Fault.UNREACHABLE: Fault.UNREACHABLE,
         endpoints.Fault.TLS_REFUSED: Fault.TLS_REFUSED,
-        endpoints.Fault.REDIRECTED: Fault.PUT_OFF,
-        endpoints.Fault.GONE: Fault.PUT_OFF,
     }
 )
 
@@ -131,7 +129,8 @@ def _judged(fault: endpoints.Fault, status: int) -> Fate:
     match fault:
         case endpoints.Fault.STATUS if status in FINAL:
             return Fate(Fault.REFUSED, final=True, status=status)
-        case endpoints.Fault.STATUS:
+        case endpoints.Fault.STATUS | endpoints.Fault.REDIRECTED | endpoints.Fault.GONE:
+            # It answered, maybe of this message alone. Prevents: one behind which all others wait.
             return Fate(Fault.PUT_OFF, status=status)
         case endpoints.Fault.TIMED_OUT:
             return Fate(Fault.TIMED_OUT, begun=True)
@@ -171,7 +170,7 @@ class Ways:
     async def named(self) -> Mapping[ChannelKind, CarrierName]:
         """Return it; nothing, where nobody carries anything."""
         carried = await self._hooks.carried()
-        found = dict.fromkeys(carried, CarrierName.WEBHOOK)
+        found = {kind: HOOKED[kind] for kind in carried}
         if self._mail:
             found[ChannelKind.EMAIL] = CarrierName.MAIL
         return found

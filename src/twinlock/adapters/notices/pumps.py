@@ -25,7 +25,7 @@ from twinlock.adapters.system import SystemEntropy
 from twinlock.adapters.webhooks.sending import HttpPost
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.letters import Letter
-from twinlock.domain.parcels import CarrierName
+from twinlock.domain.parcels import HOOKED, CarrierName
 from twinlock.ports import Clock
 from twinlock.services.notices.reporting import OWED_MOST, Reporting
 from twinlock.services.notices.sending import BATCH_MOST, Post, Sending
@@ -160,7 +160,7 @@ async def delivering(
     report, backlog, shelf = Report(registry), Backlog(room.shelf, room.ways), room.shelf
     registry.register(backlog)
     posts = [
-        Post(name=CarrierName.WEBHOOK, carrier=room.hooks, tells=True),
+        *(Post(name=name, carrier=room.hooks, tells=True) for name in HOOKED.values()),
         Post(name=CarrierName.NONE, carrier=_Nobody()),
     ]
     if room.mail is not None:

@@ -10,7 +10,7 @@ import asyncpg
 
 from twinlock.adapters.sql.connections import Database
 from twinlock.domain.decisions import Decided
-from twinlock.domain.events import ActionDone, ActionHeld
+from twinlock.domain.events import AccountOpened, ActionDone, ActionHeld
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Work
 
@@ -24,18 +24,19 @@ SELECT subject FROM api_key_mark
  GROUP BY subject ORDER BY subject COLLATE "C" LIMIT $3
 """
 _COUNT_MARKED = "SELECT count(DISTINCT subject) FROM api_key_mark WHERE name = ANY($1::bytea[])"
+_BRINGS = (AccountOpened, ActionDone, ActionHeld)
 COUNT_MARKS = "SELECT count(*) FROM api_key_mark WHERE substr(name, 1, 8) = $1"
 
 
 async def keep_marks(
     connection: asyncpg.Connection, decided: Iterable[tuple[Work, Decided]]
 ) -> None:
-    """Mark the accounts of works that bring a key about: at once, or after a wait."""
+    """Mark the accounts of works that bring a key about: at once, after a wait, or moving in."""
     rows = [
         (work.account_id, mark)
         for work, one in decided
-        for mark in work.marks[:1]
-        if any(isinstance(event, ActionDone | ActionHeld) for event in one.answer.events)
+        for mark in work.marks
+        if any(isinstance(event, _BRINGS) for event in one.answer.events)
     ]
     if rows:
         await connection.execute(_MARK, *map(list, zip(*rows, strict=True)))

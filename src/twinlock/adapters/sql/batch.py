@@ -326,6 +326,7 @@ class Batch:
             destination_id=where,
             destination=None if value is None else _as(Destination, value),
             halted_at=halted_since(self.platform),
+            platform=self.platform,
         )
 
     def _subject_key(self, work: Work) -> tuple[bytes, SubjectKey]:

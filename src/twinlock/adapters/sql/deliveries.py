@@ -84,16 +84,20 @@ RETURNING d.id, d.subject, d.name, d.box, d.state, k.wrapped
 """
 _PAID = "UPDATE delivery SET owes = false, claimed_until = NULL WHERE id = $1"
 # What its carrier says nothing more of is not kept.
-_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = 'handed' AND carrier <> 'webhook'"
+_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = 'handed' AND carrier = 'mail'"
+# Whoever knows a message's name has it, also where its answer was lost, or is not noted yet.
+# Prevents: a provider that fails in a hurry, and is not heard; one that is sent again what arrived.
 _NAMED = """
 SELECT d.id, d.subject, d.name, d.box, d.state, k.wrapped
   FROM delivery d JOIN subject_key k ON k.subject = d.subject
- WHERE d.name = $1 AND d.carrier = 'webhook' AND d.state = 'handed'
+ WHERE d.name = $1 AND d.carrier IN ('sms', 'desktop') AND d.state <> 'dead'
 """
 # What the account is yet to hear was confirmed meanwhile: that it was handed on is no news then.
-_ENDED = "DELETE FROM delivery WHERE name = $1 AND state = 'handed'"
+_ENDED = "DELETE FROM delivery WHERE name = $1 AND state <> 'dead'"
 _BOUNCED = """
-UPDATE delivery SET state = 'dead', fault = $2 WHERE name = $1 AND state = 'handed'
+UPDATE delivery SET state = 'dead', fault = $2, claimed_until = NULL,
+       ended_at = coalesce(ended_at, clock_timestamp())
+ WHERE name = $1 AND state <> 'dead'
 """
 _LISTED = """
 SELECT d.id, d.subject, d.name, d.box, d.fault, d.attempts, d.ended_at, k.wrapped

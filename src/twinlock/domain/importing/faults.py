@@ -71,7 +71,8 @@ SENTENCES: Mapping[RowFault, str] = MappingProxyType(
         RowFault.VALUE_MISSING: "Something that every row must say is missing.",
         RowFault.VALUE_WRONG: "It is of another type, too long, or outside its range.",
         RowFault.TEXT_UNREADABLE: "It holds a NUL, a control character, or one with no settled "
-        "form.",
+        "form; of a reference also a space at an end, what is not seen, or another form than "
+        "NFKC.",
         RowFault.FORMULA: "It begins with = + - or @, which a spreadsheet would run, and which "
         "means nothing here.",
         RowFault.REFERENCE_PERSONAL: "A reference looks like an e-mail address. Take the "

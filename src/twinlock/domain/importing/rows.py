@@ -17,6 +17,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
+from twinlock.domain.drafts import INTEGRATOR
 
 REFERENCE_MOST = 128  # Characters of a customer's number; a UUID has 36.
 SEED_LETTERS_MOST = 256  # With the spaces that people type between fours.
@@ -67,7 +68,8 @@ class ImportedDestination(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 class ImportedApiKey(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An API key: an Ed25519 public key in base64url. One with a ``secret`` is refused.
 
-    It may not withdraw, and its owner was asked for nothing: it stands for no proof.
+    It may not withdraw, and its owner was asked for nothing: it stands for no proof. ``integrator``
+    is whose program it was made for, in small letters: all of their keys can be revoked at once.
     """
 
     HIDDEN = frozenset({"secret"})
@@ -75,6 +77,7 @@ class ImportedApiKey(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=
     public_key: Annotated[str, Meta(max_length=64)] = ""
     scopes: Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=8)] = ()
     ip_list: Annotated[tuple[Annotated[str, Meta(max_length=49)], ...], Meta(max_length=8)] = ()
+    integrator: Annotated[str, Meta(pattern=INTEGRATOR, max_length=64)] = ""
     secret: Annotated[str, Meta(max_length=1024)] = ""
 
 

@@ -30,9 +30,11 @@ from twinlock.domain.officers.statements import (
     KEY_BYTES,
     Change,
     Halt,
+    Release,
     Resume,
     Signed,
     StatementRefusedError,
+    Suspend,
     check_form,
     check_time,
     milliseconds,
@@ -164,15 +166,8 @@ def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> Plat
         StatementRefusedError: it is of nobody who counts, for another log, over, or used before.
         NotHaltedError, OfficersWrongError: there is nothing to resume, or no such change.
     """
-    check_form(signed)
     statement = signed.said
-    if not platform.acts:
-        raise OfficersMissingError("no officers are appointed: twinlock officers appoint")
-    if statement.log != log:
-        raise StatementRefusedError(f"this statement is for another log than {log}")
-    if statement.officer not in platform.officers:
-        raise StatementRefusedError("this key is no officer's")
-    check_time(statement, now=now)
+    check_word(signed, officers=platform.officers, log=log, now=now)
     if statement.nonce in platform.nonces:
         raise StatementRefusedError("this statement was used before: sign another")
     match statement.act:
@@ -182,9 +177,29 @@ def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> Plat
             changed(platform, statement.act, by=statement.officer)
         case Halt():
             pass
+        case Suspend() | Release():
+            raise StatementRefusedError("this is said about an account, and not the platform")
         case _:
             assert_never(statement.act)
     return _leaf(platform, at=now, signed=signed)
+
+
+def check_word(signed: Signed, *, officers: tuple[str, ...], log: str, now: datetime) -> None:
+    """Check that an officer says this to us, now; that it was not used before is another's.
+
+    Raises:
+        MalformedError: it is no statement that could be read again.
+        OfficersMissingError: there are no officers.
+        StatementRefusedError: it is of nobody who counts, for another log, or over.
+    """
+    check_form(signed)
+    if not officers:
+        raise OfficersMissingError("no officers are appointed: twinlock officers appoint")
+    if signed.said.log != log:
+        raise StatementRefusedError(f"this statement is for another log than {log}")
+    if signed.said.officer not in officers:
+        raise StatementRefusedError("this key is no officer's")
+    check_time(signed.said, now=now)
 
 
 def _check_resume(platform: Platform, halt: int) -> None:
@@ -262,6 +277,8 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
             return _resumed(onward, halt, by=statement.officer, at=leaf.at)
         case Change():
             return _agreed(onward, statement.act, by=statement.officer, at=leaf.at)
+        case Suspend() | Release():
+            raise MalformedError("it is said about an account")
         case _:
             assert_never(statement.act)
 

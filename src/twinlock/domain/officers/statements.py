@@ -75,13 +75,42 @@ class Change(
     remove: str = ""
 
 
+class Suspend(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="do",
+    tag="account.suspend",
+):
+    """Stop every exit of one account, for two weeks at most; the account keeps ``because``."""
+
+    account: str
+    because: str
+
+
+class Release(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="do",
+    tag="account.release",
+):
+    """End the suspension that was set at ``suspended`` (ms)."""
+
+    account: str
+    suspended: int
+
+
 Act: TypeAlias = Halt | Resume | Change
+AnyAct: TypeAlias = Act | Suspend | Release
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An act, as ``officer`` (a public key) says it to ``log``; ``at`` and ``until`` are in ms."""
 
-    act: Act
+    act: AnyAct
     at: int
     log: str
     nonce: str
@@ -110,7 +139,7 @@ def signed_bytes(statement: Statement) -> bytes:
     return TAG + encode(statement)
 
 
-def statement_of(act: Act, *, officer: str, log: str, nonce: str, now: datetime) -> Statement:
+def statement_of(act: AnyAct, *, officer: str, log: str, nonce: str, now: datetime) -> Statement:
     """Return what ``officer`` signs, to be used within STATEMENT_LIFETIME."""
     return Statement(
         act=act,
@@ -148,10 +177,10 @@ def check_form(signed: Signed) -> None:
     if said.v != 1 or not 0 <= said.at < said.until <= MAX_SAFE_INTEGER:
         raise MalformedError("a statement of a version or a time that there is not")
     match said.act:
-        case Halt(because=because):
+        case Halt(because=because) | Suspend(because=because):
             if not _BECAUSE.fullmatch(because):
                 raise MalformedError("a reason is one word of up to 64 letters: a file number")
-        case Resume(halt=number):
+        case Resume(halt=number) | Release(suspended=number):
             _check_number(number)
         case Change(since=number, add=add, remove=remove):
             _check_number(number)

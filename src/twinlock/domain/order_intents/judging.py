@@ -18,6 +18,7 @@ from twinlock.domain.account import ApiKey
 from twinlock.domain.api_keys import lapses_at, lies_in, normal_ip
 from twinlock.domain.catalogue import TRADE_SCOPE
 from twinlock.domain.errors import MalformedError
+from twinlock.domain.key_changes import exempts_from
 from twinlock.domain.order_intents.model import (
     Examined,
     Intent,
@@ -83,7 +84,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def names_of(intents: tuple[Intent, ...], permits: Mapping[str, TradePermit]) -> frozenset[Name]:
     """Return the names under which ``intents`` may count."""
     named = {Name(one.account_id) for one in intents}
-    named |= {Name(one.account_id, one.api_key_id) for one in intents if one.api_key_id}
+    keys = (one for one in intents if one.api_key_id.startswith("key_"))  # Others are no keys' ids.
+    named |= {Name(one.account_id, one.api_key_id) for one in keys}
     named |= {Name(permit.account_id, action_id) for action_id, permit in permits.items()}
     return frozenset(named)
 
@@ -251,9 +253,10 @@ def _exempt(intent: Intent, view: TradingView, known: Known) -> bool:
     That the order lies in it was seen before. Prevents: a key that a thief made today.
     """
     key = view.keys.get(intent.api_key_id)
-    if key is None or not (key.pairs and key.price_band_bp and key.ip_list):
+    since = None if key is None else exempts_from(key)
+    if since is None:
         return False
-    waited = known.now >= key.created_at + known.rules.exempt_after
+    waited = known.now >= since + known.rules.exempt_after
     return waited and not view.held(known.now)
 
 

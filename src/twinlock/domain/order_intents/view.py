@@ -34,10 +34,13 @@ class TradingView(msgspec.Struct, frozen=True, kw_only=True):
 
 def view_of(account: Account) -> TradingView:
     """Return ``account`` as orders see it."""
+    ends = [one.ends_at for one in account.holds]
+    if account.suspension.end is not None:  # It stops every exit, and so what a spent one permits.
+        ends.append(account.suspension.end)
     return TradingView(
         account_id=account.account_id,
         frozen_until=account.freeze.until,
-        held_until=max((one.ends_at for one in account.holds), default=None),
+        held_until=max(ends, default=None),
         sessions={one.session_id: one for one in account.sessions},
         keys={one.api_key_id: one for one in account.api_keys},
         stopped=frozenset(one.api_key_id for one in account.api_keys if stopped(account, one)),

@@ -14,9 +14,9 @@ from typing import NoReturn, TypeAlias
 
 from twinlock.domain.api_keys import LONGEST, KeyLapses
 from twinlock.domain.assurance import PROOFS, Factor
-from twinlock.domain.bounds import SCORE_HOLD_MOST
+from twinlock.domain.bounds import REGISTERED_EXITS_MOST, SCORE_HOLD_MOST
 from twinlock.domain.errors import TwinlockError
-from twinlock.domain.exits import PLACE
+from twinlock.domain.exits import PLACE, REGISTERED
 from twinlock.domain.policy.trading import (
     FAR_BP,
     FAR_BP_MOST,
@@ -36,6 +36,7 @@ RULE_ID_LETTERS_MOST = 64
 _RULE_ID = re.compile(rf"[a-z0-9][a-z0-9_.]{{0,{RULE_ID_LETTERS_MOST - 1}}}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _PAIR = re.compile(PLACE)
+_REGISTERED = re.compile(REGISTERED)
 NUMBER_MOST = 999_999_999  # As long as a number of an annotation may be.
 TIMES_MOST = 10  # Ten times the busiest hour is no limit.
 _SOURCE = re.compile(r"[A-Za-z0-9 ,.;:-]{1,200}")
@@ -153,7 +154,8 @@ class Permit:
     nothing else confirms it. ``exits_held`` is for how long nothing leaves once it took effect;
     ``lapses`` after how long without use its destination needs proof again; of an API key, how long
     it lives without an IP list, and ``unused`` how long without use. ``trading`` says which trades
-    are unusual. ``risk_raised_held`` and ``risk_high_held`` are how long nothing leaves after a
+    are unusual. ``speaks_of`` are the exits of the platform's own that are held no more.
+    ``risk_raised_held`` and ``risk_high_held`` are how long nothing leaves after a
     sign-in of such a score.
     """
 
@@ -163,6 +165,7 @@ class Permit:
     lapses: timedelta | None
     unused: timedelta | None
     trading: TradingRules
+    speaks_of: frozenset[str] = frozenset()
     risk_raised_held: timedelta | None = None
     risk_high_held: timedelta | None = None
 
@@ -173,7 +176,9 @@ OF_TRADING = frozenset(
     {"liquid", "far_bp", "far_in", "times_busiest", "orders_an_hour", "notional_an_hour_cents"}
 )
 _ON_PERMITS = _EVERYWHERE.union(
-    {"offers", "exits_held_seconds", "lapses_seconds", "unused_seconds"}, OF_TRADING, RISK_HELD
+    {"offers", "exits_held_seconds", "lapses_seconds", "unused_seconds", "speaks_of"},
+    OF_TRADING,
+    RISK_HELD,
 )
 _ON_FORBIDS = _EVERYWHERE | {"outcome", "reason"}
 _OF_OUTCOME: Mapping[Outcome, frozenset[str]] = MappingProxyType(
@@ -238,6 +243,14 @@ class _Said:
             self.fail(f"is a list of {LIQUID_MOST} pairs at most, such as BTC/USDT", name)
         return frozenset(words)
 
+    def exits(self, name: str) -> frozenset[str]:
+        """Return the exits of the platform's own that are named; a missing list is empty."""
+        words = [word.strip() for word in self._said[name].split(",")] if name in self._said else []
+        if len(words) > REGISTERED_EXITS_MOST or not all(map(_REGISTERED.fullmatch, words)):
+            says = f"is a list of {REGISTERED_EXITS_MOST} registered exits at most, such as x.bills"
+            self.fail(says, name)
+        return frozenset(words)
+
     def word(self, name: str, words: tuple[str, ...]) -> str:
         """Return one of ``words``; a missing one is empty."""
         found = self._said.get(name, "")
@@ -270,6 +283,7 @@ def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
         risk_high_held=reader.scored("risk_high_held_seconds"),
         unused=reader.seconds("unused_seconds"),
         trading=_trading(reader),
+        speaks_of=reader.exits("speaks_of"),
     )
 
 

@@ -112,6 +112,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     frozen_until: datetime | None = None  # datetime.max for a freeze without an end
     frozen_at: datetime | None = None
     held_until: datetime | None = None
+    suspended_until: datetime | None = None  # an officer stopped it until then
     narrow: bool = True  # no notice channel outside the roots that prove
     has_channel: bool = False
     way_in_left: bool = True  # after a removal somebody can still sign in
@@ -130,9 +131,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     destination_usable_at: datetime | None = None
     wanted_elsewhere: int = 0  # at how many other accounts it was wanted of late, bounded
     screened: Screened = Screened.NONE  # what the list of sanctions says of it
+    unspoken: bool = False  # an exit of the platform's own, of which no statute speaks
     look_alike: bool = False  # it resembles a known address, and is not that
     budget_left_cents: int = 0
-    destination_day_cents: int = 0  # to this destination today, before this one
+    destination_day_cents: int = 0  # to it today before this one; unlisted, to all that is so
     # The payload (signed), valued by the higher of price list and platform
     value_cents: int = 0
     new_device: bool = False

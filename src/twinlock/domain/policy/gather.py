@@ -31,7 +31,7 @@ from twinlock.domain.actions import (
     type_of,
 )
 from twinlock.domain.ages import oldest_shown
-from twinlock.domain.api_keys import by_keys_alone, key_use, level_by_key
+from twinlock.domain.api_keys import by_keys_alone, key_use, lapsed, level_by_key
 from twinlock.domain.assurance import KNOWN, PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, factor_of, root
 from twinlock.domain.bounds import (
@@ -46,6 +46,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.contested import of_contest
+from twinlock.domain.exits import PlatformExit
 from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
@@ -121,7 +122,7 @@ def gather(
         api_key=key_use(state, action, shown, lapses=policy.statutes.key_lapses, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
         way_in_left=way_in_left(account, payload, now=now),
-        too_many=_too_many(account, action, now=now),
+        too_many=_too_many(account, action, policy=policy, now=now),
         bound_already=bound_already(account, action),
         target_gone=target_gone(account, action, now=now),
         channel_left=channel_left(account, payload, now=now, offers=offers),
@@ -131,7 +132,7 @@ def gather(
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         **_of_the_account(state, now=now),
-        **_of_the_place(state, action, screening=screening),
+        **_of_the_place(state, action, policy=policy, screening=screening),
         budget_left_cents=budget_left,
         destination_day_cents=used,
         value_cents=worth(action, policy=policy, prices=prices, now=now),
@@ -151,6 +152,7 @@ def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
     account = state.account
     return {
         "platform_halted": state.halted_at is not None,
+        "suspended_until": account.suspension.until(now),
         "enrolling": account.enrolling(now),
         "frozen_until": account.freeze.until,
         "frozen_at": account.freeze.set_at,
@@ -165,7 +167,7 @@ def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
 
 
 def _of_the_place(
-    state: State, action: OpenAction, *, screening: Screening | None
+    state: State, action: OpenAction, *, policy: Policy, screening: Screening | None
 ) -> dict[str, Any]:
     """Return what speaks against where value would go; what tightens is not screened.
 
@@ -176,6 +178,8 @@ def _of_the_place(
         return {}
     screened = Screened.NONE if screening is None else screening.says(place.address)
     return {
+        "unspoken": isinstance(action.payload, PlatformExit)
+        and action.payload.exit not in policy.statutes.speaks_of,
         "look_alike": looks_alike(state.account, action),
         "screened": screened,
         "wanted_elsewhere": min(state.wanted_elsewhere, SIGHTINGS_COUNTED),
@@ -351,7 +355,7 @@ def _rootless_until(account: Account, *, now: datetime) -> datetime | None:
     return min(young) + NEWCOMER_PERIOD if young and roots == {None} else None
 
 
-def _too_many(account: Account, action: OpenAction, *, now: datetime) -> bool:
+def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: datetime) -> bool:
     """Say whether there is no room. Freezing, and signing in to do so, always find some."""
     payload = action.payload
     if len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action):
@@ -370,7 +374,8 @@ def _too_many(account: Account, action: OpenAction, *, now: datetime) -> bool:
             known = action.secret in account.destinations
             return len(account.destinations) >= DESTINATIONS_MOST and not known
         case ApiKeyCreate():
-            return len(account.api_keys) >= API_KEYS_MOST
+            gone = lapsed(account.api_keys, lapses=policy.statutes.key_lapses, now=now)
+            return len(account.api_keys) - len(gone) >= API_KEYS_MOST
         case _:
             return False
 

@@ -53,12 +53,18 @@ def day_of(spent: Spent, *, now: datetime, own: int) -> int:
 def destination_of(
     state: State, action: OpenAction, *, policy: Policy, now: datetime
 ) -> tuple[DestinationState, int, int]:
-    """Return what the destination is good for, what its budget leaves today, and what left."""
+    """Return what the destination is good for, what its budget leaves today, and what left.
+
+    All that is not listed counts as one destination. Prevents: an owner's limit for each, passed by
+    listing none.
+    """
     if not isinstance(action.payload, Exit):
         return DestinationState.NONE, 0, 0
     found = state.destination
     if found is None or where(found) != where(action.payload):
-        return _waiting_or_new(state.account, action.payload), 0, 0
+        unlisted = action.counted_for(None, now)
+        left = day_of(state.account.unlisted, now=now, own=unlisted)
+        return _waiting_or_new(state.account, action.payload), 0, left
     kind = state_of(state.account, found, lapse=policy.statutes.lapse, now=now)
     own = action.counted_for(found.destination_id, now)
     used = day_of(found.spent, now=now, own=own)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from twinlock.domain.account import Account
-from twinlock.domain.actions import AnyPayload, LimitLower, LockLoosen, LockTighten
+from twinlock.domain.actions import AnyPayload, ApiKeyNarrow, LimitLower, LockLoosen, LockTighten
 from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.key_changes import narrows
 from twinlock.domain.limits import lowers
 from twinlock.domain.locks import Lock, tightens
 from twinlock.domain.newcomers import still_proved
@@ -29,6 +30,8 @@ def _tightens(account: Account, payload: AnyPayload) -> bool:
     match payload:
         case LimitLower(day_cents=day, destination_cents=to):
             return lowers(account.limits, day_cents=day, destination_cents=to)
+        case ApiKeyNarrow():
+            return narrows(account, payload)
         case LockTighten(days=days, two_keys=two_keys):
             return tightens(Lock(days=days, two_keys=two_keys), account.lock)
         case _:

@@ -109,6 +109,9 @@ class Statutes:
         self.lapse = timedelta.max if lapse is None else lapse
         self.key_lapses = key_lapses(permits.get(ActionType.API_KEY_CREATE))
         self.trading = self._trading()
+        of_the_platform = permits.get(ActionType.PLATFORM_EXIT)
+        # The exits of the platform's own that are held no more (law 6).
+        self.speaks_of = frozenset() if of_the_platform is None else of_the_platform.speaks_of
         self._latest: tuple[Facts, Context] | None = None
 
     def _trading(self) -> TradingRules:
@@ -325,6 +328,7 @@ _MEANT: Mapping[str, frozenset[str]] = MappingProxyType(
         - {ActionType.ACCOUNT_ERASE},
         "lapses_seconds": frozenset({ActionType.DESTINATION_ADD, ActionType.API_KEY_CREATE}),
         "unused_seconds": frozenset({ActionType.API_KEY_CREATE}),
+        "speaks_of": frozenset({ActionType.PLATFORM_EXIT}),
         **dict.fromkeys(OF_TRADING, frozenset({ActionType.TRADE_UNUSUAL})),
         **dict.fromkeys(RISK_HELD, frozenset({ActionType.SESSION_START})),
     }

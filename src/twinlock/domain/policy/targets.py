@@ -13,6 +13,8 @@ from twinlock.domain.actions import (
     AccountErase,
     AnyPayload,
     ApiKeyCreate,
+    ApiKeyNarrow,
+    ApiKeyWiden,
     AuthenticatorBind,
     AuthenticatorReactivate,
     AuthenticatorRemove,
@@ -36,6 +38,7 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.bounds import CHANNELS_MOST
 from twinlock.domain.catalogue import REPORTS, REPUDIATIONS
+from twinlock.domain.key_changes import key_of
 from twinlock.domain.newcomers import (
     doubted,
     is_newcomer,
@@ -266,6 +269,8 @@ def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
             if old is None:
                 return isinstance(payload, PasswordChange)
             return old.authenticator_id != made.authenticator_id
+        case ApiKeyWiden() | ApiKeyNarrow():
+            return key_of(account, payload) is None
         case ContactChange():
             return _channel_gone(account, payload)
         case _ if type_of(payload) in REPORTS:

@@ -268,7 +268,8 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         ),
         "destination_day_cents": _cents(
             Source.RECORD,
-            "What left to this destination today (UTC) before this action.",
+            "What left to this destination today (UTC) before this action; if it is not listed, to "
+            "all that is not.",
             lambda facts: facts.destination_day_cents,
         ),
         # The payload

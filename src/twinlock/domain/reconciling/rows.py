@@ -133,4 +133,7 @@ def instant(text: str) -> datetime:
         raise RowBrokenError(RowFault.TIME_WRONG, "executed_at") from error
     if found.tzinfo is None:
         raise RowBrokenError(RowFault.TIME_WRONG, "executed_at")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:  # In the first or the last hours of all years that there are.
+        raise RowBrokenError(RowFault.TIME_WRONG, "executed_at") from error

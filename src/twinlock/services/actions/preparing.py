@@ -4,7 +4,7 @@ A draft is what the platform sent. A payload is what it stands for on this accou
 what it leaves out of the draft cannot take effect (law 2).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from twinlock.domain import drafts
@@ -29,10 +29,12 @@ from twinlock.domain.errors import present
 from twinlock.domain.exit_drafts import exit_of
 from twinlock.domain.exits import EXITS
 from twinlock.domain.ids import AccountId, DestinationId, tail
+from twinlock.domain.key_changes import changed, read_change
 from twinlock.domain.naming import name_of
 from twinlock.domain.own_drafts import OWN, own
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import state_of
+from twinlock.domain.registered_exits import RegisteredExit, registered_exit
 from twinlock.ports import Clock, Entropy, Store
 from twinlock.ports.keys import BlindIndex
 from twinlock.proofs.addresses.normal import normal_where
@@ -53,12 +55,14 @@ class Preparing:
         entropy: Entropy,
         clock: Clock,
         blind: BlindIndex,
+        registered: Mapping[str, RegisteredExit],
     ) -> None:
         self._store = store
         self._binding = binding
         self._entropy = entropy
         self._clock = clock
         self._blind = blind
+        self._registered = registered
 
     async def prepare(
         self, kind: str, draft: dict[str, Any], named: AccountId, rules: Rules
@@ -69,7 +73,11 @@ class Preparing:
             MalformedError, AmountError, AddressError, UnknownAssetError, NotFoundError,
                 ProofRefusedError, PasswordRefusedError: as ``Actions.propose`` does.
         """
-        if kind not in BUILT:
+        if kind in self._registered:
+            form, normal = self._registered[kind], _normal(rules)
+            own_way = registered_exit(form, draft, named, policy=rules.policy, normal=normal)
+            return Prepared(payload=own_way, names=self._streams(own_way))
+        if kind not in BUILT or kind == ActionType.PLATFORM_EXIT:
             digest = b64url(tagged_hash("draft/v1", encode(draft)))
             return Prepared(payload=NotBuilt(account=named, asked=kind, digest=digest))
         if kind in EXITS:
@@ -82,6 +90,8 @@ class Preparing:
             fresh = tail(self._entropy.draw(16))
             payload, secret = change(kind, draft, account, fresh=fresh)
             return Prepared(payload=payload, secret=secret)
+        if kind in (ActionType.API_KEY_WIDEN, ActionType.API_KEY_NARROW):
+            return await self._change_api_key(kind, draft, named)
         if kind in _ALONE:
             parse(draft, drafts.EmptyDraft)
             return Prepared(payload=_ALONE[kind](account=named))
@@ -163,6 +173,13 @@ class Preparing:
         if all(key.api_key_id != draft.api_key_id for key in account.api_keys):
             raise NotFoundError("this account has no such API key")
         return Prepared(payload=ApiKeyRevoke(account=named, api_key_id=draft.api_key_id))
+
+    async def _change_api_key(self, kind: str, data: dict[str, Any], named: AccountId) -> Prepared:
+        draft, account = read_change(data), await self._store.account(named)
+        for key in account.api_keys:
+            if key.api_key_id == draft.api_key_id:
+                return Prepared(payload=changed(kind, draft, key, account))
+        raise NotFoundError("this account has no such API key")
 
     def _streams(self, payload: AnyPayload) -> tuple[DestinationId, ...]:
         return self._blind.names(present(place_of(payload), "this payload names a destination"))

@@ -3,6 +3,7 @@
 A platform key proposes and never proves (law 2).
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -27,6 +28,7 @@ from twinlock.domain.ids import (
     action_id,
 )
 from twinlock.domain.naming import name_of
+from twinlock.domain.registered_exits import RegisteredExit
 from twinlock.domain.risk.scoring import Noticed
 from twinlock.domain.sessions import PROPOSAL, SignedDraft
 from twinlock.ports import (
@@ -100,6 +102,7 @@ class Actions:
         hasher: Hasher,
         rp: passkeys.RelyingParty,
         sign_ins: SignIns,
+        registered: Mapping[str, RegisteredExit],
     ) -> None:
         self._store = store
         self._entropy = entropy
@@ -107,7 +110,9 @@ class Actions:
         self._policies = policies
         self._sign_ins = sign_ins
         binding = Binding(store, entropy=entropy, clock=clock, hasher=hasher, rp=rp)
-        self._preparing = Preparing(store, binding, entropy=entropy, clock=clock, blind=blind)
+        self._preparing = Preparing(
+            store, binding, entropy=entropy, clock=clock, blind=blind, registered=registered
+        )
 
     async def preview(self, proposal: Proposal, *, named: AccountId) -> Previewed:
         """Return what would be signed, without proposing it.

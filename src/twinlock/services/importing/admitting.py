@@ -205,6 +205,7 @@ class Importing:
             actor=ACTOR,
             policy=rules.policy.name,
             opens=one.account,
+            marks=self._marks(one.account),
         )
         try:
             await self._store.run(work)
@@ -215,6 +216,11 @@ class Importing:
         except AccountExistsError:  # Somebody else imports it at this moment.
             return Outcome(line=one.line, fault=RowFault.ACCOUNT_EXISTS, column="reference")
         return Outcome(line=one.line, account_id=named)
+
+    def _marks(self, account: Account) -> tuple[bytes, ...]:
+        """Return under which names an integrator's keys are found that the account comes with."""
+        named = sorted({key.integrator for key in account.api_keys} - {""})
+        return tuple(self._blind.marks(one)[0] for one in named)
 
 
 def _passes(error: BaseException) -> bool:

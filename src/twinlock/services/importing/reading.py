@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from twinlock.domain.canonical import encode
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.importing.faults import RowFault, RowRefusedError
 from twinlock.domain.importing.rows import Row
@@ -150,9 +151,20 @@ def _cells(text: str) -> list[str]:
 
 def _json(text: str, column: str) -> Any:  # noqa: ANN401 - any JSON at all
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise RowRefusedError(RowFault.JSON_BROKEN, column) from error
+    if "\\u" in text:
+        _check_characters(found, column)
+    return found
+
+
+def _check_characters(found: Any, column: str) -> None:  # noqa: ANN401 - any JSON at all
+    """Prevents: half a character, which is read here and can be written nowhere."""
+    try:
+        encode(found)
+    except UnicodeEncodeError as error:
+        raise RowRefusedError(RowFault.TEXT_UNREADABLE, column) from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

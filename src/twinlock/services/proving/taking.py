@@ -331,7 +331,7 @@ class Proving:
         payload = action.payload
         if not isinstance(payload, ApiKeyCreate) or not payload.integrator:
             return ()
-        return self._blind.marks(payload.integrator)
+        return self._blind.marks(payload.integrator)[:1]
 
 
 def _channel(account: Account, action: OpenAction, question: Question) -> ChannelId | None:

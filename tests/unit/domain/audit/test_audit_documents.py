@@ -28,7 +28,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits, Spent
-from twinlock.domain.locks import Lock
+from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
@@ -111,12 +111,14 @@ OF_ACCOUNTS: dict[str, object] = {
     "looks": "m" * 10,
     "paid": {"m" * 10: 1},
     "spent": Spent(),
+    "unlisted": Spent(day="2026-01-15", cents=1),
     "last_exit_at": 0,
     "legal_holds": {"a court": 1},
     "erased_at": NOON,
     "doubts": ((1, 2),),
     "limits": Limits(day_cents=1),
     "lock": Lock(days=1),
+    "eased": Eased(before=Lock(days=2), at=NOON),
     "history": History(at=1),
     "disputes": Disputes(silent={"phone": 1}),
 }

@@ -135,7 +135,7 @@ def test_every_action_that_a_rule_refuses_to_everybody_is_named() -> None:
     )
 
     assert refuses.says == (
-        "it refuses account.erase, authenticator.bind, authenticator.reactivate, "
+        "it refuses account.erase, api_key.widen, authenticator.bind, authenticator.reactivate, "
         "authenticator.remove, contact.change, destination.add, freeze.lift, limit.raise, "
         "lock.loosen, password.reset for everybody"
     )
@@ -288,7 +288,7 @@ def test_a_fact_that_is_always_so_makes_a_rule_one_for_everybody() -> None:
                 '|| (context.class == "access" && context.value_cents > 5)'
             ),
             (
-                "it can match account.erase, api_key.create, authenticator.bind, "
+                "it can match account.erase, api_key.create, api_key.widen, authenticator.bind, "
                 "authenticator.reactivate, authenticator.remove, contact.change, destination.add, "
                 "freeze.lift, limit.raise, lock.loosen, password.reset only"
             ),

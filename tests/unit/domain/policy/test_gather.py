@@ -42,6 +42,7 @@ from twinlock.domain.actions import AnyPayload, NotBuilt
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import (
+    API_KEY_UNUSED_LIFETIME,
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
     DESTINATIONS_MOST,
@@ -208,6 +209,9 @@ def test_an_account_has_so_many_api_keys(count: int, full: bool) -> None:
     account = replace(an_account(), api_keys=(key,) * count)
 
     assert facts_of(an_action(make_key("read")), account).too_many is full
+    old = replace(key, created_at=NOON - API_KEY_UNUSED_LIFETIME)
+    account = replace(account, api_keys=(old, *account.api_keys[1:]))
+    assert facts_of(an_action(make_key("read")), account).too_many is False
 
 
 # --- The rest ---

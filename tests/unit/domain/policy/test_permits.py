@@ -9,6 +9,7 @@ from support.policies import DEFAULT, policy_of, with_rules
 from twinlock.adapters.policies import shipped
 from twinlock.domain.actions import BUILT
 from twinlock.domain.api_keys import LONGEST
+from twinlock.domain.bounds import REGISTERED_EXITS_MOST
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass
 from twinlock.domain.policy.annotations import (
     RISK_HELD,
@@ -119,6 +120,38 @@ def test_what_is_unusual_is_said_in_pairs_and_in_numbers_that_bound_something(sa
     assert fault_of(text.replace(named, f"{named} {said}"), action="trade.unusual") is (
         PolicyFault.ANNOTATION
     )
+
+
+@pytest.mark.parametrize("said", ["bills", "x.Bills", "x.bills,", "x.bills x.loans"])
+def test_exits_of_a_platforms_own_are_named_by_their_registered_names(said: str) -> None:
+    text = with_annotation("platform.exit", f'@speaks_of("{said}")')
+
+    assert fault_of(text, action="platform.exit") is PolicyFault.ANNOTATION
+
+
+def test_a_permit_speaks_of_the_exits_that_it_names_and_of_no_others() -> None:
+    text = with_annotation("platform.exit", '@speaks_of("x.bills, x.loans")')
+    most = ",".join(f"x.n{number}" for number in range(REGISTERED_EXITS_MOST))
+    fits = with_annotation("platform.exit", f'@speaks_of("{most}")')
+    more = with_annotation("platform.exit", f'@speaks_of("{most},x.more")')
+
+    assert policy_of(text).statutes.speaks_of == {"x.bills", "x.loans"}
+    assert DEFAULT.statutes.speaks_of == frozenset()
+    assert len(policy_of(fits).statutes.speaks_of) == REGISTERED_EXITS_MOST
+    assert fault_of(more, action="platform.exit") is PolicyFault.ANNOTATION
+
+
+@pytest.mark.parametrize("action", sorted(BUILT - {"platform.exit"}))
+def test_only_a_platforms_own_exits_are_spoken_of(action: str) -> None:
+    assert fault_of(with_annotation(action, '@speaks_of("x.bills")'), action=action) is (
+        PolicyFault.ANNOTATION
+    )
+
+
+def test_a_policy_that_permits_none_of_them_refuses_them() -> None:
+    text = re.sub(r'@id\("platform.exit.permit"\)[^;]*;', "", shipped("default"))
+
+    assert policy_of(text).statutes.speaks_of == frozenset()
 
 
 @pytest.mark.parametrize("name", RISK_HELD)

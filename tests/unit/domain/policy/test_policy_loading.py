@@ -498,7 +498,7 @@ def test_a_rule_that_compares_too_many_numbers_is_refused() -> None:
 @pytest.mark.parametrize(
     ("scope", "first"),
     [
-        ("action", "api_key.revoke"),
+        ("action", "api_key.narrow"),
         ('action == Action::"freeze.set"', "freeze.set"),
     ],
 )

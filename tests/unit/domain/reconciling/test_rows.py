@@ -75,7 +75,17 @@ def test_a_fee_is_too(fee: str) -> None:
     assert fault(fee_minor=fee) == (RowFault.AMOUNT_WRONG, "fee_minor")
 
 
-@pytest.mark.parametrize("at", ["", "yesterday", "2026-03-01T12:00:00", "1772366400"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "",
+        "yesterday",
+        "2026-03-01T12:00:00",
+        "1772366400",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-12:00",
+    ],
+)
 def test_a_time_has_its_offset(at: str) -> None:
     assert fault(executed_at=at) == (RowFault.TIME_WRONG, "executed_at")
 

@@ -75,7 +75,7 @@ CREATE TABLE delivery (
     subject       text NOT NULL REFERENCES subject_key (subject) ON DELETE CASCADE,
     name          text NOT NULL UNIQUE,
     lane          text NOT NULL,
-    carrier       text NOT NULL CHECK (carrier IN ('mail', 'webhook', 'none')),
+    carrier       text NOT NULL CHECK (carrier IN ('mail', 'sms', 'desktop', 'none')),
     rank          smallint NOT NULL,
     owes          boolean NOT NULL,
     box           bytea NOT NULL,
