@@ -198,6 +198,8 @@ _ANSWERS = {
 
 DRAFTS: dict[catalogue.ActionType, type[msgspec.Struct]] = {
     **{catalogue.ActionType(kind): draft for kind, draft in exit_drafts.EXIT_DRAFTS.items()},
+    catalogue.ActionType.TRUSTED_CONTACT_ADD: drafts.TrustedContactAddDraft,
+    catalogue.ActionType.TRUSTED_CONTACT_REMOVE: drafts.TrustedContactRemoveDraft,
     catalogue.ActionType.LIMIT_RAISE: own_drafts.LimitDraft,
     catalogue.ActionType.LIMIT_LOWER: own_drafts.LimitDraft,
     catalogue.ActionType.LOCK_TIGHTEN: own_drafts.LockTightenDraft,

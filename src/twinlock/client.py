@@ -215,11 +215,13 @@ class Client:
         """Return an account's destinations."""
         return await self._get(f"/v1/accounts/{account_id}/destinations", form=list[dict[str, Any]])
 
-    async def offer(self, account_id: str, factor: str, *, key: str = "") -> dict[str, Any]:
-        """Return a registration challenge, or a seed, to bind."""
+    async def offer(
+        self, account_id: str, factor: str, *, name: str = "", key: str = ""
+    ) -> dict[str, Any]:
+        """Return a registration challenge, or a seed, to bind; ``name`` is a trusted contact's."""
         path = f"/v1/accounts/{account_id}/candidates"
         return await self._post(
-            path, {"factor": factor}, form=dict[str, Any], key=key or _new_key()
+            path, {"factor": factor, "name": name}, form=dict[str, Any], key=key or _new_key()
         )
 
     async def propose(self, proposal: dict[str, Any], *, key: str) -> Answered:

@@ -105,7 +105,15 @@ async def test_another_method_is_none(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "error"),
-    [(404, EvidenceMissingError), (503, EvidenceSilentError), (429, EvidenceSilentError)],
+    [
+        (404, EvidenceMissingError),
+        (409, EvidenceMissingError),
+        (503, EvidenceSilentError),
+        (429, EvidenceSilentError),
+        (401, EvidenceSilentError),  # Our own key has expired: no customer's action is lost for it.
+        (403, EvidenceSilentError),
+        (302, EvidenceSilentError),
+    ],
 )
 async def test_evidence_is_fetched_with_the_platforms_key(
     file: Path, platform: Receiver, code: int, error: type[Exception]

@@ -8,7 +8,7 @@ from litestar.routes import HTTPRoute
 from support.browser import with_pages
 from support.service import Service
 
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import PROOFS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = ("api.md", "confirm-page.md", "signals.md")
@@ -58,4 +58,4 @@ def test_everything_that_can_be_shown_as_a_proof_is_documented() -> None:
     rows = (DOCS / "policy.md").read_text("utf-8").splitlines()
     (row,) = [one for one in rows if one.startswith("| `factors` |")]
 
-    assert set(re.findall(r"`([a-z_]+)`", row)) == {"factors", *Factor} - {Factor.CHANNEL_CODE}
+    assert set(re.findall(r"`([a-z_]+)`", row)) == {"factors", *PROOFS}

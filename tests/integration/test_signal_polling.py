@@ -1,14 +1,18 @@
 """Transmitters that are asked: keys fetched over HTTP, tokens polled, and what a bad one costs."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support.receivers import Answer, Receiver, raw, receiving, status
 from support.stores import SteerableClock
 from support.transmitters import AUDIENCE, ISSUER, Transmitter, email, mail_stream, public
+from support.until import until
 
+from twinlock.adapters.signals import polling
 from twinlock.adapters.signals.keys import (
     AGAIN_SECONDS,
     FRESH_SECONDS,
@@ -256,6 +260,47 @@ async def test_a_transmitter_that_answers_nonsense_stops_nobody(
     await polled().look()
 
     assert decide.heard == []
+
+
+async def test_a_transmitter_that_does_not_answer_keeps_no_other_waiting(
+    server: Receiver, decide: Deciding, tmp_path: Path, clock: SteerableClock
+) -> None:
+    """Prevents: a hostile transmitter behind which a mail provider's warning comes too late."""
+    streams = StreamFile(tmp_path / "streams")
+    token = Transmitter(clock.at).token(ALICE)
+    server.answers.append(says({"sets": {"jti-1": token}}))
+    server.otherwise = says({"sets": {}})
+    async with receiving() as hostile:
+        hostile.otherwise = raw(b"", end="silence")
+        streams.add(mail_stream(stream_id="a-hostile-one", poll_url=hostile.url()))
+        streams.add(mail_stream(poll_url=server.url()))
+        look = asyncio.create_task(Polls(streams, HttpAsk(HERE), decide).look())
+        await until(lambda: decide.heard == ["jti-1"], within=5.0)
+        look.cancel()
+        with suppress(asyncio.CancelledError):
+            await look
+
+
+async def test_a_transmitter_that_always_has_more_is_left_until_the_next_look(
+    server: Receiver, polled: Polled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "DRAIN_SECONDS", 0.0)
+    server.otherwise = says({"sets": {}, "moreAvailable": True})
+    await polled().look()
+
+    assert len(server.got) == 1
+
+
+async def test_what_nobody_expected_is_not_swallowed(server: Receiver, tmp_path: Path) -> None:
+    async def broken(_: Stream, __: str) -> Heard:
+        raise ZeroDivisionError
+
+    streams = StreamFile(tmp_path / "streams")
+    streams.add(mail_stream(poll_url=server.url()))
+    server.answers.append(says({"sets": {"jti-1": "a token"}}))
+
+    with pytest.raises(ZeroDivisionError):
+        await Polls(streams, HttpAsk(HERE), broken).look()
 
 
 async def test_the_agreed_token_is_shown(server: Receiver, polled: Polled, tmp_path: Path) -> None:

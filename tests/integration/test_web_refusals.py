@@ -228,7 +228,8 @@ async def test_every_page_forbids_what_it_does_not_need(web: Web, action: str) -
         assert page.headers["cross-origin-opener-policy"] == "same-origin"
         permissions = page.headers["permissions-policy"].split(", ")
         assert [one for one in permissions if not one.endswith("=()")] == [
-            "publickey-credentials-get=(self)"
+            "publickey-credentials-create=(self)",
+            "publickey-credentials-get=(self)",
         ]
         assert "set-cookie" not in page.headers
         assert "strict-transport-security" not in page.headers  # Not for plain http on localhost.

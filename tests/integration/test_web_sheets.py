@@ -19,14 +19,17 @@ from support.worlds import (
     SAVED,
     SMS,
     SYNCED,
+    a_contact,
     a_destination,
     a_passkey,
+    add_contact,
     an_account,
     bind,
     change_password,
     list_address,
     make_key,
     remove,
+    remove_contact,
     saved_codes,
     send,
     sign_in,
@@ -502,6 +505,10 @@ def payloads() -> list[AnyPayload]:
         TransferSubaccount(**TETHER, subaccount="sub_1", source="sub_2"),
         LimitRaise(account=ALICE, day_cents=None, destination_cents=5),
         LimitLower(account=ALICE, day_cents=5, destination_cents=None),
+        LimitLower(account=ALICE, day_cents=5, destination_cents=None, agreement_cents=7),
+        add_contact()[0],
+        add_contact(first=False)[0],
+        remove_contact(),
         LockTighten(account=ALICE, days=30, two_keys=True),
         LockLoosen(account=ALICE, days=1, two_keys=False),
         LockLoosen(account=ALICE, days=0, two_keys=False),
@@ -522,6 +529,7 @@ POWERS: dict[str, Any] = {
 # Told in other words: amounts and sums as decimals, flags as sentences, the account not at all.
 OTHERWISE = {"account", "amount_minor", "max_fee_minor", "decimals", "budget_cents", "daily_cents"}
 OTHERWISE |= {"day_cents", "destination_cents", "days", "two_keys", "orders"}
+OTHERWISE |= {"agreement_cents", "first"}
 OTHERWISE |= {"scopes", "destinations", "name", "authenticator", "asset", "asked", "terms"}
 OTHERWISE |= {"price_band_bp", "notional_daily_cents"}
 
@@ -609,3 +617,27 @@ def test_a_value_that_nobody_knows_is_told_as_unknown() -> None:
     action = gate.propose(send()).action_id
 
     assert line(sheet(gate, action), "Worth about, with the fee").startswith("Not known")
+
+
+def test_a_contact_is_told_by_name_while_the_account_holds_it() -> None:
+    bob = a_contact()
+    account = replace(an_account(PASSWORD, SYNCED), contacts=(bob,))
+    known = tell_payload(remove_contact(), Known(policy=STRICT, account=account))
+    over = tell_payload(remove_contact(), Known(policy=STRICT))
+
+    assert [one.text for one in known.lines] == ["Bob", "con_bob"]
+    assert [one.text for one in over.lines] == ["con_bob"]
+    first, other = (
+        tell_payload(add_contact(first=one)[0], Known(policy=STRICT)) for one in (True, False)
+    )
+    assert (first.title, other.title) == ("Add a trusted contact", "Add another trusted contact")
+    assert [one.heed for one in other.lines] == [True, False]
+    assert [one.heed for one in first.lines] == [False, False]
+
+
+def test_a_sum_above_which_somebody_agrees_is_told_in_dollars() -> None:
+    lower = LimitLower(account=ALICE, day_cents=None, destination_cents=None, agreement_cents=7_00)
+    nobody = LimitLower(account=ALICE, day_cents=None, destination_cents=None)
+
+    assert "US$7.00 a day" in lines_of(lower).values()
+    assert "Nothing: they are not asked" in lines_of(nobody).values()

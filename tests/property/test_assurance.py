@@ -113,7 +113,7 @@ def test_only_security_and_desktop_keys_are_independent_of_the_phone(
         (place, name)
         for factor, place, name in (one, two)
         if factor is Factor.PASSKEY and place in (Placement.ROAMING, Placement.DESKTOP)
-    }
+    } | {(factor, name) for factor, _, name in (one, two) if factor is Factor.TRUSTED_CONTACT}
 
     assert len(roots - {"phone"}) == len(apart)
 
@@ -177,6 +177,11 @@ def test_the_table_of_floors(bound: list[Factor], has_channel: bool, floor: Leve
 
 @pytest.mark.parametrize("factor", Factor)
 def test_only_a_key_of_the_customers_own_signs_what_it_proves(factor: Factor) -> None:
-    signs = factor in (Factor.PASSKEY, Factor.SESSION, Factor.API_KEY)
+    signs = factor in (
+        Factor.PASSKEY,
+        Factor.SESSION,
+        Factor.API_KEY,
+        Factor.TRUSTED_CONTACT,
+    )
 
     assert (evidence_of(factor) is Evidence.SIGNATURE) is signs

@@ -336,6 +336,7 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
         scopes=(),
         budget_cents=0,
         offered_until=None,
+        loosens_agreement=False,
     )
     wanted = missing(asked, rules_of(policy))
     turned_away = {Reason.PROOF_NOT_BOUND, Reason.FREEZE_TOO_SOON}

@@ -3,32 +3,51 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from support.cast import ALICE
 from support.facts import facts
 
+from twinlock.domain.actions import LimitLower
 from twinlock.domain.limits import Limits, lowered, lowers
 from twinlock.domain.locks import Lock, tightens
-from twinlock.domain.own_laws import a_lock_delays, own_limits_hold
+from twinlock.domain.own_laws import a_contact_agrees, a_lock_delays, own_limits_hold
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.requirements import NOTHING
+from twinlock.domain.requirements import NOTHING, all_of
 
 sums = st.none() | st.integers(0, 3)
 limits = st.builds(
-    Limits, day_cents=sums, destination_cents=sums, announced_cents=st.integers(0, 3)
+    Limits,
+    day_cents=sums,
+    destination_cents=sums,
+    agreement_cents=sums,
+    announced_cents=st.integers(0, 3),
+)
+lowers_to = st.builds(
+    LimitLower,
+    account=st.just(ALICE),
+    day_cents=sums,
+    destination_cents=sums,
+    agreement_cents=sums,
 )
 locks = st.builds(Lock, days=st.integers(0, 31), two_keys=st.booleans())
 
 
-@given(limits, sums, sums, facts(), st.integers(0, 4))
+@given(limits, lowers_to, facts(), st.integers(0, 4))
 def test_no_lowering_lets_more_leave(
-    old: Limits, day: int | None, to: int | None, found: Facts, cents: int
+    old: Limits, asked: LimitLower, found: Facts, cents: int
 ) -> None:
-    if not lowers(old, day_cents=day, destination_cents=to):
+    if not lowers(old, asked):
         return
-    new = lowered(old, day_cents=day, destination_cents=to)
+    new = lowered(old, asked)
 
     def missing(one: Limits) -> bool:
-        own = {"own_day_cents": one.day_cents, "own_destination_cents": one.destination_cents}
-        return own_limits_hold(replace(found, value_cents=cents, **own)) != NOTHING
+        after = replace(
+            found,
+            value_cents=cents,
+            own_day_cents=one.day_cents,
+            own_destination_cents=one.destination_cents,
+            agreement_cents=one.agreement_cents,
+        )
+        return all_of(own_limits_hold(after), a_contact_agrees(after)) != NOTHING
 
     assert missing(new) or not missing(old)
     assert new.announced_cents <= old.announced_cents

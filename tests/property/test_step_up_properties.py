@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.cast import NOON
 from support.facts import requirements
 
-from twinlock.domain.assurance import Factor, Level, level_of
+from twinlock.domain.assurance import BESIDE, Factor, Level, level_of
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     NOTHING,
@@ -55,7 +55,7 @@ def shown_of(name: str) -> Shown:
 def lifted(requirement: Requirement, by: Shown) -> bool:
     """Say whether such proofs are all the proof that ``requirement`` asks for."""
     match requirement:
-        case Prove(factors=factors) if Factor.CHANNEL_CODE in factors:
+        case Prove(factors=factors) if not BESIDE.isdisjoint(factors):
             return True  # No proof of a person's is meant.
         case Prove(level=level, roots=roots, factors=factors):
             levels = (level, *map(level_of, factors))

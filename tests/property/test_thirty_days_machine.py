@@ -43,7 +43,7 @@ from twinlock.domain.actions import (
     ContactChange,
     ContactRepudiate,
 )
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import BESIDE, Factor
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decided, Decision
@@ -70,7 +70,7 @@ from twinlock.domain.repudiations import objection
 from twinlock.domain.stepping import advance
 
 Thing = Authenticator | Channel | ApiKey | Destination | Session
-PROVES_NOTHING = {Factor.SESSION, Factor.API_KEY, Factor.CHANNEL_CODE}
+PROVES_NOTHING = BESIDE | {Factor.SESSION, Factor.API_KEY}
 FLOORS = [(PASSWORD, SYNCED), (PASSWORD, APP), (PASSWORD,)]
 
 

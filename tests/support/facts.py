@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON
 
 from twinlock.domain.actions import BUILT
-from twinlock.domain.assurance import Factor, Level, level_shown
+from twinlock.domain.assurance import PROOFS, Factor, Level, level_shown
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.catalogue import CLASS_OF, REPORTS, SCOPES, ActionClass, ActionType
 from twinlock.domain.key_laws import by_api_key
@@ -48,10 +48,8 @@ around = st.one_of(earlier, lengths.map(lambda length: NOON + length))
 maybe_around = st.none() | around
 cents = st.sampled_from(CENTS)
 levels = st.sampled_from(Level)
-# A code to a new channel is no proof, and never becomes one of the factors shown.
-factor_sets = st.frozensets(
-    st.sampled_from([one for one in Factor if one is not Factor.CHANNEL_CODE])
-)
+# What stands beside the owner's proofs never becomes one of the factors shown.
+factor_sets = st.frozensets(st.sampled_from(sorted(PROOFS)))
 scores = st.sampled_from([0, 0, 1, 59, 60, 84, 85, 100])
 rarely = st.integers(0, 9).map(lambda number: number == 0)
 
@@ -64,6 +62,8 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
     if action == ActionType.API_KEY_CREATE:
         scopes = tuple(sorted(draw(st.frozensets(st.sampled_from(sorted(SCOPES)), min_size=1))))
     cls = ActionClass.LOOSENING if "withdraw" in scopes else CLASS_OF.get(action)
+    if action == ActionType.TRUSTED_CONTACT_ADD and draw(st.booleans()):
+        cls = ActionClass.LOOSENING
     floor = draw(levels)
     factors = draw(factor_sets)
     shown = level_shown(factors, floor=floor)
@@ -71,6 +71,7 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
     roots = draw(st.frozensets(st.sampled_from(ROOTS), min_size=1)) if rooted else frozenset()
     removing = action == ActionType.AUTHENTICATOR_REMOVE
     exit_ = cls is ActionClass.EXIT
+    agreed = {"agreement_cents": draw(st.none() | cents), "agreed": draw(st.booleans())}
     found = {
         "now": NOON,
         "action": action,
@@ -97,6 +98,8 @@ def facts(draw: st.DrawFn, /, **fixed: Any) -> Facts:  # noqa: ANN401 - any of t
         "way_in_left": not (removing and draw(rarely)),
         "too_many": draw(rarely),
         "day_cents": draw(cents),
+        "loosens_agreement": cls is ActionClass.LOOSENING and draw(rarely),
+        **(agreed if exit_ else {}),
     }
     about = _about(draw, action, scopes) | _where(draw, exit_=exit_)
     made = Facts(**(found | about | fixed))
@@ -238,6 +241,8 @@ def _chosen(missing: Requirement, choose: Choose) -> Iterable[Requirement]:
 def _proved(before: Facts, need: Prove) -> Facts:
     if need.code is Reason.CHANNEL_UNCONFIRMED:
         return replace(before, channel_confirmed=True)
+    if need.code is Reason.AGREEMENT_NEEDED:
+        return replace(before, agreed=True)
     if need.code is Reason.OLDER_NEEDED:  # Of whatever was bound first.
         seen = tuple(sorted({*before.shown_factors, Factor.PASSWORD}))
         return replace(before, shown_oldest_at=LONG_AGO, shown_factors=seen)

@@ -245,6 +245,27 @@ class Gate:
             self.answer_channel(action)
         return action
 
+    def agree(self, action: str, contact: Passkey, **changes: Any) -> Decision:  # noqa: ANN401 - fields
+        """Have a trusted contact asked about ``action``, and agree."""
+        command = Ask(
+            action_id=ActionId(action),
+            challenge_id=ChallengeId(f"chl_{tail(self.draw())}"),
+            factor=Factor.TRUSTED_CONTACT,
+            nonce=b64url(self.draw() * 2),
+        )
+        asked = self.run(command, at_hand=self._at_hand(action))
+        if asked.fault is not None or not self.is_open(action):
+            return asked
+        right = Right(
+            factor=Factor.TRUSTED_CONTACT,
+            source=contact.authenticator_id,
+            against=contact.public_key,
+            challenge_id=command.challenge_id,
+            sign_count=contact.sign_count + 1,
+            evidence=b"{}",
+        )
+        return self.answer(action, replace(right, **changes))
+
     def settle(self) -> None:
         """Let what is due take effect: nobody has to end a wait."""
         self.run(EndSession(session_id=SessionId("ses_nobody")))

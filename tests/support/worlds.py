@@ -40,6 +40,8 @@ from twinlock.domain.actions import (
     PasswordChange,
     PasswordReset,
     SessionStart,
+    TrustedContactAdd,
+    TrustedContactRemove,
 )
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import (
@@ -48,11 +50,12 @@ from twinlock.domain.authenticators.model import (
     Password,
     RecoveryCodes,
     Totp,
+    credential_of,
 )
 from twinlock.domain.canonical import b64url, encode, tagged_hash
 from twinlock.domain.decisions import Rules, agreed
 from twinlock.domain.exits import WithdrawalCrypto
-from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId, tail
+from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, MemberId, SessionId, tail
 from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
 from twinlock.domain.policy.version import Policy
@@ -344,3 +347,29 @@ FREEZE = FreezeSet(account=ALICE)
 LIFT = FreezeLift(account=ALICE)
 ERASE = AccountErase(account=ALICE)
 CODE_FACTORS = {ChannelKind.EMAIL: Factor.EMAIL_CODE, ChannelKind.SMS: Factor.SMS_CODE}
+
+
+# --- Other people ---
+
+
+def a_contact(name: str = "Bob", *, bound_at: datetime = LONG_AGO) -> Passkey:
+    """Return another person's passkey, who may agree."""
+    return replace(
+        a_passkey(f"con_{name.lower()}"),
+        member_id=MemberId(f"mem_{name.lower()}"),
+        name=name,
+        bound_at=bound_at,
+    )
+
+
+def add_contact(name: str = "Bob", *, first: bool = True) -> tuple[TrustedContactAdd, str]:
+    """Return the payload that adds a contact, and what will be kept of it."""
+    made = a_contact(name)
+    payload = TrustedContactAdd(
+        account=ALICE, name=name, credential=credential_of(made), first=first
+    )
+    return payload, encode(made).decode("utf-8")
+
+
+def remove_contact(name: str = "Bob") -> TrustedContactRemove:
+    return TrustedContactRemove(account=ALICE, contact_id=f"con_{name.lower()}")

@@ -45,9 +45,10 @@ Size = Annotated[int, QueryParameter(ge=0, le=2**53 - 1)]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the customer wants to bind."""
+    """What the customer wants to bind; ``name`` is whom a trusted contact's invitation is for."""
 
     factor: Factor
+    name: Annotated[str, Meta(max_length=64)] = ""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,12 +117,17 @@ async def offer_candidate(
     account_id: FromPath[str],
     data: JSONBody[Wanted],
 ) -> Offered:
-    """Give out a registration challenge or a seed; it is bound by authenticator.bind."""
+    """Give out a registration challenge or a seed, for authenticator.bind; or invite a contact.
+
+    An invitation is the page ``/invited/{account_id}/{candidate_id}``.
+    """
     api = api_of(request)
     actor = await api.caller(request, Scope.PROPOSE)
     named = api.account(account_id, by=actor)
     key = await idempotency(request)
-    return await api.use.accounts.offer(named, data.factor, actor=actor, idempotency=key)
+    return await api.use.accounts.offer(
+        named, data.factor, name=data.name, actor=actor, idempotency=key
+    )
 
 
 @post(

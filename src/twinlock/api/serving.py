@@ -29,6 +29,7 @@ from twinlock.ports.notices import Carriers
 from twinlock.ports.signals import SignalStreams
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
+from twinlock.services.agreements import Agreements
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.freeze_links import FreezeLinks
@@ -58,6 +59,7 @@ class UseCases:
     vetoes: Vetoes
     freeze_links: FreezeLinks
     spends: Spends
+    agreements: Agreements
     looking: Looking
     evidence: Evidence
     logbook: Logbook

@@ -125,10 +125,23 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitsView(msgspec.Struct, frozen=True, kw_only=True):
-    """The owner's own limits, in US cents a day (UTC); null: as much as the policy lets leave."""
+    """The owner's own limits, in US cents a day (UTC); null: as much as the policy lets leave.
+
+    Above ``agreement_cents`` a trusted contact agrees; null: to nothing.
+    """
 
     day_cents: int | None
     destination_cents: int | None
+    agreement_cents: int | None
+
+
+class ContactView(msgspec.Struct, frozen=True, kw_only=True):
+    """One trusted contact: another person, who may agree above the owner's limit."""
+
+    contact_id: str
+    member_id: str
+    name: str
+    since: datetime
 
 
 class LockView(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +181,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     suspended_until: datetime | None
     limits: LimitsView
     lock: LockView
+    trusted_contacts: tuple[ContactView, ...]
     authenticators: tuple[AuthenticatorView, ...]
     channels: tuple[ChannelView, ...]
     sessions: tuple[SessionView, ...]
@@ -215,7 +229,11 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
 
 def _limits(account: Account) -> LimitsView:
     limits = account.limits
-    return LimitsView(day_cents=limits.day_cents, destination_cents=limits.destination_cents)
+    return LimitsView(
+        day_cents=limits.day_cents,
+        destination_cents=limits.destination_cents,
+        agreement_cents=limits.agreement_cents,
+    )
 
 
 def view_account(account: Account, *, now: datetime) -> AccountView:
@@ -231,6 +249,7 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         suspended_until=account.suspension.until(now),
         limits=_limits(account),
         lock=LockView(days=account.lock.days, two_keys=account.lock.two_keys),
+        trusted_contacts=tuple(map(_view_contact, account.contacts)),
         authenticators=tuple(_view_authenticator(account, one) for one in account.authenticators),
         channels=tuple(
             ChannelView(
@@ -272,6 +291,15 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         ),
         api_keys=tuple(_view_api_key(account, one) for one in account.api_keys),
         contest=_view_contest(account),
+    )
+
+
+def _view_contact(one: Passkey) -> ContactView:
+    return ContactView(
+        contact_id=one.authenticator_id,
+        member_id=one.member_id,
+        name=one.name,
+        since=one.bound_at,
     )
 
 

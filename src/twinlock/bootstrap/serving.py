@@ -63,6 +63,7 @@ from twinlock.ports.signals import SignalIndex
 from twinlock.proofs.passkeys import OlderSite, RelyingParty
 from twinlock.services.accounts import Accounts
 from twinlock.services.actions.proposing import Actions
+from twinlock.services.agreements import Agreements
 from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.freeze_links import FreezeLinks
@@ -295,6 +296,8 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
 
         return Pages(
             looking=api.use.looking,
+            actions=api.use.actions,
+            agreements=api.use.agreements,
             proving=api.use.proving,
             vetoes=api.use.vetoes,
             freeze_links=api.use.freeze_links,
@@ -355,6 +358,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         vetoes=Vetoes(store, policies=policies),
         freeze_links=FreezeLinks(store, policies=policies, entropy=entropy, clock=clock),
         spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
+        agreements=Agreements(store, clock=clock, rp=rp),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
         evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
         logbook=Logbook(store, published=heads),

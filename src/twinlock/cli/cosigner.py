@@ -36,7 +36,8 @@ EVIDENCE_SECONDS = 10.0  # The co-signer waits 30 for us.
 BODY_SECONDS = 10.0
 BUNDLE_BYTES_MOST = 1_048_576
 FILE_BYTES_MOST = 1_048_576
-NOT_FOUND, SERVER_ERROR, OK, TOO_MANY = 404, 500, 200, 429
+NOT_FOUND, OK = 404, 200
+MISSING = (400, NOT_FOUND, 409)  # No action of ours, or one of which nothing was spent.
 _log = structlog.get_logger(__name__)
 
 app = typer.Typer(help="A custody provider's co-signer callback.", no_args_is_help=True)
@@ -155,10 +156,11 @@ def _evidence_of(config: Config) -> Callable[[str, int], bytes]:
                 answer = client.get(path, params={"consistent_from": size})
         except httpx.HTTPError as error:
             raise EvidenceSilentError("the service does not answer") from error
-        if answer.status_code >= SERVER_ERROR or answer.status_code == TOO_MANY:
-            raise EvidenceSilentError("the service cannot tell now")
-        if answer.status_code != OK or len(answer.content) > BUNDLE_BYTES_MOST:
+        if answer.status_code in MISSING:
             raise EvidenceMissingError("there is no evidence of this action")
+        # A key that expired, a proxy's page: what is rejected once is never approved.
+        if answer.status_code != OK or len(answer.content) > BUNDLE_BYTES_MOST:
+            raise EvidenceSilentError("the service cannot tell now")
         return answer.content
 
     return evidence

@@ -13,7 +13,7 @@ import msgspec
 
 from twinlock.domain.actions import AnyPayload, ApiKeyCreate, SessionStart, type_of
 from twinlock.domain.assurance import Factor, Level, floor_of
-from twinlock.domain.authenticators.model import Authenticator, factor_of
+from twinlock.domain.authenticators.model import Authenticator, Passkey, factor_of
 from twinlock.domain.bounds import (
     DEVICE_KNOWN_FOR,
     SESSION_IDLE,
@@ -193,6 +193,7 @@ class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     factor: Factor
     secret: str  # 32-byte challenge or 20-byte seed, base64url
     expires_at: datetime
+    name: str = ""  # whom a trusted contact's invitation is for
 
 
 class Challenge(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -276,10 +277,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
         return self.value_cents if same_day else 0
 
     def counted_for(self, destination: DestinationId | None, at: datetime) -> int:
-        """Return the same of the sum of ``destination``, if it was listed when this was allowed.
-
-        None is all that is not listed.
-        """
+        """Return the same of the sum of ``destination``, or of all unlisted, where it counts."""
         return self.counted_on(at) if destination == self.destination_id else 0
 
 
@@ -322,6 +320,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    contacts: tuple[Passkey, ...] = ()  # of other people, who may only agree (``people``)
     eased: Eased | None = None  # the last loosening of the lock
     history: History = History()  # what its own sign-ins looked like
     suspension: AccountSuspension = NO_SUSPENSION  # the last one that an officer set
@@ -343,11 +342,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.enrolling_until is not None and now < self.enrolling_until
 
     def action(self, action_id: str) -> OpenAction:
-        """Return the open action ``action_id``.
-
-        Raises:
-            ActionUnknownError: there is none, or it is closed.
-        """
+        """Return the open action ``action_id``. Raises ActionUnknownError: none, or closed."""
         for action in self.actions:
             if action.action_id == action_id:
                 return action
@@ -394,7 +389,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if shown.factor is Factor.API_KEY:
             known = {key.api_key_id for key in self.api_keys}
             return shown.source in known | {action.secret for action in self.keys_to_come}
-        bound = self.authenticator(shown.source)
+        people = (*self.authenticators, *self.contacts)
+        bound = next((one for one in people if one.authenticator_id == shown.source), None)
         if bound is None or bound.bound_at != shown.bound_at:
             return False
         # Prevents: what a thief proved with a stolen phone, good again when its suspension lapses.

@@ -125,21 +125,53 @@ class DestinationRemove(
     memo: str
 
 
-class LimitRaise(Payload, frozen=True, kw_only=True, tag=ActionType.LIMIT_RAISE.value):
+class TrustedContactAdd(
+    Payload, frozen=True, kw_only=True, tag=ActionType.TRUSTED_CONTACT_ADD.value
+):
+    """Have one more person agree above the owner's own limit, with the passkey ``credential``.
+
+    ``first``: there is none yet, so nobody is less asked for; another one might agree where the
+    first one would not.
+    """
+
+    name: str
+    credential: str
+    first: bool
+
+
+class TrustedContactRemove(
+    Payload, frozen=True, kw_only=True, tag=ActionType.TRUSTED_CONTACT_REMOVE.value
+):
+    """Have a trusted contact agree to nothing any more, after the wait."""
+
+    contact_id: str
+
+
+class LimitRaise(
+    Payload, frozen=True, kw_only=True, omit_defaults=True, tag=ActionType.LIMIT_RAISE.value
+):
     """Let more leave a day, after the wait: US cents in all and to one destination.
 
-    None: as much as the platform lets leave.
+    Above ``agreement_cents`` a day a trusted contact agrees. None: as much as the platform lets
+    leave, and without a contact.
     """
 
     day_cents: int | None
     destination_cents: int | None
+    agreement_cents: int | None = None
 
 
-class LimitLower(Payload, frozen=True, kw_only=True, tag=ActionType.LIMIT_LOWER.value):
-    """Let less leave a day, at once: US cents in all and to one destination; None: no limit."""
+class LimitLower(
+    Payload, frozen=True, kw_only=True, omit_defaults=True, tag=ActionType.LIMIT_LOWER.value
+):
+    """Let less leave a day, at once: US cents in all and to one destination; None: no limit.
+
+    Above ``agreement_cents`` a day a trusted contact agrees.
+    """
 
     day_cents: int | None
     destination_cents: int | None
+    agreement_cents: int | None = None
 
 
 class LockTighten(Payload, frozen=True, kw_only=True, tag=ActionType.LOCK_TIGHTEN.value):
@@ -228,6 +260,8 @@ AnyPayload: TypeAlias = (
     | PasswordReset
     | DestinationAdd
     | DestinationRemove
+    | TrustedContactAdd
+    | TrustedContactRemove
     | LimitRaise
     | LimitLower
     | LockTighten
@@ -256,6 +290,8 @@ BUILT: frozenset[str] = EXITS | frozenset(
         ActionType.PASSWORD_RESET,
         ActionType.DESTINATION_ADD,
         ActionType.DESTINATION_REMOVE,
+        ActionType.TRUSTED_CONTACT_ADD,
+        ActionType.TRUSTED_CONTACT_REMOVE,
         ActionType.LIMIT_RAISE,
         ActionType.LIMIT_LOWER,
         ActionType.LOCK_TIGHTEN,
@@ -285,8 +321,11 @@ def type_of(payload: AnyPayload) -> str:
 def class_of(payload: AnyPayload) -> ActionClass | None:
     """Return the class of the action, or None for one that the catalogue does not name.
 
-    An API key that may withdraw weakens protection; one that may not gives access only.
+    An API key that may withdraw weakens protection; one that may not gives access only. Another
+    trusted contact beside the first is one more who may agree.
     """
+    if isinstance(payload, TrustedContactAdd) and not payload.first:
+        return ActionClass.LOOSENING
     if isinstance(payload, ApiKeyCreate) and WITHDRAW_SCOPE in payload.scopes:
         return ActionClass.LOOSENING
     return CLASS_OF.get(type_of(payload))

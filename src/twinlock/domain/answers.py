@@ -24,6 +24,7 @@ from twinlock.domain.events import (
     NewcomerRepudiated,
     SessionStarted,
 )
+from twinlock.domain.people import agreement_path
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
 from twinlock.domain.requirements import Answer, Requirement, answer, ask_again_at, reasons
@@ -45,7 +46,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refusals have lapsed (UTC), None where one of them never does; ``state`` says where the action
     stands. ``authorization`` is the JWS of a yes to an exit; ``index`` is the decision's place in
     the log; ``session_id`` names a session that began. ``resembles`` are the known addresses that
-    the one asked for begins and ends like, whole.
+    the one asked for begins and ends like, whole. ``agreement`` is the path of the page on
+    which a trusted contact agrees, where one must.
     """
 
     action_id: str
@@ -62,6 +64,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     index: int | None = None
     payload: dict[str, Any] | None = None
     resembles: tuple[str, ...] = ()
+    agreement: str = ""
 
 
 class Teller(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +99,14 @@ def tell(decided: Decided, *, index: int, teller: Teller) -> Answered:
         session_id="" if session is None else session.session.session_id,
         authorization=_authorization(decision, index=index, teller=teller),
         index=index,
+        agreement=_agreement(decided, missing),
     )
+
+
+def _agreement(decided: Decided, missing: Requirement) -> str:
+    named = decided.answer.action_id
+    every = (one for one in decided.state.account.actions if one.action_id == named)
+    return next((agreement_path(one, missing) for one in every), "")
 
 
 def _authorization(decision: Decision, *, index: int, teller: Teller) -> str:
@@ -170,6 +180,7 @@ def tell_open(action: OpenAction, missing: Requirement) -> Answered:
         why=explain(missing),
         until=ask_again_at(missing),
         payload=_value(action),
+        agreement=agreement_path(action, missing),
     )
 
 

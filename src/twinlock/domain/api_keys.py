@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
 from twinlock.domain.actions import ApiKeyCreate, type_of
-from twinlock.domain.assurance import Factor, Level, level_shown
+from twinlock.domain.assurance import BESIDE, Factor, Level, level_shown
 from twinlock.domain.bounds import (
     API_KEY_UNBOUND_LIFETIME,
     API_KEY_UNUSED_LIFETIME,
@@ -104,7 +104,7 @@ def key_shown(account: Account, shown: Iterable[Shown]) -> tuple[KnownKey, Shown
 def by_keys_alone(account: Account, action: OpenAction) -> bool:
     """Say whether only an API key proves ``action``, of what stands: no fresh proof of people's."""
     standing = {one.factor for one in action.shown if account.stands(one)}
-    return standing - {Factor.SESSION} == {Factor.API_KEY}
+    return standing - BESIDE - {Factor.SESSION} == {Factor.API_KEY}
 
 
 def ended_with(account: Account, dead: Iterable[ApiKeyId]) -> tuple[OpenAction, ...]:

@@ -27,10 +27,14 @@ class Factor(StrEnum):
     SESSION = "session"
     API_KEY = "api_key"  # stands for the proof that signed its powers, within them
     CHANNEL_CODE = "channel_code"  # what a new channel was sent: it confirms that one, no more
+    TRUSTED_CONTACT = "trusted_contact"  # another person agrees; proves nothing of the owner's
 
 
-# What can stand among the proofs of an action. A new channel's code speaks of that channel only.
-PROOFS = frozenset(Factor) - {Factor.CHANNEL_CODE}
+# What stands beside the owner's proofs and is none: it speaks of a new channel, or of somebody
+# else's consent. It shows no level, counts as no root of the owner's, and nothing rests on it.
+BESIDE = frozenset({Factor.CHANNEL_CODE, Factor.TRUSTED_CONTACT})
+# What can stand among the proofs of an action.
+PROOFS = frozenset(Factor) - BESIDE
 
 
 class Level(IntEnum):
@@ -68,9 +72,10 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
     """Return the root a thief must take to make this proof, or None where it is none.
 
     The table of law 4: password, none; SMS, TOTP, e-mail, recovery codes and the phone's passkey,
-    all ``phone`` in the worst case; a roaming key and a desktop's key, one each. Session keys and
-    API keys are no roots: they were born of other proofs. Of recovery codes we hope that they lie
-    on paper, and know that many are photographed (docs/adr/0009-what-a-recovery-code-may-do.md).
+    all ``phone`` in the worst case; a roaming key and a desktop's key, one each, and so is each
+    trusted contact. Session keys and API keys are no roots: they were born of other proofs. Of
+    recovery codes we hope that they lie on paper, and know that many are photographed
+    (docs/adr/0009-what-a-recovery-code-may-do.md).
     """
     match factor:
         case Factor.PASSWORD | Factor.SESSION | Factor.API_KEY | Factor.CHANNEL_CODE:
@@ -81,6 +86,8 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
             if placement in (Placement.ROAMING, Placement.DESKTOP):
                 return f"{placement.value}:{name}"
             return PHONE
+        case Factor.TRUSTED_CONTACT:
+            return f"contact:{name}"
         case _:
             assert_never(factor)
 
@@ -119,6 +126,7 @@ _LEVELS = MappingProxyType(
         Factor.SESSION: Level.NONE,
         Factor.API_KEY: Level.NONE,
         Factor.CHANNEL_CODE: Level.NONE,
+        Factor.TRUSTED_CONTACT: Level.NONE,
     }
 )
 
@@ -144,5 +152,10 @@ def floor_of(bound: Iterable[Factor], *, has_channel: bool) -> Level:
 
 def evidence_of(factor: Factor) -> Evidence:
     """Return by whose word a proof of ``factor`` is bound to its payload."""
-    signs = factor in (Factor.PASSKEY, Factor.SESSION, Factor.API_KEY)
+    signs = factor in (
+        Factor.PASSKEY,
+        Factor.SESSION,
+        Factor.API_KEY,
+        Factor.TRUSTED_CONTACT,
+    )
     return Evidence.SIGNATURE if signs else Evidence.RECORD

@@ -171,6 +171,15 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # long as resetting an authenticator takes. Who phished the older site's waits in the open.
 SUCCESSOR_WAIT = timedelta(hours=72)
 
+# --- Trusted contacts ---
+
+# From the proof until a contact is gone, another may agree too, or more leaves without one. Who
+# talks an owner into it must hold on as long, over a weekend and more. And no longer, since it is
+# the way out when a contact is unreachable, or wants something for it.
+CONTACT_WAIT = timedelta(days=7)
+CONTACTS_MOST = 2  # Who may agree; each may take 1 KB of the document.
+INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is asked again.
+
 # --- Sizes of an account ---
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be

@@ -51,6 +51,8 @@ class ActionType(StrEnum):
     CONTACT_REPUDIATE = "contact.repudiate"
     DESTINATION_ADD = "destination.add"
     DESTINATION_REMOVE = "destination.remove"
+    TRUSTED_CONTACT_ADD = "trusted_contact.add"
+    TRUSTED_CONTACT_REMOVE = "trusted_contact.remove"
     LIMIT_RAISE = "limit.raise"
     LIMIT_LOWER = "limit.lower"
     LOCK_LOOSEN = "lock.loosen"
@@ -95,6 +97,7 @@ _CLASSES = MappingProxyType(
             ActionType.PASSWORD_RESET,
             ActionType.CONTACT_CHANGE,
             ActionType.DESTINATION_ADD,
+            ActionType.TRUSTED_CONTACT_REMOVE,
             ActionType.LIMIT_RAISE,
             ActionType.LOCK_LOOSEN,
             ActionType.API_KEY_WIDEN,
@@ -108,6 +111,7 @@ _CLASSES = MappingProxyType(
             ActionType.AUTHENTICATOR_REPUDIATE,
             ActionType.CONTACT_REPUDIATE,
             ActionType.DESTINATION_REMOVE,
+            ActionType.TRUSTED_CONTACT_ADD,
             ActionType.LIMIT_LOWER,
             ActionType.LOCK_TIGHTEN,
             ActionType.API_KEY_NARROW,

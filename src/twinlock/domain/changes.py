@@ -19,6 +19,7 @@ from twinlock.domain.actions import (
     AuthenticatorSuspend,
     ContactChange,
     ContactRepudiate,
+    TrustedContactRemove,
 )
 from twinlock.domain.authenticators.model import Password
 from twinlock.domain.catalogue import ActionType
@@ -27,11 +28,13 @@ from twinlock.domain.drafts import (
     AuthenticatorRemoveDraft,
     ContactChangeDraft,
     ContactRepudiateDraft,
+    TrustedContactRemoveDraft,
     parse,
 )
 from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.ids import AuthenticatorId
 from twinlock.domain.newcomers import newcomer
+from twinlock.domain.people import contact_of
 from twinlock.domain.policy.targets import password
 
 Made: TypeAlias = tuple[AnyPayload, str]  # A payload, and what takes effect with it.
@@ -47,7 +50,12 @@ _NAMED: Mapping[str, type[_Named]] = MappingProxyType(
     }
 )
 CHANGES: frozenset[str] = frozenset(
-    {*_NAMED, ActionType.CONTACT_CHANGE, ActionType.CONTACT_REPUDIATE}
+    {
+        *_NAMED,
+        ActionType.CONTACT_CHANGE,
+        ActionType.CONTACT_REPUDIATE,
+        ActionType.TRUSTED_CONTACT_REMOVE,
+    }
 )
 
 
@@ -69,6 +77,11 @@ def change(kind: str, data: dict[str, Any], account: Account, *, fresh: str) -> 
         return _change_contact(parse(data, ContactChangeDraft), account, fresh)
     if kind == ActionType.CONTACT_REPUDIATE:
         return _repudiate_channel(parse(data, ContactRepudiateDraft), account), ""
+    if kind == ActionType.TRUSTED_CONTACT_REMOVE:
+        leaves = parse(data, TrustedContactRemoveDraft).contact_id
+        if contact_of(account, leaves) is None:
+            raise NotFoundError("this account has no such trusted contact")
+        return TrustedContactRemove(account=account.account_id, contact_id=leaves), ""
     named = parse(data, AuthenticatorRemoveDraft).authenticator_id
     if account.authenticator(named) is None:
         raise NotFoundError("this account has no such authenticator")

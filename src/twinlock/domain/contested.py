@@ -18,6 +18,7 @@ from twinlock.domain.actions import (
     AuthenticatorReactivate,
     AuthenticatorRemove,
     ContactChange,
+    TrustedContactAdd,
     class_of,
     payload_bytes,
     place_of,
@@ -72,7 +73,7 @@ def _meant(payload: AnyPayload) -> tuple[str, ...]:
             return kind, named
         case ContactChange(channel_id=old, new_kind=new, new_address=address):
             return kind, old, new, address
-        case ApiKeyCreate():
+        case ApiKeyCreate() | TrustedContactAdd():
             return (kind,)
         case _ if kind in _WHOLE:
             return (kind,)

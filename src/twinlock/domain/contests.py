@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from twinlock.domain.account import Account, OpenAction, Shown, State
 from twinlock.domain.actions import AccountErase
 from twinlock.domain.ages import oldest_of_the_strongest
-from twinlock.domain.assurance import KNOWN, PHONE, Factor
+from twinlock.domain.assurance import BESIDE, KNOWN, PHONE, Factor
 from twinlock.domain.authenticators.model import root
 from twinlock.domain.bounds import (
     CONTEST_LENGTH,
@@ -144,7 +144,7 @@ def _opened(
 
 def _people(account: Account, action: OpenAction) -> list[Shown]:
     """Return the proofs that stand and are somebody's: no session, and no API key."""
-    nobody = (Factor.SESSION, Factor.API_KEY, Factor.CHANNEL_CODE)
+    nobody = BESIDE | {Factor.SESSION, Factor.API_KEY}
     return [one for one in action.shown if one.factor not in nobody and account.stands(one)]
 
 

@@ -84,6 +84,24 @@ class AuthenticatorRemoveDraft(DraftForm, frozen=True, kw_only=True):
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
+class TrustedContactAddDraft(DraftForm, frozen=True, kw_only=True):
+    """Somebody who was invited, and made a passkey of their own for it."""
+
+    HIDDEN = frozenset({"response"})
+
+    candidate_id: Short
+    """The invitation, as ``POST /v1/accounts/{id}/candidates`` gave it out; it says the name."""
+    response: dict[str, Any]
+    """Their browser's answer to ``navigator.credentials.create``, as its ``toJSON`` tells it."""
+
+
+class TrustedContactRemoveDraft(DraftForm, frozen=True, kw_only=True):
+    """One of the trusted contacts."""
+
+    contact_id: Short
+    """Its id, as ``GET /v1/accounts/{id}`` lists it."""
+
+
 class ContactChangeDraft(DraftForm, frozen=True, kw_only=True):
     """An old channel goes, a new one comes, or one takes the other's place."""
 
@@ -195,6 +213,8 @@ Draft: TypeAlias = (
     | AuthenticatorRemoveDraft
     | ContactChangeDraft
     | ContactRepudiateDraft
+    | TrustedContactAddDraft
+    | TrustedContactRemoveDraft
     | PasswordChangeDraft
     | PasswordResetDraft
     | DestinationAddDraft

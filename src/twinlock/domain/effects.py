@@ -71,6 +71,7 @@ from twinlock.domain.newcomers import (
     undo,
 )
 from twinlock.domain.own_effects import loosen_lock, lower_limits, own, raise_limits, tighten_lock
+from twinlock.domain.people import who_joins, who_leaves
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root
 from twinlock.domain.policy.leaving import where
@@ -395,6 +396,14 @@ def _repudiate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[
 # --- Holds, channels, freezes ---
 
 
+def _join(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    return who_joins(state.account, action, now=facts.now)
+
+
+def _leave(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    return who_leaves(action, now=facts.now)
+
+
 def hold_on_exits(kind: str, length: timedelta | None, *, now: datetime) -> tuple[Event, ...]:
     """Return the hold of ``length`` on every exit, or none."""
     if not length:
@@ -458,6 +467,8 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.PASSWORD_RESET: _bind,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
+        ActionType.TRUSTED_CONTACT_ADD: _join,
+        ActionType.TRUSTED_CONTACT_REMOVE: _leave,
         ActionType.LIMIT_RAISE: raise_limits,
         ActionType.LIMIT_LOWER: lower_limits,
         ActionType.LOCK_TIGHTEN: tighten_lock,

@@ -21,7 +21,7 @@ from msgspec import Meta
 from twinlock.domain.account import Account
 from twinlock.domain.actions import SessionStart
 from twinlock.domain.answers import Why, explain
-from twinlock.domain.assurance import Factor, Level, level_of
+from twinlock.domain.assurance import BESIDE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import factor_of
 from twinlock.domain.bounds import EVALUATIONS_MOST
 from twinlock.domain.catalogue import ActionType
@@ -127,7 +127,8 @@ class ProveObligation(msgspec.Struct, frozen=True, kw_only=True, tag_field="need
 
     All of ``factors`` are among them. ``enrolled`` are the kinds that this account has, of which
     one alone, or beside the password, reaches it; not all need be read for this action. What a new
-    channel was sent reaches none, so it has no name, and nothing that is enrolled is one.
+    channel was sent, or a contact agrees to, reaches none, so it has no name, and nothing that is
+    enrolled is one.
     """
 
     code: str
@@ -256,6 +257,8 @@ _RESOURCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ActionType.API_KEY_NARROW: ("api_key", "api_key_id"),
         ActionType.API_KEY_REVOKE: ("api_key", "api_key_id"),
         ActionType.SESSION_START: ("device", ""),
+        ActionType.TRUSTED_CONTACT_ADD: (ACCOUNT, ""),
+        ActionType.TRUSTED_CONTACT_REMOVE: ("trusted_contact", "contact_id"),
         ActionType.LIMIT_RAISE: (ACCOUNT, ""),
         ActionType.LIMIT_LOWER: (ACCOUNT, ""),
         ActionType.LOCK_TIGHTEN: (ACCOUNT, ""),
@@ -366,7 +369,7 @@ def _obligation(requirement: Requirement, account: Account) -> Obligation:
     match requirement:
         case Prove(code=code, level=level, roots=roots, factors=factors):
             shown = shown_for(requirement)
-            named = Factor.CHANNEL_CODE not in factors
+            named = BESIDE.isdisjoint(factors)
             return ProveObligation(
                 code=code,
                 level=level,

@@ -22,7 +22,7 @@ from twinlock.domain.account import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.authenticators.model import Authenticator, Password
+from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.disputes import Contest
 from twinlock.domain.holds import Hold
@@ -357,6 +357,18 @@ class LockSet(_Event, frozen=True, kw_only=True, tag="lock.set/1"):
     eased: Eased | None = None
 
 
+class ContactJoined(_Event, frozen=True, kw_only=True, tag="contact.joined/1"):
+    """Another person, with a passkey of their own, may agree from now on."""
+
+    contact: Passkey
+
+
+class ContactLeft(_Event, frozen=True, kw_only=True, tag="contact.left/1"):
+    """A trusted contact agrees to nothing any more."""
+
+    contact_id: AuthenticatorId
+
+
 class DestinationAdded(_Event, frozen=True, kw_only=True, tag="destination.added/1"):
     """A destination is listed: proved, waited for and not vetoed; or imported and unproved."""
 
@@ -489,6 +501,8 @@ ProtectionEvent: TypeAlias = (
     | FreezeLifted
     | LimitsSet
     | LockSet
+    | ContactJoined
+    | ContactLeft
     | DestinationAdded
     | DestinationRemoved
     | ApiKeyCreated

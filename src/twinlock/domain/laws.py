@@ -39,6 +39,9 @@ from twinlock.domain.key_laws import (
 )
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.own_laws import (
+    a_contact_agrees,
+    a_contact_is_the_owners,
+    a_contact_stays_a_while,
     a_lock_delays,
     a_weak_lock_is_short,
     own_limits_hold,
@@ -463,6 +466,9 @@ LAWS: tuple[Law, ...] = (
     a_lock_delays,
     what_tightens_is_tighter,
     a_weak_lock_is_short,
+    a_contact_agrees,
+    a_contact_stays_a_while,
+    a_contact_is_the_owners,
     a_no_is_no_weapon,
     a_contest_is_decided,
     a_withdraw_key_is_bounded,

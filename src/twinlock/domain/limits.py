@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
+from twinlock.domain.actions import LimitLower, LimitRaise
 from twinlock.domain.assurance import Factor
 from twinlock.domain.spans import Spans
 
@@ -33,19 +34,23 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Sums in US cents a day (UTC); None: as much as the platform lets leave.
 
+    Above ``agreement_cents`` a trusted contact agrees, where there is one; None: to nothing.
     ``announced_cents`` is the highest sum a day that a raise announced and nobody vetoed; what
     stands between it and ``sms_at`` says what proved that raise, as a destination says it.
-    ``before`` are the sums that stand again if that is repudiated, and ``raised_at`` when it was.
+    ``before`` and ``agreement_before`` are the sums that stand again if that is repudiated, and
+    ``raised_at`` when it was.
     """
 
     day_cents: int | None = None
     destination_cents: int | None = None
+    agreement_cents: int | None = None
     announced_cents: int = 0
     by: tuple[int, ...] = ()
     behind: Spans = ()
     proved_by: tuple[Factor, ...] = ()
     sms_at: datetime | None = None
     before: tuple[int | None, int | None] | None = None
+    agreement_before: int | None = None
     raised_at: datetime | None = None
 
 
@@ -56,20 +61,29 @@ def as_high(new: int | None, old: int | None) -> bool:
     return old is not None and new >= old
 
 
-def lowers(old: Limits, *, day_cents: int | None, destination_cents: int | None) -> bool:
-    """Say whether these sums let no more leave than ``old`` in anything, and less in something."""
-    pairs = ((day_cents, old.day_cents), (destination_cents, old.destination_cents))
-    more = any(as_high(new, before) and new != before for new, before in pairs)
-    return not more and any(new != before for new, before in pairs)
+def sums(limits: Limits | LimitRaise | LimitLower) -> tuple[int | None, ...]:
+    """Return every sum of ``limits``, or of what would be set, in one order."""
+    return limits.day_cents, limits.destination_cents, limits.agreement_cents
 
 
-def lowered(old: Limits, *, day_cents: int | None, destination_cents: int | None) -> Limits:
+def lowers(old: Limits, new: LimitRaise | LimitLower) -> bool:
+    """Say whether ``new`` lets no more leave than ``old`` in anything, and less in something."""
+    pairs = tuple(zip(sums(new), sums(old), strict=True))
+    more = any(as_high(one, before) and one != before for one, before in pairs)
+    return not more and any(one != before for one, before in pairs)
+
+
+def lowered(old: Limits, new: LimitLower) -> Limits:
     """Return ``old`` with lower sums; what was announced above them is announced no more."""
     announced = old.announced_cents
-    if day_cents is not None:
-        announced = min(announced, day_cents)
+    if new.day_cents is not None:
+        announced = min(announced, new.day_cents)
     return replace(
-        old, day_cents=day_cents, destination_cents=destination_cents, announced_cents=announced
+        old,
+        day_cents=new.day_cents,
+        destination_cents=new.destination_cents,
+        agreement_cents=new.agreement_cents,
+        announced_cents=announced,
     )
 
 
@@ -87,4 +101,5 @@ def undone(limits: Limits) -> Limits:
     return Limits(
         day_cents=lowest(day, limits.day_cents),
         destination_cents=lowest(to, limits.destination_cents),
+        agreement_cents=lowest(limits.agreement_before, limits.agreement_cents),
     )

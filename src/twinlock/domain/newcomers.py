@@ -24,7 +24,7 @@ from twinlock.domain.account import (
     OpenAction,
     Session,
 )
-from twinlock.domain.assurance import Factor, Level, floor_of
+from twinlock.domain.assurance import BESIDE, Factor, Level, floor_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
@@ -110,11 +110,8 @@ def _gets_in(one: Authenticator, *, apps: frozenset[int] | None) -> bool:
 
 def proved_by(account: Account, action: OpenAction) -> tuple[int, ...]:
     """Return the entries that bound what proves ``action``, as far as it still stands."""
-    none = (
-        Factor.SESSION,
-        Factor.API_KEY,
-        Factor.CHANNEL_CODE,
-    )  # Born of other proofs; proves nothing.
+    # Born of other proofs, or none of the owner's.
+    none = BESIDE | {Factor.SESSION, Factor.API_KEY}
     shown = (one for one in action.shown if one.factor not in none and account.stands(one))
     # What was imported was bound by entry 0, and can be suspended like anything else.
     known = (one.bound_entry for one in shown if one.bound_entry or account.imported)

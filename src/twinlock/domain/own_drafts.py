@@ -28,6 +28,8 @@ class LimitDraft(DraftForm, frozen=True, kw_only=True):
     """US cents that may leave a day (UTC), by all exits and sub-accounts together."""
     destination_cents: Cents | UnsetType | None = UNSET
     """US cents that may leave a day to one destination."""
+    agreement_cents: Cents | UnsetType | None = UNSET
+    """US cents a day above which a trusted contact agrees; ``null``: to nothing."""
 
 
 class LockTightenDraft(DraftForm, frozen=True, kw_only=True):
@@ -67,9 +69,11 @@ def own(kind: str, data: dict[str, Any], account: Account) -> AnyPayload:
 
 def _limits(kind: str, draft: LimitDraft, account: Account) -> LimitRaise | LimitLower:
     form = LimitRaise if kind == ActionType.LIMIT_RAISE else LimitLower
-    day, to = draft.day_cents, draft.destination_cents
+    day, to, agreed = draft.day_cents, draft.destination_cents, draft.agreement_cents
+    limits = account.limits
     return form(
         account=account.account_id,
-        day_cents=account.limits.day_cents if day is msgspec.UNSET else day,
-        destination_cents=account.limits.destination_cents if to is msgspec.UNSET else to,
+        day_cents=limits.day_cents if day is msgspec.UNSET else day,
+        destination_cents=limits.destination_cents if to is msgspec.UNSET else to,
+        agreement_cents=limits.agreement_cents if agreed is msgspec.UNSET else agreed,
     )

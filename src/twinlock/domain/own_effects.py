@@ -37,6 +37,14 @@ def sums_kept(account: Account, *, now: datetime) -> Sums:
     return lowest(kept[0], limits.day_cents), lowest(kept[1], limits.destination_cents)
 
 
+def agreement_kept(account: Account, *, now: datetime) -> int | None:
+    """Return the sum above which a contact agrees again if a raise that takes effect is undone."""
+    limits = account.limits
+    if limits.raised_at is None or _settled(account, limits, at=limits.raised_at, now=now):
+        return limits.agreement_cents
+    return lowest(limits.agreement_before, limits.agreement_cents)
+
+
 def lock_kept(account: Account, *, now: datetime) -> Lock:
     """Return the lock that stands again if a loosening that takes effect now is undone."""
     eased = account.eased
@@ -69,12 +77,14 @@ def raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tupl
     limits = Limits(
         day_cents=payload.day_cents,
         destination_cents=payload.destination_cents,
+        agreement_cents=payload.agreement_cents,
         announced_cents=payload.day_cents or 0,
         by=stood_on(state.account, action),
         behind=behind(state.account, action, now=facts.now),
         proved_by=facts.shown_factors,
         sms_at=sms_at(state.account, action),
         before=sums_kept(state.account, now=facts.now),
+        agreement_before=agreement_kept(state.account, now=facts.now),
         raised_at=facts.now,
     )
     return (LimitsSet(at=facts.now, limits=limits),)
@@ -83,11 +93,7 @@ def raise_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tupl
 def lower_limits(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     """Let less leave; what stands again after an undoing is no more than that."""
     payload = own(action, LimitLower)
-    limits = lowered(
-        state.account.limits,
-        day_cents=payload.day_cents,
-        destination_cents=payload.destination_cents,
-    )
+    limits = lowered(state.account.limits, payload)
     return (LimitsSet(at=facts.now, limits=limits),)
 
 

@@ -1,10 +1,10 @@
-"""The laws that speak of what owners set for themselves: limits and locks (laws 4 and 5).
+"""The laws of what owners set for themselves: limits, locks and contacts (laws 4 and 5).
 
 Source: docs/laws.md.
 """
 
-from twinlock.domain.assurance import Level
-from twinlock.domain.bounds import WEAK_LOCK_DAYS
+from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.bounds import CONTACT_WAIT, WEAK_LOCK_DAYS
 from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.key_laws import next_day, own_proof
 from twinlock.domain.policy.facts import Facts
@@ -19,7 +19,12 @@ from twinlock.domain.requirements import (
     any_of,
 )
 
-_TIGHTENS = (ActionType.LIMIT_LOWER, ActionType.LOCK_TIGHTEN, ActionType.API_KEY_NARROW)
+_TIGHTENS = (
+    ActionType.LIMIT_LOWER,
+    ActionType.LOCK_TIGHTEN,
+    ActionType.API_KEY_NARROW,
+    ActionType.TRUSTED_CONTACT_ADD,
+)
 
 
 def own_limits_hold(facts: Facts) -> Requirement:
@@ -62,8 +67,8 @@ def a_lock_delays(facts: Facts) -> Requirement:
 def what_tightens_is_tighter(facts: Facts) -> Requirement:
     """Law 5: what acts at once, with little proof, weakens nothing.
 
-    Prevents: a limit of a million, and a lock of a day in the place of one of a month, by the name
-    of a tightening.
+    Prevents: a limit of a million, a lock of a day in the place of one of a month, and one more
+    contact who would agree where the first one does not, by the name of a tightening.
     """
     if facts.action in _TIGHTENS and not facts.tightens:
         return Never(code=Reason.NOT_TIGHTER)
@@ -78,5 +83,47 @@ def a_weak_lock_is_short(facts: Facts) -> Requirement:
     if facts.action != ActionType.LOCK_TIGHTEN or facts.asked_lock_days <= WEAK_LOCK_DAYS:
         return NOTHING
     if own_proof(facts):
+        return NOTHING
+    return Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE))
+
+
+def a_contact_agrees(facts: Facts) -> Requirement:
+    """Law 4: above the sum that the owner set a contact agrees, beside all that the owner proves.
+
+    A session alone, or less than the floor, is not enough then: a contact is asked about what the
+    owner wants. Prevents: whoever talks the owner into everything on the telephone (S12).
+    """
+    most = facts.agreement_cents
+    if facts.action_class is not ActionClass.EXIT or most is None:
+        return NOTHING
+    if facts.day_cents + facts.value_cents <= most or (facts.agreed and facts.proved_at):
+        return NOTHING
+    agree = Prove(code=Reason.AGREEMENT_NEEDED, level=Level.NONE, factors=(Factor.TRUSTED_CONTACT,))
+    if facts.proved_at is not None:
+        return agree
+    own = Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE))
+    return own if facts.agreed else all_of(own, agree)
+
+
+def a_contact_stays_a_while(facts: Facts) -> Requirement:
+    """Law 5: whoever agrees is left out, or joined by another, a week after the proof.
+
+    And no later, whatever the contact says of it. Prevents: a thief who has one removed in the same
+    telephone call; and a contact who is unreachable, or sells the agreement.
+    """
+    if not facts.loosens_agreement:
+        return NOTHING
+    until = (facts.proved_at or facts.now) + CONTACT_WAIT
+    if facts.now >= until:
+        return NOTHING
+    return WaitUntil(code=Reason.CONTACT_STAYS, until=until)
+
+
+def a_contact_is_the_owners(facts: Facts) -> Requirement:
+    """Law 3: nobody is made a contact with less than the floor.
+
+    Prevents: a stolen session that adds a friend of the thief's, to hold the account for a week.
+    """
+    if facts.action != ActionType.TRUSTED_CONTACT_ADD or own_proof(facts):
         return NOTHING
     return Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE))

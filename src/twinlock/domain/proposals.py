@@ -13,10 +13,17 @@ from twinlock.domain.actions import (
     AuthenticatorBind,
     PasswordChange,
     PasswordReset,
+    TrustedContactAdd,
     payload_bytes,
 )
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
-from twinlock.domain.authenticators.model import Authenticator, Password, factor_of
+from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
+    Password,
+    credential_of,
+    factor_of,
+)
 from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
 from twinlock.domain.commands import Propose
 from twinlock.domain.errors import InvariantError, TwinlockError, invariant
@@ -67,7 +74,8 @@ def _check_secret(account: Account, payload: AnyPayload, secret: str) -> None:
     Prevents: one change signed and another authenticator taking effect; and a secret that only
     fails when it is due, before every later command of the account.
     """
-    if not isinstance(payload, AuthenticatorBind | PasswordChange | PasswordReset):
+    binds = AuthenticatorBind | PasswordChange | PasswordReset | TrustedContactAdd
+    if not isinstance(payload, binds):
         return
     try:
         made: Authenticator = msgspec.json.decode(secret, type=Authenticator)
@@ -78,6 +86,9 @@ def _check_secret(account: Account, payload: AnyPayload, secret: str) -> None:
         # Where the password was removed by what was just due, the law says that it is gone.
         fits = isinstance(made, Password) and isinstance(old, Password | None)
         invariant(fits, "what is set is a password")
+    elif isinstance(payload, TrustedContactAdd):
+        signed = isinstance(made, Passkey) and credential_of(made) == payload.credential
+        invariant(signed and old is None, "a contact has the passkey that was signed, and is new")
     else:
         invariant(factor_of(made) == payload.authenticator, "what is bound is what was signed")
         invariant(old is None, "what is bound is new")

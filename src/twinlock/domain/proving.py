@@ -46,6 +46,7 @@ from twinlock.domain.catalogue import ALARMS, ActionType
 from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
 from twinlock.domain.errors import invariant, present
 from twinlock.domain.newcomers import code_root
+from twinlock.domain.people import agreement_fault, contact_of, contact_root
 from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Never
@@ -133,6 +134,8 @@ def ask(
         )
     elif command.factor is Factor.CHANNEL_CODE:
         fault = _new_channel_fault(account, action, command, now=now)
+    elif command.factor is Factor.TRUSTED_CONTACT:
+        fault = agreement_fault(account, action)
     else:
         bound = {factor_of(one) for one in account.authenticators}
         fault = None if command.factor in bound else ProofFault.AUTHENTICATOR_GONE
@@ -327,8 +330,9 @@ def judge(
         challenge is None or challenge.expires_at <= now or challenge.factor is not right.factor
     ):
         return ProofFault.CHALLENGE_GONE
-    if right.factor is Factor.API_KEY:
-        return _judge_key(account, right, now=now)
+    if right.factor in (Factor.API_KEY, Factor.TRUSTED_CONTACT):
+        key = right.factor is Factor.API_KEY
+        return (_judge_key if key else _judge_contact)(account, right, now=now)
     if challenge is not None and right.factor in SENT:
         return _judge_code(account, action, challenge, right, now=now)
     bound = account.authenticator(right.source)
@@ -373,6 +377,15 @@ def _judge_bound(
         return ProofFault.CODE_REPLAYED
     shown = _shown(account, right, root=root(bound, now=now), bound_at=bound.bound_at, now=now)
     return replace(shown, bound_entry=bound.entry)
+
+
+def _judge_contact(account: Account, right: Right, *, now: datetime) -> Shown | ProofFault:
+    contact = contact_of(account, right.source)
+    if contact is None or right.against != contact.public_key:
+        return ProofFault.AUTHENTICATOR_GONE
+    own = contact_root(contact)
+    shown = _shown(account, right, root=own, bound_at=contact.bound_at, now=now)
+    return replace(shown, bound_entry=contact.entry)
 
 
 def _answers(bound: Authenticator, action: OpenAction, right: Right) -> bool:

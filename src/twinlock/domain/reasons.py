@@ -7,6 +7,8 @@ may be reworded. ``docs/reason-codes.md`` is generated from this module.
 from enum import StrEnum
 from typing import NamedTuple
 
+from twinlock.domain.contact_reasons import OF_CONTACTS
+
 
 class Explanation(NamedTuple):
     """What a customer reads: what stops this, when it ends, and what would lift it."""
@@ -48,6 +50,8 @@ class Reason(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
     OWN_LIMIT = "own_limit"
     LOCKED = "locked"
+    AGREEMENT_NEEDED = "agreement_needed"
+    CONTACT_STAYS = "contact_stays"
     NOT_TIGHTER = "not_tighter"
     NARROW_LIMIT = "narrow_limit"
     VALUE_UNKNOWN = "value_unknown"
@@ -233,6 +237,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "At the time shown, after you have proved it.",
         "Wait; if your lock allows it, show two independent authenticators.",
     ),
+    **{Reason(code): Explanation(*words) for code, words in OF_CONTACTS.items()},
     Reason.NOT_TIGHTER: Explanation(
         "This would weaken a protection, and only tightening acts at once.",
         "It does not end.",

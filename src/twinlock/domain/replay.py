@@ -54,6 +54,8 @@ from twinlock.domain.events import (
     ChannelBound,
     ChannelRemoved,
     CodesFlooded,
+    ContactJoined,
+    ContactLeft,
     ContestDecided,
     ContestOpened,
     DataExported,
@@ -292,7 +294,7 @@ def _remember(state: State, visit: Visit | None, *, at: datetime) -> State:
 
 def _apply_protection(state: State, event: ProtectionEvent) -> State:
     account = state.account
-    if isinstance(event, LimitsSet | LockSet):
+    if isinstance(event, LimitsSet | LockSet | ContactJoined | ContactLeft):
         return _set(state, event)
     match event:
         case HoldPlaced(hold=hold):
@@ -336,10 +338,20 @@ def _keys_after(
             assert_never(event)
 
 
-def _set(state: State, event: LimitsSet | LockSet) -> State:
-    if isinstance(event, LimitsSet):
-        return with_account(state, limits=event.limits)
-    return with_account(state, lock=event.lock, eased=event.eased)
+def _set(state: State, event: LimitsSet | LockSet | ContactJoined | ContactLeft) -> State:
+    match event:
+        case LimitsSet(limits=limits):
+            return with_account(state, limits=limits)
+        case LockSet(lock=lock, eased=eased):
+            return with_account(state, lock=lock, eased=eased)
+        case ContactJoined(contact=contact):
+            return with_account(state, contacts=(*state.account.contacts, contact))
+        case ContactLeft(contact_id=gone):
+            every = state.account.contacts
+            rest = tuple(one for one in every if one.authenticator_id != gone)
+            return with_account(state, contacts=rest)
+        case _:
+            assert_never(event)
 
 
 def _apply_records(state: State, event: RecordsEvent) -> State:

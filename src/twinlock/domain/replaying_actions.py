@@ -21,6 +21,8 @@ from twinlock.domain.api_keys import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.attempts import attempt_to_tell
 from twinlock.domain.authenticators.model import (
+    Authenticator,
+    Passkey,
     factor_of,
     used,
 )
@@ -200,8 +202,13 @@ def _ask(state: State, event: ChallengeIssued) -> State:
             if one.code_mac and Factor.CHANNEL_CODE in (one.factor, challenge.factor)
         ]
     kept = [one for one in live if one not in gone]
-    if challenge.factor is Factor.PASSKEY or challenge.code_mac:
+    signs = challenge.factor in (Factor.PASSKEY, Factor.TRUSTED_CONTACT)
+    if signs or challenge.code_mac:
         kept.append(challenge)
+    # A contact's is one more. Where codes and passkeys were asked for too, the oldest code goes.
+    crowd = max(len(kept) - CHALLENGES_PER_ACTION_MOST, 0)
+    pushed = [one for one in kept if one.code_mac][:crowd]
+    kept = [one for one in kept if one not in pushed]
     invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
     codes = account.codes_sent + ((ceil(event.at.timestamp()),) if challenge.code_mac else ())
     state = with_action(state, event.action_id, challenges=tuple(kept))
@@ -231,13 +238,16 @@ def _accept(state: State, event: ProofAccepted) -> State:
         )
         return with_account(state, sessions=tuple(sessions))
     seen = {"totp_step": event.totp_step, "sign_count": event.sign_count}
+    every: tuple[Authenticator, ...] = (*account.authenticators, *account.contacts)
     after = tuple(
         used(one, at=event.at, **seen, backed_up=event.backed_up, used_code=event.used_code)
         if one.authenticator_id == event.shown.source
         else one
-        for one in account.authenticators
+        for one in every
     )
-    return with_account(state, authenticators=after)
+    many = len(account.authenticators)
+    contacts = tuple(one for one in after[many:] if isinstance(one, Passkey))
+    return with_account(state, authenticators=after[:many], contacts=contacts)
 
 
 def _authorize(state: State, event: ActionAuthorized) -> State:

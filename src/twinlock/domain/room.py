@@ -18,7 +18,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction
-from twinlock.domain.actions import SessionStart, class_of, payload_bytes
+from twinlock.domain.actions import SessionStart, TrustedContactAdd, class_of, payload_bytes
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
@@ -90,6 +90,8 @@ def urgent(action: OpenAction) -> bool:
     """Say whether the owner must always be able to ask for this: to tighten, and to sign in."""
     if isinstance(action.payload, SessionStart):
         return True
+    if isinstance(action.payload, TrustedContactAdd):  # It fills the account for good.
+        return False
     if class_of(action.payload) is not ActionClass.TIGHTENING:
         return False
     return len(payload_bytes(action.payload)) <= URGENT_PAYLOAD_BYTES_MOST
@@ -237,6 +239,7 @@ def bytes_that_last(account: Account) -> int:
         chain=replace(account.chain, entries=_COUNTED, last_leaf="-" * _HASH_LETTERS),
         actions=tuple(_told(one) for one in account.actions if not urgent(one)),
         authenticators=tuple(_counted(one) for one in account.authenticators),
+        contacts=tuple(map(_contact, account.contacts)),
         api_keys=tuple(_used(one) for one in account.api_keys),
         paid={},
         destinations=dict.fromkeys(account.destinations, _VERSIONS),
@@ -272,7 +275,8 @@ def bytes_that_last(account: Account) -> int:
 
 def _widest(limits: Limits) -> Limits:
     """Return ``limits`` as long as lowering can make them: that finds room always."""
-    return replace(limits, day_cents=MAX_VALUE_CENTS, destination_cents=MAX_VALUE_CENTS)
+    most = MAX_VALUE_CENTS
+    return replace(limits, day_cents=most, destination_cents=most, agreement_cents=most)
 
 
 def _told(one: OpenAction) -> OpenAction:
@@ -287,6 +291,11 @@ def _used(key: ApiKey) -> ApiKey:
     spends = WITHDRAW_SCOPE in key.scopes
     spent = (_DAYS, key.daily_cents) if spends else key.spent
     return replace(key, stopped=True, spent=spent, used_on=_DAYS, declared_at=_COUNTED)
+
+
+def _contact(one: Passkey) -> Passkey:
+    """Return a contact's passkey as long as it can become: nobody suspends it."""
+    return replace(one, used_on=_DAYS, sign_count=_COUNTED, backed_up=True)
 
 
 def _counted(one: Authenticator) -> Authenticator:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import product, starmap
 from typing import NamedTuple, TypeAlias, assert_never
 
-from twinlock.domain.assurance import Factor, Level, level_of
+from twinlock.domain.assurance import BESIDE, Factor, Level, level_of
 from twinlock.domain.requirements import (
     AllOf,
     AnyOf,
@@ -98,10 +98,9 @@ def quoted(text: str) -> str:
 def _choices(requirement: Requirement) -> Choices:
     """Return each way in which proofs fulfil their part of ``requirement``; () where none does."""
     match requirement:
-        case Prove(factors=factors) if Factor.CHANNEL_CODE in factors:
-            return (
-                _ONLY_NO_PROOF  # What a new channel was sent authenticates nobody: we ask for it.
-            )
+        case Prove(factors=factors) if not BESIDE.isdisjoint(factors):
+            # What a new channel was sent, or a contact agrees to, authenticates nobody: we ask.
+            return _ONLY_NO_PROOF
         case Prove():
             return (shown_for(requirement),)
         case WaitUntil() | Approvals():

@@ -47,6 +47,8 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         ActionType.CONTACT_REPUDIATE: "undoing a change of where we write to",
         ActionType.DESTINATION_ADD: "adding an address for withdrawals",
         ActionType.DESTINATION_REMOVE: "removing an address for withdrawals",
+        ActionType.TRUSTED_CONTACT_ADD: "adding a trusted contact",
+        ActionType.TRUSTED_CONTACT_REMOVE: "removing a trusted contact",
         ActionType.LIMIT_RAISE: "raising a limit",
         ActionType.LIMIT_LOWER: "lowering a limit",
         ActionType.LOCK_LOOSEN: "loosening a lock",

@@ -21,18 +21,12 @@ def _shows(step: Step, proof: Proof) -> bool:
     return any(one.proof is proof for one in step.showings)
 
 
-def _uses_contact(_: AccountSpec, step: Step) -> bool:
-    # Whom the owner chose must agree to what is above the limit.
-    return _shows(step, Proof.TRUSTED_CONTACT) or step.given.get("amount") == "above_limit"
-
-
 def _uses_identity(_: AccountSpec, step: Step) -> bool:
     return _shows(step, Proof.CHIP_LIVE)
 
 
 _USES: MappingProxyType[str, Callable[[AccountSpec, Step], bool]] = MappingProxyType(
     {
-        "trusted_contacts": _uses_contact,
         "enrolled_identity": _uses_identity,
     }
 )

@@ -75,6 +75,7 @@ class Customer:
     channels: Mapping[str, str]
     device: SoftwareDevice
     own: Belongings = field(default_factory=Belongings)
+    friend: SoftwareAuthenticator | None = None  # of another person, who may agree
     taps: int = 0
     codes_asked: dict[tuple[str, str], int] = field(default_factory=dict)
     _count: int = 0
@@ -167,9 +168,11 @@ class Customer:
         if proof in CODE_CHANNELS:
             channel = await self._channel(CODE_CHANNELS[proof], new=made.new_channel)
             return await self._sent_code(action_id, proof, channel)
-        if proof in made.keys:
+        friend = self.friend if proof is Proof.TRUSTED_CONTACT else None
+        key = friend or made.keys.get(proof)
+        if key is not None:
             asked = await self.ask(action_id, factor)
-            response = made.keys[proof].get(self.ceremony(asked["options"]["challenge"]))
+            response = key.get(self.ceremony(asked["options"]["challenge"]))
             return {"factor": factor, "challenge_id": asked["challenge_id"], "response": response}
         raise NotHeldError(f"there is no {proof.value} that belongs to this account")
 
@@ -272,6 +275,19 @@ class Customer:
             "candidate_id": offered["candidate_id"],
             "response": key.create(self.ceremony(offered["challenge"])),
         }
+
+    async def choose_contact(self) -> Answered:
+        """Invite a friend, who makes a passkey of their own, and prove that this is the one."""
+        offered = await self.venue.client.offer(
+            self.account_id, Proof.TRUSTED_CONTACT.value, name="a friend"
+        )
+        friend = SoftwareAuthenticator(self.venue.draw())
+        self.friend = friend
+        payload = {
+            "candidate_id": offered["candidate_id"],
+            "response": friend.create(self.ceremony(offered["challenge"])),
+        }
+        return await self.prove_best(await self.propose(ActionType.TRUSTED_CONTACT_ADD, payload))
 
     # --- Signing in ---
 

@@ -35,7 +35,9 @@ def limit_payload(stage: Stage, step: Step) -> dict[str, Any]:
     cents = int(str(word)) * 100 if number else stage.cents(word)
     match step.given.get("per", "day"):
         case "day":
-            return {"day_cents": cents}
+            # Where somebody agrees above the owner's limit, that is the limit which is meant too.
+            agreed = {"agreement_cents": cents} if stage.spec.trusted_contacts else {}
+            return {"day_cents": cents, **agreed}
         case "destination":
             return {"destination_cents": cents}
         case other:

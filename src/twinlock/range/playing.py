@@ -41,7 +41,6 @@ NOT_BUILT = frozenset(
         Proof.CHIP_LIVE,
         Proof.WALLET,
         Proof.RECOVERY_CODE,
-        Proof.TRUSTED_CONTACT,
     }
 )
 _WEAKEST_FIRST = tuple(Outcome)

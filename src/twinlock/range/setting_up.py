@@ -16,12 +16,14 @@ from twinlock.domain.bounds import DEVICE_KNOWN_FOR
 from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.policy.statutes import Statutes
+from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
 from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, key_payload, new_key
 from twinlock.range.customer import Customer, NotPlayableError
 from twinlock.range.key_use import use_long_ago
 from twinlock.range.leaving import small_exit
+from twinlock.range.limits import limit_of
 from twinlock.range.own_words import lock_days
 from twinlock.range.places import NETWORK, OLD, PAIRS, Places, band_bp, pairs_of
 from twinlock.range.refusals import refusal
@@ -83,6 +85,7 @@ async def set_up(
         customer = await Customer.open(venue, "alice", opening)
         await _bind_all(customer, spec)
         await customer.sign_in()
+        await _choose_contacts(customer, spec)
         wallet = Wallet.that_saw(
             await venue.client.checkpoint(),
             at=venue.now,
@@ -211,6 +214,20 @@ async def _bind_all(customer: Customer, spec: AccountSpec) -> None:
         answered = await customer.propose(ActionType.AUTHENTICATOR_BIND, payload)
         if answered.answer is not Answer.ALLOW:
             raise SettingUpError(f"{word} was not bound: {answered.answer.value}")
+
+
+async def _choose_contacts(customer: Customer, spec: AccountSpec) -> None:
+    """Have a friend with a key of their own agree above what the platform lets leave in a day."""
+    if spec.trusted_contacts > 1:  # Another one waits a week.
+        raise NotPlayableError("account.trusted_contacts: an account is played with one")
+    if not spec.trusted_contacts:
+        return
+    above = limit_of(customer.venue.past.policy.statutes, Reason.LIMIT_EXCEEDED)
+    added = await customer.choose_contact()
+    proposed = await customer.propose(ActionType.LIMIT_LOWER, {"agreement_cents": above})
+    lowered = await customer.prove_best(proposed)
+    if (added.answer, lowered.answer) != (Answer.ALLOW, Answer.ALLOW):
+        raise SettingUpError("nobody was made a trusted contact")
 
 
 def _longest_wait(statutes: Statutes) -> timedelta:

@@ -22,6 +22,7 @@ from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
     CHANNELS_MOST,
     ENROLMENT_WINDOW,
+    INVITATION_LIFETIME,
     RECOVERY_CODES,
 )
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
@@ -49,6 +50,7 @@ from twinlock.domain.ids import (
     tail,
 )
 from twinlock.domain.newcomers import as_proved
+from twinlock.domain.people import contact_handle
 from twinlock.ports import (
     Clock,
     Entropy,
@@ -67,7 +69,7 @@ IMPORTED_MOST = 50  # Destinations of an older system, in one opening.
 
 
 class FactorNotOfferedError(TwinlockError):
-    """Only passkeys, authenticator apps and recovery codes are offered before they are bound."""
+    """Only passkeys, apps, recovery codes and a contact's place are offered before that."""
 
     code = "factor_not_offered"
     status = 422
@@ -251,23 +253,35 @@ class Accounts:
         return listing(account, known, lapse=lapse, now=now)
 
     async def offer(
-        self, named: AccountId, factor: Factor, *, actor: str, idempotency: Idempotency
+        self,
+        named: AccountId,
+        factor: Factor,
+        *,
+        actor: str,
+        idempotency: Idempotency,
+        name: str = "",
     ) -> Offered:
         """Give out what a new authenticator is made from; repeated under its key the same again.
 
         Of recovery codes only hashes are kept, so a repeat cannot tell them: ask under a new key.
+        A trusted contact's place is an invitation for a week, for whom ``name`` says.
 
         Raises:
+            MalformedError: an invitation is for nobody, or another offer is for somebody.
             AccountUnknownError, FactorNotOfferedError, IdempotencyConflictError: as they say.
             NotRepeatableError: what the key offered is bound, too old, replaced, or told once.
         """
+        invites = factor is Factor.TRUSTED_CONTACT
+        if invites is not bool(name):
+            raise MalformedError("an invitation, and nothing else, names whom it is for")
         now = self._clock.now(database_at=None)
         secret, codes = self._drawn(factor)
         candidate = Candidate(
             candidate_id=ChallengeId(f"cnd_{tail(self._entropy.draw(16))}"),
             factor=factor,
             secret=secret,
-            expires_at=now + CHALLENGE_LIFETIME,
+            expires_at=now + (INVITATION_LIFETIME if invites else CHALLENGE_LIFETIME),
+            name=name,
         )
         repeated = await self._run(
             named,
@@ -290,7 +304,7 @@ class Accounts:
             FactorNotOfferedError: nothing is offered of this factor.
         """
         match factor:
-            case Factor.PASSKEY:
+            case Factor.PASSKEY | Factor.TRUSTED_CONTACT:
                 return b64url(self._entropy.draw(32)), ()
             case Factor.TOTP:
                 return b64url(self._entropy.draw(totp.SEED_BYTES)), ()
@@ -299,7 +313,7 @@ class Accounts:
                 codes = recovery_codes.new_set(self._entropy.draw(size))
                 return recovery_codes.pack(codes), codes
             case _:
-                raise FactorNotOfferedError("only passkeys, apps and recovery codes are offered")
+                raise FactorNotOfferedError("only what can be made from an offer is offered")
 
     async def _offered_before(
         self, named: AccountId, candidate_id: str, *, now: datetime
@@ -396,13 +410,15 @@ def _offered(
             expires_in_seconds=lifetime,
             codes=codes,
         )
-    if candidate.factor is Factor.PASSKEY:
+    if candidate.factor in (Factor.PASSKEY, Factor.TRUSTED_CONTACT):
+        own = b64url(tagged_hash("user-handle/v1", named.encode()))
+        invites = candidate.factor is Factor.TRUSTED_CONTACT
         return Offered(
             candidate_id=candidate.candidate_id,
             factor=candidate.factor,
             expires_in_seconds=lifetime,
             challenge=candidate.secret,
-            user_id=b64url(tagged_hash("user-handle/v1", named.encode())),
+            user_id=contact_handle(candidate.candidate_id) if invites else own,
         )
     return Offered(
         candidate_id=candidate.candidate_id,

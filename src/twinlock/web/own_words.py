@@ -1,21 +1,43 @@
 """Limits and locks in words: what is set, and from when it holds."""
 
-from twinlock.domain.actions import LimitLower, LimitRaise, LockLoosen, LockTighten
-from twinlock.web.lines import Line, Told
-from twinlock.web.words import dollars
+from typing import TypeAlias
 
+from twinlock.domain.account import Account
+from twinlock.domain.actions import (
+    LimitLower,
+    LimitRaise,
+    LockLoosen,
+    LockTighten,
+    TrustedContactAdd,
+    TrustedContactRemove,
+)
+from twinlock.domain.bounds import CONTACT_WAIT
+from twinlock.domain.people import contact_of
+from twinlock.web.lines import Form, Line, Told
+from twinlock.web.words import dollars, how_long, visible
+
+Own: TypeAlias = (
+    LimitRaise | LimitLower | LockTighten | LockLoosen | TrustedContactAdd | TrustedContactRemove
+)
 _NONE = "As much as the platform lets leave"
+_ANYTHING = "Nothing: they are not asked"
+_AGREES = (
+    "Nothing that leaves above your limit leaves without somebody on this list then. They see what "
+    f"they agree to, and can start nothing. Removing them takes {how_long(CONTACT_WAIT)}."
+)
 
 
-def tell_own(payload: LimitRaise | LimitLower | LockTighten | LockLoosen) -> Told:
-    """Return ``payload`` in words."""
+def tell_own(payload: Own, account: Account | None = None) -> Told:
+    """Return ``payload`` in words; ``account`` is None once the action is over."""
+    if isinstance(payload, TrustedContactAdd | TrustedContactRemove):
+        return _contact(payload, account)
     if isinstance(payload, LimitRaise | LimitLower):
         return _limits(payload)
     return _lock(payload)
 
 
 def _limits(payload: LimitRaise | LimitLower) -> Told:
-    raises = isinstance(payload, LimitRaise)
+    raises, agreed = isinstance(payload, LimitRaise), payload.agreement_cents
     return Told(
         title="Raise your limits" if raises else "Lower your limits",
         lines=(
@@ -23,6 +45,11 @@ def _limits(payload: LimitRaise | LimitLower) -> Told:
             Line(
                 label="A day, to one destination",
                 text=_sum(payload.destination_cents),
+                heed=raises,
+            ),
+            Line(
+                label="A trusted contact agrees to more than",
+                text=_ANYTHING if agreed is None else f"{dollars(agreed)} a day",
                 heed=raises,
             ),
         ),
@@ -59,4 +86,24 @@ def _lock(payload: LockTighten | LockLoosen) -> Told:
             if loosens
             else "It acts at once. Loosening it takes as long as it says, for everybody."
         ),
+    )
+
+
+def _contact(payload: TrustedContactAdd | TrustedContactRemove, account: Account | None) -> Told:
+    if isinstance(payload, TrustedContactAdd):
+        passkey = "Their passkey's public half, as it will be kept."
+        return Told(
+            title="Add a trusted contact" if payload.first else "Add another trusted contact",
+            lines=(
+                Line(label="Who", text=visible(payload.name), heed=not payload.first),
+                Line(label="Credential", text=payload.credential, form=Form.EXACT, note=passkey),
+            ),
+            effect=_AGREES,
+        )
+    found = None if account is None else contact_of(account, payload.contact_id)
+    who = () if found is None else (Line(label="Who", text=visible(found.name), heed=True),)
+    return Told(
+        title="Remove a trusted contact",
+        lines=(*who, Line(label="Id", text=payload.contact_id, form=Form.EXACT)),
+        effect="Then they agree to nothing; without anybody else, nobody is asked any more.",
     )

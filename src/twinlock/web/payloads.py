@@ -34,6 +34,8 @@ from twinlock.domain.actions import (
     PasswordChange,
     PasswordReset,
     SessionStart,
+    TrustedContactAdd,
+    TrustedContactRemove,
     type_of,
 )
 from twinlock.domain.assurance import Factor
@@ -103,8 +105,15 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             return _simple(payload)
         case DestinationAdd() | DestinationRemove():
             return _destination(payload, known.policy)
-        case LimitRaise() | LimitLower() | LockTighten() | LockLoosen():
-            return tell_own(payload)
+        case (
+            LimitRaise()
+            | LimitLower()
+            | LockTighten()
+            | LockLoosen()
+            | TrustedContactAdd()
+            | TrustedContactRemove()
+        ):
+            return tell_own(payload, known.account)
         case ApiKeyCreate() | ApiKeyWiden() | ApiKeyNarrow() | ApiKeyRevoke():
             return _api_key(payload, known)
         case _:

@@ -54,7 +54,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What is missing now, what may be shown, and what would be missing after it.
 
     ``offers`` are factors in the order in which to offer them; ``together`` says that one alone is
-    not enough, ``then_asks`` that one more proof is needed then, or spares a wait. ``instead`` may
+    not enough, ``then_asks`` that one more proof is needed then, or spares a wait, ``then_agrees``
+    that a trusted contact must agree then. ``instead`` may
     be shown where the usual thing is lost: a recovery code, with the password. ``hold`` is how
     long nothing leaves the account once the action took effect. ``guesses_from`` is when codes and
     passwords are read again after too many wrong ones; datetime.max: only after a proof that cannot
@@ -67,6 +68,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     instead: tuple[Factor, ...] = ()
     then: Requirement
     then_asks: bool = False
+    then_agrees: bool = False
     hold: timedelta | None = None
     guesses_from: datetime | None = None
 
@@ -88,6 +90,7 @@ def preview(standing: Standing) -> Preview:
         instead=_instead(standing, missing),
         then=then,
         then_asks=bool(_wanted(then)),
+        then_agrees=any(isinstance(one, Prove) and _is_agreement(one) for one in leaves(then)),
         hold=_hold(standing, after, then),
         guesses_from=closed,
     )
@@ -112,8 +115,13 @@ def _wanted(missing: Requirement) -> set[Prove]:
         for part in parts
         if not _runs_anyway(part, must)
         for leaf in leaves(part)
-        if isinstance(leaf, Prove)
+        if isinstance(leaf, Prove) and not _is_agreement(leaf)
     }
+
+
+def _is_agreement(leaf: Prove) -> bool:
+    """Say whether ``leaf`` is somebody else's to give."""
+    return Factor.TRUSTED_CONTACT in leaf.factors
 
 
 def _runs_anyway(part: Requirement, must: datetime | None) -> bool:

@@ -34,7 +34,7 @@ _DIGEST_LENGTH = 16  # Hexadecimal digits: two files of ours never share them.
 _SELF = ("script-src", "style-src", "img-src", "connect-src", "form-action")
 _NONE = ("default-src", "frame-ancestors", "base-uri")
 _POLICY = "; ".join((*(f"{one} 'none'" for one in _NONE), *(f"{one} 'self'" for one in _SELF)))
-# Everything that a page here could ask a device for and does not, and the one thing it does.
+# Everything that a page here could ask a device for and does not, and the two things it does.
 _NEVER = (
     "accelerometer",
     "camera",
@@ -47,11 +47,11 @@ _NEVER = (
     "microphone",
     "midi",
     "payment",
-    "publickey-credentials-create",
     "serial",
     "usb",
 )
-_PERMISSIONS = ", ".join(("publickey-credentials-get=(self)", *(f"{one}=()" for one in _NEVER)))
+_OWN = ("publickey-credentials-create", "publickey-credentials-get")
+_PERMISSIONS = ", ".join((*(f"{one}=(self)" for one in _OWN), *(f"{one}=()" for one in _NEVER)))
 _HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": _POLICY,

@@ -41,6 +41,7 @@ from twinlock.services.looking import Standing
 from twinlock.services.proving.checking import Reply
 from twinlock.services.proving.taking import Asked, Question
 from twinlock.services.vetoes import No
+from twinlock.web.agreeing import CONTACT_ANSWERS, CONTACT_PAGES
 from twinlock.web.contests import ContestTold, contest_told
 from twinlock.web.errors import Errors
 from twinlock.web.forms import Form, once
@@ -415,7 +416,7 @@ def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages
             static,
             Router(
                 path="/",
-                route_handlers=[confirm, ask_veto, ask_freeze],
+                route_handlers=[confirm, ask_veto, ask_freeze, *CONTACT_PAGES],
                 guards=[_counted(pages, _visit)],
             ),
             Router(
@@ -430,6 +431,12 @@ def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages
                 path="/",
                 route_handlers=[challenge, assertion],
                 guards=[_only(origin, JSON), answer],
+                exception_handlers=errors.as_json(),
+            ),
+            Router(
+                path="/",
+                route_handlers=[*CONTACT_ANSWERS],
+                guards=[_only(origin, JSON), _counted(pages, _visit)],
                 exception_handlers=errors.as_json(),
             ),
         ],

@@ -14,6 +14,8 @@ from twinlock.domain.policy.version import Policy
 from twinlock.ports import (
     Idempotency,
 )
+from twinlock.services.actions.proposing import Actions
+from twinlock.services.agreements import Agreements
 from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.looking import Looking
 from twinlock.services.proving.taking import Proving
@@ -33,6 +35,8 @@ class Pages:
     """
 
     looking: Looking
+    actions: Actions
+    agreements: Agreements
     proving: Proving
     vetoes: Vetoes
     freeze_links: FreezeLinks

@@ -20,6 +20,7 @@ from twinlock.domain.concluding import facts_of
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionRefused
 from twinlock.domain.exits import Exit
+from twinlock.domain.people import agreement_path
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import SENT
@@ -49,6 +50,7 @@ class Status(StrEnum):
     WAIT = "wait"  # proved; a wait runs
     READY = "ready"  # nothing stops it any more; it was not settled yet
     AUTHORIZED = "authorized"
+    AGREE = "agree"  # proved; a trusted contact must agree
     BLOCKED = "blocked"  # open, and nothing that may be shown now lifts what stands against it
     SPENT = "spent"
     DONE = "done"
@@ -80,7 +82,8 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     ``until`` is the end of its waits, ``shortcut`` says that another proof spares them; ``by`` is
     when it lapses. ``then_until`` and ``then_asks`` tell what would follow the proof that is asked
     for: a wait, one more proof, or a choice of the two. ``instead`` are ways where the usual one is
-    lost.
+    lost. ``agreement`` is the path of the page for a trusted contact, who must agree;
+    ``then_agrees``: one must after the proof.
     """
 
     action_id: str
@@ -106,6 +109,8 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     guesses_from: datetime | None = None
     guesses_never: bool = False
     ended_at: datetime | None = None
+    agreement: str = ""
+    then_agrees: bool = False
 
 
 _PLACES: Mapping[DestinationState, tuple[str, bool]] = MappingProxyType(
@@ -166,7 +171,7 @@ def _open(standing: Standing, known: Known) -> Sheet:
         kind=type_of(action.payload),
         status=status,
         told=tell_payload(action.payload, known),
-        worth_knowing=_worth_knowing(action.payload, facts),
+        worth_knowing=worth_knowing(action.payload, facts),
         exact=_exact(action.payload),
         digest=action.digest,
         fields=_fields(standing, tried) if status in (Status.ASK, Status.WAIT) else (),
@@ -182,6 +187,8 @@ def _open(standing: Standing, known: Known) -> Sheet:
         hold=tried.hold,
         shown=tuple(dict.fromkeys(facts.shown_factors)),
         announced=facts.has_channel,
+        agreement=agreement_path(action, tried.missing),
+        then_agrees=tried.then_agrees,
         guesses_from=None if _for_ever(tried.guesses_from) else tried.guesses_from,
         guesses_never=_for_ever(tried.guesses_from),
     )
@@ -201,7 +208,10 @@ def _status(standing: Standing, tried: Preview) -> Status:
         return Status.AUTHORIZED if authorized else Status.READY
     if said is not Answer.DENY and silence_until(tried.missing) is not None:
         return Status.WAIT
-    return Status.ASK if tried.offers else Status.BLOCKED
+    if tried.offers:
+        return Status.ASK
+    agree = agreement_path(standing.action, tried.missing) and said is not Answer.DENY
+    return Status.AGREE if agree else Status.BLOCKED
 
 
 def _telling(status: Status, tried: Preview) -> tuple[Leaf, ...]:
@@ -213,7 +223,7 @@ def _telling(status: Status, tried: Preview) -> tuple[Leaf, ...]:
     if status in (Status.READY, Status.AUTHORIZED, Status.LAPSED):
         return ()
     missing = tuple(leaves(tried.missing))
-    if status is Status.BLOCKED:
+    if status in (Status.BLOCKED, Status.AGREE):
         final = tuple(leaf for leaf in missing if isinstance(leaf, Never))
         return final or missing
     waiting = tried.missing if status is Status.WAIT else tried.then
@@ -256,7 +266,7 @@ def _instead(tried: Preview) -> tuple[Field, ...]:
     return tuple(Field(factor=one) for one in tried.instead if one not in tried.offers)
 
 
-def _worth_knowing(payload: AnyPayload, facts: Facts) -> tuple[Line, ...]:
+def worth_knowing(payload: AnyPayload, facts: Facts) -> tuple[Line, ...]:
     """Return what we know of a payload beyond its fields. None of it is signed."""
     if isinstance(payload, Exit):
         place, heed = _PLACES[facts.destination]

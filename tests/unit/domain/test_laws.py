@@ -676,6 +676,7 @@ def test_however_large_a_budget_was_signed_only_a_small_sum_leaves_without_a_pro
 
 
 EXIT = "withdrawal.crypto"
+AGREE = Prove(code=Reason.AGREEMENT_NEEDED, level=Level.NONE, factors=(Factor.TRUSTED_CONTACT,))
 OWN = [
     (own_laws.own_limits_hold, the(EXIT, value_cents=5, own_day_cents=5), NOTHING),
     (own_laws.own_limits_hold, the(EXIT, value_cents=5), NOTHING),
@@ -712,6 +713,50 @@ OWN = [
     (own_laws.what_tightens_is_tighter, the("limit.raise", tightens=False), NOTHING),
     (own_laws.a_weak_lock_is_short, the("lock.tighten", asked_lock_days=3), NOTHING),
     (own_laws.a_weak_lock_is_short, the("lock.loosen", asked_lock_days=30), NOTHING),
+    (own_laws.a_contact_agrees, the(EXIT, value_cents=5), NOTHING),
+    (own_laws.a_contact_agrees, the(EXIT, value_cents=5, agreement_cents=5), NOTHING),
+    (own_laws.a_contact_agrees, the(EXIT, value_cents=5, day_cents=1, agreement_cents=5), AGREE),
+    (own_laws.a_contact_agrees, the(EXIT, value_cents=6, agreement_cents=5, agreed=True), NOTHING),
+    (
+        own_laws.a_contact_agrees,
+        the(EXIT, value_cents=1, agreement_cents=0, **NOT_SHOWN),
+        all_of(proof(), AGREE),
+    ),
+    (
+        own_laws.a_contact_agrees,
+        the(EXIT, value_cents=1, agreement_cents=0, agreed=True, **NOT_SHOWN),
+        proof(),
+    ),
+    (
+        own_laws.a_contact_agrees,
+        the(EXIT, value_cents=1, agreement_cents=0, floor=Level.NONE, **NOT_SHOWN),
+        all_of(proof(level=Level.KNOWLEDGE), AGREE),
+    ),
+    (own_laws.a_contact_agrees, the("limit.raise", agreement_cents=0), NOTHING),
+    (own_laws.a_contact_stays_a_while, the("limit.raise"), NOTHING),
+    (
+        own_laws.a_contact_stays_a_while,
+        the("limit.raise", loosens_agreement=True, proved_at=NOON - DAY),
+        wait(Reason.CONTACT_STAYS, NOON + 6 * DAY),
+    ),
+    (
+        own_laws.a_contact_stays_a_while,
+        the("limit.raise", loosens_agreement=True, proved_at=None),
+        wait(Reason.CONTACT_STAYS, NOON + 7 * DAY),
+    ),
+    (
+        own_laws.a_contact_stays_a_while,
+        the("limit.raise", loosens_agreement=True, proved_at=NOON - 7 * DAY),
+        NOTHING,
+    ),
+    (own_laws.a_contact_is_the_owners, the("trusted_contact.add"), NOTHING),
+    (own_laws.a_contact_is_the_owners, the("trusted_contact.add", **NOT_SHOWN), proof()),
+    (
+        own_laws.a_contact_is_the_owners,
+        the("trusted_contact.add", floor=Level.NONE, **NOT_SHOWN),
+        proof(level=Level.KNOWLEDGE),
+    ),
+    (own_laws.a_contact_is_the_owners, the("limit.lower", **NOT_SHOWN), NOTHING),
 ]
 
 

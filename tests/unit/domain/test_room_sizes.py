@@ -454,13 +454,16 @@ def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
             replace(APP, last_step=2**32 - 1, **used),
         ),
         destinations=dict.fromkeys(full.destinations, 999_999),
-        limits=Limits(day_cents=10**12, destination_cents=10**12),
+        limits=WIDEST,
         lock=Lock(days=30),
         api_keys=(replace(unused, spent=(99_999, unused.daily_cents), used_on=99_999), reading),
     )
 
     assert bytes_that_last(full) == size(grown)
     assert bytes_that_last(grown) == size(grown)
+
+
+WIDEST = Limits(day_cents=10**12, destination_cents=10**12, agreement_cents=10**12)
 
 
 def filled(lasts: int = DOCUMENT_ROOM) -> Account:
@@ -474,7 +477,7 @@ def filled(lasts: int = DOCUMENT_ROOM) -> Account:
         full,
         authenticators=keys,
         channels=(EMAIL, SMS),
-        limits=Limits(day_cents=10**12, destination_cents=10**12),
+        limits=WIDEST,
         lock=Lock(days=30),
         destinations={DestinationId(f"dst_{n:026d}"): 999_999 for n in range(12)},
         looks=full.looks[: TAG * 12],

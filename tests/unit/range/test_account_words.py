@@ -10,7 +10,6 @@ from twinlock.range.results import Status, StoryResult
 from twinlock.range.words import Capability
 
 WORDS: dict[str, Any] = {
-    "trusted_contacts": 1,
     "enrolled_identity": ["chip"],
 }
 FREEZE = step("freeze.set", proof=["passkey"])
@@ -27,12 +26,6 @@ async def demanded(
 @pytest.mark.parametrize(
     ("word", "used"),
     [
-        pytest.param(
-            "trusted_contacts",
-            step("withdrawal.crypto", **{"with": {"amount": "above_limit"}}),
-            id="who must agree above the limit",
-        ),
-        pytest.param("trusted_contacts", {**FREEZE, "proof": ["trusted_contact"]}, id="a contact"),
         pytest.param("enrolled_identity", step("recovery.open", proof=["chip_live"]), id="a chip"),
     ],
 )
@@ -58,7 +51,7 @@ async def test_such_a_word_is_told_and_stops_nothing_that_does_not_use_it(word: 
 
 
 async def test_a_demand_rests_on_the_words_of_its_own_account() -> None:
-    result = await demanded(FREEZE, own={"trusted_contacts": 1})
+    result = await demanded(FREEZE, own={"enrolled_identity": ["chip"]})
 
     assert result.parts[1].status is Status.NOT_PLAYABLE
     assert result.attack.without == ()

@@ -73,3 +73,37 @@ async def test_an_account_with_a_lock_waits_for_its_delay(lock: dict[str, Any]) 
     assert part.steps[0].answer == "hold"
     assert part.steps[0].waits is not None
     assert part.steps[0].waits.days >= 6
+
+
+async def test_a_friend_agrees_above_the_limit_and_is_asked_for_nothing_below_it() -> None:
+    where: dict[str, Any] = {"destination": "old_addr"}
+    both = ("hardware_key", "trusted_contact")
+    part = await attack(
+        own("withdrawal.crypto", amount="large", proof=("hardware_key",), **where),
+        own("withdrawal.crypto", at="1d", amount="above_limit", proof=("hardware_key",), **where),
+        own("withdrawal.crypto", at="2d", amount="above_limit", proof=both, **where),
+        account={
+            **PASSKEY_ACCOUNT,
+            "authenticators": ["password", "hardware_key"],
+            "trusted_contacts": 1,
+            "value_usd": 10_000_000,
+        },
+    )
+    below, alone, agreed = part.steps
+
+    assert below.answer == "allow"
+    assert "agreement_needed" in alone.codes
+    assert "agreement_needed" not in agreed.codes
+    assert agreed.answer == "hold"
+
+
+async def test_where_a_friend_agrees_a_raised_limit_is_theirs_too() -> None:
+    leave: dict[str, Any] = {"amount": "house_price", "destination": "old_addr"}
+    part = await attack(
+        own("limit.raise", to="all"),
+        own("withdrawal.crypto", at="wait:x1", **leave),
+        account={**PASSKEY_ACCOUNT, "trusted_contacts": 1},
+    )
+
+    assert "contact_stays" in part.steps[0].codes
+    assert "agreement_needed" not in part.steps[1].codes

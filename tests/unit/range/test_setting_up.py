@@ -116,6 +116,7 @@ async def test_every_authenticator_is_bound_for_real() -> None:
         pytest.param({"channels": ("pigeon",)}, "channel 'pigeon'", id="a channel"),
         pytest.param({"lock": {"delay": "soon"}}, "account.lock", id="a lock"),
         pytest.param({"authenticators": (Proof.WALLET,)}, "'wallet' cannot be bound", id="a key"),
+        pytest.param({"trusted_contacts": 2}, "played with one", id="two contacts"),
         pytest.param({"authenticators": ()}, "cannot sign in", id="nobody who could sign in"),
     ],
 )
@@ -129,7 +130,6 @@ async def test_an_account_that_cannot_be_had_is_not_playable(
 
 async def test_what_the_account_lacks_is_noted() -> None:
     spec = an_account(
-        trusted_contacts=1,
         enrolled_identity=("chip",),
         subaccounts=2,
         api_keys=(),
@@ -139,7 +139,7 @@ async def test_what_the_account_lacks_is_noted() -> None:
     async with open_world(rules_of("default")) as venue:
         stage = await set_up(venue, spec)
 
-    assert len(stage.notes) == 5
+    assert len(stage.notes) == 4
     assert stage.notes[-1] == "account.any: played on the account that is described"
 
 
@@ -167,3 +167,14 @@ async def test_a_key_that_cannot_be_made_is_told() -> None:
     async with open_world(rules_of("default")) as venue:
         with pytest.raises(SettingUpError, match="the API key key was not made: deny"):
             await set_up(venue, an_account(api_keys=(key,)))
+
+
+@pytest.mark.parametrize("profile", ["default", "strict", "typical-2026", "baseline-2024"])
+async def test_a_friend_agrees_above_what_the_platform_lets_leave_in_a_day(profile: str) -> None:
+    async with open_world(rules_of(profile)) as venue:
+        stage = await set_up(venue, an_account(trusted_contacts=1))
+        seen = await venue.client.account(stage.customer.account_id)
+
+    assert [one["name"] for one in seen["trusted_contacts"]] == ["a friend"]
+    assert seen["limits"]["agreement_cents"] == stage.cents("above_limit") - 1
+    assert not any("trusted_contacts" in note for note in stage.notes)

@@ -6,6 +6,7 @@ could not be decided now is neither, and comes again. Several processes may fetc
 counts once.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from twinlock.services.signals import Heard
 POLL_SECONDS = 5.0  # Between two looks at a transmitter.
 EVENTS_MOST = 20  # In one answer.
 ROUNDS_MOST = 50  # One after the other, where more is said to be there.
+DRAIN_SECONDS = 10.0  # No round begins later: the next look, at all transmitters, waits for it.
 ANSWER_BYTES_MOST = EVENTS_MOST * (SIGNAL_BYTES_MOST + 1_024)
 OK = 200
 _log = structlog.get_logger(__name__)
@@ -44,22 +46,28 @@ class Polls:
         self._wrong: dict[str, dict[str, dict[str, str]]] = {}
 
     async def look(self) -> None:
-        """Fetch what waits at each transmitter; what fails with one stops no other."""
-        for stream in self._streams.listed():
-            if not stream.poll_url:
-                continue
-            try:
-                await self._drain(stream)
-            except TwinlockError as error:
-                _log.warning(
-                    "signals_wait", stream=stream.stream_id, code=error.code, text=str(error)
-                )
+        """Fetch what waits at each transmitter; what fails, or takes long, stops no other."""
+        polled = [stream for stream in self._streams.listed() if stream.poll_url]
+        done = await asyncio.gather(*map(self._poll, polled), return_exceptions=True)
+        for error in done:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _poll(self, stream: Stream) -> None:
+        try:
+            await self._drain(stream)
+        except TwinlockError as error:
+            _log.warning("signals_wait", stream=stream.stream_id, code=error.code, text=str(error))
 
     async def _drain(self, stream: Stream) -> None:
+        seconds = asyncio.get_running_loop().time
+        until = seconds() + DRAIN_SECONDS
         for _ in range(ROUNDS_MOST):
             answer = await self._round(stream)
             news = await self._take(stream, answer)
             if not news and answer.get("moreAvailable") is not True:
+                return
+            if seconds() >= until:
                 return
 
     async def _round(self, stream: Stream) -> dict[str, Any]:

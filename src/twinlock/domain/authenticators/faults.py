@@ -87,6 +87,9 @@ class ProofFault(StrEnum):
     CHANNEL_NOT_READY = "channel_not_ready"
     """A new channel is sent its code once the change itself is proved, and only by that change."""
 
+    AGREEMENT_NOT_NEEDED = "agreement_not_needed"
+    """A trusted contact is asked about what leaves, above the owner's limit, once it is proved."""
+
     BELOW_FLOOR = "below_floor"
     """This method is weaker than the best authenticator bound, so it is not asked for."""
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
 from twinlock.domain.api_keys import LONGEST, KeyLapses
-from twinlock.domain.assurance import PROOFS, Factor
+from twinlock.domain.assurance import BESIDE, PROOFS, Factor
 from twinlock.domain.bounds import REGISTERED_EXITS_MOST, SCORE_HOLD_MOST
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.exits import PLACE, REGISTERED
@@ -276,7 +276,7 @@ def read_permit(rule: str, said: Mapping[str, str]) -> Permit:
     offered = reader.factors("offers")
     return Permit(
         rule_id=rule,
-        offers=frozenset(offered or PROOFS) | {Factor.CHANNEL_CODE},
+        offers=frozenset(offered or PROOFS) | BESIDE,
         exits_held=reader.seconds("exits_held_seconds"),
         lapses=reader.seconds("lapses_seconds"),
         risk_raised_held=reader.scored("risk_raised_held_seconds"),

@@ -156,8 +156,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     own_destination_cents: int | None = None
     announced_cents: int = 0  # the highest sum of a day that a raise announced in silence
     lock: Lock = OPEN
-    tightens: bool = True  # of limits and locks: the payload weakens nothing
+    tightens: bool = True  # of limits, locks and contacts: the payload weakens nothing
     asked_lock_days: int = 0
+    agreement_cents: int | None = None  # above it a day a contact agrees; None: there is none
+    agreed: bool = False  # a trusted contact signed this payload
+    loosens_agreement: bool = False  # less is agreed to then, or one more person may agree
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
     unheard_until: datetime | None = None  # the end of a wait that is longer, as no word arrived
     contested_until: datetime | None = None  # a contest about this change stands

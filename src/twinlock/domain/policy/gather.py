@@ -26,17 +26,19 @@ from twinlock.domain.actions import (
     NotBuilt,
     PasswordReset,
     SessionStart,
+    TrustedContactAdd,
     class_of,
     place_of,
     type_of,
 )
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.api_keys import by_keys_alone, key_use, lapsed, level_by_key
-from twinlock.domain.assurance import KNOWN, PHONE, Factor, Level, level_of
+from twinlock.domain.assurance import BESIDE, KNOWN, PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, factor_of, root
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
+    CONTACTS_MOST,
     DESTINATIONS_MOST,
     KEY_ACTIONS_MOST,
     MAX_VALUE_CENTS,
@@ -60,6 +62,7 @@ from twinlock.domain.newcomers import (
     is_newcomer,
     links,
 )
+from twinlock.domain.people import contact_facts
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.leaving import day_of, destination_of, worth
 from twinlock.domain.policy.owned import own_rules
@@ -142,7 +145,7 @@ def gather(
         target_bound_at=about[1],
         **(_new_key(payload) | _of_a_wait(account, action, now=now)),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
-        **own_rules(account, payload),
+        **(own_rules(account, payload) | contact_facts(account, action)),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
@@ -207,7 +210,7 @@ def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
         for one in action.shown
         if account.stands(one)
         and not account.muted(action, one)
-        and one.factor is not Factor.CHANNEL_CODE
+        and one.factor not in BESIDE
         and counts(account, action.payload, one)
     )
 
@@ -358,9 +361,8 @@ def _rootless_until(account: Account, *, now: datetime) -> datetime | None:
 def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: datetime) -> bool:
     """Say whether there is no room. Freezing, and signing in to do so, always find some."""
     payload = action.payload
-    if len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action):
-        return True
-    if _too_many_by_keys(account, action):
+    crowded = len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action)
+    if crowded or _too_many_by_keys(account, action):
         return True
     match payload:
         case AuthenticatorBind():
@@ -373,7 +375,9 @@ def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: date
         case DestinationAdd():
             known = action.secret in account.destinations
             return len(account.destinations) >= DESTINATIONS_MOST and not known
-        case ApiKeyCreate():
+        case ApiKeyCreate() | TrustedContactAdd():
+            if isinstance(payload, TrustedContactAdd):
+                return len(account.contacts) >= CONTACTS_MOST
             gone = lapsed(account.api_keys, lapses=policy.statutes.key_lapses, now=now)
             return len(account.api_keys) - len(gone) >= API_KEYS_MOST
         case _:

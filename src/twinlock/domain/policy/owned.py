@@ -3,7 +3,14 @@
 from typing import Any
 
 from twinlock.domain.account import Account
-from twinlock.domain.actions import AnyPayload, ApiKeyNarrow, LimitLower, LockLoosen, LockTighten
+from twinlock.domain.actions import (
+    AnyPayload,
+    ApiKeyNarrow,
+    LimitLower,
+    LockLoosen,
+    LockTighten,
+    TrustedContactAdd,
+)
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.key_changes import narrows
 from twinlock.domain.limits import lowers
@@ -28,8 +35,10 @@ def own_rules(account: Account, payload: AnyPayload) -> dict[str, Any]:
 
 def _tightens(account: Account, payload: AnyPayload) -> bool:
     match payload:
-        case LimitLower(day_cents=day, destination_cents=to):
-            return lowers(account.limits, day_cents=day, destination_cents=to)
+        case LimitLower():
+            return lowers(account.limits, payload)
+        case TrustedContactAdd(first=first):
+            return not (first and account.contacts)
         case ApiKeyNarrow():
             return narrows(account, payload)
         case LockTighten(days=days, two_keys=two_keys):

@@ -25,6 +25,8 @@ from twinlock.domain.actions import (
     FreezeLift,
     PasswordChange,
     PasswordReset,
+    TrustedContactAdd,
+    TrustedContactRemove,
     type_of,
 )
 from twinlock.domain.ages import age_of
@@ -34,7 +36,6 @@ from twinlock.domain.authenticators.model import (
     Password,
     RecoveryCodes,
     factor_of,
-    same,
 )
 from twinlock.domain.bounds import CHANNELS_MOST
 from twinlock.domain.catalogue import REPORTS, REPUDIATIONS
@@ -50,6 +51,7 @@ from twinlock.domain.newcomers import (
     resting_on,
     somebody_left,
 )
+from twinlock.domain.people import contact_of, is_known
 from twinlock.domain.proving import CODES, level_for
 from twinlock.domain.successors import is_foreign
 
@@ -74,12 +76,12 @@ def target(account: Account, payload: AnyPayload, *, now: datetime) -> Target:
             return account.floor, account.opened_at if old is None else old.bound_at
         case AuthenticatorReactivate() | FreezeLift():
             return _stop(account, payload, now=now)
-        case ContactChange(channel_id=named):
-            channel = account.channel(named)
-            return NO_TARGET if channel is None else (account.floor, channel.bound_at)
+        case ContactChange(channel_id=named) | TrustedContactRemove(contact_id=named):
+            found = account.channel(named) or contact_of(account, named)
+            return NO_TARGET if found is None else (account.floor, found.bound_at)
         case AuthenticatorSuspend() | AuthenticatorRepudiate() | ContactRepudiate():
-            found = reported(account, payload)
-            return NO_TARGET if found is None else (_against(account, payload), found.bound_at)
+            about = reported(account, payload)
+            return NO_TARGET if about is None else (_against(account, payload), about.bound_at)
         case AccountErase():
             # Prevents: a thief's new passkey that destroys what the owner could have shown: with an
             # account go all of its authenticators.
@@ -257,8 +259,9 @@ def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
     """Say whether what the action names is not there, or not as it was named when it was signed."""
     payload = action.payload
     match payload:
-        case AuthenticatorRemove(authenticator_id=named):
-            return account.authenticator(named) is None
+        case AuthenticatorRemove(authenticator_id=named) | TrustedContactRemove(contact_id=named):
+            contact = isinstance(payload, TrustedContactRemove)
+            return (contact_of(account, named) if contact else account.authenticator(named)) is None
         case AuthenticatorReactivate(authenticator_id=named):
             bound = account.authenticator(named)
             at = None if bound is None or not bound.suspended(now) else _suspended_at(bound)
@@ -299,10 +302,10 @@ def bound_already(account: Account, action: OpenAction) -> bool:
         return any((one.kind, one.address) == new for one in account.channels)
     if isinstance(payload, ApiKeyCreate):
         return any(one.public_key == payload.public_key for one in account.api_keys)
-    if not isinstance(payload, AuthenticatorBind):
+    if not isinstance(payload, AuthenticatorBind | TrustedContactAdd):
         return False
     made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
-    return any(same(one, made) for one in account.authenticators)
+    return is_known(account, made)
 
 
 def channels_full(account: Account, payload: ContactChange, *, now: datetime) -> bool:

@@ -64,8 +64,12 @@ def box_of(action: str) -> Box:
 
 
 def classes_of(action: str) -> frozenset[str]:
-    """Return the classes that ``action`` can have: a key that may withdraw loosens."""
-    loosens = {ActionClass.LOOSENING.value} if action in _MAKES_A_KEY else set()
+    """Return the classes that ``action`` can have.
+
+    A key that may withdraw loosens, and so does one more who may agree.
+    """
+    two = action in _MAKES_A_KEY or action == ActionType.TRUSTED_CONTACT_ADD
+    loosens = {ActionClass.LOOSENING.value} if two else set()
     return frozenset({CLASS_OF[action].value, *loosens})
 
 

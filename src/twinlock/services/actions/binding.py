@@ -10,7 +10,12 @@ import msgspec
 
 from twinlock.domain import drafts
 from twinlock.domain.account import Account, Candidate
-from twinlock.domain.actions import AuthenticatorBind, PasswordChange, PasswordReset
+from twinlock.domain.actions import (
+    AuthenticatorBind,
+    PasswordChange,
+    PasswordReset,
+    TrustedContactAdd,
+)
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import (
@@ -27,7 +32,8 @@ from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.changes import NotFoundError, reset
 from twinlock.domain.drafts import parse
 from twinlock.domain.errors import MalformedError
-from twinlock.domain.ids import AccountId, AuthenticatorId, ChallengeId, tail
+from twinlock.domain.ids import AccountId, AuthenticatorId, ChallengeId, MemberId, tail
+from twinlock.domain.people import is_known
 from twinlock.ports import Clock, Entropy, Hasher, Store
 from twinlock.proofs import passkeys, recovery_codes, totp
 from twinlock.services.actions.prepared import Prepared
@@ -92,14 +98,14 @@ class Binding:
                 verifier = await self._hasher.hash(draft.password, self._terms(account))
                 return Password(verifier=verifier, **common), _secret_digest(verifier)
             case Factor.TOTP:
-                seed = self._candidate(account, draft, Factor.TOTP).secret
+                seed = self._candidate(account, draft.candidate_id, Factor.TOTP).secret
                 now = self._clock.now(database_at=None)
                 step = totp.verify(from_b64url(seed), draft.code, now=now, last_step=0)
                 return Totp(seed=seed, last_step=step, **common), _secret_digest(seed)
             case Factor.PASSKEY:
                 return self._passkey(draft, account, common)
             case Factor.RECOVERY_CODE:
-                packed = self._candidate(account, draft, Factor.RECOVERY_CODE).secret
+                packed = self._candidate(account, draft.candidate_id, Factor.RECOVERY_CODE).secret
                 left = recovery_codes.unpack(packed)
                 recovery_codes.verify(draft.code, left=left)  # Who types one has kept them.
                 return RecoveryCodes(left=left, **common), _secret_digest(packed)
@@ -119,11 +125,23 @@ class Binding:
     def _passkey(
         self, draft: drafts.AuthenticatorBindDraft, account: Account, common: dict[str, Any]
     ) -> tuple[Passkey, str]:
-        candidate = self._candidate(account, draft, Factor.PASSKEY)
+        candidate = self._candidate(account, draft.candidate_id, Factor.PASSKEY)
+        made = self._registered(draft.response or {}, candidate, common)
+        bound_ids = {
+            one.credential_id for one in account.authenticators if isinstance(one, Passkey)
+        }
+        if made.credential_id in bound_ids:
+            raise ProofRefusedError(ProofFault.WRONG_CREDENTIAL)
+        return made, credential_of(made)
+
+    def _registered(
+        self, response: dict[str, Any], candidate: Candidate, common: dict[str, Any]
+    ) -> Passkey:
+        """Return the passkey that ``response`` registers for ``candidate``."""
         bound = passkeys.verify_registration(
-            draft.response or {}, challenge=from_b64url(candidate.secret), rp=self._rp
+            response, challenge=from_b64url(candidate.secret), rp=self._rp
         )
-        made = Passkey(
+        return Passkey(
             credential_id=b64url(bound.credential_id),
             public_key=b64url(bound.public_key),
             backup_eligible=bound.backup_eligible,
@@ -134,19 +152,44 @@ class Binding:
             ),
             **common,
         )
-        bound_ids = {
-            one.credential_id for one in account.authenticators if isinstance(one, Passkey)
-        }
-        if made.credential_id in bound_ids:
-            raise ProofRefusedError(ProofFault.WRONG_CREDENTIAL)
-        return made, credential_of(made)
 
-    def _candidate(
-        self, account: Account, draft: drafts.AuthenticatorBindDraft, factor: Factor
-    ) -> Candidate:
+    async def add_contact(self, data: dict[str, Any], named: AccountId) -> Prepared:
+        """Return the trusted contact that a draft adds: a member of its own, with its passkey.
+
+        Raises:
+            MalformedError: it is no draft of one.
+            ProofRefusedError: the invitation is over, or the passkey is somebody's here already.
+        """
+        draft = parse(data, drafts.TrustedContactAddDraft)
+        account = await self._store.account(named)
+        candidate = self._candidate(account, draft.candidate_id, Factor.TRUSTED_CONTACT)
+        entropy = self._entropy.draw(32)
+        common: dict[str, Any] = {
+            "authenticator_id": AuthenticatorId(f"con_{tail(entropy[:16])}"),
+            "member_id": MemberId(f"mem_{tail(entropy[16:])}"),
+            "bound_at": self._clock.now(database_at=None),
+            "entry": 0,
+            "name": candidate.name,
+        }
+        made = self._registered(draft.response, candidate, common)
+        if is_known(account, made):
+            raise ProofRefusedError(ProofFault.WRONG_CREDENTIAL)
+        payload = TrustedContactAdd(
+            account=named,
+            name=candidate.name,
+            credential=credential_of(made),
+            first=not account.contacts,
+        )
+        return Prepared(
+            payload=payload,
+            secret=encode(made).decode("utf-8"),
+            candidate_id=candidate.candidate_id,
+        )
+
+    def _candidate(self, account: Account, candidate_id: str, factor: Factor) -> Candidate:
         now = self._clock.now(database_at=None)
         for candidate in account.candidates:
-            named = candidate.candidate_id == draft.candidate_id
+            named = candidate.candidate_id == candidate_id
             if named and candidate.factor is factor and candidate.expires_at > now:
                 return candidate
         raise ProofRefusedError(ProofFault.CHALLENGE_GONE)

@@ -107,6 +107,9 @@ class Preparing:
     async def _reset_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
         return await self._binding.reset_password(data, named)
 
+    async def _add_contact(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
+        return await self._binding.add_contact(data, named)
+
     async def _session_start(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
         device = read_jwk(parse(data, drafts.SessionStartDraft).device)
         return Prepared(payload=SessionStart(account=named, device=device.thumbprint()))
@@ -202,6 +205,7 @@ _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.AUTHENTICATOR_BIND: Preparing._bind,  # noqa: SLF001 - as above
     ActionType.PASSWORD_CHANGE: Preparing._change_password,  # noqa: SLF001 - as above
     ActionType.PASSWORD_RESET: Preparing._reset_password,  # noqa: SLF001 - as above
+    ActionType.TRUSTED_CONTACT_ADD: Preparing._add_contact,  # noqa: SLF001 - as above
     ActionType.DESTINATION_ADD: Preparing._add_destination,  # noqa: SLF001 - as above
     ActionType.DESTINATION_REMOVE: Preparing._remove_destination,  # noqa: SLF001 - as above
     ActionType.API_KEY_CREATE: Preparing._create_api_key,  # noqa: SLF001 - as above

@@ -51,7 +51,12 @@ from twinlock.services.actions.prepared import Prepared
 from twinlock.services.actions.preparing import Preparing
 
 _SECRET: frozenset[str] = frozenset(
-    {ActionType.AUTHENTICATOR_BIND, ActionType.PASSWORD_CHANGE, ActionType.PASSWORD_RESET}
+    {
+        ActionType.AUTHENTICATOR_BIND,
+        ActionType.PASSWORD_CHANGE,
+        ActionType.PASSWORD_RESET,
+        ActionType.TRUSTED_CONTACT_ADD,
+    }
 )
 
 TYPE_FORM = r"^[a-z0-9_]+\.[a-z0-9_]+$"

@@ -13,6 +13,7 @@ from twinlock.domain.actions import payload_bytes
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import (
+    Authenticator,
     Passkey,
     Password,
     RecoveryCodes,
@@ -71,7 +72,7 @@ class Checking:
                 return self._check_totp(account, reply)
             case Factor.RECOVERY_CODE:
                 return _check_recovery_code(account, reply)
-            case Factor.PASSKEY:
+            case Factor.PASSKEY | Factor.TRUSTED_CONTACT:
                 return self._check_passkey(account, action, reply)
             case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.CHANNEL_CODE:
                 return self._check_code(action, reply)
@@ -117,7 +118,10 @@ class Checking:
         challenge = _challenge(action, reply)
         nonce = from_b64url(challenge.nonce, size=32)
         assertion = passkeys.read_assertion(reply.response or {})
-        bound = _passkey(account, assertion.credential_id)
+        every = (
+            account.contacts if reply.factor is Factor.TRUSTED_CONTACT else account.authenticators
+        )
+        bound = _passkey(every, assertion.credential_id)
         checked = passkeys.check_on_sites(
             assertion,
             challenge=intents.challenge(nonce, payload_bytes(action.payload)),
@@ -134,7 +138,7 @@ class Checking:
             ),
         )
         return Right(
-            factor=Factor.PASSKEY,
+            factor=reply.factor,
             source=bound.authenticator_id,
             against=bound.public_key,
             challenge_id=challenge.challenge_id,
@@ -197,9 +201,9 @@ def _challenge(action: OpenAction, reply: Reply) -> Challenge:
     raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
 
 
-def _passkey(account: Account, credential_id: bytes) -> Passkey:
+def _passkey(every: tuple[Authenticator, ...], credential_id: bytes) -> Passkey:
     wanted = b64url(credential_id)
-    for bound in account.authenticators:
+    for bound in every:
         if isinstance(bound, Passkey) and bound.credential_id == wanted:
             return bound
     raise ProofRefusedError(ProofFault.AUTHENTICATOR_GONE)

@@ -57,6 +57,9 @@ from twinlock.ports.sign_ins import SignIns
 from twinlock.proofs import codes, intents, passkeys
 from twinlock.services.proving.checking import Checking, Reply, binding
 
+# What a passkey of somebody's answers.
+_SIGNED = (Factor.PASSKEY, Factor.TRUSTED_CONTACT)
+
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which proof the customer wants to give; ``channel_id`` is where a code goes."""
@@ -239,10 +242,12 @@ class Proving:
         self, account: Account, action: OpenAction, factor: Factor, nonce: bytes
     ) -> dict[str, Any] | None:
         """Return the options of ``navigator.credentials.get`` as JSON (WebAuthn L3, 5.1.8)."""
-        if factor is not Factor.PASSKEY:
+        if factor not in _SIGNED:
             return None
         now = self._clock.now(database_at=None)
-        live = (one for one in account.authenticators if not one.suspended(now))
+        contacts = factor is Factor.TRUSTED_CONTACT
+        every = account.contacts if contacts else account.authenticators
+        live = (one for one in every if not one.suspended(now))
         known = [one for one in live if isinstance(one, Passkey)]
         # One question is for one site: ours, until all that is bound is of an older one.
         site = min((one.rp_id for one in known), default="")
@@ -357,7 +362,7 @@ def _check_none_stands(action: OpenAction, factor: Factor, *, now: datetime) -> 
     Raises:
         QuestionStandsError: with the question that stands.
     """
-    if factor is not Factor.PASSKEY:
+    if factor not in _SIGNED:
         return
     for one in action.challenges:
         if one.factor is factor and one.expires_at - now >= CHALLENGE_LIFETIME / 2:

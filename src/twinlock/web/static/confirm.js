@@ -1,4 +1,5 @@
-// The passkey ceremony of the confirm page: ask, have the device sign, hand the answer over.
+// The passkey ceremonies of our pages: ask, have the device sign, hand the answer over; and where
+// somebody takes up an invitation, have it make a passkey.
 // The page decides and tells everything; this script only carries. Every word that it shows stands in
 // the page or in an answer of our own server, and is set as text.
 "use strict";
@@ -62,6 +63,38 @@
     };
   };
 
+  // WebAuthn Level 3, 5.1.8 and 5.1.1, of a new passkey.
+  const readNew = (options) => {
+    if (typeof PublicKeyCredential.parseCreationOptionsFromJSON === "function") {
+      return PublicKeyCredential.parseCreationOptionsFromJSON(options);
+    }
+    const known = (one) => ({ ...one, id: bytes(one.id) });
+    return {
+      ...options,
+      challenge: bytes(options.challenge),
+      user: { ...options.user, id: bytes(options.user.id) },
+      excludeCredentials: options.excludeCredentials.map(known),
+    };
+  };
+
+  const writeNew = (credential) => {
+    if (typeof credential.toJSON === "function") {
+      return credential.toJSON();
+    }
+    const answer = credential.response;
+    return {
+      id: credential.id,
+      rawId: text(credential.rawId),
+      type: credential.type,
+      clientExtensionResults: {},
+      response: {
+        attestationObject: text(answer.attestationObject),
+        clientDataJSON: text(answer.clientDataJSON),
+        transports: answer.getTransports ? answer.getTransports() : [],
+      },
+    };
+  };
+
   const send = async (path, body) => {
     const answer = await fetch(path, {
       method: "POST",
@@ -99,6 +132,27 @@
     }
   };
 
+  const make = async (options) => {
+    try {
+      return writeNew(await navigator.credentials.create({ publicKey: readNew(options) }));
+    } catch (error) {
+      say(error.name === "NotAllowedError" ? way.dataset.cancelled : way.dataset.failed);
+      return undefined;
+    }
+  };
+
+  const takeUp = async () => {
+    say(way.dataset.asking);
+    const response = await make(JSON.parse(way.dataset.creates));
+    if (response === undefined) {
+      return;
+    }
+    say(way.dataset.sending);
+    const told = await send(`${path}/passkey`, { response });
+    button.hidden = true;
+    say(told.taken ? way.dataset.done : way.dataset.refused);
+  };
+
   const confirm = async () => {
     const asked = await send(`${path}/challenge`, { factor: "passkey" });
     say(way.dataset.asking);
@@ -118,7 +172,7 @@
     busy = true;
     button.setAttribute("aria-disabled", "true");
     try {
-      await confirm();
+      await (way.dataset.creates ? takeUp() : confirm());
     } catch (error) {
       if (error instanceof Refused && error.over) {
         location.replace(path);

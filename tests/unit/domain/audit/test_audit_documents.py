@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import BOB, HOUR, NOON
 from support.lives import Life, Rows, a_life, audit
-from support.worlds import an_app
+from support.worlds import a_contact, an_app
 
 from twinlock.domain.account import Account, ApiKey, Candidate, Chain, Destination, Session
 from twinlock.domain.assurance import Factor
@@ -118,6 +118,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "doubts": ((1, 2),),
     "limits": Limits(day_cents=1),
     "lock": Lock(days=1),
+    "contacts": (a_contact(),),
     "eased": Eased(before=Lock(days=2), at=NOON),
     "history": History(at=1),
     "disputes": Disputes(silent={"phone": 1}),

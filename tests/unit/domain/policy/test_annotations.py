@@ -3,7 +3,7 @@
 import pytest
 from support.policies import approvals_built
 
-from twinlock.domain.assurance import PROOFS, Factor
+from twinlock.domain.assurance import BESIDE, PROOFS
 from twinlock.domain.policy.annotations import (
     Agree,
     PolicyFault,
@@ -80,7 +80,7 @@ def test_once_somebody_can_give_one_a_review_says_how_many_agree() -> None:
 def test_a_permit_may_offer_every_proof() -> None:
     permit = read_permit("a.permit", {"offers": ", ".join(sorted(PROOFS))})
 
-    assert permit.offers == PROOFS | {Factor.CHANNEL_CODE}
+    assert permit.offers == PROOFS | BESIDE
 
 
 def test_a_refusal_of_no_rule_names_none() -> None:

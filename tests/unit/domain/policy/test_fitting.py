@@ -5,7 +5,7 @@ from support.cast import LONG_AGO, NOON
 from support.policies import DEFAULT, STRICT, permits, policy_of, with_rules
 
 from twinlock.domain.actions import BUILT
-from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.laws import LAWS
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
@@ -192,7 +192,7 @@ def test_everything_that_is_left_out_is_named() -> None:
 @pytest.mark.parametrize("code", ["email_code", "sms_code", "recovery_code"])
 def test_what_signs_in_tightens(action: str, code: str) -> None:
     signing_in = offering("session.start", f"{PEOPLES},{code}")
-    everything = ",".join(sorted({*Factor} - {Factor.CHANNEL_CODE, code}))
+    everything = ",".join(sorted(PROOFS - {code}))
     refusal = refused(offering(action, everything, signing_in))
     assert (refusal.fault, refusal.rule) == (PolicyFault.TIGHTENING_OFFERS, f"{action}.permit")
 

@@ -1,0 +1,99 @@
+"""What a trusted contact comes to by a link: an invitation, or something to agree to.
+
+A contact has no account here and signs in nowhere: the link says which, and the passkey who.
+"""
+
+import hmac
+from typing import Any
+
+import msgspec
+
+from twinlock.domain.account import Account, ActionUnknownError
+from twinlock.domain.bounds import CHALLENGE_LIFETIME
+from twinlock.domain.ids import AccountId, ActionId, parse_account_id
+from twinlock.domain.people import (
+    agreement_fault,
+    agreement_token,
+    contact_handle,
+    invitation,
+)
+from twinlock.ports import Clock, Store
+from twinlock.proofs import passkeys
+
+_ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256: what ``proofs.cose`` reads.
+
+
+class Invited(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation: whom it is for, and the options of ``navigator.credentials.create``."""
+
+    account_id: AccountId
+    candidate_id: str
+    name: str
+    options: dict[str, Any]
+
+
+class Agreements:
+    """The use cases of the links that trusted contacts get."""
+
+    def __init__(self, store: Store, *, clock: Clock, rp: passkeys.RelyingParty) -> None:
+        self._store = store
+        self._clock = clock
+        self._rp = rp
+
+    async def invited(self, account_id: str, candidate_id: str) -> Invited:
+        """Return an invitation while it stands.
+
+        Raises:
+            ActionUnknownError: there is none, it is over, or it was taken up.
+            MalformedError: no account has such an id.
+        """
+        account = await self._store.account(parse_account_id(account_id))
+        found = invitation(account, candidate_id, now=self._clock.now(database_at=None))
+        if found is None:
+            raise ActionUnknownError("this link leads to nothing any more")
+        return Invited(
+            account_id=account.account_id,
+            candidate_id=found.candidate_id,
+            name=found.name,
+            options=self._options(account, candidate_id, name=found.name, challenge=found.secret),
+        )
+
+    def _options(
+        self, account: Account, candidate_id: str, *, name: str, challenge: str
+    ) -> dict[str, Any]:
+        """Return the options as JSON (WebAuthn L3, 5.1.9), for a passkey beside any of its owner's.
+
+        Prevents: a contact's own passkey for an account of theirs here, overwritten by this one.
+        """
+        every = (*account.authenticators, *account.contacts)
+        known = [getattr(one, "credential_id", "") for one in every]
+        return {
+            "attestation": "none",
+            "authenticatorSelection": {"residentKey": "preferred", "userVerification": "required"},
+            "challenge": challenge,
+            "excludeCredentials": [{"id": one, "type": "public-key"} for one in known if one],
+            "pubKeyCredParams": [{"alg": one, "type": "public-key"} for one in _ALGORITHMS],
+            "rp": {"id": self._rp.rp_id, "name": "Twinlock"},
+            "timeout": int(CHALLENGE_LIFETIME.total_seconds() * 1000),
+            "user": {
+                "displayName": name,
+                "id": contact_handle(candidate_id),
+                "name": f"{name} (trusted contact)",
+            },
+        }
+
+    async def asked(self, account_id: str, token: str) -> ActionId:
+        """Return the open action that a link asks a contact about.
+
+        Raises:
+            ActionUnknownError: there is none, it is over, or nobody need agree to it.
+            MalformedError: no account has such an id.
+        """
+        account = await self._store.account(parse_account_id(account_id))
+        for action in account.actions:
+            named = agreement_token(action).encode()
+            if hmac.compare_digest(named, token.encode()):
+                if agreement_fault(account, action) is None:
+                    return action.action_id
+                break
+        raise ActionUnknownError("this link leads to nothing any more")

@@ -1,0 +1,154 @@
+"""The pages of trusted contacts: taking up an invitation, and agreeing to one thing.
+
+A contact reads what it agrees to and nothing else of the account: not what else is missing, nor
+what the owner has shown. Its link does not tell the action's id, which leads to the owner's page.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from twinlock.domain.account import ActionUnknownError
+from twinlock.domain.actions import payload_bytes
+from twinlock.domain.assurance import Factor
+from twinlock.domain.bounds import CONTACT_WAIT
+from twinlock.domain.catalogue import ActionType
+from twinlock.domain.concluding import facts_of
+from twinlock.domain.entries import ClosedAction
+from twinlock.domain.errors import present
+from twinlock.domain.requirements import Answer
+from twinlock.services.actions.proposing import Proposal, Repeated
+from twinlock.services.looking import Standing
+from twinlock.services.proving.checking import Reply
+from twinlock.services.proving.taking import Question
+from twinlock.web.payloads import Known, tell_payload
+from twinlock.web.rendering import Renderer
+from twinlock.web.serving import ACTOR, Pages
+from twinlock.web.sheets import worth_knowing
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new passkey, as ``PublicKeyCredential.toJSON`` gives it."""
+
+    response: dict[str, Any]
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The authenticator's answer, as ``PublicKeyCredential.toJSON`` gives it."""
+
+    challenge_id: Annotated[str, Meta(max_length=64)]
+    response: dict[str, Any]
+
+
+# --- Taking up an invitation ---
+
+
+@get("/invited/{account_id:str}/{candidate_id:str}")
+async def invited(
+    pages: NamedDependency[Pages],
+    renderer: NamedDependency[Renderer],
+    account_id: FromPath[str],
+    candidate_id: FromPath[str],
+) -> Response[str]:
+    """Tell what a trusted contact does, before somebody becomes one."""
+    found = await pages.agreements.invited(account_id, candidate_id)
+    options = msgspec.json.encode(found.options).decode("utf-8")
+    return renderer.page("invited.html", invited=found, options=options, wait=CONTACT_WAIT)
+
+
+@post("/invited/{account_id:str}/{candidate_id:str}/passkey")
+async def take_up(
+    pages: NamedDependency[Pages],
+    renderer: NamedDependency[Renderer],
+    account_id: FromPath[str],
+    candidate_id: FromPath[str],
+    data: JSONBody[Made],
+) -> Response[object]:
+    """Take the new passkey; the owner proves then that this is who was meant."""
+    found = await pages.agreements.invited(account_id, candidate_id)
+    said = await pages.actions.propose(
+        Proposal(
+            account_id=found.account_id,
+            type=ActionType.TRUSTED_CONTACT_ADD,
+            payload={"candidate_id": found.candidate_id, "response": data.response},
+        ),
+        named=found.account_id,
+        actor=ACTOR,
+        idempotency=pages.once(),
+    )
+    if isinstance(said, Repeated) or said.answer is Answer.DENY:
+        return renderer.json({"taken": False})
+    pages.count(said)
+    return renderer.json({"taken": True})
+
+
+# --- Agreeing ---
+
+
+@get("/agree/{account_id:str}/{token:str}")
+async def ask_agreement(
+    pages: NamedDependency[Pages],
+    renderer: NamedDependency[Renderer],
+    account_id: FromPath[str],
+    token: FromPath[str],
+) -> Response[str]:
+    """Show what would be agreed to."""
+    action_id = await pages.agreements.asked(account_id, token)
+    found = _open(await pages.looking.stand(action_id))
+    payload = found.action.payload
+    facts = facts_of(found.state, found.action, rules=found.rules, now=found.now)
+    return renderer.page(
+        "agree.html",
+        path=f"/agree/{account_id}/{token}",
+        told=tell_payload(payload, Known(policy=pages.policy)),
+        worth_knowing=worth_knowing(payload, facts),
+        exact_of=payload_bytes(payload).decode("utf-8"),
+        digest=found.action.digest,
+        agreed=facts.agreed,
+    )
+
+
+def _open(found: Standing | ClosedAction) -> Standing:
+    if isinstance(found, ClosedAction):
+        raise ActionUnknownError("this link leads to nothing any more")
+    return found
+
+
+@post("/agree/{account_id:str}/{token:str}/challenge")
+async def agreement_challenge(
+    pages: NamedDependency[Pages],
+    renderer: NamedDependency[Renderer],
+    account_id: FromPath[str],
+    token: FromPath[str],
+) -> Response[object]:
+    """Put a question to the contacts: what the browser hands to the authenticator."""
+    action_id = await pages.agreements.asked(account_id, token)
+    question = Question(factor=Factor.TRUSTED_CONTACT)
+    asked = await pages.proving.ask(action_id, question, actor=ACTOR, idempotency=pages.once())
+    return renderer.json({"challenge_id": asked.challenge_id, "options": asked.options})
+
+
+@post("/agree/{account_id:str}/{token:str}/assertion")
+async def agree(
+    pages: NamedDependency[Pages],
+    renderer: NamedDependency[Renderer],
+    account_id: FromPath[str],
+    token: FromPath[str],
+    data: JSONBody[Signed],
+) -> Response[object]:
+    """Take a contact's signature. Only that it was taken is told: the rest is the owner's."""
+    action_id = await pages.agreements.asked(account_id, token)
+    reply = Reply(
+        factor=Factor.TRUSTED_CONTACT, challenge_id=data.challenge_id, response=data.response
+    )
+    given = await pages.proving.prove(action_id, reply, actor=ACTOR, idempotency=pages.once())
+    pages.count(present(given, "nothing stands under a fresh idempotency key"))
+    return renderer.json({"taken": True})
+
+
+CONTACT_PAGES = (invited, ask_agreement)
+CONTACT_ANSWERS = (take_up, agreement_challenge, agree)
