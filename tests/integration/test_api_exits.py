@@ -97,7 +97,11 @@ async def test_limits_and_lock_are_told_with_the_account(service: Service) -> No
         assert (await alice.with_passkey(asked.action_id)).state == "done"
 
     seen = await service.client.account(alice.account_id)
-    assert seen["limits"] == {"day_cents": 5_00, "destination_cents": None}
+    assert seen["limits"] == {
+        "day_cents": 5_00,
+        "destination_cents": None,
+        "agreement_cents": None,
+    }
     assert seen["lock"] == {"days": 2, "two_keys": False}
     refused = await alice.propose("gift.send", {**GIFT, "amount": "6"})
     assert "own_limit" in [why.code for why in refused.why]

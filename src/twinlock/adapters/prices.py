@@ -204,7 +204,7 @@ def sign_list(document: bytes, *, key_file: Path, out: Path, now: datetime) -> P
         PriceKeyWrongError: ``key_file`` holds no Ed25519 key.
         FileUnsafeError: others may read the key.
     """
-    key = _read_private_key(key_file)
+    key = read_private_key(key_file)
     prices = _read_document(document, now=now)
     claims = encode(prices)
     if len(claims) > LIST_BYTES_MOST:
@@ -218,7 +218,8 @@ def sign_list(document: bytes, *, key_file: Path, out: Path, now: datetime) -> P
     return prices
 
 
-def _read_private_key(path: Path) -> Ed25519PrivateKey:
+def read_private_key(path: Path) -> Ed25519PrivateKey:
+    """Return the private key of a file. Raises PriceKeyWrongError, FileUnsafeError."""
     try:
         key = load_pem_private_key(private_files.read(path), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -1,41 +1,40 @@
 """The list of sanctions: a file that the operator puts in place, and puts anew each day.
 
-It is OFAC's SDN list as it is published (``sdn.xml``: the ids "Digital Currency Address - …"), or a
-table with a column ``address``. It is read again when it changes, beside what is being decided:
-until it is read the one before it counts.
+It is OFAC's SDN list as it is published (``sdn.xml``, ``sdn_advanced.xml``: what is called "Digital
+Currency Address - …"), or a table with a column ``address``. It is read again when it changes, or
+its signature does, beside what is being decided: until it is read the one before it counts.
 
 Always true (tests/unit/adapters/test_screening_files.py): a file that is not there, that cannot be
-read whole, or that nobody renewed for SCREENING_LIFETIME is no list, and no address is clear then.
-
-Source: OFAC, "Sanctions List Service", sdnList of sdn.xsd.
+read whole, that nobody renewed for SCREENING_LIFETIME, or that is not signed by a key that is set
+is no list, and no address is clear then.
 """
 
 import csv
+import io
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
-from xml.parsers import expat
+from typing import BinaryIO, Final
 
 import structlog
 
+from twinlock.adapters import screening_signing as signing
+from twinlock.adapters.screening_xml import addresses_of_xml
 from twinlock.domain.addresses import AddressError, AddressForm
 from twinlock.domain.errors import TwinlockError
-from twinlock.domain.screening import NO_LIST, Screening
+from twinlock.domain.screening import NO_LIST, Screening, ScreeningListWrongError
 from twinlock.ports import Clock
 from twinlock.proofs.addresses.characters import check_characters
 from twinlock.proofs.addresses.normal import normal_address
 
 SCREENING_LIFETIME = timedelta(hours=72)  # Renewed daily; a weekend without it stops nobody.
 SCREENING_AHEAD_MOST = timedelta(minutes=5)  # Whoever writes the file has a clock of their own.
-FILE_BYTES_MOST = 128 * 1024 * 1024  # OFAC's whole list has some 30 MB.
+FILE_BYTES_MOST = 256 * 1024 * 1024  # OFAC's list has some 30 MB, its advanced one some 120.
 ROWS_MOST = 1_000_000  # Some 200 MB in memory; all lists of the world have a hundredth of that.
-_ID_TYPE: Final = "Digital Currency Address"
 _COLUMN: Final = "address"
-_CHUNK = 1 << 20
 _FORMS = (
     AddressForm.BITCOIN,
     AddressForm.LITECOIN,
@@ -51,20 +50,17 @@ _FORMS = (
 _log = structlog.get_logger(__name__)
 
 
-class ScreeningListWrongError(TwinlockError):
-    """The list of sanctions is of no form that is known, or was cut off: put it in place anew."""
-
-    code = "screening_list_wrong"
-    status = 422
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreeningList:
-    """What a file says. ``entries`` counts what it names, by the form of addresses."""
+    """What a file says. ``entries`` counts what it names, by the form of addresses.
+
+    ``signed`` says that ``renewed_at`` is what its signature says, and not its file.
+    """
 
     addresses: frozenset[str]
     entries: Counter[str]
     renewed_at: datetime
+    signed: bool = False
 
     def is_stale(self, now: datetime) -> bool:
         """Say whether nobody renewed it for too long, or says so of a time that is not yet.
@@ -75,12 +71,16 @@ class ScreeningList:
 
 
 class ScreeningFile:
-    """Reads the list. Implements ``ports.ScreeningFeed``."""
+    """Reads the list. Implements ``ports.ScreeningFeed``.
 
-    def __init__(self, path: Path | None, *, clock: Clock) -> None:
+    ``key`` is the public key (32 bytes) of whoever must have signed it, or None: nobody must.
+    """
+
+    def __init__(self, path: Path | None, *, clock: Clock, key: bytes | None = None) -> None:
         self._path = path
+        self._key = key
         self._clock = clock
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: tuple[int, ...] | None = None
         self._list: ScreeningList | None = None
         self._reading: threading.Thread | None = None
         self._told = ""
@@ -90,12 +90,14 @@ class ScreeningFile:
         if self._path is None:
             return None
         try:
-            found = self._path.stat()
+            stamp = _stamp(self._path)
+            if self._key is not None:
+                stamp += _stamp(signing.signature_path(self._path))
         except OSError as error:
             self._tell(str(error))
             self._seen, self._list = None, None
             return NO_LIST
-        self._renew(self._path, (found.st_mtime_ns, found.st_ino, found.st_size))
+        self._renew(self._path, stamp)
         return self._in_force()
 
     def settle(self) -> None:
@@ -103,7 +105,7 @@ class ScreeningFile:
         if self._reading is not None:
             self._reading.join()
 
-    def _renew(self, path: Path, stamp: tuple[int, int, int]) -> None:
+    def _renew(self, path: Path, stamp: tuple[int, ...]) -> None:
         """Read a file that changed: at once where there is no list, else beside the decisions."""
         if stamp == self._seen or (self._reading is not None and self._reading.is_alive()):
             return
@@ -116,7 +118,7 @@ class ScreeningFile:
 
     def _read(self, path: Path) -> None:
         try:
-            self._list = read_list(path)
+            self._list = read_list(path, key=self._key)
             self._told = ""
         except (OSError, TwinlockError) as error:
             self._list = None
@@ -138,19 +140,39 @@ class ScreeningFile:
         self._told = text
 
 
-def read_list(path: Path) -> ScreeningList:
-    """Return what the file at ``path`` says.
+def _stamp(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def read_list(path: Path, *, key: bytes | None = None) -> ScreeningList:
+    """Return what the file at ``path`` says; with a ``key`` only what that key signed.
 
     Raises:
-        ScreeningListWrongError: it is no list, or not a whole one.
+        ScreeningListWrongError: it is no list, not a whole one, or not signed.
         OSError: it cannot be read.
     """
     found = path.stat()
     if found.st_size > FILE_BYTES_MOST:
         raise ScreeningListWrongError(f"a list has at most {FILE_BYTES_MOST} bytes")
+    signed = None if key is None else signing.checked(path, key=key)
     with path.open("rb") as file:
-        is_xml = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<")
-    named = _of_xml(path) if is_xml else _of_table(path)
+        if signed is not None:
+            signing.check_bytes(file, signed)
+        hashing = signing.Hashing(file)
+        addresses, entries = _listed(io.BufferedReader(hashing))
+        if signed is not None:  # Prevents: a file that changes between check and reading.
+            hashing.check(signed)
+    at = datetime.fromtimestamp(found.st_mtime, tz=UTC) if signed is None else signed.signed_at
+    return ScreeningList(
+        addresses=frozenset(addresses), entries=entries, renewed_at=at, signed=signed is not None
+    )
+
+
+def _listed(file: io.BufferedReader) -> tuple[set[str], Counter[str]]:
+    """Return what a list names, and how many of each form."""
+    is_xml = file.peek(64)[:64].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<")
+    named = addresses_of_xml(file) if is_xml else _of_table(file)
     addresses: set[str] = set()
     entries: Counter[str] = Counter()
     for place, text in enumerate(named, start=1):
@@ -162,8 +184,7 @@ def read_list(path: Path) -> ScreeningList:
     if not addresses:
         # Prevents: a download that broke off behind its first lines, taken for a short list.
         raise ScreeningListWrongError("the list names no address")
-    renewed_at = datetime.fromtimestamp(found.st_mtime, tz=UTC)
-    return ScreeningList(addresses=frozenset(addresses), entries=entries, renewed_at=renewed_at)
+    return addresses, entries
 
 
 def spellings(text: str) -> dict[str, str]:
@@ -190,10 +211,10 @@ def spellings(text: str) -> dict[str, str]:
     return found
 
 
-def _of_table(path: Path) -> Iterator[str]:
+def _of_table(file: BinaryIO) -> Iterator[str]:
     """Yield the column ``address`` of a table of comma-separated values, RFC 4180, in UTF-8."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, strict=True)
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        rows = csv.reader(text, strict=True)
         try:
             header = [name.strip().lower() for name in next(rows, [])]
             if header.count(_COLUMN) != 1:
@@ -207,53 +228,3 @@ def _of_table(path: Path) -> Iterator[str]:
                 yield row[column].strip(" ")
         except (csv.Error, UnicodeDecodeError) as error:
             raise ScreeningListWrongError("the table is not of comma-separated UTF-8") from error
-
-
-class _Ids:
-    """What stands in ``sdnEntry/idList/id`` of OFAC's list, in the order of the file."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        self._root = ""
-        self._text: list[str] = []
-        self._id: dict[str, str] = {}
-        self.parser = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.StartDoctypeDeclHandler = self._refuse
-        self.parser.StartElementHandler = self._begin
-        self.parser.CharacterDataHandler = self._text.append
-        self.parser.EndElementHandler = self._end
-
-    def _refuse(self, *_: object) -> None:
-        raise ScreeningListWrongError("a list of sanctions has no document type")
-
-    def _begin(self, name: str, _: object) -> None:
-        if not self._root:
-            self._root = name
-            if name != "sdnList":
-                raise ScreeningListWrongError("this is not sdn.xml, which begins with sdnList")
-        self._text.clear()
-        if name == "id":
-            self._id = {}
-
-    def _end(self, name: str) -> None:
-        text = "".join(self._text).strip()
-        self._text.clear()
-        if name in ("idType", "idNumber"):
-            self._id[name] = text
-        if name == "id" and self._id.get("idType", "").startswith(_ID_TYPE):
-            self.found.append(self._id.get("idNumber", ""))
-
-
-def _of_xml(path: Path) -> Iterator[str]:
-    ids = _Ids()
-    with path.open("rb") as file:
-        try:
-            while chunk := file.read(_CHUNK):
-                ids.parser.Parse(chunk, False)  # noqa: FBT003 - expat's own
-                yield from ids.found
-                ids.found.clear()
-            ids.parser.Parse(b"", True)  # noqa: FBT003 - as above: it must end where it should
-        except (expat.ExpatError, LookupError, ValueError) as error:
-            # The last two: an encoding that is unknown, or that has more bytes for a letter.
-            raise ScreeningListWrongError("the list is not whole, or no XML") from error

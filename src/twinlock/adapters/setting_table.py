@@ -128,6 +128,12 @@ TABLE = (
         "The list of sanctions. Once it is set, nothing is sent where none is in force.",
     ),
     _row(
+        "SCREENING_KEY",
+        "32 bytes, base64url",
+        "none: the list need not be signed",
+        "The public key of whoever signs the list of sanctions (`twinlock screening keygen`).",
+    ),
+    _row(
         "EXITS_FILE",
         "absolute path",
         "none: the exits of docs/actions.md are all",

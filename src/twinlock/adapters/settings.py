@@ -34,7 +34,8 @@ from twinlock.adapters.setting_table import (
     YES_OR_NO,
     SettingRow,
 )
-from twinlock.domain.errors import SettingsUnknownError, SettingsWrongError
+from twinlock.domain.canonical import from_b64url
+from twinlock.domain.errors import MalformedError, SettingsUnknownError, SettingsWrongError
 from twinlock.domain.webhooks.targets import Reach
 
 MAX_PORT = 65_535
@@ -74,6 +75,7 @@ class Settings:
     mail: MailSettings | None
     price_file: Path | None
     screening_file: Path | None
+    screening_key: bytes | None
     exits_file: Path | None
     breached_passwords_file: Path | None
     network_file: Path | None
@@ -151,6 +153,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         mail=mail_settings.load(values, lambda name: _path(values, name)),
         price_file=_path(values, "PRICE_FILE"),
         screening_file=_path(values, "SCREENING_FILE"),
+        screening_key=_screening_key(values),
         exits_file=_path(values, "EXITS_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
         network_file=_path(values, "NETWORK_FILE"),
@@ -201,6 +204,19 @@ def _path(values: Mapping[str, str], name: str) -> Path | None:
     if not path.is_absolute() or ".." in path.parts or "\0" in text:
         raise _wrong(name, "is not an absolute path without ..")
     return path
+
+
+def _screening_key(values: Mapping[str, str]) -> bytes | None:
+    """Return the key of whoever signs the list of sanctions; with it there is a list."""
+    text = values.get("SCREENING_KEY")
+    if text is None:
+        return None
+    if values.get("SCREENING_FILE") is None:
+        raise _wrong("SCREENING_KEY", "is set, and no list: name it by TWINLOCK_SCREENING_FILE")
+    try:
+        return from_b64url(text, size=32)
+    except MalformedError as error:
+        raise _wrong("SCREENING_KEY", "is not 32 bytes in base64url") from error
 
 
 def _token(values: Mapping[str, str]) -> TokenPlace | None:

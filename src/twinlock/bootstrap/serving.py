@@ -334,7 +334,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         in_force,
         prices=prices,
         signer=signer,
-        screening=ScreeningFile(settings.screening_file, clock=clock),
+        screening=ScreeningFile(settings.screening_file, clock=clock, key=settings.screening_key),
     )
     blind = keys.index
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))

@@ -31,7 +31,7 @@ class AddressForm(StrEnum):
     STELLAR = "stellar"
     EOS = "eos"
     TON = "ton"
-    BANK = "bank"  # an IBAN
+    BANK = "bank"  # an IBAN, or routing number and account where a country has none
     VENUE = "venue"  # somebody's id on the platform itself
     PLAIN = "plain"  # printable ASCII: for a network of which no form is known here
 

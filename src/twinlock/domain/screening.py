@@ -8,6 +8,15 @@ from enum import StrEnum
 
 import msgspec
 
+from twinlock.domain.errors import TwinlockError
+
+
+class ScreeningListWrongError(TwinlockError):
+    """The list of sanctions is of no known form, cut off, or not signed: put it in place anew."""
+
+    code = "screening_list_wrong"
+    status = 422
+
 
 class Screened(StrEnum):
     """What a list says of where value would go."""

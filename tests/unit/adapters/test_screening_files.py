@@ -12,12 +12,16 @@ from twinlock.adapters import screening as lists
 from twinlock.adapters.screening import (
     SCREENING_LIFETIME,
     ScreeningFile,
-    ScreeningListWrongError,
     read_list,
     spellings,
 )
 from twinlock.cli.screening import app
-from twinlock.domain.screening import NO_LIST, Screened, Screening
+from twinlock.domain.screening import (
+    NO_LIST,
+    Screened,
+    Screening,
+    ScreeningListWrongError,
+)
 
 BITCOIN = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 ETHER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -45,6 +49,28 @@ SDN = f"""<?xml version="1.0" standalone="yes"?>
     </idList></sdnEntry>
 </sdnList>
 """
+DETAIL = f'<VersionDetail DetailTypeID="1432">{ETHER}</VersionDetail>'
+_TYPES = """
+  <ReferenceValueSets><FeatureTypeValues>
+    <FeatureType ID="8" FeatureTypeGroupID="1">Birthdate</FeatureType>
+    <FeatureType ID="344" FeatureTypeGroupID="1">Digital Currency Address - XBT</FeatureType>
+    <FeatureType ID="345" FeatureTypeGroupID="1">Digital Currency Address - ETH</FeatureType>
+  </FeatureTypeValues></ReferenceValueSets>"""
+_PARTIES = f"""
+  <DistinctParties><DistinctParty FixedRef="1"><Profile ID="1" PartySubTypeID="4">
+    <Identity ID="9"><Alias><DocumentedName><DocumentedNamePart>
+      <NamePartValue>MALLORY</NamePartValue></DocumentedNamePart></DocumentedName></Alias></Identity>
+    <Feature ID="1" FeatureTypeID="8"><FeatureVersion ID="2">
+      <VersionDetail DetailTypeID="1430">{MONERO}</VersionDetail></FeatureVersion></Feature>
+    <Feature ID="3" FeatureTypeID="344"><FeatureVersion ReliabilityID="1560" ID="4"><Comment />
+      <VersionDetail DetailTypeID="1432">{BITCOIN.upper()}</VersionDetail></FeatureVersion>
+      <IdentityReference IdentityID="9" /></Feature>
+    <Feature ID="5" FeatureTypeID="345"><FeatureVersion ReliabilityID="1560" ID="6"><Comment />
+      {DETAIL}</FeatureVersion></Feature>
+  </Profile></DistinctParty></DistinctParties>"""
+_AROUND = '<?xml version="1.0"?>\n<Sanctions xmlns="https://ofac.example/ADVANCED_XML">'
+ADVANCED = f"{_AROUND}{_TYPES}{_PARTIES}\n</Sanctions>\n"
+LATE = f"{_AROUND}{_PARTIES}{_TYPES}\n</Sanctions>\n"
 TABLE = f'name,Address,list\n"MALLORY, M.",{BITCOIN.upper()},SDN\n\nIVAN, {ETHER} ,SDN\n'
 
 
@@ -75,6 +101,14 @@ def test_ofacs_list_is_read_as_it_is_published(tmp_path: Path) -> None:
 
     assert found.addresses == {BITCOIN, ETHER.lower(), TETHER, MONERO}
     assert found.entries == {"bitcoin": 1, "evm": 1, "tron": 1, "other": 1}
+
+
+def test_ofacs_advanced_list_is_read_as_it_is_published(tmp_path: Path) -> None:
+    found = read_list(put(tmp_path / "sdn_advanced.xml", ADVANCED))
+
+    assert found.addresses == {BITCOIN, ETHER.lower()}
+    assert found.entries == {"bitcoin": 1, "evm": 1}
+    assert not found.signed
 
 
 def test_a_table_is_read_by_its_column(tmp_path: Path) -> None:
@@ -117,8 +151,17 @@ def test_what_has_no_form_is_taken_as_it_is(text: str) -> None:
         pytest.param(SDN[:-200], "not whole", id="XML cut off"),
         pytest.param('<?xml version="1.0" encoding="big5"?><sdnList/>', "no XML", id="two bytes"),
         pytest.param('<?xml version="1.0" encoding="runes"?><sdnList/>', "no XML", id="runes"),
-        pytest.param("<html><body>503</body></html>", "not sdn.xml", id="another page"),
-        pytest.param("<Sanctions/>", "not sdn.xml", id="OFAC's other list"),
+        pytest.param("<html><body>503</body></html>", "neither sdn.xml", id="another page"),
+        pytest.param("<Sanctions/>", "names no address", id="an empty advanced list"),
+        pytest.param(ADVANCED.replace(ETHER, ""), "no address", id="a feature without a detail"),
+        pytest.param(
+            ADVANCED.replace(DETAIL, ""), "without its characters", id="a feature without any"
+        ),
+        pytest.param(LATE, "none is expected", id="a type behind the parties"),
+        pytest.param(
+            ADVANCED.replace('ID="345" ', ""), "none is expected", id="a type without a number"
+        ),
+        pytest.param(ADVANCED[:-30], "not whole", id="an advanced list cut off"),
         pytest.param("<sdnList></sdnList>", "names no address", id="an empty list"),
         pytest.param(
             '<!DOCTYPE x [<!ENTITY a "aaaa">]><sdnList>&a;</sdnList>',
@@ -205,8 +248,8 @@ def test_while_a_list_is_read_the_one_before_it_counts(
     read = lists.read_list
     held: list[Screening | None] = []
 
-    def slowly(where: Path) -> lists.ScreeningList:
-        found = read(where)
+    def slowly(where: Path, *, key: bytes | None) -> lists.ScreeningList:
+        found = read(where, key=key)
         put(path, f"address\n{ETHER}\n")  # It changes once more meanwhile.
         held.append(feed.screening())
         return found

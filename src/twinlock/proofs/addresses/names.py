@@ -11,6 +11,7 @@ from twinlock.domain.addresses import (
     AddressError,
 )
 from twinlock.domain.exits import PLACE
+from twinlock.proofs.addresses.banks import SEPARATOR, normal_national
 from twinlock.proofs.addresses.characters import check_characters
 from twinlock.proofs.addresses.iban import LENGTHS
 
@@ -34,11 +35,16 @@ def normal_venue_id(text: str) -> str:
 
 
 def normal_bank_account(text: str) -> str:
-    """Return the one form of an IBAN: capitals, without the spaces in which banks print it.
+    """Return the one form of a bank account: an IBAN, or where there is none ``banks``' own.
+
+    An IBAN is in capitals, without the spaces in which banks print it.
 
     Raises:
-        AddressError: it is none; a country, a length or the check digits are wrong.
+        AddressError: it is neither; a country, a length or the check digits are wrong.
     """
+    if SEPARATOR in text:
+        check_characters(text)
+        return normal_national(text)
     if "  " in text or text.strip(" ") != text:
         raise AddressCharactersError("an IBAN is printed in groups with one space between them")
     whole = text.replace(" ", "").upper() if text.isascii() else text
