@@ -423,8 +423,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if shown.factor not in (Factor.EMAIL_CODE, Factor.SMS_CODE):
             return False
-        spared = type_of(action.payload) in SPARED
-        return not spared and self.signals.mutes(shown.source, shown.at)
+        return type_of(action.payload) not in SPARED and self.signals.mutes(shown.source, shown.at)
 
     def session(self, session_id: str) -> Session | None:
         """Return the session ``session_id`` while it is kept, or None."""
@@ -468,9 +467,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return None if last is None or lapse > _LAST - last else last + lapse
 
     def _last_used(self) -> datetime | None:
-        return (
-            None if self.usable_at is None else max(self.usable_at, self.used_at or self.usable_at)
-        )
+        usable = self.usable_at
+        return None if usable is None else max(usable, self.used_at or usable)
 
     def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
         unproved = self.imported and self.usable_at is None
