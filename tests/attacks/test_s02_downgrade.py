@@ -59,8 +59,9 @@ def test_every_path_was_walked(now: StoryResult) -> None:
     check = now.parts[1].check
 
     assert check is not None
-    walked = [one for one, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING]
-    built = 5 * len(BUILT.intersection(walked))  # Five sets of proofs.
+    walked = {one for one, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING}
+    walked -= {"api_key.widen"}  # There is no key.
+    built = 5 * len(BUILT & walked - {"platform.exit"})  # Five sets of proofs; none is registered.
     assert check.looked_at == built + 5  # And one that nobody knows.
     left = 5 * len(walked) - built
     assert check.notes == (f"{left} more are of actions not built yet, and always refused",)

@@ -16,9 +16,9 @@ from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.entries import entry_key, entry_label
-from twinlock.domain.events import NoticeReported
 from twinlock.domain.ids import AccountId
 from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.outside_events import NoticeReported
 from twinlock.proofs.bundles import verify_bundle
 
 

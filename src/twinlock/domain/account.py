@@ -399,11 +399,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def keys_to_come(self) -> tuple[OpenAction, ...]:
         """Return the creations of API keys that are proved and wait."""
-        return tuple(
-            action
-            for action in self.actions
-            if isinstance(action.payload, ApiKeyCreate) and action.until is not None
-        )
+        every = (one for one in self.actions if isinstance(one.payload, ApiKeyCreate))
+        return tuple(one for one in every if one.until is not None)
 
     def channel(self, channel_id: str) -> Channel | None:
         """Return the channel ``channel_id`` while it is bound, or None."""
@@ -423,7 +420,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if shown.factor not in (Factor.EMAIL_CODE, Factor.SMS_CODE):
             return False
-        return type_of(action.payload) not in SPARED and self.signals.mutes(shown.source, shown.at)
+        spared = type_of(action.payload) in SPARED
+        return not spared and self.signals.mutes(shown.source, shown.at)
 
     def session(self, session_id: str) -> Session | None:
         """Return the session ``session_id`` while it is kept, or None."""
@@ -467,8 +465,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return None if last is None or lapse > _LAST - last else last + lapse
 
     def _last_used(self) -> datetime | None:
-        usable = self.usable_at
-        return None if usable is None else max(usable, self.used_at or usable)
+        first = self.usable_at
+        return None if first is None else max(first, self.used_at or first)
 
     def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
         unproved = self.imported and self.usable_at is None

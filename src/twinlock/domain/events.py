@@ -7,8 +7,6 @@ the state that the gate decided on; the audit leans on that.
 from datetime import datetime
 from typing import TypeAlias
 
-import msgspec
-
 from twinlock.domain.account import (
     Account,
     ApiKey,
@@ -23,8 +21,8 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
-from twinlock.domain.deliveries import Outcome
 from twinlock.domain.disputes import Contest
+from twinlock.domain.event_form import EventForm
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
     ActionId,
@@ -37,29 +35,21 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Eased, Lock
+from twinlock.domain.outside_events import OfficersEvent, RecordsEvent, WarningEvent
 from twinlock.domain.reasons import Reason
 from twinlock.domain.risk.visits import Visit
-from twinlock.domain.signals import SignalKind
-from twinlock.domain.suspensions import AccountSuspension
-
-
-class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
-    """A fact; ``at`` is when it was decided (UTC)."""
-
-    at: datetime
-
 
 # --- An action on its way ---
 
 
-class ActionProposed(_Event, frozen=True, kw_only=True, tag="action.proposed/1"):
+class ActionProposed(EventForm, frozen=True, kw_only=True, tag="action.proposed/1"):
     """Somebody wants something done; ``candidate_id`` is what was offered and is used up by it."""
 
     action: OpenAction
     candidate_id: ChallengeId | None = None
 
 
-class ActionHeld(_Event, frozen=True, kw_only=True, tag="action.held/1"):
+class ActionHeld(EventForm, frozen=True, kw_only=True, tag="action.held/1"):
     """Its proof is complete; it takes effect at ``until`` at the earliest. Notices go out.
 
     ``choice`` says that a second root, shown meanwhile, would do instead of this wait.
@@ -73,7 +63,7 @@ class ActionHeld(_Event, frozen=True, kw_only=True, tag="action.held/1"):
     lengthened: bool = False
 
 
-class ContestOpened(_Event, frozen=True, kw_only=True, tag="contest.opened/1"):
+class ContestOpened(EventForm, frozen=True, kw_only=True, tag="contest.opened/1"):
     """A second veto from the same root: the action stands still until somebody else decides.
 
     Nobody does: it lapses when the contest ends.
@@ -83,7 +73,7 @@ class ContestOpened(_Event, frozen=True, kw_only=True, tag="contest.opened/1"):
     contest: Contest
 
 
-class ContestDecided(_Event, frozen=True, kw_only=True, tag="contest.decided/1"):
+class ContestDecided(EventForm, frozen=True, kw_only=True, tag="contest.decided/1"):
     """A root that neither side had used proved the action: it goes on, until ``lapses_at``.
 
     Who objected is not heard for a while. The other verdict is a veto.
@@ -94,14 +84,14 @@ class ContestDecided(_Event, frozen=True, kw_only=True, tag="contest.decided/1")
     lapses_at: datetime
 
 
-class ChallengeIssued(_Event, frozen=True, kw_only=True, tag="challenge.issued/1"):
+class ChallengeIssued(EventForm, frozen=True, kw_only=True, tag="challenge.issued/1"):
     """The customer was asked."""
 
     action_id: ActionId
     challenge: Challenge
 
 
-class ProofAccepted(_Event, frozen=True, kw_only=True, tag="proof.accepted/1"):
+class ProofAccepted(EventForm, frozen=True, kw_only=True, tag="proof.accepted/1"):
     """An answer was right and bound to this action; ``proved`` says that it reached the floor.
 
     ``used_code`` is the hash of a recovery code that is used up by it.
@@ -117,7 +107,7 @@ class ProofAccepted(_Event, frozen=True, kw_only=True, tag="proof.accepted/1"):
     used_code: str = ""
 
 
-class ProofRefused(_Event, frozen=True, kw_only=True, tag="proof.refused/1"):
+class ProofRefused(EventForm, frozen=True, kw_only=True, tag="proof.refused/1"):
     """An answer was wrong. What can be guessed counts against the throttle."""
 
     action_id: ActionId
@@ -125,7 +115,7 @@ class ProofRefused(_Event, frozen=True, kw_only=True, tag="proof.refused/1"):
     fault: ProofFault
 
 
-class ActionAuthorized(_Event, frozen=True, kw_only=True, tag="action.authorized/1"):
+class ActionAuthorized(EventForm, frozen=True, kw_only=True, tag="action.authorized/1"):
     """An exit was decided yes; it is decided again when it is spent.
 
     ``api_key_id`` is the key without which it would not have been: it counts in that one's sum.
@@ -137,7 +127,7 @@ class ActionAuthorized(_Event, frozen=True, kw_only=True, tag="action.authorized
     api_key_id: ApiKeyId | None = None
 
 
-class _Closing(_Event, frozen=True, kw_only=True):
+class _Closing(EventForm, frozen=True, kw_only=True):
     """The action leaves the account's document for a stream of its own."""
 
     action_id: ActionId
@@ -201,31 +191,31 @@ ClosingEvent: TypeAlias = ActionSpent | ActionDone | ActionRefused | ActionVetoe
 # --- What a customer is known by ---
 
 
-class AccountOpened(_Event, frozen=True, kw_only=True, tag="account.opened/1"):
+class AccountOpened(EventForm, frozen=True, kw_only=True, tag="account.opened/1"):
     """The platform has a new customer."""
 
     account: Account
 
 
-class CandidateOffered(_Event, frozen=True, kw_only=True, tag="candidate.offered/1"):
+class CandidateOffered(EventForm, frozen=True, kw_only=True, tag="candidate.offered/1"):
     """A registration challenge or a fresh seed was given out."""
 
     candidate: Candidate
 
 
-class AuthenticatorBound(_Event, frozen=True, kw_only=True, tag="authenticator.bound/1"):
+class AuthenticatorBound(EventForm, frozen=True, kw_only=True, tag="authenticator.bound/1"):
     """From now on this authenticator counts, and sets the floor."""
 
     authenticator: Authenticator
 
 
-class AuthenticatorRemoved(_Event, frozen=True, kw_only=True, tag="authenticator.removed/1"):
+class AuthenticatorRemoved(EventForm, frozen=True, kw_only=True, tag="authenticator.removed/1"):
     """The removal has waited; the floor follows what is left."""
 
     authenticator_id: AuthenticatorId
 
 
-class AuthenticatorSuspended(_Event, frozen=True, kw_only=True, tag="authenticator.suspended/1"):
+class AuthenticatorSuspended(EventForm, frozen=True, kw_only=True, tag="authenticator.suspended/1"):
     """It was reported lost, stolen or foreign: until ``until`` it answers nothing.
 
     ``for_good`` says that it does not end by itself; ``weak_root`` is set when that was said with
@@ -239,32 +229,32 @@ class AuthenticatorSuspended(_Event, frozen=True, kw_only=True, tag="authenticat
 
 
 class AuthenticatorReactivated(
-    _Event, frozen=True, kw_only=True, tag="authenticator.reactivated/1"
+    EventForm, frozen=True, kw_only=True, tag="authenticator.reactivated/1"
 ):
     """It was found again, the owner said so at the floor, and that has waited."""
 
     authenticator_id: AuthenticatorId
 
 
-class PasswordRehashed(_Event, frozen=True, kw_only=True, tag="password.rehashed/1"):
+class PasswordRehashed(EventForm, frozen=True, kw_only=True, tag="password.rehashed/1"):
     """A password that an older system hashed was right, and is kept as our own hash from now on."""
 
     authenticator: Password
 
 
-class ChannelBound(_Event, frozen=True, kw_only=True, tag="channel.bound/1"):
+class ChannelBound(EventForm, frozen=True, kw_only=True, tag="channel.bound/1"):
     """From now on notices go there too. What ``channel`` replaced is no channel any more."""
 
     channel: Channel
 
 
-class ChannelRemoved(_Event, frozen=True, kw_only=True, tag="channel.removed/1"):
+class ChannelRemoved(EventForm, frozen=True, kw_only=True, tag="channel.removed/1"):
     """Nothing goes there any more."""
 
     channel_id: ChannelId
 
 
-class NewcomerRepudiated(_Event, frozen=True, kw_only=True, tag="newcomer.repudiated/1"):
+class NewcomerRepudiated(EventForm, frozen=True, kw_only=True, tag="newcomer.repudiated/1"):
     """Something older said "this was not me".
 
     ``entries`` bound what is undone; no device that came after ``since`` is known any more. What
@@ -276,7 +266,7 @@ class NewcomerRepudiated(_Event, frozen=True, kw_only=True, tag="newcomer.repudi
     below_floor: bool = False
 
 
-class SessionStarted(_Event, frozen=True, kw_only=True, tag="session.started/1"):
+class SessionStarted(EventForm, frozen=True, kw_only=True, tag="session.started/1"):
     """A device signed in. A full session ends a read-only one of the same device.
 
     ``visit`` is what the account remembers of it from now on.
@@ -286,13 +276,13 @@ class SessionStarted(_Event, frozen=True, kw_only=True, tag="session.started/1")
     visit: Visit | None = None
 
 
-class SessionEnded(_Event, frozen=True, kw_only=True, tag="session.ended/1"):
+class SessionEnded(EventForm, frozen=True, kw_only=True, tag="session.ended/1"):
     """A session is over; a dead one stays dead."""
 
     session_id: SessionId
 
 
-class SessionUsed(_Event, frozen=True, kw_only=True, tag="session.used/1"):
+class SessionUsed(EventForm, frozen=True, kw_only=True, tag="session.used/1"):
     """Orders passed in this session, whose device signed that it trades; told now and then."""
 
     session_id: SessionId
@@ -320,13 +310,13 @@ StandingEvent: TypeAlias = (
 # --- What protects it ---
 
 
-class HoldPlaced(_Event, frozen=True, kw_only=True, tag="hold.placed/1"):
+class HoldPlaced(EventForm, frozen=True, kw_only=True, tag="hold.placed/1"):
     """For a while nothing leaves."""
 
     hold: Hold
 
 
-class FreezeSet(_Event, frozen=True, kw_only=True, tag="freeze.set/1"):
+class FreezeSet(EventForm, frozen=True, kw_only=True, tag="freeze.set/1"):
     """The owner stopped everything. ``weak_root`` is set when it was below the floor.
 
     ``bound_at`` is how old counts what set it.
@@ -337,17 +327,17 @@ class FreezeSet(_Event, frozen=True, kw_only=True, tag="freeze.set/1"):
     bound_at: datetime | None = None
 
 
-class FreezeLifted(_Event, frozen=True, kw_only=True, tag="freeze.lifted/1"):
+class FreezeLifted(EventForm, frozen=True, kw_only=True, tag="freeze.lifted/1"):
     """The owner goes on."""
 
 
-class LimitsSet(_Event, frozen=True, kw_only=True, tag="limits.set/1"):
+class LimitsSet(EventForm, frozen=True, kw_only=True, tag="limits.set/1"):
     """The owner's own limits are these from now on."""
 
     limits: Limits
 
 
-class LockSet(_Event, frozen=True, kw_only=True, tag="lock.set/1"):
+class LockSet(EventForm, frozen=True, kw_only=True, tag="lock.set/1"):
     """The owner's own lock is this from now on; of no days: there is none.
 
     ``eased`` is the last loosening of it, which may be undone.
@@ -357,144 +347,60 @@ class LockSet(_Event, frozen=True, kw_only=True, tag="lock.set/1"):
     eased: Eased | None = None
 
 
-class ContactJoined(_Event, frozen=True, kw_only=True, tag="contact.joined/1"):
+class ContactJoined(EventForm, frozen=True, kw_only=True, tag="contact.joined/1"):
     """Another person, with a passkey of their own, may agree from now on."""
 
     contact: Passkey
 
 
-class ContactLeft(_Event, frozen=True, kw_only=True, tag="contact.left/1"):
+class ContactLeft(EventForm, frozen=True, kw_only=True, tag="contact.left/1"):
     """A trusted contact agrees to nothing any more."""
 
     contact_id: AuthenticatorId
 
 
-class DestinationAdded(_Event, frozen=True, kw_only=True, tag="destination.added/1"):
+class DestinationAdded(EventForm, frozen=True, kw_only=True, tag="destination.added/1"):
     """A destination is listed: proved, waited for and not vetoed; or imported and unproved."""
 
     destination: Destination
 
 
-class DestinationRemoved(_Event, frozen=True, kw_only=True, tag="destination.removed/1"):
+class DestinationRemoved(EventForm, frozen=True, kw_only=True, tag="destination.removed/1"):
     """A destination is off the list."""
 
     destination_id: DestinationId
 
 
-class ApiKeyCreated(_Event, frozen=True, kw_only=True, tag="api_key.created/1"):
+class ApiKeyCreated(EventForm, frozen=True, kw_only=True, tag="api_key.created/1"):
     """An API key exists."""
 
     api_key: ApiKey
 
 
-class ApiKeyChanged(_Event, frozen=True, kw_only=True, tag="api_key.changed/1"):
+class ApiKeyChanged(EventForm, frozen=True, kw_only=True, tag="api_key.changed/1"):
     """An API key is this from now on: it was narrowed or widened."""
 
     api_key: ApiKey
 
 
-class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="api_key.revoked/1"):
+class ApiKeyRevoked(EventForm, frozen=True, kw_only=True, tag="api_key.revoked/1"):
     """An API key is dead."""
 
     api_key_id: ApiKeyId
 
 
-class IntegratorRevoked(_Event, frozen=True, kw_only=True, tag="integrator.revoked/1"):
+class IntegratorRevoked(EventForm, frozen=True, kw_only=True, tag="integrator.revoked/1"):
     """Every API key that was made for this integrator is dead; the operator said so."""
 
     integrator: str
 
 
-class ApiKeyUsed(_Event, frozen=True, kw_only=True, tag="api_key.used/1"):
+class ApiKeyUsed(EventForm, frozen=True, kw_only=True, tag="api_key.used/1"):
     """Orders passed that named this key; told once for each of its days of trading."""
 
     api_key_id: ApiKeyId
 
 
-# --- What was seen of others ---
-
-
-class CodesFlooded(_Event, frozen=True, kw_only=True, tag="codes.flooded/1"):
-    """More codes were asked for than are sent; the owner is told, once a day."""
-
-
-class SimChanged(_Event, frozen=True, kw_only=True, tag="sim.changed/1"):
-    """The platform said so; it can only add: codes by SMS count nothing for a week."""
-
-    changed_at: datetime
-
-
-class NoticeReported(_Event, frozen=True, kw_only=True, tag="notice.reported/1"):
-    """How far the word that a change waits came on one channel: handed on, confirmed, or failed."""
-
-    action_id: ActionId
-    channel_id: ChannelId
-    outcome: Outcome
-
-
-class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal.received/1"):
-    """Another party said that something happened at theirs; it can only add.
-
-    ``muted`` are channels whose codes and silence count nothing until ``muted_until``. Policies are
-    warned until ``warned_until``; ``told`` says that the owner hears of it.
-    """
-
-    stream: str
-    kind: SignalKind
-    muted: tuple[ChannelId, ...] = ()
-    muted_until: datetime | None = None
-    warned_until: datetime | None = None
-    told: bool = False
-
-
-# --- What becomes of its records ---
-
-
-class LegalHoldSet(_Event, frozen=True, kw_only=True, tag="legal_hold.set/1"):
-    """Somebody needs the records: the account is not erased while this stands."""
-
-    reference: str
-
-
-class LegalHoldLifted(_Event, frozen=True, kw_only=True, tag="legal_hold.lifted/1"):
-    """Whoever needed the records needs them no more."""
-
-    reference: str
-
-
-class DataExported(_Event, frozen=True, kw_only=True, tag="data.exported/1"):
-    """Everything that is held about the person was handed out; the entry's actor says to whom."""
-
-
-class AccountErased(_Event, frozen=True, kw_only=True, tag="account.erased/1"):
-    """The last fact of an account: with it all others are destroyed."""
-
-
-# --- What officers say of it ---
-
-
-class AccountSuspended(_Event, frozen=True, kw_only=True, tag="account.suspended/1"):
-    """An officer stopped every exit of the account, until it ends or two others release it."""
-
-    suspension: AccountSuspension
-    because: str
-
-
-class ReleaseAgreed(_Event, frozen=True, kw_only=True, tag="account.release_agreed/1"):
-    """An officer agreed that the suspension ends; it takes a second one."""
-
-    officer: str
-
-
-class AccountReleased(_Event, frozen=True, kw_only=True, tag="account.released/1"):
-    """The second officer agreed: the suspension is over."""
-
-    officer: str
-
-
-OfficersEvent: TypeAlias = AccountSuspended | ReleaseAgreed | AccountReleased
-RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
-WarningEvent: TypeAlias = CodesFlooded | SimChanged | NoticeReported | SignalReceived
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet

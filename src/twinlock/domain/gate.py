@@ -57,13 +57,11 @@ from twinlock.domain.effects import listed_for, may_list
 from twinlock.domain.entries import ERASED_ENTRY
 from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import (
-    AccountErased,
     ActionDone,
     ActionHeld,
     ActionProposed,
     ActionSpent,
     ChallengeIssued,
-    CodesFlooded,
     Event,
     ProofAccepted,
     ProofRefused,
@@ -72,6 +70,7 @@ from twinlock.domain.exits import Exit, most_fee
 from twinlock.domain.freeze_links import asked_for, freezer
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
+from twinlock.domain.outside_events import AccountErased, CodesFlooded
 from twinlock.domain.proposals import check_proposal
 from twinlock.domain.proving import (
     ask,

@@ -28,8 +28,6 @@ from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import instant
 from twinlock.domain.events import (
     AccountOpened,
-    AccountReleased,
-    AccountSuspended,
     ActionAuthorized,
     ActionHeld,
     ActionProposed,
@@ -44,12 +42,10 @@ from twinlock.domain.events import (
     AuthenticatorSuspended,
     ChannelBound,
     ChannelRemoved,
-    CodesFlooded,
     ContactJoined,
     ContactLeft,
     ContestDecided,
     ContestOpened,
-    DataExported,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -62,11 +58,17 @@ from twinlock.domain.events import (
     ProofAccepted,
     ProofRefused,
     SessionStarted,
-    SignalReceived,
-    SimChanged,
 )
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.newcomers import is_older, links, narrows
+from twinlock.domain.outside_events import (
+    AccountReleased,
+    AccountSuspended,
+    CodesFlooded,
+    DataExported,
+    SignalReceived,
+    SimChanged,
+)
 from twinlock.domain.throttle import UNREAD, can_be_guessed
 
 

@@ -32,15 +32,17 @@ from twinlock.domain.events import (
     AccountOpened,
     ApiKeyUsed,
     CandidateOffered,
-    DataExported,
     DestinationAdded,
     Event,
     IntegratorRevoked,
+    SessionEnded,
+    SessionUsed,
+)
+from twinlock.domain.outside_events import (
+    DataExported,
     LegalHoldLifted,
     LegalHoldSet,
     NoticeReported,
-    SessionEnded,
-    SessionUsed,
     SimChanged,
 )
 from twinlock.domain.policy.facts import SessionState

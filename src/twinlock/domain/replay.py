@@ -29,10 +29,7 @@ from twinlock.domain.changing import with_account, with_action, with_destination
 from twinlock.domain.deliveries import noted
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
-    AccountErased,
     AccountOpened,
-    AccountReleased,
-    AccountSuspended,
     ActionAuthorized,
     ActionDone,
     ActionHeld,
@@ -53,12 +50,10 @@ from twinlock.domain.events import (
     ChallengeIssued,
     ChannelBound,
     ChannelRemoved,
-    CodesFlooded,
     ContactJoined,
     ContactLeft,
     ContestDecided,
     ContestOpened,
-    DataExported,
     DestinationAdded,
     DestinationRemoved,
     Event,
@@ -67,26 +62,17 @@ from twinlock.domain.events import (
     HoldPlaced,
     IdentityEvent,
     IntegratorRevoked,
-    LegalHoldLifted,
-    LegalHoldSet,
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
-    NoticeReported,
-    OfficersEvent,
     PasswordRehashed,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
-    RecordsEvent,
-    ReleaseAgreed,
     SessionEnded,
     SessionStarted,
     SessionUsed,
-    SignalReceived,
-    SimChanged,
     StandingEvent,
-    WarningEvent,
 )
 from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
 from twinlock.domain.holds import place
@@ -96,6 +82,22 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.likeness import with_look, without_look
 from twinlock.domain.newcomers import with_doubts
+from twinlock.domain.outside_events import (
+    AccountErased,
+    AccountReleased,
+    AccountSuspended,
+    CodesFlooded,
+    DataExported,
+    LegalHoldLifted,
+    LegalHoldSet,
+    NoticeReported,
+    OfficersEvent,
+    RecordsEvent,
+    ReleaseAgreed,
+    SignalReceived,
+    SimChanged,
+    WarningEvent,
+)
 from twinlock.domain.rehashing import with_verifier
 from twinlock.domain.replaying_actions import apply_to_action, close
 from twinlock.domain.risk.visits import Visit, remember

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from twinlock.domain.account import Account
 from twinlock.domain.commands import ReceiveSignal
-from twinlock.domain.events import Event, HoldPlaced, SessionEnded, SignalReceived
+from twinlock.domain.events import Event, HoldPlaced, SessionEnded
 from twinlock.domain.holds import Hold, held_until
 from twinlock.domain.ids import ChannelId
+from twinlock.domain.outside_events import SignalReceived
 from twinlock.domain.signals import NOTHING, Effect, Signals, effect_of
 
 

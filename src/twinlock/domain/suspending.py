@@ -12,7 +12,6 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.commands import OfficerSpeaks
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import TwinlockError
-from twinlock.domain.events import AccountReleased, AccountSuspended, ReleaseAgreed
 from twinlock.domain.officers.platform import check_word
 from twinlock.domain.officers.statements import (
     Release,
@@ -20,6 +19,7 @@ from twinlock.domain.officers.statements import (
     StatementRefusedError,
     Suspend,
 )
+from twinlock.domain.outside_events import AccountReleased, AccountSuspended, ReleaseAgreed
 from twinlock.domain.requirements import Answer
 from twinlock.domain.suspensions import (
     RELEASE_ENTRY,

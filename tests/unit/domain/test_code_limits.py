@@ -37,8 +37,8 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.commands import ReportSimChange
 from twinlock.domain.decisions import Decision
-from twinlock.domain.events import CodesFlooded, SimChanged
 from twinlock.domain.notices import NoticeKind, notices
+from twinlock.domain.outside_events import CodesFlooded, SimChanged
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never
 

@@ -30,9 +30,9 @@ from twinlock.domain.deliveries import (
     next_try,
     pause_after,
 )
-from twinlock.domain.events import NoticeReported
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ActionId, ChannelId
+from twinlock.domain.outside_events import NoticeReported
 from twinlock.domain.requirements import Answer
 from twinlock.domain.room import bytes_that_last, grows
 

@@ -19,7 +19,7 @@ from twinlock.domain.entries import (
     facts_digest,
     record,
 )
-from twinlock.domain.events import AccountErased
+from twinlock.domain.outside_events import AccountErased
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons

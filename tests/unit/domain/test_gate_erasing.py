@@ -28,17 +28,17 @@ from twinlock.domain.commands import (
 )
 from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import ERASED_ENTRY
-from twinlock.domain.events import (
-    AccountErased,
-    ActionDone,
-    DataExported,
-    LegalHoldLifted,
-    LegalHoldSet,
-)
+from twinlock.domain.events import ActionDone
 from twinlock.domain.gate import NotErasableError
 from twinlock.domain.ids import ActionId
 from twinlock.domain.notices import NoticeKind, notices
 from twinlock.domain.of_accounts import LegalHoldUnknownError, TooManyLegalHoldsError
+from twinlock.domain.outside_events import (
+    AccountErased,
+    DataExported,
+    LegalHoldLifted,
+    LegalHoldSet,
+)
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never, reasons
 from twinlock.domain.waits import lapses_at

@@ -28,9 +28,10 @@ from twinlock.domain.bounds import SIGNAL_SERIES_EVERY, SIGNAL_SERIES_MOST
 from twinlock.domain.commands import ReceiveSignal
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import present
-from twinlock.domain.events import SessionEnded, SignalReceived
+from twinlock.domain.events import SessionEnded
 from twinlock.domain.holds import held_until
 from twinlock.domain.notices import Notice, NoticeKind, notices
+from twinlock.domain.outside_events import SignalReceived
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never, reasons
 from twinlock.domain.signals import KINDS, SignalKind, Signals, effect_of, is_better

@@ -29,10 +29,10 @@ from twinlock.domain.bounds import (
 from twinlock.domain.canonical import encode
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import MalformedError
-from twinlock.domain.events import AccountReleased, AccountSuspended, ReleaseAgreed
 from twinlock.domain.notices import NoticeKind, notices
 from twinlock.domain.officers.platform import OfficersMissingError, after
 from twinlock.domain.officers.statements import StatementRefusedError, Suspend
+from twinlock.domain.outside_events import AccountReleased, AccountSuspended, ReleaseAgreed
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never, leaves, reasons
 from twinlock.domain.suspending import (

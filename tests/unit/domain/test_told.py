@@ -25,7 +25,6 @@ from twinlock.domain.events import (
     AuthenticatorSuspended,
     ChannelBound,
     ChannelRemoved,
-    CodesFlooded,
     Event,
     FreezeLifted,
     FreezeSet,
@@ -35,6 +34,7 @@ from twinlock.domain.events import (
     SessionStarted,
 )
 from twinlock.domain.ids import ActionId, AuthenticatorId, ChannelId, SessionId
+from twinlock.domain.outside_events import CodesFlooded
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.requirements import Answer
 from twinlock.domain.signals import KINDS, SignalKind

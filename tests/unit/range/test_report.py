@@ -128,8 +128,9 @@ async def test_what_people_must_know_is_told_beside_what_failed() -> None:
         "account.any: played on the account that is described",
         "x1: passkey@other_action not shown: decided before",
     ]
-    walked = [one for one, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING]
-    built = len(BUILT.intersection(walked))
+    walked = {one for one, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING}
+    walked -= {"api_key.widen"}  # There is no key.
+    built = len(BUILT & walked - {"platform.exit"})  # Nobody registered one.
     left = f"{len(walked) - built} more are of actions not built yet, and always refused"
     tried = f"{built + 1} cases tried; {left}"
     assert looked_at(now.parts[1]) == [tried]

@@ -35,10 +35,10 @@ from twinlock.domain.errors import (
     UnavailableError,
     present,
 )
-from twinlock.domain.events import AccountErased
 from twinlock.domain.ids import AccountId
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.officers.platform import halted_since
+from twinlock.domain.outside_events import AccountErased
 from twinlock.ports import Clock, Committed, Entropy, Work
 
 PAGE_ROWS = 200  # Accounts that are opened at once: 3 MB at most.
