@@ -330,12 +330,8 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
     settings, entropy, store = world.settings, SystemEntropy(), shelves.store
     signer = keys.signer(log_origin=settings.log_origin)
     heads = shelves.published or NewestHeads(store, signer=signer)
-    policies = BookPolicies(
-        in_force,
-        prices=prices,
-        signer=signer,
-        screening=ScreeningFile(settings.screening_file, clock=clock, key=settings.screening_key),
-    )
+    screening = ScreeningFile(settings.screening_file, clock=clock, key=settings.screening_key)
+    policies = BookPolicies(in_force, prices=prices, signer=signer, screening=screening)
     blind = keys.index
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)

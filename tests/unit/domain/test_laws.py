@@ -678,6 +678,18 @@ def test_however_large_a_budget_was_signed_only_a_small_sum_leaves_without_a_pro
 EXIT = "withdrawal.crypto"
 AGREE = Prove(code=Reason.AGREEMENT_NEEDED, level=Level.NONE, factors=(Factor.TRUSTED_CONTACT,))
 OWN = [
+    (laws.a_halt_stops_every_exit, the(EXIT), NOTHING),
+    (laws.a_halt_stops_every_exit, the(EXIT, platform_halted=True), never(Reason.PLATFORM_HALTED)),
+    (laws.a_halt_stops_every_exit, the(ERASE, platform_halted=True), never(Reason.PLATFORM_HALTED)),
+    (laws.a_halt_stops_every_exit, the("limit.raise", platform_halted=True), NOTHING),
+    (laws.a_suspension_stops_every_exit, the(EXIT), NOTHING),
+    (laws.a_suspension_stops_every_exit, the(EXIT, suspended_until=NOON), NOTHING),
+    (
+        laws.a_suspension_stops_every_exit,
+        the(EXIT, suspended_until=NOON + DAY),
+        never(Reason.ACCOUNT_SUSPENDED, NOON + DAY),
+    ),
+    (laws.a_suspension_stops_every_exit, the("limit.raise", suspended_until=NOON + DAY), NOTHING),
     (own_laws.own_limits_hold, the(EXIT, value_cents=5, own_day_cents=5), NOTHING),
     (own_laws.own_limits_hold, the(EXIT, value_cents=5), NOTHING),
     (
