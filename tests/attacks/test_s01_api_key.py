@@ -43,8 +43,9 @@ async def test_the_owner_was_told_with_a_way_to_stop_it_before_anything_took_eff
     result = await shipped("S01")
     demands = {part.id: part.check for part in result.parts if part.check is not None}
 
+    exits = len(EXITS) - 1  # All but those that a platform registers: here it did not.
     assert (demands["m4"].looked_at, demands["m4"].status) == (2, Status.PASSED)
-    assert (demands["n1"].looked_at, demands["n1"].status) == (3 * len(EXITS), Status.PASSED)
+    assert (demands["n1"].looked_at, demands["n1"].status) == (3 * exits, Status.PASSED)
 
 
 async def test_the_owner_has_a_key_that_reads_and_trades_at_once() -> None:

@@ -263,7 +263,8 @@ def _tried(before: Account, events: tuple[Event, ...]) -> bool:
     """Say whether ``events`` refuse what nothing was shown for, and the owner is to hear of it."""
     new = tuple(event.action for event in events if isinstance(event, ActionProposed))
     refused = {event.action_id: event.at for event in events if isinstance(event, ActionRefused)}
-    over = (one for one in (*before.actions, *new) if one.action_id in refused)
+    shown = {event.action_id for event in events if isinstance(event, ProofAccepted)}
+    over = (one for one in (*before.actions, *new) if one.action_id in refused.keys() - shown)
     return any(attempt_to_tell(before, one, now=refused[one.action_id]) for one in over)
 
 

@@ -336,6 +336,13 @@ async def _revoke_api_key(stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload={"api_key_id": found[-1]["api_key_id"]})
 
 
+async def _remove_trusted_contact(stage: Stage, step: Step) -> Act:
+    seen = await stage.venue.client.account(stage.customer.account_id)
+    if not seen["trusted_contacts"]:
+        raise NotPlayableError("this account has no trusted contact")
+    return Act(kind=step.do, payload={"contact_id": seen["trusted_contacts"][0]["contact_id"]})
+
+
 async def _limit(stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload=own_words.limit_payload(stage, step))
 
@@ -366,6 +373,7 @@ _ACTS: dict[str, _Acts] = {
     ActionType.API_KEY_WIDEN: _change_api_key,
     ActionType.API_KEY_NARROW: _change_api_key,
     ActionType.API_KEY_REVOKE: _revoke_api_key,
+    ActionType.TRUSTED_CONTACT_REMOVE: _remove_trusted_contact,
     **dict.fromkeys(own_words.LIMITS, _limit),
     **dict.fromkeys(own_words.LOCKS, _lock),
     ActionType.FREEZE_SET: _nothing_more,

@@ -112,12 +112,14 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
     """Try every set of proofs below the floor on every path; none may ever come through."""
     if check.paths != "all_but_tightening":
         raise NotPlayableError(f"paths {check.paths!r}: not understood here")
+    stage = await replay.fresh(old=OLD.values())
+    nowhere = {ActionType.API_KEY_WIDEN}  # Of no key, and of no contact.
+    nowhere |= set() if stage.spec.trusted_contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
     paths = [
         kind
         for kind, cls in CLASS_OF.items()
-        if cls is not ActionClass.TIGHTENING and kind != ActionType.API_KEY_WIDEN  # Of no key.
+        if cls is not ActionClass.TIGHTENING and kind not in nowhere
     ]
-    stage = await replay.fresh(old=OLD.values())
     if check.floor_from is not None and check.floor_from not in stage.customer.best():
         raise NotPlayableError(f"the floor of this account is not of {check.floor_from.value}")
     for path in (*paths, UNKNOWN_EXIT):

@@ -32,6 +32,7 @@ from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
+from twinlock.domain.suspensions import suspended
 from twinlock.domain.throttle import Throttle
 
 Told: TypeAlias = list[tuple[str, str, str]]
@@ -121,6 +122,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "contacts": (a_contact(),),
     "eased": Eased(before=Lock(days=2), at=NOON),
     "history": History(at=1),
+    "suspension": suspended(by="o", at=NOON),
     "disputes": Disputes(silent={"phone": 1}),
 }
 OF_DESTINATIONS: dict[str, object] = {
