@@ -84,7 +84,9 @@ async def test_whoever_must_know_a_new_key_is_named_before_it_is_used(
     of_trust = role in {Role.LOG, Role.AUTHORIZATION}
     assert ("`twinlock keys trust` to every signer" in told) == of_trust
     assert ("/.well-known/jwks.json" in told) == (role is Role.ANSWERS)
-    assert ("every other machine" in told) == (not of_trust and role is not Role.ANSWERS)
+    assert ("/v1/ssf/jwks.json" in told) == (role is Role.SIGNALS)
+    published = role in {Role.ANSWERS, Role.SIGNALS}
+    assert ("every other machine" in told) == (not of_trust and not published)
     (named,) = [line for line in told.splitlines() if "witness" in line] or [""]
     assert bool(named) == (role is Role.LOG)
     if named:
