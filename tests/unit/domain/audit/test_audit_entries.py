@@ -526,7 +526,7 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
         [
             often("new"),
             listed_otherwise("new", "version", "used_at", "spent"),
-            differs("actions", "destinations"),
+            differs("actions", "destinations", "unlisted"),
         ],
     ),
     (
