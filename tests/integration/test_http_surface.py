@@ -22,7 +22,8 @@ from twinlock.api.throttling import Buckets, RateLimitedError, share
 from twinlock.services.platform_keys import Scope
 
 PROBLEM = "application/problem+json"
-SCRIPTED = ("/challenge", "/assertion")  # Of a page, and for our own script: JSON.
+PAGES = ("/confirm/", "/veto/", "/freeze/", "/static/", "/invited/", "/agree/")
+SCRIPTED = ("/challenge", "/assertion", "/passkey")  # Of a page, and for our own script: JSON.
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 SIGNAL = "application/secevent+jwt"
 WELL_KNOWN = (
@@ -63,6 +64,7 @@ BODIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "type": "api_key.revoke",
             "payload": {"api_key_id": "key_x"},
         },
+        "/passkey": {"response": {}},
         "/evaluation": QUESTION,
         "/evaluations": {"evaluations": [QUESTION]},
         "/v1/intents": {
@@ -108,7 +110,7 @@ class Route(NamedTuple):
     @property
     def is_page(self) -> bool:
         """Whether a person opens it, so that it refuses in HTML."""
-        ours = self.template.startswith(("/confirm/", "/veto/", "/freeze/", "/static/"))
+        ours = self.template.startswith(PAGES)
         return ours and not self.template.endswith(SCRIPTED)
 
     @property
@@ -163,6 +165,8 @@ async def names(service: Service) -> dict[str, str]:
         "account_id": alice.account_id,
         "action_id": action,
         "webhook_id": f"wh_{'a' * 26}",
+        "candidate_id": f"cnd_{'a' * 26}",
+        "token": "a" * 43,
         "stream": "none",
         "stream_id": f"ssf_{'a' * 26}",
         "index": "0",
@@ -251,7 +255,7 @@ async def test_an_answer_from_another_site_is_refused_on_every_page(
 ) -> None:
     open_ones = (one for one in routes(app, names) if one.method == "POST" and not one.needs_key)
     posted = [one for one in open_ones if not one.template.startswith(BY_OTHERS)]
-    assert len(posted) == 6
+    assert len(posted) == 9
     for route in posted:
         check_refusal(route, await ask(http, route, names, Origin="https://evil.example"), 403)
 
@@ -362,12 +366,12 @@ async def test_nothing_answers_html_but_the_pages_under_their_policy(
         if html:
             pages += 1
             assert "default-src 'none'" in answer.headers["content-security-policy"], path
-            assert path.startswith(("/confirm/", "/veto/", "/freeze/", "/static/")), path
+            assert path.startswith(PAGES), path
             loads = rb'<(?:link|script|img)[^>]* (?:src|href)="([^"]*)"'
             loaded = re.findall(loads, answer.content)
             assert loaded, path
             assert all(one.startswith(b"/static/") for one in loaded), path
-    assert pages == 4
+    assert pages == 6
 
 
 async def test_the_schema_is_served_as_json_and_yaml_only(http: httpx.AsyncClient) -> None:

@@ -19,7 +19,7 @@ from support.stores import (
 )
 
 from twinlock.adapters.keyring.ring import Keyring
-from twinlock.adapters.sql.batch import CLOCK_BEHIND
+from twinlock.adapters.sql.clocks import CLOCK_BEHIND
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.account import ActionUnknownError, State

@@ -120,7 +120,8 @@ def agreement_fault(account: Account, action: OpenAction) -> ProofFault | None:
     until they sign without reading.
     """
     exits = class_of(action.payload) is ActionClass.EXIT
-    if not exits or not account.contacts or account.limits.agreement_cents is None:
+    able = any(not rests(one, account.doubts) for one in account.contacts)
+    if not exits or not able or account.limits.agreement_cents is None:
         return ProofFault.AGREEMENT_NOT_NEEDED
     return ProofFault.AGREEMENT_NOT_NEEDED if action.proved_at is None else None
 

@@ -194,7 +194,8 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     asked = account.action(event.action_id).challenges
     live = [one for one in asked if one.expires_at > event.at]
     same = [one for one in live if one.factor is challenge.factor]
-    gone = same[:-1] if challenge.factor is Factor.PASSKEY else same
+    signs = challenge.factor in (Factor.PASSKEY, Factor.TRUSTED_CONTACT)
+    gone = same[:-1] if signs else same
     if challenge.code_mac:  # A code to the new channel follows those to the old ones.
         gone += [
             one
@@ -202,7 +203,6 @@ def _ask(state: State, event: ChallengeIssued) -> State:
             if one.code_mac and Factor.CHANNEL_CODE in (one.factor, challenge.factor)
         ]
     kept = [one for one in live if one not in gone]
-    signs = challenge.factor in (Factor.PASSKEY, Factor.TRUSTED_CONTACT)
     if signs or challenge.code_mac:
         kept.append(challenge)
     # A contact's is one more. Where codes and passkeys were asked for too, the oldest code goes.

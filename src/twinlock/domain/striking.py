@@ -14,8 +14,8 @@ from twinlock.domain.actions import (
     ContactChange,
     DestinationAdd,
     DestinationRemove,
-    LimitLower,
     LimitRaise,
+    LockLoosen,
     PasswordChange,
     PasswordReset,
 )
@@ -26,6 +26,8 @@ from twinlock.domain.events import (
     ActionDone,
     ActionProposed,
     IntegratorRevoked,
+    LimitsSet,
+    LockSet,
     NewcomerRepudiated,
 )
 from twinlock.domain.ids import ApiKeyId
@@ -56,7 +58,7 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
         *_built_on(account, decision),
         *_brought_back(account, after, gone),
         *_listed_again(account, payload),
-        *_raised_again(account, payload),
+        *_weakened_again(account, decision, payload),
         *_of_integrator(account, decision),
         *_widened_again(account, payload),
     )
@@ -111,14 +113,18 @@ def _listed_again(account: Account, payload: AnyPayload | None) -> Iterable[Open
     )
 
 
-def _raised_again(account: Account, payload: AnyPayload | None) -> Iterable[OpenAction]:
-    """Give the raises that were asked for before the limits were lowered.
+def _weakened_again(
+    account: Account, decision: Decision, payload: AnyPayload | None
+) -> Iterable[OpenAction]:
+    """Give the raises, or loosenings, asked for before limits, or the lock, were tightened.
 
-    Prevents: a limit that its owner lowers in alarm, and that a raise of before lifts the next day.
+    Prevents: a limit that its owner lowers in alarm, and that a raise of before lifts the next day;
+    and sums that a repudiation undid, which a raise that was asked for meanwhile names once more.
     """
-    if not isinstance(payload, LimitLower):
-        return ()
-    return (one for one in account.actions if isinstance(one.payload, LimitRaise))
+    for event, form in ((LimitsSet, LimitRaise), (LockSet, LockLoosen)):
+        if isinstance(payload, form) or not any(isinstance(one, event) for one in decision.events):
+            continue
+        yield from (one for one in account.actions if isinstance(one.payload, form))
 
 
 def _brought_back(account: Account, after: Account, gone: frozenset[int]) -> Iterable[OpenAction]:

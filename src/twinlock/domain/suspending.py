@@ -67,7 +67,7 @@ def spoken(state: State, command: OfficerSpeaks, *, now: datetime) -> Decision:
         case Suspend():
             return _suspend(state, command.signed, said.act, now=now)
         case Release():
-            return _release(state, command.signed, said.act, now=now)
+            return _release(state, command, said.act, now=now)
         case _:
             raise StatementRefusedError("this is said about the platform, and not an account")
 
@@ -83,15 +83,16 @@ def _suspend(state: State, signed: Signed, act: Suspend, *, now: datetime) -> De
     return _decision(SUSPEND_ENTRY, signed, event)
 
 
-def _release(state: State, signed: Signed, act: Release, *, now: datetime) -> Decision:
+def _release(state: State, command: OfficerSpeaks, act: Release, *, now: datetime) -> Decision:
+    """Decide a release: whoever is no officer any more agreed to nothing."""
     _check_about(state, act.account)
+    signed = command.signed
     one, by = state.account.suspension, signed.said.officer
     if one.until(now) is None or one.set_at != act.suspended:
         raise NotSuspendedError("there is no such suspension of this account")
     if by == one.by:
         raise StatementRefusedError("two others release what an officer suspended")
-    after = agreed(one, by=by, at=now)
-    if is_released(after):
+    if is_released(agreed(one, by=by, at=now), officers=command.officers):
         return _decision(RELEASE_ENTRY, signed, AccountReleased(at=now, officer=by))
     return _decision(RELEASE_ENTRY, signed, ReleaseAgreed(at=now, officer=by))
 

@@ -7,6 +7,7 @@ of them agree (law 5: a no is not a weapon).
 Source: design laws 5 and 7; docs/officers.md.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -73,9 +74,9 @@ def agreed(one: AccountSuspension, *, by: str, at: datetime) -> AccountSuspensio
     return replace(one, agreed={**still, by: now})
 
 
-def is_released(one: AccountSuspension) -> bool:
-    """Say whether as many agreed as it takes."""
-    return len(one.agreed) >= OFFICERS_AGREEING
+def is_released(one: AccountSuspension, *, officers: Collection[str]) -> bool:
+    """Say whether as many of ``officers`` agreed as it takes."""
+    return sum(name in officers for name in one.agreed) >= OFFICERS_AGREEING
 
 
 def released(one: AccountSuspension, *, at: datetime) -> AccountSuspension:

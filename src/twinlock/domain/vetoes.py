@@ -9,7 +9,7 @@ from datetime import datetime
 
 from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.ages import oldest_of_the_strongest
-from twinlock.domain.assurance import Factor
+from twinlock.domain.assurance import BESIDE, Factor
 from twinlock.domain.bounds import ENROLMENT_WINDOW, NEWCOMER_PERIOD
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.commands import Veto
@@ -52,12 +52,11 @@ def entitled(
 def _newcomer(account: Account, bound_at: datetime, action: OpenAction, *, now: datetime) -> bool:
     """Say whether what objects is new beside what asked; one sitting's things are of one age.
 
-    By the strongest proof that stands. Prevents: an old password, a reported key or an API key
-    beside what a thief bound, so that nobody younger than those may object.
+    By the strongest proof that stands. Prevents: an old password, a reported key, an API key or
+    another person's agreement beside what a thief bound, and nobody younger who may object.
     """
-    people = (
-        one for one in action.shown if account.stands(one) and one.factor is not Factor.API_KEY
-    )
+    apart = BESIDE | {Factor.API_KEY}
+    people = (one for one in action.shown if account.stands(one) and one.factor not in apart)
     oldest = oldest_of_the_strongest(account, people)
     if oldest is None or bound_at <= oldest + ENROLMENT_WINDOW:
         return False

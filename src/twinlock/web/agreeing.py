@@ -4,7 +4,7 @@ A contact reads what it agrees to and nothing else of the account: not what else
 what the owner has shown. Its link does not tell the action's id, which leads to the owner's page.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -35,6 +35,12 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A new passkey, as ``PublicKeyCredential.toJSON`` gives it."""
 
     response: dict[str, Any]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page asks for: there is one way to agree."""
+
+    factor: Literal["passkey"] = "passkey"
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,6 +130,7 @@ async def agreement_challenge(
     renderer: NamedDependency[Renderer],
     account_id: FromPath[str],
     token: FromPath[str],
+    data: JSONBody[Asked],  # noqa: ARG001 - read to the end, and refused where it is another
 ) -> Response[object]:
     """Put a question to the contacts: what the browser hands to the authenticator."""
     action_id = await pages.agreements.asked(account_id, token)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, NOON
 from support.gates import Gate
-from support.worlds import EMAIL, PASSWORD, SYNCED, a_passkey, an_account
+from support.worlds import EMAIL, PASSWORD, SYNCED, a_contact, a_passkey, an_account
 
 from twinlock.domain.account import Account
 from twinlock.domain.actions import (
@@ -23,6 +23,7 @@ from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.limits import Limits, as_high, lowest, undone
 from twinlock.domain.locks import OPEN, Eased, Lock, tightens, tighter
+from twinlock.domain.own_drafts import own
 from twinlock.domain.own_effects import lock_kept, sums_kept
 from twinlock.domain.requirements import Answer
 
@@ -228,3 +229,48 @@ def test_the_tighter_of_two_locks_spares_what_both_spare(one: Lock, other: Lock)
     for each in (one, other):
         assert found == each or not each.days or tightens(found, each)
     assert found.days == max(one.days, other.days)
+
+
+# --- What was asked for before ---
+
+
+def test_a_raise_that_waited_brings_nothing_back_that_was_undone() -> None:
+    """Prevents: sums of a thief's, which the owner's own raise names because they stood then."""
+    before = Limits(day_cents=100_00, agreement_cents=50_00)
+    gate = a_gate(limits=before, contacts=(a_contact(),))
+    took_effect(gate, limits(None, None), THIEFS, after=8)
+    waits = gate.propose(own("limit.raise", {"destination_cents": 70_00}, gate.account)).action_id
+    gate.prove(waits, SYNCED)
+
+    disown(gate)
+    gate.wait(8 * DAY)
+    gate.settle()
+
+    assert not gate.is_open(waits)
+    assert gate.account.limits == before
+
+
+def test_a_lock_that_is_tightened_ends_the_loosening_that_waits() -> None:
+    """Prevents: a lock that its owner tightens in alarm, and that falls ten days later."""
+    gate = a_gate(lock=Lock(days=2))
+    loosens = gate.propose(loosen()).action_id
+    gate.prove(loosens, SYNCED)
+    tightens_it = LockTighten(account=ALICE, days=10, two_keys=False)
+    gate.prove(gate.propose(tightens_it).action_id, SYNCED)
+
+    gate.wait(12 * DAY)
+    gate.settle()
+
+    assert gate.account.lock == Lock(days=10)
+
+
+def test_of_two_raises_neither_ends_the_other() -> None:
+    gate = a_gate(limits=Limits(day_cents=100_00))
+    for cents in (200_00, 300_00):
+        gate.prove(gate.propose(limits(cents)).action_id, SYNCED)
+        gate.wait(timedelta(hours=1))
+
+    gate.wait(8 * DAY)
+    gate.settle()
+
+    assert gate.account.limits.day_cents == 300_00

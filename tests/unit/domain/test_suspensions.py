@@ -228,3 +228,17 @@ def test_a_suspension_is_remembered_for_as_long_as_it_bounds_the_next(desk: Desk
     assert one.ends_at == int(desk.gate.now.timestamp() * 1000) < ends
     assert one.agreed == {}
     assert one.next_at() == desk.gate.now - DAY + SUSPENSION_EVERY
+
+
+def test_whoever_is_no_officer_any_more_agreed_to_nothing() -> None:
+    """Prevents: a stolen key that the others put out, and whose word still releases."""
+    desk = Desk(Gate.of(an_account(ROAMING, channels=(DESKTOP,))))
+    desk.does(ADA, desk.suspending)
+    desk.does(BEN, desk.releasing)
+    desk.officers = (ADA, CLEO, DORA)
+    desk.gate.wait(timedelta(minutes=10))
+    desk.does(CLEO, desk.releasing)
+
+    assert desk.is_suspended()
+    desk.does(DORA, desk.releasing)
+    assert not desk.is_suspended()

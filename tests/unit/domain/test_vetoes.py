@@ -4,9 +4,10 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICES_LAPTOP, DAY, HOUR, INSTANT, LONG_AGO, MALLORYS_LAPTOP, NOON
 from support.gates import Gate
-from support.worlds import DESKTOP, EMAIL, SMS, SYNCED, a_session, an_account, send
+from support.worlds import DESKTOP, EMAIL, SMS, SYNCED, a_contact, a_session, an_account, send
 
-from twinlock.domain.account import Channel
+from twinlock.domain.account import Channel, Shown
+from twinlock.domain.assurance import Factor
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.commands import SessionSignature, Veto
 from twinlock.domain.errors import MalformedError
@@ -115,3 +116,31 @@ def test_each_channel_has_a_veto_link_of_its_own_for_each_action() -> None:
     assert veto_token(one, EMAIL.channel_id) == b64url(tagged_mac(bytes(32), "veto/v1", *parts))
     with pytest.raises(MalformedError):
         veto_token(replace(one, veto_key=b64url(bytes(31))), EMAIL.channel_id)
+
+
+def test_another_persons_agreement_takes_nobodys_no_away() -> None:
+    """Prevents: what an API key alone signed, and no channel may stop, since a friend agreed."""
+    young = replace(EMAIL, bound_at=NOON - 20 * DAY)
+    contact = replace(a_contact(), bound_at=NOON - 400 * DAY, entry=3)
+    account = replace(an_account(SYNCED, channels=(young,)), contacts=(contact,))
+    gate = Gate(account=account)
+    action = gate.action(gate.propose(send()).action_id)
+    key, agrees = (
+        Shown(
+            source=source,
+            factor=factor,
+            root=None,
+            bound_at=NOON - 400 * DAY,
+            at=NOON,
+            entry=1,
+            digest="",
+        )
+        for source, factor in (
+            ("key_1", Factor.API_KEY),
+            (contact.authenticator_id, Factor.TRUSTED_CONTACT),
+        )
+    )
+    veto = Veto(action_id=action.action_id, channel_id=young.channel_id)
+
+    for shown in ((key,), (key, agrees)):
+        assert entitled(account, replace(action, shown=shown), veto, now=NOON) is not None

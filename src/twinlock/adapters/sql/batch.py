@@ -17,7 +17,7 @@ Always true (tests/integration/test_store_*.py):
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -25,6 +25,7 @@ import asyncpg
 from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer, SubjectKey
 from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.api_key_marks import keep_marks
+from twinlock.adapters.sql.clocks import time_behind
 from twinlock.adapters.sql.contact_names import rename
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, key_name, key_use, repeated
 from twinlock.adapters.sql.locking import check_locked, destinations_of, streams_of
@@ -38,7 +39,6 @@ from twinlock.domain.entries import SALTS_BYTES, Origin
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
     AccountUnknownError,
-    ClockUntrustedError,
     InvariantError,
     LogDamagedError,
     TokenUnavailableError,
@@ -57,7 +57,6 @@ from twinlock.ports import (
     Work,
 )
 
-CLOCK_BEHIND = timedelta(seconds=5)  # Our clock behind the log's last entry: no slew does that.
 _UNREAD = datetime.min.replace(tzinfo=UTC)
 
 
@@ -223,19 +222,10 @@ class Batch:
             for row in rows
             if row["key"] is not None
         }
-        self.at = self._now(rows[0]["database_at"], rows[0]["head_at"])
+        times = {name: rows[0][name] for name in ("head_at", "database_at")}
+        self.at = time_behind(self.clock, **times)
         self.platform = rows[0]["platform"]
         self.read = _Read(dict(self.streams), dict(self.keys))
-
-    def _now(self, database_at: datetime | None, head_at: datetime) -> datetime:
-        """Return the time of this batch: never before an entry that was committed before it.
-
-        Prevents: a wait that ends because a clock was set forward, or a log that runs backwards.
-        """
-        now = self.clock.now(database_at=database_at)
-        if head_at - now > CLOCK_BEHIND:
-            raise ClockUntrustedError("the clock is behind the log's last entry")
-        return max(now, head_at)
 
     # --- Deciding ---
 
@@ -245,7 +235,8 @@ class Batch:
         Behind the locked head, so that nobody else can write once more: once is enough. Prevents: a
         decision that was begun before officers halted all, and is committed afterwards.
         """
-        self.at, self.platform = self._now(None, head["at"]), head["platform"]
+        self.at = time_behind(self.clock, head_at=head["at"], database_at=None)
+        self.platform = head["platform"]
         self.streams, self.keys = dict(self.read.streams), dict(self.read.keys)
         for made in (self.new_keys, self.rows, self.new_uses, self.done, self.answers):
             made.clear()

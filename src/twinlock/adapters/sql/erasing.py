@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import codec, queries, tree
-from twinlock.adapters.sql.batch import CLOCK_BEHIND
+from twinlock.adapters.sql.clocks import time_behind
 from twinlock.adapters.sql.connections import connected_as_owner
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.order_intents import PREFIX_BYTES, naming_key, prefix_of
@@ -30,7 +30,6 @@ from twinlock.domain.entries import ERASED_FIELD, SALTS_BYTES, Entry, Origin
 from twinlock.domain.erasure import NO_FACTS, AccountErasedError, OwnLeaves
 from twinlock.domain.errors import (
     AccountUnknownError,
-    ClockUntrustedError,
     SealBrokenError,
     UnavailableError,
     present,
@@ -167,10 +166,8 @@ class SqlEraser:
         times = present(
             await connection.fetchrow(queries.READ_AFTER_LOCKS, [], []), "the log has a head"
         )
-        now = self._clock.now(database_at=times["database_at"])
-        if times["head_at"] - now > CLOCK_BEHIND:
-            raise ClockUntrustedError("the clock is behind the log's last entry")
-        return times, max(now, times["head_at"])
+        at = time_behind(self._clock, head_at=times["head_at"], database_at=times["database_at"])
+        return times, at
 
     async def _locked(self, connection: asyncpg.Connection, work: Work) -> Account:
         row = await connection.fetchrow(queries.LOCK_STREAMS, [work.account_id])

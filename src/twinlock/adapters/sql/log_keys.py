@@ -4,6 +4,7 @@ import asyncpg
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import queries, tree
+from twinlock.adapters.sql.clocks import time_behind
 from twinlock.adapters.sql.connections import DOWN, Database, unavailable
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.log.merkle import Frontier, leaf_hash
@@ -43,7 +44,8 @@ class SqlLogKeys:
         frontier = watch.frontier_of(head)
         if await connection.fetchval(queries.HAS_LABEL, label):
             return
-        at = max(self._clock.now(database_at=None), head["at"])
+        database_at = await connection.fetchval("SELECT clock_timestamp()")
+        at = time_behind(self._clock, head_at=head["at"], database_at=database_at)
         leaf = log_key_leaf(vkey, at=at)
         edge = await tree.read_edge(connection, frontier, seen=Frontier(), known=None)
         grown = tree.grown(edge, [leaf_hash(leaf)])

@@ -14,6 +14,7 @@ import asyncpg
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import queries, tree
+from twinlock.adapters.sql.clocks import time_behind
 from twinlock.adapters.sql.connections import DOWN, Database, unavailable
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.canonical import encode
@@ -85,7 +86,8 @@ class SqlPlatformActs:
         head = await connection.fetchrow(queries.LOCK_HEAD)
         frontier = watch.frontier_of(head)
         _, chain = await _chain(connection, head["platform"])
-        at = max(self._clock.now(database_at=None), head["at"])
+        database_at = await connection.fetchval("SELECT clock_timestamp()")
+        at = time_behind(self._clock, head_at=head["at"], database_at=database_at)
         said = speak(chain.platform, at)
         platform = after(chain.platform, said)
         leaf, standing = encode(said), standing_bytes(platform)

@@ -253,6 +253,7 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
 
     Raises:
         MalformedError: no such leaf could have followed.
+        StatementRefusedError: what it holds did not count when it was appended.
     """
     if (leaf.n, leaf.prev) != (platform.acts, platform.last):
         raise MalformedError("it does not follow the one before it")
@@ -264,6 +265,8 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
         check_officers(leaf.officers)
         return replace(onward, officers=leaf.officers)
     statement = leaf.signed.said
+    # Prevents: an officer's word of long ago, which stands in the log, appended once more.
+    check_time(statement, now=datetime.fromtimestamp(leaf.at / 1000, tz=UTC))
     if statement.officer not in platform.officers or statement.nonce in platform.nonces:
         raise MalformedError("it is nobody's who counted, or was said before")
     # What is over is refused by its time: nobody has to remember it.
@@ -286,7 +289,7 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
 def replayed(entries: Iterable[bytes]) -> Platform:
     """Return the platform that its leaves make, in their order. Raises LogDamagedError.
 
-    What an officer signed is believed: it was checked before it was appended.
+    An officer's signature is believed: it was checked before it was appended.
     """
     platform = Platform()
     for entry in entries:

@@ -7,6 +7,7 @@ in the same words as of one that is.
 Source: OpenID SSF 1.0, 7 and 8; RFC 8936, 2.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +47,7 @@ from twinlock.ports.transmitting import Receivers, StreamShelf, TokenSigner
 from twinlock.proofs.set_signing import sign_set
 
 SUPPORTED = tuple(sorted(URIS[kind] for kind in EMITTED))
+_JTI = re.compile(r"set_[a-z2-7]{26}")  # As each token of ours is named.
 _STATES_MOST = 1_024  # Characters of a verification's state.
 
 
@@ -325,8 +327,12 @@ class Transmitting:
         most = min(poll.max_events, TOLD_AT_ONCE_MOST) if kept.status is StreamStatus.ENABLED else 0
         found, more = await self._shelf.take(
             kept.stream.stream_id,
-            taken=poll.ack,
-            refused={jti: one.err[:64] for jti, one in poll.set_errs.items()},
+            taken=tuple(jti for jti in poll.ack if _JTI.fullmatch(jti)),
+            refused={
+                jti: "".join(filter(str.isprintable, one.err[:64]))
+                for jti, one in poll.set_errs.items()
+                if _JTI.fullmatch(jti)
+            },
             most=most,
         )
         sets = {one.jti: sign_set(one.claims, signer=self._signer) for one in found}

@@ -470,3 +470,20 @@ def test_a_change_keeps_the_officers_in_one_order(board: Board) -> None:
     officers = board.does(CLEO, change).officers
 
     assert list(officers) == sorted(officers)
+
+
+def test_what_was_said_long_ago_is_appended_by_nobody() -> None:
+    """Prevents: a word of an officer's, read in the log, that stands beside another's once more."""
+    board = Board(ADA, BEN, CLEO, DORA)
+    change = board.change(add=EVE, remove=CLEO)
+    old = ADA.signs(change, at=board.now)
+    board.hears(old)
+    board.now += timedelta(days=30)
+    board.does(BEN, change)
+    board.now += timedelta(minutes=30)
+    again = replace(board.leaves[1], n=3, prev=board.platform.last)
+    again = replace(again, at=int(board.now.timestamp() * 1000))
+
+    with pytest.raises(StatementRefusedError, match="over"):
+        board.take(again)
+    assert CLEO.key in board.platform.officers

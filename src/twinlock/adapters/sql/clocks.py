@@ -1,0 +1,22 @@
+"""The time of what is written behind the log's head."""
+
+from datetime import datetime, timedelta
+
+from twinlock.domain.errors import ClockUntrustedError
+from twinlock.ports import Clock
+
+CLOCK_BEHIND = timedelta(seconds=5)  # Our clock behind the log's last entry: no slew does that.
+
+
+def time_behind(clock: Clock, *, head_at: datetime, database_at: datetime | None) -> datetime:
+    """Return the time now: never before an entry that was committed before.
+
+    Prevents: a wait that ends because a clock was set forward, or a log that runs backwards.
+
+    Raises:
+        ClockUntrustedError: our clock, the database's and the log's last entry do not agree.
+    """
+    now = clock.now(database_at=database_at)
+    if head_at - now > CLOCK_BEHIND:
+        raise ClockUntrustedError("the clock is behind the log's last entry")
+    return max(now, head_at)
