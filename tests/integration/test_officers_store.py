@@ -1,6 +1,7 @@
 """A halt on a real database: it binds whatever is committed after it, by whichever process."""
 
 import asyncio
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -34,8 +35,14 @@ from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.sql.rewrap import Rewrap
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
+from twinlock.adapters.system import SystemClock
 from twinlock.domain.audit.findings import Fault
-from twinlock.domain.errors import LogDamagedError, MalformedError, UnavailableError
+from twinlock.domain.errors import (
+    ClockUntrustedError,
+    LogDamagedError,
+    MalformedError,
+    UnavailableError,
+)
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.officers.statements import Act, Release, StatementRefusedError, Suspend
 from twinlock.domain.reasons import Reason
@@ -131,6 +138,20 @@ async def test_under_a_halt_no_exit_is_authorized_and_none_is_spent(house: House
 
     assert not stopped(await house.store.run(spend(alice, action)))
     assert (await audited_store(house.database, house.keyring)).findings == ()
+
+
+async def test_a_clock_that_is_wrong_stops_the_command_and_not_the_platform(house: House) -> None:
+    """Prevents: one officer's act dated an hour ahead, after which no batch's time is believed."""
+    ahead = SystemClock(wall=lambda: time.time_ns() + 3_600 * 10**9)
+    acts = SqlPlatformActs(
+        house.store.database, sealer=Sealer(house.keyring), clock=ahead, log_origin=house.origin
+    )
+    officers = Officers(acts, clock=ahead, entropy=ENTROPY, log_origin=house.origin)
+    statement = officers.statement(HALT, officer=ADA.key)
+
+    with pytest.raises(ClockUntrustedError):
+        await officers.act(sign(statement, ADA.private.sign))
+    await house.authorized()
 
 
 async def test_a_halt_binds_every_process(house: House) -> None:

@@ -388,6 +388,11 @@ async def test_a_poll_gives_as_many_as_are_asked_for(broker: Hearer, alice: Cust
     assert polled["sets"].keys() < both.keys()
     assert (await broker.poll(mine, maxEvents=0))["sets"] == {}
     refused(await broker.ask("POST", f"poll/{mine}", {"maxEvents": -1}), "told_stream_refused", 400)
+    odd = {
+        "ack": ["\u0000", "x"],
+        "setErrs": {f"set_{'a' * 26}": {"err": "\u0000"}, "\u0000": {"err": "x"}},
+    }
+    assert (await broker.ask("POST", f"poll/{mine}", odd)).status_code == 200
     many = {"ack": [f"x{number}" for number in range(1_001)]}
     refused(await broker.ask("POST", f"poll/{mine}", many), "told_stream_refused", 400)
 
