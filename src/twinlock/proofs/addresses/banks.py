@@ -20,7 +20,7 @@ SEPARATOR = "/"
 _WHOLE = re.compile(r"([A-Z]{2})/([A-Z0-9]{1,12})/([A-Z0-9]{1,34})", re.ASCII)
 _BIC = re.compile(r"[A-Z0-9]{4}([A-Z]{2})[A-Z0-9]{2}([A-Z0-9]{3})?", re.ASCII)
 _WEIGHTS = (3, 7, 1)
-_HEAD_OFFICE = "XXX"  # ISO 9362: a BIC of 8 characters is that of 11 with this branch.
+_HEAD_OFFICE = "X" * 3  # ISO 9362: a BIC of 8 characters is that of 11 with this branch.
 _BASE, _SUFFIX = 7, 3  # Digits of an account in New Zealand; of a suffix some write only two.
 
 
