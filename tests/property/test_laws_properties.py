@@ -336,6 +336,7 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
         scopes=(),
         budget_cents=0,
         offered_until=None,
+        unheard_until=None,  # Nothing of it waits, so no word of a wait is lost.
         loosens_agreement=False,
     )
     wanted = missing(asked, rules_of(policy))

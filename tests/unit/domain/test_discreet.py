@@ -25,7 +25,13 @@ SECRETS = frozenset(
     }
 )
 # What is not the secret that its name suggests: a demand, and what the range's mailbox is read for.
-OPEN = frozenset({("twinlock.domain.requirements", "password"), ("twinlock.range.mailbox", "veto")})
+OPEN = frozenset(
+    {
+        ("twinlock.domain.requirements", "password"),
+        ("twinlock.range.mailbox", "veto"),
+        ("twinlock.adapters.officers", "token"),  # The label of a PKCS #11 token.
+    }
+)
 
 
 def structs() -> list[type[msgspec.Struct]]:
