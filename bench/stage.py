@@ -53,7 +53,8 @@ RIVAL = Tables(schema="public", keys="subject_key", documents="document")
 RIVAL_SETTINGS = f"""
 ALTER TABLE document ALTER COLUMN box SET STORAGE MAIN;
 ALTER TABLE event ALTER COLUMN box SET STORAGE MAIN;
-INSERT INTO head (cell, size, edge, at, mac) VALUES ({CELL}, 0, '', '1970-01-01T00:00:00Z', '');
+INSERT INTO head (cell, size, edge, at, mac, platform)
+VALUES ({CELL}, 0, '', '1970-01-01T00:00:00Z', '', '');
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {APP_ROLE};
 """  # noqa: S608 - constants of ours
 ADD_KEY = """

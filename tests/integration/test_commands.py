@@ -85,7 +85,7 @@ async def test_keys_are_made_once_and_the_trust_file_is_printed(variables: Varia
     assert msgspec.json.decode(trust.out)["rp_id"] == "localhost"
     printed = made.out + made.err + trust.out + trust.err
     secrets = secrets_of(variables)
-    assert len(secrets) == 6
+    assert len(secrets) == 7
     assert not any(secret in printed for secret in secrets)
     refused(await run(variables, "keys", "init"), "keyring_wrong")
     elsewhere = {**variables, "TWINLOCK_KEYRING_DIR": variables["TWINLOCK_KEYRING_DIR"] + "-2"}

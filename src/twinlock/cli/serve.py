@@ -72,6 +72,7 @@ def serve() -> None:
     """Serve the API, by the TWINLOCK_* variables; SIGTERM finishes what is in flight."""
     settings = settings_from_environment()
     log_to_stderr(settings.log_level)
+    _refuse_taken(settings.listen_host, settings.listen_port)
     if asyncio.run(_try_out()):
         # No refusal: this is how Twinlock is tried out.
         say(
@@ -81,7 +82,6 @@ def serve() -> None:
     if settings.price_file is not None and not settings.price_file.exists():
         # No refusal: the feed may start later, and until then every value counts as the highest.
         say(f"{settings.price_file} is not there: until it is, no value is known (docs/prices.md)")
-    _refuse_taken(settings.listen_host, settings.listen_port)
     # uvicorn finishes what is in flight, and then sends itself the signal that it was sent.
     signal.signal(signal.SIGTERM, _end_well)
     say(f"serving {settings.origin} on {settings.listen_host}:{settings.listen_port}")
