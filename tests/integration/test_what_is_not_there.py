@@ -25,6 +25,7 @@ from twinlock.services.proving.checking import Reply
 SHOWN = {
     *("password", "email_code", "sms_code", "totp", "passkey", "recovery_code"),
     *("session", "api_key", "channel_code"),
+    Factor.TRUSTED_CONTACT,
 }
 SECRET_QUESTION = re.compile(r"question|hint|maiden|pet_|security_answer|memorable")
 OF_A_FACE = re.compile(r"face|selfie|liveness|photo|image|video|voice|biometric|document")
@@ -164,6 +165,8 @@ def test_no_command_touches_a_customers_password() -> None:
         "twinlock export": {"account"},
         "twinlock legal-hold set": {"account"},
         "twinlock legal-hold lift": {"account"},
+        "twinlock suspend": {"account"},
+        "twinlock release": {"account"},
     }
 
 
