@@ -16,7 +16,12 @@ from twinlock.api.answer_keys import JsonWebKey, JsonWebKeys
 from twinlock.api.request import StrictRequest, header
 from twinlock.api.serving import api_of
 from twinlock.domain.canonical import b64url
-from twinlock.domain.transmitting.streams import Method, Receiver, ReceiverTokenRefusedError
+from twinlock.domain.transmitting.streams import (
+    Method,
+    Receiver,
+    ReceiversUnreadableError,
+    ReceiverTokenRefusedError,
+)
 from twinlock.proofs.set_signing import ALGORITHM
 from twinlock.services.transmitting.managing import (
     Poll,
@@ -98,12 +103,12 @@ def _receiver(request: StrictRequest) -> tuple[Transmitting, Receiver]:
     """Return the use cases, and which receiver asks.
 
     Raises:
-        ReceiverTokenRefusedError, RateLimitedError: as they say.
+        ReceiverTokenRefusedError, ReceiversUnreadableError, RateLimitedError: as they say.
     """
     api = api_of(request)
     try:
         told, receiver = _known(api.use.transmitting, header(request, b"authorization"))
-    except ReceiverTokenRefusedError:
+    except (ReceiverTokenRefusedError, ReceiversUnreadableError):
         api.rates.refused.take(api.caller_address(request))
         raise
     api.rates.signals.take(receiver.receiver_id)

@@ -11,6 +11,7 @@ from twinlock.domain.transmitting.streams import (
     Receiver,
     ReceiverId,
     ReceiverRefusedError,
+    ReceiversUnreadableError,
     ReceiverTokenRefusedError,
     ReceiverUnknownError,
 )
@@ -80,4 +81,18 @@ def test_a_file_that_is_open_to_others_or_no_file_of_receivers_is_refused(
         file.listed()
     path.chmod(0o644)
     with pytest.raises(FileUnsafeError):
+        file.listed()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_stranger_who_shows_a_token_learns_nothing_of_a_broken_file(
+    file: ReceiverFile, tmp_path: Path, mode: int
+) -> None:
+    file.add(BROKER)
+    path = tmp_path / "data" / NAME
+    path.write_text('[{"name":"x"}]')
+    path.chmod(mode)
+
+    with pytest.raises(ReceiversUnreadableError) as refused:
         file.showing("geheim")
+    assert NAME not in str(refused.value)

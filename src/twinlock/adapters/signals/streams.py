@@ -4,15 +4,13 @@ Always true (tests/integration/test_signals_received.py): a change takes the fil
 file that others could write, or that is not what it says, lets nobody in.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from twinlock.adapters import private_files
+from twinlock.adapters.named_lists import NamedList
 from twinlock.domain.bounds import SIGNAL_STREAMS_MOST
-from twinlock.domain.canonical import encode
-from twinlock.domain.errors import MalformedError
 from twinlock.domain.signal_streams import (
     Stream,
     StreamRefusedError,
@@ -23,7 +21,6 @@ from twinlock.domain.signal_streams import (
 NAME = "signal-streams.json"
 BYTES_MOST = 2_097_152  # Sixteen streams, each with the largest key set.
 TOKEN_BYTES_MOST = 4_096
-PATIENCE_SECONDS = 5
 _FILE = msgspec.json.Decoder(tuple[Stream, ...])
 
 
@@ -31,23 +28,13 @@ class StreamFile:
     """The streams in one directory. Implements ``ports.SignalStreams``."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / NAME
-        self._lock = directory / f"{NAME}.lock"
+        self._list = NamedList(
+            directory / NAME, _FILE, limit=BYTES_MOST, name_of=lambda one: one.stream_id
+        )
 
     def listed(self) -> tuple[Stream, ...]:
-        """Return all streams, by their names.
-
-        Raises:
-            FileUnsafeError, MalformedError: the file is somebody else's, or is not what it says.
-        """
-        try:
-            data = private_files.read(self._path, limit=BYTES_MOST)
-        except FileNotFoundError:
-            return ()
-        try:
-            return _FILE.decode(data)
-        except msgspec.MsgspecError as error:
-            raise MalformedError(f"{self._path} is not a file of streams: {error}") from error
+        """Return all streams, by their names. Raises FileUnsafeError, MalformedError."""
+        return self._list.listed()
 
     def find(self, stream_id: str) -> Stream:
         """Return a stream. Raises StreamUnknownError, and what ``listed`` raises."""
@@ -83,7 +70,7 @@ class StreamFile:
                 raise StreamRefusedError(f"there are {SIGNAL_STREAMS_MOST} streams at most")
             return (*known, check_stream(stream))
 
-        self._change(more)
+        self._list.change(more)
 
     def remove(self, stream_id: str) -> None:
         """Forget a stream; nothing of its issuer counts from then on. Raises StreamUnknownError."""
@@ -94,10 +81,4 @@ class StreamFile:
                 raise StreamUnknownError("no such stream of signals")
             return left
 
-        self._change(fewer)
-
-    def _change(self, change: Callable[[tuple[Stream, ...]], tuple[Stream, ...]]) -> None:
-        private_files.make_directory(self._path.parent)
-        with private_files.locked(self._lock, patience_seconds=PATIENCE_SECONDS):
-            changed = sorted(change(self.listed()), key=lambda one: one.stream_id)
-            private_files.write(self._path, encode(changed))
+        self._list.change(fewer)

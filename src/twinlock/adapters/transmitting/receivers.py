@@ -5,27 +5,28 @@ can add one; a bearer token stands nowhere, but its SHA-256.
 """
 
 import hmac
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+import structlog
 
-from twinlock.adapters import private_files
+from twinlock.adapters.named_lists import NamedList
 from twinlock.domain.bounds import TOLD_RECEIVERS_MOST
-from twinlock.domain.canonical import b64url, encode
-from twinlock.domain.errors import MalformedError
+from twinlock.domain.canonical import b64url
+from twinlock.domain.errors import FileUnsafeError, MalformedError
 from twinlock.domain.transmitting.streams import (
     Receiver,
     ReceiverId,
     ReceiverRefusedError,
+    ReceiversUnreadableError,
     ReceiverTokenRefusedError,
     ReceiverUnknownError,
 )
 
 NAME = "signal-receivers.json"
 BYTES_MOST = 262_144  # Sixteen receivers, each with many origins.
-PATIENCE_SECONDS = 5
+_log = structlog.get_logger(__name__)
 _FILE = msgspec.json.Decoder(tuple[Receiver, ...])
 
 
@@ -38,28 +39,28 @@ class ReceiverFile:
     """The receivers in one directory. Implements ``ports.Receivers``."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / NAME
-        self._lock = directory / f"{NAME}.lock"
+        self._list = NamedList(
+            directory / NAME, _FILE, limit=BYTES_MOST, name_of=lambda one: one.name
+        )
 
     def listed(self) -> tuple[Receiver, ...]:
-        """Return all receivers, by their names.
-
-        Raises:
-            FileUnsafeError, MalformedError: the file is somebody else's, or is not what it says.
-        """
-        try:
-            data = private_files.read(self._path, limit=BYTES_MOST)
-        except FileNotFoundError:
-            return ()
-        try:
-            return _FILE.decode(data)
-        except msgspec.MsgspecError as error:
-            raise MalformedError(f"{self._path} is not a file of receivers: {error}") from error
+        """Return all receivers, by their names. Raises FileUnsafeError, MalformedError."""
+        return self._list.listed()
 
     def showing(self, token: str) -> Receiver:
-        """Return whose bearer token this is. Raises ReceiverTokenRefusedError."""
+        """Return whose bearer token this is: strangers ask, and are told nothing of the file.
+
+        Raises:
+            ReceiverTokenRefusedError: nobody's.
+            ReceiversUnreadableError: the file is somebody else's, or is not what it says.
+        """
         shown = digest_of(token).encode("ascii")
-        for one in self.listed():
+        try:
+            known = self.listed()
+        except (FileUnsafeError, MalformedError) as error:
+            _log.warning("receivers_unreadable", text=str(error))
+            raise ReceiversUnreadableError("no receiver can be looked up now") from error
+        for one in known:
             if hmac.compare_digest(one.token_digest.encode("utf-8"), shown):
                 return one
         raise ReceiverTokenRefusedError("no receiver of signals has this token")
@@ -81,7 +82,7 @@ class ReceiverFile:
                 raise ReceiverRefusedError(f"there are {TOLD_RECEIVERS_MOST} receivers at most")
             return (*known, receiver)
 
-        self._change(more)
+        self._list.change(more)
 
     def remove(self, name: str) -> Receiver:
         """Forget a receiver, whose token opens nothing from then on; return what it was.
@@ -97,11 +98,5 @@ class ReceiverFile:
                 raise ReceiverUnknownError("no such receiver of signals")
             return tuple(one for one in known if one.name != name)
 
-        self._change(fewer)
+        self._list.change(fewer)
         return gone[0]
-
-    def _change(self, change: Callable[[tuple[Receiver, ...]], tuple[Receiver, ...]]) -> None:
-        private_files.make_directory(self._path.parent)
-        with private_files.locked(self._lock, patience_seconds=PATIENCE_SECONDS):
-            changed = sorted(change(self.listed()), key=lambda one: one.name)
-            private_files.write(self._path, encode(changed))

@@ -58,6 +58,13 @@ class ReceiverTokenRefusedError(TwinlockError):
     status = 401
 
 
+class ReceiversUnreadableError(TwinlockError):
+    """The operator's list of receivers cannot be read, so nobody is one: the log says why."""
+
+    code = "signal_receivers_unreadable"
+    status = 503
+
+
 class ToldStreamRefusedError(TwinlockError):
     """A stream of signals that its receiver cannot have: the detail says why."""
 
