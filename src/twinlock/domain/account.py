@@ -40,6 +40,7 @@ from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
+from twinlock.domain.quorums import ANYONE, Member, Quorum
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
 from twinlock.domain.spans import Spans
@@ -321,6 +322,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     lock: Lock = OPEN
     contacts: tuple[Passkey, ...] = ()  # of other people, who may only agree (``people``)
+    members: tuple[Member, ...] = ()  # beside the first; their keys stand with its own
+    quorum: Quorum = ANYONE
     eased: Eased | None = None  # the last loosening of the lock
     history: History = History()  # what its own sign-ins looked like
     suspension: AccountSuspension = NO_SUSPENSION  # the last one that an officer set

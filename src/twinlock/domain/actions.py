@@ -147,6 +147,33 @@ class TrustedContactRemove(
     contact_id: str
 
 
+class MemberAdd(Payload, frozen=True, kw_only=True, tag=ActionType.MEMBER_ADD.value):
+    """Make one more person a member, with the passkey ``credential``, after the wait."""
+
+    member_id: str
+    name: str
+    credential: str
+
+
+class MemberRemove(Payload, frozen=True, kw_only=True, tag=ActionType.MEMBER_REMOVE.value):
+    """Have somebody be no member any more, with all of their authenticators, after the wait."""
+
+    member_id: str
+
+
+class _Sums(Payload, frozen=True, kw_only=True):
+    two_cents: int | None
+    three_cents: int | None
+
+
+class QuorumTighten(_Sums, frozen=True, kw_only=True, tag=ActionType.QUORUM_TIGHTEN.value):
+    """Have two, or three, members agree above these sums a day (US cents), at once; None: none."""
+
+
+class QuorumLoosen(_Sums, frozen=True, kw_only=True, tag=ActionType.QUORUM_LOOSEN.value):
+    """Have them agree above these sums from now on, after the wait."""
+
+
 class LimitRaise(
     Payload, frozen=True, kw_only=True, omit_defaults=True, tag=ActionType.LIMIT_RAISE.value
 ):
@@ -262,6 +289,10 @@ AnyPayload: TypeAlias = (
     | DestinationRemove
     | TrustedContactAdd
     | TrustedContactRemove
+    | MemberAdd
+    | MemberRemove
+    | QuorumTighten
+    | QuorumLoosen
     | LimitRaise
     | LimitLower
     | LockTighten
@@ -292,6 +323,10 @@ BUILT: frozenset[str] = EXITS | frozenset(
         ActionType.DESTINATION_REMOVE,
         ActionType.TRUSTED_CONTACT_ADD,
         ActionType.TRUSTED_CONTACT_REMOVE,
+        ActionType.MEMBER_ADD,
+        ActionType.MEMBER_REMOVE,
+        ActionType.QUORUM_TIGHTEN,
+        ActionType.QUORUM_LOOSEN,
         ActionType.LIMIT_RAISE,
         ActionType.LIMIT_LOWER,
         ActionType.LOCK_TIGHTEN,

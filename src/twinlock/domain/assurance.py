@@ -28,11 +28,12 @@ class Factor(StrEnum):
     API_KEY = "api_key"  # stands for the proof that signed its powers, within them
     CHANNEL_CODE = "channel_code"  # what a new channel was sent: it confirms that one, no more
     TRUSTED_CONTACT = "trusted_contact"  # another person agrees; proves nothing of the owner's
+    MEMBER = "member"  # another member of the account agrees; proves nothing of who asks
 
 
 # What stands beside the owner's proofs and is none: it speaks of a new channel, or of somebody
 # else's consent. It shows no level, counts as no root of the owner's, and nothing rests on it.
-BESIDE = frozenset({Factor.CHANNEL_CODE, Factor.TRUSTED_CONTACT})
+BESIDE = frozenset({Factor.CHANNEL_CODE, Factor.TRUSTED_CONTACT, Factor.MEMBER})
 # What can stand among the proofs of an action.
 PROOFS = frozenset(Factor) - BESIDE
 
@@ -73,7 +74,7 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
 
     The table of law 4: password, none; SMS, TOTP, e-mail, recovery codes and the phone's passkey,
     all ``phone`` in the worst case; a roaming key and a desktop's key, one each, and so is each
-    trusted contact. Session keys and API keys are no roots: they were born of other proofs. Of
+    trusted contact and each other member. Session keys and API keys are no roots: they were born of other proofs. Of
     recovery codes we hope that they lie on paper, and know that many are photographed
     (docs/adr/0009-what-a-recovery-code-may-do.md).
     """
@@ -88,6 +89,8 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
             return PHONE
         case Factor.TRUSTED_CONTACT:
             return f"contact:{name}"
+        case Factor.MEMBER:
+            return f"member:{name}"
         case _:
             assert_never(factor)
 
@@ -127,6 +130,7 @@ _LEVELS = MappingProxyType(
         Factor.API_KEY: Level.NONE,
         Factor.CHANNEL_CODE: Level.NONE,
         Factor.TRUSTED_CONTACT: Level.NONE,
+        Factor.MEMBER: Level.NONE,
     }
 )
 
@@ -157,5 +161,6 @@ def evidence_of(factor: Factor) -> Evidence:
         Factor.SESSION,
         Factor.API_KEY,
         Factor.TRUSTED_CONTACT,
+        Factor.MEMBER,
     )
     return Evidence.SIGNATURE if signs else Evidence.RECORD

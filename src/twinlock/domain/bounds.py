@@ -180,6 +180,17 @@ CONTACT_WAIT = timedelta(days=7)
 CONTACTS_MOST = 2  # Who may agree; each may take 1 KB of the document.
 INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is asked again.
 
+# --- Members ---
+
+# From the proofs of as many members as must agree until somebody is a member, or none any more, or
+# fewer agree: as long as with a trusted contact, and for the same reasons.
+MEMBER_WAIT = timedelta(days=7)
+# Of one account. Each has one passkey at least, and an account keeps eight authenticators.
+MEMBERS_MOST = 5
+# From the proposal until enough members agreed: a working day, and less than the shortest wait that
+# a law asks for.
+MEMBERS_AGREE_WITHIN = timedelta(hours=12)
+
 # --- Sizes of an account ---
 
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be

@@ -53,6 +53,10 @@ class ActionType(StrEnum):
     DESTINATION_REMOVE = "destination.remove"
     TRUSTED_CONTACT_ADD = "trusted_contact.add"
     TRUSTED_CONTACT_REMOVE = "trusted_contact.remove"
+    MEMBER_ADD = "member.add"
+    MEMBER_REMOVE = "member.remove"
+    QUORUM_TIGHTEN = "quorum.tighten"
+    QUORUM_LOOSEN = "quorum.loosen"
     LIMIT_RAISE = "limit.raise"
     LIMIT_LOWER = "limit.lower"
     LOCK_LOOSEN = "lock.loosen"
@@ -98,6 +102,9 @@ _CLASSES = MappingProxyType(
             ActionType.CONTACT_CHANGE,
             ActionType.DESTINATION_ADD,
             ActionType.TRUSTED_CONTACT_REMOVE,
+            ActionType.MEMBER_ADD,
+            ActionType.MEMBER_REMOVE,
+            ActionType.QUORUM_LOOSEN,
             ActionType.LIMIT_RAISE,
             ActionType.LOCK_LOOSEN,
             ActionType.API_KEY_WIDEN,
@@ -112,6 +119,7 @@ _CLASSES = MappingProxyType(
             ActionType.CONTACT_REPUDIATE,
             ActionType.DESTINATION_REMOVE,
             ActionType.TRUSTED_CONTACT_ADD,
+            ActionType.QUORUM_TIGHTEN,
             ActionType.LIMIT_LOWER,
             ActionType.LOCK_TIGHTEN,
             ActionType.API_KEY_NARROW,

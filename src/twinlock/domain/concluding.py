@@ -20,6 +20,7 @@ from twinlock.domain.events import (
     Event,
 )
 from twinlock.domain.ids import ActionId
+from twinlock.domain.members import seen_by
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import gather
 from twinlock.domain.reasons import Reason
@@ -110,7 +111,7 @@ def conclude(
     if said is Answer.ALLOW and action.state is ActionState.OPEN:
         follows = effects(after, action, facts, statutes=rules.policy.statutes, fresh=fresh)
     elif said is Answer.CHALLENGE and _may_look(after.account, action, fresh):
-        looking = session(after, action, read_only=True, fresh=fresh, now=now)
+        looking = session(seen_by(after, action), action, read_only=True, fresh=fresh, now=now)
         follows, said = (looking,), Answer.READ_ONLY
     elif said is not Answer.DENY:
         follows = held(action, facts, missing, now=now)

@@ -1,10 +1,15 @@
-"""Why not, where a trusted contact has a say: words of ``reasons``, by their codes."""
+"""Why not, by the owner's own lock, contacts and members: words of ``reasons``, by their codes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 OF_CONTACTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
+        "locked": (
+            "You have locked this account, and what leaves or weakens it waits as long as you chose.",
+            "At the time shown, after you have proved it.",
+            "Wait; if your lock allows it, show two independent authenticators.",
+        ),
         "agreement_needed": (
             "This is above the sum that you set, so a trusted contact of yours agrees to it first.",
             "At once, when they agree; for a smaller sum they are not asked.",
@@ -14,6 +19,21 @@ OF_CONTACTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "It changes who must agree to what leaves, or above which sum, so it waits a week.",
             "At the time shown, unless somebody entitled says no.",
             "Wait. If you did not ask for it, veto it with one tap.",
+        ),
+        "members_needed": (
+            "This account has several members, and more of them must agree to this.",
+            "At once, when enough of them have agreed; for a smaller sum fewer are asked.",
+            "Send another member the link for it, or ask for less.",
+        ),
+        "members_stay": (
+            "It changes who belongs to this account, or how many must agree, so it waits a week.",
+            "At the time shown, unless somebody entitled says no.",
+            "Wait. If you did not ask for it, freeze the account, and say no to it.",
+        ),
+        "members_too_few": (
+            "More members would have to agree than there are, or nobody would be left.",
+            "When more members are there, or fewer need agree.",
+            "Let fewer have to agree, or add a member, and ask for this again then.",
         ),
     }
 )

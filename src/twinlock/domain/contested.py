@@ -18,6 +18,7 @@ from twinlock.domain.actions import (
     AuthenticatorReactivate,
     AuthenticatorRemove,
     ContactChange,
+    MemberAdd,
     TrustedContactAdd,
     class_of,
     payload_bytes,
@@ -41,6 +42,7 @@ _WHOLE = (
     ActionType.ACCOUNT_ERASE,
     ActionType.LIMIT_RAISE,
     ActionType.LOCK_LOOSEN,
+    ActionType.QUORUM_LOOSEN,
 )
 
 
@@ -73,7 +75,7 @@ def _meant(payload: AnyPayload) -> tuple[str, ...]:
             return kind, named
         case ContactChange(channel_id=old, new_kind=new, new_address=address):
             return kind, old, new, address
-        case ApiKeyCreate() | TrustedContactAdd():
+        case ApiKeyCreate() | TrustedContactAdd() | MemberAdd():
             return (kind,)
         case _ if kind in _WHOLE:
             return (kind,)

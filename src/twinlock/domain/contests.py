@@ -36,6 +36,8 @@ from twinlock.domain.disputes import (
 )
 from twinlock.domain.errors import present
 from twinlock.domain.events import ActionVetoed, ContestDecided, ContestOpened, Event
+from twinlock.domain.ids import MemberId
+from twinlock.domain.members import objects_in_vain
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Never, WaitUntil
@@ -56,6 +58,8 @@ def meaning_of(account: Account, action: OpenAction, veto: Veto, *, now: datetim
     roots = roots_of(account, veto, now=now)
     if entitled(account, action, veto, now=now) is None:
         return Meaning.UNHEARD
+    if objects_in_vain(account, action.payload, _member(account, veto)):
+        return Meaning.UNHEARD
     if silenced(account.disputes, roots, now=now):
         return Meaning.UNHEARD
     contest = account.disputes.contest
@@ -64,6 +68,12 @@ def meaning_of(account: Account, action: OpenAction, veto: Veto, *, now: datetim
         return Meaning.STANDS if own else Meaning.KILLS
     again = _again(account, action, veto, roots, now=now)
     return Meaning.OPENS if again else Meaning.KILLS
+
+
+def _member(account: Account, veto: Veto) -> MemberId | None:
+    """Return which member says no, or None of a link: whoever reads the channel may."""
+    session = None if veto.session is None else account.session(veto.session.session_id)
+    return None if session is None else session.member_id
 
 
 def say_no(state: State, command: Veto, *, now: datetime) -> Decision:

@@ -59,6 +59,8 @@ from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, Destinatio
 from twinlock.domain.key_changes import key_of, narrowed, widened
 from twinlock.domain.laws import setting_up
 from twinlock.domain.limits import Spent
+from twinlock.domain.member_laws import alone
+from twinlock.domain.members import joins, leaves_for_good, root_name, seen_by, sets_quorum
 from twinlock.domain.newcomers import (
     behind,
     comes_back,
@@ -90,10 +92,10 @@ def effects(
     state: State, action: OpenAction, facts: Facts, *, statutes: Statutes, fresh: str
 ) -> tuple[Event, ...]:
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
-    effect = _EFFECTS[ActionType(type_of(action.payload))]
+    effect, own = _EFFECTS[ActionType(type_of(action.payload))], seen_by(state, action)
     events = (
         *_lapsed_gives_way(state, action, facts, statutes),
-        *effect(state, action, facts, fresh),
+        *effect(state if type_of(action.payload) in REPORTS else own, action, facts, fresh),
     )
     unusual = unusual_hold(facts, statutes.scores_held(type_of(action.payload)))
     held = () if unusual is None else (HoldPlaced(at=facts.now, hold=unusual),)
@@ -438,9 +440,11 @@ def _change_contact(state: State, action: OpenAction, facts: Facts, _: str) -> t
 
 def _set_freeze(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
     bound_at = _bound_at(state, action, now=facts.now)
-    if facts.shown_level >= max(facts.floor, Level.KNOWLEDGE):
+    strong = facts.shown_level >= max(facts.floor, Level.KNOWLEDGE)
+    if strong and not alone(facts):
         return (FreezeSet(at=facts.now, until=for_ever(facts.now), bound_at=bound_at),)
-    until, root = facts.now + WEAK_FREEZE_LENGTH, weak_root(facts.shown_roots)
+    root = root_name(action.member_id) if strong else weak_root(facts.shown_roots)
+    until = facts.now + WEAK_FREEZE_LENGTH
     return (FreezeSet(at=facts.now, until=until, weak_root=root, bound_at=bound_at),)
 
 
@@ -469,6 +473,10 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.DESTINATION_REMOVE: _remove_destination,
         ActionType.TRUSTED_CONTACT_ADD: _join,
         ActionType.TRUSTED_CONTACT_REMOVE: _leave,
+        ActionType.MEMBER_ADD: joins,
+        ActionType.MEMBER_REMOVE: leaves_for_good,
+        ActionType.QUORUM_TIGHTEN: sets_quorum,
+        ActionType.QUORUM_LOOSEN: sets_quorum,
         ActionType.LIMIT_RAISE: raise_limits,
         ActionType.LIMIT_LOWER: lower_limits,
         ActionType.LOCK_TIGHTEN: tighten_lock,

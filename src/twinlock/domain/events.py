@@ -31,11 +31,13 @@ from twinlock.domain.ids import (
     ChallengeId,
     ChannelId,
     DestinationId,
+    MemberId,
     SessionId,
 )
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.outside_events import OfficersEvent, RecordsEvent, WarningEvent
+from twinlock.domain.quorums import Member, Quorum
 from twinlock.domain.reasons import Reason
 from twinlock.domain.risk.visits import Visit
 
@@ -359,6 +361,25 @@ class ContactLeft(EventForm, frozen=True, kw_only=True, tag="contact.left/1"):
     contact_id: AuthenticatorId
 
 
+class MemberJoined(EventForm, frozen=True, kw_only=True, tag="member.joined/1"):
+    """Another person is a member from now on, with a passkey of their own."""
+
+    member: Member
+    passkey: Passkey
+
+
+class MemberLeft(EventForm, frozen=True, kw_only=True, tag="member.left/1"):
+    """Somebody is no member any more: their authenticators and sessions are gone."""
+
+    member_id: MemberId
+
+
+class QuorumSet(EventForm, frozen=True, kw_only=True, tag="quorum.set/1"):
+    """So many members agree from now on, above these sums."""
+
+    quorum: Quorum
+
+
 class DestinationAdded(EventForm, frozen=True, kw_only=True, tag="destination.added/1"):
     """A destination is listed: proved, waited for and not vetoed; or imported and unproved."""
 
@@ -409,6 +430,9 @@ ProtectionEvent: TypeAlias = (
     | LockSet
     | ContactJoined
     | ContactLeft
+    | MemberJoined
+    | MemberLeft
+    | QuorumSet
     | DestinationAdded
     | DestinationRemoved
     | ApiKeyCreated

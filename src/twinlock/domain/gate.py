@@ -29,7 +29,6 @@ from twinlock.domain.api_keys import by_keys_alone, carrier
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import SPEND_ENTRY
-from twinlock.domain.bounds import UNPROVED_ACTION_LIFETIME
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.commands import (
     Ask,
@@ -68,6 +67,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.exits import Exit, most_fee
 from twinlock.domain.freeze_links import asked_for, freezer
+from twinlock.domain.members import lifetime_of, of_member
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
 from twinlock.domain.outside_events import AccountErased, CodesFlooded
@@ -268,18 +268,20 @@ def _due(state: State, action: OpenAction, *, now: datetime) -> bool:
 def _propose(state: State, command: Propose, *, rules: Rules, now: datetime) -> Decision:
     check_proposal(state.account, command, now=now)
     payload, session = command.payload, command.session
+    member = command.member_id or state.account.member_id
     by_device = isinstance(payload, SessionStart) and device_asks(payload, session, now=now)
     if isinstance(payload, SessionStart):
         session = None  # Who signs in claims no session yet.
-    shown = None if session is None else session_shown(state.account, session, now=now)
+    own = of_member(state.account, member)
+    shown = None if session is None else session_shown(own, session, now=now)
     visit, risk = scored(state.account, payload, command.noticed, by_device=by_device, now=now)
     action = OpenAction(
         action_id=command.action_id,
-        member_id=state.account.member_id,
+        member_id=member,
         payload=payload,
         digest=payload_digest(payload_bytes(payload)),
         proposed_at=now,
-        lapses_at=now + UNPROVED_ACTION_LIFETIME,
+        lapses_at=now + lifetime_of(state.account),
         veto_key=command.veto_key,
         claimed_cents=command.claimed_cents,
         session_id=None if session is None else session.session_id,
@@ -343,7 +345,9 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         action_id=action.action_id,
         shown=shown,
         challenge_id=proof.challenge_id,
-        proved=reaches_floor(account, action, shown, offers=offers),
+        proved=reaches_floor(
+            of_member(account, action.member_id), action, shown, offers=offers
+        ),
         totp_step=proof.totp_step,
         sign_count=proof.sign_count,
         backed_up=proof.backed_up,

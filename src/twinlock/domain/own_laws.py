@@ -24,6 +24,7 @@ _TIGHTENS = (
     ActionType.LOCK_TIGHTEN,
     ActionType.API_KEY_NARROW,
     ActionType.TRUSTED_CONTACT_ADD,
+    ActionType.QUORUM_TIGHTEN,
 )
 
 

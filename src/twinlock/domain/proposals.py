@@ -9,8 +9,8 @@ import msgspec
 
 from twinlock.domain.account import Account
 from twinlock.domain.actions import (
-    AnyPayload,
     AuthenticatorBind,
+    MemberAdd,
     PasswordChange,
     PasswordReset,
     TrustedContactAdd,
@@ -28,6 +28,7 @@ from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
 from twinlock.domain.commands import Propose
 from twinlock.domain.errors import InvariantError, TwinlockError, invariant
 from twinlock.domain.ids import account_of
+from twinlock.domain.members import member_ids
 
 
 class MemberUnknownError(TwinlockError):
@@ -54,7 +55,7 @@ def check_proposal(account: Account, command: Propose, *, now: datetime) -> None
     """
     named = {command.payload.account, account_of(command.action_id), account.account_id}
     invariant(len(named) == 1, "a proposal, its payload and its account are one")
-    if command.member_id not in (None, account.member_id):
+    if command.member_id not in (None, *member_ids(account)):
         raise MemberUnknownError("no such member of this account")
     known = {one.action_id for one in account.actions}
     invariant(command.action_id not in known, "an action is proposed once")
@@ -65,16 +66,17 @@ def check_proposal(account: Account, command: Propose, *, now: datetime) -> None
     live = (one.candidate_id for one in account.candidates if one.expires_at > now)
     if command.candidate_id is not None and command.candidate_id not in live:
         raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
-    _check_secret(account, command.payload, command.secret)
+    _check_secret(account, command)
 
 
-def _check_secret(account: Account, payload: AnyPayload, secret: str) -> None:
+def _check_secret(account: Account, command: Propose) -> None:
     """Check that what would be bound is what is signed, and replaces nothing but a password.
 
     Prevents: one change signed and another authenticator taking effect; and a secret that only
     fails when it is due, before every later command of the account.
     """
-    binds = AuthenticatorBind | PasswordChange | PasswordReset | TrustedContactAdd
+    payload, secret = command.payload, command.secret
+    binds = AuthenticatorBind | PasswordChange | PasswordReset | TrustedContactAdd | MemberAdd
     if not isinstance(payload, binds):
         return
     try:
@@ -89,6 +91,14 @@ def _check_secret(account: Account, payload: AnyPayload, secret: str) -> None:
     elif isinstance(payload, TrustedContactAdd):
         signed = isinstance(made, Passkey) and credential_of(made) == payload.credential
         invariant(signed and old is None, "a contact has the passkey that was signed, and is new")
+    elif isinstance(payload, MemberAdd):
+        signed = isinstance(made, Passkey) and credential_of(made) == payload.credential
+        invariant(signed and old is None, "a member has the passkey that was signed, and is new")
+        known = {*member_ids(account), *(one.member_id for one in account.contacts)}
+        fresh = made.member_id == payload.member_id and made.member_id not in known
+        invariant(fresh, "a new member is nobody who is one")
     else:
+        own = made.member_id == (command.member_id or account.member_id)
+        invariant(own, "what is bound is of the member who asks")
         invariant(factor_of(made) == payload.authenticator, "what is bound is what was signed")
         invariant(old is None, "what is bound is new")

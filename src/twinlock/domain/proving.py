@@ -45,6 +45,7 @@ from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.catalogue import ALARMS, ActionType
 from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
 from twinlock.domain.errors import invariant, present
+from twinlock.domain.members import asking_fault, judge_member, of_member, root_name
 from twinlock.domain.newcomers import code_root
 from twinlock.domain.people import agreement_fault, contact_of, contact_root
 from twinlock.domain.policy.facts import SessionState
@@ -136,8 +137,11 @@ def ask(
         fault = _new_channel_fault(account, action, command, now=now)
     elif command.factor is Factor.TRUSTED_CONTACT:
         fault = agreement_fault(account, action)
+    elif command.factor is Factor.MEMBER:
+        fault = asking_fault(account, action)
     else:
-        bound = {factor_of(one) for one in account.authenticators}
+        own = of_member(account, action.member_id)
+        bound = {factor_of(one) for one in own.authenticators}
         fault = None if command.factor in bound else ProofFault.AUTHENTICATOR_GONE
     fault = fault or unread(account, action, command.factor, now=now)
     if fault is not None:
@@ -333,6 +337,8 @@ def judge(
     if right.factor in (Factor.API_KEY, Factor.TRUSTED_CONTACT):
         key = right.factor is Factor.API_KEY
         return (_judge_key if key else _judge_contact)(account, right, now=now)
+    if right.factor is Factor.MEMBER:
+        return _judge_member(account, action, right, now=now)
     if challenge is not None and right.factor in SENT:
         return _judge_code(account, action, challenge, right, now=now)
     bound = account.authenticator(right.source)
@@ -386,6 +392,19 @@ def _judge_contact(account: Account, right: Right, *, now: datetime) -> Shown | 
     own = contact_root(contact)
     shown = _shown(account, right, root=own, bound_at=contact.bound_at, now=now)
     return replace(shown, bound_entry=contact.entry)
+
+
+def _judge_member(
+    account: Account, action: OpenAction, right: Right, *, now: datetime
+) -> Shown | ProofFault:
+    found = judge_member(account, action, right.source, right.against)
+    if isinstance(found, ProofFault):
+        return found
+    if found.suspended(now):
+        return ProofFault.SUSPENDED
+    own = root_name(found.member_id)
+    shown = _shown(account, right, root=own, bound_at=found.bound_at, now=now)
+    return replace(shown, bound_entry=found.entry)
 
 
 def _answers(bound: Authenticator, action: OpenAction, right: Right) -> bool:

@@ -52,6 +52,9 @@ class Reason(StrEnum):
     LOCKED = "locked"
     AGREEMENT_NEEDED = "agreement_needed"
     CONTACT_STAYS = "contact_stays"
+    MEMBERS_NEEDED = "members_needed"
+    MEMBERS_STAY = "members_stay"
+    MEMBERS_TOO_FEW = "members_too_few"
     NOT_TIGHTER = "not_tighter"
     NARROW_LIMIT = "narrow_limit"
     VALUE_UNKNOWN = "value_unknown"
@@ -231,11 +234,6 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Together with what left today this is above your own limit.",
         "Tomorrow, or when a higher limit has waited.",
         "Raise your limit and wait, or send less.",
-    ),
-    Reason.LOCKED: Explanation(
-        "You have locked this account, and what leaves or weakens it waits as long as you chose.",
-        "At the time shown, after you have proved it.",
-        "Wait; if your lock allows it, show two independent authenticators.",
     ),
     **{Reason(code): Explanation(*words) for code, words in OF_CONTACTS.items()},
     Reason.NOT_TIGHTER: Explanation(

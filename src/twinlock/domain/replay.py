@@ -64,11 +64,14 @@ from twinlock.domain.events import (
     IntegratorRevoked,
     LimitsSet,
     LockSet,
+    MemberJoined,
+    MemberLeft,
     NewcomerRepudiated,
     PasswordRehashed,
     ProofAccepted,
     ProofRefused,
     ProtectionEvent,
+    QuorumSet,
     SessionEnded,
     SessionStarted,
     SessionUsed,
@@ -100,6 +103,7 @@ from twinlock.domain.outside_events import (
 )
 from twinlock.domain.rehashing import with_verifier
 from twinlock.domain.replaying_actions import apply_to_action, close
+from twinlock.domain.replaying_members import with_members_after
 from twinlock.domain.risk.visits import Visit, remember
 from twinlock.domain.signalling import signalled
 from twinlock.domain.signed_in import with_device, with_session
@@ -298,6 +302,8 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
     account = state.account
     if isinstance(event, LimitsSet | LockSet | ContactJoined | ContactLeft):
         return _set(state, event)
+    if isinstance(event, MemberJoined | MemberLeft | QuorumSet):
+        return with_members_after(state, event)
     match event:
         case HoldPlaced(hold=hold):
             return with_account(state, holds=place(account.holds, hold))

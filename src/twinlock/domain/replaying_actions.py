@@ -194,7 +194,7 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     asked = account.action(event.action_id).challenges
     live = [one for one in asked if one.expires_at > event.at]
     same = [one for one in live if one.factor is challenge.factor]
-    signs = challenge.factor in (Factor.PASSKEY, Factor.TRUSTED_CONTACT)
+    signs = challenge.factor in (Factor.PASSKEY, Factor.TRUSTED_CONTACT, Factor.MEMBER)
     gone = same[:-1] if signs else same
     if challenge.code_mac:  # A code to the new channel follows those to the old ones.
         gone += [
@@ -205,9 +205,9 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     kept = [one for one in live if one not in gone]
     if signs or challenge.code_mac:
         kept.append(challenge)
-    # A contact's is one more. Where codes and passkeys were asked for too, the oldest code goes.
+    # A contact's is one more, and so is a member's. Of too many the oldest code goes, then the oldest.
     crowd = max(len(kept) - CHALLENGES_PER_ACTION_MOST, 0)
-    pushed = [one for one in kept if one.code_mac][:crowd]
+    pushed = sorted(kept, key=lambda one: not one.code_mac)[:crowd]
     kept = [one for one in kept if one not in pushed]
     invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
     codes = account.codes_sent + ((ceil(event.at.timestamp()),) if challenge.code_mac else ())

@@ -72,6 +72,7 @@ from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Lock
+from twinlock.domain.members import takes_several
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
 from twinlock.domain.suspensions import NO_SUSPENSION
@@ -118,6 +119,8 @@ def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
 
 def _waits(account: Account, one: OpenAction) -> bool:
     """Prevents: what a dead key proved, in the place of all that its owner wants for a week."""
+    if takes_several(account) and one.until is None and one.offered_until is None:
+        return False  # So much one member does alone: it takes nobody's place.
     return one.proved_at is not None and _standing(account, one) > 0
 
 

@@ -18,6 +18,7 @@ from twinlock.domain.actions import (
     LockLoosen,
     PasswordChange,
     PasswordReset,
+    QuorumLoosen,
 )
 from twinlock.domain.api_keys import ended_with, stopped
 from twinlock.domain.authenticators.model import Authenticator, Password, same
@@ -29,6 +30,7 @@ from twinlock.domain.events import (
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
+    QuorumSet,
 )
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.newcomers import links, struck_by
@@ -121,7 +123,8 @@ def _weakened_again(
     Prevents: a limit that its owner lowers in alarm, and that a raise of before lifts the next day;
     and sums that a repudiation undid, which a raise that was asked for meanwhile names once more.
     """
-    for event, form in ((LimitsSet, LimitRaise), (LockSet, LockLoosen)):
+    pairs = (LimitsSet, LimitRaise), (LockSet, LockLoosen), (QuorumSet, QuorumLoosen)
+    for event, form in pairs:
         if isinstance(payload, form) or not any(isinstance(one, event) for one in decision.events):
             continue
         yield from (one for one in account.actions if isinstance(one.payload, form))

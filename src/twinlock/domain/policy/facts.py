@@ -17,6 +17,7 @@ from twinlock.domain.bounds import MAX_VALUE_CENTS, RISK_MOST
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import invariant
 from twinlock.domain.locks import OPEN, Lock
+from twinlock.domain.quorums import ANYONE, Quorum
 from twinlock.domain.screening import Screened
 
 
@@ -161,6 +162,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     agreement_cents: int | None = None  # above it a day a contact agrees; None: there is none
     agreed: bool = False  # a trusted contact signed this payload
     loosens_agreement: bool = False  # less is agreed to then, or one more person may agree
+    quorum: Quorum = ANYONE  # above which sums several members agree
+    members: int = 1  # of the account
+    members_behind: int = 0  # different ones who proved this, or agreed to it
+    asked_members: int = 0  # how many would agree to the most, where a quorum would be set
+    members_fit: bool = True  # no more would have to agree than there are then, and one is left
     weak_freeze_at: datetime | None = None  # the last stop of its kind below the floor, same root
     unheard_until: datetime | None = None  # the end of a wait that is longer, as no word arrived
     contested_until: datetime | None = None  # a contest about this change stands

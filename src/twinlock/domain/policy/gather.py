@@ -23,6 +23,7 @@ from twinlock.domain.actions import (
     AuthenticatorSuspend,
     ContactChange,
     DestinationAdd,
+    MemberAdd,
     NotBuilt,
     PasswordReset,
     SessionStart,
@@ -54,6 +55,7 @@ from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
 from twinlock.domain.laws import LISTED
 from twinlock.domain.likeness import looks_alike
+from twinlock.domain.members import is_full, seen_by, with_members
 from twinlock.domain.money import Prices
 from twinlock.domain.newcomers import (
     came_lately,
@@ -99,6 +101,7 @@ def gather(
     now: datetime,
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
+    whole, state = state, seen_by(state, action)
     account, payload, shown = state.account, action.payload, _standing(state.account, action)
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
     roots = _roots(payload, shown, floor=floor)
@@ -122,11 +125,11 @@ def gather(
         shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
-        api_key=key_use(state, action, shown, lapses=policy.statutes.key_lapses, now=now),
+        api_key=key_use(whole, action, shown, lapses=policy.statutes.key_lapses, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
         way_in_left=way_in_left(account, payload, now=now),
-        too_many=_too_many(account, action, policy=policy, now=now),
-        bound_already=bound_already(account, action),
+        too_many=_too_many(whole.account, action, policy=policy, now=now),
+        bound_already=bound_already(whole.account, action),
         target_gone=target_gone(account, action, now=now),
         channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
@@ -148,7 +151,12 @@ def gather(
         **(own_rules(account, payload) | contact_facts(account, action)),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
-    return _without_a_stray_key(facts, account, action, shown, offers=offers)
+    facts = _without_a_stray_key(facts, account, action, shown, offers=offers)
+    if not account.members and class_of(payload) is ActionClass.EXIT:
+        return facts
+    own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
+    own_at = _proved_at(account, action, own, offers=offers)
+    return with_members(facts, whole.account, action, own_at=own_at)
 
 
 def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
@@ -375,9 +383,11 @@ def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: date
         case DestinationAdd():
             known = action.secret in account.destinations
             return len(account.destinations) >= DESTINATIONS_MOST and not known
-        case ApiKeyCreate() | TrustedContactAdd():
-            if isinstance(payload, TrustedContactAdd):
-                return len(account.contacts) >= CONTACTS_MOST
+        case TrustedContactAdd():
+            return len(account.contacts) >= CONTACTS_MOST
+        case MemberAdd():
+            return is_full(account) or len(account.authenticators) >= AUTHENTICATORS_MOST
+        case ApiKeyCreate():
             gone = lapsed(account.api_keys, lapses=policy.statutes.key_lapses, now=now)
             return len(account.api_keys) - len(gone) >= API_KEYS_MOST
         case _:

@@ -9,6 +9,7 @@ from twinlock.domain.actions import (
     LimitLower,
     LockLoosen,
     LockTighten,
+    QuorumTighten,
     TrustedContactAdd,
 )
 from twinlock.domain.bounds import MAX_VALUE_CENTS
@@ -16,6 +17,8 @@ from twinlock.domain.key_changes import narrows
 from twinlock.domain.limits import lowers
 from twinlock.domain.locks import Lock, tightens
 from twinlock.domain.newcomers import still_proved
+from twinlock.domain.quorums import Quorum
+from twinlock.domain.quorums import tightens as quorum_tightens
 
 
 def own_rules(account: Account, payload: AnyPayload) -> dict[str, Any]:
@@ -39,6 +42,8 @@ def _tightens(account: Account, payload: AnyPayload) -> bool:
             return lowers(account.limits, payload)
         case TrustedContactAdd(first=first):
             return not (first and account.contacts)
+        case QuorumTighten(two_cents=two, three_cents=three):
+            return quorum_tightens(Quorum(two_cents=two, three_cents=three), account.quorum)
         case ApiKeyNarrow():
             return narrows(account, payload)
         case LockTighten(days=days, two_keys=two_keys):

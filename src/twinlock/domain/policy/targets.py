@@ -79,6 +79,9 @@ def target(account: Account, payload: AnyPayload, *, now: datetime) -> Target:
         case ContactChange(channel_id=named) | TrustedContactRemove(contact_id=named):
             found = account.channel(named) or contact_of(account, named)
             return NO_TARGET if found is None else (account.floor, found.bound_at)
+        case MemberRemove(member_id=named):
+            joined = since(account, named)
+            return NO_TARGET if joined is None else (account.floor, joined)
         case AuthenticatorSuspend() | AuthenticatorRepudiate() | ContactRepudiate():
             about = reported(account, payload)
             return NO_TARGET if about is None else (_against(account, payload), about.bound_at)
@@ -262,6 +265,8 @@ def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
         case AuthenticatorRemove(authenticator_id=named) | TrustedContactRemove(contact_id=named):
             contact = isinstance(payload, TrustedContactRemove)
             return (contact_of(account, named) if contact else account.authenticator(named)) is None
+        case MemberRemove(member_id=named):
+            return since(account, named) is None
         case AuthenticatorReactivate(authenticator_id=named):
             bound = account.authenticator(named)
             at = None if bound is None or not bound.suspended(now) else _suspended_at(bound)
@@ -302,7 +307,7 @@ def bound_already(account: Account, action: OpenAction) -> bool:
         return any((one.kind, one.address) == new for one in account.channels)
     if isinstance(payload, ApiKeyCreate):
         return any(one.public_key == payload.public_key for one in account.api_keys)
-    if not isinstance(payload, AuthenticatorBind | TrustedContactAdd):
+    if not isinstance(payload, AuthenticatorBind | TrustedContactAdd | MemberAdd):
         return False
     made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
     return is_known(account, made)

@@ -1,0 +1,307 @@
+"""Members: several people on one account, each with authenticators of their own.
+
+An action is one member's, who proposes and proves it; what it takes beyond that the others agree to.
+Their authenticators stand in one list with the first member's, and each says whose it is. Whatever
+is decided about one member's action is decided on that member's own: ``seen_by`` leaves the rest
+out. An account of one person is seen as it is.
+
+Always true (tests/property/test_members_properties.py): fewer members than the account has set move
+nothing and weaken nothing, whatever they propose, prove, repudiate and remove, in whatever order.
+
+Source: docs/people.md, docs/adr/0016-what-takes-several-members.md.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from twinlock.domain.account import Account, OpenAction, Shown, State
+from twinlock.domain.actions import (
+    AnyPayload,
+    FreezeSet,
+    MemberAdd,
+    MemberRemove,
+    QuorumLoosen,
+    QuorumTighten,
+    class_of,
+    type_of,
+)
+from twinlock.domain.assurance import Factor, Placement, root_of
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.model import Authenticator, Passkey
+from twinlock.domain.bounds import MEMBERS_AGREE_WITHIN, MEMBERS_MOST, UNPROVED_ACTION_LIFETIME
+from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
+from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.errors import InvariantError
+from twinlock.domain.events import Event, MemberJoined, MemberLeft, QuorumSet
+from twinlock.domain.ids import MemberId
+from twinlock.domain.member_laws import HOLD_UP, members_needed
+from twinlock.domain.newcomers import behind, rests, stood_on
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.quorums import Member, Quorum, is_quorum
+
+# --- Whose is what ---
+
+
+def member_ids(account: Account) -> tuple[MemberId, ...]:
+    """Return the members of ``account``, the first one first."""
+    return (account.member_id, *(one.member_id for one in account.members))
+
+
+def of_member(account: Account, member_id: MemberId) -> Account:
+    """Return ``account`` as what one member does is decided on: without what is the others' own."""
+    if not account.members:
+        return account
+    return replace(
+        account,
+        member_id=member_id,
+        authenticators=tuple(one for one in account.authenticators if one.member_id == member_id),
+        sessions=tuple(one for one in account.sessions if one.member_id == member_id),
+    )
+
+
+def seen_by(state: State, action: OpenAction) -> State:
+    """Return ``state`` as ``action``, which is one member's, is decided on."""
+    if not state.account.members:
+        return state
+    return replace(state, account=of_member(state.account, action.member_id))
+
+
+def since(account: Account, member_id: str) -> datetime | None:
+    """Return since when somebody is a member, or None where they are none."""
+    if member_id == account.member_id:
+        return account.opened_at
+    every = (one.joined_at for one in account.members if one.member_id == member_id)
+    return next(every, None)
+
+
+def takes_several(account: Account) -> bool:
+    """Say whether there is anything that one member alone does not do."""
+    return bool(account.members) and account.quorum.most > 1
+
+
+def lifetime_of(account: Account) -> timedelta:
+    """Return how long a proposal lives until it is proved, and agreed to where others must."""
+    return MEMBERS_AGREE_WITHIN if account.members else UNPROVED_ACTION_LIFETIME
+
+
+# --- What the facts say ---
+
+
+def with_members(
+    facts: Facts, account: Account, action: OpenAction, *, own_at: datetime | None
+) -> Facts:
+    """Return ``facts`` with what several members make of them.
+
+    ``account`` is all of it, and ``own_at`` since when who asks has reached the floor without an API
+    key. Where several must agree nothing counts as proved before they have: every wait begins then.
+    """
+    if not account.members and not isinstance(action.payload, _ABOUT_MEMBERS):
+        return facts
+    others = sorted(agreed(account, action).values())
+    known = replace(
+        facts,
+        quorum=account.quorum,
+        members=len(account.members) + 1,
+        members_behind=len(others) + (own_at is not None),
+        asked_members=_asked(action.payload).most,
+        members_fit=_fit(account, action.payload),
+    )
+    if isinstance(action.payload, FreezeSet) and own_at is not None and takes_several(account):
+        known = replace(known, weak_freeze_at=account.freeze.weak.get(root_name(action.member_id)))
+    needed = members_needed(known)
+    if needed <= 1:
+        return known
+    if own_at is None or len(others) < needed - 1:
+        return replace(known, proved_at=None)
+    return replace(known, proved_at=max(own_at, others[needed - 2]))
+
+
+_ABOUT_MEMBERS = MemberAdd | MemberRemove | QuorumTighten | QuorumLoosen
+
+
+def _asked(payload: AnyPayload) -> Quorum:
+    if isinstance(payload, QuorumTighten | QuorumLoosen):
+        return Quorum(two_cents=payload.two_cents, three_cents=payload.three_cents)
+    return Quorum()
+
+
+def _fit(account: Account, payload: AnyPayload) -> bool:
+    """Say whether as many as must agree are left after ``payload``, and no more than there may be."""
+    count, quorum = len(account.members) + 1, account.quorum
+    if isinstance(payload, MemberRemove):
+        count -= 1
+    elif isinstance(payload, QuorumTighten | QuorumLoosen):
+        quorum = _asked(payload)
+        if not is_quorum(quorum):
+            return False
+    return count >= max(quorum.most, 1)
+
+
+def agreed(account: Account, action: OpenAction) -> dict[MemberId, datetime]:
+    """Return which other members agree to ``action``, each once, and since when.
+
+    What rests on something repudiated agrees to nothing. Prevents: a thief's friend, whom the
+    thief's own key made a member, after that key was repudiated.
+    """
+    found: dict[MemberId, datetime] = {}
+    for shown in action.shown:
+        bound = _agrees(account, action, shown)
+        if bound is not None and account.stands(shown):
+            found.setdefault(bound.member_id, shown.at)
+    return found
+
+
+def _agrees(account: Account, action: OpenAction, shown: Shown) -> Passkey | None:
+    if shown.factor is not Factor.MEMBER:
+        return None
+    bound = account.authenticator(shown.source)
+    if not isinstance(bound, Passkey) or bound.member_id == action.member_id:
+        return None
+    member = bound.member_id in member_ids(account)
+    return bound if member and not rests(bound, account.doubts) else None
+
+
+# --- Asking the others ---
+
+
+def may_agree(account: Account, action: OpenAction, *, now: datetime) -> Iterator[Passkey]:
+    """Give the passkeys of other members who have not agreed to ``action``."""
+    done = agreed(account, action)
+    for one in account.authenticators:
+        if not isinstance(one, Passkey) or one.rp_id or one.suspended(now):
+            continue
+        others = one.member_id in member_ids(account) and one.member_id != action.member_id
+        if others and one.member_id not in done and not rests(one, account.doubts):
+            yield one
+
+
+def asking_fault(account: Account, action: OpenAction) -> ProofFault | None:
+    """Return why no other member is asked about ``action``, or None.
+
+    Who asks proves first. Prevents: strangers who have members sign what they propose, until they
+    sign without reading.
+    """
+    payload = action.payload
+    classes = (ActionClass.EXIT, ActionClass.LOOSENING)
+    kinds = class_of(payload) in classes or type_of(payload) in HOLD_UP
+    asked = isinstance(payload, FreezeSet) or kinds
+    several = max(account.quorum.most, _asked(payload).most) > 1
+    if not account.members or not asked or not several or action.proved_at is None:
+        return ProofFault.AGREEMENT_NOT_NEEDED
+    return None
+
+
+def judge_member(
+    account: Account, action: OpenAction, source: str, public_key: str
+) -> Passkey | ProofFault:
+    """Return the passkey with which another member agrees, or why it does not count.
+
+    One member agrees once, with whichever of their keys.
+    """
+    bound = account.authenticator(source)
+    if not isinstance(bound, Passkey) or bound.public_key != public_key or bound.rp_id:
+        return ProofFault.AUTHENTICATOR_GONE
+    if bound.member_id == action.member_id or bound.member_id not in member_ids(account):
+        return ProofFault.WRONG_CREDENTIAL
+    if bound.member_id in agreed(account, action):
+        return ProofFault.ALREADY_SHOWN
+    return bound
+
+
+def root_name(member_id: str) -> str:
+    """Return the root behind a member's agreement: a person, whatever the key lives in."""
+    return root_of(Factor.MEMBER, Placement.NOWHERE, name=member_id) or ""
+
+
+def member_token(action: OpenAction) -> str:
+    """Return the secret part of the link by which other members see ``action``, 32 bytes, base64url.
+
+    Another one than a trusted contact's, and none that leads to the page of who asks.
+    """
+    key = from_b64url(action.veto_key, size=32)
+    return b64url(tagged_mac(key, "agree-member/v1", action.action_id.encode()))
+
+
+class Agreeing(msgspec.Struct, frozen=True, kw_only=True):
+    """Which members agreed to an action, and which have not: of these so many more must.
+
+    ``path`` is that of the page on which they agree.
+    """
+
+    needed: int
+    agreed: tuple[str, ...]
+    missing: tuple[str, ...]
+    path: str
+
+
+def agreeing(account: Account, action: OpenAction, facts: Facts) -> Agreeing | None:
+    """Return who agreed and who may still, or None where one member is enough, or has not proved."""
+    needed = members_needed(facts)
+    if needed <= 1 or action.proved_at is None:
+        return None
+    done = (action.member_id, *agreed(account, action))
+    return Agreeing(
+        needed=needed,
+        agreed=done,
+        missing=tuple(one for one in member_ids(account) if one not in done),
+        path=f"/agree/{action.payload.account}/{member_token(action)}",
+    )
+
+
+# --- Who may say no ---
+
+
+def objects_in_vain(account: Account, payload: AnyPayload, member_id: MemberId | None) -> bool:
+    """Say whether a no to ``payload`` is not heard: that of who would be removed by a quorum.
+
+    Of a notice's link nobody knows who opens it (None), so it says nothing here either: the other
+    members say no from a device of their own. Prevents: one member who cannot be removed, and with
+    vetoes, freezes and holds stops all that the others do, for ever (law 5).
+    """
+    if not isinstance(payload, MemberRemove) or not takes_several(account):
+        return False
+    return member_id is None or member_id == payload.member_id
+
+
+# --- What takes effect ---
+
+
+def joins(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    """Make the person in ``action`` a member.
+
+    Where several agreed, it rests on no single one's proof, and falls with none.
+    """
+    payload, account = action.payload, state.account
+    made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
+    if not isinstance(payload, MemberAdd) or not isinstance(made, Passkey):
+        raise InvariantError("a member has a passkey")
+    several = members_needed(facts) > 1
+    passkey = replace(
+        made,
+        bound_at=facts.now,
+        entry=account.chain.entries,
+        by=() if several else stood_on(account, action),
+        behind=() if several else behind(account, action, now=facts.now),
+    )
+    member = Member(member_id=made.member_id, name=payload.name, joined_at=facts.now)
+    return (MemberJoined(at=facts.now, member=member, passkey=passkey),)
+
+
+def leaves_for_good(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    """Have somebody be no member any more."""
+    payload = action.payload
+    named = payload.member_id if isinstance(payload, MemberRemove) else ""
+    return (MemberLeft(at=facts.now, member_id=MemberId(named)),)
+
+
+def sets_quorum(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    """Have so many members agree from now on. No repudiation undoes what a quorum agreed to."""
+    return (QuorumSet(at=facts.now, quorum=_asked(action.payload)),)
+
+
+def is_full(account: Account) -> bool:
+    """Say whether there is no room for one more member."""
+    return len(member_ids(account)) >= MEMBERS_MOST
