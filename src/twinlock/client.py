@@ -218,7 +218,7 @@ class Client:
     async def offer(
         self, account_id: str, factor: str, *, name: str = "", key: str = ""
     ) -> dict[str, Any]:
-        """Return a registration challenge, or a seed, to bind; ``name`` is a trusted contact's."""
+        """Return a registration challenge, or a seed, to bind; ``name`` is whom it invites."""
         path = f"/v1/accounts/{account_id}/candidates"
         return await self._post(
             path, {"factor": factor, "name": name}, form=dict[str, Any], key=key or _new_key()

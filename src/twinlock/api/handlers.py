@@ -45,7 +45,7 @@ Size = Annotated[int, QueryParameter(ge=0, le=2**53 - 1)]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the customer wants to bind; ``name`` is whom a trusted contact's invitation is for."""
+    """What the customer wants to bind; ``name`` is whom an invitation is for."""
 
     factor: Factor
     name: Annotated[str, Meta(max_length=64)] = ""
@@ -117,7 +117,7 @@ async def offer_candidate(
     account_id: FromPath[str],
     data: JSONBody[Wanted],
 ) -> Offered:
-    """Give out a registration challenge or a seed, for authenticator.bind; or invite a contact.
+    """Give out a challenge or a seed, for authenticator.bind; or invite a contact or a member.
 
     An invitation is the page ``/invited/{account_id}/{candidate_id}``.
     """

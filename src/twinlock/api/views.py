@@ -20,7 +20,9 @@ from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME
 from twinlock.domain.destinations import Listed
 from twinlock.domain.disputes import instant, kind_of
 from twinlock.domain.listing import Listing
+from twinlock.domain.members import member_ids
 from twinlock.domain.policy.facts import SessionState
+from twinlock.domain.quorums import Member
 
 
 class AuthenticatorView(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +146,22 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
 
 
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """One member of an account of several: who, since when, with which authenticators."""
+
+    member_id: str
+    name: str
+    since: datetime
+    authenticator_ids: tuple[str, ...]
+
+
+class QuorumView(msgspec.Struct, frozen=True, kw_only=True):
+    """The sums a day (UTC), in US cents, above which two, or three, members agree; null: none."""
+
+    two_cents: int | None
+    three_cents: int | None
+
+
 class LockView(msgspec.Struct, frozen=True, kw_only=True):
     """The owner's lock: for how many days all that leaves or loosens waits; 0: there is none."""
 
@@ -174,6 +192,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     imported_from: str
     member_ids: tuple[str, ...]
+    members: tuple[MemberView, ...]
+    quorum: QuorumView
     opened_at: datetime
     enrolling_until: datetime | None
     floor: str
@@ -241,7 +261,11 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
     return AccountView(
         account_id=account.account_id,
         imported_from=account.imported,
-        member_ids=(account.member_id,),
+        member_ids=member_ids(account),
+        members=_members(account),
+        quorum=QuorumView(
+            two_cents=account.quorum.two_cents, three_cents=account.quorum.three_cents
+        ),
         opened_at=account.opened_at,
         enrolling_until=account.enrolling_until,
         floor=Level(account.floor).name.lower(),
@@ -291,6 +315,24 @@ def view_account(account: Account, *, now: datetime) -> AccountView:
         ),
         api_keys=tuple(_view_api_key(account, one) for one in account.api_keys),
         contest=_view_contest(account),
+    )
+
+
+def _members(account: Account) -> tuple[MemberView, ...]:
+    """Return the members, the first one first, whose name is not ours to know."""
+    first = Member(member_id=account.member_id, name="", joined_at=account.opened_at)
+    return tuple(
+        MemberView(
+            member_id=one.member_id,
+            name=one.name,
+            since=one.joined_at,
+            authenticator_ids=tuple(
+                bound.authenticator_id
+                for bound in account.authenticators
+                if bound.member_id == one.member_id
+            ),
+        )
+        for one in (first, *account.members)
     )
 
 

@@ -334,7 +334,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What this account must show on every path (law 3)."""
         bound = [factor_of(one) for one in self.authenticators]
         codes = any(channel.takes_codes for channel in self.channels)
-        return floor_of(bound, has_channel=codes)
+        return floor_of(bound, has_channel=codes, several=bool(self.members))
 
     def was_imported(self, entry: int) -> bool:
         """Say whether what ``entry`` bound came from a file of an older system."""
@@ -423,8 +423,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if shown.factor not in (Factor.EMAIL_CODE, Factor.SMS_CODE):
             return False
-        spared = type_of(action.payload) in SPARED
-        return not spared and self.signals.mutes(shown.source, shown.at)
+        return type_of(action.payload) not in SPARED and self.signals.mutes(shown.source, shown.at)
 
     def session(self, session_id: str) -> Session | None:
         """Return the session ``session_id`` while it is kept, or None."""

@@ -24,6 +24,7 @@ from twinlock.domain.events import (
     NewcomerRepudiated,
     SessionStarted,
 )
+from twinlock.domain.members import agreed_by
 from twinlock.domain.people import agreement_path
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
@@ -47,7 +48,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stands. ``authorization`` is the JWS of a yes to an exit; ``index`` is the decision's place in
     the log; ``session_id`` names a session that began. ``resembles`` are the known addresses that
     the one asked for begins and ends like, whole. ``agreement`` is the path of the page on
-    which a trusted contact agrees, where one must.
+    which another member or a trusted contact agrees, where one must; ``agreed_by`` names the
+    members who did.
     """
 
     action_id: str
@@ -65,6 +67,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     payload: dict[str, Any] | None = None
     resembles: tuple[str, ...] = ()
     agreement: str = ""
+    agreed_by: tuple[str, ...] = ()
 
 
 class Teller(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +89,7 @@ def tell(decided: Decided, *, index: int, teller: Teller) -> Answered:
     missing = decision.requirement
     allowed = decision.answer is Answer.ALLOW
     session = next((one for one in decision.events if isinstance(one, SessionStarted)), None)
+    action = _action(decided)
     return Answered(
         action_id=decision.action_id,
         type=decision.kind,
@@ -99,14 +103,14 @@ def tell(decided: Decided, *, index: int, teller: Teller) -> Answered:
         session_id="" if session is None else session.session.session_id,
         authorization=_authorization(decision, index=index, teller=teller),
         index=index,
-        agreement=_agreement(decided, missing),
+        agreement="" if action is None else agreement_path(action, missing),
+        agreed_by=() if action is None else agreed_by(action),
     )
 
 
-def _agreement(decided: Decided, missing: Requirement) -> str:
+def _action(decided: Decided) -> OpenAction | None:
     named = decided.answer.action_id
-    every = (one for one in decided.state.account.actions if one.action_id == named)
-    return next((agreement_path(one, missing) for one in every), "")
+    return next((one for one in decided.state.account.actions if one.action_id == named), None)
 
 
 def _authorization(decision: Decision, *, index: int, teller: Teller) -> str:
@@ -181,6 +185,7 @@ def tell_open(action: OpenAction, missing: Requirement) -> Answered:
         until=ask_again_at(missing),
         payload=_value(action),
         agreement=agreement_path(action, missing),
+        agreed_by=agreed_by(action),
     )
 
 
@@ -196,6 +201,7 @@ def tell_closed(closed: ClosedAction) -> Answered:
         state=ended_as(ended),
         why=explain_reasons(_ended_by(ended)),
         payload=_value(action),
+        agreed_by=agreed_by(action),
     )
 
 

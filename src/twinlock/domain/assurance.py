@@ -74,9 +74,9 @@ def root_of(factor: Factor, placement: Placement, *, name: str) -> str | None:
 
     The table of law 4: password, none; SMS, TOTP, e-mail, recovery codes and the phone's passkey,
     all ``phone`` in the worst case; a roaming key and a desktop's key, one each, and so is each
-    trusted contact and each other member. Session keys and API keys are no roots: they were born of other proofs. Of
-    recovery codes we hope that they lie on paper, and know that many are photographed
-    (docs/adr/0009-what-a-recovery-code-may-do.md).
+    trusted contact and each other member. Session keys and API keys are no roots: they were born of
+    other proofs. Of recovery codes we hope that they lie on paper, and know that many are
+    photographed (docs/adr/0009-what-a-recovery-code-may-do.md).
     """
     match factor:
         case Factor.PASSWORD | Factor.SESSION | Factor.API_KEY | Factor.CHANNEL_CODE:
@@ -140,13 +140,17 @@ def level_of(factor: Factor) -> Level:
     return _LEVELS[factor]
 
 
-def floor_of(bound: Iterable[Factor], *, has_channel: bool) -> Level:
+def floor_of(bound: Iterable[Factor], *, has_channel: bool, several: bool = False) -> Level:
     """Return the floor of an account with these authenticators bound.
 
     An account with a password and a channel for codes has at least OUT_OF_BAND: it can show a
     code, so it must. Whatever was removed has waited before it left ``bound`` (law 3). Recovery
-    codes set no floor: they are there for the day when the usual way is lost.
+    codes set no floor: they are there for the day when the usual way is lost. Of ``several``
+    members each shows a passkey. Prevents: a mailbox that is read in common, as a member who has
+    lost theirs.
     """
+    if several:
+        return Level.PHISHING_RESISTANT
     usual = [_LEVELS[factor] for factor in bound if factor is not Factor.RECOVERY_CODE]
     highest = max(usual, default=Level.NONE)
     if highest is Level.KNOWLEDGE and has_channel:

@@ -190,6 +190,7 @@ MEMBERS_MOST = 5
 # From the proposal until enough members agreed: a working day, and less than the shortest wait that
 # a law asks for.
 MEMBERS_AGREE_WITHIN = timedelta(hours=12)
+MEMBER_ACTIONS_MOST = 4  # Open ones of one member of several, of eight: the others keep half.
 
 # --- Sizes of an account ---
 

@@ -19,6 +19,7 @@ from twinlock.domain.actions import (
     AuthenticatorSuspend,
     ContactChange,
     ContactRepudiate,
+    MemberRemove,
     TrustedContactRemove,
 )
 from twinlock.domain.authenticators.model import Password
@@ -28,11 +29,13 @@ from twinlock.domain.drafts import (
     AuthenticatorRemoveDraft,
     ContactChangeDraft,
     ContactRepudiateDraft,
+    MemberRemoveDraft,
     TrustedContactRemoveDraft,
     parse,
 )
 from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.ids import AuthenticatorId
+from twinlock.domain.members import since
 from twinlock.domain.newcomers import newcomer
 from twinlock.domain.people import contact_of
 from twinlock.domain.policy.targets import password
@@ -55,6 +58,7 @@ CHANGES: frozenset[str] = frozenset(
         ActionType.CONTACT_CHANGE,
         ActionType.CONTACT_REPUDIATE,
         ActionType.TRUSTED_CONTACT_REMOVE,
+        ActionType.MEMBER_REMOVE,
     }
 )
 
@@ -77,15 +81,26 @@ def change(kind: str, data: dict[str, Any], account: Account, *, fresh: str) -> 
         return _change_contact(parse(data, ContactChangeDraft), account, fresh)
     if kind == ActionType.CONTACT_REPUDIATE:
         return _repudiate_channel(parse(data, ContactRepudiateDraft), account), ""
-    if kind == ActionType.TRUSTED_CONTACT_REMOVE:
-        leaves = parse(data, TrustedContactRemoveDraft).contact_id
-        if contact_of(account, leaves) is None:
-            raise NotFoundError("this account has no such trusted contact")
-        return TrustedContactRemove(account=account.account_id, contact_id=leaves), ""
+    if kind in (ActionType.TRUSTED_CONTACT_REMOVE, ActionType.MEMBER_REMOVE):
+        return _person_leaves(kind, data, account), ""
     named = parse(data, AuthenticatorRemoveDraft).authenticator_id
     if account.authenticator(named) is None:
         raise NotFoundError("this account has no such authenticator")
     return _NAMED[kind](account=account.account_id, authenticator_id=named), ""
+
+
+def _person_leaves(
+    kind: str, data: dict[str, Any], account: Account
+) -> TrustedContactRemove | MemberRemove:
+    if kind == ActionType.MEMBER_REMOVE:
+        member = parse(data, MemberRemoveDraft).member_id
+        if since(account, member) is None:
+            raise NotFoundError("this account has no such member")
+        return MemberRemove(account=account.account_id, member_id=member)
+    leaves = parse(data, TrustedContactRemoveDraft).contact_id
+    if contact_of(account, leaves) is None:
+        raise NotFoundError("this account has no such trusted contact")
+    return TrustedContactRemove(account=account.account_id, contact_id=leaves)
 
 
 def _change_contact(

@@ -6,7 +6,7 @@ from types import MappingProxyType
 OF_CONTACTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "locked": (
-            "You have locked this account, and what leaves or weakens it waits as long as you chose.",
+            "You have locked this account: what leaves or weakens it waits as long as you chose.",
             "At the time shown, after you have proved it.",
             "Wait; if your lock allows it, show two independent authenticators.",
         ),

@@ -31,6 +31,7 @@ from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.disputes import CHANGE_LETTERS, Contest, exits_held_until, instant, meets
+from twinlock.domain.members import agreement, may_agree, of_member
 from twinlock.domain.newcomers import doubted, is_older
 
 # What one proof alone decides a contest with. Codes and sessions are born of other things.
@@ -92,13 +93,17 @@ def decides(account: Account, contest: Contest, shown: Shown) -> bool:
     Both sides had it at hand before: it was bound 30 days before the contest opened, or with the
     account. Prevents: a contest that its own winner binds the judge for.
     """
-    if shown.factor not in _DECIDING or shown.root is None:
+    if shown.root is None:
         return False
-    if level_of(shown.factor) < max(account.floor, Level.POSSESSION):
+    if shown.factor is not Factor.MEMBER and not _decides_alone(account, shown.factor):
         return False
     if doubted(account, shown.bound_entry):
         return False
     return _third(contest, shown.root) and _at_hand(account, contest, shown.bound_at)
+
+
+def _decides_alone(account: Account, factor: Factor) -> bool:
+    return factor in _DECIDING and level_of(factor) >= max(account.floor, Level.POSSESSION)
 
 
 def _third(contest: Contest, named: str) -> bool:
@@ -115,7 +120,11 @@ def decidable(account: Account, action: OpenAction, *, now: datetime) -> bool:
     contest = account.disputes.contest
     if contest is None or contest.action_id != action.action_id:
         return False
-    return any(_may_decide(account, contest, one, now=now) for one in account.authenticators)
+    own = of_member(account, action.member_id)
+    return any(_may_decide(own, contest, one, now=now) for one in own.authenticators) or any(
+        decides(account, contest, agreement(one, at=now))
+        for one in may_agree(account, action, now=now)
+    )
 
 
 def _may_decide(account: Account, contest: Contest, one: Authenticator, *, now: datetime) -> bool:

@@ -37,7 +37,7 @@ from twinlock.domain.disputes import (
 from twinlock.domain.errors import present
 from twinlock.domain.events import ActionVetoed, ContestDecided, ContestOpened, Event
 from twinlock.domain.ids import MemberId
-from twinlock.domain.members import objects_in_vain
+from twinlock.domain.members import agreed, objects_in_vain, root_name
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Never, WaitUntil
@@ -58,7 +58,8 @@ def meaning_of(account: Account, action: OpenAction, veto: Veto, *, now: datetim
     roots = roots_of(account, veto, now=now)
     if entitled(account, action, veto, now=now) is None:
         return Meaning.UNHEARD
-    if objects_in_vain(account, action.payload, _member(account, veto)):
+    objects = _member(account, veto)
+    if objects_in_vain(account, action.payload, objects):
         return Meaning.UNHEARD
     if silenced(account.disputes, roots, now=now):
         return Meaning.UNHEARD
@@ -66,8 +67,10 @@ def meaning_of(account: Account, action: OpenAction, veto: Veto, *, now: datetim
     if contest is not None:
         own = contest.action_id == action.action_id and meets(roots, contest.objected)
         return Meaning.STANDS if own else Meaning.KILLS
-    again = _again(account, action, veto, roots, now=now)
-    return Meaning.OPENS if again else Meaning.KILLS
+    if not _again(account, action, veto, roots, now=now):
+        return Meaning.KILLS
+    # Another member has spoken already, on neither side of the first no.
+    return Meaning.UNHEARD if agreed(account, action).keys() - {objects} else Meaning.OPENS
 
 
 def _member(account: Account, veto: Veto) -> MemberId | None:
@@ -137,11 +140,13 @@ def _again(
 def _opened(
     account: Account, action: OpenAction, roots: tuple[str, ...], *, now: datetime
 ) -> Decision:
-    asked = tuple(sorted({one.root or KNOWN for one in _people(account, action)}))
+    asked = {one.root or KNOWN for one in _people(account, action)}
+    if account.members:
+        asked.add(root_name(action.member_id))
     contest = Contest(
         action_id=action.action_id,
         change=change_of(action.payload),
-        asked=asked,
+        asked=tuple(sorted(asked)),
         objected=roots,
         opened_at=ceil(now.timestamp()),
         ends_at=ceil((now + CONTEST_LENGTH).timestamp()),
@@ -173,6 +178,8 @@ def roots_of(account: Account, veto: Veto, *, now: datetime) -> tuple[str, ...]:
     session = None if veto.session is None else account.session(veto.session.session_id)
     if session is None:
         return ()
+    if account.members:  # A person is one, whatever number of keys they sign in with.
+        return (root_name(session.member_id),)
     found = {
         *(root(one, now=now) for one in account.authenticators if one.entry in session.by),
         *(one.root for one in account.channels if one.entry in session.by),

@@ -102,6 +102,26 @@ class TrustedContactRemoveDraft(DraftForm, frozen=True, kw_only=True):
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
 
 
+class MemberAddDraft(TrustedContactAddDraft, frozen=True, kw_only=True):
+    """Somebody who was invited to be a member, and made a passkey of their own for it."""
+
+
+class MemberRemoveDraft(DraftForm, frozen=True, kw_only=True):
+    """One of the members."""
+
+    member_id: Short
+    """Its id, as ``GET /v1/accounts/{id}`` lists it."""
+
+
+class QuorumDraft(DraftForm, frozen=True, kw_only=True):
+    """The sums a day (UTC), in US cents, above which several members agree; ``null``: to none."""
+
+    two_cents: Cents | None
+    """Above it two members agree, and to whatever weakens the account."""
+    three_cents: Cents | None = None
+    """Above it three do; no less than the other sum."""
+
+
 class ContactChangeDraft(DraftForm, frozen=True, kw_only=True):
     """An old channel goes, a new one comes, or one takes the other's place."""
 
@@ -215,6 +235,9 @@ Draft: TypeAlias = (
     | ContactRepudiateDraft
     | TrustedContactAddDraft
     | TrustedContactRemoveDraft
+    | MemberAddDraft
+    | MemberRemoveDraft
+    | QuorumDraft
     | PasswordChangeDraft
     | PasswordResetDraft
     | DestinationAddDraft

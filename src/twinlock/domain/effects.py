@@ -30,7 +30,7 @@ from twinlock.domain.api_keys import carrier, lapsed, made
 from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
 from twinlock.domain.bounds import API_KEYS_MOST, BEHIND_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
-from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType, Payload
+from twinlock.domain.catalogue import REPORTS, WITHDRAW_SCOPE, ActionType, Payload
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -92,10 +92,11 @@ def effects(
     state: State, action: OpenAction, facts: Facts, *, statutes: Statutes, fresh: str
 ) -> tuple[Event, ...]:
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
-    effect, own = _EFFECTS[ActionType(type_of(action.payload))], seen_by(state, action)
+    kind = ActionType(type_of(action.payload))
+    own = state if kind in REPORTS else seen_by(state, action)  # A report falls on all of it.
     events = (
         *_lapsed_gives_way(state, action, facts, statutes),
-        *effect(state if type_of(action.payload) in REPORTS else own, action, facts, fresh),
+        *_EFFECTS[kind](own, action, facts, fresh),
     )
     unusual = unusual_hold(facts, statutes.scores_held(type_of(action.payload)))
     held = () if unusual is None else (HoldPlaced(at=facts.now, hold=unusual),)

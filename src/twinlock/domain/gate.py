@@ -345,9 +345,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         action_id=action.action_id,
         shown=shown,
         challenge_id=proof.challenge_id,
-        proved=reaches_floor(
-            of_member(account, action.member_id), action, shown, offers=offers
-        ),
+        proved=reaches_floor(of_member(account, action.member_id), action, shown, offers=offers),
         totp_step=proof.totp_step,
         sign_count=proof.sign_count,
         backed_up=proof.backed_up,

@@ -37,14 +37,7 @@ from twinlock.domain.key_laws import (
     own_proof,
     within_budget,
 )
-from twinlock.domain.member_laws import (
-    a_member_has_a_passkey,
-    a_member_stays_a_while,
-    a_quorum_agrees,
-    members_are_enough,
-    one_member_freezes_for_a_while,
-    what_changes_members_is_proved,
-)
+from twinlock.domain.member_laws import MEMBER_LAWS
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.own_laws import (
     a_contact_agrees,
@@ -477,12 +470,7 @@ LAWS: tuple[Law, ...] = (
     a_contact_agrees,
     a_contact_stays_a_while,
     a_contact_is_the_owners,
-    a_quorum_agrees,
-    a_member_stays_a_while,
-    a_member_has_a_passkey,
-    what_changes_members_is_proved,
-    members_are_enough,
-    one_member_freezes_for_a_while,
+    *MEMBER_LAWS,
     a_no_is_no_weapon,
     a_contest_is_decided,
     a_withdraw_key_is_bounded,

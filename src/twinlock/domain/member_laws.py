@@ -21,11 +21,10 @@ from twinlock.domain.requirements import (
     all_of,
 )
 
-# What one member alone could hold up the others with, for as long as it lasts, and a key to trade.
+# What one member alone could hold up the others with for as long as it lasts, and a key to trade.
+# What else tightens acts at once: whoever does it for harm is removed while it lasts.
 HOLD_UP: frozenset[str] = frozenset(
     {
-        ActionType.LIMIT_LOWER,
-        ActionType.LOCK_TIGHTEN,
         ActionType.QUORUM_TIGHTEN,
         ActionType.TRUSTED_CONTACT_ADD,
         ActionType.API_KEY_CREATE,
@@ -56,10 +55,15 @@ def a_quorum_agrees(facts: Facts) -> Requirement:
     needed = members_needed(facts)
     if needed <= 1:
         return NOTHING
-    own = own_proof(facts)
-    asks = NOTHING if own else Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.POSSESSION))
-    enough = facts.members_behind >= needed or (not own and facts.members_behind + 1 >= needed)
-    return all_of(asks, NOTHING if enough else _another_member(Reason.MEMBERS_NEEDED))
+    own, level = own_proof(facts), max(facts.floor, Level.POSSESSION)
+    asks = NOTHING if own else Prove(code=Reason.PROOF_NEEDED, level=level)
+    behind = facts.members_behind + (not own)
+    return all_of(asks, NOTHING if behind >= needed else _another_member(Reason.MEMBERS_NEEDED))
+
+
+def enough(facts: Facts) -> bool:
+    """Say whether as many members stand behind this as must."""
+    return facts.members_behind >= members_needed(facts)
 
 
 def _another_member(code: Reason) -> Prove:
@@ -113,6 +117,16 @@ def one_member_freezes_for_a_while(facts: Facts) -> Requirement:
     if last is None or facts.now >= last + WEAK_FREEZE_EVERY:
         return NOTHING
     return _another_member(Reason.FREEZE_TOO_SOON)
+
+
+MEMBER_LAWS = (
+    a_quorum_agrees,
+    a_member_stays_a_while,
+    a_member_has_a_passkey,
+    what_changes_members_is_proved,
+    members_are_enough,
+    one_member_freezes_for_a_while,
+)
 
 
 def alone(facts: Facts) -> bool:

@@ -1,9 +1,9 @@
 """Members: several people on one account, each with authenticators of their own.
 
-An action is one member's, who proposes and proves it; what it takes beyond that the others agree to.
-Their authenticators stand in one list with the first member's, and each says whose it is. Whatever
-is decided about one member's action is decided on that member's own: ``seen_by`` leaves the rest
-out. An account of one person is seen as it is.
+An action is one member's, who proposes and proves it; what it takes beyond that the others agree
+to. Their authenticators stand in one list with the first member's, and each says whose it is.
+Whatever is decided about one member's action is decided on that member's own: ``seen_by`` leaves
+the rest out. An account of one person is seen as it is.
 
 Always true (tests/property/test_members_properties.py): fewer members than the account has set move
 nothing and weaken nothing, whatever they propose, prove, repudiate and remove, in whatever order.
@@ -31,7 +31,12 @@ from twinlock.domain.actions import (
 from twinlock.domain.assurance import Factor, Placement, root_of
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey
-from twinlock.domain.bounds import MEMBERS_AGREE_WITHIN, MEMBERS_MOST, UNPROVED_ACTION_LIFETIME
+from twinlock.domain.bounds import (
+    MEMBER_ACTIONS_MOST,
+    MEMBERS_AGREE_WITHIN,
+    MEMBERS_MOST,
+    UNPROVED_ACTION_LIFETIME,
+)
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import InvariantError
@@ -69,6 +74,15 @@ def seen_by(state: State, action: OpenAction) -> State:
     return replace(state, account=of_member(state.account, action.member_id))
 
 
+def is_own(account: Account, target: str, member_id: MemberId) -> bool:
+    """Say whether ``member_id`` may speak of ``target``: of no other member's authenticator.
+
+    Prevents: one member who says "not me" of each key that another one adds, by their session.
+    """
+    bound = account.authenticator(target)
+    return bound is None or not account.members or bound.member_id == member_id
+
+
 def since(account: Account, member_id: str) -> datetime | None:
     """Return since when somebody is a member, or None where they are none."""
     if member_id == account.member_id:
@@ -83,7 +97,7 @@ def takes_several(account: Account) -> bool:
 
 
 def lifetime_of(account: Account) -> timedelta:
-    """Return how long a proposal lives until it is proved, and agreed to where others must."""
+    """Return how long a proposal lives until it is proved, and agreed to where several must."""
     return MEMBERS_AGREE_WITHIN if account.members else UNPROVED_ACTION_LIFETIME
 
 
@@ -95,11 +109,10 @@ def with_members(
 ) -> Facts:
     """Return ``facts`` with what several members make of them.
 
-    ``account`` is all of it, and ``own_at`` since when who asks has reached the floor without an API
-    key. Where several must agree nothing counts as proved before they have: every wait begins then.
+    ``account`` is all of it, and ``own_at`` since when who asks has reached the floor without an
+    API key. Where several must agree nothing counts as proved before they have: every wait begins
+    then.
     """
-    if not account.members and not isinstance(action.payload, _ABOUT_MEMBERS):
-        return facts
     others = sorted(agreed(account, action).values())
     known = replace(
         facts,
@@ -122,6 +135,11 @@ def with_members(
 _ABOUT_MEMBERS = MemberAdd | MemberRemove | QuorumTighten | QuorumLoosen
 
 
+def concerns_members(account: Account, payload: AnyPayload) -> bool:
+    """Say whether the facts of ``payload`` depend on who the members are."""
+    return bool(account.members) or isinstance(payload, _ABOUT_MEMBERS)
+
+
 def _asked(payload: AnyPayload) -> Quorum:
     if isinstance(payload, QuorumTighten | QuorumLoosen):
         return Quorum(two_cents=payload.two_cents, three_cents=payload.three_cents)
@@ -129,7 +147,7 @@ def _asked(payload: AnyPayload) -> Quorum:
 
 
 def _fit(account: Account, payload: AnyPayload) -> bool:
-    """Say whether as many as must agree are left after ``payload``, and no more than there may be."""
+    """Say whether as many as must agree are left after ``payload``, and somebody is."""
     count, quorum = len(account.members) + 1, account.quorum
     if isinstance(payload, MemberRemove):
         count -= 1
@@ -211,44 +229,38 @@ def judge_member(
     return bound
 
 
+def agreement(bound: Passkey, *, at: datetime) -> Shown:
+    """Return what it shows that the member whose key ``bound`` is agrees."""
+    return Shown(
+        source=bound.authenticator_id,
+        factor=Factor.MEMBER,
+        root=root_name(bound.member_id),
+        bound_at=bound.bound_at,
+        at=at,
+        entry=0,
+        bound_entry=bound.entry,
+    )
+
+
 def root_name(member_id: str) -> str:
     """Return the root behind a member's agreement: a person, whatever the key lives in."""
     return root_of(Factor.MEMBER, Placement.NOWHERE, name=member_id) or ""
 
 
-def member_token(action: OpenAction) -> str:
-    """Return the secret part of the link by which other members see ``action``, 32 bytes, base64url.
+def agreed_by(action: OpenAction) -> tuple[str, ...]:
+    """Return which other members signed ``action``, in that order."""
+    signed = (one.root for one in action.shown if one.factor is Factor.MEMBER and one.root)
+    return tuple(dict.fromkeys(one.partition(":")[2] for one in signed))
 
-    Another one than a trusted contact's, and none that leads to the page of who asks.
+
+def member_token(action: OpenAction) -> str:
+    """Return the secret part of the link by which other members see ``action``.
+
+    It has 32 bytes, in base64url. It is another than a trusted contact's, and leads to no page of
+    who asks.
     """
     key = from_b64url(action.veto_key, size=32)
     return b64url(tagged_mac(key, "agree-member/v1", action.action_id.encode()))
-
-
-class Agreeing(msgspec.Struct, frozen=True, kw_only=True):
-    """Which members agreed to an action, and which have not: of these so many more must.
-
-    ``path`` is that of the page on which they agree.
-    """
-
-    needed: int
-    agreed: tuple[str, ...]
-    missing: tuple[str, ...]
-    path: str
-
-
-def agreeing(account: Account, action: OpenAction, facts: Facts) -> Agreeing | None:
-    """Return who agreed and who may still, or None where one member is enough, or has not proved."""
-    needed = members_needed(facts)
-    if needed <= 1 or action.proved_at is None:
-        return None
-    done = (action.member_id, *agreed(account, action))
-    return Agreeing(
-        needed=needed,
-        agreed=done,
-        missing=tuple(one for one in member_ids(account) if one not in done),
-        path=f"/agree/{action.payload.account}/{member_token(action)}",
-    )
 
 
 # --- Who may say no ---
@@ -300,6 +312,19 @@ def leaves_for_good(_: State, action: OpenAction, facts: Facts, _fresh: str) -> 
 def sets_quorum(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
     """Have so many members agree from now on. No repudiation undoes what a quorum agreed to."""
     return (QuorumSet(at=facts.now, quorum=_asked(action.payload)),)
+
+
+def fills(account: Account, action: OpenAction) -> bool:
+    """Say whether ``action``'s member has as much open as one of several may.
+
+    Prevents: one member whose small withdrawals take every place, so that nothing can be asked for
+    that takes the others.
+    """
+    if not account.members or class_of(action.payload) is ActionClass.TIGHTENING:
+        return False
+    others = (one for one in account.actions if one.action_id != action.action_id)
+    own = (one for one in others if one.member_id == action.member_id and one.proved_at is not None)
+    return sum(1 for _ in own) >= MEMBER_ACTIONS_MOST
 
 
 def is_full(account: Account) -> bool:

@@ -59,6 +59,7 @@ from twinlock.domain.events import (
     NewcomerRepudiated,
     ProofAccepted,
     ProofRefused,
+    QuorumSet,
     SessionStarted,
 )
 from twinlock.domain.ids import ChannelId

@@ -1,4 +1,4 @@
-"""Drafts of limits and locks: what an owner wants to set, beside what is set."""
+"""Drafts of limits, locks and quorums: what owners want to set, beside what is set."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,20 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from twinlock.domain.account import Account
-from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise, LockLoosen, LockTighten
+from twinlock.domain.actions import (
+    AnyPayload,
+    LimitLower,
+    LimitRaise,
+    LockLoosen,
+    LockTighten,
+    QuorumLoosen,
+    QuorumTighten,
+)
 from twinlock.domain.bounds import LOCK_DAYS_MOST
 from twinlock.domain.catalogue import ActionType
-from twinlock.domain.drafts import Cents, DraftForm, parse
+from twinlock.domain.drafts import Cents, DraftForm, QuorumDraft, parse
+from twinlock.domain.errors import MalformedError
+from twinlock.domain.quorums import Quorum, is_quorum
 
 OWN: frozenset[str] = frozenset(
     {
@@ -17,6 +27,8 @@ OWN: frozenset[str] = frozenset(
         ActionType.LIMIT_LOWER,
         ActionType.LOCK_TIGHTEN,
         ActionType.LOCK_LOOSEN,
+        ActionType.QUORUM_TIGHTEN,
+        ActionType.QUORUM_LOOSEN,
     }
 )
 
@@ -63,8 +75,18 @@ def own(kind: str, data: dict[str, Any], account: Account) -> AnyPayload:
             return LockLoosen(
                 account=account.account_id, days=looser.days, two_keys=looser.two_keys
             )
+        case ActionType.QUORUM_TIGHTEN | ActionType.QUORUM_LOOSEN:
+            return _quorum(kind, parse(data, QuorumDraft), account)
         case _:
             return _limits(kind, parse(data, LimitDraft), account)
+
+
+def _quorum(kind: str, draft: QuorumDraft, account: Account) -> QuorumTighten | QuorumLoosen:
+    form = QuorumTighten if kind == ActionType.QUORUM_TIGHTEN else QuorumLoosen
+    two, three = draft.two_cents, draft.three_cents
+    if not is_quorum(Quorum(two_cents=two, three_cents=three)):
+        raise MalformedError("three members agree above no smaller sum than two do")
+    return form(account=account.account_id, two_cents=two, three_cents=three)
 
 
 def _limits(kind: str, draft: LimitDraft, account: Account) -> LimitRaise | LimitLower:

@@ -34,8 +34,11 @@ from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import ContactJoined, ContactLeft
 from twinlock.domain.ids import AuthenticatorId, ChallengeId
 from twinlock.domain.limits import as_high
+from twinlock.domain.members import member_token
 from twinlock.domain.newcomers import behind, rests, stood_on
 from twinlock.domain.requirements import Prove, Requirement, leaves
+
+INVITED = (Factor.TRUSTED_CONTACT, Factor.MEMBER)  # Who comes by a link, with a passkey to make.
 
 
 def contact_of(account: Account, contact_id: str) -> Passkey | None:
@@ -50,7 +53,7 @@ def invitation(account: Account, candidate_id: str, *, now: datetime) -> Candida
             one
             for one in account.candidates
             if one.candidate_id == ChallengeId(candidate_id)
-            and one.factor is Factor.TRUSTED_CONTACT
+            and one.factor in INVITED
             and one.expires_at > now
         ),
         None,
@@ -126,6 +129,16 @@ def agreement_fault(account: Account, action: OpenAction) -> ProofFault | None:
     return ProofFault.AGREEMENT_NOT_NEEDED if action.proved_at is None else None
 
 
+def judge_contact(
+    account: Account, _: OpenAction, source: str, public_key: str
+) -> Passkey | ProofFault:
+    """Return the passkey with which a contact agrees, or why it does not count."""
+    contact = contact_of(account, source)
+    if contact is None or public_key != contact.public_key:
+        return ProofFault.AUTHENTICATOR_GONE
+    return contact
+
+
 def agreement_token(action: OpenAction) -> str:
     """Return the secret part of the link by which a contact sees ``action``: 32 bytes, base64url.
 
@@ -136,14 +149,22 @@ def agreement_token(action: OpenAction) -> str:
 
 
 def agreement_path(action: OpenAction, missing: Requirement) -> str:
-    """Return the path of the page on which a contact agrees to ``action``, or "".
+    """Return the path of the page on which somebody else agrees to ``action``, or "".
 
-    There is none before the owner's proof, nor where nobody's agreement is ``missing``.
+    Where other members must they come first. There is none before the proof of who asks, nor where
+    nobody's agreement is ``missing``.
     """
-    asked = (one for one in leaves(missing) if isinstance(one, Prove))
-    if action.proved_at is None or all(Factor.TRUSTED_CONTACT not in one.factors for one in asked):
+    who = who_agrees(missing)
+    if action.proved_at is None or who is None:
         return ""
-    return f"/agree/{action.payload.account}/{agreement_token(action)}"
+    token = member_token(action) if who is Factor.MEMBER else agreement_token(action)
+    return f"/agree/{action.payload.account}/{token}"
+
+
+def who_agrees(missing: Requirement) -> Factor | None:
+    """Return whose agreement is ``missing``: another member's, a trusted contact's, or nobody's."""
+    asked = {one for leaf in leaves(missing) if isinstance(leaf, Prove) for one in leaf.factors}
+    return next((one for one in (Factor.MEMBER, Factor.TRUSTED_CONTACT) if one in asked), None)
 
 
 # --- What takes effect ---

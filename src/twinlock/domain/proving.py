@@ -47,7 +47,7 @@ from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
 from twinlock.domain.errors import invariant, present
 from twinlock.domain.members import asking_fault, judge_member, of_member, root_name
 from twinlock.domain.newcomers import code_root
-from twinlock.domain.people import agreement_fault, contact_of, contact_root
+from twinlock.domain.people import agreement_fault, contact_root, judge_contact
 from twinlock.domain.policy.facts import SessionState
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Never
@@ -334,11 +334,9 @@ def judge(
         challenge is None or challenge.expires_at <= now or challenge.factor is not right.factor
     ):
         return ProofFault.CHALLENGE_GONE
-    if right.factor in (Factor.API_KEY, Factor.TRUSTED_CONTACT):
+    if right.factor in (Factor.API_KEY, Factor.TRUSTED_CONTACT, Factor.MEMBER):
         key = right.factor is Factor.API_KEY
-        return (_judge_key if key else _judge_contact)(account, right, now=now)
-    if right.factor is Factor.MEMBER:
-        return _judge_member(account, action, right, now=now)
+        return (_judge_key if key else _judge_other)(account, action, right, now=now)
     if challenge is not None and right.factor in SENT:
         return _judge_code(account, action, challenge, right, now=now)
     bound = account.authenticator(right.source)
@@ -360,7 +358,9 @@ def _shown_already(account: Account, action: OpenAction, right: Right) -> bool:
     return any(account.stands(one) for one in same)
 
 
-def _judge_key(account: Account, right: Right, *, now: datetime) -> Shown | ProofFault:
+def _judge_key(
+    account: Account, _: OpenAction, right: Right, *, now: datetime
+) -> Shown | ProofFault:
     """Return an API key's proof; how far it reaches is for the laws, on the facts of each day.
 
     It answers no question of ours: what it signed names the action, which is proposed once.
@@ -385,24 +385,18 @@ def _judge_bound(
     return replace(shown, bound_entry=bound.entry)
 
 
-def _judge_contact(account: Account, right: Right, *, now: datetime) -> Shown | ProofFault:
-    contact = contact_of(account, right.source)
-    if contact is None or right.against != contact.public_key:
-        return ProofFault.AUTHENTICATOR_GONE
-    own = contact_root(contact)
-    shown = _shown(account, right, root=own, bound_at=contact.bound_at, now=now)
-    return replace(shown, bound_entry=contact.entry)
-
-
-def _judge_member(
+def _judge_other(
     account: Account, action: OpenAction, right: Right, *, now: datetime
 ) -> Shown | ProofFault:
-    found = judge_member(account, action, right.source, right.against)
+    """Return the agreement of somebody else: a trusted contact, or another member."""
+    contact = right.factor is Factor.TRUSTED_CONTACT
+    judge_one = judge_contact if contact else judge_member
+    found = judge_one(account, action, right.source, right.against)
     if isinstance(found, ProofFault):
         return found
     if found.suspended(now):
         return ProofFault.SUSPENDED
-    own = root_name(found.member_id)
+    own = contact_root(found) if contact else root_name(found.member_id)
     shown = _shown(account, right, root=own, bound_at=found.bound_at, now=now)
     return replace(shown, bound_entry=found.entry)
 

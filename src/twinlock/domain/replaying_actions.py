@@ -205,7 +205,7 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     kept = [one for one in live if one not in gone]
     if signs or challenge.code_mac:
         kept.append(challenge)
-    # A contact's is one more, and so is a member's. Of too many the oldest code goes, then the oldest.
+    # A contact's is one more, and so is a member's. The oldest code goes, then the oldest of all.
     crowd = max(len(kept) - CHALLENGES_PER_ACTION_MOST, 0)
     pushed = sorted(kept, key=lambda one: not one.code_mac)[:crowd]
     kept = [one for one in kept if one not in pushed]

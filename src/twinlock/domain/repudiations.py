@@ -17,6 +17,7 @@ from twinlock.domain.catalogue import ActionType
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
 from twinlock.domain.effects import hold_on_exits
+from twinlock.domain.members import is_own
 from twinlock.domain.newcomers import (
     is_newcomer,
     is_older,
@@ -96,4 +97,6 @@ def _age(account: Account, command: Repudiate, *, now: datetime) -> datetime | N
     if command.session is None or session_shown(account, command.session, now=now) is None:
         return None
     session = account.session(command.session.session_id)
-    return None if session is None else session.bound_at
+    if session is None or not is_own(account, command.target, session.member_id):
+        return None
+    return session.bound_at

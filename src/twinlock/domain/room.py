@@ -18,7 +18,13 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ActionState, ApiKey, OpenAction
-from twinlock.domain.actions import SessionStart, TrustedContactAdd, class_of, payload_bytes
+from twinlock.domain.actions import (
+    QuorumTighten,
+    SessionStart,
+    TrustedContactAdd,
+    class_of,
+    payload_bytes,
+)
 from twinlock.domain.authenticators.model import (
     Authenticator,
     Passkey,
@@ -73,6 +79,7 @@ from twinlock.domain.freezes import Freeze
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.members import takes_several
+from twinlock.domain.quorums import ANYONE, Quorum
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
 from twinlock.domain.suspensions import NO_SUSPENSION
@@ -82,6 +89,7 @@ _COUNTED = 2**32 - 1  # WebAuthn 3, 6.1: a sign count has 32 bits; entries and s
 _DAYS = 99_999  # From 1970: five digits, as until the year 2243.
 _VERSIONS = 999_999  # Of one destination: 270 withdrawals a day for ten years.
 _LONGEST = Suspension(at_ms=9_999_999_999_999, kind=SuspensionKind.FOR_GOOD)  # Until 2286.
+_HIGHEST = Quorum(two_cents=MAX_VALUE_CENTS, three_cents=MAX_VALUE_CENTS)
 _FULL = "this account is full: finish or remove something first"
 VERIFIER_LETTERS = 97  # Of our argon2id; those of older systems are mostly shorter.
 _HASH_LETTERS = 43  # 32 bytes, base64url
@@ -91,7 +99,7 @@ def urgent(action: OpenAction) -> bool:
     """Say whether the owner must always be able to ask for this: to tighten, and to sign in."""
     if isinstance(action.payload, SessionStart):
         return True
-    if isinstance(action.payload, TrustedContactAdd):  # It fills the account for good.
+    if isinstance(action.payload, TrustedContactAdd | QuorumTighten):  # They act on others' word.
         return False
     if class_of(action.payload) is not ActionClass.TIGHTENING:
         return False
@@ -261,6 +269,7 @@ def bytes_that_last(account: Account) -> int:
         undercut_at=0,
         limits=_widest(account.limits),
         lock=Lock(days=LOCK_DAYS_MOST),
+        quorum=_HIGHEST if account.members else ANYONE,
         sim_changed_at=None,
         signals=Signals(),
         spent=Spent(),

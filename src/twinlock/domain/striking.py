@@ -29,6 +29,7 @@ from twinlock.domain.events import (
     IntegratorRevoked,
     LimitsSet,
     LockSet,
+    MemberLeft,
     NewcomerRepudiated,
     QuorumSet,
 )
@@ -55,7 +56,9 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
         for entry in event.entries
     )
     payload = _done(state, decision)
+    left = {one.member_id for one in decision.events if isinstance(one, MemberLeft)}
     every = (
+        *(one for one in account.actions if one.member_id in left),
         *ended_with(account, _dead_keys(account, after)),
         *_built_on(account, decision),
         *_brought_back(account, after, gone),

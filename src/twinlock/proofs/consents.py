@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from twinlock.domain.actions import AuthenticatorBind
+from twinlock.domain.actions import AuthenticatorBind, MemberAdd
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.bundle import ShownProof
@@ -142,9 +142,14 @@ def bound_key(proof: ShownProof, decision: ShownDecision, *, head: Checkpoint) -
         BundleRefusedError: the faults of an entry, or one of the ``binding_`` faults.
     """
     leaf, payload = read_binding(
-        proof.binding, decision, head=head, kind=ActionType.AUTHENTICATOR_BIND
+        proof.binding,
+        decision,
+        head=head,
+        kinds=(ActionType.AUTHENTICATOR_BIND, ActionType.MEMBER_ADD),
     )
-    if not isinstance(payload, AuthenticatorBind) or payload.authenticator != Factor.PASSKEY:
+    if not isinstance(payload, AuthenticatorBind | MemberAdd):
+        refuse(BundleFault.BINDING_NOT_A_PASSKEY)
+    if isinstance(payload, AuthenticatorBind) and payload.authenticator != Factor.PASSKEY:
         refuse(BundleFault.BINDING_NOT_A_PASSKEY)
     return BoundKey(
         index=proof.binding.index, label=leaf.lbl, passkey=_read_credential(payload.credential)

@@ -97,7 +97,9 @@ def bound_session(proof: ShownProof, decision: ShownDecision, *, head: Checkpoin
     Raises:
         BundleRefusedError: the faults of an entry, or one of the ``binding_`` faults.
     """
-    leaf, payload = read_binding(proof.binding, decision, head=head, kind=ActionType.SESSION_START)
+    leaf, payload = read_binding(
+        proof.binding, decision, head=head, kinds=(ActionType.SESSION_START,)
+    )
     if not isinstance(payload, SessionStart):
         refuse(BundleFault.BINDING_NOT_A_SESSION)
     return BoundSession(index=proof.binding.index, label=leaf.lbl, thumbprint=payload.device)

@@ -7,7 +7,7 @@ was committed to.
 Source: RFC 9162, 2.1.3.2; docs/log-format.md, "What a leaf says".
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -176,11 +176,11 @@ def _named(field: str) -> str:
 
 
 def read_binding(
-    binding: Included, decision: ShownDecision, *, head: Checkpoint, kind: str
+    binding: Included, decision: ShownDecision, *, head: Checkpoint, kinds: Collection[str]
 ) -> tuple[Leaf, AnyPayload]:
     """Return the entry that bound a key to the decision's account, and its payload.
 
-    It is of type ``kind``, said yes, and stands before the decision.
+    It is of one of the types ``kinds``, said yes, and stands before the decision.
 
     Raises:
         BundleRefusedError: the faults of an entry, or one of the ``binding_`` faults.
@@ -188,7 +188,7 @@ def read_binding(
     leaf = read_leaf(check_inclusion(binding, head))
     check_label(binding.key, leaf)
     opened = open_fields(binding.openings, leaf, needed=("payload",))
-    if leaf.t != kind:
+    if leaf.t not in kinds:
         refuse(BundleFault.BINDING_OTHER_TYPE)
     if leaf.dec is not Answer.ALLOW:
         refuse(BundleFault.BINDING_NOT_ALLOWED)

@@ -50,7 +50,7 @@ from twinlock.domain.ids import (
     tail,
 )
 from twinlock.domain.newcomers import as_proved
-from twinlock.domain.people import contact_handle
+from twinlock.domain.people import INVITED, contact_handle
 from twinlock.ports import (
     Clock,
     Entropy,
@@ -264,14 +264,15 @@ class Accounts:
         """Give out what a new authenticator is made from; repeated under its key the same again.
 
         Of recovery codes only hashes are kept, so a repeat cannot tell them: ask under a new key.
-        A trusted contact's place is an invitation for a week, for whom ``name`` says.
+        A trusted contact's place, or a member's, is an invitation for a week, for whom ``name``
+        says.
 
         Raises:
             MalformedError: an invitation is for nobody, or another offer is for somebody.
             AccountUnknownError, FactorNotOfferedError, IdempotencyConflictError: as they say.
             NotRepeatableError: what the key offered is bound, too old, replaced, or told once.
         """
-        invites = factor is Factor.TRUSTED_CONTACT
+        invites = factor in INVITED
         if invites is not bool(name):
             raise MalformedError("an invitation, and nothing else, names whom it is for")
         now = self._clock.now(database_at=None)
@@ -304,7 +305,7 @@ class Accounts:
             FactorNotOfferedError: nothing is offered of this factor.
         """
         match factor:
-            case Factor.PASSKEY | Factor.TRUSTED_CONTACT:
+            case Factor.PASSKEY | Factor.TRUSTED_CONTACT | Factor.MEMBER:
                 return b64url(self._entropy.draw(32)), ()
             case Factor.TOTP:
                 return b64url(self._entropy.draw(totp.SEED_BYTES)), ()
@@ -410,9 +411,9 @@ def _offered(
             expires_in_seconds=lifetime,
             codes=codes,
         )
-    if candidate.factor in (Factor.PASSKEY, Factor.TRUSTED_CONTACT):
+    if candidate.factor in (Factor.PASSKEY, *INVITED):
         own = b64url(tagged_hash("user-handle/v1", named.encode()))
-        invites = candidate.factor is Factor.TRUSTED_CONTACT
+        invites = candidate.factor in INVITED
         return Offered(
             candidate_id=candidate.candidate_id,
             factor=candidate.factor,

@@ -1,6 +1,7 @@
-"""What a trusted contact comes to by a link: an invitation, or something to agree to.
+"""What another person comes to by a link: an invitation, or something to agree to.
 
-A contact has no account here and signs in nowhere: the link says which, and the passkey who.
+A trusted contact has no account here and signs in nowhere; another member of the account agrees in
+the same way. The link says to what, and the passkey who.
 """
 
 import hmac
@@ -8,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from twinlock.domain.account import Account, ActionUnknownError
+from twinlock.domain.account import Account, ActionUnknownError, Candidate
+from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.ids import AccountId, ActionId, parse_account_id
+from twinlock.domain.members import asking_fault, member_token
 from twinlock.domain.people import (
     agreement_fault,
     agreement_token,
@@ -20,20 +23,25 @@ from twinlock.domain.people import (
 from twinlock.ports import Clock, Store
 from twinlock.proofs import passkeys
 
+_AS = {Factor.TRUSTED_CONTACT: "trusted contact", Factor.MEMBER: "member"}
 _ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256: what ``proofs.cose`` reads.
 
 
 class Invited(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation: whom it is for, and the options of ``navigator.credentials.create``."""
+    """An invitation: whom it is for, and the options of ``navigator.credentials.create``.
+
+    ``factor`` says as what: a trusted contact, or a member.
+    """
 
     account_id: AccountId
     candidate_id: str
+    factor: Factor
     name: str
     options: dict[str, Any]
 
 
 class Agreements:
-    """The use cases of the links that trusted contacts get."""
+    """The use cases of the links that trusted contacts and members get."""
 
     def __init__(self, store: Store, *, clock: Clock, rp: passkeys.RelyingParty) -> None:
         self._store = store
@@ -54,13 +62,12 @@ class Agreements:
         return Invited(
             account_id=account.account_id,
             candidate_id=found.candidate_id,
+            factor=found.factor,
             name=found.name,
-            options=self._options(account, candidate_id, name=found.name, challenge=found.secret),
+            options=self._options(account, found),
         )
 
-    def _options(
-        self, account: Account, candidate_id: str, *, name: str, challenge: str
-    ) -> dict[str, Any]:
+    def _options(self, account: Account, invited: Candidate) -> dict[str, Any]:
         """Return the options as JSON (WebAuthn L3, 5.1.9), for a passkey beside any of its owner's.
 
         Prevents: a contact's own passkey for an account of theirs here, overwritten by this one.
@@ -70,20 +77,20 @@ class Agreements:
         return {
             "attestation": "none",
             "authenticatorSelection": {"residentKey": "preferred", "userVerification": "required"},
-            "challenge": challenge,
+            "challenge": invited.secret,
             "excludeCredentials": [{"id": one, "type": "public-key"} for one in known if one],
             "pubKeyCredParams": [{"alg": one, "type": "public-key"} for one in _ALGORITHMS],
             "rp": {"id": self._rp.rp_id, "name": "Twinlock"},
             "timeout": int(CHALLENGE_LIFETIME.total_seconds() * 1000),
             "user": {
-                "displayName": name,
-                "id": contact_handle(candidate_id),
-                "name": f"{name} (trusted contact)",
+                "displayName": invited.name,
+                "id": contact_handle(invited.candidate_id),
+                "name": f"{invited.name} ({_AS[invited.factor]})",
             },
         }
 
-    async def asked(self, account_id: str, token: str) -> ActionId:
-        """Return the open action that a link asks a contact about.
+    async def asked(self, account_id: str, token: str) -> tuple[ActionId, Factor]:
+        """Return the open action that a link asks about, and whether a contact or a member.
 
         Raises:
             ActionUnknownError: there is none, it is over, or nobody need agree to it.
@@ -91,9 +98,11 @@ class Agreements:
         """
         account = await self._store.account(parse_account_id(account_id))
         for action in account.actions:
-            named = agreement_token(action).encode()
-            if hmac.compare_digest(named, token.encode()):
-                if agreement_fault(account, action) is None:
-                    return action.action_id
-                break
+            for factor, named, fault in (
+                (Factor.TRUSTED_CONTACT, agreement_token(action), agreement_fault),
+                (Factor.MEMBER, member_token(action), asking_fault),
+            ):
+                same = hmac.compare_digest(named.encode(), token.encode())
+                if same and fault(account, action) is None:
+                    return action.action_id, factor
         raise ActionUnknownError("this link leads to nothing any more")

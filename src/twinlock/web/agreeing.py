@@ -1,7 +1,7 @@
-"""The pages of trusted contacts: taking up an invitation, and agreeing to one thing.
+"""The pages of trusted contacts and members: taking up an invitation, and agreeing to one thing.
 
-A contact reads what it agrees to and nothing else of the account: not what else is missing, nor
-what the owner has shown. Its link does not tell the action's id, which leads to the owner's page.
+Whoever agrees reads what they agree to and nothing else of the account: not what else is missing,
+nor what was shown. The link does not tell the action's id, which leads to the page of who asks.
 """
 
 from typing import Annotated, Any, Literal
@@ -15,11 +15,12 @@ from msgspec import Meta
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.actions import payload_bytes
 from twinlock.domain.assurance import Factor
-from twinlock.domain.bounds import CONTACT_WAIT
+from twinlock.domain.bounds import CONTACT_WAIT, MEMBER_WAIT
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.concluding import facts_of
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import present
+from twinlock.domain.member_laws import enough
 from twinlock.domain.requirements import Answer
 from twinlock.services.actions.proposing import Proposal, Repeated
 from twinlock.services.looking import Standing
@@ -50,6 +51,12 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     response: dict[str, Any]
 
 
+_JOINS = {
+    Factor.TRUSTED_CONTACT: ActionType.TRUSTED_CONTACT_ADD,
+    Factor.MEMBER: ActionType.MEMBER_ADD,
+}
+
+
 # --- Taking up an invitation ---
 
 
@@ -60,9 +67,13 @@ async def invited(
     account_id: FromPath[str],
     candidate_id: FromPath[str],
 ) -> Response[str]:
-    """Tell what a trusted contact does, before somebody becomes one."""
+    """Tell what a trusted contact, or a member, does before somebody becomes one."""
     found = await pages.agreements.invited(account_id, candidate_id)
     options = msgspec.json.encode(found.options).decode("utf-8")
+    if found.factor is Factor.MEMBER:
+        return renderer.page(
+            "invited_member.html", invited=found, options=options, wait=MEMBER_WAIT
+        )
     return renderer.page("invited.html", invited=found, options=options, wait=CONTACT_WAIT)
 
 
@@ -74,12 +85,12 @@ async def take_up(
     candidate_id: FromPath[str],
     data: JSONBody[Made],
 ) -> Response[object]:
-    """Take the new passkey; the owner proves then that this is who was meant."""
+    """Take the new passkey; who invited proves then that this is who was meant."""
     found = await pages.agreements.invited(account_id, candidate_id)
     said = await pages.actions.propose(
         Proposal(
             account_id=found.account_id,
-            type=ActionType.TRUSTED_CONTACT_ADD,
+            type=_JOINS[found.factor],
             payload={"candidate_id": found.candidate_id, "response": data.response},
         ),
         named=found.account_id,
@@ -103,7 +114,7 @@ async def ask_agreement(
     token: FromPath[str],
 ) -> Response[str]:
     """Show what would be agreed to."""
-    action_id = await pages.agreements.asked(account_id, token)
+    action_id, factor = await pages.agreements.asked(account_id, token)
     found = _open(await pages.looking.stand(action_id))
     payload = found.action.payload
     facts = facts_of(found.state, found.action, rules=found.rules, now=found.now)
@@ -114,7 +125,8 @@ async def ask_agreement(
         worth_knowing=worth_knowing(payload, facts),
         exact_of=payload_bytes(payload).decode("utf-8"),
         digest=found.action.digest,
-        agreed=facts.agreed,
+        agreed=facts.agreed if factor is Factor.TRUSTED_CONTACT else enough(facts),
+        member=factor is Factor.MEMBER,
     )
 
 
@@ -132,9 +144,9 @@ async def agreement_challenge(
     token: FromPath[str],
     data: JSONBody[Asked],  # noqa: ARG001 - read to the end, and refused where it is another
 ) -> Response[object]:
-    """Put a question to the contacts: what the browser hands to the authenticator."""
-    action_id = await pages.agreements.asked(account_id, token)
-    question = Question(factor=Factor.TRUSTED_CONTACT)
+    """Put a question to who may agree: what the browser hands to the authenticator."""
+    action_id, factor = await pages.agreements.asked(account_id, token)
+    question = Question(factor=factor)
     asked = await pages.proving.ask(action_id, question, actor=ACTOR, idempotency=pages.once())
     return renderer.json({"challenge_id": asked.challenge_id, "options": asked.options})
 
@@ -147,11 +159,9 @@ async def agree(
     token: FromPath[str],
     data: JSONBody[Signed],
 ) -> Response[object]:
-    """Take a contact's signature. Only that it was taken is told: the rest is the owner's."""
-    action_id = await pages.agreements.asked(account_id, token)
-    reply = Reply(
-        factor=Factor.TRUSTED_CONTACT, challenge_id=data.challenge_id, response=data.response
-    )
+    """Take their signature. Only that it was taken is told: the rest is for who asks."""
+    action_id, factor = await pages.agreements.asked(account_id, token)
+    reply = Reply(factor=factor, challenge_id=data.challenge_id, response=data.response)
     given = await pages.proving.prove(action_id, reply, actor=ACTOR, idempotency=pages.once())
     pages.count(present(given, "nothing stands under a fresh idempotency key"))
     return renderer.json({"taken": True})

@@ -1,4 +1,4 @@
-"""Limits and locks in words: what is set, and from when it holds."""
+"""Limits, locks and other people in words: what is set, and from when it holds."""
 
 from typing import TypeAlias
 
@@ -8,6 +8,10 @@ from twinlock.domain.actions import (
     LimitRaise,
     LockLoosen,
     LockTighten,
+    MemberAdd,
+    MemberRemove,
+    QuorumLoosen,
+    QuorumTighten,
     TrustedContactAdd,
     TrustedContactRemove,
 )
@@ -16,8 +20,15 @@ from twinlock.domain.people import contact_of
 from twinlock.web.lines import Form, Line, Told
 from twinlock.web.words import dollars, how_long, visible
 
+Company: TypeAlias = MemberAdd | MemberRemove | QuorumTighten | QuorumLoosen
 Own: TypeAlias = (
-    LimitRaise | LimitLower | LockTighten | LockLoosen | TrustedContactAdd | TrustedContactRemove
+    LimitRaise
+    | LimitLower
+    | LockTighten
+    | LockLoosen
+    | TrustedContactAdd
+    | TrustedContactRemove
+    | Company
 )
 _NONE = "As much as the platform lets leave"
 _ANYTHING = "Nothing: they are not asked"
@@ -33,7 +44,9 @@ def tell_own(payload: Own, account: Account | None = None) -> Told:
         return _contact(payload, account)
     if isinstance(payload, LimitRaise | LimitLower):
         return _limits(payload)
-    return _lock(payload)
+    if isinstance(payload, LockTighten | LockLoosen):
+        return _lock(payload)
+    return _company(payload, account)
 
 
 def _limits(payload: LimitRaise | LimitLower) -> Told:
@@ -106,4 +119,57 @@ def _contact(payload: TrustedContactAdd | TrustedContactRemove, account: Account
         title="Remove a trusted contact",
         lines=(*who, Line(label="Id", text=payload.contact_id, form=Form.EXACT)),
         effect="Then they agree to nothing; without anybody else, nobody is asked any more.",
+    )
+
+
+def _company(payload: Company, account: Account | None) -> Told:
+    match payload:
+        case MemberAdd():
+            return Told(
+                title="Add a member",
+                lines=(
+                    Line(label="Who", text=visible(payload.name), heed=True),
+                    Line(label="Id", text=payload.member_id, form=Form.EXACT),
+                    Line(
+                        label="Credential",
+                        text=payload.credential,
+                        form=Form.EXACT,
+                        note="Their passkey's public half, as it will be kept.",
+                    ),
+                ),
+                effect="They may then do whatever one member of this account may do alone, and "
+                "agree to the rest.",
+            )
+        case MemberRemove():
+            known = () if account is None else account.members
+            named = next((one.name for one in known if one.member_id == payload.member_id), "")
+            who = (Line(label="Who", text=visible(named), heed=True),) if named else ()
+            return Told(
+                title="Remove a member",
+                lines=(*who, Line(label="Id", text=payload.member_id, form=Form.EXACT)),
+                effect="Their authenticators are then nobody's, and their devices are signed out.",
+            )
+        case _:
+            return _quorum(payload)
+
+
+def _quorum(payload: QuorumTighten | QuorumLoosen) -> Told:
+    loosens = isinstance(payload, QuorumLoosen)
+    sums = (("Two members agree", payload.two_cents), ("Three do", payload.three_cents))
+    return Told(
+        title="Have fewer members agree" if loosens else "Have more members agree",
+        lines=tuple(
+            Line(
+                label=f"{label} to more than",
+                text="Nothing: fewer are enough" if cents is None else f"{dollars(cents)} a day",
+                heed=loosens,
+            )
+            for label, cents in sums
+        ),
+        effect=(
+            "So many agree from then on, once the wait is over and nobody has objected."
+            if loosens
+            else "So many agree from now on, and to whatever weakens this account as many as to "
+            "the largest sum."
+        ),
     )

@@ -30,9 +30,13 @@ from twinlock.domain.actions import (
     LimitRaise,
     LockLoosen,
     LockTighten,
+    MemberAdd,
+    MemberRemove,
     NotBuilt,
     PasswordChange,
     PasswordReset,
+    QuorumLoosen,
+    QuorumTighten,
     SessionStart,
     TrustedContactAdd,
     TrustedContactRemove,
@@ -112,6 +116,10 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             | LockLoosen()
             | TrustedContactAdd()
             | TrustedContactRemove()
+            | MemberAdd()
+            | MemberRemove()
+            | QuorumTighten()
+            | QuorumLoosen()
         ):
             return tell_own(payload, known.account)
         case ApiKeyCreate() | ApiKeyWiden() | ApiKeyNarrow() | ApiKeyRevoke():

@@ -22,6 +22,8 @@ from twinlock.domain.decisions import judge_facts
 from twinlock.domain.effects import effects
 from twinlock.domain.events import HoldPlaced, ProofAccepted
 from twinlock.domain.ids import ChallengeId, ChannelId
+from twinlock.domain.members import of_member
+from twinlock.domain.people import INVITED
 from twinlock.domain.proving import CODES, against, ask, reaches_floor, recovery_helps
 from twinlock.domain.replay import apply
 from twinlock.domain.requirements import (
@@ -55,7 +57,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
     ``offers`` are factors in the order in which to offer them; ``together`` says that one alone is
     not enough, ``then_asks`` that one more proof is needed then, or spares a wait, ``then_agrees``
-    that a trusted contact must agree then. ``instead`` may
+    that another member or a trusted contact must agree then. ``instead`` may
     be shown where the usual thing is lost: a recovery code, with the password. ``hold`` is how
     long nothing leaves the account once the action took effect. ``guesses_from`` is when codes and
     passwords are read again after too many wrong ones; datetime.max: only after a proof that cannot
@@ -121,7 +123,7 @@ def _wanted(missing: Requirement) -> set[Prove]:
 
 def _is_agreement(leaf: Prove) -> bool:
     """Say whether ``leaf`` is somebody else's to give."""
-    return Factor.TRUSTED_CONTACT in leaf.factors
+    return not set(INVITED).isdisjoint(leaf.factors)
 
 
 def _runs_anyway(part: Requirement, must: datetime | None) -> bool:
@@ -175,7 +177,7 @@ def _could_show(standing: Standing) -> Iterator[Shown]:
     """Give every proof that the account could make for this action and has not made yet."""
     account, action, now = standing.state.account, standing.action, standing.now
     used = {one.source for one in action.shown if account.stands(one)}
-    for bound in account.authenticators:
+    for bound in of_member(account, action.member_id).authenticators:
         live = against(bound) and not bound.suspended(now)
         if bound.authenticator_id not in used and live:
             yield Shown(
@@ -250,7 +252,9 @@ def _after(standing: Standing, way: Iterable[Shown]) -> State:
             at=standing.now,
             action_id=action.action_id,
             shown=shown,
-            proved=reaches_floor(state.account, action, shown, offers=offers),
+            proved=reaches_floor(
+                of_member(state.account, action.member_id), action, shown, offers=offers
+            ),
         )
         state = apply(state, accepted)
     return state

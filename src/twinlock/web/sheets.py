@@ -20,7 +20,7 @@ from twinlock.domain.concluding import facts_of
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionRefused
 from twinlock.domain.exits import Exit
-from twinlock.domain.people import agreement_path
+from twinlock.domain.people import agreement_path, who_agrees
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import SENT
@@ -50,7 +50,7 @@ class Status(StrEnum):
     WAIT = "wait"  # proved; a wait runs
     READY = "ready"  # nothing stops it any more; it was not settled yet
     AUTHORIZED = "authorized"
-    AGREE = "agree"  # proved; a trusted contact must agree
+    AGREE = "agree"  # proved; somebody else must agree
     BLOCKED = "blocked"  # open, and nothing that may be shown now lifts what stands against it
     SPENT = "spent"
     DONE = "done"
@@ -82,8 +82,8 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     ``until`` is the end of its waits, ``shortcut`` says that another proof spares them; ``by`` is
     when it lapses. ``then_until`` and ``then_asks`` tell what would follow the proof that is asked
     for: a wait, one more proof, or a choice of the two. ``instead`` are ways where the usual one is
-    lost. ``agreement`` is the path of the page for a trusted contact, who must agree;
-    ``then_agrees``: one must after the proof.
+    lost. ``agreement`` is the path of the page for another member or a trusted contact, who must
+    agree: ``by_member`` says which; ``then_agrees``: one must after the proof.
     """
 
     action_id: str
@@ -111,6 +111,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     agreement: str = ""
     then_agrees: bool = False
+    by_member: bool = False
 
 
 _PLACES: Mapping[DestinationState, tuple[str, bool]] = MappingProxyType(
@@ -189,6 +190,7 @@ def _open(standing: Standing, known: Known) -> Sheet:
         announced=facts.has_channel,
         agreement=agreement_path(action, tried.missing),
         then_agrees=tried.then_agrees,
+        by_member=Factor.MEMBER in (who_agrees(tried.missing), who_agrees(tried.then)),
         guesses_from=None if _for_ever(tried.guesses_from) else tried.guesses_from,
         guesses_never=_for_ever(tried.guesses_from),
     )

@@ -55,7 +55,7 @@ from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
 from twinlock.domain.laws import LISTED
 from twinlock.domain.likeness import looks_alike
-from twinlock.domain.members import is_full, seen_by, with_members
+from twinlock.domain.members import concerns_members, fills, is_full, seen_by, with_members
 from twinlock.domain.money import Prices
 from twinlock.domain.newcomers import (
     came_lately,
@@ -146,13 +146,13 @@ def gather(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        **(_new_key(payload) | _of_a_wait(account, action, now=now)),
+        **(_new_key(payload) | _of_a_wait(whole.account, action, now=now)),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         **(own_rules(account, payload) | contact_facts(account, action)),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
     facts = _without_a_stray_key(facts, account, action, shown, offers=offers)
-    if not account.members and class_of(payload) is ActionClass.EXIT:
+    if not concerns_members(account, payload):
         return facts
     own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
     own_at = _proved_at(account, action, own, offers=offers)
@@ -370,7 +370,7 @@ def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: date
     """Say whether there is no room. Freezing, and signing in to do so, always find some."""
     payload = action.payload
     crowded = len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action)
-    if crowded or _too_many_by_keys(account, action):
+    if crowded or _too_many_by_keys(account, action) or fills(account, action):
         return True
     match payload:
         case AuthenticatorBind():
@@ -383,15 +383,19 @@ def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: date
         case DestinationAdd():
             known = action.secret in account.destinations
             return len(account.destinations) >= DESTINATIONS_MOST and not known
-        case TrustedContactAdd():
-            return len(account.contacts) >= CONTACTS_MOST
-        case MemberAdd():
-            return is_full(account) or len(account.authenticators) >= AUTHENTICATORS_MOST
+        case TrustedContactAdd() | MemberAdd():
+            return _too_many_people(account, payload)
         case ApiKeyCreate():
             gone = lapsed(account.api_keys, lapses=policy.statutes.key_lapses, now=now)
             return len(account.api_keys) - len(gone) >= API_KEYS_MOST
         case _:
             return False
+
+
+def _too_many_people(account: Account, payload: TrustedContactAdd | MemberAdd) -> bool:
+    if isinstance(payload, TrustedContactAdd):
+        return len(account.contacts) >= CONTACTS_MOST
+    return is_full(account) or len(account.authenticators) >= AUTHENTICATORS_MOST
 
 
 def _too_many_by_keys(account: Account, action: OpenAction) -> bool:

@@ -5,6 +5,7 @@ Law 3 compares ages: who speaks against something, and what it is. All of it is 
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import assert_never
 
 import msgspec
 
@@ -23,6 +24,8 @@ from twinlock.domain.actions import (
     ContactChange,
     ContactRepudiate,
     FreezeLift,
+    MemberAdd,
+    MemberRemove,
     PasswordChange,
     PasswordReset,
     TrustedContactAdd,
@@ -33,6 +36,7 @@ from twinlock.domain.ages import age_of
 from twinlock.domain.assurance import Factor, Level, floor_of, level_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
+    Passkey,
     Password,
     RecoveryCodes,
     factor_of,
@@ -40,6 +44,7 @@ from twinlock.domain.authenticators.model import (
 from twinlock.domain.bounds import CHANNELS_MOST
 from twinlock.domain.catalogue import REPORTS, REPUDIATIONS
 from twinlock.domain.key_changes import key_of
+from twinlock.domain.members import since
 from twinlock.domain.newcomers import (
     doubted,
     is_newcomer,
@@ -76,12 +81,9 @@ def target(account: Account, payload: AnyPayload, *, now: datetime) -> Target:
             return account.floor, account.opened_at if old is None else old.bound_at
         case AuthenticatorReactivate() | FreezeLift():
             return _stop(account, payload, now=now)
-        case ContactChange(channel_id=named) | TrustedContactRemove(contact_id=named):
-            found = account.channel(named) or contact_of(account, named)
-            return NO_TARGET if found is None else (account.floor, found.bound_at)
-        case MemberRemove(member_id=named):
-            joined = since(account, named)
-            return NO_TARGET if joined is None else (account.floor, joined)
+        case ContactChange() | TrustedContactRemove() | MemberRemove():
+            there = _there_since(account, payload)
+            return NO_TARGET if there is None else (account.floor, there)
         case AuthenticatorSuspend() | AuthenticatorRepudiate() | ContactRepudiate():
             about = reported(account, payload)
             return NO_TARGET if about is None else (_against(account, payload), about.bound_at)
@@ -93,6 +95,26 @@ def target(account: Account, payload: AnyPayload, *, now: datetime) -> Target:
             )
         case _:
             return NO_TARGET
+
+
+def _there_since(
+    account: Account,
+    payload: AuthenticatorRemove | ContactChange | TrustedContactRemove | MemberRemove,
+) -> datetime | None:
+    """Return since when what would go is there, or None."""
+    found: Authenticator | Channel | None
+    match payload:
+        case MemberRemove(member_id=named):
+            return since(account, named)
+        case AuthenticatorRemove(authenticator_id=named):
+            found = account.authenticator(named)
+        case ContactChange(channel_id=named):
+            found = account.channel(named)
+        case TrustedContactRemove(contact_id=named):
+            found = contact_of(account, named)
+        case _:
+            assert_never(payload)
+    return None if found is None else found.bound_at
 
 
 def _against(account: Account, payload: AnyPayload) -> Level:
@@ -262,11 +284,8 @@ def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
     """Say whether what the action names is not there, or not as it was named when it was signed."""
     payload = action.payload
     match payload:
-        case AuthenticatorRemove(authenticator_id=named) | TrustedContactRemove(contact_id=named):
-            contact = isinstance(payload, TrustedContactRemove)
-            return (contact_of(account, named) if contact else account.authenticator(named)) is None
-        case MemberRemove(member_id=named):
-            return since(account, named) is None
+        case AuthenticatorRemove() | TrustedContactRemove() | MemberRemove():
+            return _there_since(account, payload) is None
         case AuthenticatorReactivate(authenticator_id=named):
             bound = account.authenticator(named)
             at = None if bound is None or not bound.suspended(now) else _suspended_at(bound)
@@ -349,4 +368,6 @@ def way_in_left(account: Account, payload: AnyPayload, *, now: datetime) -> bool
     """Say whether somebody can still sign in: an app or recovery codes alone are not enough."""
     gone = payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
     rest = (one for one in account.authenticators if one.authenticator_id != gone)
+    if account.members:  # Each of several members signs in with a passkey, and with nothing less.
+        rest = (one for one in rest if isinstance(one, Passkey))
     return not gone or any(lets_in(one) and not one.suspended(now) for one in rest)

@@ -11,7 +11,9 @@ import msgspec
 from twinlock.domain import drafts
 from twinlock.domain.account import Account, Candidate
 from twinlock.domain.actions import (
+    AnyPayload,
     AuthenticatorBind,
+    MemberAdd,
     PasswordChange,
     PasswordReset,
     TrustedContactAdd,
@@ -33,6 +35,7 @@ from twinlock.domain.changes import NotFoundError, reset
 from twinlock.domain.drafts import parse
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import AccountId, AuthenticatorId, ChallengeId, MemberId, tail
+from twinlock.domain.members import of_member
 from twinlock.domain.people import is_known
 from twinlock.ports import Clock, Entropy, Hasher, Store
 from twinlock.proofs import passkeys, recovery_codes, totp
@@ -57,7 +60,12 @@ class Binding:
         self._hasher = hasher
         self._rp = rp
 
-    async def bind(self, data: dict[str, Any], named: AccountId) -> Prepared:
+    async def _own(self, named: AccountId, member: str) -> Account:
+        """Return the account as what ``member`` does is decided on; "": its first member."""
+        account = await self._store.account(named)
+        return of_member(account, MemberId(member) if member else account.member_id)
+
+    async def bind(self, data: dict[str, Any], named: AccountId, member: str) -> Prepared:
         """Return the binding that a draft asks for, with the authenticator as it will be kept.
 
         Raises:
@@ -66,7 +74,7 @@ class Binding:
             PasswordRefusedError: the password may not be set.
         """
         draft = parse(data, drafts.AuthenticatorBindDraft)
-        account = await self._store.account(named)
+        account = await self._own(named, member)
         made, credential = await self._authenticator(draft, account)
         payload = AuthenticatorBind(
             account=named,
@@ -153,8 +161,8 @@ class Binding:
             **common,
         )
 
-    async def add_contact(self, data: dict[str, Any], named: AccountId) -> Prepared:
-        """Return the trusted contact that a draft adds: a member of its own, with its passkey.
+    async def add_contact(self, data: dict[str, Any], named: AccountId, _: str) -> Prepared:
+        """Return the trusted contact that a draft adds, with its passkey.
 
         Raises:
             MalformedError: it is no draft of one.
@@ -163,28 +171,50 @@ class Binding:
         draft = parse(data, drafts.TrustedContactAddDraft)
         account = await self._store.account(named)
         candidate = self._candidate(account, draft.candidate_id, Factor.TRUSTED_CONTACT)
-        entropy = self._entropy.draw(32)
-        common: dict[str, Any] = {
-            "authenticator_id": AuthenticatorId(f"con_{tail(entropy[:16])}"),
-            "member_id": MemberId(f"mem_{tail(entropy[16:])}"),
-            "bound_at": self._clock.now(database_at=None),
-            "entry": 0,
-            "name": candidate.name,
-        }
-        made = self._registered(draft.response, candidate, common)
-        if is_known(account, made):
-            raise ProofRefusedError(ProofFault.WRONG_CREDENTIAL)
+        made = self._invited(draft.response, candidate, account, kind="con")
         payload = TrustedContactAdd(
             account=named,
             name=candidate.name,
             credential=credential_of(made),
             first=not account.contacts,
         )
-        return Prepared(
-            payload=payload,
-            secret=encode(made).decode("utf-8"),
-            candidate_id=candidate.candidate_id,
+        return _joins(payload, made, candidate)
+
+    async def add_member(self, data: dict[str, Any], named: AccountId, _: str) -> Prepared:
+        """Return the member that a draft adds, with their first passkey.
+
+        Raises:
+            MalformedError: it is no draft of one.
+            ProofRefusedError: the invitation is over, or the passkey is somebody's here already.
+        """
+        draft = parse(data, drafts.MemberAddDraft)
+        account = await self._store.account(named)
+        candidate = self._candidate(account, draft.candidate_id, Factor.MEMBER)
+        made = self._invited(draft.response, candidate, account, kind="aut")
+        payload = MemberAdd(
+            account=named,
+            member_id=made.member_id,
+            name=candidate.name,
+            credential=credential_of(made),
         )
+        return _joins(payload, made, candidate)
+
+    def _invited(
+        self, response: dict[str, Any], candidate: Candidate, account: Account, *, kind: str
+    ) -> Passkey:
+        """Return the passkey that another person, a member of their own, has made."""
+        entropy = self._entropy.draw(32)
+        common: dict[str, Any] = {
+            "authenticator_id": AuthenticatorId(f"{kind}_{tail(entropy[:16])}"),
+            "member_id": MemberId(f"mem_{tail(entropy[16:])}"),
+            "bound_at": self._clock.now(database_at=None),
+            "entry": 0,
+            "name": candidate.name,
+        }
+        made = self._registered(response, candidate, common)
+        if is_known(account, made):
+            raise ProofRefusedError(ProofFault.WRONG_CREDENTIAL)
+        return made
 
     def _candidate(self, account: Account, candidate_id: str, factor: Factor) -> Candidate:
         now = self._clock.now(database_at=None)
@@ -194,7 +224,9 @@ class Binding:
                 return candidate
         raise ProofRefusedError(ProofFault.CHALLENGE_GONE)
 
-    async def change_password(self, data: dict[str, Any], named: AccountId) -> Prepared:
+    async def change_password(
+        self, data: dict[str, Any], named: AccountId, member: str
+    ) -> Prepared:
         """Return the change that a draft asks for, with the new password hashed.
 
         Raises:
@@ -202,7 +234,7 @@ class Binding:
             PasswordRefusedError: the new one may not be set.
         """
         draft = parse(data, drafts.PasswordChangeDraft)
-        account = await self._store.account(named)
+        account = await self._own(named, member)
         old = next((one for one in account.authenticators if isinstance(one, Password)), None)
         if old is None:
             raise NotFoundError("this account has no password")
@@ -211,14 +243,22 @@ class Binding:
         payload = PasswordChange(account=named, verifier=_secret_digest(verifier))
         return Prepared(payload=payload, secret=encode(made).decode("utf-8"))
 
-    async def reset_password(self, data: dict[str, Any], named: AccountId) -> Prepared:
+    async def reset_password(self, data: dict[str, Any], named: AccountId, member: str) -> Prepared:
         """Hash as for an account with only a password: no word and no time tells whether it is."""
         draft = parse(data, drafts.PasswordResetDraft)
-        account = await self._store.account(named)
+        account = await self._own(named, member)
         verifier = await self._hasher.hash(draft.password, self._terms(account, alone=True))
         made = reset(account, verifier, fresh=tail(self._entropy.draw(16)))
         payload = PasswordReset(account=named, verifier=_secret_digest(verifier))
         return Prepared(payload=payload, secret=encode(made).decode("utf-8"))
+
+
+def _joins(payload: AnyPayload, made: Passkey, candidate: Candidate) -> Prepared:
+    return Prepared(
+        payload=payload,
+        secret=encode(made).decode("utf-8"),
+        candidate_id=candidate.candidate_id,
+    )
 
 
 def _secret_digest(secret: str) -> str:

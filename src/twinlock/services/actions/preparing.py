@@ -65,9 +65,11 @@ class Preparing:
         self._registered = registered
 
     async def prepare(
-        self, kind: str, draft: dict[str, Any], named: AccountId, rules: Rules
+        self, kind: str, draft: dict[str, Any], named: AccountId, rules: Rules, *, member: str = ""
     ) -> Prepared:
         """Return the payload that a draft of an action of ``kind`` stands for on this account.
+
+        ``member`` is whose authenticators it binds or changes; "": the first one's.
 
         Raises:
             MalformedError, AmountError, AddressError, UnknownAssetError, NotFoundError,
@@ -90,25 +92,16 @@ class Preparing:
             fresh = tail(self._entropy.draw(16))
             payload, secret = change(kind, draft, account, fresh=fresh)
             return Prepared(payload=payload, secret=secret)
-        if kind in (ActionType.API_KEY_WIDEN, ActionType.API_KEY_NARROW):
-            return await self._change_api_key(kind, draft, named)
         if kind in _ALONE:
             parse(draft, drafts.EmptyDraft)
             return Prepared(payload=_ALONE[kind](account=named))
-        prepare = _PREPARE[ActionType(kind)]
-        return await prepare(self, draft, named, rules)
-
-    async def _bind(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
-        return await self._binding.bind(data, named)
-
-    async def _change_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
-        return await self._binding.change_password(data, named)
-
-    async def _reset_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
-        return await self._binding.reset_password(data, named)
-
-    async def _add_contact(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
-        return await self._binding.add_contact(data, named)
+        if kind in _BINDS:
+            made = _BINDS[kind](self._binding, draft, named, member)
+        elif kind in (ActionType.API_KEY_WIDEN, ActionType.API_KEY_NARROW):
+            made = self._change_api_key(kind, draft, named)
+        else:
+            made = _PREPARE[ActionType(kind)](self, draft, named, rules)
+        return await made
 
     async def _session_start(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
         device = read_jwk(parse(data, drafts.SessionStartDraft).device)
@@ -199,13 +192,17 @@ _ALONE: dict[str, type[FreezeSet | FreezeLift | AccountErase]] = {  # They name 
     ActionType.FREEZE_LIFT: FreezeLift,
     ActionType.ACCOUNT_ERASE: AccountErase,
 }
+_Bind: TypeAlias = Callable[[Binding, dict[str, Any], AccountId, str], Awaitable[Prepared]]
+_BINDS: dict[str, _Bind] = {
+    ActionType.AUTHENTICATOR_BIND: Binding.bind,
+    ActionType.PASSWORD_CHANGE: Binding.change_password,
+    ActionType.PASSWORD_RESET: Binding.reset_password,
+    ActionType.TRUSTED_CONTACT_ADD: Binding.add_contact,
+    ActionType.MEMBER_ADD: Binding.add_member,
+}
 _Prepare: TypeAlias = Callable[[Preparing, dict[str, Any], AccountId, Rules], Awaitable[Prepared]]
 _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.SESSION_START: Preparing._session_start,  # noqa: SLF001 - one table of this class
-    ActionType.AUTHENTICATOR_BIND: Preparing._bind,  # noqa: SLF001 - as above
-    ActionType.PASSWORD_CHANGE: Preparing._change_password,  # noqa: SLF001 - as above
-    ActionType.PASSWORD_RESET: Preparing._reset_password,  # noqa: SLF001 - as above
-    ActionType.TRUSTED_CONTACT_ADD: Preparing._add_contact,  # noqa: SLF001 - as above
     ActionType.DESTINATION_ADD: Preparing._add_destination,  # noqa: SLF001 - as above
     ActionType.DESTINATION_REMOVE: Preparing._remove_destination,  # noqa: SLF001 - as above
     ActionType.API_KEY_CREATE: Preparing._create_api_key,  # noqa: SLF001 - as above

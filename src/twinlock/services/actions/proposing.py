@@ -56,6 +56,7 @@ _SECRET: frozenset[str] = frozenset(
         ActionType.PASSWORD_CHANGE,
         ActionType.PASSWORD_RESET,
         ActionType.TRUSTED_CONTACT_ADD,
+        ActionType.MEMBER_ADD,
     }
 )
 
@@ -66,7 +67,7 @@ class Proposal(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody wants done, for a member of an account.
 
     ``value_cents`` is the platform's figure, and ``visitor`` whom it sees sign in: both only add.
-    An account has one member so far, who is meant where none is named.
+    Where no member is named the first one is meant, who is the only one of most accounts.
     """
 
     HIDDEN = frozenset({"payload"})
@@ -180,7 +181,9 @@ class Actions:
             SealBrokenError: the key stands for another account's action.
         """
         rules = self._policies.rules()
-        prepared = await self._preparing.prepare(proposal.type, proposal.payload, named, rules)
+        prepared = await self._preparing.prepare(
+            proposal.type, proposal.payload, named, rules, member=proposal.member_id
+        )
         action = action_id(named, self._entropy.draw(16))
         command = Propose(
             action_id=action,

@@ -24,6 +24,7 @@ from twinlock.domain.commands import Right
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import present
 from twinlock.domain.ids import ChallengeId
+from twinlock.domain.members import of_member
 from twinlock.ports import (
     Clock,
     Hasher,
@@ -65,6 +66,8 @@ class Checking:
 
     async def check(self, account: Account, action: OpenAction, reply: Reply) -> Right:
         """Return ``reply`` as a right answer. Raises ProofRefusedError: it is none."""
+        if reply.factor is not Factor.MEMBER:
+            account = of_member(account, action.member_id)
         match reply.factor:
             case Factor.PASSWORD:
                 return await self._check_password(account, reply)
@@ -72,7 +75,7 @@ class Checking:
                 return self._check_totp(account, reply)
             case Factor.RECOVERY_CODE:
                 return _check_recovery_code(account, reply)
-            case Factor.PASSKEY | Factor.TRUSTED_CONTACT:
+            case Factor.PASSKEY | Factor.TRUSTED_CONTACT | Factor.MEMBER:
                 return self._check_passkey(account, action, reply)
             case Factor.EMAIL_CODE | Factor.SMS_CODE | Factor.CHANNEL_CODE:
                 return self._check_code(action, reply)

@@ -7,6 +7,7 @@ Always true (tests/integration/test_questions.py): whoever else asks about an ac
 question can be answered until its time is over.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.authenticators.model import (
+    Authenticator,
     Passkey,
     factor_of,
 )
@@ -36,6 +38,7 @@ from twinlock.domain.errors import NotRepeatableError, TwinlockError
 from twinlock.domain.events import ChallengeIssued, Event, SessionStarted
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, ChallengeId, ChannelId, account_of, tail
+from twinlock.domain.members import may_agree, of_member
 from twinlock.domain.notices import code_notice
 from twinlock.domain.proving import CODES, SENT, unread
 from twinlock.domain.requirements import Answer
@@ -58,7 +61,7 @@ from twinlock.proofs import codes, intents, passkeys
 from twinlock.services.proving.checking import Checking, Reply, binding
 
 # What a passkey of somebody's answers.
-_SIGNED = (Factor.PASSKEY, Factor.TRUSTED_CONTACT)
+_SIGNED = (Factor.PASSKEY, Factor.TRUSTED_CONTACT, Factor.MEMBER)
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -205,7 +208,8 @@ class Proving:
         for one in action.challenges:
             if one.challenge_id == challenge_id and one.expires_at > now:
                 return self._again(account, action, one, now=now)
-        typed = {factor_of(one) for one in account.authenticators} - {Factor.PASSKEY}
+        own = of_member(account, action.member_id)
+        typed = {factor_of(one) for one in own.authenticators} - {Factor.PASSKEY}
         if factor in typed and unread(account, action, factor, now=now) is None:
             # No answer names this question, so none is kept: it is the same whenever it is put.
             return AskedBefore(
@@ -245,9 +249,7 @@ class Proving:
         if factor not in _SIGNED:
             return None
         now = self._clock.now(database_at=None)
-        contacts = factor is Factor.TRUSTED_CONTACT
-        every = account.contacts if contacts else account.authenticators
-        live = (one for one in every if not one.suspended(now))
+        live = (one for one in _asked(account, action, factor, now=now) if not one.suspended(now))
         known = [one for one in live if isinstance(one, Passkey)]
         # One question is for one site: ours, until all that is bound is of an older one.
         site = min((one.rp_id for one in known), default="")
@@ -337,6 +339,17 @@ class Proving:
         if not isinstance(payload, ApiKeyCreate) or not payload.integrator:
             return ()
         return self._blind.marks(payload.integrator)[:1]
+
+
+def _asked(
+    account: Account, action: OpenAction, factor: Factor, *, now: datetime
+) -> Iterable[Authenticator]:
+    """Return whose passkeys may answer: another member's, a contact's, or those of who asks."""
+    if factor is Factor.MEMBER:
+        return may_agree(account, action, now=now)
+    if factor is Factor.TRUSTED_CONTACT:
+        return account.contacts
+    return of_member(account, action.member_id).authenticators
 
 
 def _channel(account: Account, action: OpenAction, question: Question) -> ChannelId | None:
