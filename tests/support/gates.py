@@ -49,6 +49,7 @@ from twinlock.domain.ids import (
     ChallengeId,
     ChannelId,
     DestinationId,
+    MemberId,
     SessionId,
     action_id,
     tail,
@@ -140,11 +141,13 @@ class Gate:
         session: SessionSignature | None = None,
         claimed_cents: int = 0,
         noticed: Noticed | None = None,
+        member: str = "",
     ) -> Decision:
         named = action_id(self.account.account_id, self.draw())
         where = self.where(payload)
         command = Propose(
             action_id=named,
+            member_id=MemberId(member) if member else None,
             payload=payload,
             veto_key=b64url(self.draw() * 2),
             claimed_cents=claimed_cents,
@@ -245,19 +248,25 @@ class Gate:
             self.answer_channel(action)
         return action
 
-    def agree(self, action: str, contact: Passkey, **changes: Any) -> Decision:  # noqa: ANN401 - fields
-        """Have a trusted contact asked about ``action``, and agree."""
+    def agree(
+        self,
+        action: str,
+        contact: Passkey,
+        factor: Factor = Factor.TRUSTED_CONTACT,
+        **changes: Any,  # noqa: ANN401 - fields
+    ) -> Decision:
+        """Have a trusted contact, or another member, asked about ``action``, and agree."""
         command = Ask(
             action_id=ActionId(action),
             challenge_id=ChallengeId(f"chl_{tail(self.draw())}"),
-            factor=Factor.TRUSTED_CONTACT,
+            factor=factor,
             nonce=b64url(self.draw() * 2),
         )
         asked = self.run(command, at_hand=self._at_hand(action))
         if asked.fault is not None or not self.is_open(action):
             return asked
         right = Right(
-            factor=Factor.TRUSTED_CONTACT,
+            factor=factor,
             source=contact.authenticator_id,
             against=contact.public_key,
             challenge_id=command.challenge_id,

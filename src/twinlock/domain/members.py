@@ -59,9 +59,11 @@ def of_member(account: Account, member_id: MemberId) -> Account:
     """Return ``account`` as what one member does is decided on: without what is the others' own."""
     if not account.members:
         return account
+    first = Member(member_id=account.member_id, name="", joined_at=account.opened_at)
     return replace(
         account,
         member_id=member_id,
+        members=(first, *account.members),
         authenticators=tuple(one for one in account.authenticators if one.member_id == member_id),
         sessions=tuple(one for one in account.sessions if one.member_id == member_id),
     )
@@ -85,10 +87,9 @@ def is_own(account: Account, target: str, member_id: MemberId) -> bool:
 
 def since(account: Account, member_id: str) -> datetime | None:
     """Return since when somebody is a member, or None where they are none."""
-    if member_id == account.member_id:
-        return account.opened_at
+    first = account.opened_at if member_id == account.member_id else None
     every = (one.joined_at for one in account.members if one.member_id == member_id)
-    return next(every, None)
+    return next(every, first)
 
 
 def takes_several(account: Account) -> bool:
