@@ -21,8 +21,9 @@ from twinlock.domain.requirements import (
     all_of,
 )
 
-# What one member alone could hold up the others with for as long as it lasts, and a key to trade.
-# What else tightens acts at once: whoever does it for harm is removed while it lasts.
+# What one member alone could hold up the others with for as long as it lasts, and a key to trade;
+# and so is a lock that is longer than a removal takes. What else tightens acts at once: whoever
+# does it for harm is removed while it lasts.
 HOLD_UP: frozenset[str] = frozenset(
     {
         ActionType.QUORUM_TIGHTEN,
@@ -41,7 +42,8 @@ def members_needed(facts: Facts) -> int:
         return 1
     if facts.action_class is ActionClass.EXIT:
         return facts.quorum.members_for(facts.day_cents + facts.value_cents)
-    if facts.action_class is ActionClass.LOOSENING or facts.action in HOLD_UP:
+    long_lock = facts.action == ActionType.LOCK_TIGHTEN and facts.asked_lock_days > MEMBER_WAIT.days
+    if facts.action_class is ActionClass.LOOSENING or facts.action in HOLD_UP or long_lock:
         return max(facts.quorum.most, facts.asked_members)
     return 1
 

@@ -21,6 +21,7 @@ from twinlock.domain.account import Account, OpenAction, Shown, State
 from twinlock.domain.actions import (
     AnyPayload,
     FreezeSet,
+    LockTighten,
     MemberAdd,
     MemberRemove,
     QuorumLoosen,
@@ -206,7 +207,7 @@ def asking_fault(account: Account, action: OpenAction) -> ProofFault | None:
     payload = action.payload
     classes = (ActionClass.EXIT, ActionClass.LOOSENING)
     kinds = class_of(payload) in classes or type_of(payload) in HOLD_UP
-    asked = isinstance(payload, FreezeSet) or kinds
+    asked = isinstance(payload, FreezeSet | LockTighten) or kinds
     several = max(account.quorum.most, _asked(payload).most) > 1
     if not account.members or not asked or not several or action.proved_at is None:
         return ProofFault.AGREEMENT_NOT_NEEDED

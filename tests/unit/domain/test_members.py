@@ -455,6 +455,16 @@ def codes_after(gate: Gate, action: str) -> set[Reason]:
     return set(reasons(gate.prove(action, SYNCED).requirement))
 
 
+def test_a_lock_that_is_longer_than_a_removal_takes_the_others() -> None:
+    """Prevents: one member who locks all the others in for a month."""
+    gate = a_company()
+    longer = replace(LOCK, days=8)
+    assert codes_after(gate, gate.propose(longer).action_id) == {Reason.MEMBERS_NEEDED}
+    agrees(gate, gate.account.actions[0].action_id, BOBS, CAROLS)
+
+    assert gate.account.lock.days == 8
+
+
 @pytest.mark.parametrize("payload", [LOWER, LOCK, unlist(OLD_ADDRESS), FREEZE])
 def test_any_member_tightens_at_once(payload: AnyPayload) -> None:
     gate = a_company()

@@ -1,0 +1,248 @@
+"""A member as a thief, a hostage-taker, or a thief's prey: one of several people on one account.
+
+Alice, Bob and Carol hold a company's account; two of them agree to what leaves above US$100 a day,
+and to whatever weakens it. Mallory has all that Bob has: his keys, his device, and the mailbox that
+the company reads in common; or she has bought him; or Bob himself wants a price for being there.
+
+They are stopped by: the second member, whose key no reset, session, API key or mailbox stands for;
+the week that every change of members takes, announced to everybody; and the bounds of one member's
+no (law 5): who would be removed is not heard against it, one member's freeze lapses, and a lock of
+one member's is no longer than a removal. So a rogue member costs a week, and holds nothing longer.
+"""
+
+import pytest
+from msgspec.structs import replace
+from support.cast import ALICE, DAY, HOUR, MEMBER, NOON, OLD_ADDRESS
+from support.companies import (
+    BOB,
+    BOBS,
+    BOBS_OTHER,
+    CAROL,
+    CAROLS,
+    a_company,
+    add_member,
+    agrees,
+    asks,
+    done,
+    loosen,
+    member_key,
+    names,
+    remove_member,
+    session_of,
+)
+from support.gates import Gate
+from support.worlds import (
+    DESKTOP,
+    EMAIL,
+    FREEZE,
+    SMS,
+    SYNCED,
+    bind,
+    list_address,
+    make_key,
+    remove,
+    repudiate,
+    reset_password,
+    send,
+)
+
+from twinlock.domain.actions import AnyPayload, LimitLower, LockTighten
+from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.bounds import MEMBER_WAIT, WEAK_FREEZE_LENGTH
+from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.ids import MemberId
+from twinlock.domain.proposals import MemberUnknownError
+from twinlock.domain.quorums import Quorum
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, reasons
+
+MALLORYS = "0x" + "6" * 40
+TWO = Quorum(two_cents=100_00)
+LOWER = LimitLower(account=ALICE, day_cents=0, destination_cents=None, agreement_cents=None)
+LOCK = LockTighten(account=ALICE, days=30, two_keys=False)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    company = a_company(quorum=TWO)
+    company.account = replace(
+        company.account,
+        sessions=(session_of("ses_bob", BOB.member_id), session_of("ses_carol", CAROL.member_id)),
+    )
+    return company
+
+
+def bob_tries(gate: Gate, payload: AnyPayload, secret: str = "") -> str:
+    """Have it done with all that Bob has, by whoever has it."""
+    action = gate.propose(payload, secret, member=BOB.member_id).action_id
+    for key in (BOBS, BOBS_OTHER):
+        if gate.is_open(action):
+            gate.prove(action, key)
+    return action
+
+
+# --- A thief with all that one member has ---
+
+
+def test_all_that_one_member_has_moves_the_sum_of_a_day_and_no_more(gate: Gate) -> None:
+    """For almost a week, every day, to an old address and to the thief's."""
+    for day in range(6):
+        for payload in (send(100), send(500), send(500, to=MALLORYS), list_address(MALLORYS)):
+            try:
+                action = bob_tries(gate, payload)
+            except DocumentTooLargeError:
+                continue
+            if gate.is_open(action) and isinstance(payload, WithdrawalCrypto):
+                gate.spend(action)
+        assert gate.account.spent.cents == 100_00, day
+        gate.wait(DAY)
+
+
+@pytest.mark.parametrize(
+    ("payload", "secret"),
+    [
+        (loosen(None), ""),
+        (remove_member(CAROL.member_id), ""),
+        (remove_member(MEMBER), ""),
+        add_member("Mallory"),
+        bind(replace(member_key("Mallory"), member_id=BOB.member_id)),
+        (make_key("trade"), ""),
+        (remove(BOBS_OTHER), ""),
+    ],
+    ids=["loosen", "remove Carol", "remove Alice", "add", "bind", "key", "own key"],
+)
+def test_one_members_thief_weakens_nothing_however_long_he_waits(
+    gate: Gate, payload: AnyPayload, secret: str
+) -> None:
+    before = gate.account
+    bob_tries(gate, payload, secret)
+    gate.wait(14 * DAY)
+    gate.settle()
+
+    assert gate.account.members == before.members
+    assert gate.account.quorum == TWO
+    assert gate.account.api_keys == ()
+    assert len(gate.account.authenticators) == len(before.authenticators)
+
+
+def test_a_thief_signs_nothing_in_another_members_name(gate: Gate) -> None:
+    """By no reset, no code of the mailbox that all read, and no key of Bob's."""
+    reset, secret = reset_password()
+    for payload, what in ((reset, secret), (send(500), ""), (remove_member(), "")):
+        action = gate.propose(payload, what).action_id
+        for source in (EMAIL, SMS, BOBS, BOBS_OTHER):
+            if gate.is_open(action):
+                gate.prove(action, source)
+        assert not gate.is_open(action) or gate.action(action).authorized_at is None
+    gate.wait(8 * DAY)
+    gate.settle()
+
+    assert gate.account.spent.cents == 0
+    assert BOB.name in names(gate.account)
+
+
+def test_a_stranger_whom_a_thief_made_a_member_falls_with_the_key_that_did(gate: Gate) -> None:
+    """The account had one member and no quorum then; a newcomer's key added a friend."""
+    thiefs = replace(member_key("Thief"), member_id=MemberId(MEMBER), bound_at=NOON - DAY, entry=5)
+    alone = (thiefs, *(o for o in gate.account.authenticators if o.member_id == MEMBER))
+    friend = replace(BOBS, by=(5,))
+    gate.account = replace(
+        gate.account, authenticators=(*alone, friend, CAROLS), sessions=(), members=(BOB, CAROL)
+    )
+    action = asks(gate, send(500, to=MALLORYS))
+    agrees(gate, action, friend)
+    asks(gate, repudiate(thiefs))
+    gate.wait(4 * DAY)
+
+    assert not gate.is_open(action) or gate.spend(action).answer is not Answer.ALLOW
+
+
+def test_what_a_member_agreed_to_falls_with_the_key_that_agreed(gate: Gate) -> None:
+    """Bob's stolen key agreed to what Mallory had Alice ask for; Bob notices and says so."""
+    action = done(gate, send(500, to=MALLORYS), BOBS)
+    gate.wait(HOUR)
+    away = gate.propose(remove(BOBS), member=BOB.member_id).action_id
+    gate.prove(away, BOBS_OTHER)
+    agrees(gate, away, CAROLS)
+    gate.wait(3 * DAY)
+    gate.settle()
+
+    assert gate.account.authenticator(BOBS.authenticator_id) is None
+    assert Reason.MEMBERS_NEEDED in reasons(gate.spend(action).requirement)
+
+
+# --- A rogue member, and one who was bought ---
+
+
+def test_a_rogue_member_holds_nothing_up_longer_than_a_week_and_a_freeze(gate: Gate) -> None:
+    """He freezes, lowers, locks, and says no to all of it, by his device and every mailbox."""
+    removal = done(gate, remove_member(), CAROLS)
+    for payload in (FREEZE, LOWER, LOCK, replace(LOCK, days=7)):
+        bob_tries(gate, payload)
+    bobs = gate.account.sessions[0]
+    for channel in (EMAIL, SMS, DESKTOP):
+        assert gate.veto(removal, channel).answer is Answer.DENY
+    assert gate.veto(removal, session=gate.signs(bobs)).answer is Answer.DENY
+    gate.wait(MEMBER_WAIT - HOUR)
+    bob_tries(gate, FREEZE)
+    gate.wait(HOUR + WEAK_FREEZE_LENGTH)
+    gate.settle()
+
+    assert names(gate.account) == ["Carol"]
+    with pytest.raises(MemberUnknownError):
+        gate.propose(FREEZE, member=BOB.member_id)
+
+
+def test_a_rogue_member_says_no_once_and_then_the_third_one_decides(gate: Gate) -> None:
+    bobs = gate.account.sessions[0]
+    first = done(gate, list_address(MALLORYS), CAROLS)
+    gate.veto(first, session=gate.signs(bobs))
+    second = done(gate, list_address(MALLORYS), CAROLS)
+    gate.veto(second, session=gate.signs(bobs))
+    gate.wait(DAY)
+    gate.settle()
+
+    assert len(gate.account.destinations) == 2
+    assert OLD_ADDRESS != MALLORYS
+
+
+def test_a_bribed_member_who_agrees_to_everything_is_one_member(gate: Gate) -> None:
+    """Mallory has Bob's agreement for money, and nothing of anybody else's."""
+    action = gate.propose(send(500, to=MALLORYS)).action_id
+
+    assert agrees(gate, action, BOBS).fault is ProofFault.AGREEMENT_NOT_NEEDED
+    own = asks(gate, send(500, to=MALLORYS), BOBS)
+    assert agrees(gate, own, BOBS_OTHER).fault is ProofFault.WRONG_CREDENTIAL
+    assert gate.agree(own, BOBS_OTHER, Factor.TRUSTED_CONTACT).fault is not None
+
+
+# --- The benign twins ---
+
+
+def test_two_members_pay_a_bill_in_a_minute(gate: Gate) -> None:
+    action = done(gate, send(400), BOBS)
+
+    assert gate.spend(action).answer is Answer.ALLOW
+
+
+def test_a_member_who_is_away_holds_nothing_up(gate: Gate) -> None:
+    """Bob is ill, or has left: Alice and Carol go on, and part from him in a week."""
+    assert gate.spend(done(gate, send(400), CAROLS)).answer is Answer.ALLOW
+    done(gate, remove_member(), CAROLS)
+    gate.wait(MEMBER_WAIT)
+    gate.settle()
+
+    assert names(gate.account) == ["Carol"]
+
+
+def test_any_member_who_sees_a_theft_stops_it_at_once(gate: Gate) -> None:
+    """Alice and Bob were both talked into it; Carol is not even asked, and freezes."""
+    action = done(gate, send(500, to=MALLORYS), BOBS)
+    asks(gate, FREEZE, CAROLS)
+    assert Reason.ACCOUNT_FROZEN in reasons(gate.spend(action).requirement)
+    gate.veto(action, session=gate.signs(gate.account.sessions[1]))
+
+    assert not gate.is_open(action)
+    assert SYNCED in gate.account.authenticators
