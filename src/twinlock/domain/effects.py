@@ -93,7 +93,8 @@ def effects(
 ) -> tuple[Event, ...]:
     """Return the events of a yes. ``fresh`` is 26 random characters for an id that begins here."""
     kind = ActionType(type_of(action.payload))
-    own = state if kind in REPORTS else seen_by(state, action)  # A report falls on all of it.
+    whole = kind in REPORTS or kind is ActionType.MEMBER_REMOVE  # They fall on the others', too.
+    own = state if whole else seen_by(state, action)
     events = (
         *_lapsed_gives_way(state, action, facts, statutes),
         *_EFFECTS[kind](own, action, facts, fresh),

@@ -41,7 +41,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import InvariantError
-from twinlock.domain.events import Event, MemberJoined, MemberLeft, QuorumSet
+from twinlock.domain.events import Event, MemberJoined, MemberLeft, QuorumSet, SessionEnded
 from twinlock.domain.ids import MemberId
 from twinlock.domain.member_laws import HOLD_UP, members_needed
 from twinlock.domain.newcomers import behind, rests, stood_on
@@ -304,11 +304,15 @@ def joins(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
     return (MemberJoined(at=facts.now, member=member, passkey=passkey),)
 
 
-def leaves_for_good(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
-    """Have somebody be no member any more."""
+def leaves_for_good(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    """Have somebody be no member any more, and signed out everywhere."""
     payload = action.payload
-    named = payload.member_id if isinstance(payload, MemberRemove) else ""
-    return (MemberLeft(at=facts.now, member_id=MemberId(named)),)
+    named = MemberId(payload.member_id if isinstance(payload, MemberRemove) else "")
+    ended = (one.session_id for one in state.account.sessions if one.member_id == named)
+    return (
+        *(SessionEnded(at=facts.now, session_id=one) for one in ended),
+        MemberLeft(at=facts.now, member_id=named),
+    )
 
 
 def sets_quorum(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:

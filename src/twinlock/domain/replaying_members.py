@@ -43,5 +43,4 @@ def _without(account: Account, gone: MemberId) -> Account:
         member_id=first,
         members=left,
         authenticators=tuple(one for one in account.authenticators if one.member_id != gone),
-        sessions=tuple(one for one in account.sessions if one.member_id != gone),
     )

@@ -81,7 +81,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.changes import NotFoundError, change
 from twinlock.domain.errors import InvariantError, MalformedError
-from twinlock.domain.events import MemberJoined, MemberLeft, QuorumSet
+from twinlock.domain.events import MemberJoined, MemberLeft, QuorumSet, SessionEnded
 from twinlock.domain.ids import AuthenticatorId, ChallengeId, MemberId, action_id
 from twinlock.domain.member_laws import HOLD_UP, enough, members_needed
 from twinlock.domain.members import (
@@ -568,6 +568,8 @@ def test_who_is_removed_is_nobody_and_what_they_asked_for_is_over() -> None:
     assert names(gate.account) == ["Carol"]
     assert all(one.member_id != BOB.member_id for one in gate.account.authenticators)
     assert [one.session_id for one in gate.account.sessions] == ["ses_alice"]
+    ended = [one for _, said, _ in gate.book for d in said.decisions for one in d.events]
+    assert "ses_bob" in {one.session_id for one in ended if isinstance(one, SessionEnded)}
     with pytest.raises(MemberUnknownError):
         gate.propose(send(50), member=BOB.member_id)
 

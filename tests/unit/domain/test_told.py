@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, NOON
+from support.companies import BOB, BOBS
 from support.worlds import an_account
 
 from twinlock.domain.account import Chain, Channel, ChannelKind, Session, Shown
@@ -28,6 +29,8 @@ from twinlock.domain.events import (
     Event,
     FreezeLifted,
     FreezeSet,
+    MemberJoined,
+    MemberLeft,
     NewcomerRepudiated,
     ProofAccepted,
     SessionEnded,
@@ -160,6 +163,11 @@ def revoked(session: SessionId) -> ToldEvent:
         ((bound(PHONE),), (changed("create", "fido2-platform"),)),
         ((bound(KEY),), (changed("create", "fido2-roaming"),)),
         ((GONE,), (changed("delete", "authenticator"),)),
+        (
+            (MemberJoined(at=NOON, member=BOB, passkey=BOBS),),
+            (changed("create", "fido2-roaming"),),
+        ),
+        ((MemberLeft(at=NOON, member_id=BOB.member_id),), (changed("delete", "authenticator"),)),
         (
             (AuthenticatorReactivated(at=NOON, authenticator_id=SOME),),
             (changed("update", "authenticator"),),

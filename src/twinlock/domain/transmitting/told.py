@@ -29,6 +29,8 @@ from twinlock.domain.events import (
     Event,
     FreezeLifted,
     FreezeSet,
+    MemberJoined,
+    MemberLeft,
     NewcomerRepudiated,
     ProofAccepted,
     SessionEnded,
@@ -121,6 +123,10 @@ def _of_authenticators(
             gone = any(isinstance(one, AuthenticatorRemoved) for one in beside)
             yield _changed(entry, "update" if gone else "create", credential_type(bound))
         case AuthenticatorRemoved() if not replaces:
+            yield _changed(entry, "delete", ANY_CREDENTIAL)
+        case MemberJoined(passkey=bound):
+            yield _changed(entry, "create", credential_type(bound))
+        case MemberLeft():
             yield _changed(entry, "delete", ANY_CREDENTIAL)
         case AuthenticatorReactivated():
             yield _changed(entry, "update", ANY_CREDENTIAL)
