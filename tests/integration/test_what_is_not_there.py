@@ -26,6 +26,7 @@ SHOWN = {
     *("password", "email_code", "sms_code", "totp", "passkey", "recovery_code"),
     *("session", "api_key", "channel_code"),
     Factor.TRUSTED_CONTACT,
+    Factor.MEMBER,
 }
 SECRET_QUESTION = re.compile(r"question|hint|maiden|pet_|security_answer|memorable")
 OF_A_FACE = re.compile(r"face|selfie|liveness|photo|image|video|voice|biometric|document")

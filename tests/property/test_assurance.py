@@ -103,6 +103,9 @@ names = st.sampled_from(["aut_1", "aut_2"])
 proofs = st.tuples(st.sampled_from(Factor), st.sampled_from(Placement), names)
 
 
+PEOPLE = (Factor.TRUSTED_CONTACT, Factor.MEMBER)
+
+
 @pytest.mark.requirement("P-09")
 @given(proofs, proofs)
 def test_only_security_and_desktop_keys_are_independent_of_the_phone(
@@ -113,7 +116,7 @@ def test_only_security_and_desktop_keys_are_independent_of_the_phone(
         (place, name)
         for factor, place, name in (one, two)
         if factor is Factor.PASSKEY and place in (Placement.ROAMING, Placement.DESKTOP)
-    } | {(factor, name) for factor, _, name in (one, two) if factor is Factor.TRUSTED_CONTACT}
+    } | {(factor, name) for factor, _, name in (one, two) if factor in PEOPLE}
 
     assert len(roots - {"phone"}) == len(apart)
 
@@ -181,7 +184,7 @@ def test_only_a_key_of_the_customers_own_signs_what_it_proves(factor: Factor) ->
         Factor.PASSKEY,
         Factor.SESSION,
         Factor.API_KEY,
-        Factor.TRUSTED_CONTACT,
+        *PEOPLE,
     )
 
     assert (evidence_of(factor) is Evidence.SIGNATURE) is signs

@@ -107,13 +107,16 @@ async def _walk(replay: Replay, check: Check, tally: Tally) -> None:
 
 # --- The same floor on all paths ---
 
+# An account is played with one member.
+_OF_MEMBERS = (ActionType.MEMBER_ADD, ActionType.MEMBER_REMOVE, ActionType.QUORUM_LOOSEN)
+
 
 async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
     """Try every set of proofs below the floor on every path; none may ever come through."""
     if check.paths != "all_but_tightening":
         raise NotPlayableError(f"paths {check.paths!r}: not understood here")
     stage = await replay.fresh(old=OLD.values())
-    nowhere = {ActionType.API_KEY_WIDEN}  # Of no key, and of no contact.
+    nowhere = {ActionType.API_KEY_WIDEN, *_OF_MEMBERS}  # Of no key, no contact and no member.
     nowhere |= set() if stage.spec.trusted_contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
     paths = [
         kind

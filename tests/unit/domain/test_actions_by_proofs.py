@@ -208,6 +208,8 @@ def test_the_matrix_leaves_out_tightening_and_signing_in_alone() -> None:
     alone = {ActionType.SESSION_START, ActionType.ACCOUNT_ERASE}
     alone |= {ActionType.LIMIT_RAISE, ActionType.LOCK_LOOSEN}  # tests/unit/domain/test_limits.py
     alone |= {ActionType.TRUSTED_CONTACT_REMOVE}  # tests/unit/domain/test_people.py
+    alone |= {ActionType.MEMBER_ADD, ActionType.MEMBER_REMOVE}  # tests/unit/domain/test_members.py
+    alone |= {ActionType.QUORUM_LOOSEN}  # as above
     alone |= {ActionType.API_KEY_WIDEN}  # tests/unit/domain/test_key_changes.py
     others = EXITS - {ActionType.WITHDRAWAL_CRYPTO}  # Alike: tests/unit/domain/test_exits.py.
     assert asked == BUILT - tightening - alone - others

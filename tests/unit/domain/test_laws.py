@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from support.cast import DAY, HOUR, INSTANT, NOON
 from support.facts import FOREVER
 
-from twinlock.domain import key_laws, laws, own_laws
+from twinlock.domain import key_laws, laws, member_laws, own_laws
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import BUDGET_CENTS_MOST
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
@@ -23,6 +23,7 @@ from twinlock.domain.policy.facts import (
     SessionState,
     Within,
 )
+from twinlock.domain.quorums import Quorum
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
     NOTHING,
@@ -772,13 +773,123 @@ OWN = [
 ]
 
 
+ANOTHER = Prove(code=Reason.MEMBERS_NEEDED, level=Level.NONE, factors=(Factor.MEMBER,))
+AGAIN = Prove(code=Reason.FREEZE_TOO_SOON, level=Level.NONE, factors=(Factor.MEMBER,))
+SEVERAL = {"members": 3, "quorum": Quorum(two_cents=10, three_cents=20), "members_behind": 1}
+ASKS_FOR_TWO = SEVERAL | {"value_cents": 11}
+OF_MEMBERS = [
+    (member_laws.a_quorum_agrees, the(EXIT, value_cents=11), NOTHING),
+    (member_laws.a_quorum_agrees, the(EXIT, **SEVERAL | {"value_cents": 10}), NOTHING),
+    (member_laws.a_quorum_agrees, the(EXIT, **ASKS_FOR_TWO), ANOTHER),
+    (member_laws.a_quorum_agrees, the(EXIT, **ASKS_FOR_TWO | {"members_behind": 2}), NOTHING),
+    (member_laws.a_quorum_agrees, the(EXIT, **ASKS_FOR_TWO | {"members": 1}), NOTHING),
+    (
+        member_laws.a_quorum_agrees,
+        the(EXIT, **SEVERAL | {"value_cents": 5, "day_cents": 6}),
+        ANOTHER,
+    ),
+    (
+        member_laws.a_quorum_agrees,
+        the(EXIT, **ASKS_FOR_TWO | {"value_cents": 21, "members_behind": 2}),
+        ANOTHER,
+    ),
+    (
+        member_laws.a_quorum_agrees,
+        the(EXIT, **ASKS_FOR_TWO | NOT_SHOWN | {"members_behind": 0}),
+        all_of(proof(), ANOTHER),
+    ),
+    (member_laws.a_quorum_agrees, the(EXIT, **ASKS_FOR_TWO | NOT_SHOWN), proof()),
+    (
+        member_laws.a_quorum_agrees,
+        the(EXIT, **ASKS_FOR_TWO | NOT_SHOWN | {"floor": Level.NONE}),
+        proof(level=Level.POSSESSION),
+    ),
+    (member_laws.a_quorum_agrees, the("limit.raise", **SEVERAL), ANOTHER),
+    (member_laws.a_quorum_agrees, the("limit.raise", **SEVERAL | {"members_behind": 3}), NOTHING),
+    (member_laws.a_quorum_agrees, the("limit.lower", **SEVERAL), NOTHING),
+    (member_laws.a_quorum_agrees, the("lock.tighten", **SEVERAL, asked_lock_days=7), NOTHING),
+    (member_laws.a_quorum_agrees, the("lock.tighten", **SEVERAL, asked_lock_days=8), ANOTHER),
+    (
+        member_laws.a_quorum_agrees,
+        the("quorum.tighten", members=3, members_behind=2, asked_members=3),
+        ANOTHER,
+    ),
+    (member_laws.a_member_stays_a_while, the("limit.raise", proved_at=None), NOTHING),
+    (
+        member_laws.a_member_stays_a_while,
+        the("member.remove", proved_at=None),
+        wait(Reason.MEMBERS_STAY, NOON + 7 * DAY),
+    ),
+    (member_laws.a_member_stays_a_while, the("member.add", proved_at=NOON - 7 * DAY), NOTHING),
+    (
+        member_laws.a_member_stays_a_while,
+        the("quorum.loosen", proved_at=NOON - 7 * DAY + INSTANT),
+        wait(Reason.MEMBERS_STAY, NOON + INSTANT),
+    ),
+    (member_laws.a_member_has_a_passkey, the("member.add"), NOTHING),
+    (member_laws.a_member_has_a_passkey, the("member.remove", **NOT_SHOWN), NOTHING),
+    (member_laws.a_member_has_a_passkey, the("member.add", **NOT_SHOWN), proof()),
+    (
+        member_laws.a_member_has_a_passkey,
+        the("member.add", shown_level=Level.POSSESSION, floor=Level.POSSESSION),
+        proof(),
+    ),
+    (member_laws.what_changes_members_is_proved, the("quorum.tighten"), NOTHING),
+    (member_laws.what_changes_members_is_proved, the("quorum.tighten", **NOT_SHOWN), proof()),
+    (
+        member_laws.what_changes_members_is_proved,
+        the("quorum.tighten", floor=Level.NONE, **NOT_SHOWN),
+        proof(level=Level.KNOWLEDGE),
+    ),
+    (member_laws.what_changes_members_is_proved, the("limit.lower", **NOT_SHOWN), NOTHING),
+    (member_laws.members_are_enough, the("member.remove"), NOTHING),
+    (
+        member_laws.members_are_enough,
+        the("member.remove", members_fit=False),
+        never(Reason.MEMBERS_TOO_FEW),
+    ),
+    (member_laws.one_member_freezes_for_a_while, the(FREEZE, **SEVERAL), NOTHING),
+    (
+        member_laws.one_member_freezes_for_a_while,
+        the(FREEZE, **SEVERAL, weak_freeze_at=NOON - 30 * DAY + INSTANT),
+        AGAIN,
+    ),
+    (
+        member_laws.one_member_freezes_for_a_while,
+        the(FREEZE, **SEVERAL, weak_freeze_at=NOON - 30 * DAY),
+        NOTHING,
+    ),
+    (
+        member_laws.one_member_freezes_for_a_while,
+        the(FREEZE, **SEVERAL | {"members_behind": 3}, weak_freeze_at=NOON),
+        NOTHING,
+    ),
+    (
+        member_laws.one_member_freezes_for_a_while,
+        the(FREEZE, **SEVERAL | NOT_SHOWN, weak_freeze_at=NOON),
+        NOTHING,
+    ),
+    (member_laws.one_member_freezes_for_a_while, the(FREEZE, weak_freeze_at=NOON), NOTHING),
+    (
+        member_laws.one_member_freezes_for_a_while,
+        the("limit.lower", **SEVERAL, weak_freeze_at=NOON),
+        NOTHING,
+    ),
+]
+
+
+@pytest.mark.parametrize(("law", "found", "missing"), OF_MEMBERS)
+def test_what_takes_several_members(law: laws.Law, found: Facts, missing: Requirement) -> None:
+    assert law(found) == missing
+
+
 @pytest.mark.parametrize(("law", "found", "missing"), OWN)
 def test_what_an_owner_set_binds(law: laws.Law, found: Facts, missing: Requirement) -> None:
     assert law(found) == missing
 
 
 def test_every_law_has_its_rows() -> None:
-    assert {law for law, _, _ in (*TABLE, *OWN)} == set(LAWS)
+    assert {law for law, _, _ in (*TABLE, *OWN, *OF_MEMBERS)} == set(LAWS)
 
 
 def test_the_least_wait_is_a_night_and_a_day() -> None:

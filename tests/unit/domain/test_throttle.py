@@ -64,7 +64,14 @@ def test_guesses_are_refused_until_the_wait_is_over(
 @pytest.mark.parametrize("factor", Factor)
 def test_a_key_of_the_customers_own_cannot_be_guessed(factor: Factor) -> None:
     assert can_be_guessed(factor) is (
-        factor not in (Factor.PASSKEY, Factor.SESSION, Factor.API_KEY, Factor.TRUSTED_CONTACT)
+        factor
+        not in (
+            Factor.PASSKEY,
+            Factor.SESSION,
+            Factor.API_KEY,
+            Factor.TRUSTED_CONTACT,
+            Factor.MEMBER,
+        )
     )
 
 

@@ -137,7 +137,8 @@ def test_every_action_that_a_rule_refuses_to_everybody_is_named() -> None:
     assert refuses.says == (
         "it refuses account.erase, api_key.widen, authenticator.bind, authenticator.reactivate, "
         "authenticator.remove, contact.change, destination.add, freeze.lift, limit.raise, "
-        "lock.loosen, password.reset, trusted_contact.remove for everybody"
+        "lock.loosen, member.add, member.remove, password.reset, quorum.loosen, "
+        "trusted_contact.remove for everybody"
     )
     others = ", ".join(sorted(BUILT - EVERY_EXIT))
     assert never.says == f"it can never match every exit, {others}"
@@ -290,8 +291,8 @@ def test_a_fact_that_is_always_so_makes_a_rule_one_for_everybody() -> None:
             (
                 "it can match account.erase, api_key.create, api_key.widen, authenticator.bind, "
                 "authenticator.reactivate, authenticator.remove, contact.change, destination.add, "
-                "freeze.lift, limit.raise, lock.loosen, password.reset, trusted_contact.add, "
-                "trusted_contact.remove only"
+                "freeze.lift, limit.raise, lock.loosen, member.add, member.remove, "
+                "password.reset, quorum.loosen, trusted_contact.add, trusted_contact.remove only"
             ),
         ),
     ],
