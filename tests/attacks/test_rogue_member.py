@@ -46,7 +46,6 @@ from support.worlds import (
 )
 
 from twinlock.domain.actions import AnyPayload, LimitLower, LockTighten
-from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import MEMBER_WAIT, WEAK_FREEZE_LENGTH
 from twinlock.domain.errors import DocumentTooLargeError
@@ -214,7 +213,7 @@ def test_a_bribed_member_who_agrees_to_everything_is_one_member(gate: Gate) -> N
     assert agrees(gate, action, BOBS).fault is ProofFault.AGREEMENT_NOT_NEEDED
     own = asks(gate, send(500, to=MALLORYS), BOBS)
     assert agrees(gate, own, BOBS_OTHER).fault is ProofFault.WRONG_CREDENTIAL
-    assert gate.agree(own, BOBS_OTHER, Factor.TRUSTED_CONTACT).fault is not None
+    assert gate.agree(own, BOBS_OTHER).fault is not None
 
 
 # --- The benign twins ---

@@ -140,7 +140,7 @@ async def test_nobody_signs_in_anothers_name(alice: Customer, bob: Colleague) ->
     twice = Colleague(bob.web, alice, "Alice", alice.passkey)
     said = await twice.agree(proved.agreement)
 
-    assert (said.status_code, said.json()["fault"]) == (422, "wrong_credential")
+    assert (said.status_code, said.json()["fault"]) == (422, "already_shown")
     with pytest.raises(ProblemError) as unknown:
         await alice.propose("freeze.set", member_id="mem_mallory")
     assert unknown.value.code == "member_unknown"

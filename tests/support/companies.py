@@ -1,6 +1,7 @@
 """A company: Alice's account with further members, and what they ask for and agree to."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec.structs import replace
 from support.cast import ALICE, LONG_AGO, MEMBER, NOON, OLD_ADDRESS
@@ -80,9 +81,14 @@ def asks(gate: Gate, payload: AnyPayload, key: Passkey = SYNCED, secret: str = "
     return action
 
 
-def agrees(gate: Gate, action: str, *keys: Passkey, **changes: object) -> Decision:
+def agrees(
+    gate: Gate,
+    action: str,
+    *keys: Passkey,
+    **changes: Any,  # noqa: ANN401 - fields
+) -> Decision:
     """Have other members agree to ``action``, and return the last answer."""
-    said = [gate.agree(action, key, Factor.MEMBER, **changes) for key in keys]
+    said = [gate.agree(action, key, factor=Factor.MEMBER, **changes) for key in keys]
     return said[-1]
 
 

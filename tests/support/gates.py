@@ -252,6 +252,7 @@ class Gate:
         self,
         action: str,
         contact: Passkey,
+        *,
         factor: Factor = Factor.TRUSTED_CONTACT,
         **changes: Any,  # noqa: ANN401 - fields
     ) -> Decision:

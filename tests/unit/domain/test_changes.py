@@ -114,5 +114,5 @@ def test_a_reset_replaces_the_password_or_makes_the_first() -> None:
     assert again == replace(PASSWORD, verifier="new hash")
     assert (first.authenticator_id, first.verifier) == (f"aut_{FRESH}", "new hash")
     assert (first.bound_at, first.entry) == (ACCOUNT.opened_at, 0)
-    others = {"contact.change", "contact.repudiate", "trusted_contact.remove"}
+    others = {"contact.change", "contact.repudiate", "trusted_contact.remove", "member.remove"}
     assert set(NAMED) | others == CHANGES

@@ -54,7 +54,7 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import Candidate, State
+from twinlock.domain.account import Candidate, Session, State
 from twinlock.domain.actions import (
     AnyPayload,
     ContactChange,
@@ -438,7 +438,7 @@ def test_whatever_weakens_takes_as_many_as_the_largest_sum(payload: AnyPayload) 
 
 @pytest.mark.parametrize("kind", sorted(HOLD_UP))
 def test_what_would_hold_up_the_others_for_ever_takes_them(kind: str) -> None:
-    payload = {
+    payload: tuple[AnyPayload, str] = {
         "quorum.tighten": (tighten(1, 2), ""),
         "trusted_contact.add": add_contact(),
         "api_key.create": (make_key("trade"), ""),
@@ -828,13 +828,19 @@ def test_where_one_is_enough_whoever_would_be_removed_says_no() -> None:
     assert not gate.is_open(removal)
 
 
+def vetoed_twice(gate: Gate, by: Session) -> str:
+    """Ask twice for a destination, to which ``by`` says no; return the second action."""
+    gate.veto(asks(gate, list_address(NEW)), session=gate.signs(by))
+    action = asks(gate, list_address(NEW))
+    gate.veto(action, session=gate.signs(by))
+    return action
+
+
 def test_the_second_no_of_one_member_is_a_contest_that_a_third_one_decides() -> None:
     gate = a_company(quorum=Quorum(two_cents=0))
     bobs = session_of("ses_bob", BOB.member_id)
     gate.account = replace(gate.account, sessions=(bobs,))
-    for _ in range(2):
-        action = asks(gate, list_address(NEW))
-        gate.veto(action, session=gate.signs(bobs))
+    action = vetoed_twice(gate, bobs)
 
     contest = gate.account.disputes.contest
     assert contest is not None
@@ -869,9 +875,7 @@ def test_a_contest_that_nobody_else_can_decide_ends_with_its_length() -> None:
     gate = a_company(BOB, quorum=Quorum(two_cents=0))
     bobs = session_of("ses_bob", BOB.member_id)
     gate.account = replace(gate.account, sessions=(bobs,))
-    for _ in range(2):
-        action = asks(gate, list_address(NEW))
-        gate.veto(action, session=gate.signs(bobs))
+    action = vetoed_twice(gate, bobs)
     assert gate.account.disputes.contest is not None
     gate.wait(CONTEST_LENGTH)
     gate.settle()

@@ -1,6 +1,7 @@
 """Trusted contacts: who agrees, to what, what that is worth, and how one is left out again."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -237,9 +238,7 @@ def test_who_is_not_needed_is_not_asked(contacts: tuple[Passkey, ...], above: in
         ({"challenge_id": None}, ProofFault.CHALLENGE_GONE),
     ],
 )
-def test_nobody_else_agrees_in_a_contacts_place(
-    changes: dict[str, object], fault: ProofFault
-) -> None:
+def test_nobody_else_agrees_in_a_contacts_place(changes: dict[str, Any], fault: ProofFault) -> None:
     gate = a_gate(BOB)
     action = proved(gate, send(101))
 

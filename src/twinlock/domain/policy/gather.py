@@ -101,7 +101,26 @@ def gather(
     now: datetime,
 ) -> Facts:
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
-    whole, state = state, seen_by(state, action)
+    facts = _on_ones_own(state, action, policy=policy, prices=prices, screening=screening, now=now)
+    if not concerns_members(state.account, action.payload):
+        return facts
+    own = seen_by(state, action).account
+    offers = policy.statutes.offers(type_of(action.payload))
+    own_at = _proved_at(own, action, _without_keys(_standing(own, action)), offers=offers)
+    return with_members(facts, state.account, action, own_at=own_at)
+
+
+def _on_ones_own(
+    whole: State,
+    action: OpenAction,
+    *,
+    policy: Policy,
+    prices: Prices | None,
+    screening: Screening | None,
+    now: datetime,
+) -> Facts:
+    """Return the facts as they are of the member alone whose action it is."""
+    state = seen_by(whole, action)
     account, payload, shown = state.account, action.payload, _standing(state.account, action)
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
     roots = _roots(payload, shown, floor=floor)
@@ -147,16 +166,11 @@ def gather(
         target_level=about[0],
         target_bound_at=about[1],
         **(_new_key(payload) | _of_a_wait(whole.account, action, now=now)),
-        exit_open_until=_exit_open_until(account, payload, policy=policy),
+        exit_open_until=_exit_open_until(whole.account, payload, policy=policy),
         **(own_rules(account, payload) | contact_facts(account, action)),
         weak_freeze_at=_weak_stop(account, payload, roots),
     )
-    facts = _without_a_stray_key(facts, account, action, shown, offers=offers)
-    if not concerns_members(account, payload):
-        return facts
-    own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
-    own_at = _proved_at(account, action, own, offers=offers)
-    return with_members(facts, whole.account, action, own_at=own_at)
+    return _without_a_stray_key(facts, account, action, shown, offers=offers)
 
 
 def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
@@ -208,8 +222,12 @@ def _without_a_stray_key(
     """Return ``facts`` where an API key is used beyond its powers: no wait runs on it."""
     if facts.api_key is None or by_api_key(facts):
         return facts
-    own = tuple(one for one in shown if one.factor is not Factor.API_KEY)
+    own = _without_keys(shown)
     return replace(facts, proved_at=_proved_at(account, action, own, offers=offers))
+
+
+def _without_keys(shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    return tuple(one for one in shown if one.factor is not Factor.API_KEY)
 
 
 def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
