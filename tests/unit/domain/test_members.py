@@ -80,6 +80,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.changes import NotFoundError, change
+from twinlock.domain.disputes import Contest
 from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.events import MemberJoined, MemberLeft, QuorumSet, SessionEnded
 from twinlock.domain.ids import AuthenticatorId, ChallengeId, MemberId, action_id
@@ -438,13 +439,13 @@ def test_whatever_weakens_takes_as_many_as_the_largest_sum(payload: AnyPayload) 
 
 @pytest.mark.parametrize("kind", sorted(HOLD_UP))
 def test_what_would_hold_up_the_others_for_ever_takes_them(kind: str) -> None:
-    payload: tuple[AnyPayload, str] = {
+    asked: dict[str, tuple[AnyPayload, str]] = {
         "quorum.tighten": (tighten(1, 2), ""),
         "trusted_contact.add": add_contact(),
         "api_key.create": (make_key("trade"), ""),
-    }[kind]
+    }
     gate = a_company()
-    action = gate.propose(*payload).action_id
+    action = gate.propose(*asked[kind]).action_id
 
     assert codes_after(gate, action) == {Reason.MEMBERS_NEEDED}
     agrees(gate, action, BOBS, CAROLS)
@@ -828,6 +829,10 @@ def test_where_one_is_enough_whoever_would_be_removed_says_no() -> None:
     assert not gate.is_open(removal)
 
 
+def stands(gate: Gate) -> Contest | None:
+    return gate.account.disputes.contest
+
+
 def vetoed_twice(gate: Gate, by: Session) -> str:
     """Ask twice for a destination, to which ``by`` says no; return the second action."""
     gate.veto(asks(gate, list_address(NEW)), session=gate.signs(by))
@@ -842,16 +847,16 @@ def test_the_second_no_of_one_member_is_a_contest_that_a_third_one_decides() -> 
     gate.account = replace(gate.account, sessions=(bobs,))
     action = vetoed_twice(gate, bobs)
 
-    contest = gate.account.disputes.contest
+    contest = stands(gate)
     assert contest is not None
     assert (contest.objected, f"member:{MEMBER}" in contest.asked) == (
         (f"member:{BOB.member_id}",),
         True,
     )
     agrees(gate, action, BOBS)  # Who objected decides nothing.
-    assert gate.account.disputes.contest is not None
+    assert stands(gate) is not None
     agrees(gate, action, CAROLS)
-    assert gate.account.disputes.contest is None
+    assert stands(gate) is None
     assert gate.is_open(action)
 
 
@@ -865,7 +870,7 @@ def test_the_second_no_is_not_heard_where_a_third_member_has_agreed() -> None:
     second = done(gate, list_address(NEW), CAROLS)
 
     assert gate.veto(second, session=gate.signs(bobs)).answer is Answer.DENY
-    assert gate.account.disputes.contest is None
+    assert stands(gate) is None
     gate.wait(DAY)
     gate.settle()
     assert not gate.is_open(second)
@@ -876,7 +881,7 @@ def test_a_contest_that_nobody_else_can_decide_ends_with_its_length() -> None:
     bobs = session_of("ses_bob", BOB.member_id)
     gate.account = replace(gate.account, sessions=(bobs,))
     action = vetoed_twice(gate, bobs)
-    assert gate.account.disputes.contest is not None
+    assert stands(gate) is not None
     gate.wait(CONTEST_LENGTH)
     gate.settle()
 
