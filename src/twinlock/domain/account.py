@@ -240,7 +240,7 @@ class ActionState(StrEnum):
 class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """A proposal on its way through the gate."""
 
-    HIDDEN = frozenset({"veto_key", "secret"})
+    HIDDEN = frozenset({"veto_key", "secret", "seal"})
 
     action_id: ActionId
     member_id: MemberId
@@ -270,6 +270,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     # That it waits, by channel; of changes only.
     told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)
     lengthened: bool = False  # its wait, since the word of it did not arrive
+    seal: str = ""  # of a binding: whether what it binds is for duress (``duress``)
 
     def counted_on(self, at: datetime) -> int:
         """Return how many cents of the sum of ``at``'s day (UTC) are this action's own."""
@@ -305,6 +306,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key_told_at: int = 0  # the same, of an API key that was used beyond its powers
     attempt_told_at: int = 0  # the same, of what was refused before anything was shown for it
     undercut_at: int = 0  # the same: when less than the floor last undid something
+    picked_at: int = 0  # the same: when it was last picked, and nothing left it for a while
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     signals: Signals = Signals()  # what other parties said happened at theirs
     actions: tuple[OpenAction, ...] = ()

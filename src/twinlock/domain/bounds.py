@@ -171,6 +171,15 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # long as resetting an authenticator takes. Who phished the older site's waits in the open.
 SUCCESSOR_WAIT = timedelta(hours=72)
 
+# --- Picked accounts ---
+
+# Nothing leaves an account that was picked: over a weekend, so that a desk was at work once.
+PICKED_HOLD = timedelta(hours=72)
+# From being picked to the next time. Law 5: whoever makes it happen holds a tenth of the time.
+PICKED_EVERY = timedelta(days=30)
+# Picking more often would make false alarms of holds, and hardly ever would make holds alarms.
+PICKED_ONE_IN_LEAST, PICKED_ONE_IN_MOST = 20, 99_999
+
 # --- Trusted contacts ---
 
 # From the proof until a contact is gone, another may agree too, or more leaves without one. Who

@@ -28,6 +28,7 @@ from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.commands import Veto
 from twinlock.domain.contests import Meaning, meaning_of
+from twinlock.domain.duress import is_offered
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
@@ -59,13 +60,17 @@ _FRESH = "nothing stands under a fresh idempotency key"
 
 
 class ProofForm(Form, frozen=True, kw_only=True):
-    """What somebody typed. ``challenge_id`` names the question, where one was asked."""
+    """What somebody typed. ``challenge_id`` names the question, where one was asked.
 
-    HIDDEN = frozenset({"secret"})
+    ``forced``: what is bound is for duress.
+    """
+
+    HIDDEN = frozenset({"secret", "forced"})
 
     factor: Factor
     secret: Annotated[str, Meta(max_length=256)]
     challenge_id: Short = ""
+    forced: Literal["", "yes"] = ""
 
 
 class CodeForm(Form, frozen=True, kw_only=True):
@@ -85,6 +90,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     challenge_id: Short
     response: dict[str, Any]
+    forced: bool = False
 
 
 class VetoForm(Form, frozen=True, kw_only=True):
@@ -121,6 +127,8 @@ async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
     if isinstance(payload, ApiKeyCreate) and payload.destinations:
         listed = await pages.destinations(account_of(found.action.action_id))
     sheet = sheet_of(found, policy=pages.policy, listed=listed)
+    if is_offered(payload, one_in=pages.proving.picked_one_in):
+        sheet = msgspec.structs.replace(sheet, offers_duress=True)
     if all(one.code != Reason.LOOK_ALIKE for one in sheet.because):
         return sheet
     return with_resembled(sheet, await pages.looking.resembled(found))
@@ -172,7 +180,11 @@ async def prove(
     reply = Reply(factor=data.factor, secret=secret, challenge_id=data.challenge_id)
     try:
         answered = await pages.proving.prove(
-            action, reply, actor=ACTOR, idempotency=once(action, data)
+            action,
+            reply,
+            actor=ACTOR,
+            idempotency=once(action, data),
+            forced=bool(data.forced),
         )
     except ActionUnknownError:
         return await _gone(pages, renderer, action)
@@ -243,7 +255,9 @@ async def assertion(
     action = named(action_id)
     reply = Reply(factor=Factor.PASSKEY, challenge_id=data.challenge_id, response=data.response)
     try:
-        given = await pages.proving.prove(action, reply, actor=ACTOR, idempotency=pages.once())
+        given = await pages.proving.prove(
+            action, reply, actor=ACTOR, idempotency=pages.once(), forced=data.forced
+        )
     except ActionUnknownError:
         await pages.looking.explain_gone(action)
     answered = present(given, _FRESH)
