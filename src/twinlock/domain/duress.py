@@ -37,6 +37,7 @@ class DuressNotOfferedError(TwinlockError):
 # A password is none: it opens nothing alone, and an account has one of it.
 KINDS = (Factor.PASSKEY, Factor.TOTP)
 _RINGS, _NAMES = 1, 2
+SEAL_LETTERS = 23  # 16 random bytes, base64url, and what they hide.
 
 
 def may_name(payload: AnyPayload) -> bool:
