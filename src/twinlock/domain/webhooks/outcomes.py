@@ -25,7 +25,7 @@ from twinlock.domain.actions import AnyPayload, type_of
 from twinlock.domain.answers import ended_as
 from twinlock.domain.canonical import b64url, commit, encode, from_b64url, tagged_hash
 from twinlock.domain.disputes import instant
-from twinlock.domain.duress import rings as is_rung
+from twinlock.domain.duress import rings
 from twinlock.domain.entries import Kept, events_digest
 from twinlock.domain.errors import LogDamagedError, MalformedError, TwinlockError
 from twinlock.domain.events import (
@@ -169,12 +169,12 @@ def check_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
         if not _PATTERN.fullmatch(pattern) or not any(_fits(pattern, one) for one in MessageType):
             types = ", ".join(sorted(MessageType))
             raise WebhookPatternError(f"no message has a type of such a pattern: there are {types}")
-    if rings(asked) and asked != (MessageType.ALARM_DURESS,):
+    if is_desks(asked) and asked != (MessageType.ALARM_DURESS,):
         raise WebhookPatternError(f"an endpoint for {MessageType.ALARM_DURESS} gets nothing else")
     return asked
 
 
-def rings(patterns: Iterable[str]) -> bool:
+def is_desks(patterns: Iterable[str]) -> bool:
     """Say whether an endpoint is the security desk's: it gets alarms, and no outcomes."""
     return carries(patterns, MessageType.ALARM_DURESS)
 
@@ -288,7 +288,7 @@ def alarm_of(entry: LogEntry) -> Message | None:
         LogDamagedError: what is kept of the entry is not what its leaf commits to.
     """
     kept = entry.kept
-    if kept is None or not any(_rings(event) for event in kept.events):
+    if kept is None or not any(_is_forced(event) for event in kept.events):
         return None
     data = _data(entry, kept)
     opened = _decoded(_TEXT, _opened(_leaf(entry.leaf), kept, "events"))
@@ -324,8 +324,8 @@ def _message(entry: LogEntry, kind: MessageType, named: str, data: _Data) -> Mes
     return Message(message_id=named, kind=kind, body=body, index=entry.index, at=at)
 
 
-def _rings(event: Event) -> bool:
-    return isinstance(event, ProofAccepted) and is_rung(event.seal)
+def _is_forced(event: Event) -> bool:
+    return isinstance(event, ProofAccepted) and rings(event.seal)
 
 
 def _erased(entry: LogEntry) -> Message:

@@ -27,8 +27,8 @@ from twinlock.domain.webhooks.outcomes import (
     LogEntry,
     Message,
     alarm_of,
+    is_desks,
     message_of,
-    rings,
     wants,
 )
 from twinlock.ports import (
@@ -221,7 +221,7 @@ class WebhookDelivery:
 def _wanted(turn: _Turn, entry: LogEntry) -> Message | None:
     """Return the message of ``entry``, if the endpoint is to be told of it."""
     patterns = turn.claimed.kept.endpoint.patterns
-    if rings(patterns):
+    if is_desks(patterns):
         return alarm_of(entry)
     message = message_of(entry)
     if message is None or not wants(patterns, message.kind):
