@@ -185,7 +185,10 @@ async def _shown(stage: Stage, step: Step, answered: Answered, showing: Showing)
         case Mark.OTHER_ACCOUNT:
             return await _replayed(stage, answered, showing, by=await neighbour(stage))
         case Mark.DURESS:
-            raise NotPlayableError("@duress: saying that one is forced is not built")
+            made = stage.customer.forced.get(showing.proof)
+            if made is None:
+                raise NotPlayableError(f"{showing}: nothing of the kind can be for duress")
+            return await stage.customer.show(answered.action_id, showing.proof, made=made)
 
 
 def _made(stage: Stage, showing: Showing) -> Belongings:
