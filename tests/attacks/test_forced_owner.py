@@ -1,4 +1,4 @@
-"""A robber beside the owner: everything is proved freshly, by the right person, on the right device.
+"""A robber beside the owner: everything is proved, freshly, by the right person and device.
 
 Mallory stands in Alice's room with a weapon, knows what an exchange is, and has her do as told. He
 has her hands, telephone and eyes, and wants what lies on the account before he leaves.
@@ -51,7 +51,7 @@ def story() -> Story:
 
 async def parts(story: Story) -> tuple[PartResult, PartResult]:
     result = await played(story)
-    return result.attack, result.benign
+    return result.attack, result.twin
 
 
 async def test_the_robber_leaves_with_nothing_and_was_not_lied_to(story: Story) -> None:

@@ -1,8 +1,8 @@
 """Duress in a story: a second authenticator that its owner named while nobody forced them.
 
-What `@duress` marks is shown with that one, and is a proof like any other. The owner says on our own
-page what it is for, which no platform can say: here by the use case behind that page, as no pages
-are served to a story.
+What ``@duress`` marks is shown with that one, and is a proof like any other. The owner says on our
+own page what it is for, which no platform can say: here by the use case behind that page, as no
+pages are served to a story.
 
 Chance picks nobody in a story, or it would not go the same each time.
 """
@@ -40,9 +40,7 @@ async def make_ready(customer: Customer, spec: AccountSpec, kinds: Iterable[Proo
     """
     for kind in sorted(kinds):
         if kind not in spec.authenticators:
-            raise NotPlayableError(
-                f"{kind}@duress: the second one of a kind, and there is no first"
-            )
+            raise NotPlayableError(f"{kind}@duress: a second one, and there is no first")
         made = Belongings()
         payload = await customer.draft_binding(kind, made)
         answered = await customer.propose(ActionType.AUTHENTICATOR_BIND, payload)
