@@ -16,7 +16,12 @@ from support.ranges import PASSKEY_ACCOUNT, a_story, played, step
 from twinlock.range.results import PartResult
 from twinlock.range.story import Story
 
-EVERY_WAY_OUT = ("withdrawal.crypto", "transfer.internal", "gift.send", "p2p.release", "card.pay")
+WAYS_OUT: tuple[tuple[str, dict[str, str]], ...] = (
+    ("withdrawal.crypto", {"destination": "old_addr"}),
+    ("transfer.internal", {"counterparty": "mallory_acc"}),
+    ("gift.send", {"counterparty": "mallory_acc"}),
+    ("card.pay", {}),
+)
 DRAWERS, FIRST = ["passkey@duress"], ["passkey"]
 
 
@@ -29,7 +34,10 @@ def forced(do: str, proof: list[str], at: str = "0m", **given: object) -> dict[s
 def story() -> Story:
     robbery = [
         forced("withdrawal.crypto", DRAWERS, destination="old_addr", amount="large"),
-        *(forced(do, FIRST, at=f"{number}m") for number, do in enumerate(EVERY_WAY_OUT, start=1)),
+        *(
+            forced(do, FIRST, at=f"{number}m", **given)
+            for number, (do, given) in enumerate(WAYS_OUT, start=1)
+        ),
         forced("withdrawal.crypto", FIRST, at="71h", destination="old_addr"),
         forced("withdrawal.crypto", FIRST, at="72h", destination="old_addr"),
     ]
@@ -59,7 +67,7 @@ async def test_the_robber_leaves_with_nothing_and_was_not_lied_to(story: Story) 
     *robbed, after = attack.steps
 
     assert [one.answer for one in robbed] == ["hold"] * len(robbed)
-    assert all(one.codes[0] == "exits_held" for one in robbed)
+    assert all("exits_held" in one.codes for one in robbed)
     assert sum(one.taken_cents for one in robbed) == 0
     assert after.answer == "allow"
     assert [one.answer for one in twin.steps] == ["allow", "allow"]
