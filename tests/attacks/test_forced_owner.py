@@ -7,7 +7,7 @@ He is stopped by: the passkey that she names for duress and gives as willingly a
 leaves for three days from that tap on, whichever way out he tries and whichever key he asks for
 next; the end that he reads is the end. What he cannot know is whether chance picked her.
 
-Left behind: an alarm at the security desk (tests/integration/test_duress.py), and the entries.
+Left behind: an alarm at the security desk (tests/integration/test_duress_http.py), and the entries.
 """
 
 import pytest

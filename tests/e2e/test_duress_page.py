@@ -19,6 +19,7 @@ async def test_what_is_ticked_reaches_us_and_no_page_tells_it_again(
     monkeypatch.setattr(service.api.use.proving, "picked_one_in", 99_999)
     binding = await alice.bind_totp()
     path = f"/confirm/{binding.action_id}"
+    visitor.errors.clear()
     await visitor.open(path)
     assert await visitor.faults() == []
     assert not await visitor.page.locator(BOX).is_checked()

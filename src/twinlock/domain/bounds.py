@@ -195,7 +195,7 @@ INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
 DOCUMENT_BYTES_MOST = 21_000
-PASSING_BYTES_MOST = 6_040  # What signing in, time and others add: sessions, histories, vetoes.
+PASSING_BYTES_MOST = 6_064  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.

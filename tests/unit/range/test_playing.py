@@ -70,7 +70,6 @@ async def test_a_second_root_stands_behind_what_is_above_the_limit() -> None:
         pytest.param(APP_ACCOUNT, ["sms_code@new"], "challenge", id="a number nobody changed"),
         pytest.param(APP_ACCOUNT, ["totp@duress"], "hold", id="under duress"),
         pytest.param(PASSKEY_ACCOUNT, ["passkey@duress"], "hold", id="a passkey, under duress"),
-        pytest.param(APP_ACCOUNT, ["passkey@duress"], "unplayed", id="a second without a first"),
         pytest.param(APP_ACCOUNT, ["sms_code@duress"], "unplayed", id="a code, under duress"),
         pytest.param(APP_ACCOUNT, ["chip_live"], "unplayed", id="a chip"),
         pytest.param(APP_ACCOUNT, ["password@spent"], "unplayed", id="a password used before"),
