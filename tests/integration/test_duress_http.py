@@ -147,7 +147,8 @@ async def told(web: Web, service: Service, one: Forced, action_id: str) -> list[
     raw = await service.http.get(f"/v1/actions/{action_id}")
     mine = [letter for letter in letters(service) if letter.account_id == one.account_id]
     assert mine
-    return [*seen, raw.text, *(msgspec.json.encode(letter).decode() for letter in mine)]
+    sent = sorted((msgspec.json.encode(letter).decode() for letter in mine), key=masked)
+    return [*seen, raw.text, *sent]
 
 
 async def robbed(web: Web, service: Service, pair: tuple[Forced, Forced]) -> list[str]:
