@@ -186,7 +186,7 @@ INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
 DOCUMENT_BYTES_MOST = 21_000
-PASSING_BYTES_MOST = 6_040  # What signing in, time and others add: sessions, histories, vetoes.
+PASSING_BYTES_MOST = 6_300  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -211,6 +211,7 @@ SESSIONS_MOST = 4  # Of too many the dead go first, then those that may only loo
 DEVICES_MOST = 5  # That signed in before; of too many the one seen longest ago goes.
 HOLDS_MOST = 2  # Only the one that ends last stops anything; the log keeps all.
 DESTINATIONS_MOST = 100  # 46 bytes each, removed ones too: their streams must not come back.
+SENT_TO_MOST = 8  # Places whose sum of the day is counted apart; 20 bytes each, more as one.
 PAID_MOST = 16  # Addresses paid without being listed that are remembered; 21 bytes each.
 API_KEYS_MOST = 4  # Each may take 1 KB of the document.
 # At how many accounts a destination was wanted is counted over a month: mules are kept for weeks.
