@@ -167,8 +167,30 @@ def test_a_thiefs_friend_agrees_to_nothing_once_she_is_found_out(gate: Gate) -> 
     friend = gate.account.contacts[-1]
     assert friend.name == "Mallory"
     gate.prove(gate.propose(repudiate(thiefs)).action_id, SYNCED)
+    assert [one.name for one in gate.account.contacts] == ["Bob"]
     gate.wait(4 * DAY)
 
     wanted = did(gate, send(50_000))
-    assert Reason.AGREEMENT_NEEDED in reasons(gate.agree(wanted, friend).requirement)
+    assert gate.agree(wanted, friend).fault is ProofFault.AUTHENTICATOR_GONE
     assert gate.agree(wanted, gate.account.contacts[0]).answer is Answer.ALLOW
+
+
+def test_a_thiefs_friend_holds_nothing_once_she_is_found_out() -> None:
+    """The extortionist's first contact: without him nothing would leave for a week."""
+    bound = an_account(PASSWORD, SYNCED, ROAMING, channels=(EMAIL, DESKTOP))
+    gate = Gate.of(bound, a_destination(OLD_ADDRESS, used_at=NOON))
+    thiefs: Passkey = a_passkey("aut_mallory")
+    gate.prove(gate.propose(*bind(thiefs)).action_id, *ALL_SHE_HAS)
+    gate.wait(DAY)
+    gate.settle()
+    gate.prove(gate.propose(*add_contact("Mallory")).action_id, thiefs)
+    zero = LimitLower(account=ALICE, day_cents=None, destination_cents=None, agreement_cents=0)
+    gate.prove(gate.propose(zero).action_id, thiefs)
+    wanted = did(gate, send(50_000))
+    assert Reason.AGREEMENT_NEEDED in reasons(gate.prove(wanted, APP).requirement)
+
+    gate.prove(gate.propose(repudiate(thiefs)).action_id, SYNCED)
+    assert gate.account.contacts == ()
+    assert not left_to(gate, OLD_ADDRESS)
+    gate.wait(3 * DAY)
+    assert left_to(gate, OLD_ADDRESS)

@@ -128,6 +128,9 @@ async def test_an_invitation_tells_what_a_contact_does_and_is_taken_up_once(
     assert page.status_code == 200
     assert "You can start nothing" in page.text
     assert "<b>" not in page.text
+    assert "excludeCredentials&#34;:[]" in page.text
+    for mine in (alice.passkey.credential_id, alice.account_id + "@"):
+        assert mine not in page.text
     assert "publickey-credentials-create=(self)" in page.headers["permissions-policy"]
 
     await bob.take_up(offered["candidate_id"], challenge=offered["challenge"])
