@@ -89,7 +89,7 @@ class Desk:
         } | changes
         return {name: value for name, value in whole.items() if value is not None}
 
-    def ask(self, *, later: timedelta = timedelta(), **changes: Any) -> Told:  # noqa: ANN401 - as above
+    def ask(self, *, later: timedelta = timedelta(), **changes: Any) -> Told:  # noqa: ANN401 - claims of any kind
         return self.send(signed(self.request(**changes)), later=later)
 
     def send(self, body: bytes, *, later: timedelta = timedelta()) -> Told:
