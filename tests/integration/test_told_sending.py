@@ -15,6 +15,7 @@ from support.stores import ENTROPY, Customer, SteerableClock, commanded, opened,
 
 from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.keyring.signing import KeyringTokens
+from twinlock.adapters.sql import told_streams
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.adapters.transmitting.pumps import Pumps, Report, transmitting
@@ -274,6 +275,22 @@ async def test_what_a_receiver_refuses_is_dead_and_keeps_no_other_waiting(
     kept = await telling.shelf.read(stream)
     assert (kept.waiting, kept.dead, kept.health) == (0, 1, Health())
     assert "twinlock_signals_dead_total 1.0" in telling.metrics()
+
+
+async def test_of_dead_signals_the_newest_are_kept(
+    telling: Telling, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, database: TestDatabase
+) -> None:
+    monkeypatch.setattr(told_streams, "TOLD_DEAD_MOST", 1)
+    stream = await telling.make(receiver)
+    crowd = await several(telling.store, telling.clock, 2)
+    receiver.otherwise = status(400)
+    for one in crowd:
+        await telling.hear_of(stream, one)
+        await telling.store.run(signing_out(one))
+        await telling.look()
+
+    assert (await telling.shelf.read(stream)).dead == 1
+    assert await database.value("SELECT subject FROM told_token") == crowd[1].account_id
 
 
 async def test_after_ten_attempts_a_signal_is_dead(

@@ -155,6 +155,8 @@ TOLD_STREAMS_MOST = 4  # Of one receiver: production, a trial, and one of each t
 TOLD_EVENTS_MOST = 64  # Types that a receiver asks for; there are some twenty.
 # Tokens of one stream that wait: more stay in the log, in order, and nothing is lost.
 TOLD_WAITING_MOST = 10_000
+# Tokens of one stream that nobody takes, the newest: enough to see why.
+TOLD_DEAD_MOST = 1_000
 TOLD_AT_ONCE_MOST = 100  # Tokens in one answer to a poll: 100 KB.
 # Names in one poll that are acknowledged or refused: what ten answers before it gave.
 TOLD_ACKS_MOST = 1_000

@@ -20,7 +20,7 @@ from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, SubjectKey
 from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
-from twinlock.domain.bounds import TOLD_WAITING_MOST
+from twinlock.domain.bounds import TOLD_DEAD_MOST, TOLD_WAITING_MOST
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.transmitting.streams import (
@@ -48,9 +48,13 @@ _STREAM = msgspec.json.Decoder(ToldStream)
 _SUBJECT = msgspec.json.Decoder(Followed)
 _TOKEN = msgspec.json.Decoder(Waiting)
 
+# Of one receiver one stream at a time is made, so that no two of them are both the last one.
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(7463002, hashtext($1))"
 _ADD = """
 WITH key AS (
-  INSERT INTO subject_key (subject, wrapped) VALUES ($1, $2) RETURNING subject
+  INSERT INTO subject_key (subject, wrapped)
+  SELECT $1, $2 WHERE (SELECT count(*) FROM told_stream s WHERE s.receiver = $4) < $6
+  RETURNING subject
 )
 INSERT INTO told_stream (id, receiver, pushed, version, box, position)
 SELECT key.subject, $4, $5, 1, $3, h.size FROM key, head h WHERE h.cell = 1
@@ -108,6 +112,7 @@ _VERIFY = """
 WITH changed AS (
   UPDATE told_stream SET verified_at = $5
    WHERE id = $1 AND (verified_at IS NULL OR verified_at <= $4 OR verified_at > $5)
+     AND (SELECT count(*) FROM told_token t WHERE t.stream_id = $1 AND t.due_at IS NOT NULL) < $6
   RETURNING id
 )
 INSERT INTO told_token (stream_id, subject, jti, box, due_at)
@@ -119,6 +124,12 @@ DELETE FROM told_token WHERE stream_id = $1 AND jti = ANY($2::text[])
 _REFUSE = """
 UPDATE told_token t SET due_at = NULL, fault = r.fault
   FROM unnest($2::text[], $3::text[]) r (jti, fault) WHERE t.stream_id = $1 AND t.jti = r.jti
+"""
+# Behind what made some dead: a receiver that takes nothing keeps no more rows than these.
+_FORGET_DEAD = """
+DELETE FROM told_token t USING (
+  SELECT id FROM told_token WHERE stream_id = $1 AND due_at IS NULL ORDER BY id DESC OFFSET $2
+) old WHERE t.id = old.id
 """
 _WAITING = """
 SELECT jti, box FROM told_token WHERE stream_id = $1 AND due_at IS NOT NULL ORDER BY id LIMIT $2
@@ -199,15 +210,23 @@ class SqlToldStreams:
 
     # --- Streams ---
 
-    async def add(self, stream: ToldStream) -> None:
-        """Keep a new stream; it is told of what is decided from now on."""
+    async def add(self, stream: ToldStream, *, most: int) -> bool:
+        """Keep a new stream (see the port)."""
         named = stream.stream_id
         random = self._entropy.draw(NEW_KEY_ENTROPY_BYTES)
         wrapped = self._sealer.new_subject_key(named, random=random)
         key = self._sealer.open_subject_key(named, wrapped)
         box = codec.seal(key, stream, _stream_place(named, 1), entropy=self._entropy)
         pushed = stream.method is Method.PUSH
-        await self._do(_ADD, named, wrapped, box, stream.receiver_id, pushed)
+        values = (named, wrapped, box, stream.receiver_id, pushed, most)
+
+        async def work(db: asyncpg.Connection) -> str:
+            async with db.transaction():
+                await db.execute(_ONE_BY_ONE, stream.receiver_id)
+                done: str = await db.execute(_ADD, *values)
+                return done
+
+        return _count(await self._database.read(work)) > 0
 
     async def listed(self, receiver_id: ReceiverId | None) -> tuple[KeptStream, ...]:
         """Return the streams of a receiver, or all of them, the oldest first."""
@@ -254,8 +273,7 @@ class SqlToldStreams:
 
     async def _changed(self, sql: str, *arguments: object) -> int:
         """Return how many rows were changed."""
-        done = await self._database.read(lambda db: db.execute(sql, *arguments))
-        return int(done.rpartition(" ")[2])
+        return _count(await self._database.read(lambda db: db.execute(sql, *arguments)))
 
     async def _row(self, stream_id: StreamId) -> asyncpg.Record:
         row = await self._database.read(lambda db: db.fetchrow(_READ, stream_id))
@@ -328,9 +346,10 @@ class SqlToldStreams:
     async def verify(
         self, stream_id: StreamId, token: Waiting, *, now: datetime, before: datetime
     ) -> bool:
-        """Keep a token that says nothing but that it came; False: one came after ``before``."""
+        """Keep a token that says nothing but that it came (see the port)."""
         box = self._sealed(await self._key(stream_id), stream_id, token)
-        return await self._changed(_VERIFY, stream_id, token.jti, box, before, now) > 0
+        values = (token.jti, box, before, now, TOLD_WAITING_MOST)
+        return await self._changed(_VERIFY, stream_id, *values) > 0
 
     async def take(
         self, stream_id: StreamId, *, taken: Collection[str], refused: Mapping[str, str], most: int
@@ -340,6 +359,7 @@ class SqlToldStreams:
             await self._changed(_TAKE, stream_id, list(taken))
         if refused:
             await self._changed(_REFUSE, stream_id, list(refused), list(refused.values()))
+            await self._changed(_FORGET_DEAD, stream_id, TOLD_DEAD_MOST)
         if most == 0:
             return (), False
         rows = await self._database.read(lambda db: db.fetch(_WAITING, stream_id, most + 1))
@@ -443,6 +463,9 @@ class SqlToldStreams:
                 [one.fault for one in tried],
             )
         )
+        if any(one.due_at is None for one in tried):
+            named = claimed.kept.stream.stream_id
+            await self._changed(_FORGET_DEAD, named, TOLD_DEAD_MOST)
         return count == 1
 
     async def entries(self, *, start: int, count: int) -> tuple[LogEntry, ...]:
@@ -452,6 +475,11 @@ class SqlToldStreams:
             LogDamagedError, SealBrokenError: one is not what was written.
         """
         return await self._log.entries(start=start, count=count)
+
+
+def _count(done: str) -> int:
+    """Return the number of rows in PostgreSQL's word on a command, such as ``UPDATE 1``."""
+    return int(done.rpartition(" ")[2])
 
 
 def _stream_place(stream_id: str, version: int) -> codec.Place:
