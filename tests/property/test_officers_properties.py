@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.officers import ADA, BEN, CLEO, DORA, EVE, HALT, Board, Officer
 
-from twinlock.domain.bounds import AGREEMENT_LIFETIME, OFFICERS_LEAST
+from twinlock.domain.bounds import AGREEMENT_LIFETIME, OFFICER_ACTS_A_DAY, OFFICERS_LEAST
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.officers.platform import Platform, replayed, standing_bytes
@@ -103,6 +103,17 @@ def test_at_any_time_every_officer_halts_and_there_are_officers_enough(
     counts = [by_key[key] for key in board.platform.officers]
 
     assert board.halt(counts[which % len(counts)]).halt is not None
+
+
+@given(st.lists(st.tuples(words, st.just(timedelta(0))), max_size=60))
+def test_no_officer_alone_makes_the_chain_longer_than_a_days_words(
+    said: list[tuple[tuple[object, ...], timedelta]],
+) -> None:
+    board = Board(ADA, BEN, CLEO)
+    for word, wait in (*said, *[(("halt",), timedelta(0))] * OFFICER_ACTS_A_DAY):
+        speak(board, ADA, word, wait)
+
+    assert board.platform.acts == 1 + OFFICER_ACTS_A_DAY
 
 
 @given(st.lists(st.tuples(officers, words, waits), max_size=20))

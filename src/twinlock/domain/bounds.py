@@ -253,6 +253,9 @@ LEGAL_REFERENCE_MOST = 24  # Characters: a file number.
 OFFICERS_LEAST = 3
 OFFICERS_MOST = 15  # Each of them can halt; a board with deputies has fewer.
 OFFICERS_AGREEING = 2  # Law 7: nobody alone.
+# Acts of one officer on a day (UTC): the whole chain is read again with each, 26 us an act, behind
+# a lock of 300 ms. What stops what is not stopped is not counted out: two others ended it before.
+OFFICER_ACTS_A_DAY = 24
 STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is carried across a room.
 STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
 # Between the first officer's word and the second's: a call and a safe to open, within one shift.

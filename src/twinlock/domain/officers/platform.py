@@ -5,7 +5,8 @@ stored of it but what the head of the log holds, under its MAC: how many there a
 hash, and since when everything stands still.
 
 Always true (tests/property/test_officers_properties.py): no officer alone ends a halt or changes
-who counts, however often they speak and whatever else they say; any one of them halts at any time.
+who counts, however often they speak and whatever else they say; any one of them stops what is not
+stopped, at any time; and none makes the chain longer than OFFICER_ACTS_A_DAY by words alone.
 
 Source: design law 7; docs/officers.md.
 """
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 
 from twinlock.domain.bounds import (
     AGREEMENT_LIFETIME,
+    OFFICER_ACTS_A_DAY,
     OFFICERS_AGREEING,
     OFFICERS_LEAST,
     OFFICERS_MOST,
@@ -43,6 +45,7 @@ from twinlock.domain.officers.statements import (
 PLATFORM_ENTRY = "platform.act"
 _NO_LEAF = b64url(bytes(HASH_BYTES))
 _MILLISECOND = timedelta(milliseconds=1)
+_DAY = timedelta(days=1) // _MILLISECOND
 
 
 class OfficersMissingError(TwinlockError):
@@ -66,6 +69,13 @@ class NotHaltedError(TwinlockError):
     status = 409
 
 
+class SpokeTooOftenError(TwinlockError):
+    """This officer has spoken as often as one does on a day: only what is not halted is halted."""
+
+    code = "officer_spoke_too_often"
+    status = 429
+
+
 class Agreed(msgspec.Struct, frozen=True, kw_only=True):
     """A change that one officer has agreed to, and when (ms)."""
 
@@ -77,7 +87,9 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """Who counts, what they did last, and what one of them alone has agreed to so far.
 
     ``halt`` is the number of the act that stopped everything last, or None; ``resuming`` says when
-    (ms) an officer agreed to end that, and ``nonces`` until when (ms) each was used.
+    (ms) an officer agreed to end that, and ``nonces`` until when (ms) each was used. ``spoke`` is
+    how often each did on ``day`` (days since 1970), and ``instead`` the first key of the person
+    whose place a key took.
     """
 
     officers: tuple[str, ...] = ()
@@ -89,6 +101,13 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     nonces: Mapping[str, int] = {}
     resuming: Mapping[str, int] = {}
     changing: Mapping[str, Agreed] = {}
+    day: int = 0
+    spoke: Mapping[str, int] = {}
+    instead: Mapping[str, str] = {}
+
+    def spoke_on(self, officer: str, *, at: int) -> int:
+        """Return how often ``officer`` spoke on the day of ``at`` (ms)."""
+        return self.spoke.get(officer, 0) if self.day == at // _DAY else 0
 
 
 class PlatformLeaf(
@@ -165,9 +184,15 @@ def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> Plat
         OfficersMissingError: there are no officers.
         StatementRefusedError: it is of nobody who counts, for another log, over, or used before.
         NotHaltedError, OfficersWrongError: there is nothing to resume, or no such change.
+        SpokeTooOftenError: it would only make the chain longer.
     """
     statement = signed.said
     check_word(signed, officers=platform.officers, log=log, now=now)
+    stops = isinstance(statement.act, Halt) and platform.halt is None
+    spoke = platform.spoke_on(statement.officer, at=milliseconds(now))
+    if spoke >= OFFICER_ACTS_A_DAY and not stops:
+        says = f"an officer speaks {OFFICER_ACTS_A_DAY} times a day (UTC) at most"
+        raise SpokeTooOftenError(says)
     if statement.nonce in platform.nonces:
         raise StatementRefusedError("this statement was used before: sign another")
     match statement.act:
@@ -271,7 +296,14 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
         raise MalformedError("it is nobody's who counted, or was said before")
     # What is over is refused by its time: nobody has to remember it.
     used = {one: until for one, until in platform.nonces.items() if until > leaf.at}
-    onward = replace(onward, nonces=used | {statement.nonce: statement.until})
+    day = leaf.at // _DAY
+    spoke = platform.spoke if platform.day == day else {}
+    onward = replace(
+        onward,
+        nonces=used | {statement.nonce: statement.until},
+        day=day,
+        spoke={**spoke, statement.officer: spoke.get(statement.officer, 0) + 1},
+    )
     match statement.act:
         case Halt():
             at = platform.halted_at or datetime.fromtimestamp(leaf.at / 1000, tz=UTC)
@@ -326,8 +358,31 @@ def _agreed(platform: Platform, change: Change, *, by: str, at: int) -> Platform
     agreeing = [one for one in changing.values() if one.change == change and _counts(one.at, at=at)]
     if len(agreeing) < OFFICERS_AGREEING:
         return replace(platform, changing=changing)
-    number = platform.acts - 1
-    return replace(platform, officers=officers, since=number, changing={}, resuming={})
+    return replace(
+        platform,
+        officers=officers,
+        since=platform.acts - 1,
+        changing={},
+        resuming={},
+        instead=_instead(platform, change),
+    )
+
+
+def _instead(platform: Platform, change: Change) -> Mapping[str, str]:
+    """Return whose places keys took, after ``change``.
+
+    Prevents: an officer who gets a new key, and with it a second voice about what the old one did.
+    """
+    rest = {key: one for key, one in platform.instead.items() if key != change.add}
+    if not change.add or not change.remove:
+        return rest
+    first = person(change.remove, platform.instead)
+    return rest if first == change.add else {**rest, change.add: first}
+
+
+def person(key: str, instead: Mapping[str, str]) -> str:
+    """Return the first key of whoever has ``key`` now."""
+    return instead.get(key, key)
 
 
 def _counts(agreed_at: int, *, at: int) -> bool:

@@ -20,6 +20,7 @@ from support.officers import (
 
 from twinlock.domain.bounds import (
     AGREEMENT_LIFETIME,
+    OFFICER_ACTS_A_DAY,
     OFFICERS_LEAST,
     OFFICERS_MOST,
     STATEMENT_LIFETIME,
@@ -32,12 +33,14 @@ from twinlock.domain.officers.platform import (
     OfficersWrongError,
     Platform,
     PlatformLeaf,
+    SpokeTooOftenError,
     after,
     appointed,
     check_standing,
     halted_since,
     label_of,
     named,
+    person,
     read_leaf,
     read_standing,
     replayed,
@@ -332,6 +335,60 @@ def test_of_four_officers_one_may_go() -> None:
     board.does(ADA, change)
 
     assert set(board.does(BEN, change).officers) == {ADA.key, BEN.key, CLEO.key}
+
+
+def replaced(board: Board, old: Officer, new: Officer, *by: Officer) -> Board:
+    change = board.change(add=new, remove=old)
+    for one in by:
+        board.does(one, change)
+    return board
+
+
+def test_a_key_that_takes_anothers_place_is_that_persons(board: Board) -> None:
+    replaced(board, CLEO, DORA, ADA, BEN)
+    assert board.platform.instead == {DORA.key: CLEO.key}
+    replaced(board, DORA, EVE, ADA, BEN)
+
+    assert person(EVE.key, board.platform.instead) == CLEO.key
+    assert person(ADA.key, board.platform.instead) == ADA.key
+
+
+def test_a_key_that_comes_back_is_its_own_again(board: Board) -> None:
+    replaced(board, CLEO, DORA, ADA, BEN)
+    replaced(board, DORA, CLEO, ADA, BEN)
+    assert person(CLEO.key, board.platform.instead) == CLEO.key
+
+    for new, old in ((DORA, None), (None, DORA), (DORA, None)):
+        change = board.change(add=new, remove=old)
+        board.does(ADA, change)
+        board.does(BEN, change)
+        assert person(DORA.key, board.platform.instead) == DORA.key
+
+
+# --- How often they speak ---
+
+
+def test_an_officer_speaks_so_often_a_day_and_no_more(board: Board) -> None:
+    """Prevents: twenty thousand halts, after which no chain can be read behind the lock."""
+    for _ in range(OFFICER_ACTS_A_DAY):
+        board.halt(ADA)
+    for act in (HALT, board.resuming, board.change(add=DORA)):
+        assert isinstance(board.refuses(ADA, act), SpokeTooOftenError)
+
+    board.resume(BEN)
+    assert board.resume(CLEO).halt is None
+    assert isinstance(board.refuses(ADA, board.change(add=DORA)), SpokeTooOftenError)
+    assert board.halt(ADA).halt is not None
+
+
+def test_the_next_day_an_officer_speaks_again(board: Board) -> None:
+    for _ in range(OFFICER_ACTS_A_DAY):
+        board.halt(ADA)
+    board.now = BEGINNING + timedelta(hours=12) - 2 * SECOND
+    assert isinstance(board.refuses(ADA, HALT), SpokeTooOftenError)
+    board.now = BEGINNING + timedelta(hours=12) - SECOND
+
+    assert dict(board.halt(ADA).spoke) == {ADA.key: 1}
 
 
 # --- Its leaves ---
