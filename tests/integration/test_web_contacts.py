@@ -37,7 +37,7 @@ class Friend:
         return await self.web.json(f"{path}/passkey", {"response": response})
 
     async def agree(self, path: str) -> httpx.Response:
-        asked = (await self.web.json(f"{path}/challenge", {})).json()
+        asked = (await self.web.json(f"{path}/challenge", {"factor": "passkey"})).json()
         response = self.passkey.get(self.alice.ceremony(asked["options"]["challenge"]))
         signed = {"challenge_id": asked["challenge_id"], "response": response}
         return await self.web.json(f"{path}/assertion", signed)
@@ -223,11 +223,15 @@ async def test_no_link_leads_anywhere_else(
     too_early = await web.get(f"/agree/{alice.account_id}/{agreement_token(early)}")
     assert too_early.status_code == 404
     for verb in ("challenge", "assertion"):
-        body = {"challenge_id": "", "response": {}} if verb == "assertion" else {}
+        body: dict[str, object] = {"factor": "passkey"}
+        if verb == "assertion":
+            body = {"challenge_id": "", "response": {}}
         unheard = await web.json(f"/agree/{alice.account_id}/{other}/{verb}", body)
         assert (unheard.status_code, unheard.json()["code"]) == (404, "action_not_found")
     foreign = await web.http.post(
-        f"{asked.agreement}/challenge", json={}, headers={"Origin": "https://elsewhere.example"}
+        f"{asked.agreement}/challenge",
+        json={"factor": "passkey"},
+        headers={"Origin": "https://elsewhere.example"},
     )
     assert foreign.status_code == 403
 
