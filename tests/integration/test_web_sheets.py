@@ -55,9 +55,8 @@ from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, FREE_FAILURES
 from twinlock.domain.entries import ClosedAction, closed
 from twinlock.domain.exits import TradeUnusual, TransferSubaccount, WithdrawalCrypto
-from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.version import Policy
-from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Never, Requirement
 from twinlock.domain.throttle import Throttle
