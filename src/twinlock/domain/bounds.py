@@ -260,6 +260,9 @@ STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is car
 STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
 # Between the first officer's word and the second's: a call and a safe to open, within one shift.
 AGREEMENT_LIFETIME = timedelta(hours=1)
+# Between the first word for other officers and their coming: a day in which every officer hears.
+OFFICERS_WAIT = timedelta(hours=24)
+OFFICERS_AGREEMENT_LIFETIME = timedelta(days=7)  # Whoever travels agrees within it.
 # Law 5: what one officer holds ends within two weeks, by itself.
 SUSPENSION_LENGTH = timedelta(days=14)
 # From the beginning of one to the next, whoever sets it: no chain of them holds an account.

@@ -12,7 +12,8 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.commands import OfficerSpeaks
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import TwinlockError
-from twinlock.domain.officers.platform import check_word, person
+from twinlock.domain.officers.keys import person
+from twinlock.domain.officers.platform import check_word
 from twinlock.domain.officers.statements import (
     Release,
     Signed,

@@ -22,14 +22,19 @@ from twinlock.domain.bounds import (
     AGREEMENT_LIFETIME,
     OFFICER_ACTS_A_DAY,
     OFFICERS_AGREEING,
-    OFFICERS_LEAST,
-    OFFICERS_MOST,
+    OFFICERS_AGREEMENT_LIFETIME,
+    OFFICERS_WAIT,
 )
-from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode, from_b64url, tagged_hash
+from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode, tagged_hash
 from twinlock.domain.errors import LogDamagedError, MalformedError, TwinlockError
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
+from twinlock.domain.officers.keys import (
+    OfficersWrongError,
+    check_key,
+    check_officers,
+    instead_of,
+)
 from twinlock.domain.officers.statements import (
-    KEY_BYTES,
     Change,
     Halt,
     Release,
@@ -43,6 +48,7 @@ from twinlock.domain.officers.statements import (
 )
 
 PLATFORM_ENTRY = "platform.act"
+_FORM = 2  # Of leaves: since the second one other officers come after a wait.
 _NO_LEAF = b64url(bytes(HASH_BYTES))
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY = timedelta(days=1) // _MILLISECOND
@@ -52,13 +58,6 @@ class OfficersMissingError(TwinlockError):
     """No officers were appointed here, so that nobody can speak for the platform."""
 
     code = "officers_missing"
-    status = 409
-
-
-class OfficersWrongError(TwinlockError):
-    """These keys cannot be officers: too few, too many, one twice; or some are officers already."""
-
-    code = "officers_wrong"
     status = 409
 
 
@@ -89,7 +88,8 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     ``halt`` is the number of the act that stopped everything last, or None; ``resuming`` says when
     (ms) an officer agreed to end that, and ``nonces`` until when (ms) each was used. ``spoke`` is
     how often each did on ``day`` (days since 1970), and ``instead`` the first key of the person
-    whose place a key took.
+    whose place a key took. ``form`` is that of the last leaf: what was appended in the first one
+    was decided without a wait.
     """
 
     officers: tuple[str, ...] = ()
@@ -104,6 +104,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     day: int = 0
     spoke: Mapping[str, int] = {}
     instead: Mapping[str, str] = {}
+    form: int = 1
 
     def spoke_on(self, officer: str, *, at: int) -> int:
         """Return how often ``officer`` spoke on the day of ``at`` (ms)."""
@@ -144,7 +145,7 @@ def read_leaf(entry: bytes) -> PlatformLeaf | None:
             check_form(leaf.signed)
     except (msgspec.MsgspecError, UnicodeDecodeError, MalformedError):
         return None
-    sound = leaf.t == PLATFORM_ENTRY and leaf.v == 1 and 0 <= leaf.at <= MAX_SAFE_INTEGER
+    sound = leaf.t == PLATFORM_ENTRY and leaf.v in (1, _FORM) and 0 <= leaf.at <= MAX_SAFE_INTEGER
     if not sound or not 0 <= leaf.n <= MAX_SAFE_INTEGER or encode(leaf) != entry:
         return None
     return leaf if leaf.lbl == b64url(label_of(leaf.n)) else None
@@ -153,25 +154,9 @@ def read_leaf(entry: bytes) -> PlatformLeaf | None:
 def appointed(officers: tuple[str, ...], *, at: datetime) -> PlatformLeaf:
     """Return the first leaf of all, which names the officers. Raises OfficersWrongError."""
     for key in officers:
-        _check_key(key)
+        check_key(key)
     check_officers(officers)
     return _leaf(Platform(), at=at, officers=tuple(sorted(officers)))
-
-
-def check_officers(officers: tuple[str, ...]) -> None:
-    """Refuse officers who are too few, too many, or twice there. Raises OfficersWrongError."""
-    if len(set(officers)) != len(officers):
-        raise OfficersWrongError("one key is one officer: it stands there twice")
-    if not OFFICERS_LEAST <= len(officers) <= OFFICERS_MOST:
-        says = f"there are {OFFICERS_LEAST} officers at least and {OFFICERS_MOST} at most"
-        raise OfficersWrongError(says)
-
-
-def _check_key(key: str) -> None:
-    try:
-        from_b64url(key, size=KEY_BYTES)
-    except MalformedError as error:
-        raise OfficersWrongError(f"not a public key: {KEY_BYTES} bytes in base64url") from error
 
 
 def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> PlatformLeaf:
@@ -267,7 +252,7 @@ def _leaf(
         n=platform.acts,
         prev=platform.last,
         t=PLATFORM_ENTRY,
-        v=1,
+        v=_FORM,
         officers=officers,
         signed=signed,
     )
@@ -282,10 +267,12 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
     """
     if (leaf.n, leaf.prev) != (platform.acts, platform.last):
         raise MalformedError("it does not follow the one before it")
+    if leaf.v < platform.form:
+        raise MalformedError("it is of an older form than the one before it")
     if bool(leaf.officers) == bool(leaf.signed) or bool(leaf.officers) == bool(leaf.n):
         raise MalformedError("officers are named in the first, and in no other")
     hashed = b64url(leaf_hash(encode(leaf)))
-    onward = replace(platform, acts=leaf.n + 1, last=hashed)
+    onward = replace(platform, acts=leaf.n + 1, last=hashed, form=leaf.v)
     if leaf.signed is None:
         check_officers(leaf.officers)
         return replace(onward, officers=leaf.officers)
@@ -307,7 +294,8 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
     match statement.act:
         case Halt():
             at = platform.halted_at or datetime.fromtimestamp(leaf.at / 1000, tz=UTC)
-            return replace(onward, halt=leaf.n, halted_at=at, resuming={})
+            left = _left(onward, by=statement.officer, at=leaf.at)
+            return replace(onward, halt=leaf.n, halted_at=at, resuming={}, changing=left)
         case Resume(halt=halt):
             return _resumed(onward, halt, by=statement.officer, at=leaf.at)
         case Change():
@@ -353,10 +341,22 @@ def _resumed(platform: Platform, halt: int, *, by: str, at: int) -> Platform:
 
 
 def _agreed(platform: Platform, change: Change, *, by: str, at: int) -> Platform:
+    """Return the platform after ``by`` agreed to a change: made, if two did and the wait is over.
+
+    The same word said again is as old as it was.
+    """
     officers = changed(platform, change, by=by)
-    changing = {**platform.changing, by: Agreed(change=change, at=at)}
-    agreeing = [one for one in changing.values() if one.change == change and _counts(one.at, at=at)]
-    if len(agreeing) < OFFICERS_AGREEING:
+    before = platform.changing.get(by)
+    again = before is not None and before.change == change and _stands(platform, before, at=at)
+    said = before if before is not None and again else Agreed(change=change, at=at)
+    changing = {**platform.changing, by: said}
+    agreeing = [
+        one.at
+        for one in changing.values()
+        if one.change == change and _stands(platform, one, at=at)
+    ]
+    waited = platform.form == 1 or at - min(agreeing) >= OFFICERS_WAIT / _MILLISECOND
+    if len(agreeing) < OFFICERS_AGREEING or not waited:
         return replace(platform, changing=changing)
     return replace(
         platform,
@@ -364,25 +364,48 @@ def _agreed(platform: Platform, change: Change, *, by: str, at: int) -> Platform
         since=platform.acts - 1,
         changing={},
         resuming={},
-        instead=_instead(platform, change),
+        instead=instead_of(platform.instead, change),
     )
 
 
-def _instead(platform: Platform, change: Change) -> Mapping[str, str]:
-    """Return whose places keys took, after ``change``.
+def _stands(platform: Platform, agreed: Agreed, *, at: int) -> bool:
+    """Say whether a word for other officers counts still at ``at``."""
+    if platform.form == 1:
+        return _counts(agreed.at, at=at)
+    return at - agreed.at < OFFICERS_AGREEMENT_LIFETIME / _MILLISECOND
 
-    Prevents: an officer who gets a new key, and with it a second voice about what the old one did.
+
+def _left(platform: Platform, *, by: str, at: int) -> Mapping[str, Agreed]:
+    """Return the words for other officers that a halt of ``by`` leaves.
+
+    A halt is a no to those that too few agree to, but none to one's own going. Prevents: two who
+    drive the others out one by one; and a thief among them who halts, and so stays one.
     """
-    rest = {key: one for key, one in platform.instead.items() if key != change.add}
-    if not change.add or not change.remove:
-        return rest
-    first = person(change.remove, platform.instead)
-    return rest if first == change.add else {**rest, change.add: first}
+    if platform.form == 1:
+        return platform.changing
+    standing = {
+        one: agreed for one, agreed in platform.changing.items() if _stands(platform, agreed, at=at)
+    }
+    return {
+        one: agreed
+        for one, agreed in standing.items()
+        if agreed.change.remove == by or _most_agree(platform, agreed.change, standing)
+    }
 
 
-def person(key: str, instead: Mapping[str, str]) -> str:
-    """Return the first key of whoever has ``key`` now."""
-    return instead.get(key, key)
+def _most_agree(platform: Platform, change: Change, said: Mapping[str, Agreed]) -> bool:
+    """Say whether more than half of those who may agree to ``change`` do."""
+    others = [one for one in platform.officers if one != change.remove]
+    agree = [one for one in others if one in said and said[one].change == change]
+    return 2 * len(agree) > len(others)
+
+
+def due_at(platform: Platform, change: Change) -> datetime | None:
+    """Return when ``change`` can be made at the earliest, or None where nobody agreed to it."""
+    said = [one.at for one in platform.changing.values() if one.change == change]
+    if not said:
+        return None
+    return datetime.fromtimestamp(min(said) / 1000, tz=UTC) + OFFICERS_WAIT
 
 
 def _counts(agreed_at: int, *, at: int) -> bool:
@@ -440,11 +463,3 @@ def check_standing(platform: Platform, data: bytes) -> Platform:
     if standing_bytes(platform) != data:
         raise LogDamagedError("the platform's leaves are not those that the head counts")
     return platform
-
-
-def named(keys: tuple[str, ...], start: str) -> str:
-    """Return the one of ``keys`` that begins with ``start``. Raises OfficersWrongError."""
-    found = [key for key in keys if start and key.startswith(start)]
-    if len(found) != 1:
-        raise OfficersWrongError("no officer's key begins so, or more than one")
-    return found[0]
