@@ -90,6 +90,6 @@ def seen_in_file(path: Path) -> Iterator[SeenInFile]:
             yield SeenInFile(database, run=run)
             database.execute("COMMIT")
     except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
             raise FileBusyError(f"{path} is held by another process") from error
         raise ReconcileStateWrongError(f"{path} cannot be used: {error}") from error
