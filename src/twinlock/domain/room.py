@@ -70,7 +70,7 @@ from twinlock.domain.deliveries import DELIVERIES_LONGEST
 from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
@@ -262,6 +262,7 @@ def bytes_that_last(account: Account) -> int:
         signals=Signals(),
         spent=Spent(),
         unlisted=Spent(),
+        sent_to=SentTo(),
         last_exit_at=0,
         legal_holds={},
         erased_at=None,

@@ -10,9 +10,8 @@ import hmac
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
@@ -44,7 +43,7 @@ from twinlock.services.vetoes import No
 from twinlock.web.agreeing import CONTACT_ANSWERS, CONTACT_PAGES
 from twinlock.web.contests import ContestTold, contest_told
 from twinlock.web.errors import Errors
-from twinlock.web.forms import Form, once
+from twinlock.web.forms import Form, LinkForm, Short, Signed, Wanted, once
 from twinlock.web.freezing import ask_freeze, freeze
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
@@ -53,7 +52,6 @@ from twinlock.web.sheets import Because, Sheet, Status, because_of, sheet_of, wi
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 Guard: TypeAlias = Callable[[Connection, BaseRouteHandler], None]
-Short = Annotated[str, Meta(max_length=64)]
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 _FRESH = "nothing stands under a fresh idempotency key"
 
@@ -74,26 +72,8 @@ class CodeForm(Form, frozen=True, kw_only=True):
     factor: Factor
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What our script asks for."""
-
-    factor: Literal["passkey"]
-
-
-class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The authenticator's answer, as ``PublicKeyCredential.toJSON`` gives it."""
-
-    challenge_id: Short
-    response: dict[str, Any]
-
-
-class VetoForm(Form, frozen=True, kw_only=True):
-    """A channel, and the secret of the link that was sent to it."""
-
-    HIDDEN = frozenset({"token"})
-
-    channel_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    token: Short
+class VetoForm(LinkForm, frozen=True, kw_only=True):
+    """A no, by the link that was sent."""
 
 
 Use: TypeAlias = NamedDependency[Pages]
