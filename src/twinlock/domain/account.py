@@ -36,7 +36,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
@@ -265,6 +265,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     secret: str = ""  # what takes effect with it: a hash, a seed, a key's record
     authorized_at: datetime | None = None
     destination_id: DestinationId | None = None  # whose sum of the day it counts in
+    place: str = ""  # and the place's, which is the same for every memo
     charge: tuple[ApiKeyId, int, int] | None = None  # a key, a day as in its ``spent``, US cents
     entry: int = 0  # the entry of the decision that brought it where it stands
     # That it waits, by channel; of changes only.
@@ -316,6 +317,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
     unlisted: Spent = Spent()  # what of it went to places that are not listed, as to one of them
+    sent_to: SentTo = SentTo()  # what of it went to each place, listed or not
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None

@@ -74,7 +74,7 @@ from twinlock.domain.own_effects import loosen_lock, lower_limits, own, raise_li
 from twinlock.domain.people import who_joins, who_leaves
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root
-from twinlock.domain.policy.leaving import where
+from twinlock.domain.policy.leaving import place_mac, where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
 from twinlock.domain.signing_in import unusual_hold
@@ -185,6 +185,7 @@ def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> t
             value_cents=facts.value_cents,
             destination_id=listed_for(state, payload),
             api_key_id=carrier(state.account, action, facts),
+            place=place_mac(state.account, payload),
         ),
     )
 

@@ -124,12 +124,14 @@ class ActionAuthorized(EventForm, frozen=True, kw_only=True, tag="action.authori
     """An exit was decided yes; it is decided again when it is spent.
 
     ``api_key_id`` is the key without which it would not have been: it counts in that one's sum.
+    ``place`` is where it leads, as the account's sums of the day name that; empty in old ones.
     """
 
     action_id: ActionId
     value_cents: int
     destination_id: DestinationId | None = None
     api_key_id: ApiKeyId | None = None
+    place: str = ""
 
 
 class _Closing(EventForm, frozen=True, kw_only=True):
@@ -142,7 +144,7 @@ class ActionSpent(_Closing, frozen=True, kw_only=True, tag="action.spent/1"):
     """The exit was handed to the signer, exactly once.
 
     ``value_cents`` is what it was worth then; ``destination_id`` is where it led, if that was
-    listed by then, and ``api_key_id`` as in ``action.authorized``.
+    listed by then, and ``api_key_id`` and ``place`` as in ``action.authorized``.
     """
 
     spend_id: str
@@ -150,6 +152,7 @@ class ActionSpent(_Closing, frozen=True, kw_only=True, tag="action.spent/1"):
     value_cents: int
     destination_id: DestinationId | None = None
     api_key_id: ApiKeyId | None = None
+    place: str = ""
 
 
 class ActionDone(_Closing, frozen=True, kw_only=True, tag="action.done/1"):

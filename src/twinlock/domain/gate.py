@@ -72,6 +72,7 @@ from twinlock.domain.freeze_links import asked_for, freezer
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
 from twinlock.domain.outside_events import AccountErased, CodesFlooded
+from twinlock.domain.policy.leaving import place_mac
 from twinlock.domain.proposals import check_proposal
 from twinlock.domain.proving import (
     ask,
@@ -426,6 +427,7 @@ def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Deci
         value_cents=facts.value_cents,
         destination_id=listed_for(state, payload),
         api_key_id=carrier(state.account, action, facts),
+        place=place_mac(state.account, payload),
     )
     # Prevents: the entry of a mere yes, passed off as a spend by a stolen key, past a freeze.
     return replace(decision, kind=SPEND_ENTRY, events=(*decision.events, spent))

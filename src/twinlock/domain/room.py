@@ -71,7 +71,7 @@ from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.duress import SEAL_LETTERS, may_name
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.freezes import Freeze
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
@@ -264,6 +264,7 @@ def bytes_that_last(account: Account) -> int:
         signals=Signals(),
         spent=Spent(),
         unlisted=Spent(),
+        sent_to=SentTo(),
         last_exit_at=0,
         legal_holds={},
         erased_at=None,

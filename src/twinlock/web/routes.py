@@ -12,7 +12,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
-import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
@@ -20,6 +19,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter, URLEncodedBody
 from msgspec import Meta
+from msgspec.structs import replace
 
 from twinlock.domain.account import ActionClosedError, ActionUnknownError, Destination
 from twinlock.domain.actions import ApiKeyCreate
@@ -45,7 +45,7 @@ from twinlock.services.vetoes import No
 from twinlock.web.agreeing import CONTACT_ANSWERS, CONTACT_PAGES
 from twinlock.web.contests import ContestTold, contest_told
 from twinlock.web.errors import Errors
-from twinlock.web.forms import Form, once
+from twinlock.web.forms import Form, LinkForm, Short, Signed, Wanted, once
 from twinlock.web.freezing import ask_freeze, freeze
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
@@ -54,7 +54,6 @@ from twinlock.web.sheets import Because, Sheet, Status, because_of, sheet_of, wi
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 Guard: TypeAlias = Callable[[Connection, BaseRouteHandler], None]
-Short = Annotated[str, Meta(max_length=64)]
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 _FRESH = "nothing stands under a fresh idempotency key"
 
@@ -79,27 +78,8 @@ class CodeForm(Form, frozen=True, kw_only=True):
     factor: Factor
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What our script asks for."""
-
-    factor: Literal["passkey"]
-
-
-class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The authenticator's answer, as ``PublicKeyCredential.toJSON`` gives it."""
-
-    challenge_id: Short
-    response: dict[str, Any]
-    forced: bool = False
-
-
-class VetoForm(Form, frozen=True, kw_only=True):
-    """A channel, and the secret of the link that was sent to it."""
-
-    HIDDEN = frozenset({"token"})
-
-    channel_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    token: Short
+class VetoForm(LinkForm, frozen=True, kw_only=True):
+    """A no, by the link that was sent."""
 
 
 Use: TypeAlias = NamedDependency[Pages]
@@ -128,7 +108,7 @@ async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
         listed = await pages.destinations(account_of(found.action.action_id))
     sheet = sheet_of(found, policy=pages.policy, listed=listed)
     if is_offered(payload, one_in=pages.proving.picked_one_in):
-        sheet = msgspec.structs.replace(sheet, offers_duress=True)
+        sheet = replace(sheet, offers_duress=True)
     if all(one.code != Reason.LOOK_ALIKE for one in sheet.because):
         return sheet
     return with_resembled(sheet, await pages.looking.resembled(found))

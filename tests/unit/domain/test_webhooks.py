@@ -5,13 +5,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, NOON
+from support.officers import ADA, BEN, CLEO, DORA, Board
 from support.worlds import a_destination, an_account, send
 
 from twinlock.domain.account import Chain, Challenge, OpenAction, Session, Shown
 from twinlock.domain.actions import payload_bytes
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.canonical import b64url, decode
+from twinlock.domain.canonical import b64url, decode, encode
 from twinlock.domain.decisions import Decision
 from twinlock.domain.disputes import Contest
 from twinlock.domain.duress import sealed
@@ -213,6 +214,32 @@ def test_of_an_erasure_the_account_is_told_and_nothing_else() -> None:
     assert said["data"]["account_id"] == entry.account_id
     assert said["timestamp"] == "2026-01-15T12:00:00Z"
     assert (message.index, message.at) == (42, NOON)
+
+
+def test_what_an_officer_said_is_told_to_every_endpoint() -> None:
+    """Prevents: two who make themselves the only officers before anybody looks."""
+    board = Board(ADA, BEN, CLEO)
+    board.does(ADA, board.change(add=DORA, remove=CLEO))
+    first, told = (
+        message_of(LogEntry(index=place, account_id="", leaf=encode(leaf), kept=None))
+        for place, leaf in enumerate(board.leaves)
+    )
+    assert first is not None
+    assert told is not None
+
+    assert (told.kind, wants(("*",), told.kind)) == (MessageType.OFFICERS_ACTED, True)
+    said = msgspec.json.decode(told.body)["data"]
+    change = {"add": DORA.key, "do": "officers.change", "remove": CLEO.key, "since": 0}
+    assert said == {
+        "act": change,
+        "index": 1,
+        "number": 1,
+        "officer": ADA.key,
+        "officers": [],
+    }
+    named = msgspec.json.decode(first.body)["data"]
+    assert (named["act"], named["officer"]) == (None, "")
+    assert set(named["officers"]) == {ADA.key, BEN.key, CLEO.key}
 
 
 def test_a_message_says_who_what_why_and_where_in_the_log() -> None:

@@ -46,6 +46,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.ids import tail
 from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.officers.platform import read_leaf
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 
@@ -85,6 +86,7 @@ class MessageType(StrEnum):
     DESTINATION_IMPORTED = "destination.imported"
     NOTICE_DESKTOP = "notice.desktop"
     NOTICE_SMS = "notice.sms"
+    OFFICERS_ACTED = "officers.acted"
     SESSION_ENDED = "session.ended"
     WEBHOOK_TEST = "webhook.test"
 
@@ -126,6 +128,8 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         "carried there (notices.md). `*` does not name it.",
         MessageType.NOTICE_SMS: "A notice to the customer's telephone, to be sent by SMS "
         "(notices.md). `*` does not name it.",
+        MessageType.OFFICERS_ACTED: "An officer halted everything, or agreed to a resume or to "
+        "other officers (officers.md); `act` holds what was said. It names no account.",
         MessageType.SESSION_ENDED: "A session of the account was ended.",
         MessageType.WEBHOOK_TEST: "Sent by `twinlock webhook test`, to one endpoint, once; it "
         "tells of nothing.",
@@ -272,7 +276,7 @@ def message_of(entry: LogEntry) -> Message | None:
         LogDamagedError: what is kept of the entry is not what its leaf commits to.
     """
     if entry.kept is None:
-        return _erased(entry) if entry.account_id else None
+        return _erased(entry) if entry.account_id else _acted(entry)
     data = _data(entry, entry.kept)
     kind = _kind(data.action_id, data.answer, entry.kept.events)
     return None if kind is None else _message(entry, kind, message_id(entry.leaf), data)
@@ -335,6 +339,32 @@ def _erased(entry: LogEntry) -> Message:
         account_id=entry.account_id, answer=leaf.dec, index=entry.index, policy_digest=leaf.pol
     )
     return _message(entry, MessageType.ACCOUNT_ERASED, message_id(entry.leaf), data)
+
+
+def _acted(entry: LogEntry) -> Message | None:
+    """Return the message of an officer's act, or None where the leaf is nobody's any more.
+
+    Prevents: two who make themselves the only officers, or end a halt, before anybody looks.
+    """
+    leaf = read_leaf(entry.leaf)
+    if leaf is None:
+        return None
+    at, kind = _EPOCH + timedelta(milliseconds=leaf.at), MessageType.OFFICERS_ACTED
+    said = None if leaf.signed is None else leaf.signed.said
+    data = {
+        "act": None if said is None else said.act,
+        "index": entry.index,
+        "number": leaf.n,
+        "officer": "" if said is None else said.officer,
+        "officers": leaf.officers,
+    }
+    return Message(
+        message_id=message_id(entry.leaf),
+        kind=kind,
+        body=encode(_Body(type=kind, timestamp=at, data=data)),
+        index=entry.index,
+        at=at,
+    )
 
 
 def message_id(leaf: bytes) -> str:
