@@ -240,7 +240,7 @@ class ActionState(StrEnum):
 class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """A proposal on its way through the gate."""
 
-    HIDDEN = frozenset({"veto_key", "secret"})
+    HIDDEN = frozenset({"veto_key", "secret", "seal"})
 
     action_id: ActionId
     member_id: MemberId
@@ -271,6 +271,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     # That it waits, by channel; of changes only.
     told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)
     lengthened: bool = False  # its wait, since the word of it did not arrive
+    seal: str = ""  # of a binding: whether what it binds is for duress (``duress``)
 
     def counted_on(self, at: datetime) -> int:
         """Return how many cents of the sum of ``at``'s day (UTC) are this action's own."""
@@ -306,6 +307,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key_told_at: int = 0  # the same, of an API key that was used beyond its powers
     attempt_told_at: int = 0  # the same, of what was refused before anything was shown for it
     undercut_at: int = 0  # the same: when less than the floor last undid something
+    picked_at: int = 0  # the same: when it was last picked, and nothing left it for a while
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     signals: Signals = Signals()  # what other parties said happened at theirs
     actions: tuple[OpenAction, ...] = ()
@@ -430,9 +432,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((one for one in self.sessions if one.session_id == session_id), None)
 
 
-_LAST = datetime.max.replace(tzinfo=UTC)
-
-
 class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One listed destination: who added it, when, by which entry and proof. A stream of its own."""
 
@@ -463,8 +462,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def lapses_at(self, lapse: timedelta) -> datetime | None:
         """Return when it lapses unless it is used before; None where it never does, or not yet."""
-        last = self._last_used()
-        return None if last is None or lapse > _LAST - last else last + lapse
+        last, end = self._last_used(), datetime.max.replace(tzinfo=UTC)
+        return None if last is None or lapse > end - last else last + lapse
 
     def _last_used(self) -> datetime | None:
         first = self.usable_at

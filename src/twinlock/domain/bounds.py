@@ -173,6 +173,15 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # long as resetting an authenticator takes. Who phished the older site's waits in the open.
 SUCCESSOR_WAIT = timedelta(hours=72)
 
+# --- Picked accounts ---
+
+# Nothing leaves an account that was picked: over a weekend, so that a desk was at work once.
+PICKED_HOLD = timedelta(hours=72)
+# From being picked to the next time. Law 5: whoever makes it happen holds a tenth of the time.
+PICKED_EVERY = timedelta(days=30)
+# Picking more often would make false alarms of holds, and hardly ever would make holds alarms.
+PICKED_ONE_IN_LEAST, PICKED_ONE_IN_MOST = 20, 99_999
+
 # --- Trusted contacts ---
 
 # From the proof until a contact is gone, another may agree too, or more leaves without one. Who
@@ -188,7 +197,7 @@ INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
 DOCUMENT_BYTES_MOST = 21_000
-PASSING_BYTES_MOST = 6_300  # What signing in, time and others add: sessions, histories, vetoes.
+PASSING_BYTES_MOST = 6_324  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.

@@ -97,11 +97,14 @@ class Wrong(msgspec.Struct, frozen=True, kw_only=True):
 class Prove(Discreet, frozen=True, kw_only=True):
     """The customer answered for an open action."""
 
-    HIDDEN = frozenset({"fresh"})
+    HIDDEN = frozenset({"fresh", "blind", "drawn", "forced"})
 
     action_id: ActionId
     proof: Right | Wrong
     fresh: str  # 26 random characters for the name of what begins with a yes
+    blind: str = ""  # 16 random bytes, base64url: what is said under the proof's seal
+    drawn: bool = False  # chance picks this account, if it picks any (``duress``)
+    forced: bool = False  # what this binds is for duress
 
 
 class Veto(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ from twinlock.domain.actions import (
 from twinlock.domain.ages import oldest_of_the_strongest
 from twinlock.domain.api_keys import carrier, lapsed, made
 from twinlock.domain.assurance import KNOWN, Factor, Level
-from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
+from twinlock.domain.authenticators.model import Authenticator, Passkey, RecoveryCodes, Totp
 from twinlock.domain.bounds import API_KEYS_MOST, BEHIND_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType, Payload
 from twinlock.domain.errors import InvariantError, invariant
@@ -213,6 +213,8 @@ def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
         behind=behind(state.account, action, now=facts.now),
         suspension=None,
     )
+    if isinstance(bound, Passkey | Totp):
+        bound = replace(bound, seal=action.seal or bound.seal)
     return (
         *_replaced(state, bound, facts),
         AuthenticatorBound(at=facts.now, authenticator=bound),

@@ -21,6 +21,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import Contest
 from twinlock.domain.event_form import EventForm
 from twinlock.domain.holds import Hold
@@ -91,11 +92,14 @@ class ChallengeIssued(EventForm, frozen=True, kw_only=True, tag="challenge.issue
     challenge: Challenge
 
 
-class ProofAccepted(EventForm, frozen=True, kw_only=True, tag="proof.accepted/1"):
+class ProofAccepted(EventForm, Discreet, frozen=True, kw_only=True, tag="proof.accepted/1"):
     """An answer was right and bound to this action; ``proved`` says that it reached the floor.
 
-    ``used_code`` is the hash of a recovery code that is used up by it.
+    ``used_code`` is the hash of a recovery code that is used up by it. ``seal`` says whether it was
+    forced, and whether it names what it binds as for duress (``duress``).
     """
+
+    HIDDEN = frozenset({"used_code", "seal"})
 
     action_id: ActionId
     shown: Shown
@@ -105,6 +109,7 @@ class ProofAccepted(EventForm, frozen=True, kw_only=True, tag="proof.accepted/1"
     sign_count: int = 0
     backed_up: bool = False
     used_code: str = ""
+    seal: str = ""
 
 
 class ProofRefused(EventForm, frozen=True, kw_only=True, tag="proof.refused/1"):

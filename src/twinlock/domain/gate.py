@@ -53,6 +53,7 @@ from twinlock.domain.concluding import (
 )
 from twinlock.domain.contests import say_no, verdict
 from twinlock.domain.decisions import Decided, Decision, Rules, judge_facts
+from twinlock.domain.duress import pick, under_seal
 from twinlock.domain.effects import listed_for, may_list
 from twinlock.domain.entries import ERASED_ENTRY
 from twinlock.domain.errors import TwinlockError, present
@@ -350,10 +351,12 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         backed_up=proof.backed_up,
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
+    accepted = under_seal(account, action, accepted, command)
     events: tuple[Event, ...] = (
         accepted,
         *rehashed(account, proof, now=now),
         *verdict(account, action, shown, now=now),
+        *pick(account, shown, drawn=command.drawn, now=now),
     )
     decision = conclude(state, action, events, rules=rules, now=now, fresh=command.fresh)
     if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY:

@@ -32,6 +32,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.changing import with_account, with_action, with_destination
 from twinlock.domain.disputes import instant, opened, over, upheld, with_objection
+from twinlock.domain.duress import kept, may_name
 from twinlock.domain.errors import invariant
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -244,6 +245,7 @@ def _accept(state: State, event: ProofAccepted) -> State:
             one for one in action.challenges if one.challenge_id != event.challenge_id
         ),
         proved_at=action.proved_at or (event.at if event.proved else None),
+        seal=kept(action.seal, event.seal) if may_name(action.payload) else "",
     )
     beside = [one.factor for one in action.shown if account.stands(one)]
     bound = [factor_of(one) for one in account.authenticators]

@@ -83,7 +83,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     when it lapses. ``then_until`` and ``then_asks`` tell what would follow the proof that is asked
     for: a wait, one more proof, or a choice of the two. ``instead`` are ways where the usual one is
     lost. ``agreement`` is the path of the page for a trusted contact, who must agree;
-    ``then_agrees``: one must after the proof.
+    ``then_agrees``: one must after the proof. ``offers_duress``: what it binds may be for duress.
     """
 
     action_id: str
@@ -111,6 +111,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     agreement: str = ""
     then_agrees: bool = False
+    offers_duress: bool = False
 
 
 _PLACES: Mapping[DestinationState, tuple[str, bool]] = MappingProxyType(

@@ -325,6 +325,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         key_told_at=SECOND,
         attempt_told_at=SECOND,
         undercut_at=SECOND,
+        picked_at=SECOND,
         sim_changed_at=LATE,
         signals=Signals(
             since=SECOND,
@@ -416,6 +417,7 @@ def without_what_passes(account: Account) -> Account:
         key_told_at=0,
         attempt_told_at=0,
         undercut_at=0,
+        picked_at=0,
         sim_changed_at=None,
         paid={},
         signals=Signals(),

@@ -94,6 +94,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "key_told_at": 1,
     "attempt_told_at": 1,
     "undercut_at": 1,
+    "picked_at": 1,
     "sim_changed_at": NOON,
     "signals": Signals(since=1, muted={ChannelId("chn_x"): 1}),
     "actions": (),
