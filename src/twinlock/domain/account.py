@@ -432,9 +432,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((one for one in self.sessions if one.session_id == session_id), None)
 
 
-_LAST = datetime.max.replace(tzinfo=UTC)
-
-
 class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One listed destination: who added it, when, by which entry and proof. A stream of its own."""
 
@@ -465,8 +462,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def lapses_at(self, lapse: timedelta) -> datetime | None:
         """Return when it lapses unless it is used before; None where it never does, or not yet."""
-        last = self._last_used()
-        return None if last is None or lapse > _LAST - last else last + lapse
+        last, end = self._last_used(), datetime.max.replace(tzinfo=UTC)
+        return None if last is None or lapse > end - last else last + lapse
 
     def _last_used(self) -> datetime | None:
         first = self.usable_at

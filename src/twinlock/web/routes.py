@@ -78,6 +78,12 @@ class CodeForm(Form, frozen=True, kw_only=True):
     factor: Factor
 
 
+class OwnSigned(Signed, frozen=True, kw_only=True):
+    """The same, of an account's own: ``forced`` says that what is bound is for duress."""
+
+    forced: bool = False
+
+
 class VetoForm(LinkForm, frozen=True, kw_only=True):
     """A no, by the link that was sent."""
 
@@ -229,7 +235,7 @@ async def challenge(
 
 @post("/confirm/{action_id:str}/assertion")
 async def assertion(
-    pages: Use, renderer: Render, action_id: Named, data: JSONBody[Signed]
+    pages: Use, renderer: Render, action_id: Named, data: JSONBody[OwnSigned]
 ) -> Response[object]:
     """Take the authenticator's answer, and decide. The page itself tells the outcome."""
     action = named(action_id)

@@ -322,8 +322,15 @@ def _data(entry: LogEntry, kept: Kept) -> _Data:
     )
 
 
-def _message(entry: LogEntry, kind: MessageType, named: str, data: _Data) -> Message:
-    at = leaf_time(entry.leaf)
+def _message(
+    entry: LogEntry,
+    kind: MessageType,
+    named: str,
+    data: _Data | dict[str, Any],
+    *,
+    at: datetime | None = None,
+) -> Message:
+    at = leaf_time(entry.leaf) if at is None else at
     body = encode(_Body(type=kind, timestamp=at, data=data))
     return Message(message_id=named, kind=kind, body=body, index=entry.index, at=at)
 
@@ -349,7 +356,6 @@ def _acted(entry: LogEntry) -> Message | None:
     leaf = read_leaf(entry.leaf)
     if leaf is None:
         return None
-    at, kind = _EPOCH + timedelta(milliseconds=leaf.at), MessageType.OFFICERS_ACTED
     said = None if leaf.signed is None else leaf.signed.said
     data = {
         "act": None if said is None else said.act,
@@ -358,13 +364,8 @@ def _acted(entry: LogEntry) -> Message | None:
         "officer": "" if said is None else said.officer,
         "officers": leaf.officers,
     }
-    return Message(
-        message_id=message_id(entry.leaf),
-        kind=kind,
-        body=encode(_Body(type=kind, timestamp=at, data=data)),
-        index=entry.index,
-        at=at,
-    )
+    at = _EPOCH + timedelta(milliseconds=leaf.at)
+    return _message(entry, MessageType.OFFICERS_ACTED, message_id(entry.leaf), data, at=at)
 
 
 def message_id(leaf: bytes) -> str:

@@ -162,8 +162,8 @@
     }
     say(way.dataset.sending);
     const box = way.querySelector("input[name=forced]");
-    const forced = box !== null && box.checked;
-    await send(`${path}/assertion`, { challenge_id: asked.challenge_id, response, forced });
+    const own = box === null ? {} : { forced: box.checked };
+    await send(`${path}/assertion`, { challenge_id: asked.challenge_id, response, ...own });
     location.replace(path);
   };
 
