@@ -42,14 +42,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The authenticator's answer, as ``PublicKeyCredential.toJSON`` gives it.
-
-    ``forced``: what the owner binds with it is for duress.
-    """
+    """The authenticator's answer, as ``PublicKeyCredential.toJSON`` gives it."""
 
     challenge_id: Short
     response: dict[str, Any]
-    forced: bool = False
 
 
 def once(action_id: ActionId, form: Form) -> Idempotency:
