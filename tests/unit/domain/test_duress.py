@@ -46,6 +46,7 @@ from twinlock.domain.events import AuthenticatorBound, HoldPlaced, ProofAccepted
 from twinlock.domain.holds import PICKED, Hold
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
+from twinlock.domain.room import bytes_that_last
 
 BLIND = b64url(b"b" * 16)
 FOR_DURESS = sealed(BLIND, rings=False, names=True)
@@ -315,3 +316,23 @@ def test_once_removed_it_is_nothing() -> None:
 )
 def test_chance_picks_one_in_so_many_or_nobody(random: bytes, one_in: int, *, drawn: bool) -> None:
     assert draws(random, one_in=one_in) is drawn
+
+
+def test_a_binding_is_counted_with_the_seal_that_its_proof_brings() -> None:
+    """Prevents: an account that has room for a binding, and none for the owner's proof of it."""
+    gate = a_gate()
+    action = gate.propose(*bind(a_passkey("aut_new", bound_at=NOON))).action_id
+    before = gate.account
+    open_one = gate.action(action)
+    proved = replace(open_one, seal=FOR_DURESS)
+
+    assert open_one.seal == ""
+    assert bytes_that_last(replace(before, actions=(proved,))) == bytes_that_last(
+        replace(before, actions=(open_one,))
+    )
+
+
+def test_when_an_account_was_picked_takes_no_room_that_others_need() -> None:
+    account = a_gate().account
+
+    assert bytes_that_last(replace(account, picked_at=1_768_478_400)) == bytes_that_last(account)
