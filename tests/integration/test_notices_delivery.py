@@ -1,8 +1,8 @@
 """The whole service sends notices: by mail and by webhook, beside each other, and notes it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,6 @@ from support.receivers import Receiver, receiving, status
 from support.service import ADDRESS, Customer, Service, serving
 from support.until import asked_until, until
 
-from twinlock.adapters.notices.hooks import LOOK_SECONDS
 from twinlock.adapters.settings import load as load_settings
 from twinlock.api.throttling import PAGE_BURST, REFUSED_BURST
 from twinlock.bootstrap.keys import make_keyring
@@ -27,7 +26,6 @@ from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.account import Account
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import AccountId
-from twinlock.domain.webhooks.endpoints import WebhookId
 
 
 @dataclass
@@ -76,8 +74,11 @@ class Scene:
         return await self.service.http.post(path, content=body, headers=headers)
 
 
-@pytest.fixture
-async def scene(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Scene]:
+@asynccontextmanager
+async def a_scene(
+    database: TestDatabase, tmp_path: Path, *, sms_by: str = "", desktop: bool = False
+) -> AsyncIterator[Scene]:
+    """Serve with a mail server and a provider of SMS, or with ``sms_by`` in its place."""
     async with mail_server() as mailer, receiving() as provider:
         settings = load_settings(
             {
@@ -94,13 +95,21 @@ async def scene(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Scene]:
         make_keyring(settings)
         world = await prepare(settings)
         async with open_webhooks(world) as webhooks:
-            shown = await webhooks.add(provider.url(), patterns=("notice.sms",))
+            shown = await webhooks.add(sms_by or provider.url(), patterns=("notice.sms",))
+            if desktop:
+                await webhooks.add(provider.url(), patterns=("notice.desktop",))
 
         async def waiting() -> int:
             return cast("int", await database.value("SELECT count(*) FROM outbox"))
 
         async with serving(world, waiting_letters=waiting) as service:
             yield Scene(service, world, mailer, provider, shown.webhook_id, shown.secret)
+
+
+@pytest.fixture
+async def scene(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Scene]:
+    async with a_scene(database, tmp_path) as made:
+        yield made
 
 
 def about(mailer: MailServer, words: str) -> int:
@@ -131,21 +140,19 @@ async def test_a_provider_that_is_away_keeps_no_mail_waiting(scene: Scene) -> No
     assert told == {"email": Outcome.HANDED}
 
 
-async def test_an_sms_provider_that_is_away_keeps_no_program_waiting(scene: Scene) -> None:
+async def test_an_sms_provider_that_is_away_keeps_no_program_waiting(
+    database: TestDatabase, tmp_path: Path
+) -> None:
     """Prevents: a day without SMS, in which the channel off the phone hears nothing either."""
     async with receiving() as gone:
         nowhere = gone.url()
-    async with open_webhooks(scene.world) as webhooks:
-        await webhooks.remove(WebhookId(scene.webhook_id))
-        await webhooks.add(nowhere, patterns=("notice.sms",))
-        await webhooks.add(scene.provider.url(), patterns=("notice.desktop",))
-    await asyncio.sleep(LOOK_SECONDS)  # Only then does the service surely know of them.
-    alice = await scene.customer("sms", "desktop")
-    added = await alice.propose(
-        "destination.add", {"network": "ethereum", "address": ADDRESS, "label": "mine"}
-    )
-    await alice.with_passkey(added.action_id)
-    told = await asked_until(lambda: scene.outcomes(alice), bool)
+    async with a_scene(database, tmp_path, sms_by=nowhere, desktop=True) as scene:
+        alice = await scene.customer("sms", "desktop")
+        added = await alice.propose(
+            "destination.add", {"network": "ethereum", "address": ADDRESS, "label": "mine"}
+        )
+        await alice.with_passkey(added.action_id)
+        told = await asked_until(lambda: scene.outcomes(alice), bool)
 
     assert told == {"desktop": Outcome.HANDED}
 

@@ -36,7 +36,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
@@ -241,7 +241,7 @@ class ActionState(StrEnum):
 class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """A proposal on its way through the gate."""
 
-    HIDDEN = frozenset({"veto_key", "secret"})
+    HIDDEN = frozenset({"veto_key", "secret", "seal"})
 
     action_id: ActionId
     member_id: MemberId
@@ -266,11 +266,13 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     secret: str = ""  # what takes effect with it: a hash, a seed, a key's record
     authorized_at: datetime | None = None
     destination_id: DestinationId | None = None  # whose sum of the day it counts in
+    place: str = ""  # and the place's, which is the same for every memo
     charge: tuple[ApiKeyId, int, int] | None = None  # a key, a day as in its ``spent``, US cents
     entry: int = 0  # the entry of the decision that brought it where it stands
     # That it waits, by channel; of changes only.
     told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)
     lengthened: bool = False  # its wait, since the word of it did not arrive
+    seal: str = ""  # of a binding: whether what it binds is for duress (``duress``)
 
     def counted_on(self, at: datetime) -> int:
         """Return how many cents of the sum of ``at``'s day (UTC) are this action's own."""
@@ -306,6 +308,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key_told_at: int = 0  # the same, of an API key that was used beyond its powers
     attempt_told_at: int = 0  # the same, of what was refused before anything was shown for it
     undercut_at: int = 0  # the same: when less than the floor last undid something
+    picked_at: int = 0  # the same: when it was last picked, and nothing left it for a while
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     signals: Signals = Signals()  # what other parties said happened at theirs
     actions: tuple[OpenAction, ...] = ()
@@ -315,6 +318,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
     unlisted: Spent = Spent()  # what of it went to places that are not listed, as to one of them
+    sent_to: SentTo = SentTo()  # what of it went to each place, listed or not
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
@@ -363,14 +367,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         evidence hands it out. Prevents: a stranger whose guesses keep the owner out.
         """
         if isinstance(action.payload, SessionStart):
-            known = self.knows(action.payload.device, at=action.proposed_at)
-            return known and action.device_signed
+            return action.device_signed and self.knows(action.payload.device, at=action.proposed_at)
         return any(one.factor is Factor.SESSION and self.stands(one) for one in action.shown)
 
     def knows(self, thumbprint: str, *, at: datetime) -> bool:
         """Say whether the device with this key has signed in fully, and not too long before."""
-        since = at - DEVICE_KNOWN_FOR
-        return any(one.thumbprint == thumbprint and one.seen_at > since for one in self.devices)
+        own = (one for one in self.devices if one.thumbprint == thumbprint)
+        return any(one.seen_at > at - DEVICE_KNOWN_FOR for one in own)
 
     def throttle_of(self, action: OpenAction) -> Throttle:
         """Return the counter of wrong answers that ``action`` is held to."""
@@ -390,8 +393,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if shown.factor is Factor.CHANNEL_CODE:
             return True  # It speaks of the change that it was asked for, and of nothing bound.
         if shown.factor is Factor.API_KEY:
-            known = {key.api_key_id for key in self.api_keys}
-            return shown.source in known | {action.secret for action in self.keys_to_come}
+            to_come = {action.secret for action in self.keys_to_come}
+            return shown.source in to_come | {key.api_key_id for key in self.api_keys}
         people = (*self.authenticators, *self.contacts)
         bound = next((one for one in people if one.authenticator_id == shown.source), None)
         if bound is None or bound.bound_at != shown.bound_at:
@@ -430,9 +433,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((one for one in self.sessions if one.session_id == session_id), None)
 
 
-_LAST = datetime.max.replace(tzinfo=UTC)
-
-
 class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One listed destination: who added it, when, by which entry and proof. A stream of its own."""
 
@@ -463,8 +463,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def lapses_at(self, lapse: timedelta) -> datetime | None:
         """Return when it lapses unless it is used before; None where it never does, or not yet."""
-        last = self._last_used()
-        return None if last is None or lapse > _LAST - last else last + lapse
+        last, end = self._last_used(), datetime.max.replace(tzinfo=UTC)
+        return None if last is None or lapse > end - last else last + lapse
 
     def _last_used(self) -> datetime | None:
         first = self.usable_at

@@ -48,6 +48,7 @@ from twinlock.domain.events import (
     AuthenticatorSuspended,
     ChannelBound,
     ChannelRemoved,
+    ContactLeft,
     Event,
     LimitsSet,
     LockSet,
@@ -395,6 +396,7 @@ def undo(
             if one.entry in gone
         ),
         *_own_rules(account, spans_of(gone), now=now),
+        *_contacts(account, spans_of(gone), now=now),
     )
 
 
@@ -405,6 +407,17 @@ def _own_rules(account: Account, on: Spans, *, now: datetime) -> Iterator[Event]
         yield LimitsSet(at=now, limits=sums_before(limits))
     if eased is not None and rests(eased, on):
         yield LockSet(at=now, lock=tighter(eased.before, account.lock))
+
+
+def _contacts(account: Account, on: Spans, *, now: datetime) -> Iterator[Event]:
+    """Give that the trusted contacts leave whom something repudiated added.
+
+    Prevents: a thief's friend as the one without whom nothing leaves, for the week that a removal
+    takes.
+    """
+    for one in account.contacts:
+        if rests(one, on):
+            yield ContactLeft(at=now, contact_id=one.authenticator_id)
 
 
 def somebody_left(account: Account, entry: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from twinlock.domain.account import Account, ActionUnknownError, Candidate
+from twinlock.domain.account import ActionUnknownError, Candidate
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.ids import AccountId, ActionId, parse_account_id
@@ -64,21 +64,22 @@ class Agreements:
             candidate_id=found.candidate_id,
             factor=found.factor,
             name=found.name,
-            options=self._options(account, found),
+            options=self._options(found),
         )
 
-    def _options(self, account: Account, invited: Candidate) -> dict[str, Any]:
-        """Return the options as JSON (WebAuthn L3, 5.1.9), for a passkey beside any of its owner's.
+    def _options(self, invited: Candidate) -> dict[str, Any]:
+        """Return the options as JSON (WebAuthn L3, 5.1.9).
 
-        Prevents: a contact's own passkey for an account of theirs here, overwritten by this one.
+        None of the account's credentials is excluded: whoever has the link would read their ids.
+        What is the owner's, or a contact's already, is refused when it comes. The user handle is
+        of this invitation alone. Prevents: a contact's own passkey for an account of theirs here,
+        overwritten by this one.
         """
-        every = (*account.authenticators, *account.contacts)
-        known = [getattr(one, "credential_id", "") for one in every]
         return {
             "attestation": "none",
             "authenticatorSelection": {"residentKey": "preferred", "userVerification": "required"},
             "challenge": invited.secret,
-            "excludeCredentials": [{"id": one, "type": "public-key"} for one in known if one],
+            "excludeCredentials": [],
             "pubKeyCredParams": [{"alg": one, "type": "public-key"} for one in _ALGORITHMS],
             "rp": {"id": self._rp.rp_id, "name": "Twinlock"},
             "timeout": int(CHALLENGE_LIFETIME.total_seconds() * 1000),
