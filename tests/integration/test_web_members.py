@@ -46,7 +46,7 @@ class Colleague:
         return await self.web.json(f"{path}/passkey", {"response": response})
 
     async def agree(self, path: str) -> httpx.Response:
-        asked = (await self.web.json(f"{path}/challenge", {})).json()
+        asked = (await self.web.json(f"{path}/challenge", {"factor": "passkey"})).json()
         response = self.passkey.get(self.alice.ceremony(asked["options"]["challenge"]))
         signed = {"challenge_id": asked["challenge_id"], "response": response}
         return await self.web.json(f"{path}/assertion", signed)
