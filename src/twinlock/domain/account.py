@@ -39,6 +39,7 @@ from twinlock.domain.ids import (
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Eased, Lock
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
@@ -320,6 +321,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    notice_word: NoticeWord | None = None
     contacts: tuple[Passkey, ...] = ()  # of other people, who may only agree (``people``)
     eased: Eased | None = None  # the last loosening of the lock
     history: History = History()  # what its own sign-ins looked like

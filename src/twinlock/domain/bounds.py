@@ -239,6 +239,12 @@ FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a floo
 # tried for four or five days; whoever is away over a weekend repairs it within a week.
 NOTICE_LIFETIME = timedelta(days=7)
 
+# --- The owner's word in messages ---
+
+NOTICE_WORD_LEAST = 4  # Letters and spaces: a shorter one is guessed in a hundred thousand tries.
+# Letters and spaces. It stands in each text message, which has to stay one.
+NOTICE_WORD_MOST = 16
+
 # --- Legal holds and exports ---
 
 LEGAL_HOLDS_MOST = 3  # Of one account: a court, an authority and a claim.

@@ -70,7 +70,14 @@ from twinlock.domain.newcomers import (
     suspended_until,
     undo,
 )
-from twinlock.domain.own_effects import loosen_lock, lower_limits, own, raise_limits, tighten_lock
+from twinlock.domain.own_effects import (
+    loosen_lock,
+    lower_limits,
+    own,
+    raise_limits,
+    set_word,
+    tighten_lock,
+)
 from twinlock.domain.people import who_joins, who_leaves
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import weak_root
@@ -465,6 +472,7 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.CONTACT_REPUDIATE: _repudiate,
         ActionType.PASSWORD_CHANGE: _bind,
         ActionType.PASSWORD_RESET: _bind,
+        ActionType.NOTICE_WORD_SET: set_word,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
         ActionType.TRUSTED_CONTACT_ADD: _join,

@@ -35,6 +35,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Eased, Lock
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.outside_events import OfficersEvent, RecordsEvent, WarningEvent
 from twinlock.domain.reasons import Reason
 from twinlock.domain.risk.visits import Visit
@@ -347,6 +348,12 @@ class LockSet(EventForm, frozen=True, kw_only=True, tag="lock.set/1"):
     eased: Eased | None = None
 
 
+class NoticeWordChanged(EventForm, frozen=True, kw_only=True, tag="notice_word.changed/1"):
+    """From now on messages hold this word, or none."""
+
+    word: NoticeWord | None
+
+
 class ContactJoined(EventForm, frozen=True, kw_only=True, tag="contact.joined/1"):
     """Another person, with a passkey of their own, may agree from now on."""
 
@@ -407,6 +414,7 @@ ProtectionEvent: TypeAlias = (
     | FreezeLifted
     | LimitsSet
     | LockSet
+    | NoticeWordChanged
     | ContactJoined
     | ContactLeft
     | DestinationAdded

@@ -55,6 +55,7 @@ from twinlock.domain.events import (
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
+    NoticeWordChanged,
     ProofAccepted,
     ProofRefused,
     SessionStarted,
@@ -101,7 +102,7 @@ class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     that nothing is left off the phone then.
     """
 
-    HIDDEN = frozenset({"code"})
+    HIDDEN = frozenset({"code", "word"})
 
     kind: NoticeKind
     what: str
@@ -113,6 +114,7 @@ class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     gone: tuple[Channel, ...] = ()
     undo_until: datetime | None = None
     narrows: bool = False
+    word: str | None = None  # in its messages; None: the account's when they are sent
     longer: bool = False  # it waited before, and no word of that arrived
 
 
@@ -138,6 +140,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         NewcomerRepudiated: NoticeKind.DONE,
         LimitsSet: NoticeKind.DONE,
         LockSet: NoticeKind.DONE,
+        NoticeWordChanged: NoticeKind.DONE,
         ContactJoined: NoticeKind.DONE,
         ContactLeft: NoticeKind.DONE,
         DestinationAdded: NoticeKind.DONE,
@@ -184,6 +187,7 @@ def notices(
             gone=gone,
             undo_until=_undo_until(before, event),
             narrows=_narrows(before, event, gone),
+            word=_old_word(before, event),
             longer=isinstance(event, ActionHeld) and event.lengthened,
         )
         for kind, event in told.items()
@@ -199,6 +203,16 @@ def _ends_at(event: Event) -> datetime | None:
         return event.suspension.until(event.at)
     ends = ActionHeld | FreezeSet | AuthenticatorSuspended
     return event.until if isinstance(event, ends) else _signal_until(event)
+
+
+def _old_word(before: Account, event: Event) -> str | None:
+    """Return the word by which whoever is told of a new one knows the message: the old one.
+
+    Prevents: a thief who sets a word, and whose own choice vouches for the message that tells it.
+    """
+    if not isinstance(event, NoticeWordChanged):
+        return None
+    return "" if before.notice_word is None else before.notice_word.text
 
 
 def _others(channels: tuple[ChannelId, ...], event: Event) -> tuple[ChannelId, ...]:

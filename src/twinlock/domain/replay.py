@@ -65,6 +65,7 @@ from twinlock.domain.events import (
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
+    NoticeWordChanged,
     PasswordRehashed,
     ProofAccepted,
     ProofRefused,
@@ -296,7 +297,7 @@ def _remember(state: State, visit: Visit | None, *, at: datetime) -> State:
 
 def _apply_protection(state: State, event: ProtectionEvent) -> State:
     account = state.account
-    if isinstance(event, LimitsSet | LockSet | ContactJoined | ContactLeft):
+    if isinstance(event, LimitsSet | LockSet | NoticeWordChanged | ContactJoined | ContactLeft):
         return _set(state, event)
     match event:
         case HoldPlaced(hold=hold):
@@ -340,12 +341,16 @@ def _keys_after(
             assert_never(event)
 
 
-def _set(state: State, event: LimitsSet | LockSet | ContactJoined | ContactLeft) -> State:
+def _set(
+    state: State, event: LimitsSet | LockSet | NoticeWordChanged | ContactJoined | ContactLeft
+) -> State:
     match event:
         case LimitsSet(limits=limits):
             return with_account(state, limits=limits)
         case LockSet(lock=lock, eased=eased):
             return with_account(state, lock=lock, eased=eased)
+        case NoticeWordChanged(word=word):
+            return with_account(state, notice_word=word)
         case ContactJoined(contact=contact):
             return with_account(state, contacts=(*state.account.contacts, contact))
         case ContactLeft(contact_id=gone):

@@ -33,6 +33,7 @@ from support.worlds import (
     repudiate,
     reset_password,
     send,
+    set_word,
     sign_in,
     suspend,
     unlist,
@@ -81,6 +82,7 @@ from twinlock.domain.events import (
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
+    NoticeWordChanged,
     SessionEnded,
     SessionStarted,
 )
@@ -180,6 +182,7 @@ FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     ),
     (*change_password(), [AuthenticatorBound, HoldPlaced, ActionDone]),
     (*reset_password(), [AuthenticatorBound, HoldPlaced, ActionDone]),
+    (*set_word(), [NoticeWordChanged, ActionDone]),
     (list_address(KNOWN.address), WHERE, [DestinationAdded, ActionDone]),
     (unlist(KNOWN.address), WHERE, [DestinationRemoved, ActionDone]),
     (KEY, "key_1", [ApiKeyCreated, HoldPlaced, ActionDone]),

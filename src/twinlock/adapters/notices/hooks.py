@@ -25,7 +25,7 @@ from twinlock.domain.parcels import HOOKED, TYPES, CarrierName
 from twinlock.domain.webhooks import endpoints
 from twinlock.domain.webhooks.endpoints import Endpoint, in_force
 from twinlock.domain.webhooks.outcomes import Message, MessageType, carries
-from twinlock.domain.wording import VERSION, words
+from twinlock.domain.wording import VERSION, message_words
 from twinlock.ports import Clock
 from twinlock.ports.webhooks import WebhookPost, WebhookSession, WebhookShelf
 from twinlock.proofs.webhooks import headers
@@ -140,7 +140,7 @@ def _judged(fault: endpoints.Fault, status: int) -> Fate:
 
 def message_of(letter: Letter, named: MessageType) -> Message:
     """Return ``letter`` as a webhook's message: the same id each time it is sent."""
-    told = words(letter)
+    told = message_words(letter)
     data: dict[str, Any] = {
         "account_id": letter.account_id,
         "channel_id": letter.channel_id,
