@@ -359,6 +359,21 @@ async def test_a_suspended_account_stops_and_others_do_not(house: House) -> None
     assert (await audited_store(house.database, house.keyring)).findings == ()
 
 
+async def test_the_audit_wants_every_word_about_an_account_to_be_an_officers(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has all of our keys, and runs his own program: he suspends nobody unseen."""
+    alice = await house.customer()
+    monkeypatch.setattr("twinlock.services.suspensions.checked", lambda signed: signed)
+    act = Suspend(account=alice.account_id, because="case-9")
+    statement = house.officers.statement(act, officer=ADA.key)
+    forged = sign(statement, DORA.private.sign)
+    assert (await suspensions(house).act(forged, named=alice.account_id)).done
+
+    verdict = await audited_store(house.database, house.keyring)
+    assert codes(verdict) == {Fault.SUSPENSION_UNSAID}
+
+
 async def test_whoever_is_no_officer_any_more_when_it_is_decided_suspends_nobody(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

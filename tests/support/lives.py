@@ -16,6 +16,7 @@ from typing import Any
 from msgspec.structs import replace
 from support.bundles import House, a_withdrawal, phone
 from support.cast import DAY, NEW_ADDRESS, OLD_ADDRESS
+from support.officers import NO_OFFICERS
 from support.worlds import EMAIL, destination_id
 
 from twinlock.domain.account import Account, Destination
@@ -108,7 +109,9 @@ class Audited:
 def audit(rows: Rows) -> Audited:
     """Take ``rows`` as the audit's reader of the database does (``adapters/sql/auditing.py``)."""
     findings = Findings()
-    rebuilt = Rebuilt(rows.account_id, policies=rows.policies, findings=findings)
+    rebuilt = Rebuilt(
+        rows.account_id, policies=rows.policies, officers=NO_OFFICERS, findings=findings
+    )
     doubts = []
     for row in rows.entries:
         doubt = rebuilt.enter(row.number, row.index, row.kept, row.stored_leaf())

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from twinlock.domain.audit.parts import NO_ACTS
+from twinlock.domain.audit.suspensions import OfficersWords
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.log.merkle import leaf_hash
@@ -42,6 +44,9 @@ class Officer:
 
 
 ADA, BEN, CLEO, DORA, EVE = (Officer(name) for name in ("Ada", "Ben", "Cleo", "Dora", "Eve"))
+
+
+NO_OFFICERS = OfficersWords(NO_ACTS, LOG, checked)  # Where nobody was appointed.
 
 
 class Board:

@@ -33,9 +33,11 @@ from twinlock.adapters.sql.connections import DOWN, unreachable
 from twinlock.adapters.sql.migrate import check_schema
 from twinlock.domain.audit.findings import Findings
 from twinlock.domain.audit.parts import Checked, Extent, Part, PlatformActs
+from twinlock.domain.audit.suspensions import OfficersWords
 from twinlock.domain.log.trust import parse_trust_policy
 from twinlock.domain.policy.version import PolicyName
 from twinlock.ports.audit import AuditCrew, AuditTask
+from twinlock.proofs.officers import checked
 from twinlock.services.auditing import Auditing, Progress, Verdict
 
 Check: TypeAlias = Callable[[Part], Awaitable[Checked]]
@@ -58,6 +60,7 @@ class Task:
     policies: dict[bytes, PolicyName]
     log_keys: frozenset[str]
     platform: PlatformActs
+    log_origin: str
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Check]:
@@ -71,7 +74,7 @@ class Task:
                     slots=slots,
                     policies=self.policies,
                     log_keys=self.log_keys,
-                    platform=self.platform,
+                    officers=OfficersWords(self.platform, self.log_origin, checked),
                 ).check
 
 
@@ -193,5 +196,6 @@ class Auditor:
                         policies=policies,
                         log_keys=frozenset(self._log_keys),
                         platform=platform,
+                        log_origin=self._settings.log_origin,
                     )
                     yield task, Source(connection, extent, slots)

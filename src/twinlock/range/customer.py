@@ -164,7 +164,7 @@ class Customer:
         if proof is Proof.PASSWORD and made.password:
             return {"factor": factor, "secret": made.password}
         if proof is Proof.TOTP and made.app is not None:
-            return {"factor": factor, "secret": await self._app_code(made, made.app)}
+            return {"factor": factor, "secret": await self.app_code(made, made.app)}
         if proof in CODE_CHANNELS:
             channel = await self._channel(CODE_CHANNELS[proof], new=made.new_channel)
             return await self._sent_code(action_id, proof, channel)
@@ -183,10 +183,15 @@ class Customer:
         self.codes_asked[action_id, factor] = self.codes_asked.get((action_id, factor), 0) + 1
         return asked
 
-    async def _app_code(self, made: Belongings, app: TotpApp) -> str:
-        """Return the next code that was not shown yet; a code counts once, so wait for it."""
+    async def app_code(self, made: Belongings, app: TotpApp) -> str:
+        """Return the next code that was not shown yet; a code counts once, so wait for it.
+
+        Of two steps with the same code, one in a million, the later one counts: then for both.
+        """
         if made.last_code_at is not None:
             await self.venue.set_forward(made.last_code_at + STEP)
+        while app.code(self.venue.now) == app.code(self.venue.now + STEP):
+            await self.venue.set_forward(self.venue.now + STEP)
         now = self.venue.now
         made.last_code_at = now - timedelta(seconds=now.timestamp() % STEP.total_seconds())
         return app.code(now)
@@ -254,7 +259,7 @@ class Customer:
         if word == Proof.TOTP:
             offered = await self.venue.client.offer(self.account_id, word)
             made.app, made.last_code_at = TotpApp(offered["uri"]), None
-            code = await self._app_code(made, made.app)
+            code = await self.app_code(made, made.app)
             return {
                 "authenticator": word,
                 "candidate_id": offered["candidate_id"],

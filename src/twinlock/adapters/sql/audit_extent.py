@@ -99,17 +99,22 @@ async def platform_acts(
 
 def _halts(leaves: list[tuple[int, bytes]]) -> PlatformActs:
     halts: list[tuple[int, int]] = []
+    officers: list[tuple[int, tuple[str, ...]]] = []
     platform, since = Platform(), 0
     for index, entry in leaves:
-        before = platform.halt
+        before, named = platform.halt, platform.officers
         platform = followed(platform, read_leaf(entry))
+        if platform.officers != named:
+            officers.append((index, platform.officers))
         if before is None and platform.halt is not None:
             since = index
         elif before is not None and platform.halt is None:
             halts.append((since, index))
     if platform.halt is not None:
         halts.append((since, MAX_SIZE))
-    return PlatformActs(acts=frozenset(index for index, _ in leaves), halts=tuple(halts))
+    return PlatformActs(
+        acts=frozenset(index for index, _ in leaves), halts=tuple(halts), officers=tuple(officers)
+    )
 
 
 async def _check_installation(

@@ -21,7 +21,8 @@ from twinlock.adapters.sql.webhooks import ENDPOINT, KIND
 from twinlock.domain.audit.accounts import Doubt, Rebuilt
 from twinlock.domain.audit.documents import Documents, Stored
 from twinlock.domain.audit.findings import Fault, Findings
-from twinlock.domain.audit.parts import Checked, Leaves, Part, PlatformActs, Rest, Span
+from twinlock.domain.audit.parts import Checked, Leaves, Part, Rest, Span
+from twinlock.domain.audit.suspensions import OfficersWords
 from twinlock.domain.audit.tree import check_tiles
 from twinlock.domain.audit.walk import FORGOTTEN, LeafWalk
 from twinlock.domain.errors import LogDamagedError, SealBrokenError
@@ -86,14 +87,14 @@ class AuditReader:
         slots: Slots,
         policies: dict[bytes, PolicyName],
         log_keys: frozenset[str],
-        platform: PlatformActs,
+        officers: OfficersWords,
     ) -> None:
         self._connection = connection
         self._sealer = sealer
         self._slots = slots
         self._policies = policies
         self._log_keys = log_keys
-        self._platform = platform
+        self._officers = officers
 
     async def check(self, part: Part) -> Checked:
         """Return what was checked of ``part``, and what was found. Raises UnavailableError."""
@@ -170,7 +171,12 @@ class AuditReader:
         for subject, number, index, box in rows:
             account = rebuilt.get(subject)
             if account is None:
-                account = Rebuilt(subject, policies=self._policies, findings=findings)
+                account = Rebuilt(
+                    subject,
+                    policies=self._policies,
+                    officers=self._officers,
+                    findings=findings,
+                )
                 rebuilt[subject] = account
                 if subject not in keys:
                     findings.add(Fault.SUBJECT_KEY_MISSING, subject, "no key opens its entries")
@@ -227,7 +233,7 @@ class AuditReader:
             part,
             policies=self._policies,
             log_keys=self._log_keys,
-            platform=self._platform,
+            platform=self._officers.platform,
             findings=findings,
         )
         cursor = await self._connection.cursor(audit_queries.READ_LEAF_ROWS, part.start, part.stop)

@@ -23,6 +23,7 @@ from twinlock.domain.audit.documents import UNREADABLE, Closed, Documents, close
 from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.audit.leaves import Form, form_of, read
 from twinlock.domain.audit.openings import Keyed, framed, hashed, write_hashes
+from twinlock.domain.audit.suspensions import OfficersWords, unsaid
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.entries import LABEL_KEY_FIELD, SPEND_FIELD, ClosedAction, leaf_time
 from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
@@ -98,15 +99,22 @@ class Doubt(NamedTuple):
 class Rebuilt:
     """One account on its way through its entries.
 
-    ``policies`` are the policy versions that are kept, by the bytes of their digests.
+    ``policies`` are the policy versions that are kept, by the bytes of their digests; ``officers``
+    is by what officers' words are checked.
     """
 
     def __init__(
-        self, account_id: str, *, policies: dict[bytes, PolicyName], findings: Findings
+        self,
+        account_id: str,
+        *,
+        policies: dict[bytes, PolicyName],
+        officers: OfficersWords,
+        findings: Findings,
     ) -> None:
         self._id = account_id
         self._quoted = f'"{account_id}"'
         self._policies = policies
+        self._officers = officers
         self._findings = findings
         self._key: Keyed | None = None
         self._last_leaf: bytes | None = b""
@@ -138,6 +146,7 @@ class Rebuilt:
             )
         else:
             doubt = self._check_leaf(number, index, opened, events, leaf)
+        self._check_officers(number, index, opened, events)
         self._replay(number, events, leaf)
         self._last_leaf = None if leaf is None else leaf.hash
         return doubt
@@ -312,6 +321,18 @@ class Rebuilt:
             if action.action_id == action_id:
                 payload = payload_bytes(action.payload).decode()
                 self._check_value(number, kept, "payload", payload, Fault.PAYLOAD_WRONG)
+
+    def _check_officers(
+        self, number: int, index: int, kept: _Kept | None, events: list[Event]
+    ) -> None:
+        """Check that officers said what is kept as theirs.
+
+        Prevents: a suspension, or a release, by whoever runs the process.
+        """
+        payload = "" if kept is None else kept.openings.get("payload", ("", ""))[1]
+        why = unsaid(self._account, events, payload, index=index, words=self._officers)
+        if why:
+            self._fault(Fault.SUSPENSION_UNSAID, number, f"no officer's word decides this: {why}")
 
     def _check_said(self, number: int, leaf: StoredLeaf, events: list[Event]) -> None:
         """Check what the leaf says in clear.

@@ -38,6 +38,7 @@ class Fault(StrEnum):
     LOG_KEY_UNKNOWN = "log_key_unknown"
     PLATFORM_WRONG = "platform_wrong"
     LEFT_WHILE_HALTED = "left_while_halted"
+    SUSPENSION_UNSAID = "suspension_unsaid"
     TIME_BACKWARDS = "time_backwards"
     TIME_WRONG = "time_wrong"
     TILE_MISSING = "tile_missing"

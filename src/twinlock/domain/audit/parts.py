@@ -39,10 +39,17 @@ class PlatformActs(msgspec.Struct, frozen=True, kw_only=True):
     """Where officers' acts stand in the log, and between which of them everything was halted.
 
     Of each halt that is the index of its leaf, and of the one that ended it, or of one behind all.
+    ``officers`` are those who count from a leaf on, by its index, in order.
     """
 
     acts: frozenset[int] = frozenset()
     halts: tuple[tuple[int, int], ...] = ()
+    officers: tuple[tuple[int, tuple[str, ...]], ...] = ()
+
+    def officers_at(self, index: int) -> tuple[str, ...]:
+        """Return who counted when leaf ``index`` was written."""
+        since = [named for first, named in self.officers if first < index]
+        return since[-1] if since else ()
 
 
 NO_ACTS = PlatformActs()

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, NOON
+from support.officers import NO_OFFICERS
 from support.worlds import an_account, send
 
 from twinlock.domain.account import Account, Chain
@@ -32,7 +33,9 @@ class Life:
 
     def __init__(self, account: Account = OPENED) -> None:
         self.findings = Findings()
-        self.rebuilt = Rebuilt(ALICE, policies=POLICIES, findings=self.findings)
+        self.rebuilt = Rebuilt(
+            ALICE, policies=POLICIES, officers=NO_OFFICERS, findings=self.findings
+        )
         self.chain = Chain(label_key=b64url(b"k" * 32))
         self.account = account
         self.doubts: list[Doubt] = []
