@@ -26,6 +26,7 @@ from twinlock.domain.account import Account
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import AccountId
 from twinlock.domain.webhooks.endpoints import WebhookId
+from twinlock.domain.wording import VERSION
 
 
 @dataclass
@@ -288,7 +289,7 @@ async def test_the_newest_notices_can_be_looked_up_without_link_and_code(scene: 
     text = json.dumps(told)
 
     assert told[0]["subject"] == "Waiting: adding an address for withdrawals"
-    assert told[0]["words"] == 1
+    assert told[0]["words"] == VERSION
     assert "/veto/" not in text
     assert "/freeze/" not in text
     assert [one["at"] for one in told] == sorted((one["at"] for one in told), reverse=True)
