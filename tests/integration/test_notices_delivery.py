@@ -210,7 +210,10 @@ async def test_a_provider_says_that_it_failed(scene: Scene) -> None:
     message = await sms_of(scene, alice)
 
     assert (await scene.says(message, "failed")).status_code == 204
-    assert (await scene.outcomes(alice))["sms"] is Outcome.FAILED
+    told = await asked_until(
+        lambda: scene.outcomes(alice), lambda found: found["sms"] is Outcome.FAILED
+    )
+    assert told["email"] is Outcome.HANDED
 
 
 @pytest.mark.parametrize(

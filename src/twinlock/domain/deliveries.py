@@ -64,6 +64,7 @@ class Fault(StrEnum):
     """Why a message was not taken; the value is kept, logged and counted."""
 
     ADDRESS_REFUSED = "address_refused"
+    BROKEN = "broken"
     CUT_OFF = "cut_off"
     NO_CARRIER = "no_carrier"
     OUTDATED = "outdated"
@@ -78,6 +79,7 @@ class Fault(StrEnum):
 FAULTS: Mapping[Fault, str] = MappingProxyType(
     {
         Fault.ADDRESS_REFUSED: "The channel's address is none that a message can be sent to.",
+        Fault.BROKEN: "It could not be made: a defect of ours, and the log names it.",
         Fault.CUT_OFF: "The connection ended before the answer.",
         Fault.NO_CARRIER: "No setting and no webhook says who takes messages of this channel.",
         Fault.OUTDATED: "It was too late to send it.",

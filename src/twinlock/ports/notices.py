@@ -72,7 +72,7 @@ class DeliveryShelf(Protocol):
         ...
 
     async def paid(self, owed: Owed) -> None:
-        """Note that the account heard of it."""
+        """Note that the account heard of it; what became of it meanwhile it is yet to hear."""
         ...
 
 
@@ -92,7 +92,7 @@ class NoticeShelf(Protocol):
         ...
 
     async def bounced(self, name: str) -> None:
-        """Note of a message that its carrier says that it failed for good."""
+        """Note of a message that its carrier says that it failed for good: its account hears it."""
         ...
 
 
@@ -123,6 +123,6 @@ class DeliveryReport(Protocol):
         """Tell of one attempt."""
         ...
 
-    def gave_up(self, carrier: CarrierName, name: str, fault: Fault) -> None:
-        """Tell of a message that is not tried any more."""
+    def gave_up(self, carrier: CarrierName, name: str, fault: Fault, *, defect: str = "") -> None:
+        """Tell of a message that is not tried any more; ``defect`` is the name of our own error."""
         ...

@@ -412,6 +412,14 @@ def test_a_destination_that_was_never_listed_is_removed_already() -> None:
     [
         ({}, None),
         ({"shown_level": Level.POSSESSION, "shown_roots": ("phone",)}, "phone"),
+        (
+            {
+                "shown_level": Level.NONE,
+                "shown_roots": ("phone",),
+                "shown_factors": (Factor.EMAIL_CODE,),
+            },
+            "mailbox",
+        ),
         ({"shown_level": Level.KNOWLEDGE}, "knowledge"),
         ({"shown_level": Level.NONE, "floor": Level.NONE}, "knowledge"),
         ({"shown_level": Level.KNOWLEDGE, "floor": Level.KNOWLEDGE}, None),

@@ -76,8 +76,12 @@ class Hooks:
         return frozenset(kind for kind, named in TYPES.items() if named in self._known)
 
     async def _look(self) -> None:
-        """Find the first endpoint that takes each type and was not disabled."""
-        listed = [one for one in await self._shelf.listed() if one.health.disabled is None]
+        """Find the first endpoint that takes each type.
+
+        That an endpoint is disabled says that it wants no outcomes any more, and nothing of this.
+        Prevents: a receiver whose 410 to an outcome ends every SMS, and with it every wait's word.
+        """
+        listed = await self._shelf.listed()
         self._known = {}
         for named in TYPES.values():
             fitting = (one.endpoint for one in listed if carries(one.endpoint.patterns, named))

@@ -28,6 +28,7 @@ from twinlock.services.notices.sending import CLAIM
 INBOX_MOST = 50  # Notices of one account that can be looked up: months of an ordinary one.
 KEPT = timedelta(days=7)  # How long a carrier may take to say what became of a message.
 KIND = "parcel"
+HANDED, DEAD = "handed", "dead"  # As the states are stored.
 PARCEL = msgspec.json.Decoder(Parcel)
 
 # One claim at a time, in all processes: nobody then takes a later message of a channel that another
@@ -74,7 +75,7 @@ UPDATE delivery d SET claimed_until = NULL
 _OWED = """
 WITH free AS (
   SELECT d.id FROM delivery d
-   WHERE d.owes AND d.state <> 'waiting'
+   WHERE d.owes AND d.state <> 'waiting' AND d.heard IS DISTINCT FROM d.state
      AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
    ORDER BY d.id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
@@ -82,9 +83,11 @@ UPDATE delivery d SET claimed_until = clock_timestamp() + $2::interval
   FROM free, subject_key k WHERE d.id = free.id AND k.subject = d.subject
 RETURNING d.id, d.subject, d.name, d.box, d.state, k.wrapped
 """
-_PAID = "UPDATE delivery SET owes = false, claimed_until = NULL WHERE id = $1"
+# What became of it meanwhile is heard next. Prevents: a failure that a provider tells while the
+# message is noted as handed on, and that is written over.
+_PAID = "UPDATE delivery SET heard = $2, claimed_until = NULL WHERE id = $1 AND state = $2"
 # What its carrier says nothing more of is not kept.
-_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = 'handed' AND carrier = 'mail'"
+_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = $2 AND carrier = 'mail'"
 # Whoever knows a message's name has it, also where its answer was lost, or is not noted yet.
 # Prevents: a provider that fails in a hurry, and is not heard; one that is sent again what arrived.
 _NAMED = """
@@ -117,7 +120,8 @@ SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
 """
 _FORGET = """
 DELETE FROM delivery WHERE ctid = ANY(ARRAY(
-  SELECT ctid FROM delivery WHERE state = 'handed' AND NOT owes AND ended_at < $1 LIMIT $2))
+  SELECT ctid FROM delivery
+   WHERE state = 'handed' AND (NOT owes OR heard = state) AND ended_at < $1 LIMIT $2))
 """
 _INBOX = """
 SELECT i.serial, i.box, k.wrapped FROM inbox i JOIN subject_key k ON k.subject = i.subject
@@ -209,14 +213,16 @@ class SqlDeliveries:
         return Owed(
             delivery_id=row["id"],
             account_id=AccountId(row["subject"]),
-            handed=row["state"] == "handed",
+            handed=row["state"] == HANDED,
             parcel=parcel,
         )
 
     async def paid(self, owed: Owed) -> None:
         """Note that the account heard of it."""
-        if await self._execute(_PAID_MAIL, owed.delivery_id) == "DELETE 0":
-            await self._execute(_PAID, owed.delivery_id)
+        noted = owed.delivery_id, HANDED if owed.handed else DEAD
+        if owed.handed and await self._execute(_PAID_MAIL, *noted) != "DELETE 0":
+            return
+        await self._execute(_PAID, *noted)
 
     async def named(self, name: str) -> Owed | None:
         """Return the message ``name``, or None where nothing is known of it any more."""
@@ -228,8 +234,11 @@ class SqlDeliveries:
         await self._execute(_ENDED, name)
 
     async def bounced(self, name: str) -> None:
-        """Note of a message that its carrier took that it failed for good."""
-        await self._execute(_BOUNCED, name, Fault.REFUSED.value)
+        """Note of a message that its carrier took that it failed for good; its account hears of it.
+
+        It is on the disk before the carrier is answered: nobody says it twice.
+        """
+        await self._database.read(lambda db: db.execute(_BOUNCED, name, Fault.REFUSED.value))
 
     # --- Operators ---
 
