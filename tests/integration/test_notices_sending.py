@@ -247,7 +247,7 @@ async def test_no_attempt_is_begun_after_a_turn_is_over(scene: Scene) -> None:
 
 
 async def test_a_message_that_cannot_be_made_is_dead_and_the_next_goes_out(scene: Scene) -> None:
-    """Prevents: one message with a letter that nobody can write, and a channel that hears nothing."""
+    """Prevents: one message that nobody can write, behind which its channel hears nothing."""
 
     class Picky(Scripted):
         async def send(self, letter: Letter) -> Fate:

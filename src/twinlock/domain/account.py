@@ -24,6 +24,7 @@ from twinlock.domain.deliveries import Delivery
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import NO_DISPUTES, Disputes
 from twinlock.domain.errors import TwinlockError
+from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
@@ -268,8 +269,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     destination_id: DestinationId | None = None  # whose sum of the day it counts in
     charge: tuple[ApiKeyId, int, int] | None = None  # a key, a day as in its ``spent``, US cents
     entry: int = 0  # the entry of the decision that brought it where it stands
-    # That it waits, by channel; of changes only.
-    told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)
+    told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)  # that a change waits
     lengthened: bool = False  # its wait, since the word of it did not arrive
 
     def counted_on(self, at: datetime) -> int:
@@ -305,6 +305,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     flood_told_at: int = 0  # in POSIX seconds: when the owner was last told of a flood of codes
     key_told_at: int = 0  # the same, of an API key that was used beyond its powers
     attempt_told_at: int = 0  # the same, of what was refused before anything was shown for it
+    rings: Rings = Rings()  # how much its owner was told of late
     undercut_at: int = 0  # the same: when less than the floor last undid something
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     signals: Signals = Signals()  # what other parties said happened at theirs
@@ -430,9 +431,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((one for one in self.sessions if one.session_id == session_id), None)
 
 
-_LAST = datetime.max.replace(tzinfo=UTC)
-
-
 class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One listed destination: who added it, when, by which entry and proof. A stream of its own."""
 
@@ -463,8 +461,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def lapses_at(self, lapse: timedelta) -> datetime | None:
         """Return when it lapses unless it is used before; None where it never does, or not yet."""
-        last = self._last_used()
-        return None if last is None or lapse > _LAST - last else last + lapse
+        last, end = self._last_used(), datetime.max.replace(tzinfo=UTC)
+        return None if last is None or lapse > end - last else last + lapse
 
     def _last_used(self) -> datetime | None:
         first = self.usable_at

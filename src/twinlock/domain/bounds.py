@@ -185,8 +185,8 @@ INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
-DOCUMENT_BYTES_MOST = 21_000
-PASSING_BYTES_MOST = 6_040  # What signing in, time and others add: sessions, histories, vetoes.
+DOCUMENT_BYTES_MOST = 21_100
+PASSING_BYTES_MOST = 6_140  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -235,6 +235,10 @@ FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a floo
 
 # --- Notices ---
 
+# What an account is told in an hour, before it is a flood: whoever changes everything in one
+# sitting is told a dozen things, and the last of thirty is not read.
+NOTICES_PER_HOUR_MOST = 30
+FLOOD_WINDOW = timedelta(hours=1)  # As long as a thief who buries a message has to keep at it.
 # A notice that could not be handed on for so long is not sent any more. RFC 5321, 4.5.4.1: mail is
 # tried for four or five days; whoever is away over a weekend repairs it within a week.
 NOTICE_LIFETIME = timedelta(days=7)

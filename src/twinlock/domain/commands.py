@@ -180,6 +180,13 @@ class ReportSimChange(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class ReportFlood(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform sees, or has word from a mail provider, that messages to the account are buried.
+
+    Other people's messages do that, by the thousand: the account's own are counted here.
+    """
+
+
 class ReportNotice(msgspec.Struct, frozen=True, kw_only=True):
     """How far the word that an action waits came on one channel, as its carrier or reader says."""
 
@@ -256,6 +263,7 @@ OfAccount: TypeAlias = (
     | OpenAccount
     | ImportDestination
     | ReportSimChange
+    | ReportFlood
     | ReportNotice
     | ReceiveSignal
     | SetLegalHold

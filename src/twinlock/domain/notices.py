@@ -11,7 +11,14 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, Channel, ChannelKind, OpenAction
+from twinlock.domain.account import (
+    Account,
+    ActionState,
+    Channel,
+    ChannelKind,
+    OpenAction,
+    Shown,
+)
 from twinlock.domain.actions import ContactChange, type_of
 from twinlock.domain.api_keys import refusal_to_tell
 from twinlock.domain.assurance import Factor
@@ -60,11 +67,13 @@ from twinlock.domain.events import (
     ProofRefused,
     SessionStarted,
 )
+from twinlock.domain.floods import rung, under_flood
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.newcomers import is_older, links, narrows
 from twinlock.domain.outside_events import (
     AccountReleased,
     AccountSuspended,
+    ChannelsFlooded,
     CodesFlooded,
     DataExported,
     SignalReceived,
@@ -88,6 +97,7 @@ class NoticeKind(StrEnum):
     CODE = "code"
     RECOVERY_CODE = "recovery_code"  # one of the saved codes was used up
     FLOOD = "flood"  # somebody asks for more codes than are sent
+    MANY = "many"  # so much was told in an hour that what counts may be missed
     EXPORTED = "exported"  # somebody got a copy of everything that is held
     SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
     SIGNALLED = "signalled"  # a provider said that somebody else may read a channel, or worse
@@ -158,6 +168,9 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
     }
 )
 
+# What changes nothing: in a flood it is told by the one message which says that there is one.
+FOLDED = frozenset({NoticeKind.REFUSED, NoticeKind.ATTEMPT})
+
 
 def notices(
     before: Account, *, what: str, action_id: str, events: tuple[Event, ...]
@@ -175,6 +188,7 @@ def notices(
     undone = next((event for event in events if isinstance(event, NewcomerRepudiated)), None)
     if undone is not None:  # All that is undone follows from it.
         told[NoticeKind.DONE] = undone
+    told = _fewer(before, events, told)
     gone = _gone(before, events)
     direct = tuple(
         Notice(
@@ -194,6 +208,50 @@ def notices(
         if channels
     )
     return (*direct, *_still_waiting(before, action_id=action_id, events=events))
+
+
+def _fewer(
+    before: Account, events: tuple[Event, ...], told: dict[NoticeKind, Event]
+) -> dict[NoticeKind, Event]:
+    """Return what is told of ``told`` in a flood: what changes nothing is folded into one message.
+
+    That one comes with what begins a flood, once a day. Prevents: a thief's refused attempts by the
+    hundred, sent by ourselves, among which the owner does not see the one change that waits.
+    """
+    counted = before.rings
+    for event in events:
+        if isinstance(event, ChannelsFlooded):
+            counted = under_flood(counted, event.at)
+        elif rings(before, event, events):
+            counted = rung(counted, event.at)
+    left = told
+    if events and before.rings.flooded(events[0].at):
+        left = {kind: event for kind, event in told.items() if kind not in FOLDED}
+    if counted.told_at == before.rings.told_at:
+        return left
+    return {**left, NoticeKind.MANY: events[-1]}
+
+
+def rings(account: Account, event: Event, among: tuple[Event, ...] = ()) -> bool:
+    """Say whether ``event`` counts as told; ``among`` are those that were decided with it.
+
+    What nobody proved does not, though it may be told once a day: strangers make no flood. Neither
+    does what an API key has leave. Prevents: a program that pays a hundred people in an hour, and
+    whose owner's every change waits twice as long.
+    """
+    if not isinstance(event, ActionRefused | ActionAuthorized):
+        return _tells(event, proved=True)
+    shown = [one.factor is Factor.API_KEY for one in _shown(account, event.action_id, among)]
+    return not all(shown) if isinstance(event, ActionRefused) else not any(shown)
+
+
+def _shown(account: Account, action_id: str, among: tuple[Event, ...]) -> Iterator[Shown]:
+    for action in account.actions:
+        if action.action_id == action_id:
+            yield from action.shown
+    for event in among:
+        if isinstance(event, ProofAccepted) and event.action_id == action_id:
+            yield event.shown
 
 
 def _ends_at(event: Event) -> datetime | None:

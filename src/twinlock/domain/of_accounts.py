@@ -20,6 +20,7 @@ from twinlock.domain.commands import (
     ReceiveSignal,
     RecordExport,
     RecordTrading,
+    ReportFlood,
     ReportNotice,
     ReportSimChange,
     RevokeIntegrator,
@@ -39,6 +40,7 @@ from twinlock.domain.events import (
     SessionUsed,
 )
 from twinlock.domain.outside_events import (
+    ChannelsFlooded,
     DataExported,
     LegalHoldLifted,
     LegalHoldSet,
@@ -98,7 +100,7 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
                 if session_id in (None, one.session_id) and one.session_id != keep
             )
             return _account_event("session.end", *ended)
-        case ReportSimChange() | ReportNotice() | ReceiveSignal():
+        case ReportSimChange() | ReportFlood() | ReportNotice() | ReceiveSignal():
             return _heard(state, command, now=now)
         case RevokeIntegrator() | RecordTrading():
             return _of_keys(state, command, now=now)
@@ -111,7 +113,10 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
 
 
 def _heard(
-    state: State, command: ReportSimChange | ReportNotice | ReceiveSignal, *, now: datetime
+    state: State,
+    command: ReportSimChange | ReportFlood | ReportNotice | ReceiveSignal,
+    *,
+    now: datetime,
 ) -> Decision:
     """Return what word from outside makes of the account: a carrier's, or another party's."""
     match command:
@@ -120,6 +125,8 @@ def _heard(
             later = changed_at <= now and (known is None or changed_at > known)
             changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
             return _account_event("sim_change.report", *changed)
+        case ReportFlood():
+            return _account_event("flood.report", ChannelsFlooded(at=now))
         case ReportNotice():
             return _notice(state, command, now=now)
         case ReceiveSignal():

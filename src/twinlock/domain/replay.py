@@ -75,6 +75,7 @@ from twinlock.domain.events import (
     SessionUsed,
     StandingEvent,
 )
+from twinlock.domain.floods import rung, under_flood
 from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
 from twinlock.domain.holds import place
 from twinlock.domain.ids import (
@@ -83,10 +84,12 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.likeness import with_look, without_look
 from twinlock.domain.newcomers import with_doubts
+from twinlock.domain.notices import rings
 from twinlock.domain.outside_events import (
     AccountErased,
     AccountReleased,
     AccountSuspended,
+    ChannelsFlooded,
     CodesFlooded,
     DataExported,
     LegalHoldLifted,
@@ -109,6 +112,13 @@ from twinlock.domain.suspensions import agreed, released
 
 def apply(state: State, event: Event) -> State:
     """Return the state after ``event``; the only way an account or a destination ever changes."""
+    after = _applied(state, event)
+    if not rings(state.account, event):
+        return after
+    return with_account(after, rings=rung(after.account.rings, event.at))
+
+
+def _applied(state: State, event: Event) -> State:
     match event:
         case (
             ActionProposed()
@@ -133,7 +143,9 @@ def apply(state: State, event: Event) -> State:
             | SessionUsed()
         ):
             return _apply_identity(state, event)
-        case CodesFlooded() | SimChanged() | NoticeReported() | SignalReceived():
+        case (
+            CodesFlooded() | ChannelsFlooded() | SimChanged() | NoticeReported() | SignalReceived()
+        ):
             return _apply_warning(state, event)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
@@ -229,6 +241,8 @@ def _apply_warning(state: State, event: WarningEvent) -> State:
     match event:
         case CodesFlooded():
             return with_account(state, flood_told_at=int(event.at.timestamp()))
+        case ChannelsFlooded():
+            return with_account(state, rings=under_flood(state.account.rings, event.at))
         case SimChanged(changed_at=changed_at):
             return with_account(state, sim_changed_at=changed_at)
         case NoticeReported(action_id=about, channel_id=channel, outcome=outcome):

@@ -58,6 +58,7 @@ from twinlock.domain.commands import (
     ReceiveSignal,
     RecordExport,
     RecordTrading,
+    ReportFlood,
     ReportNotice,
     ReportSimChange,
     Repudiate,
@@ -69,6 +70,7 @@ from twinlock.domain.commands import (
 from twinlock.domain.deliveries import DELIVERIES_LONGEST
 from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Lock
@@ -207,6 +209,7 @@ def grows(account: Account, command: Command) -> bool:
             | Erase()
             | EndSession()
             | ReportSimChange()
+            | ReportFlood()
         ):
             return False
         case ReportNotice() | ReceiveSignal():
@@ -255,6 +258,7 @@ def bytes_that_last(account: Account) -> int:
         flood_told_at=0,
         key_told_at=0,
         attempt_told_at=0,
+        rings=Rings(),
         undercut_at=0,
         limits=_widest(account.limits),
         lock=Lock(days=LOCK_DAYS_MOST),

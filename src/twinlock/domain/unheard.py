@@ -1,9 +1,12 @@
-"""A wait of which no word arrived: it is lengthened, once, at most to double (law 5).
+"""A wait of which no word was heard: it is lengthened, once, at most to double (law 5).
 
 Word arrived when a carrier took it (SMTP 250 of the recipient's server, a provider's 2xx) or when
 somebody confirmed it, and it did not come back. It is known not to have arrived when one
 channel reported a failure and none that counts took it. Of what nobody reported nothing is known:
 it counts as told with its place in the outbox, as before.
+
+Word that arrives in a flood is not heard either (``floods``), on whatever channel: a flood that
+went on when the change was proved, or came while it waits.
 
 Only what arrives outside the root that proves counts, where there is such a channel. Prevents: a
 thief's phone that confirms the word of what the phone itself proved.
@@ -29,7 +32,8 @@ def unheard_until(account: Account, action: OpenAction, *, now: datetime) -> dat
         return None
     if now < action.until or class_of(action.payload) is ActionClass.EXIT:
         return None
-    if not _known_unheard(account, action):
+    drowned = account.rings.since_flooded(action.proved_at)
+    if not drowned and not _known_unheard(account, action):
         return None
     return action.until + (action.until - action.proved_at)
 

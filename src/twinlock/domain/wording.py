@@ -225,6 +225,14 @@ _PHRASES: Mapping[NoticeKind, _Phrases] = MappingProxyType(
             "something. Read what else we wrote to you.",
             "Somebody asks for many codes, {at}. Read our other messages.",
         ),
+        NoticeKind.MANY: _Phrases(
+            "Many messages in a short time",
+            "Up to {at} you were sent so many messages, by us or by others, that one of ours may "
+            "be lost among them. Somebody may want that. Look for one that says that something "
+            "waits. Until it is quieter we do not tell of each attempt that was refused, and each "
+            "change that waits in your account waits longer, once.",
+            "Many messages, {at}: one of ours may be lost among them. See what waits.",
+        ),
         NoticeKind.EXPORTED: _Phrases(
             "Your data was handed out",
             "On {at} a copy of all that is held about you was handed out.",

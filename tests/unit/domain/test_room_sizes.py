@@ -65,6 +65,7 @@ from twinlock.domain.bounds import (
     LEGAL_HOLDS_MOST,
     LEGAL_REFERENCE_MOST,
     LOOSE_ACTIONS_MOST,
+    NOTICES_PER_HOUR_MOST,
     OBJECTIONS_MOST,
     OPEN_ACTIONS_MOST,
     PAID_MOST,
@@ -85,6 +86,7 @@ from twinlock.domain.disputes import (
     Objection,
 )
 from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
@@ -323,6 +325,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         flood_told_at=SECOND,
         key_told_at=SECOND,
         attempt_told_at=SECOND,
+        rings=Rings(SECOND, NOTICES_PER_HOUR_MOST, SECOND * 1000, SECOND, SECOND),
         undercut_at=SECOND,
         sim_changed_at=LATE,
         signals=Signals(
@@ -410,6 +413,7 @@ def without_what_passes(account: Account) -> Account:
         flood_told_at=0,
         key_told_at=0,
         attempt_told_at=0,
+        rings=Rings(),
         undercut_at=0,
         sim_changed_at=None,
         paid={},

@@ -17,6 +17,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.disputes import Disputes
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionLapsed
+from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.ids import (
     ActionId,
@@ -93,6 +94,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "flood_told_at": 1,
     "key_told_at": 1,
     "attempt_told_at": 1,
+    "rings": Rings(1, 1, 1, 1, 1),
     "undercut_at": 1,
     "sim_changed_at": NOON,
     "signals": Signals(since=1, muted={ChannelId("chn_x"): 1}),
