@@ -1,6 +1,6 @@
 """Who buries a message: the thief to be heard of by nobody, and the extortionist to make wait.
 
-Has: Alice's old password, or a thousand mailing lists that write to her mailbox. Wants: the one,
+Has: Alice's session, or a thousand mailing lists that write to her mailbox. Wants: the one,
 that she misses the word of his change; the other, that hers never take effect. Is stopped by law 5:
 a flood is noticed, told once, and lengthens each wait that runs once, at most to double; what waits
 is told in the middle of it, and again. Leaves behind: one wait of each change twice as long.
@@ -10,7 +10,8 @@ from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cast import DAY, HOUR, NEW_ADDRESS, NOON
+from msgspec.structs import replace
+from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON
 from support.gates import Gate
 from support.worlds import (
     DESKTOP,
@@ -25,7 +26,9 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.commands import ReportFlood, ReportNotice
+from twinlock.domain.actions import LimitLower
+from twinlock.domain.bounds import NOTICES_PER_HOUR_MOST
+from twinlock.domain.commands import ReportFlood, ReportNotice, SessionSignature
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import ActionId
 from twinlock.domain.notices import NoticeKind, notices
@@ -93,23 +96,27 @@ def test_a_flood_just_before_the_change_counts_and_one_long_before_does_not() ->
             assert gate.action(action).until == begun + until
 
 
-def test_an_old_password_makes_a_flood_of_refused_attempts_and_few_of_them_are_sent() -> None:
+def test_a_stolen_session_that_buries_the_word_by_our_own_messages_is_noticed() -> None:
+    """It lowers a limit by a cent, two hundred times: without a proof, and told each time."""
     gate = a_gate()
-    looks = a_session("ses_looks", started_at=NOON, read_only=True)
-    session = gate.give_session(looks)
     action = asked(gate)
-    for _ in range(200):
-        gate.wait(timedelta(seconds=10))
-        said = gate.propose(LIST, session=session)
-        if gate.is_open(said.action_id):
-            gate.prove(said.action_id, PASSWORD)
-            if gate.is_open(said.action_id):
-                gate.veto(said.action_id, EMAIL)
+    session = gate.give_session(a_session("ses_stolen", started_at=NOON))
+    for number in range(200):
+        gate.wait(timedelta(seconds=5))
+        lower = LimitLower(account=ALICE, day_cents=10**6 - number, destination_cents=None)
+        assert gate.propose(lower, session=fresh(session, gate)).answer is Answer.ALLOW
     every = told(gate)
 
-    assert gate.is_open(action)
     assert every.count(NoticeKind.WAITING) == 1
-    assert every.count(NoticeKind.MANY) <= 1
+    assert every.count(NoticeKind.MANY) == 1
+    assert every.count(NoticeKind.DONE) < NOTICES_PER_HOUR_MOST
+    gate.wait_until(NOON + DAY)
+    gate.settle()
+    assert gate.action(action).until == NOON + 2 * DAY
+
+
+def fresh(session: SessionSignature, gate: Gate) -> SessionSignature:
+    return replace(session, signed_at=gate.now)
 
 
 def test_money_leaves_in_a_flood_as_before() -> None:

@@ -168,8 +168,17 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
     }
 )
 
-# What changes nothing: in a flood it is told by the one message which says that there is one.
-FOLDED = frozenset({NoticeKind.REFUSED, NoticeKind.ATTEMPT})
+# What changes nothing, and what a session alone may do again and again, and only protects more: in
+# a flood it is told by the one message which says that there is one.
+_NOTHING = frozenset({NoticeKind.REFUSED, NoticeKind.ATTEMPT})
+_TIGHTER = frozenset(
+    {
+        ActionType.API_KEY_REVOKE,
+        ActionType.DESTINATION_REMOVE,
+        ActionType.LIMIT_LOWER,
+        ActionType.LOCK_TIGHTEN,
+    }
+)
 
 
 def notices(
@@ -188,7 +197,7 @@ def notices(
     undone = next((event for event in events if isinstance(event, NewcomerRepudiated)), None)
     if undone is not None:  # All that is undone follows from it.
         told[NoticeKind.DONE] = undone
-    told = _fewer(before, events, told)
+    told = _fewer(before, what, events, told)
     gone = _gone(before, events)
     direct = tuple(
         Notice(
@@ -210,13 +219,18 @@ def notices(
     return (*direct, *_still_waiting(before, action_id=action_id, events=events))
 
 
-def _fewer(
-    before: Account, events: tuple[Event, ...], told: dict[NoticeKind, Event]
-) -> dict[NoticeKind, Event]:
-    """Return what is told of ``told`` in a flood: what changes nothing is folded into one message.
+def folds(kind: NoticeKind, what: str) -> bool:
+    """Say whether in a flood such a notice is not sent by itself."""
+    return kind in _NOTHING or (kind is NoticeKind.DONE and what in _TIGHTER)
 
-    That one comes with what begins a flood, once a day. Prevents: a thief's refused attempts by the
-    hundred, sent by ourselves, among which the owner does not see the one change that waits.
+
+def _fewer(
+    before: Account, what: str, events: tuple[Event, ...], told: dict[NoticeKind, Event]
+) -> dict[NoticeKind, Event]:
+    """Return what is told of ``told`` in a flood, in which much is folded into one message.
+
+    That one comes with what begins a flood, once a day. Prevents: a stolen session that lowers a
+    limit by a cent a hundred times, so that we ourselves bury the one change that waits.
     """
     counted = before.rings
     for event in events:
@@ -226,7 +240,7 @@ def _fewer(
             counted = rung(counted, event.at)
     left = told
     if events and before.rings.flooded(events[0].at):
-        left = {kind: event for kind, event in told.items() if kind not in FOLDED}
+        left = {kind: event for kind, event in told.items() if not folds(kind, what)}
     if counted.told_at == before.rings.told_at:
         return left
     return {**left, NoticeKind.MANY: events[-1]}
@@ -239,10 +253,13 @@ def rings(account: Account, event: Event, among: tuple[Event, ...] = ()) -> bool
     does what an API key has leave. Prevents: a program that pays a hundred people in an hour, and
     whose owner's every change waits twice as long.
     """
-    if not isinstance(event, ActionRefused | ActionAuthorized):
-        return _tells(event, proved=True)
-    shown = [one.factor is Factor.API_KEY for one in _shown(account, event.action_id, among)]
-    return not all(shown) if isinstance(event, ActionRefused) else not any(shown)
+    match event:
+        case ActionAuthorized(api_key_id=key):
+            return key is None
+        case ActionRefused(action_id=refused):
+            return any(one.factor is not Factor.API_KEY for one in _shown(account, refused, among))
+        case _:
+            return _tells(event, proved=True)
 
 
 def _shown(account: Account, action_id: str, among: tuple[Event, ...]) -> Iterator[Shown]:

@@ -229,8 +229,8 @@ _PHRASES: Mapping[NoticeKind, _Phrases] = MappingProxyType(
             "Many messages in a short time",
             "Up to {at} you were sent so many messages, by us or by others, that one of ours may "
             "be lost among them. Somebody may want that. Look for one that says that something "
-            "waits. Until it is quieter we do not tell of each attempt that was refused, and each "
-            "change that waits in your account waits longer, once.",
+            "waits. Until it is quieter we do not tell you one by one of what was refused, or only "
+            "protects more; and each change that waits in your account waits longer, once.",
             "Many messages, {at}: one of ours may be lost among them. See what waits.",
         ),
         NoticeKind.EXPORTED: _Phrases(
