@@ -56,6 +56,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "rank": NOBODY,
         "owes": NOBODY,
         "heard": NOT_SENT,
+        "awaited": NOT_SENT,
         "box": "messages",
         "at": NOBODY,
         "state": NOT_SENT,

@@ -205,6 +205,20 @@ async def test_a_provider_confirms_and_says_so_again_without_effect(scene: Scene
     assert await scene.outcomes(alice) == outcomes
 
 
+async def test_of_a_provider_that_reports_word_is_awaited_until_it_does(scene: Scene) -> None:
+    async with open_webhooks(scene.world) as webhooks:
+        await webhooks.remove(WebhookId(scene.webhook_id))
+        shown = await webhooks.add(scene.provider.url(), patterns=("notice.sms",), reports=True)
+    scene.webhook_id, scene.secret = shown.webhook_id, shown.secret
+    alice = await scene.customer("email", "sms")
+    message = await sms_of(scene, alice)
+    silent = await scene.outcomes(alice)
+    await scene.says(message, "delivered")
+
+    assert silent == {"email": Outcome.HANDED, "sms": Outcome.AWAITED}
+    assert (await scene.outcomes(alice))["sms"] is Outcome.CONFIRMED
+
+
 async def test_a_provider_says_that_it_failed(scene: Scene) -> None:
     alice = await scene.customer("email", "sms")
     message = await sms_of(scene, alice)

@@ -165,6 +165,15 @@ async def test_an_endpoint_that_changed_is_taken_up(
     assert (len(first.got), len(receiver.got)) == (1, 1)
 
 
+@pytest.mark.parametrize("reports", [False, True])
+async def test_who_says_what_becomes_of_messages_is_known_by_each(
+    scene: Scene, receiver: Receiver, *, reports: bool
+) -> None:
+    await scene.use.add(receiver.url(), patterns=("notice.sms",), reports=reports)
+
+    assert await scene.carrier.send(SMS) == Fate(awaited=reports)
+
+
 async def test_who_wants_no_outcomes_any_more_still_carries_messages(
     scene: Scene, receiver: Receiver, database: TestDatabase
 ) -> None:

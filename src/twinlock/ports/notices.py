@@ -48,10 +48,12 @@ class DeliveryShelf(Protocol):
         """
         ...
 
-    async def handed(self, claimed: Claimed, *, keep: bool, now: datetime) -> None:
+    async def handed(
+        self, claimed: Claimed, *, keep: bool, now: datetime, awaited: bool = False
+    ) -> None:
         """Note that the carrier took it; with ``keep`` its carrier may yet say what became of it.
 
-        What is not ours any more is left to whoever has it.
+        ``awaited``: it does so as a rule. What is not ours any more is left to whoever has it.
         """
         ...
 
@@ -68,7 +70,10 @@ class DeliveryShelf(Protocol):
         ...
 
     async def owed(self, *, most: int) -> tuple[Owed, ...]:
-        """Return messages of whose fate their accounts are yet to hear; nobody else has them."""
+        """Return messages of whose fate their accounts are yet to hear; nobody else has them.
+
+        So it does those that nobody took for long.
+        """
         ...
 
     async def paid(self, owed: Owed) -> None:

@@ -107,7 +107,7 @@ class Hooks:
             raise
         if fault is None:
             self._idle.append(line)
-            return Fate()
+            return Fate(awaited=endpoint.reports)
         await line.stack.aclose()
         return _judged(fault, status)
 

@@ -28,7 +28,10 @@ from twinlock.services.notices.sending import CLAIM
 INBOX_MOST = 50  # Notices of one account that can be looked up: months of an ordinary one.
 KEPT = timedelta(days=7)  # How long a carrier may take to say what became of a message.
 KIND = "parcel"
-HANDED, DEAD = "handed", "dead"  # As the states are stored.
+HANDED, DEAD, WAITING = "handed", "dead", "waiting"  # As the states are stored.
+# A message that nobody took for so long is no hiccup of its carrier, and the shortest wait that it
+# may tell of is a day.
+LATE = timedelta(hours=1)
 PARCEL = msgspec.json.Decoder(Parcel)
 
 # One claim at a time, in all processes: nobody then takes a later message of a channel that another
@@ -54,7 +57,8 @@ RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_
 _MINE = "id = $1 AND claimed_until = $2"
 _DROP = f"DELETE FROM delivery WHERE {_MINE} AND NOT owes"  # noqa: S608 - our own constant
 _HANDED = f"""
-UPDATE delivery SET state = 'handed', ended_at = $3, claimed_until = NULL, fault = NULL
+UPDATE delivery SET state = 'handed', ended_at = $3, claimed_until = NULL, fault = NULL,
+       awaited = $4
  WHERE {_MINE}
 """  # noqa: S608 - as above
 _PUT_OFF = f"""
@@ -75,23 +79,28 @@ UPDATE delivery d SET claimed_until = NULL
 _OWED = """
 WITH free AS (
   SELECT d.id FROM delivery d
-   WHERE d.owes AND d.state <> 'waiting' AND d.heard IS DISTINCT FROM d.state
+   WHERE d.owes AND d.heard IS DISTINCT FROM d.state
+     AND (d.state <> 'waiting' OR d.at < clock_timestamp() - $3::interval)
      AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
    ORDER BY d.id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE delivery d SET claimed_until = clock_timestamp() + $2::interval
   FROM free, subject_key k WHERE d.id = free.id AND k.subject = d.subject
-RETURNING d.id, d.subject, d.name, d.box, d.state, k.wrapped
+RETURNING d.id, d.subject, d.name, d.box, d.state, d.awaited, k.wrapped
 """
 # What became of it meanwhile is heard next. Prevents: a failure that a provider tells while the
 # message is noted as handed on, and that is written over.
-_PAID = "UPDATE delivery SET heard = $2, claimed_until = NULL WHERE id = $1 AND state = $2"
+_PAID = """
+UPDATE delivery SET heard = $2,
+       claimed_until = CASE WHEN state = 'waiting' THEN claimed_until END
+ WHERE id = $1 AND state = $2
+"""
 # What its carrier says nothing more of is not kept.
 _PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = $2 AND carrier = 'mail'"
 # Whoever knows a message's name has it, also where its answer was lost, or is not noted yet.
 # Prevents: a provider that fails in a hurry, and is not heard; one that is sent again what arrived.
 _NAMED = """
-SELECT d.id, d.subject, d.name, d.box, d.state, k.wrapped
+SELECT d.id, d.subject, d.name, d.box, d.state, d.awaited, k.wrapped
   FROM delivery d JOIN subject_key k ON k.subject = d.subject
  WHERE d.name = $1 AND d.carrier IN ('sms', 'desktop') AND d.state <> 'dead'
 """
@@ -174,12 +183,14 @@ class SqlDeliveries:
             parcel=parcel,
         )
 
-    async def handed(self, claimed: Claimed, *, keep: bool, now: datetime) -> None:
+    async def handed(
+        self, claimed: Claimed, *, keep: bool, now: datetime, awaited: bool = False
+    ) -> None:
         """Note that the carrier took it, or that nobody needs it any more."""
         mine = (claimed.delivery_id, claimed.claimed_until)
         if not keep and await self._execute(_DROP, *mine) != "DELETE 0":
             return
-        await self._execute(_HANDED, *mine, now)
+        await self._execute(_HANDED, *mine, now, awaited)
 
     async def put_off(self, claimed: Claimed, fault: Fault, *, due_at: datetime) -> None:
         """Give it back, to be tried again."""
@@ -200,8 +211,8 @@ class SqlDeliveries:
     # --- What became of it ---
 
     async def owed(self, *, most: int) -> tuple[Owed, ...]:
-        """Return messages of whose fate their accounts are yet to hear."""
-        rows = await self._database.read(lambda db: db.fetch(_OWED, most, CLAIM))
+        """Return messages of whose fate their accounts are yet to hear, or of their delay."""
+        rows = await self._database.read(lambda db: db.fetch(_OWED, most, CLAIM, LATE))
         return tuple([one for one in map(self._owed, rows) if one is not None])
 
     def _owed(self, row: asyncpg.Record) -> Owed | None:
@@ -214,12 +225,14 @@ class SqlDeliveries:
             delivery_id=row["id"],
             account_id=AccountId(row["subject"]),
             handed=row["state"] == HANDED,
+            awaited=row["awaited"] if row["state"] == HANDED else row["state"] == WAITING,
             parcel=parcel,
         )
 
     async def paid(self, owed: Owed) -> None:
         """Note that the account heard of it."""
-        noted = owed.delivery_id, HANDED if owed.handed else DEAD
+        ended = HANDED if owed.handed else DEAD
+        noted = owed.delivery_id, WAITING if owed.awaited and not owed.handed else ended
         if owed.handed and await self._execute(_PAID_MAIL, *noted) != "DELETE 0":
             return
         await self._execute(_PAID, *noted)

@@ -6,7 +6,7 @@ from twinlock.domain.errors import AccountUnknownError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId, ChannelId
 from twinlock.domain.notices import NoticeKind
-from twinlock.domain.parcels import TYPES
+from twinlock.domain.parcels import TYPES, Owed
 from twinlock.domain.webhooks.endpoints import (
     WebhookUnknownError,
     in_force,
@@ -66,7 +66,7 @@ class Reporting:
         """
         owed = await shelf.owed(most=OWED_MOST)
         for one in owed:
-            outcome = Outcome.HANDED if one.handed else Outcome.FAILED
+            outcome = _outcome(one)
             about, channel = ActionId(one.parcel.notice.action_id), one.parcel.channel.channel_id
             try:
                 await self.report(one.account_id, about, channel, outcome)
@@ -96,6 +96,12 @@ class Reporting:
             about, channel = ActionId(notice.action_id), found.parcel.channel.channel_id
             await self.report(found.account_id, about, channel, Outcome.CONFIRMED)
         await shelf.arrived(name)
+
+
+def _outcome(owed: Owed) -> Outcome:
+    if owed.awaited:
+        return Outcome.AWAITED
+    return Outcome.HANDED if owed.handed else Outcome.FAILED
 
 
 class Callbacks:

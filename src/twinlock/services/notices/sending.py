@@ -144,7 +144,7 @@ class Sending:
             return
         self._failures = 0
         if fate.fault is None:
-            await self._shelf.handed(claimed, keep=self._post.tells, now=now)
+            await self._shelf.handed(claimed, keep=self._post.tells, awaited=fate.awaited, now=now)
         elif fate.final:
             await self._give_up(claimed, fate.fault, now=now)
         else:
