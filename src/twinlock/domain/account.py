@@ -184,6 +184,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     integrator: str = ""
     used_on: int = 0
     declared_at: int = 0  # in POSIX seconds: when its band came to exempt orders, if not at first
+    lapse_told: int = 0  # the same: of which end its owner was told
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):

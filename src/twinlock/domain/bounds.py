@@ -225,6 +225,8 @@ API_KEY_BAND_BP_MOST = 1_000
 API_KEY_UNBOUND_LIFETIME = timedelta(days=14)
 # A key that nobody uses is nobody's care. Binance ends one that is unused after 30 days.
 API_KEY_UNUSED_LIFETIME = timedelta(days=30)
+# So long before a key lapses its owner is told: whoever is away over a weekend can still keep it.
+KEY_LAPSE_NOTICE = timedelta(days=7)
 IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.

@@ -11,6 +11,7 @@ import msgspec
 
 from twinlock.domain.account import Account, Candidate, Destination
 from twinlock.domain.actions import AnyPayload
+from twinlock.domain.api_keys import KeyLapses
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.deliveries import Outcome
@@ -237,6 +238,12 @@ class RevokeIntegrator(msgspec.Struct, frozen=True, kw_only=True):
     integrator: str
 
 
+class WarnOfLapse(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell the owner of API keys that are about to lapse; ``lapses`` is what the policy says."""
+
+    lapses: KeyLapses
+
+
 class Erase(msgspec.Struct, frozen=True, kw_only=True):
     """The wait of an erasure is over: decide again, and end the account with a yes."""
 
@@ -256,7 +263,7 @@ class OfficerSpeaks(msgspec.Struct, frozen=True, kw_only=True):
     log: str
 
 
-OfKeys: TypeAlias = RecordTrading | RevokeIntegrator
+OfKeys: TypeAlias = RecordTrading | RevokeIntegrator | WarnOfLapse
 OfAccount: TypeAlias = (
     Offer
     | EndSession

@@ -408,6 +408,13 @@ class ApiKeyUsed(EventForm, frozen=True, kw_only=True, tag="api_key.used/1"):
     api_key_id: ApiKeyId
 
 
+class ApiKeyLapses(EventForm, frozen=True, kw_only=True, tag="api_key.lapses/1"):
+    """The owner is told that this key lapses at ``until`` unless it is used, or bound, before."""
+
+    api_key_id: ApiKeyId
+    until: datetime
+
+
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet
@@ -423,6 +430,7 @@ ProtectionEvent: TypeAlias = (
     | ApiKeyChanged
     | ApiKeyRevoked
     | ApiKeyUsed
+    | ApiKeyLapses
     | IntegratorRevoked
 )
 Event: TypeAlias = (

@@ -42,6 +42,7 @@ from twinlock.domain.events import (
     ActionVetoed,
     ApiKeyChanged,
     ApiKeyCreated,
+    ApiKeyLapses,
     ApiKeyRevoked,
     AuthenticatorBound,
     AuthenticatorReactivated,
@@ -99,6 +100,7 @@ class NoticeKind(StrEnum):
     FLOOD = "flood"  # somebody asks for more codes than are sent
     MANY = "many"  # so much was told in an hour that what counts may be missed
     EXPORTED = "exported"  # somebody got a copy of everything that is held
+    LAPSES = "lapses"  # an API key ends soon, unless it is used or bound before
     SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
     SIGNALLED = "signalled"  # a provider said that somebody else may read a channel, or worse
 
@@ -159,6 +161,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ApiKeyChanged: NoticeKind.DONE,
         ApiKeyRevoked: NoticeKind.DONE,
         IntegratorRevoked: NoticeKind.DONE,
+        ApiKeyLapses: NoticeKind.LAPSES,
         CodesFlooded: NoticeKind.FLOOD,
         SimChanged: NoticeKind.SIM_CHANGED,
         SignalReceived: NoticeKind.SIGNALLED,
@@ -276,7 +279,7 @@ def _ends_at(event: Event) -> datetime | None:
         return instant(event.contest.ends_at)
     if isinstance(event, AccountSuspended):
         return event.suspension.until(event.at)
-    ends = ActionHeld | FreezeSet | AuthenticatorSuspended
+    ends = ActionHeld | FreezeSet | AuthenticatorSuspended | ApiKeyLapses
     return event.until if isinstance(event, ends) else _signal_until(event)
 
 

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from twinlock.domain.account import Destination, State
 from twinlock.domain.actions import class_of
+from twinlock.domain.api_keys import ends_soon
 from twinlock.domain.bounds import DESTINATIONS_MOST, LEGAL_HOLDS_MOST
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.commands import (
@@ -25,12 +26,14 @@ from twinlock.domain.commands import (
     ReportSimChange,
     RevokeIntegrator,
     SetLegalHold,
+    WarnOfLapse,
 )
 from twinlock.domain.decisions import Decision
 from twinlock.domain.deliveries import news
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.events import (
     AccountOpened,
+    ApiKeyLapses,
     ApiKeyUsed,
     CandidateOffered,
     DestinationAdded,
@@ -102,7 +105,7 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
             return _account_event("session.end", *ended)
         case ReportSimChange() | ReportFlood() | ReportNotice() | ReceiveSignal():
             return _heard(state, command, now=now)
-        case RevokeIntegrator() | RecordTrading():
+        case RevokeIntegrator() | RecordTrading() | WarnOfLapse():
             return _of_keys(state, command, now=now)
         case OfficerSpeaks():
             return spoken(state, command, now=now)
@@ -172,6 +175,10 @@ def _notice(state: State, command: ReportNotice, *, now: datetime) -> Decision:
 def _of_keys(state: State, command: OfKeys, *, now: datetime) -> Decision:
     if isinstance(command, RecordTrading):
         return _account_event("trading.use", *_traded(state, command, now=now))
+    if isinstance(command, WarnOfLapse):
+        soon = ends_soon(state.account.api_keys, lapses=command.lapses, now=now)
+        told = (ApiKeyLapses(at=now, api_key_id=named, until=end) for named, end in soon)
+        return _account_event("api_key.lapse", *told)
     revoked = IntegratorRevoked(at=now, integrator=command.integrator)
     return _account_event("api_key.revoke_integrator", revoked)
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from twinlock.domain.account import Account, ApiKey, Candidate, Destination, Session, State
 from twinlock.domain.api_keys import (
     stopped_with,
+    told_of,
     used_on,
 )
 from twinlock.domain.assurance import Factor
@@ -40,6 +41,7 @@ from twinlock.domain.events import (
     ActionVetoed,
     ApiKeyChanged,
     ApiKeyCreated,
+    ApiKeyLapses,
     ApiKeyRevoked,
     ApiKeyUsed,
     AuthenticatorBound,
@@ -328,7 +330,12 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
         case DestinationRemoved(destination_id=gone):
             return _remove_destination(state, gone)
         case (
-            ApiKeyCreated() | ApiKeyChanged() | ApiKeyRevoked() | ApiKeyUsed() | IntegratorRevoked()
+            ApiKeyCreated()
+            | ApiKeyChanged()
+            | ApiKeyRevoked()
+            | ApiKeyUsed()
+            | ApiKeyLapses()
+            | IntegratorRevoked()
         ):
             return with_account(state, api_keys=_keys_after(account, event))
         case _:
@@ -337,7 +344,12 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
 
 def _keys_after(
     account: Account,
-    event: ApiKeyCreated | ApiKeyChanged | ApiKeyRevoked | ApiKeyUsed | IntegratorRevoked,
+    event: ApiKeyCreated
+    | ApiKeyChanged
+    | ApiKeyRevoked
+    | ApiKeyUsed
+    | ApiKeyLapses
+    | IntegratorRevoked,
 ) -> tuple[ApiKey, ...]:
     keys = account.api_keys
     match event:
@@ -349,6 +361,8 @@ def _keys_after(
             return tuple(key for key in keys if key.api_key_id != dead)
         case ApiKeyUsed(at=at, api_key_id=named):
             return used_on(keys, named, at=at)
+        case ApiKeyLapses(api_key_id=named, until=until):
+            return told_of(keys, named, until=until)
         case IntegratorRevoked(integrator=gone):
             return tuple(key for key in keys if key.integrator != gone)
         case _:

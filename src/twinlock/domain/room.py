@@ -66,6 +66,7 @@ from twinlock.domain.commands import (
     SetLegalHold,
     Spend,
     Veto,
+    WarnOfLapse,
 )
 from twinlock.domain.deliveries import DELIVERIES_LONGEST
 from twinlock.domain.disputes import NO_DISPUTES
@@ -216,7 +217,7 @@ def grows(account: Account, command: Command) -> bool:
             return False
         case SetLegalHold() | LiftLegalHold() | RecordExport() | OfficerSpeaks():
             return False
-        case RecordTrading() | RevokeIntegrator():
+        case RecordTrading() | RevokeIntegrator() | WarnOfLapse():
             return False
         case _:
             assert_never(command)
@@ -294,7 +295,9 @@ def _used(key: ApiKey) -> ApiKey:
     """Return ``key`` as long as it can become: stopped, and with the longest sum of a day."""
     spends = WITHDRAW_SCOPE in key.scopes
     spent = (_DAYS, key.daily_cents) if spends else key.spent
-    return replace(key, stopped=True, spent=spent, used_on=_DAYS, declared_at=_COUNTED)
+    return replace(
+        key, stopped=True, spent=spent, used_on=_DAYS, declared_at=_COUNTED, lapse_told=_COUNTED
+    )
 
 
 def _contact(one: Passkey) -> Passkey:

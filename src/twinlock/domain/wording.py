@@ -233,6 +233,13 @@ _PHRASES: Mapping[NoticeKind, _Phrases] = MappingProxyType(
             "protects more; and each change that waits in your account waits longer, once.",
             "Many messages, {at}: one of ours may be lost among them. See what waits.",
         ),
+        NoticeKind.LAPSES: _Phrases(
+            "An API key of yours ends soon",
+            "An API key of yours ends on {until}: it is not used, or it acts and is bound to no "
+            "addresses. Use it before then if you need it, or make another one that is bound. If "
+            "you do not know it, revoke it.",
+            "An API key of yours ends {until}, unless it is used or bound. Not yours? Revoke it.",
+        ),
         NoticeKind.EXPORTED: _Phrases(
             "Your data was handed out",
             "On {at} a copy of all that is held about you was handed out.",
