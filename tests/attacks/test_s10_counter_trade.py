@@ -167,8 +167,16 @@ def test_a_key_that_a_thief_made_wide_today_is_exempt_from_nothing() -> None:
 
 @pytest.mark.parametrize("policy", [DEFAULT, STRICT])
 def test_a_market_maker_trades_all_day_untouched(policy: Policy) -> None:
-    """b1, b2: five thousand orders at once, twelve hours apart, in declared pairs and its band."""
-    maker = replace(KEY, pairs=(*PAIRS, "BTC/USDT"), used_on=day_number(NOON))
+    """b1, b2: five thousand orders at once, twelve hours apart, in declared pairs and its band.
+
+    The key is a week old: under either profile its band has done its own wait.
+    """
+    maker = replace(
+        KEY,
+        created_at=NOON - 7 * DAY,
+        pairs=(*PAIRS, "BTC/USDT"),
+        used_on=day_number(NOON),
+    )
     pairs = (*PAIRS, "BTC/USDT")
     counts = {Name(ALICE): Count(), Name(ALICE, KEY.api_key_id): Count()}
 

@@ -1,5 +1,6 @@
 """The whole service sends notices: by mail and by webhook, beside each other, and notes it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from support.receivers import Receiver, receiving, status
 from support.service import ADDRESS, Customer, Service, serving
 from support.until import asked_until, until
 
+from twinlock.adapters.notices.hooks import LOOK_SECONDS
 from twinlock.adapters.settings import load as load_settings
 from twinlock.api.throttling import PAGE_BURST, REFUSED_BURST
 from twinlock.bootstrap.keys import make_keyring
@@ -138,6 +140,7 @@ async def test_an_sms_provider_that_is_away_keeps_no_program_waiting(scene: Scen
         await webhooks.remove(WebhookId(scene.webhook_id))
         await webhooks.add(nowhere, patterns=("notice.sms",))
         await webhooks.add(scene.provider.url(), patterns=("notice.desktop",))
+    await asyncio.sleep(LOOK_SECONDS)  # Only then does the service surely know of them.
     alice = await scene.customer("sms", "desktop")
     added = await alice.propose(
         "destination.add", {"network": "ethereum", "address": ADDRESS, "label": "mine"}

@@ -69,10 +69,10 @@ class Hooks:
 
     async def carried(self) -> frozenset[ChannelKind]:
         """Return the kinds of channels whose messages some endpoint takes."""
-        loop = asyncio.get_running_loop()
-        if not self._looked_at or loop.time() - self._looked_at > LOOK_SECONDS:
+        now = asyncio.get_running_loop().time()
+        if not self._looked_at or now - self._looked_at > LOOK_SECONDS:
             await self._look()
-            self._looked_at = loop.time()
+            self._looked_at = now
         return frozenset(kind for kind, named in TYPES.items() if named in self._known)
 
     async def _look(self) -> None:
