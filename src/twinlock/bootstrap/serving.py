@@ -270,12 +270,9 @@ async def open_on(
         while await shelves.outbox.deliver(in_time.send, most=OUTBOX_MOST) == OUTBOX_MOST:
             pass
 
-    async def tell_of_keys() -> None:
-        await use.key_lapsing.look()
-
     async with (
         beside("outbox_waits", hand_on, pause=steering.outbox_seconds),
-        beside("keys_lapse_untold", tell_of_keys, pause=LAPSES_SECONDS),
+        beside("keys_lapse_untold", use.key_lapsing.turn, pause=LAPSES_SECONDS),
         beside("counts_wait", sign_ins.renew, pause=COUNTS_SECONDS),
         beside("counts_forgetting_waits", sign_ins.forget, pause=FORGET_SECONDS),
     ):

@@ -185,8 +185,8 @@ INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
-DOCUMENT_BYTES_MOST = 21_100
-PASSING_BYTES_MOST = 6_140  # What signing in, time and others add: sessions, histories, vetoes.
+DOCUMENT_BYTES_MOST = 21_060
+PASSING_BYTES_MOST = 6_100  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.

@@ -3,8 +3,8 @@
 Nobody has to end a wait, and nobody ends a key; but a key that nobody uses tells nothing either. So
 whoever serves looks through the accounts that have one, now and then.
 
-Always true (tests/integration/test_key_lapses.py): an account is told once of each end of a key,
-however many processes look; one that does not open keeps no other from being told.
+Always true (tests/integration/test_key_lapse_notices.py): an account is told once of each end of a
+key, however many processes look; one that does not open keeps no other from being told.
 """
 
 from datetime import datetime
@@ -41,6 +41,10 @@ class KeyLapsing:
         self._blind = blind
         self._policies = policies
         self._clock = clock
+
+    async def turn(self) -> None:
+        """Look once: what is done beside the requests. Raises as ``look``."""
+        await self.look()
 
     async def look(self) -> int:
         """Tell every owner who is to be told; return how many were.

@@ -58,7 +58,7 @@ def test_the_policy_s_own_lifetime_counts() -> None:
 
 
 def test_of_several_the_first_to_end_comes_last() -> None:
-    assert soon(KEY, OTHER, now=END - 6 * DAY) == ["key_1"]  # The other one is over.
+    assert soon(KEY, OTHER, now=END - 5 * DAY) == ["key_1"]  # The other one is over.
     assert soon(OTHER, KEY, now=END - KEY_LAPSE_NOTICE + TICK) == ["key_1", "key_2"]
 
 

@@ -30,6 +30,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.locks import Eased, Lock
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
@@ -121,6 +122,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "doubts": ((1, 2),),
     "limits": Limits(day_cents=1),
     "lock": Lock(days=1),
+    "notice_word": NoticeWord(text="mallory", set_at=NOON),
     "contacts": (a_contact(),),
     "eased": Eased(before=Lock(days=2), at=NOON),
     "history": History(at=1),

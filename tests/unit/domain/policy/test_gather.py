@@ -240,7 +240,7 @@ def test_a_device_is_new_until_it_has_signed_in(device: str, new: bool) -> None:
 
 def test_what_stops_the_account_is_a_fact() -> None:
     hold = Hold(because="password.change", placed_at=NOON - HOUR, ends_at=NOON + DAY)
-    freeze = Freeze(until=NOON + HOUR, set_at=NOON, weak={"phone": NOON - DAY})
+    freeze = Freeze(until=NOON + HOUR, set_at=NOON, weak={"mailbox": NOON - DAY})
     account = replace(an_account(enrolling_until=NOON + INSTANT), holds=(hold,), freeze=freeze)
     facts = facts_of(an_action(FREEZE, EMAIL), account)
 
