@@ -118,10 +118,10 @@ async def test_a_flood_is_reported_and_its_owner_told(
 
 async def test_a_flood_is_reported_once_for_its_key(service: Service) -> None:
     bob = await weak(service)
-    await bob.client.report_flood(bob.account_id, key="flood-1")
+    await bob.client.report_flood(bob.account_id, key="flood-report-1")
     before, _ = await service.api.use.accounts.look(bob.account_id)  # type: ignore[arg-type] # as it came over the wire
     service.clock.forward(hours=1)
-    await bob.client.report_flood(bob.account_id, key="flood-1")
+    await bob.client.report_flood(bob.account_id, key="flood-report-1")
     after, _ = await service.api.use.accounts.look(bob.account_id)  # type: ignore[arg-type] # as it came over the wire
 
     assert after.rings == before.rings

@@ -78,7 +78,10 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(
+    database: TestDatabase, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Scene]:
+    """A scene whose provider says what became of each SMS, where a test asks for one that does."""
     async with mail_server() as mailer, receiving() as provider:
         settings = load_settings(
             {
@@ -95,7 +98,9 @@ async def scene(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Scene]:
         make_keyring(settings)
         world = await prepare(settings)
         async with open_webhooks(world) as webhooks:
-            shown = await webhooks.add(provider.url(), patterns=("notice.sms",))
+            shown = await webhooks.add(
+                provider.url(), patterns=("notice.sms",), reports=getattr(request, "param", False)
+            )
 
         async def waiting() -> int:
             return cast("int", await database.value("SELECT count(*) FROM outbox"))
@@ -208,11 +213,8 @@ async def test_a_provider_confirms_and_says_so_again_without_effect(scene: Scene
     assert await scene.outcomes(alice) == outcomes
 
 
+@pytest.mark.parametrize("scene", [True], indirect=True)
 async def test_of_a_provider_that_reports_word_is_awaited_until_it_does(scene: Scene) -> None:
-    async with open_webhooks(scene.world) as webhooks:
-        await webhooks.remove(WebhookId(scene.webhook_id))
-        shown = await webhooks.add(scene.provider.url(), patterns=("notice.sms",), reports=True)
-    scene.webhook_id, scene.secret = shown.webhook_id, shown.secret
     alice = await scene.customer("email", "sms")
     message = await sms_of(scene, alice)
     silent = await scene.outcomes(alice)
