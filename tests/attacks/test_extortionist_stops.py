@@ -103,10 +103,34 @@ def test_a_second_freeze_within_the_month_takes_the_floor() -> None:
     assert leaves_now(gate)
 
 
+def tap(gate: Gate, channel: Channel) -> None:
+    """Tap the link that freezes, in a message to ``channel`` of long ago."""
+    gate.run(
+        FreezeByLink(
+            freeze_id=action_id(gate.account.account_id, gate.draw()),
+            veto_key="A" * 43,
+            channel_id=channel.channel_id,
+            told_at=NOON,
+        )
+    )
+
+
+def test_whoever_has_phone_and_mailbox_freezes_twice_a_month_and_no_more() -> None:
+    gate = a_gate()
+    stopped = 0
+    for _ in range(90):
+        for channel in (EMAIL, SMS):
+            if gate.account.freeze.until is None or gate.account.freeze.until <= gate.now:
+                tap(gate, channel)
+        gate.wait(DAY / 2)
+        stopped += not leaves_now(gate)
+        gate.wait(DAY / 2)
+
+    assert stopped * DAY == 2 * 3 * WEAK_FREEZE_LENGTH
+
+
 class OneRoot(RuleBasedStateMachine):
     """One mailbox and an old password, against an owner who pays and lists an address each day."""
-
-    most = STOPPED_MOST
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,36 +177,8 @@ class OneRoot(RuleBasedStateMachine):
     def exits_are_not_stopped_for_longer_than_the_laws_say(self) -> None:
         for start in self.stopped:
             within = [one for one in self.stopped if start <= one < start + PERIOD]
-            assert len(within) * DAY <= self.most
-
-
-class PhoneAndMailbox(OneRoot):
-    """The same with links in what is read on the phone and in the mailbox, and no password."""
-
-    most = STOPPED_BY_BOTH
-
-    @rule(channel=st.sampled_from([EMAIL, SMS]))
-    def freezes(self, channel: Channel = EMAIL) -> None:
-        """Tap a link of a message about what was asked for long ago."""
-        at = int(self.gate.now.timestamp()) * 2 + (channel is SMS)
-        self.gate.run(
-            FreezeByLink(
-                freeze_id=action_id(self.gate.account.account_id, at.to_bytes(16)),
-                veto_key="A" * 43,
-                channel_id=channel.channel_id,
-                told_at=NOON,
-            )
-        )
-
-    @rule(key=st.sampled_from([ROAMING, SYNCED]))
-    def suspends(self, key: Passkey = SYNCED) -> None:
-        """Report a key with a code by SMS, which counts as the phone's."""
-        action = self.gate.propose(suspend(key)).action_id
-        if self.gate.is_open(action):
-            self.gate.prove(action, SMS)
+            assert len(within) * DAY <= STOPPED_MOST
 
 
 TestOneRoot = OneRoot.TestCase
 TestOneRoot.settings = settings(max_examples=80, stateful_step_count=12, deadline=None)
-TestPhoneAndMailbox = PhoneAndMailbox.TestCase
-TestPhoneAndMailbox.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
