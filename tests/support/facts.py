@@ -243,9 +243,19 @@ def _proved(before: Facts, need: Prove) -> Facts:
         return replace(before, channel_confirmed=True)
     if need.code is Reason.AGREEMENT_NEEDED:
         return replace(before, agreed=True)
+    if need.code is Reason.CONTESTED:  # A root that neither side has used ends it.
+        settled = replace(
+            before, contested_until=None, contest_open=False, exits_contested_until=None
+        )
+        return _shown(settled, need)
     if need.code is Reason.OLDER_NEEDED:  # Of whatever was bound first.
         seen = tuple(sorted({*before.shown_factors, Factor.PASSWORD}))
         return replace(before, shown_oldest_at=LONG_AGO, shown_factors=seen)
+    return _shown(before, need)
+
+
+def _shown(before: Facts, need: Prove) -> Facts:
+    """Return the facts after proofs of the level, and of as many roots, as ``need`` asks for."""
     factors = {*before.shown_factors, *PROOFS_OF[need.level]}
     factors |= set(need.factors)
     level = level_shown(factors, floor=before.floor)

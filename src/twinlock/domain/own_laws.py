@@ -108,7 +108,8 @@ def a_contact_agrees(facts: Facts) -> Requirement:
 def a_contact_stays_a_while(facts: Facts) -> Requirement:
     """Law 5: whoever agrees is left out, or joined by another, a week after the proof.
 
-    And no later, whatever the contact says of it. Prevents: a thief who has one removed in the same
+    Also while a new account still binds without one: what nobody proves would wait for ever. And no
+    later, whatever the contact says of it. Prevents: a thief who has one removed in the same
     telephone call; and a contact who is unreachable, or sells the agreement.
     """
     if not facts.loosens_agreement:
@@ -116,7 +117,10 @@ def a_contact_stays_a_while(facts: Facts) -> Requirement:
     until = (facts.proved_at or facts.now) + CONTACT_WAIT
     if facts.now >= until:
         return NOTHING
-    return WaitUntil(code=Reason.CONTACT_STAYS, until=until)
+    wait = WaitUntil(code=Reason.CONTACT_STAYS, until=until)
+    if facts.proved_at is not None:
+        return wait
+    return all_of(Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE)), wait)
 
 
 def a_contact_is_the_owners(facts: Facts) -> Requirement:

@@ -28,7 +28,7 @@ from twinlock.range.asked import (
     ScreenNames,
     SumBinds,
 )
-from twinlock.range.cases import case, exits_of, given_for, make_room
+from twinlock.range.cases import case, exits_of, given_for, make_room, old_for
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_before_effect
 from twinlock.range.places import OLD
@@ -109,30 +109,39 @@ async def _walk(replay: Replay, check: Check, tally: Tally) -> None:
 
 
 async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
-    """Try every set of proofs below the floor on every path; none may ever come through."""
+    """Try every set of proofs below the floor on every path; none may ever come through.
+
+    Of a path that one of them opens the others are not tried.
+    """
     if check.paths != "all_but_tightening":
         raise NotPlayableError(f"paths {check.paths!r}: not understood here")
-    stage = await replay.fresh(old=OLD.values())
+    first = await replay.fresh(old=OLD.values())
     nowhere = {ActionType.API_KEY_WIDEN}  # Of no key, and of no contact.
-    nowhere |= set() if stage.spec.trusted_contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
+    nowhere |= set() if first.spec.trusted_contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
     paths = [
         kind
         for kind, cls in CLASS_OF.items()
         if cls is not ActionClass.TIGHTENING and kind not in nowhere
     ]
-    if check.floor_from is not None and check.floor_from not in stage.customer.best():
+    if check.floor_from is not None and check.floor_from not in first.customer.best():
         raise NotPlayableError(f"the floor of this account is not of {check.floor_from.value}")
+    stage: Stage | None = first
+    listed = frozenset(OLD.values())
     for path in (*paths, UNKNOWN_EXIT):
         for proofs in check.refuse:
+            if stage is None or not old_for(path) <= listed:
+                listed = old_for(path)
+                stage = await replay.fresh(old=listed)
             await stage.venue.set_forward(stage.venue.now + BETWEEN)
             try:
                 through = await _came_through(stage, path, proofs, tally)
             except NotPlayableError as why:
                 tally.missing.append(f"{path} with {', '.join(proofs)}: {why}")
                 continue
-            if through:  # What it changed must not stand in the way of the next.
+            if through:  # The path is open; what that changed must not stand in the next one's way.
                 tally.wrong.append(through)
-                stage = await replay.fresh(old=OLD.values())
+                stage = None
+                break
 
 
 async def _came_through(stage: Stage, path: str, proofs: tuple[str, ...], tally: Tally) -> str:

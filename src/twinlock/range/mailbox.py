@@ -4,6 +4,7 @@ Whoever may read a channel reads it here: its owner, and a thief who took it.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,8 +60,9 @@ class Mailbox:
     def _collect(self) -> None:
         if not self.directory.is_dir():
             return
-        names = {one.name for one in self.directory.iterdir() if one.name.endswith(".json")}
-        for name in sorted(names - self._read):
+        with os.scandir(self.directory) as found:  # No path is made of what was read before.
+            names = {one.name for one in found} - self._read
+        for name in sorted(one for one in names if one.endswith(".json")):
             data = (self.directory / name).read_bytes()
             letter = msgspec.structs.replace(msgspec.json.decode(data, type=Letter), name=name)
             self._letters.setdefault(letter.account_id, []).append(letter)

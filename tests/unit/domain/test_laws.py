@@ -753,8 +753,13 @@ OWN = [
     ),
     (
         own_laws.a_contact_stays_a_while,
-        the("limit.raise", loosens_agreement=True, proved_at=None),
-        wait(Reason.CONTACT_STAYS, NOON + 7 * DAY),
+        the("limit.raise", loosens_agreement=True, **NOT_SHOWN),
+        all_of(proof(), wait(Reason.CONTACT_STAYS, NOON + 7 * DAY)),
+    ),
+    (
+        own_laws.a_contact_stays_a_while,
+        the("authenticator.bind", loosens_agreement=True, floor=Level.NONE, **NOT_SHOWN),
+        all_of(proof(level=Level.KNOWLEDGE), wait(Reason.CONTACT_STAYS, NOON + 7 * DAY)),
     ),
     (
         own_laws.a_contact_stays_a_while,
