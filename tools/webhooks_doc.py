@@ -20,11 +20,12 @@ from twinlock.domain.webhooks.endpoints import (
 from twinlock.domain.webhooks.outcomes import TYPES
 
 _ALWAYS = "in all but `webhook.test`"
+_ABOUT = f"{_ALWAYS} and `officers.acted`"
 _DATA = (
-    ("account_id", _ALWAYS, "whose account"),
-    ("answer", _ALWAYS, "what the gate said: one of the six words of [api.md](api.md)"),
+    ("account_id", _ABOUT, "whose account"),
+    ("answer", _ABOUT, "what the gate said: one of the six words of [api.md](api.md)"),
     ("index", _ALWAYS, "the decision's place in the log"),
-    ("policy_digest", _ALWAYS, "the policy version that decided"),
+    ("policy_digest", _ABOUT, "the policy version that decided"),
     ("action_id", "of an action", "which action"),
     ("type", "of an action", "its type ([actions.md](actions.md))"),
     ("state", "where the decision says it", "where the action stands after it"),
@@ -34,6 +35,10 @@ _DATA = (
         "where there are any",
         "codes of what is missing ([reason-codes.md](reason-codes.md))",
     ),
+    ("act", "in `officers.acted`", "what an officer said; of the first act nothing"),
+    ("number", "in `officers.acted`", "the act's number"),
+    ("officer", "in `officers.acted`", "by which public key"),
+    ("officers", "in `officers.acted`", "of the first act, who are named by it"),
 )
 
 

@@ -46,7 +46,7 @@ class ProblemError(Exception):
 
 
 def _system_now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - as above: whoever imports this has no ports
+    return datetime.now(UTC)  # noqa: TID251 - whoever imports this has no ports
 
 
 class AnswerUnverifiedError(Exception):

@@ -10,24 +10,19 @@ a contact costs an owner a week at most, and a thief the same week in the open.
 """
 
 import pytest
-from msgspec.structs import replace
-from support.cast import ALICE, DAY, NOON, OLD_ADDRESS
+from support.cast import DAY, NOON, OLD_ADDRESS
+from support.contacts import agreeing, higher, lower
 from support.gates import Gate
 from support.worlds import (
     APP,
-    DESKTOP,
     EMAIL,
     FREEZE,
-    PASSWORD,
     ROAMING,
-    SMS,
     SYNCED,
     a_contact,
-    a_destination,
     a_passkey,
     a_session,
     add_contact,
-    an_account,
     bind,
     list_address,
     remove_contact,
@@ -35,13 +30,12 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise
+from twinlock.domain.actions import AnyPayload
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.bounds import CONTACT_WAIT
 from twinlock.domain.commands import Veto
 from twinlock.domain.errors import DocumentTooLargeError
-from twinlock.domain.limits import Limits
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 from twinlock.domain.vetoes import entitled
@@ -49,14 +43,12 @@ from twinlock.domain.vetoes import entitled
 BOB = a_contact()
 MALLORYS = "0x" + "6" * 40
 ALL_SHE_HAS = (SYNCED, ROAMING)
-RAISED = LimitRaise(account=ALICE, day_cents=None, destination_cents=None, agreement_cents=None)
+RAISED = higher(None)
 
 
 @pytest.fixture
 def gate() -> Gate:
-    bound = an_account(PASSWORD, SYNCED, ROAMING, APP, channels=(EMAIL, SMS, DESKTOP))
-    account = replace(bound, contacts=(BOB,), limits=Limits(agreement_cents=1_000_00))
-    return Gate.of(account, a_destination(OLD_ADDRESS, used_at=NOON))
+    return agreeing(BOB, above=1_000_00)
 
 
 def did(gate: Gate, payload: AnyPayload, secret: str = "") -> str:
@@ -144,11 +136,9 @@ def test_below_her_sum_bob_is_nobody(gate: Gate) -> None:
 @pytest.mark.parametrize("friends", [False, True], ids=["nobody", "a friend of the thief's"])
 def test_a_stolen_session_makes_no_hostage(*, friends: bool) -> None:
     """It lowers the sum to nothing, at once; and makes nobody a contact."""
-    bound = an_account(PASSWORD, SYNCED, ROAMING, channels=(EMAIL, DESKTOP))
-    gate = Gate.of(bound, a_destination(OLD_ADDRESS, used_at=NOON))
+    gate = agreeing(above=None)
     signed = gate.give_session(a_session(started_at=NOON))
-    zero = LimitLower(account=ALICE, day_cents=None, destination_cents=None, agreement_cents=0)
-    gate.propose(zero, session=signed)
+    gate.propose(lower(0), session=signed)
     if friends:
         gate.propose(*add_contact("Mallory"), session=signed)
 
@@ -167,8 +157,27 @@ def test_a_thiefs_friend_agrees_to_nothing_once_she_is_found_out(gate: Gate) -> 
     friend = gate.account.contacts[-1]
     assert friend.name == "Mallory"
     gate.prove(gate.propose(repudiate(thiefs)).action_id, SYNCED)
+    assert [one.name for one in gate.account.contacts] == ["Bob"]
     gate.wait(4 * DAY)
 
     wanted = did(gate, send(50_000))
-    assert Reason.AGREEMENT_NEEDED in reasons(gate.agree(wanted, friend).requirement)
+    assert gate.agree(wanted, friend).fault is ProofFault.AUTHENTICATOR_GONE
     assert gate.agree(wanted, gate.account.contacts[0]).answer is Answer.ALLOW
+
+
+def test_a_thiefs_friend_holds_nothing_once_she_is_found_out() -> None:
+    """The extortionist's first contact: without him nothing would leave for a week."""
+    gate = agreeing(above=None)
+    thiefs: Passkey = a_passkey("aut_mallory")
+    gate.prove(gate.propose(*bind(thiefs)).action_id, *ALL_SHE_HAS)
+    gate.wait(DAY)
+    gate.settle()
+    gate.prove(gate.propose(*add_contact("Mallory")).action_id, thiefs)
+    gate.prove(gate.propose(lower(0)).action_id, thiefs)
+    assert not left_to(gate, OLD_ADDRESS)
+
+    gate.prove(gate.propose(repudiate(thiefs)).action_id, SYNCED)
+    assert gate.account.contacts == ()
+    assert not left_to(gate, OLD_ADDRESS)
+    gate.wait(3 * DAY)
+    assert left_to(gate, OLD_ADDRESS)

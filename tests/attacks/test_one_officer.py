@@ -13,9 +13,9 @@ import pytest
 from msgspec.structs import replace
 from support.officers import ADA, BEN, CLEO, DORA, HALT, Board
 
-from twinlock.domain.bounds import AGREEMENT_LIFETIME
+from twinlock.domain.bounds import AGREEMENT_LIFETIME, OFFICERS_WAIT
 from twinlock.domain.errors import TwinlockError
-from twinlock.domain.officers.platform import OfficersWrongError
+from twinlock.domain.officers.keys import OfficersWrongError
 from twinlock.domain.officers.statements import StatementRefusedError
 from twinlock.proofs.officers import checked
 
@@ -75,6 +75,7 @@ def test_she_extorts_nothing_since_two_others_put_somebody_in_her_place(board: B
     for _ in range(5):
         board.halt(CLEO)
         assert isinstance(board.refuses(CLEO, change), OfficersWrongError)
+    board.now += OFFICERS_WAIT  # She holds everything for a day, and no longer.
     board.does(BEN, change)
 
     assert isinstance(board.refuses(CLEO, HALT), StatementRefusedError)

@@ -120,7 +120,7 @@ class Installation:
         )
         column = "number" if table == "event" else "version"
         await self.database.execute(
-            f"UPDATE {table} t SET box = $1, {column} = $2 WHERE {self.scene.sql(where)}",  # noqa: S608 - as above
+            f"UPDATE {table} t SET box = $1, {column} = $2 WHERE {self.scene.sql(where)}",  # noqa: S608 - of ours
             box,
             written,
         )

@@ -107,7 +107,7 @@ def test_a_slice_for_an_action_answers_as_all_rules_and_facts_do() -> None:
 
     import cedarpy  # noqa: PLC0415 - for this test alone
 
-    from twinlock.domain.policy.vocabulary import for_cedar, schema_text  # noqa: PLC0415 - as above
+    from twinlock.domain.policy.vocabulary import for_cedar, schema_text  # noqa: PLC0415 - for this test
 
     schema = cedarpy.Schema.from_str(schema_text())
     whole = cedarpy.PolicySet.from_json_str(json.dumps(json.loads(DEFAULT.statutes.text)))

@@ -9,11 +9,16 @@ import httpx
 import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
+from support.bundles import ORIGIN
+from support.officers import ADA, HALT
 from support.receivers import Receiver, receiving, status
 from support.wallets import Wallet
 from support.worlds import rules_of
+from typer.testing import CliRunner
 
+from twinlock.cli import cosigner
 from twinlock.cli.cosigner import PATH, CallbackApp, Config, _config, adopt, handler_of
+from twinlock.cli.main import app as commands
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import MalformedError, SignerRefusedError
 from twinlock.signer.callback import EvidenceMissingError, EvidenceSilentError
@@ -149,3 +154,23 @@ def test_a_key_of_the_wrong_half_is_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(MalformedError):
         handler_of(_config(file))
     assert Config.__struct_config__.forbid_unknown_fields
+
+
+def test_an_officers_halt_is_heard(
+    file: Path, tmp_path: Path, wallet: Wallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cosigner, "read_clock", lambda: wallet.now)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"officers": [ADA.key]}))
+    (tmp_path / "checkpoint").write_bytes(wallet.house.note())
+    signed = ADA.signs(HALT, at=wallet.now, log=ORIGIN)
+    (tmp_path / "statement").write_bytes(encode(signed) + b"\n")
+
+    adopted = CliRunner().invoke(
+        commands, ["cosigner", "adopt", str(file), str(tmp_path / "checkpoint")]
+    )
+    heard = CliRunner().invoke(
+        commands, ["cosigner", "hear", str(file), str(tmp_path / "statement")]
+    )
+
+    assert (adopted.exit_code, heard.exit_code) == (0, 0)
+    assert heard.stdout == "halted: nothing is approved\n"

@@ -293,7 +293,7 @@ class Blind:
 async def test_who_opens_the_account_meanwhile_is_found_under_the_lock(service: Service) -> None:
     await taken(service, a_row("alice"))
     importing = importing_into(service)
-    importing._arrivals = Blind()  # noqa: SLF001 - as above
+    importing._arrivals = Blind()  # noqa: SLF001 - a fault put in
     (raced,) = await importing.take([(1, read(a_row("alice")))], dry=False, resumed=True)
 
     assert raced.fault is RowFault.ACCOUNT_EXISTS
@@ -337,7 +337,7 @@ async def test_a_store_that_never_answers_ends_the_import(
 ) -> None:
     importing = importing_into(service)
     dead = Unsteady(service.api.store, silent=10**6, error=error, commits=False)
-    importing._store = cast("Store", dead)  # noqa: SLF001 - as above
+    importing._store = cast("Store", dead)  # noqa: SLF001 - a fault put in
 
     with pytest.raises(error):
         await importing.take([(1, read(a_row("alice")))], dry=False, resumed=False)

@@ -156,8 +156,8 @@ async def test_an_account_that_is_held_is_named_and_tried_again(service: Service
     held = Integrators(
         Held(),  # type: ignore[arg-type] # the two methods that are asked for
         marked=use._marked,  # noqa: SLF001 - the service's own
-        blind=use._blind,  # noqa: SLF001 - as above
-        policies=use._policies,  # noqa: SLF001 - as above
+        blind=use._blind,  # noqa: SLF001 - the service's own
+        policies=use._policies,  # noqa: SLF001 - the service's own
     )
 
     told = await held.revoke("example-bot", actor="operator:command")

@@ -1,8 +1,8 @@
 """The whole service sends notices: by mail and by webhook, beside each other, and notes it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,6 @@ from support.receivers import Receiver, receiving, status
 from support.service import ADDRESS, Customer, Service, serving
 from support.until import asked_until, until
 
-from twinlock.adapters.notices.hooks import LOOK_SECONDS
 from twinlock.adapters.settings import load as load_settings
 from twinlock.api.throttling import PAGE_BURST, REFUSED_BURST
 from twinlock.bootstrap.keys import make_keyring
@@ -27,7 +26,6 @@ from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.account import Account
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import AccountId
-from twinlock.domain.webhooks.endpoints import WebhookId
 from twinlock.domain.wording import VERSION
 
 
@@ -77,11 +75,16 @@ class Scene:
         return await self.service.http.post(path, content=body, headers=headers)
 
 
-@pytest.fixture
-async def scene(
-    database: TestDatabase, tmp_path: Path, request: pytest.FixtureRequest
+@asynccontextmanager
+async def a_scene(
+    database: TestDatabase,
+    tmp_path: Path,
+    *,
+    sms_by: str = "",
+    desktop: bool = False,
+    reports: bool = False,
 ) -> AsyncIterator[Scene]:
-    """A scene whose provider says what became of each SMS, where a test asks for one that does."""
+    """Serve with a mail server and a provider of SMS, or with ``sms_by`` in its place."""
     async with mail_server() as mailer, receiving() as provider:
         settings = load_settings(
             {
@@ -99,14 +102,22 @@ async def scene(
         world = await prepare(settings)
         async with open_webhooks(world) as webhooks:
             shown = await webhooks.add(
-                provider.url(), patterns=("notice.sms",), reports=getattr(request, "param", False)
+                sms_by or provider.url(), patterns=("notice.sms",), reports=reports
             )
+            if desktop:
+                await webhooks.add(provider.url(), patterns=("notice.desktop",))
 
         async def waiting() -> int:
             return cast("int", await database.value("SELECT count(*) FROM outbox"))
 
         async with serving(world, waiting_letters=waiting) as service:
             yield Scene(service, world, mailer, provider, shown.webhook_id, shown.secret)
+
+
+@pytest.fixture
+async def scene(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Scene]:
+    async with a_scene(database, tmp_path) as made:
+        yield made
 
 
 def about(mailer: MailServer, words: str) -> int:
@@ -137,21 +148,19 @@ async def test_a_provider_that_is_away_keeps_no_mail_waiting(scene: Scene) -> No
     assert told == {"email": Outcome.HANDED}
 
 
-async def test_an_sms_provider_that_is_away_keeps_no_program_waiting(scene: Scene) -> None:
+async def test_an_sms_provider_that_is_away_keeps_no_program_waiting(
+    database: TestDatabase, tmp_path: Path
+) -> None:
     """Prevents: a day without SMS, in which the channel off the phone hears nothing either."""
     async with receiving() as gone:
         nowhere = gone.url()
-    async with open_webhooks(scene.world) as webhooks:
-        await webhooks.remove(WebhookId(scene.webhook_id))
-        await webhooks.add(nowhere, patterns=("notice.sms",))
-        await webhooks.add(scene.provider.url(), patterns=("notice.desktop",))
-    await asyncio.sleep(LOOK_SECONDS)  # Only then does the service surely know of them.
-    alice = await scene.customer("sms", "desktop")
-    added = await alice.propose(
-        "destination.add", {"network": "ethereum", "address": ADDRESS, "label": "mine"}
-    )
-    await alice.with_passkey(added.action_id)
-    told = await asked_until(lambda: scene.outcomes(alice), bool)
+    async with a_scene(database, tmp_path, sms_by=nowhere, desktop=True) as scene:
+        alice = await scene.customer("sms", "desktop")
+        added = await alice.propose(
+            "destination.add", {"network": "ethereum", "address": ADDRESS, "label": "mine"}
+        )
+        await alice.with_passkey(added.action_id)
+        told = await asked_until(lambda: scene.outcomes(alice), bool)
 
     assert told == {"desktop": Outcome.HANDED}
 
@@ -213,15 +222,18 @@ async def test_a_provider_confirms_and_says_so_again_without_effect(scene: Scene
     assert await scene.outcomes(alice) == outcomes
 
 
-@pytest.mark.parametrize("scene", [True], indirect=True)
-async def test_of_a_provider_that_reports_word_is_awaited_until_it_does(scene: Scene) -> None:
-    alice = await scene.customer("email", "sms")
-    message = await sms_of(scene, alice)
-    silent = await scene.outcomes(alice)
-    await scene.says(message, "delivered")
+async def test_of_a_provider_that_reports_word_is_awaited_until_it_does(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    async with a_scene(database, tmp_path, reports=True) as scene:
+        alice = await scene.customer("email", "sms")
+        message = await sms_of(scene, alice)
+        silent = await scene.outcomes(alice)
+        await scene.says(message, "delivered")
+        heard = await scene.outcomes(alice)
 
     assert silent == {"email": Outcome.HANDED, "sms": Outcome.AWAITED}
-    assert (await scene.outcomes(alice))["sms"] is Outcome.CONFIRMED
+    assert heard["sms"] is Outcome.CONFIRMED
 
 
 async def test_a_provider_says_that_it_failed(scene: Scene) -> None:

@@ -102,9 +102,9 @@ async def test_what_is_signed_elsewhere_is_done_here(variables: Variables, tmp_p
     refused(await run(variables, "halt", "--signed", str(statement)), "statement_refused")
     refused(await run(variables, "resume", "--signed", str(statement)), "malformed")
 
-    async def both_sign(*words: str, command: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
+    async def both_sign(*words: str, command: tuple[str, ...], last: int = 0) -> Any:  # noqa: ANN401 - JSON
         told = None
-        for key, code in ((three[0], 1), (three[1], 0)):
+        for key, code in ((three[0], 1), (three[1], last)):
             await signs(key, *words)
             told = await asked(variables, *command, "--signed", str(statement), code=code)
         return told
@@ -112,8 +112,9 @@ async def test_what_is_signed_elsewhere_is_done_here(variables: Variables, tmp_p
     resumed = await both_sign("resume", str(halted["halt"]), command=("resume",))
     assert resumed["halt"] is None
     words = ("change", str(resumed["since"]), fourth, three[2])
-    changed = await both_sign(*words, command=("officers", "change"))
-    assert set(changed["officers"]) == {*three[:2], fourth}
+    changed = await both_sign(*words, command=("officers", "change"), last=1)
+    assert set(changed["officers"]) == {*three}
+    assert sorted(changed["agreed"]) == sorted(three[:2])
     await signs(three[0], "change", str(changed["since"]), "none", three[1])
     refused(
         await run(variables, "officers", "change", "--signed", str(statement)), "officers_wrong"
@@ -126,11 +127,13 @@ async def test_officers_change_by_how_a_key_begins(variables: Variables, tmp_pat
     await asked(variables, "officers", "appoint", *three)
     words = ("officers", "change", f"--add={fourth}", f"--remove={three[2][:12]}")
 
-    await asked(variables, *words, "--key", str(keys[three[0]]), code=1)
-    changed = await asked(variables, *words, "--key", str(keys[three[1]]))
+    first = await asked(variables, *words, "--key", str(keys[three[0]]), code=1)
+    agreed = await run(variables, *words, "--key", str(keys[three[1]]))
 
-    assert set(changed["officers"]) == {*three[:2], fourth}
-    refused(await run(variables, "halt", "--key", str(keys[three[2]])), "statement_refused")
+    assert (agreed.code, agreed.out) == (1, "not halted  3 officers\n")
+    due = first["change_at"][: len("2026-03-01T12:00")]
+    says = "2 officers agreed; it takes two, and a last word from"
+    assert f"{says} {due}" in agreed.err
 
 
 async def test_one_officer_suspends_an_account_and_two_others_release_it(

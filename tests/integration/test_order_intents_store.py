@@ -226,7 +226,7 @@ def failing(service: Service, error: Exception) -> OrderIntents:
         Failing(service.api.store, error),  # type: ignore[arg-type] # what is asked of it
         counts=use._counts,  # noqa: SLF001 - the service's own
         clock=service.clock,
-        policies=use._policies,  # noqa: SLF001 - as above
+        policies=use._policies,  # noqa: SLF001 - the service's own
     )
 
 

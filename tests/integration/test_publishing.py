@@ -710,7 +710,7 @@ async def test_what_breaks_on_our_side_over_one_witness_is_counted_and_goes_on(
     async with three.serving() as service:
         _, action_id = await ready_to_spend(service)
         heads = cast("Publishing", service.api.use.spends._published)  # noqa: SLF001 - a fault put in
-        heads._calls = Breaking(heads._calls, "w1")  # noqa: SLF001 - as above
+        heads._calls = Breaking(heads._calls, "w1")  # noqa: SLF001 - a fault put in
         assert (await service.client.spend(action_id, spend_id="spend-0001")).authorization
 
         async def is_counted() -> bool:

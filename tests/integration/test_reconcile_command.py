@@ -76,8 +76,9 @@ async def test_what_was_executed_as_it_was_spent_is_reconciled(
         writer.writeheader()
         writer.writerows(row | {"note": "=evil()"} for row in rows)
 
-    in_json = await run(variables, "reconcile", file, "--json")
-    in_words = await run(variables, "reconcile", str(csv_file))
+    state = ("--state", str(tmp_path / "state"))
+    in_json = await run(variables, "reconcile", file, "--json", *state)
+    in_words = await run(variables, "reconcile", str(csv_file), *state)
 
     assert (in_json.code, in_json.err) == (0, "")
     found = told(in_json)
@@ -85,6 +86,12 @@ async def test_what_was_executed_as_it_was_spent_is_reconciled(
     assert in_words.code == 0
     assert in_words.out.startswith("3 rows, 3 as they were authorized, 0 broken\n")
     assert in_words.out.endswith("reconciled\n")
+
+    again = written(tmp_path / "next.jsonl", rows[2], rows[0] | {"reference": "0xanother"})
+    twice = await run(variables, "reconcile", again, *state)
+    assert twice.code == 1
+    assert f"line 2, 0xanother: as {rows[0]['reference']} in an earlier file" in twice.out
+    assert (await run(variables, "reconcile", again)).code == 0
 
 
 async def test_everything_that_does_not_fit_is_found_told_and_written_down(

@@ -15,6 +15,7 @@ from support.stores import ENTROPY, Customer, SteerableClock, commanded, opened,
 
 from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.keyring.signing import KeyringTokens
+from twinlock.adapters.sql import told_streams
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.adapters.transmitting.pumps import Pumps, Report, transmitting
@@ -73,6 +74,18 @@ class Telling:
     async def hear_of(self, stream: StreamId, customer: Customer) -> None:
         named = {"format": "opaque", "id": customer.account_id}
         await self.use.add_subject(self.party, stream, named)
+
+    async def crowd(self, stream: StreamId, count: int) -> list[Customer]:
+        """Return so many customers of whom the stream is told; each has a session."""
+        crowd = await several(self.store, self.clock, count)
+        for one in crowd:
+            await self.hear_of(stream, one)
+        return crowd
+
+    async def signed_out(self, *customers: Customer) -> None:
+        """End the session of each, which is what a stream is told of."""
+        for one in customers:
+            await self.store.run(signing_out(one))
 
     async def look(self, *, most: int = 32) -> int:
         """Take one turn with each stream that has something to be done; return how many had."""
@@ -169,7 +182,7 @@ async def test_a_signal_is_pushed_once_as_the_standard_says(
 ) -> None:
     stream = await telling.make(receiver, header="Bearer of-the-broker")
     await telling.hear_of(stream, alice)
-    await telling.store.run(signing_out(alice))
+    await telling.signed_out(alice)
 
     while await telling.look():
         pass
@@ -190,7 +203,7 @@ async def test_without_a_header_none_is_sent(
     telling: Telling, receiver: Receiver, alice: Customer
 ) -> None:
     await telling.hear_of(await telling.make(receiver), alice)
-    await telling.store.run(signing_out(alice))
+    await telling.signed_out(alice)
     await telling.look()
 
     assert "authorization" not in receiver.got[0].headers
@@ -202,11 +215,8 @@ async def test_more_than_one_read_of_the_log_and_of_what_waits_is_pushed_in_orde
     monkeypatch.setattr(told_sending, "READ_MOST", 2)
     monkeypatch.setattr(told_sending, "PUSH_MOST", 2)
     stream = await telling.make(receiver)
-    crowd = await several(telling.store, telling.clock, 5)
-    for one in crowd:
-        await telling.hear_of(stream, one)
-    for one in crowd:
-        await telling.store.run(signing_out(one))
+    crowd = await telling.crowd(stream, 5)
+    await telling.signed_out(*crowd)
 
     await telling.look()
 
@@ -220,7 +230,7 @@ async def test_a_stream_is_worked_at_by_one_process_at_a_time(
 ) -> None:
     stream = await telling.make(receiver)
     await telling.hear_of(stream, alice)
-    await telling.store.run(signing_out(alice))
+    await telling.signed_out(alice)
     (mine,) = await telling.shelf.claim(now=telling.clock.now(), apart=(), most=9)
 
     assert await telling.shelf.claim(now=telling.clock.now(), apart=(), most=9) == ()
@@ -243,7 +253,7 @@ async def test_what_was_not_taken_is_tried_again_under_its_name(
     telling: Telling, receiver: Receiver, alice: Customer
 ) -> None:
     await telling.hear_of(await telling.make(receiver), alice)
-    await telling.store.run(signing_out(alice))
+    await telling.signed_out(alice)
     receiver.answers.append(status(500))
     await telling.look()
     await telling.look()
@@ -261,11 +271,7 @@ async def test_what_a_receiver_refuses_is_dead_and_keeps_no_other_waiting(
     telling: Telling, receiver: Receiver
 ) -> None:
     stream = await telling.make(receiver)
-    crowd = await several(telling.store, telling.clock, 2)
-    for one in crowd:
-        await telling.hear_of(stream, one)
-    for one in crowd:
-        await telling.store.run(signing_out(one))
+    await telling.signed_out(*await telling.crowd(stream, 2))
     receiver.answers.append(status(400, body=b'{"err":"invalid_key"}'))
 
     await telling.look()
@@ -276,12 +282,28 @@ async def test_what_a_receiver_refuses_is_dead_and_keeps_no_other_waiting(
     assert "twinlock_signals_dead_total 1.0" in telling.metrics()
 
 
+async def test_of_dead_signals_the_newest_are_kept(
+    telling: Telling, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, database: TestDatabase
+) -> None:
+    monkeypatch.setattr(told_streams, "TOLD_DEAD_MOST", 1)
+    stream = await telling.make(receiver)
+    crowd = await several(telling.store, telling.clock, 2)
+    receiver.otherwise = status(400)
+    for one in crowd:
+        await telling.hear_of(stream, one)
+        await telling.signed_out(one)
+        await telling.look()
+
+    assert (await telling.shelf.read(stream)).dead == 1
+    assert await database.value("SELECT subject FROM told_token") == crowd[1].account_id
+
+
 async def test_after_ten_attempts_a_signal_is_dead(
     telling: Telling, receiver: Receiver, alice: Customer
 ) -> None:
     stream = await telling.make(receiver)
     await telling.hear_of(stream, alice)
-    await telling.store.run(signing_out(alice))
+    await telling.signed_out(alice)
     receiver.otherwise = status(500)
     for wait in (timedelta(), *RETRY_AFTER):
         telling.clock.advance(wait * 6 / 5 + timedelta(seconds=1))
@@ -296,13 +318,11 @@ async def test_a_receiver_that_is_gone_gets_nothing_until_it_says_otherwise(
     telling: Telling, receiver: Receiver
 ) -> None:
     stream = await telling.make(receiver)
-    crowd = await several(telling.store, telling.clock, 2)
-    for one in crowd:
-        await telling.hear_of(stream, one)
-    await telling.store.run(signing_out(crowd[0]))
+    crowd = await telling.crowd(stream, 2)
+    await telling.signed_out(crowd[0])
     receiver.answers.append(status(410))
     await telling.look()
-    await telling.store.run(signing_out(crowd[1]))
+    await telling.signed_out(crowd[1])
     telling.clock.advance(FAILING_MOST)
     await telling.look()
 
@@ -317,11 +337,7 @@ async def test_a_turn_that_takes_long_goes_on_in_the_next(
     telling: Telling, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = await telling.make(receiver)
-    crowd = await several(telling.store, telling.clock, 2)
-    for one in crowd:
-        await telling.hear_of(stream, one)
-    for one in crowd:
-        await telling.store.run(signing_out(one))
+    await telling.signed_out(*await telling.crowd(stream, 2))
     times = iter([0.0, 0.0, 0.0, 0.0, 0.0, 9.0])
     monkeypatch.setattr(telling.sending, "_seconds", lambda: next(times, 9.0))
     await telling.look()
@@ -338,11 +354,7 @@ async def test_what_waits_is_bounded_and_nothing_is_lost(
     monkeypatch.setattr(told_sending, "READ_MOST", 1)
     stream = await telling.make(receiver)
     await telling.use.set_status(telling.party, _status(stream, StreamStatus.PAUSED))
-    crowd = await several(telling.store, telling.clock, 3)
-    for one in crowd:
-        await telling.hear_of(stream, one)
-    for one in crowd:
-        await telling.store.run(signing_out(one))
+    await telling.signed_out(*await telling.crowd(stream, 3))
     for _ in range(5):
         await telling.look()
     assert (await telling.shelf.read(stream)).waiting == 1
@@ -360,7 +372,7 @@ async def test_a_receiver_that_the_operator_removed_is_told_nothing(
     telling: Telling, receiver: Receiver, alice: Customer
 ) -> None:
     await telling.hear_of(await telling.make(receiver), alice)
-    await telling.store.run(signing_out(alice))
+    await telling.signed_out(alice)
     telling.file.remove("broker")
 
     assert await telling.look() == 1
@@ -375,7 +387,7 @@ async def test_an_account_that_the_databases_owner_added_is_not_told(
     alice, bob = await several(telling.store, telling.clock, 2)
     await telling.hear_of(stream, alice)
     await database.execute("UPDATE told_subject SET subject = $1", bob.account_id)
-    await telling.store.run(signing_out(bob))
+    await telling.signed_out(bob)
 
     with pytest.raises(SealBrokenError):
         await telling.look()
@@ -388,7 +400,7 @@ async def test_a_stream_that_somebody_changed_stops_no_other(
     broken, whole = await telling.make(receiver), await telling.make(receiver)
     await telling.hear_of(whole, alice)
     await database.execute("UPDATE told_stream SET version = 9 WHERE id = $1", broken)
-    await telling.store.run(signing_out(alice))
+    await telling.signed_out(alice)
 
     assert await telling.look() == 1
     assert telling.shelf.unopened == 1
@@ -405,7 +417,7 @@ async def test_a_process_sends_beside_everything_else(
 ) -> None:
     await telling.hear_of(await telling.make(receiver), alice)
     async with transmitting(telling.shelf, telling.sending, clock=telling.clock):
-        await telling.store.run(signing_out(alice))
+        await telling.signed_out(alice)
         await receiver.wait_for(1)
 
 
@@ -420,7 +432,7 @@ async def test_a_process_that_ends_leaves_a_stream_to_the_next(
 
     receiver.answers.append(never)
     await telling.hear_of(await telling.make(receiver), alice)
-    await telling.store.run(signing_out(alice))
+    await telling.signed_out(alice)
     pumps = Pumps(telling.shelf, telling.sending, telling.clock)
     await pumps.look()
     await until(stuck.is_set)

@@ -18,6 +18,7 @@ from support.told import (
     hearer,
 )
 
+from twinlock.adapters.sql import told_streams
 from twinlock.bootstrap.transmitting import listed_receivers
 from twinlock.bootstrap.world import World
 from twinlock.domain.signal_streams import Stream
@@ -138,11 +139,17 @@ async def test_a_deleted_stream_is_gone(broker: Hearer) -> None:
     refused(await broker.ask("GET", "stream", stream_id="x"), "told_stream_not_found", 404)
 
 
-async def test_a_receiver_has_four_streams_at_most(broker: Hearer) -> None:
-    for _ in range(4):
-        await broker.make()
+async def test_a_receiver_has_four_streams_at_most(
+    service: Service, broker: Hearer, database: TestDatabase
+) -> None:
+    """Prevents: streams that are made at the same moment, each as the last one."""
+    made = await asyncio.gather(*(broker.ask("POST", "stream", {}) for _ in range(9)))
 
+    assert sorted(answer.status_code for answer in made) == [201] * 4 + [409] * 5
     refused(await broker.ask("POST", "stream", {}), "told_streams_full", 409)
+    keys = "SELECT count(*) FROM subject_key WHERE subject LIKE 'ssf%'"
+    assert await database.value(keys) == 4
+    await hearer(service, "another").make()
 
 
 async def test_another_receivers_stream_is_not_told_from_none(
@@ -410,6 +417,28 @@ async def test_what_a_receiver_refuses_is_kept_dead(
     assert await database.value("SELECT fault FROM told_token") == "invalid_key"
 
 
+async def test_of_what_a_receiver_refuses_the_newest_is_kept(
+    broker: Hearer, alice: Customer, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: a receiver that takes nothing, for ever."""
+    monkeypatch.setattr(told_streams, "TOLD_DEAD_MOST", 2)
+    mine, other = await broker.make(), await broker.make()
+    for stream in (mine, other):
+        await broker.hear_of(stream, alice.account_id)
+    names = []
+    for _ in range(3):
+        await freeze(alice)
+        waits = list(await broker.waits(mine, 1))
+        names += waits
+        await broker.poll(mine, setErrs={jti: {"err": "invalid_key"} for jti in waits})
+        lifted = await alice.propose("freeze.lift")
+        await alice.with_passkey(lifted.action_id)
+
+    dead = "SELECT string_agg(jti, ' ' ORDER BY id) FROM told_token WHERE due_at IS NULL"
+    assert await database.value(dead) == " ".join(names[-2:])
+    assert len(await broker.waits(other, 3)) >= 3
+
+
 # --- Status and verification ---
 
 
@@ -459,6 +488,20 @@ async def test_a_stream_is_verified_once_a_minute(service: Service, broker: Hear
     assert (await broker.ask("POST", "verify", {"stream_id": mine})).status_code == 204
     (again,) = await broker.heard(mine, count=1)
     assert again.claims == {}
+
+
+async def test_a_stream_that_nobody_reads_is_not_verified_for_ever(
+    service: Service, broker: Hearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(told_streams, "TOLD_WAITING_MOST", 2)
+    asked = {"stream_id": await broker.make()}
+    for _ in range(2):
+        assert (await broker.ask("POST", "verify", asked)).status_code == 204
+        service.clock.at += timedelta(minutes=1)
+    refused(await broker.ask("POST", "verify", asked), "verified_too_often", 429)
+
+    await broker.heard(asked["stream_id"], count=2)
+    assert (await broker.ask("POST", "verify", asked)).status_code == 204
 
 
 async def test_another_installations_receiver_believes_it(

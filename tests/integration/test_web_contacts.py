@@ -14,6 +14,7 @@ from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.trust import trust_of
 from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
+from twinlock.domain.canonical import b64url
 from twinlock.domain.ids import parse_account_id
 from twinlock.domain.people import agreement_token
 from twinlock.proofs.bundles import verify_bundle
@@ -36,7 +37,7 @@ class Friend:
         return await self.web.json(f"{path}/passkey", {"response": response})
 
     async def agree(self, path: str) -> httpx.Response:
-        asked = (await self.web.json(f"{path}/challenge", {})).json()
+        asked = (await self.web.json(f"{path}/challenge", {"factor": "passkey"})).json()
         response = self.passkey.get(self.alice.ceremony(asked["options"]["challenge"]))
         signed = {"challenge_id": asked["challenge_id"], "response": response}
         return await self.web.json(f"{path}/assertion", signed)
@@ -128,6 +129,8 @@ async def test_an_invitation_tells_what_a_contact_does_and_is_taken_up_once(
     assert page.status_code == 200
     assert "You can start nothing" in page.text
     assert "<b>" not in page.text
+    assert "excludeCredentials&#34;:[]" in page.text
+    assert b64url(alice.passkey.credential_id) not in page.text
     assert "publickey-credentials-create=(self)" in page.headers["permissions-policy"]
 
     await bob.take_up(offered["candidate_id"], challenge=offered["challenge"])
@@ -220,11 +223,15 @@ async def test_no_link_leads_anywhere_else(
     too_early = await web.get(f"/agree/{alice.account_id}/{agreement_token(early)}")
     assert too_early.status_code == 404
     for verb in ("challenge", "assertion"):
-        body = {"challenge_id": "", "response": {}} if verb == "assertion" else {}
+        body: dict[str, object] = {"factor": "passkey"}
+        if verb == "assertion":
+            body = {"challenge_id": "", "response": {}}
         unheard = await web.json(f"/agree/{alice.account_id}/{other}/{verb}", body)
         assert (unheard.status_code, unheard.json()["code"]) == (404, "action_not_found")
     foreign = await web.http.post(
-        f"{asked.agreement}/challenge", json={}, headers={"Origin": "https://elsewhere.example"}
+        f"{asked.agreement}/challenge",
+        json={"factor": "passkey"},
+        headers={"Origin": "https://elsewhere.example"},
     )
     assert foreign.status_code == 403
 

@@ -56,14 +56,14 @@ from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, FREE_FAILURES
 from twinlock.domain.entries import ClosedAction, closed
 from twinlock.domain.exits import TradeUnusual, TransferSubaccount, WithdrawalCrypto
-from twinlock.domain.policy.facts import Facts
+from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, Never, Requirement
 from twinlock.domain.throttle import Throttle
 from twinlock.services.looking import Standing
 from twinlock.web.payloads import Known, tell_payload
-from twinlock.web.sheets import Sheet, Status, sheet_of
+from twinlock.web.sheets import Sheet, Status, sheet_of, worth_knowing
 
 KNOWN = a_destination()
 
@@ -108,6 +108,20 @@ def factors(told: Sheet) -> list[Factor]:
 
 def line(told: Sheet, label: str) -> str:
     return next(one.text for one in (*told.told.lines, *told.worth_knowing) if one.label == label)
+
+
+# --- To others ---
+
+
+@pytest.mark.parametrize("state", sorted({*DestinationState} - {DestinationState.NONE}))
+def test_what_a_contact_reads_of_a_place_is_about_its_owner(state: DestinationState) -> None:
+    facts = gate_of(PASSWORD, SYNCED).propose(send()).facts
+    assert facts is not None
+    found = replace(facts, destination=state)
+    mine, theirs = (worth_knowing(send(), found, own=own)[0] for own in (True, False))
+
+    assert "you" not in theirs.text.lower()
+    assert theirs.heed is mine.heed
 
 
 # --- Where the usual way is lost ---

@@ -3,11 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.cast import ALICE
+from support.cast import ALICE, DAY, NOON
 from support.facts import facts
 
 from twinlock.domain.actions import LimitLower
-from twinlock.domain.limits import Limits, lowered, lowers
+from twinlock.domain.bounds import SENT_TO_MOST
+from twinlock.domain.limits import Limits, SentTo, lowered, lowers
 from twinlock.domain.locks import Lock, tightens
 from twinlock.domain.own_laws import a_contact_agrees, a_lock_delays, own_limits_hold
 from twinlock.domain.policy.facts import Facts
@@ -65,3 +66,22 @@ def test_no_tightening_spares_a_wait(old: Lock, new: Lock, found: Facts) -> None
 @given(locks, locks)
 def test_of_two_locks_at_most_one_is_tighter(one: Lock, other: Lock) -> None:
     assert not (tightens(one, other) and tightens(other, one))
+
+
+@given(st.lists(st.tuples(st.integers(0, SENT_TO_MOST + 3), st.integers(0, 9), st.booleans())))
+def test_no_place_counts_for_less_than_what_went_there(
+    sends: list[tuple[int, int, bool]],
+) -> None:
+    counted, real, at = SentTo(), dict[str, int](), NOON
+    for number, cents, next_day in sends:
+        if next_day:
+            at, real = at + DAY, {}
+        place = str(number)
+        counted = counted.plus(place, cents, at=at)
+        real[place] = real.get(place, 0) + cents
+        assert len(counted.cents) <= SENT_TO_MOST + 1
+        for one, sum_there in real.items():
+            assert counted.on(one, at=at) >= sum_there
+            if len(real) <= SENT_TO_MOST:
+                assert counted.on(one, at=at) == sum_there
+        assert counted.on(place, at=at + DAY) == 0

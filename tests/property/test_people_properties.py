@@ -5,28 +5,24 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.cast import DAY, NOON, OLD_ADDRESS
+from support.cast import DAY, NOON
+from support.contacts import agreeing, higher, lower
 from support.facts import facts
 from support.gates import Gate
 from support.worlds import (
-    EMAIL,
-    PASSWORD,
     ROAMING,
     SYNCED,
     a_contact,
-    a_destination,
     add_contact,
-    an_account,
     remove_contact,
     send,
 )
 
-from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise
+from twinlock.domain.actions import AnyPayload
 from twinlock.domain.bounds import CONTACT_WAIT
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.laws import LAWS
-from twinlock.domain.limits import Limits
 from twinlock.domain.own_laws import a_contact_agrees
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.requirements import NOTHING, Answer, all_of, answer
@@ -58,19 +54,11 @@ def test_an_agreement_is_asked_for_above_the_sum_and_of_what_leaves_only(found: 
     assert answer(a_contact_agrees(found)) in (Answer.ALLOW, Answer.CHALLENGE)
 
 
-def sums(agreed: int | None) -> dict[str, int | None]:
-    return {"day_cents": None, "destination_cents": None, "agreement_cents": agreed}
-
-
 asked_for = st.one_of(
     st.just((remove_contact(), "")),
     st.sampled_from([add_contact("Carol", first=False), add_contact("Dan", first=True)]),
-    st.sampled_from([None, 0, ABOVE, 2 * ABOVE]).map(
-        lambda most: (LimitRaise(account=remove_contact().account, **sums(most)), "")
-    ),
-    st.sampled_from([0, ABOVE // 2]).map(
-        lambda most: (LimitLower(account=remove_contact().account, **sums(most)), "")
-    ),
+    st.sampled_from([None, 0, ABOVE, 2 * ABOVE]).map(lambda most: (higher(most), "")),
+    st.sampled_from([0, ABOVE // 2]).map(lambda most: (lower(most), "")),
 )
 
 
@@ -91,9 +79,7 @@ def test_whatever_is_asked_for_and_how_often_nobody_gets_around_bob_within_a_wee
     plan: list[tuple[tuple[AnyPayload, str], int]],
 ) -> None:
     """Contacts and sums changed over and over, in any order, in one week."""
-    account = an_account(PASSWORD, SYNCED, ROAMING, channels=(EMAIL,))
-    account = replace(account, contacts=(BOB,), limits=Limits(agreement_cents=ABOVE))
-    gate = Gate.of(account, a_destination(OLD_ADDRESS, used_at=NOON))
+    gate = agreeing(BOB, above=ABOVE)
     for (payload, secret), days in plan:
         ask_for(gate, payload, secret)
         gate.wait(days * DAY)
@@ -109,9 +95,7 @@ def test_whatever_is_asked_for_and_how_often_nobody_gets_around_bob_within_a_wee
 def test_a_week_after_the_last_removal_bob_is_gone_whatever_else_was_asked_for(
     plan: list[tuple[tuple[AnyPayload, str], int]],
 ) -> None:
-    account = an_account(PASSWORD, SYNCED, ROAMING, channels=(EMAIL,))
-    account = replace(account, contacts=(BOB,), limits=Limits(agreement_cents=ABOVE))
-    gate = Gate.of(account, a_destination(OLD_ADDRESS, used_at=NOON))
+    gate = agreeing(BOB, above=ABOVE)
     removal = gate.propose(remove_contact()).action_id
     gate.prove(removal, SYNCED)
     for (payload, secret), days in plan:

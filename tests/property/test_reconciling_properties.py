@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.executed import ACTION, ADDRESS, ALICE, NOON, a_row, closed_action
 
 from twinlock.domain.bounds import EXECUTION_SKEW
-from twinlock.domain.reconciling.comparing import compare
+from twinlock.domain.reconciling.comparing import Before, compare
 
 FITTING = {
     "type": "withdrawal.crypto",
@@ -26,11 +26,11 @@ OTHERS = {name: st.sampled_from([value, f"{value}0", ""]) for name, value in FIT
     said=st.fixed_dictionaries(OTHERS),
     fee=st.integers(0, 2_000),
     seconds=st.integers(-600, 600),
-    before=st.sampled_from([0, 1]),
+    before=st.sampled_from([None, Before(line=0, reference="tx-1")]),
     over=st.booleans(),
 )
 def test_a_row_passes_where_all_is_as_it_was_spent_and_nowhere_else(
-    said: dict[str, str], fee: int, seconds: int, before: int, *, over: bool
+    said: dict[str, str], fee: int, seconds: int, before: Before | None, *, over: bool
 ) -> None:
     at = NOON + timedelta(seconds=seconds)
     row = a_row(**said, fee_minor=str(fee), executed_at=at)

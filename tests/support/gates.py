@@ -87,6 +87,8 @@ class Gate:
     halted_at: datetime | None = None
     platform: bytes = b""
     tick: timedelta = timedelta(0)  # what passes before every command, as transactions do
+    blind: str = ""  # what services draw for the seal of every proof
+    picks: str = ""  # the authenticator at whose proofs chance picks the account
 
     @classmethod
     def of(cls, account: Account, *listed: Destination, policy: Policy = DEFAULT) -> "Gate":
@@ -167,8 +169,15 @@ class Gate:
         )
         return self.run(command, at_hand=self._at_hand(action))
 
-    def answer(self, action: str, right: Right | Wrong) -> Decision:
-        command = Prove(action_id=ActionId(action), proof=right, fresh=tail(self.draw()))
+    def answer(self, action: str, right: Right | Wrong, *, forced: bool = False) -> Decision:
+        command = Prove(
+            action_id=ActionId(action),
+            proof=right,
+            fresh=tail(self.draw()),
+            blind=self.blind,
+            drawn=isinstance(right, Right) and right.source == self.picks,
+            forced=forced,
+        )
         return self.run(command, at_hand=self._at_hand(action))
 
     def prove(self, action: str, *sources: Source) -> Decision:

@@ -67,7 +67,7 @@ def importing_into(service: Service, source: str = SOURCE) -> Importing:
         entropy=SystemEntropy(),
         clock=service.clock,
         policies=BookPolicies(lambda: book, prices=service.prices, signer=signer),
-        blind=api.use.accounts._blind,  # noqa: SLF001 - as above
+        blind=api.use.accounts._blind,  # noqa: SLF001 - the service's own
         log_origin=service.settings.log_origin,
         sites=frozenset({service.settings.rp_id}),
         source=source,

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinlock.domain.audit.parts import NO_ACTS
 from twinlock.domain.audit.suspensions import OfficersWords
+from twinlock.domain.bounds import OFFICERS_WAIT
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.log.merkle import leaf_hash
@@ -91,6 +92,14 @@ class Board:
     def resume(self, officer: Officer) -> Platform:
         """Let an officer agree to resume what is halted now."""
         return self.does(officer, self.resuming)
+
+    def makes(self, change: Change, first: Officer, *others: Officer) -> Platform:
+        """Let officers make a change: the others agree when the wait is over."""
+        self.does(first, change)
+        self.now += OFFICERS_WAIT
+        for officer in others:
+            self.does(officer, change)
+        return self.platform
 
     @property
     def resuming(self) -> Resume:

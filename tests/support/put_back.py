@@ -19,5 +19,5 @@ async def put_back(database: TestDatabase) -> None:
         for table in TABLES:
             await owner.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
             await owner.execute(
-                f"INSERT INTO {table} SELECT * FROM public.kept_{table}"  # noqa: S608 - as above
+                f"INSERT INTO {table} SELECT * FROM public.kept_{table}"  # noqa: S608 - a name of ours
             )

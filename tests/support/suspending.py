@@ -21,6 +21,7 @@ class Desk:
     gate: Gate
     officers: tuple[Officer, ...] = (ADA, BEN, CLEO, DORA)
     words: list[Signed] = field(default_factory=list)
+    instead: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gate.platform = STANDING
@@ -28,7 +29,13 @@ class Desk:
     def hears(self, signed: Signed, *, standing: bytes = STANDING) -> Decision:
         """Put what was signed to the gate."""
         keys = tuple(one.key for one in self.officers)
-        command = OfficerSpeaks(signed=checked(signed), officers=keys, standing=standing, log=LOG)
+        command = OfficerSpeaks(
+            signed=checked(signed),
+            officers=keys,
+            standing=standing,
+            log=LOG,
+            instead=self.instead,
+        )
         return self.gate.run(command)
 
     def does(self, officer: Officer, act: AnyAct) -> Decision:

@@ -60,6 +60,25 @@ def check_directory(path: Path, *, owner: int, allowed: int = PRIVATE_DIRECTORY)
     _refuse_others(path, found, owner=owner, allowed=allowed)
 
 
+def check_or_make(path: Path, *, allowed: int) -> None:
+    """Refuse a file that others may read, or replace; make an empty one where there is none.
+
+    ``allowed`` are the rights that others may have on its directory.
+
+    Raises:
+        FileUnsafeError: a link, not a regular file, another owner's, or open to others.
+    """
+    owner = os.geteuid()
+    check_directory(path.parent, owner=owner, allowed=allowed)
+    try:
+        create_open(path).close()
+    except FileExistsError:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise FileUnsafeError(f"{path} is not a regular file") from None
+        _refuse_others(path, found, owner=owner)
+
+
 def read(path: Path, *, owner: int | None = None, limit: int = MAX_BYTES) -> bytes:
     """Return the bytes of a private file of ``owner`` (this process's user unless told).
 

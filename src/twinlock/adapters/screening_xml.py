@@ -6,6 +6,7 @@ explains before. Nothing else of either is kept.
 Source: OFAC, "Sanctions List Service", sdn.xsd and the advanced schema (sanctions data model).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Final
 from xml.parsers import expat
@@ -16,7 +17,7 @@ _TYPE: Final = "Digital Currency Address"
 _CHUNK = 1 << 20
 
 
-class _Reader:
+class _Reader(ABC):
     """The part that both have: text by elements, and no document type."""
 
     def __init__(self) -> None:
@@ -38,13 +39,13 @@ class _Reader:
         self._text.clear()
         self.closed(name, text)
 
+    @abstractmethod
     def opened(self, name: str, attributes: Mapping[str, str]) -> None:
         """Note what begins."""
-        raise NotImplementedError
 
+    @abstractmethod
     def closed(self, name: str, text: str) -> None:
         """Note what ended, with the text that stood at its end."""
-        raise NotImplementedError
 
 
 class _Ids(_Reader):
@@ -54,7 +55,7 @@ class _Ids(_Reader):
         super().__init__()
         self._id: dict[str, str] = {}
 
-    def opened(self, name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - as above
+    def opened(self, name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - the reader's form
         """Begin a new id."""
         if name == "id":
             self._id = {}
@@ -152,7 +153,7 @@ def addresses_of_xml(file: BinaryIO) -> Iterator[str]:
         while chunk := file.read(_CHUNK):
             parser.expat.Parse(chunk, False)  # noqa: FBT003 - expat's own
             yield from parser.taken()
-        parser.expat.Parse(b"", True)  # noqa: FBT003 - as above: it must end where it should
+        parser.expat.Parse(b"", True)  # noqa: FBT003 - expat's own; it must end where it should
         yield from parser.taken()
     except (expat.ExpatError, LookupError, ValueError) as error:
         # The last two: an encoding that is unknown, or that has more bytes for a letter.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from twinlock.adapters.mail import settings as mail_settings
+from twinlock.domain.bounds import PICKED_ONE_IN_LEAST, PICKED_ONE_IN_MOST
 
 PREFIX = "TWINLOCK_"
 PROFILES = ("default", "strict")  # The range's weaker profiles cannot be set from here.
@@ -146,6 +147,14 @@ TABLE = (
         "none: only the common passwords that we ship are refused",
         "Published passwords that may not be set: lines of `SHA-1:count`, sorted by hash, as Pwned "
         "Passwords are.",
+    ),
+    _row(
+        "PICKED_ONE_IN",
+        f"a whole number, {PICKED_ONE_IN_LEAST} to {PICKED_ONE_IN_MOST}",
+        "none: nobody is picked, and no authenticator is for duress",
+        "Of so many proofs by a passkey or an app one picks its account: nothing leaves it for "
+        "three days, once a month at most. What is named for duress does the same each time "
+        "(docs/duress.md). The same on every process.",
     ),
     _row(
         "NETWORK_FILE",

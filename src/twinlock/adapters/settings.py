@@ -34,6 +34,7 @@ from twinlock.adapters.setting_table import (
     YES_OR_NO,
     SettingRow,
 )
+from twinlock.domain.bounds import PICKED_ONE_IN_LEAST, PICKED_ONE_IN_MOST
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.errors import MalformedError, SettingsUnknownError, SettingsWrongError
 from twinlock.domain.webhooks.targets import Reach
@@ -78,6 +79,7 @@ class Settings:
     screening_key: bytes | None
     exits_file: Path | None
     breached_passwords_file: Path | None
+    picked_one_in: int
     network_file: Path | None
     city_file: Path | None
     witness_policy: Path | None
@@ -156,6 +158,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
         screening_key=_screening_key(values),
         exits_file=_path(values, "EXITS_FILE"),
         breached_passwords_file=_path(values, "BREACHED_PASSWORDS_FILE"),
+        picked_one_in=_picked(values),
         network_file=_path(values, "NETWORK_FILE"),
         city_file=_path(values, "CITY_FILE"),
         witness_policy=_path(values, "WITNESS_POLICY"),
@@ -253,6 +256,17 @@ def _number(name: str, text: str, *, most: int) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,4}", text) or int(text) > most:
         raise _wrong(name, f"is not a whole number from 1 to {most}")
     return int(text)
+
+
+def _picked(values: Mapping[str, str]) -> int:
+    """Return of how many proofs one picks its account, or 0: none does."""
+    text = values.get("PICKED_ONE_IN")
+    if text is None:
+        return 0
+    number = _number("PICKED_ONE_IN", text, most=PICKED_ONE_IN_MOST)
+    if number < PICKED_ONE_IN_LEAST:
+        raise _wrong("PICKED_ONE_IN", f"is less than {PICKED_ONE_IN_LEAST}")
+    return number
 
 
 def _listen(text: str) -> tuple[str, int]:

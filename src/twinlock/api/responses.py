@@ -31,7 +31,7 @@ class JsonResponse(Response[T]):
         self,
         *,
         headers: Mapping[str, str],
-        **_: Any,  # noqa: ANN401 - as above
+        **_: Any,  # noqa: ANN401 - the framework's signature
     ) -> ASGIResponse:
         """Return what sends it, with what a step-up needs beside an answer that asks for one."""
         content = self.content

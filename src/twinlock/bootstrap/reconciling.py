@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.embedded import running
@@ -18,18 +19,23 @@ from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import embedded
 from twinlock.services.reconciling import Reconciling
 
+STATE = "reconciled.sqlite3"  # In the data directory.
+
 
 @asynccontextmanager
 async def open_reconciling(
-    settings: Settings, *, server_user: str = SERVER_USER
+    settings: Settings, *, state: Path | None = None, server_user: str = SERVER_USER
 ) -> AsyncIterator[Reconciling]:
-    """Open the use case on one moment of the database; nothing is written.
+    """Open the use case on one moment of the database, in which nothing is written.
+
+    What was executed is remembered in ``state``, else beside the data, when the block ends.
 
     Raises:
         KeyringMissingError, KeyringWrongError, TokenUnavailableError: as they say.
         DatabaseNotStartedError: the embedded database was never made, or does not start.
         MigrationError: the tables are not those of this version.
         UnavailableError: the database does not answer.
+        FileUnsafeError, FileBusyError, ReconcileStateWrongError: as ``seen_in_file``.
     """
     keyring = keyrings.load(settings.keyring_dir, open_token(settings.token))
     dsn = settings.database_url
@@ -38,6 +44,6 @@ async def open_reconciling(
         dsn = await asyncio.to_thread(running, settings, server)
     async with reading(dsn) as connection:
         await check_schema(connection)
-        with seen_in_file() as seen:
+        with seen_in_file(state or settings.data_dir / STATE) as seen:
             spends = SqlSpends(connection, sealer=Sealer(keyring))
             yield Reconciling(spends, seen, policy=rule_book(settings.profile).policy)

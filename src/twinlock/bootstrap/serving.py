@@ -405,4 +405,5 @@ def _proving(  # noqa: PLR0913 - each is one thing that a process has
         rp=RelyingParty(rp_id=settings.rp_id, origin=settings.origin),
         older=tuple(OlderSite(rp_id=one, origin=at) for one, at in settings.legacy_origins),
         sign_ins=sign_ins,
+        picked_one_in=settings.picked_one_in,
     )

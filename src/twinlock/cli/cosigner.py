@@ -20,7 +20,7 @@ from twinlock.cli.console import log_to_stderr, result, say
 from twinlock.cli.witness import run
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.trust import read_trust
-from twinlock.signer import FileState, SignerSettings, adopt_head
+from twinlock.signer import FileState, SignerSettings, adopt_head, hear_officer
 from twinlock.signer.callback import (
     REQUEST_BYTES_MOST,
     Asset,
@@ -59,6 +59,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unasserted_daily_cents: int
     key_age_least_seconds: int
     witnessed: bool = True
+    officers: tuple[str, ...] = ()
 
 
 @app.command("adopt")
@@ -72,6 +73,20 @@ def adopt(
         _bytes(checkpoint), settings=_settings(read), state=_state(read), now=read_clock()
     )
     result({"size": head.size}, as_json=False, text=f"begins at entry {head.size}")
+
+
+@app.command("hear")
+def hear(
+    config: ConfigFile,
+    statement: Annotated[Path, typer.Argument(help="What `twinlock officers sign` printed.")],
+) -> None:
+    """Take an officer's halt, or a resume: under a halt nothing is approved."""
+    read = _config(config)
+    halted = hear_officer(
+        _bytes(statement).strip(), settings=_settings(read), state=_state(read), now=read_clock()
+    )
+    told = "halted: nothing is approved" if halted else "not halted"
+    result({"halted": halted}, as_json=False, text=told)
 
 
 @app.command("serve")
@@ -115,6 +130,7 @@ def _settings(config: Config) -> SignerSettings:
         unasserted_daily_cents=config.unasserted_daily_cents,
         key_age_least=timedelta(seconds=config.key_age_least_seconds),
         witnessed=config.witnessed,
+        officers=frozenset(config.officers),
     )
 
 

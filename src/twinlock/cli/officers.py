@@ -101,7 +101,10 @@ def change(
     remove: Annotated[str, typer.Option(help="How the key of an officer begins.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Let a key count, or count no more, or one in another's place; two others agree to that."""
+    """Let a key count, or count no more, or one in another's place.
+
+    Two others agree to that, and one of them says so a day after the first of them did.
+    """
 
     async def act(use: Officers) -> Act:
         return await use.change(add=add, remove=remove)
@@ -281,8 +284,15 @@ def _ask(ask: Callable[[Officers], Awaitable[Standing]]) -> Standing:
 
 def _tell(standing: Standing, *, as_json: bool) -> None:
     if not standing.done:
-        say("one officer agreed; a second one has to, within an hour")
+        say(_needed(standing))
     result(standing, as_json=as_json, text=_line(standing))
+
+
+def _needed(standing: Standing) -> str:
+    if standing.change_at is None:
+        return "one officer agreed; a second one has to, within an hour"
+    agreed = "one officer" if len(standing.agreed) == 1 else f"{len(standing.agreed)} officers"
+    return f"{agreed} agreed; it takes two, and a last word from {_at(standing.change_at)} on"
 
 
 def _line(standing: Standing) -> str:

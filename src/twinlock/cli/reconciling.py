@@ -1,6 +1,6 @@
 """``twinlock reconcile``: whether all that a platform executed was authorized, and once.
 
-It reads a file of executed exits and the database, and writes nothing but the report.
+It reads a file of executed exits and the database, and writes the report, and which exits it saw.
 """
 
 import asyncio
@@ -106,6 +106,10 @@ def reconcile_command(  # noqa: PLR0913 - each is one thing that people choose
     report: Annotated[
         Path | None, typer.Option("--report", help="Write all findings to this CSV file.")
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="What earlier files told of; else reconciled.sqlite3 beside the data."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find executed exits without a spend, twice, or otherwise than authorized; exit 1 if any."""
@@ -117,7 +121,7 @@ def reconcile_command(  # noqa: PLR0913 - each is one thing that people choose
         tally = _Tally(
             None if report is None else stack.enter_context(open_report(report, beside=(data,)))
         )
-        told = asyncio.run(_run(data, reader, tally, times=times, types=wanted))
+        told = asyncio.run(_run(data, reader, tally, times=times, types=wanted, state=state))
     _tell(tally, told, as_json=as_json)
     if tally.total:
         raise typer.Exit(FOUND)
@@ -147,11 +151,12 @@ async def _run(
     *,
     times: tuple[datetime | None, ...],
     types: tuple[str, ...],
+    state: Path | None,
 ) -> dict[str, object]:
     """Take all rows of ``file``, then look for what is missing; return what is told of the run."""
     lines, size = Lines(file), file.seek(0, 2)
     file.seek(0)
-    async with open_reconciling(settings_from_environment()) as use:
+    async with open_reconciling(settings_from_environment(), state=state) as use:
         _check_types(types)
         with _progress("reading", size) as advance:
             for group, read in _groups(lines, reader, tally):

@@ -1,8 +1,7 @@
 """The aggregate: one account as Twinlock knows it, made of the features' slices.
 
-The document is sealed, at most 18 KB, and changes only by ``replay.apply``. ``chain`` ties it to
-the log: the number of its entries so far labels the next one, so an old document put back makes a
-label that exists already, and is refused (law 9).
+The document is sealed and changes only by ``replay.apply``. The number of its entries so far labels
+the next one, so an old document put back makes a label that exists, and is refused (law 9).
 """
 
 from collections.abc import Iterator
@@ -37,7 +36,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.notice_words import NoticeWord
@@ -66,8 +65,7 @@ class ActionClosedError(TwinlockError):
 class Chain(Discreet, frozen=True, kw_only=True):
     """The account's place in the log: its label key, the number of its entries, its last leaf.
 
-    ``label_key`` is 32 random bytes and ``last_leaf`` the 32-byte hash of entry ``entries − 1``
-    (empty before the first), both base64url.
+    ``label_key`` (32 random bytes) and ``last_leaf`` (its hash, "" before any) are base64url.
     """
 
     HIDDEN = frozenset({"label_key"})
@@ -119,8 +117,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device key that signed in fully; ``thumbprint`` is RFC 7638, base64url.
 
-    Being known spares a sign-in the hold of a new device, and its wrong answers are counted apart.
-    It proves nothing and opens nothing. It lapses DEVICE_KNOWN_FOR after the last sign-in.
+    Being known spares a sign-in the hold of a new device, and its wrong answers count apart. It
+    opens nothing, and lapses DEVICE_KNOWN_FOR after the last sign-in.
     """
 
     thumbprint: str
@@ -243,7 +241,7 @@ class ActionState(StrEnum):
 class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """A proposal on its way through the gate."""
 
-    HIDDEN = frozenset({"veto_key", "secret"})
+    HIDDEN = frozenset({"veto_key", "secret", "seal"})
 
     action_id: ActionId
     member_id: MemberId
@@ -268,10 +266,12 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     secret: str = ""  # what takes effect with it: a hash, a seed, a key's record
     authorized_at: datetime | None = None
     destination_id: DestinationId | None = None  # whose sum of the day it counts in
+    place: str = ""  # and the place's, which is the same for every memo
     charge: tuple[ApiKeyId, int, int] | None = None  # a key, a day as in its ``spent``, US cents
     entry: int = 0  # the entry of the decision that brought it where it stands
     told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)  # that a change waits
     lengthened: bool = False  # its wait, since the word of it did not arrive
+    seal: str = ""  # of a binding: whether what it binds is for duress (``duress``)
 
     def counted_on(self, at: datetime) -> int:
         """Return how many cents of the sum of ``at``'s day (UTC) are this action's own."""
@@ -308,6 +308,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt_told_at: int = 0  # the same, of what was refused before anything was shown for it
     rings: Rings = Rings()  # how much its owner was told of late
     undercut_at: int = 0  # the same: when less than the floor last undid something
+    picked_at: int = 0  # the same: when it was last picked, and nothing left it for a while
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
     signals: Signals = Signals()  # what other parties said happened at theirs
     actions: tuple[OpenAction, ...] = ()
@@ -317,6 +318,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
     unlisted: Spent = Spent()  # what of it went to places that are not listed, as to one of them
+    sent_to: SentTo = SentTo()  # what of it went to each place, listed or not
     last_exit_at: int = 0  # the last spend, in POSIX seconds, rounded up
     legal_holds: dict[str, int] = {}  # since when, in POSIX seconds, by their references
     erased_at: datetime | None = None
@@ -360,8 +362,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def from_known_device(self, action: OpenAction) -> bool:
         """Say whether ``action`` comes from a device that has signed in fully before.
 
-        A sign-in does when that device's key signed it; its public key alone proves nothing, since
-        evidence hands it out. Prevents: a stranger whose guesses keep the owner out.
+        A sign-in does when that device's key signed it: evidence hands out the public one.
         """
         if isinstance(action.payload, SessionStart):
             known = self.knows(action.payload.device, at=action.proposed_at)

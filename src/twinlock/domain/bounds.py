@@ -155,6 +155,8 @@ TOLD_STREAMS_MOST = 4  # Of one receiver: production, a trial, and one of each t
 TOLD_EVENTS_MOST = 64  # Types that a receiver asks for; there are some twenty.
 # Tokens of one stream that wait: more stay in the log, in order, and nothing is lost.
 TOLD_WAITING_MOST = 10_000
+# Tokens of one stream that nobody takes, the newest: enough to see why.
+TOLD_DEAD_MOST = 1_000
 TOLD_AT_ONCE_MOST = 100  # Tokens in one answer to a poll: 100 KB.
 # Names in one poll that are acknowledged or refused: what ten answers before it gave.
 TOLD_ACKS_MOST = 1_000
@@ -171,6 +173,15 @@ NEWCOMER_PERIOD = timedelta(days=30)
 # long as resetting an authenticator takes. Who phished the older site's waits in the open.
 SUCCESSOR_WAIT = timedelta(hours=72)
 
+# --- Picked accounts ---
+
+# Nothing leaves an account that was picked: over a weekend, so that a desk was at work once.
+PICKED_HOLD = timedelta(hours=72)
+# From being picked to the next time. Law 5: whoever makes it happen holds a tenth of the time.
+PICKED_EVERY = timedelta(days=30)
+# Picking more often would make false alarms of holds, and hardly ever would make holds alarms.
+PICKED_ONE_IN_LEAST, PICKED_ONE_IN_MOST = 20, 99_999
+
 # --- Trusted contacts ---
 
 # From the proof until a contact is gone, another may agree too, or more leaves without one. Who
@@ -186,7 +197,7 @@ INVITATION_LIFETIME = timedelta(days=7)  # A friend answers within a week, or is
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
 DOCUMENT_BYTES_MOST = 21_060
-PASSING_BYTES_MOST = 6_100  # What signing in, time and others add: sessions, histories, vetoes.
+PASSING_BYTES_MOST = 6_384  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -211,6 +222,7 @@ SESSIONS_MOST = 4  # Of too many the dead go first, then those that may only loo
 DEVICES_MOST = 5  # That signed in before; of too many the one seen longest ago goes.
 HOLDS_MOST = 2  # Only the one that ends last stops anything; the log keeps all.
 DESTINATIONS_MOST = 100  # 46 bytes each, removed ones too: their streams must not come back.
+SENT_TO_MOST = 8  # Places whose sum of the day is counted apart; 20 bytes each, more as one.
 PAID_MOST = 16  # Addresses paid without being listed that are remembered; 21 bytes each.
 API_KEYS_MOST = 4  # Each may take 1 KB of the document.
 # At how many accounts a destination was wanted is counted over a month: mules are kept for weeks.
@@ -262,10 +274,16 @@ LEGAL_REFERENCE_MOST = 24  # Characters: a file number.
 OFFICERS_LEAST = 3
 OFFICERS_MOST = 15  # Each of them can halt; a board with deputies has fewer.
 OFFICERS_AGREEING = 2  # Law 7: nobody alone.
+# Acts of one officer on a day (UTC): the whole chain is read again with each, 26 us an act, behind
+# a lock of 300 ms. What stops what is not stopped is not counted out: two others ended it before.
+OFFICER_ACTS_A_DAY = 24
 STATEMENT_LIFETIME = timedelta(minutes=10)  # From signing to use: a file is carried across a room.
 STATEMENT_AHEAD_MOST = timedelta(minutes=1)  # Clocks of officers' machines drift.
 # Between the first officer's word and the second's: a call and a safe to open, within one shift.
 AGREEMENT_LIFETIME = timedelta(hours=1)
+# Between the first word for other officers and their coming: a day in which every officer hears.
+OFFICERS_WAIT = timedelta(hours=24)
+OFFICERS_AGREEMENT_LIFETIME = timedelta(days=7)  # Whoever travels agrees within it.
 # Law 5: what one officer holds ends within two weeks, by itself.
 SUSPENSION_LENGTH = timedelta(days=14)
 # From the beginning of one to the next, whoever sets it: no chain of them holds an account.

@@ -13,7 +13,7 @@ def with_account(state: State, **changes: Any) -> State:  # noqa: ANN401 - msgsp
     return replace(state, account=replace(state.account, **changes))
 
 
-def with_action(whole: State, action_id: ActionId, /, **changes: Any) -> State:  # noqa: ANN401 - as above
+def with_action(whole: State, action_id: ActionId, /, **changes: Any) -> State:  # noqa: ANN401 - msgspec checks them
     """Return ``whole`` with an open action ``action_id`` of which ``changes`` are true."""
     actions = tuple(
         replace(one, **changes) if one.action_id == action_id else one

@@ -4,6 +4,7 @@ A command carries everything that is random or secret and was drawn or derived o
 nonces, hashes. ``gate.decide`` adds nothing of its own.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeAlias
 
@@ -97,11 +98,14 @@ class Wrong(msgspec.Struct, frozen=True, kw_only=True):
 class Prove(Discreet, frozen=True, kw_only=True):
     """The customer answered for an open action."""
 
-    HIDDEN = frozenset({"fresh"})
+    HIDDEN = frozenset({"fresh", "blind", "drawn", "forced"})
 
     action_id: ActionId
     proof: Right | Wrong
     fresh: str  # 26 random characters for the name of what begins with a yes
+    blind: str = ""  # 16 random bytes, base64url: what is said under the proof's seal
+    drawn: bool = False  # chance picks this account, if it picks any (``duress``)
+    forced: bool = False  # what this binds is for duress
 
 
 class Veto(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,13 +258,14 @@ class OfficerSpeaks(msgspec.Struct, frozen=True, kw_only=True):
     """An officer's statement about this account; its signature was checked (``proofs.officers``).
 
     ``officers`` are those who count, as ``standing`` (the head's bytes) stood when they were read,
-    and ``log`` is the log that they speak to.
+    ``instead`` whose places keys took, and ``log`` is the log that they speak to.
     """
 
     signed: Signed
     officers: tuple[str, ...]
     standing: bytes
     log: str
+    instead: Mapping[str, str] = {}
 
 
 OfKeys: TypeAlias = RecordTrading | RevokeIntegrator | WarnOfLapse

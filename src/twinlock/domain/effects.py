@@ -28,7 +28,7 @@ from twinlock.domain.actions import (
 from twinlock.domain.ages import oldest_of_the_strongest
 from twinlock.domain.api_keys import carrier, lapsed, made
 from twinlock.domain.assurance import KNOWN, Factor, Level
-from twinlock.domain.authenticators.model import Authenticator, RecoveryCodes
+from twinlock.domain.authenticators.model import Authenticator, Passkey, RecoveryCodes, Totp
 from twinlock.domain.bounds import API_KEYS_MOST, BEHIND_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType, Payload
 from twinlock.domain.errors import InvariantError, invariant
@@ -81,7 +81,7 @@ from twinlock.domain.own_effects import (
 from twinlock.domain.people import who_joins, who_leaves
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import freezes_as, weak_root
-from twinlock.domain.policy.leaving import where
+from twinlock.domain.policy.leaving import place_mac, where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
 from twinlock.domain.signing_in import unusual_hold
@@ -192,6 +192,7 @@ def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> t
             value_cents=facts.value_cents,
             destination_id=listed_for(state, payload),
             api_key_id=carrier(state.account, action, facts),
+            place=place_mac(state.account, payload),
         ),
     )
 
@@ -219,6 +220,8 @@ def _bind(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event
         behind=behind(state.account, action, now=facts.now),
         suspension=None,
     )
+    if isinstance(bound, Passkey | Totp):
+        bound = replace(bound, seal=action.seal or bound.seal)
     return (
         *_replaced(state, bound, facts),
         AuthenticatorBound(at=facts.now, authenticator=bound),

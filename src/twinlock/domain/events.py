@@ -21,6 +21,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
+from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import Contest
 from twinlock.domain.event_form import EventForm
 from twinlock.domain.holds import Hold
@@ -92,11 +93,14 @@ class ChallengeIssued(EventForm, frozen=True, kw_only=True, tag="challenge.issue
     challenge: Challenge
 
 
-class ProofAccepted(EventForm, frozen=True, kw_only=True, tag="proof.accepted/1"):
+class ProofAccepted(EventForm, Discreet, frozen=True, kw_only=True, tag="proof.accepted/1"):
     """An answer was right and bound to this action; ``proved`` says that it reached the floor.
 
-    ``used_code`` is the hash of a recovery code that is used up by it.
+    ``used_code`` is the hash of a recovery code that is used up by it. ``seal`` says whether it was
+    forced, and whether it names what it binds as for duress (``duress``).
     """
+
+    HIDDEN = frozenset({"used_code", "seal"})
 
     action_id: ActionId
     shown: Shown
@@ -106,6 +110,7 @@ class ProofAccepted(EventForm, frozen=True, kw_only=True, tag="proof.accepted/1"
     sign_count: int = 0
     backed_up: bool = False
     used_code: str = ""
+    seal: str = ""
 
 
 class ProofRefused(EventForm, frozen=True, kw_only=True, tag="proof.refused/1"):
@@ -120,12 +125,14 @@ class ActionAuthorized(EventForm, frozen=True, kw_only=True, tag="action.authori
     """An exit was decided yes; it is decided again when it is spent.
 
     ``api_key_id`` is the key without which it would not have been: it counts in that one's sum.
+    ``place`` is where it leads, as the account's sums of the day name that; empty in old ones.
     """
 
     action_id: ActionId
     value_cents: int
     destination_id: DestinationId | None = None
     api_key_id: ApiKeyId | None = None
+    place: str = ""
 
 
 class _Closing(EventForm, frozen=True, kw_only=True):
@@ -138,7 +145,7 @@ class ActionSpent(_Closing, frozen=True, kw_only=True, tag="action.spent/1"):
     """The exit was handed to the signer, exactly once.
 
     ``value_cents`` is what it was worth then; ``destination_id`` is where it led, if that was
-    listed by then, and ``api_key_id`` as in ``action.authorized``.
+    listed by then, and ``api_key_id`` and ``place`` as in ``action.authorized``.
     """
 
     spend_id: str
@@ -146,6 +153,7 @@ class ActionSpent(_Closing, frozen=True, kw_only=True, tag="action.spent/1"):
     value_cents: int
     destination_id: DestinationId | None = None
     api_key_id: ApiKeyId | None = None
+    place: str = ""
 
 
 class ActionDone(_Closing, frozen=True, kw_only=True, tag="action.done/1"):

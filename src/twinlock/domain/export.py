@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from twinlock.domain.account import Account, Candidate, Chain, Challenge, Destination, OpenAction
-from twinlock.domain.authenticators.model import Password, RecoveryCodes, Totp
+from twinlock.domain.authenticators.model import Passkey, Password, RecoveryCodes, Totp
 from twinlock.domain.entries import LABEL_KEY_FIELD, ClosedAction, Kept
 from twinlock.domain.events import ProofAccepted
 from twinlock.domain.notices import Notice
@@ -26,6 +26,10 @@ FORMAT = "twinlock-export/1"
 Told: TypeAlias = Any  # A value of JSON: null, a flag, a number, a text, a list or an object.
 
 _GUESSED = "Whoever has it could try to guess the secret behind it, or use it."
+_FORCED = (
+    "Random bytes, and whether it is for duress or was used so: whoever forces somebody could read "
+    "that here. All of them have it, so nothing follows from that it is there."
+)
 WITHHELD: Mapping[type[msgspec.Struct], Mapping[str, str]] = MappingProxyType(
     {
         Chain: {
@@ -33,15 +37,17 @@ WITHHELD: Mapping[type[msgspec.Struct], Mapping[str, str]] = MappingProxyType(
             "the entries stand here with their places in the log."
         },
         Password: {"verifier": _GUESSED},
-        Totp: {"seed": "Whoever has it makes the customer's codes."},
+        Totp: {"seed": "Whoever has it makes the customer's codes.", "seal": _FORCED},
+        Passkey: {"seal": _FORCED},
         RecoveryCodes: {"left": _GUESSED},
         Candidate: {"secret": "Whoever has it could bind an authenticator that he holds too."},
         Challenge: {"code_mac": _GUESSED},
         OpenAction: {
             "veto_key": "Whoever has it could say no in the customer's name.",
             "secret": "It is the secret of what is being bound.",
+            "seal": _FORCED,
         },
-        ProofAccepted: {"used_code": _GUESSED},
+        ProofAccepted: {"used_code": _GUESSED, "seal": _FORCED},
         Notice: {"code": "It is a code on its way to the customer."},
     }
 )

@@ -53,6 +53,7 @@ from twinlock.domain.concluding import (
 )
 from twinlock.domain.contests import say_no, verdict
 from twinlock.domain.decisions import Decided, Decision, Rules, judge_facts
+from twinlock.domain.duress import pick, under_seal
 from twinlock.domain.effects import listed_for, may_list
 from twinlock.domain.entries import ERASED_ENTRY
 from twinlock.domain.errors import TwinlockError, present
@@ -71,6 +72,7 @@ from twinlock.domain.freeze_links import asked_for, freezer
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
 from twinlock.domain.outside_events import AccountErased, CodesFlooded
+from twinlock.domain.policy.leaving import place_mac
 from twinlock.domain.proposals import check_proposal
 from twinlock.domain.proving import (
     ask,
@@ -349,10 +351,12 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         backed_up=proof.backed_up,
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
     )
+    accepted = under_seal(account, action, accepted, command)
     events: tuple[Event, ...] = (
         accepted,
         *rehashed(account, proof, now=now),
         *verdict(account, action, shown, now=now),
+        *pick(account, shown, drawn=command.drawn, now=now),
     )
     decision = conclude(state, action, events, rules=rules, now=now, fresh=command.fresh)
     if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY:
@@ -423,6 +427,7 @@ def _spend(state: State, command: Spend, *, rules: Rules, now: datetime) -> Deci
         value_cents=facts.value_cents,
         destination_id=listed_for(state, payload),
         api_key_id=carrier(state.account, action, facts),
+        place=place_mac(state.account, payload),
     )
     # Prevents: the entry of a mere yes, passed off as a spend by a stolen key, past a freeze.
     return replace(decision, kind=SPEND_ENTRY, events=(*decision.events, spent))

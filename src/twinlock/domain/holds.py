@@ -17,11 +17,14 @@ import msgspec
 from twinlock.domain.bounds import HOLDS_MOST
 from twinlock.domain.errors import invariant
 
+PICKED = "picked"  # Because of this, and no action: by chance, or under duress (``duress``).
+
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """One timed stop, in force over ``placed_at <= t < ends_at`` (both UTC).
 
-    ``because`` is the type of the action that placed it; it is written to the log.
+    ``because`` is the type of the action that placed it, "signal", or PICKED; it is written to the
+    log.
     """
 
     because: str

@@ -15,7 +15,10 @@ from msgspec.structs import replace
 
 from twinlock.domain.actions import LimitLower, LimitRaise
 from twinlock.domain.assurance import Factor
+from twinlock.domain.bounds import SENT_TO_MOST
 from twinlock.domain.spans import Spans
+
+_REST = ""  # The name of what is kept under no name of its own.
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -29,6 +32,31 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         day = at.date().isoformat()
         before = self.cents if self.day == day else 0
         return Spent(day=day, cents=max(before + cents, 0))
+
+
+class SentTo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What left or was authorized on ``day`` (ISO date, UTC) to each place, in US cents.
+
+    Places are short MACs (``policy.leaving.place_mac``). Of more than SENT_TO_MOST on one day the
+    rest, by the name of none, count as one.
+    """
+
+    day: str = ""
+    cents: dict[str, int] = {}
+
+    def on(self, place: str, *, at: datetime) -> int:
+        """Return what counts for ``place`` on the day of ``at``."""
+        if self.day != at.date().isoformat():
+            return 0
+        return self.cents.get(place, self.cents.get(_REST, 0))
+
+    def plus(self, place: str, cents: int, *, at: datetime) -> "SentTo":
+        """Return the day's sums with ``cents`` more or less to ``place``."""
+        day = at.date().isoformat()
+        before = self.cents if self.day == day else {}
+        full = len(before) >= SENT_TO_MOST and place not in before
+        named = _REST if full else place
+        return SentTo(day=day, cents={**before, named: max(before.get(named, 0) + cents, 0)})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

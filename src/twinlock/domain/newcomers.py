@@ -48,6 +48,7 @@ from twinlock.domain.events import (
     AuthenticatorSuspended,
     ChannelBound,
     ChannelRemoved,
+    ContactLeft,
     Event,
     LimitsSet,
     LockSet,
@@ -399,6 +400,7 @@ def undo(
             if one.entry in gone
         ),
         *_own_rules(account, spans_of(gone), now=now),
+        *_contacts(account, spans_of(gone), now=now),
     )
 
 
@@ -412,6 +414,17 @@ def _own_rules(account: Account, on: Spans, *, now: datetime) -> Iterator[Event]
     if word is not None and rests(word, on):
         again = NoticeWord(text=word.before, set_at=now) if word.before else None
         yield NoticeWordChanged(at=now, word=again)
+
+
+def _contacts(account: Account, on: Spans, *, now: datetime) -> Iterator[Event]:
+    """Give that the trusted contacts leave whom something repudiated added.
+
+    Prevents: a thief's friend as the one without whom nothing leaves, for the week that a removal
+    takes.
+    """
+    for one in account.contacts:
+        if rests(one, on):
+            yield ContactLeft(at=now, contact_id=one.authenticator_id)
 
 
 def somebody_left(account: Account, entry: int) -> bool:

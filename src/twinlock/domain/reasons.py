@@ -150,7 +150,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Ask the platform for the reason; freezing and securing the account still work.",
     ),
     Reason.EXITS_HELD: Explanation(
-        "Something about this account changed, so for a while nothing may leave it.",
+        "This account changed, or was picked, so for a while nothing may leave it.",
         "At the time shown; nobody can shorten it.",
         "Wait. If you did not make the change, freeze the account.",
     ),

@@ -79,7 +79,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.floods import rung, under_flood
 from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
-from twinlock.domain.holds import place
+from twinlock.domain.holds import PICKED, Hold, place
 from twinlock.domain.ids import (
     AuthenticatorId,
     DestinationId,
@@ -317,7 +317,7 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
         return _set(state, event)
     match event:
         case HoldPlaced(hold=hold):
-            return with_account(state, holds=place(account.holds, hold))
+            return _place(state, hold)
         case FreezeSet(until=until, weak_root=weak, bound_at=bound_at):
             frozen = longer(
                 account.freeze, until=until, at=event.at, weak_root=weak, bound_at=bound_at
@@ -340,6 +340,12 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
             return with_account(state, api_keys=_keys_after(account, event))
         case _:
             assert_never(event)
+
+
+def _place(state: State, hold: Hold) -> State:
+    account = state.account
+    last = ceil(hold.placed_at.timestamp()) if hold.because == PICKED else account.picked_at
+    return with_account(state, holds=place(account.holds, hold), picked_at=last)
 
 
 def _keys_after(

@@ -32,6 +32,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.changing import with_account, with_action, with_destination
 from twinlock.domain.disputes import instant, opened, over, upheld, with_objection
+from twinlock.domain.duress import kept, may_name
 from twinlock.domain.errors import invariant
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -54,6 +55,7 @@ from twinlock.domain.ids import (
     ApiKeyId,
 )
 from twinlock.domain.likeness import with_paid
+from twinlock.domain.policy.leaving import counted_at
 from twinlock.domain.successors import is_foreign
 from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed, reopens
 
@@ -98,6 +100,7 @@ def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
     more = max(event.value_cents - action.counted_on(at), 0)
     if more:
         state = with_account(state, spent=state.account.spent.plus(more, at=at))
+    state = _count_at(state, action, event)
     if event.destination_id is None:
         rose = max(event.value_cents - action.counted_for(None, at), 0)
         return with_account(state, unlisted=state.account.unlisted.plus(rose, at=at))
@@ -108,6 +111,23 @@ def _spend(state: State, action: OpenAction, event: ActionSpent) -> State:
         return state
     spent = to.spent.plus(own, at=at)
     return with_destination(state, replace(to, version=to.version + 1, spent=spent))
+
+
+def _count_at(state: State, action: OpenAction, event: ActionAuthorized | ActionSpent) -> State:
+    """Count what leaves at its place: what was listed there meanwhile, or by another memo, too.
+
+    Prevents: an owner's limit twice on the day on which a wait ends, and once for each reference
+    of one bank account.
+    """
+    if not event.place:
+        return state
+    own = event.value_cents - counted_at(action, event.place, event.at)
+    if isinstance(event, ActionSpent):
+        own = max(own, 0)  # What was authorized counts until the day is over.
+    if not own:
+        return state
+    sums = state.account.sent_to.plus(event.place, own, at=event.at)
+    return with_account(state, sent_to=sums)
 
 
 def _charge(
@@ -225,6 +245,7 @@ def _accept(state: State, event: ProofAccepted) -> State:
             one for one in action.challenges if one.challenge_id != event.challenge_id
         ),
         proved_at=action.proved_at or (event.at if event.proved else None),
+        seal=kept(action.seal, event.seal) if may_name(action.payload) else "",
     )
     beside = [one.factor for one in action.shown if account.stands(one)]
     bound = [factor_of(one) for one in account.authenticators]
@@ -265,10 +286,12 @@ def _authorize(state: State, event: ActionAuthorized) -> State:
         state=ActionState.AUTHORIZED,
         authorized_at=event.at,
         destination_id=event.destination_id,
+        place=event.place,
         value_cents=event.value_cents,
         entry=account.chain.entries,
     )
     state = with_account(state, spent=account.spent.plus(more, at=event.at))
+    state = _count_at(state, action, event)
     if event.destination_id is None:
         own = event.value_cents - action.counted_for(None, event.at)
         return with_account(state, unlisted=account.unlisted.plus(own, at=event.at))

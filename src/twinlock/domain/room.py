@@ -70,10 +70,11 @@ from twinlock.domain.commands import (
 )
 from twinlock.domain.deliveries import DELIVERIES_LONGEST
 from twinlock.domain.disputes import NO_DISPUTES
+from twinlock.domain.duress import SEAL_LETTERS, may_name
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
@@ -261,12 +262,14 @@ def bytes_that_last(account: Account) -> int:
         attempt_told_at=0,
         rings=Rings(),
         undercut_at=0,
+        picked_at=0,
         limits=_widest(account.limits),
         lock=Lock(days=LOCK_DAYS_MOST),
         sim_changed_at=None,
         signals=Signals(),
         spent=Spent(),
         unlisted=Spent(),
+        sent_to=SentTo(),
         last_exit_at=0,
         legal_holds={},
         erased_at=None,
@@ -285,7 +288,8 @@ def _widest(limits: Limits) -> Limits:
 
 
 def _told(one: OpenAction) -> OpenAction:
-    """Return ``one`` as long as it becomes when each channel was told that it waits."""
+    """Return ``one`` as long as it becomes when it was proved and each channel told of its wait."""
+    one = replace(one, seal="-" * SEAL_LETTERS) if may_name(one.payload) else one
     waits = one.until is not None or one.offered_until is not None
     changes = waits and class_of(one.payload) is not ActionClass.EXIT
     return replace(one, told=DELIVERIES_LONGEST, lengthened=True) if changes else one

@@ -1,8 +1,8 @@
 """Suspending an account, and releasing it: what one officer may do, and what takes two others.
 
 Always true (tests/property/test_suspensions_properties.py): no officer alone ends a suspension, nor
-do two of whom one set it; an account is suspended for no more than SUSPENSION_LENGTH in
-SUSPENSION_EVERY, whatever officers say and in whatever order.
+do two of whom one set it, by whatever key; an account is suspended for no more than
+SUSPENSION_LENGTH in SUSPENSION_EVERY, whatever officers say and in whatever order.
 """
 
 from datetime import datetime
@@ -12,6 +12,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.commands import OfficerSpeaks
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import TwinlockError
+from twinlock.domain.officers.keys import person
 from twinlock.domain.officers.platform import check_word
 from twinlock.domain.officers.statements import (
     Release,
@@ -90,7 +91,7 @@ def _release(state: State, command: OfficerSpeaks, act: Release, *, now: datetim
     one, by = state.account.suspension, signed.said.officer
     if one.until(now) is None or one.set_at != act.suspended:
         raise NotSuspendedError("there is no such suspension of this account")
-    if by == one.by:
+    if person(by, command.instead) == person(one.by, command.instead):
         raise StatementRefusedError("two others release what an officer suspended")
     if is_released(agreed(one, by=by, at=now), officers=command.officers):
         return _decision(RELEASE_ENTRY, signed, AccountReleased(at=now, officer=by))

@@ -7,7 +7,8 @@ from typing import Protocol
 import msgspec
 
 from twinlock.domain.entries import ClosedAction
-from twinlock.domain.reconciling.comparing import Spent
+from twinlock.domain.reconciling.comparing import Before, Spent
+from twinlock.domain.reconciling.rows import Executed
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +37,15 @@ class SpendSource(Protocol):
 
 
 class SeenActions(Protocol):
-    """The actions that rows named so far, however many they are."""
+    """The actions that rows of this file and of earlier ones named, however many they are."""
 
-    def note(self, rows: Sequence[tuple[str, int]]) -> list[int]:
-        """Note actions and the lines that name them; return the earlier line of each, or 0."""
+    def note(self, rows: Sequence[Executed]) -> list[Before | None]:
+        """Note rows, and return of each the earlier one that was executed on the same action.
+
+        A row that tells of an earlier file's once more, by the same reference, is no second one.
+        """
         ...
 
     def has(self, actions: Sequence[str]) -> list[bool]:
-        """Return of each action whether a row named it."""
+        """Return of each action whether a row named it, in this file or an earlier one."""
         ...

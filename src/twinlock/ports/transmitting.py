@@ -54,8 +54,11 @@ class TokenSigner(Protocol):
 class StreamShelf(Protocol):
     """Where streams, their subjects and what waits for them are kept."""
 
-    async def add(self, stream: ToldStream) -> None:
-        """Keep a new stream; it is told of what is decided from now on."""
+    async def add(self, stream: ToldStream, *, most: int) -> bool:
+        """Keep a new stream; it is told of what is decided from now on.
+
+        False, and nothing is kept: its receiver has ``most`` of them.
+        """
         ...
 
     async def listed(self, receiver_id: ReceiverId | None) -> tuple[KeptStream, ...]:
@@ -97,7 +100,10 @@ class StreamShelf(Protocol):
     async def verify(
         self, stream_id: StreamId, token: Waiting, *, now: datetime, before: datetime
     ) -> bool:
-        """Keep a token that says nothing but that it came; False: one came after ``before``."""
+        """Keep a token that says nothing but that it came.
+
+        False: one came after ``before``, or as many wait as may.
+        """
         ...
 
     async def take(

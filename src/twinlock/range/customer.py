@@ -76,6 +76,7 @@ class Customer:
     device: SoftwareDevice
     own: Belongings = field(default_factory=Belongings)
     friend: SoftwareAuthenticator | None = None  # of another person, who may agree
+    forced: dict[Proof, Belongings] = field(default_factory=dict)  # what is shown under duress
     taps: int = 0
     codes_asked: dict[tuple[str, str], int] = field(default_factory=dict)
     _count: int = 0

@@ -185,7 +185,15 @@ async def _shown(stage: Stage, step: Step, answered: Answered, showing: Showing)
         case Mark.OTHER_ACCOUNT:
             return await _replayed(stage, answered, showing, by=await neighbour(stage))
         case Mark.DURESS:
-            raise NotPlayableError("@duress: saying that one is forced is not built")
+            given = _for_duress(stage, showing)
+            return await stage.customer.show(answered.action_id, showing.proof, made=given)
+
+
+def _for_duress(stage: Stage, showing: Showing) -> Belongings:
+    """Return what the owner has for it. Raises NotPlayableError: nothing can be of the kind."""
+    if showing.proof not in stage.customer.forced:
+        raise NotPlayableError(f"{showing}: nothing of the kind can be for duress")
+    return stage.customer.forced[showing.proof]
 
 
 def _made(stage: Stage, showing: Showing) -> Belongings:

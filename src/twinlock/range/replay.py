@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from twinlock.client import ProblemError
 from twinlock.range.account_words import taken_with
+from twinlock.range.duress import kinds_of
 from twinlock.range.places import networks_in
 from twinlock.range.refusals import refusal
 from twinlock.range.results import StepResult
@@ -39,9 +40,12 @@ class Replay:
         """
         self.venue.weather.clear()
         known = {*old, *old_places(steps)}
-        networks = networks_in((step.do, step.given) for step in (*self.steps, *steps))
+        every = (*self.steps, *steps)
+        networks = networks_in((step.do, step.given) for step in every)
         try:
-            stage = await set_up(self.venue, self.spec, old=known, networks=networks)
+            stage = await set_up(
+                self.venue, self.spec, old=known, networks=networks, forced=kinds_of(every)
+            )
         except ProblemError as problem:
             raise SettingUpError(f"the account was not set up: {refusal(problem)}") from problem
         stage.held = taken_with(self.spec, frozenset(self.story.capabilities))

@@ -21,6 +21,7 @@ from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
 from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, key_payload, new_key
 from twinlock.range.customer import Customer, NotPlayableError
+from twinlock.range.duress import make_ready
 from twinlock.range.key_use import use_long_ago
 from twinlock.range.leaving import small_exit
 from twinlock.range.limits import limit_of
@@ -37,7 +38,7 @@ from twinlock.range.stage import (
 )
 from twinlock.range.story import AccountSpec, Listed, OwnedKey
 from twinlock.range.venue import Venue
-from twinlock.range.words import Listing, Person, parse_length
+from twinlock.range.words import Listing, Person, Proof, parse_length
 
 AGE = timedelta(days=400)  # Of an account of which a file says no more.
 ADDRESSES = {"email": "alice@example.com", "sms": "+15550100", "desktop": "alice-desktop"}
@@ -64,11 +65,13 @@ async def set_up(
     *,
     old: Collection[str] = (),
     networks: Mapping[str, str] | None = None,
+    forced: Collection[Proof] = (),
 ) -> Stage:
     """Return the account of ``spec`` at its first step, noon or a little later.
 
     What happened before that is decided by the rules of before. ``old`` are places that stand on
-    the list besides; ``networks`` are those of symbols that exits lead to.
+    the list besides; ``networks`` are those of symbols that exits lead to; of each kind in
+    ``forced`` the owner has a second authenticator, for duress.
 
     Raises:
         NotPlayableError: the file describes an account that cannot be had yet.
@@ -85,6 +88,7 @@ async def set_up(
         customer = await Customer.open(venue, "alice", opening)
         await _bind_all(customer, spec)
         await customer.sign_in()
+        await make_ready(customer, spec, forced)
         await _choose_contacts(customer, spec)
         wallet = Wallet.that_saw(
             await venue.client.checkpoint(),

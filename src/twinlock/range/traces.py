@@ -15,7 +15,7 @@ WHY_NOT = {
     Trace.SEALED_ENTRY: "disclosures are not built",
     Trace.POLICY_RAISED: "raised policies are not built",
     Trace.KEY_PAUSED: "API keys are revoked or stopped, and never paused by themselves",
-    Trace.LOOKS_THE_SAME: "decoy answers under duress are not built",
+    Trace.LOOKS_THE_SAME: "a story has one account, and this is about two that are compared",
     Trace.ALARM_CANARY: "canary customers are not built",
     Trace.ALARM_AUDIT: "twinlock audit raises it, on a database, not here",
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from twinlock.domain.account import Account, ActionUnknownError
+from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.ids import AccountId, ActionId, parse_account_id
 from twinlock.domain.people import (
@@ -55,23 +55,22 @@ class Agreements:
             account_id=account.account_id,
             candidate_id=found.candidate_id,
             name=found.name,
-            options=self._options(account, candidate_id, name=found.name, challenge=found.secret),
+            options=self._options(candidate_id, name=found.name, challenge=found.secret),
         )
 
-    def _options(
-        self, account: Account, candidate_id: str, *, name: str, challenge: str
-    ) -> dict[str, Any]:
-        """Return the options as JSON (WebAuthn L3, 5.1.9), for a passkey beside any of its owner's.
+    def _options(self, candidate_id: str, *, name: str, challenge: str) -> dict[str, Any]:
+        """Return the options as JSON (WebAuthn L3, 5.1.9).
 
-        Prevents: a contact's own passkey for an account of theirs here, overwritten by this one.
+        None of the account's credentials is excluded: whoever has the link would read their ids.
+        What is the owner's, or a contact's already, is refused when it comes. The user handle is
+        of this invitation alone. Prevents: a contact's own passkey for an account of theirs here,
+        overwritten by this one.
         """
-        every = (*account.authenticators, *account.contacts)
-        known = [getattr(one, "credential_id", "") for one in every]
         return {
             "attestation": "none",
             "authenticatorSelection": {"residentKey": "preferred", "userVerification": "required"},
             "challenge": challenge,
-            "excludeCredentials": [{"id": one, "type": "public-key"} for one in known if one],
+            "excludeCredentials": [],
             "pubKeyCredParams": [{"alg": one, "type": "public-key"} for one in _ALGORITHMS],
             "rp": {"id": self._rp.rp_id, "name": "Twinlock"},
             "timeout": int(CHALLENGE_LIFETIME.total_seconds() * 1000),

@@ -9,14 +9,14 @@ from datetime import datetime
 import msgspec
 
 from twinlock.domain.canonical import b64url
+from twinlock.domain.officers.keys import OfficersWrongError, named
 from twinlock.domain.officers.platform import (
     NotHaltedError,
     OfficersMissingError,
-    OfficersWrongError,
     Platform,
     PlatformLeaf,
     appointed,
-    named,
+    due_at,
     said,
 )
 from twinlock.domain.officers.statements import (
@@ -47,7 +47,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How the platform stands. ``done``: the last act took effect, and waits for no second officer.
 
-    ``halt`` is the act that a resume names, ``since`` the one that a change of officers names.
+    ``halt`` is the act that a resume names, ``since`` the one that a change of officers names;
+    ``change_at`` is when the change that was agreed to last can be made, at the earliest.
     """
 
     log: str
@@ -59,6 +60,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     agreed: tuple[str, ...]
     done: bool
     acts: tuple[Told, ...]
+    change_at: datetime | None = None
 
 
 class Officers:
@@ -140,8 +142,10 @@ class Officers:
         halted = None if platform.halt is None else told[platform.halt].act
         last = told[-1] if told else None
         agreeing = {*platform.resuming}
+        change_at = None
         if last is not None and isinstance(last.act, Change):
             agreeing = {one for one, its in platform.changing.items() if its.change == last.act}
+            change_at = due_at(platform, last.act)
         return Standing(
             log=self._log,
             officers=platform.officers,
@@ -152,4 +156,5 @@ class Officers:
             agreed=tuple(sorted(agreeing)),
             done=not agreeing,
             acts=told,
+            change_at=change_at,
         )

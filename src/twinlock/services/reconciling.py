@@ -1,7 +1,8 @@
 """Reconciling: whether everything that was executed was spent, once, as it was authorized.
 
-Rows come in groups and are kept nowhere but for the names of their actions, so that a file may be
-as long as it likes. Afterwards every spend of the file's time is looked for among those names.
+Rows come in groups, and are kept nowhere but for the names of their actions and their references,
+so that a file may be as long as it likes. Afterwards every spend of the file's time is looked for
+among those names, and those of earlier files.
 
 Always true (tests/unit/services/test_reconciling.py): each row is matched or has a finding, and
 each spend of the time was executed, may be yet, or is a finding.
@@ -52,7 +53,7 @@ class Reconciling:
         before = dict(
             zip(
                 (row.line for row in named),
-                self._seen.note([(row.action, row.line) for row in named]),
+                self._seen.note(named),
                 strict=True,
             )
         )
@@ -60,10 +61,12 @@ class Reconciling:
         found: list[Finding] = []
         for row in rows:
             self._time(row.executed_at)
-            line = before.get(row.line)
-            erased = line is not None and account_of(row.action) in known.erased
+            erased = row.line in before and account_of(row.action) in known.erased
             wrong = compare(
-                self._normal(row), known.closed.get(row.action), before=line or 0, erased=erased
+                self._normal(row),
+                known.closed.get(row.action),
+                before=before.get(row.line),
+                erased=erased,
             )
             self.counts["matched"] += not wrong
             found += wrong

@@ -68,6 +68,7 @@ class Suspensions:
             signed=signed,
             officers=platform.officers,
             standing=standing_bytes(platform),
+            instead=platform.instead,
             log=self._log,
         )
         rules = self._policies.rules()

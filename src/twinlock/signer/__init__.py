@@ -9,6 +9,7 @@ Always true (tests/unit/signer/test_signer.py, tests/vectors/test_bundle_forgeri
 * above the session budget the customer's own key consented to it, once, and that key was bound in
   a log that this signer saw long enough ago by its own clock;
 * all that leaves without such a consent stays below the signer's own daily sum;
+* while an officer's halt stands that was brought to it, nothing is cleared;
 * every failure refuses.
 
 Source: docs/laws.md, law 9; docs/verify.md, which tells a wallet how to use it.
@@ -18,6 +19,7 @@ from twinlock.domain.errors import SignerRefusedError
 from twinlock.domain.trust import Trust, read_trust
 from twinlock.signer.check import adopt_head, check_spend, follow_head
 from twinlock.signer.files import FileState
+from twinlock.signer.halting import hear_officer
 from twinlock.signer.memory import Pages, SignerState
 from twinlock.signer.model import Cleared, SignerFault, SignerSettings, Transaction
 
@@ -34,5 +36,6 @@ __all__ = [
     "adopt_head",
     "check_spend",
     "follow_head",
+    "hear_officer",
     "read_trust",
 ]

@@ -80,6 +80,7 @@ _PASSING = frozenset(
         SignerFault.CHECKPOINT_TOO_OLD,
         SignerFault.MEMORY_UNUSABLE,
         SignerFault.CLOCK_WENT_BACK,
+        SignerFault.HALTED,
         SignerFault.HEAD_UNKNOWN,
         SignerFault.NOT_YET_VALID,
         BundleFault.CHECKPOINT_STALE,

@@ -57,9 +57,9 @@ def check_spend(
     Raises:
         SignerRefusedError: nothing may be signed; ``fault`` is a SignerFault or a BundleFault.
     """
-    _check_clock_is_utc(now)
+    check_clock_is_utc(now)
     outcome: Cleared | SignerRefusedError
-    with _memory(state) as memory:
+    with opened(state) as memory:
         try:
             outcome = _judge(bundle, transaction, settings, memory, now)
         except SignerRefusedError as refused:
@@ -79,8 +79,8 @@ def adopt_head(
     Raises:
         SignerRefusedError: head_known, head_refused, checkpoint_too_old, memory_unusable.
     """
-    _check_clock_is_utc(now)
-    with _memory(state) as memory:
+    check_clock_is_utc(now)
+    with opened(state) as memory:
         if memory.heads() is not None:
             raise refusal(SignerFault.HEAD_KNOWN)
         head = _read_head(checkpoint, settings, now)
@@ -104,9 +104,9 @@ def follow_head(
         SignerRefusedError: head_unknown, head_refused, checkpoint_too_old, clock_went_back,
             memory_unusable.
     """
-    _check_clock_is_utc(now)
-    with _memory(state) as memory:
-        heads = _heads(memory, settings, now)
+    check_clock_is_utc(now)
+    with opened(state) as memory:
+        heads = heads_seen(memory, settings, now)
         head = _read_head(checkpoint, settings, now)
         last = heads.last
         try:
@@ -128,12 +128,14 @@ def follow_head(
 # --- Clock, memory and log ---
 
 
-def _check_clock_is_utc(now: datetime) -> None:
+def check_clock_is_utc(now: datetime) -> None:
+    """Refuse an instant of another clock than UTC: that is our caller's bug."""
     invariant(now.utcoffset() == timedelta(0), "the signer's clock is UTC")
 
 
 @contextmanager
-def _memory(state: SignerState) -> Iterator[Memory]:
+def opened(state: SignerState) -> Iterator[Memory]:
+    """Hold the memory alone. Raises SignerRefusedError: memory_unusable."""
     try:
         with state.open() as pages:
             yield Memory(pages)
@@ -144,7 +146,7 @@ def _memory(state: SignerState) -> Iterator[Memory]:
         raise refusal(SignerFault.MEMORY_UNUSABLE, str(error)) from error
 
 
-def _heads(memory: Memory, settings: SignerSettings, now: datetime) -> Heads:
+def heads_seen(memory: Memory, settings: SignerSettings, now: datetime) -> Heads:
     """Return the heads seen. Prevents: a clock set back, by which what has expired is new again."""
     heads = memory.heads()
     if heads is None:
@@ -189,7 +191,10 @@ def _judge(
     memory: Memory,
     now: datetime,
 ) -> Cleared:
-    heads = _heads(memory, settings, now)
+    heads = heads_seen(memory, settings, now)
+    hearing = memory.hearing()
+    if hearing.halted is not None:
+        raise refusal(SignerFault.HALTED, hearing.because)
     verified = _verified(bundle, settings, heads.last)
     _check_fresh(verified.fresh_at, settings, now)
     heads = _followed(heads, verified.head, settings, now)

@@ -104,6 +104,19 @@ class ClearedSpend(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Hearing(msgspec.Struct, frozen=True, kw_only=True):
+    """What officers said to this signer: since when (ms) it is halted, and who agreed to its end.
+
+    ``agreed`` holds of each officer which act a resume named, and when (ms) it was heard;
+    ``nonces`` until when (ms) each statement that was heard counts.
+    """
+
+    halted: int | None = None
+    because: str = ""
+    agreed: dict[str, tuple[int, int]] = {}
+    nonces: dict[str, int] = {}
+
+
 def first_seen(head: Checkpoint, *, now: datetime) -> Heads:
     """Return the history that begins with ``head``."""
     return Heads(origin=head.origin, latest_at=now, seen=(_seen(head, now),))
@@ -167,6 +180,14 @@ class Memory:
     def put_heads(self, heads: Heads) -> None:
         """Keep the heads seen."""
         self._pages.put("heads", encode(heads))
+
+    def hearing(self) -> Hearing:
+        """Return what officers said to this signer."""
+        return self._read("officers", Hearing) or Hearing()
+
+    def put_hearing(self, hearing: Hearing) -> None:
+        """Keep what officers said."""
+        self._pages.put("officers", encode(hearing))
 
     def cleared(self, action_id: str) -> ClearedSpend | None:
         """Return what was cleared for an action, or None."""

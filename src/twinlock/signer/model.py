@@ -18,6 +18,7 @@ class SignerFault(StrEnum):
     UNREADABLE = "bundle_unreadable"
     MEMORY_UNUSABLE = "memory_unusable"
     CLOCK_WENT_BACK = "clock_went_back"
+    HALTED = "halted"
     HEAD_UNKNOWN = "head_unknown"
     HEAD_KNOWN = "head_known"
     HEAD_REFUSED = "head_refused"
@@ -50,6 +51,7 @@ SENTENCES: Mapping[SignerFault, str] = MappingProxyType(
         _F.UNREADABLE: "checking the bundle failed in a way that nobody foresaw",
         _F.MEMORY_UNUSABLE: "the signer's memory cannot be read or written, or is open to others",
         _F.CLOCK_WENT_BACK: "the signer's clock is behind what it was before",
+        _F.HALTED: "an officer halted this signer, and two have not resumed it",
         _F.HEAD_UNKNOWN: "this signer has never seen a head of the log: adopt one first",
         _F.HEAD_KNOWN: "a head was adopted before; another one is followed, never adopted",
         _F.HEAD_REFUSED: "the checkpoint is not trusted, or does not extend the last one",
@@ -91,6 +93,7 @@ class SignerSettings:
     ``policies`` are the digests of the policy versions in force. Above ``session_budget_cents`` a
     transaction needs the customer's own assertion, by a key bound ``key_age_least`` ago;
     ``unasserted_daily_cents`` bounds everything that leaves without one, of all accounts together.
+    ``officers`` are the public keys of those whose halt this signer obeys.
     ``fee_raise_for`` is how long after a spend its own fee may be raised. With ``witnessed`` the
     trust file must name a quorum of witnesses: without one, nobody but the operator dates a head.
     """
@@ -104,6 +107,7 @@ class SignerSettings:
     checkpoint_age_most: timedelta = timedelta(minutes=10)  # Witnesses cosign within seconds.
     fee_raise_for: timedelta = timedelta(days=3)  # A transaction that nobody mined is dropped then.
     witnessed: bool = False
+    officers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         invariant(bool(self.policies), "a signer knows which policy is in force")

@@ -4,13 +4,12 @@ A contact reads what it agrees to and nothing else of the account: not what else
 what the owner has shown. Its link does not tell the action's id, which leads to the owner's page.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta
 
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.actions import payload_bytes
@@ -25,6 +24,7 @@ from twinlock.services.actions.proposing import Proposal, Repeated
 from twinlock.services.looking import Standing
 from twinlock.services.proving.checking import Reply
 from twinlock.services.proving.taking import Question
+from twinlock.web.forms import Signed, Wanted
 from twinlock.web.payloads import Known, tell_payload
 from twinlock.web.rendering import Renderer
 from twinlock.web.serving import ACTOR, Pages
@@ -34,19 +34,6 @@ from twinlock.web.sheets import worth_knowing
 class Made(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new passkey, as ``PublicKeyCredential.toJSON`` gives it."""
 
-    response: dict[str, Any]
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the page asks for: there is one way to agree."""
-
-    factor: Literal["passkey"] = "passkey"
-
-
-class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The authenticator's answer, as ``PublicKeyCredential.toJSON`` gives it."""
-
-    challenge_id: Annotated[str, Meta(max_length=64)]
     response: dict[str, Any]
 
 
@@ -111,7 +98,7 @@ async def ask_agreement(
         "agree.html",
         path=f"/agree/{account_id}/{token}",
         told=tell_payload(payload, Known(policy=pages.policy)),
-        worth_knowing=worth_knowing(payload, facts),
+        worth_knowing=worth_knowing(payload, facts, own=False),
         exact_of=payload_bytes(payload).decode("utf-8"),
         digest=found.action.digest,
         agreed=facts.agreed,
@@ -130,7 +117,7 @@ async def agreement_challenge(
     renderer: NamedDependency[Renderer],
     account_id: FromPath[str],
     token: FromPath[str],
-    data: JSONBody[Asked],  # noqa: ARG001 - read to the end, and refused where it is another
+    data: JSONBody[Wanted],  # noqa: ARG001 - read to the end, and refused where it is another
 ) -> Response[object]:
     """Put a question to the contacts: what the browser hands to the authenticator."""
     action_id = await pages.agreements.asked(account_id, token)

@@ -5,22 +5,16 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, URLEncodedBody
-from msgspec import Meta
 
 from twinlock.domain.bounds import WEAK_FREEZE_EVERY, WEAK_FREEZE_LENGTH
 from twinlock.domain.newcomers import for_ever
-from twinlock.web.forms import Form, once
+from twinlock.web.forms import LinkForm, once
 from twinlock.web.rendering import Renderer
 from twinlock.web.serving import ACTOR, Pages, named
 
 
-class FreezeForm(Form, frozen=True, kw_only=True):
-    """A channel, and the secret of the link that was sent to it."""
-
-    HIDDEN = frozenset({"token"})
-
-    channel_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    token: Annotated[str, Meta(max_length=64)]
+class FreezeForm(LinkForm, frozen=True, kw_only=True):
+    """A freeze, by the link that was sent."""
 
 
 @get("/freeze/{action_id:str}")

@@ -12,7 +12,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
-import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
@@ -20,6 +19,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter, URLEncodedBody
 from msgspec import Meta
+from msgspec.structs import replace
 
 from twinlock.domain.account import ActionClosedError, ActionUnknownError, Destination
 from twinlock.domain.actions import ApiKeyCreate
@@ -28,6 +28,7 @@ from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.commands import Veto
 from twinlock.domain.contests import Meaning, meaning_of
+from twinlock.domain.duress import is_offered
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.ids import ActionId, ChannelId, account_of
@@ -44,7 +45,7 @@ from twinlock.services.vetoes import No
 from twinlock.web.agreeing import CONTACT_ANSWERS, CONTACT_PAGES
 from twinlock.web.contests import ContestTold, contest_told
 from twinlock.web.errors import Errors
-from twinlock.web.forms import Form, once
+from twinlock.web.forms import Form, LinkForm, Short, Signed, Wanted, once
 from twinlock.web.freezing import ask_freeze, freeze
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
@@ -53,19 +54,22 @@ from twinlock.web.sheets import Because, Sheet, Status, because_of, sheet_of, wi
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 Guard: TypeAlias = Callable[[Connection, BaseRouteHandler], None]
-Short = Annotated[str, Meta(max_length=64)]
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 _FRESH = "nothing stands under a fresh idempotency key"
 
 
 class ProofForm(Form, frozen=True, kw_only=True):
-    """What somebody typed. ``challenge_id`` names the question, where one was asked."""
+    """What somebody typed. ``challenge_id`` names the question, where one was asked.
 
-    HIDDEN = frozenset({"secret"})
+    ``forced``: what is bound is for duress.
+    """
+
+    HIDDEN = frozenset({"secret", "forced"})
 
     factor: Factor
     secret: Annotated[str, Meta(max_length=256)]
     challenge_id: Short = ""
+    forced: Literal["", "yes"] = ""
 
 
 class CodeForm(Form, frozen=True, kw_only=True):
@@ -74,26 +78,14 @@ class CodeForm(Form, frozen=True, kw_only=True):
     factor: Factor
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What our script asks for."""
+class OwnSigned(Signed, frozen=True, kw_only=True):
+    """The same, of an account's own: ``forced`` says that what is bound is for duress."""
 
-    factor: Literal["passkey"]
-
-
-class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The authenticator's answer, as ``PublicKeyCredential.toJSON`` gives it."""
-
-    challenge_id: Short
-    response: dict[str, Any]
+    forced: bool = False
 
 
-class VetoForm(Form, frozen=True, kw_only=True):
-    """A channel, and the secret of the link that was sent to it."""
-
-    HIDDEN = frozenset({"token"})
-
-    channel_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    token: Short
+class VetoForm(LinkForm, frozen=True, kw_only=True):
+    """A no, by the link that was sent."""
 
 
 Use: TypeAlias = NamedDependency[Pages]
@@ -121,6 +113,8 @@ async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
     if isinstance(payload, ApiKeyCreate) and payload.destinations:
         listed = await pages.destinations(account_of(found.action.action_id))
     sheet = sheet_of(found, policy=pages.policy, listed=listed)
+    if is_offered(payload, one_in=pages.proving.picked_one_in):
+        sheet = replace(sheet, offers_duress=True)
     if all(one.code != Reason.LOOK_ALIKE for one in sheet.because):
         return sheet
     return with_resembled(sheet, await pages.looking.resembled(found))
@@ -172,7 +166,11 @@ async def prove(
     reply = Reply(factor=data.factor, secret=secret, challenge_id=data.challenge_id)
     try:
         answered = await pages.proving.prove(
-            action, reply, actor=ACTOR, idempotency=once(action, data)
+            action,
+            reply,
+            actor=ACTOR,
+            idempotency=once(action, data),
+            forced=bool(data.forced),
         )
     except ActionUnknownError:
         return await _gone(pages, renderer, action)
@@ -237,13 +235,15 @@ async def challenge(
 
 @post("/confirm/{action_id:str}/assertion")
 async def assertion(
-    pages: Use, renderer: Render, action_id: Named, data: JSONBody[Signed]
+    pages: Use, renderer: Render, action_id: Named, data: JSONBody[OwnSigned]
 ) -> Response[object]:
     """Take the authenticator's answer, and decide. The page itself tells the outcome."""
     action = named(action_id)
     reply = Reply(factor=Factor.PASSKEY, challenge_id=data.challenge_id, response=data.response)
     try:
-        given = await pages.proving.prove(action, reply, actor=ACTOR, idempotency=pages.once())
+        given = await pages.proving.prove(
+            action, reply, actor=ACTOR, idempotency=pages.once(), forced=data.forced
+        )
     except ActionUnknownError:
         await pages.looking.explain_gone(action)
     answered = present(given, _FRESH)

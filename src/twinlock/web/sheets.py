@@ -83,7 +83,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     when it lapses. ``then_until`` and ``then_asks`` tell what would follow the proof that is asked
     for: a wait, one more proof, or a choice of the two. ``instead`` are ways where the usual one is
     lost. ``agreement`` is the path of the page for a trusted contact, who must agree;
-    ``then_agrees``: one must after the proof.
+    ``then_agrees``: one must after the proof. ``offers_duress``: what it binds may be for duress.
     """
 
     action_id: str
@@ -111,6 +111,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     agreement: str = ""
     then_agrees: bool = False
+    offers_duress: bool = False
 
 
 _PLACES: Mapping[DestinationState, tuple[str, bool]] = MappingProxyType(
@@ -121,6 +122,17 @@ _PLACES: Mapping[DestinationState, tuple[str, bool]] = MappingProxyType(
         DestinationState.REMOVED: ("You removed it from your list: it counts as new", True),
         DestinationState.LAPSED: ("Known, but not used for a long time", True),
         DestinationState.USABLE: ("Known: on your list, and signed by you", False),
+    }
+)
+# The same to somebody else, who is asked to agree.
+_THEIR_PLACES: Mapping[DestinationState, tuple[str, bool]] = MappingProxyType(
+    {
+        DestinationState.NEW: ("New: nothing was ever sent there with their proof", True),
+        DestinationState.UNPROVED: ("Listed in an older system, never signed by them", True),
+        DestinationState.WAITING: ("New: they listed it, and its wait still runs", True),
+        DestinationState.REMOVED: ("They removed it from their list: it counts as new", True),
+        DestinationState.LAPSED: ("Known, but not used for a long time", True),
+        DestinationState.USABLE: ("Known: on their list, and signed by them", False),
     }
 )
 
@@ -266,10 +278,13 @@ def _instead(tried: Preview) -> tuple[Field, ...]:
     return tuple(Field(factor=one) for one in tried.instead if one not in tried.offers)
 
 
-def worth_knowing(payload: AnyPayload, facts: Facts) -> tuple[Line, ...]:
-    """Return what we know of a payload beyond its fields. None of it is signed."""
+def worth_knowing(payload: AnyPayload, facts: Facts, *, own: bool = True) -> tuple[Line, ...]:
+    """Return what we know of a payload beyond its fields. None of it is signed.
+
+    ``own`` says that its owner reads it, and nobody else.
+    """
     if isinstance(payload, Exit):
-        place, heed = _PLACES[facts.destination]
+        place, heed = (_PLACES if own else _THEIR_PLACES)[facts.destination]
         unknown = facts.value_cents >= MAX_VALUE_CENTS
         worth = "Not known: it counts as the highest" if unknown else dollars(facts.value_cents)
         return (

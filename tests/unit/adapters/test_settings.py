@@ -61,6 +61,7 @@ def test_an_empty_environment_gives_a_working_local_installation() -> None:
         screening_key=None,
         exits_file=None,
         breached_passwords_file=None,
+        picked_one_in=0,
         network_file=None,
         city_file=None,
         witness_policy=None,
@@ -92,6 +93,7 @@ EVERYTHING = {
     "SCREENING_FILE": "/srv/sdn.xml",
     "EXITS_FILE": "/srv/exits.json",
     "BREACHED_PASSWORDS_FILE": "/srv/pwned.txt",
+    "PICKED_ONE_IN": "1000",
     "NETWORK_FILE": "/srv/asn.mmdb",
     "CITY_FILE": "/srv/city.mmdb",
     "WITNESS_POLICY": "/srv/witnesses.policy",
@@ -128,6 +130,7 @@ def test_every_setting_can_be_set() -> None:
         screening_key=None,
         exits_file=Path("/srv/exits.json"),
         breached_passwords_file=Path("/srv/pwned.txt"),
+        picked_one_in=1000,
         network_file=Path("/srv/asn.mmdb"),
         city_file=Path("/srv/city.mmdb"),
         witness_policy=Path("/srv/witnesses.policy"),
@@ -143,6 +146,11 @@ def test_every_setting_can_be_set() -> None:
         ports=frozenset({8443, 9443}),
         plain_loopback=True,
     )
+
+
+@pytest.mark.parametrize("number", [20, 99_999])
+def test_one_in_so_many_is_picked(number: int) -> None:
+    assert load(PICKED_ONE_IN=str(number)).picked_one_in == number
 
 
 def test_the_embedded_database_lives_in_the_data_and_its_password_beside_the_keys() -> None:
@@ -263,6 +271,10 @@ WRONG = [
     ("LOG_LEVEL", "trace", "no level of ours"),
     ("WEBHOOK_NETWORKS", "10.0.0.1/8", "a network with host bits"),
     ("WEBHOOK_NETWORKS", "0.0.0.0/0", "everything"),
+    ("PICKED_ONE_IN", "19", "more often than is sensible"),
+    ("PICKED_ONE_IN", "100000", "so rarely that it is nobody"),
+    ("PICKED_ONE_IN", "0", "never, which is said by not saying it"),
+    ("PICKED_ONE_IN", "1e3", "no whole number"),
     ("WEBHOOK_PORTS", "8443,", "nothing after a comma"),
     ("WEBHOOK_PORTS", "0", "port 0"),
     ("WEBHOOK_PORTS", "65536", "a port too high"),

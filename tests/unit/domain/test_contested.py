@@ -131,7 +131,7 @@ def shown(**changes: Any) -> Shown:  # noqa: ANN401 - any of the fields
     return replace(own, **changes)
 
 
-def account_of(*authenticators: Any, **changes: Any) -> Account:  # noqa: ANN401 - as above
+def account_of(*authenticators: Any, **changes: Any) -> Account:  # noqa: ANN401 - any field's
     base = an_account(*(authenticators or (PASSWORD, SYNCED, ROAMING)))
     return replace(base, disputes=opened(base.disputes, CONTEST), **changes)
 

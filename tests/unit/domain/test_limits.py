@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, NEW_ADDRESS, NOON, OLD_ADDRESS
 from support.gates import Gate
-from support.leaving import OTHERS
+from support.leaving import OTHERS, TETHER
 from support.policies import DEFAULT, STRICT, policy_of, with_rules
 from support.worlds import (
     APP,
@@ -17,19 +17,31 @@ from support.worlds import (
     a_destination,
     a_session,
     an_account,
+    destination_id,
     list_address,
     remove,
     send,
 )
 
+from twinlock.domain.account import Destination
 from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise, LockLoosen, LockTighten
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import MalformedError
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.events import ActionAuthorized
+from twinlock.domain.exits import (
+    AnyExit,
+    CardPay,
+    GiftSend,
+    TransferInternal,
+    WithdrawalCrypto,
+)
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import OPEN, Lock
 from twinlock.domain.own_drafts import own
+from twinlock.domain.policy.leaving import place_mac
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
+from twinlock.domain.replay import apply
 from twinlock.domain.requirements import Answer, reasons
 
 PROFILES = pytest.mark.parametrize("policy", [DEFAULT, STRICT], ids=["default", "strict"])
@@ -126,6 +138,118 @@ def test_what_is_not_listed_counts_once_and_at_its_highest() -> None:
     done(gate, send(10), SYNCED)
     assert gate.account.unlisted == Spent(day="2026-01-15", cents=90_00)
     assert gate.account.spent == Spent(day="2026-01-15", cents=105_00)
+
+
+def test_a_limit_for_each_destination_is_not_passed_by_a_list_of_memos() -> None:
+    """Prevents: one bank account, listed with ten references, and ten limits a day."""
+    gate = Gate.of(an_account(PASSWORD, SYNCED, ROAMING), *(listed(memo) for memo in "12"))
+    gate.account = replace(gate.account, limits=Limits(destination_cents=100_00))
+    assert done(gate, to_memo("1"), SYNCED) is Answer.ALLOW
+
+    assert Reason.OWN_LIMIT in reasons(gate.propose(to_memo("2")).requirement)
+    assert Reason.OWN_LIMIT in reasons(gate.propose(to_memo("never listed")).requirement)
+    elsewhere = gate.propose(send(60, to=NEW_ADDRESS)).requirement
+    assert Reason.OWN_LIMIT not in reasons(elsewhere)
+    gate.wait(DAY)
+    assert done(gate, to_memo("2"), SYNCED) is Answer.ALLOW
+
+
+def listed(memo: str) -> Destination:
+    known = a_destination(OLD_ADDRESS, used_at=NOON)
+    return replace(known, memo=memo, destination_id=destination_id("ethereum", OLD_ADDRESS, memo))
+
+
+def to_memo(memo: str) -> WithdrawalCrypto:
+    return replace(send(60), memo=memo)
+
+
+def test_what_left_before_a_place_was_listed_counts_on_that_day() -> None:
+    """Prevents: the limit of a day twice: before the end of a listing's wait, and after it."""
+    gate = a_gate(limits=Limits(destination_cents=100_00))
+    before = gate.propose(send(60, to=NEW_ADDRESS)).action_id
+    gate.prove(before, SYNCED)
+    gate.wait(HOUR)
+    gate.prove(gate.propose(list_address(NEW_ADDRESS)).action_id, SYNCED)
+    gate.wait(DAY - HOUR)
+    assert gate.spend(before).answer is Answer.ALLOW
+    gate.wait(HOUR)
+
+    again = gate.propose(send(60, to=NEW_ADDRESS))
+    assert gate.destinations[destination_id("ethereum", NEW_ADDRESS, "")].usable_at is not None
+    assert Reason.OWN_LIMIT in reasons(again.requirement)
+    gate.wait(DAY)
+    assert done(gate, send(60, to=NEW_ADDRESS), SYNCED) is Answer.ALLOW
+
+
+def test_what_was_authorized_and_is_spent_counts_once_at_its_place() -> None:
+    gate = a_gate(policy_of(with_rules()))
+    named = gate.propose(send(60)).action_id
+    gate.prove(named, SYNCED)
+    place = place_mac(gate.account, send(60))
+    assert gate.account.sent_to == SentTo(day="2026-01-15", cents={place: 60_00})
+
+    gate.price_list = {**gate.price_list, "USDT": 150}
+    gate.spend(named)
+    assert gate.account.sent_to == SentTo(day="2026-01-15", cents={place: 90_00})
+
+    gate.wait_until(MIDNIGHT - HOUR / 60)
+    later = gate.propose(send(10)).action_id
+    gate.prove(later, SYNCED)
+    assert gate.account.sent_to == SentTo(day="2026-01-15", cents={place: 105_00})
+    gate.wait(HOUR / 30)
+    gate.spend(later)
+    assert gate.account.sent_to == SentTo(day="2026-01-16", cents={place: 15_00})
+
+
+def test_what_became_cheaper_counts_no_less_once_it_left() -> None:
+    gate = a_gate(policy_of(with_rules()))
+    named = gate.propose(send(60)).action_id
+    gate.prove(named, SYNCED)
+    place = place_mac(gate.account, send(60))
+
+    gate.price_list = {**gate.price_list, "USDT": 50}
+    gate.spend(named)
+    assert gate.account.sent_to == SentTo(day="2026-01-15", cents={place: 60_00})
+
+
+def test_an_old_exit_without_a_place_counts_as_it_did() -> None:
+    """An installation's earlier entries are folded to what they were folded to."""
+    gate = a_gate(policy_of(with_rules()))
+    named = gate.propose(send(60)).action_id
+    gate.prove(named, SYNCED)
+    before, decided, _ = gate.book[-1]
+    events = [event for one in decided.decisions for event in one.events]
+    authorized = next(one for one in events if isinstance(one, ActionAuthorized))
+
+    after = apply(before, replace(authorized, place="")).account
+    assert (after.sent_to, after.spent.cents) == (SentTo(), 60_00)
+
+
+MIDNIGHT = NOON + DAY / 2
+GIFT = GiftSend(**TETHER, counterparty="bob")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (send(1), replace(send(1), memo="2"), True),
+        (send(1), replace(send(1), network="tron"), True),
+        (send(1), send(1, to=NEW_ADDRESS), False),
+        (GIFT, GiftSend(**TETHER, counterparty="ann"), False),
+        (GIFT, TransferInternal(**TETHER, counterparty="bob"), True),
+        (GIFT, CardPay(**TETHER, card="bob"), False),
+        (GIFT, send(1, to="bob"), False),
+    ],
+)
+def test_a_place_is_an_address_or_a_name_in_its_own_book(
+    one: AnyExit, other: AnyExit, same: bool
+) -> None:
+    account = an_account()
+
+    assert (place_mac(account, one) == place_mac(account, other)) is same
+    assert len(place_mac(account, one)) == len("0123456789")
+    elsewhere = replace(account, chain=replace(account.chain, label_key="another"))
+    assert place_mac(elsewhere, one) != place_mac(account, one)
 
 
 @pytest.mark.parametrize("payload", OTHERS)

@@ -5,24 +5,21 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, INSTANT, NOON, OLD_ADDRESS
+from support.contacts import agreeing, higher, lower
 from support.gates import Gate
 from support.leaving import OTHERS
 from support.policies import DEFAULT, STRICT
 from support.worlds import (
     APP,
-    DESKTOP,
     EMAIL,
     FREEZE,
     PASSWORD,
     ROAMING,
-    SMS,
     SYNCED,
     a_contact,
-    a_destination,
     a_passkey,
     a_session,
     add_contact,
-    an_account,
     bind,
     list_address,
     remove_contact,
@@ -30,7 +27,7 @@ from support.worlds import (
 )
 
 from twinlock.domain.account import Account, Candidate
-from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise, TrustedContactAdd, class_of
+from twinlock.domain.actions import AnyPayload, LimitRaise, TrustedContactAdd, class_of
 from twinlock.domain.answers import tell_open
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
@@ -73,17 +70,7 @@ def a_gate(
     *contacts: Passkey, policy: Policy = DEFAULT, above: int | None = ABOVE, **changes: object
 ) -> Gate:
     """Return an account whose contacts agree above US$100 a day."""
-    bound = an_account(PASSWORD, SYNCED, ROAMING, APP, channels=(EMAIL, SMS, DESKTOP))
-    account = replace(bound, contacts=contacts, limits=Limits(agreement_cents=above), **changes)
-    return Gate.of(account, a_destination(OLD_ADDRESS, used_at=NOON), policy=policy)
-
-
-def higher(agreed: int | None, *, day: int | None = None) -> LimitRaise:
-    return LimitRaise(account=ALICE, day_cents=day, destination_cents=None, agreement_cents=agreed)
-
-
-def lower(agreed: int | None) -> LimitLower:
-    return LimitLower(account=ALICE, day_cents=None, destination_cents=None, agreement_cents=agreed)
+    return agreeing(*contacts, above=above, policy=policy, **changes)
 
 
 def proved(gate: Gate, payload: AnyPayload, secret: str = "") -> str:

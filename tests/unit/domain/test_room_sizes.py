@@ -71,6 +71,7 @@ from twinlock.domain.bounds import (
     PAID_MOST,
     PASSING_BYTES_MOST,
     RISK_MOST,
+    SENT_TO_MOST,
     SESSIONS_MOST,
     SIGNALLED_CHANNELS_MOST,
     SILENT_ROOTS_MOST,
@@ -99,7 +100,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.likeness import TAG
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import Lock
 from twinlock.domain.proving import codes_help
 from twinlock.domain.reasons import Reason
@@ -328,6 +329,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         attempt_told_at=SECOND,
         rings=Rings(SECOND, NOTICES_PER_HOUR_MOST, SECOND * 1000, SECOND, SECOND),
         undercut_at=SECOND,
+        picked_at=SECOND,
         sim_changed_at=LATE,
         signals=Signals(
             since=SECOND,
@@ -342,6 +344,10 @@ def a_full_account(*actions: OpenAction) -> Account:
         paid={f"{n:0{TAG}d}": MANY for n in range(PAID_MOST)},
         spent=Spent(day="2026-01-15", cents=10**12),
         unlisted=Spent(day="2026-01-15", cents=10**12),
+        sent_to=SentTo(
+            day="2026-01-15",
+            cents={f"{n:010d}": 10**12 for n in range(SENT_TO_MOST)} | {"": 10**12},
+        ),
         last_exit_at=SECOND,
         legal_holds={f"{n}" * LEGAL_REFERENCE_MOST: SECOND for n in range(LEGAL_HOLDS_MOST)},
         doubts=((MANY, MANY),) * DOUBTS_MOST,
@@ -416,11 +422,13 @@ def without_what_passes(account: Account) -> Account:
         attempt_told_at=0,
         rings=Rings(),
         undercut_at=0,
+        picked_at=0,
         sim_changed_at=None,
         paid={},
         signals=Signals(),
         spent=Spent(),
         unlisted=Spent(),
+        sent_to=SentTo(),
         last_exit_at=0,
         legal_holds={},
         doubts=(),

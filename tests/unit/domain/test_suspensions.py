@@ -109,6 +109,17 @@ def test_whoever_suspended_is_none_of_the_two(desk: Desk) -> None:
     assert desk.is_suspended()
 
 
+def test_whoever_suspended_is_none_of_the_two_by_a_new_key_either(desk: Desk) -> None:
+    """Prevents: an officer who gets another key, and is two."""
+    desk.does(ADA, desk.suspending)
+    desk.officers, desk.instead = (BEN, CLEO, EVE), {EVE.key: ADA.key}
+
+    assert "two others" in str(desk.refuses(EVE, desk.releasing))
+    desk.does(BEN, desk.releasing)
+    desk.does(CLEO, desk.releasing)
+    assert not desk.is_suspended()
+
+
 def test_one_officer_twice_releases_nothing(desk: Desk) -> None:
     desk.does(ADA, desk.suspending)
     desk.does(BEN, desk.releasing)

@@ -5,15 +5,17 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, NOON
+from support.officers import ADA, BEN, CLEO, DORA, Board
 from support.worlds import a_destination, an_account, send
 
-from twinlock.domain.account import Chain, Challenge, OpenAction, Session
+from twinlock.domain.account import Chain, Challenge, OpenAction, Session, Shown
 from twinlock.domain.actions import payload_bytes
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.canonical import b64url, decode
+from twinlock.domain.canonical import b64url, decode, encode
 from twinlock.domain.decisions import Decision
 from twinlock.domain.disputes import Contest
+from twinlock.domain.duress import sealed
 from twinlock.domain.entries import SALTS_BYTES, Kept, Opening, Origin, record
 from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.events import (
@@ -31,6 +33,7 @@ from twinlock.domain.events import (
     DestinationAdded,
     Event,
     NewcomerRepudiated,
+    ProofAccepted,
     ProofRefused,
     SessionEnded,
     SessionStarted,
@@ -47,7 +50,9 @@ from twinlock.domain.webhooks.outcomes import (
     LogEntry,
     MessageType,
     WebhookPatternError,
+    alarm_of,
     check_patterns,
+    is_desks,
     leaf_time,
     message_id,
     message_of,
@@ -211,6 +216,32 @@ def test_of_an_erasure_the_account_is_told_and_nothing_else() -> None:
     assert (message.index, message.at) == (42, NOON)
 
 
+def test_what_an_officer_said_is_told_to_every_endpoint() -> None:
+    """Prevents: two who make themselves the only officers before anybody looks."""
+    board = Board(ADA, BEN, CLEO)
+    board.does(ADA, board.change(add=DORA, remove=CLEO))
+    first, told = (
+        message_of(LogEntry(index=place, account_id="", leaf=encode(leaf), kept=None))
+        for place, leaf in enumerate(board.leaves)
+    )
+    assert first is not None
+    assert told is not None
+
+    assert (told.kind, wants(("*",), told.kind)) == (MessageType.OFFICERS_ACTED, True)
+    said = msgspec.json.decode(told.body)["data"]
+    change = {"add": DORA.key, "do": "officers.change", "remove": CLEO.key, "since": 0}
+    assert said == {
+        "act": change,
+        "index": 1,
+        "number": 1,
+        "officer": ADA.key,
+        "officers": [],
+    }
+    named = msgspec.json.decode(first.body)["data"]
+    assert (named["act"], named["officer"]) == (None, "")
+    assert set(named["officers"]) == {ADA.key, BEN.key, CLEO.key}
+
+
 def test_a_message_says_who_what_why_and_where_in_the_log() -> None:
     never = Never(code=Reason.FEE_TOO_HIGH)
 
@@ -265,6 +296,95 @@ def test_a_message_is_the_same_each_time_it_is_made() -> None:
     assert first.message_id == message_id(entry.leaf)
     assert (first.index, first.at) == (42, NOON)
     assert leaf_time(entry.leaf) == NOON
+
+
+# --- What the security desk is told, and nobody else ---
+
+
+def proved(*, rung: bool) -> LogEntry:
+    """Return the entry of a proof that lets an exit go; ``rung`` says that it was forced."""
+    seal = sealed(b64url(b"b" * 16), rings=rung, names=False)
+    shown = Shown(
+        source="aut_totp", factor=Factor.TOTP, root="phone", bound_at=NOON, at=NOON, entry=7
+    )
+    accepted = ProofAccepted(at=NOON, action_id=ACTION, shown=shown, proved=True, seal=seal)
+    return about(Answer.HOLD, PROPOSED, accepted, held(NOON + 3 * DAY))
+
+
+def test_a_forced_proof_rings_and_names_whom_and_what() -> None:
+    alarm = alarm_of(proved(rung=True))
+
+    assert alarm is not None
+    assert (alarm.kind, alarm.index, alarm.at) == (MessageType.ALARM_DURESS, 42, NOON)
+    said = msgspec.json.decode(alarm.body)
+    assert said["type"] == "alarm.duress"
+    assert said["data"] == body_of(proved(rung=True))["data"]
+    assert said["data"]["account_id"] == ALICE
+    assert said["data"]["until"] == "2026-01-18T12:00:00Z"
+
+
+def test_the_alarm_has_its_own_id_the_same_each_time() -> None:
+    entry = proved(rung=True)
+    alarm, outcome = alarm_of(entry), message_of(entry)
+
+    assert alarm is not None
+    assert outcome is not None
+    assert alarm == alarm_of(entry)
+    assert alarm.message_id != outcome.message_id
+    assert len(alarm.message_id) == len(outcome.message_id)
+
+
+def test_others_are_told_the_same_whether_it_rings_or_not() -> None:
+    """But for what hides which it is: the id is made of the leaf, which commits to the events."""
+    rung, quiet = message_of(proved(rung=True)), message_of(proved(rung=False))
+
+    assert rung is not None
+    assert quiet is not None
+    assert rung.body == quiet.body
+    assert rung.kind is quiet.kind is MessageType.ACTION_HELD
+    assert "seal" not in rung.body.decode()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        proved(rung=False),
+        about(Answer.ALLOW, PROPOSED, DONE),
+        replace(proved(rung=True), kept=None),
+    ],
+    ids=["free", "no proof", "erased"],
+)
+def test_nothing_else_rings(entry: LogEntry) -> None:
+    assert alarm_of(entry) is None
+
+
+def test_an_alarm_that_the_leaf_does_not_commit_to_is_none() -> None:
+    """Prevents: whoever writes to the database, and sends the desk to somebody."""
+    rung, quiet = proved(rung=True), proved(rung=False)
+    assert rung.kept is not None
+    assert quiet.kept is not None
+    forged = replace(quiet, kept=replace(quiet.kept, events=rung.kept.events))
+
+    with pytest.raises(LogDamagedError, match="not of its events"):
+        alarm_of(forged)
+    with pytest.raises(LogDamagedError, match="not that of its account"):
+        alarm_of(replace(rung, account_id="acc_" + "z" * 26))
+
+
+def test_the_desk_has_an_endpoint_of_its_own() -> None:
+    assert check_patterns(["alarm.duress"]) == ("alarm.duress",)
+    assert is_desks(["alarm.duress"])
+    assert not is_desks(["*"])
+    assert not is_desks(["action.*"])
+
+
+@pytest.mark.parametrize(
+    "patterns", [("alarm.*",), ("alarm.duress", "action.held"), ("alarm.duress", "*")]
+)
+def test_who_is_told_of_alarms_is_told_of_nothing_else(patterns: tuple[str, ...]) -> None:
+    """Prevents: a server of the platform's that shows what it gets to whoever looks."""
+    with pytest.raises(WebhookPatternError, match="nothing else"):
+        check_patterns(patterns)
 
 
 # --- What contradicts itself ---
@@ -342,7 +462,8 @@ def test_patterns_are_kept_in_order_and_once() -> None:
 
 
 def test_as_many_patterns_are_taken_as_may_be() -> None:
-    most = tuple(sorted(MessageType))[:PATTERNS_MOST]
+    outcomes_of = sorted(set(MessageType) - {MessageType.ALARM_DURESS})
+    most = tuple(outcomes_of)[:PATTERNS_MOST]
 
     assert check_patterns(most) == most
     with pytest.raises(WebhookPatternError):

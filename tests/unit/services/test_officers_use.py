@@ -1,17 +1,14 @@
 """The use cases of officers, on a chain in memory."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from support.officers import ADA, BEN, CLEO, DORA, EVE, HALT, LOG, Board, MemoryActs, Officer
 from support.stores import ENTROPY
 
-from twinlock.domain.bounds import STATEMENT_LIFETIME
-from twinlock.domain.officers.platform import (
-    NotHaltedError,
-    OfficersMissingError,
-    OfficersWrongError,
-)
+from twinlock.domain.bounds import OFFICERS_WAIT, STATEMENT_LIFETIME
+from twinlock.domain.officers.keys import OfficersWrongError
+from twinlock.domain.officers.platform import NotHaltedError, OfficersMissingError
 from twinlock.domain.officers.statements import Act, Change, Resume, StatementRefusedError
 from twinlock.proofs.officers import sign
 from twinlock.services.officers import Officers, Standing, Told
@@ -93,9 +90,12 @@ async def test_a_change_is_done_when_a_second_officer_agreed(scene: Scene) -> No
 
     first = await scene.does(ADA, change)
     other = await scene.does(BEN, await scene.use.change(add=EVE.key, remove=""))
+    scene.board.now += OFFICERS_WAIT
     done = await scene.does(BEN, change)
 
     assert (first.done, first.agreed) == (False, (ADA.key,))
+    agreed_at = datetime.fromtimestamp(scene.board.leaves[1].at / 1000, tz=UTC)
+    assert (first.change_at, done.change_at) == (agreed_at + OFFICERS_WAIT, None)
     assert (other.done, other.agreed) == (False, (BEN.key,))
     assert (done.done, done.since) == (True, 3)
     assert set(done.officers) == {ADA.key, BEN.key, DORA.key}

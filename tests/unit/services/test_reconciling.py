@@ -1,6 +1,7 @@
 """Reconciling over spends in memory: groups, spellings of addresses, and what is missing."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -40,6 +41,11 @@ PAID = WithdrawalFiat(
 )
 
 
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "reconciled.sqlite3"
+
+
 def unwatched(done: int, of: int) -> None:
     assert done <= of
 
@@ -59,11 +65,11 @@ def told(findings: list[Finding]) -> list[tuple[int, str]]:
     return [(one.line, one.kind.value) for one in findings]
 
 
-async def test_rows_are_matched_across_groups_and_counted() -> None:
+async def test_rows_are_matched_across_groups_and_counted(state: Path) -> None:
     source = MemorySpends()
     source.closed[ACTION] = closed_action()
     source.erased.add(ALICE)
-    with seen_in_file() as seen:
+    with seen_in_file(state) as seen:
         use = Reconciling(source, seen, policy=DEFAULT)
         first = await use.take([a_row(2), a_row(3, action=""), a_row(4, action=numbered(4))])
         second = await use.take([a_row(5), a_row(6, action=numbered(4))])
@@ -77,11 +83,13 @@ async def test_rows_are_matched_across_groups_and_counted() -> None:
     assert source.asked == [{ACTION, numbered(4)}, {ACTION, numbered(4)}, set()]
 
 
-async def test_an_account_of_a_bank_is_the_same_in_groups_and_without_a_network() -> None:
+async def test_an_account_of_a_bank_is_the_same_in_groups_and_without_a_network(
+    state: Path,
+) -> None:
     source = MemorySpends()
     source.closed[ACTION] = closed_action(payload=PAID)
     row = a_row(type="withdrawal.fiat", asset="EUR", network="", amount_minor="1250")
-    with seen_in_file() as seen:
+    with seen_in_file(state) as seen:
         use = Reconciling(source, seen, policy=DEFAULT)
         wrong = await use.take([replace(row, address="de75 5121 0800 1245 1261 99")])
         other = await use.take([replace(row, address="DE89370400440532013000", line=3)])
@@ -90,8 +98,8 @@ async def test_an_account_of_a_bank_is_the_same_in_groups_and_without_a_network(
     assert [one.kind.value for one in other] == ["executed_twice", "differs"]
 
 
-async def test_the_time_of_a_file_is_that_of_its_rows_in_whatever_order() -> None:
-    with seen_in_file() as seen:
+async def test_the_time_of_a_file_is_that_of_its_rows_in_whatever_order(state: Path) -> None:
+    with seen_in_file(state) as seen:
         use = Reconciling(MemorySpends(), seen, policy=DEFAULT)
         assert (use.first_at, use.last_at) == (None, None)
         for hours in (2, 1, 3):
@@ -102,10 +110,10 @@ async def test_the_time_of_a_file_is_that_of_its_rows_in_whatever_order() -> Non
 
 
 @pytest.mark.parametrize("address", [PAYLOAD.address, "0xABABABABABABABABABABABABABABABABABABABAB"])
-async def test_an_address_is_compared_in_its_one_form(address: str) -> None:
+async def test_an_address_is_compared_in_its_one_form(state: Path, address: str) -> None:
     source = MemorySpends()
     source.closed[ACTION] = closed_action()
-    with seen_in_file() as seen:
+    with seen_in_file(state) as seen:
         use = Reconciling(source, seen, policy=DEFAULT)
         fits = await use.take([a_row(address=address)])
         unknown = await use.take([a_row(3, network="no-such-network", address=address)])
@@ -118,7 +126,7 @@ async def test_an_address_is_compared_in_its_one_form(address: str) -> None:
     ]
 
 
-async def test_a_spend_that_no_row_named_is_missing_unless_it_is_young() -> None:
+async def test_a_spend_that_no_row_named_is_missing_unless_it_is_young(state: Path) -> None:
     source = MemorySpends()
     source.every = [
         spent(numbered(1)),
@@ -128,7 +136,7 @@ async def test_a_spend_that_no_row_named_is_missing_unless_it_is_young() -> None
         spent(ACTION),
         spent(numbered(5), payload=GIVEN),
     ]
-    with seen_in_file() as seen:
+    with seen_in_file(state) as seen:
         use = Reconciling(source, seen, policy=DEFAULT)
         await use.take([a_row()])
 
@@ -138,13 +146,32 @@ async def test_a_spend_that_no_row_named_is_missing_unless_it_is_young() -> None
         assert await missing(use, "card.pay") == []
 
 
-async def test_many_spends_are_looked_for_group_by_group() -> None:
+async def test_many_spends_are_looked_for_group_by_group(state: Path) -> None:
     source = MemorySpends()
     count = LOOKED_UP_AT_ONCE * 2 + 1
     source.every = [spent(numbered(number)) for number in range(count)]
-    with seen_in_file() as seen:
+    with seen_in_file(state) as seen:
         use = Reconciling(source, seen, policy=DEFAULT)
         await use.take([a_row(number, action=numbered(number)) for number in range(1, count - 1)])
 
         assert await missing(use) == [numbered(0), numbered(count - 1)]
     assert use.counts["spends"] == count
+
+
+async def test_what_an_earlier_file_told_of_is_executed_twice_and_never_missing(
+    state: Path,
+) -> None:
+    """Prevents: money that left yesterday and again today on one authorization."""
+    source = MemorySpends()
+    source.closed[ACTION] = closed_action()
+    source.every = [spent(ACTION)]
+    with seen_in_file(state) as seen:
+        assert await Reconciling(source, seen, policy=DEFAULT).take([a_row(2)]) == []
+    with seen_in_file(state) as seen:
+        use = Reconciling(source, seen, policy=DEFAULT)
+        again = await use.take([a_row(3, reference="tx-other")])
+        assert await missing(use) == []
+
+    assert [(one.kind.value, one.detail) for one in again] == [
+        ("executed_twice", "as tx-2 in an earlier file")
+    ]

@@ -13,6 +13,7 @@ from support.cast import DAY
 from support.wallets import DictState, Wallet
 from support.worlds import CONTRACT
 
+from twinlock.domain.canonical import encode
 from twinlock.domain.ids import ActionId
 from twinlock.signer import FileState
 from twinlock.signer.callback import (
@@ -27,6 +28,7 @@ from twinlock.signer.callback import (
     EvidenceSilentError,
     read_clock,
 )
+from twinlock.signer.memory import Hearing
 from twinlock.signer.model import SignerFault
 
 COSIGNER = RSAKey.generate_key(2048)
@@ -89,7 +91,7 @@ class Desk:
         } | changes
         return {name: value for name, value in whole.items() if value is not None}
 
-    def ask(self, *, later: timedelta = timedelta(), **changes: Any) -> Told:  # noqa: ANN401 - as above
+    def ask(self, *, later: timedelta = timedelta(), **changes: Any) -> Told:  # noqa: ANN401 - claims of any kind
         return self.send(signed(self.request(**changes)), later=later)
 
     def send(self, body: bytes, *, later: timedelta = timedelta()) -> Told:
@@ -256,6 +258,14 @@ def test_what_may_pass_is_asked_again() -> None:
     told = desk.ask()
 
     assert (told["action"], told["rejectionReason"]) == ("RETRY", SignerFault.HEAD_UNKNOWN)
+
+
+def test_under_an_officers_halt_the_cosigner_asks_again() -> None:
+    desk = Desk()
+    desk.wallet.state.kept["officers"] = encode(Hearing(halted=1, because="case-7"))
+    told = desk.ask()
+
+    assert (told["action"], told["rejectionReason"]) == ("RETRY", SignerFault.HALTED)
 
 
 def test_a_memory_that_others_may_read_approves_nothing(tmp_path: Any) -> None:  # noqa: ANN401 - a path

@@ -1,5 +1,7 @@
 """How much there is to audit, and the few rows that belong to the whole installation."""
 
+from collections.abc import Mapping
+
 import asyncpg
 import msgspec
 
@@ -99,13 +101,13 @@ async def platform_acts(
 
 def _halts(leaves: list[tuple[int, bytes]]) -> PlatformActs:
     halts: list[tuple[int, int]] = []
-    officers: list[tuple[int, tuple[str, ...]]] = []
+    officers: list[tuple[int, tuple[str, ...], Mapping[str, str]]] = []
     platform, since = Platform(), 0
     for index, entry in leaves:
         before, named = platform.halt, platform.officers
         platform = followed(platform, read_leaf(entry))
         if platform.officers != named:
-            officers.append((index, platform.officers))
+            officers.append((index, platform.officers, platform.instead))
         if before is None and platform.halt is not None:
             since = index
         elif before is not None and platform.halt is None:

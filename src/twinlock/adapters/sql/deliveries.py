@@ -60,17 +60,17 @@ _HANDED = f"""
 UPDATE delivery SET state = 'handed', ended_at = $3, claimed_until = NULL, fault = NULL,
        awaited = $4
  WHERE {_MINE}
-"""  # noqa: S608 - as above
+"""  # noqa: S608 - our own constant
 _PUT_OFF = f"""
 UPDATE delivery SET attempts = least(attempts + 1, 32000), due_at = $3, fault = $4,
        claimed_until = NULL
  WHERE {_MINE}
-"""  # noqa: S608 - as above
+"""  # noqa: S608 - our own constant
 _DEAD = f"""
 UPDATE delivery SET state = 'dead', ended_at = $3, fault = $4, claimed_until = NULL,
        attempts = least(attempts + 1, 32000)
  WHERE {_MINE}
-"""  # noqa: S608 - as above
+"""  # noqa: S608 - our own constant
 _GIVE_BACK = """
 UPDATE delivery d SET claimed_until = NULL
   FROM unnest($1::bigint[], $2::timestamptz[]) AS mine (id, claimed_until)

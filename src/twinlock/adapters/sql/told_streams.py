@@ -16,12 +16,12 @@ import asyncpg
 import msgspec
 from msgspec.structs import replace
 
-from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, SubjectKey
+from twinlock.adapters.boxes import SubjectKey
 from twinlock.adapters.sql import codec
+from twinlock.adapters.sql.followers import Followers, Kind, count_of, health_of
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
-from twinlock.domain.bounds import TOLD_WAITING_MOST
-from twinlock.domain.errors import SealBrokenError
+from twinlock.domain.bounds import TOLD_DEAD_MOST, TOLD_WAITING_MOST
 from twinlock.domain.ids import AccountId
 from twinlock.domain.transmitting.streams import (
     Attempted,
@@ -37,7 +37,7 @@ from twinlock.domain.transmitting.streams import (
     ToldStreamUnknownError,
     Waiting,
 )
-from twinlock.domain.webhooks.endpoints import PAUSE_LONGEST, RETRY_LONGEST, Disabled, Health
+from twinlock.domain.webhooks.endpoints import PAUSE_LONGEST, RETRY_LONGEST, Health
 from twinlock.domain.webhooks.outcomes import LogEntry
 from twinlock.ports import Entropy
 
@@ -48,9 +48,13 @@ _STREAM = msgspec.json.Decoder(ToldStream)
 _SUBJECT = msgspec.json.Decoder(Followed)
 _TOKEN = msgspec.json.Decoder(Waiting)
 
+# Of one receiver one stream at a time is made, so that no two of them are both the last one.
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(7463002, hashtext($1))"
 _ADD = """
 WITH key AS (
-  INSERT INTO subject_key (subject, wrapped) VALUES ($1, $2) RETURNING subject
+  INSERT INTO subject_key (subject, wrapped)
+  SELECT $1, $2 WHERE (SELECT count(*) FROM told_stream s WHERE s.receiver = $4) < $6
+  RETURNING subject
 )
 INSERT INTO told_stream (id, receiver, pushed, version, box, position)
 SELECT key.subject, $4, $5, 1, $3, h.size FROM key, head h WHERE h.cell = 1
@@ -108,6 +112,7 @@ _VERIFY = """
 WITH changed AS (
   UPDATE told_stream SET verified_at = $5
    WHERE id = $1 AND (verified_at IS NULL OR verified_at <= $4 OR verified_at > $5)
+     AND (SELECT count(*) FROM told_token t WHERE t.stream_id = $1 AND t.due_at IS NOT NULL) < $6
   RETURNING id
 )
 INSERT INTO told_token (stream_id, subject, jti, box, due_at)
@@ -119,6 +124,12 @@ DELETE FROM told_token WHERE stream_id = $1 AND jti = ANY($2::text[])
 _REFUSE = """
 UPDATE told_token t SET due_at = NULL, fault = r.fault
   FROM unnest($2::text[], $3::text[]) r (jti, fault) WHERE t.stream_id = $1 AND t.jti = r.jti
+"""
+# Behind what made some dead: a receiver that takes nothing keeps no more rows than these.
+_FORGET_DEAD = """
+DELETE FROM told_token t USING (
+  SELECT id FROM told_token WHERE stream_id = $1 AND due_at IS NULL ORDER BY id DESC OFFSET $2
+) old WHERE t.id = old.id
 """
 _WAITING = """
 SELECT jti, box FROM told_token WHERE stream_id = $1 AND due_at IS NOT NULL ORDER BY id LIMIT $2
@@ -184,30 +195,39 @@ SELECT count(*) FROM mine
 """
 
 
-class SqlToldStreams:
-    """Streams over the store's connections. Implements ``ports.StreamShelf``.
+_KIND = Kind(box=STREAM, word="stream", find=_READ, decoder=_STREAM, unknown=ToldStreamUnknownError)
 
-    ``unopened`` counts how often one was claimed that could not be opened.
-    """
+
+class SqlToldStreams:
+    """Streams over the store's connections. Implements ``ports.StreamShelf``."""
 
     def __init__(self, store: SqlStore, *, entropy: Entropy) -> None:
         self._database = store.database
-        self._sealer = store.sealer
         self._entropy = entropy
         self._log = SqlWebhooks(store, entropy=entropy)
-        self.unopened = 0
+        self._rows = Followers(store, entropy=entropy, kind=_KIND)
+
+    @property
+    def unopened(self) -> int:
+        """How often one was claimed that could not be opened."""
+        return self._rows.unopened
 
     # --- Streams ---
 
-    async def add(self, stream: ToldStream) -> None:
-        """Keep a new stream; it is told of what is decided from now on."""
+    async def add(self, stream: ToldStream, *, most: int) -> bool:
+        """Keep a new stream (see the port)."""
         named = stream.stream_id
-        random = self._entropy.draw(NEW_KEY_ENTROPY_BYTES)
-        wrapped = self._sealer.new_subject_key(named, random=random)
-        key = self._sealer.open_subject_key(named, wrapped)
-        box = codec.seal(key, stream, _stream_place(named, 1), entropy=self._entropy)
+        wrapped, box = self._rows.begin(named, stream)
         pushed = stream.method is Method.PUSH
-        await self._do(_ADD, named, wrapped, box, stream.receiver_id, pushed)
+        values = (named, wrapped, box, stream.receiver_id, pushed, most)
+
+        async def work(db: asyncpg.Connection) -> str:
+            async with db.transaction():
+                await db.execute(_ONE_BY_ONE, stream.receiver_id)
+                done: str = await db.execute(_ADD, *values)
+                return done
+
+        return count_of(await self._database.read(work)) > 0
 
     async def listed(self, receiver_id: ReceiverId | None) -> tuple[KeptStream, ...]:
         """Return the streams of a receiver, or all of them, the oldest first."""
@@ -217,7 +237,7 @@ class SqlToldStreams:
 
     async def read(self, stream_id: StreamId) -> KeptStream:
         """Return a stream. Raises ToldStreamUnknownError."""
-        return self._opened(await self._row(stream_id))
+        return self._opened(await self._rows.row(stream_id))
 
     async def replace(self, stream: ToldStream, *, version: int) -> None:
         """Keep ``stream`` in place of what was read at ``version``.
@@ -226,14 +246,12 @@ class SqlToldStreams:
             ToldStreamUnknownError: it is gone, or was replaced meanwhile.
         """
         named = stream.stream_id
-        key = await self._key(named)
-        place = _stream_place(named, version + 1)
-        box = codec.seal(key, stream, place, entropy=self._entropy)
-        await self._do(_REPLACE, named, version, box, stream.method is Method.PUSH)
+        box = await self._rows.next_box(named, stream, version=version)
+        await self._rows.change(_REPLACE, named, version, box, stream.method is Method.PUSH)
 
     async def remove(self, stream_id: StreamId) -> None:
         """Forget a stream, its subjects and what waits. Raises ToldStreamUnknownError."""
-        await self._do(_REMOVE, stream_id)
+        await self._rows.change(_REMOVE, stream_id)
 
     async def set_status(self, stream_id: StreamId, status: StreamStatus, *, reason: str) -> None:
         """Change what a stream does; one that was disabled begins at the end of the log.
@@ -247,46 +265,14 @@ class SqlToldStreams:
         if not count:
             raise ToldStreamUnknownError("no such stream")
 
-    async def _do(self, sql: str, *arguments: object) -> None:
-        """Change one row. Raises ToldStreamUnknownError where there is none."""
-        if not await self._changed(sql, *arguments):
-            raise ToldStreamUnknownError("no such stream, or it was changed meanwhile")
-
-    async def _changed(self, sql: str, *arguments: object) -> int:
-        """Return how many rows were changed."""
-        done = await self._database.read(lambda db: db.execute(sql, *arguments))
-        return int(done.rpartition(" ")[2])
-
-    async def _row(self, stream_id: StreamId) -> asyncpg.Record:
-        row = await self._database.read(lambda db: db.fetchrow(_READ, stream_id))
-        if row is None:
-            raise ToldStreamUnknownError("no such stream")
-        return row
-
-    async def _key(self, stream_id: StreamId) -> SubjectKey:
-        row = await self._row(stream_id)
-        return self._sealer.open_subject_key(stream_id, row["wrapped"])
-
     def _opened(self, row: asyncpg.Record) -> KeptStream:
-        place = _stream_place(row["id"], row["version"])
-        try:
-            key = self._sealer.open_subject_key(row["id"], row["wrapped"])
-            stream = codec.unseal(key, row["box"], _STREAM, place)
-        except SealBrokenError as error:
-            raise SealBrokenError(f"the stream {row['id']} is not what we sealed") from error
-        disabled = row["disabled"]
         return KeptStream(
-            stream=stream,
+            stream=self._rows.opened(row),
             version=row["version"],
             status=StreamStatus(row["status"]),
             reason=row["reason"],
             position=row["position"],
-            health=Health(
-                failures=row["failures"],
-                failing_since=row["failing_since"],
-                paused_until=row["paused_until"],
-                disabled=None if disabled is None else Disabled(disabled),
-            ),
+            health=health_of(row),
             waiting=row["waiting"],
             dead=row["dead"],
             subjects=row["subjects"],
@@ -296,14 +282,14 @@ class SqlToldStreams:
 
     async def add_subject(self, stream_id: StreamId, subject: Followed, *, now: datetime) -> None:
         """Tell a stream of an account; of an account that is not known, nothing is kept."""
-        key, place = await self._key(stream_id), _subject_place(stream_id, subject.account)
+        key, place = await self._rows.key(stream_id), _subject_place(stream_id, subject.account)
         since = replace(subject, since=await self._log.size())
         box = codec.seal(key, since, place, entropy=self._entropy)
-        await self._changed(_ADD_SUBJECT, stream_id, subject.account, box, now)
+        await self._rows.changed(_ADD_SUBJECT, stream_id, subject.account, box, now)
 
     async def remove_subject(self, stream_id: StreamId, account: AccountId) -> None:
         """Tell a stream of an account no more; what waits of it is forgotten."""
-        await self._changed(_REMOVE_SUBJECT, stream_id, account)
+        await self._rows.changed(_REMOVE_SUBJECT, stream_id, account)
 
     async def subjects(
         self, stream_id: StreamId, accounts: Collection[AccountId]
@@ -318,7 +304,7 @@ class SqlToldStreams:
         )
         if not rows:
             return {}
-        key = await self._key(stream_id)
+        key = await self._rows.key(stream_id)
         places = ((row, _subject_place(stream_id, row["subject"])) for row in rows)
         found = (codec.unseal(key, row["box"], _SUBJECT, place) for row, place in places)
         return {one.account: one for one in found}
@@ -328,22 +314,24 @@ class SqlToldStreams:
     async def verify(
         self, stream_id: StreamId, token: Waiting, *, now: datetime, before: datetime
     ) -> bool:
-        """Keep a token that says nothing but that it came; False: one came after ``before``."""
-        box = self._sealed(await self._key(stream_id), stream_id, token)
-        return await self._changed(_VERIFY, stream_id, token.jti, box, before, now) > 0
+        """Keep a token that says nothing but that it came (see the port)."""
+        box = self._sealed(await self._rows.key(stream_id), stream_id, token)
+        values = (token.jti, box, before, now, TOLD_WAITING_MOST)
+        return await self._rows.changed(_VERIFY, stream_id, *values) > 0
 
     async def take(
         self, stream_id: StreamId, *, taken: Collection[str], refused: Mapping[str, str], most: int
     ) -> tuple[tuple[Waiting, ...], bool]:
         """Forget what was ``taken``, keep what was ``refused`` as dead, and return what waits."""
         if taken:
-            await self._changed(_TAKE, stream_id, list(taken))
+            await self._rows.changed(_TAKE, stream_id, list(taken))
         if refused:
-            await self._changed(_REFUSE, stream_id, list(refused), list(refused.values()))
+            await self._rows.changed(_REFUSE, stream_id, list(refused), list(refused.values()))
+            await self._rows.changed(_FORGET_DEAD, stream_id, TOLD_DEAD_MOST)
         if most == 0:
             return (), False
         rows = await self._database.read(lambda db: db.fetch(_WAITING, stream_id, most + 1))
-        key = await self._key(stream_id)
+        key = await self._rows.key(stream_id)
         return tuple(self._token(key, stream_id, row) for row in rows[:most]), len(rows) > most
 
     def _sealed(self, key: SubjectKey, stream_id: StreamId, token: Waiting) -> bytes:
@@ -362,13 +350,10 @@ class SqlToldStreams:
         rows = await self._database.read(
             lambda db: db.fetch(_CLAIM, now, list(apart), most, CLAIM, *beyond)
         )
-        claimed = []
-        for row in rows:
-            try:
-                claimed.append(ClaimedStream(kept=self._opened(row), claim=row["claimed_until"]))
-            except SealBrokenError:
-                self.unopened += 1  # One row that somebody changed stops no other stream.
-        return tuple(claimed)
+        return tuple(
+            ClaimedStream(kept=kept, claim=claim)
+            for kept, claim in self._rows.claimed(rows, self._opened)
+        )
 
     async def queue(
         self,
@@ -384,7 +369,7 @@ class SqlToldStreams:
         Return False, and change nothing, when the claim is not ours any more.
         """
         named, drafts = claimed.kept.stream.stream_id, list(tokens)
-        key = await self._key(named) if drafts else None
+        key = await self._rows.key(named) if drafts else None
         boxes = [] if key is None else [self._sealed(key, named, one.waiting) for one in drafts]
         count: int = await self._database.read(
             lambda db: db.fetchval(
@@ -409,7 +394,7 @@ class SqlToldStreams:
         rows = await self._database.read(
             lambda db: db.fetch(_DUE, named, now, most, now + RETRY_LONGEST)
         )
-        key = await self._key(named) if rows else None
+        key = await self._rows.key(named) if rows else None
         return (
             ()
             if key is None
@@ -443,6 +428,9 @@ class SqlToldStreams:
                 [one.fault for one in tried],
             )
         )
+        if any(one.due_at is None for one in tried):
+            named = claimed.kept.stream.stream_id
+            await self._rows.changed(_FORGET_DEAD, named, TOLD_DEAD_MOST)
         return count == 1
 
     async def entries(self, *, start: int, count: int) -> tuple[LogEntry, ...]:
@@ -452,10 +440,6 @@ class SqlToldStreams:
             LogDamagedError, SealBrokenError: one is not what was written.
         """
         return await self._log.entries(start=start, count=count)
-
-
-def _stream_place(stream_id: str, version: int) -> codec.Place:
-    return codec.Place(kind=STREAM, row_id=stream_id, version=version)
 
 
 def _subject_place(stream_id: str, account: str) -> codec.Place:

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
-from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES
 from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
+from twinlock.adapters.sql.followers import Followers, Kind, health_of
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.errors import LogDamagedError, SealBrokenError
+from twinlock.domain.errors import LogDamagedError
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log_keys import is_log_key
 from twinlock.domain.officers.platform import read_leaf
@@ -27,10 +27,8 @@ from twinlock.domain.webhooks.endpoints import (
     PAUSE_LONGEST,
     RETRY_LONGEST,
     ClaimedWebhook,
-    Disabled,
     Endpoint,
     Fault,
-    Health,
     KeptWebhook,
     Progress,
     Retry,
@@ -142,27 +140,29 @@ SELECT i.leaf_index, e.subject, e.number, e.box, k.wrapped, m.mac AS mark, g.sub
 """
 
 
-class SqlWebhooks:
-    """Endpoints over the store's connections. Implements ``ports.WebhookShelf``.
+_KIND = Kind(box=KIND, word="webhook", find=_READ, decoder=ENDPOINT, unknown=WebhookUnknownError)
 
-    ``unopened`` counts how often one was claimed that could not be opened.
-    """
+
+class SqlWebhooks:
+    """Endpoints over the store's connections. Implements ``ports.WebhookShelf``."""
 
     def __init__(self, store: SqlStore, *, entropy: Entropy) -> None:
         self._store = store
         self._database = store.database
         self._sealer = store.sealer
-        self._entropy = entropy
-        self.unopened = 0
+        self._rows = Followers(store, entropy=entropy, kind=_KIND)
+
+    @property
+    def unopened(self) -> int:
+        """How often one was claimed that could not be opened."""
+        return self._rows.unopened
 
     # --- Endpoints ---
 
     async def add(self, endpoint: Endpoint) -> None:
         """Keep a new endpoint; it is told of what is decided from now on."""
-        random = self._entropy.draw(NEW_KEY_ENTROPY_BYTES)
-        wrapped = self._sealer.new_subject_key(endpoint.webhook_id, random=random)
-        box = self._seal(endpoint, wrapped, version=1)
-        await self._do(_ADD, endpoint.webhook_id, wrapped, box)
+        wrapped, box = self._rows.begin(endpoint.webhook_id, endpoint)
+        await self._rows.change(_ADD, endpoint.webhook_id, wrapped, box)
 
     async def listed(self) -> tuple[KeptWebhook, ...]:
         """Return every endpoint, the oldest first."""
@@ -172,7 +172,7 @@ class SqlWebhooks:
 
     async def read(self, webhook_id: WebhookId) -> KeptWebhook:
         """Return an endpoint. Raises WebhookUnknownError."""
-        return self._opened(await self._row(webhook_id))
+        return self._opened(await self._rows.row(webhook_id))
 
     async def replace(self, endpoint: Endpoint, *, version: int) -> None:
         """Keep ``endpoint`` in place of what was read at ``version``.
@@ -180,63 +180,32 @@ class SqlWebhooks:
         Raises:
             WebhookUnknownError: it is gone, or was replaced meanwhile.
         """
-        row = await self._row(endpoint.webhook_id)
-        box = self._seal(endpoint, row["wrapped"], version=version + 1)
-        await self._do(_REPLACE, endpoint.webhook_id, version, box)
+        box = await self._rows.next_box(endpoint.webhook_id, endpoint, version=version)
+        await self._rows.change(_REPLACE, endpoint.webhook_id, version, box)
 
     async def remove(self, webhook_id: WebhookId) -> None:
         """Forget an endpoint and all that waits for it. Raises WebhookUnknownError."""
-        await self._do(_REMOVE, webhook_id)
+        await self._rows.change(_REMOVE, webhook_id)
 
     async def enable(self, webhook_id: WebhookId) -> None:
         """Go on where it stands, as if nothing had failed. Raises WebhookUnknownError."""
-        await self._do(_ENABLE, webhook_id)
+        await self._rows.change(_ENABLE, webhook_id)
 
     async def send_again(self, webhook_id: WebhookId, *, start: int) -> None:
         """Go back to entry ``start``, if it lies before. Raises WebhookUnknownError."""
-        await self._do(_SEND_AGAIN, webhook_id, start)
+        await self._rows.change(_SEND_AGAIN, webhook_id, start)
 
     async def revive(self, webhook_id: WebhookId, *, now: datetime) -> int:
         """Try what is dead again from ``now``; return how many. Raises WebhookUnknownError."""
-        await self._row(webhook_id)
-        done = await self._database.read(lambda db: db.execute(_REVIVE, webhook_id, now))
-        return _count(done)
-
-    async def _do(self, sql: str, *arguments: object) -> None:
-        """Change one row. Raises WebhookUnknownError where there is none."""
-        done = await self._database.read(lambda db: db.execute(sql, *arguments))
-        if not _count(done):
-            raise WebhookUnknownError("no such webhook, or it was changed meanwhile")
-
-    async def _row(self, webhook_id: WebhookId) -> asyncpg.Record:
-        row = await self._database.read(lambda db: db.fetchrow(_READ, webhook_id))
-        if row is None:
-            raise WebhookUnknownError("no such webhook")
-        return row
-
-    def _seal(self, endpoint: Endpoint, wrapped: bytes, *, version: int) -> bytes:
-        key = self._sealer.open_subject_key(endpoint.webhook_id, wrapped)
-        place = codec.Place(kind=KIND, row_id=endpoint.webhook_id, version=version)
-        return codec.seal(key, endpoint, place, entropy=self._entropy)
+        await self._rows.row(webhook_id)
+        return await self._rows.changed(_REVIVE, webhook_id, now)
 
     def _opened(self, row: asyncpg.Record) -> KeptWebhook:
-        place = codec.Place(kind=KIND, row_id=row["id"], version=row["version"])
-        try:
-            key = self._sealer.open_subject_key(row["id"], row["wrapped"])
-            endpoint = codec.unseal(key, row["box"], ENDPOINT, place)
-        except SealBrokenError as error:
-            raise SealBrokenError(f"the webhook {row['id']} is not what we sealed") from error
-        disabled = row["disabled"]
         return KeptWebhook(
-            endpoint=endpoint,
+            endpoint=self._rows.opened(row),
             version=row["version"],
             position=row["position"],
-            health=Health(
-                failures=row["failures"],
-                failing_since=row["failing_since"],
-                paused_until=row["paused_until"],
-                disabled=None if disabled is None else Disabled(disabled),
-            ),
+            health=health_of(row),
             retries=row["retries"],
             dead=row["dead"],
         )
@@ -251,13 +220,10 @@ class SqlWebhooks:
         rows = await self._database.read(
             lambda db: db.fetch(_CLAIM, now, list(apart), most, CLAIM, *beyond)
         )
-        claimed = []
-        for row in rows:
-            try:
-                claimed.append(ClaimedWebhook(kept=self._opened(row), claim=row["claimed_until"]))
-            except SealBrokenError:
-                self.unopened += 1  # One row that somebody changed stops no other endpoint.
-        return tuple(claimed)
+        return tuple(
+            ClaimedWebhook(kept=kept, claim=claim)
+            for kept, claim in self._rows.claimed(rows, self._opened)
+        )
 
     async def save(self, claimed: ClaimedWebhook, progress: Progress, *, done: bool) -> bool:
         """Keep how far sending has come, if the claim is ours; say whether it is."""
@@ -345,8 +311,3 @@ class SqlWebhooks:
         gone = Gone(row["leaf_index"], row["gone"], row["gone_entries"], row["gone_salt"])
         gone.check(self._sealer, row["gone_mac"], leaf)
         return gone.subject
-
-
-def _count(done: str) -> int:
-    """Return the number of rows in PostgreSQL's word on a command, such as ``UPDATE 1``."""
-    return int(done.rpartition(" ")[2])

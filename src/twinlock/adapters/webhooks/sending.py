@@ -130,7 +130,7 @@ class JudgedBackend(httpcore.AsyncNetworkBackend):
         self,
         path: str,  # noqa: ARG002 - the backend's protocol
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the backend's protocol
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - as above
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - the protocol's
     ) -> httpcore.AsyncNetworkStream:
         """Refuse: no URL leads to a file."""
         raise WebhookUrlRefusedError("no URL leads to a file")

@@ -4,6 +4,7 @@ A part is small enough to hold in memory, and names rows by what orders them; wh
 on as counts, findings and, for tiles, the roots for the level above.
 """
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -39,17 +40,18 @@ class PlatformActs(msgspec.Struct, frozen=True, kw_only=True):
     """Where officers' acts stand in the log, and between which of them everything was halted.
 
     Of each halt that is the index of its leaf, and of the one that ended it, or of one behind all.
-    ``officers`` are those who count from a leaf on, by its index, in order.
+    ``officers`` are those who count from a leaf on, by its index, in order, with whose places their
+    keys took.
     """
 
     acts: frozenset[int] = frozenset()
     halts: tuple[tuple[int, int], ...] = ()
-    officers: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    officers: tuple[tuple[int, tuple[str, ...], Mapping[str, str]], ...] = ()
 
-    def officers_at(self, index: int) -> tuple[str, ...]:
-        """Return who counted when leaf ``index`` was written."""
-        since = [named for first, named in self.officers if first < index]
-        return since[-1] if since else ()
+    def officers_at(self, index: int) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """Return who counted when leaf ``index`` was written, and whose places their keys took."""
+        since = [(named, instead) for first, named, instead in self.officers if first < index]
+        return since[-1] if since else ((), {})
 
 
 NO_ACTS = PlatformActs()

@@ -51,9 +51,11 @@ def unsaid(
     try:
         signed = read_signed(payload.encode("utf-8"))
         words.check(signed)
+        officers, instead = words.platform.officers_at(index)
         command = OfficerSpeaks(
             signed=signed,
-            officers=words.platform.officers_at(index),
+            officers=officers,
+            instead=instead,
             standing=_NO_STANDING,
             log=words.log,
         )

@@ -101,10 +101,11 @@ class Password(_Bound, frozen=True, kw_only=True, tag=Factor.PASSWORD.value):
 class Totp(_Bound, frozen=True, kw_only=True, tag=Factor.TOTP.value):
     """An RFC 6238 seed (base64url) and the last time step that was accepted."""
 
-    HIDDEN = frozenset({"seed"})
+    HIDDEN = frozenset({"seed", "seal"})
 
     seed: str
     last_step: int = 0
+    seal: str = ""  # whether it is for duress (``duress``)
 
 
 class Passkey(_Bound, frozen=True, kw_only=True, tag=Factor.PASSKEY.value, omit_defaults=True):
@@ -112,8 +113,10 @@ class Passkey(_Bound, frozen=True, kw_only=True, tag=Factor.PASSKEY.value, omit_
 
     ``backup_eligible`` never changes (WebAuthn L3, 6.1.3). ``placement`` is PHONE unless the
     credential is device-bound and its transports say otherwise. ``rp_id`` is that of an older
-    system which bound it, "" of our own site (``successors``).
+    system which bound it, "" of our own site (``successors``). ``seal``: is it for duress?
     """
+
+    HIDDEN = frozenset({"seal"})
 
     credential_id: str
     public_key: str
@@ -122,6 +125,7 @@ class Passkey(_Bound, frozen=True, kw_only=True, tag=Factor.PASSKEY.value, omit_
     sign_count: int = 0
     placement: Placement = Placement.PHONE
     rp_id: str = ""
+    seal: str = ""
 
 
 class RecoveryCodes(_Bound, frozen=True, kw_only=True, tag=Factor.RECOVERY_CODE.value):

@@ -5,7 +5,8 @@ stored of it but what the head of the log holds, under its MAC: how many there a
 hash, and since when everything stands still.
 
 Always true (tests/property/test_officers_properties.py): no officer alone ends a halt or changes
-who counts, however often they speak and whatever else they say; any one of them halts at any time.
+who counts, however often they speak and whatever else they say; any one of them stops what is not
+stopped, at any time; and none makes the chain longer than OFFICER_ACTS_A_DAY by words alone.
 
 Source: design law 7; docs/officers.md.
 """
@@ -19,15 +20,21 @@ from msgspec.structs import replace
 
 from twinlock.domain.bounds import (
     AGREEMENT_LIFETIME,
+    OFFICER_ACTS_A_DAY,
     OFFICERS_AGREEING,
-    OFFICERS_LEAST,
-    OFFICERS_MOST,
+    OFFICERS_AGREEMENT_LIFETIME,
+    OFFICERS_WAIT,
 )
-from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode, from_b64url, tagged_hash
+from twinlock.domain.canonical import MAX_SAFE_INTEGER, b64url, encode, tagged_hash
 from twinlock.domain.errors import LogDamagedError, MalformedError, TwinlockError
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
+from twinlock.domain.officers.keys import (
+    OfficersWrongError,
+    check_key,
+    check_officers,
+    instead_of,
+)
 from twinlock.domain.officers.statements import (
-    KEY_BYTES,
     Change,
     Halt,
     Release,
@@ -41,8 +48,10 @@ from twinlock.domain.officers.statements import (
 )
 
 PLATFORM_ENTRY = "platform.act"
+_FORM = 2  # Of leaves: since the second one other officers come after a wait.
 _NO_LEAF = b64url(bytes(HASH_BYTES))
 _MILLISECOND = timedelta(milliseconds=1)
+_DAY = timedelta(days=1) // _MILLISECOND
 
 
 class OfficersMissingError(TwinlockError):
@@ -52,18 +61,18 @@ class OfficersMissingError(TwinlockError):
     status = 409
 
 
-class OfficersWrongError(TwinlockError):
-    """These keys cannot be officers: too few, too many, one twice; or some are officers already."""
-
-    code = "officers_wrong"
-    status = 409
-
-
 class NotHaltedError(TwinlockError):
     """The platform is not halted, or was halted once more since."""
 
     code = "platform_not_halted"
     status = 409
+
+
+class SpokeTooOftenError(TwinlockError):
+    """This officer has spoken as often as one does on a day: only what is not halted is halted."""
+
+    code = "officer_spoke_too_often"
+    status = 429
 
 
 class Agreed(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +86,10 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """Who counts, what they did last, and what one of them alone has agreed to so far.
 
     ``halt`` is the number of the act that stopped everything last, or None; ``resuming`` says when
-    (ms) an officer agreed to end that, and ``nonces`` until when (ms) each was used.
+    (ms) an officer agreed to end that, and ``nonces`` until when (ms) each was used. ``spoke`` is
+    how often each did on ``day`` (days since 1970), and ``instead`` the first key of the person
+    whose place a key took. ``form`` is that of the last leaf: what was appended in the first one
+    was decided without a wait.
     """
 
     officers: tuple[str, ...] = ()
@@ -89,6 +101,14 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     nonces: Mapping[str, int] = {}
     resuming: Mapping[str, int] = {}
     changing: Mapping[str, Agreed] = {}
+    day: int = 0
+    spoke: Mapping[str, int] = {}
+    instead: Mapping[str, str] = {}
+    form: int = 1
+
+    def spoke_on(self, officer: str, *, at: int) -> int:
+        """Return how often ``officer`` spoke on the day of ``at`` (ms)."""
+        return self.spoke.get(officer, 0) if self.day == at // _DAY else 0
 
 
 class PlatformLeaf(
@@ -125,7 +145,7 @@ def read_leaf(entry: bytes) -> PlatformLeaf | None:
             check_form(leaf.signed)
     except (msgspec.MsgspecError, UnicodeDecodeError, MalformedError):
         return None
-    sound = leaf.t == PLATFORM_ENTRY and leaf.v == 1 and 0 <= leaf.at <= MAX_SAFE_INTEGER
+    sound = leaf.t == PLATFORM_ENTRY and leaf.v in (1, _FORM) and 0 <= leaf.at <= MAX_SAFE_INTEGER
     if not sound or not 0 <= leaf.n <= MAX_SAFE_INTEGER or encode(leaf) != entry:
         return None
     return leaf if leaf.lbl == b64url(label_of(leaf.n)) else None
@@ -134,25 +154,9 @@ def read_leaf(entry: bytes) -> PlatformLeaf | None:
 def appointed(officers: tuple[str, ...], *, at: datetime) -> PlatformLeaf:
     """Return the first leaf of all, which names the officers. Raises OfficersWrongError."""
     for key in officers:
-        _check_key(key)
+        check_key(key)
     check_officers(officers)
     return _leaf(Platform(), at=at, officers=tuple(sorted(officers)))
-
-
-def check_officers(officers: tuple[str, ...]) -> None:
-    """Refuse officers who are too few, too many, or twice there. Raises OfficersWrongError."""
-    if len(set(officers)) != len(officers):
-        raise OfficersWrongError("one key is one officer: it stands there twice")
-    if not OFFICERS_LEAST <= len(officers) <= OFFICERS_MOST:
-        says = f"there are {OFFICERS_LEAST} officers at least and {OFFICERS_MOST} at most"
-        raise OfficersWrongError(says)
-
-
-def _check_key(key: str) -> None:
-    try:
-        from_b64url(key, size=KEY_BYTES)
-    except MalformedError as error:
-        raise OfficersWrongError(f"not a public key: {KEY_BYTES} bytes in base64url") from error
 
 
 def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> PlatformLeaf:
@@ -165,9 +169,15 @@ def said(platform: Platform, signed: Signed, *, log: str, now: datetime) -> Plat
         OfficersMissingError: there are no officers.
         StatementRefusedError: it is of nobody who counts, for another log, over, or used before.
         NotHaltedError, OfficersWrongError: there is nothing to resume, or no such change.
+        SpokeTooOftenError: it would only make the chain longer.
     """
     statement = signed.said
     check_word(signed, officers=platform.officers, log=log, now=now)
+    stops = isinstance(statement.act, Halt) and platform.halt is None
+    spoke = platform.spoke_on(statement.officer, at=milliseconds(now))
+    if spoke >= OFFICER_ACTS_A_DAY and not stops:
+        says = f"an officer speaks {OFFICER_ACTS_A_DAY} times a day (UTC) at most"
+        raise SpokeTooOftenError(says)
     if statement.nonce in platform.nonces:
         raise StatementRefusedError("this statement was used before: sign another")
     match statement.act:
@@ -242,7 +252,7 @@ def _leaf(
         n=platform.acts,
         prev=platform.last,
         t=PLATFORM_ENTRY,
-        v=1,
+        v=_FORM,
         officers=officers,
         signed=signed,
     )
@@ -257,10 +267,12 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
     """
     if (leaf.n, leaf.prev) != (platform.acts, platform.last):
         raise MalformedError("it does not follow the one before it")
+    if leaf.v < platform.form:
+        raise MalformedError("it is of an older form than the one before it")
     if bool(leaf.officers) == bool(leaf.signed) or bool(leaf.officers) == bool(leaf.n):
         raise MalformedError("officers are named in the first, and in no other")
     hashed = b64url(leaf_hash(encode(leaf)))
-    onward = replace(platform, acts=leaf.n + 1, last=hashed)
+    onward = replace(platform, acts=leaf.n + 1, last=hashed, form=leaf.v)
     if leaf.signed is None:
         check_officers(leaf.officers)
         return replace(onward, officers=leaf.officers)
@@ -271,11 +283,19 @@ def after(platform: Platform, leaf: PlatformLeaf) -> Platform:
         raise MalformedError("it is nobody's who counted, or was said before")
     # What is over is refused by its time: nobody has to remember it.
     used = {one: until for one, until in platform.nonces.items() if until > leaf.at}
-    onward = replace(onward, nonces=used | {statement.nonce: statement.until})
+    day = leaf.at // _DAY
+    spoke = platform.spoke if platform.day == day else {}
+    onward = replace(
+        onward,
+        nonces=used | {statement.nonce: statement.until},
+        day=day,
+        spoke={**spoke, statement.officer: spoke.get(statement.officer, 0) + 1},
+    )
     match statement.act:
         case Halt():
             at = platform.halted_at or datetime.fromtimestamp(leaf.at / 1000, tz=UTC)
-            return replace(onward, halt=leaf.n, halted_at=at, resuming={})
+            left = _left(onward, by=statement.officer, at=leaf.at)
+            return replace(onward, halt=leaf.n, halted_at=at, resuming={}, changing=left)
         case Resume(halt=halt):
             return _resumed(onward, halt, by=statement.officer, at=leaf.at)
         case Change():
@@ -321,13 +341,71 @@ def _resumed(platform: Platform, halt: int, *, by: str, at: int) -> Platform:
 
 
 def _agreed(platform: Platform, change: Change, *, by: str, at: int) -> Platform:
+    """Return the platform after ``by`` agreed to a change: made, if two did and the wait is over.
+
+    The same word said again is as old as it was.
+    """
     officers = changed(platform, change, by=by)
-    changing = {**platform.changing, by: Agreed(change=change, at=at)}
-    agreeing = [one for one in changing.values() if one.change == change and _counts(one.at, at=at)]
-    if len(agreeing) < OFFICERS_AGREEING:
+    before = platform.changing.get(by)
+    again = before is not None and before.change == change and _stands(platform, before, at=at)
+    said = before if before is not None and again else Agreed(change=change, at=at)
+    changing = {**platform.changing, by: said}
+    agreeing = [
+        one.at
+        for one in changing.values()
+        if one.change == change and _stands(platform, one, at=at)
+    ]
+    waited = platform.form == 1 or at - min(agreeing) >= OFFICERS_WAIT / _MILLISECOND
+    if len(agreeing) < OFFICERS_AGREEING or not waited:
         return replace(platform, changing=changing)
-    number = platform.acts - 1
-    return replace(platform, officers=officers, since=number, changing={}, resuming={})
+    return replace(
+        platform,
+        officers=officers,
+        since=platform.acts - 1,
+        changing={},
+        resuming={},
+        instead=instead_of(platform.instead, change),
+    )
+
+
+def _stands(platform: Platform, agreed: Agreed, *, at: int) -> bool:
+    """Say whether a word for other officers counts still at ``at``."""
+    if platform.form == 1:
+        return _counts(agreed.at, at=at)
+    return at - agreed.at < OFFICERS_AGREEMENT_LIFETIME / _MILLISECOND
+
+
+def _left(platform: Platform, *, by: str, at: int) -> Mapping[str, Agreed]:
+    """Return the words for other officers that a halt of ``by`` leaves.
+
+    A halt is a no to those that too few agree to, but none to one's own going. Prevents: two who
+    drive the others out one by one; and a thief among them who halts, and so stays one.
+    """
+    if platform.form == 1:
+        return platform.changing
+    standing = {
+        one: agreed for one, agreed in platform.changing.items() if _stands(platform, agreed, at=at)
+    }
+    return {
+        one: agreed
+        for one, agreed in standing.items()
+        if agreed.change.remove == by or _most_agree(platform, agreed.change, standing)
+    }
+
+
+def _most_agree(platform: Platform, change: Change, said: Mapping[str, Agreed]) -> bool:
+    """Say whether more than half of those who may agree to ``change`` do."""
+    others = [one for one in platform.officers if one != change.remove]
+    agree = [one for one in others if one in said and said[one].change == change]
+    return 2 * len(agree) > len(others)
+
+
+def due_at(platform: Platform, change: Change) -> datetime | None:
+    """Return when ``change`` can be made at the earliest, or None where nobody agreed to it."""
+    said = [one.at for one in platform.changing.values() if one.change == change]
+    if not said:
+        return None
+    return datetime.fromtimestamp(min(said) / 1000, tz=UTC) + OFFICERS_WAIT
 
 
 def _counts(agreed_at: int, *, at: int) -> bool:
@@ -385,11 +463,3 @@ def check_standing(platform: Platform, data: bytes) -> Platform:
     if standing_bytes(platform) != data:
         raise LogDamagedError("the platform's leaves are not those that the head counts")
     return platform
-
-
-def named(keys: tuple[str, ...], start: str) -> str:
-    """Return the one of ``keys`` that begins with ``start``. Raises OfficersWrongError."""
-    found = [key for key in keys if start and key.startswith(start)]
-    if len(found) != 1:
-        raise OfficersWrongError("no officer's key begins so, or more than one")
-    return found[0]

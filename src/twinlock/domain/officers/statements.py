@@ -31,40 +31,23 @@ class StatementRefusedError(TwinlockError):
     status = 403
 
 
-class Halt(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="do",
-    tag="platform.halt",
-):
+class _Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
+    """What an officer says shall be done."""
+
+
+class Halt(_Act, frozen=True, kw_only=True, tag="platform.halt"):
     """Stop every exit. ``because`` is a file number or a word: it stands in the public log."""
 
     because: str
 
 
-class Resume(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="do",
-    tag="platform.resume",
-):
+class Resume(_Act, frozen=True, kw_only=True, tag="platform.resume"):
     """Let value leave again. ``halt`` is the number of the act that stopped it last."""
 
     halt: int
 
 
-class Change(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="do",
-    tag="officers.change",
-):
+class Change(_Act, frozen=True, kw_only=True, tag="officers.change"):
     """Let one key count, or one count no more, or both. "" is none.
 
     ``since`` is the number of the act that made the officers who they are.
@@ -75,28 +58,14 @@ class Change(
     remove: str = ""
 
 
-class Suspend(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="do",
-    tag="account.suspend",
-):
+class Suspend(_Act, frozen=True, kw_only=True, tag="account.suspend"):
     """Stop every exit of one account, for two weeks at most; the account keeps ``because``."""
 
     account: str
     because: str
 
 
-class Release(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="do",
-    tag="account.release",
-):
+class Release(_Act, frozen=True, kw_only=True, tag="account.release"):
     """End the suspension that was set at ``suspended`` (ms)."""
 
     account: str

@@ -5,13 +5,24 @@ from datetime import datetime, timedelta
 from twinlock.domain.account import Account, Destination, OpenAction, State
 from twinlock.domain.actions import DestinationAdd, DestinationRemove
 from twinlock.domain.bounds import MAX_VALUE_CENTS
-from twinlock.domain.exits import AnyExit, Exit, WithdrawalCrypto, asset_in, leads_to, most_fee
+from twinlock.domain.canonical import b64url, tagged_mac
+from twinlock.domain.exits import (
+    BOOKS,
+    AnyExit,
+    Exit,
+    WithdrawalCrypto,
+    asset_in,
+    leads_to,
+    most_fee,
+)
 from twinlock.domain.limits import Spent
 from twinlock.domain.listing import Listing, Step, after
 from twinlock.domain.money import Prices, minor_units, value_cents
 from twinlock.domain.newcomers import still_proved
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.version import Policy
+
+_PLACE = 10  # characters of base64: 60 bits, so that no two places of an account ever meet
 
 
 def worth(action: OpenAction, *, policy: Policy, prices: Prices | None, now: datetime) -> int:
@@ -55,20 +66,43 @@ def destination_of(
 ) -> tuple[DestinationState, int, int]:
     """Return what the destination is good for, what its budget leaves today, and what left.
 
-    All that is not listed counts as one destination. Prevents: an owner's limit for each, passed by
-    listing none.
+    All that is not listed counts as one destination, and a place counts for all its memos, before
+    it was listed and since. Prevents: an owner's limit for each, passed by listing none, on the day
+    of a listing, or by a list of references.
     """
     if not isinstance(action.payload, Exit):
         return DestinationState.NONE, 0, 0
+    place = place_mac(state.account, action.payload)
+    there = state.account.sent_to.on(place, at=now) - counted_at(action, place, now)
     found = state.destination
     if found is None or where(found) != where(action.payload):
         unlisted = action.counted_for(None, now)
         left = day_of(state.account.unlisted, now=now, own=unlisted)
-        return _waiting_or_new(state.account, action.payload), 0, left
+        sums = min(max(left, there), MAX_VALUE_CENTS)
+        return _waiting_or_new(state.account, action.payload), 0, sums
     kind = state_of(state.account, found, lapse=policy.statutes.lapse, now=now)
     own = action.counted_for(found.destination_id, now)
     used = day_of(found.spent, now=now, own=own)
-    return kind, max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0), used
+    budget_left = max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0)
+    return kind, budget_left, min(max(used, there), MAX_VALUE_CENTS)
+
+
+def counted_at(action: OpenAction, place: str, at: datetime) -> int:
+    """Return how many cents of the sum of ``place`` on the day of ``at`` are ``action``'s own."""
+    return action.counted_on(at) if place == action.place else 0
+
+
+def place_mac(account: Account, payload: AnyExit) -> str:
+    """Return by what ``account`` counts the place to which ``payload`` leads, whatever its memo.
+
+    On a chain that is the address, whichever network writes addresses so; in the platform's own
+    books a name is another one in each of them. The key is the one of ``likeness``.
+    """
+    network, address, _ = leads_to(payload)
+    books = network if network in BOOKS else ""
+    key = account.chain.label_key.encode("utf-8")
+    parts = (part.encode("utf-8") for part in (books, address))
+    return b64url(tagged_mac(key, "place/v1", *parts))[:_PLACE]
 
 
 def state_of(

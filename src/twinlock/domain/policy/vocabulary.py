@@ -268,8 +268,8 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
         ),
         "destination_day_cents": _cents(
             Source.RECORD,
-            "What left to this destination today (UTC) before this action; if it is not listed, to "
-            "all that is not.",
+            "What left to this place today (UTC) before this action, whatever the memo; if it is "
+            "not listed, to all that is not, where that is more.",
             lambda facts: facts.destination_day_cents,
         ),
         # The payload

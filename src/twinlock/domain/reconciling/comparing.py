@@ -52,6 +52,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...] = ()
 
 
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier row of the same action: its line, or 0 where it stood in an earlier file."""
+
+    line: int
+    reference: str
+
+
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
     """A spend as the log tells of it."""
 
@@ -71,18 +78,20 @@ def names_action(executed: Executed) -> bool:
 
 
 def compare(
-    executed: Executed, closed: ClosedAction | None, *, before: int, erased: bool
+    executed: Executed, closed: ClosedAction | None, *, before: Before | None, erased: bool
 ) -> tuple[Finding, ...]:
     """Return all that is wrong with one row.
 
-    ``closed`` is the action that it names, if that is over; ``before`` is the line of an earlier
-    row that named the same action, or 0; ``erased`` says that its account is erased.
+    ``closed`` is the action that it names, if that is over; ``before`` is an earlier row that named
+    the same action; ``erased`` says that its account is erased.
     """
     if not names_action(executed):
         return (_finding(Kind.NO_ACTION, executed, "it names no action"),)
     found = []
-    if before:
-        found.append(_finding(Kind.EXECUTED_TWICE, executed, f"as line {before}"))
+    if before is not None:
+        earlier = f"{before.reference} in an earlier file"
+        says = f"as line {before.line}" if before.line else f"as {earlier}"
+        found.append(_finding(Kind.EXECUTED_TWICE, executed, says))
     if closed is None and erased:
         found.append(_finding(Kind.ACCOUNT_ERASED, executed, "what it was is gone"))
     elif closed is None:

@@ -87,7 +87,7 @@ class ToldStreamsFullError(TwinlockError):
 
 
 class VerifiedTooOftenError(TwinlockError):
-    """A stream is verified once a minute at most."""
+    """A stream is verified once a minute at most, and not while as much waits as may."""
 
     code = "verified_too_often"
     status = 429

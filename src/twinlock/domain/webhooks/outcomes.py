@@ -23,9 +23,10 @@ import msgspec
 from twinlock.domain.account import ActionState
 from twinlock.domain.actions import AnyPayload, type_of
 from twinlock.domain.answers import ended_as
-from twinlock.domain.canonical import b64url, commit, encode, from_b64url
+from twinlock.domain.canonical import b64url, commit, encode, from_b64url, tagged_hash
 from twinlock.domain.disputes import instant
-from twinlock.domain.entries import Kept
+from twinlock.domain.duress import rings
+from twinlock.domain.entries import Kept, events_digest
 from twinlock.domain.errors import LogDamagedError, MalformedError, TwinlockError
 from twinlock.domain.events import (
     AccountOpened,
@@ -39,11 +40,13 @@ from twinlock.domain.events import (
     DestinationAdded,
     Event,
     NewcomerRepudiated,
+    ProofAccepted,
     ProofRefused,
     SessionEnded,
 )
 from twinlock.domain.ids import tail
 from twinlock.domain.log.merkle import leaf_hash
+from twinlock.domain.officers.platform import read_leaf
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 
@@ -79,9 +82,11 @@ class MessageType(StrEnum):
     ACTION_VETOED = "action.vetoed"
     ACCOUNT_ERASED = "account.erased"
     ACCOUNT_OPENED = "account.opened"
+    ALARM_DURESS = "alarm.duress"
     DESTINATION_IMPORTED = "destination.imported"
     NOTICE_DESKTOP = "notice.desktop"
     NOTICE_SMS = "notice.sms"
+    OFFICERS_ACTED = "officers.acted"
     SESSION_ENDED = "session.ended"
     WEBHOOK_TEST = "webhook.test"
 
@@ -114,12 +119,17 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         MessageType.ACTION_VETOED: "It is over: somebody entitled said no.",
         MessageType.ACCOUNT_ERASED: "An account was erased; nothing of it is left but this id.",
         MessageType.ACCOUNT_OPENED: "An account was opened.",
+        MessageType.ALARM_DURESS: "An authenticator for duress was used (duress.md): somebody may "
+        "be forced right now. For the security desk alone: an endpoint of it is told of nothing "
+        "else, and `*` does not name it.",
         MessageType.DESTINATION_IMPORTED: "A destination was taken over from an older system, "
         "unproved.",
         MessageType.NOTICE_DESKTOP: "A notice to the customer's own program on a computer, to be "
         "carried there (notices.md). `*` does not name it.",
         MessageType.NOTICE_SMS: "A notice to the customer's telephone, to be sent by SMS "
         "(notices.md). `*` does not name it.",
+        MessageType.OFFICERS_ACTED: "An officer halted everything, or agreed to a resume or to "
+        "other officers (officers.md); `act` holds what was said. It names no account.",
         MessageType.SESSION_ENDED: "A session of the account was ended.",
         MessageType.WEBHOOK_TEST: "Sent by `twinlock webhook test`, to one endpoint, once; it "
         "tells of nothing.",
@@ -163,7 +173,14 @@ def check_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
         if not _PATTERN.fullmatch(pattern) or not any(_fits(pattern, one) for one in MessageType):
             types = ", ".join(sorted(MessageType))
             raise WebhookPatternError(f"no message has a type of such a pattern: there are {types}")
+    if is_desks(asked) and asked != (MessageType.ALARM_DURESS,):
+        raise WebhookPatternError(f"an endpoint for {MessageType.ALARM_DURESS} gets nothing else")
     return asked
+
+
+def is_desks(patterns: Iterable[str]) -> bool:
+    """Say whether an endpoint is the security desk's: it gets alarms, and no outcomes."""
+    return carries(patterns, MessageType.ALARM_DURESS)
 
 
 def wants(patterns: Iterable[str], kind: MessageType) -> bool:
@@ -259,52 +276,96 @@ def message_of(entry: LogEntry) -> Message | None:
         LogDamagedError: what is kept of the entry is not what its leaf commits to.
     """
     if entry.kept is None:
-        return _erased(entry) if entry.account_id else None
+        return _erased(entry) if entry.account_id else _acted(entry)
+    data = _data(entry, entry.kept)
+    kind = _kind(data.action_id, data.answer, entry.kept.events)
+    return None if kind is None else _message(entry, kind, message_id(entry.leaf), data)
+
+
+def alarm_of(entry: LogEntry) -> Message | None:
+    """Return the alarm of an entry, or None where it tells of nobody who was forced.
+
+    It follows from the entry as every message does: nothing more is written when somebody is
+    forced. Prevents: telling it by the clock, or by a row that is there.
+
+    Raises:
+        LogDamagedError: what is kept of the entry is not what its leaf commits to.
+    """
+    kept = entry.kept
+    if kept is None or not any(_is_forced(event) for event in kept.events):
+        return None
+    data = _data(entry, kept)
+    opened = _decoded(_TEXT, _opened(_leaf(entry.leaf), kept, "events"))
+    if opened != events_digest(kept.events):
+        raise LogDamagedError("an entry is not of its events")
+    named = f"msg_{tail(tagged_hash('alarm/v1', entry.leaf)[:16])}"
+    return _message(entry, MessageType.ALARM_DURESS, named, data)
+
+
+def _data(entry: LogEntry, kept: Kept) -> _Data:
+    """Return what is told of ``entry``, each opened against its leaf. Raises LogDamagedError."""
     leaf = _leaf(entry.leaf)
-    opened = {name: _opened(leaf, entry.kept, name) for name in ("account", "action", "payload")}
+    opened = {name: _opened(leaf, kept, name) for name in ("account", "action", "payload")}
     if _decoded(_TEXT, opened["account"]) != entry.account_id:
         raise LogDamagedError("an entry is not that of its account")
-    action_id = _decoded(_TEXT, opened["action"])
-    kind = _kind(action_id, leaf.dec, entry.kept.events)
-    if kind is None:
-        return None
     payload = _decoded(_PAYLOAD, opened["payload"])
-    at = _EPOCH + timedelta(milliseconds=leaf.at)
-    data = _Data(
+    return _Data(
         account_id=entry.account_id,
-        action_id=action_id,
+        action_id=_decoded(_TEXT, opened["action"]),
         type="" if payload is None else type_of(payload),
         answer=leaf.dec,
-        state=_state(entry.kept.events),
-        until=_until(entry.kept.events),
-        reasons=_decoded(_REASONS, _opened(leaf, entry.kept, "reasons")),
+        state=_state(kept.events),
+        until=_until(kept.events),
+        reasons=_decoded(_REASONS, _opened(leaf, kept, "reasons")),
         index=entry.index,
         policy_digest=leaf.pol,
     )
-    return Message(
-        message_id=message_id(entry.leaf),
-        kind=kind,
-        body=encode(_Body(type=kind, timestamp=at, data=data)),
-        index=entry.index,
-        at=at,
-    )
+
+
+def _message(
+    entry: LogEntry,
+    kind: MessageType,
+    named: str,
+    data: _Data | dict[str, Any],
+    *,
+    at: datetime | None = None,
+) -> Message:
+    at = leaf_time(entry.leaf) if at is None else at
+    body = encode(_Body(type=kind, timestamp=at, data=data))
+    return Message(message_id=named, kind=kind, body=body, index=entry.index, at=at)
+
+
+def _is_forced(event: Event) -> bool:
+    return isinstance(event, ProofAccepted) and rings(event.seal)
 
 
 def _erased(entry: LogEntry) -> Message:
     """Return the message of an erasure; what would open its leaf is destroyed."""
     leaf = _leaf(entry.leaf)
-    at = _EPOCH + timedelta(milliseconds=leaf.at)
     data = _Data(
         account_id=entry.account_id, answer=leaf.dec, index=entry.index, policy_digest=leaf.pol
     )
-    kind = MessageType.ACCOUNT_ERASED
-    return Message(
-        message_id=message_id(entry.leaf),
-        kind=kind,
-        body=encode(_Body(type=kind, timestamp=at, data=data)),
-        index=entry.index,
-        at=at,
-    )
+    return _message(entry, MessageType.ACCOUNT_ERASED, message_id(entry.leaf), data)
+
+
+def _acted(entry: LogEntry) -> Message | None:
+    """Return the message of an officer's act, or None where the leaf is nobody's any more.
+
+    Prevents: two who make themselves the only officers, or end a halt, before anybody looks.
+    """
+    leaf = read_leaf(entry.leaf)
+    if leaf is None:
+        return None
+    said = None if leaf.signed is None else leaf.signed.said
+    data = {
+        "act": None if said is None else said.act,
+        "index": entry.index,
+        "number": leaf.n,
+        "officer": "" if said is None else said.officer,
+        "officers": leaf.officers,
+    }
+    at = _EPOCH + timedelta(milliseconds=leaf.at)
+    return _message(entry, MessageType.OFFICERS_ACTED, message_id(entry.leaf), data, at=at)
 
 
 def message_id(leaf: bytes) -> str:

@@ -32,6 +32,7 @@ from twinlock.domain.authenticators.passwords import Terms, is_named, terms
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.changes import NotFoundError, reset
 from twinlock.domain.drafts import parse
+from twinlock.domain.duress import sealed
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import AccountId, AuthenticatorId, ChallengeId, MemberId, tail
 from twinlock.domain.notice_words import NoticeWordRefusedError, NoticeWordRule
@@ -103,7 +104,8 @@ class Binding:
                 seed = self._candidate(account, draft.candidate_id, Factor.TOTP).secret
                 now = self._clock.now(database_at=None)
                 step = totp.verify(from_b64url(seed), draft.code, now=now, last_step=0)
-                return Totp(seed=seed, last_step=step, **common), _secret_digest(seed)
+                made = Totp(seed=seed, last_step=step, seal=self._seal(), **common)
+                return made, _secret_digest(seed)
             case Factor.PASSKEY:
                 return self._passkey(draft, account, common)
             case Factor.RECOVERY_CODE:
@@ -128,13 +130,17 @@ class Binding:
         self, draft: drafts.AuthenticatorBindDraft, account: Account, common: dict[str, Any]
     ) -> tuple[Passkey, str]:
         candidate = self._candidate(account, draft.candidate_id, Factor.PASSKEY)
-        made = self._registered(draft.response or {}, candidate, common)
+        made = self._registered(draft.response or {}, candidate, {**common, "seal": self._seal()})
         bound_ids = {
             one.credential_id for one in account.authenticators if isinstance(one, Passkey)
         }
         if made.credential_id in bound_ids:
             raise ProofRefusedError(ProofFault.WRONG_CREDENTIAL)
         return made, credential_of(made)
+
+    def _seal(self) -> str:
+        """Return what is said of a new authenticator so far: that it is for nothing special."""
+        return sealed(b64url(self._entropy.draw(16)), rings=False, names=False)
 
     def _registered(
         self, response: dict[str, Any], candidate: Candidate, common: dict[str, Any]

@@ -205,13 +205,13 @@ _ALONE: dict[str, type[FreezeSet | FreezeLift | AccountErase]] = {  # They name 
 _Prepare: TypeAlias = Callable[[Preparing, dict[str, Any], AccountId, Rules], Awaitable[Prepared]]
 _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.SESSION_START: Preparing._session_start,  # noqa: SLF001 - one table of this class
-    ActionType.AUTHENTICATOR_BIND: Preparing._bind,  # noqa: SLF001 - as above
-    ActionType.PASSWORD_CHANGE: Preparing._change_password,  # noqa: SLF001 - as above
-    ActionType.PASSWORD_RESET: Preparing._reset_password,  # noqa: SLF001 - as above
-    ActionType.NOTICE_WORD_SET: Preparing._set_word,  # noqa: SLF001 - as above
-    ActionType.TRUSTED_CONTACT_ADD: Preparing._add_contact,  # noqa: SLF001 - as above
-    ActionType.DESTINATION_ADD: Preparing._add_destination,  # noqa: SLF001 - as above
-    ActionType.DESTINATION_REMOVE: Preparing._remove_destination,  # noqa: SLF001 - as above
-    ActionType.API_KEY_CREATE: Preparing._create_api_key,  # noqa: SLF001 - as above
-    ActionType.API_KEY_REVOKE: Preparing._revoke_api_key,  # noqa: SLF001 - as above
+    ActionType.AUTHENTICATOR_BIND: Preparing._bind,  # noqa: SLF001 - of this table's class
+    ActionType.PASSWORD_CHANGE: Preparing._change_password,  # noqa: SLF001 - of this table's class
+    ActionType.PASSWORD_RESET: Preparing._reset_password,  # noqa: SLF001 - of this table's class
+    ActionType.NOTICE_WORD_SET: Preparing._set_word,  # noqa: SLF001 - of this table's class
+    ActionType.TRUSTED_CONTACT_ADD: Preparing._add_contact,  # noqa: SLF001 - of this table's class
+    ActionType.DESTINATION_ADD: Preparing._add_destination,  # noqa: SLF001 - of this table's class
+    ActionType.DESTINATION_REMOVE: Preparing._remove_destination,  # noqa: SLF001 - of this table's class
+    ActionType.API_KEY_CREATE: Preparing._create_api_key,  # noqa: SLF001 - of this table's class
+    ActionType.API_KEY_REVOKE: Preparing._revoke_api_key,  # noqa: SLF001 - of this table's class
 }

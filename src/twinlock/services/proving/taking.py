@@ -32,6 +32,7 @@ from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.commands import Ask, Prove, Right, Wrong
 from twinlock.domain.decisions import Decided, Rules
+from twinlock.domain.duress import check_offered, draws
 from twinlock.domain.errors import NotRepeatableError, TwinlockError
 from twinlock.domain.events import ChallengeIssued, Event, SessionStarted
 from twinlock.domain.gate import decide
@@ -125,6 +126,7 @@ class Proving:
         rp: passkeys.RelyingParty,
         older: tuple[passkeys.RelyingParty, ...] = (),
         sign_ins: SignIns,
+        picked_one_in: int = 0,
     ) -> None:
         self._store = store
         self._entropy = entropy
@@ -135,6 +137,7 @@ class Proving:
         self._sightings = sightings
         self._checking = Checking(clock=clock, hasher=hasher, rp=rp, older=older)
         self._rp = rp
+        self.picked_one_in = picked_one_in  # Of so many proofs one picks its account; 0: none does.
 
     # --- Asking ---
 
@@ -263,11 +266,21 @@ class Proving:
     # --- Answering ---
 
     async def prove(
-        self, action_id: ActionId, reply: Reply, *, actor: str, idempotency: Idempotency
+        self,
+        action_id: ActionId,
+        reply: Reply,
+        *,
+        actor: str,
+        idempotency: Idempotency,
+        forced: bool = False,
     ) -> Answered | None:
         """Take the customer's answer, and decide; None where its key brought it in before.
 
+        ``forced`` names what the action binds as for duress; only our own page can say so.
+
         Raises:
+            DuressNotOfferedError: the action binds nothing that could be for duress, or nobody is
+                picked here.
             ActionUnknownError: the action is not open.
             IdempotencyConflictError: the key was used for something else.
             MalformedError: ``ip`` is no address.
@@ -275,22 +288,16 @@ class Proving:
             UnavailableError: too much work waits.
         """
         account = await self._store.account(account_of(action_id))
-        proof: Right | Wrong
         try:
             action = account.action(action_id)
         except ActionUnknownError:
             if await self._store.stands_for(account.account_id, idempotency) is None:
                 raise
             return None
-        try:
-            # Prevents: guesses that are not read, and cost a password's hashing all the same.
-            fault = unread(account, action, reply.factor, now=self._clock.now(database_at=None))
-            if fault is not None:
-                raise ProofRefusedError(fault)  # noqa: TRY301 - one way to refuse
-            proof = await self._checking.check(account, action, reply)
-        except ProofRefusedError as refused:
-            proof = Wrong(factor=reply.factor, fault=refused.fault)
-        command = Prove(action_id=action_id, proof=proof, fresh=tail(self._entropy.draw(16)))
+        if forced:
+            check_offered(action.payload, one_in=self.picked_one_in)
+        proof = await self._proof(account, action, reply)
+        command = self._command(action_id, proof, forced=forced)
         rules = self._policies.rules()
         others = await self._sightings.elsewhere(account, action) if self._sightings else 0
 
@@ -311,6 +318,26 @@ class Proving:
             await self._sightings.note(account, action)
         self._learn(decision.events)
         return committed.answered
+
+    async def _proof(self, account: Account, action: OpenAction, reply: Reply) -> Right | Wrong:
+        # Prevents: guesses that are not read, and cost a password's hashing all the same.
+        fault = unread(account, action, reply.factor, now=self._clock.now(database_at=None))
+        if fault is not None:
+            return Wrong(factor=reply.factor, fault=fault)
+        try:
+            return await self._checking.check(account, action, reply)
+        except ProofRefusedError as refused:
+            return Wrong(factor=reply.factor, fault=refused.fault)
+
+    def _command(self, action_id: ActionId, proof: Right | Wrong, *, forced: bool) -> Prove:
+        return Prove(
+            action_id=action_id,
+            proof=proof,
+            fresh=tail(self._entropy.draw(16)),
+            blind=b64url(self._entropy.draw(16)),
+            drawn=draws(self._entropy.draw(8), one_in=self.picked_one_in),
+            forced=forced,
+        )
 
     def _learn(self, events: tuple[Event, ...]) -> None:
         for event in events:

@@ -157,8 +157,6 @@ class Transmitting:
         Raises:
             ToldStreamRefusedError, ToldStreamsFullError: as they say.
         """
-        if len(await self._shelf.listed(receiver.receiver_id)) >= TOLD_STREAMS_MOST:
-            raise ToldStreamsFullError(f"a receiver has {TOLD_STREAMS_MOST} streams at most")
         stream = ToldStream(
             stream_id=StreamId(f"ssf_{tail(self._entropy.draw(16))}"),
             receiver_id=receiver.receiver_id,
@@ -167,7 +165,8 @@ class Transmitting:
             added_at=self._clock.now(database_at=None),
         )
         made = self._with(stream, receiver, wanted)
-        await self._shelf.add(made)
+        if not await self._shelf.add(made, most=TOLD_STREAMS_MOST):
+            raise ToldStreamsFullError(f"a receiver has {TOLD_STREAMS_MOST} streams at most")
         return self._view(made, receiver)
 
     async def read(self, receiver: Receiver, stream_id: str) -> StreamView:
@@ -311,7 +310,7 @@ class Transmitting:
         )
         before = now - TOLD_VERIFIED_EVERY
         if not await self._shelf.verify(named, token, now=now, before=before):
-            raise VerifiedTooOftenError("a stream is verified once a minute at most")
+            raise VerifiedTooOftenError("once a minute at most, and not while too much waits")
 
     async def poll(self, receiver: Receiver, stream_id: str, poll: Poll) -> Polled:
         """Forget what was taken or refused, and return what waits (RFC 8936, 2.4).

@@ -26,6 +26,8 @@ from twinlock.domain.webhooks.endpoints import (
 from twinlock.domain.webhooks.outcomes import (
     LogEntry,
     Message,
+    alarm_of,
+    is_desks,
     message_of,
     wants,
 )
@@ -218,8 +220,11 @@ class WebhookDelivery:
 
 def _wanted(turn: _Turn, entry: LogEntry) -> Message | None:
     """Return the message of ``entry``, if the endpoint is to be told of it."""
+    patterns = turn.claimed.kept.endpoint.patterns
+    if is_desks(patterns):
+        return alarm_of(entry)
     message = message_of(entry)
-    if message is None or not wants(turn.claimed.kept.endpoint.patterns, message.kind):
+    if message is None or not wants(patterns, message.kind):
         return None
     return message
 

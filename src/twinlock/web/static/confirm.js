@@ -161,7 +161,9 @@
       return;
     }
     say(way.dataset.sending);
-    await send(`${path}/assertion`, { challenge_id: asked.challenge_id, response });
+    const box = way.querySelector("input[name=forced]");
+    const own = box === null ? {} : { forced: box.checked };
+    await send(`${path}/assertion`, { challenge_id: asked.challenge_id, response, ...own });
     location.replace(path);
   };
 

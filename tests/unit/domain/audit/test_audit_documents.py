@@ -28,7 +28,7 @@ from twinlock.domain.ids import (
     MemberId,
     SessionId,
 )
-from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.policy.version import PolicyName
@@ -97,6 +97,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "attempt_told_at": 1,
     "rings": Rings(1, 1, 1, 1, 1),
     "undercut_at": 1,
+    "picked_at": 1,
     "sim_changed_at": NOON,
     "signals": Signals(since=1, muted={ChannelId("chn_x"): 1}),
     "actions": (),
@@ -116,6 +117,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "paid": {"m" * 10: 1},
     "spent": Spent(),
     "unlisted": Spent(day="2026-01-15", cents=1),
+    "sent_to": SentTo(day="2026-01-15", cents={"m" * 10: 1}),
     "last_exit_at": 0,
     "legal_holds": {"a court": 1},
     "erased_at": NOON,

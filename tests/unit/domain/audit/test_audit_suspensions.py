@@ -23,7 +23,7 @@ from twinlock.proofs.officers import checked
 
 def words(*officers: Officer, log: str = LOG) -> OfficersWords:
     keys = tuple(one.key for one in officers)
-    return OfficersWords(PlatformActs(officers=((4, keys),)), log, checked)
+    return OfficersWords(PlatformActs(officers=((4, keys, {}),)), log, checked)
 
 
 ALL = words(ADA, BEN, CLEO, DORA)
@@ -141,12 +141,21 @@ def test_without_the_account_or_the_word_nothing_is_believed(desk: Desk) -> None
 
 
 def test_officers_count_from_the_leaf_behind_the_one_that_names_them() -> None:
-    found = PlatformActs(officers=((2, ("a", "b")), (7, ("a", "c"))))
+    came = {"c": "b"}
+    found = PlatformActs(officers=((2, ("a", "b"), {}), (7, ("a", "c"), came)))
 
     assert [found.officers_at(index) for index in (0, 2, 3, 7, 8)] == [
-        (),
-        (),
-        ("a", "b"),
-        ("a", "b"),
-        ("a", "c"),
+        ((), {}),
+        ((), {}),
+        (("a", "b"), {}),
+        (("a", "b"), {}),
+        (("a", "c"), came),
     ]
+
+
+def test_whoever_suspended_releases_by_no_later_key_either(desk: Desk) -> None:
+    before, agrees, _ = acts(desk)[1]
+    keys = tuple(one.key for one in (BEN, CLEO, DORA))
+    came = PlatformActs(officers=((4, keys, {BEN.key: ADA.key}),))
+
+    assert "two others" in why(before, agrees, OfficersWords(came, LOG, checked))

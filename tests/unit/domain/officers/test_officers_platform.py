@@ -20,30 +20,34 @@ from support.officers import (
 
 from twinlock.domain.bounds import (
     AGREEMENT_LIFETIME,
+    OFFICER_ACTS_A_DAY,
+    OFFICERS_AGREEMENT_LIFETIME,
     OFFICERS_LEAST,
     OFFICERS_MOST,
+    OFFICERS_WAIT,
     STATEMENT_LIFETIME,
 )
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.errors import LogDamagedError, MalformedError
+from twinlock.domain.officers.keys import OfficersWrongError, named, person
 from twinlock.domain.officers.platform import (
     NotHaltedError,
     OfficersMissingError,
-    OfficersWrongError,
     Platform,
     PlatformLeaf,
+    SpokeTooOftenError,
     after,
     appointed,
     check_standing,
+    due_at,
     halted_since,
     label_of,
-    named,
     read_leaf,
     read_standing,
     replayed,
     standing_bytes,
 )
-from twinlock.domain.officers.statements import Change, Halt, Resume, StatementRefusedError
+from twinlock.domain.officers.statements import Halt, Resume, StatementRefusedError
 
 SECOND = timedelta(seconds=1)
 
@@ -233,6 +237,7 @@ def test_two_others_put_one_officer_in_anothers_place(board: Board) -> None:
     change = board.change(add=DORA, remove=CLEO)
 
     assert set(board.does(ADA, change).officers) == {ADA.key, BEN.key, CLEO.key}
+    board.now += OFFICERS_WAIT
     platform = board.does(BEN, change)
 
     assert set(platform.officers) == {ADA.key, BEN.key, DORA.key}
@@ -250,14 +255,12 @@ def test_nobody_agrees_to_their_own_going(board: Board) -> None:
 
 
 def test_one_officer_twice_changes_nothing(board: Board) -> None:
-    change = board.change(add=DORA)
-    board.does(ADA, change)
-
-    assert DORA.key not in board.does(ADA, change).officers
+    assert DORA.key not in board.makes(board.change(add=DORA), ADA, ADA).officers
 
 
 def test_two_who_agree_to_different_changes_agree_to_nothing(board: Board) -> None:
     board.does(ADA, board.change(add=DORA))
+    board.now += OFFICERS_WAIT
 
     assert set(board.does(BEN, board.change(add=EVE)).officers) == {ADA.key, BEN.key, CLEO.key}
 
@@ -266,32 +269,103 @@ def test_the_last_change_that_an_officer_agreed_to_counts(board: Board) -> None:
     first = board.change(add=DORA)
     board.does(ADA, first)
     board.does(ADA, board.change(add=EVE))
+    board.now += OFFICERS_WAIT
 
     assert DORA.key not in board.does(BEN, first).officers
 
 
-def test_agreeing_to_a_change_ends_after_an_hour(board: Board) -> None:
+@pytest.mark.parametrize(("early", "comes"), [(SECOND, False), (timedelta(0), True)])
+def test_other_officers_come_a_day_after_the_first_word_for_them(
+    board: Board, early: timedelta, comes: bool
+) -> None:
+    """Prevents: two who make themselves the only officers before anybody hears of it."""
     change = board.change(add=DORA)
     board.does(ADA, change)
-    board.now += AGREEMENT_LIFETIME
+    first = board.now
+    board.does(BEN, change)
+    board.now = first + OFFICERS_WAIT - SECOND - early
+
+    assert due_at(board.platform, change) == first + OFFICERS_WAIT
+    assert (DORA.key in board.does(BEN, change).officers) is comes
+
+
+def test_nobody_is_awaited_whom_nobody_wanted(board: Board) -> None:
+    assert due_at(board.platform, board.change(add=DORA)) is None
+
+
+@pytest.mark.parametrize(("late", "comes"), [(-SECOND, True), (timedelta(0), False)])
+def test_agreeing_to_a_change_ends_after_a_week(board: Board, late: timedelta, comes: bool) -> None:
+    change = board.change(add=DORA)
+    board.does(ADA, change)
+    board.now += OFFICERS_AGREEMENT_LIFETIME - SECOND + late
+
+    assert (DORA.key in board.does(BEN, change).officers) is comes
+
+
+def test_a_word_that_is_over_begins_anew(board: Board) -> None:
+    change = board.change(add=DORA)
+    board.does(ADA, change)
+    board.now += OFFICERS_AGREEMENT_LIFETIME
+    board.does(ADA, change)
+    again = board.now
 
     assert DORA.key not in board.does(BEN, change).officers
+    assert due_at(board.platform, change) == again + OFFICERS_WAIT
 
 
-def test_a_halt_stops_no_change_of_officers(board: Board) -> None:
+def test_whoever_halts_stops_no_change_by_which_they_go(board: Board) -> None:
     """Prevents: a thief among them who halts again and again, and so stays one."""
     change = board.change(add=DORA, remove=CLEO)
     board.does(ADA, change)
     board.halt(CLEO)
+    board.now += OFFICERS_WAIT
 
     assert DORA.key in board.does(BEN, change).officers
 
 
+def test_a_halt_stops_a_change_that_few_agree_to() -> None:
+    """Prevents: two of five who drive the others out, one after the other."""
+    board = Board(ADA, BEN, CLEO, DORA, EVE)
+    change = board.change(remove=CLEO)
+    board.does(ADA, change)
+    board.does(BEN, change)
+    board.halt(DORA)
+    board.now += OFFICERS_WAIT
+
+    assert CLEO.key in board.does(BEN, change).officers
+    assert set(board.platform.changing) == {BEN.key}
+
+
+def test_a_halt_stops_no_change_that_most_agree_to() -> None:
+    """Prevents: two thieves of five, each of whom keeps the other by a halt."""
+    board = Board(ADA, BEN, CLEO, DORA, EVE)
+    change = board.change(remove=CLEO)
+    for officer in (ADA, BEN, EVE):
+        board.does(officer, change)
+    board.does(DORA, board.change(remove=ADA))
+    board.halt(DORA)
+    assert set(board.platform.changing) == {ADA.key, BEN.key, EVE.key}
+    board.now += OFFICERS_WAIT
+
+    assert CLEO.key not in board.does(BEN, change).officers
+
+
+def test_of_words_that_are_over_a_halt_leaves_none() -> None:
+    board = Board(ADA, BEN, CLEO, DORA)
+    change = board.change(remove=CLEO)
+    for officer in (ADA, BEN):
+        board.does(officer, change)
+    board.now += OFFICERS_AGREEMENT_LIFETIME
+
+    assert dict(board.halt(DORA).changing) == {}
+
+
 def test_whoever_goes_takes_along_what_they_agreed_to(board: Board) -> None:
     board.halt(ADA)
-    board.resume(CLEO)
     change = board.change(add=DORA, remove=CLEO)
     board.does(ADA, change)
+    board.now += OFFICERS_WAIT
+    board.resume(CLEO)
     board.does(BEN, change)
 
     assert board.resume(BEN).halt == 1
@@ -300,8 +374,7 @@ def test_whoever_goes_takes_along_what_they_agreed_to(board: Board) -> None:
 
 def test_a_change_is_of_the_officers_as_they_are(board: Board) -> None:
     old = board.change(add=DORA)
-    board.does(ADA, old)
-    board.does(BEN, old)
+    board.makes(old, ADA, BEN)
 
     error = board.refuses(CLEO, replace(old, add=EVE.key))
 
@@ -328,10 +401,59 @@ def test_a_change_leaves_officers_who_can_be(
 
 def test_of_four_officers_one_may_go() -> None:
     board = Board(ADA, BEN, CLEO, DORA)
-    change = board.change(remove=DORA)
-    board.does(ADA, change)
+    officers = board.makes(board.change(remove=DORA), ADA, BEN).officers
 
-    assert set(board.does(BEN, change).officers) == {ADA.key, BEN.key, CLEO.key}
+    assert set(officers) == {ADA.key, BEN.key, CLEO.key}
+
+
+def replaced(board: Board, old: Officer, new: Officer, *by: Officer) -> Board:
+    board.makes(board.change(add=new, remove=old), *by)
+    return board
+
+
+def test_a_key_that_takes_anothers_place_is_that_persons(board: Board) -> None:
+    replaced(board, CLEO, DORA, ADA, BEN)
+    assert board.platform.instead == {DORA.key: CLEO.key}
+    replaced(board, DORA, EVE, ADA, BEN)
+
+    assert person(EVE.key, board.platform.instead) == CLEO.key
+    assert person(ADA.key, board.platform.instead) == ADA.key
+
+
+def test_a_key_that_comes_back_is_its_own_again(board: Board) -> None:
+    replaced(board, CLEO, DORA, ADA, BEN)
+    replaced(board, DORA, CLEO, ADA, BEN)
+    assert person(CLEO.key, board.platform.instead) == CLEO.key
+
+    for new, old in ((DORA, None), (None, DORA), (DORA, None)):
+        board.makes(board.change(add=new, remove=old), ADA, BEN)
+        assert person(DORA.key, board.platform.instead) == DORA.key
+
+
+# --- How often they speak ---
+
+
+def test_an_officer_speaks_so_often_a_day_and_no_more(board: Board) -> None:
+    """Prevents: twenty thousand halts, after which no chain can be read behind the lock."""
+    for _ in range(OFFICER_ACTS_A_DAY):
+        board.halt(ADA)
+    for act in (HALT, board.resuming, board.change(add=DORA)):
+        assert isinstance(board.refuses(ADA, act), SpokeTooOftenError)
+
+    board.resume(BEN)
+    assert board.resume(CLEO).halt is None
+    assert isinstance(board.refuses(ADA, board.change(add=DORA)), SpokeTooOftenError)
+    assert board.halt(ADA).halt is not None
+
+
+def test_the_next_day_an_officer_speaks_again(board: Board) -> None:
+    for _ in range(OFFICER_ACTS_A_DAY):
+        board.halt(ADA)
+    board.now = BEGINNING + timedelta(hours=12) - 2 * SECOND
+    assert isinstance(board.refuses(ADA, HALT), SpokeTooOftenError)
+    board.now = BEGINNING + timedelta(hours=12) - SECOND
+
+    assert dict(board.halt(ADA).spoke) == {ADA.key: 1}
 
 
 # --- Its leaves ---
@@ -352,7 +474,7 @@ def spoilt(board: Board, **change: object) -> PlatformLeaf:
 
 @pytest.mark.parametrize(
     "change",
-    [{"t": "platform.other"}, {"v": 2}, {"at": -1}, {"at": 2**53}, {"n": 2**53}, {"lbl": "x"}],
+    [{"t": "platform.other"}, {"v": 3}, {"at": -1}, {"at": 2**53}, {"n": 2**53}, {"lbl": "x"}],
 )
 def test_a_leaf_of_another_form_is_none_of_the_platforms(
     board: Board, change: dict[str, object]
@@ -401,6 +523,41 @@ def test_a_statement_that_stands_twice_makes_no_platform(board: Board) -> None:
 
     with pytest.raises(MalformedError, match="said before"):
         after(board.platform, again)
+
+
+def before(board: Board) -> list[PlatformLeaf]:
+    """Return the leaves of a board in their older form."""
+    leaves: list[PlatformLeaf] = []
+    for leaf in board.leaves:
+        last = hash_of(encode(leaves[-1])) if leaves else leaf.prev
+        leaves.append(replace(leaf, v=1, prev=last))
+    return leaves
+
+
+def test_what_was_decided_without_a_wait_stays_decided(board: Board) -> None:
+    """Leaves of an installation that is older than the wait."""
+    change = board.change(add=DORA, remove=CLEO)
+    board.does(ADA, change)
+    board.halt(BEN)
+    board.does(BEN, change)
+    old = replayed(map(encode, before(board)))
+
+    assert set(old.officers) == {ADA.key, BEN.key, DORA.key}
+    board.platform, board.leaves = old, before(board)
+    late = board.change(add=EVE)
+    board.does(ADA, late)
+    assert EVE.key not in board.does(BEN, late).officers
+    with pytest.raises(MalformedError, match="older form"):
+        board.take(replace(board.leaves[-1], v=1, n=board.platform.acts, prev=board.platform.last))
+
+
+def test_without_a_wait_an_agreement_counted_for_an_hour(board: Board) -> None:
+    change = board.change(add=DORA)
+    board.does(ADA, change)
+    board.now += AGREEMENT_LIFETIME
+    board.does(BEN, change)
+
+    assert DORA.key not in replayed(map(encode, before(board))).officers
 
 
 def test_a_chain_in_which_a_leaf_is_wrong_is_damaged(board: Board) -> None:
@@ -464,10 +621,7 @@ def test_times_are_utc_and_to_the_millisecond(board: Board) -> None:
 
 
 def test_a_change_keeps_the_officers_in_one_order(board: Board) -> None:
-    change: Change = board.change(add=DORA)
-    board.does(ADA, change)
-
-    officers = board.does(CLEO, change).officers
+    officers = board.makes(board.change(add=DORA), ADA, CLEO).officers
 
     assert list(officers) == sorted(officers)
 

@@ -12,6 +12,7 @@ from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionDone, ActionVetoed
 from twinlock.domain.exits import TransferInternal, WithdrawalFiat
 from twinlock.domain.reconciling.comparing import (
+    Before,
     Difference,
     Finding,
     Kind,
@@ -36,9 +37,15 @@ WIRED = WithdrawalFiat(
     max_fee_minor="100",
 )
 
+SECOND = Before(line=2, reference="tx-2")
+
 
 def found(
-    row: Executed, closed: ClosedAction | None, *, before: int = 0, erased: bool = False
+    row: Executed,
+    closed: ClosedAction | None,
+    *,
+    before: Before | None = None,
+    erased: bool = False,
 ) -> tuple[Finding, ...]:
     return compare(row, closed, before=before, erased=erased)
 
@@ -88,16 +95,16 @@ def test_of_an_erased_account_nothing_can_be_told_and_that_is_said() -> None:
 
 
 def test_a_second_row_of_one_action_is_found_with_the_line_of_the_first() -> None:
-    [one] = found(a_row(9), closed_action(), before=2)
+    [one] = found(a_row(9), closed_action(), before=SECOND)
 
     assert (one.kind, one.line, one.detail) == (Kind.EXECUTED_TWICE, 9, "as line 2")
 
 
 def test_a_row_has_all_its_findings_and_not_the_first_alone() -> None:
-    twice = found(a_row(9, amount_minor="20000000"), closed_action(), before=2)
+    twice = found(a_row(9, amount_minor="20000000"), closed_action(), before=SECOND)
 
     assert kinds(*twice) == ["executed_twice", "differs"]
-    assert kinds(*found(a_row(9), None, before=2)) == ["executed_twice", "not_spent"]
+    assert kinds(*found(a_row(9), None, before=SECOND)) == ["executed_twice", "not_spent"]
 
 
 @pytest.mark.parametrize(
