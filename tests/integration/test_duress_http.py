@@ -136,9 +136,6 @@ def same(first: httpx.Response, second: httpx.Response) -> None:
 async def told(web: Web, service: Service, one: Forced, action_id: str) -> list[str]:
     """Return all that somebody beside ``one`` can have shown to them."""
     await service.deliver()
-    mine = [letter for letter in letters(service) if letter.account_id == one.account_id]
-    assert mine
-    sent = sorted((msgspec.json.encode(letter).decode() for letter in mine), key=masked)
     exported = await one.client.export(one.account_id)
     for names in ("repeats", "closed_actions"):  # Else in the order of random names.
         exported[names].sort(key=lambda each: masked(json.dumps(each)))
@@ -148,6 +145,10 @@ async def told(web: Web, service: Service, one: Forced, action_id: str) -> list[
         json.dumps(exported),
     ]
     raw = await service.http.get(f"/v1/actions/{action_id}")
+    await service.deliver()  # Word of the export, too.
+    mine = [letter for letter in letters(service) if letter.account_id == one.account_id]
+    assert mine
+    sent = sorted((msgspec.json.encode(letter).decode() for letter in mine), key=masked)
     return [*seen, raw.text, *sent]
 
 
