@@ -70,10 +70,17 @@ from twinlock.domain.newcomers import (
     suspended_until,
     undo,
 )
-from twinlock.domain.own_effects import loosen_lock, lower_limits, own, raise_limits, tighten_lock
+from twinlock.domain.own_effects import (
+    loosen_lock,
+    lower_limits,
+    own,
+    raise_limits,
+    set_word,
+    tighten_lock,
+)
 from twinlock.domain.people import who_joins, who_leaves
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.gather import weak_root
+from twinlock.domain.policy.gather import freezes_as, weak_root
 from twinlock.domain.policy.leaving import place_mac, where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
@@ -443,8 +450,8 @@ def _set_freeze(state: State, action: OpenAction, facts: Facts, _: str) -> tuple
     bound_at = _bound_at(state, action, now=facts.now)
     if facts.shown_level >= max(facts.floor, Level.KNOWLEDGE):
         return (FreezeSet(at=facts.now, until=for_ever(facts.now), bound_at=bound_at),)
-    until, root = facts.now + WEAK_FREEZE_LENGTH, weak_root(facts.shown_roots)
-    return (FreezeSet(at=facts.now, until=until, weak_root=root, bound_at=bound_at),)
+    until, name = facts.now + WEAK_FREEZE_LENGTH, freezes_as(facts.shown_roots, facts.shown_factors)
+    return (FreezeSet(at=facts.now, until=until, weak_root=name, bound_at=bound_at),)
 
 
 def _lift_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
@@ -468,6 +475,7 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.CONTACT_REPUDIATE: _repudiate,
         ActionType.PASSWORD_CHANGE: _bind,
         ActionType.PASSWORD_RESET: _bind,
+        ActionType.NOTICE_WORD_SET: set_word,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
         ActionType.TRUSTED_CONTACT_ADD: _join,

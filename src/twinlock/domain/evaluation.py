@@ -259,6 +259,7 @@ _RESOURCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ActionType.SESSION_START: ("device", ""),
         ActionType.TRUSTED_CONTACT_ADD: (ACCOUNT, ""),
         ActionType.TRUSTED_CONTACT_REMOVE: ("trusted_contact", "contact_id"),
+        ActionType.NOTICE_WORD_SET: (ACCOUNT, ""),
         ActionType.LIMIT_RAISE: (ACCOUNT, ""),
         ActionType.LIMIT_LOWER: (ACCOUNT, ""),
         ActionType.LOCK_TIGHTEN: (ACCOUNT, ""),

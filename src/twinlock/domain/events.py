@@ -36,6 +36,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Eased, Lock
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.outside_events import OfficersEvent, RecordsEvent, WarningEvent
 from twinlock.domain.reasons import Reason
 from twinlock.domain.risk.visits import Visit
@@ -355,6 +356,12 @@ class LockSet(EventForm, frozen=True, kw_only=True, tag="lock.set/1"):
     eased: Eased | None = None
 
 
+class NoticeWordChanged(EventForm, frozen=True, kw_only=True, tag="notice_word.changed/1"):
+    """From now on messages hold this word, or none."""
+
+    word: NoticeWord | None
+
+
 class ContactJoined(EventForm, frozen=True, kw_only=True, tag="contact.joined/1"):
     """Another person, with a passkey of their own, may agree from now on."""
 
@@ -409,12 +416,20 @@ class ApiKeyUsed(EventForm, frozen=True, kw_only=True, tag="api_key.used/1"):
     api_key_id: ApiKeyId
 
 
+class ApiKeyLapses(EventForm, frozen=True, kw_only=True, tag="api_key.lapses/1"):
+    """The owner is told that this key lapses at ``until`` unless it is used, or bound, before."""
+
+    api_key_id: ApiKeyId
+    until: datetime
+
+
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet
     | FreezeLifted
     | LimitsSet
     | LockSet
+    | NoticeWordChanged
     | ContactJoined
     | ContactLeft
     | DestinationAdded
@@ -423,6 +438,7 @@ ProtectionEvent: TypeAlias = (
     | ApiKeyChanged
     | ApiKeyRevoked
     | ApiKeyUsed
+    | ApiKeyLapses
     | IntegratorRevoked
 )
 Event: TypeAlias = (

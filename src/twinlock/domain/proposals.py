@@ -11,6 +11,7 @@ from twinlock.domain.account import Account
 from twinlock.domain.actions import (
     AnyPayload,
     AuthenticatorBind,
+    NoticeWordSet,
     PasswordChange,
     PasswordReset,
     TrustedContactAdd,
@@ -28,6 +29,7 @@ from twinlock.domain.bounds import PAYLOAD_BYTES_MOST, SECRET_BYTES_MOST
 from twinlock.domain.commands import Propose
 from twinlock.domain.errors import InvariantError, TwinlockError, invariant
 from twinlock.domain.ids import account_of
+from twinlock.domain.notice_words import opened
 
 
 class MemberUnknownError(TwinlockError):
@@ -74,6 +76,8 @@ def _check_secret(account: Account, payload: AnyPayload, secret: str) -> None:
     Prevents: one change signed and another authenticator taking effect; and a secret that only
     fails when it is due, before every later command of the account.
     """
+    if isinstance(payload, NoticeWordSet):
+        opened(secret, payload.commitment)
     binds = AuthenticatorBind | PasswordChange | PasswordReset | TrustedContactAdd
     if not isinstance(payload, binds):
         return

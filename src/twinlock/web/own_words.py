@@ -8,16 +8,24 @@ from twinlock.domain.actions import (
     LimitRaise,
     LockLoosen,
     LockTighten,
+    NoticeWordSet,
     TrustedContactAdd,
     TrustedContactRemove,
 )
 from twinlock.domain.bounds import CONTACT_WAIT
+from twinlock.domain.notice_words import opened
 from twinlock.domain.people import contact_of
 from twinlock.web.lines import Form, Line, Told
 from twinlock.web.words import dollars, how_long, visible
 
 Own: TypeAlias = (
-    LimitRaise | LimitLower | LockTighten | LockLoosen | TrustedContactAdd | TrustedContactRemove
+    LimitRaise
+    | LimitLower
+    | LockTighten
+    | LockLoosen
+    | TrustedContactAdd
+    | TrustedContactRemove
+    | NoticeWordSet
 )
 _NONE = "As much as the platform lets leave"
 _ANYTHING = "Nothing: they are not asked"
@@ -33,6 +41,8 @@ def tell_own(payload: Own, account: Account | None = None) -> Told:
         return _contact(payload, account)
     if isinstance(payload, LimitRaise | LimitLower):
         return _limits(payload)
+    if isinstance(payload, NoticeWordSet):
+        return _word(payload, account)
     return _lock(payload)
 
 
@@ -106,4 +116,27 @@ def _contact(payload: TrustedContactAdd | TrustedContactRemove, account: Account
         title="Remove a trusted contact",
         lines=(*who, Line(label="Id", text=payload.contact_id, form=Form.EXACT)),
         effect="Then they agree to nothing; without anybody else, nobody is asked any more.",
+    )
+
+
+def _word(payload: NoticeWordSet, account: Account | None) -> Told:
+    """Return a word that is being set; once that is over no page shows it any more."""
+    every = () if account is None else account.actions
+    found = next((one.secret for one in every if one.payload == payload), "")
+    shown = (Line(label="The word", text=opened(found, payload.commitment)),) if found else ()
+    return Told(
+        title="Set the word in our messages",
+        lines=(
+            *shown,
+            Line(
+                label="Fingerprint",
+                text=payload.commitment,
+                form=Form.EXACT,
+                note="Of the word and a random number: nobody can guess the word by it.",
+            ),
+        ),
+        effect=(
+            "Each message of ours holds it from then on, and whatever comes without it is not from "
+            "us. No page asks you for it. Take none that opens anything."
+        ),
     )

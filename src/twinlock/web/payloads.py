@@ -31,6 +31,7 @@ from twinlock.domain.actions import (
     LockLoosen,
     LockTighten,
     NotBuilt,
+    NoticeWordSet,
     PasswordChange,
     PasswordReset,
     SessionStart,
@@ -112,6 +113,7 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             | LockLoosen()
             | TrustedContactAdd()
             | TrustedContactRemove()
+            | NoticeWordSet()
         ):
             return tell_own(payload, known.account)
         case ApiKeyCreate() | ApiKeyWiden() | ApiKeyNarrow() | ApiKeyRevoke():

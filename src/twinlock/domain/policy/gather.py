@@ -88,6 +88,10 @@ from twinlock.domain.successors import counts, floor_imported
 from twinlock.domain.unheard import unheard_until
 from twinlock.domain.waits import lapses_at
 
+MAILBOX = "mailbox"
+# What shows that somebody has the phone, or its number, and not just a mailbox.
+_OF_THE_PHONE = frozenset({Factor.SMS_CODE, Factor.TOTP, Factor.RECOVERY_CODE, Factor.PASSKEY})
+
 
 def gather(
     state: State,
@@ -146,7 +150,7 @@ def gather(
         **(_new_key(payload) | _of_a_wait(account, action, now=now)),
         exit_open_until=_exit_open_until(account, payload, policy=policy),
         **(own_rules(account, payload) | contact_facts(account, action)),
-        weak_freeze_at=_weak_stop(account, payload, roots),
+        weak_freeze_at=_weak_stop(account, payload, shown, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
 
@@ -450,9 +454,12 @@ def _of_sign_ins(
     }
 
 
-def _weak_stop(account: Account, payload: AnyPayload, roots: tuple[str, ...]) -> datetime | None:
-    kind = SUSPENSION if isinstance(payload, AuthenticatorSuspend) else ""
-    return account.freeze.weak.get(kind + weak_root(roots))
+def _weak_stop(
+    account: Account, payload: AnyPayload, shown: tuple[Shown, ...], roots: tuple[str, ...]
+) -> datetime | None:
+    if isinstance(payload, AuthenticatorSuspend):
+        return account.freeze.weak.get(SUSPENSION + weak_root(roots))
+    return account.freeze.weak.get(freezes_as(roots, [one.factor for one in shown]))
 
 
 def weak_root(roots: tuple[str, ...]) -> str:
@@ -461,3 +468,13 @@ def weak_root(roots: tuple[str, ...]) -> str:
     Prevents: a name for each of many keys, until the document is full and no freeze fits in.
     """
     return roots[0].partition(":")[0] if roots else "knowledge"
+
+
+def freezes_as(roots: tuple[str, ...], factors: Iterable[Factor]) -> str:
+    """Return the name under which a freeze below the floor is remembered.
+
+    A mailbox counts as its own, though it may be read on the phone. Prevents: whoever reads one
+    mailbox, and uses up month after month the freeze of whoever has the phone.
+    """
+    name = weak_root(roots)
+    return MAILBOX if name == PHONE and _OF_THE_PHONE.isdisjoint(factors) else name

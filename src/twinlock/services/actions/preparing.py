@@ -107,6 +107,9 @@ class Preparing:
     async def _reset_password(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
         return await self._binding.reset_password(data, named)
 
+    async def _set_word(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
+        return await self._binding.set_word(data, named)
+
     async def _add_contact(self, data: dict[str, Any], named: AccountId, _: Rules) -> Prepared:
         return await self._binding.add_contact(data, named)
 
@@ -205,6 +208,7 @@ _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.AUTHENTICATOR_BIND: Preparing._bind,  # noqa: SLF001 - of this table's class
     ActionType.PASSWORD_CHANGE: Preparing._change_password,  # noqa: SLF001 - of this table's class
     ActionType.PASSWORD_RESET: Preparing._reset_password,  # noqa: SLF001 - of this table's class
+    ActionType.NOTICE_WORD_SET: Preparing._set_word,  # noqa: SLF001 - of this table's class
     ActionType.TRUSTED_CONTACT_ADD: Preparing._add_contact,  # noqa: SLF001 - of this table's class
     ActionType.DESTINATION_ADD: Preparing._add_destination,  # noqa: SLF001 - of this table's class
     ActionType.DESTINATION_REMOVE: Preparing._remove_destination,  # noqa: SLF001 - of this table's class
