@@ -54,6 +54,7 @@ from twinlock.domain.events import (
     SessionStarted,
 )
 from twinlock.domain.exits import EXITS, AnyExit, Exit
+from twinlock.domain.freezes import for_ever
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.key_changes import key_of, narrowed, widened
@@ -62,7 +63,6 @@ from twinlock.domain.limits import Spent
 from twinlock.domain.newcomers import (
     behind,
     comes_back,
-    for_ever,
     heir,
     in_place_of,
     proved_by,

@@ -15,6 +15,11 @@ from twinlock.domain.bounds import WEAK_FREEZE_EVERY, WEAK_FREEZE_LENGTH
 SUSPENSION = "suspend:"  # Before the root, where a suspension below the floor is remembered.
 
 
+def for_ever(now: datetime) -> datetime:
+    """Return the instant that stands for "until somebody ends it"."""
+    return datetime.max.replace(tzinfo=now.tzinfo, microsecond=0)
+
+
 class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The owner's own stop. ``until`` is datetime.max for a freeze that only a lift ends.
 

@@ -56,6 +56,7 @@ from twinlock.domain.events import (
     NoticeWordChanged,
     SessionEnded,
 )
+from twinlock.domain.freezes import for_ever
 from twinlock.domain.limits import Limits
 from twinlock.domain.limits import undone as sums_before
 from twinlock.domain.locks import Eased, tighter
@@ -441,11 +442,6 @@ def somebody_left(account: Account, entry: int) -> bool:
 def _standing(channel: Channel, gone: frozenset[int]) -> bool:
     head = next((link for link in links(channel) if link.entry not in gone), None)
     return head is not None and head.takes_codes
-
-
-def for_ever(now: datetime) -> datetime:
-    """Return the instant that stands for "until somebody ends it"."""
-    return datetime.max.replace(tzinfo=now.tzinfo, microsecond=0)
 
 
 def suspended_until(one: Authenticator, *, weak: bool, now: datetime) -> datetime:
