@@ -225,6 +225,7 @@ DRAFTS: dict[catalogue.ActionType, type[msgspec.Struct]] = {
     catalogue.ActionType.AUTHENTICATOR_REPUDIATE: drafts.AuthenticatorRemoveDraft,
     catalogue.ActionType.CONTACT_REPUDIATE: drafts.ContactRepudiateDraft,
     catalogue.ActionType.API_KEY_CREATE: drafts.ApiKeyCreateDraft,
+    catalogue.ActionType.NOTICE_WORD_SET: drafts.NoticeWordSetDraft,
     catalogue.ActionType.PASSWORD_CHANGE: drafts.PasswordChangeDraft,
     catalogue.ActionType.SESSION_START: drafts.SessionStartDraft,
 }

@@ -140,7 +140,8 @@ order; one at a time is tried after {in_words(PAUSE, written="")}, then ever mor
 least every {in_words(PAUSE_MOST, written="")} or so. The first one that is taken ends that. At most
 {RETRIES_MOST:,} messages of an endpoint wait to be tried again; more stay in the log. An endpoint
 is *disabled* at once by a 410, and after {in_words(FAILING_MOST, written="")} in which everything
-failed; that is logged as `webhook_disabled`. No endpoint keeps another one or a decision waiting.
+failed; that is logged as `webhook_disabled`. An endpoint that also carries messages to customers
+([notices.md](notices.md)) goes on with those. No endpoint keeps another one or a decision waiting.
 
 Two processes share the work and do not send one message twice, unless one was killed or stopped
 after it sent and before it could note that. What a killed one was at goes on within

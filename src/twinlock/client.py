@@ -275,6 +275,11 @@ class Client:
         path = f"/v1/accounts/{account_id}/sim-changes"
         _checked(await self._send(path, {"changed_at": changed_at}, key=key or _new_key()))
 
+    async def report_flood(self, account_id: str, *, key: str = "") -> None:
+        """Say that other people's messages to the account bury ours."""
+        path = f"/v1/accounts/{account_id}/floods"
+        _checked(await self._send(path, {}, key=key or _new_key()))
+
     async def set_legal_hold(self, account_id: str, reference: str, *, key: str = "") -> None:
         """Keep an account from being erased while its records are needed."""
         path = f"/v1/accounts/{account_id}/legal-holds"

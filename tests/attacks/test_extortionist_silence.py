@@ -141,6 +141,37 @@ def test_a_bounce_after_it_was_taken_counts_as_no_word() -> None:
     assert gate.is_open(action)
 
 
+@pytest.mark.parametrize(
+    ("later", "waits"),
+    [(None, True), (Outcome.CONFIRMED, False), (Outcome.FAILED, True), (Outcome.HANDED, False)],
+)
+def test_a_carrier_that_says_as_a_rule_what_arrived_and_is_silent_is_no_word(
+    later: Outcome | None, *, waits: bool
+) -> None:
+    """Prevents: a provider who takes the message, and loses it for whoever pays him."""
+    gate, action = asked()
+    report(gate, action, DESKTOP, Outcome.AWAITED)
+    if later is not None:
+        report(gate, action, DESKTOP, later)
+    gate.wait(DAY)
+    gate.settle()
+
+    assert gate.is_open(action) is waits
+    gate.wait(DAY)
+    gate.settle()
+    assert not gate.is_open(action)
+
+
+def test_word_that_arrived_elsewhere_makes_up_for_a_silence() -> None:
+    gate, action = asked()
+    report(gate, action, DESKTOP, Outcome.AWAITED)
+    report(gate, action, EMAIL, Outcome.HANDED)
+    gate.wait(DAY)
+    gate.settle()
+
+    assert not gate.is_open(action)
+
+
 def test_nobody_s_report_and_an_exit_change_nothing() -> None:
     gate, action = asked()
     gate.wait(DAY)

@@ -97,6 +97,36 @@ async def test_a_report_says_when_in_the_past(
     assert (answer.status_code, answer.json()["code"] if code else "") == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [({}, 204, ""), ({"channel": "email"}, 400, "malformed"), ([], 400, "malformed")],
+)
+async def test_a_flood_is_reported_and_its_owner_told(
+    service: Service, body: object, status: int, code: str
+) -> None:
+    bob = await weak(service)
+    answer = await service.http.post(
+        f"/v1/accounts/{bob.account_id}/floods",
+        json=body,
+        headers={"Idempotency-Key": service.key()},
+    )
+    await service.deliver()
+
+    assert (answer.status_code, answer.json()["code"] if code else "") == (status, code)
+    assert (NoticeKind.MANY in kinds(service)) is (status == 204)
+
+
+async def test_a_flood_is_reported_once_for_its_key(service: Service) -> None:
+    bob = await weak(service)
+    await bob.client.report_flood(bob.account_id, key="flood-report-1")
+    before, _ = await service.api.use.accounts.look(bob.account_id)  # type: ignore[arg-type] # as it came over the wire
+    service.clock.forward(hours=1)
+    await bob.client.report_flood(bob.account_id, key="flood-report-1")
+    after, _ = await service.api.use.accounts.look(bob.account_id)  # type: ignore[arg-type] # as it came over the wire
+
+    assert after.rings == before.rings
+
+
 async def test_a_report_a_moment_from_now_is_none(service: Service) -> None:
     bob = await weak(service)
     soon = service.clock.at + timedelta(seconds=1)

@@ -145,6 +145,7 @@ async def told(web: Web, service: Service, one: Forced, action_id: str) -> list[
         json.dumps(exported),
     ]
     raw = await service.http.get(f"/v1/actions/{action_id}")
+    await service.deliver()  # Word of the export, too.
     mine = [letter for letter in letters(service) if letter.account_id == one.account_id]
     assert mine
     sent = sorted((msgspec.json.encode(letter).decode() for letter in mine), key=masked)

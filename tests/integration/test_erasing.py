@@ -297,6 +297,7 @@ async def test_every_call_about_it_says_that_it_was_erased(
         lambda: client.offer(named, "totp"),
         lambda: client.end_sessions(named),
         lambda: client.report_sim_change(named),
+        lambda: client.report_flood(named),
         lambda: client.set_legal_hold(named, "court 7/26"),
         lambda: client.lift_legal_hold(named, "court 7/26"),
         lambda: client.export(named),

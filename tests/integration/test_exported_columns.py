@@ -55,6 +55,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "carrier": NOBODY,
         "rank": NOBODY,
         "owes": NOBODY,
+        "heard": NOT_SENT,
+        "awaited": NOT_SENT,
         "box": "messages",
         "at": NOBODY,
         "state": NOT_SENT,

@@ -26,6 +26,7 @@ from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.account import Account
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import AccountId
+from twinlock.domain.wording import VERSION
 
 
 @dataclass
@@ -76,7 +77,12 @@ class Scene:
 
 @asynccontextmanager
 async def a_scene(
-    database: TestDatabase, tmp_path: Path, *, sms_by: str = "", desktop: bool = False
+    database: TestDatabase,
+    tmp_path: Path,
+    *,
+    sms_by: str = "",
+    desktop: bool = False,
+    reports: bool = False,
 ) -> AsyncIterator[Scene]:
     """Serve with a mail server and a provider of SMS, or with ``sms_by`` in its place."""
     async with mail_server() as mailer, receiving() as provider:
@@ -95,7 +101,9 @@ async def a_scene(
         make_keyring(settings)
         world = await prepare(settings)
         async with open_webhooks(world) as webhooks:
-            shown = await webhooks.add(sms_by or provider.url(), patterns=("notice.sms",))
+            shown = await webhooks.add(
+                sms_by or provider.url(), patterns=("notice.sms",), reports=reports
+            )
             if desktop:
                 await webhooks.add(provider.url(), patterns=("notice.desktop",))
 
@@ -214,12 +222,29 @@ async def test_a_provider_confirms_and_says_so_again_without_effect(scene: Scene
     assert await scene.outcomes(alice) == outcomes
 
 
+async def test_of_a_provider_that_reports_word_is_awaited_until_it_does(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    async with a_scene(database, tmp_path, reports=True) as scene:
+        alice = await scene.customer("email", "sms")
+        message = await sms_of(scene, alice)
+        silent = await scene.outcomes(alice)
+        await scene.says(message, "delivered")
+        heard = await scene.outcomes(alice)
+
+    assert silent == {"email": Outcome.HANDED, "sms": Outcome.AWAITED}
+    assert heard["sms"] is Outcome.CONFIRMED
+
+
 async def test_a_provider_says_that_it_failed(scene: Scene) -> None:
     alice = await scene.customer("email", "sms")
     message = await sms_of(scene, alice)
 
     assert (await scene.says(message, "failed")).status_code == 204
-    assert (await scene.outcomes(alice))["sms"] is Outcome.FAILED
+    told = await asked_until(
+        lambda: scene.outcomes(alice), lambda found: found["sms"] is Outcome.FAILED
+    )
+    assert told["email"] is Outcome.HANDED
 
 
 @pytest.mark.parametrize(
@@ -298,7 +323,7 @@ async def test_the_newest_notices_can_be_looked_up_without_link_and_code(scene: 
     text = json.dumps(told)
 
     assert told[0]["subject"] == "Waiting: adding an address for withdrawals"
-    assert told[0]["words"] == 1
+    assert told[0]["words"] == VERSION
     assert "/veto/" not in text
     assert "/freeze/" not in text
     assert [one["at"] for one in told] == sorted((one["at"] for one in told), reverse=True)

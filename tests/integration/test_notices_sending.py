@@ -68,14 +68,16 @@ class Told:
 
     tries: list[Fault | None] = field(default_factory=list)
     given_up: list[Fault] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
 
     def tried(self, carrier: CarrierName, name: str, fate: Fate) -> None:
         assert (carrier, name[:4]) == (CarrierName.MAIL, "ntc_")
         self.tries.append(fate.fault)
 
-    def gave_up(self, carrier: CarrierName, name: str, fault: Fault) -> None:
+    def gave_up(self, carrier: CarrierName, name: str, fault: Fault, *, defect: str = "") -> None:
         assert (carrier, name[:4]) == (CarrierName.MAIL, "ntc_")
         self.given_up.append(fault)
+        self.defects.append(defect)
 
 
 @dataclass
@@ -244,12 +246,45 @@ async def test_no_attempt_is_begun_after_a_turn_is_over(scene: Scene) -> None:
     assert await scene.sending(carrier).turn() == MANY - 1
 
 
+async def test_a_message_that_cannot_be_made_is_dead_and_the_next_goes_out(scene: Scene) -> None:
+    """Prevents: one message that nobody can write, behind which its channel hears nothing."""
+
+    class Picky(Scripted):
+        async def send(self, letter: Letter) -> Fate:
+            if not self.took:
+                self.took.append(letter)
+                "\ud800".encode()
+            return await super().send(letter)
+
+    carrier = Picky(lanes=1)
+    await scene.sending(carrier).turn()
+
+    assert await scene.dead() == ["broken"]
+    assert (scene.told.given_up, scene.told.defects) == ([Fault.BROKEN], ["UnicodeEncodeError"])
+    assert len({one.name for one in carrier.took}) == MANY
+    assert await scene.waiting() == 0
+
+
+async def test_what_tells_of_something_that_does_not_open_is_dead(scene: Scene) -> None:
+    """Prevents: whoever edits one row, and keeps a carrier at it for ever."""
+    await scene.database.execute(
+        "UPDATE stream SET box = 'x' WHERE kind = 'account' AND subject = $1",
+        scene.customer.account_id,
+    )
+    carrier = Scripted()
+    await scene.sending(carrier).turn()
+
+    assert await scene.dead() == ["broken"] * MANY
+    assert scene.told.defects == ["InvariantError"] * MANY
+    assert carrier.took == []
+
+
 async def test_a_carrier_that_breaks_gives_the_rest_back(scene: Scene) -> None:
     class Broken(Scripted):
         async def send(self, letter: Letter) -> Fate:
-            raise ZeroDivisionError
+            raise EOFError
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(EOFError):
         await scene.sending(Broken()).turn()
     carrier = Scripted()
     assert await scene.sending(carrier).turn() == 0  # The one in hand waits for its claim.

@@ -232,6 +232,131 @@ async def test_what_an_account_is_to_hear_is_kept_until_it_has(
     assert await shelf.owed(most=10) == ()
 
 
+async def test_what_is_tried_again_and_arrives_is_heard_as_well(
+    store: SqlStore, alice: Customer, shelf: SqlDeliveries, clock: SteerableClock
+) -> None:
+    """Prevents: a wait that stays longer though word of it came, for an operator repaired it."""
+    await deal(store, owes=True)
+    (claimed,) = await shelf.claim(MAIL, now=clock.now(), most=1)
+    await shelf.dead(claimed, Fault.REFUSED, now=clock.now())
+    (failed,) = await shelf.owed(most=10)
+    await shelf.paid(failed)
+    await shelf.revive(now=clock.now())
+    assert await shelf.owed(most=10) == ()
+    (again,) = await shelf.claim(MAIL, now=clock.now(), most=1)
+    await shelf.handed(again, keep=False, now=clock.now())
+    (handed,) = await shelf.owed(most=10)
+    await shelf.paid(handed)
+
+    assert again.name == claimed.name
+    assert (failed.handed, handed.handed) == (False, True)
+    assert await shelf.owed(most=10) == ()
+
+
+async def test_what_fails_while_it_is_noted_as_handed_on_is_heard_last(
+    store: SqlStore, alice: Customer, shelf: SqlDeliveries, clock: SteerableClock
+) -> None:
+    """Prevents: a failure that a provider tells in a hurry, and that is written over."""
+    await deal(store, owes=True)
+    (claimed,) = await shelf.claim(MAIL, now=clock.now(), most=1)
+    await shelf.handed(claimed, keep=True, now=clock.now())
+    (noted,) = await shelf.owed(most=10)
+    await shelf.bounced(claimed.name)
+    await shelf.paid(noted)
+    (left,) = await shelf.owed(most=10)
+    await shelf.paid(left)
+
+    assert (noted.handed, left.handed) == (True, False)
+    assert await shelf.owed(most=10) == ()
+    assert [one.name for one in await shelf.listed(most=9)] == [claimed.name]
+
+
+async def test_what_nobody_takes_for_long_is_heard_once_and_is_still_sent(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    """Prevents: a mail server that is down for a day, and changes of which nobody hears in time."""
+    await deal(store, owes=True)
+    assert await shelf.owed(most=10) == ()
+    await database.execute("UPDATE delivery SET at = at - $1::interval", deliveries.LATE)
+    late = await shelf.owed(most=10)
+    for one in late:
+        await shelf.paid(one)
+    await database.execute("UPDATE delivery SET claimed_until = NULL")
+
+    assert [(one.handed, one.awaited) for one in late] == [(False, True)] * 3
+    assert await shelf.owed(most=10) == ()
+    claimed = await shelf.claim(MAIL, now=clock.now(), most=2)
+    await shelf.handed(claimed[0], keep=False, now=clock.now())
+    await shelf.dead(claimed[1], Fault.REFUSED, now=clock.now())
+    assert [(one.handed, one.awaited) for one in await shelf.owed(most=10)] == [
+        (True, False),
+        (False, False),
+    ]
+
+
+async def test_that_a_delay_was_heard_frees_nobody_else_s_message(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    """Prevents: a message that is sent twice, since a slow look-up gave it back."""
+    await deal(store, owes=True)
+    await database.execute("UPDATE delivery SET at = at - $1::interval", deliveries.LATE)
+    late = await shelf.owed(most=10)
+    await database.execute("UPDATE delivery SET claimed_until = NULL")
+    claimed = await shelf.claim(MAIL, now=clock.now(), most=10)
+    for one in late:
+        await shelf.paid(one)
+    await shelf.handed(claimed[0], keep=False, now=clock.now())
+
+    assert await rows(database) == {"handed": 1, "waiting": 2}
+
+
+async def test_whether_a_carrier_is_to_say_what_became_of_a_message_is_kept(
+    store: SqlStore, alice: Customer, shelf: SqlDeliveries, clock: SteerableClock
+) -> None:
+    await deal(store, owes=True)
+    first, second, third = await shelf.claim(MAIL, now=clock.now(), most=10)
+    await shelf.handed(first, keep=True, now=clock.now(), awaited=True)
+    await shelf.handed(second, keep=True, now=clock.now())
+    await shelf.handed(third, keep=True, now=clock.now(), awaited=True)
+    await shelf.bounced(third.name)
+
+    assert [(one.handed, one.awaited) for one in await shelf.owed(most=10)] == [
+        (True, True),
+        (True, False),
+        (False, False),
+    ]
+
+
+@pytest.mark.parametrize("heard", [False, True])
+async def test_what_an_account_is_yet_to_hear_is_not_forgotten(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+    *,
+    heard: bool,
+) -> None:
+    await deal(store, owes=True)
+    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    (claimed,) = await shelf.claim(CarrierName.SMS, now=clock.now(), most=1)
+    await shelf.handed(claimed, keep=True, now=clock.now())
+    if heard:
+        (owed,) = await shelf.owed(most=10)
+        await shelf.paid(owed)
+    forgotten = await shelf.forget(now=clock.now() + deliveries.KEPT + timedelta(1), most=10)
+
+    assert forgotten == int(heard)
+
+
 async def test_what_a_carrier_says_later_ends_or_bounces_a_message(
     store: SqlStore,
     alice: Customer,

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.hooks import HERE
 from support.mails import a_letter
+from support.postgres import TestDatabase
 from support.receivers import Receiver, raw, receiving, status
 from support.stores import ENTROPY, SteerableClock
 
@@ -162,6 +163,27 @@ async def test_an_endpoint_that_changed_is_taken_up(
         assert await scene.carrier.send(SMS) == Fate()
 
     assert (len(first.got), len(receiver.got)) == (1, 1)
+
+
+@pytest.mark.parametrize("reports", [False, True])
+async def test_who_says_what_becomes_of_messages_is_known_by_each(
+    scene: Scene, receiver: Receiver, *, reports: bool
+) -> None:
+    await scene.use.add(receiver.url(), patterns=("notice.sms",), reports=reports)
+
+    assert await scene.carrier.send(SMS) == Fate(awaited=reports)
+
+
+async def test_who_wants_no_outcomes_any_more_still_carries_messages(
+    scene: Scene, receiver: Receiver, database: TestDatabase
+) -> None:
+    """Prevents: one 410 to an outcome, after which no SMS goes out and nobody is told."""
+    shown = await scene.use.add(receiver.url(), patterns=("*", "notice.sms"))
+    await database.execute("UPDATE webhook SET disabled = 'gone' WHERE id = $1", shown.webhook_id)
+
+    assert await scene.carrier.carried() == {ChannelKind.SMS}
+    assert await scene.carrier.send(SMS) == Fate()
+    assert receiver.ids == ["ntc_one"]
 
 
 async def test_a_pattern_of_no_type_is_refused(scene: Scene, receiver: Receiver) -> None:

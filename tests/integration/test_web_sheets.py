@@ -32,6 +32,7 @@ from support.worlds import (
     remove_contact,
     saved_codes,
     send,
+    set_word,
     sign_in,
     unlist,
 )
@@ -520,6 +521,7 @@ def payloads() -> list[AnyPayload]:
         LimitRaise(account=ALICE, day_cents=None, destination_cents=5),
         LimitLower(account=ALICE, day_cents=5, destination_cents=None),
         LimitLower(account=ALICE, day_cents=5, destination_cents=None, agreement_cents=7),
+        set_word()[0],
         add_contact()[0],
         add_contact(first=False)[0],
         remove_contact(),

@@ -97,9 +97,17 @@ async def test_an_endpoint_is_listed_without_what_is_secret_and_is_removed(
     (values,) = msgspec.json.decode((await run(variables, "webhook", "list", "--json")).out)
     assert values["origin"] == f"http://127.0.0.1:{receiver.port}"
     assert (values["secrets"], values["behind"], values["disabled"]) == (2, 0, None)
+    assert values["reports"] is False
+    assert "says what became" not in listed.out
     for told in (listed.out, listed.err, str(values)):
         assert secret not in told
         assert "geheim" not in told
+
+    await run(variables, "webhook", "add", receiver.url("/sms"), "--reports")
+    assert (
+        "; says what became of messages to customers"
+        in (await run(variables, "webhook", "list")).out
+    )
 
     replayed = await run(variables, "webhook", "replay", webhook_id)
     assert replayed.out == "0 dead messages are tried again\n"

@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from support.cast import DAY, HOUR, NOON
 
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
-from twinlock.domain.freezes import Freeze, longer
-from twinlock.domain.newcomers import for_ever
+from twinlock.domain.freezes import Freeze, for_ever, longer
 
 hours = st.integers(0, 8).map(lambda number: NOON + number * HOUR)
 roots = st.sampled_from(["", "phone", "knowledge"])

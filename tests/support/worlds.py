@@ -37,6 +37,7 @@ from twinlock.domain.actions import (
     DestinationRemove,
     FreezeLift,
     FreezeSet,
+    NoticeWordSet,
     PasswordChange,
     PasswordReset,
     SessionStart,
@@ -58,6 +59,7 @@ from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, MemberId, SessionId, tail
 from twinlock.domain.laws import LAWS
 from twinlock.domain.money import Prices
+from twinlock.domain.notice_words import commitment, packed
 from twinlock.domain.policy.version import Policy
 
 CONTRACT = "0xdac17f958d2ee523a2206206994597c13d831ec7"
@@ -295,6 +297,12 @@ def reset_password(
     """Return the payload that sets a password in the place of ``old``, PASSWORD unless told."""
     payload = PasswordReset(account=ALICE, verifier="digest")
     return payload, encode(replace(old or PASSWORD, verifier=new)).decode()
+
+
+def set_word(text: str = "blue heron") -> tuple[NoticeWordSet, str]:
+    """Return the payload that sets the word of messages, and its secret."""
+    secret = packed(text, salt="s" * 26)
+    return NoticeWordSet(account=ALICE, commitment=commitment(secret)), secret
 
 
 def suspend(one: Authenticator) -> AuthenticatorSuspend:

@@ -64,6 +64,10 @@ class SimChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     changed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
+class Flooded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That messages to the account are buried: there is nothing more to say of it."""
+
+
 class Holding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file number of whoever needs an account's records."""
 
@@ -173,6 +177,25 @@ async def report_sim_change(
     key = await idempotency(request)
     changed_at = data.changed_at
     await api.use.accounts.report_sim_change(named, changed_at, actor=actor, idempotency=key)
+
+
+@post(
+    "/v1/accounts/{account_id:str}/floods",
+    status_code=204,
+    summary="Report a flood of messages",
+    operation_class=ActingOperation,
+)
+async def report_flood(
+    request: StrictRequest,
+    account_id: FromPath[str],
+    data: JSONBody[Flooded],  # noqa: ARG001 - checked
+) -> None:
+    """Say that other people's messages bury ours: each wait that runs is longer, once."""
+    api = api_of(request)
+    actor = await api.caller(request, Scope.PROPOSE)
+    named = api.account(account_id, by=actor)
+    key = await idempotency(request)
+    await api.use.accounts.report_flood(named, actor=actor, idempotency=key)
 
 
 @post(
@@ -427,6 +450,7 @@ OF_ACCOUNTS = (
     offer_candidate,
     end_sessions,
     report_sim_change,
+    report_flood,
     set_legal_hold,
     lift_legal_hold,
     export_account,

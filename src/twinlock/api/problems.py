@@ -17,6 +17,7 @@ from twinlock.domain.authenticators.passwords import PasswordRefusedError
 from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
 from twinlock.domain.ids import tail
 from twinlock.domain.message_signatures import ACCEPT_SIGNATURE, SignatureRefusedError
+from twinlock.domain.notice_words import NoticeWordRefusedError
 from twinlock.services.actions.proposing import TYPE_FORM
 from twinlock.services.spending import FEE_FORM, SPEND_ID_FORM
 
@@ -29,7 +30,12 @@ _FORMS = {
     f"matching regex {FEE_FORM!r}": "that is a whole number of 78 digits at most, as 0 or 2100",
 }
 _log = structlog.get_logger(__name__)
-_FAULTY = (ProofRefusedError, PasswordRefusedError, SignatureRefusedError)
+_FAULTY = (
+    NoticeWordRefusedError,
+    PasswordRefusedError,
+    ProofRefusedError,
+    SignatureRefusedError,
+)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

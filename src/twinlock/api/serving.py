@@ -34,6 +34,7 @@ from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.integrators import Integrators
+from twinlock.services.key_lapses import KeyLapsing
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook
 from twinlock.services.looking import Looking
@@ -73,6 +74,7 @@ class UseCases:
     signals: Signals
     order_intents: OrderIntents
     integrators: Integrators
+    key_lapsing: KeyLapsing
     transmitting: Transmitting | None = None  # None: there are no receivers of signals.
 
 

@@ -68,6 +68,7 @@ from twinlock.services.evidence import Evidence
 from twinlock.services.exporting import Exporting
 from twinlock.services.freeze_links import FreezeLinks
 from twinlock.services.integrators import Integrators
+from twinlock.services.key_lapses import KeyLapsing
 from twinlock.services.legal_holds import LegalHolds
 from twinlock.services.logbook import Logbook, NewestHeads
 from twinlock.services.looking import Looking
@@ -86,6 +87,8 @@ OUTBOX_SECONDS = 0.2  # Between two looks at the outbox; a notice leaves within 
 
 ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
 
+# Between two looks for API keys that lapse within a week: some hours of it are lost at most.
+LAPSES_SECONDS = 6 * 3600.0
 FORGET_SECONDS = 3600.0  # Between two looks for idempotency keys that are a week old.
 
 OUTBOX_MOST = 100  # Messages in one transaction.
@@ -269,6 +272,7 @@ async def open_on(
 
     async with (
         beside("outbox_waits", hand_on, pause=steering.outbox_seconds),
+        beside("keys_lapse_untold", use.key_lapsing.turn, pause=LAPSES_SECONDS),
         beside("counts_wait", sign_ins.renew, pause=COUNTS_SECONDS),
         beside("counts_forgetting_waits", sign_ins.forget, pause=FORGET_SECONDS),
     ):
@@ -370,6 +374,9 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         if shelves.told is None
         else told_use_cases(settings, shelves.told, signer=keys.tokens, clock=clock),
         integrators=Integrators(store, marked=shelves.marked, blind=blind, policies=policies),
+        key_lapsing=KeyLapsing(
+            store, marked=shelves.marked, blind=blind, policies=policies, clock=clock
+        ),
         order_intents=OrderIntents(
             store, counts=shelves.order_counts, clock=clock, policies=policies
         ),

@@ -33,6 +33,13 @@ Hours = Annotated[
         help="How long the older secrets sign beside the new one.",
     ),
 ]
+Reports = Annotated[
+    bool,
+    typer.Option(
+        "--reports",
+        help="It says what became of each message to a customer: silence means that none arrived.",
+    ),
+]
 EVERYTHING = [ALL]
 
 
@@ -41,10 +48,11 @@ def add(
     url: Annotated[str, typer.Argument(help="https://…, where messages are sent to.")],
     *,
     events: Events = EVERYTHING,
+    reports: Reports = False,
     as_json: Json = False,
 ) -> None:
     """Register an endpoint and print its secret, this once; it is told of what comes now."""
-    shown = _run(lambda webhooks: webhooks.add(url, patterns=tuple(events)))
+    shown = _run(lambda webhooks: webhooks.add(url, patterns=tuple(events), reports=reports))
     _show(shown, as_json=as_json)
 
 
@@ -152,6 +160,7 @@ def _values(one: ListedWebhook) -> dict[str, object]:
         "id": one.webhook_id,
         "origin": one.origin,
         "position": one.position,
+        "reports": one.reports,
         "retries": one.retries,
         "secrets": one.secrets,
     }
@@ -160,10 +169,11 @@ def _values(one: ListedWebhook) -> dict[str, object]:
 def _in_words(one: ListedWebhook) -> str:
     state = "" if one.disabled is None else f"  disabled: {one.disabled.value}"
     since = "" if one.failing_since is None else f", failing since {_at(one.failing_since)}"
+    reports = "; says what became of messages to customers" if one.reports else ""
     return "\n".join(
         (
             f"{one.webhook_id}  {one.origin}{state}",
-            f"  is told of {', '.join(one.patterns)}; added {_at(one.added_at)}",
+            f"  is told of {', '.join(one.patterns)}; added {_at(one.added_at)}{reports}",
             f"  at entry {one.position}, {one.behind} behind{since}",
             f"  {one.retries} to be tried again, {one.dead} dead",
         )

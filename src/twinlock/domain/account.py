@@ -1,8 +1,7 @@
 """The aggregate: one account as Twinlock knows it, made of the features' slices.
 
-The document is sealed, at most 18 KB, and changes only by ``replay.apply``. ``chain`` ties it to
-the log: the number of its entries so far labels the next one, so an old document put back makes a
-label that exists already, and is refused (law 9).
+The document is sealed and changes only by ``replay.apply``. The number of its entries so far labels
+the next one, so an old document put back makes a label that exists, and is refused (law 9).
 """
 
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from twinlock.domain.deliveries import Delivery
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import NO_DISPUTES, Disputes
 from twinlock.domain.errors import TwinlockError
+from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
@@ -39,6 +39,7 @@ from twinlock.domain.ids import (
 from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.listing import Step, followed
 from twinlock.domain.locks import OPEN, Eased, Lock
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
 from twinlock.domain.quorums import ANYONE, Member, Quorum
 from twinlock.domain.risk.visits import History, Visit
@@ -65,8 +66,7 @@ class ActionClosedError(TwinlockError):
 class Chain(Discreet, frozen=True, kw_only=True):
     """The account's place in the log: its label key, the number of its entries, its last leaf.
 
-    ``label_key`` is 32 random bytes and ``last_leaf`` the 32-byte hash of entry ``entries − 1``
-    (empty before the first), both base64url.
+    ``label_key`` (32 random bytes) and ``last_leaf`` (its hash, "" before any) are base64url.
     """
 
     HIDDEN = frozenset({"label_key"})
@@ -118,8 +118,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device key that signed in fully; ``thumbprint`` is RFC 7638, base64url.
 
-    Being known spares a sign-in the hold of a new device, and its wrong answers are counted apart.
-    It proves nothing and opens nothing. It lapses DEVICE_KNOWN_FOR after the last sign-in.
+    Being known spares a sign-in the hold of a new device, and its wrong answers count apart. It
+    opens nothing, and lapses DEVICE_KNOWN_FOR after the last sign-in.
     """
 
     thumbprint: str
@@ -183,6 +183,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     integrator: str = ""
     used_on: int = 0
     declared_at: int = 0  # in POSIX seconds: when its band came to exempt orders, if not at first
+    lapse_told: int = 0  # the same: of which end its owner was told
 
 
 class Candidate(Discreet, frozen=True, kw_only=True, omit_defaults=True):
@@ -269,8 +270,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     place: str = ""  # and the place's, which is the same for every memo
     charge: tuple[ApiKeyId, int, int] | None = None  # a key, a day as in its ``spent``, US cents
     entry: int = 0  # the entry of the decision that brought it where it stands
-    # That it waits, by channel; of changes only.
-    told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)
+    told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)  # that a change waits
     lengthened: bool = False  # its wait, since the word of it did not arrive
     seal: str = ""  # of a binding: whether what it binds is for duress (``duress``)
 
@@ -307,6 +307,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     flood_told_at: int = 0  # in POSIX seconds: when the owner was last told of a flood of codes
     key_told_at: int = 0  # the same, of an API key that was used beyond its powers
     attempt_told_at: int = 0  # the same, of what was refused before anything was shown for it
+    rings: Rings = Rings()  # how much its owner was told of late
     undercut_at: int = 0  # the same: when less than the floor last undid something
     picked_at: int = 0  # the same: when it was last picked, and nothing left it for a while
     sim_changed_at: datetime | None = None  # the last change of a SIM that the platform reported
@@ -325,6 +326,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubts: Spans = ()  # the entries of repudiated bindings
     limits: Limits = Limits()
     lock: Lock = OPEN
+    notice_word: NoticeWord | None = None
     contacts: tuple[Passkey, ...] = ()  # of other people, who may only agree (``people``)
     members: tuple[Member, ...] = ()  # beside the first; their keys stand with its own
     quorum: Quorum = ANYONE
@@ -355,16 +357,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 return action
         raise ActionUnknownError("no open action of this id")
 
-    def authenticator(self, authenticator_id: str) -> Authenticator | None:
-        """Return the authenticator ``authenticator_id`` while it is bound, or None."""
-        found = (one for one in self.authenticators if one.authenticator_id == authenticator_id)
-        return next(found, None)
+    def authenticator(self, named: str) -> Authenticator | None:
+        """Return the authenticator with the id ``named`` while it is bound, or None."""
+        return next((one for one in self.authenticators if one.authenticator_id == named), None)
 
     def from_known_device(self, action: OpenAction) -> bool:
         """Say whether ``action`` comes from a device that has signed in fully before.
 
-        A sign-in does when that device's key signed it; its public key alone proves nothing, since
-        evidence hands it out. Prevents: a stranger whose guesses keep the owner out.
+        A sign-in does when that device's key signed it: evidence hands out the public one.
         """
         if isinstance(action.payload, SessionStart):
             return action.device_signed and self.knows(action.payload.device, at=action.proposed_at)

@@ -101,6 +101,12 @@ class PasswordChange(Payload, frozen=True, kw_only=True, tag=ActionType.PASSWORD
     verifier: str
 
 
+class NoticeWordSet(Payload, frozen=True, kw_only=True, tag=ActionType.NOTICE_WORD_SET.value):
+    """Have every message hold the word behind ``commitment``: a salted digest, base64url."""
+
+    commitment: str
+
+
 class DestinationAdd(Payload, frozen=True, kw_only=True, tag=ActionType.DESTINATION_ADD.value):
     """List a destination, with the sum per day that may leave to it on the session key alone."""
 
@@ -285,6 +291,7 @@ AnyPayload: TypeAlias = (
     | ContactRepudiate
     | PasswordChange
     | PasswordReset
+    | NoticeWordSet
     | DestinationAdd
     | DestinationRemove
     | TrustedContactAdd
@@ -319,6 +326,7 @@ BUILT: frozenset[str] = EXITS | frozenset(
         ActionType.CONTACT_REPUDIATE,
         ActionType.PASSWORD_CHANGE,
         ActionType.PASSWORD_RESET,
+        ActionType.NOTICE_WORD_SET,
         ActionType.DESTINATION_ADD,
         ActionType.DESTINATION_REMOVE,
         ActionType.TRUSTED_CONTACT_ADD,

@@ -12,6 +12,7 @@ more leaves by it than its sum (tests/property/test_api_key_sum_properties.py).
 import ipaddress
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from twinlock.domain.bounds import (
     API_KEY_UNBOUND_LIFETIME,
     API_KEY_UNUSED_LIFETIME,
     FLOOD_TOLD_EVERY,
+    KEY_LAPSE_NOTICE,
     MAX_VALUE_CENTS,
 )
 from twinlock.domain.canonical import from_b64url, tagged_hash
@@ -189,6 +191,30 @@ def lapses_at(key: ApiKey, *, lapses: KeyLapses) -> datetime:
 def lapsed(keys: Iterable[ApiKey], *, lapses: KeyLapses, now: datetime) -> tuple[ApiKey, ...]:
     """Return those of ``keys`` that have lapsed: each keeps its place until another wants it."""
     return tuple(key for key in keys if now >= lapses_at(key, lapses=lapses))
+
+
+def ends_soon(
+    keys: Iterable[ApiKey], *, lapses: KeyLapses, now: datetime
+) -> tuple[tuple[ApiKeyId, datetime], ...]:
+    """Return which of ``keys`` lapse within KEY_LAPSE_NOTICE and when, the first one last.
+
+    Those are left out whose owner was told of that end.
+    """
+    ends = ((key, lapses_at(key, lapses=lapses)) for key in keys)
+    soon = (
+        (key.api_key_id, end)
+        for key, end in ends
+        if now < end <= now + KEY_LAPSE_NOTICE and key.lapse_told < end.timestamp()
+    )
+    return tuple(sorted(soon, key=lambda one: one[1], reverse=True))
+
+
+def told_of(keys: Iterable[ApiKey], named: ApiKeyId, *, until: datetime) -> tuple[ApiKey, ...]:
+    """Return ``keys``; of the one named its owner was told that it lapses at ``until``."""
+    seconds = ceil(until.timestamp())
+    return tuple(
+        replace(one, lapse_told=seconds) if one.api_key_id == named else one for one in keys
+    )
 
 
 def used_on(keys: Iterable[ApiKey], named: ApiKeyId, *, at: datetime) -> tuple[ApiKey, ...]:

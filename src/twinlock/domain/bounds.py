@@ -208,8 +208,8 @@ MEMBER_ACTIONS_MOST = 4  # Open ones of one member of several, of eight: the oth
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
-DOCUMENT_BYTES_MOST = 21_000
-PASSING_BYTES_MOST = 6_324  # What signing in, time and others add: sessions, histories, vetoes.
+DOCUMENT_BYTES_MOST = 21_060
+PASSING_BYTES_MOST = 6_384  # What signing in, time and others add: sessions, histories, vetoes.
 URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
@@ -249,6 +249,8 @@ API_KEY_BAND_BP_MOST = 1_000
 API_KEY_UNBOUND_LIFETIME = timedelta(days=14)
 # A key that nobody uses is nobody's care. Binance ends one that is unused after 30 days.
 API_KEY_UNUSED_LIFETIME = timedelta(days=30)
+# So long before a key lapses its owner is told: whoever is away over a weekend can still keep it.
+KEY_LAPSE_NOTICE = timedelta(days=7)
 IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more binds nothing.
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.
@@ -259,9 +261,19 @@ FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a floo
 
 # --- Notices ---
 
+# What an account is told in an hour, before it is a flood: whoever changes everything in one
+# sitting is told a dozen things, and the last of thirty is not read.
+NOTICES_PER_HOUR_MOST = 30
+FLOOD_WINDOW = timedelta(hours=1)  # As long as a thief who buries a message has to keep at it.
 # A notice that could not be handed on for so long is not sent any more. RFC 5321, 4.5.4.1: mail is
 # tried for four or five days; whoever is away over a weekend repairs it within a week.
 NOTICE_LIFETIME = timedelta(days=7)
+
+# --- The owner's word in messages ---
+
+NOTICE_WORD_LEAST = 4  # Letters and spaces: a shorter one is guessed in a hundred thousand tries.
+# Letters and spaces. It stands in each text message, which has to stay one.
+NOTICE_WORD_MOST = 16
 
 # --- Legal holds and exports ---
 

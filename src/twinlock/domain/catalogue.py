@@ -47,6 +47,7 @@ class ActionType(StrEnum):
     AUTHENTICATOR_REPUDIATE = "authenticator.repudiate"
     PASSWORD_CHANGE = "password.change"  # noqa: S105 - the name of an action
     PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an action
+    NOTICE_WORD_SET = "notice_word.set"
     CONTACT_CHANGE = "contact.change"
     CONTACT_REPUDIATE = "contact.repudiate"
     DESTINATION_ADD = "destination.add"
@@ -129,6 +130,7 @@ _CLASSES = MappingProxyType(
         ActionClass.ACCESS: (
             ActionType.SESSION_START,
             ActionType.PASSWORD_CHANGE,
+            ActionType.NOTICE_WORD_SET,
             ActionType.API_KEY_CREATE,
         ),
         ActionClass.STAFF: (

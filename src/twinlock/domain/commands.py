@@ -12,6 +12,7 @@ import msgspec
 
 from twinlock.domain.account import Account, Candidate, Destination
 from twinlock.domain.actions import AnyPayload
+from twinlock.domain.api_keys import KeyLapses
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.deliveries import Outcome
@@ -184,6 +185,13 @@ class ReportSimChange(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class ReportFlood(msgspec.Struct, frozen=True, kw_only=True):
+    """The platform sees, or has word from a mail provider, that messages to the account are buried.
+
+    Other people's messages do that, by the thousand: the account's own are counted here.
+    """
+
+
 class ReportNotice(msgspec.Struct, frozen=True, kw_only=True):
     """How far the word that an action waits came on one channel, as its carrier or reader says."""
 
@@ -234,6 +242,12 @@ class RevokeIntegrator(msgspec.Struct, frozen=True, kw_only=True):
     integrator: str
 
 
+class WarnOfLapse(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell the owner of API keys that are about to lapse; ``lapses`` is what the policy says."""
+
+    lapses: KeyLapses
+
+
 class Erase(msgspec.Struct, frozen=True, kw_only=True):
     """The wait of an erasure is over: decide again, and end the account with a yes."""
 
@@ -254,13 +268,14 @@ class OfficerSpeaks(msgspec.Struct, frozen=True, kw_only=True):
     instead: Mapping[str, str] = {}
 
 
-OfKeys: TypeAlias = RecordTrading | RevokeIntegrator
+OfKeys: TypeAlias = RecordTrading | RevokeIntegrator | WarnOfLapse
 OfAccount: TypeAlias = (
     Offer
     | EndSession
     | OpenAccount
     | ImportDestination
     | ReportSimChange
+    | ReportFlood
     | ReportNotice
     | ReceiveSignal
     | SetLegalHold

@@ -2,7 +2,8 @@
 
 It is kept for changes that wait and for nothing else, since law 5 makes their wait depend on it. A
 carrier that took a message has *handed* state: it went out, and nobody said that it arrived. What
-the carrier or the reader says afterwards confirms it, or says that it failed for good.
+the carrier or the reader says afterwards confirms it, or says that it failed for good. Where that
+is said as a rule word is *awaited* until it is, and so it is of what nobody took for an hour.
 
 Always true (tests/unit/domain/test_deliveries.py): what was confirmed stays confirmed, and the time
 of a state is that of the decision that first noted it.
@@ -24,6 +25,7 @@ class Outcome(StrEnum):
     """How far a notice came on one channel."""
 
     HANDED = "handed"  # the carrier took it: SMTP 250, or a provider's 2xx
+    AWAITED = "awaited"  # nobody took it for long, or who did and says as a rule that it arrived
     CONFIRMED = "confirmed"  # the provider says that it arrived, or somebody acted on its page
     FAILED = "failed"  # nobody tries it any more
 
@@ -64,6 +66,7 @@ class Fault(StrEnum):
     """Why a message was not taken; the value is kept, logged and counted."""
 
     ADDRESS_REFUSED = "address_refused"
+    BROKEN = "broken"
     CUT_OFF = "cut_off"
     NO_CARRIER = "no_carrier"
     OUTDATED = "outdated"
@@ -78,6 +81,7 @@ class Fault(StrEnum):
 FAULTS: Mapping[Fault, str] = MappingProxyType(
     {
         Fault.ADDRESS_REFUSED: "The channel's address is none that a message can be sent to.",
+        Fault.BROKEN: "It could not be made: a defect of ours, and the log names it.",
         Fault.CUT_OFF: "The connection ended before the answer.",
         Fault.NO_CARRIER: "No setting and no webhook says who takes messages of this channel.",
         Fault.OUTDATED: "It was too late to send it.",
@@ -96,7 +100,8 @@ class Fate(msgspec.Struct, frozen=True):
 
     ``final`` says that it is not tried again, ``carrier`` that the carrier as a whole is not there,
     so that the attempt says nothing of this message. ``begun`` says that the carrier had agreed to
-    take it, so that it may have. ``status`` is the carrier's own number, or 0.
+    take it, so that it may have. ``awaited`` says that it will tell what became of the message.
+    ``status`` is the carrier's own number, or 0.
     """
 
     fault: Fault | None = None
@@ -104,6 +109,7 @@ class Fate(msgspec.Struct, frozen=True):
     carrier: bool = False
     begun: bool = False
     status: int = 0
+    awaited: bool = False
 
 
 # A message that is not taken is tried again after these, each up to a fifth longer, and from then

@@ -149,6 +149,15 @@ class PasswordResetDraft(DraftForm, frozen=True, kw_only=True):
     """The new password, 15 characters at least, whatever else is bound: nobody is told what is."""
 
 
+class NoticeWordSetDraft(DraftForm, frozen=True, kw_only=True):
+    """The word that messages hold from now on."""
+
+    HIDDEN = frozenset({"word"})
+
+    word: Annotated[str, Meta(min_length=1, max_length=64)]
+    """4 to 16 letters A to Z, as one to three words with one space between; not your password."""
+
+
 class PasswordChangeDraft(DraftForm, frozen=True, kw_only=True):
     """The new password."""
 
@@ -240,6 +249,7 @@ Draft: TypeAlias = (
     | QuorumDraft
     | PasswordChangeDraft
     | PasswordResetDraft
+    | NoticeWordSetDraft
     | DestinationAddDraft
     | DestinationRemoveDraft
     | ApiKeyCreateDraft

@@ -16,9 +16,6 @@ from twinlock.domain.account import Channel, ChannelKind, Destination, OpenActio
 from twinlock.domain.actions import (
     AccountErase,
     ApiKeyCreate,
-    ApiKeyNarrow,
-    ApiKeyRevoke,
-    ApiKeyWiden,
     AuthenticatorRemove,
     ContactChange,
     DestinationAdd,
@@ -26,17 +23,15 @@ from twinlock.domain.actions import (
     type_of,
 )
 from twinlock.domain.ages import oldest_of_the_strongest
-from twinlock.domain.api_keys import carrier, lapsed, made
+from twinlock.domain.api_keys import carrier, lapsed
 from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, Passkey, RecoveryCodes, Totp
-from twinlock.domain.bounds import API_KEYS_MOST, BEHIND_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
+from twinlock.domain.bounds import API_KEYS_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import REPORTS, WITHDRAW_SCOPE, ActionType, Payload
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
     ActionDone,
-    ApiKeyChanged,
-    ApiKeyCreated,
     ApiKeyRevoked,
     AuthenticatorBound,
     AuthenticatorReactivated,
@@ -54,9 +49,10 @@ from twinlock.domain.events import (
     SessionStarted,
 )
 from twinlock.domain.exits import EXITS, AnyExit, Exit
+from twinlock.domain.freezes import for_ever, freezes_as, weak_root
 from twinlock.domain.holds import Hold
-from twinlock.domain.ids import ApiKeyId, AuthenticatorId, ChannelId, DestinationId, SessionId
-from twinlock.domain.key_changes import key_of, narrowed, widened
+from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId
+from twinlock.domain.key_effects import create_key, narrow_key, revoke_key, widen_key
 from twinlock.domain.laws import setting_up
 from twinlock.domain.limits import Spent
 from twinlock.domain.member_laws import alone
@@ -64,7 +60,6 @@ from twinlock.domain.members import joins, leaves_for_good, root_name, seen_by, 
 from twinlock.domain.newcomers import (
     behind,
     comes_back,
-    for_ever,
     heir,
     in_place_of,
     proved_by,
@@ -72,16 +67,20 @@ from twinlock.domain.newcomers import (
     suspended_until,
     undo,
 )
-from twinlock.domain.own_effects import loosen_lock, lower_limits, own, raise_limits, tighten_lock
+from twinlock.domain.own_effects import (
+    loosen_lock,
+    lower_limits,
+    raise_limits,
+    set_word,
+    tighten_lock,
+)
 from twinlock.domain.people import who_joins, who_leaves
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.gather import weak_root
 from twinlock.domain.policy.leaving import place_mac, where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
 from twinlock.domain.signing_in import unusual_hold
 from twinlock.domain.sim_changes import sms_at
-from twinlock.domain.spans import joined
 from twinlock.domain.successors import looks
 
 P = TypeVar("P", bound=Payload)
@@ -323,42 +322,6 @@ def _remove_destination(
     return (DestinationRemoved(at=facts.now, destination_id=DestinationId(action.secret)),)
 
 
-def _create_api_key(
-    state: State, action: OpenAction, facts: Facts, _fresh: str
-) -> tuple[Event, ...]:
-    account = state.account
-    key = replace(
-        made(account, action, at=facts.now, by=proved_by(account, action)),
-        behind=behind(account, action, now=facts.now),
-    )
-    return (ApiKeyCreated(at=facts.now, api_key=key),)
-
-
-def _widen_api_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    account = state.account
-    key = key_of(account, own(action, ApiKeyWiden))
-    if key is None:
-        raise InvariantError("what is widened is there")
-    made_of = behind(account, action, now=facts.now)
-    spans = joined(key.behind, made_of, most=BEHIND_MOST)
-    new = replace(widened(account, key, action), behind=spans)
-    return (ApiKeyChanged(at=facts.now, api_key=new),)
-
-
-def _narrow_api_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    payload = own(action, ApiKeyNarrow)
-    key = key_of(state.account, payload)
-    if key is None:
-        raise InvariantError("what is narrowed is there")
-    return (ApiKeyChanged(at=facts.now, api_key=narrowed(key, payload, at=facts.now)),)
-
-
-def _revoke_api_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
-    payload = action.payload
-    dead = ApiKeyId(payload.api_key_id if isinstance(payload, ApiKeyRevoke) else "")
-    return (ApiKeyRevoked(at=facts.now, api_key_id=dead),)
-
-
 # --- Lost, stolen, found, never mine ---
 
 
@@ -448,9 +411,11 @@ def _set_freeze(state: State, action: OpenAction, facts: Facts, _: str) -> tuple
     strong = facts.shown_level >= max(facts.floor, Level.KNOWLEDGE)
     if strong and not alone(facts):
         return (FreezeSet(at=facts.now, until=for_ever(facts.now), bound_at=bound_at),)
-    root = root_name(action.member_id) if strong else weak_root(facts.shown_roots)
+    name = freezes_as(facts.shown_roots, facts.shown_factors)
+    if strong:
+        name = root_name(action.member_id)
     until = facts.now + WEAK_FREEZE_LENGTH
-    return (FreezeSet(at=facts.now, until=until, weak_root=root, bound_at=bound_at),)
+    return (FreezeSet(at=facts.now, until=until, weak_root=name, bound_at=bound_at),)
 
 
 def _lift_freeze(_: State, _action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
@@ -474,6 +439,7 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.CONTACT_REPUDIATE: _repudiate,
         ActionType.PASSWORD_CHANGE: _bind,
         ActionType.PASSWORD_RESET: _bind,
+        ActionType.NOTICE_WORD_SET: set_word,
         ActionType.DESTINATION_ADD: _add_destination,
         ActionType.DESTINATION_REMOVE: _remove_destination,
         ActionType.TRUSTED_CONTACT_ADD: _join,
@@ -486,10 +452,10 @@ _EFFECTS: Mapping[ActionType, Effect] = MappingProxyType(
         ActionType.LIMIT_LOWER: lower_limits,
         ActionType.LOCK_TIGHTEN: tighten_lock,
         ActionType.LOCK_LOOSEN: loosen_lock,
-        ActionType.API_KEY_CREATE: _create_api_key,
-        ActionType.API_KEY_WIDEN: _widen_api_key,
-        ActionType.API_KEY_NARROW: _narrow_api_key,
-        ActionType.API_KEY_REVOKE: _revoke_api_key,
+        ActionType.API_KEY_CREATE: create_key,
+        ActionType.API_KEY_WIDEN: widen_key,
+        ActionType.API_KEY_NARROW: narrow_key,
+        ActionType.API_KEY_REVOKE: revoke_key,
         ActionType.FREEZE_SET: _set_freeze,
         ActionType.FREEZE_LIFT: _lift_freeze,
         ActionType.ACCOUNT_ERASE: _erase_later,

@@ -263,6 +263,7 @@ _RESOURCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ActionType.MEMBER_REMOVE: ("member", "member_id"),
         ActionType.QUORUM_TIGHTEN: (ACCOUNT, ""),
         ActionType.QUORUM_LOOSEN: (ACCOUNT, ""),
+        ActionType.NOTICE_WORD_SET: (ACCOUNT, ""),
         ActionType.LIMIT_RAISE: (ACCOUNT, ""),
         ActionType.LIMIT_LOWER: (ACCOUNT, ""),
         ActionType.LOCK_TIGHTEN: (ACCOUNT, ""),

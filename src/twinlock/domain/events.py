@@ -37,6 +37,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits
 from twinlock.domain.locks import Eased, Lock
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.outside_events import OfficersEvent, RecordsEvent, WarningEvent
 from twinlock.domain.quorums import Member, Quorum
 from twinlock.domain.reasons import Reason
@@ -357,6 +358,12 @@ class LockSet(EventForm, frozen=True, kw_only=True, tag="lock.set/1"):
     eased: Eased | None = None
 
 
+class NoticeWordChanged(EventForm, frozen=True, kw_only=True, tag="notice_word.changed/1"):
+    """From now on messages hold this word, or none."""
+
+    word: NoticeWord | None
+
+
 class ContactJoined(EventForm, frozen=True, kw_only=True, tag="contact.joined/1"):
     """Another person, with a passkey of their own, may agree from now on."""
 
@@ -430,12 +437,20 @@ class ApiKeyUsed(EventForm, frozen=True, kw_only=True, tag="api_key.used/1"):
     api_key_id: ApiKeyId
 
 
+class ApiKeyLapses(EventForm, frozen=True, kw_only=True, tag="api_key.lapses/1"):
+    """The owner is told that this key lapses at ``until`` unless it is used, or bound, before."""
+
+    api_key_id: ApiKeyId
+    until: datetime
+
+
 ProtectionEvent: TypeAlias = (
     HoldPlaced
     | FreezeSet
     | FreezeLifted
     | LimitsSet
     | LockSet
+    | NoticeWordChanged
     | ContactJoined
     | ContactLeft
     | MemberJoined
@@ -447,6 +462,7 @@ ProtectionEvent: TypeAlias = (
     | ApiKeyChanged
     | ApiKeyRevoked
     | ApiKeyUsed
+    | ApiKeyLapses
     | IntegratorRevoked
 )
 Event: TypeAlias = (

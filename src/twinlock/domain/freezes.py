@@ -5,14 +5,42 @@ again below the floor for no longer, it ends no lift that waits; and it is as ol
 what still runs of it, or older.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
 
+from twinlock.domain.assurance import PHONE, Factor
 from twinlock.domain.bounds import WEAK_FREEZE_EVERY, WEAK_FREEZE_LENGTH
 
+MAILBOX = "mailbox"
+# What shows that somebody has the phone, or its number, and not just a mailbox.
+_OF_THE_PHONE = frozenset({Factor.SMS_CODE, Factor.TOTP, Factor.RECOVERY_CODE, Factor.PASSKEY})
 SUSPENSION = "suspend:"  # Before the root, where a suspension below the floor is remembered.
+
+
+def weak_root(roots: tuple[str, ...]) -> str:
+    """Return the name under which a stop below the floor is remembered: keys of a kind share one.
+
+    Prevents: a name for each of many keys, until the document is full and no freeze fits in.
+    """
+    return roots[0].partition(":")[0] if roots else "knowledge"
+
+
+def freezes_as(roots: tuple[str, ...], factors: Iterable[Factor]) -> str:
+    """Return the name under which a freeze below the floor is remembered.
+
+    A mailbox counts as its own, though it may be read on the phone. Prevents: whoever reads one
+    mailbox, and uses up month after month the freeze of whoever has the phone.
+    """
+    name = weak_root(roots)
+    return MAILBOX if name == PHONE and _OF_THE_PHONE.isdisjoint(factors) else name
+
+
+def for_ever(now: datetime) -> datetime:
+    """Return the instant that stands for "until somebody ends it"."""
+    return datetime.max.replace(tzinfo=now.tzinfo, microsecond=0)
 
 
 class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,7 +10,7 @@ from twinlock.domain.account import Account, Channel, OpenAction
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AccountId
-from twinlock.domain.newcomers import is_older
+from twinlock.domain.newcomers import doubted, is_older
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.vetoes import freeze_token, veto_token
 
@@ -21,10 +21,11 @@ class Letter(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     ``veto`` is that channel's secret to say no with before something takes effect, ``undo`` the
     same secret up to ``undo_until``, when it undoes what was bound; ``link`` is the page for both.
     ``freeze`` is the page that freezes everything. ``narrows`` says that no channel off the phone
-    is left then. ``name`` is the message's own, the same each time it is sent.
+    is left then. ``name`` is the message's own, the same each time it is sent. ``word`` is the
+    owner's (``notice_words``), "" where there is none, None where this place does not get it.
     """
 
-    HIDDEN = frozenset({"code", "veto", "undo", "link", "freeze"})
+    HIDDEN = frozenset({"word", "code", "veto", "undo", "link", "freeze"})
 
     account_id: AccountId
     channel_id: str
@@ -43,6 +44,7 @@ class Letter(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     link: str = ""
     freeze: str = ""
     name: str = ""
+    word: str | None = None
 
 
 class About(NamedTuple):
@@ -85,7 +87,22 @@ def letter_to(
         link=f"{origin}{path}" if secret else "",
         freeze=f"{origin}{freeze}" if freeze else "",
         name=name,
+        word=_word(account, channel, notice),
     )
+
+
+def _word(account: Account, channel: Channel, notice: Notice) -> str | None:
+    """Return the owner's word as it stands in this message.
+
+    Prevents: a thief who has a code sent to an address of his own, and reads the owner's word in
+    it; or whose address was repudiated, and that is told so.
+    """
+    held = account.channel(channel.channel_id) is not None
+    if not held and (notice.kind is NoticeKind.CODE or doubted(account, channel.entry)):
+        return None
+    if notice.word is not None:
+        return notice.word
+    return "" if account.notice_word is None else account.notice_word.text
 
 
 def _secret(channel: Channel, notice: Notice, action: OpenAction | None) -> str:

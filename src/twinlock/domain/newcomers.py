@@ -53,16 +53,21 @@ from twinlock.domain.events import (
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
+    NoticeWordChanged,
     SessionEnded,
 )
+from twinlock.domain.freezes import for_ever
 from twinlock.domain.limits import Limits
 from twinlock.domain.limits import undone as sums_before
 from twinlock.domain.locks import Eased, tighter
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.sim_changes import sms_fell
 from twinlock.domain.spans import Spans, joined, meet, spans_of
 
 # What a proof brought about, and falls with it.
-Made: TypeAlias = Authenticator | Channel | Session | ApiKey | Destination | Limits | Eased
+Made: TypeAlias = (
+    Authenticator | Channel | Session | ApiKey | Destination | Limits | Eased | NoticeWord
+)
 
 
 # --- Who is older ---
@@ -401,12 +406,15 @@ def undo(
 
 
 def _own_rules(account: Account, on: Spans, *, now: datetime) -> Iterator[Event]:
-    """Give what undoes a raise of the owner's limits, and a loosening of the lock (law 5)."""
-    limits, eased = account.limits, account.eased
+    """Give what undoes a raise of limits, a loosening of the lock (law 5), and a new word."""
+    limits, eased, word = account.limits, account.eased, account.notice_word
     if limits.before is not None and rests(limits, on):
         yield LimitsSet(at=now, limits=sums_before(limits))
     if eased is not None and rests(eased, on):
         yield LockSet(at=now, lock=tighter(eased.before, account.lock))
+    if word is not None and rests(word, on):
+        again = NoticeWord(text=word.before, set_at=now) if word.before else None
+        yield NoticeWordChanged(at=now, word=again)
 
 
 def _contacts(account: Account, on: Spans, *, now: datetime) -> Iterator[Event]:
@@ -434,11 +442,6 @@ def somebody_left(account: Account, entry: int) -> bool:
 def _standing(channel: Channel, gone: frozenset[int]) -> bool:
     head = next((link for link in links(channel) if link.entry not in gone), None)
     return head is not None and head.takes_codes
-
-
-def for_ever(now: datetime) -> datetime:
-    """Return the instant that stands for "until somebody ends it"."""
-    return datetime.max.replace(tzinfo=now.tzinfo, microsecond=0)
 
 
 def suspended_until(one: Authenticator, *, weak: bool, now: datetime) -> datetime:

@@ -11,7 +11,14 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ActionState, Channel, ChannelKind, OpenAction
+from twinlock.domain.account import (
+    Account,
+    ActionState,
+    Channel,
+    ChannelKind,
+    OpenAction,
+    Shown,
+)
 from twinlock.domain.actions import ContactChange, type_of
 from twinlock.domain.api_keys import refusal_to_tell
 from twinlock.domain.assurance import Factor
@@ -35,6 +42,7 @@ from twinlock.domain.events import (
     ActionVetoed,
     ApiKeyChanged,
     ApiKeyCreated,
+    ApiKeyLapses,
     ApiKeyRevoked,
     AuthenticatorBound,
     AuthenticatorReactivated,
@@ -57,16 +65,19 @@ from twinlock.domain.events import (
     MemberJoined,
     MemberLeft,
     NewcomerRepudiated,
+    NoticeWordChanged,
     ProofAccepted,
     ProofRefused,
     QuorumSet,
     SessionStarted,
 )
+from twinlock.domain.floods import rung, under_flood
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.newcomers import is_older, links, narrows
 from twinlock.domain.outside_events import (
     AccountReleased,
     AccountSuspended,
+    ChannelsFlooded,
     CodesFlooded,
     DataExported,
     SignalReceived,
@@ -90,7 +101,9 @@ class NoticeKind(StrEnum):
     CODE = "code"
     RECOVERY_CODE = "recovery_code"  # one of the saved codes was used up
     FLOOD = "flood"  # somebody asks for more codes than are sent
+    MANY = "many"  # so much was told in an hour that what counts may be missed
     EXPORTED = "exported"  # somebody got a copy of everything that is held
+    LAPSES = "lapses"  # an API key ends soon, unless it is used or bound before
     SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
     SIGNALLED = "signalled"  # a provider said that somebody else may read a channel, or worse
 
@@ -104,7 +117,7 @@ class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     that nothing is left off the phone then.
     """
 
-    HIDDEN = frozenset({"code"})
+    HIDDEN = frozenset({"code", "word"})
 
     kind: NoticeKind
     what: str
@@ -116,6 +129,7 @@ class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     gone: tuple[Channel, ...] = ()
     undo_until: datetime | None = None
     narrows: bool = False
+    word: str | None = None  # in its messages; None: the account's when they are sent
     longer: bool = False  # it waited before, and no word of that arrived
 
 
@@ -141,6 +155,7 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         NewcomerRepudiated: NoticeKind.DONE,
         LimitsSet: NoticeKind.DONE,
         LockSet: NoticeKind.DONE,
+        NoticeWordChanged: NoticeKind.DONE,
         ContactJoined: NoticeKind.DONE,
         ContactLeft: NoticeKind.DONE,
         MemberJoined: NoticeKind.DONE,
@@ -152,12 +167,25 @@ _KINDS: Mapping[type, NoticeKind] = MappingProxyType(
         ApiKeyChanged: NoticeKind.DONE,
         ApiKeyRevoked: NoticeKind.DONE,
         IntegratorRevoked: NoticeKind.DONE,
+        ApiKeyLapses: NoticeKind.LAPSES,
         CodesFlooded: NoticeKind.FLOOD,
         SimChanged: NoticeKind.SIM_CHANGED,
         SignalReceived: NoticeKind.SIGNALLED,
         DataExported: NoticeKind.EXPORTED,
         AccountSuspended: NoticeKind.DONE,
         AccountReleased: NoticeKind.DONE,
+    }
+)
+
+# What changes nothing, and what a session alone may do again and again, and only protects more: in
+# a flood it is told by the one message which says that there is one.
+_NOTHING = frozenset({NoticeKind.REFUSED, NoticeKind.ATTEMPT})
+_TIGHTER = frozenset(
+    {
+        ActionType.API_KEY_REVOKE,
+        ActionType.DESTINATION_REMOVE,
+        ActionType.LIMIT_LOWER,
+        ActionType.LOCK_TIGHTEN,
     }
 )
 
@@ -178,6 +206,7 @@ def notices(
     undone = next((event for event in events if isinstance(event, NewcomerRepudiated)), None)
     if undone is not None:  # All that is undone follows from it.
         told[NoticeKind.DONE] = undone
+    told = _fewer(before, what, events, told)
     gone = _gone(before, events)
     direct = tuple(
         Notice(
@@ -190,6 +219,7 @@ def notices(
             gone=gone,
             undo_until=_undo_until(before, event),
             narrows=_narrows(before, event, gone),
+            word=_old_word(before, event),
             longer=isinstance(event, ActionHeld) and event.lengthened,
         )
         for kind, event in told.items()
@@ -198,13 +228,75 @@ def notices(
     return (*direct, *_still_waiting(before, action_id=action_id, events=events))
 
 
+def folds(kind: NoticeKind, what: str) -> bool:
+    """Say whether in a flood such a notice is not sent by itself."""
+    return kind in _NOTHING or (kind is NoticeKind.DONE and what in _TIGHTER)
+
+
+def _fewer(
+    before: Account, what: str, events: tuple[Event, ...], told: dict[NoticeKind, Event]
+) -> dict[NoticeKind, Event]:
+    """Return what is told of ``told`` in a flood, in which much is folded into one message.
+
+    That one comes with what begins a flood, once a day. Prevents: a stolen session that lowers a
+    limit by a cent a hundred times, so that we ourselves bury the one change that waits.
+    """
+    counted = before.rings
+    for event in events:
+        if isinstance(event, ChannelsFlooded):
+            counted = under_flood(counted, event.at)
+        elif rings(before, event, events):
+            counted = rung(counted, event.at)
+    left = told
+    if events and before.rings.flooded(events[0].at):
+        left = {kind: event for kind, event in told.items() if not folds(kind, what)}
+    if counted.told_at == before.rings.told_at:
+        return left
+    return {**left, NoticeKind.MANY: events[-1]}
+
+
+def rings(account: Account, event: Event, among: tuple[Event, ...] = ()) -> bool:
+    """Say whether ``event`` counts as told; ``among`` are those that were decided with it.
+
+    What nobody proved does not, though it may be told once a day: strangers make no flood. Neither
+    does what an API key has leave. Prevents: a program that pays a hundred people in an hour, and
+    whose owner's every change waits twice as long.
+    """
+    match event:
+        case ActionAuthorized(api_key_id=key):
+            return key is None
+        case ActionRefused(action_id=refused):
+            return any(one.factor is not Factor.API_KEY for one in _shown(account, refused, among))
+        case _:
+            return _tells(event, proved=True)
+
+
+def _shown(account: Account, action_id: str, among: tuple[Event, ...]) -> Iterator[Shown]:
+    for action in account.actions:
+        if action.action_id == action_id:
+            yield from action.shown
+    for event in among:
+        if isinstance(event, ProofAccepted) and event.action_id == action_id:
+            yield event.shown
+
+
 def _ends_at(event: Event) -> datetime | None:
     if isinstance(event, ContestOpened):
         return instant(event.contest.ends_at)
     if isinstance(event, AccountSuspended):
         return event.suspension.until(event.at)
-    ends = ActionHeld | FreezeSet | AuthenticatorSuspended
+    ends = ActionHeld | FreezeSet | AuthenticatorSuspended | ApiKeyLapses
     return event.until if isinstance(event, ends) else _signal_until(event)
+
+
+def _old_word(before: Account, event: Event) -> str | None:
+    """Return the word by which whoever is told of a new one knows the message: the old one.
+
+    Prevents: a thief who sets a word, and whose own choice vouches for the message that tells it.
+    """
+    if not isinstance(event, NoticeWordChanged):
+        return None
+    return "" if before.notice_word is None else before.notice_word.text
 
 
 def _others(channels: tuple[ChannelId, ...], event: Event) -> tuple[ChannelId, ...]:

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from twinlock.domain.account import Destination, State
 from twinlock.domain.actions import class_of
+from twinlock.domain.api_keys import ends_soon
 from twinlock.domain.bounds import DESTINATIONS_MOST, LEGAL_HOLDS_MOST
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.commands import (
@@ -20,16 +21,19 @@ from twinlock.domain.commands import (
     ReceiveSignal,
     RecordExport,
     RecordTrading,
+    ReportFlood,
     ReportNotice,
     ReportSimChange,
     RevokeIntegrator,
     SetLegalHold,
+    WarnOfLapse,
 )
 from twinlock.domain.decisions import Decision
 from twinlock.domain.deliveries import news
 from twinlock.domain.errors import TwinlockError, invariant
 from twinlock.domain.events import (
     AccountOpened,
+    ApiKeyLapses,
     ApiKeyUsed,
     CandidateOffered,
     DestinationAdded,
@@ -39,6 +43,7 @@ from twinlock.domain.events import (
     SessionUsed,
 )
 from twinlock.domain.outside_events import (
+    ChannelsFlooded,
     DataExported,
     LegalHoldLifted,
     LegalHoldSet,
@@ -98,9 +103,9 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
                 if session_id in (None, one.session_id) and one.session_id != keep
             )
             return _account_event("session.end", *ended)
-        case ReportSimChange() | ReportNotice() | ReceiveSignal():
+        case ReportSimChange() | ReportFlood() | ReportNotice() | ReceiveSignal():
             return _heard(state, command, now=now)
-        case RevokeIntegrator() | RecordTrading():
+        case RevokeIntegrator() | RecordTrading() | WarnOfLapse():
             return _of_keys(state, command, now=now)
         case OfficerSpeaks():
             return spoken(state, command, now=now)
@@ -111,7 +116,10 @@ def of_account(state: State, command: OfAccount, *, now: datetime) -> Decision:
 
 
 def _heard(
-    state: State, command: ReportSimChange | ReportNotice | ReceiveSignal, *, now: datetime
+    state: State,
+    command: ReportSimChange | ReportFlood | ReportNotice | ReceiveSignal,
+    *,
+    now: datetime,
 ) -> Decision:
     """Return what word from outside makes of the account: a carrier's, or another party's."""
     match command:
@@ -120,6 +128,8 @@ def _heard(
             later = changed_at <= now and (known is None or changed_at > known)
             changed = (SimChanged(at=now, changed_at=changed_at),) if later else ()
             return _account_event("sim_change.report", *changed)
+        case ReportFlood():
+            return _account_event("flood.report", ChannelsFlooded(at=now))
         case ReportNotice():
             return _notice(state, command, now=now)
         case ReceiveSignal():
@@ -165,6 +175,10 @@ def _notice(state: State, command: ReportNotice, *, now: datetime) -> Decision:
 def _of_keys(state: State, command: OfKeys, *, now: datetime) -> Decision:
     if isinstance(command, RecordTrading):
         return _account_event("trading.use", *_traded(state, command, now=now))
+    if isinstance(command, WarnOfLapse):
+        soon = ends_soon(state.account.api_keys, lapses=command.lapses, now=now)
+        told = (ApiKeyLapses(at=now, api_key_id=named, until=end) for named, end in soon)
+        return _account_event("api_key.lapse", *told)
     revoked = IntegratorRevoked(at=now, integrator=command.integrator)
     return _account_event("api_key.revoke_integrator", revoked)
 

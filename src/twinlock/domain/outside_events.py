@@ -16,6 +16,13 @@ class CodesFlooded(EventForm, frozen=True, kw_only=True, tag="codes.flooded/1"):
     """More codes were asked for than are sent; the owner is told, once a day."""
 
 
+class ChannelsFlooded(EventForm, frozen=True, kw_only=True, tag="channels.flooded/1"):
+    """The platform said that other people's messages bury ours; it can only add.
+
+    Each wait that runs is lengthened, once, where it was not yet.
+    """
+
+
 class SimChanged(EventForm, frozen=True, kw_only=True, tag="sim.changed/1"):
     """The platform said so; it can only add: codes by SMS count nothing for a week."""
 
@@ -92,4 +99,6 @@ class AccountReleased(EventForm, frozen=True, kw_only=True, tag="account.release
 
 OfficersEvent: TypeAlias = AccountSuspended | ReleaseAgreed | AccountReleased
 RecordsEvent: TypeAlias = LegalHoldSet | LegalHoldLifted | DataExported | AccountErased
-WarningEvent: TypeAlias = CodesFlooded | SimChanged | NoticeReported | SignalReceived
+WarningEvent: TypeAlias = (
+    CodesFlooded | ChannelsFlooded | SimChanged | NoticeReported | SignalReceived
+)

@@ -14,13 +14,14 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 
 from twinlock.domain.account import Account, OpenAction, State
-from twinlock.domain.actions import LimitLower, LimitRaise, LockLoosen, LockTighten
+from twinlock.domain.actions import LimitLower, LimitRaise, LockLoosen, LockTighten, NoticeWordSet
 from twinlock.domain.catalogue import Payload
 from twinlock.domain.errors import InvariantError
-from twinlock.domain.events import Event, LimitsSet, LockSet
+from twinlock.domain.events import Event, LimitsSet, LockSet, NoticeWordChanged
 from twinlock.domain.limits import Limits, lowered, lowest
 from twinlock.domain.locks import Eased, Lock, tighter
 from twinlock.domain.newcomers import behind, bound, is_newcomer, stood_on
+from twinlock.domain.notice_words import NoticeWord, opened
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.sim_changes import sms_at
 
@@ -53,7 +54,9 @@ def lock_kept(account: Account, *, now: datetime) -> Lock:
     return tighter(eased.before, account.lock)
 
 
-def _settled(account: Account, one: Limits | Eased, *, at: datetime, now: datetime) -> bool:
+def _settled(
+    account: Account, one: Limits | Eased | NoticeWord, *, at: datetime, now: datetime
+) -> bool:
     """Say whether nothing that proved ``one``, which took effect at ``at``, can be repudiated now.
 
     Whatever proved it was bound by then. What is gone, or stood on newcomers, counts as young.
@@ -113,6 +116,30 @@ def loosen_lock(state: State, action: OpenAction, facts: Facts, _: str) -> tuple
         behind=behind(account, action, now=facts.now),
     )
     return (LockSet(at=facts.now, lock=_lock_of(own(action, LockLoosen)), eased=eased),)
+
+
+def set_word(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    """Have messages hold the word that was signed, and keep the one that stands again if undone."""
+    account = state.account
+    word = NoticeWord(
+        text=opened(action.secret, own(action, NoticeWordSet).commitment),
+        set_at=facts.now,
+        before=_word_kept(account, now=facts.now),
+        by=stood_on(account, action),
+        behind=behind(account, action, now=facts.now),
+    )
+    return (NoticeWordChanged(at=facts.now, word=word),)
+
+
+def _word_kept(account: Account, *, now: datetime) -> str:
+    """Return the word that stands again if one that is set now is undone.
+
+    Prevents: a thief who sets two, one after the other, so that an undoing leaves the first.
+    """
+    word = account.notice_word
+    if word is None:
+        return ""
+    return word.text if _settled(account, word, at=word.set_at, now=now) else word.before
 
 
 def _lock_of(payload: LockTighten | LockLoosen) -> Lock:

@@ -82,11 +82,15 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Owed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a message, of which its account is yet to note it."""
+    """What became of a message, of which its account is yet to note it.
+
+    ``awaited``: who took it says as a rule what became of it; or it was not handed on for long.
+    """
 
     delivery_id: int
     account_id: AccountId
     handed: bool
+    awaited: bool
     parcel: Parcel
 
 

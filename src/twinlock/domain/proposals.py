@@ -11,6 +11,7 @@ from twinlock.domain.account import Account
 from twinlock.domain.actions import (
     AuthenticatorBind,
     MemberAdd,
+    NoticeWordSet,
     PasswordChange,
     PasswordReset,
     TrustedContactAdd,
@@ -29,6 +30,7 @@ from twinlock.domain.commands import Propose
 from twinlock.domain.errors import InvariantError, TwinlockError, invariant
 from twinlock.domain.ids import account_of
 from twinlock.domain.members import member_ids
+from twinlock.domain.notice_words import opened
 
 
 class MemberUnknownError(TwinlockError):
@@ -76,6 +78,8 @@ def _check_secret(account: Account, command: Propose) -> None:
     fails when it is due, before every later command of the account.
     """
     payload, secret = command.payload, command.secret
+    if isinstance(payload, NoticeWordSet):
+        opened(secret, payload.commitment)
     binds = AuthenticatorBind | PasswordChange | PasswordReset | TrustedContactAdd | MemberAdd
     if not isinstance(payload, binds):
         return

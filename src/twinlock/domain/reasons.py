@@ -470,7 +470,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "say no from another side.",
     ),
     Reason.NOTICE_UNCONFIRMED: Explanation(
-        "No word of this arrived outside of what proved it, so it waits once more as long.",
+        "No word of this arrived, or it came in a flood of messages: it waits once more as long.",
         "At the time shown, unless somebody entitled says no; it is lengthened once only.",
         "Wait. See that your notice channels work.",
     ),

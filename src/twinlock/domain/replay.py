@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from twinlock.domain.account import Account, ApiKey, Candidate, Destination, Session, State
 from twinlock.domain.api_keys import (
     stopped_with,
+    told_of,
     used_on,
 )
 from twinlock.domain.assurance import Factor
@@ -40,6 +41,7 @@ from twinlock.domain.events import (
     ActionVetoed,
     ApiKeyChanged,
     ApiKeyCreated,
+    ApiKeyLapses,
     ApiKeyRevoked,
     ApiKeyUsed,
     AuthenticatorBound,
@@ -67,6 +69,7 @@ from twinlock.domain.events import (
     MemberJoined,
     MemberLeft,
     NewcomerRepudiated,
+    NoticeWordChanged,
     PasswordRehashed,
     ProofAccepted,
     ProofRefused,
@@ -77,6 +80,7 @@ from twinlock.domain.events import (
     SessionUsed,
     StandingEvent,
 )
+from twinlock.domain.floods import rung, under_flood
 from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
 from twinlock.domain.holds import PICKED, Hold, place
 from twinlock.domain.ids import (
@@ -85,10 +89,12 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.likeness import with_look, without_look
 from twinlock.domain.newcomers import with_doubts
+from twinlock.domain.notices import rings
 from twinlock.domain.outside_events import (
     AccountErased,
     AccountReleased,
     AccountSuspended,
+    ChannelsFlooded,
     CodesFlooded,
     DataExported,
     LegalHoldLifted,
@@ -112,6 +118,13 @@ from twinlock.domain.suspensions import agreed, released
 
 def apply(state: State, event: Event) -> State:
     """Return the state after ``event``; the only way an account or a destination ever changes."""
+    after = _applied(state, event)
+    if not rings(state.account, event):
+        return after
+    return with_account(after, rings=rung(after.account.rings, event.at))
+
+
+def _applied(state: State, event: Event) -> State:
     match event:
         case (
             ActionProposed()
@@ -136,7 +149,9 @@ def apply(state: State, event: Event) -> State:
             | SessionUsed()
         ):
             return _apply_identity(state, event)
-        case CodesFlooded() | SimChanged() | NoticeReported() | SignalReceived():
+        case (
+            CodesFlooded() | ChannelsFlooded() | SimChanged() | NoticeReported() | SignalReceived()
+        ):
             return _apply_warning(state, event)
         case LegalHoldSet() | LegalHoldLifted() | DataExported() | AccountErased():
             return _apply_records(state, event)
@@ -232,6 +247,8 @@ def _apply_warning(state: State, event: WarningEvent) -> State:
     match event:
         case CodesFlooded():
             return with_account(state, flood_told_at=int(event.at.timestamp()))
+        case ChannelsFlooded():
+            return with_account(state, rings=under_flood(state.account.rings, event.at))
         case SimChanged(changed_at=changed_at):
             return with_account(state, sim_changed_at=changed_at)
         case NoticeReported(action_id=about, channel_id=channel, outcome=outcome):
@@ -300,7 +317,7 @@ def _remember(state: State, visit: Visit | None, *, at: datetime) -> State:
 
 def _apply_protection(state: State, event: ProtectionEvent) -> State:
     account = state.account
-    if isinstance(event, LimitsSet | LockSet | ContactJoined | ContactLeft):
+    if isinstance(event, LimitsSet | LockSet | NoticeWordChanged | ContactJoined | ContactLeft):
         return _set(state, event)
     if isinstance(event, MemberJoined | MemberLeft | QuorumSet):
         return with_members_after(state, event)
@@ -319,7 +336,12 @@ def _apply_protection(state: State, event: ProtectionEvent) -> State:
         case DestinationRemoved(destination_id=gone):
             return _remove_destination(state, gone)
         case (
-            ApiKeyCreated() | ApiKeyChanged() | ApiKeyRevoked() | ApiKeyUsed() | IntegratorRevoked()
+            ApiKeyCreated()
+            | ApiKeyChanged()
+            | ApiKeyRevoked()
+            | ApiKeyUsed()
+            | ApiKeyLapses()
+            | IntegratorRevoked()
         ):
             return with_account(state, api_keys=_keys_after(account, event))
         case _:
@@ -334,7 +356,12 @@ def _place(state: State, hold: Hold) -> State:
 
 def _keys_after(
     account: Account,
-    event: ApiKeyCreated | ApiKeyChanged | ApiKeyRevoked | ApiKeyUsed | IntegratorRevoked,
+    event: ApiKeyCreated
+    | ApiKeyChanged
+    | ApiKeyRevoked
+    | ApiKeyUsed
+    | ApiKeyLapses
+    | IntegratorRevoked,
 ) -> tuple[ApiKey, ...]:
     keys = account.api_keys
     match event:
@@ -346,18 +373,24 @@ def _keys_after(
             return tuple(key for key in keys if key.api_key_id != dead)
         case ApiKeyUsed(at=at, api_key_id=named):
             return used_on(keys, named, at=at)
+        case ApiKeyLapses(api_key_id=named, until=until):
+            return told_of(keys, named, until=until)
         case IntegratorRevoked(integrator=gone):
             return tuple(key for key in keys if key.integrator != gone)
         case _:
             assert_never(event)
 
 
-def _set(state: State, event: LimitsSet | LockSet | ContactJoined | ContactLeft) -> State:
+def _set(
+    state: State, event: LimitsSet | LockSet | NoticeWordChanged | ContactJoined | ContactLeft
+) -> State:
     match event:
         case LimitsSet(limits=limits):
             return with_account(state, limits=limits)
         case LockSet(lock=lock, eased=eased):
             return with_account(state, lock=lock, eased=eased)
+        case NoticeWordChanged(word=word):
+            return with_account(state, notice_word=word)
         case ContactJoined(contact=contact):
             return with_account(state, contacts=(*state.account.contacts, contact))
         case ContactLeft(contact_id=gone):

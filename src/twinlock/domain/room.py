@@ -64,6 +64,7 @@ from twinlock.domain.commands import (
     ReceiveSignal,
     RecordExport,
     RecordTrading,
+    ReportFlood,
     ReportNotice,
     ReportSimChange,
     Repudiate,
@@ -71,11 +72,13 @@ from twinlock.domain.commands import (
     SetLegalHold,
     Spend,
     Veto,
+    WarnOfLapse,
 )
 from twinlock.domain.deliveries import DELIVERIES_LONGEST
 from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.duress import SEAL_LETTERS, may_name
 from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import Lock
@@ -219,13 +222,14 @@ def grows(account: Account, command: Command) -> bool:
             | Erase()
             | EndSession()
             | ReportSimChange()
+            | ReportFlood()
         ):
             return False
         case ReportNotice() | ReceiveSignal():
             return False
         case SetLegalHold() | LiftLegalHold() | RecordExport() | OfficerSpeaks():
             return False
-        case RecordTrading() | RevokeIntegrator():
+        case RecordTrading() | RevokeIntegrator() | WarnOfLapse():
             return False
         case _:
             assert_never(command)
@@ -267,6 +271,7 @@ def bytes_that_last(account: Account) -> int:
         flood_told_at=0,
         key_told_at=0,
         attempt_told_at=0,
+        rings=Rings(),
         undercut_at=0,
         picked_at=0,
         limits=_widest(account.limits),
@@ -306,7 +311,9 @@ def _used(key: ApiKey) -> ApiKey:
     """Return ``key`` as long as it can become: stopped, and with the longest sum of a day."""
     spends = WITHDRAW_SCOPE in key.scopes
     spent = (_DAYS, key.daily_cents) if spends else key.spent
-    return replace(key, stopped=True, spent=spent, used_on=_DAYS, declared_at=_COUNTED)
+    return replace(
+        key, stopped=True, spent=spent, used_on=_DAYS, declared_at=_COUNTED, lapse_told=_COUNTED
+    )
 
 
 def _contact(one: Passkey) -> Passkey:

@@ -1,9 +1,13 @@
-"""A wait of which no word arrived: it is lengthened, once, at most to double (law 5).
+"""A wait of which no word was heard: it is lengthened, once, at most to double (law 5).
 
 Word arrived when a carrier took it (SMTP 250 of the recipient's server, a provider's 2xx) or when
-somebody confirmed it, and it did not come back. It is known not to have arrived when one
-channel reported a failure and none that counts took it. Of what nobody reported nothing is known:
-it counts as told with its place in the outbox, as before.
+somebody confirmed it, and it did not come back. A carrier that says as a rule what became of a
+message, and is silent, did not deliver it; nor did one that is away. It is known not to have
+arrived when one channel reported a failure, or such a silence, and none that counts took it. Of
+what nobody reported nothing is known: it counts as told with its place in the outbox, as before.
+
+Word that arrives in a flood is not heard either (``floods``), on whatever channel: a flood that
+went on when the change was proved, or came while it waits.
 
 Only what arrives outside the root that proves counts, where there is such a channel. Prevents: a
 thief's phone that confirms the word of what the phone itself proved.
@@ -18,6 +22,7 @@ from twinlock.domain.deliveries import Outcome
 from twinlock.domain.disputes import meets
 
 _ARRIVED = (Outcome.HANDED, Outcome.CONFIRMED)
+_LOST = (Outcome.FAILED, Outcome.AWAITED)
 
 
 def unheard_until(account: Account, action: OpenAction, *, now: datetime) -> datetime | None:
@@ -29,7 +34,8 @@ def unheard_until(account: Account, action: OpenAction, *, now: datetime) -> dat
         return None
     if now < action.until or class_of(action.payload) is ActionClass.EXIT:
         return None
-    if not _known_unheard(account, action):
+    drowned = account.rings.since_flooded(action.proved_at)
+    if not drowned and not _known_unheard(account, action):
         return None
     return action.until + (action.until - action.proved_at)
 
@@ -40,8 +46,8 @@ def _known_unheard(account: Account, action: OpenAction) -> bool:
     Prevents: one more proof after which a failure is none of a channel that counts.
     """
     counting = {one.channel_id for one in _counting(account, action)}
-    failed = any(one.outcome is Outcome.FAILED for one in action.told.values())
-    return failed and not any(
+    lost = any(one.outcome in _LOST for one in action.told.values())
+    return lost and not any(
         one.outcome in _ARRIVED for named, one in action.told.items() if named in counting
     )
 

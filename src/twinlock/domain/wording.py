@@ -20,7 +20,7 @@ from twinlock.domain.letters import Letter
 from twinlock.domain.notices import NoticeKind
 from twinlock.domain.suspensions import RELEASE_ENTRY, SUSPEND_ENTRY
 
-VERSION = 1  # Of the words: what a customer was told can be found by it years later.
+VERSION = 2  # Of the words: what a customer was told can be found by it years later.
 # GSM 03.38, 6.2.1: one message of the default alphabet has 160 characters, one of several 153.
 SMS_CHARACTERS = 160
 
@@ -43,6 +43,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         ActionType.AUTHENTICATOR_REPUDIATE: "undoing an added authenticator",
         ActionType.PASSWORD_CHANGE: "a change of the password",
         ActionType.PASSWORD_RESET: "a reset of the password",
+        ActionType.NOTICE_WORD_SET: "choosing the word in our messages",
         ActionType.CONTACT_CHANGE: "a change of where we write to",
         ActionType.CONTACT_REPUDIATE: "undoing a change of where we write to",
         ActionType.DESTINATION_ADD: "adding an address for withdrawals",
@@ -76,6 +77,12 @@ _NAMES: Mapping[str, str] = MappingProxyType(
 )
 _OTHER = "a change of your account"
 _NEVER = "9999-"  # An end that is none.
+_WORD = "Your word: {word}. It stands in every message of ours; one without it is not from us."
+_WORDLESS = (
+    "You have set no word, so nothing in this message shows that it is from us. Set one, and each "
+    "message will hold it."
+)
+_ELSEWHERE = "A word that its owner set does not stand here: this is no place of the account's."
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,8 +99,21 @@ def name_of(what: str) -> str:
     return _NAMES.get(what, _OTHER)
 
 
+def message_words(letter: Letter) -> Words:
+    """Return what the message of ``letter`` says: the owner's word first, then ``words``."""
+    told, word = words(letter), letter.word
+    if word is None:
+        return msgspec.structs.replace(told, paragraphs=(_ELSEWHERE, *told.paragraphs))
+    line = _WORD.format_map({"word": word}) if word else _WORDLESS
+    return msgspec.structs.replace(
+        told,
+        paragraphs=(line, *told.paragraphs),
+        short=gsm(f"({word or 'no word set'}) {told.short}"),
+    )
+
+
 def words(letter: Letter) -> Words:
-    """Return what ``letter`` says."""
+    """Return what ``letter`` says, without the owner's word: others may read it."""
     filled = _filled(letter)
     paragraphs = [filled.lead]
     if letter.kind is NoticeKind.DONE and letter.until and not letter.until.startswith(_NEVER):
@@ -208,6 +228,21 @@ _PHRASES: Mapping[NoticeKind, _Phrases] = MappingProxyType(
             "On {at} somebody asked for more codes than we send, perhaps so that you overlook "
             "something. Read what else we wrote to you.",
             "Somebody asks for many codes, {at}. Read our other messages.",
+        ),
+        NoticeKind.MANY: _Phrases(
+            "Many messages in a short time",
+            "Up to {at} you were sent so many messages, by us or by others, that one of ours may "
+            "be lost among them. Somebody may want that. Look for one that says that something "
+            "waits. Until it is quieter we do not tell you one by one of what was refused, or only "
+            "protects more; and each change that waits in your account waits longer, once.",
+            "Many messages, {at}: one of ours may be lost among them. See what waits.",
+        ),
+        NoticeKind.LAPSES: _Phrases(
+            "An API key of yours ends soon",
+            "An API key of yours ends on {until}: it is not used, or it acts and is bound to no "
+            "addresses. Use it before then if you need it, or make another one that is bound. If "
+            "you do not know it, revoke it.",
+            "An API key of yours ends {until}, unless it is used or bound. Not yours? Revoke it.",
         ),
         NoticeKind.EXPORTED: _Phrases(
             "Your data was handed out",

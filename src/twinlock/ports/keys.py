@@ -34,12 +34,12 @@ class BlindIndex(Protocol):
         ...
 
     def marks(self, integrator: str) -> tuple[bytes, ...]:
-        """Return every name (40 bytes) of an integrator, that of a new key first."""
+        """Return every name (40 bytes) of an integrator, that of a new key first; "": of all."""
         ...
 
 
 class MarkedAccounts(Protocol):
-    """Accounts that have, or had, an API key of an integrator."""
+    """Accounts that have, or had, an API key: of an integrator, or any."""
 
     async def marked(
         self, marks: tuple[bytes, ...], *, after: str, most: int

@@ -48,10 +48,12 @@ class DeliveryShelf(Protocol):
         """
         ...
 
-    async def handed(self, claimed: Claimed, *, keep: bool, now: datetime) -> None:
+    async def handed(
+        self, claimed: Claimed, *, keep: bool, now: datetime, awaited: bool = False
+    ) -> None:
         """Note that the carrier took it; with ``keep`` its carrier may yet say what became of it.
 
-        What is not ours any more is left to whoever has it.
+        ``awaited``: it does so as a rule. What is not ours any more is left to whoever has it.
         """
         ...
 
@@ -68,11 +70,14 @@ class DeliveryShelf(Protocol):
         ...
 
     async def owed(self, *, most: int) -> tuple[Owed, ...]:
-        """Return messages of whose fate their accounts are yet to hear; nobody else has them."""
+        """Return messages of whose fate their accounts are yet to hear; nobody else has them.
+
+        So it does those that nobody took for long.
+        """
         ...
 
     async def paid(self, owed: Owed) -> None:
-        """Note that the account heard of it."""
+        """Note that the account heard of it; what became of it meanwhile it is yet to hear."""
         ...
 
 
@@ -92,7 +97,7 @@ class NoticeShelf(Protocol):
         ...
 
     async def bounced(self, name: str) -> None:
-        """Note of a message that its carrier says that it failed for good."""
+        """Note of a message that its carrier says that it failed for good: its account hears it."""
         ...
 
 
@@ -123,6 +128,6 @@ class DeliveryReport(Protocol):
         """Tell of one attempt."""
         ...
 
-    def gave_up(self, carrier: CarrierName, name: str, fault: Fault) -> None:
-        """Tell of a message that is not tried any more."""
+    def gave_up(self, carrier: CarrierName, name: str, fault: Fault, *, defect: str = "") -> None:
+        """Tell of a message that is not tried any more; ``defect`` is the name of our own error."""
         ...

@@ -58,6 +58,7 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.CONTACT_REPUDIATE: frozenset({"channel"}),
     ActionType.PASSWORD_CHANGE: frozenset(),
     ActionType.PASSWORD_RESET: frozenset(),
+    ActionType.NOTICE_WORD_SET: frozenset(),
     ActionType.DESTINATION_ADD: LOOKS | {"destination", "verification_free"},
     ActionType.DESTINATION_REMOVE: frozenset({"destination"}),
     ActionType.API_KEY_CREATE: frozenset(
@@ -351,6 +352,10 @@ async def _lock(_stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload=own_words.lock_payload(step))
 
 
+async def _set_word(_stage: Stage, step: Step) -> Act:
+    return Act(kind=step.do, payload={"word": "blue heron"})
+
+
 async def _nothing_more(_stage: Stage, step: Step) -> Act:
     return Act(kind=step.do, payload={})
 
@@ -367,6 +372,7 @@ _ACTS: dict[str, _Acts] = {
     ActionType.CONTACT_REPUDIATE: _repudiate_contact,
     ActionType.PASSWORD_CHANGE: _change_password,
     ActionType.PASSWORD_RESET: _change_password,
+    ActionType.NOTICE_WORD_SET: _set_word,
     ActionType.DESTINATION_ADD: _add_destination,
     ActionType.DESTINATION_REMOVE: _remove_destination,
     ActionType.API_KEY_CREATE: _create_api_key,

@@ -25,7 +25,6 @@ from twinlock.range.words import UNGATED, Capability, Outcome, Proof
 # Things that thieves and chains do outside our power; what they gain shows in later steps.
 OUTSIDE = frozenset(
     {
-        "event.mail_flood",
         "event.legal_request",
         "event.dust",
         "event.code_leaked",
@@ -146,6 +145,12 @@ async def _mailbox_taken(stage: Stage, _: Step) -> Heard:
     return Heard(outcome=Outcome.DONE)
 
 
+async def _mail_flood(stage: Stage, _: Step) -> Heard:
+    """Bury the owner's messages; the platform's mail servers see it, and say so."""
+    await stage.venue.client.report_flood(stage.customer.account_id)
+    return Heard(outcome=Outcome.DONE)
+
+
 async def _call_owner(_: Stage, step: Step) -> Heard:
     if step.given.get("verifiable"):
         raise NotPlayableError("event.call_owner: calls that can be verified are not built")
@@ -176,5 +181,6 @@ _EVENTS: dict[str, _Event] = {
     "event.other_method": _other_method,
     "event.call_owner": _call_owner,
     "event.mailbox_taken": _mailbox_taken,
+    "event.mail_flood": _mail_flood,
     "event.dependency": _dependency,
 }

@@ -32,6 +32,7 @@ from twinlock.domain.commands import (
     OfAccount,
     Offer,
     OpenAccount,
+    ReportFlood,
     ReportSimChange,
 )
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST, normal_address
@@ -371,6 +372,19 @@ class Accounts:
         await self._run(
             named,
             ReportSimChange(changed_at=at),
+            actor=actor,
+            idempotency=idempotency,
+            stands_for=named,
+        )
+
+    async def report_flood(self, named: AccountId, *, actor: str, idempotency: Idempotency) -> None:
+        """Take the platform's word that other people's messages bury ours: it can only add.
+
+        Raises IdempotencyConflictError.
+        """
+        await self._run(
+            named,
+            ReportFlood(),
             actor=actor,
             idempotency=idempotency,
             stands_for=named,

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, URLEncodedBody
 
 from twinlock.domain.bounds import WEAK_FREEZE_EVERY, WEAK_FREEZE_LENGTH
-from twinlock.domain.newcomers import for_ever
+from twinlock.domain.freezes import for_ever
 from twinlock.web.forms import LinkForm, once
 from twinlock.web.rendering import Renderer
 from twinlock.web.serving import ACTOR, Pages, named

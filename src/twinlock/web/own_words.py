@@ -10,12 +10,14 @@ from twinlock.domain.actions import (
     LockTighten,
     MemberAdd,
     MemberRemove,
+    NoticeWordSet,
     QuorumLoosen,
     QuorumTighten,
     TrustedContactAdd,
     TrustedContactRemove,
 )
 from twinlock.domain.bounds import CONTACT_WAIT
+from twinlock.domain.notice_words import opened
 from twinlock.domain.people import contact_of
 from twinlock.web.lines import Form, Line, Told
 from twinlock.web.words import dollars, how_long, visible
@@ -29,6 +31,7 @@ Own: TypeAlias = (
     | TrustedContactAdd
     | TrustedContactRemove
     | Company
+    | NoticeWordSet
 )
 _NONE = "As much as the platform lets leave"
 _ANYTHING = "Nothing: they are not asked"
@@ -46,6 +49,8 @@ def tell_own(payload: Own, account: Account | None = None) -> Told:
         return _limits(payload)
     if isinstance(payload, LockTighten | LockLoosen):
         return _lock(payload)
+    if isinstance(payload, NoticeWordSet):
+        return _word(payload, account)
     return _company(payload, account)
 
 
@@ -171,5 +176,28 @@ def _quorum(payload: QuorumTighten | QuorumLoosen) -> Told:
             if loosens
             else "So many agree from now on, and to whatever weakens this account as many as to "
             "the largest sum."
+        ),
+    )
+
+
+def _word(payload: NoticeWordSet, account: Account | None) -> Told:
+    """Return a word that is being set; once that is over no page shows it any more."""
+    every = () if account is None else account.actions
+    found = next((one.secret for one in every if one.payload == payload), "")
+    shown = (Line(label="The word", text=opened(found, payload.commitment)),) if found else ()
+    return Told(
+        title="Set the word in our messages",
+        lines=(
+            *shown,
+            Line(
+                label="Fingerprint",
+                text=payload.commitment,
+                form=Form.EXACT,
+                note="Of the word and a random number: nobody can guess the word by it.",
+            ),
+        ),
+        effect=(
+            "Each message of ours holds it from then on, and whatever comes without it is not from "
+            "us. No page asks you for it. Take none that opens anything."
         ),
     )

@@ -33,6 +33,7 @@ from twinlock.domain.actions import (
     MemberAdd,
     MemberRemove,
     NotBuilt,
+    NoticeWordSet,
     PasswordChange,
     PasswordReset,
     QuorumLoosen,
@@ -120,6 +121,7 @@ def tell_payload(payload: AnyPayload, known: Known) -> Told:
             | MemberRemove()
             | QuorumTighten()
             | QuorumLoosen()
+            | NoticeWordSet()
         ):
             return tell_own(payload, known.account)
         case ApiKeyCreate() | ApiKeyWiden() | ApiKeyNarrow() | ApiKeyRevoke():

@@ -33,6 +33,7 @@ from support.worlds import (
     repudiate,
     reset_password,
     send,
+    set_word,
     sign_in,
     suspend,
     unlist,
@@ -81,6 +82,7 @@ from twinlock.domain.events import (
     LimitsSet,
     LockSet,
     NewcomerRepudiated,
+    NoticeWordChanged,
     SessionEnded,
     SessionStarted,
 )
@@ -180,6 +182,7 @@ FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     ),
     (*change_password(), [AuthenticatorBound, HoldPlaced, ActionDone]),
     (*reset_password(), [AuthenticatorBound, HoldPlaced, ActionDone]),
+    (*set_word(), [NoticeWordChanged, ActionDone]),
     (list_address(KNOWN.address), WHERE, [DestinationAdded, ActionDone]),
     (unlist(KNOWN.address), WHERE, [DestinationRemoved, ActionDone]),
     (KEY, "key_1", [ApiKeyCreated, HoldPlaced, ActionDone]),
@@ -409,6 +412,14 @@ def test_a_destination_that_was_never_listed_is_removed_already() -> None:
     [
         ({}, None),
         ({"shown_level": Level.POSSESSION, "shown_roots": ("phone",)}, "phone"),
+        (
+            {
+                "shown_level": Level.NONE,
+                "shown_roots": ("phone",),
+                "shown_factors": (Factor.EMAIL_CODE,),
+            },
+            "mailbox",
+        ),
         ({"shown_level": Level.KNOWLEDGE}, "knowledge"),
         ({"shown_level": Level.NONE, "floor": Level.NONE}, "knowledge"),
         ({"shown_level": Level.KNOWLEDGE, "floor": Level.KNOWLEDGE}, None),

@@ -24,11 +24,19 @@ from twinlock.domain.export import (
     withheld,
 )
 from twinlock.domain.ids import ActionId, ChallengeId, MemberId
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.notices import Notice, NoticeKind
 
 WRITTEN_DOWN = Path(__file__).with_name("exported_fields.txt")
-# Hidden when they are printed, and told to the person all the same: what opens their own leaves.
-TOLD = {(Opening, "salt"), (Opening, "value")}
+# Hidden when they are printed, and told to the person all the same: what opens their own leaves,
+# and their own word.
+TOLD = {
+    (Opening, "salt"),
+    (Opening, "value"),
+    (NoticeWord, "text"),
+    (NoticeWord, "before"),
+    (Notice, "word"),
+}
 
 
 def test_each_field_that_is_held_was_thought_of() -> None:

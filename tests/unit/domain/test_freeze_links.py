@@ -34,7 +34,7 @@ def tap(gate: Gate, channel: Channel, name: bytes = b"freeze by a link") -> Deci
 
 
 @pytest.mark.parametrize(
-    ("channel", "root"), [(EMAIL, "phone"), (SMS, "phone"), (DESKTOP, "desktop")]
+    ("channel", "root"), [(EMAIL, "mailbox"), (SMS, "phone"), (DESKTOP, "desktop")]
 )
 def test_it_freezes_for_three_days_from_the_channel_s_root(channel: Channel, root: str) -> None:
     gate = Gate(account=ACCOUNT)
@@ -57,7 +57,7 @@ def test_once_a_month_from_one_root_then_it_takes_more_and_the_other_root_is_fre
     gate = Gate(account=ACCOUNT)
     tap(gate, EMAIL)
     gate.wait(WEAK_FREEZE_EVERY - HOUR)
-    again = tap(gate, SMS, b"again, by phone.")
+    again = tap(gate, EMAIL, b"again, by mail..")
     other = tap(gate, DESKTOP, b"from the desktop")
     gate.wait(HOUR)
     later = tap(gate, EMAIL, b"after the month.")
@@ -67,6 +67,21 @@ def test_once_a_month_from_one_root_then_it_takes_more_and_the_other_root_is_fre
     assert again.requirement.code is Reason.FREEZE_TOO_SOON
     assert other.answer is Answer.ALLOW
     assert later.answer is Answer.ALLOW
+
+
+def test_whoever_reads_one_mailbox_uses_up_no_freeze_of_whoever_has_the_phone() -> None:
+    """Prevents: a freeze a month by a stolen mailbox, after which the owner, whose key was stolen
+    with it, has none when it counts.
+    """
+    gate = Gate(account=ACCOUNT)
+    tap(gate, EMAIL)
+    gate.wait(WEAK_FREEZE_LENGTH)
+    by_phone = tap(gate, SMS, b"it is really me.")
+    gate.wait(WEAK_FREEZE_LENGTH)
+    again = tap(gate, SMS, b"twice in a month")
+
+    assert by_phone.answer is Answer.ALLOW
+    assert again.answer is Answer.CHALLENGE
 
 
 def test_where_it_is_too_soon_the_floor_s_own_proof_freezes_for_good() -> None:

@@ -38,6 +38,7 @@ from twinlock.domain.commands import (
     Offer,
     OpenAccount,
     RecordExport,
+    ReportFlood,
     ReportSimChange,
     SetLegalHold,
 )
@@ -73,6 +74,7 @@ def setting_up() -> Gate:
         (OFFER, "candidate.offer"),
         (END, "session.end"),
         (SIM, "sim_change.report"),
+        (ReportFlood(), "flood.report"),
         (IMPORT, "destination.import"),
         (HOLD, "legal_hold.set"),
         (RecordExport(), "data.export"),

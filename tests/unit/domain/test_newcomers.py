@@ -27,11 +27,11 @@ from twinlock.domain.bounds import DOUBTS_MOST, WEAK_FREEZE_LENGTH
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import AuthenticatorSuspended, NewcomerRepudiated
+from twinlock.domain.freezes import for_ever
 from twinlock.domain.ids import ActionId, ApiKeyId, ChannelId
 from twinlock.domain.newcomers import (
     behind,
     comes_back,
-    for_ever,
     heir,
     in_place_of,
     links,

@@ -65,6 +65,7 @@ from twinlock.domain.bounds import (
     LEGAL_HOLDS_MOST,
     LEGAL_REFERENCE_MOST,
     LOOSE_ACTIONS_MOST,
+    NOTICES_PER_HOUR_MOST,
     OBJECTIONS_MOST,
     OPEN_ACTIONS_MOST,
     PAID_MOST,
@@ -86,6 +87,7 @@ from twinlock.domain.disputes import (
     Objection,
 )
 from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import (
@@ -242,6 +244,7 @@ KEY = ApiKey(
     stopped=True,
     used_on=20_468,
     declared_at=2**32 - 1,
+    lapse_told=2**32 - 1,
 )
 VISIT = Visit(
     ip="i" * LEVELS * NODE_LETTERS,
@@ -324,6 +327,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         flood_told_at=SECOND,
         key_told_at=SECOND,
         attempt_told_at=SECOND,
+        rings=Rings(SECOND, NOTICES_PER_HOUR_MOST, SECOND * 1000, SECOND, SECOND),
         undercut_at=SECOND,
         picked_at=SECOND,
         sim_changed_at=LATE,
@@ -416,6 +420,7 @@ def without_what_passes(account: Account) -> Account:
         flood_told_at=0,
         key_told_at=0,
         attempt_told_at=0,
+        rings=Rings(),
         undercut_at=0,
         picked_at=0,
         sim_changed_at=None,
@@ -607,7 +612,7 @@ def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for
         ("holds", 500),
         ("candidates", 580),
         ("codes_sent", 220),
-        ("api_keys", 1_760),
+        ("api_keys", 1_860),
         ("destinations", 3_700),
         ("looks", 1_020),
         ("paid", 360),

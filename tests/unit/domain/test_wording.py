@@ -4,10 +4,18 @@ import pytest
 from msgspec.structs import replace
 from support.mails import a_letter
 
+from twinlock.domain.bounds import NOTICE_WORD_MOST
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.letters import Letter
 from twinlock.domain.notices import NoticeKind
-from twinlock.domain.wording import SMS_CHARACTERS, gsm, moment, name_of, words
+from twinlock.domain.wording import (
+    SMS_CHARACTERS,
+    gsm,
+    message_words,
+    moment,
+    name_of,
+    words,
+)
 
 LETTER = a_letter()
 BARE = replace(LETTER, link="", freeze="", veto="")
@@ -24,6 +32,33 @@ def test_every_kind_of_every_type_has_words(kind: NoticeKind, what: str) -> None
     assert len(told.subject) < 78
     assert 0 < len(told.short) <= SMS_CHARACTERS
     assert gsm(told.short) == told.short
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+@pytest.mark.parametrize("what", ActionType)
+def test_a_text_message_stays_one_with_the_longest_word(kind: NoticeKind, what: str) -> None:
+    word = "m" * NOTICE_WORD_MOST
+    told = message_words(replace(BARE, kind=kind, what=what, code="123456", word=word))
+
+    assert told.short.startswith(f"({word}) ")
+    assert len(told.short) <= SMS_CHARACTERS
+
+
+def test_a_message_begins_with_its_owners_word_or_says_that_there_is_none() -> None:
+    bare = words(BARE)
+    with_one, none, elsewhere = (
+        message_words(replace(BARE, word=word)) for word in ("blue heron", "", None)
+    )
+
+    assert with_one.paragraphs[0].startswith("Your word: blue heron.")
+    assert with_one.short == f"(blue heron) {bare.short}"
+    assert none.paragraphs[0].startswith("You have set no word")
+    assert none.short == f"(no word set) {bare.short}"
+    assert "no place of the account's" in elsewhere.paragraphs[0]
+    assert elsewhere.short == bare.short
+    for told in (with_one, none, elsewhere):
+        assert told.paragraphs[1:] == bare.paragraphs
+        assert (told.subject, told.links) == (bare.subject, bare.links)
 
 
 @pytest.mark.requirement("O-04")

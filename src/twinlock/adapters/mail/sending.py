@@ -24,7 +24,7 @@ from twinlock.adapters.mail.settings import IMPLICIT, STARTTLS, MailSettings
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.errors import FileUnsafeError
 from twinlock.domain.letters import Letter
-from twinlock.domain.wording import words
+from twinlock.domain.wording import message_words
 
 ATTEMPT_SECONDS = 20.0  # For a connection and a message: a code lives for ten minutes.
 COMMAND_SECONDS = 10.0  # For one answer of the server. RFC 5321, 4.5.3.2 allows minutes.
@@ -65,7 +65,9 @@ class SmtpMail:
             to = recipient(letter.address)
         except MailAddressRefusedError:
             return Fate(Fault.ADDRESS_REFUSED, final=True)
-        data = message(letter, words(letter), sender=self._settings.sender, to=to, host=self._host)
+        data = message(
+            letter, message_words(letter), sender=self._settings.sender, to=to, host=self._host
+        )
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 return await self._attempt(to, data)

@@ -25,7 +25,7 @@ from twinlock.domain.parcels import HOOKED, TYPES, CarrierName
 from twinlock.domain.webhooks import endpoints
 from twinlock.domain.webhooks.endpoints import Endpoint, in_force
 from twinlock.domain.webhooks.outcomes import Message, MessageType, carries
-from twinlock.domain.wording import VERSION, words
+from twinlock.domain.wording import VERSION, message_words
 from twinlock.ports import Clock
 from twinlock.ports.webhooks import WebhookPost, WebhookSession, WebhookShelf
 from twinlock.proofs.webhooks import headers
@@ -76,8 +76,12 @@ class Hooks:
         return frozenset(kind for kind, named in TYPES.items() if named in self._known)
 
     async def _look(self) -> None:
-        """Find the first endpoint that takes each type and was not disabled."""
-        listed = [one for one in await self._shelf.listed() if one.health.disabled is None]
+        """Find the first endpoint that takes each type.
+
+        That an endpoint is disabled says that it wants no outcomes any more, and nothing of this.
+        Prevents: a receiver whose 410 to an outcome ends every SMS, and with it every wait's word.
+        """
+        listed = await self._shelf.listed()
         self._known = {}
         for named in TYPES.values():
             fitting = (one.endpoint for one in listed if carries(one.endpoint.patterns, named))
@@ -103,7 +107,7 @@ class Hooks:
             raise
         if fault is None:
             self._idle.append(line)
-            return Fate()
+            return Fate(awaited=endpoint.reports)
         await line.stack.aclose()
         return _judged(fault, status)
 
@@ -140,7 +144,7 @@ def _judged(fault: endpoints.Fault, status: int) -> Fate:
 
 def message_of(letter: Letter, named: MessageType) -> Message:
     """Return ``letter`` as a webhook's message: the same id each time it is sent."""
-    told = words(letter)
+    told = message_words(letter)
     data: dict[str, Any] = {
         "account_id": letter.account_id,
         "channel_id": letter.channel_id,

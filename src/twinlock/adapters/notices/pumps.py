@@ -64,9 +64,11 @@ class Report:
             status=fate.status,
         )
 
-    def gave_up(self, carrier: CarrierName, name: str, fault: Fault) -> None:
-        """Tell of a message that is not tried any more."""
-        _log.error("notice_dead", carrier=carrier.value, message=name, fault=fault.value)
+    def gave_up(self, carrier: CarrierName, name: str, fault: Fault, *, defect: str = "") -> None:
+        """Tell of a message that is not tried any more; never with what an error says of it."""
+        _log.error(
+            "notice_dead", carrier=carrier.value, message=name, fault=fault.value, defect=defect
+        )
 
 
 class Backlog(Collector):

@@ -28,6 +28,10 @@ from twinlock.services.notices.sending import CLAIM
 INBOX_MOST = 50  # Notices of one account that can be looked up: months of an ordinary one.
 KEPT = timedelta(days=7)  # How long a carrier may take to say what became of a message.
 KIND = "parcel"
+HANDED, DEAD, WAITING = "handed", "dead", "waiting"  # As the states are stored.
+# A message that nobody took for so long is no hiccup of its carrier, and the shortest wait that it
+# may tell of is a day.
+LATE = timedelta(hours=1)
 PARCEL = msgspec.json.Decoder(Parcel)
 
 # One claim at a time, in all processes: nobody then takes a later message of a channel that another
@@ -53,7 +57,8 @@ RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_
 _MINE = "id = $1 AND claimed_until = $2"
 _DROP = f"DELETE FROM delivery WHERE {_MINE} AND NOT owes"  # noqa: S608 - our own constant
 _HANDED = f"""
-UPDATE delivery SET state = 'handed', ended_at = $3, claimed_until = NULL, fault = NULL
+UPDATE delivery SET state = 'handed', ended_at = $3, claimed_until = NULL, fault = NULL,
+       awaited = $4
  WHERE {_MINE}
 """  # noqa: S608 - our own constant
 _PUT_OFF = f"""
@@ -74,21 +79,28 @@ UPDATE delivery d SET claimed_until = NULL
 _OWED = """
 WITH free AS (
   SELECT d.id FROM delivery d
-   WHERE d.owes AND d.state <> 'waiting'
+   WHERE d.owes AND d.heard IS DISTINCT FROM d.state
+     AND (d.state <> 'waiting' OR d.at < clock_timestamp() - $3::interval)
      AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
    ORDER BY d.id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE delivery d SET claimed_until = clock_timestamp() + $2::interval
   FROM free, subject_key k WHERE d.id = free.id AND k.subject = d.subject
-RETURNING d.id, d.subject, d.name, d.box, d.state, k.wrapped
+RETURNING d.id, d.subject, d.name, d.box, d.state, d.awaited, k.wrapped
 """
-_PAID = "UPDATE delivery SET owes = false, claimed_until = NULL WHERE id = $1"
+# What became of it meanwhile is heard next. Prevents: a failure that a provider tells while the
+# message is noted as handed on, and that is written over.
+_PAID = """
+UPDATE delivery SET heard = $2,
+       claimed_until = CASE WHEN state = 'waiting' THEN claimed_until END
+ WHERE id = $1 AND state = $2
+"""
 # What its carrier says nothing more of is not kept.
-_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = 'handed' AND carrier = 'mail'"
+_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = $2 AND carrier = 'mail'"
 # Whoever knows a message's name has it, also where its answer was lost, or is not noted yet.
 # Prevents: a provider that fails in a hurry, and is not heard; one that is sent again what arrived.
 _NAMED = """
-SELECT d.id, d.subject, d.name, d.box, d.state, k.wrapped
+SELECT d.id, d.subject, d.name, d.box, d.state, d.awaited, k.wrapped
   FROM delivery d JOIN subject_key k ON k.subject = d.subject
  WHERE d.name = $1 AND d.carrier IN ('sms', 'desktop') AND d.state <> 'dead'
 """
@@ -117,7 +129,8 @@ SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
 """
 _FORGET = """
 DELETE FROM delivery WHERE ctid = ANY(ARRAY(
-  SELECT ctid FROM delivery WHERE state = 'handed' AND NOT owes AND ended_at < $1 LIMIT $2))
+  SELECT ctid FROM delivery
+   WHERE state = 'handed' AND (NOT owes OR heard = state) AND ended_at < $1 LIMIT $2))
 """
 _INBOX = """
 SELECT i.serial, i.box, k.wrapped FROM inbox i JOIN subject_key k ON k.subject = i.subject
@@ -170,12 +183,14 @@ class SqlDeliveries:
             parcel=parcel,
         )
 
-    async def handed(self, claimed: Claimed, *, keep: bool, now: datetime) -> None:
+    async def handed(
+        self, claimed: Claimed, *, keep: bool, now: datetime, awaited: bool = False
+    ) -> None:
         """Note that the carrier took it, or that nobody needs it any more."""
         mine = (claimed.delivery_id, claimed.claimed_until)
         if not keep and await self._execute(_DROP, *mine) != "DELETE 0":
             return
-        await self._execute(_HANDED, *mine, now)
+        await self._execute(_HANDED, *mine, now, awaited)
 
     async def put_off(self, claimed: Claimed, fault: Fault, *, due_at: datetime) -> None:
         """Give it back, to be tried again."""
@@ -196,8 +211,8 @@ class SqlDeliveries:
     # --- What became of it ---
 
     async def owed(self, *, most: int) -> tuple[Owed, ...]:
-        """Return messages of whose fate their accounts are yet to hear."""
-        rows = await self._database.read(lambda db: db.fetch(_OWED, most, CLAIM))
+        """Return messages of whose fate their accounts are yet to hear, or of their delay."""
+        rows = await self._database.read(lambda db: db.fetch(_OWED, most, CLAIM, LATE))
         return tuple([one for one in map(self._owed, rows) if one is not None])
 
     def _owed(self, row: asyncpg.Record) -> Owed | None:
@@ -209,14 +224,18 @@ class SqlDeliveries:
         return Owed(
             delivery_id=row["id"],
             account_id=AccountId(row["subject"]),
-            handed=row["state"] == "handed",
+            handed=row["state"] == HANDED,
+            awaited=row["awaited"] if row["state"] == HANDED else row["state"] == WAITING,
             parcel=parcel,
         )
 
     async def paid(self, owed: Owed) -> None:
         """Note that the account heard of it."""
-        if await self._execute(_PAID_MAIL, owed.delivery_id) == "DELETE 0":
-            await self._execute(_PAID, owed.delivery_id)
+        ended = HANDED if owed.handed else DEAD
+        noted = owed.delivery_id, WAITING if owed.awaited and not owed.handed else ended
+        if owed.handed and await self._execute(_PAID_MAIL, *noted) != "DELETE 0":
+            return
+        await self._execute(_PAID, *noted)
 
     async def named(self, name: str) -> Owed | None:
         """Return the message ``name``, or None where nothing is known of it any more."""
@@ -228,8 +247,11 @@ class SqlDeliveries:
         await self._execute(_ENDED, name)
 
     async def bounced(self, name: str) -> None:
-        """Note of a message that its carrier took that it failed for good."""
-        await self._execute(_BOUNCED, name, Fault.REFUSED.value)
+        """Note of a message that its carrier took that it failed for good; its account hears of it.
+
+        It is on the disk before the carrier is answered: nobody says it twice.
+        """
+        await self._database.read(lambda db: db.execute(_BOUNCED, name, Fault.REFUSED.value))
 
     # --- Operators ---
 

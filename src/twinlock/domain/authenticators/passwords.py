@@ -118,6 +118,11 @@ def fit(password: str, held_to: Terms) -> str:
     return normal
 
 
+def is_named(text: str, held_to: Terms) -> bool:
+    """Say whether ``text`` is made of names that others know."""
+    return _is_made_of(_squeezed(text), held_to.names)
+
+
 def normal_form(password: str) -> str | None:
     """Return the NFKC form, or None for what is too long, before it costs anything to speak of.
 

@@ -50,7 +50,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.contested import of_contest
 from twinlock.domain.exits import PlatformExit
-from twinlock.domain.freezes import SUSPENSION
+from twinlock.domain.freezes import SUSPENSION, freezes_as, weak_root
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
 from twinlock.domain.laws import LISTED
@@ -167,7 +167,7 @@ def _on_ones_own(
         target_bound_at=about[1],
         **(_new_key(payload) | _of_a_wait(whole.account, action, policy=policy, now=now)),
         **(own_rules(account, payload) | contact_facts(account, action)),
-        weak_freeze_at=_weak_stop(account, payload, roots),
+        weak_freeze_at=_weak_stop(account, payload, shown, roots),
     )
     return _without_a_stray_key(facts, account, action, shown, offers=offers)
 
@@ -486,14 +486,9 @@ def _of_sign_ins(
     }
 
 
-def _weak_stop(account: Account, payload: AnyPayload, roots: tuple[str, ...]) -> datetime | None:
-    kind = SUSPENSION if isinstance(payload, AuthenticatorSuspend) else ""
-    return account.freeze.weak.get(kind + weak_root(roots))
-
-
-def weak_root(roots: tuple[str, ...]) -> str:
-    """Return the name under which a stop below the floor is remembered: keys of a kind share one.
-
-    Prevents: a name for each of many keys, until the document is full and no freeze fits in.
-    """
-    return roots[0].partition(":")[0] if roots else "knowledge"
+def _weak_stop(
+    account: Account, payload: AnyPayload, shown: tuple[Shown, ...], roots: tuple[str, ...]
+) -> datetime | None:
+    if isinstance(payload, AuthenticatorSuspend):
+        return account.freeze.weak.get(SUSPENSION + weak_root(roots))
+    return account.freeze.weak.get(freezes_as(roots, [one.factor for one in shown]))

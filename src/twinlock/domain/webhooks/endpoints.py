@@ -77,7 +77,8 @@ class Secret(Discreet, frozen=True, kw_only=True, omit_defaults=True):
 class Endpoint(Discreet, frozen=True, kw_only=True):
     """Where messages go, which, and how they are signed: the youngest secret first.
 
-    The URL may hold a secret of the receiver's, so it is not shown either.
+    The URL may hold a secret of the receiver's, so it is not shown either. ``reports`` says that
+    the receiver tells what became of each message to a customer, so that its silence tells as much.
     """
 
     HIDDEN = frozenset({"url"})
@@ -87,6 +88,7 @@ class Endpoint(Discreet, frozen=True, kw_only=True):
     patterns: tuple[str, ...]
     secrets: tuple[Secret, ...]
     added_at: datetime
+    reports: bool = False
 
 
 def in_force(endpoint: Endpoint, *, now: datetime) -> tuple[Secret, ...]:

@@ -1,4 +1,4 @@
-"""New authenticators and new passwords: what will be kept of them, and what of it is signed.
+"""New authenticators, passwords and words: what will be kept of them, and what of it is signed.
 
 What takes effect with a yes, such as the hash of a new password, is derived here, before the locks
 are taken.
@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
-from twinlock.domain import drafts
+from twinlock.domain import drafts, notice_words
 from twinlock.domain.account import Account, Candidate
 from twinlock.domain.actions import (
     AnyPayload,
     AuthenticatorBind,
     MemberAdd,
+    NoticeWordSet,
     PasswordChange,
     PasswordReset,
     TrustedContactAdd,
@@ -29,7 +30,7 @@ from twinlock.domain.authenticators.model import (
     credential_of,
     placement_of,
 )
-from twinlock.domain.authenticators.passwords import Terms, terms
+from twinlock.domain.authenticators.passwords import Terms, is_named, terms
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
 from twinlock.domain.changes import NotFoundError, reset
 from twinlock.domain.drafts import parse
@@ -37,6 +38,7 @@ from twinlock.domain.duress import sealed
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import AccountId, AuthenticatorId, ChallengeId, MemberId, tail
 from twinlock.domain.members import of_member
+from twinlock.domain.notice_words import NoticeWordRefusedError, NoticeWordRule
 from twinlock.domain.people import is_known
 from twinlock.ports import Clock, Entropy, Hasher, Store
 from twinlock.proofs import passkeys, recovery_codes, totp
@@ -221,6 +223,19 @@ class Binding:
         if is_known(account, made):
             raise ProofRefusedError(ProofFault.WRONG_CREDENTIAL)
         return made
+
+    async def set_word(self, data: dict[str, Any], named: AccountId, _: str) -> Prepared:
+        """Return the setting of a word for messages that a draft asks for.
+
+        Raises:
+            NoticeWordRefusedError: it breaks a rule, or is made of names that others know.
+        """
+        text = notice_words.fit(parse(data, drafts.NoticeWordSetDraft).word)
+        if is_named(text, self._terms(await self._store.account(named))):
+            raise NoticeWordRefusedError(NoticeWordRule.PREDICTABLE)
+        secret = notice_words.packed(text, salt=tail(self._entropy.draw(16)))
+        payload = NoticeWordSet(account=named, commitment=notice_words.commitment(secret))
+        return Prepared(payload=payload, secret=secret)
 
     def _candidate(self, account: Account, candidate_id: str, factor: Factor) -> Candidate:
         now = self._clock.now(database_at=None)

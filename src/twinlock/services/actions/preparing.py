@@ -197,14 +197,15 @@ _BINDS: dict[str, _Bind] = {
     ActionType.AUTHENTICATOR_BIND: Binding.bind,
     ActionType.PASSWORD_CHANGE: Binding.change_password,
     ActionType.PASSWORD_RESET: Binding.reset_password,
+    ActionType.NOTICE_WORD_SET: Binding.set_word,
     ActionType.TRUSTED_CONTACT_ADD: Binding.add_contact,
     ActionType.MEMBER_ADD: Binding.add_member,
 }
 _Prepare: TypeAlias = Callable[[Preparing, dict[str, Any], AccountId, Rules], Awaitable[Prepared]]
 _PREPARE: dict[ActionType, _Prepare] = {
     ActionType.SESSION_START: Preparing._session_start,  # noqa: SLF001 - one table of this class
-    ActionType.DESTINATION_ADD: Preparing._add_destination,  # noqa: SLF001 - as above
-    ActionType.DESTINATION_REMOVE: Preparing._remove_destination,  # noqa: SLF001 - as above
-    ActionType.API_KEY_CREATE: Preparing._create_api_key,  # noqa: SLF001 - as above
-    ActionType.API_KEY_REVOKE: Preparing._revoke_api_key,  # noqa: SLF001 - as above
+    ActionType.DESTINATION_ADD: Preparing._add_destination,  # noqa: SLF001 - of this table's class
+    ActionType.DESTINATION_REMOVE: Preparing._remove_destination,  # noqa: SLF001 - of this table's class
+    ActionType.API_KEY_CREATE: Preparing._create_api_key,  # noqa: SLF001 - of this table's class
+    ActionType.API_KEY_REVOKE: Preparing._revoke_api_key,  # noqa: SLF001 - of this table's class
 }

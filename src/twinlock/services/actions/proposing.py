@@ -55,6 +55,7 @@ _SECRET: frozenset[str] = frozenset(
         ActionType.AUTHENTICATOR_BIND,
         ActionType.PASSWORD_CHANGE,
         ActionType.PASSWORD_RESET,
+        ActionType.NOTICE_WORD_SET,
         ActionType.TRUSTED_CONTACT_ADD,
         ActionType.MEMBER_ADD,
     }

@@ -218,9 +218,11 @@ class Importing:
         return Outcome(line=one.line, account_id=named)
 
     def _marks(self, account: Account) -> tuple[bytes, ...]:
-        """Return under which names an integrator's keys are found that the account comes with."""
-        named = sorted({key.integrator for key in account.api_keys} - {""})
-        return tuple(self._blind.marks(one)[0] for one in named)
+        """Return under which names its keys are found: all keys', and each integrator's."""
+        if not account.api_keys:
+            return ()
+        named = {"", *(key.integrator for key in account.api_keys)}
+        return tuple(self._blind.marks(one)[0] for one in sorted(named))
 
 
 def _passes(error: BaseException) -> bool:

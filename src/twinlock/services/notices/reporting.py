@@ -6,7 +6,7 @@ from twinlock.domain.errors import AccountUnknownError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId, ChannelId
 from twinlock.domain.notices import NoticeKind
-from twinlock.domain.parcels import TYPES
+from twinlock.domain.parcels import TYPES, Owed
 from twinlock.domain.webhooks.endpoints import (
     WebhookUnknownError,
     in_force,
@@ -66,7 +66,7 @@ class Reporting:
         """
         owed = await shelf.owed(most=OWED_MOST)
         for one in owed:
-            outcome = Outcome.HANDED if one.handed else Outcome.FAILED
+            outcome = _outcome(one)
             about, channel = ActionId(one.parcel.notice.action_id), one.parcel.channel.channel_id
             try:
                 await self.report(one.account_id, about, channel, outcome)
@@ -78,18 +78,30 @@ class Reporting:
     async def tell(self, shelf: NoticeShelf, name: str, *, arrived: bool) -> None:
         """Take a carrier's word on what became of a message; told again nothing changes.
 
+        What arrived is noted here, and stays so. What failed is noted of the message, and with its
+        account by whoever settles next. Prevents: two who note at once how far one message came, of
+        whom the slower writes over what the other heard later.
+
         Raises:
             NoticeUnknownError: no message of this name waits for it.
         """
         found = await shelf.named(name)
         if found is None:
             raise NoticeUnknownError("no message of this name waits for word")
+        if not arrived:
+            await shelf.bounced(name)
+            return
         notice = found.parcel.notice
         if notice.kind is NoticeKind.WAITING:
-            outcome = Outcome.CONFIRMED if arrived else Outcome.FAILED
             about, channel = ActionId(notice.action_id), found.parcel.channel.channel_id
-            await self.report(found.account_id, about, channel, outcome)
-        await (shelf.arrived(name) if arrived else shelf.bounced(name))
+            await self.report(found.account_id, about, channel, Outcome.CONFIRMED)
+        await shelf.arrived(name)
+
+
+def _outcome(owed: Owed) -> Outcome:
+    if owed.awaited:
+        return Outcome.AWAITED
+    return Outcome.HANDED if owed.handed else Outcome.FAILED
 
 
 class Callbacks:

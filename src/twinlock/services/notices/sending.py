@@ -6,16 +6,18 @@ it is back after a day, everything leaves within minutes, codes first.
 
 Always true (tests/integration/test_notices_sending.py): a message is claimed before it is sent; one
 that is not taken waits longer each time; none is dropped before it is outdated, and then it is kept
-as dead; a slow carrier keeps no other one waiting.
+as dead; one that cannot be made is dead at once, and the next of its channel goes out; a slow
+carrier keeps no other one waiting.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.errors import MessageError
 
 from twinlock.domain.deliveries import Fate, Fault, next_try, pause_after
-from twinlock.domain.errors import AccountUnknownError
+from twinlock.domain.errors import AccountUnknownError, InvariantError, SealBrokenError
 from twinlock.domain.notices import NoticeKind, is_outdated
 from twinlock.domain.parcels import CarrierName, Claimed
 from twinlock.ports import Clock, Entropy
@@ -25,6 +27,17 @@ from twinlock.services.notices.telling import Telling
 CLAIM = timedelta(seconds=30)  # Of a message: a turn, and the longest attempt begun in it.
 TURN_SECONDS = 5.0  # No attempt is begun later after its claim.
 BATCH_MOST = 128  # Messages claimed at once: what a turn gets through at 25 a second.
+# What an error of ours in making one message may be. A world that fails says so otherwise.
+_DEFECTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    InvariantError,
+    LookupError,
+    MessageError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +78,6 @@ class Sending:
 
         Raises:
             ClockUntrustedError, UnavailableError: nothing more can be sent or kept just now.
-            SealBrokenError: a message is not what was written.
         """
         if self._seconds() < self._rests_until:
             return 0
@@ -98,14 +110,30 @@ class Sending:
             await self._give_up(claimed, Fault.OUTDATED, now=now)
             return
         try:
+            fate = await self._attempt(claimed)
+        except AccountUnknownError:
+            return  # It was erased meanwhile, and this message with it.
+        except _DEFECTS as error:
+            # Prevents: one message that cannot be made, behind which its channel hears nothing.
+            await self._give_up(claimed, Fault.BROKEN, now=now, defect=type(error).__name__)
+            return
+        self._report.tried(self._post.name, claimed.name, fate)
+        await self._keep(claimed, fate, now=self._clock.now(database_at=None))
+
+    async def _attempt(self, claimed: Claimed) -> Fate:
+        """Make the message and send it.
+
+        Raises:
+            AccountUnknownError: its account is gone.
+            InvariantError: what it tells of does not open, or is not what it should be.
+        """
+        try:
             letter = await self._telling.letter(
                 claimed.account_id, claimed.parcel, name=claimed.name
             )
-        except AccountUnknownError:
-            return  # It was erased meanwhile, and this message with it.
-        fate = await self._post.carrier.send(letter)
-        self._report.tried(self._post.name, claimed.name, fate)
-        await self._keep(claimed, fate, now=self._clock.now(database_at=None))
+        except SealBrokenError as error:  # Of this account or action, and of nobody else's.
+            raise InvariantError("what a message tells of does not open") from error
+        return await self._post.carrier.send(letter)
 
     async def _keep(self, claimed: Claimed, fate: Fate, *, now: datetime) -> None:
         if fate.carrier:
@@ -116,16 +144,18 @@ class Sending:
             return
         self._failures = 0
         if fate.fault is None:
-            await self._shelf.handed(claimed, keep=self._post.tells, now=now)
+            await self._shelf.handed(claimed, keep=self._post.tells, awaited=fate.awaited, now=now)
         elif fate.final:
             await self._give_up(claimed, fate.fault, now=now)
         else:
             due_at = next_try(claimed.attempts + 1, random=self._entropy.draw(2), now=now)
             await self._shelf.put_off(claimed, fate.fault, due_at=due_at)
 
-    async def _give_up(self, claimed: Claimed, fault: Fault, *, now: datetime) -> None:
+    async def _give_up(
+        self, claimed: Claimed, fault: Fault, *, now: datetime, defect: str = ""
+    ) -> None:
         """Keep a message as dead; a code that is too old is of no use to anybody."""
-        self._report.gave_up(self._post.name, claimed.name, fault)
+        self._report.gave_up(self._post.name, claimed.name, fault, defect=defect)
         if claimed.parcel.notice.kind is NoticeKind.CODE:
             await self._shelf.handed(claimed, keep=False, now=now)
         else:

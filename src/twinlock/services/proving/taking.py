@@ -361,11 +361,11 @@ class Proving:
         )
 
     def _marks(self, action: OpenAction) -> tuple[bytes, ...]:
-        """Return under which names a key is found that ``action`` makes, for its integrator."""
+        """Return under which names a key is found that ``action`` makes: all keys', its own."""
         payload = action.payload
-        if not isinstance(payload, ApiKeyCreate) or not payload.integrator:
+        if not isinstance(payload, ApiKeyCreate):
             return ()
-        return self._blind.marks(payload.integrator)[:1]
+        return tuple(self._blind.marks(one)[0] for one in sorted({"", payload.integrator}))
 
 
 def _asked(

@@ -68,6 +68,7 @@ class ListedWebhook(msgspec.Struct, frozen=True, kw_only=True):
     retries: int
     dead: int
     secrets: int
+    reports: bool
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,8 +97,12 @@ class Webhooks:
         self._entropy = entropy
         self._clock = clock
 
-    async def add(self, url: str, *, patterns: tuple[str, ...]) -> ShownSecret:
+    async def add(
+        self, url: str, *, patterns: tuple[str, ...], reports: bool = False
+    ) -> ShownSecret:
         """Register an endpoint; it is told of what is decided from now on.
+
+        ``reports``: it says what became of each message to a customer.
 
         Raises:
             WebhookUrlRefusedError, WebhookPatternError, WebhooksFullError: as they say.
@@ -113,6 +118,7 @@ class Webhooks:
             patterns=wanted,
             secrets=(secret,),
             added_at=self._clock.now(database_at=None),
+            reports=reports,
         )
         await self._shelf.add(endpoint)
         return _shown(endpoint)
@@ -203,4 +209,5 @@ def _listed(kept: KeptWebhook, *, size: int, now: datetime) -> ListedWebhook:
         retries=kept.retries,
         dead=kept.dead,
         secrets=len(in_force(endpoint, now=now)),
+        reports=endpoint.reports,
     )

@@ -17,6 +17,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.disputes import Disputes
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionLapsed
+from twinlock.domain.floods import Rings
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.ids import (
     ActionId,
@@ -29,6 +30,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import Eased, Lock
+from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
@@ -93,6 +95,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "flood_told_at": 1,
     "key_told_at": 1,
     "attempt_told_at": 1,
+    "rings": Rings(1, 1, 1, 1, 1),
     "undercut_at": 1,
     "picked_at": 1,
     "sim_changed_at": NOON,
@@ -121,6 +124,7 @@ OF_ACCOUNTS: dict[str, object] = {
     "doubts": ((1, 2),),
     "limits": Limits(day_cents=1),
     "lock": Lock(days=1),
+    "notice_word": NoticeWord(text="mallory", set_at=NOON),
     "contacts": (a_contact(),),
     "eased": Eased(before=Lock(days=2), at=NOON),
     "history": History(at=1),

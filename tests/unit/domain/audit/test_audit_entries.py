@@ -467,13 +467,15 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
             differs("destinations"),
         ],
     ),
-    *(
-        (
-            f"a {kind.__name__} of another day",
-            of_another_day(number, kind),
-            of_entries((Fault.TIME_WRONG, number, OTHER_TIME)),
-        )
-        for number, kind in ((5, HoldPlaced), (35, DestinationRemoved))
+    (
+        "a HoldPlaced of another day",
+        of_another_day(5, HoldPlaced),
+        of_entries((Fault.TIME_WRONG, 5, OTHER_TIME)),
+    ),
+    (
+        "a DestinationRemoved of another day",
+        of_another_day(35, DestinationRemoved),
+        [*of_entries((Fault.TIME_WRONG, 35, OTHER_TIME)), differs("rings")],
     ),
     (
         "a veto a microsecond later",

@@ -49,12 +49,11 @@ from twinlock.domain.bounds import (
     MAX_VALUE_CENTS,
     OPEN_ACTIONS_MOST,
 )
-from twinlock.domain.freezes import Freeze
+from twinlock.domain.freezes import Freeze, freezes_as, weak_root
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import ActionId, ApiKeyId, DestinationId
 from twinlock.domain.limits import Spent
 from twinlock.domain.policy.facts import DestinationState, Within
-from twinlock.domain.policy.gather import weak_root
 
 # --- Money and destinations ---
 
@@ -240,7 +239,7 @@ def test_a_device_is_new_until_it_has_signed_in(device: str, new: bool) -> None:
 
 def test_what_stops_the_account_is_a_fact() -> None:
     hold = Hold(because="password.change", placed_at=NOON - HOUR, ends_at=NOON + DAY)
-    freeze = Freeze(until=NOON + HOUR, set_at=NOON, weak={"phone": NOON - DAY})
+    freeze = Freeze(until=NOON + HOUR, set_at=NOON, weak={"mailbox": NOON - DAY})
     account = replace(an_account(enrolling_until=NOON + INSTANT), holds=(hold,), freeze=freeze)
     facts = facts_of(an_action(FREEZE, EMAIL), account)
 
@@ -275,6 +274,26 @@ def test_a_freeze_below_the_floor_is_remembered_by_its_root(
     roots: tuple[str, ...], name: str
 ) -> None:
     assert weak_root(roots) == name
+
+
+@pytest.mark.parametrize(
+    ("roots", "factors", "name"),
+    [
+        (("phone",), {Factor.EMAIL_CODE}, "mailbox"),
+        (("phone",), {Factor.EMAIL_CODE, Factor.PASSWORD, Factor.SESSION}, "mailbox"),
+        (("phone",), {Factor.EMAIL_CODE, Factor.SMS_CODE}, "phone"),
+        (("phone",), {Factor.SMS_CODE}, "phone"),
+        (("phone",), {Factor.TOTP}, "phone"),
+        (("phone",), {Factor.PASSWORD, Factor.RECOVERY_CODE}, "phone"),
+        (("phone", "roaming:aut_1"), {Factor.PASSKEY, Factor.EMAIL_CODE}, "phone"),
+        (("desktop",), {Factor.EMAIL_CODE}, "desktop"),
+        ((), {Factor.PASSWORD}, "knowledge"),
+    ],
+)
+def test_a_freeze_from_a_mailbox_is_the_mailbox_s(
+    roots: tuple[str, ...], factors: set[Factor], name: str
+) -> None:
+    assert freezes_as(roots, factors) == name
 
 
 def test_facts_are_those_of_the_state_that_is_given() -> None:

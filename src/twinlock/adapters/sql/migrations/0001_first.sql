@@ -78,6 +78,10 @@ CREATE TABLE delivery (
     carrier       text NOT NULL CHECK (carrier IN ('mail', 'sms', 'desktop', 'none')),
     rank          smallint NOT NULL,
     owes          boolean NOT NULL,
+    -- Which of the states below the account heard of last.
+    heard         text,
+    -- Whether who took it says as a rule what became of a message.
+    awaited       boolean NOT NULL DEFAULT false,
     box           bytea NOT NULL,
     at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     state         text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'handed', 'dead')),
@@ -89,7 +93,8 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_waits ON delivery (carrier, rank, id) WHERE state = 'waiting';
 CREATE INDEX delivery_claimed ON delivery (lane) WHERE claimed_until IS NOT NULL;
-CREATE INDEX delivery_owes ON delivery (id) WHERE owes AND state <> 'waiting';
+CREATE INDEX delivery_owes ON delivery (id)
+    WHERE owes AND heard IS DISTINCT FROM state;
 CREATE INDEX delivery_subject ON delivery (subject);
 
 -- The newest notices of each account, for whoever looks them up.
@@ -316,7 +321,7 @@ GRANT UPDATE (hour, orders, cents, top_orders, top_cents, day_orders, day_cents)
     ON order_count TO twinlock_app;
 GRANT UPDATE (claimed_until) ON outbox TO twinlock_app;
 GRANT SELECT, INSERT, DELETE ON delivery, inbox TO twinlock_app;
-GRANT UPDATE (owes, state, attempts, due_at, fault, ended_at, claimed_until) ON delivery
+GRANT UPDATE (heard, awaited, state, attempts, due_at, fault, ended_at, claimed_until) ON delivery
     TO twinlock_app;
 GRANT SELECT ON erased, erased_entry TO twinlock_app;
 GRANT SELECT, INSERT, UPDATE (times), DELETE ON sign_in_count TO twinlock_app;

@@ -1,0 +1,54 @@
+"""What happens when an API key is made, widened, narrowed or revoked."""
+
+from msgspec.structs import replace
+
+from twinlock.domain.account import OpenAction, State
+from twinlock.domain.actions import ApiKeyNarrow, ApiKeyRevoke, ApiKeyWiden
+from twinlock.domain.api_keys import made
+from twinlock.domain.bounds import BEHIND_MOST
+from twinlock.domain.errors import InvariantError
+from twinlock.domain.events import ApiKeyChanged, ApiKeyCreated, ApiKeyRevoked, Event
+from twinlock.domain.ids import ApiKeyId
+from twinlock.domain.key_changes import key_of, narrowed, widened
+from twinlock.domain.newcomers import behind, proved_by
+from twinlock.domain.own_effects import own
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.spans import joined
+
+
+def create_key(state: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    """Make the key that was signed; it falls with what proved it."""
+    account = state.account
+    key = replace(
+        made(account, action, at=facts.now, by=proved_by(account, action)),
+        behind=behind(account, action, now=facts.now),
+    )
+    return (ApiKeyCreated(at=facts.now, api_key=key),)
+
+
+def widen_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    """Let a key do more: what proved that stands behind it, too."""
+    account = state.account
+    key = key_of(account, own(action, ApiKeyWiden))
+    if key is None:
+        raise InvariantError("what is widened is there")
+    made_of = behind(account, action, now=facts.now)
+    spans = joined(key.behind, made_of, most=BEHIND_MOST)
+    new = replace(widened(account, key, action), behind=spans)
+    return (ApiKeyChanged(at=facts.now, api_key=new),)
+
+
+def narrow_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
+    """Let a key do less."""
+    payload = own(action, ApiKeyNarrow)
+    key = key_of(state.account, payload)
+    if key is None:
+        raise InvariantError("what is narrowed is there")
+    return (ApiKeyChanged(at=facts.now, api_key=narrowed(key, payload, at=facts.now)),)
+
+
+def revoke_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:
+    """End a key."""
+    payload = action.payload
+    dead = ApiKeyId(payload.api_key_id if isinstance(payload, ApiKeyRevoke) else "")
+    return (ApiKeyRevoked(at=facts.now, api_key_id=dead),)
