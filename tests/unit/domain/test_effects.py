@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.asked import an_action, facts_of
 from support.cast import ALICE, DAY, MEMBER, NEW_ADDRESS, NOON
+from support.companies import add_member, loosen, remove_member, tighten
 from support.leaving import OTHERS, REGISTERED_EXIT
 from support.policies import DEFAULT
 from support.worlds import (
@@ -81,8 +82,11 @@ from twinlock.domain.events import (
     HoldPlaced,
     LimitsSet,
     LockSet,
+    MemberJoined,
+    MemberLeft,
     NewcomerRepudiated,
     NoticeWordChanged,
+    QuorumSet,
     SessionEnded,
     SessionStarted,
 )
@@ -190,6 +194,10 @@ FOLLOWS: list[tuple[AnyPayload, str, list[type[Any]]]] = [
     (REVOKE, "", [ApiKeyRevoked, ActionDone]),
     (ApiKeyWiden(**POWERS), "", [ApiKeyChanged, ActionDone]),
     (ApiKeyNarrow(**POWERS), "", [ApiKeyChanged, ActionDone]),
+    (*add_member(), [MemberJoined, ActionDone]),
+    (remove_member(), "", [MemberLeft, ActionDone]),
+    (tighten(1, 2), "", [QuorumSet, ActionDone]),
+    (loosen(1, 2), "", [QuorumSet, ActionDone]),
     (FREEZE, "", [FreezeSet, ActionDone]),
     (LimitRaise(account=ALICE, day_cents=1, destination_cents=None), "", [LimitsSet, ActionDone]),
     (LimitLower(account=ALICE, day_cents=1, destination_cents=None), "", [LimitsSet, ActionDone]),
