@@ -33,6 +33,7 @@ from support.worlds import (
     reset_password,
     saved_codes,
     send,
+    set_word,
 )
 
 from twinlock.domain.account import Channel, ChannelKind
@@ -78,6 +79,7 @@ ASKED: Mapping[str, tuple[AnyPayload, str]] = MappingProxyType(
         "key that trades": (make_key("read", "trade"), "key_trades"),
         "new password": change_password(),
         "forgotten password": reset_password(),
+        "another word": set_word(),
         "new channel": change_contact(None, ANOTHER),
         "have it again": (reactivate(SAVED), ""),
     }
@@ -131,7 +133,7 @@ def takes(account: tuple[Authenticator, ...], *shown: Source) -> set[str]:
 
 
 ALL = set(ASKED)
-ACCESS = {"key that trades", "new password"}
+ACCESS = {"key that trades", "new password", "another word"}
 FORGOTTEN = {
     "forgotten password"
 }  # No password is asked for, and a code of each kind in its place.
