@@ -32,6 +32,7 @@ from twinlock.domain.limits import Limits, SentTo, Spent
 from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.policy.version import PolicyName
+from twinlock.domain.quorums import Member, Quorum
 from twinlock.domain.risk.visits import History
 from twinlock.domain.signals import Signals
 from twinlock.domain.suspensions import suspended
@@ -126,6 +127,8 @@ OF_ACCOUNTS: dict[str, object] = {
     "lock": Lock(days=1),
     "notice_word": NoticeWord(text="mallory", set_at=NOON),
     "contacts": (a_contact(),),
+    "members": (Member(member_id=MemberId("mem_mallory"), name="Mallory", joined_at=NOON),),
+    "quorum": Quorum(two_cents=1),
     "eased": Eased(before=Lock(days=2), at=NOON),
     "history": History(at=1),
     "suspension": suspended(by="o", at=NOON),
