@@ -55,7 +55,7 @@ async def test_opening_it_does_nothing_and_the_button_freezes(web: Web, alice: C
     account = await alice.service.api.store.account(alice.account_id)  # type: ignore[arg-type] # an account's id
     assert account.freeze.until is not None
     assert account.freeze.until <= alice.service.clock.at + WEAK_FREEZE_LENGTH
-    assert account.freeze.weak.keys() == {"phone"}
+    assert account.freeze.weak.keys() == {"mailbox"}
     page = await web.get(said.headers["location"])
     assert page.status_code == 200
     again = await web.get(link)
