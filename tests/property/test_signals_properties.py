@@ -14,6 +14,7 @@ from twinlock.domain.account import Account, State
 from twinlock.domain.bounds import SIGNAL_SERIES_EVERY, SIGNAL_SERIES_MOST
 from twinlock.domain.commands import ReceiveSignal
 from twinlock.domain.decisions import judge_facts
+from twinlock.domain.floods import Rings
 from twinlock.domain.gate import decide
 from twinlock.domain.holds import held_until
 from twinlock.domain.policy.facts import Facts
@@ -36,8 +37,15 @@ accounts = st.sampled_from(
 
 
 def untouched(account: Account) -> Account:
-    """Return all of an account that no signal may touch."""
-    return replace(account, signals=Signals(), holds=(), sessions=(), chain=an_account().chain)
+    """Return all of an account that no signal may touch; its owner is told of one."""
+    return replace(
+        account,
+        signals=Signals(),
+        holds=(),
+        sessions=(),
+        rings=Rings(),
+        chain=an_account().chain,
+    )
 
 
 @given(accounts, heard)
