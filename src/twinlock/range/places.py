@@ -189,7 +189,8 @@ class Places:
         digits = self._digits(f"{symbol}/{first}/{last}")[:_ADDRESS_DIGITS]
         if resembles and (first or last):
             like = self._on_the_chain(resembles, {}).removeprefix("0x")
-            middle = digits[first : _ADDRESS_DIGITS - last]
+            between = slice(first, _ADDRESS_DIGITS - last)
+            middle = _unlike(digits[between], like[between])
             digits = like[:first] + middle + like[_ADDRESS_DIGITS - last :]
         return f"0x{digits}"
 
@@ -200,6 +201,18 @@ class Places:
 
     def _digits(self, text: str) -> str:
         return hashlib.sha256(f"{self._salt}/{text}".encode()).hexdigest()
+
+
+def _unlike(digits: str, like: str) -> str:
+    """Return ``digits``, of which neither the first nor the last is that of ``like``.
+
+    Prevents: an address of which one digit more is the same, by chance.
+    """
+    ends = {0, len(digits) - 1}
+    return "".join(
+        f"{(int(one, 16) + 1) % 16:x}" if at in ends and one == like[at] else one
+        for at, one in enumerate(digits)
+    )
 
 
 def _bank_account(digits: str) -> str:

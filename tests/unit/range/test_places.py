@@ -45,6 +45,21 @@ def test_a_pair_is_the_same_for_everybody() -> None:
     assert Places("salt").address("thin", network=MARKET) == PAIRS["thin"]
 
 
+@pytest.mark.parametrize(("first", "last"), [(3, 4), (4, 3), (4, 4), (1, 0), (20, 19)])
+def test_as_many_digits_are_the_same_and_no_more(first: int, last: int) -> None:
+    for salt in range(60):
+        places = Places(str(salt))
+        like = {"resembles": "mine", "same_first": first, "same_last": last}
+        hers = places.address("hers", like).removeprefix("0x")
+        mine = places.address("mine", {}).removeprefix("0x")
+
+        same = [one == other for one, other in zip(hers, mine, strict=True)]
+        assert all(same[:first])
+        assert not same[first]
+        assert not same[39 - last]
+        assert all(same[40 - last :])
+
+
 def test_what_resembles_another_is_an_address_of_the_chain() -> None:
     with pytest.raises(NotPlayableError):
         Places("salt").address("bank", {"resembles": "old_bank", "same_first": 4}, network=BANK)
