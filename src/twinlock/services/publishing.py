@@ -112,6 +112,12 @@ class _AheadError(Exception):
     """Another process of ours had a larger head cosigned; ours is old news."""
 
 
+def _newness(one: tuple[SignedHead | None, int, datetime | None]) -> tuple[int, int, datetime]:
+    """Return by what a head that is shown is newer: its size, the keys, the age of its quorum."""
+    shown, keys, fresh_at = one
+    return (-1 if shown is None else shown.head.size, keys, fresh_at or _EPOCH)
+
+
 class Publishing:
     """The use case of publishing. Implements ``ports.PublishedHeads``.
 
@@ -414,13 +420,10 @@ class Publishing:
         """Show a head that has its quorum, unless a newer one is shown; wake whom it covers."""
         target.reached = True
         self._stalled = False
-        if self._shown is not None:
-            newer = (target.head.size, target.keys, fresh_at or _EPOCH)
-            if newer < (self._shown.head.size, self._shown_keys, self._fresh_at or _EPOCH):
-                return
-        note = target.gathering.whole().encode()
-        self._shown, self._fresh_at = SignedHead(head=target.head, note=note), fresh_at
-        self._shown_keys = target.keys
+        shown = SignedHead(head=target.head, note=target.gathering.whole().encode())
+        new, old = (shown, target.keys, fresh_at), (self._shown, self._shown_keys, self._fresh_at)
+        # A witness that was slow with an older head shows nothing older.
+        self._shown, self._shown_keys, self._fresh_at = max(new, old, key=_newness)
         self._unkept.set()
         for waiter, size in self._waiting.items():
             if size <= target.head.size and not waiter.done():
