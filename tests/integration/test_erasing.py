@@ -235,8 +235,8 @@ async def test_what_was_due_before_it_takes_effect_once_and_not_in_each_run(
     bound = await alice.bind_totp()
     await alice.with_passkey(bound.action_id)
     await ask_to_be_erased(alice)
-    service.clock.forward(days=WAIT_DAYS)
     before = await effects(service, alice)
+    service.clock.forward(days=WAIT_DAYS)
 
     assert await due_and_refused(service, world, database) == ["exits_held"]
     assert await effects(service, alice) == before + 1

@@ -129,6 +129,15 @@ async def test_it_goes_page_by_page(service: Service, monkeypatch: pytest.Monkey
     assert (second["accounts"], second["keys"], second["after"]) == (1, 1, "")
 
 
+@pytest.mark.parametrize("after", ["\x00", "acc_", f"acc_{'a' * 26}\n"])
+async def test_a_page_begins_behind_an_account_and_behind_nothing_else(
+    service: Service, after: str
+) -> None:
+    """Prevents: bytes that the database does not take, answered with a fault of ours."""
+    answer = await service.http.post("/v1/api-keys/revoke", json={**BROKEN, "after": after})
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 async def test_two_at_once_end_each_key_once(service: Service) -> None:
     made = await customers(service, "carol", "dave")
 

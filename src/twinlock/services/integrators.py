@@ -20,7 +20,7 @@ from twinlock.domain.drafts import ApiKeyCreateDraft, parse
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import AccountUnknownError, TwinlockError
 from twinlock.domain.gate import decide
-from twinlock.domain.ids import AccountId
+from twinlock.domain.ids import AccountId, parse_account_id
 from twinlock.ports import Policies, Store, Work
 from twinlock.ports.keys import BlindIndex, MarkedAccounts
 
@@ -59,10 +59,12 @@ class Integrators:
         """End the integrator's keys on up to PAGE_MOST accounts, from the one behind ``after``.
 
         Raises:
-            MalformedError: this is no integrator's name.
+            MalformedError: this is no integrator's name, or ``after`` is no account's id.
             UnavailableError: the database does not answer.
         """
         check_name(integrator)
+        if after:
+            parse_account_id(after)
         marks = self._blind.marks(integrator)
         page = await self._marked.marked(marks, after=after, most=PAGE_MOST)
         keys, failed = 0, list[AccountId]()

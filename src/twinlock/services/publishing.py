@@ -112,6 +112,11 @@ class _AheadError(Exception):
     """Another process of ours had a larger head cosigned; ours is old news."""
 
 
+def _newness(of: SignedHead | None, keys: int, at: datetime | None) -> tuple[int, int, datetime]:
+    """Return by what a head that is shown is newer: its size, the keys, the age of its quorum."""
+    return (-1 if of is None else of.head.size, keys, at or _EPOCH)
+
+
 class Publishing:
     """The use case of publishing. Implements ``ports.PublishedHeads``.
 
@@ -412,15 +417,11 @@ class Publishing:
 
     def _publish(self, target: _Target, fresh_at: datetime | None) -> None:
         """Show a head that has its quorum, unless a newer one is shown; wake whom it covers."""
-        target.reached = True
-        self._stalled = False
-        if self._shown is not None:
-            newer = (target.head.size, target.keys, fresh_at or _EPOCH)
-            if newer < (self._shown.head.size, self._shown_keys, self._fresh_at or _EPOCH):
-                return
-        note = target.gathering.whole().encode()
-        self._shown, self._fresh_at = SignedHead(head=target.head, note=note), fresh_at
-        self._shown_keys = target.keys
+        target.reached, self._stalled = True, False
+        shown = SignedHead(head=target.head, note=target.gathering.whole().encode())
+        new, old = (shown, target.keys, fresh_at), (self._shown, self._shown_keys, self._fresh_at)
+        best = max(new, old, key=lambda one: _newness(*one))
+        self._shown, self._shown_keys, self._fresh_at = best
         self._unkept.set()
         for waiter, size in self._waiting.items():
             if size <= target.head.size and not waiter.done():

@@ -94,6 +94,18 @@ def test_a_power_that_nobody_knows_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "powers",
+    [{"pairs": ["BTC/USDT"]}, {"price_band_bp": 1}, {"notional_daily_cents": 1}],
+)
+def test_a_key_that_may_not_trade_has_no_powers_to_trade(powers: dict[str, Any]) -> None:
+    asked = {"public_key": "K" * 43, "scopes": ["read"], **powers}
+    draft = parse(asked, ApiKeyCreateDraft)
+
+    with pytest.raises(ScopeUnknownError, match="of a key that may trade"):
+        api_key_create(draft, ALICE, networks=(), destinations=())
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("here", "an IP list holds addresses or networks"),

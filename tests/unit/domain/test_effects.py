@@ -57,6 +57,7 @@ from twinlock.domain.actions import (
     type_of,
 )
 from twinlock.domain.assurance import Factor, Level
+from twinlock.domain.bounds import API_KEYS_MOST
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.effects import effects, may_list, session
 from twinlock.domain.errors import InvariantError
@@ -221,6 +222,17 @@ def test_every_type_that_can_be_decided_has_its_effect() -> None:
     decided = {type_of(payload) for payload, _, _ in FOLLOWS}
 
     assert decided == BUILT
+
+
+def test_a_key_that_has_lapsed_gives_way_where_a_new_one_finds_no_place() -> None:
+    old = replace(BOT, created_at=NOON - 365 * DAY)
+    others = (replace(BOT, api_key_id=ids.ApiKeyId(f"key_{n}")) for n in range(2, API_KEYS_MOST))
+    full = replace(STATE, account=replace(OWNER, api_keys=(BOT, *others, old)))
+    room = replace(STATE, account=replace(OWNER, api_keys=(old,)))
+    made = follows(KEY, "key_new", state=full)
+
+    assert [type(one) for one in made][:2] == [ApiKeyRevoked, ApiKeyCreated]
+    assert ApiKeyRevoked not in [type(one) for one in follows(KEY, "key_new", state=room)]
 
 
 # --- Holds ---
