@@ -263,6 +263,7 @@ class Gate:
         contact: Passkey,
         *,
         factor: Factor = Factor.TRUSTED_CONTACT,
+        forced: bool = False,
         **changes: Any,  # noqa: ANN401 - fields
     ) -> Decision:
         """Have a trusted contact, or another member, asked about ``action``, and agree."""
@@ -283,7 +284,7 @@ class Gate:
             sign_count=contact.sign_count + 1,
             evidence=b"{}",
         )
-        return self.answer(action, replace(right, **changes))
+        return self.answer(action, replace(right, **changes), forced=forced)
 
     def settle(self) -> None:
         """Let what is due take effect: nobody has to end a wait."""

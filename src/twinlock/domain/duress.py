@@ -36,6 +36,8 @@ class DuressNotOfferedError(TwinlockError):
 
 # A password is none: it opens nothing alone, and an account has one of it.
 KINDS = (Factor.PASSKEY, Factor.TOTP)
+# Whose proofs may ring and pick: another member's agreement is by their passkey, too.
+_PICKS = (*KINDS, Factor.MEMBER)
 _RINGS, _NAMES = 1, 2
 SEAL_LETTERS = 23  # 16 random bytes, base64url, and what they hide.
 
@@ -112,9 +114,10 @@ def under_seal(
 def pick(account: Account, shown: Shown, *, drawn: bool, now: datetime) -> tuple[HoldPlaced, ...]:
     """Return the hold of an account that is picked, if it is: by chance, or since it was forced.
 
+    An account of several members is picked as a whole, whoever of them proves or agrees.
     Prevents: whoever found the authenticator for duress, and holds its owner's money with it.
     """
-    if shown.factor not in KINDS or not (drawn or is_forced(account, shown)):
+    if shown.factor not in _PICKS or not (drawn or is_forced(account, shown)):
         return ()
     before = datetime.fromtimestamp(account.picked_at, tz=UTC)
     if account.picked_at and now < before + PICKED_EVERY:

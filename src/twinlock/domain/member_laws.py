@@ -68,6 +68,15 @@ def enough(facts: Facts) -> bool:
     return facts.members_behind >= members_needed(facts)
 
 
+def is_proved(facts: Facts) -> bool:
+    """Say whether who asks has done their part; the others' is asked for beside it.
+
+    Prevents: a member who has proved, and is asked for the same again until the others agree.
+    """
+    waits_for_others = facts.members > 1 and own_proof(facts) and not enough(facts)
+    return facts.proved_at is not None or waits_for_others
+
+
 def _another_member(code: Reason) -> Prove:
     return Prove(code=code, level=Level.NONE, factors=(Factor.MEMBER,))
 

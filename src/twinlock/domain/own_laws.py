@@ -7,6 +7,7 @@ from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.bounds import CONTACT_WAIT, WEAK_LOCK_DAYS
 from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.key_laws import next_day, own_proof
+from twinlock.domain.member_laws import is_proved
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
@@ -56,7 +57,7 @@ def a_lock_delays(facts: Facts) -> Requirement:
         return NOTHING
     level = max(facts.floor, Level.KNOWLEDGE)
     wait: Requirement = WaitUntil(code=Reason.LOCKED, until=until)
-    if facts.proved_at is None:  # A session alone begins no wait.
+    if not is_proved(facts):  # A session alone begins no wait.
         wait = all_of(Prove(code=Reason.LOCKED, level=level), wait)
     if not facts.lock.two_keys:
         return wait
@@ -97,10 +98,10 @@ def a_contact_agrees(facts: Facts) -> Requirement:
     most = facts.agreement_cents
     if facts.action_class is not ActionClass.EXIT or most is None:
         return NOTHING
-    if facts.day_cents + facts.value_cents <= most or (facts.agreed and facts.proved_at):
+    if facts.day_cents + facts.value_cents <= most or (facts.agreed and is_proved(facts)):
         return NOTHING
     agree = Prove(code=Reason.AGREEMENT_NEEDED, level=Level.NONE, factors=(Factor.TRUSTED_CONTACT,))
-    if facts.proved_at is not None:
+    if is_proved(facts):
         return agree
     own = Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE))
     return own if facts.agreed else all_of(own, agree)
@@ -119,7 +120,7 @@ def a_contact_stays_a_while(facts: Facts) -> Requirement:
     if facts.now >= until:
         return NOTHING
     wait = WaitUntil(code=Reason.CONTACT_STAYS, until=until)
-    if facts.proved_at is not None:
+    if is_proved(facts):
         return wait
     return all_of(Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE)), wait)
 

@@ -5,6 +5,7 @@ the same way. The link says to what, and the passkey who.
 """
 
 import hmac
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from twinlock.domain.account import ActionUnknownError, Candidate
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.ids import AccountId, ActionId, parse_account_id
-from twinlock.domain.members import asking_fault, member_token
+from twinlock.domain.members import asking_fault, lifetime_of, member_token
 from twinlock.domain.people import (
     agreement_fault,
     agreement_token,
@@ -30,13 +31,14 @@ _ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256: what ``proofs.cose`` reads.
 class Invited(msgspec.Struct, frozen=True, kw_only=True):
     """An invitation: whom it is for, and the options of ``navigator.credentials.create``.
 
-    ``factor`` says as what: a trusted contact, or a member.
+    ``factor`` says as what: a trusted contact, or a member; it is confirmed ``within`` so long.
     """
 
     account_id: AccountId
     candidate_id: str
     factor: Factor
     name: str
+    within: timedelta
     options: dict[str, Any]
 
 
@@ -64,6 +66,7 @@ class Agreements:
             candidate_id=found.candidate_id,
             factor=found.factor,
             name=found.name,
+            within=lifetime_of(account),
             options=self._options(found),
         )
 

@@ -1,9 +1,11 @@
 """The pages of trusted contacts and members: taking up an invitation, and agreeing to one thing.
 
 Whoever agrees reads what they agree to and nothing else of the account: not what else is missing,
-nor what was shown. The link does not tell the action's id, which leads to the page of who asks.
+nor what was shown. A member, whose account it is, reads too who asked, who agreed, and how long it
+waits then. The link does not tell the action's id, which leads to the page of who asks.
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,10 +19,14 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import CONTACT_WAIT, MEMBER_WAIT
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.concluding import facts_of
+from twinlock.domain.decisions import judge_facts
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import present
-from twinlock.domain.member_laws import enough
-from twinlock.domain.requirements import Answer
+from twinlock.domain.member_laws import enough, members_needed
+from twinlock.domain.members import agreed
+from twinlock.domain.policy.facts import Facts
+from twinlock.domain.requirements import Answer, waits_until
+from twinlock.domain.waits import lapses_at
 from twinlock.services.actions.proposing import Proposal, Repeated
 from twinlock.services.looking import Standing
 from twinlock.services.proving.checking import Reply
@@ -28,7 +34,7 @@ from twinlock.services.proving.taking import Question
 from twinlock.web.forms import Signed, Wanted
 from twinlock.web.payloads import Known, tell_payload
 from twinlock.web.rendering import Renderer
-from twinlock.web.serving import ACTOR, Pages
+from twinlock.web.serving import ACTOR, Pages, known_to
 from twinlock.web.sheets import worth_knowing
 
 
@@ -38,6 +44,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     response: dict[str, Any]
 
 
+_FIRST = "The first member"  # Who opened the account; nobody has given them a name.
 _JOINS = {
     Factor.TRUSTED_CONTACT: ActionType.TRUSTED_CONTACT_ADD,
     Factor.MEMBER: ActionType.MEMBER_ADD,
@@ -105,15 +112,47 @@ async def ask_agreement(
     found = _open(await pages.looking.stand(action_id))
     payload = found.action.payload
     facts = facts_of(found.state, found.action, rules=found.rules, now=found.now)
+    known = Known(policy=pages.policy)
+    if factor is Factor.MEMBER:
+        listed = await known_to(pages, found.action)
+        known = Known(policy=pages.policy, account=found.state.account, listed=listed)
     return renderer.page(
         "agree.html",
         path=f"/agree/{account_id}/{token}",
-        told=tell_payload(payload, Known(policy=pages.policy)),
+        told=tell_payload(payload, known),
         worth_knowing=worth_knowing(payload, facts, own=False),
         exact_of=payload_bytes(payload).decode("utf-8"),
         digest=found.action.digest,
         agreed=facts.agreed if factor is Factor.TRUSTED_CONTACT else enough(facts),
-        member=factor is Factor.MEMBER,
+        by=lapses_at(found.action),
+        several=_several(found, facts) if factor is Factor.MEMBER else None,
+    )
+
+
+class Several(msgspec.Struct, frozen=True, kw_only=True):
+    """What members are told of how an action of one of them stands.
+
+    ``asked_by`` and ``agreed_by`` are names, ``needed`` how many agree, who asks being one. It then
+    waits until ``until`` at the earliest, None where no wait is known.
+    """
+
+    asked_by: str
+    agreed_by: tuple[str, ...]
+    needed: int
+    until: datetime | None
+    wait: timedelta | None
+
+
+def _several(found: Standing, facts: Facts) -> Several:
+    account, now = found.state.account, found.now
+    names = {one.member_id: one.name for one in account.members}
+    until = waits_until(judge_facts(facts, rules=found.rules))
+    return Several(
+        asked_by=names.get(found.action.member_id, _FIRST),
+        agreed_by=tuple(names.get(one, _FIRST) for one in agreed(account, found.action)),
+        needed=members_needed(facts),
+        until=until,
+        wait=None if until is None else until - now,
     )
 
 

@@ -21,8 +21,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter, URLEncodedBody
 from msgspec import Meta
 from msgspec.structs import replace
 
-from twinlock.domain.account import ActionClosedError, ActionUnknownError, Destination
-from twinlock.domain.actions import ApiKeyCreate
+from twinlock.domain.account import ActionClosedError, ActionUnknownError
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
@@ -31,7 +30,7 @@ from twinlock.domain.contests import Meaning, meaning_of
 from twinlock.domain.duress import is_offered
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import NotRepeatableError, present
-from twinlock.domain.ids import ActionId, ChannelId, account_of
+from twinlock.domain.ids import ActionId, ChannelId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 from twinlock.domain.vetoes import veto_token
@@ -49,7 +48,7 @@ from twinlock.web.forms import Form, LinkForm, Short, Signed, Wanted, once
 from twinlock.web.freezing import ask_freeze, freeze
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
-from twinlock.web.serving import ACTOR, Connection, Pages, check_origin, named
+from twinlock.web.serving import ACTOR, Connection, Pages, check_origin, known_to, named
 from twinlock.web.sheets import Because, Sheet, Status, because_of, sheet_of, with_resembled
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
@@ -109,9 +108,7 @@ async def confirm(pages: Use, renderer: Render, action_id: Named) -> Response[st
 
 async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
     payload = found.action.payload
-    listed: tuple[Destination, ...] = ()
-    if isinstance(payload, ApiKeyCreate) and payload.destinations:
-        listed = await pages.destinations(account_of(found.action.action_id))
+    listed = await known_to(pages, found.action)
     sheet = sheet_of(found, policy=pages.policy, listed=listed)
     if is_offered(payload, one_in=pages.proving.picked_one_in):
         sheet = replace(sheet, offers_duress=True)

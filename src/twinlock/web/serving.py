@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 
 from litestar.connection import ASGIConnection
 
-from twinlock.domain.account import Destination
+from twinlock.domain.account import Destination, OpenAction
+from twinlock.domain.actions import ApiKeyCreate
 from twinlock.domain.answers import Answered
 from twinlock.domain.errors import ForeignOriginError
 from twinlock.domain.ids import AccountId, ActionId, account_of
@@ -47,6 +48,14 @@ class Pages:
     answer: Callable[[Connection, str], ActionId]
     once: Callable[[], Idempotency]
     count: Callable[[Answered], None]
+
+
+async def known_to(pages: Pages, action: OpenAction) -> tuple[Destination, ...]:
+    """Return the account's destinations, where the payload of ``action`` names any."""
+    payload = action.payload
+    if isinstance(payload, ApiKeyCreate) and payload.destinations:
+        return await pages.destinations(account_of(action.action_id))
+    return ()
 
 
 def named(action_id: str) -> ActionId:

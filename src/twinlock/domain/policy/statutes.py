@@ -28,6 +28,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
 from twinlock.domain.key_laws import next_day
 from twinlock.domain.laws import LEAST_WAIT, Law
+from twinlock.domain.member_laws import is_proved
 from twinlock.domain.policy.adding import relaxes
 from twinlock.domain.policy.annotations import (
     OF_TRADING,
@@ -205,7 +206,7 @@ def required(demand: Demand, facts: Facts) -> Requirement:
             if or_roots and facts.roots_enrolled >= or_roots:
                 second = Prove(code=Reason.SECOND_ROOT_NEEDED, level=floor, roots=or_roots)
                 wait = any_of(second, wait)
-            if facts.proved_at is not None:
+            if is_proved(facts):
                 return wait
             return all_of(Prove(code=Reason.PROOF_NEEDED, level=floor), wait)
         case Agree(reason=reason, count=count):

@@ -164,6 +164,11 @@
     const box = way.querySelector("input[name=forced]");
     const own = box === null ? {} : { forced: box.checked };
     await send(`${path}/assertion`, { challenge_id: asked.challenge_id, response, ...own });
+    if (way.dataset.done) {
+      button.hidden = true;
+      say(way.dataset.done);
+      return;
+    }
     location.replace(path);
   };
 
