@@ -160,13 +160,13 @@ def _company(payload: Company, account: Account | None) -> Told:
 
 def _quorum(payload: QuorumTighten | QuorumLoosen) -> Told:
     loosens = isinstance(payload, QuorumLoosen)
-    sums = (("Two members agree", payload.two_cents), ("Three do", payload.three_cents))
+    sums = (("Two members", payload.two_cents), ("Three members", payload.three_cents))
     return Told(
         title="Have fewer members agree" if loosens else "Have more members agree",
         lines=tuple(
             Line(
-                label=f"{label} to more than",
-                text="Nothing: fewer are enough" if cents is None else f"{dollars(cents)} a day",
+                label=f"{label} must agree above",
+                text="No sum: fewer are enough" if cents is None else f"{dollars(cents)} a day",
                 heed=loosens,
             )
             for label, cents in sums

@@ -1,31 +1,29 @@
 """What a member is told who has proved, while the others have not agreed yet."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
-from support.cast import ALICE, DAY, OLD_ADDRESS
+from support.cast import ALICE
 from support.companies import (
-    BOBS,
-    CAROLS,
     TWO_ABOVE,
     a_company,
-    agrees,
-    asks,
     loosen,
     remove_member,
 )
-from support.contacts import BOB as FRIEND
 from support.gates import Gate
-from support.worlds import SYNCED, list_address, send
+from support.worlds import SYNCED, a_passkey, list_address, send
 
 from twinlock.domain.account import OpenAction
-from twinlock.domain.actions import AnyPayload, LimitRaise, TrustedContactRemove
+from twinlock.domain.actions import AnyPayload, TrustedContactRemove
 from twinlock.domain.locks import Lock
 from twinlock.domain.quorums import Quorum
 from twinlock.domain.reasons import Reason
-from twinlock.domain.requirements import Answer, reasons
+from twinlock.domain.requirements import reasons
 from twinlock.services.looking import Standing
 from twinlock.web.preview import preview
 
+FRIEND = a_passkey("aut_friend")
 ABOVE, NEW_ADDRESS = 101, "0x" + "cd" * 20
 FRIENDS_SUM = 50_00
 
@@ -69,10 +67,10 @@ CASES = [
 
 @pytest.mark.parametrize(("world", "payload", "other"), CASES)
 def test_who_has_proved_is_not_asked_again_and_the_others_are(
-    world: object, payload: AnyPayload, other: Reason
+    world: Callable[[], Gate], payload: AnyPayload, other: Reason
 ) -> None:
     """Prevents: a page that offers no proof, since none would lift what is asked for."""
-    gate = world()  # type: ignore[operator]
+    gate = world()
     action = gate.propose(payload).action_id
     tried = preview(standing(gate, gate.action(action)))
     assert tried.offers
@@ -84,17 +82,3 @@ def test_who_has_proved_is_not_asked_again_and_the_others_are(
     assert told >= {Reason.MEMBERS_NEEDED, other}
     assert Reason.PROOF_NEEDED not in told
     assert preview(standing(gate, gate.action(action))).offers == ()
-
-
-@pytest.mark.parametrize(("world", "payload", "other"), CASES)
-def test_what_was_proved_by_a_key_that_is_gone_is_asked_for_again(
-    world: object, payload: AnyPayload, other: Reason
-) -> None:
-    gate = world()  # type: ignore[operator]
-    action = asks(gate, payload)
-    (open_one,) = gate.account.actions
-    gate.account = replace(gate.account, actions=(replace(open_one, shown=()),))
-    tried = preview(standing(gate, gate.action(action)))
-
-    assert other in set(reasons(tried.missing)) | {other}
-    assert agrees(gate, action, BOBS).answer is not Answer.ALLOW
