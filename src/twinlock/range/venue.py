@@ -39,6 +39,7 @@ from twinlock.client import TIMEOUT_SECONDS, Client
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.trust import Trust
 from twinlock.proofs.passkeys import RelyingParty
+from twinlock.range.leasing import leased
 from twinlock.range.mailbox import Mailbox
 from twinlock.range.memory_orders import MemoryOrderCounts
 from twinlock.range.memory_store import MemoryKeys, MemoryPolicyTexts, MemoryStore
@@ -198,13 +199,13 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
                 opened.append(api)
                 yield api
 
-        app = create_app(opens)
-        asgi = cast("Any", app)  # Litestar types its ASGI call more narrowly than httpx.
-        transport = httpx.ASGITransport(asgi, client=(LOOPBACK, 1))
-        async with app.lifespan(), _http("http://world", transport) as http:
-            # Without a database a letter is there within milliseconds, or never.
-            mailbox = Mailbox(settings.outbox_dir, patience_seconds=PATIENCE_SECONDS / 10)
-            yield await _venue(world, book, turned, opened[0], http, mailbox)
+        async with leased(opens) as app:
+            asgi = cast("Any", app)  # Litestar types its ASGI call more narrowly than httpx.
+            transport = httpx.ASGITransport(asgi, client=(LOOPBACK, 1))
+            async with app.lifespan(), _http("http://world", transport) as http:
+                # Without a database a letter is there within milliseconds, or never.
+                mailbox = Mailbox(settings.outbox_dir, patience_seconds=PATIENCE_SECONDS / 10)
+                yield await _venue(world, book, turned, opened[0], http, mailbox)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
