@@ -8,7 +8,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import MappingProxyType
 from typing import Any
 
@@ -80,6 +80,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(UNCOUNTED):
             item.add_marker(pytest.mark.no_cover)
+
+
+# Whoever waits for months signs in again and again, and each story is played by several rules.
+PLAYED = (
+    "tests/attacks/",
+    "tests/integration/test_range_cli.py",
+    "tests/integration/test_range_worlds.py",
+    "tests/unit/range/",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Hash no password of a play twice: argon2 is a function, and takes two fifths of its time."""
+    if not item.nodeid.startswith(PLAYED):
+        return (yield)
+    from support.remembered_hashes import remember  # noqa: PLC0415 - its lines count from now on
+
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch)
+        return (yield)
 
 
 @pytest.hookimpl(optionalhook=True)
