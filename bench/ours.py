@@ -28,12 +28,13 @@ from twinlock.api.order_intents import (
 )
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api
+from twinlock.bootstrap.collecting import spare_collections
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import OUTBOX_SECONDS, Steering, open_api, page_routes
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import log_to_stderr
 from twinlock.cli.listening import BoundedProtocol
-from twinlock.cli.serve import BACKLOG, spare_collections
+from twinlock.cli.serve import BACKLOG
 from twinlock.domain.order_intents.judging import PASSES
 from twinlock.domain.order_intents.model import IntentBatch
 

@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
 from bench.rivals.orm_edge import Answer, Proposal, StrictRoute, answer_of
 from bench.rivals.orm_service import Service
-from twinlock.cli.serve import spare_collections
+from twinlock.bootstrap.collecting import spare_collections
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.errors import TwinlockError
 

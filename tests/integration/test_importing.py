@@ -15,8 +15,8 @@ from support.imports import (
     an_old_passkey,
     base32,
     importing_into,
+    lines,
     named,
-    read,
 )
 from support.postgres import TestDatabase
 from support.service import Customer, Service
@@ -42,8 +42,7 @@ async def taken(
     source: str = SOURCE,
 ) -> list[Outcome]:
     importing = importing_into(service, source)
-    numbered = [(number + 1, read(row)) for number, row in enumerate(rows)]
-    return await importing.take(numbered, dry=dry, resumed=resumed)
+    return await importing.take(lines(*rows), dry=dry, resumed=resumed)
 
 
 async def moved_in(service: Service, **more: object) -> Customer:
@@ -277,7 +276,7 @@ async def test_whoever_was_erased_is_not_moved_in_again(
     (looked,) = await taken(service, a_row("alice"))
     importing = importing_into(service)
     importing._arrivals = Blind()  # noqa: SLF001 - as if it were erased at this very moment
-    (raced,) = await importing.take([(1, read(a_row("alice")))], dry=False, resumed=False)
+    (raced,) = await importing.take(lines(a_row("alice")), dry=False, resumed=False)
 
     assert looked.fault is raced.fault is RowFault.ACCOUNT_ERASED
 
@@ -294,7 +293,7 @@ async def test_who_opens_the_account_meanwhile_is_found_under_the_lock(service: 
     await taken(service, a_row("alice"))
     importing = importing_into(service)
     importing._arrivals = Blind()  # noqa: SLF001 - a fault put in
-    (raced,) = await importing.take([(1, read(a_row("alice")))], dry=False, resumed=True)
+    (raced,) = await importing.take(lines(a_row("alice")), dry=False, resumed=True)
 
     assert raced.fault is RowFault.ACCOUNT_EXISTS
 
@@ -324,7 +323,7 @@ async def test_what_a_busy_store_says_nothing_of_is_asked_again_and_taken_once(
     importing = importing_into(service)
     unsteady = Unsteady(service.api.store, silent=30, error=UnavailableError)
     importing._store = cast("Store", unsteady)  # noqa: SLF001 - a store in its worst hour
-    rows = [(number, read(a_row(f"customer-{number}"))) for number in range(1, 21)]
+    rows = lines(*(a_row(f"customer-{number}") for number in range(1, 21)))
     outcomes = await importing.take(rows, dry=False, resumed=False)
 
     assert [(one.line, one.fault) for one in outcomes] == [(number, None) for number, _ in rows]
@@ -340,4 +339,4 @@ async def test_a_store_that_never_answers_ends_the_import(
     importing._store = cast("Store", dead)  # noqa: SLF001 - a fault put in
 
     with pytest.raises(error):
-        await importing.take([(1, read(a_row("alice")))], dry=False, resumed=False)
+        await importing.take(lines(a_row("alice")), dry=False, resumed=False)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from support.commands import run
-from support.imports import a_row, importing_into, read
+from support.imports import a_row, importing_into, lines
 from support.owned_keys import BOUNDED, OTHER
 from support.postgres import TestDatabase
 from support.service import Customer, Service
@@ -106,10 +106,8 @@ async def test_keys_that_moved_in_end_too_whoever_else_has_one_beside_them(
         {"public_key": one, "scopes": ["read"], "integrator": name}
         for one, name in ((BOUNDED["public_key"], "example-bot"), (OTHER.public_key, "other-bot"))
     ]
-    rows = [read(a_row("old", api_keys=keys)), read(a_row("plain"))]
-    taken = await importing_into(service).take(
-        list(enumerate(rows, start=1)), dry=False, resumed=False
-    )
+    rows = lines(a_row("old", api_keys=keys), a_row("plain"))
+    taken = await importing_into(service).take(rows, dry=False, resumed=False)
     named = AccountId(taken[0].account_id)
 
     assert (await revoke(service))["keys"] == 1

@@ -1,6 +1,6 @@
 """What ``twinlock import`` is made of: the use case of moving in, on the anchored log."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
 from twinlock.adapters.beside import beside
@@ -9,20 +9,28 @@ from twinlock.adapters.sql.arrivals import SqlArrivals
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.system import SystemEntropy, own_clock
 from twinlock.bootstrap.anchoring import anchored
+from twinlock.bootstrap.checking_rows import Begin, checking_beside, checking_here
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.serving import ANCHOR_SECONDS
 from twinlock.bootstrap.world import World
 from twinlock.ports import Clock
 from twinlock.services.importing.admitting import Importing
-
-Opens = Callable[[str], Importing]
+from twinlock.services.importing.reading import Layout
 
 
 @asynccontextmanager
 async def open_importing(
-    world: World, *, book: RuleBook, clock: Clock | None = None
-) -> AsyncIterator[Opens]:
-    """Open the use case of moving in: given a file's digest, it takes that file's rows.
+    world: World,
+    *,
+    book: RuleBook,
+    source: str,
+    layout: Layout,
+    helped: bool = False,
+    clock: Clock | None = None,
+) -> AsyncIterator[Importing]:
+    """Open the use case of moving in, for one file: its digest, and how its lines are read.
+
+    ``helped`` has rows checked by a process of their own.
 
     Raises:
         PolicyDiffersError: a service decides by another policy than ``book`` holds.
@@ -30,11 +38,19 @@ async def open_importing(
     """
     settings = world.settings
     own = own_clock(settings.data_dir / "clock-anchor.json")
+    begin = Begin(
+        draft=book.policy.draft,
+        sites=frozenset({settings.rp_id, *(one for one, _ in settings.legacy_origins)}),
+        log_origin=settings.log_origin,
+        source=source,
+        layout=layout,
+    )
     async with (
         own if clock is None else nullcontext(clock) as trusted,
         anchored(world, trusted) as (kept, anchoring, keys),
         beside("keyring_waits", keys.look, pause=LOOK_SECONDS),
         beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
+        checking_beside(begin) if helped else nullcontext(checking_here(begin)) as check,
     ):
         await anchoring.check()
         texts = SqlPolicyTexts(kept.database)
@@ -42,20 +58,14 @@ async def open_importing(
         await texts.keep(book.policy.text)  # Before it decides anything.
         signer = keys.signer(log_origin=settings.log_origin)
         prices = keys.price_file(settings.price_file)
-        policies = BookPolicies(lambda: book, prices=prices, signer=signer)
-
-        def importing(source: str) -> Importing:
-            return Importing(
-                kept,
-                SqlArrivals(kept),
-                entropy=SystemEntropy(),
-                clock=trusted,
-                policies=policies,
-                blind=keys.index,
-                log_origin=settings.log_origin,
-                sites=frozenset({settings.rp_id, *(one for one, _ in settings.legacy_origins)}),
-                source=source,
-            )
-
-        yield importing
+        yield Importing(
+            kept,
+            SqlArrivals(kept),
+            check=check,
+            entropy=SystemEntropy(),
+            clock=trusted,
+            policies=BookPolicies(lambda: book, prices=prices, signer=signer),
+            blind=keys.index,
+            source=source,
+        )
         await anchoring.follow()

@@ -2,14 +2,18 @@
 
 import asyncio
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any, TextIO
 
 import typer
+import uvloop
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,6 +23,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from twinlock.bootstrap.collecting import spare_collections
 from twinlock.bootstrap.importing import open_importing
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import prepare, settings_from_environment
@@ -35,16 +40,19 @@ from twinlock.cli.import_files import (
     write_cells,
 )
 from twinlock.domain.canonical import b64url, encode
-from twinlock.domain.importing.faults import SENTENCES, RowRefusedError
-from twinlock.domain.importing.rows import Row
-from twinlock.services.importing.admitting import Importing, Outcome
-from twinlock.services.importing.reading import Format, ImportFileError, Reader, read_renames
+from twinlock.domain.importing.faults import SENTENCES
+from twinlock.services.importing.admitting import Outcome
+from twinlock.services.importing.reading import Format, ImportFileError, Layout, read_renames
 
-ROWS = 512  # Taken together: eight transactions, and a few megabytes at the very worst.
+ROWS = 256  # Taken together: four transactions, and a few megabytes at the very worst.
+AT_ONCE = 3  # Groups under way: one is checked while the one before it is written.
+# From this size of a file on, a process of its own checks rows: 1,500 of them, in the second or so
+# that it takes to start one.
+HELPED_BYTES = 250_000
 MAP_BYTES_MOST = 65_536
+_NO_LINE = Line(0, b"", 0)
 SHOWN_MOST = 20  # Rows that are told on the terminal; the report has them all.
 REFUSED = 1  # The exit code where rows were refused.
-FIRST_LINE = 1
 
 
 class _Tally:
@@ -58,13 +66,13 @@ class _Tally:
         if errors is not None:
             write_cells(errors, ("line", "column", "code", "sentence"))
 
-    def note(self, outcome: Outcome, reference: str = "") -> None:
+    def note(self, outcome: Outcome) -> None:
         """Count one row, and write it down."""
         if outcome.fault is None:
             self.taken += not outcome.done_before
             self.before += outcome.done_before
             if self._accounts is not None:
-                known = {"account_id": outcome.account_id, "reference": reference}
+                known = {"account_id": outcome.account_id, "reference": outcome.reference}
                 self._accounts.write(encode(known).decode("utf-8") + "\n")
             return
         self.refused += 1
@@ -103,16 +111,16 @@ def import_command(  # noqa: PLR0913 - each is one thing that people choose
 ) -> None:
     """Import accounts of an older system: each once, those that are sound, the others told."""
     chosen = form or _form_of(file)
-    names = read_renames(read_file(renames, MAP_BYTES_MOST)) if renames is not None else {}
+    names = {} if renames is None else read_renames(read_file(renames, MAP_BYTES_MOST))
     with ExitStack() as stack:
         data = stack.enter_context(open_file(file))
         if is_open_to_others(data):
             say("other people may read this file, which holds seeds and hashes: chmod 600")
         told = _report(stack, errors, data)
         tally = _Tally(told, _report(stack, accounts, data, *([told] if told else [])))
-        digest = asyncio.run(
-            _run(data, Reader(chosen, renames=names), tally, dry=dry_run, resumed=resume)
-        )
+        run = _run(data, Layout(form=chosen, renames=names), tally, dry=dry_run, resumed=resume)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            digest = runner.run(run)
     _tell(tally, digest, dry=dry_run, as_json=as_json)
     if tally.refused:
         raise typer.Exit(REFUSED)
@@ -131,20 +139,31 @@ def _report(stack: ExitStack, path: Path | None, *beside: IO[Any]) -> TextIO | N
 
 
 async def _run(
-    file: BufferedReader, reader: Reader, tally: _Tally, *, dry: bool, resumed: bool
+    file: BufferedReader, layout: Layout, tally: _Tally, *, dry: bool, resumed: bool
 ) -> bytes:
     """Take all rows of ``file``; return its digest."""
-    digest = digest_of(file)
+    digest, size = digest_of(file), _size(file)
+    lines = Lines(file)
+    rest = iter(lines)
+    if layout.form is Format.CSV:
+        layout = replace(layout, header=next(rest, _NO_LINE).data)
+    layout.reader()  # Before anything is opened: is this a header?
     settings = settings_from_environment()
-    book = rule_book(settings.profile)
-    async with open_importing(await prepare(settings), book=book) as opens:
-        importing = opens(b64url(digest))
-        lines = Lines(file)
-        size = _size(file)
+    opened = open_importing(
+        await prepare(settings),
+        book=rule_book(settings.profile),
+        source=b64url(digest),
+        layout=layout,
+        helped=size >= HELPED_BYTES,
+    )
+    async with opened as importing:
+        spare_collections()
+        take = partial(importing.take, dry=dry, resumed=resumed)
         with _progress(size) as advance:
-            for group in _groups(lines, reader, tally):
-                await _take(importing, group, tally, dry=dry, resumed=resumed)
-                advance(group[-1][0].read)
+            async for read, outcomes in _in_order(take, _groups(rest)):
+                for outcome in outcomes:
+                    tally.note(outcome)
+                advance(read)
         if lines.digest != digest:
             raise ImportFileChangedError("the file was changed while it was read")
     return digest
@@ -156,34 +175,34 @@ def _size(file: BufferedReader) -> int:
     return at
 
 
-_Group = list[tuple[Line, Row]]
-
-
-def _groups(lines: Lines, reader: Reader, tally: _Tally) -> Iterator[_Group]:
-    """Give the rows that can be read, some at a time; note those that cannot."""
-    group: _Group = []
-    for line in lines:
-        if reader.wants_header:
-            reader.header(line.data)
-            continue
-        try:
-            group.append((line, reader.row(line.data, first=line.number == FIRST_LINE)))
-        except RowRefusedError as refused:
-            tally.note(Outcome(line=line.number, fault=refused.fault, column=refused.column))
-        if len(group) >= ROWS:
-            yield group
-            group = []
-    if group:
+def _groups(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    while group := list(islice(lines, ROWS)):
         yield group
 
 
-async def _take(
-    importing: Importing, group: _Group, tally: _Tally, *, dry: bool, resumed: bool
-) -> None:
-    references = {line.number: row.reference for line, row in group}
-    rows = [(line.number, row) for line, row in group]
-    for outcome in await importing.take(rows, dry=dry, resumed=resumed):
-        tally.note(outcome, references[outcome.line])
+async def _in_order(
+    take: Callable[[list[tuple[int, bytes]]], Coroutine[Any, Any, list[Outcome]]],
+    groups: Iterator[list[Line]],
+) -> AsyncIterator[tuple[int, list[Outcome]]]:
+    """Take ``groups``, some at once; give what became of each, and how far the file is read."""
+    under_way: deque[tuple[int, asyncio.Task[list[Outcome]]]] = deque()
+
+    async def first() -> tuple[int, list[Outcome]]:
+        read, task = under_way.popleft()
+        return read, await task
+
+    try:
+        for group in groups:
+            rows = [(line.number, line.data) for line in group]
+            under_way.append((group[-1].read, asyncio.create_task(take(rows))))
+            if len(under_way) == AT_ONCE:
+                yield await first()
+        while under_way:
+            yield await first()
+    finally:
+        for _, task in under_way:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """``twinlock serve``: the service, on one or several processes; ``twinlock migrate``."""
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from litestar import Litestar
 
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
+from twinlock.bootstrap.collecting import spare_collections
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.bootstrap.serving import open_api, page_routes
 from twinlock.bootstrap.trust import tell_served
@@ -25,7 +25,6 @@ from twinlock.domain.errors import SettingsWrongError, TwinlockError
 
 DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
 BACKLOG = 2048
-COLLECT_AFTER = 10_000  # Objects; a batch of requests makes some thousands and frees them.
 
 
 class ListenRefusedError(TwinlockError):
@@ -55,17 +54,6 @@ async def opens() -> AsyncIterator[Api]:
         await tell_served(world, _book())
         spare_collections()
         yield api
-
-
-def spare_collections() -> None:
-    """Let the garbage collector forget what lives as long as the process, and look less often.
-
-    What a request leaves behind is freed by counting. Worth a twelfth of the CPU time of a request,
-    and two fifths of the slowest hundredth's waiting (measured).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 def serve() -> None:

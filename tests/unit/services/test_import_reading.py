@@ -13,6 +13,7 @@ from twinlock.services.importing.reading import (
     Column,
     Format,
     ImportFileError,
+    Layout,
     Reader,
     column_names,
     read_renames,
@@ -193,6 +194,15 @@ def test_a_header_that_cannot_be_meant_is_refused(header: bytes) -> None:
     reader = Reader(Format.CSV, renames={})
     with pytest.raises(ImportFileError):
         reader.header(header)
+
+
+def test_a_layout_reads_as_its_header_says_and_an_empty_file_has_no_rows() -> None:
+    layout = Layout(form=Format.CSV, renames={"user": "reference"}, header=b"user,email_1\n")
+    assert layout.reader().row(b"u-1,a@example.com").emails == ("a@example.com",)
+    assert Layout(form=Format.CSV, renames={}).reader().wants_header
+    assert not Layout(form=Format.JSONL, renames={}).reader().wants_header
+    with pytest.raises(ImportFileError):
+        Layout(form=Format.CSV, renames={}, header=b"user\n").reader()
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"a": 1}', b"[" * 10_000, b"\xff"])

@@ -22,13 +22,12 @@ from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import DocumentTooLargeError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
-from twinlock.domain.importing.faults import AccountExistsError, RowFault, RowRefusedError
-from twinlock.domain.importing.naming import imported_account_id
-from twinlock.domain.importing.rows import Row
+from twinlock.domain.importing.faults import AccountExistsError, RowFault
 from twinlock.ports import Clock, Entropy, Policies, Store, Work
 from twinlock.ports.importing import Arrivals
 from twinlock.ports.keys import BlindIndex
-from twinlock.proofs.importing import Arrival, Terms, arrival
+from twinlock.proofs.importing import Arrival
+from twinlock.services.importing.checking import Check, Checked, Lines
 from twinlock.services.importing.seen import Seen
 
 ACTOR = "import"
@@ -40,6 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one row. ``done_before``: an earlier run of the same file took it over."""
 
     line: int
+    reference: str = ""
     account_id: str = ""
     done_before: bool = False
     fault: RowFault | None = None
@@ -50,54 +50,55 @@ class _Ready(msgspec.Struct, frozen=True, kw_only=True):
     """A row that was checked, on its own and beside the rows before it."""
 
     line: int
+    reference: str
     account: Account
     listed: tuple[Destination, ...]
 
 
 class Importing:
-    """The use case of moving in, for one file whose digest is ``source``."""
+    """The use case of moving in, for one file whose digest is ``source``.
+
+    ``check`` reads and checks lines, here or in another process.
+    """
 
     def __init__(  # noqa: PLR0913 - each is one thing asked of the world
         self,
         store: Store,
         arrivals: Arrivals,
         *,
+        check: Check,
         entropy: Entropy,
         clock: Clock,
         policies: Policies,
         blind: BlindIndex,
-        log_origin: str,
-        sites: frozenset[str],
         source: str,
     ) -> None:
         self._store = store
         self._arrivals = arrivals
-        self._entropy = entropy
+        self._check = check
         self._clock = clock
         self._policies = policies
         self._blind = blind
-        self._log_origin = log_origin
-        self._sites = sites
         self._source = source
         self._seen = Seen(key=entropy.draw(16))
+        self._turn = asyncio.Lock()
 
-    async def take(
-        self, rows: Sequence[tuple[int, Row]], *, dry: bool, resumed: bool
-    ) -> list[Outcome]:
-        """Take ``rows`` over, each with the number of its line; return what became of each.
+    async def take(self, lines: Lines, *, dry: bool, resumed: bool) -> list[Outcome]:
+        """Take the rows in ``lines`` over; return what became of each.
 
-        ``dry`` writes nothing. ``resumed`` takes what this file brought before as done.
+        Several may be under way at once: who asked first is checked first, so that of two rows
+        with one seed the later is refused. ``dry`` writes nothing. ``resumed`` takes what this file
+        brought before as done.
 
         Raises:
-            UnavailableError: the database does not answer. What was committed is found again.
+            UnavailableError: the database does not answer, or the process that checks lines is
+                gone. What was committed is found again.
         """
-        outcomes: list[Outcome] = []
-        ready: list[_Ready] = []
-        for line, row in rows:
-            try:
-                ready.append(self._ready(line, row))
-            except RowRefusedError as refused:
-                outcomes.append(Outcome(line=line, fault=refused.fault, column=refused.column))
+        async with self._turn:
+            now = self._clock.now(database_at=None)
+            every = [self._ready(one, now) for one in await self._check(lines, now)]
+        outcomes = [one for one in every if isinstance(one, Outcome)]
+        ready = [one for one in every if isinstance(one, _Ready)]
         there = await self._arrivals.standing([one.account.account_id for one in ready])
         new = [one for one in ready if one.account.account_id not in there]
         outcomes += (
@@ -111,27 +112,20 @@ class Importing:
             outcomes += await self._open_all(new)
         return sorted(outcomes, key=lambda one: one.line)
 
-    def _ready(self, line: int, row: Row) -> _Ready:
-        """Check a row; what is one person's is remembered, whatever becomes of the row."""
-        rules, now = self._policies.rules(), self._clock.now(database_at=None)
-        named = imported_account_id(self._log_origin, row.reference)
-        terms = Terms(policy=rules.policy, sites=self._sites)
-        made = arrival(
-            row,
-            named=named,
-            label_key=self._entropy.draw(32),
-            source=self._source,
-            terms=terms,
-            now=now,
-        )
+    def _ready(self, one: Checked, now: datetime) -> _Ready | Outcome:
+        """Hold a row to the rows before it; what is one person's is remembered all the same."""
+        made = one.arrival
+        if made is None:
+            return Outcome(
+                line=one.line, reference=one.reference, fault=one.fault, column=one.column
+            )
         known = [self._seen.add(fault, value) for fault, value in made.unique]
-        for (fault, _), twice in zip(made.unique, known, strict=True):
-            if twice:
-                raise RowRefusedError(
-                    fault, "reference" if fault is RowFault.REFERENCE_TWICE else ""
-                )
-        listed = self._listed(made, named, now=now)
-        return _Ready(line=line, account=made.account, listed=listed)
+        twice = [fault for (fault, _), seen in zip(made.unique, known, strict=True) if seen]
+        if twice:
+            column = "reference" if twice[0] is RowFault.REFERENCE_TWICE else ""
+            return Outcome(line=one.line, reference=one.reference, fault=twice[0], column=column)
+        listed = self._listed(made, made.account.account_id, now=now)
+        return _Ready(line=one.line, reference=one.reference, account=made.account, listed=listed)
 
     def _listed(self, made: Arrival, named: AccountId, *, now: datetime) -> tuple[Destination, ...]:
         return tuple(
@@ -159,10 +153,10 @@ class Importing:
     def _met(self, one: _Ready, source: str | None, *, resumed: bool) -> Outcome:
         """Return what is told of a row whose account is there, or was."""
         if source is None:
-            return Outcome(line=one.line, fault=RowFault.ACCOUNT_ERASED, column="reference")
+            return _not_new(one, RowFault.ACCOUNT_ERASED)
         if resumed and source == self._source:
-            return Outcome(line=one.line, account_id=one.account.account_id, done_before=True)
-        return Outcome(line=one.line, fault=RowFault.ACCOUNT_EXISTS, column="reference")
+            return _taken(one, before=True)
+        return _not_new(one, RowFault.ACCOUNT_EXISTS)
 
     def _tried(self, one: _Ready) -> Outcome:
         """Decide as the run would, and keep nothing."""
@@ -170,8 +164,8 @@ class Importing:
             now = self._clock.now(database_at=None)
             _opened(State(account=one.account), one, rules=self._policies.rules(), now=now)
         except DocumentTooLargeError:
-            return Outcome(line=one.line, fault=RowFault.ACCOUNT_TOO_LARGE)
-        return Outcome(line=one.line, account_id=one.account.account_id)
+            return _too_large(one)
+        return _taken(one)
 
     async def _open_all(self, new: Sequence[_Ready]) -> list[Outcome]:
         """Open all of ``new``, some of them again where the store could not say what became of it.
@@ -193,7 +187,7 @@ class Importing:
             left = [one for one in new if one.line not in told]
             there = await self._arrivals.standing([one.account.account_id for one in left])
             mine = [one for one in left if there.get(one.account.account_id) == self._source]
-            outcomes += (Outcome(line=one.line, account_id=one.account.account_id) for one in mine)
+            outcomes += map(_taken, mine)
             new = [one for one in left if one not in mine]
 
     async def _open(self, one: _Ready) -> Outcome:
@@ -210,12 +204,12 @@ class Importing:
         try:
             await self._store.run(work)
         except DocumentTooLargeError:
-            return Outcome(line=one.line, fault=RowFault.ACCOUNT_TOO_LARGE)
+            return _too_large(one)
         except AccountErasedError:
-            return Outcome(line=one.line, fault=RowFault.ACCOUNT_ERASED, column="reference")
+            return _not_new(one, RowFault.ACCOUNT_ERASED)
         except AccountExistsError:  # Somebody else imports it at this moment.
-            return Outcome(line=one.line, fault=RowFault.ACCOUNT_EXISTS, column="reference")
-        return Outcome(line=one.line, account_id=named)
+            return _not_new(one, RowFault.ACCOUNT_EXISTS)
+        return _taken(one)
 
     def _marks(self, account: Account) -> tuple[bytes, ...]:
         """Return under which names its keys are found: all keys', and each integrator's."""
@@ -223,6 +217,23 @@ class Importing:
             return ()
         named = {"", *(key.integrator for key in account.api_keys)}
         return tuple(self._blind.marks(one)[0] for one in sorted(named))
+
+
+def _taken(one: _Ready, *, before: bool = False) -> Outcome:
+    return Outcome(
+        line=one.line,
+        reference=one.reference,
+        account_id=one.account.account_id,
+        done_before=before,
+    )
+
+
+def _too_large(one: _Ready) -> Outcome:
+    return Outcome(line=one.line, reference=one.reference, fault=RowFault.ACCOUNT_TOO_LARGE)
+
+
+def _not_new(one: _Ready, fault: RowFault) -> Outcome:
+    return Outcome(line=one.line, reference=one.reference, fault=fault, column="reference")
 
 
 def _passes(error: BaseException) -> bool:

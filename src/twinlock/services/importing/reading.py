@@ -127,6 +127,21 @@ class Reader:
         return _row(_gathered(self._columns or (), _cells(text)), strict=False)
 
 
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """How the lines of a file are read; ``header`` is its first line where columns are named."""
+
+    form: Format
+    renames: dict[str, str]
+    header: bytes = b""
+
+    def reader(self) -> Reader:
+        """Return what reads its lines. Raises ImportFileError, as ``Reader.header`` does."""
+        reader = Reader(self.form, renames=self.renames)
+        if reader.wants_header and self.header:
+            reader.header(self.header)
+        return reader
+
+
 def _text(line: bytes) -> str:
     if len(line) > LINE_BYTES_MOST:
         raise RowRefusedError(RowFault.ROW_TOO_LARGE)
@@ -235,7 +250,7 @@ def _told(text: str) -> RowRefusedError:
     return RowRefusedError(RowFault.COLUMN_UNKNOWN if unknown else RowFault.VALUE_WRONG, column)
 
 
-def read_renames(text: bytes) -> Mapping[str, str]:
+def read_renames(text: bytes) -> dict[str, str]:
     """Return the map in a file of JSON: from the file's own names to ours, or to "" or null.
 
     Raises:
