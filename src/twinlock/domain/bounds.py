@@ -221,10 +221,8 @@ DOUBTS_MOST = AUTHENTICATORS_MOST + CHANNELS_MOST * (1 + REPLACED_MOST) + 1
 SESSIONS_MOST = 4  # Of too many the dead go first, then those that may only look, then the oldest.
 DEVICES_MOST = 5  # That signed in before; of too many the one seen longest ago goes.
 HOLDS_MOST = 2  # Only the one that ends last stops anything; the log keeps all.
-DESTINATIONS_MOST = (
-    100  # 48 bytes each, removed ones too, of which the first gives way to a new one.
-)
-FORMER_MOST = 100  # Removed ones that are not taken for another: 13 days' listings; 10 bytes each.
+DESTINATIONS_MOST = 100  # 48 bytes each; removed ones too, until a new one needs their place.
+FORMER_MOST = 100  # Removed ones that are known by their looks: 13 days' listings; 10 bytes each.
 SENT_TO_MOST = 8  # Places whose sum of the day is counted apart; 20 bytes each, more as one.
 PAID_MOST = 16  # Addresses paid without being listed that are remembered; 21 bytes each.
 API_KEYS_MOST = 4  # Each may take 1 KB of the document.
