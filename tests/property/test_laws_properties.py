@@ -244,10 +244,15 @@ def test_only_a_usable_destination_has_a_budget_and_only_for_a_signed_session(
 def test_one_more_proof_never_asks_for_more_proof(found: Facts, more: Factor) -> None:
     factors = {*found.shown_factors, more}
     level = level_shown(factors, floor=found.floor)
+    # A first proof by more than a password or a session comes with a root; one more may share it.
+    first = ("phone",) if more not in (Factor.PASSWORD, Factor.SESSION) else ()
+    roots = found.shown_roots or first
     shown = replace(
         found,
         shown_factors=tuple(sorted(factors)),
         shown_level=level,
+        shown_roots=roots,
+        roots_enrolled=max(found.roots_enrolled, len(roots)),
         proved_at=found.proved_at or (NOON if level >= max(found.floor, 1) else None),
     )
 
