@@ -20,6 +20,7 @@ from twinlock.domain import forgetting
 from twinlock.domain.account import Account, Destination, State
 from twinlock.domain.bookkeeping import StateRolledBackError, check_current
 from twinlock.domain.bounds import DESTINATIONS_MOST, FORMER_MOST
+from twinlock.domain.commands import ImportDestination
 from twinlock.domain.events import DestinationAdded
 from twinlock.domain.forgetting import (
     first_version,
@@ -224,6 +225,15 @@ def test_the_day_of_what_comes_back_begins_with_what_left_to_it() -> None:
         assert listed.version == began.forgotten + 1
         counted = Spent(day=today, cents=100_00) if began.forgotten else Spent()
         assert listed.spent == counted
+
+
+def test_what_is_imported_begins_above_what_was_forgotten() -> None:
+    account = replace(an_account(enrolling_until=NOON + DAY), former=Former(forgotten=7))
+    gate, old = Gate(account=account), replace(ONE, imported=True, usable_at=None, used_at=None)
+    gate.run(ImportDestination(destination=old), at_hand=ONE.destination_id)
+
+    assert gate.account.destinations == {ONE.destination_id: 8}
+    assert gate.destinations[ONE.destination_id].version == 8
 
 
 @pytest.mark.usefixtures("three")
