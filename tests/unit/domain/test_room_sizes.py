@@ -305,7 +305,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         expires_at=LATE,
     )
     codes = replace(candidate, factor=Factor.RECOVERY_CODE, secret="s" * 214)  # one set at most
-    base = an_account(*[a_key_of_size()] * AUTHENTICATORS_MOST)
+    base = replace(an_account(*[a_key_of_size()] * AUTHENTICATORS_MOST), former=LONGEST_FORMER)
     return replace(
         base,
         enrolling_until=LATE,
@@ -343,7 +343,6 @@ def a_full_account(*actions: OpenAction) -> Account:
         api_keys=(KEY,) * API_KEYS_MOST,
         destinations={DestinationId(f"dst_{n:026d}"): 99 for n in range(DESTINATIONS_MOST)},
         looks="l" * TAG * DESTINATIONS_MOST,
-        former=Former(looks="l" * TAG * FORMER_MOST),
         paid={f"{n:0{TAG}d}": MANY for n in range(PAID_MOST)},
         spent=Spent(day="2026-01-15", cents=10**12),
         unlisted=Spent(day="2026-01-15", cents=10**12),
@@ -359,6 +358,7 @@ def a_full_account(*actions: OpenAction) -> Account:
     )
 
 
+LONGEST_FORMER = Former(looks="l" * TAG * FORMER_MOST)
 ROOT = f"roaming:aut_{NAMED}"
 LONGEST_DISPUTES = Disputes(
     objections=(Objection("c" * CHANGE_LETTERS, ("phone",), SECOND),) * OBJECTIONS_MOST,
