@@ -398,9 +398,9 @@ async def test_a_witness_of_which_we_remember_another_size_says_so_once(three: T
 
     for one in three.witnesses:
         submitted = [parse_submission(body).old_size for body in one.bodies if body]
-        assert submitted[0] == 0
-        assert 0 < submitted[1] <= size
         assert submitted.count(0) == 1
+        first = submitted.index(0)  # What the process before sent last may be heard late.
+        assert 0 < submitted[first + 1] <= size
 
 
 @pytest.mark.usefixtures("_impatient")
