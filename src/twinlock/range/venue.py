@@ -158,7 +158,7 @@ async def open_service(book: RuleBook, *, begins: datetime = BEGINNING) -> Async
                     opened.append(api)
                     yield api
 
-            async with _listening(create_app(opens)) as url, _http(url) as http:
+            async with listening(create_app(opens)) as url, _http(url) as http:
                 mailbox = Mailbox(settings.outbox_dir, patience_seconds=PATIENCE_SECONDS)
                 yield await _venue(world, book, turned, opened[0], http, mailbox)
         finally:
@@ -281,7 +281,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _listening(app: Litestar) -> AsyncIterator[str]:
+async def listening(app: Litestar) -> AsyncIterator[str]:
     """Serve ``app`` on a free port of the loopback; give its URL."""
     # Named as TCP, asyncio turns Nagle's algorithm off; else each answer waits 40 ms for an ACK.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:

@@ -39,7 +39,6 @@ from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
     CONTACTS_MOST,
-    DESTINATIONS_MOST,
     KEY_ACTIONS_MOST,
     MAX_VALUE_CENTS,
     NEWCOMER_PERIOD,
@@ -49,6 +48,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.contested import of_contest
 from twinlock.domain.exits import PlatformExit
+from twinlock.domain.forgetting import is_full
 from twinlock.domain.freezes import SUSPENSION
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
@@ -378,7 +378,7 @@ def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: date
             return not password(account) and len(account.authenticators) >= AUTHENTICATORS_MOST
         case DestinationAdd():
             known = action.secret in account.destinations
-            return len(account.destinations) >= DESTINATIONS_MOST and not known
+            return is_full(account) and not known
         case ApiKeyCreate() | TrustedContactAdd():
             if isinstance(payload, TrustedContactAdd):
                 return len(account.contacts) >= CONTACTS_MOST
