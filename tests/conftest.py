@@ -8,7 +8,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import MappingProxyType
 from typing import Any
 
@@ -82,6 +82,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.no_cover)
 
 
+# Whoever waits for months signs in again and again, and each story is played by several rules.
+PLAYED = (
+    "tests/attacks/",
+    "tests/integration/test_range_cli.py",
+    "tests/integration/test_range_worlds.py",
+    "tests/unit/range/",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Hash no password of a play twice: argon2 is a function, and takes two fifths of its time."""
+    if not item.nodeid.startswith(PLAYED):
+        return (yield)
+    from support.remembered_hashes import remember  # noqa: PLC0415 - its lines count from now on
+
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch)
+        return (yield)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:  # noqa: ANN401 - its own
     """Deal the tests out one by one, but for what belongs together.
@@ -93,6 +114,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
         def _split_scope(self, nodeid: str) -> str:
             groups = (name for begins, name in TOGETHER.items() if nodeid.startswith(begins))
             return next(groups, nodeid)
+
+        def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
+            """Forget what is done: counted again after each test it takes minutes in all."""
+            for scope in [scope for scope, tests in workload.items() if all(tests.values())]:
+                del workload[scope]
+            return int(super()._pending_of(workload))
 
     return Grouped(config, log)
 

@@ -44,7 +44,9 @@ account without its app would ask for less than it did. `--errors` writes line, 
 sentence of each refused row, and nothing that stood in it; `--accounts` writes which reference
 became which account. `--map` names a JSON file from the file's own names to the ones below, or to
 `null` for what is left out. Exit codes: 0 all rows are in, 1 some were refused, 2 nothing could
-be done. On a terminal it shows how far it is.
+be done. On a terminal it shows how far it is. Rows of a file above 250 KB are checked by a second
+process, which has no database and writes nothing; while it checks some, the first one writes those
+before.
 
 **Once, and resumable.** An account's id follows from the installation's log origin and the row's
 `reference`, so the account itself is the mark of its row. A row whose account exists is refused

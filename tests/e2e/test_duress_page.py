@@ -13,10 +13,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 BOX = "input[aria-describedby=passkey-forced]"
 
 
+async def a_desk() -> bool:
+    return True
+
+
 async def test_what_is_ticked_reaches_us_and_no_page_tells_it_again(
     alice: BrowserCustomer, visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service.api.use.proving, "picked_one_in", 99_999)
+    monkeypatch.setattr(service.api.use.proving, "has_desk", a_desk)
     binding = await alice.bind_totp()
     path = f"/confirm/{binding.action_id}"
     visitor.errors.clear()

@@ -93,3 +93,12 @@ def test_orders_are_examined_and_all_of_them_pass() -> None:
     report = msgspec.json.decode(run.stdout)
     assert report["examined"]["per_second"] > 0
     assert report["ratio"] > 0
+
+
+@pytest.mark.timeout(300)
+def test_a_forced_owner_is_timed_beside_one_who_is_picked() -> None:
+    run = measured("duress", "--rounds", "2")
+
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == 3
+    assert run.stdout.count("times the other's") == 3

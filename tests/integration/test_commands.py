@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from support.commands import Ended, free_port, run, serve
+from support.commands import Ended, free_port, run, serve, start
 from support.installations import embedded_installation, environment_of
 from support.postgres import APP_PASSWORD, TestDatabase, TestServer
 
@@ -71,6 +71,25 @@ def kept(variables: Variables, name: str) -> bool:
 def ended(pid: int) -> bool:
     """Say whether a process has ended."""
     return not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param((), id="none"),
+        pytest.param(("--version",), id="an option"),
+        pytest.param(("nonsense",), id="no command"),
+        pytest.param(("keys", "trust"), id="refused"),
+        pytest.param(("keys", "list", "--json", "more"), id="a word too many"),
+    ],
+)
+async def test_a_forked_command_is_as_one_that_is_started(
+    variables: Variables, words: tuple[str, ...]
+) -> None:
+    """Most tests fork a program that is loaded already: it says and ends as a new one does."""
+    forked, started = await run(variables, *words), await start(variables, *words)
+
+    assert (forked, forked.out) == (started, started.out)
 
 
 # --- What they do ---

@@ -31,6 +31,7 @@ from twinlock.domain.canonical import tagged_hash
 from twinlock.range.authenticator import SoftwareAuthenticator
 
 SELDOM, ALWAYS = 99_999, 1
+DESK = "http://127.0.0.1:9/desk"  # where nobody listens
 OUTCOMES = 2  # Of one exit: that a proof is missing, and that it is held.
 ABOVE_BUDGET = "700"
 RANDOM = (
@@ -98,6 +99,7 @@ class Forced(Customer):
 async def pair(service: Service, web: Web) -> tuple[Forced, Forced]:
     """Alice, who named her second passkey for duress, and Carol, who has one just so."""
     alice, carol = Forced(service, "alice"), Forced(service, "carol")
+    desk = await hooks_of(service).use.add(DESK, patterns=("alarm.duress",))
     for one in (alice, carol):
         await one.set_up()
     for one in (alice, carol):
@@ -105,6 +107,7 @@ async def pair(service: Service, web: Web) -> tuple[Forced, Forced]:
         await one.with_passkey((await one.propose("destination.add", where)).action_id)
         taken = await one.bind_second(web, forced=one is alice)
         assert taken.status_code == 200, taken.text
+    await hooks_of(service).use.remove(desk.webhook_id)
     await service.deliver()  # Or what is not handed on by then is outdated, as it happens.
     service.clock.forward(days=31)
     for one in (alice, carol):
@@ -251,6 +254,7 @@ async def test_the_page_offers_it_for_what_may_be_for_duress_and_nothing_else(
     web: Web, service: Service, pair: tuple[Forced, Forced]
 ) -> None:
     alice = pair[0]
+    await hooks_of(service).use.add(DESK, patterns=("alarm.duress",))
     binding = await alice.bind_totp()
     listing = await alice.propose("freeze.lift")
 
@@ -265,8 +269,27 @@ async def test_the_page_offers_it_for_what_may_be_for_duress_and_nothing_else(
     assert (refused.status_code, refused.json()["code"]) == (409, "duress_not_offered")
 
 
+async def test_nothing_is_named_where_nobody_would_hear_of_it(
+    web: Web, service: Service, pair: tuple[Forced, Forced], database: TestDatabase
+) -> None:
+    """Prevents: an owner who relies on an alarm that rings nowhere."""
+    alice, hooks = pair[0], hooks_of(service)
+    await hooks.use.add(DESK, patterns=("*",))
+    binding = await alice.bind_totp()
+    assert 'name="forced"' not in (await web.get(f"/confirm/{binding.action_id}")).text
+    refused = await alice.sign(web, binding.action_id, alice.passkey, forced=True)
+    assert (refused.status_code, refused.json()["code"]) == (409, "duress_not_offered")
+
+    desk = await hooks.use.add(DESK, patterns=("alarm.duress",))
+    assert 'name="forced"' in (await web.get(f"/confirm/{binding.action_id}")).text
+    gone = "UPDATE webhook SET disabled = 'gone' WHERE id = $1"
+    await database.execute(gone, desk.webhook_id)
+    assert 'name="forced"' not in (await web.get(f"/confirm/{binding.action_id}")).text
+
+
 async def test_a_form_says_it_as_the_script_does(web: Web, service: Service) -> None:
     """Of an account that has no passkey: the form names what it binds, with a code of the app."""
+    await hooks_of(service).use.add(DESK, patterns=("alarm.duress",))
     dave = Forced(service, "david")
     await dave.open("email", "desktop")
     await dave.bind_password()

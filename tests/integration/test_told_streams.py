@@ -19,7 +19,7 @@ from support.told import (
 )
 
 from twinlock.adapters.sql import told_streams
-from twinlock.bootstrap.transmitting import listed_receivers
+from twinlock.bootstrap.transmitting import listed_receivers, remove_receiver
 from twinlock.bootstrap.world import World
 from twinlock.domain.signal_streams import Stream
 
@@ -139,6 +139,50 @@ async def test_a_deleted_stream_is_gone(broker: Hearer) -> None:
     refused(await broker.ask("GET", "stream", stream_id="x"), "told_stream_not_found", 404)
 
 
+KEYS = "SELECT count(*) FROM subject_key WHERE subject LIKE 'ssf%'"
+
+
+async def test_the_key_of_a_deleted_stream_goes_with_it_and_no_other(
+    broker: Hearer, alice: Customer, database: TestDatabase
+) -> None:
+    mine, other = await broker.make(), await broker.make()
+    for one in (mine, other):
+        await broker.hear_of(one, alice.account_id)
+    await freeze(alice)
+    assert (await broker.ask("DELETE", "stream", stream_id=mine)).status_code == 204
+
+    assert await database.value(KEYS) == 1
+    assert await broker.heard(other, count=1)
+    assert await database.value("SELECT count(*) FROM told_subject") == 1
+
+
+async def test_the_key_of_each_stream_goes_with_its_receiver(
+    world: World, service: Service, broker: Hearer, database: TestDatabase
+) -> None:
+    for _ in range(2):
+        await broker.make()
+    (kept,) = listed_receivers(world.settings)
+
+    assert await remove_receiver(world, kept.name) == 2
+    assert await database.value(KEYS) == 0
+
+
+async def test_no_customers_key_goes_by_way_of_a_stream(
+    alice: Customer, database: TestDatabase
+) -> None:
+    """Prevents: the application's role, which may delete no key, and so erases nobody."""
+    async with database.app() as app:
+        await app.execute(
+            "INSERT INTO told_stream (id, receiver, pushed, version, box, position)"
+            " VALUES ($1, 'x', false, 1, '', 0)",
+            alice.account_id,
+        )
+        assert await app.execute("DELETE FROM told_stream") == "DELETE 1"
+
+    own = "SELECT count(*) FROM subject_key WHERE subject = $1"
+    assert await database.value(own, alice.account_id) == 1
+
+
 async def test_a_receiver_has_four_streams_at_most(
     service: Service, broker: Hearer, database: TestDatabase
 ) -> None:
@@ -147,8 +191,7 @@ async def test_a_receiver_has_four_streams_at_most(
 
     assert sorted(answer.status_code for answer in made) == [201] * 4 + [409] * 5
     refused(await broker.ask("POST", "stream", {}), "told_streams_full", 409)
-    keys = "SELECT count(*) FROM subject_key WHERE subject LIKE 'ssf%'"
-    assert await database.value(keys) == 4
+    assert await database.value(KEYS) == 4
     await hearer(service, "another").make()
 
 

@@ -1,14 +1,20 @@
 """The program ``twinlock`` as people start it: processes of their own, with an environment."""
 
 import asyncio
+import json
 import os
+import select
 import signal
 import socket
+import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import httpx
 
@@ -32,7 +38,70 @@ class Ended:
 
 
 async def run(settings: Mapping[str, str], *words: str) -> Ended:
-    """Run one command to its end."""
+    """Run one command to its end, in a process of its own that has the program loaded."""
+    return await asyncio.to_thread(_forked, settings, words)
+
+
+def _forked(settings: Mapping[str, str], words: tuple[str, ...]) -> Ended:
+    request = {
+        "directory": str(Path.cwd()),
+        "environment": environment(settings),
+        "words": words,
+    }
+    told, tells = os.pipe()
+    with TemporaryFile() as asked, TemporaryFile() as out, TemporaryFile() as err:
+        asked.write(json.dumps(request).encode())
+        asked.seek(0)
+        try:
+            _Loaded.the().fork(asked.fileno(), out.fileno(), err.fileno(), tells)
+            os.close(tells)
+            if not select.select([told], [], [], SOON_SECONDS)[0]:
+                raise TimeoutError(words)
+            code = int(os.read(told, 16))
+        finally:
+            os.close(told)
+        out.seek(0)
+        err.seek(0)
+        return Ended(code=code, out=out.read().decode(), err=err.read().decode())
+
+
+class _Loaded:
+    """The program in memory; it ends with this process, whose end it hears."""
+
+    _first = threading.Lock()
+
+    def __init__(self) -> None:
+        self._one_at_a_time = threading.Lock()
+        self._control, its = socket.socketpair()
+        with its:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "support.loaded_program", str(its.fileno())],
+                env=environment({}),
+                pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        assert self._control.recv(1), "it could not be loaded"
+
+    @classmethod
+    def the(cls) -> "_Loaded":
+        """Return the one of this process, once it is loaded."""
+        with cls._first:
+            return _loaded()
+
+    def fork(self, *files: int) -> None:
+        """Start a command, with the files that it is asked and answers by."""
+        with self._one_at_a_time:
+            socket.send_fds(self._control, [b"!"], files)
+
+
+@cache
+def _loaded() -> _Loaded:
+    return _Loaded()
+
+
+async def start(settings: Mapping[str, str], *words: str) -> Ended:
+    """Run one command to its end, started from nothing as a shell starts it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

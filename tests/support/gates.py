@@ -27,6 +27,7 @@ from twinlock.domain.actions import AnyPayload, place_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Totp, factor_of
+from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.canonical import b64url
 from twinlock.domain.commands import (
     Ask,
@@ -42,6 +43,7 @@ from twinlock.domain.commands import (
     Wrong,
 )
 from twinlock.domain.decisions import Decided, Decision, Rules
+from twinlock.domain.forgetting import naming
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     ActionId,
@@ -54,7 +56,7 @@ from twinlock.domain.ids import (
     action_id,
     tail,
 )
-from twinlock.domain.likeness import tag_of
+from twinlock.domain.likeness import with_former_look, with_look
 from twinlock.domain.newcomers import newcomer
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES, against
@@ -62,10 +64,16 @@ from twinlock.domain.risk.scoring import Noticed
 from twinlock.domain.screening import Screening
 
 
-def looks_of(account: Account, *listed: Destination) -> str:
-    """Return what the account keeps of what is listed, as listing it would have made it."""
-    known = (one for one in listed if not one.removed or one.usable_at is not None)
-    return "".join(tag_of(account, one.address) for one in known)
+def listing(account: Account, *listed: Destination) -> Account:
+    """Return ``account`` with what it keeps of these, as listing and removing would make it."""
+    account = replace(account, destinations={}, looks="")
+    for one in listed:
+        account = naming(account, one)
+        if not one.removed:
+            account = replace(account, looks=with_look(account, one.address))
+        elif one.usable_at is not None:
+            account = replace(account, former=with_former_look(account, one.address))
+    return account
 
 
 Source: TypeAlias = Authenticator | Channel
@@ -93,9 +101,8 @@ class Gate:
 
     @classmethod
     def of(cls, account: Account, *listed: Destination, policy: Policy = DEFAULT) -> "Gate":
-        versions = {one.destination_id: one.version for one in listed}
         return cls(
-            account=replace(account, destinations=versions, looks=looks_of(account, *listed)),
+            account=listing(account, *listed),
             destinations={one.destination_id: one for one in listed},
             policy=policy,
         )
@@ -122,12 +129,14 @@ class Gate:
 
     def run(self, command: Command, *, at_hand: DestinationId | None = None) -> Decision:
         self.now += self.tick
-        before = State(
-            account=self.account,
-            destination_id=at_hand,
-            destination=self.destinations.get(at_hand) if at_hand else None,
-            halted_at=self.halted_at,
-            platform=self.platform,
+        before = check_current(
+            State(
+                account=self.account,
+                destination_id=at_hand,
+                destination=self.destinations.get(at_hand) if at_hand else None,
+                halted_at=self.halted_at,
+                platform=self.platform,
+            )
         )
         decided = decide(before, command, rules=self.rules, now=self.now)
         self.book.append((before, decided, self.now))
@@ -388,7 +397,7 @@ class Gate:
 def streams_of(state: State) -> dict[DestinationId, Destination]:
     """Return the destinations that a command may have changed."""
     at_hand = () if state.destination is None else (state.destination,)
-    return {one.destination_id: one for one in (*at_hand, *state.listed)}
+    return {one.destination_id: one for one in (*state.listed, *at_hand)}
 
 
 def factor_shown(source: Source) -> Factor:

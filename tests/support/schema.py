@@ -48,17 +48,25 @@ _OTHERS = """
 SELECT relname::text AS name, 'kind ' || relkind::text FROM pg_class
  WHERE relnamespace = 'twinlock'::regnamespace AND relkind NOT IN ('r', 'i') ORDER BY relname
 """
+_TRIGGERS = """
+SELECT g.tgrelid::regclass::text AS name, pg_get_triggerdef(g.oid)
+       || CASE WHEN p.prosecdef THEN ' by its owner: ' ELSE ': ' END
+       || btrim(regexp_replace(p.prosrc, '\\s+', ' ', 'g'))
+  FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
+ WHERE p.pronamespace = 'twinlock'::regnamespace AND NOT g.tgisinternal ORDER BY 1, 2
+"""
 _PARTS = (
     ("columns", _COLUMNS),
     ("constraints", _CONSTRAINTS),
     ("indexes", _INDEXES),
     ("grants", _GRANTS),
     ("others", _OTHERS),
+    ("triggers", _TRIGGERS),
 )
 
 
 async def describe(connection: asyncpg.Connection) -> str:
-    """Return columns, constraints, indexes and grants of every table, one a line."""
+    """Return columns, constraints, indexes, grants and triggers of every table, one a line."""
     lines = []
     for title, sql in _PARTS:
         lines.append(f"# {title}")

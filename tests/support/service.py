@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -13,7 +13,6 @@ from litestar import Litestar
 
 from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.settings import Settings
-from twinlock.api.app import Opens, create_app
 from twinlock.api.serving import Api
 from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.bootstrap.serving import Steering, open_api
@@ -27,6 +26,7 @@ from twinlock.domain.sessions import signing_nonce
 from twinlock.proofs.device_keys import session_proof_message
 from twinlock.range.authenticator import Ceremony, SoftwareAuthenticator
 from twinlock.range.device import SoftwareDevice, TotpApp
+from twinlock.range.leasing import leased
 from twinlock.services.platform_keys import Scope
 
 PRICES = {"USDT": 100, "ETH": 3_000_00, "BTC": 60_000_00}
@@ -129,7 +129,7 @@ async def serving(
             opened.append(api)
             yield api
 
-    async with _leased(opens) as app, _alive(app):
+    async with leased(opens) as app, _alive(app):
         # Litestar types its ASGI call more narrowly than httpx.
         transport = httpx.ASGITransport(cast("Any", app), client=("127.0.0.1", 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as http:
@@ -146,29 +146,6 @@ async def serving(
             )
             http.headers["Authorization"] = f"Bearer {await service.platform_key()}"
             yield service
-
-
-_idle: list[tuple[Litestar, list[Opens]]] = []  # Applications that nobody serves from.
-
-
-@asynccontextmanager
-async def _leased(opens: Opens) -> AsyncIterator[Litestar]:
-    """Lend an application to whoever serves from it next: to make one takes a tenth of a second."""
-    app, lent = _idle.pop() if _idle else _application()
-    lent[:] = [opens]
-    try:
-        yield app
-    finally:
-        _idle.append((app, lent))
-
-
-def _application() -> tuple[Litestar, list[Opens]]:
-    lent: list[Opens] = []
-
-    def opens() -> AbstractAsyncContextManager[Api]:
-        return lent[0]()
-
-    return create_app(opens), lent
 
 
 @asynccontextmanager

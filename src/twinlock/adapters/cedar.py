@@ -9,6 +9,7 @@ Always true (tests/integration/test_cedar_traps.py, test_cedar_differential.py):
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final, NoReturn
 
 import cedarpy
@@ -175,19 +176,26 @@ def _name(parsed: Mapping[str, Any], place: str) -> str:
     return str((rule.get("annotations") or {}).get("id") or place)
 
 
+class _Form:
+    """The schema of some facts, and the groups of actions by it: the same for many actions."""
+
+    def __init__(self, facts: tuple[str, ...]) -> None:
+        self.schema = cedarpy.Schema.from_str(schema_text(facts))
+        # Prevents: without the schema no action is in its group, so each rule about the exits is
+        # silent, and Cedar allows without any error.
+        self.groups = cedarpy.Entities.from_json_str("[]", schema=self.schema)
+
+
 class _Slice:
     """The rules that can speak of one action, and the facts that those read: all it needs.
 
     Every rule and every fact would be as right, and take twice as long.
     """
 
-    def __init__(self, statutes: Statutes, action: str) -> None:
+    def __init__(self, statutes: Statutes, action: str, form: _Form) -> None:
         self._facts = statutes.reads(action)
-        self._schema = cedarpy.Schema.from_str(schema_text(self._facts))
         self._policies = cedarpy.PolicySet.from_json_str(_rules(statutes, action).decode())
-        # Prevents: without the schema no action is in its group, so each rule about the exits is
-        # silent, and Cedar allows without any error.
-        self._groups = cedarpy.Entities.from_json_str("[]", schema=self._schema)
+        self._form = form
         self._action = {"type": "Action", "id": action}
 
     def decide(self, context: Context) -> cedarpy.AuthzResult:
@@ -197,7 +205,8 @@ class _Slice:
             "resource": _ACCOUNT,
             "context": encode(for_cedar(context, self._facts)).decode(),
         }
-        return cedarpy.is_authorized(request, self._policies, self._groups, schema=self._schema)
+        form = self._form
+        return cedarpy.is_authorized(request, self._policies, form.groups, schema=form.schema)
 
 
 class CedarEngine:
@@ -206,7 +215,10 @@ class CedarEngine:
     def __init__(self, statutes: Statutes) -> None:
         self._statutes = statutes
         self.permits = _permit_ids(statutes)
-        self._slices = {action: _Slice(statutes, action) for action in CLASS_OF}
+        form = cache(_Form)
+        self._slices = {
+            action: _Slice(statutes, action, form(statutes.reads(action))) for action in CLASS_OF
+        }
 
     def decide(self, action: str, context: Context) -> cedarpy.AuthzResult:
         """Return what Cedar says of ``action`` for these facts."""

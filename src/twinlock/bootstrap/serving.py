@@ -77,7 +77,7 @@ from twinlock.services.notices.reporting import Callbacks, Reporting
 from twinlock.services.notices.telling import Telling
 from twinlock.services.order_intents import OrderIntents
 from twinlock.services.platform_keys import Keys
-from twinlock.services.proving.taking import Proving
+from twinlock.services.proving.taking import Proving, no_desk
 from twinlock.services.spending import Spends
 from twinlock.services.vetoes import Vetoes
 from twinlock.web.routes import page_router
@@ -118,6 +118,7 @@ class Shelves:
     carriers: Carriers | None = None
     published: PublishedHeads | None = None  # None: every committed head may be shown.
     told: SqlToldStreams | None = None  # None: nobody is told by signals.
+    has_desk: Callable[[], Awaitable[bool]] = no_desk  # whether anybody would hear of duress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +163,7 @@ def _shelves(
         at_work=keys,
         sightings=sightings,
         told=SqlToldStreams(kept, entropy=SystemEntropy()),
+        has_desk=SqlWebhooks(kept, entropy=SystemEntropy()).has_desk,
     )
     return shelves, forget
 
@@ -406,4 +408,5 @@ def _proving(  # noqa: PLR0913 - each is one thing that a process has
         older=tuple(OlderSite(rp_id=one, origin=at) for one, at in settings.legacy_origins),
         sign_ins=sign_ins,
         picked_one_in=settings.picked_one_in,
+        has_desk=shelves.has_desk,
     )

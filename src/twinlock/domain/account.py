@@ -37,7 +37,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits, SentTo, Spent
-from twinlock.domain.listing import Step, followed
+from twinlock.domain.listing import NO_FORMER, Former, Step, followed
 from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.policy.facts import DestinationState, SessionState, Within
@@ -314,8 +314,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     signals: Signals = Signals()  # what other parties said happened at theirs
     actions: tuple[OpenAction, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
-    destinations: dict[DestinationId, int] = {}  # the version of each destination's own stream
-    looks: str = ""  # what others may resemble: see ``likeness``, of all that is or was listed
+    destinations: dict[DestinationId, int] = {}  # listed: the version of each one's own stream
+    looks: str = ""  # what others may resemble: see ``likeness``, of all that is listed
+    former: Former = NO_FORMER  # and what was
     paid: dict[str, int] = {}  # the same of what was paid unlisted, with the entries of the spends
     spent: Spent = Spent()
     unlisted: Spent = Spent()  # what of it went to places that are not listed, as to one of them
@@ -486,7 +487,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """All that one decision may read and change: an account, and the destination it names.
 
     ``destination_id`` names the destination's stream that the command holds, listed or not.
-    ``listed`` are new destinations that were settled meanwhile, whichever stream is held.
+    ``listed`` are others: new ones that were settled meanwhile, and what is forgotten for them.
     ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late.
     ``halted_at`` is since when all is halted, or None; ``platform`` what the log's head says.
     """

@@ -12,6 +12,7 @@ from twinlock.domain.account import State
 from twinlock.domain.decisions import Decided
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Entry, Origin, closed, record
 from twinlock.domain.errors import TwinlockError, invariant
+from twinlock.domain.forgetting import is_former, versions_of
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.notices import Notice, notices
 
@@ -35,16 +36,20 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
 def check_current(state: State) -> State:
     """Return ``state`` when its destination is its account's, in the version that it knows.
 
+    What is left of a forgotten one is not at hand.
+
     Raises:
         InvariantError: it is another account's.
         StateRolledBackError: an old row of the destination was put back, or the row is gone.
     """
-    listed = state.account.destinations.get(state.destination_id or DestinationId(""))
+    known = versions_of(state.account).get(state.destination_id or DestinationId(""))
     version = None if state.destination is None else state.destination.version
     if state.destination is not None:
         own = state.destination.account_id == state.account.account_id
         invariant(own, "a destination belongs to its account")
-    if listed != version:
+        if known is None and is_former(state.account, state.destination):
+            return replace(state, destination=None)
+    if known != version:
         raise StateRolledBackError("a destination is not the version its account knows")
     return state
 

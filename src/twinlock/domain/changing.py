@@ -5,6 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from twinlock.domain.account import Destination, State
+from twinlock.domain.forgetting import naming, versions_of
 from twinlock.domain.ids import ActionId
 
 
@@ -24,5 +25,18 @@ def with_action(whole: State, action_id: ActionId, /, **changes: Any) -> State: 
 
 def with_destination(state: State, destination: Destination) -> State:
     """Return ``state`` with ``destination`` at hand, whose version the account names."""
-    versions = {**state.account.destinations, destination.destination_id: destination.version}
-    return replace(with_account(state, destinations=versions), destination=destination)
+    return replace(state, account=naming(state.account, destination), destination=destination)
+
+
+def with_listed(state: State, new: Destination) -> State:
+    """Return ``state`` with ``new`` listed, which is not at hand.
+
+    What is at hand may be what the account forgets for it: then nothing is at hand any more, and
+    it is written as it stands.
+    """
+    account, at_hand = naming(state.account, new), state.destination
+    gone = versions_of(state.account).keys() - versions_of(account)
+    state = replace(state, account=account, listed=(*state.listed, new))
+    if at_hand is None or at_hand.destination_id not in gone:
+        return state
+    return replace(state, destination=None, listed=(*state.listed, at_hand))

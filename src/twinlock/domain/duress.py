@@ -28,7 +28,7 @@ from twinlock.domain.holds import PICKED, Hold
 
 
 class DuressNotOfferedError(TwinlockError):
-    """What is bound cannot be for duress, or nothing can be, since no account is ever picked."""
+    """What is bound cannot be for duress, or nothing can: nobody is picked, or hears of it."""
 
     code = "duress_not_offered"
     status = 409
@@ -47,17 +47,18 @@ def may_name(payload: AnyPayload) -> bool:
     return isinstance(payload, AuthenticatorBind) and payload.authenticator in KINDS
 
 
-def is_offered(payload: AnyPayload, *, one_in: int) -> bool:
+def is_offered(payload: AnyPayload, *, one_in: int, desk: bool) -> bool:
     """Say whether an owner may name what ``payload`` binds; ``one_in`` proofs one picks.
 
-    Prevents: an authenticator for duress where nobody else is picked, whose use is known by that.
+    ``desk`` says that somebody would hear the alarm. Prevents: an authenticator for duress where
+    nobody else is picked, whose use is known by that; and one that its owner relies on in vain.
     """
-    return bool(one_in) and may_name(payload)
+    return bool(one_in) and desk and may_name(payload)
 
 
-def check_offered(payload: AnyPayload, *, one_in: int) -> None:
+def check_offered(payload: AnyPayload, *, one_in: int, desk: bool) -> None:
     """Check the same. Raises DuressNotOfferedError."""
-    if not is_offered(payload, one_in=one_in):
+    if not is_offered(payload, one_in=one_in, desk=desk):
         raise DuressNotOfferedError("nothing is named for duress here")
 
 

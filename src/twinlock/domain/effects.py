@@ -49,12 +49,12 @@ from twinlock.domain.events import (
     SessionStarted,
 )
 from twinlock.domain.exits import EXITS, AnyExit, Exit
+from twinlock.domain.forgetting import first_version, versions_of
 from twinlock.domain.freezes import for_ever, freezes_as, weak_root
 from twinlock.domain.holds import Hold
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.key_effects import create_key, narrow_key, revoke_key, widen_key
 from twinlock.domain.laws import setting_up
-from twinlock.domain.limits import Spent
 from twinlock.domain.member_laws import alone
 from twinlock.domain.members import joins, leaves_for_good, root_name, seen_by, sets_quorum
 from twinlock.domain.newcomers import (
@@ -70,13 +70,14 @@ from twinlock.domain.newcomers import (
 from twinlock.domain.own_effects import (
     loosen_lock,
     lower_limits,
+    own,
     raise_limits,
     set_word,
     tighten_lock,
 )
 from twinlock.domain.people import who_joins, who_leaves
 from twinlock.domain.policy.facts import Facts
-from twinlock.domain.policy.leaving import place_mac, where
+from twinlock.domain.policy.leaving import left_there, place_mac, where
 from twinlock.domain.policy.statutes import Statutes
 from twinlock.domain.policy.targets import reported
 from twinlock.domain.signing_in import unusual_hold
@@ -265,9 +266,9 @@ def _end_sessions(state: State, action: OpenAction, facts: Facts) -> tuple[Event
 
 
 def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    payload = action.payload
-    invariant(isinstance(payload, DestinationAdd), "a destination is added by destination.add")
+    payload = own(action, DestinationAdd)
     invariant(may_list(state, action), "the destination is new, or its stream is at hand")
+    account = state.account
     before = state.destination if state.destination_id == action.secret else None
     return (
         DestinationAdded(
@@ -275,7 +276,7 @@ def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> 
             destination=Destination(
                 destination_id=DestinationId(action.secret),
                 account_id=state.account.account_id,
-                version=1 if before is None else before.version + 1,
+                version=first_version(account) if before is None else before.version + 1,
                 added_at=facts.now,
                 action_id=action.action_id,
                 entry=state.account.chain.entries,
@@ -285,7 +286,7 @@ def _add_destination(state: State, action: OpenAction, facts: Facts, _: str) -> 
                 behind=behind(state.account, action, now=facts.now),
                 usable_at=facts.now,
                 # Prevents: listing it again to have the day's budget twice.
-                spent=Spent() if before is None else before.spent,
+                spent=left_there(account, payload, facts.now) if before is None else before.spent,
                 **_named(payload),
             ),
         ),
@@ -306,7 +307,7 @@ def may_list(state: State, action: OpenAction) -> bool:
     over, so its own stream must be at hand.
     """
     at_hand = state.destination_id == action.secret
-    return at_hand or DestinationId(action.secret) not in state.account.destinations
+    return at_hand or DestinationId(action.secret) not in versions_of(state.account)
 
 
 def _check_at_hand(state: State, action: OpenAction) -> None:

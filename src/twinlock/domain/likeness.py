@@ -4,21 +4,24 @@ Prevents: address poisoning (S13). Dust comes from an address that begins and en
 owner pays, and the owner copies it from the history. So what shares the first four and the last
 four characters with a known address, and is not that, is blocked.
 
-Known is what is listed, was ever proved and listed, waits on a proof to be listed, or was paid
-before. Addresses stand in destinations' own streams, so the account keeps ten characters of each: a
-MAC of its ends and a MAC of the whole, under the key that it labels its entries with, which no
-rotation changes.
+Known is what is listed, waits on a proof to be listed, or was paid before; and the last FORMER_MOST
+that were proved, listed and removed, forgotten since or not. Addresses stand in destinations' own
+streams, so the account keeps ten characters of each: a MAC of its ends and a MAC of the whole,
+under the key that it labels its entries with, which no rotation changes.
 """
 
 import re
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.actions import DestinationAdd, class_of, place_of
-from twinlock.domain.bounds import PAID_MOST
+from twinlock.domain.bounds import FORMER_MOST, PAID_MOST
 from twinlock.domain.canonical import b64url, tagged_mac
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.exits import BOOKS
+from twinlock.domain.listing import Former
 
 ENDS = 4  # characters at each end: what wallets and explorers show of an address
 _HALF = 5  # characters of base64: 30 bits, so that no account ever meets two by chance
@@ -76,7 +79,7 @@ def looks_alike(account: Account, action: OpenAction) -> bool:
         return False
     if any(resembles(asked, other.address) for other in pending(account, action.action_id)):
         return True
-    kept = (*listed(account), *account.paid)
+    kept = (*listed(account), *former(account), *account.paid)
     if not kept:
         return False
     tag = tag_of(account, asked)
@@ -105,8 +108,16 @@ def pending(account: Account, own: str = "") -> Iterable[DestinationAdd]:
 
 
 def listed(account: Account) -> tuple[str, ...]:
-    """Return the tags of all that is or was listed, one for each destination."""
-    whole = account.looks
+    """Return the tags of all that is listed, one for each destination."""
+    return _tags(account.looks)
+
+
+def former(account: Account) -> tuple[str, ...]:
+    """Return the tags of what was proved and was removed, each once; the last removed last."""
+    return _tags(account.former.looks)
+
+
+def _tags(whole: str) -> tuple[str, ...]:
     return tuple(whole[start : start + TAG] for start in range(0, len(whole), TAG))
 
 
@@ -123,14 +134,22 @@ def without_look(account: Account, address: str) -> str:
     return "".join(kept)
 
 
+def with_former_look(account: Account, address: str) -> Former:
+    """Return what ``account`` keeps, with what was removed last; of too many the first goes."""
+    tag = tag_of(account, address)
+    rest = [one for one in former(account) if one != tag]
+    return replace(account.former, looks="".join([*rest, tag][-FORMER_MOST:]))
+
+
 def with_paid(account: Account, address: str) -> dict[str, int]:
     """Return what was paid without being listed, with ``address``; of too many the first goes.
 
     Each with the entry of its last spend, where the address can be read.
     """
     tag = tag_of(account, address)
-    if tag in listed(account):
+    if tag in (*listed(account), *former(account)):
         return account.paid
     rest = {one: entry for one, entry in account.paid.items() if one != tag}
     rest[tag] = account.chain.entries
-    return dict(list(rest.items())[-PAID_MOST:])
+    # By their entries: a document that is read again has them by their tags.
+    return dict(sorted(rest.items(), key=lambda one: one[1])[-PAID_MOST:])

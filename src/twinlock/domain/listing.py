@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+import msgspec
+
 from twinlock.domain.errors import InvariantError
+from twinlock.domain.ids import DestinationId
 
 
 class Listing(StrEnum):
@@ -92,3 +95,19 @@ def followed(steps: Iterable[Step]) -> Listing:
     for step in steps:
         state = after(state, step)
     return state
+
+
+class Former(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an account keeps of destinations that are off its list (see ``forgetting``).
+
+    ``removed`` ones with the versions of their streams, that which changed last at the end;
+    ``forgotten`` is the highest version of all that are not among them any more; ``looks`` are of
+    what was proved and removed, the last removed at the end (see ``likeness``).
+    """
+
+    removed: tuple[tuple[DestinationId, int], ...] = ()
+    forgotten: int = 0
+    looks: str = ""
+
+
+NO_FORMER = Former()

@@ -8,7 +8,7 @@ the rest out. An account of one person is seen as it is.
 Always true (tests/property/test_members_properties.py): fewer members than the account has set move
 nothing and weaken nothing, whatever they propose, prove, repudiate and remove, in whatever order.
 
-Source: docs/people.md, docs/adr/0017-what-takes-several-members.md.
+Source: docs/people.md, docs/adr/0018-what-takes-several-members.md.
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,7 @@ budget and one past, and an old row of it is never a new one.
 """
 
 from twinlock.domain.account import Account
+from twinlock.domain.forgetting import versions_of
 from twinlock.domain.ids import DestinationId
 
 
@@ -15,6 +16,7 @@ def name_of(account: Account, names: tuple[DestinationId, ...]) -> DestinationId
     What is listed, or was, keeps its name; so does what is being proposed. A new one has the first.
     """
     pending = {action.secret for action in account.actions}
-    known = [name for name in names if name in account.destinations or name in pending]
-    listed = [name for name in known if name in account.destinations]
+    kept = versions_of(account)
+    known = [name for name in names if name in kept or name in pending]
+    listed = [name for name in known if name in kept]
     return [*listed, *known, names[0]][0]

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from twinlock.domain.account import Destination, State
 from twinlock.domain.actions import class_of
 from twinlock.domain.api_keys import ends_soon
-from twinlock.domain.bounds import DESTINATIONS_MOST, LEGAL_HOLDS_MOST
+from twinlock.domain.bounds import LEGAL_HOLDS_MOST
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.commands import (
     EndSession,
@@ -42,6 +44,7 @@ from twinlock.domain.events import (
     SessionEnded,
     SessionUsed,
 )
+from twinlock.domain.forgetting import first_version, is_full
 from twinlock.domain.outside_events import (
     ChannelsFlooded,
     DataExported,
@@ -141,14 +144,15 @@ def _heard(
 def _import(state: State, destination: Destination, *, now: datetime) -> Decision:
     """List ``destination`` as one that nobody proved; what is listed already stays as it is."""
     account = state.account
-    if not account.enrolling(now) or len(account.destinations) >= DESTINATIONS_MOST:
+    if not account.enrolling(now) or is_full(account):
         raise EnrolmentClosedError("destinations are imported while the account is set up")
     unproved = destination.imported and destination.usable_at is None
     at_hand = destination.destination_id == state.destination_id and destination.version == 1
     invariant(unproved and at_hand, "an import proves nothing and is a new stream")
     if state.destination is not None:
         return _account_event("destination.import")
-    added = DestinationAdded(at=now, destination=destination)
+    begun = replace(destination, version=first_version(account))
+    added = DestinationAdded(at=now, destination=begun)
     return _account_event("destination.import", added)
 
 

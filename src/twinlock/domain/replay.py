@@ -26,7 +26,7 @@ from twinlock.domain.bounds import (
     CANDIDATES_MOST,
     WEAK_SITTING,
 )
-from twinlock.domain.changing import with_account, with_action, with_destination
+from twinlock.domain.changing import with_account, with_action, with_destination, with_listed
 from twinlock.domain.deliveries import noted
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
@@ -81,13 +81,14 @@ from twinlock.domain.events import (
     StandingEvent,
 )
 from twinlock.domain.floods import rung, under_flood
+from twinlock.domain.forgetting import versions_of
 from twinlock.domain.freezes import SUSPENSION, Freeze, longer, with_weak
 from twinlock.domain.holds import PICKED, Hold, place
 from twinlock.domain.ids import (
     AuthenticatorId,
     DestinationId,
 )
-from twinlock.domain.likeness import with_look, without_look
+from twinlock.domain.likeness import with_former_look, with_look, without_look
 from twinlock.domain.newcomers import with_doubts
 from twinlock.domain.notices import rings
 from twinlock.domain.outside_events import (
@@ -434,16 +435,14 @@ def _list_destination(state: State, destination: Destination) -> State:
     """List ``destination``: over the one at hand, or as a new stream of its own."""
     if destination.destination_id == state.destination_id:
         before = state.destination
-        if before is None or _forgotten(before):
+        if before is None or before.removed:
             looks = with_look(state.account, destination.address)
             state = with_account(state, looks=looks)
         return with_destination(state, destination)
-    known = destination.destination_id in state.account.destinations
+    known = destination.destination_id in versions_of(state.account)
     invariant(not known, "a destination that is not at hand is a new one")
-    versions = {**state.account.destinations, destination.destination_id: destination.version}
     looks = with_look(state.account, destination.address)
-    listed = with_account(state, destinations=versions, looks=looks)
-    return replace(listed, listed=(*state.listed, destination))
+    return with_listed(with_account(state, looks=looks), destination)
 
 
 def _remove_destination(state: State, gone: DestinationId) -> State:
@@ -451,12 +450,8 @@ def _remove_destination(state: State, gone: DestinationId) -> State:
     if at_hand is None or at_hand.destination_id != gone:
         raise InvariantError("a removed destination is the one at hand")
     removed = replace(at_hand, removed=True, version=at_hand.version + 1)
-    if _forgotten(removed) and not at_hand.removed:
-        looks = without_look(state.account, at_hand.address)
-        state = with_account(state, looks=looks)
+    if not at_hand.removed:
+        state = with_account(state, looks=without_look(state.account, at_hand.address))
+        if at_hand.usable_at is not None:  # What nobody ever proved is known no more.
+            state = with_account(state, former=with_former_look(state.account, at_hand.address))
     return with_destination(state, removed)
-
-
-def _forgotten(one: Destination) -> bool:
-    """Say whether nobody ever proved ``one``, which is off the list: nothing resembles it then."""
-    return one.removed and one.usable_at is None

@@ -79,8 +79,10 @@ from twinlock.domain.disputes import NO_DISPUTES
 from twinlock.domain.duress import SEAL_LETTERS, may_name
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.floods import Rings
+from twinlock.domain.forgetting import versions_of
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.limits import Limits, SentTo, Spent
+from twinlock.domain.listing import Former
 from twinlock.domain.locks import Lock
 from twinlock.domain.members import takes_several
 from twinlock.domain.quorums import ANYONE, Quorum
@@ -258,7 +260,8 @@ def bytes_that_last(account: Account) -> int:
         contacts=tuple(map(_contact, account.contacts)),
         api_keys=tuple(_used(one) for one in account.api_keys),
         paid={},
-        destinations=dict.fromkeys(account.destinations, _VERSIONS),
+        destinations={},
+        former=_removed(account),
         enrolling_until=None,
         devices=(),
         sessions=(),
@@ -291,6 +294,12 @@ def bytes_that_last(account: Account) -> int:
         suspension=NO_SUSPENSION,
     )
     return len(encode(lasting))
+
+
+def _removed(account: Account) -> Former:
+    """Return what is kept when all that is listed is removed: that finds room always."""
+    known = tuple((one, _VERSIONS) for one in versions_of(account))
+    return replace(account.former, removed=known, forgotten=_VERSIONS) if known else account.former
 
 
 def _widest(limits: Limits) -> Limits:

@@ -166,7 +166,8 @@ class MemoryStore:
             raise StateRolledBackError("an entry of this number exists already")
         self._labels.update(labels)
         self.accounts[work.account_id] = encode(booked.state.account)
-        for destination in (booked.state.destination, *booked.state.listed):
+        after = booked.state
+        for destination in (*after.listed, after.destination):
             if destination is not None:
                 self.destinations[destination.destination_id] = encode(destination)
         for closed in booked.closed:

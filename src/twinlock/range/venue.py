@@ -39,6 +39,7 @@ from twinlock.client import TIMEOUT_SECONDS, Client
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.trust import Trust
 from twinlock.proofs.passkeys import RelyingParty
+from twinlock.range.leasing import leased
 from twinlock.range.mailbox import Mailbox
 from twinlock.range.memory_orders import MemoryOrderCounts
 from twinlock.range.memory_store import MemoryKeys, MemoryPolicyTexts, MemoryStore
@@ -157,7 +158,7 @@ async def open_service(book: RuleBook, *, begins: datetime = BEGINNING) -> Async
                     opened.append(api)
                     yield api
 
-            async with _listening(create_app(opens)) as url, _http(url) as http:
+            async with listening(create_app(opens)) as url, _http(url) as http:
                 mailbox = Mailbox(settings.outbox_dir, patience_seconds=PATIENCE_SECONDS)
                 yield await _venue(world, book, turned, opened[0], http, mailbox)
         finally:
@@ -198,13 +199,13 @@ async def open_world(book: RuleBook, *, begins: datetime = BEGINNING) -> AsyncIt
                 opened.append(api)
                 yield api
 
-        app = create_app(opens)
-        asgi = cast("Any", app)  # Litestar types its ASGI call more narrowly than httpx.
-        transport = httpx.ASGITransport(asgi, client=(LOOPBACK, 1))
-        async with app.lifespan(), _http("http://world", transport) as http:
-            # Without a database a letter is there within milliseconds, or never.
-            mailbox = Mailbox(settings.outbox_dir, patience_seconds=PATIENCE_SECONDS / 10)
-            yield await _venue(world, book, turned, opened[0], http, mailbox)
+        async with leased(opens) as app:
+            asgi = cast("Any", app)  # Litestar types its ASGI call more narrowly than httpx.
+            transport = httpx.ASGITransport(asgi, client=(LOOPBACK, 1))
+            async with app.lifespan(), _http("http://world", transport) as http:
+                # Without a database a letter is there within milliseconds, or never.
+                mailbox = Mailbox(settings.outbox_dir, patience_seconds=PATIENCE_SECONDS / 10)
+                yield await _venue(world, book, turned, opened[0], http, mailbox)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +281,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _listening(app: Litestar) -> AsyncIterator[str]:
+async def listening(app: Litestar) -> AsyncIterator[str]:
     """Serve ``app`` on a free port of the loopback; give its URL."""
     # Named as TCP, asyncio turns Nagle's algorithm off; else each answer waits 40 ms for an ACK.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:

@@ -41,6 +41,7 @@ from twinlock.domain.destinations import Listed, listing
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.drafts import Where
 from twinlock.domain.errors import MalformedError, NotRepeatableError, TwinlockError, present
+from twinlock.domain.forgetting import versions_of
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
@@ -242,13 +243,13 @@ class Accounts:
     async def destinations(self, named: AccountId) -> tuple[Destination, ...]:
         """Return the account's destinations: who added each, when, by which proof."""
         account = await self._store.account(named)
-        found = [await self._store.destination(named, one) for one in sorted(account.destinations)]
+        found = [await self._store.destination(named, one) for one in sorted(versions_of(account))]
         return tuple(as_proved(account, one) for one in found if one is not None)
 
     async def listing(self, named: AccountId) -> tuple[Listed, ...]:
         """Return the account's destinations as they stand, those that are proposed or wait too."""
         account, now = await self.look(named)
-        found = [await self._store.destination(named, one) for one in sorted(account.destinations)]
+        found = [await self._store.destination(named, one) for one in sorted(versions_of(account))]
         known = tuple(one for one in found if one is not None)
         lapse = self._policies.rules().policy.statutes.lapse
         return listing(account, known, lapse=lapse, now=now)

@@ -11,6 +11,7 @@ from twinlock.domain.account import Account
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import RecordExport
 from twinlock.domain.export import FORMAT, disclose, tell_entry, withheld
+from twinlock.domain.forgetting import versions_of
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Policies, Store, Work
@@ -67,7 +68,7 @@ class Exporting:
     async def _destinations(self, account: Account) -> Iterable[object]:
         found = [
             await self._store.destination(account.account_id, one)
-            for one in sorted(account.destinations)
+            for one in sorted(versions_of(account))
         ]
         return [disclose(one) for one in found]
 

@@ -22,6 +22,7 @@ from twinlock.domain.decisions import Rules, authorize_facts
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import present
 from twinlock.domain.events import ActionDone
+from twinlock.domain.forgetting import versions_of
 from twinlock.domain.ids import ActionId, ChannelId, account_of
 from twinlock.domain.likeness import pending, resembles
 from twinlock.domain.naming import name_of
@@ -184,7 +185,7 @@ async def _resembled(store: Store, payload: AnyPayload) -> tuple[str, ...]:
 
 
 async def _listed(store: Store, account: Account) -> set[str]:
-    found = [await store.destination(account.account_id, one) for one in account.destinations]
+    found = [await store.destination(account.account_id, one) for one in versions_of(account)]
     return {one.address for one in found if one is not None}
 
 

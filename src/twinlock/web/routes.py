@@ -27,7 +27,6 @@ from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.commands import Veto
 from twinlock.domain.contests import Meaning, meaning_of
-from twinlock.domain.duress import is_offered
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import NotRepeatableError, present
 from twinlock.domain.ids import ActionId, ChannelId
@@ -110,7 +109,7 @@ async def _sheet(pages: Pages, found: Standing | ClosedAction) -> Sheet:
     payload = found.action.payload
     listed = await known_to(pages, found.action)
     sheet = sheet_of(found, policy=pages.policy, listed=listed)
-    if is_offered(payload, one_in=pages.proving.picked_one_in):
+    if await pages.proving.offers_duress(payload):
         sheet = replace(sheet, offers_duress=True)
     if all(one.code != Reason.LOOK_ALIKE for one in sheet.because):
         return sheet

@@ -28,6 +28,14 @@ IPHONE = (
     "(KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1"
 )
 IPAD = IPHONE.replace("iPhone; CPU iPhone OS", "iPad; CPU OS")
+KINDLE = (  # Its browser is called as a bot is.
+    "Mozilla/5.0 (Linux; Android 9; KFMAWI) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Silk/108.4.5 like Chrome/108.0.5359.220 Safari/537.36"
+)
+MOBILE_BOT = (
+    "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 (KHTML, like "
+    "Gecko) Mobile Safari/537.36 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+)
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 WHOLE = LEVELS * NODE_LETTERS
 
@@ -176,6 +184,8 @@ def test_an_agent_that_cannot_be_read_is_known_to_nobody(
         (IPHONE, ("phone", "iOS", "Mobile Safari"), 17),
         (IPAD, ("tablet", "iOS", "Mobile Safari"), 17),
         (BOT, ("bot", "other", "Googlebot"), 2),
+        (MOBILE_BOT, ("bot", "Android", "Googlebot"), 2),
+        (KINDLE, ("phone", "Android", "Amazon Silk"), 108),
         ("an app of ours", ("pc", "other", "other"), 0),
         ("a" * UA_LETTERS_MOST, ("pc", "other", "other"), 0),
         (FIREFOX.replace("140.0", "99999.0"), ("pc", "Linux", "Firefox"), 0),

@@ -133,12 +133,13 @@ def test_a_passkey_or_an_app_may_be_for_duress_where_others_are_picked(
     payload = bind(bound)[0]
 
     assert may_name(payload) is may
-    assert is_offered(payload, one_in=20) is may
-    assert not is_offered(payload, one_in=0)
+    assert is_offered(payload, one_in=20, desk=True) is may
+    assert not is_offered(payload, one_in=0, desk=True)
+    assert not is_offered(payload, one_in=20, desk=False)
     if may:
-        check_offered(payload, one_in=20)
+        check_offered(payload, one_in=20, desk=True)
     with pytest.raises(DuressNotOfferedError) as refused:
-        check_offered(payload, one_in=0 if may else 20)
+        check_offered(payload, one_in=0 if may else 20, desk=True)
     assert (refused.value.code, refused.value.status) == ("duress_not_offered", 409)
 
 

@@ -263,7 +263,8 @@ def test_a_destination_at_hand_is_written_over_and_removed() -> None:
     assert added.account.destinations[KNOWN.destination_id] == 2
     assert removed.destination is not None
     assert (removed.destination.removed, removed.destination.version) == (True, 3)
-    assert removed.account.destinations[KNOWN.destination_id] == 3
+    assert removed.account.destinations == {}
+    assert removed.account.former.removed == ((KNOWN.destination_id, 3),)
 
 
 def test_a_new_destination_is_listed_whatever_is_at_hand() -> None:

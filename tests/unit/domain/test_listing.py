@@ -24,6 +24,7 @@ from twinlock.domain.account import Destination
 from twinlock.domain.assurance import Factor
 from twinlock.domain.destinations import Key, Listed, listing
 from twinlock.domain.errors import InvariantError
+from twinlock.domain.forgetting import versions_of
 from twinlock.domain.listing import TRANSITIONS, Listing, Step, after, followed
 
 S = Listing
@@ -107,7 +108,7 @@ def test_a_destination_is_good_for_what_happened_to_it(
 
 
 def listed(gate: Gate) -> dict[str, Listed]:
-    known = tuple(gate.destinations[one] for one in sorted(gate.account.destinations))
+    known = tuple(gate.destinations[one] for one in sorted(versions_of(gate.account)))
     found = listing(gate.account, known, lapse=LAPSE, now=gate.now)
     return {one.address: one for one in found}
 

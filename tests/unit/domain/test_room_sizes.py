@@ -61,6 +61,7 @@ from twinlock.domain.bounds import (
     DOCUMENT_ROOM,
     DOUBTS_MOST,
     FAILURES_MOST,
+    FORMER_MOST,
     HOLDS_MOST,
     LEGAL_HOLDS_MOST,
     LEGAL_REFERENCE_MOST,
@@ -101,6 +102,7 @@ from twinlock.domain.ids import (
 )
 from twinlock.domain.likeness import TAG
 from twinlock.domain.limits import Limits, SentTo, Spent
+from twinlock.domain.listing import Former
 from twinlock.domain.locks import Lock
 from twinlock.domain.proving import codes_help
 from twinlock.domain.reasons import Reason
@@ -303,7 +305,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         expires_at=LATE,
     )
     codes = replace(candidate, factor=Factor.RECOVERY_CODE, secret="s" * 214)  # one set at most
-    base = an_account(*[a_key_of_size()] * AUTHENTICATORS_MOST)
+    base = replace(an_account(*[a_key_of_size()] * AUTHENTICATORS_MOST), former=LONGEST_FORMER)
     return replace(
         base,
         enrolling_until=LATE,
@@ -356,6 +358,7 @@ def a_full_account(*actions: OpenAction) -> Account:
     )
 
 
+LONGEST_FORMER = Former(looks="l" * TAG * FORMER_MOST)
 ROOT = f"roaming:aut_{NAMED}"
 LONGEST_DISPUTES = Disputes(
     objections=(Objection("c" * CHANGE_LETTERS, ("phone",), SECOND),) * OBJECTIONS_MOST,
@@ -466,7 +469,12 @@ def test_what_lasts_is_counted_with_its_counters_at_their_longest() -> None:
             replace(PASSWORD, **used),
             replace(APP, last_step=2**32 - 1, **used),
         ),
-        destinations=dict.fromkeys(full.destinations, 999_999),
+        destinations={},
+        former=replace(
+            full.former,
+            removed=tuple((one, 999_999) for one in full.destinations),
+            forgotten=999_999,
+        ),
         limits=WIDEST,
         lock=Lock(days=30),
         api_keys=(replace(unused, spent=(99_999, unused.daily_cents), used_on=99_999), reading),
@@ -492,8 +500,13 @@ def filled(lasts: int = DOCUMENT_ROOM) -> Account:
         channels=(EMAIL, SMS),
         limits=WIDEST,
         lock=Lock(days=30),
-        destinations={DestinationId(f"dst_{n:026d}"): 999_999 for n in range(12)},
-        looks=full.looks[: TAG * 12],
+        destinations={},
+        looks="",
+        former=Former(
+            removed=tuple((DestinationId(f"dst_{n:026d}"), 999_999) for n in range(12)),
+            forgotten=999_999,
+            looks=full.looks[: TAG * 12],
+        ),
         actions=(replace(a_full_action(send(), proofs=1), lapses_at=LATE + 30 * DAY),),
     )
     named = longer(lasting, 1)
@@ -615,6 +628,7 @@ def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for
         ("api_keys", 1_860),
         ("destinations", 3_700),
         ("looks", 1_020),
+        ("former", 1_030),
         ("paid", 360),
     ],
 )
@@ -654,6 +668,7 @@ def test_how_many_exits_may_wait_in_an_ordinary_account(
         api_keys=full.api_keys[:api_keys],
         destinations=dict(list(full.destinations.items())[:destinations]),
         looks=full.looks[: TAG * destinations],
+        former=Former(),
         actions=(exit_,) * waiting,
     )
 

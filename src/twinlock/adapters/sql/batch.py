@@ -45,6 +45,7 @@ from twinlock.domain.errors import (
     TwinlockError,
     UnavailableError,
 )
+from twinlock.domain.forgetting import may_come_back, versions_of
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.importing.faults import AccountExistsError
 from twinlock.domain.log.merkle import leaf_hash
@@ -207,8 +208,10 @@ class Batch:
         if stream is None or not isinstance(stream.value, Account):
             return ()
         seen = self.streams.keys() | self.broken.keys()
-        listed = stream.value.destinations
-        return [name for name in destinations_of(work) if name in listed and name not in seen]
+        known = versions_of(stream.value)
+        own = [name for name in destinations_of(work) if name in known]
+        # What is left of a forgotten destination is written over when it is listed anew.
+        return [name for name in (*own, *may_come_back(stream.value)) if name not in seen]
 
     async def _read(self, group: list[Waiting]) -> None:
         works = [one.work for one in group]
@@ -336,12 +339,14 @@ class Batch:
         """Return the rows of all streams that a request changes, and their values."""
         account, destination = booked.state.account, booked.state.destination
         changed: dict[str, Account | Destination] = {work.account_id: account}
-        if destination is not None and destination != before.destination:
-            changed[destination.destination_id] = destination
-        changed.update((one.destination_id, one) for one in booked.state.listed)
+        for one in (*booked.state.listed, destination):
+            if one is not None and one != before.destination:
+                changed[one.destination_id] = one
         rows: dict[str, _Row] = {}
         values: dict[str, _Stream] = {}
         for name, value in changed.items():
+            if name in self.broken:
+                raise own_copy(self.broken[name])
             stream = self.streams.get(name)
             values[name] = _Stream(value=value, version=0 if stream is None else stream.version)
             kind = codec.kind_of(value)

@@ -13,6 +13,7 @@ from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.actions import class_of, place_of
 from twinlock.domain.bounds import SIGHTINGS_COUNTED, SIGHTINGS_KEPT, SIGHTINGS_PERIOD
 from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.forgetting import versions_of
 from twinlock.ports import Clock
 from twinlock.ports.keys import BlindIndex, Sighting
 
@@ -53,7 +54,7 @@ class SqlSightings:
         place = place_of(action.payload)
         if place is None or class_of(action.payload) is ActionClass.TIGHTENING:
             return ()
-        known = account.destinations.keys() & set(self._blind.names(place))
+        known = versions_of(account).keys() & set(self._blind.names(place))
         return () if known else self._blind.sightings(place)
 
     async def _count(self, one: Sighting, since: datetime) -> int:

@@ -80,6 +80,7 @@ UPDATE told_stream SET version = version + 1, box = $3, pushed = $4, claimed_unt
        failures = 0, failing_since = NULL, paused_until = NULL, disabled = NULL
  WHERE id = $1 AND version = $2
 """
+# Its key goes with it, by a trigger.
 _REMOVE = "DELETE FROM told_stream WHERE id = $1"
 
 # A disabled stream keeps nothing (SSF, 8.1.2): it begins anew at the end of the log. To enable a

@@ -35,7 +35,7 @@ from twinlock.domain.webhooks.endpoints import (
     WebhookId,
     WebhookUnknownError,
 )
-from twinlock.domain.webhooks.outcomes import LogEntry
+from twinlock.domain.webhooks.outcomes import LogEntry, is_desks
 from twinlock.ports import (
     Entropy,
 )
@@ -182,6 +182,11 @@ class SqlWebhooks:
         """
         box = await self._rows.next_box(endpoint.webhook_id, endpoint, version=version)
         await self._rows.change(_REPLACE, endpoint.webhook_id, version, box)
+
+    async def has_desk(self) -> bool:
+        """Say whether an endpoint hears of duress that is told at all."""
+        known = await self.listed()
+        return any(is_desks(one.endpoint.patterns) and not one.health.disabled for one in known)
 
     async def remove(self, webhook_id: WebhookId) -> None:
         """Forget an endpoint and all that waits for it. Raises WebhookUnknownError."""

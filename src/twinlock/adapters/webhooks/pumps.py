@@ -205,6 +205,8 @@ async def delivering(
     )
     pumps, backlog = Pumps(shelf, delivery, clock), Backlog(shelf, clock)
     registry.register(backlog)
+    if settings.picked_one_in and not await shelf.has_desk():
+        _log.warning("duress_has_no_desk", wanted="alarm.duress")
     async with (
         beside("webhooks_wait", pumps.look, pause=LOOK_SECONDS),
         beside("webhooks_uncounted", backlog.count, pause=COUNT_SECONDS),

@@ -41,6 +41,7 @@ from twinlock.domain.events import (
     DestinationRemoved,
     Event,
 )
+from twinlock.domain.forgetting import versions_of
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
 from twinlock.domain.policy.version import PolicyName
@@ -375,7 +376,7 @@ class Rebuilt:
         if isinstance(event, _CLOSING):
             self._close(number, before, event, leaf)
         name = _destination_of(event)
-        at_hand = None if name is None else self._destinations.get(name)
+        at_hand = self._destinations.get(name) if name in versions_of(before) else None
         state = apply(State(account=before, destination_id=name, destination=at_hand), event)
         self._account = state.account
         if state.destination is not at_hand and state.destination is not None:

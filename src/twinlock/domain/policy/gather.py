@@ -40,7 +40,6 @@ from twinlock.domain.bounds import (
     API_KEYS_MOST,
     AUTHENTICATORS_MOST,
     CONTACTS_MOST,
-    DESTINATIONS_MOST,
     KEY_ACTIONS_MOST,
     MAX_VALUE_CENTS,
     NEWCOMER_PERIOD,
@@ -50,6 +49,7 @@ from twinlock.domain.bounds import (
 from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.contested import of_contest
 from twinlock.domain.exits import PlatformExit
+from twinlock.domain.forgetting import is_full as no_place_left
 from twinlock.domain.freezes import SUSPENSION, freezes_as, weak_root
 from twinlock.domain.holds import held_until
 from twinlock.domain.key_laws import by_api_key
@@ -399,7 +399,7 @@ def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: date
             return not password(account) and len(account.authenticators) >= AUTHENTICATORS_MOST
         case DestinationAdd():
             known = action.secret in account.destinations
-            return len(account.destinations) >= DESTINATIONS_MOST and not known
+            return no_place_left(account) and not known
         case TrustedContactAdd() | MemberAdd():
             return _too_many_people(account, payload)
         case ApiKeyCreate():

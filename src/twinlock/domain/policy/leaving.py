@@ -99,10 +99,26 @@ def place_mac(account: Account, payload: AnyExit) -> str:
     books a name is another one in each of them. The key is the one of ``likeness``.
     """
     network, address, _ = leads_to(payload)
+    return mac_of_place(account, network, address)
+
+
+def mac_of_place(account: Account, network: str, address: str) -> str:
+    """Return by what ``account`` counts ``address`` on ``network``."""
     books = network if network in BOOKS else ""
     key = account.chain.label_key.encode("utf-8")
     parts = (part.encode("utf-8") for part in (books, address))
     return b64url(tagged_mac(key, "place/v1", *parts))[:_PLACE]
+
+
+def left_there(account: Account, payload: DestinationAdd, now: datetime) -> Spent:
+    """Return what begins a new stream's sum of the day; nothing where nothing was forgotten.
+
+    Prevents: a destination that is removed, forgotten and listed anew, to have its budget twice.
+    """
+    if not account.former.forgotten:
+        return Spent()
+    place = mac_of_place(account, payload.network, payload.address)
+    return Spent().plus(account.sent_to.on(place, at=now), at=now)
 
 
 def state_of(

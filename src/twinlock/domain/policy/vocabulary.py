@@ -15,6 +15,7 @@ and the schema that Cedar checks against is written from this table.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -344,9 +345,10 @@ def context_of(facts: Facts, only: Iterable[str] = tuple(VOCABULARY)) -> Context
     return context
 
 
+@cache
 def whole_box() -> Box:
     """Return the box of all facts whatever."""
-    return {name: shape_of(fact) for name, fact in VOCABULARY.items()}
+    return MappingProxyType({name: shape_of(fact) for name, fact in VOCABULARY.items()})
 
 
 def shape_of(fact: Fact) -> Shape:

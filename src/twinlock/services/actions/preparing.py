@@ -155,7 +155,8 @@ class Preparing:
         now, lapse = self._clock.now(database_at=None), rules.policy.statutes.lapse
         account = await self._store.account(named)
         where = name_of(account, self._blind.names(place))
-        found = await self._store.destination(named, where)
+        listed = where in account.destinations
+        found = await self._store.destination(named, where) if listed else None
         state = None if found is None else state_of(account, found, lapse=lapse, now=now)
         # A listing that has waited is settled together with this proposal.
         due = (one.secret for one in account.actions if one.until is not None and one.until <= now)

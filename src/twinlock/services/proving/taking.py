@@ -7,7 +7,7 @@ Always true (tests/integration/test_questions.py): whoever else asks about an ac
 question can be answered until its time is over.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -21,7 +21,13 @@ from twinlock.domain.account import (
     OpenAction,
     State,
 )
-from twinlock.domain.actions import ApiKeyCreate, ContactChange, payload_bytes, place_of
+from twinlock.domain.actions import (
+    AnyPayload,
+    ApiKeyCreate,
+    ContactChange,
+    payload_bytes,
+    place_of,
+)
 from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofRefusedError
@@ -34,7 +40,7 @@ from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.commands import Ask, Prove, Right, Wrong
 from twinlock.domain.decisions import Decided, Rules
-from twinlock.domain.duress import check_offered, draws
+from twinlock.domain.duress import check_offered, draws, is_offered, may_name
 from twinlock.domain.errors import NotRepeatableError, TwinlockError
 from twinlock.domain.events import ChallengeIssued, Event, SessionStarted
 from twinlock.domain.gate import decide
@@ -113,6 +119,11 @@ class QuestionStandsError(TwinlockError):
         self.now = now
 
 
+async def no_desk() -> bool:
+    """Say that nobody hears of duress."""
+    return False
+
+
 class Proving:
     """The use cases of questions and answers."""
 
@@ -130,6 +141,7 @@ class Proving:
         older: tuple[passkeys.RelyingParty, ...] = (),
         sign_ins: SignIns,
         picked_one_in: int = 0,
+        has_desk: Callable[[], Awaitable[bool]] = no_desk,
     ) -> None:
         self._store = store
         self._entropy = entropy
@@ -141,6 +153,13 @@ class Proving:
         self._checking = Checking(clock=clock, hasher=hasher, rp=rp, older=older)
         self._rp = rp
         self.picked_one_in = picked_one_in  # Of so many proofs one picks its account; 0: none does.
+        self.has_desk = has_desk  # whether anybody would hear of duress
+
+    async def offers_duress(self, payload: AnyPayload) -> bool:
+        """Say whether an owner may name what ``payload`` binds as for duress."""
+        asked = bool(self.picked_one_in) and may_name(payload)
+        desk = asked and await self.has_desk()
+        return is_offered(payload, one_in=self.picked_one_in, desk=desk)
 
     # --- Asking ---
 
@@ -282,7 +301,7 @@ class Proving:
 
         Raises:
             DuressNotOfferedError: the action binds nothing that could be for duress, or nobody is
-                picked here.
+                picked here, or nobody would hear of it.
             ActionUnknownError: the action is not open.
             IdempotencyConflictError: the key was used for something else.
             MalformedError: ``ip`` is no address.
@@ -297,7 +316,8 @@ class Proving:
                 raise
             return None
         if forced:
-            check_offered(action.payload, one_in=self.picked_one_in)
+            desk = await self.has_desk()
+            check_offered(action.payload, one_in=self.picked_one_in, desk=desk)
         proof = await self._proof(account, action, reply)
         command = self._command(action_id, proof, forced=forced)
         rules = self._policies.rules()

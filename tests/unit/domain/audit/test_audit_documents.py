@@ -29,6 +29,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits, SentTo, Spent
+from twinlock.domain.listing import Former
 from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.policy.version import PolicyName
@@ -115,6 +116,7 @@ OF_ACCOUNTS: dict[str, object] = {
     ),
     "destinations": {},
     "looks": "m" * 10,
+    "former": Former(forgotten=1),
     "paid": {"m" * 10: 1},
     "spent": Spent(),
     "unlisted": Spent(day="2026-01-15", cents=1),

@@ -464,7 +464,7 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
             *of_entries((Fault.TIME_WRONG, ALLOWED, OTHER_TIME)),
             closed("paid"),
             listed_otherwise("old", "version"),
-            differs("destinations"),
+            differs("former"),
         ],
     ),
     (
@@ -520,7 +520,7 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
     (
         "a spend of more",
         happened(SPENT, ActionSpent, value_cents=90_00),
-        [closed("paid"), listed_otherwise("old", "version", "spent"), differs("destinations")],
+        [closed("paid"), listed_otherwise("old", "version", "spent"), differs("former")],
     ),
     (
         "a yes that counts in no sum",
@@ -534,7 +534,11 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
     (
         "a removal that was none",
         unsaid(35, DestinationRemoved),
-        [often("old"), listed_otherwise("old", "version", "removed"), differs("destinations")],
+        [
+            often("old"),
+            listed_otherwise("old", "version", "removed"),
+            differs("destinations", "looks", "former"),
+        ],
     ),
     ("a hold that was none", unsaid(5, HoldPlaced), [differs("holds")]),
     (
@@ -554,7 +558,7 @@ CASES: list[tuple[str, Decides, list[tuple[str, str, str]]]] = [
             labelled(key),
             [
                 *of_entries((Fault.LABEL_WRONG, OPENED, "its label key is none")),
-                differs("chain", "looks"),
+                differs("chain", "looks", "former"),
             ],
         )
         for key in (b"", b"k" * 31, b"k" * 33)

@@ -306,6 +306,19 @@ CREATE TABLE order_count (
 ) WITH (fillfactor = 50);
 CREATE INDEX order_count_day ON order_count USING brin (day);
 
+-- The key of a stream of signals goes with the stream. By the owner's hand, since the application deletes
+-- no key: and by the name, since a row of this table could be made for any key, a customer's too.
+CREATE FUNCTION forget_told_key() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM twinlock.subject_key WHERE subject = OLD.id AND starts_with(OLD.id, 'ssf_');
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION forget_told_key() FROM PUBLIC;
+CREATE TRIGGER told_stream_key AFTER DELETE ON told_stream
+    FOR EACH ROW EXECUTE FUNCTION forget_told_key();
+
 -- The application inserts leaves and events and can neither change nor delete one; of the other rows
 -- it changes what changes, and never whose they are.
 GRANT SELECT, INSERT ON subject_key, leaf, event, policy, installation, api_key_mark
