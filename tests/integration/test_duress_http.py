@@ -136,12 +136,21 @@ def same(first: httpx.Response, second: httpx.Response) -> None:
     assert kept[0] == kept[1]
 
 
+def by_whoever_acted_first(entry: dict[str, Any]) -> tuple[bool, int]:
+    """Put last that messages were handed on, which is noted a moment later, as it happens."""
+    reports = all(event["event"] == "notice.reported/1" for event in entry["events"])
+    return reports, entry["number"]
+
+
 async def told(web: Web, service: Service, one: Forced, action_id: str) -> list[str]:
     """Return all that somebody beside ``one`` can have shown to them."""
     await service.deliver()
     exported = await one.client.export(one.account_id)
     for names in ("repeats", "closed_actions"):  # Else in the order of random names.
         exported[names].sort(key=lambda each: masked(json.dumps(each)))
+    exported["entries"].sort(key=by_whoever_acted_first)
+    for place, entry in enumerate(exported["entries"]):
+        entry["number"] = place
     seen = [
         json.dumps(await one.client.account(one.account_id)),
         (await web.get(f"/confirm/{action_id}")).text,
