@@ -323,7 +323,8 @@ TIGHTENING = [kind for kind in sorted(BUILT) if CLASS_OF[kind] is ActionClass.TI
 def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> None:
     """A freeze or a report with any proof, the rest at the floor or in a session.
 
-    Only a copied session, and a second weak freeze in a month, are turned away.
+    Only a copied session, and a second weak freeze in a month, are turned away; and a session sets
+    no quorum.
     """
     asked = replace(
         found,
@@ -348,7 +349,8 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
     turned_away = {Reason.PROOF_NOT_BOUND, Reason.FREEZE_TOO_SOON}
 
     at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
-    enough = at_the_floor or found.session is SessionState.FULL
+    in_session = found.session is SessionState.FULL and action != ActionType.QUORUM_TIGHTEN
+    enough = at_the_floor or in_session
     by_people = set(found.shown_factors) - {Factor.API_KEY}  # A bot's key sounds no alarm.
     if by_people if action in ALARMS else enough:
         assert set(reasons(wanted)) <= turned_away
