@@ -468,8 +468,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return None if last is None or lapse > end - last else last + lapse
 
     def _last_used(self) -> datetime | None:
-        first = self.usable_at
-        return None if first is None else max(first, self.used_at or first)
+        return self.usable_at and max(self.usable_at, self.used_at or self.usable_at)
 
     def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
         unproved = self.imported and self.usable_at is None
