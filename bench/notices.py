@@ -20,9 +20,12 @@ from collections import defaultdict
 from contextlib import suppress
 from datetime import timedelta
 
+import uvloop
+
 from bench.place import SERVER_USER, make_directory
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.api.serving import Api
+from twinlock.bootstrap.collecting import spare_collections
 from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import open_api
@@ -147,6 +150,7 @@ async def measure(rate: int, seconds: int, count: int) -> None:
             world = await prepare(settings, server_user=SERVER_USER)
             async with open_api(world, book=rule_book()) as api:
                 customers = await accounts(api, count)
+                spare_collections()
                 cpu = time.process_time()
                 answered = await act(api, customers, rate=rate, seconds=seconds)
                 cpu = time.process_time() - cpu
@@ -202,7 +206,8 @@ def main() -> None:
     if given.sink:
         asyncio.run(serve_mail())
     else:
-        asyncio.run(measure(given.rate, given.seconds, given.accounts))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # As ``serve`` has it.
+            runner.run(measure(given.rate, given.seconds, given.accounts))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Letters as messages: nothing that a customer chose can leave its place."""
 
 import email
+from email.header import decode_header, make_header
 from email.policy import SMTP
 
 import pytest
@@ -65,6 +66,42 @@ def test_no_value_begins_a_header(code: str, what: str) -> None:
         "Subject",
         "To",
     ]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Plain",
+        "Ein Schlüssel für dich",
+        "a" * 400,
+        "ä b " * 100,
+        "two\nlines: x",
+        "é" * 90 + "\r\n\r\nx",
+    ],
+)
+def test_a_subject_is_read_as_it_was_meant_and_stays_in_its_place(subject: str) -> None:
+    told = replace(words(a_letter()), subject=subject)
+    data = message(a_letter(), told, sender=SENDER, to="alice@example.com", host="confirm.example")
+    read = email.message_from_bytes(data)
+
+    assert str(make_header(decode_header(read["Subject"]))).split() == subject.split()
+    assert len(read.keys()) == 8
+    assert [part.get_content_type() for part in read.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+    assert max(map(len, data.split(b"\r\n"))) <= LINE_MOST
+    assert made(a_letter()).split(b"\r\n\r\n", 1)[1] == data.split(b"\r\n\r\n", 1)[1]
+
+
+def test_a_text_is_read_as_it_was_written() -> None:
+    told = replace(words(a_letter()), paragraphs=("Grüße = ja ", ".", "From me", "x" * 2_000))
+    data = message(a_letter(), told, sender=SENDER, to="alice@example.com", host="c.example")
+    plain = email.message_from_bytes(data, policy=SMTP).get_body(("plain",))
+    assert plain is not None
+    read = plain.get_content().replace("\r\n", "\n")
+    assert read.startswith("Grüße = ja \n\n.\n\nFrom me\n\n" + "x" * 2_000)
 
 
 def test_html_is_escaped_and_loads_nothing() -> None:
