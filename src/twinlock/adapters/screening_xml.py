@@ -55,7 +55,7 @@ class _Ids(_Reader):
         super().__init__()
         self._id: dict[str, str] = {}
 
-    def opened(self, name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - the reader's form
+    def opened(self, name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - the parser calls it so
         """Begin a new id."""
         if name == "id":
             self._id = {}
@@ -151,9 +151,9 @@ def addresses_of_xml(file: BinaryIO) -> Iterator[str]:
     parser = _Parser()
     try:
         while chunk := file.read(_CHUNK):
-            parser.expat.Parse(chunk, False)  # noqa: FBT003 - expat's own
+            parser.expat.Parse(chunk, False)  # noqa: FBT003 - expat names no argument; more follows
             yield from parser.taken()
-        parser.expat.Parse(b"", True)  # noqa: FBT003 - expat's own; it must end where it should
+        parser.expat.Parse(b"", True)  # noqa: FBT003 - the same; it must end where it should
         yield from parser.taken()
     except (expat.ExpatError, LookupError, ValueError) as error:
         # The last two: an encoding that is unknown, or that has more bytes for a letter.

@@ -114,7 +114,7 @@ class _Nobody:
 
     lanes = 1
 
-    async def send(self, letter: Letter) -> Fate:  # noqa: ARG002 - the port's
+    async def send(self, letter: Letter) -> Fate:  # noqa: ARG002 - carriers take a letter
         """Take nothing."""
         return Fate(Fault.NO_CARRIER, final=True)
 

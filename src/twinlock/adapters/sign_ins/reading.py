@@ -114,7 +114,7 @@ class Reader:
         network, city = _record(self._networks, address), _record(self._cities, address)
         country = _country(city) or iptocc.country_code(str(address)) or UNKNOWN
         owner = NO_FILE if self._networks is None else _owner(network)
-        bits = _V4_NET if address.version == 4 else _V6_NET  # noqa: PLR2004 - IPv4
+        bits = _V4_NET if address.version == 4 else _V6_NET  # noqa: PLR2004 - the version's own name
         site = ipaddress.ip_network((address, bits), strict=False)
         values = (country, owner, str(site), str(address))
         return _Where(
@@ -178,7 +178,7 @@ def _place(record: Mapping[str, Any]) -> tuple[int, int] | None:
         lat, lon = float(location["latitude"]), float(location["longitude"])
     except (KeyError, TypeError, ValueError):
         return None
-    if not (-90 <= lat <= 90 and -180 <= lon <= 180):  # noqa: PLR2004 - a globe's
+    if not (-90 <= lat <= 90 and -180 <= lon <= 180):  # noqa: PLR2004 - degrees on a globe
         return None
     return int(lat * DEGREES), int(lon * DEGREES)
 
