@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 
 import httpx
 import pytest
-from support.browser import Web, browsing, reach, with_pages
+from support.browser import Web, browsing, lent_pages, reach
 from support.cast import MALLORYS_IP
 from support.postgres import WHEEL, TestDatabase, TestServer, running_server
 from support.service import Customer, Service, serving
@@ -129,7 +129,6 @@ async def alice(service: Service) -> Customer:
 @pytest.fixture
 async def mallory(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """A browser elsewhere, with no key."""
-    app = with_pages(service)
-    app.state.api = service.api
-    async with reach(app, address=MALLORYS_IP) as http:
-        yield http
+    with lent_pages(service) as app:
+        async with reach(app, address=MALLORYS_IP) as http:
+            yield http

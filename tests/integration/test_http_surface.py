@@ -12,7 +12,7 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 from prometheus_client.parser import text_string_to_metric_families
-from support.browser import reach, with_pages
+from support.browser import lent_pages, reach
 from support.postgres import TestDatabase
 from support.service import Customer, Service
 
@@ -139,10 +139,9 @@ class Route(NamedTuple):
 
 
 @pytest.fixture
-async def app(service: Service) -> Litestar:
-    app = with_pages(service)
-    app.state.api = service.api
-    return app
+def app(service: Service) -> Iterator[Litestar]:
+    with lent_pages(service) as lent:
+        yield lent
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ redirect is followed, and an answer that is too long or too slow is none.
 """
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from twinlock.adapters.webhooks.sending import (
     Resolve,
     SystemResolver,
     fault_of,
+    trusting,
 )
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.webhooks.endpoints import Fault
@@ -53,9 +53,7 @@ class HttpAsk:
         self, reach: Reach, *, ca_file: Path | None = None, resolve: Resolve | None = None
     ) -> None:
         self._reach = reach
-        self._tls = ssl.create_default_context()
-        if ca_file is not None:
-            self._tls.load_verify_locations(ca_file)
+        self._tls = trusting(ca_file)
         self._resolve = resolve or SystemResolver()
 
     async def ask(

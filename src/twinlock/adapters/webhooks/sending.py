@@ -19,6 +19,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -257,6 +258,21 @@ class _RefusedSession:
         return Fault.ADDRESS_REFUSED, 0
 
 
+def trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """Return what TLS trusts: the system's certificates, and those of ``ca_file``."""
+    if ca_file is None:
+        return _trusting_the_system()
+    trusted = ssl.create_default_context()
+    trusted.load_verify_locations(ca_file)
+    return trusted
+
+
+@cache
+def _trusting_the_system() -> ssl.SSLContext:
+    """Read the system's certificates once for all that speak HTTP: it takes a twentieth second."""
+    return ssl.create_default_context()
+
+
 class HttpPost:
     """Endpoints by HTTP. Implements ``ports.WebhookPost``.
 
@@ -268,9 +284,7 @@ class HttpPost:
         self, reach: Reach, *, ca_file: Path | None = None, resolve: Resolve | None = None
     ) -> None:
         self._reach = reach
-        self._tls = ssl.create_default_context()
-        if ca_file is not None:
-            self._tls.load_verify_locations(ca_file)
+        self._tls = trusting(ca_file)
         self._resolve = resolve or SystemResolver()
 
     @asynccontextmanager
