@@ -43,7 +43,7 @@ from twinlock.adapters.witnesses import open_publishing
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
 from twinlock.api.witnessing import WitnessMetrics
-from twinlock.bootstrap.anchoring import anchored
+from twinlock.bootstrap.anchoring import ANCHOR_SECONDS, anchored
 from twinlock.bootstrap.exits import registered_exits
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.sign_ins import COUNTS_SECONDS, counted_sign_ins
@@ -84,8 +84,6 @@ from twinlock.web.routes import page_router
 from twinlock.web.serving import Pages
 
 OUTBOX_SECONDS = 0.2  # Between two looks at the outbox; a notice leaves within a second.
-
-ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
 
 # Between two looks for API keys that lapse within a week: some hours of it are lost at most.
 LAPSES_SECONDS = 6 * 3600.0
