@@ -182,10 +182,10 @@ def outgrown(account: Account, own: str, *, now: datetime) -> tuple[OpenAction, 
     ]
     signed = [one.action_id for one in loose if _signed_in(account, one)]
     others = [one for one in loose if one.action_id != own]
-    if own not in signed:
-        others = [one for one in others if one.action_id not in signed]
-    if account.members and not any(_proved(account, one) for one in loose if one.action_id == own):
-        others = [one for one in others if not _proved(account, one)]
+    proved = {one.action_id for one in account.actions if account.members and _proved(account, one)}
+    if own not in proved:  # What one of several members proved pushes out whatever is loose.
+        more = proved if own in signed else {*proved, *signed}
+        others = [one for one in others if one.action_id not in more]
     others.sort(
         key=lambda one: (
             *_turn(account, one),
@@ -213,20 +213,30 @@ def _signed_in(account: Account, one: OpenAction) -> bool:
 
 
 def fills_bytes(account: Account, action: OpenAction) -> bool:
-    """Say whether one of several members has asked for more than half of what actions may fill.
+    """Say whether one of several members asks for more than half of what actions may fill.
 
-    Their first always finds what room there is, and what came later counts for nothing. Prevents:
+    Their first always finds what room there is, and so does what was told that it waits. Prevents:
     four small withdrawals of one member's, as long as they can be, after which there is no room for
     the agreements of the others, to remove that member above all.
     """
-    if not account.members or urgent(action):
+    if not account.members or urgent(action) or _admitted(action):
         return False
+    own = [one for one in account.actions if one.member_id == action.member_id and one != action]
     earlier = takewhile(lambda one: one.action_id != action.action_id, account.actions)
-    own = (one for one in earlier if one.member_id == action.member_id)
-    before = [one for one in own if _proved(account, one) and not urgent(one)]
+    first = {one.action_id for one in earlier}
+    before = [
+        one
+        for one in own
+        if _proved(account, one) and (_admitted(one) or one.action_id in first) and not urgent(one)
+    ]
     room = DOCUMENT_ROOM - bytes_that_last(replace(account, actions=()))
     filled = sum(len(encode(_told(one))) for one in (*before, action))
     return bool(before) and filled > room // 2
+
+
+def _admitted(one: OpenAction) -> bool:
+    waits = one.until is not None or one.offered_until is not None
+    return waits or one.state is ActionState.AUTHORIZED
 
 
 def _turn(account: Account, one: OpenAction) -> tuple[bool, int]:

@@ -17,7 +17,7 @@ from support.companies import (
 from support.gates import Gate
 from support.worlds import FREEZE, SYNCED, an_account, send
 
-from twinlock.domain.account import OpenAction
+from twinlock.domain.account import ActionState, OpenAction
 from twinlock.domain.bounds import DOCUMENT_ROOM
 from twinlock.domain.canonical import encode
 from twinlock.domain.errors import DocumentTooLargeError
@@ -102,9 +102,7 @@ def test_what_is_agreed_to_pushes_out_what_nobody_agreed_to(gate: Gate) -> None:
 
 
 def test_one_member_fills_half_of_what_actions_may_fill(gate: Gate) -> None:
-    first, second = (
-        gate.action(asks(gate, send(10 + n, to=f"0x{n + 4}" + "5" * 39), BOBS)) for n in range(2)
-    )
+    first, second = (gate.action(asks(gate, send(500 + n), BOBS)) for n in range(2))
     filled_to(gate, 0)
     account = gate.account
     others = replace(second, member_id=account.member_id)
@@ -112,8 +110,23 @@ def test_one_member_fills_half_of_what_actions_may_fill(gate: Gate) -> None:
     assert not fills_bytes(account, first)  # A member's first finds what room there is.
     assert fills_bytes(account, second)
     assert not fills_bytes(account, others)
+    assert not fills_bytes(account, replace(second, until=NOON))
+    assert not fills_bytes(account, replace(second, offered_until=NOON))
+    assert not fills_bytes(account, replace(second, state=ActionState.AUTHORIZED))
     assert not fills_bytes(an_account(SYNCED), second)
     assert not fills_bytes(account, frozen(gate))
+
+
+def test_what_waits_counts_whenever_it_was_asked_for(gate: Gate) -> None:
+    """Prevents: four proposals that one member proves in the other order."""
+    named = [
+        gate.propose(send(10 + n, to=f"0x{n + 4}" + "5" * 39), member=BOB.member_id).action_id
+        for n in range(2)
+    ]
+    gate.prove(named[1], BOBS)
+    filled_to(gate, 0)
+
+    assert fills_bytes(gate.account, gate.action(named[0]))
 
 
 def frozen(gate: Gate) -> OpenAction:
@@ -124,8 +137,8 @@ def frozen(gate: Gate) -> OpenAction:
 
 
 def test_half_of_it_is_half_to_the_byte(gate: Gate) -> None:
-    asks(gate, send(10, to="0x4" + "5" * 39), BOBS)
-    second = gate.action(asks(gate, send(11, to="0x5" + "5" * 39), BOBS))
+    asks(gate, send(500), BOBS)
+    second = gate.action(asks(gate, send(501), BOBS))
     both = sum(len(encode(one)) for one in gate.account.actions)
     for left, filled in ((both * 2, False), (both * 2 - 2, True)):
         one = Gate.of(replace(gate.account, actions=()))
