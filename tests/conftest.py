@@ -71,6 +71,10 @@ TOGETHER = MappingProxyType(
 UNCOUNTED = (
     *(name for name, group in TOGETHER.items() if group in ("stories", "worlds")),
     "tests/attacks/test_owners_halves.py",
+    "tests/integration/test_bench_smoke.py",
+    "tests/integration/test_own_postgres.py",
+    "tests/integration/test_store_processes.py",
+    "tests/tidy/",
     "tests/unit/range/",
 )
 
@@ -94,12 +98,13 @@ PLAYED = (
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Hash no password of a play twice: argon2 is a function, and takes two fifths of its time."""
-    if not item.nodeid.startswith(PLAYED):
-        return (yield)
-    from support.remembered_hashes import remember  # noqa: PLC0415 - its lines count from now on
-
     with pytest.MonkeyPatch.context() as patch:
-        remember(patch)
+        if item.nodeid.startswith(UNCOUNTED):
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # For the processes it starts.
+        if item.nodeid.startswith(PLAYED):
+            from support.remembered_hashes import remember  # noqa: PLC0415 - its lines count, too
+
+            remember(patch)
         return (yield)
 
 

@@ -278,10 +278,3 @@ async def test_what_is_no_single_address_is_refused_before_anything_is_said(
     """Prevents: a second recipient, or a command, in what a customer calls an address."""
     assert await sent(settings_for(server), address) == [Fate(Fault.ADDRESS_REFUSED, final=True)]
     assert (server.connections, server.mails) == (0, [])
-
-
-async def test_a_name_of_another_script_is_written_as_mail_servers_know_it(
-    server: MailServer,
-) -> None:
-    assert await sent(settings_for(server), "alice@bücher.example") == [Fate()]
-    assert server.mails[0].to == ("alice@xn--bcher-kva.example",)

@@ -28,12 +28,12 @@ from twinlock.adapters.mail.sending import SmtpMail
 from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.account import ChannelKind
+from twinlock.domain.account import Account, ChannelKind
 from twinlock.domain.bounds import NOTICE_LIFETIME
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.letters import Letter
 from twinlock.domain.notices import NoticeKind
-from twinlock.domain.parcels import CarrierName, Slip
+from twinlock.domain.parcels import CarrierName, Claimed, Slip, slips
 from twinlock.ports import Outgoing
 from twinlock.ports.notices import Carrier
 from twinlock.services.notices.reporting import NoticeUnknownError, Reporting
@@ -117,14 +117,22 @@ async def scene(store: SqlStore, clock: SteerableClock, database: TestDatabase) 
     await database.execute("DELETE FROM outbox")
     for _ in range(MANY):
         await store.run(withdrawal(customer, new_action(customer)))
-    telling = Telling(store, origin="https://confirm.example")
 
     async def send(outgoing: Outgoing) -> tuple[Slip, ...]:
-        slips = await telling.slips(outgoing, dict.fromkeys(ChannelKind, CarrierName.MAIL))
-        return tuple([_to_mail(one) for one in slips])
+        return tuple([_to_mail(one) for one in by_mail(outgoing)])
 
     await Outbox(store).deliver(send, most=99)
     return Scene(store, clock, database, SqlDeliveries(store, entropy=ENTROPY), customer)
+
+
+def owner_of(claimed: Claimed) -> Account:
+    assert claimed.account is not None
+    return claimed.account
+
+
+def by_mail(outgoing: Outgoing) -> tuple[Slip, ...]:
+    carriers = dict.fromkeys(ChannelKind, CarrierName.MAIL)
+    return slips(outgoing.account, outgoing.notice, serial=outgoing.serial, carriers=carriers)
 
 
 def _to_mail(slip: Slip) -> Slip:
@@ -213,14 +221,12 @@ async def test_what_is_too_old_is_dead_and_not_sent(scene: Scene) -> None:
 
 
 async def test_a_code_that_is_too_old_is_of_no_use_to_anybody(scene: Scene) -> None:
-    telling = Telling(scene.store, origin="https://confirm.example")
     await scene.database.execute("DELETE FROM delivery")
     await scene.store.run(withdrawal(scene.customer, new_action(scene.customer)))
 
     async def send(outgoing: Outgoing) -> tuple[Slip, ...]:
         code = replace(outgoing.notice, kind=NoticeKind.CODE, code="123456")
-        made = replace(outgoing, notice=code)
-        return await telling.slips(made, dict.fromkeys(ChannelKind, CarrierName.MAIL))
+        return by_mail(replace(outgoing, notice=code))
 
     await Outbox(scene.store).deliver(send, most=9)
     scene.clock.at += timedelta(hours=1)
@@ -370,7 +376,7 @@ async def test_of_what_nobody_knows_there_is_no_link(scene: Scene) -> None:
     for about in (named, unknown, ""):
         notice = replace(claimed.parcel.notice, action_id=about)
         parcel = replace(claimed.parcel, notice=notice)
-        letter = await telling.letter(claimed.account_id, parcel, name="ntc_1")
+        letter = await telling.letter(owner_of(claimed), parcel, name="ntc_1")
         freezes.append(bool(letter.freeze))
         assert letter.link == ""
 
@@ -380,7 +386,8 @@ async def test_of_what_nobody_knows_there_is_no_link(scene: Scene) -> None:
 async def test_a_notice_as_each_channel_gets_it(scene: Scene) -> None:
     (claimed, *_) = await scene.shelf.claim(CarrierName.MAIL, now=scene.clock.now(), most=1)
     telling = Telling(scene.store, origin="https://confirm.example")
-    outgoing = Outgoing(outbox_id=7, account_id=claimed.account_id, notice=claimed.parcel.notice)
+    account = owner_of(claimed)
+    outgoing = Outgoing(outbox_id=7, account=account, notice=claimed.parcel.notice)
     letters = await telling.letters(outgoing)
 
     assert [one.name for one in letters] == [f"000000000007-{claimed.lane}"]

@@ -8,13 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 from support.postgres import TestDatabase
 from support.service import Customer, Service
-from support.stores import BEGINNING
+from support.stores import BEGINNING, account_of, new_customer
 
 from twinlock.adapters.letters import InTime
 from twinlock.bootstrap.world import World
 from twinlock.domain.bounds import NOTICE_LIFETIME
 from twinlock.domain.errors import ClockUntrustedError
-from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.ports import Outgoing
 
@@ -72,7 +71,7 @@ class FixedClock:
 
 OUTGOING = Outgoing(
     outbox_id=1,
-    account_id=AccountId("acc_" + "a" * 26),
+    account=account_of(new_customer(), now=BEGINNING),
     notice=Notice(kind=NoticeKind.DONE, what="freeze.set", at=BEGINNING, channels=()),
 )
 

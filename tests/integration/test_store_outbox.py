@@ -78,7 +78,7 @@ async def test_messages_are_handed_on_in_order_and_once(
 
     assert (sent, again) == (3, 0)
     assert post.ids == letters
-    assert {one.account_id for one in post.got} == {alice.account_id}
+    assert {one.account.account_id for one in post.got} == {alice.account_id}
     assert {one.notice.kind for one in post.got} == {NoticeKind.LEFT}
     assert await waiting(database) == []
 

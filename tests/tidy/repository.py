@@ -5,7 +5,7 @@ import io
 import os
 import subprocess
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from functools import cache
 from pathlib import Path
 
@@ -52,11 +52,22 @@ def markdown_files() -> list[Path]:
     return [path for path in files() if path.suffix == ".md"]
 
 
+def faults(paths: Iterable[Path], of: Callable[[Path], Sized]) -> dict[str, Sized]:
+    """Return what is wrong in which file; a test for each file would take minutes in all."""
+    return {name_of(path): found for path in paths if len(found := of(path)) > 0}
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file."""
+    return path.read_text(encoding="utf-8")
+
+
 def name_of(path: Path) -> str:
     """Return a path as people name it."""
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     """Return the syntax tree of a Python file."""
     return ast.parse(path.read_text(encoding="utf-8"))

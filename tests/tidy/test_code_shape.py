@@ -4,8 +4,16 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-from tidy.repository import SOURCE, comments, name_of, python_files, text_files, tree
+from tidy.repository import (
+    SOURCE,
+    comments,
+    faults,
+    name_of,
+    python_files,
+    text_files,
+    text_of,
+    tree,
+)
 
 MOST_LINES_OF_A_FUNCTION = 60
 MOST_LINES_OF_A_MODULE = 500
@@ -49,49 +57,54 @@ ARITHMETIC = {
 }
 
 
-MODULES = [path for path in python_files() if "tests" not in path.parts]
+def test_a_module_is_at_most_500_lines_long() -> None:
+    modules = [path for path in python_files() if "tests" not in path.parts]
+
+    assert faults(modules, lambda path: text_of(path).splitlines()[MOST_LINES_OF_A_MODULE:]) == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_is_at_most_500_lines_long(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES_OF_A_MODULE
+def test_no_function_is_longer_than_60_lines() -> None:
+    assert faults(python_files(), long_functions) == {}
 
 
-@pytest.mark.parametrize("path", python_files(), ids=name_of)
-def test_no_function_is_longer_than_60_lines(path: Path) -> None:
-    long = [
+def long_functions(path: Path) -> list[str]:
+    return [
         f"{node.name}, line {node.lineno}"
         for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno + 1 > MOST_LINES_OF_A_FUNCTION
     ]
 
-    assert long == []
+
+def test_a_module_says_what_it_is() -> None:
+    modules = python_files("src", "bench", "tools")
+
+    assert [name_of(path) for path in modules if not ast.get_docstring(tree(path))] == []
 
 
-@pytest.mark.parametrize("path", python_files("src", "bench", "tools"), ids=name_of)
-def test_a_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(tree(path))
+def test_an_exception_to_a_rule_has_its_reason_beside_it() -> None:
+    assert faults(python_files(), bare_exceptions) == {}
 
 
-@pytest.mark.parametrize("path", python_files(), ids=name_of)
-def test_an_exception_to_a_rule_has_its_reason_beside_it(path: Path) -> None:
-    bare = [
+def bare_exceptions(path: Path) -> list[str]:
+    if not EXCEPTION.search(text_of(path)):
+        return []
+    return [
         f"line {line}: {text}"
         for line, text in comments(path)
         if EXCEPTION.search(text) and not REASONED.search(text)
     ]
 
-    assert bare == []
+
+def test_nothing_is_left_for_later_in_a_comment() -> None:
+    assert faults(text_files(), lambda path: UNFINISHED.findall(text_of(path))) == {}
 
 
-@pytest.mark.parametrize("path", text_files(), ids=name_of)
-def test_nothing_is_left_for_later_in_a_comment(path: Path) -> None:
-    assert UNFINISHED.findall(path.read_text(encoding="utf-8")) == []
+def test_the_domain_imports_arithmetic_and_nothing_else() -> None:
+    assert faults(sorted((SOURCE / "domain").rglob("*.py")), strange_imports) == {}
 
 
-@pytest.mark.parametrize("path", sorted((SOURCE / "domain").rglob("*.py")), ids=name_of)
-def test_the_domain_imports_arithmetic_and_nothing_else(path: Path) -> None:
+def strange_imports(path: Path) -> set[str]:
     imported = [
         name
         for node in ast.walk(tree(path))
@@ -104,12 +117,12 @@ def test_the_domain_imports_arithmetic_and_nothing_else(path: Path) -> None:
         )
     ]
 
-    strange = {name for name in imported if not name.startswith("twinlock.domain")} - ARITHMETIC
-    assert strange == set()
+    return {name for name in imported if not name.startswith("twinlock.domain")} - ARITHMETIC
 
 
-@pytest.mark.parametrize("path", python_files("src"), ids=name_of)
-def test_assert_is_for_tests(path: Path) -> None:
-    asserted = [node.lineno for node in ast.walk(tree(path)) if isinstance(node, ast.Assert)]
+def test_assert_is_for_tests() -> None:
+    assert faults(python_files("src"), asserted) == {}
 
-    assert asserted == []
+
+def asserted(path: Path) -> list[int]:
+    return [node.lineno for node in ast.walk(tree(path)) if isinstance(node, ast.Assert)]

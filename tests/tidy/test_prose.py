@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tidy.repository import ROOT, files, markdown_files, name_of, text_files
+from tidy.repository import ROOT, faults, files, markdown_files, name_of, text_files, text_of
 from typer.testing import CliRunner
 
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
@@ -34,18 +34,21 @@ def targets() -> set[str]:
     return set(TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("path", markdown_files(), ids=name_of)
-def test_a_link_leads_somewhere(path: Path) -> None:
-    links = LINK.findall(path.read_text(encoding="utf-8"))
-
-    assert [link for link in links if not (path.parent / link).exists()] == []
+def test_a_link_leads_somewhere() -> None:
+    assert faults(markdown_files(), dead_links) == {}
 
 
-@pytest.mark.parametrize("path", markdown_files(), ids=name_of)
-def test_a_make_target_that_is_named_exists(path: Path) -> None:
-    asked = [line.split()[1:2] for line in commands(path.read_text("utf-8")) if line[:4] == "make"]
+def dead_links(path: Path) -> list[str]:
+    return [link for link in LINK.findall(text_of(path)) if not (path.parent / link).exists()]
 
-    assert {name for names in asked for name in names} <= targets()
+
+def test_a_make_target_that_is_named_exists() -> None:
+    assert faults(markdown_files(), lambda path: asked_of_make(path) - targets()) == {}
+
+
+def asked_of_make(path: Path) -> set[str]:
+    asked = [line.split()[1:2] for line in commands(text_of(path)) if line[:4] == "make"]
+    return {name for names in asked for name in names}
 
 
 def test_every_make_target_is_explained() -> None:
@@ -100,23 +103,28 @@ def test_a_subcommand_that_is_named_exists(page: str, words: tuple[str, ...]) ->
     assert subcommand_is_known(words)
 
 
-@pytest.mark.parametrize("path", text_files(), ids=name_of)
-def test_nothing_names_the_machine_it_was_written_on(path: Path) -> None:
-    assert ELSEWHERE.findall(path.read_text(encoding="utf-8")) == []
+def test_nothing_names_the_machine_it_was_written_on() -> None:
+    assert faults(text_files(), lambda path: ELSEWHERE.findall(text_of(path))) == {}
 
 
-@pytest.mark.parametrize("path", text_files(), ids=name_of)
-def test_a_file_that_is_named_exists(path: Path) -> None:
-    named = set(PATH.findall(path.read_text(encoding="utf-8")))
+def test_a_file_that_is_named_exists() -> None:
+    assert faults(text_files(), missing_files) == {}
 
-    assert {name for name in named if not _exists(name)} == set()
+
+def missing_files(path: Path) -> set[str]:
+    return {name for name in PATH.findall(text_of(path)) if not _exists(name)}
 
 
 @cache
 def _exists(name: str) -> bool:
-    known = {name_of(file) for file in files()}
-    folders = {parent for file in known for parent in _parents(file)}
-    return any(fnmatch(one, name) for one in known | folders)
+    return name in _known() or any(fnmatch(one, name) for one in _known())
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Return every file and folder by its name."""
+    named = {name_of(file) for file in files()}
+    return frozenset(named | {parent for file in named for parent in _parents(file)})
 
 
 def _parents(name: str) -> list[str]:

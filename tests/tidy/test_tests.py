@@ -4,8 +4,7 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-import pytest
-from tidy.repository import ROOT, name_of, python_files, tree
+from tidy.repository import ROOT, faults, name_of, python_files, tree
 
 TEST_FILES = [path for path in python_files("tests") if path.name.startswith("test_")]
 KINDS = {"unit", "property", "integration", "e2e", "attacks", "vectors", "tidy", "support"}
@@ -27,17 +26,18 @@ def test_tests_are_modules_and_not_packages() -> None:
     assert [name_of(path) for path in python_files("tests") if path.name == "__init__.py"] == []
 
 
-@pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
-def test_a_test_mocks_nothing_and_never_naps(path: Path) -> None:
-    forbidden = [
+def test_a_test_mocks_nothing_and_never_naps() -> None:
+    assert faults(TEST_FILES, mocks_and_naps) == {}
+
+
+def mocks_and_naps(path: Path) -> list[str]:
+    return [
         f"line {node.lineno}: {ast.unparse(node)}"
         for node in ast.walk(tree(path))
         if (isinstance(node, ast.Import | ast.ImportFrom) and "mock" in ast.unparse(node))
         or (isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "sleep"))
         or (isinstance(node, ast.Call) and _naps(node))
     ]
-
-    assert forbidden == []
 
 
 def _naps(call: ast.Call) -> bool:
@@ -48,9 +48,12 @@ def _naps(call: ast.Call) -> bool:
 SKIPS = ("pytest.skip", "pytest.importorskip", "pytest.mark.skip", "pytest.mark.xfail")
 
 
-@pytest.mark.parametrize("path", TEST_FILES, ids=name_of)
-def test_a_test_is_skipped_only_where_it_means_nothing_and_says_so(path: Path) -> None:
+def test_a_test_is_skipped_only_where_it_means_nothing_and_says_so() -> None:
     """``skipif`` with a reason is for another kind of system; ``make test`` prints each."""
+    assert faults(TEST_FILES, bare_skips) == {}
+
+
+def bare_skips(path: Path) -> list[int]:
     nodes = list(ast.walk(tree(path)))
     skips = [
         node.lineno
@@ -65,4 +68,4 @@ def test_a_test_is_skipped_only_where_it_means_nothing_and_says_so(path: Path) -
         and not any(keyword.arg == "reason" for keyword in node.keywords)
     ]
 
-    assert skips + unreasoned == []
+    return skips + unreasoned

@@ -45,6 +45,7 @@ from twinlock.domain.requirements import NOTHING, Never, Requirement
 _ACCOUNT: Final = {"type": "Account", "id": "account"}  # Statutes speak of every account alike.
 _MARK = "\ufeff"  # Some editors put it in front of UTF-8.
 _log = structlog.get_logger()
+_REASONS: Final = frozenset(map(str, Reason))
 
 
 def canonical_schema(text: str) -> str:
@@ -58,6 +59,7 @@ def canonical_schema(text: str) -> str:
         refuse(PolicyFault.SCHEMA_DIFFERS, f"the schema does not parse: {first_line(error)}")
 
 
+@cache
 def own_schema() -> str:
     """Return the schema of this version in Cedar's own form."""
     return canonical_schema(schema_text())
@@ -111,8 +113,9 @@ def _check_words(text: str, place: str, said: Mapping[str, str | None]) -> None:
             says = f"@{name[:40]} is not known{like(name, ANNOTATIONS, mark='@')}"
             refuse(PolicyFault.ANNOTATION, says, rule=rule, line=line_of(text, place))
     reason = said.get("reason") or ""
-    near = like(reason, FITS)
-    if reason not in set(map(str, Reason)) and near:
+    if reason in _REASONS:
+        return
+    if near := like(reason, FITS):
         says = f"{reason[:40]!r} is not a reason{near}"
         refuse(PolicyFault.ANNOTATION, says, rule=rule, line=line_of(text, place))
 

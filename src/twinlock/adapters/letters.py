@@ -15,7 +15,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import ActionId
 from twinlock.domain.notices import is_outdated
-from twinlock.domain.parcels import Slip
+from twinlock.domain.parcels import Slip, slips
 from twinlock.ports import (
     Clock,
     Outgoing,
@@ -74,9 +74,10 @@ class LetterFiles:
         private_files.make_directory(self._directory)
         for letter in await self._telling.letters(outgoing):
             private_files.write(self._directory / f"{letter.name}.json", encode(letter))
-        for slip in await self._telling.slips(outgoing, {}):
+        account, notice = outgoing.account, outgoing.notice
+        for slip in slips(account, notice, serial=outgoing.serial, carriers={}):
             if slip.owes:
-                about = ActionId(outgoing.notice.action_id)
+                about = ActionId(notice.action_id)
                 channel = slip.parcel.channel.channel_id
-                await self._reporting.report(outgoing.account_id, about, channel, Outcome.HANDED)
+                await self._reporting.report(account.account_id, about, channel, Outcome.HANDED)
         return ()

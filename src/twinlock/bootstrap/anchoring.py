@@ -13,6 +13,8 @@ from twinlock.ports import Clock
 from twinlock.ports.log import Head
 from twinlock.services.anchoring import Anchoring
 
+ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
+
 
 @asynccontextmanager
 async def anchored(

@@ -8,10 +8,9 @@ from twinlock.adapters.keys_at_work import LOOK_SECONDS
 from twinlock.adapters.sql.arrivals import SqlArrivals
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.system import SystemEntropy, own_clock
-from twinlock.bootstrap.anchoring import anchored
+from twinlock.bootstrap.anchoring import ANCHOR_SECONDS, anchored
 from twinlock.bootstrap.checking_rows import Begin, checking_beside, checking_here
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
-from twinlock.bootstrap.serving import ANCHOR_SECONDS
 from twinlock.bootstrap.world import World
 from twinlock.ports import Clock
 from twinlock.services.importing.admitting import Importing

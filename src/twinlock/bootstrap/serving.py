@@ -28,7 +28,7 @@ from twinlock.adapters.sql.api_key_marks import SqlMarkedAccounts
 from twinlock.adapters.sql.contacts import SqlSignalIndex
 from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.order_intents import SqlOrderCounts
-from twinlock.adapters.sql.outbox import Outbox
+from twinlock.adapters.sql.outbox import Outbox, Send
 from twinlock.adapters.sql.platform_keys import SqlPlatformKeys
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.records import SqlRecords
@@ -43,14 +43,14 @@ from twinlock.adapters.witnesses import open_publishing
 from twinlock.api.serving import Api, UseCases
 from twinlock.api.throttling import Rates
 from twinlock.api.witnessing import WitnessMetrics
-from twinlock.bootstrap.anchoring import anchored
+from twinlock.bootstrap.anchoring import ANCHOR_SECONDS, anchored
 from twinlock.bootstrap.exits import registered_exits
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.sign_ins import COUNTS_SECONDS, counted_sign_ins
 from twinlock.bootstrap.signals import NOBODY, polling, signal_use_cases
 from twinlock.bootstrap.transmitting import telling_others, told_use_cases
 from twinlock.bootstrap.world import World
-from twinlock.domain.parcels import Slip
+from twinlock.domain.parcels import Slip, slips
 from twinlock.domain.policy.version import Policy
 from twinlock.ports import Clock, Outgoing, PolicyTexts, PriceFeed, Relay, Store
 from twinlock.ports.keys import MarkedAccounts, PlatformKeys
@@ -84,8 +84,6 @@ from twinlock.web.routes import page_router
 from twinlock.web.serving import Pages
 
 OUTBOX_SECONDS = 0.2  # Between two looks at the outbox; a notice leaves within a second.
-
-ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second at most.
 
 # Between two looks for API keys that lapse within a week: some hours of it are lost at most.
 LAPSES_SECONDS = 6 * 3600.0
@@ -260,13 +258,8 @@ async def open_on(
         clock=clock,
         prices=prices,
     )
-    letters = LetterFiles(world.settings.outbox_dir, use.telling, use.reporting)
-
-    async def deal(outgoing: Outgoing) -> tuple[Slip, ...]:
-        named = {} if shelves.carriers is None else await shelves.carriers.named()
-        return await (use.telling.slips(outgoing, named) if named else letters.send(outgoing))
-
-    in_time = InTime(deal, clock=clock)
+    files = LetterFiles(world.settings.outbox_dir, use.telling, use.reporting)
+    in_time = InTime(_dealing(files, shelves.carriers), clock=clock)
 
     async def hand_on() -> None:
         while await shelves.outbox.deliver(in_time.send, most=OUTBOX_MOST) == OUTBOX_MOST:
@@ -292,6 +285,19 @@ async def open_on(
             check_health=keys.check_health if shelves.at_work else lambda: None,
             carriers=shelves.carriers,
         )
+
+
+def _dealing(files: LetterFiles, carriers: Carriers | None) -> Send:
+    """Return what deals a notice out to its channels, or leaves files while nobody carries it."""
+
+    async def deal(outgoing: Outgoing) -> tuple[Slip, ...]:
+        named = {} if carriers is None else await carriers.named()
+        if not named:
+            return await files.send(outgoing)
+        notice, serial = outgoing.notice, outgoing.serial
+        return slips(outgoing.account, notice, serial=serial, carriers=named)
+
+    return deal
 
 
 def page_routes(settings: Settings, *, policy: Policy) -> Router:

@@ -70,11 +70,14 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that this process alone sends, as long as its claim lasts."""
+    """A message that this process alone sends, as long as its claim lasts.
+
+    ``account`` is whose message it is, as it stood at the claim; None where it does not open.
+    """
 
     delivery_id: int
     name: str
-    account_id: AccountId
+    account: Account | None
     lane: str
     attempts: int
     claimed_until: datetime

@@ -141,11 +141,12 @@ class StoredEntry(msgspec.Struct, frozen=True, kw_only=True):
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """A notice on its way: ``outbox_id`` orders them, ``account`` tells where the channels lead.
 
-    ``serial`` is its name in the outbox, where it has one.
+    That is the account as it stood when the notice was taken up. ``serial`` is its name in the
+    outbox, where it has one.
     """
 
     outbox_id: int
-    account_id: AccountId
+    account: Account
     notice: Notice
     serial: str = ""
 

@@ -20,7 +20,7 @@ class MemoryNotices:
 
     async def inbox(self, account_id: AccountId) -> tuple[tuple[str, Notice], ...]:
         """Return the notices of an account, the newest first."""
-        own = (one for one in reversed(self._kept) if one.account_id == account_id)
+        own = (one for one in reversed(self._kept) if one.account.account_id == account_id)
         return tuple((f"{one.outbox_id}", one.notice) for one in own)
 
     async def named(self, name: str) -> Owed | None:  # noqa: ARG002 - the port's

@@ -177,7 +177,8 @@ class MemoryStore:
             self._used[_key(work), work.idempotency.key] = used
         for notice in booked.notices:
             number = self._sent + len(self._outgoing) + 1
-            letter = Outgoing(outbox_id=number, account_id=work.account_id, notice=notice)
+            account = booked.state.account
+            letter = Outgoing(outbox_id=number, account=account, notice=notice)
             self._outgoing.append(letter)
         self._append(work.account_id, booked.entries)
         self._at = at
@@ -259,7 +260,7 @@ class MemoryStore:
 
     async def waiting(self, account_id: AccountId) -> tuple[Notice, ...]:
         """Return the messages to an account's channels that wait to be sent."""
-        own = (letter for letter in self._outgoing if letter.account_id == account_id)
+        own = (letter for letter in self._outgoing if letter.account.account_id == account_id)
         return tuple(letter.notice for letter in own)
 
     async def messages(self, account_id: AccountId) -> tuple[Parcel, ...]:  # noqa: ARG002 - the port's
@@ -300,7 +301,8 @@ class MemoryStore:
         """Hand on up to ``most`` messages, oldest first; return how many were."""
         letters = self._outgoing[:most]
         for letter in letters:
-            if await send(letter) is not None:
+            account = await self.account(letter.account.account_id)
+            if await send(msgspec.structs.replace(letter, account=account)) is not None:
                 self.notices.keep(letter)
             self._sent += 1
             self._outgoing.remove(letter)

@@ -20,7 +20,6 @@ from twinlock.domain.errors import (
     LogDamagedError,
     MalformedError,
     SealBrokenError,
-    TwinlockError,
     UnavailableError,
     present,
 )
@@ -34,10 +33,6 @@ from twinlock.ports.erasure import ErasableAccounts
 ACTOR = "operator:erase-due"
 # What is wrong with one account, and keeps no other from being erased: somebody may hold it, too.
 FAULTS = (LogDamagedError, SealBrokenError, MalformedError, InvariantError, UnavailableError)
-
-
-class _NothingWasDueError(TwinlockError):
-    """What was due before an erasure was written by somebody else meanwhile."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,7 +89,7 @@ class Erasing:
             committed = await self._accounts.erase(work)
             decided = present(committed.decided, "it was decided")
             if not committed.indexes and len(decided.states) > 1:
-                with suppress(_NothingWasDueError):  # Another, who came first, wrote it.
+                with suppress(UnavailableError):  # Somebody else may have written it meanwhile.
                     await self._store.run(_without_the_last(work))
                 committed = await self._accounts.erase(work)
         except (AccountErasedError, AccountUnknownError, ActionUnknownError):
@@ -143,7 +138,7 @@ def _without_the_last(work: Work) -> Work:
     def decide_the_rest(state: State, now: datetime) -> Decided:
         decided = work.decide(state, now)
         if len(decided.states) == 1:
-            raise _NothingWasDueError("nothing is due any more")
+            raise UnavailableError("nothing is due any more")
         return Decided(decisions=decided.decisions[:-1], states=decided.states[:-1])
 
     return msgspec.structs.replace(work, decide=decide_the_rest)

@@ -10,48 +10,16 @@ recipient; the bytes are 7-bit lines of at most 998 characters; a date is that o
 
 from binascii import b2a_qp
 from datetime import datetime
-from email.errors import HeaderParseError
 from email.header import Header
-from email.headerregistry import Address
 from email.utils import format_datetime, formataddr
 from html import escape
 
-from twinlock.adapters.mail.settings import ADDRESS_MOST
-from twinlock.domain.errors import TwinlockError
 from twinlock.domain.letters import Letter
 from twinlock.domain.wording import Words
 
 PLAIN_MOST = 200  # Letters of a subject as it is; a longer one is encoded words.
 
 _FOLD = "\r\n "  # RFC 5322, 2.2.3
-
-
-class MailAddressRefusedError(TwinlockError):
-    """A channel's address is not one that mail can be sent to."""
-
-    code = "mail_address_refused"
-    status = 422
-
-
-def recipient(address: str) -> str:
-    """Return ``address`` as the envelope names it, its domain in ASCII (IDNA).
-
-    Raises:
-        MailAddressRefusedError: it is not one address of ASCII letters before the ``@``.
-    """
-    local, at, domain = address.rpartition("@")
-    try:
-        ascii_domain = domain.encode("idna").decode("ascii").lower()
-        parsed = Address(addr_spec=f"{local}@{ascii_domain}")
-    except (HeaderParseError, UnicodeError, ValueError, IndexError):
-        raise MailAddressRefusedError("no address that mail can be sent to") from None
-    whole = f"{parsed.username}@{parsed.domain}"
-    plain = address.isprintable() and " " not in address and local.isascii()
-    if not at or not plain or not parsed.username or len(whole) > ADDRESS_MOST:
-        raise MailAddressRefusedError("no address that mail can be sent to")
-    if whole != f"{local}@{ascii_domain}":  # It was read as something else: quotes, comments.
-        raise MailAddressRefusedError("no address that mail can be sent to")
-    return whole
 
 
 def message_id(letter: Letter, *, host: str) -> str:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import aiosmtplib
 
 from twinlock.adapters import private_files
-from twinlock.adapters.mail.messages import MailAddressRefusedError, message, recipient
+from twinlock.adapters.mail.messages import message
 from twinlock.adapters.mail.settings import IMPLICIT, STARTTLS, MailSettings
+from twinlock.domain.contacts import ChannelAddressError, normal_email
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.errors import FileUnsafeError
 from twinlock.domain.letters import Letter
@@ -62,8 +63,8 @@ class SmtpMail:
     async def send(self, letter: Letter) -> Fate:
         """Send one message; return what became of it."""
         try:
-            to = recipient(letter.address)
-        except MailAddressRefusedError:
+            to = normal_email(letter.address)
+        except ChannelAddressError:
             return Fate(Fault.ADDRESS_REFUSED, final=True)
         data = message(
             letter, message_words(letter), sender=self._settings.sender, to=to, host=self._host

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, TypeVar
 
+import asyncpg
 import msgspec
 
 from twinlock.adapters.boxes import NONCE_BYTES, SubjectKey
@@ -76,6 +77,12 @@ def unseal(key: SubjectKey, box: bytes, decoder: msgspec.json.Decoder[T], place:
         return decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SealBrokenError(f"a sealed {place.kind} does not have the form of one") from error
+
+
+def account_beside(key: SubjectKey, row: asyncpg.Record) -> Account:
+    """Return the account whose box was read beside a message of it. Raises SealBrokenError."""
+    place = Place(kind="account", row_id=row["subject"], version=row["account_version"])
+    return unseal(key, row["account_box"], ACCOUNT, place)
 
 
 def kept(entry: Entry) -> Kept:

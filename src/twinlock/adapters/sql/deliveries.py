@@ -9,6 +9,7 @@ Always true (tests/integration/test_notices_shelf.py): of several processes one 
 message, and no other one a later message of its channel; a process that is late changes nothing.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -17,6 +18,7 @@ import msgspec
 from twinlock.adapters.boxes import SubjectKey
 from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.account import Account
 from twinlock.domain.deliveries import Fault
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.ids import AccountId
@@ -40,6 +42,8 @@ _ALONE = "SELECT pg_advisory_xact_lock(7463001)"
 # What is noted here need not be on the disk before the next message goes out: nothing is lost by it
 # when a process dies, and what a crash of the database takes back was sent, and is sent once more.
 _SOON = "SET LOCAL synchronous_commit TO off"
+# The same within a statement that is a transaction of its own: one round trip for each message.
+_NOTED_SOON = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 _CLAIM = """
 WITH free AS (
   SELECT d.id FROM delivery d
@@ -51,10 +55,13 @@ WITH free AS (
    ORDER BY d.rank, d.id LIMIT $3
 )
 UPDATE delivery d SET claimed_until = clock_timestamp() + $4::interval
-  FROM free, subject_key k WHERE d.id = free.id AND k.subject = d.subject
-RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_until, k.wrapped
+  FROM free, subject_key k, stream a
+ WHERE d.id = free.id AND k.subject = d.subject
+   AND a.id = d.subject AND a.subject = d.subject AND a.kind = 'account'
+RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_until, k.wrapped,
+          a.version AS account_version, a.box AS account_box
 """
-_MINE = "id = $1 AND claimed_until = $2"
+_MINE = f"{_NOTED_SOON} AND id = $1 AND claimed_until = $2"
 _DROP = f"DELETE FROM delivery WHERE {_MINE} AND NOT owes"  # noqa: S608 - our own constant
 _HANDED = f"""
 UPDATE delivery SET state = 'handed', ended_at = $3, claimed_until = NULL, fault = NULL,
@@ -71,11 +78,11 @@ UPDATE delivery SET state = 'dead', ended_at = $3, fault = $4, claimed_until = N
        attempts = least(attempts + 1, 32000)
  WHERE {_MINE}
 """  # noqa: S608 - our own constant
-_GIVE_BACK = """
+_GIVE_BACK = f"""
 UPDATE delivery d SET claimed_until = NULL
   FROM unnest($1::bigint[], $2::timestamptz[]) AS mine (id, claimed_until)
- WHERE d.id = mine.id AND d.claimed_until = mine.claimed_until
-"""
+ WHERE {_NOTED_SOON} AND d.id = mine.id AND d.claimed_until = mine.claimed_until
+"""  # noqa: S608 - our own constant
 _OWED = """
 WITH free AS (
   SELECT d.id FROM delivery d
@@ -90,13 +97,15 @@ RETURNING d.id, d.subject, d.name, d.box, d.state, d.awaited, k.wrapped
 """
 # What became of it meanwhile is heard next. Prevents: a failure that a provider tells while the
 # message is noted as handed on, and that is written over.
-_PAID = """
+_PAID = f"""
 UPDATE delivery SET heard = $2,
        claimed_until = CASE WHEN state = 'waiting' THEN claimed_until END
- WHERE id = $1 AND state = $2
-"""
+ WHERE {_NOTED_SOON} AND id = $1 AND state = $2
+"""  # noqa: S608 - our own constant
 # What its carrier says nothing more of is not kept.
-_PAID_MAIL = "DELETE FROM delivery WHERE id = $1 AND state = $2 AND carrier = 'mail'"
+_PAID_MAIL = f"""
+DELETE FROM delivery WHERE {_NOTED_SOON} AND id = $1 AND state = $2 AND carrier = 'mail'
+"""  # noqa: S608 - our own constant
 # Whoever knows a message's name has it, also where its answer was lost, or is not noted yet.
 # Prevents: a provider that fails in a hurry, and is not heard; one that is sent again what arrived.
 _NAMED = """
@@ -105,7 +114,7 @@ SELECT d.id, d.subject, d.name, d.box, d.state, d.awaited, k.wrapped
  WHERE d.name = $1 AND d.carrier IN ('sms', 'desktop') AND d.state <> 'dead'
 """
 # What the account is yet to hear was confirmed meanwhile: that it was handed on is no news then.
-_ENDED = "DELETE FROM delivery WHERE name = $1 AND state <> 'dead'"
+_ENDED = f"DELETE FROM delivery WHERE {_NOTED_SOON} AND name = $1 AND state <> 'dead'"  # noqa: S608 - our own constant
 _BOUNCED = """
 UPDATE delivery SET state = 'dead', fault = $2, claimed_until = NULL,
        ended_at = coalesce(ended_at, clock_timestamp())
@@ -116,10 +125,10 @@ SELECT d.id, d.subject, d.name, d.box, d.fault, d.attempts, d.ended_at, k.wrappe
   FROM delivery d JOIN subject_key k ON k.subject = d.subject
  WHERE d.state = 'dead' ORDER BY d.ended_at DESC, d.id DESC LIMIT $1
 """
-_REVIVE = """
+_REVIVE = f"""
 UPDATE delivery SET state = 'waiting', attempts = 0, due_at = $1, ended_at = NULL
- WHERE state = 'dead' AND carrier <> 'none'
-"""
+ WHERE {_NOTED_SOON} AND state = 'dead' AND carrier <> 'none'
+"""  # noqa: S608 - our own constant
 _COUNT = """
 SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
        count(*) FILTER (WHERE d.state = 'dead') AS dead,
@@ -127,11 +136,11 @@ SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
          AS oldest
   FROM delivery d GROUP BY d.carrier
 """
-_FORGET = """
-DELETE FROM delivery WHERE ctid = ANY(ARRAY(
+_FORGET = f"""
+DELETE FROM delivery WHERE {_NOTED_SOON} AND ctid = ANY(ARRAY(
   SELECT ctid FROM delivery
    WHERE state = 'handed' AND (NOT owes OR heard = state) AND ended_at < $1 LIMIT $2))
-"""
+"""  # noqa: S608 - our own constant
 _INBOX = """
 SELECT i.serial, i.box, k.wrapped FROM inbox i JOIN subject_key k ON k.subject = i.subject
  WHERE i.subject = $1 ORDER BY i.id DESC LIMIT $2
@@ -168,15 +177,19 @@ class SqlDeliveries:
         return tuple([one for one in map(self._claimed, rows) if one is not None])
 
     def _claimed(self, row: asyncpg.Record) -> Claimed | None:
+        account: Account | None = None
         try:
-            parcel = self._open(row)
+            key = self._sealer.open_subject_key(row["subject"], row["wrapped"])
+            parcel = codec.unseal(key, row["box"], PARCEL, parcel_place(row["name"]))
+            with suppress(SealBrokenError):
+                account = codec.account_beside(key, row)
         except SealBrokenError:
             self.unopened += 1  # Its claim lapses; whoever looks next counts it again.
             return None
         return Claimed(
             delivery_id=row["id"],
             name=row["name"],
-            account_id=AccountId(row["subject"]),
+            account=account,
             lane=row["lane"],
             attempts=row["attempts"],
             claimed_until=row["claimed_until"],
@@ -303,13 +316,8 @@ class SqlDeliveries:
         return codec.unseal(key, row["box"], PARCEL, parcel_place(row["name"]))
 
     async def _execute(self, statement: str, *arguments: object) -> str:
-        async def ask(db: asyncpg.Connection) -> str:
-            async with db.transaction():
-                await db.execute(_SOON)
-                done: str = await db.execute(statement, *arguments)
-                return done
-
-        return await self._database.read(ask)
+        done: str = await self._database.read(lambda db: db.execute(statement, *arguments))
+        return done
 
 
 def parcel_place(name: str) -> codec.Place:

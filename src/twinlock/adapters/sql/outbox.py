@@ -22,7 +22,6 @@ from twinlock.adapters.sql.deliveries import INBOX_MOST, sealed_parcel
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain.errors import SealBrokenError, TwinlockError
-from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import NoticeKind
 from twinlock.domain.parcels import Slip
 from twinlock.ports import (
@@ -153,7 +152,7 @@ class Outbox:
         notice = codec.unseal(key, row["box"], codec.NOTICE, codec.letter_place(row["serial"]))
         return Outgoing(
             outbox_id=row["id"],
-            account_id=AccountId(row["subject"]),
+            account=codec.account_beside(key, row),
             notice=notice,
             serial=row["serial"],
         )

@@ -114,9 +114,11 @@ WITH free AS (
    ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE outbox o SET claimed_until = clock_timestamp() + $3::interval
-  FROM free, subject_key k
+  FROM free, subject_key k, stream a
  WHERE o.id = free.id AND k.subject = o.subject
-RETURNING o.id, o.subject, o.serial, o.box, k.wrapped, o.claimed_until
+   AND a.id = o.subject AND a.subject = o.subject AND a.kind = 'account'
+RETURNING o.id, o.subject, o.serial, o.box, k.wrapped, o.claimed_until,
+          a.version AS account_version, a.box AS account_box
 """
 
 # Notices that were dealt out: a row for each message comes in their place, and those of $2 can be

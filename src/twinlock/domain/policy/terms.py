@@ -153,8 +153,8 @@ def both(left: Term, right: Term) -> Term:
     one, two = left.run, right.run
 
     def over(box: Box) -> Shape:
-        both = flags(left.over(box)), flags(right.over(box))
-        return Choice(frozenset(a and b for a in both[0] for b in both[1]))
+        first = flags(left.over(box))
+        return Choice(first - {True} | flags(right.over(box))) if True in first else _NO
 
     return _joined(Kind.FLAG, (left, right), run=lambda facts: one(facts) and two(facts), over=over)
 
@@ -166,8 +166,8 @@ def either(left: Term, right: Term) -> Term:
     one, two = left.run, right.run
 
     def over(box: Box) -> Shape:
-        both = flags(left.over(box)), flags(right.over(box))
-        return Choice(frozenset(a or b for a in both[0] for b in both[1]))
+        first = flags(left.over(box))
+        return Choice(first - {False} | flags(right.over(box))) if False in first else _YES
 
     return _joined(Kind.FLAG, (left, right), run=lambda facts: one(facts) or two(facts), over=over)
 

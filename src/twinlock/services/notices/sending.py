@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from email.errors import MessageError
 
 from twinlock.domain.deliveries import Fate, Fault, next_try, pause_after
-from twinlock.domain.errors import AccountUnknownError, InvariantError, SealBrokenError
+from twinlock.domain.errors import InvariantError, SealBrokenError, present
 from twinlock.domain.notices import NoticeKind, is_outdated
 from twinlock.domain.parcels import CarrierName, Claimed
 from twinlock.ports import Clock, Entropy
@@ -111,8 +111,6 @@ class Sending:
             return
         try:
             fate = await self._attempt(claimed)
-        except AccountUnknownError:
-            return  # It was erased meanwhile, and this message with it.
         except _DEFECTS as error:
             # Prevents: one message that cannot be made, behind which its channel hears nothing.
             await self._give_up(claimed, Fault.BROKEN, now=now, defect=type(error).__name__)
@@ -124,14 +122,12 @@ class Sending:
         """Make the message and send it.
 
         Raises:
-            AccountUnknownError: its account is gone.
             InvariantError: what it tells of does not open, or is not what it should be.
         """
+        account = present(claimed.account, "the account of a message does not open")
         try:
-            letter = await self._telling.letter(
-                claimed.account_id, claimed.parcel, name=claimed.name
-            )
-        except SealBrokenError as error:  # Of this account or action, and of nobody else's.
+            letter = await self._telling.letter(account, claimed.parcel, name=claimed.name)
+        except SealBrokenError as error:  # Of this action, and of nobody else's.
             raise InvariantError("what a message tells of does not open") from error
         return await self._post.carrier.send(letter)
 

@@ -1,12 +1,10 @@
 """From a notice to what each channel is told: links as they are good for at that moment."""
 
-from collections.abc import Mapping
-
-from twinlock.domain.account import Account, ChannelKind
-from twinlock.domain.ids import AccountId, ActionId
+from twinlock.domain.account import Account
+from twinlock.domain.ids import ActionId
 from twinlock.domain.letters import About, Letter, letter_to
 from twinlock.domain.notices import Notice, NoticeKind
-from twinlock.domain.parcels import CarrierName, Parcel, Slip, addressed, slips
+from twinlock.domain.parcels import Parcel, addressed
 from twinlock.ports import Outgoing, Store
 
 
@@ -17,16 +15,9 @@ class Telling:
         self._store = store
         self._origin = origin
 
-    async def slips(
-        self, outgoing: Outgoing, carriers: Mapping[ChannelKind, CarrierName]
-    ) -> tuple[Slip, ...]:
-        """Return a slip for each channel that gets the notice. Raises AccountUnknownError."""
-        account = await self._store.account(outgoing.account_id)
-        return slips(account, outgoing.notice, serial=outgoing.serial, carriers=carriers)
-
     async def letters(self, outgoing: Outgoing) -> tuple[Letter, ...]:
-        """Return the notice as each of its channels gets it. Raises AccountUnknownError."""
-        account, notice = await self._store.account(outgoing.account_id), outgoing.notice
+        """Return the notice as each of its channels gets it."""
+        account, notice = outgoing.account, outgoing.notice
         about = await self._about(account, notice)
         return tuple(
             letter_to(
@@ -40,12 +31,11 @@ class Telling:
             for channel in addressed(account, notice)
         )
 
-    async def letter(self, account_id: AccountId, parcel: Parcel, *, name: str) -> Letter:
-        """Return the notice of ``parcel`` as its channel gets it now. Raises AccountUnknownError.
+    async def letter(self, account: Account, parcel: Parcel, *, name: str) -> Letter:
+        """Return the notice of ``parcel`` as its channel gets it, of ``account`` as it stands.
 
         Prevents: a link that does nothing any more, in a message that had to wait for a day.
         """
-        account = await self._store.account(account_id)
         about = await self._about(account, parcel.notice)
         return letter_to(
             account, parcel.channel, parcel.notice, about=about, origin=self._origin, name=name
