@@ -103,7 +103,8 @@ async def test_a_colleague_joins_agrees_and_the_money_leaves(
     assert "Asked for by The first member" in shown
     assert "Agreed so far Nobody else" in shown
     assert "Call who asks first" in shown
-    assert "at the latest, or it does not happen" in shown
+    assert "2 of you have agreed, who asks among them, by" in shown
+    assert "or it does not happen" in shown
     assert "Freeze the account at the platform" in shown
     await agrees(bob, asked)
 

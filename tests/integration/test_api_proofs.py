@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from support.service import PASSWORD, Customer, Service
 
 from twinlock.client import ProblemError
 from twinlock.domain.requirements import Answer
+from twinlock.range.authenticator import SoftwareAuthenticator
 from twinlock.range.device import SoftwareDevice
 
 
@@ -308,6 +310,28 @@ async def test_a_destination_is_removed_at_once_with_proof_at_the_floor(service:
     held = await alice.withdraw()
     assert held.answer is Answer.HOLD
     assert "destination_removed" in [why.code for why in held.why]
+
+
+@pytest.mark.requirement("W-02")
+@pytest.mark.parametrize("synced", [False, True], ids=["one of a kind", "synced"])
+async def test_a_key_whose_counter_does_not_grow_holds_what_leaves(
+    service: Service, *, synced: bool
+) -> None:
+    alice = Customer(service, "alice")
+    alice.passkey = SoftwareAuthenticator(b"k" * 32, synced=synced)
+    await alice.set_up()
+    await alice.add_destination()
+    asked = await alice.propose("withdrawal.crypto", alice.withdrawal())
+    question = await service.client.ask(asked.action_id, {"factor": "passkey"})
+    ceremony = alice.ceremony(question["options"]["challenge"])
+    response = alice.passkey.get(replace(ceremony, sign_count=0 if synced else 1))
+    reply = {"factor": "passkey", "challenge_id": question["challenge_id"], "response": response}
+    answer = await service.client.prove(asked.action_id, reply)
+
+    assert answer.answer is (Answer.ALLOW if synced else Answer.HOLD)
+    assert ("exits_held" in [why.code for why in answer.why]) is not synced
+    told = [one["channel"] for one in await letters(service, kind="signalled")]
+    assert sorted(told) == ([] if synced else ["desktop", "email"])
 
 
 async def test_a_freeze_is_lifted_after_its_wait(service: Service) -> None:

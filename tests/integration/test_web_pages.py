@@ -334,6 +334,27 @@ async def test_opening_a_link_stops_nothing_and_pressing_its_button_does(
     assert (late.status_code, "action_closed" in late.text) == (409, True)
 
 
+async def test_a_second_no_says_what_it_does_and_a_third_is_not_asked_for(
+    web: Web, alice: Customer
+) -> None:
+    """Prevents: a button that promises to stop what it does not stop."""
+    action, link = await held_with_link(web, alice)
+    assert "stopped at once and for good" in (await web.get(link)).text
+    await web.form(f"/veto/{action}", **fields_of(link))
+    again, link = await held_with_link(web, alice)
+
+    second = " ".join((await web.get(link)).text.split())
+    assert "does not end it" in second
+    assert "in the last 90 days already" in second
+    await web.form(f"/veto/{again}", **fields_of(link))
+
+    third = (await web.get(link)).text
+    assert "You need do nothing more here" in third
+    assert "can go ahead from" not in third
+    assert "<button" not in third
+    assert (await web.service.client.action(again)).state == "open"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -49,6 +49,8 @@ from twinlock.domain.actions import (
     LockLoosen,
     LockTighten,
     NotBuilt,
+    QuorumLoosen,
+    QuorumTighten,
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
@@ -579,7 +581,7 @@ def lines_of(payload: AnyPayload, *, known: Known | None = None) -> dict[str, st
 
 def test_limits_and_locks_are_told_in_words() -> None:
     raises = lines_of(LimitRaise(account=ALICE, day_cents=None, destination_cents=5_00))
-    assert raises["A day, in all"] == "As much as the platform lets leave"
+    assert raises["A day, in all"] == "No limit of your own: what the platform allows"
     assert raises["A day, to one destination"] == "At most US$5.00"
     locks = lines_of(LockTighten(account=ALICE, days=1, two_keys=True))
     assert locks["All that leaves or weakens waits"] == "1 day"
@@ -655,5 +657,15 @@ def test_a_sum_above_which_somebody_agrees_is_told_in_dollars() -> None:
     lower = LimitLower(account=ALICE, day_cents=None, destination_cents=None, agreement_cents=7_00)
     nobody = LimitLower(account=ALICE, day_cents=None, destination_cents=None)
 
-    assert "US$7.00 a day" in lines_of(lower).values()
-    assert "Nothing: they are not asked" in lines_of(nobody).values()
+    assert lines_of(lower)["A trusted contact must agree"] == "To more than US$7.00 a day"
+    assert lines_of(nobody)["A trusted contact must agree"] == "Never"
+
+
+@pytest.mark.parametrize("changed", [QuorumTighten, QuorumLoosen])
+def test_how_many_members_agree_is_told_by_the_sum(
+    changed: type[QuorumTighten | QuorumLoosen],
+) -> None:
+    told = lines_of(changed(account=ALICE, two_cents=7_00, three_cents=None))
+
+    assert told["Two members must agree"] == "To more than US$7.00 a day"
+    assert told["Three members must agree"] == "Never"

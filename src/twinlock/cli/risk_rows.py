@@ -42,7 +42,6 @@ _RBA = (
     "Is Account Takeover",
 )
 _OWN = ("user", "ip", "user_agent")
-_MAY = ("country", "asn", "success", "takeover")
 _NEEDED = {Columns.OWN: _OWN, Columns.RBA: _RBA}
 _YES, _NO = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 

@@ -73,7 +73,8 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
 
     ``evidence`` is what can be shown later; empty where a proof is bound by our record only. ``ip``
     is where an API key was used from, by the platform's word; "" where it told none. ``rehashed``
-    is a hash of ours in the place of an older system's, of a password that was right.
+    is a hash of ours in the place of an older system's, of a password that was right. ``copied``: a
+    counter of a key that is said to be one of a kind did not grow, so that there may be two.
     """
 
     factor: Factor
@@ -83,6 +84,7 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     totp_step: int = 0
     sign_count: int = 0
     backed_up: bool = False
+    copied: bool = False
     evidence: bytes = b""
     ip: str = ""
     rehashed: str = ""

@@ -95,6 +95,7 @@ from twinlock.domain.requirements import (
     reasons,
 )
 from twinlock.domain.room import check_room, crowded_out, gives_way, grows, outgrown
+from twinlock.domain.signalling import copy_events
 from twinlock.domain.signing_in import scored
 from twinlock.domain.stepping import Steps, following
 from twinlock.domain.striking import struck
@@ -359,6 +360,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         *rehashed(account, proof, now=now),
         *verdict(account, action, shown, now=now),
         *pick(account, shown, drawn=command.drawn, now=now),
+        *copy_events(account, copied=proof.copied, now=now),
     )
     decision = conclude(state, action, events, rules=rules, now=now, fresh=command.fresh)
     if decision.answer is Answer.DENY and proof.factor is Factor.API_KEY:

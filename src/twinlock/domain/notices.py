@@ -105,7 +105,7 @@ class NoticeKind(StrEnum):
     EXPORTED = "exported"  # somebody got a copy of everything that is held
     LAPSES = "lapses"  # an API key ends soon, unless it is used or bound before
     SIM_CHANGED = "sim_changed"  # codes by SMS count nothing for a week
-    SIGNALLED = "signalled"  # a provider said that somebody else may read a channel, or worse
+    SIGNALLED = "signalled"  # somebody else may read a channel, have a key, or worse
 
 
 class Notice(Discreet, frozen=True, kw_only=True, omit_defaults=True):

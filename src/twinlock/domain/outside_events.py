@@ -40,6 +40,7 @@ class NoticeReported(EventForm, frozen=True, kw_only=True, tag="notice.reported/
 class SignalReceived(EventForm, frozen=True, kw_only=True, tag="signal.received/1"):
     """Another party said that something happened at theirs; it can only add.
 
+    Without a ``stream`` it is our own: a key answered of which there may be a copy.
     ``muted`` are channels whose codes and silence count nothing until ``muted_until``. Policies are
     warned until ``warned_until``; ``told`` says that the owner hears of it.
     """

@@ -490,7 +490,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Use another way; you can still sign in and freeze. Put things right with the provider.",
     ),
     Reason.SIGNALLED: Explanation(
-        "Another company told us that something about you may be in wrong hands.",
+        "Another company told us, or a key of yours showed, that something may be in wrong hands.",
         "At once, with the proof shown, or at the time shown; 14 days after the first such word at "
         "the latest.",
         "Prove it, or wait. If anything surprises you, freeze the account.",

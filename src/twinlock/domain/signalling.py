@@ -13,7 +13,9 @@ from twinlock.domain.events import Event, HoldPlaced, SessionEnded
 from twinlock.domain.holds import Hold, held_until
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.outside_events import SignalReceived
-from twinlock.domain.signals import NOTHING, Effect, Signals, effect_of
+from twinlock.domain.signals import NOTHING, Effect, SignalKind, Signals, effect_of
+
+OWN = ""  # The stream of what we noticed ourselves.
 
 
 def signal_events(account: Account, command: ReceiveSignal, *, now: datetime) -> tuple[Event, ...]:
@@ -32,6 +34,19 @@ def signal_events(account: Account, command: ReceiveSignal, *, now: datetime) ->
         *_held(account, effect, now=now),
         *_ended(account, effect, now=now),
     )
+
+
+def copy_events(account: Account, *, copied: bool, now: datetime) -> tuple[Event, ...]:
+    """Return what follows where a key answered that may have been ``copied``: our own signal.
+
+    A counter is no proof of a copy (WebAuthn Level 3, 6.1.1), so the answer counts; and exits are
+    held for a day, and its owner told. Prevents: a security key that was copied while its owner was
+    asleep, and that is used beside theirs unseen.
+    """
+    if not copied:
+        return ()
+    own = ReceiveSignal(stream=OWN, kind=SignalKind.RISK_LEVEL_CHANGE)
+    return signal_events(account, own, now=now)
 
 
 def _named(account: Account, address: str) -> tuple[ChannelId, ...]:

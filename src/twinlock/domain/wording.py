@@ -185,10 +185,11 @@ _PHRASES: Mapping[NoticeKind, _Phrases] = MappingProxyType(
             "Decided on {at} by a third authenticator: {what}. Not you? Freeze:",
         ),
         NoticeKind.SIGNALLED: _Phrases(
-            "Another service warns of your account",
+            "A warning about your account",
             "On {at} another service told us that something happened to an account of yours there, "
-            "so we ask for more for a while. Look at that account too: your mailbox, most likely.",
-            "Another service warned us of your account, {at}. Look at your mailbox's security.",
+            "such as your mailbox, or a security key answered as a copy of yours would. So we ask "
+            "for more for a while. Look at that account, and where your keys are.",
+            "A warning about your account, {at}. Look at your mailbox, and where your keys are.",
         ),
         NoticeKind.DONE: _Phrases(
             "Done: {what}", "On {at} this took effect: {what}.", "Done on {at}: {what}."

@@ -85,7 +85,7 @@ class CheckedAssertion:
     """An assertion that holds, and what to keep of it.
 
     ``sign_count_regressed`` is a signal, not a refusal: it says that a copy may exist, and as often
-    that an authenticator was restored.
+    that an authenticator was restored (``domain.signalling``).
     """
 
     assertion: Assertion

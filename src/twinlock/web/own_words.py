@@ -33,11 +33,12 @@ Own: TypeAlias = (
     | Company
     | NoticeWordSet
 )
-_NONE = "As much as the platform lets leave"
-_ANYTHING = "Nothing: they are not asked"
+_NONE = "No limit of your own: what the platform allows"
+_NEVER = "Never"
 _AGREES = (
-    "Nothing that leaves above your limit leaves without somebody on this list then. They see what "
-    f"they agree to, and can start nothing. Removing them takes {how_long(CONTACT_WAIT)}."
+    "Above the sum that you set for it, nothing then leaves unless a trusted contact of yours "
+    "agrees, on their own device. They see what they are asked about and nothing else, and can "
+    f"start nothing. Removing them takes {how_long(CONTACT_WAIT)}."
 )
 
 
@@ -66,8 +67,8 @@ def _limits(payload: LimitRaise | LimitLower) -> Told:
                 heed=raises,
             ),
             Line(
-                label="A trusted contact agrees to more than",
-                text=_ANYTHING if agreed is None else f"{dollars(agreed)} a day",
+                label="A trusted contact must agree",
+                text=_above(agreed),
                 heed=raises,
             ),
         ),
@@ -81,6 +82,10 @@ def _limits(payload: LimitRaise | LimitLower) -> Told:
 
 def _sum(cents: int | None) -> str:
     return _NONE if cents is None else f"At most {dollars(cents)}"
+
+
+def _above(cents: int | None) -> str:
+    return _NEVER if cents is None else f"To more than {dollars(cents)} a day"
 
 
 def _lock(payload: LockTighten | LockLoosen) -> Told:
@@ -165,17 +170,17 @@ def _quorum(payload: QuorumTighten | QuorumLoosen) -> Told:
         title="Have fewer members agree" if loosens else "Have more members agree",
         lines=tuple(
             Line(
-                label=f"{label} must agree above",
-                text="No sum: fewer are enough" if cents is None else f"{dollars(cents)} a day",
+                label=f"{label} must agree",
+                text=_above(cents),
                 heed=loosens,
             )
             for label, cents in sums
         ),
         effect=(
-            "So many agree from then on, once the wait is over and nobody has objected."
+            "When the wait is over and nobody has objected, this is how many must agree."
             if loosens
-            else "So many agree from now on, and to whatever weakens this account as many as to "
-            "the largest sum."
+            else "From then on this is how many must agree. To whatever weakens the account's "
+            "protection as many must agree as to the largest sum."
         ),
     )
 
@@ -197,7 +202,7 @@ def _word(payload: NoticeWordSet, account: Account | None) -> Told:
             ),
         ),
         effect=(
-            "Each message of ours holds it from then on, and whatever comes without it is not from "
-            "us. No page asks you for it. Take none that opens anything."
+            "Every message of ours then holds it, and whatever comes without it is not from us. No "
+            "page ever asks you for it. Do not choose a word that is also a password or a PIN."
         ),
     )

@@ -215,9 +215,9 @@ def _destination(payload: DestinationAdd | DestinationRemove, policy: Policy) ->
         )
     cents = payload.budget_cents
     budget = Line(
-        label="Without asking, a day",
-        text=f"Up to {dollars(cents)}" if cents else "Nothing",
-        note="May leave to it with your session alone, without a confirmation." if cents else "",
+        label="Without your confirmation",
+        text=f"Up to {dollars(cents)} a day" if cents else "Nothing: you confirm each time",
+        note="May leave to it from a device that is signed in." if cents else "",
         heed=bool(cents),
     )
     label = Line(label="Label", text=visible(payload.label) or "None")

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from twinlock.domain.account import ActionClosedError, ActionUnknownError
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
-from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.bounds import CONTEST_HOLDS_EVERY, WEAK_FREEZE_LENGTH
 from twinlock.domain.commands import Veto
 from twinlock.domain.contests import Meaning, meaning_of
 from twinlock.domain.entries import ClosedAction
@@ -311,6 +311,7 @@ def _veto_page(  # noqa: PLR0913 - each is one thing that the page shows
         because=because,
         undo_until=undo_until,
         length=WEAK_FREEZE_LENGTH,
+        holds_every=CONTEST_HOLDS_EVERY,
     )
 
 

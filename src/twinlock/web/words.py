@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from markupsafe import Markup
 
 MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 DAYS_FROM = 3 * DAY  # Up to here people count hours.
 GROUP = 4  # As on a bank card: what an eye compares at a glance.

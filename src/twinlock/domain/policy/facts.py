@@ -129,7 +129,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     # The destination (our record)
     destination: DestinationState = DestinationState.NONE
     destinations_required: bool = False
-    destination_usable_at: datetime | None = None
     wanted_elsewhere: int = 0  # at how many other accounts it was wanted of late, bounded
     screened: Screened = Screened.NONE  # what the list of sanctions says of it
     unspoken: bool = False  # an exit of the platform's own, of which no statute speaks

@@ -9,7 +9,6 @@ from twinlock.domain.addresses import AddressChecksumError, AddressError, Addres
 
 _CHARACTERS_MOST = 64
 _HEX = re.compile(r"(0[xX])?[0-9a-fA-F]{40,44}", re.ASCII)
-_CHECKSUM = 4  # bytes
 
 
 def decoded(text: str, *, name: str, alphabet: bytes = BITCOIN_ALPHABET) -> bytes:

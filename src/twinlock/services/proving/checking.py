@@ -147,6 +147,7 @@ class Checking:
             challenge_id=challenge.challenge_id,
             sign_count=checked.sign_count,
             backed_up=checked.backed_up,
+            copied=checked.sign_count_regressed and not bound.backup_eligible,
             evidence=encode(
                 {
                     "authenticator_data": b64url(assertion.authenticator_data),
