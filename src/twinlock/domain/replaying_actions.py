@@ -59,6 +59,10 @@ from twinlock.domain.policy.leaving import counted_at
 from twinlock.domain.successors import is_foreign
 from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed, reopens
 
+# Whoever has the link of an agreement asks these. Prevents: one who asks, and asks again, until the
+# question is gone that who asks is answering.
+_OTHERS = (Factor.TRUSTED_CONTACT, Factor.MEMBER)
+
 
 def close(state: State, event: ClosingEvent) -> State:
     """Return ``state`` without the action that ``event`` ends."""
@@ -225,9 +229,10 @@ def _ask(state: State, event: ChallengeIssued) -> State:
     kept = [one for one in live if one not in gone]
     if signs or challenge.code_mac:
         kept.append(challenge)
-    # A contact's is one more, and so is a member's. The oldest code goes, then the oldest of all.
+    # A contact's is one more, and so is a member's: theirs go first, then codes, the oldest first.
     crowd = max(len(kept) - CHALLENGES_PER_ACTION_MOST, 0)
-    pushed = sorted(kept, key=lambda one: not one.code_mac)[:crowd]
+    older = sorted(kept[:-1], key=lambda one: (one.factor not in _OTHERS, not one.code_mac))
+    pushed = older[:crowd]
     kept = [one for one in kept if one not in pushed]
     invariant(len(kept) <= CHALLENGES_PER_ACTION_MOST, "no other factor's answer names a question")
     codes = account.codes_sent + ((ceil(event.at.timestamp()),) if challenge.code_mac else ())

@@ -15,12 +15,16 @@ from support.companies import (
     remove_member,
 )
 from support.gates import Gate
-from support.worlds import FREEZE, SYNCED, an_account, send
+from support.worlds import FREEZE, SYNCED, a_passkey, an_account, send
 
 from twinlock.domain.account import ActionState, OpenAction
-from twinlock.domain.bounds import DOCUMENT_ROOM
-from twinlock.domain.canonical import encode
+from twinlock.domain.assurance import Factor
+from twinlock.domain.bounds import CHALLENGE_LIFETIME, DOCUMENT_ROOM
+from twinlock.domain.canonical import b64url, encode
+from twinlock.domain.commands import Ask
 from twinlock.domain.errors import DocumentTooLargeError
+from twinlock.domain.ids import ActionId, ChallengeId, tail
+from twinlock.domain.limits import Limits
 from twinlock.domain.quorums import Quorum
 from twinlock.domain.requirements import Answer
 from twinlock.domain.room import bytes_that_last, fills_bytes, gives_way
@@ -145,3 +149,25 @@ def test_half_of_it_is_half_to_the_byte(gate: Gate) -> None:
         filled_to(one, left)
         account = replace(one.account, actions=gate.account.actions)
         assert fills_bytes(account, second) is filled
+
+
+def test_whoever_has_a_link_pushes_out_no_question_of_who_asked(gate: Gate) -> None:
+    """The links of a contact and of the members lie with one person, who asks again and again."""
+    contact = a_passkey("con_friend")
+    limits = Limits(agreement_cents=0)
+    gate.account = replace(gate.account, contacts=(contact,), limits=limits)
+    action = asks(gate, send(500, to="0x" + "6" * 40), BOBS)
+    put = question(gate, action, Factor.PASSKEY)
+    for _ in range(2):
+        for factor in (Factor.TRUSTED_CONTACT, Factor.MEMBER):
+            last = question(gate, action, factor)
+            assert {put, last} <= {one.challenge_id for one in gate.action(action).challenges}
+        gate.wait(CHALLENGE_LIFETIME / 2)
+
+
+def question(gate: Gate, action: str, factor: Factor) -> ChallengeId:
+    """Put a question; return its name."""
+    named = ChallengeId(f"chl_{tail(gate.draw())}")
+    nonce = b64url(gate.draw() * 2)
+    gate.run(Ask(action_id=ActionId(action), challenge_id=named, factor=factor, nonce=nonce))
+    return named
