@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.commands import free_port
 from support.postgres import UNPRIVILEGED, base
 
 from twinlock.adapters.settings import Settings
@@ -19,6 +20,7 @@ def environment_of(directory: Path, **more: str) -> dict[str, str]:
     return {
         "TWINLOCK_DATA_DIR": str(directory / "data"),
         "TWINLOCK_KEYRING_DIR": str(directory / "keys" / "ring"),
+        "TWINLOCK_LISTEN": f"127.0.0.1:{free_port()}",  # Somebody may try it out beside the tests.
         **{f"TWINLOCK_{name}": value for name, value in more.items()},
     }
 
