@@ -138,7 +138,7 @@ def _without_the_last(work: Work) -> Work:
     def decide_the_rest(state: State, now: datetime) -> Decided:
         decided = work.decide(state, now)
         if len(decided.states) == 1:
-            raise UnavailableError("nothing is due any more")
+            raise UnavailableError("another moment, another answer: run it again")
         return Decided(decisions=decided.decisions[:-1], states=decided.states[:-1])
 
     return msgspec.structs.replace(work, decide=decide_the_rest)
