@@ -4,7 +4,7 @@ What needs recovery, staff, disclosures or a browser is told as not playable, an
 """
 
 import pytest
-from support.ranges import shipped
+from support.ranges import check_readme, shipped
 
 from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, TYPICAL
 from twinlock.range.results import Kind, Status, StoryResult
@@ -48,6 +48,11 @@ async def test_under_other_rules_it_is_played_as_far(name: str, profile: str) ->
     assert parts(result, Status.NOT_PLAYABLE) <= NOT_YET[name]
     assert parts(result, Status.FAILED) == set()
     assert result.lost_cents == LOST.get(profile, {}).get(name, 0)
+
+
+@pytest.mark.parametrize("name", NOT_YET)
+async def test_the_readme_tells_how_it_went(name: str) -> None:
+    await check_readme(name)
 
 
 async def test_by_the_rules_of_2024_the_thief_sold_what_he_could_not_withdraw() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from support.ranges import shipped
+from support.ranges import check_readme, shipped
 from tidy.repository import environment
 
 from twinlock.cli.demo import FORGED_FAULT, FORGED_STEP
@@ -92,6 +92,11 @@ async def test_every_story_is_played_in_full_under_every_profile(profile: str) -
     assert {(name, part.id) for name, part in demands if not holds(part)} == BROKEN.get(
         profile, set()
     )
+
+
+@pytest.mark.parametrize("name", TOLD)
+async def test_every_story_stands_in_the_readme_as_it_went(name: str) -> None:
+    await check_readme(name)
 
 
 async def test_an_honest_withdrawal_leaves_evidence_that_verifies_and_cannot_be_forged() -> None:

@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+from doc_parts import table
+from range_table import README, is_unbuilt, row
+
 from twinlock.bootstrap.rulebook import RuleBook
 from twinlock.domain.decisions import agreed
 from twinlock.domain.laws import LAWS
 from twinlock.range.player import play_story
-from twinlock.range.profiles import DEFAULT, rules_of
+from twinlock.range.profiles import DEFAULT, PROFILES, rules_of
 from twinlock.range.reader import read_story, shipped_story
 from twinlock.range.results import CheckResult, PartResult, StepResult, StoryResult
 from twinlock.range.story import Story
@@ -81,6 +84,19 @@ async def shipped(name: str, *, profile: str = DEFAULT) -> StoryResult:
     if (name, profile) not in _PLAYED:
         _PLAYED[name, profile] = await played(shipped_story(name), profile=profile)
     return _PLAYED[name, profile]
+
+
+async def check_readme(name: str) -> None:
+    """Check what the README tells of a shipped story: its row, or that it is left out."""
+    told = {profile: await shipped(name, profile=profile) for profile in PROFILES}
+    lines = README.read_text("utf-8").splitlines()
+    rows = [line for line in lines if line.startswith(f"| {name}: ")]
+    (left_out,) = (line for line in lines if line.startswith("Not in it, "))
+    unbuilt = is_unbuilt(told)
+
+    assert (name in left_out) is unbuilt, "run `make range-table`"
+    wanted = [] if unbuilt else table((), [row(name, told)]).splitlines()[-1:]
+    assert rows == wanted, "run `make range-table`"
 
 
 async def attack(*steps: dict[str, Any], profile: str = DEFAULT, **words: object) -> PartResult:
