@@ -64,11 +64,11 @@ async def test_every_exit_waits_where_its_place_is_new() -> None:
     [
         pytest.param("gift.send", {**FRIEND, "wrapping": "red"}, id="a parameter"),
         pytest.param("gift.send", {"amount": "small"}, id="to nobody"),
-        pytest.param("transfer.internal", {**FRIEND, "asset": "DOGE"}, id="an asset"),
+        pytest.param("transfer.internal", {**FRIEND, "asset": "USDC"}, id="an asset"),
         pytest.param("withdrawal.fiat", {"destination": "old_bank", "asset": "ETH"}, id="no money"),
         pytest.param("p2p.release", {**FRIEND, "call": "spend"}, id="a wallet"),
         pytest.param("trade.unusual", {"pair": "unheard_of"}, id="a pair"),
-        pytest.param("trade.unusual", {"pair": "DOGE/USDT"}, id="a pair without a price"),
+        pytest.param("trade.unusual", {"pair": "QTUM/BTC"}, id="a pair without a price"),
         pytest.param("trade.unusual", {"side": "both"}, id="a side"),
         pytest.param("trade.unusual", {"pairs": 100}, id="more pairs than there are"),
     ],
