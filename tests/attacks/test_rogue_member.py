@@ -19,12 +19,15 @@ from support.companies import (
     BOBS_OTHER,
     CAROL,
     CAROLS,
+    DAVE,
+    DAVES,
     a_company,
     add_member,
     agrees,
     asks,
     done,
     loosen,
+    member,
     member_key,
     names,
     remove_member,
@@ -36,6 +39,7 @@ from support.worlds import (
     EMAIL,
     FREEZE,
     SMS,
+    SYNCED,
     bind,
     list_address,
     make_key,
@@ -47,7 +51,9 @@ from support.worlds import (
 
 from twinlock.domain.actions import AnyPayload, LimitLower, LockTighten
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.bounds import MEMBER_WAIT, WEAK_FREEZE_LENGTH
+from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import MemberId
@@ -157,6 +163,28 @@ def test_a_stranger_whom_a_thief_made_a_member_falls_with_the_key_that_did(gate:
     assert not gate.is_open(action) or gate.spend(action).answer is not Answer.ALLOW
 
 
+def test_a_mailbox_that_all_read_takes_no_members_only_key_away(gate: Gate) -> None:
+    """Bob joined three days ago, and where two agree nothing goes on without him.
+
+    Mallory has the company's mailbox and nothing else. Prevents: an account that nobody can move
+    any more, since one letter said "not me" of the only key that one member has.
+    """
+    young = replace(BOBS, bound_at=NOON - 3 * DAY, entry=5)
+    others = (o for o in gate.account.authenticators if o.member_id != BOB.member_id)
+    bob = replace(BOB, joined_at=young.bound_at)
+    gate.account = replace(gate.account, authenticators=(*others, young), members=(bob, CAROL))
+    said = gate.propose(repudiate(young), member=BOB.member_id).action_id
+    gate.prove(said, EMAIL)
+
+    assert gate.account.authenticator(young.authenticator_id) is not None
+    again = gate.propose(repudiate(young), member=BOB.member_id)
+    assert again.answer is Answer.DENY
+    gate.wait(WEAK_FREEZE_LENGTH)
+    bill = asks(gate, send(400))
+    assert agrees(gate, bill, young).fault is None
+    assert Reason.MEMBERS_NEEDED not in reasons(gate.spend(bill).requirement)
+
+
 def test_what_a_member_agreed_to_falls_with_the_key_that_agreed(gate: Gate) -> None:
     """Bob's stolen key agreed to what Mallory had Alice ask for; Bob notices and says so."""
     action = done(gate, send(500, to=MALLORYS), BOBS)
@@ -191,6 +219,68 @@ def test_a_rogue_member_holds_nothing_up_longer_than_a_week_and_a_freeze(gate: G
     assert names(gate.account) == ["Carol"]
     with pytest.raises(MemberUnknownError):
         gate.propose(FREEZE, member=BOB.member_id)
+
+
+def test_a_rogue_member_pushes_out_nothing_that_another_has_proved(gate: Gate) -> None:
+    """He asks for one thing after the other, with two keys and in his session, all day.
+
+    Carol agrees to his removal when she reads of it in the evening. Prevents: one member's script,
+    by which nothing that takes several is ever agreed to.
+    """
+    removal = asks(gate, remove_member())
+    for number in range(12):
+        gate.wait(HOUR / 2)
+        begun = session_of("ses_bob", BOB.member_id, started_at=gate.now, seen_at=gate.now)
+        gate.account = replace(gate.account, sessions=(begun,))
+        signed = gate.signs(begun)
+        payload = send(500 + number)
+        action = gate.propose(payload, member=BOB.member_id, session=signed).action_id
+        for key in (BOBS, BOBS_OTHER):
+            if gate.is_open(action):
+                gate.prove(action, key)
+        assert gate.is_open(removal), number
+    assert agrees(gate, removal, CAROLS).answer is Answer.HOLD
+    gate.wait(MEMBER_WAIT)
+    gate.settle()
+
+    assert names(gate.account) == ["Carol"]
+
+
+def test_a_rogue_member_fills_half_of_the_account_and_no_more() -> None:
+    """Of five members, with a document that is long as it is: his withdrawals are small and long.
+
+    Prevents: an account that is too full for the agreements to one member's removal.
+    """
+    gate = a_company(BOB, CAROL, DAVE, member("Erin"), quorum=replace(TWO, three_cents=100_00))
+    erins = member_key("Erin")
+    known = (one for one in gate.account.authenticators if isinstance(one, Passkey))
+    keys = (*known, erins, member_key("Erin", 2), member_key("Dave", 2))
+    gate.account = replace(gate.account, authenticators=tuple(map(at_length, keys)))
+    bobs = session_of("ses_bob", BOB.member_id)
+    gate.account = replace(gate.account, sessions=(bobs,))
+    asked = [
+        gate.propose(
+            replace(send(10 + number, to="0x" + f"{number}" * 40), memo="m" * 128),
+            member=BOB.member_id,
+            session=gate.signs(bobs),
+        ).action_id
+        for number in range(4)
+    ]
+    waiting = [gate.prove(one, at_length(BOBS)).answer for one in reversed(asked)]
+    assert waiting.count(Answer.HOLD) == 2
+
+    removal = done(gate, remove_member(), *map(at_length, (CAROLS, DAVES)), by=at_length(SYNCED))
+    gate.wait(MEMBER_WAIT)
+    gate.settle()
+
+    assert not gate.is_open(removal)
+    assert BOB.name not in names(gate.account)
+
+
+def at_length(one: Passkey) -> Passkey:
+    """Return a passkey as long as real ones are, with a name as long as it may be."""
+    own = b64url(one.authenticator_id.encode().ljust(77, b"."))
+    return replace(one, credential_id=own, public_key=own, name="n" * 64)
 
 
 def test_a_rogue_member_says_no_once_and_then_the_third_one_decides(gate: Gate) -> None:

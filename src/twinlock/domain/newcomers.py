@@ -30,7 +30,6 @@ from twinlock.domain.authenticators.model import (
     Passkey,
     Password,
     RecoveryCodes,
-    SuspensionKind,
     Totp,
     factor_of,
 )
@@ -57,12 +56,14 @@ from twinlock.domain.events import (
     SessionEnded,
 )
 from twinlock.domain.freezes import for_ever
+from twinlock.domain.ids import MemberId
 from twinlock.domain.limits import Limits
 from twinlock.domain.limits import undone as sums_before
 from twinlock.domain.locks import Eased, tighter
 from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.sim_changes import sms_fell
 from twinlock.domain.spans import Spans, joined, meet, spans_of
+from twinlock.domain.ways_in import made_members, who_gets_in
 
 # What a proof brought about, and falls with it.
 Made: TypeAlias = (
@@ -95,20 +96,6 @@ def code_root(channel: Channel, *, now: datetime) -> str | None:
     """
     new = channel.known_only and is_newcomer(channel.bound_at, now=now)
     return None if new else channel.root
-
-
-def _gets_in(one: Authenticator, *, apps: frozenset[int] | None) -> bool:
-    """Say whether ``one`` is a way in, today or soon: it signs in, or sets another password.
-
-    ``apps`` are the entries of which an app is believed to be there still, None: of all. Prevents:
-    a password that is suspended or that a thief changed, so that his key is kept, and with it a
-    floor that the owner does not reach; and a mailbox that leaves nothing but an app long wiped.
-    """
-    if one.suspension is not None and one.suspension.kind is SuspensionKind.FOR_GOOD:
-        return False
-    if isinstance(one, Totp):
-        return apps is None or one.entry in apps
-    return not isinstance(one, RecoveryCodes)
 
 
 # --- What stands on what ---
@@ -368,8 +355,8 @@ def undo(
     """Return what undoes what ``entry`` bound at ``since``, bound still or not, and all on it.
 
     ``level`` is what older things showed for it. A password is suspended, since nobody has the one
-    before it; and so is all else where nothing is left that gets in: for good where ``level``
-    reaches the floor of what is left, else for a while (law 5).
+    before it; and so is all else where nothing is left by which its member gets in: for good where
+    ``level`` reaches the floor of what is left, else for a while (law 5).
     """
     gone = resting_on(account, entry)
     left = [one for one in account.authenticators if one.entry not in gone]
@@ -378,7 +365,7 @@ def undo(
     proved = (one.by for one in bound(account) if one.entry == entry)
     weak = level < Level.POSSESSION
     apps = frozenset(each for by in proved for each in by) if weak else None
-    way_in = any(_gets_in(one, apps=apps) for one in left)
+    get_in = who_gets_in(account, left, apps=apps) | made_members(account, gone - {entry})
     bound_then = {entry, *(one.entry for one in bound(account))}
     repudiated = NewcomerRepudiated(
         at=now,
@@ -388,7 +375,7 @@ def undo(
     )
     return (
         repudiated,
-        *_authenticators(account, gone, way_in=way_in, weak=level < floor, now=now),
+        *_authenticators(account, gone, get_in=get_in, weak=level < floor, now=now),
         *_channels(account, gone, now=now),
         *(
             SessionEnded(at=now, session_id=one.session_id)
@@ -457,12 +444,22 @@ def suspended_until(one: Authenticator, *, weak: bool, now: datetime) -> datetim
 
 
 def _authenticators(
-    account: Account, gone: frozenset[int], *, way_in: bool, weak: bool, now: datetime
+    account: Account,
+    gone: frozenset[int],
+    *,
+    get_in: frozenset[MemberId],
+    weak: bool,
+    now: datetime,
 ) -> Iterator[Event]:
+    """Take away what is ``gone`` of whoever is of ``get_in``, and suspend the others'.
+
+    Prevents: a mailbox that the members read in common, and that leaves one of them without a key
+    because another has one.
+    """
     for one in account.authenticators:
         if one.entry not in gone or (weak and doubted(account, one.entry)):
             continue
-        if way_in and not isinstance(one, Password):
+        if one.member_id in get_in and not isinstance(one, Password):
             yield AuthenticatorRemoved(at=now, authenticator_id=one.authenticator_id)
         else:
             yield AuthenticatorSuspended(

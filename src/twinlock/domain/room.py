@@ -13,6 +13,7 @@ owner from freezing or signing in.
 """
 
 from datetime import datetime
+from itertools import takewhile
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -117,7 +118,7 @@ def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
 
     What waits on a proof that stands stays. Of the rest the one goes that shows least, then one of
     a device that never signed in, then one whose customer is not being asked just now, then one
-    that tightens nothing; the oldest first.
+    that tightens nothing; the oldest first. Of several members whoever has proved most gives way.
     Prevents: a stranger's proposals, after which the owner can neither sign in nor freeze.
     """
     actions = account.actions
@@ -128,14 +129,18 @@ def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
     ]
     if len(actions) < OPEN_ACTIONS_MOST and len(loose) < LOOSE_ACTIONS_MOST:
         return None
-    return min(loose, key=lambda one: _worth(account, one, now=now), default=None)
+    return min(
+        loose,
+        key=lambda one: (*_turn(account, one), *_worth(account, one, now=now)),
+        default=None,
+    )
 
 
 def _waits(account: Account, one: OpenAction) -> bool:
     """Prevents: what a dead key proved, in the place of all that its owner wants for a week."""
     if takes_several(account) and one.until is None and one.offered_until is None:
         return False  # So much one member does alone: it takes nobody's place.
-    return one.proved_at is not None and _standing(account, one) > 0
+    return _proved(account, one)
 
 
 def _standing(account: Account, one: OpenAction) -> int:
@@ -154,7 +159,7 @@ def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenActio
     left = DOCUMENT_BYTES_MOST - PASSING_BYTES_MOST - bytes_that_last(account)
     room = max(left // URGENT_BYTES_MOST, URGENT_ACTIONS_LEAST)
     others = [one for one in standing if one.action_id != own]
-    others.sort(key=lambda one: _worth(account, one, now=now))
+    others.sort(key=lambda one: (*_turn(account, one), *_worth(account, one, now=now)))
     return tuple(others[: max(len(standing) - room, 0)])
 
 
@@ -177,9 +182,17 @@ def outgrown(account: Account, own: str, *, now: datetime) -> tuple[OpenAction, 
     ]
     signed = [one.action_id for one in loose if _signed_in(account, one)]
     others = [one for one in loose if one.action_id != own]
-    if own not in signed:
-        others = [one for one in others if one.action_id not in signed]
-    others.sort(key=lambda one: (one.action_id in signed, *_worth(account, one, now=now)))
+    proved = {one.action_id for one in account.actions if account.members and _proved(account, one)}
+    if own not in proved:  # What one of several members proved pushes out whatever is loose.
+        more = proved if own in signed else {*proved, *signed}
+        others = [one for one in others if one.action_id not in more]
+    others.sort(
+        key=lambda one: (
+            *_turn(account, one),
+            one.action_id in signed,
+            *_worth(account, one, now=now),
+        )
+    )
     if not _fits(account, *others):
         raise DocumentTooLargeError(_FULL)
     for one in reversed(others):  # What is worth most stays first.
@@ -197,6 +210,49 @@ def _signed_in(account: Account, one: OpenAction) -> bool:
     """Say whether a session signed ``one`` that may do more than look."""
     named = (account.session(shown.source) for shown in one.shown)
     return any(session is not None and not session.read_only for session in named)
+
+
+def fills_bytes(account: Account, action: OpenAction) -> bool:
+    """Say whether one of several members asks for more than half of what actions may fill.
+
+    Their first always finds what room there is, and so does what was told that it waits. Prevents:
+    four small withdrawals of one member's, as long as they can be, after which there is no room for
+    the agreements of the others, to remove that member above all.
+    """
+    if not account.members or urgent(action) or _admitted(action):
+        return False
+    own = [one for one in account.actions if one.member_id == action.member_id and one != action]
+    earlier = takewhile(lambda one: one.action_id != action.action_id, account.actions)
+    first = {one.action_id for one in earlier}
+    before = [
+        one
+        for one in own
+        if _proved(account, one) and (_admitted(one) or one.action_id in first) and not urgent(one)
+    ]
+    room = DOCUMENT_ROOM - bytes_that_last(replace(account, actions=()))
+    filled = sum(len(encode(_told(one))) for one in (*before, action))
+    return bool(before) and filled > room // 2
+
+
+def _admitted(one: OpenAction) -> bool:
+    waits = one.until is not None or one.offered_until is not None
+    return waits or one.state is ActionState.AUTHORIZED
+
+
+def _turn(account: Account, one: OpenAction) -> tuple[bool, int]:
+    """Return what goes first where several members ask: what nobody proved, then of whom most is.
+
+    Prevents: one member whose proposals, one after the other, push out what the others have proved
+    and have not agreed to yet, their removal of that member above all.
+    """
+    if not account.members or not _proved(account, one):
+        return False, 0
+    own = (each for each in account.actions if each.member_id == one.member_id)
+    return True, -sum(_proved(account, each) and not _waits(account, each) for each in own)
+
+
+def _proved(account: Account, one: OpenAction) -> bool:
+    return one.proved_at is not None and _standing(account, one) > 0
 
 
 def _worth(

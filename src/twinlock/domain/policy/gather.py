@@ -83,7 +83,7 @@ from twinlock.domain.policy.targets import (
 )
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import confirmed, level_for
-from twinlock.domain.room import urgent
+from twinlock.domain.room import fills_bytes, urgent
 from twinlock.domain.screening import Screened, Screening
 from twinlock.domain.signing_in import risk_fact, unusual_until
 from twinlock.domain.successors import counts, floor_imported
@@ -387,7 +387,8 @@ def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: date
     """Say whether there is no room. Freezing, and signing in to do so, always find some."""
     payload = action.payload
     crowded = len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action)
-    if crowded or _too_many_by_keys(account, action) or fills(account, action):
+    full = fills(account, action) or fills_bytes(account, action)
+    if crowded or full or _too_many_by_keys(account, action):
         return True
     match payload:
         case AuthenticatorBind():
