@@ -36,6 +36,7 @@ from bench.stage import (
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring.signing import KeyringIndex
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.cli.console import log_to_stderr
 
 MANY, ONE = 32, 1
 LEAST_CUSTOMERS = 4  # For each connection, so that hardly ever two requests wait for one account.
@@ -210,6 +211,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, and print."""
     asked = arguments()
+    log_to_stderr("warning")  # What is printed is the report alone.
     plan = Plan(rounds=asked.rounds, seconds=asked.seconds, warm_up=WARM_UP, relay=asked.relay)
     if asked.quick:
         plan = Plan(rounds=1, seconds=0, warm_up=0)

@@ -203,6 +203,7 @@ async def test_two_machines_that_name_by_different_keys_list_a_destination_once(
         one.clock.at = two.clock.at
         twin = Customer(two, "alice")
         twin.account_id, twin.session_id = alice.account_id, alice.session_id
+        twin.passkey = alice.passkey  # One key, which counts what it signs.
         added = await asyncio.gather(
             *(who.propose("destination.add", WHERE) for who in (alice, twin))
         )

@@ -63,7 +63,7 @@ from twinlock.domain.locks import Eased, tighter
 from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.sim_changes import sms_fell
 from twinlock.domain.spans import Spans, joined, meet, spans_of
-from twinlock.domain.ways_in import made_members, who_gets_in
+from twinlock.domain.ways_in import who_gets_in
 
 # What a proof brought about, and falls with it.
 Made: TypeAlias = (
@@ -365,7 +365,7 @@ def undo(
     proved = (one.by for one in bound(account) if one.entry == entry)
     weak = level < Level.POSSESSION
     apps = frozenset(each for by in proved for each in by) if weak else None
-    get_in = who_gets_in(account, left, apps=apps) | made_members(account, gone - {entry})
+    get_in = who_gets_in(account, entry, left, apps=apps)
     bound_then = {entry, *(one.entry for one in bound(account))}
     repudiated = NewcomerRepudiated(
         at=now,

@@ -19,26 +19,33 @@ from twinlock.domain.ids import MemberId
 
 
 def who_gets_in(
-    account: Account, left: Iterable[Authenticator], *, apps: frozenset[int] | None
+    account: Account, entry: int, left: Iterable[Authenticator], *, apps: frozenset[int] | None
 ) -> frozenset[MemberId]:
-    """Return the members for whom one of ``left`` is a way in, today or soon.
+    """Return the members of whom nothing need stay when what ``entry`` bound is undone.
 
-    ``apps`` are the entries of which an app is believed to be there still, None: of all.
+    One of ``left`` is a way in for them, today or soon; or they are members by it and by nothing
+    else, since what is theirs stands on nobody else's. ``apps`` are the entries of which an app is
+    believed to be there still, None: of all. Prevents: a thief's friend, suspended for a while and
+    then back, when the thief's key goes.
     """
     ways = (one for one in left if _gets_in(one, apps=apps))
-    if account.members:
-        ways = (one for one in ways if isinstance(one, Passkey))
-    return frozenset(one.member_id for one in ways)
+    if not account.members:
+        return frozenset(one.member_id for one in ways)
+    every = frozenset(one.member_id for one in account.authenticators)
+    able = frozenset(one.member_id for one in ways if isinstance(one, Passkey))
+    return able | (every - _whose(account, entry))
 
 
-def made_members(account: Account, gone: frozenset[int]) -> frozenset[MemberId]:
-    """Return whom something made a member that the entries ``gone`` bound.
+def _whose(account: Account, entry: int) -> frozenset[MemberId]:
+    """Return whose it is that ``entry`` bound; where it is gone, whose later things it proved.
 
-    Prevents: a thief's friend, suspended for a while and then back, when the thief's key goes.
+    But for the key with which somebody became a member: it is another person's.
     """
+    bound = frozenset(one.member_id for one in account.authenticators if one.entry == entry)
     joined = {one.member_id: one.joined_at for one in account.members}
-    own = (one for one in account.authenticators if one.entry in gone)
-    return frozenset(one.member_id for one in own if joined.get(one.member_id) == one.bound_at)
+    later = (one for one in account.authenticators if entry in one.by)
+    own = (one for one in later if joined.get(one.member_id) != one.bound_at)
+    return bound or frozenset(one.member_id for one in own)
 
 
 def _gets_in(one: Authenticator, *, apps: frozenset[int] | None) -> bool:

@@ -196,6 +196,14 @@ def test_a_header_that_cannot_be_meant_is_refused(header: bytes) -> None:
         reader.header(header)
 
 
+def test_a_column_that_has_no_known_name_is_told_by_its_place() -> None:
+    """Prevents: a file without a header, and the first customer's hash on somebody's screen."""
+    with pytest.raises(ImportFileError, match="the name of column 2 is not") as refused:
+        csv_reader("reference", "$2b$10$abcdefgh", "email")
+
+    assert "$2b" not in str(refused.value)
+
+
 def test_a_layout_reads_as_its_header_says_and_an_empty_file_has_no_rows() -> None:
     layout = Layout(form=Format.CSV, renames={"user": "reference"}, header=b"user,email_1\n")
     assert layout.reader().row(b"u-1,a@example.com").emails == ("a@example.com",)
@@ -217,7 +225,7 @@ def test_a_name_that_is_mapped_to_nothing_is_left_out() -> None:
 
 def test_every_name_that_is_documented_is_known() -> None:
     for name in column_names():
-        assert Column(name.replace("_N_*", "_1_name").replace("_N", "_1")).field in {
+        assert Column(name.replace("_N_*", "_1_name").replace("_N", "_1"), place=1).field in {
             *Row.__struct_fields__
         }
 

@@ -59,11 +59,12 @@ class Column:
 
     __slots__ = ("field", "name", "number", "part")
 
-    def __init__(self, name: str) -> None:
-        """Read a column's name.
+    def __init__(self, name: str, *, place: int) -> None:
+        """Read a column's name; ``place`` counts from 1.
 
         Raises:
-            ImportFileError: no column is called so.
+            ImportFileError: no column is called so. The name is not repeated: where a file has no
+                header it is somebody's.
         """
         self.name, self.number, self.part = name, 0, ""
         channel, thing = _CHANNEL.fullmatch(name), _NUMBERED.fullmatch(name)
@@ -74,7 +75,7 @@ class Column:
         elif thing is not None:
             self.field, self.number, self.part = _THINGS[thing[1]], int(thing[2]), thing[3]
         else:
-            raise ImportFileError("a column has a name that is not in docs/import.md: map it")
+            raise ImportFileError(f"the name of column {place} is not in docs/import.md: map it")
 
 
 class Reader:
@@ -104,7 +105,9 @@ class Reader:
         except RowRefusedError as error:
             raise ImportFileError("the first line is no header of CSV in UTF-8") from error
         names = [self._renames.get(cell.strip(), cell.strip()) for cell in cells]
-        columns = tuple(Column(name) if name else None for name in names)
+        columns = tuple(
+            Column(name, place=place) if name else None for place, name in enumerate(names, start=1)
+        )
         told = [(one.field, one.number, one.part) for one in columns if one is not None]
         whole = {one.field for one in columns if one is not None and _is_json(one)}
         parts = {one.field for one in columns if one is not None and one.part}
