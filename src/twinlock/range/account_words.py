@@ -8,12 +8,19 @@ would show nothing of what it is about.
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
+import msgspec
+
 from twinlock.range.story import AccountSpec, Step
-from twinlock.range.words import Capability, Proof
+from twinlock.range.words import MAKES, Capability, Mark, Proof
 
 SUBACCOUNTS = "account.subaccounts are kept by the platform; moving value to one is an exit"
 SHARED = "account.shared_roots: whoever took one of {} has taken all"
-_CAPABILITY = {"email": Capability.EMAIL_FULL, "sms": Capability.SMS_RECEIVE}
+_CAPABILITY = {  # By what a root is of: an authenticator, or a channel on which codes are read.
+    **{proof.value: held for held, proof in MAKES.items()},
+    "email": Capability.EMAIL_FULL,
+    "sms": Capability.SMS_RECEIVE,
+}
+SAVED = "a saved code is shown: the owner saved a set when the account was opened"
 ANY = "account.any: played on the account that is described"
 
 
@@ -42,14 +49,32 @@ def not_set_up(spec: AccountSpec) -> tuple[str, ...]:
 
 
 def taken_with(spec: AccountSpec, held: frozenset[Capability]) -> frozenset[Capability]:
-    """Return what a thief holds of the channels of an account: of one root, all or nothing.
+    """Return what a thief holds of an account: of what has one root, all or nothing.
 
     Prevents: a telephone that is taken, and a mailbox read on it that counts as not taken.
     """
-    for roots in spec.shared_roots:
-        channels = {_CAPABILITY[one] for one in roots if one in _CAPABILITY}
-        held |= channels if held & channels else frozenset()
+    shared = [
+        {_CAPABILITY[one] for one in roots if one in _CAPABILITY} for roots in spec.shared_roots
+    ]
+    for of_one_root in shared * len(shared):  # What one root gives may be of another one, too.
+        held |= of_one_root if held & of_one_root else frozenset()
     return held
+
+
+def with_saved_codes(
+    spec: AccountSpec, steps: Sequence[Step], *, shown: frozenset[str] = frozenset()
+) -> AccountSpec:
+    """Return ``spec`` with a set of saved codes, where a step or a check shows one and it has none.
+
+    Saved codes are what an account has beside its authenticators, so few files list them there.
+    """
+    saved = Proof.RECOVERY_CODE
+    used = saved in shown or any(
+        one.proof is saved and one.mark is not Mark.NEW for it in steps for one in it.showings
+    )
+    if not used or saved in spec.authenticators:
+        return spec
+    return msgspec.structs.replace(spec, authenticators=(*spec.authenticators, saved))
 
 
 def rests_on(spec: AccountSpec, steps: Sequence[Step], *, story: AccountSpec) -> tuple[str, ...]:

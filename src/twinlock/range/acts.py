@@ -25,7 +25,7 @@ from twinlock.range.customer import (
     new_password,
 )
 from twinlock.range.device import SoftwareDevice
-from twinlock.range.leaving import LOOKS, UNDERSTOOD, leaving
+from twinlock.range.leaving import LOOKS, UNDERSTOOD, chain_of, leaving
 from twinlock.range.limits import limit_of
 from twinlock.range.places import band_bp, pairs_of
 from twinlock.range.refusals import refusal
@@ -37,7 +37,16 @@ SESSION_KEPT = timedelta(minutes=55)  # It idles out after an hour.
 WORD_BITS = 64
 APPROVE, SPEND = "approve", "spend"  # What the platform calls: the gate, or the wallet's signer.
 # What only tells of the people: what they believe, and who sees their screen.
-TOLD = frozenset({"persuaded", "screen_shared", "seed_seen_by", "believes", "how"})
+TOLD = frozenset(
+    {
+        *("persuaded", "screen_shared", "seed_seen_by", "believes", "how"),
+        *("coerced", "forced", "threatened", "watched_by", "seen_by", "phished", "relayed"),
+        *("reason", "note", "knows", "claims_to_be", "page"),
+    }
+)
+# From where somebody signs in: on the owner's device, or on one that the account has not seen.
+KNOWN_ORIGINS = ("known_device", "same_device")
+NEW_ORIGINS = ("new_device", "other_device", "other_network", "other_country", "proxy", "emulator")
 # Where channels lead that a step adds, by kind.
 NEW_ADDRESSES = {
     "email": "{who}.{number}@example.net",
@@ -45,6 +54,16 @@ NEW_ADDRESSES = {
     "desktop": "{who}-desktop-{number}",
 }
 ADDRESSES = frozenset(NEW_ADDRESSES)
+# What commits to a secret: its payload is new each time, so no session signs it beforehand.
+SECRET = frozenset(
+    {
+        ActionType.AUTHENTICATOR_BIND,
+        ActionType.PASSWORD_CHANGE,
+        ActionType.PASSWORD_RESET,
+        ActionType.NOTICE_WORD_SET,
+        ActionType.TRUSTED_CONTACT_ADD,
+    }
+)
 _UNDERSTOOD: dict[str, frozenset[str]] = {
     **UNDERSTOOD,
     **own_words.UNDERSTOOD,
@@ -59,8 +78,8 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.PASSWORD_CHANGE: frozenset(),
     ActionType.PASSWORD_RESET: frozenset(),
     ActionType.NOTICE_WORD_SET: frozenset(),
-    ActionType.DESTINATION_ADD: LOOKS | {"destination", "verification_free"},
-    ActionType.DESTINATION_REMOVE: frozenset({"destination"}),
+    ActionType.DESTINATION_ADD: LOOKS | {"destination", "verification_free", "network"},
+    ActionType.DESTINATION_REMOVE: frozenset({"destination", "network"}),
     ActionType.API_KEY_CREATE: frozenset(
         {"scopes", "ip_list", "destinations", "daily", "pairs", "price_band"}
     ),
@@ -153,6 +172,9 @@ async def _with_session(stage: Stage, step: Step, act: Act) -> Act:
     if not shown:
         return act
     mark = shown[0].mark
+    if act.kind in SECRET and mark is None:
+        # Nothing signs what commits to a secret, so the session adds nothing to what is proved.
+        return act
     if mark is Mark.COPIED:
         return replace(act, copied=await live_session(stage, Person.ALICE))
     if mark is not None:
@@ -206,13 +228,16 @@ def _where(stage: Stage, step: Step) -> dict[str, str]:
     symbol = step.given.get("destination")
     if not isinstance(symbol, str):
         raise NotPlayableError(f"{step.do} names no destination")
-    return stage.places.where(symbol, step.given)
+    named = step.given.get("network")
+    network = "" if named is None else chain_of(named)
+    return stage.places.where(symbol, step.given, network=network)
 
 
 async def _session_start(stage: Stage, step: Step) -> Act:
-    known = step.given.get("from", "known_device") == "known_device"
-    if not known and step.given["from"] not in ("new_device", "other_network"):
-        raise NotPlayableError(f"session.start from {step.given['from']!r}: not understood here")
+    origin = step.given.get("from", "known_device")
+    known = origin in KNOWN_ORIGINS
+    if not known and origin not in NEW_ORIGINS:
+        raise NotPlayableError(f"session.start from {origin!r}: not understood here")
     device = stage.customer.device if known else SoftwareDevice(stage.venue.draw())
     return Act(kind=step.do, payload={"device": device.jwk()}, device=device)
 
@@ -307,7 +332,7 @@ async def _create_api_key(stage: Stage, step: Step) -> Act:
         pairs=pairs_of(step.given.get("pairs", ())),
     )
     # Where a file says nothing, all that there is: what a key may do is bounded by its lists.
-    daily = stage.cents(step.given.get("daily", "all")) + MAX_FEE_CENTS
+    daily = stage.whole_cents(step.given.get("daily", "all")) + MAX_FEE_CENTS
     named = [stage.places.where(str(one)) for one in step.given.get("destinations", ())]
     band = band_bp(step.given.get("price_band", 0))
     payload = key_payload(key, named, daily_cents=daily, band_bp=band)
@@ -335,6 +360,12 @@ async def _revoke_api_key(stage: Stage, step: Step) -> Act:
     if not found:
         raise NotPlayableError(f"this account has no API key {named}".rstrip())
     return Act(kind=step.do, payload={"api_key_id": found[-1]["api_key_id"]})
+
+
+async def _add_trusted_contact(stage: Stage, step: Step) -> Act:
+    made = Belongings()
+    payload = await stage.customer.invite_contact(made)
+    return Act(kind=step.do, payload=payload, makes=(Proof.TRUSTED_CONTACT, made))
 
 
 async def _remove_trusted_contact(stage: Stage, step: Step) -> Act:
@@ -379,6 +410,7 @@ _ACTS: dict[str, _Acts] = {
     ActionType.API_KEY_WIDEN: _change_api_key,
     ActionType.API_KEY_NARROW: _change_api_key,
     ActionType.API_KEY_REVOKE: _revoke_api_key,
+    ActionType.TRUSTED_CONTACT_ADD: _add_trusted_contact,
     ActionType.TRUSTED_CONTACT_REMOVE: _remove_trusted_contact,
     **dict.fromkeys(own_words.LIMITS, _limit),
     **dict.fromkeys(own_words.LOCKS, _lock),

@@ -1,14 +1,14 @@
 """Checks as a file asks for them: demands that walk a table, each with a closed set of parameters.
 
 Always true (tests/unit/range/test_asked.py): a check that exists can be walked. Its parameters are
-known and of their form, and it names something to look at. Checks that nothing here can make yet
-take any parameters: nobody knows which they will need.
+of their form, it names something to look at, and what it says besides makes it not playable. Checks
+that nothing here can make yet take any parameters: nobody knows which they will need.
 
 Source: docs/range.md, "Checks".
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias, cast
+from typing import Annotated, Literal, TypeAlias, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -33,6 +33,7 @@ EXITS = tuple(
 SOME = Meta(min_length=1, max_length=64)
 Proofs = Annotated[tuple[str, ...], SOME]
 Exits = Literal["all"] | Annotated[tuple[str, ...], SOME]
+Paths = Annotated[tuple[str, ...], SOME]
 Names = Annotated[tuple[Name, ...], SOME]
 
 
@@ -55,19 +56,24 @@ class _Open(msgspec.Struct, frozen=True, kw_only=True, tag_field="name"):
 
 
 class _Closed(_Open, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A check of exactly these parameters."""
+    """A check of exactly these parameters; ``unread`` names those of a file that are none."""
+
+    unread: tuple[Word, ...] = ()
 
 
 class SameFloor(_Closed, frozen=True, kw_only=True, tag=CheckName.SAME_FLOOR_ON_ALL_PATHS.value):
     """No set of proofs in ``refuse`` ever comes through on ``paths``."""
 
-    paths: Word
+    paths: Word | Paths
     refuse: Annotated[tuple[Proofs, ...], SOME]
     floor_from: Proof | None = None
 
     def __post_init__(self) -> None:
         for proofs in self.refuse:
             _check_proofs(proofs)
+        for one in self.paths if isinstance(self.paths, tuple) else ():
+            if one not in CLASS_OF and one != UNKNOWN_EXIT:
+                raise ValueError(f"paths: {one!r} is not an action")
 
 
 class EveryExitHeld(_Closed, frozen=True, kw_only=True, tag=CheckName.EVERY_EXIT_HELD.value):
@@ -112,8 +118,8 @@ class NoticeBeforeEffect(
     """Whatever steps ``of`` the attack were told, every channel heard of; absent: every one."""
 
     of: Names
-    channels: Names | None = None
-    offers: Word = "veto"
+    channels: Names | Literal["all"] = "all"
+    offers: Word | Names = "veto"
 
 
 class EntryProvable(_Closed, frozen=True, kw_only=True, tag=CheckName.ENTRY_PROVABLE.value):
@@ -163,8 +169,8 @@ class SumBinds(_Closed, frozen=True, kw_only=True, tag=CheckName.SUM_BINDS.value
     """
 
     exits: Exits = "all"
-    limit: int | Word = "large"
-    per: Literal["day", "destination"] = "day"
+    limit: int | Word | None = None
+    per: Word = "day"
 
     def __post_init__(self) -> None:
         _check_exits(self.exits)
@@ -184,6 +190,26 @@ Check: TypeAlias = (
     | NotOffered
     | SumBinds
 )
+
+
+_CLOSED: dict[str, type[_Closed]] = {
+    str(one.__struct_config__.tag): one for one in get_args(Check) if issubclass(one, _Closed)
+}
+
+
+def as_read(check: object) -> object:
+    """Return a check of a file as it is converted: what is none of its parameters is kept apart.
+
+    Prevents: a file of which nothing is played, because one check says more than is known here.
+    """
+    if not isinstance(check, dict) or not isinstance(check.get("name"), str):
+        return check
+    form = _CLOSED.get(check["name"])
+    if form is None:
+        return check
+    known = {"name", *form.__struct_fields__} - {"unread"}
+    unread = [str(word) for word in check if word not in known]
+    return {word: check[word] for word in check if word in known} | {"unread": unread}
 
 
 def steps_of(check: Check) -> tuple[str, ...]:

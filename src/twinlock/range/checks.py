@@ -42,9 +42,11 @@ from twinlock.range.sum_checks import sum_binds
 from twinlock.range.tally import Tally
 from twinlock.range.traces import held_until
 from twinlock.range.words import (
+    MAKES,
     UNKNOWN_EXIT,
     Capability,
     CheckName,
+    Mark,
     Outcome,
     Person,
     Proof,
@@ -53,15 +55,7 @@ from twinlock.range.words import (
 
 APART = timedelta(minutes=1)
 BETWEEN = timedelta(minutes=61)  # Between two cases, so that neither codes nor rates run out.
-HELD_BY = {
-    Capability.PASSWORD: Proof.PASSWORD,
-    Capability.EMAIL_FULL: Proof.EMAIL_CODE,
-    Capability.SMS_RECEIVE: Proof.SMS_CODE,
-    Capability.TOTP_SEED: Proof.TOTP,
-    Capability.PASSKEY_PROVIDER: Proof.PASSKEY,
-    Capability.HW_KEY: Proof.HARDWARE_KEY,
-    Capability.API_KEY_WITHDRAW: Proof.API_KEY,
-}
+COPIED = f"{Proof.SESSION.value}@{Mark.COPIED.value}"
 _WHY_NOT = {
     CheckName.NO_REACH: "the prover is not built",
     CheckName.REBUILT_FROM_LOG: "twinlock audit does it, on a database, not here",
@@ -74,6 +68,8 @@ _WHY_NOT = {
 async def run_check(replay: Replay, check: Check) -> CheckResult:
     """Return what ``check`` found, on accounts of its own."""
     tally = Tally()
+    unread = getattr(check, "unread", ())
+    tally.missing += [f"{check.name.value} with {word!r}: not understood here" for word in unread]
     try:
         await _walk(replay, check, tally)
     except NotPlayableError as why:
@@ -116,21 +112,26 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
 
     Of a path that one of them opens the others are not tried.
     """
-    if check.paths != "all_but_tightening":
+    named = check.paths if isinstance(check.paths, tuple) else ()
+    if not named and check.paths != "all_but_tightening":
         raise NotPlayableError(f"paths {check.paths!r}: not understood here")
+    replay.shown = frozenset(itertools.chain.from_iterable(check.refuse))
     first = await replay.fresh(old=OLD.values())
     nowhere = {ActionType.API_KEY_WIDEN, *_OF_MEMBERS}  # Of no key, no contact and no member.
     nowhere |= set() if first.spec.trusted_contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
-    paths = [
-        kind
-        for kind, cls in CLASS_OF.items()
-        if cls is not ActionClass.TIGHTENING and kind not in nowhere
-    ]
+    paths = named or (
+        *(
+            kind
+            for kind, cls in CLASS_OF.items()
+            if cls is not ActionClass.TIGHTENING and kind not in nowhere
+        ),
+        UNKNOWN_EXIT,
+    )
     if check.floor_from is not None and check.floor_from not in first.customer.best():
         raise NotPlayableError(f"the floor of this account is not of {check.floor_from.value}")
     stage: Stage | None = first
     listed = frozenset(OLD.values())
-    for path in (*paths, UNKNOWN_EXIT):
+    for path in paths:
         for proofs in check.refuse:
             if stage is None or not old_for(path) <= listed:
                 listed = old_for(path)
@@ -236,6 +237,7 @@ async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -
     """Play the attack, then try every exit with all that its people can show, until the end."""
     if check.until not in (None, "hold_end"):
         raise NotPlayableError(f"until {check.until!r}: not understood here")
+    replay.shown = frozenset(check.proofs or ())
     stage = await replay.fresh(replay.steps, old=OLD.values())
     for step in await play_steps(stage, replay.steps, judged=False):
         if step.taken_cents:
@@ -260,7 +262,9 @@ async def _no_value_leaves(replay: Replay, check: NoValueLeaves, tally: Tally) -
 def _proofs_of(check: NoValueLeaves, stage: Stage) -> tuple[str, ...]:
     if check.proofs is not None:
         return check.proofs
-    return tuple(proof.value for held, proof in HELD_BY.items() if held in stage.held)
+    made = dict.fromkeys(proof.value for held, proof in MAKES.items() if held in stage.held)
+    # A cookie beside something better would only have all of it refused.
+    return tuple(made) or ((COPIED,) if Capability.SESSION_COOKIE in stage.held else ())
 
 
 def _spread(at: datetime, number: int, exits: int, instants: tuple[datetime, ...]) -> datetime:

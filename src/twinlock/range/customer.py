@@ -55,6 +55,7 @@ class LiveSession:
 class Belongings:
     """What makes proofs: a password, an app, keys. Not all of it need be bound.
 
+    ``codes`` are saved ones that nobody has shown, ``spent`` is the last one that was accepted;
     ``new_channel`` says that codes are read on the channel that was added.
     """
 
@@ -62,6 +63,8 @@ class Belongings:
     app: TotpApp | None = None
     keys: dict[Proof, SoftwareAuthenticator] = field(default_factory=dict)
     last_code_at: datetime | None = None
+    codes: list[str] = field(default_factory=list)
+    spent: str = ""
     new_channel: bool = False
 
 
@@ -75,7 +78,6 @@ class Customer:
     channels: Mapping[str, str]
     device: SoftwareDevice
     own: Belongings = field(default_factory=Belongings)
-    friend: SoftwareAuthenticator | None = None  # of another person, who may agree
     forced: dict[Proof, Belongings] = field(default_factory=dict)  # what is shown under duress
     taps: int = 0
     codes_asked: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -153,7 +155,10 @@ class Customer:
             NotHeldError: nobody holds what would make it.
         """
         reply = await self.reply(action_id, proof, made=made)
-        return await self.venue.client.prove(action_id, reply)
+        answered = await self.venue.client.prove(action_id, reply)
+        if proof is Proof.RECOVERY_CODE:
+            (made or self.own).spent = reply["secret"]
+        return answered
 
     async def reply(
         self, action_id: str, proof: Proof, *, made: Belongings | None = None
@@ -166,11 +171,12 @@ class Customer:
             return {"factor": factor, "secret": made.password}
         if proof is Proof.TOTP and made.app is not None:
             return {"factor": factor, "secret": await self.app_code(made, made.app)}
+        if proof is Proof.RECOVERY_CODE and made.codes:
+            return {"factor": factor, "secret": made.codes.pop()}
         if proof in CODE_CHANNELS:
             channel = await self._channel(CODE_CHANNELS[proof], new=made.new_channel)
             return await self._sent_code(action_id, proof, channel)
-        friend = self.friend if proof is Proof.TRUSTED_CONTACT else None
-        key = friend or made.keys.get(proof)
+        key = made.keys.get(proof)
         if key is not None:
             asked = await self.ask(action_id, factor)
             response = key.get(self.ceremony(asked["options"]["challenge"]))
@@ -266,6 +272,14 @@ class Customer:
                 "candidate_id": offered["candidate_id"],
                 "code": code,
             }
+        if word == Proof.RECOVERY_CODE:
+            offered = await self.venue.client.offer(self.account_id, word)
+            made.codes = list(offered["codes"])
+            return {
+                "authenticator": word,
+                "candidate_id": offered["candidate_id"],
+                "code": made.codes[0],
+            }
         if word not in KEYS:
             raise NotPlayableError(f"authenticator {str(word)!r} cannot be bound yet")
         offered = await self.venue.client.offer(self.account_id, Proof.PASSKEY.value)
@@ -282,17 +296,24 @@ class Customer:
             "response": key.create(self.ceremony(offered["challenge"])),
         }
 
-    async def choose_contact(self) -> Answered:
-        """Invite a friend, who makes a passkey of their own, and prove that this is the one."""
+    async def invite_contact(self, made: Belongings) -> dict[str, Any]:
+        """Invite a friend, who makes a passkey of their own; return the payload that adds them.
+
+        What agrees is in ``made`` then: of several friends there, the first one.
+        """
         offered = await self.venue.client.offer(
             self.account_id, Proof.TRUSTED_CONTACT.value, name="a friend"
         )
         friend = SoftwareAuthenticator(self.venue.draw())
-        self.friend = friend
-        payload = {
+        made.keys.setdefault(Proof.TRUSTED_CONTACT, friend)
+        return {
             "candidate_id": offered["candidate_id"],
             "response": friend.create(self.ceremony(offered["challenge"])),
         }
+
+    async def choose_contact(self) -> Answered:
+        """Invite a friend, and prove that this is the one."""
+        payload = await self.invite_contact(self.own)
         return await self.prove_best(await self.propose(ActionType.TRUSTED_CONTACT_ADD, payload))
 
     # --- Signing in ---

@@ -4,7 +4,8 @@ What ``@duress`` marks is shown with that one, and is a proof like any other. Th
 own page what it is for, which no platform can say: here by the use case behind that page, as no
 pages are served to a story.
 
-Chance picks nobody in a story, or it would not go the same each time.
+Chance picks nobody in a story, or it would not go the same each time; but for the one beside it,
+with whom it is compared (``looking_alike.py``).
 """
 
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from twinlock.range.words import Mark, Proof
 from twinlock.services.proving.checking import Reply
 
 KINDS = frozenset({Proof.PASSKEY, Proof.HARDWARE_KEY, Proof.TOTP})
+ALWAYS = 1
 SELDOM = 2**64 - 1  # Of so many proofs one is picked: of all the stories ever played, none.
 
 
@@ -50,6 +52,17 @@ async def make_ready(customer: Customer, spec: AccountSpec, kinds: Iterable[Proo
         if answered.answer not in (Answer.ALLOW, Answer.HOLD):
             raise NotPlayableError(f"{kind}@duress: not bound, but {answered.answer.value}")
         customer.forced[kind] = made
+
+
+async def show_picked(customer: Customer, action_id: str, proof: Proof) -> Answered:
+    """Show the owner's first one, as somebody whom chance picks by this very proof."""
+    proving = customer.venue.api.use.proving
+    before = proving.picked_one_in
+    proving.picked_one_in = ALWAYS
+    try:
+        return await customer.show(action_id, proof)
+    finally:
+        proving.picked_one_in = before
 
 
 async def _a_desk() -> bool:

@@ -165,13 +165,13 @@ async def notice_before_effect(replay: Replay, check: NoticeBeforeEffect, tally:
     What is refused outright has no effect before which somebody could be told. It counts as looked
     at where the owner heard of the attempt: of the first of a day, whichever it is.
     """
-    offer = check.offers
-    if offer not in _OFFERS:
+    offers = {check.offers} if isinstance(check.offers, str) else set(check.offers)
+    for offer in sorted(offers - set(_OFFERS)):
         tally.missing.append(f"offers {offer}: letters offer a veto or a freeze")
     stage = await replay.fresh(replay.steps)
     played = await play_steps(stage, replay.steps, judged=False)
     unplayed = {one.id: one.notes for one in played if one.answer is None and not one.stopped}
-    channels = set(stage.spec.channels if check.channels is None else check.channels)
+    channels = set(stage.spec.channels if check.channels == "all" else check.channels)
     if not channels:
         raise NotPlayableError("the account has no channel")
     for name in check.of:
@@ -180,9 +180,10 @@ async def notice_before_effect(replay: Replay, check: NoticeBeforeEffect, tally:
             tally.missing.append(f"{name}: {'; '.join(unplayed.get(name, ('not played',)))}")
         elif _takes_effect(heard):
             tally.looked_at += 1
-            if not await _all_told(stage, channels, offer, about=heard.action_id):
-                tally.wrong.append(f"{name} was not announced on every channel, with a {offer}")
-        elif await _all_told(stage, channels, offer, kind=NoticeKind.REFUSED):
+            if not await _all_told(stage, channels, offers, about=heard.action_id):
+                offered = " and a ".join(sorted(offers))
+                tally.wrong.append(f"{name} was not announced on every channel, with a {offered}")
+        elif await _all_told(stage, channels, offers, kind=NoticeKind.REFUSED):
             tally.looked_at += 1
         else:
             tally.notes.append(f"{name} takes no effect that could be announced")
@@ -193,7 +194,12 @@ def _takes_effect(heard: Heard) -> bool:
 
 
 async def _all_told(
-    stage: Stage, channels: set[str], offer: str, *, about: str = "", kind: NoticeKind | None = None
+    stage: Stage,
+    channels: set[str],
+    offers: set[str],
+    *,
+    about: str = "",
+    kind: NoticeKind | None = None,
 ) -> bool:
     """Say whether a letter about an action, or of a kind, with its offer went to each channel."""
 
@@ -203,7 +209,7 @@ async def _all_told(
             for one in letters
             if (one.action_id == about if kind is None else one.kind is kind)
             and one.kind is not NoticeKind.CODE
-            and _offers(one, offer)
+            and all(_offers(one, offer) for offer in offers)
         )
         return channels <= {one.channel for one in fitting}
 

@@ -37,6 +37,7 @@ class _Place(_Given, frozen=True, kw_only=True):
     """Where something goes, and which other place that looks like."""
 
     destination: Word | None = None
+    network: Word | None = None
     resembles: Word | None = None
     same_first: Digits = 0
     same_last: Digits = 0
@@ -65,7 +66,7 @@ class _Trade(_Exit, frozen=True, kw_only=True):
     side: Word = ""
     price_to_mid: int | float = 1
     times: Annotated[int, Meta(ge=1, le=ORDERS_MOST)] = 1
-    pairs: Annotated[int, Meta(ge=1, le=100)] = 1
+    pairs: Annotated[int, Meta(ge=1, le=100)] | Listed = 1
 
     def __post_init__(self) -> None:
         if not 0 < self.price_to_mid <= PRICE_MOST:  # Nor is what is no number.
@@ -100,7 +101,7 @@ class _NewKey(_Given, frozen=True, kw_only=True):
     scopes: Listed = ()
     ip_list: Listed = ()
     destinations: Listed = ()
-    daily: Word = ""
+    daily: Word | int = ""
     pairs: Listed | Word = ()
     price_band: Word | int = 0
 

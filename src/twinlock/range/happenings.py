@@ -20,7 +20,7 @@ from twinlock.range.stage import UNASKED, Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.trading import ungated
 from twinlock.range.weather import Dependency
-from twinlock.range.words import UNGATED, Capability, Outcome, Proof
+from twinlock.range.words import MAKES, UNGATED, Capability, Outcome, Proof
 
 # Things that thieves and chains do outside our power; what they gain shows in later steps.
 OUTSIDE = frozenset(
@@ -32,6 +32,7 @@ OUTSIDE = frozenset(
     }
 )
 READS = {Proof.EMAIL_CODE: Capability.EMAIL_FULL, Proof.SMS_CODE: Capability.SMS_RECEIVE}
+_MADE_BY = {proof: held for held, proof in MAKES.items()}
 
 
 async def happen(stage: Stage, step: Step) -> Heard:
@@ -132,11 +133,29 @@ async def _answered_by_thief(
     stage: Stage, page: Answered, wanted: Proof, asked: dict[str, Any]
 ) -> Heard:
     """Return what the thief gets out of a question that should not have been put."""
-    if READS.get(wanted) not in stage.held:
+    if wanted not in READS:
+        return await _typed_by_thief(stage, page, wanted)
+    if READS[wanted] not in stage.held:
         return Heard(outcome=Outcome.CHALLENGE, codes=("asked",), action_id=page.action_id)
     stage.customer.taps += 1
     reply = await stage.customer.code_reply(page.action_id, wanted, asked)
     return heard_of(await stage.venue.client.prove(page.action_id, reply))
+
+
+async def _typed_by_thief(stage: Stage, page: Answered, wanted: Proof) -> Heard:
+    """Return what the thief gets by a method that no question is needed for: he shows what he has.
+
+    No effect: what he has is nothing, or changes nothing of what the action is told.
+    """
+    before = heard_of(await stage.venue.client.action(page.action_id))
+    if _MADE_BY.get(wanted) not in stage.held:
+        return Heard(outcome=Outcome.NO_EFFECT, codes=before.codes)
+    try:
+        now = heard_of(await stage.customer.show(page.action_id, wanted))
+    except ProblemError as problem:
+        return Heard(outcome=Outcome.NO_EFFECT, codes=(refusal(problem),))
+    unchanged = (now.outcome, now.codes) == (before.outcome, before.codes)
+    return Heard(outcome=Outcome.NO_EFFECT, codes=now.codes) if unchanged else now
 
 
 async def _mailbox_taken(stage: Stage, _: Step) -> Heard:
@@ -157,10 +176,17 @@ async def _call_owner(_: Stage, step: Step) -> Heard:
     return Heard(outcome=Outcome.DONE)
 
 
+_ALIASES = {
+    **dict.fromkeys(("store", "postgres", "postgresql", "log"), Dependency.DATABASE.value),
+    **dict.fromkeys(("time", "time_source"), Dependency.CLOCK.value),
+    **dict.fromkeys(("price_list", "price_feed"), Dependency.PRICES.value),
+}
+
+
 async def _dependency(stage: Stage, step: Step) -> Heard:
     """Slow down what decisions lean on, from here on; or take it away from the next spend."""
-    which, state = str(step.given["which"]), str(step.given["state"])
-    named = {one.value for one in Dependency}
+    said, state = str(step.given["which"]), str(step.given["state"])
+    which, named = _ALIASES.get(said, said), {one.value for one in Dependency}
     if which != "each_in_turn" and which not in named:
         raise NotPlayableError(f"event.dependency: {which!r} is not one that the range can turn")
     if state not in ("up", "down", "slow"):

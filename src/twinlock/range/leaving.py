@@ -24,7 +24,7 @@ from twinlock.domain.exits import (
 )
 from twinlock.domain.money import Asset, UnknownAssetError
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.places import CHAINS, FIELDS, NETWORK, NETWORKS, WORDS, pair_of
+from twinlock.range.places import CHAINS, FIELDS, NETWORK, NETWORKS, WORDS, pair_of, pairs_of
 from twinlock.range.stage import ASSET, Stage
 from twinlock.range.story import Step
 from twinlock.range.weather import CENTS
@@ -32,7 +32,7 @@ from twinlock.range.weather import CENTS
 LOOKS = frozenset({"resembles", "same_first", "same_last"})
 _ALL = LOOKS | {"amount", "destination", "asset", "via", "key", "from", "call"}
 _MORE: dict[str, frozenset[str]] = {
-    ActionType.WITHDRAWAL_CRYPTO: frozenset({"authorization"}),
+    ActionType.WITHDRAWAL_CRYPTO: frozenset({"authorization", "network"}),
     ActionType.P2P_RELEASE: frozenset({"paid", "order"}),
     ActionType.CARD_PAY: frozenset({"merchant"}),
     ActionType.TRADE_UNUSUAL: frozenset(
@@ -100,10 +100,20 @@ def _one(stage: Stage, step: Step) -> Leaves:
 
 def _asset(stage: Stage, step: Step) -> Asset:
     if step.do == ActionType.WITHDRAWAL_CRYPTO:
-        return stage.asset(str(step.given.get("asset", ASSET)))
+        named = step.given.get("network")
+        if named is None:
+            return stage.asset(str(step.given.get("asset", ASSET)))
+        return stage.asset(str(step.given.get("asset", ASSET)), networks=(chain_of(named),))
     if step.do == ActionType.WITHDRAWAL_FIAT:
         return stage.asset(str(step.given.get("asset", FIAT)), networks=(BANK,))
     return in_books(stage, str(step.given.get("asset", ASSET)))
+
+
+def chain_of(word: object) -> str:
+    """Return the chain that a word names. Raises NotPlayableError: none is made here."""
+    if word not in CHAINS:
+        raise NotPlayableError(f"the network {word!r}: places here are on {', '.join(CHAINS)}")
+    return str(word)
 
 
 def in_books(stage: Stage, symbol: str) -> Asset:
@@ -149,9 +159,10 @@ def _pairs(step: Step) -> tuple[str, ...]:
     Raises:
         NotPlayableError: there are not so many here.
     """
-    named = str(step.given.get("pair", _UNNAMED[MARKET]))
-    first = pair_of(named)
-    many = int(step.given.get("pairs", 1))
+    many = step.given.get("pairs", 1)
+    if not isinstance(many, int):
+        return pairs_of(many)
+    first = pair_of(str(step.given.get("pair", _UNNAMED[MARKET])))
     more = [one for one in _THIN if one != first]
     if many > len(more) + 1:
         raise NotPlayableError(f"pairs: {many}: there are {len(more) + 1} here")
@@ -171,7 +182,7 @@ def _trade(stage: Stage, step: Step, pair: str) -> Leaves:
         raise NotPlayableError(f"side: {side!r}: buy or sell")
     price = price_of(pair, given.get("price_to_mid", 1))
     asset = in_books(stage, str(given.get("asset", quote if side == "buy" else base)))
-    orders = max(1, int(given.get("times", 1)) // int(given.get("pairs", 1)))
+    orders = max(1, int(given.get("times", 1)) // len(_pairs(step)))
     amount, cents = stage.amount(given.get("amount", "small"), asset)
     times = 1 if given.get("amount") == "all" else orders
     payload = {

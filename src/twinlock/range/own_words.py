@@ -31,8 +31,7 @@ def limit_payload(stage: Stage, step: Step) -> dict[str, Any]:
     word = step.given.get("to", "all" if step.do == ActionType.LIMIT_RAISE else None)
     if word is None:
         raise NotPlayableError(f"{step.do} names no sum")
-    number = str(word).isdecimal() and len(str(word)) <= len(str(10**9))
-    cents = int(str(word)) * 100 if number else stage.cents(word)
+    cents = stage.whole_cents(word)
     match step.given.get("per", "day"):
         case "day":
             # Where somebody agrees above the owner's limit, that is the limit which is meant too.

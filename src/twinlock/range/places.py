@@ -9,11 +9,11 @@ two, and no other replay has either; a pair is one pair of the market for everyb
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
-from base58_bech32.base58 import b58encode_check
+from base58_bech32.base58 import BITCOIN_ALPHABET, RIPPLE_ALPHABET, b58encode, b58encode_check
 
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.exits import (
@@ -30,24 +30,34 @@ from twinlock.domain.exits import (
 from twinlock.range.customer import NotPlayableError
 
 NETWORK = "ethereum"
+_HASH_BYTES = 20  # Of the public key that an address in Base58Check is of.
 
 
 class Chain(NamedTuple):
-    """A chain: its coin, the fee in it that is signed for, and how its addresses begin.
+    """A chain: its coin, the fee in it that is signed for, and how its addresses are written.
 
-    ``version`` is the first byte before Base58Check; none: an address as Ethereum has them.
+    ``write`` takes 32 random bytes; none: an address as Ethereum has them.
     """
 
     coin: str
     max_fee: str
-    version: bytes = b""
+    write: Callable[[bytes], bytes] | None = None
+
+
+def _checked(version: bytes, alphabet: bytes = BITCOIN_ALPHABET) -> Callable[[bytes], bytes]:
+    """Return how a chain writes the hash of a key: in Base58Check, after its version."""
+    return lambda drawn: b58encode_check(version + drawn[:_HASH_BYTES], alphabet=alphabet)
 
 
 CHAINS: Mapping[str, Chain] = MappingProxyType(
     {
         NETWORK: Chain("ETH", "0.01"),
-        "bitcoin": Chain("BTC", "0.0005", b"\x00"),
-        "tron": Chain("TRX", "300", b"\x41"),
+        "bitcoin": Chain("BTC", "0.0005", _checked(b"\x00")),
+        "tron": Chain("TRX", "300", _checked(b"\x41")),
+        "xrpl": Chain("XRP", "60", _checked(b"\x00", RIPPLE_ALPHABET)),
+        "litecoin": Chain("LTC", "0.3", _checked(b"\x30")),
+        "dogecoin": Chain("DOGE", "300", _checked(b"\x1e")),
+        "solana": Chain("SOL", "0.2", b58encode),
     }
 )
 # Pairs of the market by the words of files: the first asset is bought and sold for the second.
@@ -99,7 +109,6 @@ _BY_NAME = {
     "product": PRODUCT,
 }
 _ADDRESS_DIGITS = 40
-_HASH_BYTES = 20  # Of the public key that an address in Base58Check is of.
 _ACCOUNT_DIGITS = 18  # Of a German bank account (ISO 13616).
 _UNPLAIN = re.compile(r"[^A-Za-z0-9_]")
 
@@ -168,9 +177,9 @@ class Places:
             raise NotPlayableError(
                 f"a place on {network} that resembles another: none is made here"
             )
-        if network in CHAINS:
-            hashed = bytes.fromhex(self._digits(symbol))[:_HASH_BYTES]
-            return b58encode_check(CHAINS[network].version + hashed).decode("ascii")
+        write = CHAINS[network].write if network in CHAINS else None
+        if write is not None:
+            return write(bytes.fromhex(self._digits(symbol))).decode("ascii")
         return (
             _bank_account(self._digits(symbol)) if network == BANK else self._name(symbol, network)
         )
@@ -228,7 +237,7 @@ def networks_in(named: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str
     for kind, given in named:
         network = NETWORKS.get(kind)
         if network == NETWORK:
-            network = _chain_of(str(given.get("asset")))
+            network = str(given.get("network") or _chain_of(str(given.get("asset"))))
         for word in ("destination", *WORDS.get(kind, ())):
             if network not in (None, MARKET) and isinstance(given.get(word), str):
                 found.setdefault(given[word], str(network))

@@ -16,6 +16,7 @@ from twinlock.range.account_words import rests_on
 from twinlock.range.asked import Check
 from twinlock.range.checks import run_check
 from twinlock.range.customer import NotPlayableError
+from twinlock.range.looking_alike import Letters, letters_about, looked_at
 from twinlock.range.playing import heard_of, play, spend
 from twinlock.range.profiles import DEFAULT
 from twinlock.range.refusals import FAILURES, refusal
@@ -124,6 +125,7 @@ async def _play_part(replay: Replay, part: _Part) -> PartResult:
         return _unplayed(part, Status.FAILED, f"the service failed in set-up: {failure}")
     taps_before = 0 if stage is None else stage.customer.taps
     steps = () if stage is None else await replay.play(stage, part.steps)
+    letters = {} if stage is None else letters_about(stage, part.steps)
     found = _Found(steps=steps)
     if stage is not None and part.kind is Kind.ATTACK:
         found.stopped = _stop(steps, left_cents=stage.left_cents)
@@ -134,9 +136,22 @@ async def _play_part(replay: Replay, part: _Part) -> PartResult:
     else:
         words = rests_on(part.spec, part.steps, story=replay.story.account)
         found.unplayed += [f"it rests on account.{word}, which is not built" for word in words]
+    await _look_alike(replay, part, found, letters)
     if part.check is not None:
         found.check = await run_check(replay, part.check)
     return _summed(part, found, stage, taps_before=taps_before)
+
+
+async def _look_alike(
+    replay: Replay, part: _Part, found: "_Found", letters: dict[str, Letters]
+) -> None:
+    """Hold what was played against a second account, where a step must look the same."""
+    try:
+        found.steps = await looked_at(replay, part.steps, found.steps, letters)
+    except NotPlayableError as why:
+        found.unplayed.append(f"nothing to compare with: {why}")
+    except FAILURES as failure:
+        found.failed.append(f"the service failed beside it: {failure}")
 
 
 def _unplayed(part: _Part, status: Status, why: str) -> PartResult:

@@ -24,6 +24,7 @@ from twinlock.range.customer import (
     NotHeldError,
     NotPlayableError,
 )
+from twinlock.range.duress import show_picked
 from twinlock.range.key_use import show_key
 from twinlock.range.orders import placed, refused_before
 from twinlock.range.refusals import MALFORMED, refusal
@@ -40,7 +41,6 @@ NOT_BUILT = frozenset(
         Proof.STAFF_KEY,
         Proof.CHIP_LIVE,
         Proof.WALLET,
-        Proof.RECOVERY_CODE,
     }
 )
 _WEAKEST_FIRST = tuple(Outcome)
@@ -90,7 +90,9 @@ async def _play_one(stage: Stage, step: Step, act: Act) -> Heard:
     if put.refusal is not None and put.refusal.outcome is Outcome.DENY:
         return replace(put.refusal, notes=put.notes)
     heard = replace(await _concluded(stage, step, act, put.answered), notes=put.notes)
-    return heard if put.refusal is None else _below_the_floor(heard, put.refusal)
+    if put.refusal is not None:
+        return _below_the_floor(heard, put.refusal)
+    return _unproved(heard) if CLASS_OF.get(act.kind) is ActionClass.LOOSENING else heard
 
 
 async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
@@ -143,15 +145,19 @@ def _no(problem: ProblemError, *, action_id: str = "") -> Heard:
 
 
 def _below_the_floor(heard: Heard, refusal: Heard) -> Heard:
-    """Return what a thief hears whose method was not even asked for.
-
-    A wait begins with the proof, so none was told: the action asks for a proof, and nothing else.
-    """
+    """Return what a thief hears whose method was not even asked for."""
     codes = tuple(dict.fromkeys((*refusal.codes, *heard.codes)))
-    told = replace(heard, codes=codes, sentence=refusal.sentence)
+    return _unproved(replace(heard, codes=codes, sentence=refusal.sentence))
+
+
+def _unproved(heard: Heard) -> Heard:
+    """Return what an action is told that was not proved yet: it asks for a proof, and no more.
+
+    A wait begins with the proof, so none was told (docs/adr/0004-a-wait-begins-with-the-proof.md).
+    """
     if heard.outcome is Outcome.HOLD and Reason.PROOF_NEEDED in heard.codes:
-        return replace(told, outcome=Outcome.CHALLENGE, until=None)
-    return told
+        return replace(heard, outcome=Outcome.CHALLENGE, until=None)
+    return heard
 
 
 async def _refusal(stage: Stage, answered: Answered, problem: ProblemError) -> Heard:
@@ -184,6 +190,8 @@ async def _shown(stage: Stage, step: Step, answered: Answered, showing: Showing)
             return await _replayed(stage, answered, showing, by=stage.customer)
         case Mark.OTHER_ACCOUNT:
             return await _replayed(stage, answered, showing, by=await neighbour(stage))
+        case Mark.DURESS if stage.by_chance:
+            return await show_picked(stage.customer, answered.action_id, showing.proof)
         case Mark.DURESS:
             given = _for_duress(stage, showing)
             return await stage.customer.show(answered.action_id, showing.proof, made=given)
@@ -207,6 +215,8 @@ async def _replayed(
     stage: Stage, answered: Answered, showing: Showing, *, by: Customer
 ) -> Answered:
     """Show what was made for another action, of this account or of another one."""
+    if showing.proof is Proof.RECOVERY_CODE:
+        return await _code_again(stage, answered, showing, by=by)
     if showing.proof is Proof.PASSWORD:
         raise NotPlayableError(f"{showing}: a password is the same for every action")
     other = await by.propose(ActionType.WITHDRAWAL_CRYPTO, stage.elsewhere())
@@ -216,6 +226,25 @@ async def _replayed(
     if "challenge_id" in reply:
         asked = await stage.customer.ask(answered.action_id, reply["factor"])
         reply = {**reply, "challenge_id": asked["challenge_id"]}
+    return await stage.venue.client.prove(answered.action_id, reply)
+
+
+async def _code_again(
+    stage: Stage, answered: Answered, showing: Showing, *, by: Customer
+) -> Answered:
+    """Show a saved code of another account, or one that was used: to sign in, where it is read."""
+    if showing.mark not in (Mark.SPENT, Mark.OTHER_ACCOUNT):
+        raise NotPlayableError(f"{showing}: a saved code is the same for every action")
+    if showing.mark is Mark.OTHER_ACCOUNT:
+        reply = await by.reply(answered.action_id, Proof.RECOVERY_CODE)
+        return await stage.venue.client.prove(answered.action_id, reply)
+    if not by.own.spent:
+        seat = {"device": by.device.jwk()}
+        other = await by.propose(ActionType.SESSION_START, seat, device=by.device)
+        await by.show(other.action_id, Proof.PASSWORD)
+        await by.show(other.action_id, Proof.RECOVERY_CODE)
+    by.taps += 1
+    reply = {"factor": Proof.RECOVERY_CODE.value, "secret": by.own.spent}
     return await stage.venue.client.prove(answered.action_id, reply)
 
 

@@ -20,6 +20,7 @@ import msgspec
 import yaml  # type: ignore[import-untyped] # PyYAML ships no types; what it gives is converted
 
 from twinlock.domain.errors import TwinlockError
+from twinlock.range.asked import as_read
 from twinlock.range.story import Story
 
 FILE_BYTES_MOST = 262_144  # Thirty times the longest one so far.
@@ -129,14 +130,20 @@ def _one_line(error: Exception) -> str:
 
 
 def _with_accounts(plain: dict[str, Any]) -> dict[str, Any]:
-    """Give each demand and the twin its whole account: the story's, with its own keys over it."""
+    """Give each demand and the twin its whole account: the story's, with its own keys over it.
+
+    What their checks say beside their parameters is put apart.
+    """
     base = plain.get("account")
     if not isinstance(base, dict):
         return plain
 
     def whole(part: Any) -> Any:  # noqa: ANN401 - not converted yet
         own = part.get("account", {}) if isinstance(part, dict) else None
-        return {**part, "account": {**base, **own}} if isinstance(own, dict) else part
+        if not isinstance(own, dict):
+            return part
+        check = {"check": as_read(part["check"])} if "check" in part else {}
+        return {**part, "account": {**base, **own}, **check}
 
     merged = dict(plain)
     for key in ("must", "must_not"):

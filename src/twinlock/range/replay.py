@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from twinlock.client import ProblemError
-from twinlock.range.account_words import taken_with
+from twinlock.range.account_words import SAVED, taken_with, with_saved_codes
 from twinlock.range.duress import kinds_of
 from twinlock.range.places import networks_in
 from twinlock.range.refusals import refusal
@@ -21,7 +21,7 @@ class Replay:
     """What a part is played on.
 
     ``steps`` are its own, or the attack's where it has none; ``judged`` says that answers are held
-    against ``expect``.
+    against ``expect``; ``shown`` are proofs that its check shows besides.
     """
 
     venue: Venue
@@ -29,6 +29,7 @@ class Replay:
     spec: AccountSpec
     steps: Sequence[Step]
     judged: bool
+    shown: frozenset[str] = frozenset()
     stages: list[Stage] = field(default_factory=list)
 
     async def fresh(self, steps: Sequence[Step] = (), *, old: Iterable[str] = ()) -> Stage:
@@ -43,11 +44,13 @@ class Replay:
         every = (*self.steps, *steps)
         networks = networks_in((step.do, step.given) for step in every)
         try:
+            spec = with_saved_codes(self.spec, every, shown=self.shown)
             stage = await set_up(
-                self.venue, self.spec, old=known, networks=networks, forced=kinds_of(every)
+                self.venue, spec, old=known, networks=networks, forced=kinds_of(every)
             )
         except ProblemError as problem:
             raise SettingUpError(f"the account was not set up: {refusal(problem)}") from problem
+        stage.notes += [SAVED] if spec is not self.spec else []
         stage.held = taken_with(self.spec, frozenset(self.story.capabilities))
         self.stages.append(stage)
         return stage

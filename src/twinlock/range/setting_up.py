@@ -6,13 +6,13 @@ Twinlock does not have yet is noted, never imitated.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
 from twinlock.client import ProblemError
-from twinlock.domain.bounds import DEVICE_KNOWN_FOR
+from twinlock.domain.bounds import CONTACT_WAIT, CONTACTS_MOST, DEVICE_KNOWN_FOR
 from twinlock.domain.canonical import b64url
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionType
 from twinlock.domain.policy.statutes import Statutes
@@ -83,7 +83,7 @@ async def set_up(
     opened_at = venue.now
     lead = _longest_wait(venue.past.policy.statutes)
     owned = _owned(spec, entries, venue.past.policy.statutes)
-    start = opened_at + _past_of(entries, lead, owned)
+    start = opened_at + _contacts_take(spec) + _past_of(entries, lead, owned)
     with venue.in_the_past():
         customer = await Customer.open(venue, "alice", opening)
         await _bind_all(customer, spec)
@@ -117,7 +117,7 @@ async def set_up(
         wallet=wallet,
     )
     stage.keys.extend(past.keys)
-    stage.notes.extend(not_set_up(spec))
+    stage.notes.extend((*not_set_up(spec), *past.notes))
     return stage
 
 
@@ -179,7 +179,12 @@ def takes(spec: AccountSpec, statutes: Statutes) -> timedelta:
     """Return how long before its first step the account of ``spec`` is opened."""
     entries = _entries(spec, ())
     owned = _owned(spec, entries, statutes)
-    return _past_of(entries, _longest_wait(statutes), owned)
+    return _contacts_take(spec) + _past_of(entries, _longest_wait(statutes), owned)
+
+
+def _contacts_take(spec: AccountSpec) -> timedelta:
+    """Return how long choosing friends takes: the first one waits for nothing."""
+    return (CONTACT_WAIT + CODES) * max(spec.trusted_contacts - 1, 0)
 
 
 def _past_of(entries: Sequence[Listed], lead: timedelta, owned: Sequence[_Owned] = ()) -> timedelta:
@@ -200,9 +205,12 @@ def _opening(spec: AccountSpec) -> dict[str, Any]:
 
 def lock_of(spec: AccountSpec) -> dict[str, Any] | None:
     """Return the payload of the owner's lock, or None. Raises NotPlayableError: it has no form."""
-    said = {} if spec.lock is None else spec.lock
+    said = "1d" if spec.lock is True else spec.lock or {}
+    said = {"delay": said} if isinstance(said, str) else said
     if not isinstance(said, dict) or set(said) - {"delay", "strict"}:
         raise NotPlayableError("account.lock: a lock has a delay, and may be strict")
+    if not isinstance(said.get("strict", True), bool):
+        raise NotPlayableError("account.lock: strict is yes or no")
     if not said:
         return None
     try:
@@ -221,16 +229,24 @@ async def _bind_all(customer: Customer, spec: AccountSpec) -> None:
 
 
 async def _choose_contacts(customer: Customer, spec: AccountSpec) -> None:
-    """Have a friend with a key of their own agree above what the platform lets leave in a day."""
-    if spec.trusted_contacts > 1:  # Another one waits a week.
-        raise NotPlayableError("account.trusted_contacts: an account is played with one")
+    """Have friends with keys of their own agree above what the platform lets leave in a day.
+
+    The first is there at once, and each further one when a week is over.
+    """
+    if spec.trusted_contacts > CONTACTS_MOST:
+        raise NotPlayableError(f"account.trusted_contacts: an account has {CONTACTS_MOST} at most")
     if not spec.trusted_contacts:
         return
     above = limit_of(customer.venue.past.policy.statutes, Reason.LIMIT_EXCEEDED)
-    added = await customer.choose_contact()
+    answers = [(await customer.choose_contact()).answer]
     proposed = await customer.propose(ActionType.LIMIT_LOWER, {"agreement_cents": above})
-    lowered = await customer.prove_best(proposed)
-    if (added.answer, lowered.answer) != (Answer.ALLOW, Answer.ALLOW):
+    answers.append((await customer.prove_best(proposed)).answer)
+    for _ in range(1, spec.trusted_contacts):
+        waits = await customer.choose_contact()
+        await customer.venue.set_forward(waits.until or customer.venue.now)
+        await customer.sign_in()  # It settles what is due.
+        answers.append((await customer.venue.client.action(waits.action_id)).answer)
+    if set(answers) != {Answer.ALLOW}:
         raise SettingUpError("nobody was made a trusted contact")
 
 
@@ -251,6 +267,7 @@ class _Past:
     lead: timedelta
     lock: dict[str, Any] | None = None
     keys: list[SoftwareKey] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     async def live(self, entries: Sequence[Listed], owned: Sequence[_Owned] = ()) -> None:
         """List each entry, let its wait run out, and use it last when the file says so; make keys.
@@ -308,9 +325,11 @@ class _Past:
         proposed = await self.customer.propose(ActionType.API_KEY_CREATE, payload)
         if proposed.answer is not Answer.DENY:
             proposed = await self.customer.prove_best(proposed)
-        if proposed.answer not in (Answer.ALLOW, Answer.HOLD):
-            raise SettingUpError(f"the API key {spec.name} was not made: {proposed.answer.value}")
-        self.keys.append(key)
+        if proposed.answer in (Answer.ALLOW, Answer.HOLD):
+            self.keys.append(key)
+            return
+        why = proposed.why[0].code.value if proposed.why else proposed.answer.value
+        self.notes.append(f"account.api_keys: {spec.name} was refused ({why}); played without")
 
     def _pairs(self, spec: OwnedKey) -> tuple[str, ...]:
         """Return what a key trades: where no pair is liquid, one without pairs trades nothing."""
@@ -319,11 +338,19 @@ class _Past:
         return pairs_of(spec.pairs) or (PAIRS["liquid"],)
 
     async def _use_key(self, owned: _Owned) -> None:
-        [key] = [one for one in self.keys if one.name == owned.spec.name]
+        found = [one for one in self.keys if one.name == owned.spec.name]
+        if not found:  # It was refused.
+            return
+        [key] = found
         where = [self.places.where(one) for one in owned.spec.destinations[:1]]
         used = await use_long_ago(self.customer, key, where[0] if where else None)
-        if not used and {WITHDRAW_SCOPE, TRADE_SCOPE}.intersection(key.scopes):
+        if used or not {WITHDRAW_SCOPE, TRADE_SCOPE}.intersection(key.scopes):
+            return
+        if key.ip_list:
             raise SettingUpError(f"the API key {key.name} could not be used before the first step")
+        told = f"account.api_keys: {key.name}, bound to no address, had lapsed"
+        shows_orders = self.customer.venue.past.policy.statutes.trading.liquid
+        self.notes.extend([told] if shows_orders and told not in self.notes else [])
 
     async def _renew(self, where: dict[str, str]) -> None:
         """Use a destination that has lapsed: a key names only what is usable."""
@@ -366,6 +393,23 @@ async def send_to(customer: Customer, where: Mapping[str, str], *, prove: bool) 
     spend_id = f"before-{b64url(customer.venue.draw()[:9])}"
     spent = await customer.venue.client.spend(answered.action_id, spend_id=spend_id)
     return spent.state == "spent"
+
+
+async def beside(stage: Stage, person: Person) -> Stage:
+    """Return the account of another customer who acts in this file: like the owner's, and new.
+
+    What anybody was answered is known to both.
+    """
+    if person not in stage.others:
+        stage.others[person] = replace(
+            stage,
+            customer=await neighbour(stage),
+            sessions={},
+            bound={},
+            keys=[],
+            wallet=stage.wallet,
+        )
+    return stage.others[person]
 
 
 async def neighbour(stage: Stage) -> Customer:

@@ -37,6 +37,7 @@ UNASKED: Mapping[str, str] = {  # What is told of a method that nobody asks for.
         "This method is weaker than the best authenticator bound, so nobody asks for it."
     ),
     ProofFault.NOT_OFFERED: "Nobody proves this action by this method, so nobody asks for it.",
+    ProofFault.AGREEMENT_NOT_NEEDED: "Nobody else needs to agree to this, so nobody is asked to.",
 }
 REFUSED = frozenset({Outcome.DENY, Outcome.CHALLENGE})
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")  # Plain, so that no exponent grows it.
@@ -71,7 +72,9 @@ class Stage:
     ``due_at`` is when the latest step was due; ``held`` is what the thief holds; ``keys`` are API
     keys, with those that were only asked for; ``owed`` are actions whose hold begins when their
     wait is over; ``silent_taps`` are those of signing in where a file only says that somebody has a
-    session; ``outage`` is what is slow, or turned off at the next spend.
+    session; ``outage`` is what is slow, or turned off at the next spend. ``by_chance``: what is
+    marked as under duress is shown by somebody whom chance picked; ``others`` are the accounts of
+    other customers who act in this file.
     """
 
     venue: Venue
@@ -96,6 +99,8 @@ class Stage:
     silent_taps: int = 0
     outage: tuple[Dependency, ...] = ()
     outage_state: str = "up"
+    by_chance: bool = False
+    others: dict[Person, "Stage"] = field(default_factory=dict)
     spends: int = 0
 
     @property
@@ -151,6 +156,16 @@ class Stage:
         if str(word) in known:
             return known[str(word)]
         raise NotPlayableError(f"the amount {word!r} has no meaning here")
+
+    def whole_cents(self, word: object) -> int:
+        """Return what an amount word, or a number of whole US dollars, means in US cents.
+
+        Raises:
+            NotPlayableError: it is neither.
+        """
+        text = str(word)
+        number = text.isdecimal() and len(text) <= len(str(10**9))
+        return int(text) * 100 if number else self.cents(word)
 
     def amount(self, word: object, asset: Asset) -> tuple[str, int]:
         """Return an amount in whole units of ``asset`` as a decimal string, and its US cents.

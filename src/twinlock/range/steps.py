@@ -20,10 +20,12 @@ from twinlock.domain.exits import BANK
 from twinlock.domain.requirements import Answer
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.happenings import happen
+from twinlock.range.outages import in_every_outage
 from twinlock.range.places import NETWORK, OLD
 from twinlock.range.playing import play
 from twinlock.range.refusals import FAILURES
 from twinlock.range.results import Status, StepResult
+from twinlock.range.setting_up import beside
 from twinlock.range.stage import REFUSED, Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.tally import is_unbuilt
@@ -145,12 +147,19 @@ async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
 
 
 def _instant(stage: Stage, step: Step) -> datetime:
-    """Return when ``step`` is due: at its time, or when its wait is over, and then at once."""
+    """Return when ``step`` is due: at its time, or when its wait is over, and then at once.
+
+    Where what it would wait for was refused, nobody waits: whoever comes back does so at once.
+    """
     when, due_at = step.when, stage.due_at or stage.start
     if when.wait:
-        if when.wait not in stage.waits:
+        before = stage.heard.get(when.wait)
+        over = stage.waits.get(when.wait)
+        if over is None and before is not None and before.refused and not is_unbuilt(before):
+            over = max(stage.venue.now, due_at)
+        if over is None:
             raise NotPlayableError(f"{when.wait} was told no wait that could run out")
-        stage.due_at = max(stage.waits[when.wait] + when.after, due_at)
+        stage.due_at = max(over + when.after, due_at)
     elif stage.start + when.after < due_at:
         raise NotPlayableError("it is dated before the step above it, which had to wait")
     else:
@@ -160,11 +169,15 @@ def _instant(stage: Stage, step: Step) -> datetime:
 
 async def _heard(stage: Stage, step: Step) -> Heard:
     if step.by is Person.BOB:
-        raise NotPlayableError("bob acts on an account of his own, and the file describes one only")
+        stage = await beside(stage, step.by)
     if is_for_the_wallet(step):
         return await sign_and_send(stage, step)
     if stage.outage_state == "down" and not step.do.startswith("event."):
-        raise NotPlayableError("while what decisions lean on is down, only a spend is played")
+        return await in_every_outage(stage, lambda: _done(stage, step))
+    return await _done(stage, step)
+
+
+async def _done(stage: Stage, step: Step) -> Heard:
     if step.do in CLASS_OF or step.do == UNKNOWN_EXIT:
         return await play(stage, step)
     return await happen(stage, step)
@@ -177,7 +190,8 @@ async def _judge(stage: Stage, step: Step, heard: Heard, *, judged: bool) -> Ste
     notes = list(heard.notes)
     status = Status.PLAYED
     if judged:
-        lacks = await missing(stage, heard, step.leaves, step.always)
+        named = str(step.given.get("key", ""))
+        lacks = await missing(stage, heard, step.leaves, step.always, key=named)
         status, why = _verdict(step, heard, lacks.wrong, lacks.not_playable)
         notes += why
     elif _says_nothing(step, heard):

@@ -14,6 +14,7 @@ from twinlock.range.tally import Tally
 from twinlock.range.words import Outcome, Person
 
 APART = timedelta(minutes=2)  # Between two attempts, so that neither codes nor rates run out.
+NARROW = 1_000  # Whole US dollars that leave a narrow account in a day (law 5).
 PART = 6, 10  # One attempt's part of the limit: one fits below it, and no two do.
 
 
@@ -23,9 +24,21 @@ async def sum_binds(replay: Replay, check: SumBinds, tally: Tally) -> None:
     Raises:
         NotPlayableError: the limit has no meaning here, or none was set.
     """
+    if check.per not in ("day", "destination"):
+        raise NotPlayableError(f"per {check.per!r}: a sum is of a day or of a destination")
+    if check.limit is not None:
+        await _tried(replay, check, check.limit, tally)
+    elif not await _tried(replay, check, "large", tally):  # A narrow account sends no such sum.
+        await _tried(replay, check, NARROW, tally)
+    if not tally.sent and not tally.wrong:
+        tally.missing.append("nothing was allowed at all, so no sum was tried")
+
+
+async def _tried(replay: Replay, check: SumBinds, wanted: int | str, tally: Tally) -> bool:
+    """Try sums against the limit ``wanted``; say whether anything was allowed at all."""
     stage = await replay.fresh(old=OLD.values())
-    await _set_limit(stage, check)
-    limit = _cents(stage, check.limit)
+    await _set_limit(stage, wanted, per=check.per)
+    limit = _cents(stage, wanted)
     sent: dict[str, int] = {}
     for path in exits_of(check.exits):
         for _ in range(1 if check.per == "day" else 2):
@@ -35,19 +48,19 @@ async def sum_binds(replay: Replay, check: SumBinds, tally: Tally) -> None:
             sent[whole] = sent.get(whole, 0) + cents
             if sent[whole] > limit and cents:
                 tally.wrong.append(f"{path} brought it to {sent[whole]} cents of {limit}")
-    if not any(sent.values()) and not tally.wrong:
-        tally.missing.append("nothing was allowed at all, so no sum was tried")
+    tally.sent = tally.sent or any(sent.values())
+    return tally.sent
 
 
 def _cents(stage: Stage, word: int | str) -> int:
     return word * 100 if isinstance(word, int) else stage.cents(word)
 
 
-async def _set_limit(stage: Stage, check: SumBinds) -> None:
+async def _set_limit(stage: Stage, wanted: int | str, *, per: str) -> None:
     """Set the limit at the beginning of a day, so that all attempts are of that day."""
     tomorrow = stage.venue.now.date() + timedelta(days=1)
     await stage.venue.set_forward(datetime.combine(tomorrow, time(), stage.venue.now.tzinfo))
-    given = {"to": check.limit, "per": check.per}
+    given = {"to": wanted, "per": per}
     proofs = [one.value for one in stage.customer.best(ActionType.LIMIT_LOWER)]
     heard = await play(stage, case(ActionType.LIMIT_LOWER, proofs, by=Person.ALICE, given=given))
     if heard.outcome is not Outcome.ALLOW:

@@ -19,10 +19,14 @@ def is_unbuilt(heard: Heard) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """One check on its way. ``unbuilt`` counts what is refused because it is not built."""
+    """One check on its way. ``unbuilt`` counts what is refused because it is not built.
+
+    ``sent``: some of the value that it tried to send has left.
+    """
 
     looked_at: int = 0
     unbuilt: int = 0
+    sent: bool = False
     wrong: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from twinlock.domain.catalogue import WITHDRAW_SCOPE
 from twinlock.domain.notices import NoticeKind
 from twinlock.range.mailbox import Letter
 from twinlock.range.stage import Heard, Stage
@@ -14,8 +15,6 @@ WHY_NOT = {
     Trace.CUSTOMER_VIEW: "customers have no page of their own log yet",
     Trace.SEALED_ENTRY: "disclosures are not built",
     Trace.POLICY_RAISED: "raised policies are not built",
-    Trace.KEY_PAUSED: "API keys are revoked or stopped, and never paused by themselves",
-    Trace.LOOKS_THE_SAME: "a story has one account, and this is about two that are compared",
     Trace.ALARM_CANARY: "canary customers are not built",
     Trace.ALARM_AUDIT: "twinlock audit raises it, on a database, not here",
 }
@@ -29,14 +28,21 @@ class Missing(NamedTuple):
 
 
 async def missing(
-    stage: Stage, heard: Heard, leaves: Iterable[Trace], always: Iterable[Trace]
+    stage: Stage, heard: Heard, leaves: Iterable[Trace], always: Iterable[Trace], *, key: str = ""
 ) -> Missing:
-    """Return what ``heard`` should have left and did not."""
-    wrong, unplayable = [], []
+    """Return what ``heard`` should have left and did not; ``key`` is the API key of the step."""
+    wrong: list[str] = []
+    unplayable: list[str] = []
     lasting = heard.outcome in LASTING
     unheard = not stage.customer.channels
     for trace in (*(leaves if lasting else ()), *always):
-        if trace in WHY_NOT:
+        if trace is Trace.LOOKS_THE_SAME:  # It is compared when the list is over.
+            continue
+        if trace is Trace.KEY_PAUSED and not stage.keys:
+            unplayable.append(f"{trace.value}: the account has no API key")
+        elif trace is Trace.KEY_PAUSED:
+            wrong += await _at_work(stage, key)
+        elif trace in WHY_NOT:
             unplayable.append(f"{trace.value}: {WHY_NOT[trace]}")
         elif unheard and trace in (Trace.VETO_OPEN, Trace.NOTICE_OLD_CHANNELS):
             unplayable.append(f"{trace.value}: the account has no channel to look at")
@@ -66,6 +72,28 @@ async def _is_there(stage: Stage, heard: Heard, trace: Trace) -> bool:
 
     account_id = stage.customer.account_id
     return await stage.venue.mailbox.wait_for(account_id, all_told)
+
+
+async def _at_work(stage: Stage, named: str) -> tuple[str, ...]:
+    """Say which keys may still do something: the one that is named, or any of them.
+
+    A key rests when it is gone or stopped, when the account is frozen, and while what it is for is
+    held: of a key that only withdraws, every exit.
+    """
+    seen = await stage.venue.client.account(stage.customer.account_id)
+    frozen = seen["frozen_until"]
+    if frozen and datetime.fromisoformat(frozen) > stage.venue.now:
+        return ()
+    alive = {one["public_key"] for one in seen["api_keys"] if not one["stopped"]}
+    held = await held_until(stage) is not None
+    at_work = [
+        one.name
+        for one in stage.keys
+        if named in ("", one.name)
+        and one.public_key in alive
+        and not (held and set(one.scopes) == {WITHDRAW_SCOPE})
+    ]
+    return tuple(f"{Trace.KEY_PAUSED.value} is missing: {one} works" for one in at_work)
 
 
 async def held_until(stage: Stage) -> datetime | None:

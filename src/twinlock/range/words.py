@@ -7,8 +7,10 @@ Source: docs/range.md, "The file".
 """
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from twinlock.domain.catalogue import CLASS_OF
@@ -136,6 +138,23 @@ class Capability(StrEnum):
     COERCE_OWNER = "COERCE_OWNER"
     CHAIN_DUST = "CHAIN_DUST"
     COUNTERPARTY = "COUNTERPARTY"
+
+
+# What makes a proof for as long as it is held. TOTP_RELAY is one code, once.
+MAKES: Mapping[Capability, Proof] = MappingProxyType(
+    {
+        Capability.PASSWORD: Proof.PASSWORD,
+        Capability.EMAIL_FULL: Proof.EMAIL_CODE,
+        Capability.SMS_RECEIVE: Proof.SMS_CODE,
+        Capability.TOTP_SEED: Proof.TOTP,
+        Capability.PASSKEY_PROVIDER: Proof.PASSKEY,
+        Capability.HW_KEY: Proof.HARDWARE_KEY,
+        Capability.RECOVERY_CODE: Proof.RECOVERY_CODE,
+        Capability.API_KEY_TRADE: Proof.API_KEY,
+        Capability.API_KEY_WITHDRAW: Proof.API_KEY,
+        Capability.DEVICE_MALWARE: Proof.SESSION,
+    }
+)
 
 
 class Grade(StrEnum):

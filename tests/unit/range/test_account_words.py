@@ -84,3 +84,14 @@ def test_whoever_took_one_channel_of_a_root_has_taken_all(
 
     assert (both <= had) is taken
     assert frozenset(story.capabilities) <= had
+
+
+def test_what_shares_a_root_with_what_was_taken_is_taken_however_many_roots_there_are() -> None:
+    roots = [["totp", "passkey"], ["sms", "totp"], ["desktop", "hardware_key"]]
+    story = a_story(
+        account={**PASSKEY_ACCOUNT, "shared_roots": roots}, capabilities=["SMS_RECEIVE"]
+    )
+
+    had = taken_with(story.account, frozenset(story.capabilities))
+
+    assert had == {Capability.SMS_RECEIVE, Capability.TOTP_SEED, Capability.PASSKEY_PROVIDER}

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from support.ranges import step, story_text
+from support.ranges import checked, step, story_text
 
+from twinlock.range.asked import as_read
 from twinlock.range.reader import ScenarioRefusedError, read_story
+from twinlock.range.results import Status
 
 OF_X1: dict[str, object] = {"name": "notice_before_effect", "of": ["x1"]}
 FLOOR: dict[str, object] = {"name": "same_floor_on_all_paths", "paths": "all_but_tightening"}
@@ -33,7 +35,8 @@ def refused(check: dict[str, Any]) -> str:
         pytest.param({**FLOOR, "refuse": []}, "check.refuse", id="nothing refused"),
         pytest.param({**FLOOR, "refuse": [[]]}, "check.refuse[0]", id="no proof refused"),
         pytest.param({**FLOOR, "refuse": [["banana"]]}, "'banana' is not a proof", id="a fruit"),
-        pytest.param({**FLOOR, "paths": ["all"], "refuse": [["totp"]]}, "check.paths", id="paths"),
+        pytest.param({**FLOOR, "paths": ["all"], "refuse": [["totp"]]}, "'all' is not", id="paths"),
+        pytest.param({**FLOOR, "paths": [], "refuse": [["totp"]]}, "check.paths", id="no path"),
         pytest.param({**FLOOR, "refuse": [["totp"]], "floor_from": 1}, "floor_from", id="a floor"),
         pytest.param({**HELD, "after": []}, "check.after", id="after nothing"),
         pytest.param({**HELD, "after": 5}, "check.after", id="after a number"),
@@ -50,7 +53,6 @@ def refused(check: dict[str, Any]) -> str:
         pytest.param({**LEAVES, "within": "6h", "until": "hold_end"}, "only one", id="two ends"),
         pytest.param({**LEAVES, "proofs": ["banana"]}, "'banana' is not a proof", id="a proof"),
         pytest.param({**LEAVES, "proofs": []}, "check.proofs", id="no proofs"),
-        pytest.param({**LEAVES, "banana": 1}, "`banana`", id="an unknown key"),
         pytest.param({**ONCE, "of": "nothing"}, "exactly_once of nothing", id="once of nothing"),
         pytest.param({**ONCE, "parallel": "many"}, "check.parallel", id="many times"),
         pytest.param({**ONCE, "parallel": 1}, "check.parallel", id="one time"),
@@ -82,3 +84,21 @@ def test_a_check_that_nothing_here_can_make_takes_any_parameters() -> None:
 
     demand = {"id": "m1", "text": "so", "check": check}
     assert read_story(story_text(must=[demand]), name="S99.yaml").must[0].check is not None
+
+
+@pytest.mark.parametrize("check", [LEAVES, {"name": "sum_binds"}, {**OF_X1, "channels": "all"}])
+async def test_what_a_check_says_besides_is_told_and_the_rest_of_the_file_is_played(
+    check: dict[str, Any],
+) -> None:
+    said = await checked({**check, "banana": 1, "unread": ["mine"]}, step("freeze.set"))
+
+    assert said.status is Status.NOT_PLAYABLE
+    assert [one for one in said.not_playable if "not understood" in one] == [
+        f"{check['name']} with 'banana': not understood here",
+        f"{check['name']} with 'unread': not understood here",
+    ]
+
+
+@pytest.mark.parametrize("check", ["so", ["so"], {"name": 5}, {"name": "banana"}, {}])
+def test_a_check_of_no_form_is_left_to_be_refused(check: object) -> None:
+    assert as_read(check) == check

@@ -50,6 +50,13 @@ async def test_the_floor_is_looked_at_on_every_path() -> None:
     assert found.notes == (f"{left} more are of actions not built yet, and always refused",)
 
 
+async def test_the_floor_is_looked_at_on_the_paths_that_are_named() -> None:
+    paths = ["withdrawal.crypto", "session.start", "unknown.exit"]
+    found = await checked({**FLOOR, "paths": paths, "refuse": [["password"], ["recovery_code"]]})
+
+    assert (found.status, found.looked_at) == (Status.PASSED, 6)
+
+
 async def test_a_floor_that_is_not_this_accounts_is_not_looked_at() -> None:
     found = await checked({**FLOOR, "floor_from": "passkey"})
 

@@ -64,11 +64,11 @@ async def test_every_exit_waits_where_its_place_is_new() -> None:
     [
         pytest.param("gift.send", {**FRIEND, "wrapping": "red"}, id="a parameter"),
         pytest.param("gift.send", {"amount": "small"}, id="to nobody"),
-        pytest.param("transfer.internal", {**FRIEND, "asset": "DOGE"}, id="an asset"),
+        pytest.param("transfer.internal", {**FRIEND, "asset": "USDC"}, id="an asset"),
         pytest.param("withdrawal.fiat", {"destination": "old_bank", "asset": "ETH"}, id="no money"),
         pytest.param("p2p.release", {**FRIEND, "call": "spend"}, id="a wallet"),
         pytest.param("trade.unusual", {"pair": "unheard_of"}, id="a pair"),
-        pytest.param("trade.unusual", {"pair": "DOGE/USDT"}, id="a pair without a price"),
+        pytest.param("trade.unusual", {"pair": "QTUM/BTC"}, id="a pair without a price"),
         pytest.param("trade.unusual", {"side": "both"}, id="a side"),
         pytest.param("trade.unusual", {"pairs": 100}, id="more pairs than there are"),
     ],
@@ -167,3 +167,39 @@ async def test_an_old_bank_account_need_not_be_listed_by_a_file() -> None:
     )
 
     assert said == ["allow"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param({"asset": "SOL"}, "allow", id="its own chain"),
+        pytest.param({"asset": "USDT", "network": "tron"}, "allow", id="of two chains the named"),
+        pytest.param({"asset": "USDT", "network": "bitcoin"}, "unplayed", id="not sent there"),
+        pytest.param({"network": "moon"}, "unplayed", id="no chain"),
+    ],
+)
+async def test_a_coin_is_sent_on_its_chain_or_on_the_one_that_is_named(
+    words: dict[str, Any], said: str
+) -> None:
+    network = {"network": words["network"]} if "network" in words else {}
+    given = {"amount": "small", "destination": "hers", **words}
+    listed = step("destination.add", **{"with": {"destination": "hers", **network}})
+
+    answered = await answers(
+        listed | {"proof": ["passkey"]},
+        step("withdrawal.crypto", at="8d", proof=["passkey"], **{"with": given}),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert answered[-1] == said
+
+
+async def test_pairs_may_be_named_one_by_one() -> None:
+    given = {"pairs": ["XRP/BTC", "TRX/USDT", "liquid"], "price_to_mid": 10, "amount": "small"}
+    named = step("trade.unusual", proof=["passkey"], **{"with": given})
+    odd = step("trade.unusual", proof=["passkey"], **{"with": {"pairs": ["banana"]}})
+
+    part = await attack(named, odd, account=PASSKEY_ACCOUNT)
+
+    assert [one.answer for one in part.steps] == ["hold", None]
+    assert part.steps[0].codes[0] == "destination_new"

@@ -7,7 +7,7 @@ import pytest
 from twinlock.domain.exits import BANK, BOOKS, EXITS, MARKET, PLATFORM, SUBACCOUNT, VENUE
 from twinlock.proofs.addresses.normal import normal_where
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.places import NETWORK, NETWORKS, OLD, PAIRS, Places, networks_in
+from twinlock.range.places import CHAINS, NETWORK, NETWORKS, OLD, PAIRS, Places, networks_in
 from twinlock.range.profiles import rules_of
 
 
@@ -17,11 +17,11 @@ def test_every_exit_leads_to_a_network_that_has_an_old_place() -> None:
     assert all(Places("salt").network(name) == network for network, name in OLD.items())
 
 
-@pytest.mark.parametrize("network", [NETWORK, BANK, *sorted(BOOKS - {PLATFORM})])
+@pytest.mark.parametrize("network", [*CHAINS, BANK, *sorted(BOOKS - {PLATFORM})])
 def test_a_place_is_one_that_the_gate_takes_as_it_stands(network: str) -> None:
     policy = rules_of("default").policy
 
-    for symbol in (OLD[network], "attacker_addr", "Ä ö/../", "x" * 128):
+    for symbol in (OLD.get(network, OLD[NETWORK]), "attacker_addr", "Ä ö/../", "x" * 128):
         address = Places("salt").address(symbol, network=network)
         assert normal_where(network, address, "", policy).address == address
 
@@ -73,11 +73,14 @@ def test_a_name_on_a_list_is_on_the_network_of_the_exit_that_leads_there() -> No
         ("trade.unusual", {"pair": "thin", "destination": "nobody"}),
         ("freeze.set", {"destination": "nobody"}),
         ("gift.send", {"counterparty": ["bob"]}),
+        ("withdrawal.crypto", {"destination": "far", "network": "tron", "asset": "USDT"}),
+        ("withdrawal.crypto", {"destination": "sunny", "asset": "SOL"}),
     ]
     networks = networks_in(steps)
     places = Places("salt", networks)
 
-    assert networks == {"bob": VENUE, "savings": SUBACCOUNT, "landlord": BANK}
+    books = {"bob": VENUE, "savings": SUBACCOUNT, "landlord": BANK}
+    assert networks == {**books, "far": "tron", "sunny": "solana"}
     assert places.where("bob") == {
         "network": VENUE,
         "address": places.address("bob", network=VENUE),

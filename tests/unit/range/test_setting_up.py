@@ -4,7 +4,7 @@ import pytest
 
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.profiles import rules_of
-from twinlock.range.setting_up import AGE, SettingUpError, set_up
+from twinlock.range.setting_up import AGE, lock_of, set_up
 from twinlock.range.story import AccountSpec, Destinations, Listed
 from twinlock.range.venue import open_world
 from twinlock.range.words import Listing, Proof
@@ -115,8 +115,10 @@ async def test_every_authenticator_is_bound_for_real() -> None:
     [
         pytest.param({"channels": ("pigeon",)}, "channel 'pigeon'", id="a channel"),
         pytest.param({"lock": {"delay": "soon"}}, "account.lock", id="a lock"),
+        pytest.param({"lock": 7}, "account.lock", id="a lock of nothing"),
+        pytest.param({"lock": {"delay": "2d", "strict": "so"}}, "yes or no", id="half strict"),
         pytest.param({"authenticators": (Proof.WALLET,)}, "'wallet' cannot be bound", id="a key"),
-        pytest.param({"trusted_contacts": 2}, "played with one", id="two contacts"),
+        pytest.param({"trusted_contacts": 3}, "2 at most", id="three contacts"),
         pytest.param({"authenticators": ()}, "cannot sign in", id="nobody who could sign in"),
     ],
 )
@@ -126,6 +128,24 @@ async def test_an_account_that_cannot_be_had_is_not_playable(
     async with open_world(rules_of("default")) as venue:
         with pytest.raises(NotPlayableError, match=why):
             await set_up(venue, an_account(**words))
+
+
+@pytest.mark.parametrize(
+    ("said", "payload"),
+    [
+        (None, None),
+        (False, None),
+        ({}, None),
+        (True, {"days": 1, "two_keys": False}),
+        ("7d", {"days": 7, "two_keys": False}),
+        ({"delay": "72h"}, {"days": 3, "two_keys": False}),
+        ({"strict": False}, {"days": 1, "two_keys": True}),
+    ],
+)
+def test_a_lock_has_the_delay_that_is_said_in_either_form(
+    said: object, payload: dict[str, object] | None
+) -> None:
+    assert lock_of(an_account(lock=said)) == payload
 
 
 async def test_what_the_account_lacks_is_noted() -> None:
@@ -162,11 +182,24 @@ async def test_a_key_is_made_once_its_destination_is_usable_and_lapsed_ones_are_
     assert not made["stopped"]
 
 
-async def test_a_key_that_cannot_be_made_is_told() -> None:
-    key = {"scopes": ["withdraw"], "ip_list": [], "destinations": ["old_addr"]}
-    async with open_world(rules_of("default")) as venue:
-        with pytest.raises(SettingUpError, match="the API key key was not made: deny"):
-            await set_up(venue, an_account(api_keys=(key,)))
+@pytest.mark.parametrize("profile", ["default", "baseline-2024"])
+async def test_a_key_that_the_rules_refuse_or_let_lapse_is_told(profile: str) -> None:
+    keys = (
+        {"name": "drain", "scopes": ["withdraw"], "destinations": ["old_addr"]},
+        {"name": "bot", "scopes": ["trade"], "age": "60d", "last_used": "1d"},
+    )
+    async with open_world(rules_of(profile)) as venue:
+        stage = await set_up(venue, an_account(api_keys=keys))
+
+    made, told = [one.name for one in stage.keys], stage.notes
+    if profile == "default":
+        assert made == ["bot"]
+        assert sorted(told) == [
+            "account.api_keys: bot, bound to no address, had lapsed",
+            "account.api_keys: drain was refused (api_key_ip_list); played without",
+        ]
+    else:
+        assert (sorted(made), told) == (["bot", "drain"], [])
 
 
 @pytest.mark.parametrize("profile", ["default", "strict", "typical-2026", "baseline-2024"])

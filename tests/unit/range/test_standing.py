@@ -49,7 +49,7 @@ async def test_where_nothing_stronger_is_bound_a_reset_takes_a_code_of_each_kind
     )
 
     assert [one.status for one in part.steps] == [Status.FAILED, Status.PASSED]
-    assert part.steps[0].notes == ("veto_open is missing",)  # Nothing is told before the proof.
+    assert part.steps[0].notes == ("answered challenge, not hold",)  # One code begins no wait.
 
 
 async def test_a_replaced_channel_says_that_it_was_not_it() -> None:
@@ -93,7 +93,7 @@ async def test_what_is_lost_is_suspended_and_what_was_added_repudiated() -> None
     )
 
     said = [one.answer.value if one.answer else None for one in part.steps]
-    assert said == ["allow", "deny", "hold", "hold", "allow", "allow"], part
+    assert said == ["allow", "deny", "challenge", "hold", "allow", "allow"], part
 
 
 async def test_words_of_these_that_mean_nothing_are_not_played() -> None:

@@ -93,6 +93,16 @@ async def test_a_wait_that_nobody_was_told_cannot_run_out() -> None:
     assert "was told no wait" in part.steps[1].notes[0]
 
 
+async def test_who_was_refused_comes_back_at_once() -> None:
+    part = await attack(
+        step("freeze.lift", proof=["sms_code"]),
+        step("freeze.set", at="wait:x1+1h", by="mallory", proof=["password"]),
+    )
+
+    assert [one.answer for one in part.steps] == ["challenge", "allow"]
+    assert part.steps[1].after == timedelta(hours=1)
+
+
 async def test_who_was_told_yes_at_once_need_not_wait() -> None:
     part = await attack(
         step("freeze.set", proof=["password"]),
@@ -254,12 +264,34 @@ async def test_an_event_happens_or_says_why_not(do: str, words: dict[str, Any], 
     [
         pytest.param({"asked": "totp", "wanted": "sms_code"}, "no_effect", id="a code"),
         pytest.param({"asked": "totp", "wanted": "face_video"}, "no_effect", id="a picture"),
-        pytest.param({"asked": "totp", "wanted": "password"}, "challenge", id="a factor of hers"),
+        pytest.param({"asked": "totp", "wanted": "password"}, "no_effect", id="a factor of hers"),
         pytest.param({"asked": "passkey", "wanted": "totp"}, "unplayed", id="not on this page"),
     ],
 )
 async def test_a_page_is_asked_for_another_method(given: dict[str, str], said: str) -> None:
     assert await answers(step("event.other_method", **{"with": given})) == [said]
+
+
+@pytest.mark.parametrize(
+    ("account", "wanted", "held", "said"),
+    [
+        pytest.param(APP_ACCOUNT, "password", "PASSWORD", "no_effect", id="below the floor"),
+        pytest.param(APP_ACCOUNT, "recovery_code", "RECOVERY_CODE", "no_effect", id="not read"),
+        pytest.param(
+            {**PASSKEY_ACCOUNT, "authenticators": ["password", "totp", "passkey"]},
+            "passkey",
+            "PASSKEY_PROVIDER",
+            "hold",
+            id="what proves it",
+        ),
+    ],
+)
+async def test_what_a_thief_shows_on_another_page_changes_only_what_it_proves(
+    account: dict[str, Any], wanted: str, held: str, said: str
+) -> None:
+    ask = step("event.other_method", **{"with": {"asked": "totp", "wanted": wanted}})
+
+    assert await answers(ask, account=account, capabilities=[held]) == [said]
 
 
 async def test_a_thief_who_reads_no_messages_gets_nothing_from_a_code() -> None:

@@ -43,3 +43,16 @@ async def test_a_limit_without_a_meaning_is_told() -> None:
 
     assert found.status is Status.NOT_PLAYABLE
     assert "a_lot" in found.not_playable[0]
+
+
+async def test_where_no_limit_is_named_the_account_has_one_that_it_can_reach() -> None:
+    wide, narrow = await of_sums(), await of_sums(account=APP_ACCOUNT)
+
+    assert (wide.status, wide.looked_at) == (Status.PASSED, 13)
+    assert (narrow.status, narrow.looked_at) == (Status.PASSED, 26)  # The first limit was too high.
+
+
+async def test_a_sum_of_something_else_is_not_played() -> None:
+    found = await of_sums(per="week")
+
+    assert found.not_playable == ("per 'week': a sum is of a day or of a destination",)
