@@ -20,7 +20,7 @@ from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.domain import ids
-from twinlock.domain.account import Account, Candidate, Chain, Channel, ChannelKind
+from twinlock.domain.account import Account, Candidate, Chain
 from twinlock.domain.actions import (
     AnyPayload,
     AuthenticatorBind,
@@ -34,6 +34,7 @@ from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.bounds import CHALLENGE_LIFETIME, ENROLMENT_WINDOW
 from twinlock.domain.canonical import b64url, encode, tagged_hash
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.commands import (
     Ask,
     Command,

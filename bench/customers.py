@@ -24,23 +24,17 @@ from twinlock.adapters.boxes import NEW_KEY_ENTROPY_BYTES, Sealer
 from twinlock.adapters.sql import codec
 from twinlock.adapters.system import EPOCH, SystemEntropy
 from twinlock.domain import ids
-from twinlock.domain.account import (
-    Account,
-    Chain,
-    Channel,
-    ChannelKind,
-    Destination,
-    Device,
-    Session,
-)
+from twinlock.domain.account import Account, Chain, Device, Session
 from twinlock.domain.actions import Place, payload_bytes, payload_digest
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.drafts import Where
 from twinlock.domain.exit_drafts import exit_of
 from twinlock.domain.ids import AuthenticatorId, ChannelId, MemberId, SessionId
+from twinlock.domain.listed import Destination
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.sessions import signing_nonce
 from twinlock.ports.keys import (

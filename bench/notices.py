@@ -31,7 +31,7 @@ from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.serving import open_api
 from twinlock.bootstrap.world import embedded, prepare, settings_from_environment
 from twinlock.cli.console import log_to_stderr
-from twinlock.domain.account import ChannelKind
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.ids import AccountId
 from twinlock.ports import Idempotency
 from twinlock.services.accounts import NewAccount, NewChannel

@@ -9,10 +9,11 @@ import msgspec
 from doc_parts import page, table
 
 from twinlock.api.throttling import EXPORT_BURST, EXPORT_OF_ONE_BURST
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import Event
 from twinlock.domain.export import FORMAT, WITHHELD, Exported, withheld
+from twinlock.domain.listed import Destination
 from twinlock.domain.notices import Notice
 from twinlock.domain.parcels import Parcel
 

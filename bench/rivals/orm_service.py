@@ -42,7 +42,7 @@ from twinlock.api.throttling import (
     Buckets,
 )
 from twinlock.bootstrap.rulebook import BookPolicies, rule_book
-from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.account import Account, State
 from twinlock.domain.actions import Place, payload_bytes, payload_digest
 from twinlock.domain.answers import Answered, tell
 from twinlock.domain.bookkeeping import Booked, bookkeep, check_current
@@ -68,6 +68,7 @@ from twinlock.domain.ids import (
     parse_account_id,
     tail,
 )
+from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log.tiles import edge_of, grow
 from twinlock.domain.policy.version import Policy

@@ -22,8 +22,8 @@ from support.worlds import (
     repudiate,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
 
 

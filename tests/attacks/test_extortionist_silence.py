@@ -20,8 +20,8 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.actions import AccountErase
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import ReportNotice
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.events import ActionHeld

@@ -31,7 +31,6 @@ from support.worlds import (
     suspend,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.bounds import (
     CONTEST_HOLDS_EVERY,
@@ -39,6 +38,7 @@ from twinlock.domain.bounds import (
     WEAK_FREEZE_EVERY,
     WEAK_FREEZE_LENGTH,
 )
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import FreezeByLink
 from twinlock.domain.ids import action_id
 from twinlock.domain.reasons import Reason

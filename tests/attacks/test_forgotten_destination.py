@@ -26,11 +26,11 @@ from support.worlds import (
 )
 
 from twinlock.domain import forgetting
-from twinlock.domain.account import Destination
 from twinlock.domain.bookkeeping import StateRolledBackError
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import DestinationAdded, DestinationRemoved
 from twinlock.domain.forgetting import versions_of
+from twinlock.domain.listed import Destination
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import destination_of
 from twinlock.domain.reasons import Reason

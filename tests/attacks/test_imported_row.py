@@ -14,13 +14,14 @@ from support.gates import Gate
 from support.imports import SEED, SOURCE, TERMS, a_row, an_old_passkey, base32, read
 from support.worlds import destination_id, list_address, rules_of, send
 
-from twinlock.domain.account import Destination, State
+from twinlock.domain.account import State
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.canonical import b64url
 from twinlock.domain.commands import OpenAccount
 from twinlock.domain.events import AccountOpened
 from twinlock.domain.gate import decide
 from twinlock.domain.importing.faults import RowFault, RowRefusedError
+from twinlock.domain.listed import Destination
 from twinlock.domain.requirements import Answer
 from twinlock.proofs.importing import Arrival, arrival
 from twinlock.range.authenticator import SoftwareAuthenticator

@@ -31,9 +31,10 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Account, Channel
+from twinlock.domain.account import Account
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Right
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.reasons import Reason

@@ -24,9 +24,9 @@ from support.worlds import (
     repudiate,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons

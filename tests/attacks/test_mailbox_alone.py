@@ -25,8 +25,8 @@ from support.worlds import (
     reset_password,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.authenticators.model import Authenticator, Password
+from twinlock.domain.channels import Channel
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 

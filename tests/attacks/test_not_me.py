@@ -34,10 +34,10 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Channel, ChannelKind
 from twinlock.domain.actions import ApiKeyRevoke
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.commands import Right
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionVetoed

@@ -28,9 +28,9 @@ from support.worlds import (
     suspend,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons

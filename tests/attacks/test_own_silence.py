@@ -24,7 +24,7 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Channel
+from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons

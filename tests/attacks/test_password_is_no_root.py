@@ -25,7 +25,6 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import KNOWN
 from twinlock.domain.authenticators.model import (
@@ -35,6 +34,7 @@ from twinlock.domain.authenticators.model import (
     suspension,
 )
 from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Never, leaves, reasons

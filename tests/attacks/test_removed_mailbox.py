@@ -12,7 +12,7 @@ from support.cast import DAY, MALLORYS_LAPTOP, NOON
 from support.gates import Gate, Source
 from support.worlds import EMAIL, PASSWORD, SMS, SYNCED, an_account, repudiate, reset_password
 
-from twinlock.domain.account import Channel
+from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons

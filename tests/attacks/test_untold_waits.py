@@ -23,7 +23,7 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Channel
+from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.notices import Notice, NoticeKind, notices
 from twinlock.domain.requirements import Answer

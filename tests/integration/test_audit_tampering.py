@@ -36,7 +36,7 @@ from twinlock.adapters.keyring.signing import KeyringSigner, log_keys
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.account import Account, Destination, Session, State
+from twinlock.domain.account import Account, Session, State
 from twinlock.domain.actions import payload_bytes
 from twinlock.domain.audit.findings import Fault
 from twinlock.domain.canonical import encode
@@ -53,6 +53,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.ids import MemberId, SessionId
 from twinlock.domain.limits import Spent
+from twinlock.domain.listed import Destination
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
 from twinlock.domain.stepping import advance

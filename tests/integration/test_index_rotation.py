@@ -19,10 +19,10 @@ from twinlock.adapters.keyring.signing import KeyringIndex
 from twinlock.adapters.system import SystemClock, SystemEntropy
 from twinlock.bootstrap.keys import key_rotation
 from twinlock.bootstrap.world import World, prepare
-from twinlock.domain.account import Destination
 from twinlock.domain.actions import Place
 from twinlock.domain.ids import AccountId, DestinationId
 from twinlock.domain.keys import KeyNeededError
+from twinlock.domain.listed import Destination
 
 ENTROPY = SystemEntropy()
 WHERE = {"network": "ethereum", "address": ADDRESS, "budget_cents": 100_00}

@@ -28,8 +28,9 @@ from twinlock.adapters.mail.sending import SmtpMail
 from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.account import Account, ChannelKind
+from twinlock.domain.account import Account
 from twinlock.domain.bounds import NOTICE_LIFETIME
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.letters import Letter
 from twinlock.domain.notices import NoticeKind

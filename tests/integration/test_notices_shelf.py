@@ -20,7 +20,7 @@ from twinlock.adapters.sql import deliveries
 from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.account import ChannelKind
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.deliveries import Fault
 from twinlock.domain.notices import NoticeKind
 from twinlock.domain.parcels import CarrierName, Slip, slips

@@ -14,7 +14,7 @@ from twinlock.adapters.notices.hooks import Hooks, Ways
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.webhooks.sending import HttpPost
-from twinlock.domain.account import ChannelKind
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.letters import Letter
 from twinlock.domain.parcels import HOOKED, CarrierName

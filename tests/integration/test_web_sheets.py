@@ -37,7 +37,7 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import ActionUnknownError, Destination, State
+from twinlock.domain.account import ActionUnknownError, State
 from twinlock.domain.actions import (
     AnyPayload,
     ApiKeyNarrow,
@@ -58,6 +58,7 @@ from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, FREE_FAILURES
 from twinlock.domain.entries import ClosedAction, closed
 from twinlock.domain.exits import TradeUnusual, TransferSubaccount, WithdrawalCrypto
+from twinlock.domain.listed import Destination
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason

@@ -12,10 +12,10 @@ from typer.core import TyperGroup
 
 from twinlock.cli.main import app as program
 from twinlock.client import ProblemError
-from twinlock.domain.account import ChannelKind
 from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import Factor
 from twinlock.domain.catalogue import CLASS_OF, ActionClass
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.drafts import Draft
 from twinlock.domain.requirements import Answer
 from twinlock.services.proving.checking import Reply

@@ -8,12 +8,13 @@ from support.cast import NOON
 from support.worlds import a_destination, an_account
 
 from twinlock.domain import forgetting
-from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.account import Account, State
 from twinlock.domain.bookkeeping import StateRolledBackError, check_current
 from twinlock.domain.events import DestinationAdded, DestinationRemoved
 from twinlock.domain.forgetting import first_version, is_full, versions_of
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.likeness import listed, tag_of
+from twinlock.domain.listed import Destination
 from twinlock.domain.replay import apply
 
 MOST = 3

@@ -20,14 +20,7 @@ from support.enrolments import asked_of, calm_gates, gates
 from support.gates import Gate, Source, streams_of
 from support.worlds import send, sign_in
 
-from twinlock.domain.account import (
-    Account,
-    ActionState,
-    Destination,
-    OpenAction,
-    Shown,
-    State,
-)
+from twinlock.domain.account import Account, ActionState, OpenAction, Shown, State
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Passkey, Totp
@@ -54,6 +47,7 @@ from twinlock.domain.events import (
 from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.forgetting import versions_of
 from twinlock.domain.ids import DestinationId, SessionId
+from twinlock.domain.listed import Destination
 from twinlock.domain.newcomers import links
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import NOTHING, Answer

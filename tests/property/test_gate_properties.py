@@ -11,13 +11,14 @@ from support.enrolments import asked_of, gates
 from support.gates import Gate, Source, factor_shown
 from support.worlds import FREEZE, a_passkey, bind, list_address, sign_in
 
-from twinlock.domain.account import Account, Channel
+from twinlock.domain.account import Account
 from twinlock.domain.actions import AnyPayload, class_of, type_of
 from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.model import root
 from twinlock.domain.bounds import DOCUMENT_BYTES_MOST
 from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import REPORTS, ActionClass
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import EndSession
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import DocumentTooLargeError

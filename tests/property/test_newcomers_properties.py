@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from support.cast import DAY, NOON
 from support.worlds import APP, EMAIL, PASSWORD, SYNCED, a_passkey, an_account
 
-from twinlock.domain.account import Account, Channel, State
+from twinlock.domain.account import Account, State
 from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.bounds import (
@@ -17,6 +17,7 @@ from twinlock.domain.bounds import (
     DOUBTS_MOST,
     REPLACED_MOST,
 )
+from twinlock.domain.channels import Channel
 from twinlock.domain.events import AuthenticatorSuspended
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.newcomers import bound, doubted, is_older, resting_on, undo, with_doubts

@@ -26,13 +26,13 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.actions import AnyPayload, type_of
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import CHALLENGE_LIFETIME, FAILURES_MOST
 from twinlock.domain.catalogue import ALARMS
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Right
 from twinlock.domain.events import ProofAccepted
 from twinlock.domain.ids import ChallengeId

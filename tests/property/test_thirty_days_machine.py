@@ -35,7 +35,7 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import ApiKey, Channel, Destination, Session, State
+from twinlock.domain.account import ApiKey, Session, State
 from twinlock.domain.actions import (
     AnyPayload,
     ApiKeyRevoke,
@@ -45,6 +45,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import BESIDE, Factor
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.errors import DocumentTooLargeError
@@ -62,6 +63,7 @@ from twinlock.domain.events import (
     SessionStarted,
 )
 from twinlock.domain.ids import ActionId, ChannelId
+from twinlock.domain.listed import Destination
 from twinlock.domain.newcomers import bound, doubted, is_newcomer, links, newcomer
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import state_of

@@ -14,7 +14,7 @@ from support.facts import cents
 from support.leaving import OTHERS
 from support.worlds import ERASE, an_account, list_address, make_key, send, sign_in, unlist
 
-from twinlock.domain.account import Account, ApiKey, Destination, OpenAction, Shown
+from twinlock.domain.account import Account, ApiKey, OpenAction, Shown
 from twinlock.domain.actions import BUILT, AnyPayload, NotBuilt, type_of
 from twinlock.domain.api_keys import key_helps
 from twinlock.domain.assurance import Factor
@@ -22,6 +22,7 @@ from twinlock.domain.catalogue import CLASS_OF
 from twinlock.domain.exits import EXITS
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.limits import Limits, Spent
+from twinlock.domain.listed import Destination
 from twinlock.domain.policy.facts import Within
 from twinlock.domain.policy.terms import Between, Choice, Shape, Span, Value
 from twinlock.domain.policy.varying import VARYING, box_of, classes_of, only

@@ -18,16 +18,11 @@ from support.worlds import (
 )
 
 from twinlock.domain import ids
-from twinlock.domain.account import (
-    Account,
-    Channel,
-    OpenAction,
-    Shown,
-    State,
-)
+from twinlock.domain.account import Account, OpenAction, Shown, State
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Authenticator, factor_of, root
+from twinlock.domain.channels import Channel
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.policy.gather import gather
 

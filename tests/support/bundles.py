@@ -20,7 +20,7 @@ from support.cast import NOON
 from support.gates import streams_of
 from support.worlds import CONTRACT, DESKTOP, EMAIL, destination_id, rules_of
 
-from twinlock.domain.account import Account, Chain, Destination, State
+from twinlock.domain.account import Account, Chain, State
 from twinlock.domain.actions import (
     AnyPayload,
     AuthenticatorBind,
@@ -71,6 +71,7 @@ from twinlock.domain.ids import (
     action_id,
     tail,
 )
+from twinlock.domain.listed import Destination
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.merkle import (
     consistency_proof,

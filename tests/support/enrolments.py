@@ -49,9 +49,10 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import Account, Channel
+from twinlock.domain.account import Account
 from twinlock.domain.actions import AnyPayload, ApiKeyNarrow, ApiKeyRevoke, ApiKeyWiden, NotBuilt
 from twinlock.domain.authenticators.model import Authenticator, Password
+from twinlock.domain.channels import Channel
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.holds import Hold
 from twinlock.domain.policy.version import Policy

@@ -22,13 +22,14 @@ from support.worlds import (
 )
 from support.worlds import sign_in as signing_in
 
-from twinlock.domain.account import Account, Channel, Destination, OpenAction, Session, State
+from twinlock.domain.account import Account, OpenAction, Session, State
 from twinlock.domain.actions import AnyPayload, place_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Totp, factor_of
 from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.canonical import b64url
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import (
     Ask,
     Command,
@@ -57,6 +58,7 @@ from twinlock.domain.ids import (
     tail,
 )
 from twinlock.domain.likeness import with_former_look, with_look
+from twinlock.domain.listed import Destination
 from twinlock.domain.newcomers import newcomer
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.proving import CODES, against

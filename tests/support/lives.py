@@ -19,7 +19,7 @@ from support.cast import DAY, NEW_ADDRESS, OLD_ADDRESS
 from support.officers import NO_OFFICERS
 from support.worlds import EMAIL, destination_id
 
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account
 from twinlock.domain.actions import DestinationAdd, DestinationRemove, NotBuilt
 from twinlock.domain.audit.accounts import Doubt, Rebuilt, StoredLeaf
 from twinlock.domain.audit.documents import Stored
@@ -30,6 +30,7 @@ from twinlock.domain.commands import EndSession, Veto
 from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import SALTS_BYTES, ClosedAction, Kept, Origin, record
 from twinlock.domain.ids import AccountId, ActionId, DestinationId
+from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.policy.version import PolicyName
 from twinlock.range.device import SoftwareDevice

@@ -22,20 +22,13 @@ from twinlock.adapters.keyring.signing import KeyringIndex, KeyringSigner
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemEntropy
 from twinlock.domain import ids
-from twinlock.domain.account import (
-    Account,
-    Chain,
-    Channel,
-    ChannelKind,
-    Destination,
-    Session,
-    State,
-)
+from twinlock.domain.account import Account, Chain, Session, State
 from twinlock.domain.actions import FreezeSet, Place
 from twinlock.domain.answers import Teller
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.canonical import b64url, tagged_hash
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.commands import Command, EndSession, Propose, SessionSignature, Spend
 from twinlock.domain.decisions import Decided, Decision, Rules, agreed
 from twinlock.domain.errors import TwinlockError
@@ -52,6 +45,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.laws import LAWS
+from twinlock.domain.listed import Destination
 from twinlock.domain.money import Prices
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer

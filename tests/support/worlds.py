@@ -14,15 +14,7 @@ from support.cast import (
 )
 from support.policies import DEFAULT
 
-from twinlock.domain.account import (
-    Account,
-    Chain,
-    Channel,
-    ChannelKind,
-    Destination,
-    Device,
-    Session,
-)
+from twinlock.domain.account import Account, Chain, Device, Session
 from twinlock.domain.actions import (
     AccountErase,
     ApiKeyCreate,
@@ -54,10 +46,12 @@ from twinlock.domain.authenticators.model import (
     credential_of,
 )
 from twinlock.domain.canonical import b64url, encode, tagged_hash
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.decisions import Rules, agreed
 from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, MemberId, SessionId, tail
 from twinlock.domain.laws import LAWS
+from twinlock.domain.listed import Destination
 from twinlock.domain.money import Prices
 from twinlock.domain.notice_words import commitment, packed
 from twinlock.domain.policy.version import Policy

@@ -4,8 +4,7 @@ The document is sealed and changes only by ``replay.apply``. The number of its e
 the next one, so an old document put back makes a label that exists, and is refused (law 9).
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -19,6 +18,7 @@ from twinlock.domain.bounds import (
     SESSION_LIFETIME,
     SIM_CHANGE_PERIOD,
 )
+from twinlock.domain.channels import Channel
 from twinlock.domain.deliveries import Delivery
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import NO_DISPUTES, Disputes
@@ -37,10 +37,11 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits, SentTo, Spent
-from twinlock.domain.listing import NO_FORMER, Former, Step, followed
+from twinlock.domain.listed import Destination
+from twinlock.domain.listing import NO_FORMER, Former
 from twinlock.domain.locks import OPEN, Eased, Lock
 from twinlock.domain.notice_words import NoticeWord
-from twinlock.domain.policy.facts import DestinationState, SessionState, Within
+from twinlock.domain.policy.facts import SessionState, Within
 from twinlock.domain.quorums import ANYONE, Member, Quorum
 from twinlock.domain.risk.visits import History, Visit
 from twinlock.domain.signals import SPARED, Signals
@@ -74,45 +75,6 @@ class Chain(Discreet, frozen=True, kw_only=True):
     label_key: str
     entries: int = 0
     last_leaf: str = ""
-
-
-class ChannelKind(StrEnum):
-    """Where a notice goes."""
-
-    EMAIL = "email"
-    SMS = "sms"
-    DESKTOP = "desktop"  # a program of the customer's own, off the phone
-
-
-class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A notice channel. ``address`` is personal data and stands in sealed documents only.
-
-    ``by`` are the entries that bound what proved it, ``behind`` the newcomers behind those and in
-    its place before it; ``replaced`` is what stood there, and comes back when it is repudiated.
-    ``removed``: it was taken off and not replaced, so it is no voice against what came after it.
-    ``known_only``: a password alone proved it, so its codes are no root for 30 days.
-    """
-
-    channel_id: ChannelId
-    kind: ChannelKind
-    address: str
-    bound_at: datetime
-    entry: int = 0  # the account's entry that bound it; 0: the account was opened with it
-    by: tuple[int, ...] = ()
-    behind: Spans = ()
-    replaced: "Channel | None" = None
-    removed: bool = False
-    known_only: bool = False
-
-    @property
-    def takes_codes(self) -> bool:
-        """Whether a code can be sent there."""
-        return self.kind in (ChannelKind.EMAIL, ChannelKind.SMS)
-
-    @property
-    def root(self) -> str:
-        """The root a thief must take to read or mute this channel, in the worst case."""
-        return "desktop" if self.kind is ChannelKind.DESKTOP else "phone"
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -432,54 +394,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def session(self, session_id: str) -> Session | None:
         """Return the session ``session_id`` while it is kept, or None."""
         return next((one for one in self.sessions if one.session_id == session_id), None)
-
-
-class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One listed destination: who added it, when, by which entry and proof. A stream of its own."""
-
-    destination_id: DestinationId
-    account_id: AccountId
-    version: int
-    network: str
-    address: str
-    memo: str
-    label: str = ""
-    added_at: datetime
-    imported: bool = False  # from an older system: listed, never signed
-    removed: bool = False
-    action_id: ActionId | None = None
-    entry: int = 0
-    proved_by: tuple[Factor, ...] = ()
-    by: tuple[int, ...] = ()  # the entries that bound what proved it
-    sms_at: datetime | None = None  # when a code by SMS among its proofs was shown
-    behind: Spans = ()  # the newcomers behind those
-    usable_at: datetime | None = None
-    used_at: datetime | None = None
-    budget_cents: int = 0
-    spent: Spent = Spent()
-
-    def state(self, *, now: datetime, lapse: timedelta) -> DestinationState:
-        """Return what this destination is good for at ``now``; unused for ``lapse`` it lapses."""
-        return DestinationState(followed(self._steps(now=now, lapse=lapse)).value)
-
-    def lapses_at(self, lapse: timedelta) -> datetime | None:
-        """Return when it lapses unless it is used before; None where it never does, or not yet."""
-        last, end = self._last_used(), datetime.max.replace(tzinfo=UTC)
-        return None if last is None or lapse > end - last else last + lapse
-
-    def _last_used(self) -> datetime | None:
-        return self.usable_at and max(self.usable_at, self.used_at or self.usable_at)
-
-    def _steps(self, *, now: datetime, lapse: timedelta) -> Iterator[Step]:
-        unproved = self.imported and self.usable_at is None
-        yield from (Step.IMPORT,) if unproved else (Step.PROPOSE, Step.PROVE)
-        last = self._last_used()
-        if self.usable_at is not None and last is not None and self.usable_at <= now:
-            yield Step.WAIT
-            if now - last > lapse:
-                yield Step.FORGET
-        if self.removed:
-            yield Step.REMOVE
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

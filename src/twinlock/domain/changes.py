@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, Channel
+from twinlock.domain.account import Account
 from twinlock.domain.actions import (
     AnyPayload,
     AuthenticatorReactivate,
@@ -24,6 +24,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.authenticators.model import Password
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.channels import Channel
 from twinlock.domain.contacts import normal_address
 from twinlock.domain.drafts import (
     AuthenticatorRemoveDraft,

@@ -4,9 +4,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Destination, State
+from twinlock.domain.account import State
 from twinlock.domain.forgetting import naming, versions_of
 from twinlock.domain.ids import ActionId
+from twinlock.domain.listed import Destination
 
 
 def with_account(state: State, **changes: Any) -> State:  # noqa: ANN401 - msgspec checks the fields

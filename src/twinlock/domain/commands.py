@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from twinlock.domain.account import Account, Candidate, Destination
+from twinlock.domain.account import Account, Candidate
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.api_keys import KeyLapses
 from twinlock.domain.assurance import Factor
@@ -18,6 +18,7 @@ from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import ActionId, ApiKeyId, ChallengeId, ChannelId, MemberId, SessionId
+from twinlock.domain.listed import Destination
 from twinlock.domain.officers.statements import Signed
 from twinlock.domain.risk.scoring import Noticed
 from twinlock.domain.signals import SignalKind

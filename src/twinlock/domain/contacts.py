@@ -10,7 +10,7 @@ ITU-T E.164, 6.
 import re
 from typing import assert_never
 
-from twinlock.domain.account import ChannelKind
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.errors import TwinlockError
 
 ADDRESS_BYTES_MOST = 254  # RFC 5321, 4.5.3.1.3, without the brackets around a path.

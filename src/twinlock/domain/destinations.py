@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from twinlock.domain.account import Account, Destination, OpenAction
+from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.actions import DestinationAdd
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import factor_of
 from twinlock.domain.ids import ActionId, DestinationId
+from twinlock.domain.listed import Destination
 from twinlock.domain.listing import Listing
 from twinlock.domain.newcomers import as_proved, stood_on
 from twinlock.domain.policy.leaving import state_of

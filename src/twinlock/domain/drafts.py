@@ -11,7 +11,6 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta
 
-from twinlock.domain.account import ChannelKind
 from twinlock.domain.actions import ApiKeyCreate, DestinationAdd, DestinationRemove
 from twinlock.domain.bounds import (
     API_KEY_BAND_BP_MOST,
@@ -21,6 +20,7 @@ from twinlock.domain.bounds import (
     MAX_VALUE_CENTS,
 )
 from twinlock.domain.catalogue import SCOPES, TRADE_SCOPE
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.contacts import ADDRESS_BYTES_MOST
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, TwinlockError

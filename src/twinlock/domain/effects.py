@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from twinlock.domain.account import Channel, ChannelKind, Destination, OpenAction, Session, State
+from twinlock.domain.account import OpenAction, Session, State
 from twinlock.domain.actions import (
     AccountErase,
     ApiKeyCreate,
@@ -28,6 +28,7 @@ from twinlock.domain.assurance import KNOWN, Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, Passkey, RecoveryCodes, Totp
 from twinlock.domain.bounds import API_KEYS_MOST, SESSION_LIFETIME, WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import REPORTS, WITHDRAW_SCOPE, ActionType, Payload
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.errors import InvariantError, invariant
 from twinlock.domain.events import (
     ActionAuthorized,
@@ -55,6 +56,7 @@ from twinlock.domain.holds import Hold
 from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, SessionId
 from twinlock.domain.key_effects import create_key, narrow_key, revoke_key, widen_key
 from twinlock.domain.laws import setting_up
+from twinlock.domain.listed import Destination
 from twinlock.domain.member_laws import alone
 from twinlock.domain.members import joins, leaves_for_good, root_name, seen_by, sets_quorum
 from twinlock.domain.newcomers import (

@@ -12,8 +12,6 @@ from twinlock.domain.account import (
     ApiKey,
     Candidate,
     Challenge,
-    Channel,
-    Destination,
     OpenAction,
     Session,
     Shown,
@@ -21,6 +19,7 @@ from twinlock.domain.account import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password
+from twinlock.domain.channels import Channel
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import Contest
 from twinlock.domain.event_form import EventForm
@@ -36,6 +35,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits
+from twinlock.domain.listed import Destination
 from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.outside_events import OfficersEvent, RecordsEvent, WarningEvent

@@ -15,10 +15,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from twinlock.domain.account import Account, Candidate, Chain, Challenge, Destination, OpenAction
+from twinlock.domain.account import Account, Candidate, Chain, Challenge, OpenAction
 from twinlock.domain.authenticators.model import Passkey, Password, RecoveryCodes, Totp
 from twinlock.domain.entries import LABEL_KEY_FIELD, ClosedAction, Kept
 from twinlock.domain.events import ProofAccepted
+from twinlock.domain.listed import Destination
 from twinlock.domain.notices import Notice
 from twinlock.domain.parcels import Parcel
 

@@ -16,10 +16,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, Destination, OpenAction
+from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.actions import DestinationAdd
 from twinlock.domain.bounds import DESTINATIONS_MOST
 from twinlock.domain.ids import DestinationId
+from twinlock.domain.listed import Destination
 
 
 def versions_of(account: Account) -> dict[DestinationId, int]:

@@ -10,10 +10,11 @@ what it was told of, freezes nothing; neither does a link whose notice is long o
 
 from datetime import datetime
 
-from twinlock.domain.account import Account, Channel, ChannelKind, OpenAction, Shown
+from twinlock.domain.account import Account, OpenAction, Shown
 from twinlock.domain.actions import FreezeSet, payload_bytes, payload_digest
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import NOTICE_LIFETIME, UNPROVED_ACTION_LIFETIME
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.commands import FreezeByLink
 from twinlock.domain.events import ActionProposed, Event, ProofAccepted
 

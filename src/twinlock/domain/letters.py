@@ -6,8 +6,9 @@ something; a channel that is gone, or younger than what it is told of, gets none
 
 from typing import NamedTuple
 
-from twinlock.domain.account import Account, Channel, OpenAction
+from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.channels import Channel
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.ids import AccountId
 from twinlock.domain.newcomers import doubted, is_older

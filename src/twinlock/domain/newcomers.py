@@ -15,15 +15,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import (
-    Account,
-    ApiKey,
-    Channel,
-    ChannelKind,
-    Destination,
-    OpenAction,
-    Session,
-)
+from twinlock.domain.account import Account, ApiKey, OpenAction, Session
 from twinlock.domain.assurance import BESIDE, Factor, Level, floor_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
@@ -41,6 +33,7 @@ from twinlock.domain.bounds import (
     REPLACED_MOST,
     WEAK_FREEZE_LENGTH,
 )
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.events import (
     ApiKeyRevoked,
     AuthenticatorRemoved,
@@ -59,6 +52,7 @@ from twinlock.domain.freezes import for_ever
 from twinlock.domain.ids import MemberId
 from twinlock.domain.limits import Limits
 from twinlock.domain.limits import undone as sums_before
+from twinlock.domain.listed import Destination
 from twinlock.domain.locks import Eased, tighter
 from twinlock.domain.notice_words import NoticeWord
 from twinlock.domain.sim_changes import sms_fell

@@ -11,14 +11,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import (
-    Account,
-    ActionState,
-    Channel,
-    ChannelKind,
-    OpenAction,
-    Shown,
-)
+from twinlock.domain.account import Account, ActionState, OpenAction, Shown
 from twinlock.domain.actions import ContactChange, type_of
 from twinlock.domain.api_keys import refusal_to_tell
 from twinlock.domain.assurance import Factor
@@ -31,6 +24,7 @@ from twinlock.domain.bounds import (
     OPEN_ACTION_LIFETIME,
 )
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.disputes import instant
 from twinlock.domain.events import (

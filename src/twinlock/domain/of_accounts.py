@@ -6,7 +6,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Destination, State
+from twinlock.domain.account import State
 from twinlock.domain.actions import class_of
 from twinlock.domain.api_keys import ends_soon
 from twinlock.domain.bounds import LEGAL_HOLDS_MOST
@@ -45,6 +45,7 @@ from twinlock.domain.events import (
     SessionUsed,
 )
 from twinlock.domain.forgetting import first_version, is_full
+from twinlock.domain.listed import Destination
 from twinlock.domain.outside_events import (
     ChannelsFlooded,
     DataExported,

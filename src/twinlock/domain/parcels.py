@@ -11,10 +11,11 @@ from types import MappingProxyType
 
 import msgspec
 
-from twinlock.domain.account import Account, Channel, ChannelKind
+from twinlock.domain.account import Account
 from twinlock.domain.actions import class_of
 from twinlock.domain.canonical import tagged_hash
 from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.ids import ENTROPY_BYTES, AccountId, tail
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.webhooks.outcomes import MessageType

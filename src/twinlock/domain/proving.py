@@ -17,7 +17,7 @@ from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, Challenge, ChannelKind, OpenAction, Shown
+from twinlock.domain.account import Account, Challenge, OpenAction, Shown
 from twinlock.domain.actions import AnyPayload, ContactChange, PasswordReset, SessionStart, type_of
 from twinlock.domain.api_keys import key_helps, key_named, level_by_key, lies_in
 from twinlock.domain.assurance import Factor, Level, level_of, level_shown
@@ -43,6 +43,7 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.catalogue import ALARMS, ActionType
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
 from twinlock.domain.errors import invariant, present
 from twinlock.domain.members import asking_fault, judge_member, of_member, root_name

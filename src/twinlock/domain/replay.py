@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, ApiKey, Candidate, Destination, Session, State
+from twinlock.domain.account import Account, ApiKey, Candidate, Session, State
 from twinlock.domain.api_keys import (
     stopped_with,
     told_of,
@@ -89,6 +89,7 @@ from twinlock.domain.ids import (
     DestinationId,
 )
 from twinlock.domain.likeness import with_former_look, with_look, without_look
+from twinlock.domain.listed import Destination
 from twinlock.domain.newcomers import with_doubts
 from twinlock.domain.notices import rings
 from twinlock.domain.outside_events import (

@@ -9,11 +9,12 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.domain.account import Account, Channel, OpenAction, State
+from twinlock.domain.account import Account, OpenAction, State
 from twinlock.domain.actions import AuthenticatorBind, ContactChange, PasswordChange, PasswordReset
 from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
 from twinlock.domain.effects import hold_on_exits

@@ -15,9 +15,10 @@ thief's phone that confirms the word of what the phone itself proved.
 
 from datetime import datetime
 
-from twinlock.domain.account import Account, Channel, OpenAction
+from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.actions import class_of
 from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.channels import Channel
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.disputes import meets
 

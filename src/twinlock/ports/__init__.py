@@ -18,12 +18,7 @@ from typing import (
 
 import msgspec
 
-from twinlock.domain.account import (
-    Account,
-    Destination,
-    OpenAction,
-    State,
-)
+from twinlock.domain.account import Account, OpenAction, State
 from twinlock.domain.answers import (
     Answered,
     Teller,
@@ -48,6 +43,7 @@ from twinlock.domain.ids import (
     ActionId,
     DestinationId,
 )
+from twinlock.domain.listed import Destination
 from twinlock.domain.money import (
     Prices,
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
-from twinlock.domain.account import ChannelKind
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.ids import AccountId
 from twinlock.domain.letters import Letter

@@ -17,12 +17,13 @@ from typing import NoReturn
 
 import msgspec
 
-from twinlock.domain.account import Account, ApiKey, Chain, Channel, ChannelKind
+from twinlock.domain.account import Account, ApiKey, Chain
 from twinlock.domain.authenticators.foreign_hashes import ForeignHashError, read, write
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Password, Totp
 from twinlock.domain.bounds import AUTHENTICATORS_MOST, CHANNELS_MOST
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.catalogue import WITHDRAW_SCOPE
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.contacts import normal_address
 from twinlock.domain.drafts import Where, normal_network
 from twinlock.domain.errors import TwinlockError

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.account import Account, State
 from twinlock.domain.answers import tell
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.canonical import encode
@@ -28,6 +28,7 @@ from twinlock.domain.errors import (
 from twinlock.domain.export import Recorded, Repeat, ToldTo
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, PlatformKeyId, account_of
 from twinlock.domain.importing.faults import AccountExistsError
+from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import grow
 from twinlock.domain.message_signatures import SignatureFault, SignatureRefusedError

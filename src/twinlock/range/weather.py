@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import ClockUntrustedError, UnavailableError, invariant
 from twinlock.domain.ids import AccountId, ActionId, DestinationId
+from twinlock.domain.listed import Destination
 from twinlock.domain.money import Prices
 from twinlock.ports import (
     Committed,

@@ -7,15 +7,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from twinlock.domain.account import (
-    Account,
-    Candidate,
-    Chain,
-    Channel,
-    ChannelKind,
-    Destination,
-    State,
-)
+from twinlock.domain.account import Account, Candidate, Chain, State
 from twinlock.domain.actions import Place
 from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import (
@@ -26,6 +18,7 @@ from twinlock.domain.bounds import (
     RECOVERY_CODES,
 )
 from twinlock.domain.canonical import b64url, encode, from_b64url, tagged_hash
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.commands import (
     EndSession,
     ImportDestination,
@@ -51,6 +44,7 @@ from twinlock.domain.ids import (
     account_id,
     tail,
 )
+from twinlock.domain.listed import Destination
 from twinlock.domain.newcomers import as_proved
 from twinlock.domain.people import INVITED, contact_handle
 from twinlock.ports import (

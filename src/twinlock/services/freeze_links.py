@@ -3,10 +3,11 @@
 import hmac
 from datetime import datetime
 
-from twinlock.domain.account import Account, ActionUnknownError, Channel, OpenAction
+from twinlock.domain.account import Account, ActionUnknownError, OpenAction
 from twinlock.domain.answers import Answered
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.canonical import b64url
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import FreezeByLink
 from twinlock.domain.freeze_links import freezer, link_stands
 from twinlock.domain.gate import decide

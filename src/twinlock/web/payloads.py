@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account
 from twinlock.domain.actions import (
     AccountErase,
     AnyPayload,
@@ -47,6 +47,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
 from twinlock.domain.catalogue import TRADE_SCOPE
 from twinlock.domain.exits import Exit
+from twinlock.domain.listed import Destination
 from twinlock.domain.policy.version import Policy
 from twinlock.web.exit_words import address_line, memo_line, tell_exit
 from twinlock.web.lines import Form, Line, Told

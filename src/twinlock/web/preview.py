@@ -11,11 +11,12 @@ from itertools import combinations
 import msgspec
 from msgspec.structs import replace
 
-from twinlock.domain.account import ActionState, Channel, OpenAction, Shown, State
+from twinlock.domain.account import ActionState, OpenAction, Shown, State
 from twinlock.domain.actions import ContactChange, type_of
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import factor_of, root
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Ask
 from twinlock.domain.concluding import facts_of
 from twinlock.domain.decisions import judge_facts

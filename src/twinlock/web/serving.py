@@ -6,11 +6,12 @@ from typing import Any, TypeAlias
 
 from litestar.connection import ASGIConnection
 
-from twinlock.domain.account import Destination, OpenAction
+from twinlock.domain.account import OpenAction
 from twinlock.domain.actions import ApiKeyCreate
 from twinlock.domain.answers import Answered
 from twinlock.domain.errors import ForeignOriginError
 from twinlock.domain.ids import AccountId, ActionId, account_of
+from twinlock.domain.listed import Destination
 from twinlock.domain.policy.version import Policy
 from twinlock.ports import (
     Idempotency,

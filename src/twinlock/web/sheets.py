@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from twinlock.domain.account import ActionState, Destination
+from twinlock.domain.account import ActionState
 from twinlock.domain.actions import AnyPayload, SessionStart, payload_bytes, type_of
 from twinlock.domain.answers import ended_as, explain_reasons
 from twinlock.domain.assurance import Factor
@@ -20,6 +20,7 @@ from twinlock.domain.concluding import facts_of
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionRefused
 from twinlock.domain.exits import Exit
+from twinlock.domain.listed import Destination
 from twinlock.domain.people import agreement_path, who_agrees
 from twinlock.domain.policy.facts import DestinationState, Facts
 from twinlock.domain.policy.version import Policy

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeAlias, assert_never
 
-from twinlock.domain.account import Account, ChannelKind
+from twinlock.domain.account import Account
 from twinlock.domain.actions import (
     AuthenticatorReactivate,
     AuthenticatorRemove,
@@ -17,6 +17,7 @@ from twinlock.domain.actions import (
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Password, factor_of
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.newcomers import links, narrows
 from twinlock.web.lines import Form, Line, Told
 from twinlock.web.words import how_long, visible, when

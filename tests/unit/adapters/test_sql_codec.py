@@ -7,10 +7,11 @@ from twinlock.adapters.boxes import NONCE_BYTES, SubjectKey
 from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.codec import Place
 from twinlock.adapters.system import SystemEntropy
-from twinlock.domain.account import Account, Chain, Destination
+from twinlock.domain.account import Account, Chain
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import DocumentTooLargeError, SealBrokenError
 from twinlock.domain.ids import DestinationId
+from twinlock.domain.listed import Destination
 
 KEY = SubjectKey(bytes(range(32)))
 ENTROPY = SystemEntropy()

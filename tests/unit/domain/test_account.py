@@ -16,20 +16,14 @@ from support.worlds import (
     an_account,
 )
 
-from twinlock.domain.account import (
-    Account,
-    ActionUnknownError,
-    Channel,
-    Destination,
-    Session,
-    Shown,
-    State,
-)
+from twinlock.domain.account import Account, ActionUnknownError, Session, Shown, State
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.bounds import SESSION_IDLE, SESSION_LIFETIME, SESSIONS_MOST
+from twinlock.domain.channels import Channel
 from twinlock.domain.errors import InvariantError
+from twinlock.domain.listed import Destination
 from twinlock.domain.policy.facts import DestinationState, SessionState
 from twinlock.domain.signed_in import with_session
 

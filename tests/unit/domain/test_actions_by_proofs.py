@@ -36,7 +36,6 @@ from support.worlds import (
     set_word,
 )
 
-from twinlock.domain.account import Channel, ChannelKind
 from twinlock.domain.actions import BUILT, AnyPayload, type_of
 from twinlock.domain.assurance import level_of
 from twinlock.domain.authenticators.model import (
@@ -46,6 +45,7 @@ from twinlock.domain.authenticators.model import (
     suspension,
 )
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.commands import EndSession
 from twinlock.domain.events import ActionAuthorized, ActionDone, ActionSpent
 from twinlock.domain.exits import EXITS

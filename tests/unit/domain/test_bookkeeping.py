@@ -8,12 +8,13 @@ from support.cast import ALICE, BOB, NOON
 from support.gates import Gate
 from support.worlds import a_destination, an_account, send
 
-from twinlock.domain.account import Destination, State
+from twinlock.domain.account import State
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.bounds import UNPROVED_ACTION_LIFETIME
 from twinlock.domain.canonical import b64url
 from twinlock.domain.entries import SALTS_BYTES, Origin
 from twinlock.domain.errors import InvariantError
+from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.policy.version import PolicyName
 

@@ -22,7 +22,7 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Account, Channel
+from twinlock.domain.account import Account
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import (
@@ -35,6 +35,7 @@ from twinlock.domain.bounds import (
     FREE_FAILURES,
     SIM_CHANGE_PERIOD,
 )
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import ReportSimChange
 from twinlock.domain.decisions import Decision
 from twinlock.domain.notices import NoticeKind, notices

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinlock.domain.account import ChannelKind
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.contacts import ChannelAddressError, normal_address
 
 EMAIL, SMS, DESKTOP = ChannelKind.EMAIL, ChannelKind.SMS, ChannelKind.DESKTOP

@@ -23,9 +23,10 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import ActionState, Channel
+from twinlock.domain.account import ActionState
 from twinlock.domain.actions import AccountErase, AnyPayload
 from twinlock.domain.assurance import Level
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import SessionSignature, Veto
 from twinlock.domain.contests import roots_of
 from twinlock.domain.decisions import Decision

@@ -24,11 +24,11 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import ChannelKind
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Authenticator, Passkey, Totp
 from twinlock.domain.bounds import PICKED_EVERY, PICKED_HOLD
 from twinlock.domain.canonical import b64url
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.duress import (
     SEAL_LETTERS,
     DuressNotOfferedError,

@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 from support.cast import NOON
 
-from twinlock.domain.account import Account, Chain, Channel, ChannelKind, State
+from twinlock.domain.account import Account, Chain, State
 from twinlock.domain.actions import BUILT, FreezeSet, SessionStart
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Authenticator, Password, Totp
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.errors import AccountUnknownError, MalformedError
 from twinlock.domain.evaluation import (

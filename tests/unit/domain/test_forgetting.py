@@ -17,7 +17,7 @@ from support.worlds import (
 )
 
 from twinlock.domain import forgetting
-from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.account import Account, State
 from twinlock.domain.bookkeeping import StateRolledBackError, check_current
 from twinlock.domain.bounds import DESTINATIONS_MOST, FORMER_MOST
 from twinlock.domain.commands import ImportDestination
@@ -33,6 +33,7 @@ from twinlock.domain.forgetting import (
 from twinlock.domain.ids import DestinationId
 from twinlock.domain.likeness import former, tag_of, with_former_look
 from twinlock.domain.limits import Spent
+from twinlock.domain.listed import Destination
 from twinlock.domain.listing import Former
 from twinlock.domain.replay import apply
 from twinlock.domain.requirements import Answer

@@ -9,8 +9,9 @@ from support.gates import Gate
 from support.worlds import DESKTOP, EMAIL, PASSWORD, SMS, SYNCED, an_account, list_address, send
 
 from twinlock.domain import ids
-from twinlock.domain.account import ActionUnknownError, Channel
+from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.bounds import NOTICE_LIFETIME, WEAK_FREEZE_EVERY, WEAK_FREEZE_LENGTH
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import FreezeByLink
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import FreezeSet

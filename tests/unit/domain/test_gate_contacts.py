@@ -20,10 +20,10 @@ from support.worlds import (
     list_address,
 )
 
-from twinlock.domain.account import Channel, ChannelKind
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bookkeeping import bookkeep
 from twinlock.domain.bounds import CHANNELS_MOST, CODES_UNPROVED_PER_HOUR_MOST, NEWCOMER_PERIOD
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.entries import SALTS_BYTES, Origin
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.notices import Notice, NoticeKind

@@ -17,9 +17,9 @@ from support.worlds import (
     reset_password,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.bounds import WEAK_FREEZE_LENGTH
+from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.leaving import state_of

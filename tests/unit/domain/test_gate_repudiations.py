@@ -37,11 +37,11 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Channel, ChannelKind
 from twinlock.domain.actions import AnyPayload, NotBuilt
 from twinlock.domain.assurance import Level, Placement
 from twinlock.domain.authenticators.model import Authenticator, SuspensionKind
 from twinlock.domain.bounds import NEWCOMER_PERIOD, WEAK_FREEZE_LENGTH
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionVetoed, NewcomerRepudiated, SessionEnded
 from twinlock.domain.ids import ChannelId

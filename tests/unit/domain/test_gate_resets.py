@@ -22,11 +22,12 @@ from support.worlds import (
     reset_password,
 )
 
-from twinlock.domain.account import Account, Channel
+from twinlock.domain.account import Account
 from twinlock.domain.assurance import Level
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Password
 from twinlock.domain.bounds import NEWCOMER_PERIOD
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import ReportSimChange
 from twinlock.domain.policy.targets import password
 from twinlock.domain.reasons import Reason

@@ -39,12 +39,13 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import Account, Candidate, Channel
+from twinlock.domain.account import Account, Candidate
 from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
 from twinlock.domain.assurance import Factor, Level, Placement
 from twinlock.domain.authenticators.faults import ProofFault, ProofRefusedError
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.bounds import FAILURES_MOST, NEWCOMER_PERIOD
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Propose
 from twinlock.domain.events import ActionVetoed
 from twinlock.domain.ids import ApiKeyId, ChallengeId, action_id

@@ -6,8 +6,9 @@ from support.asked import an_action
 from support.cast import DAY, HOUR, NOON
 from support.worlds import DESKTOP, EMAIL, SMS, an_account, list_address
 
-from twinlock.domain.account import Channel, OpenAction
+from twinlock.domain.account import OpenAction
 from twinlock.domain.actions import FreezeSet
+from twinlock.domain.channels import Channel
 from twinlock.domain.letters import About, Letter, letter_to
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.vetoes import freeze_token, veto_token

@@ -23,7 +23,6 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Destination
 from twinlock.domain.actions import AnyPayload, LimitLower, LimitRaise, LockLoosen, LockTighten
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import MalformedError
@@ -36,6 +35,7 @@ from twinlock.domain.exits import (
     WithdrawalCrypto,
 )
 from twinlock.domain.limits import Limits, SentTo, Spent
+from twinlock.domain.listed import Destination
 from twinlock.domain.locks import OPEN, Lock
 from twinlock.domain.own_drafts import own
 from twinlock.domain.policy.leaving import place_mac

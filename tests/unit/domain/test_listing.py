@@ -20,11 +20,11 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import Destination
 from twinlock.domain.assurance import Factor
 from twinlock.domain.destinations import Key, Listed, listing
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.forgetting import versions_of
+from twinlock.domain.listed import Destination
 from twinlock.domain.listing import TRANSITIONS, Listing, Step, after, followed
 
 S = Listing

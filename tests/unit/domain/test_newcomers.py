@@ -20,10 +20,11 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import Account, ApiKey, Channel, OpenAction, Shown, State
+from twinlock.domain.account import Account, ApiKey, OpenAction, Shown, State
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Suspension, SuspensionKind
 from twinlock.domain.bounds import DOUBTS_MOST, WEAK_FREEZE_LENGTH
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Repudiate
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import AuthenticatorSuspended, NewcomerRepudiated

@@ -18,12 +18,13 @@ from support.worlds import (
     set_word,
 )
 
-from twinlock.domain.account import Account, Channel
+from twinlock.domain.account import Account
 from twinlock.domain.actions import payload_bytes
 from twinlock.domain.assurance import Placement
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.bounds import NEWCOMER_PERIOD, NOTICE_WORD_LEAST, NOTICE_WORD_MOST
 from twinlock.domain.canonical import encode
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import SessionSignature
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import NewcomerRepudiated, NoticeWordChanged

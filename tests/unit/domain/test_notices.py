@@ -26,7 +26,7 @@ from support.worlds import (
     unlist,
 )
 
-from twinlock.domain.account import ActionState, Channel, ChannelKind, OpenAction, Shown, State
+from twinlock.domain.account import ActionState, OpenAction, Shown, State
 from twinlock.domain.actions import AnyPayload, ApiKeyRevoke, NotBuilt
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
@@ -37,6 +37,7 @@ from twinlock.domain.bounds import (
     NOTICE_LIFETIME,
     OPEN_ACTION_LIFETIME,
 )
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.commands import EndSession
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import (

@@ -5,7 +5,7 @@ from support.asked import an_action
 from support.cast import DAY, NOON
 from support.worlds import DESKTOP, EMAIL, SMS, an_account, list_address, send
 
-from twinlock.domain.account import ChannelKind
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.notices import Notice, NoticeKind
 from twinlock.domain.parcels import CarrierName, addressed, name_of, slips
 

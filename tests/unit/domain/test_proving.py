@@ -24,7 +24,7 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Account, Challenge, Channel, OpenAction, Session, Shown
+from twinlock.domain.account import Account, Challenge, OpenAction, Session, Shown
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import PROOFS, Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
@@ -38,6 +38,7 @@ from twinlock.domain.bounds import (
     SIGNED_AT_TOLERANCE,
 )
 from twinlock.domain.canonical import from_b64url
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.ids import ChallengeId, ChannelId, SessionId

@@ -28,8 +28,6 @@ from twinlock.domain.account import (
     ApiKey,
     Candidate,
     Challenge,
-    Channel,
-    ChannelKind,
     Device,
     OpenAction,
     Session,
@@ -80,6 +78,7 @@ from twinlock.domain.bounds import (
     URGENT_BYTES_MOST,
 )
 from twinlock.domain.canonical import encode
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.disputes import (
     CHANGE_LETTERS,
     NO_DISPUTES,

@@ -21,10 +21,10 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import ChannelKind
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import SIGNAL_SERIES_EVERY, SIGNAL_SERIES_MOST
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.commands import ReceiveSignal
 from twinlock.domain.decisions import Decision
 from twinlock.domain.errors import present

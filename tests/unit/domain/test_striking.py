@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from support.cast import DAY, HOUR, LONG_AGO, MEMBER, NOON
 from support.worlds import DESKTOP, EMAIL, SMS, an_account, change_contact
 
-from twinlock.domain.account import Account, Channel, OpenAction, State
+from twinlock.domain.account import Account, OpenAction, State
+from twinlock.domain.channels import Channel
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import NewcomerRepudiated
 from twinlock.domain.ids import ActionId

@@ -31,8 +31,8 @@ from support.worlds import (
     suspend,
 )
 
-from twinlock.domain.account import Channel
 from twinlock.domain.authenticators.model import Authenticator, Password
+from twinlock.domain.channels import Channel
 from twinlock.domain.requirements import Answer
 
 MONTH = 30 * DAY

@@ -6,7 +6,7 @@ from support.cast import ALICE, NOON
 from support.companies import BOB, BOBS
 from support.worlds import an_account
 
-from twinlock.domain.account import Chain, Channel, ChannelKind, Session, Shown
+from twinlock.domain.account import Chain, Session, Shown
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.authenticators.model import (
     Authenticator,
@@ -16,6 +16,7 @@ from twinlock.domain.authenticators.model import (
     Totp,
 )
 from twinlock.domain.canonical import b64url
+from twinlock.domain.channels import Channel, ChannelKind
 from twinlock.domain.decisions import Decision
 from twinlock.domain.entries import SALTS_BYTES, Kept, Origin, record
 from twinlock.domain.errors import LogDamagedError

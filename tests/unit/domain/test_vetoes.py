@@ -6,9 +6,10 @@ from support.cast import ALICES_LAPTOP, DAY, HOUR, INSTANT, LONG_AGO, MALLORYS_L
 from support.gates import Gate
 from support.worlds import DESKTOP, EMAIL, SMS, SYNCED, a_contact, a_session, an_account, send
 
-from twinlock.domain.account import Channel, Shown
+from twinlock.domain.account import Shown
 from twinlock.domain.assurance import Factor
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
+from twinlock.domain.channels import Channel
 from twinlock.domain.commands import SessionSignature, Veto
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import ActionId, SessionId

@@ -7,10 +7,11 @@ import pytest
 from support.imports import ADDRESS, BCRYPT, OLD_SITE, SEED, SOURCE, TERMS, a_row, base32, read
 from support.imports import an_old_passkey as a_key_of
 
-from twinlock.domain.account import Account, ChannelKind
+from twinlock.domain.account import Account
 from twinlock.domain.assurance import Level, Placement
 from twinlock.domain.authenticators.model import Passkey, Password, Totp, root
 from twinlock.domain.canonical import b64url
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.ids import AccountId
 from twinlock.domain.importing.faults import SENTENCES, RowFault, RowRefusedError
 from twinlock.domain.importing.naming import imported_account_id, parts_of

@@ -17,8 +17,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from twinlock.domain.account import ChannelKind
 from twinlock.domain.canonical import encode
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.deliveries import Fate, Fault
 from twinlock.domain.letters import Letter
 from twinlock.domain.parcels import HOOKED, TYPES, CarrierName

@@ -31,7 +31,7 @@ from twinlock.adapters.sql.keys_used import KeyName, KeyUse, key_name, key_use, 
 from twinlock.adapters.sql.locking import check_locked, destinations_of, streams_of
 from twinlock.adapters.sql.waiting import Waiting, own_copy, unexpected, untold
 from twinlock.adapters.sql.watch import Watch
-from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.account import Account, State
 from twinlock.domain.answers import tell
 from twinlock.domain.bookkeeping import Booked, StateRolledBackError, bookkeep, check_current
 from twinlock.domain.decisions import Decided
@@ -48,6 +48,7 @@ from twinlock.domain.errors import (
 from twinlock.domain.forgetting import may_come_back, versions_of
 from twinlock.domain.ids import DestinationId, tail
 from twinlock.domain.importing.faults import AccountExistsError
+from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.naming import name_of
 from twinlock.domain.officers.platform import halted_since

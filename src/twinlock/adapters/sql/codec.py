@@ -6,10 +6,11 @@ import asyncpg
 import msgspec
 
 from twinlock.adapters.boxes import NONCE_BYTES, SubjectKey
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account
 from twinlock.domain.canonical import encode
 from twinlock.domain.entries import ClosedAction, Entry, Kept
 from twinlock.domain.errors import SealBrokenError
+from twinlock.domain.listed import Destination
 from twinlock.domain.notices import Notice
 from twinlock.ports import (
     Entropy,

@@ -11,9 +11,10 @@ from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.sql import codec, queries
 from twinlock.adapters.sql.api_key_marks import COUNT_MARKS
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account
 from twinlock.domain.actions import Place, place_of
 from twinlock.domain.keys import KeyRecord, KeyUse, Role
+from twinlock.domain.listed import Destination
 from twinlock.ports import (
     Clock,
 )

@@ -22,7 +22,7 @@ from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.group_commit import GroupCommit
 from twinlock.adapters.sql.watch import Watch
-from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.account import Account, State
 from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.canonical import b64url, commit, from_b64url
 from twinlock.domain.entries import ClosedAction, Kept
@@ -33,6 +33,7 @@ from twinlock.domain.errors import (
     LogDamagedError,
 )
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
+from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import Frontier, leaf_hash
 from twinlock.domain.log.tiles import TILE_WIDTH, hashes_in
 from twinlock.domain.officers.platform import halted_since

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, Chain, Destination, State
+from twinlock.domain.account import Account, Chain, State
 from twinlock.domain.actions import payload_bytes
 from twinlock.domain.audit.documents import UNREADABLE, Closed, Documents, closed_digest
 from twinlock.domain.audit.findings import Fault, Findings
@@ -43,6 +43,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.forgetting import versions_of
 from twinlock.domain.ids import DestinationId
+from twinlock.domain.listed import Destination
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.replay import apply

@@ -9,10 +9,11 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from twinlock.domain.account import Account, Destination
+from twinlock.domain.account import Account
 from twinlock.domain.audit.findings import Fault, Findings
 from twinlock.domain.canonical import encode
 from twinlock.domain.entries import ClosedAction
+from twinlock.domain.listed import Destination
 
 T = TypeVar("T", bound=msgspec.Struct)
 

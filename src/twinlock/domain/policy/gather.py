@@ -6,14 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from twinlock.domain.account import (
-    Account,
-    ActionState,
-    Channel,
-    OpenAction,
-    Shown,
-    State,
-)
+from twinlock.domain.account import Account, ActionState, OpenAction, Shown, State
 from twinlock.domain.actions import (
     BUILT,
     AccountErase,
@@ -47,6 +40,7 @@ from twinlock.domain.bounds import (
     SIGHTINGS_COUNTED,
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
+from twinlock.domain.channels import Channel
 from twinlock.domain.contested import of_contest
 from twinlock.domain.exits import PlatformExit
 from twinlock.domain.forgetting import is_full as no_place_left

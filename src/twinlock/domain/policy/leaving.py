@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from twinlock.domain.account import Account, Destination, OpenAction, State
+from twinlock.domain.account import Account, OpenAction, State
 from twinlock.domain.actions import DestinationAdd, DestinationRemove
 from twinlock.domain.bounds import MAX_VALUE_CENTS
 from twinlock.domain.canonical import b64url, tagged_mac
@@ -16,6 +16,7 @@ from twinlock.domain.exits import (
     most_fee,
 )
 from twinlock.domain.limits import Spent
+from twinlock.domain.listed import Destination
 from twinlock.domain.listing import Listing, Step, after
 from twinlock.domain.money import Prices, minor_units, value_cents
 from twinlock.domain.newcomers import still_proved

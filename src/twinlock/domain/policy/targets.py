@@ -9,7 +9,7 @@ from typing import assert_never
 
 import msgspec
 
-from twinlock.domain.account import Account, Channel, OpenAction, Shown
+from twinlock.domain.account import Account, OpenAction, Shown
 from twinlock.domain.actions import (
     AccountErase,
     AnyPayload,
@@ -43,6 +43,7 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.bounds import CHANNELS_MOST
 from twinlock.domain.catalogue import REPORTS, REPUDIATIONS
+from twinlock.domain.channels import Channel
 from twinlock.domain.key_changes import key_of
 from twinlock.domain.members import since
 from twinlock.domain.newcomers import (

@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from twinlock.domain.account import Account, Destination, State
+from twinlock.domain.account import Account, State
 from twinlock.domain.actions import Place
 from twinlock.domain.commands import OpenAccount
 from twinlock.domain.decisions import Decided, Rules
@@ -23,6 +23,7 @@ from twinlock.domain.errors import DocumentTooLargeError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
 from twinlock.domain.importing.faults import AccountExistsError, RowFault
+from twinlock.domain.listed import Destination
 from twinlock.ports import Clock, Entropy, Policies, Store, Work
 from twinlock.ports.importing import Arrivals
 from twinlock.ports.keys import BlindIndex

@@ -10,7 +10,7 @@ from support.cast import BOB, HOUR, NOON
 from support.lives import Life, Rows, a_life, audit
 from support.worlds import a_contact, an_app
 
-from twinlock.domain.account import Account, ApiKey, Candidate, Chain, Destination, Session
+from twinlock.domain.account import Account, ApiKey, Candidate, Chain, Session
 from twinlock.domain.assurance import Factor
 from twinlock.domain.audit.documents import Stored
 from twinlock.domain.canonical import encode
@@ -29,6 +29,7 @@ from twinlock.domain.ids import (
     SessionId,
 )
 from twinlock.domain.limits import Limits, SentTo, Spent
+from twinlock.domain.listed import Destination
 from twinlock.domain.listing import Former
 from twinlock.domain.locks import Eased, Lock
 from twinlock.domain.notice_words import NoticeWord

@@ -29,13 +29,10 @@ from support.worlds import (
     send,
 )
 
-from twinlock.domain.account import (
-    Account,
-    Channel,
-    Session,
-)
+from twinlock.domain.account import Account, Session
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Authenticator
+from twinlock.domain.channels import Channel
 from twinlock.domain.policy.facts import SessionState
 
 # --- Proofs ---

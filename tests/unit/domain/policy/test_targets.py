@@ -31,11 +31,12 @@ from support.worlds import (
     suspend,
 )
 
-from twinlock.domain.account import Account, ApiKey, Channel, OpenAction, Shown
+from twinlock.domain.account import Account, ApiKey, OpenAction, Shown
 from twinlock.domain.actions import AnyPayload, AuthenticatorRepudiate, ContactRepudiate
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.assurance import Factor, Level, level_of
 from twinlock.domain.authenticators.model import Authenticator, Suspension, SuspensionKind
+from twinlock.domain.channels import Channel
 from twinlock.domain.freezes import Freeze
 from twinlock.domain.ids import ActionId, ApiKeyId, AuthenticatorId
 from twinlock.domain.policy.targets import (
