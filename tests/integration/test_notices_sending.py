@@ -16,6 +16,7 @@ from support.stores import (
     Customer,
     FixedPolicies,
     SteerableClock,
+    freezing,
     new_action,
     open_store,
     opened,
@@ -284,6 +285,23 @@ async def test_what_tells_of_something_that_does_not_open_is_dead(scene: Scene) 
     assert await scene.dead() == ["broken"] * MANY
     assert scene.told.defects == ["InvariantError"] * MANY
     assert carrier.took == []
+
+
+async def test_what_tells_of_a_closed_action_that_does_not_open_is_dead(scene: Scene) -> None:
+    await scene.database.execute("DELETE FROM delivery")
+    await scene.store.run(freezing(scene.customer, new_action(scene.customer)))
+
+    async def send(outgoing: Outgoing) -> tuple[Slip, ...]:
+        return tuple([_to_mail(one) for one in by_mail(outgoing)])
+
+    await Outbox(scene.store).deliver(send, most=9)
+    dealt = await scene.waiting()
+    await scene.database.execute("UPDATE stream SET box = 'x' WHERE kind = 'action'")
+    carrier = Scripted()
+    await scene.sending(carrier).turn()
+
+    assert dealt > 0
+    assert (await scene.dead(), carrier.took) == (["broken"] * dealt, [])
 
 
 async def test_a_carrier_that_breaks_gives_the_rest_back(scene: Scene) -> None:

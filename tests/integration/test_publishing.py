@@ -315,6 +315,22 @@ async def test_a_start_knows_how_far_the_witnesses_were(three: Town) -> None:
     assert_told_of_cosigners(told, note, three, size)
 
 
+async def test_a_start_knows_which_witness_was_behind(three: Town) -> None:
+    three.witnesses[2].url = "http://127.0.0.1:1"
+    three.require(2)
+    async with three.serving() as service:
+        _, action_id = await ready_to_spend(service)
+        await service.client.spend(action_id, spend_id="spend-0001")
+        size = (await service.api.store.head()).size
+    for one in three.witnesses:
+        one.acts = unavailable
+
+    async with three.serving() as service:
+        told = await metrics(service)
+    assert f'twinlock_witness_size{{witness="w1"}} {size}.0' in told
+    assert f'twinlock_witness_size{{witness="w3"}} {size}.0' not in told
+
+
 async def fresh_at(service: Service, policy: object) -> datetime:
     note = parse_note(await service.client.checkpoint())
     origin = service.settings.log_origin

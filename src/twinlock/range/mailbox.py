@@ -41,7 +41,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mailbox:
-    """All letters of one service, by account, oldest first.
+    """All letters of one service, by account, oldest first; a letter that was read is taken out.
 
     ``patience_seconds`` is how long somebody waits for one before it counts as not sent.
     """
@@ -49,7 +49,6 @@ class Mailbox:
     def __init__(self, directory: Path, *, patience_seconds: float) -> None:
         self.directory = directory
         self._patience = patience_seconds
-        self._read: set[str] = set()
         self._letters: dict[str, list[Letter]] = {}
 
     def letters(self, account_id: str) -> tuple[Letter, ...]:
@@ -60,13 +59,14 @@ class Mailbox:
     def _collect(self) -> None:
         if not self.directory.is_dir():
             return
-        with os.scandir(self.directory) as found:  # No path is made of what was read before.
-            names = {one.name for one in found} - self._read
-        for name in sorted(one for one in names if one.endswith(".json")):
-            data = (self.directory / name).read_bytes()
-            letter = msgspec.structs.replace(msgspec.json.decode(data, type=Letter), name=name)
+        with os.scandir(self.directory) as found:
+            names = sorted(one.name for one in found if one.name.endswith(".json"))
+        for name in names:
+            path = self.directory / name
+            letter = msgspec.json.decode(path.read_bytes(), type=Letter)
+            letter = msgspec.structs.replace(letter, name=name)
             self._letters.setdefault(letter.account_id, []).append(letter)
-            self._read.add(name)
+            path.unlink()
 
     async def wait_for(self, account_id: str, enough: Callable[[tuple[Letter, ...]], bool]) -> bool:
         """Wait until ``enough`` is true of the letters to an account; say whether it became so."""
