@@ -55,6 +55,7 @@ structlog.configure(
 # group begins first, so that none is left at the end for one processor alone.
 TOGETHER = MappingProxyType(
     {
+        "tests/attacks/test_owners_halves.py": "stories",
         "tests/attacks/test_s01_api_key.py": "stories",
         "tests/attacks/test_s02_downgrade.py": "stories",
         "tests/attacks/test_s07_sleeper.py": "stories",
@@ -70,7 +71,6 @@ TOGETHER = MappingProxyType(
 # What these run, others run too; to count its lines would take them three times as long.
 UNCOUNTED = (
     *(name for name, group in TOGETHER.items() if group in ("stories", "worlds")),
-    "tests/attacks/test_owners_halves.py",
     "tests/integration/test_bench_smoke.py",
     "tests/integration/test_own_postgres.py",
     "tests/integration/test_store_processes.py",
