@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from msgspec.structs import replace
-from support.due import due_customer, eraser, erasing, proved_customer
+from support.due import due_customer, eraser, erasing, proved, proved_customer
 from support.erasing import everything_in
 from support.postgres import TestDatabase, both_versions
 from support.stores import (
@@ -41,6 +41,7 @@ from twinlock.adapters.system import SystemClock
 from twinlock.bootstrap.anchoring import adopt_log
 from twinlock.bootstrap.world import World
 from twinlock.domain.account import Account, ActionUnknownError, State
+from twinlock.domain.actions import LimitRaise
 from twinlock.domain.bookkeeping import StateRolledBackError
 from twinlock.domain.commands import SetLegalHold
 from twinlock.domain.decisions import Decided
@@ -54,6 +55,7 @@ from twinlock.domain.errors import (
     UnavailableError,
 )
 from twinlock.domain.gate import NotErasableError
+from twinlock.domain.limits import Limits
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 from twinlock.ports import Committed, Work
@@ -281,6 +283,45 @@ async def test_an_erasure_that_another_one_carried_out_is_not_told_twice(
     with pytest.raises(AccountErasedError):
         await store.account(customer.account_id)
     assert action
+
+
+@pytest.mark.parametrize("faster", [False, True])
+async def test_what_was_due_before_an_erasure_that_is_refused_is_written_once(
+    store: SqlStore,
+    clock: SteerableClock,
+    database: TestDatabase,
+    keyring: Keyring,
+    *,
+    faster: bool,
+) -> None:
+    """By the run itself, or by somebody who comes between its two looks."""
+    low = Limits(day_cents=1_000_00)
+    customer, _ = await proved_customer(
+        store, clock, change=lambda account: replace(account, limits=low)
+    )
+    named, more = customer.account_id, 2_000_00
+    high = LimitRaise(account=named, day_cents=more, destination_cents=None)
+    await proved(store, customer, high)
+    hold = SetLegalHold(reference="7 Ks 12/26")
+    await store.run(commanded(customer, lambda _: hold, with_destination=False))
+    clock.advance(timedelta(days=30))
+
+    class Overtaken(SqlEraser):
+        async def erase(self, work: Work) -> Committed:
+            committed = await super().erase(work)
+            if faster:
+                await store.run(touching(customer))
+            return committed
+
+    overtaken = Overtaken(database.owner_dsn, sealer=Sealer(keyring), entropy=ENTROPY, clock=clock)
+    policies = FixedPolicies(clock, KeyringSigner(keyring, log_origin="tests.example/log"))
+    erases = Erasing(overtaken, store=store, policies=policies, clock=clock)
+
+    for _ in range(2):
+        (outcome,) = await erases.run()
+        assert (outcome.index, outcome.fault) == (None, "")
+        assert outcome.reasons == (Reason.LEGAL_HOLD,)
+        assert (await store.account(customer.account_id)).limits.day_cents == more
 
 
 class Interrupted(SqlEraser):

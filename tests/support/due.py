@@ -23,13 +23,13 @@ from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account, OpenAction, Shown
-from twinlock.domain.actions import AccountErase, payload_bytes, payload_digest
+from twinlock.domain.actions import AccountErase, AnyPayload, payload_bytes, payload_digest
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.canonical import b64url
 from twinlock.domain.commands import Ask, Command, Erase, Propose, Prove, Right
 from twinlock.domain.gate import decide
-from twinlock.domain.ids import ActionId, ChallengeId
+from twinlock.domain.ids import ActionId, ChallengeId, tail
 from twinlock.domain.requirements import Answer
 from twinlock.ports import Clock, Work
 
@@ -96,14 +96,23 @@ def eraser(dsn: str, keyring: Keyring, clock: Clock) -> SqlEraser:
     return SqlEraser(dsn, sealer=Sealer(keyring), entropy=ENTROPY, clock=clock)
 
 
-async def proved_customer(store: SqlStore, clock: SteerableClock) -> tuple[Customer, ActionId]:
+async def proved_customer(
+    store: SqlStore,
+    clock: SteerableClock,
+    *,
+    change: Callable[[Account], Account] = lambda account: account,
+) -> tuple[Customer, ActionId]:
     """Open an account and ask for its erasure, with proof, at ``clock``'s time."""
     customer = new_customer()
-    await store.run(opening(customer, now=clock.at))
+    await store.run(opening(customer, now=clock.at, change=change))
+    return customer, await proved(store, customer, AccountErase(account=customer.account_id))
+
+
+async def proved(store: SqlStore, customer: Customer, payload: AnyPayload) -> ActionId:
+    """Ask for something that waits, with proof; return its action."""
     (key,) = (await store.account(customer.account_id)).authenticators
     assert isinstance(key, Passkey)
-    action, asked_as = new_action(customer), ChallengeId("chl_" + "a" * 26)
-    payload = AccountErase(account=customer.account_id)
+    action, asked_as = new_action(customer), ChallengeId("chl_" + tail(ENTROPY.draw(16)))
     nonce = b64url(digest_of("nonce"))
     right = Right(
         factor=Factor.PASSKEY,
@@ -119,9 +128,9 @@ async def proved_customer(store: SqlStore, clock: SteerableClock) -> tuple[Custo
     for command in asking:
         await store.run(commanded(customer, _always(command), with_destination=False))
     prove = Prove(action_id=action, proof=right, fresh="a" * 26)
-    proved = await store.run(commanded(customer, _always(prove), with_destination=False))
-    assert proved.answer.answer is Answer.HOLD
-    return customer, action
+    said = await store.run(commanded(customer, _always(prove), with_destination=False))
+    assert said.answer.answer is Answer.HOLD
+    return action
 
 
 def _always(command: Command) -> Callable[[datetime], Command]:
