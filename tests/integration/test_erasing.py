@@ -9,11 +9,7 @@ from support.browser import Web
 from support.erasing import WAIT_DAYS, ask_to_be_erased, erase_due, everything_in
 from support.postgres import TestDatabase
 from support.service import ADDRESS, PASSWORD, Customer, Service
-from support.stores import ENTROPY, FixedPolicies
 
-from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.keyring.signing import KeyringSigner
-from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.trust import trust_of
 from twinlock.bootstrap.world import World
@@ -23,10 +19,7 @@ from twinlock.domain.entries import entry_key, entry_label
 from twinlock.domain.ids import AccountId
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.outside_events import NoticeReported
-from twinlock.domain.reasons import Reason
-from twinlock.ports import Committed, Work
 from twinlock.proofs.bundles import verify_bundle
-from twinlock.services.erasing import Erasing
 
 
 async def state_of(customer: Customer, action_id: str) -> str:
@@ -256,35 +249,6 @@ async def test_what_was_due_before_it_takes_effect_once_and_not_in_each_run(
     service.clock.forward(days=3)
     (outcome,) = await erase_due(service, world, database)
     assert outcome.index == (await service.api.store.head()).size - 1
-
-
-async def test_what_was_due_before_it_may_be_written_by_somebody_else_meanwhile(
-    service: Service, world: World, database: TestDatabase, alice: Customer
-) -> None:
-    """Prevents: an erasure told as one that could not be decided, since a notice was reported."""
-    bound = await alice.bind_totp()
-    await alice.with_passkey(bound.action_id)
-    await ask_to_be_erased(alice)
-    service.clock.forward(days=WAIT_DAYS)
-
-    class Overtaken(SqlEraser):
-        async def erase(self, work: Work) -> Committed:
-            committed = await super().erase(work)
-            await alice.sign_in()
-            return committed
-
-    keys = world.keyring
-    overtaken = Overtaken(
-        database.owner_dsn, sealer=Sealer(keys), entropy=ENTROPY, clock=service.clock
-    )
-    policies = FixedPolicies(
-        service.clock, KeyringSigner(keys, log_origin=world.settings.log_origin)
-    )
-    erasing = Erasing(overtaken, store=service.api.store, policies=policies, clock=service.clock)
-
-    (outcome,) = await erasing.run()
-    assert (outcome.index, outcome.fault) == (None, "")
-    assert Reason.EXITS_HELD in outcome.reasons
 
 
 async def test_five_years_after_the_last_exit_it_may_be_asked_for(

@@ -75,6 +75,20 @@ async def rows(database: TestDatabase) -> dict[str, int]:
 
 
 @both_versions
+@pytest.mark.usefixtures("alice")
+async def test_what_is_noted_of_a_message_alone_may_reach_the_disk_later(
+    store: SqlStore, shelf: SqlDeliveries, clock: SteerableClock
+) -> None:
+    """Prevents: a connection that goes on so, and loses what must be on the disk."""
+    assert await deal(store) == 3
+    (claimed, *_) = await shelf.claim(MAIL, now=clock.now(), most=1)
+    await shelf.handed(claimed, keep=False, now=clock.now())
+
+    shown = await store.database.read(lambda db: db.fetchval("SHOW synchronous_commit"))
+    assert shown == "on"
+
+
+@both_versions
 async def test_a_notice_is_dealt_out_to_its_channels_and_can_be_looked_up(
     store: SqlStore, alice: Customer, shelf: SqlDeliveries, database: TestDatabase
 ) -> None:

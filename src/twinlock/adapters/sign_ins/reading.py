@@ -107,7 +107,7 @@ class Reader:
             return _Where(faults=(VisitFault.IP_NOT_PUBLIC,))
         try:
             return self._placed(address)
-        except Exception:  # noqa: BLE001 - a parser of the operator's bytes: unknown, and raised
+        except Exception:  # noqa: BLE001 - the operator's file may hold anything: told, and the score rises
             return _Where(faults=(VisitFault.LOOKUP_DOWN,))
 
     def _placed(self, address: Address) -> "_Where":
@@ -208,7 +208,7 @@ def _what(text: str) -> _What:
         return _What(faults=(VisitFault.UA_MALFORMED,))
     try:
         found = _parser().parse(text)
-    except Exception:  # noqa: BLE001 - a parser of hostile bytes: unknown, and raised
+    except Exception:  # noqa: BLE001 - a stranger's bytes may break it: told, and the score rises
         return _What(faults=(VisitFault.LOOKUP_DOWN,))
     browser = found.user_agent
     system = OTHER if found.os is None else found.os.family
