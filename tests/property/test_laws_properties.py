@@ -12,7 +12,7 @@ from support.worlds import rules_of
 
 from twinlock.domain.actions import BUILT
 from twinlock.domain.assurance import Factor, Level, level_shown
-from twinlock.domain.bounds import BUDGET_CENTS_MOST
+from twinlock.domain.bounds import BUDGET_CENTS_MOST, WEAK_LOCK_DAYS
 from twinlock.domain.catalogue import ALARMS, CLASS_OF, SCOPES, ActionClass, ActionType
 from twinlock.domain.decisions import Rules, judge_facts
 from twinlock.domain.key_laws import by_api_key, within_budget
@@ -316,15 +316,16 @@ def test_a_wait_that_was_told_is_never_shortened_by_any_profile(
         assert spared or found.offered_until is None or found.offered_until <= found.now
 
 
+lock_days = st.sampled_from([1, WEAK_LOCK_DAYS, WEAK_LOCK_DAYS + 1, 30])
 TIGHTENING = [kind for kind in sorted(BUILT) if CLASS_OF[kind] is ActionClass.TIGHTENING]
 
 
-@given(facts(promised_until=None), st.sampled_from(TIGHTENING), policies())
-def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> None:
+@given(facts(promised_until=None), st.sampled_from(TIGHTENING), lock_days, policies())
+def test_tightening_is_instant(found: Facts, action: str, days: int, policy: Policy) -> None:
     """A freeze or a report with any proof, the rest at the floor or in a session.
 
     Only a copied session, and a second weak freeze in a month, are turned away; and a session sets
-    no quorum.
+    no quorum, adds no contact, and locks for no longer than a freeze would.
     """
     asked = replace(
         found,
@@ -344,12 +345,16 @@ def test_tightening_is_instant(found: Facts, action: str, policy: Policy) -> Non
         offered_until=None,
         unheard_until=None,  # Nothing of it waits, so no word of a wait is lost.
         loosens_agreement=False,
+        asked_lock_days=days if action == ActionType.LOCK_TIGHTEN else 0,
     )
     wanted = missing(asked, rules_of(policy))
     turned_away = {Reason.PROOF_NOT_BOUND, Reason.FREEZE_TOO_SOON}
 
     at_the_floor = found.shown_level >= max(found.floor, Level.KNOWLEDGE)
-    in_session = found.session is SessionState.FULL and action != ActionType.QUORUM_TIGHTEN
+    proved_only = action in (ActionType.QUORUM_TIGHTEN, ActionType.TRUSTED_CONTACT_ADD) or (
+        action == ActionType.LOCK_TIGHTEN and asked.asked_lock_days > WEAK_LOCK_DAYS
+    )
+    in_session = found.session is SessionState.FULL and not proved_only
     enough = at_the_floor or in_session
     by_people = set(found.shown_factors) - {Factor.API_KEY}  # A bot's key sounds no alarm.
     if by_people if action in ALARMS else enough:
