@@ -60,8 +60,7 @@ TOGETHER = MappingProxyType(
         "tests/attacks/test_s02_downgrade.py": "stories",
         "tests/attacks/test_s07_sleeper.py": "stories",
         "tests/attacks/test_s15_forgetful_server.py": "stories",
-        "tests/integration/test_range_worlds.py::test_every_story": "stories",
-        "tests/integration/test_range_worlds.py": "worlds",
+        "tests/integration/test_range_worlds.py": "stories",
         "tests/integration/test_keys_commands.py": "keys",
         "tests/e2e/": "browser",
     }
@@ -70,7 +69,7 @@ TOGETHER = MappingProxyType(
 
 # What these run, others run too; to count its lines would take them three times as long.
 UNCOUNTED = (
-    *(name for name, group in TOGETHER.items() if group in ("stories", "worlds")),
+    *(name for name, group in TOGETHER.items() if group == "stories"),
     "tests/integration/test_bench_smoke.py",
     "tests/integration/test_own_postgres.py",
     "tests/integration/test_store_processes.py",

@@ -6,22 +6,24 @@ import signal
 import subprocess
 import sys
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
+from rich.console import Console
 from support.ranges import check_readme, shipped
 from tidy.repository import environment
 
-from twinlock.cli.demo import FORGED_FAULT, FORGED_STEP
+from twinlock.cli.demo import FORGED_FAULT, FORGED_STEP, Shown, leave, show
+from twinlock.cli.ranges import WIDTH_OF_A_PAGE
+from twinlock.domain.canonical import encode
 from twinlock.domain.errors import TwinlockError
 from twinlock.range.comparison import holds
 from twinlock.range.honest import forged_refusal, verified, withdraw_honestly
-from twinlock.range.player import play_story
 from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, TYPICAL, rules_of
-from twinlock.range.reader import shipped_story
-from twinlock.range.results import Kind, Status
+from twinlock.range.results import Kind, Status, told
 from twinlock.range.venue import (
     BEGINNING,
     PREFIX,
@@ -34,25 +36,7 @@ from twinlock.range.venue import (
 pytestmark = pytest.mark.timeout(480)
 # These are played on a database too; the others in memory (tests/attacks/test_owners_halves.py).
 TOLD = ("S01", "S02", "S07", "S15")
-
-
-@pytest.mark.parametrize(
-    ("profile", "names"),
-    [
-        pytest.param(DEFAULT, TOLD, id="today's rules"),
-        pytest.param(BASELINE, ("S01", "S07"), id="the rules of 2024"),
-    ],
-)
-async def test_every_story_goes_the_same_on_a_database_and_in_memory(
-    profile: str, names: tuple[str, ...]
-) -> None:
-    in_memory = [await shipped(name, profile=profile) for name in names]
-    async with open_service(rules_of(profile)) as venue:
-        on_database = [await play_story(venue, shipped_story(name)) for name in names]
-
-    assert on_database == in_memory
-    assert all(story.status is not Status.FAILED for story in on_database)
-    assert any(story.lost_cents for story in on_database) is (profile == BASELINE)
+VERIFIED_STEPS = 12  # Those of proofs.bundles.
 
 
 DEMANDS = (Kind.MUST, Kind.MUST_NOT)
@@ -170,29 +154,24 @@ def as_typed(line: str) -> int:
     ).returncode
 
 
-def test_the_demo_ends_well_and_leaves_evidence_that_the_verifier_accepts(tmp_path: Path) -> None:
+async def test_the_demo_plays_every_story_as_it_goes_in_memory_and_leaves_evidence(
+    tmp_path: Path,
+) -> None:
     evidence = tmp_path / "evidence"
 
-    demo = twinlock("demo", "--evidence", str(evidence), module="support.remembered_hashes")
-    code, out, err = finished(demo)
+    code, out, err = finished(
+        twinlock("demo", "--json", "--evidence", str(evidence), module="support.remembered_hashes")
+    )
 
-    assert (code, "differs" in out) == (0, False), err
-    for told in (
-        "S01",
-        "S02",
-        "S07",
-        "S15",
-        "US$1,000,000",
-        "US$0",
-        "Verified offline",
-        "refused: ",
-    ):
-        assert told in out
-    commands = [line for line in out.splitlines() if line.startswith("    ") and "-m twin" in line]
-    prose = [line for line in out.splitlines() if line not in commands]
-    assert max(map(len, prose)) <= 80
-    assert "mallory" not in out
-    assert sorted(one.name for one in evidence.iterdir()) == [
+    found = msgspec.json.decode(out)
+    assert (code, found["differences"], found["evidence"]) == (0, [], str(evidence)), err
+    in_memory = [await shipped(name, profile=profile) for profile in PROFILES for name in TOLD]
+    assert found["stories"] == msgspec.json.decode(encode(told(in_memory)))
+    assert (len(found["verified"]), found["forged"]) == (
+        VERIFIED_STEPS,
+        {"step": FORGED_STEP, "fault": FORGED_FAULT},
+    )
+    assert [one.name for one in sorted(evidence.iterdir())] == [
         "bundle.json",
         "forged.json",
         "trust.json",
@@ -202,6 +181,31 @@ def test_the_demo_ends_well_and_leaves_evidence_that_the_verifier_accepts(tmp_pa
     bad, said, _ = finished(twinlock("verify", str(evidence / "forged.json"), *trust))
     assert (good, bad) == (0, 1)
     assert "openings" in said
+
+
+async def test_what_the_demo_prints_fits_a_page_and_its_lines_can_be_typed(tmp_path: Path) -> None:
+    async with open_service(rules_of(DEFAULT)) as venue:
+        honest = await withdraw_honestly(venue, at=BEGINNING.replace(year=2026))
+    shown = Shown(
+        played=tuple(
+            [await shipped(name, profile=profile) for profile in PROFILES for name in TOLD]
+        ),
+        honest=honest,
+        verified=verified(honest),
+        forged=forged_refusal(honest),
+    )
+    leave(honest, tmp_path)
+    page = StringIO()
+
+    show(Console(width=WIDTH_OF_A_PAGE, highlight=False, file=page), shown, tmp_path)
+
+    lines = page.getvalue().splitlines()
+    for said in (*TOLD, "US$1,000,000", "US$0", "Verified offline", "refused: "):
+        assert said in page.getvalue()
+    assert "mallory" not in page.getvalue()
+    assert "differs" not in page.getvalue()
+    commands = [line for line in lines if line.startswith("    ") and "-m twin" in line]
+    assert max(len(line) for line in lines if line not in commands) <= WIDTH_OF_A_PAGE
     assert [as_typed(line) for line in commands] == [0, 1, 0, 0]
 
 

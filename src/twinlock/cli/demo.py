@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from twinlock.bootstrap.world import system_now
-from twinlock.cli.console import program, say
-from twinlock.cli.ranges import console, to_the_end
+from twinlock.cli.console import program, result, say
+from twinlock.cli.ranges import Json, console, to_the_end
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.proofs.bundle_faults import BundleFault
 from twinlock.proofs.bundles import VerifiedBundle
@@ -31,7 +31,7 @@ from twinlock.range.player import Tell, play_story
 from twinlock.range.profiles import BASELINE, DEFAULT, PROFILES, STRICT, TYPICAL, rules_of
 from twinlock.range.reader import shipped_story
 from twinlock.range.report import troubles
-from twinlock.range.results import Status, StoryResult
+from twinlock.range.results import Status, StoryResult, told
 from twinlock.range.stage import ASSET
 from twinlock.range.story import Story
 from twinlock.range.venue import open_service
@@ -70,20 +70,19 @@ class Shown:
     forged: BundleRefusedError | None
 
 
-def demo(*, evidence: Evidence = EVIDENCE) -> None:
+def demo(*, evidence: Evidence = EVIDENCE, as_json: Json = False) -> None:
     """Play four attack stories, spend one honest withdrawal, verify its evidence offline."""
     out = console()
-    out.print(Padding(Text(" ".join(INTRODUCTION.split())), (1, 0)))
+    if not as_json:
+        out.print(Padding(Text(" ".join(INTRODUCTION.split())), (1, 0)))
     with _telling() as tell:
         shown = to_the_end(_play(tell))
-    for name in STORIES:
-        out.print(beside([one for one in shown.played if one.id == name], ours=DEFAULT))
-    _leave(shown.honest, evidence)
-    _tell_withdrawal(out, shown, evidence)
+    leave(shown.honest, evidence)
     different = differences(shown)
-    for one in different:
-        out.print(Text(f"differs: {one}", style="bold red"))
-    _tell_where_next(out, evidence)
+    if as_json:
+        result(_found(shown, evidence, different), as_json=True, text="")
+    else:
+        show(out, shown, evidence)
     if different:
         raise typer.Exit(EXIT_DIFFERS)
 
@@ -109,6 +108,18 @@ async def _beside(profile: str, stories: list[Story], tell: Tell) -> list[StoryR
     tell(f"a service with a database of its own, under {profile}")
     async with open_service(rules_of(profile)) as venue:
         return [await play_story(venue, one, tell=tell) for one in stories]
+
+
+def _found(shown: Shown, evidence: Path, different: list[str]) -> dict[str, object]:
+    """Return all of it as one value of JSON."""
+    forged = shown.forged
+    return {
+        "stories": told(shown.played),
+        "evidence": str(evidence),
+        "verified": [{"step": one.name, "says": one.says} for one in shown.verified.steps],
+        "forged": None if forged is None else {"step": forged.name, "fault": forged.fault},
+        "differences": different,
+    }
 
 
 def differences(shown: Shown) -> list[str]:
@@ -161,6 +172,16 @@ def _unshown(verified: VerifiedBundle, forged: BundleRefusedError | None) -> lis
 
 
 # --- Telling ---
+
+
+def show(out: Console, shown: Shown, evidence: Path) -> None:
+    """Print the stories beside each other, the withdrawal, what differs, and where to go on."""
+    for name in STORIES:
+        out.print(beside([one for one in shown.played if one.id == name], ours=DEFAULT))
+    _tell_withdrawal(out, shown, evidence)
+    for one in differences(shown):
+        out.print(Text(f"differs: {one}", style="bold red"))
+    _tell_where_next(out, evidence)
 
 
 @contextmanager
@@ -226,7 +247,7 @@ def _tell_where_next(out: Console, evidence: Path) -> None:
     out.print(Padding(Text(READ_ON), (1, 0, 0, 2)))
 
 
-def _leave(honest: Honest, evidence: Path) -> None:
+def leave(honest: Honest, evidence: Path) -> None:
     """Leave the evidence, which holds no secret."""
     evidence.mkdir(parents=True, exist_ok=True)
     files = {"bundle": honest.bundle, "forged": honest.forged, "trust": honest.trust}

@@ -28,7 +28,13 @@ from twinlock.domain.members import agreed_by
 from twinlock.domain.people import agreement_path
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import EXPLANATIONS, Reason
-from twinlock.domain.requirements import Answer, Requirement, answer, ask_again_at, reasons
+from twinlock.domain.requirements import (
+    Answer,
+    Requirement,
+    answer,
+    ask_again_at,
+    weightiest_first,
+)
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +85,8 @@ class Teller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(requirement: Requirement) -> tuple[Why, ...]:
-    """Return the reasons in ``requirement`` in words."""
-    return explain_reasons(reasons(requirement))
+    """Return the reasons in ``requirement`` in words; what decides the answer comes first."""
+    return explain_reasons(weightiest_first(requirement))
 
 
 def tell(decided: Decided, *, index: int, teller: Teller) -> Answered:

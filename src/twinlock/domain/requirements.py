@@ -142,6 +142,14 @@ def reasons(requirement: Requirement) -> tuple[Reason, ...]:
     return tuple(sorted({leaf.code for leaf in leaves(requirement)}))
 
 
+def weightiest_first(requirement: Requirement) -> tuple[Reason, ...]:
+    """Return the codes in ``requirement`` without doubles: what decides first, then by name."""
+    weights: dict[Reason, int] = {}
+    for leaf in leaves(requirement):
+        weights[leaf.code] = max(weights.get(leaf.code, 0), STRENGTH[answer(leaf)])
+    return tuple(sorted(weights, key=lambda code: (-weights[code], code)))
+
+
 def waits_until(requirement: Requirement) -> datetime | None:
     """Return when the waits that must pass are over, or None when no wait must.
 
