@@ -1,0 +1,35 @@
+"""Demands put together: what is told of them, and in which order."""
+
+from support.cast import NOON
+
+from twinlock.domain.assurance import Level
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import (
+    NOTHING,
+    Never,
+    Prove,
+    WaitUntil,
+    all_of,
+    any_of,
+    weightiest_first,
+)
+
+
+def test_what_decides_is_told_first_whatever_it_is_called() -> None:
+    asked = all_of(
+        Prove(code=Reason.AGREEMENT_NEEDED, level=Level.KNOWLEDGE),
+        WaitUntil(code=Reason.LOCKED, until=NOON),
+        any_of(
+            Prove(code=Reason.PROOF_NEEDED, level=Level.KNOWLEDGE),
+            WaitUntil(code=Reason.PROOF_NEEDED, until=NOON),
+        ),
+        Never(code=Reason.OWN_LIMIT),
+    )
+
+    assert weightiest_first(asked) == (
+        Reason.OWN_LIMIT,
+        Reason.LOCKED,
+        Reason.PROOF_NEEDED,
+        Reason.AGREEMENT_NEEDED,
+    )
+    assert weightiest_first(NOTHING) == ()
