@@ -140,7 +140,10 @@ class Rows:
         if self._columns is Columns.OWN and first.lstrip().startswith("{"):
             yield from self._objects(first, lines)
             return
-        header = next(csv.reader([first]), [])
+        try:
+            header = next(csv.reader([first]), [])
+        except csv.Error as error:
+            raise SignInFileError("the first line is no header of CSV") from error
         missing = [name for name in _NEEDED[self._columns] if name not in header]
         if missing:
             raise SignInFileError(f"the first line names no column {missing[0]!r}")
