@@ -76,6 +76,13 @@ async def test_word_of_a_recovery_takes_the_mailboxs_voice_and_holds_the_exits(
     assert [one.because for one in account.holds][-1] == "signal"
 
 
+async def test_a_mailbox_is_the_same_in_whatever_capitals_a_provider_writes_it(
+    service: Service, mail: Transmitter, alice: Customer
+) -> None:
+    assert (await push(service, mail.token(email("ALICE@Example.com")))).status_code == 202
+    assert (await account_of(alice)).signals.muted
+
+
 async def test_the_other_channels_are_told(
     service: Service, mail: Transmitter, alice: Customer
 ) -> None:
@@ -174,7 +181,8 @@ async def test_an_address_that_was_changed_leads_nowhere_and_the_new_one_does(
     assert await names(database) == 1
     index = service.api.use.signals._index  # noqa: SLF001 - what the use case asks
     assert await index.accounts("alice@example.com") == (alice.account_id,)
-    assert await index.accounts("Alice@example.com") == ()
+    assert await index.accounts("Alice@example.com") == (alice.account_id,)
+    assert await index.accounts("alice@example.org") == ()
     assert await NOBODY.accounts("alice@example.com") == ()
     assert not await NOBODY.take("mail", service.clock.at.date(), most=1)
 
