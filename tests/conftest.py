@@ -63,6 +63,7 @@ TOGETHER = MappingProxyType(
         "tests/integration/test_range_worlds.py": "stories",
         "tests/integration/test_keys_commands.py": "keys",
         "tests/e2e/": "browser",
+        "tests/tidy/": "tidy",
     }
 )
 
