@@ -168,7 +168,9 @@ _HASHES = (
     ),
 )
 _ON_HASHES = """
-A password is compared as it is typed, and in its NFC and NFKC forms. bcrypt reads 72 bytes: of a
+A password is compared as it is typed, and in its NFC and NFKC forms. Stray bits in the
+last letter of bcrypt's salt are dropped, as bcrypt drops them; PBKDF2's iterations count for each
+block of its digest. bcrypt reads 72 bytes: of a
 longer password the rest is not compared, as the older system did not, and the hash is then kept
 as it is, so that a mistyped end does not become the password. A NUL never fits. Until it is
 hashed anew, checking takes as long as that hash asks for, so the clock tells that an account was
