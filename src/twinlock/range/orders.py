@@ -136,7 +136,10 @@ async def _by_session(stage: Stage, step: Step, showing: Showing) -> _Right:
     if showing.mark not in (None, Mark.COPIED):
         raise NotPlayableError(f"{showing}: not understood here")
     copied = showing.mark is Mark.COPIED
-    session = await live_session(stage, Person.ALICE if copied else step.by)
+    try:
+        session = await live_session(stage, Person.ALICE if copied else step.by)
+    except NotHeldError:
+        return _Right({"session_id": "session_that_nobody_began"}, [])
     fields = {"session_id": session.session_id}
     if copied:
         return _Right(fields, [])  # A cookie names a session, and has not its device's key.

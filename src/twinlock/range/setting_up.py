@@ -267,6 +267,7 @@ class _Past:
     lead: timedelta
     lock: dict[str, Any] | None = None
     keys: list[SoftwareKey] = field(default_factory=list)
+    made: list[tuple[_Owned, SoftwareKey]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     async def live(self, entries: Sequence[Listed], owned: Sequence[_Owned] = ()) -> None:
@@ -327,6 +328,7 @@ class _Past:
             proposed = await self.customer.prove_best(proposed)
         if proposed.answer in (Answer.ALLOW, Answer.HOLD):
             self.keys.append(key)
+            self.made.append((owned, key))
             return
         why = proposed.why[0].code.value if proposed.why else proposed.answer.value
         self.notes.append(f"account.api_keys: {spec.name} was refused ({why}); played without")
@@ -338,10 +340,9 @@ class _Past:
         return pairs_of(spec.pairs) or (PAIRS["liquid"],)
 
     async def _use_key(self, owned: _Owned) -> None:
-        found = [one for one in self.keys if one.name == owned.spec.name]
-        if not found:  # It was refused.
+        key = next((made for one, made in self.made if one is owned), None)
+        if key is None:  # It was refused.
             return
-        [key] = found
         where = [self.places.where(one) for one in owned.spec.destinations[:1]]
         used = await use_long_ago(self.customer, key, where[0] if where else None)
         if used or not {WITHDRAW_SCOPE, TRADE_SCOPE}.intersection(key.scopes):

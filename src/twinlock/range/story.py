@@ -35,6 +35,7 @@ from twinlock.range.words import (
 
 SCHEMA = 1
 VETO = "event.veto"
+VALUE_MOST = 10**11  # US$: no platform keeps so much; one lost US$1.5 billion at once.
 STEPS_MOST = 200  # The longest chain that was ever told has twenty.
 Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
 Words = Annotated[tuple[Name, ...], Meta(max_length=32)]
@@ -133,7 +134,7 @@ class AccountSpec(_Part, frozen=True, kw_only=True):
     subaccounts: Any = None
     trusted_contacts: int = 0
     enrolled_identity: Words = ()
-    value_usd: Annotated[int, Meta(ge=0, le=10**9)] = 1_000_000
+    value_usd: Annotated[int, Meta(ge=0, le=VALUE_MOST)] = 1_000_000
     any: bool = False
 
     def __post_init__(self) -> None:
