@@ -177,12 +177,14 @@ async def _with_session(stage: Stage, step: Step, act: Act) -> Act:
     if not shown:
         return act
     mark = shown[0].mark
-    if act.kind in SECRET and mark is None:
+    if act.kind in SECRET and mark in (None, Mark.NEW):
         # Nothing signs what commits to a secret, so the session adds nothing to what is proved.
         return act
     if mark is Mark.COPIED:
         return replace(act, copied=await live_session(stage, Person.ALICE))
-    if mark is not None:
+    if mark is Mark.NEW and step.by not in stage.sessions:
+        return act
+    if mark not in (None, Mark.NEW):
         raise NotPlayableError(f"{shown[0]}: not understood here")
     try:
         return replace(act, session=await live_session(stage, step.by))

@@ -106,7 +106,7 @@ async def _session_of(stage: Stage, step: Step) -> LiveSession | Heard:
     with what the step shows.
     """
     marks = [one.mark for one in step.showings if one.proof is Proof.SESSION]
-    if any(one not in (None, Mark.COPIED) for one in marks):
+    if any(one not in (None, Mark.NEW, Mark.COPIED) for one in marks):
         raise NotPlayableError(f"event.veto with {step.proof[0]}: not understood here")
     if Mark.COPIED in marks:
         owners = await live_session(stage, Person.ALICE)

@@ -101,15 +101,16 @@ class OwnedKey(msgspec.Struct, frozen=True, kw_only=True):
     """An API key of the owner's, as it stands at the first step.
 
     ``age`` and ``last_used`` are lengths before it; where a file does not say the latter, its owner
-    keeps it alive. ``daily`` is an amount word; ``pairs`` are words of pairs; ``price_band``
-    is ``declared``, or basis points. What else a file says of a key is the platform's.
+    keeps it alive. ``daily`` is an amount word, or whole US dollars; ``pairs`` are words of pairs;
+    ``price_band`` is ``declared``, or basis points. What else a file says of a key is the
+    platform's.
     """
 
     name: Name = "key"
     scopes: Annotated[tuple[Text, ...], Meta(max_length=8)] = ("read",)
     ip_list: Annotated[tuple[Text, ...], Meta(max_length=20)] = ()
     destinations: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
-    daily: Text = "all"
+    daily: Text | int = "all"
     pairs: Text | tuple[Text, ...] = ()
     price_band: Text | int = 0
     age: str = ""

@@ -97,6 +97,20 @@ async def test_a_session_that_was_ended_is_dead() -> None:
     assert part.status is Status.PASSED
 
 
+@pytest.mark.parametrize(("proof", "said"), [("passkey", "allow"), ("password", "deny")])
+async def test_a_session_of_this_list_is_the_one_that_began_in_it(proof: str, said: str) -> None:
+    seen = await answers(
+        enters(proof),
+        step("ungated.balance_read", at="1m", by="mallory", proof=["session@new"]),
+        step("ungated.trade", at="2m", by="mallory", proof=["session@new"]),
+        step("withdrawal.crypto", at="3m", **STEAL, proof=["session@new"]),
+        account=BUDGET,
+        capabilities=["SESSION_COOKIE"],
+    )
+
+    assert seen[1:] == [said, said, "hold" if said == "allow" else "challenge"]
+
+
 # --- Who says no, and by what ---
 
 
@@ -222,6 +236,43 @@ async def test_keys_without_names_are_several_keys() -> None:
     told = await answers(
         step("ungated.trade", **given(via="api_key"), proof=["api_key"]),
         account={**PASSKEY_ACCOUNT, "api_keys": [key, key, {"scopes": ["read"]}]},
+    )
+
+    assert told == ["allow"]
+
+
+@pytest.mark.parametrize("scopes", [["withdraw"], ["withdraw", "trade"]])
+async def test_a_key_that_pays_anybody_need_not_have_paid(scopes: list[str]) -> None:
+    key = {"scopes": scopes, "ip_list": ["203.0.113.7"], "daily": 1000}
+    part = await attack(
+        step(
+            "withdrawal.crypto",
+            **given(via="api_key", amount="small", destination="attacker_addr"),
+            proof=["api_key"],
+        ),
+        account={**PASSKEY_ACCOUNT, "api_keys": [key]},
+        profile="baseline-2024",
+    )
+
+    assert (part.steps[0].answer, part.lost_cents) == ("allow", 50_00)
+
+
+async def test_the_wallet_signs_on_the_network_that_the_step_names() -> None:
+    told = await answers(
+        step(
+            "withdrawal.crypto",
+            by="platform",
+            **given(
+                call="spend",
+                amount="small",
+                asset="USDT",
+                network="tron",
+                destination="old_addr",
+                authorization="valid",
+            ),
+            proof=["passkey"],
+        ),
+        account=PASSKEY_ACCOUNT,
     )
 
     assert told == ["allow"]
