@@ -73,6 +73,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return all nodes of a Python file's syntax tree."""
+    return tuple(ast.walk(tree(path)))
+
+
 def comments(path: Path) -> Iterator[tuple[int, str]]:
     """Give line and text of each comment in a Python file."""
     for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):

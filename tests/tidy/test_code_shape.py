@@ -9,6 +9,7 @@ from tidy.repository import (
     comments,
     faults,
     name_of,
+    nodes,
     python_files,
     text_files,
     text_of,
@@ -70,7 +71,7 @@ def test_no_function_is_longer_than_60_lines() -> None:
 def long_functions(path: Path) -> list[str]:
     return [
         f"{node.name}, line {node.lineno}"
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno + 1 > MOST_LINES_OF_A_FUNCTION
     ]
@@ -107,7 +108,7 @@ def test_the_domain_imports_arithmetic_and_nothing_else() -> None:
 def strange_imports(path: Path) -> set[str]:
     imported = [
         name
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         for name in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
@@ -125,4 +126,4 @@ def test_assert_is_for_tests() -> None:
 
 
 def asserted(path: Path) -> list[int]:
-    return [node.lineno for node in ast.walk(tree(path)) if isinstance(node, ast.Assert)]
+    return [node.lineno for node in nodes(path) if isinstance(node, ast.Assert)]

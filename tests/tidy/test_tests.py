@@ -4,7 +4,7 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-from tidy.repository import ROOT, faults, name_of, python_files, tree
+from tidy.repository import ROOT, faults, name_of, nodes, python_files
 
 TEST_FILES = [path for path in python_files("tests") if path.name.startswith("test_")]
 KINDS = {"unit", "property", "integration", "e2e", "attacks", "vectors", "tidy", "support"}
@@ -33,19 +33,32 @@ def test_a_test_mocks_nothing_and_never_naps() -> None:
 def mocks_and_naps(path: Path) -> list[str]:
     return [
         f"line {node.lineno}: {ast.unparse(node)}"
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if (isinstance(node, ast.Import | ast.ImportFrom) and "mock" in ast.unparse(node))
-        or (isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "sleep"))
         or (isinstance(node, ast.Call) and _naps(node))
     ]
 
 
 def _naps(call: ast.Call) -> bool:
     """Giving way to other tasks is no nap; waiting for a length of time is."""
-    return ast.unparse(call.func) == "asyncio.sleep" and ast.unparse(call.args[0]) != "0"
+    if _last_name(call.func) != "sleep":
+        return False
+    whole = ast.unparse(call.func)
+    gives_way = whole == "asyncio.sleep" and ast.unparse(call.args[0]) == "0"
+    return whole in ("asyncio.sleep", "time.sleep", "sleep") and not gives_way
+
+
+def _last_name(node: ast.AST) -> str:
+    """Return the last part of a dotted name: to spell all of each takes seconds."""
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+        case _:
+            return ""
 
 
 SKIPS = ("pytest.skip", "pytest.importorskip", "pytest.mark.skip", "pytest.mark.xfail")
+ENDS = {name.rpartition(".")[2] for name in SKIPS}
 
 
 def test_a_test_is_skipped_only_where_it_means_nothing_and_says_so() -> None:
@@ -54,16 +67,16 @@ def test_a_test_is_skipped_only_where_it_means_nothing_and_says_so() -> None:
 
 
 def bare_skips(path: Path) -> list[int]:
-    nodes = list(ast.walk(tree(path)))
     skips = [
         node.lineno
-        for node in nodes
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in SKIPS
+        for node in nodes(path)
+        if isinstance(node, ast.Attribute) and node.attr in ENDS and ast.unparse(node) in SKIPS
     ]
     unreasoned = [
         node.lineno
-        for node in nodes
+        for node in nodes(path)
         if isinstance(node, ast.Call)
+        and _last_name(node.func) == "skipif"
         and ast.unparse(node.func) == "pytest.mark.skipif"
         and not any(keyword.arg == "reason" for keyword in node.keywords)
     ]

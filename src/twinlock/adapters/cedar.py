@@ -65,6 +65,12 @@ def own_schema() -> str:
     return canonical_schema(schema_text())
 
 
+@cache
+def _parsed_schema() -> cedarpy.Schema:
+    """Return the same, parsed: a fifth of the time that reading a policy takes."""
+    return cedarpy.Schema.from_str(schema_text())
+
+
 def check_schema(text: str) -> None:
     """Check that ``text`` is the schema of this version. Raises PolicyRefusedError."""
     if canonical_schema(text) != own_schema():
@@ -84,7 +90,7 @@ def read_policy(text: str) -> bytes:
     check_nesting(text)
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
-        validated = cedarpy.validate_policies(text, cedarpy.Schema.from_str(schema_text()))
+        validated = cedarpy.validate_policies(text, _parsed_schema())
     except RecursionError:
         refuse(PolicyFault.TOO_LARGE, "it nests too deep to be read")
     except ValueError as error:

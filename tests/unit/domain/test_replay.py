@@ -20,6 +20,7 @@ from twinlock.domain.events import (
     AuthenticatorSuspended,
     CandidateOffered,
     ClosingEvent,
+    DestinationAdded,
     NewcomerRepudiated,
     ProofAccepted,
 )
@@ -81,6 +82,20 @@ def test_that_the_owner_was_told_of_a_key_is_noted(
 
 def seconds(at: datetime | int) -> int:
     return at if isinstance(at, int) else int(at.timestamp())
+
+
+# --- What looks alike ---
+
+
+def test_what_is_listed_anew_where_it_stands_looks_like_one_and_not_like_two() -> None:
+    before = state()
+    again = replace(KNOWN, label="renamed", version=KNOWN.version + 1)
+
+    after = apply(before, DestinationAdded(at=NOON, destination=again))
+
+    assert after.destination is not None
+    assert after.destination.label == "renamed"
+    assert after.account.looks == before.account.looks
 
 
 # --- Sums ---

@@ -1,0 +1,71 @@
+"""Conditions on the platform's word: those that only add, and all that could do otherwise."""
+
+from typing import Any
+
+import pytest
+
+from twinlock.domain.policy.adding import relaxes
+
+RISK = {".": {"left": {"Var": "context"}, "attr": "risk"}}
+OTHER = {".": {"left": {"Var": "context"}, "attr": "day_cents"}}
+
+
+def compared(sign: str, left: object, right: object) -> dict[str, Any]:
+    return {sign: {"left": left, "right": right}}
+
+
+SIXTY = {"Value": 60}
+RISES = compared(">=", RISK, SIXTY)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        RISES,
+        compared(">", RISK, SIXTY),
+        compared("<=", SIXTY, RISK),
+        compared("<", SIXTY, RISK),
+        {"!": {"arg": compared("<", RISK, SIXTY)}},
+        {"!": {"arg": {"!": {"arg": RISES}}}},
+        compared("&&", RISES, compared("==", OTHER, SIXTY)),
+        compared("||", compared("!=", OTHER, SIXTY), RISES),
+        compared("==", OTHER, SIXTY),
+        {"Value": True},
+    ],
+)
+def test_a_condition_that_a_score_only_fulfils(body: object) -> None:
+    assert not relaxes([("when", body)])
+    assert relaxes([("unless", body)]) is ("risk" in str(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        compared("<", RISK, SIXTY),
+        compared("<=", RISK, SIXTY),
+        compared(">=", SIXTY, RISK),
+        {"!": {"arg": RISES}},
+        compared("&&", RISES, {"!": {"arg": RISES}}),
+    ],
+)
+def test_a_condition_that_a_score_only_ends(body: object) -> None:
+    assert relaxes([("when", body)])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        compared("==", RISK, SIXTY),
+        compared("!=", RISK, SIXTY),
+        compared(">=", compared("+", RISK, OTHER), SIXTY),
+        compared(">=", OTHER, RISK),
+        compared(">=", RISK, OTHER),
+        {"neg": {"arg": RISK}},
+        {"Set": [RISK]},
+        {"if": RISES, "then": SIXTY},
+        [RISK],
+    ],
+)
+def test_a_condition_of_which_nobody_can_say_is_taken_in_no_sense(body: object) -> None:
+    assert relaxes([("when", body)])
+    assert relaxes([("unless", body)])
