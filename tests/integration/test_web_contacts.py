@@ -19,8 +19,10 @@ from twinlock.domain.ids import parse_account_id
 from twinlock.domain.people import agreement_token
 from twinlock.proofs.bundles import verify_bundle
 from twinlock.range.authenticator import SoftwareAuthenticator
+from twinlock.web.words import not_before
 
 NOWHERE = "acc_" + "a" * 26
+NEW = "0x1234567890abcdef1234567890abcdef12345678"
 
 
 @dataclass
@@ -258,6 +260,40 @@ async def test_a_contact_is_removed_after_a_week_and_the_owner_is_told(
     assert (await alice.withdraw("101")).answer == "allow"
     ended = await web.get(f"/confirm/{removal.action_id}")
     assert contact["contact_id"] in ended.text
+
+
+async def test_a_wait_that_runs_already_is_told_by_its_end(
+    service: Service, web: Web, alice: Customer, bob: Friend
+) -> None:
+    """Prevents: a page that says that the wait begins when the friend agrees."""
+    await with_contact(alice, bob)
+    proposed = await alice.propose("withdrawal.crypto", alice.withdrawal("101", address=NEW))
+    until = (await alice.with_passkey(proposed.action_id)).until
+    assert until is not None
+    service.clock.forward(hours=10)
+
+    page = (await web.get(f"/confirm/{proposed.action_id}")).text
+
+    assert f"It waits until\n    {not_before(until)}" in page
+    assert "from then on" not in page
+
+
+async def test_a_friend_is_not_told_that_what_moves_is_theirs(
+    web: Web, alice: Customer, bob: Friend
+) -> None:
+    await with_contact(alice, bob)
+    sold = {"counterparty": "c1", "order": "o1", "received": "200 EUR"}
+    for kind, where, theirs in (
+        ("transfer.subaccount", {"subaccount": "s1"}, ("To their sub-account", "Their main acc")),
+        ("p2p.release", sold, ("They got", "Have them look at their bank account")),
+        ("trade.unusual", {"pair": "XRP/USDT", "side": "buy", "price": "1"}, ("They buy XRP.",)),
+    ):
+        draft = {"asset": "USDT", "amount": "200", **where}
+        asked = await alice.with_passkey((await alice.propose(kind, draft)).action_id)
+        page = (await web.get(asked.agreement)).text
+        mine = (await web.get(f"/confirm/{asked.action_id}")).text
+        for words in theirs:
+            assert (words in page, words in mine) == (True, False), words
 
 
 async def test_what_is_above_the_sum_says_before_the_proof_that_somebody_agrees(

@@ -122,6 +122,17 @@ async def test_two_members_sign_and_money_leaves(web: Web, alice: Customer, bob:
     assert (await alice.client.action(asked.action_id)).agreed_by == (bob.member_id,)
 
 
+async def test_a_friend_of_several_members_is_told_how_long_they_may_take(
+    web: Web, alice: Customer, bob: Colleague
+) -> None:
+    assert bob.member_id
+    offered = await alice.client.offer(alice.account_id, "trusted_contact", name="Carol")
+    page = (await web.get(f"/invited/{alice.account_id}/{offered['candidate_id']}")).text
+
+    assert "within 12 hours" in page
+    assert "within an hour" not in page
+
+
 async def test_one_member_is_enough_up_to_the_sum_whoever_it_is(
     alice: Customer, bob: Colleague
 ) -> None:

@@ -37,6 +37,7 @@ from support.worlds import (
     unlist,
 )
 
+from twinlock.adapters.system import SystemEntropy
 from twinlock.domain.account import ActionUnknownError, State
 from twinlock.domain.actions import (
     AnyPayload,
@@ -66,6 +67,7 @@ from twinlock.domain.requirements import NOTHING, Never, Requirement
 from twinlock.domain.throttle import Throttle
 from twinlock.services.looking import Standing
 from twinlock.web.payloads import Known, tell_payload
+from twinlock.web.rendering import Renderer
 from twinlock.web.sheets import Sheet, Status, sheet_of, worth_knowing
 
 KNOWN = a_destination()
@@ -374,6 +376,18 @@ def test_a_second_root_is_offered_only_where_it_spares_the_wait() -> None:
     gate.prove(new, SYNCED)
     told = sheet(gate, new)
     assert (told.status, told.shortcut, told.fields) == (Status.WAIT, False, ())
+
+
+def test_every_kind_of_proof_that_was_shown_has_a_name_on_the_page() -> None:
+    """Prevents: no page at all, where a friend or a key has spoken and its owner must once more."""
+    gate = gate_of(PASSWORD, SYNCED)
+    told = sheet(gate, gate.propose(send(50)).action_id)
+    pages = Renderer("https://id.example", entropy=SystemEntropy())
+    said: dict[str, Any] = {"code": "", "note": "", "fault": "", "tried": None}
+
+    for factor in Factor:
+        page = pages.page("confirm.html", sheet=replace(told, shown=(factor,)), **said)
+        assert "Shown already:" in page.content
 
 
 def test_of_two_keys_the_one_that_leads_further_is_foretold() -> None:

@@ -16,8 +16,8 @@ from twinlock.ports import Clock
 from twinlock.services.importing.admitting import Importing
 from twinlock.services.importing.reading import Layout
 
-# Accounts a transaction: nobody waits for one of them, and a tenth more a second fit than of 64.
-BATCH_MOST = 256
+# Accounts a transaction: nobody waits for one of them, and a sixth more a second fit than of 64.
+BATCH_MOST = 512
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from twinlock.range.customer import (
     KEYS,
     Belongings,
     LiveSession,
+    NotHeldError,
     NotPlayableError,
     new_password,
 )
@@ -31,10 +32,11 @@ from twinlock.range.places import band_bp, pairs_of
 from twinlock.range.refusals import refusal
 from twinlock.range.stage import MAX_FEE_CENTS, Stage
 from twinlock.range.story import Step
-from twinlock.range.words import Mark, Person, Proof
+from twinlock.range.words import THIEVES, Capability, Mark, Person, Proof
 
 SESSION_KEPT = timedelta(minutes=55)  # It idles out after an hour.
 WORD_BITS = 64
+_TAKES = frozenset({Capability.DEVICE_MALWARE, Capability.SESSION_COOKIE})  # The owner's session.
 APPROVE, SPEND = "approve", "spend"  # What the platform calls: the gate, or the wallet's signer.
 # What only tells of the people: what they believe, and who sees their screen.
 TOLD = frozenset(
@@ -46,7 +48,10 @@ TOLD = frozenset(
 )
 # From where somebody signs in: on the owner's device, or on one that the account has not seen.
 KNOWN_ORIGINS = ("known_device", "same_device")
-NEW_ORIGINS = ("new_device", "other_device", "other_network", "other_country", "proxy", "emulator")
+NEW_ORIGINS = (
+    *("new_device", "other_device", "attacker_device", "unknown_device", "emulator"),
+    *("new_network", "other_network", "new_country", "other_country", "proxy", "vpn", "tor"),
+)
 # Where channels lead that a step adds, by kind.
 NEW_ADDRESSES = {
     "email": "{who}.{number}@example.net",
@@ -73,7 +78,7 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.AUTHENTICATOR_SUSPEND: frozenset({"authenticator"}),
     ActionType.AUTHENTICATOR_REACTIVATE: frozenset({"authenticator"}),
     ActionType.AUTHENTICATOR_REPUDIATE: frozenset({"authenticator"}),
-    ActionType.CONTACT_CHANGE: frozenset({"channel", "change"}),
+    ActionType.CONTACT_CHANGE: frozenset({"channel", "change", "to", "new"}),
     ActionType.CONTACT_REPUDIATE: frozenset({"channel"}),
     ActionType.PASSWORD_CHANGE: frozenset(),
     ActionType.PASSWORD_RESET: frozenset(),
@@ -172,24 +177,37 @@ async def _with_session(stage: Stage, step: Step, act: Act) -> Act:
     if not shown:
         return act
     mark = shown[0].mark
-    if act.kind in SECRET and mark is None:
+    if act.kind in SECRET and mark in (None, Mark.NEW):
         # Nothing signs what commits to a secret, so the session adds nothing to what is proved.
         return act
     if mark is Mark.COPIED:
         return replace(act, copied=await live_session(stage, Person.ALICE))
-    if mark is not None:
+    if mark is Mark.NEW and step.by not in stage.sessions:
+        return act
+    if mark not in (None, Mark.NEW):
         raise NotPlayableError(f"{shown[0]}: not understood here")
-    return replace(act, session=await live_session(stage, step.by))
+    try:
+        return replace(act, session=await live_session(stage, step.by))
+    except NotHeldError:
+        return act
 
 
 async def live_session(stage: Stage, person: Person) -> LiveSession:
     """Return a live session of ``person``; without one of their own, the owner's on her device.
 
-    Whoever shows a session that the file gave them shows the owner's: malware on her device.
+    Whoever shows a session that the file gave them shows the owner's: malware on her device. Who
+    has signed in shows what that came to, dead or alive.
+
+    Raises:
+        NotHeldError: they wanted to sign in and could not, and took none.
+        NotPlayableError: the owner cannot sign in.
     """
     own = stage.sessions.get(person)
-    if own is not None and stage.venue.now - own.began_at < SESSION_KEPT:
+    kept = own is not None and stage.venue.now - own.began_at < SESSION_KEPT
+    if own is not None and (kept or person in THIEVES):
         return own
+    if person in THIEVES and person in stage.turned_away and stage.held.isdisjoint(_TAKES):
+        raise NotHeldError(f"{person.value} has no session of this account")
     before = stage.customer.taps
     session = await owners_session(stage)
     stage.silent_taps += stage.customer.taps - before

@@ -5,22 +5,35 @@ Events that need something Twinlock does not have yet are not playable.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
+
+import msgspec
 
 from twinlock.client import ProblemError
 from twinlock.domain.answers import Answered
 from twinlock.domain.catalogue import ActionType
-from twinlock.range.acts import live_session
-from twinlock.range.customer import NotPlayableError
+from twinlock.range.acts import TOLD, live_session
+from twinlock.range.customer import CODE_CHANNELS, LiveSession, NotHeldError, NotPlayableError
+from twinlock.range.device import SoftwareDevice
 from twinlock.range.mailbox import Letter
 from twinlock.range.places import NETWORK
-from twinlock.range.playing import heard_of
+from twinlock.range.playing import heard_of, play
 from twinlock.range.refusals import refusal
 from twinlock.range.stage import UNASKED, Heard, Stage
 from twinlock.range.story import Step
-from twinlock.range.trading import ungated
+from twinlock.range.trading import NO_RIGHT, ungated
 from twinlock.range.weather import Dependency
-from twinlock.range.words import MAKES, UNGATED, Capability, Outcome, Proof
+from twinlock.range.words import (
+    MAKES,
+    THIEVES,
+    UNGATED,
+    Capability,
+    Mark,
+    Outcome,
+    Person,
+    Proof,
+)
 
 # Things that thieves and chains do outside our power; what they gain shows in later steps.
 OUTSIDE = frozenset(
@@ -31,6 +44,13 @@ OUTSIDE = frozenset(
         "event.continue_as",
     }
 )
+# What changes what happens; of other events all words only tell.
+_UNDERSTOOD = {
+    "event.veto": frozenset({"of", "channel"}),
+    "event.other_method": frozenset({"asked", "wanted"}),
+    "event.call_owner": frozenset({"verifiable"}),
+    "event.dependency": frozenset({"which", "state"}),
+}
 READS = {Proof.EMAIL_CODE: Capability.EMAIL_FULL, Proof.SMS_CODE: Capability.SMS_RECEIVE}
 _MADE_BY = {proof: held for held, proof in MAKES.items()}
 
@@ -41,6 +61,9 @@ async def happen(stage: Stage, step: Step) -> Heard:
     Raises:
         NotPlayableError: it needs something that is not built.
     """
+    strange = set(step.given) - _UNDERSTOOD.get(step.do, frozenset(step.given)) - TOLD
+    if strange:
+        raise NotPlayableError(f"{step.do} with {min(strange)!r}: not understood here")
     if step.do in OUTSIDE:
         return Heard(outcome=Outcome.DONE)
     if step.do in UNGATED:
@@ -60,9 +83,12 @@ async def _veto(stage: Stage, step: Step) -> Heard:
     of = stage.heard.get(str(step.given.get("of", "")))
     if of is None or not of.action_id or of.outcome is Outcome.DENY:
         raise NotPlayableError("event.veto: what it objects to never came to be")
-    channel = step.given.get("channel")
+    read = (CODE_CHANNELS[one.proof] for one in step.showings if one.proof in CODE_CHANNELS)
+    channel = step.given.get("channel") or next(read, None)
     if channel is None:
-        session = await live_session(stage, step.by)
+        session = await _session_of(stage, step)
+        if isinstance(session, Heard):
+            return session
         standing = await stage.venue.client.action(of.action_id)
         signed = stage.customer.signed(session, standing.digest, purpose="veto", name=of.action_id)
         return await say_no(stage, of.action_id, {"session": signed})
@@ -71,6 +97,31 @@ async def _veto(stage: Stage, step: Step) -> Heard:
         raise NotPlayableError(f"event.veto: no letter on {channel} carries a veto")
     no = {"channel_id": letter.channel_id, "token": letter.veto or letter.undo}
     return await say_no(stage, of.action_id, no)
+
+
+async def _session_of(stage: Stage, step: Step) -> LiveSession | Heard:
+    """Return the session in which ``step`` says no; or the answer of whoever gets none.
+
+    A cookie names a session, and has not its device's key. A thief who has not signed in does so,
+    with what the step shows.
+    """
+    marks = [one.mark for one in step.showings if one.proof is Proof.SESSION]
+    if any(one not in (None, Mark.NEW, Mark.COPIED) for one in marks):
+        raise NotPlayableError(f"event.veto with {step.proof[0]}: not understood here")
+    if Mark.COPIED in marks:
+        owners = await live_session(stage, Person.ALICE)
+        return replace(owners, device=SoftwareDevice(stage.venue.draw()))
+    if marks or step.by not in THIEVES or step.by in stage.sessions:
+        try:
+            return await live_session(stage, step.by)
+        except NotHeldError:
+            return Heard(outcome=Outcome.DENY, codes=(NO_RIGHT,))
+    if not step.showings:
+        raise NotPlayableError(f"event.veto: {step.by.value} has nothing to say it with")
+    given = {"from": "new_device"}
+    entered = msgspec.structs.replace(step, do=ActionType.SESSION_START, given=given)
+    answered = await play(stage, entered)
+    return stage.sessions.get(step.by, answered)
 
 
 async def say_no(stage: Stage, action_id: str, no: dict[str, Any]) -> Heard:
@@ -164,8 +215,10 @@ async def _mailbox_taken(stage: Stage, _: Step) -> Heard:
     return Heard(outcome=Outcome.DONE)
 
 
-async def _mail_flood(stage: Stage, _: Step) -> Heard:
+async def _mail_flood(stage: Stage, step: Step) -> Heard:
     """Bury the owner's messages; the platform's mail servers see it, and say so."""
+    if step.given.get("channel", "email") != "email":
+        raise NotPlayableError("event.mail_flood: it is of mail, and of no other channel")
     await stage.venue.client.report_flood(stage.customer.account_id)
     return Heard(outcome=Outcome.DONE)
 

@@ -32,6 +32,7 @@ _OUTCOMES = {  # The strongest last.
     Verdict.ASK: Outcome.CHALLENGE,
     Verdict.REFUSE: Outcome.DENY,
 }
+NO_SESSION = "session_that_nobody_began"
 _STRENGTH = {verdict: place for place, verdict in enumerate(_OUTCOMES)}
 
 
@@ -133,10 +134,15 @@ async def _right(stage: Stage, step: Step, showing: Showing) -> _Right:
 
 
 async def _by_session(stage: Stage, step: Step, showing: Showing) -> _Right:
-    if showing.mark not in (None, Mark.COPIED):
+    if showing.mark not in (None, Mark.NEW, Mark.COPIED):
         raise NotPlayableError(f"{showing}: not understood here")
+    if showing.mark is Mark.NEW and step.by not in stage.sessions:
+        return _Right({"session_id": NO_SESSION}, [])
     copied = showing.mark is Mark.COPIED
-    session = await live_session(stage, Person.ALICE if copied else step.by)
+    try:
+        session = await live_session(stage, Person.ALICE if copied else step.by)
+    except NotHeldError:
+        return _Right({"session_id": NO_SESSION}, [])
     fields = {"session_id": session.session_id}
     if copied:
         return _Right(fields, [])  # A cookie names a session, and has not its device's key.

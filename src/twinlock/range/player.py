@@ -17,7 +17,7 @@ from twinlock.range.asked import Check
 from twinlock.range.checks import run_check
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.looking_alike import Letters, letters_about, looked_at
-from twinlock.range.playing import heard_of, play, spend
+from twinlock.range.playing import heard_of, spend
 from twinlock.range.profiles import DEFAULT
 from twinlock.range.refusals import FAILURES, refusal
 from twinlock.range.replay import Replay, cents
@@ -32,10 +32,10 @@ from twinlock.range.results import (
     worst,
 )
 from twinlock.range.stage import Heard, Stage
-from twinlock.range.steps import stolen
-from twinlock.range.story import AccountSpec, Step, Story
+from twinlock.range.steps import hear, stolen
+from twinlock.range.story import VETO, AccountSpec, Step, Story
 from twinlock.range.venue import Venue
-from twinlock.range.words import UNKNOWN_EXIT, Outcome
+from twinlock.range.words import THIEVES, UNKNOWN_EXIT, Outcome, Person
 
 ROUNDS_MOST = 3  # A wait may be followed by another one; no chain here has a third.
 _NO = (Outcome.CHALLENGE, Outcome.HOLD, Outcome.REVIEW, Outcome.DENY, Outcome.NO_EFFECT)
@@ -77,7 +77,11 @@ async def play_story(
             steps=part.steps or story.steps,
             judged=profile == DEFAULT,
         )
-        results.append(await _play_part(replay, part))
+        try:
+            results.append(await _play_part(replay, part))
+        except Exception as broke:  # noqa: BLE001 - a word that nobody foresaw ends no other replay
+            why = f"the range broke: {type(broke).__name__}: {broke}"
+            results.append(_unplayed(part, Status.FAILED, why))
     venue.weather.clear()
     return StoryResult(
         id=story.id,
@@ -218,11 +222,17 @@ def _stop(steps: Sequence[StepResult], *, left_cents: int) -> StepResult | None:
     if left_cents == 0 and cents(steps):
         return None
     for step in reversed(steps):
-        if step.taken_cents or (step.answer is Outcome.ALLOW and step.by != "world"):
+        if step.taken_cents or (step.answer is Outcome.ALLOW and not _is_beside(step)):
             break
         if step.answer in _NO and step.codes:
             found = step
     return found
+
+
+def _is_beside(step: StepResult) -> bool:
+    """Say whether a yes to ``step`` is no success of a thief's: the world's, or an owner's no."""
+    defends = step.do == VETO or CLASS_OF.get(step.do) is ActionClass.TIGHTENING
+    return step.by == Person.WORLD or (defends and Person(step.by) not in THIEVES)
 
 
 # --- The patient thief ---
@@ -280,7 +290,7 @@ def _worth_trying(stage: Stage, step: Step) -> bool:
 async def _afresh(stage: Stage, step: Step, found: _Found) -> None:
     """Try an exit of the attack again from its beginning, with the proofs that its file lists."""
     try:
-        now = await play(stage, step)
+        now = await hear(stage, step)
     except NotPlayableError as why:
         found.unplayed.append(f"{step.id} when the thief came back: {why}")
         return

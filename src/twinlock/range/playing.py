@@ -72,6 +72,8 @@ async def play(stage: Stage, step: Step) -> Heard:
     """
     heard = [await _play_one(stage, step, act) for act in await acts_of(stage, step)]
     mildest = min(heard, key=lambda one: _WEAKEST_FIRST.index(one.outcome))
+    if step.do == ActionType.SESSION_START and step.by not in stage.sessions:
+        stage.turned_away.add(step.by)
     return replace(mildest, taken_cents=sum(one.taken_cents for one in heard))
 
 
@@ -255,7 +257,7 @@ async def _concluded(stage: Stage, step: Step, act: Act, answered: Answered) -> 
     if answered.session_id and act.device is not None:
         _remember_session(stage, step, act, answered)
     if act.kind in CHANGES_FACTORS and answered.answer is Answer.ALLOW:
-        stage.sessions.clear()  # The gate ends every session but the one that asked.
+        stage.sessions.pop(Person.ALICE, None)  # Hers is over; she signs in again.
     if act.key is not None and answered.answer in (Answer.ALLOW, Answer.HOLD):
         stage.keys.append(act.key)
     if act.makes is not None and answered.answer in (Answer.ALLOW, Answer.HOLD):
@@ -303,7 +305,7 @@ async def spend(stage: Stage, action_id: str, *, value_cents: int) -> Heard:
 
 
 def _remember_session(stage: Stage, step: Step, act: Act, answered: Answered) -> None:
-    if act.device is None or answered.answer is not Answer.ALLOW:
+    if act.device is None or answered.answer not in (Answer.ALLOW, Answer.READ_ONLY):
         return
     stage.sessions[step.by] = LiveSession(
         session_id=answered.session_id, device=act.device, began_at=stage.venue.now

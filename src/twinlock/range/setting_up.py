@@ -146,13 +146,18 @@ def _owned(spec: AccountSpec, entries: Sequence[Listed], statutes: Statutes) -> 
         young = min((ages.get(one, KEY_AGE) for one in key.destinations), default=KEY_AGE + lead)
         oldest = KEY_AGE if key.ip_list else UNBOUND_AGE
         age = parse_length(key.age) if key.age else max(min(oldest, young - lead - CODES), NO_TIME)
-        daily = spec.value_usd * 100 if key.daily == "all" else DAILY.get(key.daily, 0)
+        daily = spec.value_usd * 100 if key.daily == "all" else _daily(key.daily)
         if not daily:
             raise NotPlayableError(f"account.api_keys: daily {key.daily!r} has no meaning here")
         daily += MAX_FEE_CENTS
         uses = _uses(key, age, used)
         found.append(_Owned(spec=key, asked=age + lead, lead=lead, daily_cents=daily, uses=uses))
     return tuple(found)
+
+
+def _daily(word: str | int) -> int:
+    """Return what a word of a key's day means in US cents; 0: nothing."""
+    return DAILY.get(word, 0) if isinstance(word, str) else max(word, 0) * 100
 
 
 def _uses(key: OwnedKey, age: timedelta, used: Mapping[str, timedelta]) -> tuple[timedelta, ...]:
@@ -267,6 +272,7 @@ class _Past:
     lead: timedelta
     lock: dict[str, Any] | None = None
     keys: list[SoftwareKey] = field(default_factory=list)
+    made: list[tuple[_Owned, SoftwareKey]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     async def live(self, entries: Sequence[Listed], owned: Sequence[_Owned] = ()) -> None:
@@ -327,6 +333,7 @@ class _Past:
             proposed = await self.customer.prove_best(proposed)
         if proposed.answer in (Answer.ALLOW, Answer.HOLD):
             self.keys.append(key)
+            self.made.append((owned, key))
             return
         why = proposed.why[0].code.value if proposed.why else proposed.answer.value
         self.notes.append(f"account.api_keys: {spec.name} was refused ({why}); played without")
@@ -338,19 +345,22 @@ class _Past:
         return pairs_of(spec.pairs) or (PAIRS["liquid"],)
 
     async def _use_key(self, owned: _Owned) -> None:
-        found = [one for one in self.keys if one.name == owned.spec.name]
-        if not found:  # It was refused.
+        key = next((made for one, made in self.made if one is owned), None)
+        if key is None:  # It was refused.
             return
-        [key] = found
-        where = [self.places.where(one) for one in owned.spec.destinations[:1]]
+        anybody = not owned.spec.destinations and TRADE_SCOPE not in key.scopes
+        named = (OLD[NETWORK],) if anybody else owned.spec.destinations[:1]
+        where = [self.places.where(one) for one in named]
         used = await use_long_ago(self.customer, key, where[0] if where else None)
         if used or not {WITHDRAW_SCOPE, TRADE_SCOPE}.intersection(key.scopes):
             return
-        if key.ip_list:
+        if key.ip_list and not anybody:
             raise SettingUpError(f"the API key {key.name} could not be used before the first step")
-        told = f"account.api_keys: {key.name}, bound to no address, had lapsed"
-        shows_orders = self.customer.venue.past.policy.statutes.trading.liquid
-        self.notes.extend([told] if shows_orders and told not in self.notes else [])
+        unbound = "destination" if anybody else "address"
+        told = f"account.api_keys: {key.name}, bound to no {unbound}, had lapsed"
+        shows_orders = bool(self.customer.venue.past.policy.statutes.trading.liquid)
+        told_now = (shows_orders or anybody) and told not in self.notes
+        self.notes.extend([told] if told_now else [])
 
     async def _renew(self, where: dict[str, str]) -> None:
         """Use a destination that has lapsed: a key names only what is usable."""

@@ -74,7 +74,7 @@ class Stage:
     wait is over; ``silent_taps`` are those of signing in where a file only says that somebody has a
     session; ``outage`` is what is slow, or turned off at the next spend. ``by_chance``: what is
     marked as under duress is shown by somebody whom chance picked; ``others`` are the accounts of
-    other customers who act in this file.
+    other customers who act in this file; ``turned_away`` wanted to sign in, and could not.
     """
 
     venue: Venue
@@ -101,6 +101,7 @@ class Stage:
     outage_state: str = "up"
     by_chance: bool = False
     others: dict[Person, "Stage"] = field(default_factory=dict)
+    turned_away: set[Person] = field(default_factory=set)
     spends: int = 0
 
     @property

@@ -33,7 +33,9 @@ from twinlock.range.traces import held_until, missing
 from twinlock.range.wallet import is_for_the_wallet, sign_and_send
 from twinlock.range.words import THIEVES, UNKNOWN_EXIT, Mark, Outcome, Person
 
-_THEIRS = ("attacker", "lookalike", "mule", "thief")
+_THEIRS = ("attacker", "lookalike", "mule", "thief", *(one.value for one in THIEVES))
+_PLACES = ("destination", "counterparty", "to", "subaccount", "card", "merchant", "loan")
+_AT_ONCE = (Outcome.ALLOW, Outcome.READ_ONLY, Outcome.NO_EFFECT, Outcome.DONE)
 # What every file may use without listing it (docs/range.md, "The file").
 OLD_ADDR, OLD_BANK = OLD[NETWORK], OLD[BANK]
 
@@ -116,11 +118,11 @@ def _says_nothing(step: Step, heard: Heard) -> bool:
 async def _remember_wait(stage: Stage, step: Step) -> None:
     """Keep the end of the wait that a step was told: its own, or that of the hold it left.
 
-    Whoever was told yes at once need not wait.
+    Whoever was told yes at once need not wait, nor whoever was told of none.
     """
     heard = stage.heard.get(step.id)
     until = None if heard is None else heard.until or await held_until(stage)
-    if until is None and heard is not None and heard.outcome is Outcome.ALLOW:
+    if until is None and heard is not None and heard.outcome in _AT_ONCE:
         until = stage.venue.now
     if until is not None:
         stage.waits[step.id] = until
@@ -136,7 +138,7 @@ async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
         return _stopped(stage, step, refused[0], judged=judged)
     try:
         await stage.venue.set_forward(_instant(stage, step))
-        heard = await _heard(stage, step)
+        heard = await hear(stage, step)
     except NotPlayableError as why:
         return _unplayed(stage, step, str(why))
     except FAILURES as failure:
@@ -167,7 +169,13 @@ def _instant(stage: Stage, step: Step) -> datetime:
     return stage.due_at
 
 
-async def _heard(stage: Stage, step: Step) -> Heard:
+async def hear(stage: Stage, step: Step) -> Heard:
+    """Return what ``step`` is answered now, on the account of whoever does it, in its weather.
+
+    Raises:
+        NotPlayableError: it has a word that cannot be played.
+        ProblemError: the service failed.
+    """
     if step.by is Person.BOB:
         stage = await beside(stage, step.by)
     if is_for_the_wallet(step):
@@ -231,7 +239,7 @@ def _verdict(
 
 def stolen(step: Step) -> bool:
     """Say whether what leaves by this step is lost: a thief sends it, or his place gets it."""
-    named = (str(step.given.get(word, "")) for word in ("destination", "counterparty", "to"))
+    named = (str(step.given.get(word, "")) for word in _PLACES)
     return step.by in THIEVES or any(symbol.startswith(_THEIRS) for symbol in named)
 
 

@@ -35,6 +35,7 @@ from twinlock.range.words import (
 
 SCHEMA = 1
 VETO = "event.veto"
+VALUE_MOST = 10**11  # US$: no platform keeps so much; one lost US$1.5 billion at once.
 STEPS_MOST = 200  # The longest chain that was ever told has twenty.
 Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
 Words = Annotated[tuple[Name, ...], Meta(max_length=32)]
@@ -100,15 +101,16 @@ class OwnedKey(msgspec.Struct, frozen=True, kw_only=True):
     """An API key of the owner's, as it stands at the first step.
 
     ``age`` and ``last_used`` are lengths before it; where a file does not say the latter, its owner
-    keeps it alive. ``daily`` is an amount word; ``pairs`` are words of pairs; ``price_band``
-    is ``declared``, or basis points. What else a file says of a key is the platform's.
+    keeps it alive. ``daily`` is an amount word, or whole US dollars; ``pairs`` are words of pairs;
+    ``price_band`` is ``declared``, or basis points. What else a file says of a key is the
+    platform's.
     """
 
     name: Name = "key"
     scopes: Annotated[tuple[Text, ...], Meta(max_length=8)] = ("read",)
     ip_list: Annotated[tuple[Text, ...], Meta(max_length=20)] = ()
     destinations: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
-    daily: Text = "all"
+    daily: Text | int = "all"
     pairs: Text | tuple[Text, ...] = ()
     price_band: Text | int = 0
     age: str = ""
@@ -133,7 +135,7 @@ class AccountSpec(_Part, frozen=True, kw_only=True):
     subaccounts: Any = None
     trusted_contacts: int = 0
     enrolled_identity: Words = ()
-    value_usd: Annotated[int, Meta(ge=0, le=10**9)] = 1_000_000
+    value_usd: Annotated[int, Meta(ge=0, le=VALUE_MOST)] = 1_000_000
     any: bool = False
 
     def __post_init__(self) -> None:

@@ -38,6 +38,8 @@ async def missing(
     for trace in (*(leaves if lasting else ()), *always):
         if trace is Trace.LOOKS_THE_SAME:  # It is compared when the list is over.
             continue
+        if trace is Trace.EXITS_HELD and heard.outcome is Outcome.READ_ONLY and trace in leaves:
+            continue  # Who may only look starts no hold.
         if trace is Trace.KEY_PAUSED and not stage.keys:
             unplayable.append(f"{trace.value}: the account has no API key")
         elif trace is Trace.KEY_PAUSED:

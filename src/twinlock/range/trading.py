@@ -103,12 +103,17 @@ async def _missing_right(stage: Stage, step: Step) -> str:
 
 
 async def _by_session(stage: Stage, person: Person, showing: Showing) -> str:
-    if showing.mark not in (None, Mark.COPIED):
+    if showing.mark not in (None, Mark.NEW, Mark.COPIED):
         raise NotPlayableError(f"{showing}: not understood here")
+    if showing.mark is Mark.NEW and person not in stage.sessions:
+        return SESSION_GONE
     copied = showing.mark is Mark.COPIED
     if copied and a_proof_counts_once in stage.venue.book.laws:
         return Reason.PROOF_NOT_BOUND.value
-    session = await live_session(stage, Person.ALICE if copied else person)
+    try:
+        session = await live_session(stage, Person.ALICE if copied else person)
+    except NotHeldError:
+        return SESSION_GONE
     seen = await stage.venue.client.account(stage.customer.account_id)
     full = {one["session_id"] for one in seen["sessions"] if not one["read_only"]}
     return "" if session.session_id in full else SESSION_GONE

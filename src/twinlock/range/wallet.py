@@ -245,7 +245,7 @@ def _explained(stage: Stage, problem: ProblemError) -> str:
 
 def _transaction(stage: Stage, act: Act) -> Transaction:
     """Return a withdrawal as the wallet reads it."""
-    asset = stage.asset(act.payload["asset"])
+    asset = stage.asset(act.payload["asset"], networks=(act.payload["network"],))
     return Transaction(
         account=stage.customer.account_id,
         asset=asset.symbol,

@@ -112,7 +112,7 @@ async def ask_agreement(
     found = _open(await pages.looking.stand(action_id))
     payload = found.action.payload
     facts = facts_of(found.state, found.action, rules=found.rules, now=found.now)
-    known = Known(policy=pages.policy)
+    known = Known(policy=pages.policy, own=False)
     if factor is Factor.MEMBER:
         listed = await known_to(pages, found.action)
         known = Known(policy=pages.policy, account=found.state.account, listed=listed)

@@ -33,10 +33,13 @@ _GONE = "What has been sent cannot be called back."
 _LOST = "All of it can be lost there."
 
 
-def tell_exit(payload: AnyExit, policy: Policy) -> Told:
-    """Return ``payload`` in words; ``policy`` knows in which coin a network's fee is paid."""
+def tell_exit(payload: AnyExit, policy: Policy, *, own: bool = True) -> Told:
+    """Return ``payload`` in words; ``policy`` knows in which coin a network's fee is paid.
+
+    ``own`` says that whoever reads it is its owner, and not somebody who is asked to agree.
+    """
     amount = format_amount(int(payload.amount_minor), decimals=payload.decimals)
-    title, lines, effect = _parts(payload, policy)
+    title, lines, effect = _parts(payload, policy, own=own)
     return Told(
         title=title.format(sum=f"{amount} {payload.asset}"),
         lines=(
@@ -47,7 +50,7 @@ def tell_exit(payload: AnyExit, policy: Policy) -> Told:
     )
 
 
-def _parts(payload: AnyExit, policy: Policy) -> tuple[str, tuple[Line, ...], str]:
+def _parts(payload: AnyExit, policy: Policy, *, own: bool) -> tuple[str, tuple[Line, ...], str]:
     match payload:
         case WithdrawalCrypto():
             return "Send {sum}", _crypto(payload, policy), f"The platform may then send it. {_GONE}"
@@ -58,9 +61,9 @@ def _parts(payload: AnyExit, policy: Policy) -> tuple[str, tuple[Line, ...], str
                 f"The platform may then send it. {_GONE}",
             )
         case TransferInternal() | GiftSend() | TransferSubaccount():
-            return _given(payload)
+            return _given(payload, own=own)
         case P2pRelease() | CardPay() | TradeUnusual():
-            return _dealt(payload)
+            return _dealt(payload, own=own)
         case LoanCollateral():
             line = _name("Loan", payload.loan)
             return "Pledge {sum}", (line,), "It secures the loan, and can be taken for it."
@@ -72,15 +75,18 @@ def _parts(payload: AnyExit, policy: Policy) -> tuple[str, tuple[Line, ...], str
             assert_never(payload)
 
 
-def _dealt(payload: P2pRelease | CardPay | TradeUnusual) -> tuple[str, tuple[Line, ...], str]:
+def _dealt(
+    payload: P2pRelease | CardPay | TradeUnusual, *, own: bool
+) -> tuple[str, tuple[Line, ...], str]:
     match payload:
         case P2pRelease():
-            return "Release {sum} to its buyer", _sold(payload), f"It is the buyer's then. {_GONE}"
+            effect = f"It is the buyer's then. {_GONE}"
+            return "Release {sum} to its buyer", _sold(payload, own=own), effect
         case CardPay():
             return "Pay {sum} by card", _card(payload), "The card may then be charged with it."
         case TradeUnusual():
-            effect = "What you give goes to whoever stands on the other side, at prices up to this."
-            return "Trade {sum} out of the ordinary", _trade(payload), effect
+            effect = "What is given goes to whoever stands on the other side, at prices up to this."
+            return "Trade {sum} out of the ordinary", _trade(payload, own=own), effect
         case _:
             assert_never(payload)
 
@@ -98,12 +104,15 @@ def _registered(payload: PlatformExit) -> tuple[str, tuple[Line, ...], str]:
 
 
 def _given(
-    payload: TransferInternal | GiftSend | TransferSubaccount,
+    payload: TransferInternal | GiftSend | TransferSubaccount, *, own: bool
 ) -> tuple[str, tuple[Line, ...], str]:
     if isinstance(payload, TransferSubaccount):
-        own = payload.source or "Your main account"
-        source = Line(label="From", text=own, form=Form.EXACT)
-        lines = (source, _name("To your sub-account", payload.subaccount))
+        whose = "your" if own else "their"
+        source = payload.source or f"{whose.capitalize()} main account"
+        lines = (
+            Line(label="From", text=source, form=Form.EXACT),
+            _name(f"To {whose} sub-account", payload.subaccount),
+        )
         return "Move {sum} to a sub-account", lines, "It is in the sub-account then."
     to = (_name("To the account", payload.counterparty),)
     if isinstance(payload, GiftSend):
@@ -134,15 +143,17 @@ def _name(label: str, text: str) -> Line:
     return Line(label=label, text=text, form=Form.EXACT)
 
 
-def _sold(payload: P2pRelease) -> tuple[Line, ...]:
+def _sold(payload: P2pRelease, *, own: bool) -> tuple[Line, ...]:
+    who, whose = ("You", "your own") if own else ("They", "their")
+    look = "Look at" if own else "Have them look at"
     return (
         _name("Buyer", payload.counterparty),
         _name("Order", payload.order),
         Line(
-            label="You got",
+            label=f"{who} got",
             text=visible(payload.received),
             heed=True,
-            note="So it is said. Look at your own bank account: nobody here can see it.",
+            note=f"So it is said. {look} {whose} bank account: nobody here can see it.",
         ),
     )
 
@@ -152,11 +163,12 @@ def _card(payload: CardPay) -> tuple[Line, ...]:
     return (_name("Card", payload.card), merchant)
 
 
-def _trade(payload: TradeUnusual) -> tuple[Line, ...]:
+def _trade(payload: TradeUnusual, *, own: bool) -> tuple[Line, ...]:
     first, _, second = payload.pair.partition("/")
+    who = "You" if own else "They"
     return (
         _name("Pair", payload.pair),
-        Line(label="Side", text=payload.side, note=f"You {payload.side} {first}."),
+        Line(label="Side", text=payload.side, note=f"{who} {payload.side} {first}."),
         Line(label="At worst for", text=payload.price, unit=second, form=Form.AMOUNT),
         Line(label="Orders", text=str(payload.orders)),
     )

@@ -60,12 +60,13 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What a payload's names stand for: assets of the policy, and what the account holds.
 
     ``account`` is None once the action is over; ``listed`` are the account's destinations, where
-    the payload names any.
+    the payload names any. ``own`` says that its owner reads it, and nobody else.
     """
 
     policy: Policy
     account: Account | None = None
     listed: tuple[Destination, ...] = ()
+    own: bool = True
 
 
 _FREEZING = (
@@ -90,7 +91,7 @@ _SCOPES = {
 def tell_payload(payload: AnyPayload, known: Known) -> Told:
     """Return ``payload`` in words."""
     if isinstance(payload, Exit):
-        return tell_exit(payload, known.policy)
+        return tell_exit(payload, known.policy, own=known.own)
     match payload:
         case SessionStart():
             return _session_start(payload)
