@@ -5,8 +5,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.ranges import PASSKEY_ACCOUNT, a_story, answers, attack, played, step
+from support.ranges import (
+    PASSKEY_ACCOUNT,
+    a_story,
+    answers,
+    attack,
+    played,
+    step,
+    story_text,
+)
 
+from twinlock.range.reader import read_story
 from twinlock.range.results import Status
 
 BUDGET = {
@@ -248,6 +257,17 @@ async def test_a_hold_that_must_be_there_always_is_looked_for_all_the_same() -> 
     )
 
     assert part.steps[0].notes == ("exits_held is missing",)
+
+
+# --- Files ---
+
+
+@pytest.mark.parametrize("day", ["2025-02-21", "2025-02-21T14:13:35Z", "2025-02-30"])
+def test_a_day_is_text_whether_quoted_or_not(day: str) -> None:
+    happened = {"when": "a day", "where": ["here"], "text": "so"}
+    text = story_text(happened=happened).replace(b'"a day"', day.encode())
+
+    assert read_story(text, name="test.yaml").happened.when == day
 
 
 # --- Accounts ---
