@@ -168,11 +168,12 @@ _HASHES = (
     ),
 )
 _ON_HASHES = """
-A password is compared as it is typed, and in its NFC and NFKC forms. bcrypt reads 72 bytes: of a
-longer password the rest is not compared, as the older system did not, and the hash is then kept
-as it is, so that a mistyped end does not become the password. A NUL never fits. Until it is
-hashed anew, checking takes as long as that hash asks for, so the clock tells that an account was
-moved in.
+A password is compared as it is typed, and in its NFC and NFKC forms. Stray bits in the last
+letter of bcrypt's salt are dropped, as it drops them; PBKDF2's iterations count for each block of
+the digest. bcrypt reads 72 bytes: of a longer password the rest is not compared, as the older
+system did not, and the hash is then kept as it is, so that a mistyped end does not become the
+password. A NUL never fits. Until it is hashed anew, checking takes as long as that hash asks for,
+so the clock tells that an account was moved in.
 """.strip()
 _FORMAT = f"""
 UTF-8, with or without a byte order mark. One line is one row, in CSV too: a quote that is open at

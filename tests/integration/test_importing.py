@@ -219,6 +219,17 @@ async def test_a_row_is_taken_once_whoever_brings_it(service: Service) -> None:
     assert other.fault is RowFault.ACCOUNT_EXISTS
 
 
+async def test_an_account_that_does_not_open_is_there_and_keeps_nobody_out(
+    service: Service, database: TestDatabase
+) -> None:
+    await taken(service, a_row("alice"))
+    async with database.owner() as owner:
+        await owner.execute("UPDATE twinlock.stream SET box = '\\x00' WHERE kind = 'account'")
+    both = await taken(service, a_row("alice"), a_row("bob"), resumed=True)
+
+    assert [one.fault for one in both] == [RowFault.ACCOUNT_EXISTS, None]
+
+
 async def test_two_imports_at_once_make_one_account_each(
     service: Service, database: TestDatabase
 ) -> None:

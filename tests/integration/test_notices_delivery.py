@@ -277,9 +277,10 @@ async def test_malformed_words_of_a_provider_are_refused(scene: Scene) -> None:
     )
     strange = await scene.service.http.post(path, json={"message_id": "x", "outcome": "maybe"})
     unknown = await scene.says("ntc_" + "a" * 26, "delivered")
-    codes = [one.status_code for one in (bare, nobody, strange, unknown)]
+    broken = await scene.says("ntc_\0", "delivered")
+    codes = [one.status_code for one in (bare, nobody, strange, unknown, broken)]
 
-    assert codes == [401, 401, 400, 404]
+    assert codes == [401, 401, 400, 404, 404]
 
 
 async def test_another_kind_s_provider_confirms_nothing(scene: Scene) -> None:

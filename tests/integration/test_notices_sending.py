@@ -33,11 +33,12 @@ from twinlock.domain.account import Account
 from twinlock.domain.bounds import NOTICE_LIFETIME
 from twinlock.domain.channels import ChannelKind
 from twinlock.domain.deliveries import Fate, Fault
+from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.letters import Letter
 from twinlock.domain.notices import NoticeKind
-from twinlock.domain.parcels import CarrierName, Claimed, Slip, slips
+from twinlock.domain.parcels import CarrierName, Claimed, Owed, Slip, slips
 from twinlock.ports import Outgoing
-from twinlock.ports.notices import Carrier
+from twinlock.ports.notices import Carrier, DeliveryShelf
 from twinlock.services.notices.reporting import NoticeUnknownError, Reporting
 from twinlock.services.notices.sending import TURN_SECONDS, Post, Sending
 from twinlock.services.notices.telling import Telling
@@ -426,6 +427,42 @@ async def test_of_whoever_was_erased_nothing_is_noted(scene: Scene, keyring: Key
 
     assert await reporting.settle(scene.shelf) == MANY
     assert await reporting.settle(scene.shelf) == 0
+
+
+@dataclass
+class Owing:
+    """A shelf of messages whose end is to be noted. A port's double."""
+
+    owes: tuple[Owed, ...]
+    was_paid: list[Owed] = field(default_factory=list)
+
+    async def owed(self, *, most: int) -> tuple[Owed, ...]:
+        return self.owes[:most]
+
+    async def paid(self, owed: Owed) -> None:
+        self.was_paid.append(owed)
+
+
+async def test_beside_an_account_that_does_not_open_others_are_noted(
+    scene: Scene, keyring: Keyring
+) -> None:
+    await scene.database.execute(
+        "UPDATE delivery SET owes = true, state = 'dead', ended_at = clock_timestamp()"
+    )
+    (one, *_) = await scene.shelf.owed(most=1)
+    mallory = await opened(scene.store, scene.clock)
+    async with scene.database.owner() as owner:
+        await owner.execute(
+            "UPDATE twinlock.stream SET box = '\\x00' WHERE kind = 'account' AND subject = $1",
+            mallory.account_id,
+        )
+    shelf = Owing((replace(one, account_id=mallory.account_id), one))
+    signer = KeyringSigner(keyring, log_origin="log.example/twinlock")
+    reporting = Reporting(scene.store, policies=FixedPolicies(scene.clock, signer))
+
+    with pytest.raises(SealBrokenError):
+        await reporting.settle(cast("DeliveryShelf", shelf))
+    assert shelf.was_paid == [one]
 
 
 async def test_word_of_what_does_not_wait_is_noted_of_the_message_alone(

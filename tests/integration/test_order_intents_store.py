@@ -257,3 +257,16 @@ async def test_few_tickets_are_remembered_at_a_time(
         assert await by_session(alice) == PASSED
         service.clock.forward(seconds=1)
     assert len(service.api.use.order_intents._tickets) == 1  # noqa: SLF001 - what bounds memory
+
+
+async def test_a_ticket_is_remembered_by_a_short_name_however_long_it_is(
+    service: Service, alice: Customer
+) -> None:
+    """Prevents: twenty thousand tickets of a megabyte each, and a process without memory."""
+    long = ticket(alice, jwk={"kty": "EC", "x": "x" * 500_000})
+    asked = order(alice.account_id, session_id=alice.session_id)
+    [answer] = await alice.client.examine([asked], tickets=[long])
+
+    assert answer["why"] == ["proof_not_bound"]
+    [(name, signed)] = service.api.use.order_intents._tickets.items()  # noqa: SLF001 - what bounds memory
+    assert (len(name), signed.thumbprint) == (32, "")

@@ -22,7 +22,7 @@ from twinlock.adapters.signals.keys import (
 from twinlock.adapters.signals.polling import Polls
 from twinlock.adapters.signals.streams import StreamFile
 from twinlock.adapters.webhooks.asking import HttpAsk, NotAnsweredError
-from twinlock.domain.errors import UnavailableError
+from twinlock.domain.errors import SealBrokenError, UnavailableError
 from twinlock.domain.signal_streams import Stream
 from twinlock.domain.webhooks.endpoints import Fault
 from twinlock.domain.webhooks.targets import Reach
@@ -238,6 +238,28 @@ async def test_what_cannot_be_decided_now_is_neither_and_comes_again(
 
     assert "ack" not in server.got[1].value
     assert server.got[2].value["ack"] == ["jti-1"]
+
+
+async def test_an_account_that_cannot_decide_keeps_no_other_from_being_heard(
+    server: Receiver, tmp_path: Path
+) -> None:
+    """It is not acknowledged: once the account is mended its signal counts."""
+    heard = []
+
+    async def decide(_: Stream, token: str) -> Heard:
+        if token == "broken":  # noqa: S105 - it stands for a signal
+            raise SealBrokenError("its document does not open")
+        heard.append(token)
+        return Heard()
+
+    streams = StreamFile(tmp_path / "streams")
+    streams.add(mail_stream(poll_url=server.url()))
+    server.answers.extend([says({"sets": {"a": "broken", "b": "sound"}}), says({"sets": {}})])
+    await Polls(streams, HttpAsk(HERE), decide).look()
+
+    assert heard == ["sound"]
+    assert server.got[1].value["ack"] == ["b"]
+    assert "setErrs" not in server.got[1].value
 
 
 async def test_more_is_fetched_while_there_is_more(

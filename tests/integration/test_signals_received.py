@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from support.commands import run
@@ -29,7 +30,7 @@ from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.signals import NOBODY, add_stream, listed_streams, remove_stream
 from twinlock.bootstrap.world import World
 from twinlock.domain.account import Account
-from twinlock.domain.errors import KeysStaleError
+from twinlock.domain.errors import KeysStaleError, SealBrokenError
 from twinlock.domain.ids import AccountId
 
 ALICE = email("alice@example.com")
@@ -73,6 +74,13 @@ async def test_word_of_a_recovery_takes_the_mailboxs_voice_and_holds_the_exits(
     (muted,) = account.signals.muted
     assert account.channel(muted).address == "alice@example.com"  # type: ignore[union-attr] # it is there
     assert [one.because for one in account.holds][-1] == "signal"
+
+
+async def test_a_mailbox_is_the_same_in_whatever_capitals_a_provider_writes_it(
+    service: Service, mail: Transmitter, alice: Customer
+) -> None:
+    assert (await push(service, mail.token(email("ALICE@Example.com")))).status_code == 202
+    assert (await account_of(alice)).signals.muted
 
 
 async def test_the_other_channels_are_told(
@@ -173,7 +181,8 @@ async def test_an_address_that_was_changed_leads_nowhere_and_the_new_one_does(
     assert await names(database) == 1
     index = service.api.use.signals._index  # noqa: SLF001 - what the use case asks
     assert await index.accounts("alice@example.com") == (alice.account_id,)
-    assert await index.accounts("Alice@example.com") == ()
+    assert await index.accounts("Alice@example.com") == (alice.account_id,)
+    assert await index.accounts("alice@example.org") == ()
     assert await NOBODY.accounts("alice@example.com") == ()
     assert not await NOBODY.take("mail", service.clock.at.date(), most=1)
 
@@ -190,8 +199,6 @@ async def test_with_the_account_its_names_go(
 
 
 async def names(database: TestDatabase) -> int:
-    import asyncpg  # noqa: PLC0415 - the owner's look
-
     connection = await asyncpg.connect(database.owner_dsn)
     try:
         count: int = await connection.fetchval("SELECT count(*) FROM twinlock.contact")
@@ -299,6 +306,64 @@ async def test_a_flood_from_one_address_is_slowed(service: Service, mail: Transm
     statuses = {(await push(service, "x")).status_code for _ in range(1_001)}
 
     assert statuses == {400, 429}
+
+
+@pytest.mark.parametrize("broken", ["no token", "open to others", "no list"])
+async def test_while_our_own_files_are_at_fault_nothing_is_lost_and_nothing_told_of_them(
+    service: Service, mail: Transmitter, alice: Customer, tmp_path: Path, broken: str
+) -> None:
+    """An answer of 400 would have the transmitter take its signal for wrong, and drop it."""
+    shared = tmp_path / "bearer"
+    shared.write_text("a shared secret")
+    shared.chmod(0o600)
+    remove_stream(service.settings, "mail")
+    add_stream(service.settings, mail_stream(token_file=str(shared)))
+    listed = service.settings.data_dir / "signal-streams.json"
+    whole = listed.read_bytes()
+    match broken:
+        case "no token":
+            shared.unlink()
+        case "open to others":
+            shared.chmod(0o666)
+        case _:
+            listed.write_bytes(b"[")
+    answer = await push(service, mail.token(ALICE))
+    listed.write_bytes(whole)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "signal_streams_unreadable")
+    assert str(tmp_path) not in answer.text
+    assert "bearer" not in answer.text
+
+
+class _Index:
+    """Says whom an address leads to, as a test wants it. A port's double."""
+
+    def __init__(self, *accounts: str) -> None:
+        self._accounts = tuple(map(AccountId, accounts))
+
+    async def accounts(self, _: str) -> tuple[AccountId, ...]:
+        return self._accounts
+
+    async def take(self, *_: object, **__: object) -> bool:
+        return True
+
+
+async def test_an_account_that_cannot_be_opened_hides_no_signal_from_its_neighbour(
+    service: Service, mail: Transmitter, alice: Customer, database: TestDatabase
+) -> None:
+    """Prevents: Mallory's account with Alice's address, before hers, and broken on purpose."""
+    mallory = Customer(service, "mallory")
+    await mallory.open()
+    owner = await asyncpg.connect(database.owner_dsn)
+    broken = "UPDATE twinlock.stream SET box = '\\x00' WHERE id = $1 AND kind = 'account'"
+    await owner.execute(broken, mallory.account_id)
+    await owner.close()
+    use = service.api.use.signals
+    use._index = _Index(mallory.account_id, alice.account_id)  # noqa: SLF001 - a port
+
+    with pytest.raises(SealBrokenError):
+        await use.receive(mail_stream(), mail.token(ALICE))
+    assert (await account_of(alice)).signals.muted
 
 
 # --- The commands ---

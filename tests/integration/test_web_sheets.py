@@ -383,7 +383,7 @@ def test_every_kind_of_proof_that_was_shown_has_a_name_on_the_page() -> None:
     gate = gate_of(PASSWORD, SYNCED)
     told = sheet(gate, gate.propose(send(50)).action_id)
     pages = Renderer("https://id.example", entropy=SystemEntropy())
-    said = {"code": "", "note": "", "fault": "", "tried": None}
+    said: dict[str, Any] = {"code": "", "note": "", "fault": "", "tried": None}
 
     for factor in Factor:
         page = pages.page("confirm.html", sheet=replace(told, shown=(factor,)), **said)

@@ -185,8 +185,11 @@ class Sealer:
         return held.current + tagged_mac(held.row_keys[held.current], tag, *parts)
 
     def contact_names(self, address: str) -> tuple[bytes, ...]:
-        """Return the names (40 bytes) under which an address may stand, that of a new one first."""
-        said = address.encode()
+        """Return the names (40 bytes) under which an address may stand, that of a new one first.
+
+        In whatever capitals it is written: they only say where to look.
+        """
+        said = address.lower().encode()
         keys = self._held.naming
         return tuple(key_id + tagged_mac(key, "contact/v1", said) for key_id, key in keys)
 

@@ -2,18 +2,27 @@
 
 import hmac
 
+import structlog
 from litestar import Response, post
 from litestar.params import FromPath
 
 from twinlock.api.request import JSON, StrictRequest, client_address, counted_address, header
 from twinlock.api.serving import api_of
 from twinlock.domain.canonical import encode
-from twinlock.domain.signal_streams import StreamUnknownError
+from twinlock.domain.errors import FileUnsafeError, MalformedError
+from twinlock.domain.signal_streams import (
+    Stream,
+    StreamRefusedError,
+    StreamsUnreadableError,
+    StreamUnknownError,
+)
+from twinlock.ports.signals import SignalStreams
 from twinlock.proofs.sets import SetRefusedError
 from twinlock.services.signals import SignalsTooManyError
 
 TYPE = "application/secevent+jwt"
 NO_STORE = {"cache-control": "no-store"}
+_log = structlog.get_logger(__name__)
 
 
 @post(
@@ -32,8 +41,8 @@ async def push_signal(request: StrictRequest, stream: FromPath[str]) -> Response
     if header(request, b"content-type").partition(";")[0].strip().lower() != TYPE:
         return _refused(400, "invalid_request", f"a body is {TYPE}")
     try:
-        found = api.streams.find(stream)
-        if not _shows(request, api.streams.token_of(found)):
+        found, agreed = _agreed(api.streams, stream)
+        if not _shows(request, agreed):
             return _refused(401, "authentication_failed", "the stream's bearer token is missing")
         await api.use.signals.receive(found, body.decode("ascii", "replace"))
     except StreamUnknownError:
@@ -43,6 +52,21 @@ async def push_signal(request: StrictRequest, stream: FromPath[str]) -> Response
     except SignalsTooManyError as error:
         return _refused(429, "access_denied", str(error))
     return Response(b"", status_code=202, media_type=JSON, headers=NO_STORE)
+
+
+def _agreed(streams: SignalStreams, named: str) -> tuple[Stream, str]:
+    """Return a stream and its bearer token: strangers ask, and are told nothing of our files.
+
+    Raises:
+        StreamUnknownError: there is none.
+        StreamsUnreadableError: our own files are at fault, so a signal is neither taken nor lost.
+    """
+    try:
+        found = streams.find(named)
+        return found, streams.token_of(found)
+    except (FileUnsafeError, MalformedError, StreamRefusedError, OSError) as error:
+        _log.warning("signal_streams_unreadable", text=str(error))
+        raise StreamsUnreadableError("no stream can be looked up now") from error
 
 
 def _shows(request: StrictRequest, token: str) -> bool:

@@ -16,6 +16,9 @@ from twinlock.ports import Clock
 from twinlock.services.importing.admitting import Importing
 from twinlock.services.importing.reading import Layout
 
+# Accounts a transaction: nobody waits for one of them, and a sixth more a second fit than of 64.
+BATCH_MOST = 512
+
 
 @asynccontextmanager
 async def open_importing(
@@ -46,7 +49,7 @@ async def open_importing(
     )
     async with (
         own if clock is None else nullcontext(clock) as trusted,
-        anchored(world, trusted) as (kept, anchoring, keys),
+        anchored(world, trusted, batch_most=BATCH_MOST) as (kept, anchoring, keys),
         beside("keyring_waits", keys.look, pause=LOOK_SECONDS),
         beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
         checking_beside(begin) if helped else nullcontext(checking_here(begin)) as check,

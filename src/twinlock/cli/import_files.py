@@ -92,7 +92,8 @@ class Lines:
             whole = len(data) <= LINE_BYTES_MOST or data.endswith(b"\n")
             if not whole:
                 self._skip()
-            if data.strip():
+            # Prevents: a row behind 64 KiB of spaces, which is passed over as an empty line.
+            if not whole or data.strip():
                 yield Line(number, data, self._read)
 
     @property

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from twinlock.bootstrap.collecting import spare_collections
-from twinlock.bootstrap.importing import open_importing
+from twinlock.bootstrap.importing import BATCH_MOST, open_importing
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
@@ -44,7 +44,7 @@ from twinlock.domain.importing.faults import SENTENCES
 from twinlock.services.importing.admitting import Outcome
 from twinlock.services.importing.reading import Format, ImportFileError, Layout, read_renames
 
-ROWS = 256  # Taken together: four transactions, and a few megabytes at the very worst.
+ROWS = BATCH_MOST  # Taken together: one transaction, of lines that have 33 MB at the very worst.
 AT_ONCE = 3  # Groups under way: one is checked while the one before it is written.
 # From this size of a file on, a process of its own checks rows: 1,500 of them, in the second or so
 # that it takes to start one.

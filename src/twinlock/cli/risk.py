@@ -107,7 +107,7 @@ def _table(told: Told) -> str:
         f"left out: {sum(told.broken.values())} rows that are broken, {told.skipped} that failed",
     ]
     if found.forgotten:
-        lines.append(f"values that were seen once were forgotten {found.forgotten} times")
+        lines.append(f"values that were seen least often were forgotten {found.forgotten} times")
     lines += ["", f"{'share of sign-ins':<16}{'raised':>9}{'high':>9}   (the ratio alone)"]
     lines += [
         f"{who:<16}{_percent(found.raised[who]):>9}{_percent(found.high[who]):>9}"

@@ -21,6 +21,7 @@ _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}")
 _SEPARATORS = re.compile(r"[ ().-]")  # What people write between digits; never at the front.
+_TRUNK = re.compile(r"\( *0 *\)")  # "+44 (0)20 …": not dialled from abroad, but for Italy.
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _PROGRAM = re.compile(r"[!-~]{3,128}")
 
@@ -71,6 +72,9 @@ def normal_phone(number: str) -> str:
     Raises:
         ChannelAddressError: it is not of that form.
     """
+    if _TRUNK.search(number):
+        # Prevents: a number of nobody's, or of somebody else's, to which every notice goes.
+        raise ChannelAddressError("a telephone number has no (0): leave it out, or write 0")
     plain = number[:1] + _SEPARATORS.sub("", number[1:])
     if not _E164.fullmatch(plain):
         raise ChannelAddressError("a telephone number is + and 7 to 15 digits, country code first")

@@ -40,6 +40,13 @@ class StreamUnknownError(TwinlockError):
     status = 404
 
 
+class StreamsUnreadableError(TwinlockError):
+    """The operator's streams, or their tokens, cannot be read, so nothing counts: send it again."""
+
+    code = "signal_streams_unreadable"
+    status = 503
+
+
 class Stream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One transmitter, as the operator believes it.
 

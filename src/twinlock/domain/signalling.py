@@ -50,8 +50,14 @@ def copy_events(account: Account, *, copied: bool, now: datetime) -> tuple[Event
 
 
 def _named(account: Account, address: str) -> tuple[ChannelId, ...]:
-    channels = (one for one in account.channels if address and one.takes_codes)
-    return tuple(one.channel_id for one in channels if one.address == address)
+    """Return the channels at ``address``, however its capitals are written: a signal only adds.
+
+    Prevents: a mailbox that its owner wrote with a capital, and of whose recovery a provider that
+    writes all names small tells in vain.
+    """
+    said = address.lower()
+    channels = (one for one in account.channels if said and one.takes_codes)
+    return tuple(one.channel_id for one in channels if one.address.lower() == said)
 
 
 def _received(

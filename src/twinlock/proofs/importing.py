@@ -40,6 +40,18 @@ FORMULA = frozenset("=+-@")  # What a spreadsheet runs (OWASP, CSV Injection).
 SEED_BYTES_MOST = 64  # The block of SHA-1: a longer key is hashed first (RFC 2104, 2).
 SCOPES = frozenset({"read", "trade"})
 _TURNING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))  # UAX #9, 2
+# Letters and marks of no width or no ink whose category does not say so.
+_UNSEEN = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+            *range(0x180B, 0x1810),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
 _UNREADABLE = frozenset({"Cc", "Cn", "Cs", "Co"})  # Control, unassigned, surrogate, private.
 
 
@@ -127,7 +139,7 @@ def _names_one(reference: str) -> bool:
         return False
     if reference.isascii():
         return True
-    unseen = any(unicodedata.category(letter) == "Cf" for letter in reference)
+    unseen = any(unicodedata.category(one) == "Cf" or one in _UNSEEN for one in reference)
     return not unseen and unicodedata.is_normalized("NFKC", reference)
 
 
@@ -235,9 +247,10 @@ def _seed(app: ImportedTotp, column: str) -> bytes:
     usual = (app.digits, app.period) == (totp.DIGITS, totp.STEP_SECONDS)
     if not usual or app.algorithm.upper().replace("-", "") != "SHA1":
         _refuse(RowFault.TOTP_UNSUPPORTED, column)
-    letters = app.seed.replace(" ", "").rstrip("=").upper()
+    text = app.seed.replace(" ", "").rstrip("=")
     try:
-        seed = base64.b32decode(letters + "=" * (-len(letters) % 8))
+        letters = text.encode("ascii").upper()  # ASCII first: capitals of others are I and S, too.
+        seed = base64.b32decode(letters + b"=" * (-len(letters) % 8))
     except (binascii.Error, ValueError) as error:
         raise RowRefusedError(RowFault.TOTP_SEED_MALFORMED, f"{column}.seed") from error
     if not totp.OLDER_SEED_BYTES <= len(seed) <= SEED_BYTES_MOST:

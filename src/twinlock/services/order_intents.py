@@ -12,10 +12,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import TypeVar
 
 from twinlock.domain.account import State
 from twinlock.domain.bounds import SESSION_TOLD_EVERY, SIGNED_AT_TOLERANCE
+from twinlock.domain.canonical import encode
 from twinlock.domain.commands import RecordTrading, SessionSignature
 from twinlock.domain.decisions import Decided, Rules
 from twinlock.domain.errors import MalformedError, TwinlockError
@@ -44,6 +46,7 @@ from twinlock.ports import Clock, Policies, Store, Work
 from twinlock.ports.order_intents import OrderCounts
 from twinlock.proofs.sessions import check_session
 
+K = TypeVar("K")
 T = TypeVar("T")
 ACTOR = "system:order-intents"
 REMEMBERED_MOST = 20_000  # Tickets, and permits: a few MB.
@@ -60,7 +63,7 @@ class OrderIntents:
         self._counts = counts
         self._clock = clock
         self._policies = policies
-        self._tickets: OrderedDict[str, SessionSignature] = OrderedDict()
+        self._tickets: OrderedDict[bytes, SessionSignature] = OrderedDict()
         self._permits: OrderedDict[str, TradePermit] = OrderedDict()
 
     async def examine(self, batch: IntentBatch) -> tuple[Examined, ...]:
@@ -103,7 +106,7 @@ class OrderIntents:
 
     def _signature(self, ticket: Ticket) -> SessionSignature:
         """Return what a ticket's signature is worth, which costs as much as ten orders once."""
-        name = repr(ticket)  # All of it: no other ticket has the same.
+        name = sha256(encode(ticket)).digest()  # Of all of it, and short however long it is.
         known = self._tickets.get(name)
         if known is None:
             digest = ticket_digest(ticket.account_id)
@@ -145,7 +148,7 @@ class OrderIntents:
                 raise result
 
 
-def _keep(known: OrderedDict[str, T], name: str, value: T) -> None:
+def _keep(known: OrderedDict[K, T], name: K, value: T) -> None:
     known[name] = value
     while len(known) > REMEMBERED_MOST:
         known.popitem(last=False)

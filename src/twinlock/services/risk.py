@@ -7,7 +7,7 @@ file knows nothing of device keys or wrong answers.
 
 Always true (tests/unit/services/test_risk.py): memory is bounded. Of too many users half are let
 go, by a hash of their names, so that those left are a fair sample; of too many values those that
-were seen once.
+were seen least often, half of them at once, so that time is bounded as well.
 
 Source: Wiefling et al., "What's in Score for Website Users", 2021 (the kinds of thieves).
 """
@@ -40,8 +40,10 @@ from twinlock.domain.risk.visits import (
 T = TypeVar("T")
 USERS_MOST = 50_000  # Of whom scores are kept: 3 KB each.
 NODES_MOST = 2_000_000  # Values that are counted, of all features together: 100 bytes each.
+OWN_MOST = 3_000_000  # Values that users have shown themselves, of all users: 150 bytes each.
 FIRST = (12, 39)  # Sign-ins of a user, as the published medians count.
 SCORED_MOST = max(FIRST) - 1
+TAKEOVERS_MOST = 100  # Of one user that are scored.
 ATTACKS_MOST = 11  # Of each kind on one user: one beside each of the first scored sign-ins.
 RATES = (0.999, 0.995, 0.99, 0.98)  # Of attacks that are caught.
 DRAWN_FROM = 2_000  # Sign-ins from which thieves take theirs …
@@ -104,7 +106,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured; ``raised`` and ``high`` are shares at our thresholds, by the ratio alone.
 
     ``sampled`` is the share of users whose scores were kept; ``forgotten`` how often values that
-    were seen once were let go.
+    were seen least often were let go.
     """
 
     sign_ins: int
@@ -138,11 +140,18 @@ class Measuring:
     """Takes sign-ins in the order in which they happened."""
 
     def __init__(
-        self, *, seed: int = 0, users_most: int = USERS_MOST, nodes_most: int = NODES_MOST
+        self,
+        *,
+        seed: int = 0,
+        users_most: int = USERS_MOST,
+        nodes_most: int = NODES_MOST,
+        own_most: int = OWN_MOST,
     ) -> None:
         self._random = Random(seed)  # noqa: S311 - it draws made-up thieves, the same each time
         self._users_most = users_most
         self._nodes_most = nodes_most
+        self._own_most = own_most
+        self._own = 0
         self._users: dict[bytes, _User] = {}
         self._halvings = 0
         self._sign_ins = 0
@@ -162,7 +171,7 @@ class Measuring:
             return
         self._learn(one)
         if user is not None:
-            _remember(user, one)
+            self._remember(user, one)
 
     def _user(self, name: str) -> _User | None:
         """Return the user, if this one is in the sample."""
@@ -173,6 +182,7 @@ class Measuring:
         while len(self._users) > self._users_most:
             self._halvings += 1
             self._users = {one: had for one, had in self._users.items() if self._kept(one)}
+            self._own = sum(len(had.seen) for had in self._users.values())
         return user if key in self._users else None
 
     def _kept(self, key: bytes) -> bool:
@@ -180,7 +190,8 @@ class Measuring:
 
     def _score(self, user: _User, one: Attempt) -> None:
         if one.takeover:
-            self._attack(user, Thief.VERY_TARGETED, one)
+            if len(user.attacks.get((Model.BACK_OFF, Thief.VERY_TARGETED), ())) < TAKEOVERS_MOST:
+                self._attack(user, Thief.VERY_TARGETED, one)
             return
         if len(user.honest[Model.BACK_OFF]) >= SCORED_MOST:
             return
@@ -251,10 +262,19 @@ class Measuring:
         if sum(map(len, counted)) <= self._nodes_most:
             return
         self._forgotten += 1
-        for each in counted:
-            often = {value: times for value, times in each.items() if times > 1}
-            each.clear()
-            each.update(often)
+        _forget(counted, self._nodes_most)
+        for counts, children in self._trees:
+            for node in children.keys() - counts.keys():
+                del children[node]
+
+    def _remember(self, user: _User, one: Attempt) -> None:
+        """Learn what a user has shown; of too many values of all users some are let go."""
+        before = len(user.seen)
+        _remember(user, one)
+        self._own += len(user.seen) - before
+        if self._own > self._own_most:
+            self._forgotten += 1
+            self._own = _forget([each.seen for each in self._users.values()], self._own_most)
 
     # --- What it comes to ---
 
@@ -333,6 +353,23 @@ def _remember(user: _User, one: Attempt) -> None:
     user.ua = remember_path(user.ua, path_of(joined(*one.ua)), UA_KEPT)
     for place, value in enumerate(_values(one)):
         user.seen[place, value] = user.seen.get((place, value), 0) + 1
+
+
+def _forget(counted: list[dict[Any, int]], most: int) -> int:
+    """Let the values that were seen least often go, until half of ``most`` are left, or fewer.
+
+    Returns how many are. Prevents: a file whose values were all seen twice, of which none would go,
+    and all would be looked through again with each row.
+    """
+    least, left = 1, most
+    while left > most // 2:
+        for each in counted:
+            often = {value: times for value, times in each.items() if times > least}
+            each.clear()
+            each.update(often)
+        least *= 2
+        left = sum(map(len, counted))
+    return left
 
 
 def _draw(kept: list[T], one: T, times: int, most: int, random: Random) -> None:

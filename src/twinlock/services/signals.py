@@ -15,8 +15,11 @@ from twinlock.domain.commands import ReceiveSignal
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
     AccountUnknownError,
+    DocumentTooLargeError,
     IdempotencyConflictError,
+    InvariantError,
     MalformedError,
+    SealBrokenError,
     TwinlockError,
 )
 from twinlock.domain.gate import decide
@@ -77,6 +80,10 @@ class Signals:
     async def receive(self, stream: Stream, token: str) -> Heard:
         """Take a token of ``stream``; received again it changes nothing.
 
+        Where one account cannot decide, the others that it speaks of do, and it is told then.
+        Prevents: an account with somebody else's address, which cannot be opened or has no room,
+        and behind which the owner's own is never told of.
+
         Raises:
             SetRefusedError: it does not hold, or its name stood for something else before.
             SignalsTooManyError: the stream has said enough for today.
@@ -95,12 +102,17 @@ class Signals:
             return Heard()  # SSF 1.0, 8.1.1: an event that nobody asked for is passed over.
         told = await self._told(stream, event)
         better = is_better(kind, event.claims)
-        count = 0
+        count, failed = 0, None
         for account, address in told.items():
             signal = ReceiveSignal(
                 stream=stream.stream_id, kind=kind, address=address, better=better
             )
-            count += await self._decide(account, signal, event, most=stream.daily_most)
+            try:
+                count += await self._decide(account, signal, event, most=stream.daily_most)
+            except (SealBrokenError, DocumentTooLargeError, InvariantError) as error:
+                failed = error
+        if failed is not None:
+            raise failed
         return Heard(kind=kind, accounts=count)
 
     async def _told(self, stream: Stream, event: SecurityEvent) -> dict[AccountId, str]:

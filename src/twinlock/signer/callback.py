@@ -7,8 +7,8 @@ is approved was cleared by ``check_spend``: a wallet that runs such a co-signer 
 Always true (tests/unit/signer/test_callback.py):
 
 * whatever is not understood is no APPROVE; nothing but a clearance is one;
-* of the transactions that name one action one is approved, ever: the same one, whenever it is asked
-  for again; one request id stands for one transaction;
+* of the transactions that name one action one is approved, ever, by whichever process: the same
+  one, whenever it is asked for again; one request id stands for one transaction;
 * a refusal says its code; what may pass with time is RETRY, which the co-signer asks again.
 
 Source: Fireblocks, API Co-signer callback handler: approve transactions, response object.
@@ -261,7 +261,7 @@ class CallbackHandler:
             )
         except SignerRefusedError as refused:
             _refuse(refused.fault, Action.RETRY if refused.fault in _PASSING else Action.REJECT)
-        if cleared.action_id != action_id:
+        if cleared.action_id != action_id or not self._holds(action_id, digest):
             _refuse(CallbackFault.OTHER_TRANSACTION)
 
     def _transaction(self, request: Request) -> Transaction:
@@ -325,6 +325,15 @@ class CallbackHandler:
             pages.put(name, digest.encode())
             heads = memory.heads()
         return 0 if heads is None else heads.last.size
+
+    def _holds(self, action_id: str, digest: str) -> bool:
+        """Say whether the action still has this transaction, now that it is cleared.
+
+        Prevents: two processes on one memory, as while one takes over from the other, of which each
+        names a transaction before either clears it.
+        """
+        with self._state.open() as pages:
+            return pages.get(f"callback:action:{action_id}") == digest.encode()
 
     def _signed(self, request_id: str, action: Action, fault: str) -> bytes:
         answer = {"action": action.value, "requestId": request_id}

@@ -48,6 +48,13 @@ def test_a_line_that_is_too_long_is_one_line_and_kept_short(tmp_path: Path, end:
     assert found[2:] == ([(3, b"after")] if end == b"\nafter" else [])
 
 
+def test_a_row_behind_more_spaces_than_a_row_may_have_is_told_as_too_long(tmp_path: Path) -> None:
+    [one, two] = lines_of(tmp_path / "a", b" " * (LINE_BYTES_MOST + 1) + b"{}\nnext\n")
+
+    assert (one[0], len(one[1])) == (1, LINE_BYTES_MOST + 1)
+    assert two == (2, b"next\n")
+
+
 def test_a_line_of_just_the_length_is_whole(tmp_path: Path) -> None:
     just = b"x" * LINE_BYTES_MOST
 

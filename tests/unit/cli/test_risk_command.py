@@ -56,10 +56,11 @@ def test_where_values_had_to_be_forgotten_that_is_said(
 ) -> None:
     monkeypatch.setattr(
         "twinlock.services.risk.Measuring.__init__.__kwdefaults__",
-        {"seed": 0, "users_most": 50_000, "nodes_most": 100},
+        {"seed": 0, "users_most": 50_000, "nodes_most": 100, "own_most": 1_000},
     )
+    told = run(str(file), "--rba-dataset").stdout
 
-    assert "values that were seen once were forgotten" in run(str(file), "--rba-dataset").stdout
+    assert "values that were seen least often were forgotten" in told
 
 
 @pytest.mark.parametrize(

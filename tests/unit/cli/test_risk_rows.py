@@ -150,6 +150,11 @@ def test_lines_are_told_of_a_thousand_and_all_are_counted() -> None:
     assert (rows.broken[Fault.USER], len(rows.told)) == (1_500, 1_000)
 
 
+def test_a_file_whose_lines_end_otherwise_is_refused_and_breaks_nothing() -> None:
+    with pytest.raises(SignInFileError, match="no header of CSV"):
+        read("user,ip,user_agent\rbob,8.8.8.8,Firefox\r")
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "a,b,c\n", "user,ip\n", "\x00"])
 def test_a_file_without_the_columns_is_refused(text: str) -> None:
     with pytest.raises(SignInFileError, match="names no column"):

@@ -84,6 +84,8 @@ def test_an_address_has_one_form(kind: ChannelKind, written: str, form: str) -> 
         (SMS, "+1555\u00a00100"),
         (SMS, "+١٥٥٥٠١٠٠"),
         (SMS, "++15550100"),
+        (SMS, "+44 (0)20 7946 0958"),
+        (SMS, "+39( 0 )612345678"),
         (DESKTOP, "ab"),
         (DESKTOP, "a b c"),
         (DESKTOP, "d" * 129),

@@ -86,6 +86,23 @@ def test_a_country_with_ibans_says_so() -> None:
         normal_bank_account("GB/200000/12345678")
 
 
+@pytest.mark.parametrize(
+    ("text", "home"),
+    [
+        ("JE/ABCDJEXX/12345678", "GB"),
+        ("uk/abcduk22/12345678", "GB"),
+        ("RE/BNPAREPP/12345678901", "FR"),
+        ("AX/ABCDAXHH/123456", "FI"),
+        ("PR/BPPRPRSX/123456", "US"),
+        ("NF/ABCDNF2S/123456", "AU"),
+    ],
+)
+def test_a_territory_with_anothers_numbers_says_so(text: str, home: str) -> None:
+    """Prevents: one account under two names, by the BIC of a bank that is there."""
+    with pytest.raises(AddressError, match=f"named as one in {home}"):
+        normal_bank_account(text)
+
+
 @pytest.mark.parametrize("place", range(9))
 def test_a_routing_number_with_one_wrong_digit_is_found(place: int) -> None:
     right = "021000021"

@@ -122,6 +122,21 @@ def test_a_letter_that_is_cut_in_two_at_the_end_is_compared_as_it_was() -> None:
     assert checked(made(password.encode())["bcrypt"], password) == ""
 
 
+@pytest.mark.parametrize("salt_ends", "/AXvz9")
+@pytest.mark.parametrize("digest_adds", [0, 1, 3])
+def test_a_bcrypt_hash_with_stray_bits_fits_its_password(salt_ends: str, digest_adds: int) -> None:
+    """Older programs drew 22 letters for a salt; of the last one bcrypt reads two bits."""
+    letters = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    ends = letters[letters.index(salt_ends) & 0x30]
+    right = bcrypt.hashpw(PASSWORD.encode(), b"$2b$08$" + b"A" * 21 + ends.encode()).decode()
+    last = letters[letters.index(right[-1]) + digest_adds]
+    stray = f"{right[:28]}{salt_ends}{right[29:-1]}{last}"
+
+    assert checked(stray, PASSWORD)
+    assert checked(f"bcrypt${stray}", PASSWORD)
+    assert is_wrong(stray, "another password")
+
+
 def test_bcrypt_stops_at_no_nul() -> None:
     encoded = bcrypt.hashpw(b"short", CHEAP).decode()
 

@@ -103,6 +103,40 @@ def test_of_too_many_values_those_seen_once_are_forgotten() -> None:
     assert found.measured().scored == 1
 
 
+def test_values_that_were_all_seen_twice_are_forgotten_too() -> None:
+    """A file of such would otherwise be looked through again with each row."""
+    many = [
+        HOME._replace(user=f"user {n}", ip=(f"land {n}", f"{n}", f"site {n}", f"address {n}"))
+        for n in range(100)
+        for _ in range(2)
+    ]
+    found = measuring(*many, nodes_most=100)
+    trees = sum(len(one) for tree in found._trees for one in tree)  # noqa: SLF001 - what is bounded
+    tallies = sum(len(one) for one in found._tallies)  # noqa: SLF001 - the same
+
+    assert found.measured().forgotten < 20
+    assert trees + tallies <= 150
+
+
+def test_of_what_one_user_showed_the_most_frequent_is_remembered() -> None:
+    often = HOME._replace(ua=("pc", "Linux", "Firefox", "always"))
+    every = [HOME._replace(ip=("NO", "1", "site", f"address {n}")) for n in range(200)]
+    found = measuring(*[often] * 40, *every, own_most=50)
+    [user] = found._users.values()  # noqa: SLF001 - what is bounded
+
+    assert found.measured().forgotten > 0
+    assert len(user.seen) <= 50
+    assert user.sign_ins == 240
+    assert (3, hash("always")) in user.seen
+
+
+def test_of_one_users_takeovers_a_hundred_are_scored() -> None:
+    taken = AWAY._replace(takeover=True)
+    found = measuring(*[HOME] * 2, *[taken] * 150).measured()
+
+    assert found.models[Model.BACK_OFF][Thief.VERY_TARGETED].attacks == risk.TAKEOVERS_MOST
+
+
 def test_addresses_of_too_many_countries_are_taken_from_anybody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

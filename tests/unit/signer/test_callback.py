@@ -54,13 +54,19 @@ class Desk:
         self.down: type[Exception] | None = None
         self.fetched = 0
         self.swapped: dict[str, ActionId] = {}
-        self.handler = CallbackHandler(
+        self.fetch = self.evidence
+        self.assets, self.state = {"USDT_ERC20": asset}, state or self.wallet.state
+        self.handler = self.other()
+
+    def other(self) -> CallbackHandler:
+        """Return the handler of one process more, on the same memory."""
+        return CallbackHandler(
             cosigner=COSIGNER,
             own=OWN,
-            assets={"USDT_ERC20": asset},
+            assets=self.assets,
             settings=self.wallet.settings,
-            state=state or self.wallet.state,
-            evidence=self.evidence,
+            state=self.state,
+            evidence=self.fetch,
         )
 
     def evidence(self, action: str, size: int) -> bytes:
@@ -95,10 +101,12 @@ class Desk:
         return self.send(signed(self.request(**changes)), later=later)
 
     def send(self, body: bytes, *, later: timedelta = timedelta()) -> Told:
-        answer = self.handler.answer(body, now=self.wallet.now + later)
-        read = jws.deserialize_compact(answer, OWN, algorithms=["ES256"])
-        told: Told = json.loads(read.payload)
-        return told
+        return read(self.handler.answer(body, now=self.wallet.now + later))
+
+
+def read(answer: bytes) -> Told:
+    told: Told = json.loads(jws.deserialize_compact(answer, OWN, algorithms=["ES256"]).payload)
+    return told
 
 
 def signed(claims: Any, key: Any = COSIGNER, alg: str = "RS256") -> bytes:  # noqa: ANN401 - a test's own
@@ -155,6 +163,25 @@ def test_a_second_transaction_for_one_action_is_rejected() -> None:
     rejected(desk.ask(requestId="req-1", txId="tx-2"), CallbackFault.REQUEST_REPLAYED)
     other = desk.ask(requestId="req-2", txId="tx-2")
     assert (other["action"], other["rejectionReason"]) == ("REJECT", "other_transaction")
+
+
+def test_of_two_processes_on_one_memory_one_approves() -> None:
+    """While one takes over from the other, both are asked, each for a transaction of its own."""
+    desk = Desk()
+    desk.wallet.follow()
+    beside, told = desk.other(), []
+
+    def meanwhile(action: str, size: int) -> bytes:
+        bundle = desk.evidence(action, size)
+        asked = signed(desk.request(requestId="req-2", txId="tx-2"))
+        told.append(read(beside.answer(asked, now=desk.wallet.now)))
+        return bundle
+
+    desk.fetch = meanwhile
+    desk.handler = desk.other()
+
+    rejected(desk.ask(), CallbackFault.OTHER_TRANSACTION)
+    assert told == [{"action": "APPROVE", "requestId": "req-2"}]
 
 
 def test_a_rejected_request_stays_rejected() -> None:

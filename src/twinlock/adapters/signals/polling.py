@@ -2,8 +2,8 @@
 
 Always true (tests/integration/test_signal_polling.py): a token is acknowledged once it was decided,
 and never before; one that does not hold is said to be in error and not asked for again; one that
-could not be decided now is neither, and comes again. Several processes may fetch the same token: it
-counts once.
+could not be decided now is neither, and comes again, without keeping those behind it. Several
+processes may fetch the same token: it counts once.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from twinlock.domain.canonical import encode, parse_strict
 from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.signal_streams import Stream
 from twinlock.proofs.sets import SetRefusedError
-from twinlock.services.signals import Heard
+from twinlock.services.signals import Heard, SignalsTooManyError
 
 POLL_SECONDS = 5.0  # Between two looks at a transmitter.
 EVENTS_MOST = 20  # In one answer.
@@ -27,6 +27,7 @@ ROUNDS_MOST = 50  # One after the other, where more is said to be there.
 DRAIN_SECONDS = 10.0  # No round begins later: the next look, at all transmitters, waits for it.
 ANSWER_BYTES_MOST = EVENTS_MOST * (SIGNAL_BYTES_MOST + 1_024)
 OK = 200
+UNAVAILABLE = 503  # Of the whole world, and not of one account.
 _log = structlog.get_logger(__name__)
 
 
@@ -92,7 +93,11 @@ class Polls:
         return answer
 
     async def _take(self, stream: Stream, answer: dict[str, Any]) -> bool:
-        """Decide each token; say whether something is to be told of any."""
+        """Decide each token; say whether something is to be told of any.
+
+        Prevents: one account that cannot decide, and whose signal, first in each answer, keeps all
+        others' from being heard.
+        """
         done = self._done.setdefault(stream.stream_id, [])
         wrong = self._wrong.setdefault(stream.stream_id, {})
         for jti, token in list(answer["sets"].items())[:EVENTS_MOST]:
@@ -101,6 +106,10 @@ class Polls:
             except SetRefusedError as error:
                 wrong[jti] = {"err": error.err, "description": str(error)}
                 _log.warning("signal_refused", stream=stream.stream_id, fault=error.fault.value)
+            except TwinlockError as error:
+                if error.status in (UNAVAILABLE, SignalsTooManyError.status):
+                    raise
+                _log.error("signal_undecided", stream=stream.stream_id, code=error.code)
             else:
                 done.append(jti)
         return bool(done or wrong)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from twinlock.adapters.sql import codec, queries
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.ids import AccountId
 
 _READ_ACCOUNTS = """
@@ -26,8 +27,11 @@ class SqlArrivals:
         for row in await database.read(lambda db: db.fetch(queries.READ_ERASED, asked)):
             found[AccountId(row["subject"])] = None
         for row in await database.read(lambda db: db.fetch(_READ_ACCOUNTS, asked)):
-            place = codec.Place(kind="account", row_id=row["id"], version=row["version"])
-            key = sealer.open_subject_key(row["id"], row["wrapped"])
-            account = codec.unseal(key, row["box"], codec.ACCOUNT, place)
-            found[account.account_id] = account.imported
+            there = AccountId(row["id"])
+            place = codec.Place(kind="account", row_id=there, version=row["version"])
+            try:
+                key = sealer.open_subject_key(there, row["wrapped"])
+                found[there] = codec.unseal(key, row["box"], codec.ACCOUNT, place).imported
+            except SealBrokenError:  # It is there, and keeps nobody else from moving in.
+                found[there] = ""
         return found

@@ -252,6 +252,8 @@ class SqlDeliveries:
 
     async def named(self, name: str) -> Owed | None:
         """Return the message ``name``, or None where nothing is known of it any more."""
+        if "\0" in name:  # No text of the database holds one: it would be told as a fault of ours.
+            return None
         row = await self._database.read(lambda db: db.fetchrow(_NAMED, name))
         return None if row is None else self._owed(row)
 

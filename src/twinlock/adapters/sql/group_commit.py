@@ -37,8 +37,16 @@ class GroupCommit:
     """The queue of one process, and the writers that empty it batch by batch."""
 
     def __init__(
-        self, database: Database, *, sealer: Sealer, watch: Watch, entropy: Entropy, clock: Clock
+        self,
+        database: Database,
+        *,
+        sealer: Sealer,
+        watch: Watch,
+        entropy: Entropy,
+        clock: Clock,
+        batch_most: int = BATCH_MOST,
     ) -> None:
+        self._batch_most = batch_most
         self._queue: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._wanted = 1  # So many must wait before the writer is woken.
@@ -120,7 +128,7 @@ class GroupCommit:
                 return []
         await asyncio.sleep(0)  # Whoever arrives in this turn of the loop belongs to it.
         await self._company(last, within=LINGER_SECONDS)
-        group = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MOST))]
+        group = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_most))]
         late = asyncio.get_running_loop().time() - QUEUE_SECONDS
         refuse((one for one in group if one.since < late), UnavailableError("too long a wait"))
         return [one for one in group if not one.answer.done()]  # Nor for those who went away.

@@ -20,7 +20,7 @@ import msgspec
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.connections import Database
-from twinlock.adapters.sql.group_commit import GroupCommit
+from twinlock.adapters.sql.group_commit import BATCH_MOST, GroupCommit
 from twinlock.adapters.sql.watch import Watch
 from twinlock.domain.account import Account, State
 from twinlock.domain.bookkeeping import check_current
@@ -78,9 +78,17 @@ class SqlStore:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, dsn: str, *, sealer: Sealer, entropy: Entropy, clock: Clock
+        cls,
+        dsn: str,
+        *,
+        sealer: Sealer,
+        entropy: Entropy,
+        clock: Clock,
+        batch_most: int = BATCH_MOST,
     ) -> AsyncIterator["SqlStore"]:
         """Open the store at ``dsn``; on leaving, requests that wait are still decided.
+
+        ``batch_most`` requests share a transaction at most.
 
         Raises:
             UnavailableError: the database does not answer.
@@ -88,7 +96,12 @@ class SqlStore:
         async with Database.open(dsn) as database:
             watch = Watch(sealer)
             deciding = GroupCommit(
-                database, sealer=sealer, watch=watch, entropy=entropy, clock=clock
+                database,
+                sealer=sealer,
+                watch=watch,
+                entropy=entropy,
+                clock=clock,
+                batch_most=batch_most,
             )
             try:
                 yield cls(database, sealer=sealer, watch=watch, deciding=deciding)

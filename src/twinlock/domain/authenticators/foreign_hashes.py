@@ -149,13 +149,23 @@ def write(known: ForeignHash) -> str:
 
 def _bounded(known: ForeignHash) -> ForeignHash:
     most, least = _BOUNDS[known.scheme]
-    if not most(known.cost):
+    if not most(_work(known)):
         refuse(HashFault.COSTLY)
+    if known.scheme is Scheme.SCRYPT and known.cost[0] >= 16 * known.cost[1]:
+        refuse(HashFault.MALFORMED)  # RFC 7914, 2: N is less than 2^(128 * r / 8).
     bcrypt = known.scheme in _BCRYPT
     sizes = len(known.salt) in _SALT_BYTES and len(known.digest) in _DIGEST_BYTES
     if not least(known.cost) or not (bcrypt or sizes):
         refuse(HashFault.WEAK)
     return known
+
+
+def _work(known: ForeignHash) -> tuple[int, ...]:
+    """Return what checking costs. PBKDF2 iterates for each block of its digest (RFC 8018, 5.2)."""
+    block = _BLOCKS.get(known.scheme)
+    if block is None:
+        return known.cost
+    return (known.cost[0] * max(1, -(-len(known.digest) // block)),)
 
 
 def _argon2_most(cost: tuple[int, ...]) -> bool:
@@ -183,6 +193,9 @@ def _scrypt_least(cost: tuple[int, ...]) -> bool:
 
 
 _Within = Callable[[tuple[int, ...]], bool]
+_BLOCKS: Mapping[Scheme, int] = MappingProxyType(
+    {Scheme.PBKDF2_SHA256: 32, Scheme.PBKDF2_SHA512: 64}  # bytes
+)
 _BCRYPT = (Scheme.BCRYPT, Scheme.BCRYPT_SHA256, Scheme.BCRYPT_SHA256_HEX)
 _BOUNDS: Mapping[Scheme, tuple[_Within, _Within]] = MappingProxyType(
     {
@@ -209,6 +222,8 @@ _BOUNDS: Mapping[Scheme, tuple[_Within, _Within]] = MappingProxyType(
 _NUMBER = r"[1-9][0-9]{0,9}"
 _SALT64 = r"[./A-Za-z0-9]{22}"
 _DIGEST64 = r"[./A-Za-z0-9]{31}"
+_BCRYPT_LETTERS = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_SALT_BITS, _DIGEST_BITS = 0x30, 0x3C  # Of the last letter: 22 hold 128 bits, and 31 hold 184.
 _B64 = r"[A-Za-z0-9+/.]+={0,2}"
 _ARGON2 = re.compile(
     rf"\$(?P<scheme>argon2id|argon2i)\$v=19\$m=({_NUMBER}),t=({_NUMBER}),p=({_NUMBER})"
@@ -254,7 +269,19 @@ def _bcrypt(text: str, scheme: Scheme = Scheme.BCRYPT) -> ForeignHash:
 
 
 def _of_bcrypt(scheme: Scheme, log: str, salt: str, digest: str) -> ForeignHash:
+    """Stray bits behind salt and digest are dropped, as every bcrypt does that takes them.
+
+    Prevents: a salt of 22 random letters, as many made it, at which checking breaks.
+    """
+    whole = _without_stray(salt, _SALT_BITS)
+    if scheme is Scheme.BCRYPT_SHA256 and whole != salt:
+        refuse(HashFault.MALFORMED)  # The letters themselves are a key there.
+    salt, digest = whole, _without_stray(digest, _DIGEST_BITS)
     return ForeignHash(scheme=scheme, cost=(int(log),), salt=salt.encode(), digest=digest.encode())
+
+
+def _without_stray(text: str, bits: int) -> str:
+    return text[:-1] + _BCRYPT_LETTERS[_BCRYPT_LETTERS.index(text[-1]) & bits]
 
 
 def _bcrypt_mac(text: str) -> ForeignHash:

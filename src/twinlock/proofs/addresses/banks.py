@@ -2,7 +2,8 @@
 
 A country has one form: the routing number that its own payments use, or where none is known here
 the BIC of the bank. Countries of the IBAN registry are refused: there an account has an IBAN, and a
-second name would be a second destination with a budget of its own.
+second name would be a second destination with a budget of its own. So are territories whose
+accounts have the numbers of another country, whatever country their banks' BICs name.
 
 Sources: ABA Key to Routing Numbers; Payments Canada Standard 006; AusPayNet BSB; Payments NZ; RBI
 IFSC; Banxico CLABE; Zengin System; ISO 9362 (BIC).
@@ -20,6 +21,15 @@ SEPARATOR = "/"
 _WHOLE = re.compile(r"([A-Z]{2})/([A-Z0-9]{1,12})/([A-Z0-9]{1,34})", re.ASCII)
 _BIC = re.compile(r"[A-Z0-9]{4}([A-Z]{2})[A-Z0-9]{2}([A-Z0-9]{3})?", re.ASCII)
 _WEIGHTS = (3, 7, 1)
+# Whose numbers a territory's accounts have: the IBAN registry says so of the first three ("other
+# territories"); the others are named by ABA's and AusPayNet's directories.
+_NUMBERED_AS: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("BL", "GF", "GP", "MF", "MQ", "NC", "PF", "PM", "RE", "TF", "WF", "YT"), "FR")
+    | dict.fromkeys(("GG", "IM", "JE", "UK"), "GB")
+    | {"AX": "FI"}
+    | dict.fromkeys(("AS", "GU", "MP", "PR", "UM", "VI"), "US")
+    | dict.fromkeys(("CC", "CX", "NF"), "AU")
+)
 _HEAD_OFFICE = "X" * 3  # ISO 9362: a BIC of 8 characters is that of 11 with this branch.
 _BASE, _SUFFIX = 7, 3  # Digits of an account in New Zealand; of a suffix some write only two.
 
@@ -61,6 +71,8 @@ def normal_national(text: str) -> str:
     if found is None:
         raise AddressError("an account without an IBAN is COUNTRY/ROUTING/ACCOUNT, as US/…/…")
     country, routing, account = found.groups()
+    if country in _NUMBERED_AS:
+        raise AddressError(f"an account in {country} is named as one in {_NUMBERED_AS[country]}")
     if country in LENGTHS:
         raise AddressError(f"an account in {country} is named by its IBAN")
     form = _FORMS.get(country)

@@ -2,7 +2,14 @@
 
 from twinlock.domain.commands import ReportNotice
 from twinlock.domain.deliveries import Outcome
-from twinlock.domain.errors import AccountUnknownError, TwinlockError
+from twinlock.domain.erasure import AccountErasedError
+from twinlock.domain.errors import (
+    AccountUnknownError,
+    DocumentTooLargeError,
+    InvariantError,
+    SealBrokenError,
+    TwinlockError,
+)
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId, ChannelId
 from twinlock.domain.notices import NoticeKind
@@ -61,18 +68,28 @@ class Reporting:
     async def settle(self, shelf: DeliveryShelf) -> int:
         """Note with their accounts what became of messages; return how many were noted.
 
+        Prevents: one account that cannot note it, and beside which others' messages that failed are
+        never noted, so that no wait of theirs is lengthened.
+
         Raises:
             UnavailableError: the rest is noted by whoever looks next.
+            SealBrokenError, DocumentTooLargeError, InvariantError: so it is with an account's own;
+                all others were noted.
         """
-        owed = await shelf.owed(most=OWED_MOST)
+        owed, failed = await shelf.owed(most=OWED_MOST), None
         for one in owed:
             outcome = _outcome(one)
             about, channel = ActionId(one.parcel.notice.action_id), one.parcel.channel.channel_id
             try:
                 await self.report(one.account_id, about, channel, outcome)
-            except AccountUnknownError:  # It was erased meanwhile, and its messages with it.
+            except (AccountUnknownError, AccountErasedError):  # And its messages with it.
                 continue
-            await shelf.paid(one)
+            except (SealBrokenError, DocumentTooLargeError, InvariantError) as error:
+                failed = error
+            else:
+                await shelf.paid(one)
+        if failed is not None:
+            raise failed
         return len(owed)
 
     async def tell(self, shelf: NoticeShelf, name: str, *, arrived: bool) -> None:

@@ -26,7 +26,7 @@ from twinlock.domain.authenticators.foreign_hashes import (
 )
 
 SALT, DIGEST = bytes(range(16)), bytes(range(32))
-SALT64, DIGEST64 = "abcdefghijklmnopqrstuu", "./ABCDEFGHIJKLMNOPQRSTUVWXYZabc"
+SALT64, DIGEST64 = "abcdefghijklmnopqrstuu", "./ABCDEFGHIJKLMNOPQRSTUVWXYZaba"
 
 
 def b64(data: bytes) -> str:
@@ -120,6 +120,8 @@ def test_a_plain_or_foreign_hash_is_unknown(text: str) -> None:
         f"$bcrypt-sha256$2b,12${SALT64}${DIGEST64}",
         f"scrypt$16383$salt$8$1${D}",
         f"scrypt:32768:8:1$saltsalt${DIGEST.hex()[:-1]}",
+        f"$scrypt$ln=16,r=1,p=1${S}${D}",
+        f"$bcrypt-sha256$v=2,t=2b,r=12${SALT64[:-1]}v${DIGEST64}",
         f"$pbkdf2-sha1$29000${S}${D}",
         f"$pbkdf2-sha256$-1${S}${D}",
         f"$pbkdf2-sha256$29000$AAAAA${D}",
@@ -159,7 +161,11 @@ def pbkdf2(iterations: int, name: str = "sha256") -> str:
         (pbkdf2(PBKDF2_SHA512_MOST, "sha512"), pbkdf2(PBKDF2_SHA512_MOST + 1, "sha512")),
         (f"$scrypt$ln=17,r=8,p=1${S}${D}", f"$scrypt$ln=17,r=9,p=1${S}${D}"),
         (f"$scrypt$ln=16,r=8,p=2${S}${D}", f"$scrypt$ln=16,r=8,p=3${S}${D}"),
-        (f"$scrypt$ln=20,r=1,p=1${S}${D}", f"$scrypt$ln=4000000000,r=1,p=1${S}${D}"),
+        (f"$scrypt$ln=19,r=2,p=1${S}${D}", f"$scrypt$ln=4000000000,r=1,p=1${S}${D}"),
+        (
+            f"$pbkdf2-sha256${PBKDF2_SHA256_MOST // 2}${S}${b64(DIGEST * 2)}",
+            f"$pbkdf2-sha256${PBKDF2_SHA256_MOST // 2 + 1}${S}${b64(DIGEST * 2)}",
+        ),
         (pbkdf2(1000), pbkdf2(2**31)),
     ],
 )
