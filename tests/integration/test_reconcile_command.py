@@ -223,6 +223,7 @@ async def test_an_account_that_was_erased_is_told_as_that(
         ("ledger.jsonl", b"{}", (), "executed_file_refused"),
         ("ledger.csv", b"reference,type\n", (), "executed_file_refused"),
         ("ledger.jsonl", b"", ("--since", "yesterday"), "executed_file_refused"),
+        ("ledger.jsonl", b"", ("--since", "\udcff"), "executed_file_refused"),
         ("ledger.jsonl", b"", ("--type", "nothing.known"), "executed_file_refused"),
         ("ledger.jsonl", None, (), "file_unreadable"),
     ],

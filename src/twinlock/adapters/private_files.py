@@ -9,6 +9,7 @@ Always true (tests/unit/adapters/test_private_files.py):
 Source: the mode checks are those of OpenSSH's private keys; the write is POSIX rename after fsync.
 """
 
+import errno
 import fcntl
 import os
 import stat
@@ -148,7 +149,9 @@ def create_open(path: Path) -> BinaryIO:
 
 
 def _draft(path: Path, data: bytes, *, mode: int) -> Path:
-    """Write ``data`` beside ``path``, and return where."""
+    """Write ``data`` beside ``path``, and return where. Raises FileExistsError: it is / or .."""
+    if not path.name:
+        raise FileExistsError(errno.EEXIST, "File exists", str(path))
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     draft.unlink(missing_ok=True)  # What a killed process of the same number left.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

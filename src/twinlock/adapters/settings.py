@@ -230,6 +230,8 @@ def _token(values: Mapping[str, str]) -> TokenPlace | None:
         return None
     if module is None or label is None or pin_file is None:
         raise _wrong("PKCS11_MODULE", "needs PKCS11_TOKEN and PKCS11_PIN_FILE, and they need it")
+    if not label.isprintable():  # Nor is what the environment held in no UTF-8.
+        raise _wrong("PKCS11_TOKEN", "is no text")
     if len(label.encode("utf-8")) > TOKEN_LABEL_MOST:
         raise _wrong("PKCS11_TOKEN", f"is longer than the {TOKEN_LABEL_MOST} bytes of a label")
     return TokenPlace(module=module, label=label, pin_file=pin_file)

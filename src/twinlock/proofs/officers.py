@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from twinlock.domain.canonical import b64url, from_b64url
-from twinlock.domain.errors import LogDamagedError
+from twinlock.domain.errors import LogDamagedError, MalformedError
 from twinlock.domain.officers.platform import Platform, followed, read_leaf
 from twinlock.domain.officers.statements import (
     Signed,
@@ -21,8 +21,16 @@ from twinlock.domain.officers.statements import (
 
 
 def sign(statement: Statement, by: Callable[[bytes], bytes]) -> Signed:
-    """Return ``statement`` signed; ``by`` returns the Ed25519 signature (64 bytes) of bytes."""
-    return Signed(said=statement, sig=b64url(by(signed_bytes(statement))))
+    """Return ``statement`` signed; ``by`` returns the Ed25519 signature (64 bytes) of bytes.
+
+    Raises:
+        MalformedError: it holds half a character, which no bytes say.
+    """
+    try:
+        data = signed_bytes(statement)
+    except UnicodeEncodeError as error:
+        raise MalformedError("a statement is Unicode text") from error
+    return Signed(said=statement, sig=b64url(by(data)))
 
 
 def checked(signed: Signed) -> Signed:

@@ -68,6 +68,14 @@ def test_a_file_with_any_right_for_others_is_refused(tmp_path: Path, mode: int) 
         private_files.read(path)
 
 
+@pytest.mark.parametrize("path", [Path("/"), Path()])
+def test_nothing_is_written_in_the_place_of_a_directory_without_a_name(path: Path) -> None:
+    with pytest.raises(FileExistsError):
+        private_files.create(path, b"x")
+    with pytest.raises(FileExistsError):
+        private_files.write(path, b"x")
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o400])
 def test_a_file_that_only_its_owner_reads_is_read(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "secret"

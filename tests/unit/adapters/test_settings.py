@@ -340,7 +340,12 @@ def test_a_token_is_named_whole(missing: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PKCS11_MODULE", "m.so"), ("PKCS11_PIN_FILE", "../pin"), ("PKCS11_TOKEN", "ä" * 17)],
+    [
+        ("PKCS11_MODULE", "m.so"),
+        ("PKCS11_PIN_FILE", "../pin"),
+        ("PKCS11_TOKEN", "ä" * 17),
+        ("PKCS11_TOKEN", "\udcff"),
+    ],
 )
 def test_a_token_that_cannot_be_meant_is_refused(name: str, value: str) -> None:
     with pytest.raises(SettingsWrongError, match=f"TWINLOCK_{name}"):

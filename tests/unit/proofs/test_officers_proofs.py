@@ -5,10 +5,10 @@ from msgspec.structs import replace
 from support.officers import ADA, BEGINNING, BEN, CLEO, HALT, LOG, Board
 
 from twinlock.domain.canonical import encode
-from twinlock.domain.errors import LogDamagedError
+from twinlock.domain.errors import LogDamagedError, MalformedError
 from twinlock.domain.officers.platform import Platform, after, replayed
 from twinlock.domain.officers.statements import Halt, StatementRefusedError
-from twinlock.proofs.officers import checked, platform_of
+from twinlock.proofs.officers import checked, platform_of, sign
 
 
 def test_what_an_officer_signed_is_believed() -> None:
@@ -31,6 +31,14 @@ def board() -> Board:
     found.halt(ADA)
     found.resume(BEN)
     return found
+
+
+def test_what_has_no_bytes_of_its_own_is_not_signed() -> None:
+    """Prevents: a traceback where an officer's shell gives us a letter that is not UTF-8."""
+    said = replace(ADA.signs(HALT, at=BEGINNING).said, act=Halt(because="\udcff"))
+
+    with pytest.raises(MalformedError):
+        sign(said, lambda _: bytes(64))
 
 
 def test_a_chain_of_signed_acts_is_the_platform() -> None:

@@ -129,7 +129,7 @@ def instant(text: str) -> datetime:
     """Return an instant of RFC 3339 in UTC. Raises RowBrokenError: it is none, or has no offset."""
     try:
         found = msgspec.convert(text, datetime)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise RowBrokenError(RowFault.TIME_WRONG, "executed_at") from error
     if found.tzinfo is None:
         raise RowBrokenError(RowFault.TIME_WRONG, "executed_at")
