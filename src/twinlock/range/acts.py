@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from msgspec import structs
+
 from twinlock.client import ProblemError
 from twinlock.domain.actions import BUILT
 from twinlock.domain.catalogue import ActionType
@@ -43,7 +45,7 @@ TOLD = frozenset(
     {
         *("persuaded", "screen_shared", "seed_seen_by", "believes", "how"),
         *("coerced", "forced", "threatened", "watched_by", "seen_by", "phished", "relayed"),
-        *("reason", "note", "knows", "claims_to_be", "page"),
+        *("reason", "note", "knows", "claims_to_be", "page", "shown", "shows"),
     }
 )
 # From where somebody signs in: on the owner's device, or on one that the account has not seen.
@@ -88,7 +90,9 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.API_KEY_CREATE: frozenset(
         {"scopes", "ip_list", "destinations", "daily", "pairs", "price_band"}
     ),
-    ActionType.API_KEY_WIDEN: frozenset({"key", "ip_list", "pairs", "price_band"}),
+    ActionType.API_KEY_WIDEN: frozenset(
+        {"key", "ip_list", "pairs", "price_band", "scopes", "destinations"}
+    ),
     ActionType.API_KEY_NARROW: frozenset({"key", "ip_list", "pairs", "price_band"}),
     ActionType.API_KEY_REVOKE: frozenset({"key"}),
     ActionType.FREEZE_SET: frozenset(),
@@ -354,12 +358,21 @@ async def _create_api_key(stage: Stage, step: Step) -> Act:
     named = [stage.places.where(str(one)) for one in step.given.get("destinations", ())]
     band = band_bp(step.given.get("price_band", 0))
     payload = key_payload(key, named, daily_cents=daily, band_bp=band)
-    return Act(kind=step.do, payload=payload, key=key)
+    return Act(kind=ActionType.API_KEY_CREATE, payload=payload, key=key)
 
 
 async def _change_api_key(stage: Stage, step: Step) -> Act:
-    """Widen or narrow a key in what a file names of it; the rest stays."""
+    """Widen or narrow a key in what a file names of it; the rest stays.
+
+    More scopes or destinations than it has take another key, which may do that besides.
+    """
     named, said = await _revoke_api_key(stage, step), step.given
+    if "scopes" in said or "destinations" in said:
+        old = [one for one in stage.keys if said.get("key", one.name) == one.name][-1]
+        scopes = (*old.scopes, *(one for one in said.get("scopes", ()) if one not in old.scopes))
+        kept = {"ip_list": list(old.ip_list), "pairs": list(old.pairs)}
+        given = {**kept, **said, "scopes": list(scopes)}
+        return await _create_api_key(stage, structs.replace(step, id=old.name, given=given))
     payload: dict[str, Any] = dict(named.payload)
     if "ip_list" in said:
         payload["ip_list"] = list(said["ip_list"])

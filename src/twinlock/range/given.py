@@ -120,6 +120,8 @@ class _Key(_Given, frozen=True, kw_only=True):
 
 
 class _ChangedKey(_Key, frozen=True, kw_only=True):
+    scopes: Listed = ()
+    destinations: Listed = ()
     ip_list: Listed = ()
     pairs: Listed | Word = ()
     price_band: Word | int = 0

@@ -28,6 +28,7 @@ from twinlock.range.places import CHAINS, FIELDS, NETWORK, NETWORKS, WORDS, pair
 from twinlock.range.stage import ASSET, Stage
 from twinlock.range.story import Step
 from twinlock.range.weather import CENTS
+from twinlock.range.words import THIEVES
 
 LOOKS = frozenset({"resembles", "same_first", "same_last"})
 _ALL = LOOKS | {"amount", "destination", "asset", "via", "key", "from", "call"}
@@ -60,14 +61,22 @@ _USED_BY = {  # By which exit a listed place is used.
     MARKET: ActionType.TRADE_UNUSUAL,
     PRODUCT: ActionType.STAKING_START,
 }
+_THEIRS = ("attacker", "lookalike", "mule", "thief", *(one.value for one in THIEVES))
+_PLACES = ("destination", "counterparty", "to", "subaccount", "card", "merchant", "loan")
 _ORIGINS = ("known_device", "new_device", "other_network")
 
 
 class Leaves(NamedTuple):
-    """The payload of an exit, and its value in US cents."""
+    """The payload of an exit, and what the customer has less after it, in US cents."""
 
     payload: dict[str, Any]
     cents: int
+
+
+def reaches_thief(step: Step) -> bool:
+    """Say whether a thief's place gets what leaves by ``step``."""
+    named = (str(step.given.get(word, "")) for word in _PLACES)
+    return any(symbol.startswith(_THEIRS) for symbol in named)
 
 
 def leaving(stage: Stage, step: Step) -> tuple[Leaves, ...]:
@@ -95,7 +104,9 @@ def _one(stage: Stage, step: Step) -> Leaves:
         payload["address"] = address
     else:
         payload[FIELDS[step.do][1]] = address
-    return Leaves({**payload, **_terms(step, amount, asset)}, cents)
+    # What is moved to a sub-account is the customer's still, and can be stolen from there.
+    stays = step.do == ActionType.TRANSFER_SUBACCOUNT and not reaches_thief(step)
+    return Leaves({**payload, **_terms(step, amount, asset)}, 0 if stays else cents)
 
 
 def _asset(stage: Stage, step: Step) -> Asset:

@@ -14,7 +14,7 @@ Source: docs/range.md, "The file"; YAML 1.1 as PyYAML's safe loader reads it.
 import unicodedata
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import yaml  # type: ignore[import-untyped] # PyYAML ships no types; what it gives is converted
@@ -42,7 +42,15 @@ def _category(character: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc] # it has no types
-    """The safe loader without what multiplies or hides: aliases, doubled keys, depth."""
+    """The safe loader without what multiplies or hides: aliases, doubled keys, depth.
+
+    A day is text here, as people write it.
+    """
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, form) for tag, form in known if not tag.endswith(":timestamp")]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

@@ -20,6 +20,7 @@ from twinlock.domain.exits import BANK
 from twinlock.domain.requirements import Answer
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.happenings import happen
+from twinlock.range.leaving import reaches_thief
 from twinlock.range.outages import in_every_outage
 from twinlock.range.places import NETWORK, OLD
 from twinlock.range.playing import play
@@ -33,8 +34,6 @@ from twinlock.range.traces import held_until, missing
 from twinlock.range.wallet import is_for_the_wallet, sign_and_send
 from twinlock.range.words import THIEVES, UNKNOWN_EXIT, Mark, Outcome, Person
 
-_THEIRS = ("attacker", "lookalike", "mule", "thief", *(one.value for one in THIEVES))
-_PLACES = ("destination", "counterparty", "to", "subaccount", "card", "merchant", "loan")
 _AT_ONCE = (Outcome.ALLOW, Outcome.READ_ONLY, Outcome.NO_EFFECT, Outcome.DONE)
 # What every file may use without listing it (docs/range.md, "The file").
 OLD_ADDR, OLD_BANK = OLD[NETWORK], OLD[BANK]
@@ -239,8 +238,7 @@ def _verdict(
 
 def stolen(step: Step) -> bool:
     """Say whether what leaves by this step is lost: a thief sends it, or his place gets it."""
-    named = (str(step.given.get(word, "")) for word in _PLACES)
-    return step.by in THIEVES or any(symbol.startswith(_THEIRS) for symbol in named)
+    return step.by in THIEVES or reaches_thief(step)
 
 
 def _unplayed(stage: Stage, step: Step, why: str) -> StepResult:

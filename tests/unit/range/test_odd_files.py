@@ -5,8 +5,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.ranges import PASSKEY_ACCOUNT, a_story, answers, attack, played, step
+from support.ranges import (
+    PASSKEY_ACCOUNT,
+    a_story,
+    answers,
+    attack,
+    played,
+    step,
+    story_text,
+)
 
+from twinlock.range.reader import read_story
 from twinlock.range.results import Status
 
 BUDGET = {
@@ -30,6 +39,7 @@ def given(**words: object) -> dict[str, Any]:
     return {"with": words}
 
 
+ALL = 1_000_000_00  # What the account is worth.
 ADD = step("destination.add", **given(destination="new_addr"), proof=["passkey"])
 STEAL = {"by": "mallory", **given(amount="within_budget", destination="mule_addr")}
 
@@ -194,6 +204,27 @@ async def test_what_a_thief_gets_is_lost_wherever_he_gets_it(
     assert part.lost_cents == (0 if where == {"merchant": "a shop"} else 50_00)
 
 
+@pytest.mark.parametrize(("to", "taken"), [("sub_1", [0, ALL]), ("attacker_sub", [ALL, 0])])
+async def test_what_is_moved_to_an_own_subaccount_can_be_stolen_from_there(
+    to: str, taken: list[int]
+) -> None:
+    part = await attack(
+        step("transfer.subaccount", **given(amount="all", to=to), proof=["passkey"]),
+        step(
+            "withdrawal.crypto",
+            at="1m",
+            by="mallory",
+            **given(**{"from": to}, amount="all", destination="attacker_addr", shown="old_addr"),
+            proof=["passkey"],
+        ),
+        account={**PASSKEY_ACCOUNT, "subaccounts": 1},
+        profile="baseline-2024",
+    )
+
+    assert [one.answer for one in part.steps] == ["allow", "allow"]
+    assert [one.taken_cents for one in part.steps] == taken
+
+
 async def test_what_another_customer_tries_again_is_of_their_own_account() -> None:
     """Prevents: a loss of the owner's, whose listed place and session Bob does not have."""
     part = await attack(
@@ -228,6 +259,17 @@ async def test_a_hold_that_must_be_there_always_is_looked_for_all_the_same() -> 
     assert part.steps[0].notes == ("exits_held is missing",)
 
 
+# --- Files ---
+
+
+@pytest.mark.parametrize("day", ["2025-02-21", "2025-02-21T14:13:35Z", "2025-02-30"])
+def test_a_day_is_text_whether_quoted_or_not(day: str) -> None:
+    happened = {"when": "a day", "where": ["here"], "text": "so"}
+    text = story_text(happened=happened).replace(b'"a day"', day.encode())
+
+    assert read_story(text, name="test.yaml").happened.when == day
+
+
 # --- Accounts ---
 
 
@@ -255,6 +297,25 @@ async def test_a_key_that_pays_anybody_need_not_have_paid(scopes: list[str]) -> 
     )
 
     assert (part.steps[0].answer, part.lost_cents) == ("allow", 50_00)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"scopes": ["withdraw"]}, "deny"),  # It names no destination.
+        ({"scopes": ["withdraw"], "destinations": ["old_addr"]}, "hold"),
+        ({"scopes": ["read"]}, "allow"),
+    ],
+)
+async def test_more_scopes_take_another_key(more: dict[str, Any], said: str) -> None:
+    key = {"name": "bot", "scopes": ["trade"], "ip_list": ["203.0.113.7"]}
+    told = await answers(
+        step("api_key.widen", **given(key="bot", **more), proof=["passkey"]),
+        step("ungated.balance_read", at="1m", **given(via="api_key", key="bot"), proof=["api_key"]),
+        account={**PASSKEY_ACCOUNT, "api_keys": [key]},
+    )
+
+    assert told == [said, "deny" if said == "hold" else "allow"]
 
 
 async def test_the_wallet_signs_on_the_network_that_the_step_names() -> None:
