@@ -231,7 +231,9 @@ def _act_on(
     ends = _at(datetime.fromtimestamp(told.suspension.ends_at / 1000, tz=UTC))
     if not told.done:
         say("one officer agreed; a second one has to, within an hour")
-    result(told, as_json=as_json, text=f"{named}  suspended until {ends}")
+    over = told.done and kind is Release
+    words = f"released at {ends}" if over else f"suspended until {ends}"
+    result(told, as_json=as_json, text=f"{named}  {words}")
     if not told.done:
         raise typer.Exit(ONE_MORE)
 
