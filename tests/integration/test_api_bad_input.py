@@ -108,6 +108,21 @@ async def test_a_body_is_read_before_the_key(
             {"spend_id": "payout-0001", "fee_minor": "1.5"},
             "that is a whole number of 78 digits at most, as 0 or 2100",
         ),
+        (
+            "/v1/actions",
+            {"account_id": SOMEBODY, "type": "freeze.set\n"},
+            "of two words with a point between, as withdrawal.crypto",
+        ),
+        (
+            "/v1/authorizations/act_1/spend",
+            {"spend_id": "payout-0001\n"},
+            "of letters, digits and _ . : - alone",
+        ),
+        (
+            "/v1/authorizations/act_1/spend",
+            {"spend_id": "payout-0001", "fee_minor": "0\n"},
+            "that is a whole number of 78 digits at most, as 0 or 2100",
+        ),
     ],
 )
 async def test_the_form_of_a_text_is_told_in_words(

@@ -93,6 +93,26 @@ async def test_the_schema_names_the_key_that_everything_takes_that_acts(service:
     }
 
 
+async def test_a_pattern_of_the_schema_begins_and_ends_as_ecma_262_says(service: Service) -> None:
+    """Prevents: a platform's validator, in which ``\\A`` is the letter, refusing what we take."""
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    patterns = {
+        f"{name}.{field}": form["pattern"]
+        for name, one in described["components"]["schemas"].items()
+        for field, form in one.get("properties", {}).items()
+        if "pattern" in form
+    }
+
+    assert patterns.keys() == {
+        "Intent.pair",
+        "Proposal.type",
+        "Spending.fee_minor",
+        "Spending.spend_id",
+    }
+    assert all(one[0] == "^" and one[-1] == "$" for one in patterns.values())
+    assert "\\" not in patterns["Intent.pair"]
+
+
 async def test_the_schema_names_the_name_that_a_question_may_have(service: Service) -> None:
     described = (await service.http.get("/openapi/openapi.json")).json()
     for path in ("/access/v1/evaluation", "/access/v1/evaluations"):

@@ -4,6 +4,7 @@ Whatever a service would not believe is refused where it is signed.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -284,6 +285,12 @@ def test_a_list_that_is_none_is_logged_with_its_file_until_it_changes(feed: Feed
         "FileNotFoundError",
     ]
     assert str(feed.out) in logged[0]["text"]
+
+
+def test_a_pipe_is_no_list_and_no_decision_waits_for_it(feed: Feed) -> None:
+    os.mkfifo(feed.out)
+
+    assert feed.believed() is None
 
 
 def test_a_place_that_cannot_be_written_is_named_as_it_was_asked(feed: Feed) -> None:

@@ -20,6 +20,7 @@ from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
+from twinlock.adapters.regular_files import open_regular
 from twinlock.domain.authenticators.passwords import PasswordRefusedError, PasswordRule, looked_up
 from twinlock.domain.errors import TwinlockError
 
@@ -76,7 +77,7 @@ def common_passwords() -> frozenset[str]:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             yield file
     except OSError as error:
         raise BreachedFileError("the file of breached passwords cannot be read") from error

@@ -31,6 +31,7 @@ from msgspec import Meta
 
 from twinlock.adapters import private_files
 from twinlock.adapters.keyring.ring import KEY_BYTES, Keyring, Role, is_keyring, key_id_of
+from twinlock.adapters.regular_files import open_regular
 from twinlock.domain.canonical import b64url, encode, from_b64url, parse_strict
 from twinlock.domain.errors import JwsRefusedError, MalformedError, TwinlockError
 from twinlock.domain.money import MAX_PRICE_CENTS, PRICE_LIFETIME, Prices
@@ -148,7 +149,7 @@ class PriceFile:
 
 
 def _token(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(FILE_BYTES_MOST).decode("ascii").strip()
 
 

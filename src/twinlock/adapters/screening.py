@@ -22,6 +22,7 @@ from typing import BinaryIO, Final
 import structlog
 
 from twinlock.adapters import screening_signing as signing
+from twinlock.adapters.regular_files import open_regular
 from twinlock.adapters.screening_xml import addresses_of_xml
 from twinlock.domain.addresses import AddressError, AddressForm
 from twinlock.domain.errors import TwinlockError
@@ -156,17 +157,25 @@ def read_list(path: Path, *, key: bytes | None = None) -> ScreeningList:
     if found.st_size > FILE_BYTES_MOST:
         raise ScreeningListWrongError(f"a list has at most {FILE_BYTES_MOST} bytes")
     signed = None if key is None else signing.checked(path, key=key)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if signed is not None:
             signing.check_bytes(file, signed)
         hashing = signing.Hashing(file)
         addresses, entries = _listed(io.BufferedReader(hashing))
         if signed is not None:  # Prevents: a file that changes between check and reading.
             hashing.check(signed)
-    at = datetime.fromtimestamp(found.st_mtime, tz=UTC) if signed is None else signed.signed_at
+    at = _renewed_at(found.st_mtime) if signed is None else signed.signed_at
     return ScreeningList(
         addresses=frozenset(addresses), entries=entries, renewed_at=at, signed=signed is not None
     )
+
+
+def _renewed_at(seconds: float) -> datetime:
+    """Return when a file was written. Raises ScreeningListWrongError: no calendar has it."""
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC)
+    except (OverflowError, ValueError) as error:
+        raise ScreeningListWrongError("the file says that it is of no year at all") from error
 
 
 def _listed(file: io.BufferedReader) -> tuple[set[str], Counter[str]]:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from twinlock.adapters import private_files
 from twinlock.adapters.prices import read_private_key
+from twinlock.adapters.regular_files import open_regular
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.errors import JwsRefusedError
 from twinlock.domain.screening import ScreeningListWrongError
@@ -50,7 +51,7 @@ def checked(path: Path, *, key: bytes) -> SignedList:
         ScreeningListWrongError: there is none, or it is not by this key.
     """
     try:
-        with signature_path(path).open("rb") as file:
+        with open_regular(signature_path(path)) as file:
             token = file.read(SIGNATURE_BYTES_MOST).decode("ascii").strip()
         claims = jws.verify(token, keys=_keys(key), typ=TYPE)
         said = msgspec.json.decode(claims, type=SignedList)

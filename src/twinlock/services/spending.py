@@ -33,8 +33,8 @@ from twinlock.ports.log import (
     PublishedHeads,
 )
 
-SPEND_ID_FORM = r"^[A-Za-z0-9_.:-]+$"
-FEE_FORM = r"^(0|[1-9][0-9]{0,77})$"
+SPEND_ID_FORM = r"\A[A-Za-z0-9_.:-]+\Z"
+FEE_FORM = r"\A(0|[1-9][0-9]{0,77})\Z"
 
 
 class AlreadySpentError(TwinlockError):

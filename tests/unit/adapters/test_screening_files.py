@@ -207,7 +207,7 @@ def test_a_list_is_renewed_while_the_service_runs(tmp_path: Path, clock: Now) ->
     assert (says(feed, BITCOIN), says(feed, TETHER)) == (Screened.CLEAR, Screened.LISTED)
 
 
-@pytest.mark.parametrize("what", ["gone", "broken", "encoded", "old", "ahead"])
+@pytest.mark.parametrize("what", ["gone", "broken", "encoded", "old", "ahead", "undated"])
 def test_without_a_list_no_address_is_clear_and_the_log_says_so_once(
     tmp_path: Path, clock: Now, what: str
 ) -> None:
@@ -223,6 +223,8 @@ def test_without_a_list_no_address_is_clear_and_the_log_says_so_once(
             put(path, SDN.replace('version="1.0"', 'version="1.0" encoding="big5"'))
         case "ahead":
             put(path, TABLE, age=-timedelta(days=400))
+        case "undated":
+            os.utime(path, (1 << 40, 1 << 40))
         case _:
             clock.at += SCREENING_LIFETIME
     with capture_logs() as logs:
@@ -237,6 +239,24 @@ def test_without_a_list_no_address_is_clear_and_the_log_says_so_once(
     feed.screening()
     feed.settle()
     assert says(feed, BITCOIN) is Screened.LISTED
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_a_pipe_is_no_list_and_no_decision_waits_for_it(
+    tmp_path: Path, clock: Now, began: bool
+) -> None:
+    path = tmp_path / "list"
+    feed = ScreeningFile(path, clock=clock)
+    if began:
+        put(path, TABLE, age=timedelta(hours=1))
+        assert says(feed, TETHER) is Screened.CLEAR
+        path.unlink()
+    os.mkfifo(path)
+
+    feed.screening()
+    feed.settle()
+
+    assert feed.screening() == NO_LIST
 
 
 def test_while_a_list_is_read_the_one_before_it_counts(

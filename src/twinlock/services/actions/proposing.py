@@ -61,7 +61,7 @@ _SECRET: frozenset[str] = frozenset(
     }
 )
 
-TYPE_FORM = r"^[a-z0-9_]+\.[a-z0-9_]+$"
+TYPE_FORM = r"\A[a-z0-9_]+\.[a-z0-9_]+\Z"
 
 
 class Proposal(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
