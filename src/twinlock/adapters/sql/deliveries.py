@@ -278,9 +278,26 @@ class SqlDeliveries:
     # --- Operators ---
 
     async def listed(self, *, most: int) -> tuple[Dead, ...]:
-        """Return the newest of the dead messages."""
+        """Return the newest of the dead messages.
+
+        Prevents: one that does not open, and by which an operator sees none.
+        """
         rows = await self._database.read(lambda db: db.fetch(_LISTED, most))
-        return tuple([_dead(row, self._open(row)) for row in rows])
+        return tuple([self._dead(row) for row in rows])
+
+    def _dead(self, row: asyncpg.Record) -> Dead:
+        parcel: Parcel | None = None
+        with suppress(SealBrokenError):
+            parcel = self._open(row)
+        return Dead(
+            name=row["name"],
+            account_id=AccountId(row["subject"]),
+            channel=None if parcel is None else parcel.channel.kind.value,
+            kind=None if parcel is None else parcel.notice.kind,
+            fault=row["fault"] or "",
+            attempts=row["attempts"],
+            at=row["ended_at"].isoformat(),
+        )
 
     async def revive(self, *, now: datetime) -> int:
         """Try all dead messages again; return how many."""
@@ -337,18 +354,6 @@ def parcel_place(name: str) -> codec.Place:
 def sealed_parcel(key: SubjectKey, name: str, parcel: Parcel, *, entropy: Entropy) -> bytes:
     """Return ``parcel`` as a sealed box for its row."""
     return codec.seal(key, parcel, parcel_place(name), entropy=entropy)
-
-
-def _dead(row: asyncpg.Record, parcel: Parcel) -> Dead:
-    return Dead(
-        name=row["name"],
-        account_id=AccountId(row["subject"]),
-        channel=parcel.channel.kind.value,
-        kind=parcel.notice.kind,
-        fault=row["fault"] or "",
-        attempts=row["attempts"],
-        at=row["ended_at"].isoformat(),
-    )
 
 
 def _count(done: str) -> int:
