@@ -180,6 +180,7 @@ async def test_what_cannot_be_done_is_said_in_a_line(variables: Variables, tmp_p
         (("officers", "keygen", str(one)), "officer_key_wrong"),
         (("officers", "keygen", str(tmp_path / "k"), "--token", "only"), "officer_key_wrong"),
         (("officers", "sign", "--key", str(one), "--log", "x", "resume", "soon"), "malformed"),
+        (("officers", "sign", "--key", str(one), "--log", "x", "resume", "9" * 5_000), "malformed"),
     ):
         refused(await run(variables, *words), code)
     await asked(variables, "officers", "appoint", *keys)

@@ -43,6 +43,7 @@ from twinlock.services.officers import Officers, Standing
 from twinlock.services.suspensions import Suspended
 
 ONE_MORE = 1  # The exit code where one officer agreed, and a second has to.
+DIGITS_MOST = 16  # Of a number on the command line: no act and no instant has more.
 app = typer.Typer(help="Who halts the platform, and who resumes it.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Key = Annotated[
@@ -139,18 +140,22 @@ def _act_of(words: list[str]) -> AnyAct:
     match words:
         case ["halt", because]:
             return Halt(because=because)
-        case ["resume", number] if number.isdecimal():
+        case ["resume", number] if _is_number(number):
             return Resume(halt=int(number))
-        case ["change", number, add, remove] if number.isdecimal():
+        case ["change", number, add, remove] if _is_number(number):
             keys = ["" if one == "none" else one for one in (add, remove)]
             return Change(since=int(number), add=keys[0], remove=keys[1])
         case ["suspend", account, because]:
             return Suspend(account=parse_account_id(account), because=because)
-        case ["release", account, number] if number.isdecimal():
+        case ["release", account, number] if _is_number(number):
             return Release(account=parse_account_id(account), suspended=int(number))
         case _:
             says = "one act is signed: `twinlock officers sign --help` says how each is told"
             raise MalformedError(says)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= DIGITS_MOST
 
 
 def halt(
