@@ -1,7 +1,7 @@
 """Whatever fits the published schema is answered and breaks nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import schemathesis
@@ -91,6 +91,31 @@ async def test_the_schema_names_the_key_that_everything_takes_that_acts(service:
         "/access/v1/evaluation",
         "/access/v1/evaluations",
     }
+
+
+def named(part: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
+    """Yield each form that a part of the document names, by its reference or in place."""
+    if isinstance(part, dict):
+        yield from (part[name] for name in ("$ref", "schema") if name in part)
+    for one in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from named(one)
+
+
+async def test_every_form_that_the_schema_names_is_in_it(service: Service) -> None:
+    """Prevents: a generator of clients that stops at a reference which leads nowhere."""
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    found = list(named(described["paths"]))
+    there = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+
+    assert {one for one in found if isinstance(one, str)} <= there
+    assert None not in found
+
+
+async def test_the_schema_asks_no_platform_key_of_a_carrier(service: Service) -> None:
+    described = (await service.http.get("/openapi/openapi.json")).json()
+
+    outcome = described["paths"]["/v1/notices/outcomes/{webhook_id}"]["post"]
+    assert outcome["security"] == [{}]
 
 
 async def test_a_pattern_of_the_schema_begins_and_ends_as_ecma_262_says(service: Service) -> None:

@@ -28,11 +28,12 @@ from litestar.types import (
 
 from twinlock.api.handlers import OF_ACCOUNTS, router
 from twinlock.api.message_signatures import outgoing
+from twinlock.api.notices import report_outcome
 from twinlock.api.openapi import render_plugins
 from twinlock.api.problems import of_anything, of_http, of_twinlock
 from twinlock.api.request import BODY_BYTES_MOST, StrictRequest
 from twinlock.api.serving import Api
-from twinlock.api.transmitting import OF_RECEIVERS
+from twinlock.api.transmitting import OF_RECEIVERS, token_keys
 from twinlock.domain.errors import TwinlockError
 
 AnyScope: TypeAlias = Scope | LifeSpanScope
@@ -82,7 +83,9 @@ def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Twinlock",
             version="1",
-            render_plugins=render_plugins((*OF_ACCOUNTS, *OF_RECEIVERS)),
+            render_plugins=render_plugins(
+                (*OF_ACCOUNTS, *OF_RECEIVERS, report_outcome, token_keys)
+            ),
             use_handler_docstrings=True,
             openapi_router=Router(
                 "/openapi", route_handlers=[], include_in_schema=False, guards=[_no_html]

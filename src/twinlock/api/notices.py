@@ -32,6 +32,7 @@ async def list_notices(request: StrictRequest, account_id: FromPath[str]) -> tup
     "/v1/notices/outcomes/{webhook_id:str}",
     status_code=204,
     summary="Tell what became of a message",
+    security=[{}],
 )
 async def report_outcome(
     request: StrictRequest, webhook_id: FromPath[str], data: JSONBody[NoticeOutcome]

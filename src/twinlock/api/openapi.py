@@ -100,7 +100,8 @@ class _Described:
         responses = {}
         for status, response in found["responses"].items():
             if status.startswith("2"):
-                content = {JSON: {"schema": answer}} if response.get("content") else {}
+                told_of = response.get("content") and answer is not None
+                content = {JSON: {"schema": answer}} if told_of else {}
                 responses[status] = {"description": "As asked.", "content": content}
         refused = {PROBLEM: {"schema": self._problem}}
         responses["default"] = {"description": _REFUSED, "content": refused}

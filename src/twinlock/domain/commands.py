@@ -69,7 +69,7 @@ class Ask(Discreet, frozen=True, kw_only=True):
     code_mac: str = ""
 
 
-class Right(msgspec.Struct, frozen=True, kw_only=True):
+class Right(Discreet, frozen=True, kw_only=True):
     """An answer whose cryptography verified against ``against``: seed, key, hash or code MAC.
 
     ``evidence`` is what can be shown later; empty where a proof is bound by our record only. ``ip``
@@ -77,6 +77,8 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     is a hash of ours in the place of an older system's, of a password that was right. ``copied``: a
     counter of a key that is said to be one of a kind did not grow, so that there may be two.
     """
+
+    HIDDEN = frozenset({"against", "rehashed", "ip"})
 
     factor: Factor
     source: str

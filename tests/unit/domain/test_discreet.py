@@ -12,10 +12,12 @@ from twinlock.domain.discreet import Discreet
 
 SECRETS = frozenset(
     {
+        "against",
         "code_mac",
         "fresh",
         "label_key",
         "password",
+        "rehashed",
         "secret",
         "seed",
         "token",
