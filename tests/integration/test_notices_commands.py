@@ -72,3 +72,12 @@ async def test_dead_messages_are_listed_without_an_address_and_tried_again(
     assert retried == {"revived": 1}
     assert isinstance(left, list)
     assert [one["name"] for one in left] == ["ntc_2"]
+
+    await dies(service, world, database, alice, name="ntc_3", carrier="mail", fault="refused")
+    await database.execute("UPDATE delivery SET box = 'x' WHERE name = 'ntc_2'")
+    beside = await run(variables, "notices", "dead")
+    known = value_of(await run(variables, "notices", "dead", "--json"))
+    assert "ntc_2  does not open: no_carrier, tried 0 times" in beside.out
+    assert "ntc_3  done by email: refused, tried 0 times" in beside.out
+    assert isinstance(known, list)
+    assert {one["name"]: one["kind"] for one in known} == {"ntc_2": None, "ntc_3": "done"}

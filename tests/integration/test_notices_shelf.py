@@ -192,6 +192,35 @@ async def test_a_process_that_is_late_changes_nothing(
     assert await shelf.claim(MAIL, now=now, most=10) == ()
 
 
+@pytest.mark.parametrize(
+    "ahead",
+    [
+        "claimed_until = clock_timestamp() + interval '1 year'",
+        "due_at = clock_timestamp() + interval '1 year'",
+    ],
+)
+async def test_what_was_written_before_a_clock_was_set_back_keeps_no_message_waiting(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+    ahead: str,
+) -> None:
+    """Prevents: a veto notice that is never sent, and a channel that hears nothing for a year."""
+    await deal(store, owes=True)
+    await database.execute(
+        f"UPDATE delivery SET {ahead} WHERE id = (SELECT min(id) FROM delivery)"  # noqa: S608 - our own text
+    )
+    claimed = await shelf.claim(MAIL, now=clock.now(), most=10)
+    assert len(claimed) == 3
+    for one in claimed:
+        await shelf.dead(one, Fault.REFUSED, now=clock.now())
+    await database.execute("UPDATE delivery SET claimed_until = clock_timestamp() + '1 year'")
+    assert len(await shelf.owed(most=10)) == 3
+    assert await shelf.owed(most=10) == ()
+
+
 async def test_dead_messages_are_shown_and_can_be_tried_again(
     store: SqlStore,
     alice: Customer,

@@ -85,6 +85,23 @@ async def test_only_who_was_asked_by_name_carries_messages(
     assert named == {ChannelKind.EMAIL: CarrierName.MAIL} | {kind: HOOKED[kind] for kind in carried}
 
 
+async def test_one_endpoint_that_somebody_changed_stops_no_other_message(
+    scene: Scene, receiver: Receiver, database: TestDatabase
+) -> None:
+    """Prevents: one row by which no customer is told anything, by mail too."""
+    broken = await scene.use.add(receiver.url(), patterns=("notice.sms",))
+    await scene.use.add(receiver.url(), patterns=("notice.desktop",))
+    await database.execute("UPDATE webhook SET box = 'x' WHERE id = $1", broken.webhook_id)
+
+    assert await Ways(scene.carrier, mail=True).named() == {
+        ChannelKind.EMAIL: CarrierName.MAIL,
+        ChannelKind.SMS: CarrierName.SMS,  # Which waits until somebody looks into it.
+        ChannelKind.DESKTOP: CarrierName.DESKTOP,
+    }
+    assert await scene.carrier.send(SMS) == Fate(Fault.NO_CARRIER, carrier=True)
+    assert await scene.carrier.send(DESKTOP) == Fate()
+
+
 async def test_without_anybody_a_message_waits_for_somebody(
     scene: Scene, receiver: Receiver
 ) -> None:

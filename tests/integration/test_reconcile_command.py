@@ -224,6 +224,12 @@ async def test_an_account_that_was_erased_is_told_as_that(
         ("ledger.csv", b"reference,type\n", (), "executed_file_refused"),
         ("ledger.jsonl", b"", ("--since", "yesterday"), "executed_file_refused"),
         ("ledger.jsonl", b"", ("--since", "\udcff"), "executed_file_refused"),
+        (
+            "ledger.jsonl",  # Or nothing would be missed in no time at all.
+            b"",
+            ("--since", "2026-03-02T00:00:00Z", "--until", "2026-03-01T01:00:00Z"),
+            "executed_file_refused",
+        ),
         ("ledger.jsonl", b"", ("--type", "nothing.known"), "executed_file_refused"),
         ("ledger.jsonl", None, (), "file_unreadable"),
     ],

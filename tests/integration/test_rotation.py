@@ -306,6 +306,8 @@ async def test_the_log_names_its_next_key_in_a_leaf_before_it_signs(house: House
     vkeys = {str(log.key) for log in house.trust().log_policy.logs}
     assert len(told) == 1
     assert told[0]["key"] in vkeys
+    async with key_rotation(await house.again(), clock=house.clock) as rotation:
+        assert rotation.vkey(new) == told[0]["key"]
     assert parse_vkey(told[0]["key"]).public_key == house.ring().current(Role.LOG).public
     assert new.key_id == house.ring().current(Role.LOG).key_id
     await audit(house.database, house.ring())

@@ -309,6 +309,17 @@ async def test_a_relay_that_is_late_takes_nothing_back_from_the_next(
     assert post.ids == letters
 
 
+async def test_a_claim_from_before_a_clock_was_set_back_is_over(
+    store: SqlStore, alice: Customer, database: TestDatabase, post: Post
+) -> None:
+    """Prevents: a relay that is killed while the database's clock is wrong, and a lost notice."""
+    letters = await waiting(database)
+    await database.execute("UPDATE outbox SET claimed_until = clock_timestamp() + '1 year'")
+
+    assert await Outbox(store).deliver(post.send, most=10) == 3
+    assert post.ids == letters
+
+
 STOPPED = """
 import asyncio, os, signal, sys
 from pathlib import Path

@@ -83,6 +83,20 @@ async def test_an_endpoint_from_its_first_word_to_its_last(
     assert "was not taken: redirected, status 302" in failed.out
 
 
+async def test_who_replays_to_an_endpoint_that_is_disabled_is_told_so(
+    variables: Variables, database: TestDatabase
+) -> None:
+    """Prevents: an operator who waits for what was lost, and to whom nothing will come."""
+    shown = value_of(await run(variables, "webhook", "add", "https://hooks.example/", "--json"))
+    webhook_id = str(shown["id"])
+    assert (await run(variables, "webhook", "replay", webhook_id)).err == ""
+    await database.execute("UPDATE webhook SET disabled = 'gone'")
+
+    for more in ((), ("--from", "0")):
+        told = await run(variables, "webhook", "replay", webhook_id, *more)
+        assert (told.code, "twinlock webhook enable" in told.err) == (0, True)
+
+
 async def test_an_endpoint_is_listed_without_what_is_secret_and_is_removed(
     variables: Variables, receiver: Receiver
 ) -> None:

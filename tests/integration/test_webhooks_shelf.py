@@ -132,6 +132,9 @@ async def test_one_endpoint_that_somebody_changed_stops_no_other(
     claimed = await hooks.shelf.claim(now=hooks.clock.now(), apart=(), most=9)
 
     assert [one.kept.endpoint.webhook_id for one in claimed] == [whole]
+    kept, whether_all = await hooks.shelf.sound()
+    assert ([one.endpoint.webhook_id for one in kept], whether_all) == ([whole], False)
+    assert not await hooks.shelf.has_desk()
     await hooks.use.remove(broken)
     assert [one.webhook_id for one in await hooks.use.listed()] == [whole]
 

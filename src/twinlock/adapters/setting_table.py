@@ -106,8 +106,8 @@ TABLE = (
         f"{' or '.join(PROFILES)}, or the absolute path of a .cedar file",
         "`default`",
         "The policy whose statutes are added to the laws: for the service, and the same for the "
-        "commands beside it. `erase-due`, `legal-hold`, `export` and `keys trust` are refused "
-        "under another one (`policy_differs`).",
+        "commands beside it. `erase-due`, `legal-hold`, `export`, `keys trust`, `suspend` and "
+        "`release` are refused under another one (`policy_differs`).",
     ),
     _row(
         "OUTBOX_DIR",

@@ -1,10 +1,11 @@
 """``twinlock``: the commands, wired. Each does its work elsewhere.
 
 Whatever a command could not do is one line on stderr with a code of docs/errors.md, and exit code 2
-(tests/integration/test_commands.py); a traceback is a bug of ours.
+(tests/integration/test_commands.py); a traceback is a bug of ours, and ends with 2 as well.
 """
 
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -131,4 +132,9 @@ def main() -> None:
         sys.exit(CANNOT)
     except OSError as error:
         fail(SystemRefusedError(f"{error.strerror or error}: {error.filename or 'no file'}"))
+        sys.exit(CANNOT)
+    except Exception:  # noqa: BLE001 - the outermost edge of a command: our bug
+        # Prevents: a halt that broke, and whose code says that one officer agreed; a check that
+        # broke, and whose code says that what it checked does not hold.
+        traceback.print_exc()
         sys.exit(CANNOT)

@@ -47,4 +47,5 @@ def _run(ask: Callable[[DeadLetters], Awaitable[T]]) -> T:
 
 def _in_words(one: Dead) -> str:
     tried = "once" if one.attempts == 1 else f"{one.attempts} times"
-    return f"{one.at}  {one.name}  {one.kind.value} by {one.channel}: {one.fault}, tried {tried}"
+    what = "does not open" if one.kind is None else f"{one.kind.value} by {one.channel}"
+    return f"{one.at}  {one.name}  {what}: {one.fault}, tried {tried}"

@@ -42,8 +42,8 @@ from twinlock.proofs.officers import sign
 from twinlock.services.officers import Officers, Standing
 from twinlock.services.suspensions import Suspended
 
-NUMBER_DIGITS_MOST = 16  # As 2^53 - 1 has.
 ONE_MORE = 1  # The exit code where one officer agreed, and a second has to.
+DIGITS_MOST = 16  # Of a number on the command line: no act and no instant has more.
 app = typer.Typer(help="Who halts the platform, and who resumes it.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Key = Annotated[
@@ -136,10 +136,6 @@ def sign_here(
     result(made, as_json=True, text="")
 
 
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) <= NUMBER_DIGITS_MOST
-
-
 def _act_of(words: list[str]) -> AnyAct:
     match words:
         case ["halt", because]:
@@ -156,6 +152,10 @@ def _act_of(words: list[str]) -> AnyAct:
         case _:
             says = "one act is signed: `twinlock officers sign --help` says how each is told"
             raise MalformedError(says)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= DIGITS_MOST
 
 
 def halt(
@@ -236,7 +236,9 @@ def _act_on(
     ends = _at(datetime.fromtimestamp(told.suspension.ends_at / 1000, tz=UTC))
     if not told.done:
         say("one officer agreed; a second one has to, within an hour")
-    result(told, as_json=as_json, text=f"{named}  suspended until {ends}")
+    over = told.done and kind is Release
+    words = f"released at {ends}" if over else f"suspended until {ends}"
+    result(told, as_json=as_json, text=f"{named}  {words}")
     if not told.done:
         raise typer.Exit(ONE_MORE)
 

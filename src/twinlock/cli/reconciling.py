@@ -165,6 +165,8 @@ async def _run(
         since, until = times[0] or use.first_at, times[1] or use.last_at
         if since is None or until is None:
             raise ExecutedFileError("no row can be read: say --since and --until")
+        if until < since:
+            raise ExecutedFileError("the time ends before it begins: see --since and --until")
         with _progress("looking for what is missing", 1) as advance:
             async for one in use.missing(since, until, types=types, advance=advance):
                 tally.note([one])

@@ -101,12 +101,20 @@ def replay(
 ) -> None:
     """Send again under the same ids: the dead messages, or everything from an index of the log."""
     webhook_id = parse_webhook_id(webhook)
+
+    async def ask(webhooks: Webhooks) -> int:
+        if await webhooks.is_disabled(webhook_id):
+            say("it is disabled: nothing is sent to it before `twinlock webhook enable`")
+        if since is None:
+            return await webhooks.revive(webhook_id)
+        await webhooks.replay(webhook_id, start=since)
+        return 0
+
+    count = _run(ask)
     if since is None:
-        count = _run(lambda webhooks: webhooks.revive(webhook_id))
         text = f"{count} dead messages are tried again"
         result({"id": webhook_id, "revived": count}, as_json=as_json, text=text)
         return
-    _run(lambda webhooks: webhooks.replay(webhook_id, start=since))
     text = f"all from entry {since} is sent again"
     result({"id": webhook_id, "from": since}, as_json=as_json, text=text)
 

@@ -121,6 +121,8 @@ RETRY_AFTER = tuple(
 # How long nothing is sent by a carrier that is not there; it doubles up to the second.
 PAUSE, PAUSE_MOST = timedelta(seconds=1), timedelta(seconds=60)
 JITTER_PARTS = 5  # Up to a fifth more, so that what failed together is not tried again together.
+# With all of its jitter: what lies further ahead was written before a clock was set back.
+RETRY_LONGEST = RETRY_AFTER[-1] + RETRY_AFTER[-1] / JITTER_PARTS
 _FRACTION = 2**16
 
 

@@ -199,8 +199,9 @@ def _authorize(state: State, action: OpenAction, facts: Facts, _fresh: str) -> t
 def listed_for(state: State, payload: AnyExit) -> DestinationId | None:
     """Return the listed destination at hand to which ``payload`` leads, or None."""
     listed = state.destination
-    named = listed is not None and where(listed) == where(payload)
-    return state.destination_id if named else None
+    if listed is None or listed.removed or where(listed) != where(payload):
+        return None
+    return state.destination_id
 
 
 def _start_session(state: State, action: OpenAction, facts: Facts, fresh: str) -> tuple[Event, ...]:

@@ -99,12 +99,15 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dead(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that nobody tries any more: no person's data, only names and why."""
+    """A message that nobody tries any more: no person's data, only names and why.
+
+    Of one that does not open ``channel`` and ``kind`` are not known: somebody changed its row.
+    """
 
     name: str
     account_id: AccountId
-    channel: str
-    kind: NoticeKind
+    channel: str | None
+    kind: NoticeKind | None
     fault: str
     attempts: int
     at: str

@@ -59,7 +59,7 @@ def struck(state: State, decision: Decision, after: Account) -> tuple[OpenAction
     left = {one.member_id for one in decision.events if isinstance(one, MemberLeft)}
     every = (
         *(one for one in account.actions if one.member_id in left),
-        *ended_with(account, _dead_keys(account, after)),
+        *ended_with(account, (*_dead_keys(account, after), *_bound_elsewhere(account, payload))),
         *_built_on(account, decision),
         *_brought_back(account, after, gone),
         *_listed_again(account, payload),
@@ -79,6 +79,18 @@ def _dead_keys(account: Account, after: Account) -> Iterable[ApiKeyId]:
         for one in account.api_keys
         if one.api_key_id not in alive and not stopped(account, one)
     )
+
+
+def _bound_elsewhere(account: Account, payload: AnyPayload | None) -> Iterable[ApiKeyId]:
+    """Give the key that is narrowed to fewer networks: what it signed was signed from anywhere.
+
+    Prevents: what a stolen key signed while exits were held, and that leaves after its owner has
+    bound it to their own address.
+    """
+    if not isinstance(payload, ApiKeyNarrow):
+        return ()
+    named = (one for one in account.api_keys if one.api_key_id == payload.api_key_id)
+    return (one.api_key_id for one in named if one.ip_list != payload.ip_list)
 
 
 def _built_on(account: Account, decision: Decision) -> Iterable[OpenAction]:

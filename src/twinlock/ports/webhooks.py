@@ -29,7 +29,11 @@ class WebhookShelf(Protocol):
         ...
 
     async def listed(self) -> tuple[KeptWebhook, ...]:
-        """Return every endpoint, the oldest first."""
+        """Return every endpoint, the oldest first. Raises SealBrokenError."""
+        ...
+
+    async def sound(self) -> tuple[tuple[KeptWebhook, ...], bool]:
+        """Return the endpoints that open, the oldest first, and whether those are all."""
         ...
 
     async def read(self, webhook_id: WebhookId) -> KeptWebhook:

@@ -51,7 +51,8 @@ def hear_officer(
     with opened(state) as memory:
         origin = heads_seen(memory, settings, now).origin
         _check_word(signed, settings, log=origin, now=now)
-        heard = _heard(memory.hearing(), signed.said, at=milliseconds(now))
+        before = _of_officers(memory.hearing(), settings)
+        heard = _heard(before, signed.said, at=milliseconds(now))
         memory.put_hearing(heard)
     return heard.halted is not None
 
@@ -60,6 +61,12 @@ def _check_word(signed: Signed, settings: SignerSettings, *, log: str, now: date
     if not settings.officers:
         raise StatementRefusedError("the settings of this signer name no officers")
     check_word(signed, officers=tuple(settings.officers), log=log, now=now)
+
+
+def _of_officers(hearing: Hearing, settings: SignerSettings) -> Hearing:
+    """Return ``hearing`` without the words of those who are named no more."""
+    agreed = {one: word for one, word in hearing.agreed.items() if one in settings.officers}
+    return replace(hearing, agreed=agreed)
 
 
 def _heard(before: Hearing, said: Statement, *, at: int) -> Hearing:

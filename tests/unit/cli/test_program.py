@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from twinlock.cli import main as commands
 from twinlock.cli.console import program
 from twinlock.cli.main import app
 
@@ -20,6 +21,24 @@ def test_without_anything_the_commands_are_told() -> None:
 
     assert told.exit_code == 2
     assert "Usage" in told.output
+
+
+def test_a_bug_of_ours_is_neither_a_no_nor_an_officer_s_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prevents: code 1 of ``twinlock halt``, which says that one officer agreed."""
+
+    def broken() -> None:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(commands, "app", broken)
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    told = capsys.readouterr()
+
+    assert (ended.value.code, told.out) == (2, "")
+    assert told.err.startswith("Traceback")
+    assert told.err.endswith("RuntimeError: ours\n")
 
 
 def started_as(path: Path | str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -29,7 +29,13 @@ from support.worlds import (
 )
 
 from twinlock.adapters.policies import shipped
-from twinlock.domain.actions import AnyPayload, ApiKeyCreate, ApiKeyRevoke, FreezeSet
+from twinlock.domain.actions import (
+    AnyPayload,
+    ApiKeyCreate,
+    ApiKeyNarrow,
+    ApiKeyRevoke,
+    FreezeSet,
+)
 from twinlock.domain.api_keys import spent_on
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
@@ -496,3 +502,28 @@ def test_a_policy_that_offers_no_keys_takes_none() -> None:
     gate = with_key(policy_of(people_only))
 
     assert by_key(gate).fault is ProofFault.NOT_OFFERED
+
+
+@pytest.mark.parametrize(("narrower", "ended"), [(True, True), (False, False)])
+def test_what_a_key_signed_ends_when_it_is_bound_to_fewer_networks(
+    *, narrower: bool, ended: bool
+) -> None:
+    """Prevents: a thief's exit that waits for a hold, and for the owner to narrow the key."""
+    gate = with_key()
+    [key] = gate.account.api_keys
+    gate.account = replace(gate.account, api_keys=(replace(key, ip_list=("203.0.113.0/28",)),))
+    thiefs, owners = by_key(gate, 10).action_id, gate.propose(send(10)).action_id
+    gate.prove(owners, SYNCED)
+    lists = ("203.0.113.1/32",) if narrower else ("203.0.113.0/28",)
+    payload = ApiKeyNarrow(
+        account=ALICE,
+        api_key_id="key_1",
+        ip_list=lists,
+        pairs=(),
+        price_band_bp=0,
+        notional_daily_cents=0 if narrower else 1,
+    )
+    assert gate.prove(gate.propose(payload).action_id, SYNCED).answer is Answer.ALLOW
+
+    assert gate.is_open(thiefs) is not ended
+    assert gate.spend(owners).answer is Answer.ALLOW

@@ -13,7 +13,9 @@ from support.worlds import DESKTOP, EMAIL, PASSWORD, SYNCED, a_passkey, a_sessio
 
 from twinlock.domain.account import Account, ApiKey
 from twinlock.domain.actions import ApiKeyNarrow, ApiKeyWiden
+from twinlock.domain.api_keys import LONGEST, day_number, lapses_at
 from twinlock.domain.assurance import Factor, Placement
+from twinlock.domain.bounds import API_KEY_UNBOUND_LIFETIME
 from twinlock.domain.drafts import ScopeUnknownError
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import ApiKeyId
@@ -43,6 +45,7 @@ KEY = ApiKey(
     pairs=("BTC/USDT", "ETH/USDT"),
     price_band_bp=100,
     notional_daily_cents=1_000_00,
+    used_on=day_number(NOON),
 )
 THIEFS = a_passkey("aut_thief", placement=Placement.ROAMING, bound_at=NOON - DAY)
 
@@ -300,6 +303,25 @@ def test_a_key_that_is_not_there_is_told_as_gone(payload: ApiKeyWiden | ApiKeyNa
     said = Gate.of(an_account()).propose(payload)
 
     assert (said.answer, Reason.TARGET_GONE in reasons(said.requirement)) == (Answer.DENY, True)
+
+
+@pytest.mark.parametrize("kind", ["narrow", "widen"])
+@pytest.mark.parametrize(("later", "gone"), [(timedelta(0), True), (-timedelta(seconds=1), False)])
+def test_a_key_that_lapsed_unbound_is_bound_no_more(
+    kind: str, later: timedelta, *, gone: bool
+) -> None:
+    """Prevents: an old key in a repository, that a stolen session narrows to the thief's address.
+
+    It was used of late, and so lives again as soon as it names any.
+    """
+    unbound = replace(KEY, ip_list=())
+    key = replace(unbound, created_at=NOON - API_KEY_UNBOUND_LIFETIME - later)
+    gate = Gate.of(account_with(key))
+    payload = asked(kind, key, ip_list=["198.51.100.6"])
+    said = gate.propose(payload, session=gate.give_session(a_session()))
+
+    assert (Reason.TARGET_GONE in reasons(said.requirement)) is gone
+    assert (lapses_at(only(gate), lapses=LONGEST) <= NOON) is gone
 
 
 def test_a_key_that_a_newcomer_widened_ends_with_it() -> None:

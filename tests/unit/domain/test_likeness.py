@@ -59,6 +59,7 @@ def blocked(decision: Decision) -> bool:
         ("GA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJVSGZ", ("A7QY", "VSGZ")),
         ("UQCD39VS5jcptHL8vMjEXrzGaRcCVYto7HUn4bpAOg8xqEBI", ("CD39", "qEBI")),
         ("GB82WEST12345698765432", ("82WE", "5432")),
+        ("US/021000021/000123456789", ("0210", "6789")),
         ("rabbit", ("rabb", "bbit")),
         ("alice", ("alic", "lice")),
         ("abc", ("abc", "abc")),

@@ -126,6 +126,22 @@ def test_a_limit_for_each_destination_is_not_passed_by_listing_none(silent: bool
     assert Reason.OWN_LIMIT not in reasons(gate.propose(elsewhere).requirement)
 
 
+def test_a_limit_for_each_destination_is_not_passed_by_all_that_were_removed() -> None:
+    """Prevents: a limit for each address that its owner took off the list, once more for each."""
+    gone = (a_destination(one, removed=True) for one in (NEW_ADDRESS, THIRD_ADDRESS))
+    gate = Gate.of(an_account(PASSWORD, SYNCED, ROAMING), *gone)
+    gate.account = replace(gate.account, limits=Limits(destination_cents=100_00))
+    first = gate.propose(send(60, to=NEW_ADDRESS)).action_id
+    gate.prove(first, SYNCED)
+    second = gate.propose(replace(send(60), address=THIRD_ADDRESS)).action_id
+    gate.prove(second, SYNCED)
+    gate.wait(DAY)
+
+    assert gate.spend(first).answer is Answer.ALLOW
+    assert gate.account.unlisted.cents == 60_00
+    assert Reason.OWN_LIMIT in reasons(gate.spend(second).requirement)
+
+
 def test_what_is_not_listed_counts_once_and_at_its_highest() -> None:
     gate = a_gate(policy_of(with_rules()))
     named = gate.propose(send(60, to=NEW_ADDRESS)).action_id

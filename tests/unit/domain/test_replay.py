@@ -21,6 +21,7 @@ from twinlock.domain.events import (
     CandidateOffered,
     ClosingEvent,
     DestinationAdded,
+    DestinationRemoved,
     NewcomerRepudiated,
     ProofAccepted,
 )
@@ -96,6 +97,18 @@ def test_what_is_listed_anew_where_it_stands_looks_like_one_and_not_like_two() -
     assert after.destination is not None
     assert after.destination.label == "renamed"
     assert after.account.looks == before.account.looks
+
+
+def test_what_is_removed_twice_is_known_once() -> None:
+    before = state(looks="")
+    before = replace(before, destination=replace(KNOWN, removed=True))
+    gone = DestinationRemoved(at=NOON, destination_id=KNOWN.destination_id)
+
+    after = apply(before, gone)
+
+    assert after.destination is not None
+    assert after.destination.removed
+    assert (after.account.looks, after.account.former.looks) == ("", "")
 
 
 # --- Sums ---

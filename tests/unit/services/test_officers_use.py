@@ -6,7 +6,7 @@ import pytest
 from support.officers import ADA, BEN, CLEO, DORA, EVE, HALT, LOG, Board, MemoryActs, Officer
 from support.stores import ENTROPY
 
-from twinlock.domain.bounds import OFFICERS_WAIT, STATEMENT_LIFETIME
+from twinlock.domain.bounds import OFFICERS_AGREEMENT_LIFETIME, OFFICERS_WAIT, STATEMENT_LIFETIME
 from twinlock.domain.officers.keys import OfficersWrongError
 from twinlock.domain.officers.platform import NotHaltedError, OfficersMissingError
 from twinlock.domain.officers.statements import Act, Change, Resume, StatementRefusedError
@@ -99,6 +99,18 @@ async def test_a_change_is_done_when_a_second_officer_agreed(scene: Scene) -> No
     assert (other.done, other.agreed) == (False, (BEN.key,))
     assert (done.done, done.since) == (True, 3)
     assert set(done.officers) == {ADA.key, BEN.key, DORA.key}
+
+
+async def test_a_word_that_is_over_is_told_as_no_agreement(scene: Scene) -> None:
+    """Prevents: an officer who is told that two agreed, and that the day for it is long past."""
+    change = await scene.use.change(add=DORA.key, remove="")
+    await scene.does(ADA, change)
+    scene.board.now += OFFICERS_AGREEMENT_LIFETIME
+    alone = await scene.does(BEN, change)
+
+    agreed_at = datetime.fromtimestamp(scene.board.leaves[-1].at / 1000, tz=UTC)
+    assert (alone.done, alone.agreed) == (False, (BEN.key,))
+    assert alone.change_at == agreed_at + OFFICERS_WAIT
 
 
 async def test_there_is_nothing_to_resume_where_nothing_is_halted(scene: Scene) -> None:

@@ -108,6 +108,16 @@ def test_an_agreement_counts_for_an_hour(wallet: Wallet, late: timedelta, *, hal
     assert told(wallet, CLEO, RESUME) is halted
 
 
+def test_who_is_named_no_more_has_agreed_to_nothing(wallet: Wallet) -> None:
+    """Prevents: a stolen key that agreed just before it was taken off, and one officer's word."""
+    told(wallet, CLEO, HALT)
+    told(wallet, ADA, RESUME)
+    wallet.settings = settings(officers=NAMED - {ADA.key})
+
+    assert told(wallet, BEN, RESUME)
+    assert not told(wallet, CLEO, RESUME)
+
+
 def test_one_more_halt_voids_what_was_agreed_to(wallet: Wallet) -> None:
     told(wallet, ADA, HALT)
     told(wallet, BEN, RESUME)

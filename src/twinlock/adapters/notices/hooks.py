@@ -64,16 +64,23 @@ class Hooks:
         self._post = post
         self._clock = clock
         self._known: dict[MessageType, Endpoint] = {}
+        self._know_all = True
         self._looked_at = 0.0
         self._idle: list[_Line] = []
 
     async def carried(self) -> frozenset[ChannelKind]:
-        """Return the kinds of channels whose messages some endpoint takes."""
+        """Return the kinds of channels whose messages some endpoint takes.
+
+        What one that does not open takes nobody knows: it may be any kind, whose messages wait.
+        Prevents: one endpoint that somebody changed, and behind which every notice waits, by mail
+        too; or for which messages are dead that only its repair was needed for.
+        """
         now = asyncio.get_running_loop().time()
         if not self._looked_at or now - self._looked_at > LOOK_SECONDS:
             await self._look()
             self._looked_at = now
-        return frozenset(kind for kind, named in TYPES.items() if named in self._known)
+        taken = (kind for kind, named in TYPES.items() if named in self._known)
+        return frozenset(taken if self._know_all else TYPES)
 
     async def _look(self) -> None:
         """Find the first endpoint that takes each type.
@@ -81,7 +88,7 @@ class Hooks:
         That an endpoint is disabled says that it wants no outcomes any more, and nothing of this.
         Prevents: a receiver whose 410 to an outcome ends every SMS, and with it every wait's word.
         """
-        listed = await self._shelf.listed()
+        listed, self._know_all = await self._shelf.sound()
         self._known = {}
         for named in TYPES.values():
             fitting = (one.endpoint for one in listed if carries(one.endpoint.patterns, named))

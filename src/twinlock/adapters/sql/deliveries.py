@@ -19,7 +19,7 @@ from twinlock.adapters.boxes import SubjectKey
 from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.account import Account
-from twinlock.domain.deliveries import Fault
+from twinlock.domain.deliveries import RETRY_LONGEST, Fault
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.ids import AccountId
 from twinlock.domain.notices import Notice
@@ -44,14 +44,18 @@ _ALONE = "SELECT pg_advisory_xact_lock(7463001)"
 _SOON = "SET LOCAL synchronous_commit TO off"
 # The same within a statement that is a transaction of its own: one round trip for each message.
 _NOTED_SOON = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
+# An instant that lies further ahead than any that we write was written before a clock was set back:
+# it has come. Prevents: a message that is never sent, and all others of its channel behind it.
 _CLAIM = """
 WITH free AS (
   SELECT d.id FROM delivery d
-   WHERE d.carrier = $1 AND d.state = 'waiting' AND d.due_at <= $2
-     AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
+   WHERE d.carrier = $1 AND d.state = 'waiting' AND (d.due_at <= $2 OR d.due_at > $5)
+     AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp()
+          OR d.claimed_until > clock_timestamp() + $4::interval)
      AND NOT EXISTS (SELECT FROM delivery e
                       WHERE e.lane = d.lane AND e.state = 'waiting' AND e.id <> d.id
-                        AND e.claimed_until >= clock_timestamp())
+                        AND e.claimed_until BETWEEN clock_timestamp()
+                                                AND clock_timestamp() + $4::interval)
    ORDER BY d.rank, d.id LIMIT $3
 )
 UPDATE delivery d SET claimed_until = clock_timestamp() + $4::interval
@@ -88,7 +92,8 @@ WITH free AS (
   SELECT d.id FROM delivery d
    WHERE d.owes AND d.heard IS DISTINCT FROM d.state
      AND (d.state <> 'waiting' OR d.at < clock_timestamp() - $3::interval)
-     AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
+     AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp()
+          OR d.claimed_until > clock_timestamp() + $2::interval)
    ORDER BY d.id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE delivery d SET claimed_until = clock_timestamp() + $2::interval
@@ -169,7 +174,9 @@ class SqlDeliveries:
             async with db.transaction():
                 await db.execute(_SOON)
                 await db.execute(_ALONE)
-                rows: list[asyncpg.Record] = await db.fetch(_CLAIM, carrier.value, now, most, CLAIM)
+                rows: list[asyncpg.Record] = await db.fetch(
+                    _CLAIM, carrier.value, now, most, CLAIM, now + RETRY_LONGEST
+                )
                 return rows
 
         rows = await self._database.read(ask)
@@ -271,9 +278,26 @@ class SqlDeliveries:
     # --- Operators ---
 
     async def listed(self, *, most: int) -> tuple[Dead, ...]:
-        """Return the newest of the dead messages."""
+        """Return the newest of the dead messages.
+
+        Prevents: one that does not open, and by which an operator sees none.
+        """
         rows = await self._database.read(lambda db: db.fetch(_LISTED, most))
-        return tuple([_dead(row, self._open(row)) for row in rows])
+        return tuple([self._dead(row) for row in rows])
+
+    def _dead(self, row: asyncpg.Record) -> Dead:
+        parcel: Parcel | None = None
+        with suppress(SealBrokenError):
+            parcel = self._open(row)
+        return Dead(
+            name=row["name"],
+            account_id=AccountId(row["subject"]),
+            channel=None if parcel is None else parcel.channel.kind.value,
+            kind=None if parcel is None else parcel.notice.kind,
+            fault=row["fault"] or "",
+            attempts=row["attempts"],
+            at=row["ended_at"].isoformat(),
+        )
 
     async def revive(self, *, now: datetime) -> int:
         """Try all dead messages again; return how many."""
@@ -330,18 +354,6 @@ def parcel_place(name: str) -> codec.Place:
 def sealed_parcel(key: SubjectKey, name: str, parcel: Parcel, *, entropy: Entropy) -> bytes:
     """Return ``parcel`` as a sealed box for its row."""
     return codec.seal(key, parcel, parcel_place(name), entropy=entropy)
-
-
-def _dead(row: asyncpg.Record, parcel: Parcel) -> Dead:
-    return Dead(
-        name=row["name"],
-        account_id=AccountId(row["subject"]),
-        channel=parcel.channel.kind.value,
-        kind=parcel.notice.kind,
-        fault=row["fault"] or "",
-        attempts=row["attempts"],
-        at=row["ended_at"].isoformat(),
-    )
 
 
 def _count(done: str) -> int:

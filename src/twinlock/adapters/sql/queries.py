@@ -106,11 +106,13 @@ SELECT entry FROM leaf
  WHERE cell = 1 AND leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index
 """
 
-# Claims the next messages after one of them that nobody else is sending.
+# Claims the next messages after one of them that nobody else is sending. A claim that lasts longer
+# than any that we write is of before a clock was set back: it is over.
 CLAIM_LETTERS = """
 WITH free AS (
   SELECT id FROM outbox
-   WHERE id > $1 AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+   WHERE id > $1 AND (claimed_until IS NULL OR claimed_until < clock_timestamp()
+                      OR claimed_until > clock_timestamp() + $3::interval)
    ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE outbox o SET claimed_until = clock_timestamp() + $3::interval

@@ -10,6 +10,7 @@ one that stands; an endpoint begins at the end of the log.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -19,7 +20,7 @@ from twinlock.adapters.sql import codec
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.followers import Followers, Kind, health_of
 from twinlock.adapters.sql.store import SqlStore
-from twinlock.domain.errors import LogDamagedError
+from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.log_keys import is_log_key
 from twinlock.domain.officers.platform import read_leaf
@@ -143,6 +144,10 @@ SELECT i.leaf_index, e.subject, e.number, e.box, k.wrapped, m.mac AS mark, g.sub
 _KIND = Kind(box=KIND, word="webhook", find=_READ, decoder=ENDPOINT, unknown=WebhookUnknownError)
 
 
+def _by_age(kept: Iterable[KeptWebhook]) -> tuple[KeptWebhook, ...]:
+    return tuple(sorted(kept, key=lambda one: (one.endpoint.added_at, one.endpoint.webhook_id)))
+
+
 class SqlWebhooks:
     """Endpoints over the store's connections. Implements ``ports.WebhookShelf``."""
 
@@ -165,10 +170,20 @@ class SqlWebhooks:
         await self._rows.change(_ADD, endpoint.webhook_id, wrapped, box)
 
     async def listed(self) -> tuple[KeptWebhook, ...]:
-        """Return every endpoint, the oldest first."""
+        """Return every endpoint, the oldest first. Raises SealBrokenError."""
         rows = await self._database.read(lambda db: db.fetch(_LIST))
-        kept = (self._opened(row) for row in rows)
-        return tuple(sorted(kept, key=lambda one: (one.endpoint.added_at, one.endpoint.webhook_id)))
+        return _by_age(self._opened(row) for row in rows)
+
+    async def sound(self) -> tuple[tuple[KeptWebhook, ...], bool]:
+        """Return the endpoints that open, the oldest first, and whether those are all.
+
+        Prevents: one endpoint that somebody changed, by which nobody is told anything.
+        """
+        rows, kept = await self._database.read(lambda db: db.fetch(_LIST)), list[KeptWebhook]()
+        for row in rows:
+            with suppress(SealBrokenError):
+                kept.append(self._opened(row))
+        return _by_age(kept), len(kept) == len(rows)
 
     async def read(self, webhook_id: WebhookId) -> KeptWebhook:
         """Return an endpoint. Raises WebhookUnknownError."""
@@ -185,7 +200,7 @@ class SqlWebhooks:
 
     async def has_desk(self) -> bool:
         """Say whether an endpoint hears of duress that is told at all."""
-        known = await self.listed()
+        known, _ = await self.sound()
         return any(is_desks(one.endpoint.patterns) and not one.health.disabled for one in known)
 
     async def remove(self, webhook_id: WebhookId) -> None:

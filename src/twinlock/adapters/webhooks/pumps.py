@@ -99,7 +99,7 @@ class Backlog(Collector):
 
     async def count(self) -> None:
         """Count anew."""
-        listed = await self._shelf.listed()
+        listed, _ = await self._shelf.sound()
         size = await self._shelf.size() if listed else 0
         now = self._clock.now(database_at=None)
         self._counted = tuple(

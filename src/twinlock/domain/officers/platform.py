@@ -343,18 +343,17 @@ def _resumed(platform: Platform, halt: int, *, by: str, at: int) -> Platform:
 def _agreed(platform: Platform, change: Change, *, by: str, at: int) -> Platform:
     """Return the platform after ``by`` agreed to a change: made, if two did and the wait is over.
 
-    The same word said again is as old as it was.
+    The same word said again is as old as it was; one that is over is forgotten.
     """
     officers = changed(platform, change, by=by)
-    before = platform.changing.get(by)
-    again = before is not None and before.change == change and _stands(platform, before, at=at)
+    standing = {
+        one: agreed for one, agreed in platform.changing.items() if _stands(platform, agreed, at=at)
+    }
+    before = standing.get(by)
+    again = before is not None and before.change == change
     said = before if before is not None and again else Agreed(change=change, at=at)
-    changing = {**platform.changing, by: said}
-    agreeing = [
-        one.at
-        for one in changing.values()
-        if one.change == change and _stands(platform, one, at=at)
-    ]
+    changing = {**standing, by: said}
+    agreeing = [one.at for one in changing.values() if one.change == change]
     waited = platform.form == 1 or at - min(agreeing) >= OFFICERS_WAIT / _MILLISECOND
     if len(agreeing) < OFFICERS_AGREEING or not waited:
         return replace(platform, changing=changing)

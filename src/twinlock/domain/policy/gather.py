@@ -143,7 +143,7 @@ def _on_ones_own(
         way_in_left=way_in_left(account, payload, now=now),
         too_many=_too_many(whole.account, action, policy=policy, now=now),
         bound_already=bound_already(whole.account, action),
-        target_gone=target_gone(account, action, now=now),
+        target_gone=target_gone(account, action, lapses=policy.statutes.key_lapses, now=now),
         channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),

@@ -67,19 +67,22 @@ def destination_of(
 ) -> tuple[DestinationState, int, int]:
     """Return what the destination is good for, what its budget leaves today, and what left.
 
-    All that is not listed counts as one destination, and a place counts for all its memos, before
-    it was listed and since. Prevents: an owner's limit for each, passed by listing none, on the day
-    of a listing, or by a list of references.
+    All that is not listed counts as one destination, what was removed too, and a place counts for
+    all its memos, before it was listed and since. Prevents: an owner's limit for each, passed by
+    listing none, on the day of a listing, by a list of references, or by all that was ever removed.
     """
     if not isinstance(action.payload, Exit):
         return DestinationState.NONE, 0, 0
     place = place_mac(state.account, action.payload)
     there = state.account.sent_to.on(place, at=now) - counted_at(action, place, now)
     found = state.destination
-    if found is None or where(found) != where(action.payload):
+    named = found is not None and where(found) == where(action.payload)
+    if found is None or found.removed or not named:
         unlisted = action.counted_for(None, now)
         left = day_of(state.account.unlisted, now=now, own=unlisted)
         sums = min(max(left, there), MAX_VALUE_CENTS)
+        if named:
+            return DestinationState.REMOVED, 0, sums
         return _waiting_or_new(state.account, action.payload), 0, sums
     kind = state_of(state.account, found, lapse=policy.statutes.lapse, now=now)
     own = action.counted_for(found.destination_id, now)

@@ -33,6 +33,7 @@ from twinlock.domain.actions import (
     type_of,
 )
 from twinlock.domain.ages import age_of
+from twinlock.domain.api_keys import LONGEST, KeyLapses, lapses_at
 from twinlock.domain.assurance import Factor, Level, floor_of, level_of
 from twinlock.domain.authenticators.model import (
     Authenticator,
@@ -281,8 +282,14 @@ def speaks_for(
     return bool(speakers(account, payload, now=now, offers=offers))
 
 
-def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
-    """Say whether what the action names is not there, or not as it was named when it was signed."""
+def target_gone(
+    account: Account, action: OpenAction, *, lapses: KeyLapses = LONGEST, now: datetime
+) -> bool:
+    """Say whether what the action names is not there, or not as it was named when it was signed.
+
+    A key that lapsed is changed no more. Prevents: one that lapsed since it names no network, and
+    works again once a session alone narrows it to the thief's.
+    """
     payload = action.payload
     match payload:
         case AuthenticatorRemove() | TrustedContactRemove() | MemberRemove():
@@ -298,7 +305,8 @@ def target_gone(account: Account, action: OpenAction, *, now: datetime) -> bool:
                 return isinstance(payload, PasswordChange)
             return old.authenticator_id != made.authenticator_id
         case ApiKeyWiden() | ApiKeyNarrow():
-            return key_of(account, payload) is None
+            key = key_of(account, payload)
+            return key is None or now >= lapses_at(key, lapses=lapses)
         case ContactChange():
             return _channel_gone(account, payload)
         case _ if type_of(payload) in REPORTS:

@@ -154,6 +154,10 @@ class Webhooks:
         """
         await self._shelf.enable(webhook_id)
 
+    async def is_disabled(self, webhook_id: WebhookId) -> bool:
+        """Say whether an endpoint gets nothing any more. Raises WebhookUnknownError."""
+        return (await self._shelf.read(webhook_id)).health.disabled is not None
+
     async def replay(self, webhook_id: WebhookId, *, start: int) -> None:
         """Send everything from entry ``start`` of the log again, in order, under the same ids.
 
