@@ -20,12 +20,8 @@ from litestar.datastructures import State
 from litestar.params import JSONBody
 
 from twinlock.api.app import create_app
-from twinlock.api.order_intents import (
-    BATCH_BYTES_MOST,
-    BatchRequest,
-    ExaminedBatch,
-    known_caller,
-)
+from twinlock.api.order_intents import BatchRequest, ExaminedBatch, known_caller
+from twinlock.api.request import BATCH_BYTES_MOST
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api
 from twinlock.bootstrap.collecting import spare_collections

@@ -17,7 +17,7 @@ from support.postgres import TestDatabase
 from support.service import Customer, Service
 
 from twinlock.api.app import UNROUTED
-from twinlock.api.order_intents import BATCH_BYTES_MOST
+from twinlock.api.request import BATCH_BYTES_MOST
 from twinlock.api.throttling import Buckets, RateLimitedError, share
 from twinlock.services.platform_keys import Scope
 

@@ -169,6 +169,7 @@ async def test_an_account_that_is_held_is_named_and_tried_again(service: Service
 
     told = await held.revoke("example-bot", actor="operator:command")
     assert (told.keys, told.failed) == (1, (carol.account_id,))
+    assert await use.count("example-bot") == 2
     assert (await revoke(service))["keys"] == 1
 
 

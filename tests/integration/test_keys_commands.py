@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from support.postgres import TestDatabase
 from support.softhsm import CONFIG, PIN, SoftToken, make_token
 from support.until import asked_until, until
 
+from twinlock.adapters.keys_at_work import LOOK_SECONDS
 from twinlock.adapters.settings import load as load_settings
 from twinlock.bootstrap.keys import make_keyring
 from twinlock.domain.keys import REQUIRED, Role
@@ -55,14 +57,31 @@ async def asked(variables: Variables, *words: str) -> Any:  # noqa: ANN401 - JSO
 
 async def rotate(variables: Variables, role: Role) -> tuple[str, str]:
     """Announce and activate a key, as if days had passed; return the old id and the new one."""
+    old, new = await announced(variables, role)
+    await activated(variables, role, new)
+    return old, new
+
+
+async def announced(variables: Variables, role: Role) -> tuple[str, str]:
+    """Announce a key, as if a month ago; return the id of the one before it, and its own."""
     held = await asked(variables, "list")
     (old,) = [one["key_id"] for one in held if (one["role"], one["state"]) == (role, "current")]
     new = await asked(variables, "rotate", role)
     age(directory(variables), role, by=A_MONTH)
-    activated = await asked(variables, "activate", role)
-    assert activated["key_id"] == new["key_id"]
-    age(directory(variables), role, by=A_MONTH)
     return old, new["key_id"]
+
+
+async def activated(variables: Variables, role: Role, new: str) -> None:
+    """Activate the announced key, as if a month ago."""
+    told = await asked(variables, "activate", role)
+    assert told["key_id"] == new
+    age(directory(variables), role, by=A_MONTH)
+
+
+async def seen_by_all() -> None:
+    """Return when every process that serves has looked at its keys, which it does each second."""
+    over = time.monotonic() + 4 * LOOK_SECONDS
+    await until(lambda: time.monotonic() > over)
 
 
 async def test_keys_are_listed_with_their_states_and_no_secret(made: Variables) -> None:
@@ -195,7 +214,11 @@ async def test_every_role_is_rotated_while_several_processes_serve(made: Variabl
     async with serve(serving, port=port) as service:
         platform = Platform(service.url, key)
         busy = [asyncio.create_task(platform.open_forever(f"worker-{n}")) for n in range(3)]
-        old = {role: (await rotate(made, role))[0] for role in REQUIRED}
+        keys = {role: await announced(made, role) for role in REQUIRED}
+        await seen_by_all()
+        for role, (_, new) in keys.items():
+            await activated(made, role, new)
+        old = {role: before for role, (before, _) in keys.items()}
         notes = [await checkpoint(service.url) for _ in range(4)]
         told = await asked(made, "rewrap")
         assert told["subjects"] > 0

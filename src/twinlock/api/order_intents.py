@@ -13,12 +13,10 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
-from twinlock.api.request import StrictRequest
+from twinlock.api.request import BATCH_BYTES_MOST, StrictRequest
 from twinlock.api.serving import Metrics, api_of
 from twinlock.domain.order_intents.model import Examined, IntentBatch
 from twinlock.services.platform_keys import Scope
-
-BATCH_BYTES_MOST = 1_048_576  # A thousand intents have 300 KB, as many tickets 400.
 
 
 class BatchRequest(StrictRequest):

@@ -11,7 +11,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from twinlock.api.request import BODY_BYTES_MOST
+from twinlock.api.request import BATCH_BYTES_MOST, BODY_BYTES_MOST
 from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.authenticators.passwords import PasswordRefusedError
 from twinlock.domain.errors import InvariantError, MalformedError, TwinlockError
@@ -58,7 +58,10 @@ HTTP_ERRORS = {
     400: (MalformedError.code, _title(MalformedError)),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address is not asked in this way."),
-    413: ("body_too_large", f"A body has {BODY_BYTES_MOST:,} bytes at most."),
+    413: (
+        "body_too_large",
+        f"A body has {BODY_BYTES_MOST:,} bytes at most, order intents {BATCH_BYTES_MOST:,}.",
+    ),
     415: ("media_type_refused", "A body is JSON, and its Content-Type says so."),
 }
 

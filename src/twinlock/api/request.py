@@ -17,6 +17,7 @@ from twinlock.ports import (
 )
 
 BODY_BYTES_MOST = 32_768  # A passkey registration with a chain of certificates has 8 KB.
+BATCH_BYTES_MOST = 1_048_576  # A thousand order intents have 300 KB, as many tickets 400.
 KEY_LENGTH_LEAST = 8
 KEY_LENGTH_MOST = 128
 JSON = "application/json"

@@ -72,13 +72,12 @@ def _names(choices: Choices) -> tuple[str, ...]:
 
 def challenge(requirement: Requirement) -> str:
     """Return the WWW-Authenticate field that asks for ``requirement``; "" where no proof helps."""
-    return _field(acr_values(requirement))
+    values = acr_values(requirement)
+    return _field(values) if values else ""
 
 
 @lru_cache(maxsize=NAMED_MOST)
 def _field(values: tuple[str, ...]) -> str:
-    if not values:
-        return ""
     params = (
         ("error", "insufficient_user_authentication"),
         ("error_description", "A proof bound to this action is missing"),
