@@ -25,6 +25,7 @@ from twinlock.domain.webhooks.endpoints import (
     Progress,
     Retry,
     WebhookId,
+    WebhookReplayError,
     WebhooksFullError,
     WebhookUnknownError,
 )
@@ -184,6 +185,14 @@ async def test_nobodys_id_is_told_as_that(hooks: Hooks) -> None:
     ):
         with pytest.raises(WebhookUnknownError):
             await asked
+
+
+async def test_what_the_log_does_not_have_is_not_sent_again(hooks: Hooks) -> None:
+    webhook_id = await added(hooks)
+
+    with pytest.raises(WebhookReplayError, match="the log has 0 entries"):
+        await hooks.use.replay(webhook_id, start=1)
+    await hooks.use.replay(webhook_id, start=0)
 
 
 async def test_of_two_rotations_at_once_one_is_told_to_start_again(hooks: Hooks) -> None:
