@@ -254,14 +254,20 @@ async def test_a_stream_that_is_not_there_takes_nothing(service: Service) -> Non
     refused(await push(service, "x"), "access_denied", status=404)
 
 
-async def test_a_transmitter_shows_the_token_that_was_agreed(
-    service: Service, mail: Transmitter, alice: Customer, tmp_path: Path
-) -> None:
-    shared = tmp_path / "bearer"
+def agree_on_a_token(service: Service, directory: Path) -> Path:
+    """Have the stream ask for a bearer token; return the file that holds it."""
+    shared = directory / "bearer"
     shared.write_text("a shared secret\n")
     shared.chmod(0o600)
     remove_stream(service.settings, "mail")
     add_stream(service.settings, mail_stream(token_file=str(shared)))
+    return shared
+
+
+async def test_a_transmitter_shows_the_token_that_was_agreed(
+    service: Service, mail: Transmitter, alice: Customer, tmp_path: Path
+) -> None:
+    agree_on_a_token(service, tmp_path)
     token = mail.token(ALICE)
 
     refused(await push(service, token), "authentication_failed", status=401)
@@ -313,11 +319,7 @@ async def test_while_our_own_files_are_at_fault_nothing_is_lost_and_nothing_told
     service: Service, mail: Transmitter, alice: Customer, tmp_path: Path, broken: str
 ) -> None:
     """An answer of 400 would have the transmitter take its signal for wrong, and drop it."""
-    shared = tmp_path / "bearer"
-    shared.write_text("a shared secret")
-    shared.chmod(0o600)
-    remove_stream(service.settings, "mail")
-    add_stream(service.settings, mail_stream(token_file=str(shared)))
+    shared = agree_on_a_token(service, tmp_path)
     listed = service.settings.data_dir / "signal-streams.json"
     whole = listed.read_bytes()
     match broken:

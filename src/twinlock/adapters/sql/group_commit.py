@@ -9,21 +9,15 @@ Always true (tests/integration/test_store_batches.py, test_store_callers.py):
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
-from twinlock.adapters.boxes import Sealer
-from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.order import Place, Turn
 from twinlock.adapters.sql.waiting import Waiting, refuse
-from twinlock.adapters.sql.watch import Watch
 from twinlock.adapters.sql.writer import Writer
 from twinlock.domain.errors import UnavailableError
-from twinlock.ports import (
-    Clock,
-    Committed,
-    Entropy,
-    Work,
-)
+from twinlock.ports import Committed, Work
 
 WRITERS = 2  # While one writes the other decides; a third would only make batches smaller.
 BATCH_MOST = 64  # Requests a transaction; more only makes each wait longer for its commit.
@@ -32,20 +26,14 @@ QUEUE_MOST = 2_000  # Requests that wait; beyond it the caller is told to come b
 QUEUE_SECONDS = 5.0  # Nobody's turn comes later; a platform has long asked again by then.
 CLOSE_SECONDS = 8.0  # For what still waits when the process ends: less than a supervisor grants.
 
+MakesWriter: TypeAlias = Callable[[Callable[[], None]], Writer]
+
 
 class GroupCommit:
     """The queue of one process, and the writers that empty it batch by batch."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        sealer: Sealer,
-        watch: Watch,
-        entropy: Entropy,
-        clock: Clock,
-        batch_most: int = BATCH_MOST,
-    ) -> None:
+    def __init__(self, make: MakesWriter, *, batch_most: int = BATCH_MOST) -> None:
+        """Start the writers; what ``make`` is given, a writer calls whenever it has decided."""
         self._batch_most = batch_most
         self._queue: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
@@ -56,15 +44,8 @@ class GroupCommit:
         lock = asyncio.Lock()
         for _ in range(WRITERS):
             turn = Turn(lock)
-            writer = Writer(
-                database,
-                sealer=sealer,
-                watch=watch,
-                entropy=entropy,
-                clock=clock,
-                decided=turn.give,
-            )
-            self._tasks.add(asyncio.create_task(self._write_forever(writer, turn)))
+            writes = self._write_forever(make(turn.give), turn)
+            self._tasks.add(asyncio.create_task(writes))
         self.batches = 0
         self.batched = 0
 

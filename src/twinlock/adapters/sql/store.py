@@ -22,6 +22,7 @@ from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.group_commit import BATCH_MOST, GroupCommit
 from twinlock.adapters.sql.watch import Watch
+from twinlock.adapters.sql.writer import Writer
 from twinlock.domain.account import Account, State
 from twinlock.domain.bookkeeping import check_current
 from twinlock.domain.canonical import b64url, commit, from_b64url
@@ -96,11 +97,14 @@ class SqlStore:
         async with Database.open(dsn) as database:
             watch = Watch(sealer)
             deciding = GroupCommit(
-                database,
-                sealer=sealer,
-                watch=watch,
-                entropy=entropy,
-                clock=clock,
+                lambda decided: Writer(
+                    database,
+                    sealer=sealer,
+                    watch=watch,
+                    entropy=entropy,
+                    clock=clock,
+                    decided=decided,
+                ),
                 batch_most=batch_most,
             )
             try:
