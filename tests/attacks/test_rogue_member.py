@@ -296,6 +296,27 @@ def test_a_rogue_member_says_no_once_and_then_the_third_one_decides(gate: Gate) 
     assert OLD_ADDRESS != MALLORYS
 
 
+def test_two_keys_of_one_member_take_nobodys_no_away(gate: Gate) -> None:
+    """Mallory has both of Bob's keys; Carol says no twice to what they ask for.
+
+    Prevents: a contest that its asker decides with their other key, after which nobody hears Carol
+    for a month.
+    """
+    carols = gate.account.sessions[1]
+    gate.veto(asks(gate, send(5), BOBS), session=gate.signs(carols))
+    again = asks(gate, send(5), BOBS)
+    gate.veto(again, session=gate.signs(carols))
+    gate.prove(again, BOBS_OTHER)
+
+    assert gate.account.disputes.contest is not None
+    said = gate.spend(again)
+    assert (said.answer, reasons(said.requirement)) == (Answer.CHALLENGE, (Reason.CONTESTED,))
+    assert gate.account.disputes.silent == {}
+    agrees(gate, again, SYNCED)  # Alice stands on neither side.
+    assert gate.account.disputes.contest is None
+    assert gate.spend(again).answer is Answer.ALLOW
+
+
 def test_a_bribed_member_who_agrees_to_everything_is_one_member(gate: Gate) -> None:
     """Mallory has Bob's agreement for money, and nothing of anybody else's."""
     action = gate.propose(send(500, to=MALLORYS)).action_id

@@ -37,7 +37,7 @@ from twinlock.domain.key_laws import (
     own_proof,
     within_budget,
 )
-from twinlock.domain.member_laws import MEMBER_LAWS
+from twinlock.domain.member_laws import MEMBER_LAWS, another_member, takes_others
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.own_laws import (
     a_contact_agrees,
@@ -309,7 +309,8 @@ def a_no_is_no_weapon(facts: Facts) -> Requirement:
 def a_contest_is_decided(facts: Facts) -> Requirement:
     """Law 5: what is contested waits for a root that neither side has used; asked anew it is no.
 
-    Prevents: a change that is asked for once more while somebody still objects to it.
+    Of several members each is one root, whatever number of keys they have. Prevents: a change that
+    is asked for once more while somebody still objects to it.
     """
     if facts.action_class not in (ActionClass.EXIT, ActionClass.LOOSENING):
         return NOTHING
@@ -318,6 +319,8 @@ def a_contest_is_decided(facts: Facts) -> Requirement:
     if not facts.contest_open:
         ends = facts.contested_until if facts.contested_until > facts.now else None
         return Never(code=Reason.CONTESTED, until=ends)
+    if takes_others(facts):
+        return another_member(Reason.CONTESTED)
     level = max(facts.floor, Level.POSSESSION)
     return Prove(code=Reason.CONTESTED, level=level, roots=len(facts.shown_roots) + 1)
 
