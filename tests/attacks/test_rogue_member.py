@@ -40,6 +40,7 @@ from support.worlds import (
     FREEZE,
     SMS,
     SYNCED,
+    add_contact,
     bind,
     list_address,
     make_key,
@@ -315,6 +316,19 @@ def test_two_keys_of_one_member_take_nobodys_no_away(gate: Gate) -> None:
     agrees(gate, again, SYNCED)  # Alice stands on neither side.
     assert gate.account.disputes.contest is None
     assert gate.spend(again).answer is Answer.ALLOW
+
+
+def test_a_contact_whom_several_chose_leaves_by_no_single_members_word(gate: Gate) -> None:
+    """Bob asked for her with a new key of his, and says later that the key was never his."""
+    new = replace(BOBS_OTHER, bound_at=NOON - 3 * DAY, entry=77)
+    rest = (o for o in gate.account.authenticators if o != BOBS_OTHER)
+    gate.account = replace(gate.account, authenticators=(*rest, new))
+    payload, secret = add_contact("Zoe")
+    done(gate, payload, CAROLS, by=new, secret=secret)
+    asks(gate, repudiate(new), BOBS)
+
+    assert gate.account.authenticator(new.authenticator_id) is None
+    assert [one.name for one in gate.account.contacts] == ["Zoe"]
 
 
 def test_a_bribed_member_who_agrees_to_everything_is_one_member(gate: Gate) -> None:
