@@ -40,7 +40,9 @@ from support.worlds import (
     FREEZE,
     SMS,
     SYNCED,
+    a_password,
     add_contact,
+    an_app,
     bind,
     list_address,
     make_key,
@@ -220,6 +222,29 @@ def test_a_rogue_member_holds_nothing_up_longer_than_a_week_and_a_freeze(gate: G
     assert names(gate.account) == ["Carol"]
     with pytest.raises(MemberUnknownError):
         gate.propose(FREEZE, member=BOB.member_id)
+
+
+def test_a_rogue_member_who_freezes_by_every_channel_is_removed_all_the_same(gate: Gate) -> None:
+    """He freezes with all that he has and reads, one after the other, from before it is asked for.
+
+    Prevents: a removal that lapses under his freezes, and is asked for once more until he may
+    freeze again: for ever.
+    """
+    password = replace(a_password("aut_bobs_word"), member_id=BOB.member_id)
+    app = replace(an_app("aut_bobs_app"), member_id=BOB.member_id)
+    bound = (*gate.account.authenticators, password, app)
+    gate.account = replace(gate.account, authenticators=bound)
+    for number, source in enumerate((password, app, EMAIL)):
+        gate.prove(gate.propose(FREEZE, member=BOB.member_id).action_id, source)
+        if number == 0:
+            done(gate, remove_member(), CAROLS)
+        gate.wait(WEAK_FREEZE_LENGTH - HOUR)
+    gate.settle()
+
+    frozen_until = gate.account.freeze.until
+    assert frozen_until is not None
+    assert frozen_until > gate.now
+    assert names(gate.account) == ["Carol"]
 
 
 def test_a_rogue_member_pushes_out_nothing_that_another_has_proved(gate: Gate) -> None:

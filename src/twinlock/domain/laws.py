@@ -275,16 +275,21 @@ def a_suspension_stops_every_exit(facts: Facts) -> Requirement:
 def a_freeze_stops(facts: Facts) -> Requirement:
     """Law 6: under a freeze nothing leaves, nothing loosens; only lifting it may wait.
 
-    Prevents: a lift asked for before there was a freeze, to end one that is set later.
+    Nor is whoever several would remove heard by a freeze that lapses, which one of them may have
+    set. Prevents: a lift asked for before there was a freeze, to end one that is set later; and a
+    member who freezes by each channel in turn, and is never removed.
     """
     if facts.frozen_until is None or facts.frozen_until <= facts.now:
+        return NOTHING
+    lapses = facts.frozen_until.year != MAXYEAR
+    if facts.action == ActionType.MEMBER_REMOVE and takes_others(facts) and lapses:
         return NOTHING
     stopped = facts.action_class in (ActionClass.EXIT, ActionClass.LOOSENING) or (
         facts.action in (ActionType.API_KEY_CREATE, ActionType.PASSWORD_CHANGE)
     )
     if facts.action == ActionType.FREEZE_LIFT:
         stopped = facts.frozen_at is not None and facts.proposed_at < facts.frozen_at
-    ends = None if facts.frozen_until.year == MAXYEAR else facts.frozen_until
+    ends = facts.frozen_until if lapses else None
     return Never(code=Reason.ACCOUNT_FROZEN, until=ends) if stopped else NOTHING
 
 

@@ -524,6 +524,26 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         the("password.change", frozen_until=FOREVER),
         never(Reason.ACCOUNT_FROZEN),
     ),
+    (
+        laws.a_freeze_stops,
+        the("member.remove", frozen_until=NOON + DAY, members=2, quorum=Quorum(two_cents=0)),
+        NOTHING,
+    ),
+    (
+        laws.a_freeze_stops,
+        the("member.remove", frozen_until=FOREVER, members=2, quorum=Quorum(two_cents=0)),
+        never(Reason.ACCOUNT_FROZEN),
+    ),
+    (
+        laws.a_freeze_stops,
+        the("member.remove", frozen_until=NOON + DAY, members=2),
+        never(Reason.ACCOUNT_FROZEN, NOON + DAY),
+    ),
+    (
+        laws.a_freeze_stops,
+        the("member.add", frozen_until=NOON + DAY, members=2, quorum=Quorum(two_cents=0)),
+        never(Reason.ACCOUNT_FROZEN, NOON + DAY),
+    ),
     (laws.a_freeze_stops, the(START, frozen_until=FOREVER), NOTHING),
     (laws.a_freeze_stops, the("limit.lower", frozen_until=FOREVER), NOTHING),
     (laws.a_freeze_stops, the(LIFT, frozen_until=FOREVER, frozen_at=NOON), NOTHING),
