@@ -147,7 +147,7 @@ def tagged_hash(tag: str, *parts: bytes) -> bytes:
 
 def tagged_mac(key: bytes, tag: str, *parts: bytes) -> bytes:
     """Return HMAC-SHA-256 under ``key`` of the same bytes that ``tagged_hash`` hashes: 32 bytes."""
-    return hmac.digest(key, _framed(tag, parts), "sha256")
+    return hmac.digest(key, _framed(tag, parts), hashlib.sha256)
 
 
 def commit(salt: bytes, field: str, value: bytes) -> bytes:
