@@ -49,7 +49,7 @@ from twinlock.domain.bounds import (
     URGENT_BYTES_MOST,
     URGENT_PAYLOAD_BYTES_MOST,
 )
-from twinlock.domain.canonical import encode
+from twinlock.domain.canonical import size_of
 from twinlock.domain.catalogue import WITHDRAW_SCOPE, ActionClass
 from twinlock.domain.commands import (
     Ask,
@@ -266,7 +266,7 @@ def fills_bytes(account: Account, action: OpenAction) -> bool:
         if _proved(account, one) and (_admitted(one) or one.action_id in first) and not urgent(one)
     ]
     room = DOCUMENT_ROOM - bytes_that_last(replace(account, actions=()))
-    filled = sum(len(encode(_told(one))) for one in (*before, action))
+    filled = sum(size_of(_told(one)) for one in (*before, action))
     return bool(before) and filled > room // 2
 
 
@@ -356,7 +356,7 @@ def bytes_that_last(account: Account) -> int:
         quorum=_HIGHEST if account.members else ANYONE,
         **_PASSED,
     )
-    return len(encode(lasting))
+    return size_of(lasting)
 
 
 def _removed(account: Account) -> Former:
