@@ -59,6 +59,7 @@ from twinlock.domain.newcomers import (
     links,
 )
 from twinlock.domain.people import contact_facts
+from twinlock.domain.policy.enrolled import roots_enrolled
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.leaving import day_of, destination_of, worth
 from twinlock.domain.policy.owned import own_rules
@@ -134,13 +135,13 @@ def _on_ones_own(
         shown_level=level_against(account, payload, shown, now=now, offers=offers),
         shown_factors=tuple(sorted({one.factor for one in shown})),
         shown_roots=roots,
-        roots_enrolled=_roots_enrolled(account, now=now),
+        roots_enrolled=roots_enrolled(account, payload, now=now),
         shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(whole, action, shown, lapses=policy.statutes.key_lapses, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
-        way_in_left=way_in_left(account, payload, now=now),
+        way_in_left=way_in_left(account, payload, statutes=policy.statutes, now=now),
         too_many=_too_many(whole.account, action, policy=policy, now=now),
         bound_already=bound_already(whole.account, action),
         target_gone=target_gone(account, action, lapses=policy.statutes.key_lapses, now=now),
@@ -237,11 +238,6 @@ def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
 def _channel_confirmed(action: OpenAction) -> bool:
     adds = isinstance(action.payload, ContactChange) and bool(action.payload.new_address)
     return not adds or confirmed(action)
-
-
-def _roots_enrolled(account: Account, *, now: datetime) -> int:
-    live = (one for one in account.authenticators if not one.suspended(now))
-    return len({root(one, now=now) for one in live} - {None})
 
 
 def _roots(payload: AnyPayload, shown: tuple[Shown, ...], *, floor: Level) -> tuple[str, ...]:
