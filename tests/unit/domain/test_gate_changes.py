@@ -25,6 +25,7 @@ from support.worlds import (
     a_password,
     a_session,
     an_account,
+    an_app,
     bind,
     change_password,
     list_address,
@@ -158,6 +159,18 @@ def test_what_the_policy_takes_no_sign_in_by_is_no_way_in(
     refused = gate.propose(remove(SYNCED))
 
     assert (Reason.LAST_AUTHENTICATOR in reasons(refused.requirement)) is kept
+
+
+def test_under_strict_nobody_signs_in_for_good_without_a_passkey() -> None:
+    """Prevents: a password and an app that end setting up, so that no passkey is bound any more."""
+    bound = (a_password(bound_at=NOON), an_app(bound_at=NOON))
+    gate = Gate.of(an_account(*bound, enrolling_until=NOON + HOUR, opened_at=NOON), policy=STRICT)
+    typed = gate.sign_in(*bound)
+    passkey = a_passkey("aut_new")
+
+    assert Reason.PHISHING_RESISTANT_NEEDED in reasons(typed.requirement)
+    assert gate.propose(*bind(passkey)).answer is Answer.ALLOW
+    assert gate.sign_in(passkey).answer is Answer.ALLOW
 
 
 def test_what_a_sign_in_is_not_offered_by_is_no_way_in() -> None:

@@ -388,23 +388,32 @@ def way_in_left(
     """
     if not isinstance(payload, AuthenticatorRemove):
         return True
-    gone, offers = payload.authenticator_id, statutes.offers(ActionType.SESSION_START)
+    gone = payload.authenticator_id
     rest = [one for one in account.authenticators if one.authenticator_id != gone]
     if account.members:  # Each of several members signs in with a passkey, and with nothing less.
         rest = [one for one in rest if isinstance(one, Passkey)]
-    live = [one for one in rest if not one.suspended(now) and factor_of(one) in offers]
-    return any(map(lets_in, live)) and not _asked_in_vain(statutes, live, now=now)
+    return gets_in(rest, statutes=statutes, always=True, now=now)
 
 
-def _asked_in_vain(statutes: Statutes, live: list[Authenticator], *, now: datetime) -> bool:
-    """Say whether a rule about signing in asks for more than all of ``live`` show together."""
-    action, factors = ActionType.SESSION_START, frozenset(factor_of(one).value for one in live)
-    shown = {
+def gets_in(
+    bound: Iterable[Authenticator], *, statutes: Statutes, always: bool, now: datetime
+) -> bool:
+    """Say whether somebody with no more than ``bound`` signs in by what the policy takes.
+
+    ``always``: from whatever device, and however unlike the account's own a sign-in is.
+    """
+    action = ActionType.SESSION_START
+    offers = statutes.offers(action)
+    live = [one for one in bound if not one.suspended(now) and factor_of(one) in offers]
+    asks = [rule for rule in statutes.of(action) if isinstance(rule.demand, Ask)]
+    if not any(map(lets_in, live)) or not asks:
+        return any(map(lets_in, live))
+    all_shown = {
         **box_of(action),
         "enrolling": only(False),  # noqa: FBT003 - the value of a fact
         "proved": only(True),  # noqa: FBT003 - the value of a fact
-        "factors": only(factors),
+        "factors": only(frozenset(factor_of(one).value for one in live)),
         "roots_shown": only(len({root(one, now=now) for one in live} - {None})),
     }
-    asks = (rule for rule in statutes.of(action) if isinstance(rule.demand, Ask))
-    return any(True in outcomes(rule, shown) for rule in asks)
+    found = [outcomes(rule, all_shown) for rule in asks]
+    return all(one == {False} if always else False in one for one in found)
