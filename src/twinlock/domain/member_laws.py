@@ -60,7 +60,7 @@ def a_quorum_agrees(facts: Facts) -> Requirement:
     own, level = own_proof(facts), max(facts.floor, Level.POSSESSION)
     asks = NOTHING if own else Prove(code=Reason.PROOF_NEEDED, level=level)
     behind = facts.members_behind + (not own)
-    return all_of(asks, NOTHING if behind >= needed else _another_member(Reason.MEMBERS_NEEDED))
+    return all_of(asks, NOTHING if behind >= needed else another_member(Reason.MEMBERS_NEEDED))
 
 
 def enough(facts: Facts) -> bool:
@@ -77,7 +77,8 @@ def is_proved(facts: Facts) -> bool:
     return facts.proved_at is not None or waits_for_others
 
 
-def _another_member(code: Reason) -> Prove:
+def another_member(code: Reason) -> Prove:
+    """Return that one more member agrees."""
     return Prove(code=code, level=Level.NONE, factors=(Factor.MEMBER,))
 
 
@@ -127,7 +128,7 @@ def one_member_freezes_for_a_while(facts: Facts) -> Requirement:
     last = facts.weak_freeze_at
     if last is None or facts.now >= last + WEAK_FREEZE_EVERY:
         return NOTHING
-    return _another_member(Reason.FREEZE_TOO_SOON)
+    return another_member(Reason.FREEZE_TOO_SOON)
 
 
 MEMBER_LAWS = (
