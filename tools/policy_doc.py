@@ -161,8 +161,9 @@ anything in it
   on any but the latter; or what [intents.md](intents.md) tells on any but `trade.unusual`: there
   they would mean nothing, or a freeze that costs its owner a year;
 * has `@risk_raised_held_seconds` or `@risk_high_held_seconds` on any permit but that of
-  `session.start`, or of more than two weeks; or could stop matching as `risk` rises, which is the
-  platform's word and may only add ([risk.md](risk.md)): compare `context.risk >=` a number;
+  `session.start`, or of more than two weeks; or could stop matching as `risk` or `wanted_elsewhere`
+  rises, or once `signalled` is so. They are the word of others, or what other customers did, and
+  may only add ([risk.md](risk.md)): compare `context.risk >=` a number;
 * has more than 64 brackets open at once, or 512 operators in a rule, which is
   counted before anything parses it;
 * compares with a word that a fact can never be (`"passkye"` parses, and would never match), or with

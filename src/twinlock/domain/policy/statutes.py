@@ -350,7 +350,7 @@ def _statute(rule_id: str, rule: _Rule) -> Statute:
     _check_sums(statute)
     _check_ranges(rule_id, rule)
     if relaxes((clause.kind, clause.body) for clause in rule.conditions):
-        says = "as a score rises it must not stop matching: write context.risk >= a number"
+        says = "the word of others only adds: it must not stop matching as that rises, or is given"
         refuse(PolicyFault.RELAXES, says, rule=rule_id)
     check_reason(rule_id, demand, actions=statute.actions, facts=statute.when.facts)
     for lifted, says in _lifts(demand):
