@@ -14,6 +14,7 @@ from twinlock.domain.canonical import (
     encode,
     from_b64url,
     parse_strict,
+    size_of,
     tagged_hash,
     tagged_mac,
 )
@@ -50,6 +51,11 @@ def test_the_bytes_are_those_of_rfc_8785(value: object) -> None:
     expected = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     assert encode(value) == expected.encode("utf-8")
+
+
+@given(values)
+def test_the_size_is_that_of_the_bytes(value: object) -> None:
+    assert size_of(value) == len(encode(value))
 
 
 @given(st.dictionaries(keys, leaves, max_size=6))

@@ -6,6 +6,7 @@ the next one, so an old document put back makes a label that exists, and is refu
 
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -246,7 +247,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
         return self.counted_on(at) if destination == self.destination_id else 0
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One account. Instants are UTC."""
 
     account_id: AccountId
@@ -298,7 +299,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     suspension: AccountSuspension = NO_SUSPENSION  # the last one that an officer set
     disputes: Disputes = NO_DISPUTES  # vetoes that are remembered, and the contest that stands
 
-    @property
+    @cached_property  # In the dict beside the fields.
     def floor(self) -> Level:
         """What this account must show on every path (law 3)."""
         bound = [factor_of(one) for one in self.authenticators]

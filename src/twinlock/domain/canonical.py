@@ -25,6 +25,7 @@ MAX_SAFE_INTEGER = 2**53 - 1  # RFC 7493, 2.2: beyond it readers in other langua
 MAX_DEPTH = 32  # Nothing we sign nests deeper than 8; hostile JSON nests to exhaust the stack.
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_UNORDERED = msgspec.json.Encoder()
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")  # RFC 4648, 5.
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 
@@ -36,6 +37,11 @@ def encode(value: object) -> bytes:
     outside.
     """
     return _ENCODER.encode(value)
+
+
+def size_of(value: object) -> int:
+    """Return how many canonical bytes ``value`` has: as many in any order."""
+    return len(_UNORDERED.encode(value))
 
 
 def parse_strict(data: bytes) -> Any:  # noqa: ANN401 - any JSON value; edge types narrow it
@@ -147,7 +153,7 @@ def tagged_hash(tag: str, *parts: bytes) -> bytes:
 
 def tagged_mac(key: bytes, tag: str, *parts: bytes) -> bytes:
     """Return HMAC-SHA-256 under ``key`` of the same bytes that ``tagged_hash`` hashes: 32 bytes."""
-    return hmac.digest(key, _framed(tag, parts), "sha256")
+    return hmac.digest(key, _framed(tag, parts), hashlib.sha256)
 
 
 def commit(salt: bytes, field: str, value: bytes) -> bytes:

@@ -11,7 +11,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.assurance import Factor
 from twinlock.domain.catalogue import ActionType
-from twinlock.domain.decisions import Decision, Rules, authorize_facts
+from twinlock.domain.decisions import Begun, Decision, Rules, authorize_facts
 from twinlock.domain.effects import effects, session
 from twinlock.domain.events import (
     ActionLapsed,
@@ -115,7 +115,8 @@ def conclude(
         follows, said = (looking,), Answer.READ_ONLY
     elif said is not Answer.DENY:
         follows = held(action, facts, missing, now=now)
-    return decision_of(action, missing, events=(*events, *follows), facts=facts, said=said)
+    decision = decision_of(action, missing, events=(*events, *follows), facts=facts, said=said)
+    return replace(decision, begun=Begun(state=state, events=events, after=after))
 
 
 def _may_look(account: Account, action: OpenAction, fresh: str) -> bool:

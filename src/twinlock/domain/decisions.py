@@ -37,11 +37,20 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     codes: CodesHelp = codes_help
 
 
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``state`` is ``after`` the first ``events`` of a decision: it is decided on that."""
+
+    state: State
+    events: tuple[Event, ...]
+    after: State
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of the gate and the facts it changes: one entry in the log.
 
     ``requirement`` is what is still missing. ``proofs`` are factor and digest of each proof that
-    stands behind it. ``fault`` says why a proof was not accepted.
+    stands behind it. ``fault`` says why a proof was not accepted. ``begun`` saves that its first
+    events are applied a second time.
     """
 
     kind: str
@@ -55,6 +64,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     proofs: tuple[tuple[str, str], ...] = ()
     evidence: bytes = b""
     fault: ProofFault | None = None
+    begun: Begun | None = None
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +98,7 @@ def judge_facts(facts: Facts, *, rules: Rules) -> Requirement:
     missing: Requirement = NOTHING
     for rule in (*rules.laws, *rules.statutes):
         found = rule(facts)
-        if found != NOTHING:
+        if found is not NOTHING and found != NOTHING:
             missing = all_of(missing, found)
     return missing
 

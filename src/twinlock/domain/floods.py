@@ -47,7 +47,8 @@ class Rings(msgspec.Struct, frozen=True, array_like=True):
 
 def rung(rings: Rings, at: datetime) -> Rings:
     """Return ``rings`` after one more message at ``at``."""
-    now_ms, now = int(at.timestamp() * _MILLISECONDS), ceil(at.timestamp())
+    seconds = at.timestamp()
+    now_ms, now = int(seconds * _MILLISECONDS), ceil(seconds)
     if now_ms == rings.last_ms:
         return rings
     goes_on = now < rings.since + _HOUR

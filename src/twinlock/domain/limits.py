@@ -44,9 +44,13 @@ class SentTo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     day: str = ""
     cents: dict[str, int] = {}
 
+    def empty(self, *, at: datetime) -> bool:
+        """Say whether nothing counts on the day of ``at``."""
+        return self.day != at.date().isoformat()
+
     def on(self, place: str, *, at: datetime) -> int:
         """Return what counts for ``place`` on the day of ``at``."""
-        if self.day != at.date().isoformat():
+        if self.empty(at=at):
             return 0
         return self.cents.get(place, self.cents.get(_REST, 0))
 

@@ -33,7 +33,10 @@ class Steps:
 
 def following(state: State, decision: Decision) -> State:
     """Return what ``decision`` leaves of ``state``, with its entry counted."""
-    return advance(apply_all(state, decision.events))
+    begun, events = decision.begun, decision.events
+    if begun is not None and begun.state is state and events[: len(begun.events)] == begun.events:
+        return advance(apply_all(begun.after, events[len(begun.events) :]))
+    return advance(apply_all(state, events))
 
 
 def advance(state: State) -> State:

@@ -367,10 +367,12 @@ def _rootless_until(account: Account, *, now: datetime) -> datetime | None:
     ]
     weak = account.floor <= Level.OUT_OF_BAND
     codes = [one for one in account.channels if weak and one.takes_codes]
-    roots = {root(one, now=now) for one in live} | {code_root(one, now=now) for one in codes}
     young = [one.bound_at for one in live if one.born_of == KNOWN]
     young += [one.bound_at for one in codes if one.known_only]
-    return min(young) + NEWCOMER_PERIOD if young and roots == {None} else None
+    if not young:
+        return None
+    roots = {root(one, now=now) for one in live} | {code_root(one, now=now) for one in codes}
+    return min(young) + NEWCOMER_PERIOD if roots == {None} else None
 
 
 def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: datetime) -> bool:

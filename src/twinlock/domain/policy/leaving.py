@@ -73,8 +73,7 @@ def destination_of(
     """
     if not isinstance(action.payload, Exit):
         return DestinationState.NONE, 0, 0
-    place = place_mac(state.account, action.payload)
-    there = state.account.sent_to.on(place, at=now) - counted_at(action, place, now)
+    there = _left_where(state.account, action.payload, action, now=now)
     found = state.destination
     named = found is not None and where(found) == where(action.payload)
     if found is None or found.removed or not named:
@@ -89,6 +88,14 @@ def destination_of(
     used = day_of(found.spent, now=now, own=own)
     budget_left = max(min(found.budget_cents, MAX_VALUE_CENTS) - used, 0)
     return kind, budget_left, min(max(used, there), MAX_VALUE_CENTS)
+
+
+def _left_where(account: Account, payload: AnyExit, action: OpenAction, *, now: datetime) -> int:
+    """Return what left today to where ``payload`` leads, but for ``action``'s own."""
+    if account.sent_to.empty(at=now):
+        return 0
+    place = place_mac(account, payload)
+    return account.sent_to.on(place, at=now) - counted_at(action, place, now)
 
 
 def counted_at(action: OpenAction, place: str, at: datetime) -> int:

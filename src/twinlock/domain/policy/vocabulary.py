@@ -373,10 +373,9 @@ _TYPES = MappingProxyType({kind: kind.value for kind in Kind})
 
 def for_cedar(context: Context, only: Iterable[str] = tuple(VOCABULARY)) -> dict[str, Any]:
     """Return the facts ``only`` of ``context`` in the form that Cedar's engine reads."""
-    told: dict[str, Any] = {}
-    for name in only:
-        write = _WRITERS.get(name)
-        told[name] = context[name] if write is None else write(context[name])
+    told: dict[str, Any] = {name: context[name] for name in only}
+    for name in _WRITERS.keys() & told.keys():
+        told[name] = _WRITERS[name](told[name])
     return told
 
 
