@@ -175,7 +175,8 @@ anything in it
   so an account with a passkey could never show one;
 * slows or forbids what tightens, or leaves out of its `@offers` what somebody has to tighten by
   (law 5): passkey, app and password, and whatever `session.start` takes beside them;
-* is read differently by the two engines at any of 512 boundary requests.
+* is read differently by the two engines at any of 512 boundary requests, or of as many more as each
+  rule takes to match once.
 """.strip(),
         _warnings(),
         """
