@@ -40,6 +40,9 @@ from support.worlds import (
     FREEZE,
     SMS,
     SYNCED,
+    a_password,
+    add_contact,
+    an_app,
     bind,
     list_address,
     make_key,
@@ -221,6 +224,29 @@ def test_a_rogue_member_holds_nothing_up_longer_than_a_week_and_a_freeze(gate: G
         gate.propose(FREEZE, member=BOB.member_id)
 
 
+def test_a_rogue_member_who_freezes_by_every_channel_is_removed_all_the_same(gate: Gate) -> None:
+    """He freezes with all that he has and reads, one after the other, from before it is asked for.
+
+    Prevents: a removal that lapses under his freezes, and is asked for once more until he may
+    freeze again: for ever.
+    """
+    password = replace(a_password("aut_bobs_word"), member_id=BOB.member_id)
+    app = replace(an_app("aut_bobs_app"), member_id=BOB.member_id)
+    bound = (*gate.account.authenticators, password, app)
+    gate.account = replace(gate.account, authenticators=bound)
+    for number, source in enumerate((password, app, EMAIL)):
+        gate.prove(gate.propose(FREEZE, member=BOB.member_id).action_id, source)
+        if number == 0:
+            done(gate, remove_member(), CAROLS)
+        gate.wait(WEAK_FREEZE_LENGTH - HOUR)
+    gate.settle()
+
+    frozen_until = gate.account.freeze.until
+    assert frozen_until is not None
+    assert frozen_until > gate.now
+    assert names(gate.account) == ["Carol"]
+
+
 def test_a_rogue_member_pushes_out_nothing_that_another_has_proved(gate: Gate) -> None:
     """He asks for one thing after the other, with two keys and in his session, all day.
 
@@ -294,6 +320,40 @@ def test_a_rogue_member_says_no_once_and_then_the_third_one_decides(gate: Gate) 
 
     assert len(gate.account.destinations) == 2
     assert OLD_ADDRESS != MALLORYS
+
+
+def test_two_keys_of_one_member_take_nobodys_no_away(gate: Gate) -> None:
+    """Mallory has both of Bob's keys; Carol says no twice to what they ask for.
+
+    Prevents: a contest that its asker decides with their other key, after which nobody hears Carol
+    for a month.
+    """
+    carols = gate.account.sessions[1]
+    gate.veto(asks(gate, send(5), BOBS), session=gate.signs(carols))
+    again = asks(gate, send(5), BOBS)
+    gate.veto(again, session=gate.signs(carols))
+    gate.prove(again, BOBS_OTHER)
+
+    assert gate.account.disputes.contest is not None
+    said = gate.spend(again)
+    assert (said.answer, reasons(said.requirement)) == (Answer.CHALLENGE, (Reason.CONTESTED,))
+    assert gate.account.disputes.silent == {}
+    agrees(gate, again, SYNCED)  # Alice stands on neither side.
+    assert gate.account.disputes.contest is None
+    assert gate.spend(again).answer is Answer.ALLOW
+
+
+def test_a_contact_whom_several_chose_leaves_by_no_single_members_word(gate: Gate) -> None:
+    """Bob asked for her with a new key of his, and says later that the key was never his."""
+    new = replace(BOBS_OTHER, bound_at=NOON - 3 * DAY, entry=77)
+    rest = (o for o in gate.account.authenticators if o != BOBS_OTHER)
+    gate.account = replace(gate.account, authenticators=(*rest, new))
+    payload, secret = add_contact("Zoe")
+    done(gate, payload, CAROLS, by=new, secret=secret)
+    asks(gate, repudiate(new), BOBS)
+
+    assert gate.account.authenticator(new.authenticator_id) is None
+    assert [one.name for one in gate.account.contacts] == ["Zoe"]
 
 
 def test_a_bribed_member_who_agrees_to_everything_is_one_member(gate: Gate) -> None:

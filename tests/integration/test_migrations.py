@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -24,7 +25,7 @@ from twinlock.adapters.sql.migrate import (
     migrate,
     migrations,
 )
-from twinlock.domain.errors import UnavailableError
+from twinlock.domain.errors import SettingsWrongError, UnavailableError
 
 WRITTEN_DOWN = Path(__file__).with_name("schema.txt")
 LAST = max(step.number for step in migrations())
@@ -267,6 +268,21 @@ async def test_a_database_belongs_to_the_first_keyring_and_log_that_claim_it(
             await claim(
                 database.app_dsn, fingerprint=fingerprint, log_origin=log_origin, seal_keys=()
             )
+
+
+@pytest.mark.parametrize("kept", ["leaf", "event"])
+async def test_nobody_serves_as_a_role_that_may_rewrite_the_log(
+    database: TestDatabase, kept: str
+) -> None:
+    """Prevents: the owner's URL in the application's variable, and no word of it."""
+    ours: dict[str, Any] = {"fingerprint": "ours", "log_origin": "log", "seal_keys": ()}
+    with pytest.raises(SettingsWrongError, match="of the application"):
+        await claim(database.owner_dsn, **ours)
+    await claim(database.app_dsn, **ours)
+    await database.execute(f"GRANT DELETE ON {kept} TO {APP_ROLE}")
+
+    with pytest.raises(SettingsWrongError, match="may change or delete"):
+        await claim(database.app_dsn, **ours)
 
 
 async def test_a_database_that_cannot_be_reached_is_not_claimed(server: TestServer) -> None:

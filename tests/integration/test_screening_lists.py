@@ -7,7 +7,10 @@ from pathlib import Path
 from support.service import ADDRESS, Customer, Service, serving
 from support.until import asked_until
 
+from twinlock.bootstrap.records import open_records
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import World
+from twinlock.domain.ids import AccountId
 
 
 async def nobody_counts() -> int:
@@ -48,3 +51,25 @@ async def test_a_list_that_comes_between_stops_what_was_authorized(
         )
         refused = await service.client.spend(action.action_id, spend_id="screened-1")
         assert (refused.answer, [why.code for why in refused.why]) == ("deny", ["screened"])
+
+
+async def test_an_operators_command_lists_nothing_that_the_list_names(
+    world: World, tmp_path: Path
+) -> None:
+    """A listing that has waited takes effect with whatever touches its account next."""
+    path = tmp_path / "list.csv"
+    screened = replace(world, settings=replace(world.settings, screening_file=path))
+    async with serving(screened, waiting_letters=nobody_counts) as service:
+        alice = Customer(service, "alice")
+        await alice.set_up()
+        put(path, "address\n0x" + "6" * 40 + "\n", at=service.clock.seconds())
+        await alice.add_destination()
+        put(path, f"address\n{ADDRESS}\n", at=service.clock.seconds())
+
+        book = rule_book(screened.settings.profile)
+        async with open_records(screened, book=book, clock=service.clock) as use:
+            named = AccountId(alice.account_id)
+            await use.legal_holds.set(named, "case-1", actor="operator", idempotency=None)
+
+        listed = await service.http.get(f"/v1/accounts/{alice.account_id}/destinations")
+        assert [one["state"] for one in listed.json()] == ["waiting"]

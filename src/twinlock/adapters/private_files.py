@@ -15,7 +15,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -110,11 +110,15 @@ def read(path: Path, *, owner: int | None = None, limit: int = MAX_BYTES) -> byt
 
 
 def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the bytes of a private file; where there is none, ``make`` says what it holds."""
+    """Return the bytes of a private file; where there is none, ``make`` says what it holds.
+
+    Where two processes make it at once, both return what the first one wrote.
+    """
     try:
         return read(path)
     except FileNotFoundError:
-        write(path, make())
+        with suppress(FileExistsError):
+            create(path, make())
         return read(path)
 
 

@@ -131,7 +131,7 @@ def load(environ: Mapping[str, str], *, as_root: bool | None = None) -> Settings
     data, keyring = _default_directories(os.geteuid() == 0 if as_root is None else as_root)
     data_dir = _path(values, "DATA_DIR") or data
     keyring_dir = _path(values, "KEYRING_DIR") or keyring
-    if keyring_dir.is_relative_to(data_dir) or data_dir.is_relative_to(keyring_dir):
+    if _within(keyring_dir, data_dir) or _within(data_dir, keyring_dir):
         raise _wrong("KEYRING_DIR", "lies inside the data directory, or contains it")
     listen_host, listen_port = _listen(values.get("LISTEN", "127.0.0.1:8080"))
     origin, host = _origin(values.get("ORIGIN") or _local_origin(listen_port))
@@ -207,6 +207,11 @@ def _path(values: Mapping[str, str], name: str) -> Path | None:
     if not path.is_absolute() or ".." in path.parts or "\0" in text:
         raise _wrong(name, "is not an absolute path without ..")
     return path
+
+
+def _within(path: Path, directory: Path) -> bool:
+    """Say whether ``path`` lies in ``directory``, or is it, whichever links lead there."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
 
 
 def _screening_key(values: Mapping[str, str]) -> bytes | None:

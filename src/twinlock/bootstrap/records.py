@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinlock.adapters import private_files
+from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.sql.erasing import SqlEraser
 from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.sql.policies import SqlPolicyTexts
@@ -45,7 +46,8 @@ async def open_records(
         PolicyDiffersError: a service decides by another policy than ``book`` holds.
         TwinlockError: as ``anchored``, or ``Anchoring.check``.
     """
-    own = own_clock(world.settings.data_dir / "clock-anchor.json")
+    settings = world.settings
+    own = own_clock(settings.data_dir / "clock-anchor.json")
     async with (
         own if clock is None else nullcontext(clock) as trusted,
         anchored(world, trusted) as (kept, anchoring, keys),
@@ -54,11 +56,14 @@ async def open_records(
         texts = SqlPolicyTexts(kept.database)
         await texts.check_served(book.policy.name.digest)
         await texts.keep(book.policy.text)  # Before it decides anything.
-        origin = world.settings.log_origin
+        origin = settings.log_origin
         signer = keys.signer(log_origin=origin)
         acts = SqlPlatformActs(kept.database, sealer=keys.sealer, clock=trusted, log_origin=origin)
-        prices = keys.price_file(world.settings.price_file)
-        policies = BookPolicies(lambda: book, prices=prices, signer=signer)
+        prices = keys.price_file(settings.price_file)
+        screening = ScreeningFile(
+            settings.screening_file, clock=trusted, key=settings.screening_key
+        )
+        policies = BookPolicies(lambda: book, prices=prices, signer=signer, screening=screening)
         owner, entropy = world.owner_dsn, SystemEntropy()
         eraser = SqlEraser(owner, sealer=keys.sealer, entropy=entropy, clock=trusted)
         erasing = Erasing(eraser, store=kept, policies=policies, clock=trusted)

@@ -31,7 +31,7 @@ from twinlock.domain.bounds import NEWCOMER_PERIOD
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.catalogue import ActionClass, ActionType
 from twinlock.domain.disputes import CHANGE_LETTERS, Contest, exits_held_until, instant, meets
-from twinlock.domain.members import agreement, may_agree, of_member
+from twinlock.domain.members import agreement, may_agree, of_member, takes_several
 from twinlock.domain.newcomers import doubted, is_older
 
 # What one proof alone decides a contest with. Codes and sessions are born of other things.
@@ -91,7 +91,9 @@ def decides(account: Account, contest: Contest, shown: Shown) -> bool:
     """Say whether ``shown`` decides ``contest``: at the floor, of a third root, and old enough.
 
     Both sides had it at hand before: it was bound 30 days before the contest opened, or with the
-    account. Prevents: a contest that its own winner binds the judge for.
+    account. Where several members must agree another member decides, and no further key of who
+    asks. Prevents: a contest that its own winner binds the judge for; and a thief with two keys of
+    one member's, who takes every other member's no away for a month.
     """
     if shown.root is None:
         return False
@@ -103,6 +105,8 @@ def decides(account: Account, contest: Contest, shown: Shown) -> bool:
 
 
 def _decides_alone(account: Account, factor: Factor) -> bool:
+    if takes_several(account):
+        return False
     return factor in _DECIDING and level_of(factor) >= max(account.floor, Level.POSSESSION)
 
 

@@ -57,7 +57,7 @@ from twinlock.domain.ids import AuthenticatorId, ChannelId, DestinationId, Sessi
 from twinlock.domain.key_effects import create_key, narrow_key, revoke_key, widen_key
 from twinlock.domain.laws import setting_up
 from twinlock.domain.listed import Destination
-from twinlock.domain.member_laws import alone
+from twinlock.domain.member_laws import alone, members_needed
 from twinlock.domain.members import joins, leaves_for_good, root_name, seen_by, sets_quorum
 from twinlock.domain.newcomers import (
     behind,
@@ -371,7 +371,8 @@ def _repudiate(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[
 
 
 def _join(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    return who_joins(state.account, action, now=facts.now)
+    several = members_needed(facts) > 1
+    return who_joins(state.account, action, several=several, now=facts.now)
 
 
 def _leave(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:

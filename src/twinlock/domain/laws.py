@@ -37,7 +37,7 @@ from twinlock.domain.key_laws import (
     own_proof,
     within_budget,
 )
-from twinlock.domain.member_laws import MEMBER_LAWS
+from twinlock.domain.member_laws import MEMBER_LAWS, another_member, takes_others
 from twinlock.domain.newcomers import is_newcomer, is_older
 from twinlock.domain.own_laws import (
     a_contact_agrees,
@@ -275,16 +275,21 @@ def a_suspension_stops_every_exit(facts: Facts) -> Requirement:
 def a_freeze_stops(facts: Facts) -> Requirement:
     """Law 6: under a freeze nothing leaves, nothing loosens; only lifting it may wait.
 
-    Prevents: a lift asked for before there was a freeze, to end one that is set later.
+    Nor is whoever several would remove heard by a freeze that lapses, which one of them may have
+    set. Prevents: a lift asked for before there was a freeze, to end one that is set later; and a
+    member who freezes by each channel in turn, and is never removed.
     """
     if facts.frozen_until is None or facts.frozen_until <= facts.now:
+        return NOTHING
+    lapses = facts.frozen_until.year != MAXYEAR
+    if facts.action == ActionType.MEMBER_REMOVE and takes_others(facts) and lapses:
         return NOTHING
     stopped = facts.action_class in (ActionClass.EXIT, ActionClass.LOOSENING) or (
         facts.action in (ActionType.API_KEY_CREATE, ActionType.PASSWORD_CHANGE)
     )
     if facts.action == ActionType.FREEZE_LIFT:
         stopped = facts.frozen_at is not None and facts.proposed_at < facts.frozen_at
-    ends = None if facts.frozen_until.year == MAXYEAR else facts.frozen_until
+    ends = facts.frozen_until if lapses else None
     return Never(code=Reason.ACCOUNT_FROZEN, until=ends) if stopped else NOTHING
 
 
@@ -309,7 +314,8 @@ def a_no_is_no_weapon(facts: Facts) -> Requirement:
 def a_contest_is_decided(facts: Facts) -> Requirement:
     """Law 5: what is contested waits for a root that neither side has used; asked anew it is no.
 
-    Prevents: a change that is asked for once more while somebody still objects to it.
+    Of several members each is one root, whatever number of keys they have. Prevents: a change that
+    is asked for once more while somebody still objects to it.
     """
     if facts.action_class not in (ActionClass.EXIT, ActionClass.LOOSENING):
         return NOTHING
@@ -318,6 +324,8 @@ def a_contest_is_decided(facts: Facts) -> Requirement:
     if not facts.contest_open:
         ends = facts.contested_until if facts.contested_until > facts.now else None
         return Never(code=Reason.CONTESTED, until=ends)
+    if takes_others(facts):
+        return another_member(Reason.CONTESTED)
     level = max(facts.floor, Level.POSSESSION)
     return Prove(code=Reason.CONTESTED, level=level, roots=len(facts.shown_roots) + 1)
 

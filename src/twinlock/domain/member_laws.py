@@ -78,7 +78,7 @@ def is_proved(facts: Facts) -> bool:
 
 
 def another_member(code: Reason) -> Prove:
-    """Return that one more member agrees."""
+    """Return that one more member must agree, because of ``code``."""
     return Prove(code=code, level=Level.NONE, factors=(Factor.MEMBER,))
 
 
@@ -139,6 +139,11 @@ MEMBER_LAWS = (
     members_are_enough,
     one_member_freezes_for_a_while,
 )
+
+
+def takes_others(facts: Facts) -> bool:
+    """Say whether there is anything that one member alone does not do."""
+    return facts.members > 1 and facts.quorum.most > 1
 
 
 def alone(facts: Facts) -> bool:

@@ -170,8 +170,14 @@ def who_agrees(missing: Requirement) -> Factor | None:
 # --- What takes effect ---
 
 
-def who_joins(account: Account, action: OpenAction, *, now: datetime) -> tuple[ContactJoined, ...]:
-    """Return that the contact in ``action`` may agree from now on."""
+def who_joins(
+    account: Account, action: OpenAction, *, several: bool, now: datetime
+) -> tuple[ContactJoined, ...]:
+    """Return that the contact in ``action`` may agree from now on.
+
+    Where ``several`` members agreed, it rests on no single one's proof, and falls with none.
+    Prevents: one member who says "not me" of their own key, by which a contact leaves at once.
+    """
     made: Authenticator = msgspec.json.decode(action.secret, type=Authenticator)
     if not isinstance(made, Passkey):
         raise InvariantError("a contact has a passkey")
@@ -179,8 +185,8 @@ def who_joins(account: Account, action: OpenAction, *, now: datetime) -> tuple[C
         made,
         bound_at=now,
         entry=account.chain.entries,
-        by=stood_on(account, action),
-        behind=behind(account, action, now=now),
+        by=() if several else stood_on(account, action),
+        behind=() if several else behind(account, action, now=now),
     )
     return (ContactJoined(at=now, contact=contact),)
 

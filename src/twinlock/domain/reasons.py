@@ -467,7 +467,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Somebody entitled said no to this twice, so it is contested and stands still.",
         "At the time shown: if nobody decided until then, it does not happen.",
         "Prove it with another authenticator, older than 30 days, that neither side has used, or "
-        "say no from another side.",
+        "say no from another side. Where several members must agree, another one of them decides.",
     ),
     Reason.NOTICE_UNCONFIRMED: Explanation(
         "No word of this arrived, or it came in a flood of messages: it waits once more as long.",

@@ -45,6 +45,19 @@ def test_what_is_created_is_its_owners_alone_and_replaces_nothing(tmp_path: Path
     assert sorted(found.name for found in tmp_path.iterdir()) == ["link", "secret"]
 
 
+def test_two_who_make_a_file_at_once_hold_the_same(tmp_path: Path) -> None:
+    """Prevents: two first starts, of which each gives the database a password of its own."""
+    path = tmp_path / "password"
+
+    def make() -> bytes:
+        private_files.create(path, b"of the other one, who was faster")
+        return b"ours"
+
+    assert private_files.read_or_make(path, make) == b"of the other one, who was faster"
+    assert path.read_bytes() == b"of the other one, who was faster"
+    assert [one.name for one in tmp_path.iterdir()] == ["password"]
+
+
 def test_a_draft_that_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
     (tmp_path / f".secret.{os.getpid()}.new").write_bytes(b"half")
 

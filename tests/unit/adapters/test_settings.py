@@ -211,6 +211,22 @@ def test_an_empty_value_is_no_way_to_say_default(row: setting_table.SettingRow) 
     assert refused.value.code == "settings_wrong"
 
 
+@pytest.mark.parametrize("linked", ["KEYRING_DIR", "DATA_DIR"])
+def test_keys_and_data_lie_apart_whichever_links_lead_there(tmp_path: Path, linked: str) -> None:
+    """Prevents: keys that are copied with the data, since the path to them only looks another."""
+    data, link = tmp_path / "data", tmp_path / "link"
+    data.mkdir()
+    link.symlink_to(data)
+    places = {"KEYRING_DIR": data / "keyring", "DATA_DIR": data}
+    places[linked] = link / places[linked].relative_to(data)
+    named = {f"TWINLOCK_{name}": str(path) for name, path in places.items()}
+
+    with pytest.raises(SettingsWrongError, match="KEYRING_DIR"):
+        settings.load(named, as_root=True)
+    apart = {**named, "TWINLOCK_KEYRING_DIR": str(tmp_path / "config" / "keyring")}
+    assert settings.load(apart, as_root=True).keyring_dir == tmp_path / "config" / "keyring"
+
+
 WRONG = [
     ("DATABASE_URL", "mysql://db/twinlock", "another database"),
     ("DATABASE_URL", "postgresql://db", "no database"),

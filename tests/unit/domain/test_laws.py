@@ -477,6 +477,22 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         the(LIST, contested_until=NOON + DAY, contest_open=True, floor=Level.NONE, shown_roots=()),
         Prove(code=Reason.CONTESTED, level=Level.POSSESSION, roots=1),
     ),
+    (
+        laws.a_contest_is_decided,
+        the(
+            LIST,
+            contested_until=NOON + DAY,
+            contest_open=True,
+            members=2,
+            quorum=Quorum(two_cents=0),
+        ),
+        Prove(code=Reason.CONTESTED, level=Level.NONE, factors=(Factor.MEMBER,)),
+    ),
+    (
+        laws.a_contest_is_decided,
+        the(LIST, contested_until=NOON + DAY, contest_open=True, members=2, shown_roots=()),
+        Prove(code=Reason.CONTESTED, level=Level.PHISHING_RESISTANT, roots=1),
+    ),
     (laws.a_contest_is_decided, the(LIST, exits_contested_until=NOON + DAY), NOTHING),
     (laws.a_contest_is_decided, the(SEND, exits_contested_until=NOON), NOTHING),
     (
@@ -507,6 +523,26 @@ TABLE: list[tuple[Law, Facts, Requirement]] = [
         laws.a_freeze_stops,
         the("password.change", frozen_until=FOREVER),
         never(Reason.ACCOUNT_FROZEN),
+    ),
+    (
+        laws.a_freeze_stops,
+        the("member.remove", frozen_until=NOON + DAY, members=2, quorum=Quorum(two_cents=0)),
+        NOTHING,
+    ),
+    (
+        laws.a_freeze_stops,
+        the("member.remove", frozen_until=FOREVER, members=2, quorum=Quorum(two_cents=0)),
+        never(Reason.ACCOUNT_FROZEN),
+    ),
+    (
+        laws.a_freeze_stops,
+        the("member.remove", frozen_until=NOON + DAY, members=2),
+        never(Reason.ACCOUNT_FROZEN, NOON + DAY),
+    ),
+    (
+        laws.a_freeze_stops,
+        the("member.add", frozen_until=NOON + DAY, members=2, quorum=Quorum(two_cents=0)),
+        never(Reason.ACCOUNT_FROZEN, NOON + DAY),
     ),
     (laws.a_freeze_stops, the(START, frozen_until=FOREVER), NOTHING),
     (laws.a_freeze_stops, the("limit.lower", frozen_until=FOREVER), NOTHING),

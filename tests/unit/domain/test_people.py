@@ -454,9 +454,11 @@ def test_what_joins_is_a_passkey() -> None:
     gate = a_gate()
     action = gate.action(gate.propose(*add_contact()).action_id)
     with pytest.raises(InvariantError, match="has a passkey"):
-        who_joins(gate.account, replace(action, secret=encode(APP).decode()), now=NOON)
+        who_joins(
+            gate.account, replace(action, secret=encode(APP).decode()), several=False, now=NOON
+        )
 
-    (event,) = who_joins(gate.account, action, now=NOON)
+    (event,) = who_joins(gate.account, action, several=False, now=NOON)
     assert isinstance(event, ContactJoined)
 
 

@@ -7,6 +7,7 @@ from support.companies import (
     BOB,
     BOBS,
     BOBS_OTHER,
+    CAROL,
     CAROLS,
     TWO_ABOVE,
     a_company,
@@ -15,18 +16,30 @@ from support.companies import (
     remove_member,
 )
 from support.gates import Gate
-from support.worlds import FREEZE, SYNCED, a_passkey, an_account, send
+from support.worlds import (
+    FREEZE,
+    SYNCED,
+    a_passkey,
+    a_password,
+    an_account,
+    bind,
+    reset_password,
+    saved_codes,
+    send,
+)
 
 from twinlock.domain.account import ActionState, OpenAction
+from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor
-from twinlock.domain.bounds import CHALLENGE_LIFETIME, DOCUMENT_ROOM
+from twinlock.domain.bounds import AUTHENTICATORS_MOST, CHALLENGE_LIFETIME, DOCUMENT_ROOM
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.commands import Ask
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.ids import ActionId, ChallengeId, tail
 from twinlock.domain.limits import Limits
 from twinlock.domain.quorums import Quorum
-from twinlock.domain.requirements import Answer
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, reasons
 from twinlock.domain.room import bytes_that_last, fills_bytes, gives_way
 
 TWO = Quorum(two_cents=TWO_ABOVE)
@@ -171,3 +184,30 @@ def question(gate: Gate, action: str, factor: Factor) -> ChallengeId:
     nonce = b64url(gate.draw() * 2)
     gate.run(Ask(action_id=ActionId(action), challenge_id=named, factor=factor, nonce=nonce))
     return named
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        bind(replace(saved_codes("aut_bobs"), member_id=BOB.member_id)),
+        reset_password(old=replace(a_password("aut_bobs"), member_id=BOB.member_id)),
+    ],
+    ids=["recovery codes", "password"],
+)
+def test_a_members_first_of_a_kind_takes_no_other_members_place(
+    gate: Gate, asked: tuple[AnyPayload, str]
+) -> None:
+    """Alice has a password and codes, Bob neither. Prevents: more than an account may hold."""
+    room = AUTHENTICATORS_MOST - len(gate.account.authenticators) - 1
+    more = (
+        replace(a_passkey(f"aut_carol_{n}"), member_id=CAROL.member_id, entry=50 + n)
+        for n in range(2, 2 + room)
+    )
+    full = (*gate.account.authenticators, saved_codes(), *more)
+    gate.account = replace(gate.account, authenticators=full)
+    payload, secret = asked
+
+    said = gate.propose(payload, secret, member=BOB.member_id)
+    assert Reason.TOO_MANY in reasons(said.requirement)
+    own = gate.propose(*bind(saved_codes("aut_new"))).requirement
+    assert Reason.TOO_MANY not in reasons(own)

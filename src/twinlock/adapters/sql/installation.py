@@ -15,7 +15,7 @@ from twinlock.adapters.sql.connections import (
     unreachable,
 )
 from twinlock.adapters.sql.migrate import check_schema
-from twinlock.domain.errors import KeyringOutdatedError, TwinlockError
+from twinlock.domain.errors import KeyringOutdatedError, SettingsWrongError, TwinlockError
 
 
 class InstallationError(TwinlockError):
@@ -30,10 +30,11 @@ async def claim(dsn: str, *, fingerprint: str, log_origin: str, seal_keys: Colle
 
     ``seal_keys`` are the ids of the seal keys that the keyring holds. Prevents: serving with
     another installation's keys, or with an older copy of our own that a rotation left behind, which
-    would seal rows nobody can open.
+    would seal rows nobody can open; and serving as a role that may rewrite what happened.
 
     Raises:
         InstallationError: it belongs to others.
+        SettingsWrongError: the role of ``dsn`` may change or delete the log's entries.
         KeyringOutdatedError: its log was last sealed under a key that is not among them.
         MigrationError: its tables are not those of this version.
         UnavailableError: it does not answer.
@@ -46,6 +47,7 @@ async def claim(dsn: str, *, fingerprint: str, log_origin: str, seal_keys: Colle
         raise unreachable(error) from error
     try:
         await check_schema(connection)
+        await _refuse_owners(connection)
         await connection.execute(queries.CLAIM_INSTALLATION, fingerprint, log_origin)
         row = await connection.fetchrow(queries.READ_INSTALLATION)
         sealed = await connection.fetchval(queries.READ_HEAD_MAC)
@@ -59,4 +61,12 @@ async def claim(dsn: str, *, fingerprint: str, log_origin: str, seal_keys: Colle
         raise KeyringOutdatedError(
             f"the log is sealed under seal key {sealed[:KEY_ID_BYTES].hex()}, which this keyring"
             " does not hold: put the latest copy of the keyring here"
+        )
+
+
+async def _refuse_owners(connection: asyncpg.Connection) -> None:
+    if await connection.fetchval(queries.MAY_REWRITE):
+        raise SettingsWrongError(
+            "TWINLOCK_DATABASE_URL is not that of the application: its role may change or delete"
+            " entries of the log (docs/postgresql.md)"
         )

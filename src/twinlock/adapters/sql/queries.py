@@ -250,6 +250,12 @@ CLAIM_INSTALLATION = """
 INSERT INTO installation (fingerprint, log_origin) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
 
+# Whether this role may do more with what happened than add to it.
+MAY_REWRITE = """
+SELECT bool_or(has_table_privilege(kept, 'UPDATE, DELETE, TRUNCATE'))
+FROM unnest(ARRAY['leaf', 'event']) AS kept
+"""
+
 # Addresses of channels that were named under an index key.
 COUNT_CONTACTS = "SELECT count(*) FROM contact WHERE substr(name, 1, 8) = $1"
 

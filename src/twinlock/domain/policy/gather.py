@@ -142,7 +142,7 @@ def _on_ones_own(
         api_key=key_use(whole, action, shown, lapses=policy.statutes.key_lapses, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
         way_in_left=way_in_left(account, payload, statutes=policy.statutes, now=now),
-        too_many=_too_many(whole.account, action, policy=policy, now=now),
+        too_many=_too_many(whole.account, account, action, policy=policy, now=now),
         bound_already=bound_already(whole.account, action),
         target_gone=target_gone(account, action, lapses=policy.statutes.key_lapses, now=now),
         channel_left=channel_left(account, payload, now=now, offers=offers),
@@ -375,8 +375,14 @@ def _rootless_until(account: Account, *, now: datetime) -> datetime | None:
     return min(young) + NEWCOMER_PERIOD if roots == {None} else None
 
 
-def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: datetime) -> bool:
-    """Say whether there is no room. Freezing, and signing in to do so, always find some."""
+def _too_many(
+    account: Account, own: Account, action: OpenAction, *, policy: Policy, now: datetime
+) -> bool:
+    """Say whether there is no room. Freezing, and signing in to do so, always find some.
+
+    ``own`` is ``account`` as what its member does is decided on: a new authenticator takes the
+    place of their own, and of no other member's.
+    """
     payload = action.payload
     crowded = len(account.actions) > OPEN_ACTIONS_MOST and not urgent(action)
     full = fills(account, action) or fills_bytes(account, action)
@@ -384,12 +390,12 @@ def _too_many(account: Account, action: OpenAction, *, policy: Policy, now: date
         return True
     match payload:
         case AuthenticatorBind():
-            rest = [one for one in account.authenticators if one is not replaced(account, payload)]
+            rest = [one for one in account.authenticators if one is not replaced(own, payload)]
             return len(rest) >= AUTHENTICATORS_MOST
         case ContactChange():
             return channels_full(account, payload, now=now)
         case PasswordReset():
-            return not password(account) and len(account.authenticators) >= AUTHENTICATORS_MOST
+            return not password(own) and len(account.authenticators) >= AUTHENTICATORS_MOST
         case DestinationAdd():
             known = action.secret in account.destinations
             return no_place_left(account) and not known
