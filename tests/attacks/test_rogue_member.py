@@ -12,7 +12,7 @@ one member's is no longer than a removal. So a rogue member costs a week, and ho
 
 import pytest
 from msgspec.structs import replace
-from support.cast import ALICE, DAY, HOUR, MEMBER, NOON, OLD_ADDRESS
+from support.cast import ALICE, DAY, HOUR, MALLORYS_LAPTOP, MEMBER, NOON, OLD_ADDRESS
 from support.companies import (
     BOB,
     BOBS,
@@ -40,6 +40,7 @@ from support.worlds import (
     FREEZE,
     SMS,
     SYNCED,
+    a_password,
     bind,
     list_address,
     make_key,
@@ -47,12 +48,14 @@ from support.worlds import (
     repudiate,
     reset_password,
     send,
+    sign_in,
 )
 
 from twinlock.domain.actions import AnyPayload, LimitLower, LockTighten
+from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Passkey
-from twinlock.domain.bounds import MEMBER_WAIT, WEAK_FREEZE_LENGTH
+from twinlock.domain.bounds import FAILURES_MOST, MEMBER_WAIT, WEAK_FREEZE_LENGTH
 from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.exits import WithdrawalCrypto
@@ -334,3 +337,34 @@ def test_any_member_who_sees_a_theft_stops_it_at_once(gate: Gate) -> None:
 
     assert not gate.is_open(action)
     assert gate.account.spent.cents == 0
+
+
+def test_she_guesses_at_carols_password_as_often_as_a_stranger(gate: Gate) -> None:
+    """As Carol, by the mailbox that all read, she would veto the removal of Bob."""
+    carols = replace(a_password("aut_carols"), member_id=CAROL.member_id)
+    bound = (*gate.account.authenticators, carols)
+    gate.account = replace(gate.account, authenticators=bound)
+    read = 0
+    for _ in range(3 * FAILURES_MOST):
+        asks(gate, sign_in(MALLORYS_LAPTOP), BOBS)  # Her own passkey, between any two guesses.
+        guess = gate.propose(sign_in(MALLORYS_LAPTOP), member=CAROL.member_id).action_id
+        told = gate.wrong(guess, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
+        read += told.fault is ProofFault.PASSWORD_WRONG
+        gate.wait_until(gate.account.throttle.until or gate.now)
+
+    assert read == FAILURES_MOST
+    asks(gate, sign_in(), CAROLS)
+    assert gate.account.throttle.failures == 0
+
+
+def test_once_carol_has_left_nobody_need_open_what_was_guessed_at_hers(gate: Gate) -> None:
+    guess = gate.propose(sign_in(MALLORYS_LAPTOP), member=CAROL.member_id).action_id
+    gate.wrong(guess, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
+    asks(gate, sign_in(), BOBS)
+    before = gate.account.throttle.failures
+    done(gate, remove_member(CAROL.member_id), BOBS)
+    gate.wait(MEMBER_WAIT)
+    gate.settle()
+    asks(gate, sign_in(), BOBS)
+
+    assert (before, gate.account.throttle.failures) == (1, 0)
