@@ -11,7 +11,12 @@ from support.worlds import APP, EMAIL, PASSWORD, SYNCED, an_account, send, sign_
 
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.bounds import DEVICE_KNOWN_FOR, FAILURES_MOST, SIGNED_AT_TOLERANCE
+from twinlock.domain.bounds import (
+    DEVICE_KNOWN_FOR,
+    FAILURES_MOST,
+    LOOSE_ACTIONS_MOST,
+    SIGNED_AT_TOLERANCE,
+)
 from twinlock.domain.commands import SessionSignature
 from twinlock.domain.requirements import Answer
 
@@ -138,6 +143,18 @@ def test_each_sign_in_keeps_a_device_known() -> None:
 
     assert gate.account.holds == ()
     assert gate.account.devices[0].since == since
+
+
+def test_a_leaked_password_pushes_out_nothing_that_a_known_device_signed() -> None:
+    """Prevents: four sign-ins that each show it, whenever the owner begins one of theirs."""
+    gate = Gate.of(an_account(PASSWORD, APP))
+    own = ""
+    for number in range(2 * LOOSE_ACTIONS_MOST):
+        if number == LOOSE_ACTIONS_MOST:
+            own = gate.start()
+        gate.prove(gate.start(MALLORYS_LAPTOP), PASSWORD)
+
+    assert gate.prove(own, PASSWORD, APP).answer is Answer.ALLOW
 
 
 def test_strangers_who_name_a_known_device_push_out_nothing_that_it_signed() -> None:
