@@ -57,6 +57,7 @@ from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Passkey
 from twinlock.domain.bounds import FAILURES_MOST, MEMBER_WAIT, WEAK_FREEZE_LENGTH
 from twinlock.domain.canonical import b64url
+from twinlock.domain.channels import Channel
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import MemberId
@@ -368,3 +369,19 @@ def test_once_carol_has_left_nobody_need_open_what_was_guessed_at_hers(gate: Gat
     asks(gate, sign_in(), BOBS)
 
     assert (before, gate.account.throttle.failures) == (1, 0)
+
+
+@pytest.mark.parametrize("channel", [EMAIL, SMS])
+def test_with_carols_password_too_a_mailbox_that_all_read_opens_nothing(
+    gate: Gate, channel: Channel
+) -> None:
+    """As Carol she would veto the removal of Bob, and freeze once more."""
+    carols = replace(a_password("aut_carols"), member_id=CAROL.member_id)
+    bound = (*gate.account.authenticators, carols)
+    gate.account = replace(gate.account, authenticators=bound)
+    before = gate.account.sessions
+    started = gate.propose(sign_in(MALLORYS_LAPTOP), member=CAROL.member_id).action_id
+    gate.prove(started, carols)
+
+    assert gate.ask(started, channel).fault is ProofFault.BELOW_FLOOR
+    assert gate.account.sessions == before
