@@ -296,12 +296,19 @@ def _oldest(
 
 
 def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> SessionState:
+    """Return what the session behind ``action`` is good for: for no exit, where a saved code is it.
+
+    Prevents: what was signed in it while exits were held, and leaves when the hold is over.
+    """
     if action.unsigned:
         return SessionState.UNSIGNED
+    leaves = class_of(action.payload) is ActionClass.EXIT
+    saved = [one.entry for one in account.authenticators if isinstance(one, RecoveryCodes)]
     for one in shown:
         session = account.session(one.source)
         if one.factor is Factor.SESSION and session is not None:
-            return session.state(one.at)
+            spends = not leaves or set(saved).isdisjoint(session.by)
+            return session.state(one.at) if spends else SessionState.NONE
     return SessionState.NONE
 
 
