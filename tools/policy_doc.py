@@ -161,8 +161,9 @@ anything in it
   on any but the latter; or what [intents.md](intents.md) tells on any but `trade.unusual`: there
   they would mean nothing, or a freeze that costs its owner a year;
 * has `@risk_raised_held_seconds` or `@risk_high_held_seconds` on any permit but that of
-  `session.start`, or of more than two weeks; or could stop matching as `risk` rises, which is the
-  platform's word and may only add ([risk.md](risk.md)): compare `context.risk >=` a number;
+  `session.start`, or of more than two weeks; or could stop matching as `risk` or `wanted_elsewhere`
+  rises, or once `signalled` is so. They are the word of others, or what other customers did, and
+  may only add ([risk.md](risk.md)): compare `context.risk >=` a number;
 * has more than 64 brackets open at once, or 512 operators in a rule, which is
   counted before anything parses it;
 * compares with a word that a fact can never be (`"passkye"` parses, and would never match), or with
@@ -174,13 +175,15 @@ anything in it
   so an account with a passkey could never show one;
 * slows or forbids what tightens, or leaves out of its `@offers` what somebody has to tighten by
   (law 5): passkey, app and password, and whatever `session.start` takes beside them;
-* is read differently by the two engines at any of 512 boundary requests.
+* is read differently by the two engines at any of 512 boundary requests, or of as many more as each
+  rule takes to match once.
 """.strip(),
         _warnings(),
         """
 `@offers("passkey,totp,password")` on a permit names what its action may be proved by, in the words
 of the fact `factors`; without it, that is anything bound. Nothing else is asked for, and nothing
-else counts where it is shown all the same.
+else counts where it is shown all the same, or was before the policy said so: what waits is then
+asked for a proof again.
 
 What a rule may say: facts as in the table; `&&`, `||`, `!`, comparisons, `+`, `-`, `*`; `contains`,
 `containsAll`, `containsAny` and `isEmpty` of sets of words; `durationSince` and `duration("2d")`.

@@ -32,7 +32,8 @@ from twinlock.domain.commands import ReportFlood, ReportNotice, SessionSignature
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import ActionId
 from twinlock.domain.notices import NoticeKind, notices
-from twinlock.domain.requirements import Answer
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, reasons
 
 LIST = list_address(NEW_ADDRESS)
 
@@ -94,6 +95,24 @@ def test_a_flood_just_before_the_change_counts_and_one_long_before_does_not() ->
         assert gate.is_open(action) is (until == 2 * DAY)
         if gate.is_open(action):
             assert gate.action(action).until == begun + until
+
+
+def test_where_only_what_is_listed_may_be_sent_to_nothing_leaves_before_the_longer_wait() -> None:
+    """Prevents: an exit to what waits to be listed, whose own wait no flood lengthens."""
+    gate = Gate.of(an_account(PASSWORD, SYNCED, ROAMING, destinations_required=True))
+    action = asked(gate)
+    early = gate.propose(send(1, to=NEW_ADDRESS))
+    buried(gate)
+    gate.wait(DAY)
+    late = gate.propose(send(1, to=NEW_ADDRESS))
+
+    assert gate.is_open(action)
+    for said in (early, late):
+        assert said.answer is Answer.DENY
+        assert Reason.DESTINATION_NOT_LISTED in reasons(said.requirement)
+    gate.wait(DAY)
+    listed = gate.propose(send(1, to=NEW_ADDRESS))
+    assert gate.prove(listed.action_id, ROAMING).answer is Answer.ALLOW
 
 
 def test_a_stolen_session_that_buries_the_word_by_our_own_messages_is_noticed() -> None:

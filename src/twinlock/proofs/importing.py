@@ -31,6 +31,7 @@ from twinlock.domain.ids import AccountId, ApiKeyId, AuthenticatorId, ChannelId,
 from twinlock.domain.importing.faults import RowFault, RowRefusedError
 from twinlock.domain.importing.naming import parts_of
 from twinlock.domain.importing.rows import ImportedApiKey, ImportedPasskey, ImportedTotp, Row
+from twinlock.domain.policy.targets import gets_in
 from twinlock.domain.policy.version import Policy
 from twinlock.proofs import cose, totp
 from twinlock.proofs.addresses.normal import normal_where
@@ -89,7 +90,7 @@ def arrival(
     member, *ends = parts_of(named, count + len(row.api_keys))
     left = iter(ends)
     authenticators = _authenticators(row, MemberId(f"mem_{member}"), left, terms, now=now)
-    if not any(isinstance(one, Password | Passkey) for one in authenticators):
+    if not gets_in(authenticators, statutes=terms.policy.statutes, always=False, now=now):
         _refuse(RowFault.WAY_IN_MISSING, "password_hash")
     listed = _destinations(row, terms.policy)
     account = Account(

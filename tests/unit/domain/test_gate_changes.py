@@ -14,6 +14,7 @@ from support.cast import (
     OLD_ADDRESS,
 )
 from support.gates import Gate
+from support.policies import STRICT, policy_of, with_rules
 from support.worlds import (
     APP,
     PASSWORD,
@@ -24,6 +25,7 @@ from support.worlds import (
     a_password,
     a_session,
     an_account,
+    an_app,
     bind,
     change_password,
     list_address,
@@ -36,6 +38,7 @@ from support.worlds import (
 from twinlock.domain.account import ActionUnknownError, Candidate
 from twinlock.domain.actions import ApiKeyRevoke
 from twinlock.domain.assurance import Factor
+from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.commands import (
     EndSession,
     ImportDestination,
@@ -142,6 +145,52 @@ def test_the_last_way_in_is_not_removed() -> None:
 
     assert Reason.LAST_AUTHENTICATOR in reasons(refused.requirement)
     assert gate.propose(remove(APP)).answer is Answer.HOLD
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [((PASSWORD, APP), True), ((PASSWORD,), True), ((ROAMING,), False), ((APP, ROAMING), False)],
+)
+def test_what_the_policy_takes_no_sign_in_by_is_no_way_in(
+    left: tuple[Authenticator, ...], kept: bool
+) -> None:
+    """Prevents: an owner under ``strict`` who removes the last passkey, and never gets in again."""
+    gate = Gate.of(an_account(SYNCED, *left), policy=STRICT)
+    refused = gate.propose(remove(SYNCED))
+
+    assert (Reason.LAST_AUTHENTICATOR in reasons(refused.requirement)) is kept
+
+
+def test_under_strict_nobody_signs_in_for_good_without_a_passkey() -> None:
+    """Prevents: a password and an app that end setting up, so that no passkey is bound any more."""
+    bound = (a_password(bound_at=NOON), an_app(bound_at=NOON))
+    gate = Gate.of(an_account(*bound, enrolling_until=NOON + HOUR, opened_at=NOON), policy=STRICT)
+    typed = gate.sign_in(*bound)
+    passkey = a_passkey("aut_new")
+
+    assert Reason.PHISHING_RESISTANT_NEEDED in reasons(typed.requirement)
+    assert gate.propose(*bind(passkey)).answer is Answer.ALLOW
+    assert gate.sign_in(passkey).answer is Answer.ALLOW
+
+
+def test_what_a_sign_in_is_not_offered_by_is_no_way_in() -> None:
+    permit = '@id("session.start.permit")'
+    passkeys_only = with_rules().replace(permit, f'{permit} @offers("passkey")')
+    gate = Gate.of(an_account(PASSWORD, SYNCED), policy=policy_of(passkeys_only))
+
+    assert Reason.LAST_AUTHENTICATOR in reasons(gate.propose(remove(SYNCED)).requirement)
+
+
+def test_where_a_sign_in_takes_two_roots_both_stay() -> None:
+    two = (
+        '@id("two") @outcome("challenge") @reason("second_root_needed") @roots("2") '
+        'forbid (principal, action == Action::"session.start", resource) '
+        "when { context.new_device } unless { context.roots_shown >= 2 };"
+    )
+    gate = Gate.of(an_account(PASSWORD, SYNCED, ROAMING), policy=policy_of(with_rules(two)))
+
+    assert Reason.LAST_AUTHENTICATOR in reasons(gate.propose(remove(ROAMING)).requirement)
+    assert Reason.LAST_AUTHENTICATOR not in reasons(gate.propose(remove(PASSWORD)).requirement)
 
 
 def test_of_two_removals_the_second_keeps_the_last_way_in() -> None:

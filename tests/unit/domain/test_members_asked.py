@@ -50,8 +50,10 @@ def standing(gate: Gate, action: OpenAction) -> Standing:
     return Standing(state=state, action=action, rules=gate.rules, now=gate.now)
 
 
+ABOVE_BUDGET = 501  # Above it a statute of the profile asks for a proof.
 CASES = [
     pytest.param(a_gate, list_address(NEW_ADDRESS), Reason.LOOSENING_WAITS, id="wait"),
+    pytest.param(a_gate, send(ABOVE_BUDGET), Reason.MEMBERS_NEEDED, id="statute"),
     pytest.param(locked, send(ABOVE), Reason.LOCKED, id="lock"),
     pytest.param(with_friend, send(ABOVE), Reason.AGREEMENT_NEEDED, id="contact"),
     pytest.param(

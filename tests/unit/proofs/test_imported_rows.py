@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.imports import ADDRESS, BCRYPT, OLD_SITE, SEED, SOURCE, TERMS, a_row, base32, read
 from support.imports import an_old_passkey as a_key_of
+from support.policies import STRICT, policy_of, with_rules
 
 from twinlock.domain.account import Account
 from twinlock.domain.assurance import Level, Placement
@@ -15,6 +17,7 @@ from twinlock.domain.channels import ChannelKind
 from twinlock.domain.ids import AccountId
 from twinlock.domain.importing.faults import SENTENCES, RowFault, RowRefusedError
 from twinlock.domain.importing.naming import imported_account_id, parts_of
+from twinlock.domain.policy.version import Policy
 from twinlock.proofs import totp
 from twinlock.proofs.importing import Arrival, arrival
 from twinlock.range.authenticator import SoftwareAuthenticator
@@ -32,8 +35,13 @@ def an_old_passkey(**more: object) -> dict[str, object]:
 
 
 def arrived(**more: object) -> Arrival:
+    return arrived_under(TERMS.policy, **more)
+
+
+def arrived_under(policy: Policy, **more: object) -> Arrival:
     row = read(a_row(**more))  # type: ignore[arg-type] # a row's members
-    return arrival(row, named=NAMED, label_key=bytes(32), source=SOURCE, terms=TERMS, now=NOON)
+    terms = replace(TERMS, policy=policy)
+    return arrival(row, named=NAMED, label_key=bytes(32), source=SOURCE, terms=terms, now=NOON)
 
 
 def opened(**more: object) -> Account:
@@ -121,6 +129,24 @@ def test_destinations_are_listed_in_their_one_form() -> None:
     made = arrived(destinations=[{**DESTINATION, "address": ADDRESS.upper().replace("X", "x")}])
 
     assert [one.address for one in made.listed] == [ADDRESS]
+
+
+def test_what_the_policy_takes_no_sign_in_by_is_no_way_in() -> None:
+    """Prevents: a customer who moves in, and can neither sign in nor bind what would let them."""
+    app = [{"seed": base32(SEED)}]
+    with pytest.raises(RowRefusedError) as error:
+        arrived_under(STRICT, totp=app)
+    from_new_devices = policy_of(
+        with_rules(
+            '@id("new") @outcome("challenge") @reason("proof_needed") @factors("passkey") '
+            'forbid (principal, action == Action::"session.start", resource) '
+            'when { context.new_device } unless { context.factors.contains("passkey") };'
+        )
+    )
+
+    assert error.value.fault is RowFault.WAY_IN_MISSING
+    assert arrived_under(STRICT, passkeys=[an_old_passkey()]).account.authenticators
+    assert arrived_under(from_new_devices, totp=app).account.authenticators
 
 
 TOO_MANY_KEYS = [an_old_passkey(credential_id=b64url(bytes([n]) * 16)) for n in range(8)]

@@ -82,8 +82,8 @@ SENTENCES: Mapping[RowFault, str] = MappingProxyType(
         "once, and changed at the gate.",
         RowFault.ACCOUNT_ERASED: "This reference was imported before and has been erased. No name "
         "is given out again.",
-        RowFault.WAY_IN_MISSING: "There is neither a password nor a passkey, so nobody could ever "
-        "sign in.",
+        RowFault.WAY_IN_MISSING: "There is neither a password nor a passkey, or the policy takes "
+        "no sign-in by what there is, so nobody could ever sign in.",
         RowFault.CHANNEL_MISSING: "There is neither an e-mail address nor a telephone number, so "
         "nobody could be told.",
         RowFault.CHANNEL_REFUSED: "It is no address or number in a form that we know, or stands "

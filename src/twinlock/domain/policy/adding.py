@@ -1,7 +1,8 @@
-"""What the platform's word may do in a condition: add, and nothing else (law 1).
+"""What the word of others may do in a condition: add, and nothing else (law 1).
 
-A fact of ``Source.ADDS`` is compared with a number, so that a rule that matches keeps matching as
-it rises. Any other way to read one is refused.
+It is the platform's, another party's, or what other customers did, of whom some are thieves. Such a
+fact is a flag, or is compared with a number, so that a rule that matches keeps matching as it
+rises. Any other way to read one is refused.
 
 Always true (tests/property/test_signing_in_properties.py): a policy that is taken misses nothing at
 a higher score less than at a lower one.
@@ -12,7 +13,8 @@ from typing import Any
 
 from twinlock.domain.policy.vocabulary import VOCABULARY, Source
 
-ADDING = frozenset(name for name, fact in VOCABULARY.items() if fact.source is Source.ADDS)
+_OF_OTHERS = (Source.ADDS, Source.OTHERS, Source.CUSTOMERS)
+ADDING = frozenset(name for name, fact in VOCABULARY.items() if fact.source in _OF_OTHERS)
 _RISING = frozenset({">", ">="})  # Truer as the left side rises …
 _FALLING = frozenset({"<", "<="})  # … and as the right side does.
 
@@ -34,6 +36,8 @@ def _adds(data: Any, *, more: bool) -> bool:  # noqa: ANN401 - any JSON
             return _adds(left, more=more) and _adds(right, more=more)
         case {"!": {"arg": arg}}:
             return _adds(arg, more=not more)
+        case {".": _}:  # A flag, by itself: of whatever else a condition is made, it compares.
+            return more
         case dict() if len(data) == 1:
             name, inner = next(iter(data.items()))
             return _compares(name, inner, more=more)

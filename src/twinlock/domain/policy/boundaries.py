@@ -23,20 +23,30 @@ _AN_INSTANT = 1_767_225_600_000  # Somewhere in the middle of what instants can 
 _STEPS = (-1, 0, 1)
 
 
-def boundary_requests(statutes: Statutes, *, count: int) -> Iterator[tuple[str, Context]]:
-    """Give ``count`` actions with facts at the boundaries of what ``statutes`` compare."""
+def boundary_requests(
+    statutes: Statutes, *, count: int, most: int = 0
+) -> Iterator[tuple[str, Context]]:
+    """Give ``count`` actions with facts at the boundaries of what ``statutes`` compare.
+
+    And more, of ``most`` in all, until every rule both matched and did not. Prevents: a rule that
+    two engines read differently, and that none of so many requests ever met.
+    """
     actions = sorted(statutes.permits)
     values = {action: _values(statutes, action) for action in actions}
-    for number in range(count):
+    found: dict[str, set[bool]] = {rule.rule_id: set() for rule in statutes.rules}
+    for number in range(max(count, most)):
         action = actions[number % len(actions)]
+        rules = statutes.of(action)
+        if number >= count and all(len(found[rule.rule_id]) > 1 for rule in rules):
+            continue
         drawn = _draws(number, len(VOCABULARY))
-        yield (
-            action,
-            {
-                name: some[draw % len(some)]
-                for (name, some), draw in zip(values[action].items(), drawn, strict=True)
-            },
-        )
+        context = {
+            name: some[draw % len(some)]
+            for (name, some), draw in zip(values[action].items(), drawn, strict=True)
+        }
+        for rule in rules:
+            found[rule.rule_id].add(rule.when.run(context))
+        yield action, context
 
 
 def _draws(number: int, count: int) -> Iterator[int]:

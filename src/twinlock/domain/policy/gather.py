@@ -27,7 +27,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.api_keys import by_keys_alone, key_use, lapsed, level_by_key
-from twinlock.domain.assurance import BESIDE, KNOWN, PHONE, Factor, Level, level_of
+from twinlock.domain.assurance import KNOWN, PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, factor_of, root
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
@@ -59,6 +59,7 @@ from twinlock.domain.newcomers import (
     links,
 )
 from twinlock.domain.people import contact_facts
+from twinlock.domain.policy.enrolled import roots_enrolled, standing
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.leaving import day_of, destination_of, worth
 from twinlock.domain.policy.owned import own_rules
@@ -80,7 +81,7 @@ from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import fills_bytes, urgent
 from twinlock.domain.screening import Screened, Screening
 from twinlock.domain.signing_in import risk_fact, unusual_until
-from twinlock.domain.successors import counts, floor_imported
+from twinlock.domain.successors import floor_imported
 from twinlock.domain.unheard import unheard_until
 from twinlock.domain.waits import lapses_at
 
@@ -100,7 +101,7 @@ def gather(
         return facts
     own = seen_by(state, action).account
     offers = policy.statutes.offers(type_of(action.payload))
-    own_at = _proved_at(own, action, _without_keys(_standing(own, action)), offers=offers)
+    own_at = _proved_at(own, action, _without_keys(standing(own, action, offers)), offers=offers)
     return with_members(facts, state.account, action, own_at=own_at)
 
 
@@ -115,8 +116,9 @@ def _on_ones_own(
 ) -> Facts:
     """Return the facts as they are of the member alone whose action it is."""
     state = seen_by(whole, action)
-    account, payload, shown = state.account, action.payload, _standing(state.account, action)
+    account, payload = state.account, action.payload
     floor, offers = account.floor, policy.statutes.offers(type_of(payload))
+    shown = standing(account, action, offers)
     roots = _roots(payload, shown, floor=floor)
     destination, budget_left, used = destination_of(state, action, policy=policy, now=now)
     about = target(account, payload, whole=whole.account, now=now)
@@ -134,13 +136,13 @@ def _on_ones_own(
         shown_level=level_against(account, payload, shown, now=now, offers=offers),
         shown_factors=tuple(sorted({one.factor for one in shown})),
         shown_roots=roots,
-        roots_enrolled=_roots_enrolled(account, now=now),
+        roots_enrolled=roots_enrolled(account, payload, now=now),
         shown_oldest_at=_oldest(account, payload, shown, about[0], now=now),
         shown_device_bound=_device_bound(account, shown),
         session=_session(account, action, shown),
         api_key=key_use(whole, action, shown, lapses=policy.statutes.key_lapses, now=now),
         narrow=_narrow(account, roots, destination, floor=floor, now=now),
-        way_in_left=way_in_left(account, payload, now=now),
+        way_in_left=way_in_left(account, payload, statutes=policy.statutes, now=now),
         too_many=_too_many(whole.account, account, action, policy=policy, now=now),
         bound_already=bound_already(whole.account, action),
         target_gone=target_gone(account, action, lapses=policy.statutes.key_lapses, now=now),
@@ -223,25 +225,9 @@ def _without_keys(shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
     return tuple(one for one in shown if one.factor is not Factor.API_KEY)
 
 
-def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
-    return tuple(
-        one
-        for one in action.shown
-        if account.stands(one)
-        and not account.muted(action, one)
-        and one.factor not in BESIDE
-        and counts(account, action.payload, one)
-    )
-
-
 def _channel_confirmed(action: OpenAction) -> bool:
     adds = isinstance(action.payload, ContactChange) and bool(action.payload.new_address)
     return not adds or confirmed(action)
-
-
-def _roots_enrolled(account: Account, *, now: datetime) -> int:
-    live = (one for one in account.authenticators if not one.suspended(now))
-    return len({root(one, now=now) for one in live} - {None})
 
 
 def _roots(payload: AnyPayload, shown: tuple[Shown, ...], *, floor: Level) -> tuple[str, ...]:
@@ -300,12 +286,19 @@ def _oldest(
 
 
 def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> SessionState:
+    """Return what the session behind ``action`` is good for: for no exit, where a saved code is it.
+
+    Prevents: what was signed in it while exits were held, and leaves when the hold is over.
+    """
     if action.unsigned:
         return SessionState.UNSIGNED
+    leaves = class_of(action.payload) is ActionClass.EXIT
+    saved = [one.entry for one in account.authenticators if isinstance(one, RecoveryCodes)]
     for one in shown:
         session = account.session(one.source)
         if one.factor is Factor.SESSION and session is not None:
-            return session.state(one.at)
+            spends = not leaves or set(saved).isdisjoint(session.by)
+            return session.state(one.at) if spends else SessionState.NONE
     return SessionState.NONE
 
 
@@ -469,7 +462,8 @@ def _exit_open_until(account: Account, payload: AnyPayload, *, policy: Policy) -
         return None
 
     def on_its_way(one: OpenAction) -> bool:
-        offers, shown = policy.statutes.offers(type_of(one.payload)), _standing(account, one)
+        offers = policy.statutes.offers(type_of(one.payload))
+        shown = standing(account, one, offers)
         proved = _proved_at(account, one, shown, offers=offers) is not None
         return one.state is ActionState.AUTHORIZED or proved
 

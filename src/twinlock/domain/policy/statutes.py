@@ -28,7 +28,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import CLASS_OF, REPUDIATIONS, ActionClass, ActionType
 from twinlock.domain.key_laws import next_day
 from twinlock.domain.laws import LEAST_WAIT, Law
-from twinlock.domain.member_laws import is_proved
+from twinlock.domain.member_laws import another_member, is_proved
 from twinlock.domain.policy.adding import relaxes
 from twinlock.domain.policy.annotations import (
     OF_TRADING,
@@ -193,10 +193,13 @@ def _facts_read(rules: tuple[Statute, ...]) -> tuple[str, ...]:
 def required(demand: Demand, facts: Facts) -> Requirement:
     """Return what ``demand`` means for ``facts``.
 
-    A wait runs from a proof, so what waits is proved, whatever the laws let go without one.
+    A wait runs from a proof, so what waits is proved, whatever the laws let go without one. Whoever
+    has proved, and waits for other members, is not asked for the same again.
     """
     floor = max(facts.floor, Level.KNOWLEDGE)
     match demand:
+        case Ask(roots=1, factors=()) if is_proved(facts):
+            return another_member(Reason.MEMBERS_NEEDED)
         case Ask(reason=reason, roots=roots, factors=factors):
             return Prove(code=reason, level=floor, roots=roots, factors=factors)
         case Wait(reason=reason, length=length, or_roots=or_roots):
@@ -347,7 +350,7 @@ def _statute(rule_id: str, rule: _Rule) -> Statute:
     _check_sums(statute)
     _check_ranges(rule_id, rule)
     if relaxes((clause.kind, clause.body) for clause in rule.conditions):
-        says = "as a score rises it must not stop matching: write context.risk >= a number"
+        says = "the word of others only adds: it must not stop matching as that rises, or is given"
         refuse(PolicyFault.RELAXES, says, rule=rule_id)
     check_reason(rule_id, demand, actions=statute.actions, facts=statute.when.facts)
     for lifted, says in _lifts(demand):

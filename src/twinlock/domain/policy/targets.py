@@ -41,9 +41,10 @@ from twinlock.domain.authenticators.model import (
     Password,
     RecoveryCodes,
     factor_of,
+    root,
 )
 from twinlock.domain.bounds import CHANNELS_MOST
-from twinlock.domain.catalogue import REPORTS, REPUDIATIONS
+from twinlock.domain.catalogue import REPORTS, REPUDIATIONS, ActionType
 from twinlock.domain.channels import Channel
 from twinlock.domain.key_changes import key_of
 from twinlock.domain.members import since
@@ -59,6 +60,10 @@ from twinlock.domain.newcomers import (
     somebody_left,
 )
 from twinlock.domain.people import contact_of, is_known
+from twinlock.domain.policy.annotations import Ask
+from twinlock.domain.policy.statute import outcomes
+from twinlock.domain.policy.statutes import Statutes
+from twinlock.domain.policy.varying import box_of, only
 from twinlock.domain.proving import CODES, level_for
 from twinlock.domain.successors import is_foreign
 
@@ -376,10 +381,42 @@ def channel_left(
     return any(one.channel_id != payload.channel_id for one in account.channels)
 
 
-def way_in_left(account: Account, payload: AnyPayload, *, now: datetime) -> bool:
-    """Say whether somebody can still sign in: an app or recovery codes alone are not enough."""
-    gone = payload.authenticator_id if isinstance(payload, AuthenticatorRemove) else ""
-    rest = (one for one in account.authenticators if one.authenticator_id != gone)
+def way_in_left(
+    account: Account, payload: AnyPayload, *, statutes: Statutes, now: datetime
+) -> bool:
+    """Say whether somebody can still sign in: an app or recovery codes alone are not enough.
+
+    Nor is what the policy takes no sign-in by. Prevents: the last passkey removed where a sign-in
+    takes one, so that its owner never gets in again, nor binds another.
+    """
+    if not isinstance(payload, AuthenticatorRemove):
+        return True
+    gone = payload.authenticator_id
+    rest = [one for one in account.authenticators if one.authenticator_id != gone]
     if account.members:  # Each of several members signs in with a passkey, and with nothing less.
-        rest = (one for one in rest if isinstance(one, Passkey))
-    return not gone or any(lets_in(one) and not one.suspended(now) for one in rest)
+        rest = [one for one in rest if isinstance(one, Passkey)]
+    return gets_in(rest, statutes=statutes, always=True, now=now)
+
+
+def gets_in(
+    bound: Iterable[Authenticator], *, statutes: Statutes, always: bool, now: datetime
+) -> bool:
+    """Say whether somebody with no more than ``bound`` signs in by what the policy takes.
+
+    ``always``: from whatever device, and however unlike the account's own a sign-in is.
+    """
+    action = ActionType.SESSION_START
+    offers = statutes.offers(action)
+    live = [one for one in bound if not one.suspended(now) and factor_of(one) in offers]
+    asks = [rule for rule in statutes.of(action) if isinstance(rule.demand, Ask)]
+    if not any(map(lets_in, live)) or not asks:
+        return any(map(lets_in, live))
+    all_shown = {
+        **box_of(action),
+        "enrolling": only(False),  # noqa: FBT003 - the value of a fact
+        "proved": only(True),  # noqa: FBT003 - the value of a fact
+        "factors": only(frozenset(factor_of(one).value for one in live)),
+        "roots_shown": only(len({root(one, now=now) for one in live} - {None})),
+    }
+    found = [outcomes(rule, all_shown) for rule in asks]
+    return all(one == {False} if always else False in one for one in found)

@@ -58,6 +58,7 @@ class Source(StrEnum):
     CLOCK = "our clock"
     ADDS = "the platform's word, which can only add, held against our own record"
     OTHERS = "the signed word of another party, which can only add"
+    CUSTOMERS = "our own record of what other customers did, which can only add"
 
 
 class Fact(NamedTuple):
@@ -258,7 +259,7 @@ VOCABULARY: Mapping[str, Fact] = MappingProxyType(
             lambda facts: facts.destinations_required,
         ),
         "wanted_elsewhere": _count(
-            Source.RECORD,
+            Source.CUSTOMERS,
             "At how many other accounts it was listed or paid in the last 30 days; 20 at most.",
             lambda facts: facts.wanted_elsewhere,
         ),

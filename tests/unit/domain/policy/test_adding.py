@@ -1,4 +1,4 @@
-"""Conditions on the platform's word: those that only add, and all that could do otherwise."""
+"""Conditions on the word of others: those that only add, and all that could do otherwise."""
 
 from typing import Any
 
@@ -12,6 +12,10 @@ OTHER = {".": {"left": {"Var": "context"}, "attr": "day_cents"}}
 
 def compared(sign: str, left: object, right: object) -> dict[str, Any]:
     return {sign: {"left": left, "right": right}}
+
+
+def fact(name: str) -> dict[str, Any]:
+    return {".": {"left": {"Var": "context"}, "attr": name}}
 
 
 SIXTY = {"Value": 60}
@@ -36,6 +40,23 @@ RISES = compared(">=", RISK, SIXTY)
 def test_a_condition_that_a_score_only_fulfils(body: object) -> None:
     assert not relaxes([("when", body)])
     assert relaxes([("unless", body)]) is ("risk" in str(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "adds"),
+    [
+        (fact("signalled"), True),
+        (compared("&&", fact("signalled"), fact("narrow")), True),
+        ({"!": {"arg": fact("signalled")}}, False),
+        (compared("==", fact("signalled"), {"Value": True}), False),
+        (compared(">=", fact("wanted_elsewhere"), {"Value": 5}), True),
+        (compared("<", fact("wanted_elsewhere"), {"Value": 5}), False),
+    ],
+)
+def test_no_signal_and_no_other_customer_lifts_anything(body: object, *, adds: bool) -> None:
+    """Prevents: five accounts of a thief's, whose listings have an address wait less long."""
+    assert relaxes([("when", body)]) is not adds
+    assert relaxes([("unless", body)]) is not ("!" in str(body) or "<" in str(body))
 
 
 @pytest.mark.parametrize(

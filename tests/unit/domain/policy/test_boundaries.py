@@ -2,10 +2,13 @@
 
 from collections import defaultdict
 
-from support.policies import policy_of, with_rules
+import pytest
+from support.policies import DEFAULT, STRICT, policy_of, with_rules
 
+from twinlock.adapters.policies import CHECKED_AT_LOAD, CHECKED_AT_MOST
 from twinlock.domain.policy.boundaries import boundary_requests
 from twinlock.domain.policy.terms import Span, Value
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.policy.vocabulary import whole_box
 
 MIDDLE = 1_767_225_600_000  # 2026-01-01, where instants are tried.
@@ -31,6 +34,30 @@ def most(name: str) -> int:
     shape = whole_box()[name]
     assert isinstance(shape, Span)
     return shape.most
+
+
+SELDOM = """
+@id("seldom") @outcome("deny") @reason("platform_rule")
+forbid (principal, action == Action::"freeze.lift", resource)
+when { context.held_seconds == 77 && context.narrow && context.signalled && context.risk >= 60 };
+"""
+
+
+@pytest.mark.parametrize("policy", [DEFAULT, STRICT, policy_of(with_rules(SELDOM))])
+def test_every_rule_is_tried_where_it_matches_and_where_it_does_not(policy: Policy) -> None:
+    """Prevents: what two engines read differently, found by nobody before it is decided by."""
+    found: dict[str, set[bool]] = defaultdict(set)
+    requests = boundary_requests(policy.statutes, count=CHECKED_AT_LOAD, most=CHECKED_AT_MOST)
+    every = list(requests)
+    for action, context in every:
+        for rule in policy.statutes.of(action):
+            found[rule.rule_id].add(bool(rule.when.run(context)))
+
+    assert found == {rule.rule_id: {True, False} for rule in policy.statutes.rules}
+    assert every[:CHECKED_AT_LOAD] == list(
+        boundary_requests(policy.statutes, count=CHECKED_AT_LOAD)
+    )
+    assert len(every) < 4 * CHECKED_AT_LOAD
 
 
 def test_numbers_are_tried_at_their_ends_and_on_both_sides_of_each_step() -> None:

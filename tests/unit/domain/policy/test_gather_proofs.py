@@ -12,6 +12,7 @@ from support.cast import (
     LONG_AGO,
     NOON,
 )
+from support.gates import Gate
 from support.worlds import (
     APP,
     DESKTOP,
@@ -20,20 +21,25 @@ from support.worlds import (
     FREEZE,
     PASSWORD,
     ROAMING,
+    SAVED,
     SYNCED,
+    a_destination,
     a_passkey,
     a_session,
     an_account,
     change_password,
     remove,
     send,
+    sign_in,
 )
 
 from twinlock.domain.account import Account, Session
+from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Authenticator
 from twinlock.domain.channels import Channel
 from twinlock.domain.policy.facts import SessionState
+from twinlock.domain.requirements import Answer, ask_again_at
 
 # --- Proofs ---
 
@@ -171,6 +177,44 @@ def test_the_target_that_is_not_bound_is_none() -> None:
 )
 def test_the_roots_enrolled_are_those_of_authenticators(account: Account, enrolled: int) -> None:
     assert facts_of(an_action(send()), account).roots_enrolled == enrolled
+
+
+FOREIGN = replace(a_passkey("aut_foreign"), rp_id="old.example")
+
+
+@pytest.mark.parametrize(
+    ("payload", "bound", "enrolled"),
+    [
+        (send(), (ROAMING, SAVED), 1),
+        (send(), (ROAMING, FOREIGN), 1),
+        (send(), (PASSWORD, SAVED), 0),
+        (sign_in(), (ROAMING, SAVED), 2),
+        (sign_in(), (ROAMING, FOREIGN), 1),
+        (sign_in(), (FOREIGN,), 1),
+        (remove(ROAMING), (ROAMING, SAVED), 1),
+        (remove(APP), (APP, SAVED), 1),
+    ],
+)
+def test_what_is_not_read_for_an_action_has_no_root_to_be_asked_for(
+    payload: AnyPayload, bound: tuple[Authenticator, ...], enrolled: int
+) -> None:
+    assert facts_of(an_action(payload), an_account(*bound)).roots_enrolled == enrolled
+
+
+@pytest.mark.parametrize("beside", [SAVED, FOREIGN])
+def test_nobody_is_asked_for_a_second_root_that_nothing_bound_can_show(
+    beside: Authenticator,
+) -> None:
+    """Prevents: a narrow account with one key, whose larger sum is asked for a second for ever."""
+    young = replace(EMAIL, bound_at=NOON - DAY)
+    gate = Gate.of(an_account(ROAMING, beside, channels=(young,)), a_destination())
+    too_much, alone = gate.propose(send(1_001)), gate.propose(send(1_000))
+    gate.prove(alone.action_id, ROAMING)
+    gate.spend(alone.action_id)
+    second = gate.propose(send(1))
+
+    assert too_much.answer is second.answer is Answer.DENY
+    assert ask_again_at(second.requirement) == NOON + 12 * HOUR
 
 
 @pytest.mark.parametrize(
