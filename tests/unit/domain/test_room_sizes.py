@@ -332,7 +332,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         flood_told_at=SECOND,
         key_told_at=SECOND,
         attempt_told_at=SECOND,
-        rings=Rings(SECOND, NOTICES_PER_HOUR_MOST, SECOND * 1000, SECOND, SECOND),
+        rings=Rings(SECOND, NOTICES_PER_HOUR_MOST, SECOND, SECOND, SECOND),
         undercut_at=SECOND,
         picked_at=SECOND,
         sim_changed_at=LATE,
