@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from support.commands import Ended, free_port, run, serve, start
 from support.installations import embedded_installation, environment_of
 from support.postgres import APP_PASSWORD, TestDatabase, TestServer
-from support.until import asked_until
+from support.until import asked_until, until
 
 from twinlock.adapters.postgres import SERVER_USER
 from twinlock.adapters.settings import load as load_settings
@@ -271,9 +271,12 @@ async def test_a_process_that_does_not_start_again_takes_no_other_along(made: Va
         move(ring, away)
         os.kill(first, signal.SIGKILL)
         successors: set[int] = set()
-        while len(successors) < 2:  # The first one has not started, and was not the last.
-            successors |= set(service.workers()) - {first, second}
-            await asyncio.sleep(0.1)
+
+        def two_came() -> bool:  # The first one has not started, and was not the last.
+            successors.update(set(service.workers()) - {first, second})
+            return len(successors) > 1
+
+        await until(two_came, within=120)
         move(away, ring)
         await asked_until(service.ready, bool)
         code, _ = await service.end()

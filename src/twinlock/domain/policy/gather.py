@@ -148,7 +148,6 @@ def _on_ones_own(
         channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
-        signalled=account.signals.warned(now),
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         **_of_the_account(state, now=now),
@@ -180,6 +179,7 @@ def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
         "floor_imported": floor_imported(account),
         "destinations_required": account.destinations_required,
         "legal_hold": bool(account.legal_holds),
+        "signalled": account.signals.warned(now),
         "last_exit_at": _last_exit(account),
         "rootless_until": _rootless_until(account, now=now),
     }
