@@ -120,7 +120,7 @@ def _on_ones_own(
     floor, shown = account.floor, standing(account, action, offers)
     roots = _roots(payload, shown, floor=floor)
     destination, budget_left, used = destination_of(state, action, policy=policy, now=now)
-    about = target(account, payload, now=now)
+    about = target(account, payload, whole=whole.account, now=now)
     facts = Facts(
         now=now,
         action=type_of(payload),
