@@ -9,6 +9,7 @@ Source: OpenID Shared Signals Framework 1.0, 8.1; RFC 9493, 3.
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -116,8 +117,7 @@ def named_by(subject: Mapping[str, Any], *, issuer: str) -> tuple[Named, ...]:
         case "phone_number":
             return _address(subject.get("phone_number"))
         case "account":
-            uri = subject.get("uri")
-            return _address(uri.removeprefix("acct:")) if isinstance(uri, str) else ()
+            return _of_uri(subject.get("uri"))
         case "opaque":
             return _account(subject.get("id"))
         case "iss_sub" if subject.get("iss") == issuer:
@@ -126,11 +126,17 @@ def named_by(subject: Mapping[str, Any], *, issuer: str) -> tuple[Named, ...]:
             return ()
 
 
+def _of_uri(value: object) -> tuple[Named, ...]:
+    """Return whom a URI names: of ``acct``, in any letters, its encoded letters (RFC 7565, 7)."""
+    scheme, _, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+    return _address(unquote(rest) if scheme.lower() == "acct" else value)
+
+
 def _address(value: object) -> tuple[Named, ...]:
     if not isinstance(value, str):
         return ()
     try:
-        normal = normal_phone(value) if value.startswith("+") else normal_email(value)
+        normal = normal_email(value) if "@" in value else normal_phone(value)
     except ChannelAddressError:
         return ()
     return (Named(address=normal),)
