@@ -9,7 +9,7 @@ from base58_bech32.bech32 import BECH32_1_CONST, BECH32_M_CONST, bech32_encode, 
 from msgspec.structs import replace
 from support.policies import DEFAULT
 
-from twinlock.domain.addresses import AddressError, AddressForm
+from twinlock.domain.addresses import AddressError, AddressForm, AddressNobodysError
 from twinlock.domain.drafts import Where
 from twinlock.domain.money import NetworkUnknownError
 from twinlock.domain.policy.version import Policy
@@ -392,6 +392,20 @@ def test_the_policy_version_says_which_form_a_network_has() -> None:
     said = normal_where("xrpl", "X7AcgcsBL6XDcUb289X4mJ8djcdyKaGZMhc9YTE92ehJ2Fu", "", DEFAULT)
 
     assert said == Where(network="xrpl", address=XRPL, memo="1")
+
+
+@pytest.mark.parametrize(
+    ("network", "address"),
+    [
+        ("tron", TETHER),
+        ("ethereum", "0xdAC17F958D2ee523a2206206994597C13D831ec7"),
+        ("ethereum", "0xDAC17F958D2EE523A2206206994597C13D831EC7"),
+    ],
+)
+def test_a_token_is_no_destination_of_its_own(network: str, address: str) -> None:
+    """Prevents: what people copy from an explorer's page of the token, and lose everything by."""
+    with pytest.raises(AddressNobodysError):
+        normal_where(network, address, "", DEFAULT)
 
 
 def test_a_network_that_the_policy_does_not_name_is_refused() -> None:
