@@ -9,7 +9,6 @@ Source: OpenID Shared Signals Framework 1.0, 8.1; RFC 9493, 3.
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
@@ -24,6 +23,7 @@ UPDATED = "https://schemas.openid.net/secevent/ssf/event-type/stream-updated"
 ALL = "*"
 ALIASES_MOST = 8  # Of one subject: a mailbox, a number and some names.
 _STREAM_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _ISSUER = re.compile(r"[!-~]{1,256}")
 
 
@@ -129,7 +129,9 @@ def named_by(subject: Mapping[str, Any], *, issuer: str) -> tuple[Named, ...]:
 def _of_uri(value: object) -> tuple[Named, ...]:
     """Return whom a URI names: of ``acct``, in any letters, its encoded letters (RFC 7565, 7)."""
     scheme, _, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
-    return _address(unquote(rest) if scheme.lower() == "acct" else value)
+    if scheme.lower() != "acct":
+        return _address(value)
+    return _address(_ENCODED.sub(lambda one: chr(int(one[1], 16)), rest))
 
 
 def _address(value: object) -> tuple[Named, ...]:
