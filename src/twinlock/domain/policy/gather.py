@@ -159,7 +159,7 @@ def _on_ones_own(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        **(_new_key(payload) | _of_a_wait(whole.account, action, policy=policy, now=now)),
+        **(_new_key(payload) | _of_a_wait(whole.account, action, roots, policy=policy, now=now)),
         **(own_rules(account, payload) | contact_facts(account, action)),
         weak_freeze_at=_weak_stop(account, payload, shown, roots),
     )
@@ -436,11 +436,11 @@ def _new_key(payload: AnyPayload) -> dict[str, Any]:
 
 
 def _of_a_wait(
-    account: Account, action: OpenAction, *, policy: Policy, now: datetime
+    account: Account, action: OpenAction, roots: tuple[str, ...], *, policy: Policy, now: datetime
 ) -> dict[str, Any]:
     """Return what law 5 asks of a change that waits: who objects, and whether word arrived."""
     unheard = {
-        "unheard_until": unheard_until(account, action, now=now),
+        "unheard_until": unheard_until(account, action, roots=len(roots), now=now),
         "exit_open_until": _exit_open_until(account, action.payload, policy=policy),
     }
     return unheard | of_contest(account, action, now=now)
