@@ -272,11 +272,11 @@ async def test_a_process_that_does_not_start_again_takes_no_other_along(made: Va
         os.kill(first, signal.SIGKILL)
         successors: set[int] = set()
 
-        def tried_twice() -> bool:  # The first one has not started, and was not the last.
+        def two_came() -> bool:  # The first one has not started, and was not the last.
             successors.update(set(service.workers()) - {first, second})
             return len(successors) > 1
 
-        await until(tried_twice, within=120)
+        await until(two_came, within=120)
         move(away, ring)
         await asked_until(service.ready, bool)
         code, _ = await service.end()

@@ -115,10 +115,9 @@ def _on_ones_own(
     now: datetime,
 ) -> Facts:
     """Return the facts as they are of the member alone whose action it is."""
-    state = seen_by(whole, action)
-    account, payload = state.account, action.payload
-    floor, offers = account.floor, policy.statutes.offers(type_of(payload))
-    shown = standing(account, action, offers)
+    state, payload = seen_by(whole, action), action.payload
+    account, offers = state.account, policy.statutes.offers(type_of(payload))
+    floor, shown = account.floor, standing(account, action, offers)
     roots = _roots(payload, shown, floor=floor)
     destination, budget_left, used = destination_of(state, action, policy=policy, now=now)
     about = target(account, payload, whole=whole.account, now=now)
@@ -149,7 +148,6 @@ def _on_ones_own(
         channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
-        signalled=account.signals.warned(now),
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         **(_of_the_account(state, now=now) | _of_sign_ins(account, action, shown, now=now)),
@@ -160,7 +158,7 @@ def _on_ones_own(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        **(_new_key(payload) | _of_a_wait(whole.account, action, policy=policy, now=now)),
+        **(_new_key(payload) | _of_a_wait(whole.account, action, roots, policy=policy, now=now)),
         **(own_rules(account, payload) | contact_facts(account, action)),
         weak_freeze_at=_weak_stop(account, payload, shown, roots),
     )
@@ -180,6 +178,7 @@ def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
         "floor_imported": floor_imported(account),
         "destinations_required": account.destinations_required,
         "legal_hold": bool(account.legal_holds),
+        "signalled": account.signals.warned(now),
         "last_exit_at": _last_exit(account),
         "rootless_until": _rootless_until(account, now=now),
     }
@@ -436,11 +435,11 @@ def _new_key(payload: AnyPayload) -> dict[str, Any]:
 
 
 def _of_a_wait(
-    account: Account, action: OpenAction, *, policy: Policy, now: datetime
+    account: Account, action: OpenAction, roots: tuple[str, ...], *, policy: Policy, now: datetime
 ) -> dict[str, Any]:
     """Return what law 5 asks of a change that waits: who objects, and whether word arrived."""
     unheard = {
-        "unheard_until": unheard_until(account, action, now=now),
+        "unheard_until": unheard_until(account, action, roots=len(roots), now=now),
         "exit_open_until": _exit_open_until(account, action.payload, policy=policy),
     }
     return unheard | of_contest(account, action, now=now)
