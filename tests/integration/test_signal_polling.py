@@ -148,6 +148,7 @@ async def test_keys_that_cannot_be_fetched_go_on_for_a_day_and_then_fail_closed(
         pytest.param(says("x" * 70_000), id="too long"),
         pytest.param(raw(b"HTTP/1.1 200 Fine\r\ncontent-length: 9\r\n\r\n{"), id="cut off"),
         pytest.param(raw(b"nonsense\r\n\r\n"), id="no HTTP"),
+        pytest.param(raw(b"HTTP/1.1 103 Early\r\n\r\n" * 50_000, end="stay"), id="interim answers"),
     ],
 )
 async def test_what_is_no_key_set_is_none(

@@ -205,6 +205,21 @@ async def test_a_slow_answer_ends_the_attempt(
     assert asyncio.get_running_loop().time() - began < 2
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["at once", "on a kept connection"])
+async def test_interim_answers_without_end_are_cut_off_before_they_keep_others_waiting(
+    receiver: Receiver, kept: bool
+) -> None:
+    """Prevents: a receiver that has the process read nothing else for ten seconds."""
+    if kept:
+        receiver.answers.append(status(204))
+    receiver.otherwise = dripping(b"", b"HTTP/1.1 103 Early\r\n\r\n" * 2_000, seconds=0)
+
+    async with PLAIN.session(receiver.url()) as session:
+        if kept:
+            assert await session.send(MESSAGE, HEADERS) == (None, 204)
+        assert await session.send(MESSAGE, HEADERS) == (Fault.CUT_OFF, 0)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

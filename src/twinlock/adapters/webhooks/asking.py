@@ -15,6 +15,7 @@ from twinlock.adapters.webhooks.sending import (
     ATTEMPT_SECONDS,
     CONNECT_SECONDS,
     FAULTY,
+    RESPONSE_BYTES_MOST,
     JudgedBackend,
     Resolve,
     SystemResolver,
@@ -72,6 +73,7 @@ class HttpAsk:
         try:
             target = parse_url(url, reach=self._reach)
             backend = JudgedBackend(target, self._reach, self._resolve)
+            backend.allow(most + RESPONSE_BYTES_MOST)
             async with (
                 asyncio.timeout(ATTEMPT_SECONDS),
                 httpcore.AsyncConnectionPool(

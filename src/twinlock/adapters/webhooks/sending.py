@@ -8,7 +8,8 @@ Always true (tests/integration/test_webhooks_post.py, on real servers):
 * no redirect is followed, no proxy of the environment is used, and nothing but the message goes
   along: no cookie, no credential;
 * an attempt ends after ATTEMPT_SECONDS, however slowly the other side speaks, reads or resolves,
-  and keeps at most some kilobytes of what it says.
+  and keeps at most some kilobytes of what it says; beyond those, and be they interim answers (1xx)
+  without end, it is cut off.
 
 Prevents: SSRF, and an endpoint that holds a process up or fills its memory.
 """
@@ -21,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpcore
 
@@ -45,6 +46,8 @@ DRAIN_SECONDS = 0.5  # For a body that nobody reads: beyond, a new connection is
 DRAIN_BYTES_MOST = 4_096
 # The system goes on looking up for half a minute after we gave up: three attempts of each endpoint.
 THREADS = 4 * ENDPOINTS_MOST
+RESPONSE_BYTES_MOST = 65_536  # Of an answer without its body; 100 headers have rarely 8 KB.
+READ_BYTES_MOST = 8_192  # At once: reading so much of HTTP keeps nobody else waiting.
 ADDRESSES_MOST = 16  # In one answer of a resolver; more is no way to be reached.
 ADDRESSES_TRIED_MOST = 2
 OK, NOT_OK = 200, 300
@@ -88,7 +91,18 @@ class JudgedBackend(httpcore.AsyncNetworkBackend):
         self._reach = reach
         self._resolve = resolve
         self._tcp = httpcore.AnyIOBackend()
+        self._left = 0
         self.connected = 0
+
+    def allow(self, size: int) -> None:
+        """Let the other side say ``size`` bytes from now on."""
+        self._left = size
+
+    def hear(self, size: int) -> None:
+        """Count bytes that came. Raises httpcore.ReadError: more than were allowed."""
+        self._left -= size
+        if self._left < 0:
+            raise httpcore.ReadError("an answer is longer than it may be")
 
     async def connect_tcp(
         self,
@@ -114,7 +128,7 @@ class JudgedBackend(httpcore.AsyncNetworkBackend):
                 failed = error
             else:
                 self.connected += 1
-                return stream
+                return _Bounded(stream, self)
         raise failed
 
     def _judged(self, found: tuple[str, ...]) -> list[Address]:
@@ -141,6 +155,42 @@ class JudgedBackend(httpcore.AsyncNetworkBackend):
         await self._tcp.sleep(seconds)
 
 
+class _Bounded(httpcore.AsyncNetworkStream):
+    """A connection that is read in small parts, and no further than its backend allows."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, backend: JudgedBackend) -> None:
+        self._stream = stream
+        self._backend = backend
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the stream's protocol
+        """Read some bytes. Raises httpcore.ReadError: there are more than may be."""
+        data = await self._stream.read(min(max_bytes, READ_BYTES_MOST), timeout)
+        self._backend.hear(len(data))
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the stream's protocol
+        """Write all of ``buffer``."""
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Close."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the stream's protocol
+    ) -> httpcore.AsyncNetworkStream:
+        """Begin TLS."""
+        stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return _Bounded(stream, self._backend)
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - the stream's protocol
+        """Return what the connection below says of itself."""
+        return self._stream.get_extra_info(info)
+
+
 class _Session:
     """Connections to one endpoint, one at a time. Implements ``ports.WebhookSession``."""
 
@@ -157,6 +207,7 @@ class _Session:
         A connection that was kept and that the other side has closed meanwhile fails for nothing:
         the message is sent once more, on a new one.
         """
+        self._backend.allow(RESPONSE_BYTES_MOST)
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 before = self._backend.connected
