@@ -9,7 +9,7 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.requirements import Answer
 
 LIKE = ADDRESS[:6] + "0" * 32 + ADDRESS[-4:]
-TRON = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+TRON = "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8"
 
 
 async def send_to(alice: Customer, address: str) -> Answered:

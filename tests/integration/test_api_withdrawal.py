@@ -172,7 +172,7 @@ async def test_only_an_exit_is_spent(service: Service) -> None:
 async def test_who_added_a_destination_can_be_shown(service: Service) -> None:
     alice = Customer(service, "alice")
     await alice.set_up(
-        destinations=[{"network": "tron", "address": "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"}]
+        destinations=[{"network": "tron", "address": "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8"}]
     )
     await alice.add_destination()
     await alice.withdraw()

@@ -7,11 +7,18 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 from support.bundles import ORIGIN
 from support.officers import ADA, HALT
-from support.receivers import Receiver, receiving, status
+from support.receivers import Answer, Receiver, dripping, receiving, status
 from support.wallets import Wallet
 from support.worlds import rules_of
 from typer.testing import CliRunner
@@ -136,6 +143,31 @@ async def test_evidence_is_fetched_with_the_platforms_key(
     assert first.headers["authorization"] == "Bearer a platform key"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        dripping(b"HTTP/1.1 200 OK\r\nx-", b"a"),
+        dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536, seconds=0.0),
+    ],
+    ids=["headers", "body", "endless"],
+)
+async def test_a_service_that_answers_without_end_is_silent(
+    file: Path, platform: Receiver, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    import asyncio  # noqa: PLC0415 - the client blocks
+
+    monkeypatch.setattr(cosigner, "EVIDENCE_SECONDS", 0.5)
+    platform.otherwise = answer
+    evidence = handler_of(_config(file))._evidence  # noqa: SLF001 - what the program fetches with
+    asked = asyncio.create_task(asyncio.to_thread(evidence, "act_1", 7))
+    await asyncio.wait([asked], timeout=20)
+
+    assert asked.done()
+    with pytest.raises(EvidenceSilentError):
+        await asked
+
+
 def test_a_head_is_adopted_once(file: Path, tmp_path: Path, wallet: Wallet) -> None:
     (tmp_path / "checkpoint").write_bytes(wallet.house.note())
     with pytest.raises(SignerRefusedError):  # It was cosigned years ago, by the real clock.
@@ -154,6 +186,26 @@ def test_a_key_of_the_wrong_half_is_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(MalformedError):
         handler_of(_config(file))
     assert Config.__struct_config__.forbid_unknown_fields
+
+
+@pytest.mark.parametrize("name", ["own.pem", "cosigner.pem"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP384R1()),
+        rsa.generate_private_key(65_537, 1_024),  # noqa: S505 - too short, and refused
+    ],
+    ids=["P-384", "RSA-1024"],
+)
+@pytest.mark.filterwarnings("ignore:Key size")
+def test_a_key_by_which_nothing_is_answered_or_believed_is_refused(
+    file: Path, tmp_path: Path, name: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+) -> None:
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / name).write_bytes(private if name == "own.pem" else public)
+    with pytest.raises(MalformedError):
+        handler_of(_config(file))
 
 
 def test_an_officers_halt_is_heard(

@@ -235,7 +235,7 @@ async def test_an_index_key_is_kept_while_anything_bears_its_name(
     await alice.add_destination()
     await alice.withdraw("10")
     await alice.propose(
-        "destination.add", {"network": "tron", "address": "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"}
+        "destination.add", {"network": "tron", "address": "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8"}
     )
     rotated(world.settings.keyring_dir)
     clock = service.clock

@@ -12,6 +12,7 @@ from support.stores import SteerableClock
 from support.transmitters import AUDIENCE, ISSUER, Transmitter, email, mail_stream, public
 from support.until import until
 
+from twinlock.adapters.signals import keys as signal_keys
 from twinlock.adapters.signals import polling
 from twinlock.adapters.signals.keys import (
     AGAIN_SECONDS,
@@ -88,11 +89,29 @@ async def test_a_new_key_is_found_by_its_id_and_unknown_ids_make_no_flood(
     stream = fetched_from(server)
     await keys.keys(stream, kid="ec")
     server.otherwise = published("ec", "ed")
+    seconds.at += 1
     for _ in range(20):
-        assert "ed" not in await keys.keys(stream, kid="ed")
+        with pytest.raises(SignalKeysStaleError):  # It may come again: nobody knows yet.
+            await keys.keys(stream, kid="ed")
     assert len(server.got) == 1
     seconds.at += AGAIN_SECONDS
     assert "ed" in await keys.keys(stream, kid="ed")
+
+
+async def test_a_key_that_is_not_published_is_none_after_one_look(
+    server: Receiver, keys: TransmitterKeys, seconds: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.otherwise = published("ec")
+    stream = fetched_from(server)
+    for kid in ("old", "old", "", "x" * 257):
+        assert list(await keys.keys(stream, kid=kid)) == ["ec"]
+        seconds.at += 1
+    assert len(server.got) == 1
+
+    monkeypatch.setattr(signal_keys, "SOUGHT_MOST", 1)
+    for kid in ("older", "old"):  # Forgotten, and so looked for once more.
+        with pytest.raises(SignalKeysStaleError):
+            await keys.keys(stream, kid=kid)
 
 
 async def test_a_key_that_was_withdrawn_verifies_nothing_an_hour_later(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, generate_latest
 from support.hooks import HERE, until
 from support.postgres import TestDatabase
@@ -374,6 +375,19 @@ async def test_a_receiver_that_the_operator_removed_is_told_nothing(
     await telling.hear_of(await telling.make(receiver), alice)
     await telling.signed_out(alice)
     telling.file.remove("broker")
+
+    assert await telling.look() == 1
+    assert await telling.look() == 0  # For a while.
+    assert receiver.got == []
+
+
+async def test_nothing_is_pushed_to_an_origin_that_the_operator_took_from_a_receiver(
+    telling: Telling, receiver: Receiver, alice: Customer
+) -> None:
+    await telling.hear_of(await telling.make(receiver), alice)
+    await telling.signed_out(alice)
+    telling.file.remove("broker")
+    telling.file.add(replace(telling.party, push_to=("https://broker.example",)))
 
     assert await telling.look() == 1
     assert await telling.look() == 0  # For a while.

@@ -16,7 +16,7 @@ from twinlock.proofs.addresses.normal import normal_address
 
 F = AddressForm
 Spellings = tuple[AddressForm, tuple[tuple[str, str], ...]]
-TWENTY = st.binary(min_size=20, max_size=20).filter(lambda key: any(key[:-1]))
+TWENTY = st.binary(min_size=20, max_size=20).filter(lambda key: any(key[:-2]))
 KEYS = st.binary(min_size=32, max_size=32).filter(any)
 
 

@@ -38,6 +38,7 @@ BUNDLE_BYTES_MOST = 1_048_576
 FILE_BYTES_MOST = 1_048_576
 NOT_FOUND, OK = 404, 200
 MISSING = (400, NOT_FOUND, 409)  # No action of ours, or one of which nothing was spent.
+RSA_BITS_LEAST = 2_048  # SP 800-131A.
 _log = structlog.get_logger(__name__)
 
 app = typer.Typer(help="A custody provider's co-signer callback.", no_args_is_help=True)
@@ -145,10 +146,19 @@ def _key(path: Path, *, private: bool) -> RSAKey | ECKey:
             key = kind.import_key(data)
         except (JoseError, ValueError, TypeError):
             continue
-        if key.is_private == private:
+        if key.is_private == private and _is_usable(key):
             return key
     half = "private" if private else "public"
-    raise MalformedError(f"{path} is no {half} key of RSA or P-256 in PEM")
+    raise MalformedError(
+        f"{path} is no {half} key of P-256, or of RSA with {RSA_BITS_LEAST} bits, in PEM"
+    )
+
+
+def _is_usable(key: RSAKey | ECKey) -> bool:
+    """Prevents: a key that starts, and by which no answer is ever signed or no request believed."""
+    if isinstance(key, RSAKey):
+        return key.raw_value.key_size >= RSA_BITS_LEAST
+    return key.curve_name == "P-256"
 
 
 def _bytes(path: Path) -> bytes:
@@ -161,25 +171,42 @@ def _bytes(path: Path) -> bytes:
 
 def _evidence_of(config: Config) -> Callable[[str, int], bytes]:
     token = _bytes(Path(config.api_key)).decode("ascii").strip()
-    headers = {"authorization": f"Bearer {token}"}
+    headers = {"authorization": f"Bearer {token}", "accept-encoding": "identity"}
 
     def evidence(action_id: str, size: int) -> bytes:
         path = f"/v1/actions/{action_id}/evidence"
         try:
-            with httpx.Client(
-                base_url=config.api, headers=headers, timeout=EVIDENCE_SECONDS, trust_env=False
-            ) as client:
-                answer = client.get(path, params={"consistent_from": size})
-        except httpx.HTTPError as error:
+            code, data = asyncio.run(_asked(config.api, f"{path}?consistent_from={size}", headers))
+        except (httpx.HTTPError, TimeoutError) as error:
             raise EvidenceSilentError("the service does not answer") from error
-        if answer.status_code in MISSING:
+        if code in MISSING:
             raise EvidenceMissingError("there is no evidence of this action")
         # A key that expired, a proxy's page: what is rejected once is never approved.
-        if answer.status_code != OK or len(answer.content) > BUNDLE_BYTES_MOST:
+        if code != OK or len(data) > BUNDLE_BYTES_MOST:
             raise EvidenceSilentError("the service cannot tell now")
-        return answer.content
+        return data
 
     return evidence
+
+
+async def _asked(base: str, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """Return the status, and the body until it is too long for a bundle.
+
+    Prevents: a service that answers without end, so that nothing else is ever answered here.
+    """
+    data = b""
+    async with (
+        asyncio.timeout(EVIDENCE_SECONDS),
+        httpx.AsyncClient(
+            base_url=base, headers=headers, timeout=EVIDENCE_SECONDS, trust_env=False
+        ) as client,
+        client.stream("GET", path) as answer,
+    ):
+        async for part in answer.aiter_bytes():
+            data += part
+            if len(data) > BUNDLE_BYTES_MOST:
+                break
+    return answer.status_code, data
 
 
 class CallbackApp:

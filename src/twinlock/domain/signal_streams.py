@@ -23,6 +23,7 @@ UPDATED = "https://schemas.openid.net/secevent/ssf/event-type/stream-updated"
 ALL = "*"
 ALIASES_MOST = 8  # Of one subject: a mailbox, a number and some names.
 _STREAM_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _ISSUER = re.compile(r"[!-~]{1,256}")
 
 
@@ -116,8 +117,7 @@ def named_by(subject: Mapping[str, Any], *, issuer: str) -> tuple[Named, ...]:
         case "phone_number":
             return _address(subject.get("phone_number"))
         case "account":
-            uri = subject.get("uri")
-            return _address(uri.removeprefix("acct:")) if isinstance(uri, str) else ()
+            return _of_uri(subject.get("uri"))
         case "opaque":
             return _account(subject.get("id"))
         case "iss_sub" if subject.get("iss") == issuer:
@@ -126,11 +126,19 @@ def named_by(subject: Mapping[str, Any], *, issuer: str) -> tuple[Named, ...]:
             return ()
 
 
+def _of_uri(value: object) -> tuple[Named, ...]:
+    """Return whom a URI names: of ``acct``, in any letters, its encoded letters (RFC 7565, 7)."""
+    scheme, _, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if scheme.lower() != "acct":
+        return _address(value)
+    return _address(_ENCODED.sub(lambda one: chr(int(one[1], 16)), rest))
+
+
 def _address(value: object) -> tuple[Named, ...]:
     if not isinstance(value, str):
         return ()
     try:
-        normal = normal_phone(value) if value.startswith("+") else normal_email(value)
+        normal = normal_email(value) if "@" in value else normal_phone(value)
     except ChannelAddressError:
         return ()
     return (Named(address=normal),)

@@ -90,7 +90,7 @@ class SetRefusedError(TwinlockError):
 
 
 class SignalKeysStaleError(TwinlockError):
-    """A transmitter's keys could not be fetched lately: nothing of it counts, and it may repeat."""
+    """A transmitter's keys were not fetched lately, or not since a new one came: send it again."""
 
     code = "signal_keys_stale"
     status = 503

@@ -7,6 +7,7 @@ is approved was cleared by ``check_spend``: a wallet that runs such a co-signer 
 Always true (tests/unit/signer/test_callback.py):
 
 * whatever is not understood is no APPROVE; nothing but a clearance is one;
+* under a halt that was heard nothing is approved, nor is a yes of before it repeated;
 * of the transactions that name one action one is approved, ever, by whichever process: the same
   one, whenever it is asked for again; one request id stands for one transaction;
 * a refusal says its code; what may pass with time is RETRY, which the co-signer asks again.
@@ -235,6 +236,8 @@ class CallbackHandler:
         if known is not None:
             if known.digest != digest:
                 _refuse(CallbackFault.REQUEST_REPLAYED)
+            if known.action is Action.APPROVE and self._is_halted():
+                _refuse(SignerFault.HALTED, Action.RETRY)
             return known.action, known.fault
         try:
             self._clear(request, digest, now=now)
@@ -305,6 +308,11 @@ class CallbackHandler:
         with self._state.open() as pages:
             data = pages.get(f"callback:request:{request_id}")
         return None if data is None else msgspec.json.decode(data, type=_Answered)
+
+    def _is_halted(self) -> bool:
+        """Prevents: a yes of a minute ago, fetched once more after an officer's halt."""
+        with self._state.open() as pages:
+            return Memory(pages).hearing().halted is not None
 
     def _keep(self, request_id: str, digest: str, action: Action, fault: str = "") -> None:
         kept = _Answered(digest=digest, action=action, fault=fault)

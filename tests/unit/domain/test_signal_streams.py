@@ -25,6 +25,12 @@ EMAIL = {"format": "email", "email": "Alice@MAIL.example"}
     [
         (EMAIL, (MAILBOX,)),
         ({"format": "account", "uri": "acct:Alice@mail.example"}, (MAILBOX,)),
+        ({"format": "account", "uri": "ACCT:%41lice@mail.example"}, (MAILBOX,)),
+        ({"format": "account", "uri": "Alice@mail.example"}, (MAILBOX,)),
+        (
+            {"format": "email", "email": "+Alice@mail.example"},
+            (Named(address="+Alice@mail.example"),),
+        ),
         (
             {"format": "phone_number", "phone_number": "+1 555 0100 200"},
             (Named(address="+15550100200"),),

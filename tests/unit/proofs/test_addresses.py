@@ -5,11 +5,11 @@ import binascii
 
 import pytest
 from base58_bech32.base58 import RIPPLE_ALPHABET, b58encode, b58encode_check
-from base58_bech32.bech32 import BECH32_M_CONST, bech32_encode, convertbits
+from base58_bech32.bech32 import BECH32_1_CONST, BECH32_M_CONST, bech32_encode, convertbits
 from msgspec.structs import replace
 from support.policies import DEFAULT
 
-from twinlock.domain.addresses import AddressError, AddressForm
+from twinlock.domain.addresses import AddressError, AddressForm, AddressNobodysError
 from twinlock.domain.drafts import Where
 from twinlock.domain.money import NetworkUnknownError
 from twinlock.domain.policy.version import Policy
@@ -198,6 +198,10 @@ def taproot(program: bytes, version: int = 1) -> str:
     return bech32_encode("bc", words, m=BECH32_M_CONST).decode("ascii")
 
 
+def segwit(hrp: str, program: bytes) -> str:
+    return bech32_encode(hrp, [0, *convertbits(program, 8, 5)], m=BECH32_1_CONST).decode("ascii")
+
+
 @pytest.mark.parametrize(
     ("form", "address"),
     [
@@ -206,7 +210,14 @@ def taproot(program: bytes, version: int = 1) -> str:
         pytest.param(F.BITCOIN, taproot(b"\xff" * 32), id="a key beyond the field"),
         pytest.param(F.BITCOIN, taproot(b"\x07" * 32, version=2), id="a version of the future"),
         pytest.param(F.EVM, "0x" + "0" * 40, id="Ethereum's zeros"),
+        pytest.param(F.BITCOIN, segwit("bc", bytes(20)), id="Bitcoin's zeros in bech32"),
+        pytest.param(F.LITECOIN, segwit("ltc", bytes(32)), id="Litecoin's zeros of a script"),
+        pytest.param(F.EVM, "0x" + "0" * 39 + "1", id="a program of Ethereum's own"),
+        pytest.param(F.EVM, "0x" + "0" * 36 + "dEaD", id="where tokens are destroyed"),
         pytest.param(F.TRON, base58(0x41, bytes(20)), id="TRON's zeros"),
+        pytest.param(F.SOLANA, "1nc1nerator" + "1" * 32, id="Solana's incinerator"),
+        pytest.param(F.STELLAR, strkey(6 << 3, bytes(32)), id="Stellar's zeros"),
+        pytest.param(F.STELLAR, strkey(12 << 3, bytes(40)), id="Stellar's zeros with an id"),
         pytest.param(F.SOLANA, "1" * 32, id="Solana's system program"),
         pytest.param(F.XRPL, "rrrrrrrrrrrrrrrrrrrrrhoLvTp", id="XRP's ACCOUNT_ZERO"),
         pytest.param(F.XRPL, "rrrrrrrrrrrrrrrrrrrrBZbvji", id="XRP's ACCOUNT_ONE"),
@@ -381,6 +392,20 @@ def test_the_policy_version_says_which_form_a_network_has() -> None:
     said = normal_where("xrpl", "X7AcgcsBL6XDcUb289X4mJ8djcdyKaGZMhc9YTE92ehJ2Fu", "", DEFAULT)
 
     assert said == Where(network="xrpl", address=XRPL, memo="1")
+
+
+@pytest.mark.parametrize(
+    ("network", "address"),
+    [
+        ("tron", TETHER),
+        ("ethereum", "0xdAC17F958D2ee523a2206206994597C13D831ec7"),
+        ("ethereum", "0xDAC17F958D2EE523A2206206994597C13D831EC7"),
+    ],
+)
+def test_a_token_is_no_destination_of_its_own(network: str, address: str) -> None:
+    """Prevents: what people copy from an explorer's page of the token, and lose everything by."""
+    with pytest.raises(AddressNobodysError):
+        normal_where(network, address, "", DEFAULT)
 
 
 def test_a_network_that_the_policy_does_not_name_is_refused() -> None:

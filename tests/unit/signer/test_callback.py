@@ -295,6 +295,17 @@ def test_under_an_officers_halt_the_cosigner_asks_again() -> None:
     assert (told["action"], told["rejectionReason"]) == ("RETRY", SignerFault.HALTED)
 
 
+def test_a_yes_of_before_a_halt_is_not_repeated_under_it() -> None:
+    desk = Desk()
+    first = desk.ask()
+    desk.wallet.state.kept["officers"] = encode(Hearing(halted=1, because="case-7"))
+    asked_again = desk.ask(later=timedelta(minutes=3))
+    desk.wallet.state.kept["officers"] = encode(Hearing())
+
+    assert (asked_again["action"], asked_again["rejectionReason"]) == ("RETRY", SignerFault.HALTED)
+    assert desk.ask(later=timedelta(minutes=6)) == first
+
+
 def test_a_memory_that_others_may_read_approves_nothing(tmp_path: Any) -> None:  # noqa: ANN401 - a path
     (tmp_path / "state").mkdir(mode=0o755)
     told = Desk(state=FileState(tmp_path / "state")).ask()

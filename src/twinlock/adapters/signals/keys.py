@@ -1,9 +1,9 @@
 """Transmitters' keys: from the operator's file, or fetched from where they publish them.
 
 Always true (tests/integration/test_signal_polling.py): a key that is published is found by its id
-within a minute; one that is published no more verifies nothing an hour later; keys that could not
-be fetched for a day verify nothing at all; however many unknown ids are shown, one fetch a minute
-goes out for an issuer.
+within a minute, and meanwhile no token is refused for it; one that is published no more verifies
+nothing an hour later; keys that could not be fetched for a day verify nothing at all; however many
+unknown ids are shown, one fetch a minute goes out for an issuer.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from twinlock.adapters.webhooks.asking import HttpAsk, NotAnsweredError
 from twinlock.domain.bounds import SIGNAL_KEYS_BYTES_MOST
 from twinlock.domain.signal_streams import Stream
 from twinlock.proofs.sets import (
+    ID_LENGTH_MOST,
     SignalKeysRefusedError,
     SignalKeysStaleError,
     read_keys,
@@ -24,6 +25,7 @@ from twinlock.proofs.sets import (
 FRESH_SECONDS = 3_600.0  # A key that its owner withdrew is believed no longer.
 STALE_SECONDS = 86_400.0  # As long as an issuer's server may be down.
 AGAIN_SECONDS = 60.0  # Between two fetches, whatever comes: nobody makes us flood somebody else.
+SOUGHT_MOST = 1_000  # Ids that are remembered, of 256 characters each.
 OK = 200
 
 
@@ -40,17 +42,18 @@ class TransmitterKeys:
         self._seconds = seconds
         self._fetched: dict[str, _Fetched] = {}
         self._tried: dict[str, float] = {}
+        self._sought: dict[tuple[str, str], float] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def keys(self, stream: Stream, *, kid: str) -> Mapping[str, Key]:
         """Return the keys of a stream's issuer; an unknown ``kid`` may fetch them anew.
 
         Raises:
-            SignalKeysStaleError: none that are fresh enough.
+            SignalKeysStaleError: none that are fresh enough, or none since this ``kid`` came up.
         """
         if stream.keys:
             return _read(stream.keys.encode())
-        url = stream.keys_url
+        url, at = stream.keys_url, self._seconds()
         async with self._locks.setdefault(url, asyncio.Lock()):
             known = self._fetched.get(url)
             if known is None or self._age(known) > FRESH_SECONDS or kid not in known.keys:
@@ -58,7 +61,21 @@ class TransmitterKeys:
         known = self._fetched.get(url)
         if known is None or self._age(known) > STALE_SECONDS:
             raise SignalKeysStaleError("the issuer's keys could not be fetched")
+        if kid not in known.keys and known.at < self._sought_since(url, kid, at):
+            raise SignalKeysStaleError("the issuer's keys were not fetched since this one came up")
         return known.keys
+
+    def _sought_since(self, url: str, kid: str, at: float) -> float:
+        """Return since when a key is looked for in vain: that there is none is known later only.
+
+        Prevents: a signal under a new key that is refused for good, since a minute has not passed
+        from the last fetch, as when a stranger names unknown keys each minute.
+        """
+        if not 0 < len(kid) <= ID_LENGTH_MOST:
+            return float("-inf")
+        if len(self._sought) >= SOUGHT_MOST:
+            self._sought.clear()
+        return self._sought.setdefault((url, kid), at)
 
     def _age(self, known: _Fetched) -> float:
         return self._seconds() - known.at

@@ -73,6 +73,11 @@ class Policy:
         """Return the form of addresses of ``network``, or None where none is named."""
         return next((one.form for one in self.assets if one.network == network), None)
 
+    def is_contract(self, network: str, address: str) -> bool:
+        """Say whether ``address`` is that of a token on ``network``: nobody has its keys."""
+        named = (one.contract.lower() for one in self.assets if one.network == network)
+        return address.lower() in named
+
     def coin(self, network: str) -> Asset:
         """Return the coin of ``network`` itself, in which its fees are paid.
 

@@ -267,6 +267,11 @@ def check_push(url: str, authorization: str, *, receiver: Receiver, reach: Reach
         raise ToldStreamRefusedError("authorization_header: 1 to 2,048 printable characters")
 
 
+def reaches(stream: ToldStream, receiver: Receiver) -> bool:
+    """Say whether a stream leads nowhere but where the operator still has it lead."""
+    return stream.method is Method.POLL or origin_of(stream.endpoint_url) in receiver.push_to
+
+
 def check_text(text: str, name: str) -> str:
     """Return a text that a receiver gave. Raises ToldStreamRefusedError."""
     if len(text) > TEXT_MOST or not text.isprintable():

@@ -121,6 +121,8 @@ def _program(data: list[int]) -> tuple[int, bytes]:
 
 def _check_output(coin: _Coin, version: int, program: bytes) -> None:
     if version == 0 and len(program) in (_HASH, _SCRIPT):
+        if not any(program):
+            raise AddressNobodysError("nobody has the keys of this address")
         return
     if version == 1 and len(program) == _SCRIPT:
         _check_key(program)

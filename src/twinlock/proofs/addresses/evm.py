@@ -11,6 +11,7 @@ from twinlock.domain.addresses import (
 )
 
 _ADDRESS = re.compile(r"0x([0-9a-fA-F]{40})", re.ASCII)
+_RESERVED_MOST = 0xFFFF  # EIP-1352: a chain's own programs; whatever is sent there stays there.
 _EIGHT = 8  # EIP-55: the nibble of the hash from which a letter is a capital.
 
 
@@ -28,7 +29,7 @@ def normal_evm(text: str) -> str:
         raise AddressChecksumError(
             "capital and small letters of the address do not fit its checksum (EIP-55)"
         )
-    if not int(digits, 16):
+    if int(digits, 16) <= _RESERVED_MOST:
         raise AddressNobodysError("nobody has the keys of this address")
     return text.lower()
 

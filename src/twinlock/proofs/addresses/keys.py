@@ -19,6 +19,7 @@ from twinlock.proofs.addresses.coins import is_base58
 
 _KEY = 32  # bytes
 _SOLANA = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}", re.ASCII)
+_INCINERATOR = "1nc1nerator11111111111111111111111111111111"  # Solana: sdk-ids, "incinerator".
 _G, _M, _S = 6 << 3, 12 << 3, 18 << 3  # SEP-23: version bytes of an account, a muxed one, a seed.
 _STRKEY = re.compile(r"[A-Z2-7]{1,128}", re.ASCII)
 _RAW = re.compile(r"(0|-1):([0-9a-fA-F]{64})", re.ASCII)
@@ -34,6 +35,8 @@ def normal_solana(text: str) -> str:
         raise AddressError("an address of Solana is base58 of 32 bytes")
     if not any(key):
         raise AddressNobodysError("this is the address of Solana's own system program")
+    if text == _INCINERATOR:
+        raise AddressNobodysError("what is sent to this address is destroyed")
     return text
 
 
@@ -48,6 +51,8 @@ def normal_stellar(text: str, memo: str) -> tuple[str, str]:
         MemoError: a muxed account, and a memo that is not its id.
     """
     data = _strkey(text)
+    if data[0] in (_G, _M) and not any(data[1 : 1 + _KEY]):
+        raise AddressNobodysError("nobody has the keys of this address")
     if data[0] == _G and len(data) == 1 + _KEY:
         return text, memo
     if data[0] == _M and len(data) == 1 + _KEY + 8:

@@ -9,6 +9,7 @@ from twinlock.domain.addresses import (
     AddressError,
     AddressForm,
     AddressNetworkError,
+    AddressNobodysError,
     MemoError,
     normal_memo,
 )
@@ -78,6 +79,8 @@ def normal_where(network: str, address: str, memo: str, policy: Policy) -> Where
     if form is None:
         raise AddressError("the policy version names no form of this network's addresses")
     address, memo = normal_address(form, address, memo)
+    if policy.is_contract(network, address):
+        raise AddressNobodysError("this is the address of a token, and not of anybody who has some")
     return Where(network=network, address=address, memo=memo)
 
 

@@ -6,7 +6,8 @@ rest stays in the log, in order.
 
 Always true (tests/integration/test_told_sending.py): a stream is told of accounts that its receiver
 added, and of no event that is not delivered on it; a token keeps its name however often it is sent;
-nothing is pushed on a stream that is paused, disabled, or whose receiver the operator removed.
+nothing is pushed on a stream that is paused, disabled, or whose receiver the operator removed, nor
+to an origin that the operator took from it.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ from twinlock.domain.transmitting.streams import (
     StreamStatus,
     Waiting,
     identifier,
+    reaches,
 )
 from twinlock.domain.transmitting.told import URIS, ToldEvent, name_of, told_of
 from twinlock.domain.webhooks.endpoints import Fault, Health, after_failure, next_try
@@ -96,6 +98,8 @@ class SignalSending:
             receiver = self._receivers.find(kept.stream.receiver_id)
         except ReceiverUnknownError:
             return  # Its claim keeps it quiet for a while: nobody is told, and nothing is lost.
+        if not reaches(kept.stream, receiver):
+            return  # The same.
         until = self._seconds() + TURN_SECONDS
         turn = _Turn(claimed=claimed, receiver=receiver, health=kept.health, until=until)
         try:
