@@ -7,6 +7,7 @@ again. Leaves behind: one wait that was twice as long.
 """
 
 import pytest
+from msgspec.structs import replace
 from support.cast import DAY, HOUR, NEW_ADDRESS, NOON
 from support.gates import Gate
 from support.worlds import (
@@ -25,7 +26,7 @@ from twinlock.domain.channels import Channel
 from twinlock.domain.commands import ReportNotice
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.events import ActionHeld
-from twinlock.domain.ids import ActionId
+from twinlock.domain.ids import ActionId, ChannelId
 from twinlock.domain.notices import Notice, NoticeKind, notices
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, leaves
@@ -115,6 +116,32 @@ def test_what_the_phone_proved_is_not_confirmed_by_the_phone() -> None:
     gate.settle()
 
     assert gate.action(action).until == NOON + 2 * DAY
+
+
+THIEFS = replace(
+    DESKTOP, channel_id=ChannelId("chn_thief"), address="t@d", bound_at=NOON - DAY, entry=77
+)
+
+
+@pytest.mark.parametrize(("owners", "times"), [((EMAIL, DESKTOP), 2), ((EMAIL,), 2), ((), 0)])
+def test_the_thief_s_new_channel_confirms_nothing_where_the_owner_has_an_older_one(
+    owners: tuple[Channel, ...], times: int
+) -> None:
+    made = an_account(PASSWORD, SYNCED, ROAMING, channels=(*owners, THIEFS))
+    gate = Gate.of(made)
+    action = gate.propose(LIST).action_id
+    gate.prove(action, SYNCED)
+    until = gate.action(action).until
+    assert until is not None
+    for channel in (*owners, THIEFS):
+        report(gate, action, channel, Outcome.FAILED)
+    report(gate, action, THIEFS, Outcome.HANDED)
+    gate.wait_until(until)
+    gate.settle()
+
+    assert gate.is_open(action) is bool(times)
+    if times:
+        assert gate.action(action).until == NOON + times * (until - NOON)
 
 
 def test_where_every_channel_is_the_phone_s_one_that_took_it_is_enough() -> None:

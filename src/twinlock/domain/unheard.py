@@ -9,8 +9,9 @@ what nobody reported nothing is known: it counts as told with its place in the o
 Word that arrives in a flood is not heard either (``floods``), on whatever channel: a flood that
 went on when the change was proved, or came while it waits.
 
-Only what arrives outside the root that proves counts, where there is such a channel. Prevents: a
-thief's phone that confirms the word of what the phone itself proved.
+Only what arrives outside the root that proves counts, where there is such a channel, and none that
+is a newcomer beside older ones. Prevents: a thief's phone that confirms the word of what the phone
+itself proved; and his own channel, to which the word of his next change comes.
 """
 
 from datetime import datetime
@@ -21,6 +22,7 @@ from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.channels import Channel
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.disputes import meets
+from twinlock.domain.newcomers import came_lately
 
 _ARRIVED = (Outcome.HANDED, Outcome.CONFIRMED)
 _LOST = (Outcome.FAILED, Outcome.AWAITED)
@@ -42,25 +44,30 @@ def unheard_until(
     if now < ends or class_of(action.payload) is ActionClass.EXIT:
         return None
     drowned = account.rings.since_flooded(action.proved_at)
-    if not drowned and not _known_unheard(account, action):
+    if not drowned and not _known_unheard(account, action, now=now):
         return None
     return ends + (ends - action.proved_at)
 
 
-def _known_unheard(account: Account, action: OpenAction) -> bool:
+def _known_unheard(account: Account, action: OpenAction, *, now: datetime) -> bool:
     """Say whether some word came back, and none arrived where it counts.
 
     Prevents: one more proof after which a failure is none of a channel that counts.
     """
-    counting = {one.channel_id for one in _counting(account, action)}
+    counting = {one.channel_id for one in _counting(account, action, now=now)}
     lost = any(one.outcome in _LOST for one in action.told.values())
     return lost and not any(
         one.outcome in _ARRIVED for named, one in action.told.items() if named in counting
     )
 
 
-def _counting(account: Account, action: OpenAction) -> list[Channel]:
-    """Return the channels outside the roots that prove, or all where there is none outside."""
+def _counting(account: Account, action: OpenAction, *, now: datetime) -> list[Channel]:
+    """Return the channels outside the roots that prove, or all where there is none outside.
+
+    Of newcomers only where none is older.
+    """
+    older = [one for one in account.channels if not came_lately(account, one, now=now)]
+    every = older or list(account.channels)
     proving = tuple(one.root for one in action.shown if one.root and account.stands(one))
-    outside = [one for one in account.channels if not meets((one.root,), proving)]
-    return outside or list(account.channels)
+    outside = [one for one in every if not meets((one.root,), proving)]
+    return outside or every
