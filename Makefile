@@ -7,8 +7,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 BIN := .venv/bin
-# How many processes run the tests.
-JOBS ?= 2
+# How many processes run the tests: on two cores three, for many wait for what they start.
+JOBS ?= 3
 # Options of pip-compile for `make lock`, such as --upgrade.
 LOCK ?=
 
@@ -56,6 +56,8 @@ serve: $(RUNTIME) ## Serve on http://localhost:8080, with a database of its own
 test: $(DEV) ## Run every test in random order, and hold the coverage to its limits
 	@tools/system-packages.sh tests
 	@mkdir -p var && rm -f .coverage .coverage.* var/coverage.json
+# Once, and not in each process that a test starts, where Python is told to keep no bytecode.
+	@$(BIN)/python -m compileall -q -j 2 src
 	$(BIN)/python -m pytest -rs -n $(JOBS) --cov --cov-report=json:var/coverage.json
 	$(BIN)/python tools/coverage_gate.py var/coverage.json
 

@@ -182,7 +182,8 @@ anything in it
         """
 `@offers("passkey,totp,password")` on a permit names what its action may be proved by, in the words
 of the fact `factors`; without it, that is anything bound. Nothing else is asked for, and nothing
-else counts where it is shown all the same.
+else counts where it is shown all the same, or was before the policy said so: what waits is then
+asked for a proof again.
 
 What a rule may say: facts as in the table; `&&`, `||`, `!`, comparisons, `+`, `-`, `*`; `contains`,
 `containsAll`, `containsAny` and `isEmpty` of sets of words; `durationSince` and `duration("2d")`.

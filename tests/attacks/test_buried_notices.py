@@ -31,6 +31,7 @@ from twinlock.domain.bounds import NOTICES_PER_HOUR_MOST
 from twinlock.domain.commands import ReportFlood, ReportNotice, SessionSignature
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import ActionId
+from twinlock.domain.locks import Lock
 from twinlock.domain.notices import NoticeKind, notices
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
@@ -80,6 +81,25 @@ def test_the_thief_s_change_waits_twice_as_long_and_is_told_again() -> None:
     gate.veto(action, EMAIL)
     assert not gate.is_open(action)
     assert NEW_ADDRESS not in {one.address for one in gate.destinations.values()}
+
+
+def test_a_lock_that_a_second_key_spares_is_longer_for_one_key_of_which_no_word_arrived() -> None:
+    """Prevents: the day beside a month of a lock as what is lengthened, long before its end."""
+    for second, until in ((False, 60 * DAY), (True, 2 * DAY)):
+        account = an_account(PASSWORD, SYNCED, ROAMING)
+        gate = Gate.of(replace(account, lock=Lock(days=30, two_keys=True)))
+        action = asked(gate)
+        if second:
+            gate.prove(action, SYNCED)
+        buried(gate)
+        for _ in range(until // DAY):
+            gate.settle()
+            assert gate.is_open(action)
+            gate.wait(DAY)
+        gate.settle()
+
+        assert told(gate).count(NoticeKind.WAITING) == 2
+        assert not gate.is_open(action)
 
 
 def test_a_flood_just_before_the_change_counts_and_one_long_before_does_not() -> None:

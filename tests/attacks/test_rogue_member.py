@@ -12,7 +12,7 @@ one member's is no longer than a removal. So a rogue member costs a week, and ho
 
 import pytest
 from msgspec.structs import replace
-from support.cast import ALICE, DAY, HOUR, MEMBER, NOON, OLD_ADDRESS
+from support.cast import ALICE, DAY, HOUR, MALLORYS_LAPTOP, MEMBER, NOON, OLD_ADDRESS
 from support.companies import (
     BOB,
     BOBS,
@@ -50,13 +50,17 @@ from support.worlds import (
     repudiate,
     reset_password,
     send,
+    sign_in,
 )
 
 from twinlock.domain.actions import AnyPayload, LimitLower, LockTighten
+from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.authenticators.model import Passkey
-from twinlock.domain.bounds import MEMBER_WAIT, WEAK_FREEZE_LENGTH
+from twinlock.domain.authenticators.model import Passkey, Password, Totp
+from twinlock.domain.bounds import FAILURES_MOST, MEMBER_WAIT, WEAK_FREEZE_LENGTH
 from twinlock.domain.canonical import b64url
+from twinlock.domain.channels import Channel
+from twinlock.domain.disputes import Contest
 from twinlock.domain.errors import DocumentTooLargeError
 from twinlock.domain.exits import WithdrawalCrypto
 from twinlock.domain.ids import MemberId
@@ -234,7 +238,8 @@ def test_a_rogue_member_who_freezes_by_every_channel_is_removed_all_the_same(gat
     app = replace(an_app("aut_bobs_app"), member_id=BOB.member_id)
     bound = (*gate.account.authenticators, password, app)
     gate.account = replace(gate.account, authenticators=bound)
-    for number, source in enumerate((password, app, EMAIL)):
+    sources: tuple[Password | Totp | Channel, ...] = (password, app, EMAIL)
+    for number, source in enumerate(sources):
         gate.prove(gate.propose(FREEZE, member=BOB.member_id).action_id, source)
         if number == 0:
             done(gate, remove_member(), CAROLS)
@@ -322,6 +327,10 @@ def test_a_rogue_member_says_no_once_and_then_the_third_one_decides(gate: Gate) 
     assert OLD_ADDRESS != MALLORYS
 
 
+def contest_of(gate: Gate) -> Contest | None:
+    return gate.account.disputes.contest
+
+
 def test_two_keys_of_one_member_take_nobodys_no_away(gate: Gate) -> None:
     """Mallory has both of Bob's keys; Carol says no twice to what they ask for.
 
@@ -334,12 +343,12 @@ def test_two_keys_of_one_member_take_nobodys_no_away(gate: Gate) -> None:
     gate.veto(again, session=gate.signs(carols))
     gate.prove(again, BOBS_OTHER)
 
-    assert gate.account.disputes.contest is not None
+    assert contest_of(gate) is not None
     said = gate.spend(again)
     assert (said.answer, reasons(said.requirement)) == (Answer.CHALLENGE, (Reason.CONTESTED,))
     assert gate.account.disputes.silent == {}
     agrees(gate, again, SYNCED)  # Alice stands on neither side.
-    assert gate.account.disputes.contest is None
+    assert contest_of(gate) is None
     assert gate.spend(again).answer is Answer.ALLOW
 
 
@@ -394,3 +403,50 @@ def test_any_member_who_sees_a_theft_stops_it_at_once(gate: Gate) -> None:
 
     assert not gate.is_open(action)
     assert gate.account.spent.cents == 0
+
+
+def test_she_guesses_at_carols_password_as_often_as_a_stranger(gate: Gate) -> None:
+    """As Carol, by the mailbox that all read, she would veto the removal of Bob."""
+    carols = replace(a_password("aut_carols"), member_id=CAROL.member_id)
+    bound = (*gate.account.authenticators, carols)
+    gate.account = replace(gate.account, authenticators=bound)
+    read = 0
+    for _ in range(3 * FAILURES_MOST):
+        asks(gate, sign_in(MALLORYS_LAPTOP), BOBS)  # Her own passkey, between any two guesses.
+        guess = gate.propose(sign_in(MALLORYS_LAPTOP), member=CAROL.member_id).action_id
+        told = gate.wrong(guess, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
+        read += told.fault is ProofFault.PASSWORD_WRONG
+        gate.wait_until(gate.account.throttle.until or gate.now)
+
+    assert read == FAILURES_MOST
+    asks(gate, sign_in(), CAROLS)
+    assert gate.account.throttle.failures == 0
+
+
+def test_once_carol_has_left_nobody_need_open_what_was_guessed_at_hers(gate: Gate) -> None:
+    guess = gate.propose(sign_in(MALLORYS_LAPTOP), member=CAROL.member_id).action_id
+    gate.wrong(guess, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
+    asks(gate, sign_in(), BOBS)
+    before = gate.account.throttle.failures
+    done(gate, remove_member(CAROL.member_id), BOBS)
+    gate.wait(MEMBER_WAIT)
+    gate.settle()
+    asks(gate, sign_in(), BOBS)
+
+    assert (before, gate.account.throttle.failures) == (1, 0)
+
+
+@pytest.mark.parametrize("channel", [EMAIL, SMS])
+def test_with_carols_password_too_a_mailbox_that_all_read_opens_nothing(
+    gate: Gate, channel: Channel
+) -> None:
+    """As Carol she would veto the removal of Bob, and freeze once more."""
+    carols = replace(a_password("aut_carols"), member_id=CAROL.member_id)
+    bound = (*gate.account.authenticators, carols)
+    gate.account = replace(gate.account, authenticators=bound)
+    before = gate.account.sessions
+    started = gate.propose(sign_in(MALLORYS_LAPTOP), member=CAROL.member_id).action_id
+    gate.prove(started, carols)
+
+    assert gate.ask(started, channel).fault is ProofFault.BELOW_FLOOR
+    assert gate.account.sessions == before

@@ -1,36 +1,43 @@
-"""A photographed recovery code, beside a thief's app of five days, and no password.
+"""A photographed recovery code, beside a thief's app of five days, or the password.
 
 Mallory bound an app by one code that Alice was talked into, and has one of Alice's saved codes. She
 wants the app to seem as old as those: to remove Alice's app, to take the place of the saved codes,
 to silence Alice's newer channel. She is stopped by law 3: without the password a saved code proves
 nothing, and no age either. She leaves behind a refusal and an action that was vetoed.
+With the password she signs in by it, and nothing leaves on that session, then or later.
 """
 
 import pytest
 from msgspec.structs import replace
-from support.cast import DAY, NOON
+from support.cast import DAY, MALLORYS_LAPTOP, NOON, OLD_ADDRESS
 from support.gates import Gate
 from support.worlds import (
     APP,
     DESKTOP,
     EMAIL,
     PASSWORD,
+    a_destination,
     a_session,
     an_account,
     an_app,
     bind,
+    entry_of,
     remove,
     reset_password,
     saved_codes,
+    send,
+    unlist,
 )
 
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.model import Password
 from twinlock.domain.commands import Right
-from twinlock.domain.requirements import Answer
+from twinlock.domain.reasons import Reason
+from twinlock.domain.requirements import Answer, reasons
 
 THIEFS = an_app("aut_thief", bound_at=NOON - 5 * DAY)
 CODES = saved_codes()
+BOUND = replace(CODES, entry=entry_of(CODES.authenticator_id))
 NEW_EMAIL = replace(EMAIL, bound_at=NOON - 20 * DAY)
 
 
@@ -96,3 +103,29 @@ def test_a_password_that_was_reset_makes_no_saved_code_old() -> None:
     gate.settle()
 
     assert gate.account.authenticator(APP.authenticator_id) is not None
+
+
+def test_nothing_leaves_on_the_session_that_it_began() -> None:
+    """With the password, too, she signs in, has a budget's exit wait, and comes back after it."""
+    listed = a_destination(budget_cents=500_00)
+    gate = Gate.of(an_account(PASSWORD, APP, BOUND, channels=(EMAIL, DESKTOP)), listed)
+    started = gate.start(MALLORYS_LAPTOP)
+    gate.prove(started, PASSWORD)
+    show_a_code(gate, started)
+    (session,) = gate.account.sessions
+    asked = gate.propose(send(), session=gate.signs(session))
+    gate.wait(DAY)
+
+    assert Reason.PROOF_NEEDED in reasons(asked.requirement)
+    assert gate.spend(asked.action_id).answer is not Answer.ALLOW
+
+
+def test_it_takes_destinations_off_the_list_meanwhile() -> None:
+    gate = Gate.of(an_account(PASSWORD, APP, BOUND, channels=(EMAIL, DESKTOP)), a_destination())
+    started = gate.start(MALLORYS_LAPTOP)
+    gate.prove(started, PASSWORD)
+    show_a_code(gate, started)
+    (session,) = gate.account.sessions
+
+    said = gate.propose(unlist(OLD_ADDRESS), session=gate.signs(session))
+    assert said.answer is Answer.ALLOW

@@ -44,6 +44,19 @@ async def test_15_characters_are_enough_where_nothing_else_is_bound(service: Ser
 
 
 @pytest.mark.requirement("O-02")
+async def test_saved_codes_beside_it_make_no_password_shorter(service: Service) -> None:
+    """Prevents: a password that is all that somebody shows, and has eight characters."""
+    alice = Customer(service, "alice")
+    await alice.open("email")
+    offered = await alice.client.offer(alice.account_id, "recovery_code")
+    draft = {"candidate_id": offered["candidate_id"], "code": offered["codes"][0]}
+    bound = await alice.propose("authenticator.bind", {"authenticator": "recovery_code", **draft})
+
+    assert bound.state == "done"
+    assert (await refused(alice, "authenticator.bind", PLENTY[:-1]))[2] == "too_short"
+
+
+@pytest.mark.requirement("O-02")
 @pytest.mark.parametrize(
     ("first_guess", "rule"),
     [

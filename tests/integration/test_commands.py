@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from support.commands import Ended, free_port, run, serve, start
 from support.installations import embedded_installation, environment_of
 from support.postgres import APP_PASSWORD, TestDatabase, TestServer
+from support.until import asked_until, until
 
 from twinlock.adapters.postgres import SERVER_USER
 from twinlock.adapters.settings import load as load_settings
@@ -253,6 +254,34 @@ async def test_two_workers_start_and_serve_and_end_within_the_time_to_drain(
         assert said.count(f"{tmp_path / 'prices.jws'} is not there: until it is") == 1
         assert all(ended(pid) for pid in workers)
     assert kept(made, "clock-anchor.json")
+
+
+def move(old: str, new: str) -> None:
+    Path(old).rename(new)
+
+
+async def test_a_process_that_does_not_start_again_takes_no_other_along(made: Variables) -> None:
+    """One is killed while the keyring is out of reach; it comes back, and all serve again."""
+    ring, away = made["TWINLOCK_KEYRING_DIR"], made["TWINLOCK_KEYRING_DIR"] + "-away"
+    async with (
+        asyncio.timeout(180),
+        serve({**made, "TWINLOCK_WORKERS": "2"}, port=free_port()) as service,
+    ):
+        first, second = service.workers()
+        move(ring, away)
+        os.kill(first, signal.SIGKILL)
+        successors: set[int] = set()
+
+        def two_came() -> bool:  # The first one has not started, and was not the last.
+            successors.update(set(service.workers()) - {first, second})
+            return len(successors) > 1
+
+        await until(two_came, within=120)
+        move(away, ring)
+        await asked_until(service.ready, bool)
+        code, _ = await service.end()
+
+    assert code == 0
 
 
 # --- How they say that they could not ---

@@ -216,6 +216,28 @@ async def test_of_two_erasures_of_one_account_the_first_does_it_and_the_second_i
     assert await erase_due(service, world, database) == ()
 
 
+async def test_a_wait_of_which_no_word_arrived_is_longer_told_and_then_over(
+    service: Service, world: World, database: TestDatabase, alice: Customer
+) -> None:
+    """Prevents: a flood, or a mailbox that is gone, by which nobody can ever be erased."""
+    action = await ask_to_be_erased(alice)
+    await service.client.report_flood(alice.account_id)
+    service.clock.forward(days=WAIT_DAYS)
+    assert await due_and_refused(service, world, database) == ["wait_told"]
+    (waits,) = (await service.api.store.account(AccountId(alice.account_id))).actions
+    await service.deliver()
+    letters = [json.loads(one.read_bytes()) for one in world.settings.outbox_dir.iterdir()]
+    told = {one["until"] for one in letters if one["what"] == "account.erase"}
+
+    assert (waits.action_id, waits.lengthened) == (action, True)
+    assert waits.until is not None
+    assert waits.until.isoformat() in told
+    assert len(told) == 2  # The first wait, and the longer one.
+    service.clock.forward(days=WAIT_DAYS, seconds=1)
+    (outcome,) = await erase_due(service, world, database)
+    assert outcome.index is not None
+
+
 async def test_a_hold_on_exits_stops_it_until_it_ends(
     service: Service, world: World, database: TestDatabase, alice: Customer
 ) -> None:

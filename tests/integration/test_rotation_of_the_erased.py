@@ -15,6 +15,7 @@ from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring import ring as keyrings
 from twinlock.adapters.keyring.ring import Keyring, Role
 from twinlock.adapters.prices import PriceFile
+from twinlock.adapters.sql import connections, queries
 from twinlock.adapters.sql.key_uses import SqlKeyUses
 from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
 from twinlock.domain.errors import SealBrokenError
@@ -170,4 +171,16 @@ async def test_the_key_of_an_endpoint_goes_along_also_where_it_was_removed(
     done = await house.rewrap()
 
     assert (done.subjects, done.unowned, done.broken) == (1, 0, 0)
+    assert await house.needed() == {}
+
+
+async def test_what_needs_a_key_is_counted_however_long_it_takes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: a seal key that is never retired, since ten million rows take more than a read."""
+    house.rotate()
+    slowly = f"SELECT counted.* FROM ({queries.COUNT_SEALED}) AS counted, pg_sleep(0.7)"  # noqa: S608 - ours
+    monkeypatch.setattr(queries, "COUNT_SEALED", slowly)
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.5)
+
     assert await house.needed() == {}

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from support.postgres import TestDatabase
 
+from twinlock.adapters.sql import connections, sign_in_counts
+from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.sign_in_counts import WEEKS_KEPT, SqlSignInCounts
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.ports.sign_ins import Counted
@@ -57,3 +59,23 @@ async def test_what_is_old_is_forgotten_and_what_was_seen_once_and_not_lately(
     await counts.forget()
     async with database.owner() as owner:
         assert await owner.fetchval("SELECT count(*) FROM sign_in_count") == 0
+
+
+async def test_a_table_of_millions_is_read_and_forgotten_all_the_same(
+    counts: SqlSignInCounts, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: counts that are never renewed, after which every customer's exits are held."""
+    monkeypatch.setattr(sign_in_counts, "FORGET", "SELECT pg_sleep(0.7) WHERE $1::int > 0")
+    monkeypatch.setattr(
+        sign_in_counts,
+        "READ",
+        "SELECT node, parent, times FROM sign_in_count, pg_sleep(0.7) WHERE $2::int > 0 LIMIT $1",
+    )
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.5)
+    monkeypatch.setitem(connections.SETTINGS, "statement_timeout", "500")
+    await counts.add([ROOT])
+    async with Database.open(database.app_dsn) as impatient:
+        monkeypatch.setattr(counts, "_database", impatient)
+
+        assert await counts.read(most=10) == [ROOT]
+        await counts.forget()

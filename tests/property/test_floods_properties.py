@@ -26,7 +26,7 @@ def at_each(between: list[int]) -> list[datetime]:
 def test_an_account_that_is_told_little_is_in_no_flood(between: list[int]) -> None:
     counted, every = Rings(), at_each(between)
     for number, at in enumerate(every):
-        counted = rung(counted, at)
+        counted = rung(counted, at, entry=number)
         hour = [one for one in every[: number + 1] if at - one < FLOOD_WINDOW]
         if counted.flood_at == int(at.timestamp()):
             assert len(hour) >= MOST
@@ -37,12 +37,12 @@ def test_a_flood_is_noticed_whatever_came_before(between: list[int], number: int
     """Within twice as many messages, wherever the hour that is counted began."""
     counted = Rings()
     every = at_each(between)
-    for at in every:
-        counted = rung(counted, at)
+    for entry, at in enumerate(every):
+        counted = rung(counted, at, entry=entry)
     last = every[-1]
     for one in range(number):
-        last += timedelta(milliseconds=100 + one)
-        counted = rung(counted, last)
+        last += timedelta(milliseconds=one % 2)  # Requests that come together have one time.
+        counted = rung(counted, last, entry=len(every) + one)
 
     assert counted.flooded(last)
 
@@ -50,10 +50,10 @@ def test_a_flood_is_noticed_whatever_came_before(between: list[int], number: int
 @given(st.lists(st.tuples(st.integers(0, 20_000), st.booleans()), min_size=1, max_size=60))
 def test_its_owner_hears_of_floods_once_a_day(reports: list[tuple[int, bool]]) -> None:
     counted, at, told = Rings(), NOON, []
-    for gap, reported in reports:
+    for entry, (gap, reported) in enumerate(reports):
         at += timedelta(seconds=gap)
         before = counted
-        counted = under_flood(counted, at) if reported else rung(counted, at)
+        counted = under_flood(counted, at) if reported else rung(counted, at, entry=entry)
         assert counted.flood_at >= before.flood_at
         if counted.told_at != before.told_at:
             told.append(at)

@@ -3,14 +3,17 @@
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import uvicorn
 from litestar import Litestar
+from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from twinlock.api.app import create_app
 from twinlock.api.serving import Api
@@ -25,6 +28,9 @@ from twinlock.domain.errors import SettingsWrongError, TwinlockError
 
 DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
 BACKLOG = 2048
+AGAIN_SECONDS = 2.0  # Before a process that did not start is tried again; it fails in a second.
+NOT_STARTED = 3  # The exit code of such a process: uvicorn's.
+_WORKER = "twinlock.cli.serve:worker"
 
 
 class ListenRefusedError(TwinlockError):
@@ -73,20 +79,46 @@ def serve() -> None:
     # uvicorn finishes what is in flight, and then sends itself the signal that it was sent.
     signal.signal(signal.SIGTERM, _end_well)
     say(f"serving {settings.origin} on {settings.listen_host}:{settings.listen_port}")
-    uvicorn.run(
-        "twinlock.cli.serve:worker",
-        factory=True,
-        host=settings.listen_host,
-        port=settings.listen_port,
-        workers=settings.workers,
-        http=BoundedProtocol,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    how: dict[str, Any] = {
+        "factory": True,
+        "host": settings.listen_host,
+        "port": settings.listen_port,
+        "workers": settings.workers,
+        "http": BoundedProtocol,
+        "backlog": BACKLOG,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+    }
+    if settings.workers == 1:
+        uvicorn.run(_WORKER, **how)
+        return
+    config = uvicorn.Config(_WORKER, **how)
+    Crew(config, sockets=[config.bind_socket()]).run()
+
+
+class Crew(Multiprocess):
+    """Several processes that serve. What they serve by was tried out before they start.
+
+    Prevents: a process that was killed, whose successor finds the database away for a second, and
+    all of the others ended because of that.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        """Start another process in the place of each that ended; one that fails, after a pause."""
+        for place, process in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+                continue
+            process.kill()  # It may hang.
+            process.join()
+            if process.exitcode == NOT_STARTED:
+                time.sleep(AGAIN_SECONDS)
+            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place].start()
 
 
 def _end_well(_: int, __: FrameType | None) -> NoReturn:

@@ -329,10 +329,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dic
         """Say whether ``action`` comes from a device that has signed in fully before.
 
         A sign-in does when that device's key signed it: evidence hands out the public one.
+        Prevents: whoever has the password and the mailbox, and in a session that only looks uses up
+        the guesses of the owner's devices.
         """
         if isinstance(action.payload, SessionStart):
             return action.device_signed and self.knows(action.payload.device, at=action.proposed_at)
-        return any(one.factor is Factor.SESSION and self.stands(one) for one in action.shown)
+        named = (one.source for one in action.shown if one.factor is Factor.SESSION)
+        return any(one is not None and not one.read_only for one in map(self.session, named))
 
     def knows(self, thumbprint: str, *, at: datetime) -> bool:
         """Say whether the device with this key has signed in fully, and not too long before."""

@@ -17,7 +17,6 @@ import msgspec
 
 from twinlock.domain.bounds import FLOOD_TOLD_EVERY, FLOOD_WINDOW, NOTICES_PER_HOUR_MOST
 
-_MILLISECONDS = 1000
 _HOUR = int(FLOOD_WINDOW.total_seconds())
 _DAY = int(FLOOD_TOLD_EVERY.total_seconds())
 
@@ -25,14 +24,14 @@ _DAY = int(FLOOD_TOLD_EVERY.total_seconds())
 class Rings(msgspec.Struct, frozen=True, array_like=True):
     """How often an account was told something: ``count`` times in the hour from ``since``.
 
-    ``last_ms`` is the last time, in milliseconds: what one decision tells is one message.
+    ``entry`` is the account's entry that was told last: what one decision tells is one message.
     ``flood_at`` is when the last flood was at its height, and ``told_at`` when its owner last heard
     of one: in POSIX seconds, rounded up.
     """
 
     since: int = 0
     count: int = 0
-    last_ms: int = 0
+    entry: int = -1
     flood_at: int = 0
     told_at: int = 0
 
@@ -45,15 +44,17 @@ class Rings(msgspec.Struct, frozen=True, array_like=True):
         return self.flooded(at) or self.flood_at > at.timestamp()
 
 
-def rung(rings: Rings, at: datetime) -> Rings:
-    """Return ``rings`` after one more message at ``at``."""
-    seconds = at.timestamp()
-    now_ms, now = int(seconds * _MILLISECONDS), ceil(seconds)
-    if now_ms == rings.last_ms:
+def rung(rings: Rings, at: datetime, *, entry: int) -> Rings:
+    """Return ``rings`` after one more message at ``at``, of the account's entry ``entry``.
+
+    Prevents: many requests at once, all of which are decided in one instant, as one message.
+    """
+    now = ceil(at.timestamp())
+    if entry == rings.entry:
         return rings
     goes_on = now < rings.since + _HOUR
     since, count = (rings.since, rings.count + 1) if goes_on else (now, 1)
-    after = Rings(since, min(count, NOTICES_PER_HOUR_MOST), now_ms, rings.flood_at, rings.told_at)
+    after = Rings(since, min(count, NOTICES_PER_HOUR_MOST), entry, rings.flood_at, rings.told_at)
     return after if count < NOTICES_PER_HOUR_MOST else under_flood(after, at)
 
 

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from twinlock.domain.account import Account, ApiKey, OpenAction
 from twinlock.domain.actions import ApiKeyNarrow, ApiKeyWiden
-from twinlock.domain.assurance import level_shown
+from twinlock.domain.assurance import Factor, Level, level_shown
 from twinlock.domain.bounds import API_KEY_BAND_BP_MOST, API_KEY_PAIRS_MOST
 from twinlock.domain.catalogue import TRADE_SCOPE, ActionType
 from twinlock.domain.drafts import (
@@ -176,9 +176,18 @@ def widened(account: Account, key: ApiKey, action: OpenAction) -> ApiKey:
     payload = own(action, ApiKeyWiden)
     shown = tuple(sorted({one.factor for one in action.shown if account.stands(one)}))
     proofs = ((shown, sms_at(account, action)), (key.proved_by, key.sms_at))
-    weaker = min(proofs, key=lambda one: level_shown(one[0], floor=account.floor))
+    weaker = min(proofs, key=lambda one: (level_shown(one[0], floor=account.floor), *_falls(*one)))
     by = tuple(sorted({*key.by, *proved_by(account, action)}))
     return replace(_with_powers(key, payload), by=by, proved_by=weaker[0], sms_at=weaker[1])
+
+
+def _falls(proved_by: tuple[Factor, ...], shown_at: datetime | None) -> tuple[Level, datetime]:
+    """Return what is least for whatever falls soonest when a SIM card turns out to be changed.
+
+    Prevents: a key made with a stolen number, which a code from a mailbox keeps when it is widened.
+    """
+    rest = level_shown(set(proved_by) - {Factor.SMS_CODE}, floor=Level.NONE)
+    return rest, shown_at or datetime.max.replace(tzinfo=UTC)
 
 
 def _with_powers(key: ApiKey, payload: Change) -> ApiKey:

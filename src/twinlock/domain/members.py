@@ -56,6 +56,11 @@ def member_ids(account: Account) -> tuple[MemberId, ...]:
     return (account.member_id, *(one.member_id for one in account.members))
 
 
+def bit_of(account: Account, member_id: MemberId) -> int:
+    """Return the bit of one of several members (``Throttle.whose``); 0 where there is but one."""
+    return 1 << member_ids(account).index(member_id) if account.members else 0
+
+
 def of_member(account: Account, member_id: MemberId) -> Account:
     """Return ``account`` as what one member does is decided on: without what is the others' own."""
     if not account.members:

@@ -240,7 +240,7 @@ def _fewer(
         if isinstance(event, ChannelsFlooded):
             counted = under_flood(counted, event.at)
         elif rings(before, event, events):
-            counted = rung(counted, event.at)
+            counted = rung(counted, event.at, entry=before.chain.entries)
     left = told
     if events and before.rings.flooded(events[0].at):
         left = {kind: event for kind, event in told.items() if not folds(kind, what)}

@@ -66,9 +66,11 @@ CodesHelp: TypeAlias = Callable[[Account, OpenAction], bool]
 def codes_help(account: Account, action: OpenAction) -> bool:
     """Say whether a code may be asked for: law 4, as a question to the customer.
 
-    Where anything stronger is bound, only to look, to freeze, and to report what is lost.
+    Where anything stronger is bound, only to look, to freeze, and to report what is lost; of
+    several members nobody looks by one. Prevents: a member with another's password and the mailbox
+    that all read, who says no in the other's name.
     """
-    little = ALARMS | {ActionType.SESSION_START}
+    little = ALARMS if account.members else ALARMS | {ActionType.SESSION_START}
     return account.floor <= Level.OUT_OF_BAND or type_of(action.payload) in little
 
 

@@ -123,7 +123,8 @@ def apply(state: State, event: Event) -> State:
     after = _applied(state, event)
     if not rings(state.account, event):
         return after
-    return with_account(after, rings=rung(after.account.rings, event.at))
+    entry = state.account.chain.entries
+    return with_account(after, rings=rung(after.account.rings, event.at, entry=entry))
 
 
 def _applied(state: State, event: Event) -> State:

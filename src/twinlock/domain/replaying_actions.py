@@ -55,9 +55,10 @@ from twinlock.domain.ids import (
     ApiKeyId,
 )
 from twinlock.domain.likeness import with_paid
+from twinlock.domain.members import bit_of
 from twinlock.domain.policy.leaving import counted_at
 from twinlock.domain.successors import is_foreign
-from twinlock.domain.throttle import UNCOUNTED, Throttle, after_failure, can_be_guessed, reopens
+from twinlock.domain.throttle import UNCOUNTED, after_failure, can_be_guessed, open_again, reopens
 
 # Whoever has the link of an agreement asks these. Prevents: one who asks, and asks again, until the
 # question is gone that who asks is answering.
@@ -171,7 +172,8 @@ def apply_to_action(state: State, event: ActionEvent) -> State:
 
 def _count(state: State, event: ProofRefused) -> State:
     account, action = state.account, state.account.action(event.action_id)
-    counted = after_failure(account.throttle_of(action), now=event.at)
+    whose = bit_of(account, action.member_id)
+    counted = after_failure(account.throttle_of(action), now=event.at, whose=whose)
     if account.from_known_device(action):
         return with_account(state, known_throttle=counted)
     return with_account(state, throttle=counted)
@@ -256,7 +258,12 @@ def _accept(state: State, event: ProofAccepted) -> State:
     bound = [factor_of(one) for one in account.authenticators]
     own = not is_foreign(account.authenticator(event.shown.source))
     if own and reopens(event.shown.factor, beside, bound=bound, floor=account.floor):
-        state = with_account(state, throttle=Throttle(), known_throttle=Throttle())
+        whose = bit_of(account, action.member_id)
+        state = with_account(
+            state,
+            throttle=open_again(account.throttle, whose=whose),
+            known_throttle=open_again(account.known_throttle, whose=whose),
+        )
     if event.shown.factor is Factor.SESSION:
         sessions = (
             replace(one, seen_at=event.at) if one.session_id == event.shown.source else one

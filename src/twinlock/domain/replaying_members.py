@@ -9,6 +9,8 @@ from twinlock.domain.changing import with_account
 from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import MemberJoined, MemberLeft, QuorumSet
 from twinlock.domain.ids import MemberId
+from twinlock.domain.members import member_ids
+from twinlock.domain.throttle import without
 
 MembersEvent: TypeAlias = MemberJoined | MemberLeft | QuorumSet
 
@@ -33,6 +35,7 @@ def with_members_after(state: State, event: MembersEvent) -> State:
 
 def _without(account: Account, gone: MemberId) -> Account:
     """Return ``account`` without one member; the first one's place goes to the next."""
+    number = member_ids(account).index(gone)
     first, left = account.member_id, tuple(one for one in account.members if one.member_id != gone)
     if gone == first:
         if not left:
@@ -42,5 +45,7 @@ def _without(account: Account, gone: MemberId) -> Account:
         account,
         member_id=first,
         members=left,
+        throttle=without(account.throttle, number),
+        known_throttle=without(account.known_throttle, number),
         authenticators=tuple(one for one in account.authenticators if one.member_id != gone),
     )

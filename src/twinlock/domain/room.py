@@ -152,10 +152,11 @@ def urgent(action: OpenAction) -> bool:
 def gives_way(account: Account, *, now: datetime) -> OpenAction | None:
     """Return the open action that a new proposal pushes out, or None while there is room.
 
-    What waits on a proof that stands stays. Of the rest the one goes that shows least, then one of
-    a device that never signed in, then one whose customer is not being asked just now, then one
+    What waits on a proof that stands stays. Of the rest one goes of a device that never signed in,
+    then the one that shows least, then one whose customer is not being asked just now, then one
     that tightens nothing; the oldest first. Of several members whoever has proved most gives way.
-    Prevents: a stranger's proposals, after which the owner can neither sign in nor freeze.
+    Prevents: proposals of a stranger, or of whoever shows a leaked password with each, after which
+    the owner can neither sign in nor freeze.
     """
     actions = account.actions
     loose = [
@@ -293,11 +294,11 @@ def _proved(account: Account, one: OpenAction) -> bool:
 
 def _worth(
     account: Account, one: OpenAction, *, now: datetime
-) -> tuple[int, bool, bool, bool, datetime]:
+) -> tuple[bool, int, bool, bool, datetime]:
     asked = any(challenge.expires_at > now for challenge in one.challenges)
     tightens = class_of(one.payload) is ActionClass.TIGHTENING
     known = account.from_known_device(one)
-    return _standing(account, one), known, asked, tightens, one.proposed_at
+    return known, _standing(account, one), asked, tightens, one.proposed_at
 
 
 def grows(account: Account, command: Command) -> bool:

@@ -2,7 +2,7 @@
 
 Two counters: one for the devices that have signed in before and sign what they ask for, one for
 everybody else, so that a stranger's guesses stop strangers. Together they allow the hundred that
-SP 800-63B-4 does.
+SP 800-63B-4 does. Of several members nobody opens what was guessed at another's.
 
 Asking for a new code never resets it (N-B06); a passkey does, and a set of proofs at the floor that
 has the password in it. Passkeys and device keys cannot be guessed: they neither count nor are
@@ -16,6 +16,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from twinlock.domain.assurance import Evidence, Factor, Level, evidence_of, level_of, level_shown
 from twinlock.domain.authenticators.faults import ProofFault
@@ -39,10 +40,14 @@ _DOUBLINGS_MOST = 16  # Far beyond FAILURE_WAIT_MOST. Prevents: a length no time
 
 
 class Throttle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Consecutive failures, and until when guesses are refused unread (UTC)."""
+    """Consecutive failures, and until when guesses are refused unread (UTC).
+
+    ``whose`` has a bit for each of several members, by their number, whose things were guessed at.
+    """
 
     failures: int = 0
     until: datetime | None = None
+    whose: int = 0
 
 
 def can_be_guessed(factor: Factor) -> bool:
@@ -66,15 +71,30 @@ def reopens(
     return shown is Factor.PASSKEY or (whole and reaches)
 
 
-def after_failure(throttle: Throttle, *, now: datetime) -> Throttle:
-    """Return the counter after one more wrong answer."""
+def after_failure(throttle: Throttle, *, now: datetime, whose: int = 0) -> Throttle:
+    """Return the counter after one more wrong answer; ``whose`` is the bit of one of several."""
     failures = min(throttle.failures + 1, FAILURES_MOST)
+    whose |= throttle.whose
     if failures < FREE_FAILURES:
-        return Throttle(failures=failures, until=throttle.until)
+        return Throttle(failures=failures, until=throttle.until, whose=whose)
     doublings = min(failures - FREE_FAILURES, _DOUBLINGS_MOST)
-    return Throttle(
-        failures=failures, until=now + min(FAILURE_WAIT * 2**doublings, FAILURE_WAIT_MOST)
-    )
+    wait = min(FAILURE_WAIT * 2**doublings, FAILURE_WAIT_MOST)
+    return Throttle(failures=failures, until=now + wait, whose=whose)
+
+
+def open_again(throttle: Throttle, *, whose: int = 0) -> Throttle:
+    """Return the counter once what opens it was shown; ``whose`` is the bit of one of several.
+
+    Prevents: one member who guesses another's password, and goes on with each tap on their own key.
+    """
+    left = throttle.whose & ~whose
+    return replace(throttle, whose=left) if whose and left else Throttle()
+
+
+def without(throttle: Throttle, number: int) -> Throttle:
+    """Return the counter without the member of this number, into whose place the next ones come."""
+    before = throttle.whose & ((1 << number) - 1)
+    return replace(throttle, whose=before | (throttle.whose >> (number + 1) << number))
 
 
 def closed_until(throttle: Throttle, *, now: datetime) -> datetime | None:

@@ -26,19 +26,25 @@ _ARRIVED = (Outcome.HANDED, Outcome.CONFIRMED)
 _LOST = (Outcome.FAILED, Outcome.AWAITED)
 
 
-def unheard_until(account: Account, action: OpenAction, *, now: datetime) -> datetime | None:
+def unheard_until(
+    account: Account, action: OpenAction, *, roots: int, now: datetime
+) -> datetime | None:
     """Return the end of the longer wait of ``action``, or None where none is due.
 
-    It follows from the wait that was told and not from who looks when.
+    It follows from the wait that was told and not from who looks when. While fewer than two
+    ``roots`` are shown that is the one which a second root would spare. Prevents: a lock of a month
+    that two keys spare, and that ends for one key though no word of it arrived.
     """
     if action.until is None or action.proved_at is None or action.lengthened:
         return None
-    if now < action.until or class_of(action.payload) is ActionClass.EXIT:
+    silent = action.offered_until if roots < 2 else None  # noqa: PLR2004 - two roots, as in law 4
+    ends = max(action.until, silent or action.until)
+    if now < ends or class_of(action.payload) is ActionClass.EXIT:
         return None
     drowned = account.rings.since_flooded(action.proved_at)
     if not drowned and not _known_unheard(account, action):
         return None
-    return action.until + (action.until - action.proved_at)
+    return ends + (ends - action.proved_at)
 
 
 def _known_unheard(account: Account, action: OpenAction) -> bool:

@@ -23,6 +23,7 @@ from twinlock.domain.errors import (
     UnavailableError,
     present,
 )
+from twinlock.domain.events import ActionHeld
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId, ActionId
 from twinlock.domain.reasons import Reason
@@ -88,9 +89,9 @@ class Erasing:
             work = _work(named, action_id, rules)
             committed = await self._accounts.erase(work)
             decided = present(committed.decided, "it was decided")
-            if not committed.indexes and len(decided.states) > 1:
+            if not committed.indexes and (len(decided.states) > 1 or _lengthens(decided)):
                 with suppress(UnavailableError):  # Somebody else may have written it meanwhile.
-                    await self._store.run(_without_the_last(work))
+                    await self._store.run(_without_a_refusal(work))
                 committed = await self._accounts.erase(work)
         except (AccountErasedError, AccountUnknownError, ActionUnknownError):
             return None
@@ -129,19 +130,28 @@ def due(account: Account, *, now: datetime) -> tuple[OpenAction, ...]:
     )
 
 
-def _without_the_last(work: Work) -> Work:
+def _without_a_refusal(work: Work) -> Work:
     """Return the work of writing what was due before an erasure that is refused, and not that.
 
-    Prevents: a hold that a change which was due begins anew in each run, since none is kept.
+    A wait that is lengthened is written, and told. Prevents: a hold that a change which was due
+    begins anew in each run, since none is kept; and a longer wait that nobody hears of, and at
+    whose end the erasure lapses.
     """
 
     def decide_the_rest(state: State, now: datetime) -> Decided:
         decided = work.decide(state, now)
+        if _lengthens(decided):
+            return decided
         if len(decided.states) == 1:
             raise UnavailableError("another moment, another answer: run it again")
         return Decided(decisions=decided.decisions[:-1], states=decided.states[:-1])
 
     return msgspec.structs.replace(work, decide=decide_the_rest)
+
+
+def _lengthens(decided: Decided) -> bool:
+    """Say whether an erasure waits longer, once: no word of its wait arrived."""
+    return any(isinstance(one, ActionHeld) and one.lengthened for one in decided.answer.events)
 
 
 def _work(named: AccountId, action_id: ActionId, rules: Rules) -> Work:

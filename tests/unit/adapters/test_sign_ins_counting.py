@@ -1,6 +1,6 @@
 """Counting sign-ins: a copy that is renewed, bounds, and what happens while the table is away."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from support.cast import ALICE, BOB
@@ -140,6 +140,34 @@ def test_accounts_at_one_address_are_counted_for_an_hour() -> None:
 
     seconds.at = FAN_OUT_SECONDS + 1
     assert sign_ins.notice(GOOGLE, account=ALICE).fan_out == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("2001:4860:4860:1::{:x}".format, id="one machine's addresses of IPv6"),
+        pytest.param(lambda _: "192.88.99.1", id="an address of no country"),
+    ],
+)
+def test_accounts_are_counted_however_the_address_is_chosen(address: Callable[[int], str]) -> None:
+    """Prevents: one machine that tries a password on each account from an address of its own."""
+    sign_ins, _ = opened()
+    told = [
+        sign_ins.notice(Visitor(ip=address(n + 1)), account=AccountId(f"acc_{n}")).fan_out
+        for n in range(40)
+    ]
+
+    assert told == list(range(1, 41))
+
+
+def test_neighbours_on_one_site_of_ipv6_are_several() -> None:
+    sign_ins, _ = opened()
+    told = [
+        sign_ins.notice(Visitor(ip=f"2001:4860:4860:{n:x}::1"), account=AccountId(f"acc_{n}"))
+        for n in range(40)
+    ]
+
+    assert {one.fan_out for one in told} == {1}
 
 
 def test_an_address_that_is_not_known_is_nobodys_neighbour() -> None:

@@ -40,7 +40,7 @@ ACTION = ActionId("act_1")
 def after(number: int, *, every: timedelta = timedelta(seconds=1), start: datetime = NOON) -> Rings:
     counted = Rings()
     for one in range(number):
-        counted = rung(counted, start + one * every)
+        counted = rung(counted, start + one * every, entry=one)
     return counted
 
 
@@ -56,13 +56,13 @@ def test_the_thirtieth_message_of_an_hour_makes_a_flood() -> None:
 def test_what_one_decision_tells_is_one_message() -> None:
     counted = after(5)
 
-    assert rung(counted, NOON + timedelta(seconds=4)) == counted
-    assert rung(counted, NOON + timedelta(seconds=4, milliseconds=1)).count == 6
+    assert rung(counted, NOON + timedelta(seconds=4), entry=4) == counted
+    assert rung(counted, NOON + timedelta(seconds=4), entry=5).count == 6
 
 
 @pytest.mark.parametrize(("more", "count"), [(timedelta(seconds=1), MOST), (timedelta(), 1)])
 def test_the_next_hour_is_counted_anew(more: timedelta, count: int) -> None:
-    counted = rung(after(MOST - 1), NOON + FLOOD_WINDOW - more)
+    counted = rung(after(MOST - 1), NOON + FLOOD_WINDOW - more, entry=MOST)
 
     assert counted.count == count
     assert bool(counted.flood_at) is (count == MOST)
@@ -221,6 +221,15 @@ def test_the_message_that_makes_a_flood_is_told_beside_the_one_that_says_so() ->
     gate.wrong(gate.propose(FREEZE).action_id, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
 
     assert kinds(gate) == [NoticeKind.ATTEMPT, NoticeKind.MANY]
+    assert gate.account.rings.flooded(gate.now)
+
+
+def test_requests_that_are_decided_in_one_instant_are_a_flood_as_well() -> None:
+    """Prevents: a thief who sends a hundred at once, and by whose count they are one."""
+    gate = Gate.of(an_account(PASSWORD, SYNCED))
+    for _ in range(MOST):
+        gate.prove(gate.propose(FREEZE).action_id, SYNCED)
+
     assert gate.account.rings.flooded(gate.now)
 
 

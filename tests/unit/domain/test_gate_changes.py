@@ -14,7 +14,7 @@ from support.cast import (
     OLD_ADDRESS,
 )
 from support.gates import Gate
-from support.policies import STRICT, policy_of, with_rules
+from support.policies import STRICT, policy_of, rules_in, with_rules
 from support.worlds import (
     APP,
     PASSWORD,
@@ -179,6 +179,13 @@ def test_what_a_sign_in_is_not_offered_by_is_no_way_in() -> None:
     gate = Gate.of(an_account(PASSWORD, SYNCED), policy=policy_of(passkeys_only))
 
     assert Reason.LAST_AUTHENTICATOR in reasons(gate.propose(remove(SYNCED)).requirement)
+
+
+def test_where_the_policy_has_nobody_sign_in_what_proves_may_be_removed() -> None:
+    rules = [one for one in rules_in(with_rules()) if '"session.start.permit"' not in one]
+    gate = Gate.of(an_account(PASSWORD, SYNCED), policy=policy_of("\n".join(rules)))
+
+    assert Reason.LAST_AUTHENTICATOR not in reasons(gate.propose(remove(PASSWORD)).requirement)
 
 
 def test_where_a_sign_in_takes_two_roots_both_stay() -> None:

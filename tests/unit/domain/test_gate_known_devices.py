@@ -7,11 +7,16 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICES_LAPTOP, INSTANT, MALLORYS_LAPTOP
 from support.gates import Gate
-from support.worlds import APP, PASSWORD, SYNCED, an_account, sign_in
+from support.worlds import APP, EMAIL, PASSWORD, SYNCED, an_account, send, sign_in
 
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
-from twinlock.domain.bounds import DEVICE_KNOWN_FOR, FAILURES_MOST, SIGNED_AT_TOLERANCE
+from twinlock.domain.bounds import (
+    DEVICE_KNOWN_FOR,
+    FAILURES_MOST,
+    LOOSE_ACTIONS_MOST,
+    SIGNED_AT_TOLERANCE,
+)
 from twinlock.domain.commands import SessionSignature
 from twinlock.domain.requirements import Answer
 
@@ -58,6 +63,22 @@ def test_who_names_a_known_devices_key_and_does_not_sign_with_it_is_a_stranger(
     for _ in range(FAILURES_MOST):
         guessed = gate.propose(sign_in(), session=signature(gate)).action_id
         gate.wrong(guessed, Factor.PASSWORD, ProofFault.PASSWORD_WRONG)
+        gate.wait_until(gate.account.throttle.until or gate.now)
+
+    assert gate.account.throttle.failures == FAILURES_MOST
+    assert gate.account.known_throttle.failures == 0
+    assert gate.sign_in(PASSWORD, APP).answer is Answer.ALLOW
+
+
+def test_a_session_that_only_looks_is_a_strangers() -> None:
+    """Prevents: the password and the mailbox, with which a thief locks out the owner's devices."""
+    gate = Gate.of(an_account(PASSWORD, APP, channels=(EMAIL,)))
+    gate.sign_in(PASSWORD, APP)
+    for _ in range(FAILURES_MOST):
+        gate.sign_in(PASSWORD, EMAIL, device=MALLORYS_LAPTOP)
+        (looks,) = (one for one in gate.account.sessions if one.read_only)
+        guessed = gate.propose(send(1), session=gate.signs(looks)).action_id
+        gate.wrong(guessed, Factor.TOTP)
         gate.wait_until(gate.account.throttle.until or gate.now)
 
     assert gate.account.throttle.failures == FAILURES_MOST
@@ -122,6 +143,18 @@ def test_each_sign_in_keeps_a_device_known() -> None:
 
     assert gate.account.holds == ()
     assert gate.account.devices[0].since == since
+
+
+def test_a_leaked_password_pushes_out_nothing_that_a_known_device_signed() -> None:
+    """Prevents: four sign-ins that each show it, whenever the owner begins one of theirs."""
+    gate = Gate.of(an_account(PASSWORD, APP))
+    own = ""
+    for number in range(2 * LOOSE_ACTIONS_MOST):
+        if number == LOOSE_ACTIONS_MOST:
+            own = gate.start()
+        gate.prove(gate.start(MALLORYS_LAPTOP), PASSWORD)
+
+    assert gate.prove(own, PASSWORD, APP).answer is Answer.ALLOW
 
 
 def test_strangers_who_name_a_known_device_push_out_nothing_that_it_signed() -> None:

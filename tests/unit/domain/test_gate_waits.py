@@ -13,6 +13,7 @@ from support.cast import (
 from support.gates import Gate
 from support.policies import LAX, STRICT, policy_of, with_rules
 from support.worlds import (
+    APP,
     FREEZE,
     PASSWORD,
     ROAMING,
@@ -34,6 +35,7 @@ from twinlock.domain.events import (
     DestinationAdded,
 )
 from twinlock.domain.ids import SessionId
+from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, WaitUntil, reasons
 
@@ -176,6 +178,33 @@ def test_a_wait_that_was_told_is_not_shortened_by_a_later_policy() -> None:
     gate.run(NOBODY)
 
     assert gate.is_open(action)
+
+
+def passkeys_only(*actions: str) -> Policy:
+    """Return a policy that lets ``actions`` be proved by passkeys alone."""
+    text = with_rules()
+    for action in actions:
+        permit = f'@id("{action}.permit")'
+        text = text.replace(permit, f'{permit} @offers("passkey")')
+    return policy_of(text)
+
+
+def test_what_a_later_policy_does_not_offer_proves_nothing_that_waits() -> None:
+    """Prevents: thieves of seeds, whose withdrawals wait while the policy takes passkeys only."""
+    gate = Gate.of(an_account(PASSWORD, APP), a_destination())
+    listed = gate.propose(list_address(NEW_ADDRESS)).action_id
+    new = gate.propose(send(to=NEW_ADDRESS)).action_id
+    known = gate.propose(send()).action_id
+    for one in (listed, new, known):
+        gate.prove(one, APP)
+    gate.policy = passkeys_only("withdrawal.crypto", "destination.add")
+    at_once = gate.spend(known)
+    gate.wait(DAY)
+    later = gate.spend(new)
+
+    assert Reason.PROOF_NEEDED in reasons(at_once.requirement)
+    assert Reason.PROOF_NEEDED in reasons(later.requirement)
+    assert gate.account.destinations.keys() == {KNOWN.destination_id}
 
 
 def test_a_wait_can_be_lengthened_by_a_later_policy() -> None:

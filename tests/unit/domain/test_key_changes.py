@@ -1,6 +1,6 @@
 """API keys that are widened, after a wait, or narrowed, at once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, LONG_AGO, NOON
 from support.gates import Gate
-from support.worlds import DESKTOP, EMAIL, PASSWORD, SYNCED, a_passkey, a_session, an_account
+from support.worlds import DESKTOP, EMAIL, PASSWORD, SMS, SYNCED, a_passkey, a_session, an_account
 
 from twinlock.domain.account import Account, ApiKey
 from twinlock.domain.actions import ApiKeyNarrow, ApiKeyWiden
-from twinlock.domain.api_keys import LONGEST, day_number, lapses_at
+from twinlock.domain.api_keys import LONGEST, day_number, lapses_at, stopped
 from twinlock.domain.assurance import Factor, Placement
 from twinlock.domain.bounds import API_KEY_UNBOUND_LIFETIME
 from twinlock.domain.drafts import ScopeUnknownError
@@ -236,6 +236,37 @@ def test_a_widened_key_stands_for_the_weaker_proof_and_for_both() -> None:
     assert set(after.by) == {SYNCED.entry, THIEFS.entry}
     strong = widened(gate.account, replace(key, proved_by=(Factor.PASSKEY,)), gate.action(named))
     assert strong.proved_by == (Factor.PASSKEY,)
+
+
+def test_a_key_that_a_code_by_sms_made_falls_with_the_number_however_it_was_widened_since() -> None:
+    """Prevents: who swapped the SIM card, makes a key, and widens it by a code from a mailbox."""
+    made = (Factor.PASSWORD, Factor.SMS_CODE)
+    gate = Gate.of(replace(an_account(PASSWORD), api_keys=(KEY,)))
+    named = gate.propose(widen(price_band_bp=200)).action_id
+    gate.prove(named, PASSWORD)
+    gate.prove(named, EMAIL)
+
+    for shown_at in (NOON - DAY, NOON + DAY):
+        key = replace(KEY, proved_by=made, sms_at=shown_at)
+        after = widened(gate.account, key, gate.action(named))
+        assert (after.proved_by, after.sms_at) == (made, shown_at)
+        swapped = replace(gate.account, sim_changed_at=shown_at)
+        assert stopped(swapped, after)
+
+
+@pytest.mark.parametrize(("first", "second"), [(NOON - DAY, NOON), (NOON, NOON - DAY)])
+def test_of_two_codes_by_sms_the_one_that_falls_first_counts(
+    first: datetime, second: datetime
+) -> None:
+    made = (Factor.PASSWORD, Factor.SMS_CODE)
+    gate = Gate.of(replace(an_account(PASSWORD, channels=(SMS,)), api_keys=(KEY,)))
+    gate.now = second
+    named = gate.propose(widen(price_band_bp=200)).action_id
+    gate.prove(named, PASSWORD)
+    gate.prove(named, SMS)
+    key = replace(KEY, proved_by=made, sms_at=first)
+
+    assert widened(gate.account, key, gate.action(named)).sms_at == NOON - DAY
 
 
 # --- The gate ---

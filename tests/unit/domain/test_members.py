@@ -34,6 +34,7 @@ from support.policies import DEFAULT, STRICT
 from support.worlds import (
     APP,
     EMAIL,
+    ERASE,
     FREEZE,
     LIFT,
     PASSWORD,
@@ -1043,3 +1044,19 @@ def test_events_say_who_came_and_went_and_how_many_agree() -> None:
     assert any(isinstance(one, QuorumSet) for one in found)
     assert timedelta(0) < MEMBERS_AGREE_WITHIN < DAY
     assert member_key("Bob") == BOBS
+
+
+def test_a_new_member_erases_nothing_that_older_ones_could_show() -> None:
+    """Prevents: a thief's friend who may not take a channel off, and has the account erased."""
+    young = replace(BOBS, bound_at=NOON - HOUR * 2, entry=77)
+    gate = a_company(BOB, quorum=Quorum())
+    rest = (one for one in gate.account.authenticators if one.member_id != BOB.member_id)
+    bob = replace(BOB, joined_at=young.bound_at)
+    gate.account = replace(gate.account, authenticators=(*rest, young), members=(bob,))
+    asked = gate.propose(ERASE, member=BOB.member_id).action_id
+    said = gate.prove(asked, young)
+
+    assert said.answer is Answer.DENY
+    assert Reason.NEWCOMER in reasons(said.requirement)
+    older = gate.prove(gate.propose(ERASE).action_id, SYNCED)
+    assert (older.answer, reasons(older.requirement)) == (Answer.HOLD, (Reason.LOOSENING_WAITS,))

@@ -64,6 +64,7 @@ from twinlock.domain.bounds import (
     LEGAL_HOLDS_MOST,
     LEGAL_REFERENCE_MOST,
     LOOSE_ACTIONS_MOST,
+    MEMBERS_MOST,
     NOTICES_PER_HOUR_MOST,
     OBJECTIONS_MOST,
     OPEN_ACTIONS_MOST,
@@ -295,6 +296,9 @@ LONGEST_SESSION = Session(
 )
 
 
+GUESSED_AT_ALL = Throttle(failures=FAILURES_MOST - 1, until=LATE, whose=(1 << MEMBERS_MOST) - 1)
+
+
 def a_full_account(*actions: OpenAction) -> Account:
     """Return an account with every list but that of actions as long as it may be."""
     candidate = Candidate(
@@ -321,14 +325,14 @@ def a_full_account(*actions: OpenAction) -> Account:
             bound_at=SECOND,
             weak_bound_at=SECOND,
         ),
-        throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
-        known_throttle=Throttle(failures=FAILURES_MOST - 1, until=LATE),
+        throttle=GUESSED_AT_ALL,
+        known_throttle=GUESSED_AT_ALL,
         candidates=(*(candidate,) * (CANDIDATES_MOST - 1), codes),
         codes_sent=(SECOND,) * CODES_PER_DAY_MOST,
         flood_told_at=SECOND,
         key_told_at=SECOND,
         attempt_told_at=SECOND,
-        rings=Rings(SECOND, NOTICES_PER_HOUR_MOST, SECOND * 1000, SECOND, SECOND),
+        rings=Rings(SECOND, NOTICES_PER_HOUR_MOST, SECOND, SECOND, SECOND),
         undercut_at=SECOND,
         picked_at=SECOND,
         sim_changed_at=LATE,

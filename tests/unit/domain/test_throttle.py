@@ -15,7 +15,9 @@ from twinlock.domain.throttle import (
     after_failure,
     can_be_guessed,
     closed_until,
+    open_again,
     reopens,
+    without,
 )
 
 CLOSED = Throttle(failures=FREE_FAILURES, until=NOON + FAILURE_WAIT)
@@ -119,3 +121,30 @@ def test_what_lets_guesses_be_read_again(
 
 def test_a_password_alone_lets_guesses_be_read_again_where_nothing_else_is_bound() -> None:
     assert reopens(PASSWORD, [], bound=[PASSWORD], floor=Level.KNOWLEDGE)
+
+
+@pytest.mark.parametrize(
+    ("guessed_at", "by", "left"),
+    [(0, 0, 0), (0b001, 0b001, 0), (0b110, 0b010, 0b100), (0b110, 0b001, 0b110), (0b110, 0, 0)],
+)
+def test_of_several_members_each_opens_what_was_guessed_at_theirs(
+    guessed_at: int, by: int, left: int
+) -> None:
+    counted = after_failure(CLOSED, now=NOON, whose=guessed_at)
+    after = open_again(counted, whose=by)
+
+    assert after == (Throttle(failures=6, until=counted.until, whose=left) if left else Throttle())
+
+
+@pytest.mark.parametrize("failures", [0, FREE_FAILURES])
+def test_whose_things_were_guessed_at_is_remembered_together(failures: int) -> None:
+    once = after_failure(Throttle(failures=failures), now=NOON, whose=0b01)
+
+    assert after_failure(once, now=NOON, whose=0b10).whose == 0b11
+
+
+@pytest.mark.parametrize(
+    ("number", "left"), [(0, 0b1101), (1, 0b1101), (2, 0b1111), (3, 0b1011), (4, 0b1011)]
+)
+def test_who_follows_a_member_that_left_comes_into_their_place(number: int, left: int) -> None:
+    assert without(Throttle(whose=0b11011), number).whose == left

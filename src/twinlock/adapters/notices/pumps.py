@@ -31,7 +31,7 @@ from twinlock.services.notices.reporting import OWED_MOST, Reporting
 from twinlock.services.notices.sending import BATCH_MOST, Post, Sending
 from twinlock.services.notices.telling import Telling
 
-LOOK_SECONDS = 0.25  # Between two looks for something to send; a notice leaves within a second.
+LOOK_SECONDS = 0.1  # Between two looks for something to send; a notice leaves within a second.
 OWED_SECONDS = 0.2  # Between two looks for what accounts are to hear.
 COUNT_SECONDS = 15.0  # Between two counts of what waits; Prometheus asks about as often.
 FORGET_SECONDS = 3600.0

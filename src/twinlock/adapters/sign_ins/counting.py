@@ -30,7 +30,7 @@ _TREES = ("ip", "ua")
 
 
 class Namer(Protocol):
-    """Names nodes so that nobody without the key can say which they are."""
+    """Names nodes, and where people are, so that nobody without the key can say which they are."""
 
     def name(self, *parts: bytes) -> bytes:
         """Return 8 bytes."""
@@ -56,7 +56,7 @@ class CountedSignIns:
         self._kept: list[Counted] = []
         self._renewed_at = seconds()
         self._waiting: dict[bytes, Counted] = {}
-        self._asked: dict[str, set[AccountId]] = {}
+        self._asked: dict[bytes, set[AccountId]] = {}
         self._asked_since = seconds()
 
     async def warm(self) -> None:
@@ -65,7 +65,7 @@ class CountedSignIns:
 
     def notice(self, visitor: Visitor, *, account: AccountId) -> Noticed:
         """Return what is to be seen of a sign-in, and how usual it is."""
-        visit, hosting = self._reader.read(visitor)
+        visit, hosting, whence = self._reader.read(visitor)
         if self._table is not None and self._seconds() - self._renewed_at > STALE_SECONDS:
             visit = _with_fault(visit, VisitFault.COUNTS_DOWN)
         return Noticed(
@@ -73,7 +73,7 @@ class CountedSignIns:
             ip=self._steps("ip", visit.ip),
             ua=self._steps("ua", visit.ua),
             hosting=hosting,
-            fan_out=self._fan_out(visit.ip, account),
+            fan_out=self._fan_out(whence, account),
         )
 
     def learn(self, visit: Visit) -> None:
@@ -120,14 +120,14 @@ class CountedSignIns:
         unknown = (UNKNOWN,) * (LEVELS - len(nodes))
         return steps((*nodes, *unknown), self._counters, root=root)
 
-    def _fan_out(self, path: str, account: AccountId) -> int:
-        """Return how many accounts were asked for from this very address within the hour."""
-        now, whole = self._seconds(), len(path) == LEVELS * NODE_LETTERS
+    def _fan_out(self, whence: str, account: AccountId) -> int:
+        """Return how many accounts were asked for from there within the hour."""
+        now = self._seconds()
         if now - self._asked_since > FAN_OUT_SECONDS or len(self._asked) >= ADDRESSES_MOST:
             self._asked, self._asked_since = {}, now
-        if not whole:
+        if not whence:
             return 0
-        accounts = self._asked.setdefault(path, set())
+        accounts = self._asked.setdefault(self._namer.name(b"whence", whence.encode()), set())
         if len(accounts) < ACCOUNTS_MOST:
             accounts.add(account)
         return len(accounts)

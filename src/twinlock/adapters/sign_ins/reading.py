@@ -34,6 +34,7 @@ NO_FILE = "-"  # A level of which no file tells: one node for everybody, which c
 OTHER = "other"
 BOT = "Spider"  # What the patterns call one.
 _V4_NET, _V6_NET = 24, 48  # Bits that one site is assigned.
+_V6_LINK = 64  # Bits that one customer of any provider has to himself.
 _FLAGS = (
     "is_anonymous",
     "is_anonymous_proxy",
@@ -54,10 +55,14 @@ class NetworkFileError(TwinlockError):
 
 
 class Read(NamedTuple):
-    """A visitor as it was read: what is kept, and whether a data centre or a VPN is behind it."""
+    """A visitor as it was read: what is kept, and whether a data centre or a VPN is behind it.
+
+    ``whence`` is whose neighbours he has: the address, of IPv6 its first 64 bits; "" of none.
+    """
 
     visit: Visit
     hosting: bool
+    whence: str = ""
 
 
 class Reader:
@@ -89,7 +94,7 @@ class Reader:
             version=what.version,
             faults=(*where.faults, *what.faults),
         )
-        return Read(visit, where.hosting)
+        return Read(visit, where.hosting, where.whence)
 
     def parts(self, visitor: Visitor) -> tuple[tuple[str, ...], tuple[str, ...], int]:
         """Return the values of address and agent, coarse to fine, and the browser's version."""
@@ -106,9 +111,10 @@ class Reader:
         if not address.is_global or address.is_multicast:
             return _Where(faults=(VisitFault.IP_NOT_PUBLIC,))
         try:
-            return self._placed(address)
+            where = self._placed(address)
         except Exception:  # noqa: BLE001 - the operator's file may hold anything: told, and the score rises
-            return _Where(faults=(VisitFault.LOOKUP_DOWN,))
+            where = _Where(faults=(VisitFault.LOOKUP_DOWN,))
+        return where._replace(whence=_whence(address))
 
     def _placed(self, address: Address) -> "_Where":
         network, city = _record(self._networks, address), _record(self._cities, address)
@@ -130,6 +136,14 @@ class _Where(NamedTuple):
     place: tuple[int, int] | None = None
     hosting: bool = False
     faults: tuple[VisitFault, ...] = ()
+    whence: str = ""
+
+
+def _whence(address: Address) -> str:
+    """Prevents: one machine that has an address of its own for each account it tries."""
+    if address.version == 4:  # noqa: PLR2004 - the version's own name
+        return str(address)
+    return str(ipaddress.ip_network((address, _V6_LINK), strict=False))
 
 
 def _address(text: str) -> Address:

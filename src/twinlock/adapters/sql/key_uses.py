@@ -58,7 +58,9 @@ class SqlKeyUses:
                 return ()
 
     async def _count_sealed(self, key_id: bytes) -> tuple[KeyUse, ...]:
-        row = await self._ask(lambda db: db.fetchrow(queries.COUNT_SEALED, key_id))
+        row = await self._ask(
+            lambda db: db.fetchrow(queries.COUNT_SEALED, key_id, timeout=COUNT_SECONDS)
+        )
         return (
             KeyUse(what="subjects' keys", count=row["subjects"]),
             KeyUse(what="subjects' keys that are nobody's, as of the erased", count=row["unowned"]),
@@ -69,7 +71,9 @@ class SqlKeyUses:
 
     async def _count_platform(self, key_id: bytes) -> tuple[KeyUse, ...]:
         now = self._clock.now(database_at=None)
-        count = await self._ask(lambda db: db.fetchval(queries.COUNT_PLATFORM_KEYS, key_id, now))
+        count = await self._ask(
+            lambda db: db.fetchval(queries.COUNT_PLATFORM_KEYS, key_id, now, timeout=COUNT_SECONDS)
+        )
         return (KeyUse(what="platform keys in force", count=count),)
 
     async def _ask(self, ask: Callable[[asyncpg.Connection], Awaitable[Any]]) -> Any:  # noqa: ANN401 - rows have no types
@@ -93,7 +97,7 @@ class SqlKeyUses:
                 else:
                     pending += sum(_names_pending(secret, value))
         prefix = index_prefix(secret)
-        marks = await self._ask(lambda db: db.fetchval(COUNT_MARKS, prefix))
+        marks = await self._ask(lambda db: db.fetchval(COUNT_MARKS, prefix, timeout=COUNT_SECONDS))
         return (
             KeyUse(what="marks of integrators' API keys", count=marks),
             KeyUse(what="destinations", count=listed),
@@ -103,7 +107,9 @@ class SqlKeyUses:
 
     async def _count_contacts(self, key: KeyRecord) -> int:
         key_id = bytes.fromhex(key.key_id)
-        count: int = await self._ask(lambda db: db.fetchval(queries.COUNT_CONTACTS, key_id))
+        count: int = await self._ask(
+            lambda db: db.fetchval(queries.COUNT_CONTACTS, key_id, timeout=COUNT_SECONDS)
+        )
         return count
 
     async def _page(self, after: str) -> list[asyncpg.Record]:

@@ -27,7 +27,7 @@ from twinlock.domain.actions import (
 )
 from twinlock.domain.ages import oldest_shown
 from twinlock.domain.api_keys import by_keys_alone, key_use, lapsed, level_by_key
-from twinlock.domain.assurance import BESIDE, KNOWN, PHONE, Factor, Level, level_of
+from twinlock.domain.assurance import KNOWN, PHONE, Factor, Level, level_of
 from twinlock.domain.authenticators.model import RecoveryCodes, device_bound, factor_of, root
 from twinlock.domain.bounds import (
     API_KEYS_MOST,
@@ -59,7 +59,7 @@ from twinlock.domain.newcomers import (
     links,
 )
 from twinlock.domain.people import contact_facts
-from twinlock.domain.policy.enrolled import roots_enrolled
+from twinlock.domain.policy.enrolled import roots_enrolled, standing
 from twinlock.domain.policy.facts import DestinationState, Facts, SessionState
 from twinlock.domain.policy.leaving import day_of, destination_of, worth
 from twinlock.domain.policy.owned import own_rules
@@ -81,7 +81,7 @@ from twinlock.domain.proving import confirmed, level_for
 from twinlock.domain.room import fills_bytes, urgent
 from twinlock.domain.screening import Screened, Screening
 from twinlock.domain.signing_in import risk_fact, unusual_until
-from twinlock.domain.successors import counts, floor_imported
+from twinlock.domain.successors import floor_imported
 from twinlock.domain.unheard import unheard_until
 from twinlock.domain.waits import lapses_at
 
@@ -101,7 +101,7 @@ def gather(
         return facts
     own = seen_by(state, action).account
     offers = policy.statutes.offers(type_of(action.payload))
-    own_at = _proved_at(own, action, _without_keys(_standing(own, action)), offers=offers)
+    own_at = _proved_at(own, action, _without_keys(standing(own, action, offers)), offers=offers)
     return with_members(facts, state.account, action, own_at=own_at)
 
 
@@ -115,12 +115,12 @@ def _on_ones_own(
     now: datetime,
 ) -> Facts:
     """Return the facts as they are of the member alone whose action it is."""
-    state = seen_by(whole, action)
-    account, payload, shown = state.account, action.payload, _standing(state.account, action)
-    floor, offers = account.floor, policy.statutes.offers(type_of(payload))
+    state, payload = seen_by(whole, action), action.payload
+    account, offers = state.account, policy.statutes.offers(type_of(payload))
+    floor, shown = account.floor, standing(account, action, offers)
     roots = _roots(payload, shown, floor=floor)
     destination, budget_left, used = destination_of(state, action, policy=policy, now=now)
-    about = target(account, payload, now=now)
+    about = target(account, payload, whole=whole.account, now=now)
     facts = Facts(
         now=now,
         action=type_of(payload),
@@ -148,7 +148,6 @@ def _on_ones_own(
         channel_left=channel_left(account, payload, now=now, offers=offers),
         channel_confirmed=_channel_confirmed(action),
         older_enrolled=about[1] is None or speaks_for(account, payload, now=now, offers=offers),
-        signalled=account.signals.warned(now),
         day_cents=day_of(account.spent, now=now, own=action.counted_on(now)),
         destination=destination,
         **_of_the_account(state, now=now),
@@ -160,7 +159,7 @@ def _on_ones_own(
         budget_cents=_budget(payload),
         target_level=about[0],
         target_bound_at=about[1],
-        **(_new_key(payload) | _of_a_wait(whole.account, action, policy=policy, now=now)),
+        **(_new_key(payload) | _of_a_wait(whole.account, action, roots, policy=policy, now=now)),
         **(own_rules(account, payload) | contact_facts(account, action)),
         weak_freeze_at=_weak_stop(account, payload, shown, roots),
     )
@@ -180,6 +179,7 @@ def _of_the_account(state: State, *, now: datetime) -> dict[str, Any]:
         "floor_imported": floor_imported(account),
         "destinations_required": account.destinations_required,
         "legal_hold": bool(account.legal_holds),
+        "signalled": account.signals.warned(now),
         "last_exit_at": _last_exit(account),
         "rootless_until": _rootless_until(account, now=now),
     }
@@ -222,17 +222,6 @@ def _without_a_stray_key(
 
 def _without_keys(shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
     return tuple(one for one in shown if one.factor is not Factor.API_KEY)
-
-
-def _standing(account: Account, action: OpenAction) -> tuple[Shown, ...]:
-    return tuple(
-        one
-        for one in action.shown
-        if account.stands(one)
-        and not account.muted(action, one)
-        and one.factor not in BESIDE
-        and counts(account, action.payload, one)
-    )
 
 
 def _channel_confirmed(action: OpenAction) -> bool:
@@ -296,12 +285,19 @@ def _oldest(
 
 
 def _session(account: Account, action: OpenAction, shown: Iterable[Shown]) -> SessionState:
+    """Return what the session behind ``action`` is good for: for no exit, where a saved code is it.
+
+    Prevents: what was signed in it while exits were held, and leaves when the hold is over.
+    """
     if action.unsigned:
         return SessionState.UNSIGNED
+    leaves = class_of(action.payload) is ActionClass.EXIT
+    saved = [one.entry for one in account.authenticators if isinstance(one, RecoveryCodes)]
     for one in shown:
         session = account.session(one.source)
         if one.factor is Factor.SESSION and session is not None:
-            return session.state(one.at)
+            spends = not leaves or set(saved).isdisjoint(session.by)
+            return session.state(one.at) if spends else SessionState.NONE
     return SessionState.NONE
 
 
@@ -440,11 +436,11 @@ def _new_key(payload: AnyPayload) -> dict[str, Any]:
 
 
 def _of_a_wait(
-    account: Account, action: OpenAction, *, policy: Policy, now: datetime
+    account: Account, action: OpenAction, roots: tuple[str, ...], *, policy: Policy, now: datetime
 ) -> dict[str, Any]:
     """Return what law 5 asks of a change that waits: who objects, and whether word arrived."""
     unheard = {
-        "unheard_until": unheard_until(account, action, now=now),
+        "unheard_until": unheard_until(account, action, roots=len(roots), now=now),
         "exit_open_until": _exit_open_until(account, action.payload, policy=policy),
     }
     return unheard | of_contest(account, action, now=now)
@@ -465,7 +461,8 @@ def _exit_open_until(account: Account, payload: AnyPayload, *, policy: Policy) -
         return None
 
     def on_its_way(one: OpenAction) -> bool:
-        offers, shown = policy.statutes.offers(type_of(one.payload)), _standing(account, one)
+        offers = policy.statutes.offers(type_of(one.payload))
+        shown = standing(account, one, offers)
         proved = _proved_at(account, one, shown, offers=offers) is not None
         return one.state is ActionState.AUTHORIZED or proved
 

@@ -71,8 +71,12 @@ Target = tuple[Level, datetime | None]
 NO_TARGET: Target = (Level.NONE, None)
 
 
-def target(account: Account, payload: AnyPayload, *, now: datetime) -> Target:
+def target(
+    account: Account, payload: AnyPayload, *, whole: Account | None = None, now: datetime
+) -> Target:
     """Return the level that changing it takes, and the age, of what the action is about.
+
+    ``account`` is as one of several members sees it; ``whole`` all of it.
 
     A report takes no level, so that one factor is enough for it (SP 800-63B-4, 4.3). A suspension
     is as old as itself: whoever came after it does not end it. A freeze is as old as what set it.
@@ -96,10 +100,9 @@ def target(account: Account, payload: AnyPayload, *, now: datetime) -> Target:
             return NO_TARGET if about is None else (_against(account, payload), about.bound_at)
         case AccountErase():
             # Prevents: a thief's new passkey that destroys what the owner could have shown: with an
-            # account go all of its authenticators.
-            return account.floor, min(
-                (one.bound_at for one in account.authenticators), default=None
-            )
+            # account go all of its authenticators, every member's.
+            every = (account if whole is None else whole).authenticators
+            return account.floor, min((one.bound_at for one in every), default=None)
         case _:
             return NO_TARGET
 
@@ -403,7 +406,7 @@ def gets_in(
     ``always``: from whatever device, and however unlike the account's own a sign-in is.
     """
     action = ActionType.SESSION_START
-    offers = statutes.offers(action)
+    offers = statutes.offers(action) or frozenset(Factor)  # Where nobody signs in, they prove.
     live = [one for one in bound if not one.suspended(now) and factor_of(one) in offers]
     asks = [rule for rule in statutes.of(action) if isinstance(rule.demand, Ask)]
     if not any(map(lets_in, live)) or not asks:

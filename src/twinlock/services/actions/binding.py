@@ -125,8 +125,11 @@ class Binding:
                 raise MalformedError("an authenticator is password, totp, passkey or recovery_code")
 
     def _terms(self, account: Account, *, alone: bool = False) -> Terms:
-        """Return what a new password is held to; ``alone`` whatever else this account has."""
-        stronger = any(not isinstance(one, Password) for one in account.authenticators)
+        """Return what a new password is held to; ``alone`` whatever else this account has.
+
+        Beside saved codes it may still be all that somebody shows: no sign-in asks for one.
+        """
+        stronger = any(isinstance(one, Passkey | Totp) for one in account.authenticators)
         labels = self._rp.rp_id.split(".")
         return terms(
             alone=alone or not stronger,

@@ -128,11 +128,7 @@ class Checking:
         checked = passkeys.check_on_sites(
             assertion,
             challenge=intents.challenge(nonce, payload_bytes(action.payload)),
-            sites=[
-                one
-                for one in (self._rp, *self._older)
-                if one.rp_id == (bound.rp_id or self._rp.rp_id)
-            ],
+            sites=self._sites_of(bound),
             passkey=passkeys.KnownPasskey(
                 credential_id=assertion.credential_id,
                 public_key=from_b64url(bound.public_key),
@@ -158,6 +154,15 @@ class Checking:
                 }
             ),
         )
+
+    def _sites_of(self, bound: Passkey) -> list[passkeys.RelyingParty]:
+        """Return the sites on which ``bound`` may answer: one of ours on our one origin only.
+
+        Prevents: script on an older system's pages, under our own RP ID, that collects consent.
+        """
+        if not bound.rp_id:
+            return [self._rp]
+        return [one for one in (self._rp, *self._older) if one.rp_id == bound.rp_id]
 
     def _check_code(self, action: OpenAction, reply: Reply) -> Right:
         challenge = _challenge(action, reply)
