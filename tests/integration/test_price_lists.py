@@ -44,7 +44,7 @@ from twinlock.adapters.system import SystemEntropy
 from twinlock.bootstrap.world import prepare
 from twinlock.cli.main import app
 from twinlock.domain.canonical import encode
-from twinlock.domain.errors import FileUnsafeError
+from twinlock.domain.errors import FileUnsafeError, SettingsWrongError
 from twinlock.domain.money import MAX_PRICE_CENTS, PRICE_LIFETIME, Prices
 from twinlock.proofs import jws
 
@@ -127,6 +127,19 @@ def test_the_list_may_come_by_a_pipe(feed: Feed) -> None:
     assert told.exit_code == 0
     assert json.loads(told.stdout)["assets"] == ["PEPE", "USDT"]
     assert "priced, and named by no policy: PEPE" in told.stderr
+
+
+def test_a_list_that_is_told_as_not_signed_is_not_there(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: a new list in force, of which the command says that it could not be done."""
+    monkeypatch.setenv("TWINLOCK_PROFILE", "no-such-profile")
+    words = ["prices", "sign", "-", "--key", str(feed.file), "--out", str(feed.out)]
+
+    told = CliRunner().invoke(app, words, input='{"cents": {"USDT": 100}}')
+
+    assert isinstance(told.exception, SettingsWrongError)
+    assert not feed.out.exists()
 
 
 def test_a_public_key_that_begins_with_a_dash_is_no_option(

@@ -1,6 +1,7 @@
 """``twinlock prices``: what a price feed signs with, and the signed list (docs/prices.md).
 
-It loads no settings: the feed may run on another machine, as another user, without the keyring.
+The feed may run on another machine, as another user, without the keyring: of the settings only
+``TWINLOCK_PROFILE`` says something here, which assets are without a price.
 """
 
 import sys
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from twinlock.bootstrap.prices import PRICE_DOCUMENT_BYTES_MOST, make_price_key, sign_price_list
-from twinlock.bootstrap.rulebook import rule_book
+from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.domain.money import Prices
@@ -46,8 +47,9 @@ def sign(
     as_json: Json = False,
 ) -> None:
     """Sign a list such as {"cents": {"USDT": 100}}: US cents for one whole unit of each asset."""
+    book = rule_book(settings_from_environment().profile)  # Before anything is written.
     signed = sign_price_list(_read(prices), key_file=key, out=out)
-    _tell_gaps(signed)
+    _tell_gaps(signed, book)
     result(
         {"as_of": signed.as_of, "assets": sorted(signed.cents), "file": str(out)},
         as_json=as_json,
@@ -63,9 +65,8 @@ def _read(path: Path) -> bytes:
         return file.read(most)
 
 
-def _tell_gaps(signed: Prices) -> None:
+def _tell_gaps(signed: Prices, book: RuleBook) -> None:
     """Say which asset of the policy has no price: its value is unknown, and counts as the most."""
-    book = rule_book(settings_from_environment().profile)
     named = {asset.symbol for asset in book.policy.assets}
     if missing := sorted(named - set(signed.cents)):
         say(f"without a price, so that any amount counts as the highest: {', '.join(missing)}")
