@@ -28,7 +28,7 @@ SELECT clock_timestamp() AS database_at, h.at AS head_at, h.platform, i.scope, i
 """
 
 # What an idempotency key stands for.
-READ_KEY = "SELECT digest, action_id FROM idempotency WHERE scope = $1 AND key = $2"
+READ_KEY = "SELECT digest, action_id, mac FROM idempotency WHERE scope = $1 AND key = $2"
 
 # Locks the end of the log: from here to the commit one writer at a time.
 LOCK_HEAD = "SELECT cell, size, edge, at, platform, mac FROM head WHERE cell = 1 FOR UPDATE"
