@@ -246,7 +246,7 @@ async def test_a_dry_run_finds_what_the_run_finds_and_writes_nothing(
     service: Service, database: TestDatabase
 ) -> None:
     await taken(service, a_row("there"))
-    long = [{"network": "ethereum", "address": f"0x{n:039x}1"} for n in range(100)]
+    long = [{"network": "ethereum", "address": f"0x1{n:038x}1"} for n in range(100)]
     keys = [SoftwareAuthenticator(bytes([n]).ljust(32)) for n in range(7)]
     passkeys = [
         an_old_passkey(key, service.settings.rp_id)
