@@ -298,6 +298,23 @@ async def test_the_evidence_of_a_spend_is_no_way_around_a_halt(house: House) -> 
     assert (await shown.bundle(action)).authorization == before.authorization
 
 
+async def test_a_head_of_before_a_halt_that_was_put_back_ends_no_halt(house: House) -> None:
+    """Prevents: a spend that is signed again, since somebody wrote to the database for a moment.
+
+    Where witnesses cosign, nothing else of it reads the head.
+    """
+    await house.database.execute("CREATE TABLE kept AS SELECT * FROM head")
+    await house.halt()
+    await house.store.head()
+    await house.database.execute(
+        "UPDATE head SET size = k.size, edge = k.edge, at = k.at, mac = k.mac,"
+        " platform = k.platform FROM kept k"
+    )
+
+    with pytest.raises(LogDamagedError):
+        await house.store.halted_at()
+
+
 async def test_nobody_is_erased_under_a_halt(house: House) -> None:
     customer, action = await due_customer(house.store, house.clock)
     await house.halt()

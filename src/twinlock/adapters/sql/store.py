@@ -242,9 +242,17 @@ class SqlStore:
         return found is not None and number < found.chain.entries
 
     async def halted_at(self) -> datetime | None:
-        """Return since when officers have halted everything, or None. Raises LogDamagedError."""
+        """Return since when officers have halted everything, or None.
+
+        Prevents: a halt that ends with a head of before it, which somebody put back.
+
+        Raises:
+            LogDamagedError: the head is not one that we wrote, or older than one that we saw.
+        """
+        seen = self._watch.seen
         row = await self.database.read(lambda db: db.fetchrow(queries.READ_HEAD))
-        self._watch.frontier_of(row)
+        if self._watch.frontier_of(row).size < seen.size:
+            raise LogDamagedError("the log is shorter than it was")
         return halted_since(row["platform"])
 
     # --- The log ---
