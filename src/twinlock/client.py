@@ -8,6 +8,7 @@ With a ``Signing`` every call is signed (RFC 9421), and no answer is believed th
 a key that was pinned, for this very call.
 """
 
+import re
 import secrets  # noqa: TID251 - other people's processes import this; it has no ports
 from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from twinlock.domain.ids import ActionId
 from twinlock.domain.step_up import challenge
 
 T = TypeVar("T")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 TIMEOUT_SECONDS = 10.0  # Above every time-out of the service, so that its answer is heard.
 
 
@@ -205,21 +207,25 @@ class Client:
 
     async def account(self, account_id: str) -> dict[str, Any]:
         """Return an account as the platform may see it."""
-        return await self._get(f"/v1/accounts/{account_id}", form=dict[str, Any])
+        return await self._get(f"/v1/accounts/{_named(account_id)}", form=dict[str, Any])
 
     async def notices(self, account_id: str) -> list[dict[str, Any]]:
         """Return an account's newest notices, the newest first: no link, and no code."""
-        return await self._get(f"/v1/accounts/{account_id}/notices", form=list[dict[str, Any]])
+        return await self._get(
+            f"/v1/accounts/{_named(account_id)}/notices", form=list[dict[str, Any]]
+        )
 
     async def destinations(self, account_id: str) -> list[dict[str, Any]]:
         """Return an account's destinations."""
-        return await self._get(f"/v1/accounts/{account_id}/destinations", form=list[dict[str, Any]])
+        return await self._get(
+            f"/v1/accounts/{_named(account_id)}/destinations", form=list[dict[str, Any]]
+        )
 
     async def offer(
         self, account_id: str, factor: str, *, name: str = "", key: str = ""
     ) -> dict[str, Any]:
         """Return a registration challenge, or a seed, to bind; ``name`` is whom it invites."""
-        path = f"/v1/accounts/{account_id}/candidates"
+        path = f"/v1/accounts/{_named(account_id)}/candidates"
         return await self._post(
             path, {"factor": factor, "name": name}, form=dict[str, Any], key=key or _new_key()
         )
@@ -234,18 +240,18 @@ class Client:
 
     async def action(self, action_id: str) -> Answered:
         """Return how an action stands."""
-        return await self._get(f"/v1/actions/{action_id}", form=Answered)
+        return await self._get(f"/v1/actions/{_named(action_id)}", form=Answered)
 
     async def ask(
         self, action_id: str, question: dict[str, Any], *, key: str = ""
     ) -> dict[str, Any]:
         """Put a question to the customer."""
-        path = f"/v1/actions/{action_id}/challenges"
+        path = f"/v1/actions/{_named(action_id)}/challenges"
         return await self._post(path, question, form=dict[str, Any], key=key or _new_key())
 
     async def prove(self, action_id: str, reply: dict[str, Any], *, key: str = "") -> Answered:
         """Hand on the customer's answer."""
-        path = f"/v1/actions/{action_id}/assertions"
+        path = f"/v1/actions/{_named(action_id)}/assertions"
         return await self._post(path, reply, form=Answered, key=key or _new_key())
 
     async def prove_by_api_key(
@@ -257,14 +263,14 @@ class Client:
 
     async def veto(self, action_id: str, no: dict[str, Any], *, key: str = "") -> Answered:
         """Hand on a no."""
-        path = f"/v1/actions/{action_id}/veto"
+        path = f"/v1/actions/{_named(action_id)}/veto"
         return await self._post(path, no, form=Answered, key=key or _new_key())
 
     async def end_sessions(
         self, account_id: str, *, session_id: str = "", keep_session_id: str = "", key: str = ""
     ) -> None:
         """End one session of an account, or all of them but the one to keep."""
-        path = f"/v1/accounts/{account_id}/sessions/end"
+        path = f"/v1/accounts/{_named(account_id)}/sessions/end"
         body = {"session_id": session_id, "keep_session_id": keep_session_id}
         _checked(await self._send(path, body, key=key or _new_key()))
 
@@ -272,36 +278,38 @@ class Client:
         self, account_id: str, *, changed_at: str | None = None, key: str = ""
     ) -> None:
         """Say that the SIM of the account's number changed: RFC 3339, or just now."""
-        path = f"/v1/accounts/{account_id}/sim-changes"
+        path = f"/v1/accounts/{_named(account_id)}/sim-changes"
         _checked(await self._send(path, {"changed_at": changed_at}, key=key or _new_key()))
 
     async def report_flood(self, account_id: str, *, key: str = "") -> None:
         """Say that other people's messages to the account bury ours."""
-        path = f"/v1/accounts/{account_id}/floods"
+        path = f"/v1/accounts/{_named(account_id)}/floods"
         _checked(await self._send(path, {}, key=key or _new_key()))
 
     async def set_legal_hold(self, account_id: str, reference: str, *, key: str = "") -> None:
         """Keep an account from being erased while its records are needed."""
-        path = f"/v1/accounts/{account_id}/legal-holds"
+        path = f"/v1/accounts/{_named(account_id)}/legal-holds"
         _checked(await self._send(path, {"reference": reference}, key=key or _new_key()))
 
     async def lift_legal_hold(self, account_id: str, reference: str, *, key: str = "") -> None:
         """Say that an account's records are needed no more under this file number."""
-        path = f"/v1/accounts/{account_id}/legal-holds/lift"
+        path = f"/v1/accounts/{_named(account_id)}/legal-holds/lift"
         _checked(await self._send(path, {"reference": reference}, key=key or _new_key()))
 
     async def export(self, account_id: str) -> dict[str, Any]:
         """Return everything that is held about a customer, whole; they are told of it."""
-        return await self._get(f"/v1/accounts/{account_id}/export", form=dict[str, Any])
+        return await self._get(f"/v1/accounts/{_named(account_id)}/export", form=dict[str, Any])
 
     async def spend(self, action_id: str, *, spend_id: str, fee_minor: str = "0") -> Answered:
         """Spend an authorized exit; the same ``spend_id`` gives the same answer."""
         body = {"spend_id": spend_id, "fee_minor": fee_minor}
-        return await self._post(f"/v1/authorizations/{action_id}/spend", body, form=Answered)
+        return await self._post(
+            f"/v1/authorizations/{_named(action_id)}/spend", body, form=Answered
+        )
 
     async def evidence(self, action_id: str, *, consistent_from: int = 0) -> Bundle:
         """Return the evidence bundle of an action."""
-        path = f"/v1/actions/{action_id}/evidence?consistent_from={consistent_from}"
+        path = f"/v1/actions/{_named(action_id)}/evidence?consistent_from={consistent_from}"
         return await self._get(path, form=Bundle)
 
     async def examine(self, intents: list[dict[str, Any]], **more: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
@@ -337,6 +345,20 @@ class Client:
         if key is not None:
             headers["Idempotency-Key"] = key
         return await self._http.post(path, content=msgspec.json.encode(body), headers=headers)
+
+
+def _named(of: str) -> str:
+    """Return the id of an account or an action, as one part of a path.
+
+    Prevents: an id from a customer's browser that leads the platform's own key to another route.
+
+    Raises:
+        ProblemError: it is none, as the service would say of it.
+    """
+    if _ID.fullmatch(of) is None:
+        detail = "an id is made of letters, digits, _ and -"
+        raise ProblemError(status=400, code="malformed", detail=detail, fault="")
+    return of
 
 
 def _new_key() -> str:

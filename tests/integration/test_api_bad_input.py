@@ -462,6 +462,26 @@ async def test_a_platform_key_from_nowhere_is_refused(service: Service) -> None:
         await service.api.use.keys.check(key, address="nowhere", scope=Scope.READ)
 
 
+@pytest.mark.parametrize(
+    ("network", "address"),
+    [
+        ("192.0.2.0/24", "192.0.2.7"),
+        ("192.0.2.0/24", "::ffff:192.0.2.7"),  # On a socket that listens on IPv6.
+        ("2001:db8::/32", "2001:db8::7"),
+    ],
+)
+async def test_a_platform_key_is_good_from_its_network_however_that_is_written(
+    service: Service, network: str, address: str
+) -> None:
+    keys = service.api.use.keys
+    key = await service.platform_key(networks=(network,))
+
+    assert await keys.check(key, address=address, scope=Scope.READ) == key.split("_")[1]
+    for other in ("198.51.100.7", "::ffff:198.51.100.7", "2001:db9::7"):
+        with pytest.raises(PlatformKeyRefusedError):
+            await keys.check(key, address=other, scope=Scope.READ)
+
+
 async def test_unknown_paths_and_methods_are_told_as_problems(service: Service) -> None:
     missing = await service.http.get("/v2/nothing")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")

@@ -25,6 +25,7 @@ def result(value: object, *, as_json: bool, text: str) -> None:
     """Print the result: canonical JSON, or words."""
     sys.stdout.write(encode(value).decode("utf-8") if as_json else text)
     sys.stdout.write("\n")
+    sys.stdout.flush()  # Whether anybody reads it shows now, and not after the exit code.
 
 
 def program() -> str:

@@ -4,12 +4,15 @@ Whatever a command could not do is one line on stderr with a code of docs/errors
 (tests/integration/test_commands.py); a traceback is a bug of ours, and ends with 2 as well.
 """
 
+import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
-from typing import Annotated, cast
+from typing import Annotated, NoReturn, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -127,14 +130,29 @@ def main() -> None:
     log_to_stderr("warning")
     try:
         app()
+    except SystemExit as ended:
+        # Prevents: the code 1 with which the libraries that print end where nobody reads on.
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        _end(partial(fail, SystemRefusedError("broken pipe: nobody reads on")))
     except TwinlockError as error:
-        fail(error)
-        sys.exit(CANNOT)
+        _end(partial(fail, error))
     except OSError as error:
-        fail(SystemRefusedError(f"{error.strerror or error}: {error.filename or 'no file'}"))
-        sys.exit(CANNOT)
+        told = SystemRefusedError(f"{error.strerror or error}: {error.filename or 'no file'}")
+        _end(partial(fail, told))
     except Exception:  # noqa: BLE001 - the outermost edge of a command: our bug
         # Prevents: a halt that broke, and whose code says that one officer agreed; a check that
         # broke, and whose code says that what it checked does not hold.
-        traceback.print_exc()
-        sys.exit(CANNOT)
+        _end(traceback.print_exc)
+
+
+def _end(tell: Callable[[], None]) -> NoReturn:
+    """Tell why, if anybody reads it, and end with the one code."""
+    with suppress(OSError):
+        tell()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # The interpreter would try it again, and end with a code of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(CANNOT)

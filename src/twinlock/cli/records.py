@@ -71,6 +71,7 @@ def export(
             async for piece in pieces:
                 sys.stdout.buffer.write(piece)
             sys.stdout.write("\n")
+            sys.stdout.flush()
 
     asyncio.run(run())
     if out is not None:

@@ -83,20 +83,31 @@ async def _veto(stage: Stage, step: Step) -> Heard:
     of = stage.heard.get(str(step.given.get("of", "")))
     if of is None or not of.action_id or of.outcome is Outcome.DENY:
         raise NotPlayableError("event.veto: what it objects to never came to be")
+    names = [one.action_id for one in of.each if one.outcome is not Outcome.DENY]
     read = (CODE_CHANNELS[one.proof] for one in step.showings if one.proof in CODE_CHANNELS)
     channel = step.given.get("channel") or next(read, None)
     if channel is None:
         session = await _session_of(stage, step)
         if isinstance(session, Heard):
             return session
-        standing = await stage.venue.client.action(of.action_id)
-        signed = stage.customer.signed(session, standing.digest, purpose="veto", name=of.action_id)
-        return await say_no(stage, of.action_id, {"session": signed})
-    letter = await veto_letter(stage, of.action_id, str(channel))
+        said = [await _no_by_session(stage, session, one) for one in names]
+    else:
+        said = [await _no_by_letter(stage, str(channel), one) for one in names]
+    return next((one for one in said if one.refused), said[0])
+
+
+async def _no_by_session(stage: Stage, session: LiveSession, action_id: str) -> Heard:
+    standing = await stage.venue.client.action(action_id)
+    signed = stage.customer.signed(session, standing.digest, purpose="veto", name=action_id)
+    return await say_no(stage, action_id, {"session": signed})
+
+
+async def _no_by_letter(stage: Stage, channel: str, action_id: str) -> Heard:
+    letter = await veto_letter(stage, action_id, channel)
     if letter is None:
         raise NotPlayableError(f"event.veto: no letter on {channel} carries a veto")
     no = {"channel_id": letter.channel_id, "token": letter.veto or letter.undo}
-    return await say_no(stage, of.action_id, no)
+    return await say_no(stage, action_id, no)
 
 
 async def _session_of(stage: Stage, step: Step) -> LiveSession | Heard:

@@ -5,7 +5,7 @@ gets then is told apart, as the price of an owner who reads no notices.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from twinlock.range.asked import Check
 from twinlock.range.checks import run_check
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.looking_alike import Letters, letters_about, looked_at
-from twinlock.range.playing import heard_of, spend
+from twinlock.range.playing import heard_of, spend, together
 from twinlock.range.profiles import DEFAULT
 from twinlock.range.refusals import FAILURES, refusal
 from twinlock.range.replay import Replay, cents
@@ -245,7 +245,8 @@ async def _patience(stage: Stage, steps: Sequence[Step], found: _Found) -> None:
         if not told:
             break
         for step, heard in told:
-            found.later.append(await _again(stage, step, heard))
+            stage.heard[step.id] = together([await _again(stage, step, one) for one in heard.each])
+            found.later.append(_later(stage, step, stage.heard[step.id]))
         await stage.set_forward(max(one.after for one in found.later))
         for step in (one for one in steps if _worth_trying(stage, one)):
             await _afresh(stage, step, found)
@@ -255,30 +256,32 @@ def _told(stage: Stage, steps: Sequence[Step]) -> list[tuple[Step, Heard]]:
     told = [
         (step, stage.heard[step.id])
         for step in steps
-        if step.id in stage.heard and stage.heard[step.id].outcome is Outcome.HOLD
+        if step.id in stage.heard and any(map(_waits, stage.heard[step.id].each))
     ]
     return sorted(
-        (one for one in told if one[1].until is not None),
-        key=lambda one: one[1].until or stage.start,
+        told, key=lambda one: min(each.until for each in one[1].each if each.until is not None)
     )
+
+
+def _waits(heard: Heard) -> bool:
+    return heard.outcome is Outcome.HOLD and heard.until is not None
 
 
 def _is_exit(step: Step) -> bool:
     return CLASS_OF.get(step.do) is ActionClass.EXIT or step.do == UNKNOWN_EXIT
 
 
-async def _again(stage: Stage, step: Step, heard: Heard) -> Later:
-    """Come back at the end of a wait: spend an exit, look at a change."""
+async def _again(stage: Stage, step: Step, heard: Heard) -> Heard:
+    """Come back at the end of a wait: spend an exit, look at a change; else nothing is new."""
+    if not _waits(heard):
+        return replace(heard, taken_cents=0, beside=())
     await stage.venue.set_forward(heard.until or stage.venue.now)
     try:
         if _is_exit(step):
-            now = await spend(stage, heard.action_id, value_cents=heard.value_cents)
-        else:
-            now = heard_of(await stage.venue.client.action(heard.action_id))
+            return await spend(stage, heard.action_id, value_cents=heard.value_cents)
+        return heard_of(await stage.venue.client.action(heard.action_id))
     except ProblemError as problem:
-        now = Heard(outcome=Outcome.DENY, codes=(refusal(problem),))
-    stage.heard[step.id] = now
-    return _later(stage, step, now)
+        return Heard(outcome=Outcome.DENY, codes=(refusal(problem),))
 
 
 def _worth_trying(stage: Stage, step: Step) -> bool:

@@ -8,6 +8,7 @@ Always true (tests/unit/range/test_playing.py):
 * nothing is shown that the file does not list, and what it marks and cannot be shown is noted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from twinlock.client import ProblemError
@@ -71,10 +72,16 @@ async def play(stage: Stage, step: Step) -> Heard:
         ProblemError: the service failed, and no weather explains it.
     """
     heard = [await _play_one(stage, step, act) for act in await acts_of(stage, step)]
-    mildest = min(heard, key=lambda one: _WEAKEST_FIRST.index(one.outcome))
     if step.do == ActionType.SESSION_START and step.by not in stage.sessions:
         stage.turned_away.add(step.by)
-    return replace(mildest, taken_cents=sum(one.taken_cents for one in heard))
+    return together(heard)
+
+
+def together(heard: Sequence[Heard]) -> Heard:
+    """Return the mildest of several answers, with the others beside it and all that was taken."""
+    mildest, *others = sorted(heard, key=lambda one: _WEAKEST_FIRST.index(one.outcome))
+    taken = sum(one.taken_cents for one in heard)
+    return replace(mildest, taken_cents=taken, beside=tuple(others))
 
 
 async def _play_one(stage: Stage, step: Step, act: Act) -> Heard:

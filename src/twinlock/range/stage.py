@@ -48,6 +48,7 @@ class Heard:
     """What a step was answered.
 
     ``until`` is the end of the wait it was told (UTC); ``value_cents`` is what it would send.
+    ``beside`` are the answers to what else the step asked for: one action for each pair it trades.
     """
 
     outcome: Outcome
@@ -58,6 +59,12 @@ class Heard:
     value_cents: int = 0
     taken_cents: int = 0
     notes: tuple[str, ...] = ()
+    beside: tuple["Heard", ...] = ()
+
+    @property
+    def each(self) -> "tuple[Heard, ...]":
+        """Return every answer, this one first."""
+        return (self, *self.beside)
 
     @property
     def refused(self) -> bool:

@@ -3,6 +3,7 @@
 from datetime import datetime, time, timedelta
 
 from twinlock.domain.catalogue import ActionType
+from twinlock.domain.reasons import Reason
 from twinlock.range.asked import SumBinds
 from twinlock.range.cases import case, exits_of, given_for, make_room
 from twinlock.range.customer import NotPlayableError
@@ -32,6 +33,8 @@ async def sum_binds(replay: Replay, check: SumBinds, tally: Tally) -> None:
         await _tried(replay, check, NARROW, tally)
     if not tally.sent and not tally.wrong:
         tally.missing.append("nothing was allowed at all, so no sum was tried")
+    elif not tally.bound and not tally.wrong:
+        tally.missing.append("the limit refused nothing, so no sum above it was tried")
 
 
 async def _tried(replay: Replay, check: SumBinds, wanted: int | str, tally: Tally) -> bool:
@@ -40,10 +43,11 @@ async def _tried(replay: Replay, check: SumBinds, wanted: int | str, tally: Tall
     await _set_limit(stage, wanted, per=check.per)
     limit = _cents(stage, wanted)
     sent: dict[str, int] = {}
-    for path in exits_of(check.exits):
-        for _ in range(1 if check.per == "day" else 2):
+    paths, part = exits_of(check.exits), limit * PART[0] // PART[1]
+    for path in paths:
+        for _ in range(1 if check.per == "day" and len(paths) > 1 else 2):
             await stage.venue.set_forward(stage.venue.now + APART)
-            cents = await _send(stage, path, limit * PART[0] // PART[1], tally)
+            cents = await _send(stage, path, part, tally)
             whole = "" if check.per == "day" else NETWORKS.get(path, path)
             sent[whole] = sent.get(whole, 0) + cents
             if sent[whole] > limit and cents:
@@ -73,4 +77,5 @@ async def _send(stage: Stage, path: str, cents: int, tally: Tally) -> int:
     proofs = [one.value for one in stage.customer.best()]
     heard = await play(stage, case(path, proofs, by=Person.ALICE, given=given))
     await make_room(stage, heard)
+    tally.bound = tally.bound or Reason.OWN_LIMIT in heard.codes
     return cents if tally.tried(heard) and heard.outcome is Outcome.ALLOW else 0

@@ -21,12 +21,14 @@ def is_unbuilt(heard: Heard) -> bool:
 class Tally:
     """One check on its way. ``unbuilt`` counts what is refused because it is not built.
 
-    ``sent``: some of the value that it tried to send has left.
+    ``sent``: some of the value that it tried to send has left. ``bound``: the owner's limit refused
+    some of it.
     """
 
     looked_at: int = 0
     unbuilt: int = 0
     sent: bool = False
+    bound: bool = False
     wrong: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)

@@ -307,8 +307,14 @@ def _in_force(key: PlatformKey, *, now: datetime) -> bool:
 
 @lru_cache(maxsize=FROM_MOST)
 def _from(networks: tuple[str, ...], address: str) -> bool:
+    """Say whether ``address`` lies in ``networks``.
+
+    A socket that listens on IPv6 writes a caller's IPv4 address as an IPv6 one (RFC 4291, 2.5.5.2).
+    """
     try:
         where = ipaddress.ip_address(address)
     except ValueError:
         return False
+    if isinstance(where, ipaddress.IPv6Address):
+        where = where.ipv4_mapped or where
     return any(where in ipaddress.ip_network(one) for one in networks)

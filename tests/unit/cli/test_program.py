@@ -1,4 +1,6 @@
+import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,6 +41,36 @@ def test_a_bug_of_ours_is_neither_a_no_nor_an_officer_s_word(
     assert (ended.value.code, told.out) == (2, "")
     assert told.err.startswith("Traceback")
     assert told.err.endswith("RuntimeError: ours\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "unread"),
+    [
+        pytest.param(["range", "stories"], "stdout", id="a result"),
+        pytest.param(["--help"], "stdout", id="what is printed in colours"),
+        pytest.param(["range", "run", "nothing"], "stderr", id="an error of ours"),
+        pytest.param(["no-command"], "stderr", id="an error of use"),
+    ],
+)
+def test_a_command_that_nobody_reads_says_no_no(
+    words: list[str], unread: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Prevents: code 1 of a check, since whoever read what it found had gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = os.fdopen(writer, "w", encoding="utf-8")
+    with (tmp_path / "told").open("w", encoding="utf-8") as told:
+        monkeypatch.setattr(sys, "stdout", gone if unread == "stdout" else told)
+        monkeypatch.setattr(sys, "stderr", told if unread == "stdout" else gone)
+        monkeypatch.setattr(sys, "argv", ["twinlock", *words])
+        with pytest.raises(SystemExit) as ended:
+            commands.main()
+    said = (tmp_path / "told").read_text("utf-8")
+    with suppress(BrokenPipeError):
+        gone.close()
+
+    assert ended.value.code == 2
+    assert unread == "stderr" or said == "twinlock: broken pipe: nobody reads on [system_refused]\n"
 
 
 def started_as(path: Path | str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -150,6 +150,32 @@ async def test_trades_of_many_pairs_are_as_many_actions_and_all_of_it_counts() -
     assert 0 <= then.lost_cents - 5 * 2 * 50_00 < 5 * 2
 
 
+TRADES = step(
+    "trade.unusual",
+    by="mallory",
+    proof=["passkey"],
+    **{"with": {"pairs": 3, "amount": "small", "pair": "XRP/USDT"}},
+)
+
+
+async def test_a_patient_thief_gets_every_pair_that_waited() -> None:
+    """Prevents: a loss of many actions that is told as that of one."""
+    part = await attack(TRADES, account=PASSKEY_ACCOUNT)
+
+    assert (part.steps[0].answer, part.lost_cents) == (Outcome.HOLD, 0)
+    assert [(one.step, one.answer) for one in part.later] == [("x1", Outcome.ALLOW)]
+    assert 0 <= part.lost_later_cents - 3 * 50_00 < 3
+
+
+@pytest.mark.parametrize("said", [{"channel": "email"}, {}], ids=["letter", "session"])
+async def test_a_no_stops_every_pair_of_a_step(said: dict[str, Any]) -> None:
+    no = step("event.veto", at="5m", **{"with": {"of": "x1", **said}})
+    part = await attack(TRADES, no, account=PASSKEY_ACCOUNT)
+
+    came_back = part.later[0]
+    assert (came_back.answer, came_back.taken_cents) == (Outcome.DENY, 0)
+
+
 async def test_what_an_honest_owner_gives_to_a_thief_is_lost() -> None:
     given = {"amount": "small", "counterparty": "mule", "paid": False}
     part = await attack(

@@ -56,3 +56,21 @@ async def test_a_sum_of_something_else_is_not_played() -> None:
     found = await of_sums(per="week")
 
     assert found.not_playable == ("per 'week': a sum is of a day or of a destination",)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_one_way_alone_is_tried_until_a_sum_is_above_the_limit(kept: bool) -> None:
+    """Prevents: a check that passes by rules that know no limit, since it sent a part once."""
+    book = None if kept else without(own_limits_hold)
+    found = await of_sums(book=book, exits=["withdrawal.crypto"], limit=100)
+
+    wrong = () if kept else ("withdrawal.crypto brought it to 12000 cents of 10000",)
+    assert (found.wrong, found.looked_at, found.not_playable) == (wrong, 2, ())
+
+
+async def test_where_no_other_way_is_open_no_sum_above_the_limit_was_tried() -> None:
+    found = await of_sums(exits=["withdrawal.crypto", "unknown.exit"], limit=100)
+
+    assert found.looked_at == 2
+    assert found.status is Status.NOT_PLAYABLE
+    assert found.not_playable == ("the limit refused nothing, so no sum above it was tried",)
