@@ -36,6 +36,7 @@ from twinlock.adapters.keyring.signing import KeyringSigner, log_keys
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.domain.account import Account, Session, State
 from twinlock.domain.actions import payload_bytes
 from twinlock.domain.audit.findings import Fault
@@ -57,6 +58,7 @@ from twinlock.domain.listed import Destination
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
 from twinlock.domain.stepping import advance
+from twinlock.domain.transmitting.streams import ReceiverId, StreamId, ToldStream
 from twinlock.ports import Work
 from twinlock.ports.log import Anchor, Head
 from twinlock.services.auditing import Verdict
@@ -469,6 +471,25 @@ async def test_an_endpoint_has_a_key_and_no_entry_and_is_sound(
 
     assert verdict.findings == ()
     assert codes(await installation.audit()) == {Fault.WEBHOOK_BROKEN}
+
+
+async def test_a_stream_of_signals_has_a_key_and_no_entry_and_is_sound(
+    installation: Installation, clock: SteerableClock
+) -> None:
+    stream = ToldStream(
+        stream_id=StreamId(f"ssf_{'a' * 26}"),
+        receiver_id=ReceiverId("broker"),
+        audience="https://broker.example",
+        requested=(),
+        added_at=clock.now(database_at=None),
+    )
+    assert await SqlToldStreams(installation.store, entropy=ENTROPY).add(stream, most=1)
+
+    verdict = await installation.audit()
+    await installation.edit("UPDATE told_stream SET version = version + 1")
+
+    assert verdict.findings == ()
+    assert codes(await installation.audit()) == {Fault.TOLD_STREAM_BROKEN}
 
 
 async def name_key(installation: Installation, clock: SteerableClock, vkey: str) -> None:

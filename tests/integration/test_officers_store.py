@@ -13,6 +13,7 @@ from support.postgres import TestDatabase
 from support.stores import (
     ENTROPY,
     PLATFORM,
+    POLICY,
     Customer,
     FixedPolicies,
     SteerableClock,
@@ -32,6 +33,7 @@ from twinlock.adapters.keyring.signing import KeyringIndex, KeyringSigner
 from twinlock.adapters.sql import officers as sql_officers
 from twinlock.adapters.sql.log_keys import SqlLogKeys
 from twinlock.adapters.sql.officers import SqlPlatformActs
+from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.sql.rewrap import Rewrap
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
@@ -51,6 +53,8 @@ from twinlock.domain.suspending import NotSuspendedError, PlatformChangedError
 from twinlock.ports import Committed
 from twinlock.ports.officers import Chain
 from twinlock.proofs.officers import sign
+from twinlock.services.evidence import Evidence
+from twinlock.services.logbook import NewestHeads
 from twinlock.services.officers import Officers, Standing
 from twinlock.services.spending import PlatformHaltedError, Spending
 from twinlock.services.suspensions import Suspended, Suspensions
@@ -271,6 +275,44 @@ async def test_a_spend_that_was_committed_is_signed_again_when_it_is_resumed(hou
     await house.resume()
     again = await spends.spend(action, SPENDING, actor=PLATFORM)
     assert again.authorization == first.authorization
+
+
+async def test_the_evidence_of_a_spend_is_no_way_around_a_halt(house: House) -> None:
+    """Prevents: a spend of the last moment, which a signer fetches with its evidence."""
+    _, action = await house.authorized()
+    await spending(house.store, house.keyring, house.clock).spend(action, SPENDING, actor=PLATFORM)
+    signer = KeyringSigner(house.keyring, log_origin="tests.example/log")
+    texts = SqlPolicyTexts(house.store.database)
+    await texts.keep(POLICY.text)
+    heads = NewestHeads(house.store, signer=signer)
+    shown = Evidence(house.store, policies=texts, signer=signer, published=heads)
+    before = await shown.bundle(action)
+    await house.halt()
+
+    under = await shown.bundle(action)
+
+    assert before.authorization
+    assert not under.authorization
+    assert under.decision.leaf == before.decision.leaf
+    await house.resume()
+    assert (await shown.bundle(action)).authorization == before.authorization
+
+
+async def test_a_head_of_before_a_halt_that_was_put_back_ends_no_halt(house: House) -> None:
+    """Prevents: a spend that is signed again, since somebody wrote to the database for a moment.
+
+    Where witnesses cosign, nothing else of it reads the head.
+    """
+    await house.database.execute("CREATE TABLE kept AS SELECT * FROM head")
+    await house.halt()
+    await house.store.head()
+    await house.database.execute(
+        "UPDATE head SET size = k.size, edge = k.edge, at = k.at, mac = k.mac,"
+        " platform = k.platform FROM kept k"
+    )
+
+    with pytest.raises(LogDamagedError):
+        await house.store.halted_at()
 
 
 async def test_nobody_is_erased_under_a_halt(house: House) -> None:

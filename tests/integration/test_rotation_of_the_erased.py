@@ -18,8 +18,10 @@ from twinlock.adapters.prices import PriceFile
 from twinlock.adapters.sql import connections, queries
 from twinlock.adapters.sql.key_uses import SqlKeyUses
 from twinlock.adapters.sql.rewrap import Rewrap, Rewrapped
+from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.keys import KeyUse
+from twinlock.domain.transmitting.streams import ReceiverId, StreamId, ToldStream
 from twinlock.domain.webhooks.endpoints import Endpoint, WebhookId
 
 TABLES = ("subject_key", "stream", "event")
@@ -172,6 +174,29 @@ async def test_the_key_of_an_endpoint_goes_along_also_where_it_was_removed(
 
     assert (done.subjects, done.unowned, done.broken) == (1, 0, 0)
     assert await house.needed() == {}
+
+
+async def test_the_key_of_a_stream_of_signals_goes_along(house: House) -> None:
+    """Prevents: a seal key that is retired, after which nobody else is told of anything."""
+    made = ToldStream(
+        stream_id=StreamId("ssf_" + "a" * 26),
+        receiver_id=ReceiverId("broker"),
+        audience="https://broker.example",
+        requested=(),
+        added_at=house.clock.at,
+    )
+    async with open_store(house.database.app_dsn, house.ring(), house.clock) as store:
+        await SqlToldStreams(store, entropy=ENTROPY).add(made, most=1)
+    house.rotate()
+
+    done = await house.rewrap()
+
+    assert (done.subjects, done.unowned, done.broken) == (1, 0, 0)
+    assert await house.needed() == {}
+    house.retire()
+    async with open_store(house.database.app_dsn, house.ring(), house.clock) as store:
+        kept = await SqlToldStreams(store, entropy=ENTROPY).read(made.stream_id)
+    assert kept.stream == made
 
 
 async def test_what_needs_a_key_is_counted_however_long_it_takes(

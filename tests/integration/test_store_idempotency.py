@@ -197,6 +197,20 @@ async def test_a_key_that_somebody_edited_stands_for_nothing(
     assert (await store.head()).size == 3
 
 
+async def test_what_a_key_that_somebody_edited_stands_for_is_not_told(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase
+) -> None:
+    """Prevents: a no that is answered as given, and that the log knows nothing of."""
+    alice = await opened(store, clock)
+    asked = idempotency("key")
+    await store.run(withdrawal(alice, new_action(alice), key=asked))
+    assert await store.stands_for(alice.account_id, asked) is not None
+    await database.execute("UPDATE idempotency SET key = 'another'")
+
+    with pytest.raises(SealBrokenError):
+        await store.stands_for(alice.account_id, replace(asked, key="another"))
+
+
 # --- A hundred at once, from two processes ---
 
 

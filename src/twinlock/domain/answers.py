@@ -9,7 +9,6 @@ import msgspec
 from twinlock.domain.account import ActionState, OpenAction
 from twinlock.domain.actions import payload_bytes, type_of
 from twinlock.domain.authorization import AUTHORIZATION_TYPE, Issued, claims
-from twinlock.domain.canonical import encode
 from twinlock.domain.decisions import Decided, Decision
 from twinlock.domain.entries import ClosedAction, Kept, facts_digest
 from twinlock.domain.errors import InvariantError
@@ -126,7 +125,7 @@ def _authorization(decision: Decision, *, index: int, teller: Teller) -> str:
     issued = Issued(
         log_origin=teller.log_origin,
         policy=teller.policy.name,
-        facts=facts_digest(encode(decision.facts)),
+        facts=facts_digest(decision.facts_bytes),
         index=index,
         at=event.at,
     )

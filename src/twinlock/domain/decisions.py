@@ -4,10 +4,13 @@ A decision is one answer and the facts it changes: one entry in the log. ``gate.
 function that makes one.
 """
 
+from functools import cached_property
+
 import msgspec
 
 from twinlock.domain.account import State
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.events import Event
 from twinlock.domain.laws import Law
@@ -45,7 +48,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     after: State
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One answer of the gate and the facts it changes: one entry in the log.
 
     ``requirement`` is what is still missing. ``proofs`` are factor and digest of each proof that
@@ -65,6 +68,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     evidence: bytes = b""
     fault: ProofFault | None = None
     begun: Begun | None = None
+
+    @cached_property  # In the dict beside the fields.
+    def facts_bytes(self) -> bytes:
+        """Return the canonical bytes of the facts, or of none."""
+        return b"{}" if self.facts is None else encode(self.facts)
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):

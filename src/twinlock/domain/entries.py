@@ -118,7 +118,7 @@ def record(
     ``salts`` are SALTS_BYTES random bytes; ``at`` is the time of the decision.
     """
     key = entry_key(from_b64url(chain.label_key, size=32), chain.entries)
-    facts = encode(decision.facts) if decision.facts is not None else b"{}"
+    facts = decision.facts_bytes
     values = _values(decision, chain.entries, origin=origin, facts=facts)
     openings, commitments = {}, {}
     for place, (field, value) in enumerate(values.items()):

@@ -90,7 +90,7 @@ class Evidence:
         return Bundle(
             v=1,
             origin=self._signer.log_origin,
-            authorization=self._authorization(closed, entry),
+            authorization=await self._authorization(closed, entry),
             decision=await self._included(account, entry, head, fields),
             policy=await self._policy(leaf.pol),
             proofs=await self._proofs(account, action, entry, head),
@@ -105,8 +105,15 @@ class Evidence:
         kept = present(text, "the policy of every entry is kept")
         return header_of(kept).decode("utf-8")
 
-    def _authorization(self, closed: ClosedAction | None, entry: StoredEntry) -> str:
+    async def _authorization(self, closed: ClosedAction | None, entry: StoredEntry) -> str:
+        """Return the authorization of a spend, or nothing: under a halt none is signed again.
+
+        Prevents: a spend of the last moment before officers halted, of which a signer asks for the
+        evidence and for nothing else.
+        """
         if closed is None or not isinstance(closed.ended, ActionSpent):
+            return ""
+        if await self._store.halted_at() is not None:
             return ""
         signed = spend_claims(closed, entry.index, entry.kept, log_origin=self._signer.log_origin)
         return detached(self._signer.authorization(signed, SPEND_TYPE))

@@ -25,11 +25,13 @@ SELECT subject
   FROM (SELECT subject, row_number() OVER (ORDER BY subject) AS place FROM subject_key) s
  WHERE place % $1 = 0 ORDER BY subject
 """
-# Of accounts, and of endpoints that were removed: one that is there is looked at with its row.
+# Of accounts, and of endpoints that were removed. Endpoints and streams of signals that are there
+# are looked at with their rows.
 READ_SUBJECT_KEYS = """
 SELECT subject, wrapped FROM subject_key k
  WHERE ($1::text IS NULL OR subject >= $1) AND ($2::text IS NULL OR subject < $2)
    AND NOT EXISTS (SELECT FROM webhook w WHERE w.id = k.subject)
+   AND NOT EXISTS (SELECT FROM told_stream t WHERE t.id = k.subject)
 """
 # In the order of each account's life. Leaves are read apart, in theirs.
 READ_ENTRIES = """
@@ -77,6 +79,9 @@ SELECT g.leaf_index, g.subject, g.entries, g.salt, g.mac, l.entry,
 """
 READ_WEBHOOKS = """
 SELECT w.id, w.version, w.box, k.wrapped FROM webhook w JOIN subject_key k ON k.subject = w.id
+"""
+READ_TOLD_STREAMS = """
+SELECT t.id, t.version, t.box, k.wrapped FROM told_stream t JOIN subject_key k ON k.subject = t.id
 """
 READ_POLICIES = "SELECT digest, body FROM policy"
 READ_PLATFORM_KEYS = """

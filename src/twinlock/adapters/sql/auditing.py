@@ -17,6 +17,7 @@ from twinlock.adapters.sql.connections import CONNECT_SECONDS, DOWN, REFUSED, SE
 from twinlock.adapters.sql.deliveries import PARCEL, parcel_place
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, check_use
+from twinlock.adapters.sql.told_streams import STREAM, TOLD
 from twinlock.adapters.sql.webhooks import ENDPOINT, KIND
 from twinlock.domain.audit.accounts import Doubt, Rebuilt
 from twinlock.domain.audit.documents import Documents, Stored
@@ -259,6 +260,8 @@ class AuditReader:
         findings = Findings()
         async for row in self._rows(audit_queries.READ_WEBHOOKS):
             self._check_webhook(row, findings)
+        async for row in self._rows(audit_queries.READ_TOLD_STREAMS):
+            self._check_told_stream(row, findings)
         await self._check_erasures(findings)
         uses = letters = 0
         async for row in self._rows(audit_queries.READ_KEY_USES):
@@ -284,6 +287,14 @@ class AuditReader:
             codec.unseal(key, box, ENDPOINT, codec.Place(KIND, name, version))
         except SealBrokenError as error:
             findings.add(Fault.WEBHOOK_BROKEN, name, str(error))
+
+    def _check_told_stream(self, row: asyncpg.Record, findings: Findings) -> None:
+        name, version, box, wrapped = row
+        try:
+            key = self._sealer.open_subject_key(name, wrapped)
+            codec.unseal(key, box, TOLD, codec.Place(STREAM, name, version))
+        except SealBrokenError as error:
+            findings.add(Fault.TOLD_STREAM_BROKEN, name, str(error))
 
     async def _check_erasures(self, findings: Findings) -> None:
         """Check that every leaf that is marked as erased is one that the log's erasures speak of.

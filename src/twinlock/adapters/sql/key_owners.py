@@ -7,7 +7,7 @@ backups hold of its person under the new seal key too.
 Always true (tests/integration/test_rotation_of_the_erased.py): a person's key is somebody's only
 where their account opens under it; where no mark says that it was erased; and where the log has no
 entry after the account's last one. An account that was put back whole has one. An endpoint's key is
-no person's, and stays when the endpoint is removed.
+no person's, and stays when the endpoint is removed; nor is that of a stream of signals.
 """
 
 from collections.abc import Sequence
@@ -53,11 +53,11 @@ async def sort_out(
 
 
 def _is_nobodys(row: asyncpg.Record) -> bool:
-    return row["is_erased"] or (row["account_box"] is None and not row["is_endpoints"])
+    return row["is_erased"] or (row["account_box"] is None and not row["is_followers"])
 
 
 def _open(row: asyncpg.Record, sealer: Sealer) -> Chain | None:
-    """Return the chain of the account that opens under this key; None of an endpoint's key.
+    """Return the chain of the account that opens under this key; None of a follower's key.
 
     Raises:
         SealBrokenError: the key, or what lies under it, is not what we sealed.

@@ -28,7 +28,7 @@ SELECT clock_timestamp() AS database_at, h.at AS head_at, h.platform, i.scope, i
 """
 
 # What an idempotency key stands for.
-READ_KEY = "SELECT digest, action_id FROM idempotency WHERE scope = $1 AND key = $2"
+READ_KEY = "SELECT digest, action_id, mac FROM idempotency WHERE scope = $1 AND key = $2"
 
 # Locks the end of the log: from here to the commit one writer at a time.
 LOCK_HEAD = "SELECT cell, size, edge, at, platform, mac FROM head WHERE cell = 1 FOR UPDATE"
@@ -263,7 +263,7 @@ COUNT_CONTACTS = "SELECT count(*) FROM contact WHERE substr(name, 1, 8) = $1"
 COUNT_SEALED = """
 WITH keys AS (
   SELECT EXISTS (SELECT FROM erased g WHERE g.subject = k.subject)
-           OR NOT starts_with(k.subject, 'wh_')
+           OR NOT starts_with(k.subject, 'wh_') AND NOT starts_with(k.subject, 'ssf_')
           AND NOT EXISTS (SELECT FROM stream a WHERE a.id = k.subject AND a.kind = 'account')
               AS unowned
     FROM subject_key k WHERE substr(wrapped, 1, 8) = $1
@@ -320,7 +320,7 @@ WRITE_PLATFORM = "UPDATE head SET platform = $1 WHERE cell = 1"
 READ_OTHERS_WRAPPED = """
 SELECT k.subject, k.wrapped, a.version AS account_version, a.box AS account_box,
        EXISTS (SELECT FROM erased g WHERE g.subject = k.subject) AS is_erased,
-       starts_with(k.subject, 'wh_') AS is_endpoints
+       starts_with(k.subject, 'wh_') OR starts_with(k.subject, 'ssf_') AS is_followers
   FROM subject_key k
   LEFT JOIN stream a ON a.id = k.subject AND a.kind = 'account' AND a.subject = k.subject
  WHERE k.subject > $1 AND substr(k.wrapped, 1, 8) <> $2

@@ -21,6 +21,7 @@ from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.sql import codec, queries, tree
 from twinlock.adapters.sql.connections import Database
 from twinlock.adapters.sql.group_commit import BATCH_MOST, GroupCommit
+from twinlock.adapters.sql.keys_used import KeyName, KeyUse, repeated
 from twinlock.adapters.sql.watch import Watch
 from twinlock.adapters.sql.writer import Writer
 from twinlock.domain.account import Account, State
@@ -30,7 +31,6 @@ from twinlock.domain.entries import ClosedAction, Kept
 from twinlock.domain.erasure import AccountErasedError
 from twinlock.domain.errors import (
     AccountUnknownError,
-    IdempotencyConflictError,
     LogDamagedError,
 )
 from twinlock.domain.ids import AccountId, ActionId, DestinationId, account_of
@@ -160,15 +160,15 @@ class SqlStore:
 
         Raises:
             IdempotencyConflictError: the key was used for something else.
+            SealBrokenError: its row is not the one that was written.
         """
         row = await self.database.read(
             lambda db: db.fetchrow(queries.READ_KEY, account_id, idempotency.key)
         )
         if row is None:
             return None
-        if row["digest"] != idempotency.digest:
-            raise IdempotencyConflictError("this idempotency key was used for something else")
-        return str(row["action_id"])
+        name = KeyName(account_id, idempotency.key)
+        return repeated(self.sealer, name, KeyUse(*row), idempotency)
 
     async def account(self, account_id: AccountId) -> Account:
         """Return the account as it stands, without a lock."""
@@ -242,9 +242,17 @@ class SqlStore:
         return found is not None and number < found.chain.entries
 
     async def halted_at(self) -> datetime | None:
-        """Return since when officers have halted everything, or None. Raises LogDamagedError."""
+        """Return since when officers have halted everything, or None.
+
+        Prevents: a halt that ends with a head of before it, which somebody put back.
+
+        Raises:
+            LogDamagedError: the head is not one that we wrote, or older than one that we saw.
+        """
+        seen = self._watch.seen
         row = await self.database.read(lambda db: db.fetchrow(queries.READ_HEAD))
-        self._watch.frontier_of(row)
+        if self._watch.frontier_of(row).size < seen.size:
+            raise LogDamagedError("the log is shorter than it was")
         return halted_since(row["platform"])
 
     # --- The log ---

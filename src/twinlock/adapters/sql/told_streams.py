@@ -44,7 +44,7 @@ from twinlock.ports import Entropy
 # A turn of three seconds, a slow attempt after it, and room to save what that came to.
 CLAIM = timedelta(seconds=30)
 STREAM, SUBJECT, TOKEN = "told_stream", "told_subject", "told_token"  # kinds of boxes
-_STREAM = msgspec.json.Decoder(ToldStream)
+TOLD = msgspec.json.Decoder(ToldStream)
 _SUBJECT = msgspec.json.Decoder(Followed)
 _TOKEN = msgspec.json.Decoder(Waiting)
 
@@ -196,7 +196,7 @@ SELECT count(*) FROM mine
 """
 
 
-_KIND = Kind(box=STREAM, word="stream", find=_READ, decoder=_STREAM, unknown=ToldStreamUnknownError)
+_KIND = Kind(box=STREAM, word="stream", find=_READ, decoder=TOLD, unknown=ToldStreamUnknownError)
 
 
 class SqlToldStreams:

@@ -26,6 +26,7 @@ class Fault(StrEnum):
     KEY_ROW_ALTERED = "key_row_altered"
     KEY_USE_FORGED = "key_use_forged"
     WEBHOOK_BROKEN = "webhook_broken"
+    TOLD_STREAM_BROKEN = "told_stream_broken"
     # The log
     HEAD_FORGED = "head_forged"
     HEAD_WRONG = "head_wrong"
