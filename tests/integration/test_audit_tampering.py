@@ -929,6 +929,7 @@ def test_every_fault_has_an_edit_that_is_found_by_its_name() -> None:
         Fault.ACTION_WRONG,
         Fault.REPLAY_IMPOSSIBLE,
         Fault.SPENT_TWICE,
+        Fault.TOLD_STREAM_BROKEN,
         Fault.VERSION_WRONG,
     }
 
