@@ -369,25 +369,21 @@ async def test_what_waits_is_bounded_and_nothing_is_lost(
 # --- Who is told nothing ---
 
 
-async def test_a_receiver_that_the_operator_removed_is_told_nothing(
-    telling: Telling, receiver: Receiver, alice: Customer
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(None, id="the receiver"),
+        pytest.param(("https://broker.example",), id="the origin that it is pushed to"),
+    ],
+)
+async def test_what_the_operator_took_away_is_told_nothing(
+    telling: Telling, receiver: Receiver, alice: Customer, left: tuple[str, ...] | None
 ) -> None:
     await telling.hear_of(await telling.make(receiver), alice)
     await telling.signed_out(alice)
     telling.file.remove("broker")
-
-    assert await telling.look() == 1
-    assert await telling.look() == 0  # For a while.
-    assert receiver.got == []
-
-
-async def test_nothing_is_pushed_to_an_origin_that_the_operator_took_from_a_receiver(
-    telling: Telling, receiver: Receiver, alice: Customer
-) -> None:
-    await telling.hear_of(await telling.make(receiver), alice)
-    await telling.signed_out(alice)
-    telling.file.remove("broker")
-    telling.file.add(replace(telling.party, push_to=("https://broker.example",)))
+    if left is not None:
+        telling.file.add(replace(telling.party, push_to=left))
 
     assert await telling.look() == 1
     assert await telling.look() == 0  # For a while.

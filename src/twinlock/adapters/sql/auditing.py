@@ -7,8 +7,10 @@ the service goes on meanwhile, and nothing is locked.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
+import msgspec
 
 from twinlock.adapters.boxes import Sealer, SubjectKey
 from twinlock.adapters.slots import Slots
@@ -259,9 +261,9 @@ class AuditReader:
     async def _check_rest(self) -> Checked:
         findings = Findings()
         async for row in self._rows(audit_queries.READ_WEBHOOKS):
-            self._check_webhook(row, findings)
+            self._check_box(row, ENDPOINT, KIND, Fault.WEBHOOK_BROKEN, findings)
         async for row in self._rows(audit_queries.READ_TOLD_STREAMS):
-            self._check_told_stream(row, findings)
+            self._check_box(row, TOLD, STREAM, Fault.TOLD_STREAM_BROKEN, findings)
         await self._check_erasures(findings)
         uses = letters = 0
         async for row in self._rows(audit_queries.READ_KEY_USES):
@@ -280,21 +282,21 @@ class AuditReader:
             self._check_parcel(row, findings)
         return Checked(found=findings.found(), key_uses=uses, letters=letters)
 
-    def _check_webhook(self, row: asyncpg.Record, findings: Findings) -> None:
+    def _check_box(
+        self,
+        row: asyncpg.Record,
+        decoder: msgspec.json.Decoder[Any],
+        kind: str,
+        fault: Fault,
+        findings: Findings,
+    ) -> None:
+        """Check what stands under a key of its own, and is nobody's: an endpoint, or a stream."""
         name, version, box, wrapped = row
         try:
             key = self._sealer.open_subject_key(name, wrapped)
-            codec.unseal(key, box, ENDPOINT, codec.Place(KIND, name, version))
+            codec.unseal(key, box, decoder, codec.Place(kind, name, version))
         except SealBrokenError as error:
-            findings.add(Fault.WEBHOOK_BROKEN, name, str(error))
-
-    def _check_told_stream(self, row: asyncpg.Record, findings: Findings) -> None:
-        name, version, box, wrapped = row
-        try:
-            key = self._sealer.open_subject_key(name, wrapped)
-            codec.unseal(key, box, TOLD, codec.Place(STREAM, name, version))
-        except SealBrokenError as error:
-            findings.add(Fault.TOLD_STREAM_BROKEN, name, str(error))
+            findings.add(fault, name, str(error))
 
     async def _check_erasures(self, findings: Findings) -> None:
         """Check that every leaf that is marked as erased is one that the log's erasures speak of.
