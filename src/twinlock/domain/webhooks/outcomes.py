@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -50,6 +50,7 @@ from twinlock.domain.officers.platform import read_leaf
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 
+T = TypeVar("T")
 PATTERNS_MOST = 16  # There are some twenty types.
 
 
@@ -239,6 +240,12 @@ class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
     pol: str
 
 
+class _Timed(msgspec.Struct, frozen=True, kw_only=True):
+    """Of any leaf, when it was written: of nobody's, too."""
+
+    at: int
+
+
 class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message says, in the API's own words. Instants are UTC."""
 
@@ -260,6 +267,7 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LEAF = msgspec.json.Decoder(_Leaf)
+_TIMED = msgspec.json.Decoder(_Timed)
 _PAYLOAD = msgspec.json.Decoder(AnyPayload | None)
 _REASONS = msgspec.json.Decoder(tuple[Reason, ...])
 _TEXT = msgspec.json.Decoder(str)
@@ -323,14 +331,9 @@ def _data(entry: LogEntry, kept: Kept) -> _Data:
 
 
 def _message(
-    entry: LogEntry,
-    kind: MessageType,
-    named: str,
-    data: _Data | dict[str, Any],
-    *,
-    at: datetime | None = None,
+    entry: LogEntry, kind: MessageType, named: str, data: _Data | dict[str, Any]
 ) -> Message:
-    at = leaf_time(entry.leaf) if at is None else at
+    at = leaf_time(entry.leaf)
     body = encode(_Body(type=kind, timestamp=at, data=data))
     return Message(message_id=named, kind=kind, body=body, index=entry.index, at=at)
 
@@ -364,8 +367,7 @@ def _acted(entry: LogEntry) -> Message | None:
         "officer": "" if said is None else said.officer,
         "officers": leaf.officers,
     }
-    at = _EPOCH + timedelta(milliseconds=leaf.at)
-    return _message(entry, MessageType.OFFICERS_ACTED, message_id(entry.leaf), data, at=at)
+    return _message(entry, MessageType.OFFICERS_ACTED, message_id(entry.leaf), data)
 
 
 def message_id(leaf: bytes) -> str:
@@ -374,8 +376,8 @@ def message_id(leaf: bytes) -> str:
 
 
 def leaf_time(leaf: bytes) -> datetime:
-    """Return the time of the decision whose public leaf this is. Raises LogDamagedError."""
-    return _EPOCH + timedelta(milliseconds=_leaf(leaf).at)
+    """Return when this public leaf was written, whoever's it is. Raises LogDamagedError."""
+    return _EPOCH + timedelta(milliseconds=_read(_TIMED, leaf).at)
 
 
 def trial_message(webhook_id: str, *, random: bytes, at: datetime) -> Message:
@@ -386,8 +388,12 @@ def trial_message(webhook_id: str, *, random: bytes, at: datetime) -> Message:
 
 
 def _leaf(data: bytes) -> _Leaf:
+    return _read(_LEAF, data)
+
+
+def _read(decoder: "msgspec.json.Decoder[T]", leaf: bytes) -> T:
     try:
-        return _LEAF.decode(data)
+        return decoder.decode(leaf)
     except msgspec.MsgspecError as error:
         raise LogDamagedError("a leaf is not of the form of one") from error
 
