@@ -170,7 +170,10 @@ _METRICS: tuple[tuple[str, str], ...] = (
         "`twinlock_webhook_behind{webhook}`",
         "entries of the log that an endpoint was not told of yet",
     ),
-    ("`twinlock_webhook_oldest_seconds{webhook}`", "the age of the first of them"),
+    (
+        "`twinlock_webhook_oldest_seconds{webhook}`",
+        "the age of the first of them; NaN where that one is damaged",
+    ),
     ("`twinlock_webhook_retries{webhook}`", "messages that wait to be tried again"),
     ("`twinlock_webhook_dead_letters{webhook}`", "messages that are dead"),
     ("`twinlock_webhook_disabled{webhook}`", "1 where nothing is sent any more"),

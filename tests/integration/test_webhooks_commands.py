@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from math import isnan
 from pathlib import Path
 from typing import Any, cast
 
@@ -299,3 +300,31 @@ async def test_what_waits_is_counted_where_the_first_of_it_is_nobodys(
         age = registry.get_sample_value("twinlock_webhook_oldest_seconds", label)
         assert age is not None
         assert 60 <= age < 61
+
+
+async def test_what_waits_is_counted_behind_a_damaged_entry(
+    store: SqlStore, clock: SteerableClock, receiver: Receiver, database: TestDatabase
+) -> None:
+    """Prevents: whoever damages one row, and keeps the operator from seeing that nothing goes."""
+    hooks, registry = hooks_on(store, clock), CollectorRegistry()
+    backlog = Backlog(hooks.shelf, clock)
+    registry.register(backlog)
+    shown = await hooks.add(receiver)
+    alice = await opened(store, clock)
+    first, *_ = await authorized(store, alice, 3)
+    other = await hooks.add(receiver)
+    await database.execute(
+        "UPDATE event SET box = set_byte(box, 20, 255 - get_byte(box, 20)) WHERE leaf_index < $1",
+        first,
+    )
+    await authorized(store, alice, 1)
+
+    await backlog.count()
+
+    def counted(name: str, webhook: str) -> float | None:
+        return registry.get_sample_value(name, {"webhook": webhook})
+
+    for webhook, waits in ((shown.webhook_id, 5), (other.webhook_id, 1)):
+        assert counted("twinlock_webhook_behind", str(webhook)) == waits
+    assert isnan(counted("twinlock_webhook_oldest_seconds", str(shown.webhook_id)) or 0)
+    assert not isnan(counted("twinlock_webhook_oldest_seconds", str(other.webhook_id)) or 0)
