@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -19,8 +20,10 @@ from support.told import (
 )
 
 from twinlock.adapters.sql import told_streams
+from twinlock.bootstrap import transmitting
 from twinlock.bootstrap.transmitting import listed_receivers, remove_receiver
 from twinlock.bootstrap.world import World
+from twinlock.domain.errors import UnavailableError
 from twinlock.domain.signal_streams import Stream
 from twinlock.domain.transmitting.streams import ToldStream
 
@@ -196,6 +199,21 @@ async def test_the_key_of_each_stream_goes_with_its_receiver(
 
     assert await remove_receiver(world, kept.name) == 2
     assert await database.value(KEYS) == 0
+
+
+async def test_a_receiver_stays_where_its_streams_cannot_be_forgotten(
+    world: World, service: Service, broker: Hearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(_: World) -> NoReturn:
+        raise UnavailableError("the database does not answer")
+
+    await broker.make()
+    monkeypatch.setattr(transmitting, "open_streams", down)
+    with pytest.raises(UnavailableError):
+        await remove_receiver(world, "broker")
+    monkeypatch.undo()
+
+    assert await remove_receiver(world, "broker") == 1
 
 
 async def test_no_customers_key_goes_by_way_of_a_stream(
