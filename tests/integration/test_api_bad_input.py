@@ -497,6 +497,10 @@ async def test_unknown_paths_and_methods_are_told_as_problems(service: Service) 
         ("/tile/00/000", "malformed", 400),
         ("/tile/0/x001", "malformed", 400),
         ("/proof/100000", "tile_not_found", 404),
+        ("/proof/%2B1", "malformed", 400),
+        ("/proof/01", "malformed", 400),
+        ("/proof/-1", "malformed", 400),
+        ("/proof/\u0661", "malformed", 400),
     ],
 )
 async def test_a_tile_that_no_signed_size_implies_is_not_served(

@@ -38,6 +38,7 @@ from twinlock.domain.commands import EndSession
 from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.export import Exported
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
+from twinlock.domain.log.text import from_decimal
 from twinlock.services.accounts import NewAccount, Offered, Opened
 from twinlock.services.actions.proposing import Previewed, Proposal, Repeated
 from twinlock.services.platform_keys import Scope
@@ -397,12 +398,12 @@ async def checkpoint(request: StrictRequest) -> Response[bytes]:
     return Response(note, media_type="text/plain", headers={"Cache-Control": "max-age=5"})
 
 
-@get("/proof/{index:int}", include_in_schema=False)
-async def proof(request: StrictRequest, index: FromPath[int]) -> Response[bytes]:
-    """Return the C2SP tlog-proof of one entry."""
+@get("/proof/{index:str}", include_in_schema=False)
+async def proof(request: StrictRequest, index: FromPath[str]) -> Response[bytes]:
+    """Return the C2SP tlog-proof of one entry; an index has one spelling."""
     api = api_of(request)
     api.rates.log.take(api.caller_address(request))
-    data = await api.use.logbook.proof(index)
+    data = await api.use.logbook.proof(from_decimal(index))
     return Response(data, media_type="text/plain")
 
 

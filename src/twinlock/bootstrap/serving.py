@@ -126,6 +126,7 @@ class Steering:
     ``seconds`` is what rates are counted by, ``outbox_seconds`` the pause between two looks at the
     outbox; ``through`` stands between the use cases and their store. ``earlier`` is a book that
     decided before the one that is served, and ``in_force`` says by which of them to decide now.
+    ``letters`` stands between messages and the files that they become.
     """
 
     seconds: Callable[[], float] = time.monotonic
@@ -133,6 +134,7 @@ class Steering:
     through: Callable[[Store], Store] = lambda store: store
     earlier: RuleBook | None = None
     in_force: Callable[[RuleBook], RuleBook] = lambda book: book
+    letters: Callable[[LetterFiles], Send] = lambda files: files.send
 
 
 def _shelves(
@@ -259,7 +261,7 @@ async def open_on(
         prices=prices,
     )
     files = LetterFiles(world.settings.outbox_dir, use.telling, use.reporting)
-    in_time = InTime(_dealing(files, shelves.carriers), clock=clock)
+    in_time = InTime(_dealing(steering.letters(files), shelves.carriers), clock=clock)
 
     async def hand_on() -> None:
         while await shelves.outbox.deliver(in_time.send, most=OUTBOX_MOST) == OUTBOX_MOST:
@@ -287,13 +289,13 @@ async def open_on(
         )
 
 
-def _dealing(files: LetterFiles, carriers: Carriers | None) -> Send:
+def _dealing(leave: Send, carriers: Carriers | None) -> Send:
     """Return what deals a notice out to its channels, or leaves files while nobody carries it."""
 
-    async def deal(outgoing: Outgoing) -> tuple[Slip, ...]:
+    async def deal(outgoing: Outgoing) -> tuple[Slip, ...] | None:
         named = {} if carriers is None else await carriers.named()
         if not named:
-            return await files.send(outgoing)
+            return await leave(outgoing)
         notice, serial = outgoing.notice, outgoing.serial
         return slips(outgoing.account, notice, serial=serial, carriers=named)
 

@@ -6,7 +6,17 @@ import pytest
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, NOON
 from support.gates import Gate
-from support.worlds import DESKTOP, EMAIL, PASSWORD, SMS, SYNCED, an_account, list_address, send
+from support.worlds import (
+    DESKTOP,
+    EMAIL,
+    PASSWORD,
+    SMS,
+    SYNCED,
+    an_account,
+    list_address,
+    send,
+    sign_in,
+)
 
 from twinlock.domain import ids
 from twinlock.domain.account import ActionUnknownError
@@ -127,3 +137,20 @@ def test_it_finds_room_in_a_full_account() -> None:
         gate.propose(list_address(f"0x{number:040d}"))
 
     assert tap(gate, EMAIL).answer is Answer.ALLOW
+
+
+def test_tapped_over_and_over_it_is_one_action_and_nothing_gives_way_to_it() -> None:
+    """Prevents: whoever reads one mailbox, and taps until the owner's sign-in is gone."""
+    gate = Gate(account=ACCOUNT)
+    tap(gate, EMAIL)
+    gate.wait(4 * DAY)
+    owners = gate.propose(sign_in("a new telephone")).action_id
+    taps = {tap(gate, EMAIL, f"tapped again, {n}.".encode()).action_id for n in range(8)}
+    by_desktop = tap(gate, DESKTOP, b"from the desktop")
+
+    assert len(taps) == 1
+    assert by_desktop.answer is Answer.ALLOW
+    assert gate.prove(owners, SYNCED).answer is not Answer.DENY
+    assert not gate.is_open(owners)
+    assert gate.account.sessions
+    assert gate.prove(taps.pop(), SYNCED).answer is Answer.ALLOW

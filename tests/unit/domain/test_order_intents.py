@@ -23,6 +23,8 @@ from support.trading import (
 from support.worlds import FREEZE
 
 from twinlock.domain.actions import AnyPayload
+from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.disputes import Contest, Disputes
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionLapsed, ActionSpent
 from twinlock.domain.exits import TradeUnusual
@@ -33,6 +35,7 @@ from twinlock.domain.order_intents.view import permit_of, used_today, view_of
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.suspensions import suspended
 
+MINUTE = timedelta(minutes=1)
 FAR = {"pair": THIN, "price": "10", "mid": "1"}
 BY_KEY = {"session_id": "", "api_key_id": KEY.api_key_id, "ip": HOME}
 
@@ -317,6 +320,29 @@ def test_a_hold_a_suspension_or_a_freeze_stops_what_was_spent_before() -> None:
     assert why(order, view=frozen) == ["account_frozen"]
 
 
+def test_what_reduces_under_a_freeze_uses_no_permit() -> None:
+    """Prevents: a position sold to the thief's own account, by a consent of before the freeze."""
+    order = an_order(**{**FAR, "action_id": PERMIT, "kind": Kind.REDUCE})
+    frozen = replace(view_of(a_trading_account()), frozen_until=NOON + DAY)
+
+    assert why(order) == []
+    assert why(order, view=frozen) == ["trade_far"]
+    assert why(replace(order, price="1"), view=frozen) == []
+
+
+@pytest.mark.parametrize(("holds", "said"), [(True, ["trade_far"]), (False, [])])
+def test_a_contest_that_holds_exits_stops_what_was_spent_before(
+    holds: bool, said: list[str]
+) -> None:
+    now = int(NOON.timestamp())
+    contest = Contest(ActionId("act_other"), "change", ("a",), ("b",), now, now + 60, holds)
+    account = replace(a_trading_account(), disputes=Disputes(contest=contest))
+    order = an_order(**{**FAR, "action_id": PERMIT})
+
+    assert why(order, account=account) == said
+    assert why(order, account=account, now=NOON + MINUTE) == []
+
+
 def test_an_order_that_needs_no_permit_uses_none_up() -> None:
     counts = counted()
     examine((an_order(action_id=PERMIT),), known(), counts)
@@ -351,6 +377,11 @@ def test_a_permit_is_a_trade_that_was_spent() -> None:
     assert permit_of(closed(ActionLapsed(at=NOON, action_id=ActionId(PERMIT)), trade)) is None
     assert permit_of(closed(spent, FREEZE)) is None
     assert permit_of(closed(spent, trade)) == known().permits[PERMIT]
+    unknown = replace(spent, value_cents=MAX_VALUE_CENTS)
+    told = closed(unknown, trade)
+    told = replace(told, action=replace(told.action, claimed_cents=500))
+    assert permit_of(closed(unknown, trade)) == replace(known().permits[PERMIT], cents=0)
+    assert permit_of(told) == replace(known().permits[PERMIT], cents=500)
 
 
 # --- Names, and what the log knows ---

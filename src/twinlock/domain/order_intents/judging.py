@@ -265,7 +265,8 @@ def _permit(
 ) -> TradePermit | None:
     """Return the spent ``trade.unusual`` that lets this very order pass, or None."""
     permit = known.permits.get(intent.action_id)
-    if permit is None or view.held(known.now) or known.now >= permit.until:
+    stopped = view.frozen(known.now) or view.held(known.now)
+    if permit is None or stopped or known.now >= permit.until:
         return None
     named = (permit.account_id, permit.pair, permit.side)
     price, bound = scaled(intent.price), scaled(permit.price)
