@@ -29,7 +29,11 @@ _DATA = (
     ("action_id", "of an action", "which action"),
     ("type", "of an action", "its type ([actions.md](actions.md))"),
     ("state", "where the decision says it", "where the action stands after it"),
-    ("until", "when a wait began", "when the wait that must pass is over (UTC)"),
+    (
+        "until",
+        "when a wait began",
+        "when the wait that must pass is over (UTC); in `alarm.duress` when the hold that began is",
+    ),
     (
         "reasons",
         "where there are any",

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from twinlock.domain.account import ActionState
 from twinlock.domain.actions import AnyPayload, type_of
@@ -39,11 +40,13 @@ from twinlock.domain.events import (
     ContestOpened,
     DestinationAdded,
     Event,
+    HoldPlaced,
     NewcomerRepudiated,
     ProofAccepted,
     ProofRefused,
     SessionEnded,
 )
+from twinlock.domain.holds import PICKED
 from twinlock.domain.ids import tail
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.officers.platform import read_leaf
@@ -294,7 +297,8 @@ def alarm_of(entry: LogEntry) -> Message | None:
     """Return the alarm of an entry, or None where it tells of nobody who was forced.
 
     It follows from the entry as every message does: nothing more is written when somebody is
-    forced. Prevents: telling it by the clock, or by a row that is there.
+    forced. Prevents: telling it by the clock, or by a row that is there. Its end is that of the
+    hold that began. Prevents: a desk that takes another wait, or none, for it.
 
     Raises:
         LogDamagedError: what is kept of the entry is not what its leaf commits to.
@@ -302,7 +306,7 @@ def alarm_of(entry: LogEntry) -> Message | None:
     kept = entry.kept
     if kept is None or not any(_is_forced(event) for event in kept.events):
         return None
-    data = _data(entry, kept)
+    data = replace(_data(entry, kept), until=_picked_until(kept.events))
     opened = _decoded(_TEXT, _opened(_leaf(entry.leaf), kept, "events"))
     if opened != events_digest(kept.events):
         raise LogDamagedError("an entry is not of its events")
@@ -340,6 +344,11 @@ def _message(
 
 def _is_forced(event: Event) -> bool:
     return isinstance(event, ProofAccepted) and rings(event.seal)
+
+
+def _picked_until(events: tuple[Event, ...]) -> datetime | None:
+    holds = (event.hold for event in events if isinstance(event, HoldPlaced))
+    return next((one.ends_at for one in holds if one.because == PICKED), None)
 
 
 def _erased(entry: LogEntry) -> Message:
