@@ -50,6 +50,7 @@ from twinlock.domain.holds import PICKED
 from twinlock.domain.ids import tail
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.officers.platform import read_leaf
+from twinlock.domain.outside_events import AccountReleased, AccountSuspended, ReleaseAgreed
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 
@@ -86,6 +87,9 @@ class MessageType(StrEnum):
     ACTION_VETOED = "action.vetoed"
     ACCOUNT_ERASED = "account.erased"
     ACCOUNT_OPENED = "account.opened"
+    ACCOUNT_RELEASE_AGREED = "account.release_agreed"
+    ACCOUNT_RELEASED = "account.released"
+    ACCOUNT_SUSPENDED = "account.suspended"
     ALARM_DURESS = "alarm.duress"
     DESTINATION_IMPORTED = "destination.imported"
     NOTICE_DESKTOP = "notice.desktop"
@@ -123,6 +127,11 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         MessageType.ACTION_VETOED: "It is over: somebody entitled said no.",
         MessageType.ACCOUNT_ERASED: "An account was erased; nothing of it is left but this id.",
         MessageType.ACCOUNT_OPENED: "An account was opened.",
+        MessageType.ACCOUNT_RELEASE_AGREED: "An officer agreed that an account's suspension ends; "
+        "it takes a second one (officers.md).",
+        MessageType.ACCOUNT_RELEASED: "Officers ended an account's suspension.",
+        MessageType.ACCOUNT_SUSPENDED: "An officer stopped every exit of an account, until `until` "
+        "at the latest (officers.md).",
         MessageType.ALARM_DURESS: "An authenticator for duress was used (duress.md): somebody may "
         "be forced right now. For the security desk alone: an endpoint of it is told of nothing "
         "else, and `*` does not name it.",
@@ -154,6 +163,9 @@ _BY_ANSWER: Mapping[Answer, MessageType] = MappingProxyType(
 _OF_ACCOUNTS: Mapping[type, MessageType] = MappingProxyType(
     {
         AccountOpened: MessageType.ACCOUNT_OPENED,
+        AccountReleased: MessageType.ACCOUNT_RELEASED,
+        AccountSuspended: MessageType.ACCOUNT_SUSPENDED,
+        ReleaseAgreed: MessageType.ACCOUNT_RELEASE_AGREED,
         DestinationAdded: MessageType.DESTINATION_IMPORTED,
         SessionEnded: MessageType.SESSION_ENDED,
     }
@@ -315,15 +327,19 @@ def alarm_of(entry: LogEntry) -> Message | None:
 
 
 def _data(entry: LogEntry, kept: Kept) -> _Data:
-    """Return what is told of ``entry``, each opened against its leaf. Raises LogDamagedError."""
+    """Return what is told of ``entry``, each opened against its leaf. Raises LogDamagedError.
+
+    An entry about no action commits to other words in the place of a payload: to an officer's.
+    """
     leaf = _leaf(entry.leaf)
     opened = {name: _opened(leaf, kept, name) for name in ("account", "action", "payload")}
     if _decoded(_TEXT, opened["account"]) != entry.account_id:
         raise LogDamagedError("an entry is not that of its account")
-    payload = _decoded(_PAYLOAD, opened["payload"])
+    action_id = _decoded(_TEXT, opened["action"])
+    payload = _decoded(_PAYLOAD, opened["payload"]) if action_id else None
     return _Data(
         account_id=entry.account_id,
-        action_id=_decoded(_TEXT, opened["action"]),
+        action_id=action_id,
         type="" if payload is None else type_of(payload),
         answer=leaf.dec,
         state=_state(kept.events),
@@ -462,6 +478,8 @@ def _until(events: tuple[Event, ...]) -> datetime | None:
     for event in events:
         if isinstance(event, ContestOpened):
             return instant(event.contest.ends_at)
+        if isinstance(event, AccountSuspended):
+            return event.suspension.end
     waits = [event for event in events if isinstance(event, ActionHeld)]
     must = [event.until for event in waits if not event.choice]
     return next(iter(must or [event.until for event in waits]), None)
