@@ -51,6 +51,7 @@ from twinlock.domain.officers.statements import Act, Release, StatementRefusedEr
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 from twinlock.domain.suspending import NotSuspendedError, PlatformChangedError
+from twinlock.domain.suspensions import AccountSuspension
 from twinlock.domain.webhooks.outcomes import message_of
 from twinlock.ports import Committed
 from twinlock.ports.officers import Chain
@@ -541,6 +542,36 @@ async def test_the_audit_sees_what_left_under_a_halt(
         verdict = await audited(house.database, house.keyring, settings, only_log=only_log)
         assert codes(verdict) == {Fault.LEFT_WHILE_HALTED}
         assert [one.where for one in verdict.findings] == ["leaf 4"]
+
+
+async def test_the_audit_sees_who_was_erased_under_a_halt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: whoever runs the process, and destroys what officers are looking for."""
+    customer, action = await due_customer(house.store, house.clock)
+    await house.halt()
+    monkeypatch.setattr("twinlock.adapters.sql.erasing.halted_since", lambda _: None)
+    erases = eraser(house.database.owner_dsn, house.keyring, house.clock)
+    assert not stopped(await erases.erase(erasing(customer, action)))
+
+    verdict = await audited_store(house.database, house.keyring)
+    assert codes(verdict) == {Fault.LEFT_WHILE_HALTED}
+
+
+async def test_the_audit_sees_what_left_an_account_that_was_suspended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of the platform that heeds no officer: the account's entries say what it did."""
+    (alice, action), (bob, bobs) = await house.authorized(), await house.authorized()
+    await says(house, ADA, Suspend(account=alice.account_id, because="case-9"))
+    monkeypatch.setattr(AccountSuspension, "until", lambda _, now: None)
+    assert not stopped(await house.store.run(spend(alice, action)))
+    assert not stopped(await house.store.run(spend(bob, bobs)))
+    monkeypatch.undo()
+
+    verdict = await audited_store(house.database, house.keyring)
+    assert codes(verdict) == {Fault.LEFT_WHILE_SUSPENDED}
+    assert len(verdict.findings) == 1
 
 
 async def test_the_audit_wants_every_act_to_be_an_officers(

@@ -116,6 +116,17 @@ async def test_a_freeze_stops_sessions_and_keys_and_leaves_cancelling_open(
     ]
 
 
+async def test_the_middle_that_the_platform_tells_is_held_against_the_price_list(
+    alice: Customer,
+) -> None:
+    """A thief with two orders of her own makes the middle of a thin pair; the list knows better."""
+    hers = {"pair": "USDT/ETH", "price": "0.01", "mid": "0.01"}
+    assert (await by_session(alice, **hers))["why"] == ["trade_far"]
+    assert await by_session(alice, **hers, side="sell") == PASSED
+    honest = {"pair": "USDT/ETH", "price": "0.00034", "mid": "0.00034"}
+    assert await by_session(alice, **honest) == PASSED
+
+
 async def test_far_from_the_middle_of_a_thin_pair_is_asked_for_and_passes_when_spent(
     alice: Customer,
 ) -> None:

@@ -37,7 +37,7 @@ def freezer(account: Account, channel_id: str, *, told_at: datetime) -> Channel 
     return None if channel is None or channel.bound_at > told_at else channel
 
 
-def asked_before(account: Account, channel: Channel) -> OpenAction | None:
+def asked_before(account: Account, channel: Channel, *, now: datetime) -> OpenAction | None:
     """Return the freeze that a link to ``channel`` asked for and that waits for more, or None.
 
     Tapped again it is the same. Prevents: whoever reads one mailbox, and taps until the sign-in
@@ -48,6 +48,7 @@ def asked_before(account: Account, channel: Channel) -> OpenAction | None:
             one
             for one in account.actions
             if isinstance(one.payload, FreezeSet)
+            and now < one.lapses_at
             and any(shown.source == channel.channel_id for shown in one.shown)
         ),
         None,

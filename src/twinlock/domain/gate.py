@@ -131,7 +131,7 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     own = getattr(command, "action_id", None)
     steps = Steps(state)
     over = _settle_all(steps, own, rules=rules, now=now)
-    if _asks_anew(steps.state, command):
+    if _asks_anew(steps.state, command, now=now):
         steps.take(_make_room(steps.state, now=now))
     decision = _said(steps.state, command, over=over, rules=rules, now=now)
     after = following(steps.state, decision)
@@ -226,12 +226,12 @@ def _lapsed(state: State, action_id: str | None, *, now: datetime) -> Decision |
     return None
 
 
-def _asks_anew(state: State, command: Command) -> bool:
+def _asks_anew(state: State, command: Command, *, now: datetime) -> bool:
     """Say whether ``command`` opens an action; a link that was tapped before opens none."""
     if not isinstance(command, FreezeByLink):
         return isinstance(command, Propose)
     channel = state.account.channel(command.channel_id)
-    return channel is None or asked_before(state.account, channel) is None
+    return channel is None or asked_before(state.account, channel, now=now) is None
 
 
 def _make_room(state: State, *, now: datetime) -> Decision | None:
@@ -415,7 +415,7 @@ def _object(
     channel = freezer(state.account, command.channel_id, told_at=command.told_at)
     if channel is None:
         raise ActionUnknownError("this link leads to nothing any more")
-    again = asked_before(state.account, channel)
+    again = asked_before(state.account, channel, now=now)
     if again is not None:
         return conclude(state, again, (), rules=rules, now=now, fresh="")
     action, events = asked_for(state.account, command, channel, now=now)

@@ -112,6 +112,11 @@ def format_amount(amount_minor: int, *, decimals: int) -> str:
     return f"{whole}.{fraction}".rstrip("0").rstrip(".")
 
 
+def is_fresh(prices: Prices, *, now: datetime) -> bool:
+    """Say whether a list still says what things are worth, and not what they will be."""
+    return timedelta(0) <= now - prices.as_of <= PRICE_LIFETIME
+
+
 def value_cents(
     asset: Asset, amount_minor: int, *, prices: Prices | None, claimed_cents: int, now: datetime
 ) -> int:
@@ -121,7 +126,7 @@ def value_cents(
     word can only add requirements. No price, or one older than PRICE_LIFETIME or from the future,
     counts as the most there is, and nothing else does: what is known counts as less.
     """
-    if prices is None or not timedelta(0) <= now - prices.as_of <= PRICE_LIFETIME:
+    if prices is None or not is_fresh(prices, now=now):
         return MAX_VALUE_CENTS
     price = prices.cents.get(asset.symbol)
     if price is None or not 0 < price <= MAX_PRICE_CENTS:

@@ -79,7 +79,7 @@ class FreezeLinks:
             channel_id=channel.channel_id,
             told_at=action.proposed_at,
         )
-        again = asked_before(account, channel)
+        again = asked_before(account, channel, now=self._clock.now(database_at=None))
         rules = self._policies.rules()
         committed = await self._store.run(
             Work(

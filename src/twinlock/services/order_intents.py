@@ -81,7 +81,14 @@ class OrderIntents:
         due: dict[str, RecordTrading] = {}
 
         def run(views: Mapping[str, TradingView], counts: Mapping[Name, Count]) -> None:
-            known = Known(rules=trading, views=views, permits=permits, tickets=tickets, now=now)
+            known = Known(
+                rules=trading,
+                views=views,
+                permits=permits,
+                tickets=tickets,
+                now=now,
+                prices=rules.prices,
+            )
             answers.append(examine(intents, known, counts))
             due.update(_to_tell(intents, answers[-1], views, now=now))
 

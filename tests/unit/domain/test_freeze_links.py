@@ -25,7 +25,7 @@ from twinlock.domain.channels import Channel
 from twinlock.domain.commands import FreezeByLink
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import FreezeSet
-from twinlock.domain.freeze_links import link_stands
+from twinlock.domain.freeze_links import asked_before, link_stands
 from twinlock.domain.notices import NoticeKind, notices
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Prove
@@ -154,3 +154,18 @@ def test_tapped_over_and_over_it_is_one_action_and_nothing_gives_way_to_it() -> 
     assert not gate.is_open(owners)
     assert gate.account.sessions
     assert gate.prove(taps.pop(), SYNCED).answer is Answer.ALLOW
+
+
+def test_a_freeze_that_lapsed_is_asked_for_anew() -> None:
+    gate = Gate(account=ACCOUNT)
+    tap(gate, EMAIL)
+    gate.wait(4 * DAY)
+    first = tap(gate, EMAIL, b"and nobody came.").action_id
+    lapsing = gate.account.action(first)
+    gate.wait_until(lapsing.lapses_at)
+
+    assert asked_before(gate.account, EMAIL, now=gate.now - timedelta(milliseconds=1)) == lapsing
+    assert asked_before(gate.account, EMAIL, now=gate.now) is None
+    again = tap(gate, EMAIL, b"an hour later...")
+    assert again.action_id != first
+    assert [one.action_id for one in gate.account.actions] == [again.action_id]

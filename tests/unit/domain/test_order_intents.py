@@ -29,6 +29,7 @@ from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionLapsed, ActionSpent
 from twinlock.domain.exits import TradeUnusual
 from twinlock.domain.ids import ActionId
+from twinlock.domain.money import PRICE_LIFETIME, Prices
 from twinlock.domain.order_intents.judging import Count, Name, examine, names_of
 from twinlock.domain.order_intents.model import Intent, IntentReason, Kind, Verdict, scaled
 from twinlock.domain.order_intents.view import permit_of, used_today, view_of
@@ -200,6 +201,47 @@ def test_far_from_the_middle_of_a_thin_pair_is_unusual(
     if answer.propose is not None:
         assert (answer.propose.pair, answer.propose.side) == (pair, "buy")
         assert (answer.propose.price, answer.propose.type) == (price, "trade.unusual")
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "asks"),
+    [
+        ("buy", "1.06", False),  # Each price may be a cent off: 102 by 99, and five in a hundred.
+        ("buy", "1.0818", False),
+        ("buy", "1.0819", True),
+        ("buy", "0.01", False),
+        ("sell", "0.9406", False),
+        ("sell", "0.9405", True),
+        ("sell", "100", False),
+    ],
+)
+def test_a_middle_that_a_thief_made_is_held_against_the_price_list(
+    side: str, price: str, *, asks: bool
+) -> None:
+    """Prevents: two orders of her own in an empty book, and a victim's in the middle of them."""
+    listed = Prices(as_of=NOON, cents={"QTUM": 101, "BTC": 100})
+    order = an_order(pair=THIN, side=side, price=price, mid=price)
+
+    assert why(order) == []
+    assert why(order, prices=listed) == (["trade_far"] if asks else [])
+    stale = replace(listed, as_of=NOON - PRICE_LIFETIME - timedelta(seconds=1))
+    assert why(order, prices=stale) == []
+    for cents in ({"QTUM": 101}, {"BTC": 100}, {}):
+        assert why(order, prices=replace(listed, cents=cents)) == []
+
+
+def test_the_price_list_asks_nothing_of_liquid_pairs_unless_far_orders_do() -> None:
+    listed = Prices(as_of=NOON, cents={"BTC": 100, "USDT": 1_000})
+
+    assert why(an_order(), prices=listed) == []
+    assert why(an_order(), prices=listed, rules=replace(RULES, far_anywhere=True)) == ["trade_far"]
+
+
+def test_what_is_worth_a_cent_or_nothing_is_never_off_the_list() -> None:
+    listed = Prices(as_of=NOON, cents={"QTUM": 1, "BTC": 1})
+
+    assert why(an_order(pair=THIN, price="9", mid="9"), prices=listed) == []
+    assert why(an_order(pair=THIN, side="sell", price="0.1", mid="0.1"), prices=listed) == []
 
 
 def test_a_strict_policy_finds_far_orders_unusual_in_any_pair() -> None:
