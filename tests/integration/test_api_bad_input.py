@@ -194,6 +194,17 @@ async def test_an_address_that_no_message_should_go_to_opens_no_account(
     assert (await service.api.store.head()).size == 0
 
 
+async def test_one_address_is_one_channel_from_the_first_day(service: Service) -> None:
+    """Prevents: an owner who gets each message twice."""
+    named = ["+1 202 555 0100", "+12025550100"]
+    opening = {"channels": [{"kind": "sms", "address": one} for one in named]}
+    with pytest.raises(ProblemError) as refused:
+        await service.client.open_account(opening, key="one-address-twice")
+
+    assert (refused.value.code, refused.value.status) == ("channel_address_refused", 422)
+    assert (await service.api.store.head()).size == 0
+
+
 async def test_an_address_as_long_as_any_is_taken_and_a_longer_one_is_not(
     service: Service,
 ) -> None:

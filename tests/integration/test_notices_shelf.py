@@ -504,3 +504,26 @@ async def test_a_message_that_does_not_open_is_left_and_counted(
 async def _as_owner(database: TestDatabase, statement: str) -> None:
     async with database.owner() as owner:
         await owner.execute(f"SET search_path TO twinlock; {statement}")
+
+
+async def test_what_is_over_is_forgotten_whatever_there_is_of_it_and_the_dead_later(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    """Prevents: more text messages in an hour than are forgotten in one, so that all stay."""
+    await deal(store)
+    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    handed, other, dead = await shelf.claim(CarrierName.SMS, now=clock.now(), most=3)
+    for one in (handed, other):
+        await shelf.handed(one, keep=True, now=clock.now())
+    await shelf.dead(dead, Fault.REFUSED, now=clock.now())
+    later = clock.now() + timedelta(1)
+
+    assert await shelf.forget(now=later + deliveries.KEPT, most=1) == 2
+    assert await rows(database) == {"dead": 1}
+    almost = clock.now() + deliveries.DEAD_KEPT - timedelta(hours=1)
+    assert await shelf.forget(now=almost, most=1) == 0
+    assert await shelf.forget(now=later + deliveries.DEAD_KEPT, most=1) == 1

@@ -30,6 +30,9 @@ from twinlock.services.notices.sending import CLAIM
 
 INBOX_MOST = 50  # Notices of one account that can be looked up: months of an ordinary one.
 KEPT = timedelta(days=7)  # How long a carrier may take to say what became of a message.
+# How long one that nobody tries any more can be tried again: the longest lock, lengthened once, and
+# the undoing of what waited.
+DEAD_KEPT = timedelta(days=90)
 KIND = "parcel"
 HANDED, DEAD, WAITING = "handed", "dead", "waiting"  # As the states are stored.
 # A message that nobody took for so long is no hiccup of its carrier, and the shortest wait that it
@@ -152,7 +155,8 @@ SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
 _FORGET = f"""
 DELETE FROM delivery WHERE {_NOTED_SOON} AND ctid = ANY(ARRAY(
   SELECT ctid FROM delivery
-   WHERE state = 'handed' AND (NOT owes OR heard = state) AND ended_at < $1 LIMIT $2))
+   WHERE (state = 'handed' AND ended_at < $1 OR state = 'dead' AND ended_at < $2)
+     AND (NOT owes OR heard = state) LIMIT $3))
 """  # noqa: S608 - our own constant
 _INBOX = """
 SELECT i.serial, i.box, k.wrapped FROM inbox i JOIN subject_key k ON k.subject = i.subject
@@ -332,8 +336,16 @@ class SqlDeliveries:
         )
 
     async def forget(self, *, now: datetime, most: int) -> int:
-        """Forget up to ``most`` messages of which their carriers said nothing for long."""
-        return _count(await self._execute(_FORGET, now - KEPT, most))
+        """Forget what is over, ``most`` messages in one statement; return how many.
+
+        All of it: a carrier may take more in an hour than one statement. What is dead goes later.
+        """
+        done, before = most, (now - KEPT, now - DEAD_KEPT)
+        forgotten = 0
+        while done == most:
+            done = _count(await self._execute(_FORGET, *before, most))
+            forgotten += done
+        return forgotten
 
     # --- Customers ---
 
