@@ -22,7 +22,12 @@ from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
 from twinlock.api.signals import push_signal
-from twinlock.api.transmitting import OF_RECEIVERS, ssf_configuration, token_keys
+from twinlock.api.transmitting import (
+    OF_RECEIVERS,
+    RECEIVER_TOKEN,
+    ssf_configuration,
+    token_keys,
+)
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
@@ -479,7 +484,7 @@ def router() -> Router:
         response_class=JsonResponse,
         route_handlers=[
             *OF_ACCOUNTS,
-            *OF_RECEIVERS,
+            Router(path="/", security=[{RECEIVER_TOKEN: []}], route_handlers=OF_RECEIVERS),
             report_outcome,
             live,
             ready,
