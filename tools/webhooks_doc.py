@@ -29,7 +29,11 @@ _DATA = (
     ("action_id", "of an action", "which action"),
     ("type", "of an action", "its type ([actions.md](actions.md))"),
     ("state", "where the decision says it", "where the action stands after it"),
-    ("until", "when a wait began", "when the wait that must pass is over (UTC)"),
+    (
+        "until",
+        "when a wait began",
+        "when the wait that must pass is over (UTC); in `alarm.duress` when the hold that began is",
+    ),
     (
         "reasons",
         "where there are any",
@@ -170,7 +174,10 @@ _METRICS: tuple[tuple[str, str], ...] = (
         "`twinlock_webhook_behind{webhook}`",
         "entries of the log that an endpoint was not told of yet",
     ),
-    ("`twinlock_webhook_oldest_seconds{webhook}`", "the age of the first of them"),
+    (
+        "`twinlock_webhook_oldest_seconds{webhook}`",
+        "the age of the first of them; NaN where that one is damaged",
+    ),
     ("`twinlock_webhook_retries{webhook}`", "messages that wait to be tried again"),
     ("`twinlock_webhook_dead_letters{webhook}`", "messages that are dead"),
     ("`twinlock_webhook_disabled{webhook}`", "1 where nothing is sent any more"),

@@ -23,13 +23,14 @@ from support.worlds import (
 
 from twinlock.domain.actions import AccountErase
 from twinlock.domain.channels import Channel
-from twinlock.domain.commands import ReportNotice
+from twinlock.domain.commands import ReceiveSignal, ReportNotice
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.events import ActionHeld
 from twinlock.domain.ids import ActionId, ChannelId
 from twinlock.domain.notices import Notice, NoticeKind, notices
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, leaves
+from twinlock.domain.signals import SignalKind
 
 LIST = list_address(NEW_ADDRESS)
 
@@ -116,6 +117,24 @@ def test_what_the_phone_proved_is_not_confirmed_by_the_phone() -> None:
     gate.settle()
 
     assert gate.action(action).until == NOON + 2 * DAY
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_mailbox_that_was_taken_over_confirms_nothing(taken: bool) -> None:
+    gate, action = asked()
+    report(gate, action, EMAIL, Outcome.HANDED)
+    report(gate, action, DESKTOP, Outcome.FAILED)
+    gate.wait(HOUR)
+    if taken:  # Its provider says so later than the word came.
+        kind = SignalKind.RECOVERY_ACTIVATED
+        gate.run(ReceiveSignal(stream="mail", kind=kind, address=EMAIL.address))
+    gate.wait(DAY - HOUR)
+    gate.settle()
+
+    assert gate.is_open(action) is taken
+    gate.wait(DAY)
+    gate.settle()
+    assert not gate.is_open(action)
 
 
 THIEFS = replace(

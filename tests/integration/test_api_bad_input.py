@@ -194,6 +194,17 @@ async def test_an_address_that_no_message_should_go_to_opens_no_account(
     assert (await service.api.store.head()).size == 0
 
 
+async def test_one_address_is_one_channel_from_the_first_day(service: Service) -> None:
+    """Prevents: an owner who gets each message twice."""
+    named = ["+1 202 555 0100", "+12025550100"]
+    opening = {"channels": [{"kind": "sms", "address": one} for one in named]}
+    with pytest.raises(ProblemError) as refused:
+        await service.client.open_account(opening, key="one-address-twice")
+
+    assert (refused.value.code, refused.value.status) == ("channel_address_refused", 422)
+    assert (await service.api.store.head()).size == 0
+
+
 async def test_an_address_as_long_as_any_is_taken_and_a_longer_one_is_not(
     service: Service,
 ) -> None:
@@ -497,6 +508,10 @@ async def test_unknown_paths_and_methods_are_told_as_problems(service: Service) 
         ("/tile/00/000", "malformed", 400),
         ("/tile/0/x001", "malformed", 400),
         ("/proof/100000", "tile_not_found", 404),
+        ("/proof/%2B1", "malformed", 400),
+        ("/proof/01", "malformed", 400),
+        ("/proof/-1", "malformed", 400),
+        ("/proof/\u0661", "malformed", 400),
     ],
 )
 async def test_a_tile_that_no_signed_size_implies_is_not_served(

@@ -118,6 +118,24 @@ async def test_the_schema_asks_no_platform_key_of_a_carrier(service: Service) ->
     assert outcome["security"] == [{}]
 
 
+async def test_the_schema_asks_a_receiver_of_signals_for_its_own_token(service: Service) -> None:
+    """Prevents: a client, made from the schema, that shows its platform key to no avail."""
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    asked = {
+        path: one.get("security")
+        for path, methods in described["paths"].items()
+        if path.startswith("/v1/ssf/")
+        for one in methods.values()
+    }
+
+    assert asked.pop("/v1/ssf/jwks.json") == [{}]
+    assert list(asked.values()) == [[{"receiverToken": []}]] * 6
+    schemes = described["components"]["securitySchemes"]
+    assert (
+        schemes["receiverToken"] == schemes["platformKey"] == {"type": "http", "scheme": "bearer"}
+    )
+
+
 async def test_a_pattern_of_the_schema_begins_and_ends_as_ecma_262_says(service: Service) -> None:
     """Prevents: a platform's validator, in which ``\\A`` is the letter, refusing what we take."""
     described = (await service.http.get("/openapi/openapi.json")).json()

@@ -922,6 +922,7 @@ def test_every_fault_has_an_edit_that_is_found_by_its_name() -> None:
         Fault.ERASURE_UNDONE,
         Fault.KEY_USE_FORGED,
         Fault.LEFT_WHILE_HALTED,  # This, and what is wrong with acts: test_officers_store.py.
+        Fault.LEFT_WHILE_SUSPENDED,
         Fault.SUSPENSION_UNSAID,
         Fault.PLATFORM_WRONG,
         Fault.LOG_KEY_UNKNOWN,

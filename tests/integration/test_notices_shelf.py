@@ -1,7 +1,7 @@
 """Notices in the database: dealt out once, claimed by one process, in order, and never lost."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from support.postgres import TestDatabase, both_versions
@@ -145,6 +145,33 @@ async def test_a_message_is_claimed_by_one_and_in_the_order_of_its_channel(
     assert ids == sorted(ids)
     assert {one.account.account_id for one in rest if one.account} == {alice.account_id}
     assert await shelf.claim(CarrierName.SMS, now=clock.now(), most=10) == ()
+
+
+async def test_a_look_says_for_which_carriers_something_is_due_and_takes_nothing(
+    store: SqlStore,
+    shelf: SqlDeliveries,
+    other: SqlDeliveries,
+    alice: Customer,
+    clock: SteerableClock,
+) -> None:
+    """Prevents: a message that is due, and whose carrier is not woken."""
+
+    async def due(at: datetime) -> frozenset[CarrierName]:
+        return await other.due(CarrierName, now=at)
+
+    assert await due(clock.now()) == frozenset()
+    await deal(store)
+    assert await due(clock.now()) == {MAIL}
+    assert await other.due([CarrierName.SMS], now=clock.now()) == frozenset()
+    claimed = await shelf.claim(MAIL, now=clock.now(), most=10)
+    assert {one.account.account_id for one in claimed if one.account} == {alice.account_id}
+    assert await due(clock.now()) == frozenset()
+    later = clock.now() + timedelta(minutes=5)
+    await shelf.put_off(claimed[0], Fault.PUT_OFF, due_at=later)
+    await shelf.dead(claimed[1], Fault.REFUSED, now=clock.now())
+    await shelf.handed(claimed[2], keep=True, now=clock.now())
+    assert await due(clock.now()) == frozenset()
+    assert await due(later) == {MAIL}
 
 
 async def test_what_is_not_taken_waits_and_is_tried_again_with_its_attempts(
@@ -477,3 +504,26 @@ async def test_a_message_that_does_not_open_is_left_and_counted(
 async def _as_owner(database: TestDatabase, statement: str) -> None:
     async with database.owner() as owner:
         await owner.execute(f"SET search_path TO twinlock; {statement}")
+
+
+async def test_what_is_over_is_forgotten_whatever_there_is_of_it_and_the_dead_later(
+    store: SqlStore,
+    alice: Customer,
+    shelf: SqlDeliveries,
+    clock: SteerableClock,
+    database: TestDatabase,
+) -> None:
+    """Prevents: more text messages in an hour than are forgotten in one, so that all stay."""
+    await deal(store)
+    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    handed, other, dead = await shelf.claim(CarrierName.SMS, now=clock.now(), most=3)
+    for one in (handed, other):
+        await shelf.handed(one, keep=True, now=clock.now())
+    await shelf.dead(dead, Fault.REFUSED, now=clock.now())
+    later = clock.now() + timedelta(1)
+
+    assert await shelf.forget(now=later + deliveries.KEPT, most=1) == 2
+    assert await rows(database) == {"dead": 1}
+    almost = clock.now() + deliveries.DEAD_KEPT - timedelta(hours=1)
+    assert await shelf.forget(now=almost, most=1) == 0
+    assert await shelf.forget(now=later + deliveries.DEAD_KEPT, most=1) == 1

@@ -1,6 +1,7 @@
 """A halt on a real database: it binds whatever is committed after it, by whichever process."""
 
 import asyncio
+import json
 import time
 from datetime import datetime
 from pathlib import Path
@@ -50,6 +51,8 @@ from twinlock.domain.officers.statements import Act, Release, StatementRefusedEr
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 from twinlock.domain.suspending import NotSuspendedError, PlatformChangedError
+from twinlock.domain.suspensions import AccountSuspension
+from twinlock.domain.webhooks.outcomes import message_of
 from twinlock.ports import Committed
 from twinlock.ports.officers import Chain
 from twinlock.proofs.officers import sign
@@ -541,6 +544,36 @@ async def test_the_audit_sees_what_left_under_a_halt(
         assert [one.where for one in verdict.findings] == ["leaf 4"]
 
 
+async def test_the_audit_sees_who_was_erased_under_a_halt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: whoever runs the process, and destroys what officers are looking for."""
+    customer, action = await due_customer(house.store, house.clock)
+    await house.halt()
+    monkeypatch.setattr("twinlock.adapters.sql.erasing.halted_since", lambda _: None)
+    erases = eraser(house.database.owner_dsn, house.keyring, house.clock)
+    assert not stopped(await erases.erase(erasing(customer, action)))
+
+    verdict = await audited_store(house.database, house.keyring)
+    assert codes(verdict) == {Fault.LEFT_WHILE_HALTED}
+
+
+async def test_the_audit_sees_what_left_an_account_that_was_suspended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of the platform that heeds no officer: the account's entries say what it did."""
+    (alice, action), (bob, bobs) = await house.authorized(), await house.authorized()
+    await says(house, ADA, Suspend(account=alice.account_id, because="case-9"))
+    monkeypatch.setattr(AccountSuspension, "until", lambda _, now: None)
+    assert not stopped(await house.store.run(spend(alice, action)))
+    assert not stopped(await house.store.run(spend(bob, bobs)))
+    monkeypatch.undo()
+
+    verdict = await audited_store(house.database, house.keyring)
+    assert codes(verdict) == {Fault.LEFT_WHILE_SUSPENDED}
+    assert len(verdict.findings) == 1
+
+
 async def test_the_audit_wants_every_act_to_be_an_officers(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -563,3 +596,24 @@ async def test_a_refused_statement_is_no_act(house: House) -> None:
 
     assert len((await house.officers.standing()).acts) == 1
     assert (await house.store.head()).size == 1
+
+
+async def test_what_officers_say_of_an_account_is_told_and_stops_no_webhook(house: House) -> None:
+    """Prevents: one officer who suspends one account, after which no endpoint is told anything."""
+    alice = await house.customer()
+    shelf = SqlWebhooks(house.store, entropy=ENTROPY)
+    start = await shelf.size()
+    told = await says(house, ADA, Suspend(account=alice.account_id, because="case-9"))
+    release = await suspensions(house).release(alice.account_id)
+    await says(house, BEN, release)
+    await says(house, CLEO, release)
+
+    messages = [message_of(one) for one in await shelf.entries(start=start, count=16)]
+
+    read = [None if one is None else json.loads(one.body) for one in messages]
+    kinds = ["account.suspended", "account.release_agreed", "account.released"]
+    assert [one and one["type"] for one in read] == kinds
+    assert {one and one["data"]["account_id"] for one in read} == {alice.account_id}
+    ends = datetime.fromisoformat(read[0]["data"]["until"]) if read[0] else None
+    assert ends == told.suspension.end
+    assert all("case-9" not in str(one) for one in read)

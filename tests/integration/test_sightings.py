@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 from support.asked import an_action
 from support.cast import NOON
@@ -109,6 +110,35 @@ async def test_what_is_listed_or_removed_is_not_counted(
     assert await sightings.elsewhere(known, action) == 0
     assert await sightings.elsewhere(second, an_action(gone)) == 0
     assert await sightings.elsewhere(second, an_action(FREEZE)) == 0
+
+
+@pytest.mark.parametrize(
+    ("network", "counts"),
+    [
+        ("venue", 1),
+        ("platform", 1),
+        ("subaccount", 0),
+        ("card", 0),
+        ("loan", 0),
+        ("market", 0),
+        ("product", 0),
+    ],
+)
+async def test_what_everybody_calls_alike_is_not_counted(
+    store: SqlStore, world: World, clock: SteerableClock, network: str, counts: int
+) -> None:
+    """Prevents: five accounts that list every product, so that all others wait for it."""
+    sightings = SqlSightings(store.database, blind=KeyringIndex(world.keyring), clock=clock)
+    first, second = an_account(1), an_account(2)
+    listings = [
+        an_action(
+            DestinationAdd(account=one.account_id, network=network, address="savings", memo="")
+        )
+        for one in (first, second)
+    ]
+    await sightings.note(first, listings[0])
+
+    assert await sightings.elsewhere(second, listings[1]) == counts
 
 
 async def test_after_a_month_it_is_forgotten(

@@ -132,6 +132,23 @@ async def test_another_event_under_a_name_that_was_used_is_refused(
     refused(await push(service, signed(claims | {"events": {OTHER_EVENT: {}}})), "invalid_request")
 
 
+async def test_no_request_of_a_platforms_bears_the_name_of_a_signal(
+    service: Service, database: TestDatabase, mail: Transmitter, alice: Customer
+) -> None:
+    """Prevents: whoever has a platform key and knows a token's name, and uses it up before."""
+    await push(service, mail.token(ALICE))
+    kept = await database.fetch("SELECT key FROM idempotency WHERE key LIKE 'signal%'")
+
+    for row in kept:
+        answer = await service.http.post(
+            f"/v1/accounts/{alice.account_id}/floods",
+            json={},
+            headers={"idempotency-key": row["key"]},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+    assert len(kept) == 1
+
+
 async def test_an_account_may_be_named_by_its_own_id(
     service: Service, mail: Transmitter, alice: Customer
 ) -> None:

@@ -83,6 +83,29 @@ async def test_messages_are_handed_on_in_order_and_once(
     assert await waiting(database) == []
 
 
+@pytest.mark.usefixtures("alice")
+async def test_requests_go_on_between_two_messages(store: SqlStore, database: TestDatabase) -> None:
+    """Prevents: decisions that fail while a long queue of messages is worked off."""
+    letters = await waiting(database)
+    steps: list[str] = []
+
+    async def requests() -> None:
+        while len(steps) < 2 * len(letters):
+            steps.append("request")
+            await asyncio.sleep(0)
+
+    async def send(_: Outgoing) -> None:
+        if not steps:
+            beside.append(asyncio.create_task(requests()))
+        steps.append("message")
+
+    beside: list[asyncio.Task[None]] = []
+    assert await Outbox(store).deliver(send, most=10) == 3
+    await asyncio.gather(*beside)
+
+    assert steps[:6] == ["message", "request"] * 3
+
+
 async def test_no_more_are_handed_on_than_asked_for(
     store: SqlStore, alice: Customer, database: TestDatabase, post: Post
 ) -> None:

@@ -329,9 +329,25 @@ async def test_a_receiver_that_is_gone_gets_nothing_until_it_says_otherwise(
 
     assert len(receiver.got) == 1
     assert (await telling.shelf.read(stream)).health.disabled is Disabled.GONE
+    told = await telling.use.status(telling.party, stream)
+    assert (told.status, "410" in told.reason) == (StreamStatus.PAUSED, True)
     await telling.use.set_status(telling.party, _status(stream, StreamStatus.ENABLED))
+    assert (await telling.use.status(telling.party, stream)).status is StreamStatus.ENABLED
     await telling.look()
     assert len(receiver.got) == 3
+
+
+async def test_a_stream_that_is_disabled_forgets_who_was_erased_before_it_was_told(
+    telling: Telling, receiver: Receiver, database: TestDatabase
+) -> None:
+    stream = await telling.make(receiver)
+    alice, bob = await telling.crowd(stream, 2)
+    await database.execute("DELETE FROM subject_key WHERE subject = $1", alice.account_id)
+
+    await telling.use.set_status(telling.party, _status(stream, StreamStatus.DISABLED))
+
+    left = await database.fetch("SELECT subject FROM told_subject")
+    assert [row["subject"] for row in left] == [bob.account_id]
 
 
 async def test_a_turn_that_takes_long_goes_on_in_the_next(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -19,9 +20,12 @@ from support.told import (
 )
 
 from twinlock.adapters.sql import told_streams
+from twinlock.bootstrap import transmitting
 from twinlock.bootstrap.transmitting import listed_receivers, remove_receiver
 from twinlock.bootstrap.world import World
+from twinlock.domain.errors import UnavailableError
 from twinlock.domain.signal_streams import Stream
+from twinlock.domain.transmitting.streams import ToldStream
 
 NOBODY = f"acc_{'a' * 26}"
 
@@ -130,6 +134,36 @@ async def test_a_stream_is_changed_in_part_or_whole(broker: Hearer) -> None:
     assert put.json()["events_requested"] == []
 
 
+async def test_of_two_who_change_a_stream_at_once_one_is_told_to_look_again(
+    broker: Hearer,
+) -> None:
+    """Prevents: a receiver that is told that its stream is gone, and makes another about nobody."""
+    mine = await broker.make()
+    changes = [{"stream_id": mine, "description": f"number {number}"} for number in range(6)]
+
+    answers = await asyncio.gather(*(broker.ask("PATCH", "stream", one) for one in changes))
+
+    codes = {one.json()["code"] for one in answers if one.status_code != 200}
+    assert codes <= {"told_stream_changed"}
+    told = (await broker.ask("GET", "stream", stream_id=mine)).json()["description"]
+    assert told in [one.json()["description"] for one in answers if one.status_code == 200]
+
+
+async def test_a_change_of_a_stream_that_goes_meanwhile_is_of_none(
+    service: Service, broker: Hearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, shelf = await broker.make(), told_streams.SqlToldStreams
+    replace = shelf.replace
+
+    async def late(self: told_streams.SqlToldStreams, *stream: ToldStream, version: int) -> None:
+        await self.remove(stream[0].stream_id)
+        await replace(self, *stream, version=version)
+
+    monkeypatch.setattr(shelf, "replace", late)
+    change = {"stream_id": mine, "description": "late"}
+    refused(await broker.ask("PATCH", "stream", change), "told_stream_not_found", 404)
+
+
 async def test_a_deleted_stream_is_gone(broker: Hearer) -> None:
     mine = await broker.make()
     assert (await broker.ask("DELETE", "stream", stream_id=mine)).status_code == 204
@@ -165,6 +199,21 @@ async def test_the_key_of_each_stream_goes_with_its_receiver(
 
     assert await remove_receiver(world, kept.name) == 2
     assert await database.value(KEYS) == 0
+
+
+async def test_a_receiver_stays_where_its_streams_cannot_be_forgotten(
+    world: World, service: Service, broker: Hearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(_: World) -> NoReturn:
+        raise UnavailableError("the database does not answer")
+
+    await broker.make()
+    monkeypatch.setattr(transmitting, "open_streams", down)
+    with pytest.raises(UnavailableError):
+        await remove_receiver(world, "broker")
+    monkeypatch.undo()
+
+    assert await remove_receiver(world, "broker") == 1
 
 
 async def test_no_customers_key_goes_by_way_of_a_stream(
@@ -392,6 +441,20 @@ async def test_of_an_account_that_was_removed_nothing_more_is_told(
     await freeze(alice)
 
     assert await only_of_bob(broker, mine)
+
+
+async def test_a_disabled_stream_names_nobody_who_was_erased(
+    world: World, service: Service, broker: Hearer, alice: Customer, database: TestDatabase
+) -> None:
+    """Prevents: a row that says for ever who asked about somebody who is erased."""
+    mine = await broker.make()
+    await broker.hear_of(mine, alice.account_id)
+    await broker.ask("POST", "status", {"stream_id": mine, "status": "disabled"})
+    await ask_to_be_erased(alice)
+    alice.service.clock.forward(days=40)
+    await erase_due(service, world, database)
+
+    assert await database.value("SELECT count(*) FROM told_subject") == 0
 
 
 async def test_an_erased_account_is_told_of_once_and_what_waited_is_gone(

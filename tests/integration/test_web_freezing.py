@@ -76,10 +76,14 @@ async def test_a_month_must_pass_or_the_next_page_asks_for_more(web: Web, alice:
     await web.form(path, **fields)
     alice.service.clock.forward(hours=80)
     said = await web.form(path, **fields)
+    again = await web.form(path, **fields)
     page = await web.get(said.headers["location"])
+    fields["page"] = "a" * 26
+    last = [(await web.form(path, **fields)).headers["location"] for _ in range(2)]
 
     assert said.status_code == 303
     assert "Confirm with a passkey" in page.text
+    assert {again.headers["location"], *last} == {said.headers["location"]}
 
 
 @pytest.mark.parametrize(

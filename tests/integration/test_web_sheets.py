@@ -588,6 +588,12 @@ def test_each_term_of_an_exit_of_the_platforms_own_stands_beside_its_name() -> N
     assert lines_of(REGISTERED_EXIT)["invoice"] == "2026-17"
 
 
+def test_no_name_of_a_sub_account_turns_what_stands_beside_it() -> None:
+    moved = TransferSubaccount(**TETHER, subaccount="sub_1", source="s\u202ebus")
+
+    assert lines_of(moved)["From"] == "s⟨U+202E⟩bus"
+
+
 def lines_of(payload: AnyPayload, *, known: Known | None = None) -> dict[str, str]:
     policy = STRICT
     told = tell_payload(payload, known or Known(policy=policy))

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from math import isnan
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,18 +15,24 @@ from prometheus_client import CollectorRegistry, generate_latest
 from support.commands import Ended, free_port, run, serve
 from support.hooks import authorized, hooks_on, until
 from support.installations import environment_of
+from support.officers import ADA, BEN, CLEO, LOG
 from support.postgres import TestDatabase
 from support.receivers import Receiver, receiving, status
 from support.service import ADDRESS, Customer, Service, serving
-from support.stores import SteerableClock, opened
+from support.stores import ENTROPY, SteerableClock, opened
 
+from twinlock.adapters.boxes import Sealer
+from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.settings import load as load_settings
+from twinlock.adapters.sql.log_keys import SqlLogKeys
+from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.webhooks.pumps import Backlog
 from twinlock.bootstrap.anchoring import adopt_log
 from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.webhooks import open_webhooks
 from twinlock.bootstrap.world import World, prepare
+from twinlock.services.officers import Officers
 
 Variables = dict[str, str]
 DELIVERED = 'twinlock_webhook_attempts_total{result="delivered"} 1.0'
@@ -268,3 +275,56 @@ async def test_what_waits_is_counted_with_its_age(
     await hooks.deliver()
     await backlog.count()
     assert counted("twinlock_webhook_oldest_seconds") == 0
+
+
+async def test_what_waits_is_counted_where_the_first_of_it_is_nobodys(
+    store: SqlStore, clock: SteerableClock, receiver: Receiver, keyring: Keyring
+) -> None:
+    """Prevents: a halt behind which no endpoint's backlog is counted, so that nobody is alarmed."""
+    hooks, registry, sealer = hooks_on(store, clock), CollectorRegistry(), Sealer(keyring)
+    backlog = Backlog(hooks.shelf, clock)
+    registry.register(backlog)
+    first = await hooks.add(receiver)
+    acts = SqlPlatformActs(store.database, sealer=sealer, clock=clock, log_origin=LOG)
+    officers = Officers(acts, clock=clock, entropy=ENTROPY, log_origin=LOG)
+    await officers.appoint((ADA.key, BEN.key, CLEO.key))
+    second = await hooks.add(receiver)
+    await SqlLogKeys(store.database, sealer=sealer, clock=clock).tell("log.example+1+key")
+
+    clock.advance(timedelta(seconds=60))
+    await backlog.count()
+
+    for shown, waits in ((first, 2), (second, 1)):
+        label = {"webhook": str(shown.webhook_id)}
+        assert registry.get_sample_value("twinlock_webhook_behind", label) == waits
+        age = registry.get_sample_value("twinlock_webhook_oldest_seconds", label)
+        assert age is not None
+        assert 60 <= age < 61
+
+
+async def test_what_waits_is_counted_behind_a_damaged_entry(
+    store: SqlStore, clock: SteerableClock, receiver: Receiver, database: TestDatabase
+) -> None:
+    """Prevents: whoever damages one row, and keeps the operator from seeing that nothing goes."""
+    hooks, registry = hooks_on(store, clock), CollectorRegistry()
+    backlog = Backlog(hooks.shelf, clock)
+    registry.register(backlog)
+    shown = await hooks.add(receiver)
+    alice = await opened(store, clock)
+    first, *_ = await authorized(store, alice, 3)
+    other = await hooks.add(receiver)
+    await database.execute(
+        "UPDATE event SET box = set_byte(box, 20, 255 - get_byte(box, 20)) WHERE leaf_index < $1",
+        first,
+    )
+    await authorized(store, alice, 1)
+
+    await backlog.count()
+
+    def counted(name: str, webhook: str) -> float | None:
+        return registry.get_sample_value(name, {"webhook": webhook})
+
+    for webhook, waits in ((shown.webhook_id, 5), (other.webhook_id, 1)):
+        assert counted("twinlock_webhook_behind", str(webhook)) == waits
+    assert isnan(counted("twinlock_webhook_oldest_seconds", str(shown.webhook_id)) or 0)
+    assert not isnan(counted("twinlock_webhook_oldest_seconds", str(other.webhook_id)) or 0)

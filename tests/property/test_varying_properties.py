@@ -125,7 +125,7 @@ def test_the_table_speaks_of_known_facts_and_of_what_is_built() -> None:
 WITH_A_KEY = replace(
     an_account(), api_keys=(API_KEY,), limits=Limits(day_cents=10**9, announced_cents=10**9)
 )
-UNKNOWN = send(10**12)
+UNKNOWN = replace(send(), asset="XRP", network="xrpl", contract="")
 POWERFUL = make_key("withdraw", ip_list=("::1",), destinations=("dst_1",))
 VARIES: dict[str, tuple[OpenAction, dict[str, Any]]] = {
     "api_key": (an_action(send(), shown=(by_the_key(NOON),), proved_at=NOON), {}),

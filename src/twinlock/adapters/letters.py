@@ -5,13 +5,14 @@ Twinlock out and for tests. The file holds what a customer's message would: what
 the secrets by which that channel can say no.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 import structlog
 
 from twinlock.adapters import private_files
 from twinlock.domain.canonical import encode
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.deliveries import Outcome
 from twinlock.domain.ids import ActionId
 from twinlock.domain.notices import is_outdated
@@ -71,13 +72,24 @@ class LetterFiles:
 
     async def send(self, outgoing: Outgoing) -> tuple[Slip, ...]:
         """Write the message once for each channel that stands, and for those it names as gone."""
+        await self.leave(outgoing, to=frozenset(ChannelKind))
+        return ()
+
+    async def leave(self, outgoing: Outgoing, *, to: Collection[ChannelKind]) -> None:
+        """Write the message to channels of these kinds, and report that they have it."""
         private_files.make_directory(self._directory)
         for letter in await self._telling.letters(outgoing):
-            private_files.write(self._directory / f"{letter.name}.json", encode(letter))
+            if ChannelKind(letter.channel) in to:
+                private_files.write(self._directory / f"{letter.name}.json", encode(letter))
+        await self.report(outgoing, Outcome.HANDED, of=to)
+
+    async def report(
+        self, outgoing: Outgoing, outcome: Outcome, *, of: Collection[ChannelKind]
+    ) -> None:
+        """Report what became of a message on channels of these kinds, as far as it is owed."""
         account, notice = outgoing.account, outgoing.notice
         for slip in slips(account, notice, serial=outgoing.serial, carriers={}):
-            if slip.owes:
+            channel = slip.parcel.channel
+            if slip.owes and channel.kind in of:
                 about = ActionId(notice.action_id)
-                channel = slip.parcel.channel.channel_id
-                await self._reporting.report(account.account_id, about, channel, Outcome.HANDED)
-        return ()
+                await self._reporting.report(account.account_id, about, channel.channel_id, outcome)

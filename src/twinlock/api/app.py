@@ -33,7 +33,7 @@ from twinlock.api.openapi import render_plugins
 from twinlock.api.problems import of_anything, of_http, of_twinlock
 from twinlock.api.request import BODY_BYTES_MOST, StrictRequest
 from twinlock.api.serving import Api
-from twinlock.api.transmitting import OF_RECEIVERS, token_keys
+from twinlock.api.transmitting import OF_RECEIVERS, RECEIVER_TOKEN, token_keys
 from twinlock.domain.errors import TwinlockError
 
 AnyScope: TypeAlias = Scope | LifeSpanScope
@@ -94,6 +94,7 @@ def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:
             components=Components(
                 security_schemes={
                     "platformKey": SecurityScheme(type="http", scheme="bearer"),
+                    RECEIVER_TOKEN: SecurityScheme(type="http", scheme="bearer"),
                 }
             ),
         ),

@@ -22,7 +22,12 @@ from twinlock.api.request import JSON, StrictRequest, idempotency
 from twinlock.api.responses import JsonResponse
 from twinlock.api.serving import Api, api_of
 from twinlock.api.signals import push_signal
-from twinlock.api.transmitting import OF_RECEIVERS, ssf_configuration, token_keys
+from twinlock.api.transmitting import (
+    OF_RECEIVERS,
+    RECEIVER_TOKEN,
+    ssf_configuration,
+    token_keys,
+)
 from twinlock.api.views import AccountView, DestinationView, view_account, view_destination
 from twinlock.domain.account import ActionUnknownError
 from twinlock.domain.answers import Answered
@@ -33,6 +38,7 @@ from twinlock.domain.commands import EndSession
 from twinlock.domain.errors import MalformedError, TwinlockError
 from twinlock.domain.export import Exported
 from twinlock.domain.ids import ActionId, SessionId, parse_account_id
+from twinlock.domain.log.text import from_decimal
 from twinlock.services.accounts import NewAccount, Offered, Opened
 from twinlock.services.actions.proposing import Previewed, Proposal, Repeated
 from twinlock.services.platform_keys import Scope
@@ -392,12 +398,12 @@ async def checkpoint(request: StrictRequest) -> Response[bytes]:
     return Response(note, media_type="text/plain", headers={"Cache-Control": "max-age=5"})
 
 
-@get("/proof/{index:int}", include_in_schema=False)
-async def proof(request: StrictRequest, index: FromPath[int]) -> Response[bytes]:
-    """Return the C2SP tlog-proof of one entry."""
+@get("/proof/{index:str}", include_in_schema=False)
+async def proof(request: StrictRequest, index: FromPath[str]) -> Response[bytes]:
+    """Return the C2SP tlog-proof of one entry; an index has one spelling."""
     api = api_of(request)
     api.rates.log.take(api.caller_address(request))
-    data = await api.use.logbook.proof(index)
+    data = await api.use.logbook.proof(from_decimal(index))
     return Response(data, media_type="text/plain")
 
 
@@ -478,7 +484,7 @@ def router() -> Router:
         response_class=JsonResponse,
         route_handlers=[
             *OF_ACCOUNTS,
-            *OF_RECEIVERS,
+            Router(path="/", security=[{RECEIVER_TOKEN: []}], route_handlers=OF_RECEIVERS),
             report_outcome,
             live,
             ready,

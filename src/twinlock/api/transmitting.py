@@ -32,6 +32,8 @@ from twinlock.services.transmitting.managing import (
     WantedStream,
 )
 
+RECEIVER_TOKEN = "receiverToken"  # noqa: S105 - how the schema names what a receiver shows
+
 
 class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """How receivers are known (SSF, 7.1.1)."""

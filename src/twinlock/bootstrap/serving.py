@@ -15,7 +15,6 @@ from litestar.datastructures import State
 
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.hashing import ThreadHasher
-from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
@@ -126,6 +125,7 @@ class Steering:
     ``seconds`` is what rates are counted by, ``outbox_seconds`` the pause between two looks at the
     outbox; ``through`` stands between the use cases and their store. ``earlier`` is a book that
     decided before the one that is served, and ``in_force`` says by which of them to decide now.
+    ``letters`` stands between messages and the files that they become.
     """
 
     seconds: Callable[[], float] = time.monotonic
@@ -133,6 +133,7 @@ class Steering:
     through: Callable[[Store], Store] = lambda store: store
     earlier: RuleBook | None = None
     in_force: Callable[[RuleBook], RuleBook] = lambda book: book
+    letters: Callable[[LetterFiles], Send] = lambda files: files.send
 
 
 def _shelves(
@@ -193,7 +194,6 @@ async def open_api(
 
         async with (
             looked_after(world.server, kept.database.ping),
-            beside("keyring_waits", keys.look, pause=KEYS_SECONDS),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_publishing(settings, world.keyring, kept, keys=keys, clock=trusted) as published,
@@ -259,7 +259,7 @@ async def open_on(
         prices=prices,
     )
     files = LetterFiles(world.settings.outbox_dir, use.telling, use.reporting)
-    in_time = InTime(_dealing(files, shelves.carriers), clock=clock)
+    in_time = InTime(_dealing(steering.letters(files), shelves.carriers), clock=clock)
 
     async def hand_on() -> None:
         while await shelves.outbox.deliver(in_time.send, most=OUTBOX_MOST) == OUTBOX_MOST:
@@ -287,13 +287,13 @@ async def open_on(
         )
 
 
-def _dealing(files: LetterFiles, carriers: Carriers | None) -> Send:
+def _dealing(leave: Send, carriers: Carriers | None) -> Send:
     """Return what deals a notice out to its channels, or leaves files while nobody carries it."""
 
-    async def deal(outgoing: Outgoing) -> tuple[Slip, ...]:
+    async def deal(outgoing: Outgoing) -> tuple[Slip, ...] | None:
         named = {} if carriers is None else await carriers.named()
         if not named:
-            return await files.send(outgoing)
+            return await leave(outgoing)
         notice, serial = outgoing.notice, outgoing.serial
         return slips(outgoing.account, notice, serial=serial, carriers=named)
 

@@ -104,11 +104,13 @@ def listed_receivers(settings: Settings) -> tuple[Receiver, ...]:
 async def remove_receiver(world: World, name: str) -> int:
     """Let a receiver make no streams, and forget those that it made; return how many.
 
+    Prevents: streams of nobody's, which no name leads to any more, where the database was down.
+
     Raises:
         ReceiverUnknownError: there is none of that name.
     """
-    gone = ReceiverFile(world.settings.data_dir).remove(name)
     async with open_streams(world) as shelf:
+        gone = ReceiverFile(world.settings.data_dir).remove(name)
         kept = await shelf.listed(gone.receiver_id)
         for one in kept:
             await shelf.remove(one.stream.stream_id)

@@ -44,8 +44,8 @@ def size_of(value: object) -> int:
     return len(_UNORDERED.encode(value))
 
 
-def parse_strict(data: bytes) -> Any:  # noqa: ANN401 - any JSON value; edge types narrow it
-    """Return the value of JSON bytes from outside, in any layout.
+def parse_strict(data: bytes, *, fractions: bool = False) -> Any:  # noqa: ANN401 - any JSON value; edge types narrow it
+    """Return the value of JSON bytes from outside, in any layout; ``fractions`` lets floats stand.
 
     Raises:
         MalformedError: bytes that are not JSON, hold a doubled key, a float, an integer beyond
@@ -56,7 +56,7 @@ def parse_strict(data: bytes) -> Any:  # noqa: ANN401 - any JSON value; edge typ
         value = json.loads(
             text,
             object_pairs_hook=_unique_keys,
-            parse_float=_refuse_number,
+            parse_float=float if fractions else _refuse_number,
             parse_constant=_refuse_number,
             parse_int=_safe_integer,
         )

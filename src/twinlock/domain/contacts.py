@@ -27,7 +27,7 @@ _PROGRAM = re.compile(r"[!-~]{3,128}")
 
 
 class ChannelAddressError(TwinlockError):
-    """A channel's address that no message can be sent to, or that has no settled form."""
+    """A channel's address that has no settled form, no message can reach, or two channels have."""
 
     code = "channel_address_refused"
     status = 422

@@ -27,6 +27,9 @@ PLATFORM = "platform"  # where an exit leads that a platform registered
 REGISTERED = r"\Ax\.[a-z0-9_]{1,24}\Z"
 PLACE = r"\A[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,63}\Z"  # What platforms call people, cards and pairs.
 BOOKS: frozenset[str] = frozenset({VENUE, SUBACCOUNT, CARD, LOAN, MARKET, PRODUCT, PLATFORM})
+# Names in the books that all customers share by nature (a pair, a product), or that each has for
+# something of their own (a sub-account called "savings"): that many want one says nothing.
+COMMON_NAMES: frozenset[str] = frozenset({SUBACCOUNT, CARD, LOAN, MARKET, PRODUCT})
 
 
 class Exit(Payload, frozen=True, kw_only=True):

@@ -37,6 +37,25 @@ def freezer(account: Account, channel_id: str, *, told_at: datetime) -> Channel 
     return None if channel is None or channel.bound_at > told_at else channel
 
 
+def asked_before(account: Account, channel: Channel, *, now: datetime) -> OpenAction | None:
+    """Return the freeze that a link to ``channel`` asked for and that waits for more, or None.
+
+    Tapped again it is the same. Prevents: whoever reads one mailbox, and taps until the sign-in
+    that the owner is just about to prove has given way.
+    """
+    return next(
+        (
+            one
+            for one in account.actions
+            if isinstance(one.payload, FreezeSet)
+            and one.member_id == account.member_id
+            and now < one.lapses_at
+            and any(shown.source == channel.channel_id for shown in one.shown)
+        ),
+        None,
+    )
+
+
 def asked_for(
     account: Account, command: FreezeByLink, channel: Channel, *, now: datetime
 ) -> tuple[OpenAction, tuple[Event, ...]]:

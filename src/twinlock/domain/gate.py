@@ -67,7 +67,7 @@ from twinlock.domain.events import (
     ProofRefused,
 )
 from twinlock.domain.exits import Exit, most_fee
-from twinlock.domain.freeze_links import asked_for, freezer
+from twinlock.domain.freeze_links import asked_before, asked_for, freezer
 from twinlock.domain.members import lifetime_of, of_member
 from twinlock.domain.money import minor_units
 from twinlock.domain.of_accounts import of_account
@@ -131,7 +131,7 @@ def decide(state: State, command: Command, *, rules: Rules, now: datetime) -> De
     own = getattr(command, "action_id", None)
     steps = Steps(state)
     over = _settle_all(steps, own, rules=rules, now=now)
-    if isinstance(command, Propose | FreezeByLink):
+    if _asks_anew(steps.state, command, now=now):
         steps.take(_make_room(steps.state, now=now))
     decision = _said(steps.state, command, over=over, rules=rules, now=now)
     after = following(steps.state, decision)
@@ -224,6 +224,14 @@ def _lapsed(state: State, action_id: str | None, *, now: datetime) -> Decision |
         if action.action_id == action_id and lapses_at(action) <= now:
             return lapse(action, now=now)
     return None
+
+
+def _asks_anew(state: State, command: Command, *, now: datetime) -> bool:
+    """Say whether ``command`` opens an action; a link that was tapped before opens none."""
+    if not isinstance(command, FreezeByLink):
+        return isinstance(command, Propose)
+    channel = state.account.channel(command.channel_id)
+    return channel is None or asked_before(state.account, channel, now=now) is None
 
 
 def _make_room(state: State, *, now: datetime) -> Decision | None:
@@ -407,6 +415,9 @@ def _object(
     channel = freezer(state.account, command.channel_id, told_at=command.told_at)
     if channel is None:
         raise ActionUnknownError("this link leads to nothing any more")
+    again = asked_before(state.account, channel, now=now)
+    if again is not None:
+        return conclude(state, again, (), rules=rules, now=now, fresh="")
     action, events = asked_for(state.account, command, channel, now=now)
     return conclude(state, action, events, rules=rules, now=now, fresh="")
 

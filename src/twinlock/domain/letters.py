@@ -110,9 +110,17 @@ def _secret(channel: Channel, notice: Notice, action: OpenAction | None) -> str:
     """Return the channel's secret to stop or undo what the notice tells, where it may."""
     if action is None:
         return ""
-    if notice.undo_until is not None and not is_older(channel.bound_at, notice.at):
-        return ""
-    return veto_token(action, channel.channel_id)
+    undoes = notice.undo_until is not None
+    old = is_older(channel.bound_at, notice.at) if undoes else _stood(channel, action)
+    return veto_token(action, channel.channel_id) if old else ""
+
+
+def _stood(channel: Channel, action: OpenAction) -> bool:
+    """Say whether the channel was there when ``action`` was asked for: a younger one is no voice.
+
+    Prevents: a link that is answered with "this link may not", where another one would have.
+    """
+    return channel.bound_at <= action.proposed_at
 
 
 def _freeze(account: Account, channel: Channel, notice: Notice, action: OpenAction | None) -> str:
@@ -120,7 +128,7 @@ def _freeze(account: Account, channel: Channel, notice: Notice, action: OpenActi
     told = notice.kind is not NoticeKind.CODE and notice.what != ActionType.FREEZE_SET
     if action is None or not told or account.channel(channel.channel_id) is None:
         return ""
-    if channel.bound_at > action.proposed_at:
+    if not _stood(channel, action):
         return ""
     token = freeze_token(action, channel.channel_id)
     return f"/freeze/{action.action_id}?c={channel.channel_id}&t={token}"

@@ -21,6 +21,8 @@ _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,77})(?:\.([0-9]{1,36}))?", re.ASCII)
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
 PRICE_LIFETIME = timedelta(minutes=15)  # An hour-old price of a falling coin is a wrong limit.
 MAX_PRICE_CENTS = 10**12
+# Prevents: a figure of the platform's that makes a known value unknown, for which no limit holds.
+KNOWN_CENTS_MOST = MAX_VALUE_CENTS - 1
 
 
 class AmountError(TwinlockError):
@@ -110,6 +112,11 @@ def format_amount(amount_minor: int, *, decimals: int) -> str:
     return f"{whole}.{fraction}".rstrip("0").rstrip(".")
 
 
+def is_fresh(prices: Prices, *, now: datetime) -> bool:
+    """Say whether a list still says what things are worth, and not what they will be."""
+    return timedelta(0) <= now - prices.as_of <= PRICE_LIFETIME
+
+
 def value_cents(
     asset: Asset, amount_minor: int, *, prices: Prices | None, claimed_cents: int, now: datetime
 ) -> int:
@@ -117,13 +124,13 @@ def value_cents(
 
     The higher of the signed price list and the platform's figure counts (law 1): the platform's
     word can only add requirements. No price, or one older than PRICE_LIFETIME or from the future,
-    counts as the most there is.
+    counts as the most there is, and nothing else does: what is known counts as less.
     """
-    if prices is None or not timedelta(0) <= now - prices.as_of <= PRICE_LIFETIME:
+    if prices is None or not is_fresh(prices, now=now):
         return MAX_VALUE_CENTS
     price = prices.cents.get(asset.symbol)
     if price is None or not 0 < price <= MAX_PRICE_CENTS:
         return MAX_VALUE_CENTS
     unit: int = 10**asset.decimals
     listed = -(-amount_minor * price // unit)
-    return min(max(listed, claimed_cents), MAX_VALUE_CENTS)
+    return min(max(listed, claimed_cents), KNOWN_CENTS_MOST)

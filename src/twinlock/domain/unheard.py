@@ -10,8 +10,9 @@ Word that arrives in a flood is not heard either (``floods``), on whatever chann
 went on when the change was proved, or came while it waits.
 
 Only what arrives outside the root that proves counts, where there is such a channel, and none that
-is a newcomer beside older ones. Prevents: a thief's phone that confirms the word of what the phone
-itself proved; and his own channel, to which the word of his next change comes.
+is a newcomer beside older ones, nor while somebody else may read it (``signals``). Prevents: a
+thief's phone that confirms the word of what the phone itself proved; his own channel, to which the
+word of his next change comes; and a mailbox that its provider said was taken over.
 """
 
 from datetime import datetime
@@ -21,7 +22,7 @@ from twinlock.domain.actions import class_of
 from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.channels import Channel
 from twinlock.domain.deliveries import Outcome
-from twinlock.domain.disputes import meets
+from twinlock.domain.disputes import instant, meets
 from twinlock.domain.newcomers import came_lately
 
 _ARRIVED = (Outcome.HANDED, Outcome.CONFIRMED)
@@ -57,7 +58,9 @@ def _known_unheard(account: Account, action: OpenAction, *, now: datetime) -> bo
     counting = {one.channel_id for one in _counting(account, action, now=now)}
     lost = any(one.outcome in _LOST for one in action.told.values())
     return lost and not any(
-        one.outcome in _ARRIVED for named, one in action.told.items() if named in counting
+        one.outcome in _ARRIVED and not account.signals.mutes(named, instant(one.at))
+        for named, one in action.told.items()
+        if named in counting
     )
 
 

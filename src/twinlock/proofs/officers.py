@@ -7,8 +7,8 @@ that it names; a chain that is read again is one in which every act was.
 from collections.abc import Callable, Iterable
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from twinlock.domain.authenticators.faults import ProofRefusedError
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.errors import LogDamagedError, MalformedError
 from twinlock.domain.officers.platform import Platform, followed, read_leaf
@@ -18,6 +18,7 @@ from twinlock.domain.officers.statements import (
     StatementRefusedError,
     signed_bytes,
 )
+from twinlock.proofs.cose import ed25519
 
 
 def sign(statement: Statement, by: Callable[[bytes], bytes]) -> Signed:
@@ -35,9 +36,11 @@ def sign(statement: Statement, by: Callable[[bytes], bytes]) -> Signed:
 
 def checked(signed: Signed) -> Signed:
     """Return ``signed`` when its signature is the named officer's. Raises StatementRefusedError."""
-    public = Ed25519PublicKey.from_public_bytes(from_b64url(signed.said.officer))
     try:
+        public = ed25519(from_b64url(signed.said.officer))
         public.verify(from_b64url(signed.sig), signed_bytes(signed.said))
+    except ProofRefusedError:
+        raise StatementRefusedError("this is a key under which anybody can sign") from None
     except InvalidSignature:
         raise StatementRefusedError("the signature is not that of the officer it names") from None
     return signed

@@ -285,8 +285,12 @@ def _verified_ed25519(token: str, key: OKPKey) -> bytes:
 
 
 def _claims(payload: bytes) -> dict[str, Any]:
+    """Return the claims; times and risks may have fractions (RFC 7519, 2: NumericDate).
+
+    Prevents: a provider whose every word is refused, for the milliseconds that it says.
+    """
     try:
-        claims = parse_strict(payload)
+        claims = parse_strict(payload, fractions=True)
     except MalformedError as error:
         raise SetRefusedError(SetFault.CLAIMS, f"the claims: {error}") from error
     if not isinstance(claims, dict):
@@ -295,8 +299,8 @@ def _claims(payload: bytes) -> dict[str, Any]:
 
 
 def _issued_at(value: object, *, now: datetime) -> datetime:
-    if not isinstance(value, int) or isinstance(value, bool):
-        _refuse(SetFault.CLAIMS, "iat: whole seconds")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        _refuse(SetFault.CLAIMS, "iat: seconds")
     try:
         at = datetime.fromtimestamp(value, tz=UTC)
     except (OverflowError, ValueError, OSError) as error:

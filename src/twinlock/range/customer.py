@@ -14,11 +14,13 @@ from twinlock.domain.answers import Answered
 from twinlock.domain.assurance import Factor
 from twinlock.domain.canonical import b64url, from_b64url
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.ids import SessionId
 from twinlock.domain.sessions import signing_nonce
 from twinlock.range.authenticator import Ceremony, SoftwareAuthenticator
 from twinlock.range.device import SoftwareDevice, TotpApp
+from twinlock.range.mailbox import LetterMissingError
 from twinlock.range.venue import Venue
 from twinlock.range.words import Proof
 
@@ -174,6 +176,7 @@ class Customer:
         if proof is Proof.RECOVERY_CODE and made.codes:
             return {"factor": factor, "secret": made.codes.pop()}
         if proof in CODE_CHANNELS:
+            self._refuse_unread(CODE_CHANNELS[proof])
             channel = await self._channel(CODE_CHANNELS[proof], new=made.new_channel)
             return await self._sent_code(action_id, proof, channel)
         key = made.keys.get(proof)
@@ -203,6 +206,11 @@ class Customer:
         made.last_code_at = now - timedelta(seconds=now.timestamp() % STEP.total_seconds())
         return app.code(now)
 
+    def _refuse_unread(self, kind: str) -> None:
+        """Show no code that does not arrive. Raises NotHeldError."""
+        if kind == ChannelKind.EMAIL and self.venue.weather.no_mail_since is not None:
+            raise NotHeldError("the mail server is down: no code arrives")
+
     async def _sent_code(self, action_id: str, proof: Proof, channel: str) -> dict[str, Any]:
         asked = await self.ask(action_id, proof.value, channel)
         return await self.code_reply(action_id, proof, asked, channel=channel)
@@ -223,12 +231,20 @@ class Customer:
         raise NotHeldError(f"there is no {kind} channel that belongs to this account")
 
     async def confirm_channel(self, action_id: str) -> Answered:
-        """Return the code that the channel which is added got, as whoever reads it would."""
+        """Return the code that the channel which is added got, as whoever reads it would.
+
+        Raises:
+            NotHeldError: no code arrived, and no mail arrives.
+        """
         self.taps += 1
         asked = await self.ask(action_id, Factor.CHANNEL_CODE.value)
-        code = await self.venue.mailbox.first_code(
-            self.account_id, action_id=action_id, elsewhere=set(self.channels.values())
-        )
+        try:
+            code = await self.venue.mailbox.first_code(
+                self.account_id, action_id=action_id, elsewhere=set(self.channels.values())
+            )
+        except LetterMissingError:
+            self._refuse_unread(ChannelKind.EMAIL)
+            raise
         reply = {"factor": Factor.CHANNEL_CODE.value, "secret": code}
         return await self.venue.client.prove(
             action_id, {**reply, "challenge_id": asked["challenge_id"]}

@@ -246,18 +246,36 @@ _ALIASES = {
     **dict.fromkeys(("price_list", "price_feed"), Dependency.PRICES.value),
 }
 
+_MAIL_SERVERS = frozenset({"mail", "mail_server", "smtp", "email"})
+
+
+async def _mail_server(stage: Stage, state: str) -> Heard:
+    """Let no mail arrive from here on, or all that waited."""
+    if state == "slow":
+        raise NotPlayableError("event.dependency: a mail server is never slow here")
+    venue = stage.venue
+    venue.weather.no_mail_since = venue.now if state == "down" else None
+    if state == "up":
+        await venue.letters.bring()
+    return Heard(outcome=Outcome.DONE)
+
 
 async def _dependency(stage: Stage, step: Step) -> Heard:
-    """Slow down what decisions lean on, from here on; or take it away from the next spend."""
+    """Slow down what decisions lean on, from here on; or take it away from the next spend.
+
+    Each in turn are those that decisions lean on: a mail server that is down denies nothing.
+    """
     said, state = str(step.given["which"]), str(step.given["state"])
     which, named = _ALIASES.get(said, said), {one.value for one in Dependency}
-    if which != "each_in_turn" and which not in named:
+    if which != "each_in_turn" and which not in named and which not in _MAIL_SERVERS:
         raise NotPlayableError(f"event.dependency: {which!r} is not one that the range can turn")
     if state not in ("up", "down", "slow"):
         raise NotPlayableError(f"event.dependency: {state!r} is not a state")
+    if which in _MAIL_SERVERS:
+        return await _mail_server(stage, state)
     stage.outage = tuple(Dependency) if which == "each_in_turn" else (Dependency(which),)
     stage.outage_state = state
-    stage.venue.weather.clear()
+    stage.venue.weather.let_decide()
     if state == "slow":
         if Dependency.DATABASE not in stage.outage:
             raise NotPlayableError(f"event.dependency: {which} is never slow here")

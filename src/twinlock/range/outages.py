@@ -29,7 +29,7 @@ async def in_every_outage(stage: Stage, deed: _Deed) -> Heard:
         try:
             said = await _undecided(deed)
         finally:
-            stage.venue.weather.clear()
+            stage.venue.weather.let_decide()
         codes = tuple(f"{dependency.value} down: {code}" for code in said.codes)
         heard.append(replace(said, codes=codes))
     mildest = min(heard, key=lambda one: _WEAKEST_FIRST.index(one.outcome))

@@ -131,7 +131,12 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
         except NotHeldError:
             notes.append(f"{showing}: nothing of the kind came to be")
     if refused is None and _only_the_channel_is_missing(answered):
-        answered = await stage.customer.confirm_channel(answered.action_id)
+        try:
+            answered = await stage.customer.confirm_channel(answered.action_id)
+        except NotHeldError:
+            notes.append("the new channel: no code arrives while the mail server is down")
+    if answered.answer is Answer.HOLD:
+        await stage.venue.letters.told(answered.action_id)
     return Put(answered=answered, refusal=refused, notes=tuple(notes))
 
 

@@ -39,6 +39,7 @@ from twinlock.client import TIMEOUT_SECONDS, Client
 from twinlock.domain.errors import TwinlockError
 from twinlock.domain.trust import Trust
 from twinlock.proofs.passkeys import RelyingParty
+from twinlock.range.late_letters import LateLetters
 from twinlock.range.leasing import leased
 from twinlock.range.mailbox import Mailbox
 from twinlock.range.memory_orders import MemoryOrderCounts
@@ -87,6 +88,7 @@ class Venue:
     api: Api
     clock: SteerableClock
     weather: Weather
+    letters: LateLetters
     mailbox: Mailbox
     http: httpx.AsyncClient
     reign: Reign
@@ -216,6 +218,7 @@ class _Turned:
     clock: SteerableClock
     prices: FixedPrices
     reign: Reign
+    letters: LateLetters
     steering: Steering
 
     @classmethod
@@ -223,17 +226,20 @@ class _Turned:
         weather = Weather()
         clock = SteerableClock(begins, weather)
         reign = Reign(book=book, earlier=before(book))
+        letters = LateLetters(weather, clock)
         return cls(
             weather=weather,
             clock=clock,
             prices=FixedPrices(clock, weather),
             reign=reign,
+            letters=letters,
             steering=Steering(
                 seconds=clock.seconds,
                 outbox_seconds=OUTBOX_SECONDS,
                 through=lambda store: StoreInWeather(store, weather),
                 earlier=reign.earlier,
                 in_force=lambda _: reign.book,
+                letters=letters.before,
             ),
         )
 
@@ -259,6 +265,7 @@ async def _venue(
         api=api,
         clock=turned.clock,
         weather=turned.weather,
+        letters=turned.letters,
         mailbox=mailbox,
         http=http,
         reign=turned.reign,

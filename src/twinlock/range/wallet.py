@@ -60,7 +60,7 @@ async def _in_every_outage(stage: Stage, step: Step) -> Heard:
         try:
             said = await _spent_and_signed(stage, step, authorized)
         finally:
-            stage.venue.weather.clear()
+            stage.venue.weather.let_decide()
         codes = tuple(f"{dependency.value} down: {code}" for code in said.codes)
         heard.append(replace(said, codes=codes))
     codes = tuple(code for one in heard for code in one.codes)

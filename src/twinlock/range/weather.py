@@ -1,5 +1,8 @@
 """What the range turns: the time, the prices, and whether what the service leans on answers.
 
+A mail server is no part of a decision: it has a time from which it is down, so that what was
+decided before still arrives.
+
 ``serve`` can reach none of it: import-linter bars it from the range, and it passes no steering
 (tests/unit/range/test_steering.py).
 
@@ -54,15 +57,21 @@ class Dependency(StrEnum):
 
 @dataclass(slots=True)
 class Weather:
-    """Which dependencies are down, and which are slow."""
+    """Which dependencies are down, and which are slow; since when no mail is taken, if it is so."""
 
     down: set[Dependency] = field(default_factory=set)
     slow: set[Dependency] = field(default_factory=set)
+    no_mail_since: datetime | None = None
+
+    def let_decide(self) -> None:
+        """Let everything answer again that decisions lean on."""
+        self.down.clear()
+        self.slow.clear()
 
     def clear(self) -> None:
         """Let everything answer again."""
-        self.down.clear()
-        self.slow.clear()
+        self.let_decide()
+        self.no_mail_since = None
 
 
 class SteerableClock:

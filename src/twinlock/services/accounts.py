@@ -28,7 +28,7 @@ from twinlock.domain.commands import (
     ReportFlood,
     ReportSimChange,
 )
-from twinlock.domain.contacts import ADDRESS_BYTES_MOST, normal_address
+from twinlock.domain.contacts import ADDRESS_BYTES_MOST, ChannelAddressError, normal_address
 from twinlock.domain.decisions import Decided
 from twinlock.domain.destinations import Listed, listing
 from twinlock.domain.discreet import Discreet
@@ -136,11 +136,13 @@ class Accounts:
         """Open an account; repeated under its key it is the same one.
 
         Raises:
-            ChannelAddressError: of a channel; NetworkUnknownError, AddressError: of a destination.
+            ChannelAddressError: of a channel, or of two that have the same one.
+            NetworkUnknownError, AddressError: of a destination.
             IdempotencyConflictError: the key opened another account.
         """
-        for channel in opening.channels:
-            normal_address(channel.kind, channel.address)
+        places = {(one.kind, normal_address(one.kind, one.address)) for one in opening.channels}
+        if len(places) < len(opening.channels):
+            raise ChannelAddressError("two channels have one address")
         rules = self._policies.rules()
         named = account_id(self._entropy.draw(16))
         listed = tuple(

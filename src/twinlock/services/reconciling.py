@@ -26,6 +26,7 @@ from twinlock.domain.reconciling.comparing import (
     Spent,
     compare,
     may_be_executed_yet,
+    may_never_be_executed,
     names_action,
     never_executed,
 )
@@ -100,7 +101,8 @@ class Reconciling:
         """
         group: list[Spent] = []
         async for spent in self._source.spends(since, until, advance=advance):
-            if types and type_of(spent.payload) not in types:
+            unasked = types and type_of(spent.payload) not in types
+            if unasked or may_never_be_executed(spent):
                 continue
             self.counts["spends"] += 1
             group.append(spent)

@@ -135,7 +135,9 @@ class Signals:
         """Have one account decide; say whether there is one.
 
         What was decided before is not counted again. Prevents: a token that is sent a thousand
-        times, after which no other is heard that day.
+        times, after which no other is heard that day. The name that it counts under is none that a
+        caller may give his own request. Prevents: a platform's key by which a signal is used up
+        before it comes.
 
         Raises:
             SetRefusedError, SignalsTooManyError: as ``receive`` says.
@@ -144,7 +146,7 @@ class Signals:
         said = encode({"c": event.claims, "e": event.event, "s": event.subject})
         name = b64url(sha256(event.jti.encode()).digest())
         once = Idempotency(
-            key=f"signal:{signal.stream}:{name}", digest=tagged_hash("signal/v1", said)
+            key=f"signal\n{signal.stream}\n{name}", digest=tagged_hash("signal/v1", said)
         )
         try:
             if await self._store.stands_for(named, once) is not None:

@@ -108,7 +108,7 @@ def _given(
 ) -> tuple[str, tuple[Line, ...], str]:
     if isinstance(payload, TransferSubaccount):
         whose = "your" if own else "their"
-        source = payload.source or f"{whose.capitalize()} main account"
+        source = visible(payload.source) or f"{whose.capitalize()} main account"
         lines = (
             Line(label="From", text=source, form=Form.EXACT),
             _name(f"To {whose} sub-account", payload.subaccount),

@@ -5,8 +5,20 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, NOON
+from support.companies import BOB, a_company
 from support.gates import Gate
-from support.worlds import DESKTOP, EMAIL, PASSWORD, SMS, SYNCED, an_account, list_address, send
+from support.worlds import (
+    DESKTOP,
+    EMAIL,
+    FREEZE,
+    PASSWORD,
+    SMS,
+    SYNCED,
+    an_account,
+    list_address,
+    send,
+    sign_in,
+)
 
 from twinlock.domain import ids
 from twinlock.domain.account import ActionUnknownError
@@ -15,7 +27,7 @@ from twinlock.domain.channels import Channel
 from twinlock.domain.commands import FreezeByLink
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import FreezeSet
-from twinlock.domain.freeze_links import link_stands
+from twinlock.domain.freeze_links import asked_before, link_stands
 from twinlock.domain.notices import NoticeKind, notices
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, Prove
@@ -127,3 +139,49 @@ def test_it_finds_room_in_a_full_account() -> None:
         gate.propose(list_address(f"0x{number:040d}"))
 
     assert tap(gate, EMAIL).answer is Answer.ALLOW
+
+
+def test_tapped_over_and_over_it_is_one_action_and_nothing_gives_way_to_it() -> None:
+    """Prevents: whoever reads one mailbox, and taps until the owner's sign-in is gone."""
+    gate = Gate(account=ACCOUNT)
+    tap(gate, EMAIL)
+    gate.wait(4 * DAY)
+    owners = gate.propose(sign_in("a new telephone")).action_id
+    taps = {tap(gate, EMAIL, f"tapped again, {n}.".encode()).action_id for n in range(8)}
+    by_desktop = tap(gate, DESKTOP, b"from the desktop")
+
+    assert len(taps) == 1
+    assert by_desktop.answer is Answer.ALLOW
+    assert gate.prove(owners, SYNCED).answer is not Answer.DENY
+    assert not gate.is_open(owners)
+    assert gate.account.sessions
+    assert gate.prove(taps.pop(), SYNCED).answer is Answer.ALLOW
+
+
+def test_a_freeze_that_lapsed_is_asked_for_anew() -> None:
+    gate = Gate(account=ACCOUNT)
+    tap(gate, EMAIL)
+    gate.wait(4 * DAY)
+    first = tap(gate, EMAIL, b"and nobody came.").action_id
+    lapsing = gate.account.action(first)
+    gate.wait_until(lapsing.lapses_at)
+
+    assert asked_before(gate.account, EMAIL, now=gate.now - timedelta(milliseconds=1)) == lapsing
+    assert asked_before(gate.account, EMAIL, now=gate.now) is None
+    again = tap(gate, EMAIL, b"an hour later...")
+    assert again.action_id != first
+    assert [one.action_id for one in gate.account.actions] == [again.action_id]
+
+
+def test_of_several_members_another_one_s_freeze_is_not_the_one_that_a_link_asks_for() -> None:
+    """Prevents: a rogue member, by whose open freeze the others' link leads to a page for him."""
+    gate = a_company()
+    tap(gate, EMAIL)
+    gate.wait(4 * DAY)
+    rogue = gate.propose(FREEZE, member=BOB.member_id).action_id
+    gate.prove(rogue, EMAIL)
+    tapped = tap(gate, EMAIL, b"the others' link")
+
+    assert gate.is_open(rogue)
+    assert tapped.action_id != rogue
+    assert gate.action(tapped.action_id).member_id == gate.account.member_id

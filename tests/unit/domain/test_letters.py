@@ -75,8 +75,9 @@ def test_what_is_done_is_told_with_a_link_to_undo_it() -> None:
         told(stoppable=False),
         told(action=None),
         told(DONE, replace(EMAIL, bound_at=NOON)),  # No older than what was bound.
+        told(channel=replace(EMAIL, bound_at=NOON + HOUR)),  # It came after what waits.
     ],
-    ids=["nothing to stop", "nothing known", "too young"],
+    ids=["nothing to stop", "nothing known", "too young", "came later"],
 )
 def test_without_anything_to_stop_there_is_no_such_link(letter: Letter) -> None:
     assert (letter.veto, letter.undo, letter.link, letter.undo_until) == ("", "", "", "")

@@ -23,16 +23,20 @@ from support.trading import (
 from support.worlds import FREEZE
 
 from twinlock.domain.actions import AnyPayload
+from twinlock.domain.bounds import MAX_VALUE_CENTS
+from twinlock.domain.disputes import Contest, Disputes
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionLapsed, ActionSpent
 from twinlock.domain.exits import TradeUnusual
 from twinlock.domain.ids import ActionId
+from twinlock.domain.money import PRICE_LIFETIME, Prices
 from twinlock.domain.order_intents.judging import Count, Name, examine, names_of
 from twinlock.domain.order_intents.model import Intent, IntentReason, Kind, Verdict, scaled
 from twinlock.domain.order_intents.view import permit_of, used_today, view_of
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.suspensions import suspended
 
+MINUTE = timedelta(minutes=1)
 FAR = {"pair": THIN, "price": "10", "mid": "1"}
 BY_KEY = {"session_id": "", "api_key_id": KEY.api_key_id, "ip": HOME}
 
@@ -199,6 +203,47 @@ def test_far_from_the_middle_of_a_thin_pair_is_unusual(
         assert (answer.propose.price, answer.propose.type) == (price, "trade.unusual")
 
 
+@pytest.mark.parametrize(
+    ("side", "price", "asks"),
+    [
+        ("buy", "1.06", False),  # Each price may be a cent off: 102 by 99, and five in a hundred.
+        ("buy", "1.0818", False),
+        ("buy", "1.0819", True),
+        ("buy", "0.01", False),
+        ("sell", "0.9406", False),
+        ("sell", "0.9405", True),
+        ("sell", "100", False),
+    ],
+)
+def test_a_middle_that_a_thief_made_is_held_against_the_price_list(
+    side: str, price: str, *, asks: bool
+) -> None:
+    """Prevents: two orders of her own in an empty book, and a victim's in the middle of them."""
+    listed = Prices(as_of=NOON, cents={"QTUM": 101, "BTC": 100})
+    order = an_order(pair=THIN, side=side, price=price, mid=price)
+
+    assert why(order) == []
+    assert why(order, prices=listed) == (["trade_far"] if asks else [])
+    stale = replace(listed, as_of=NOON - PRICE_LIFETIME - timedelta(seconds=1))
+    assert why(order, prices=stale) == []
+    for cents in ({"QTUM": 101}, {"BTC": 100}, {}):
+        assert why(order, prices=replace(listed, cents=cents)) == []
+
+
+def test_the_price_list_asks_nothing_of_liquid_pairs_unless_far_orders_do() -> None:
+    listed = Prices(as_of=NOON, cents={"BTC": 100, "USDT": 1_000})
+
+    assert why(an_order(), prices=listed) == []
+    assert why(an_order(), prices=listed, rules=replace(RULES, far_anywhere=True)) == ["trade_far"]
+
+
+def test_what_is_worth_a_cent_or_nothing_is_never_off_the_list() -> None:
+    listed = Prices(as_of=NOON, cents={"QTUM": 1, "BTC": 1})
+
+    assert why(an_order(pair=THIN, price="9", mid="9"), prices=listed) == []
+    assert why(an_order(pair=THIN, side="sell", price="0.1", mid="0.1"), prices=listed) == []
+
+
 def test_a_strict_policy_finds_far_orders_unusual_in_any_pair() -> None:
     rules = replace(RULES, far_anywhere=True)
 
@@ -317,6 +362,29 @@ def test_a_hold_a_suspension_or_a_freeze_stops_what_was_spent_before() -> None:
     assert why(order, view=frozen) == ["account_frozen"]
 
 
+def test_what_reduces_under_a_freeze_uses_no_permit() -> None:
+    """Prevents: a position sold to the thief's own account, by a consent of before the freeze."""
+    order = an_order(**{**FAR, "action_id": PERMIT, "kind": Kind.REDUCE})
+    frozen = replace(view_of(a_trading_account()), frozen_until=NOON + DAY)
+
+    assert why(order) == []
+    assert why(order, view=frozen) == ["trade_far"]
+    assert why(replace(order, price="1"), view=frozen) == []
+
+
+@pytest.mark.parametrize(("holds", "said"), [(True, ["trade_far"]), (False, [])])
+def test_a_contest_that_holds_exits_stops_what_was_spent_before(
+    holds: bool, said: list[str]
+) -> None:
+    now = int(NOON.timestamp())
+    contest = Contest(ActionId("act_other"), "change", ("a",), ("b",), now, now + 60, holds)
+    account = replace(a_trading_account(), disputes=Disputes(contest=contest))
+    order = an_order(**{**FAR, "action_id": PERMIT})
+
+    assert why(order, account=account) == said
+    assert why(order, account=account, now=NOON + MINUTE) == []
+
+
 def test_an_order_that_needs_no_permit_uses_none_up() -> None:
     counts = counted()
     examine((an_order(action_id=PERMIT),), known(), counts)
@@ -351,6 +419,11 @@ def test_a_permit_is_a_trade_that_was_spent() -> None:
     assert permit_of(closed(ActionLapsed(at=NOON, action_id=ActionId(PERMIT)), trade)) is None
     assert permit_of(closed(spent, FREEZE)) is None
     assert permit_of(closed(spent, trade)) == known().permits[PERMIT]
+    unknown = replace(spent, value_cents=MAX_VALUE_CENTS)
+    told = closed(unknown, trade)
+    told = replace(told, action=replace(told.action, claimed_cents=500))
+    assert permit_of(closed(unknown, trade)) == replace(known().permits[PERMIT], cents=0)
+    assert permit_of(told) == replace(known().permits[PERMIT], cents=500)
 
 
 # --- Names, and what the log knows ---

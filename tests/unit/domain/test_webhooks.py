@@ -32,12 +32,14 @@ from twinlock.domain.events import (
     ContestOpened,
     DestinationAdded,
     Event,
+    HoldPlaced,
     NewcomerRepudiated,
     ProofAccepted,
     ProofRefused,
     SessionEnded,
     SessionStarted,
 )
+from twinlock.domain.holds import PICKED, Hold
 from twinlock.domain.ids import ActionId, ChallengeId, SessionId
 from twinlock.domain.policy.version import PolicyName
 from twinlock.domain.reasons import Reason
@@ -300,15 +302,18 @@ def test_a_message_is_the_same_each_time_it_is_made() -> None:
 
 # --- What the security desk is told, and nobody else ---
 
+PICK = HoldPlaced(at=NOON, hold=Hold(because=PICKED, placed_at=NOON, ends_at=NOON + 3 * DAY))
+SIGNAL_HOLD = HoldPlaced(at=NOON, hold=replace(PICK.hold, because="signal"))
 
-def proved(*, rung: bool) -> LogEntry:
+
+def proved(*, rung: bool, follows: tuple[Event, ...] = (PICK, held(NOON + 3 * DAY))) -> LogEntry:
     """Return the entry of a proof that lets an exit go; ``rung`` says that it was forced."""
     seal = sealed(b64url(b"b" * 16), rings=rung, names=False)
     shown = Shown(
         source="aut_totp", factor=Factor.TOTP, root="phone", bound_at=NOON, at=NOON, entry=7
     )
     accepted = ProofAccepted(at=NOON, action_id=ACTION, shown=shown, proved=True, seal=seal)
-    return about(Answer.HOLD, PROPOSED, accepted, held(NOON + 3 * DAY))
+    return about(Answer.HOLD, PROPOSED, accepted, *follows)
 
 
 def test_a_forced_proof_rings_and_names_whom_and_what() -> None:
@@ -321,6 +326,25 @@ def test_a_forced_proof_rings_and_names_whom_and_what() -> None:
     assert said["data"] == body_of(proved(rung=True))["data"]
     assert said["data"]["account_id"] == ALICE
     assert said["data"]["until"] == "2026-01-18T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("follows", "until"),
+    [
+        pytest.param((PICK, DONE), "2026-01-18T12:00:00Z", id="a sign-in"),
+        pytest.param((PICK, held(NOON + DAY)), "2026-01-18T12:00:00Z", id="a change that waits"),
+        pytest.param((held(NOON + DAY),), None, id="no hold began, and a change waits"),
+        pytest.param((SIGNAL_HOLD, held(NOON + DAY)), None, id="another hold began"),
+    ],
+)
+def test_an_alarm_says_how_long_nothing_leaves_and_nothing_else(
+    follows: tuple[Event, ...], until: str | None
+) -> None:
+    """Prevents: a desk that waits for the end of a hold which there is none of."""
+    alarm = alarm_of(proved(rung=True, follows=follows))
+
+    assert alarm is not None
+    assert msgspec.json.decode(alarm.body)["data"].get("until") == until
 
 
 def test_the_alarm_has_its_own_id_the_same_each_time() -> None:

@@ -4,10 +4,10 @@ import pytest
 from msgspec.structs import replace
 from support.officers import ADA, BEGINNING, BEN, CLEO, HALT, LOG, Board
 
-from twinlock.domain.canonical import encode
+from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.errors import LogDamagedError, MalformedError
 from twinlock.domain.officers.platform import Platform, after, replayed
-from twinlock.domain.officers.statements import Halt, StatementRefusedError
+from twinlock.domain.officers.statements import Halt, Signed, StatementRefusedError
 from twinlock.proofs.officers import checked, platform_of, sign
 
 
@@ -24,6 +24,15 @@ def test_what_another_signed_or_somebody_changed_is_not() -> None:
     for forged in (replace(signed, sig=others.sig), replace(signed, said=changed)):
         with pytest.raises(StatementRefusedError, match="not that of the officer"):
             checked(forged)
+
+
+def test_what_anybody_can_sign_is_no_officers_word() -> None:
+    """Prevents: a bought officer whose other key, of a small order, halts in nobody's name."""
+    everybodys = b64url(b"\1" + bytes(31))  # Under the neutral point a signature fits all words.
+    said = replace(ADA.signs(HALT, at=BEGINNING).said, officer=everybodys)
+
+    with pytest.raises(StatementRefusedError, match="anybody can sign"):
+        checked(Signed(said=said, sig=b64url(b"\1" + bytes(63))))
 
 
 def board() -> Board:

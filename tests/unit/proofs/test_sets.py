@@ -67,6 +67,14 @@ def test_a_token_as_another_library_signs_it_verifies(key: str, alg: str) -> Non
     assert event.issued_at == NOON
 
 
+def test_a_time_or_any_other_claim_may_have_a_fraction() -> None:
+    about = {"event_timestamp": NOON.timestamp() + 0.5, "score": 0.25}
+    event = verified(signed(claims(iat=NOON.timestamp() - 0.75, events={RECOVERY: about})))
+
+    assert event.issued_at == NOON - timedelta(milliseconds=750)
+    assert event.claims == about
+
+
 def test_one_of_several_audiences_may_be_us() -> None:
     assert verified(signed(claims(aud=["https://other.example", AUDIENCE]))).jti == "jti-1"
 
@@ -155,6 +163,14 @@ FORGED: dict[str, tuple[Callable[[], str], SetFault]] = {
     "no time": (lambda: signed(claims(iat=None)), SetFault.CLAIMS),
     "a time that is true": (lambda: signed(claims(iat=True)), SetFault.CLAIMS),
     "a time beyond time": (lambda: signed(claims(iat=2**52)), SetFault.CLAIMS),
+    "a fraction beyond time": (
+        lambda: signed(json.dumps(claims(iat=1.5)).replace("1.5", "1.5e400").encode()),
+        SetFault.CLAIMS,
+    ),
+    "a time that is no number": (
+        lambda: signed(json.dumps(claims(iat=1.5)).replace("1.5", "NaN").encode()),
+        SetFault.CLAIMS,
+    ),
     "no name": (lambda: signed(claims(jti=None)), SetFault.CLAIMS),
     "an empty name": (lambda: signed(claims(jti="")), SetFault.CLAIMS),
     "a name too long": (lambda: signed(claims(jti="j" * 257)), SetFault.CLAIMS),

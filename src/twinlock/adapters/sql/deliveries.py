@@ -9,6 +9,7 @@ Always true (tests/integration/test_notices_shelf.py): of several processes one 
 message, and no other one a later message of its channel; a process that is late changes nothing.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -29,6 +30,9 @@ from twinlock.services.notices.sending import CLAIM
 
 INBOX_MOST = 50  # Notices of one account that can be looked up: months of an ordinary one.
 KEPT = timedelta(days=7)  # How long a carrier may take to say what became of a message.
+# How long one that nobody tries any more can be tried again: the longest lock, lengthened once, and
+# the undoing of what waited.
+DEAD_KEPT = timedelta(days=90)
 KIND = "parcel"
 HANDED, DEAD, WAITING = "handed", "dead", "waiting"  # As the states are stored.
 # A message that nobody took for so long is no hiccup of its carrier, and the shortest wait that it
@@ -46,25 +50,32 @@ _SOON = "SET LOCAL synchronous_commit TO off"
 _NOTED_SOON = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 # An instant that lies further ahead than any that we write was written before a clock was set back:
 # it has come. Prevents: a message that is never sent, and all others of its channel behind it.
-_CLAIM = """
+_FREE = """
+       d.state = 'waiting' AND (d.due_at <= $1 OR d.due_at > $2)
+   AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp()
+        OR d.claimed_until > clock_timestamp() + $3::interval)
+"""
+_DUE = f"""
+SELECT c.name FROM unnest($4::text[]) AS c (name)
+ WHERE EXISTS (SELECT FROM delivery d WHERE d.carrier = c.name AND {_FREE})
+"""  # noqa: S608 - our own constant
+_CLAIM = f"""
 WITH free AS (
   SELECT d.id FROM delivery d
-   WHERE d.carrier = $1 AND d.state = 'waiting' AND (d.due_at <= $2 OR d.due_at > $5)
-     AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp()
-          OR d.claimed_until > clock_timestamp() + $4::interval)
+   WHERE d.carrier = $4 AND {_FREE}
      AND NOT EXISTS (SELECT FROM delivery e
                       WHERE e.lane = d.lane AND e.state = 'waiting' AND e.id <> d.id
                         AND e.claimed_until BETWEEN clock_timestamp()
-                                                AND clock_timestamp() + $4::interval)
-   ORDER BY d.rank, d.id LIMIT $3
+                                                AND clock_timestamp() + $3::interval)
+   ORDER BY d.rank, d.id LIMIT $5
 )
-UPDATE delivery d SET claimed_until = clock_timestamp() + $4::interval
+UPDATE delivery d SET claimed_until = clock_timestamp() + $3::interval
   FROM free, subject_key k, stream a
  WHERE d.id = free.id AND k.subject = d.subject
    AND a.id = d.subject AND a.subject = d.subject AND a.kind = 'account'
 RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_until, k.wrapped,
           a.version AS account_version, a.box AS account_box
-"""
+"""  # noqa: S608 - our own constant
 _MINE = f"{_NOTED_SOON} AND id = $1 AND claimed_until = $2"
 _DROP = f"DELETE FROM delivery WHERE {_MINE} AND NOT owes"  # noqa: S608 - our own constant
 _HANDED = f"""
@@ -144,7 +155,8 @@ SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
 _FORGET = f"""
 DELETE FROM delivery WHERE {_NOTED_SOON} AND ctid = ANY(ARRAY(
   SELECT ctid FROM delivery
-   WHERE state = 'handed' AND (NOT owes OR heard = state) AND ended_at < $1 LIMIT $2))
+   WHERE (state = 'handed' AND ended_at < $1 OR state = 'dead' AND ended_at < $2)
+     AND (NOT owes OR heard = state) LIMIT $3))
 """  # noqa: S608 - our own constant
 _INBOX = """
 SELECT i.serial, i.box, k.wrapped FROM inbox i JOIN subject_key k ON k.subject = i.subject
@@ -167,6 +179,16 @@ class SqlDeliveries:
 
     # --- Sending ---
 
+    async def due(
+        self, carriers: Iterable[CarrierName], *, now: datetime
+    ) -> frozenset[CarrierName]:
+        """Return those of ``carriers`` that a message may be claimed for; it claims none."""
+        names = [one.value for one in carriers]
+        rows = await self._database.read(
+            lambda db: db.fetch(_DUE, now, now + RETRY_LONGEST, CLAIM, names)
+        )
+        return frozenset(CarrierName(row["name"]) for row in rows)
+
     async def claim(self, carrier: CarrierName, *, now: datetime, most: int) -> tuple[Claimed, ...]:
         """Return up to ``most`` messages that are due (see ``ports.notices``)."""
 
@@ -175,7 +197,7 @@ class SqlDeliveries:
                 await db.execute(_SOON)
                 await db.execute(_ALONE)
                 rows: list[asyncpg.Record] = await db.fetch(
-                    _CLAIM, carrier.value, now, most, CLAIM, now + RETRY_LONGEST
+                    _CLAIM, now, now + RETRY_LONGEST, CLAIM, carrier.value, most
                 )
                 return rows
 
@@ -314,8 +336,16 @@ class SqlDeliveries:
         )
 
     async def forget(self, *, now: datetime, most: int) -> int:
-        """Forget up to ``most`` messages of which their carriers said nothing for long."""
-        return _count(await self._execute(_FORGET, now - KEPT, most))
+        """Forget what is over, ``most`` messages in one statement; return how many.
+
+        All of it: a carrier may take more in an hour than one statement. What is dead goes later.
+        """
+        done, before = most, (now - KEPT, now - DEAD_KEPT)
+        forgotten = 0
+        while done == most:
+            done = _count(await self._execute(_FORGET, *before, most))
+            forgotten += done
+        return forgotten
 
     # --- Customers ---
 

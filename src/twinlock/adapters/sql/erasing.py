@@ -61,6 +61,11 @@ _FORGET_FACTS = "UPDATE leaf SET facts = $2 WHERE cell = 1 AND leaf_index = ANY(
 _FORGET_RETRIES = "DELETE FROM webhook_retry WHERE leaf_index = ANY($1::bigint[])"
 _FORGET_EVENTS = "DELETE FROM event WHERE subject = $1"
 _FORGET_REPEATS = "DELETE FROM idempotency WHERE scope = $1 OR action_id = $1"
+# A stream that is told of something is told of this, too, and forgets the account then.
+_FORGET_TOLD = """
+DELETE FROM told_subject j USING told_stream s
+ WHERE j.subject = $1 AND s.id = j.stream_id AND s.status = 'disabled'
+"""
 _READ_KEY = "SELECT wrapped FROM subject_key WHERE subject = $1"
 _FORGET_COUNTS = "DELETE FROM order_count WHERE name BETWEEN $1 AND $2"
 # With it go the documents and the letters that wait; nothing that is sealed under it opens again.
@@ -190,6 +195,7 @@ class SqlEraser:
         await connection.execute(_FORGET_RETRIES, indexes)
         await connection.execute(_FORGET_EVENTS, named)
         await connection.execute(_FORGET_REPEATS, named)
+        await connection.execute(_FORGET_TOLD, named)
         wrapped = await connection.fetchval(_READ_KEY, named)
         prefix = prefix_of(naming_key(self._sealer.open_subject_key(named, wrapped)))
         await connection.execute(_FORGET_COUNTS, prefix, prefix + b"\xff" * PREFIX_BYTES)

@@ -87,6 +87,9 @@ class Outbox:
                 done = await self._hand_on(row, send)
                 if done is not None:
                     sent.append(done)
+                # Prevents: a hundred messages between two steps of a decision, whose transaction
+                # the database ends when it has waited for half a second.
+                await asyncio.sleep(0)
         finally:
             await self._settle(rows, sent)
         more = tried < len(rows) or len(rows) == most

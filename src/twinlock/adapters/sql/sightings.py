@@ -13,6 +13,7 @@ from twinlock.domain.account import Account, OpenAction
 from twinlock.domain.actions import class_of, place_of
 from twinlock.domain.bounds import SIGHTINGS_COUNTED, SIGHTINGS_KEPT, SIGHTINGS_PERIOD
 from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.exits import COMMON_NAMES
 from twinlock.domain.forgetting import versions_of
 from twinlock.ports import Clock
 from twinlock.ports.keys import BlindIndex, Sighting
@@ -51,8 +52,14 @@ class SqlSightings:
             pass
 
     def _seen(self, account: Account, action: OpenAction) -> tuple[Sighting, ...]:
+        """Return what says that it is wanted; nothing of what many want by nature.
+
+        Prevents: five accounts of one person's, after which everybody waits for days to convert.
+        """
         place = place_of(action.payload)
         if place is None or class_of(action.payload) is ActionClass.TIGHTENING:
+            return ()
+        if place.network in COMMON_NAMES:
             return ()
         known = versions_of(account).keys() & set(self._blind.names(place))
         return () if known else self._blind.sightings(place)

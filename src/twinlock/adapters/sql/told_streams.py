@@ -83,8 +83,9 @@ UPDATE told_stream SET version = version + 1, box = $3, pushed = $4, claimed_unt
 # Its key goes with it, by a trigger.
 _REMOVE = "DELETE FROM told_stream WHERE id = $1"
 
-# A disabled stream keeps nothing (SSF, 8.1.2): it begins anew at the end of the log. To enable a
-# stream is also to try again where pushes failed for days.
+# A disabled stream keeps nothing (SSF, 8.1.2): it begins anew at the end of the log, so that of who
+# was erased it is never told, and knows no more. To enable a stream is also to try again where
+# pushes failed for days.
 _SET_STATUS = """
 WITH changed AS (
   UPDATE told_stream s SET reason = $3, status = $2, claimed_until = NULL,
@@ -94,6 +95,10 @@ WITH changed AS (
   RETURNING s.id
 ), gone AS (
   DELETE FROM told_token t USING changed WHERE t.stream_id = changed.id AND $2 = 'disabled'
+), erased AS (
+  DELETE FROM told_subject j USING changed
+   WHERE j.stream_id = changed.id AND $2 = 'disabled'
+     AND NOT EXISTS (SELECT FROM subject_key k WHERE k.subject = j.subject)
 )
 SELECT count(*) FROM changed
 """

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from math import nan
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
@@ -21,6 +22,7 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.system import SystemEntropy
 from twinlock.adapters.webhooks.sending import HttpPost
+from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.webhooks.endpoints import (
     ENDPOINTS_MOST,
     ClaimedWebhook,
@@ -107,8 +109,15 @@ class Backlog(Collector):
         )
 
     async def _age(self, kept: KeptWebhook, now: datetime) -> float:
-        """Return the age in seconds of the first entry that the endpoint was not told of."""
-        first = await self._shelf.entries(start=kept.position, count=1)
+        """Return the age in seconds of the first entry that the endpoint was not told of.
+
+        It is no number where that entry is damaged. Prevents: one damaged entry, by which nothing
+        that waits is counted any more.
+        """
+        try:
+            first = await self._shelf.entries(start=kept.position, count=1)
+        except (LogDamagedError, SealBrokenError):
+            return nan
         return max(0.0, (now - leaf_time(first[0].leaf)).total_seconds()) if first else 0.0
 
     def collect(self) -> Iterator[Metric]:

@@ -149,6 +149,7 @@ class Rebuilt:
         else:
             doubt = self._check_leaf(number, index, opened, events, leaf)
         self._check_officers(number, index, opened, events)
+        self._check_suspended(number, events)
         self._replay(number, events, leaf)
         self._last_leaf = None if leaf is None else leaf.hash
         return doubt
@@ -335,6 +336,18 @@ class Rebuilt:
         why = unsaid(self._account, events, payload, index=index, words=self._officers)
         if why:
             self._fault(Fault.SUSPENSION_UNSAID, number, f"no officer's word decides this: {why}")
+
+    def _check_suspended(self, number: int, events: list[Event]) -> None:
+        """Check that nothing leaves while officers have the account suspended.
+
+        Prevents: whoever runs the process, and heeds no officer unseen.
+        """
+        if self._account is None or self._lost:
+            return
+        stops = self._account.suspension
+        left = (one for one in events if isinstance(one, ActionAuthorized | ActionSpent))
+        if any(stops.until(one.at) is not None for one in left):
+            self._fault(Fault.LEFT_WHILE_SUSPENDED, number, "officers had suspended the account")
 
     def _check_said(self, number: int, leaf: StoredLeaf, events: list[Event]) -> None:
         """Check what the leaf says in clear.

@@ -18,6 +18,7 @@ from twinlock.domain.audit.openings import framed, hashed, write_hashes
 from twinlock.domain.audit.parts import NO_ACTS, Leaves, PlatformActs
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.catalogue import CLASS_OF, ActionClass
+from twinlock.domain.entries import ERASED_ENTRY
 from twinlock.domain.erasure import NO_FACTS
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.merkle import HASH_BYTES, leaf_hash
@@ -36,9 +37,13 @@ FORGOTTEN = hashed(_FACTS, (NO_FACTS,))
 ALLOWED = Answer.ALLOW.value.encode("ascii")
 LEAVING = frozenset(
     kind.encode("ascii")
-    for kind in (SPEND_ENTRY, *(one for one, of in CLASS_OF.items() if of is ActionClass.EXIT))
+    for kind in (
+        SPEND_ENTRY,
+        ERASED_ENTRY,
+        *(one for one, of in CLASS_OF.items() if of is ActionClass.EXIT),
+    )
 )
-"""The types of entries by whose yes value leaves."""
+"""The types of entries by whose yes value leaves, or what could have been shown goes for good."""
 
 _MISSING = bytes(HASH_BYTES)
 _NOBODY = StoredLeaf(b"", 0, b"", b"", b"", b"")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from twinlock.domain.bounds import OFFICERS_LEAST, OFFICERS_MOST
 from twinlock.domain.canonical import from_b64url
 from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.log.note import KeyType, VerifierKey
 from twinlock.domain.officers.statements import KEY_BYTES, Change
 
 
@@ -25,11 +26,18 @@ def check_officers(officers: tuple[str, ...]) -> None:
 
 
 def check_key(key: str) -> None:
-    """Refuse what is no public key. Raises OfficersWrongError."""
+    """Refuse what is no public key, or one under which anybody can sign. Raises OfficersWrongError.
+
+    Prevents: an officer who is nobody, and whose word everybody can give.
+    """
     try:
-        from_b64url(key, size=KEY_BYTES)
+        public = from_b64url(key, size=KEY_BYTES)
     except MalformedError as error:
         raise OfficersWrongError(f"not a public key: {KEY_BYTES} bytes in base64url") from error
+    try:
+        VerifierKey(name="officer", key_type=KeyType.ED25519, public_key=public)
+    except MalformedError as error:
+        raise OfficersWrongError(str(error)) from error
 
 
 def instead_of(before: Mapping[str, str], change: Change) -> Mapping[str, str]:

@@ -230,6 +230,8 @@ def changed(platform: Platform, change: Change, *, by: str) -> tuple[str, ...]:
         raise OfficersWrongError("the officers have changed since: sign again")
     if change.remove and change.remove not in officers:
         raise OfficersWrongError("whoever would go is no officer")
+    if change.add:
+        check_key(change.add)
     if change.add in officers:
         raise OfficersWrongError("whoever would come is an officer already")
     if by == change.remove:

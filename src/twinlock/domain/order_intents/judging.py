@@ -4,6 +4,7 @@ Always true (tests/property/test_order_intents_properties.py):
 
 * a frozen account's orders never pass, whatever right is named; cancelling does, with any right;
 * whatever the platform says of the middle of the book only adds: without it no more passes;
+  nor does more pass by a price list;
 * no key's band lets an order pass that is far from the middle of a thin pair;
 * what passes in a batch is counted as it would have been in batches of one.
 """
@@ -19,7 +20,9 @@ from twinlock.domain.api_keys import lapses_at, lies_in, normal_ip
 from twinlock.domain.catalogue import TRADE_SCOPE
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.key_changes import exempts_from
+from twinlock.domain.money import Prices, is_fresh
 from twinlock.domain.order_intents.model import (
+    UNIT,
     Examined,
     Intent,
     IntentReason,
@@ -71,7 +74,8 @@ class Count(msgspec.Struct, kw_only=True):
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What a batch is examined by.
 
-    ``tickets`` are the thumbprints whose signature verified, by account and session.
+    ``tickets`` are the thumbprints whose signature verified, by account and session; ``prices`` is
+    the signed list, if there is one.
     """
 
     rules: TradingRules
@@ -79,6 +83,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     permits: Mapping[str, TradePermit]
     tickets: Mapping[tuple[str, str], str]
     now: datetime
+    prices: Prices | None = None
 
 
 def names_of(intents: tuple[Intent, ...], permits: Mapping[str, TradePermit]) -> frozenset[Name]:
@@ -225,7 +230,8 @@ def _unusual(
     far: int | None,
 ) -> tuple[IntentReason, ...]:
     rules = known.rules
-    thin, is_far = intent.pair not in rules.liquid, far is None or far > rules.far_bp
+    thin = intent.pair not in rules.liquid
+    is_far = far is None or far > rules.far_bp or _is_off_the_list(intent, known)
     if thin and is_far:
         return (IntentReason.TRADE_FAR,)
     if _exempt(intent, view, known):
@@ -234,6 +240,25 @@ def _unusual(
     count = counts[Name(intent.account_id)]
     fast = intent.kind is Kind.ORDER and _never_seen(count, intent.notional_cents, rules)
     return (*causes, IntentReason.TRADE_RATE) if fast else causes
+
+
+def _is_off_the_list(intent: Intent, known: Known) -> bool:
+    """Say whether more is given than the signed price list says, and as far is allowed beyond it.
+
+    Whole cents may be one more or less. Prevents: whoever makes the middle of a thin pair with two
+    orders of their own, and trades with themselves right there.
+    """
+    price, prices = scaled(intent.price), known.prices
+    if price is None or prices is None or not is_fresh(prices, now=known.now):
+        return False
+    first, _, second = intent.pair.partition("/")
+    base, quote = prices.cents.get(first), prices.cents.get(second)
+    if base is None or quote is None:
+        return False
+    far = known.rules.far_bp
+    if intent.side == "buy":
+        return price * (quote - 1) * WHOLE_BP > (base + 1) * UNIT * (WHOLE_BP + far)
+    return price * (quote + 1) * WHOLE_BP < (base - 1) * UNIT * (WHOLE_BP - far)
 
 
 def _never_seen(count: Count, cents: int, rules: TradingRules) -> bool:
@@ -265,7 +290,8 @@ def _permit(
 ) -> TradePermit | None:
     """Return the spent ``trade.unusual`` that lets this very order pass, or None."""
     permit = known.permits.get(intent.action_id)
-    if permit is None or view.held(known.now) or known.now >= permit.until:
+    stopped = view.frozen(known.now) or view.held(known.now)
+    if permit is None or stopped or known.now >= permit.until:
         return None
     named = (permit.account_id, permit.pair, permit.side)
     price, bound = scaled(intent.price), scaled(permit.price)

@@ -16,6 +16,7 @@ from twinlock.domain.sessions import SignedDraft
 INTENTS_MOST = 1_000  # In one batch: a tenth of a second of one process.
 TRADE = "trade"  # What a device signs for when its session trades.
 _DECIMALS = 30
+UNIT: int = 10**_DECIMALS  # A price of 1, as ``scaled`` has it.
 _PRICE = re.compile(r"(0|[1-9][0-9]{0,29})(?:\.([0-9]{1,30}))?")
 
 

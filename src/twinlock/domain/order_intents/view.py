@@ -7,7 +7,8 @@ import msgspec
 
 from twinlock.domain.account import Account, ApiKey, Session
 from twinlock.domain.api_keys import day_number, stopped
-from twinlock.domain.bounds import TRADE_PERMIT_LIFETIME
+from twinlock.domain.bounds import MAX_VALUE_CENTS, TRADE_PERMIT_LIFETIME
+from twinlock.domain.disputes import instant
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.exits import TradeUnusual
@@ -35,6 +36,9 @@ class TradingView(msgspec.Struct, frozen=True, kw_only=True):
 def view_of(account: Account) -> TradingView:
     """Return ``account`` as orders see it."""
     ends = [one.ends_at for one in account.holds]
+    contest = account.disputes.contest
+    if contest is not None and contest.holds:
+        ends.append(instant(contest.ends_at))
     if account.suspension.end is not None:  # It stops every exit, and so what a spent one permits.
         ends.append(account.suspension.end)
     return TradingView(
@@ -53,7 +57,7 @@ def used_today(key: ApiKey, now: datetime) -> bool:
 
 
 class TradePermit(msgspec.Struct, frozen=True, kw_only=True):
-    """What a spent ``trade.unusual`` lets pass, until it lapses."""
+    """What a spent ``trade.unusual`` lets pass, until it lapses: ``cents`` in all."""
 
     account_id: str
     pair: str
@@ -65,18 +69,23 @@ class TradePermit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def permit_of(closed: ClosedAction | None) -> TradePermit | None:
-    """Return what an action that is over lets pass, or None: it was not spent, or no trade."""
+    """Return what an action that is over lets pass, or None: it was not spent, or no trade.
+
+    Where nobody knew what it is worth, that is the platform's own figure. Prevents: a consent to
+    give one coin without a price, which counts as the highest sum there is, and lets that pass.
+    """
     if closed is None or not isinstance(closed.ended, ActionSpent):
         return None
     payload = closed.action.payload
     if not isinstance(payload, TradeUnusual):
         return None
+    worth = closed.ended.value_cents
     return TradePermit(
         account_id=payload.account,
         pair=payload.pair,
         side=payload.side,
         price=payload.price,
         orders=payload.orders,
-        cents=closed.ended.value_cents,
+        cents=closed.action.claimed_cents if worth == MAX_VALUE_CENTS else worth,
         until=closed.ended.at + TRADE_PERMIT_LIFETIME,
     )

@@ -18,7 +18,7 @@ from twinlock.domain.exits import (
 from twinlock.domain.limits import Spent
 from twinlock.domain.listed import Destination
 from twinlock.domain.listing import Listing, Step, after
-from twinlock.domain.money import Prices, minor_units, value_cents
+from twinlock.domain.money import KNOWN_CENTS_MOST, Prices, minor_units, value_cents
 from twinlock.domain.newcomers import still_proved
 from twinlock.domain.policy.facts import DestinationState
 from twinlock.domain.policy.version import Policy
@@ -38,7 +38,10 @@ def worth(action: OpenAction, *, policy: Policy, prices: Prices | None, now: dat
         claimed_cents=action.claimed_cents,
         now=now,
     )
-    return min(amount + _fee(payload, policy=policy, prices=prices, now=now), MAX_VALUE_CENTS)
+    fee = _fee(payload, policy=policy, prices=prices, now=now)
+    if MAX_VALUE_CENTS in (amount, fee):
+        return MAX_VALUE_CENTS
+    return min(amount + fee, KNOWN_CENTS_MOST)
 
 
 def _fee(payload: AnyExit, *, policy: Policy, prices: Prices | None, now: datetime) -> int:

@@ -17,7 +17,15 @@ from twinlock.domain.bounds import EXECUTION_LENGTH, EXECUTION_SKEW
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.events import ActionSpent
-from twinlock.domain.exits import BANK, BOOKS, AnyExit, Exit, leads_to, most_fee
+from twinlock.domain.exits import (
+    BANK,
+    BOOKS,
+    AnyExit,
+    Exit,
+    TradeUnusual,
+    leads_to,
+    most_fee,
+)
 from twinlock.domain.ids import account_of
 from twinlock.domain.reconciling.rows import Executed
 
@@ -150,6 +158,9 @@ def _of_exit(executed: Executed, payload: AnyExit) -> dict[str, tuple[str, str]]
         "memo": (executed.memo, memo),
         "amount_minor": (executed.amount_minor, payload.amount_minor),
     }
+    filled = isinstance(payload, TradeUnusual) and int(executed.amount_minor)
+    if filled and filled <= int(payload.amount_minor):  # Orders are filled as far as others sell.
+        del pairs["amount_minor"]
     if executed.fee_minor and int(executed.fee_minor) > most_fee(payload):
         pairs["fee_minor"] = (executed.fee_minor, f"at most {most_fee(payload)}")
     return pairs
@@ -163,6 +174,11 @@ def never_executed(spent: Spent) -> Finding:
         detail=f"{type_of(spent.payload)}, spent as {spent.spend_id} at "
         f"{spent.spent_at.isoformat()}",
     )
+
+
+def may_never_be_executed(spent: Spent) -> bool:
+    """Say whether nobody misses it: an order that nobody fills gives nothing."""
+    return isinstance(spent.payload, TradeUnusual)
 
 
 def may_be_executed_yet(spent: Spent, *, until: datetime) -> bool:

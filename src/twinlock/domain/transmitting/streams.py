@@ -79,6 +79,13 @@ class ToldStreamUnknownError(TwinlockError):
     status = 404
 
 
+class ToldStreamChangedError(TwinlockError):
+    """Somebody else changed this stream of signals meanwhile: look at it, and ask again."""
+
+    code = "told_stream_changed"
+    status = 409
+
+
 class ToldStreamsFullError(TwinlockError):
     """This receiver has as many streams of signals as it may: delete one, or change one."""
 

@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from twinlock.domain.account import ActionState
 from twinlock.domain.actions import AnyPayload, type_of
@@ -39,17 +40,21 @@ from twinlock.domain.events import (
     ContestOpened,
     DestinationAdded,
     Event,
+    HoldPlaced,
     NewcomerRepudiated,
     ProofAccepted,
     ProofRefused,
     SessionEnded,
 )
+from twinlock.domain.holds import PICKED
 from twinlock.domain.ids import tail
 from twinlock.domain.log.merkle import leaf_hash
 from twinlock.domain.officers.platform import read_leaf
+from twinlock.domain.outside_events import AccountReleased, AccountSuspended, ReleaseAgreed
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 
+T = TypeVar("T")
 PATTERNS_MOST = 16  # There are some twenty types.
 
 
@@ -82,6 +87,9 @@ class MessageType(StrEnum):
     ACTION_VETOED = "action.vetoed"
     ACCOUNT_ERASED = "account.erased"
     ACCOUNT_OPENED = "account.opened"
+    ACCOUNT_RELEASE_AGREED = "account.release_agreed"
+    ACCOUNT_RELEASED = "account.released"
+    ACCOUNT_SUSPENDED = "account.suspended"
     ALARM_DURESS = "alarm.duress"
     DESTINATION_IMPORTED = "destination.imported"
     NOTICE_DESKTOP = "notice.desktop"
@@ -119,6 +127,11 @@ TYPES: Mapping[MessageType, str] = MappingProxyType(
         MessageType.ACTION_VETOED: "It is over: somebody entitled said no.",
         MessageType.ACCOUNT_ERASED: "An account was erased; nothing of it is left but this id.",
         MessageType.ACCOUNT_OPENED: "An account was opened.",
+        MessageType.ACCOUNT_RELEASE_AGREED: "An officer agreed that an account's suspension ends; "
+        "it takes a second one (officers.md).",
+        MessageType.ACCOUNT_RELEASED: "Officers ended an account's suspension.",
+        MessageType.ACCOUNT_SUSPENDED: "An officer stopped every exit of an account, until `until` "
+        "at the latest (officers.md).",
         MessageType.ALARM_DURESS: "An authenticator for duress was used (duress.md): somebody may "
         "be forced right now. For the security desk alone: an endpoint of it is told of nothing "
         "else, and `*` does not name it.",
@@ -150,6 +163,9 @@ _BY_ANSWER: Mapping[Answer, MessageType] = MappingProxyType(
 _OF_ACCOUNTS: Mapping[type, MessageType] = MappingProxyType(
     {
         AccountOpened: MessageType.ACCOUNT_OPENED,
+        AccountReleased: MessageType.ACCOUNT_RELEASED,
+        AccountSuspended: MessageType.ACCOUNT_SUSPENDED,
+        ReleaseAgreed: MessageType.ACCOUNT_RELEASE_AGREED,
         DestinationAdded: MessageType.DESTINATION_IMPORTED,
         SessionEnded: MessageType.SESSION_ENDED,
     }
@@ -239,6 +255,12 @@ class _Leaf(msgspec.Struct, frozen=True, kw_only=True):
     pol: str
 
 
+class _Timed(msgspec.Struct, frozen=True, kw_only=True):
+    """Of any leaf, when it was written: of nobody's, too."""
+
+    at: int
+
+
 class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message says, in the API's own words. Instants are UTC."""
 
@@ -260,6 +282,7 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LEAF = msgspec.json.Decoder(_Leaf)
+_TIMED = msgspec.json.Decoder(_Timed)
 _PAYLOAD = msgspec.json.Decoder(AnyPayload | None)
 _REASONS = msgspec.json.Decoder(tuple[Reason, ...])
 _TEXT = msgspec.json.Decoder(str)
@@ -286,7 +309,8 @@ def alarm_of(entry: LogEntry) -> Message | None:
     """Return the alarm of an entry, or None where it tells of nobody who was forced.
 
     It follows from the entry as every message does: nothing more is written when somebody is
-    forced. Prevents: telling it by the clock, or by a row that is there.
+    forced. Prevents: telling it by the clock, or by a row that is there. Its end is that of the
+    hold that began. Prevents: a desk that takes another wait, or none, for it.
 
     Raises:
         LogDamagedError: what is kept of the entry is not what its leaf commits to.
@@ -294,7 +318,7 @@ def alarm_of(entry: LogEntry) -> Message | None:
     kept = entry.kept
     if kept is None or not any(_is_forced(event) for event in kept.events):
         return None
-    data = _data(entry, kept)
+    data = replace(_data(entry, kept), until=_picked_until(kept.events))
     opened = _decoded(_TEXT, _opened(_leaf(entry.leaf), kept, "events"))
     if opened != events_digest(kept.events):
         raise LogDamagedError("an entry is not of its events")
@@ -303,15 +327,19 @@ def alarm_of(entry: LogEntry) -> Message | None:
 
 
 def _data(entry: LogEntry, kept: Kept) -> _Data:
-    """Return what is told of ``entry``, each opened against its leaf. Raises LogDamagedError."""
+    """Return what is told of ``entry``, each opened against its leaf. Raises LogDamagedError.
+
+    An entry about no action commits to other words in the place of a payload: to an officer's.
+    """
     leaf = _leaf(entry.leaf)
     opened = {name: _opened(leaf, kept, name) for name in ("account", "action", "payload")}
     if _decoded(_TEXT, opened["account"]) != entry.account_id:
         raise LogDamagedError("an entry is not that of its account")
-    payload = _decoded(_PAYLOAD, opened["payload"])
+    action_id = _decoded(_TEXT, opened["action"])
+    payload = _decoded(_PAYLOAD, opened["payload"]) if action_id else None
     return _Data(
         account_id=entry.account_id,
-        action_id=_decoded(_TEXT, opened["action"]),
+        action_id=action_id,
         type="" if payload is None else type_of(payload),
         answer=leaf.dec,
         state=_state(kept.events),
@@ -323,20 +351,20 @@ def _data(entry: LogEntry, kept: Kept) -> _Data:
 
 
 def _message(
-    entry: LogEntry,
-    kind: MessageType,
-    named: str,
-    data: _Data | dict[str, Any],
-    *,
-    at: datetime | None = None,
+    entry: LogEntry, kind: MessageType, named: str, data: _Data | dict[str, Any]
 ) -> Message:
-    at = leaf_time(entry.leaf) if at is None else at
+    at = leaf_time(entry.leaf)
     body = encode(_Body(type=kind, timestamp=at, data=data))
     return Message(message_id=named, kind=kind, body=body, index=entry.index, at=at)
 
 
 def _is_forced(event: Event) -> bool:
     return isinstance(event, ProofAccepted) and rings(event.seal)
+
+
+def _picked_until(events: tuple[Event, ...]) -> datetime | None:
+    holds = (event.hold for event in events if isinstance(event, HoldPlaced))
+    return next((one.ends_at for one in holds if one.because == PICKED), None)
 
 
 def _erased(entry: LogEntry) -> Message:
@@ -364,8 +392,7 @@ def _acted(entry: LogEntry) -> Message | None:
         "officer": "" if said is None else said.officer,
         "officers": leaf.officers,
     }
-    at = _EPOCH + timedelta(milliseconds=leaf.at)
-    return _message(entry, MessageType.OFFICERS_ACTED, message_id(entry.leaf), data, at=at)
+    return _message(entry, MessageType.OFFICERS_ACTED, message_id(entry.leaf), data)
 
 
 def message_id(leaf: bytes) -> str:
@@ -374,8 +401,8 @@ def message_id(leaf: bytes) -> str:
 
 
 def leaf_time(leaf: bytes) -> datetime:
-    """Return the time of the decision whose public leaf this is. Raises LogDamagedError."""
-    return _EPOCH + timedelta(milliseconds=_leaf(leaf).at)
+    """Return when this public leaf was written, whoever's it is. Raises LogDamagedError."""
+    return _EPOCH + timedelta(milliseconds=_read(_TIMED, leaf).at)
 
 
 def trial_message(webhook_id: str, *, random: bytes, at: datetime) -> Message:
@@ -386,8 +413,12 @@ def trial_message(webhook_id: str, *, random: bytes, at: datetime) -> Message:
 
 
 def _leaf(data: bytes) -> _Leaf:
+    return _read(_LEAF, data)
+
+
+def _read(decoder: "msgspec.json.Decoder[T]", leaf: bytes) -> T:
     try:
-        return _LEAF.decode(data)
+        return decoder.decode(leaf)
     except msgspec.MsgspecError as error:
         raise LogDamagedError("a leaf is not of the form of one") from error
 
@@ -447,6 +478,8 @@ def _until(events: tuple[Event, ...]) -> datetime | None:
     for event in events:
         if isinstance(event, ContestOpened):
             return instant(event.contest.ends_at)
+        if isinstance(event, AccountSuspended):
+            return event.suspension.end
     waits = [event for event in events if isinstance(event, ActionHeld)]
     must = [event.until for event in waits if not event.choice]
     return next(iter(must or [event.until for event in waits]), None)

@@ -9,6 +9,7 @@ Source: OpenID SSF 1.0, 7 and 8; RFC 8936, 2.
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ from twinlock.domain.transmitting.streams import (
     StreamId,
     StreamStatus,
     ToldStream,
+    ToldStreamChangedError,
     ToldStreamRefusedError,
     ToldStreamsFullError,
     ToldStreamUnknownError,
@@ -41,6 +43,7 @@ from twinlock.domain.transmitting.streams import (
     parse_stream_id,
 )
 from twinlock.domain.transmitting.told import EMITTED, URIS
+from twinlock.domain.webhooks.endpoints import Disabled
 from twinlock.domain.webhooks.targets import Reach
 from twinlock.ports import Clock, Entropy
 from twinlock.ports.transmitting import Receivers, StreamShelf, TokenSigner
@@ -49,6 +52,12 @@ from twinlock.proofs.set_signing import sign_set
 SUPPORTED = tuple(sorted(URIS[kind] for kind in EMITTED))
 _JTI = re.compile(r"set_[a-z2-7]{26}")  # As each token of ours is named.
 _STATES_MOST = 1_024  # Characters of a verification's state.
+_NOT_PUSHED: Mapping[Disabled, str] = MappingProxyType(
+    {
+        Disabled.GONE: "a push was answered with 410: enable it again",
+        Disabled.FAILING: "pushes failed for days: enable it again",
+    }
+)
 
 
 class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -183,8 +192,10 @@ class Transmitting:
     ) -> StreamView:
         """Change what ``wanted`` names of a stream; the ``whole`` of it: what it does not name too.
 
+        Prevents: of two who change it at once, one who is told that it is gone, and makes another.
+
         Raises:
-            ToldStreamRefusedError, ToldStreamUnknownError: as they say.
+            ToldStreamRefusedError, ToldStreamUnknownError, ToldStreamChangedError: as they say.
         """
         kept = await self._own(receiver, wanted.stream_id)
         before = kept.stream
@@ -197,7 +208,11 @@ class Transmitting:
                 added_at=before.added_at,
             )
         changed = self._with(before, receiver, wanted)
-        await self._shelf.replace(changed, version=kept.version)
+        try:
+            await self._shelf.replace(changed, version=kept.version)
+        except ToldStreamUnknownError as error:
+            await self._own(receiver, wanted.stream_id)
+            raise ToldStreamChangedError("this stream was changed just now") from error
         return self._view(changed, receiver)
 
     async def delete(self, receiver: Receiver, stream_id: str) -> None:
@@ -243,9 +258,16 @@ class Transmitting:
     # --- Status ---
 
     async def status(self, receiver: Receiver, stream_id: str) -> StatusView:
-        """Return what a stream does. Raises ToldStreamUnknownError."""
+        """Return what a stream does: one of which nothing is pushed any more is paused, by us.
+
+        Raises:
+            ToldStreamUnknownError: this receiver has no such stream.
+        """
         kept = await self._own(receiver, stream_id)
-        return StatusView(stream_id=kept.stream.stream_id, status=kept.status, reason=kept.reason)
+        status, reason = kept.status, kept.reason
+        if status is StreamStatus.ENABLED and kept.health.disabled is not None:
+            status, reason = StreamStatus.PAUSED, _NOT_PUSHED[kept.health.disabled]
+        return StatusView(stream_id=kept.stream.stream_id, status=status, reason=reason)
 
     async def set_status(self, receiver: Receiver, wanted: StatusView) -> StatusView:
         """Have a stream deliver, keep, or do nothing.

@@ -31,6 +31,7 @@ from twinlock.domain.events import (
 )
 from twinlock.domain.ids import SessionId
 from twinlock.domain.requirements import Answer
+from twinlock.domain.suspensions import AccountSuspension
 
 Told: TypeAlias = list[tuple[Fault, int, str]]
 OPENED, VETOED, QUIET, LAST = 0, 20, 24, 38
@@ -585,3 +586,19 @@ def test_what_an_insider_decides_is_told_and_nothing_else_is(
     decide(life)
 
     assert audit(life.record()).told == sorted(finds)
+
+
+def test_what_left_while_officers_had_suspended_the_account_is_told(life: Life) -> None:
+    """Prevents: whoever runs the process, and lets a suspended account's money go unseen."""
+    _, last = life.decisions[SPENT]
+    ends_at = int(last.timestamp() * 1000) + 1
+    stopped = AccountSuspension(set_at=1, ends_at=ends_at, by="an officer")
+    opened = life.decisions[OPENED][0].events[0]
+    assert isinstance(opened, AccountOpened)
+    life.alter_event(OPENED, AccountOpened, account=replace(opened.account, suspension=stopped))
+    life.account = replace(life.account, suspension=stopped)
+
+    says = "officers had suspended the account"
+    left = [(Fault.LEFT_WHILE_SUSPENDED, number, says) for number in (ALLOWED, SPENT)]
+    assert audit(life.record()).told == of_entries(*left)
+    assert life.decisions[life.number(ActionAuthorized, 2)][1] > last, "and a later one is not"

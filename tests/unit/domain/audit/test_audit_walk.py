@@ -178,6 +178,7 @@ def test_of_an_act_label_place_and_time_are_looked_at() -> None:
         ("withdrawal.crypto", "allow", True),
         ("convert.execute", "allow", True),
         ("action.spend", "allow", True),
+        ("account.erased", "allow", True),
         ("withdrawal.crypto", "deny", False),
         ("session.start", "allow", False),
     ],

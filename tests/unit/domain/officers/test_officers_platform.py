@@ -47,7 +47,7 @@ from twinlock.domain.officers.platform import (
     replayed,
     standing_bytes,
 )
-from twinlock.domain.officers.statements import Halt, Resume, StatementRefusedError
+from twinlock.domain.officers.statements import Change, Halt, Resume, StatementRefusedError
 
 SECOND = timedelta(seconds=1)
 
@@ -85,6 +85,18 @@ def test_as_many_as_may_be_are_appointed(count: int) -> None:
 def test_a_key_that_is_none_is_no_officer(key: str) -> None:
     with pytest.raises(OfficersWrongError, match="public key"):
         appointed((ADA.key, BEN.key, key), at=BEGINNING)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_key_under_which_anybody_can_sign_is_no_officer(board: Board, first: int) -> None:
+    """Prevents: a placeholder of zeros, or a bought officer's other key, that speaks for nobody."""
+    everybodys = b64url(bytes([first]) + bytes(31))
+
+    with pytest.raises(OfficersWrongError, match="small order"):
+        appointed((ADA.key, BEN.key, everybodys), at=BEGINNING)
+    why = board.refuses(ADA, Change(since=0, add=everybodys))
+    assert isinstance(why, OfficersWrongError)
+    assert "small order" in str(why)
 
 
 def test_one_key_is_one_officer() -> None:

@@ -70,6 +70,16 @@ def test_an_exit_is_worth_the_higher_of_list_and_platform() -> None:
     assert facts_of(an_action(sign_in(), claimed_cents=60_00)).value_cents == 0
 
 
+def test_no_figure_makes_a_known_value_unknown() -> None:
+    """Prevents: an application that was taken over, and lifts a limit by the highest figure."""
+    highest = {"claimed_cents": MAX_VALUE_CENTS}
+    listed = facts_of(an_action(send(50), **highest))
+    fee_unknown = facts_of(an_action(replace(send(50), asset="XRP", network="xrpl", contract="")))
+
+    assert listed.value_cents == MAX_VALUE_CENTS - 1
+    assert fee_unknown.value_cents == MAX_VALUE_CENTS
+
+
 @pytest.mark.parametrize(
     ("changes", "state"),
     [

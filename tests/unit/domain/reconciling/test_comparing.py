@@ -10,7 +10,7 @@ from twinlock.domain.actions import AnyPayload, FreezeSet
 from twinlock.domain.bounds import EXECUTION_LENGTH, EXECUTION_SKEW
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionDone, ActionVetoed
-from twinlock.domain.exits import TransferInternal, WithdrawalFiat
+from twinlock.domain.exits import TradeUnusual, TransferInternal, WithdrawalFiat
 from twinlock.domain.reconciling.comparing import (
     Before,
     Difference,
@@ -35,6 +35,16 @@ WIRED = WithdrawalFiat(
     address="DE02120300000000202051",
     memo="",
     max_fee_minor="100",
+)
+TRADED = TradeUnusual(
+    account=ALICE,
+    asset="USDT",
+    decimals=6,
+    amount_minor="10000000",
+    pair="QTUM/USDT",
+    side="buy",
+    price="3",
+    orders=300,
 )
 
 SECOND = Before(line=2, reference="tx-2")
@@ -161,6 +171,16 @@ def test_what_stays_in_the_books_or_goes_to_a_bank_need_not_say_so(
     assert found(row, closed_action(payload)) == ()
     [one] = found(replace(row, network="ethereum"), closed_action(payload))
     assert one.detail == "network"
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [("10000000", []), ("1", []), ("10000001", ["amount_minor"])],
+)
+def test_orders_are_filled_in_part_and_never_beyond(amount: str, said: list[str]) -> None:
+    row = a_row(type="trade.unusual", network="", address="QTUM/USDT", amount_minor=amount)
+
+    assert [one.detail for one in found(row, closed_action(TRADED))] == said
 
 
 def test_an_action_that_is_no_exit_differs_in_its_type() -> None:
