@@ -260,8 +260,11 @@ IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more bi
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.
 CODES_UNPROVED_PER_HOUR_MOST = 5  # Of them for whoever has shown nothing yet: anybody can ask.
+# Of them for whoever knows no more than the password: a leaked one leaves the owner's devices some.
+CODES_STRANGE_PER_HOUR_MOST = 8
 CODES_PER_DAY_MOST = 16  # A flood that keeps to the hour's limit is one all the same.
 CODES_UNPROVED_PER_DAY_MOST = 8  # Half of them, so that strangers leave the owner the other half.
+CODES_STRANGE_PER_DAY_MOST = 13  # Three are left: a sign-in takes one, setting a password another.
 FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a flood itself.
 
 # --- Notices ---
