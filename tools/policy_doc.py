@@ -225,7 +225,8 @@ when { context.value_cents <= 5000000 && context.day_cents + context.value_cents
 `!context.value_unknown` leaves what has no price to `exits.unknown_value`, which holds it for a day
 or takes proofs of two roots. Without that word the first rule refuses it for good, however little
 it is ([prices.md](prices.md)). With it, what has no price may leave above the limit after that
-wait: sign prices in time.
+wait, and a highest fee in a coin without a price makes all of it so: sign prices in time, of every
+network's own coin too.
 """.strip()
 
 

@@ -1,10 +1,10 @@
 """The extortionist who stops what leaves, with one thing of Alice's below the floor.
 
-Has: one root, her phone's mailbox and her old password. Wants: that her money cannot leave. Is
+Has: one thing, her phone's mailbox or her old password. Wants: that her money cannot leave. Is
 stopped by law 5: a freeze below the floor lapses after 72 hours and may be set once a month, a
 suspension the same, and a contest holds exits 14 days in 90. Leaves behind: at most 32 days of 90,
 and only if Alice never takes the mailbox off; each stop is told to every channel. Whoever has her
-phone and her mailbox freezes twice a month, and comes to 41.
+phone and her mailbox freezes twice a month, and comes to 41; with her password too to 59.
 """
 
 from datetime import datetime
@@ -49,11 +49,14 @@ STOPPED_MOST = 3 * WEAK_FREEZE_LENGTH + 3 * WEAK_FREEZE_LENGTH + CONTEST_LENGTH
 PERIOD = 90 * DAY
 # A mailbox freezes in its own name, so that nobody who reads one uses up the phone's.
 STOPPED_BY_BOTH = STOPPED_MOST + 3 * WEAK_FREEZE_LENGTH
+# A password is a name of its own, for freezes and for suspensions.
+STOPPED_BY_ALL = STOPPED_BY_BOTH + 6 * WEAK_FREEZE_LENGTH
 
 
 def test_the_number_that_the_laws_state() -> None:
     assert STOPPED_MOST == 32 * DAY
     assert STOPPED_BY_BOTH == 41 * DAY
+    assert STOPPED_BY_ALL == 59 * DAY
     assert PERIOD == 3 * WEAK_FREEZE_EVERY == CONTEST_HOLDS_EVERY
 
 
@@ -81,7 +84,7 @@ def test_a_freeze_of_each_month_stops_three_days_of_it() -> None:
     gate = a_gate()
     stopped = 0
     for _ in range(90):
-        if gate.account.freeze.until is None or gate.account.freeze.until <= gate.now:
+        if not frozen(gate):
             gate.prove(gate.propose(FREEZE).action_id, PASSWORD)
         gate.wait(DAY / 2)
         stopped += not leaves_now(gate)
@@ -120,13 +123,43 @@ def test_whoever_has_phone_and_mailbox_freezes_twice_a_month_and_no_more() -> No
     stopped = 0
     for _ in range(90):
         for channel in (EMAIL, SMS):
-            if gate.account.freeze.until is None or gate.account.freeze.until <= gate.now:
+            if not frozen(gate):
                 tap(gate, channel)
         gate.wait(DAY / 2)
         stopped += not leaves_now(gate)
         gate.wait(DAY / 2)
 
     assert stopped * DAY == 2 * 3 * WEAK_FREEZE_LENGTH
+
+
+def test_whoever_has_the_password_too_stops_half_of_the_days_and_no_more() -> None:
+    """But for the contest, which is counted once for all of it."""
+    gate = a_gate()
+    stopped = 0
+    for _ in range(90):
+        for channel in (EMAIL, SMS):
+            if not frozen(gate):
+                tap(gate, channel)
+        if not frozen(gate):
+            gate.prove(gate.propose(FREEZE).action_id, PASSWORD)
+        for source in (PASSWORD, SMS):
+            if not frozen(gate) and not all_suspended(gate):
+                for key in (ROAMING, SYNCED):
+                    gate.prove(gate.propose(suspend(key)).action_id, source)
+        gate.wait(DAY / 2)
+        stopped += not leaves_now(gate)
+        gate.wait(DAY / 2)
+
+    assert stopped * DAY == STOPPED_BY_ALL - CONTEST_LENGTH
+
+
+def frozen(gate: Gate) -> bool:
+    return gate.account.freeze.until is not None and gate.account.freeze.until > gate.now
+
+
+def all_suspended(gate: Gate) -> bool:
+    keys = (one for one in gate.account.authenticators if isinstance(one, Passkey))
+    return all(one.suspended(gate.now) for one in keys)
 
 
 class OneRoot(RuleBasedStateMachine):

@@ -27,11 +27,12 @@ from twinlock.cli import cosigner
 from twinlock.cli.cosigner import PATH, CallbackApp, Config, _config, adopt, handler_of
 from twinlock.cli.main import app as commands
 from twinlock.domain.canonical import encode
-from twinlock.domain.errors import MalformedError, SignerRefusedError
+from twinlock.domain.errors import FileUnsafeError, MalformedError, SignerRefusedError
 from twinlock.signer.callback import EvidenceMissingError, EvidenceSilentError
 
 COSIGNER = RSAKey.generate_key(2048)
 OWN = ECKey.generate_key("P-256")
+SECRETS = ("own.pem", "api-key")
 
 
 @pytest.fixture
@@ -50,6 +51,8 @@ def file(tmp_path: Path, platform: Receiver, wallet: Wallet) -> Path:
     (tmp_path / "cosigner.pem").write_bytes(COSIGNER.as_pem(private=False))
     (tmp_path / "own.pem").write_bytes(OWN.as_pem(private=True))
     (tmp_path / "api-key").write_text("a platform key\n")
+    for secret in SECRETS:
+        (tmp_path / secret).chmod(0o600)
     (tmp_path / "trust.json").write_bytes(encode(wallet.settings.trust))
     values = {
         "cosigner_public_key": str(tmp_path / "cosigner.pem"),
@@ -186,6 +189,27 @@ def test_a_key_of_the_wrong_half_is_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(MalformedError):
         handler_of(_config(file))
     assert Config.__struct_config__.forbid_unknown_fields
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_secret_that_others_may_read_or_change_is_refused(
+    file: Path, tmp_path: Path, secret: str, mode: int
+) -> None:
+    """Prevents: any user of the wallet's machine, who approves what he likes in our name."""
+    (tmp_path / secret).chmod(mode)
+    with pytest.raises(FileUnsafeError, match=rf"{secret} is open to others \(mode {mode:04o}\)"):
+        handler_of(_config(file))
+
+    (tmp_path / secret).chmod(0o400)
+    handler_of(_config(file))
+
+
+@pytest.mark.parametrize("held", [b"\xff\xfe", b"", b"two\nlines"])
+def test_an_api_key_that_is_none_is_refused(file: Path, tmp_path: Path, held: bytes) -> None:
+    (tmp_path / "api-key").write_bytes(held)
+    with pytest.raises(MalformedError, match="api-key holds no platform key"):
+        handler_of(_config(file))
 
 
 @pytest.mark.parametrize("name", ["own.pem", "cosigner.pem"])

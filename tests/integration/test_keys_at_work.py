@@ -1,13 +1,16 @@
 """The keyring as a process works with it: noticed when it changes, and not trusted when unseen."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import pytest
+from support.due import due_customer, erasing
 from support.postgres import TestDatabase
 from support.service import Customer, Service
 from support.softhsm import make_token
@@ -17,17 +20,27 @@ from support.stores import (
     SteerableClock,
     make_keyring,
     new_customer,
+    open_store,
     opened,
     opening,
     touching,
 )
 
 from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.file_keys import FileSigning
 from twinlock.adapters.keyring.pkcs11 import Token
-from twinlock.adapters.keyring.ring import Role
+from twinlock.adapters.keyring.ring import Keyring, Role
 from twinlock.adapters.keys_at_work import KeysAtWork
+from twinlock.adapters.sql.erasing import SqlEraser
+from twinlock.adapters.sql.log_keys import SqlLogKeys
+from twinlock.adapters.sql.officers import SqlPlatformActs
 from twinlock.adapters.sql.store import SqlStore
+from twinlock.bootstrap.notices import open_dead_letters
+from twinlock.bootstrap.officers import open_officers
+from twinlock.bootstrap.webhooks import open_webhooks
+from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
+from twinlock.domain.canonical import b64url
 from twinlock.domain.errors import (
     KeyringMissingError,
     KeyringWrongError,
@@ -37,7 +50,9 @@ from twinlock.domain.errors import (
 from twinlock.ports.log import (
     Head,
 )
+from twinlock.services.officers import Officers
 
+Opens: TypeAlias = Callable[[World], AbstractAsyncContextManager[object]]
 LATER = BEGINNING + timedelta(days=1)
 LATEST = BEGINNING + timedelta(days=2)
 
@@ -216,6 +231,61 @@ async def test_a_process_that_was_stopped_over_a_rotation_decides_nothing_by_wha
         assert (await store.head()).size == 1
         await at_work.look()
         await store.run(touching(alice))
+
+
+async def test_an_account_is_erased_by_no_keys_that_were_not_seen_for_ten_seconds(
+    database: TestDatabase,
+    keyring: Keyring,
+    keyring_dir: Path,
+    clock: SteerableClock,
+    seconds: Seconds,
+) -> None:
+    """Prevents: the head of the log under a key that was retired meanwhile, which opens no more."""
+    at_work = KeysAtWork(keyring, keyring_dir, seconds=seconds)
+    erases = SqlEraser(database.owner_dsn, sealer=at_work.sealer, entropy=ENTROPY, clock=clock)
+    async with open_store(database.app_dsn, keyring, clock) as store:
+        customer, action = await due_customer(store, clock)
+        seconds.at += 60
+        with pytest.raises(KeysStaleError):
+            await erases.erase(erasing(customer, action))
+        assert (await store.account(customer.account_id)).actions
+        await at_work.look()
+        assert (await erases.erase(erasing(customer, action))).indexes == (1,)
+
+
+async def test_officers_and_the_log_s_own_keys_are_written_by_no_keys_that_were_not_seen(
+    database: TestDatabase, clock: SteerableClock, at_work: KeysAtWork, seconds: Seconds
+) -> None:
+    async with SqlStore.connect(
+        database.app_dsn, sealer=at_work.sealer, entropy=ENTROPY, clock=clock
+    ) as store:
+        acts = SqlPlatformActs(store.database, sealer=at_work.sealer, clock=clock, log_origin="log")
+        officers = Officers(acts, clock=clock, entropy=ENTROPY, log_origin="log")
+        log = SqlLogKeys(store.database, sealer=at_work.sealer, clock=clock)
+        named = tuple(b64url(FileSigning(ENTROPY.draw(32)).public) for _ in range(3))
+        seconds.at += 60
+        with pytest.raises(KeysStaleError):
+            await officers.appoint(named)
+        with pytest.raises(KeysStaleError):
+            await log.tell("log+0a0b0c0d+AQ==")
+        assert (await store.head()).size == 0
+        await at_work.look()
+        assert (await officers.appoint(named)).officers == tuple(sorted(named))
+
+
+@pytest.mark.parametrize("opens", [open_officers, open_webhooks, open_dead_letters])
+async def test_a_command_follows_the_keyring_for_as_long_as_it_works(
+    world: World, monkeypatch: pytest.MonkeyPatch, opens: Opens
+) -> None:
+    """Prevents: an erasure of many accounts that is refused after ten seconds."""
+    looked = asyncio.Event()
+
+    async def look(_: KeysAtWork) -> None:
+        looked.set()
+
+    monkeypatch.setattr(KeysAtWork, "look", look)
+    async with opens(world):
+        await asyncio.wait_for(looked.wait(), 10)
 
 
 # --- With a token ---

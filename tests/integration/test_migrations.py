@@ -13,8 +13,9 @@ import pytest
 from support.postgres import APP_PASSWORD, TestDatabase, TestServer, both_versions
 from support.schema import describe
 
+from twinlock.adapters.sql import connections, queries
+from twinlock.adapters.sql import installation as installing
 from twinlock.adapters.sql import migrate as migrating
-from twinlock.adapters.sql import queries
 from twinlock.adapters.sql.installation import InstallationError, claim
 from twinlock.adapters.sql.migrate import (
     APP_ROLE,
@@ -197,7 +198,7 @@ async def test_a_server_that_hangs_in_the_middle_of_a_step_is_left(
     database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrating, "STEP_SECONDS", 2.0)
-    monkeypatch.setattr(migrating, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "CLOSE_SECONDS", 0.1)
     slow = a_step(LAST + 1, "SELECT pg_sleep(60)")
     running = asyncio.create_task(
         migrate(database.owner_dsn, app_password=None, steps=(*migrations(), slow))
@@ -296,3 +297,27 @@ async def test_a_claim_that_is_held_up_is_told(database: TestDatabase) -> None:
 
         with pytest.raises(UnavailableError):
             await claim(database.app_dsn, fingerprint="f", log_origin="o", seal_keys=())
+
+
+async def test_a_server_that_hangs_over_a_claim_is_left(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: a service that neither starts nor says why."""
+    monkeypatch.setattr(installing, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "CLOSE_SECONDS", 0.1)
+    backend = None
+    async with database.owner() as operator, operator.transaction():
+        await operator.execute("LOCK TABLE installation")
+        claiming = asyncio.create_task(
+            claim(database.app_dsn, fingerprint="f", log_origin="o", seal_keys=())
+        )
+        while backend is None:
+            assert not claiming.done()
+            backend = await operator.fetchval("SELECT pid FROM pg_locks WHERE NOT granted")
+        os.kill(int(backend), signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(15):
+                with pytest.raises(UnavailableError):
+                    await claiming
+        finally:
+            os.kill(int(backend), signal.SIGCONT)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from support.cast import NOON
 from support.owned_keys import AWAY
+from support.postgres import TestDatabase
 from support.service import Customer, Service
 from support.traders import THIN, by_key, by_session, make_key, order, ticket
 
@@ -184,6 +185,23 @@ async def test_a_permit_lapses_and_counts_for_nothing_under_a_halt(
     assert (await by_session(alice, **far, action_id=proposed.action_id))["verdict"] == "ask"
     assert (await by_session(alice, **far, action_id="act_none"))["verdict"] == "ask"
     assert (await by_session(alice, **far, action_id="nonsense"))["verdict"] == "ask"
+
+
+async def test_a_permit_that_was_changed_lets_nothing_pass_and_fails_no_neighbour(
+    alice: Customer, database: TestDatabase
+) -> None:
+    proposed = await alice.propose("freeze.set")
+    await alice.with_passkey(proposed.action_id)
+    await database.execute("UPDATE stream SET box = 'x' WHERE kind = 'action'")
+    far = order(alice.account_id, session_id=alice.session_id, pair=THIN, price="10", mid="1")
+    asked = [
+        {**far, "kind": "reduce", "action_id": proposed.action_id},
+        order(alice.account_id, session_id=alice.session_id, kind="reduce"),
+    ]
+
+    answers = await alice.client.examine(asked, tickets=[ticket(alice)])
+
+    assert [one["verdict"] for one in answers] == ["ask", "pass"]
 
 
 async def test_batches_at_once_count_as_one_after_the_other(alice: Customer) -> None:

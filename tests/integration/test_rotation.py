@@ -23,6 +23,7 @@ from support.stores import (
     withdrawal,
 )
 
+from twinlock.adapters import private_files
 from twinlock.adapters.boxes import Sealer
 from twinlock.adapters.keyring import ring as keyrings
 from twinlock.adapters.keyring.ring import Keyring, Role
@@ -43,6 +44,7 @@ from twinlock.bootstrap.world import World, prepare
 from twinlock.domain.authorization import SPEND_TYPE
 from twinlock.domain.canonical import decode, from_b64url
 from twinlock.domain.errors import (
+    FileBusyError,
     JwsRefusedError,
     KeyringOutdatedError,
     SettingsWrongError,
@@ -187,6 +189,17 @@ async def test_another_installations_keyring_is_refused_after_rotations_too(
     assert (await house.again()).keyring.fingerprint() == house.ring().fingerprint()
 
 
+@pytest.mark.parametrize("role", REQUIRED)
+async def test_a_key_that_was_retired_is_retired_again(house: House, role: Role) -> None:
+    """A command was killed before it destroyed what the token holds; the next one does."""
+    old, _ = await house.rotate(role)
+    if role is Role.SEAL:
+        await house.rewrap()
+    gone = await house.retire(old)
+
+    assert await house.retire(old) == gone
+
+
 # --- SEAL ---
 
 
@@ -223,6 +236,39 @@ async def test_a_seal_key_is_kept_until_everything_is_wrapped_anew(house: House)
             withdrawal(alice, new_action(alice), key=idempotency(f"key-{action[-8:]}"))
         )
         assert again.repeated == action
+
+
+async def test_no_key_changes_while_all_is_wrapped_anew(house: House) -> None:
+    """Prevents: customers' keys under one that was retired, by a run that was stopped meanwhile."""
+    await spent(house)
+    await house.rotate(Role.SEAL)
+    busy: list[bool] = []
+
+    def told(_: int) -> None:
+        try:
+            with private_files.locked(
+                house.directory.with_name(f".{house.directory.name}.lock"), patience_seconds=0
+            ):
+                busy.append(False)
+        except FileBusyError:
+            busy.append(True)
+
+    await rewrap_keys(await house.again(), told)
+
+    assert set(busy) == {True}
+
+
+async def test_what_is_wrapped_anew_is_by_the_keys_of_that_moment(house: House) -> None:
+    await spent(house)
+    await house.announce(Role.SEAL)
+    started = await house.again()  # A command that was started, and waited.
+    house.clock.advance(MONTH)
+    new = await house.activate(Role.SEAL)
+
+    assert (await rewrap_keys(started, lambda _: None)).subjects == 1
+    wrapped = await house.database.value("SELECT wrapped FROM subject_key")
+    assert isinstance(wrapped, bytes)
+    assert wrapped[:8].hex() == new.key_id
 
 
 async def test_the_head_of_a_log_that_stands_still_is_sealed_anew(house: House) -> None:

@@ -5,6 +5,7 @@ Always true (tests/unit/adapters/test_boxes.py):
 * a box opens only under the subject, kind, id and version that it was sealed for;
 * a subject's key opens only for that subject, and only under a seal key of this keyring;
 * a row that stays in clear and has a MAC is the one that we wrote, for the purpose of its tag;
+* nothing is wrapped and no row gets a MAC by keys that may be gone (``check_ready``);
 * any other bytes are SealBrokenError.
 
 Each subject has its own AES-256-GCM key (NIST SP 800-38D), wrapped by the keyring's seal key:
@@ -127,12 +128,13 @@ class Sealer:
         """Return a new wrapped key (68 bytes) for ``subject_id``, from 44 random bytes.
 
         Raises:
-            TokenUnavailableError: the token does not answer.
+            KeysStaleError, TokenUnavailableError: as ``check_ready``.
         """
         invariant(len(random) == NEW_KEY_ENTROPY_BYTES, "a new key takes 44 random bytes")
         return self._wrap(subject_id, random[:KEY_BYTES], nonce=random[KEY_BYTES:])
 
     def _wrap(self, subject_id: str, key: bytes, *, nonce: bytes) -> bytes:
+        self._ready()
         held = self._held
         wrapped = held.seals[held.current].wrap(key, nonce=nonce, owner=_owner(subject_id))
         return held.current + nonce + wrapped
@@ -180,7 +182,12 @@ class Sealer:
         return self._held.current
 
     def mac(self, tag: str, *parts: bytes) -> bytes:
-        """Return the MAC (40 bytes) of a row that stays in clear; ``tag`` says what kind it is."""
+        """Return the MAC (40 bytes) of a row that stays in clear; ``tag`` says what kind it is.
+
+        Raises:
+            KeysStaleError, TokenUnavailableError: as ``check_ready``.
+        """
+        self._ready()
         held = self._held
         return held.current + tagged_mac(held.row_keys[held.current], tag, *parts)
 

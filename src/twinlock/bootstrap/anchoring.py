@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from twinlock.adapters.anchor import AnchorThread
-from twinlock.adapters.keys_at_work import KeysAtWork
+from twinlock.adapters.beside import beside
+from twinlock.adapters.keys_at_work import LOOK_SECONDS, KeysAtWork
 from twinlock.adapters.sql.group_commit import BATCH_MOST
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.system import SystemClock, SystemEntropy
@@ -21,16 +22,22 @@ ANCHOR_SECONDS = 1.0  # Between two looks at the log's head; two fsyncs a second
 async def anchored(
     world: World, clock: Clock, *, batch_most: int = BATCH_MOST
 ) -> AsyncIterator[tuple[SqlStore, Anchoring, KeysAtWork]]:
-    """Open the store with its anchor, which is not held against it yet, and the keys it uses."""
+    """Open the store with its anchor, which is not held against it yet, and the keys it uses.
+
+    They are followed for as long as the block lasts: nothing is made by keys that nobody looked at.
+    """
     settings, keys = world.settings, KeysAtWork.of(world.keyring, world.settings)
     with AnchorThread.of(settings.data_dir / "log-anchor.json") as anchors:
-        async with SqlStore.connect(
-            world.dsn,
-            sealer=keys.sealer,
-            entropy=SystemEntropy(),
-            clock=clock,
-            batch_most=batch_most,
-        ) as kept:
+        async with (
+            SqlStore.connect(
+                world.dsn,
+                sealer=keys.sealer,
+                entropy=SystemEntropy(),
+                clock=clock,
+                batch_most=batch_most,
+            ) as kept,
+            beside("keyring_waits", keys.look, pause=LOOK_SECONDS),
+        ):
             signer = keys.signer(log_origin=settings.log_origin)
             yield kept, Anchoring(kept, signer=signer, anchors=anchors), keys
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
 from twinlock.adapters.beside import beside
-from twinlock.adapters.keys_at_work import LOOK_SECONDS
 from twinlock.adapters.sql.arrivals import SqlArrivals
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.system import SystemEntropy, own_clock
@@ -50,7 +49,6 @@ async def open_importing(
     async with (
         own if clock is None else nullcontext(clock) as trusted,
         anchored(world, trusted, batch_most=BATCH_MOST) as (kept, anchoring, keys),
-        beside("keyring_waits", keys.look, pause=LOOK_SECONDS),
         beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
         checking_beside(begin) if helped else nullcontext(checking_here(begin)) as check,
     ):

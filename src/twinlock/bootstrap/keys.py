@@ -42,8 +42,18 @@ async def key_rotation(world: World, *, clock: Clock | None = None) -> AsyncIter
 
 
 async def rewrap_keys(world: World, told: Callable[[int], None]) -> Rewrapped:
-    """Put all that stands under an older seal key under the current one, as the tables' owner."""
+    """Put all that stands under an older seal key under the current one, as the tables' owner.
+
+    No key changes meanwhile. Prevents: customers' keys under one that was retired, by a run that
+    was stopped in between; they would open no more.
+
+    Raises:
+        FileBusyError: another command changes the keyring, or wraps as well.
+        SettingsWrongError: the owner of the tables is not known.
+    """
     if not world.owner_dsn:
         raise SettingsWrongError("TWINLOCK_OWNER_URL is not set: name the owner of the tables")
-    sealer, entropy = Sealer(world.keyring), SystemEntropy()
-    return await Rewrap(world.owner_dsn, sealer=sealer, entropy=entropy, told=told).run()
+    directory, token = world.settings.keyring_dir, open_token(world.settings.token)
+    with keyrings.changing(directory):
+        sealer, entropy = Sealer(keyrings.load(directory, token)), SystemEntropy()
+        return await Rewrap(world.owner_dsn, sealer=sealer, entropy=entropy, told=told).run()

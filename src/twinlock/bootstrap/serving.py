@@ -15,7 +15,6 @@ from litestar.datastructures import State
 
 from twinlock.adapters.beside import attempt, beside
 from twinlock.adapters.hashing import ThreadHasher
-from twinlock.adapters.keys_at_work import LOOK_SECONDS as KEYS_SECONDS
 from twinlock.adapters.keys_at_work import KeysAtWork
 from twinlock.adapters.known_passwords import KnownPasswords
 from twinlock.adapters.letters import InTime, LetterFiles
@@ -195,7 +194,6 @@ async def open_api(
 
         async with (
             looked_after(world.server, kept.database.ping),
-            beside("keyring_waits", keys.look, pause=KEYS_SECONDS),
             beside("anchor_waits", anchoring.follow, pause=ANCHOR_SECONDS),
             beside("forgetting_waits", forget_keys, pause=FORGET_SECONDS),
             open_publishing(settings, world.keyring, kept, keys=keys, clock=trusted) as published,

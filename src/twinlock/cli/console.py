@@ -18,12 +18,12 @@ NAME = "twinlock"  # Of the program, as it is installed.
 
 def say(text: str) -> None:
     """Tell a person something that is not the result."""
-    typer.echo(text, err=True)
+    typer.echo(_shown(text), err=True)
 
 
 def result(value: object, *, as_json: bool, text: str) -> None:
     """Print the result: canonical JSON, or words."""
-    sys.stdout.write(encode(value).decode("utf-8") if as_json else text)
+    sys.stdout.write(encode(value).decode("utf-8") if as_json else _shown(text))
     sys.stdout.write("\n")
     sys.stdout.flush()  # Whether anybody reads it shows now, and not after the exit code.
 
@@ -73,3 +73,14 @@ def plain(text: str) -> str:
     """
     escaped = text.encode("ascii", "backslashreplace").decode("ascii")
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in escaped)
+
+
+def _shown(text: str) -> str:
+    """Return ``text`` in lines, with whatever else a terminal would obey escaped.
+
+    Prevents: a name in a row of the database, or of a file, that writes over what else was told.
+    """
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode("ascii")
+        for one in text
+    )

@@ -17,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from twinlock.cli.console import log_to_stderr, result, say
+from twinlock.cli.files import read_secret
 from twinlock.cli.witness import run
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.trust import read_trust
@@ -140,7 +141,7 @@ def _state(config: Config) -> FileState:
 
 
 def _key(path: Path, *, private: bool) -> RSAKey | ECKey:
-    data = _bytes(path)
+    data = read_secret(path, FILE_BYTES_MOST) if private else _bytes(path)
     for kind in (RSAKey, ECKey):
         try:
             key = kind.import_key(data)
@@ -170,7 +171,9 @@ def _bytes(path: Path) -> bytes:
 
 
 def _evidence_of(config: Config) -> Callable[[str, int], bytes]:
-    token = _bytes(Path(config.api_key)).decode("ascii").strip()
+    token = read_secret(Path(config.api_key), FILE_BYTES_MOST).decode("ascii", "replace").strip()
+    if not (token and token.isascii() and token.isprintable()):
+        raise MalformedError(f"{config.api_key} holds no platform key")
     headers = {"authorization": f"Bearer {token}", "accept-encoding": "identity"}
 
     def evidence(action_id: str, size: int) -> bytes:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from twinlock.cli.console import plain
-from twinlock.domain.errors import TwinlockError
+from twinlock.domain.errors import FileUnsafeError, TwinlockError
+
+_OTHERS_RIGHTS = 0o077
 
 
 class FileUnreadableError(TwinlockError):
@@ -50,6 +52,29 @@ def read_file(path: Path, most: int) -> bytes:
             data = file.read(most + 1)
     except OSError as error:
         raise FileUnreadableError(f"{named} cannot be read: {error.strerror}") from error
+    return _within(path, data, most)
+
+
+def _within(path: Path, data: bytes, most: int) -> bytes:
     if len(data) > most:
-        raise FileUnreadableError(f"{named} has more than {most} bytes")
+        raise FileUnreadableError(f"{plain(str(path))} has more than {most} bytes")
     return data
+
+
+def read_secret(path: Path, most: int) -> bytes:
+    """Return the bytes of a regular file that nobody else may read or change, at most ``most``.
+
+    Links are followed, and root may own it: so containers are handed their secrets.
+
+    Raises:
+        FileUnsafeError: it is another user's, or open to others.
+        FileUnreadableError: as ``read_file``.
+    """
+    with open_file(path) as file:
+        found, data = os.fstat(file.fileno()), file.read(most + 1)
+    if found.st_uid not in (0, os.geteuid()):
+        raise FileUnsafeError(f"{path} belongs to user {found.st_uid}, not {os.geteuid()}")
+    if found.st_mode & _OTHERS_RIGHTS:
+        mode = stat.S_IMODE(found.st_mode)
+        raise FileUnsafeError(f"{path} is open to others (mode {mode:04o})")
+    return _within(path, data, most)

@@ -131,7 +131,10 @@ def main() -> None:
     try:
         app()
     except SystemExit as ended:
-        # Prevents: the code 1 with which the libraries that print end where nobody reads on.
+        # Prevents: the code 1 with which the libraries end where nobody reads on, or where what
+        # somebody sends to us broke off.
+        if isinstance(ended.__context__, typer.Abort):
+            sys.exit(CANNOT)
         if not isinstance(ended.__context__, BrokenPipeError):
             raise
         _end(partial(fail, SystemRefusedError("broken pipe: nobody reads on")))
@@ -140,7 +143,9 @@ def main() -> None:
     except OSError as error:
         told = SystemRefusedError(f"{error.strerror or error}: {error.filename or 'no file'}")
         _end(partial(fail, told))
-    except Exception:  # noqa: BLE001 - the outermost edge of a command: our bug
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the outermost edge of a command: our bug
         # Prevents: a halt that broke, and whose code says that one officer agreed; a check that
         # broke, and whose code says that what it checked does not hold.
         _end(traceback.print_exc)

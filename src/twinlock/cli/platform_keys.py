@@ -1,6 +1,7 @@
 """``twinlock platform-key``: keys for the platform's servers."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,7 @@ SignedBy = Annotated[
     ),
 ]
 Days = Annotated[int, typer.Option(min=1, max=400, help="Days until it expires.")]
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes in base64url.
 _OF_PATHS = frozenset("/.")  # In no key: base64url has neither.
 DEFAULT_SCOPES: list[Scope] = [  # The one reads everything, the other ends others' work.
     one for one in Scope if one not in (Scope.EXPORT, Scope.REVOKE_KEYS)
@@ -76,11 +78,13 @@ def create(
 
 
 def _public_key(text: str) -> str:
-    """Return what a file of this name holds, or the text itself where there is none.
+    """Return the text itself where it is a key, and else what a file of this name holds.
 
     Raises:
         SigningKeyWrongError: a file that is not there, is too long, or is no text.
     """
+    if _KEY.fullmatch(text):
+        return text
     try:
         with Path(text).open("rb") as file:
             return file.read(PEM_CHARACTERS_MOST + 1).decode("ascii")

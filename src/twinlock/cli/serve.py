@@ -1,6 +1,7 @@
 """``twinlock serve``: the service, on one or several processes; ``twinlock migrate``."""
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -22,14 +23,15 @@ from twinlock.bootstrap.rulebook import RuleBook, rule_book
 from twinlock.bootstrap.serving import open_api, page_routes
 from twinlock.bootstrap.trust import tell_served
 from twinlock.bootstrap.world import migrate_owner, prepare, settings_from_environment
-from twinlock.cli.console import log_to_stderr, say
+from twinlock.cli.console import fail, log_to_stderr, say
 from twinlock.cli.listening import BoundedProtocol
-from twinlock.domain.errors import SettingsWrongError, TwinlockError
+from twinlock.domain.errors import SettingsWrongError, TokenPinWrongError, TwinlockError
 
 DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
 BACKLOG = 2048
-AGAIN_SECONDS = 2.0  # Before a process that did not start is tried again; it fails in a second.
+AGAIN_SECONDS = 2.0  # After a process that had not started is tried again; it fails in a second.
 NOT_STARTED = 3  # The exit code of such a process: uvicorn's.
+PIN_REFUSED = 4  # And of one that is not tried again: tokens lock after a few wrong PINs.
 _WORKER = "twinlock.cli.serve:worker"
 
 
@@ -55,7 +57,11 @@ def _book() -> RuleBook:
 @asynccontextmanager
 async def opens() -> AsyncIterator[Api]:
     """Open the use cases of one process, by the environment and the rules that hold every law."""
-    world = await prepare(settings_from_environment())
+    try:
+        world = await prepare(settings_from_environment())
+    except TokenPinWrongError as error:
+        fail(error)
+        os._exit(PIN_REFUSED)  # The server would end with the code that asks for another try.
     async with open_api(world, book=_book()) as api:
         await tell_served(world, _book())
         spare_collections()
@@ -107,18 +113,22 @@ class Crew(Multiprocess):
     """
 
     def keep_subprocess_alive(self) -> None:
-        """Start another process in the place of each that ended; one that fails, after a pause."""
+        """Start another process in the place of each that ended; where one failed, pause once."""
+        failed = False
         for place, process in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
-            if process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+            if process.exitcode == PIN_REFUSED or process.is_alive(
+                timeout=self.config.timeout_worker_healthcheck
+            ):
                 continue
             process.kill()  # It may hang.
             process.join()
-            if process.exitcode == NOT_STARTED:
-                time.sleep(AGAIN_SECONDS)
+            failed |= process.exitcode == NOT_STARTED
             self.processes[place] = Process(self.config, self.sockets)
             self.processes[place].start()
+        if failed:
+            time.sleep(AGAIN_SECONDS)  # Signals are heard behind it.
 
 
 def _end_well(_: int, __: FrameType | None) -> NoReturn:

@@ -38,7 +38,8 @@ _PREFIX = re.compile(
             "G(?=[A-Z2-7]{55}$)",  # Stellar
             "U[Qf](?=[A-Za-z0-9_-]{46}$)",  # TON
             "[A-Z]{2}(?=[0-9]{2}[A-Z0-9]{11,29}$)",  # a bank account by its IBAN: the country
-            "[A-Z]{2}/(?=[A-Z0-9]{1,12}/[A-Z0-9]{1,34}$)",  # one without: the same
+            # one without: all but the account's number, since many have theirs at one bank
+            "[A-Z]{2}/[A-Z0-9]{1,12}/0*(?=[A-Z0-9]{1,34}$)",
         )
     ),
     re.ASCII,

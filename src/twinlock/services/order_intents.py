@@ -20,7 +20,7 @@ from twinlock.domain.bounds import SESSION_TOLD_EVERY, SIGNED_AT_TOLERANCE
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import RecordTrading, SessionSignature
 from twinlock.domain.decisions import Decided, Rules
-from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
@@ -134,12 +134,15 @@ class OrderIntents:
         return found
 
     async def _permit(self, named: str) -> TradePermit | None:
-        """Return what an action that is over lets pass; what is over never changes."""
+        """Return what an action that is over lets pass; what is over never changes.
+
+        What names none, or does not open, lets nothing pass, and fails no neighbour.
+        """
         try:
             account_of(named)
-        except MalformedError:
+            permit = permit_of(await self._store.closed_action(ActionId(named)))
+        except (MalformedError, SealBrokenError):
             return None
-        permit = permit_of(await self._store.closed_action(ActionId(named)))
         if permit is not None:
             _keep(self._permits, named, permit)
         return permit

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import sys
 from contextlib import suppress
@@ -5,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from twinlock.cli import main as commands
@@ -41,6 +43,25 @@ def test_a_bug_of_ours_is_neither_a_no_nor_an_officer_s_word(
     assert (ended.value.code, told.out) == (2, "")
     assert told.err.startswith("Traceback")
     assert told.err.endswith("RuntimeError: ours\n")
+
+
+@pytest.mark.parametrize("what", [EOFError, asyncio.CancelledError, MemoryError])
+def test_a_command_that_breaks_off_says_no_no(
+    what: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: code 1 of ``twinlock resume``, where what is told by it never happened."""
+
+    def halt() -> None:
+        raise what
+
+    alone = typer.Typer()
+    alone.command("halt")(halt)
+    monkeypatch.setattr(commands, "_loaded", lambda *_: typer.main.get_command(alone))
+    monkeypatch.setattr(sys, "argv", ["twinlock", "halt"])
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+
+    assert ended.value.code == 2
 
 
 @pytest.mark.parametrize(

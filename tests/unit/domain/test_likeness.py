@@ -59,7 +59,9 @@ def blocked(decision: Decision) -> bool:
         ("GA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJVSGZ", ("A7QY", "VSGZ")),
         ("UQCD39VS5jcptHL8vMjEXrzGaRcCVYto7HUn4bpAOg8xqEBI", ("CD39", "qEBI")),
         ("GB82WEST12345698765432", ("82WE", "5432")),
-        ("US/021000021/000123456789", ("0210", "6789")),
+        ("US/021000021/000123456789", ("1234", "6789")),
+        ("US/021000021/0000", ("0", "0")),
+        ("CN/BKCHCNBJ110/00A1B2C3D4E5", ("A1B2", "D4E5")),
         ("rabbit", ("rabb", "bbit")),
         ("alice", ("alic", "lice")),
         ("abc", ("abc", "abc")),
@@ -83,6 +85,15 @@ def test_people_compare_what_follows_the_fixed_prefix(address: str, ends: tuple[
 def test_four_and_four_are_enough_and_three_are_not(other: str, alike: bool) -> None:
     assert resembles(GOOD, other) is alike
     assert resembles(other, GOOD) is alike
+
+
+def test_two_accounts_at_one_bank_are_told_apart() -> None:
+    """Prevents: a company that cannot pay one of a hundred people, who all bank at one bank."""
+    bank = "US/021000021"
+    assert not resembles(f"{bank}/100000001234", f"{bank}/200000001234")
+    assert resembles(f"{bank}/100000001234", f"{bank}/100099991234")
+    assert resembles(f"{bank}/100000001234", f"{bank}/0100000001234")
+    assert resembles("CN/BKCHCNBJXXX/100000001234", "CN/BKCHCNBJ110/100000001234")
 
 
 def a_gate(**changes: object) -> Gate:

@@ -21,7 +21,7 @@ READERS = 4  # Connections for reading; a read takes a tenth of a millisecond of
 CONNECT_SECONDS = 2.0  # Also for a reader's turn. A healthy database takes 10 ms.
 READ_SECONDS = 3.0  # No statement of ours takes a hundredth of that.
 OWNER_SECONDS = 60.0  # Of the tables' owner: one that reads ten million rows, or one long life.
-CLOSE_SECONDS = 2.0  # For readers who are still reading when the process ends.
+CLOSE_SECONDS = 2.0  # For a goodbye, and readers who still read when the process ends.
 SETTINGS = {
     "application_name": "twinlock",
     "search_path": "twinlock",
@@ -97,6 +97,14 @@ async def connected_as_owner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     except DOWN as error:
         raise unavailable(error) from error
     finally:
+        connection.terminate()
+
+
+async def leave(connection: asyncpg.Connection) -> None:
+    """Say goodbye to a server that may not be listening."""
+    try:
+        await connection.close(timeout=CLOSE_SECONDS)
+    except DOWN:
         connection.terminate()
 
 

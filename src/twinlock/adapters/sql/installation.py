@@ -12,6 +12,7 @@ from twinlock.adapters.sql.connections import (
     READ_SECONDS,
     REFUSED,
     SETTINGS,
+    leave,
     unreachable,
 )
 from twinlock.adapters.sql.migrate import check_schema
@@ -54,7 +55,7 @@ async def claim(dsn: str, *, fingerprint: str, log_origin: str, seal_keys: Colle
     except DOWN as error:
         raise unreachable(error) from error
     finally:
-        await connection.close()
+        await leave(connection)
     if row is None or (row["fingerprint"], row["log_origin"]) != (fingerprint, log_origin):
         raise InstallationError("this database belongs to another keyring or log")
     if sealed and sealed[:KEY_ID_BYTES].hex() not in seal_keys:

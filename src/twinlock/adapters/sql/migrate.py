@@ -16,10 +16,10 @@ from typing import NamedTuple
 import asyncpg
 
 from twinlock.adapters.sql.connections import (
-    CLOSE_SECONDS,
     CONNECT_SECONDS,
     DOWN,
     REFUSED,
+    leave,
     unreachable,
 )
 from twinlock.domain.errors import TwinlockError
@@ -132,7 +132,7 @@ async def migrate(
     except DOWN as error:
         raise unreachable(error) from error
     finally:
-        await _close(connection)
+        await leave(connection)
     return max(one.number for one in steps)
 
 
@@ -151,14 +151,6 @@ async def _apply(
             await connection.execute(
                 "INSERT INTO migration (number, digest) VALUES ($1, $2)", step.number, step.digest
             )
-
-
-async def _close(connection: asyncpg.Connection) -> None:
-    """Say goodbye to a server that may not be listening."""
-    try:
-        await connection.close(timeout=CLOSE_SECONDS)
-    except DOWN:
-        connection.terminate()
 
 
 async def _set_password(connection: asyncpg.Connection, password: str) -> None:
