@@ -56,9 +56,9 @@ serve: $(RUNTIME) ## Serve on http://localhost:8080, with a database of its own
 test: $(DEV) ## Run every test in random order, and hold the coverage to its limits
 	@tools/system-packages.sh tests
 	@mkdir -p var && rm -f .coverage .coverage.* var/coverage.json
-# Once, and not in each process that a test starts, where Python is told to keep no bytecode.
-	@$(BIN)/python -m compileall -q -j 2 src
-	$(BIN)/python -m pytest -rs -n $(JOBS) --cov --cov-report=json:var/coverage.json
+# Once, and not in each process, also where Python is told to keep no bytecode.
+	@$(BIN)/python -m compileall -q -j 2 src tests/support tools
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -rs -n $(JOBS) --cov --cov-report=json:var/coverage.json
 	$(BIN)/python tools/coverage_gate.py var/coverage.json
 
 # Modules of tests/mutants.toml for `make mutants`; all of them unless told.

@@ -6,17 +6,23 @@ Seconds in CI, minutes with ``HYPOTHESIS_PROFILE=deep``.
 
 import asyncio
 import gc
+import importlib
 import os
+import pkgutil
 import signal
 from collections.abc import Callable, Generator, Iterator
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
+import coverage
 import pytest
 import structlog
 import uvloop
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # it ships no types
+
+import twinlock
 
 settings.register_profile(
     "ci",
@@ -89,6 +95,24 @@ UNCOUNTED = (
 )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Count the lines of modules as they are loaded, and none while tests are looked for.
+
+    To look for them takes twice as long when it is watched.
+    """
+    counting = coverage.Coverage.current()
+    if counting is None or session.config.pluginmanager.hasplugin("dsession"):
+        return (yield)  # Nothing is counted, or others look for the tests.
+    for module in pkgutil.walk_packages(twinlock.__path__, "twinlock."):
+        importlib.import_module(module.name)
+    counting.stop()
+    try:
+        return (yield)
+    finally:
+        counting.start()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Count no lines and branches where that only takes time: what is needed, others run."""
     for item in items:
@@ -97,24 +121,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # Whoever waits for months signs in again and again, and each story is played by several rules.
-PLAYED = (
-    "tests/attacks/",
-    "tests/integration/test_range_cli.py",
-    "tests/integration/test_range_worlds.py",
-    "tests/unit/range/",
+OFTEN_SIGNED_IN = (
+    "attacks/*",
+    "integration/test_api_*",
+    "integration/test_range_*",
+    "integration/test_web_*",
+    "unit/range/*",
 )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Hash no password of a play twice: argon2 is a function, and takes two fifths of its time."""
+    """Count no lines of processes where none are counted; make light hashes where it shows nothing.
+
+    They take two fifths of the time of a play, and a tenth of that of a request.
+    """
     with pytest.MonkeyPatch.context() as patch:
         if item.nodeid.startswith(UNCOUNTED):
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # For the processes it starts.
-        if item.nodeid.startswith(PLAYED):
-            from support.remembered_hashes import remember  # noqa: PLC0415 - its lines count, too
+        if any(fnmatchcase(item.nodeid, f"tests/{names}") for names in OFTEN_SIGNED_IN):
+            from support.light_hashes import lighten  # noqa: PLC0415 - its lines count, too
 
-            remember(patch)
+            lighten(patch)
         return (yield)
 
 

@@ -177,7 +177,9 @@ def test_a_head_is_adopted_once(file: Path, tmp_path: Path, wallet: Wallet) -> N
         adopt(file, tmp_path / "checkpoint")
 
 
-@pytest.mark.parametrize("data", [b"{", b"{}", b'{"unknown":1}', b" " * 2_000_000])
+@pytest.mark.parametrize(
+    "data", [b"{", b"{}", b'{"unknown":1}', b'{"state":"\xff"}', b" " * 2_000_000]
+)
 def test_settings_that_are_none_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "config").write_bytes(data)
     with pytest.raises(MalformedError):

@@ -353,7 +353,7 @@ def test_a_file_in_another_form_is_refused(
         keyring.load(directory)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"null", b"\xff", b"[" * 200])
+@pytest.mark.parametrize("data", [b"", b"{", b"null", b"\xff", b'{"id":"\xff"}', b"[" * 200])
 def test_bytes_that_are_no_json_object_are_no_key(directory: Path, data: bytes) -> None:
     the_file(directory, Role.SEAL).write_bytes(data)
 

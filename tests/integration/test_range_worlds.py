@@ -160,7 +160,7 @@ async def test_the_demo_plays_every_story_as_it_goes_in_memory_and_leaves_eviden
     evidence = tmp_path / "evidence"
 
     code, out, err = finished(
-        twinlock("demo", "--json", "--evidence", str(evidence), module="support.remembered_hashes")
+        twinlock("demo", "--json", "--evidence", str(evidence), module="support.light_hashes")
     )
 
     found = msgspec.json.decode(out)

@@ -249,3 +249,19 @@ async def test_what_cannot_be_done_is_told_and_decides_nothing(
 
     assert (ended.code, ended.out) == (2, ""), ended
     assert ended.err.rstrip().endswith(f"[{code}]"), ended
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_report_never_takes_the_place_of_what_earlier_files_told(
+    world: World, variables: Variables, tmp_path: Path, named: bool
+) -> None:
+    """Prevents: an exit that is executed twice, and told of in two files, of which one is lost."""
+    kept = tmp_path / "state" if named else world.settings.data_dir / "reconciled.sqlite3"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(b"what earlier files told of")
+    words = ("--report", str(kept), *(("--state", str(kept)) if named else ()))
+
+    ended = await run(variables, "reconcile", written(tmp_path / "ledger.csv", "x"), *words)
+
+    assert (ended.code, "[file_unsafe]" in ended.err) == (2, True)
+    assert kept.read_bytes() == b"what earlier files told of"

@@ -369,6 +369,19 @@ async def test_what_cannot_be_done_is_one_line_with_a_code(
     assert (ended.code, ended.err.count("\n"), f"[{code}]" in ended.err) == (2, 1, True)
 
 
+async def test_an_address_that_is_taken_is_no_no(tmp_path: Path) -> None:
+    """Prevents: code 1, which says of a check that it does not hold."""
+    where = ("--dir", str(tmp_path / "w"))
+    assert (await run({}, "witness", "init", "--name", "witness.example/w", *where)).code == 0
+    with socket.socket() as held:
+        held.bind((HOST, 0))
+        held.listen()
+        told = await run({}, "witness", "serve", *where, "--port", str(held.getsockname()[1]))
+
+    assert told.code == 2
+    assert told.err.rstrip().endswith("[listen_refused]")
+
+
 async def test_wrong_words_add_no_log(tmp_path: Path) -> None:
     where = ("--dir", str(tmp_path / "w"))
     (tmp_path / "large").write_bytes(bytes(2_000_000))

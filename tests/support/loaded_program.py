@@ -16,6 +16,7 @@ import coverage
 from typer.testing import CliRunner
 
 from twinlock import __main__ as program
+from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.main import COMMANDS, app, main
 
 STDOUT, STDERR = 1, 2
@@ -27,6 +28,7 @@ def load() -> None:
     for place in COMMANDS.values():
         import_module(f"twinlock.cli.{place.partition(':')[0]}")
     CliRunner().invoke(app, ["keys", "--help"])  # What typer itself loads when it is used.
+    rule_book()  # The profile that most of them read, and keep while they run.
     if (counting := coverage.Coverage.current()) is not None:
         counting.save()
     gc.collect()

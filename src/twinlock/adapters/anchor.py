@@ -59,7 +59,7 @@ class AnchorFile:
         try:
             kept = msgspec.json.decode(data, type=_File)
             root = canonical.from_b64url(kept.root, size=HASH_BYTES)
-        except (msgspec.MsgspecError, MalformedError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, MalformedError) as error:
             raise AnchorWrongError(f"{self._path} is not an anchor") from error
         if kept.size < 0 or canonical.encode(kept) != data:
             raise AnchorWrongError(f"{self._path} is not in canonical form")

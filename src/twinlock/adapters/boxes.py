@@ -68,7 +68,7 @@ class SubjectKey:
         """Return the box of ``plaintext``; ``nonce`` is 12 random bytes, never used before.
 
         Raises:
-            DocumentTooLargeError: more than 21,000 bytes.
+            DocumentTooLargeError: more than DOCUMENT_BYTES_MOST bytes.
         """
         invariant(len(nonce) == NONCE_BYTES, "a nonce has 12 bytes")
         invariant(version >= 0, "a version is not negative")

@@ -46,7 +46,7 @@ class NamedList(Generic[T]):
             return ()
         try:
             return self._decoder.decode(data)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise MalformedError(f"{self._path.name} does not hold its list: {error}") from error
 
     def change(self, change: Callable[[tuple[T, ...]], tuple[T, ...]]) -> None:

@@ -209,7 +209,7 @@ def _read_anchor(path: Path) -> _Anchor | None:
         return msgspec.json.decode(private_files.read(path), type=_Anchor)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ClockUntrustedError(
             f"{path} is not a clock's anchor: look, then delete it"
         ) from error

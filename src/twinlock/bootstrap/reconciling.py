@@ -22,6 +22,11 @@ from twinlock.services.reconciling import Reconciling
 STATE = "reconciled.sqlite3"  # In the data directory.
 
 
+def state_of(settings: Settings) -> Path:
+    """Return where is kept what earlier files told of, unless somebody names another place."""
+    return settings.data_dir / STATE
+
+
 @asynccontextmanager
 async def open_reconciling(
     settings: Settings, *, state: Path | None = None, server_user: str = SERVER_USER
@@ -44,6 +49,6 @@ async def open_reconciling(
         dsn = await asyncio.to_thread(running, settings, server)
     async with reading(dsn) as connection:
         await check_schema(connection)
-        with seen_in_file(state or settings.data_dir / STATE) as seen:
+        with seen_in_file(state or state_of(settings)) as seen:
             spends = SqlSpends(connection, sealer=Sealer(keyring))
             yield Reconciling(spends, seen, policy=rule_book(settings.profile).policy)

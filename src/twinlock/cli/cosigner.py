@@ -120,7 +120,7 @@ def handler_of(config: Config) -> CallbackHandler:
 def _config(path: Path) -> Config:
     try:
         return msgspec.json.decode(_bytes(path), type=Config)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MalformedError(f"{path} is not settings of a callback: {error}") from error
 
 

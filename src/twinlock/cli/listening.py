@@ -6,16 +6,43 @@ process up, and many that each send a byte now and then.
 """
 
 import asyncio
+import socket
 from enum import Enum, auto
 from typing import Any, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from twinlock.domain.errors import TwinlockError
 
 HEAD_BYTES_MOST = 32_768  # A signed request has some 2 KB; other servers take 8 to 64 KB.
 HEADERS_MOST = 100
 # All of one request, with the framing of chunks and what comes after them; bodies are held to less.
 REQUEST_BYTES_MOST = 4_194_304
 REQUEST_SECONDS = 10.0  # From its first byte to its last, or until it has a first one.
+
+
+class ListenRefusedError(TwinlockError):
+    """The address to listen on is taken, or is none of this machine's."""
+
+    code = "listen_refused"
+    status = 503
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Tell of an address that is not ours, or somebody else's by now.
+
+    Raises:
+        ListenRefusedError: as it says.
+    """
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(address)
+    except OSError as error:
+        raise ListenRefusedError(f"{host}:{port}: {error.strerror}") from error
 
 
 class _TooLargeError(Exception):

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twinlock.bootstrap.reconciling import open_reconciling
+from twinlock.bootstrap.reconciling import open_reconciling, state_of
 from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import plain, result
 from twinlock.cli.import_files import Line, Lines, open_file, open_report, write_cells
@@ -118,8 +118,10 @@ def reconcile_command(  # noqa: PLR0913 - each is one thing that people choose
     times = tuple(_time(name, text) for name, text in (("--since", since), ("--until", until)))
     with ExitStack() as stack:
         data = stack.enter_context(open_file(file))
+        kept = state or state_of(settings_from_environment())
+        beside = (data, *([stack.enter_context(open_file(kept))] if kept.exists() else ()))
         tally = _Tally(
-            None if report is None else stack.enter_context(open_report(report, beside=(data,)))
+            None if report is None else stack.enter_context(open_report(report, beside=beside))
         )
         told = asyncio.run(_run(data, reader, tally, times=times, types=wanted, state=state))
     _tell(tally, told, as_json=as_json)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,8 +23,8 @@ from twinlock.bootstrap.serving import open_api, page_routes
 from twinlock.bootstrap.trust import tell_served
 from twinlock.bootstrap.world import migrate_owner, prepare, settings_from_environment
 from twinlock.cli.console import fail, log_to_stderr, say
-from twinlock.cli.listening import BoundedProtocol
-from twinlock.domain.errors import SettingsWrongError, TokenPinWrongError, TwinlockError
+from twinlock.cli.listening import BoundedProtocol, refuse_taken
+from twinlock.domain.errors import SettingsWrongError, TokenPinWrongError
 
 DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
 BACKLOG = 2048
@@ -33,13 +32,6 @@ AGAIN_SECONDS = 2.0  # After a process that had not started is tried again; it f
 NOT_STARTED = 3  # The exit code of such a process: uvicorn's.
 PIN_REFUSED = 4  # And of one that is not tried again: tokens lock after a few wrong PINs.
 _WORKER = "twinlock.cli.serve:worker"
-
-
-class ListenRefusedError(TwinlockError):
-    """The address to listen on is taken, or is none of this machine's."""
-
-    code = "listen_refused"
-    status = 503
 
 
 def worker() -> Litestar:
@@ -72,7 +64,7 @@ def serve() -> None:
     """Serve the API, by the TWINLOCK_* variables; SIGTERM finishes what is in flight."""
     settings = settings_from_environment()
     log_to_stderr(settings.log_level)
-    _refuse_taken(settings.listen_host, settings.listen_port)
+    refuse_taken(settings.listen_host, settings.listen_port)
     if asyncio.run(_try_out()):
         # No refusal: this is how Twinlock is tried out.
         say(
@@ -144,23 +136,6 @@ async def _try_out() -> bool:
     world = await prepare(settings_from_environment())
     async with open_api(world, book=_book()) as api:
         return await api.notices_are_files()
-
-
-def _refuse_taken(host: str, port: int) -> None:
-    """Tell of an address that is not ours, or somebody else's by now.
-
-    Raises:
-        ListenRefusedError: as it says.
-    """
-    try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            with socket.socket(family, kind, protocol) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                trial.bind(address)
-    except OSError as error:
-        raise ListenRefusedError(f"{host}:{port}: {error.strerror}") from error
 
 
 def migrate_command() -> None:

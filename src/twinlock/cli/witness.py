@@ -18,7 +18,7 @@ import typer
 import uvicorn
 
 from twinlock.cli.console import log_to_stderr, result, say
-from twinlock.cli.listening import BoundedProtocol
+from twinlock.cli.listening import BoundedProtocol, refuse_taken
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.log.note import MAX_NOTE_BYTES, VerifierKey, parse_note, parse_vkey
 from twinlock.domain.log.trust import MAX_POLICY_BYTES, parse_trust_policy
@@ -170,7 +170,8 @@ def now() -> datetime:
 
 
 def run(application: WitnessApp, *, host: str, port: int) -> None:
-    """Serve ``application`` until SIGTERM, which is no failure."""
+    """Serve ``application`` until SIGTERM, which is no failure. Raises ListenRefusedError."""
+    refuse_taken(host, port)  # The server would end with the code that is the "no" of a check.
     signal.signal(signal.SIGTERM, _end_well)
     uvicorn.run(
         cast("Any", application),  # Its types of ASGI are stricter than the standard's.

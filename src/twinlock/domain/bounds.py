@@ -208,9 +208,11 @@ MEMBER_ACTIONS_MOST = 4  # Open ones of one member of several, of eight: the oth
 # An account is one document; one of 27 KB halved the throughput (measured). Each list below may be
 # full, and all of them together not. An owner who moves in lists one place per network at once:
 # eight actions that wait, with room for what becomes of the word of each, last with 10,559 bytes.
-DOCUMENT_BYTES_MOST = 21_060
-PASSING_BYTES_MOST = 6_384  # What signing in, time and others add: sessions, histories, vetoes.
-URGENT_BYTES_MOST = 1_664  # One urgent action with all its questions; a removal is the longest.
+DOCUMENT_BYTES_MOST = 23_284
+# What signing in, time and others add: sessions, histories, vetoes, an officer's stop.
+PASSING_BYTES_MOST = 7_328
+# One urgent action with all its questions, and what two more prove that answer none.
+URGENT_BYTES_MOST = 2_304
 URGENT_ACTIONS_LEAST = 2  # Of them stand in the fullest account: a stranger's, and the owner's.
 # What the rest may fill, so that what is urgent (tightening, signing in) always fits beside it.
 DOCUMENT_ROOM = DOCUMENT_BYTES_MOST - PASSING_BYTES_MOST - URGENT_ACTIONS_LEAST * URGENT_BYTES_MOST
@@ -256,8 +258,11 @@ IPV4_PREFIX_LEAST = 24  # Bits: what one site is assigned; an IP list of more bi
 IPV6_PREFIX_LEAST = 48  # Bits: what one site is assigned; an IP list of more binds nothing.
 CODES_PER_HOUR_MOST = 10  # E-mail and SMS codes: a flood trains people to click.
 CODES_UNPROVED_PER_HOUR_MOST = 5  # Of them for whoever has shown nothing yet: anybody can ask.
+# Of them for whoever knows no more than the password: a leaked one leaves the owner's devices some.
+CODES_STRANGE_PER_HOUR_MOST = 8
 CODES_PER_DAY_MOST = 16  # A flood that keeps to the hour's limit is one all the same.
 CODES_UNPROVED_PER_DAY_MOST = 8  # Half of them, so that strangers leave the owner the other half.
+CODES_STRANGE_PER_DAY_MOST = 13  # Three are left: a sign-in takes one, setting a password another.
 FLOOD_TOLD_EVERY = timedelta(hours=24)  # Word of a flood of codes is not a flood itself.
 
 # --- Notices ---

@@ -15,6 +15,9 @@ from twinlock.domain.entries import Opening
 from twinlock.domain.errors import MalformedError
 
 BUNDLE_BYTES_MOST = 65_536
+PROOFS_MOST = (
+    16  # Each of eight authenticators once, a session, and a code by each of four channels.
+)
 _Hashes = Annotated[str, Meta(max_length=2_688)]  # base64url of 63 hashes of 32 bytes.
 _Fields = Annotated[dict[str, Opening], Meta(max_length=16)]
 
@@ -57,7 +60,7 @@ class Bundle(
     authorization: str
     decision: Included
     policy: str
-    proofs: Annotated[tuple[ShownProof, ...], Meta(max_length=8)]
+    proofs: Annotated[tuple[ShownProof, ...], Meta(max_length=PROOFS_MOST)]
     checkpoint: str
     consistent_from: int = 0
     consistency: _Hashes = ""

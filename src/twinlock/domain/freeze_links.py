@@ -48,6 +48,7 @@ def asked_before(account: Account, channel: Channel, *, now: datetime) -> OpenAc
             one
             for one in account.actions
             if isinstance(one.payload, FreezeSet)
+            and one.member_id == account.member_id
             and now < one.lapses_at
             and any(shown.source == channel.channel_id for shown in one.shown)
         ),

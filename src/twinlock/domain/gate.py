@@ -30,6 +30,7 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.catalogue import ActionClass
+from twinlock.domain.code_limits import flood_to_tell
 from twinlock.domain.commands import (
     Ask,
     Command,
@@ -78,7 +79,6 @@ from twinlock.domain.proving import (
     ask,
     device_asks,
     fault_told,
-    flood_to_tell,
     judge,
     reaches_floor,
     session_shown,

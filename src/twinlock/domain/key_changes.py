@@ -5,7 +5,7 @@ may leave are what it was made for: whoever wants others makes another key. A li
 never dropped: that, too, is another key.
 
 Always true (tests/unit/domain/test_key_changes.py): what narrows lets a key do nothing that it
-could not do before; a band exempts orders only once that has waited.
+could not do before; a band exempts orders only once that was proved, and has waited.
 
 Source: docs/laws.md, laws 3 and 5.
 """
@@ -39,6 +39,7 @@ from twinlock.domain.own_effects import own
 from twinlock.domain.sim_changes import sms_at
 
 Change: TypeAlias = ApiKeyWiden | ApiKeyNarrow
+NEVER = 2**32 - 1  # In POSIX seconds, in the year 2106: as long as any such number here.
 
 
 class ApiKeyChangeDraft(DraftForm, frozen=True, kw_only=True):
@@ -160,12 +161,17 @@ def _powers(one: ApiKey | Change) -> tuple[object, ...]:
 # --- What takes effect ---
 
 
-def narrowed(key: ApiKey, payload: ApiKeyNarrow, *, at: datetime) -> ApiKey:
-    """Return ``key`` with less; where its band comes to exempt orders by it, that waits anew."""
+def narrowed(key: ApiKey, payload: ApiKeyNarrow, *, proved: bool, at: datetime) -> ApiKey:
+    """Return ``key`` with less; where its band comes to exempt orders by it, that waits anew.
+
+    Without a proof at the floor it never does. Prevents: a stolen session that gives a stolen key a
+    band, or binds it to the thief's network, so that a day later it trades as fast as it likes.
+    """
     new = _with_powers(key, payload)
-    if exempts(key) or not exempts(new):
+    declared = exempts(key) and key.declared_at != NEVER
+    if declared or not exempts(new):
         return new
-    return replace(new, declared_at=ceil(at.timestamp()))
+    return replace(new, declared_at=ceil(at.timestamp()) if proved else NEVER)
 
 
 def widened(account: Account, key: ApiKey, action: OpenAction) -> ApiKey:
@@ -178,7 +184,10 @@ def widened(account: Account, key: ApiKey, action: OpenAction) -> ApiKey:
     proofs = ((shown, sms_at(account, action)), (key.proved_by, key.sms_at))
     weaker = min(proofs, key=lambda one: (level_shown(one[0], floor=account.floor), *_falls(*one)))
     by = tuple(sorted({*key.by, *proved_by(account, action)}))
-    return replace(_with_powers(key, payload), by=by, proved_by=weaker[0], sms_at=weaker[1])
+    at = 0 if key.declared_at == NEVER else key.declared_at  # What widens has been proved.
+    return replace(
+        _with_powers(key, payload), by=by, proved_by=weaker[0], sms_at=weaker[1], declared_at=at
+    )
 
 
 def _falls(proved_by: tuple[Factor, ...], shown_at: datetime | None) -> tuple[Level, datetime]:

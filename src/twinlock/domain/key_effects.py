@@ -10,6 +10,7 @@ from twinlock.domain.errors import InvariantError
 from twinlock.domain.events import ApiKeyChanged, ApiKeyCreated, ApiKeyRevoked, Event
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.key_changes import key_of, narrowed, widened
+from twinlock.domain.key_laws import own_proof
 from twinlock.domain.newcomers import behind, proved_by
 from twinlock.domain.own_effects import own
 from twinlock.domain.policy.facts import Facts
@@ -44,7 +45,8 @@ def narrow_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[
     key = key_of(state.account, payload)
     if key is None:
         raise InvariantError("what is narrowed is there")
-    return (ApiKeyChanged(at=facts.now, api_key=narrowed(key, payload, at=facts.now)),)
+    new = narrowed(key, payload, proved=own_proof(facts), at=facts.now)
+    return (ApiKeyChanged(at=facts.now, api_key=new),)
 
 
 def revoke_key(_: State, action: OpenAction, facts: Facts, _fresh: str) -> tuple[Event, ...]:

@@ -12,7 +12,7 @@ Always true (tests/property/test_proving_properties.py):
 """
 
 from collections.abc import Callable, Iterable
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime
 from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
@@ -33,17 +33,13 @@ from twinlock.domain.authenticators.model import (
 )
 from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
-    CODES_PER_DAY_MOST,
-    CODES_PER_HOUR_MOST,
-    CODES_UNPROVED_PER_DAY_MOST,
-    CODES_UNPROVED_PER_HOUR_MOST,
-    FLOOD_TOLD_EVERY,
     SIGNED_AT_TOLERANCE,
     SIM_CHANGE_PERIOD,
 )
 from twinlock.domain.canonical import b64url, tagged_hash
 from twinlock.domain.catalogue import ALARMS, ActionType
 from twinlock.domain.channels import ChannelKind
+from twinlock.domain.code_limits import codes_from
 from twinlock.domain.commands import Ask, Right, SessionSignature, Wrong
 from twinlock.domain.errors import invariant, present
 from twinlock.domain.members import asking_fault, judge_member, of_member, root_name
@@ -214,27 +210,6 @@ def suspended_fault(account: Account, factor: Factor, *, now: datetime) -> Proof
 
 def _too_often(account: Account, action: OpenAction, *, now: datetime) -> ProofFault | None:
     return ProofFault.CODES_LIMITED if codes_from(account, action, now=now) > now else None
-
-
-def codes_from(account: Account, action: OpenAction, *, now: datetime) -> datetime:
-    """Return from when on one more code may be sent; ``now`` where none must be waited for.
-
-    Prevents: a stranger who uses up the owner's codes. Who has shown nothing gets at most half.
-    """
-    shown = any(account.stands(one) for one in action.shown)
-    limits = (
-        (CODES_PER_HOUR_MOST if shown else CODES_UNPROVED_PER_HOUR_MOST, timedelta(hours=1)),
-        (CODES_PER_DAY_MOST if shown else CODES_UNPROVED_PER_DAY_MOST, timedelta(days=1)),
-    )
-    sent = [datetime.fromtimestamp(at, tz=UTC) for at in sorted(account.codes_sent)]
-    ends = (sent[-most] + window for most, window in limits if len(sent) >= most)
-    return max((now, *ends))
-
-
-def flood_to_tell(account: Account, fault: ProofFault, *, now: datetime) -> bool:
-    """Say whether the owner is told of a flood of codes: once a day, however many are asked for."""
-    told_at = datetime.fromtimestamp(account.flood_told_at, tz=UTC)
-    return fault is ProofFault.CODES_LIMITED and now >= told_at + FLOOD_TOLD_EVERY
 
 
 def why_not(account: Account, action: OpenAction, fault: ProofFault, *, now: datetime) -> Never:

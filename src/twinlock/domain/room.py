@@ -187,17 +187,34 @@ def _standing(account: Account, one: OpenAction) -> int:
 def crowded_out(account: Account, own: str, *, now: datetime) -> tuple[OpenAction, ...]:
     """Return the urgent actions but ``own`` that ``account`` has no room for, the least first.
 
-    Prevents: a few sign-ins of strangers, each with every question, that leave no bytes for the
-    owner's freeze.
+    Each counts by what it takes, with all that was shown for it. Prevents: a few sign-ins of
+    strangers, each with every question, that leave no bytes for the owner's freeze; and two that
+    were proved in many ways, for an officer's word.
+
+    Raises:
+        DocumentTooLargeError: ``own`` has grown beyond its place, and there is no other.
     """
-    standing = [one for one in account.actions if urgent(one)]
-    if len(standing) <= URGENT_ACTIONS_LEAST:
+    takes: dict[str, int] = {one.action_id: _taken(one) for one in account.actions if urgent(one)}
+    if sum(takes.values()) <= URGENT_ACTIONS_LEAST * URGENT_BYTES_MOST:
         return ()
     left = DOCUMENT_BYTES_MOST - PASSING_BYTES_MOST - bytes_that_last(account)
-    room = max(left // URGENT_BYTES_MOST, URGENT_ACTIONS_LEAST)
-    others = [one for one in standing if one.action_id != own]
+    left = max(left, URGENT_ACTIONS_LEAST * URGENT_BYTES_MOST)
+    mine = takes.pop(own, 0)
+    others = [one for one in account.actions if one.action_id in takes]
     others.sort(key=lambda one: (*_turn(account, one), *_worth(account, one, now=now)))
-    return tuple(others[: max(len(standing) - room, 0)])
+    gone: list[OpenAction] = []
+    for one in others:
+        if min(mine, URGENT_BYTES_MOST) + sum(takes.values()) <= left:
+            break
+        gone.append(one)
+        del takes[one.action_id]
+    if mine + sum(takes.values()) > left:
+        raise DocumentTooLargeError(_FULL)
+    return tuple(gone)
+
+
+def _taken(one: OpenAction) -> int:
+    return max(size_of(one) + 1, URGENT_BYTES_MOST)  # With the comma behind it.
 
 
 def outgrown(account: Account, own: str, *, now: datetime) -> tuple[OpenAction, ...]:

@@ -223,7 +223,7 @@ class Memory:
         data = self._pages.get(name)
         try:
             return None if data is None else msgspec.json.decode(data, type=form)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise MalformedError("a page of the signer's memory is damaged") from error
 
 

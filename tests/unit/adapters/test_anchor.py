@@ -92,6 +92,7 @@ GOOD = canonical.encode({"checkpoint": "x", "root": canonical.b64url(ROOT_3), "s
         pytest.param(GOOD.replace(b'"size":3', b'"size":3,"size":4'), id="a doubled key"),
         pytest.param(GOOD.replace(b'"size":3', b'"size":3,"x":4'), id="a field too many"),
         pytest.param(GOOD.replace(b'"root":"AA', b'"root":"A'), id="a short root"),
+        pytest.param(GOOD.replace(b'"root":"AA', b'"root":"\xffA'), id="no UTF-8"),
         pytest.param(GOOD + b"\n", id="a newline after it"),
     ],
 )

@@ -76,9 +76,10 @@ def test_a_file_that_is_open_to_others_or_no_file_of_receivers_is_refused(
 ) -> None:
     file.add(BROKER)
     path = tmp_path / "data" / NAME
-    path.write_text('[{"name":"x"}]')
-    with pytest.raises(MalformedError):
-        file.listed()
+    for told in (b'[{"name":"x"}]', b'[{"name":"\xff"}]'):
+        path.write_bytes(told)
+        with pytest.raises(MalformedError):
+            file.listed()
     path.chmod(0o644)
     with pytest.raises(FileUnsafeError):
         file.listed()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.cast import DAY, HOUR, INSTANT, LONG_AGO, NOON, OLD_ADDRESS
+from support.cast import ALICES_LAPTOP, DAY, HOUR, INSTANT, LONG_AGO, NOON, OLD_ADDRESS
 from support.gates import Gate
 from support.worlds import (
     APP,
@@ -22,13 +22,15 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Account
+from twinlock.domain.account import Account, Device
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.bounds import (
     CHALLENGE_LIFETIME,
     CODES_PER_DAY_MOST,
     CODES_PER_HOUR_MOST,
+    CODES_STRANGE_PER_DAY_MOST,
+    CODES_STRANGE_PER_HOUR_MOST,
     CODES_UNPROVED_PER_DAY_MOST,
     CODES_UNPROVED_PER_HOUR_MOST,
     FLOOD_TOLD_EVERY,
@@ -65,7 +67,7 @@ def told(gate: Gate, decision: Decision) -> list[NoticeKind]:
 
 @pytest.mark.requirement("N-B06", "O-13")
 @pytest.mark.parametrize(
-    ("proved", "most"), [(False, CODES_UNPROVED_PER_HOUR_MOST), (True, CODES_PER_HOUR_MOST)]
+    ("proved", "most"), [(False, CODES_UNPROVED_PER_HOUR_MOST), (True, CODES_STRANGE_PER_HOUR_MOST)]
 )
 def test_an_hour_holds_so_many_codes_and_no_more(proved: bool, most: int) -> None:
     gate = Gate(account=WEAK)
@@ -79,7 +81,7 @@ def test_an_hour_holds_so_many_codes_and_no_more(proved: bool, most: int) -> Non
 
 @pytest.mark.requirement("N-B06", "O-13")
 @pytest.mark.parametrize(
-    ("proved", "most"), [(False, CODES_UNPROVED_PER_DAY_MOST), (True, CODES_PER_DAY_MOST)]
+    ("proved", "most"), [(False, CODES_UNPROVED_PER_DAY_MOST), (True, CODES_STRANGE_PER_DAY_MOST)]
 )
 def test_a_day_holds_so_many_codes_and_no_more(proved: bool, most: int) -> None:
     gate = Gate(account=WEAK)
@@ -102,7 +104,36 @@ def test_strangers_leave_the_owner_codes_of_his_own() -> None:
         pass
     owners = [sent(gate, proved=True) for _ in range(CODES_PER_HOUR_MOST)]
 
-    assert owners.count(True) == CODES_PER_HOUR_MOST - CODES_UNPROVED_PER_HOUR_MOST
+    assert owners.count(True) == CODES_STRANGE_PER_HOUR_MOST - CODES_UNPROVED_PER_HOUR_MOST
+
+
+@pytest.mark.parametrize(
+    ("pause", "left"),
+    [
+        (timedelta(0), CODES_PER_HOUR_MOST - CODES_STRANGE_PER_HOUR_MOST),
+        (HOUR, CODES_PER_DAY_MOST - CODES_STRANGE_PER_DAY_MOST),
+    ],
+    ids=["at once", "hour by hour"],
+)
+def test_a_leaked_password_leaves_codes_to_the_devices_of_the_owner(
+    pause: timedelta, left: int
+) -> None:
+    """Prevents: an extortionist who has each day's codes sent, so that she never signs in again."""
+    device = Device(thumbprint=ALICES_LAPTOP, since=LONG_AGO, seen_at=NOON)
+    gate = Gate(account=replace(WEAK, devices=(device,)))
+    for _ in range(CODES_PER_DAY_MOST):
+        sent(gate, proved=True)
+        gate.wait(pause)
+    gate.wait_until(NOON + CODES_PER_DAY_MOST * pause)
+    assert not sent(gate, proved=True)
+
+    done = []
+    for _ in range(left + 1):
+        signed = gate.device_signs(ALICES_LAPTOP)
+        own = gate.propose(sign_in(), session=signed).action_id
+        gate.prove(own, PASSWORD)
+        done.append(gate.ask(own, EMAIL).fault is None)
+    assert done == [True] * left + [False]
 
 
 @given(

@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, NOON
+from support.companies import BOB, a_company
 from support.gates import Gate
 from support.worlds import (
     DESKTOP,
     EMAIL,
+    FREEZE,
     PASSWORD,
     SMS,
     SYNCED,
@@ -169,3 +171,17 @@ def test_a_freeze_that_lapsed_is_asked_for_anew() -> None:
     again = tap(gate, EMAIL, b"an hour later...")
     assert again.action_id != first
     assert [one.action_id for one in gate.account.actions] == [again.action_id]
+
+
+def test_of_several_members_another_one_s_freeze_is_not_the_one_that_a_link_asks_for() -> None:
+    """Prevents: a rogue member, by whose open freeze the others' link leads to a page for him."""
+    gate = a_company()
+    tap(gate, EMAIL)
+    gate.wait(4 * DAY)
+    rogue = gate.propose(FREEZE, member=BOB.member_id).action_id
+    gate.prove(rogue, EMAIL)
+    tapped = tap(gate, EMAIL, b"the others' link")
+
+    assert gate.is_open(rogue)
+    assert tapped.action_id != rogue
+    assert gate.action(tapped.action_id).member_id == gate.account.member_id

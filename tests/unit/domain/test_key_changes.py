@@ -20,6 +20,7 @@ from twinlock.domain.drafts import ScopeUnknownError
 from twinlock.domain.errors import MalformedError
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.key_changes import (
+    NEVER,
     changed,
     exempts,
     exempts_from,
@@ -195,7 +196,7 @@ def test_an_order_that_a_narrower_key_may_place_the_old_one_might_too(
 
 
 def test_a_band_that_is_narrowed_exempts_on() -> None:
-    after = narrowed(KEY, narrow(price_band_bp=50), at=NOON)
+    after = narrowed(KEY, narrow(price_band_bp=50), proved=False, at=NOON)
 
     assert (after.price_band_bp, after.declared_at) == (50, 0)
     assert exempts_from(after) == LONG_AGO
@@ -212,15 +213,22 @@ def test_what_comes_to_exempt_by_narrowing_waits_from_then(
     before: dict[str, Any], said: dict[str, object]
 ) -> None:
     key = replace(KEY, **before)
-    after = narrowed(key, narrow(key, **said), at=NOON + timedelta(milliseconds=1))
+    at = NOON + timedelta(milliseconds=1)
+    after = narrowed(key, narrow(key, **said), proved=True, at=at)
 
     assert (exempts(key), exempts(after)) == (False, True)
     assert exempts_from(after) == NOON + timedelta(seconds=1)
+    alone = narrowed(key, narrow(key, **said), proved=False, at=at)
+    assert alone == replace(after, declared_at=NEVER)
+    again = narrowed(alone, narrow(alone, notional_daily_cents=1), proved=False, at=at)
+    assert again == replace(alone, notional_daily_cents=1)
+    proved = narrowed(alone, narrow(alone, notional_daily_cents=1), proved=True, at=at)
+    assert exempts_from(proved) == NOON + timedelta(seconds=1)
 
 
 def test_what_exempts_nothing_has_no_such_time() -> None:
     free = replace(KEY, pairs=())
-    after = narrowed(free, narrow(free, price_band_bp=1), at=NOON)
+    after = narrowed(free, narrow(free, price_band_bp=1), proved=True, at=NOON)
 
     assert (after.declared_at, exempts_from(after)) == (0, None)
 
@@ -284,6 +292,30 @@ def test_narrowing_acts_at_once_in_a_session_of_the_devices_own() -> None:
     said = gate.propose(narrow(price_band_bp=10), session=signed)
     assert (said.answer, only(gate).price_band_bp) == (Answer.ALLOW, 10)
     assert only(gate).by == KEY.by
+
+
+def test_a_session_alone_exempts_no_key_from_anything() -> None:
+    """Prevents: a stolen session and a stolen key, which is bound to the thief's network."""
+    key = replace(KEY, ip_list=(), created_at=NOON - DAY)
+    gate = Gate.of(account_with(key))
+    bound = narrow(key, ip_list=["198.51.100.66"])
+    gate.propose(bound, session=gate.give_session(a_session()))
+    assert (only(gate).ip_list, only(gate).declared_at) == (("198.51.100.66/32",), NEVER)
+    gate.wait(20 * DAY)
+    assert (exempts_from(only(gate)) or NOON) > gate.now
+
+    named = gate.propose(narrow(only(gate), price_band_bp=10)).action_id
+    gate.prove(named, SYNCED)
+    assert exempts_from(only(gate)) == gate.now
+
+
+def test_what_widens_a_key_was_proved_and_has_waited() -> None:
+    gate = Gate.of(account_with(replace(KEY, declared_at=NEVER)))
+    gate.prove(gate.propose(widen(price_band_bp=200)).action_id, SYNCED)
+    gate.wait(DAY)
+    gate.settle()
+
+    assert (only(gate).price_band_bp, only(gate).declared_at) == (200, 0)
 
 
 def test_what_is_more_does_not_pass_as_less() -> None:

@@ -224,9 +224,10 @@ def test_a_middle_that_a_thief_made_is_held_against_the_price_list(
 
     assert why(order) == []
     assert why(order, prices=listed) == (["trade_far"] if asks else [])
+    assert why(replace(order, kind=Kind.REDUCE), prices=listed) == []
     stale = replace(listed, as_of=NOON - PRICE_LIFETIME - timedelta(seconds=1))
     assert why(order, prices=stale) == []
-    for cents in ({"QTUM": 101}, {"BTC": 100}, {}):
+    for cents in ({"QTUM": 101}, {"BTC": 100}, {"QTUM": 0, "BTC": 100}, {}):
         assert why(order, prices=replace(listed, cents=cents)) == []
 
 

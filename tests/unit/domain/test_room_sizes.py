@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, HOUR, MALLORYS_LAPTOP, MEMBER, NOON
 from support.gates import Gate
+from support.officers import ADA
+from support.suspending import Desk
 from support.worlds import (
     APP,
     EMAIL,
@@ -129,16 +131,20 @@ from twinlock.domain.room import (
     urgent,
 )
 from twinlock.domain.signals import Signals
+from twinlock.domain.suspensions import NO_SUSPENSION, AccountSuspension
 from twinlock.domain.throttle import Throttle
 from twinlock.proofs.passwords import NOBODYS_HASH
 
+NAMED = "a" * 26  # what follows the prefix of every id
+MEMBERS = tuple(f"member:mem_{n:026d}" for n in range(MEMBERS_MOST))  # Their roots in a company.
 WEAK = (
     "phone",
     "knowledge",
+    "mailbox",
     *(f"suspend:{root}" for root in ("phone", "knowledge", "roaming", "desktop")),
+    *MEMBERS,
 )
 PASSWORD = replace(a_password(), verifier="v" * VERIFIER_LETTERS)  # as long as ours are
-NAMED = "a" * 26  # what follows the prefix of every id
 BYTES_32 = "b" * 43  # base64url
 SECOND = int(NOON.timestamp())
 MANY = 9_999_999  # Entries of one account: 2,700 a day for ten years.
@@ -296,6 +302,7 @@ LONGEST_SESSION = Session(
 )
 
 
+HOLD = Hold(because="authenticator.remove", placed_at=LATE, ends_at=LATE + DAY)
 GUESSED_AT_ALL = Throttle(failures=FAILURES_MOST - 1, until=LATE, whose=(1 << MEMBERS_MOST) - 1)
 
 
@@ -316,8 +323,7 @@ def a_full_account(*actions: OpenAction) -> Account:
         channels=(CHANNEL,) * CHANNELS_MOST,
         devices=(Device(thumbprint=BYTES_32, since=LATE, seen_at=LATE),) * DEVICES_MOST,
         sessions=(LONGEST_SESSION,) * SESSIONS_MOST,
-        holds=(Hold(because="authenticator.remove", placed_at=LATE, ends_at=LATE + DAY),)
-        * HOLDS_MOST,
+        holds=(HOLD,) * HOLDS_MOST,
         freeze=Freeze(
             until=LATE,
             set_at=LATE,
@@ -358,24 +364,32 @@ def a_full_account(*actions: OpenAction) -> Account:
         doubts=((MANY, MANY),) * DOUBTS_MOST,
         history=LONG_HISTORY,
         disputes=LONGEST_DISPUTES,
+        suspension=LONGEST_SUSPENSION,
     )
 
 
+# Of a while ago; two agreed to its end in the hour before their own keys went.
+LONGEST_SUSPENSION = AccountSuspension(
+    set_at=SECOND * 1000 - 1,
+    ends_at=SECOND * 1000,
+    by=BYTES_32,
+    agreed={f"{n:043d}": SECOND * 1000 for n in range(2)},
+)
 LONGEST_FORMER = Former(looks="l" * TAG * FORMER_MOST)
 ROOT = f"roaming:aut_{NAMED}"
 LONGEST_DISPUTES = Disputes(
-    objections=(Objection("c" * CHANGE_LETTERS, ("phone",), SECOND),) * OBJECTIONS_MOST,
+    objections=(Objection("c" * CHANGE_LETTERS, MEMBERS[:1], SECOND),) * OBJECTIONS_MOST,
     contest=Contest(
         action_id=ActionId(f"act_{NAMED}_{NAMED}"),
         change="c" * CHANGE_LETTERS,
-        asked=("phone", ROOT),
-        objected=("phone", ROOT),
+        asked=(*(f"roaming:aut_{n:026d}" for n in range(4)), *MEMBERS[:1]),
+        objected=MEMBERS[1:2],
         opened_at=SECOND,
         ends_at=SECOND,
         holds=True,
     ),
-    held=dict.fromkeys(("phone", "desktop", "roaming", "known"), SECOND),
-    silent={f"roaming:aut_{n:026d}": SECOND for n in range(SILENT_ROOTS_MOST)},
+    held=dict.fromkeys(("phone", "desktop", "roaming", "known", "member"), SECOND),
+    silent=dict.fromkeys(MEMBERS[:SILENT_ROOTS_MOST], SECOND),
 )
 
 
@@ -395,10 +409,24 @@ URGENT = [
 ]
 
 
+def typed_proof(factor: Factor) -> Shown:
+    """Return a proof that answers no question, so that none is gone."""
+    return Shown(
+        source=f"aut_{NAMED}",
+        factor=factor,
+        root="phone",
+        bound_at=LATE,
+        at=LATE,
+        entry=MANY,
+        bound_entry=MANY,
+    )
+
+
 @pytest.mark.parametrize("payload", URGENT)
 def test_an_urgent_action_with_every_question_has_its_room(payload: AnyPayload) -> None:
     named = f"dst_{NAMED}" if payload is LONGEST else ""
-    action = replace(a_stranger_s(payload), secret=named)
+    typed = [typed_proof(factor) for factor in (Factor.PASSWORD, Factor.TOTP)]
+    action = replace(a_stranger_s(payload), secret=named, shown=tuple(typed), proved_at=LATE)
 
     assert len(action.challenges) == CHALLENGES_PER_ACTION_MOST
     assert urgent(action)
@@ -440,6 +468,7 @@ def without_what_passes(account: Account) -> Account:
         doubts=(),
         history=History(),
         disputes=NO_DISPUTES,
+        suspension=NO_SUSPENSION,
     )
 
 
@@ -559,7 +588,8 @@ def test_in_the_fullest_account_strangers_leave_room_for_a_freeze_and_a_sign_in(
 
 def test_the_fullest_account_is_full_to_the_byte() -> None:
     full = filled()
-    standing = (replace(a_stranger_s(LONGEST), secret=f"dst_{NAMED}"),) * URGENT_ACTIONS_LEAST
+    longest = replace(a_full_action(LONGEST), secret=f"dst_{NAMED}")
+    standing = (replace(longest, until=None, offered_until=None),) * URGENT_ACTIONS_LEAST
     worst = size(replace(full, actions=(*full.actions, *standing)))
 
     check_room(full)
@@ -587,6 +617,43 @@ def test_where_less_lasts_more_urgent_actions_stand(lasts: int, stand: int) -> N
     assert gone == [f"act_{n + 1}" for n in range(LOOSE_ACTIONS_MOST - stand)]
 
 
+def test_whoever_fills_an_account_is_suspended_all_the_same() -> None:
+    """Prevents: a mule who keeps two sign-ins open, and proves much of each, for no officer's word.
+
+    Nor does a legal hold find room then, and the account is erased before anybody looks.
+    """
+    gate = Gate()
+    names = (ActionId(f"act_{n}") for n in range(URGENT_ACTIONS_LEAST))
+    proved = replace(
+        a_full_action(sign_in(), proofs=6), until=None, offered_until=None, lapses_at=LATE + DAY
+    )
+    two = tuple(replace(proved, action_id=name) for name in names)
+    full = replace(filled(), suspension=NO_SUSPENSION, devices=(), sessions=(), legal_holds={"": 1})
+    account = replace(full, actions=(*full.actions, *two))
+    spare = DOCUMENT_BYTES_MOST - size(account)
+    gate.account = replace(account, legal_holds={"r" * spare: 1})  # To the byte.
+    gate.wait(HOUR)
+    desk = Desk(gate)
+    assert size(gate.account) == DOCUMENT_BYTES_MOST
+    desk.does(ADA, desk.suspending)
+
+    assert desk.is_suspended()
+    assert size(gate.account) <= DOCUMENT_BYTES_MOST
+    assert [urgent(one) for one in gate.account.actions].count(True) == 1
+
+
+def test_what_grows_beyond_its_place_pushes_no_other_out_of_a_full_account() -> None:
+    """Prevents: a thief who answers on and on for one sign-in, until the owner's freeze is gone."""
+    account = filled()
+    freeze = replace(a_stranger_s(FREEZE), action_id=ActionId("act_freeze"))
+    grown = replace(a_full_action(sign_in(), proofs=6), action_id=ActionId("act_grown"))
+    crowded = replace(account, actions=(*account.actions, freeze, grown))
+
+    with pytest.raises(DocumentTooLargeError, match="finish or remove"):
+        crowded_out(crowded, "act_grown", now=NOON)
+    assert crowded_out(crowded, "act_freeze", now=NOON) == (grown,)
+
+
 def test_who_answers_what_has_lapsed_is_told_so_also_where_room_is_made_on_the_way() -> None:
     gate = Gate()
     account = filled()
@@ -602,7 +669,10 @@ def test_who_answers_what_has_lapsed_is_told_so_also_where_room_is_made_on_the_w
 
 def test_what_comes_to_last_pushes_urgent_actions_out_that_it_leaves_no_room_for() -> None:
     gate = Gate()
-    account = replace(filled(), actions=(), freeze=Freeze())
+    account = filled()
+    account = replace(
+        account, actions=(), freeze=Freeze(), authenticators=account.authenticators[:3]
+    )
     spare = DOCUMENT_ROOM - URGENT_BYTES_MOST - bytes_that_last(account)
     gate.account = longer(account, spare)
     gate.wait(HOUR)  # It is not being enrolled any more.

@@ -17,7 +17,8 @@ from tidy.repository import ROOT
 
 from twinlock.domain.actions import NotBuilt
 from twinlock.domain.authorization import AUTHORIZATION_TYPE
-from twinlock.domain.bundle import BUNDLE_BYTES_MOST, read_bundle
+from twinlock.domain.bounds import AUTHENTICATORS_MOST, CHANNELS_MOST
+from twinlock.domain.bundle import BUNDLE_BYTES_MOST, PROOFS_MOST, read_bundle
 from twinlock.domain.canonical import b64url, encode, from_b64url
 from twinlock.domain.commands import Veto
 from twinlock.domain.entries import entry_key, entry_label
@@ -88,6 +89,19 @@ def test_a_bundle_that_leaves_the_proof_out_still_verifies_and_says_so() -> None
     verified = verify_bundle(forger.to_bytes(), trust=TRUST)
 
     assert (verified.assertions, verified.recorded) == ((), ("passkey",))
+
+
+def test_as_many_proofs_are_read_as_an_action_can_have_been_shown() -> None:
+    """Prevents: evidence that nobody can read, since its owner showed every key."""
+    proofs = alices().doc["proofs"] * PROOFS_MOST
+
+    def read(count: int) -> int:
+        return len(read_bundle(encode(alices().doc | {"proofs": proofs[:count]})).proofs)
+
+    assert AUTHENTICATORS_MOST + CHANNELS_MOST < PROOFS_MOST
+    assert read(PROOFS_MOST) == PROOFS_MOST
+    with pytest.raises(MalformedError):
+        read_bundle(encode(alices().doc | {"proofs": [*proofs, proofs[0]]}))
 
 
 def test_a_refusal_is_shown_as_what_it_is() -> None:

@@ -213,7 +213,7 @@ def test_a_layout_reads_as_its_header_says_and_an_empty_file_has_no_rows() -> No
         Layout(form=Format.CSV, renames={}, header=b"user\n").reader()
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b'{"a": 1}', b"[" * 10_000, b"\xff"])
+@pytest.mark.parametrize("text", [b"", b"[]", b'{"a": 1}', b"[" * 10_000, b"\xff", b'{"a":"\xff"}'])
 def test_a_map_is_an_object_of_names(text: bytes) -> None:
     with pytest.raises(ImportFileError):
         read_renames(text)

@@ -203,7 +203,7 @@ def test_nobody_else_may_read_what_is_written(directory: Path) -> None:
     assert {path.stat().st_mode & 0o177 for path in directory.iterdir()} == {0}
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"a":1}', b"\xff"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"a":1}', b"\xff", b'{"a":"\xff"}'])
 def test_a_damaged_file_is_refused(directory: Path, damage: bytes) -> None:
     put(directory, a=b"1")
     for shard in directory.glob("pages-*.json"):

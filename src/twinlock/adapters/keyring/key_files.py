@@ -172,7 +172,7 @@ def read(path: Path, token: KeyToken | None) -> Key:
     try:
         file = msgspec.json.decode(data, type=_File)
         key = _parse(file)
-    except (msgspec.MsgspecError, MalformedError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, MalformedError):
         # Without its cause: that may quote the secret.
         raise KeyringWrongError(f"{path} is not a key") from None
     times = (key.created_at, file.used_from, key.retired_at)

@@ -251,9 +251,11 @@ def _is_off_the_list(intent: Intent, known: Known) -> bool:
     price, prices = scaled(intent.price), known.prices
     if price is None or prices is None or not is_fresh(prices, now=known.now):
         return False
+    if intent.kind is not Kind.ORDER:  # Law 5: whoever gets out while prices fall is not held up.
+        return False
     first, _, second = intent.pair.partition("/")
-    base, quote = prices.cents.get(first), prices.cents.get(second)
-    if base is None or quote is None:
+    base, quote = prices.cents.get(first, 0), prices.cents.get(second, 0)
+    if min(base, quote) <= 0:  # It is not on the list, or the list says what cannot be meant.
         return False
     far = known.rules.far_bp
     if intent.side == "buy":

@@ -261,7 +261,7 @@ def read_renames(text: bytes) -> dict[str, str]:
     """
     try:
         found = msgspec.json.decode(text, type=dict[str, str | None])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ImportFileError("the map is no JSON object of names") from error
     return {name: one or "" for name, one in found.items()}
 
