@@ -98,6 +98,7 @@ class VerifiedTooOftenError(TwinlockError):
 
     code = "verified_too_often"
     status = 429
+    retry_after = 60
 
 
 class SignalKeyMissingError(TwinlockError):
