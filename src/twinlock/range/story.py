@@ -49,7 +49,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Happened(_Part, frozen=True, kw_only=True):
     """When and where it was, and what was lost."""
 
-    when: Text
+    when: Text | int  # A year alone is a number in YAML.
     where: tuple[Text, ...]
     text: Text
 

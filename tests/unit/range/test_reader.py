@@ -188,6 +188,13 @@ def test_a_step_with_a_parameter_that_is_not_of_its_form_says_so_and_its_file_is
     assert not other.misformed
 
 
+@pytest.mark.parametrize("when", [2024, "2024-06-09", "2024-06-03 (reported)"])
+def test_a_year_alone_says_when_it_was_as_well_as_a_day(when: object) -> None:
+    happened = {"when": when, "where": ["a platform"], "text": "so"}
+
+    assert read_story(story_text(happened=happened), name="S99.yaml").happened.when == when
+
+
 def test_a_veto_of_a_step_that_is_no_earlier_one_is_refused() -> None:
     veto = step("event.veto", **{"with": {"of": "x1"}})
 
