@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
+import msgspec
+
 from twinlock.client import ProblemError
 from twinlock.domain.bounds import CONTACT_WAIT, CONTACTS_MOST, DEVICE_KNOWN_FOR
 from twinlock.domain.canonical import b64url
@@ -38,11 +40,12 @@ from twinlock.range.stage import (
 )
 from twinlock.range.story import AccountSpec, Listed, OwnedKey
 from twinlock.range.venue import Venue
-from twinlock.range.words import Listing, Person, Proof, parse_length
+from twinlock.range.words import LENGTH_MOST, Listing, Person, Proof, parse_length
 
 AGE = timedelta(days=400)  # Of an account of which a file says no more.
 ADDRESSES = {"email": "alice@example.com", "sms": "+15550100", "desktop": "alice-desktop"}
-NO_TIME = timedelta(0)
+NO_TIME, HOUR, DAY = timedelta(0), timedelta(hours=1), timedelta(days=1)
+LISTED_AT_ONCE = 6  # Less than an account has open, and than codes are sent to it in an hour.
 KEY_AGE = timedelta(days=30)  # Of an API key of which a file says no more.
 UNBOUND_AGE = timedelta(days=10)  # Of one without an IP list, which lapses after 14.
 KEY_USED_EVERY = timedelta(days=10)  # Often enough that none lapses.
@@ -76,12 +79,12 @@ async def set_up(
     Raises:
         NotPlayableError: the file describes an account that cannot be had yet.
     """
-    entries = _entries(spec, old)
+    lead = _longest_wait(venue.past.policy.statutes)
+    entries = _entries(spec, old, lead)
     opening = _opening(spec)
     places = Places(venue.draw().hex(), networks)
     opening["destinations"] = [places.where(one.name) for one in entries if not one.signed]
     opened_at = venue.now
-    lead = _longest_wait(venue.past.policy.statutes)
     owned = _owned(spec, entries, venue.past.policy.statutes)
     start = opened_at + _contacts_take(spec) + _past_of(entries, lead, owned)
     with venue.in_the_past():
@@ -170,21 +173,37 @@ def _uses(key: OwnedKey, age: timedelta, used: Mapping[str, timedelta]) -> tuple
     return tuple(one for one in often if one < age)
 
 
-def _entries(spec: AccountSpec, old: Collection[str]) -> list[Listed]:
-    """Return what stands on the list: what the file lists, and the old places that it uses."""
+def _entries(spec: AccountSpec, old: Collection[str], lead: timedelta) -> list[Listed]:
+    """Return what stands on the list: what the file lists, and the old places that it uses.
+
+    Of more that were proved at one time than anybody proves in an hour the rest is older.
+    """
     entries = list(spec.destinations.entries)
     listed = {one.name for one in entries}
     used = {*old, *(one for key in spec.keys for one in key.destinations if one == OLD[NETWORK])}
-    return entries + [
+    entries += [
         Listed(name=one, signed=True, age="400d", last_used="5d") for one in sorted(used - listed)
     ]
+    of_age: dict[timedelta, int] = {}
+    return [_made_room(one, of_age, lead) for one in entries]
+
+
+def _made_room(entry: Listed, of_age: dict[timedelta, int], lead: timedelta) -> Listed:
+    """Return ``entry``, older where as many of its age went before as are listed in an hour."""
+    if not entry.signed:
+        return entry
+    before = of_age[entry.aged] = of_age.get(entry.aged, -1) + 1
+    later = before // LISTED_AT_ONCE * (-(-max(lead, DAY) // HOUR)) * HOUR
+    aged = min(entry.aged + later, LENGTH_MOST)
+    return msgspec.structs.replace(entry, age=f"{aged // HOUR}h") if later else entry
 
 
 def takes(spec: AccountSpec, statutes: Statutes) -> timedelta:
     """Return how long before its first step the account of ``spec`` is opened."""
-    entries = _entries(spec, ())
+    lead = _longest_wait(statutes)
+    entries = _entries(spec, (), lead)
     owned = _owned(spec, entries, statutes)
-    return _contacts_take(spec) + _past_of(entries, _longest_wait(statutes), owned)
+    return _contacts_take(spec) + _past_of(entries, lead, owned)
 
 
 def _contacts_take(spec: AccountSpec) -> timedelta:

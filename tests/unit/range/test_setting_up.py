@@ -66,6 +66,22 @@ async def test_two_entries_are_each_as_old_as_they_should_be() -> None:
     assert uses[stage.places.address("younger")] == 10 * DAY
 
 
+@pytest.mark.parametrize("proof", [Proof.PASSKEY, Proof.TOTP, None])
+async def test_a_long_list_of_one_age_is_proved_over_days(proof: Proof | None) -> None:
+    """An account has eight open actions, and is sent so many codes in an hour, and in a day."""
+    entries = tuple(Listed(name=f"old_{n}", signed=True, age="400d") for n in range(20))
+    own = (Proof.PASSWORD,) if proof is None else (Proof.PASSWORD, proof)
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, an_account(*entries, authenticators=own))
+
+        listed = await venue.client.destinations(stage.customer.account_id)
+
+    ages = [stage.start - datetime.fromisoformat(one["usable_at"]) for one in listed]
+    assert len(ages) == 20
+    assert sum(age == 400 * DAY for age in ages) == 6
+    assert all(400 * DAY <= age < 422 * DAY for age in ages)  # Each six wait for those before.
+
+
 async def test_the_old_address_is_there_for_whoever_names_it() -> None:
     async with open_world(rules_of("default")) as venue:
         without = await set_up(venue, an_account())
