@@ -362,9 +362,9 @@ def test_bytes_that_are_no_json_object_are_no_key(directory: Path, data: bytes) 
 
 
 def test_a_file_larger_than_any_key_is_refused(directory: Path) -> None:
-    the_file(directory, Role.SEAL).write_bytes(b" " * 1_025)
+    the_file(directory, Role.SEAL).write_bytes(b" " * 2_049)
 
-    with pytest.raises(KeyringWrongError, match="larger than 1024"):
+    with pytest.raises(KeyringWrongError, match="larger than 2048"):
         keyring.load(directory)
 
 

@@ -207,6 +207,23 @@ async def test_a_platform_key_that_runs_away_is_told_to_slow_down(service: Servi
     assert (await service.http.get("/v1/accounts/acc_x")).status_code == 400  # Another key.
 
 
+def test_who_is_too_fast_is_told_when_there_is_room_again() -> None:
+    """Prevents: a client that asks each second for what an hour brings."""
+    at = [0.0]
+    hourly = Buckets(rate=1 / 3600, burst=1, seconds=lambda: at[0])
+    hourly.take("alice")
+    told = []
+    for seconds in (0.0, 1800.0, 3599.9):
+        at[0] = seconds
+        with pytest.raises(RateLimitedError) as taken:
+            hourly.take("alice")
+        with pytest.raises(RateLimitedError) as looked:
+            hourly.look("alice")
+        told += [taken.value.retry_after, looked.value.retry_after]
+
+    assert told == [3600, 3600, 1800, 1800, 1, 1]
+
+
 async def test_whatever_is_asked_about_a_flooded_account_is_refused_but_a_no(
     service: Service, alice: Customer
 ) -> None:

@@ -15,6 +15,7 @@ from support.until import until
 
 from twinlock.adapters.keyring import token as tokens
 from twinlock.adapters.keyring.pkcs11 import RETRY_SECONDS, Token
+from twinlock.adapters.keyring.rsa_keys import check_signature
 from twinlock.adapters.settings import TokenPlace
 from twinlock.domain.errors import (
     SealBrokenError,
@@ -24,7 +25,9 @@ from twinlock.domain.errors import (
     TokenUnavailableError,
     UnavailableError,
 )
+from twinlock.domain.keys import Role
 
+PRIVATE = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
 HANDLE, OTHER = "0a" * 16, "0b" * 16
 NONCE, SECRET, OWNER = b"n" * 12, b"s" * 32, b"acc_a"
 
@@ -68,6 +71,24 @@ def test_what_a_token_signs_is_what_anybody_verifies(token: Token) -> None:
     assert token.signing("log", HANDLE, public=key.public).sign(b"a checkpoint") == signature
 
 
+def test_what_a_token_signs_by_rs256_is_what_anybody_verifies(token: Token) -> None:
+    key = token.make_signing(Role.SIGNALS_RSA, HANDLE)
+
+    signature = key.sign(b"a token")
+
+    check_signature(key.public, signature, b"a token")
+    assert (len(key.public), len(signature)) == (384, 384)
+    again = token.signing(Role.SIGNALS_RSA, HANDLE, public=key.public)
+    assert again.sign(b"a token") == signature
+    other = token.make_signing("log", OTHER)
+    for role, handle, public in (
+        ("log", HANDLE, other.public),
+        (Role.SIGNALS_RSA, OTHER, key.public),
+    ):
+        with pytest.raises(TokenKeyWrongError, match="another role or kind"):
+            token.signing(role, handle, public=public)
+
+
 def test_a_token_opens_what_it_sealed_for_this_owner_and_nothing_else(token: Token) -> None:
     key = token.make_seal("seal", HANDLE)
     other = token.make_seal("seal", OTHER)
@@ -94,13 +115,18 @@ def test_a_token_opens_what_it_sealed_for_this_owner_and_nothing_else(token: Tok
 def test_what_a_token_makes_never_leaves_it(token: Token, soft: SoftToken) -> None:
     token.make_seal("seal", HANDLE)
     token.make_signing("log", OTHER)
+    token.make_signing(Role.SIGNALS_RSA, "0c" * 16)
 
     with pkcs11.lib(str(MODULE)).get_token(token_label=soft.place.label).open() as session:
         kept = [
             *session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY}),
             *session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}),
         ]
-        assert len(kept) == 2
+        assert len(kept) == 3
+        (secret,) = session.get_objects({Attribute.KEY_TYPE: KeyType.RSA, **PRIVATE})
+        for part in (Attribute.PRIVATE_EXPONENT, Attribute.PRIME_1, Attribute.PRIME_2):
+            with pytest.raises(pkcs11.PKCS11Error):
+                _ = secret[part]
         for key in kept:
             assert (key[Attribute.SENSITIVE], key[Attribute.EXTRACTABLE]) == (True, False)
             with pytest.raises(pkcs11.PKCS11Error):

@@ -1,11 +1,13 @@
 """Receivers of signals as an operator meets them: the commands."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 from support.commands import Ended, run
 from support.installations import environment_of
+from support.keyrings import age, the_file
 from support.postgres import TestDatabase
 from support.service import Service
 from support.told import hearer
@@ -14,6 +16,7 @@ from twinlock.adapters.settings import load as load_settings
 from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.transmitting import listed_receivers, listed_streams, remove_receiver
 from twinlock.bootstrap.world import World
+from twinlock.domain.keys import Role
 from twinlock.domain.transmitting.streams import ReceiverUnknownError
 
 Variables = dict[str, str]
@@ -43,6 +46,7 @@ async def test_a_receiver_from_its_first_word_to_its_last(variables: Variables) 
     listed = await send(variables, "list")
     assert AUDIENCE in listed.out
     assert f"is pushed to {origin}" in listed.out
+    assert listed.out.endswith("; EdDSA\n")
     assert shown["token"] not in listed.out
     assert (await send(variables, "streams")).out == "no stream was made yet\n"
     removed = await send(variables, "remove", "broker")
@@ -64,6 +68,41 @@ async def test_what_cannot_be_is_refused_in_one_line(variables: Variables) -> No
         assert (told.code, told.out) == (2, ""), told
         assert told.err.rstrip().endswith(f"[{code}]"), told
     assert "polls" not in (await send(variables, "list")).out
+
+
+async def test_a_receiver_of_rs256_is_added_once_there_is_a_key_for_it(
+    variables: Variables,
+) -> None:
+    words = ("add", "broker", "--audience", AUDIENCE, "--algorithm", "RS256")
+    keyring = Path(variables["TWINLOCK_KEYRING_DIR"])
+
+    async def refused(code: str, *command: str) -> str:
+        told = await run(variables, *command)
+        assert (told.code, told.out) == (2, ""), told
+        assert told.err.rstrip().endswith(f"[{code}]"), told
+        return told.err
+
+    missing = await refused("signal_key_missing", "signals", "send", *words)
+    assert "`twinlock keys rotate signals-rsa`" in missing
+    rotated = await run(variables, "keys", "rotate", "signals-rsa")
+    assert rotated.code == 0, rotated
+    assert "/v1/ssf/jwks.json" in rotated.err
+    await refused("signal_key_missing", "signals", "send", *words)
+    await refused("rotation_refused", "keys", "activate", "signals-rsa")
+    age(keyring, Role.SIGNALS_RSA, by=timedelta(seconds=31))
+    assert (await run(variables, "keys", "activate", "signals-rsa")).code == 0
+    added = await send(variables, *words, "--json")
+    assert msgspec.json.decode(added.out)["algorithm"] == "RS256"
+
+    assert (await send(variables, "list")).out.endswith("; RS256\n")
+    assert (await send(variables, "add", "b", "--audience", "x", "--algorithm", "none")).code == 2
+    kept = (await run(variables, "keys", "list")).out
+    (line,) = [one for one in kept.splitlines() if one.startswith("signals-rsa ")]
+    assert "current" in line
+    secret = msgspec.json.decode(the_file(keyring, Role.SIGNALS_RSA).read_bytes())["key"]
+    assert secret[:40] not in kept + rotated.out + rotated.err
+    key_id = line.split()[1]
+    await refused("rotation_refused", "keys", "retire", "signals-rsa", key_id, "--at-once")
 
 
 async def test_a_removed_receivers_streams_are_forgotten(service: Service, world: World) -> None:

@@ -1,6 +1,7 @@
 """Signals that are pushed: to a real server, once, again after a failure, and to nobody else."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,7 +15,8 @@ from support.postgres import TestDatabase
 from support.receivers import Receiver, receiving, status
 from support.stores import ENTROPY, Customer, SteerableClock, commanded, opened, several
 
-from twinlock.adapters.keyring.ring import Keyring
+from twinlock.adapters.keyring import ring as keyrings
+from twinlock.adapters.keyring.ring import Keyring, Role
 from twinlock.adapters.keyring.signing import KeyringTokens
 from twinlock.adapters.sql import told_streams
 from twinlock.adapters.sql.store import SqlStore
@@ -22,14 +24,17 @@ from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.adapters.transmitting.pumps import Pumps, Report, transmitting
 from twinlock.adapters.transmitting.receivers import ReceiverFile, digest_of
 from twinlock.adapters.webhooks.sending import HttpPost
-from twinlock.domain.canonical import b64url, encode
+from twinlock.api.transmitting import TokenWebKeys, web_key
+from twinlock.domain.canonical import decode, encode, from_b64url
 from twinlock.domain.commands import EndSession
 from twinlock.domain.errors import SealBrokenError
 from twinlock.domain.transmitting.streams import (
     Method,
     ReceiverId,
+    SignalKeyMissingError,
     StreamId,
     StreamStatus,
+    TokenAlgorithm,
 )
 from twinlock.domain.transmitting.streams import (
     Receiver as Party,
@@ -96,13 +101,10 @@ class Telling:
         return len(claimed)
 
     def read(self, token: bytes) -> SecurityEvent:
-        keys = [
-            {"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": b64url(key)}
-            for kid, key in self.signer.public_keys().items()
-        ]
+        keys = TokenWebKeys(keys=tuple(map(web_key, self.signer.public_keys())))
         return verify_set(
             token.decode(),
-            keys=read_keys(encode({"keys": keys})),
+            keys=read_keys(encode(keys)),
             issuer=ISSUER,
             audience=AUDIENCE,
             now=self.clock.at,
@@ -433,6 +435,43 @@ async def test_a_stream_that_somebody_changed_stops_no_other(
     assert len(receiver.got) == 1
     with pytest.raises(SealBrokenError, match=broken):
         await telling.shelf.read(broken)
+
+
+# --- To a receiver that takes RS256 alone ---
+
+
+async def test_a_receiver_of_rs256_waits_for_a_key_and_is_told_by_it(
+    telling: Telling,
+    receiver: Receiver,
+    alice: Customer,
+    keyring_dir: Path,
+    tmp_path: Path,
+    database: TestDatabase,
+) -> None:
+    stream = await telling.make(receiver)
+    await telling.hear_of(stream, alice)
+    telling.file.remove("broker")
+    telling.file.add(replace(telling.party, algorithm=TokenAlgorithm.RS256))
+    await telling.signed_out(alice)
+    with pytest.raises(SignalKeyMissingError):
+        await telling.look()
+    assert await telling.look() == 0  # Its claim keeps it quiet.
+    assert not receiver.got
+
+    copy = tmp_path / "keys"
+    shutil.copytree(keyring_dir, copy)
+    telling.signer.take(
+        keyrings.add(copy, Role.SIGNALS_RSA, entropy=ENTROPY, now=telling.clock.now())
+    )
+    await database.execute("UPDATE told_stream SET claimed_until = NULL")  # As if 30 s had passed.
+    while await telling.look():
+        pass
+
+    (got,) = receiver.got
+    assert telling.read(got.body).event.endswith("/session-revoked")
+    header = decode(from_b64url(got.body.decode().partition(".")[0]))
+    by = telling.signer.by(TokenAlgorithm.RS256)
+    assert header == {"alg": "RS256", "kid": by.key_id, "typ": "secevent+jwt"}
 
 
 # --- Beside everything ---

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.enrolments import asked_of, calm_gates, gates
 from support.gates import Gate
+from support.officers import ADA
+from support.suspending import Desk
 
 from twinlock.domain.account import Chain
 from twinlock.domain.answers import ended_as
@@ -40,8 +42,14 @@ DATA = {
 
 @st.composite
 def played(draw: st.DrawFn) -> Gate:
-    """A gate at which some things were asked, proved, vetoed, spent and waited for."""
+    """A gate at which some things were asked, proved, vetoed, spent and waited for.
+
+    An officer may have stopped it before.
+    """
     gate = draw(gates() | calm_gates())
+    if draw(st.booleans()):
+        desk = Desk(gate)
+        desk.does(ADA, desk.suspending)
     for _ in range(draw(st.integers(1, 4))):
         action = gate.propose(*draw(asked_of(gate.account))).action_id
         gate.wait(draw(st.sampled_from([timedelta(), timedelta(hours=2), timedelta(days=9)])))

@@ -5,7 +5,6 @@ CPU that loading takes. Who asks sends four files: the request, where stdout and
 where the exit code does.
 """
 
-import gc
 import json
 import os
 import socket
@@ -16,6 +15,7 @@ import coverage
 from typer.testing import CliRunner
 
 from twinlock import __main__ as program
+from twinlock.bootstrap.collecting import spare_collections
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.cli.main import COMMANDS, app, main
 
@@ -31,8 +31,7 @@ def load() -> None:
     rule_book()  # The profile that most of them read, and keep while they run.
     if (counting := coverage.Coverage.current()) is not None:
         counting.save()
-    gc.collect()
-    gc.freeze()
+    spare_collections()
 
 
 def become_command(control: socket.socket) -> None:

@@ -12,12 +12,11 @@ from twinlock.api.serving import api_of
 from twinlock.domain.canonical import b64url
 
 
-class JsonWebKey(msgspec.Struct, frozen=True, kw_only=True):
+class JsonWebKey(msgspec.Struct, frozen=True, kw_only=True, tag_field="kty", tag="OKP"):
     """A public key by which answers are signed (RFC 7517, RFC 8037)."""
 
     kid: str
     x: str
-    kty: str = "OKP"
     crv: str = "Ed25519"
     use: str = "sig"
     alg: str = "Ed25519"

@@ -67,15 +67,22 @@ HTTP_ERRORS = {
 
 
 def problem(
-    *, code: str, status: int, title: str, detail: str = "", fault: str = ""
+    *,
+    code: str,
+    status: int,
+    title: str,
+    detail: str = "",
+    fault: str = "",
+    retry_after: int = TwinlockError.retry_after,
 ) -> Response[Problem]:
     """Return the response that tells one problem.
 
-    ``detail`` may quote what was sent: what cannot be written in UTF-8 is replaced.
+    ``detail`` may quote what was sent: what cannot be written in UTF-8 is replaced. ``retry_after``
+    is in seconds.
     """
     headers = {"Cache-Control": "no-store"}
     if status in (429, UNAVAILABLE):
-        headers["Retry-After"] = "1"
+        headers["Retry-After"] = str(retry_after)
     if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
         headers["WWW-Authenticate"] = 'Bearer realm="twinlock"'
     if code == SignatureRefusedError.code:
@@ -105,7 +112,14 @@ def of_twinlock(_: Request[Any, Any, Any], error: TwinlockError) -> Response[Pro
         _log.error("request_failed", code=error.code, exc_info=error)
     fault = error.fault.value if isinstance(error, _FAULTY) else ""
     detail = "" if isinstance(error, InvariantError) else str(error)
-    return problem(code=error.code, status=error.status, title=title, detail=detail, fault=fault)
+    return problem(
+        code=error.code,
+        status=error.status,
+        title=title,
+        detail=detail,
+        fault=fault,
+        retry_after=error.retry_after,
+    )
 
 
 def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

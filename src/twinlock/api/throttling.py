@@ -16,6 +16,7 @@ Always true (tests/integration/test_rates.py), because a no must never be a weap
 
 from collections import OrderedDict
 from collections.abc import Callable
+from math import ceil
 
 from twinlock.domain.catalogue import CLASS_OF, ActionClass
 from twinlock.domain.errors import TwinlockError
@@ -51,6 +52,10 @@ class RateLimitedError(TwinlockError):
     code = "rate_limited"
     status = 429
 
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("slow down")
+        self.retry_after = max(1, ceil(retry_after))
+
 
 class Buckets:
     """Token buckets by name. ``seconds`` reads a monotonic clock."""
@@ -70,12 +75,13 @@ class Buckets:
         if len(self._buckets) > BUCKETS_MOST:
             self._buckets.popitem(last=False)
         if tokens < 1:
-            raise RateLimitedError("slow down")
+            raise RateLimitedError((1 - tokens) / self._rate)
 
     def look(self, name: str) -> None:
         """Take nothing; say whether ``name`` has used up all. Raises RateLimitedError."""
-        if self._left(name, self._seconds()) < 1:
-            raise RateLimitedError("slow down")
+        tokens = self._left(name, self._seconds())
+        if tokens < 1:
+            raise RateLimitedError((1 - tokens) / self._rate)
 
     def _left(self, name: str, now: float) -> float:
         tokens, at = self._buckets.get(name, (self._burst, now))

@@ -6,13 +6,13 @@ opens these routes, and no receiver's token opens any other.
 Source: OpenID SSF 1.0, 7.1 (configuration) and 8.1 (streams); RFC 8936 (poll).
 """
 
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from twinlock.api.answer_keys import JsonWebKey, JsonWebKeys
+from twinlock.api.answer_keys import JsonWebKey
 from twinlock.api.request import StrictRequest, header
 from twinlock.api.serving import api_of
 from twinlock.domain.canonical import b64url
@@ -21,8 +21,9 @@ from twinlock.domain.transmitting.streams import (
     Receiver,
     ReceiversUnreadableError,
     ReceiverTokenRefusedError,
+    TokenAlgorithm,
 )
-from twinlock.proofs.set_signing import ALGORITHM
+from twinlock.ports.transmitting import TokenKey
 from twinlock.services.transmitting.managing import (
     Poll,
     Polled,
@@ -58,6 +59,22 @@ class SsfConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     default_subjects: str = "NONE"
 
 
+class RsaWebKey(msgspec.Struct, frozen=True, kw_only=True, tag_field="kty", tag="RSA"):
+    """An RSA key by which tokens verify (RFC 7518, 6.3.1)."""
+
+    kid: str
+    n: str
+    e: str = "AQAB"  # 65,537
+    use: str = "sig"
+    alg: str = TokenAlgorithm.RS256.value
+
+
+class TokenWebKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Every key by which tokens to receivers may be signed."""
+
+    keys: tuple[JsonWebKey | RsaWebKey, ...]
+
+
 class SubjectChange(msgspec.Struct, frozen=True, kw_only=True):
     """An account that a stream is told of, or no more (SSF, 8.1.3)."""
 
@@ -90,15 +107,24 @@ async def ssf_configuration(request: StrictRequest) -> SsfConfiguration:
 
 
 @get("/v1/ssf/jwks.json", security=[{}])
-async def token_keys(request: StrictRequest) -> JsonWebKeys:
+async def token_keys(request: StrictRequest) -> TokenWebKeys:
     """Return the keys by which tokens to receivers verify."""
     api = api_of(request)
     api.rates.log.take(api.caller_address(request))
     told = api.use.transmitting
-    keys = {} if told is None else told.public_keys()
-    return JsonWebKeys(
-        keys=tuple(JsonWebKey(kid=kid, x=b64url(key), alg=ALGORITHM) for kid, key in keys.items())
-    )
+    return TokenWebKeys(keys=tuple(map(web_key, () if told is None else told.public_keys())))
+
+
+def web_key(key: TokenKey) -> JsonWebKey | RsaWebKey:
+    """Return a key as receivers are told it."""
+    public = b64url(key.public)
+    match key.algorithm:
+        case TokenAlgorithm.EDDSA:
+            return JsonWebKey(kid=key.key_id, x=public, alg=key.algorithm.value)
+        case TokenAlgorithm.RS256:
+            return RsaWebKey(kid=key.key_id, n=public)
+        case _:
+            assert_never(key.algorithm)
 
 
 def _receiver(request: StrictRequest) -> tuple[Transmitting, Receiver]:

@@ -32,7 +32,7 @@ class RuleBook:
     codes: CodesHelp = codes_help
 
 
-@lru_cache  # Reading and checking a policy takes a third of a second.
+@lru_cache  # Reading and checking a policy takes a fifth of a second.
 def rule_book(profile: str = "default") -> RuleBook:
     """Return the laws with the statutes of a profile: all that ``serve`` can pass.
 

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
+from twinlock.adapters.keyring.register import KeyDirectory
+from twinlock.adapters.keyring.signing import KeyringTokens
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.adapters.system import SystemClock, SystemEntropy
@@ -16,7 +18,13 @@ from twinlock.bootstrap.anchoring import anchored
 from twinlock.bootstrap.world import World
 from twinlock.domain.canonical import b64url
 from twinlock.domain.ids import tail
-from twinlock.domain.transmitting.streams import KeptStream, Receiver, ReceiverId, check_receiver
+from twinlock.domain.transmitting.streams import (
+    KeptStream,
+    Receiver,
+    ReceiverId,
+    TokenAlgorithm,
+    check_receiver,
+)
 from twinlock.ports import Clock
 from twinlock.ports.transmitting import StreamShelf, TokenSigner
 from twinlock.services.transmitting.managing import Transmitting
@@ -75,11 +83,13 @@ def add_receiver(
     audience: str,
     events: tuple[str, ...],
     push_to: tuple[str, ...],
+    algorithm: TokenAlgorithm = TokenAlgorithm.EDDSA,
 ) -> tuple[Receiver, str]:
     """Let one more receiver make streams; return it, and the token that is shown this once.
 
     Raises:
         ReceiverRefusedError, WebhookUrlRefusedError: as they say.
+        SignalKeyMissingError: the keyring has no key in use by which its tokens could be signed.
     """
     entropy = SystemEntropy()
     token = f"ssft_{b64url(entropy.draw(_TOKEN_BYTES))}"
@@ -90,8 +100,11 @@ def add_receiver(
         token_digest=digest_of(token),
         events=events,
         push_to=push_to,
+        algorithm=algorithm,
     )
     checked = check_receiver(receiver, reach=settings.webhook_reach)
+    if algorithm is not TokenAlgorithm.EDDSA:  # Of that every keyring has a key.
+        KeyringTokens(KeyDirectory(settings, entropy=entropy).load()).by(algorithm)
     ReceiverFile(settings.data_dir).add(checked)
     return checked, token
 

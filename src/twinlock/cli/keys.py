@@ -40,6 +40,7 @@ HINTS = {
     Role.AUTHORIZATION: (_TRUSTED,),
     Role.ANSWERS: (_PUBLISHED,),
     Role.SIGNALS: (_FETCHED,),
+    Role.SIGNALS_RSA: (_FETCHED,),
 }
 PROGRESS_EVERY = 10_000  # Rows between two lines of progress.
 

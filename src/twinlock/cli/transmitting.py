@@ -13,7 +13,7 @@ from twinlock.bootstrap.transmitting import (
 )
 from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
-from twinlock.domain.transmitting.streams import ALL, KeptStream, Receiver
+from twinlock.domain.transmitting.streams import ALL, KeptStream, Receiver, TokenAlgorithm
 
 app = typer.Typer(help="Who may be told of accounts by signals.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -35,6 +35,10 @@ def add(
         list[str],
         typer.Option("--push-to", help="https://host[:port] that tokens may be pushed to."),
     ] = NOWHERE,
+    algorithm: Annotated[
+        TokenAlgorithm,
+        typer.Option(help="RS256 if it takes nothing else; that needs a signals-rsa key."),
+    ] = TokenAlgorithm.EDDSA,
     as_json: Json = False,
 ) -> None:
     """Let a receiver make streams, and print its bearer token, this once."""
@@ -44,6 +48,7 @@ def add(
         audience=audience,
         events=tuple(events),
         push_to=tuple(push_to),
+        algorithm=algorithm,
     )
     say("the token is shown this once: hand it over out of band")
     result(_values(receiver) | {"token": token}, as_json=as_json, text=token)
@@ -89,6 +94,7 @@ def streams(*, as_json: Json = False) -> None:
 
 def _values(one: Receiver) -> dict[str, object]:
     return {
+        "algorithm": one.algorithm,
         "audience": one.audience,
         "events": one.events,
         "id": one.receiver_id,
@@ -99,7 +105,7 @@ def _values(one: Receiver) -> dict[str, object]:
 
 def _in_words(one: Receiver) -> str:
     ways = f"polls, or is pushed to {', '.join(one.push_to)}" if one.push_to else "polls"
-    return f"{one.name}  {one.audience}\n  {ways}; {', '.join(one.events)}"
+    return f"{one.name}  {one.audience}\n  {ways}; {', '.join(one.events)}; {one.algorithm}"
 
 
 def _stream(kept: KeptStream, receiver: str) -> dict[str, object]:

@@ -15,6 +15,7 @@ class TwinlockError(Exception):
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
+    retry_after = 1  # Seconds until it may go better, said with 429 and 503.
 
 
 class InvariantError(TwinlockError):

@@ -6,14 +6,14 @@ hold: *announced* (held by all, used by none), *activated* (it makes; the older 
 
 Always true (tests/unit/domain/test_keys.py):
 
-* a role that has a key has exactly one that makes;
+* a role of which a key was activated has exactly one that makes;
 * a key makes nothing before it was announced for ``ANNOUNCED_LEAST`` of its role, and is not
   retired while anything needs it, or sooner than ``OVERLAP_LEAST`` after its successor came.
 
 Source: docs/keys.md, which says who must be told before each step.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -33,6 +33,7 @@ class Role(StrEnum):
     INDEX = "index"  # names destinations blindly: HMAC-SHA-256
     ANSWERS = "answers"  # signs answers to platforms that sign: Ed25519
     SIGNALS = "signals"  # signs security event tokens to other parties: Ed25519
+    SIGNALS_RSA = "signals-rsa"  # signs those of receivers that take nothing else: RS256
     PRICES = "prices"  # verifies the price list: Ed25519, somebody else's, public only
 
 
@@ -45,7 +46,9 @@ REQUIRED = (
     Role.ANSWERS,
     Role.SIGNALS,
 )
-SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION, Role.ANSWERS, Role.SIGNALS})
+# Ours to make too, once somebody needs one: most installations never do.
+OURS = (*REQUIRED, Role.SIGNALS_RSA)
+SIGNING = frozenset({Role.LOG, Role.AUTHORIZATION, Role.ANSWERS, Role.SIGNALS, Role.SIGNALS_RSA})
 
 # Processes look at the keyring each second, and make nothing by a look that is older than this.
 LOOK_LIFETIME = timedelta(seconds=10)
@@ -146,7 +149,7 @@ def check_announce(role: Role, records: Iterable[KeyRecord]) -> None:
     Raises:
         RotationRefusedError: one is announced already, or the role is not ours.
     """
-    if role not in REQUIRED:
+    if role not in OURS:
         raise RotationRefusedError(
             "a price key is its owner's to make: `twinlock keys trust-prices`"
         )
@@ -158,11 +161,12 @@ def check_announce(role: Role, records: Iterable[KeyRecord]) -> None:
 
 
 def check_activate(
-    role: Role, records: Iterable[KeyRecord], *, now: datetime, at_once: bool
+    role: Role, records: Collection[KeyRecord], *, now: datetime, at_once: bool
 ) -> KeyRecord:
     """Return the announced key of ``role``, which may make from ``now`` on.
 
-    ``at_once`` leaves those outside no time to be told; processes always have theirs.
+    ``at_once`` leaves those outside no time to be told; processes always have theirs. Of a role's
+    first key nobody outside has an older one.
 
     Raises:
         RotationRefusedError: none is announced, or not for long enough.
@@ -170,7 +174,8 @@ def check_activate(
     waiting = next_of(records)
     if waiting is None:
         raise RotationRefusedError(f"no {role} key is announced: `twinlock keys rotate {role}`")
-    least = _SEEN_BY_ALL if at_once else ANNOUNCED_LEAST[role]
+    first = current_of(records) is None
+    least = _SEEN_BY_ALL if at_once or first else ANNOUNCED_LEAST[role]
     _check_passed(waiting.created_at + least, now, "this key was announced only just", least)
     return waiting
 

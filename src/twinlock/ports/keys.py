@@ -53,15 +53,18 @@ class MarkedAccounts(Protocol):
 
 
 class SigningKey(Protocol):
-    """An Ed25519 key that signs where it is kept: in a file, or in a token (PKCS #11)."""
+    """A key that signs where it is kept: in a file, or in a token (PKCS #11).
+
+    By Ed25519; of the role ``signals-rsa`` by RS256.
+    """
 
     @property
     def public(self) -> bytes:
-        """The public key: 32 bytes."""
+        """The public key: 32 bytes; of RSA the modulus, 384."""
         ...
 
     def sign(self, message: bytes, /) -> bytes:
-        """Return the signature (64 bytes). Raises TokenUnavailableError."""
+        """Return the signature: 64 bytes; of RSA 384. Raises TokenUnavailableError."""
         ...
 
 
@@ -90,7 +93,7 @@ class KeyToken(Protocol):
     """A token that makes keys and never gives them out. A handle is 32 hex digits of our choice."""
 
     def make_signing(self, role: str, handle: str) -> SigningKey:
-        """Make an Ed25519 key."""
+        """Make an Ed25519 key; for the role ``signals-rsa`` an RSA key."""
         ...
 
     def make_seal(self, role: str, handle: str) -> SealKey:

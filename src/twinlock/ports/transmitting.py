@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from twinlock.domain.ids import AccountId
 from twinlock.domain.transmitting.streams import (
     Attempted,
@@ -15,6 +17,7 @@ from twinlock.domain.transmitting.streams import (
     ReceiverId,
     StreamId,
     StreamStatus,
+    TokenAlgorithm,
     ToldStream,
     Waiting,
 )
@@ -34,20 +37,41 @@ class Receivers(Protocol):
         ...
 
 
-class TokenSigner(Protocol):
-    """Signs tokens, and says by which keys they verify."""
+class TokenKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key by which tokens verify; ``public`` is an Ed25519 key, or of RS256 the modulus."""
+
+    algorithm: TokenAlgorithm
+    key_id: str
+    public: bytes
+
+
+class TokenSigning(Protocol):
+    """The key that signs tokens now by one algorithm."""
+
+    @property
+    def algorithm(self) -> TokenAlgorithm:
+        """The algorithm."""
+        ...
 
     @property
     def key_id(self) -> str:
-        """The name of the key that signs."""
+        """The name of the key."""
         ...
 
     def sign(self, base: bytes) -> bytes:
-        """Return the Ed25519 signature of ``base``: 64 bytes."""
+        """Return the signature of ``base``, the same one each time."""
         ...
 
-    def public_keys(self) -> Mapping[str, bytes]:
-        """Return every key by which what was signed may be verified (32 bytes), by its name."""
+
+class TokenSigner(Protocol):
+    """Signs tokens, and says by which keys they verify."""
+
+    def by(self, algorithm: TokenAlgorithm) -> TokenSigning:
+        """Return what signs by ``algorithm`` now. Raises SignalKeyMissingError: nothing does."""
+        ...
+
+    def public_keys(self) -> tuple[TokenKey, ...]:
+        """Return every key by which what was signed may be verified, or soon will."""
         ...
 
 

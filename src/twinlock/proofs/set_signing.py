@@ -11,14 +11,17 @@ from typing import Any, Protocol
 from twinlock.domain.bounds import SIGNAL_BYTES_MOST
 from twinlock.domain.canonical import b64url, encode
 from twinlock.domain.errors import invariant
+from twinlock.domain.transmitting.streams import TokenAlgorithm
 from twinlock.proofs.sets import TYPE
-
-# RFC 8037 calls it so, and receivers know it; RFC 9864's ``Ed25519`` few of them do yet.
-ALGORITHM = "EdDSA"
 
 
 class SetSigner(Protocol):
-    """Whatever signs tokens: the key in use, and its name."""
+    """Whatever signs tokens: the key in use, its name, and by which algorithm it signs."""
+
+    @property
+    def algorithm(self) -> TokenAlgorithm:
+        """The algorithm, as tokens name it."""
+        ...
 
     @property
     def key_id(self) -> str:
@@ -26,13 +29,13 @@ class SetSigner(Protocol):
         ...
 
     def sign(self, base: bytes) -> bytes:
-        """Return the Ed25519 signature of ``base``: 64 bytes."""
+        """Return the signature of ``base``, the same one each time."""
         ...
 
 
 def sign_set(claims: dict[str, Any], *, signer: SetSigner) -> str:
     """Return the token over ``claims``."""
-    header = encode({"alg": ALGORITHM, "kid": signer.key_id, "typ": TYPE})
+    header = encode({"alg": signer.algorithm, "kid": signer.key_id, "typ": TYPE})
     signed = f"{b64url(header)}.{b64url(encode(claims))}"
     token = f"{signed}.{b64url(signer.sign(signed.encode('ascii')))}"
     invariant(len(token) <= SIGNAL_BYTES_MOST, "a token is as long as we would read one")

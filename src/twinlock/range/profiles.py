@@ -34,7 +34,7 @@ class ProfileUnknownError(TwinlockError):
     status = 404
 
 
-@lru_cache  # Reading and checking a policy takes a third of a second.
+@lru_cache  # Reading and checking a policy takes a fifth of a second.
 def rules_of(profile: str) -> RuleBook:
     """Return the rules of a profile. Raises ProfileUnknownError."""
     if profile not in PROFILES:

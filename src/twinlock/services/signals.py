@@ -49,6 +49,7 @@ class SignalsTooManyError(TwinlockError):
 
     code = "signals_too_many"
     status = 429
+    retry_after = 3_600  # The day may have begun by then.
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from twinlock.domain.transmitting.streams import (
     ReceiversUnreadableError,
     ReceiverTokenRefusedError,
     ReceiverUnknownError,
+    TokenAlgorithm,
 )
 
 BROKER = Receiver(
@@ -69,6 +70,21 @@ def test_a_name_is_given_once_and_to_sixteen_at_most(file: ReceiverFile) -> None
         with pytest.raises(ReceiverRefusedError):
             file.add(replace(BROKER, name=name))
     assert len(file.listed()) == 16
+
+
+def test_how_a_receiver_is_signed_to_stands_in_the_file(file: ReceiverFile, tmp_path: Path) -> None:
+    file.add(replace(BROKER, algorithm=TokenAlgorithm.RS256))
+    path = tmp_path / "data" / NAME
+    whole = path.read_text()
+    assert '"algorithm":"RS256"' in whole
+    assert file.find(BROKER.receiver_id).algorithm is TokenAlgorithm.RS256
+
+    path.write_text(whole.replace('"algorithm":"RS256",', ""))  # As before there was a choice.
+    assert file.find(BROKER.receiver_id).algorithm is TokenAlgorithm.EDDSA
+    for other in ("none", "HS256", "rs256", ""):
+        path.write_text(whole.replace("RS256", other))
+        with pytest.raises(ReceiversUnreadableError):
+            file.showing("geheim")
 
 
 def test_a_file_that_is_open_to_others_or_no_file_of_receivers_is_refused(

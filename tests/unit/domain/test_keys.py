@@ -114,6 +114,25 @@ def test_a_key_is_activated_once_everybody_holds_it(role: Role, *, at_once: bool
     assert keys.check_activate(role, held, now=due, at_once=at_once) is held[0]
 
 
+def test_nobody_outside_waits_for_the_first_key_of_a_role() -> None:
+    role, due = Role.SIGNALS_RSA, ANNOUNCED + INNER[0]
+    keys.check_announce(role, ())
+    first = announced(role)
+    withdrawn = a_key(role, "gone", used_from=None, retired_at=BORN)
+
+    with pytest.raises(RotationRefusedError, match="announced only just"):
+        keys.check_activate(role, (first, withdrawn), now=due - SECOND, at_once=False)
+    assert keys.check_activate(role, (first, withdrawn), now=due, at_once=False) is first
+    with pytest.raises(RotationRefusedError, match=r"1 day after"):
+        keys.check_activate(role, (first, a_key(role)), now=due, at_once=False)
+
+
+def test_an_optional_role_has_the_lengths_of_those_whose_tokens_receivers_verify() -> None:
+    assert ANNOUNCED_LEAST[Role.SIGNALS_RSA] == ANNOUNCED_LEAST[Role.SIGNALS]
+    assert OVERLAP_LEAST[Role.SIGNALS_RSA] == OVERLAP_LEAST[Role.SIGNALS]
+    assert set(keys.OURS) == {*REQUIRED, Role.SIGNALS_RSA}
+
+
 def test_what_was_not_announced_is_not_activated() -> None:
     with pytest.raises(RotationRefusedError, match="keys rotate log"):
         keys.check_activate(Role.LOG, (a_key(Role.LOG),), now=USED, at_once=True)

@@ -6,6 +6,7 @@ from support.cast import NOON
 
 from twinlock.domain.canonical import b64url, decode, encode, from_b64url
 from twinlock.domain.errors import InvariantError
+from twinlock.domain.transmitting.streams import TokenAlgorithm
 from twinlock.proofs.set_signing import sign_set
 from twinlock.proofs.sets import read_keys, verify_set
 
@@ -22,6 +23,7 @@ CLAIMS = {
 
 
 class Signer:
+    algorithm = TokenAlgorithm.EDDSA
     key_id = "signals-1"
 
     def sign(self, base: bytes) -> bytes:
@@ -37,6 +39,13 @@ def test_a_token_says_what_it_is_and_what_it_was_given() -> None:
         "typ": "secevent+jwt",
     }
     assert from_b64url(payload) == encode(CLAIMS)
+
+
+def test_a_token_names_the_algorithm_of_what_signs_it() -> None:
+    signer = Signer()
+    signer.algorithm = TokenAlgorithm.RS256
+
+    assert decode(from_b64url(sign_set(CLAIMS, signer=signer).split(".")[0]))["alg"] == "RS256"
 
 
 def test_a_token_is_the_same_each_time_and_our_receiver_takes_it() -> None:

@@ -2,10 +2,11 @@
 
 The directory has mode 0700 and one file of mode 0600 for each key, ``<role>-<id>.json``, in
 canonical JSON: ``{"created_at", "handle"?, "id", "key"?, "next"?, "public"?, "retired_at"?, "role",
-"used_from"?, "wrapped"?}``. ``key`` and ``public`` are 32 bytes in base64url; the id is a tagged
-hash of the role and the public key, or of the secret where there is no public one (of 256 random
-bits a hash gives nothing away). A key is used from its birth unless ``used_from`` says when, or
-``next`` that it is only announced. A retired one has its name and public half left.
+"used_from"?, "wrapped"?}``. ``key`` and ``public`` are 32 bytes in base64url, of an RSA key 384
+each (``rsa_keys``); the id is a tagged hash of the role and the public key, or of the secret where
+there is no public one (of 256 random bits a hash gives nothing away). A key is used from its birth
+unless ``used_from`` says when, or ``next`` that it is only announced. A retired one has its name
+and public half left.
 
 A key in a token has its name there in ``handle`` (16 bytes in hex) in place of ``key``. Where it
 is symmetric, its id is a hash of the handle, and ``wrapped`` holds a secret of 32 bytes that is
@@ -22,6 +23,7 @@ import msgspec
 
 from twinlock.adapters import private_files
 from twinlock.adapters.keyring.file_keys import FileSeal, FileSigning
+from twinlock.adapters.keyring.rsa_keys import RSA_BYTES, FileRsa, new_secret, public_half
 from twinlock.domain import canonical
 from twinlock.domain.errors import (
     KeyringWrongError,
@@ -31,7 +33,8 @@ from twinlock.domain.errors import (
     TokenMissingError,
     invariant,
 )
-from twinlock.domain.keys import REQUIRED, SIGNING, KeyRecord, Role
+from twinlock.domain.keys import OURS, SIGNING, KeyRecord, Role
+from twinlock.ports import Entropy
 from twinlock.ports.keys import (
     KeyToken,
     SealKey,
@@ -43,7 +46,7 @@ KEY_ID_BYTES = 8
 HANDLE_BYTES = 16
 NONCE_BYTES = 12
 WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + 16
-MAX_FILE_BYTES = 1_024  # A key file has some 300.
+MAX_FILE_BYTES = 2_048  # A key file has some 300, that of an RSA key 1,250.
 
 _ROLES = "|".join(Role)
 NAME = re.compile(rf"(?P<role>{_ROLES})-(?P<id>[0-9a-f]{{{2 * KEY_ID_BYTES}}})\.json")
@@ -56,10 +59,11 @@ _HANDLE = re.compile(rf"[0-9a-f]{{{2 * HANDLE_BYTES}}}")
 class Key:
     """One key of one role. ``created_at`` is UTC; ``key_id`` has 16 hex digits.
 
-    ``material`` is the secret that works in this process (32 bytes): None for somebody else's key,
-    a retired one, and one that signs in a token. ``public`` is the Ed25519 public key (32 bytes),
-    None for symmetric roles. Of a key in a token ``signing`` or ``sealing`` is what works there,
-    ``handle`` its name there, and ``wrapped`` the secret as it lies in the file.
+    ``material`` is the secret that works in this process (``size_of`` its role): None for somebody
+    else's key, a retired one, and one that signs in a token. ``public`` is the public key, as
+    long, None for symmetric roles. Of an RSA key ``signing`` is what signs. Of a key in a token
+    ``signing`` or ``sealing`` is what works there, ``handle`` its name there, and ``wrapped`` the
+    secret as it lies in the file.
     """
 
     role: Role
@@ -88,7 +92,7 @@ class Key:
 
     @property
     def secret(self) -> bytes:
-        """Return the 32 secret bytes of a role that has them in memory."""
+        """Return the secret bytes of a role that has them in memory."""
         invariant(self.material is not None, f"we hold no secret for {self.role}")
         return self.material or b""
 
@@ -129,8 +133,20 @@ def key_id_of(role: Role, known_by: bytes) -> str:
     return canonical.tagged_hash("key-id/v1", role.encode("ascii"), known_by)[:KEY_ID_BYTES].hex()
 
 
+def size_of(role: Role) -> int:
+    """Return how many bytes a secret of ``role`` has, and its public half."""
+    return RSA_BYTES if role is Role.SIGNALS_RSA else KEY_BYTES
+
+
+def secret_of(role: Role, entropy: Entropy) -> bytes:
+    """Return a new secret of a role; an RSA key is made by OpenSSL's own random bits."""
+    return new_secret() if role is Role.SIGNALS_RSA else entropy.draw(KEY_BYTES)
+
+
 def public_of(role: Role, material: bytes) -> bytes | None:
     """Return the public half of a role's secret, or None of a symmetric one."""
+    if role is Role.SIGNALS_RSA:
+        return public_half(material)
     return FileSigning(material).public if role in SIGNING else None
 
 
@@ -193,8 +209,9 @@ def read(path: Path, token: KeyToken | None) -> Key:
 
 def _parse(file: _File) -> Key:
     """Return the key of ``file``, its id and public key recomputed."""
-    material = None if file.key is None else canonical.from_b64url(file.key, size=KEY_BYTES)
-    public = None if file.public is None else canonical.from_b64url(file.public, size=KEY_BYTES)
+    size = size_of(file.role)
+    material = None if file.key is None else canonical.from_b64url(file.key, size=size)
+    public = None if file.public is None else canonical.from_b64url(file.public, size=size)
     wrapped = (
         b"" if file.wrapped is None else canonical.from_b64url(file.wrapped, size=WRAPPED_BYTES)
     )
@@ -208,6 +225,7 @@ def _parse(file: _File) -> Key:
     # Of a retired key without a public half nothing is left to know it by.
     if known_by is not None and file.id != key_id_of(file.role, known_by):
         raise MalformedError("the id is another key's")
+    is_rsa = file.role is Role.SIGNALS_RSA
     return Key(
         role=file.role,
         key_id=file.id,
@@ -216,6 +234,7 @@ def _parse(file: _File) -> Key:
         retired_at=file.retired_at,
         material=material,
         public=public,
+        signing=FileRsa(material) if is_rsa and material is not None else None,
         handle=file.handle or "",
         wrapped=wrapped,
     )
@@ -223,7 +242,7 @@ def _parse(file: _File) -> Key:
 
 def _check_parts(file: _File) -> None:
     """Refuse a file that lacks a part of its role and state, or has one that is not theirs."""
-    ours, live = file.role in REQUIRED, file.retired_at is None
+    ours, live = file.role in OURS, file.retired_at is None
     signs = file.role in SIGNING
     if (file.key is not None) != (ours and live and file.handle is None):
         raise MalformedError("a secret where none belongs, or none where one does")

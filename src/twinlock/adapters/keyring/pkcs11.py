@@ -11,7 +11,7 @@ Always true (tests/integration/test_token.py):
 * no PIN stands in a repr, an error or a log.
 
 Source: PKCS #11 v3.0, 2.3.14 (EdDSA, here with the curve's name as its parameters) and v2.40,
-2.11.2 (AES-GCM).
+2.11.2 (AES-GCM) and 2.1.13 (RSA PKCS #1 v1.5 with SHA-256).
 """
 
 import queue
@@ -40,9 +40,11 @@ from pkcs11 import (
 from pkcs11.types import DecryptMixin, EncryptMixin, Key, PublicKey, SignMixin
 
 from twinlock.adapters import private_files
+from twinlock.adapters.keyring.rsa_keys import EXPONENT, RSA_BITS, RSA_BYTES, check_signature
 from twinlock.adapters.settings import TokenPlace
 from twinlock.domain.errors import (
     FileUnsafeError,
+    MalformedError,
     SealBrokenError,
     TokenKeyWrongError,
     TokenMissingError,
@@ -51,6 +53,7 @@ from twinlock.domain.errors import (
     TwinlockError,
     present,
 )
+from twinlock.domain.keys import Role
 
 T = TypeVar("T")
 
@@ -68,6 +71,8 @@ _PROBE = b"twinlock token probe"
 _CURVE = b"\x13\x0cedwards25519"
 _POINT_PREFIX = b"\x04\x20"  # DER: an octet string of 32 bytes.
 _PUBLIC_BYTES = 32
+_EDDSA = KeyType.EC_EDWARDS, Mechanism.EDDSA
+_RS256 = KeyType.RSA, Mechanism.SHA256_RSA_PKCS
 _KEPT_IN = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
 
 
@@ -233,18 +238,25 @@ class Token:
     # --- Implements ``ports.KeyToken`` ---
 
     def make_signing(self, role: str, handle: str) -> "TokenSigning":
-        """Make an Ed25519 key under ``handle``."""
+        """Make an Ed25519 key under ``handle``, or of the role that has them an RSA key."""
+        named: dict[str, Any] = {
+            "id": bytes.fromhex(handle),
+            "label": _label(role),
+            "private_template": _KEPT_IN,
+        }
 
         def make(session: Session) -> bytes:
+            if role == Role.SIGNALS_RSA:
+                both = MechanismFlag.SIGN | MechanismFlag.VERIFY
+                public, _ = session.generate_keypair(
+                    KeyType.RSA, RSA_BITS, store=True, capabilities=both, **named
+                )
+                return _modulus(public)
             curve = session.create_domain_parameters(
                 KeyType.EC_EDWARDS, {Attribute.EC_PARAMS: _CURVE}, local=True
             )
             public, _ = curve.generate_keypair(
-                mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
-                store=True,
-                id=bytes.fromhex(handle),
-                label=_label(role),
-                private_template=_KEPT_IN,
+                mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN, store=True, **named
             )
             return _point(public)
 
@@ -274,9 +286,13 @@ class Token:
             TokenKeyWrongError: it is not there, or another one.
         """
         key = TokenSigning(self, role, handle, public=public)
+        signature = key.sign(_PROBE)
         try:
-            Ed25519PublicKey.from_public_bytes(public).verify(key.sign(_PROBE), _PROBE)
-        except InvalidSignature:
+            if role == Role.SIGNALS_RSA:
+                check_signature(public, signature, _PROBE)
+            else:
+                Ed25519PublicKey.from_public_bytes(public).verify(signature, _PROBE)
+        except (InvalidSignature, MalformedError):
             raise TokenKeyWrongError(f"the token's {role} key {handle} is another one") from None
         return key
 
@@ -298,26 +314,28 @@ class Token:
 
 
 class TokenSigning:
-    """An Ed25519 key in a token. Implements ``ports.SigningKey``."""
+    """A key in a token that signs: Ed25519 or RSA. Implements ``ports.SigningKey``."""
 
     def __init__(self, token: Token, role: str, handle: str, *, public: bytes) -> None:
         self._token = token
         self._object = _Object(role, handle)
         self._public = public
+        self._kind = _RS256 if role == Role.SIGNALS_RSA else _EDDSA
 
     @property
     def public(self) -> bytes:
-        """The public key: 32 bytes."""
+        """The public key."""
         return self._public
 
     def sign(self, message: bytes, /) -> bytes:
-        """Return the signature (64 bytes). Raises TokenUnavailableError."""
+        """Return the signature. Raises TokenUnavailableError."""
+        key_type, mechanism = self._kind
 
         def sign(session: Session) -> bytes:
-            key = self._object.of(session, ObjectClass.PRIVATE_KEY, KeyType.EC_EDWARDS)
+            key = self._object.of(session, ObjectClass.PRIVATE_KEY, key_type)
             if not isinstance(key, SignMixin):
                 raise TokenKeyWrongError("the token's key may not sign")
-            return key.sign(message, mechanism=Mechanism.EDDSA)
+            return key.sign(message, mechanism=mechanism)
 
         return self._token.call(sign)
 
@@ -430,3 +448,12 @@ def _point(public: PublicKey) -> bytes:
     if len(raw) != _PUBLIC_BYTES:
         raise TokenKeyWrongError("the token made a key that is not of Ed25519")
     return raw
+
+
+def _modulus(public: PublicKey) -> bytes:
+    """Return the bytes of an RSA key's modulus."""
+    exponent: bytes = public[Attribute.PUBLIC_EXPONENT]
+    modulus: bytes = public[Attribute.MODULUS].lstrip(b"\0")
+    if int.from_bytes(exponent, "big") != EXPONENT or len(modulus) != RSA_BYTES:
+        raise TokenKeyWrongError("the token made an RSA key of another size or exponent")
+    return modulus

@@ -8,6 +8,7 @@ from twinlock.adapters.keyring.ring import Keyring
 from twinlock.adapters.keyring.signing import log_key
 from twinlock.adapters.keyring.token import open_token
 from twinlock.adapters.settings import Settings
+from twinlock.domain.errors import present
 from twinlock.domain.keys import KeyRecord, Role
 from twinlock.ports import (
     Entropy,
@@ -49,7 +50,7 @@ class KeyDirectory:
     def activate(self, key: KeyRecord, *, now: datetime) -> KeyRecord:
         """Let an announced key make."""
         ring = keyrings.activate(self._directory, key.role, now=now, token=self._token)
-        return ring.current(key.role).record
+        return present(ring.maker(key.role), "a key that was activated makes").record
 
     def retire(self, key: KeyRecord, *, now: datetime) -> KeyRecord:
         """Destroy a key's secret, in its file and in the token; its name stays."""

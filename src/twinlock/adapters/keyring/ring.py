@@ -36,7 +36,7 @@ from twinlock.domain.errors import (
     KeyringWrongError,
     invariant,
 )
-from twinlock.domain.keys import REQUIRED, SIGNING, KeyRecord, Role, current_of, next_of
+from twinlock.domain.keys import OURS, REQUIRED, SIGNING, KeyRecord, Role, current_of, next_of
 from twinlock.ports import (
     Entropy,
 )
@@ -47,7 +47,7 @@ from twinlock.ports.keys import (
 __all__ = ["KEY_BYTES", "KEY_ID_BYTES", "REQUIRED", "Key", "Keyring", "Role", "key_id_of"]
 
 MAX_KEYS = 256  # Eight rotations of each role a year for five years; each is read at start-up.
-LOCK_SECONDS = 5  # For another command that changes the keyring; a change takes 20 ms.
+LOCK_SECONDS = 5  # For another command that changes the keyring: 20 ms, an RSA key up to 1 s.
 
 
 class Keyring:
@@ -75,6 +75,11 @@ class Keyring:
         """Return the key of a required ``role`` that makes."""
         invariant(role in REQUIRED, f"a keyring may have no {role} key")
         return self._keys[role][0]
+
+    def maker(self, role: Role) -> Key | None:
+        """Return the key of ``role`` that makes, or None: of optional roles there may be none."""
+        first = next(iter(self._keys[role]), None)
+        return None if first is None or first.used_from is None else first
 
     def fingerprint(self) -> str:
         """Return the name of this installation's keys: a hash of the oldest id of each role.
@@ -202,7 +207,7 @@ def announce(
         KeyringWrongError: the role has a key that is not older than ``now``, or one that is
             announced already; or the keyring is full.
     """
-    invariant(role in REQUIRED, f"a {role} key is not ours to make")
+    invariant(role in OURS, f"a {role} key is not ours to make")
     held = _room(directory, role, now=now, token=token)
     if next_of(key.record for key in held.all_keys(role)) is not None:
         raise KeyringWrongError(f"a {role} key is announced already")
@@ -222,8 +227,9 @@ def activate(
     """
     held = load(directory, token)
     waiting = next_of(key.record for key in held.all_keys(role))
-    used_from = held.current(role).used_from
-    if waiting is None or used_from is None or _at(now) <= used_from:
+    maker = held.maker(role)
+    before = maker and maker.used_from
+    if waiting is None or _at(now) <= (before or waiting.created_at):
         raise KeyringWrongError(f"no {role} key is announced that is younger than the current one")
     key = next(key for key in held.keys(role) if key.key_id == waiting.key_id)
     key_files.write(directory, _changed(key, used_from=now))
@@ -242,7 +248,7 @@ def retire(
     """
     held = load(directory, token)
     key = next((key for key in held.all_keys(role) if key.key_id == key_id), None)
-    if key is None or (role in REQUIRED and key is held.current(role)):
+    if key is None or (role in OURS and key is held.maker(role)):
         raise KeyringWrongError(f"{key_id} is no {role} key that may go")
     if key.retired_at is None:
         key_files.write(directory, _changed(key, retired_at=_at(now)))
@@ -265,7 +271,7 @@ def add(
         KeyringWrongError: the keyring holds a key of this role that is not older than ``now``, or
             is full.
     """
-    invariant(role in REQUIRED, f"a {role} key is not ours to make")
+    invariant(role in OURS, f"a {role} key is not ours to make")
     _room(directory, role, now=now, token=token)
     key_files.write(directory, _new_key(role, entropy=entropy, now=now, used_from=now, token=token))
     return load(directory, token)
@@ -321,7 +327,7 @@ def _new_key(
 ) -> Key:
     if token is not None:
         return _new_in_token(role, token, entropy=entropy, now=_at(now), used_from=used_from)
-    material = entropy.draw(KEY_BYTES)
+    material = key_files.secret_of(role, entropy)
     public = key_files.public_of(role, material)
     return Key(
         role=role,
@@ -386,8 +392,9 @@ def _in_order(held: tuple[Key, ...]) -> tuple[Key, ...]:
 
 
 def _refuse_gaps(all_keys: dict[Role, tuple[Key, ...]], keys: dict[Role, tuple[Key, ...]]) -> None:
-    for role in REQUIRED:
-        if current_of(key.record for key in keys[role]) is None:
+    for role in OURS:
+        needed = role in REQUIRED or any(key.used_from is not None for key in all_keys[role])
+        if needed and current_of(key.record for key in keys[role]) is None:
             raise KeyringMissingError(f"the keyring has no {role} key")
     for role, held in all_keys.items():
         used = [key.used_from for key in held if key.used_from is not None]

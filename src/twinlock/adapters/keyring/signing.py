@@ -13,6 +13,7 @@ from twinlock.domain.keys import KeyState, states
 from twinlock.domain.log.checkpoint import Checkpoint
 from twinlock.domain.log.note import KeyType, SignatureLine, SignedNote, VerifierKey
 from twinlock.domain.log.trust import TrustPolicy
+from twinlock.domain.transmitting.streams import SignalKeyMissingError, TokenAlgorithm
 from twinlock.domain.trust import KEYS_MOST, Trust
 from twinlock.ports.keys import (
     Sighting,
@@ -21,10 +22,15 @@ from twinlock.ports.keys import (
 from twinlock.ports.log import (
     Head,
 )
+from twinlock.ports.transmitting import TokenKey
 from twinlock.proofs import jws
 
 _PLATFORM_KEY = "platform-key/v1"
 _SIGN_IN = "sign-in-count/v1"
+_TOKEN_ROLES = {
+    TokenAlgorithm.EDDSA: Role.SIGNALS,
+    TokenAlgorithm.RS256: Role.SIGNALS_RSA,
+}
 _NODE_BYTES = 8  # Among ten million nodes two alike are one chance in 400,000.
 
 
@@ -145,14 +151,12 @@ def trust(
 class KeyringAnswers:
     """Signs answers to platforms that sign. Implements ``ports.AnswerSigner``."""
 
-    role = Role.ANSWERS
-
     def __init__(self, keyring: Keyring) -> None:
         self.take(keyring)
 
     def take(self, keyring: Keyring) -> None:
         """Go on with a keyring that has changed."""
-        keys = keyring.keys(self.role)
+        keys = keyring.keys(Role.ANSWERS)
         self._key_id, self._key = keys[0].key_id, keys[0].signer()
         self._public = {
             key.key_id: present(key.public, "a key that signs has a public half") for key in keys
@@ -172,10 +176,55 @@ class KeyringAnswers:
         return self._public
 
 
-class KeyringTokens(KeyringAnswers):
+class KeyringTokenSigning(NamedTuple):
+    """The key that signs tokens now by one algorithm. Implements ``ports.TokenSigning``."""
+
+    algorithm: TokenAlgorithm
+    key_id: str
+    key: SigningKey
+
+    def sign(self, base: bytes) -> bytes:
+        """Return the signature of ``base``."""
+        return self.key.sign(base)
+
+
+class KeyringTokens:
     """Signs security event tokens to other parties. Implements ``ports.TokenSigner``."""
 
-    role = Role.SIGNALS
+    def __init__(self, keyring: Keyring) -> None:
+        self.take(keyring)
+
+    def take(self, keyring: Keyring) -> None:
+        """Go on with a keyring that has changed."""
+        self._making = {
+            algorithm: KeyringTokenSigning(algorithm, key.key_id, key.signer())
+            for algorithm, role in _TOKEN_ROLES.items()
+            if (key := keyring.maker(role)) is not None
+        }
+        self._keys = tuple(
+            TokenKey(
+                algorithm=algorithm,
+                key_id=key.key_id,
+                public=present(key.public, "a key that signs has a public half"),
+            )
+            for algorithm, role in _TOKEN_ROLES.items()
+            for key in keyring.keys(role)
+        )
+
+    def by(self, algorithm: TokenAlgorithm) -> KeyringTokenSigning:
+        """Return what signs by ``algorithm`` now. Raises SignalKeyMissingError."""
+        found = self._making.get(algorithm)
+        if found is None:
+            role = _TOKEN_ROLES[algorithm]
+            raise SignalKeyMissingError(
+                f"no key signs by {algorithm}: `twinlock keys rotate {role}`, then "
+                f"`twinlock keys activate {role}`"
+            )
+        return found
+
+    def public_keys(self) -> tuple[TokenKey, ...]:
+        """Return every key of both roles: what an older one signed may still be on its way."""
+        return self._keys
 
 
 def _told(keyring: Keyring, role: Role, *, with_retired: bool) -> tuple[Key, ...]:

@@ -150,7 +150,7 @@ SELECT d.carrier, count(*) FILTER (WHERE d.state = 'waiting') AS waiting,
        count(*) FILTER (WHERE d.state = 'dead') AS dead,
        max(extract(epoch FROM clock_timestamp() - d.at)) FILTER (WHERE d.state = 'waiting')
          AS oldest
-  FROM delivery d GROUP BY d.carrier
+  FROM delivery d WHERE d.state = 'waiting' OR d.state = 'dead' GROUP BY d.carrier
 """
 _FORGET = f"""
 DELETE FROM delivery WHERE {_NOTED_SOON} AND ctid = ANY(ARRAY(

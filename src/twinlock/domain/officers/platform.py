@@ -73,6 +73,7 @@ class SpokeTooOftenError(TwinlockError):
 
     code = "officer_spoke_too_often"
     status = 429
+    retry_after = 3_600  # Of a day: what was said longest ago is over by and by.
 
 
 class Agreed(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ The picks follow from a number and nothing else, so that a mismatch can be made 
 """
 
 from collections.abc import Iterator
+from struct import unpack_from
 from typing import assert_never
 
 from twinlock.domain.canonical import tagged_hash
@@ -21,6 +22,7 @@ from twinlock.domain.policy.vocabulary import KNOWN, VOCABULARY, whole_box
 
 _AN_INSTANT = 1_767_225_600_000  # Somewhere in the middle of what instants can be.
 _STEPS = (-1, 0, 1)
+_DRAWS_A_HASH = 8  # Of its 32 bytes.
 
 
 def boundary_requests(
@@ -34,10 +36,14 @@ def boundary_requests(
     actions = sorted(statutes.permits)
     values = {action: _values(statutes, action) for action in actions}
     found: dict[str, set[bool]] = {rule.rule_id: set() for rule in statutes.rules}
+    done: set[str] = set()
     for number in range(max(count, most)):
         action = actions[number % len(actions)]
+        if action in done:
+            continue
         rules = statutes.of(action)
         if number >= count and all(len(found[rule.rule_id]) > 1 for rule in rules):
+            done.add(action)
             continue
         drawn = _draws(number, len(VOCABULARY))
         context = {
@@ -49,11 +55,11 @@ def boundary_requests(
         yield action, context
 
 
-def _draws(number: int, count: int) -> Iterator[int]:
-    """Give ``count`` numbers of 32 bits that follow from ``number``."""
-    for block in range(count):
-        seed = tagged_hash("boundary/v1", number.to_bytes(8, "big"), block.to_bytes(4, "big"))
-        yield int.from_bytes(seed[:4], "big")
+def _draws(number: int, count: int) -> tuple[int, ...]:
+    """Return ``count`` numbers of 32 bits that follow from ``number``."""
+    blocks = (block.to_bytes(4, "big") for block in range(-(-count // _DRAWS_A_HASH)))
+    hashes = (tagged_hash("boundary/v2", number.to_bytes(8, "big"), block) for block in blocks)
+    return unpack_from(f">{count}I", b"".join(hashes))
 
 
 def _values(statutes: Statutes, action: str) -> dict[str, tuple[Value, ...]]:

@@ -98,6 +98,24 @@ class VerifiedTooOftenError(TwinlockError):
 
     code = "verified_too_often"
     status = 429
+    retry_after = 60
+
+
+class SignalKeyMissingError(TwinlockError):
+    """No RSA key signs by RS256 yet: `twinlock keys rotate signals-rsa` makes one."""
+
+    code = "signal_key_missing"
+    status = 503
+
+
+class TokenAlgorithm(StrEnum):
+    """How tokens to a receiver are signed; the value is what tokens and keys say (RFC 7518, 3.1).
+
+    RFC 8037 calls Ed25519 so, and receivers know it; RFC 9864's ``Ed25519`` few of them do yet.
+    """
+
+    EDDSA = "EdDSA"
+    RS256 = "RS256"  # CAEP's interoperability profile 1.0 has receivers that take nothing else.
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +131,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     token_digest: str
     events: tuple[str, ...] = (ALL,)
     push_to: tuple[str, ...] = ()
+    algorithm: TokenAlgorithm = TokenAlgorithm.EDDSA
 
     def allowed(self) -> frozenset[str]:
         """Return the types (URIs) of events that this receiver may be told of."""

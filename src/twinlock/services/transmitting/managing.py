@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from twinlock.domain.bounds import (
     TOLD_ACKS_MOST,
     TOLD_AT_ONCE_MOST,
+    TOLD_RS256_AT_ONCE_MOST,
     TOLD_STREAMS_MOST,
     TOLD_VERIFIED_EVERY,
 )
@@ -29,6 +30,7 @@ from twinlock.domain.transmitting.streams import (
     Receiver,
     StreamId,
     StreamStatus,
+    TokenAlgorithm,
     ToldStream,
     ToldStreamChangedError,
     ToldStreamRefusedError,
@@ -46,11 +48,15 @@ from twinlock.domain.transmitting.told import EMITTED, URIS
 from twinlock.domain.webhooks.endpoints import Disabled
 from twinlock.domain.webhooks.targets import Reach
 from twinlock.ports import Clock, Entropy
-from twinlock.ports.transmitting import Receivers, StreamShelf, TokenSigner
+from twinlock.ports.transmitting import Receivers, StreamShelf, TokenKey, TokenSigner
 from twinlock.proofs.set_signing import sign_set
 
 SUPPORTED = tuple(sorted(URIS[kind] for kind in EMITTED))
 _JTI = re.compile(r"set_[a-z2-7]{26}")  # As each token of ours is named.
+_AT_ONCE = {
+    TokenAlgorithm.EDDSA: TOLD_AT_ONCE_MOST,
+    TokenAlgorithm.RS256: TOLD_RS256_AT_ONCE_MOST,
+}
 _STATES_MOST = 1_024  # Characters of a verification's state.
 _NOT_PUSHED: Mapping[Disabled, str] = MappingProxyType(
     {
@@ -154,8 +160,8 @@ class Transmitting:
         """Return whose bearer token this is. Raises ReceiverTokenRefusedError."""
         return self._receivers.showing(token)
 
-    def public_keys(self) -> Mapping[str, bytes]:
-        """Return the keys by which tokens verify, by their names."""
+    def public_keys(self) -> tuple[TokenKey, ...]:
+        """Return the keys by which tokens verify."""
         return self._signer.public_keys()
 
     # --- Streams ---
@@ -338,14 +344,16 @@ class Transmitting:
         """Forget what was taken or refused, and return what waits (RFC 8936, 2.4).
 
         Raises:
-            ToldStreamUnknownError, ToldStreamRefusedError: as they say.
+            ToldStreamUnknownError, ToldStreamRefusedError, SignalKeyMissingError: as they say.
         """
         if len(poll.ack) + len(poll.set_errs) > TOLD_ACKS_MOST or poll.max_events < 0:
             raise ToldStreamRefusedError(f"a poll names {TOLD_ACKS_MOST} tokens at most")
         kept = await self._own(receiver, stream_id)
         if kept.stream.method is not Method.POLL:
             raise ToldStreamRefusedError("this stream is pushed")
-        most = min(poll.max_events, TOLD_AT_ONCE_MOST) if kept.status is StreamStatus.ENABLED else 0
+        signer = self._signer.by(receiver.algorithm)
+        at_once = _AT_ONCE[receiver.algorithm]
+        most = min(poll.max_events, at_once) if kept.status is StreamStatus.ENABLED else 0
         found, more = await self._shelf.take(
             kept.stream.stream_id,
             taken=tuple(jti for jti in poll.ack if _JTI.fullmatch(jti)),
@@ -356,7 +364,7 @@ class Transmitting:
             },
             most=most,
         )
-        sets = {one.jti: sign_set(one.claims, signer=self._signer) for one in found}
+        sets = {one.jti: sign_set(one.claims, signer=signer) for one in found}
         return Polled(sets=sets, more_available=more)
 
 

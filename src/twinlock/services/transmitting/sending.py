@@ -34,7 +34,13 @@ from twinlock.domain.transmitting.told import URIS, ToldEvent, name_of, told_of
 from twinlock.domain.webhooks.endpoints import Fault, Health, after_failure, next_try
 from twinlock.domain.webhooks.outcomes import LogEntry
 from twinlock.ports import Clock, Entropy
-from twinlock.ports.transmitting import Receivers, StreamShelf, TokenSigner, TransmitReport
+from twinlock.ports.transmitting import (
+    Receivers,
+    StreamShelf,
+    TokenSigner,
+    TokenSigning,
+    TransmitReport,
+)
 from twinlock.ports.webhooks import WebhookPost, WebhookSession
 from twinlock.proofs.set_signing import sign_set
 from twinlock.services.transmitting.managing import claims_of
@@ -54,6 +60,7 @@ class _Push(msgspec.Struct, frozen=True, kw_only=True):
 class _Turn:
     claimed: ClaimedStream
     receiver: Receiver
+    signer: TokenSigning
     health: Health
     until: float
     sent: list[str] = field(default_factory=list)
@@ -92,6 +99,7 @@ class SignalSending:
         Raises:
             ClockUntrustedError, UnavailableError: nothing more can be kept or sent just now.
             LogDamagedError, SealBrokenError: the log is not what was written.
+            SignalKeyMissingError: nothing signs for this receiver. Its claim keeps it quiet.
         """
         kept = claimed.kept
         try:
@@ -101,7 +109,10 @@ class SignalSending:
         if not reaches(kept.stream, receiver):
             return  # The same.
         until = self._seconds() + TURN_SECONDS
-        turn = _Turn(claimed=claimed, receiver=receiver, health=kept.health, until=until)
+        signer = self._signer.by(receiver.algorithm)
+        turn = _Turn(
+            claimed=claimed, receiver=receiver, signer=signer, health=kept.health, until=until
+        )
         try:
             ours = await self._follow(turn)
             if ours and kept.stream.method is Method.PUSH and kept.status is StreamStatus.ENABLED:
@@ -187,7 +198,7 @@ class SignalSending:
         headers = {"content-type": TYPE, "accept": "application/json"}
         if stream.authorization:
             headers["authorization"] = stream.authorization
-        body = sign_set(token.claims, signer=self._signer).encode("ascii")
+        body = sign_set(token.claims, signer=turn.signer).encode("ascii")
         fault, status = await session.send(_Push(body=body), headers)
         self._report.tried(stream.stream_id, token.jti, fault=fault, status=status)
         if fault is None:

@@ -96,6 +96,9 @@ CREATE INDEX delivery_claimed ON delivery (lane) WHERE claimed_until IS NOT NULL
 CREATE INDEX delivery_owes ON delivery (id)
     WHERE owes AND heard IS DISTINCT FROM state;
 CREATE INDEX delivery_subject ON delivery (subject);
+-- What is counted and shown is small beside what was handed on and is kept for a week.
+CREATE INDEX delivery_dead ON delivery (ended_at) WHERE state = 'dead';
+CREATE INDEX delivery_handed ON delivery (ended_at) WHERE state = 'handed';
 
 -- The newest notices of each account, for whoever looks them up.
 CREATE TABLE inbox (
