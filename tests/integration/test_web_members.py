@@ -211,6 +211,9 @@ async def test_everybody_is_told_and_a_member_leaves_after_a_week(
 ) -> None:
     carol = Colleague.called("Carol", web, alice)
     await join(alice, carol, bob)
+    first = {"member_id": alices_id(await seen(alice))}
+    usurping = await alice.propose("member.remove", first, member_id=bob.member_id)
+    assert "The first member" in (await web.get(f"/confirm/{usurping.action_id}")).text
     removal = await alice.propose("member.remove", {"member_id": bob.member_id})
     assert "Bob" in (await web.get(f"/confirm/{removal.action_id}")).text
     said = await alice.with_passkey(removal.action_id)
