@@ -1,8 +1,9 @@
 """Checks as a file asks for them: demands that walk a table, each with a closed set of parameters.
 
-Always true (tests/unit/range/test_asked.py): a check that exists can be walked. Its parameters are
-of their form, it names something to look at, and what it says besides makes it not playable. Checks
-that nothing here can make yet take any parameters: nobody knows which they will need.
+Always true (tests/unit/range/test_asked.py): a check that is walked can be. Its parameters are of
+their form, and it names something to look at; where they are not, or say more than is known here,
+it is not playable. Checks that nothing here can make yet take any parameters: nobody knows which
+they will need.
 
 Source: docs/range.md, "Checks".
 """
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
-from twinlock.range.given import Name, Word
+from twinlock.range.given import MISFORMED, Name, Word
 from twinlock.range.words import (
     UNKNOWN_EXIT,
     CheckName,
@@ -176,6 +177,18 @@ class SumBinds(_Closed, frozen=True, kw_only=True, tag=CheckName.SUM_BINDS.value
         _check_exits(self.exits)
 
 
+class Misformed(_Open, frozen=True, kw_only=True, tag=MISFORMED):
+    """A check whose parameters are not of the form that is known here; ``why`` says which."""
+
+    asked: CheckName
+    why: str
+
+    @property
+    def name(self) -> CheckName:
+        """Return the name by which the file asks for it."""
+        return self.asked
+
+
 Check: TypeAlias = (
     SameFloor
     | EveryExitHeld
@@ -189,6 +202,7 @@ Check: TypeAlias = (
     | ScreenNames
     | NotOffered
     | SumBinds
+    | Misformed
 )
 
 
@@ -200,7 +214,8 @@ _CLOSED: dict[str, type[_Closed]] = {
 def as_read(check: object) -> object:
     """Return a check of a file as it is converted: what is none of its parameters is kept apart.
 
-    Prevents: a file of which nothing is played, because one check says more than is known here.
+    Prevents: a file of which nothing is played, because one check says more than is known here, or
+    says it in another way.
     """
     if not isinstance(check, dict) or not isinstance(check.get("name"), str):
         return check
@@ -209,7 +224,12 @@ def as_read(check: object) -> object:
         return check
     known = {"name", *form.__struct_fields__} - {"unread"}
     unread = [str(word) for word in check if word not in known]
-    return {word: check[word] for word in check if word in known} | {"unread": unread}
+    read = {word: check[word] for word in check if word in known} | {"unread": unread}
+    try:
+        msgspec.convert(read, form)
+    except (msgspec.ValidationError, OverflowError) as error:
+        return {"name": MISFORMED, "asked": check["name"], "why": str(error)}
+    return read
 
 
 def steps_of(check: Check) -> tuple[str, ...]:

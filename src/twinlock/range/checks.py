@@ -18,6 +18,7 @@ from twinlock.range.asked import (
     EntryProvable,
     EveryExitHeld,
     ExactlyOnce,
+    Misformed,
     NoReach,
     NoticeBeforeEffect,
     NotOffered,
@@ -97,6 +98,8 @@ async def _walk(replay: Replay, check: Check, tally: Tally) -> None:
             await sum_binds(replay, check, tally)
         case NoReach() | RebuiltFromLog() | RecordComplete() | ScreenNames() | NotOffered():
             tally.missing.append(_WHY_NOT[check.name])
+        case Misformed():
+            tally.missing.append(check.why)
         case _:
             assert_never(check)
 

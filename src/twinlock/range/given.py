@@ -2,7 +2,8 @@
 
 Always true (tests/unit/range/test_reader.py): what is known here has its form before anything is
 played, so that no replay ends in the middle of a file. A word that is not known here is left alone:
-the step that has it is not playable, and says so (``acts``).
+the step that has it is not playable, and says so (``acts``). So is one whose words have another
+form: schema 1 says of none which it has.
 
 Source: docs/range.md, "The file".
 """
@@ -19,6 +20,7 @@ from twinlock.range.words import Proof
 LIKENESS_MOST = 20  # Digits that two different addresses may share at one end.
 PRICE_MOST = 10**9  # Times the middle: no story tells of more than ten.
 ORDERS_MOST = 10_000  # Of one action: as many as the gate takes.
+MISFORMED = ""  # The word under which parameters of another form say what is wrong with them.
 Name = Annotated[str, Meta(pattern=r"\A[a-zA-Z0-9_]{1,32}\Z")]
 Word = Annotated[str, Meta(min_length=1, max_length=128)]
 Listed = Annotated[tuple[Word, ...], Meta(max_length=32)]
@@ -178,9 +180,13 @@ _FORMS: dict[str, type[_Given]] = {
 }
 
 
-def check_given(do: str, given: dict[str, Any]) -> None:
-    """Refuse parameters of ``do`` that are not of their form. Raises ValueError."""
+def of_its_form(do: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of ``do``; of those that are not of their form, only what is wrong.
+
+    Prevents: a file of which nothing is played, because one step says something in another way.
+    """
     try:
         msgspec.convert(given, _FORMS.get(do, _Nothing))
-    except msgspec.ValidationError as error:
-        raise ValueError(f"with: {error}") from None
+    except (msgspec.ValidationError, OverflowError) as error:
+        return {MISFORMED: f"with: {error}"}
+    return given

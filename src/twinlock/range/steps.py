@@ -175,6 +175,8 @@ async def hear(stage: Stage, step: Step) -> Heard:
         NotPlayableError: it has a word that cannot be played.
         ProblemError: the service failed.
     """
+    if step.misformed:
+        raise NotPlayableError(f"{step.do} {step.misformed}")
     if step.by is Person.BOB:
         stage = await beside(stage, step.by)
     if is_for_the_wallet(step):

@@ -14,9 +14,10 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 from twinlock.range.asked import Check, steps_of
-from twinlock.range.given import Name, check_given
+from twinlock.range.given import MISFORMED, Name, of_its_form
 from twinlock.range.words import (
     DEEDS,
     Capability,
@@ -48,7 +49,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Happened(_Part, frozen=True, kw_only=True):
     """When and where it was, and what was lost."""
 
-    when: Text
+    when: Text | int  # A year alone is a number in YAML.
     where: tuple[Text, ...]
     text: Text
 
@@ -176,9 +177,14 @@ class Step(_Part, frozen=True, kw_only=True):
             raise ValueError(f"step {self.id}: {self.do!r} is not an action or event")
         try:
             _ = (self.when, self.showings)
-            check_given(self.do, self.given)
         except ValueError as error:
             raise ValueError(f"step {self.id}: {error}") from None
+        force_setattr(self, "given", of_its_form(self.do, self.given))
+
+    @property
+    def misformed(self) -> str:
+        """Return what is wrong with the form of its parameters; empty where nothing is."""
+        return str(self.given.get(MISFORMED, ""))
 
     @property
     def when(self) -> When:
@@ -200,7 +206,7 @@ def _check_chain(steps: Sequence[Step]) -> None:
         if step.id in seen:
             raise ValueError(f"step {step.id} stands twice in one list")
         named = {*step.needs, *([step.when.wait] if step.when.wait else [])}
-        named |= {step.given["of"]} if step.do == VETO else set()
+        named |= {step.given["of"]} if step.do == VETO and "of" in step.given else set()
         for missing in sorted(named - seen):
             raise ValueError(f"step {step.id} refers to {missing}, which is no earlier step")
         seen.add(step.id)

@@ -1,4 +1,4 @@
-"""Checks as files ask for them: what is none is refused before anything is played."""
+"""Checks as files ask for them: what cannot be walked is refused or told, and never walked."""
 
 from typing import Any
 
@@ -27,47 +27,61 @@ def refused(check: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("check", "says"),
     [
-        pytest.param({**OF_X1, "of": ["a99"]}, "notice_before_effect of a99", id="no such step"),
-        pytest.param({**OF_X1, "of": []}, "check.of", id="of no step"),
-        pytest.param({**OF_X1, "of": 5}, "check.of", id="of a number"),
+        pytest.param({**OF_X1, "of": []}, "$.of", id="of no step"),
+        pytest.param({**OF_X1, "of": 5}, "$.of", id="of a number"),
         pytest.param({"name": "notice_before_effect"}, "`of`", id="of nothing"),
-        pytest.param({**OF_X1, "channels": []}, "check.channels", id="on no channel"),
-        pytest.param({**FLOOR, "refuse": []}, "check.refuse", id="nothing refused"),
-        pytest.param({**FLOOR, "refuse": [[]]}, "check.refuse[0]", id="no proof refused"),
+        pytest.param({**OF_X1, "channels": []}, "$.channels", id="on no channel"),
+        pytest.param({**FLOOR, "refuse": []}, "$.refuse", id="nothing refused"),
+        pytest.param({**FLOOR, "refuse": [[]]}, "$.refuse[0]", id="no proof refused"),
         pytest.param({**FLOOR, "refuse": [["banana"]]}, "'banana' is not a proof", id="a fruit"),
         pytest.param({**FLOOR, "paths": ["all"], "refuse": [["totp"]]}, "'all' is not", id="paths"),
-        pytest.param({**FLOOR, "paths": [], "refuse": [["totp"]]}, "check.paths", id="no path"),
+        pytest.param({**FLOOR, "paths": [], "refuse": [["totp"]]}, "$.paths", id="no path"),
         pytest.param({**FLOOR, "refuse": [["totp"]], "floor_from": 1}, "floor_from", id="a floor"),
-        pytest.param({**HELD, "after": []}, "check.after", id="after nothing"),
-        pytest.param({**HELD, "after": 5}, "check.after", id="after a number"),
+        pytest.param({**HELD, "after": []}, "$.after", id="after nothing"),
+        pytest.param({**HELD, "after": 5}, "$.after", id="after a number"),
         pytest.param({**HELD, "after": ["typo"]}, "'typo' is not an action", id="after a typo"),
         pytest.param(
             {**HELD, "after": ["freeze.set"], "exits": ["session.start"]},
             "'session.start' is not an exit",
             id="no exit",
         ),
-        pytest.param({**LEAVES, "exits": []}, "check.exits", id="no exits"),
+        pytest.param({**LEAVES, "exits": []}, "$.exits", id="no exits"),
         pytest.param({**LEAVES, "exits": ["typo.exit"]}, "'typo.exit' is not", id="an odd exit"),
-        pytest.param({**LEAVES, "by": "zed"}, "check.by", id="by nobody"),
+        pytest.param({**LEAVES, "by": "zed"}, "$.by", id="by nobody"),
         pytest.param({**LEAVES, "within": "6 hours"}, "'6 hours' is not a length", id="a length"),
         pytest.param({**LEAVES, "within": "6h", "until": "hold_end"}, "only one", id="two ends"),
         pytest.param({**LEAVES, "proofs": ["banana"]}, "'banana' is not a proof", id="a proof"),
-        pytest.param({**LEAVES, "proofs": []}, "check.proofs", id="no proofs"),
-        pytest.param({**ONCE, "of": "nothing"}, "exactly_once of nothing", id="once of nothing"),
-        pytest.param({**ONCE, "parallel": "many"}, "check.parallel", id="many times"),
-        pytest.param({**ONCE, "parallel": 1}, "check.parallel", id="one time"),
-        pytest.param({**ENTRY, "shows": 5}, "check.shows", id="a number shown"),
+        pytest.param({**LEAVES, "proofs": []}, "$.proofs", id="no proofs"),
+        pytest.param({**ONCE, "parallel": "many"}, "$.parallel", id="many times"),
+        pytest.param({**ONCE, "parallel": 1}, "$.parallel", id="one time"),
+        pytest.param({**ENTRY, "shows": 5}, "$.shows", id="a number shown"),
         pytest.param({**ENTRY, "shows": ["banana"]}, "'banana'", id="a fruit shown"),
         pytest.param({**ENTRY, "shows": []}, "asks what an entry shows", id="nothing shown"),
     ],
 )
-def test_a_check_that_cannot_be_walked_is_refused_with_its_place(
+async def test_a_check_of_another_form_is_not_playable_and_says_why(
+    check: dict[str, Any], says: str
+) -> None:
+    said = await checked(check, step("freeze.set"))
+
+    assert (said.name, said.status) == (check["name"], Status.NOT_PLAYABLE)
+    [why] = said.not_playable
+    assert says in why
+
+
+@pytest.mark.parametrize(
+    ("check", "says"),
+    [
+        pytest.param({**OF_X1, "of": ["a99"]}, "notice_before_effect of a99", id="no such step"),
+        pytest.param({**ONCE, "of": "nothing"}, "exactly_once of nothing", id="once of nothing"),
+    ],
+)
+def test_a_check_of_a_step_that_there_is_not_is_refused_with_its_place(
     check: dict[str, Any], says: str
 ) -> None:
     message = refused(check)
 
-    assert message.startswith("S99.yaml: ")
-    assert "m1" in message or "$.must[0].check" in message
+    assert message.startswith("S99.yaml: m1: ")
     assert says in message
 
 

@@ -177,13 +177,22 @@ def test_a_misspelt_step_is_refused(words: dict[str, object], says: str) -> None
         pytest.param("event.dependency", {"which": 5, "state": "up"}, "$.which", id="a weather"),
     ],
 )
-def test_a_parameter_that_is_not_of_its_form_is_refused(
+def test_a_step_with_a_parameter_that_is_not_of_its_form_says_so_and_its_file_is_read(
     do: str, given: dict[str, object], place: str
 ) -> None:
-    message = refused(story_text(steps=[step(do, **{"with": given})]))
+    data = story_text(steps=[step(do, **{"with": given}), step("freeze.set", id="x2")])
+    strange, other = read_story(data, name="S99.yaml").steps
 
-    assert message.startswith("S99.yaml: step x1: with: ")
-    assert place in message
+    assert strange.misformed.startswith("with: ")
+    assert place in strange.misformed
+    assert not other.misformed
+
+
+@pytest.mark.parametrize("when", [2024, "2024-06-09", "2024-06-03 (reported)"])
+def test_a_year_alone_says_when_it_was_as_well_as_a_day(when: object) -> None:
+    happened = {"when": when, "where": ["a platform"], "text": "so"}
+
+    assert read_story(story_text(happened=happened), name="S99.yaml").happened.when == when
 
 
 def test_a_veto_of_a_step_that_is_no_earlier_one_is_refused() -> None:
