@@ -142,6 +142,22 @@ async def test_an_invitation_tells_what_a_contact_does_and_is_taken_up_once(
     assert (await web.get(path)).status_code == 404
 
 
+async def test_a_name_hides_turns_and_covers_nothing_on_any_page(
+    web: Web, alice: Customer, bob: Friend
+) -> None:
+    """Prevents: a friend of a thief's whose name looks just like Bob's, or turns the exact text."""
+    named = "Bob\u3164\u202e" + 6 * "\u0336"
+    offered = await invite(alice, name=named)
+    invited = await web.get(f"/invited/{alice.account_id}/{offered['candidate_id']}")
+    await bob.take_up(offered["candidate_id"], challenge=offered["challenge"])
+    confirm = await web.get(f"/confirm/{await open_of(alice, 'trusted_contact.add')}")
+
+    for page in (invited.text.partition("data-creates")[0], confirm.text):
+        assert "Bob⟨U+3164⟩⟨U+202E⟩" in page
+        assert not set("\u3164\u202e") & set(page)
+        assert 5 * "\u0336" not in page
+
+
 async def test_an_invitation_is_over_after_a_week(web: Web, alice: Customer) -> None:
     offered = await invite(alice)
     assert int(offered["expires_in_seconds"]) == 7 * 24 * 3600

@@ -122,6 +122,18 @@ async def test_two_members_sign_and_money_leaves(web: Web, alice: Customer, bob:
     assert (await alice.client.action(asked.action_id)).agreed_by == (bob.member_id,)
 
 
+async def test_a_name_with_a_comma_is_one_member_who_agreed(
+    web: Web, alice: Customer, bob: Colleague
+) -> None:
+    """Prevents: one insider of whom the others' page says that two have agreed already."""
+    carol = Colleague.called("Carol, Dan", web, alice)
+    await join(alice, carol, bob)
+    asked = await alice.withdraw("101")
+    assert (await carol.agree(asked.agreement)).status_code == 200
+
+    assert "<ul><li><bdi>Carol, Dan</bdi></li></ul>" in (await web.get(asked.agreement)).text
+
+
 async def test_a_friend_of_several_members_is_told_how_long_they_may_take(
     web: Web, alice: Customer, bob: Colleague
 ) -> None:
@@ -211,6 +223,9 @@ async def test_everybody_is_told_and_a_member_leaves_after_a_week(
 ) -> None:
     carol = Colleague.called("Carol", web, alice)
     await join(alice, carol, bob)
+    first = {"member_id": alices_id(await seen(alice))}
+    usurping = await alice.propose("member.remove", first, member_id=bob.member_id)
+    assert "The first member" in (await web.get(f"/confirm/{usurping.action_id}")).text
     removal = await alice.propose("member.remove", {"member_id": bob.member_id})
     assert "Bob" in (await web.get(f"/confirm/{removal.action_id}")).text
     said = await alice.with_passkey(removal.action_id)

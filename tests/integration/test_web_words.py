@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.money import format_amount
 from twinlock.web.refusals import FAULT_OTHERWISE, refusal, words_of
-from twinlock.web.words import dollars, groups, how_long, not_before, thousands, visible, when
+from twinlock.web.words import (
+    dollars,
+    groups,
+    how_long,
+    is_amount,
+    not_before,
+    thousands,
+    visible,
+    when,
+)
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -90,6 +99,15 @@ def test_an_amount_is_set_in_threes_before_its_point(amount: str, parts: tuple[s
     assert thousands(amount) == parts
 
 
+@pytest.mark.parametrize(
+    ("word", "amount"),
+    [("5", True), ("1000.25", True), ("1INCH", False), ("1000SATS", False), ("", False)],
+)
+def test_an_asset_that_begins_with_a_digit_is_no_amount(word: str, amount: bool) -> None:
+    """Prevents: "Send 5 1000SATS" that is set as 5 10 00S ATS."""
+    assert is_amount(word) is amount
+
+
 @given(st.text(max_size=200))
 def test_groups_joined_are_the_text(text: str) -> None:
     assert "".join(groups(text)) == text
@@ -113,6 +131,12 @@ def test_no_digit_of_an_amount_is_lost(minor: int, decimals: int) -> None:
         ("a\u00a0b", "a⟨U+00A0⟩b"),
         ("a\u2028b", "a⟨U+2028⟩b"),
         ("a\nb\x00", "a⟨U+000A⟩b⟨U+0000⟩"),
+        ("Bob\u3164", "Bob⟨U+3164⟩"),
+        ("B\u034fob\ufe0f", "B⟨U+034F⟩ob⟨U+FE0F⟩"),
+        ("\u2800", "⟨U+2800⟩"),
+        ("Bob\U000e0101", "Bob⟨U+E0101⟩"),
+        ("e" + 4 * "\u0301" + "x", "e" + 4 * "\u0301" + "x"),
+        ("e" + 6 * "\u0336" + "x\u0301", "e" + 4 * "\u0336" + 2 * "⟨U+0336⟩" + "x\u0301"),
     ],
 )
 def test_what_cannot_be_seen_is_spelled_out(text: str, shown: str) -> None:

@@ -33,6 +33,7 @@ from twinlock.domain.importing.naming import parts_of
 from twinlock.domain.importing.rows import ImportedApiKey, ImportedPasskey, ImportedTotp, Row
 from twinlock.domain.policy.targets import gets_in
 from twinlock.domain.policy.version import Policy
+from twinlock.domain.unseen import UNSEEN
 from twinlock.proofs import cose, totp
 from twinlock.proofs.addresses.normal import normal_where
 from twinlock.proofs.api_keys import read_public_key
@@ -41,18 +42,6 @@ FORMULA = frozenset("=+-@")  # What a spreadsheet runs (OWASP, CSV Injection).
 SEED_BYTES_MOST = 64  # The block of SHA-1: a longer key is hashed first (RFC 2104, 2).
 SCOPES = frozenset({"read", "trade"})
 _TURNING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))  # UAX #9, 2
-# Letters and marks of no width or no ink whose category does not say so.
-_UNSEEN = frozenset(
-    map(
-        chr,
-        (
-            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
-            *range(0x180B, 0x1810),
-            *range(0xFE00, 0xFE10),
-            *range(0xE0100, 0xE01F0),
-        ),
-    )
-)
 _UNREADABLE = frozenset({"Cc", "Cn", "Cs", "Co"})  # Control, unassigned, surrogate, private.
 
 
@@ -140,7 +129,7 @@ def _names_one(reference: str) -> bool:
         return False
     if reference.isascii():
         return True
-    unseen = any(unicodedata.category(one) == "Cf" or one in _UNSEEN for one in reference)
+    unseen = any(unicodedata.category(one) == "Cf" or one in UNSEEN for one in reference)
     return not unseen and unicodedata.is_normalized("NFKC", reference)
 
 

@@ -32,6 +32,7 @@ from twinlock.services.looking import Standing
 from twinlock.services.proving.checking import Reply
 from twinlock.services.proving.taking import Question
 from twinlock.web.forms import Signed, Wanted
+from twinlock.web.own_words import FIRST_MEMBER
 from twinlock.web.payloads import Known, tell_payload
 from twinlock.web.rendering import Renderer
 from twinlock.web.serving import ACTOR, Pages, known_to
@@ -44,7 +45,6 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     response: dict[str, Any]
 
 
-_FIRST = "The first member"  # Who opened the account; nobody has given them a name.
 _JOINS = {
     Factor.TRUSTED_CONTACT: ActionType.TRUSTED_CONTACT_ADD,
     Factor.MEMBER: ActionType.MEMBER_ADD,
@@ -148,8 +148,8 @@ def _several(found: Standing, facts: Facts) -> Several:
     names = {one.member_id: one.name for one in account.members}
     until = waits_until(judge_facts(facts, rules=found.rules))
     return Several(
-        asked_by=names.get(found.action.member_id, _FIRST),
-        agreed_by=tuple(names.get(one, _FIRST) for one in agreed(account, found.action)),
+        asked_by=names.get(found.action.member_id, FIRST_MEMBER),
+        agreed_by=tuple(names.get(one, FIRST_MEMBER) for one in agreed(account, found.action)),
         needed=members_needed(facts),
         until=until,
         wait=None if until is None else until - now,

@@ -33,6 +33,7 @@ Own: TypeAlias = (
     | Company
     | NoticeWordSet
 )
+FIRST_MEMBER = "The first member"  # Who opened the account; nobody has given them a name.
 _NONE = "No limit of your own: what the platform allows"
 _NEVER = "Never"
 _AGREES = (
@@ -151,8 +152,7 @@ def _company(payload: Company, account: Account | None) -> Told:
                 "agree to the rest.",
             )
         case MemberRemove():
-            known = () if account is None else account.members
-            named = next((one.name for one in known if one.member_id == payload.member_id), "")
+            named = "" if account is None else _named(account, payload.member_id)
             who = (Line(label="Who", text=visible(named), heed=True),) if named else ()
             return Told(
                 title="Remove a member",
@@ -161,6 +161,13 @@ def _company(payload: Company, account: Account | None) -> Told:
             )
         case _:
             return _quorum(payload)
+
+
+def _named(account: Account, member_id: str) -> str:
+    """Return what a member is called, or "" where nobody of the account has that id."""
+    if member_id == account.member_id:
+        return FIRST_MEMBER
+    return next((one.name for one in account.members if one.member_id == member_id), "")
 
 
 def _quorum(payload: QuorumTighten | QuorumLoosen) -> Told:

@@ -115,6 +115,7 @@ class Renderer:
             dollars=words.dollars,
             groups=words.groups,
             how_long=words.how_long,
+            is_amount=words.is_amount,
             not_before=words.not_before,
             thousands=words.thousands,
             visible=words.visible,

@@ -387,9 +387,10 @@ def _answer(pages: Pages, connection: Connection) -> None:
 
 
 def _veto(pages: Pages, connection: Connection) -> None:
-    """Count a veto by where it comes from and by nothing else: its secret cannot be guessed.
+    """Count a veto, and the page of its button, by where it comes from and by nothing else.
 
-    Prevents: a flood of whatever is asked about an account, to keep its owner's no out.
+    Its secret cannot be guessed. Prevents: a flood of whatever else is asked from an address that
+    many share, to keep its owner's no out.
     """
     pages.visit_to_veto(connection)
 
@@ -413,8 +414,13 @@ def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages
             static,
             Router(
                 path="/",
-                route_handlers=[confirm, ask_veto, ask_freeze, *CONTACT_PAGES],
+                route_handlers=[confirm, *CONTACT_PAGES],
                 guards=[_counted(pages, _visit)],
+            ),
+            Router(
+                path="/",
+                route_handlers=[ask_veto, ask_freeze],
+                guards=[_counted(pages, _veto)],
             ),
             Router(
                 path="/", route_handlers=[prove, send_code], guards=[_only(origin, FORM), answer]

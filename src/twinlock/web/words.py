@@ -5,16 +5,20 @@ short; a wait is never said to end before it does, nor a deadline to pass after 
 outside cannot hide, turn or move its neighbours.
 """
 
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
+
+from twinlock.domain.unseen import MARKS_MOST, UNSEEN
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 DAYS_FROM = 3 * DAY  # Up to here people count hours.
 GROUP = 4  # As on a bank card: what an eye compares at a glance.
 THOUSANDS = 3
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 MONTHS = (
     "January",
     "February",
@@ -82,6 +86,11 @@ def groups(text: str) -> tuple[str, ...]:
     return tuple(text[start : start + GROUP] for start in range(0, len(text), GROUP))
 
 
+def is_amount(word: str) -> bool:
+    """Say whether ``word`` is a decimal, and not an asset whose name begins with a digit."""
+    return _AMOUNT.fullmatch(word) is not None
+
+
 def thousands(amount: str) -> tuple[str, ...]:
     """Return a decimal in groups of three digits before its point; joined they are it again."""
     whole, point, fraction = amount.partition(".")
@@ -93,15 +102,21 @@ def thousands(amount: str) -> tuple[str, ...]:
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with what cannot be seen, or turns its neighbours around, spelled out.
+    """Return ``text`` with what cannot be seen, or turns or covers its neighbours, spelled out.
 
-    Prevents: a name that shows something else than what is signed (Unicode TR 36, 2.10).
+    Prevents: a name that shows something else than what is signed (Unicode TR 36, 2.10), and a
+    second member or contact whose name looks just like the first one's.
     """
-    return "".join(_spelled(character) for character in text)
+    told, marks = [], 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        told.append(_spelled(character, hidden=marks > MARKS_MOST))
+    return "".join(told)
 
 
-def _spelled(character: str) -> str:
-    hidden = unicodedata.category(character)[0] == "C" or (
-        unicodedata.category(character) in ("Zl", "Zp", "Zs") and character != " "
-    )
-    return f"⟨U+{ord(character):04X}⟩" if hidden else character
+def _spelled(character: str, *, hidden: bool) -> str:
+    category = unicodedata.category(character)
+    hidden = hidden or category[0] == "C" or character in UNSEEN
+    if hidden or (category in ("Zl", "Zp", "Zs") and character != " "):
+        return f"⟨U+{ord(character):04X}⟩"
+    return character
