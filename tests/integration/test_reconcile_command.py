@@ -265,3 +265,14 @@ async def test_a_report_never_takes_the_place_of_what_earlier_files_told(
 
     assert (ended.code, "[file_unsafe]" in ended.err) == (2, True)
     assert kept.read_bytes() == b"what earlier files told of"
+
+
+async def test_nor_does_it_where_no_file_told_of_anything_yet(
+    variables: Variables, tmp_path: Path
+) -> None:
+    kept = tmp_path / "state"
+    words = ("--report", f"{tmp_path}/./state", "--state", str(kept))
+    ended = await run(variables, "reconcile", written(tmp_path / "ledger.csv", "x"), *words)
+
+    assert (ended.code, "[file_unsafe]" in ended.err) == (2, True)
+    assert not kept.exists()

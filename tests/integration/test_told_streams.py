@@ -20,12 +20,13 @@ from support.told import (
 )
 
 from twinlock.adapters.sql import told_streams
+from twinlock.adapters.sql.told_streams import SqlToldStreams
 from twinlock.bootstrap import transmitting
 from twinlock.bootstrap.transmitting import listed_receivers, remove_receiver
 from twinlock.bootstrap.world import World
 from twinlock.domain.errors import UnavailableError
 from twinlock.domain.signal_streams import Stream
-from twinlock.domain.transmitting.streams import ToldStream
+from twinlock.domain.transmitting.streams import StreamId, ToldStream
 
 NOBODY = f"acc_{'a' * 26}"
 
@@ -214,6 +215,30 @@ async def test_a_receiver_stays_where_its_streams_cannot_be_forgotten(
     monkeypatch.undo()
 
     assert await remove_receiver(world, "broker") == 1
+
+
+async def test_a_receiver_of_which_half_was_forgotten_is_removed_by_the_same_command(
+    world: World, service: Service, broker: Hearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: a stream that no name leads to any more, after a database that went down."""
+    removed = SqlToldStreams.remove
+    told: list[str] = []
+
+    async def once(shelf: SqlToldStreams, stream_id: StreamId) -> None:
+        if told:
+            raise UnavailableError("the database does not answer")
+        told.append(stream_id)
+        await removed(shelf, stream_id)
+
+    for _ in range(2):
+        await broker.make()
+    monkeypatch.setattr(SqlToldStreams, "remove", once)
+    with pytest.raises(UnavailableError):
+        await remove_receiver(world, "broker")
+    monkeypatch.undo()
+
+    assert await remove_receiver(world, "broker") == 1
+    assert listed_receivers(world.settings) == ()
 
 
 async def test_no_customers_key_goes_by_way_of_a_stream(

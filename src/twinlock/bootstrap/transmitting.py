@@ -117,16 +117,23 @@ def listed_receivers(settings: Settings) -> tuple[Receiver, ...]:
 async def remove_receiver(world: World, name: str) -> int:
     """Let a receiver make no streams, and forget those that it made; return how many.
 
-    Prevents: streams of nobody's, which no name leads to any more, where the database was down.
+    Its streams go first, and then those that it made meanwhile. Prevents: streams of nobody's,
+    which no name leads to any more, where the database went down in between.
 
     Raises:
         ReceiverUnknownError: there is none of that name.
     """
+    file = ReceiverFile(world.settings.data_dir)
     async with open_streams(world) as shelf:
-        gone = ReceiverFile(world.settings.data_dir).remove(name)
-        kept = await shelf.listed(gone.receiver_id)
-        for one in kept:
-            await shelf.remove(one.stream.stream_id)
+        known = next((one for one in file.listed() if one.name == name), None)
+        count = 0 if known is None else await _forget_streams(shelf, known)
+        return count + await _forget_streams(shelf, file.remove(name))
+
+
+async def _forget_streams(shelf: SqlToldStreams, receiver: Receiver) -> int:
+    kept = await shelf.listed(receiver.receiver_id)
+    for one in kept:
+        await shelf.remove(one.stream.stream_id)
     return len(kept)
 
 

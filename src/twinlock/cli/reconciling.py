@@ -23,6 +23,7 @@ from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import plain, result
 from twinlock.cli.import_files import Line, Lines, open_file, open_report, write_cells
 from twinlock.cli.reconcile_rows import ExecutedFileError, Format, Reader
+from twinlock.domain.errors import FileUnsafeError
 from twinlock.domain.exits import EXITS
 from twinlock.domain.reconciling.comparing import Finding
 from twinlock.domain.reconciling.rows import Executed, RowBrokenError, instant
@@ -119,6 +120,8 @@ def reconcile_command(  # noqa: PLR0913 - each is one thing that people choose
     with ExitStack() as stack:
         data = stack.enter_context(open_file(file))
         kept = state or state_of(settings_from_environment())
+        if report is not None and report.resolve() == kept.resolve():  # Also where none is yet.
+            raise FileUnsafeError(f"{plain(str(report))} is named for something else, too")
         beside = (data, *([stack.enter_context(open_file(kept))] if kept.exists() else ()))
         tally = _Tally(
             None if report is None else stack.enter_context(open_report(report, beside=beside))

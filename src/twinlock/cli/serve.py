@@ -94,7 +94,10 @@ def serve() -> None:
         uvicorn.run(_WORKER, **how)
         return
     config = uvicorn.Config(_WORKER, **how)
-    Crew(config, sockets=[config.bind_socket()]).run()
+    crew = Crew(config, sockets=[config.bind_socket()])
+    crew.run()
+    if crew.refused:
+        raise SystemExit(PIN_REFUSED)
 
 
 class Crew(Multiprocess):
@@ -104,8 +107,19 @@ class Crew(Multiprocess):
     all of the others ended because of that.
     """
 
+    @property
+    def refused(self) -> bool:
+        """Whether there is no process whose PIN was not refused."""
+        return all(process.exitcode == PIN_REFUSED for process in self.processes)
+
     def keep_subprocess_alive(self) -> None:
-        """Start another process in the place of each that ended; where one failed, pause once."""
+        """Start another process in the place of each that ended; where one failed, pause once.
+
+        Where none is left that serves, and none is tried again, all is over. Prevents: an address
+        that is listened on, and where nobody answers until somebody looks.
+        """
+        if self.refused:
+            self.should_exit.set()
         failed = False
         for place, process in enumerate(self.processes):
             if self.should_exit.is_set():

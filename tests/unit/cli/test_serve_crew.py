@@ -82,6 +82,25 @@ def test_a_pin_that_was_refused_is_not_tried_again_by_another_process(slept: lis
     assert (slept, codes(crew)) == ([], [None, PIN_REFUSED])
 
 
+def test_a_service_that_no_process_of_serves_any_more_ends(slept: list[float]) -> None:
+    """Prevents: an address that takes connections, and answers none, after a PIN was changed."""
+    crew = crew_of(Ended(PIN_REFUSED), Ended(PIN_REFUSED))
+    crew.keep_subprocess_alive()
+
+    assert crew.should_exit.is_set()
+    assert crew.refused
+    assert (slept, codes(crew)) == ([], [PIN_REFUSED, PIN_REFUSED])
+
+
+def test_a_service_of_which_one_process_serves_goes_on(slept: list[float]) -> None:
+    crew = crew_of(Ended(), Ended(PIN_REFUSED))
+    crew.keep_subprocess_alive()
+
+    assert not crew.should_exit.is_set()
+    assert not crew.refused
+    assert not slept
+
+
 def test_nothing_is_started_once_all_shall_end(slept: list[float]) -> None:
     crew = crew_of(Ended(-9))
     crew.should_exit.set()
