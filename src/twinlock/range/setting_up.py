@@ -51,6 +51,8 @@ UNBOUND_AGE = timedelta(days=10)  # Of one without an IP list, which lapses afte
 KEY_USED_EVERY = timedelta(days=10)  # Often enough that none lapses.
 KEY_USED = timedelta(days=1)  # When last, where neither the file nor its destinations say it.
 DAILY = {"small": SMALL_CENTS, "large": LARGE_CENTS}
+# Before the owner lists anything: signing in takes codes, of which an hour and a day have so many.
+SETTLED_IN = timedelta(days=1)
 CODES = timedelta(minutes=1)  # What showing two codes of an app may take.
 SIGNS_IN_EVERY = DEVICE_KNOWN_FOR * 2 / 3  # Often enough to stay known.
 _Chore: TypeAlias = Callable[[], Awaitable[None]]
@@ -212,7 +214,8 @@ def _contacts_take(spec: AccountSpec) -> timedelta:
 
 
 def _past_of(entries: Sequence[Listed], lead: timedelta, owned: Sequence[_Owned] = ()) -> timedelta:
-    listed = max((one.aged + (lead if one.signed else NO_TIME) for one in entries), default=AGE)
+    asked = lead + SETTLED_IN
+    listed = max((one.aged + (asked if one.signed else NO_TIME) for one in entries), default=AGE)
     return max((listed, *(one.asked + CODES for one in owned)))
 
 
