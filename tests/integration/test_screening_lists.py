@@ -10,6 +10,7 @@ from support.until import asked_until
 from twinlock.bootstrap.records import open_records
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import World
+from twinlock.domain.account import Account
 from twinlock.domain.ids import AccountId
 
 
@@ -22,6 +23,10 @@ def put(path: Path, text: str, *, at: float) -> None:
     beside.write_text(text, encoding="utf-8")
     os.utime(beside, (at, at))
     beside.rename(path)
+
+
+def all_was_told(account: Account) -> bool:
+    return all(len(one.told) == len(account.channels) for one in account.actions)
 
 
 async def reasons_of(service: Service, action_id: str) -> list[str]:
@@ -63,12 +68,18 @@ async def test_an_operators_command_lists_nothing_that_the_list_names(
         alice = Customer(service, "alice")
         await alice.set_up()
         put(path, "address\n0x" + "6" * 40 + "\n", at=service.clock.seconds())
-        await alice.add_destination()
+        named = AccountId(alice.account_id)
+        added = await alice.propose(
+            "destination.add", {"network": "ethereum", "address": ADDRESS, "budget_cents": 0}
+        )
+        await alice.with_passkey(added.action_id)
+        # All word of it is noted first: whatever touches the account later would list it.
+        await asked_until(lambda: service.api.store.account(named), all_was_told)
+        service.clock.forward(hours=24)
         put(path, f"address\n{ADDRESS}\n", at=service.clock.seconds())
 
         book = rule_book(screened.settings.profile)
         async with open_records(screened, book=book, clock=service.clock) as use:
-            named = AccountId(alice.account_id)
             await use.legal_holds.set(named, "case-1", actor="operator", idempotency=None)
 
         listed = await service.http.get(f"/v1/accounts/{alice.account_id}/destinations")

@@ -104,7 +104,7 @@ def without_last_line(text: str) -> str:
         pytest.param(put("extra", to=1), FORM, F.MALFORMED, id="an unknown member"),
         pytest.param(drop("policy"), FORM, F.MALFORMED, id="a missing member"),
         pytest.param(put("proofs", to=[1]), FORM, F.MALFORMED, id="a number for a proof"),
-        pytest.param(put("proofs", to=lambda old: old * 9), FORM, F.MALFORMED, id="nine proofs"),
+        pytest.param(put("proofs", to=lambda old: old * 17), FORM, F.MALFORMED, id="17 proofs"),
         pytest.param(put("decision", "path", to="A" * 2_689), FORM, F.MALFORMED, id="long path"),
         pytest.param(put("policy", to="x" * 65_536), FORM, F.MALFORMED, id="over 64 KB"),
         pytest.param(put("origin", to="b.example"), CHECKPOINT, F.LOG_UNKNOWN, id="another log"),

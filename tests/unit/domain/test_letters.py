@@ -1,5 +1,7 @@
 """What one channel is told, and the links that stand in it."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 from support.asked import an_action
@@ -70,32 +72,34 @@ def test_what_is_done_is_told_with_a_link_to_undo_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "letter",
+    "given",
     [
-        told(stoppable=False),
-        told(action=None),
-        told(DONE, replace(EMAIL, bound_at=NOON)),  # No older than what was bound.
-        told(channel=replace(EMAIL, bound_at=NOON + HOUR)),  # It came after what waits.
+        {"stoppable": False},
+        {"action": None},
+        {"notice": DONE, "channel": replace(EMAIL, bound_at=NOON)},  # No older than what was bound.
+        {"channel": replace(EMAIL, bound_at=NOON + HOUR)},  # It came after what waits.
     ],
     ids=["nothing to stop", "nothing known", "too young", "came later"],
 )
-def test_without_anything_to_stop_there_is_no_such_link(letter: Letter) -> None:
+def test_without_anything_to_stop_there_is_no_such_link(given: dict[str, Any]) -> None:
+    letter = told(**given)
+
     assert (letter.veto, letter.undo, letter.link, letter.undo_until) == ("", "", "", "")
 
 
 @pytest.mark.parametrize(
-    "letter",
+    "given",
     [
-        told(action=None),
-        told(channel=DESKTOP),  # Not of this account any more.
-        told(channel=replace(EMAIL, bound_at=NOON + HOUR)),  # It came after what is told.
-        told(replace(WAITING, kind=NoticeKind.CODE, code="123456")),
-        told(replace(DONE, what="freeze.set")),
+        {"action": None},
+        {"channel": DESKTOP},  # Not of this account any more.
+        {"channel": replace(EMAIL, bound_at=NOON + HOUR)},  # It came after what is told.
+        {"notice": replace(WAITING, kind=NoticeKind.CODE, code="123456")},
+        {"notice": replace(DONE, what="freeze.set")},
     ],
     ids=["nothing known", "gone", "younger", "a code", "frozen already"],
 )
-def test_without_reason_there_is_no_link_to_freeze(letter: Letter) -> None:
-    assert letter.freeze == ""
+def test_without_reason_there_is_no_link_to_freeze(given: dict[str, Any]) -> None:
+    assert told(**given).freeze == ""
 
 
 def test_what_opens_something_is_not_printed() -> None:
