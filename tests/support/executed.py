@@ -9,7 +9,7 @@ from twinlock.domain.account import OpenAction
 from twinlock.domain.actions import AnyPayload, payload_bytes, payload_digest
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionSpent, ClosingEvent
-from twinlock.domain.exits import WithdrawalCrypto
+from twinlock.domain.exits import TradeUnusual, TransferInternal, WithdrawalCrypto
 from twinlock.domain.ids import AccountId, ActionId, MemberId
 from twinlock.domain.ids import account_id as name_account
 from twinlock.domain.ids import action_id as name_action
@@ -32,6 +32,19 @@ PAYLOAD = WithdrawalCrypto(
     memo="",
     amount_minor="10000000",
     max_fee_minor="1000",
+)
+GIVEN = TransferInternal(
+    account=ALICE, asset="USDT", decimals=6, amount_minor="10000000", counterparty="bob"
+)
+TRADED = TradeUnusual(
+    account=ALICE,
+    asset="USDT",
+    decimals=6,
+    amount_minor="10000000",
+    pair="QTUM/USDT",
+    side="buy",
+    price="3",
+    orders=300,
 )
 
 

@@ -15,9 +15,7 @@ from twinlock.domain.entries import Opening
 from twinlock.domain.errors import MalformedError
 
 BUNDLE_BYTES_MOST = 65_536
-PROOFS_MOST = (
-    16  # Each of eight authenticators once, a session, and a code by each of four channels.
-)
+PROOFS_MOST = 16  # Each of eight authenticators once, a session, codes by four channels.
 _Hashes = Annotated[str, Meta(max_length=2_688)]  # base64url of 63 hashes of 32 bytes.
 _Fields = Annotated[dict[str, Opening], Meta(max_length=16)]
 

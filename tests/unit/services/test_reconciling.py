@@ -8,8 +8,10 @@ from msgspec.structs import replace
 from support.executed import (
     ACTION,
     ALICE,
+    GIVEN,
     NOON,
     PAYLOAD,
+    TRADED,
     MemorySpends,
     a_row,
     closed_action,
@@ -19,25 +21,12 @@ from support.policies import DEFAULT
 
 from twinlock.adapters.sql.seen_actions import seen_in_file
 from twinlock.domain.bounds import EXECUTION_LENGTH
-from twinlock.domain.exits import TradeUnusual, TransferInternal, WithdrawalFiat
+from twinlock.domain.exits import WithdrawalFiat
 from twinlock.domain.ids import ActionId
 from twinlock.domain.reconciling.comparing import Finding, Spent
 from twinlock.services.reconciling import LOOKED_UP_AT_ONCE, Reconciling
 
 BEFORE, AFTER = NOON - timedelta(days=1), NOON + timedelta(days=1)
-GIVEN = TransferInternal(
-    account=ALICE, asset="USDT", decimals=6, amount_minor="1", counterparty="bob"
-)
-ORDERED = TradeUnusual(
-    account=ALICE,
-    asset="USDT",
-    decimals=6,
-    amount_minor="1",
-    pair="QTUM/USDT",
-    side="buy",
-    price="3",
-)
-
 PAID = WithdrawalFiat(
     account=ALICE,
     asset="EUR",
@@ -144,7 +133,7 @@ async def test_a_spend_that_no_row_named_is_missing_unless_it_is_young(state: Pa
         spent(numbered(4), spent_at=AFTER - EXECUTION_LENGTH + timedelta(seconds=1)),
         spent(ACTION),
         spent(numbered(5), payload=GIVEN),
-        spent(numbered(6), payload=ORDERED),
+        spent(numbered(6), payload=TRADED),
     ]
     with seen_in_file(state) as seen:
         use = Reconciling(source, seen, policy=DEFAULT)

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from support.executed import ACTION, ALICE, NOON, PAYLOAD, a_row, closed_action
+from support.executed import ACTION, ALICE, GIVEN, NOON, PAYLOAD, TRADED, a_row, closed_action
 
 from twinlock.domain.actions import AnyPayload, FreezeSet
 from twinlock.domain.bounds import EXECUTION_LENGTH, EXECUTION_SKEW
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionDone, ActionVetoed
-from twinlock.domain.exits import TradeUnusual, TransferInternal, WithdrawalFiat
+from twinlock.domain.exits import WithdrawalFiat
 from twinlock.domain.reconciling.comparing import (
     Before,
     Difference,
@@ -23,9 +23,6 @@ from twinlock.domain.reconciling.comparing import (
 )
 from twinlock.domain.reconciling.rows import Executed
 
-GIVEN = TransferInternal(
-    account=ALICE, asset="USDT", decimals=6, amount_minor="10000000", counterparty="bob"
-)
 WIRED = WithdrawalFiat(
     account=ALICE,
     asset="EUR",
@@ -35,16 +32,6 @@ WIRED = WithdrawalFiat(
     address="DE02120300000000202051",
     memo="",
     max_fee_minor="100",
-)
-TRADED = TradeUnusual(
-    account=ALICE,
-    asset="USDT",
-    decimals=6,
-    amount_minor="10000000",
-    pair="QTUM/USDT",
-    side="buy",
-    price="3",
-    orders=300,
 )
 
 SECOND = Before(line=2, reference="tx-2")
