@@ -63,6 +63,12 @@ async def deal(store: SqlStore, *, owes: bool = False) -> int:
     return await Outbox(store).deliver(send, most=10)
 
 
+async def deal_by_sms(store: SqlStore, database: TestDatabase, *, owes: bool = False) -> None:
+    """Deal notices out to a carrier that tells later what became of them."""
+    await deal(store, owes=owes)
+    await database.execute("UPDATE delivery SET carrier = 'sms'")
+
+
 def _owing(slip: Slip, *, owes: bool) -> Slip:
     from msgspec.structs import replace  # noqa: PLC0415 - its only use
 
@@ -413,8 +419,7 @@ async def test_what_an_account_is_yet_to_hear_is_not_forgotten(
     *,
     heard: bool,
 ) -> None:
-    await deal(store, owes=True)
-    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    await deal_by_sms(store, database, owes=True)
     (claimed,) = await shelf.claim(CarrierName.SMS, now=clock.now(), most=1)
     await shelf.handed(claimed, keep=True, now=clock.now())
     if heard:
@@ -432,8 +437,7 @@ async def test_what_a_carrier_says_later_ends_or_bounces_a_message(
     clock: SteerableClock,
     database: TestDatabase,
 ) -> None:
-    await deal(store)
-    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    await deal_by_sms(store, database)
     claimed = await shelf.claim(CarrierName.SMS, now=clock.now(), most=10)
     for one in claimed:
         await shelf.handed(one, keep=True, now=clock.now())
@@ -458,8 +462,7 @@ async def test_a_carrier_that_speaks_before_its_answer_was_noted_is_heard(
     database: TestDatabase,
 ) -> None:
     """Prevents: a failure that is told at once, and taken for a message of nobody's."""
-    await deal(store)
-    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    await deal_by_sms(store, database)
     claimed = await shelf.claim(CarrierName.SMS, now=clock.now(), most=10)
     named = await shelf.named(claimed[0].name)
     await shelf.arrived(claimed[0].name)
@@ -514,8 +517,7 @@ async def test_what_is_over_is_forgotten_whatever_there_is_of_it_and_the_dead_la
     database: TestDatabase,
 ) -> None:
     """Prevents: more text messages in an hour than are forgotten in one, so that all stay."""
-    await deal(store)
-    await database.execute("UPDATE delivery SET carrier = 'sms'")
+    await deal_by_sms(store, database)
     handed, other, dead = await shelf.claim(CarrierName.SMS, now=clock.now(), most=3)
     for one in (handed, other):
         await shelf.handed(one, keep=True, now=clock.now())
