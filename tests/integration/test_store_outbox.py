@@ -84,8 +84,11 @@ async def test_messages_are_handed_on_in_order_and_once(
 
 
 @pytest.mark.usefixtures("alice")
-async def test_requests_go_on_between_two_messages(store: SqlStore, database: TestDatabase) -> None:
+async def test_requests_go_on_between_two_messages(
+    store: SqlStore, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Prevents: decisions that fail while a long queue of messages is worked off."""
+    monkeypatch.setattr(outbox, "BREATH_SECONDS", 0.0)
     letters = await waiting(database)
     steps: list[str] = []
 

@@ -197,7 +197,7 @@ async def delivering(
             )
             name = f"notices_wait_{post.name.value}"
             turns = _when_woken(bells[post.name], sending)
-            await stack.enter_async_context(beside(name, turns, pause=0.0))
+            await stack.enter_async_context(beside(name, turns, pause=LOOK_SECONDS))
         await stack.enter_async_context(beside("notices_wait", look, pause=LOOK_SECONDS))
         await stack.enter_async_context(beside("notices_owed", settle, pause=OWED_SECONDS))
         await stack.enter_async_context(
