@@ -38,10 +38,13 @@ class Colleague:
         seed = f"{name}/the colleague".encode().ljust(32, b".")
         return cls(web, alice, name, SoftwareAuthenticator(seed))
 
-    async def take_up(self) -> httpx.Response:
+    async def invited(self) -> tuple[str, dict[str, object]]:
         offered = await self.alice.client.offer(self.alice.account_id, "member", name=self.name)
         response = self.passkey.create(self.alice.ceremony(offered["challenge"]))
-        path = f"/invited/{self.alice.account_id}/{offered['candidate_id']}"
+        return f"/invited/{self.alice.account_id}/{offered['candidate_id']}", response
+
+    async def take_up(self) -> httpx.Response:
+        path, response = await self.invited()
         assert "Become a member of an account?" in (await self.web.get(path)).text
         return await self.web.json(f"{path}/passkey", {"response": response})
 
@@ -132,6 +135,23 @@ async def test_a_name_with_a_comma_is_one_member_who_agreed(
     assert (await carol.agree(asked.agreement)).status_code == 200
 
     assert "<ul><li><bdi>Carol, Dan</bdi></li></ul>" in (await web.get(asked.agreement)).text
+
+
+async def test_nobody_is_invited_by_the_name_of_a_member(
+    web: Web, alice: Customer, bob: Colleague
+) -> None:
+    """Prevents: an insider's own second key, of whom the pages say that Bob has agreed."""
+    for name in ("Bob", " bob", "The first member"):
+        with pytest.raises(ProblemError) as refused:
+            await alice.client.offer(alice.account_id, "member", name=name)
+        assert (refused.value.status, refused.value.code) == (400, "malformed")
+
+    carol, namesake = (Colleague.called("Carol", web, alice) for _ in range(2))
+    namesake.passkey = SoftwareAuthenticator(b"another Carol".ljust(32, b"."))
+    path, response = await namesake.invited()  # While nobody was called so.
+    await carol.take_up()
+    late = await web.json(f"{path}/passkey", {"response": response})
+    assert late.status_code == 400
 
 
 async def test_a_friend_of_several_members_is_told_how_long_they_may_take(
