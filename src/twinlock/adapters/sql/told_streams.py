@@ -45,8 +45,8 @@ from twinlock.ports import Entropy
 CLAIM = timedelta(seconds=30)
 STREAM, SUBJECT, TOKEN = "told_stream", "told_subject", "told_token"  # kinds of boxes
 TOLD = msgspec.json.Decoder(ToldStream)
-_SUBJECT = msgspec.json.Decoder(Followed)
-_TOKEN = msgspec.json.Decoder(Waiting)
+FOLLOWED = msgspec.json.Decoder(Followed)
+WAITING = msgspec.json.Decoder(Waiting)
 
 # Of one receiver one stream at a time is made, so that no two of them are both the last one.
 _ONE_BY_ONE = "SELECT pg_advisory_xact_lock(7463002, hashtext($1))"
@@ -288,7 +288,7 @@ class SqlToldStreams:
 
     async def add_subject(self, stream_id: StreamId, subject: Followed, *, now: datetime) -> None:
         """Tell a stream of an account; of an account that is not known, nothing is kept."""
-        key, place = await self._rows.key(stream_id), _subject_place(stream_id, subject.account)
+        key, place = await self._rows.key(stream_id), subject_place(stream_id, subject.account)
         since = replace(subject, since=await self._log.size())
         box = codec.seal(key, since, place, entropy=self._entropy)
         await self._rows.changed(_ADD_SUBJECT, stream_id, subject.account, box, now)
@@ -311,8 +311,8 @@ class SqlToldStreams:
         if not rows:
             return {}
         key = await self._rows.key(stream_id)
-        places = ((row, _subject_place(stream_id, row["subject"])) for row in rows)
-        found = (codec.unseal(key, row["box"], _SUBJECT, place) for row, place in places)
+        places = ((row, subject_place(stream_id, row["subject"])) for row in rows)
+        found = (codec.unseal(key, row["box"], FOLLOWED, place) for row, place in places)
         return {one.account: one for one in found}
 
     # --- Tokens ---
@@ -341,10 +341,10 @@ class SqlToldStreams:
         return tuple(self._token(key, stream_id, row) for row in rows[:most]), len(rows) > most
 
     def _sealed(self, key: SubjectKey, stream_id: StreamId, token: Waiting) -> bytes:
-        return codec.seal(key, token, _token_place(stream_id, token.jti), entropy=self._entropy)
+        return codec.seal(key, token, token_place(stream_id, token.jti), entropy=self._entropy)
 
     def _token(self, key: SubjectKey, stream_id: StreamId, row: asyncpg.Record) -> Waiting:
-        return codec.unseal(key, row["box"], _TOKEN, _token_place(stream_id, row["jti"]))
+        return codec.unseal(key, row["box"], WAITING, token_place(stream_id, row["jti"]))
 
     # --- Sending ---
 
@@ -448,9 +448,11 @@ class SqlToldStreams:
         return await self._log.entries(start=start, count=count)
 
 
-def _subject_place(stream_id: str, account: str) -> codec.Place:
+def subject_place(stream_id: str, account: str) -> codec.Place:
+    """Return the place of the box that says how a stream follows an account."""
     return codec.Place(kind=SUBJECT, row_id=f"{stream_id} {account}", version=1)
 
 
-def _token_place(stream_id: str, jti: str) -> codec.Place:
+def token_place(stream_id: str, jti: str) -> codec.Place:
+    """Return the place of the box of a token that waits."""
     return codec.Place(kind=TOKEN, row_id=f"{stream_id} {jti}", version=1)
