@@ -3,10 +3,12 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from multiprocessing import parent_process
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -38,7 +40,21 @@ def worker() -> Litestar:
     """Return the application of one process, made from the environment."""
     settings = settings_from_environment()
     log_to_stderr(settings.log_level)
+    if parent_process() is not None:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     return create_app(opens, pages=(page_routes(settings, policy=_book().policy),))
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of whoever started this process, and then stop as after SIGTERM.
+
+    Prevents: a service that somebody killed, of which the processes go on deciding, and whose
+    successor finds its address taken.
+    """
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @cache
