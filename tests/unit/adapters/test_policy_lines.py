@@ -1,6 +1,7 @@
 """A refusal names the line of the rule that it is about."""
 
 import json
+import os
 from pathlib import Path
 
 import cedarpy
@@ -153,3 +154,20 @@ def test_what_serve_would_not_take_is_not_checked_either(name: str, tmp_path: Pa
     (tmp_path / "mine.txt").write_text(GOOD, "utf-8")
     with pytest.raises(PolicyRefusedError, match=r"nor does it end with \.cedar"):
         load(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\nb", b"\x1b[2J", "\u202exx".encode()])
+def test_a_file_is_called_by_what_can_be_printed(name: bytes, tmp_path: Path) -> None:
+    """Prevents: a name of a profile that no log can say, and a traceback in the place of a no."""
+    path = tmp_path / os.fsdecode(name + b".cedar")
+    path.write_text(GOOD, "utf-8")
+    with pytest.raises(PolicyRefusedError, match="printable"):
+        load(str(path))
+
+
+def test_a_file_may_have_spaces_and_letters_of_any_language_in_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "unsere Regeln, Stand März.cedar"
+    path.write_text(GOOD, "utf-8")
+
+    policy, _ = load(str(path))
+    assert policy.profile == path.stem
