@@ -153,6 +153,7 @@ wrong, by the rule's `@id` and the line on which it begins. A policy is refused 
 anything in it
 
 * does not parse, or does not fit the schema: unknown facts and actions, wrong types;
+* looks otherwise than it is read: control letters, what turns text around, a lone carriage return;
 * has no `@id`, or one twice; has an annotation that is unknown, out of range or of another outcome;
   has a reason that no customer is told, or one that would not be true of it (below);
 * permits with a condition, twice, or anything at all; names single accounts; leaves a template;
@@ -164,8 +165,7 @@ anything in it
   `session.start`, or of more than two weeks; or could stop matching as `risk` or `wanted_elsewhere`
   rises, or once `signalled` is so. They are the word of others, or what other customers did, and
   may only add ([risk.md](risk.md)): compare `context.risk >=` a number;
-* has more than 64 brackets open at once, or 512 operators in a rule, which is
-  counted before anything parses it;
+* has more than 64 brackets open at once, or 512 operators in a rule, counted before it is parsed;
 * compares with a word that a fact can never be (`"passkye"` parses, and would never match), or with
   a number that all values of a fact lie on one side of: `value_cents > 99999999999999`, `>= 0`;
 * can leave 64 bits in any sum: Cedar would skip the rule, and allow;

@@ -8,6 +8,7 @@ Always true (tests/integration/test_cedar_traps.py, test_cedar_differential.py):
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NoReturn
@@ -44,6 +45,11 @@ from twinlock.domain.requirements import NOTHING, Never, Requirement
 
 _ACCOUNT: Final = {"type": "Account", "id": "account"}  # Statutes speak of every account alike.
 _MARK = "\ufeff"  # Some editors put it in front of UTF-8.
+# Control characters, and what turns the text around it around. A carriage return by itself ends a
+# comment, on a line that goes on for whoever reads it.
+_UNSEEN: Final = re.compile(
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 _log = structlog.get_logger()
 _REASONS: Final = frozenset(map(str, Reason))
 
@@ -81,12 +87,14 @@ def read_policy(text: str) -> bytes:
     """Return the canonical JSON of a policy that somebody wrote, each rule under its ``@id``.
 
     Raises:
-        PolicyRefusedError: it does not parse or fit the schema, or a rule has no id of its own.
+        PolicyRefusedError: it does not parse or fit the schema, a rule has no id of its own, or it
+            does not look as it is read.
     """
     if len(text) > TEXT_BYTES_MOST:
         refuse(PolicyFault.TOO_LARGE, f"more than {TEXT_BYTES_MOST} letters")
     if text.startswith(_MARK):
         refuse(PolicyFault.UNREADABLE, "it begins with a byte order mark (BOM); save it without")
+    _check_seen(text)
     check_nesting(text)
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
@@ -109,6 +117,18 @@ def read_policy(text: str) -> bytes:
         _check_words(text, place, rule["annotations"])
         rules[rule_id] = rule
     return encode({**parsed, "staticPolicies": rules})
+
+
+def _check_seen(text: str) -> None:
+    """Refuse what looks otherwise than it is read.
+
+    Prevents: a rule that stands in a comment for two officers who look at it, and counts; and one
+    that seems to stand there, and is a comment.
+    """
+    found = _UNSEEN.search(text)
+    if found is not None:
+        says = f"U+{ord(found[0]):04X} makes a text look otherwise than it is read"
+        refuse(PolicyFault.UNREADABLE, says, line=text.count("\n", 0, found.start()) + 1)
 
 
 def _check_words(text: str, place: str, said: Mapping[str, str | None]) -> None:

@@ -67,6 +67,8 @@ def named_text(profile: str) -> tuple[str, str]:
     if path.suffix != _SUFFIX:
         says = f"{path.name[:64]} is none of {', '.join(PROFILES)}, nor does it end with {_SUFFIX}"
         refuse(PolicyFault.UNREADABLE, says)
+    if not path.stem.isprintable():  # It is the profile's name, in the log and in each bundle.
+        refuse(PolicyFault.UNREADABLE, "the name of its file holds more than printable characters")
     return text_at(path), path.stem
 
 

@@ -1,6 +1,7 @@
 """A refusal names the line of the rule that it is about."""
 
 import json
+import os
 from pathlib import Path
 
 import cedarpy
@@ -126,9 +127,47 @@ def test_a_byte_order_mark_is_named() -> None:
     assert "byte order mark" in str(error)
 
 
+@pytest.mark.parametrize(
+    "unseen",
+    ["\r", "\0", "\x0b", "\x1b", "\x85", "\u2028", "\u2029", "\u202e", "\u200f", "\u2066"],
+)
+def test_a_text_that_looks_otherwise_than_it_is_read_is_refused(unseen: str) -> None:
+    """Prevents: a rule behind a carriage return in what two officers took for a comment."""
+    error = refused(f'{GOOD}\n// note{unseen}@id("x") {DENY} {EXITS};\n')
+
+    assert error.fault is PolicyFault.UNREADABLE
+    assert error.line == LAST
+    assert f"U+{ord(unseen):04X}" in str(error)
+
+
+@pytest.mark.parametrize("comment", ["// ü, 漢字, \U0001f468\u200d\U0001f469\r\n\t", "//\xa0\r\n"])
+def test_other_letters_and_line_ends_of_windows_are_taken(comment: str) -> None:
+    text = f'{GOOD}\r\n{comment}@id("x") {DENY} {EXITS};\r\n'
+
+    policy, _ = compile_policy(text, profile="test")
+    assert [rule.rule_id for rule in policy.statutes.rules] == ["x"]
+
+
 @pytest.mark.parametrize("name", ["mine", "mine.txt", "Default", ""])
 def test_what_serve_would_not_take_is_not_checked_either(name: str, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text(GOOD, "utf-8")
     (tmp_path / "mine.txt").write_text(GOOD, "utf-8")
     with pytest.raises(PolicyRefusedError, match=r"nor does it end with \.cedar"):
         load(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\nb", b"\x1b[2J", "\u202exx".encode()])
+def test_a_file_is_called_by_what_can_be_printed(name: bytes, tmp_path: Path) -> None:
+    """Prevents: a name of a profile that no log can say, and a traceback in the place of a no."""
+    path = tmp_path / os.fsdecode(name + b".cedar")
+    path.write_text(GOOD, "utf-8")
+    with pytest.raises(PolicyRefusedError, match="printable"):
+        load(str(path))
+
+
+def test_a_file_may_have_spaces_and_letters_of_any_language_in_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "unsere Regeln, Stand März.cedar"
+    path.write_text(GOOD, "utf-8")
+
+    policy, _ = load(str(path))
+    assert policy.profile == path.stem

@@ -2,7 +2,8 @@
 
 Cedar's parser recurses, and so does whatever reads its JSON. A thousand brackets in two kilobytes
 once ended the process, which no ``except`` catches. Strings and comments are skipped as Cedar skips
-them; what is not surely one of them is counted, so no text is deeper than is said here.
+them; what is not surely one of them is counted, so no text is deeper than is said here. A text of
+any length is looked through once.
 """
 
 import re
@@ -16,7 +17,7 @@ BRACKETS_MOST: Final = 64
 OPERATORS_MOST: Final = 512  # In one rule: each may go one deeper, and no bracket shows it.
 _OPENED: Final = {")": "(", "]": "[", "}": "{"}
 _TOKEN: Final = re.compile(
-    r'//[^\n\r]*|"(?:\\.|[^"\\])*"|(?P<bracket>[(\[{)\]}])|(?P<operator>&&|\|\||[-+*!.<]|\b(?:if|has|when|unless)\b)|;'
+    r'//[^\n\r]*|"(?:\\.|[^"\\])*(?P<end>"?)|(?P<bracket>[(\[{)\]}])|(?P<operator>&&|\|\||[-+*!.<]|\b(?:if|has|when|unless)\b)|;'
 )
 
 
@@ -24,7 +25,8 @@ def check_nesting(text: str) -> None:
     """Check that no parser goes too deep in ``text``: rules, or a schema.
 
     Raises:
-        PolicyRefusedError: it has more brackets open, or more operators in a rule, than may be.
+        PolicyRefusedError: it has more brackets open, or more operators in a rule, than may be; or
+            a string that never ends, which Cedar refuses as well.
     """
     opened: list[str] = []
     operators = 0
@@ -38,6 +40,9 @@ def check_nesting(text: str) -> None:
             opened.append(found)
         elif opened and opened[-1] == _OPENED.get(found):
             opened.pop()
+        elif token["end"] == "":  # Prevents: each quote in it read to the end of the text.
+            line = text.count("\n", 0, token.start()) + 1
+            refuse(PolicyFault.UNREADABLE, "a string that begins here never ends", line=line)
         if len(opened) > BRACKETS_MOST:
             refuse(PolicyFault.TOO_LARGE, f"it nests deeper than {BRACKETS_MOST} brackets")
         if operators > OPERATORS_MOST:

@@ -1,6 +1,7 @@
 """Texts that would end the process: told by counting, before a parser that recurses sees them."""
 
 import inspect
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from twinlock.adapters.policies import shipped
 from twinlock.domain.policy.annotations import PolicyFault, PolicyRefusedError
 from twinlock.domain.policy.nesting import BRACKETS_MOST, OPERATORS_MOST, check_nesting
 from twinlock.domain.policy.vocabulary import schema_text
+
+SECONDS_AT_MOST = 30  # Of processor time: it takes a hundredth of one, and took minutes.
 
 
 def rule(condition: str) -> str:
@@ -143,7 +146,9 @@ def test_a_schema_that_is_too_deep_or_too_long_is_refused(text: str) -> None:
         ('// a quote: "\n' + "(" * 100 + '"', PolicyFault.TOO_LARGE),
         ("// ends\r" + "(" * 100, PolicyFault.TOO_LARGE),
         ('"//"' + "(" * 100, PolicyFault.TOO_LARGE),
-        ('"' + "(" * 100, PolicyFault.TOO_LARGE),
+        ('"' + "(" * 100, PolicyFault.UNREADABLE),
+        ("(" * 100 + '"', PolicyFault.TOO_LARGE),
+        ('"\\\n"' + "(" * 100, PolicyFault.UNREADABLE),
         ("(" * 40 + '"' + ")" * 40 + '"' + "(" * 40, PolicyFault.TOO_LARGE),
         ("(" * 40 + "//" + ")" * 40 + "\n" + "(" * 40, PolicyFault.TOO_LARGE),
         # Nor does what closes another bracket, or a comparison, make a text less deep.
@@ -155,6 +160,19 @@ def test_a_schema_that_is_too_deep_or_too_long_is_refused(text: str) -> None:
 )
 def test_how_deep_a_text_goes(text: str, fault: PolicyFault | None) -> None:
     assert fault_of(text) is fault
+
+
+@pytest.mark.parametrize("text", ['"' + '\\"' * 127_000, '\n"\\' + '"\\' * 127_000])
+def test_a_string_that_never_ends_is_read_once(text: str) -> None:
+    """Prevents: 256 KB of quotes, each of which is read to the end of the text, for minutes."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    with pytest.raises(PolicyRefusedError) as refused:
+        cedar.read_policy(text)
+    worked = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+
+    assert refused.value.fault is PolicyFault.UNREADABLE
+    assert refused.value.line == text.count("\n") + 1
+    assert worked < SECONDS_AT_MOST
 
 
 @pytest.mark.parametrize("text", [shipped("default"), shipped("strict"), schema_text()])
