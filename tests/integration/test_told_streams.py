@@ -603,6 +603,30 @@ async def test_a_disabled_stream_keeps_nothing(broker: Hearer, alice: Customer) 
     assert await only_of_bob(broker, mine)
 
 
+@pytest.mark.parametrize("call", ["status", "subjects:remove"])
+async def test_what_a_process_keeps_at_that_moment_is_forgotten_as_well(
+    broker: Hearer, alice: Customer, database: TestDatabase, call: str
+) -> None:
+    mine = await broker.make()
+    asked: dict[str, object] = {"stream_id": mine, "status": "disabled"}
+    if call == "subjects:remove":
+        asked = {"stream_id": mine, "subject": {"format": "opaque", "id": alice.account_id}}
+
+    async with database.app() as process, process.transaction():
+        await process.execute("UPDATE told_stream SET position = position WHERE id = $1", mine)
+        await process.execute(
+            "INSERT INTO told_token (stream_id, subject, jti, box, due_at)"
+            " VALUES ($1, $2, 'set_a', '', clock_timestamp())",
+            mine,
+            alice.account_id,
+        )
+        forgets = asyncio.create_task(broker.ask("POST", call, asked))
+        await database.somebody_waits_for_a_lock()
+
+    assert (await forgets).is_success
+    assert await database.value("SELECT count(*) FROM told_token") == 0
+
+
 async def test_a_stream_is_verified_once_a_minute(service: Service, broker: Hearer) -> None:
     mine = await broker.make()
     asked = {"stream_id": mine, "state": "VGhpcyBpcyBhbiBleGFtcGxl"}

@@ -102,6 +102,9 @@ WITH changed AS (
 )
 SELECT count(*) FROM changed
 """
+# Before what forgets tokens, in a statement of its own: it waits for whoever is keeping some, and
+# what comes after it sees them.
+_HOLD = "SELECT FROM told_stream WHERE id = $1 FOR UPDATE"
 _ADD_SUBJECT = """
 INSERT INTO told_subject (stream_id, subject, box, added_at)
 SELECT $1, k.subject, $3, $4 FROM subject_key k WHERE k.subject = $2
@@ -265,11 +268,19 @@ class SqlToldStreams:
         Raises:
             ToldStreamUnknownError: there is none.
         """
-        count = await self._database.read(
-            lambda db: db.fetchval(_SET_STATUS, stream_id, status.value, reason)
-        )
+        count = await self._held(stream_id, _SET_STATUS, status.value, reason)
         if not count:
             raise ToldStreamUnknownError("no such stream")
+
+    async def _held(self, stream_id: StreamId, sql: str, *arguments: object) -> object:
+        """Change a stream and what hangs on it, beside nobody; return the first value."""
+
+        async def work(db: asyncpg.Connection) -> object:
+            async with db.transaction():
+                await db.execute(_HOLD, stream_id)
+                return await db.fetchval(sql, stream_id, *arguments)
+
+        return await self._database.read(work)
 
     def _opened(self, row: asyncpg.Record) -> KeptStream:
         return KeptStream(
@@ -295,7 +306,7 @@ class SqlToldStreams:
 
     async def remove_subject(self, stream_id: StreamId, account: AccountId) -> None:
         """Tell a stream of an account no more; what waits of it is forgotten."""
-        await self._rows.changed(_REMOVE_SUBJECT, stream_id, account)
+        await self._held(stream_id, _REMOVE_SUBJECT, account)
 
     async def subjects(
         self, stream_id: StreamId, accounts: Collection[AccountId]
