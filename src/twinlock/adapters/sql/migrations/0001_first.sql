@@ -91,7 +91,7 @@ CREATE TABLE delivery (
     ended_at      timestamptz,
     claimed_until timestamptz
 );
-CREATE INDEX delivery_waits ON delivery (carrier, rank, id) WHERE state = 'waiting';
+CREATE INDEX delivery_waits ON delivery (carrier, rank, due_at, id) WHERE state = 'waiting';
 CREATE INDEX delivery_claimed ON delivery (lane) WHERE claimed_until IS NOT NULL;
 CREATE INDEX delivery_owes ON delivery (id)
     WHERE owes AND heard IS DISTINCT FROM state;
