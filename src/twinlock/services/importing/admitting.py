@@ -110,7 +110,8 @@ class Importing:
         if dry:
             outcomes += map(self._tried, new)
         else:
-            outcomes += await self._open_all(new)
+            opened = await self._open_all(new)
+            outcomes += await self._met_late(new, opened) if resumed else opened
         return sorted(outcomes, key=lambda one: one.line)
 
     def _ready(self, one: Checked, now: datetime) -> _Ready | Outcome:
@@ -158,6 +159,20 @@ class Importing:
         if resumed and source == self._source:
             return _taken(one, before=True)
         return _not_new(one, RowFault.ACCOUNT_EXISTS)
+
+    async def _met_late(self, new: Sequence[_Ready], opened: list[Outcome]) -> list[Outcome]:
+        """Return ``opened``, in which what another process opened meanwhile is met as well.
+
+        Prevents: of two that take over one file at once, one that tells of sound rows as refused.
+        """
+        late = {one.line for one in opened if one.fault is RowFault.ACCOUNT_EXISTS}
+        if not late:
+            return opened
+        met = [one for one in new if one.line in late]
+        there = await self._arrivals.standing([one.account.account_id for one in met])
+        return [one for one in opened if one.line not in late] + [
+            self._met(one, there.get(one.account.account_id, ""), resumed=True) for one in met
+        ]
 
     def _tried(self, one: _Ready) -> Outcome:
         """Decide as the run would, and keep nothing."""
