@@ -243,6 +243,16 @@ async def test_two_imports_at_once_make_one_account_each(
     assert await database.value("SELECT count(*) FROM stream WHERE kind = 'account'") == len(rows)
 
 
+async def test_two_that_go_on_with_one_file_at_once_refuse_nothing(service: Service) -> None:
+    rows = [a_row(f"customer-{number}") for number in range(40)]
+    both = await asyncio.gather(*(taken(service, *rows, resumed=True) for _ in range(2)))
+
+    outcomes = [one for each in both for one in each]
+    assert {one.fault for one in outcomes} == {None}
+    assert sum(one.done_before for one in outcomes) == len(rows)
+    assert {one.account_id for one in both[0]} == {one.account_id for one in both[1]}
+
+
 async def test_a_dry_run_finds_what_the_run_finds_and_writes_nothing(
     service: Service, database: TestDatabase
 ) -> None:

@@ -109,7 +109,7 @@ async def test_a_stream_tells_what_was_asked_for_and_what_is_delivered(
     assert told["description"] == "ours"
     assert told["min_verification_interval"] == 60
     url = f"{service.settings.origin}/v1/ssf/poll/{mine}"
-    assert told["delivery"]["endpoint_url"] == url
+    assert told["delivery"] == {"endpoint_url": url, "method": "urn:ietf:rfc:8936"}
     assert (await broker.ask("GET", "stream")).json() == [told]
 
 
@@ -120,6 +120,40 @@ async def test_no_more_is_delivered_than_the_operator_allows(service: Service) -
 
     assert len(told["events_requested"]) == len(EVERY_KIND)
     assert told["events_delivered"] == [RISC + "account-disabled"]
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+async def test_a_change_may_repeat_what_is_ours_to_say(broker: Hearer, method: str) -> None:
+    mine = await broker.make(EVERY_KIND[0], description="before")
+    told = (await broker.ask("GET", "stream", stream_id=mine)).json()
+    told |= {"description": "after", "events_supported": told["events_supported"][::-1]}
+    for again in (told, {**told, "aud": [AUDIENCE]}):
+        changed = await broker.ask(method, "stream", again)
+        assert changed.status_code == 200, changed.text
+        assert changed.json()["description"] == "after"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"iss": "https://other.example"},
+        {"aud": "https://other.example"},
+        {"aud": [AUDIENCE, "https://other.example"]},
+        {"events_supported": []},
+        {"events_delivered": list(EVERY_KIND[:2])},
+        {"min_verification_interval": 1},
+    ],
+)
+async def test_a_change_of_what_is_ours_to_say_is_refused(
+    broker: Hearer, method: str, member: dict[str, object]
+) -> None:
+    mine = await broker.make(EVERY_KIND[0], description="before")
+    asked = {"stream_id": mine, "description": "after", **member}
+
+    refused(await broker.ask(method, "stream", asked), "told_stream_refused", 400)
+    told = (await broker.ask("GET", "stream", stream_id=mine)).json()
+    assert told["description"] == "before"
 
 
 async def test_a_stream_is_changed_in_part_or_whole(broker: Hearer) -> None:
@@ -439,7 +473,7 @@ async def test_who_is_named_by_an_address_or_not_known_is_not_told_from_anybody(
         await broker.hear_of(mine, alice.account_id),
     ]
 
-    assert {(one.status_code, one.content) for one in answers} == {(200, b"null")}
+    assert {(one.status_code, one.content) for one in answers} == {(200, b"")}
     assert await database.value("SELECT count(*) FROM told_subject") == 1
 
 

@@ -35,7 +35,8 @@ class ImportFileChangedError(TwinlockError):
 class Line(NamedTuple):
     """A line of a file: its number, its bytes, and how many bytes of the file end with it.
 
-    Of one that is too long there are a few bytes more than a row may have.
+    Of one that is too long there are a few bytes more than a row may have, with as many quotes,
+    even or odd, as all of it.
     """
 
     number: int
@@ -91,7 +92,7 @@ class Lines:
             number += 1
             whole = len(data) <= LINE_BYTES_MOST or data.endswith(b"\n")
             if not whole:
-                self._skip()
+                data += self._skip()
             # Prevents: a row behind 64 KiB of spaces, which is passed over as an empty line.
             if not whole or data.strip():
                 yield Line(number, data, self._read)
@@ -107,10 +108,14 @@ class Lines:
         self._read += len(data)
         return data
 
-    def _skip(self) -> None:
-        """Read on to the end of a line that is too long, and keep nothing of it."""
-        while (data := self._next()) and not data.endswith(b"\n"):
-            pass
+    def _skip(self) -> bytes:
+        """Read on to the end of a line that is too long; keep of it a quote where one is odd."""
+        odd = 0
+        while data := self._next():
+            odd ^= data.count(b'"') & 1
+            if data.endswith(b"\n"):
+                break
+        return b',"' if odd else b""  # Behind a comma, since it opens a cell where none is open.
 
 
 def open_report(path: Path, *, beside: Iterable[IO[Any]]) -> TextIO:

@@ -18,7 +18,7 @@ from twinlock.cli.import_files import (
     write_cells,
 )
 from twinlock.domain.errors import FileUnsafeError
-from twinlock.services.importing.reading import LINE_BYTES_MOST
+from twinlock.services.importing.reading import LINE_BYTES_MOST, ends_inside
 
 LONG = b"x" * (3 * LINE_BYTES_MOST)
 
@@ -53,6 +53,25 @@ def test_a_row_behind_more_spaces_than_a_row_may_have_is_told_as_too_long(tmp_pa
 
     assert (one[0], len(one[1])) == (1, LINE_BYTES_MOST + 1)
     assert two == (2, b"next\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "inside"),
+    [
+        (b'a,"' + LONG, True),
+        (b'a,"' + LONG + b'"', False),
+        (LONG + b',"', True),
+        (LONG + b',"b"', False),
+        (b'a,"' + LONG + b'" "" "', True),
+    ],
+)
+def test_of_a_line_that_is_too_long_it_is_known_whether_a_quote_is_open(
+    tmp_path: Path, line: bytes, inside: bool
+) -> None:
+    [(_, data), _] = lines_of(tmp_path / "a", line + b"\nnext\n")
+
+    assert len(data) > LINE_BYTES_MOST
+    assert ends_inside(data, inside=False) is inside
 
 
 def test_a_line_of_just_the_length_is_whole(tmp_path: Path) -> None:

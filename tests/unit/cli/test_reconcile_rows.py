@@ -97,6 +97,17 @@ def test_a_broken_line_of_csv_says_how(line: bytes, expected: RowFault) -> None:
     assert fault(of_csv(*NEEDED), line) == (expected, "")
 
 
+def test_no_line_within_a_cell_tells_of_an_exit() -> None:
+    reader = of_csv(*NEEDED, "note")
+    row = cells(*SAID.values(), "").rstrip()
+    assert read(reader, row).reference == "tx-1"
+
+    assert fault(reader, row + b'"said the customer\n') == (RowFault.CSV_BROKEN, "")
+    assert fault(reader, row + b"\n") == (RowFault.CSV_BROKEN, "")
+    assert fault(reader, row + b'"\n') == (RowFault.CSV_BROKEN, "")
+    assert read(reader, row).reference == "tx-1"
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
