@@ -109,7 +109,7 @@ async def test_a_stream_tells_what_was_asked_for_and_what_is_delivered(
     assert told["description"] == "ours"
     assert told["min_verification_interval"] == 60
     url = f"{service.settings.origin}/v1/ssf/poll/{mine}"
-    assert told["delivery"]["endpoint_url"] == url
+    assert told["delivery"] == {"method": "urn:ietf:rfc:8936", "endpoint_url": url}
     assert (await broker.ask("GET", "stream")).json() == [told]
 
 
@@ -352,7 +352,8 @@ async def test_where_tokens_are_pushed_is_told_and_the_header_is_not(service: Se
 
     polled = {"stream_id": mine, "delivery": {"method": "urn:ietf:rfc:8936"}}
     changed = await broker.ask("PATCH", "stream", polled)
-    assert changed.json()["delivery"]["endpoint_url"].endswith(f"/v1/ssf/poll/{mine}")
+    url = f"{service.settings.origin}/v1/ssf/poll/{mine}"
+    assert changed.json()["delivery"] == {"method": "urn:ietf:rfc:8936", "endpoint_url": url}
     assert (await broker.poll(mine))["sets"] == {}
 
 
@@ -439,7 +440,7 @@ async def test_who_is_named_by_an_address_or_not_known_is_not_told_from_anybody(
         await broker.hear_of(mine, alice.account_id),
     ]
 
-    assert {(one.status_code, one.content) for one in answers} == {(200, b"null")}
+    assert {(one.status_code, one.content) for one in answers} == {(200, b"")}
     assert await database.value("SELECT count(*) FROM told_subject") == 1
 
 
@@ -450,6 +451,18 @@ async def test_what_is_no_subject_is_refused(broker: Hearer, subject: dict[str, 
 
     refused(await broker.ask("POST", "subjects:add", asked), "told_stream_refused", 400)
     refused(await broker.ask("POST", "subjects:remove", asked), "told_stream_refused", 400)
+
+
+async def test_whoever_adds_an_account_is_answered_with_an_empty_200(
+    broker: Hearer, alice: Customer
+) -> None:
+    """Source: SSF 1.0, 8.1.3.2."""
+    mine = await broker.make()
+    answer = await broker.hear_of(mine, alice.account_id)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == "0"
+    assert "content-type" not in answer.headers
 
 
 async def test_of_an_account_that_was_removed_nothing_more_is_told(

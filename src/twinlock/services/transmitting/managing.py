@@ -66,12 +66,19 @@ _NOT_PUSHED: Mapping[Disabled, str] = MappingProxyType(
 )
 
 
-class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How tokens reach a receiver (SSF, 6.1). The header is never told back."""
+class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """How tokens shall reach a receiver (SSF, 6.1)."""
 
     method: Method = Method.POLL
     endpoint_url: str = ""
     authorization_header: str = ""
+
+
+class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """How tokens reach a receiver (SSF, 6.1). The header is never told back."""
+
+    method: Method
+    endpoint_url: str
 
 
 class WantedStream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,7 +102,7 @@ class StreamView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     events_supported: tuple[str, ...]
     events_requested: tuple[str, ...]
     events_delivered: tuple[str, ...]
-    delivery: StreamDelivery
+    delivery: DeliveryView
     min_verification_interval: int
     description: str = ""
 
@@ -256,7 +263,7 @@ class Transmitting:
             events_supported=SUPPORTED,
             events_requested=stream.requested,
             events_delivered=tuple(sorted(stream.delivers(receiver))),
-            delivery=StreamDelivery(method=stream.method, endpoint_url=url),
+            delivery=DeliveryView(method=stream.method, endpoint_url=url),
             min_verification_interval=int(TOLD_VERIFIED_EVERY.total_seconds()),
             description=stream.description,
         )
