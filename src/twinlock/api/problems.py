@@ -147,3 +147,13 @@ def of_anything(request: Request[Any, Any, Any], error: Exception) -> Response[P
     return problem(
         code="internal", status=500, title="Something broke on our side", detail=f"incident {name}"
     )
+
+
+def of_broken(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Tell why an answer broke off after it began, instead of it: the framework wraps the error."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, TwinlockError):
+            return of_twinlock(request, found)
+        found = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else found.__cause__
+    return of_anything(request, error)
