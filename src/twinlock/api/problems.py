@@ -131,7 +131,11 @@ def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem
     for form, words in _FORMS.items():
         detail = detail.replace(form, words)
     code, title = HTTP_ERRORS.get(status, ("http_error", "Refused."))
-    return problem(code=code, status=status, title=title, detail=detail)
+    told = problem(code=code, status=status, title=title, detail=detail)
+    allowed = (error.headers or {}).get("allow")
+    if allowed:  # RFC 9110, 15.5.6
+        told.headers["Allow"] = allowed
+    return told
 
 
 def _line(extra: object) -> str:
