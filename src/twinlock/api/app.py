@@ -33,6 +33,7 @@ from twinlock.api.openapi import render_plugins
 from twinlock.api.problems import of_anything, of_broken, of_http, of_twinlock
 from twinlock.api.request import BODY_BYTES_MOST, StrictRequest
 from twinlock.api.serving import Api
+from twinlock.api.signals import SignalRefusal, push_signal
 from twinlock.api.transmitting import OF_RECEIVERS, RECEIVER_TOKEN, token_keys
 from twinlock.domain.errors import TwinlockError
 
@@ -91,7 +92,8 @@ def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:
             title="Twinlock",
             version="1",
             render_plugins=render_plugins(
-                (*OF_ACCOUNTS, *OF_RECEIVERS, report_outcome, token_keys)
+                (*OF_ACCOUNTS, *OF_RECEIVERS, report_outcome, token_keys),
+                refusing={push_signal: SignalRefusal},
             ),
             use_handler_docstrings=True,
             openapi_router=Router(
