@@ -13,6 +13,14 @@ from support.service import Customer, Service
 Operation: TypeAlias = "schemathesis.APIOperation[Any, Any, Any, Any]"
 Case: TypeAlias = "schemathesis.Case[Any]"
 CASES = 12  # An operation; the schema has some ten.
+TOKEN = "application/secevent+jwt"  # noqa: S105 - a media type
+
+
+def in_bytes(value: object) -> bytes:
+    return str(value).encode("utf-8", "replace")
+
+
+schemathesis.serializer(TOKEN)(lambda _, value: in_bytes(value))
 
 
 async def operations(service: Service) -> list[Operation]:
@@ -111,6 +119,21 @@ async def test_every_form_that_the_schema_names_is_in_it(service: Service) -> No
     assert None not in found
 
 
+async def test_the_schema_says_what_a_transmitter_pushes_and_how_it_is_refused(
+    service: Service,
+) -> None:
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    pushed = described["paths"]["/v1/signals/{stream}"]["post"]
+
+    assert pushed["requestBody"]["content"] == {TOKEN: {"schema": {"type": "string"}}}
+    assert pushed["requestBody"]["required"] is True
+    assert pushed["responses"]["default"]["content"] == {
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+        "application/json": {"schema": {"$ref": "#/components/schemas/SignalRefusal"}},
+    }
+    assert described["components"]["schemas"]["SignalRefusal"]["required"] == ["err", "description"]
+
+
 async def test_the_schema_asks_no_platform_key_of_a_carrier(service: Service) -> None:
     described = (await service.http.get("/openapi/openapi.json")).json()
 
@@ -186,9 +209,12 @@ async def send(service: Service, case: Case, places: dict[str, str], *, key: str
     path = case.path.format(**places)
     body = case.body if isinstance(case.body, dict | list | str | int | bool) else None
     query = {name: str(value) for name, value in (case.query or {}).items()}
-    answer = await service.http.request(
-        case.method, path, json=body, params=query, headers={"Idempotency-Key": key}
-    )
+    sent: dict[str, Any] = {"json": body}
+    headers = {"Idempotency-Key": key}
+    if case.media_type == TOKEN:
+        sent = {"content": in_bytes(body)}
+        headers["Content-Type"] = TOKEN
+    answer = await service.http.request(case.method, path, params=query, headers=headers, **sent)
     case.operation.validate_response(answer)  # Raises, where it does not fit.
     if answer.headers.get("content-type") == "application/json" and answer.status_code >= 400:
         assert case.operation.path == "/v1/signals/{stream}"

@@ -229,6 +229,7 @@ async def test_a_path_or_method_that_is_none_is_a_problem_everywhere(
         wrong = await http.delete(route.path)
         assert wrong.headers["content-type"] == PROBLEM, route
         assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed"), route
+        assert route.method in wrong.headers["allow"].split(", "), route  # RFC 9110, 15.5.6
         if not route.template.startswith("/tile"):
             missing = await http.request(route.method, f"{route.path}/x/y/z")
             assert missing.headers["content-type"] == PROBLEM, route

@@ -287,7 +287,9 @@ async def test_a_transmitter_shows_the_token_that_was_agreed(
     agree_on_a_token(service, tmp_path)
     token = mail.token(ALICE)
 
-    refused(await push(service, token), "authentication_failed", status=401)
+    without = await push(service, token)
+    refused(without, "authentication_failed", status=401)
+    assert without.headers["www-authenticate"] == "Bearer"  # RFC 9110, 15.5.2
     right = {"Authorization": "Bearer a shared secret"}
     assert (await push(service, token, **right)).status_code == 202
 
@@ -298,7 +300,9 @@ async def test_a_stream_says_so_much_a_day_and_no_more(
     for _ in range(5):
         assert (await push(service, mail.token(ALICE))).status_code == 202
     entries = (await account_of(alice)).chain.entries
-    refused(await push(service, mail.token(ALICE)), "access_denied", status=429)
+    too_many = await push(service, mail.token(ALICE))
+    refused(too_many, "access_denied", status=429)
+    assert too_many.headers["retry-after"] == "3600"
     assert (await account_of(alice)).chain.entries == entries
     service.clock.forward(days=1)
     mail.now = service.clock.at

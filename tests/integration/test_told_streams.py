@@ -386,7 +386,8 @@ async def test_where_tokens_are_pushed_is_told_and_the_header_is_not(service: Se
 
     polled = {"stream_id": mine, "delivery": {"method": "urn:ietf:rfc:8936"}}
     changed = await broker.ask("PATCH", "stream", polled)
-    assert changed.json()["delivery"]["endpoint_url"].endswith(f"/v1/ssf/poll/{mine}")
+    url = f"{service.settings.origin}/v1/ssf/poll/{mine}"
+    assert changed.json()["delivery"] == {"method": "urn:ietf:rfc:8936", "endpoint_url": url}
     assert (await broker.poll(mine))["sets"] == {}
 
 
@@ -484,6 +485,18 @@ async def test_what_is_no_subject_is_refused(broker: Hearer, subject: dict[str, 
 
     refused(await broker.ask("POST", "subjects:add", asked), "told_stream_refused", 400)
     refused(await broker.ask("POST", "subjects:remove", asked), "told_stream_refused", 400)
+
+
+async def test_whoever_adds_an_account_is_answered_with_an_empty_200(
+    broker: Hearer, alice: Customer
+) -> None:
+    """Source: SSF 1.0, 8.1.3.2."""
+    mine = await broker.make()
+    answer = await broker.hear_of(mine, alice.account_id)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == "0"
+    assert "content-type" not in answer.headers
 
 
 async def test_of_an_account_that_was_removed_nothing_more_is_told(

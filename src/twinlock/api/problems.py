@@ -131,7 +131,11 @@ def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem
     for form, words in _FORMS.items():
         detail = detail.replace(form, words)
     code, title = HTTP_ERRORS.get(status, ("http_error", "Refused."))
-    return problem(code=code, status=status, title=title, detail=detail)
+    told = problem(code=code, status=status, title=title, detail=detail)
+    allowed = (error.headers or {}).get("allow")
+    if allowed:  # RFC 9110, 15.5.6
+        told.headers["Allow"] = allowed
+    return told
 
 
 def _line(extra: object) -> str:
@@ -147,3 +151,13 @@ def of_anything(request: Request[Any, Any, Any], error: Exception) -> Response[P
     return problem(
         code="internal", status=500, title="Something broke on our side", detail=f"incident {name}"
     )
+
+
+def of_broken(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Tell why an answer broke off after it began, instead of it: the framework wraps the error."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, TwinlockError):
+            return of_twinlock(request, found)
+        found = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else found.__cause__
+    return of_anything(request, error)

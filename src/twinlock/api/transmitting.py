@@ -9,11 +9,11 @@ Source: OpenID SSF 1.0, 7.1 (configuration) and 8.1 (streams); RFC 8936 (poll).
 from typing import Any, assert_never
 
 import msgspec
-from litestar import Response, delete, get, patch, post, put
+from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from twinlock.api.answer_keys import JsonWebKey
-from twinlock.api.request import JSON, StrictRequest, header
+from twinlock.api.request import StrictRequest, header
 from twinlock.api.serving import api_of
 from twinlock.domain.canonical import b64url
 from twinlock.domain.transmitting.streams import (
@@ -204,11 +204,10 @@ async def set_stream_status(request: StrictRequest, data: JSONBody[StatusView]) 
 
 
 @post("/v1/ssf/subjects:add", status_code=200, summary="Be told of an account")
-async def add_subject(request: StrictRequest, data: JSONBody[SubjectChange]) -> Response[bytes]:
+async def add_subject(request: StrictRequest, data: JSONBody[SubjectChange]) -> None:
     """Tell a stream of an account. The answer is empty (SSF, 8.1.3.2), also where there is none."""
     told, receiver = _receiver(request)
     await told.add_subject(receiver, data.stream_id, data.subject)
-    return Response(b"", status_code=200, media_type=JSON)
 
 
 @post("/v1/ssf/subjects:remove", status_code=204, summary="Be told of an account no more")

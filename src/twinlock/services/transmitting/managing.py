@@ -74,7 +74,7 @@ class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True):
     authorization_header: str = ""
 
 
-class WantedStream(msgspec.Struct, frozen=True, kw_only=True):
+class WantedStream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A stream as a receiver asks for it (SSF, 8.1.1.1). Members without a name here are ignored.
 
     ``stream_id`` names the stream to change. The last five are ours to say: a change may repeat
