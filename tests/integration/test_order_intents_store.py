@@ -19,7 +19,7 @@ from twinlock.bootstrap.records import erasing_of, open_records
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
-from twinlock.domain.errors import UnavailableError
+from twinlock.domain.errors import UnavailableError, present
 from twinlock.domain.ids import AccountId
 from twinlock.domain.order_intents.judging import Count, Name
 from twinlock.domain.order_intents.model import IntentBatch
@@ -325,6 +325,76 @@ async def test_a_log_that_cannot_be_told_now_is_told_by_a_later_batch(
     assert await by_key(alice, key) == PASSED
     account = await service.api.store.account(AccountId(alice.account_id))
     assert account.api_keys[0].used_on
+
+
+async def test_a_wait_that_is_over_needs_nobody_who_ends_it(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice, price_band_bp=10)
+    more = await alice.propose("api_key.widen", {"api_key_id": key, "price_band_bp": 100})
+    await alice.with_passkey(more.action_id)
+    service.clock.forward(hours=24, seconds=-1)
+    assert (await by_key(alice, key, price="60300"))["why"] == ["api_key_band"]
+
+    service.clock.forward(seconds=1)
+    orders = [
+        order(alice.account_id, api_key_id=key, ip="203.0.113.7", price=price)
+        for price in ("60000", "60300", "70000")
+    ]
+    answers = await alice.client.examine(orders)
+
+    assert [one["verdict"] for one in answers] == ["pass", "pass", "refuse"]
+
+
+async def test_orders_go_on_when_the_wait_for_the_end_of_a_freeze_is_over(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice)
+    await alice.with_passkey((await alice.propose("freeze.set")).action_id)
+    lifted = await alice.with_passkey((await alice.propose("freeze.lift")).action_id)
+    assert (await by_key(alice, key))["why"] == ["account_frozen"]
+
+    length = present(lifted.until, "it waits") - service.clock.at
+    service.clock.forward(seconds=length.total_seconds())
+
+    assert await by_key(alice, key) == PASSED
+
+
+async def test_what_is_due_and_lacks_something_is_tried_once(
+    service: Service, alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await make_key(alice)
+    payload = {"kind": "email", "address": "new@example.com"}  # Nobody confirms that it is read.
+    waits = await alice.with_passkey((await alice.propose("contact.change", payload)).action_id)
+    length = present(waits.until, "it waits") - service.clock.at
+    service.clock.forward(seconds=length.total_seconds())
+    told = []
+    run = service.api.store.run
+
+    async def counted(work: Work) -> Committed:
+        told.append(work.actor)
+        return await run(work)
+
+    monkeypatch.setattr(service.api.use.order_intents._store, "run", counted)  # noqa: SLF001 - it is counted what is asked of it
+    for _ in range(3):
+        assert (await by_key(alice, key, price="70000"))["why"] == ["api_key_band"]
+
+    assert told.count(remembering.ACTOR) == 1
+
+
+async def test_what_is_due_is_settled_by_a_later_batch_where_it_cannot_be_now(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice, price_band_bp=10)
+    more = await alice.propose("api_key.widen", {"api_key_id": key, "price_band_bp": 100})
+    await alice.with_passkey(more.action_id)
+    service.clock.forward(hours=24)
+    asked = order(alice.account_id, api_key_id=key, ip="203.0.113.7", price="60300")
+    batch = msgspec.convert({"intents": [asked]}, IntentBatch)
+
+    [answer] = await failing(service, UnavailableError("busy")).examine(batch)
+    assert answer.verdict == "refuse"
+    assert await by_key(alice, key, price="60300") == PASSED
 
 
 async def test_few_tickets_are_remembered_at_a_time(

@@ -158,7 +158,7 @@ async def _by_key(stage: Stage, step: Step, showing: Showing) -> _Right:
         key = key_of(stage, step)
     except NotHeldError:
         return _Right({"api_key_id": "key_that_nobody_made"}, [])
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     ids = {one["public_key"]: str(one["api_key_id"]) for one in seen["api_keys"]}
     named = ids.get(key.public_key, "key_that_is_gone")
     return _Right({"api_key_id": named, "ip": address_of(key, step, mark=showing.mark)}, [])

@@ -12,6 +12,7 @@ from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.money import Asset
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
@@ -124,6 +125,23 @@ class Stage:
     async def set_forward(self, after: timedelta) -> None:
         """Let time pass until ``after`` the first step."""
         await self.venue.set_forward(self.start + after)
+
+    async def account(self) -> dict[str, Any]:
+        """Return the account as it stands now, with what is due: nobody has to end a wait.
+
+        Looking settles nothing, and asking for something does.
+        """
+        client, named = self.venue.client, self.customer.account_id
+        seen = await client.account(named)
+        if any(map(self._is_due, seen["actions"])):
+            await self.customer.propose(ActionType.WITHDRAWAL_CRYPTO, self.elsewhere())
+            seen = await client.account(named)
+        return seen
+
+    def _is_due(self, action: dict[str, Any]) -> bool:
+        exit_ = CLASS_OF.get(action["type"]) is ActionClass.EXIT
+        until = action["until"]
+        return not exit_ and bool(until) and datetime.fromisoformat(until) <= self.venue.now
 
     def elsewhere(self) -> dict[str, Any]:
         """Return a withdrawal that nobody in the file asks for: only to be asked about."""

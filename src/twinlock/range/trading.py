@@ -54,7 +54,7 @@ async def ungated(stage: Stage, step: Step) -> Heard:
     _check_understood(step)
     if step.do in _KINDS and reports_orders(stage):
         return await show_orders(stage, step, _orders(stage, step))
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     why = await _missing_right(stage, step)
     frozen = seen["frozen_until"]
     if not why and step.do == TRADE and frozen and _instant(frozen) > stage.venue.now:
@@ -114,7 +114,7 @@ async def _by_session(stage: Stage, person: Person, showing: Showing) -> str:
         session = await live_session(stage, Person.ALICE if copied else person)
     except NotHeldError:
         return SESSION_GONE
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     full = {one["session_id"] for one in seen["sessions"] if not one["read_only"]}
     return "" if session.session_id in full else SESSION_GONE
 
@@ -126,7 +126,7 @@ async def _by_key(stage: Stage, step: Step, showing: Showing) -> str:
         key = key_of(stage, step)
     except NotHeldError:
         return KEY_GONE
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     for one in seen["api_keys"]:
         if one["public_key"] == key.public_key:
             return _of_key(one, step, address_of(key, step, mark=showing.mark))

@@ -8,7 +8,7 @@ from support.ranges import PASSKEY_ACCOUNT, attack, step
 
 from twinlock.domain.api_keys import day_number
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.profiles import rules_of
+from twinlock.range.profiles import PROFILES, rules_of
 from twinlock.range.results import StepResult
 from twinlock.range.setting_up import set_up
 from twinlock.range.story import AccountSpec
@@ -185,3 +185,10 @@ async def test_a_key_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch
         async with open_world(rules_of("default")) as venue:
             with pytest.raises(NotPlayableError, match="could not be used before"):
                 await set_up(venue, an_old(key))
+
+
+@pytest.mark.parametrize("profile", list(PROFILES))
+async def test_a_key_that_pays_is_there_by_rules_that_ask_nothing_of_a_listed_place(
+    profile: str,
+) -> None:
+    assert told(await used(pay(), profile=profile)) == [("allow", ())]

@@ -199,6 +199,9 @@ async def test_an_old_bank_account_need_not_be_listed_by_a_file() -> None:
     ("words", "said"),
     [
         pytest.param({"asset": "SOL"}, "allow", id="its own chain"),
+        pytest.param({"asset": "XLM"}, "allow", id="Stellar's"),
+        pytest.param({"asset": "EOS"}, "allow", id="EOSIO's"),
+        pytest.param({"asset": "TON", "network": "ton"}, "allow", id="TON's"),
         pytest.param({"asset": "USDT", "network": "tron"}, "allow", id="of two chains the named"),
         pytest.param({"asset": "USDT", "network": "bitcoin"}, "unplayed", id="not sent there"),
         pytest.param({"network": "moon"}, "unplayed", id="no chain"),

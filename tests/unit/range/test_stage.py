@@ -76,8 +76,8 @@ async def test_an_asset_is_taken_where_withdrawals_here_go() -> None:
 
         assert stage.asset("USDT").network == "ethereum"
         assert stage.asset("BTC").network == "bitcoin"
-        with pytest.raises(NotPlayableError, match="XLM is sent on stellar"):
-            stage.asset("XLM")
+        with pytest.raises(NotPlayableError, match="USD is sent on bank"):
+            stage.asset("USD")
         with pytest.raises(NotPlayableError, match="'PEPE'"):
             stage.asset("PEPE")
 

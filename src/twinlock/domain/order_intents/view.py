@@ -12,10 +12,14 @@ from twinlock.domain.disputes import instant
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.exits import TradeUnusual
+from twinlock.domain.waits import effective_at
 
 
 class TradingView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as orders see it. ``stopped`` are keys whose making was reported since."""
+    """An account as orders see it. ``stopped`` are keys whose making was reported since.
+
+    ``due_at`` is when the first of the changes that wait may take effect.
+    """
 
     account_id: str
     frozen_until: datetime | None
@@ -23,6 +27,7 @@ class TradingView(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Mapping[str, Session]
     keys: Mapping[str, ApiKey]
     stopped: frozenset[str]
+    due_at: datetime | None = None
 
     def frozen(self, now: datetime) -> bool:
         """Say whether the owner's freeze stands at ``now``."""
@@ -41,6 +46,7 @@ def view_of(account: Account) -> TradingView:
         ends.append(instant(contest.ends_at))
     if account.suspension.end is not None:  # It stops every exit, and so what a spent one permits.
         ends.append(account.suspension.end)
+    waits = (effective_at(one) for one in account.actions)
     return TradingView(
         account_id=account.account_id,
         frozen_until=account.freeze.until,
@@ -48,6 +54,7 @@ def view_of(account: Account) -> TradingView:
         sessions={one.session_id: one for one in account.sessions},
         keys={one.api_key_id: one for one in account.api_keys},
         stopped=frozenset(one.api_key_id for one in account.api_keys if stopped(account, one)),
+        due_at=min((one for one in waits if one is not None), default=None),
     )
 
 
