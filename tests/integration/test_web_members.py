@@ -104,6 +104,7 @@ async def bob(web: Web, alice: Customer) -> Colleague:
     return colleague
 
 
+@pytest.mark.requirement("O-23")
 async def test_two_members_sign_and_money_leaves(web: Web, alice: Customer, bob: Colleague) -> None:
     asked = await alice.withdraw("101")
     assert [why.code for why in asked.why] == ["members_needed"]
