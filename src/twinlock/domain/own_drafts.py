@@ -34,10 +34,11 @@ OWN: frozenset[str] = frozenset(
 
 
 class LimitDraft(DraftForm, frozen=True, kw_only=True):
-    """What is left out stays as it is; ``null`` sets no limit of the owner's."""
+    """What is left out is asked for as it stands; ``null`` sets no limit of the owner's."""
 
     day_cents: Cents | UnsetType | None = UNSET
-    """US cents that may leave a day (UTC), by all exits and sub-accounts together."""
+    """US cents that may leave a day (UTC), by all exits and sub-accounts together; left out: as it
+    stands when this is asked for, in each of the three."""
     destination_cents: Cents | UnsetType | None = UNSET
     """US cents that may leave a day to one destination."""
     agreement_cents: Cents | UnsetType | None = UNSET
