@@ -51,7 +51,7 @@ class LockTightenDraft(DraftForm, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=1, le=LOCK_DAYS_MOST)]
     """For how many days."""
     two_keys: bool = False
-    """Whether two independent authenticators, shown together, spare the wait."""
+    """Whether two independent authenticators, shown together, spare all but its loosening that."""
 
 
 class LockLoosenDraft(DraftForm, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class LockLoosenDraft(DraftForm, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=0, le=LOCK_DAYS_MOST)]
     """For how many days; 0 ends the lock."""
     two_keys: bool = False
-    """Whether two independent authenticators, shown together, spare the wait."""
+    """Whether two independent authenticators, shown together, spare all but its loosening that."""
 
 
 def own(kind: str, data: dict[str, Any], account: Account) -> AnyPayload:
