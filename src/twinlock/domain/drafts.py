@@ -119,7 +119,7 @@ class QuorumDraft(DraftForm, frozen=True, kw_only=True):
     two_cents: Cents | None
     """Above it two members agree, and to whatever weakens the account."""
     three_cents: Cents | None = None
-    """Above it three do; no less than the other sum."""
+    """Above it three do; no less than the other sum; left out: ``null``, whatever stands."""
 
 
 class ContactChangeDraft(DraftForm, frozen=True, kw_only=True):

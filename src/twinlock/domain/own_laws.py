@@ -48,7 +48,11 @@ def _within(facts: Facts, before: int, most: int | None) -> Requirement:
 
 
 def a_lock_delays(facts: Facts) -> Requirement:
-    """Law 5: under the owner's own lock whatever leaves or loosens waits as long as it says."""
+    """Law 5: under the owner's own lock whatever leaves or loosens waits as long as it says.
+
+    Two keys spare that where the lock lets them, and never for the lock itself: to change a delay
+    takes the old delay. Prevents: a month's lock that whoever once has both keys ends in a day.
+    """
     weakens = facts.action_class in (ActionClass.EXIT, ActionClass.LOOSENING)
     if not facts.lock.days or not weakens:
         return NOTHING
@@ -59,7 +63,7 @@ def a_lock_delays(facts: Facts) -> Requirement:
     wait: Requirement = WaitUntil(code=Reason.LOCKED, until=until)
     if not is_proved(facts):  # A session alone begins no wait.
         wait = all_of(Prove(code=Reason.LOCKED, level=level), wait)
-    if not facts.lock.two_keys:
+    if not facts.lock.two_keys or facts.action == ActionType.LOCK_LOOSEN:
         return wait
     if len(facts.shown_roots) > 1:
         return NOTHING

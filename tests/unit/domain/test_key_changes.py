@@ -345,6 +345,23 @@ def test_widening_waits_a_day_and_can_be_vetoed() -> None:
     assert only(gate).price_band_bp == 200
 
 
+def test_a_list_that_a_key_came_to_have_is_not_dropped_by_what_was_asked_for_before() -> None:
+    """Prevents: of two changes that wait at once the later one, which frees the key from it."""
+    free = replace(KEY, ip_list=(), created_at=NOON - DAY, used_on=0)
+    gate = Gate.of(account_with(free))
+    bound, more = (
+        asked("widen", free, **said)
+        for said in ({"ip_list": ["203.0.113.7"], "pairs": []}, {"price_band_bp": 200})
+    )
+    for payload in (bound, more):
+        gate.prove(gate.propose(payload).action_id, SYNCED)
+        gate.wait(timedelta(minutes=1))
+    gate.wait(DAY)
+    gate.settle()
+
+    assert (only(gate).ip_list, only(gate).price_band_bp) == (("203.0.113.7/32",), 200)
+
+
 def test_whoever_narrows_a_key_wants_nothing_of_what_would_widen_it() -> None:
     gate = Gate.of(
         account_with(KEY, replace(KEY, api_key_id=ApiKeyId("key_two"), public_key="T" * 43))

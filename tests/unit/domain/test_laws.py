@@ -753,6 +753,16 @@ OWN = [
         the(EXIT, lock=Lock(days=2, two_keys=True), shown_roots=("a", "b"), proved_at=NOON),
         NOTHING,
     ),
+    (
+        own_laws.a_lock_delays,
+        the(
+            "lock.loosen",
+            lock=Lock(days=2, two_keys=True),
+            shown_roots=("a", "b"),
+            proved_at=NOON,
+        ),
+        WaitUntil(code=Reason.LOCKED, until=NOON + 2 * DAY),
+    ),
     (own_laws.what_tightens_is_tighter, the("limit.lower"), NOTHING),
     (
         own_laws.what_tightens_is_tighter,
