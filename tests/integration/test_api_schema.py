@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, YamlRenderPlugin
 from schemathesis.core.result import Ok
 from support.service import Customer, Service
 
@@ -69,6 +71,33 @@ async def test_every_answer_to_an_honest_customer_fits_its_schema(service: Servi
                 tried += 1
 
     assert tried == 12
+
+
+@pytest.mark.parametrize(
+    ("path", "plugin"), [("openapi.json", JsonRenderPlugin), ("openapi.yaml", YamlRenderPlugin)]
+)
+async def test_the_schema_is_rendered_once_however_often_strangers_ask(
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    plugin: type[OpenAPIRenderPlugin],
+) -> None:
+    """Prevents: one without a key who keeps a process busy, and every freeze and veto waiting."""
+    rendered: list[None] = []
+    render: Callable[..., bytes] = plugin.render
+
+    def counted(*arguments: object) -> bytes:
+        rendered.append(None)
+        return render(*arguments)
+
+    monkeypatch.setattr(plugin, "render", counted)
+    asked = [
+        await service.http.get(f"/openapi/{path}", headers={"Authorization": ""}) for _ in range(3)
+    ]
+
+    assert len({one.content for one in asked}) == 1
+    assert asked[0].status_code == 200
+    assert len(rendered) <= 1  # Another test may have asked before.
 
 
 async def test_the_schema_names_the_key_that_everything_takes_that_acts(service: Service) -> None:

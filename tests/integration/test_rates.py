@@ -21,6 +21,7 @@ from twinlock.api.throttling import (
     REFUSED_BURST,
     RESERVE_BURST,
     STOP_BURST,
+    Answers,
     Buckets,
     RateLimitedError,
     share,
@@ -224,6 +225,20 @@ def test_who_is_too_fast_is_told_when_there_is_room_again() -> None:
         told += [taken.value.retry_after, looked.value.retry_after]
 
     assert told == [3600, 3600, 1800, 1800, 1, 1]
+
+
+def test_who_has_used_up_a_reserve_too_is_told_of_the_room_that_comes_first() -> None:
+    """Prevents: a client that waits five seconds for the reserve where half a second is enough."""
+    at = [0.0]
+    answers, action = Answers(lambda: at[0]), f"act_{'a' * 26}_{'b' * 26}"
+    for _ in range(int(ACCOUNT_BURST + RESERVE_BURST)):
+        answers.take(action, by="platform")
+    with pytest.raises(RateLimitedError) as refused:
+        answers.take(action, by="platform")
+    at[0] += refused.value.retry_after
+
+    assert refused.value.retry_after == 1
+    assert answers.take(action, by="platform") == action
 
 
 async def test_whatever_is_asked_about_a_flooded_account_is_refused_but_a_no(

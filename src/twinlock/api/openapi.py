@@ -30,16 +30,24 @@ def render_plugins(
     """Return what renders the document of ``handlers``, as JSON and as YAML.
 
     ``refusing`` are routes that others' standards have refuse in a form of their own too: which.
+    Each is rendered once. Prevents: a stranger who asks ten times a second for what takes 100 ms,
+    while nobody else is answered.
     """
     described = _Described(handlers, refusing)
 
     class AsJson(JsonRenderPlugin):
+        kept = b""
+
         def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-            return super().render(request, described.whole(openapi_schema))
+            self.kept = self.kept or super().render(request, described.whole(openapi_schema))
+            return self.kept
 
     class AsYaml(YamlRenderPlugin):
+        kept = b""
+
         def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-            return super().render(request, described.whole(openapi_schema))
+            self.kept = self.kept or super().render(request, described.whole(openapi_schema))
+            return self.kept
 
     return [AsJson(), AsYaml()]
 
