@@ -155,6 +155,22 @@ async def test_nobody_is_invited_by_the_name_of_a_member(
     assert late.status_code == 400
 
 
+async def test_whom_nobody_admitted_in_time_is_invited_again_by_the_same_name(
+    web: Web, alice: Customer, bob: Colleague
+) -> None:
+    """Prevents: an invitation that is taken up once too early, after which there is no other."""
+    assert bob.member_id
+    carol, again = (Colleague.called("Carol", web, alice) for _ in range(2))
+    again.passkey = SoftwareAuthenticator(b"her other phone".ljust(32, b"."))
+    await carol.take_up()
+    with pytest.raises(ProblemError):
+        await alice.client.offer(alice.account_id, "member", name="Carol")
+    alice.service.clock.forward(hours=12)  # So long there is for several to agree.
+    await join(alice, again, bob)
+
+    assert again.member_id not in ("", bob.member_id)
+
+
 async def test_a_friend_of_several_members_is_told_how_long_they_may_take(
     web: Web, alice: Customer, bob: Colleague
 ) -> None:

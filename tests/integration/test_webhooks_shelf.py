@@ -320,9 +320,10 @@ async def test_two_entries_that_changed_places_are_not_told(
         "UPDATE leaf SET entry = replace(encode(entry, 'escape'), 'allow', 'deny')::bytea",
         "DELETE FROM event",
         "DELETE FROM leaf WHERE leaf_index = (SELECT max(leaf_index) FROM leaf)",
+        "INSERT INTO event SELECT subject, number + 1000, leaf_index, box FROM event",
     ],
 )
-async def test_an_entry_that_was_changed_or_removed_is_not_told(
+async def test_an_entry_that_was_changed_removed_or_doubled_is_not_told(
     hooks: Hooks, alice: Customer, database: TestDatabase, tampering: str
 ) -> None:
     async with receiving() as receiver:

@@ -48,6 +48,7 @@ from twinlock.domain.member_laws import HOLD_UP, members_needed
 from twinlock.domain.newcomers import behind, rests, stood_on
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.quorums import Member, Quorum, is_quorum
+from twinlock.domain.waits import effective_at, lapses_at
 
 FIRST_MEMBER = "The first member"  # Who opened the account; nobody has given them a name.
 
@@ -85,10 +86,11 @@ def seen_by(state: State, action: OpenAction) -> State:
     return replace(state, account=of_member(state.account, action.member_id))
 
 
-def check_name(account: Account, name: str) -> str:
+def check_name(account: Account, name: str, *, now: datetime) -> str:
     """Return ``name`` when nobody of ``account`` is called so, whatever its case and spaces.
 
-    Nor may anybody who is about to become a member be called so.
+    Nor may anybody who is about to become a member be called so. Who was, and whom nobody admitted
+    in time, is not, though nothing was decided in the account since.
 
     Prevents: somebody who is invited under another member's name, by which the others then take
     what one asks for or agrees to for the other's.
@@ -96,7 +98,7 @@ def check_name(account: Account, name: str) -> str:
     Raises:
         MalformedError: somebody is.
     """
-    coming = (one.payload for one in account.actions)
+    coming = (one.payload for one in account.actions if effective_at(one) or now < lapses_at(one))
     taken = [one.name for one in (*account.members, *coming) if isinstance(one, Member | MemberAdd)]
     if _folded(name) in map(_folded, (FIRST_MEMBER, *taken)):
         raise MalformedError("somebody of this account is called so: invite them by another name")

@@ -275,9 +275,9 @@ class Accounts:
         invites = factor in INVITED
         if invites is not bool(name):
             raise MalformedError("an invitation, and nothing else, names whom it is for")
-        if factor is Factor.MEMBER:
-            check_name(await self._store.account(named), name)
         now = self._clock.now(database_at=None)
+        if factor is Factor.MEMBER:
+            check_name(await self._store.account(named), name, now=now)
         secret, codes = self._drawn(factor)
         candidate = Candidate(
             candidate_id=ChallengeId(f"cnd_{tail(self._entropy.draw(16))}"),

@@ -205,7 +205,7 @@ class Binding:
         payload = MemberAdd(
             account=named,
             member_id=made.member_id,
-            name=check_name(account, candidate.name),
+            name=check_name(account, candidate.name, now=self._clock.now(database_at=None)),
             credential=credential_of(made),
         )
         return _joins(payload, made, candidate)
