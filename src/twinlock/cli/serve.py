@@ -32,7 +32,7 @@ DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
 BACKLOG = 2048
 AGAIN_SECONDS = 2.0  # After a process that had not started is tried again; it fails in a second.
 NOT_STARTED = 3  # The exit code of such a process: uvicorn's.
-PIN_REFUSED = 4  # And of one that is not tried again: tokens lock after a few wrong PINs.
+PIN_REFUSED = 4  # Of what is not tried again, by a supervisor either: wrong PINs lock a token.
 _WORKER = "twinlock.cli.serve:worker"
 
 
@@ -161,9 +161,13 @@ def _end_well(_: int, __: FrameType | None) -> NoReturn:
 async def _try_out() -> bool:
     """Open everything once, so that what is wrong is told here, and not by each worker.
 
-    Return whether all there is of notices are files.
+    Return whether all there is of notices are files. A PIN that is refused ends all of it.
     """
-    world = await prepare(settings_from_environment())
+    try:
+        world = await prepare(settings_from_environment())
+    except TokenPinWrongError as error:
+        fail(error)
+        raise SystemExit(PIN_REFUSED) from error
     async with open_api(world, book=_book()) as api:
         return await api.notices_are_files()
 
