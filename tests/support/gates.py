@@ -100,6 +100,7 @@ class Gate:
     tick: timedelta = timedelta(0)  # what passes before every command, as transactions do
     blind: str = ""  # what services draw for the seal of every proof
     picks: str = ""  # the authenticator at whose proofs chance picks the account
+    wanted_elsewhere: int = 0  # what the service counts when a proof is shown
 
     @classmethod
     def of(cls, account: Account, *listed: Destination, policy: Policy = DEFAULT) -> "Gate":
@@ -136,6 +137,7 @@ class Gate:
                 account=self.account,
                 destination_id=at_hand,
                 destination=self.destinations.get(at_hand) if at_hand else None,
+                wanted_elsewhere=self.wanted_elsewhere if isinstance(command, Prove) else 0,
                 halted_at=self.halted_at,
                 platform=self.platform,
             )

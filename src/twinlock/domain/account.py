@@ -236,6 +236,7 @@ class OpenAction(Discreet, frozen=True, kw_only=True, omit_defaults=True):
     told: dict[ChannelId, Delivery] = msgspec.field(default_factory=dict)  # that a change waits
     lengthened: bool = False  # its wait, since the word of it did not arrive
     seal: str = ""  # of a binding: whether what it binds is for duress (``duress``)
+    wanted_elsewhere: int = 0  # at how many other accounts when it was proved, at the most
 
     def counted_on(self, at: datetime) -> int:
         """Return how many cents of the sum of ``at``'s day (UTC) are this action's own."""
@@ -405,7 +406,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     ``destination_id`` names the destination's stream that the command holds, listed or not.
     ``listed`` are others: new ones that were settled meanwhile, and what is forgotten for them.
-    ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late.
+    ``wanted_elsewhere`` is at how many other accounts the command's destination was wanted of late;
+    an action remembers it from its proof.
     ``halted_at`` is since when all is halted, or None; ``platform`` what the log's head says.
     """
 

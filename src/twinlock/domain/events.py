@@ -99,7 +99,8 @@ class ProofAccepted(EventForm, Discreet, frozen=True, kw_only=True, tag="proof.a
     """An answer was right and bound to this action; ``proved`` says that it reached the floor.
 
     ``used_code`` is the hash of a recovery code that is used up by it. ``seal`` says whether it was
-    forced, and whether it names what it binds as for duress (``duress``).
+    forced, and whether it names what it binds as for duress (``duress``). ``wanted_elsewhere`` is
+    at how many other accounts the destination was wanted then.
     """
 
     HIDDEN = frozenset({"used_code", "seal"})
@@ -113,6 +114,7 @@ class ProofAccepted(EventForm, Discreet, frozen=True, kw_only=True, tag="proof.a
     backed_up: bool = False
     used_code: str = ""
     seal: str = ""
+    wanted_elsewhere: int = 0
 
 
 class ProofRefused(EventForm, frozen=True, kw_only=True, tag="proof.refused/1"):

@@ -28,6 +28,7 @@ from twinlock.domain.api_keys import by_keys_alone, carrier
 from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import SPEND_ENTRY
+from twinlock.domain.bounds import SIGHTINGS_COUNTED
 from twinlock.domain.code_limits import flood_to_tell
 from twinlock.domain.commands import (
     Ask,
@@ -353,6 +354,7 @@ def _prove(state: State, command: Prove, *, rules: Rules, now: datetime) -> Deci
         sign_count=proof.sign_count,
         backed_up=proof.backed_up,
         used_code=proof.against if proof.factor is Factor.RECOVERY_CODE else "",
+        wanted_elsewhere=min(state.wanted_elsewhere, SIGHTINGS_COUNTED),
     )
     accepted = under_seal(account, action, accepted, command)
     events: tuple[Event, ...] = (

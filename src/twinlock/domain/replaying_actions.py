@@ -253,6 +253,7 @@ def _accept(state: State, event: ProofAccepted) -> State:
         ),
         proved_at=action.proved_at or (event.at if event.proved else None),
         seal=kept(action.seal, event.seal) if may_name(action.payload) else "",
+        wanted_elsewhere=max(action.wanted_elsewhere, event.wanted_elsewhere),
     )
     beside = [one.factor for one in action.shown if account.stands(one)]
     bound = [factor_of(one) for one in account.authenticators]

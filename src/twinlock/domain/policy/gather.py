@@ -37,7 +37,6 @@ from twinlock.domain.bounds import (
     MAX_VALUE_CENTS,
     NEWCOMER_PERIOD,
     OPEN_ACTIONS_MOST,
-    SIGHTINGS_COUNTED,
 )
 from twinlock.domain.catalogue import ALARMS, ActionClass
 from twinlock.domain.channels import Channel
@@ -200,7 +199,7 @@ def _of_the_place(
         and action.payload.exit not in policy.statutes.speaks_of,
         "look_alike": looks_alike(state.account, action),
         "screened": screened,
-        "wanted_elsewhere": min(state.wanted_elsewhere, SIGHTINGS_COUNTED),
+        "wanted_elsewhere": action.wanted_elsewhere,
     }
 
 
