@@ -344,7 +344,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
     heads = shelves.published or NewestHeads(store, signer=signer)
     screening = ScreeningFile(settings.screening_file, clock=clock, key=settings.screening_key)
     policies = BookPolicies(in_force, prices=prices, signer=signer, screening=screening)
-    blind = keys.index
+    blind, texts, counts = keys.index, shelves.policies, shelves.order_counts
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)
     return UseCases(
@@ -365,10 +365,12 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         ),
         vetoes=Vetoes(store, policies=policies),
         freeze_links=FreezeLinks(store, policies=policies, entropy=entropy, clock=clock),
-        spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
+        spends=Spends(
+            store, policies=policies, blind=blind, signer=signer, published=heads, clock=clock
+        ),
         agreements=Agreements(store, clock=clock, rp=rp),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
-        evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
+        evidence=Evidence(store, policies=texts, signer=signer, published=heads, clock=clock),
         logbook=Logbook(store, published=heads),
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
         legal_holds=LegalHolds(store, policies=policies),
@@ -385,9 +387,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         key_lapsing=KeyLapsing(
             store, marked=shelves.marked, blind=blind, policies=policies, clock=clock
         ),
-        order_intents=OrderIntents(
-            store, counts=shelves.order_counts, clock=clock, policies=policies
-        ),
+        order_intents=OrderIntents(store, counts=counts, clock=clock, policies=policies),
     )
 
 
