@@ -674,6 +674,22 @@ async def test_what_a_process_keeps_at_that_moment_is_forgotten_as_well(
     assert await database.value("SELECT count(*) FROM told_token") == 0
 
 
+@pytest.mark.parametrize("call", ["status", "subjects:add", "subjects:remove"])
+async def test_a_stream_that_goes_while_it_is_changed_is_told_as_gone(
+    broker: Hearer, alice: Customer, database: TestDatabase, call: str
+) -> None:
+    mine = await broker.make()
+    named: dict[str, object] = {"subject": {"format": "opaque", "id": alice.account_id}}
+    asked = {"stream_id": mine, **({"status": "paused"} if call == "status" else named)}
+
+    async with database.app() as process, process.transaction():
+        await process.execute("DELETE FROM told_stream WHERE id = $1", mine)
+        changes = asyncio.create_task(broker.ask("POST", call, asked))
+        await database.somebody_waits_for_a_lock()
+
+    refused(await changes, "told_stream_not_found", 404)
+
+
 async def test_a_stream_is_verified_once_a_minute(service: Service, broker: Hearer) -> None:
     mine = await broker.make()
     asked = {"stream_id": mine, "state": "VGhpcyBpcyBhbiBleGFtcGxl"}

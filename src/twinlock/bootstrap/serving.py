@@ -24,6 +24,7 @@ from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.signals.streams import StreamFile
 from twinlock.adapters.sql.api_key_marks import SqlMarkedAccounts
+from twinlock.adapters.sql.clocks import check_agrees
 from twinlock.adapters.sql.contacts import SqlSignalIndex
 from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.order_intents import SqlOrderCounts
@@ -184,6 +185,7 @@ async def open_api(
         else nullcontext(clock) as trusted,
         anchored(world, trusted) as (kept, anchoring, keys),
     ):
+        await check_agrees(trusted, kept.database)
         await anchoring.check()
         shelves, forget = _shelves(kept, keys, clock=trusted)
 

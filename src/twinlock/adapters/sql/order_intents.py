@@ -34,6 +34,7 @@ DAYS_COMPARED = 30  # What is older says little of how somebody trades.
 DAYS_KEPT = DAYS_COMPARED + 1
 FORGET_MOST = 10_000  # Rows in one statement: 0.1 s.
 PREFIX_BYTES = 16
+TURNS = 64  # Locks that permits share; the server has room for some thousands of all its sessions.
 COUNT_MOST = 2**62  # Beyond it a day's sum stays where it is: it is far beyond any limit.
 
 # The versions of accounts as they are committed.
@@ -252,7 +253,7 @@ def _is_permit(name: Name) -> bool:
 
 def _turn(row: bytes) -> int:
     """Return the number of the lock by which one batch at a time counts under a name."""
-    return int.from_bytes(row[-4:], "big", signed=True)
+    return row[-1] % TURNS
 
 
 def _count(row: asyncpg.Record, others: asyncpg.Record | None, *, hour: int) -> _Locked:

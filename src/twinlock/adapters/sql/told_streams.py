@@ -95,16 +95,14 @@ WITH changed AS (
   RETURNING s.id
 ), gone AS (
   DELETE FROM told_token t USING changed WHERE t.stream_id = changed.id AND $2 = 'disabled'
-), erased AS (
-  DELETE FROM told_subject j USING changed
-   WHERE j.stream_id = changed.id AND $2 = 'disabled'
-     AND NOT EXISTS (SELECT FROM subject_key k WHERE k.subject = j.subject)
 )
-SELECT count(*) FROM changed
+DELETE FROM told_subject j USING changed
+ WHERE j.stream_id = changed.id AND $2 = 'disabled'
+   AND NOT EXISTS (SELECT FROM subject_key k WHERE k.subject = j.subject)
 """
-# Before what forgets tokens, in a statement of its own: it waits for whoever is keeping some, and
-# what comes after it sees them.
-_HOLD = "SELECT FROM told_stream WHERE id = $1 FOR UPDATE"
+# Before what forgets tokens, in a statement of its own: it waits for whoever is keeping some, or
+# takes the stream away, and what comes after it sees that.
+_HOLD = "SELECT id FROM told_stream WHERE id = $1 FOR UPDATE"
 _ADD_SUBJECT = """
 INSERT INTO told_subject (stream_id, subject, box, added_at)
 SELECT $1, k.subject, $3, $4 FROM subject_key k WHERE k.subject = $2
@@ -268,19 +266,18 @@ class SqlToldStreams:
         Raises:
             ToldStreamUnknownError: there is none.
         """
-        count = await self._held(stream_id, _SET_STATUS, status.value, reason)
-        if not count:
-            raise ToldStreamUnknownError("no such stream")
+        await self._held(stream_id, _SET_STATUS, status.value, reason)
 
-    async def _held(self, stream_id: StreamId, sql: str, *arguments: object) -> object:
-        """Change a stream and what hangs on it, beside nobody; return the first value."""
+    async def _held(self, stream_id: StreamId, sql: str, *arguments: object) -> None:
+        """Change a stream, and what hangs on it, beside nobody. Raises ToldStreamUnknownError."""
 
-        async def work(db: asyncpg.Connection) -> object:
+        async def work(db: asyncpg.Connection) -> None:
             async with db.transaction():
-                await db.execute(_HOLD, stream_id)
-                return await db.fetchval(sql, stream_id, *arguments)
+                if await db.fetchval(_HOLD, stream_id) is None:
+                    raise ToldStreamUnknownError("no such stream")
+                await db.execute(sql, stream_id, *arguments)
 
-        return await self._database.read(work)
+        await self._database.read(work)
 
     def _opened(self, row: asyncpg.Record) -> KeptStream:
         return KeptStream(
@@ -298,11 +295,15 @@ class SqlToldStreams:
     # --- Subjects ---
 
     async def add_subject(self, stream_id: StreamId, subject: Followed, *, now: datetime) -> None:
-        """Tell a stream of an account; of an account that is not known, nothing is kept."""
+        """Tell a stream of an account; of an account that is not known, nothing is kept.
+
+        Raises:
+            ToldStreamUnknownError: there is no such stream, or it was taken away just now.
+        """
         key, place = await self._rows.key(stream_id), subject_place(stream_id, subject.account)
         since = replace(subject, since=await self._log.size())
         box = codec.seal(key, since, place, entropy=self._entropy)
-        await self._rows.changed(_ADD_SUBJECT, stream_id, subject.account, box, now)
+        await self._held(stream_id, _ADD_SUBJECT, subject.account, box, now)
 
     async def remove_subject(self, stream_id: StreamId, account: AccountId) -> None:
         """Tell a stream of an account no more; what waits of it is forgotten."""
