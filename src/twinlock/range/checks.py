@@ -121,7 +121,7 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
     replay.shown = frozenset(itertools.chain.from_iterable(check.refuse))
     first = await replay.fresh(old=OLD.values())
     nowhere = {ActionType.API_KEY_WIDEN, *_OF_MEMBERS}  # Of no key, no contact and no member.
-    nowhere |= set() if first.spec.trusted_contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
+    nowhere |= set() if first.spec.contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
     paths = named or (
         *(
             kind

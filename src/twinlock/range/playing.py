@@ -113,7 +113,12 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
     """
     own = act.device if step.by is Person.ALICE else None  # Only she holds her device's key.
     answered = await stage.customer.propose(
-        act.kind, act.payload, session=act.session, copied=act.copied, device=own
+        act.kind,
+        act.payload,
+        session=act.session,
+        copied=act.copied,
+        device=own,
+        stale=None if act.stale is None else (act.stale, stage.elsewhere()),
     )
     refused: Heard | None = None
     notes: list[str] = []

@@ -27,7 +27,9 @@ from twinlock.range.weather import CENTS, Dependency
 from twinlock.range.words import Capability, Outcome, Person, Proof
 
 BUDGET_CENTS = 200_00  # What "small" means as a budget: below what any profile offers.
+TINY_CENTS = 1_00
 SMALL_CENTS = 50_00
+MEDIUM_CENTS = 5_000_00
 LARGE_CENTS = 50_000_00
 HOUSE_CENTS = 500_000_00
 ASSET = "USDT"
@@ -171,11 +173,17 @@ class Stage:
             NotPlayableError: it is neither a word that is known nor a number.
         """
         known = {
+            "tiny": TINY_CENTS,
             "small": SMALL_CENTS,
+            "medium": MEDIUM_CENTS,
             "large": LARGE_CENTS,
             "all": self.spec.value_usd * 100,
+            "half": self.spec.value_usd * 50,
+            "rest": self.left_cents,
+            "remaining": self.left_cents,
             "within_budget": BUDGET_CENTS - MAX_FEE_CENTS,
             "above_budget": BUDGET_CENTS + 1,
+            "within_limit": limit_of(self.policy.statutes, Reason.LIMIT_EXCEEDED) - MAX_FEE_CENTS,
             "above_limit": limit_of(self.policy.statutes, Reason.LIMIT_EXCEEDED) + 1,
             "house_price": HOUSE_CENTS,
         }
