@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from twinlock.client import ProblemError
 from twinlock.domain.account import ActionState
 from twinlock.domain.answers import Answered, Why
+from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, STRENGTH, Answer, Prove, answer, leaves
@@ -131,6 +132,9 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
         try:
             answered, refused = await _shown(stage, step, answered, showing), None
         except ProblemError as problem:
+            if problem.fault == ProofFault.CODES_LIMITED:  # Then there is none to show.
+                notes.append(f"{showing} not shown: as many codes were sent as may be")
+                continue
             refused = await _refusal(stage, answered, problem)
             answered = await stage.venue.client.action(answered.action_id)
         except NotHeldError:
