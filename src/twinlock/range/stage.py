@@ -21,7 +21,7 @@ from twinlock.range.customer import Belongings, Customer, LiveSession, NotPlayab
 from twinlock.range.limits import limit_of
 from twinlock.range.places import CHAINS, NETWORK, Places
 from twinlock.range.signing import Wallet
-from twinlock.range.story import AccountSpec
+from twinlock.range.story import AccountSpec, Step
 from twinlock.range.venue import Venue
 from twinlock.range.weather import CENTS, Dependency
 from twinlock.range.words import Capability, Outcome, Person, Proof
@@ -95,6 +95,7 @@ class Stage:
     left_cents: int
     opening: dict[str, Any]
     wallet: Wallet
+    asked: dict[str, Step] = field(default_factory=dict)
     heard: dict[str, Heard] = field(default_factory=dict)
     waits: dict[str, datetime] = field(default_factory=dict)
     due_at: datetime | None = None
