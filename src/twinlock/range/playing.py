@@ -45,6 +45,7 @@ NOT_BUILT = frozenset(
         Proof.WALLET,
     }
 )
+NOTHING_OF_THE_KIND = "nothing of the kind came to be"  # What is noted of a proof nobody holds.
 _WEAKEST_FIRST = tuple(Outcome)
 CHANGES_FACTORS = (
     ActionType.AUTHENTICATOR_BIND,
@@ -138,7 +139,7 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
             refused = await _refusal(stage, answered, problem)
             answered = await stage.venue.client.action(answered.action_id)
         except NotHeldError:
-            notes.append(f"{showing}: nothing of the kind came to be")
+            notes.append(f"{showing}: {NOTHING_OF_THE_KIND}")
     if refused is None and _only_the_channel_is_missing(answered):
         try:
             answered = await stage.customer.confirm_channel(answered.action_id)
