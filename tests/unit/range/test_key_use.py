@@ -93,6 +93,18 @@ async def test_under_duress_no_key_signs() -> None:
     assert shown.answer is None
 
 
+async def test_a_key_that_a_step_makes_may_have_a_name() -> None:
+    given = {"name": "second", "scopes": ["trade"], "pairs": ["liquid"]}
+    part = await attack(
+        step("api_key.create", proof=["passkey"], **{"with": given}),
+        step("ungated.trade", proof=["api_key"], **{"with": {"via": "api_key", "key": "second"}}),
+        step("api_key.revoke", proof=["session"], **{"with": {"key": "second"}}),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert [one.answer for one in part.steps] == ["allow"] * 3
+
+
 async def test_a_key_is_used_by_its_name() -> None:
     results = await used(
         step("ungated.trade", **{"with": {"via": "api_key", "key": "maker"}}, proof=["api_key"]),

@@ -408,3 +408,55 @@ async def test_an_honest_twin_is_told_its_taps_and_waits() -> None:
 
     assert (twin.taps, twin.waited) == (2, timedelta(days=7))
     assert twin.refusals == 1
+
+
+PAY = {"with": {"amount": "small", "destination": "new_addr"}, "proof": ["passkey"]}
+
+
+async def came_back(*between: dict[str, Any], again: dict[str, Any] | None = None) -> list[str]:
+    return await answers(
+        step("withdrawal.crypto", **PAY),
+        *between,
+        step("withdrawal.crypto", at="wait:x1", **(PAY | (again or {}))),
+        account=PASSKEY_ACCOUNT,
+    )
+
+
+async def test_who_comes_back_for_what_waited_has_it() -> None:
+    assert await came_back() == ["hold", "allow"]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param({"by": "mallory"}, id="somebody else"),
+        pytest.param({"with": {"amount": "tiny", "destination": "new_addr"}}, id="another sum"),
+    ],
+)
+async def test_whatever_else_is_asked_for_then_is_asked_for_anew(again: dict[str, Any]) -> None:
+    assert await came_back(again=again) == ["hold", "hold"]
+
+
+async def test_a_thief_comes_back_when_the_list_is_over() -> None:
+    thief = {"by": "mallory", **PAY}
+    part = await attack(
+        step("withdrawal.crypto", **thief),
+        step("withdrawal.crypto", at="wait:x1", **thief),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert [one.answer for one in part.steps] == ["hold", "hold"]
+    assert (part.lost_cents, part.lost_later_cents) == (0, 2 * 50_00)
+
+
+async def test_what_was_vetoed_or_never_waited_is_asked_for_anew() -> None:
+    no = step("event.veto", at="1h", proof=["session"], **{"with": {"of": "x1"}})
+    known = {"with": {"amount": "small", "destination": "old_addr"}, "proof": ["passkey"]}
+    twice = await answers(
+        step("withdrawal.crypto", **known),
+        step("withdrawal.crypto", at="wait:x1", **known),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert await came_back(no) == ["hold", "allow", "hold"]
+    assert twice == ["allow", "allow"]
