@@ -358,6 +358,8 @@ async def test_of_a_token_its_hash_alone_is_kept(service: Service, broker: Heare
         {"description": "x\n"},
         {"events_requested": ["x"] * 65},
         {"delivery": {"method": "carrier-pigeon"}},
+        {"delivery": {"endpoint_url": "https://broker.example/x"}},
+        {"delivery": {}},
     ],
 )
 async def test_a_stream_that_cannot_be_is_refused(

@@ -65,9 +65,12 @@ _NOT_PUSHED: Mapping[Disabled, str] = MappingProxyType(
 
 
 class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """How a receiver wants to be reached (SSF, 6.1): by polling, unless it says otherwise."""
+    """How a receiver wants to be reached (SSF, 6.1); who says nothing of it polls (8.1.1.1).
 
-    method: Method = Method.POLL
+    Prevents: a new address to push to, sent without its method, that ends the pushing.
+    """
+
+    method: Method
     endpoint_url: str = ""
     authorization_header: str = ""
 
