@@ -119,7 +119,7 @@ async def test_no_more_is_delivered_than_the_operator_allows(service: Service) -
     (told,) = (await narrow.ask("GET", "stream")).json()
 
     assert len(told["events_requested"]) == len(EVERY_KIND)
-    assert told["events_delivered"] == [RISC + "account-disabled"]
+    assert told["events_supported"] == told["events_delivered"] == [RISC + "account-disabled"]
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
@@ -358,6 +358,8 @@ async def test_of_a_token_its_hash_alone_is_kept(service: Service, broker: Heare
         {"description": "x\n"},
         {"events_requested": ["x"] * 65},
         {"delivery": {"method": "carrier-pigeon"}},
+        {"delivery": {"endpoint_url": "https://broker.example/x"}},
+        {"delivery": {}},
     ],
 )
 async def test_a_stream_that_cannot_be_is_refused(

@@ -1,18 +1,20 @@
 """Files of an older system, line by line in little memory, and the report of what was refused.
 
 Always true (tests/unit/cli/test_import_files.py): a line is as long as a row may be or is told as
-too long; what is written for a spreadsheet begins nothing that one would run.
+too long; no line is given out that is another one than when the file was hashed; what is written
+for a spreadsheet begins nothing that one would run.
 """
 
 import csv
 import errno
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TextIO
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from twinlock.cli.console import plain
 from twinlock.cli.files import FileUnreadableError
@@ -22,11 +24,14 @@ from twinlock.services.importing.reading import LINE_BYTES_MOST
 
 # What a spreadsheet runs, also behind what it drops, and of full width as some write it.
 _RUN = FORMULA | set("\t\r\n\uff1d\uff0b\uff0d\uff20")
-_PIECE = 1 << 20  # Bytes that are hashed at once.
+_PIECE = 1 << 20  # Bytes that are hashed at once, and known again.
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class ImportFileChangedError(TwinlockError):
-    """The file changed while it was read: what was taken names a digest that it has no more."""
+    """The file changed while it was read: nothing of what is other than its digest was taken."""
 
     code = "import_file_changed"
     status = 409
@@ -67,14 +72,57 @@ def is_open_to_others(file: BufferedReader) -> bool:
     return bool(os.fstat(file.fileno()).st_mode & 0o077)
 
 
-def digest_of(file: BufferedReader) -> bytes:
-    """Return the SHA-256 of a file, and go back to its beginning."""
-    hashed = hashlib.sha256()
+class Hashed(NamedTuple):
+    """A file as it was once: its SHA-256, and that of each of its pieces."""
+
+    digest: bytes
+    pieces: tuple[bytes, ...]
+
+
+def hashed(file: BufferedReader) -> Hashed:
+    """Hash a file, and go back to its beginning."""
+    whole, pieces = hashlib.sha256(), list[bytes]()
     file.seek(0)
     while piece := file.read(_PIECE):
-        hashed.update(piece)
+        whole.update(piece)
+        pieces.append(hashlib.sha256(piece).digest())
     file.seek(0)
-    return hashed.digest()
+    return Hashed(whole.digest(), tuple(pieces))
+
+
+def unchanged(file: BufferedReader, as_hashed: Hashed) -> BufferedReader:
+    """Return what reads a file that was hashed, and gives out no piece that is another by now.
+
+    Prevents: rows that are written into the file behind the digest that two people agreed on, and
+    that every account keeps, while it is read a second time; what is found at the end is too late.
+    """
+    return BufferedReader(_Pieces(file, as_hashed.pieces), _PIECE)
+
+
+class _Pieces(io.RawIOBase):
+    """The pieces of a file, each held against what it was. Raises ImportFileChangedError."""
+
+    def __init__(self, file: BufferedReader, pieces: Sequence[bytes]) -> None:
+        super().__init__()
+        self._file, self._pieces = file, iter(pieces)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Give out what was checked."""
+        if not self._left:
+            piece = self._file.read(_PIECE)
+            known = next(self._pieces, None)
+            if (hashlib.sha256(piece).digest() if piece else None) != known:
+                raise ImportFileChangedError("the file was changed while it was read")
+            self._left = memoryview(piece)
+        into = memoryview(buffer).cast("B")
+        size = min(len(into), len(self._left))
+        into[:size], self._left = self._left[:size], self._left[size:]
+        return size
 
 
 class Lines:

@@ -30,13 +30,13 @@ from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.cli.files import read_file
 from twinlock.cli.import_files import (
-    ImportFileChangedError,
     Line,
     Lines,
-    digest_of,
+    hashed,
     is_open_to_others,
     open_file,
     open_report,
+    unchanged,
     write_cells,
 )
 from twinlock.domain.canonical import b64url, encode
@@ -142,9 +142,8 @@ async def _run(
     file: BufferedReader, layout: Layout, tally: _Tally, *, dry: bool, resumed: bool
 ) -> bytes:
     """Take all rows of ``file``; return its digest."""
-    digest, size = digest_of(file), _size(file)
-    lines = Lines(file)
-    rest = iter(lines)
+    known, size = hashed(file), _size(file)
+    rest = iter(Lines(unchanged(file, known)))
     if layout.form is Format.CSV:
         layout = replace(layout, header=next(rest, _NO_LINE).data)
     layout.reader()  # Before anything is opened: is this a header?
@@ -152,7 +151,7 @@ async def _run(
     opened = open_importing(
         await prepare(settings),
         book=rule_book(settings.profile),
-        source=b64url(digest),
+        source=b64url(known.digest),
         layout=layout,
         helped=size >= HELPED_BYTES,
     )
@@ -164,9 +163,7 @@ async def _run(
                 for outcome in outcomes:
                     tally.note(outcome)
                 advance(read)
-        if lines.digest != digest:
-            raise ImportFileChangedError("the file was changed while it was read")
-    return digest
+    return known.digest
 
 
 def _size(file: BufferedReader) -> int:

@@ -135,6 +135,24 @@ def test_no_line_within_a_cell_is_a_row(
     )
 
 
+@pytest.mark.parametrize("header", [b"reference,\n", b'reference,"  "\n', b",reference\n"])
+def test_a_column_without_a_name_is_left_out_only_where_the_map_says_so(header: bytes) -> None:
+    with pytest.raises(ImportFileError, match="the name of column"):
+        Reader(Format.CSV, renames={"junk": ""}).header(header)
+
+    reader = Reader(Format.CSV, renames={"": ""})
+    reader.header(header)
+    assert reader.row(b"c-1,c-1") == Row(reference="c-1")
+
+
+@pytest.mark.parametrize("renames", [{}, {"junk": ""}])
+def test_a_member_without_a_name_is_unknown(renames: dict[str, str]) -> None:
+    line, reader = b'{"reference": "c-1", "": 1}', Reader(Format.JSONL, renames=renames)
+
+    assert fault(reader, line)[0] is RowFault.COLUMN_UNKNOWN
+    assert Reader(Format.JSONL, renames={"": ""}).row(line) == Row(reference="c-1")
+
+
 @pytest.mark.parametrize("line", [b'c-1,5" high', b'c-1,"a"b"', b'c-1,"a ""b"""', b'"c-1",'])
 def test_a_quote_that_opens_nothing_breaks_no_other_row(line: bytes) -> None:
     *_, last = outcomes(csv_reader("reference", "email_1"), line, b"c-9,zzz")

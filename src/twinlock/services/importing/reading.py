@@ -107,9 +107,10 @@ class Reader:
             cells = _cells(_text(line).removeprefix(_BOM))
         except RowRefusedError as error:
             raise ImportFileError("the first line is no header of CSV in UTF-8") from error
-        names = [self._renames.get(cell.strip(), cell.strip()) for cell in cells]
+        names = [_name_of(cell.strip(), self._renames) for cell in cells]
         columns = tuple(
-            Column(name, place=place) if name else None for place, name in enumerate(names, start=1)
+            None if name is None else Column(name, place=place)
+            for place, name in enumerate(names, start=1)
         )
         told = [(one.field, one.number, one.part) for one in columns if one is not None]
         whole = {one.field for one in columns if one is not None and _is_json(one)}
@@ -221,12 +222,20 @@ def _no_number(_: str) -> None:
     raise ValueError("JSON has no such number")
 
 
+def _name_of(name: str, renames: Mapping[str, str]) -> str | None:
+    """Return what a file's own name is called here, or None for one that is mapped to nothing.
+
+    Prevents: a column without a name that holds the apps of everybody, passed over in silence.
+    """
+    return renames.get(name, name) or (None if name in renames else name)
+
+
 def _renamed(value: Any, renames: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON at all
     if not isinstance(value, dict) or not renames:
         return value
-    pairs = [(renames.get(name, name), one) for name, one in value.items()]
+    pairs = [(_name_of(name, renames), one) for name, one in value.items()]
     try:
-        return _once([pair for pair in pairs if pair[0]])
+        return _once([(name, one) for name, one in pairs if name is not None])
     except ValueError as error:
         raise RowRefusedError(RowFault.JSON_BROKEN) from error
 

@@ -44,14 +44,12 @@ from twinlock.domain.transmitting.streams import (
     named_subject,
     parse_stream_id,
 )
-from twinlock.domain.transmitting.told import EMITTED, URIS
 from twinlock.domain.webhooks.endpoints import Disabled
 from twinlock.domain.webhooks.targets import Reach
 from twinlock.ports import Clock, Entropy
 from twinlock.ports.transmitting import Receivers, StreamShelf, TokenKey, TokenSigner
 from twinlock.proofs.set_signing import sign_set
 
-SUPPORTED = tuple(sorted(URIS[kind] for kind in EMITTED))
 _JTI = re.compile(r"set_[a-z2-7]{26}")  # As each token of ours is named.
 _AT_ONCE = {
     TokenAlgorithm.EDDSA: TOLD_AT_ONCE_MOST,
@@ -67,9 +65,12 @@ _NOT_PUSHED: Mapping[Disabled, str] = MappingProxyType(
 
 
 class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """How a receiver wants to be reached (SSF, 6.1): by polling, unless it says otherwise."""
+    """How a receiver wants to be reached (SSF, 6.1); who says nothing of it polls (8.1.1.1).
 
-    method: Method = Method.POLL
+    Prevents: a new address to push to, sent without its method, that ends the pushing.
+    """
+
+    method: Method
     endpoint_url: str = ""
     authorization_header: str = ""
 
@@ -267,7 +268,7 @@ class Transmitting:
             stream_id=stream.stream_id,
             iss=self.issuer,
             aud=stream.audience,
-            events_supported=SUPPORTED,
+            events_supported=tuple(sorted(receiver.allowed())),  # "For this Receiver" (8.1.1).
             events_requested=stream.requested,
             events_delivered=tuple(sorted(stream.delivers(receiver))),
             delivery=DeliveryView(method=stream.method, endpoint_url=url),
