@@ -1,7 +1,7 @@
 """What examining an order needs to know of an account: small, and of one version of it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -24,6 +24,7 @@ class TradingView(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     frozen_until: datetime | None
     held_until: datetime | None
+    lock: timedelta
     sessions: Mapping[str, Session]
     keys: Mapping[str, ApiKey]
     stopped: frozenset[str]
@@ -51,6 +52,7 @@ def view_of(account: Account) -> TradingView:
         account_id=account.account_id,
         frozen_until=account.freeze.until,
         held_until=max(ends, default=None),
+        lock=account.lock.delay,
         sessions={one.session_id: one for one in account.sessions},
         keys={one.api_key_id: one for one in account.api_keys},
         stopped=frozenset(one.api_key_id for one in account.api_keys if stopped(account, one)),
