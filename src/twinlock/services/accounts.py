@@ -273,7 +273,7 @@ class Accounts:
             NotRepeatableError: what the key offered is bound, too old, replaced, or told once.
         """
         invites = factor in INVITED
-        if invites is not bool(name):
+        if invites is not bool(name) or name.isspace():
             raise MalformedError("an invitation, and nothing else, names whom it is for")
         now = self._clock.now(database_at=None)
         if factor is Factor.MEMBER:

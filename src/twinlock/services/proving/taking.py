@@ -318,6 +318,8 @@ class Proving:
         if forced:
             desk = await self.has_desk()
             check_offered(action.payload, one_in=self.picked_one_in, desk=desk)
+        if await self._hashed_before(account, reply, idempotency):
+            return None
         proof = await self._proof(account, action, reply)
         command = self._command(action_id, proof, forced=forced)
         rules = self._policies.rules()
@@ -340,6 +342,22 @@ class Proving:
             await self._sightings.note(account, action)
         self._learn(decision.events)
         return committed.answered
+
+    async def _hashed_before(
+        self, account: Account, reply: Reply, idempotency: Idempotency
+    ) -> bool:
+        """Say whether ``reply`` is a password that its key brought in before.
+
+        Whatever else comes again costs nothing to check again, and is found where it is decided.
+        Prevents: one form that is sent again and again, counts once, and costs a hashing each time;
+        and guesses under a used key, which count as none.
+
+        Raises:
+            IdempotencyConflictError: the key was used for something else.
+        """
+        if reply.factor is not Factor.PASSWORD:
+            return False
+        return await self._store.stands_for(account.account_id, idempotency) is not None
 
     async def _proof(self, account: Account, action: OpenAction, reply: Reply) -> Right | Wrong:
         # Prevents: guesses that are not read, and cost a password's hashing all the same.
