@@ -382,6 +382,23 @@ async def test_what_is_due_and_lacks_something_is_tried_once(
     assert told.count(remembering.ACTOR) == 1
 
 
+async def test_what_is_due_later_takes_effect_behind_what_lacks_something(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice, price_band_bp=10)
+    payload = {"kind": "email", "address": "new@example.com"}  # Nobody confirms that it is read.
+    first = await alice.with_passkey((await alice.propose("contact.change", payload)).action_id)
+    length = present(first.until, "it waits") - service.clock.at
+    service.clock.forward(seconds=(length - timedelta(hours=20)).total_seconds())
+    more = await alice.propose("api_key.widen", {"api_key_id": key, "price_band_bp": 100})
+    await alice.with_passkey(more.action_id)
+    service.clock.forward(hours=20)
+    assert (await by_key(alice, key, price="60300"))["why"] == ["api_key_band"]
+    service.clock.forward(hours=4)
+
+    assert await by_key(alice, key, price="60300") == PASSED
+
+
 async def test_what_is_due_is_settled_by_a_later_batch_where_it_cannot_be_now(
     service: Service, alice: Customer
 ) -> None:

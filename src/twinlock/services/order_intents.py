@@ -137,20 +137,22 @@ class OrderIntents:
 
         Nobody has to end a wait: a key that was asked for a day ago trades, and so does who lifted
         a freeze, though nobody has looked since. What is due and does not take effect, because
-        something is missing, is tried once.
+        something is missing, is tried once, and once more with whatever is due later. Prevents: one
+        change that lacks something, behind which nothing else takes effect.
         """
         late: dict[str, list[int]] = {}
         for number, intent in enumerate(intents):
             view = found.views.get(intent.account_id)
             if view is None or found.answers[number].verdict is Verdict.PASS:
                 continue
-            at = view.due_at
-            if at is not None and at <= basis.now and self._tried.get(view.account_id) != at:
+            at = view.due_at(basis.now)
+            if at is not None and self._tried.get(view.account_id) != at:
                 late.setdefault(view.account_id, []).append(number)
         some = dict(list(late.items())[:TOLD_MOST])
         done = await self._run(dict.fromkeys(some, RecordTrading()), basis.rules)
         for named in done:
-            _keep(self._tried, named, present(found.views[named].due_at, "it was due"))
+            at = present(found.views[named].due_at(basis.now), "it was due")
+            _keep(self._tried, named, at)
         return tuple(sorted(one for named in done for one in some[named]))
 
     # --- What the platform names ---

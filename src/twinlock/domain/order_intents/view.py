@@ -18,7 +18,7 @@ from twinlock.domain.waits import effective_at
 class TradingView(msgspec.Struct, frozen=True, kw_only=True):
     """An account as orders see it. ``stopped`` are keys whose making was reported since.
 
-    ``due_at`` is when the first of the changes that wait may take effect.
+    ``due`` is when each of the changes that wait may take effect.
     """
 
     account_id: str
@@ -28,7 +28,11 @@ class TradingView(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Mapping[str, Session]
     keys: Mapping[str, ApiKey]
     stopped: frozenset[str]
-    due_at: datetime | None = None
+    due: tuple[datetime, ...] = ()
+
+    def due_at(self, now: datetime) -> datetime | None:
+        """Return when the last change that is due became so, or None where none is."""
+        return max((one for one in self.due if one <= now), default=None)
 
     def frozen(self, now: datetime) -> bool:
         """Say whether the owner's freeze stands at ``now``."""
@@ -56,7 +60,7 @@ def view_of(account: Account) -> TradingView:
         sessions={one.session_id: one for one in account.sessions},
         keys={one.api_key_id: one for one in account.api_keys},
         stopped=frozenset(one.api_key_id for one in account.api_keys if stopped(account, one)),
-        due_at=min((one for one in waits if one is not None), default=None),
+        due=tuple(one for one in waits if one is not None),
     )
 
 
