@@ -6,13 +6,15 @@ veto the listing, and would hear of it when the money leaves. She is stopped by 
 that comes back is told what waits.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 from support.cast import DAY, HOUR, MALLORYS_ADDRESS, NOON
+from support.companies import BOBS, CAROLS, a_company, asks
 from support.gates import Gate
 from support.worlds import (
+    DESKTOP,
     EMAIL,
     PASSWORD,
     ROAMING,
@@ -23,8 +25,10 @@ from support.worlds import (
     send,
 )
 
+from twinlock.domain.assurance import Factor
 from twinlock.domain.channels import Channel
 from twinlock.domain.ids import ChannelId
+from twinlock.domain.limits import Limits, Spent
 from twinlock.domain.notices import Notice, NoticeKind, notices
 from twinlock.domain.requirements import Answer
 
@@ -122,3 +126,28 @@ def test_what_nobody_proved_rings_no_bell() -> None:
 
     assert gate.is_open(unproved)
     assert [one.action_id for _, one in told(gate, EMAIL)][-2:] == waits
+
+
+# --- Told late ---
+
+
+def test_what_is_proved_while_a_limit_is_used_up_waits_from_when_it_is_told() -> None:
+    """Prevents: two of three members who agree in the morning, and are told of at night."""
+    gate = a_company()
+    gate.wait(HOUR)
+    action = asks(gate, send(150, to=MALLORYS_ADDRESS), BOBS)
+    full = Limits(day_cents=1_000_000_00)
+    used_up = Spent().plus(1_000_000_00, at=gate.now)
+    gate.account = replace(gate.account, limits=full, spent=used_up)
+    gate.agree(action, CAROLS, factor=Factor.MEMBER)
+    assert told(gate, DESKTOP) == []
+
+    gate.wait_until(gate.now.replace(hour=23, minute=59))
+    gate.wait(timedelta(minutes=1))
+    assert gate.spend(action).answer is Answer.HOLD
+    [(at, notice)] = told(gate, DESKTOP)
+    assert (at, notice.kind) == (gate.now, NoticeKind.WAITING)
+    gate.wait(DAY - timedelta(seconds=1))
+    assert gate.spend(action).answer is Answer.HOLD
+    gate.wait(timedelta(seconds=1))
+    assert gate.spend(action).answer is Answer.ALLOW

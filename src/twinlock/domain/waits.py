@@ -1,7 +1,8 @@
 """Which waits are told, and when an open action lapses.
 
 Always true (tests/property/test_gate_properties.py): nothing takes effect after a wait that was not
-told, for a wait is longer than an untold action lives.
+told, for a wait is longer than an untold action lives; and the first that is told of an action
+begins no sooner (tests/attacks/test_untold_waits.py).
 """
 
 from datetime import datetime
@@ -60,6 +61,18 @@ def held(
     if alone is not None and _later(alone, must) and (again or _later(alone, action.offered_until)):
         told.append(_told(action, alone, choice=True, now=now))
     return tuple(told)
+
+
+def begun(facts: Facts, action: OpenAction) -> Facts:
+    """Return ``facts`` by which no wait of ``action`` began before it was told (law 4).
+
+    Prevents: a proof while something else refuses for some hours, after which half of the wait is
+    over that nobody had heard of.
+    """
+    told = action.until is not None or action.offered_until is not None
+    if told or action.state is not ActionState.OPEN or facts.proved_at is None:
+        return facts
+    return replace(facts, proved_at=facts.now)
 
 
 def _later(until: datetime, told: datetime | None) -> bool:

@@ -49,14 +49,14 @@ def test_a_proof_under_a_no_that_ends_waits_as_long_as_any() -> None:
     used_up = Spent().plus(DAYS_LIMIT, at=gate.now)
     gate.account = replace(gate.account, limits=Limits(day_cents=DAYS_LIMIT), spent=used_up)
     assert gate.prove(action, SYNCED).answer is Answer.DENY
-    proved_at = gate.now
 
     gate.wanted_elsewhere = 0
     gate.wait(timedelta(minutes=20))
-    assert waits_until(gate.spend(action).requirement) == proved_at + SHARED_WAITS
-    gate.wait_until(proved_at + DAY + HOUR)
+    told_at = gate.now
+    assert waits_until(gate.spend(action).requirement) == told_at + SHARED_WAITS
+    gate.wait_until(told_at + DAY + HOUR)
     assert gate.spend(action).answer is Answer.HOLD
-    gate.wait_until(proved_at + SHARED_WAITS)
+    gate.wait_until(told_at + SHARED_WAITS)
     assert gate.spend(action).answer is Answer.ALLOW
 
 

@@ -82,7 +82,7 @@ from twinlock.domain.screening import Screened, Screening
 from twinlock.domain.signing_in import risk_fact, unusual_until
 from twinlock.domain.successors import floor_imported
 from twinlock.domain.unheard import unheard_until
-from twinlock.domain.waits import lapses_at
+from twinlock.domain.waits import begun, lapses_at
 
 
 def gather(
@@ -97,11 +97,11 @@ def gather(
     """Return the facts of deciding ``action`` in ``state`` at ``now``."""
     facts = _on_ones_own(state, action, policy=policy, prices=prices, screening=screening, now=now)
     if not concerns_members(state.account, action.payload):
-        return facts
+        return begun(facts, action)
     own = seen_by(state, action).account
     offers = policy.statutes.offers(type_of(action.payload))
     own_at = _proved_at(own, action, _without_keys(standing(own, action, offers)), offers=offers)
-    return with_members(facts, state.account, action, own_at=own_at)
+    return begun(with_members(facts, state.account, action, own_at=own_at), action)
 
 
 def _on_ones_own(

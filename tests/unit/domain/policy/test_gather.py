@@ -426,6 +426,6 @@ def test_a_wait_runs_from_what_is_worth_something(ip: Within, proved_at: datetim
     by_hand = an_action(send(), SYNCED).shown[0]
     shown = (by_key, replace(by_hand, at=NOON + HOUR))
     account = replace(an_account(PASSWORD, SYNCED), api_keys=(A_KEY,))
-    action = an_action(send(), proved_at=NOON, shown=shown)
+    action = an_action(send(), proved_at=NOON, shown=shown, until=NOON + DAY)
 
     assert facts_of(action, account, now=NOON + HOUR, **at_hand()).proved_at == proved_at

@@ -33,7 +33,7 @@ from support.worlds import (
     sign_in,
 )
 
-from twinlock.domain.account import Account, Session
+from twinlock.domain.account import Account, ActionState, Session
 from twinlock.domain.actions import AnyPayload
 from twinlock.domain.assurance import Factor, Level
 from twinlock.domain.authenticators.model import Authenticator
@@ -91,9 +91,25 @@ def test_a_wait_runs_since_proofs_that_still_stand_reach_todays_floor(
     stored: datetime | None,
     since: datetime | None,
 ) -> None:
-    action = an_action(send(), *sources, proved_at=stored)
+    action = an_action(send(), *sources, proved_at=stored, until=NOON + 2 * DAY)
 
     assert facts_of(action, account).proved_at == since
+
+
+@pytest.mark.parametrize(
+    ("change", "since"),
+    [
+        pytest.param({}, NOON + HOUR, id="nobody was told of a wait"),
+        pytest.param({"until": NOON + DAY}, NOON, id="somebody was"),
+        pytest.param({"offered_until": NOON + DAY}, NOON, id="or of one that two roots spare"),
+        pytest.param({"state": ActionState.AUTHORIZED}, NOON, id="there was none"),
+    ],
+)
+def test_a_wait_begins_no_sooner_than_it_is_told(change: dict[str, Any], since: datetime) -> None:
+    """Prevents: silence that nobody could have broken, counted as a root (law 4)."""
+    action = an_action(send(), SYNCED, proved_at=NOON, **change)
+
+    assert facts_of(action, an_account(), now=NOON + HOUR).proved_at == since
 
 
 def test_an_account_with_nothing_bound_is_proved_by_nothing() -> None:
