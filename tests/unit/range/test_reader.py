@@ -195,6 +195,14 @@ def test_a_year_alone_says_when_it_was_as_well_as_a_day(when: object) -> None:
     assert read_story(story_text(happened=happened), name="S99.yaml").happened.when == when
 
 
+def test_a_key_is_a_word_whatever_it_looks_like() -> None:
+    text = story_text(steps=[step("event.mail_flood", **{"with": {"channel": "email"}})])
+    plain = text.replace(b'"channel": "email"', b"channel: email, on: email, 5: five, ~: none")
+
+    [flood] = read_story(plain, name="x").steps
+    assert flood.given == {"channel": "email", "on": "email", "5": "five", "~": "none"}
+
+
 def test_a_veto_of_a_step_that_is_no_earlier_one_is_refused() -> None:
     veto = step("event.veto", **{"with": {"of": "x1"}})
 
