@@ -26,7 +26,8 @@ from twinlock.bootstrap.transmitting import listed_receivers, remove_receiver
 from twinlock.bootstrap.world import World
 from twinlock.domain.errors import UnavailableError
 from twinlock.domain.signal_streams import Stream
-from twinlock.domain.transmitting.streams import StreamId, ToldStream
+from twinlock.domain.transmitting.streams import StreamId, ToldStream, VerifiedTooOftenError
+from twinlock.services.transmitting.managing import Poll
 
 NOBODY = f"acc_{'a' * 26}"
 
@@ -708,6 +709,23 @@ async def test_a_stream_is_verified_once_a_minute(service: Service, broker: Hear
     assert (await broker.ask("POST", "verify", {"stream_id": mine})).status_code == 204
     (again,) = await broker.heard(mine, count=1)
     assert again.claims == {}
+
+
+async def test_a_clock_that_is_a_little_behind_verifies_no_stream_twice(
+    service: Service, broker: Hearer
+) -> None:
+    """Prevents: two processes that are asked at once, and each of which sends a token."""
+    mine, told = await broker.make(), service.api.use.transmitting
+    assert told is not None
+    receiver = told.receiver(broker.token)
+    await told.verify(receiver, mine, state="")
+    service.clock.at -= timedelta(milliseconds=1)
+    with pytest.raises(VerifiedTooOftenError):
+        await told.verify(receiver, mine, state="")
+
+    service.clock.at -= timedelta(minutes=1)  # That was no other process.
+    await told.verify(receiver, mine, state="")
+    assert len((await told.poll(receiver, mine, Poll())).sets) == 2
 
 
 async def test_a_stream_that_nobody_reads_is_not_verified_for_ever(

@@ -115,10 +115,13 @@ DELETE FROM told_token WHERE stream_id = $1 AND subject = $2
 _SUBJECTS = """
 SELECT subject, box FROM told_subject WHERE stream_id = $1 AND subject = ANY($2::text[])
 """
+# Of two processes that are asked at once one has the earlier clock: what is a little ahead was just
+# now. What is further ahead was written before a clock was set back, and keeps nobody waiting.
 _VERIFY = """
 WITH changed AS (
   UPDATE told_stream SET verified_at = $5
-   WHERE id = $1 AND (verified_at IS NULL OR verified_at <= $4 OR verified_at > $5)
+   WHERE id = $1 AND (verified_at IS NULL OR verified_at <= $4
+                       OR verified_at > $5::timestamptz + ($5::timestamptz - $4::timestamptz))
      AND (SELECT count(*) FROM told_token t WHERE t.stream_id = $1 AND t.due_at IS NOT NULL) < $6
   RETURNING id
 )
