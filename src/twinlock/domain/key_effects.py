@@ -11,6 +11,7 @@ from twinlock.domain.events import ApiKeyChanged, ApiKeyCreated, ApiKeyRevoked, 
 from twinlock.domain.ids import ApiKeyId
 from twinlock.domain.key_changes import key_of, narrowed, widened
 from twinlock.domain.key_laws import own_proof
+from twinlock.domain.member_laws import alone
 from twinlock.domain.newcomers import behind, proved_by
 from twinlock.domain.own_effects import own
 from twinlock.domain.policy.facts import Facts
@@ -40,12 +41,16 @@ def widen_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[E
 
 
 def narrow_key(state: State, action: OpenAction, facts: Facts, _: str) -> tuple[Event, ...]:
-    """Let a key do less."""
+    """Let a key do less.
+
+    Prevents: one member of several, who has a key exempt its orders that takes them all to make.
+    """
     payload = own(action, ApiKeyNarrow)
     key = key_of(state.account, payload)
     if key is None:
         raise InvariantError("what is narrowed is there")
-    new = narrowed(key, payload, proved=own_proof(facts), at=facts.now)
+    proved = own_proof(facts) and not alone(facts)
+    new = narrowed(key, payload, proved=proved, at=facts.now)
     return (ApiKeyChanged(at=facts.now, api_key=new),)
 
 

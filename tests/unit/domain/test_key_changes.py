@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, LONG_AGO, NOON
+from support.companies import asks, company
 from support.gates import Gate
 from support.worlds import DESKTOP, EMAIL, PASSWORD, SMS, SYNCED, a_passkey, a_session, an_account
 
@@ -29,6 +30,7 @@ from twinlock.domain.key_changes import (
     read_change,
     widened,
 )
+from twinlock.domain.quorums import Quorum
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 
@@ -307,6 +309,18 @@ def test_a_session_alone_exempts_no_key_from_anything() -> None:
     named = gate.propose(narrow(only(gate), price_band_bp=10)).action_id
     gate.prove(named, SYNCED)
     assert exempts_from(only(gate)) == gate.now
+
+
+def test_one_of_several_members_exempts_no_key_from_anything() -> None:
+    """Prevents: a member who binds a key to their own network, and trades at any rate by it."""
+    free = replace(KEY, ip_list=(), created_at=NOON - DAY)
+    gate = Gate.of(replace(company(), api_keys=(free,)))
+    asks(gate, narrow(free, ip_list=["198.51.100.66"]))
+    assert (only(gate).ip_list, only(gate).declared_at) == (("198.51.100.66/32",), NEVER)
+
+    alone = Gate.of(replace(company(quorum=Quorum()), api_keys=(free,)))
+    asks(alone, narrow(free, ip_list=["198.51.100.66"]))
+    assert exempts_from(only(alone)) == alone.now
 
 
 def test_what_widens_a_key_was_proved_and_has_waited() -> None:
