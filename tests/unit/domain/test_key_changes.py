@@ -427,3 +427,20 @@ def test_a_key_that_a_newcomer_widened_ends_with_it() -> None:
 
     assert gate.repudiate("act", target="aut_thief", channel=DESKTOP).answer is Answer.ALLOW
     assert gate.account.api_keys == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "ends"),
+    [((), {"ip_list": ["198.51.100.66"]}, True), (KEY.ip_list, {"price_band_bp": 10}, False)],
+)
+def test_a_key_that_a_newcomer_had_exempt_its_orders_ends_with_it(
+    before: tuple[str, ...], said: dict[str, object], ends: bool
+) -> None:
+    """Prevents: a stolen key on the thief's network, which trades at any rate when he is undone."""
+    key = replace(KEY, ip_list=before, created_at=NOON - DAY)
+    gate = Gate.of(account_with(key))
+    gate.prove(gate.propose(asked("narrow", key, **said)).action_id, THIEFS)
+    assert only(gate).ip_list != ()
+
+    assert gate.repudiate("act", target="aut_thief", channel=DESKTOP).answer is Answer.ALLOW
+    assert (gate.account.api_keys == ()) is ends
