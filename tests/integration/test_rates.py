@@ -180,6 +180,46 @@ async def test_an_address_that_floods_the_pages_is_told_to_slow_down_and_others_
     assert [one.status_code for one in (*opened, no)] == [200, 422, 303]
 
 
+async def test_a_flood_of_the_pages_that_say_no_leaves_the_button(
+    web: Web, alice: Customer, mallory: httpx.AsyncClient
+) -> None:
+    """Prevents: links to nothing, opened by the hundred from an address that many share."""
+    waiting = await held(alice)
+    link, *_ = await veto_links(web.service, waiting.action_id)
+    drained(web.service.api.rates.veto_pages, MALLORYS_IP, PAGE_BURST)
+
+    flooding = [await mallory.get(one) for one in (link, link.replace("/veto/", "/freeze/"))]
+    asked = httpx.URL(link).params
+    no = await mallory.post(
+        f"/veto/{waiting.action_id}",
+        data={"page": PAGE, "channel_id": asked["c"], "token": asked["t"]},
+        headers={"Origin": web.origin},
+    )
+
+    assert [one.status_code for one in flooding] == [429, 429]
+    assert no.status_code == 303
+
+
+@pytest.mark.parametrize("shown_as", ["image", "iframe", "script", "empty"])
+async def test_a_page_elsewhere_uses_up_nothing_of_its_visitors_address(
+    web: Web, alice: Customer, shown_as: str
+) -> None:
+    """Prevents: whoever reads a thief's page, which asks for ours in a hundred pictures."""
+    waiting = await held(alice)
+    link, *_ = await veto_links(web.service, waiting.action_id)
+    pages = (link, link.replace("/veto/", "/freeze/"), f"/confirm/{waiting.action_id}")
+    rates, here = web.service.api.rates, "127.0.0.1"
+    for buckets in (rates.pages, rates.veto_pages):
+        drained(buckets, here, PAGE_BURST - 2)  # One is left.
+    asked = {"Sec-Fetch-Dest": shown_as, "Sec-Fetch-Site": "cross-site"}
+    shown = [await web.http.get(one, headers=asked) for one in pages for _ in range(2)]
+    opened = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "cross-site"}
+
+    assert {one.status_code for one in shown} == {403}
+    assert (await web.http.get(link, headers=opened)).status_code == 200
+    assert (await web.http.get(pages[2], headers=opened)).status_code == 200
+
+
 async def test_an_address_that_floods_vetoes_is_told_to_slow_down(
     web: Web, alice: Customer, mallory: httpx.AsyncClient
 ) -> None:

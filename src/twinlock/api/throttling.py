@@ -138,6 +138,7 @@ class Rates:
         self.log = buckets(LOG_RATE, LOG_BURST)
         self.signals = buckets(SIGNAL_RATE, SIGNAL_BURST)
         self.pages = buckets(PAGE_RATE, PAGE_BURST)
+        self.veto_pages = buckets(PAGE_RATE, PAGE_BURST)
         self.page_vetoes = buckets(PAGE_RATE, PAGE_BURST)
         self.exports = buckets(EXPORT_RATE, EXPORT_BURST)
         self.exports_of_one = buckets(EXPORT_OF_ONE_RATE, EXPORT_OF_ONE_BURST)

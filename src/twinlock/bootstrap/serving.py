@@ -318,6 +318,9 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
             destinations=api.use.accounts.destinations,
             policy=policy,
             visit=lambda connection: api.rates.pages.take(api.caller_address(connection)),
+            visit_veto_page=lambda connection: api.rates.veto_pages.take(
+                api.caller_address(connection)
+            ),
             visit_to_veto=lambda connection: api.rates.page_vetoes.take(
                 api.caller_address(connection)
             ),
