@@ -55,8 +55,9 @@ _FREE = """
 """
 # What was never tried, what is to be tried again, and what lies further ahead than any instant that
 # we write: it was written before a clock was set back, and has come. Each is found in the index,
-# whatever else waits. Prevents: a message that is never sent, and all others of its channel behind
-# it; a million that one carrier put off, of which all carriers' look reads each one.
+# whatever else waits, of either rank (``parcels.slips``). Prevents: a message that is never sent,
+# and all others of its channel behind it; a million that one carrier put off, of which all
+# carriers' look reads each one.
 _SPANS = """
        generate_series(0, 1) AS r (rank),
        (VALUES ('-infinity'::timestamptz, '-infinity'::timestamptz),

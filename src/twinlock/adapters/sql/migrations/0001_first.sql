@@ -76,7 +76,7 @@ CREATE TABLE delivery (
     name          text NOT NULL UNIQUE,
     lane          text NOT NULL,
     carrier       text NOT NULL CHECK (carrier IN ('mail', 'sms', 'desktop', 'none')),
-    rank          smallint NOT NULL,
+    rank          smallint NOT NULL CHECK (rank IN (0, 1)),
     owes          boolean NOT NULL,
     -- Which of the states below the account heard of last.
     heard         text,
