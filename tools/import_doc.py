@@ -184,9 +184,9 @@ written into a cell, perhaps by a customer. Keep line breaks out of cells. A row
 References, seeds, credentials and API keys stand in one row of a file only. Texts begin with none
 of `= + - @`.
 
-In JSON Lines each line is an object of these members, of which only `reference` must be there; a
-row without a way in (password or passkey) or without anybody to tell (address or number) is
-refused.
+In JSON Lines each line is an object of these members (`jq -c '.[]' old.json` makes such lines of an
+array), of which only `reference` must be there; a row without a way in (password or passkey) or
+without anybody to tell (address or number) is refused.
 """
 _THINGS = (ImportedTotp, ImportedPasskey, ImportedDestination, ImportedApiKey)
 

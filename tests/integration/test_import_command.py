@@ -224,6 +224,7 @@ async def test_in_a_long_file_too_the_later_of_two_like_rows_is_refused_and_told
         ("old.csv", b"reference,totp,totp_1_seed\n", (), "import_file_refused"),
         ("old.csv", '"reference'.encode("utf-16"), (), "import_file_refused"),
         ("old.txt", b"reference\n", (), "import_file_refused"),
+        ("old.json", b'[{"reference": "c-1"}]', (), "import_file_refused"),
         ("old.csv", None, (), "file_unreadable"),
         ("old.jsonl", b"", ("--map", "nowhere.json"), "file_unreadable"),
     ],

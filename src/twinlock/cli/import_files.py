@@ -20,11 +20,16 @@ from twinlock.cli.console import plain
 from twinlock.cli.files import FileUnreadableError
 from twinlock.domain.errors import FileUnsafeError, TwinlockError
 from twinlock.proofs.importing import FORMULA
-from twinlock.services.importing.reading import LINE_BYTES_MOST
+from twinlock.services.importing.reading import LINE_BYTES_MOST, Format
 
 # What a spreadsheet runs, also behind what it drops, and of full width as some write it.
 _RUN = FORMULA | set("\t\r\n\uff1d\uff0b\uff0d\uff20")
 _PIECE = 1 << 20  # Bytes that are hashed at once, and known again.
+_FORMS = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
+FORM_UNTOLD = (
+    "name the file's form: --format csv, or --format jsonl for an object of JSON on each line"
+    " (`jq -c '.[]'` makes those of an array)"
+)
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -47,6 +52,11 @@ class Line(NamedTuple):
     number: int
     data: bytes
     read: int
+
+
+def form_of(path: Path) -> Format | None:
+    """Return how a file is written, if its name ends in that."""
+    return _FORMS.get(path.suffix.lower())
 
 
 def open_file(path: Path) -> BufferedReader:

@@ -30,8 +30,10 @@ from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.cli.files import read_file
 from twinlock.cli.import_files import (
+    FORM_UNTOLD,
     Line,
     Lines,
+    form_of,
     hashed,
     is_open_to_others,
     open_file,
@@ -110,7 +112,9 @@ def import_command(  # noqa: PLR0913 - each is one thing that people choose
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Import accounts of an older system: each once, those that are sound, the others told."""
-    chosen = form or _form_of(file)
+    chosen = form or form_of(file)
+    if chosen is None:
+        raise ImportFileError(FORM_UNTOLD)
     names = {} if renames is None else read_renames(read_file(renames, MAP_BYTES_MOST))
     with ExitStack() as stack:
         data = stack.enter_context(open_file(file))
@@ -124,14 +128,6 @@ def import_command(  # noqa: PLR0913 - each is one thing that people choose
     _tell(tally, digest, dry=dry_run, as_json=as_json)
     if tally.refused:
         raise typer.Exit(REFUSED)
-
-
-def _form_of(file: Path) -> Format:
-    ends = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
-    found = ends.get(file.suffix.lower())
-    if found is None:
-        raise ImportFileError("name the file's form: --format csv or --format jsonl")
-    return found
 
 
 def _report(stack: ExitStack, path: Path | None, *beside: IO[Any]) -> TextIO | None:

@@ -12,7 +12,6 @@ Source: RFC 4180; RFC 8259; docs/reconcile.md.
 import csv
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from twinlock.cli.import_files import Line
@@ -25,16 +24,9 @@ from twinlock.domain.reconciling.rows import (
     RowFault,
     executed,
 )
-from twinlock.services.importing.reading import LINE_BYTES_MOST, ends_inside
+from twinlock.services.importing.reading import LINE_BYTES_MOST, Format, ends_inside
 
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
-
-
-class Format(StrEnum):
-    """How a file is written."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
 
 
 class ExecutedFileError(TwinlockError):

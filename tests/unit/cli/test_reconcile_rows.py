@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from support.executed import ACTION, ADDRESS, ALICE
 
 from twinlock.cli.import_files import Line
-from twinlock.cli.reconcile_rows import ExecutedFileError, Format, Reader
+from twinlock.cli.reconcile_rows import ExecutedFileError, Reader
 from twinlock.domain.reconciling.rows import MAY, NEEDED, Executed, RowBrokenError, RowFault
+from twinlock.services.importing.reading import Format
 
 SAID = {
     "reference": "tx-1",
