@@ -28,7 +28,7 @@ from twinlock.range.refusals import FAILURES
 from twinlock.range.results import Status, StepResult
 from twinlock.range.setting_up import beside
 from twinlock.range.stage import REFUSED, Heard, Stage
-from twinlock.range.story import Step
+from twinlock.range.story import VETO, Step
 from twinlock.range.tally import is_unbuilt
 from twinlock.range.traces import held_until, missing
 from twinlock.range.wallet import is_for_the_wallet, sign_and_send
@@ -132,6 +132,7 @@ async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
     if leaning:
         return _unplayed(stage, step, f"it needs {leaning[0]}, which cannot be played")
     refused = [one for one in step.needs if one in stage.heard and stage.heard[one].refused]
+    refused += _moot(stage, step)
     if refused:
         stage.heard[step.id] = Heard(outcome=Outcome.DENY, codes=("stopped_before",))
         return _stopped(stage, step, refused[0], judged=judged)
@@ -145,6 +146,14 @@ async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
         return msgspec.structs.replace(failed, status=Status.FAILED)
     stage.heard[step.id], stage.asked[step.id] = heard, step
     return await _judge(stage, step, heard, judged=judged)
+
+
+def _moot(stage: Stage, step: Step) -> list[str]:
+    """Return the step that a veto objects to, where the gate said no to that already."""
+    of = str(step.given.get("of", "")) if step.do == VETO else ""
+    heard = stage.heard.get(of)
+    denied = heard is not None and heard.outcome is Outcome.DENY
+    return [of] if denied and of not in stage.unplayable else []
 
 
 def _instant(stage: Stage, step: Step) -> datetime:
@@ -283,7 +292,8 @@ def _unplayed(stage: Stage, step: Step, why: str) -> StepResult:
 
 
 def _stopped(stage: Stage, step: Step, by: str, *, judged: bool) -> StepResult:
-    well = step.by in THIEVES or not REFUSED.isdisjoint(step.expect)
+    # What was refused needs nobody's veto.
+    well = step.by in THIEVES or not REFUSED.isdisjoint(step.expect) or step.do == VETO
     judgement = Status.PASSED if well else Status.FAILED
     return StepResult(
         id=step.id,

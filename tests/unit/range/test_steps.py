@@ -322,11 +322,13 @@ async def test_a_veto_ends_a_change_for_good(no: dict[str, str]) -> None:
 
 async def test_a_veto_needs_something_to_object_to_and_a_letter() -> None:
     said = await answers(
-        step("recovery.open", **{"with": {"amount": "small"}}),
+        step("event.dust"),
         step("event.veto", at="1m", **{"with": {"of": "x1", "channel": "sms"}}),
+        step("session.start", at="2m", proof=["password", "totp"]),
+        step("event.veto", at="3m", **{"with": {"of": "x3", "channel": "sms"}}),
     )
 
-    assert said == ["deny", "unplayed"]
+    assert said == ["done", "unplayed", "allow", "unplayed"]
 
 
 # --- The patient thief ---
@@ -460,3 +462,29 @@ async def test_what_was_vetoed_or_never_waited_is_asked_for_anew() -> None:
 
     assert await came_back(no) == ["hold", "allow", "hold"]
     assert twice == ["allow", "allow"]
+
+
+async def test_what_the_gate_refused_needs_nobodys_veto() -> None:
+    no = step("event.veto", at="1m", expect=["allow"], **{"with": {"of": "x1", "channel": "email"}})
+    part = await attack(
+        step("unknown.exit", by="mallory"), no, step("freeze.set", at="2m", needs=["x2"])
+    )
+    unbuilt = await attack(step("recovery.open", expect=["hold"]), no)
+
+    assert [one.stopped for one in part.steps] == [False, True, True]
+    assert part.steps[1].notes == ("x1 was refused",)
+    assert part.steps[1].status is Status.PASSED
+    assert unbuilt.steps[1].status is Status.NOT_PLAYABLE
+
+
+@pytest.mark.parametrize("profile", ["baseline-2024", "typical-2026"])
+async def test_where_nobody_is_asked_for_a_veto_nobody_has_one(profile: str) -> None:
+    part = await attack(
+        step("destination.add", proof=["passkey"], **{"with": {"destination": "new_addr"}}),
+        step("event.veto", at="1m", **{"with": {"of": "x1", "channel": "email"}}),
+        account=PASSKEY_ACCOUNT,
+        profile=profile,
+    )
+
+    assert [one.answer for one in part.steps] == ["allow", "deny"]
+    assert part.steps[1].codes == ("no_letter_carries_a_veto",)
