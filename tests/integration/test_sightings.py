@@ -171,3 +171,20 @@ async def test_after_a_month_it_is_forgotten(
     assert await sightings.elsewhere(second, to_list(second)) == 0
     await sightings.forget()
     assert await database.value("SELECT count(*) FROM sighting") == 0
+
+
+async def test_what_is_wanted_again_while_it_is_forgotten_stays(
+    store: SqlStore, world: World, clock: SteerableClock, database: TestDatabase
+) -> None:
+    sightings = SqlSightings(store.database, blind=KeyringIndex(world.keyring), clock=clock)
+    first = an_account(1)
+    await sightings.note(first, to_list(first))
+    clock.at += SIGHTINGS_PERIOD
+
+    async with database.app() as process, process.transaction():
+        await process.execute("UPDATE sighting SET seen_at = $1", clock.at)
+        forgets = asyncio.create_task(sightings.forget())
+        await database.somebody_waits_for_a_lock()
+    await forgets
+
+    assert await database.value("SELECT count(*) FROM sighting") == 1
