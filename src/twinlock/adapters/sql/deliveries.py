@@ -59,6 +59,8 @@ _DUE = f"""
 SELECT c.name FROM unnest($4::text[]) AS c (name)
  WHERE EXISTS (SELECT FROM delivery d WHERE d.carrier = c.name AND {_FREE})
 """  # noqa: S608 - our own constant
+# Looked at once more when its row is ours. Prevents: a message that is sent again, since whoever
+# had it, and was late, noted at this moment that it was taken.
 _CLAIM = f"""
 WITH free AS (
   SELECT d.id FROM delivery d
@@ -71,7 +73,7 @@ WITH free AS (
 )
 UPDATE delivery d SET claimed_until = clock_timestamp() + $3::interval
   FROM free, subject_key k, stream a
- WHERE d.id = free.id AND k.subject = d.subject
+ WHERE d.id = free.id AND k.subject = d.subject AND {_FREE}
    AND a.id = d.subject AND a.subject = d.subject AND a.kind = 'account'
 RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_until, k.wrapped,
           a.version AS account_version, a.box AS account_box
