@@ -575,14 +575,24 @@ async def test_a_poll_gives_as_many_as_are_asked_for(broker: Hearer, alice: Cust
     assert len(polled["sets"]) == 1
     assert polled["sets"].keys() < both.keys()
     assert (await broker.poll(mine, maxEvents=0))["sets"] == {}
-    refused(await broker.ask("POST", f"poll/{mine}", {"maxEvents": -1}), "told_stream_refused", 400)
+    fewer = await broker.ask("POST", f"poll/{mine}", {"maxEvents": -1})
+    refused(fewer, "told_stream_refused", 400)
+    assert fewer.json()["detail"].startswith("maxEvents")
     odd = {
         "ack": ["\u0000", "x"],
         "setErrs": {f"set_{'a' * 26}": {"err": "\u0000"}, "\u0000": {"err": "x"}},
     }
     assert (await broker.ask("POST", f"poll/{mine}", odd)).status_code == 200
-    many = {"ack": [f"x{number}" for number in range(1_001)]}
+    many = {"ack": [f"x{number}" for number in range(901)]}
     refused(await broker.ask("POST", f"poll/{mine}", many), "told_stream_refused", 400)
+
+
+async def test_as_many_tokens_as_one_poll_may_name_fit_into_its_body(broker: Hearer) -> None:
+    """Prevents: a receiver that takes the limit at its word, and whose poll is too large."""
+    mine = await broker.make()
+    names = [f"set_{number:026}".translate(str.maketrans("01", "ab")) for number in range(900)]
+
+    assert (await broker.ask("POST", f"poll/{mine}", {"ack": names})).status_code == 200
 
 
 async def test_what_a_receiver_refuses_is_kept_dead(
