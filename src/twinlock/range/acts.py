@@ -237,9 +237,9 @@ async def owners_session(stage: Stage) -> LiveSession:
         if stage.venue.past is stage.venue.book:
             raise
     except ProblemError as problem:
+        why = refusal(problem)  # A failure is no rule: it is raised again.
         if stage.venue.past is stage.venue.book:
-            raise
-        refusal(problem)  # A failure is no rule: it is raised again.
+            raise NotPlayableError(f"the owner cannot sign in: {why}") from problem
     stage.notes.append("a session that is shown was begun by the rules of before")
     with stage.venue.in_the_past():
         return await stage.customer.sign_in()
