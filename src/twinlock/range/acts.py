@@ -32,7 +32,7 @@ from twinlock.range.leaving import LOOKS, UNDERSTOOD, chain_of, leaving
 from twinlock.range.limits import limit_of
 from twinlock.range.places import band_bp, pairs_of
 from twinlock.range.refusals import refusal
-from twinlock.range.setting_up import neighbour
+from twinlock.range.setting_up import neighbours_session
 from twinlock.range.stage import BUDGET_CENTS, MAX_FEE_CENTS, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import THIEVES, Capability, Mark, Person, Proof
@@ -194,7 +194,8 @@ async def _with_session(stage: Stage, step: Step, act: Act) -> Act:
     if mark is Mark.NEW and step.by not in stage.sessions:
         return act
     if mark is Mark.OTHER_ACCOUNT:
-        return replace(act, session=await (await neighbour(stage)).sign_in())
+        _, session = await neighbours_session(stage)
+        return replace(act, session=session)
     if mark is Mark.DURESS:
         raise NotPlayableError(f"{shown[0]}: not understood here")
     try:
@@ -236,9 +237,9 @@ async def owners_session(stage: Stage) -> LiveSession:
         if stage.venue.past is stage.venue.book:
             raise
     except ProblemError as problem:
+        why = refusal(problem)  # A failure is no rule: it is raised again.
         if stage.venue.past is stage.venue.book:
-            raise
-        refusal(problem)  # A failure is no rule: it is raised again.
+            raise NotPlayableError(f"the owner cannot sign in: {why}") from problem
     stage.notes.append("a session that is shown was begun by the rules of before")
     with stage.venue.in_the_past():
         return await stage.customer.sign_in()

@@ -23,7 +23,7 @@ from twinlock.range.acts import Act, live_session
 from twinlock.range.customer import Customer, LiveSession, NotHeldError, NotPlayableError
 from twinlock.range.key_use import address_of, key_of
 from twinlock.range.leaving import price_of
-from twinlock.range.setting_up import neighbour
+from twinlock.range.setting_up import neighbours_session
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Outcome, Person, Proof, Showing
@@ -140,8 +140,7 @@ async def _by_session(stage: Stage, step: Step, showing: Showing) -> _Right:
     if showing.mark is Mark.NEW and step.by not in stage.sessions:
         return _Right({"session_id": NO_SESSION}, [])
     if showing.mark is Mark.OTHER_ACCOUNT:
-        other = await neighbour(stage)
-        return _signed(other, await other.sign_in(), purpose=TRADE)
+        return _signed(*await neighbours_session(stage), purpose=TRADE)
     copied = showing.mark is Mark.COPIED
     try:
         session = await live_session(stage, Person.ALICE if copied else step.by)

@@ -22,7 +22,7 @@ from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer
 from twinlock.range.account_words import not_set_up
 from twinlock.range.api_keys import TRADE_SCOPE, SoftwareKey, key_payload, new_key
-from twinlock.range.customer import Customer, NotPlayableError
+from twinlock.range.customer import Customer, LiveSession, NotPlayableError
 from twinlock.range.duress import make_ready
 from twinlock.range.key_use import use_long_ago
 from twinlock.range.leaving import small_exit
@@ -456,3 +456,10 @@ async def neighbour(stage: Stage) -> Customer:
             raise SettingUpError(f"bob was not set up: {refusal(problem)}") from problem
         stage.neighbour = other
     return stage.neighbour
+
+
+async def neighbours_session(stage: Stage) -> tuple[Customer, LiveSession]:
+    """Return another customer, signed in as they were set up: by the rules of before."""
+    other = await neighbour(stage)
+    with stage.venue.in_the_past():
+        return other, await other.sign_in()

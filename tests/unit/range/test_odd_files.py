@@ -377,3 +377,13 @@ async def test_what_nobody_foresaw_in_one_part_ends_no_other() -> None:
         Status.PASSED,
     ]
     assert told.parts[1].notes[0].startswith("the range broke: AttributeError: ")
+
+
+async def test_an_owner_whose_password_is_suspended_cannot_sign_in_and_that_is_no_failure() -> None:
+    lost = step("authenticator.suspend", proof=["totp"], **{"with": {"authenticator": "password"}})
+    part = await attack(
+        lost, step("limit.lower", at="2h", proof=["session"], **{"with": {"to": 1}})
+    )
+
+    assert part.steps[1].status is Status.NOT_PLAYABLE
+    assert part.steps[1].notes == ("the owner cannot sign in: suspended",)

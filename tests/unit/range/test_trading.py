@@ -45,13 +45,26 @@ async def test_a_copied_session_trades_by_the_rules_of_2024_alone(copied: str) -
 
 
 @pytest.mark.parametrize("mark", ["spent", "other_action", "other_account"])
-@pytest.mark.parametrize("profile", ["default", "typical-2026"])
+@pytest.mark.parametrize("profile", ["default", "typical-2026", "strict"])
 async def test_what_a_session_signed_for_something_else_trades_nothing(
     mark: str, profile: str
 ) -> None:
     trade = step("ungated.trade", at="1m", proof=[f"session@{mark}"])
 
     assert await said(SESSION, trade, profile=profile) == ["allow", "deny"]
+
+
+async def test_somebody_else_is_signed_in_by_rules_that_would_not_let_them() -> None:
+    theirs = {"proof": ["session@other_account"]}
+    sends = {"with": {"amount": "small", "destination": "old_addr"}, **theirs}
+    told = await answers(
+        step("withdrawal.crypto", **sends),
+        step("ungated.trade", at="1m", **theirs),
+        account={"authenticators": ["password"], "channels": ["email", "sms"]},
+        profile="strict",
+    )
+
+    assert told == ["deny", "deny"]
 
 
 @pytest.mark.parametrize(
