@@ -753,6 +753,11 @@ OWN = [
         the(EXIT, lock=Lock(days=2, two_keys=True), shown_roots=("a", "b"), proved_at=NOON),
         NOTHING,
     ),
+    (
+        own_laws.a_lock_delays,
+        the(EXIT, lock=Lock(days=2, two_keys=True), shown_roots=("a",), proved_at=NOON),
+        any_of(Prove(code=Reason.LOCKED, level=TOP, roots=2), wait(Reason.LOCKED, NOON + 2 * DAY)),
+    ),
     (own_laws.what_tightens_is_tighter, the("limit.lower"), NOTHING),
     (
         own_laws.what_tightens_is_tighter,
