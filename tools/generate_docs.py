@@ -31,6 +31,7 @@ import twinlock
 from twinlock.adapters import settings
 from twinlock.api import problems
 from twinlock.bootstrap.rulebook import rule_book
+from twinlock.cli import listening
 from twinlock.domain import (
     actions,
     bounds,
@@ -106,6 +107,12 @@ What to do follows from the status first:
         "## What the web server refuses",
         "Before any of our code is asked, with the same kind of answer.",
         table(("code", "status", "meaning"), _http_rows()),
+        f"""\
+Before that the connection itself is looked at. What is no HTTP (400), has a head of more than
+{listening.HEAD_BYTES_MOST:,} bytes or {listening.HEADERS_MOST} fields (431), or more than
+{listening.REQUEST_BYTES_MOST:,} bytes in all (413), is answered without a problem and without a
+code, and the connection closed. A request that takes more than
+{listening.REQUEST_SECONDS:g} seconds to arrive is not answered.""",
     )
 
 

@@ -177,14 +177,16 @@ so the clock tells that an account was moved in.
 """.strip()
 _FORMAT = f"""
 UTF-8, with or without a byte order mark. One line is one row, in CSV too: a quote that is open at
-its end breaks that row and no other. A row has {LINE_BYTES_MOST // 1024} KiB at most, and
-{CELLS_MOST} cells; empty lines are skipped. A seed has {OLDER_SEED_BYTES} bytes at least.
+its end breaks that row, and each that follows until a quote closes it, since what stands there was
+written into a cell, perhaps by a customer. Keep line breaks out of cells. A row has
+{LINE_BYTES_MOST // 1024} KiB at most, and {CELLS_MOST} cells; empty lines are skipped. A seed has
+{OLDER_SEED_BYTES} bytes at least.
 References, seeds, credentials and API keys stand in one row of a file only. Texts begin with none
 of `= + - @`.
 
-In JSON Lines each line is an object of these members, of which only `reference` must be there; a
-row without a way in (password or passkey) or without anybody to tell (address or number) is
-refused.
+In JSON Lines each line is an object of these members (`jq -c '.[]' old.json` makes such lines of an
+array), of which only `reference` must be there; a row without a way in (password or passkey) or
+without anybody to tell (address or number) is refused.
 """
 _THINGS = (ImportedTotp, ImportedPasskey, ImportedDestination, ImportedApiKey)
 

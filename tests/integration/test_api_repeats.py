@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support.browser import letters
+from support.browser import Web, letters
 from support.service import PASSWORD, Customer, Service
 
+from twinlock.adapters.hashing import ThreadHasher
 from twinlock.client import ProblemError
 from twinlock.domain.bounds import CHALLENGE_LIFETIME
 from twinlock.domain.ids import parse_account_id
@@ -241,6 +242,38 @@ async def test_a_wrong_answer_that_is_handed_in_again_counts_once(
     assert (again.answer, again.state) == ("challenge", "open")
     assert (await failures(alice), await entries(alice)) == (1, before)
     assert await refusal(service.client.prove(action, wrong)) == (422, "proof_refused")
+    assert await failures(alice) == 2
+
+
+async def test_a_password_that_comes_again_under_its_key_is_not_hashed_again(
+    service: Service, web: Web, alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: one form, sent over and over, by which nobody else's password is checked in time;
+
+    and guesses under a key that was used, which count as none.
+    """
+    hashed: list[str] = []
+    verify = ThreadHasher.verify
+
+    async def counted(self: ThreadHasher, encoded: str | None, password: str) -> str:
+        hashed.append(password)
+        return await verify(self, encoded, password)
+
+    monkeypatch.setattr(ThreadHasher, "verify", counted)
+    action = (await alice.propose("freeze.set")).action_id
+    page = "w" * 26
+    for status in (422, 200, 200):
+        fields = {"page": page, "factor": "password", "secret": "a wrong guess"}
+        typed = await web.form(f"/confirm/{action}/proof", **fields)
+        assert typed.status_code == status
+    assert hashed == ["a wrong guess"]
+
+    def guess(secret: str) -> Awaitable[object]:
+        return service.client.prove(action, {"factor": "password", "secret": secret}, key=KEY)
+
+    assert await refusal(guess("one")) == (422, "proof_refused")
+    assert await refusal(guess("two")) == (409, "idempotency_conflict")
+    assert hashed == ["a wrong guess", "one"]
     assert await failures(alice) == 2
 
 

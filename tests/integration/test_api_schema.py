@@ -4,15 +4,25 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, YamlRenderPlugin
 from schemathesis.core.result import Ok
 from support.service import Customer, Service
 
 Operation: TypeAlias = "schemathesis.APIOperation[Any, Any, Any, Any]"
 Case: TypeAlias = "schemathesis.Case[Any]"
 CASES = 12  # An operation; the schema has some ten.
+TOKEN = "application/secevent+jwt"  # noqa: S105 - a media type
+
+
+def in_bytes(value: object) -> bytes:
+    return str(value).encode("utf-8", "replace")
+
+
+schemathesis.serializer(TOKEN)(lambda _, value: in_bytes(value))
 
 
 async def operations(service: Service) -> list[Operation]:
@@ -63,6 +73,33 @@ async def test_every_answer_to_an_honest_customer_fits_its_schema(service: Servi
     assert tried == 12
 
 
+@pytest.mark.parametrize(
+    ("path", "plugin"), [("openapi.json", JsonRenderPlugin), ("openapi.yaml", YamlRenderPlugin)]
+)
+async def test_the_schema_is_rendered_once_however_often_strangers_ask(
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    plugin: type[OpenAPIRenderPlugin],
+) -> None:
+    """Prevents: one without a key who keeps a process busy, and every freeze and veto waiting."""
+    rendered: list[None] = []
+    render: Callable[..., bytes] = plugin.render
+
+    def counted(*arguments: object) -> bytes:
+        rendered.append(None)
+        return render(*arguments)
+
+    monkeypatch.setattr(plugin, "render", counted)
+    asked = [
+        await service.http.get(f"/openapi/{path}", headers={"Authorization": ""}) for _ in range(3)
+    ]
+
+    assert len({one.content for one in asked}) == 1
+    assert asked[0].status_code == 200
+    assert len(rendered) <= 1  # Another test may have asked before.
+
+
 async def test_the_schema_names_the_key_that_everything_takes_that_acts(service: Service) -> None:
     described = (await service.http.get("/openapi/openapi.json")).json()
     takes = {
@@ -109,6 +146,21 @@ async def test_every_form_that_the_schema_names_is_in_it(service: Service) -> No
 
     assert {one for one in found if isinstance(one, str)} <= there
     assert None not in found
+
+
+async def test_the_schema_says_what_a_transmitter_pushes_and_how_it_is_refused(
+    service: Service,
+) -> None:
+    described = (await service.http.get("/openapi/openapi.json")).json()
+    pushed = described["paths"]["/v1/signals/{stream}"]["post"]
+
+    assert pushed["requestBody"]["content"] == {TOKEN: {"schema": {"type": "string"}}}
+    assert pushed["requestBody"]["required"] is True
+    assert pushed["responses"]["default"]["content"] == {
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+        "application/json": {"schema": {"$ref": "#/components/schemas/SignalRefusal"}},
+    }
+    assert described["components"]["schemas"]["SignalRefusal"]["required"] == ["err", "description"]
 
 
 async def test_the_schema_asks_no_platform_key_of_a_carrier(service: Service) -> None:
@@ -186,9 +238,12 @@ async def send(service: Service, case: Case, places: dict[str, str], *, key: str
     path = case.path.format(**places)
     body = case.body if isinstance(case.body, dict | list | str | int | bool) else None
     query = {name: str(value) for name, value in (case.query or {}).items()}
-    answer = await service.http.request(
-        case.method, path, json=body, params=query, headers={"Idempotency-Key": key}
-    )
+    sent: dict[str, Any] = {"json": body}
+    headers = {"Idempotency-Key": key}
+    if case.media_type == TOKEN:
+        sent = {"content": in_bytes(body)}
+        headers["Content-Type"] = TOKEN
+    answer = await service.http.request(case.method, path, params=query, headers=headers, **sent)
     case.operation.validate_response(answer)  # Raises, where it does not fit.
     if answer.headers.get("content-type") == "application/json" and answer.status_code >= 400:
         assert case.operation.path == "/v1/signals/{stream}"

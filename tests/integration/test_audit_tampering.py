@@ -58,7 +58,14 @@ from twinlock.domain.listed import Destination
 from twinlock.domain.replay import apply_all
 from twinlock.domain.requirements import Answer
 from twinlock.domain.stepping import advance
-from twinlock.domain.transmitting.streams import ReceiverId, StreamId, ToldStream
+from twinlock.domain.transmitting.streams import (
+    Followed,
+    Form,
+    ReceiverId,
+    StreamId,
+    ToldStream,
+    Waiting,
+)
 from twinlock.ports import Work
 from twinlock.ports.log import Anchor, Head
 from twinlock.services.auditing import Verdict
@@ -473,20 +480,33 @@ async def test_an_endpoint_has_a_key_and_no_entry_and_is_sound(
     assert codes(await installation.audit()) == {Fault.WEBHOOK_BROKEN}
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE told_stream SET version = version + 1",
+        "UPDATE told_subject SET subject = '{bob}'",
+        "UPDATE told_token SET box = {flipped}",
+    ],
+)
 async def test_a_stream_of_signals_has_a_key_and_no_entry_and_is_sound(
-    installation: Installation, clock: SteerableClock
+    installation: Installation, clock: SteerableClock, edit: str
 ) -> None:
+    now, named = clock.now(database_at=None), StreamId(f"ssf_{'a' * 26}")
     stream = ToldStream(
-        stream_id=StreamId(f"ssf_{'a' * 26}"),
+        stream_id=named,
         receiver_id=ReceiverId("broker"),
         audience="https://broker.example",
         requested=(),
-        added_at=clock.now(database_at=None),
+        added_at=now,
     )
-    assert await SqlToldStreams(installation.store, entropy=ENTROPY).add(stream, most=1)
+    streams = SqlToldStreams(installation.store, entropy=ENTROPY)
+    assert await streams.add(stream, most=1)
+    followed = Followed(account=installation.scene.alice.account_id, form=Form.OPAQUE)
+    await streams.add_subject(named, followed, now=now)
+    assert await streams.verify(named, Waiting(jti="set_a", claims={}), now=now, before=now)
 
     verdict = await installation.audit()
-    await installation.edit("UPDATE told_stream SET version = version + 1")
+    await installation.edit(edit)
 
     assert verdict.findings == ()
     assert codes(await installation.audit()) == {Fault.TOLD_STREAM_BROKEN}

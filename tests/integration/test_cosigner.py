@@ -119,26 +119,31 @@ async def test_another_method_is_none(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "error"),
+    ("code", "kind", "error"),
     [
-        (404, EvidenceMissingError),
-        (409, EvidenceMissingError),
-        (503, EvidenceSilentError),
-        (429, EvidenceSilentError),
-        (401, EvidenceSilentError),  # Our own key has expired: no customer's action is lost for it.
-        (403, EvidenceSilentError),
-        (302, EvidenceSilentError),
+        (400, "application/problem+json", EvidenceMissingError),
+        (404, "application/problem+json", EvidenceMissingError),
+        (409, "Application/Problem+JSON; charset=utf-8", EvidenceMissingError),
+        (400, "text/html", EvidenceSilentError),  # The page of a proxy that restarts.
+        (404, "text/html", EvidenceSilentError),
+        (404, "", EvidenceSilentError),
+        (503, "application/problem+json", EvidenceSilentError),
+        (429, "application/problem+json", EvidenceSilentError),
+        # Our own key has expired: no customer's action is lost for it.
+        (401, "application/problem+json", EvidenceSilentError),
+        (403, "application/problem+json", EvidenceSilentError),
+        (302, "", EvidenceSilentError),
     ],
 )
 async def test_evidence_is_fetched_with_the_platforms_key(
-    file: Path, platform: Receiver, code: int, error: type[Exception]
+    file: Path, platform: Receiver, code: int, kind: str, error: type[Exception]
 ) -> None:
     import asyncio  # noqa: PLC0415 - the client blocks
 
     evidence = handler_of(_config(file))._evidence  # noqa: SLF001 - what the program fetches with
     platform.answers.append(status(200, body=b"{}"))
     assert await asyncio.to_thread(evidence, "act_1", 7) == b"{}"
-    platform.otherwise = status(code)
+    platform.otherwise = status(code, f"content-type: {kind}")
     with pytest.raises(error):
         await asyncio.to_thread(evidence, "act_1", 7)
     first = platform.got[0]

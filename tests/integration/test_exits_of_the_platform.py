@@ -112,6 +112,27 @@ async def test_it_is_held_until_a_statute_speaks_of_it_and_then_leaves_like_any_
     assert (await run(variables, "reconcile", str(ledger))).code == 0
 
 
+async def test_a_question_about_it_names_where_it_leads(
+    bills: World, database: TestDatabase
+) -> None:
+    async with served(bills, database, "default") as service:
+        alice = Customer(service, "alice")
+        await alice.set_up()
+        told = []
+        for named in ("city-power", "other-power"):
+            question = {
+                "subject": {"type": "account", "id": alice.account_id},
+                "action": {"name": "x.bills"},
+                "resource": {"type": "destination", "id": named, "properties": BILL},
+            }
+            answer = await service.http.post("/access/v1/evaluation", json=question)
+            told.append(answer.json()["context"])
+        proposed = await alice.propose("x.bills", BILL)
+
+    assert (told[0]["answer"], told[0]["digest"]) == (proposed.answer.value, proposed.digest)
+    assert told[1]["error"]["code"] == "malformed"
+
+
 async def test_what_is_not_registered_and_what_is_not_of_its_form_is_refused(
     bills: World, database: TestDatabase
 ) -> None:

@@ -8,9 +8,11 @@ import httpx
 import jsonschema_rs
 import msgspec
 import pytest
+from litestar.exceptions import LitestarException
 from support.erasing import ask_to_be_erased, records_of
 from support.postgres import TestDatabase
 from support.service import ADDRESS, PASSWORD, Customer, Service
+from support.signed import connected, signed_key
 from support.stores import SteerableClock, new_action, opened, withdrawal
 
 from twinlock.adapters.sql.records import SqlRecords
@@ -249,6 +251,45 @@ async def test_an_entry_that_is_gone_breaks_the_export_off(
 
         with pytest.raises(LogDamagedError):
             _ = [piece async for piece in pieces]
+
+
+async def test_an_export_that_breaks_off_under_a_signed_request_is_a_signed_problem(
+    service: Service, database: TestDatabase, alice: Customer
+) -> None:
+    """Prevents: a bare 500 without a code, of which a platform cannot say who sent it."""
+    await database.execute("DELETE FROM event WHERE number = 2 AND subject = $1", alice.account_id)
+    key = await signed_key(service)
+    async with connected(service, key, pins=None) as client:  # It checks each answer's signature.
+        with pytest.raises(ProblemError) as damaged:
+            await client.export(alice.account_id)
+
+    assert (damaged.value.status, damaged.value.code) == (503, "log_damaged")
+
+
+async def test_what_nobody_expected_in_an_export_is_a_signed_problem_too(
+    service: Service, alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise LookupError("geheim")
+
+    monkeypatch.setattr(SqlRecords, "told_to", broken)
+    key = await signed_key(service)
+    async with connected(service, key, pins=None) as client:
+        with pytest.raises(ProblemError) as failed:
+            await client.export(alice.account_id)
+
+    assert (failed.value.status, failed.value.code) == (500, "internal")
+    assert "geheim" not in failed.value.detail
+
+
+async def test_an_export_that_breaks_off_under_no_signature_ends_without_its_end(
+    service: Service, database: TestDatabase, alice: Customer
+) -> None:
+    await database.execute("DELETE FROM event WHERE number = 2 AND subject = $1", alice.account_id)
+
+    for headers in ({}, {"Signature-Input": "other=()"}):
+        with pytest.raises(LitestarException):  # What has left cannot be called back.
+            await service.http.get(f"/v1/accounts/{alice.account_id}/export", headers=headers)
 
 
 async def test_an_account_that_is_erased_meanwhile_ends_the_export(

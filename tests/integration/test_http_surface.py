@@ -189,6 +189,7 @@ def check_refusal(route: Route, answer: httpx.Response, status: int) -> None:
     """Check that a route refuses in the one form that its callers read."""
     assert answer.status_code == status, route
     assert answer.headers["cache-control"] == "no-store", route
+    assert answer.headers["x-content-type-options"] == "nosniff", route
     if answer.headers["content-type"] == "text/html; charset=utf-8":
         assert route.is_page, route
         assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -229,6 +230,7 @@ async def test_a_path_or_method_that_is_none_is_a_problem_everywhere(
         wrong = await http.delete(route.path)
         assert wrong.headers["content-type"] == PROBLEM, route
         assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed"), route
+        assert route.method in wrong.headers["allow"].split(", "), route  # RFC 9110, 15.5.6
         if not route.template.startswith("/tile"):
             missing = await http.request(route.method, f"{route.path}/x/y/z")
             assert missing.headers["content-type"] == PROBLEM, route
@@ -361,6 +363,7 @@ async def test_nothing_answers_html_but_the_pages_under_their_policy(
     pages = 0
     for path in (*paths, *WELL_KNOWN):
         answer = await http.get(path)
+        assert answer.headers["x-content-type-options"] == "nosniff", path
         html = "html" in answer.headers.get("content-type", "") or b"<html" in answer.content
         if html:
             pages += 1

@@ -16,6 +16,7 @@ from support.imports import ADDRESS, BCRYPT, SEED, a_row, base32
 from support.installations import environment_of
 from support.postgres import TestDatabase
 
+from twinlock.adapters import private_files
 from twinlock.adapters.settings import load as load_settings
 from twinlock.bootstrap.anchoring import adopt_log
 from twinlock.bootstrap.keys import make_keyring
@@ -185,6 +186,19 @@ async def test_a_killed_import_goes_on_and_doubles_and_loses_nothing(
     assert (await run(variables, "audit", "--json")).code == 0
 
 
+async def test_an_import_whose_anchor_another_process_moves_is_done_all_the_same(
+    variables: Variables, database: TestDatabase, tmp_path: Path
+) -> None:
+    """A service moves the anchor each second, and so does another import."""
+    file = written(tmp_path / "old.jsonl", in_lines(a_row("alice")))
+    anchor = load_settings(variables).data_dir / "log-anchor.json.lock"
+    with private_files.locked(anchor, patience_seconds=5):
+        ended = await run(variables, "import", file, "--json")
+
+    assert ended.code == 0, ended
+    assert told(ended)["imported"] == await count(database) == 1
+
+
 async def test_in_a_long_file_too_the_later_of_two_like_rows_is_refused_and_told_in_order(
     variables: Variables, database: TestDatabase, tmp_path: Path
 ) -> None:
@@ -210,6 +224,7 @@ async def test_in_a_long_file_too_the_later_of_two_like_rows_is_refused_and_told
         ("old.csv", b"reference,totp,totp_1_seed\n", (), "import_file_refused"),
         ("old.csv", '"reference'.encode("utf-16"), (), "import_file_refused"),
         ("old.txt", b"reference\n", (), "import_file_refused"),
+        ("old.json", b'[{"reference": "c-1"}]', (), "import_file_refused"),
         ("old.csv", None, (), "file_unreadable"),
         ("old.jsonl", b"", ("--map", "nowhere.json"), "file_unreadable"),
     ],

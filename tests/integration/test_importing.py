@@ -29,6 +29,7 @@ from twinlock.domain.errors import AccountUnknownError, TwinlockError, Unavailab
 from twinlock.domain.ids import AccountId
 from twinlock.domain.importing.faults import RowFault
 from twinlock.ports import Committed, Store, Work
+from twinlock.ports.importing import Arrivals
 from twinlock.proofs import totp
 from twinlock.range.authenticator import SoftwareAuthenticator
 from twinlock.services.importing.admitting import Outcome
@@ -242,6 +243,16 @@ async def test_two_imports_at_once_make_one_account_each(
     assert await database.value("SELECT count(*) FROM stream WHERE kind = 'account'") == len(rows)
 
 
+async def test_two_that_go_on_with_one_file_at_once_refuse_nothing(service: Service) -> None:
+    rows = [a_row(f"customer-{number}") for number in range(40)]
+    both = await asyncio.gather(*(taken(service, *rows, resumed=True) for _ in range(2)))
+
+    outcomes = [one for each in both for one in each]
+    assert {one.fault for one in outcomes} == {None}
+    assert sum(one.done_before for one in outcomes) == len(rows)
+    assert {one.account_id for one in both[0]} == {one.account_id for one in both[1]}
+
+
 async def test_a_dry_run_finds_what_the_run_finds_and_writes_nothing(
     service: Service, database: TestDatabase
 ) -> None:
@@ -339,6 +350,48 @@ async def test_what_a_busy_store_says_nothing_of_is_asked_again_and_taken_once(
 
     assert [(one.line, one.fault) for one in outcomes] == [(number, None) for number, _ in rows]
     assert await database.value("SELECT size FROM head") == len(rows)
+
+
+class SlowToSee:
+    """Somebody who sees nothing the first times. Implements ``Arrivals``."""
+
+    def __init__(self, arrivals: Arrivals, *, blind: int) -> None:
+        self._arrivals, self._blind = arrivals, blind
+
+    async def standing(self, named: Sequence[AccountId]) -> Mapping[AccountId, str | None]:
+        """Return nothing so many times, and then what there is."""
+        self._blind -= 1
+        return {} if self._blind >= 0 else await self._arrivals.standing(named)
+
+
+async def test_a_resumed_run_takes_as_done_what_the_first_one_commits_beside_it(
+    service: Service,
+) -> None:
+    """An operator whose terminal went away goes on with a file that the first run still reads."""
+    rows = [a_row("alice"), a_row("bob")]
+    first = await taken(service, *rows)
+    importing = importing_into(service)
+    late = SlowToSee(importing._arrivals, blind=1)  # noqa: SLF001 - it looks before they commit
+    importing._arrivals = late  # noqa: SLF001 - the same
+    second = await importing.take(lines(*rows), dry=False, resumed=True)
+
+    assert [one.fault for one in second] == [None, None]
+    assert [one.done_before for one in (*first, *second)] == [False, False, True, True]
+
+
+async def test_what_is_committed_when_it_is_asked_again_was_taken_by_this_run(
+    service: Service,
+) -> None:
+    """The answer came late: the commit was not there when it was looked for."""
+    importing = importing_into(service)
+    unsteady = Unsteady(service.api.store, silent=2, error=UnavailableError)
+    importing._store = cast("Store", unsteady)  # noqa: SLF001 - a store in its worst hour
+    late = SlowToSee(importing._arrivals, blind=2)  # noqa: SLF001 - the same
+    importing._arrivals = late  # noqa: SLF001 - the same
+    rows = lines(a_row("alice"), a_row("bob"))
+    outcomes = await importing.take(rows, dry=False, resumed=False)
+
+    assert [(one.fault, one.done_before) for one in outcomes] == [(None, False)] * 2
 
 
 @pytest.mark.parametrize("error", [UnavailableError, AccountUnknownError])

@@ -21,6 +21,7 @@ from support.until import asked_until, until
 from twinlock.adapters.keys_at_work import LOOK_SECONDS
 from twinlock.adapters.settings import load as load_settings
 from twinlock.bootstrap.keys import make_keyring
+from twinlock.cli.serve import PIN_REFUSED
 from twinlock.domain.keys import REQUIRED, Role
 from twinlock.domain.log.note import parse_note
 
@@ -43,8 +44,8 @@ def directory(variables: Variables) -> Path:
     return Path(variables["TWINLOCK_KEYRING_DIR"])
 
 
-def refused(told: Ended, code: str) -> None:
-    assert told.code == 2, told
+def refused(told: Ended, code: str, *, ends: int = 2) -> None:
+    assert told.code == ends, told
     assert told.err.rstrip().endswith(f"[{code}]"), told
     assert "Traceback" not in told.err
 
@@ -286,8 +287,10 @@ async def test_a_token_that_is_not_ours_stops_the_start(
     on_token: Variables, changed: Variables, code: str
 ) -> None:
     assert (await run(on_token, "keys", "init")).code == 0
-    for words in (("keys", "list"), ("serve",), ("keys", "trust")):
+    for words in (("keys", "list"), ("keys", "trust")):
         refused(await run({**on_token, **changed}, *words), code)
+    ends = PIN_REFUSED if code == "token_pin_wrong" else 2
+    refused(await run({**on_token, **changed}, "serve"), code, ends=ends)
 
 
 async def test_a_wrong_pin_and_no_token_at_all_stop_the_start(
@@ -298,7 +301,7 @@ async def test_a_wrong_pin_and_no_token_at_all_stop_the_start(
     refused(await run(without, "serve"), "token_missing")
     soft.place.pin_file.write_text("0815-falsch")
     told = await run(on_token, "serve")
-    refused(told, "token_pin_wrong")
+    refused(told, "token_pin_wrong", ends=PIN_REFUSED)
     assert "0815" not in told.err
 
 

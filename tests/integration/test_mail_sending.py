@@ -198,6 +198,18 @@ async def test_a_server_that_speaks_slowly_for_ever_is_given_up(
     assert fates == [Fate(Fault.TIMED_OUT)]
 
 
+async def test_what_was_taken_stays_taken_however_slow_the_goodbye_is(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents: the same message twice, since its server hangs once it has taken it."""
+    monkeypatch.setattr(sending, "ATTEMPT_SECONDS", 0.5)
+    monkeypatch.setattr(sending, "MESSAGES_MOST", 1)
+    server.hangs.add("QUIT")
+
+    assert await sent(settings_for(server)) == [Fate()]
+    assert len(server.mails) == 1
+
+
 async def test_nobody_there_is_the_carrier_s_fault() -> None:
     async with mail_server() as server:
         given = settings_for(server)

@@ -125,6 +125,7 @@ def about(mailer: MailServer, words: str) -> int:
 
 
 @pytest.mark.requirement("O-04")
+@pytest.mark.requirement("N-B20")
 async def test_word_of_a_change_that_waits_goes_to_every_channel_and_the_account_knows(
     scene: Scene,
 ) -> None:

@@ -1,5 +1,7 @@
 """Notices in the database: dealt out once, claimed by one process, in order, and never lost."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -21,10 +23,11 @@ from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.outbox import Outbox
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.channels import ChannelKind
-from twinlock.domain.deliveries import Fault
+from twinlock.domain.deliveries import RETRY_LONGEST, Fault
 from twinlock.domain.notices import NoticeKind
 from twinlock.domain.parcels import CarrierName, Slip, slips
 from twinlock.ports import Outgoing
+from twinlock.services.notices.sending import CLAIM
 
 MAIL = CarrierName.MAIL
 
@@ -180,6 +183,50 @@ async def test_a_look_says_for_which_carriers_something_is_due_and_takes_nothing
     assert await due(later) == {MAIL}
 
 
+@both_versions
+@pytest.mark.usefixtures("alice")
+async def test_what_one_carrier_put_off_is_not_read_to_see_what_is_due(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase
+) -> None:
+    """Prevents: a million that a mail server put off, after which no carrier is woken in time."""
+    await deal(store)
+    await database.execute(
+        "INSERT INTO delivery (subject, name, lane, carrier, rank, owes, box, due_at)"
+        " SELECT subject, name || n, lane || n, carrier, rank, owes, box, $1"
+        " FROM delivery, generate_series(1, 2000) n",
+        clock.now() + timedelta(minutes=30),
+    )
+    await database.execute("ANALYZE delivery")
+    times = clock.now(), clock.now() + RETRY_LONGEST, CLAIM
+    asked: list[tuple[str, list[object]]] = [
+        (deliveries._DUE, [["mail", "sms", "none"]]),  # noqa: SLF001 - what each look asks
+        (deliveries._CLAIM, ["mail", 10]),  # noqa: SLF001 - what each claim asks
+    ]
+    for sql, more in asked:
+        plan = await database.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *times, *more)
+        passed_over = re.findall(r'"Rows Removed by Filter": ([0-9]+)', plan[0][0])
+        assert sum(map(int, passed_over)) < 10, sql
+
+
+async def test_what_is_to_be_tried_again_goes_in_turn_with_what_is_new(
+    store: SqlStore, shelf: SqlDeliveries, clock: SteerableClock, database: TestDatabase
+) -> None:
+    """The first of all goes first, however it came to be due, and codes before all others."""
+    customer = await opened(store, clock)
+    for _ in range(6):
+        await store.run(withdrawal(customer, new_action(customer)))
+    await deal(store)
+    first, second, third, *_ = await shelf.claim(MAIL, now=clock.now(), most=10)
+    at = clock.now() + timedelta(minutes=5)
+    for tried, minutes in ((third, 1), (first, 3), (second, 4)):
+        await shelf.put_off(tried, Fault.PUT_OFF, due_at=clock.now() + timedelta(minutes=minutes))
+    await database.execute("UPDATE delivery SET claimed_until = NULL")
+    await database.execute("UPDATE delivery SET rank = 0 WHERE id = $1", second.delivery_id)
+    claimed = await shelf.claim(MAIL, now=at, most=3)
+
+    assert [one.name for one in claimed] == [second.name, first.name, third.name]
+
+
 async def test_what_is_not_taken_waits_and_is_tried_again_with_its_attempts(
     store: SqlStore,
     alice: Customer,
@@ -223,6 +270,21 @@ async def test_a_process_that_is_late_changes_nothing(
     assert len(mine) == 3
     assert await rows(database) == {"waiting": 3}
     assert await shelf.claim(MAIL, now=now, most=10) == ()
+
+
+@pytest.mark.usefixtures("alice")
+async def test_what_a_late_process_notes_at_that_moment_is_not_claimed(
+    store: SqlStore, shelf: SqlDeliveries, clock: SteerableClock, database: TestDatabase
+) -> None:
+    """Its claim is over, and the message was taken all the same: nobody is sent it twice."""
+    await deal(store)
+    async with database.app() as late, late.transaction():
+        await late.execute("UPDATE delivery SET state = 'handed', claimed_until = NULL")
+        claims = asyncio.create_task(shelf.claim(MAIL, now=clock.now(), most=10))
+        await database.somebody_waits_for_a_lock()
+
+    assert await claims == ()
+    assert await rows(database) == {"handed": 3}
 
 
 @pytest.mark.parametrize(

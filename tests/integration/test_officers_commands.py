@@ -57,6 +57,7 @@ def keys_of(directory: Path, count: int = 3) -> dict[str, Path]:
     return {make_key(file, entropy=SystemEntropy()): file for file in files}
 
 
+@pytest.mark.requirement("O-23")
 async def test_one_officer_halts_and_two_resume(variables: Variables, tmp_path: Path) -> None:
     keys = keys_of(tmp_path)
     one, two, _ = keys.values()

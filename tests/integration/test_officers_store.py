@@ -40,6 +40,7 @@ from twinlock.adapters.sql.store import SqlStore
 from twinlock.adapters.sql.webhooks import SqlWebhooks
 from twinlock.adapters.system import SystemClock
 from twinlock.domain.audit.findings import Fault
+from twinlock.domain.bounds import SPEND_LIFETIME
 from twinlock.domain.errors import (
     ClockUntrustedError,
     LogDamagedError,
@@ -59,7 +60,7 @@ from twinlock.proofs.officers import sign
 from twinlock.services.evidence import Evidence
 from twinlock.services.logbook import NewestHeads
 from twinlock.services.officers import Officers, Standing
-from twinlock.services.spending import PlatformHaltedError, Spending
+from twinlock.services.spending import AccountSuspendedError, PlatformHaltedError, Spending
 from twinlock.services.suspensions import Suspended, Suspensions
 
 WHO_WAITS = """
@@ -280,15 +281,19 @@ async def test_a_spend_that_was_committed_is_signed_again_when_it_is_resumed(hou
     assert again.authorization == first.authorization
 
 
-async def test_the_evidence_of_a_spend_is_no_way_around_a_halt(house: House) -> None:
-    """Prevents: a spend of the last moment, which a signer fetches with its evidence."""
-    _, action = await house.authorized()
-    await spending(house.store, house.keyring, house.clock).spend(action, SPENDING, actor=PLATFORM)
+async def evidence(house: House) -> Evidence:
     signer = KeyringSigner(house.keyring, log_origin="tests.example/log")
     texts = SqlPolicyTexts(house.store.database)
     await texts.keep(POLICY.text)
     heads = NewestHeads(house.store, signer=signer)
-    shown = Evidence(house.store, policies=texts, signer=signer, published=heads)
+    return Evidence(house.store, policies=texts, signer=signer, published=heads, clock=house.clock)
+
+
+async def test_the_evidence_of_a_spend_is_no_way_around_a_halt(house: House) -> None:
+    """Prevents: a spend of the last moment, which a signer fetches with its evidence."""
+    _, action = await house.authorized()
+    await spending(house.store, house.keyring, house.clock).spend(action, SPENDING, actor=PLATFORM)
+    shown = await evidence(house)
     before = await shown.bundle(action)
     await house.halt()
 
@@ -402,6 +407,35 @@ async def test_a_suspended_account_stops_and_others_do_not(house: House) -> None
 
     assert (await house.store.run(spend(alice, action))).answer.answer is Answer.ALLOW
     assert (await audited_store(house.database, house.keyring)).findings == ()
+
+
+async def test_what_was_spent_just_before_a_suspension_is_signed_no_more(house: House) -> None:
+    """Prevents: a theft of the last minutes, whose wallet asks for the spend, or its evidence."""
+    (alice, older), (_, bobs) = await house.authorized(), await house.authorized()
+    spends, shown = spending(house.store, house.keyring, house.clock), await evidence(house)
+    first = await spends.spend(older, SPENDING, actor=PLATFORM)
+    house.clock.advance(2 * SPEND_LIFETIME)
+    newer = new_action(alice)
+    await house.store.run(withdrawal(alice, newer))
+    for action in (newer, bobs):
+        await spends.spend(action, SPENDING, actor=PLATFORM)
+    await says(house, ADA, Suspend(account=alice.account_id, because="case-9"))
+
+    for action in (older, bobs):
+        again = await spends.spend(action, SPENDING, actor=PLATFORM)
+        assert again.authorization
+        assert (await shown.bundle(action)).authorization
+    assert first.authorization
+    with pytest.raises(AccountSuspendedError):
+        await spends.spend(newer, SPENDING, actor=PLATFORM)
+    bundle = await shown.bundle(newer)
+    assert (bundle.authorization, bool(bundle.decision.leaf)) == ("", True)
+
+    releasing = await suspensions(house).release(alice.account_id)
+    await says(house, BEN, releasing)
+    await says(house, CLEO, releasing)
+    assert (await spends.spend(newer, SPENDING, actor=PLATFORM)).authorization
+    assert (await shown.bundle(newer)).authorization
 
 
 async def test_the_audit_wants_every_word_about_an_account_to_be_an_officers(

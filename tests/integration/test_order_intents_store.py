@@ -1,14 +1,16 @@
 """Order intents between processes, without a database, and what is left of them in it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
 from support.postgres import TestDatabase
-from support.service import Customer, Service, serving
-from support.traders import LIQUID, by_key, by_session, make_key, order, ticket
+from support.service import Customer, Service, SteerableClock, serving
+from support.traders import LIQUID, THIN, by_key, by_session, make_key, order, ticket
 
 from twinlock.adapters.sql import order_intents
 from twinlock.adapters.sql.order_intents import SqlOrderCounts
@@ -17,7 +19,7 @@ from twinlock.bootstrap.records import erasing_of, open_records
 from twinlock.bootstrap.rulebook import rule_book
 from twinlock.bootstrap.world import World
 from twinlock.client import ProblemError
-from twinlock.domain.errors import UnavailableError
+from twinlock.domain.errors import UnavailableError, present
 from twinlock.domain.ids import AccountId
 from twinlock.domain.order_intents.judging import Count, Name
 from twinlock.domain.order_intents.model import IntentBatch
@@ -179,6 +181,82 @@ async def test_the_busiest_hour_is_that_of_earlier_days(service: Service, alice:
     assert (await count_of(service, alice)).top_orders == 0
 
 
+@pytest.fixture
+async def behind(service: Service, world: World) -> AsyncIterator[Service]:
+    """Another process of the same installation, whose clock is a second behind."""
+
+    async def waiting() -> int:
+        return 0
+
+    clock = SteerableClock()
+    async with serving(world, waiting_letters=waiting, clock=clock) as other:
+        clock.at = service.clock.at
+        yield other
+
+
+async def test_an_hour_is_counted_once_where_clocks_differ_at_its_border(
+    service: Service, alice: Customer, behind: Service
+) -> None:
+    key = await make_key(alice)
+    border = service.clock.at.replace(hour=1, minute=0, second=0) + timedelta(days=1)
+    service.clock.at, behind.clock.at = border, border - timedelta(seconds=1)
+    hundred = [order(alice.account_id, api_key_id=key, ip="203.0.113.7")] * 100
+
+    assert await behind.client.examine(hundred) == [PASSED] * 100
+    assert await service.client.examine(hundred) == [PASSED] * 100  # The next hour's own.
+    for process in (behind, service, behind, service):
+        [answer] = await process.client.examine(hundred[:1])
+        assert answer["why"] == ["trade_rate"]
+    service.clock.at = behind.clock.at = border + timedelta(hours=1)
+    assert await behind.client.examine(hundred) == [PASSED] * 100
+
+
+async def a_permit_at_midnight(alice: Customer) -> tuple[dict[str, Any], datetime]:
+    """Return what a spent permit lets pass, once, and the midnight that comes next."""
+    listed = await alice.propose("destination.add", {"network": "market", "address": THIN})
+    await alice.with_passkey(listed.action_id)
+    midnight = alice.service.clock.at.replace(hour=0, minute=0, second=0) + timedelta(days=3)
+    alice.service.clock.at = midnight - timedelta(minutes=5)
+    await alice.sign_in()
+    draft = {"pair": THIN, "side": "buy", "price": "10", "asset": "BTC", "amount": "0.01"}
+    proposed = await alice.propose("trade.unusual", draft)
+    await alice.with_passkey(proposed.action_id)
+    await alice.client.spend(proposed.action_id, spend_id="trade-0001")
+    far = {"pair": THIN, "price": "10", "mid": "1", "action_id": proposed.action_id}
+    return order(alice.account_id, session_id=alice.session_id, **far), midnight
+
+
+async def test_a_permit_is_used_once_where_clocks_differ_at_midnight(
+    service: Service, alice: Customer, behind: Service
+) -> None:
+    once, midnight = await a_permit_at_midnight(alice)
+    service.clock.at, behind.clock.at = midnight, midnight - timedelta(seconds=1)
+    tickets = [ticket(alice)]
+
+    assert await service.client.examine([once], tickets=tickets) == [PASSED]
+    [answer] = await behind.client.examine([once], tickets=tickets)
+    assert answer["verdict"] == "ask"
+
+
+async def test_a_permit_is_used_once_by_two_batches_on_either_side_of_midnight(
+    service: Service, alice: Customer, behind: Service, database: TestDatabase
+) -> None:
+    once, midnight = await a_permit_at_midnight(alice)
+    service.clock.at, behind.clock.at = midnight, midnight - timedelta(seconds=1)
+    tickets = [ticket(alice)]
+    await behind.client.examine([{**once, "price": "11"}], tickets=tickets)  # It makes the rows.
+
+    async with database.owner() as db, db.transaction():
+        await db.execute("LOCK TABLE order_count IN EXCLUSIVE MODE")
+        first = asyncio.create_task(behind.client.examine([once], tickets=tickets))
+        await database.somebody_waits_for_a_lock()
+        second = asyncio.create_task(service.client.examine([once], tickets=tickets))
+        await database.somebody_waits_for_a_lock(sessions=2)
+
+    told = [answer["verdict"] for [answer] in (await first, await second)]
+    assert told == ["pass", "ask"]
+
+
 async def test_what_is_old_is_forgotten(
     service: Service, alice: Customer, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +325,93 @@ async def test_a_log_that_cannot_be_told_now_is_told_by_a_later_batch(
     assert await by_key(alice, key) == PASSED
     account = await service.api.store.account(AccountId(alice.account_id))
     assert account.api_keys[0].used_on
+
+
+async def test_a_wait_that_is_over_needs_nobody_who_ends_it(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice, price_band_bp=10)
+    more = await alice.propose("api_key.widen", {"api_key_id": key, "price_band_bp": 100})
+    await alice.with_passkey(more.action_id)
+    service.clock.forward(hours=24, seconds=-1)
+    assert (await by_key(alice, key, price="60300"))["why"] == ["api_key_band"]
+
+    service.clock.forward(seconds=1)
+    orders = [
+        order(alice.account_id, api_key_id=key, ip="203.0.113.7", price=price)
+        for price in ("60000", "60300", "70000")
+    ]
+    answers = await alice.client.examine(orders)
+
+    assert [one["verdict"] for one in answers] == ["pass", "pass", "refuse"]
+
+
+async def test_orders_go_on_when_the_wait_for_the_end_of_a_freeze_is_over(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice)
+    await alice.with_passkey((await alice.propose("freeze.set")).action_id)
+    lifted = await alice.with_passkey((await alice.propose("freeze.lift")).action_id)
+    assert (await by_key(alice, key))["why"] == ["account_frozen"]
+
+    length = present(lifted.until, "it waits") - service.clock.at
+    service.clock.forward(seconds=length.total_seconds())
+
+    assert await by_key(alice, key) == PASSED
+
+
+async def test_what_is_due_and_lacks_something_is_tried_once(
+    service: Service, alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await make_key(alice)
+    payload = {"kind": "email", "address": "new@example.com"}  # Nobody confirms that it is read.
+    waits = await alice.with_passkey((await alice.propose("contact.change", payload)).action_id)
+    length = present(waits.until, "it waits") - service.clock.at
+    service.clock.forward(seconds=length.total_seconds())
+    told = []
+    run = service.api.store.run
+
+    async def counted(work: Work) -> Committed:
+        told.append(work.actor)
+        return await run(work)
+
+    monkeypatch.setattr(service.api.use.order_intents._store, "run", counted)  # noqa: SLF001 - it is counted what is asked of it
+    for _ in range(3):
+        assert (await by_key(alice, key, price="70000"))["why"] == ["api_key_band"]
+
+    assert told.count(remembering.ACTOR) == 1
+
+
+async def test_what_is_due_later_takes_effect_behind_what_lacks_something(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice, price_band_bp=10)
+    payload = {"kind": "email", "address": "new@example.com"}  # Nobody confirms that it is read.
+    first = await alice.with_passkey((await alice.propose("contact.change", payload)).action_id)
+    length = present(first.until, "it waits") - service.clock.at
+    service.clock.forward(seconds=(length - timedelta(hours=20)).total_seconds())
+    more = await alice.propose("api_key.widen", {"api_key_id": key, "price_band_bp": 100})
+    await alice.with_passkey(more.action_id)
+    service.clock.forward(hours=20)
+    assert (await by_key(alice, key, price="60300"))["why"] == ["api_key_band"]
+    service.clock.forward(hours=4)
+
+    assert await by_key(alice, key, price="60300") == PASSED
+
+
+async def test_what_is_due_is_settled_by_a_later_batch_where_it_cannot_be_now(
+    service: Service, alice: Customer
+) -> None:
+    key = await make_key(alice, price_band_bp=10)
+    more = await alice.propose("api_key.widen", {"api_key_id": key, "price_band_bp": 100})
+    await alice.with_passkey(more.action_id)
+    service.clock.forward(hours=24)
+    asked = order(alice.account_id, api_key_id=key, ip="203.0.113.7", price="60300")
+    batch = msgspec.convert({"intents": [asked]}, IntentBatch)
+
+    [answer] = await failing(service, UnavailableError("busy")).examine(batch)
+    assert answer.verdict == "refuse"
+    assert await by_key(alice, key, price="60300") == PASSED
 
 
 async def test_few_tickets_are_remembered_at_a_time(

@@ -21,6 +21,7 @@ from twinlock.api.throttling import (
     REFUSED_BURST,
     RESERVE_BURST,
     STOP_BURST,
+    Answers,
     Buckets,
     RateLimitedError,
     share,
@@ -179,6 +180,46 @@ async def test_an_address_that_floods_the_pages_is_told_to_slow_down_and_others_
     assert [one.status_code for one in (*opened, no)] == [200, 422, 303]
 
 
+async def test_a_flood_of_the_pages_that_say_no_leaves_the_button(
+    web: Web, alice: Customer, mallory: httpx.AsyncClient
+) -> None:
+    """Prevents: links to nothing, opened by the hundred from an address that many share."""
+    waiting = await held(alice)
+    link, *_ = await veto_links(web.service, waiting.action_id)
+    drained(web.service.api.rates.veto_pages, MALLORYS_IP, PAGE_BURST)
+
+    flooding = [await mallory.get(one) for one in (link, link.replace("/veto/", "/freeze/"))]
+    asked = httpx.URL(link).params
+    no = await mallory.post(
+        f"/veto/{waiting.action_id}",
+        data={"page": PAGE, "channel_id": asked["c"], "token": asked["t"]},
+        headers={"Origin": web.origin},
+    )
+
+    assert [one.status_code for one in flooding] == [429, 429]
+    assert no.status_code == 303
+
+
+@pytest.mark.parametrize("shown_as", ["image", "iframe", "script", "empty"])
+async def test_a_page_elsewhere_uses_up_nothing_of_its_visitors_address(
+    web: Web, alice: Customer, shown_as: str
+) -> None:
+    """Prevents: whoever reads a thief's page, which asks for ours in a hundred pictures."""
+    waiting = await held(alice)
+    link, *_ = await veto_links(web.service, waiting.action_id)
+    pages = (link, link.replace("/veto/", "/freeze/"), f"/confirm/{waiting.action_id}")
+    rates, here = web.service.api.rates, "127.0.0.1"
+    for buckets in (rates.pages, rates.veto_pages):
+        drained(buckets, here, PAGE_BURST - 2)  # One is left.
+    asked = {"Sec-Fetch-Dest": shown_as, "Sec-Fetch-Site": "cross-site"}
+    shown = [await web.http.get(one, headers=asked) for one in pages for _ in range(2)]
+    opened = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "cross-site"}
+
+    assert {one.status_code for one in shown} == {403}
+    assert (await web.http.get(link, headers=opened)).status_code == 200
+    assert (await web.http.get(pages[2], headers=opened)).status_code == 200
+
+
 async def test_an_address_that_floods_vetoes_is_told_to_slow_down(
     web: Web, alice: Customer, mallory: httpx.AsyncClient
 ) -> None:
@@ -224,6 +265,20 @@ def test_who_is_too_fast_is_told_when_there_is_room_again() -> None:
         told += [taken.value.retry_after, looked.value.retry_after]
 
     assert told == [3600, 3600, 1800, 1800, 1, 1]
+
+
+def test_who_has_used_up_a_reserve_too_is_told_of_the_room_that_comes_first() -> None:
+    """Prevents: a client that waits five seconds for the reserve where half a second is enough."""
+    at = [0.0]
+    answers, action = Answers(lambda: at[0]), f"act_{'a' * 26}_{'b' * 26}"
+    for _ in range(int(ACCOUNT_BURST + RESERVE_BURST)):
+        answers.take(action, by="platform")
+    with pytest.raises(RateLimitedError) as refused:
+        answers.take(action, by="platform")
+    at[0] += refused.value.retry_after
+
+    assert refused.value.retry_after == 1
+    assert answers.take(action, by="platform") == action
 
 
 async def test_whatever_is_asked_about_a_flooded_account_is_refused_but_a_no(

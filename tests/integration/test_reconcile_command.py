@@ -219,6 +219,7 @@ async def test_an_account_that_was_erased_is_told_as_that(
     ("name", "data", "words", "code"),
     [
         ("ledger.txt", b"", (), "executed_file_refused"),
+        ("ledger.json", b"[]", (), "executed_file_refused"),
         ("ledger.jsonl", b"", (), "executed_file_refused"),
         ("ledger.jsonl", b"{}", (), "executed_file_refused"),
         ("ledger.csv", b"reference,type\n", (), "executed_file_refused"),

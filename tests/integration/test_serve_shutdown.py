@@ -69,19 +69,25 @@ async def said_to_a_head_without_an_end(port: int) -> bytes:
     return said
 
 
+def environment_of(
+    database: TestDatabase, path: Path, port: int, *, workers: str
+) -> dict[str, str]:
+    return {
+        "TWINLOCK_DATABASE_URL": database.app_dsn,
+        "TWINLOCK_DATA_DIR": str(path / "data"),
+        "TWINLOCK_KEYRING_DIR": str(path / "keys" / "ring"),
+        "TWINLOCK_LISTEN": f"{HOST}:{port}",
+        "TWINLOCK_WORKERS": workers,
+    }
+
+
 @pytest.mark.parametrize("workers", [ONE, "2"], ids=["one process", "two processes"])
 async def test_a_request_in_flight_is_answered_after_sigterm_and_the_service_ends_well(
     database: TestDatabase, tmp_path: Path, workers: str
 ) -> None:
     with free_port() as bound:
         port = bound.getsockname()[1]
-    environment = {
-        "TWINLOCK_DATABASE_URL": database.app_dsn,
-        "TWINLOCK_DATA_DIR": str(tmp_path / "data"),
-        "TWINLOCK_KEYRING_DIR": str(tmp_path / "keys" / "ring"),
-        "TWINLOCK_LISTEN": f"{HOST}:{port}",
-        "TWINLOCK_WORKERS": workers,
-    }
+    environment = environment_of(database, tmp_path, port, workers=workers)
     settings = load(environment, as_root=False)
     make_keyring(settings)
     async with open_api(await prepare(settings), book=rule_book()) as api:
@@ -114,3 +120,20 @@ async def test_a_request_in_flight_is_answered_after_sigterm_and_the_service_end
     assert b'"account_id":"acc_' in answer
     assert ended == 0
     assert await database.value("SELECT count(*) FROM leaf") == 1
+
+
+async def test_no_process_outlives_a_service_that_is_killed(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    """Prevents: a service that somebody stops in an emergency, and that goes on deciding."""
+    with free_port() as bound:
+        port = bound.getsockname()[1]
+    environment = environment_of(database, tmp_path, port, workers="2")
+    make_keyring(load(environment, as_root=False))
+
+    async with asyncio.timeout(PATIENCE_SECONDS * 2), served(environment, port) as process:
+        assert (await said_to_a_head_without_an_end(port)).startswith(b"HTTP/1.1 431 ")
+        process.kill()
+        await process.wait()
+        while await listens(port):
+            pass

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from support.receivers import Answer, Receiver, raw, receiving, status
 from support.stores import SteerableClock
 from support.transmitters import AUDIENCE, ISSUER, Transmitter, email, mail_stream, public
@@ -155,8 +156,10 @@ async def test_what_is_no_key_set_is_none(
     server: Receiver, keys: TransmitterKeys, answer: Answer
 ) -> None:
     server.otherwise = answer
-    with pytest.raises(SignalKeysStaleError):
+    with capture_logs() as logged, pytest.raises(SignalKeysStaleError):
         await keys.keys(fetched_from(server), kid="ec")
+    [said] = logged
+    assert (said["event"], said["stream"]) == ("signal_keys_wait", "mail")
 
 
 async def test_keys_of_a_file_need_no_server(keys: TransmitterKeys) -> None:

@@ -30,7 +30,7 @@ from twinlock.bootstrap.keys import make_keyring
 from twinlock.bootstrap.signals import NOBODY, add_stream, listed_streams, remove_stream
 from twinlock.bootstrap.world import World
 from twinlock.domain.account import Account
-from twinlock.domain.errors import KeysStaleError, SealBrokenError
+from twinlock.domain.errors import KeysStaleError, SealBrokenError, UnavailableError
 from twinlock.domain.ids import AccountId
 
 ALICE = email("alice@example.com")
@@ -202,6 +202,7 @@ async def test_an_address_that_was_changed_leads_nowhere_and_the_new_one_does(
     assert await index.accounts("alice@example.org") == ()
     assert await NOBODY.accounts("alice@example.com") == ()
     assert not await NOBODY.take("mail", service.clock.at.date(), most=1)
+    await NOBODY.give_back("mail", service.clock.at.date())
 
 
 async def test_with_the_account_its_names_go(
@@ -287,7 +288,9 @@ async def test_a_transmitter_shows_the_token_that_was_agreed(
     agree_on_a_token(service, tmp_path)
     token = mail.token(ALICE)
 
-    refused(await push(service, token), "authentication_failed", status=401)
+    without = await push(service, token)
+    refused(without, "authentication_failed", status=401)
+    assert without.headers["www-authenticate"] == "Bearer"  # RFC 9110, 15.5.2
     right = {"Authorization": "Bearer a shared secret"}
     assert (await push(service, token, **right)).status_code == 202
 
@@ -298,7 +301,9 @@ async def test_a_stream_says_so_much_a_day_and_no_more(
     for _ in range(5):
         assert (await push(service, mail.token(ALICE))).status_code == 202
     entries = (await account_of(alice)).chain.entries
-    refused(await push(service, mail.token(ALICE)), "access_denied", status=429)
+    too_many = await push(service, mail.token(ALICE))
+    refused(too_many, "access_denied", status=429)
+    assert too_many.headers["retry-after"] == "3600"
     assert (await account_of(alice)).chain.entries == entries
     service.clock.forward(days=1)
     mail.now = service.clock.at
@@ -312,6 +317,28 @@ async def test_a_token_that_comes_again_uses_up_nothing_of_the_day(
     for _ in range(10):
         assert (await push(service, token)).status_code == 202
     assert (await push(service, mail.token(ALICE))).status_code == 202
+
+
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE disk_full; END';
+CREATE TRIGGER full_disk BEFORE INSERT ON leaf FOR EACH ROW EXECUTE FUNCTION full_disk()
+"""
+
+
+async def test_what_is_not_decided_uses_up_nothing_of_the_day(
+    service: Service, mail: Transmitter, alice: Customer, database: TestDatabase
+) -> None:
+    """Prevents: an hour in which nothing is decided, and a transmitter that asks each second."""
+    assert (await push(service, mail.token(ALICE))).status_code == 202
+    await database.execute(FULL)
+    token = mail.token(ALICE)
+    for _ in range(6):
+        assert (await push(service, token)).status_code == 503
+    await database.execute("DROP TRIGGER full_disk ON leaf")
+
+    for _ in range(4):
+        assert (await push(service, mail.token(ALICE))).status_code == 202
+    refused(await push(service, mail.token(ALICE)), "access_denied", status=429)
 
 
 async def test_while_nothing_can_be_decided_the_transmitter_is_told_to_come_again(
@@ -365,6 +392,9 @@ class _Index:
 
     async def take(self, *_: object, **__: object) -> bool:
         return True
+
+    async def give_back(self, *_: object) -> None:
+        raise UnavailableError("the database is down")
 
 
 async def test_an_account_that_cannot_be_opened_hides_no_signal_from_its_neighbour(

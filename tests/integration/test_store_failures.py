@@ -23,6 +23,7 @@ from support.stores import (
     new_action,
     open_store,
     opened,
+    outcomes,
     touching,
     withdrawal,
 )
@@ -321,6 +322,26 @@ async def test_a_statement_that_takes_too_long_is_ended(
         await database.execute("DROP TRIGGER wait ON leaf")
 
         assert (await store.run(touching(alice))).indexes == (1,)
+
+
+@pytest.mark.parametrize("code", ["disk_full", "io_error"])
+async def test_a_disk_that_is_full_or_fails_is_a_database_that_is_down(
+    store: SqlStore, clock: SteerableClock, database: TestDatabase, keyring: Keyring, code: str
+) -> None:
+    alice, bob = await opened(store, clock), await opened(store, clock)
+    await database.execute(
+        "CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS"
+        f" 'BEGIN RAISE {code}; END'"
+    )
+    await database.execute(
+        "CREATE TRIGGER fail BEFORE INSERT ON tile FOR EACH ROW EXECUTE FUNCTION public.fail()"
+    )
+    told = await outcomes(store.run(touching(alice)), store.run(touching(bob)))
+    await database.execute("DROP TRIGGER fail ON tile")
+
+    assert [type(one) for one in told] == [UnavailableError] * 2
+    assert (await store.run(touching(alice))).indexes == (2,)
+    await audit(database, keyring)
 
 
 async def test_when_every_reader_is_taken_the_next_is_told_and_deciding_goes_on(

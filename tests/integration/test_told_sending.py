@@ -14,6 +14,7 @@ from support.hooks import HERE, until
 from support.postgres import TestDatabase
 from support.receivers import Receiver, receiving, status
 from support.stores import ENTROPY, Customer, SteerableClock, commanded, opened, several
+from support.told import EVERY_KIND
 
 from twinlock.adapters.keyring import ring as keyrings
 from twinlock.adapters.keyring.ring import Keyring, Role
@@ -44,7 +45,6 @@ from twinlock.ports import Work
 from twinlock.proofs.sets import SecurityEvent, read_keys, verify_set
 from twinlock.services.transmitting import sending as told_sending
 from twinlock.services.transmitting.managing import (
-    SUPPORTED,
     StatusView,
     StreamDelivery,
     Transmitting,
@@ -74,7 +74,7 @@ class Telling:
         delivery = StreamDelivery(
             method=Method.PUSH, endpoint_url=receiver.url(), authorization_header=header
         )
-        wanted = WantedStream(events_requested=SUPPORTED, delivery=delivery)
+        wanted = WantedStream(events_requested=EVERY_KIND, delivery=delivery)
         return (await self.use.create(self.party, wanted)).stream_id
 
     async def hear_of(self, stream: StreamId, customer: Customer) -> None:

@@ -20,13 +20,14 @@ from support.told import (
 )
 
 from twinlock.adapters.sql import told_streams
-from twinlock.adapters.sql.told_streams import SqlToldStreams
+from twinlock.adapters.transmitting.receivers import ReceiverFile
 from twinlock.bootstrap import transmitting
 from twinlock.bootstrap.transmitting import listed_receivers, remove_receiver
 from twinlock.bootstrap.world import World
 from twinlock.domain.errors import UnavailableError
 from twinlock.domain.signal_streams import Stream
-from twinlock.domain.transmitting.streams import StreamId, ToldStream
+from twinlock.domain.transmitting.streams import ToldStream, VerifiedTooOftenError
+from twinlock.services.transmitting.managing import Poll
 
 NOBODY = f"acc_{'a' * 26}"
 
@@ -109,7 +110,7 @@ async def test_a_stream_tells_what_was_asked_for_and_what_is_delivered(
     assert told["description"] == "ours"
     assert told["min_verification_interval"] == 60
     url = f"{service.settings.origin}/v1/ssf/poll/{mine}"
-    assert told["delivery"]["endpoint_url"] == url
+    assert told["delivery"] == {"endpoint_url": url, "method": "urn:ietf:rfc:8936"}
     assert (await broker.ask("GET", "stream")).json() == [told]
 
 
@@ -119,7 +120,41 @@ async def test_no_more_is_delivered_than_the_operator_allows(service: Service) -
     (told,) = (await narrow.ask("GET", "stream")).json()
 
     assert len(told["events_requested"]) == len(EVERY_KIND)
-    assert told["events_delivered"] == [RISC + "account-disabled"]
+    assert told["events_supported"] == told["events_delivered"] == [RISC + "account-disabled"]
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+async def test_a_change_may_repeat_what_is_ours_to_say(broker: Hearer, method: str) -> None:
+    mine = await broker.make(EVERY_KIND[0], description="before")
+    told = (await broker.ask("GET", "stream", stream_id=mine)).json()
+    told |= {"description": "after", "events_supported": told["events_supported"][::-1]}
+    for again in (told, {**told, "aud": [AUDIENCE]}):
+        changed = await broker.ask(method, "stream", again)
+        assert changed.status_code == 200, changed.text
+        assert changed.json()["description"] == "after"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"iss": "https://other.example"},
+        {"aud": "https://other.example"},
+        {"aud": [AUDIENCE, "https://other.example"]},
+        {"events_supported": []},
+        {"events_delivered": list(EVERY_KIND[:2])},
+        {"min_verification_interval": 1},
+    ],
+)
+async def test_a_change_of_what_is_ours_to_say_is_refused(
+    broker: Hearer, method: str, member: dict[str, object]
+) -> None:
+    mine = await broker.make(EVERY_KIND[0], description="before")
+    asked = {"stream_id": mine, "description": "after", **member}
+
+    refused(await broker.ask(method, "stream", asked), "told_stream_refused", 400)
+    told = (await broker.ask("GET", "stream", stream_id=mine)).json()
+    assert told["description"] == "before"
 
 
 async def test_a_stream_is_changed_in_part_or_whole(broker: Hearer) -> None:
@@ -220,25 +255,32 @@ async def test_a_receiver_stays_where_its_streams_cannot_be_forgotten(
 async def test_a_receiver_of_which_half_was_forgotten_is_removed_by_the_same_command(
     world: World, service: Service, broker: Hearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Prevents: a stream that no name leads to any more, after a database that went down."""
-    removed = SqlToldStreams.remove
-    told: list[str] = []
+    """Prevents: a stream that no name leads to any more, after a disk that was full."""
 
-    async def once(shelf: SqlToldStreams, stream_id: StreamId) -> None:
-        if told:
-            raise UnavailableError("the database does not answer")
-        told.append(stream_id)
-        await removed(shelf, stream_id)
+    def full(_: ReceiverFile, name: str) -> NoReturn:
+        raise OSError(28, "No space left on device", name)
 
-    for _ in range(2):
-        await broker.make()
-    monkeypatch.setattr(SqlToldStreams, "remove", once)
-    with pytest.raises(UnavailableError):
+    await broker.make()
+    monkeypatch.setattr(ReceiverFile, "remove", full)
+    with pytest.raises(OSError, match="No space"):
         await remove_receiver(world, "broker")
     monkeypatch.undo()
+    await broker.make()
 
     assert await remove_receiver(world, "broker") == 1
     assert listed_receivers(world.settings) == ()
+
+
+async def test_a_receiver_goes_whatever_somebody_did_to_its_streams(
+    world: World, service: Service, broker: Hearer, database: TestDatabase
+) -> None:
+    """Prevents: one changed row, by which a token that was stolen opens its streams for ever."""
+    broken, _ = await broker.make(), await broker.make()
+    await database.execute("UPDATE told_stream SET version = version + 1 WHERE id = $1", broken)
+
+    assert await remove_receiver(world, "broker") == 2
+    assert listed_receivers(world.settings) == ()
+    assert await database.value("SELECT count(*) FROM told_stream") == 0
 
 
 async def test_no_customers_key_goes_by_way_of_a_stream(
@@ -324,6 +366,8 @@ async def test_of_a_token_its_hash_alone_is_kept(service: Service, broker: Heare
         {"description": "x\n"},
         {"events_requested": ["x"] * 65},
         {"delivery": {"method": "carrier-pigeon"}},
+        {"delivery": {"endpoint_url": "https://broker.example/x"}},
+        {"delivery": {}},
     ],
 )
 async def test_a_stream_that_cannot_be_is_refused(
@@ -352,7 +396,8 @@ async def test_where_tokens_are_pushed_is_told_and_the_header_is_not(service: Se
 
     polled = {"stream_id": mine, "delivery": {"method": "urn:ietf:rfc:8936"}}
     changed = await broker.ask("PATCH", "stream", polled)
-    assert changed.json()["delivery"]["endpoint_url"].endswith(f"/v1/ssf/poll/{mine}")
+    url = f"{service.settings.origin}/v1/ssf/poll/{mine}"
+    assert changed.json()["delivery"] == {"method": "urn:ietf:rfc:8936", "endpoint_url": url}
     assert (await broker.poll(mine))["sets"] == {}
 
 
@@ -439,7 +484,7 @@ async def test_who_is_named_by_an_address_or_not_known_is_not_told_from_anybody(
         await broker.hear_of(mine, alice.account_id),
     ]
 
-    assert {(one.status_code, one.content) for one in answers} == {(200, b"null")}
+    assert {(one.status_code, one.content) for one in answers} == {(200, b"")}
     assert await database.value("SELECT count(*) FROM told_subject") == 1
 
 
@@ -450,6 +495,18 @@ async def test_what_is_no_subject_is_refused(broker: Hearer, subject: dict[str, 
 
     refused(await broker.ask("POST", "subjects:add", asked), "told_stream_refused", 400)
     refused(await broker.ask("POST", "subjects:remove", asked), "told_stream_refused", 400)
+
+
+async def test_whoever_adds_an_account_is_answered_with_an_empty_200(
+    broker: Hearer, alice: Customer
+) -> None:
+    """Source: SSF 1.0, 8.1.3.2."""
+    mine = await broker.make()
+    answer = await broker.hear_of(mine, alice.account_id)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == "0"
+    assert "content-type" not in answer.headers
 
 
 async def test_of_an_account_that_was_removed_nothing_more_is_told(
@@ -525,14 +582,24 @@ async def test_a_poll_gives_as_many_as_are_asked_for(broker: Hearer, alice: Cust
     assert len(polled["sets"]) == 1
     assert polled["sets"].keys() < both.keys()
     assert (await broker.poll(mine, maxEvents=0))["sets"] == {}
-    refused(await broker.ask("POST", f"poll/{mine}", {"maxEvents": -1}), "told_stream_refused", 400)
+    fewer = await broker.ask("POST", f"poll/{mine}", {"maxEvents": -1})
+    refused(fewer, "told_stream_refused", 400)
+    assert fewer.json()["detail"].startswith("maxEvents")
     odd = {
         "ack": ["\u0000", "x"],
         "setErrs": {f"set_{'a' * 26}": {"err": "\u0000"}, "\u0000": {"err": "x"}},
     }
     assert (await broker.ask("POST", f"poll/{mine}", odd)).status_code == 200
-    many = {"ack": [f"x{number}" for number in range(1_001)]}
+    many = {"ack": [f"x{number}" for number in range(901)]}
     refused(await broker.ask("POST", f"poll/{mine}", many), "told_stream_refused", 400)
+
+
+async def test_as_many_tokens_as_one_poll_may_name_fit_into_its_body(broker: Hearer) -> None:
+    """Prevents: a receiver that takes the limit at its word, and whose poll is too large."""
+    mine = await broker.make()
+    names = [f"set_{number:026}".translate(str.maketrans("01", "ab")) for number in range(900)]
+
+    assert (await broker.ask("POST", f"poll/{mine}", {"ack": names})).status_code == 200
 
 
 async def test_what_a_receiver_refuses_is_kept_dead(
@@ -603,6 +670,46 @@ async def test_a_disabled_stream_keeps_nothing(broker: Hearer, alice: Customer) 
     assert await only_of_bob(broker, mine)
 
 
+@pytest.mark.parametrize("call", ["status", "subjects:remove"])
+async def test_what_a_process_keeps_at_that_moment_is_forgotten_as_well(
+    broker: Hearer, alice: Customer, database: TestDatabase, call: str
+) -> None:
+    mine = await broker.make()
+    asked: dict[str, object] = {"stream_id": mine, "status": "disabled"}
+    if call == "subjects:remove":
+        asked = {"stream_id": mine, "subject": {"format": "opaque", "id": alice.account_id}}
+
+    async with database.app() as process, process.transaction():
+        await process.execute("UPDATE told_stream SET position = position WHERE id = $1", mine)
+        await process.execute(
+            "INSERT INTO told_token (stream_id, subject, jti, box, due_at)"
+            " VALUES ($1, $2, 'set_a', '', clock_timestamp())",
+            mine,
+            alice.account_id,
+        )
+        forgets = asyncio.create_task(broker.ask("POST", call, asked))
+        await database.somebody_waits_for_a_lock()
+
+    assert (await forgets).is_success
+    assert await database.value("SELECT count(*) FROM told_token") == 0
+
+
+@pytest.mark.parametrize("call", ["status", "subjects:add", "subjects:remove"])
+async def test_a_stream_that_goes_while_it_is_changed_is_told_as_gone(
+    broker: Hearer, alice: Customer, database: TestDatabase, call: str
+) -> None:
+    mine = await broker.make()
+    named: dict[str, object] = {"subject": {"format": "opaque", "id": alice.account_id}}
+    asked = {"stream_id": mine, **({"status": "paused"} if call == "status" else named)}
+
+    async with database.app() as process, process.transaction():
+        await process.execute("DELETE FROM told_stream WHERE id = $1", mine)
+        changes = asyncio.create_task(broker.ask("POST", call, asked))
+        await database.somebody_waits_for_a_lock()
+
+    refused(await changes, "told_stream_not_found", 404)
+
+
 async def test_a_stream_is_verified_once_a_minute(service: Service, broker: Hearer) -> None:
     mine = await broker.make()
     asked = {"stream_id": mine, "state": "VGhpcyBpcyBhbiBleGFtcGxl"}
@@ -619,6 +726,23 @@ async def test_a_stream_is_verified_once_a_minute(service: Service, broker: Hear
     assert (await broker.ask("POST", "verify", {"stream_id": mine})).status_code == 204
     (again,) = await broker.heard(mine, count=1)
     assert again.claims == {}
+
+
+async def test_a_clock_that_is_a_little_behind_verifies_no_stream_twice(
+    service: Service, broker: Hearer
+) -> None:
+    """Prevents: two processes that are asked at once, and each of which sends a token."""
+    mine, told = await broker.make(), service.api.use.transmitting
+    assert told is not None
+    receiver = told.receiver(broker.token)
+    await told.verify(receiver, mine, state="")
+    service.clock.at -= timedelta(milliseconds=1)
+    with pytest.raises(VerifiedTooOftenError):
+        await told.verify(receiver, mine, state="")
+
+    service.clock.at -= timedelta(minutes=1)  # That was no other process.
+    await told.verify(receiver, mine, state="")
+    assert len((await told.poll(receiver, mine, Poll())).sets) == 2
 
 
 async def test_a_stream_that_nobody_reads_is_not_verified_for_ever(

@@ -170,7 +170,15 @@ async def test_an_invitation_is_over_after_a_week(web: Web, alice: Customer) -> 
 
 
 @pytest.mark.parametrize(
-    ("factor", "name"), [("trusted_contact", ""), ("passkey", "Bob"), ("trusted_contact", "B" * 65)]
+    ("factor", "name"),
+    [
+        ("trusted_contact", ""),
+        ("trusted_contact", " \u00a0\u2003"),  # Nobody sees it, on whatever page.
+        ("member", " "),
+        ("passkey", "Bob"),
+        ("passkey", " "),
+        ("trusted_contact", "B" * 65),
+    ],
 )
 async def test_an_invitation_and_nothing_else_is_for_somebody(
     alice: Customer, factor: str, name: str

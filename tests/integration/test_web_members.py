@@ -38,10 +38,13 @@ class Colleague:
         seed = f"{name}/the colleague".encode().ljust(32, b".")
         return cls(web, alice, name, SoftwareAuthenticator(seed))
 
-    async def take_up(self) -> httpx.Response:
+    async def invited(self) -> tuple[str, dict[str, object]]:
         offered = await self.alice.client.offer(self.alice.account_id, "member", name=self.name)
         response = self.passkey.create(self.alice.ceremony(offered["challenge"]))
-        path = f"/invited/{self.alice.account_id}/{offered['candidate_id']}"
+        return f"/invited/{self.alice.account_id}/{offered['candidate_id']}", response
+
+    async def take_up(self) -> httpx.Response:
+        path, response = await self.invited()
         assert "Become a member of an account?" in (await self.web.get(path)).text
         return await self.web.json(f"{path}/passkey", {"response": response})
 
@@ -101,6 +104,7 @@ async def bob(web: Web, alice: Customer) -> Colleague:
     return colleague
 
 
+@pytest.mark.requirement("O-23")
 async def test_two_members_sign_and_money_leaves(web: Web, alice: Customer, bob: Colleague) -> None:
     asked = await alice.withdraw("101")
     assert [why.code for why in asked.why] == ["members_needed"]
@@ -132,6 +136,39 @@ async def test_a_name_with_a_comma_is_one_member_who_agreed(
     assert (await carol.agree(asked.agreement)).status_code == 200
 
     assert "<ul><li><bdi>Carol, Dan</bdi></li></ul>" in (await web.get(asked.agreement)).text
+
+
+async def test_nobody_is_invited_by_the_name_of_a_member(
+    web: Web, alice: Customer, bob: Colleague
+) -> None:
+    """Prevents: an insider's own second key, of whom the pages say that Bob has agreed."""
+    for name in ("Bob", " bob", "The first member"):
+        with pytest.raises(ProblemError) as refused:
+            await alice.client.offer(alice.account_id, "member", name=name)
+        assert (refused.value.status, refused.value.code) == (400, "malformed")
+
+    carol, namesake = (Colleague.called("Carol", web, alice) for _ in range(2))
+    namesake.passkey = SoftwareAuthenticator(b"another Carol".ljust(32, b"."))
+    path, response = await namesake.invited()  # While nobody was called so.
+    await carol.take_up()
+    late = await web.json(f"{path}/passkey", {"response": response})
+    assert late.status_code == 400
+
+
+async def test_whom_nobody_admitted_in_time_is_invited_again_by_the_same_name(
+    web: Web, alice: Customer, bob: Colleague
+) -> None:
+    """Prevents: an invitation that is taken up once too early, after which there is no other."""
+    assert bob.member_id
+    carol, again = (Colleague.called("Carol", web, alice) for _ in range(2))
+    again.passkey = SoftwareAuthenticator(b"her other phone".ljust(32, b"."))
+    await carol.take_up()
+    with pytest.raises(ProblemError):
+        await alice.client.offer(alice.account_id, "member", name="Carol")
+    alice.service.clock.forward(hours=12)  # So long there is for several to agree.
+    await join(alice, again, bob)
+
+    assert again.member_id not in ("", bob.member_id)
 
 
 async def test_a_friend_of_several_members_is_told_how_long_they_may_take(

@@ -39,7 +39,7 @@ UNSHOWN = [
     ("/confirm/nonsense", 400, "malformed"),
     ("/confirm/act_%3Cscript%3Ealert(1)", 400, "malformed"),
     (f"/veto/{NOWHERE}?c={'x' * 65}", 400, "malformed"),
-    ("/static/twinlock.css", 404, "http_error"),
+    ("/static/twinlock.css", 404, "not_found"),
 ]
 
 

@@ -302,8 +302,19 @@ async def test_what_waits_is_counted_where_the_first_of_it_is_nobodys(
         assert 60 <= age < 61
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE event SET box = set_byte(box, 20, 255 - get_byte(box, 20)) WHERE leaf_index < $1",
+        (
+            "INSERT INTO event SELECT subject, number + 1000, leaf_index, box FROM event"
+            " WHERE leaf_index < $1"
+        ),
+    ],
+    ids=["altered", "there twice"],
+)
 async def test_what_waits_is_counted_behind_a_damaged_entry(
-    store: SqlStore, clock: SteerableClock, receiver: Receiver, database: TestDatabase
+    store: SqlStore, clock: SteerableClock, receiver: Receiver, database: TestDatabase, damage: str
 ) -> None:
     """Prevents: whoever damages one row, and keeps the operator from seeing that nothing goes."""
     hooks, registry = hooks_on(store, clock), CollectorRegistry()
@@ -313,10 +324,7 @@ async def test_what_waits_is_counted_behind_a_damaged_entry(
     alice = await opened(store, clock)
     first, *_ = await authorized(store, alice, 3)
     other = await hooks.add(receiver)
-    await database.execute(
-        "UPDATE event SET box = set_byte(box, 20, 255 - get_byte(box, 20)) WHERE leaf_index < $1",
-        first,
-    )
+    await database.execute(damage, first)
     await authorized(store, alice, 1)
 
     await backlog.count()

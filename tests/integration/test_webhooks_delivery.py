@@ -22,7 +22,7 @@ from support.stores import (
 
 from twinlock.adapters.sql.store import SqlStore
 from twinlock.domain.errors import ClockUntrustedError
-from twinlock.domain.webhooks.endpoints import PAUSE_MOST, RETRY_AFTER, Disabled
+from twinlock.domain.webhooks.endpoints import PAUSE_MOST, RETRIES_MOST, RETRY_AFTER, Disabled
 from twinlock.services.webhooks import delivery as webhook_delivery
 
 LATER = timedelta(seconds=7)  # Past the first retry with all of its jitter.
@@ -493,25 +493,84 @@ async def test_ending_a_process_gives_back_what_it_was_at(
     assert receiver.indexes == [*indexes, indexes[1]]
 
 
-async def test_a_turn_that_breaks_is_logged_by_its_code_and_taken_again(
-    hooks: Hooks, receiver: Receiver, alice: Customer, database: TestDatabase
+async def test_a_turn_that_breaks_is_logged_by_its_code_and_ends(
+    hooks: Hooks, receiver: Receiver, alice: Customer
 ) -> None:
     await hooks.add(receiver)
-    (index,) = await authorized(hooks.store, alice, 1)
-    box = await database.value("SELECT box FROM event WHERE leaf_index = $1", index)
-    await database.execute("UPDATE event SET box = 'x' WHERE leaf_index = $1", index)
+    await authorized(hooks.store, alice, 1)
+    hooks.store.distrust("somebody put it back")
     pumps = hooks.pumps()
 
     with structlog.testing.capture_logs() as logs:
         await pumps.look()
         await until(lambda: pumps.busy == 0)
 
-    assert [(one["event"], one["code"]) for one in logs] == [("webhook_waits", "seal_broken")]
+    assert [(one["event"], one["code"]) for one in logs] == [("webhook_waits", "log_damaged")]
     assert receiver.got == []
 
-    await database.execute("UPDATE event SET box = $2 WHERE leaf_index = $1", index, box)
+
+async def test_a_damaged_entry_holds_nothing_up_and_is_told_once_it_is_mended(
+    hooks: Hooks, receiver: Receiver, alice: Customer, database: TestDatabase
+) -> None:
+    """Prevents: one changed row, by which a desk hears of nobody who is forced later."""
+    shown = await hooks.add(receiver)
+    indexes = await authorized(hooks.store, alice, 4)
+    box = await database.value("SELECT box FROM event WHERE leaf_index = $1", indexes[1])
+    await database.execute("UPDATE event SET box = 'x' WHERE leaf_index = $1", indexes[1])
+
+    with structlog.testing.capture_logs() as logs:
+        await hooks.deliver()
+
+    assert receiver.indexes == [indexes[0], *indexes[2:]]
+    told = [(one["event"], one["index"]) for one in logs if one["log_level"] == "error"]
+    assert told == [("webhook_entry_damaged", indexes[1])]
+    kept = await hooks.listed(shown.webhook_id)
+    assert (kept.retries, kept.dead, kept.failing_since) == (1, 0, None)
+
+    hooks.clock.advance(RETRY_AFTER[0] * 1.21)
     await hooks.deliver()
-    assert receiver.indexes == [index]
+    assert hooks.metrics()['twinlock_webhook_attempts_total{result="damaged"}'] == 2
+
+    await database.execute("UPDATE event SET box = $2 WHERE leaf_index = $1", indexes[1], box)
+    hooks.clock.advance(RETRY_AFTER[1] * 1.21)
+    await hooks.deliver()
+    assert receiver.indexes == [indexes[0], *indexes[2:], indexes[1]]
+    assert (await hooks.listed(shown.webhook_id)).retries == 0
+
+
+async def test_an_entry_that_stays_damaged_is_dead_in_the_end(
+    hooks: Hooks, receiver: Receiver, alice: Customer, database: TestDatabase
+) -> None:
+    shown = await hooks.add(receiver)
+    (index,) = await authorized(hooks.store, alice, 1)
+    await database.execute("UPDATE event SET box = 'x' WHERE leaf_index = $1", index)
+
+    await hooks.deliver()
+    for wait in RETRY_AFTER:
+        hooks.clock.advance(wait * 1.21)
+        await hooks.deliver()
+
+    kept = await hooks.listed(shown.webhook_id)
+    assert (receiver.got, kept.retries, kept.dead) == ([], 0, 1)
+
+
+async def test_more_damaged_entries_than_are_kept_stay_in_the_log(
+    hooks: Hooks, receiver: Receiver, alice: Customer, database: TestDatabase
+) -> None:
+    shown = await hooks.add(receiver)
+    indexes = await authorized(hooks.store, alice, 2)
+    await database.execute("UPDATE event SET box = 'x' WHERE leaf_index = $1", indexes[0])
+    await database.execute(
+        "INSERT INTO webhook_retry SELECT $1, n, 1, $3, 'status' FROM generate_series(1, $2) n",
+        shown.webhook_id,
+        RETRIES_MOST,
+        hooks.clock.now() + timedelta(days=1),
+    )
+
+    assert await hooks.look()
+
+    assert receiver.got == []
+    assert await database.value("SELECT position FROM webhook") == indexes[0]
 
 
 @pytest.mark.requirement("O-33")

@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from support.imports import ADDRESS, BCRYPT, SEED, a_row, base32
 
-from twinlock.cli.import_files import write_cells
+from twinlock.cli.import_files import Lines, write_cells
 from twinlock.domain.importing.faults import RowFault, RowRefusedError
 from twinlock.domain.importing.rows import Row
 from twinlock.proofs.importing import FORMULA
@@ -103,3 +104,24 @@ def test_no_cell_of_a_report_begins_what_a_spreadsheet_runs(cells: list[str]) ->
 
     assert not any(cell[:1] in {*FORMULA, "\t", "\r"} for cell in read if cell)
     assert [cell.removeprefix("'") for cell in read] == [cell.removeprefix("'") for cell in cells]
+
+
+hostile = st.text(st.sampled_from('a,"\n\r\0\u00e9 '), max_size=12) | st.just("c-1,a@b.de,x\n" * 3)
+
+
+@given(st.lists(st.tuples(st.sampled_from(("c-1", "c-2", "c-3")), hostile), max_size=8))
+def test_no_text_in_a_cell_of_csv_is_a_row(records: list[tuple[str, str]]) -> None:
+    """Whatever customers call themselves, what is taken are rows that the platform wrote."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("reference", "email", "nickname"))
+    writer.writerows((reference, "a@b.de", nickname) for reference, nickname in records)
+    lines = iter(Lines(io.BufferedReader(io.BytesIO(out.getvalue().encode()))))
+    reader = Reader(Format.CSV, renames={"nickname": ""})
+    reader.header(next(lines).data)
+    taken: list[str] = []
+    for line in lines:
+        with suppress(RowRefusedError):
+            taken.append(reader.row(line.data).reference)
+
+    assert taken == [name for name, nickname in records if not set(nickname) & set("\n\r\0")]

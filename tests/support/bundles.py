@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from support.cast import NOON
 from support.gates import streams_of
+from support.stores import SteerableClock
 from support.worlds import CONTRACT, DESKTOP, EMAIL, destination_id, rules_of
 
 from twinlock.domain.account import Account, Chain, State
@@ -473,7 +474,8 @@ class House:
         """Return: what is committed is shown at once."""
 
     def bundle(self, action: ActionId, *, consistent_from: int = 0) -> Bundle:
-        evidence = Evidence(self, policies=self, signer=self, published=self)
+        clock = SteerableClock(self.now)
+        evidence = Evidence(self, policies=self, signer=self, published=self, clock=clock)
         return asyncio.run(evidence.bundle(action, consistent_from=consistent_from))
 
     def seen(self, size: int | None = None) -> Checkpoint:

@@ -130,6 +130,9 @@ class MailServer:
             _abort(server)
         return "250 OK"
 
+    async def handle_QUIT(self, server: SMTP, _: Session, __: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        return await self.answer("QUIT", server) or "221 Bye"
+
     def sign_in(self, _: SMTP, __: Session, ___: Envelope, ____: str, data: object) -> AuthResult:
         """Take the users of ``users``."""
         right = isinstance(data, LoginPassword) and (

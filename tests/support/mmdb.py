@@ -14,12 +14,15 @@ _IPV6_BITS, _IPV4_IN_IPV6 = 128, 96
 _STRING, _DOUBLE, _UINT16, _UINT32, _MAP, _UINT64, _ARRAY, _FLAG = 2, 3, 5, 6, 7, 9, 11, 14
 
 
-def write(path: Path, records: Mapping[str, Any]) -> Path:
-    """Write a file in which each network of ``records`` has its record; return ``path``."""
+def write(path: Path, records: Mapping[str, Any], *, version: int = 6) -> Path:
+    """Write a file in which each network of ``records`` has its record; return ``path``.
+
+    One of ``version`` 4 has no addresses of IPv6.
+    """
     tree: list[list[int | None]] = [[None, None]]
     data = b""
     for network, record in records.items():
-        _insert(tree, network, len(data))
+        _insert(tree, network, len(data), version=version)
         data += _encoded(record)
     nodes = len(tree)
     body = b"".join(_node(left, right, nodes) for left, right in tree)
@@ -29,7 +32,7 @@ def write(path: Path, records: Mapping[str, Any]) -> Path:
         "build_epoch": (_UINT64, 1_790_000_000),
         "database_type": "Test",
         "description": {"en": "for tests"},
-        "ip_version": (_UINT16, 6),
+        "ip_version": (_UINT16, version),
         "languages": ["en"],
         "node_count": (_UINT32, nodes),
         "record_size": (_UINT16, 32),
@@ -38,13 +41,14 @@ def write(path: Path, records: Mapping[str, Any]) -> Path:
     return path
 
 
-def _insert(tree: list[list[int | None]], network: str, at: int) -> None:
+def _insert(tree: list[list[int | None]], network: str, at: int, *, version: int) -> None:
     found = ipaddress.ip_network(network)
-    bits = found.prefixlen + (_IPV4_IN_IPV6 if found.version == 4 else 0)
+    whole = _IPV6_BITS if version == 6 else _IPV6_BITS - _IPV4_IN_IPV6
+    bits = found.prefixlen + whole - found.max_prefixlen
     address = int(found.network_address)
     node = 0
     for depth in range(bits):
-        side = address >> (_IPV6_BITS - 1 - depth) & 1
+        side = address >> (whole - 1 - depth) & 1
         if depth == bits - 1:
             tree[node][side] = -1 - at  # A record, told from a node by its sign.
             return

@@ -388,6 +388,7 @@ def spending(store: SqlStore, keyring: Keyring, clock: Clock) -> Spends:
         blind=KeyringIndex(keyring),
         signer=signer,
         published=NewestHeads(store, signer=signer),
+        clock=clock,
     )
 
 

@@ -14,6 +14,7 @@ import io
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -202,6 +203,9 @@ def spellings(text: str) -> dict[str, str]:
     Raises:
         ScreeningListWrongError: it is no address at all.
     """
+    if " " in text:  # Banks print an IBAN in groups; no other form has a space.
+        with suppress(AddressError):
+            text, _ = normal_address(AddressForm.BANK, text, "")
     try:
         check_characters(text)
     except AddressError as error:

@@ -27,12 +27,13 @@ from litestar.types import (
 )
 
 from twinlock.api.handlers import OF_ACCOUNTS, router
-from twinlock.api.message_signatures import outgoing
+from twinlock.api.message_signatures import SignedSend, outgoing
 from twinlock.api.notices import report_outcome
 from twinlock.api.openapi import render_plugins
-from twinlock.api.problems import of_anything, of_http, of_twinlock
+from twinlock.api.problems import NO_SNIFFING, of_anything, of_broken, of_http, of_twinlock
 from twinlock.api.request import BODY_BYTES_MOST, StrictRequest
 from twinlock.api.serving import Api
+from twinlock.api.signals import SignalRefusal, push_signal
 from twinlock.api.transmitting import OF_RECEIVERS, RECEIVER_TOKEN, token_keys
 from twinlock.domain.errors import TwinlockError
 
@@ -59,6 +60,13 @@ class TimedLitestar(Litestar):
         told = outgoing(cast("HTTPScope", scope), cast("Send", send), signer=api.answers)
         try:
             await super().__call__(scope, receive, told)
+        except Exception as error:
+            # Of an answer that is kept until it is whole nothing has left yet.
+            if not isinstance(told, SignedSend) or not told.begin_anew():
+                raise
+            request = StrictRequest(cast("HTTPScope", scope), cast("Receive", receive), told)
+            answer = of_broken(request, error).to_asgi_response(app=None, request=request)
+            await answer(request.scope, request.receive, told)
         finally:
             api.metrics.observe(str(scope.get("path_template") or UNROUTED), perf_counter() - since)
 
@@ -80,11 +88,13 @@ def create_app(opens: Opens, *, pages: tuple[Router, ...] = ()) -> Litestar:
             Exception: of_anything,
         },
         lifespan=[lifespan],
+        response_headers=NO_SNIFFING,
         openapi_config=OpenAPIConfig(
             title="Twinlock",
             version="1",
             render_plugins=render_plugins(
-                (*OF_ACCOUNTS, *OF_RECEIVERS, report_outcome, token_keys)
+                (*OF_ACCOUNTS, *OF_RECEIVERS, report_outcome, token_keys),
+                refusing={push_signal: SignalRefusal},
             ),
             use_handler_docstrings=True,
             openapi_router=Router(

@@ -86,6 +86,13 @@ class SignedSend:
             if not message.get("more_body"):
                 await self._finish(signed)
 
+    def begin_anew(self) -> bool:
+        """Forget what was kept of an answer; say whether any was, so that another can be given."""
+        kept = self._start is not None
+        self._start = None
+        self._body.clear()
+        return kept
+
     async def _finish(self, signed: Signed) -> None:
         start = present(self._start, "an answer has a head")
         body, headers = b"".join(self._body), list(start["headers"])
@@ -101,6 +108,7 @@ class SignedSend:
         fields = draft.fields(self._signer.sign(draft.base))
         headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in fields.items()]
         start["headers"] = headers
+        self._start = None
         await self._send(start)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 

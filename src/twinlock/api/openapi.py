@@ -7,7 +7,7 @@ Always true (tests/integration/test_api_schema.py): what a route answers fits wh
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from inspect import cleandoc
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -24,17 +24,30 @@ _REF = "#/components/schemas/{name}"
 _REFUSED = "A problem (RFC 9457). Its `code` is stable: docs/errors.md lists them all."
 
 
-def render_plugins(handlers: Iterable[HTTPRouteHandler]) -> list[OpenAPIRenderPlugin]:
-    """Return what renders the document of ``handlers``, as JSON and as YAML."""
-    described = _Described(handlers)
+def render_plugins(
+    handlers: Iterable[HTTPRouteHandler], *, refusing: Mapping[HTTPRouteHandler, type]
+) -> list[OpenAPIRenderPlugin]:
+    """Return what renders the document of ``handlers``, as JSON and as YAML.
+
+    ``refusing`` are routes that others' standards have refuse in a form of their own too: which.
+    Each is rendered once. Prevents: a stranger who asks ten times a second for what takes 100 ms,
+    while nobody else is answered.
+    """
+    described = _Described(handlers, refusing)
 
     class AsJson(JsonRenderPlugin):
+        kept = b""
+
         def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-            return super().render(request, described.whole(openapi_schema))
+            self.kept = self.kept or super().render(request, described.whole(openapi_schema))
+            return self.kept
 
     class AsYaml(YamlRenderPlugin):
+        kept = b""
+
         def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-            return super().render(request, described.whole(openapi_schema))
+            self.kept = self.kept or super().render(request, described.whole(openapi_schema))
+            return self.kept
 
     return [AsJson(), AsYaml()]
 
@@ -52,21 +65,33 @@ def _as_ecma(pattern: str) -> str:
     return pattern.replace(r"\A", "^").replace(r"\Z", "$")
 
 
+def _places(handler: HTTPRouteHandler) -> list[tuple[str, str]]:
+    """Return the paths and methods of a route, as the document has them."""
+    return [
+        (re.sub(r":\w+}", "}", path), method.lower())
+        for path in handler.paths
+        for method in handler.http_methods
+    ]
+
+
 class _Described:
     """What each operation takes and answers, by its path and method."""
 
-    def __init__(self, handlers: Iterable[HTTPRouteHandler]) -> None:
+    def __init__(
+        self, handlers: Iterable[HTTPRouteHandler], refusing: Mapping[HTTPRouteHandler, type]
+    ) -> None:
         hints = {
-            (re.sub(r":\w+}", "}", path), method.lower()): get_type_hints(handler.fn)
-            for handler in handlers
-            for path in handler.paths
-            for method in handler.http_methods
+            place: get_type_hints(handler.fn) for handler in handlers for place in _places(handler)
         }
         forms = {
             (*place, name): _value(types[name])
             for place, types in hints.items()
             for name in ("data", "return")
             if types.get(name, NoneType) is not NoneType
+        } | {
+            (*place, "refusal"): form
+            for handler, form in refusing.items()
+            for place in _places(handler)
         }
         (self._problem, *schemas), self._components = msgspec.json.schema_components(
             (Problem, *forms.values()), ref_template=_REF
@@ -104,5 +129,8 @@ class _Described:
                 content = {JSON: {"schema": answer}} if told_of else {}
                 responses[status] = {"description": "As asked.", "content": content}
         refused = {PROBLEM: {"schema": self._problem}}
+        refusal = self._schemas.get((path, method, "refusal"))
+        if refusal is not None:
+            refused[JSON] = {"schema": refusal}
         responses["default"] = {"description": _REFUSED, "content": refused}
         return {**told, "responses": responses}

@@ -23,6 +23,9 @@ from twinlock.services.spending import FEE_FORM, SPEND_ID_FORM
 
 PROBLEM = "application/problem+json"
 UNAVAILABLE = 503  # RFC 9110, 15.6.4
+# What is told may quote what was sent, on the origin at which people prove: no browser guesses that
+# it is a page. Source: Fetch, 3.6.
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 # What a text has to look like, in words: the library tells it as a regular expression.
 _FORMS = {
     f"matching regex {TYPE_FORM!r}": "of two words with a point between, as withdrawal.crypto",
@@ -80,7 +83,7 @@ def problem(
     ``detail`` may quote what was sent: what cannot be written in UTF-8 is replaced. ``retry_after``
     is in seconds.
     """
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **NO_SNIFFING}
     if status in (429, UNAVAILABLE):
         headers["Retry-After"] = str(retry_after)
     if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
@@ -131,7 +134,11 @@ def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem
     for form, words in _FORMS.items():
         detail = detail.replace(form, words)
     code, title = HTTP_ERRORS.get(status, ("http_error", "Refused."))
-    return problem(code=code, status=status, title=title, detail=detail)
+    told = problem(code=code, status=status, title=title, detail=detail)
+    allowed = (error.headers or {}).get("allow")
+    if allowed:  # RFC 9110, 15.5.6
+        told.headers["Allow"] = allowed
+    return told
 
 
 def _line(extra: object) -> str:
@@ -147,3 +154,13 @@ def of_anything(request: Request[Any, Any, Any], error: Exception) -> Response[P
     return problem(
         code="internal", status=500, title="Something broke on our side", detail=f"incident {name}"
     )
+
+
+def of_broken(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Tell why an answer broke off after it began, instead of it: the framework wraps the error."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, TwinlockError):
+            return of_twinlock(request, found)
+        found = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else found.__cause__
+    return of_anything(request, error)

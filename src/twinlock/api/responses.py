@@ -50,14 +50,17 @@ def _step_up(requirement: Requirement) -> dict[str, str]:
 
 
 class _Encoded(ASGIResponse):
+    """A value as it is sent. A route that returns none says nothing but its status."""
+
     def __init__(self, content: object, *, status: int, headers: Mapping[str, str]) -> None:
         self.background = None
         self.is_head_response = False
         self.status_code = status
-        self.body = b"" if status == HTTP_204_NO_CONTENT else encode(content)
+        self.body = b"" if content is None else encode(content)
         self._sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        if status != HTTP_204_NO_CONTENT:
+        if content is not None:
             self._sent.append((b"content-type", JSON.encode()))
+        if status != HTTP_204_NO_CONTENT:  # RFC 9110, 8.6: with a 204 there is none.
             self._sent.append((b"content-length", str(len(self.body)).encode()))
 
     def encode_headers(self) -> list[tuple[bytes, bytes]]:

@@ -1,9 +1,12 @@
 """Signals pushed to us (RFC 8935): the body is a token; the answer says what the RFC says."""
 
 import hmac
+from dataclasses import dataclass
 
+import msgspec
 import structlog
 from litestar import Response, post
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath
 
 from twinlock.api.request import JSON, StrictRequest, client_address, counted_address, header
@@ -25,10 +28,28 @@ NO_STORE = {"cache-control": "no-store"}
 _log = structlog.get_logger(__name__)
 
 
+class SignalRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a pushed token was not taken (RFC 8935, 2.3): ``err`` is a code of its section 2.4."""
+
+    err: str
+    description: str
+
+
+@dataclass
+class PushingOperation(Operation):
+    """An operation whose body is a token, and no JSON."""
+
+    def __post_init__(self) -> None:
+        """Say what its body is: the framework knows it by no type of the code."""
+        token = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+        self.request_body = RequestBody(content={TYPE: token}, required=True)
+
+
 @post(
     "/v1/signals/{stream:str}",
     status_code=202,
     summary="Push a signal",
+    operation_class=PushingOperation,
     media_type=JSON,
     security=[{}],
 )
@@ -43,14 +64,16 @@ async def push_signal(request: StrictRequest, stream: FromPath[str]) -> Response
     try:
         found, agreed = _agreed(api.streams, stream)
         if not _shows(request, agreed):
-            return _refused(401, "authentication_failed", "the stream's bearer token is missing")
+            says, asks = "the stream's bearer token is missing", {"www-authenticate": "Bearer"}
+            return _refused(401, "authentication_failed", says, **asks)
         await api.use.signals.receive(found, body.decode("ascii", "replace"))
     except StreamUnknownError:
         return _refused(404, "access_denied", "no such stream")
     except SetRefusedError as error:
         return _refused(400, error.err, str(error))
     except SignalsTooManyError as error:
-        return _refused(429, "access_denied", str(error))
+        later = {"retry-after": str(error.retry_after)}
+        return _refused(429, "access_denied", str(error), **later)
     return Response(b"", status_code=202, media_type=JSON, headers=NO_STORE)
 
 
@@ -76,8 +99,8 @@ def _shows(request: StrictRequest, token: str) -> bool:
     return not token or (kind.lower() == "bearer" and same)
 
 
-def _refused(status: int, err: str, says: str) -> Response[bytes]:
-    """Return the answer of RFC 8935, 2.3."""
-    body = encode({"description": says, "err": err})
-    headers = NO_STORE | {"content-language": "en"}
+def _refused(status: int, err: str, says: str, **more: str) -> Response[bytes]:
+    """Return the answer of RFC 8935, 2.3, with ``more`` header fields."""
+    body = encode(SignalRefusal(err=err, description=says))
+    headers = NO_STORE | {"content-language": "en"} | more
     return Response(body, status_code=status, media_type=JSON, headers=headers)

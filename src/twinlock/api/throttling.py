@@ -106,16 +106,24 @@ class Answers:
     def take(self, action_id: str, *, by: str) -> ActionId:
         """Return a well-formed action id that ``by``, a key or an address, may answer now.
 
-        An id that somebody made up has a reserve too, of which no action is short.
+        An id that somebody made up has a reserve too, of which no action is short. Where both are
+        used up, there is room again as soon as in one of them.
 
         Raises:
             MalformedError, RateLimitedError: as they say.
         """
         try:
             self.accounts.take(share(by, account_of(action_id)))
-        except RateLimitedError:
-            self.reserves.take(share(by, action_id))
+        except RateLimitedError as flooded:
+            try:
+                self.reserves.take(share(by, action_id))
+            except RateLimitedError as spent:
+                raise min(flooded, spent, key=_wait) from None
         return ActionId(action_id)
+
+
+def _wait(error: RateLimitedError) -> int:
+    return error.retry_after
 
 
 class Rates:
@@ -130,6 +138,7 @@ class Rates:
         self.log = buckets(LOG_RATE, LOG_BURST)
         self.signals = buckets(SIGNAL_RATE, SIGNAL_BURST)
         self.pages = buckets(PAGE_RATE, PAGE_BURST)
+        self.veto_pages = buckets(PAGE_RATE, PAGE_BURST)
         self.page_vetoes = buckets(PAGE_RATE, PAGE_BURST)
         self.exports = buckets(EXPORT_RATE, EXPORT_BURST)
         self.exports_of_one = buckets(EXPORT_OF_ONE_RATE, EXPORT_OF_ONE_BURST)

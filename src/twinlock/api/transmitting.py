@@ -205,7 +205,7 @@ async def set_stream_status(request: StrictRequest, data: JSONBody[StatusView]) 
 
 @post("/v1/ssf/subjects:add", status_code=200, summary="Be told of an account")
 async def add_subject(request: StrictRequest, data: JSONBody[SubjectChange]) -> None:
-    """Tell a stream of an account. The answer is the same where there is none."""
+    """Tell a stream of an account. The answer is empty (SSF, 8.1.3.2), also where there is none."""
     told, receiver = _receiver(request)
     await told.add_subject(receiver, data.stream_id, data.subject)
 

@@ -7,7 +7,7 @@ from twinlock.adapters.beside import beside
 from twinlock.adapters.sql.arrivals import SqlArrivals
 from twinlock.adapters.sql.policies import SqlPolicyTexts
 from twinlock.adapters.system import SystemEntropy, own_clock
-from twinlock.bootstrap.anchoring import ANCHOR_SECONDS, anchored
+from twinlock.bootstrap.anchoring import ANCHOR_SECONDS, anchored, follow_unless_busy
 from twinlock.bootstrap.checking_rows import Begin, checking_beside, checking_here
 from twinlock.bootstrap.rulebook import BookPolicies, RuleBook
 from twinlock.bootstrap.world import World
@@ -68,4 +68,4 @@ async def open_importing(
             blind=keys.index,
             source=source,
         )
-        await anchoring.follow()
+        await follow_unless_busy(anchoring)

@@ -24,6 +24,7 @@ from twinlock.adapters.screening import ScreeningFile
 from twinlock.adapters.settings import Settings
 from twinlock.adapters.signals.streams import StreamFile
 from twinlock.adapters.sql.api_key_marks import SqlMarkedAccounts
+from twinlock.adapters.sql.clocks import check_agrees
 from twinlock.adapters.sql.contacts import SqlSignalIndex
 from twinlock.adapters.sql.deliveries import SqlDeliveries
 from twinlock.adapters.sql.order_intents import SqlOrderCounts
@@ -184,6 +185,7 @@ async def open_api(
         else nullcontext(clock) as trusted,
         anchored(world, trusted) as (kept, anchoring, keys),
     ):
+        await check_agrees(trusted, kept.database)
         await anchoring.check()
         shelves, forget = _shelves(kept, keys, clock=trusted)
 
@@ -316,6 +318,9 @@ def page_routes(settings: Settings, *, policy: Policy) -> Router:
             destinations=api.use.accounts.destinations,
             policy=policy,
             visit=lambda connection: api.rates.pages.take(api.caller_address(connection)),
+            visit_veto_page=lambda connection: api.rates.veto_pages.take(
+                api.caller_address(connection)
+            ),
             visit_to_veto=lambda connection: api.rates.page_vetoes.take(
                 api.caller_address(connection)
             ),
@@ -344,7 +349,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
     heads = shelves.published or NewestHeads(store, signer=signer)
     screening = ScreeningFile(settings.screening_file, clock=clock, key=settings.screening_key)
     policies = BookPolicies(in_force, prices=prices, signer=signer, screening=screening)
-    blind = keys.index
+    blind, texts, counts = keys.index, shelves.policies, shelves.order_counts
     hasher = ThreadHasher(entropy, KnownPasswords(settings.breached_passwords_file))
     rp = RelyingParty(rp_id=settings.rp_id, origin=settings.origin)
     return UseCases(
@@ -365,10 +370,12 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         ),
         vetoes=Vetoes(store, policies=policies),
         freeze_links=FreezeLinks(store, policies=policies, entropy=entropy, clock=clock),
-        spends=Spends(store, policies=policies, blind=blind, signer=signer, published=heads),
+        spends=Spends(
+            store, policies=policies, blind=blind, signer=signer, published=heads, clock=clock
+        ),
         agreements=Agreements(store, clock=clock, rp=rp),
         looking=Looking(store, clock=clock, policies=policies, blind=blind),
-        evidence=Evidence(store, policies=shelves.policies, signer=signer, published=heads),
+        evidence=Evidence(store, policies=texts, signer=signer, published=heads, clock=clock),
         logbook=Logbook(store, published=heads),
         keys=Keys(shelves.keys, mac=keys.mac, entropy=entropy, clock=clock),
         legal_holds=LegalHolds(store, policies=policies),
@@ -385,9 +392,7 @@ def _use_cases(  # noqa: PLR0913 - each is one thing that a process has
         key_lapsing=KeyLapsing(
             store, marked=shelves.marked, blind=blind, policies=policies, clock=clock
         ),
-        order_intents=OrderIntents(
-            store, counts=shelves.order_counts, clock=clock, policies=policies
-        ),
+        order_intents=OrderIntents(store, counts=counts, clock=clock, policies=policies),
     )
 
 

@@ -39,6 +39,7 @@ BUNDLE_BYTES_MOST = 1_048_576
 FILE_BYTES_MOST = 1_048_576
 NOT_FOUND, OK = 404, 200
 MISSING = (400, NOT_FOUND, 409)  # No action of ours, or one of which nothing was spent.
+PROBLEM = "application/problem+json"  # As the service itself says so.
 RSA_BITS_LEAST = 2_048  # SP 800-131A.
 _log = structlog.get_logger(__name__)
 
@@ -179,10 +180,12 @@ def _evidence_of(config: Config) -> Callable[[str, int], bytes]:
     def evidence(action_id: str, size: int) -> bytes:
         path = f"/v1/actions/{action_id}/evidence"
         try:
-            code, data = asyncio.run(_asked(config.api, f"{path}?consistent_from={size}", headers))
+            code, kind, data = asyncio.run(
+                _asked(config.api, f"{path}?consistent_from={size}", headers)
+            )
         except (httpx.HTTPError, TimeoutError) as error:
             raise EvidenceSilentError("the service does not answer") from error
-        if code in MISSING:
+        if code in MISSING and kind == PROBLEM:
             raise EvidenceMissingError("there is no evidence of this action")
         # A key that expired, a proxy's page: what is rejected once is never approved.
         if code != OK or len(data) > BUNDLE_BYTES_MOST:
@@ -192,8 +195,8 @@ def _evidence_of(config: Config) -> Callable[[str, int], bytes]:
     return evidence
 
 
-async def _asked(base: str, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
-    """Return the status, and the body until it is too long for a bundle.
+async def _asked(base: str, path: str, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+    """Return the status, the media type, and the body until it is too long for a bundle.
 
     Prevents: a service that answers without end, so that nothing else is ever answered here.
     """
@@ -209,7 +212,8 @@ async def _asked(base: str, path: str, headers: Mapping[str, str]) -> tuple[int,
             data += part
             if len(data) > BUNDLE_BYTES_MOST:
                 break
-    return answer.status_code, data
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return answer.status_code, kind, data
 
 
 class CallbackApp:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,6 +10,7 @@ from twinlock.cli.console import plain
 from twinlock.domain.errors import FileUnsafeError, TwinlockError
 
 _OTHERS_RIGHTS = 0o077
+_GROUP_READS = 0o040
 
 
 class FileUnreadableError(TwinlockError):
@@ -72,9 +74,23 @@ def read_secret(path: Path, most: int) -> bytes:
     """
     with open_file(path) as file:
         found, data = os.fstat(file.fileno()), file.read(most + 1)
-    if found.st_uid not in (0, os.geteuid()):
-        raise FileUnsafeError(f"{path} belongs to user {found.st_uid}, not {os.geteuid()}")
-    if found.st_mode & _OTHERS_RIGHTS:
+    check_secret(path, found, user=os.geteuid(), groups={os.getegid(), *os.getgroups()})
+    return _within(path, data, most)
+
+
+def check_secret(path: Path, found: os.stat_result, *, user: int, groups: Collection[int]) -> None:
+    """Refuse a file that another than ``user`` and root may read or change.
+
+    A program of another user may be handed one of root's by a group that it is in (mode 0440;
+    Kubernetes does so for a pod's ``fsGroup``). Source: OpenSSH, which judges the mode of private
+    keys of one's own alone.
+
+    Raises:
+        FileUnsafeError: somebody else may.
+    """
+    if found.st_uid not in (0, user):
+        raise FileUnsafeError(f"{path} belongs to user {found.st_uid}, not {user}")
+    handed = found.st_uid == 0 != user and found.st_gid in groups
+    if found.st_mode & _OTHERS_RIGHTS & ~(_GROUP_READS if handed else 0):
         mode = stat.S_IMODE(found.st_mode)
         raise FileUnsafeError(f"{path} is open to others (mode {mode:04o})")
-    return _within(path, data, most)

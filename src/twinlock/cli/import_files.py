@@ -1,32 +1,42 @@
 """Files of an older system, line by line in little memory, and the report of what was refused.
 
 Always true (tests/unit/cli/test_import_files.py): a line is as long as a row may be or is told as
-too long; what is written for a spreadsheet begins nothing that one would run.
+too long; no line is given out that is another one than when the file was hashed; what is written
+for a spreadsheet begins nothing that one would run.
 """
 
 import csv
 import errno
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TextIO
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from twinlock.cli.console import plain
 from twinlock.cli.files import FileUnreadableError
 from twinlock.domain.errors import FileUnsafeError, TwinlockError
 from twinlock.proofs.importing import FORMULA
-from twinlock.services.importing.reading import LINE_BYTES_MOST
+from twinlock.services.importing.reading import LINE_BYTES_MOST, Format
 
 # What a spreadsheet runs, also behind what it drops, and of full width as some write it.
 _RUN = FORMULA | set("\t\r\n\uff1d\uff0b\uff0d\uff20")
-_PIECE = 1 << 20  # Bytes that are hashed at once.
+_PIECE = 1 << 20  # Bytes that are hashed at once, and known again.
+_FORMS = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
+FORM_UNTOLD = (
+    "name the file's form: --format csv, or --format jsonl for an object of JSON on each line"
+    " (`jq -c '.[]'` makes those of an array)"
+)
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class ImportFileChangedError(TwinlockError):
-    """The file changed while it was read: what was taken names a digest that it has no more."""
+    """The file changed while it was read: nothing of what is other than its digest was taken."""
 
     code = "import_file_changed"
     status = 409
@@ -35,12 +45,18 @@ class ImportFileChangedError(TwinlockError):
 class Line(NamedTuple):
     """A line of a file: its number, its bytes, and how many bytes of the file end with it.
 
-    Of one that is too long there are a few bytes more than a row may have.
+    Of one that is too long there are a few bytes more than a row may have, with as many quotes,
+    even or odd, as all of it.
     """
 
     number: int
     data: bytes
     read: int
+
+
+def form_of(path: Path) -> Format | None:
+    """Return how a file is written, if its name ends in that."""
+    return _FORMS.get(path.suffix.lower())
 
 
 def open_file(path: Path) -> BufferedReader:
@@ -66,14 +82,57 @@ def is_open_to_others(file: BufferedReader) -> bool:
     return bool(os.fstat(file.fileno()).st_mode & 0o077)
 
 
-def digest_of(file: BufferedReader) -> bytes:
-    """Return the SHA-256 of a file, and go back to its beginning."""
-    hashed = hashlib.sha256()
+class Hashed(NamedTuple):
+    """A file as it was once: its SHA-256, and that of each of its pieces."""
+
+    digest: bytes
+    pieces: tuple[bytes, ...]
+
+
+def hashed(file: BufferedReader) -> Hashed:
+    """Hash a file, and go back to its beginning."""
+    whole, pieces = hashlib.sha256(), list[bytes]()
     file.seek(0)
     while piece := file.read(_PIECE):
-        hashed.update(piece)
+        whole.update(piece)
+        pieces.append(hashlib.sha256(piece).digest())
     file.seek(0)
-    return hashed.digest()
+    return Hashed(whole.digest(), tuple(pieces))
+
+
+def unchanged(file: BufferedReader, as_hashed: Hashed) -> BufferedReader:
+    """Return what reads a file that was hashed, and gives out no piece that is another by now.
+
+    Prevents: rows that are written into the file behind the digest that two people agreed on, and
+    that every account keeps, while it is read a second time; what is found at the end is too late.
+    """
+    return BufferedReader(_Pieces(file, as_hashed.pieces), _PIECE)
+
+
+class _Pieces(io.RawIOBase):
+    """The pieces of a file, each held against what it was. Raises ImportFileChangedError."""
+
+    def __init__(self, file: BufferedReader, pieces: Sequence[bytes]) -> None:
+        super().__init__()
+        self._file, self._pieces = file, iter(pieces)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Give out what was checked."""
+        if not self._left:
+            piece = self._file.read(_PIECE)
+            known = next(self._pieces, None)
+            if (hashlib.sha256(piece).digest() if piece else None) != known:
+                raise ImportFileChangedError("the file was changed while it was read")
+            self._left = memoryview(piece)
+        into = memoryview(buffer).cast("B")
+        size = min(len(into), len(self._left))
+        into[:size], self._left = self._left[:size], self._left[size:]
+        return size
 
 
 class Lines:
@@ -91,7 +150,7 @@ class Lines:
             number += 1
             whole = len(data) <= LINE_BYTES_MOST or data.endswith(b"\n")
             if not whole:
-                self._skip()
+                data += self._skip()
             # Prevents: a row behind 64 KiB of spaces, which is passed over as an empty line.
             if not whole or data.strip():
                 yield Line(number, data, self._read)
@@ -107,10 +166,14 @@ class Lines:
         self._read += len(data)
         return data
 
-    def _skip(self) -> None:
-        """Read on to the end of a line that is too long, and keep nothing of it."""
-        while (data := self._next()) and not data.endswith(b"\n"):
-            pass
+    def _skip(self) -> bytes:
+        """Read on to the end of a line that is too long; keep of it a quote where one is odd."""
+        odd = 0
+        while data := self._next():
+            odd ^= data.count(b'"') & 1
+            if data.endswith(b"\n"):
+                break
+        return b',"' if odd else b""  # Behind a comma, since it opens a cell where none is open.
 
 
 def open_report(path: Path, *, beside: Iterable[IO[Any]]) -> TextIO:

@@ -30,13 +30,15 @@ from twinlock.bootstrap.world import prepare, settings_from_environment
 from twinlock.cli.console import result, say
 from twinlock.cli.files import read_file
 from twinlock.cli.import_files import (
-    ImportFileChangedError,
+    FORM_UNTOLD,
     Line,
     Lines,
-    digest_of,
+    form_of,
+    hashed,
     is_open_to_others,
     open_file,
     open_report,
+    unchanged,
     write_cells,
 )
 from twinlock.domain.canonical import b64url, encode
@@ -110,7 +112,9 @@ def import_command(  # noqa: PLR0913 - each is one thing that people choose
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Import accounts of an older system: each once, those that are sound, the others told."""
-    chosen = form or _form_of(file)
+    chosen = form or form_of(file)
+    if chosen is None:
+        raise ImportFileError(FORM_UNTOLD)
     names = {} if renames is None else read_renames(read_file(renames, MAP_BYTES_MOST))
     with ExitStack() as stack:
         data = stack.enter_context(open_file(file))
@@ -126,14 +130,6 @@ def import_command(  # noqa: PLR0913 - each is one thing that people choose
         raise typer.Exit(REFUSED)
 
 
-def _form_of(file: Path) -> Format:
-    ends = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
-    found = ends.get(file.suffix.lower())
-    if found is None:
-        raise ImportFileError("name the file's form: --format csv or --format jsonl")
-    return found
-
-
 def _report(stack: ExitStack, path: Path | None, *beside: IO[Any]) -> TextIO | None:
     return None if path is None else stack.enter_context(open_report(path, beside=beside))
 
@@ -142,9 +138,8 @@ async def _run(
     file: BufferedReader, layout: Layout, tally: _Tally, *, dry: bool, resumed: bool
 ) -> bytes:
     """Take all rows of ``file``; return its digest."""
-    digest, size = digest_of(file), _size(file)
-    lines = Lines(file)
-    rest = iter(lines)
+    known, size = hashed(file), _size(file)
+    rest = iter(Lines(unchanged(file, known)))
     if layout.form is Format.CSV:
         layout = replace(layout, header=next(rest, _NO_LINE).data)
     layout.reader()  # Before anything is opened: is this a header?
@@ -152,7 +147,7 @@ async def _run(
     opened = open_importing(
         await prepare(settings),
         book=rule_book(settings.profile),
-        source=b64url(digest),
+        source=b64url(known.digest),
         layout=layout,
         helped=size >= HELPED_BYTES,
     )
@@ -164,9 +159,7 @@ async def _run(
                 for outcome in outcomes:
                     tally.note(outcome)
                 advance(read)
-        if lines.digest != digest:
-            raise ImportFileChangedError("the file was changed while it was read")
-    return digest
+    return known.digest
 
 
 def _size(file: BufferedReader) -> int:

@@ -3,7 +3,8 @@
 One line is one row, in CSV too. Columns that are named nowhere here are passed over: ledgers have
 many of their own.
 
-Always true (tests/unit/cli/test_reconcile_rows.py): any bytes whatever are a row or a fault.
+Always true (tests/unit/cli/test_reconcile_rows.py): any bytes whatever are a row or a fault; no
+text in a cell is a row, whatever it holds.
 
 Source: RFC 4180; RFC 8259; docs/reconcile.md.
 """
@@ -11,7 +12,6 @@ Source: RFC 4180; RFC 8259; docs/reconcile.md.
 import csv
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from twinlock.cli.import_files import Line
@@ -24,16 +24,9 @@ from twinlock.domain.reconciling.rows import (
     RowFault,
     executed,
 )
-from twinlock.services.importing.reading import LINE_BYTES_MOST
+from twinlock.services.importing.reading import LINE_BYTES_MOST, Format, ends_inside
 
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
-
-
-class Format(StrEnum):
-    """How a file is written."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
 
 
 class ExecutedFileError(TwinlockError):
@@ -49,6 +42,7 @@ class Reader:
     def __init__(self, form: Format) -> None:
         self._form = form
         self._header: list[str] | None = None
+        self._inside = False  # Whether the lines so far left a quoted cell of CSV open.
 
     @property
     def wants_header(self) -> bool:
@@ -69,7 +63,18 @@ class Reader:
         self._header = names
 
     def row(self, line: Line) -> Executed:
-        """Return the exit that a line tells of. Raises RowBrokenError: the first fault found."""
+        """Return the exit that a line, the next one, tells of.
+
+        Prevents: a customer whose own text beside a payment has a second line, which tells of an
+        exit that nobody executed.
+
+        Raises:
+            RowBrokenError: the first fault found.
+        """
+        if self._form is Format.CSV:
+            began_inside, self._inside = self._inside, ends_inside(line.data, inside=self._inside)
+            if began_inside:
+                raise RowBrokenError(RowFault.CSV_BROKEN)
         text = _text(line.data)
         said = _object(text) if self._form is Format.JSONL else self._record(text)
         return executed(line.number, said)

@@ -21,12 +21,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from twinlock.bootstrap.reconciling import open_reconciling, state_of
 from twinlock.bootstrap.world import settings_from_environment
 from twinlock.cli.console import plain, result
-from twinlock.cli.import_files import Line, Lines, open_file, open_report, write_cells
-from twinlock.cli.reconcile_rows import ExecutedFileError, Format, Reader
+from twinlock.cli.import_files import (
+    FORM_UNTOLD,
+    Line,
+    Lines,
+    form_of,
+    open_file,
+    open_report,
+    write_cells,
+)
+from twinlock.cli.reconcile_rows import ExecutedFileError, Reader
 from twinlock.domain.errors import FileUnsafeError
 from twinlock.domain.exits import EXITS
 from twinlock.domain.reconciling.comparing import Finding
 from twinlock.domain.reconciling.rows import Executed, RowBrokenError, instant
+from twinlock.services.importing.reading import Format
 from twinlock.services.reconciling import Reconciling
 
 FOUND = 1  # The exit code where anything at all was found, broken rows among it.
@@ -114,7 +123,10 @@ def reconcile_command(  # noqa: PLR0913 - each is one thing that people choose
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find executed exits without a spend, twice, or otherwise than authorized; exit 1 if any."""
-    reader = Reader(form or _form_of(file))
+    chosen = form or form_of(file)
+    if chosen is None:
+        raise ExecutedFileError(FORM_UNTOLD)
+    reader = Reader(chosen)
     wanted = tuple(types or ())
     times = tuple(_time(name, text) for name, text in (("--since", since), ("--until", until)))
     with ExitStack() as stack:
@@ -130,14 +142,6 @@ def reconcile_command(  # noqa: PLR0913 - each is one thing that people choose
     _tell(tally, told, as_json=as_json)
     if tally.total:
         raise typer.Exit(FOUND)
-
-
-def _form_of(file: Path) -> Format:
-    ends = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
-    found = ends.get(file.suffix.lower())
-    if found is None:
-        raise ExecutedFileError("name the file's form: --format csv or --format jsonl")
-    return found
 
 
 def _time(name: str, text: str) -> datetime | None:

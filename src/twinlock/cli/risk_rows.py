@@ -43,11 +43,12 @@ _RBA = (
 )
 _OWN = ("user", "ip", "user_agent")
 _NEEDED = {Columns.OWN: _OWN, Columns.RBA: _RBA}
+_READ = {Columns.OWN: (*_OWN, "country", "asn", "success", "takeover"), Columns.RBA: _RBA}
 _YES, _NO = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 
 
 class SignInFileError(TwinlockError):
-    """A file of sign-ins without a header that names what is needed: docs/risk.md says which."""
+    """A file of sign-ins without a header that names each needed thing once (docs/risk.md)."""
 
     code = "sign_in_columns_missing"
     status = 422
@@ -147,6 +148,9 @@ class Rows:
         missing = [name for name in _NEEDED[self._columns] if name not in header]
         if missing:
             raise SignInFileError(f"the first line names no column {missing[0]!r}")
+        twice = [name for name in _READ[self._columns] if header.count(name) > 1]
+        if twice:
+            raise SignInFileError(f"the first line names the column {twice[0]!r} twice")
         yield from self._records(header, lines)
 
     def _objects(self, first: str, lines: Iterator[str]) -> Iterator[Mapping[str, str]]:

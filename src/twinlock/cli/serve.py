@@ -3,10 +3,12 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from multiprocessing import parent_process
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -30,7 +32,7 @@ DRAIN_SECONDS = 10  # What a request in flight may still take after SIGTERM.
 BACKLOG = 2048
 AGAIN_SECONDS = 2.0  # After a process that had not started is tried again; it fails in a second.
 NOT_STARTED = 3  # The exit code of such a process: uvicorn's.
-PIN_REFUSED = 4  # And of one that is not tried again: tokens lock after a few wrong PINs.
+PIN_REFUSED = 4  # Of what is not tried again, by a supervisor either: wrong PINs lock a token.
 _WORKER = "twinlock.cli.serve:worker"
 
 
@@ -38,7 +40,21 @@ def worker() -> Litestar:
     """Return the application of one process, made from the environment."""
     settings = settings_from_environment()
     log_to_stderr(settings.log_level)
+    if parent_process() is not None:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     return create_app(opens, pages=(page_routes(settings, policy=_book().policy),))
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of whoever started this process, and then stop as after SIGTERM.
+
+    Prevents: a service that somebody killed, of which the processes go on deciding, and whose
+    successor finds its address taken.
+    """
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @cache
@@ -145,9 +161,13 @@ def _end_well(_: int, __: FrameType | None) -> NoReturn:
 async def _try_out() -> bool:
     """Open everything once, so that what is wrong is told here, and not by each worker.
 
-    Return whether all there is of notices are files.
+    Return whether all there is of notices are files. A PIN that is refused ends all of it.
     """
-    world = await prepare(settings_from_environment())
+    try:
+        world = await prepare(settings_from_environment())
+    except TokenPinWrongError as error:
+        fail(error)
+        raise SystemExit(PIN_REFUSED) from error
     async with open_api(world, book=_book()) as api:
         return await api.notices_are_files()
 

@@ -36,6 +36,8 @@ Amount = Annotated[str, Meta(min_length=1, max_length=128)]
 Cents = Annotated[int, Meta(ge=0, le=MAX_VALUE_CENTS)]
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAPPED_BITS = 96  # RFC 4291, 2.5.5.2: ::ffff:0:0/96 before the IPv4 address.
+# RFC 6052 and 8215: how translators write all of IPv4, of which a /48 is no one's site.
+_TRANSLATED = tuple(ipaddress.ip_network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48"))
 Place: TypeAlias = Annotated[str, Meta(pattern=PLACE, max_length=64)]
 INTEGRATOR = r"\A([a-z0-9][a-z0-9._-]{0,63})?\Z"  # In small letters: one name is one integrator.
 
@@ -119,7 +121,7 @@ class QuorumDraft(DraftForm, frozen=True, kw_only=True):
     two_cents: Cents | None
     """Above it two members agree, and to whatever weakens the account."""
     three_cents: Cents | None = None
-    """Above it three do; no less than the other sum."""
+    """Above it three do; no less than the other sum; left out: ``null``, whatever stands."""
 
 
 class ContactChangeDraft(DraftForm, frozen=True, kw_only=True):
@@ -328,10 +330,17 @@ def normal_network(text: str) -> str:
         raise ScopeUnknownError(_no_network(text)) from error
     if "%" in text:  # Python takes any text behind it, as the zone of a link of one machine.
         raise ScopeUnknownError("an IP list holds addresses of the internet, without a zone")
-    least = IPV4_PREFIX_LEAST if network.version == 4 else IPV6_PREFIX_LEAST  # noqa: PLR2004 - IPv4
-    if network.prefixlen < least:
+    if network.prefixlen < _prefix_least(network):
         raise ScopeUnknownError("an IP list holds networks of one site, not of a country")
     return str(network)
+
+
+def _prefix_least(network: _Network) -> int:
+    """Return how many bits a network of an IP list names at least."""
+    if network.version == 4:  # noqa: PLR2004 - IPv4
+        return IPV4_PREFIX_LEAST
+    translated = any(network.overlaps(one) for one in _TRANSLATED)
+    return _MAPPED_BITS + IPV4_PREFIX_LEAST if translated else IPV6_PREFIX_LEAST
 
 
 def _unmapped(network: _Network) -> _Network:

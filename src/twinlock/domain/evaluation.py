@@ -28,6 +28,7 @@ from twinlock.domain.catalogue import ActionType
 from twinlock.domain.decisions import Decided
 from twinlock.domain.drafts import Cents
 from twinlock.domain.errors import MalformedError, TwinlockError
+from twinlock.domain.exits import PlatformExit
 from twinlock.domain.requirements import (
     AllOf,
     Answer,
@@ -337,10 +338,21 @@ def draft_of(asked: Evaluation) -> dict[str, Any]:
     return draft
 
 
-def check_device(asked: Evaluation, payload: object) -> None:
-    """Check that the id of a device is its key's thumbprint. Raises MalformedError."""
+def check_resource(asked: Evaluation, payload: object) -> None:
+    """Check that the resource is what a payload says that no field of its draft names as such.
+
+    That is the thumbprint of a device's key, and where a registered exit leads. Prevents: a yes for
+    one place, told of another.
+
+    Raises:
+        MalformedError: it is something else.
+    """
     if isinstance(payload, SessionStart) and payload.device != asked.resource.id:
         raise MalformedError("the id of a device is its key's RFC 7638 thumbprint")
+    if isinstance(payload, PlatformExit):
+        leads = ("destination", f"{payload.exit}/{asked.resource.id}")
+        if leads != (asked.resource.type, payload.place):
+            raise MalformedError(f"the resource of {payload.exit} is the destination it leads to")
 
 
 def evaluated(decided: Decided) -> Evaluated:

@@ -20,7 +20,6 @@ from twinlock.domain.actions import (
     AccountErase,
     DestinationAdd,
     SessionStart,
-    class_of,
     payload_bytes,
     payload_digest,
     type_of,
@@ -30,7 +29,6 @@ from twinlock.domain.assurance import Factor
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authorization import SPEND_ENTRY
 from twinlock.domain.bounds import SIGHTINGS_COUNTED
-from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.code_limits import flood_to_tell
 from twinlock.domain.commands import (
     Ask,
@@ -100,7 +98,7 @@ from twinlock.domain.signalling import copy_events
 from twinlock.domain.signing_in import scored
 from twinlock.domain.stepping import Steps, following
 from twinlock.domain.striking import struck
-from twinlock.domain.waits import lapses_at
+from twinlock.domain.waits import effective_at, lapses_at
 
 
 class NotErasableError(TwinlockError):
@@ -261,15 +259,9 @@ def _longer(event: Event) -> bool:
 
 
 def _due(state: State, action: OpenAction, *, now: datetime) -> bool:
-    """Exits wait for their own spend, and an erasure for whoever may erase.
-
-    A wait that a second root would have spared is over in its time as well. A destination that was
-    listed before waits for its own stream to be at hand.
-    """
-    ends = action.until or action.offered_until
-    if ends is None or ends > now or class_of(action.payload) is ActionClass.EXIT:
-        return False
-    if isinstance(action.payload, AccountErase):
+    """A destination that was listed before waits for its own stream to be at hand."""
+    ends = effective_at(action)
+    if ends is None or ends > now:
         return False
     return not isinstance(action.payload, DestinationAdd) or may_list(state, action)
 

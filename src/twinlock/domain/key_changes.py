@@ -43,7 +43,7 @@ NEVER = 2**32 - 1  # In POSIX seconds, in the year 2106: as long as any such num
 
 
 class ApiKeyChangeDraft(DraftForm, frozen=True, kw_only=True):
-    """What is left out stays as it is."""
+    """What is left out is asked for as it stands."""
 
     api_key_id: Short
     """Its id, as ``GET /v1/accounts/{id}`` lists it."""
@@ -202,7 +202,7 @@ def _falls(proved_by: tuple[Factor, ...], shown_at: datetime | None) -> tuple[Le
 def _with_powers(key: ApiKey, payload: Change) -> ApiKey:
     return replace(
         key,
-        ip_list=payload.ip_list,
+        ip_list=payload.ip_list or key.ip_list,  # Asked for before there was one, too.
         pairs=payload.pairs,
         price_band_bp=payload.price_band_bp,
         notional_daily_cents=payload.notional_daily_cents,

@@ -1,7 +1,8 @@
 """The owner's own lock: every exit and every loosening waits as long as the owner chose.
 
 A lock is tightened at once and loosened only after its own delay. Nobody shortens it: not support,
-not an officer, not the owner. With ``two_keys`` two independent roots spare an action the delay.
+not an officer, not the owner. With ``two_keys`` two independent roots spare an action the delay,
+but for the one that loosens the lock.
 
 Source: what exchanges offer as a settings lock or withdrawal protection (docs/profiles.md).
 """

@@ -11,6 +11,7 @@ nothing and weaken nothing, whatever they propose, prove, repudiate and remove, 
 Source: docs/people.md, docs/adr/0018-what-takes-several-members.md.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -40,13 +41,16 @@ from twinlock.domain.bounds import (
 )
 from twinlock.domain.canonical import b64url, from_b64url, tagged_mac
 from twinlock.domain.catalogue import ActionClass
-from twinlock.domain.errors import InvariantError
+from twinlock.domain.errors import InvariantError, MalformedError
 from twinlock.domain.events import Event, MemberJoined, MemberLeft, QuorumSet, SessionEnded
 from twinlock.domain.ids import MemberId
 from twinlock.domain.member_laws import HOLD_UP, members_needed
 from twinlock.domain.newcomers import behind, rests, stood_on
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.quorums import Member, Quorum, is_quorum
+from twinlock.domain.waits import effective_at, lapses_at
+
+FIRST_MEMBER = "The first member"  # Who opened the account; nobody has given them a name.
 
 # --- Whose is what ---
 
@@ -80,6 +84,29 @@ def seen_by(state: State, action: OpenAction) -> State:
     if not state.account.members:
         return state
     return replace(state, account=of_member(state.account, action.member_id))
+
+
+def check_name(account: Account, name: str, *, now: datetime) -> str:
+    """Return ``name`` when nobody of ``account`` is called so, whatever its case and spaces.
+
+    Nor may anybody who is about to become a member be called so. Who was, and whom nobody admitted
+    in time, is not, though nothing was decided in the account since.
+
+    Prevents: somebody who is invited under another member's name, by which the others then take
+    what one asks for or agrees to for the other's.
+
+    Raises:
+        MalformedError: somebody is.
+    """
+    coming = (one.payload for one in account.actions if effective_at(one) or now < lapses_at(one))
+    taken = [one.name for one in (*account.members, *coming) if isinstance(one, Member | MemberAdd)]
+    if _folded(name) in map(_folded, (FIRST_MEMBER, *taken)):
+        raise MalformedError("somebody of this account is called so: invite them by another name")
+    return name
+
+
+def _folded(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def is_own(account: Account, target: str, member_id: MemberId) -> bool:

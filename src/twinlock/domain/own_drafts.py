@@ -34,10 +34,11 @@ OWN: frozenset[str] = frozenset(
 
 
 class LimitDraft(DraftForm, frozen=True, kw_only=True):
-    """What is left out stays as it is; ``null`` sets no limit of the owner's."""
+    """What is left out is asked for as it stands; ``null`` sets no limit of the owner's."""
 
     day_cents: Cents | UnsetType | None = UNSET
-    """US cents that may leave a day (UTC), by all exits and sub-accounts together."""
+    """US cents that may leave a day (UTC), by all exits and sub-accounts together; left out: as it
+    stands when this is asked for, in each of the three."""
     destination_cents: Cents | UnsetType | None = UNSET
     """US cents that may leave a day to one destination."""
     agreement_cents: Cents | UnsetType | None = UNSET
@@ -50,7 +51,7 @@ class LockTightenDraft(DraftForm, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=1, le=LOCK_DAYS_MOST)]
     """For how many days."""
     two_keys: bool = False
-    """Whether two independent authenticators, shown together, spare the wait."""
+    """Whether two independent authenticators, shown together, spare all but its loosening that."""
 
 
 class LockLoosenDraft(DraftForm, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ class LockLoosenDraft(DraftForm, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=0, le=LOCK_DAYS_MOST)]
     """For how many days; 0 ends the lock."""
     two_keys: bool = False
-    """Whether two independent authenticators, shown together, spare the wait."""
+    """Whether two independent authenticators, shown together, spare all but its loosening that."""
 
 
 def own(kind: str, data: dict[str, Any], account: Account) -> AnyPayload:

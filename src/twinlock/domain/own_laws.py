@@ -48,7 +48,11 @@ def _within(facts: Facts, before: int, most: int | None) -> Requirement:
 
 
 def a_lock_delays(facts: Facts) -> Requirement:
-    """Law 5: under the owner's own lock whatever leaves or loosens waits as long as it says."""
+    """Law 5: under the owner's own lock whatever leaves or loosens waits as long as it says.
+
+    Two keys spare that where the lock lets them, and never for the lock itself: to change a delay
+    takes the old delay. Prevents: a month's lock that whoever once has both keys ends in a day.
+    """
     weakens = facts.action_class in (ActionClass.EXIT, ActionClass.LOOSENING)
     if not facts.lock.days or not weakens:
         return NOTHING
@@ -59,7 +63,7 @@ def a_lock_delays(facts: Facts) -> Requirement:
     wait: Requirement = WaitUntil(code=Reason.LOCKED, until=until)
     if not is_proved(facts):  # A session alone begins no wait.
         wait = all_of(Prove(code=Reason.LOCKED, level=level), wait)
-    if not facts.lock.two_keys:
+    if not facts.lock.two_keys or facts.action == ActionType.LOCK_LOOSEN:
         return wait
     if len(facts.shown_roots) > 1:
         return NOTHING
@@ -92,16 +96,18 @@ def a_weak_lock_is_short(facts: Facts) -> Requirement:
 def a_contact_agrees(facts: Facts) -> Requirement:
     """Law 4: above the sum that the owner set a contact agrees, beside all that the owner proves.
 
-    A session alone, or less than the floor, is not enough then: a contact is asked about what the
-    owner wants. Prevents: whoever talks the owner into everything on the telephone (S12).
+    A session alone, an API key, or less than the floor, is not enough then: a contact is asked
+    about what the owner wants. Prevents: whoever talks the owner into everything on the telephone
+    (S12); and a stolen key, by which a thief has the owner's friends sign.
     """
     most = facts.agreement_cents
     if facts.action_class is not ActionClass.EXIT or most is None:
         return NOTHING
-    if facts.day_cents + facts.value_cents <= most or (facts.agreed and is_proved(facts)):
+    proved = is_proved(facts) and own_proof(facts)
+    if facts.day_cents + facts.value_cents <= most or (facts.agreed and proved):
         return NOTHING
     agree = Prove(code=Reason.AGREEMENT_NEEDED, level=Level.NONE, factors=(Factor.TRUSTED_CONTACT,))
-    if is_proved(facts):
+    if proved:
         return agree
     own = Prove(code=Reason.PROOF_NEEDED, level=max(facts.floor, Level.KNOWLEDGE))
     return own if facts.agreed else all_of(own, agree)

@@ -25,6 +25,7 @@ from twinlock.domain.actions import (
     TrustedContactRemove,
     class_of,
 )
+from twinlock.domain.api_keys import by_keys_alone
 from twinlock.domain.assurance import Factor, Placement, root_of
 from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.authenticators.model import Authenticator, Passkey, same
@@ -119,14 +120,15 @@ def is_known(account: Account, made: Authenticator) -> bool:
 def agreement_fault(account: Account, action: OpenAction) -> ProofFault | None:
     """Return why no contact is asked about ``action``, or None.
 
-    The owner proves first. Prevents: strangers who have somebody's friends sign what they propose,
-    until they sign without reading.
+    The owner proves first, and not by an API key. Prevents: strangers who have somebody's friends
+    sign what they propose, until they sign without reading.
     """
     exits = class_of(action.payload) is ActionClass.EXIT
     able = any(not rests(one, account.doubts) for one in account.contacts)
     if not exits or not able or account.limits.agreement_cents is None:
         return ProofFault.AGREEMENT_NOT_NEEDED
-    return ProofFault.AGREEMENT_NOT_NEEDED if action.proved_at is None else None
+    unproved = action.proved_at is None or by_keys_alone(account, action)
+    return ProofFault.AGREEMENT_NOT_NEEDED if unproved else None
 
 
 def judge_contact(

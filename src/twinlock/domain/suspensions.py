@@ -16,12 +16,15 @@ from msgspec.structs import replace
 from twinlock.domain.bounds import (
     AGREEMENT_LIFETIME,
     OFFICERS_AGREEING,
+    SPEND_LIFETIME,
     SUSPENSION_EVERY,
     SUSPENSION_LENGTH,
 )
 
 SUSPEND_ENTRY, RELEASE_ENTRY = "account.suspend", "account.release"
 _MILLISECOND = timedelta(milliseconds=1)
+# So long after a spend a signer may take its authorization, also one whose clock is behind.
+_TAKEN_FOR = 2 * SPEND_LIFETIME
 
 
 class AccountSuspension(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,6 +62,15 @@ def _instant(milliseconds: int) -> datetime:
 
 def _milliseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000)
+
+
+def keeps_back(one: AccountSuspension, *, spent_at: datetime, now: datetime) -> bool:
+    """Say whether what was spent at ``spent_at`` is not signed at ``now``, since money may leave.
+
+    Prevents: a theft of the minutes before an officer spoke, whose wallet asks for the spend once
+    more, or for its evidence. What is older is signed as ever: nobody pays on it.
+    """
+    return one.until(now) is not None and now < spent_at + _TAKEN_FOR
 
 
 def suspended(*, by: str, at: datetime) -> AccountSuspension:

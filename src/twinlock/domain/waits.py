@@ -10,12 +10,13 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from twinlock.domain.account import ActionState, OpenAction
-from twinlock.domain.actions import AccountErase
+from twinlock.domain.actions import AccountErase, class_of
 from twinlock.domain.bounds import (
     AUTHORIZATION_LIFETIME,
     ERASURE_LIFETIME,
     OPEN_ACTION_LIFETIME,
 )
+from twinlock.domain.catalogue import ActionClass
 from twinlock.domain.events import ActionHeld
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.requirements import Requirement, silence_until, waits_until
@@ -26,6 +27,18 @@ def lapses_at(action: OpenAction) -> datetime:
     if action.state is ActionState.AUTHORIZED and action.authorized_at is not None:
         return action.authorized_at + AUTHORIZATION_LIFETIME
     return action.lapses_at
+
+
+def effective_at(action: OpenAction) -> datetime | None:
+    """Return when the wait that a change was told is over, if it waits for nobody else.
+
+    Exits wait for their own spend, and an erasure for whoever may erase. A wait that a second root
+    would have spared is over in its time as well.
+    """
+    payload = action.payload
+    if class_of(payload) is ActionClass.EXIT or isinstance(payload, AccountErase):
+        return None
+    return action.until or action.offered_until
 
 
 def held(

@@ -240,10 +240,11 @@ _PHRASES: Mapping[NoticeKind, _Phrases] = MappingProxyType(
         ),
         NoticeKind.LAPSES: _Phrases(
             "An API key of yours ends soon",
-            "An API key of yours ends on {until}: it is not used, or it acts and is bound to no "
-            "addresses. Use it before then if you need it, or make another one that is bound. If "
-            "you do not know it, revoke it.",
-            "An API key of yours ends {until}, unless it is used or bound. Not yours? Revoke it.",
+            "An API key of yours ends on {until}: it is not used, it only reads, or it acts and is "
+            "bound to no addresses. If you need it, use it before then, or make another one: one "
+            "that acts is kept by its use where it is bound. If you do not know it, revoke it.",
+            "An API key of yours ends {until}, unless it acts and is used or bound. Not yours? "
+            "Revoke it.",
         ),
         NoticeKind.EXPORTED: _Phrases(
             "Your data was handed out",

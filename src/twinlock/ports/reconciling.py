@@ -42,7 +42,8 @@ class SeenActions(Protocol):
     def note(self, rows: Sequence[Executed]) -> list[Before | None]:
         """Note rows, and return of each the earlier one that was executed on the same action.
 
-        A row that tells of an earlier file's once more, by the same reference, is no second one.
+        A row that tells of an earlier file's once more, by the same reference and time, is no
+        second one.
         """
         ...
 

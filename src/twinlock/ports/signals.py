@@ -44,3 +44,7 @@ class SignalIndex(Protocol):
     async def take(self, stream_id: str, day: date, *, most: int) -> bool:
         """Count one more signal of a stream on ``day``; False, uncounted, where it had ``most``."""
         ...
+
+    async def give_back(self, stream_id: str, day: date) -> None:
+        """Count one less, of a signal that came to nothing. Raises UnavailableError."""
+        ...

@@ -17,7 +17,6 @@ from twinlock.domain.webhooks.endpoints import (
 from twinlock.domain.webhooks.outcomes import (
     LogEntry,
     Message,
-    MessageType,
 )
 
 
@@ -131,8 +130,12 @@ class WebhookReport(Protocol):
         """Tell of one attempt."""
         ...
 
-    def dead(self, webhook_id: WebhookId, message_id: str, kind: MessageType) -> None:
-        """Tell of a message that is not tried any more."""
+    def damaged(self, webhook_id: WebhookId, index: int) -> None:
+        """Tell of an entry of the log that is not what was written."""
+        ...
+
+    def dead(self, webhook_id: WebhookId, index: int, message: Message | None) -> None:
+        """Tell of what is not tried any more; of a damaged entry there is no message."""
         ...
 
     def disabled(self, webhook_id: WebhookId, why: str) -> None:

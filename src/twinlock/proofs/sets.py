@@ -116,7 +116,9 @@ class SecurityEvent(msgspec.Struct, frozen=True, kw_only=True):
 def read_keys(data: bytes) -> Mapping[str, Key]:
     """Return the public keys of a JWK set (RFC 7517, 5) that can verify, by their ids.
 
-    Keys of other kinds, curves and uses are left out, as the RFC says; a lone key may have no id.
+    Keys of other kinds, curves and uses are left out, as the RFC says, and so are those that cannot
+    be read or are too short; a lone key may have no id. Prevents: one odd key among good ones, for
+    which nothing of a transmitter's is heard any more.
 
     Raises:
         SignalKeysRefusedError: no set, a secret in it, a doubled id, or nothing that can verify.
@@ -139,7 +141,10 @@ def read_keys(data: bytes) -> Mapping[str, Key]:
             raise SignalKeysRefusedError("two keys of the set have one id")
         found[kid] = key
     if not found or ("" in found and len(found) > 1):
-        raise SignalKeysRefusedError("the set has no key that can verify, or some without an id")
+        raise SignalKeysRefusedError(
+            f"the set has no key that can verify (RSA: {RSA_BITS_LEAST} bits at least), or some "
+            "without an id"
+        )
     return found
 
 
@@ -167,22 +172,20 @@ def _key(one: object) -> Key | None:
         return None
     if one.get("alg") not in (None, *ALGORITHMS):
         return None
-    if kind == "RSA":
-        _check_length(one.get("n"))
+    if kind == "RSA" and not _is_long(one.get("n")):
+        return None
     try:
-        key = import_key(one)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise SignalKeysRefusedError("a key of the set cannot be read") from error
-    return key
+        return import_key(one)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
 
 
-def _check_length(modulus: object) -> None:
+def _is_long(modulus: object) -> bool:
     try:
         number = int.from_bytes(from_b64url(modulus if isinstance(modulus, str) else "!"))
-    except MalformedError as error:
-        raise SignalKeysRefusedError("a key of the set cannot be read") from error
-    if number.bit_length() < RSA_BITS_LEAST:
-        raise SignalKeysRefusedError(f"an RSA key has at least {RSA_BITS_LEAST} bits")
+    except MalformedError:
+        return False
+    return number.bit_length() >= RSA_BITS_LEAST
 
 
 def verify_set(

@@ -21,7 +21,7 @@ _CAPABILITY = {  # By what a root is of: an authenticator, or a channel on which
     "sms": Capability.SMS_RECEIVE,
 }
 SAVED = "a saved code is shown: the owner saved a set when the account was opened"
-ANY = "account.any: played on the account that is described"
+ANY = "account.any: played on one with {}"
 
 
 def _shows(step: Step, proof: Proof) -> bool:
@@ -45,7 +45,8 @@ def not_set_up(spec: AccountSpec) -> tuple[str, ...]:
     notes += [f"account.api_keys: {word} is kept by the platform" for word in spec.words_of_keys]
     notes += [SUBACCOUNTS] if spec.subaccounts else []
     notes += [SHARED.format(" and ".join(roots)) for roots in spec.shared_roots]
-    return (*notes, ANY) if spec.any else tuple(notes)
+    notes += [ANY.format(" and ".join(spec.authenticators))] if spec.any else []
+    return tuple(notes)
 
 
 def taken_with(spec: AccountSpec, held: frozenset[Capability]) -> frozenset[Capability]:

@@ -32,7 +32,8 @@ from twinlock.range.leaving import LOOKS, UNDERSTOOD, chain_of, leaving
 from twinlock.range.limits import limit_of
 from twinlock.range.places import band_bp, pairs_of
 from twinlock.range.refusals import refusal
-from twinlock.range.stage import MAX_FEE_CENTS, Stage
+from twinlock.range.setting_up import neighbour
+from twinlock.range.stage import BUDGET_CENTS, MAX_FEE_CENTS, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import THIEVES, Capability, Mark, Person, Proof
 
@@ -85,10 +86,12 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
     ActionType.PASSWORD_CHANGE: frozenset(),
     ActionType.PASSWORD_RESET: frozenset(),
     ActionType.NOTICE_WORD_SET: frozenset(),
-    ActionType.DESTINATION_ADD: LOOKS | {"destination", "verification_free", "network"},
-    ActionType.DESTINATION_REMOVE: frozenset({"destination", "network"}),
+    ActionType.DESTINATION_ADD: (
+        LOOKS | {"destination", "verification_free", "network", "asset", "budget"}
+    ),
+    ActionType.DESTINATION_REMOVE: frozenset({"destination", "network", "asset"}),
     ActionType.API_KEY_CREATE: frozenset(
-        {"scopes", "ip_list", "destinations", "daily", "pairs", "price_band"}
+        {"name", "scopes", "ip_list", "destinations", "daily", "pairs", "price_band"}
     ),
     ActionType.API_KEY_WIDEN: frozenset(
         {"key", "ip_list", "pairs", "price_band", "scopes", "destinations"}
@@ -105,6 +108,7 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
 class Act:
     """What is proposed.
 
+    ``copied`` is a session that is only named, ``stale`` one whose device signed something else.
     ``value_cents`` leaves with a yes; ``device`` may begin a session; ``makes`` is what a binding
     makes proofs with, and ``key`` the API key that is made.
     """
@@ -113,6 +117,7 @@ class Act:
     payload: dict[str, Any]
     session: LiveSession | None = None
     copied: LiveSession | None = None
+    stale: LiveSession | None = None
     value_cents: int = 0
     device: SoftwareDevice | None = None
     makes: tuple[Proof, Belongings] | None = None
@@ -188,10 +193,14 @@ async def _with_session(stage: Stage, step: Step, act: Act) -> Act:
         return replace(act, copied=await live_session(stage, Person.ALICE))
     if mark is Mark.NEW and step.by not in stage.sessions:
         return act
-    if mark not in (None, Mark.NEW):
+    if mark is Mark.OTHER_ACCOUNT:
+        return replace(act, session=await (await neighbour(stage)).sign_in())
+    if mark is Mark.DURESS:
         raise NotPlayableError(f"{shown[0]}: not understood here")
     try:
-        return replace(act, session=await live_session(stage, step.by))
+        session = await live_session(stage, step.by)
+        again = mark in (Mark.OTHER_ACTION, Mark.SPENT)
+        return replace(act, stale=session) if again else replace(act, session=session)
     except NotHeldError:
         return act
 
@@ -250,8 +259,10 @@ def _where(stage: Stage, step: Step) -> dict[str, str]:
     symbol = step.given.get("destination")
     if not isinstance(symbol, str):
         raise NotPlayableError(f"{step.do} names no destination")
-    named = step.given.get("network")
+    named, asset = step.given.get("network"), step.given.get("asset")
     network = "" if named is None else chain_of(named)
+    if not network and asset is not None:
+        network = stage.asset(str(asset)).network
     return stage.places.where(symbol, step.given, network=network)
 
 
@@ -278,7 +289,7 @@ async def _remove(stage: Stage, step: Step) -> Act:
 
 async def authenticator_id(stage: Stage, word: str) -> str:
     """Return the id of the authenticator that a word means. Raises NotPlayableError."""
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     factor = Proof.PASSKEY.value if word in KEYS else word
     roaming = word == Proof.HARDWARE_KEY
     for one in seen["authenticators"]:
@@ -298,7 +309,7 @@ async def _change_contact(stage: Stage, step: Step) -> Act:
     kind = str(step.given.get("channel", ""))
     if kind not in ADDRESSES:
         raise NotPlayableError(f"the channel {kind!r} does not exist yet")
-    old = stage.customer.channels.get(kind)
+    old = await _channel_now(stage, kind)
     change = str(step.given.get("change", "add" if old is None else "replace"))
     if change not in ("add", "replace", "remove"):
         raise NotPlayableError(f"contact.change with change: {change!r}: not understood here")
@@ -318,9 +329,17 @@ async def _change_contact(stage: Stage, step: Step) -> Act:
     )
 
 
+async def _channel_now(stage: Stage, kind: str) -> str | None:
+    """Return the channel of a kind: the old one while it is there, or what took its place."""
+    seen = await stage.account()
+    there = [one["channel_id"] for one in seen["channels"] if one["kind"] == kind]
+    old = stage.customer.channels.get(kind)
+    return old if old in there else next(iter(there), None)
+
+
 async def _repudiate_contact(stage: Stage, step: Step) -> Act:
     kind = str(step.given.get("channel", ""))
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     old = set(stage.customer.channels.values())
     for one in seen["channels"]:
         if one["kind"] == kind and one["channel_id"] not in old:
@@ -332,6 +351,9 @@ async def _add_destination(stage: Stage, step: Step) -> Act:
     # Without verification means: as large a sum on the session alone as this platform offers.
     free = bool(step.given.get("verification_free"))
     budget = limit_of(stage.policy.statutes, Reason.BUDGET_TOO_HIGH) if free else 0
+    if "budget" in step.given:
+        word = step.given["budget"]
+        budget = BUDGET_CENTS if word == "small" else stage.whole_cents(word)
     payload = {
         **_where(stage, step),
         "label": str(step.given["destination"]),
@@ -347,7 +369,7 @@ async def _remove_destination(stage: Stage, step: Step) -> Act:
 async def _create_api_key(stage: Stage, step: Step) -> Act:
     key = new_key(
         stage.venue.draw(),
-        name=step.id,
+        name=str(step.given.get("name", step.id)),
         by=step.by,
         scopes=step.given.get("scopes", ()),
         ip_list=step.given.get("ip_list", ()),
@@ -384,7 +406,7 @@ async def _change_api_key(stage: Stage, step: Step) -> Act:
 
 
 async def _revoke_api_key(stage: Stage, step: Step) -> Act:
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     named = str(step.given.get("key", ""))
     meant = {one.public_key for one in stage.keys if named in ("", one.name)}
     found = [one for one in seen["api_keys"] if one["public_key"] in meant]
@@ -400,7 +422,7 @@ async def _add_trusted_contact(stage: Stage, step: Step) -> Act:
 
 
 async def _remove_trusted_contact(stage: Stage, step: Step) -> Act:
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     if not seen["trusted_contacts"]:
         raise NotPlayableError("this account has no trusted contact")
     return Act(kind=step.do, payload={"contact_id": seen["trusted_contacts"][0]["contact_id"]})

@@ -33,7 +33,7 @@ from twinlock.range.cases import case, exits_of, given_for, make_room, old_for
 from twinlock.range.customer import NotPlayableError
 from twinlock.range.evidence_checks import entry_provable, exactly_once, notice_before_effect
 from twinlock.range.places import OLD
-from twinlock.range.playing import play
+from twinlock.range.playing import NOTHING_OF_THE_KIND, play
 from twinlock.range.refusals import FAILURES
 from twinlock.range.replay import Replay
 from twinlock.range.results import CheckResult, Status
@@ -121,7 +121,7 @@ async def _same_floor(replay: Replay, check: SameFloor, tally: Tally) -> None:
     replay.shown = frozenset(itertools.chain.from_iterable(check.refuse))
     first = await replay.fresh(old=OLD.values())
     nowhere = {ActionType.API_KEY_WIDEN, *_OF_MEMBERS}  # Of no key, no contact and no member.
-    nowhere |= set() if first.spec.trusted_contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
+    nowhere |= set() if first.spec.contacts else {ActionType.TRUSTED_CONTACT_REMOVE}
     paths = named or (
         *(
             kind
@@ -156,7 +156,7 @@ async def _came_through(stage: Stage, path: str, proofs: tuple[str, ...], tally:
     step = case(path, proofs, by=Person.MALLORY, given=given_for(path, stage))
     heard = await play(stage, step)
     said = f"{path} with {', '.join(proofs)}"
-    if len(heard.notes) == len(proofs):
+    if len([one for one in heard.notes if NOTHING_OF_THE_KIND in one]) == len(proofs):
         raise NotPlayableError("nobody holds any of them")
     tally.tried(heard)
     if heard.outcome is Outcome.ALLOW:

@@ -109,16 +109,24 @@ class Customer:
         session: LiveSession | None = None,
         copied: LiveSession | None = None,
         device: SoftwareDevice | None = None,
+        stale: tuple[LiveSession, dict[str, Any]] | None = None,
     ) -> Answered:
         """Propose an action, signed by the device of ``session``, or naming one that was copied.
 
-        ``device`` signs its own sign-in, in which there is no session yet.
+        ``device`` signs its own sign-in, in which there is no session yet; the device of ``stale``
+        signed a withdrawal of that payload, and not this action.
         """
         self._count += 1
         key = f"{self.name}-{self._count}-{b64url(self.venue.draw()[:9])}"
         body: dict[str, Any] = {"account_id": self.account_id, "type": kind, "payload": payload}
         if copied is not None:
             body["session"] = {"session_id": copied.session_id}
+        if stale is not None:
+            session, payload = stale
+            other = {**body, "type": ActionType.WITHDRAWAL_CRYPTO, "payload": payload}
+            digest = (await self.venue.client.preview(other))["digest"]
+            body["session"] = self.signed(session, digest, purpose="proposal", name=key)
+            session = None
         if device is not None:
             session = LiveSession(session_id="", device=device, began_at=self.venue.now)
         if session is not None:

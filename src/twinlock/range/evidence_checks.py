@@ -14,6 +14,7 @@ from twinlock.domain.canonical import encode
 from twinlock.domain.catalogue import ActionType
 from twinlock.domain.errors import BundleRefusedError
 from twinlock.domain.notices import NoticeKind
+from twinlock.domain.reasons import Reason
 from twinlock.proofs.bundles import VerifiedBundle, verify_bundle
 from twinlock.range.acts import live_session
 from twinlock.range.asked import EntryProvable, ExactlyOnce, NoticeBeforeEffect, Shown
@@ -190,7 +191,9 @@ async def notice_before_effect(replay: Replay, check: NoticeBeforeEffect, tally:
 
 
 def _takes_effect(heard: Heard) -> bool:
-    return bool(heard.action_id) and not heard.refused
+    """Say whether what a step asked for will happen: what lacks a proof has not begun to wait."""
+    unproved = Reason.PROOF_NEEDED in heard.codes
+    return bool(heard.action_id) and not heard.refused and not unproved
 
 
 async def _all_told(

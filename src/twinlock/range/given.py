@@ -71,12 +71,18 @@ class _Trade(_Exit, frozen=True, kw_only=True):
     pairs: Annotated[int, Meta(ge=1, le=100)] | Listed = 1
 
     def __post_init__(self) -> None:
-        if not 0 < self.price_to_mid <= PRICE_MOST:  # Nor is what is no number.
-            raise ValueError(f"price_to_mid: {self.price_to_mid!r} is not a price")
+        _check_price(self.price_to_mid)
+
+
+def _check_price(to_mid: float) -> None:
+    if not 0 < to_mid <= PRICE_MOST:  # Nor is what is no number.
+        raise ValueError(f"price_to_mid: {to_mid!r} is not a price")
 
 
 class _Listing(_Place, frozen=True, kw_only=True):
     verification_free: bool = False
+    budget: Word | int = ""
+    asset: Word = ""
 
 
 class _From(_Given, frozen=True, kw_only=True):
@@ -100,6 +106,7 @@ class _Channel(_Given, frozen=True, kw_only=True):
 
 
 class _NewKey(_Given, frozen=True, kw_only=True):
+    name: Name = "key"
     scopes: Listed = ()
     ip_list: Listed = ()
     destinations: Listed = ()
@@ -115,6 +122,10 @@ class _Ungated(_Given, frozen=True, kw_only=True):
     inside_band: bool = True
     side: Word = ""
     times: Annotated[int, Meta(ge=1, le=ORDERS_MOST)] = 1
+    price_to_mid: int | float = 1
+
+    def __post_init__(self) -> None:
+        _check_price(self.price_to_mid)
 
 
 class _Key(_Given, frozen=True, kw_only=True):

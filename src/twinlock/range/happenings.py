@@ -19,6 +19,7 @@ from twinlock.range.device import SoftwareDevice
 from twinlock.range.mailbox import Letter
 from twinlock.range.places import NETWORK
 from twinlock.range.playing import heard_of, play
+from twinlock.range.profiles import BASELINE, TYPICAL
 from twinlock.range.refusals import refusal
 from twinlock.range.stage import UNASKED, Heard, Stage
 from twinlock.range.story import Step
@@ -51,6 +52,8 @@ _UNDERSTOOD = {
     "event.call_owner": frozenset({"verifiable"}),
     "event.dependency": frozenset({"which", "state"}),
 }
+NO_VETO = "no_letter_carries_a_veto"
+WEAKER = (BASELINE, TYPICAL)  # By these rules much is done at once, and nobody is asked.
 READS = {Proof.EMAIL_CODE: Capability.EMAIL_FULL, Proof.SMS_CODE: Capability.SMS_RECEIVE}
 _MADE_BY = {proof: held for held, proof in MAKES.items()}
 
@@ -104,6 +107,8 @@ async def _no_by_session(stage: Stage, session: LiveSession, action_id: str) -> 
 
 async def _no_by_letter(stage: Stage, channel: str, action_id: str) -> Heard:
     letter = await veto_letter(stage, action_id, channel)
+    if letter is None and stage.policy.profile in WEAKER:
+        return Heard(outcome=Outcome.DENY, codes=(NO_VETO,))
     if letter is None:
         raise NotPlayableError(f"event.veto: no letter on {channel} carries a veto")
     no = {"channel_id": letter.channel_id, "token": letter.veto or letter.undo}

@@ -80,11 +80,13 @@ async def use_long_ago(customer: Customer, key: SoftwareKey, where: dict[str, st
     client = customer.venue.client
     if where is not None and WITHDRAW_SCOPE in key.scopes:
         kind, payload = small_exit(where["network"], where["address"], SMALL_CENTS // 100)
-        asked = await client.action((await customer.propose(kind, payload)).action_id)
-        signature = key.secret.sign(asked.action_id, asked.payload or {})
-        answered = await client.prove_by_api_key(
-            asked.action_id, signature=signature, ip=home_of(key)
-        )
+        answered = await customer.propose(kind, payload)
+        if not answered.authorization:  # Some rules ask for no proof where a place is listed.
+            asked = await client.action(answered.action_id)
+            signature = key.secret.sign(asked.action_id, asked.payload or {})
+            answered = await client.prove_by_api_key(
+                asked.action_id, signature=signature, ip=home_of(key)
+            )
         if answered.authorization:
             spend_id = f"before-{b64url(customer.venue.draw()[:9])}"
             await client.spend(answered.action_id, spend_id=spend_id)

@@ -65,17 +65,19 @@ class LateLetters:
         self._told.add(outgoing.notice.action_id)
         return ()
 
-    async def told(self, action_id: str) -> None:
-        """While no mail arrives, wait until the account knows so of an action that waits.
+    async def told(self, action_id: str) -> bool:
+        """While no mail arrives, wait until the account knows so of an action that is told of.
 
-        Prevents: a story whose time goes on before the service has looked at its outbox.
+        Return whether its letter by mail waits for the server. Prevents: a story whose time goes on
+        before the service has looked at its outbox.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE_SECONDS
         while self._weather.no_mail_since is not None and action_id not in self._told:
             if loop.time() > until:
-                return
+                return False
             await asyncio.sleep(LOOK_SECONDS)
+        return action_id in self._told
 
     async def bring(self) -> None:
         """Let all mail arrive that waited, and is not too old."""

@@ -210,16 +210,19 @@ def _trade(stage: Stage, step: Step, pair: str) -> Leaves:
 def price_of(pair: str, to_mid: object = 1) -> str:
     """Return the price of ``pair``, so many times the middle of its book, as a plain decimal.
 
+    A coin that no price list names is worth a dollar: of its middle the gate hears from the venue.
+
     Raises:
-        NotPlayableError: one of the two has no price here.
+        NotPlayableError: what is paid with has no price here.
     """
     base, quote = pair.split("/", 1)
-    if base not in CENTS or quote not in CENTS:
+    if not base or quote not in CENTS:
         raise NotPlayableError(f"the pair {pair!r} has no price here")
-    price = Decimal(CENTS[base]) / CENTS[quote] * Decimal(str(to_mid))
+    price = Decimal(CENTS.get(base, UNLISTED_CENTS)) / CENTS[quote] * Decimal(str(to_mid))
     return f"{price.quantize(_FINEST).normalize():f}"
 
 
+UNLISTED_CENTS = 100
 _FINEST = Decimal(1).scaleb(-12)
 _COARSEST = Decimal(1).scaleb(-6)  # Of coins: TRX has six places.
 

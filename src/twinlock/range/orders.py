@@ -20,9 +20,10 @@ from twinlock.domain.order_intents.model import (
     ticket_digest,
 )
 from twinlock.range.acts import Act, live_session
-from twinlock.range.customer import NotHeldError, NotPlayableError
+from twinlock.range.customer import Customer, LiveSession, NotHeldError, NotPlayableError
 from twinlock.range.key_use import address_of, key_of
 from twinlock.range.leaving import price_of
+from twinlock.range.setting_up import neighbour
 from twinlock.range.stage import Heard, Stage
 from twinlock.range.story import Step
 from twinlock.range.words import Mark, Outcome, Person, Proof, Showing
@@ -134,21 +135,29 @@ async def _right(stage: Stage, step: Step, showing: Showing) -> _Right:
 
 
 async def _by_session(stage: Stage, step: Step, showing: Showing) -> _Right:
-    if showing.mark not in (None, Mark.NEW, Mark.COPIED):
+    if showing.mark is Mark.DURESS:
         raise NotPlayableError(f"{showing}: not understood here")
     if showing.mark is Mark.NEW and step.by not in stage.sessions:
         return _Right({"session_id": NO_SESSION}, [])
+    if showing.mark is Mark.OTHER_ACCOUNT:
+        other = await neighbour(stage)
+        return _signed(other, await other.sign_in(), purpose=TRADE)
     copied = showing.mark is Mark.COPIED
     try:
         session = await live_session(stage, Person.ALICE if copied else step.by)
     except NotHeldError:
         return _Right({"session_id": NO_SESSION}, [])
-    fields = {"session_id": session.session_id}
-    if copied:
-        return _Right(fields, [])  # A cookie names a session, and has not its device's key.
-    account = stage.customer.account_id
-    signed = stage.customer.signed(session, ticket_digest(account), purpose=TRADE, name=account)
-    return _Right(fields, [{"account_id": account, **signed}])
+    if copied:  # A cookie names a session, and has not its device's key.
+        return _Right({"session_id": session.session_id}, [])
+    again = showing.mark in (Mark.OTHER_ACTION, Mark.SPENT)  # What it signed was for no trade.
+    return _signed(stage.customer, session, purpose="proposal" if again else TRADE)
+
+
+def _signed(customer: Customer, session: LiveSession, *, purpose: str) -> _Right:
+    """Return a session as a right, with the ticket that its device signed for ``purpose``."""
+    account = customer.account_id
+    signed = customer.signed(session, ticket_digest(account), purpose=purpose, name=account)
+    return _Right({"session_id": session.session_id}, [{"account_id": account, **signed}])
 
 
 async def _by_key(stage: Stage, step: Step, showing: Showing) -> _Right:
@@ -158,7 +167,7 @@ async def _by_key(stage: Stage, step: Step, showing: Showing) -> _Right:
         key = key_of(stage, step)
     except NotHeldError:
         return _Right({"api_key_id": "key_that_nobody_made"}, [])
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     ids = {one["public_key"]: str(one["api_key_id"]) for one in seen["api_keys"]}
     named = ids.get(key.public_key, "key_that_is_gone")
     return _Right({"api_key_id": named, "ip": address_of(key, step, mark=showing.mark)}, [])

@@ -35,7 +35,7 @@ def limit_payload(stage: Stage, step: Step) -> dict[str, Any]:
     match step.given.get("per", "day"):
         case "day":
             # Where somebody agrees above the owner's limit, that is the limit which is meant too.
-            agreed = {"agreement_cents": cents} if stage.spec.trusted_contacts else {}
+            agreed = {"agreement_cents": cents} if stage.spec.contacts else {}
             return {"day_cents": cents, **agreed}
         case "destination":
             return {"destination_cents": cents}

@@ -7,6 +7,8 @@ Always true (tests/unit/range/test_places.py): the same symbol is the same place
 two, and no other replay has either; a pair is one pair of the market for everybody.
 """
 
+import base64
+import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +33,9 @@ from twinlock.range.customer import NotPlayableError
 
 NETWORK = "ethereum"
 _HASH_BYTES = 20  # Of the public key that an address in Base58Check is of.
+_ACCOUNT_OF_STELLAR = 6 << 3  # SEP-23: the version byte that is written as G.
+_NOT_BOUNCEABLE = 0x51  # TEP-2
+_EOS_LETTERS, _EOS_NAME = b"abcdefghijklmnopqrstuvwxyz", 12
 
 
 class Chain(NamedTuple):
@@ -49,6 +54,23 @@ def _checked(version: bytes, alphabet: bytes = BITCOIN_ALPHABET) -> Callable[[by
     return lambda drawn: b58encode_check(version + drawn[:_HASH_BYTES], alphabet=alphabet)
 
 
+def _stellar(drawn: bytes) -> bytes:
+    """Return an account of Stellar's with this public key (SEP-23): its checksum stands last."""
+    body = bytes([_ACCOUNT_OF_STELLAR]) + drawn
+    return base64.b32encode(body + binascii.crc_hqx(body, 0).to_bytes(2, "little"))
+
+
+def _ton(drawn: bytes) -> bytes:
+    """Return an address of TON's, on the basechain and not bounceable (TEP-2)."""
+    body = bytes([_NOT_BOUNCEABLE, 0]) + drawn
+    return base64.urlsafe_b64encode(body + binascii.crc_hqx(body, 0).to_bytes(2, "big"))
+
+
+def _eos(drawn: bytes) -> bytes:
+    """Return a name of EOSIO's, of twelve letters."""
+    return bytes(_EOS_LETTERS[one % len(_EOS_LETTERS)] for one in drawn[:_EOS_NAME])
+
+
 CHAINS: Mapping[str, Chain] = MappingProxyType(
     {
         NETWORK: Chain("ETH", "0.01"),
@@ -58,6 +80,9 @@ CHAINS: Mapping[str, Chain] = MappingProxyType(
         "litecoin": Chain("LTC", "0.3", _checked(b"\x30")),
         "dogecoin": Chain("DOGE", "300", _checked(b"\x1e")),
         "solana": Chain("SOL", "0.2", b58encode),
+        "stellar": Chain("XLM", "300", _stellar),
+        "eos": Chain("EOS", "60", _eos),
+        "ton": Chain("TON", "10", _ton),
     }
 )
 # Pairs of the market by the words of files: the first asset is bought and sold for the second.

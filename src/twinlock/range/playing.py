@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from twinlock.client import ProblemError
 from twinlock.domain.account import ActionState
 from twinlock.domain.answers import Answered, Why
+from twinlock.domain.authenticators.faults import ProofFault
 from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import NOTHING, STRENGTH, Answer, Prove, answer, leaves
@@ -44,6 +45,7 @@ NOT_BUILT = frozenset(
         Proof.WALLET,
     }
 )
+NOTHING_OF_THE_KIND = "nothing of the kind came to be"  # What is noted of a proof nobody holds.
 _WEAKEST_FIRST = tuple(Outcome)
 CHANGES_FACTORS = (
     ActionType.AUTHENTICATOR_BIND,
@@ -113,7 +115,12 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
     """
     own = act.device if step.by is Person.ALICE else None  # Only she holds her device's key.
     answered = await stage.customer.propose(
-        act.kind, act.payload, session=act.session, copied=act.copied, device=own
+        act.kind,
+        act.payload,
+        session=act.session,
+        copied=act.copied,
+        device=own,
+        stale=None if act.stale is None else (act.stale, stage.elsewhere()),
     )
     refused: Heard | None = None
     notes: list[str] = []
@@ -126,10 +133,13 @@ async def put_forward(stage: Stage, step: Step, act: Act) -> Put:
         try:
             answered, refused = await _shown(stage, step, answered, showing), None
         except ProblemError as problem:
+            if problem.fault == ProofFault.CODES_LIMITED:  # Then there is none to show.
+                notes.append(f"{showing} not shown: as many codes were sent as may be")
+                continue
             refused = await _refusal(stage, answered, problem)
             answered = await stage.venue.client.action(answered.action_id)
         except NotHeldError:
-            notes.append(f"{showing}: nothing of the kind came to be")
+            notes.append(f"{showing}: {NOTHING_OF_THE_KIND}")
     if refused is None and _only_the_channel_is_missing(answered):
         try:
             answered = await stage.customer.confirm_channel(answered.action_id)

@@ -26,6 +26,7 @@ from twinlock.range.story import Story
 FILE_BYTES_MOST = 262_144  # Thirty times the longest one so far.
 DEPTH_MOST = 16  # The deepest demand nests eight levels.
 _NOT_TEXT = frozenset({"Cc", "Cs"})  # What steers terminals, and half characters.
+_TEXT = "tag:yaml.org,2002:str"
 _STORIES = resources.files("twinlock.range").joinpath("stories")
 
 
@@ -90,6 +91,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc] # it has no types
             if key in seen:
                 raise _marked(f"the key {key!r} stands twice", key_node.start_mark)
             seen.add(key)
+            key_node.tag = _TEXT  # "on" and "no" are words, and no truths, before a colon.
         read: dict[str, Any] = super().construct_mapping(node, deep)
         return read
 

@@ -38,7 +38,7 @@ from twinlock.range.stage import (
     SMALL_CENTS,
     Stage,
 )
-from twinlock.range.story import AccountSpec, Listed, OwnedKey
+from twinlock.range.story import OLD_AGE, OLD_USED, AccountSpec, Listed, OwnedKey
 from twinlock.range.venue import Venue
 from twinlock.range.words import LENGTH_MOST, Listing, Person, Proof, parse_length
 
@@ -183,9 +183,7 @@ def _entries(spec: AccountSpec, old: Collection[str], lead: timedelta) -> list[L
     entries = list(spec.destinations.entries)
     listed = {one.name for one in entries}
     used = {*old, *(one for key in spec.keys for one in key.destinations if one == OLD[NETWORK])}
-    entries += [
-        Listed(name=one, signed=True, age="400d", last_used="5d") for one in sorted(used - listed)
-    ]
+    entries += [Listed(name=one, age=OLD_AGE, last_used=OLD_USED) for one in sorted(used - listed)]
     of_age: dict[timedelta, int] = {}
     return [_made_room(one, of_age, lead) for one in entries]
 
@@ -210,7 +208,7 @@ def takes(spec: AccountSpec, statutes: Statutes) -> timedelta:
 
 def _contacts_take(spec: AccountSpec) -> timedelta:
     """Return how long choosing friends takes: the first one waits for nothing."""
-    return (CONTACT_WAIT + CODES) * max(spec.trusted_contacts - 1, 0)
+    return (CONTACT_WAIT + CODES) * max(spec.contacts - 1, 0)
 
 
 def _past_of(entries: Sequence[Listed], lead: timedelta, owned: Sequence[_Owned] = ()) -> timedelta:
@@ -260,15 +258,15 @@ async def _choose_contacts(customer: Customer, spec: AccountSpec) -> None:
 
     The first is there at once, and each further one when a week is over.
     """
-    if spec.trusted_contacts > CONTACTS_MOST:
+    if spec.contacts > CONTACTS_MOST:
         raise NotPlayableError(f"account.trusted_contacts: an account has {CONTACTS_MOST} at most")
-    if not spec.trusted_contacts:
+    if not spec.contacts:
         return
     above = limit_of(customer.venue.past.policy.statutes, Reason.LIMIT_EXCEEDED)
     answers = [(await customer.choose_contact()).answer]
     proposed = await customer.propose(ActionType.LIMIT_LOWER, {"agreement_cents": above})
     answers.append((await customer.prove_best(proposed)).answer)
-    for _ in range(1, spec.trusted_contacts):
+    for _ in range(1, spec.contacts):
         waits = await customer.choose_contact()
         await customer.venue.set_forward(waits.until or customer.venue.now)
         await customer.sign_in()  # It settles what is due.
@@ -396,7 +394,8 @@ class _Past:
 
     async def _ask_for(self, entry: Listed) -> None:
         where = self.places.where(entry.name)
-        budget = BUDGET_CENTS if entry.budget else 0
+        budget = entry.budget * 100 if isinstance(entry.budget, int) else 0
+        budget = BUDGET_CENTS if entry.budget == "small" else budget
         payload = {**where, "label": entry.name, "budget_cents": budget}
         proposed = await self.customer.propose(ActionType.DESTINATION_ADD, payload)
         answered = await self.customer.prove_best(proposed)

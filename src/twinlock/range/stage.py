@@ -12,6 +12,7 @@ from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from twinlock.domain.authenticators.faults import ProofFault
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.money import Asset
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
@@ -20,13 +21,15 @@ from twinlock.range.customer import Belongings, Customer, LiveSession, NotPlayab
 from twinlock.range.limits import limit_of
 from twinlock.range.places import CHAINS, NETWORK, Places
 from twinlock.range.signing import Wallet
-from twinlock.range.story import AccountSpec
+from twinlock.range.story import AccountSpec, Step
 from twinlock.range.venue import Venue
 from twinlock.range.weather import CENTS, Dependency
 from twinlock.range.words import Capability, Outcome, Person, Proof
 
 BUDGET_CENTS = 200_00  # What "small" means as a budget: below what any profile offers.
+TINY_CENTS = 1_00
 SMALL_CENTS = 50_00
+MEDIUM_CENTS = 5_000_00
 LARGE_CENTS = 50_000_00
 HOUSE_CENTS = 500_000_00
 ASSET = "USDT"
@@ -92,6 +95,7 @@ class Stage:
     left_cents: int
     opening: dict[str, Any]
     wallet: Wallet
+    asked: dict[str, Step] = field(default_factory=dict)
     heard: dict[str, Heard] = field(default_factory=dict)
     waits: dict[str, datetime] = field(default_factory=dict)
     due_at: datetime | None = None
@@ -125,6 +129,23 @@ class Stage:
         """Let time pass until ``after`` the first step."""
         await self.venue.set_forward(self.start + after)
 
+    async def account(self) -> dict[str, Any]:
+        """Return the account as it stands now, with what is due: nobody has to end a wait.
+
+        Looking settles nothing, and asking for something does.
+        """
+        client, named = self.venue.client, self.customer.account_id
+        seen = await client.account(named)
+        if any(map(self._is_due, seen["actions"])):
+            await self.customer.propose(ActionType.WITHDRAWAL_CRYPTO, self.elsewhere())
+            seen = await client.account(named)
+        return seen
+
+    def _is_due(self, action: dict[str, Any]) -> bool:
+        exit_ = CLASS_OF.get(action["type"]) is ActionClass.EXIT
+        until = action["until"]
+        return not exit_ and bool(until) and datetime.fromisoformat(until) <= self.venue.now
+
     def elsewhere(self) -> dict[str, Any]:
         """Return a withdrawal that nobody in the file asks for: only to be asked about."""
         return {
@@ -153,11 +174,17 @@ class Stage:
             NotPlayableError: it is neither a word that is known nor a number.
         """
         known = {
+            "tiny": TINY_CENTS,
             "small": SMALL_CENTS,
+            "medium": MEDIUM_CENTS,
             "large": LARGE_CENTS,
             "all": self.spec.value_usd * 100,
+            "half": self.spec.value_usd * 50,
+            "rest": self.left_cents,
+            "remaining": self.left_cents,
             "within_budget": BUDGET_CENTS - MAX_FEE_CENTS,
             "above_budget": BUDGET_CENTS + 1,
+            "within_limit": limit_of(self.policy.statutes, Reason.LIMIT_EXCEEDED) - MAX_FEE_CENTS,
             "above_limit": limit_of(self.policy.statutes, Reason.LIMIT_EXCEEDED) + 1,
             "house_price": HOUSE_CENTS,
         }

@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from twinlock.domain.catalogue import CLASS_OF, ActionType
+from twinlock.domain.catalogue import CLASS_OF, ActionClass, ActionType
 from twinlock.domain.exits import BANK
 from twinlock.domain.requirements import Answer
 from twinlock.range.customer import NotPlayableError
@@ -23,12 +23,12 @@ from twinlock.range.happenings import happen
 from twinlock.range.leaving import reaches_thief
 from twinlock.range.outages import in_every_outage
 from twinlock.range.places import NETWORK, OLD
-from twinlock.range.playing import play
+from twinlock.range.playing import play, spend, together
 from twinlock.range.refusals import FAILURES
 from twinlock.range.results import Status, StepResult
 from twinlock.range.setting_up import beside
 from twinlock.range.stage import REFUSED, Heard, Stage
-from twinlock.range.story import Step
+from twinlock.range.story import VETO, Step
 from twinlock.range.tally import is_unbuilt
 from twinlock.range.traces import held_until, missing
 from twinlock.range.wallet import is_for_the_wallet, sign_and_send
@@ -132,6 +132,7 @@ async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
     if leaning:
         return _unplayed(stage, step, f"it needs {leaning[0]}, which cannot be played")
     refused = [one for one in step.needs if one in stage.heard and stage.heard[one].refused]
+    refused += _moot(stage, step)
     if refused:
         stage.heard[step.id] = Heard(outcome=Outcome.DENY, codes=("stopped_before",))
         return _stopped(stage, step, refused[0], judged=judged)
@@ -143,8 +144,16 @@ async def _play_step(stage: Stage, step: Step, *, judged: bool) -> StepResult:
     except FAILURES as failure:
         failed = _unplayed(stage, step, f"the service failed: {failure}")
         return msgspec.structs.replace(failed, status=Status.FAILED)
-    stage.heard[step.id] = heard
+    stage.heard[step.id], stage.asked[step.id] = heard, step
     return await _judge(stage, step, heard, judged=judged)
+
+
+def _moot(stage: Stage, step: Step) -> list[str]:
+    """Return the step that a veto objects to, where the gate said no to that already."""
+    of = str(step.given.get("of", "")) if step.do == VETO else ""
+    heard = stage.heard.get(of)
+    denied = heard is not None and heard.outcome is Outcome.DENY
+    return [of] if denied and of not in stage.unplayable else []
 
 
 def _instant(stage: Stage, step: Step) -> datetime:
@@ -187,9 +196,34 @@ async def hear(stage: Stage, step: Step) -> Heard:
 
 
 async def _done(stage: Stage, step: Step) -> Heard:
+    back = await _come_back(stage, step)
+    if back is not None:
+        return back
     if step.do in CLASS_OF or step.do == UNKNOWN_EXIT:
         return await play(stage, step)
     return await happen(stage, step)
+
+
+async def _come_back(stage: Stage, step: Step) -> Heard | None:
+    """Spend the exit that an honest ``step`` asked for before, and whose wait it was told is over.
+
+    None: it is another one, or nothing lets it pass, so that it is asked for anew. A thief comes
+    back when the list is over (``player``).
+    """
+    before = stage.asked.get(step.when.wait)
+    if before is None or step.by in THIEVES or CLASS_OF.get(step.do) is not ActionClass.EXIT:
+        return None
+    if (before.do, before.by, before.given) != (step.do, step.by, step.given):
+        return None
+    told = stage.heard[before.id].each
+    if any(one.outcome is not Outcome.HOLD for one in told):
+        return None
+    for one in told:
+        if (await stage.venue.client.action(one.action_id)).answer is not Answer.ALLOW:
+            return None
+    return together(
+        [await spend(stage, one.action_id, value_cents=one.value_cents) for one in told]
+    )
 
 
 # --- Judging ---
@@ -258,7 +292,8 @@ def _unplayed(stage: Stage, step: Step, why: str) -> StepResult:
 
 
 def _stopped(stage: Stage, step: Step, by: str, *, judged: bool) -> StepResult:
-    well = step.by in THIEVES or not REFUSED.isdisjoint(step.expect)
+    # What was refused needs nobody's veto.
+    well = step.by in THIEVES or not REFUSED.isdisjoint(step.expect) or step.do == VETO
     judgement = Status.PASSED if well else Status.FAILED
     return StepResult(
         id=step.id,

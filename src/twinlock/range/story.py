@@ -36,6 +36,8 @@ from twinlock.range.words import (
 
 SCHEMA = 1
 VETO = "event.veto"
+ON_EVERY_LIST = ("old_addr", "old_bank")
+OLD_AGE, OLD_USED = "400d", "5d"
 VALUE_MOST = 10**11  # US$: no platform keeps so much; one lost US$1.5 billion at once.
 STEPS_MOST = 200  # The longest chain that was ever told has twenty.
 Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
@@ -64,21 +66,23 @@ class Attested(_Part, frozen=True, kw_only=True):
 class Listed(_Part, frozen=True, kw_only=True):
     """One entry of the list of destinations, as it stands at the first step.
 
-    ``age`` and ``last_used`` are lengths before it; ``signed`` says that the owner proved it.
+    ``age`` and ``last_used`` are lengths before it; ``signed`` says that the owner proved it. Of
+    the two that stand on every list, what a file does not say is as it is there.
     """
 
     name: Name
-    signed: bool
-    age: str
-    last_used: str = "never"
-    budget: str = ""
+    signed: bool = True
+    age: str = OLD_AGE
+    last_used: str = ""
+    budget: str | int = ""
 
     def __post_init__(self) -> None:
         parse_length(self.age)
-        if self.last_used != "never":
+        if self.last_used not in ("", "never"):
             parse_length(self.last_used)
-        if self.budget not in ("", "small"):
-            raise ValueError(f"{self.budget!r} is not a budget: small, or none")
+        sum_ = self.budget if isinstance(self.budget, int) else 0
+        if self.budget not in ("", "small") and sum_ <= 0:
+            raise ValueError(f"{self.budget!r} is not a budget: small, whole US dollars, or none")
 
     @property
     def aged(self) -> timedelta:
@@ -88,7 +92,9 @@ class Listed(_Part, frozen=True, kw_only=True):
     @property
     def used(self) -> timedelta | None:
         """Return how long ago it was used last, or None where it never was."""
-        return None if self.last_used == "never" else parse_length(self.last_used)
+        known = self.name in ON_EVERY_LIST and parse_length(OLD_USED) < self.aged
+        last = self.last_used or (OLD_USED if known else "never")
+        return None if last == "never" else parse_length(last)
 
 
 class Destinations(_Part, frozen=True, kw_only=True):
@@ -124,8 +130,15 @@ class OwnedKey(msgspec.Struct, frozen=True, kw_only=True):
             parse_length(self.last_used)
 
 
+CAREFUL = (Proof.PASSWORD, Proof.PASSKEY)
+CAREFUL_CHANNELS = ("email", "sms", "desktop")
+
+
 class AccountSpec(_Part, frozen=True, kw_only=True):
-    """The account as it stands at the first step. ``value_usd`` is what there is to steal."""
+    """The account as it stands at the first step. ``value_usd`` is what there is to steal.
+
+    Every account (``any``) of which a file says no more has what a careful owner has.
+    """
 
     authenticators: tuple[Proof, ...] = ()
     channels: Words = ()
@@ -134,8 +147,8 @@ class AccountSpec(_Part, frozen=True, kw_only=True):
     api_keys: tuple[dict[str, Any], ...] = ()
     lock: Any = None
     subaccounts: Any = None
-    trusted_contacts: int = 0
-    enrolled_identity: Words = ()
+    trusted_contacts: int | Words = 0
+    enrolled_identity: Words | Name | bool = ()
     value_usd: Annotated[int, Meta(ge=0, le=VALUE_MOST)] = 1_000_000
     any: bool = False
 
@@ -144,6 +157,15 @@ class AccountSpec(_Part, frozen=True, kw_only=True):
             _ = self.keys
         except msgspec.ValidationError as error:
             raise ValueError(f"account.api_keys: {error}") from None
+        if self.any and not self.authenticators:
+            force_setattr(self, "authenticators", CAREFUL)
+            force_setattr(self, "channels", self.channels or CAREFUL_CHANNELS)
+
+    @property
+    def contacts(self) -> int:
+        """Return how many trusted contacts there are, counted or named."""
+        named = self.trusted_contacts
+        return named if isinstance(named, int) else len(named)
 
     @property
     def keys(self) -> tuple[OwnedKey, ...]:

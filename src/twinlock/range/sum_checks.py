@@ -57,7 +57,7 @@ async def _tried(replay: Replay, check: SumBinds, wanted: int | str, tally: Tall
 
 
 def _cents(stage: Stage, word: int | str) -> int:
-    return word * 100 if isinstance(word, int) else stage.cents(word)
+    return stage.whole_cents(word)
 
 
 async def _set_limit(stage: Stage, wanted: int | str, *, per: str) -> None:

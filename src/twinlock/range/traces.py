@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from twinlock.domain.catalogue import WITHDRAW_SCOPE
+from twinlock.domain.channels import ChannelKind
 from twinlock.domain.notices import NoticeKind
 from twinlock.range.mailbox import Letter
 from twinlock.range.stage import Heard, Stage
@@ -61,6 +62,13 @@ async def _is_there(stage: Stage, heard: Heard, trace: Trace) -> bool:
         return await held_until(stage) is not None
     stops = trace is Trace.VETO_OPEN
     channels = set(stage.customer.channels.values())
+    by_mail = stage.customer.channels.get(ChannelKind.EMAIL)
+    if by_mail is not None and stage.venue.weather.no_mail_since is not None:
+        if not stops and not await stage.venue.letters.told(heard.action_id):
+            return False
+        channels.discard(by_mail)  # Its word comes when the server is back.
+        if stops and not channels:
+            return False
 
     def all_told(letters: tuple[Letter, ...]) -> bool:
         told = {

@@ -10,6 +10,7 @@ Always true (tests/unit/range/test_trading.py): what ended, was revoked or was n
 right; nothing here moves value out of the account.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +41,10 @@ _SCOPES = {  # Of an API key: one of them is enough.
 }
 _KINDS = {TRADE: Kind.ORDER, CANCEL: Kind.CANCEL}
 _UNDERSTOOD = frozenset({"via", "key", "from", "amount", "asset", "times"})
-_OF_TRADES = frozenset({"sell", "buy", "side", "pair", "inside_band"})
+# Who is on the other side, and which orders are cancelled, the gate does not ask.
+_OF_TRADES = frozenset({"sell", "buy", "side", "pair", "inside_band", "price_to_mid"})
+_TOLD = frozenset({"counterparty", "order", "orders", "network"})
+_UNSIGNED = (Mark.COPIED, Mark.OTHER_ACTION, Mark.SPENT)  # Nothing is signed for this action.
 _OUTSIDE = "1.1"  # Times the middle: what is outside of every band here.
 NO_RIGHT, KEY_GONE, SESSION_GONE = "no_right", "api_key_gone", "session_gone"
 
@@ -54,7 +58,7 @@ async def ungated(stage: Stage, step: Step) -> Heard:
     _check_understood(step)
     if step.do in _KINDS and reports_orders(stage):
         return await show_orders(stage, step, _orders(stage, step))
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     why = await _missing_right(stage, step)
     frozen = seen["frozen_until"]
     if not why and step.do == TRADE and frozen and _instant(frozen) > stage.venue.now:
@@ -66,7 +70,7 @@ async def ungated(stage: Stage, step: Step) -> Heard:
 
 def _check_understood(step: Step) -> None:
     words = _UNDERSTOOD | (_OF_TRADES if step.do == TRADE else frozenset())
-    strange = set(step.given) - words - TOLD
+    strange = set(step.given) - words - TOLD - _TOLD
     if strange:
         raise NotPlayableError(f"{step.do} with {min(strange)!r}: not understood here")
     if step.given.get("via", VIA) != VIA:
@@ -82,11 +86,16 @@ def _orders(stage: Stage, step: Step) -> Orders:
     return Orders(
         pair=pair,
         side=str(given.get("side", "sell" if "sell" in given else "buy")),
-        price=price_of(pair, 1 if given.get("inside_band", True) else _OUTSIDE),
+        price=price_of(pair, _to_mid(given)),
         cents=stage.amount(given.get("amount", "small"), asset)[1],
         count=int(given.get("times", 1)),
         kind=_KINDS[step.do],
     )
+
+
+def _to_mid(given: Mapping[str, Any]) -> object:
+    """Return how many times the middle an order's price is: inside the band where nothing says."""
+    return given.get("price_to_mid", 1 if given.get("inside_band", True) else _OUTSIDE)
 
 
 async def _missing_right(stage: Stage, step: Step) -> str:
@@ -103,18 +112,19 @@ async def _missing_right(stage: Stage, step: Step) -> str:
 
 
 async def _by_session(stage: Stage, person: Person, showing: Showing) -> str:
-    if showing.mark not in (None, Mark.NEW, Mark.COPIED):
+    if showing.mark is Mark.DURESS:
         raise NotPlayableError(f"{showing}: not understood here")
-    if showing.mark is Mark.NEW and person not in stage.sessions:
+    gone = showing.mark is Mark.NEW and person not in stage.sessions
+    if gone or showing.mark is Mark.OTHER_ACCOUNT:
         return SESSION_GONE
-    copied = showing.mark is Mark.COPIED
+    copied = showing.mark in _UNSIGNED
     if copied and a_proof_counts_once in stage.venue.book.laws:
         return Reason.PROOF_NOT_BOUND.value
     try:
         session = await live_session(stage, Person.ALICE if copied else person)
     except NotHeldError:
         return SESSION_GONE
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     full = {one["session_id"] for one in seen["sessions"] if not one["read_only"]}
     return "" if session.session_id in full else SESSION_GONE
 
@@ -126,7 +136,7 @@ async def _by_key(stage: Stage, step: Step, showing: Showing) -> str:
         key = key_of(stage, step)
     except NotHeldError:
         return KEY_GONE
-    seen = await stage.venue.client.account(stage.customer.account_id)
+    seen = await stage.account()
     for one in seen["api_keys"]:
         if one["public_key"] == key.public_key:
             return _of_key(one, step, address_of(key, step, mark=showing.mark))

@@ -41,7 +41,7 @@ def is_for_the_wallet(step: Step) -> bool:
 
 async def sign_and_send(stage: Stage, step: Step) -> Heard:
     """Ask the wallet for the signature that ``step`` wants, with the authorization it says."""
-    told = str(step.given.get("authorization", "absent"))
+    told = str(step.given.get("authorization", "valid" if step.proof else "absent"))
     if told not in _WANTED:
         raise NotPlayableError(f"an authorization {told!r}: not understood here")
     if stage.outage_state != "down":
@@ -99,9 +99,10 @@ async def spend_at_once(stage: Stage, step: Step, times: int) -> Tried:
 
 async def _absent(stage: Stage, step: Step) -> Heard:
     """Nothing was proved: the platform proposes, spends, and goes to the wallet all the same."""
-    if step.proof:
+    put = await _put(stage, step)
+    if step.proof and put.answered.authorization:
         raise NotPlayableError("what was proved does not leave an authorization absent")
-    return await _spent_and_signed(stage, step, await _put(stage, step))
+    return await _spent_and_signed(stage, step, put)
 
 
 async def _valid(stage: Stage, step: Step) -> Heard:
@@ -157,7 +158,8 @@ async def _spent_before(stage: Stage, step: Step) -> Heard:
     if first.outcome is not Outcome.ALLOW:
         raise NotPlayableError(f"nothing was spent before: {', '.join(first.codes)}")
     again = await _spent_and_signed(stage, step, authorized)
-    if again.outcome is Outcome.ALLOW or not step.proof:
+    shown_again = any(one.mark is Mark.SPENT for one in step.showings)
+    if again.outcome is Outcome.ALLOW or not shown_again:
         return again
     replay = await play(stage, _as_a_proposal(step))
     return replay if replay.outcome is Outcome.ALLOW else again

@@ -45,6 +45,7 @@ from twinlock.domain.ids import (
     tail,
 )
 from twinlock.domain.listed import Destination
+from twinlock.domain.members import check_name
 from twinlock.domain.newcomers import as_proved
 from twinlock.domain.people import INVITED, contact_handle
 from twinlock.ports import (
@@ -266,14 +267,17 @@ class Accounts:
         says.
 
         Raises:
-            MalformedError: an invitation is for nobody, or another offer is for somebody.
+            MalformedError: an invitation is for nobody, another offer is for somebody, or a member
+                has the name of who would be invited.
             AccountUnknownError, FactorNotOfferedError, IdempotencyConflictError: as they say.
             NotRepeatableError: what the key offered is bound, too old, replaced, or told once.
         """
         invites = factor in INVITED
-        if invites is not bool(name):
+        if invites is not bool(name) or name.isspace():
             raise MalformedError("an invitation, and nothing else, names whom it is for")
         now = self._clock.now(database_at=None)
+        if factor is Factor.MEMBER:
+            check_name(await self._store.account(named), name, now=now)
         secret, codes = self._drawn(factor)
         candidate = Candidate(
             candidate_id=ChallengeId(f"cnd_{tail(self._entropy.draw(16))}"),

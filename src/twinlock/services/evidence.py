@@ -18,7 +18,9 @@ from twinlock.domain.log.merkle import consistency_proof, inclusion_proof
 from twinlock.domain.log.tiles import hashes_in, tiles_needed
 from twinlock.domain.policy.version import header_of
 from twinlock.domain.requirements import Answer
+from twinlock.domain.suspensions import keeps_back
 from twinlock.ports import (
+    Clock,
     PolicyTexts,
     Store,
     StoredEntry,
@@ -55,9 +57,16 @@ class Evidence:
     """The use case of evidence."""
 
     def __init__(
-        self, store: Store, *, policies: PolicyTexts, signer: LogSigner, published: PublishedHeads
+        self,
+        store: Store,
+        *,
+        policies: PolicyTexts,
+        signer: LogSigner,
+        published: PublishedHeads,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._policies = policies
         self._signer = signer
         self._published = published
@@ -90,7 +99,7 @@ class Evidence:
         return Bundle(
             v=1,
             origin=self._signer.log_origin,
-            authorization=await self._authorization(closed, entry),
+            authorization=await self._authorization(account, closed, entry),
             decision=await self._included(account, entry, head, fields),
             policy=await self._policy(leaf.pol),
             proofs=await self._proofs(account, action, entry, head),
@@ -105,14 +114,22 @@ class Evidence:
         kept = present(text, "the policy of every entry is kept")
         return header_of(kept).decode("utf-8")
 
-    async def _authorization(self, closed: ClosedAction | None, entry: StoredEntry) -> str:
+    async def _authorization(
+        self, account: Account, closed: ClosedAction | None, entry: StoredEntry
+    ) -> str:
         """Return the authorization of a spend, or nothing: under a halt none is signed again.
 
-        Prevents: a spend of the last moment before officers halted, of which a signer asks for the
-        evidence and for nothing else.
+        Nor is one that may still be good, once an officer suspended the account. Prevents: a spend
+        of the last moment before officers spoke, of which a signer asks for the evidence and for
+        nothing else.
         """
         if closed is None or not isinstance(closed.ended, ActionSpent):
             return ""
+        known = account.suspension
+        if known.end is not None:  # What was never suspended is told whatever the clock says.
+            now = self._clock.now(database_at=None)
+            if keeps_back(known, spent_at=closed.ended.at, now=now):
+                return ""
         if await self._store.halted_at() is not None:
             return ""
         signed = spend_claims(closed, entry.index, entry.kept, log_origin=self._signer.log_origin)

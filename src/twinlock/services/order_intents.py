@@ -1,7 +1,8 @@
 """Examining orders that a platform is about to place, many at once.
 
 Nothing that passes is an entry of the log. That a key traded is, once for each of its days; and
-that a session does, every half an hour.
+that a session does, every half an hour. What is due in the account is settled where an order does
+not pass.
 
 Always true (tests/integration/test_order_intents_store.py): what any process committed before a
 batch is asked about, a freeze above all, is seen by it; a database that does not answer lets
@@ -13,14 +14,14 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from twinlock.domain.account import State
 from twinlock.domain.bounds import SESSION_TOLD_EVERY, SIGNED_AT_TOLERANCE
 from twinlock.domain.canonical import encode
 from twinlock.domain.commands import RecordTrading, SessionSignature
 from twinlock.domain.decisions import Decided, Rules
-from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError
+from twinlock.domain.errors import MalformedError, SealBrokenError, TwinlockError, present
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     AccountId,
@@ -49,8 +50,24 @@ from twinlock.proofs.sessions import check_session
 K = TypeVar("K")
 T = TypeVar("T")
 ACTOR = "system:order-intents"
-REMEMBERED_MOST = 20_000  # Tickets, and permits: a few MB.
+REMEMBERED_MOST = 20_000  # Tickets, permits, and what was due: a few MB.
 TOLD_MOST = 16  # Accounts of which one batch tells the log that they trade; the next tells of more.
+
+
+class _Basis(NamedTuple):
+    """By what one batch is examined; ``tickets`` are thumbprints of devices."""
+
+    rules: Rules
+    now: datetime
+    permits: Mapping[str, TradePermit]
+    tickets: Mapping[tuple[str, str], str]
+
+
+class _Found(NamedTuple):
+    """Answers in the order of their orders, and the accounts that they were found by."""
+
+    answers: tuple[Examined, ...]
+    views: Mapping[str, TradingView]
 
 
 class OrderIntents:
@@ -65,6 +82,7 @@ class OrderIntents:
         self._policies = policies
         self._tickets: OrderedDict[bytes, SessionSignature] = OrderedDict()
         self._permits: OrderedDict[str, TradePermit] = OrderedDict()
+        self._tried: OrderedDict[str, datetime] = OrderedDict()
 
     async def examine(self, batch: IntentBatch) -> tuple[Examined, ...]:
         """Return the answer to each intent of ``batch``, in order.
@@ -74,28 +92,68 @@ class OrderIntents:
         """
         now, rules = self._clock.now(database_at=None), self._policies.rules()
         intents = batch.intents
-        trading = rules.policy.statutes.trading
-        tickets = self._signed_by(batch.tickets, now=now)
-        permits = await self._permits_of(intents)
-        answers: list[tuple[Examined, ...]] = []
-        due: dict[str, RecordTrading] = {}
+        basis = _Basis(
+            rules=rules,
+            now=now,
+            permits=await self._permits_of(intents),
+            tickets=self._signed_by(batch.tickets, now=now),
+        )
+        found = await self._examined(intents, basis)
+        answers, views = list(found.answers), dict(found.views)
+        again = await self._settled(intents, found, basis)
+        if again:
+            anew = await self._examined(tuple(intents[one] for one in again), basis)
+            views.update(anew.views)
+            for one, answer in zip(again, anew.answers, strict=True):
+                answers[one] = answer
+        told = tuple(answers)
+        await self._tell(_to_tell(intents, told, views, now=now), rules)
+        return told
+
+    async def _examined(self, intents: tuple[Intent, ...], basis: _Basis) -> _Found:
+        found: list[_Found] = []
 
         def run(views: Mapping[str, TradingView], counts: Mapping[Name, Count]) -> None:
             known = Known(
-                rules=trading,
+                rules=basis.rules.policy.statutes.trading,
                 views=views,
-                permits=permits,
-                tickets=tickets,
-                now=now,
-                prices=rules.prices,
+                permits=basis.permits,
+                tickets=basis.tickets,
+                now=basis.now,
+                prices=basis.rules.prices,
             )
-            answers.append(examine(intents, known, counts))
-            due.update(_to_tell(intents, answers[-1], views, now=now))
+            found.append(_Found(answers=examine(intents, known, counts), views=views))
 
-        accounts = frozenset(_accounts(intents))
-        await self._counts.examine(accounts, names_of(intents, permits), run, now=now)
-        await self._tell(due, rules)
-        return answers[-1]
+        names = names_of(intents, basis.permits)
+        await self._counts.examine(frozenset(_accounts(intents)), names, run, now=basis.now)
+        return found[-1]
+
+    # --- What is due ---
+
+    async def _settled(
+        self, intents: tuple[Intent, ...], found: _Found, basis: _Basis
+    ) -> tuple[int, ...]:
+        """Settle what is due where orders did not pass; return the numbers of those orders.
+
+        Nobody has to end a wait: a key that was asked for a day ago trades, and so does who lifted
+        a freeze, though nobody has looked since. What is due and does not take effect, because
+        something is missing, is tried once, and once more with whatever is due later. Prevents: one
+        change that lacks something, behind which nothing else takes effect.
+        """
+        late: dict[str, list[int]] = {}
+        for number, intent in enumerate(intents):
+            view = found.views.get(intent.account_id)
+            if view is None or found.answers[number].verdict is Verdict.PASS:
+                continue
+            at = view.due_at(basis.now)
+            if at is not None and self._tried.get(view.account_id) != at:
+                late.setdefault(view.account_id, []).append(number)
+        some = dict(list(late.items())[:TOLD_MOST])
+        done = await self._run(dict.fromkeys(some, RecordTrading()), basis.rules)
+        for named in done:
+            at = present(found.views[named].due_at(basis.now), "it was due")
+            _keep(self._tried, named, at)
+        return tuple(sorted(one for named in done for one in some[named]))
 
     # --- What the platform names ---
 
@@ -151,11 +209,20 @@ class OrderIntents:
 
     async def _tell(self, due: Mapping[str, RecordTrading], rules: Rules) -> None:
         """Tell the log of keys and sessions that trade; what fails is told by a later batch."""
-        some = list(due.items())[:TOLD_MOST]
-        works = [self._store.run(_work(AccountId(one), used, rules)) for one, used in some]
-        for result in await asyncio.gather(*works, return_exceptions=True):
-            if isinstance(result, BaseException) and not isinstance(result, TwinlockError):
+        await self._run(dict(list(due.items())[:TOLD_MOST]), rules)
+
+    async def _run(self, of: Mapping[str, RecordTrading], rules: Rules) -> tuple[str, ...]:
+        """Commit what is told of these accounts; return those of which it was."""
+        works = [self._store.run(_work(AccountId(one), used, rules)) for one, used in of.items()]
+        done = []
+        for named, result in zip(
+            of, await asyncio.gather(*works, return_exceptions=True), strict=True
+        ):
+            if not isinstance(result, BaseException):
+                done.append(named)
+            elif not isinstance(result, TwinlockError):
                 raise result
+        return tuple(done)
 
 
 def _keep(known: OrderedDict[K, T], name: K, value: T) -> None:

@@ -5,6 +5,7 @@ where two processes receive it at the same moment, since its name is kept in the
 decides; a stream that says more in a day than it may is heard no more that day.
 """
 
+from contextlib import suppress
 from hashlib import sha256
 
 import msgspec
@@ -21,6 +22,7 @@ from twinlock.domain.errors import (
     MalformedError,
     SealBrokenError,
     TwinlockError,
+    UnavailableError,
 )
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import AccountId
@@ -153,25 +155,40 @@ class Signals:
             if await self._store.stands_for(named, once) is not None:
                 return True
             await self._store.account(named)  # Whoever is not known here is not counted.
-            day = self._clock.now(database_at=None).date()
-            if not await self._index.take(signal.stream, day, most=most):
-                raise SignalsTooManyError(f"the stream {signal.stream} has said enough for today")
-            await self._store.run(
-                Work(
-                    account_id=named,
-                    decide=lambda state, now: decide(state, signal, rules=rules, now=now),
-                    actor=f"signal:{signal.stream}",
-                    policy=rules.policy.name,
-                    idempotency=once,
-                    action_id=named,
-                )
+            work = Work(
+                account_id=named,
+                decide=lambda state, now: decide(state, signal, rules=rules, now=now),
+                actor=f"signal:{signal.stream}",
+                policy=rules.policy.name,
+                idempotency=once,
+                action_id=named,
             )
+            await self._run(signal.stream, work, most=most)
         except (AccountUnknownError, AccountErasedError):
             return False
         except IdempotencyConflictError as error:
             says = "another event had this name before"
             raise SetRefusedError(SetFault.REPLAYED, says) from error
         return True
+
+    async def _run(self, stream_id: str, work: Work, *, most: int) -> None:
+        """Count a signal of a stream, and have it decided; what was not does not count.
+
+        Prevents: an hour in which nothing can be decided, whose repeats use up the day: no other
+        signal is heard then until it is over.
+
+        Raises:
+            SignalsTooManyError: it has said enough, and nothing was decided.
+        """
+        day = self._clock.now(database_at=None).date()
+        if not await self._index.take(stream_id, day, most=most):
+            raise SignalsTooManyError(f"the stream {stream_id} has said enough for today")
+        try:
+            await self._store.run(work)
+        except TwinlockError:
+            with suppress(UnavailableError):
+                await self._index.give_back(stream_id, day)
+            raise
 
 
 def _kid(token: str) -> str:

@@ -20,7 +20,9 @@ from twinlock.domain.errors import TwinlockError, present
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import ActionId, account_of
+from twinlock.domain.suspensions import keeps_back
 from twinlock.ports import (
+    Clock,
     Policies,
     Store,
     Work,
@@ -51,6 +53,13 @@ class PlatformHaltedError(TwinlockError):
     status = 409
 
 
+class AccountSuspendedError(TwinlockError):
+    """An officer has suspended the account: what was just spent is signed no more meanwhile."""
+
+    code = "account_suspended"
+    status = 409
+
+
 class Spending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A spend: the caller's own id for it, and the fee the transaction will pay, in minor units."""
 
@@ -69,8 +78,10 @@ class Spends:
         blind: BlindIndex,
         signer: LogSigner,
         published: PublishedHeads,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._published = published
         self._policies = policies
         self._blind = blind
@@ -83,7 +94,8 @@ class Spends:
             ActionUnknownError: there is no such action.
             AlreadySpentError, ActionClosedError: it is over.
             NotSpendableError: it is no exit.
-            PlatformHaltedError: it is over, and officers have halted the platform since.
+            PlatformHaltedError, AccountSuspendedError: it is over, and officers have halted the
+                platform since, or one has suspended the account.
             NotWitnessedError: too few witnesses answer, so it is not spent; or it is, and too few
                 have cosigned that so far.
         """
@@ -112,10 +124,21 @@ class Spends:
             if await self._store.halted_at() is not None:
                 says = "officers have halted the platform: nothing is signed now"
                 raise PlatformHaltedError(says) from None
+            await self._check_not_suspended(action_id)
             return await self._render(action_id, spending)
         if any(isinstance(event, ActionSpent) for event in committed.answer.events):
             return await self._render(action_id, spending)
         return committed.answered
+
+    async def _check_not_suspended(self, action_id: ActionId) -> None:
+        """Raises AccountSuspendedError."""
+        known = (await self._store.account(account_of(action_id))).suspension
+        closed = await self._store.closed_action(action_id)
+        if known.end is None or closed is None:
+            return
+        now = self._clock.now(database_at=None)
+        if keeps_back(known, spent_at=closed.ended.at, now=now):
+            raise AccountSuspendedError("an officer has suspended this account")
 
     async def _render(self, action_id: ActionId, spending: Spending) -> Answered:
         """Return the committed spend in the form that was signed, the same bytes each time.

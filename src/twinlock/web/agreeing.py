@@ -23,7 +23,7 @@ from twinlock.domain.decisions import judge_facts
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.errors import present
 from twinlock.domain.member_laws import enough, members_needed
-from twinlock.domain.members import agreed
+from twinlock.domain.members import FIRST_MEMBER, agreed
 from twinlock.domain.policy.facts import Facts
 from twinlock.domain.requirements import Answer, waits_until
 from twinlock.domain.waits import lapses_at
@@ -32,7 +32,6 @@ from twinlock.services.looking import Standing
 from twinlock.services.proving.checking import Reply
 from twinlock.services.proving.taking import Question
 from twinlock.web.forms import Signed, Wanted
-from twinlock.web.own_words import FIRST_MEMBER
 from twinlock.web.payloads import Known, tell_payload
 from twinlock.web.rendering import Renderer
 from twinlock.web.serving import ACTOR, Pages, known_to

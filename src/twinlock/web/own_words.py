@@ -17,6 +17,7 @@ from twinlock.domain.actions import (
     TrustedContactRemove,
 )
 from twinlock.domain.bounds import CONTACT_WAIT
+from twinlock.domain.members import FIRST_MEMBER
 from twinlock.domain.notice_words import opened
 from twinlock.domain.people import contact_of
 from twinlock.web.lines import Form, Line, Told
@@ -33,7 +34,6 @@ Own: TypeAlias = (
     | Company
     | NoticeWordSet
 )
-FIRST_MEMBER = "The first member"  # Who opened the account; nobody has given them a name.
 _NONE = "No limit of your own: what the platform allows"
 _NEVER = "Never"
 _AGREES = (

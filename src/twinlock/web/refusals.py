@@ -77,7 +77,12 @@ _ALIASES = {"media_type_refused": "malformed"}
 # Prevents: a page that tells which accounts exist, or did. The platform's own calls may know.
 _NOTHING, _NOTHING_STATUS = "action_not_found", 404
 _TOLD_ALIKE = frozenset({"account_not_found", "account_erased"})
-_HTTP_CODES = {400: "malformed", 413: "body_too_large", 415: "media_type_refused"}
+_HTTP_CODES = {
+    400: "malformed",
+    404: "not_found",
+    413: "body_too_large",
+    415: "media_type_refused",
+}
 _BROKEN = (
     "Something broke on our side",
     "We were told, and look into it.",

@@ -47,7 +47,15 @@ from twinlock.web.forms import Form, LinkForm, Short, Signed, Wanted, once
 from twinlock.web.freezing import ask_freeze, freeze
 from twinlock.web.refusals import words_of
 from twinlock.web.rendering import STATIC, Renderer
-from twinlock.web.serving import ACTOR, Connection, Pages, check_origin, known_to, named
+from twinlock.web.serving import (
+    ACTOR,
+    Connection,
+    Pages,
+    check_opened,
+    check_origin,
+    known_to,
+    named,
+)
 from twinlock.web.sheets import Because, Sheet, Status, because_of, sheet_of, with_resembled
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
@@ -387,12 +395,28 @@ def _answer(pages: Pages, connection: Connection) -> None:
 
 
 def _veto(pages: Pages, connection: Connection) -> None:
-    """Count a veto, and the page of its button, by where it comes from and by nothing else.
+    """Count a veto by where it comes from and by nothing else: its secret cannot be guessed.
 
-    Its secret cannot be guessed. Prevents: a flood of whatever else is asked from an address that
-    many share, to keep its owner's no out.
+    Prevents: a flood of whatever else is asked from an address that many share, to keep its owner's
+    no out.
     """
     pages.visit_to_veto(connection)
+
+
+def _look(pages: Pages, connection: Connection) -> None:
+    """Count who opens a page, unless a page elsewhere does in its place."""
+    check_opened(connection)
+    pages.visit(connection)
+
+
+def _look_to_veto(pages: Pages, connection: Connection) -> None:
+    """Count who opens the page of a button that stops: apart from all else, and from the button.
+
+    Opening it takes no page of ours, as pressing it does. Prevents: a flood of such pages that
+    takes the button from whoever has one open.
+    """
+    check_opened(connection)
+    pages.visit_veto_page(connection)
 
 
 def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages]) -> Router:
@@ -415,12 +439,12 @@ def page_router(*, origin: str, entropy: Entropy, pages: Callable[[State], Pages
             Router(
                 path="/",
                 route_handlers=[confirm, *CONTACT_PAGES],
-                guards=[_counted(pages, _visit)],
+                guards=[_counted(pages, _look)],
             ),
             Router(
                 path="/",
                 route_handlers=[ask_veto, ask_freeze],
-                guards=[_counted(pages, _veto)],
+                guards=[_counted(pages, _look_to_veto)],
             ),
             Router(
                 path="/", route_handlers=[prove, send_code], guards=[_only(origin, FORM), answer]

@@ -31,9 +31,9 @@ ACTOR = "page"  # Whom the log names: the customer's own browser, under no platf
 class Pages:
     """The use cases behind the pages.
 
-    ``visit`` and ``visit_to_veto`` count a request by where it comes from, ``answer`` one by that
-    and the action that it answers; they raise RateLimitedError. ``once`` is a fresh idempotency
-    key; ``count`` tells the metrics of an answer.
+    ``visit``, ``visit_veto_page`` and ``visit_to_veto`` count a request by where it comes from,
+    ``answer`` one by that and the action that it answers; they raise RateLimitedError. ``once`` is
+    a fresh idempotency key; ``count`` tells the metrics of an answer.
     """
 
     looking: Looking
@@ -45,6 +45,7 @@ class Pages:
     destinations: Callable[[AccountId], Awaitable[tuple[Destination, ...]]]
     policy: Policy
     visit: Callable[[Connection], None]
+    visit_veto_page: Callable[[Connection], None]
     visit_to_veto: Callable[[Connection], None]
     answer: Callable[[Connection, str], ActionId]
     once: Callable[[], Idempotency]
@@ -63,6 +64,20 @@ def named(action_id: str) -> ActionId:
     """Return a well-formed action id. Raises MalformedError."""
     account_of(action_id)
     return ActionId(action_id)
+
+
+def check_opened(connection: Connection) -> None:
+    """Check that somebody opens a page, and that no other page shows it in a picture or a frame.
+
+    Very old browsers do not say, nor does whoever is none.
+    Prevents: a page elsewhere whose pictures use up what its visitor's address may open here.
+    Source: Fetch Metadata, 2.1 (Sec-Fetch-Dest), which no script can set.
+
+    Raises:
+        ForeignOriginError: another page asked for it.
+    """
+    if connection.headers.get("sec-fetch-dest", "document") != "document":
+        raise ForeignOriginError("asked for by a page, and opened by nobody")
 
 
 def check_origin(connection: Connection, origin: str) -> None:

@@ -131,6 +131,15 @@ def test_hexadecimal_is_read_whatever_its_capitals_say(text: str) -> None:
     assert spellings(text) == {ETHER.lower(): "evm"}
 
 
+def test_a_bank_account_is_read_in_the_groups_that_banks_print(tmp_path: Path) -> None:
+    """Prevents: a list of which one row is written so, and under which nothing leaves at all."""
+    listed = put(tmp_path / "a.csv", f"address\nDE75 5121 0800 1245 1261 99\n{BITCOIN}\n")
+
+    assert read_list(listed).addresses == {"DE75512108001245126199", BITCOIN}
+    with pytest.raises(ScreeningListWrongError, match=r"character 5 is a space"):
+        spellings("DE75 5121 0800 1245 1261 98")
+
+
 @pytest.mark.parametrize("text", ["0xXY", "0X", "SOMETHING"])
 def test_what_has_no_form_is_taken_as_it_is(text: str) -> None:
     assert spellings(text) == {}

@@ -1,9 +1,11 @@
 """What earlier files told of: kept where a run ended as it should, and no file of others."""
 
 import sqlite3
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.executed import a_row, numbered
 
 from twinlock.adapters.sql.seen_actions import ReconcileStateWrongError, seen_in_file
@@ -37,6 +39,30 @@ def test_the_same_execution_in_two_files_is_one_and_another_is_the_second(state:
     other = Before(line=0, reference="tx-1")
     assert noted(state, row(2, "tx-2"), row(3, "tx-2")) == [other, other]
     assert noted(state, row(2, "tx-2"), row(3, "tx-1")) == [other, None]
+
+
+def test_one_reference_at_another_time_is_a_second_execution(state: Path) -> None:
+    """Prevents: a wallet that sends one withdrawal twice, in a ledger that names rows by it."""
+    first = row(2, "withdrawal-17")
+    elsewhere = replace(
+        first, executed_at=first.executed_at.astimezone(timezone(timedelta(hours=9)))
+    )
+    later = replace(first, executed_at=first.executed_at + timedelta(hours=3))
+
+    assert noted(state, first) == [None]
+    assert noted(state, elsewhere) == [None]
+    assert noted(state, later) == [Before(line=0, reference="withdrawal-17")]
+
+
+def test_a_file_from_before_times_were_kept_goes_on(state: Path) -> None:
+    noted(state)
+    with sqlite3.connect(state) as database:
+        database.execute("ALTER TABLE seen DROP COLUMN at")
+        database.execute("INSERT INTO seen VALUES (?, 'tx-1', 1, 2)", (ONE,))
+
+    other = Before(line=0, reference="tx-1")
+    assert noted(state, row(2, "tx-1")) == [None]
+    assert noted(state, row(2, "tx-2")) == [other]
 
 
 def test_what_any_file_named_is_known_and_nothing_else(state: Path) -> None:

@@ -113,6 +113,20 @@ def test_an_address_whose_provider_nobody_knows_is_known_to_its_country(
     assert found.ip == joined("US")
 
 
+def test_files_of_ipv4_only_tell_nothing_of_ipv6_and_break_nothing(tmp_path: Path) -> None:
+    asn, city = {"autonomous_system_number": 15169}, {"country": {"iso_code": "DE"}}
+    by = Reader(
+        networks=mmdb.write(tmp_path / "asn.mmdb", {"8.8.8.0/24": asn}, version=4),
+        cities=mmdb.write(tmp_path / "city.mmdb", {"8.8.8.0/24": city}, version=4),
+    )
+
+    four, six = read(by=by).visit, read("2001:4860::8888", by=by).visit
+
+    assert (four.ip, four.faults) == (joined("DE", "15169", "8.8.8.0/24", GOOGLE), ())
+    assert six == read("2001:4860::8888").visit
+    assert six.faults == ()
+
+
 @pytest.mark.parametrize("ip", ["::ffff:8.8.8.8", "::ffff:808:808"])
 def test_ipv4_inside_ipv6_is_the_ipv4_it_is(ip: str) -> None:
     assert read(ip) == read(GOOGLE)

@@ -55,3 +55,13 @@ async def test_an_id_leads_the_platforms_key_to_no_other_route(call: Call, name:
             await call(Client(http), name)
 
     assert (refused.value.status, refused.value.code, asked) == (400, "malformed", [])
+
+
+@pytest.mark.parametrize("body", [b"<p>gone</p>", b'{"code": "\xe9"}', b'["code"]', b""])
+async def test_whatever_a_proxy_answers_is_told_by_its_status(body: bytes) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(502, content=body))
+    async with httpx.AsyncClient(base_url="https://gate.example", transport=transport) as http:
+        with pytest.raises(ProblemError) as refused:
+            await Client(http).account("acc_a")
+
+    assert (refused.value.status, refused.value.code) == (502, "http_error")

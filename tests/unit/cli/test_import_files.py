@@ -10,15 +10,17 @@ import pytest
 
 from twinlock.cli.files import FileUnreadableError
 from twinlock.cli.import_files import (
+    ImportFileChangedError,
     Lines,
-    digest_of,
+    hashed,
     is_open_to_others,
     open_file,
     open_report,
+    unchanged,
     write_cells,
 )
 from twinlock.domain.errors import FileUnsafeError
-from twinlock.services.importing.reading import LINE_BYTES_MOST
+from twinlock.services.importing.reading import LINE_BYTES_MOST, ends_inside
 
 LONG = b"x" * (3 * LINE_BYTES_MOST)
 
@@ -26,11 +28,53 @@ LONG = b"x" * (3 * LINE_BYTES_MOST)
 def lines_of(path: Path, data: bytes) -> list[tuple[int, bytes]]:
     path.write_bytes(data)
     with open_file(path) as file:
-        digest = digest_of(file)
-        lines = Lines(file)
+        known = hashed(file)
+        lines = Lines(unchanged(file, known))
         found = [(one.number, one.data) for one in lines]
-        assert lines.digest == digest == hashlib.sha256(data).digest()
+        assert lines.digest == known.digest == hashlib.sha256(data).digest()
     return found
+
+
+PIECE = 1 << 20  # Bytes, as many as are hashed at once.
+THREE_PIECES = b"a row\n" * (PIECE * 5 // 12)  # The third is half as long.
+
+
+@pytest.mark.parametrize(
+    ("changed", "read"),
+    [
+        (THREE_PIECES + b"slipped in\n", 2),
+        (THREE_PIECES[:-6], 2),
+        (THREE_PIECES[:-6] + b"other\n", 2),
+        (THREE_PIECES[: PIECE + 6] + b"other\n" + THREE_PIECES[PIECE + 12 :], 1),
+        (b"other\n" + THREE_PIECES[6:], 0),
+        (b"", 0),
+    ],
+)
+def test_of_a_file_that_was_changed_since_it_was_hashed_nothing_new_is_read(
+    tmp_path: Path, changed: bytes, read: int
+) -> None:
+    path, got = tmp_path / "a", list[bytes]()
+    path.write_bytes(THREE_PIECES)
+    with open_file(path) as file:
+        known = hashed(file)
+        path.write_bytes(changed)
+        lines = (one.data for one in Lines(unchanged(file, known)))
+        with pytest.raises(ImportFileChangedError):
+            got.extend(lines)
+
+    assert got == [b"a row\n"] * (read * PIECE // 6)
+
+
+def test_a_file_that_grew_by_a_piece_is_changed(tmp_path: Path) -> None:
+    path, data = tmp_path / "a", b"x" * (PIECE - 1) + b"\n"
+    path.write_bytes(data)
+    with open_file(path) as file:
+        known = hashed(file)
+        path.write_bytes(data + b"slipped in\n")
+        lines = iter(Lines(unchanged(file, known)))
+        assert next(lines).number == 1
+        with pytest.raises(ImportFileChangedError):
+            next(lines)
 
 
 def test_lines_keep_their_numbers_and_empty_ones_are_left_out(tmp_path: Path) -> None:
@@ -53,6 +97,25 @@ def test_a_row_behind_more_spaces_than_a_row_may_have_is_told_as_too_long(tmp_pa
 
     assert (one[0], len(one[1])) == (1, LINE_BYTES_MOST + 1)
     assert two == (2, b"next\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "inside"),
+    [
+        (b'a,"' + LONG, True),
+        (b'a,"' + LONG + b'"', False),
+        (LONG + b',"', True),
+        (LONG + b',"b"', False),
+        (b'a,"' + LONG + b'" "" "', True),
+    ],
+)
+def test_of_a_line_that_is_too_long_it_is_known_whether_a_quote_is_open(
+    tmp_path: Path, line: bytes, inside: bool
+) -> None:
+    [(_, data), _] = lines_of(tmp_path / "a", line + b"\nnext\n")
+
+    assert len(data) > LINE_BYTES_MOST
+    assert ends_inside(data, inside=False) is inside
 
 
 def test_a_line_of_just_the_length_is_whole(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from support.executed import ACTION, ADDRESS, ALICE
 
 from twinlock.cli.import_files import Line
-from twinlock.cli.reconcile_rows import ExecutedFileError, Format, Reader
+from twinlock.cli.reconcile_rows import ExecutedFileError, Reader
 from twinlock.domain.reconciling.rows import MAY, NEEDED, Executed, RowBrokenError, RowFault
+from twinlock.services.importing.reading import Format
 
 SAID = {
     "reference": "tx-1",
@@ -95,6 +96,17 @@ def test_a_header_that_is_none_is_refused(line: bytes) -> None:
 )
 def test_a_broken_line_of_csv_says_how(line: bytes, expected: RowFault) -> None:
     assert fault(of_csv(*NEEDED), line) == (expected, "")
+
+
+def test_no_line_within_a_cell_tells_of_an_exit() -> None:
+    reader = of_csv(*NEEDED, "note")
+    row = cells(*SAID.values(), "").rstrip()
+    assert read(reader, row).reference == "tx-1"
+
+    assert fault(reader, row + b'"said the customer\n') == (RowFault.CSV_BROKEN, "")
+    assert fault(reader, row + b"\n") == (RowFault.CSV_BROKEN, "")
+    assert fault(reader, row + b'"\n') == (RowFault.CSV_BROKEN, "")
+    assert read(reader, row).reference == "tx-1"
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,16 @@ def test_a_file_whose_lines_end_otherwise_is_refused_and_breaks_nothing() -> Non
         read("user,ip,user_agent\rbob,8.8.8.8,Firefox\r")
 
 
+@pytest.mark.parametrize("name", ["user", "ip", "user_agent", "country", "takeover"])
+def test_a_file_with_two_columns_of_one_name_is_refused(name: str) -> None:
+    """Prevents: measures of whom nobody meant."""
+    header = f"user,ip,user_agent,country,takeover,{name}\n"
+    with pytest.raises(SignInFileError, match=f"the column '{name}' twice"):
+        read(header + "alice,203.0.113.7,Firefox,NO,no,bob\n")
+    with pytest.raises(SignInFileError, match="'ASN' twice"):
+        read(f"{RBA},ASN\n", Columns.RBA)
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "a,b,c\n", "user,ip\n", "\x00"])
 def test_a_file_without_the_columns_is_refused(text: str) -> None:
     with pytest.raises(SignInFileError, match="names no column"):

@@ -122,6 +122,10 @@ def test_an_address_lies_in_a_list_or_outside(
         ("2001:db8::1/48", "written by its first address"),
         ("203.0.112.0/23", "of one site"),
         ("2001:db8::/47", "of one site"),
+        ("64:ff9b::/96", "of one site"),
+        ("64:ff9b::/48", "of one site"),
+        ("64:ff9b::cb00:7000/119", "of one site"),
+        ("64:ff9b:1::/48", "of one site"),
     ],
 )
 def test_what_is_no_network_of_an_ip_list_is_told_apart(text: str, says: str) -> None:
@@ -131,7 +135,11 @@ def test_what_is_no_network_of_an_ip_list_is_told_apart(text: str, says: str) ->
 
 @pytest.mark.parametrize(
     ("text", "normal"),
-    [("203.0.113.7", "203.0.113.7/32"), ("203.0.113.0/24", "203.0.113.0/24")],
+    [
+        ("203.0.113.7", "203.0.113.7/32"),
+        ("203.0.113.0/24", "203.0.113.0/24"),
+        ("64:ff9b::203.0.113.0/120", "64:ff9b::cb00:7100/120"),
+    ],
 )
 def test_an_address_is_a_network_of_one(text: str, normal: str) -> None:
     assert normal_network(text) == normal

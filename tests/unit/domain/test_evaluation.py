@@ -22,7 +22,7 @@ from twinlock.domain.evaluation import (
     Evaluation,
     Evaluations,
     Semantic,
-    check_device,
+    check_resource,
     draft_of,
     evaluated,
     is_last,
@@ -30,6 +30,7 @@ from twinlock.domain.evaluation import (
     questions,
     unanswered,
 )
+from twinlock.domain.exits import PlatformExit
 from twinlock.domain.ids import AccountId, AuthenticatorId, ChannelId, MemberId
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import (
@@ -249,10 +250,31 @@ def test_a_question_has_the_lists_context_unless_it_has_its_own() -> None:
 def test_a_device_is_named_by_the_thumbprint_of_its_key() -> None:
     named = asking("session.start", "device", "t" * 43)
 
-    check_device(named, SessionStart(account=ALICE, device="t" * 43))
-    check_device(named, FreezeSet(account=ALICE))
+    check_resource(named, SessionStart(account=ALICE, device="t" * 43))
+    check_resource(named, FreezeSet(account=ALICE))
     with pytest.raises(MalformedError, match="thumbprint"):
-        check_device(named, SessionStart(account=ALICE, device="u" * 43))
+        check_resource(named, SessionStart(account=ALICE, device="u" * 43))
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [("destination", "other"), ("account", "city-power"), ("destination", "x.bills/city-power")],
+)
+def test_a_registered_exit_is_asked_about_by_where_it_leads(kind: str, named: str) -> None:
+    """Prevents: a yes for a bill of one biller, told of another."""
+    paid = PlatformExit(
+        account=ALICE,
+        asset="USDT",
+        decimals=6,
+        amount_minor="5000000",
+        exit="x.bills",
+        place="x.bills/city-power",
+        says="Pay a bill",
+    )
+
+    check_resource(asking("x.bills", "destination", "city-power"), paid)
+    with pytest.raises(MalformedError, match=r"the resource of x\.bills"):
+        check_resource(asking("x.bills", kind, named), paid)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from support.worlds import (
     PASSWORD,
     ROAMING,
     SYNCED,
+    a_contact,
     a_destination,
     a_passkey,
     an_account,
@@ -43,6 +44,7 @@ from twinlock.domain.commands import Right
 from twinlock.domain.decisions import Decision
 from twinlock.domain.events import ActionRefused, ProofAccepted
 from twinlock.domain.ids import ApiKeyId
+from twinlock.domain.limits import Limits
 from twinlock.domain.policy.facts import Within
 from twinlock.domain.policy.version import Policy
 from twinlock.domain.reasons import Reason
@@ -527,3 +529,18 @@ def test_what_a_key_signed_ends_when_it_is_bound_to_fewer_networks(
 
     assert gate.is_open(thiefs) is not ended
     assert gate.spend(owners).answer is Answer.ALLOW
+
+
+def test_above_the_owners_sum_a_key_has_no_contact_asked() -> None:
+    """Prevents: a stolen key, by which a thief has the owner's friends sign what it wants."""
+    bob, gate = a_contact(), with_key()
+    limits = Limits(agreement_cents=40_00)
+    gate.account = replace(gate.account, contacts=(bob,), limits=limits)
+    said = by_key(gate)
+    (action,) = (one.action_id for one in gate.account.actions)
+
+    assert said.answer is Answer.CHALLENGE
+    assert codes(said) == {Reason.PROOF_NEEDED, Reason.AGREEMENT_NEEDED}
+    assert gate.agree(action, bob).fault is ProofFault.AGREEMENT_NOT_NEEDED
+    assert codes(gate.prove(action, SYNCED)) == {Reason.AGREEMENT_NEEDED}
+    assert gate.agree(action, bob).answer is Answer.ALLOW

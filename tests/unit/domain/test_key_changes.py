@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.cast import ALICE, DAY, LONG_AGO, NOON
+from support.companies import asks, company
 from support.gates import Gate
 from support.worlds import DESKTOP, EMAIL, PASSWORD, SMS, SYNCED, a_passkey, a_session, an_account
 
@@ -29,6 +30,7 @@ from twinlock.domain.key_changes import (
     read_change,
     widened,
 )
+from twinlock.domain.quorums import Quorum
 from twinlock.domain.reasons import Reason
 from twinlock.domain.requirements import Answer, reasons
 
@@ -309,6 +311,18 @@ def test_a_session_alone_exempts_no_key_from_anything() -> None:
     assert exempts_from(only(gate)) == gate.now
 
 
+def test_one_of_several_members_exempts_no_key_from_anything() -> None:
+    """Prevents: a member who binds a key to their own network, and trades at any rate by it."""
+    free = replace(KEY, ip_list=(), created_at=NOON - DAY)
+    gate = Gate.of(replace(company(), api_keys=(free,)))
+    asks(gate, narrow(free, ip_list=["198.51.100.66"]))
+    assert (only(gate).ip_list, only(gate).declared_at) == (("198.51.100.66/32",), NEVER)
+
+    alone = Gate.of(replace(company(quorum=Quorum()), api_keys=(free,)))
+    asks(alone, narrow(free, ip_list=["198.51.100.66"]))
+    assert exempts_from(only(alone)) == alone.now
+
+
 def test_what_widens_a_key_was_proved_and_has_waited() -> None:
     gate = Gate.of(account_with(replace(KEY, declared_at=NEVER)))
     gate.prove(gate.propose(widen(price_band_bp=200)).action_id, SYNCED)
@@ -343,6 +357,23 @@ def test_widening_waits_a_day_and_can_be_vetoed() -> None:
     gate.wait(DAY)
     gate.settle()
     assert only(gate).price_band_bp == 200
+
+
+def test_a_list_that_a_key_came_to_have_is_not_dropped_by_what_was_asked_for_before() -> None:
+    """Prevents: of two changes that wait at once the later one, which frees the key from it."""
+    free = replace(KEY, ip_list=(), created_at=NOON - DAY, used_on=0)
+    gate = Gate.of(account_with(free))
+    bound, more = (
+        asked("widen", free, **said)
+        for said in ({"ip_list": ["203.0.113.7"], "pairs": []}, {"price_band_bp": 200})
+    )
+    for payload in (bound, more):
+        gate.prove(gate.propose(payload).action_id, SYNCED)
+        gate.wait(timedelta(minutes=1))
+    gate.wait(DAY)
+    gate.settle()
+
+    assert (only(gate).ip_list, only(gate).price_band_bp) == (("203.0.113.7/32",), 200)
 
 
 def test_whoever_narrows_a_key_wants_nothing_of_what_would_widen_it() -> None:
@@ -396,3 +427,20 @@ def test_a_key_that_a_newcomer_widened_ends_with_it() -> None:
 
     assert gate.repudiate("act", target="aut_thief", channel=DESKTOP).answer is Answer.ALLOW
     assert gate.account.api_keys == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "ends"),
+    [((), {"ip_list": ["198.51.100.66"]}, True), (KEY.ip_list, {"price_band_bp": 10}, False)],
+)
+def test_a_key_that_a_newcomer_had_exempt_its_orders_ends_with_it(
+    before: tuple[str, ...], said: dict[str, object], ends: bool
+) -> None:
+    """Prevents: a stolen key on the thief's network, which trades at any rate when he is undone."""
+    key = replace(KEY, ip_list=before, created_at=NOON - DAY)
+    gate = Gate.of(account_with(key))
+    gate.prove(gate.propose(asked("narrow", key, **said)).action_id, THIEFS)
+    assert only(gate).ip_list != ()
+
+    assert gate.repudiate("act", target="aut_thief", channel=DESKTOP).answer is Answer.ALLOW
+    assert (gate.account.api_keys == ()) is ends

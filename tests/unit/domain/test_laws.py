@@ -758,6 +758,16 @@ OWN = [
         the(EXIT, lock=Lock(days=2, two_keys=True), shown_roots=("a",), proved_at=NOON),
         any_of(Prove(code=Reason.LOCKED, level=TOP, roots=2), wait(Reason.LOCKED, NOON + 2 * DAY)),
     ),
+    (
+        own_laws.a_lock_delays,
+        the(
+            "lock.loosen",
+            lock=Lock(days=2, two_keys=True),
+            shown_roots=("a", "b"),
+            proved_at=NOON,
+        ),
+        WaitUntil(code=Reason.LOCKED, until=NOON + 2 * DAY),
+    ),
     (own_laws.what_tightens_is_tighter, the("limit.lower"), NOTHING),
     (
         own_laws.what_tightens_is_tighter,

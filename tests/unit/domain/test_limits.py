@@ -497,6 +497,23 @@ def test_two_keys_spare_the_wait_where_the_lock_says_so() -> None:
     assert (one.answer, two.answer) == (Answer.CHALLENGE, Answer.ALLOW)
 
 
+@PROFILES
+@pytest.mark.parametrize("asked", [loosen(), loosen(1, two_keys=True)])
+def test_two_keys_spare_a_lock_nothing_of_its_own_delay(policy: Policy, asked: LockLoosen) -> None:
+    """Prevents: a month's lock that whoever once has both keys ends in a day."""
+    before = Lock(days=30, two_keys=True)
+    gate = a_gate(policy, lock=before)
+    waits = gate.prove(gate.propose(asked).action_id, SYNCED, ROAMING)
+    assert (waits.answer, Reason.LOCKED in reasons(waits.requirement)) == (Answer.HOLD, True)
+    gate.wait(30 * DAY - timedelta(seconds=1))
+    gate.settle()
+    assert gate.account.lock == before
+    gate.wait(timedelta(seconds=1))
+    gate.settle()
+
+    assert gate.account.lock == Lock(days=asked.days, two_keys=asked.two_keys)
+
+
 def test_a_strict_lock_spares_nobody() -> None:
     gate = a_gate(lock=Lock(days=30))
 

@@ -29,6 +29,7 @@ from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionLapsed, ActionSpent
 from twinlock.domain.exits import TradeUnusual
 from twinlock.domain.ids import ActionId
+from twinlock.domain.locks import Lock
 from twinlock.domain.money import PRICE_LIFETIME, Prices
 from twinlock.domain.order_intents.judging import Count, Name, examine, names_of
 from twinlock.domain.order_intents.model import Intent, IntentReason, Kind, Verdict, scaled
@@ -301,6 +302,19 @@ def test_a_band_exempts_what_is_declared_bound_and_has_waited(changes: dict[str,
     assert why(order, account=lacking, counts=fast) == ["trade_rate"]
     held = replace(view_of(declared), held_until=NOON + DAY)
     assert why(order, view=held, counts=fast) == ["trade_rate"]
+
+
+@pytest.mark.parametrize("two_keys", [False, True])
+def test_under_a_lock_a_band_waits_as_long_as_what_loosens(two_keys: bool) -> None:
+    """Prevents: a key that a thief makes under a lock of a month, and that exempts a day later."""
+    fast, order = {Name(ALICE): Count(orders=10_000)}, an_order(**BY_KEY)
+    locked = replace(a_trading_account(), lock=Lock(days=5, two_keys=two_keys))
+
+    def after(waited: timedelta) -> list[str]:
+        key = replace(KEY, created_at=NOON - waited)
+        return why(order, account=replace(locked, api_keys=(key,)), counts=fast)
+
+    assert (after(5 * DAY), after(5 * DAY - timedelta(seconds=1))) == ([], ["trade_rate"])
 
 
 def test_no_band_exempts_far_from_the_middle_of_a_thin_pair() -> None:

@@ -140,3 +140,10 @@ def test_a_time_is_told_to_the_minute() -> None:
 def test_a_type_that_was_registered_later_has_a_name() -> None:
     assert name_of("lottery.win") == "a change of your account"
     assert isinstance(LETTER, Letter)
+
+
+def test_nobody_is_told_that_a_key_which_only_reads_is_kept_by_its_use() -> None:
+    told = words(replace(BARE, kind=NoticeKind.LAPSES, what=ActionType.API_KEY_CREATE))
+
+    assert "it only reads" in " ".join(told.paragraphs)
+    assert "unless it acts and is used or bound" in told.short

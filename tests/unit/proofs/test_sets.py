@@ -275,8 +275,17 @@ def test_a_key_set_is_refused_for_its_defect(defect: str) -> None:
         read_keys(SETS[defect])
 
 
-def test_keys_of_other_kinds_are_left_out() -> None:
-    strange = {"kty": "AKP", "kid": "pq"}
+STRANGE = {
+    "of another kind": {"kty": "AKP", "kid": "pq"},
+    "too small": SMALL,
+    "without a modulus": {"kty": "RSA", "kid": "rsa", "e": "AQAB"},
+    "off the curve": json.loads(one_key(kid="off", x="AAAA", y="AAAA"))["keys"][0],
+    "of a length that is none": {"kty": "OKP", "crv": "Ed25519", "kid": "okp", "x": "AAAA"},
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE.values(), ids=STRANGE)
+def test_keys_that_cannot_verify_are_left_out(strange: dict[str, object]) -> None:
     value = json.loads(public("ec"))
     value["keys"].append(strange)
 

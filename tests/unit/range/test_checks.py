@@ -70,6 +70,13 @@ async def test_proofs_that_nobody_holds_were_not_tried() -> None:
     assert "withdrawal.crypto with hardware_key: nobody holds any of them" in found.not_playable
 
 
+async def test_what_was_decided_before_it_was_shown_was_tried() -> None:
+    given = {"paths": ["unknown.exit", "recovery.open"], "refuse": [["totp@other_account"]]}
+    found = await checked({**FLOOR, **given})
+
+    assert (found.status, found.looked_at, found.not_playable) == (Status.PASSED, 1, ())
+
+
 async def test_a_path_below_the_floor_is_found() -> None:
     found = await checked(FLOOR, book=without(the_floor_never_sinks))
 
@@ -190,6 +197,15 @@ async def test_a_notice_goes_to_every_channel_before_anything_takes_effect() -> 
 
     assert (found.status, found.looked_at) == (Status.PASSED, 1)
     assert found.notes == ("x2 takes no effect that could be announced",)
+
+
+async def test_an_exit_that_lacks_its_proof_has_not_begun_to_wait() -> None:
+    unproved = {"with": {"amount": "small", "destination": "attacker_addr"}, "proof": ["password"]}
+    found = await checked(
+        {"name": "notice_before_effect", "of": ["x1"]}, step("withdrawal.crypto", **unproved)
+    )
+
+    assert found.not_playable == ("x1 takes no effect that could be announced",)
 
 
 async def test_where_nothing_takes_effect_no_notice_was_looked_for() -> None:

@@ -8,7 +8,7 @@ from support.ranges import PASSKEY_ACCOUNT, attack, step
 
 from twinlock.domain.api_keys import day_number
 from twinlock.range.customer import NotPlayableError
-from twinlock.range.profiles import rules_of
+from twinlock.range.profiles import PROFILES, rules_of
 from twinlock.range.results import StepResult
 from twinlock.range.setting_up import set_up
 from twinlock.range.story import AccountSpec
@@ -91,6 +91,18 @@ async def test_under_duress_no_key_signs() -> None:
     [shown] = await used(pay(proof=["api_key@duress"]))
 
     assert shown.answer is None
+
+
+async def test_a_key_that_a_step_makes_may_have_a_name() -> None:
+    given = {"name": "second", "scopes": ["trade"], "pairs": ["liquid"]}
+    part = await attack(
+        step("api_key.create", proof=["passkey"], **{"with": given}),
+        step("ungated.trade", proof=["api_key"], **{"with": {"via": "api_key", "key": "second"}}),
+        step("api_key.revoke", proof=["session"], **{"with": {"key": "second"}}),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert [one.answer for one in part.steps] == ["allow"] * 3
 
 
 async def test_a_key_is_used_by_its_name() -> None:
@@ -185,3 +197,10 @@ async def test_a_key_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch
         async with open_world(rules_of("default")) as venue:
             with pytest.raises(NotPlayableError, match="could not be used before"):
                 await set_up(venue, an_old(key))
+
+
+@pytest.mark.parametrize("profile", list(PROFILES))
+async def test_a_key_that_pays_is_there_by_rules_that_ask_nothing_of_a_listed_place(
+    profile: str,
+) -> None:
+    assert told(await used(pay(), profile=profile)) == [("allow", ())]

@@ -7,6 +7,7 @@ from support.ranges import PASSKEY_ACCOUNT, a_story, answers, attack, step
 
 from twinlock.range.profiles import rules_of
 from twinlock.range.replay import Replay
+from twinlock.range.results import Status
 from twinlock.range.venue import open_world
 
 ADD = step("destination.add", proof=["passkey"], **{"with": {"destination": "new_addr"}})
@@ -53,6 +54,40 @@ async def test_word_that_arrives_in_time_lengthens_nothing() -> None:
     )
 
     assert heard == ["done", "hold", "done", "allow"]
+
+
+@pytest.mark.parametrize(
+    ("channels", "trace", "status"),
+    [
+        (["email"], "notice_old_channels", Status.PASSED),
+        (["email", "desktop"], "notice_old_channels", Status.PASSED),
+        (["email", "desktop"], "veto_open", Status.PASSED),
+        (["email"], "veto_open", Status.FAILED),
+    ],
+)
+async def test_word_by_mail_is_late_and_not_missing_and_nobody_says_no_by_it(
+    channels: list[str], trace: str, status: Status
+) -> None:
+    part = await attack(
+        mail("down"),
+        ADD | {"at": "1m", "expect": ["hold"], "leaves": [trace]},
+        account={**PASSKEY_ACCOUNT, "channels": channels},
+    )
+
+    assert part.steps[1].status is status
+
+
+async def test_what_nobody_is_told_of_is_missing_while_the_server_is_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("twinlock.range.late_letters.PATIENCE_SECONDS", 0.0)
+    part = await attack(
+        mail("down"),
+        step("ungated.balance_read", at="1m", proof=["session"], leaves=["notice_old_channels"]),
+        account={**PASSKEY_ACCOUNT, "channels": ["email"]},
+    )
+
+    assert part.steps[1].notes == ("notice_old_channels is missing",)
 
 
 async def test_what_was_decided_before_still_arrives() -> None:

@@ -68,7 +68,8 @@ async def test_every_exit_waits_where_its_place_is_new() -> None:
         pytest.param("withdrawal.fiat", {"destination": "old_bank", "asset": "ETH"}, id="no money"),
         pytest.param("p2p.release", {**FRIEND, "call": "spend"}, id="a wallet"),
         pytest.param("trade.unusual", {"pair": "unheard_of"}, id="a pair"),
-        pytest.param("trade.unusual", {"pair": "QTUM/BTC"}, id="a pair without a price"),
+        pytest.param("trade.unusual", {"pair": "QTUM/PEAR"}, id="paid with what has no price"),
+        pytest.param("trade.unusual", {"pair": "/BTC"}, id="a pair of nothing"),
         pytest.param("trade.unusual", {"side": "both"}, id="a side"),
         pytest.param("trade.unusual", {"pairs": 100}, id="more pairs than there are"),
     ],
@@ -199,6 +200,9 @@ async def test_an_old_bank_account_need_not_be_listed_by_a_file() -> None:
     ("words", "said"),
     [
         pytest.param({"asset": "SOL"}, "allow", id="its own chain"),
+        pytest.param({"asset": "XLM"}, "allow", id="Stellar's"),
+        pytest.param({"asset": "EOS"}, "allow", id="EOSIO's"),
+        pytest.param({"asset": "TON", "network": "ton"}, "allow", id="TON's"),
         pytest.param({"asset": "USDT", "network": "tron"}, "allow", id="of two chains the named"),
         pytest.param({"asset": "USDT", "network": "bitcoin"}, "unplayed", id="not sent there"),
         pytest.param({"network": "moon"}, "unplayed", id="no chain"),
@@ -218,6 +222,34 @@ async def test_a_coin_is_sent_on_its_chain_or_on_the_one_that_is_named(
     )
 
     assert answered[-1] == said
+
+
+async def test_a_thin_coin_need_not_stand_on_the_price_list() -> None:
+    given = {"pairs": ["QTUM/BTC", "DASH/BTC"], "price_to_mid": 10, "amount": "small"}
+    part = await attack(
+        step("trade.unusual", by="mallory", proof=["passkey"], **{"with": given}),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert part.steps[0].answer == "hold"
+    assert part.later[0].taken_cents == 2 * 50_01  # Nobody objected.
+
+
+async def test_a_destination_may_have_a_budget_and_be_named_by_its_coin() -> None:
+    budget = {"destination": "payroll_addr", "budget": "small"}
+    coin = {"destination": "miner_addr", "asset": "BTC"}
+    pays = {"amount": "within_budget", "destination": "payroll_addr"}
+    sends = {"amount": "small", "destination": "miner_addr", "asset": "BTC"}
+    said = await answers(
+        step("destination.add", proof=["passkey"], **{"with": budget}),
+        step("destination.add", proof=["passkey"], **{"with": coin}),
+        step("destination.add", proof=["passkey"], **{"with": {**coin, "budget": "plenty"}}),
+        step("withdrawal.crypto", at="wait:x1", proof=["session"], **{"with": pays}),
+        step("withdrawal.crypto", at="wait:x1+1m", proof=["passkey"], **{"with": sends}),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert said == ["hold", "hold", "unplayed", "allow", "allow"]
 
 
 async def test_pairs_may_be_named_one_by_one() -> None:

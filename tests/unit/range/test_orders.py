@@ -59,10 +59,11 @@ async def test_far_from_the_middle_of_a_thin_pair_one_order_is_asked_about() -> 
         trades(pair="thin"),
         trades(pair="thin", inside_band=False),
         trades(pair="liquid", inside_band=False),
+        trades(pair="thin", price_to_mid=10, counterparty="attacker"),
         account=PASSKEY_ACCOUNT,
     )
 
-    assert told[1:] == ["allow", "challenge", "allow"]
+    assert told[1:] == ["allow", "challenge", "allow", "challenge"]
 
 
 async def test_a_copied_cookie_shows_no_order() -> None:

@@ -73,7 +73,10 @@ async def test_a_second_root_stands_behind_what_is_above_the_limit() -> None:
         pytest.param(APP_ACCOUNT, ["sms_code@duress"], "unplayed", id="a code, under duress"),
         pytest.param(APP_ACCOUNT, ["chip_live"], "unplayed", id="a chip"),
         pytest.param(APP_ACCOUNT, ["password@spent"], "unplayed", id="a password used before"),
-        pytest.param(APP_ACCOUNT, ["session@spent"], "unplayed", id="a session used before"),
+        pytest.param(APP_ACCOUNT, ["session@duress"], "unplayed", id="a session, under duress"),
+        pytest.param(APP_ACCOUNT, ["session@spent"], "deny", id="a session used before"),
+        pytest.param(APP_ACCOUNT, ["session@other_action"], "deny", id="what a device signed"),
+        pytest.param(APP_ACCOUNT, ["session@other_account"], "deny", id="somebody else's session"),
     ],
 )
 async def test_a_proof_is_worth_what_it_is_bound_to(
@@ -255,7 +258,7 @@ async def test_a_coin_leaves_on_its_own_chain(asset: str) -> None:
         pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "USDC"}}, id="an asset"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "via": "a_friend"}}, id="a way"),
         pytest.param("withdrawal.crypto", {"with": {**OLD, "call": "sign_blindly"}}, id="a call"),
-        pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "XLM"}}, id="a network"),
+        pytest.param("withdrawal.crypto", {"with": {**OLD, "asset": "USD"}}, id="a network"),
         pytest.param("session.start", {"with": {"from": "the_moon"}}, id="a place"),
         pytest.param(
             "authenticator.bind", {"with": {"authenticator": "nose"}}, id="an authenticator"

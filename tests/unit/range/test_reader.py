@@ -195,6 +195,14 @@ def test_a_year_alone_says_when_it_was_as_well_as_a_day(when: object) -> None:
     assert read_story(story_text(happened=happened), name="S99.yaml").happened.when == when
 
 
+def test_a_key_is_a_word_whatever_it_looks_like() -> None:
+    text = story_text(steps=[step("event.mail_flood", **{"with": {"channel": "email"}})])
+    plain = text.replace(b'"channel": "email"', b"channel: email, on: email, 5: five, ~: none")
+
+    [flood] = read_story(plain, name="x").steps
+    assert flood.given == {"channel": "email", "on": "email", "5": "five", "~": "none"}
+
+
 def test_a_veto_of_a_step_that_is_no_earlier_one_is_refused() -> None:
     veto = step("event.veto", **{"with": {"of": "x1"}})
 
@@ -230,6 +238,7 @@ def test_a_demand_that_demands_nothing_known_is_refused(
         pytest.param({"age": "old"}, "'old' is not a length", id="an age"),
         pytest.param({"last_used": "once"}, "'once' is not a length", id="a use"),
         pytest.param({"budget": "huge"}, "'huge' is not a budget", id="a budget"),
+        pytest.param({"budget": 0}, "0 is not a budget", id="no budget"),
     ],
 )
 def test_an_entry_that_cannot_be_meant_is_refused(entry: dict[str, object], says: str) -> None:
@@ -237,6 +246,36 @@ def test_an_entry_that_cannot_be_meant_is_refused(entry: dict[str, object], says
     account = {"destinations": {"list": "optional", "entries": [whole]}}
 
     assert says in refused(story_text(account=account))
+
+
+def test_what_a_file_does_not_say_of_an_entry_is_as_it_stands_on_every_list() -> None:
+    entries = [
+        {"name": "old_addr"},
+        {"name": "old_bank", "age": "2d"},
+        {"name": "old_addr", "last_used": "never", "budget": 100},
+        {"name": "mine"},
+    ]
+    account = {"destinations": {"entries": entries}}
+    listed = read_story(story_text(account=account), name="x").account.destinations.entries
+
+    days = [(one.signed, one.aged.days, one.used and one.used.days) for one in listed]
+    assert days == [(True, 400, 5), (True, 2, None), (True, 400, None), (True, 400, None)]
+
+
+def test_every_account_is_a_careful_owners_where_its_file_says_no_more() -> None:
+    every = read_story(story_text(account={"any": True}), name="x").account
+    told = {"any": True, "channels": ["sms"]}
+    narrow = read_story(story_text(account=told), name="x").account
+
+    assert (every.authenticators, len(every.channels)) == (("password", "passkey"), 3)
+    assert (narrow.authenticators, narrow.channels) == (every.authenticators, ("sms",))
+
+
+@pytest.mark.parametrize(("told", "count"), [(2, 2), (["bob"], 1), ([], 0)])
+def test_trusted_contacts_are_counted_or_named(told: object, count: int) -> None:
+    account = {"authenticators": ["password"], "trusted_contacts": told}
+
+    assert read_story(story_text(account=account), name="x").account.contacts == count
 
 
 def test_ids_that_stand_twice_are_refused() -> None:

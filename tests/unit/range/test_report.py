@@ -125,7 +125,7 @@ async def test_what_people_must_know_is_told_beside_what_failed() -> None:
     now, then = await played(story), await played(story, profile="baseline-2024")
 
     assert remarks(now) == [
-        "account.any: played on the account that is described",
+        "account.any: played on one with password and passkey",
         "x1: passkey@other_action not shown: decided before",
     ]
     walked = {one for one, cls in CLASS_OF.items() if cls is not ActionClass.TIGHTENING}

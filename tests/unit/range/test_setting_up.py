@@ -36,6 +36,15 @@ async def test_a_signed_entry_is_as_old_and_as_long_unused_as_the_file_says(prof
     assert listed["address"] == stage.places.address("old")
 
 
+async def test_a_budget_may_be_a_number_of_dollars() -> None:
+    async with open_world(rules_of("default")) as venue:
+        stage = await set_up(venue, an_account(Listed(name="payroll", age="2d", budget=100)))
+
+        [listed] = await venue.client.destinations(stage.customer.account_id)
+
+    assert listed["budget_cents"] == 100_00
+
+
 async def test_an_imported_entry_is_listed_and_proved_by_nobody() -> None:
     entry = Listed(name="sleeper", signed=False, age="1095d")
     async with open_world(rules_of("default")) as venue:
@@ -176,7 +185,7 @@ async def test_what_the_account_lacks_is_noted() -> None:
         stage = await set_up(venue, spec)
 
     assert len(stage.notes) == 4
-    assert stage.notes[-1] == "account.any: played on the account that is described"
+    assert stage.notes[-1] == "account.any: played on one with password and passkey"
 
 
 async def test_a_key_is_made_once_its_destination_is_usable_and_lapsed_ones_are_used() -> None:

@@ -57,6 +57,11 @@ async def test_amount_words_become_amounts() -> None:
         assert stage.amount("within_budget", USDT)[1] == BUDGET_CENTS - MAX_FEE_CENTS
         assert stage.amount("above_budget", USDT)[1] == BUDGET_CENTS + 1
         assert stage.amount("above_limit", USDT)[1] == 100_000_01
+        assert stage.amount("within_limit", USDT)[1] == 100_000_00 - MAX_FEE_CENTS
+        assert stage.amount("medium", USDT)[1] == 5_000_00
+        assert stage.amount("half", USDT)[1] == stage.spec.value_usd * 50
+        stage.take(1_00)
+        assert stage.amount("rest", USDT)[1] == stage.spec.value_usd * 100 - 1_00
         assert stage.amount("small", ETH) == ("0.016666666666666667", 50_01)
         assert stage.amount("1.5", ETH) == ("1.5", 4_500_00)
 
@@ -76,8 +81,8 @@ async def test_an_asset_is_taken_where_withdrawals_here_go() -> None:
 
         assert stage.asset("USDT").network == "ethereum"
         assert stage.asset("BTC").network == "bitcoin"
-        with pytest.raises(NotPlayableError, match="XLM is sent on stellar"):
-            stage.asset("XLM")
+        with pytest.raises(NotPlayableError, match="USD is sent on bank"):
+            stage.asset("USD")
         with pytest.raises(NotPlayableError, match="'PEPE'"):
             stage.asset("PEPE")
 

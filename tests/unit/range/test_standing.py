@@ -96,6 +96,21 @@ async def test_what_is_lost_is_suspended_and_what_was_added_repudiated() -> None
     assert said == ["allow", "deny", "challenge", "hold", "allow", "allow"], part
 
 
+async def test_what_a_wait_that_is_over_has_brought_is_there_though_nobody_looked() -> None:
+    withdraws = {"scopes": ["withdraw"], "ip_list": ["203.0.113.7"], "destinations": ["old_addr"]}
+    part = await attack(
+        step("contact.change", **given(channel="desktop"), proof=["totp"]),
+        step("contact.repudiate", at="wait:x1", **given(channel="desktop"), proof=["password"]),
+        step("contact.change", at="wait:x1+1m", **given(channel="email"), proof=["totp"]),
+        step("contact.change", at="wait:x3", **given(channel="email"), proof=["totp"]),
+        step("api_key.create", at="wait:x3+5m", **given(**withdraws), proof=["totp"]),
+        step("api_key.revoke", at="wait:x5", **given(key="x5"), proof=["totp"]),
+    )
+
+    said = [one.answer.value if one.answer else None for one in part.steps]
+    assert said == ["hold", "allow", "hold", "hold", "hold", "allow"], part
+
+
 async def test_words_of_these_that_mean_nothing_are_not_played() -> None:
     part = await attack(
         step("contact.change", **given(channel="pigeon")),

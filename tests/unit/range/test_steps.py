@@ -322,11 +322,13 @@ async def test_a_veto_ends_a_change_for_good(no: dict[str, str]) -> None:
 
 async def test_a_veto_needs_something_to_object_to_and_a_letter() -> None:
     said = await answers(
-        step("recovery.open", **{"with": {"amount": "small"}}),
+        step("event.dust"),
         step("event.veto", at="1m", **{"with": {"of": "x1", "channel": "sms"}}),
+        step("session.start", at="2m", proof=["password", "totp"]),
+        step("event.veto", at="3m", **{"with": {"of": "x3", "channel": "sms"}}),
     )
 
-    assert said == ["deny", "unplayed"]
+    assert said == ["done", "unplayed", "allow", "unplayed"]
 
 
 # --- The patient thief ---
@@ -408,3 +410,81 @@ async def test_an_honest_twin_is_told_its_taps_and_waits() -> None:
 
     assert (twin.taps, twin.waited) == (2, timedelta(days=7))
     assert twin.refusals == 1
+
+
+PAY = {"with": {"amount": "small", "destination": "new_addr"}, "proof": ["passkey"]}
+
+
+async def came_back(*between: dict[str, Any], again: dict[str, Any] | None = None) -> list[str]:
+    return await answers(
+        step("withdrawal.crypto", **PAY),
+        *between,
+        step("withdrawal.crypto", at="wait:x1", **(PAY | (again or {}))),
+        account=PASSKEY_ACCOUNT,
+    )
+
+
+async def test_who_comes_back_for_what_waited_has_it() -> None:
+    assert await came_back() == ["hold", "allow"]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param({"by": "mallory"}, id="somebody else"),
+        pytest.param({"with": {"amount": "tiny", "destination": "new_addr"}}, id="another sum"),
+    ],
+)
+async def test_whatever_else_is_asked_for_then_is_asked_for_anew(again: dict[str, Any]) -> None:
+    assert await came_back(again=again) == ["hold", "hold"]
+
+
+async def test_a_thief_comes_back_when_the_list_is_over() -> None:
+    thief = {"by": "mallory", **PAY}
+    part = await attack(
+        step("withdrawal.crypto", **thief),
+        step("withdrawal.crypto", at="wait:x1", **thief),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert [one.answer for one in part.steps] == ["hold", "hold"]
+    assert (part.lost_cents, part.lost_later_cents) == (0, 2 * 50_00)
+
+
+async def test_what_was_vetoed_or_never_waited_is_asked_for_anew() -> None:
+    no = step("event.veto", at="1h", proof=["session"], **{"with": {"of": "x1"}})
+    known = {"with": {"amount": "small", "destination": "old_addr"}, "proof": ["passkey"]}
+    twice = await answers(
+        step("withdrawal.crypto", **known),
+        step("withdrawal.crypto", at="wait:x1", **known),
+        account=PASSKEY_ACCOUNT,
+    )
+
+    assert await came_back(no) == ["hold", "allow", "hold"]
+    assert twice == ["allow", "allow"]
+
+
+async def test_what_the_gate_refused_needs_nobodys_veto() -> None:
+    no = step("event.veto", at="1m", expect=["allow"], **{"with": {"of": "x1", "channel": "email"}})
+    part = await attack(
+        step("unknown.exit", by="mallory"), no, step("freeze.set", at="2m", needs=["x2"])
+    )
+    unbuilt = await attack(step("recovery.open", expect=["hold"]), no)
+
+    assert [one.stopped for one in part.steps] == [False, True, True]
+    assert part.steps[1].notes == ("x1 was refused",)
+    assert part.steps[1].status is Status.PASSED
+    assert unbuilt.steps[1].status is Status.NOT_PLAYABLE
+
+
+@pytest.mark.parametrize("profile", ["baseline-2024", "typical-2026"])
+async def test_where_nobody_is_asked_for_a_veto_nobody_has_one(profile: str) -> None:
+    part = await attack(
+        step("destination.add", proof=["passkey"], **{"with": {"destination": "new_addr"}}),
+        step("event.veto", at="1m", **{"with": {"of": "x1", "channel": "email"}}),
+        account=PASSKEY_ACCOUNT,
+        profile=profile,
+    )
+
+    assert [one.answer for one in part.steps] == ["allow", "deny"]
+    assert part.steps[1].codes == ("no_letter_carries_a_veto",)

@@ -38,6 +38,12 @@ async def test_where_nothing_is_allowed_no_sum_was_tried() -> None:
     assert found.not_playable == ("nothing was allowed at all, so no sum was tried",)
 
 
+async def test_a_limit_may_be_a_number_or_its_text() -> None:
+    found = await of_sums(exits=["gift.send", "card.pay"], limit="1000")
+
+    assert (found.status, found.looked_at) == (Status.PASSED, 2)
+
+
 async def test_a_limit_without_a_meaning_is_told() -> None:
     found = await of_sums(limit="a_lot")
 

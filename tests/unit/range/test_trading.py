@@ -44,6 +44,16 @@ async def test_a_copied_session_trades_by_the_rules_of_2024_alone(copied: str) -
     assert told == ["allow", "deny" if copied == "default" else "allow"]
 
 
+@pytest.mark.parametrize("mark", ["spent", "other_action", "other_account"])
+@pytest.mark.parametrize("profile", ["default", "typical-2026"])
+async def test_what_a_session_signed_for_something_else_trades_nothing(
+    mark: str, profile: str
+) -> None:
+    trade = step("ungated.trade", at="1m", proof=[f"session@{mark}"])
+
+    assert await said(SESSION, trade, profile=profile) == ["allow", "deny"]
+
+
 @pytest.mark.parametrize(
     ("scopes", "told"),
     [
@@ -125,7 +135,8 @@ async def test_under_a_freeze_orders_are_cancelled_and_none_is_made() -> None:
         pytest.param({"with": {"banana": 1}}, id="a fruit"),
         pytest.param({"with": {"via": "a_friend"}}, id="a way"),
         pytest.param({"with": {"pair": "plums"}}, id="no pair"),
-        pytest.param({"proof": ["session@spent"]}, id="a session's mark"),
+        pytest.param({"with": {"price_to_mid": 0}}, id="no price"),
+        pytest.param({"proof": ["session@duress"]}, id="a session's mark"),
         pytest.param({"proof": ["api_key@spent"]}, id="a key's mark"),
     ],
 )

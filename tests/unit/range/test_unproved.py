@@ -59,3 +59,20 @@ async def test_a_session_beside_the_proof_of_a_secret_stands_in_nobodys_way() ->
     )
 
     assert said == ["challenge", "allow", "deny"]
+
+
+async def test_where_no_more_codes_are_sent_an_action_is_told_what_it_lacks_all_the_same() -> None:
+    """S04: nine exits at one time, each with two codes, are held; codes are sent for the first."""
+    codes = {"proof": ["sms_code", "email_code"]}
+    part = await attack(
+        step("session.start", proof=["password", "sms_code"], **{"with": {"from": "new_device"}}),
+        *(step("card.pay", at="1h", **codes, **{"with": {"amount": "small"}}) for _ in range(7)),
+        step("contact.change", at="1h", **codes, **{"with": {"channel": "email"}}),
+        account={"authenticators": ["password"], "channels": ["email", "sms"]},
+    )
+
+    [_, *pays, changes] = part.steps
+    assert {one.answer for one in pays} == {"hold"}
+    assert all("exits_held" in one.codes for one in pays)
+    assert pays[-1].notes[0] == "sms_code not shown: as many codes were sent as may be"
+    assert changes.answer == "challenge"

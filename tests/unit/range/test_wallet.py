@@ -61,6 +61,24 @@ async def test_words_are_understood_before_anything_is_signed(
     assert why in found.notes[0]
 
 
+async def test_what_was_spent_before_is_not_signed_again_whatever_made_it() -> None:
+    for proof in ("passkey", "passkey@spent"):
+        found = await wallet(proof, authorization="spent_before")
+        assert found.answer == "deny"
+        assert "already_spent" in found.codes
+
+
+async def test_a_proof_that_is_refused_leaves_an_authorization_absent() -> None:
+    found = await wallet("passkey@other_action", authorization="absent")
+
+    assert (found.answer, found.status) == ("deny", Status.PASSED)
+
+
+async def test_where_nothing_is_said_of_it_the_proof_makes_the_authorization() -> None:
+    assert (await wallet("passkey")).answer == "allow"
+    assert (await wallet()).answer == "deny"
+
+
 async def test_a_proof_that_the_rules_of_2024_do_not_ask_for_is_noted() -> None:
     given = {"call": "spend", "amount": "small", "destination": "old_addr"}
     words = {"with": {**given, "authorization": "valid"}, "proof": ["passkey@other_action"]}

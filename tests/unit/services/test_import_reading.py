@@ -73,9 +73,9 @@ def test_a_cell_may_hold_json() -> None:
     reader = csv_reader("reference", "totp")
 
     assert reader.row(b'c-1,"[{""seed"": ""AAAA""}]"').totp[0].seed == "AAAA"
-    assert fault(reader, b'c-1,"[{') == (RowFault.CSV_BROKEN, "")
     assert fault(reader, b'c-1,"[{]"') == (RowFault.JSON_BROKEN, "totp")
     assert fault(reader, b'c-1,"{}"') == (RowFault.VALUE_WRONG, "totp")
+    assert fault(reader, b'c-1,"[{') == (RowFault.CSV_BROKEN, "")
 
 
 def test_an_empty_cell_says_nothing_and_an_empty_file_of_columns_too() -> None:
@@ -99,6 +99,65 @@ def test_an_empty_cell_says_nothing_and_an_empty_file_of_columns_too() -> None:
 )
 def test_a_broken_line_of_csv_is_told_as_that(line: bytes, expected: RowFault) -> None:
     assert fault(csv_reader("reference", "email_1"), line)[0] is expected
+
+
+def outcomes(reader: Reader, *lines: bytes) -> list[Row | RowFault]:
+    found: list[Row | RowFault] = []
+    for line in lines:
+        try:
+            found.append(reader.row(line))
+        except RowRefusedError as refused:
+            found.append(refused.fault)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("opening", "within", "closing"),
+    [
+        (b'c-1,"a\n', (), b'c-2,b"\n'),
+        (b'c-1,"a\n', (b"c-2,b\n", b'c-3,""quoted""\n'), b'"\n'),
+        (b'c-1,"\xff\n', (b"c-2,b\n",), b'c-3,"\r\n'),
+        (b'c-1,"a\r\0\n', (b"c-2,b\n",), b'c-3,"\n'),
+        (b'c-1,"' + b"a" * LINE_BYTES_MOST + b"\n", (b"c-2,b\n",), b'c-3,"\n'),
+        (b'"c-1","a"",b\n', (b'c-2",b,"c\n',), b'"'),
+        (b'c-1,"a\n', (), b'c-2,b",c,"open","\n'),
+    ],
+)
+def test_no_line_within_a_cell_is_a_row(
+    opening: bytes, within: tuple[bytes, ...], closing: bytes
+) -> None:
+    found = outcomes(csv_reader("reference", "email_1"), opening, *within, closing, b"c-9,zzz\n")
+
+    still_open = b"open" in closing
+    assert all(type(one) is RowFault for one in found[:-1])
+    assert found[-1] == (
+        RowFault.CSV_BROKEN if still_open else Row(reference="c-9", emails=("zzz",))
+    )
+
+
+@pytest.mark.parametrize("header", [b"reference,\n", b'reference,"  "\n', b",reference\n"])
+def test_a_column_without_a_name_is_left_out_only_where_the_map_says_so(header: bytes) -> None:
+    with pytest.raises(ImportFileError, match="the name of column"):
+        Reader(Format.CSV, renames={"junk": ""}).header(header)
+
+    reader = Reader(Format.CSV, renames={"": ""})
+    reader.header(header)
+    assert reader.row(b"c-1,c-1") == Row(reference="c-1")
+
+
+@pytest.mark.parametrize("renames", [{}, {"junk": ""}])
+def test_a_member_without_a_name_is_unknown(renames: dict[str, str]) -> None:
+    line, reader = b'{"reference": "c-1", "": 1}', Reader(Format.JSONL, renames=renames)
+
+    assert fault(reader, line)[0] is RowFault.COLUMN_UNKNOWN
+    assert Reader(Format.JSONL, renames={"": ""}).row(line) == Row(reference="c-1")
+
+
+@pytest.mark.parametrize("line", [b'c-1,5" high', b'c-1,"a"b"', b'c-1,"a ""b"""', b'"c-1",'])
+def test_a_quote_that_opens_nothing_breaks_no_other_row(line: bytes) -> None:
+    *_, last = outcomes(csv_reader("reference", "email_1"), line, b"c-9,zzz")
+
+    assert last == Row(reference="c-9", emails=("zzz",))
 
 
 @pytest.mark.parametrize(

@@ -71,17 +71,25 @@ class SmtpMail:
         )
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                return await self._attempt(to, data)
+                fate, over = await self._attempt(to, data)
         except TimeoutError:
             return Fate(Fault.TIMED_OUT)
+        # Behind the attempt's time. Prevents: a message that was taken, and is sent once more since
+        # its server says goodbye slowly.
+        if over is not None:
+            await _end(over)
+        return fate
 
     async def close(self) -> None:
         """End every kept connection."""
         while self._idle:
             await _end(self._idle.pop())
 
-    async def _attempt(self, to: str, data: bytes) -> Fate:
-        """Send over a kept connection, or a new one where that has ended meanwhile."""
+    async def _attempt(self, to: str, data: bytes) -> tuple[Fate, _Line | None]:
+        """Send over a kept connection, or a new one where that has ended meanwhile.
+
+        Return what became of it, and the connection where that is to be ended.
+        """
         while True:
             line = self._kept()
             fresh = line is None
@@ -89,7 +97,7 @@ class SmtpMail:
                 try:
                     line = await self._connected()
                 except (aiosmtplib.SMTPException, FileUnsafeError, OSError) as error:
-                    return Fate(_unreached(error), carrier=True)
+                    return Fate(_unreached(error), carrier=True), None
             try:
                 fate, usable = await self._say(line, to, data)
             except BaseException:  # Its time is over.
@@ -97,14 +105,14 @@ class SmtpMail:
                 raise
             line.sent += 1
             line.used_at = asyncio.get_running_loop().time()
-            if usable and line.sent < MESSAGES_MOST:
-                self._idle.append(line)
-            else:
-                await _end(line)
             # A kept connection that the server closed before it took the message has cost nothing.
             if fate.fault is Fault.CUT_OFF and not fate.begun and not fresh:
+                line.client.close()
                 continue
-            return fate
+            if not usable or line.sent >= MESSAGES_MOST:
+                return fate, line
+            self._idle.append(line)
+            return fate, None
 
     def _kept(self) -> _Line | None:
         now = asyncio.get_running_loop().time()

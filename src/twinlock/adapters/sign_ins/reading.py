@@ -119,7 +119,7 @@ class Reader:
     def _placed(self, address: Address) -> "_Where":
         network, city = _record(self._networks, address), _record(self._cities, address)
         country = _country(city) or iptocc.country_code(str(address)) or UNKNOWN
-        owner = NO_FILE if self._networks is None else _owner(network)
+        owner = _owner(network) if _tells_of(self._networks, address) else NO_FILE
         bits = _V4_NET if address.version == 4 else _V6_NET  # noqa: PLR2004 - the version's own name
         site = ipaddress.ip_network((address, bits), strict=False)
         values = (country, owner, str(site), str(address))
@@ -164,8 +164,18 @@ def _opened(path: Path | None) -> maxminddb.Reader | None:
         raise NetworkFileError("it is no MaxMind DB file that can be read") from error
 
 
+def _tells_of(file: maxminddb.Reader | None, address: Address) -> bool:
+    """Say whether the file has addresses of this version: many are of IPv4 only.
+
+    Prevents: every sign-in by IPv6 that counts as raised, since the reader breaks on it.
+    """
+    return file is not None and address.version <= file.metadata().ip_version
+
+
 def _record(file: maxminddb.Reader | None, address: Address) -> Mapping[str, Any]:
-    found = None if file is None else file.get(address)
+    if file is None or not _tells_of(file, address):
+        return {}
+    found = file.get(address)
     return found if isinstance(found, dict) else {}
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import structlog
 from joserfc.jwk import Key
 
 from twinlock.adapters.webhooks.asking import HttpAsk, NotAnsweredError
@@ -27,6 +28,7 @@ STALE_SECONDS = 86_400.0  # As long as an issuer's server may be down.
 AGAIN_SECONDS = 60.0  # Between two fetches, whatever comes: nobody makes us flood somebody else.
 SOUGHT_MOST = 1_000  # Ids that are remembered, of 256 characters each.
 OK = 200
+_log = structlog.get_logger(__name__)
 
 
 class _Fetched(NamedTuple):
@@ -57,7 +59,7 @@ class TransmitterKeys:
         async with self._locks.setdefault(url, asyncio.Lock()):
             known = self._fetched.get(url)
             if known is None or self._age(known) > FRESH_SECONDS or kid not in known.keys:
-                await self._fetch(url)
+                await self._fetch(stream)
         known = self._fetched.get(url)
         if known is None or self._age(known) > STALE_SECONDS:
             raise SignalKeysStaleError("the issuer's keys could not be fetched")
@@ -80,18 +82,24 @@ class TransmitterKeys:
     def _age(self, known: _Fetched) -> float:
         return self._seconds() - known.at
 
-    async def _fetch(self, url: str) -> None:
-        """Fetch a key set, unless it was tried a moment ago; what fails changes nothing."""
-        now = self._seconds()
+    async def _fetch(self, stream: Stream) -> None:
+        """Fetch a key set, unless it was tried a moment ago; what fails changes nothing.
+
+        The log is told why: of keys that are a day old nobody hears that they are not new.
+        """
+        url, now = stream.keys_url, self._seconds()
         if now < self._tried.get(url, float("-inf")) + AGAIN_SECONDS:
             return
         self._tried[url] = now
         try:
             replied = await self._ask.ask(url, most=SIGNAL_KEYS_BYTES_MOST)
-            if replied.status == OK:
-                self._fetched[url] = _Fetched(read_keys(replied.body), now)
-        except (NotAnsweredError, SignalKeysRefusedError):
-            return
+            if replied.status != OK:
+                _log.warning("signal_keys_wait", stream=stream.stream_id, status=replied.status)
+                return
+            self._fetched[url] = _Fetched(read_keys(replied.body), now)
+        except (NotAnsweredError, SignalKeysRefusedError) as error:
+            named = stream.stream_id
+            _log.warning("signal_keys_wait", stream=named, code=error.code, text=str(error))
 
 
 def _read(data: bytes) -> Mapping[str, Key]:

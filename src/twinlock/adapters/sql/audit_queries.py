@@ -83,6 +83,15 @@ SELECT w.id, w.version, w.box, k.wrapped FROM webhook w JOIN subject_key k ON k.
 READ_TOLD_STREAMS = """
 SELECT t.id, t.version, t.box, k.wrapped FROM told_stream t JOIN subject_key k ON k.subject = t.id
 """
+# Whom each stream is told of, and the tokens that wait on it.
+READ_TOLD_SUBJECTS = """
+SELECT t.stream_id, t.subject, t.box, k.wrapped
+  FROM told_subject t JOIN subject_key k ON k.subject = t.stream_id
+"""
+READ_TOLD_TOKENS = """
+SELECT t.stream_id, t.jti, t.box, k.wrapped
+  FROM told_token t JOIN subject_key k ON k.subject = t.stream_id
+"""
 READ_POLICIES = "SELECT digest, body FROM policy"
 READ_PLATFORM_KEYS = """
 SELECT k.id, k.mac, k.scopes, k.networks, k.created_at, k.expires_at FROM platform_key k

@@ -19,7 +19,14 @@ from twinlock.adapters.sql.connections import CONNECT_SECONDS, DOWN, REFUSED, SE
 from twinlock.adapters.sql.deliveries import PARCEL, parcel_place
 from twinlock.adapters.sql.erasure_marks import Gone, Mark
 from twinlock.adapters.sql.keys_used import KeyName, KeyUse, check_use
-from twinlock.adapters.sql.told_streams import STREAM, TOLD
+from twinlock.adapters.sql.told_streams import (
+    FOLLOWED,
+    STREAM,
+    TOLD,
+    WAITING,
+    subject_place,
+    token_place,
+)
 from twinlock.adapters.sql.webhooks import ENDPOINT, KIND
 from twinlock.domain.audit.accounts import Doubt, Rebuilt
 from twinlock.domain.audit.documents import Documents, Stored
@@ -264,6 +271,12 @@ class AuditReader:
             self._check_box(row, ENDPOINT, KIND, Fault.WEBHOOK_BROKEN, findings)
         async for row in self._rows(audit_queries.READ_TOLD_STREAMS):
             self._check_box(row, TOLD, STREAM, Fault.TOLD_STREAM_BROKEN, findings)
+        async for row in self._rows(audit_queries.READ_TOLD_SUBJECTS):
+            place = subject_place(row["stream_id"], row["subject"])
+            self._check_told(row, FOLLOWED, place, findings)
+        async for row in self._rows(audit_queries.READ_TOLD_TOKENS):
+            place = token_place(row["stream_id"], row["jti"])
+            self._check_told(row, WAITING, place, findings)
         await self._check_erasures(findings)
         uses = letters = 0
         async for row in self._rows(audit_queries.READ_KEY_USES):
@@ -297,6 +310,20 @@ class AuditReader:
             codec.unseal(key, box, decoder, codec.Place(kind, name, version))
         except SealBrokenError as error:
             findings.add(fault, name, str(error))
+
+    def _check_told(
+        self,
+        row: asyncpg.Record,
+        decoder: msgspec.json.Decoder[Any],
+        place: codec.Place,
+        findings: Findings,
+    ) -> None:
+        """Check what stands under the key of a stream: an account that it follows, or a token."""
+        try:
+            key = self._sealer.open_subject_key(row["stream_id"], row["wrapped"])
+            codec.unseal(key, row["box"], decoder, place)
+        except SealBrokenError as error:
+            findings.add(Fault.TOLD_STREAM_BROKEN, place.row_id, str(error))
 
     async def _check_erasures(self, findings: Findings) -> None:
         """Check that every leaf that is marked as erased is one that the log's erasures speak of.

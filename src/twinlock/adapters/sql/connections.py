@@ -46,6 +46,7 @@ DOWN = (
     asyncpg.InternalClientError,  # A statement sent while the server was ending the session.
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,  # Its disk fails, or is gone.
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidTransactionStateError,
     asyncpg.TransactionRollbackError,

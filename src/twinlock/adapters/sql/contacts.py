@@ -18,6 +18,10 @@ INSERT INTO signal_count AS old (stream, day, count) VALUES ($1, $2, 1)
 ON CONFLICT (stream, day) DO UPDATE SET count = old.count + 1 WHERE old.count < $3
 RETURNING count
 """
+# The first of a day stays counted: none is no count at all.
+_GIVE_BACK = """
+UPDATE signal_count SET count = count - 1 WHERE stream = $1 AND day = $2 AND count > 1
+"""
 _FORGET = "DELETE FROM signal_count WHERE day < $1::date - 7"
 
 
@@ -42,3 +46,7 @@ class SqlSignalIndex:
         if count == 1:
             await self._database.read(lambda db: db.execute(_FORGET, day))
         return count is not None
+
+    async def give_back(self, stream_id: str, day: date) -> None:
+        """Count one less, of a signal that came to nothing."""
+        await self._database.read(lambda db: db.execute(_GIVE_BACK, stream_id, day))

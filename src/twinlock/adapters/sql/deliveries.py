@@ -48,30 +48,47 @@ _ALONE = "SELECT pg_advisory_xact_lock(7463001)"
 _SOON = "SET LOCAL synchronous_commit TO off"
 # The same within a statement that is a transaction of its own: one round trip for each message.
 _NOTED_SOON = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
-# An instant that lies further ahead than any that we write was written before a clock was set back:
-# it has come. Prevents: a message that is never sent, and all others of its channel behind it.
-_FREE = """
-       d.state = 'waiting' AND (d.due_at <= $1 OR d.due_at > $2)
-   AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp()
+_UNCLAIMED = """
+       (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp()
         OR d.claimed_until > clock_timestamp() + $3::interval)
 """
+_FREE = f"""
+       d.state = 'waiting' AND d.rank = r.rank AND d.due_at BETWEEN s.low AND s.high
+   AND {_UNCLAIMED}
+"""
+# What was never tried, what is to be tried again, and what lies further ahead than any instant that
+# we write: it was written before a clock was set back, and has come. Each is found in the index,
+# whatever else waits, of either rank (``parcels.slips``). Prevents: a message that is never sent,
+# and all others of its channel behind it; a million that one carrier put off, of which all
+# carriers' look reads each one.
+_SPANS = """
+       generate_series(0, 1) AS r (rank),
+       (VALUES ('-infinity'::timestamptz, '-infinity'::timestamptz),
+               ('epoch', $1), ($2, 'infinity')) AS s (low, high)
+"""
 _DUE = f"""
-SELECT c.name FROM unnest($4::text[]) AS c (name)
- WHERE EXISTS (SELECT FROM delivery d WHERE d.carrier = c.name AND {_FREE})
+SELECT DISTINCT c.name FROM unnest($4::text[]) AS c (name), {_SPANS}, LATERAL (
+  SELECT FROM delivery d WHERE d.carrier = c.name AND {_FREE} ORDER BY d.due_at, d.id LIMIT 1
+) one
 """  # noqa: S608 - our own constant
+# Each is looked at once more when its row is ours. Prevents: a message that is sent again, since
+# whoever had it, and was late, noted at this moment that it was taken.
 _CLAIM = f"""
 WITH free AS (
-  SELECT d.id FROM delivery d
-   WHERE d.carrier = $4 AND {_FREE}
-     AND NOT EXISTS (SELECT FROM delivery e
-                      WHERE e.lane = d.lane AND e.state = 'waiting' AND e.id <> d.id
-                        AND e.claimed_until BETWEEN clock_timestamp()
-                                                AND clock_timestamp() + $3::interval)
-   ORDER BY d.rank, d.id LIMIT $5
+  SELECT one.id FROM {_SPANS}, LATERAL (
+    SELECT d.id, d.rank FROM delivery d
+     WHERE d.carrier = $4 AND {_FREE}
+       AND NOT EXISTS (SELECT FROM delivery e
+                        WHERE e.lane = d.lane AND e.state = 'waiting' AND e.id <> d.id
+                          AND e.claimed_until BETWEEN clock_timestamp()
+                                                  AND clock_timestamp() + $3::interval)
+     ORDER BY d.due_at, d.id LIMIT $5
+  ) one ORDER BY one.rank, one.id LIMIT $5
 )
 UPDATE delivery d SET claimed_until = clock_timestamp() + $3::interval
   FROM free, subject_key k, stream a
  WHERE d.id = free.id AND k.subject = d.subject
+   AND d.state = 'waiting' AND (d.due_at <= $1 OR d.due_at > $2) AND {_UNCLAIMED}
    AND a.id = d.subject AND a.subject = d.subject AND a.kind = 'account'
 RETURNING d.id, d.subject, d.name, d.lane, d.rank, d.box, d.attempts, d.claimed_until, k.wrapped,
           a.version AS account_version, a.box AS account_box

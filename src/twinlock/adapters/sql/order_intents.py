@@ -34,6 +34,7 @@ DAYS_COMPARED = 30  # What is older says little of how somebody trades.
 DAYS_KEPT = DAYS_COMPARED + 1
 FORGET_MOST = 10_000  # Rows in one statement: 0.1 s.
 PREFIX_BYTES = 16
+TURNS = 64  # Locks that permits share; the server has room for some thousands of all its sessions.
 COUNT_MOST = 2**62  # Beyond it a day's sum stays where it is: it is far beyond any limit.
 
 # The versions of accounts as they are committed.
@@ -53,20 +54,24 @@ SELECT n.name, $2, $3 FROM unnest($1::bytea[]) AS n (name) ORDER BY n.name
 ON CONFLICT (name, day) DO UPDATE SET hour = old.hour
 RETURNING name, hour, orders, cents, top_orders, top_cents, day_orders, day_cents
 """
-# The days before it: the busiest hour, and all that was counted.
-_READ_BEFORE = """
-SELECT name, max(greatest(orders, top_orders)) AS top_orders,
-       max(greatest(cents, top_cents)) AS top_cents,
+# One batch at a time counts by a permit, which is good for minutes on either side of midnight: each
+# day has a row of its own.
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(7463003, n) FROM unnest($1::integer[]) AS n"
+# The other days: the busiest hour of those before it, and all that was counted, also where another
+# process's clock is there already.
+_READ_OTHERS = """
+SELECT name, coalesce(max(greatest(orders, top_orders)) FILTER (WHERE day < $2), 0) AS top_orders,
+       coalesce(max(greatest(cents, top_cents)) FILTER (WHERE day < $2), 0) AS top_cents,
        sum(day_orders)::bigint AS day_orders, least(sum(day_cents), 2^62)::bigint AS day_cents
-  FROM order_count WHERE name = ANY($1::bytea[]) AND day < $2 AND day >= $3 GROUP BY name
+  FROM order_count WHERE name = ANY($1::bytea[]) AND day <> $2 AND day >= $3 GROUP BY name
 """
 _WRITE_COUNTS = """
 UPDATE order_count o
-   SET hour = $2, orders = n.orders, cents = n.cents, top_orders = n.top_orders,
+   SET hour = n.hour, orders = n.orders, cents = n.cents, top_orders = n.top_orders,
        top_cents = n.top_cents, day_orders = n.day_orders, day_cents = n.day_cents
-  FROM unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-              $9::bigint[])
-    AS n (name, orders, cents, top_orders, top_cents, day_orders, day_cents)
+  FROM unnest($2::bytea[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+              $8::bigint[], $9::bigint[])
+    AS n (name, hour, orders, cents, top_orders, top_cents, day_orders, day_cents)
  WHERE o.name = n.name AND o.day = $1
 """
 _FORGET_COUNTS = """
@@ -92,10 +97,20 @@ class _Seen(NamedTuple):
         return self.prefix + own[:PREFIX_BYTES]
 
 
+class _Locked(NamedTuple):
+    """Counts that are locked: of which hour, the day's busiest but that, and how many so far."""
+
+    counted: Count
+    hour: int
+    top: tuple[int, int]
+    before: int
+
+
 class _Row(NamedTuple):
     """Counts as they will be written."""
 
     name: bytes
+    hour: int
     orders: int
     cents: int
     top_orders: int
@@ -143,18 +158,20 @@ class SqlOrderCounts:
                 for name in names
                 if _counts(seen.get(name.account_id), name)
             }
-            day = day_number(now)
+            permits = {_turn(row) for name, row in stored.items() if _is_permit(name)}
+            if permits:
+                await db.execute(_ONE_BY_ONE, sorted(permits))
             found = await self._lock(db, stored.values(), now=now)
-            counts = {name: found[row][0] for name, row in stored.items()}
+            counts = {name: found[row].counted for name, row in stored.items()}
             examine({named: one.view for named, one in seen.items()}, counts)
             rows = [
-                _Row(name, *_written(count, top))
-                for name, (count, top, before) in found.items()
-                if count.all_orders != before
+                _Row(name, one.hour, *_written(one.counted, one.top))
+                for name, one in found.items()
+                if one.counted.all_orders != one.before
             ]
             if rows:
                 columns = [list(column) for column in zip(*rows, strict=True)]
-                await db.execute(_WRITE_COUNTS, day, now.hour, *columns)
+                await db.execute(_WRITE_COUNTS, day_number(now), *columns)
 
     async def forget(self, *, now: datetime) -> None:
         """Forget what was counted more than 31 days ago, a bounded number at a time."""
@@ -210,15 +227,15 @@ class SqlOrderCounts:
 
     async def _lock(
         self, db: asyncpg.Connection, names: Iterable[bytes], *, now: datetime
-    ) -> dict[bytes, tuple[Count, tuple[int, int], int]]:
-        """Return counts by their names, with the day's busiest hour but this, and how many."""
+    ) -> dict[bytes, _Locked]:
+        """Return counts by their names, and lock them."""
         wanted, day = sorted(names), day_number(now)
         if not wanted:
             return {}
         first = day - DAYS_COMPARED
-        before = {row["name"]: row for row in await db.fetch(_READ_BEFORE, wanted, day, first)}
+        others = {row["name"]: row for row in await db.fetch(_READ_OTHERS, wanted, day, first)}
         return {
-            row["name"]: _count(row, before.get(row["name"]), hour=now.hour)
+            row["name"]: _count(row, others.get(row["name"]), hour=now.hour)
             for row in await db.fetch(_LOCK_COUNTS, wanted, day, now.hour)
         }
 
@@ -230,25 +247,37 @@ def _counts(seen: _Seen | None, name: Name) -> bool:
     return not name.source.startswith("key_") or name.source in seen.view.keys
 
 
-def _count(
-    row: asyncpg.Record, before: asyncpg.Record | None, *, hour: int
-) -> tuple[Count, tuple[int, int], int]:
-    this = row["hour"] == hour
+def _is_permit(name: Name) -> bool:
+    return bool(name.source) and not name.source.startswith("key_")
+
+
+def _turn(row: bytes) -> int:
+    """Return the number of the lock by which one batch at a time counts under a name."""
+    return row[-1] % TURNS
+
+
+def _count(row: asyncpg.Record, others: asyncpg.Record | None, *, hour: int) -> _Locked:
+    """Return what is counted at ``hour``, or in the next one where it has begun elsewhere.
+
+    Prevents: two processes whose clocks differ at an hour's border, of which each begins the count
+    anew for the other.
+    """
+    this = row["hour"] in (hour, hour + 1)
     top = row["top_orders"], row["top_cents"]
     if not this:
         top = max(top[0], row["orders"]), max(top[1], row["cents"])
-    earlier = (0, 0, 0, 0) if before is None else tuple(before)[1:]
+    elsewhere = (0, 0, 0, 0) if others is None else tuple(others)[1:]
     count = Count(
         orders=row["orders"] if this else 0,
         cents=row["cents"] if this else 0,
         day_orders=row["day_orders"],
         day_cents=row["day_cents"],
-        top_orders=earlier[0],
-        top_cents=earlier[1],
-        all_orders=row["day_orders"] + earlier[2],
-        all_cents=row["day_cents"] + earlier[3],
+        top_orders=elsewhere[0],
+        top_cents=elsewhere[1],
+        all_orders=row["day_orders"] + elsewhere[2],
+        all_cents=row["day_cents"] + elsewhere[3],
     )
-    return count, top, count.all_orders
+    return _Locked(count, row["hour"] if this else hour, top, count.all_orders)
 
 
 def _written(count: Count, top: tuple[int, int]) -> tuple[int, ...]:

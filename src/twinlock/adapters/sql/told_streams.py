@@ -45,8 +45,8 @@ from twinlock.ports import Entropy
 CLAIM = timedelta(seconds=30)
 STREAM, SUBJECT, TOKEN = "told_stream", "told_subject", "told_token"  # kinds of boxes
 TOLD = msgspec.json.Decoder(ToldStream)
-_SUBJECT = msgspec.json.Decoder(Followed)
-_TOKEN = msgspec.json.Decoder(Waiting)
+FOLLOWED = msgspec.json.Decoder(Followed)
+WAITING = msgspec.json.Decoder(Waiting)
 
 # Of one receiver one stream at a time is made, so that no two of them are both the last one.
 _ONE_BY_ONE = "SELECT pg_advisory_xact_lock(7463002, hashtext($1))"
@@ -82,6 +82,7 @@ UPDATE told_stream SET version = version + 1, box = $3, pushed = $4, claimed_unt
 """
 # Its key goes with it, by a trigger.
 _REMOVE = "DELETE FROM told_stream WHERE id = $1"
+_REMOVE_OF = "DELETE FROM told_stream WHERE receiver = $1"
 
 # A disabled stream keeps nothing (SSF, 8.1.2): it begins anew at the end of the log, so that of who
 # was erased it is never told, and knows no more. To enable a stream is also to try again where
@@ -95,13 +96,14 @@ WITH changed AS (
   RETURNING s.id
 ), gone AS (
   DELETE FROM told_token t USING changed WHERE t.stream_id = changed.id AND $2 = 'disabled'
-), erased AS (
-  DELETE FROM told_subject j USING changed
-   WHERE j.stream_id = changed.id AND $2 = 'disabled'
-     AND NOT EXISTS (SELECT FROM subject_key k WHERE k.subject = j.subject)
 )
-SELECT count(*) FROM changed
+DELETE FROM told_subject j USING changed
+ WHERE j.stream_id = changed.id AND $2 = 'disabled'
+   AND NOT EXISTS (SELECT FROM subject_key k WHERE k.subject = j.subject)
 """
+# Before what forgets tokens, in a statement of its own: it waits for whoever is keeping some, or
+# takes the stream away, and what comes after it sees that.
+_HOLD = "SELECT id FROM told_stream WHERE id = $1 FOR UPDATE"
 _ADD_SUBJECT = """
 INSERT INTO told_subject (stream_id, subject, box, added_at)
 SELECT $1, k.subject, $3, $4 FROM subject_key k WHERE k.subject = $2
@@ -114,10 +116,13 @@ DELETE FROM told_token WHERE stream_id = $1 AND subject = $2
 _SUBJECTS = """
 SELECT subject, box FROM told_subject WHERE stream_id = $1 AND subject = ANY($2::text[])
 """
+# Of two processes that are asked at once one has the earlier clock: what is a little ahead was just
+# now. What is further ahead was written before a clock was set back, and keeps nobody waiting.
 _VERIFY = """
 WITH changed AS (
   UPDATE told_stream SET verified_at = $5
-   WHERE id = $1 AND (verified_at IS NULL OR verified_at <= $4 OR verified_at > $5)
+   WHERE id = $1 AND (verified_at IS NULL OR verified_at <= $4
+                       OR verified_at > $5::timestamptz + ($5::timestamptz - $4::timestamptz))
      AND (SELECT count(*) FROM told_token t WHERE t.stream_id = $1 AND t.due_at IS NOT NULL) < $6
   RETURNING id
 )
@@ -259,17 +264,28 @@ class SqlToldStreams:
         """Forget a stream, its subjects and what waits. Raises ToldStreamUnknownError."""
         await self._rows.change(_REMOVE, stream_id)
 
+    async def remove_of(self, receiver_id: ReceiverId) -> int:
+        """Forget all streams of a receiver, also one that does not open; return how many."""
+        return await self._rows.changed(_REMOVE_OF, receiver_id)
+
     async def set_status(self, stream_id: StreamId, status: StreamStatus, *, reason: str) -> None:
         """Change what a stream does; one that was disabled begins at the end of the log.
 
         Raises:
             ToldStreamUnknownError: there is none.
         """
-        count = await self._database.read(
-            lambda db: db.fetchval(_SET_STATUS, stream_id, status.value, reason)
-        )
-        if not count:
-            raise ToldStreamUnknownError("no such stream")
+        await self._held(stream_id, _SET_STATUS, status.value, reason)
+
+    async def _held(self, stream_id: StreamId, sql: str, *arguments: object) -> None:
+        """Change a stream, and what hangs on it, beside nobody. Raises ToldStreamUnknownError."""
+
+        async def work(db: asyncpg.Connection) -> None:
+            async with db.transaction():
+                if await db.fetchval(_HOLD, stream_id) is None:
+                    raise ToldStreamUnknownError("no such stream")
+                await db.execute(sql, stream_id, *arguments)
+
+        await self._database.read(work)
 
     def _opened(self, row: asyncpg.Record) -> KeptStream:
         return KeptStream(
@@ -287,15 +303,19 @@ class SqlToldStreams:
     # --- Subjects ---
 
     async def add_subject(self, stream_id: StreamId, subject: Followed, *, now: datetime) -> None:
-        """Tell a stream of an account; of an account that is not known, nothing is kept."""
-        key, place = await self._rows.key(stream_id), _subject_place(stream_id, subject.account)
+        """Tell a stream of an account; of an account that is not known, nothing is kept.
+
+        Raises:
+            ToldStreamUnknownError: there is no such stream, or it was taken away just now.
+        """
+        key, place = await self._rows.key(stream_id), subject_place(stream_id, subject.account)
         since = replace(subject, since=await self._log.size())
         box = codec.seal(key, since, place, entropy=self._entropy)
-        await self._rows.changed(_ADD_SUBJECT, stream_id, subject.account, box, now)
+        await self._held(stream_id, _ADD_SUBJECT, subject.account, box, now)
 
     async def remove_subject(self, stream_id: StreamId, account: AccountId) -> None:
         """Tell a stream of an account no more; what waits of it is forgotten."""
-        await self._rows.changed(_REMOVE_SUBJECT, stream_id, account)
+        await self._held(stream_id, _REMOVE_SUBJECT, account)
 
     async def subjects(
         self, stream_id: StreamId, accounts: Collection[AccountId]
@@ -311,8 +331,8 @@ class SqlToldStreams:
         if not rows:
             return {}
         key = await self._rows.key(stream_id)
-        places = ((row, _subject_place(stream_id, row["subject"])) for row in rows)
-        found = (codec.unseal(key, row["box"], _SUBJECT, place) for row, place in places)
+        places = ((row, subject_place(stream_id, row["subject"])) for row in rows)
+        found = (codec.unseal(key, row["box"], FOLLOWED, place) for row, place in places)
         return {one.account: one for one in found}
 
     # --- Tokens ---
@@ -341,10 +361,10 @@ class SqlToldStreams:
         return tuple(self._token(key, stream_id, row) for row in rows[:most]), len(rows) > most
 
     def _sealed(self, key: SubjectKey, stream_id: StreamId, token: Waiting) -> bytes:
-        return codec.seal(key, token, _token_place(stream_id, token.jti), entropy=self._entropy)
+        return codec.seal(key, token, token_place(stream_id, token.jti), entropy=self._entropy)
 
     def _token(self, key: SubjectKey, stream_id: StreamId, row: asyncpg.Record) -> Waiting:
-        return codec.unseal(key, row["box"], _TOKEN, _token_place(stream_id, row["jti"]))
+        return codec.unseal(key, row["box"], WAITING, token_place(stream_id, row["jti"]))
 
     # --- Sending ---
 
@@ -448,9 +468,11 @@ class SqlToldStreams:
         return await self._log.entries(start=start, count=count)
 
 
-def _subject_place(stream_id: str, account: str) -> codec.Place:
+def subject_place(stream_id: str, account: str) -> codec.Place:
+    """Return the place of the box that says how a stream follows an account."""
     return codec.Place(kind=SUBJECT, row_id=f"{stream_id} {account}", version=1)
 
 
-def _token_place(stream_id: str, jti: str) -> codec.Place:
+def token_place(stream_id: str, jti: str) -> codec.Place:
+    """Return the place of the box of a token that waits."""
     return codec.Place(kind=TOKEN, row_id=f"{stream_id} {jti}", version=1)

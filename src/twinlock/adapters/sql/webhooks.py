@@ -301,6 +301,8 @@ class SqlWebhooks:
             return ()
         leaves = await self._store.leaves(start=start, count=end - start)
         rows = await self._database.read(lambda db: db.fetch(_READ_EVENTS, start, end))
+        if len(rows) != len(leaves):
+            raise LogDamagedError("an entry that the log counts once is there twice")
         return tuple(self._entry(row, leaf) for row, leaf in zip(rows, leaves, strict=True))
 
     def _entry(self, row: asyncpg.Record, leaf: bytes) -> LogEntry:

@@ -32,7 +32,6 @@ from twinlock.domain.webhooks.endpoints import (
 )
 from twinlock.domain.webhooks.outcomes import (
     Message,
-    MessageType,
     leaf_time,
 )
 from twinlock.ports import (
@@ -81,10 +80,16 @@ class Report:
             fault="" if fault is None else fault.value,
         )
 
-    def dead(self, webhook_id: WebhookId, message_id: str, kind: MessageType) -> None:
-        """Tell of a message that is not tried any more."""
+    def damaged(self, webhook_id: WebhookId, index: int) -> None:
+        """Tell of an entry of the log that is not what was written."""
+        self._attempts.labels(Fault.DAMAGED.value).inc()
+        _log.error("webhook_entry_damaged", webhook=webhook_id, index=index)
+
+    def dead(self, webhook_id: WebhookId, index: int, message: Message | None) -> None:
+        """Tell of what is not tried any more."""
         self._dead.inc()
-        _log.error("webhook_dead", webhook=webhook_id, message=message_id, type=kind.value)
+        told = ("", "") if message is None else (message.message_id, message.kind.value)
+        _log.error("webhook_dead", webhook=webhook_id, index=index, message=told[0], type=told[1])
 
     def disabled(self, webhook_id: WebhookId, why: str) -> None:
         """Tell of an endpoint that gets nothing any more."""

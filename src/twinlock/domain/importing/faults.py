@@ -62,8 +62,8 @@ SENTENCES: Mapping[RowFault, str] = MappingProxyType(
         RowFault.NOT_UTF8: "The row is not UTF-8.",
         RowFault.ROW_TOO_LARGE: "The row has more than 64 KiB, or more cells than any row can "
         "have.",
-        RowFault.CSV_BROKEN: "The row is not CSV: a quote is open at its end, or it has another "
-        "number of cells.",
+        RowFault.CSV_BROKEN: "The row is not CSV: a quote is open at its end, or has been "
+        "since an earlier row, or it has another number of cells.",
         RowFault.JSON_BROKEN: "The row, or a cell that holds JSON, is not one JSON value whose "
         "names are all different.",
         RowFault.COLUMN_UNKNOWN: "There is something that nothing here is called by. Leave it "

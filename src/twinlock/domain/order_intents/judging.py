@@ -277,13 +277,14 @@ def _never_seen(count: Count, cents: int, rules: TradingRules) -> bool:
 def _exempt(intent: Intent, view: TradingView, known: Known) -> bool:
     """Say whether the key's band speaks for this order: declared, waited for, bound, unheld.
 
-    That the order lies in it was seen before. Prevents: a key that a thief made today.
+    That the order lies in it was seen before. Under the owner's lock it waits as long as whatever
+    loosens does. Prevents: a key that a thief made today, or within the month of a lock.
     """
     key = view.keys.get(intent.api_key_id)
     since = None if key is None else exempts_from(key)
     if since is None:
         return False
-    waited = known.now >= since + known.rules.exempt_after
+    waited = known.now >= since + max(known.rules.exempt_after, view.lock)
     return waited and not view.held(known.now)
 
 

@@ -1,7 +1,7 @@
 """What examining an order needs to know of an account: small, and of one version of it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -12,17 +12,27 @@ from twinlock.domain.disputes import instant
 from twinlock.domain.entries import ClosedAction
 from twinlock.domain.events import ActionSpent
 from twinlock.domain.exits import TradeUnusual
+from twinlock.domain.waits import effective_at
 
 
 class TradingView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as orders see it. ``stopped`` are keys whose making was reported since."""
+    """An account as orders see it. ``stopped`` are keys whose making was reported since.
+
+    ``due`` is when each of the changes that wait may take effect.
+    """
 
     account_id: str
     frozen_until: datetime | None
     held_until: datetime | None
+    lock: timedelta
     sessions: Mapping[str, Session]
     keys: Mapping[str, ApiKey]
     stopped: frozenset[str]
+    due: tuple[datetime, ...] = ()
+
+    def due_at(self, now: datetime) -> datetime | None:
+        """Return when the last change that is due became so, or None where none is."""
+        return max((one for one in self.due if one <= now), default=None)
 
     def frozen(self, now: datetime) -> bool:
         """Say whether the owner's freeze stands at ``now``."""
@@ -41,13 +51,16 @@ def view_of(account: Account) -> TradingView:
         ends.append(instant(contest.ends_at))
     if account.suspension.end is not None:  # It stops every exit, and so what a spent one permits.
         ends.append(account.suspension.end)
+    waits = (effective_at(one) for one in account.actions)
     return TradingView(
         account_id=account.account_id,
         frozen_until=account.freeze.until,
         held_until=max(ends, default=None),
+        lock=account.lock.delay,
         sessions={one.session_id: one for one in account.sessions},
         keys={one.api_key_id: one for one in account.api_keys},
         stopped=frozenset(one.api_key_id for one in account.api_keys if stopped(account, one)),
+        due=tuple(one for one in waits if one is not None),
     )
 
 

@@ -51,8 +51,8 @@ SENTENCES: Mapping[RowFault, str] = MappingProxyType(
         RowFault.NOT_UTF8: "The row is not UTF-8.",
         RowFault.ROW_TOO_LARGE: "The row has more than 64 KiB, or a value of it more than "
         f"{CELL_CHARACTERS_MOST} characters.",
-        RowFault.CSV_BROKEN: "The row is not CSV: a quote is open at its end, or it has another "
-        "number of cells than the header.",
+        RowFault.CSV_BROKEN: "The row is not CSV: a quote is open at its end, or has been "
+        "since an earlier row, or it has another number of cells than the header.",
         RowFault.JSON_BROKEN: "The row is not one JSON object of texts whose names are all "
         "different.",
         RowFault.VALUE_MISSING: "Something that every row must say is missing.",

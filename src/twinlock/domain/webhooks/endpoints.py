@@ -153,6 +153,7 @@ class Fault(StrEnum):
     REDIRECTED = "redirected"
     GONE = "gone"
     STATUS = "status"
+    DAMAGED = "damaged"
 
 
 FAULTS: Mapping[Fault, str] = MappingProxyType(
@@ -166,6 +167,8 @@ FAULTS: Mapping[Fault, str] = MappingProxyType(
         Fault.REDIRECTED: "It answered with a redirect, which is never followed.",
         Fault.GONE: "It answered 410: no more messages are wanted.",
         Fault.STATUS: "It answered with another status than 2xx.",
+        Fault.DAMAGED: "Nothing was sent: the log's entry is not what was written "
+        "([audit.md](audit.md)). What follows is told; this one is tried again like the others.",
     }
 )
 

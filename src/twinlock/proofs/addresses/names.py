@@ -30,7 +30,10 @@ def normal_eos(text: str) -> str:
 def normal_venue_id(text: str) -> str:
     """Return a place in the platform's own books, which has one form. Raises AddressError."""
     if not _VENUE.fullmatch(text):
-        raise AddressError("a place in the books is letters, digits and _ . : / @ + - only")
+        raise AddressError(
+            "a place in the books is 1 to 64 letters, digits and _ . : / @ + -, the first a letter "
+            "or digit"
+        )
     return text
 
 

@@ -18,7 +18,7 @@ from twinlock.domain.catalogue import ActionType
 from twinlock.domain.commands import Propose, SessionSignature
 from twinlock.domain.discreet import Discreet
 from twinlock.domain.errors import MalformedError, SealBrokenError, present
-from twinlock.domain.evaluation import Evaluated, Evaluation, check_device, draft_of, evaluated
+from twinlock.domain.evaluation import Evaluated, Evaluation, check_resource, draft_of, evaluated
 from twinlock.domain.gate import decide
 from twinlock.domain.ids import (
     ENTROPY_BYTES,
@@ -148,7 +148,7 @@ class Actions:
             raise MalformedError("this action carries a secret: propose it")
         rules = self._policies.rules()
         prepared = await self._preparing.prepare(asked.action.name, draft, named, rules)
-        check_device(asked, prepared.payload)
+        check_resource(asked, prepared.payload)
         command = Propose(
             action_id=action_id(named, bytes(ENTROPY_BYTES)),  # It names nothing: no draw is lost.
             payload=prepared.payload,

@@ -110,7 +110,7 @@ class Importing:
         if dry:
             outcomes += map(self._tried, new)
         else:
-            outcomes += await self._open_all(new)
+            outcomes += await self._open_all(new, resumed=resumed)
         return sorted(outcomes, key=lambda one: one.line)
 
     def _ready(self, one: Checked, now: datetime) -> _Ready | Outcome:
@@ -168,7 +168,7 @@ class Importing:
             return _too_large(one)
         return _taken(one)
 
-    async def _open_all(self, new: Sequence[_Ready]) -> list[Outcome]:
+    async def _open_all(self, new: Sequence[_Ready], *, resumed: bool) -> list[Outcome]:
         """Open all of ``new``, some of them again where the store could not say what became of it.
 
         What was committed all the same is found by its name, and by the file that it came from.
@@ -176,7 +176,9 @@ class Importing:
         outcomes: list[Outcome] = []
         tries = TRIES
         while True:
-            every = await asyncio.gather(*map(self._open, new), return_exceptions=True)
+            again = tries < TRIES
+            opening = (self._open(one, resumed=resumed, again=again) for one in new)
+            every = await asyncio.gather(*opening, return_exceptions=True)
             failed = [error for error in every if isinstance(error, BaseException)]
             outcomes += (one for one in every if not isinstance(one, BaseException))
             if not failed:
@@ -191,7 +193,7 @@ class Importing:
             outcomes += map(_taken, mine)
             new = [one for one in left if one not in mine]
 
-    async def _open(self, one: _Ready) -> Outcome:
+    async def _open(self, one: _Ready, *, resumed: bool, again: bool) -> Outcome:
         rules = self._policies.rules()
         named = one.account.account_id
         work = Work(
@@ -208,8 +210,11 @@ class Importing:
             return _too_large(one)
         except AccountErasedError:
             return _not_new(one, RowFault.ACCOUNT_ERASED)
-        except AccountExistsError:  # Somebody else imports it at this moment.
-            return _not_new(one, RowFault.ACCOUNT_EXISTS)
+        except AccountExistsError:  # Somebody imports it at this moment; or we did just now.
+            source = (await self._arrivals.standing([named])).get(named, "")
+            if again and source == self._source:
+                return _taken(one)
+            return self._met(one, source, resumed=resumed)
         return _taken(one)
 
     def _marks(self, account: Account) -> tuple[bytes, ...]:

@@ -1,9 +1,10 @@
 """Lines of CSV or JSON to rows: bounded, strict, and told where they are wrong, never in what.
 
 One line is one row, in CSV too: no value here has a line of its own, so an open quote breaks its
-row and no other.
+row, and each that follows until a quote closes it: what stands there was written into a cell.
 
-Always true (tests/property/test_importing_properties.py): any bytes whatever are a row or a fault.
+Always true (tests/property/test_importing_properties.py): any bytes whatever are a row or a fault;
+no text in a cell is a row, whatever it holds.
 
 Source: RFC 4180; RFC 8259; docs/import.md.
 """
@@ -37,6 +38,7 @@ _PLAIN = ("reference", "password_hash", "destinations_required")
 _NUMBERED = re.compile(r"(totp|passkey|destination|api_key)_([1-9][0-9]?[0-9]?)_([a-z_]{1,32})")
 _CHANNEL = re.compile(r"(email|phone)(?:_([1-9]))?")
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
+_NO_BREAKS = str.maketrans("\r\n\0", "   ")
 _MISSING = re.compile(r"Object missing required field `([a-z_]+)`")
 
 
@@ -88,6 +90,7 @@ class Reader:
         self._form = form
         self._renames = renames
         self._columns: tuple[Column | None, ...] | None = None
+        self._inside = False  # Whether the lines so far left a quoted cell of CSV open.
 
     @property
     def wants_header(self) -> bool:
@@ -104,9 +107,10 @@ class Reader:
             cells = _cells(_text(line).removeprefix(_BOM))
         except RowRefusedError as error:
             raise ImportFileError("the first line is no header of CSV in UTF-8") from error
-        names = [self._renames.get(cell.strip(), cell.strip()) for cell in cells]
+        names = [_name_of(cell.strip(), self._renames) for cell in cells]
         columns = tuple(
-            Column(name, place=place) if name else None for place, name in enumerate(names, start=1)
+            None if name is None else Column(name, place=place)
+            for place, name in enumerate(names, start=1)
         )
         told = [(one.field, one.number, one.part) for one in columns if one is not None]
         whole = {one.field for one in columns if one is not None and _is_json(one)}
@@ -118,11 +122,18 @@ class Reader:
         self._columns = columns
 
     def row(self, line: bytes, *, first: bool = False) -> Row:
-        """Return the row in ``line``, which may be the ``first`` of a file.
+        """Return the row in ``line``, the next one of a file, which may be its ``first``.
+
+        Prevents: a customer of the older system whose nickname has a second line, which is a row
+        of its own here, and moves its writer in as somebody else.
 
         Raises:
             RowRefusedError: with the first fault found.
         """
+        if self._form is Format.CSV:
+            began_inside, self._inside = self._inside, ends_inside(line, inside=self._inside)
+            if began_inside:
+                raise RowRefusedError(RowFault.CSV_BROKEN)
         text = _text(line)
         text = text.removeprefix(_BOM) if first else text
         if self._form is Format.JSONL:
@@ -143,6 +154,20 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         if reader.wants_header and self.header:
             reader.header(self.header)
         return reader
+
+
+def ends_inside(line: bytes, *, inside: bool) -> bool:
+    """Say whether a quoted cell of CSV is open at the end of a line; ``inside``: at its beginning.
+
+    A cell may hold line breaks (RFC 4180, 2.6), and then what other people wrote has lines of its
+    own. Bytes of any encoding whose quotes are ASCII's will do.
+    """
+    if b'"' not in line:
+        return inside
+    text = line.decode("latin-1").translate(_NO_BREAKS)
+    rows = csv.reader([f'"{text}' if inside else text, '"'])
+    next(rows)
+    return rows.line_num > 1  # It took the next line, too, to end this row.
 
 
 def _text(line: bytes) -> str:
@@ -197,12 +222,20 @@ def _no_number(_: str) -> None:
     raise ValueError("JSON has no such number")
 
 
+def _name_of(name: str, renames: Mapping[str, str]) -> str | None:
+    """Return what a file's own name is called here, or None for one that is mapped to nothing.
+
+    Prevents: a column without a name that holds the apps of everybody, passed over in silence.
+    """
+    return renames.get(name, name) or (None if name in renames else name)
+
+
 def _renamed(value: Any, renames: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON at all
     if not isinstance(value, dict) or not renames:
         return value
-    pairs = [(renames.get(name, name), one) for name, one in value.items()]
+    pairs = [(_name_of(name, renames), one) for name, one in value.items()]
     try:
-        return _once([pair for pair in pairs if pair[0]])
+        return _once([(name, one) for name, one in pairs if name is not None])
     except ValueError as error:
         raise RowRefusedError(RowFault.JSON_BROKEN) from error
 

@@ -44,14 +44,12 @@ from twinlock.domain.transmitting.streams import (
     named_subject,
     parse_stream_id,
 )
-from twinlock.domain.transmitting.told import EMITTED, URIS
 from twinlock.domain.webhooks.endpoints import Disabled
 from twinlock.domain.webhooks.targets import Reach
 from twinlock.ports import Clock, Entropy
 from twinlock.ports.transmitting import Receivers, StreamShelf, TokenKey, TokenSigner
 from twinlock.proofs.set_signing import sign_set
 
-SUPPORTED = tuple(sorted(URIS[kind] for kind in EMITTED))
 _JTI = re.compile(r"set_[a-z2-7]{26}")  # As each token of ours is named.
 _AT_ONCE = {
     TokenAlgorithm.EDDSA: TOLD_AT_ONCE_MOST,
@@ -66,24 +64,40 @@ _NOT_PUSHED: Mapping[Disabled, str] = MappingProxyType(
 )
 
 
-class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How tokens reach a receiver (SSF, 6.1). The header is never told back."""
+class StreamDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """How a receiver wants to be reached (SSF, 6.1); who says nothing of it polls (8.1.1.1).
 
-    method: Method = Method.POLL
+    Prevents: a new address to push to, sent without its method, that ends the pushing.
+    """
+
+    method: Method
     endpoint_url: str = ""
     authorization_header: str = ""
 
 
 class WantedStream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A stream as a receiver asks for it (SSF, 8.1.1.1). Other members are passed over.
+    """A stream as a receiver asks for it (SSF, 8.1.1.1). Members without a name here are ignored.
 
-    ``stream_id`` names the stream to change.
+    ``stream_id`` names the stream to change. The last five are ours to say: a change may repeat
+    them, as they stand before it (8.1.1.3).
     """
 
     stream_id: str = ""
     events_requested: tuple[str, ...] | None = None
     delivery: StreamDelivery | None = None
     description: str | None = None
+    iss: str | None = None
+    aud: str | tuple[str, ...] | None = None
+    events_supported: tuple[str, ...] | None = None
+    events_delivered: tuple[str, ...] | None = None
+    min_verification_interval: int | None = None
+
+
+class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """How tokens reach a receiver (SSF, 6.1). The header is never told back."""
+
+    method: Method
+    endpoint_url: str
 
 
 class StreamView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,7 +109,7 @@ class StreamView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     events_supported: tuple[str, ...]
     events_requested: tuple[str, ...]
     events_delivered: tuple[str, ...]
-    delivery: StreamDelivery
+    delivery: DeliveryView
     min_verification_interval: int
     description: str = ""
 
@@ -205,6 +219,7 @@ class Transmitting:
         """
         kept = await self._own(receiver, wanted.stream_id)
         before = kept.stream
+        _check_ours(wanted, self._view(before, receiver))
         if whole:
             before = ToldStream(
                 stream_id=before.stream_id,
@@ -253,10 +268,10 @@ class Transmitting:
             stream_id=stream.stream_id,
             iss=self.issuer,
             aud=stream.audience,
-            events_supported=SUPPORTED,
+            events_supported=tuple(sorted(receiver.allowed())),  # "For this Receiver" (8.1.1).
             events_requested=stream.requested,
             events_delivered=tuple(sorted(stream.delivers(receiver))),
-            delivery=StreamDelivery(method=stream.method, endpoint_url=url),
+            delivery=DeliveryView(method=stream.method, endpoint_url=url),
             min_verification_interval=int(TOLD_VERIFIED_EVERY.total_seconds()),
             description=stream.description,
         )
@@ -346,7 +361,9 @@ class Transmitting:
         Raises:
             ToldStreamUnknownError, ToldStreamRefusedError, SignalKeyMissingError: as they say.
         """
-        if len(poll.ack) + len(poll.set_errs) > TOLD_ACKS_MOST or poll.max_events < 0:
+        if poll.max_events < 0:
+            raise ToldStreamRefusedError("maxEvents: 0 or more")
+        if len(poll.ack) + len(poll.set_errs) > TOLD_ACKS_MOST:
             raise ToldStreamRefusedError(f"a poll names {TOLD_ACKS_MOST} tokens at most")
         kept = await self._own(receiver, stream_id)
         if kept.stream.method is not Method.POLL:
@@ -366,6 +383,33 @@ class Transmitting:
         )
         sets = {one.jti: sign_set(one.claims, signer=signer) for one in found}
         return Polled(sets=sets, more_available=more)
+
+
+def _check_ours(wanted: WantedStream, stands: StreamView) -> None:
+    """Return where what a receiver repeats of ours is so (SSF, 8.1.1.3). Lists have no order.
+
+    Prevents: a receiver that is told 200, and believes that its audience is another one now.
+
+    Raises:
+        ToldStreamRefusedError: something of ours is said to be otherwise.
+    """
+    pairs = {
+        "iss": (wanted.iss, stands.iss),
+        "aud": (wanted.aud, (stands.aud,) if isinstance(wanted.aud, tuple) else stands.aud),
+        "events_supported": (wanted.events_supported, stands.events_supported),
+        "events_delivered": (wanted.events_delivered, stands.events_delivered),
+        "min_verification_interval": (
+            wanted.min_verification_interval,
+            stands.min_verification_interval,
+        ),
+    }
+    for name, (said, is_so) in pairs.items():
+        if said is not None and _unordered(said) != _unordered(is_so):
+            raise ToldStreamRefusedError(f"{name}: it is ours to say, and another")
+
+
+def _unordered(value: object) -> object:
+    return frozenset(value) if isinstance(value, tuple) else value
 
 
 def claims_of(  # noqa: PLR0913 - each is a claim of RFC 8417, 2.2

@@ -2,7 +2,9 @@
 
 The log is the queue: an endpoint follows it by a position, and only what failed is kept apart. An
 endpoint that fails in a row is *down*: after each pause one message more is tried, until one is
-taken, and meanwhile the rest waits in the log, in order, so that nothing piles up anywhere.
+taken, and meanwhile the rest waits in the log, in order, so that nothing piles up anywhere. A
+damaged entry is kept apart like a message that was not taken. Prevents: one changed row, by which
+nobody hears of anything that is decided later, of somebody who is forced above all.
 
 Always true (tests/integration/test_webhooks_delivery.py): while nothing fails, messages go out in
 the order of the log, one at a time; what was taken or is kept to be tried again, and nothing else,
@@ -12,6 +14,7 @@ is passed by; how far it came is kept under the claim only.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from twinlock.domain.errors import LogDamagedError, SealBrokenError
 from twinlock.domain.webhooks.endpoints import (
     RETRIES_MOST,
     ClaimedWebhook,
@@ -48,6 +51,7 @@ TURN_SECONDS = 3.0  # No attempt is begun later; another process may be at the e
 NEW_SECONDS = 0.5
 SAVE_SECONDS = 0.5  # Between two notes of how far it came: so much is sent twice after a kill.
 READ_MOST = 64  # Entries at once: 100 KB in memory, and a quarter of a tile.
+_DAMAGED = (LogDamagedError, SealBrokenError)
 
 
 class _LostError(Exception):
@@ -94,7 +98,7 @@ class WebhookDelivery:
 
         Raises:
             ClockUntrustedError, UnavailableError: nothing more can be sent or kept just now.
-            LogDamagedError, SealBrokenError: the log is not what was written.
+            LogDamagedError: the log as a whole is not to be trusted.
         """
         now = self._seconds()
         async with self._post.session(claimed.kept.endpoint.url) as session:
@@ -123,38 +127,58 @@ class WebhookDelivery:
         for retry in await self._shelf.due(turn.claimed, now=now, most=READ_MOST):
             if self._over(turn):
                 return
-            message = await self._message_at(turn, retry.index)
-            fault = None if message is None else await self._attempt(turn, message, again=True)
-            if message is None or fault is None:
+            message, fault = await self._message_at(turn, retry.index)
+            if message is not None:
+                fault = await self._attempt(turn, message, again=True)
+            if fault is None:
                 turn.settled.append(retry.index)
                 turn.waiting -= 1
             elif turn.health.disabled is None:
-                self._put_off(turn, message, fault, attempts=retry.attempts + 1)
+                attempts = retry.attempts + 1
+                self._put_off(turn, retry.index, fault, attempts=attempts, message=message)
             await self._save(turn)
 
-    async def _message_at(self, turn: _Turn, index: int) -> Message | None:
-        entries = await self._shelf.entries(start=index, count=1)
-        return _wanted(turn, entries[0]) if entries else None
+    async def _message_at(self, turn: _Turn, index: int) -> tuple[Message | None, Fault | None]:
+        """Return what is to be told of entry ``index``, or that it is damaged, or neither."""
+        try:
+            entries = await self._shelf.entries(start=index, count=1)
+            return (_wanted(turn, entries[0]) if entries else None), None
+        except _DAMAGED:
+            return None, await self._damaged(turn, index)
 
-    def _put_off(self, turn: _Turn, message: Message, fault: Fault, *, attempts: int) -> None:
+    async def _damaged(self, turn: _Turn, index: int) -> Fault:
+        """Tell of a damaged entry. Raises LogDamagedError: nothing of this log is to be told."""
+        await self._shelf.size()
+        self._report.damaged(turn.claimed.kept.endpoint.webhook_id, index)
+        return Fault.DAMAGED
+
+    def _put_off(
+        self, turn: _Turn, index: int, fault: Fault, *, attempts: int, message: Message | None
+    ) -> None:
         retry = next_try(
-            message.index,
+            index,
             attempts=attempts,
             fault=fault,
             random=self._entropy.draw(2),
             now=self._clock.now(database_at=None),
         )
-        turn.tried[message.index] = retry
+        turn.tried[index] = retry
         if retry.due_at is None:
             turn.waiting -= 1
-            webhook_id = turn.claimed.kept.endpoint.webhook_id
-            self._report.dead(webhook_id, message.message_id, message.kind)
+            self._report.dead(turn.claimed.kept.endpoint.webhook_id, index, message)
 
     # --- What is new ---
 
     async def _follow(self, turn: _Turn) -> None:
+        count = READ_MOST
         while not self._over(turn) and not self._rests(turn):
-            entries = await self._shelf.entries(start=turn.position, count=READ_MOST)
+            try:
+                entries = await self._shelf.entries(start=turn.position, count=count)
+            except _DAMAGED:
+                damaged, count = count == 1, READ_MOST if count == 1 else 1  # One alone shows it.
+                if damaged and not await self._pass_damaged(turn, turn.position):
+                    return
+                continue
             if not entries:
                 return
             for entry in entries:
@@ -163,17 +187,32 @@ class WebhookDelivery:
 
     async def _pass_on(self, turn: _Turn, entry: LogEntry) -> bool:
         """Say whether ``entry`` is passed by, and the next one may follow."""
-        message = _wanted(turn, entry)
+        try:
+            message = _wanted(turn, entry)
+        except LogDamagedError:
+            return await self._pass_damaged(turn, entry.index)
         if message is not None:
             if self._over(turn):
                 return False
             fault = await self._attempt(turn, message, again=False)
-            if fault is not None:
-                if turn.health.disabled is not None or turn.waiting >= RETRIES_MOST:
-                    return False
-                turn.waiting += 1
-                self._put_off(turn, message, fault, attempts=1)
-        turn.position = entry.index + 1
+            if fault is not None and not self._keep(turn, entry.index, fault, message):
+                return False
+        return await self._passed(turn, entry.index)
+
+    async def _pass_damaged(self, turn: _Turn, index: int) -> bool:
+        fault = await self._damaged(turn, index)
+        return self._keep(turn, index, fault, None) and await self._passed(turn, index)
+
+    def _keep(self, turn: _Turn, index: int, fault: Fault, message: Message | None) -> bool:
+        """Keep an entry to be tried again, if there is room, and say whether there was."""
+        if turn.health.disabled is not None or turn.waiting >= RETRIES_MOST:
+            return False
+        turn.waiting += 1
+        self._put_off(turn, index, fault, attempts=1, message=message)
+        return True
+
+    async def _passed(self, turn: _Turn, index: int) -> bool:
+        turn.position = index + 1
         await self._save(turn)
         return not self._rests(turn)
 

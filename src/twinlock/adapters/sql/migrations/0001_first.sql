@@ -76,7 +76,7 @@ CREATE TABLE delivery (
     name          text NOT NULL UNIQUE,
     lane          text NOT NULL,
     carrier       text NOT NULL CHECK (carrier IN ('mail', 'sms', 'desktop', 'none')),
-    rank          smallint NOT NULL,
+    rank          smallint NOT NULL CHECK (rank IN (0, 1)),
     owes          boolean NOT NULL,
     -- Which of the states below the account heard of last.
     heard         text,
@@ -91,7 +91,7 @@ CREATE TABLE delivery (
     ended_at      timestamptz,
     claimed_until timestamptz
 );
-CREATE INDEX delivery_waits ON delivery (carrier, rank, id) WHERE state = 'waiting';
+CREATE INDEX delivery_waits ON delivery (carrier, rank, due_at, id) WHERE state = 'waiting';
 CREATE INDEX delivery_claimed ON delivery (lane) WHERE claimed_until IS NOT NULL;
 CREATE INDEX delivery_owes ON delivery (id)
     WHERE owes AND heard IS DISTINCT FROM state;
