@@ -755,6 +755,11 @@ OWN = [
     ),
     (
         own_laws.a_lock_delays,
+        the(EXIT, lock=Lock(days=2, two_keys=True), shown_roots=("a",), proved_at=NOON),
+        any_of(Prove(code=Reason.LOCKED, level=TOP, roots=2), wait(Reason.LOCKED, NOON + 2 * DAY)),
+    ),
+    (
+        own_laws.a_lock_delays,
         the(
             "lock.loosen",
             lock=Lock(days=2, two_keys=True),
@@ -965,3 +970,16 @@ def test_no_action_is_free_of_every_law(action: ActionType) -> None:
 )
 def test_sums_of_a_day_begin_anew_at_midnight_to_the_instant(now: datetime) -> None:
     assert key_laws.next_day(now) == MIDNIGHT
+
+
+@pytest.mark.parametrize("members", [1, 2, 3])
+def test_two_of_two_members_agree_as_two_of_three_do(members: int) -> None:
+    """Prevents: a company of two in which one alone moves what takes both."""
+    quorum = Quorum(two_cents=0)
+    found = the(SEND, members=members, quorum=quorum, value_cents=1, members_behind=1)
+    several = members > 1
+
+    assert member_laws.members_needed(found) == (2 if several else 1)
+    assert member_laws.takes_others(found) is several
+    assert member_laws.alone(found) is several
+    assert member_laws.is_proved(replace(found, proved_at=None)) is several
